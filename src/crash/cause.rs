@@ -1,36 +1,36 @@
-//! What may have led to an end.
+//! Possible causes of an end.
 
 use serde::{Deserialize, Serialize};
 
-/// The causes of an end, the surest first.
+/// The causes of an end, the most certain first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Diagnosis {
-    /// All that were found.
+    /// All causes found.
     pub causes: Vec<Cause>,
 }
 
 impl Diagnosis {
-    /// The one that explains the end best.
+    /// The cause that explains the end best.
     pub fn first(&self) -> Option<&Cause> {
         self.causes.first()
     }
 }
 
-/// Something that may have led to an end.
+/// A possible cause of an end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// What kind of thing.
+    /// The kind of cause.
     pub kind: Kind,
-    /// How surely this is it.
+    /// How certain it is.
     pub certainty: Certainty,
     /// A sentence for people, without a full stop.
     pub text: String,
-    /// What shows it.
+    /// The evidence for it.
     pub evidence: Option<Clue>,
-    /// Where in the project: `app/main.py:12`.
+    /// The place in the project: `app/main.py:12`.
     pub place: Option<String>,
-    /// What to type next.
+    /// A command to type next.
     pub next: Option<String>,
 }
 
@@ -40,70 +40,70 @@ pub struct Cause {
 pub enum Kind {
     /// Another process ended first, and tmo stopped this one.
     StoppedWithOther,
-    /// Somebody had tmo stop it.
+    /// A user or client had tmo stop it.
     StoppedByRequest,
-    /// It printed what means that it has failed.
+    /// It printed a failure pattern.
     FailurePattern,
-    /// What it needs did not come so far.
+    /// A dependency was not ready.
     DependencyNotReady,
     /// It did not become ready in time.
     ReadinessTimedOut,
-    /// It did not answer any more.
+    /// It failed its liveness check.
     NotLive,
-    /// A command that there is not.
+    /// A command that does not exist.
     CommandNotFound,
-    /// A shared library that there is not.
+    /// A shared library that does not exist.
     LibraryNotFound,
-    /// A file that can't be run.
+    /// A file that can't be executed.
     NotExecutable,
-    /// The shell does not understand the command.
+    /// A syntax error in the command.
     BadSyntax,
-    /// Somebody else listens where it wanted to.
+    /// Another process listens on its port.
     PortTaken,
-    /// Nobody listens where it wanted to connect.
+    /// Nothing listens on the port it wanted to connect to.
     ConnectionRefused,
     /// Memory ran out.
     OutOfMemory,
-    /// A module or package that there is not.
+    /// A module or package that does not exist.
     MissingModule,
-    /// A file that there is not.
+    /// A file that does not exist.
     MissingFile,
     /// A variable that is not set.
     MissingVariable,
-    /// An exception, a panic.
+    /// An exception or a panic.
     Exception,
     /// An error that it logged.
     LoggedError,
-    /// A signal.
+    /// It was ended by a signal.
     Signal,
     /// It exited with code 0, but was expected to keep running.
     EndedEarly,
-    /// Nothing but its exit code.
+    /// Nothing is known but its exit code.
     ExitCode,
-    /// A kind of a later version.
+    /// A kind from a later version.
     #[serde(other)]
     Other,
 }
 
-/// How surely a cause explains an end.
+/// How certain it is that a cause explains the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Certainty {
-    /// It may be, or not.
+    /// Perhaps the cause.
     Possible,
-    /// It is probably so.
+    /// Probably the cause.
     Likely,
-    /// It is so.
+    /// Certainly the cause.
     Certain,
 }
 
-/// What shows a cause: a line of the log, or something that the system said.
+/// Evidence for a cause: a line of the log, or information from the operating system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clue {
-    /// The words.
+    /// The text.
     pub text: String,
-    /// When they came, RFC 3339, if they are of the log.
+    /// When it was printed, RFC 3339, if it is from the log.
     pub time: Option<String>,
-    /// Where they stand in the log, as `tmo logs --json` has it.
+    /// Its place in the log, in the format of `tmo logs --json`.
     pub cursor: Option<String>,
 }

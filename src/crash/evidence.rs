@@ -1,4 +1,4 @@
-//! All that is known of the end of a process.
+//! Everything that is known about the end of a process.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,20 +9,20 @@ use crate::model::rules::{Probe, Text};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
-/// What a diagnosis goes by.
+/// The input of a diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// The process.
     pub name: ProcName,
-    /// Its command, as people read it.
+    /// Its command, in a form for people.
     pub command: String,
-    /// The directory of the project: what lies in it is its own.
+    /// The directory of the project. Files in it belong to the project.
     pub root: String,
     /// Its working directory.
     pub cwd: String,
-    /// The port it was told.
+    /// The port it was assigned.
     pub port: Option<u16>,
-    /// Ports that other processes of the run were told.
+    /// The ports that other processes of the run were assigned.
     pub others: Vec<(ProcName, u16)>,
     /// Its last process id.
     pub pid: Option<u32>,
@@ -30,7 +30,7 @@ pub struct Evidence {
     pub exit: Exit,
     /// The last lines of that life, in order.
     pub lines: Vec<Line>,
-    /// What does not stand in the log.
+    /// Facts that are not in the log.
     pub facts: Facts,
 }
 
@@ -39,85 +39,85 @@ pub struct Evidence {
 pub struct Line {
     /// When it came, nanoseconds since the epoch.
     pub time: Timestamp,
-    /// Where it stands in the journal.
+    /// Its position in the journal.
     pub at: Option<Position>,
-    /// The line without escapes.
+    /// The line without escape sequences.
     pub text: String,
 }
 
-/// What is known besides the output.
+/// Facts from other sources than the output.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// What tmo itself saw or did that led to the end.
+    /// Something that tmo itself saw or did and that led to the end.
     pub trigger: Option<Trigger>,
-    /// Who listens at present on ports that the output names.
+    /// The processes that listen at present on ports named in the output.
     pub holders: Vec<Holder>,
     /// By how much the `oom_kill` count of the control group rose while it ran.
     pub oom_kills: u64,
-    /// Names of programs that there are, where one was not found.
+    /// If a program was not found: the names of existing programs.
     pub programs: Vec<String>,
-    /// Names of programs that lie in `node_modules/.bin`, where one was not found.
+    /// If a program was not found: the names of programs in `node_modules/.bin`.
     pub packaged: Vec<String>,
-    /// Whether `coredumpctl` has what was in memory when something crashes.
+    /// Whether `coredumpctl` keeps core dumps.
     pub dumped: bool,
 }
 
-/// Something that tmo knows of the end because it saw or did it.
+/// Something that tmo saw or did and that explains the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
-    /// Another process ended first, and so everything was stopped.
+    /// Another process ended first, and therefore everything was stopped.
     StoppedWith {
-        /// Which.
+        /// The name of that process.
         first: ProcName,
-        /// How.
+        /// How that process ended.
         exit: Exit,
     },
-    /// Somebody asked for it.
+    /// A stop was requested.
     Asked,
-    /// It printed what means that it has failed.
+    /// It printed a failure pattern.
     FailurePattern {
-        /// What was looked for.
+        /// The pattern.
         pattern: Text,
-        /// The line.
+        /// The line that matched.
         line: Line,
     },
-    /// It did not answer any more.
+    /// It failed its liveness check.
     NotLive {
-        /// How it was asked.
+        /// The check.
         probe: Probe,
-        /// How often in a row in vain.
+        /// The number of consecutive failures.
         failures: u32,
     },
-    /// It was ended because it had failed: what was said of it then.
+    /// tmo ended it because of a failure that it logged.
     Failed {
-        /// What kind of failure.
+        /// The kind of failure.
         kind: Kind,
-        /// The words.
+        /// The text that was logged.
         text: String,
     },
 }
 
-/// Who listens on a port.
+/// The process that listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// The port.
     pub port: u16,
-    /// The process; another user's may not be seen.
+    /// The process; unknown if it belongs to another user.
     pub process: Option<Sender>,
-    /// Which of a run it belongs to, where it does.
+    /// The managed process that it belongs to, if any.
     pub tenant: Option<Tenant>,
 }
 
-/// A process of a run of tmo.
+/// A process that tmo manages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
     /// Its name.
     pub name: String,
-    /// The control socket of its run, where that is another one.
+    /// The control socket of its run, if that is another run.
     pub socket: Option<String>,
 }
 
-/// A process of the system.
+/// A process of the operating system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
     /// Process id.
@@ -127,7 +127,7 @@ pub struct Sender {
 }
 
 impl Evidence {
-    /// The signal that ended it, also where a shell tells of it by its own exit code.
+    /// The signal that ended it, even if only a shell's exit code reveals it.
     pub fn signal(&self) -> Option<u8> {
         match self.exit {
             Exit::Signal(number) => Some(number),
@@ -136,14 +136,14 @@ impl Evidence {
         }
     }
 
-    /// A path as it is said: below the directory of the project without that.
+    /// A path as it is shown: relative to the project's directory if it is inside.
     pub(super) fn shown<'p>(&self, path: &'p str) -> &'p str {
         let path = path.strip_prefix("file://").unwrap_or(path);
         let within = path.strip_prefix(&self.root).filter(|_| !self.root.is_empty());
         within.and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
     }
 
-    /// A line of a file, as somebody in the directory of the project finds it.
+    /// A place in a file, with a path relative to the directory of the project.
     pub(super) fn place(&self, path: &str, line: &str) -> String {
         let path = path.strip_prefix("file://").unwrap_or(path);
         let path = path.strip_prefix("./").unwrap_or(path);
@@ -154,13 +154,14 @@ impl Evidence {
         format!("{}:{line}", self.shown(path))
     }
 
-    /// The same, if the file may be one of the project.
+    /// The same, only if the file may belong to the project.
     pub(super) fn own_place(&self, path: &str, line: &str, strange: &[&str]) -> Option<String> {
         self.is_own(path, strange).then(|| self.place(path, line))
     }
 
-    /// Whether a file may be one of the project: below its directory or the working directory, or
-    /// said without where it is, and in none of these places. `<stdin>`, `[eval]` and `-e` are none.
+    /// Whether a file may belong to the project: it is below its directory or the working
+    /// directory, or has a relative path, and is in none of the `strange` places. `<stdin>`,
+    /// `[eval]` and `-e` are not files.
     fn is_own(&self, path: &str, strange: &[&str]) -> bool {
         let path = path.strip_prefix("file://").unwrap_or(path);
         let below = |dir: &str| !dir.is_empty() && Path::new(path).starts_with(dir);
@@ -173,12 +174,12 @@ impl Evidence {
     }
 }
 
-/// `cd` into a directory that is spelled out, before all else that a command does.
+/// A `cd` at the beginning of a command, into a directory that is written literally.
 static CD: Expr = Expr::new(
     r#"^\s*cd\s+(?:--\s+)?("[^"$`\\]+"|'[^']+'|[^\s"'`$~;&|<>*?(){}\\-][^\s"'`$;&|<>*?(){}\\]*)\s*(?:&&|;)"#,
 );
 
-/// Where what a command runs is at work, which begins in this directory.
+/// The directory in which the program of a command runs if the command is started in `cwd`.
 pub(super) fn working_directory(cwd: &str, command: &str) -> String {
     let Some(found) = CD.group(command) else { return cwd.to_owned() };
     let mut path = PathBuf::from(cwd);

@@ -1,4 +1,4 @@
-//! What the system knows besides.
+//! Facts that only the operating system knows.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -7,12 +7,12 @@ use super::evidence::{Holder, Sender, Tenant};
 use crate::model::ProcName;
 use crate::sys::{self, Listener, ProcInfo, files};
 
-/// So many names of programs are looked at, and no more.
+/// The maximum number of program names to look at.
 const MOST_PROGRAMS: usize = 20_000;
-/// So many ancestors of a process are looked at, and no more.
+/// The maximum number of ancestors of a process to look at.
 const DEEPEST: usize = 64;
 
-/// Who listens on these ports at present, as this run sees it.
+/// The processes that listen on these ports at present, from the viewpoint of this run.
 pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
     if ports.is_empty() {
         return vec![];
@@ -26,8 +26,8 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
     sys::tcp_listeners(ports).into_iter().map(holder).collect()
 }
 
-/// The managed process that this process belongs to: of this run, or of another one that is alive.
-/// It is found by the marks in the environment of the process or of its nearest ancestor with marks.
+/// The managed process that this process belongs to, in this run or in another living one. Found by
+/// the marks in the environment of the process or of its nearest marked ancestor.
 pub fn tenant(process: &ProcInfo, run: &str) -> Option<Tenant> {
     let mut next = Some(process.clone());
     for _ in 0..DEEPEST {
@@ -41,7 +41,7 @@ pub fn tenant(process: &ProcInfo, run: &str) -> Option<Tenant> {
 }
 
 fn marked_tenant(pid: u32, of_this_run: bool) -> Option<Tenant> {
-    // A process may put anything into its environment, and a person is to type this name.
+    // A process may put anything into its environment, but a person will type this name.
     let name = ProcName::new(sys::variable_of(pid, "TMO_PROCESS")?).ok()?.to_string();
     if of_this_run {
         return Some(Tenant { name, socket: None });
@@ -51,7 +51,7 @@ fn marked_tenant(pid: u32, of_this_run: bool) -> Option<Tenant> {
     Some(Tenant { name, socket: Some(socket) })
 }
 
-/// The names of the programs that are found by this `PATH`.
+/// The names of the programs in this `PATH`.
 pub fn programs(path: &OsStr) -> Vec<String> {
     let dirs = std::env::split_paths(path).filter_map(|dir| dir.read_dir().ok());
     let files = dirs.flatten().flatten();
@@ -59,14 +59,14 @@ pub fn programs(path: &OsStr) -> Vec<String> {
     names.take(MOST_PROGRAMS).collect()
 }
 
-/// Whether the kernel hands what crashes to systemd.
+/// Whether the kernel passes core dumps to systemd.
 pub fn dumps_are_kept() -> bool {
     let pattern = kernel_text("/proc/sys/kernel/core_pattern");
     pattern.is_some_and(|pattern| pattern.starts_with('|') && pattern.contains("systemd-coredump"))
 }
 
-/// How often the kernel has killed something in the control group of this process for want of
-/// memory; nothing where there are no control groups (version 2).
+/// How often the kernel has killed a process in our control group because memory ran out. `None`
+/// without control groups (version 2).
 pub fn oom_kills() -> Option<u64> {
     let group = kernel_text("/proc/self/cgroup")?;
     let group = group.lines().find_map(|line| line.strip_prefix("0::/"))?;

@@ -1,7 +1,7 @@
-//! Finding a life in the journal, what it printed last, and what everybody printed then.
+//! Finds a life in the journal, its last output, and the output of all processes at that time.
 //!
-//! All of it goes by the index: in a journal of any size only the few records of that time are
-//! looked at, and only their text is read.
+//! Everything is looked up in the index: in a journal of any size, only the few records of that
+//! time are examined and only their text is read.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -21,63 +21,64 @@ use crate::model::event::Logged;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
 
-/// How much of what comes before and behind an end belongs to it.
+/// How long before an end output belongs to it.
 pub const BEFORE: Duration = Duration::from_secs(5);
-/// The same behind it.
+/// How long after an end output belongs to it.
 pub const BEHIND: Duration = Duration::from_secs(1);
 
-/// How much of it is kept at most, before and behind the end: the bytes, and this for each line.
+/// How much of that output is kept at most, before and after the end: its bytes, plus [`LINE`] per
+/// line.
 const MOST: (usize, usize) = (3 << 20, 1 << 20);
-/// What a line costs besides its bytes.
+/// The overhead of a line besides its bytes.
 const LINE: usize = 96;
-/// How long behind an end its record is looked for, where much is going on.
+/// How long after an end its record is searched for; it may be late when there is a lot of output.
 const LATE: Duration = Duration::from_secs(60);
 
-/// A journal that is looked into.
+/// A journal to search.
 pub struct Log<'a> {
     dirs: Dirs,
     streams: Streams,
-    /// The record with which the run begins whose lives these are: lives are counted in each run.
+    /// The record with which the run begins. Lives are numbered per run.
     first: u64,
     pub(super) index: Box<dyn Fn() -> io::Result<IndexReader> + 'a>,
 }
 
-/// Where a life stands in the journal.
+/// The place of a life in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The stream of its process.
     pub stream: u16,
-    /// The record of its end, or the one behind the last that may be before it.
+    /// The record of its end. If that is missing, the first record that is certainly after the end.
     pub end: u64,
-    /// When that was, nanoseconds since the epoch.
+    /// The time of the end.
     pub time: Timestamp,
-    /// The record behind all that it printed.
+    /// The record after all of its output.
     pub upto: u64,
 }
 
-/// A life as the journal knows it.
+/// Data about a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lived {
     /// Its number.
     pub life: LifeId,
-    /// Its process id, where that is known.
+    /// Its process id, if known.
     pub pid: Option<u32>,
     /// When it began, nanoseconds since the epoch.
     pub started: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
-    /// How.
+    /// How it ended.
     pub exit: Exit,
     /// How many lives there were before it in this run.
     pub restarts: u64,
 }
 
-/// What everybody printed at the time of an end.
+/// The output of all processes around the time of an end.
 #[derive(Debug, Default)]
 pub struct Slice {
     /// Line by line, in order.
     pub entries: Vec<Entry>,
-    /// Bytes of that time that are not among them: it was too much.
+    /// Bytes of that time that were left out because there was too much.
     pub left_out: u64,
 }
 
@@ -88,13 +89,13 @@ impl std::fmt::Debug for Log<'_> {
 }
 
 impl<'a> Log<'a> {
-    /// The journal in these directories, of the run that begins with record `first`.
+    /// Open the journal in these directories for the run that begins with record `first`.
     pub fn open(dirs: &Dirs, first: u64) -> io::Result<Self> {
         let own = dirs.clone();
         Self::with_index(dirs, first, move || Ok(IndexReader::open(&own)))
     }
 
-    /// The same with an index that somebody has put together.
+    /// The same with an index that the caller has put together.
     pub fn with_index(
         dirs: &Dirs,
         first: u64,
@@ -104,17 +105,17 @@ impl<'a> Log<'a> {
         Ok(Self { dirs: dirs.clone(), streams, first, index: Box::new(index) })
     }
 
-    /// The position of the first record of the run that is not cleared.
+    /// The first position of the run that has not been cleared.
     fn begin(&self) -> Position {
         Position { record: clear::mark(&self.dirs).max(self.first), skip: 0 }
     }
 
-    /// The number of the stream of a process.
+    /// The stream number of a process.
     pub fn stream(&self, name: &ProcName) -> Option<u16> {
         self.streams.all().iter().find(|stream| stream.name == *name).map(|stream| stream.number)
     }
 
-    /// The last life of a process that has ended in this run, and where it stands.
+    /// The last life of a process that has ended in this run, and its place.
     pub fn last_ended(&self, name: &ProcName) -> io::Result<Option<(Lived, Place)>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
@@ -157,7 +158,7 @@ impl<'a> Log<'a> {
         Ok((lived, Place { stream, end, time: exit.time, upto }))
     }
 
-    /// The present life of a process, as if it ended now; nothing if it does not run.
+    /// The place of a process's present life, as if it ended now; `None` if it is not running.
     pub fn present(&self, name: &ProcName) -> io::Result<Option<Place>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
@@ -173,7 +174,7 @@ impl<'a> Log<'a> {
         Ok(last.filter(runs).map(place))
     }
 
-    /// Where a life that ended at about this time stands.
+    /// The place of a life that ended at about this time.
     pub fn place(
         &self,
         name: &ProcName,
@@ -194,13 +195,13 @@ impl<'a> Log<'a> {
             let upto = last_of_life(&mut index, stream, end)?;
             return Ok(Some(Place { stream, end, time, upto }));
         }
-        // Its end was not written, or is cleared away: by the time alone.
+        // The record of the end was not written, or has been cleared: go by the time alone.
         let end = since(&mut index, ended.next())?.record;
         let upto = since(&mut index, ended + BEHIND)?.record;
         Ok(Some(Place { stream, end, time: ended, upto }))
     }
 
-    /// The last lines of a life, at most so many.
+    /// The last lines of a life, at most `most`.
     pub fn last_lines(&self, place: &Place, most: usize) -> io::Result<Vec<Line>> {
         let filter = Filter::only(vec![place.stream]);
         let mut index = (self.index)()?;
@@ -222,10 +223,10 @@ impl<'a> Log<'a> {
         Ok(lines.into())
     }
 
-    /// The processes whose program has failed below a watcher, by what they printed last in a life that
-    /// goes on. No more of the journal is read than takes no time.
+    /// The processes whose program below a watcher has failed, according to the last output of
+    /// their present life. Only the newest records are read, so it is quick.
     pub fn failed_below_watchers(&self) -> io::Result<Vec<ProcName>> {
-        /// So many records are looked at, and lines of one process.
+        /// How many records are examined, and how many lines per process.
         const RECORDS: u64 = 500;
         const LINES: usize = 60;
         let mut index = (self.index)()?;
@@ -252,7 +253,7 @@ impl<'a> Log<'a> {
         Ok(names.collect())
     }
 
-    /// What all processes printed around an end.
+    /// The output of all processes around an end.
     pub fn slice(&self, place: &Place) -> io::Result<Slice> {
         let mut index = (self.index)()?;
         let first = since(&mut index, place.time - BEFORE)?.record;
@@ -300,7 +301,7 @@ impl<'a> Log<'a> {
         self.streams.get(stream).map(|stream| stream.name.to_string())
     }
 
-    /// Something that is no line.
+    /// An entry for a record that is not output.
     fn happened(&self, record: &Record, number: u64, text: &[u8]) -> Option<Entry> {
         let mut process = self.name(record.stream);
         let (event, text) = match record.kind {
@@ -328,8 +329,9 @@ impl<'a> Log<'a> {
     }
 }
 
-/// The record behind all that a life has printed that ended with this one: what is left of it may
-/// still print something until its end is told, or the next life begins.
+/// The record after all output of the life that ended with record `end`. Remaining processes of
+/// that life may print more: this counts until the life's end is recorded, the next life begins, or
+/// [`BEHIND`] has passed.
 fn last_of_life(index: &mut IndexReader, stream: u16, end: u64) -> io::Result<u64> {
     let (mut behind, mut time) = (end, None);
     let over = index.find(end, |number, record| {
@@ -341,7 +343,7 @@ fn last_of_life(index: &mut IndexReader, stream: u16, end: u64) -> io::Result<u6
     Ok(over.unwrap_or(behind))
 }
 
-/// How many bytes of output these records stand for.
+/// How many bytes of output these records contain.
 fn text_bytes(index: &mut IndexReader, from: u64, until: u64) -> io::Result<u64> {
     let mut bytes = 0;
     index.find(from, |number, record| {
@@ -354,8 +356,8 @@ fn text_bytes(index: &mut IndexReader, from: u64, until: u64) -> io::Result<u64>
     Ok(bytes)
 }
 
-/// Pass over what comes so long before the end that it would be dropped again: the number of the first
-/// record behind that, and how many bytes it is.
+/// Skip output so long before the end that it would be dropped later anyway. Returns the number of
+/// the first record after it, and how many bytes were skipped.
 fn pass_over(index: &mut IndexReader, first: u64, end: u64) -> io::Result<(u64, u64)> {
     let (mut behind, mut left_out, mut cost) = (first, 0, 0);
     index.rfind(end, |number, record| {
@@ -373,7 +375,7 @@ fn pass_over(index: &mut IndexReader, first: u64, end: u64) -> io::Result<(u64, 
     Ok((behind, left_out))
 }
 
-/// Entries, as many as may be kept.
+/// A bounded queue of entries.
 struct Kept {
     entries: VecDeque<Entry>,
     most: usize,
@@ -395,7 +397,7 @@ impl Kept {
         self.entries.extend(entry);
     }
 
-    /// Drop the oldest until the others are few enough.
+    /// Drop the oldest entries until the rest is within the limit.
     fn trim(&mut self) {
         while self.is_full()
             && let Some(old) = self.entries.pop_front()
@@ -406,8 +408,8 @@ impl Kept {
     }
 }
 
-/// The lines of a chunk, and where they are. What continues a line of an earlier record is beyond all
-/// that is kept of a line.
+/// The lines of a chunk, with their positions. The continuation of a line from an earlier record is
+/// skipped: it is beyond the part of a line that is kept.
 fn pieces(chunk: &Chunk, text: &[u8], mut take: impl FnMut(Position, String)) {
     let goes_on = chunk.record.flags & CONTINUES != 0;
     let mut begin = 0;

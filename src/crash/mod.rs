@@ -1,13 +1,13 @@
-//! Why a process has ended: what is known of it, what that comes to, and a file that keeps it.
+//! Why a process has ended: the evidence, the diagnosis, and the report file.
 //!
-//! - [`evidence`]: all that is known of an end; [`cause`]: what may have led to it
-//! - [`diagnose`](mod@diagnose): from the one to the other, as a pure function
-//! - [`watcher`]: the same for a process that runs, below a program that starts it again
-//! - [`life`]: finding lines and slices in the journal, by its index; `said`: what tmo said of a life;
-//!   [`facts`]: asking the system
-//! - [`report`]: the crash report; [`record`] makes one, [`store`] keeps them and finds them again
+//! - [`evidence`]: everything known about an end; [`cause`]: what may have led to it
+//! - [`diagnose`](mod@diagnose): derives the causes from the evidence, as a pure function
+//! - [`watcher`]: the same for a running watcher whose program has failed
+//! - [`life`]: finds lines and slices in the journal; `said`: what tmo itself logged about a life;
+//!   [`facts`]: asks the operating system
+//! - [`report`]: the crash report; [`record`] creates one, [`store`] saves and finds them
 //!
-//! It decides nothing and hinders nobody: it reads the journal as any view does.
+//! This module makes no decisions and blocks nothing: it reads the journal like any view.
 
 pub mod cause;
 pub mod diagnose;

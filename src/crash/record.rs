@@ -1,4 +1,4 @@
-//! Putting a crash report together.
+//! Creates a crash report.
 
 use std::io;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::model::text::OsText;
 use crate::model::units;
 use crate::model::{Exit, ProcName};
 
-/// How many of the last lines are looked through; the traces of some languages are long.
+/// How many of the last lines are examined. The traces of some languages are long.
 const LOOKED_THROUGH: usize = 400;
 
-/// What somebody who saw the end knows of it.
+/// What the observer of the end knows about it.
 #[derive(Debug, Clone)]
 pub struct CrashInput {
     /// The run.
@@ -28,30 +28,30 @@ pub struct CrashInput {
     pub name: ProcName,
     /// Its command.
     pub command: OsText,
-    /// Instead of that, a program and its arguments.
+    /// If it was not a shell command: the program and its arguments.
     pub argv: Option<Vec<OsText>>,
     /// Its working directory.
     pub cwd: OsText,
     /// The directory of the project.
     pub root: OsText,
-    /// All its variables.
+    /// All its environment variables.
     pub env: Vec<(OsText, OsText)>,
-    /// The port it was told.
+    /// The port it was assigned.
     pub port: Option<u16>,
-    /// Ports that others of the run were told.
+    /// The ports that other processes of the run were assigned.
     pub others: Vec<(ProcName, u16)>,
     /// The journal.
     pub dirs: Dirs,
-    /// The record with which the run begins in it; 0 where nobody knows.
+    /// The record with which the run begins in the journal; 0 if unknown.
     pub first: u64,
     /// Its life.
     pub lived: Lived,
-    /// What is known besides. Ports and programs are looked up.
+    /// Other facts. Ports and programs are looked up later.
     pub facts: Facts,
 }
 
 impl CrashInput {
-    /// The end of a life of a process of this plan; [`Self::facts`] may be added to.
+    /// The end of a life of a process in this plan. The caller may add to [`Self::facts`].
     pub fn new(plan: &Plan, process: &ProcessPlan, dirs: &Dirs, lived: Lived) -> Self {
         let others = plan.processes.iter().filter(|other| other.name != process.name);
         let others = others.filter_map(|other| Some((other.name.clone(), other.port?)));
@@ -87,7 +87,7 @@ impl CrashInput {
         }
     }
 
-    /// Ask the system what else there is to know.
+    /// Get the remaining facts from the operating system.
     fn look_up(&self, evidence: &mut Evidence) {
         let ports = ports_named(evidence);
         evidence.facts.holders.extend(facts::holders(&ports, &self.run));
@@ -102,8 +102,8 @@ impl CrashInput {
     }
 }
 
-/// The report of a crash, as it is known now. What can't be read is not in it. Best about a second
-/// after the end, on a thread: it reads files and may take its time.
+/// The report of a crash, with what is known now. Data that can't be read is left out. Best called
+/// about a second after the end and on a thread of its own, because it reads files and may be slow.
 pub fn examine(input: &CrashInput) -> CrashReport {
     let log = Log::open(&input.dirs, input.first).ok();
     let lived = &input.lived;
@@ -116,7 +116,7 @@ pub fn examine(input: &CrashInput) -> CrashReport {
     examine_in(input, log.as_ref().zip(place.as_ref()))
 }
 
-/// The same where somebody knows already where it stands in which journal.
+/// The same for a caller that has already found the life in a journal.
 pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &Place)>) -> CrashReport {
     let (lines, slice) = found.map_or_else(Default::default, |(log, place)| {
         let read = |error: io::Error| tracing::warn!(%error, "the journal can't be read");
@@ -129,7 +129,7 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &Place)>) -> Cras
     put_together(input, &evidence.lines, cause, slice)
 }
 
-/// The last error of a process that still runs, unless it is over, with its last lines.
+/// The last error of a running process with its last lines, unless the error is obsolete.
 pub fn last_error(
     input: &CrashInput,
     log: &Log<'_>,
@@ -137,7 +137,7 @@ pub fn last_error(
 ) -> io::Result<Option<(LastError, Vec<String>)>> {
     let lines = log.last_lines(place, LOOKED_THROUGH)?;
     let mut evidence = input.evidence(lines);
-    // Cheap to find out: most processes have printed no error.
+    // A cheap check first: most processes have printed no error.
     if watcher::last_error(&evidence).is_none() {
         return Ok(None);
     }
@@ -212,7 +212,7 @@ mod tests {
     /// 2026-01-02T03:04:05Z.
     const END: Timestamp = Timestamp::from_nanos(1_767_323_045 * SECOND);
 
-    /// A journal of `web` and `db`.
+    /// A journal with the processes `web` and `db`.
     struct Stage {
         _dir: tempfile::TempDir,
         dirs: Dirs,
@@ -279,7 +279,7 @@ mod tests {
         }
     }
 
-    /// Two lives of `web`, the first of which ended for want of `db`.
+    /// Two lives of `web`. The first one ended because `db` was missing.
     fn two_lives() -> Stage {
         let mut stage = Stage::new();
         stage.mark(END - 90 * SECOND, Kind::Start, 7, 1);
@@ -324,10 +324,10 @@ mod tests {
         ];
         assert_eq!(slice, expected);
         assert_eq!(report.tmo.slice_left_out, 0);
-        // What shows the cause is found again by its cursor.
+        // The line that shows the cause can be found again by its cursor.
         let cursor = cause.evidence.as_ref().unwrap().cursor.clone().unwrap();
         assert_eq!(report.tmo.slice[1].cursor, cursor);
-        // Names, and nothing that may be secret.
+        // Only names, nothing that may be secret.
         assert_eq!(report.tmo.environment, ["A", "B", "PATH"]);
         assert!(!serde_json::to_string(&report).unwrap().contains("secret"));
     }
@@ -393,7 +393,7 @@ mod tests {
         let mut stage = Stage::new();
         stage.mark(END - 90 * SECOND, Kind::Start, 7, 1);
         let flood = b"flood flood flood flood flood flood flood flood flood\n".repeat(1000);
-        // Before that time there is much more, which nobody looks at.
+        // Before that time there is much more output, which must not be read.
         for at in 0..200 {
             stage.say(2, END - 60 * SECOND + at, &flood);
         }

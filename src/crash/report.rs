@@ -1,46 +1,46 @@
-//! The crash report: one JSON file for each end that nobody asked for.
+//! The crash report: one JSON file for each unrequested end.
 
 use serde::{Deserialize, Serialize};
 
 use super::cause::{Cause, Diagnosis};
 use crate::model::{LifeId, ProcName};
 
-/// How many of the last lines stand in a report.
+/// How many of the last lines a report contains.
 pub const LAST_LOGS: usize = 100;
-/// How many of them are shown with the notice of a death.
+/// How many of them are shown with the death notice.
 const LAST_WORDS: usize = 5;
 
-/// All that there is to say of an end. Its keys are fixed: nothing is taken away, and what is new
-/// goes into [`CrashReport::tmo`].
+/// The content of a crash report. Its keys are fixed: none is ever removed, and new ones go into
+/// [`CrashReport::tmo`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrashReport {
     /// The process.
     pub process_name: ProcName,
-    /// Its command; where that is no line for a shell, the program.
+    /// Its command; if that is not a shell command, the program.
     pub command: String,
-    /// The arguments of the program; null for a line for a shell.
+    /// The arguments of the program; null for a shell command.
     pub args: Option<Vec<String>>,
-    /// What it exited with; null where a signal ended it.
+    /// Its exit code; null if a signal ended it.
     pub exit_code: Option<u8>,
-    /// The signal that ended it (`SIGSEGV`); null where none did.
+    /// The signal that ended it (`SIGSEGV`); null if none did.
     pub signal: Option<String>,
     /// When it ended, RFC 3339 in UTC with milliseconds.
     pub timestamp: String,
-    /// Its last lines without escapes.
+    /// Its last lines without escape sequences.
     pub last_logs: Vec<String>,
-    /// What tmo knows besides.
+    /// Details in tmo's own format.
     pub tmo: Details,
 }
 
-/// What tmo knows besides.
+/// What tmo knows in addition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
     /// The version of tmo.
     pub version: String,
     /// The run.
     pub run: String,
-    /// The number of the life in it.
+    /// The number of the life in the run.
     pub life: LifeId,
     /// The process id it had.
     pub pid: Option<u32>,
@@ -48,35 +48,35 @@ pub struct Details {
     pub started: String,
     /// How long it ran.
     pub uptime_ms: u64,
-    /// How often it had been started again.
+    /// How often it had been restarted.
     pub restarts: u64,
-    /// What led to the end, the surest first.
+    /// The causes of the end, the most certain first.
     pub cause: Diagnosis,
-    /// What all processes printed from five seconds before the end to one behind it.
+    /// The output of all processes from five seconds before the end to one second after it.
     pub slice: Vec<Entry>,
-    /// Bytes of that time that are not in the slice, because it was too much.
+    /// Bytes of that time that are not in the slice because there was too much.
     pub slice_left_out: u64,
-    /// The names of its variables.
+    /// The names of its environment variables.
     pub environment: Vec<String>,
     /// Its working directory.
     pub cwd: String,
-    /// The port it was told.
+    /// The port it was assigned.
     pub port: Option<u16>,
 }
 
-/// A line that somebody printed, or something that happened.
+/// A line of output, or an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// When, RFC 3339.
     pub time: String,
-    /// Whose; null where tmo speaks of itself.
+    /// Its process; null for messages about tmo itself.
     pub process: Option<String>,
-    /// What happened; left out for a line.
+    /// The kind of event; missing for a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// The line without escapes, or the words for what happened.
+    /// The line without escape sequences, or the text for the event.
     pub text: String,
-    /// Where it stands in the log.
+    /// Its place in the log.
     pub cursor: String,
 }
 
@@ -90,13 +90,13 @@ impl CrashReport {
         }
     }
 
-    /// What explains the end best.
+    /// The cause that explains the end best.
     pub fn cause(&self) -> Option<&Cause> {
         self.tmo.cause.first()
     }
 }
 
-/// What the log says of a crash: a line, and the last lines of the process.
+/// The log message for a crash: a headline, and the last lines of the process.
 pub fn notice(report: &CrashReport) -> Vec<String> {
     let name = &report.process_name;
     let cause = report.cause().map_or("nobody knows why", |cause| cause.text.as_str());
@@ -114,7 +114,7 @@ pub(super) mod tests {
 
     use super::{CrashReport, notice};
 
-    /// A report as it stands in a file.
+    /// A report as it is in a file.
     pub(crate) fn example() -> serde_json::Value {
         json!({
             "processName": "web",
@@ -165,7 +165,7 @@ pub(super) mod tests {
         let example = example();
         let report: CrashReport = serde_json::from_value(example.clone()).unwrap();
         assert_eq!(serde_json::to_value(&report).unwrap(), example);
-        // In this order, for whoever reads the file with his own eyes.
+        // The keys are in this order for people who read the file directly.
         let text = serde_json::to_string(&report).unwrap();
         let keys = [
             "processName",

@@ -1,4 +1,4 @@
-//! What tmo itself said of a life while it went on: that it failed, that it is stopped.
+//! What tmo itself logged about a life while it ran: that it failed, or that it is being stopped.
 
 use std::io;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::model::count::in_a_row;
 use crate::model::event::{Logged, Problem, What};
 use crate::model::time::Timestamp;
 
-/// No grace period is longer than this, or hardly one.
+/// Grace periods are practically never longer than this.
 const STOPPING: Duration = Duration::from_secs(600);
-/// What has failed is told to stop in the same moment.
+/// A failed process is stopped within this time after its failure.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-/// Whether a life that ends after this was stopped.
+/// Whether a life that ends after this event was stopped.
 const fn stops(what: &What) -> bool {
     matches!(what, What::Interrupting | What::Killing | What::Hangup)
 }
 
-/// What kind of failure this event tells of, if it is one that a life is ended for; and the beginning
-/// of an explanation.
+/// If this is an event about a failure for which tmo ends a life: the kind of failure, and the
+/// beginning of an explanation.
 fn failure(event: &Logged) -> Option<(Kind, String)> {
     match event.what() {
         Some(What::Unhealthy { times, answer }) => {
@@ -41,7 +41,7 @@ fn failure(event: &Logged) -> Option<(Kind, String)> {
             let kind = if is_live { Kind::NotLive } else { Kind::FailurePattern };
             Some((kind, format!("it {why}")))
         }
-        // Version 0.1.0 has only words.
+        // Version 0.1.0 has only texts.
         None if event.is_other("unhealthy") => Some((Kind::NotLive, event.text()?)),
         None if event.is_other("broken") || event.is_other("failing") => {
             Some((Kind::FailurePattern, event.text()?))
@@ -55,7 +55,7 @@ fn printed(line: &str) -> String {
 }
 
 impl Log<'_> {
-    /// Whether tmo was about to stop this life when it ended.
+    /// Whether tmo was stopping this life when it ended.
     pub fn was_stopped(&self, name: &ProcName, lived: &Lived, place: &Place) -> io::Result<bool> {
         let earliest = lived.started.max(lived.ended - STOPPING);
         let mut stopped = false;
@@ -65,7 +65,7 @@ impl Log<'_> {
         Ok(stopped)
     }
 
-    /// Why this life had failed in the eyes of tmo, if tmo ended it for that.
+    /// The failure for which tmo ended this life, if there was one.
     pub fn failed_of(
         &self,
         name: &ProcName,
@@ -85,7 +85,7 @@ impl Log<'_> {
         Ok(failed)
     }
 
-    /// Take what was said of a process from this time to the end of a life, each with its time.
+    /// Pass the events about a process, from this time to the end of the life, each with its time.
     fn events_of(
         &self,
         name: &ProcName,

@@ -1,4 +1,4 @@
-//! Where crash reports lie: written, found again, and not more of them than anybody looks at.
+//! The directory of crash reports: writing them, finding them, and removing the oldest.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -11,26 +11,26 @@ use crate::sys::files;
 
 /// How many reports of a project are kept.
 pub const KEPT: usize = 200;
-/// Their directory, in that of the journal.
+/// The name of their directory, within that of the journal.
 pub const DIR: &str = "crash-reports";
 
 const ENDING: &str = ".json";
 /// `2026-01-02T03-04-05Z`
 const STAMP: usize = 20;
-/// So many crashes of one process within a second are told apart.
+/// How many crashes of one process within a second can have different names.
 const MOST_AT_ONCE: u32 = 1000;
 
-/// The usual place of the reports of a project.
+/// The default directory for the reports of a project.
 pub fn dir_of(dirs: &Dirs) -> PathBuf {
     dirs.journal.join(DIR)
 }
 
-/// A report that lies there. They are in the order of their ends.
+/// A report in the directory. The order is that of the ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
     /// When the process ended, to the second: `2026-01-02T03-04-05Z`.
     pub stamp: String,
-    /// The how manieth crash of that process in that second.
+    /// The number of the crash among those of that process in that second.
     count: u32,
     /// The name of the process as a part of a file name.
     slug: String,
@@ -39,7 +39,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Take a file name apart.
+    /// Parse a file name.
     fn of(path: PathBuf) -> Option<Self> {
         let name = path.file_name()?.to_str()?.strip_suffix(ENDING)?;
         let (name, count) = match name.rsplit_once('-') {
@@ -57,14 +57,14 @@ impl Found {
         fits.then_some(Self { stamp, count, slug, path })
     }
 
-    /// Whether a user's word means its process.
+    /// Whether the name that a user typed means its process.
     pub fn matches(&self, word: &str) -> bool {
         let name = ProcName::new(self.slug.replacen('.', "#", 1));
         name.is_ok_and(|name| name.matches(word))
     }
 }
 
-/// The reports in a directory, the newest last; none where there is no directory.
+/// The reports in a directory, the newest last; empty if the directory does not exist.
 pub fn list(dir: &Path) -> io::Result<Vec<Found>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
@@ -83,7 +83,7 @@ pub fn read(path: &Path) -> io::Result<CrashReport> {
     })
 }
 
-/// The run that a report is of.
+/// The run that a report belongs to.
 pub fn run_of(path: &Path) -> io::Result<String> {
     #[derive(serde::Deserialize)]
     struct Brief {
@@ -97,8 +97,9 @@ pub fn run_of(path: &Path) -> io::Result<String> {
     Ok(brief.tmo.run)
 }
 
-/// Write a report under a name of its own, and remove the oldest if there are too many. That of a life
-/// which has one already is not written: whoever wrote it was killed before it could say so.
+/// Write a report under a new name and remove the oldest ones if there are too many. If the life
+/// already has a report, nothing is written: the earlier writer was killed before it could record
+/// its success.
 pub fn write(report: &CrashReport, dir: &Path) -> io::Result<PathBuf> {
     files::make_dirs(dir)?;
     let second = report.timestamp.get(..19).unwrap_or_default().replace(':', "-");
@@ -107,21 +108,21 @@ pub fn write(report: &CrashReport, dir: &Path) -> io::Result<PathBuf> {
         return Ok(path);
     }
     let text = serde_json::to_vec_pretty(report)?;
-    // Whoever looks meanwhile sees a whole report or none.
+    // A concurrent reader must see either a complete report or none.
     let fresh = dir.join(format!(".{name}.{}-{}.new", report.tmo.run, report.tmo.life));
     let written = files::create_anew(&fresh).and_then(|mut file| file.write_all(&text));
     let placed = written.and_then(|()| place(&fresh, dir, &name));
     if placed.is_err() {
-        // It would only take room; the reason is what counts.
+        // A leftover file only takes up space. The result of the write is what matters.
         let _ = fs::remove_file(&fresh);
     }
     let path = placed?;
-    // What can't be removed is tried again after the next crash.
+    // A file that can't be removed is tried again after the next crash.
     let _ = prune(dir, KEPT, &report.tmo.run);
     Ok(path)
 }
 
-/// The names that a report may have, one after the other.
+/// The names that a report may have, in the order in which to try them.
 fn names(dir: &Path, name: &str) -> impl Iterator<Item = PathBuf> {
     (1..MOST_AT_ONCE).map(move |count| {
         let more = if count == 1 { String::new() } else { format!("-{count}") };
@@ -129,7 +130,7 @@ fn names(dir: &Path, name: &str) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// The report of the same life, if there is one.
+/// The existing report of the same life, if there is one.
 fn known(report: &CrashReport, dir: &Path, name: &str) -> Option<PathBuf> {
     let of = |report: &CrashReport| {
         (report.process_name.clone(), report.tmo.run.clone(), report.tmo.life)
@@ -138,14 +139,14 @@ fn known(report: &CrashReport, dir: &Path, name: &str) -> Option<PathBuf> {
     names(dir, name).take_while(|path| path.exists()).find(is_it)
 }
 
-/// Give a file the first name that nobody has.
+/// Give a file the first name that is not taken.
 fn place(fresh: &Path, dir: &Path, name: &str) -> io::Result<PathBuf> {
     for path in names(dir, name) {
-        // Whoever is killed here leaves the whole report or none.
+        // If we are killed here, there is either a complete report or none.
         match fs::hard_link(fresh, &path) {
             Ok(()) => return fs::remove_file(fresh).map(|()| path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            // Not every file system has links.
+            // Not every file system supports hard links.
             Err(_) => match files::create_new(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -156,14 +157,14 @@ fn place(fresh: &Path, dir: &Path, name: &str) -> io::Result<PathBuf> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Remove all but the newest so many reports of this run's project. The directory may be the user's
-/// own: files of other projects, and files that are no reports, stay.
+/// Remove all reports of this run's project except the newest `keep`. The directory may be the
+/// user's own: files of other projects, and files that are not reports, stay.
 pub fn prune(dir: &Path, keep: usize, run: &str) -> io::Result<()> {
     let mut found = list(dir)?;
     if found.len() <= keep {
         return Ok(());
     }
-    // The name of a run begins with that of its project.
+    // The name of a run begins with the name of its project.
     let project = |run: &str| run.split('-').next().unwrap_or_default().to_owned();
     let own = project(run);
     found.retain(|found| run_of(&found.path).is_ok_and(|run| project(&run) == own));
@@ -235,7 +236,7 @@ mod tests {
         assert_eq!(write(&report, dir.path()).unwrap(), first);
         report.tmo.run.push('x');
         assert_ne!(write(&report, dir.path()).unwrap(), first, "that of another run");
-        // Whoever wrote the first one may have been killed half-way.
+        // The writer of the first one may have been killed half-way.
         std::fs::write(&first, "").unwrap();
         report.tmo.run.pop();
         let again = write(&report, dir.path()).unwrap();

@@ -1,15 +1,15 @@
-//! Lines as text: what a terminal shows of them at the end, without its escapes.
+//! Lines as text: their final state on a terminal, without escape sequences.
 
 use crate::model::untrusted::is_active;
 
-/// The longest line that is kept, in bytes.
+/// The maximum length of a kept line, in bytes.
 const LONGEST: usize = 4096;
-/// No more of a line than this is looked at.
+/// How many bytes of a line are examined.
 const LOOKED_AT: usize = 64 << 10;
 
 const ESC: u8 = 0x1b;
 
-/// A line of a stream as text. Of a line that was written over and over, the last state.
+/// A line of a stream as text. If the line was overwritten repeatedly, this is its last state.
 pub(super) fn plain(line: &[u8]) -> String {
     let mut kept = Vec::with_capacity(line.len().min(LONGEST));
     let (mut rest, mut again) = (&line[..line.len().min(LOOKED_AT)], false);
@@ -30,7 +30,7 @@ pub(super) fn plain(line: &[u8]) -> String {
     }
     let long = kept.len() > LONGEST;
     kept.truncate(LONGEST);
-    // The two-byte forms of control bytes are left.
+    // The two-byte forms of control characters are still there.
     let text = String::from_utf8_lossy(&kept);
     let mut text: String = text.chars().filter(|c| !is_active(*c) || *c == '\t').collect();
     if long {
@@ -39,7 +39,8 @@ pub(super) fn plain(line: &[u8]) -> String {
     text
 }
 
-/// What follows an escape sequence (ECMA-48); one that does not end takes the rest of the line.
+/// The text after an escape sequence (ECMA-48). An unterminated sequence takes the rest of the
+/// line.
 fn behind_escape(rest: &[u8]) -> &[u8] {
     let Some((first, inside)) = rest.split_first() else { return rest };
     let (inside, end) = match first {

@@ -1,7 +1,8 @@
-//! The last error of a process that runs.
+//! The last error of a running process.
 //!
-//! A watcher runs a program again when a file changes, and outlives its failure. What it prints tells
-//! where an attempt begins and how it went, so that an error is over where the next attempt begins.
+//! A watcher restarts a program when a file changes, and survives the program's failure. Its output
+//! shows where each attempt begins and how it ended, so an error is obsolete once the next attempt
+//! begins.
 
 #[cfg(test)]
 mod tests;
@@ -14,21 +15,21 @@ use super::expr::Expr;
 /// The last error that a running process has printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastError {
-    /// What it is.
+    /// The cause of the error.
     pub cause: Cause,
-    /// Its program has failed, and nothing runs until a file changes.
+    /// The program has failed, and nothing runs until a file changes.
     pub waits: bool,
 }
 
-/// What a watcher prints.
+/// The patterns for the output of one watcher.
 struct Watcher {
     /// An attempt begins.
     begins: Expr,
-    /// It has failed.
+    /// The attempt has failed.
     failed: Expr,
-    /// It has succeeded, or runs.
+    /// The attempt has succeeded, or the program is running.
     good: Expr,
-    /// Whether each attempt that does not fail prints that.
+    /// Whether `good` is printed for each attempt that does not fail.
     tells: bool,
 }
 
@@ -41,7 +42,7 @@ const fn watcher(begins: &'static str, failed: &'static str, good: &'static str)
     }
 }
 
-/// One that says when its program runs, and need not say that it has failed.
+/// A watcher that reports when its program is running, and need not report a failure.
 const fn server(begins: &'static str, failed: &'static str, good: &'static str) -> Watcher {
     Watcher {
         begins: Expr::new(begins),
@@ -51,7 +52,7 @@ const fn server(begins: &'static str, failed: &'static str, good: &'static str) 
     }
 }
 
-/// No line.
+/// Matches no line.
 const NEVER: &str = r"[^\s\S]";
 
 static WATCHERS: [Watcher; 18] = [
@@ -63,7 +64,7 @@ static WATCHERS: [Watcher; 18] = [
     ),
     // node --watch
     watcher(r"^Restarting '", r"^Failed running '", r"^Completed running '"),
-    // tsx watch; node tells of each program that an exception has ended.
+    // tsx watch. node prints a line for each program that an exception has ended.
     watcher(
         r"\[tsx\] (?:change|unlink|add|rerunning|Restarting)",
         r"^Node\.js v\d+\.\d+\.\d+\S*$",
@@ -137,14 +138,14 @@ static WATCHERS: [Watcher; 18] = [
     ),
 ];
 
-/// How far the output has come.
+/// The state at the end of the output.
 #[derive(Default)]
 struct Course {
-    /// The first line of the present attempt.
+    /// The first line of the current attempt.
     begin: usize,
-    /// The present attempt was begun by a watcher that will say when it runs.
+    /// The current attempt was begun by a watcher that will report when the program runs.
     is_open: bool,
-    /// The line that says that it has failed; a watcher may print the rest behind that.
+    /// The line that reports the failure. A watcher may print more after it.
     failed: Option<usize>,
 }
 
@@ -166,14 +167,14 @@ impl Course {
     }
 }
 
-/// The last error among the last lines of a life that goes on, unless it is over.
+/// The last error among the last lines of a running life, unless it is obsolete.
 pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let lines = &evidence.lines;
     let course = Course::of(lines);
     let attempt = Evidence { lines: lines[course.begin..].to_vec(), ..evidence.clone() };
     let causes = diagnose(&attempt).causes;
     let printed = causes.into_iter().filter(|cause| cause.kind != Kind::ExitCode);
-    // A line that looks like an error need not be one where nothing has failed.
+    // A line that looks like an error need not be one if nothing has failed.
     let is_sure = |cause: &Cause| {
         course.failed.is_some()
             || cause.kind == Kind::Exception
@@ -192,8 +193,9 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     found.or_else(failed).map(|cause| LastError { cause: Cause { certainty, ..cause }, waits })
 }
 
-/// Whether the program below a watcher has failed, by the last lines of its life. It is asked for each
-/// process of a table, so the expressions are tried only where a line looks like a failure.
+/// Whether the program below a watcher has failed, according to the last lines of its life. Called
+/// for each process of a table, so the expressions are tried only on lines that look like a
+/// failure.
 pub fn has_failed(lines: &[Line]) -> bool {
     const SIGNS: [&str; 8] =
         ["rror", "crashed", "ailed", "FAIL", "Traceback", "Node.js v", "exited with", "Exit "];

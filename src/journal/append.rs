@@ -14,9 +14,9 @@ pub const SPILL_SEGMENT: u64 = 512 << 10;
 /// The name of the events' stream in file names.
 pub const EVENTS_SLUG: &str = "@events";
 
-/// Appends to a stream; there is one per stream at a time.
+/// Appends to a stream. There is only one appender per stream at a time.
 ///
-/// It never fails: see [`super::row`] for what happens when it cannot write.
+/// It never fails: [`super::row`] explains what happens when it can't write.
 #[derive(Debug)]
 pub struct Appender {
     row: Row<Files>,
@@ -32,14 +32,14 @@ struct Files {
 }
 
 impl Appender {
-    /// Go on where the stream ends; `limit` is the size of a segment, `timed` says whether the
-    /// time of each append is kept.
+    /// Continue at the end of the stream. `limit` is the size of a segment; `timed` means that the
+    /// time of each append is recorded.
     ///
-    /// The last segment is continued while it is less than half full, so that many short runs
-    /// don't leave as many files.
+    /// The last segment is continued if it is less than half full, so that many short runs do not
+    /// leave as many files.
     pub fn open(dirs: &Dirs, slug: &str, limit: u64, timed: bool) -> Self {
         let mut listing = Listing::new(slug, LOG);
-        // A directory that cannot be read cannot be written either: `append` deals with that.
+        // A directory that can't be read can't be written to either; `append` handles that.
         let _ = listing.refresh(dirs);
         let end_of = |segment: &Segment| {
             segment.end(segment.metadata(dirs, slug).map_or(0, |meta| meta.len()))
@@ -62,13 +62,13 @@ impl Appender {
         self.end
     }
 
-    /// Whether the journal's directory refuses what is written.
+    /// Whether output goes to the spill directory because the disk refuses it.
     pub fn spilling(&self) -> bool {
         self.row.spilling()
     }
 
-    /// Append bytes that were read at the time `now`. Whatever happens, [`Appender::end`]
-    /// advances by their number.
+    /// Append bytes that were read at the time `now`. In any case, [`Appender::end`] advances by
+    /// their number.
     pub fn append(&mut self, now: Timestamp, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -95,8 +95,8 @@ impl Appender {
         self.note(now);
     }
 
-    /// The stream ends. If the newest bytes could not be kept on the disk, leave an empty
-    /// segment behind them there, so that whoever goes on uses no offset twice.
+    /// End the stream. If the newest bytes could not be written to the disk, leave an empty segment
+    /// there at the end offset, so that the next writer does not use any offset twice.
     pub fn finish(&mut self, now: Timestamp) {
         if self.row.spilling() {
             let timed = self.timed;
@@ -108,13 +108,13 @@ impl Appender {
         let (timed, end) = (self.timed, self.end);
         let sound = |segment: Segment| end.saturating_sub(segment.start)..=u64::MAX;
         if let Some((segment, len)) = self.row.leave_spoiled(|files| &files.log, sound) {
-            // Somebody else has written to it as well: that has used up addresses.
+            // Another writer has appended to the segment, which has used up offsets.
             self.end = self.end.max(segment.end(len));
         }
         self.row.choose(self.end, now, &|row, segment| files_of(row, segment, timed));
     }
 
-    /// Write down when the bytes since the last note came.
+    /// Record the arrival time of the bytes since the last note.
     fn note(&mut self, now: Timestamp) {
         if self.noted == self.end {
             return;
@@ -124,7 +124,8 @@ impl Appender {
             && let Some(file) = &mut files.times
         {
             let entry = times::encode(now, self.end);
-            // A cut entry would shift all that follow: better none. Readers do without.
+            // An incomplete entry would shift all following ones. So stop recording times for this
+            // segment; readers can do without them.
             if file.write(&entry).ok() != Some(entry.len()) {
                 files.times = None;
             }
@@ -132,7 +133,7 @@ impl Appender {
     }
 }
 
-/// Open the files of a segment to append; without times where these cannot be written.
+/// Open the files of a segment for appending, without the times file if that can't be written.
 fn files_of(row: &Row<Files>, segment: Segment, with_times: bool) -> io::Result<Files> {
     row.dirs.create(segment.place)?;
     let open = |ending| {
@@ -145,7 +146,7 @@ fn files_of(row: &Row<Files>, segment: Segment, with_times: bool) -> io::Result<
     Ok(Files { log, times })
 }
 
-/// Appends the supervisor's own words to their stream.
+/// Appends the supervisor's events to their stream.
 #[derive(Debug)]
 pub struct EventWriter {
     appender: Appender,
@@ -153,12 +154,12 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Go on where the stream of events ends.
+    /// Continue at the end of the event stream.
     pub fn open(dirs: &Dirs, limit: u64) -> Self {
         Self { appender: Appender::open(dirs, EVENTS_SLUG, limit, false), line: vec![] }
     }
 
-    /// Append one line of JSON; returns where it lies and how long it is.
+    /// Append one line of JSON; returns its offset and its length.
     pub fn append(&mut self, now: Timestamp, json: &[u8]) -> (u64, u32) {
         let offset = self.appender.end();
         self.line.clear();

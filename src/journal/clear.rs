@@ -1,7 +1,8 @@
-//! A log that somebody has cleared.
+//! Clearing the log.
 //!
-//! Nobody truncates what others write: while a run is there, what was printed so far is only marked
-//! as cleared, and of its files those go that nobody writes any more. Without a run all of it goes.
+//! Files are never truncated while they may have a writer. During a run, the output so far is only
+//! marked as cleared, and those of its files that have no writer any more are deleted. Without a
+//! run everything is deleted.
 
 use std::fs;
 use std::io;
@@ -17,17 +18,17 @@ use crate::model::request::Cleared;
 use crate::protocol::spec::replace;
 use crate::sys::files;
 
-/// Beside the segments: the number of the first record that counts.
+/// A file next to the segments. It contains the number of the first record that is not cleared.
 const FILE: &str = "@cleared";
 
-/// The number of the first record that nobody has cleared.
+/// The number of the first record that is not cleared.
 pub fn mark(dirs: &Dirs) -> u64 {
-    // One that can't be read shows too much rather than nothing.
+    // If the file can't be read, show too much rather than nothing.
     let text = files::read_plain(&dirs.journal.join(FILE)).unwrap_or_default();
     String::from_utf8_lossy(&text).trim().parse().unwrap_or(0)
 }
 
-/// Clear what was written up to now by a run that goes on.
+/// Clear everything that has been written so far, during a run.
 pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
     let len = IndexReader::open(dirs).len()?;
     replace(&dirs.journal.join(FILE), format!("{len}\n").as_bytes())?;
@@ -43,7 +44,7 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
     Ok(Cleared { freed: swept.bytes, kept })
 }
 
-/// Delete the whole log. Nobody may write it.
+/// Delete the whole log. It must not have any writers.
 pub fn clear_all(dirs: &Dirs) -> io::Result<Cleared> {
     let mut freed = 0;
     for name in file_names(dirs)? {

@@ -1,7 +1,8 @@
-//! Reading the journal in its merged order, or some streams of it.
+//! Reads the journal, or some of its streams, in the merged order.
 //!
-//! A cursor belongs to one view. It reads files only, so it hinders nobody, and a view may stop
-//! for hours: what retention has deleted by then is counted, the rest follows.
+//! A cursor belongs to one view. It only reads files, so it never blocks a writer, and a view may
+//! stop for hours: when it continues, the cursor counts what retention has deleted meanwhile and
+//! reads the rest.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +20,7 @@ use crate::model::ProcName;
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
 
-/// The most text that one chunk has.
+/// The maximum text in one chunk.
 pub const CHUNK: usize = 256 << 10;
 /// How many records are read at once.
 const BATCH: usize = 512;
@@ -27,22 +28,22 @@ const BATCH: usize = 512;
 /// Which streams to read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// Their numbers; `None` means all.
+    /// The numbers of the streams; `None` means all.
     pub streams: Option<Vec<u16>>,
-    /// No output: only what is no text.
+    /// Skip the output and keep only records of other kinds.
     pub no_text: bool,
-    /// Streams that begin later, and whether they are wanted too.
+    /// How to treat streams that are created after the view begins to read.
     pub later: Option<Later>,
-    /// Of the events, only those about processes with one of these names, where any is given.
+    /// If not empty, keep only events about processes with one of these names.
     pub about: Vec<String>,
 }
 
-/// Streams that nobody knew when somebody began to read.
+/// Selects streams that did not exist when the view began to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Later {
-    /// The highest number that was known.
+    /// The highest stream number that was known then.
     known: u16,
-    /// The names that are wanted; none means all.
+    /// The names to include; empty means all.
     words: Vec<String>,
 }
 
@@ -57,8 +58,8 @@ impl Filter {
         Self { streams: Some(streams), no_text: false, later: None, about: vec![] }
     }
 
-    /// Those that these names mean, now and later; none given means all, and the words of the
-    /// supervisor too.
+    /// The streams of the processes with these names, existing or future. Without names: all
+    /// streams, including the events of the supervisor.
     pub fn named(names: &[String], streams: &[Stream]) -> Self {
         let is_meant = |name: &ProcName| names.iter().any(|word| name.matches(word));
         let meant = streams.iter().filter(|s| names.is_empty() || is_meant(&s.name));
@@ -68,14 +69,14 @@ impl Filter {
         Self::only(numbers).and_later(last, names)
     }
 
-    /// And those with a higher number than this, if they have one of these names (or any, where
-    /// none is given).
+    /// Also include streams with a higher number than `known` whose process has one of these names
+    /// (or any name if there are none).
     #[must_use]
     pub fn and_later(self, known: u16, words: &[String]) -> Self {
         Self { later: Some(Later { known, words: words.to_vec() }), ..self }
     }
 
-    /// And the events about processes with these names.
+    /// Also include the events about processes with these names.
     #[must_use]
     pub fn and_events_about(mut self, names: &[String]) -> Self {
         if let Some(streams) = &mut self.streams
@@ -94,13 +95,14 @@ impl Filter {
             || Logged::from_json(text).is_some_and(|event| event.name().is_some_and(is_about))
     }
 
-    /// Decide about the streams that were not known, as far as they are by now.
+    /// Decide about the streams that have been created since the last look, if `stream` is one of
+    /// them.
     fn learn(&mut self, stream: u16, dirs: &Dirs) {
         let (Some(later), Some(wanted)) = (&mut self.later, &mut self.streams) else { return };
         if stream <= later.known {
             return;
         }
-        // Without the list there is no name to go by.
+        // Without the list of streams there are no names to compare. Try again at the next batch.
         let Ok(streams) = Streams::open(dirs) else { return };
         for stream in streams.all().iter().filter(|stream| stream.number > later.known) {
             if later.words.is_empty() || later.words.iter().any(|w| stream.name.matches(w)) {
@@ -122,17 +124,17 @@ impl Filter {
     }
 }
 
-/// A place in the merged order.
+/// A position in the merged order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position {
     /// The number of a record.
     pub record: u64,
-    /// How many bytes of it come before the place.
+    /// How many bytes of that record are before the position.
     pub skip: u32,
 }
 
 impl Position {
-    /// As bytes for a file: the record, then the bytes of it, little-endian.
+    /// Encodes the position for a file: the record number, then the bytes to skip, little-endian.
     pub fn to_bytes(self) -> [u8; 12] {
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&self.record.to_le_bytes());
@@ -140,7 +142,7 @@ impl Position {
         bytes
     }
 
-    /// The inverse of [`Position::to_bytes`]; `None` for bytes that are none.
+    /// The inverse of [`Position::to_bytes`]; `None` for invalid bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (record, skip) = bytes.split_at_checked(8)?;
         Some(Self {
@@ -150,14 +152,14 @@ impl Position {
     }
 }
 
-/// `12.34`, as clients are told it and give it back.
+/// `12.34`: the form in which clients receive a position and send it back.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.record, self.skip)
     }
 }
 
-/// A text that does not name a place in the log.
+/// The text is not a position in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a position: two numbers with a dot between them")]
 pub struct BadPosition;
@@ -174,27 +176,27 @@ impl FromStr for Position {
     }
 }
 
-/// What one step of a cursor yields.
+/// The result of one step of a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
     /// The number of the record.
     pub position: u64,
     /// How many bytes of the record come before it.
     pub skip: u32,
-    /// The record; where the chunk is only a part of it, offset, length, lines and flags are
-    /// those of the part.
+    /// The record. If the chunk is only a part of it, offset, length, lines and flags are those of
+    /// the part.
     pub record: Record,
-    /// Bytes of its stream that retention has deleted since the last chunk of that stream. Where
-    /// the records are gone too, or no other chunk of it follows, an empty [`Kind::Gap`] reports
-    /// them.
+    /// How many bytes of the stream retention has deleted since the last chunk of that stream. If
+    /// the records are gone too, or no other chunk of the stream follows, an empty [`Kind::Gap`]
+    /// reports the loss.
     pub lost: u64,
 }
 
-/// What retention has deleted of a stream.
+/// A part of a stream that retention has deleted.
 #[derive(Debug, Clone, Copy)]
 struct Loss {
     bytes: u64,
-    /// An empty gap where it was, for when nothing of the stream follows.
+    /// An empty gap record at that place. It reports the loss if no record of the stream follows.
     gap: Record,
 }
 
@@ -206,22 +208,22 @@ pub struct Cursor {
     at: Position,
     batch: Vec<Record>,
     first: u64,
-    /// What is deleted of each stream and not reported yet.
+    /// Losses per stream that have not been reported yet.
     losses: BTreeMap<u16, Loss>,
-    /// They are to be reported before the next record.
+    /// Report the losses before the next record.
     reports: bool,
-    /// The last part of a record ended within a line.
+    /// Whether the last part of the record ended within a line.
     within: bool,
     texts: Texts,
 }
 
 impl Cursor {
-    /// Read the journal in these directories from a place on.
+    /// Read the journal in these directories, starting at a position.
     pub fn open(dirs: &Dirs, position: Position, filter: Filter) -> Self {
         Self::over(IndexReader::open(dirs), position, filter)
     }
 
-    /// The same by an index that one has already.
+    /// Like [`Cursor::open`], with an index reader that the caller already has.
     pub fn over(index: IndexReader, position: Position, filter: Filter) -> Self {
         let texts = Texts::new(index.dirs());
         Self {
@@ -237,25 +239,27 @@ impl Cursor {
         }
     }
 
-    /// Have another thread read ahead, for somebody who reads much of it and does not follow.
+    /// Let another thread read ahead. Worthwhile for a caller that reads a lot and does not follow
+    /// the end.
     #[must_use]
     pub fn in_advance(mut self) -> Self {
         self.texts.in_advance();
         self
     }
 
-    /// Where the next chunk will be: what a later cursor must begin with to go on here.
+    /// The position of the next chunk. A later cursor that starts there continues where this one
+    /// stopped.
     pub fn position(&self) -> Position {
         self.at
     }
 
-    /// The index it reads.
+    /// The index that this cursor reads.
     pub fn index(&mut self) -> &mut IndexReader {
         &mut self.index
     }
 
-    /// The next chunk of a record with a number below `upto`; its text, if it has any, is put
-    /// into `buffer`. `None`: there is none.
+    /// Returns the next chunk of a record with a number below `upto` and puts its text, if any,
+    /// into `buffer`. `None` at the end.
     pub fn next(&mut self, upto: u64, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         buffer.clear();
         while let Some(record) = self.record(upto)? {
@@ -284,7 +288,7 @@ impl Cursor {
         Ok(self.report())
     }
 
-    /// A chunk that reports the loss of a stream, if there is any.
+    /// A chunk that reports one pending loss, if there is any.
     fn report(&mut self) -> Option<Chunk> {
         let (_, Loss { bytes, gap }) = self.losses.pop_first()?;
         self.reports = !self.losses.is_empty();
@@ -292,7 +296,7 @@ impl Cursor {
         Some(Chunk { position, skip: 0, record: gap, lost: bytes })
     }
 
-    /// So many bytes are deleted of the stream of this record, which stood there.
+    /// Add to the loss of the stream of `near`: `bytes` bytes are missing beside that record.
     fn lose(&mut self, bytes: u64, near: &Record) {
         let gap =
             Record { offset: near.end(), len: 0, lines: 0, kind: Kind::Gap, flags: 0, ..*near };
@@ -306,7 +310,7 @@ impl Cursor {
         self.within = false;
     }
 
-    /// The record at the present position or the first wanted one behind it.
+    /// The record at the current position, or the next one that the filter accepts.
     fn record(&mut self, upto: u64) -> io::Result<Option<Record>> {
         while self.at.record < upto {
             let known = self.at.record.checked_sub(self.first);
@@ -332,10 +336,11 @@ impl Cursor {
         Ok(None)
     }
 
-    /// Count what these missing records stood for, and go on behind them.
+    /// Count the bytes that the missing records stood for, and continue after the hole.
     fn fall_into(&mut self, hole: &Hole) {
         let time = self.batch.first().map_or(Timestamp::EPOCH, |record| record.time);
-        // A part of the first of them was read. Its stream can't be told any more.
+        // The first missing record was partly read, but its stream is no longer known. So subtract
+        // those bytes from the streams in order.
         let mut read = u64::from(self.at.skip);
         for &(stream, bytes) in &hole.text {
             if !self.filter.takes(stream) {
@@ -344,7 +349,7 @@ impl Cursor {
             let known = read.min(bytes);
             read -= known;
             if bytes > known {
-                // Where in its stream that was is not known.
+                // The offset of the lost bytes within the stream is not known.
                 self.lose(bytes - known, &Record::empty(Kind::Gap, stream, time));
             }
         }
@@ -354,7 +359,8 @@ impl Cursor {
         self.within = false;
     }
 
-    /// Read the rest of a record, or as much as fits; `None` if nothing of it is left.
+    /// Read the rest of a record, up to the size of a chunk; `None` if retention has deleted all of
+    /// it.
     fn part(&mut self, record: &Record, buffer: &mut Vec<u8>) -> io::Result<Option<Record>> {
         let mut from = record.offset + u64::from(self.at.skip.min(record.len));
         let rest = |from| usize::try_from(record.end() - from).unwrap_or(usize::MAX).min(CHUNK);
@@ -375,7 +381,7 @@ impl Cursor {
         Ok(Some(self.cut(record, from, buffer)))
     }
 
-    /// Make a record of the bytes that were read, and go on behind them.
+    /// Make a record for the bytes that were read, and move the position past them.
     fn cut(&mut self, record: &Record, from: u64, buffer: &mut Vec<u8>) -> Record {
         let whole = from == record.offset && buffer.len() == record.len as usize;
         if whole {
@@ -410,8 +416,8 @@ impl Cursor {
         part
     }
 
-    /// Read the bytes of one stream from `start` to `end`, as far as they are there: for a line
-    /// that is not finished yet.
+    /// Read the bytes of one stream from `start` to `end`, as many as exist. Used for unfinished
+    /// lines, which have no record yet.
     pub fn read_range(
         &mut self,
         stream: u16,

@@ -1,11 +1,11 @@
-//! Which markers are still to come in a stream.
+//! The markers that are still to come in a stream.
 
 use super::record::Kind;
 use crate::model::LifeId;
 use crate::protocol::life::{Entry, LifeEvent};
 use crate::protocol::marker::{self, Marker};
 
-/// A marker that the life file announces.
+/// A marker that the life file has announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     /// Its sequence number.
@@ -14,27 +14,27 @@ pub struct Expected {
     pub nonce: u64,
     /// [`Kind::Start`], [`Kind::Exit`] or [`Kind::End`].
     pub kind: Kind,
-    /// What the record shall have as its value: a pid, a packed exit.
+    /// The value for its record: a pid or a packed exit.
     pub value: u32,
     /// The life.
     pub life: LifeId,
 }
 
 impl Expected {
-    /// Whether this is it.
+    /// Whether `marker` is this one.
     pub(super) fn is(&self, marker: Marker) -> bool {
         (self.seq, self.nonce) == (marker.seq, marker.nonce)
     }
 }
 
-/// Turns the entries of a life file, in their order, into the markers they announce.
+/// Converts the entries of a life file, in order, into the markers that they announce.
 #[derive(Debug, Default)]
 pub struct Markers {
     nonce: u64,
 }
 
 impl Markers {
-    /// The marker that this entry announces, if it does.
+    /// The marker that this entry announces, if any.
     pub fn expected(&mut self, entry: &Entry) -> Option<Expected> {
         let (kind, value, life) = match &entry.event {
             LifeEvent::Start { life, pid, nonce, .. } => {

@@ -1,9 +1,10 @@
-//! The bytes of the index.
+//! The binary format of the index.
 //!
-//! A segment is a header, one summary per stream that has records before the segment, then
-//! records up to the end of the file; each of these is 48 bytes, little endian, the last four a
-//! checksum over the others. The summaries say where every stream stood, so whoever continues
-//! the index, or finds a part of it deleted, need not read what came before.
+//! A segment consists of a header, one summary for each stream that has records before the segment,
+//! and records up to the end of the file. Each of these is a block of 48 bytes, little-endian,
+//! whose last four bytes are a checksum over the rest. The summaries contain the state of every
+//! stream, so a writer that continues the index, or a reader that finds a part deleted, need not
+//! read earlier segments.
 
 use super::record::{Kind, Record};
 use super::segment::FARTHEST;
@@ -13,16 +14,16 @@ use crate::model::time::Timestamp;
 
 /// Version of the format.
 pub const VERSION: u32 = 1;
-/// Size of each block.
+/// Size of a block.
 pub const BLOCK: usize = Record::SIZE;
-/// What a segment begins with.
+/// The first bytes of a segment.
 const MAGIC: &[u8; 8] = b"tmoindex";
-/// What distinguishes a record from zeros and from text.
+/// Distinguishes a record from zeros and from text.
 const RECORD_MARK: u32 = 0x0172_6d74;
-/// The same for a summary.
+/// Distinguishes a summary.
 const SUMMARY_MARK: u32 = 0x0173_6d74;
 
-/// 48 bytes.
+/// A block of 48 bytes.
 pub type Block = [u8; BLOCK];
 
 /// The beginning of a segment.
@@ -36,7 +37,7 @@ pub struct Header {
     pub streams: u32,
 }
 
-/// Where one stream stood at some place in the index.
+/// The state of one stream at some place in the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Number of the stream.
@@ -47,7 +48,7 @@ pub struct Summary {
     pub life: Option<LifeId>,
     /// The offset up to which its bytes have records.
     pub end: u64,
-    /// How many bytes its records of text and events stand for.
+    /// How many bytes of text and events its records stand for.
     pub text: u64,
     /// Its last marker.
     pub marker: Option<Marked>,
@@ -67,7 +68,7 @@ pub struct Marked {
 }
 
 impl Summary {
-    /// Go on over one record of the stream.
+    /// Advance past one record of the stream.
     pub fn advance(&mut self, record: &Record) {
         self.stream = record.stream;
         self.flags = record.flags;
@@ -106,7 +107,7 @@ pub fn encode_header(header: &Header) -> Block {
 /// The inverse of [`encode_header`]; `None` for anything else.
 ///
 /// # Errors
-/// The version, if it is another than [`VERSION`].
+/// The version, if it is not [`VERSION`].
 pub fn decode_header(block: &Block) -> Result<Option<Header>, u32> {
     if !sealed(block) || block[..8] != *MAGIC {
         return Ok(None);
@@ -140,7 +141,8 @@ pub fn encode_summary(summary: &Summary) -> Block {
     seal(block)
 }
 
-/// The inverse of [`encode_summary`]; `None` for anything else, and for what no file can hold.
+/// The inverse of [`encode_summary`]; `None` for anything else, and for values that are impossible
+/// in a file.
 pub fn decode_summary(block: &Block) -> Option<Summary> {
     if !sealed(block) || u32_at(block, 40) != SUMMARY_MARK {
         return None;
@@ -179,7 +181,8 @@ pub fn encode_record(record: &Record) -> Block {
     seal(block)
 }
 
-/// The inverse of [`encode_record`]; `None` for anything else, and for what no file can hold.
+/// The inverse of [`encode_record`]; `None` for anything else, and for values that are impossible
+/// in a file.
 pub fn decode_record(block: &Block) -> Option<Record> {
     if u32_at(block, 40) != RECORD_MARK || !sealed(block) {
         return None;
@@ -203,7 +206,7 @@ fn put(block: &mut Block, at: usize, bytes: &[u8]) {
     block[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-/// Eight bytes of a block; 0 where it has not so many there.
+/// Eight bytes of a block as an integer; 0 if the block is too short.
 pub(super) fn u64_at(block: &[u8], at: usize) -> u64 {
     block[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
@@ -216,7 +219,7 @@ fn u16_at(block: &Block, at: usize) -> u16 {
     u16::from_le_bytes([block[at], block[at + 1]])
 }
 
-/// Put the checksum in its place.
+/// Write the checksum into the block.
 pub(crate) fn seal(mut block: Block) -> Block {
     let sum = checksum(&block).to_le_bytes();
     put(&mut block, 44, &sum);
@@ -227,8 +230,8 @@ fn sealed(block: &Block) -> bool {
     u32_at(block, 44) == checksum(block)
 }
 
-/// Over the first 44 bytes: each word changes all bits of what follows. Enough against torn
-/// writes, zeros and flipped bits; it need not withstand anyone who means harm.
+/// A checksum over the first 44 bytes, in which each word changes all bits of the following state.
+/// It detects torn writes, zeros and flipped bits, but not deliberate changes.
 fn checksum(block: &Block) -> u32 {
     const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut hash: u64 = 0x746d_6f20_696e_6478;

@@ -1,9 +1,9 @@
-//! The merged index on disk: the write side, and what a crash leaves.
+//! The merged index on disk: the write side, and recovery after a crash.
 //!
-//! Records are numbered from 0 for ever. A segment is named by the number of its first record
-//! and appears by rename, header and summaries complete. A crash may leave a torn record at its
-//! end; the next writer begins a new segment at that number, and readers stop where the next
-//! segment begins. The torn record is derived again from the streams.
+//! Records are numbered from 0 and numbers are never reused. A segment is named by the number of
+//! its first record. It appears by rename, with header and summaries complete. A crash may leave a
+//! torn record at its end: the next writer begins a new segment at that number, and readers stop
+//! where the next segment begins. The torn record is derived again from the streams.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,44 +23,44 @@ pub const SEGMENT_RECORDS: u64 = 65_536;
 pub const SPILL_RECORDS: u64 = (512 << 10) / BLOCK as u64;
 /// The name of the index in file names.
 pub const SLUG: &str = "@index";
-/// How many records are read at once when all are.
+/// How many records are read at once during recovery.
 const BATCH: usize = 1024;
 
-/// Where everything stands at some number of the index.
+/// The state of all streams at one record number of the index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The number of the next record.
     pub next: u64,
-    /// The time of the last one.
+    /// The time of the last record.
     pub time: Timestamp,
-    /// Where each stream stands.
+    /// The state of each stream.
     pub streams: BTreeMap<u16, Summary>,
 }
 
 impl Standing {
-    /// Go on over the next record.
+    /// Advance past the next record.
     pub fn advance(&mut self, record: &Record) {
         self.next += 1;
         self.time = self.time.max(record.time);
         self.streams.entry(record.stream).or_default().advance(record);
     }
 
-    /// The same over several.
+    /// Advance past several records.
     pub fn advance_all(&mut self, records: &[Record]) {
         for record in records {
             self.advance(record);
         }
     }
 
-    /// Where one stream stands.
+    /// The state of one stream.
     pub fn stream(&self, stream: u16) -> Summary {
         self.streams.get(&stream).copied().unwrap_or(Summary { stream, ..Summary::default() })
     }
 }
 
-/// The beginning of a segment: where everything stood, and how many bytes it takes.
+/// Reads the beginning of a segment: the state before its first record, and the size of this head.
 ///
-/// `None` if the file has no sound beginning.
+/// `None` if the head is invalid.
 pub(crate) fn read_head(file: &File) -> io::Result<Option<(Standing, u64)>> {
     let Some(block) = read_block(file, 0)? else { return Ok(None) };
     let header = format::decode_header(&block).map_err(|version| {
@@ -88,7 +88,7 @@ fn read_block(file: &File, at: u64) -> io::Result<Option<Block>> {
     }
 }
 
-/// Go on over all sound records of a segment; returns whether anything follows them.
+/// Advance past all valid records of a segment; returns whether anything follows them.
 pub(crate) fn read_records(
     file: &File,
     head: u64,
@@ -110,22 +110,22 @@ pub(crate) fn read_records(
     }
 }
 
-/// What the index on disk says, read from its newest sound segment only.
+/// The state of the index on disk, read only from its newest valid segment.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// Where everything stands.
+    /// The state at the end of the index.
     pub standing: Standing,
-    /// The segment that says so.
+    /// The segment it was read from.
     segment: Option<Segment>,
-    /// Something unusable follows its last record.
+    /// Whether invalid bytes follow its last record.
     torn: bool,
-    /// Newer segments without a sound beginning.
+    /// Newer segments with an invalid head.
     unsound: Vec<Segment>,
-    /// All there are.
+    /// All segments.
     all: Vec<Segment>,
 }
 
-/// Read where the index on disk stands.
+/// Read the state at the end of the index on disk.
 pub fn recover(dirs: &Dirs) -> io::Result<Recovered> {
     let mut listing = Listing::new(SLUG, "");
     listing.refresh(dirs)?;
@@ -150,7 +150,7 @@ pub fn recover(dirs: &Dirs) -> io::Result<Recovered> {
     Ok(recovered)
 }
 
-/// Appends to the index; there is one at a time.
+/// Appends to the index. Only one writer exists at a time.
 #[derive(Debug)]
 pub struct IndexWriter {
     row: Row<File>,
@@ -159,17 +159,18 @@ pub struct IndexWriter {
 }
 
 impl IndexWriter {
-    /// Go on where the index in these directories ends.
+    /// Continue at the end of the index in these directories.
     pub fn open(dirs: &Dirs) -> io::Result<Self> {
         Self::with_segments_of(dirs, SEGMENT_RECORDS)
     }
 
-    /// The same, with segments of this many records.
+    /// Like [`IndexWriter::open`], with segments of this many records.
     pub fn with_segments_of(dirs: &Dirs, records: u64) -> io::Result<Self> {
         let Recovered { standing, segment, torn, unsound, all } = recover(dirs)?;
         for segment in unsound {
             if let Some(path) = segment.path(dirs, SLUG, "") {
-                // What stays is overwritten when its number comes, and holds nothing until then.
+                // If the file can't be removed, it is overwritten when its number is reached, and
+                // contains no valid record until then.
                 let _ = fs::remove_file(path);
             }
         }
@@ -183,21 +184,21 @@ impl IndexWriter {
         Ok(Self { row, standing, bytes: vec![] })
     }
 
-    /// Where everything stands.
+    /// The state at the end of the index.
     pub fn standing(&self) -> &Standing {
         &self.standing
     }
 
-    /// Whether the journal's directory refuses records.
+    /// Whether records go to the spill directory because the disk refuses them.
     pub fn spilling(&self) -> bool {
         self.row.spilling()
     }
 
-    /// Append records, whose times must not fall, in one write as far as possible.
+    /// Append records, in one write if possible. Their times must not decrease.
     ///
     /// # Errors
-    /// Neither the disk nor the spill directory took all of them. Their numbers are used up all
-    /// the same, so that what comes later keeps its place.
+    /// Neither the disk nor the spill directory accepted all of them. Their numbers are used up
+    /// nevertheless, so that later records keep their places.
     pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
         let now = crate::sys::clock::now();
         let mut rest = records;
@@ -205,7 +206,8 @@ impl IndexWriter {
         while !rest.is_empty() {
             let standing = &self.standing;
             let next = standing.next;
-            // After the header come the summaries of the streams that there were by then.
+            // The header is followed by the summaries of the streams that existed when the segment
+            // began.
             let summaries = standing.streams.len() as u64;
             let sound = |segment: Segment| {
                 let blocks = 1 + next - segment.start;
@@ -244,7 +246,7 @@ impl IndexWriter {
     }
 }
 
-/// Create a segment: complete under another name, then renamed.
+/// Create a segment: write it completely under another name, then rename it.
 fn create(row: &Row<File>, segment: Segment, standing: &Standing) -> io::Result<File> {
     row.dirs.create(segment.place)?;
     let path = segment.path(&row.dirs, SLUG, "").ok_or(io::ErrorKind::NotFound)?;

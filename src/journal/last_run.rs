@@ -1,7 +1,8 @@
 //! Where the last run behind a control socket keeps its journal and its crash reports.
 //!
-//! The project's files may name other directories by now, or none. So each run records its own in
-//! the state directory, in a file named after the socket. Readers go by that record alone.
+//! The project's files may name other directories by now, or none. So each run records its
+//! directories in the state directory, in a file named after the socket. Readers use only that
+//! record.
 
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -16,7 +17,7 @@ use crate::sys::files;
 
 /// The version of the format.
 const VERSION: u32 = 1;
-/// A longer file is not a record.
+/// A longer file is not a valid record.
 const LARGEST: u64 = 64 << 10;
 
 /// The directories of a run.
@@ -50,8 +51,8 @@ impl LastRun {
         replace(path, &serde_json::to_vec(self)?)
     }
 
-    /// Read the record at this path: a plain file of this user that nobody else can write to.
-    /// `None` if there is no such record, or only one of a later version.
+    /// Read the record at this path. It must be a regular file that belongs to this user and is not
+    /// writable by others. `None` if there is no such record, or one of a later version.
     pub fn read(path: &Path) -> Option<Self> {
         let file = files::open_plain(path).ok()?;
         let meta = file.metadata().ok()?;

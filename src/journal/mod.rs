@@ -1,19 +1,21 @@
 //! The journal: streams of bytes, the merged index over them, and the cursors that read both.
 //!
-//! It knows no lifecycle. A byte's address is (stream, offset), for ever; the text is written
-//! once, by a sink; the index holds fixed-size [`record::Record`]s that give the merged order.
+//! The journal does not know about lifecycles. A byte's address is (stream, offset) and never
+//! changes. The text is written once, by a sink. The index contains [`record::Record`]s of fixed
+//! size in the merged order.
 //!
-//! - [`segment`]: how files are named and found, on the disk and, while that is full, beside it
-//! - [`row`]: where the next byte is written; [`append`]: the write side of a stream; [`stream`] and [`times`]: the read side
-//! - [`split`]: bytes become records; [`ingest`] drives it for all streams and writes the index
+//! - [`segment`]: names and lookup of files, on the disk and in the spill directory
+//! - [`row`]: decides where the next byte is written; [`append`]: the write side of a stream;
+//!   [`stream`] and [`times`]: the read side
+//! - [`split`]: turns bytes into records; [`ingest`] runs it for all streams and writes the index
 //! - [`index`]: the merged order on disk; [`format`](mod@format): its bytes
 //! - [`cursor`] and [`query`]: reading, merged or by stream; [`streams`]: numbers and names
 //! - [`search`]: lines by time, life and pattern, for `tmo logs` and the API
-//! - [`last_run`]: where the journal of the last run is, for commands that come later
-//! - [`retention`]: what is deleted, and when; [`clear`]: all of it, when somebody says so
+//! - [`last_run`]: where the journal of the last run is, for later commands
+//! - [`retention`]: what is deleted, and when; [`clear`]: deletes everything on request
 //!
-//! Whoever reads never hinders whoever writes: files only grow, nobody truncates, and a reader
-//! that finds a file gone is told how much it missed.
+//! Readers never block writers: files only grow and are never truncated, and a reader that finds a
+//! file deleted gets the number of bytes that it missed.
 
 pub mod append;
 pub mod clear;
@@ -49,7 +51,7 @@ pub use streams::Streams;
 #[cfg(test)]
 mod tests;
 
-/// A length as a record has it; nothing in a record comes near the limit.
+/// A length in the type that records use; no length in a record comes near its limit.
 pub(crate) fn small(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

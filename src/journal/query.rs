@@ -1,4 +1,4 @@
-//! Finding the place from which to read.
+//! Finds the position from which to read.
 
 use std::io;
 
@@ -9,8 +9,8 @@ use super::stream::Read;
 use super::texts::Texts;
 use crate::model::time::Timestamp;
 
-/// The place before the last `lines` lines of output (of events, if only these are wanted) that
-/// have a record with a number below `upto`.
+/// The position before the last `lines` lines of output (or of events, if only these are wanted)
+/// that have a record with a number below `upto`.
 pub fn tail(
     index: &mut IndexReader,
     filter: &Filter,
@@ -35,7 +35,8 @@ pub fn tail(
             if record.kind != counted || !filter.takes(record.stream) {
                 continue;
             }
-            // Behind the place there are enough lines; the first may have begun before it.
+            // There are enough lines after this position, but the first of them may have begun
+            // before it.
             if let Some(stream) = begun {
                 if record.stream != stream {
                     continue;
@@ -71,24 +72,24 @@ fn ends(record: &Record) -> u64 {
     u64::from(record.lines) + u64::from(record.flags & UNFINISHED != 0)
 }
 
-/// The place in a record before its last `lines` lines.
+/// The position in a record before its last `lines` lines.
 fn cut(index: &IndexReader, number: u64, record: &Record, lines: u64) -> io::Result<Position> {
     let mut text = Vec::new();
     let mut texts = Texts::new(index.dirs());
     let whole = Position { record: number, skip: 0 };
-    // Its beginning may be gone; the last lines are likely to be in what is left.
+    // Its beginning may have been deleted; the last lines are probably still there.
     let mut from = record.offset;
     loop {
         let length = usize::try_from(record.end() - from).unwrap_or(usize::MAX);
         match texts.read(record.stream, from, length, &mut text)? {
             Read::Bytes(read) if read == length => break,
             Read::Gap { next } if next < record.end() => from = next,
-            // Whoever reads it is told.
+            // The reader of this position will report the loss.
             Read::Bytes(_) | Read::Gap { .. } | Read::End => return Ok(whole),
         }
     }
     let skip = usize::try_from(lines).unwrap_or(usize::MAX);
-    // The last line's own newline does not begin another.
+    // The newline of the last line does not begin another line.
     let body = text.strip_suffix(b"\n").unwrap_or(&text);
     let newline = memchr::memrchr_iter(b'\n', body).nth(skip - 1);
     let gone = usize::try_from(from - record.offset).unwrap_or(usize::MAX);
@@ -96,7 +97,7 @@ fn cut(index: &IndexReader, number: u64, record: &Record, lines: u64) -> io::Res
     Ok(newline.map_or(whole, |at| Position { record: number, skip: before(at) }))
 }
 
-/// The place of the first record that is not older than `time` (nanoseconds since the epoch).
+/// The position of the first record that is not older than `time`.
 pub fn since(index: &mut IndexReader, time: Timestamp) -> io::Result<Position> {
     Ok(Position { record: index.search_time(time)?, skip: 0 })
 }

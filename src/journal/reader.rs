@@ -10,10 +10,10 @@ use super::record::{EVENTS, Kind, Record};
 use super::segment::{Dirs, FARTHEST, Listing, Segment};
 use crate::model::time::Timestamp;
 
-/// How many records are looked at at once.
+/// How many records are examined at once.
 pub(super) const BATCH: usize = 4096;
 
-/// Reads the index, while it is being written or not, best in rising order.
+/// Reads the index, even while it is being written. Cheapest in ascending order.
 #[derive(Debug)]
 pub struct IndexReader {
     dirs: Dirs,
@@ -28,19 +28,19 @@ struct Current {
     segment: Segment,
     file: File,
     id: (u64, u64),
-    /// Where everything stood before its first record.
+    /// The state before its first record.
     standing: Standing,
-    /// Size of what precedes its first record.
+    /// Size of the header and summaries before its first record.
     head: u64,
 }
 
-/// Records of the index that are gone.
+/// Records that are missing from the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hole {
-    /// The number of the first record that is there again.
+    /// The number of the first record after the hole.
     pub until: u64,
-    /// For each stream, how many bytes of text the missing records stood for; too many only
-    /// for a reader that begins in the hole.
+    /// For each stream, how many bytes of text the missing records stood for. The numbers are too
+    /// high only for a reader that starts inside the hole.
     pub text: Vec<(u16, u64)>,
 }
 
@@ -56,7 +56,7 @@ impl IndexReader {
         }
     }
 
-    /// The same, with more records, from number `first` on, that nobody has written.
+    /// A reader that also knows records, from number `first` on, that are not on disk.
     pub fn with_memory(dirs: &Dirs, first: u64, records: Vec<Record>) -> Self {
         Self { memory: Some((first, records)), ..Self::open(dirs) }
     }
@@ -66,7 +66,7 @@ impl IndexReader {
         &self.dirs
     }
 
-    /// The number behind the last record.
+    /// The number after the last record.
     pub fn len(&mut self) -> io::Result<u64> {
         if let Some((first, records)) = &self.memory {
             return Ok(first + records.len() as u64);
@@ -88,8 +88,8 @@ impl IndexReader {
         Ok(on_disk.or(self.memory.as_ref().map(|(first, _)| *first)).unwrap_or(0))
     }
 
-    /// Read records from number `from` on into `out`, at most `most` and never beyond a
-    /// segment. Where `from` is in a hole, they are those behind the hole.
+    /// Read records from number `from` on into `out`, at most `most` and never across the end of a
+    /// segment. If `from` is in a hole, read the records after it.
     pub fn read(
         &mut self,
         from: u64,
@@ -111,7 +111,8 @@ impl IndexReader {
         let start = self.listing.holding(from).next().map(|segment| segment.start);
         let holding: Vec<Segment> =
             self.listing.holding(from).take_while(|s| Some(s.start) == start).collect();
-        // One that was deleted while it was read still knows best where everything stood.
+        // Even if the segment was deleted during the read, it still has the best information about
+        // the state there.
         let old = self.current.take().filter(|old| old.segment.start <= from);
         for segment in holding {
             if self.enter(segment)? {
@@ -200,7 +201,8 @@ impl IndexReader {
         Ok(None)
     }
 
-    /// Look through the records from number `from` on, each with its number, until something is found.
+    /// Search the records forwards from number `from`. Each is passed with its number until one
+    /// yields a result.
     pub fn find<T>(
         &mut self,
         from: u64,
@@ -222,7 +224,7 @@ impl IndexReader {
         }
     }
 
-    /// The same backwards, from the last record before number `end` on.
+    /// Search backwards, starting with the last record before number `end`.
     pub fn rfind<T>(
         &mut self,
         end: u64,
@@ -274,7 +276,8 @@ impl IndexReader {
         Ok(one.pop())
     }
 
-    /// How many records the current segment has room for as it is. Its file may have been extended.
+    /// How many records the file of the current segment has room for. It may have grown since the
+    /// last call.
     fn count(&self) -> io::Result<u64> {
         let Some(current) = &self.current else { return Ok(0) };
         let records = current.file.metadata()?.len().saturating_sub(current.head) / BLOCK as u64;
@@ -282,7 +285,7 @@ impl IndexReader {
         Ok(records.min(most))
     }
 
-    /// Where the segment behind the current one begins.
+    /// The start of the segment after the current one.
     fn stop(&self) -> u64 {
         let start = self.current.as_ref().map_or(0, |current| current.segment.start);
         let disk = self.listing.behind(start).first().map_or(u64::MAX, |next| next.start);
@@ -297,7 +300,7 @@ impl IndexReader {
         true
     }
 
-    /// Read from the current segment, as far as it holds that number.
+    /// Read from the current segment, if it contains that number.
     fn read_current(&mut self, from: u64, out: &mut Vec<Record>, most: usize) -> io::Result<()> {
         out.clear();
         let stop = self.stop();
@@ -319,8 +322,8 @@ impl IndexReader {
         for block in blocks {
             match format::decode_record(block) {
                 Some(record) => out.push(record),
-                // In a segment that has a successor nothing can still become sound: something
-                // stands in for what was there, so that the others keep their numbers.
+                // The writer has left this segment, so an invalid record in it stays invalid. A
+                // placeholder takes its place so that the other records keep their numbers.
                 None if stop < u64::MAX => {
                     let time = out.last().map_or(Timestamp::EPOCH, |record| record.time);
                     out.push(Record::empty(Kind::Gap, EVENTS, time));
@@ -331,7 +334,7 @@ impl IndexReader {
         Ok(())
     }
 
-    /// Make this segment the current one; false if it is gone or unsound.
+    /// Make this segment the current one; false if it is gone or invalid.
     fn enter(&mut self, segment: Segment) -> io::Result<bool> {
         let Some(file) = segment.open(&self.dirs, SLUG, "")? else { return Ok(false) };
         let meta = file.metadata()?;
@@ -345,7 +348,7 @@ impl IndexReader {
     }
 }
 
-/// Where everything stood at a number, by the segment that holds it or ended before it.
+/// The state at a record number, computed from the segment that contains it or ended before it.
 fn standing_at(segment: Option<&Current>, number: u64) -> io::Result<Standing> {
     let Some(current) = segment.filter(|current| current.segment.start <= number) else {
         return Ok(Standing::default());

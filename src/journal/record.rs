@@ -1,32 +1,32 @@
-//! One record of the merged index: fixed size, checksummed, never changed once written.
+//! One record of the merged index: fixed size, with a checksum, never changed after it is written.
 
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 
-/// Number of the stream of the supervisor's own words (events as JSON lines).
+/// Number of the stream for the supervisor's own events (JSON lines).
 pub const EVENTS: u16 = 0;
 
-/// What a record stands for.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
     /// Output: whole lines, unless the flags say otherwise.
     Text = 1,
-    /// A life began; `value` is its pid. The bytes are the marker's (none if it never came).
+    /// A life began; `value` is its pid. The bytes are the marker's (none if it never arrived).
     Start = 2,
     /// The main process ended; `value` is the packed [`Exit`]. The bytes are the marker's.
     Exit = 3,
-    /// A life is over, nothing of its tree is left. The bytes are the marker's.
+    /// A life has ended and nothing of its process tree is left. The bytes are the marker's.
     End = 4,
-    /// Output is missing here: `len` bytes if they were counted, 0 if nobody knows how many.
+    /// Output is missing here: `len` bytes, or an unknown number if that is 0.
     Gap = 5,
-    /// An event in words: one JSON line in the stream [`EVENTS`].
+    /// An event: one JSON line in the stream [`EVENTS`].
     Event = 6,
 }
 
-/// The last line of the record has no newline yet or ever: it was ended by a marker.
+/// The last line of the record has no newline and never will, because a marker or a gap follows.
 pub const UNFINISHED: u8 = 1;
-/// The record's first bytes continue a line begun in the record of this stream before it.
+/// The record's first bytes continue a line that began in the previous record of this stream.
 pub const CONTINUES: u8 = 2;
 /// A line over 1 MiB: its end comes in later records of this stream (with [`CONTINUES`]).
 pub const TO_BE_CONTINUED: u8 = 4;
@@ -42,15 +42,15 @@ pub struct Record {
     pub len: u32,
     /// Number of lines that end in them.
     pub lines: u32,
-    /// The life, where there is one.
+    /// The life, if it belongs to one.
     pub life: Option<LifeId>,
     /// Sequence number in the life file for `Start`, `Exit`, `End`; else 0.
     pub seq: u32,
-    /// What the kind says: a pid, a packed exit.
+    /// The value for this kind of record: a pid, or a packed exit.
     pub value: u32,
     /// Number of the stream.
     pub stream: u16,
-    /// What it stands for.
+    /// The kind of record.
     pub kind: Kind,
     /// [`UNFINISHED`], [`CONTINUES`], [`TO_BE_CONTINUED`].
     pub flags: u8,
@@ -60,14 +60,14 @@ impl Record {
     /// Size on disk.
     pub const SIZE: usize = 48;
 
-    /// A record of no bytes that says nothing else.
+    /// A record without bytes or further values.
     pub const fn empty(kind: Kind, stream: u16, time: Timestamp) -> Self {
         let (offset, len, lines) = (0, 0, 0);
         let (life, seq, value) = (None, 0, 0);
         Self { time, offset, len, lines, life, seq, value, stream, kind, flags: 0 }
     }
 
-    /// The offset behind the record's last byte.
+    /// The offset after the record's last byte.
     pub const fn end(&self) -> u64 {
         self.offset.saturating_add(self.len as u64)
     }

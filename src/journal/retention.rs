@@ -1,9 +1,10 @@
-//! What is deleted, and when.
+//! Retention: which segments are deleted, and when.
 //!
-//! Whole segments, oldest first: of a process that has more than its quota, then of all while
-//! they have more than theirs. Never the newest segment of a stream, so that its offsets go on
-//! for ever; never what has no record yet. A segment of the index goes when everything it points
-//! at is gone, and, if nothing else is left to delete, when it is the oldest.
+//! Only whole segments are deleted, oldest first: first those of processes over their own quota,
+//! then those of all processes until the total is within its limit. The newest segment of a stream
+//! always stays, so that offsets are never reused, and so does everything that has no record yet. A
+//! segment of the index is deleted when everything it refers to is gone, or when it is the oldest
+//! and there is nothing else left to delete.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +18,7 @@ use super::streams::Streams;
 use crate::model::plan::LogPolicy;
 use crate::sys::files;
 
-/// What a sweep deleted.
+/// How much a sweep deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Segments of streams.
@@ -45,8 +46,8 @@ struct Part {
     bytes: u64,
 }
 
-/// Delete what the policy does not keep. `covered` says up to which offset a stream (by its name
-/// in files) has records; `None` for one that nobody writes at present.
+/// Delete what the policy does not keep. `covered` returns the offset up to which a stream (by its
+/// name in files) has records; `None` if the stream has no writer at present.
 pub fn sweep(
     dirs: &Dirs,
     policy: &LogPolicy,
@@ -120,11 +121,11 @@ impl<'a> Sweep<'a> {
         Ok(sweep)
     }
 
-    /// Times whose bytes are gone: whoever deleted them was interrupted.
+    /// Delete times files without their log file: an earlier deletion was interrupted.
     fn delete_orphans(&self, times: &[(String, u64)]) -> io::Result<()> {
         for (slug, start) in times {
             let pieces = self.pieces.get(slug).map_or(&[][..], Vec::as_slice);
-            // A segment that was begun after the look is none of ours.
+            // A segment that was begun after the listing is not an orphan.
             let passed = pieces.last().is_some_and(|last| *start < last.start);
             if passed && pieces.iter().all(|piece| piece.start != *start) {
                 remove(&self.dir.join(file_name(slug, *start, TIMES)))?;
@@ -137,7 +138,8 @@ impl<'a> Sweep<'a> {
         self.pieces.get(slug).map_or(0, |pieces| pieces.iter().map(|piece| piece.bytes).sum())
     }
 
-    /// When the oldest segment of a stream was written last, if it may be deleted.
+    /// The time of the last write to the oldest segment of a stream, if that segment may be
+    /// deleted.
     fn deletable(&self, slug: &str, covered: u64) -> Option<(i64, i64)> {
         match self.pieces.get(slug)?.as_slice() {
             [oldest, _, ..] if oldest.end <= covered => Some(oldest.written),
@@ -160,7 +162,7 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Delete the segments of the index that point at nothing any more.
+    /// Delete the segments of the index that no longer refer to anything.
     fn delete_dead_index(&mut self) -> io::Result<()> {
         let mut at = 0;
         while at + 1 < self.parts.len() {
@@ -173,7 +175,7 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Whether all records between two standings point at what is gone.
+    /// Whether everything that the records between two states refer to has been deleted.
     fn dead(&self, before: &Standing, after: &Standing) -> bool {
         after.streams.iter().all(|(stream, summary)| {
             let slug = self.streams.as_ref().and_then(|streams| streams.slug(*stream));
@@ -206,7 +208,7 @@ impl Piece {
 }
 
 impl Part {
-    /// `None` if it has no sound beginning: the next writer deals with it.
+    /// `None` if its head is invalid: the next writer handles that.
     fn read(path: PathBuf) -> io::Result<Option<Self>> {
         let file = files::open_plain(&path)?;
         let bytes = file.metadata()?.len();

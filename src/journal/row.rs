@@ -1,9 +1,9 @@
-//! Where the next byte, or record, is written.
+//! Decides where the next byte or record is written.
 //!
-//! A writer never stops because it cannot write: what the disk refuses goes on, at the same
-//! addresses, into a short row of segments in the spill directory, of which the newest
-//! [`SPILL_SEGMENTS`] are kept; what nobody takes is lost, and shows itself as missing
-//! addresses. The disk is asked again at each new spill segment, and after [`RETRY`].
+//! A writer never stops because it can't write. Output that the disk refuses continues, at the same
+//! addresses, in segments in the spill directory, of which the newest [`SPILL_SEGMENTS`] are kept.
+//! Output that both refuse is lost and appears as missing addresses. The disk is tried again at
+//! each new spill segment, and after [`RETRY`].
 
 use std::fs::{self, File};
 use std::io;
@@ -15,29 +15,29 @@ use std::time::Duration;
 use super::segment::{Dirs, Place, Segment};
 use crate::model::time::Timestamp;
 
-/// How many spill segments there may be.
+/// The maximum number of spill segments.
 pub const SPILL_SEGMENTS: usize = 2;
-/// How long a disk that refused is left alone.
+/// How long to wait before a disk that refused output is tried again.
 pub const RETRY: Duration = Duration::from_secs(2);
 
-/// Opens the files of a new segment of a row.
+/// Opens the files of a new segment.
 pub(crate) type Make<'a, F> = &'a dyn Fn(&Row<F>, Segment) -> io::Result<F>;
 
-/// The segments of one writer; `F` is what it holds open of one.
+/// The segments of one writer. `F` holds the open files of one segment.
 #[derive(Debug)]
 pub(crate) struct Row<F> {
     pub(crate) dirs: Dirs,
     pub(crate) slug: String,
     /// Endings of a segment's files.
     endings: &'static [&'static str],
-    /// Size at which the next segment begins, on the disk and beside it.
+    /// Size at which the next segment begins, on the disk and in the spill directory.
     limits: (u64, u64),
     open: Option<(Segment, F)>,
-    /// Path of the first file of a segment, kept because it is checked at each write.
+    /// Path of the first file of a segment, cached because it is checked at each write.
     path: Option<Box<(Segment, PathBuf)>>,
-    /// The spill segment to go on with, should the disk refuse again.
+    /// The spill segment to continue with if the disk refuses again.
     parked: Option<(Segment, F)>,
-    /// Where the spill segments begin, oldest first.
+    /// The start addresses of the spill segments, oldest first.
     spilled: Vec<u64>,
     refused: Option<Timestamp>,
 }
@@ -62,7 +62,7 @@ impl<F> Row<F> {
         }
     }
 
-    /// Take over what an earlier writer left: its spill segments, and one to go on with.
+    /// Take over what an earlier writer left: its spill segments, and one segment to continue.
     pub(crate) fn adopt(&mut self, segments: &[Segment], open: Option<(Segment, F)>) {
         let spilled = segments.iter().filter(|segment| segment.place == Place::Spill);
         self.spilled = spilled.map(|segment| segment.start).collect();
@@ -73,9 +73,9 @@ impl<F> Row<F> {
         self.open.as_mut()
     }
 
-    /// Leave the open segment if this file of it was removed, moved away or replaced, or has not
-    /// a length that a segment of that address can have: no reader would find what is written there
-    /// at its address. How long it is, if it stays.
+    /// Leave the open segment if this file was removed, moved away or replaced, or if its length is
+    /// impossible for a segment at that address: a reader would not find new output at its address.
+    /// Returns the length if the segment stays.
     pub(crate) fn leave_spoiled(
         &mut self,
         file: impl Fn(&F) -> &File,
@@ -95,13 +95,13 @@ impl<F> Row<F> {
         self.open.as_ref().map(|_| (segment, meta.len()))
     }
 
-    /// Whether the disk refuses at present.
+    /// Whether the disk refuses output at present.
     pub(crate) fn spilling(&self) -> bool {
         self.refused.is_some()
             && self.open.as_ref().is_none_or(|(segment, _)| segment.place == Place::Spill)
     }
 
-    /// How much still fits into the open segment.
+    /// How much more fits into the open segment.
     pub(crate) fn room(&self, end: u64) -> u64 {
         self.open
             .as_ref()
@@ -115,8 +115,8 @@ impl<F> Row<F> {
         }
     }
 
-    /// Make sure that the open segment is the right one for what comes at `end`; it is `None`
-    /// afterwards if nobody takes anything.
+    /// Make sure that the open segment is the right one for output at `end`. It is `None`
+    /// afterwards if both directories refuse.
     pub(crate) fn choose(&mut self, end: u64, now: Timestamp, make: Make<'_, F>) {
         let rested = self.refused.is_none_or(|then| now.between(then) >= RETRY);
         let full = self.room(end) == 0;
@@ -131,7 +131,7 @@ impl<F> Row<F> {
         }
     }
 
-    /// The open segment took what was offered.
+    /// The open segment has accepted the write.
     pub(crate) fn accepted(&mut self) {
         if self.open.as_ref().is_some_and(|(segment, _)| segment.place == Place::Journal) {
             self.parked = None;
@@ -139,7 +139,7 @@ impl<F> Row<F> {
         }
     }
 
-    /// The open segment takes no more: leave it.
+    /// The open segment has refused a write: leave it.
     pub(crate) fn refuse(&mut self, end: u64, now: Timestamp, make: Make<'_, F>) {
         let Some((segment, files)) = self.open.take() else { return };
         drop(files);
@@ -158,7 +158,7 @@ impl<F> Row<F> {
                     return;
                 }
                 self.spilled.retain(|start| *start != segment.start);
-                // The newest output is worth more than what is older, but not than itself.
+                // Delete older output to make room for the newest, but never the only segment.
                 if self.spilled.len() > 1 {
                     self.drop_oldest_spill();
                     self.next_spill(end, make);
@@ -167,7 +167,7 @@ impl<F> Row<F> {
         }
     }
 
-    /// Go on in a new segment on the disk, however lately it refused.
+    /// Continue in a new segment on the disk, even if it has refused recently.
     pub(crate) fn next_on_disk(&mut self, end: u64, now: Timestamp, make: Make<'_, F>) {
         let segment = Segment { start: end, place: Place::Journal };
         let fresh = make(self, segment);
@@ -180,7 +180,8 @@ impl<F> Row<F> {
         }
     }
 
-    /// Go on in the spill segment that was left for the disk's sake, else in a new one.
+    /// Continue in the spill segment that was left when the disk was tried again, or else in a new
+    /// one.
     fn unpark(&mut self, end: u64, make: Make<'_, F>) {
         self.open = self.parked.take();
         if self.room(end) == 0 {
@@ -208,7 +209,7 @@ impl<F> Row<F> {
     fn remove(&self, segment: Segment) {
         for ending in self.endings {
             if let Some(path) = segment.path(&self.dirs, &self.slug, ending) {
-                // What cannot be removed is an empty or an old file: harmless.
+                // If it can't be removed, an empty or old file remains, which does no harm.
                 let _ = fs::remove_file(path);
             }
         }

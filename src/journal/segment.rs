@@ -1,8 +1,9 @@
-//! How the files of a stream are named and found.
+//! Names and lookup of the files of a stream.
 //!
-//! A stream is a row of segments, each named by the address of its first byte (or record), in
-//! the journal's directory or, while the disk is full, in the spill directory. Segments of a
-//! stream never overlap; where one ends and the next begins later, bytes are missing.
+//! A stream is a sequence of segments, each named by the address of its first byte (or record).
+//! They are in the journal's directory or, while the disk is full, in the spill directory. Segments
+//! of a stream never overlap; if the next one begins later than the end of the one before, bytes
+//! are missing.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
@@ -17,15 +18,15 @@ use crate::sys::files;
 
 /// Digits of the address in a file name.
 const DIGITS: usize = 20;
-/// A directory that changed this recently may change again without another time stamp.
+/// If a directory changed less than this ago, another change may leave its time stamp the same.
 const UNSETTLED: Duration = Duration::from_millis(20);
 
-/// No stream ever gets that far: a file with a higher address is none of ours.
+/// No stream ever gets this long: a file with a higher address is not ours.
 const LAST: u64 = 1 << 60;
-/// No file is longer, so no byte has a higher address.
+/// No file is longer than this, so no byte has a higher address.
 pub const FARTHEST: u64 = i64::MAX as u64;
 
-/// The most bytes of one segment file that are output. A sink begins the next segment long before.
+/// How many bytes of a segment file count as output. A sink begins the next segment long before.
 pub const LONGEST: u64 = 2 * LogPolicy::LARGEST_SEGMENT;
 
 /// Ending of the files that hold the bytes.
@@ -36,7 +37,7 @@ pub const TIMES: &str = ".times";
 /// The directories of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dirs {
-    /// Where everything lies.
+    /// The main directory.
     pub journal: PathBuf,
     /// Where the newest output goes while `journal` cannot take it (in the runtime directory).
     pub spill: Option<PathBuf>,
@@ -47,7 +48,7 @@ pub struct Dirs {
 pub enum Place {
     /// The journal's own directory.
     Journal,
-    /// The small directory that stands in for a full disk.
+    /// The small directory that replaces a full disk.
     Spill,
 }
 
@@ -70,20 +71,20 @@ impl Dirs {
         }
     }
 
-    /// Whether the journal is writable: write a few bytes to a file and remove it.
+    /// Check that the journal is writable: write a few bytes to a file and remove it.
     pub fn try_writing(&self) -> io::Result<()> {
-        // More than a file system keeps in a directory entry, so a full disk refuses it.
+        // More than a file system can store inside an inode, so a full disk refuses it.
         const BYTES: [u8; 4096] = [0; 4096];
         let path = self.create(Place::Journal)?.join("@try");
         let mut file = files::create_anew(&path)?;
         let written = io::Write::write_all(&mut file, &BYTES);
         written.and(fs::remove_file(&path)).inspect_err(|_| {
-            // It would only take room; the reason is what counts.
+            // A leftover file only takes up space. The result of the write is what matters.
             let _ = fs::remove_file(&path);
         })
     }
 
-    /// Begin a segment of a stream there, so that the stream goes on behind that address.
+    /// Create an empty segment at that address, so that the stream continues there.
     pub(crate) fn claim(&self, slug: &str, start: u64) -> io::Result<()> {
         files::append_to(&self.journal.join(file_name(slug, start, LOG))).map(drop)
     }
@@ -101,7 +102,7 @@ impl Dirs {
 pub struct Segment {
     /// The address of its first byte or record.
     pub start: u64,
-    /// Where it lies.
+    /// The directory that contains it.
     pub place: Place,
 }
 
@@ -126,7 +127,7 @@ impl Segment {
         }
     }
 
-    /// What the system says of the file with its bytes, if that is there.
+    /// The metadata of its log file, if that exists.
     pub(crate) fn metadata(self, dirs: &Dirs, slug: &str) -> Option<Metadata> {
         fs::metadata(self.path(dirs, slug, LOG)?).ok()
     }
@@ -137,7 +138,7 @@ pub fn file_name(slug: &str, start: u64, ending: &str) -> String {
     format!("{slug}.{start:0DIGITS$}{ending}")
 }
 
-/// The stream and the address that a file name stands for.
+/// Split a file name into the name of the stream and the address.
 pub fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, u64)> {
     let (slug, digits) = name.strip_suffix(ending)?.rsplit_once('.')?;
     let sound = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
@@ -145,7 +146,7 @@ pub fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, u64)> {
     Some((slug, start))
 }
 
-/// The segments of one stream as they were found last, in order.
+/// The segments of one stream, in order, as of the last look.
 #[derive(Debug)]
 pub struct Listing {
     slug: String,
@@ -165,7 +166,7 @@ impl Listing {
         Self { slug: slug.to_owned(), ending, segments: vec![], stamps: None }
     }
 
-    /// What was found, ascending.
+    /// The segments found, in ascending order.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
@@ -175,8 +176,7 @@ impl Listing {
         &self.slug
     }
 
-    /// Look up the segments again, unless the directories are as they were. Returns whether it
-    /// looked.
+    /// Read the directories again if they have changed. Returns whether it did.
     pub fn refresh(&mut self, dirs: &Dirs) -> io::Result<bool> {
         let stamps = PLACES.map(|place| dirs.get(place).and_then(stamp));
         if self.stamps == Some(stamps) {
@@ -187,11 +187,11 @@ impl Listing {
         Ok(true)
     }
 
-    /// Look up the segments again.
+    /// Read the directories again.
     ///
-    /// A directory that changes while it is read may show a new file and hide an older one that
-    /// is new too. Who sees a hole between two segments therefore reads it once more: what is
-    /// older than something seen before is shown for certain.
+    /// A directory that changes while it is being read may show a new file and hide a slightly
+    /// older one. So if there is a hole between two segments, read it again: a file that is older
+    /// than one already seen is certain to appear then.
     pub fn reload(&mut self, dirs: &Dirs) -> io::Result<()> {
         self.stamps = None;
         let mut segments = Vec::with_capacity(self.segments.len() + 1);
@@ -210,13 +210,13 @@ impl Listing {
         Ok(())
     }
 
-    /// The segments that begin at or before this address, the nearest first.
+    /// The segments that begin at or before this address, the closest first.
     pub fn holding(&self, address: u64) -> impl Iterator<Item = Segment> + '_ {
         let behind = self.segments.partition_point(|segment| segment.start <= address);
         self.segments[..behind].iter().rev().copied()
     }
 
-    /// The segments that begin behind this address.
+    /// The segments that begin after this address.
     pub fn behind(&self, address: u64) -> &[Segment] {
         &self.segments[self.segments.partition_point(|segment| segment.start <= address)..]
     }
@@ -227,14 +227,14 @@ fn stamp(dir: &Path) -> Stamp {
     Some((meta.mtime(), meta.mtime_nsec()))
 }
 
-/// Whether further changes would show in the time stamps.
+/// Whether another change would be visible in the time stamps.
 fn settled(stamps: [Stamp; 2]) -> bool {
     let now = crate::sys::clock::now();
     let mut known = stamps.into_iter().flatten();
     known.all(|(seconds, nanos)| now.since(Timestamp::of_file(seconds, nanos)) > UNSETTLED)
 }
 
-/// Call `take` with every file name of a directory; a directory that is not there is empty.
+/// Call `take` with each file name in a directory. A missing directory counts as empty.
 pub(crate) fn collect(dir: &Path, mut take: impl FnMut(&str)) -> io::Result<()> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -245,7 +245,7 @@ pub(crate) fn collect(dir: &Path, mut take: impl FnMut(&str)) -> io::Result<()> 
     };
     for entry in entries {
         let entry = entry?;
-        // A directory, a link, a pipe is none of ours, whatever it is called.
+        // Directories, links and pipes are not ours, whatever their names.
         let ours = entry.file_type().is_ok_and(|kind| kind.is_file());
         if let Some(name) = entry.file_name().to_str().filter(|_| ours) {
             take(name);

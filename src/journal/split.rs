@@ -1,8 +1,8 @@
-//! Bytes become records.
+//! Turns bytes into records.
 //!
-//! A splitter is fed the bytes of one stream in order, cut anywhere, and says which records they
-//! make. It keeps no text: only where lines end, and how far it has looked, so that every byte
-//! is looked at once however slowly a line grows.
+//! A splitter is fed the bytes of one stream in order, cut anywhere, and returns their records. It
+//! keeps no text, only the ends of lines and how far it has scanned. So each byte is scanned once,
+//! however slowly a line grows.
 
 use std::collections::VecDeque;
 
@@ -16,32 +16,32 @@ use crate::model::LifeId;
 use crate::model::time::Timestamp;
 use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
 
-/// The most bytes that one record of text covers.
+/// The maximum number of bytes in one text record.
 pub const MOST: u64 = 1 << 20;
 
-/// The most records of missing bytes in a row: what is still longer (a file whose name is none of
-/// ours) is not told to its full length.
+/// The maximum number of consecutive gap records. A longer gap (caused by a foreign file with a
+/// name like ours) is not recorded in full.
 const MOST_GAPS: u32 = 1024;
 
-/// How many markers that were given up are still known.
+/// How many of the markers that were given up are remembered.
 const MOST_LATE: usize = 8;
 
-/// Which marker-like bytes are markers.
+/// Which bytes that look like a marker count as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// Those that the life file announces.
     Announced,
-    /// All: there is no life file any more.
+    /// All of them: the life file no longer exists.
     All,
 }
 
 /// How a call of [`Splitter::feed`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fed {
-    /// Everything is dealt with, less what may become a marker.
+    /// Everything was processed, except bytes that may be the beginning of a marker.
     All,
-    /// A marker lies here that may have been announced since: the life file must be read, then
-    /// the bytes from [`Splitter::position`] on be fed again.
+    /// There is a marker here that may have been announced since. The caller must read the life
+    /// file, then feed the bytes from [`Splitter::position`] again.
     Ask,
 }
 
@@ -51,30 +51,31 @@ pub struct Splitter {
     stream: u16,
     trust: Trust,
     life: Option<LifeId>,
-    /// The first byte that has no record yet.
+    /// Offset of the first byte without a record.
     open: u64,
-    /// Behind the last newline from there on.
+    /// Offset after the last newline.
     whole: u64,
-    /// How many lines end up to there.
+    /// Number of lines that end between `open` and `whole`.
     lines: u32,
-    /// Everything before has been looked at.
+    /// Everything before this offset has been scanned.
     scanned: u64,
-    /// The first byte continues a line that was too long for one record.
+    /// Whether the byte at `open` continues a line that was too long for one record.
     continues: bool,
     skipping: Option<Skipping>,
     expected: VecDeque<Waiting>,
-    /// The newest that were given up, should they come after all.
+    /// The newest markers that were given up, in case they arrive after all.
     late: VecDeque<Expected>,
-    /// The highest that has a record.
+    /// The highest sequence number of a marker that has a record.
     marked: u64,
     known: u64,
-    /// Markers that lie before this one and were not announced by now never will be.
+    /// The life file was read after the bytes before this offset. A marker there that was not
+    /// announced then never will be.
     asked: u64,
     nonce: Option<u64>,
     finder: Finder<'static>,
 }
 
-/// A marker that was found; what belongs to it is still coming.
+/// A marker that was found, while the rest of its bytes is still arriving.
 #[derive(Debug)]
 struct Skipping {
     marker: Expected,
@@ -83,12 +84,12 @@ struct Skipping {
     cut: bool,
 }
 
-/// Where a marker that never came belongs.
+/// Where to record a marker that never arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
-    /// Where the stream ends: what is printed from now on comes behind it.
+    /// At the end of the stream: output from now on comes after it.
     Here,
-    /// Before the line that is just being printed, which nobody ends.
+    /// Before the unfinished line, which will never get its newline.
     Before,
 }
 
@@ -105,7 +106,7 @@ enum Found {
 }
 
 impl Splitter {
-    /// A splitter that goes on at `position`, where the stream stood as `summary` says.
+    /// A splitter that continues at `position`; `summary` is the state of the stream there.
     pub fn new(summary: &Summary, position: u64, trust: Trust) -> Self {
         Self {
             stream: summary.stream,
@@ -142,13 +143,13 @@ impl Splitter {
         (self.skipping.is_none() && self.scanned > self.whole).then_some((self.whole, self.scanned))
     }
 
-    /// A marker will come.
+    /// Announce a marker.
     pub fn expect(&mut self, marker: Expected) {
         self.known = self.known.max(marker.seq);
         self.expected.push_back(Waiting { marker, given_up: None });
     }
 
-    /// A marker can come no more, or no more of it.
+    /// Give up a marker that cannot arrive any more, or whose remaining bytes cannot.
     pub fn give_up(&mut self, seq: u64, lost: Lost) {
         if let Some(skipping) = self.skipping.as_mut().filter(|s| s.marker.seq == seq) {
             skipping.cut = true;
@@ -158,7 +159,7 @@ impl Splitter {
         }
     }
 
-    /// Whether something waits for the end of what is there ([`Splitter::settle`]).
+    /// Whether a given-up marker waits for the end of the output ([`Splitter::settle`]).
     pub fn unsettled(&self) -> bool {
         match &self.skipping {
             Some(skipping) => skipping.cut,
@@ -166,7 +167,8 @@ impl Splitter {
         }
     }
 
-    /// Whether what waits for the end of what is there ends it: nothing may be held back then.
+    /// Whether a given-up marker ends everything before it, unfinished lines too. Then nothing may
+    /// be held back.
     pub fn ends_here(&self) -> bool {
         match &self.skipping {
             Some(skipping) => skipping.cut,
@@ -174,8 +176,8 @@ impl Splitter {
         }
     }
 
-    /// Take the bytes at [`Splitter::position`]. `closed` says that what lies behind them, if
-    /// anything ever will, does not continue them: then nothing is held back.
+    /// Process the bytes at [`Splitter::position`]. `closed` means that later bytes, if there are
+    /// any, do not continue these; then nothing is held back.
     pub fn feed(&mut self, bytes: &[u8], closed: bool, out: &mut Vec<Record>) -> Fed {
         let mut rest = bytes;
         loop {
@@ -185,7 +187,8 @@ impl Splitter {
             match found {
                 Found::Nothing => return Fed::All,
                 Found::Ask => {
-                    // All of this was there before the life file is read now.
+                    // These bytes were written before the life file is read: a marker in them that
+                    // is still not announced then is ordinary text.
                     self.asked = self.scanned + rest.len() as u64;
                     return Fed::Ask;
                 }
@@ -197,7 +200,7 @@ impl Splitter {
         }
     }
 
-    /// Look for the next marker: how many bytes of text come first, and what is there then.
+    /// Look for the next marker. Returns how many bytes of text precede it, and what follows them.
     fn find(&self, bytes: &[u8], closed: bool) -> (usize, Found) {
         let mut from = 0;
         while let Some(at) = self.finder.find(&bytes[from..]).map(|at| from + at) {
@@ -238,7 +241,7 @@ impl Splitter {
         let announced = self.expected.iter().position(|waiting| waiting.marker.is(marker));
         let marker_of = match announced {
             Some(at) => {
-                // Those before it never came: the one that did proves it.
+                // A later marker proves that the expected ones before it never arrived.
                 for _ in 0..at {
                     self.pop_absent(self.scanned, out);
                 }
@@ -260,7 +263,8 @@ impl Splitter {
         }
     }
 
-    /// A marker that was given up has its record already: nothing is told a second time.
+    /// A given-up marker that arrives after all already has its record. Its bytes become a neutral
+    /// record that repeats the last sequence number, so that nothing is reported twice.
     fn belated(&mut self, marker: Marker) -> Option<Expected> {
         let at = self.late.iter().position(|old| old.is(marker))?;
         let old = self.late.remove(at)?;
@@ -268,7 +272,8 @@ impl Splitter {
         Some(Expected { seq: self.marked, kind: Kind::End, value: 0, life, ..old })
     }
 
-    /// What a marker without its life file can still tell: another nonce is another life.
+    /// Reconstruct what a marker without a life file still reveals: a different nonce means a
+    /// different life.
     fn unannounced(&mut self, marker: Marker) -> Expected {
         let first = !self.nonce.is_some_and(|nonce| of_one_life(nonce, marker.nonce));
         self.nonce = Some(marker.nonce);
@@ -281,7 +286,7 @@ impl Splitter {
         }
     }
 
-    /// The marker's bytes are complete, or cut short.
+    /// End the current marker, complete or cut off.
     fn end_marker(&mut self, out: &mut Vec<Record>) {
         if let Some(Skipping { marker, start, .. }) = self.skipping.take() {
             (self.open, self.whole) = (self.scanned, self.scanned);
@@ -300,14 +305,14 @@ impl Splitter {
         });
     }
 
-    /// The next expected marker never came.
+    /// Give the next expected marker, which never arrived, an empty record.
     fn pop_absent(&mut self, at: u64, out: &mut Vec<Record>) {
         if let Some(Waiting { marker, .. }) = self.expected.pop_front() {
             self.mark(marker, (at, at), out);
         }
     }
 
-    /// Everything that is there has been fed: end what was only waiting for that.
+    /// Everything that exists has been fed: record what was waiting for that.
     pub fn settle(&mut self, out: &mut Vec<Record>) {
         while self.unsettled() {
             if self.skipping.is_some() {
@@ -326,7 +331,7 @@ impl Splitter {
         }
     }
 
-    /// Bytes are missing up to `next`, or, if that is the position, nobody knows how many.
+    /// Record missing bytes up to `next`. If that is the current position, their number is unknown.
     pub fn gap(&mut self, next: u64, out: &mut Vec<Record>) {
         self.end_marker(out);
         self.close(out);
@@ -369,7 +374,7 @@ impl Splitter {
         }
     }
 
-    /// The record is full.
+    /// The record has reached its maximum size.
     fn overflow(&mut self, out: &mut Vec<Record>) {
         if self.whole > self.open {
             self.flush(out);
@@ -380,14 +385,14 @@ impl Splitter {
         }
     }
 
-    /// Give the whole lines that are there their record.
+    /// Make a record for the complete lines.
     pub fn flush(&mut self, out: &mut Vec<Record>) {
         if self.skipping.is_none() && self.whole > self.open {
             self.text(self.whole, 0, out);
         }
     }
 
-    /// The same for everything there is, the unfinished line too: nothing will continue it.
+    /// Make a record for everything, including the unfinished line, which nothing will continue.
     fn close(&mut self, out: &mut Vec<Record>) {
         let flags = if self.scanned > self.whole { UNFINISHED } else { 0 };
         if self.scanned > self.open {

@@ -12,21 +12,21 @@ use crate::model::plan::LogPolicy;
 use crate::model::time::Timestamp;
 use crate::sys::files;
 
-/// What lies at an offset.
+/// What is at an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
     /// This many bytes (more than 0) were copied.
     Bytes(usize),
-    /// Bytes are missing; the stream goes on at `next`.
+    /// Bytes are missing; the stream continues at `next`.
     Gap {
-        /// Offset of the first byte that is there again.
+        /// Offset of the next byte that exists.
         next: u64,
     },
-    /// Nothing yet.
+    /// Nothing there yet.
     End,
 }
 
-/// Reads a stream at any offset, best in rising order.
+/// Reads a stream at any offset. Cheapest in ascending order.
 #[derive(Debug)]
 pub struct StreamReader {
     dirs: Dirs,
@@ -52,15 +52,14 @@ impl StreamReader {
         }
     }
 
-    /// The offset behind the last byte that is there now.
+    /// The offset after the last byte that exists now.
     pub fn end(&mut self) -> io::Result<u64> {
         self.listing.refresh(&self.dirs)?;
         let sizes = self.listing.segments().iter().rev().take(4);
         Ok(sizes.map(|s| s.end(self.size(*s))).max().unwrap_or(0))
     }
 
-    /// The offset of the oldest byte that is still there ([`StreamReader::end`] if there is
-    /// none).
+    /// The offset of the oldest byte that still exists, or [`StreamReader::end`] if there is none.
     pub fn start(&mut self) -> io::Result<u64> {
         self.listing.refresh(&self.dirs)?;
         let mut segments = self.listing.segments().iter();
@@ -75,7 +74,7 @@ impl StreamReader {
         self.current.as_ref().map(|current| current.segment)
     }
 
-    /// Copy what lies at `offset` into `buffer`; never more than the rest of one segment.
+    /// Copy the bytes at `offset` into `buffer`, at most to the end of one segment.
     pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Read> {
         if buffer.is_empty() {
             return Ok(Read::End);
@@ -86,8 +85,8 @@ impl StreamReader {
         self.search(offset, buffer)
     }
 
-    /// The same directly behind a read that did not fill its buffer: it does not look again
-    /// whether the segment has grown. Only for someone who is woken when it has.
+    /// Read on directly after a read that did not fill its buffer, without checking whether the
+    /// segment has grown. Only for callers that are woken when it grows.
     pub fn read_beyond(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Read> {
         if buffer.is_empty() { Ok(Read::End) } else { self.search(offset, buffer) }
     }
@@ -99,9 +98,9 @@ impl StreamReader {
         Ok((read > 0).then_some(read))
     }
 
-    /// Find the segment of any offset, by the listing as it is, then by a fresh one.
+    /// Find the segment of any offset, first in the present listing, then in a fresh one.
     ///
-    /// Someone who follows a stream comes here at each end of it, mostly for nothing: that costs
+    /// A reader that follows a stream gets here at every end of it, mostly in vain. That only costs
     /// the time stamps of the directories.
     fn search(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Read> {
         let known = self.listing.holding(offset).next();
@@ -118,8 +117,8 @@ impl StreamReader {
         } else if holding == self.segment() {
             return Ok(Read::End);
         }
-        // Who begins a segment has left the one before it for ever: now that another was seen,
-        // what that one holds is all it ever will.
+        // A writer that begins a segment never returns to the one before it. Since a later segment
+        // exists, the earlier one is final, so read it once more before reporting a gap.
         match (self.enter_any(offset, buffer)?, self.next(offset)) {
             (Some(read), _) => Ok(Read::Bytes(read)),
             (None, Some(next)) => Ok(Read::Gap { next }),
@@ -127,14 +126,14 @@ impl StreamReader {
         }
     }
 
-    /// Where the stream goes on behind an offset, as far as the listing tells.
+    /// Where the stream continues after an offset, according to the listing.
     fn next(&self, offset: u64) -> Option<u64> {
         let mut behind = self.listing.behind(offset).iter();
         behind.find(|segment| self.size(**segment) > 0).map(|segment| segment.start)
     }
 
-    /// Read from the last segment that begins at or before `offset`. Empty ones don't count: a
-    /// writer that could not fill one may have left it.
+    /// Read from the last segment that begins at or before `offset`. Empty segments are skipped: a
+    /// writer that could not write to one may have left it.
     fn enter_any(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let mut skip = 0;
         loop {
@@ -149,7 +148,7 @@ impl StreamReader {
         }
     }
 
-    /// Read from this segment; it becomes the current one if that yields anything.
+    /// Read from this segment. It becomes the current one if it yields any bytes.
     fn enter(
         &mut self,
         segment: Segment,
@@ -173,10 +172,10 @@ impl StreamReader {
         segment.metadata(&self.dirs, self.listing.slug()).map_or(0, |meta| meta.size())
     }
 
-    /// When the byte before the offset `end` came.
+    /// When the byte before the offset `end` arrived.
     ///
-    /// Where no time was kept, the time at which its segment was written last: while the stream
-    /// is followed, that is the same to some milliseconds.
+    /// If no time was recorded, this is the time of the last write to its segment. For a reader
+    /// that follows the stream the difference is a few milliseconds.
     pub fn time_of(&mut self, end: u64) -> io::Result<Timestamp> {
         if let Some(time) = self.times.time_of(&self.dirs, &self.listing, end)? {
             return Ok(time);
@@ -187,8 +186,8 @@ impl StreamReader {
         Ok(meta.map_or(Timestamp::EPOCH, written))
     }
 
-    /// When the byte at `offset` came and the end of a run of bytes that came until `until`
-    /// and is about `most` long. Where no time was kept, all is one run.
+    /// The end of a run of bytes from `offset` that arrived no later than `until` and is about
+    /// `most` bytes long. If no times were recorded, everything is one run.
     pub fn run(&mut self, offset: u64, until: Timestamp, most: u64) -> io::Result<u64> {
         let run = self.times.run(&self.dirs, &self.listing, offset, (until, most))?;
         Ok(run.unwrap_or(offset.saturating_add(most)))

@@ -1,4 +1,4 @@
-//! Numbers for streams, the same over all runs of a project.
+//! Numbers of streams, which stay the same in all runs of a project.
 
 use std::io;
 use std::path::PathBuf;
@@ -38,11 +38,11 @@ pub struct Stream {
     pub number: u16,
     /// The process.
     pub name: ProcName,
-    /// The xterm colour of its prefix when it was used last.
+    /// The xterm colour of its prefix in the latest run.
     pub color: u8,
 }
 
-/// A file of streams that cannot be used.
+/// Why the list of streams can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamsError {
     /// Reading or writing failed.
@@ -53,7 +53,7 @@ pub enum StreamsError {
         /// Why.
         source: io::Error,
     },
-    /// The journal can't lie there.
+    /// The journal can't be in that directory.
     #[error(
         "the log can't be kept in {}: {why}; `[log] dir` in tmo.toml, or TMO_LOG_DIR, names another \
          directory", dir.display()
@@ -64,7 +64,7 @@ pub enum StreamsError {
         /// Why.
         why: String,
     },
-    /// It is not what it should be.
+    /// The content is invalid.
     #[error("{}: not a list of streams: {source}; move the whole directory away to begin a new journal", path.display())]
     Format {
         /// The file.
@@ -72,7 +72,7 @@ pub enum StreamsError {
         /// Why.
         source: serde_json::Error,
     },
-    /// Written by a later program.
+    /// Written by a later version of tmo.
     #[error("{}: format {found} is unknown to this tmo (it knows {VERSION})", path.display())]
     Version {
         /// The file.
@@ -80,7 +80,7 @@ pub enum StreamsError {
         /// The version it has.
         found: u32,
     },
-    /// There are 65,535 already.
+    /// All 65,535 numbers are used.
     #[error(
         "the journal has no number left for `{name}`: 65,535 names have been used; move its directory away to begin a new one"
     )]
@@ -107,7 +107,7 @@ impl Streams {
             if found.version != VERSION {
                 return Err(StreamsError::Version { path, found: found.version });
             }
-            // The list only grows: the longer one is the later one.
+            // The list only grows, so the longer one is newer.
             if found.streams.len() > content.streams.len() {
                 content = found;
             }
@@ -115,7 +115,7 @@ impl Streams {
         Ok(Self { dirs: dirs.clone(), content })
     }
 
-    /// The number of a process's stream, a new one if it has none yet.
+    /// The number of a process's stream; a new one is added if necessary.
     pub fn number(&mut self, name: &ProcName, color: u8) -> Result<u16, StreamsError> {
         let streams = &mut self.content.streams;
         if let Some(stream) = streams.iter_mut().find(|stream| stream.name == *name) {
@@ -129,7 +129,7 @@ impl Streams {
         Ok(number)
     }
 
-    /// Write the list; beside the journal where that cannot be written.
+    /// Write the list, to the spill directory if the journal can't be written.
     pub fn save(&self) -> Result<(), StreamsError> {
         let text = serde_json::to_vec(&self.content).unwrap_or_default();
         let mut failed = None;
@@ -142,7 +142,7 @@ impl Streams {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Write the list again if somebody has removed it: nothing of the journal could be shown.
+    /// Write the list again if it was removed: without it the journal can't be shown.
     pub fn keep(&self) -> Result<(), StreamsError> {
         let is_there = files_of(&self.dirs).any(|(_, path)| path.exists());
         if is_there { Ok(()) } else { self.save() }
@@ -153,12 +153,12 @@ impl Streams {
         &self.content.streams
     }
 
-    /// One stream by its number.
+    /// Find a stream by its number.
     pub fn get(&self, number: u16) -> Option<&Stream> {
         self.content.streams.iter().find(|stream| stream.number == number)
     }
 
-    /// A stream's name in file names.
+    /// The name of a stream in file names.
     pub fn slug(&self, number: u16) -> Option<String> {
         if number == EVENTS {
             return Some(EVENTS_SLUG.to_owned());
@@ -167,15 +167,16 @@ impl Streams {
     }
 }
 
-/// Where the list is, or would be.
+/// The possible places of the list.
 fn files_of(dirs: &Dirs) -> impl Iterator<Item = (Place, PathBuf)> + '_ {
     PLACES.into_iter().filter_map(|place| Some((place, dirs.get(place)?.join(FILE))))
 }
 
-/// Why the list can't be read: its directory is none, or the file itself.
+/// Why the list can't be read: the path of its directory is not a directory, or the file itself is
+/// unreadable.
 fn unreadable(path: PathBuf, source: io::Error) -> StreamsError {
     let dir = path.parent().unwrap_or(&path).to_owned();
-    // The nearest to the root: what lies below it can't be looked at.
+    // Report the part closest to the root: nothing below it can be examined.
     let mut other = dir.ancestors().filter(|part| part.metadata().is_ok_and(|p| !p.is_dir()));
     let why = match (Errno::from_raw(source.raw_os_error().unwrap_or(0)), other.next()) {
         (Errno::ENOTDIR, Some(file)) => format!("{} is not a directory", file.display()),

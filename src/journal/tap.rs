@@ -1,4 +1,4 @@
-//! Reading once more what was just indexed of a stream, for somebody who looks for something in it.
+//! Reads newly indexed text of a stream again, for searching it.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use super::texts::Texts;
 pub struct Tap {
     texts: Texts,
     stream: u16,
-    /// What lies before was given.
+    /// Everything before this offset has been returned.
     given: u64,
     text: Vec<u8>,
 }
@@ -23,17 +23,17 @@ impl Tap {
         Self { texts: Texts::new(dirs), stream, given: 0, text: vec![] }
     }
 
-    /// The text of a record, less what was given of it before.
+    /// The text of a record, except what was returned before.
     pub fn record(&mut self, record: &Record) -> io::Result<&[u8]> {
         self.range(record.offset, record.end())
     }
 
-    /// Do not give what lies before this offset.
+    /// Do not return anything before this offset.
     pub fn skip_to(&mut self, offset: u64) {
         self.given = self.given.max(offset);
     }
 
-    /// The bytes between two offsets, as far as they are there and were not given before.
+    /// The bytes between two offsets, as far as they exist and have not been returned before.
     pub fn range(&mut self, start: u64, end: u64) -> io::Result<&[u8]> {
         self.text.clear();
         let mut from = start.max(self.given);

@@ -1,4 +1,4 @@
-//! The text of the records: what is read of the streams, and how far ahead.
+//! The text of records: reading the streams, with read-ahead.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,26 +9,26 @@ use super::streams::Streams;
 
 /// How much of a stream is read at once.
 const AHEAD: usize = 64 << 10;
-/// No more is made room for at once: a damaged record may tell of any length.
+/// Never allocate more than this at once: a damaged record may have any length.
 const AT_ONCE: usize = 4 << 20;
-/// From what size on text is read as it is asked for.
+/// Reads of at least this size bypass the read-ahead buffer.
 const LARGE: usize = 16 << 10;
-/// How much must have been read of a stream in one go before another thread is worth its while.
+/// How much must have been read sequentially from a stream before a second thread is worthwhile.
 const MUCH: u64 = 4 << 20;
-/// How much that one reads at once.
+/// How much that thread reads at once.
 const BLOCK: usize = 256 << 10;
-/// For how many streams at once.
+/// The maximum number of such threads.
 const OTHERS: usize = 4;
-/// How many blocks may wait to be taken.
+/// How many blocks may wait in the queue.
 const BLOCKS: usize = 4;
 
-/// The streams, each with what was read ahead of it.
+/// The streams, each with its read-ahead.
 #[derive(Debug)]
 pub(super) struct Texts {
     dirs: Dirs,
     names: Option<Streams>,
     open: Vec<(u16, Ahead)>,
-    /// Whether another thread may read ahead.
+    /// Whether threads may read ahead.
     in_advance: bool,
 }
 
@@ -37,21 +37,21 @@ struct Ahead {
     reader: StreamReader,
     start: u64,
     bytes: Vec<u8>,
-    /// How many of the bytes have something in them.
+    /// How many bytes of the buffer are valid.
     filled: usize,
-    /// How much was read in one go, and where the last of it was.
+    /// How much was read sequentially, and the range of the last read.
     run: (u64, std::ops::Range<u64>),
-    /// The other thread.
+    /// The read-ahead thread.
     other: Option<Other>,
 }
 
-/// A thread that reads ahead, until it comes to an end or a gap or nobody takes what it has.
+/// A thread that reads ahead until it reaches the end or a gap, or until its receiver is gone.
 #[derive(Debug)]
 struct Other {
     blocks: Receiver<Block>,
-    /// Where the next block begins.
+    /// Offset of the next block.
     next: u64,
-    /// Buffers to be used again.
+    /// Returns buffers for reuse.
     back: SyncSender<Vec<u8>>,
 }
 
@@ -71,7 +71,7 @@ impl Texts {
         self.in_advance = many;
     }
 
-    /// Append up to `length` bytes from an offset on to `buffer`: fewer only before a gap or
+    /// Append up to `length` bytes from `offset` to `buffer`. There are fewer only before a gap or
     /// the end.
     pub(super) fn read(
         &mut self,
@@ -114,13 +114,14 @@ impl Ahead {
         Self { reader, start: 0, bytes: vec![], filled: 0, run: (0, 0..0), other: None }
     }
 
-    /// Keep account of how much is read in one go; whether another thread should begin with this.
+    /// Track how much is read sequentially. Returns whether to start a read-ahead thread here.
     fn is_worth_it(&mut self, offset: u64, length: usize) -> bool {
         let (read, last) = &self.run;
-        // The beginning of a line that had not ended there is read once more.
+        // A line that was incomplete at the end of the last read is read again from its start, so
+        // overlap counts as sequential.
         let read = if last.start < offset && offset <= last.end { *read } else { 0 };
         self.run = (read + length as u64, offset..offset + length as u64);
-        // What has come to an end is not tried again before as much was read again.
+        // After a thread has ended, the same amount must be read again before another one starts.
         let begin = self.other.is_none() && read >= MUCH;
         if begin {
             self.run.0 = 0;
@@ -139,7 +140,8 @@ impl Ahead {
             buffer.extend_from_slice(known);
             offset += known.len() as u64;
             if known.is_empty() && !self.take_block(offset) {
-                // What lies before the next block is not in the last one any more.
+                // Do not read past the start of the next block: the last block no longer contains
+                // what lies before it.
                 let next = self.other.as_ref().map_or(u64::MAX, |other| other.next);
                 let gap = usize::try_from(next.saturating_sub(offset)).unwrap_or(usize::MAX);
                 let large = missing >= LARGE || next < u64::MAX;
@@ -161,7 +163,7 @@ impl Ahead {
         Ok(Read::Bytes(buffer.len() - before))
     }
 
-    /// Take what another thread has read from there on.
+    /// Take the block at this offset from the read-ahead thread.
     fn take_block(&mut self, offset: u64) -> bool {
         let Some(other) = &mut self.other else { return false };
         if offset < other.next && other.next - offset <= BLOCK as u64 {
@@ -174,13 +176,13 @@ impl Ahead {
         };
         other.next += filled as u64;
         let old = std::mem::replace(&mut self.bytes, bytes);
-        // There may be enough of them already.
+        // If the queue is full there are enough spare buffers.
         let _ = other.back.try_send(old);
         (self.start, self.filled) = (offset, filled);
         true
     }
 
-    /// Nothing is read ahead here, and so nothing is copied twice.
+    /// Read directly into the caller's buffer, without read-ahead and without a second copy.
     fn read_into(&mut self, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<Read> {
         let before = buffer.len();
         buffer.resize(before + length, 0);
@@ -201,7 +203,7 @@ impl Ahead {
 }
 
 impl Other {
-    /// Begin to read there; nothing where there is no thread to be had.
+    /// Start to read at this offset; `None` if no thread can be started.
     fn begin(dirs: &Dirs, slug: &str, offset: u64) -> Option<Self> {
         let (give, blocks) = sync_channel(BLOCKS);
         let (back, buffers) = sync_channel(BLOCKS + 1);
@@ -212,7 +214,7 @@ impl Other {
     }
 }
 
-/// Read block by block. Whoever takes them finds out for himself why there are no more.
+/// Read block by block. The receiver finds out by itself why the blocks end.
 fn read_on(
     mut reader: StreamReader,
     mut offset: u64,

@@ -1,7 +1,6 @@
-//! When the bytes of a stream came: beside each segment a file of pairs (time, end offset).
+//! When the bytes of a stream arrived: next to each segment, a file of (time, end offset) pairs.
 //!
-//! They are a help, never a condition: where they are missing, the time at which the segment
-//! was written last stands in.
+//! The times are optional: if they are missing, the time of the last write to the segment is used.
 
 use std::fs::File;
 use std::io;
@@ -16,8 +15,8 @@ pub const ENTRY: usize = 16;
 /// How many entries are read at once.
 const BATCH: usize = 256;
 
-/// The bytes of one entry: nanoseconds since the epoch, then the offset behind the last byte
-/// that had come by then.
+/// Encodes one entry: nanoseconds since the epoch, then the offset after the last byte that had
+/// arrived by then.
 pub fn encode(time: Timestamp, end: u64) -> [u8; ENTRY] {
     let mut bytes = [0; ENTRY];
     bytes[..8].copy_from_slice(&time.to_le_bytes());
@@ -30,7 +29,7 @@ pub fn decode(bytes: &[u8; ENTRY]) -> (Timestamp, u64) {
     (Timestamp::from_nanos(u64_at(bytes, 0)), u64_at(bytes, 8))
 }
 
-/// Finds the times of offsets; cheap when these only rise.
+/// Finds the times of offsets. Cheap if the offsets only increase.
 #[derive(Debug, Default)]
 pub struct TimesReader {
     current: Option<Current>,
@@ -40,18 +39,18 @@ pub struct TimesReader {
 struct Current {
     segment: Segment,
     file: File,
-    /// Entries read, from number `first` on.
+    /// A batch of entries, starting with entry number `first`.
     batch: Vec<(Timestamp, u64)>,
     first: u64,
-    /// Those of the batch before this one end too early.
+    /// The index within the batch; all entries before it end too early.
     at: usize,
-    /// Offsets below this one may have their entry further in front.
+    /// For offsets below this one, the entry may be before the current index.
     floor: u64,
 }
 
 impl TimesReader {
-    /// When the byte before the offset `end` came, as far as the times tell. `listing` is that
-    /// of the stream, and knows the segment of that byte.
+    /// When the byte before the offset `end` arrived, if that was recorded. `listing` must be that
+    /// of the stream and contain the segment of that byte.
     pub fn time_of(
         &mut self,
         dirs: &Dirs,
@@ -61,8 +60,8 @@ impl TimesReader {
         self.find(dirs, listing, end).map(|entry| entry.map(|(time, _)| time))
     }
 
-    /// The end of a run of bytes from `from` on that came no later than `until` and are not
-    /// much more than `most`; at least those of one entry. `None`: there are no times.
+    /// The end of a run of bytes from `from` on that arrived no later than `until` and is not much
+    /// longer than `most`; it contains at least one entry. `None` if there are no times.
     pub fn run(
         &mut self,
         dirs: &Dirs,
@@ -80,7 +79,7 @@ impl TimesReader {
         Ok(Some(end))
     }
 
-    /// The first entry whose end is `end` or later.
+    /// The first entry that ends at `end` or later.
     fn find(
         &mut self,
         dirs: &Dirs,
@@ -88,7 +87,8 @@ impl TimesReader {
         end: u64,
     ) -> io::Result<Option<(Timestamp, u64)>> {
         let Some(byte) = end.checked_sub(1) else { return Ok(None) };
-        // A segment that its writer could not fill may lie before the true one.
+        // There may be two segments with this start: one that its writer could not fill, and the
+        // real one.
         let start = listing.holding(byte).next().map(|segment| segment.start);
         for segment in listing.holding(byte).take_while(|s| Some(s.start) == start) {
             if self.current.as_ref().is_none_or(|current| current.segment != segment) {
@@ -145,7 +145,8 @@ impl Current {
                 self.floor = self.floor.max(entry.1.saturating_add(1));
                 self.at += 1;
             }
-            // What is looked for lies near, or far: then it is not read to, past a hole perhaps.
+            // The entry is either near, or so far away (after a hole, for example) that reading on
+            // to it would be slow.
             if self.at >= BATCH {
                 self.seek(end)?;
             }
@@ -155,7 +156,7 @@ impl Current {
         }
     }
 
-    /// Read the entries behind the batch; false if there are none.
+    /// Read the next batch of entries; false if there are none.
     fn refill(&mut self) -> io::Result<bool> {
         let next = self.first + self.batch.len() as u64;
         let mut bytes = [0; ENTRY * BATCH];

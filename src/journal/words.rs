@@ -8,12 +8,12 @@ use crate::model::{Exit, LifeId};
 pub fn record_words(record: &Record) -> Option<String> {
     match record.kind {
         Kind::Start => {
-            // Both by the one record: said by the supervisor, the first would come too late,
-            // behind what a new life has printed already.
+            // Both lines are derived from this one record. A separate event of the supervisor would come
+            // too late for the first: after output of the new life.
             let again = record.life > Some(LifeId::FIRST);
             let verb = if again { "Restarting...\nRestarted" } else { "Started" };
             Some(match record.value {
-                // Its life file is gone; only its output tells of it.
+                // Its life file is gone, so only the output reveals that it started.
                 0 => format!("{verb}; its pid is not known"),
                 pid => format!("{verb} with pid {pid}..."),
             })
@@ -27,8 +27,8 @@ pub fn record_words(record: &Record) -> Option<String> {
     }
 }
 
-/// What is said of a record that is no text, and the process that an event names; nothing if there is
-/// nothing to say. An event's `text` is its JSON.
+/// The text for a record that is not output, and the process that an event is about; `None` if
+/// there is no text. `text` is the JSON of an event.
 pub fn entry_words(record: &Record, text: &[u8]) -> Option<(Option<String>, String)> {
     if record.kind != Kind::Event {
         return record_words(record).map(|words| (None, words));

@@ -1,4 +1,4 @@
-//! The rendered log for overmind's `echo` clients: what a terminal would show, from now on.
+//! The rendered log for overmind's `echo` clients: what a terminal would show, starting now.
 
 use std::io;
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Echo for EchoLog {
     fn start(&self) -> Box<dyn EchoCursor> {
         let names = self.streams.iter().map(|s| (s.number, s.name.as_str(), s.color));
         let names: Vec<_> = names.collect();
-        // Overmind's clients expect its bytes, whatever they do with them.
+        // Overmind's clients expect exactly its bytes.
         let renderer = Renderer::new(Style::new(Mode::Exact), &names).with_journal(&self.dirs);
         let mut index = IndexReader::open(&self.dirs);
         let record = index.len().unwrap_or(0);

@@ -5,19 +5,19 @@ use crate::journal::search::entry::{Names, entry_json};
 use crate::journal::search::select::Chosen;
 use crate::model::untrusted;
 
-/// One of them.
+/// The form of the output.
 #[derive(Debug)]
 pub enum Form {
-    /// As in the merged log, or its lines alone.
+    /// As in the merged log, or only its lines without prefixes.
     Merged(Box<Renderer>),
     /// Byte for byte as it was printed.
     Raw,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json(Names),
 }
 
 impl Form {
-    /// Append what shows this.
+    /// Append the text for this entry.
     pub fn show(&mut self, chosen: Chosen<'_>, out: &mut Vec<u8>) {
         let Chosen::Entry(entry, matches) = chosen else {
             if let Self::Merged(renderer) = self {
@@ -40,7 +40,7 @@ impl Form {
         }
     }
 
-    /// Append what is left when nothing more comes.
+    /// Append what is still pending at the end.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         if let Self::Merged(renderer) = self {
             renderer.finish(out);

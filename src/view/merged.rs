@@ -1,4 +1,4 @@
-//! The merged log: records of the journal in, the bytes for a terminal or a pipe out.
+//! The merged log: turns records of the journal into the bytes for a terminal or a pipe.
 
 use std::collections::HashMap;
 
@@ -18,9 +18,9 @@ use crate::model::untrusted;
 pub struct Chunk<'a> {
     /// The record.
     pub record: &'a Record,
-    /// Its bytes, or those of this part, for text and events.
+    /// The bytes of the record or of this part, for text and events.
     pub text: &'a [u8],
-    /// How many of its first bytes retention has deleted.
+    /// How many bytes before it retention has deleted.
     pub lost: u64,
     /// Whether this is the first part of the record.
     pub first: bool,
@@ -35,54 +35,54 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// The end of a stream that has no newline yet.
+/// An unfinished line at the end of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Unfinished<'a> {
     /// Number of the stream.
     pub stream: u16,
     /// The bytes from the beginning of the line (or from [`Renderer::wanted_from`]) to `end`.
     pub text: &'a [u8],
-    /// The offset behind the last of them.
+    /// The offset after the last of them.
     pub end: u64,
-    /// The time to show.
+    /// The time to show in the prefix.
     pub time: Timestamp,
 }
 
-/// Something to be said in the log that is no record of the journal.
+/// A message to print in the log that is not a record of the journal.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     /// The process it is about; `None` is the system.
     pub name: Option<&'a str>,
-    /// What to say; several lines if need be.
+    /// The text, possibly several lines.
     pub text: &'a str,
     /// Whether it reports a failure.
     pub error: bool,
-    /// When, nanoseconds since the Unix epoch.
+    /// The time of the message.
     pub time: Timestamp,
 }
 
 /// Renders a merged log.
 ///
-/// It is fed chunks in merged order and keeps, per process, only its unfinished line.
+/// It receives chunks in merged order and keeps only the unfinished line of each process.
 #[derive(Debug)]
 pub struct Renderer {
     pub(super) style: Style,
     pub(super) lanes: Vec<Lane>,
-    /// The lane whose unfinished line the output ends with.
+    /// The lane whose unfinished line is the last row of the output.
     pub(super) row: Option<usize>,
-    /// The lane whose unfinished line has made room for other output.
+    /// The lane whose unfinished line was removed to make room for other output.
     pub(super) resume: Option<usize>,
-    /// Whose rows the last ones are.
+    /// Which lanes the last rows belong to.
     pub(super) recent: Recent,
-    /// Bytes of unfinished lines held back in all.
+    /// Total bytes of unfinished lines held back.
     pub(super) holding: usize,
-    /// The time of what is being rendered.
+    /// The time of the record or message that is being rendered.
     pub(super) clock: Timestamp,
     numbers: HashMap<u16, usize>,
     width: usize,
     system: Prefix,
     event: Vec<u8>,
-    /// The journal that knows the processes that come later.
+    /// The journal to look up processes in that were not known at the start.
     journal: Option<Dirs>,
 }
 
@@ -90,17 +90,18 @@ pub struct Renderer {
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) prefix: Prefix,
-    /// Where bytes are shown as they came: those of the unfinished line.
+    /// In [`Mode::Exact`]: the bytes of the unfinished line.
     pub(super) held: Vec<u8>,
-    /// Elsewhere: the unfinished line.
+    /// In the other modes: the unfinished line.
     pub(super) row: Row,
-    /// The line before was ended without a newline, so an empty rest is no line of its own.
+    /// The line before was ended without a newline. If only a line break follows, it belongs to
+    /// that line and is not an empty line of its own.
     pub(super) orphan: bool,
     name: String,
     color: u8,
-    /// The offset behind the last byte taken.
+    /// The offset after the last byte taken.
     at: u64,
-    /// Bytes from here on were taken before their record came.
+    /// Bytes from this offset on were shown before their record arrived.
     ahead: Option<u64>,
 }
 
@@ -124,11 +125,11 @@ impl Lane {
     }
 }
 
-/// An event too long to be kept is not shown.
+/// Longer events are not shown.
 const LONGEST_EVENT: usize = 1 << 20;
 
 impl Renderer {
-    /// A renderer for these processes: number of the stream, name, colour.
+    /// A renderer for these processes: stream number, name, colour.
     pub fn new(style: Style, names: &[(u16, &str, u8)]) -> Self {
         let width = paint::name_width(names.iter().map(|(_, name, _)| *name));
         let width = width.max(style.name_width);
@@ -153,13 +154,13 @@ impl Renderer {
         renderer
     }
 
-    /// Have the journal tell who others are when their output comes.
+    /// Look up unknown processes in this journal when their output arrives.
     #[must_use]
     pub fn with_journal(self, dirs: &Dirs) -> Self {
         Self { journal: Some(dirs.clone()), ..self }
     }
 
-    /// Another process, or another colour for a known one; the name column grows if it must.
+    /// Add a process, or change the colour of a known one. The name column grows if necessary.
     pub fn add(&mut self, stream: u16, name: &str, color: u8) {
         let wider = name.len() > self.width;
         self.width = self.width.max(name.len());
@@ -181,13 +182,13 @@ impl Renderer {
         }
     }
 
-    /// The terminal has another width now.
+    /// Set the new width of the terminal.
     pub fn resize(&mut self, columns: u16) {
         self.style.columns = columns;
     }
 
-    /// Set the title of the terminal, if the output is one that takes escapes. It keeps the one it
-    /// has for [`Renderer::title_before`].
+    /// Set the title of the terminal, if the output supports escape sequences. The terminal saves
+    /// the old title for [`Renderer::title_before`].
     pub fn title(&self, title: &str, program: &str, out: &mut Vec<u8>) {
         if self.style.mode == (Mode::Terminal { color: true }) {
             let title: String = title.chars().filter(|c| !untrusted::is_active(*c)).collect();
@@ -195,14 +196,14 @@ impl Renderer {
         }
     }
 
-    /// Give the terminal the title that it had before.
+    /// Restore the previous title of the terminal.
     pub fn title_before(&self, out: &mut Vec<u8>) {
         if self.style.mode == (Mode::Terminal { color: true }) {
             out.extend_from_slice(b"\x1b[23;0t");
         }
     }
 
-    /// Show the output of one program, which is no process of the journal, in pieces of any size.
+    /// Show the output of a program that is not a process of the journal, in pieces of any size.
     pub fn pass(&mut self, text: &[u8], out: &mut Vec<u8>) {
         if self.style.mode == Mode::Exact {
             return out.extend_from_slice(text);
@@ -211,7 +212,7 @@ impl Renderer {
         self.row_text(lane, text, out);
     }
 
-    /// Append what shows this chunk.
+    /// Render this chunk and append it to `out`.
     pub fn render(&mut self, chunk: Chunk<'_>, out: &mut Vec<u8>) {
         let record = chunk.record;
         self.clock = record.time;
@@ -234,17 +235,17 @@ impl Renderer {
         if record.kind == Kind::Start {
             self.lanes[lane].row.line.reset();
         }
-        // An empty gap is there only to tell of the loss before it.
+        // An empty gap exists only to report the loss before it.
         let reported = record.kind == Kind::Gap && record.len == 0 && chunk.lost > 0;
         if !reported && let Some(text) = record_words(record) {
             self.say(Some(lane), &text, false, out);
         }
     }
 
-    /// Show an unfinished line as it stands, on a terminal.
+    /// Show an unfinished line in its present state, on a terminal.
     ///
-    /// All records before that line must have been rendered; its own record may come later and
-    /// is completed from what is shown.
+    /// All records before that line must have been rendered. Its own record may come later and then
+    /// only adds what is not shown yet.
     pub fn partial(&mut self, tail: Unfinished<'_>, out: &mut Vec<u8>) {
         let index = self.lane(tail.stream);
         let begin = tail.end.saturating_sub(tail.text.len() as u64);
@@ -266,21 +267,21 @@ impl Renderer {
         self.row_show(index, out);
     }
 
-    /// The first offset of an unfinished line (that begins at `start`) that is still wanted by
-    /// [`Renderer::partial`]: what was given before need not be read again.
+    /// The first offset from which [`Renderer::partial`] still needs the unfinished line that
+    /// begins at `start`. Earlier bytes need not be read again.
     pub fn wanted_from(&self, stream: u16, start: u64) -> u64 {
         self.numbers.get(&stream).map_or(start, |&lane| start.max(self.lanes[lane].at))
     }
 
-    /// Say something in the log.
+    /// Print a message in the log.
     pub fn message(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
         self.clock = message.time;
         let lane = message.name.and_then(|name| self.named(name));
         self.say(lane, message.text, message.error, out);
     }
 
-    /// Nothing more comes: show all unfinished and empty lines and leave the output at the
-    /// beginning of a row.
+    /// End the output: show all unfinished and empty lines and leave the cursor at the beginning of
+    /// a row.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         for lane in 0..self.lanes.len() {
             self.end_line(lane, out);
@@ -289,13 +290,13 @@ impl Renderer {
         self.end_row(out);
     }
 
-    /// Leave the output at the beginning of a row, the unfinished line above it.
+    /// Leave the cursor at the beginning of a row, below the unfinished line.
     pub fn settle(&mut self, out: &mut Vec<u8>) {
         self.restore(out);
         self.end_row(out);
     }
 
-    /// How many rows of a process are among the last ones, which nobody has to look for.
+    /// How many rows of a process are among the last rows, where they are easy to see.
     pub fn recent_rows(&self, name: &str) -> usize {
         let lane = self.lanes.iter().position(|lane| lane.name == name);
         lane.map_or(0, |lane| self.recent.rows_of(lane))
@@ -368,7 +369,7 @@ impl Renderer {
         }
     }
 
-    /// The part of a record's text that was not taken before its record came.
+    /// The part of a record's text that was not shown before the record arrived.
     fn not_ahead<'a>(&mut self, lane: usize, text: &'a [u8]) -> &'a [u8] {
         let lane = &mut self.lanes[lane];
         let ahead = lane.ahead.unwrap_or(lane.at);
@@ -379,7 +380,7 @@ impl Renderer {
         &text[known..]
     }
 
-    /// The unfinished line of a lane, if any, is over.
+    /// End the unfinished line of a lane, if there is one.
     fn end_line(&mut self, lane: usize, out: &mut Vec<u8>) {
         self.lanes[lane].ahead = None;
         self.lanes[lane].row.line.abandon();
@@ -393,7 +394,7 @@ impl Renderer {
         }
     }
 
-    /// A message of the supervisor about a process or itself.
+    /// Print a message of the supervisor about a process or about itself.
     fn say(&mut self, lane: Option<usize>, text: &str, error: bool, out: &mut Vec<u8>) {
         if self.style.bare {
             return;
@@ -431,8 +432,8 @@ impl Renderer {
     }
 }
 
-/// A text of several lines as a terminal may show it: with its colours or without, and nothing else
-/// that a terminal would obey.
+/// Prepare a text of several lines for a terminal: keep its colours if wanted, and remove every
+/// other escape sequence.
 pub fn cleaned(text: &[u8], color: bool) -> String {
     let style = Style { bare: true, ..Style::new(Mode::Terminal { color }) };
     let (mut renderer, mut shown) = (Renderer::new(style, &[]), vec![]);

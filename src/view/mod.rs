@@ -1,8 +1,8 @@
-//! What people see: the merged log, tables, last words.
+//! Everything that people see: the merged log, tables, last words.
 //!
-//! Rendering is bytes in, bytes out. [`merged::Renderer`] is fed what a cursor over the journal
-//! reads and appends to a buffer what a terminal or a pipe shall get; who calls it does the
-//! reading, the writing and the waiting. Only [`screen`] asks the operating system anything.
+//! Rendering turns bytes into bytes. [`merged::Renderer`] receives what a cursor over the journal
+//! reads and appends the output for a terminal or a pipe to a buffer. Its caller does the reading,
+//! the writing and the waiting. Only [`screen`] calls the operating system.
 
 pub mod echo;
 pub mod form;

@@ -1,45 +1,45 @@
-//! How lines are dressed: colours or none, prefixes, times of day, the supervisor's own messages.
+//! The style of lines: colours, prefixes, times of day, the supervisor's own messages.
 
 use crate::model::time::Timestamp;
 use std::ffi::OsStr;
 
 use jiff::tz::TimeZone;
 
-/// No name column is narrower.
+/// The minimum width of the name column.
 pub const NARROWEST: usize = 6;
-/// The name in front of the supervisor's lines about itself.
+/// The name before the supervisor's messages about itself.
 pub const SYSTEM: &str = "system";
 /// The colour of that name.
 pub const SYSTEM_COLOR: u8 = 7;
 
-/// What the output is and may hold.
+/// The kind of output and what it may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// A terminal: prompts and spinners are shown as they stand. `color` says whether there are
-    /// colours, those of processes and tmo's own.
+    /// A terminal: prompts and spinners are shown while they change. `color` enables the colours of
+    /// processes and of tmo itself.
     Terminal {
         /// Whether prefixes, messages and the text of processes are coloured.
         color: bool,
     },
-    /// A pipe that asked for colours: overmind's bytes, the text as it came.
+    /// A pipe that asked for colours: the same bytes as overmind's, with the text unchanged.
     Exact,
-    /// A pipe: whole lines behind plain names, without colours.
+    /// A pipe: whole lines after plain names, without colours.
     Plain,
 }
 
 impl Mode {
-    /// Whether we write escapes of our own.
+    /// Whether tmo writes escape sequences of its own.
     pub const fn color(self) -> bool {
         matches!(self, Self::Terminal { color: true } | Self::Exact)
     }
 
-    /// Whether somebody looks at it as it is written.
+    /// Whether a person watches the output while it is written.
     pub const fn terminal(self) -> bool {
         matches!(self, Self::Terminal { .. })
     }
 }
 
-/// What decides about the style of the output; the environment is read elsewhere.
+/// The inputs that determine the style of the output. The environment is read elsewhere.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Facts<'a> {
     /// Whether standard output is a terminal.
@@ -48,12 +48,13 @@ pub struct Facts<'a> {
     pub no_color: Option<&'a OsStr>,
     /// `CLICOLOR_FORCE`: counts unless empty or `0`.
     pub clicolor_force: Option<&'a OsStr>,
-    /// `TERM`: `dumb` has no colours.
+    /// `TERM`: `dumb` means no colours.
     pub term: Option<&'a OsStr>,
 }
 
 impl Facts<'_> {
-    /// The mode that follows: `NO_COLOR`, then `CLICOLOR_FORCE`, then what the terminal is.
+    /// The resulting mode: `NO_COLOR` has priority, then `CLICOLOR_FORCE`, then the type of the
+    /// terminal.
     pub fn mode(&self) -> Mode {
         let set = |value: Option<&OsStr>| value.is_some_and(|value| !value.is_empty());
         let forced = set(self.clicolor_force) && self.clicolor_force != Some(OsStr::new("0"));
@@ -73,14 +74,14 @@ pub enum Stamp {
     /// None.
     #[default]
     None,
-    /// The time of day, to the second, as overmind has it.
+    /// The time of day, to the second, in overmind's format.
     Clock,
     /// Day and time, to the millisecond: for a log that is read later.
     Date,
 }
 
 impl Stamp {
-    /// What stands in its place until there is a time.
+    /// Placeholder of the same width while there is no time.
     const fn empty(self) -> &'static [u8] {
         match self {
             Self::None => b"",
@@ -98,7 +99,7 @@ impl Stamp {
         zone.to_datetime(time.utc()).strftime(format).to_string()
     }
 
-    /// A number that is another one where the text is another one.
+    /// A number that changes exactly when the text changes.
     fn number(self, time: Timestamp) -> u64 {
         match self {
             Self::None => 0,
@@ -111,15 +112,15 @@ impl Stamp {
 /// Everything that decides how a merged log looks.
 #[derive(Debug, Clone)]
 pub struct Style {
-    /// What the output is.
+    /// The kind of output.
     pub mode: Mode,
-    /// What each line begins with.
+    /// The time before each line.
     pub stamp: Stamp,
-    /// Lines of processes only, with neither names nor times before them.
+    /// Only lines of processes, without names or times.
     pub bare: bool,
     /// Columns of the terminal.
     pub columns: u16,
-    /// The name column is at least this wide (names that are left out of a run still count).
+    /// The minimum width of the name column. Names that are not part of the run still count.
     pub name_width: usize,
     /// The time zone of the times of day.
     pub zone: TimeZone,
@@ -139,21 +140,21 @@ impl Style {
     }
 }
 
-/// The width of the name column for these names.
+/// The width of the name column that these names need.
 pub fn name_width<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
     names.into_iter().map(str::len).fold(NARROWEST, usize::max)
 }
 
-/// What stands in front of each line of one process, ready to be copied.
+/// The text before each line of one process, ready to be copied.
 #[derive(Debug, Clone)]
 pub struct Prefix {
     bytes: Vec<u8>,
     clock: Option<Clock>,
-    /// Cells it takes on a terminal.
+    /// How many cells it occupies on a terminal.
     pub(crate) cells: usize,
 }
 
-/// The time within a prefix: where it stands and which one it shows.
+/// The time within a prefix: its place, and the time that it shows now.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
     at: usize,
@@ -162,7 +163,7 @@ struct Clock {
 }
 
 impl Prefix {
-    /// The prefix of this process, its name padded to this width.
+    /// The prefix of this process, with the name padded to this width.
     pub fn new(style: &Style, width: usize, name: &str, color: u8) -> Self {
         if style.bare {
             return Self { bytes: vec![], clock: None, cells: 0 };
@@ -177,7 +178,7 @@ impl Prefix {
             clock = Some(Clock { at: bytes.len(), stamp, shown: None });
             bytes.extend_from_slice(stamp.empty());
         }
-        // Rust's formatter takes no larger width.
+        // Rust's formatter does not accept a larger width.
         let padding = width.min(usize::from(u16::MAX));
         let padded = if style.mode.color() {
             format!("\x1b[1;38;5;{color}m{name:padding$}\x1b[0m | ")
@@ -188,13 +189,13 @@ impl Prefix {
         Self { bytes, clock, cells: stamp.empty().len() + name.len().max(width) + " | ".len() }
     }
 
-    /// The bytes for a line of this time.
+    /// The prefix for a line of this time.
     pub fn at(&mut self, time: Timestamp, zone: &TimeZone) -> &[u8] {
         if let Some(Clock { at, stamp, shown }) = &mut self.clock {
             let number = stamp.number(time);
             if shown.replace(number) != Some(number) {
                 let text = stamp.text(time, zone);
-                // A senseless time is no panic.
+                // An out-of-range time must not cause a panic.
                 for (shown, byte) in self.bytes[*at..].iter_mut().zip(text.bytes()) {
                     *shown = byte;
                 }
@@ -204,7 +205,7 @@ impl Prefix {
     }
 }
 
-/// Append the text of a message of the supervisor, behind its prefix.
+/// Append the text of a message of the supervisor, without the prefix.
 pub(crate) fn message(mode: Mode, text: &[u8], error: bool, out: &mut Vec<u8>) {
     if mode.color() {
         out.extend_from_slice(if error { b"\x1b[0;31m" } else { b"\x1b[1m" });

@@ -1,16 +1,16 @@
-//! When an unfinished line is to be shown: soon after its process has fallen silent.
+//! Decides when an unfinished line is shown: soon after its process has fallen silent.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::model::request::Partial;
 
-/// A line that has not grown for so long is a prompt.
+/// A line that has not grown for this long is a prompt.
 pub const SILENCE: Duration = Duration::from_millis(150);
-/// One that grows all the time (a progress bar) is shown this often.
+/// A line that keeps growing (a progress bar) is shown this often.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Keeps, for each unfinished line, when it shall be shown. The time comes from the caller.
+/// Keeps, for each unfinished line, when to show it. The caller provides the time.
 #[derive(Debug, Default)]
 pub struct PromptTimer {
     lines: BTreeMap<u16, Line>,
@@ -19,14 +19,14 @@ pub struct PromptTimer {
 #[derive(Debug, Clone, Copy)]
 struct Line {
     partial: Partial,
-    /// When it is to be shown; `None` when it is, as far as it goes.
+    /// When to show it; `None` if all of it is shown.
     due: Option<Instant>,
-    /// When it is to be shown even if it keeps growing.
+    /// When to show it even if it is still growing.
     latest: Instant,
 }
 
 impl PromptTimer {
-    /// These are the unfinished lines now; those that are not among them are forgotten.
+    /// Set the unfinished lines; all others are forgotten.
     pub fn update(&mut self, partials: &[Partial], now: Instant) {
         self.lines.retain(|stream, _| partials.iter().any(|partial| partial.stream == *stream));
         for &partial in partials.iter().filter(|partial| partial.start < partial.end) {
@@ -42,7 +42,7 @@ impl PromptTimer {
         }
     }
 
-    /// The lines that are due; they are not told again until they change.
+    /// The lines that are due. Each is returned once until it changes.
     pub fn take_due(&mut self, now: Instant) -> Vec<Partial> {
         let mut due = Vec::new();
         for line in self.lines.values_mut() {
@@ -54,7 +54,7 @@ impl PromptTimer {
         due
     }
 
-    /// When to ask again, if no head comes before.
+    /// When to ask again, unless a new head arrives first.
     pub fn next(&self) -> Option<Instant> {
         self.lines.values().filter_map(|line| line.due).min()
     }

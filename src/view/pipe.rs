@@ -1,20 +1,20 @@
-//! Lines for a pipe that asks for colours: whole ones, their bytes as they came.
+//! Output for a pipe that asks for colours: whole lines, their bytes unchanged.
 //!
-//! What has no newline yet is held back, so that lines of two processes never mix. Only when
-//! very much is held in all is it written unfinished.
+//! Text without a newline is held back, so that lines of two processes never mix. It is written
+//! unfinished only when too much is held back in total.
 
 use memchr::memchr;
 
 use super::merged::Renderer;
 use crate::model::line::whole;
 
-/// Bytes held back in all before unfinished lines are written as they are.
+/// Total bytes held back before unfinished lines are written.
 pub(super) const MOST_HELD: usize = 32 << 20;
-/// Buffers larger than this are given back after their line.
+/// Buffers larger than this are freed after their line.
 const KEEP: usize = 64 << 10;
 
 impl Renderer {
-    /// Take text of a lane.
+    /// Process text of a lane.
     pub(super) fn pipe_text(&mut self, lane: usize, mut text: &[u8], out: &mut Vec<u8>) {
         if self.lanes[lane].begun() || self.row == Some(lane) || self.lanes[lane].orphan {
             let Some(end) = memchr(b'\n', text) else { return self.hold(lane, text, out) };
@@ -37,7 +37,7 @@ impl Renderer {
         self.hold(lane, text, out);
     }
 
-    /// The line that is held is over.
+    /// End the held-back line.
     pub(super) fn pipe_end(&mut self, lane: usize, out: &mut Vec<u8>) {
         let mut held = std::mem::take(&mut self.lanes[lane].held);
         self.holding -= held.len();
@@ -55,7 +55,7 @@ impl Renderer {
         }
     }
 
-    /// Have the output where text of this lane can go on.
+    /// Bring the output to where text of this lane can continue.
     fn continue_row(&mut self, lane: usize, out: &mut Vec<u8>) {
         if self.row != Some(lane) {
             self.end_row(out);
@@ -71,7 +71,8 @@ impl Renderer {
         }
     }
 
-    /// Write an unfinished line; a last `\r` waits for its newline, a character for its end.
+    /// Write an unfinished line, except a final `\r`, which may belong to a newline, and an
+    /// incomplete character.
     fn spill(&mut self, lane: usize, out: &mut Vec<u8>) {
         self.continue_row(lane, out);
         self.row = Some(lane);

@@ -1,7 +1,7 @@
-//! A thread that writes the merged log to where it is shown.
+//! The thread that writes the merged log to the terminal or pipe.
 //!
-//! It alone may be held up by a slow reader or a stopped terminal; whoever tells it about news
-//! never is. It reads the journal by itself, so what it has not shown yet costs no memory.
+//! Only this thread waits for a slow reader or a stopped terminal, never the threads that send it
+//! news. It reads the journal itself, so output that it has not shown yet uses no memory.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,24 +19,24 @@ use crate::journal::cursor::Cursor;
 use crate::model::request::{Head, Partial};
 use crate::sys::clock;
 
-/// Bytes that are gathered before they are written.
+/// How many bytes are collected before they are written.
 const BATCH: usize = 64 << 10;
-/// The most bytes of an unfinished line that are shown.
+/// The maximum number of bytes of an unfinished line that are shown.
 const LONGEST_PROMPT: u64 = 64 << 10;
 
-/// What the printer shows.
+/// What the printer shows, and where.
 pub struct Job {
-    /// Where it stands in the merged log.
+    /// The position in the merged log to start at.
     pub cursor: Cursor,
-    /// How it looks.
+    /// The renderer.
     pub renderer: Renderer,
-    /// Where it goes.
+    /// The output.
     pub out: Box<dyn Write + Send>,
-    /// Where it is noted how far it has come.
+    /// The file that records the position up to which the log has been shown.
     pub shown: Option<File>,
-    /// What is written before anything else.
+    /// Bytes to write before everything else.
     pub first: Vec<u8>,
-    /// What is written after everything else.
+    /// Bytes to write after everything else.
     pub last: Vec<u8>,
 }
 
@@ -47,14 +47,14 @@ pub struct Farewell {
     pub name: String,
     /// The message with the last lines of the process.
     pub full: Vec<String>,
-    /// The same without them, for where they stand right above.
+    /// The same without the last lines, for when they are right above on the screen.
     pub brief: Vec<String>,
     /// Whether it reports a failure.
     pub error: bool,
 }
 
 impl Farewell {
-    /// Words about no process.
+    /// A message that is not about a process.
     pub fn plain(words: Vec<String>) -> Self {
         Self { name: String::new(), full: words.clone(), brief: words, error: true }
     }
@@ -71,7 +71,7 @@ pub struct Printer {
 struct Shared {
     news: Mutex<News>,
     changed: Condvar,
-    /// Leave off where it is.
+    /// Stop at once, without showing the rest.
     stop: AtomicBool,
 }
 
@@ -84,14 +84,14 @@ struct News {
     aside: Option<Aside>,
     entered: bool,
     over: bool,
-    /// Whether there are any.
+    /// Whether there is any news.
     told: bool,
 }
 
-/// Whether the terminal is given back to the shell for a while.
+/// Whether the terminal is temporarily handed back to the shell.
 #[derive(Debug)]
 enum Aside {
-    /// Requested; the sender is dropped once the terminal is as it was before the view.
+    /// Requested. The sender is dropped once the terminal is restored to its state before the view.
     Begins(oneshot::Sender<()>),
     /// Over: the view has the terminal again.
     Ends,
@@ -102,22 +102,22 @@ enum Aside {
 pub struct Pause(Arc<Shared>);
 
 impl Pause {
-    /// Write what ends the view's output, such as the title that was there before. Returns when it is
+    /// Write what ends the view's output, for example the previous title. Returns after it has been
     /// written.
     pub async fn begin(&self) {
         let (done, heard) = oneshot::channel();
         self.0.tell(|news| news.aside = Some(Aside::Begins(done)));
-        // Dropping it is the answer.
+        // The printer answers by dropping the sender.
         let _ = heard.await;
     }
 
-    /// Write what begins the view's output once more.
+    /// Write what begins the view's output again.
     pub fn end(&self) {
         self.0.tell(|news| news.aside = Some(Aside::Ends));
     }
 }
 
-/// Prints messages between the lines of the log, for as long as the log is shown.
+/// Prints messages between the lines of the log while the log is being shown.
 #[derive(Debug)]
 pub struct Teller(Arc<Shared>);
 
@@ -131,7 +131,7 @@ impl Teller {
 
 impl Shared {
     fn news(&self) -> MutexGuard<'_, News> {
-        // A poisoned lock means a panic elsewhere; the news themselves are sound.
+        // A poisoned lock means a panic elsewhere; the data itself is valid.
         self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -143,7 +143,7 @@ impl Shared {
         self.changed.notify_one();
     }
 
-    /// Wait until something is to be done, at most until then.
+    /// Wait until there is news, at most until the given time.
     fn wait(&self, until: Option<Instant>) -> News {
         let nothing = |news: &mut News| !news.told;
         let news = self.news();
@@ -160,8 +160,8 @@ impl Shared {
 }
 
 impl Printer {
-    /// Start showing; `broken` is told if the output can't be written (nobody reads it any more,
-    /// a disk is full) or the journal can't be read, which ends it.
+    /// Start the thread. It ends, and calls `broken`, if the output can't be written (its reader is
+    /// gone, or the disk is full) or the journal can't be read.
     pub fn start(job: Job, broken: impl FnOnce(io::Error) + Send + 'static) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
@@ -173,12 +173,12 @@ impl Printer {
         Ok(Self { shared, thread })
     }
 
-    /// The journal ends there now.
+    /// Set the new end of the journal.
     pub fn head(&self, head: Head) {
         self.shared.tell(|news| news.head = Some(head));
     }
 
-    /// Say something between the lines of the log.
+    /// Print a message between the lines of the log.
     pub fn say(&self, text: impl Into<String>, error: bool) {
         self.teller().say(text, error);
     }
@@ -188,12 +188,13 @@ impl Printer {
         Teller(Arc::clone(&self.shared))
     }
 
-    /// Say how the run ended, with the last lines of a process unless they stand right above.
+    /// Print how the run ended. The last lines of the process are left out if they are right above
+    /// on the screen.
     pub fn say_farewell(&self, farewell: Farewell) {
         self.shared.tell(|news| news.farewell = Some(farewell));
     }
 
-    /// The terminal has another width.
+    /// Set the new width of the terminal.
     pub fn resize(&self, columns: u16) {
         self.shared.tell(|news| news.columns = Some(columns));
     }
@@ -208,20 +209,20 @@ impl Printer {
         Pause(Arc::clone(&self.shared))
     }
 
-    /// No more news: show what was told so far, then end.
+    /// No more news will come: show everything up to here, then end.
     pub fn finish(&self) {
         self.shared.tell(|news| news.over = true);
     }
 
-    /// Leave off as soon as what is being written has been, with a note of how far that was.
+    /// Stop after the write in progress and record the position that was reached.
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.shared.tell(|_| ());
     }
 
-    /// Wait until everything is shown. Blocks for as long as the reader does.
+    /// Wait until everything has been shown. Blocks as long as the reader does.
     pub fn join(self) {
-        // A panic has told of itself.
+        // A panic has already been reported.
         let _ = self.thread.join();
     }
 }
@@ -232,7 +233,7 @@ struct Loop {
     head: Head,
     text: Vec<u8>,
     out: Vec<u8>,
-    /// The shell has the terminal.
+    /// The shell has the terminal at present.
     aside: bool,
 }
 
@@ -290,7 +291,7 @@ impl Loop {
         }
     }
 
-    /// Leave the output as it is to be found.
+    /// Leave the output in a state in which others can write to it.
     fn leave(&mut self) -> io::Result<()> {
         self.job.renderer.settle(&mut self.out);
         self.step_aside()
@@ -332,7 +333,8 @@ impl Loop {
         let Partial { stream, start, end } = partial;
         let from =
             self.job.renderer.wanted_from(stream, start).max(end.saturating_sub(LONGEST_PROMPT));
-        // What is gone or not there yet is told by its record.
+        // If bytes are missing (deleted, or not written yet), the record of the line will report
+        // it.
         self.job.cursor.read_range(stream, from, end, &mut self.text)?;
         if from + self.text.len() as u64 != end {
             return Ok(());
@@ -342,7 +344,7 @@ impl Loop {
         Ok(())
     }
 
-    /// Write what was gathered, then note how far that was.
+    /// Write the collected bytes, then record the position.
     fn flush(&mut self) -> io::Result<()> {
         if self.out.is_empty() {
             return Ok(());
@@ -351,7 +353,8 @@ impl Loop {
         self.job.out.flush()?;
         self.out.clear();
         if let Some(file) = &self.job.shown {
-            // A view that comes later would repeat a little: better than to leave something out.
+            // If this fails, a later view repeats a little, which is better than leaving something
+            // out.
             let _ = file.write_all_at(&self.job.cursor.position().to_bytes(), 0);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Putting the parts together: read, choose, show.
+//! Reads a journal, selects entries, and shows them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,13 +13,13 @@ use crate::journal::search::select::{Chosen, Kept, Query, Selector};
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
 
-/// How much is put together before it is written.
+/// How many bytes are collected before they are written.
 const PAGE: usize = 64 << 10;
 
-/// Where pages are written.
+/// Writes a page.
 type Out<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
 
-/// Reads a journal, chooses and shows.
+/// Reads a journal, selects entries, and shows them.
 #[derive(Debug)]
 pub struct Reading {
     lines: Lines,
@@ -29,23 +29,23 @@ pub struct Reading {
     page: Vec<u8>,
 }
 
-/// The last of what was chosen.
+/// The last selected entries, if only these are to be shown.
 #[derive(Debug)]
 struct Last {
     most: usize,
-    /// With whether it is a match; nothing where something was left out.
+    /// Each with whether it is a match. `None` where something was left out.
     kept: VecDeque<Option<(Kept, bool)>>,
-    /// How many of them count.
+    /// How many of them count towards the limit.
     count: usize,
     counts: Counts,
 }
 
-/// What counts for the number of the last lines.
+/// Which entries count towards the number of last lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counts {
     /// Lines of output.
     Lines,
-    /// Events that have a text too.
+    /// Also events that are shown as text.
     Shown,
     /// Everything.
     All,
@@ -84,8 +84,9 @@ impl Last {
 }
 
 impl Reading {
-    /// Read from where the cursor stands, choose by the query, show in this form; with `last`, so
-    /// many of the last lines of what is chosen, once [`Self::finish`] says that this is all.
+    /// Read from the cursor's position, select by the query, and show in this form. With `last`,
+    /// show only that many of the last selected lines, when [`Self::finish`] or [`Self::show_last`]
+    /// is called.
     pub fn new(cursor: Cursor, query: Query, form: Form, last: Option<usize>) -> Self {
         let plain = query.before + query.after == 0;
         let split = match (&query.pattern, &form) {
@@ -103,7 +104,7 @@ impl Reading {
         Self { lines: Lines::new(cursor, split), selector, form, last, page: vec![] }
     }
 
-    /// Show what there is of records with numbers below `upto`.
+    /// Show the records with numbers below `upto`.
     pub fn read(&mut self, upto: u64, out: Out<'_>) -> io::Result<()> {
         let Self { lines, selector, form, last, page } = self;
         while let Some(entry) = lines.next(upto)? {
@@ -119,7 +120,8 @@ impl Reading {
         put(page, 0, out)
     }
 
-    /// Go on in another place, after a break if something is shown before it.
+    /// Continue at another position. `any` means that something has been shown before it; then show
+    /// a separator first.
     pub fn go_to(&mut self, cursor: Cursor, any: bool) {
         self.lines = Lines::new(cursor, Split::Lines);
         if any {
@@ -127,7 +129,7 @@ impl Reading {
         }
     }
 
-    /// Show what was kept back; what comes now is shown as it comes.
+    /// Show the entries that were kept back. Later ones are shown as they arrive.
     pub fn show_last(&mut self, out: Out<'_>) -> io::Result<()> {
         for kept in self.last.take().map(|last| last.kept).unwrap_or_default() {
             let chosen = kept
@@ -139,7 +141,7 @@ impl Reading {
         put(&mut self.page, 0, out)
     }
 
-    /// This is all: show what was kept back, and end the output.
+    /// End of input: show what was kept back, and end the output.
     pub fn finish(mut self, out: Out<'_>) -> io::Result<()> {
         self.show_last(out)?;
         self.form.finish(&mut self.page);
@@ -147,7 +149,7 @@ impl Reading {
     }
 }
 
-/// Write a page if it has come to so many bytes.
+/// Write the page if it contains at least this many bytes.
 fn put(page: &mut Vec<u8>, least: usize, out: Out<'_>) -> io::Result<()> {
     if page.len() >= least {
         out(page)?;
@@ -156,8 +158,8 @@ fn put(page: &mut Vec<u8>, least: usize, out: Out<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The spans of time around the lines that match, of records from `from` on and below `upto`: in order,
-/// none touching another.
+/// The time spans around the matching lines in records from `from` on and below `upto`, in order
+/// and not touching each other.
 pub fn times_around(
     index: IndexReader,
     (from, upto): (u64, u64),

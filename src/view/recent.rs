@@ -1,18 +1,18 @@
-//! Whose rows the last ones of the output are.
+//! Which process the last rows of the output belong to.
 
 use std::collections::VecDeque;
 
-/// So many of the last rows are known.
+/// How many of the last rows are remembered.
 pub(super) const KNOWN: usize = 20;
 
-/// The owners of the last rows, by runs of rows of the same one.
+/// The owners of the last rows, as runs of rows with the same owner.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     runs: VecDeque<(usize, usize)>,
 }
 
 impl Recent {
-    /// So many rows of this owner were written.
+    /// Record that this many rows of this owner were written.
     pub(super) fn add(&mut self, owner: usize, rows: usize) {
         if rows == 0 {
             return;
@@ -28,7 +28,7 @@ impl Recent {
         }
     }
 
-    /// How many of the last rows are this owner's.
+    /// How many of the last rows belong to this owner.
     pub(super) fn rows_of(&self, owner: usize) -> usize {
         let (mut left, mut found) = (KNOWN, 0);
         for &(of, rows) in self.runs.iter().rev() {

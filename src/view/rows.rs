@@ -1,10 +1,10 @@
-//! Lines as they are shown: carried out, behind the name of their process.
+//! Lines as they are shown: with escape sequences interpreted, after the name of their process.
 //!
-//! On a terminal the cursor stands either at the beginning of a fresh row or behind the unfinished
-//! line of one process. That row makes room for other output and is drawn again below it. Of each
-//! unfinished line it is known how much of which state of it is on the screen, so it is completed
-//! without showing anything twice. A pipe gets whole lines; only when very much of unfinished
-//! lines is held back, one is written in pieces.
+//! On a terminal the cursor is either at the beginning of an empty row or at the end of the
+//! unfinished line of one process. That row makes room for other output and is drawn again below
+//! it. For each unfinished line we know which part of which version is on the screen, so that
+//! completing it shows nothing twice. A pipe receives whole lines. A line is written in pieces only
+//! when too many bytes of unfinished lines are held back.
 
 use memchr::memchr;
 
@@ -16,9 +16,9 @@ use crate::model::line::{Change, End, Line, trimmed, whole};
 use crate::model::sgr::Sgr;
 use crate::model::time::Timestamp;
 
-/// No more of a line is shown on a terminal.
+/// The maximum length of a line on a terminal.
 const LONGEST: usize = 1 << 20;
-/// So many empty lines are no longer waited with.
+/// Maximum number of empty lines that are held back.
 const MOST_EMPTY: usize = 1000;
 
 /// A process's unfinished line, the part of it on the screen, and the empty lines before it.
@@ -26,24 +26,25 @@ const MOST_EMPTY: usize = 1000;
 pub(super) struct Row {
     pub(super) line: Line,
     shown: Shown,
-    /// Empty lines that are shown when text follows: their times, and how many have the same.
+    /// Empty lines that are shown when text follows: times, and how many lines have each time.
     empty: Vec<(Timestamp, usize)>,
-    /// Bytes of the line that count as held back.
+    /// How many bytes of the line count as held back.
     held: usize,
-    /// The beginning of the line was written to a pipe before its end.
+    /// Whether the beginning of the line has been written to a pipe before its end arrived.
     spilled: bool,
 }
 
-/// What is on the screen of an unfinished line.
+/// The part of an unfinished line that is on the screen.
 #[derive(Debug, Clone, Copy, Default)]
 struct Shown {
-    /// Which state of it; none is on the screen if this is not the line's.
+    /// The version of the line. If it is not the line's present version, nothing of that one is on
+    /// the screen.
     version: Option<u64>,
-    /// How many bytes of that.
+    /// How many bytes of it are shown.
     bytes: usize,
-    /// How many of those are on rows above the present one.
+    /// How many of those are on rows above the last one.
     above: usize,
-    /// How many cells they take on their row.
+    /// How many cells they occupy on the last row.
     cells: usize,
 }
 
@@ -54,12 +55,12 @@ impl Row {
         Self { line, shown: Shown::default(), empty: vec![], held: 0, spilled: false }
     }
 
-    /// How many bytes of the line's present state are shown.
+    /// How many bytes of the present version of the line are shown.
     fn shown_bytes(&self) -> Option<usize> {
         (self.shown.version == Some(self.line.version())).then_some(self.shown.bytes)
     }
 
-    /// An empty line has ended; whether there are so many now that they are to be shown.
+    /// Hold back an empty line that has ended. Returns whether there are now too many to hold back.
     fn hold_empty(&mut self, time: Timestamp) -> bool {
         match self.empty.last_mut() {
             Some((last, count)) if *last == time => *count += 1,
@@ -68,7 +69,7 @@ impl Row {
         self.empty.iter().map(|(_, count)| count).sum::<usize>() > MOST_EMPTY
     }
 
-    /// The cursor moves up: so many empty lines are no longer above it.
+    /// The cursor moves up by this many rows: drop as many of the held-back empty lines.
     fn drop_empty(&mut self, mut rows: usize) {
         while rows > 0
             && let Some((_, count)) = self.empty.last_mut()
@@ -84,7 +85,7 @@ impl Row {
 }
 
 impl Renderer {
-    /// Take text of a lane.
+    /// Process text of a lane.
     pub(super) fn row_text(&mut self, lane: usize, mut text: &[u8], out: &mut Vec<u8>) {
         text = self.ordinary_lines(lane, text, out);
         while let Some(end) = self.lanes[lane].row.line.feed(&mut text) {
@@ -105,8 +106,8 @@ impl Renderer {
         }
     }
 
-    /// Show lines that need nothing but a prefix, if the text is made of such lines. Returns the
-    /// rest, which begins a line.
+    /// Show lines that need nothing but a prefix, as long as the text consists of such lines.
+    /// Returns the rest, which starts at the beginning of a line.
     fn ordinary_lines<'a>(
         &mut self,
         lane: usize,
@@ -127,7 +128,7 @@ impl Renderer {
         while let Some(newline) = memchr(b'\n', text) {
             let line = without_return(&text[..newline]);
             text = &text[newline + 1..];
-            // Most lines begin with what can be seen.
+            // Most lines begin with a visible character.
             let seen = line.first().is_some_and(|byte| *byte > b' ');
             if !seen && line.iter().all(|byte| matches!(byte, b' ' | b'\t')) {
                 if self.lanes[lane].row.hold_empty(self.clock) {
@@ -151,7 +152,7 @@ impl Renderer {
         rest
     }
 
-    /// The line has ended: print the rest of it, if any of it is visible.
+    /// The line has ended: print the rest of it, if anything in it is visible.
     pub(super) fn row_end(&mut self, lane: usize, out: &mut Vec<u8>) {
         let orphan = std::mem::take(&mut self.lanes[lane].orphan);
         let known = orphan || self.lanes[lane].row.spilled;
@@ -159,7 +160,7 @@ impl Renderer {
         if self.lanes[lane].row.line.is_visible() {
             self.complete(lane, out);
         } else if self.row == Some(lane) && !self.wipe(out) {
-            // What was on the screen of it stays there.
+            // The part that is on the screen stays there.
             self.end_row(out);
         } else if !known && self.lanes[lane].row.hold_empty(self.clock) {
             self.show_empty(lane, out);
@@ -167,7 +168,8 @@ impl Renderer {
         self.next_line(lane);
     }
 
-    /// The line is left without a line feed: if nothing of it can be seen, it is no line.
+    /// The cursor leaves the line without a line feed. If nothing in it is visible, it does not
+    /// count as a line.
     pub(super) fn row_left(&mut self, lane: usize, out: &mut Vec<u8>) {
         let row = &mut self.lanes[lane].row;
         row.line.flatten();
@@ -208,7 +210,7 @@ impl Renderer {
         self.recent.add(lane, 1);
     }
 
-    /// Show the unfinished line of a lane as it stands.
+    /// Show the unfinished line of a lane in its present state.
     pub(super) fn row_show(&mut self, lane: usize, out: &mut Vec<u8>) {
         self.lanes[lane].row.line.flatten();
         let (row, cells) = (&self.lanes[lane].row, self.lanes[lane].prefix.cells);
@@ -224,7 +226,7 @@ impl Renderer {
         let text = row.line.text();
         let mut to = text.len();
         if row.line.is_edited() {
-            // It is drawn again and again, which works within one row only.
+            // The line is redrawn repeatedly, which only works within one row.
             let room = usize::from(self.style.columns).saturating_sub(cells + beside + 1);
             to = from + width::fit(&text[from..to], room);
         }
@@ -241,7 +243,7 @@ impl Renderer {
         (self.row, self.resume) = (Some(lane), None);
     }
 
-    /// Draw the unfinished line again that has made room for other output.
+    /// Redraw the unfinished line that has made room for other output.
     pub fn restore(&mut self, out: &mut Vec<u8>) {
         if self.row.is_none()
             && let Some(lane) = self.resume.take()
@@ -250,8 +252,8 @@ impl Renderer {
         }
     }
 
-    /// The cursor has left the row of the unfinished line, because the user pressed Enter or the shell
-    /// has printed something: draw that line again, on a fresh row behind its prefix.
+    /// Redraw the unfinished line with its prefix on an empty row, because the cursor has left its
+    /// row: the user pressed Enter, or the shell printed something.
     pub fn draw_again(&mut self, out: &mut Vec<u8>) {
         if let Some(lane) = self.row.filter(|_| self.style.mode.terminal()) {
             self.recent.add(lane, 1);
@@ -261,8 +263,8 @@ impl Renderer {
         }
     }
 
-    /// Another lane's unfinished line comes to the bottom: one that waits for somebody to answer
-    /// stays above it, one that is drawn again and again will come by itself.
+    /// Another lane's unfinished line moves to the bottom. A line that waits for an answer stays
+    /// above it; a line that is redrawn continuously is removed, since it will reappear by itself.
     fn keep_others(&mut self, lane: usize, out: &mut Vec<u8>) {
         let Some(other) = self.row.or(self.resume).filter(|other| *other != lane) else { return };
         if !self.lanes[other].row.line.is_edited() {
@@ -273,7 +275,7 @@ impl Renderer {
         self.resume = None;
     }
 
-    /// Have the cursor at the beginning of a row for other output.
+    /// Move the cursor to the beginning of a row for other output.
     pub(super) fn make_room(&mut self, out: &mut Vec<u8>) {
         let Some(lane) = self.row else { return };
         if self.wipe(out) {
@@ -283,7 +285,7 @@ impl Renderer {
         }
     }
 
-    /// Leave the row as it is and begin another one.
+    /// Leave the row unchanged and begin a new one.
     pub(super) fn end_row(&mut self, out: &mut Vec<u8>) {
         if let Some(lane) = self.row.take() {
             out.push(b'\n');
@@ -291,7 +293,7 @@ impl Renderer {
         }
     }
 
-    /// Take the unfinished line back from its row; not if it goes over several of them.
+    /// Erase the unfinished line from its row. Not possible if it extends over several rows.
     fn wipe(&mut self, out: &mut Vec<u8>) -> bool {
         let Some(lane) = self.row.filter(|_| self.style.mode.terminal()) else { return false };
         let cells = self.lanes[lane].prefix.cells + self.lanes[lane].row.shown.cells;
@@ -302,7 +304,7 @@ impl Renderer {
         if self.style.mode.color() {
             out.extend_from_slice(b"\x1b[K");
         } else {
-            // The last column would begin another row.
+            // A character in the last column would start another row.
             let blanks = cells.min(usize::from(self.style.columns).saturating_sub(1));
             out.resize(out.len() + blanks, b' ');
             out.push(b'\r');
@@ -313,7 +315,7 @@ impl Renderer {
         true
     }
 
-    /// Bring the cursor to where the lane's line goes on (`same`) or is to be drawn.
+    /// Move the cursor to where the lane's line continues (`same`) or is to be drawn.
     fn reach(&mut self, lane: usize, same: bool, out: &mut Vec<u8>) {
         if self.row == Some(lane) {
             if same {
@@ -329,7 +331,7 @@ impl Renderer {
         self.put_prefix(lane, out);
     }
 
-    /// Show the empty lines that were waited with.
+    /// Show the empty lines that were held back.
     pub(super) fn show_empty(&mut self, lane: usize, out: &mut Vec<u8>) {
         if self.lanes[lane].row.empty.is_empty() {
             return;
@@ -367,8 +369,8 @@ impl Renderer {
         out.extend_from_slice(if style.is_plain() { b"" } else { b"\x1b[0m" });
     }
 
-    /// Count the bytes of unfinished lines. If there are too many, write this line as far as it goes. A
-    /// line that is kept as cells is short and waits for its end.
+    /// Update the number of held-back bytes. If it is too high, write this line as far as it goes.
+    /// A line that is stored as cells is short and can wait for its end.
     fn count_held(&mut self, lane: usize, out: &mut Vec<u8>) {
         let row = &mut self.lanes[lane].row;
         let held = row.line.held();
@@ -380,7 +382,7 @@ impl Renderer {
             self.piece(lane, 0..len, out);
             let row = &mut self.lanes[lane].row;
             row.line.forget();
-            // What is written is no part of the line any more, whose rest follows it.
+            // The part that was written is removed from the line; only the rest is still to come.
             row.shown = Shown { version: Some(row.line.version()), ..Shown::default() };
             row.spilled = true;
             self.holding -= std::mem::take(&mut row.held);
@@ -389,7 +391,7 @@ impl Renderer {
     }
 }
 
-/// Say that there is more of a line than is shown.
+/// Print that a line is longer than what is shown.
 fn mark_cut(shown: usize, total: u64, out: &mut Vec<u8>) {
     if total > shown as u64 {
         out.extend_from_slice(format!(" … [{shown} of {total} bytes shown]").as_bytes());

@@ -1,4 +1,4 @@
-//! What is known about the terminal of the user, and the size of the panes that follows from it.
+//! Properties of the user's terminal, and the size of the panes that follows from them.
 
 use std::os::fd::AsFd;
 
@@ -9,11 +9,11 @@ use crate::model::time::Timestamp;
 
 /// The size of a pane when there is no terminal to fit it to.
 pub const DEFAULT_SIZE: (u16, u16) = (80, 24);
-/// No pane is narrower, however narrow the terminal.
+/// The minimum width of a pane, however narrow the terminal is.
 const FEWEST_COLUMNS: u16 = 10;
-/// Between the name and the text.
+/// The separator between the name and the text.
 const SEPARATOR: usize = " | ".len();
-/// `15:04:05 ` in front of the name.
+/// The time before the name.
 const TIME: usize = "15:04:05 ".len();
 
 /// Whether this is a terminal.
@@ -21,7 +21,7 @@ pub fn is_terminal(file: impl AsFd) -> bool {
     rustix::termios::isatty(file)
 }
 
-/// Columns and rows of this terminal; `None` if it is none or has no size.
+/// Columns and rows of this terminal; `None` if it is not a terminal or has no size.
 pub fn window_size(file: impl AsFd) -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(file).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
@@ -42,7 +42,7 @@ pub fn local_zone() -> TimeZone {
     TimeZone::system()
 }
 
-/// The size of a pane whose lines, with the prefix in front, fit a terminal of this size.
+/// The pane size at which lines with their prefix fit a terminal of this size.
 pub fn pane_size(terminal: Option<(u16, u16)>, name_width: usize, timestamps: bool) -> (u16, u16) {
     let Some((columns, rows)) = terminal else { return DEFAULT_SIZE };
     let time = if timestamps { TIME } else { 0 };

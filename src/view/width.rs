@@ -1,17 +1,17 @@
-//! How much room text without escapes takes on a terminal.
+//! The width on a terminal of text without escape sequences.
 
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::model::line::whole;
 
-/// A tab counts for as much as it can take.
+/// A tab counts as its maximum width.
 const TAB: usize = 8;
 
-/// So much is looked at at once. Whoever wants the beginning of a long line, row after row of it,
-/// shall not have the rest of it read through each time.
+/// How much text is examined at once. A caller that needs only the beginning of a long line, row
+/// after row, must not cause the rest to be scanned each time.
 const PIECE: usize = 256;
 
-/// The number of cells this text takes at most.
+/// The maximum number of cells that this text occupies.
 pub(crate) fn cells(text: &[u8]) -> usize {
     let mut cells = 0;
     walk(text, |width, _| {
@@ -21,7 +21,7 @@ pub(crate) fn cells(text: &[u8]) -> usize {
     cells
 }
 
-/// How many bytes of this text fit into so many cells.
+/// How many bytes of this text fit into this many cells.
 pub(crate) fn fit(text: &[u8], room: usize) -> usize {
     let (mut cells, mut fits) = (0, 0);
     walk(text, |width, end| {
@@ -34,8 +34,7 @@ pub(crate) fn fit(text: &[u8], room: usize) -> usize {
     fits
 }
 
-/// Call `each` with the width of every character and the offset behind it, until it
-/// says no.
+/// Call `each` with the width of every character and the offset after it, until it returns false.
 fn walk(text: &[u8], mut each: impl FnMut(usize, usize) -> bool) {
     let mut at = 0;
     while at < text.len() {
@@ -82,7 +81,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn in_pieces_as_in_one(text: Vec<u8>, words: Vec<char>, shift in 0..8usize) {
-            // Valid and not, across the edges of pieces.
+            // Valid and invalid UTF-8, across the boundaries of pieces.
             let some = [&text[..], words.iter().collect::<String>().as_bytes()].concat();
             let long: Vec<u8> = std::iter::repeat_n(b'x', PIECE - shift).chain(some.iter().copied()).collect();
             let steps = |text: &[u8]| {
@@ -98,7 +97,7 @@ mod tests {
         }
     }
 
-    /// The same, the whole text at once.
+    /// The same, computed on the whole text at once.
     fn steps_in_one(text: &[u8]) -> Vec<(usize, usize)> {
         let (mut steps, mut at) = (vec![], 0);
         for chunk in text.utf8_chunks() {

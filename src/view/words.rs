@@ -1,4 +1,4 @@
-//! The last words of a run: which processes ended by themselves, how, and what they said last.
+//! The last words of a run: which processes ended by themselves, how, and their last output.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::model::line;
 use crate::model::text::cut;
 use crate::model::units;
 
-/// The end of a process that nobody had asked for.
+/// An unrequested end of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Death<'a> {
     /// Its name.
@@ -17,15 +17,15 @@ pub struct Death<'a> {
     pub exit: Exit,
     /// How long it had run.
     pub uptime: Duration,
-    /// Why, in a sentence, if that is known.
+    /// The cause in one sentence, if it is known.
     pub cause: Option<&'a str>,
-    /// Its last lines as they are in its stream, newlines or not.
+    /// Its last lines as they are in its stream, with or without newlines.
     pub last_lines: &'a [&'a [u8]],
 }
 
-/// The lines that tell of this death.
+/// The lines that report this death.
 ///
-/// They hold no escapes: whatever colours a line had, it is quoted here.
+/// They contain no escape sequences: quoted lines lose their colours.
 pub fn last_words(death: &Death<'_>) -> Vec<String> {
     let how = match death.exit {
         Exit::Code(_) => format!("exited with {}", death.exit.describe()),
@@ -39,8 +39,8 @@ pub fn last_words(death: &Death<'_>) -> Vec<String> {
     std::iter::once(head).chain(quoted.into_iter().map(|line| format!("  {line}"))).collect()
 }
 
-/// A line as plain text: its last state, without escapes and control bytes, and not more of it than
-/// a person reads.
+/// A line as plain text: its last state, without escape sequences and control bytes, shortened to a
+/// readable length.
 fn quote(line: &[u8]) -> String {
     const LONGEST: usize = 500;
     let mut shown = vec![];

@@ -1,4 +1,4 @@
-//! What flags have found: how often, and the last times with the lines around them.
+//! The matches of flags: their number, and the last ones with the lines around them.
 
 use std::collections::VecDeque;
 
@@ -13,35 +13,35 @@ use crate::model::time::Timestamp;
 
 /// The matches of the flags of one process, over all its lives.
 ///
-/// A [`super::Watcher`] keeps one. It can be saved and restored; lines that were still to come
-/// behind a match are not waited for then.
+/// Each [`super::Watcher`] has one. It can be saved and restored. Context lines that had not yet
+/// arrived when it was saved are not collected afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FlagBook {
     flags: Vec<FlagLog>,
-    /// The last lines, for the next match.
+    /// The last lines, as context for the next match.
     #[serde(skip)]
     recent: VecDeque<String>,
     #[serde(skip)]
     life: Option<LifeId>,
     #[serde(skip)]
     time: Timestamp,
-    /// Some match is to get lines behind it.
+    /// Whether some match still needs context lines after it.
     #[serde(skip)]
     waits: bool,
 }
 
-/// What one flag has found.
+/// The matches of one flag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlagLog {
     /// The flag's name.
     pub name: String,
     /// How many lines have matched.
     pub count: u64,
-    /// More than these are too many.
+    /// The number of matches that is still acceptable.
     pub target: Option<u64>,
     /// The last [`FlagBook::MOST_MATCHES`], oldest first.
     pub matches: VecDeque<Match>,
-    /// How many lines before and behind a match are kept.
+    /// How many lines before and after a match are kept.
     #[serde(default)]
     context: usize,
 }
@@ -49,39 +49,39 @@ pub struct FlagLog {
 /// A line that matched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Match {
-    /// It, with those around it that are there by now.
+    /// The match, with the context lines that have arrived so far.
     #[serde(flatten)]
     pub found: FlagMatch,
-    /// How many will still come behind it.
+    /// How many context lines after it are still missing.
     #[serde(skip)]
     missing: usize,
-    /// Its line has not ended.
+    /// Whether its line has not ended yet.
     #[serde(skip)]
     open: bool,
 }
 
 impl FlagLog {
-    /// No more than the last so many matches, oldest first.
+    /// The last matches, at most `most`, oldest first.
     pub fn last(&self, most: usize) -> impl Iterator<Item = &FlagMatch> {
         let first = self.matches.len().saturating_sub(most);
         self.matches.iter().skip(first).map(|matched| &matched.found)
     }
 
-    /// Whether it has matched more often than it may.
+    /// Whether there are more matches than are acceptable.
     pub fn is_exceeded(&self) -> bool {
         self.target.is_some_and(|target| self.count > target)
     }
 }
 
 impl FlagBook {
-    /// So many matches of a flag are kept.
+    /// The maximum number of matches kept per flag.
     pub const MOST_MATCHES: usize = 50;
-    /// No more lines than these are kept before or behind a match.
+    /// The maximum number of context lines before or after a match.
     pub const MOST_CONTEXT: u16 = 20;
-    /// No more of such a line is kept, in bytes.
+    /// The maximum length of a context line, in bytes.
     pub const LONGEST_CONTEXT: usize = 1024;
 
-    /// An empty one for these flags.
+    /// An empty book for these flags.
     pub fn new(flags: &[Flag]) -> Self {
         let log = |flag: &Flag| FlagLog {
             name: flag.name.clone(),
@@ -93,12 +93,12 @@ impl FlagBook {
         Self { flags: flags.iter().map(log).collect(), ..Self::default() }
     }
 
-    /// What each flag has found, in the order of the flags.
+    /// The matches of each flag, in the order of the flags.
     pub fn flags(&self) -> &[FlagLog] {
         &self.flags
     }
 
-    /// Take over what another one knows of flags of the same name.
+    /// Take over the matches of the flags that have the same name in `other`.
     pub fn restore(&mut self, other: &Self) {
         for flag in &mut self.flags {
             if let Some(old) = other.flags.iter().find(|old| old.name == flag.name) {
@@ -110,8 +110,8 @@ impl FlagBook {
         self.recent.clone_from(&other.recent);
     }
 
-    /// The counts, and of the matches the last ones without the lines around them: what is worth
-    /// saving again and again.
+    /// The counts and the last matches, without the lines around them: small enough to be saved
+    /// often.
     #[must_use]
     pub fn brief(&self) -> Self {
         let last = |log: &FlagLog| {
@@ -130,13 +130,13 @@ impl FlagBook {
         Self { flags: flags.collect(), ..Self::default() }
     }
 
-    /// Whether another one has the same flags and has counted as much.
+    /// Whether `other` has the same flags and the same counts.
     pub fn counts_as(&self, other: &Self) -> bool {
         let counts = self.flags.iter().map(|log| (&log.name, log.count));
         counts.eq(other.flags.iter().map(|log| (&log.name, log.count)))
     }
 
-    /// The time of what comes.
+    /// Set the time of the following output.
     pub(super) fn at(&mut self, time: Timestamp) {
         self.time = time;
     }
@@ -147,7 +147,7 @@ impl FlagBook {
         self.life = life;
     }
 
-    /// A life has ended: nothing follows its last line.
+    /// A life has ended: no context follows its last line.
     pub(super) fn end(&mut self) {
         for found in self.flags.iter_mut().flat_map(|flag| &mut flag.matches) {
             (found.missing, found.open) = (0, false);
@@ -156,12 +156,12 @@ impl FlagBook {
         self.waits = false;
     }
 
-    /// Whether the next line must be given to [`Self::end_line`], and not to [`Self::pass`].
+    /// Whether the next line must be passed to [`Self::end_line`] instead of [`Self::pass`].
     pub(super) fn wants_lines(&self) -> bool {
         self.waits
     }
 
-    /// The line that is being printed has matched.
+    /// The current line has matched.
     pub(super) fn matched(&mut self, flag: usize, line: &str) {
         let Some(log) = self.flags.get_mut(flag) else { return };
         log.count += 1;
@@ -180,7 +180,7 @@ impl FlagBook {
         log.matches.push_back(Match { found, missing: log.context, open: true });
     }
 
-    /// A line has ended, which may have matched.
+    /// A line has ended that may have matched.
     pub(super) fn end_line(&mut self, line: &[u8]) {
         if self.flags.is_empty() {
             return;
@@ -189,11 +189,11 @@ impl FlagBook {
         let text = if kept { cut(line, Self::LONGEST_CONTEXT) } else { String::new() };
         self.waits = false;
         for log in &mut self.flags {
-            // Those that wait are the last ones.
+            // The matches that still need lines are the last ones.
             for matched in log.matches.iter_mut().rev() {
                 if matched.open {
                     matched.open = false;
-                    // It may have matched before it had ended.
+                    // It may have matched before it was complete.
                     if line.len() <= LONGEST_SHOWN {
                         matched.found.line = cut(line, LONGEST_SHOWN).into();
                     }
@@ -211,7 +211,7 @@ impl FlagBook {
         }
     }
 
-    /// Lines that have not matched.
+    /// Process lines that have not matched.
     pub(super) fn pass(&mut self, lines: &[u8]) {
         let most = self.most_context();
         if most == 0 || lines.is_empty() {

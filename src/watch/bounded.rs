@@ -1,11 +1,10 @@
-//! Regular expressions whose search can't take long, whatever they are and whatever they are
-//! asked of: the supervisor does nothing else meanwhile.
+//! Regular expressions with a bounded search time, whatever the expression and the text are: the
+//! supervisor does nothing else during a search.
 //!
-//! A lazy DFA looks up a table for each byte. It gives up where an expression needs a new state
-//! for nearly every byte, and, where an expression asks for the ends of Unicode words, at a
-//! character that is not ASCII. Then the states of the NFA are followed one by one. This takes up
-//! to as many steps for each byte as the expression has states, so it is done only where so many
-//! are allowed.
+//! A lazy DFA does one table lookup per byte. It gives up if an expression needs a new state for
+//! nearly every byte, and, if the expression contains Unicode word boundaries, at any non-ASCII
+//! character. The search then falls back to simulating the NFA. That takes up to as many steps per
+//! byte as the expression has states, so it is done only within a budget of steps.
 
 use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, Config, DFA};
@@ -15,15 +14,16 @@ use regex_syntax::hir::Hir;
 
 use super::limits::LONGEST_LINE;
 
-/// Larger NFAs are refused, as by the `regex` crate.
+/// Larger NFAs are rejected, as in the `regex` crate.
 const MOST_MEMORY: usize = 10 << 20;
-/// All DFAs of a process together should not take more.
+/// The memory that all DFAs of a process should use together.
 const CACHES: usize = 8 << 20;
-/// A DFA is emptied and built anew only where so many bytes were looked at for each of its states.
+/// A full DFA cache is cleared and rebuilt only if at least this many bytes were searched per
+/// state.
 const BYTES_PER_STATE: usize = 64 << 10;
 
-/// How many steps the expressions of a process may take for a line, all together. Steps of a few
-/// nanoseconds each: a turn of the supervisor is over in some hundredth of a second.
+/// The budget of NFA steps for one line, shared by all expressions of a process. A step takes a few
+/// nanoseconds, so one turn of the supervisor takes some hundredths of a second at most.
 #[derive(Debug)]
 pub(super) struct Steps(usize);
 
@@ -37,13 +37,13 @@ impl Steps {
         Self(by_length.saturating_add(Self::EACH_LINE).min(Self::MOST))
     }
 
-    /// Only what a DFA finds.
+    /// No NFA steps: only search with a DFA.
     pub(super) const fn none() -> Self {
         Self(0)
     }
 }
 
-/// More steps would be needed than are allowed.
+/// The search would exceed the budget of steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooSlow;
 
@@ -58,7 +58,7 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    /// `count` is how many expressions the process has, which share the memory for caches.
+    /// `count` is the number of expressions of the process, which share the memory for caches.
     pub(super) fn new(hir: &Hir, count: usize) -> Option<Self> {
         let nfa = compile(hir).ok()?;
         let dfa = Config::new()
@@ -76,7 +76,7 @@ impl Bounded {
         })
     }
 
-    /// Where the first match ends that is found in this text, from this place on, within its first
+    /// The end of the first match in this text, searched from the given place and within its first
     /// [`LONGEST_LINE`] bytes.
     pub(super) fn find(
         &mut self,
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_is_not_done() {
-        // In no order, or there would be few states.
+        // In random order: otherwise few states would be needed.
         let mut state = 1u32;
         let mut letter = move || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -139,7 +139,7 @@ mod tests {
         let mut fine = bounded(r"[ab]*a[ab]{200}[cd]\w$");
         assert_eq!(is_found(&mut fine, &flood(2000)), Ok(false));
         assert_eq!(is_found(&mut fine, &(flood(2000) + "cd")), Ok(true));
-        // Characters that are not ASCII, for which a DFA can't tell where words end.
+        // Non-ASCII characters, at which a DFA can't determine word boundaries.
         let mut words = bounded(r"(?i)\bошибка\b");
         assert_eq!(is_found(&mut words, &("–".repeat(10_000) + " Ошибка!")), Ok(true));
         assert_eq!(is_found(&mut words, "Ошибкаx"), Ok(false));

@@ -1,8 +1,8 @@
-//! Pieces of output without escapes, and without the case of ASCII letters.
+//! Removes escape sequences from pieces of output, and folds the case of ASCII letters.
 
 use crate::model::escape::{Scanner, Token};
 
-/// Takes out of a stream what is not text; sequences may be cut in two.
+/// Removes everything but text from a stream. Sequences may be split between pieces.
 #[derive(Debug, Default)]
 pub(super) struct Cleaner {
     scanner: Scanner,
@@ -10,13 +10,13 @@ pub(super) struct Cleaner {
 }
 
 impl Cleaner {
-    /// What follows does not continue what came before.
+    /// The following output does not continue the previous output.
     pub(super) fn reset(&mut self) {
         self.scanner = Scanner::default();
     }
 
-    /// The text of the next piece: its lines end with `\n` or `\r\n`, and there are no other
-    /// control bytes in it than tabs.
+    /// The text of the next piece. Its lines end with `\n` or `\r\n`, and tabs are its only other
+    /// control bytes.
     pub(super) fn clean<'a>(&'a mut self, piece: &'a [u8]) -> &'a [u8] {
         let is_usual = self.scanner.at_rest() && is_usual(piece);
         if is_usual && memchr::memchr(ESC, piece).is_none() {
@@ -33,7 +33,7 @@ impl Cleaner {
         &self.text
     }
 
-    /// Take what comes before the next sequence that is no colour; returns the rest.
+    /// Copy text and skip colours up to the next other sequence; returns the rest.
     fn pass_colours<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
         let mut rest = piece;
         loop {
@@ -45,7 +45,7 @@ impl Cleaner {
         }
     }
 
-    /// Take what comes up to the end of the next sequence, or of all.
+    /// Copy text up to the end of the next sequence, or all of it.
     fn scan(&mut self, rest: &mut &[u8]) {
         while let Some(token) = self.scanner.next(rest) {
             match token {
@@ -58,9 +58,9 @@ impl Cleaner {
     }
 }
 
-/// The length of the colour that a text begins with.
+/// The length of the colour sequence at the beginning of a text.
 fn colour(text: &[u8]) -> Option<usize> {
-    /// Longer ones are left to the scanner.
+    /// Longer sequences are left to the scanner.
     const LONGEST: usize = 32;
     let inside = text.strip_prefix(b"\x1b[")?;
     let inside = &inside[..inside.len().min(LONGEST)];
@@ -68,14 +68,14 @@ fn colour(text: &[u8]) -> Option<usize> {
     (inside[end] == b'm').then_some(end + 3)
 }
 
-/// Whether there is nothing to be taken out but escapes, and carriage returns before newlines.
+/// Whether only escape sequences and carriage returns before newlines need to be removed.
 fn is_usual(piece: &[u8]) -> bool {
     let Some((&last, before)) = piece.split_last() else { return true };
-    // What begins a sequence of two bytes must not be parted from the other one.
+    // A sequence of two bytes may be cut here; only the scanner can handle that.
     if last == b'\r' || last == LEAD || is_control(last) != 0 {
         return false;
     }
-    // Without branches and with nothing but bytes it is done for many of them at once.
+    // Written without branches and with bytes only, so that the compiler can vectorize it.
     let odd = before.iter().zip(&piece[1..]).fold(0, |odd: u8, (&byte, &next)| {
         let bare = u8::from(byte == b'\r') & u8::from(next != b'\n');
         let c1 = u8::from(byte == LEAD) & u8::from(next & 0xe0 == 0x80);
@@ -85,7 +85,7 @@ fn is_usual(piece: &[u8]) -> bool {
 }
 
 const ESC: u8 = 0x1b;
-/// Leads the two-byte forms of the C1 controls.
+/// The first byte of the two-byte form of C1 control characters.
 const LEAD: u8 = 0xc2;
 
 fn is_control(byte: u8) -> u8 {
@@ -95,7 +95,7 @@ fn is_control(byte: u8) -> u8 {
     low & !kept | u8::from(byte == 0x7f)
 }
 
-/// The same text with small ASCII letters; all else, and so all places, stay.
+/// Convert ASCII letters to lower case. Everything else stays, and so do all offsets.
 pub(super) fn fold(text: &[u8], folded: &mut Vec<u8>) {
     folded.clear();
     folded.extend_from_slice(text);
@@ -139,7 +139,7 @@ mod tests {
             cut in 0usize..40,
         ) {
             let cut = cut.min(input.len());
-            // As nothing but the scanner would have it.
+            // The reference: byte by byte, so that only the scanner is used.
             let mut cleaner = Cleaner::default();
             let slow: Vec<u8> = input.iter().flat_map(|byte| cleaner.clean(&[*byte]).to_vec()).collect();
             prop_assert_eq!(cleaned(&[&input]), String::from_utf8_lossy(&slow));

@@ -1,7 +1,7 @@
-//! How much of a line counts.
+//! How much of a line is searched and shown.
 
-/// Expressions see no more of a line than this.
+/// Expressions search only this much of a line.
 pub const LONGEST_LINE: usize = 64 << 10;
 
-/// No more of a line is told than this.
+/// The maximum length of a line in a report.
 pub const LONGEST_SHOWN: usize = 4096;

@@ -1,14 +1,13 @@
-//! What is looked for in the output of processes: what makes them ready, what means that they
-//! have failed, what is to be counted.
+//! Searches the output of processes for patterns: those that mean ready or failed, and those that
+//! are to be counted.
 //!
-//! A [`Watcher`] is fed the output of one process as it comes, in pieces of any size, and tells
-//! what it has found; a [`FlagBook`] keeps the matches of flags with the lines around them. There
-//! is no clock and no I/O here. `docs/PATTERNS.md` tells people what is matched how.
+//! A [`Watcher`] is fed the output of one process in pieces of any size and returns its matches. A
+//! [`FlagBook`] keeps the matches of flags with the lines around them. There is no clock and no I/O
+//! here. `docs/PATTERNS.md` is the documentation for users.
 //!
-//! Most output holds nothing that is looked for, and that is found out for many lines at once:
-//! each pattern has texts without which it can't match (`needles`), all of them are looked for
-//! in one pass over whole blocks of lines (`search`), and only lines that hold one are looked at
-//! (`watcher`).
+//! Most output contains no match, and this is determined for many lines at once: each pattern has
+//! texts without which it can't match (`needles`), all needles are searched for in one pass over
+//! whole blocks of lines (`search`), and only lines that contain one are examined (`watcher`).
 
 mod book;
 mod bounded;

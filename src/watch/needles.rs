@@ -1,32 +1,31 @@
-//! Texts without which an expression can't match.
+//! Needles: texts without which an expression can't match.
 //!
-//! They are those of the expression with small ASCII letters, to be looked for in lines with
-//! small ASCII letters: one search serves for patterns that care for the case and for those that
-//! don't. What is found is only a reason to look at the line.
+//! They are in ASCII lower case and are searched for in lower-case lines, so that one search serves
+//! both case-sensitive and case-insensitive patterns. Finding one is only a reason to try the
+//! pattern on the line.
 
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{
     Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Repetition,
 };
 
-/// No pattern is looked for by more texts than these.
+/// The maximum number of needles per pattern.
 const MOST: usize = 8;
-/// No text is longer.
+/// The maximum length of a needle.
 const LONGEST: usize = 32;
-/// Longer ones are not better.
+/// Longer needles are not better than this.
 const LONG: usize = 8;
-/// How many parts of a sequence are looked at, and how many of them at once.
+/// How many parts of a sequence are tried as a start, and how many consecutive parts are combined.
 const STARTS: usize = 64;
 const SPAN: usize = 16;
 
-/// Texts of at least `least` bytes, one of which stands in whatever this expression matches;
-/// `None` if there are no such texts, or too many.
+/// Needles of at least `least` bytes, one of which is contained in every match of this expression;
+/// `None` if there are none, or too many.
 pub(super) fn of(hir: &Hir, least: usize) -> Option<Vec<Vec<u8>>> {
     best(&lowered(hir)).filter(|needles| shortest(needles) >= least)
 }
 
-/// The expression as it is for a text in which all ASCII letters are small; what it asks of the
-/// ends of lines and words is left away.
+/// The expression in the form for lower-case text. Anchors and word boundaries are dropped.
 fn lowered(hir: &Hir) -> Hir {
     let all = |parts: &[Hir]| parts.iter().map(lowered).collect();
     match hir.kind() {
@@ -50,7 +49,7 @@ fn small(class: &ClassUnicode) -> ClassUnicode {
     let mut small = class.clone();
     small.intersect(&letters('A', 'Z'));
     small.case_fold_simple();
-    // Of what is folded so, some is not ASCII.
+    // Unicode case folding also adds non-ASCII characters: keep only the ASCII ones.
     small.intersect(&letters('a', 'z'));
     small.union(class);
     small.difference(&letters('A', 'Z'));
@@ -64,11 +63,11 @@ fn small_bytes(class: &ClassBytes) -> ClassBytes {
     class
 }
 
-/// The best texts: long ones, then few.
+/// The best needles: first long ones, then few.
 fn best(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     match hir.kind() {
         HirKind::Concat(parts) => {
-            // Whatever the whole matches, a part of the sequence matches a part of it.
+            // Every match of the sequence contains a match of each span of its parts.
             let spans = (0..parts.len().min(STARTS)).filter_map(|start| {
                 let end = parts.len().min(start + SPAN);
                 prefixes(&Hir::concat(parts[start..end].to_vec()))
@@ -87,7 +86,7 @@ fn best(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// What the matches of an expression begin with.
+/// The texts with which the matches of an expression can begin.
 fn prefixes(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let mut extractor = Extractor::new();
     extractor.limit_class(MOST).limit_total(MOST).limit_repeat(LONG).limit_literal_len(LONGEST);

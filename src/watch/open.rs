@@ -1,31 +1,33 @@
-//! The line that has not ended yet.
+//! The unfinished line.
 
 use super::clean::fold;
 use super::limits::LONGEST_LINE;
 use super::pattern::Both;
 
-/// What is known of it; of a long one only its beginning and its end are kept.
+/// The state of the unfinished line. Of a long one, only the beginning and the end are kept.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    /// Its first [`LONGEST_LINE`] bytes, for expressions, and one more: no line ends where it is cut.
+    /// Its first [`LONGEST_LINE`] bytes, for expressions, plus one: so `$` does not match where it
+    /// is cut.
     head: Vec<u8>,
-    /// What texts have not been looked for in, with what may be their beginning before it.
+    /// The part that has not been searched for texts yet, with the bytes before it in which a match
+    /// may begin.
     window: Vec<u8>,
     folded: Vec<u8>,
-    /// There is more of it than its head.
+    /// Whether the line is longer than its head.
     is_long: bool,
-    /// So many bytes must be looked at together.
+    /// The maximum length of a match of a text.
     span: usize,
-    /// Something was added since it was last looked at.
+    /// Whether anything was added since the last search.
     pub(super) fresh: bool,
-    /// Expressions whose needles were seen in it.
+    /// Expressions whose needles have been seen in the line.
     pub(super) may: Vec<bool>,
-    /// Patterns that were found in it.
+    /// Patterns that have been found in the line.
     pub(super) seen: Vec<bool>,
 }
 
 impl Open {
-    /// For so many patterns, of which none is longer than `span`.
+    /// For this number of patterns, none of which is longer than `span`.
     pub(super) fn new(patterns: usize, span: usize) -> Self {
         let none = vec![false; patterns];
         Self { span, may: none.clone(), seen: none, ..Self::default() }
@@ -35,12 +37,12 @@ impl Open {
         self.head.is_empty()
     }
 
-    /// More of it.
+    /// Append text to the line.
     pub(super) fn push(&mut self, text: &[u8]) {
         let room = LONGEST_LINE + 1 - self.head.len();
         self.is_long |= text.len() > room;
         self.head.extend_from_slice(&text[..room.min(text.len())]);
-        // What comes next may continue the end of what was looked at.
+        // New text may complete a match that begins at the end of the searched part.
         let kept = self.window.len().min(self.span.saturating_sub(1));
         self.window.drain(..self.window.len() - kept);
         self.window.extend_from_slice(text);
@@ -48,17 +50,17 @@ impl Open {
         self.fresh = true;
     }
 
-    /// What texts are to be looked for in.
+    /// The part to search for texts.
     pub(super) fn window(&self) -> Both<'_> {
         Both { text: &self.window, folded: &self.folded }
     }
 
-    /// Its beginning.
+    /// The beginning of the line.
     pub(super) fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// What can be shown of it where something was found in its window, and the place of that.
+    /// The part of the line to show after a match in the window, and the place of the match in it.
     pub(super) fn around(&self, found: usize) -> (&[u8], usize) {
         if self.is_long {
             (&self.window, found)
@@ -72,7 +74,7 @@ impl Open {
         self.head.capacity() + self.window.capacity() + self.folded.capacity()
     }
 
-    /// It has ended.
+    /// The line has ended.
     pub(super) fn clear(&mut self) {
         const USUAL: usize = 4096;
         self.head.clear();

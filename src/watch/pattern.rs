@@ -1,4 +1,4 @@
-//! One thing to look for.
+//! One pattern.
 
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Hir, Look};
@@ -9,23 +9,23 @@ use super::needles;
 use crate::model::expression::reason;
 use crate::model::rules::Text;
 
-/// A pattern that can't be looked for.
+/// An invalid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
-    /// It would be found in every line.
+    /// The pattern is empty and would match every line.
     #[error("a pattern is empty; say what to look for")]
     Empty,
-    /// An expression that is none.
+    /// An invalid regular expression.
     #[error("`{text}` is no regular expression: {why}")]
     Expression {
-        /// What was given.
+        /// The expression.
         text: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
 }
 
-/// A text as it was printed, and with small ASCII letters; both are of one length.
+/// A text as it was printed, and in ASCII lower case. Both have the same length.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Both<'a> {
     pub(super) text: &'a [u8],
@@ -38,28 +38,28 @@ impl Both<'_> {
     }
 }
 
-/// A pattern, ready to be looked for.
+/// A compiled pattern.
 #[derive(Debug)]
 pub(super) struct Pattern {
     how: How,
-    /// Where it matches, one of these stands, small letters for capitals.
+    /// Wherever the pattern matches, the lower-case text contains one of these.
     pub(super) needles: Option<Vec<Vec<u8>>>,
 }
 
 #[derive(Debug)]
 enum How {
-    /// A text, letter by letter.
+    /// A literal text.
     Exact(Finder<'static>),
-    /// The same, whatever the case of ASCII letters.
+    /// A literal text, ignoring ASCII case.
     Folded(Finder<'static>),
-    /// A text with other letters, whatever their case.
+    /// A text with non-ASCII letters, ignoring case.
     Cased(Box<Bounded>, usize),
-    /// An expression, and the same for a text of many lines, where that can be asked.
+    /// An expression for one line, and, if possible, one that searches many lines at once.
     Line(Box<Bounded>, Option<String>),
 }
 
 impl Pattern {
-    /// `count` is how many patterns the process has.
+    /// `count` is the number of patterns of the process.
     pub(super) fn new(text: &Text, count: usize) -> Result<Self, BadPattern> {
         let words = text.pattern.as_str();
         let bad = |why| BadPattern::Expression { text: words.to_owned(), why };
@@ -81,8 +81,8 @@ impl Pattern {
         Ok(Self { how, needles: Some(vec![folded]) })
     }
 
-    /// ASCII letters are those of ASCII only, as in other texts: no sign that is written like a K
-    /// is one.
+    /// ASCII letters match only ASCII letters, as in other texts: for example, the Kelvin sign does
+    /// not count as a K.
     fn cased(words: &str, count: usize) -> Result<Self, String> {
         let part = |c: char| {
             let flags = if c.is_ascii() { "i-u" } else { "i" };
@@ -100,19 +100,19 @@ impl Pattern {
         let hir = parse(pattern, *any_case, false)?;
         let regex = build(&hir, count)?;
         let needles = needles::of(&hir, 2);
-        // Its flags must not be those of the ones beside it.
+        // A group of its own, so that its flags do not affect the expressions next to it.
         let case = if *any_case { "(?i)" } else { "" };
         let whole = asks_many_lines(pattern, *any_case).then(|| format!("(?:{case}{pattern})"));
         Ok(Self { how: How::Line(Box::new(regex), whole), needles })
     }
 
-    /// Whether it is a text, which is found wherever it stands, and not an expression, which is
+    /// Whether it is a text, which can match anywhere, even in an unfinished line. Expressions are
     /// about whole lines.
     pub(super) fn is_text(&self) -> bool {
         !matches!(self.how, How::Line(..))
     }
 
-    /// How many bytes must be looked at together lest it be missed.
+    /// How many bytes must be searched together so that no match is missed.
     pub(super) fn span(&self) -> usize {
         let needles = self.needles.iter().flatten().map(Vec::len).max().unwrap_or(0);
         needles.max(match &self.how {
@@ -122,7 +122,7 @@ impl Pattern {
         })
     }
 
-    /// Where it is found: a text begins there, an expression ends there.
+    /// The place of the match: its start for a text, its end for an expression.
     pub(super) fn find(
         &mut self,
         line: Both<'_>,
@@ -135,20 +135,21 @@ impl Pattern {
         }
     }
 
-    /// The expression as a part of one that is asked of many lines at once.
+    /// The expression in the form for searching many lines at once.
     pub(super) fn of_many_lines(&self) -> Option<&str> {
         let How::Line(_, whole) = &self.how else { return None };
         whole.as_deref()
     }
 }
 
-/// An expression that is asked of many lines at once, `^` and `$` being the ends of each.
+/// Compile an expression that searches many lines at once: `^` and `$` match at the ends of each
+/// line.
 pub(super) fn of_many_lines(pattern: &str) -> Option<Bounded> {
     build(&parse(pattern, false, true).ok()?, 1).ok()
 }
 
-/// Whether an expression finds in a text of many lines what it finds in one of them: not where
-/// it asks for the ends of the text.
+/// Whether an expression matches in a text of many lines exactly where it matches in one of the
+/// lines. Not the case if it refers to the beginning or end of the text.
 fn asks_many_lines(pattern: &str, any_case: bool) -> bool {
     const ENDS: [Look; 4] = [Look::Start, Look::End, Look::StartLF, Look::EndLF];
     let hir = parse(pattern, any_case, true);
@@ -195,7 +196,7 @@ mod tests {
             ("Ошибка", "ошибка: порт", false, true),
             ("STRASSE ö", "straße Ö", false, false),
             ("Straße Ö", "sTRAßE ö!", false, true),
-            // The sign of Kelvin is no k, whatever stands beside it.
+            // The Kelvin sign is not a k, whatever is next to it.
             ("kelvin", "\u{212a}elvin", false, false),
             ("kelvin°", "\u{212a}elvin°", false, false),
             ("a.b", "axb", false, false),

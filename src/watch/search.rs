@@ -1,9 +1,9 @@
-//! All patterns at once.
+//! Searches for all patterns at once.
 //!
-//! A block of lines is asked for the needles of all patterns: for up to some hundred of them by
-//! comparing many bytes at a time, which is several times as fast as following an automaton
-//! from byte to byte. A line that holds one is then asked which ones, by an automaton, and only
-//! their patterns are tried.
+//! A block of lines is searched for the needles of all patterns. Up to a few hundred needles are
+//! searched with SIMD, which compares many bytes at a time and is several times as fast as an
+//! automaton that goes from byte to byte. Only for a line that contains a needle, an automaton
+//! finds out which ones, and only their patterns are tried.
 
 use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -12,28 +12,28 @@ use memchr::memmem::Finder;
 use super::bounded::{Bounded, Steps};
 use super::pattern::{Both, Pattern, of_many_lines};
 
-/// Needles of at least this length can be told from most of a text by their beginning.
+/// Needles of at least this length are rare enough to be searched for by their beginning.
 const LONG: usize = 4;
-/// So many needles are looked for in one pass: with more of them too much looks like one.
+/// How many needles one pass searches for: with more, there are too many false candidates.
 const GROUP: usize = 32;
-/// So many passes are better than an automaton.
+/// Up to this number of passes, they are faster than an automaton.
 const GROUPS: usize = 8;
 
-/// Looks for all patterns of a process.
+/// Searches for all patterns of a process.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// Each finds where a needle of its group is.
+    /// Each finds the places of the needles in its group.
     groups: Vec<Group>,
-    /// Finds which needles a line holds; their numbers are places in `owners`.
+    /// Finds which needles a line contains; their numbers are indices into `owners`.
     needles: Option<AhoCorasick>,
     owners: Vec<Vec<usize>>,
     /// Texts without needles.
     loose_texts: Vec<usize>,
     /// Expressions without needles.
     loose: Vec<usize>,
-    /// Finds lines that may match one of those.
+    /// Finds lines that may match one of the expressions in `loose`.
     lines: Option<Bounded>,
-    /// Each line must be asked.
+    /// Whether every line must be checked.
     each: bool,
 }
 
@@ -44,16 +44,16 @@ enum Group {
     Automaton(AhoCorasick),
 }
 
-/// Where in a block each search has come to.
+/// The progress of each search within a block.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     groups: [Option<usize>; GROUPS + 1],
     lines: Option<usize>,
-    /// Each line of the block must be asked.
+    /// Whether every line of the block must be checked.
     each: bool,
 }
 
-/// Behind everything.
+/// A place after every other one.
 const NOWHERE: usize = usize::MAX;
 
 impl Search {
@@ -80,14 +80,14 @@ impl Search {
         let lines = lines.and_then(|all| of_many_lines(&all.join("|")));
         let kind = Some(AhoCorasickKind::ContiguousNFA);
         let automaton = AhoCorasick::builder().kind(kind).build(&needles).ok();
-        // Without it each pattern has to be tried.
+        // Without it every pattern has to be tried.
         let unasked = !loose.is_empty() && lines.is_none() || !loose_texts.is_empty();
         let each = unasked || automaton.is_none();
         let groups = groups(&needles);
         Self { groups, needles: automaton, owners, loose_texts, loose, lines, each }
     }
 
-    /// Put the patterns that may match this text into `may`, which has a place for each.
+    /// Mark the patterns that may match this text in `may`, which has one entry per pattern.
     pub(super) fn candidates(&self, text: Both<'_>, may: &mut [bool]) {
         for &number in self.loose.iter().chain(&self.loose_texts) {
             may[number] = true;
@@ -105,20 +105,21 @@ impl Search {
         }
     }
 
-    /// Whether [`Self::candidates`] has to be asked for the sake of texts in this part of a line,
-    /// or of needles.
+    /// Whether this part of a line may contain a needle or there are texts without needles, so that
+    /// [`Self::candidates`] has to be called.
     pub(super) fn must_ask(&self, part: Both<'_>) -> bool {
         let needle = || self.groups.iter().any(|group| group.find(part.folded, 0).is_some());
         !self.loose_texts.is_empty() || self.needles.is_none() || needle()
     }
 
-    /// Expressions that must be tried with every line.
+    /// Expressions that must be tried on every line.
     pub(super) fn loose(&self) -> &[usize] {
         &self.loose
     }
 
-    /// Where in this block, from the beginning of a line on, a line begins that may match; those
-    /// before it do not. To be asked with rising places and one `walk` for each block.
+    /// The beginning of the next line in this block, from the line beginning `from` on, that may
+    /// match; the lines before it do not. To be called with ascending places and one `walk` per
+    /// block.
     pub(super) fn next(&mut self, block: Both<'_>, from: usize, walk: &mut Walk) -> Option<usize> {
         if self.each || walk.each {
             return (from < block.text.len()).then_some(from);
@@ -132,7 +133,7 @@ impl Search {
         }
         if let Some(lines) = &mut self.lines {
             if walk.lines.is_none_or(|at| at < from) {
-                // The first place where any match ends: none lies in a line before that.
+                // The earliest end of any match: no line before it contains a match.
                 let Ok(found) = lines.find(block.text, from, &mut Steps::none()) else {
                     walk.each = true;
                     return (from < block.text.len()).then_some(from);
@@ -177,7 +178,8 @@ impl Group {
     }
 }
 
-/// Short needles by themselves: they would slow down the search for the others.
+/// Groups the needles. Short ones have groups of their own, because they would slow down the search
+/// for the others.
 fn groups(needles: &[Vec<u8>]) -> Vec<Group> {
     let all = needles.iter().map(Vec::as_slice);
     let (long, short): (Vec<&[u8]>, Vec<&[u8]>) = all.partition(|needle| needle.len() >= LONG);
@@ -192,7 +194,7 @@ mod tests {
     use crate::model::rules::Text;
     use crate::watch::pattern::Pattern;
 
-    /// Texts, and whether they are expressions.
+    /// The patterns, and whether each is an expression.
     type Patterns<'a> = &'a [(&'a str, bool)];
 
     fn search(patterns: Patterns<'_>) -> Search {
@@ -233,7 +235,7 @@ mod tests {
         for (patterns, expected) in table {
             assert_eq!(lines(&mut search(patterns), block), expected, "{patterns:?}");
         }
-        // What asks for the ends of the text is asked of each line.
+        // An expression that refers to the ends of the text is tried on each line.
         assert_eq!(lines(&mut search(&[("\\A\\d\\z", true)]), block).len(), 6);
     }
 

@@ -1,4 +1,4 @@
-//! The watcher beside one that looks at line after line of the whole.
+//! Compares the watcher with a naive one that searches the whole text line by line.
 
 use proptest::prelude::*;
 
@@ -113,7 +113,7 @@ fn an_expression_is_found_in_whole_lines_or_when_no_more_comes() {
     assert_eq!(rules_and_lines(&watcher.feed(b"\nready"))[..], [(Rule::Flag(0), "ready")]);
     assert_eq!(rules_and_lines(&watcher.idle())[..], [(Rule::Flag(0), "ready")]);
     assert_eq!(watcher.idle(), []);
-    // It was found already, and is another line's match no more.
+    // The match was reported already, and does not count for the next line.
     assert_eq!(rules_and_lines(&watcher.feed(b" 1\n"))[..], [(Rule::Flag(1), "ready 1")]);
     assert_eq!(watcher.feed(b"2"), []);
     assert_eq!(rules_and_lines(&watcher.finish())[..], [(Rule::Flag(1), "2")]);
@@ -143,7 +143,7 @@ fn long_lines_are_looked_through_with_little_memory() {
     assert_eq!(rules_and_lines(&found)[0].0, Rule::Flag(0));
     assert!(found[0].line.ends_with("needle!") && found[0].line.len() <= LONGEST_SHOWN);
     assert!(watcher.memory() < 8 * LONGEST_LINE, "{}", watcher.memory());
-    // Expressions see the beginning only.
+    // Expressions see only the beginning of a line.
     assert_eq!(watcher.feed(b"\n")[0].rule, Rule::Flag(2));
     watcher.feed(b"short\n");
     assert!(watcher.memory() < LONGEST_LINE * 3, "{}", watcher.memory());
@@ -218,7 +218,7 @@ fn the_last_matches_are_kept() {
     assert_eq!((log.matches[0].found.number, log.matches[0].found.after.len()), (151, 1));
 }
 
-/// All patterns of the property tests: the numbers that lines begin with tell them apart.
+/// All patterns of the property tests. The lines begin with numbers that identify them.
 fn zoo() -> Vec<Text> {
     let texts = ["err", "ab", "b c", "жЖ", "a", "aba"];
     let expressions = ["^\\d+:a", "b$", "a.*c", "[ab]{3}", "\\d:$", "\\A\\d+:c", "(?i)ERR", "r\\b"];
@@ -226,7 +226,7 @@ fn zoo() -> Vec<Text> {
     exacts.chain(texts.map(word)).chain(expressions.map(expression)).collect()
 }
 
-/// The numbers of the lines that each of these is found in.
+/// For each text, the numbers of the lines in which it is found.
 fn naive(texts: &[Text], bytes: &[u8]) -> Vec<(usize, String)> {
     let mut plain = vec![];
     let (mut scanner, mut rest) = (Scanner::default(), bytes);
@@ -317,7 +317,7 @@ proptest! {
         prop_assert_eq!(&watched(&texts, &split(text.as_bytes(), &cuts)), &expected);
         for (at, escape) in escapes {
             let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
-            // Behind what was put in before, lest it be put into that.
+            // Insert after the previous insertion, not inside it.
             if let Some(at) = places.get(at).filter(|&&at| !text[..at].contains('\x1b')) {
                 text.insert_str(*at, escape);
             }

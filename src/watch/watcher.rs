@@ -1,4 +1,4 @@
-//! Looks for the patterns of one process in what it prints.
+//! Searches the output of one process for its patterns.
 
 use super::book::FlagBook;
 use super::bounded::{Steps, TooSlow};
@@ -12,35 +12,35 @@ use crate::model::line::without_break;
 use crate::model::rules::{Probe, Rules, Text};
 use crate::model::time::Timestamp;
 
-/// How much is looked at together: it stays in the processor's own memory, and no line in it is
-/// too long for an expression.
+/// How much is searched at once. It fits into the CPU cache, and no line in it is too long for an
+/// expression.
 const PIECE: usize = LONGEST_LINE;
 
-/// What was looked for.
+/// What a pattern stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// The check of this number among [`Rules::ready`].
+    /// The readiness check with this index in [`Rules::ready`].
     Ready(usize),
-    /// The failure pattern of this number among [`Rules::failures`], then among those that were
-    /// given besides.
+    /// The failure pattern with this index in [`Rules::failures`], followed by the patterns that
+    /// were added separately.
     Failure(usize),
-    /// The flag of this number among [`Rules::flags`].
+    /// The flag with this index in [`Rules::flags`].
     Flag(usize),
 }
 
-/// Something was found.
+/// A match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
-    /// What.
+    /// The pattern's rule.
     pub rule: Rule,
-    /// The line without escapes, as far as it was printed; of a long one
-    /// [`LONGEST_SHOWN`] bytes around what was found.
+    /// The line without escape sequences, as far as it was printed. Of a long line,
+    /// [`LONGEST_SHOWN`] bytes around the match.
     pub line: String,
 }
 
-/// Looks for the patterns of one process.
+/// Searches the output of one process for its patterns.
 ///
-/// A readiness check and a failure pattern are found once in a life, a flag once in each line.
+/// Readiness checks and failure patterns are reported once per life, flags once per line.
 #[derive(Debug)]
 pub struct Watcher {
     rules: Vec<(Rule, Text)>,
@@ -49,16 +49,16 @@ pub struct Watcher {
     cleaner: Cleaner,
     folded: Vec<u8>,
     open: Open,
-    /// Patterns that were found and are not looked for again in this life.
+    /// Patterns that have been found and are not searched for again in this life.
     spent: Vec<bool>,
-    /// How many are still looked for.
+    /// How many patterns are still searched for.
     left: usize,
     book: FlagBook,
-    /// Kept for the next line.
+    /// A buffer that is reused for each line.
     may: Vec<bool>,
-    /// Patterns that were too slow for some line.
+    /// Patterns that were too slow on some line.
     slow: Vec<bool>,
-    /// Those of them that the log does not mention yet.
+    /// Those of them that have not been logged yet.
     new_slow: Vec<String>,
 }
 
@@ -95,8 +95,8 @@ impl Watcher {
         })
     }
 
-    /// Go on with other rules in the same life. What was found already of what is still looked for
-    /// is not found again, and flags keep their matches.
+    /// Continue with other rules in the same life. Patterns that were already found and are still
+    /// among the rules are not reported again, and flags keep their matches.
     pub fn renew(&mut self, rules: &Rules) -> Result<(), BadPattern> {
         let mut renewed = Self::new(rules)?;
         renewed.book.restore(&self.book);
@@ -106,7 +106,7 @@ impl Watcher {
         };
         renewed.spent = renewed.rules.iter().map(found).collect();
         renewed.left = renewed.spent.iter().filter(|spent| !**spent).count();
-        // Where nothing was looked for any more, nobody knows what line this is.
+        // If nothing was being searched for, the current place within the line is unknown.
         if self.wants() {
             renewed.cleaner = std::mem::take(&mut self.cleaner);
             if !self.open.is_empty() {
@@ -117,27 +117,27 @@ impl Watcher {
         Ok(())
     }
 
-    /// Whether anything is still looked for in this life: else it need not be fed.
+    /// Whether anything is still searched for in this life. If not, the watcher need not be fed.
     pub fn wants(&self) -> bool {
         self.left > 0
     }
 
-    /// What is known of the flags.
+    /// The matches of the flags.
     pub fn book(&self) -> &FlagBook {
         &self.book
     }
 
-    /// The same, to restore what was saved.
+    /// The matches of the flags, for restoring saved ones.
     pub fn book_mut(&mut self) -> &mut FlagBook {
         &mut self.book
     }
 
-    /// The time of what is fed from now on, for the matches of flags.
+    /// Set the time of the bytes that are fed from now on, for the matches of flags.
     pub fn at(&mut self, time: Timestamp) {
         self.book.at(time);
     }
 
-    /// A life begins: all that was found in an earlier one is looked for again.
+    /// A life begins: search for everything again.
     pub fn begin(&mut self, life: Option<LifeId>) {
         self.cleaner.reset();
         self.open.clear();
@@ -146,14 +146,15 @@ impl Watcher {
         self.book.begin(life);
     }
 
-    /// The next bytes of this life.
+    /// Process the next bytes of this life.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Hit> {
         let mut hits = vec![];
         for piece in bytes.chunks(PIECE) {
             if !self.wants() {
                 break;
             }
-            // Both are put back, and nothing else needs them meanwhile.
+            // Taken out only for the borrow checker, and put back afterwards. Nothing else needs
+            // them meanwhile.
             let mut cleaner = std::mem::take(&mut self.cleaner);
             let mut folded = std::mem::take(&mut self.folded);
             let text = cleaner.clean(piece);
@@ -164,8 +165,8 @@ impl Watcher {
         hits
     }
 
-    /// Nothing has come for a while: an unfinished line may be meant as a whole one (a prompt).
-    /// What was found is not found again when the line goes on.
+    /// No output has come for a while, so the unfinished line may be complete (a prompt). A match
+    /// in it is not reported again when the line continues.
     pub fn idle(&mut self) -> Vec<Hit> {
         let mut hits = vec![];
         if std::mem::take(&mut self.open.fresh) && self.wants() {
@@ -174,7 +175,7 @@ impl Watcher {
         hits
     }
 
-    /// The life has ended, and what it has printed ends its line.
+    /// The life has ended, and with it its last line.
     pub fn finish(&mut self) -> Vec<Hit> {
         let mut hits = vec![];
         if !self.open.is_empty() && self.wants() {
@@ -186,19 +187,19 @@ impl Watcher {
         hits
     }
 
-    /// Patterns that were not looked for in some line because that would have taken too long. Each is
-    /// returned once.
+    /// Patterns that were skipped on some line because the search would have taken too long. Each
+    /// is returned once.
     pub fn take_slow(&mut self) -> Vec<String> {
         std::mem::take(&mut self.new_slow)
     }
 
-    /// How much is kept between two pieces.
+    /// How much memory is used between two pieces.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.open.memory() + self.folded.capacity()
     }
 
-    /// Text with line breaks.
+    /// Search a piece of text with line breaks.
     fn piece(&mut self, text: Both<'_>, hits: &mut Vec<Hit>) {
         let (length, mut at) = (text.text.len(), 0);
         if !self.open.is_empty() {
@@ -213,7 +214,7 @@ impl Watcher {
         self.extend_open(&text.text[whole..], hits);
     }
 
-    /// Whole lines.
+    /// Search whole lines.
     fn block(&mut self, block: Both<'_>, hits: &mut Vec<Hit>) {
         let (mut walk, mut at) = (Walk::default(), 0);
         while at < block.text.len() {
@@ -233,7 +234,7 @@ impl Watcher {
         self.book.pass(&block.text[at..]);
     }
 
-    /// A line that was there as a whole, and so is not longer than a piece.
+    /// Search a line that arrived complete within one piece, and so is not longer than a piece.
     fn line(&mut self, line: Both<'_>, hits: &mut Vec<Hit>) {
         let mut may = std::mem::take(&mut self.may);
         may.fill(false);
@@ -250,7 +251,7 @@ impl Watcher {
         self.may = may;
     }
 
-    /// More of a line that has not ended: texts are looked for at once.
+    /// Append to the unfinished line, and search it for texts at once.
     fn extend_open(&mut self, text: &[u8], hits: &mut Vec<Hit>) {
         if text.is_empty() {
             return;
@@ -280,7 +281,7 @@ impl Watcher {
         self.open = open;
     }
 
-    /// Expressions are about what is there of an unfinished line.
+    /// Try the expressions on the present part of the unfinished line.
     fn expressions_of_open(&mut self, hits: &mut Vec<Hit>) {
         let mut open = std::mem::take(&mut self.open);
         for &number in self.search.loose() {
@@ -288,7 +289,7 @@ impl Watcher {
         }
         let mut steps = Steps::for_line(open.head().len());
         for number in (0..open.may.len()).filter(|&number| open.may[number]).collect::<Vec<_>>() {
-            // No expression asks for folded text.
+            // Expressions do not use the lower-case text.
             let line = Both { text: open.head(), folded: open.head() };
             if !self.spent[number]
                 && !open.seen[number]
@@ -302,14 +303,14 @@ impl Watcher {
         self.open = open;
     }
 
-    /// The unfinished line has come to its end.
+    /// The unfinished line has ended.
     fn end_open(&mut self, hits: &mut Vec<Hit>) {
         self.expressions_of_open(hits);
         self.book.end_line(self.open.head());
         self.open.clear();
     }
 
-    /// Where a pattern is found, if it is and can be looked for.
+    /// The place of a pattern in a line; `None` if it is not there or the search takes too long.
     fn find(&mut self, number: usize, line: Both<'_>, steps: &mut Steps) -> Option<usize> {
         self.patterns[number].find(line, steps).unwrap_or_else(|TooSlow| {
             if !std::mem::replace(&mut self.slow[number], true) {
@@ -332,12 +333,12 @@ impl Watcher {
     }
 }
 
-/// Whether two rules look for the same, whatever their numbers.
+/// Whether two rules are of the same kind and have the same pattern.
 fn is_same((rule, text): &(Rule, Text), (other, other_text): &(Rule, Text)) -> bool {
     std::mem::discriminant(rule) == std::mem::discriminant(other) && text == other_text
 }
 
-/// The beginning of a line, or, if what was found lies behind that, what is around it.
+/// The beginning of the line, or, if the match is further back, the text around it.
 fn shown(line: &[u8], found: usize) -> String {
     let from = if found < LONGEST_SHOWN / 2 { 0 } else { found - LONGEST_SHOWN / 4 };
     let from = if line.len() <= LONGEST_SHOWN { 0 } else { from.min(line.len()) };

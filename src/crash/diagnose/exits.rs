@@ -1,4 +1,4 @@
-//! What the exit itself says.
+//! What the exit code or signal itself reveals.
 
 use nix::sys::signal::Signal;
 
@@ -8,8 +8,8 @@ use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
 
-/// What signals mean, and how much that explains: one that a process brings on itself is better
-/// explained by what it says.
+/// The meaning of signals, and how well each explains an end. For a signal that a process causes
+/// itself, its output is a better explanation.
 const SIGNALS: [(Signal, &str, i32); 14] = [
     (Signal::SIGSEGV, "invalid memory access", 72),
     (Signal::SIGBUS, "access to memory that is not there", 72),
@@ -27,12 +27,12 @@ const SIGNALS: [(Signal, &str, i32); 14] = [
     (Signal::SIGHUP, "its terminal was closed", 74),
 ];
 
-/// A shell's words for the end of what it ran.
+/// The message of a shell about how its command ended.
 static SHELL_SAYS: Expr = Expr::new(
     r"(?:^|line \d+: +\d+ +)(?:Segmentation fault|Bus error|Illegal instruction|Floating point exception|Aborted|Killed|Terminated|Hangup|Trace/breakpoint trap)(?: \(core dumped\))?(?:\s*$|\s{2,})",
 );
 
-/// Lines that say nothing of why: without a word, the exit code once more, a version.
+/// Lines that do not explain anything: empty ones, a repeated exit code, a version.
 static NO_NEWS: Expr = Expr::new(
     r"^(?:[\s(){}\[\],;|'\x22`~^-]*|exit status \d+|Node\.js v[\d.]+|error Command failed with exit code \d+\.|info Visit https://yarnpkg\.com/.*|\S*(?:ELIFECYCLE|ERR_PNPM)\S*\s.*exit code \d+\.?)$",
 );
@@ -52,7 +52,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     } else {
         (20, Kind::ExitCode, format!("it exited with {}", exit.describe()))
     };
-    // The last thing it said is all there is to show.
+    // The last line of output is the only evidence.
     let last = evidence.lines.iter().rev().find(|line| !NO_NEWS.finds(&line.text));
     found.add(score, kind, text, last_lines(evidence)).evidence = last.map(clue);
 }
@@ -67,7 +67,7 @@ fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
     let shell = matches!(exit, Exit::Code(_));
     let below = if shell { "; it was a command below its shell" } else { "" };
     let text = format!("{words} ({label}){below}");
-    // A program may well exit with such a number without any signal.
+    // A program may also exit with such a code without any signal.
     let score = if shell { score - 4 } else { score };
     let pid = evidence.pid.filter(|_| !shell);
     let next = after(known, pid, evidence);
@@ -76,7 +76,7 @@ fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
     found.add(score, Kind::Signal, text, next).evidence = Some(shown);
 }
 
-/// What tells more about an end by this signal.
+/// The command that shows more about an end by this signal.
 fn after(signal: Option<Signal>, pid: Option<u32>, evidence: &Evidence) -> String {
     let dumped = evidence.facts.dumped;
     let dumps = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGABRT];
@@ -85,7 +85,7 @@ fn after(signal: Option<Signal>, pid: Option<u32>, evidence: &Evidence) -> Strin
         (Some(signal), Some(pid)) if dumped && dumps.contains(&signal) => {
             format!("coredumpctl info {pid}")
         }
-        // The number of a command below a shell is not known: of all of them the last.
+        // The pid of a command below a shell is not known, so show the last core dump.
         (Some(signal), None) if dumped && dumps.contains(&signal) => "coredumpctl info".to_owned(),
         (Some(Signal::SIGKILL), _) if linux => "sudo dmesg | grep -i -A 3 oom".to_owned(),
         (Some(_) | None, _) => last_lines(evidence),

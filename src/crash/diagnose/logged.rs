@@ -1,4 +1,4 @@
-//! Errors that were logged: as JSON, or by a word that means one.
+//! Errors in the log: as JSON, or marked by a word such as `error`.
 
 use serde_json::Value;
 
@@ -8,29 +8,29 @@ use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
 
-/// Where loggers put the level, the message and the error.
+/// The keys that loggers use for the level, the message and the error.
 const LEVELS: [&str; 7] = ["level", "lvl", "severity", "levelname", "log.level", "@l", "loglevel"];
 const MESSAGES: [&str; 7] = ["msg", "message", "event", "@m", "text", "error", "err"];
 const ERRORS: [&str; 4] = ["error", "err", "exception", "exc_info"];
 const STACKS: [&str; 6] =
     ["stack", "stack_trace", "stacktrace", "exc_info", "exception", "error.stack_trace"];
 
-/// The same in pairs, as logfmt has them.
+/// The same for key-value pairs in logfmt.
 static LEVEL: Expr = Expr::new(r#"(?:^|\s)(?:level|lvl|severity)="?(\w+)"?(?:\s|$)"#);
 static MESSAGE: Expr = Expr::new(r#"\s(?:msg|message)=(?:"((?:[^"\\]|\\.)*)"|(\S+))"#);
 static CAUSE: Expr = Expr::new(r#"\s(?:err|error)=(?:"((?:[^"\\]|\\.)*)"|(\S+))"#);
 
-/// The last word that a program says of an error.
+/// A line that reports an error.
 static ERROR: Expr = Expr::new(
     r"^(?:.{0,60}?[\s\[|(])?(?:\w*[eE]rror|\w*ERROR|FATAL|[Ff]atal|CRITICAL|PANIC|emerg|alert|crit)(?:\[\w+\])?[\])]?(?::| -| \||\s{1,8}\S)|npm (?:ERR!|error) ",
 );
 
-/// Lines that npm, cargo and others add to every error.
+/// Lines that npm, cargo and others print after every error.
 static NO_NEWS: Expr = Expr::new(
     r"(?i)npm (?:ERR!|error)(?:\s*$| {2,}| (?:A complete log|.*debug-0\.log|Lifecycle script|code |errno |enoent |notsup |engine |path |command |signal |workspace |location |To see a list of scripts|Missing script))|^to resolve this|\b0 errors?\b|no errors?\b|for more information about this error|^\s*at \S+ ?\(|error_?log|errors?: 0\b",
 );
 
-/// The last words of Go's `log.Fatal`: the day, the time, perhaps where.
+/// The line printed by Go's `log.Fatal`: date, time, perhaps the place in the source.
 static FATAL: Expr = Expr::new(
     r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})? (?:(?P<path>\S+\.go):(?P<line>\d+): )?(?P<text>\S.*)$",
 );
@@ -42,7 +42,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
         let text = line.text.trim();
         Some((at, json(text).map_or_else(|| pairs(text), object)?))
     });
-    // The most serious one; of those, the last.
+    // The most severe one; of several, the last.
     let worst = entries.max_by_key(|(_, entry)| entry.fatal);
     if let Some((at, Entry { fatal, text, stack })) = worst {
         let place = stack.and_then(|stack| place_in(found.evidence, &stack));
@@ -56,7 +56,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     }
 }
 
-/// What it logged right before it ended with 1, where that is how errors end it.
+/// The line logged right before an exit with code 1, for languages whose errors lead to that code.
 fn last_words(found: &mut Findings<'_>) {
     if found.evidence.exit != Exit::Code(1) {
         return;
@@ -73,15 +73,15 @@ fn last_words(found: &mut Findings<'_>) {
     found.add_line(46, at, Kind::LoggedError, text).look_at(place, None);
 }
 
-/// An error in a log that has a level.
+/// A log entry with an error level.
 struct Entry {
     fatal: bool,
     text: String,
-    /// The trace that is logged with it.
+    /// The stack trace that was logged with it.
     stack: Option<String>,
 }
 
-/// The object in a line: nothing but a prefix of who prints it on stands before it.
+/// The JSON object in a line, if only a prefix of the program that forwards it precedes it.
 fn json(line: &str) -> Option<&str> {
     let line = line.trim();
     let (before, _) = line.split_once('{').filter(|_| line.ends_with('}'))?;
@@ -89,7 +89,7 @@ fn json(line: &str) -> Option<&str> {
     (prefix && !before.contains('"')).then(|| &line[before.len()..])
 }
 
-/// Whether a word for a level means that it is the end, where it means an error.
+/// Whether a level means a fatal error; `None` if it does not mean an error at all.
 fn serious(word: &str) -> Option<bool> {
     match word.to_ascii_lowercase().as_str() {
         "error" | "err" | "e" => Some(false),
@@ -107,7 +107,7 @@ fn pairs(line: &str) -> Option<Entry> {
     Some(Entry { fatal, text, stack: None })
 }
 
-/// A message, and what else is said of the error.
+/// Combine a message with the text of the error.
 fn join_message(message: &str, error: Option<&str>) -> String {
     let error = error.filter(|error| !message.contains(error));
     let error = error.map_or(String::new(), |error| format!(": {error}"));
@@ -117,11 +117,11 @@ fn join_message(message: &str, error: Option<&str>) -> String {
 fn object(line: &str) -> Option<Entry> {
     let object: Value = serde_json::from_str(line).ok()?;
     let level = LEVELS.iter().find_map(|key| object.get(key));
-    // As log.level may stand for an object in an object.
+    // `log.level` may be an object within an object.
     let level = level.or_else(|| object.get("log")?.get("level"))?;
     let fatal = match level {
         Value::String(word) => serious(word)?,
-        // As pino and bunyan count.
+        // The numeric levels of pino and bunyan.
         Value::Number(number) => match number.as_u64()? {
             50..60 => false,
             60..=100 => true,

@@ -6,10 +6,10 @@ use super::{Findings, hearsay};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 
-/// What shows how much memory there is, also when nothing runs any more.
+/// The command that shows the memory usage, even when the run is over.
 const USED: &str = if cfg!(target_os = "macos") { "vm_stat" } else { "free -h" };
 
-/// What programs say of it, and what to try.
+/// Messages of programs about a lack of memory, and what to try.
 static SAID: [(Expr, &str, i32); 11] = [
     (Expr::new(r"JavaScript heap out of memory"), "the heap of Node was full", 92),
     (
@@ -54,7 +54,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     }
 }
 
-/// What the kernel knows of it.
+/// Evidence from the kernel.
 fn kernel(found: &mut Findings<'_>) {
     let kills = found.evidence.facts.oom_kills;
     let killed = found.evidence.signal().map(i32::from) == Some(Signal::SIGKILL as i32);

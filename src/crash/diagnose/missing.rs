@@ -1,10 +1,10 @@
-//! A module, a file or a variable that there is not.
+//! A missing module, file or variable.
 
 use super::{Findings, last_lines, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 
-/// Which language it is that misses a module.
+/// The language in which a module is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tongue {
     Node,
@@ -37,7 +37,7 @@ static MODULES: [(Expr, Tongue); 10] = [
 ];
 
 static VARIABLES: [Expr; 10] = [
-    // Python and Ruby, where the names of variables are in capitals.
+    // Python and Ruby, if the name is in capitals, as those of variables are.
     Expr::new(r"^KeyError: '([A-Z][A-Z0-9_]+)'"),
     Expr::new(r#"key not found: "([A-Z][A-Z0-9_]+)" \(KeyError\)"#),
     Expr::new(
@@ -53,7 +53,7 @@ static VARIABLES: [Expr; 10] = [
         r"\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)[`'\x22]? (?:is not set|is not defined|is required|is missing|must be set|not set|environment variable)",
     ),
     Expr::new(r"Could not resolve placeholder '([^']+)'"),
-    // prisma; zod, alone and as t3-env prints it.
+    // prisma; and zod, alone or in the format of t3-env.
     Expr::new(r"Environment variable not found: ([A-Za-z_]\w*)"),
     Expr::new(
         r"^\s*(?:→ at ([A-Z][A-Z0-9_]+)$|([A-Z][A-Z0-9]*_[A-Z0-9_]+): \[ ?'(?:Required|Invalid))",
@@ -61,7 +61,7 @@ static VARIABLES: [Expr; 10] = [
     Expr::new(r"(environment variable not found|NotPresent)"),
 ];
 
-/// pydantic names what is missing in the line before, zod in JSON in the line after.
+/// pydantic names the missing variable in the line before, zod as JSON in the line after.
 static SETTINGS: Expr = Expr::new(r"^\d+ validation errors? for \w*(?:Settings|Config|Env)\w*$");
 static REQUIRED: Expr = Expr::new(r"^\s*Field required \[type=missing\b");
 static PATH: Expr = Expr::new(r#"^\s*"path": \[$"#);
@@ -81,7 +81,7 @@ static FILES: [Expr; 9] = [
     Expr::new(r"(No such file or directory \(os error 2\)|NotFound, message: .No such file)"),
 ];
 
-/// A shell that can't go where it is told to.
+/// A `cd` that failed.
 static DIRECTORY: Expr = Expr::new(
     r"^\S+: (?:line )?(?:\d+: )?cd: (?:can't cd to (.+)|([^:]+): No such file or directory)$",
 );
@@ -95,7 +95,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
 fn modules(found: &mut Findings<'_>) {
     for (expr, tongue) in &MODULES {
         let Some((at, line, name)) = found.last_group(expr) else { continue };
-        // What begins so is a file of the project.
+        // A name with this beginning is a file of the project.
         let own = name.starts_with(['.', '/']);
         let what = match tongue {
             Tongue::Java => "class",
@@ -110,7 +110,7 @@ fn modules(found: &mut Findings<'_>) {
     }
 }
 
-/// What brings a module.
+/// The command that installs a module.
 fn install(tongue: Tongue, name: &str, line: &str) -> Option<String> {
     let top = name.split(['.', '/']).next().unwrap_or(name);
     match tongue {
@@ -124,7 +124,7 @@ fn install(tongue: Tongue, name: &str, line: &str) -> Option<String> {
     }
 }
 
-/// The directory of a path.
+/// The directory part of a path.
 fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or(".", |(folder, _)| folder)
 }

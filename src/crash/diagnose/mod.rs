@@ -1,8 +1,8 @@
-//! From what is known of an end to what led to it.
+//! Derives the causes of an end from the evidence.
 //!
-//! Each part looks for its own kinds of causes and says how much each explains. What tmo itself saw
-//! or did comes before what the system says, that before what the process printed, and of that what
-//! was printed last.
+//! Each part looks for causes of its own kinds and gives each a score: how well it explains the
+//! end. What tmo itself saw or did has priority over information from the operating system, that
+//! over the output of the process, and later output over earlier output.
 
 mod exits;
 mod logged;
@@ -29,22 +29,23 @@ use crate::model::time::Timestamp;
 
 pub use ports::ports_named;
 
-/// No more causes than these are of use to anybody.
+/// The maximum number of causes; more would not be useful.
 const MOST: usize = 6;
-/// The longest evidence that is quoted, in characters.
+/// The maximum length of quoted evidence, in characters.
 const LONGEST: usize = 300;
 
-/// From this score on a cause is certain, and from that on likely.
+/// From the first score on a cause is certain, from the second on likely.
 const CERTAIN: i32 = 90;
 const LIKELY: i32 = 55;
 
-/// How much less a printed cause explains where the end came from outside, or was no failure.
+/// How much the score of a printed cause is reduced if the process was ended from outside, or did
+/// not fail.
 const ELSEWHERE: i32 = 25;
 
-/// What stands so many lines before an exception, or came so long before it, has not led to it.
+/// A line that precedes an exception by this many lines, or by this much time, has not led to it.
 const APART: usize = 10;
 const APART_TIME: Duration = Duration::from_secs(5);
-/// What led to an end, the surest first.
+/// The causes of an end, the most certain first.
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let mut found = Findings { evidence, all: vec![], trails: vec![] };
     triggers::find(&mut found);
@@ -60,18 +61,18 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     found.ranked()
 }
 
-/// What the parts have found.
+/// The findings of all parts.
 struct Findings<'e> {
     evidence: &'e Evidence,
     all: Vec<Finding>,
-    /// The lines of exceptions and all that belongs to them.
+    /// The line ranges of exceptions with everything that belongs to them.
     trails: Vec<RangeInclusive<usize>>,
 }
 
 struct Finding {
-    /// How much it explains, up to 100.
+    /// How well it explains the end, up to 100.
     score: i32,
-    /// The line that shows it.
+    /// The line that is the evidence.
     line: Option<usize>,
     cause: Cause,
 }
@@ -81,27 +82,28 @@ impl<'e> Findings<'e> {
         &self.evidence.lines
     }
 
-    /// The last line in which this is found: its number and text.
+    /// The last line in which this expression matches: its number and text.
     fn last(&self, expr: &Expr) -> Option<(usize, &'e str)> {
         let lines = self.lines().iter().enumerate().rev();
         lines.map(|(at, line)| (at, line.text.as_str())).find(|(_, text)| expr.finds(text))
     }
 
-    /// The same with the first group that took part.
+    /// The same, with the first group that took part in the match.
     fn last_group(&self, expr: &Expr) -> Option<(usize, &'e str, &'e str)> {
         let (at, line) = self.last(expr)?;
         Some((at, line, expr.group(line)?))
     }
 
-    /// Something that is known without the log.
+    /// Add a cause whose evidence is not in the log.
     fn add(&mut self, score: i32, kind: Kind, text: String, next: String) -> &mut Cause {
         self.put(Finding { score, line: None, cause: cause(kind, text, Some(next)) })
     }
 
-    /// Something that a line shows. What came long before the end explains less of it.
+    /// Add a cause whose evidence is a line. The longer before the end it was printed, the lower
+    /// its score.
     fn add_line(&mut self, score: i32, at: usize, kind: Kind, text: String) -> &mut Cause {
         let behind = self.lines().len().saturating_sub(at + 1);
-        // Less by one for each second.
+        // One point less for each second.
         let seconds = self.time_between(at, self.lines().len().saturating_sub(1)).as_secs();
         let seconds = usize::try_from(seconds).unwrap_or(usize::MAX);
         let age = i32::try_from((behind / 3).saturating_add(seconds)).unwrap_or(i32::MAX).min(30);
@@ -111,14 +113,14 @@ impl<'e> Findings<'e> {
         self.put(Finding { score: score - age - elsewhere, line: Some(at), cause })
     }
 
-    /// How much later the second line came.
+    /// The time between the two lines.
     fn time_between(&self, first: usize, second: usize) -> Duration {
         let time = |at: usize| self.lines().get(at).map_or(Timestamp::EPOCH, |line| line.time);
         time(second).since(time(first))
     }
 
-    /// What was printed long before the last exception did not end the process, since that was
-    /// printed after it: an exception that was handled, a connection that came about later.
+    /// Output from long before the last exception did not end the process, since the exception came
+    /// later: for example an exception that was handled, or a connection that succeeded later.
     fn weaken_what_was_survived(&mut self) {
         let Some(last) = self.trails.iter().max_by_key(|trail| *trail.end()) else { return };
         let begin = *last.start();
@@ -141,10 +143,11 @@ impl<'e> Findings<'e> {
         &mut self.all[at].cause
     }
 
-    /// Put in order. Two that the same line shows are one: the surer, with the place of the other.
+    /// Sort the causes. Two causes with the same line as evidence are merged: the one with the
+    /// higher score, with the place of the other.
     fn ranked(mut self) -> Diagnosis {
         self.weaken_what_was_survived();
-        // A line of an exception that looks like an error is no other one.
+        // A line within an exception that looks like an error is not a separate cause.
         let trails = std::mem::take(&mut self.trails);
         self.all.retain(|finding| {
             let part = |line| trails.iter().any(|trail| trail.contains(&line));
@@ -168,11 +171,11 @@ impl<'e> Findings<'e> {
                 None => kept.push(finding),
             }
         }
-        // How it ended stands beside it anyway: it is told as a cause where there is no other.
+        // The exit is shown elsewhere anyway: it counts as a cause only if there is no other.
         if kept.len() > 1 {
             kept.retain(|finding| finding.cause.kind != Kind::ExitCode);
         }
-        // A signal that tmo sent, and an end that it asked for, explain nothing besides.
+        // A signal that tmo sent, or an end that tmo caused, does not explain anything more.
         if triggers::ended_by_tmo(self.evidence) {
             let ours = |kind| matches!(kind, Kind::Signal | Kind::EndedEarly);
             kept.retain(|finding| !ours(finding.cause.kind));
@@ -180,7 +183,7 @@ impl<'e> Findings<'e> {
         if let Some(first) = kept.first_mut().filter(|first| first.cause.next.is_none()) {
             first.cause.next = Some(last_lines(self.evidence));
         }
-        // What comes behind these explains hardly anything.
+        // Causes after these explain hardly anything.
         kept.truncate(MOST);
         Diagnosis { causes: kept.into_iter().map(|finding| finding.cause).collect() }
     }
@@ -199,14 +202,15 @@ fn cause(kind: Kind, text: String, next: Option<String>) -> Cause {
 }
 
 impl Cause {
-    /// Have somebody look at this place; where there is none, do something else.
+    /// Suggest to open this place, or the other command if there is no place.
     fn look_at(&mut self, place: Option<String>, else_next: Option<String>) {
         self.next = place.as_deref().map(open).or(else_next);
         self.place = place;
     }
 }
 
-/// Whether it was ended by somebody, or ended well: then it hardly was what it printed.
+/// Whether it was ended from outside or ended successfully. Then its output is probably not the
+/// cause.
 fn comes_from_outside(evidence: &Evidence) -> bool {
     use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
     let asked = [SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM];
@@ -214,7 +218,7 @@ fn comes_from_outside(evidence: &Evidence) -> bool {
     evidence.exit.success() || evidence.signal().is_some_and(signalled)
 }
 
-/// A line as evidence.
+/// Turn a line into evidence.
 pub(super) fn clue(line: &Line) -> Clue {
     Clue {
         text: cut(line.text.trim()),
@@ -223,22 +227,22 @@ pub(super) fn clue(line: &Line) -> Clue {
     }
 }
 
-/// What somebody else says as evidence.
+/// Evidence that is not from the log.
 fn hearsay(text: &str) -> Clue {
     Clue { text: cut(text.trim()), time: None, cursor: None }
 }
 
-/// Not more of a text than a person reads.
+/// Shorten a text to a readable length.
 fn cut(text: &str) -> String {
     text::cut(text, LONGEST).into_owned()
 }
 
-/// What shows the last lines.
+/// The command that shows the last lines.
 fn last_lines(evidence: &Evidence) -> String {
     format!("tmo logs {} -n 100", quoted(evidence.name.as_str()))
 }
 
-/// What looks at a place: `${EDITOR:-vi} +12 app/main.py`.
+/// The command that opens a place: `${EDITOR:-vi} +12 app/main.py`.
 fn open(place: &str) -> String {
     let mut parts = place.splitn(3, ':');
     let (path, line) = (parts.next().unwrap_or(place), parts.next());

@@ -1,21 +1,21 @@
-//! A port that somebody else listens on.
+//! A port that another process listens on.
 
 use super::{Findings, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::evidence::{Evidence, Holder, Line, Sender, Tenant};
 use crate::crash::expr::Expr;
 
-/// The words of Node, Python, Ruby, Go, Java, Rust, nginx, Postgres, Redis, `MySQL` and the servers
-/// that people develop with.
+/// The messages of Node, Python, Ruby, Go, Java, Rust, nginx, Postgres, Redis, `MySQL` and common
+/// development servers.
 static TAKEN: Expr = Expr::new(
     r"(?i)\bEADDRINUSE\b|\bAddrInUse\b|address (?:is )?already in use|only one usage of each socket|\bport\b\D{0,16}\d{2,5}\D{0,24}\b(?:in use|being used|occupied|taken|allocated)\b|that port is already in use|\bconnection in use\b|already listening on port|bind\(\) to \S+ failed \(98",
 );
 
-/// Those that go on with another port have not failed of it.
+/// Programs that continue on another port have not failed because of it.
 static GOES_ON: Expr =
     Expr::new(r"(?i)\b(?:trying|using (?:an|another|available|port)|falling back|instead)\b");
 
-/// How ports are written: `port 3000`, `('127.0.0.1', 8000)`, `:::3000`, `0.0.0.0:80`, `*:6379`.
+/// The notations for ports: `port 3000`, `('127.0.0.1', 8000)`, `:::3000`, `0.0.0.0:80`, `*:6379`.
 static NUMBERS: [Expr; 3] = [
     Expr::new(r"(?i)\bport[ :=#]{1,2}(\d{2,5})\b"),
     Expr::new(r"'[^']*', (\d{2,5})\)"),
@@ -24,16 +24,16 @@ static NUMBERS: [Expr; 3] = [
     ),
 ];
 
-/// What follows the time of a line, which looks like ports.
+/// The part of a line after its time, which could be mistaken for a port.
 static BEHIND_TIME: Expr = Expr::new(r"^.*?\b\d{1,2}:\d{2}:\d{2}\b(.*)$");
 
-/// A smaller number in a command is hardly a port.
+/// A smaller number in a command is probably not a port.
 const LOWEST: u16 = 80;
 
-/// How far the port may stand from what says that it is taken.
+/// How many lines may be between the message that the port is taken and the number of the port.
 const NEAR: usize = 3;
-/// How far before the last line that says so another one may name the port: between them are the
-/// frames of a trace.
+/// How far before the last such message another one may contain the port. The frames of a trace may
+/// be between them.
 const FAR: usize = 30;
 
 pub(super) fn find(found: &mut Findings<'_>) {
@@ -42,12 +42,13 @@ pub(super) fn find(found: &mut Findings<'_>) {
     found.add_line(88, at, Kind::PortTaken, text).next = Some(next);
 }
 
-/// The ports that the output names as taken: who holds them should be looked up.
+/// The ports that are taken according to the output. The caller should look up which processes hold
+/// them.
 pub fn ports_named(evidence: &Evidence) -> Vec<u16> {
     taken(evidence).map(|(_, ports)| ports).unwrap_or_default()
 }
 
-/// The line that says so, and which port it may be about.
+/// The line with the message, and the ports that it may be about.
 fn taken(evidence: &Evidence) -> Option<(usize, Vec<u16>)> {
     let lines = &evidence.lines;
     let says = |line: &Line| TAKEN.finds(&line.text) && !GOES_ON.finds(&line.text);
@@ -55,16 +56,15 @@ fn taken(evidence: &Evidence) -> Option<(usize, Vec<u16>)> {
     let from = last.saturating_sub(FAR);
     let names = |line: &Line| says(line) && number(&line.text).is_some();
     let at = lines[from..=last].iter().rposition(names).map_or(last, |offset| from + offset);
-    // The line itself, then those behind it (hints), then those before it. Where several say the
-    // same (IPv6, IPv4), the others are near as well.
+    // Search the line itself, then the lines after it (hints), then those before it. If there are
+    // several messages (IPv6, IPv4), the others are close as well.
     let behind = lines.iter().skip(at).take(NEAR + 1);
     let before = lines[..at].iter().rev().take(NEAR);
     let port = behind.chain(before).find_map(|line| number(&line.text));
     Some((at, port.map_or_else(|| wanted(evidence), |port| vec![port])))
 }
 
-/// Where it may have wanted to listen, where it does not say: at a port of its command, or at the one
-/// that it was told.
+/// If the message does not contain the port: the ports in its command and the one it was assigned.
 fn wanted(evidence: &Evidence) -> Vec<u16> {
     let numbers = evidence.command.split(|c: char| !c.is_ascii_digit());
     let numbers = numbers.filter(|number| (2..=5).contains(&number.len()));
@@ -75,7 +75,7 @@ fn wanted(evidence: &Evidence) -> Vec<u16> {
     ports
 }
 
-/// Of several, the one that somebody listens at.
+/// Of several ports, the one that some process listens on.
 fn the_one(evidence: &Evidence, ports: &[u16]) -> Option<u16> {
     match ports {
         [port] => Some(*port),
@@ -86,13 +86,13 @@ fn the_one(evidence: &Evidence, ports: &[u16]) -> Option<u16> {
     }
 }
 
-/// A port in a line.
+/// The port in a line.
 pub(super) fn number(line: &str) -> Option<u16> {
     let line = BEHIND_TIME.group(line).unwrap_or(line);
     NUMBERS.iter().find_map(|expr| expr.group(line)?.parse().ok()).filter(|port| *port > 0)
 }
 
-/// What shows who listens.
+/// The command that shows which process listens.
 pub(super) fn listeners(port: Option<u16>) -> String {
     match (cfg!(target_os = "linux"), port) {
         (true, Some(port)) => format!("ss -ltnp sport = :{port}"),
@@ -102,7 +102,8 @@ pub(super) fn listeners(port: Option<u16>) -> String {
     }
 }
 
-/// One that tmo runs is stopped by tmo, or it would come back.
+/// If tmo manages the process that holds the port, tmo must stop it; otherwise it would be
+/// restarted.
 fn told_of(tenant: &Tenant, who: &Sender, port: u16) -> (String, String) {
     let name = &tenant.name;
     let stop = format!("tmo stop {}", quoted(name));
@@ -138,7 +139,7 @@ fn describe(evidence: &Evidence, port: Option<u16>) -> (String, String) {
         ),
         (None, None) => (
             format!("port {port} was taken; nobody listens there any more"),
-            // Which also begins a run where this one is over.
+            // This also starts a new run if this one is over.
             format!("tmo start {}", quoted(evidence.name.as_str())),
         ),
     }

@@ -1,4 +1,4 @@
-//! A connection that was refused: what it needs does not run.
+//! A refused connection: a service that the process needs is not running.
 
 use super::{Findings, ports, quoted};
 use crate::crash::cause::Kind;
@@ -15,7 +15,7 @@ static PORT: [Expr; 3] = [
     Expr::new(r"(?i)(?:dial tcp|to|at|connect) \S*?:(\d{2,5})\b"),
 ];
 
-/// Who usually listens there.
+/// The services that usually use these ports.
 const USUAL: [(u16, &str); 13] = [
     (5432, "Postgres"),
     (3306, "MySQL"),
@@ -32,7 +32,7 @@ const USUAL: [(u16, &str); 13] = [
     (1433, "SQL Server"),
 ];
 
-/// How far before the line the port may stand.
+/// How many lines before the message the port may be.
 const NEAR: usize = 3;
 
 pub(super) fn find(found: &mut Findings<'_>) {
@@ -42,7 +42,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
         let by_words = PORT.iter().find_map(|expr| expr.group(line)?.parse::<u16>().ok());
         by_words.or_else(|| ports::number(line))
     };
-    // Node hides it in the lines before, which list each address that was tried.
+    // Node prints the port in the lines before, which list each address that it tried.
     let before = evidence.lines[..at].iter().rev().take(NEAR).map(|line| line.text.as_str());
     let Some(port) = [line].into_iter().chain(before).find_map(port) else {
         let text = "nobody takes connections where it wanted to connect".to_owned();

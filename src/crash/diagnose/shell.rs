@@ -1,4 +1,4 @@
-//! What a shell says of the command that it was given.
+//! Messages of a shell about the command that it was given.
 
 use super::{Findings, cut, open, quoted};
 use crate::crash::cause::Kind;
@@ -6,9 +6,9 @@ use crate::crash::expr::Expr;
 use crate::model::Exit;
 use crate::model::nearest;
 
-/// A command that was not found: dash, bash, zsh, fish, busybox, env(1), in a script or not; tmo
-/// itself, of a command that needs no shell.
-/// Most shells put the `exec` that ran it before its name, busybox before the line.
+/// A command that was not found, reported by dash, bash, zsh, fish, busybox, or env(1), within a
+/// script or not; or by tmo itself for a command that runs without a shell. Most shells print the
+/// `exec` that ran it before its name, busybox before the line number.
 static NOT_FOUND: [Expr; 9] = [
     Expr::new(
         r"^\S+: (?:exec: )?(?:line )?(?:\d+: )?(?:exec: )?([^:]+): (?:command |cannot execute: required file )?not found$",
@@ -25,7 +25,7 @@ static NOT_FOUND: [Expr; 9] = [
     Expr::new(r"^bundler: command not found: (\S+)$"),
 ];
 
-/// What bash has and sh has not.
+/// Features that bash has and sh does not.
 const OF_BASH: [(&str, &str); 5] = [
     ("source", "write `.` for it, or set"),
     ("[[", "write `[` for it, or set"),
@@ -34,12 +34,12 @@ const OF_BASH: [(&str, &str); 5] = [
     ("declare", "set"),
 ];
 
-/// The same where a script goes on: script, line and command.
+/// The same message within a script that continued: script, line and command.
 static SURVIVED: Expr = Expr::new(
     r"^([^\s:]+): (?:exec: )?(?:line )?(\d+): (?:exec: )?([^:\s]+): (?:command )?not found$",
 );
 
-/// A script and its line.
+/// A script and a line number.
 static SCRIPT: Expr = Expr::new(r"^([^\s:]+): (?:-c: )?(?:line )?(\d+): ");
 
 static NO_LIBRARY: [Expr; 2] = [
@@ -55,7 +55,7 @@ static NOT_EXECUTABLE: [Expr; 6] = [
     ),
     Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): \S+: bad interpreter"),
     Expr::new(r"^fish: Unknown command\. '(.+)' exists but is not an executable file"),
-    // The last: the first one takes it for a file called `cannot run …`.
+    // Must be last: the first expression would take this for a file called `cannot run …`.
     Expr::new(r"^tmo: cannot run (.+): [^:]+$"),
 ];
 
@@ -66,7 +66,7 @@ static BAD_SYNTAX: [Expr; 4] = [
     Expr::new(r"^\S+: (?:line )?(?:\d+: )?(?:Bad substitution|\S+: bad substitution)"),
 ];
 
-/// Programs that come with what a project needs, and what brings them.
+/// Programs that are installed with a project's dependencies, and the command that installs those.
 const BROUGHT: [(&str, &[&str]); 3] = [
     (
         "npm install",
@@ -119,7 +119,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     }
 }
 
-/// A script that went on behind a command that there is not, and failed in the end.
+/// A script that continued after a missing command and failed in the end.
 fn in_the_middle(found: &mut Findings<'_>) {
     let Some((at, line)) = found.last(&SURVIVED) else { return };
     let Some([script, number, command]) = SURVIVED.groups(line) else { return };
@@ -129,12 +129,12 @@ fn in_the_middle(found: &mut Findings<'_>) {
     found.add_line(50, at, Kind::CommandNotFound, text).look_at(place, Some(config));
 }
 
-/// What tells the command, and which line of which file says so.
+/// The command that shows the command of the process and its place in the configuration.
 fn where_it_stands(found: &Findings<'_>) -> String {
     format!("tmo config {}", quoted(found.evidence.name.as_str()))
 }
 
-/// Whether it is the shell itself that a message begins with, and not a script.
+/// Whether the message begins with the name of the shell itself and not of a script.
 fn is_shell(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     ["sh", "bash", "dash", "ash", "zsh", "ksh", "fish"].contains(&name)
@@ -154,10 +154,10 @@ fn library(found: &mut Findings<'_>) {
 }
 
 fn command(found: &mut Findings<'_>) {
-    // What the shell says last is what it ended with.
+    // The last message of the shell is the one about the end.
     let said = NOT_FOUND.iter().filter_map(|expr| found.last_group(expr));
     let Some((at, line, name)) = said.max_by_key(|(at, ..)| *at) else {
-        // A program may well exit with 127 for another reason.
+        // A program may also exit with 127 for another reason.
         let text = "it exited with code 127, as shells do for a command that they can't find";
         let next = where_it_stands(found);
         found.add(40, Kind::CommandNotFound, text.to_owned(), next);
@@ -234,8 +234,8 @@ fn not_executable(found: &mut Findings<'_>) {
     found.add_line(96, at, Kind::NotExecutable, text).next = Some(next);
 }
 
-/// The word of a command that names its program: what sets variables comes before it. Nothing where
-/// there are several programs, of which any can be meant.
+/// The word of a command that names its program, after any variable assignments. `None` if there
+/// are several programs and any of them could be meant.
 fn first_word(command: &str) -> Option<&str> {
     let sets = |word: &&str| word.contains('=') || *word == "exec" || *word == "env";
     if [";", "|", "\n", "&&", "& "].iter().any(|between| command.contains(between)) {
@@ -244,7 +244,7 @@ fn first_word(command: &str) -> Option<&str> {
     command.split_whitespace().find(|word| !sets(word))
 }
 
-/// A program that differs by a slip.
+/// A program whose name differs by one typing error.
 fn near<'p>(name: &str, programs: &'p [String]) -> Option<&'p str> {
     let length = name.chars().count();
     let most = if length < 4 { 1 } else { 2 };

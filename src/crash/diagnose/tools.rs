@@ -1,16 +1,16 @@
-//! What package managers and other tools report of themselves.
+//! Errors that package managers and other tools report.
 
 use super::{Findings, cut, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 
-/// npm, pnpm and yarn know no script of this name.
+/// npm, pnpm and yarn: there is no script of this name.
 static NO_SCRIPT: [Expr; 2] = [
     Expr::new(r#"(?i)\bMissing script:? ['"]?([\w:./-]+)"#),
     Expr::new(r#"^error Command "([\w:./-]+)" not found\.$"#),
 ];
 
-/// The pid file of a server that runs, or was killed: Rails.
+/// Rails: the pid file of a server that is still running or was killed.
 static RUNS_ALREADY: Expr =
     Expr::new(r"^A server is already running\b.*?(?:\(pid: (\d+), file: ([^)]+)\)|Check (\S+)\.)");
 
@@ -18,7 +18,8 @@ static NO_DOCKER: Expr = Expr::new(
     r"(?:Cannot connect to the Docker daemon|failed to connect to the docker API|Is the docker daemon running)",
 );
 
-/// A language in another version than the project asks for, and what tells the version.
+/// The language has another version than the project requires; and the command that prints the
+/// version.
 static VERSIONS: [(Expr, &str); 4] = [
     (Expr::new(r"^(Your Ruby version is \S+, but your Gemfile specified .+)$"), "ruby -v"),
     (

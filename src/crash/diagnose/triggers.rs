@@ -1,4 +1,4 @@
-//! What tmo itself saw or did: of this it is sure.
+//! What tmo itself saw or did, which is certain.
 
 use super::{Findings, clue, comes_from_outside, last_lines, quoted};
 use crate::crash::cause::Kind;
@@ -7,7 +7,7 @@ use crate::model::Exit;
 use crate::model::event::lacking;
 use crate::model::rules::Text;
 
-/// More certain than anything that was printed.
+/// Higher than the score of any output.
 const SURE: i32 = 100;
 
 pub(super) fn find(found: &mut Findings<'_>) {
@@ -44,12 +44,12 @@ pub(super) fn find(found: &mut Findings<'_>) {
     found.add(SURE, kind, text, next).evidence = shown;
 }
 
-/// Whether tmo has ended it, and not something of its own.
+/// Whether tmo ended the process.
 pub(super) fn ended_by_tmo(evidence: &Evidence) -> bool {
     evidence.facts.trigger.is_some() && comes_from_outside(evidence)
 }
 
-/// How a process ended, as the end of a sentence.
+/// How a process ended, as the last words of a sentence.
 fn ended(exit: Exit) -> String {
     match exit {
         Exit::Code(_) => format!("exited with {exit}"),
@@ -57,7 +57,7 @@ fn ended(exit: Exit) -> String {
     }
 }
 
-/// A pattern for `--around`, which takes an expression.
+/// The pattern as an argument of `--around`, which takes a regular expression.
 fn expression(text: &Text) -> String {
     let expression = if text.regex { text.pattern.clone() } else { regex::escape(&text.pattern) };
     if text.any_case { format!("(?i){expression}") } else { expression }

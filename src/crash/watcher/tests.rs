@@ -1,4 +1,4 @@
-//! What watchers really print: `tests/watchers/record` has recorded it.
+//! Real output of watchers, recorded by `tests/watchers/record`.
 
 use super::{LastError, last_error};
 use crate::crash::evidence::{Evidence, Facts, Line};
@@ -6,8 +6,8 @@ use crate::crash::text::plain;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
-/// A watcher, what it printed, a part of the error below it, the place, and whether its program waits
-/// for a change then.
+/// The watcher, its output, a part of the error below it, the place, and whether the program then
+/// waits for a change.
 type Recorded = (&'static str, &'static str, &'static str, Option<&'static str>, bool);
 
 macro_rules! recorded {

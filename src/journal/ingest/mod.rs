@@ -1,7 +1,7 @@
-//! From streams to the index: for each wake, what arrived is split and gets its records.
+//! From streams to the index: each wake-up splits the new output and writes its records.
 //!
-//! The index is derived: whatever kills the one who writes it, another one goes on where the
-//! index ends, and the streams still hold everything that has no record yet.
+//! The index is derived data. If its writer is killed, the next writer continues at the end of the
+//! index: the streams still contain everything that has no record yet.
 
 mod stream;
 
@@ -26,11 +26,12 @@ use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
 use crate::model::time::Timestamp;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const BUFFER: usize = 256 << 10;
-/// How much of one stream is taken before others get their turn, when all have a backlog.
+/// How much of one stream is indexed before it is another stream's turn, when several have a
+/// backlog.
 const STEP: u64 = 64 << 10;
-/// Output of two streams that came within this time may change places.
+/// Output of two streams that arrived within this time may be swapped.
 const SLACK: Duration = Duration::from_millis(1);
 /// How many records are written at once when a backlog is indexed.
 const BATCH: usize = 1024;
@@ -44,7 +45,7 @@ pub struct Ingest {
     streams: Vec<Stream>,
     buffer: Vec<u8>,
     out: Vec<Record>,
-    /// New records of the streams that somebody listens to.
+    /// New records of the streams in `listened`, kept for [`Ingest::take_heard`].
     heard: Vec<Record>,
     listened: Vec<u16>,
 }
@@ -55,25 +56,25 @@ enum Index {
     Memory { first: u64, standing: Standing, records: Vec<Record> },
 }
 
-/// What a call brought.
+/// The result of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many records the index grew by.
+    /// The markers among the new records.
     pub records: u64,
     /// The markers among them.
     pub markers: Vec<Seen>,
-    /// Streams that stand before a marker which may have been announced since: read their life
-    /// files, [`Ingest::expect`] what is new, then wake them again.
+    /// Streams that stopped at a marker which may have been announced since. The caller must read
+    /// their life files, pass new markers to [`Ingest::expect`], and wake the streams again.
     pub ask: Vec<u16>,
-    /// The budget was used up before the end was reached.
+    /// The budget was used up before the end of the output.
     pub more: bool,
-    /// Some records could be written nowhere; their numbers are used up.
+    /// Some records could not be written anywhere; their numbers are used up.
     pub unindexed: bool,
-    /// A stream went on in another segment: a good time to look what can be deleted.
+    /// A stream has continued in a new segment: a good time to check what retention can delete.
     pub rotated: bool,
 }
 
-/// A marker that was reached, or given up.
+/// A marker that was reached or given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// Number of the stream.
@@ -85,8 +86,8 @@ pub struct Seen {
 }
 
 impl Ingest {
-    /// Go on with the journal in these directories. `streams` are the numbers and file names of
-    /// the processes' streams; `segment` is the size of a segment of the events' stream.
+    /// Continue the journal in these directories. `streams` are the numbers and file names of the
+    /// processes' streams; `segment` is the size of a segment of the event stream.
     pub fn open(dirs: &Dirs, streams: &[(u16, String)], segment: u64) -> io::Result<Self> {
         let index = Index::Disk(IndexWriter::open(dirs)?);
         let mut this = Self::with(dirs, index, streams, Trust::Announced)?;
@@ -94,13 +95,14 @@ impl Ingest {
         Ok(this)
     }
 
-    /// Index what an earlier run has left without records because all of it was killed, so that
-    /// it stands before what comes. Nobody announces its markers any more: all count.
+    /// Index what an earlier run left without records because all of it was killed, so that it
+    /// comes before the output of the new run. No life file announces its markers any more, so all
+    /// of them count.
     pub fn conclude(dirs: &Dirs, streams: &[(u16, String)]) -> io::Result<()> {
         let mut this =
             Self::with(dirs, Index::Disk(IndexWriter::open(dirs)?), streams, Trust::All)?;
         while this.catch_up(u64::MAX)?.more {}
-        // Unfinished lines, and what would have become a marker.
+        // Also index unfinished lines and incomplete markers.
         let open = this.streams.iter().filter(|stream| stream.splitter.indexed() < stream.seen);
         for number in open.map(|stream| stream.number).collect::<Vec<_>>() {
             this.gap(number)?;
@@ -108,8 +110,8 @@ impl Ingest {
         Ok(())
     }
 
-    /// The same without writing anything: what has no record on disk gets one in memory. Markers
-    /// count if they are expected; without `announced`, all do.
+    /// Index without writing to disk: output that has no record on disk gets one in memory. With
+    /// `announced`, a marker counts only if it is expected; otherwise all markers count.
     pub fn in_memory(dirs: &Dirs, streams: &[(u16, String)], announced: bool) -> io::Result<Self> {
         let standing = recover(dirs)?.standing;
         let index = Index::Memory { first: standing.next, standing, records: vec![] };
@@ -144,7 +146,7 @@ impl Ingest {
         let standing = self.standing();
         let summary = standing.stream(number);
         let position = if standing.streams.contains_key(&number) {
-            // Less than what is indexed is there only if someone deleted files.
+            // The stream can be shorter than its index only if files were deleted.
             summary.end.min(reader.end()?)
         } else {
             reader.start()?
@@ -155,7 +157,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Index one more stream from now on, as [`Ingest::open`] and [`Ingest::reserve`] do.
+    /// Begin to index one more stream, like [`Ingest::open`] followed by [`Ingest::reserve`].
     pub fn add(&mut self, number: u16, slug: &str) -> io::Result<()> {
         self.begin(number, slug, Trust::Announced)?;
         let reserved = self.reserve();
@@ -170,10 +172,10 @@ impl Ingest {
         &self.dirs
     }
 
-    /// See to it that no offset is ever used twice: to be called before the first sink runs.
+    /// Make sure that no offset is ever used twice. Call it before the first sink starts.
     ///
-    /// Output that an earlier run put aside because the disk was full may be gone, while the
-    /// index still speaks of it; then the stream must go on behind it.
+    /// Spilled output of an earlier run (its disk was full) may be gone although the index still
+    /// has records for it. The stream must then continue after those offsets.
     pub fn reserve(&mut self) -> io::Result<()> {
         for at in 0..self.streams.len() {
             let summary = self.standing().stream(self.streams[at].number);
@@ -188,8 +190,8 @@ impl Ingest {
         Ok(())
     }
 
-    /// The same for one stream while the run goes on: the next sink shall begin behind what is
-    /// known of the stream, even if somebody has deleted that.
+    /// Like [`Ingest::reserve`], for one stream during the run: the next sink must begin after the
+    /// known end of the stream, even if the files have been deleted.
     pub fn reserve_next(&mut self, stream: u16) -> io::Result<()> {
         let dirs = self.dirs.clone();
         let Some(stream) = self.find(stream) else { return Ok(()) };
@@ -206,8 +208,8 @@ impl Ingest {
         }
     }
 
-    /// The last marker of a stream that has a record. Those of its life file up to this one are
-    /// done, if it is of this run (see its time).
+    /// The last marker of a stream that has a record. If it belongs to this run (compare its time),
+    /// the entries of the life file up to it have been processed.
     pub fn last_marker(&self, stream: u16) -> Option<Marked> {
         self.standing().stream(stream).marker
     }
@@ -218,14 +220,14 @@ impl Ingest {
         live.unwrap_or_else(|| self.standing().stream(stream).end)
     }
 
-    /// Whether the disk of the journal refuses this stream, or the index.
+    /// Whether this stream or the index is being spilled because the disk refuses it.
     pub fn spilling(&self, stream: u16) -> bool {
         let index = matches!(&self.index, Index::Disk(writer) if writer.spilling());
         let segment = self.get(stream).and_then(|stream| stream.reader.segment());
         index || segment.is_some_and(|segment| segment.place == Place::Spill)
     }
 
-    /// Delete what the policy does not keep and what has its records: worth while after
+    /// Delete indexed output that the policy does not keep. Worth calling after
     /// [`Progress::rotated`].
     pub fn sweep(&self, policy: &LogPolicy) -> io::Result<Swept> {
         sweep(&self.dirs, policy, |slug| {
@@ -234,7 +236,7 @@ impl Ingest {
         })
     }
 
-    /// Where the journal ends now.
+    /// The current end of the journal.
     pub fn head(&self) -> Head {
         let partials = self.streams.iter().filter_map(|stream| {
             let (start, end) = stream.splitter.partial()?;
@@ -243,7 +245,7 @@ impl Ingest {
         Head { records: self.standing().next, partials: partials.collect(), stopping: false }
     }
 
-    /// The index, as far as it is now; with what is only in memory.
+    /// A reader of the index as it is now, including records that exist only in memory.
     pub fn into_index(self) -> IndexReader {
         match self.index {
             Index::Disk(_) => IndexReader::open(&self.dirs),
@@ -253,40 +255,40 @@ impl Ingest {
         }
     }
 
-    /// A marker will come in this stream.
+    /// Announce a marker of this stream.
     pub fn expect(&mut self, stream: u16, marker: Expected) {
         if let Some(stream) = self.find(stream) {
             stream.splitter.expect(marker);
         }
     }
 
-    /// A marker cannot come any more: the next wake that reaches the end gives it an empty
-    /// record there.
+    /// Give up a marker that cannot arrive any more. The next wake-up that reaches the end of the
+    /// stream writes an empty record for it.
     pub fn unmark(&mut self, stream: u16, seq: u64, lost: Lost) {
         if let Some(stream) = self.find(stream) {
             stream.splitter.give_up(seq, lost);
         }
     }
 
-    /// Keep the records of this stream from now on for [`Ingest::take_heard`].
+    /// From now on keep the new records of this stream for [`Ingest::take_heard`].
     pub fn listen_to(&mut self, stream: u16) {
         if !self.listened.contains(&stream) {
             self.listened.push(stream);
         }
     }
 
-    /// The records of this stream that have come since the last time.
+    /// Take the records of this stream that were added since the last call.
     pub fn take_heard(&mut self, stream: u16) -> Vec<Record> {
         let of_it = |record: &mut Record| record.stream == stream;
         self.heard.extract_if(.., of_it).collect()
     }
 
-    /// The unfinished line of a stream: its first byte and the end.
+    /// The unfinished line of a stream: the offset of its first byte, and its end.
     pub fn partial(&self, stream: u16) -> Option<(u64, u64)> {
         self.get(stream)?.splitter.partial()
     }
 
-    /// How many bytes of a stream are there and not indexed yet.
+    /// How many bytes of a stream exist but have not been read by the indexer.
     pub fn backlog(&mut self, stream: u16) -> io::Result<u64> {
         let Some(stream) = self.find(stream) else { return Ok(0) };
         Ok(stream.reader.end()?.saturating_sub(stream.seen))
@@ -300,7 +302,7 @@ impl Ingest {
         self.streams.iter_mut().find(|stream| stream.number == number)
     }
 
-    /// Index what has arrived in one stream, at most about `budget` bytes of it.
+    /// Index the new output of one stream, at most about `budget` bytes.
     pub fn wake(&mut self, stream: u16, budget: u64) -> io::Result<Progress> {
         let mut progress = Progress::default();
         let Some(at) = self.streams.iter().position(|s| s.number == stream) else {
@@ -313,8 +315,7 @@ impl Ingest {
         Ok(progress)
     }
 
-    /// Index the backlog of all streams in the order in which it came, at most about `budget`
-    /// bytes of it.
+    /// Index the backlog of all streams in order of arrival, at most about `budget` bytes.
     pub fn catch_up(&mut self, budget: u64) -> io::Result<Progress> {
         let mut progress = Progress::default();
         let mut left = budget;
@@ -329,7 +330,8 @@ impl Ingest {
             let limit = stream.reader.run(stream.seen, until, STEP)?;
             let before = stream.seen;
             let stop = self.advance(at, limit, &mut progress)?;
-            // Less than before where a marker must be asked for that was held back.
+            // `seen` moves back if the splitter stops at a marker in the bytes that it had held
+            // back.
             let seen = self.streams[at].seen;
             left = left.saturating_sub(seen.saturating_sub(before));
             if stop == Stop::Limit {
@@ -347,7 +349,7 @@ impl Ingest {
         Ok(progress)
     }
 
-    /// Feed one stream up to the offset `limit`; its records are put into `out`, with times.
+    /// Feed one stream up to the offset `limit`, and put its records, with times, into `out`.
     fn advance(&mut self, at: usize, limit: u64, progress: &mut Progress) -> io::Result<Stop> {
         let Self { streams, buffer, out, .. } = self;
         let stream = &mut streams[at];
@@ -372,7 +374,7 @@ impl Ingest {
         Ok(stop)
     }
 
-    /// Write down the records in `out`.
+    /// Write the records in `out` to the index.
     fn commit(&mut self, progress: &mut Progress) {
         let mut time = self.standing().time;
         for record in &mut self.out {
@@ -389,7 +391,7 @@ impl Ingest {
         }
         progress.records += self.out.len() as u64;
         match &mut self.index {
-            // Whoever waits for a marker must hear of it all the same.
+            // The markers are reported even if this fails: the supervisor waits for them.
             Index::Disk(writer) => progress.unindexed |= writer.append(&self.out).is_err(),
             Index::Memory { standing, records, .. } => {
                 standing.advance_all(&self.out);
@@ -399,8 +401,7 @@ impl Ingest {
         self.out.clear();
     }
 
-    /// Write down an event: one JSON object, without a newline in it. Returns the number of its
-    /// record.
+    /// Write an event: one JSON object without newlines. Returns the number of its record.
     pub fn event(&mut self, time: Timestamp, json: &[u8]) -> io::Result<u64> {
         let number = self.standing().next;
         let Some(events) = &mut self.events else { return Ok(number) };
@@ -412,8 +413,8 @@ impl Ingest {
         if progress.unindexed { Err(io::ErrorKind::StorageFull.into()) } else { Ok(number) }
     }
 
-    /// Note that output of a stream may be missing here, nobody knows how much. As long as
-    /// [`Progress::ask`] says that a life file must be read first, nothing is noted.
+    /// Write a gap of unknown length: output of the stream may be missing here. As long as
+    /// [`Progress::ask`] asks for a life file to be read first, nothing is written.
     pub fn gap(&mut self, stream: u16) -> io::Result<Progress> {
         let mut progress = Progress::default();
         let Some(at) = self.streams.iter().position(|s| s.number == stream) else {

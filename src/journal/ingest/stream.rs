@@ -1,4 +1,4 @@
-//! One stream on its way into the index.
+//! One stream while it is being indexed.
 
 use std::io;
 
@@ -14,23 +14,24 @@ pub(super) struct Stream {
     pub(super) slug: String,
     pub(super) reader: StreamReader,
     pub(super) splitter: Splitter,
-    /// Everything before has been fed; what lies from the splitter's position to here is held.
+    /// The end of what has been read. The bytes from the splitter's position up to here are held
+    /// back.
     pub(super) seen: u64,
 }
 
-/// Why one stream was left.
+/// Why the indexing of a stream stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// At its end.
+    /// The end of the stream.
     End,
-    /// At a marker that nobody has announced yet.
+    /// A marker that has not been announced yet.
     Ask,
-    /// At the limit.
+    /// The limit.
     Limit,
 }
 
 impl Stream {
-    /// Read and feed once; `None`: there may be more.
+    /// Read and feed once; `None` means that there may be more.
     pub(super) fn step(
         &mut self,
         buffer: &mut [u8],
@@ -77,12 +78,12 @@ impl Stream {
         Ok(None)
     }
 
-    /// Feed what is held back: nothing will continue it.
+    /// Feed the bytes that were held back: nothing will continue them.
     pub(super) fn release(&mut self, buffer: &mut [u8], out: &mut Vec<Record>) -> io::Result<()> {
         let position = self.splitter.position();
         let held = usize::try_from(self.seen - position).unwrap_or(0).min(buffer.len());
         let mut filled = 0;
-        // It may lie in more than one segment.
+        // They may be in more than one segment.
         while let Read::Bytes(read) =
             self.reader.read_at(position + filled as u64, &mut buffer[filled..held])?
         {
@@ -94,7 +95,7 @@ impl Stream {
         Ok(())
     }
 
-    /// When the next byte came that has not been fed.
+    /// The time at which the next unread byte arrived.
     pub(super) fn next_time(&mut self) -> io::Result<Timestamp> {
         self.reader.time_of(self.seen + 1)
     }

@@ -1,4 +1,4 @@
-//! The journal for clients of the control socket.
+//! Access to the journal for clients of the control socket.
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,8 +22,7 @@ use crate::model::moment::moment;
 use crate::model::plan::Plan;
 use crate::model::request::{Cleared, Outcome};
 
-/// The longest page in bytes, unless one line is longer: what a client asks for at once is held in
-/// memory.
+/// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
 const LARGEST_PAGE: usize = 4 << 20;
 
 /// The journal of a run.
@@ -33,7 +32,7 @@ pub struct RunHistory {
 }
 
 impl RunHistory {
-    /// That of the run with this plan.
+    /// The journal of the run with this plan.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
         Self { dirs: Dirs::of_run(plan, runtime) }
     }
@@ -84,7 +83,8 @@ impl History for RunHistory {
         let mut reset = false;
         let read = (|| {
             let (first, len) = (index.first()?.max(mark.record), index.len()?);
-            // Behind the end there was another log: the present one is all new.
+            // A position after the end belongs to an earlier, different log: everything in the
+            // present one is new.
             let after = place.filter(|place| place.record <= len);
             let gone = |after: Position| after.record.saturating_add(1) < first;
             reset = place.is_some() && after.is_none_or(gone);
@@ -95,7 +95,7 @@ impl History for RunHistory {
             if ask.from_now && place.is_none() {
                 from = from.max(Position { record: len, skip: 0 });
             }
-            // The index alone tells where the last lines are, if all count.
+            // If all entries count, the index alone shows where the last lines are.
             if let (Some(last), None, None, false) =
                 (ask.last, &query.pattern, query.until, ask.events || !ask.types.is_empty())
             {
@@ -125,7 +125,7 @@ struct Reader {
     after: Option<Position>,
     last: Option<usize>,
     kept: VecDeque<HistoryEntry>,
-    /// Only what is of one of these; empty means all.
+    /// Only entries of these types; empty means all.
     types: Vec<&'static str>,
     reset: bool,
 }
@@ -145,7 +145,7 @@ impl Answer for Reader {
     fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)> {
         let mut scratch = vec![];
         let mut bytes: usize = self.kept.iter().map(|entry| entry.json.len()).sum();
-        // One more is looked for, to know whether there is more.
+        // Look for one more entry than needed, to know whether there are more.
         while let Some(entry) = self.lines.next(upto)? {
             let wanted = self.after.is_none_or(|after| entry.position > after)
                 && self.query.covers(&entry)
@@ -168,21 +168,21 @@ impl Answer for Reader {
                 Some(_) | None => {}
             }
         }
-        // What was last is known; what comes follows it.
+        // The last entries are now determined; everything later follows them.
         self.last = None;
         let mut bytes = 0;
         let fits = |entry: &&HistoryEntry| {
             bytes += entry.json.len();
             bytes <= LARGEST_PAGE
         };
-        // One line is a page, however long it is.
+        // A page has at least one line, however long that is.
         let page = self.kept.iter().take(most).take_while(fits).count().max(1);
         let page: Vec<_> = self.kept.drain(..page.min(self.kept.len())).collect();
         Ok((page, !self.kept.is_empty()))
     }
 }
 
-/// `12.34`: the number of a record, and how many bytes of it come before.
+/// Parses `12.34`: the number of a record, and how many of its bytes to skip.
 fn cursor(text: &str) -> Result<Position, String> {
     text.parse().map_err(|_| format!("`{text}` is no cursor; take one from an answer"))
 }

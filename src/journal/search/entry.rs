@@ -1,4 +1,4 @@
-//! An entry of the journal as JSON.
+//! A journal entry as JSON.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use crate::model::Exit;
 use crate::model::event::{Logged, type_of};
 use crate::model::line::plain;
 
-/// Names of processes by the numbers of their streams.
+/// Maps stream numbers to names of processes.
 #[derive(Debug)]
 pub struct Names {
     dirs: Dirs,
@@ -20,7 +20,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Those that this journal knows, now or when they are needed.
+    /// The names known to this journal, now or at the time of the lookup.
     pub fn of(dirs: &Dirs, known: &[Stream]) -> Self {
         Self { dirs: dirs.clone(), known: known.to_vec() }
     }
@@ -37,8 +37,8 @@ impl Names {
     }
 }
 
-/// What an entry is (`line`, or the name of an event), and all of it as a JSON object, in which a
-/// line has this type.
+/// The type of an entry (`line`, or the name of an event), and the entry as a JSON object. The
+/// object of a line contains this type.
 pub fn entry_json(
     names: &mut Names,
     entry: &Entry<'_>,
@@ -70,7 +70,7 @@ pub fn entry_json(
         }
         Kind::End => Some("end-of-life"),
         Kind::Gap => {
-            // 0: nobody knows how many.
+            // 0 means that the number is unknown.
             more.insert("bytes".into(), len.into());
             Some("gap")
         }
@@ -102,6 +102,6 @@ pub fn entry_json(
     let said = line.event.or_else(|| line.more.get("event").and_then(Value::as_str));
     let kind = said.unwrap_or("line").to_owned();
     line.of_type = if entry.is_line() { line_type } else { type_of(&kind) };
-    // Of strings and numbers: there is nothing that JSON has no form for.
+    // The object has only strings and numbers, so this can't fail.
     (kind, serde_json::to_string(&line).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! The journal line by line.
+//! Reads the journal line by line.
 
 use std::collections::HashMap;
 use std::io;
@@ -8,19 +8,19 @@ use crate::journal::cursor::{Chunk, Cursor, Position};
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
 
-/// A line that is longer comes in parts of this size.
+/// A longer line is returned in parts of this size.
 const LONGEST: usize = 16 << 20;
 
-/// A line, or a record that is none.
+/// A line, or a record that is not output.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
-    /// Where it is; a cursor that begins there begins with it.
+    /// Its position. A cursor that begins there starts with this entry.
     pub position: Position,
     /// Its record. For a line, offset, length, lines and flags are those of the line.
     pub record: Record,
     /// The bytes of a line with its newline, or of an event.
     pub text: &'a [u8],
-    /// Bytes of its process that retention has deleted before it.
+    /// How many bytes of its stream before it retention has deleted.
     pub lost: u64,
 }
 
@@ -31,36 +31,36 @@ impl Entry<'_> {
     }
 }
 
-/// Reads line by line what a cursor reads chunk by chunk.
+/// Splits the chunks of a cursor into lines.
 #[derive(Debug)]
 pub struct Lines {
     cursor: Cursor,
     text: Vec<u8>,
-    /// The chunk that is being taken apart, and how far that is.
+    /// The current chunk, and how much of it has been processed.
     chunk: Option<(Chunk, usize)>,
-    /// Whether the pattern can look through it.
+    /// Whether the pattern can search the chunk as a whole.
     clear: bool,
-    /// What has begun in earlier records, by stream.
+    /// Lines that began in earlier records, by stream.
     begun: HashMap<u16, Begun>,
-    /// A line put together from several records.
+    /// A line joined from several records.
     joined: Vec<u8>,
     split: Split,
 }
 
-/// How records are taken apart.
+/// How to split records.
 #[derive(Debug, Default)]
 pub enum Split {
-    /// Not at all: an entry may be several lines.
+    /// Not at all: an entry may contain several lines.
     Never,
     /// Into lines.
     #[default]
     Lines,
-    /// Into lines, without records in which no line is like this.
+    /// Into lines, skipping records without any match for this pattern.
     Like(Box<Pattern>),
 }
 
 impl Split {
-    /// As somebody wants it who looks for what is like this, or for all lines.
+    /// The mode for a search with this pattern, or for all lines.
     pub fn by(pattern: Option<&Pattern>) -> Self {
         pattern.map_or(Self::Lines, |pattern| Self::Like(Box::new(pattern.clone())))
     }
@@ -74,14 +74,14 @@ struct Begun {
     bytes: Vec<u8>,
 }
 
-/// Where the bytes of the next entry are.
+/// The place of the next entry's bytes.
 enum Found {
     Chunk(usize, usize),
     Joined,
 }
 
 impl Lines {
-    /// What comes from where the cursor stands on.
+    /// Start at the position of the cursor.
     pub fn new(cursor: Cursor, split: Split) -> Self {
         let search = matches!(split, Split::Like(_));
         let cursor = if search { cursor.in_advance() } else { cursor };
@@ -96,7 +96,7 @@ impl Lines {
         }
     }
 
-    /// Whether the pattern, if there is one, can look through a record that has just been read.
+    /// Whether the pattern, if there is one, can search a newly read record as a whole.
     fn is_clear(&self, record: &Record) -> bool {
         match &self.split {
             Split::Like(pattern) => {
@@ -108,7 +108,7 @@ impl Lines {
         }
     }
 
-    /// The next entry of a record with a number below `upto`, if there is one.
+    /// The next entry from the records with numbers below `upto`.
     pub fn next(&mut self, upto: u64) -> io::Result<Option<Entry<'_>>> {
         loop {
             let (chunk, at) = match self.chunk.take() {
@@ -149,8 +149,8 @@ impl Lines {
         }
     }
 
-    /// The next line of a chunk, from `at` on; none if it goes on in a later record. With where it
-    /// has begun, if that was in an earlier one.
+    /// The next line of a chunk, from `at` on, and where it began if that was in an earlier record.
+    /// `None` if the line continues in a later record.
     #[expect(clippy::type_complexity, reason = "the parts of an entry")]
     fn line(
         &mut self,
@@ -192,7 +192,7 @@ impl Lines {
     }
 }
 
-/// The record of one line of another.
+/// A record for one line of another record.
 fn of(record: Record, offset: u64, text: &[u8], flags: u8) -> Record {
     Record { offset, len: small(text.len()), lines: 1, flags, ..record }
 }

@@ -1,6 +1,6 @@
-//! Searching the journal: lines by process, time, life and pattern.
+//! Searches the journal for lines by process, time, life and pattern.
 //!
-//! It only reads files, so it works during a run, after it, and after a crash.
+//! It only reads files, so it works during a run, after a run, and after a crash.
 
 pub mod access;
 pub mod entry;

@@ -1,4 +1,4 @@
-//! What a line must be like.
+//! The regular expression that lines must match.
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -7,16 +7,16 @@ use crate::model::expression::reason;
 use crate::model::line;
 pub use crate::model::line::without_break;
 
-/// A regular expression for lines, which are compared as they are shown.
+/// A regular expression for lines. It is compared with lines as they are shown.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     line: Regex,
-    /// Finds whether any line of a text matches, where that can be asked of all of it at once.
+    /// The same expression for searching many lines at once; `None` if that can't be done.
     text: Option<Regex>,
     invert: bool,
 }
 
-/// An expression that is none.
+/// An invalid regular expression.
 #[derive(Debug, thiserror::Error)]
 #[error("`{text}` is no regular expression: {why}")]
 pub struct BadPattern {
@@ -25,8 +25,8 @@ pub struct BadPattern {
 }
 
 impl Pattern {
-    /// This expression (the `regex` crate's syntax); with `ignore_case`, whatever the case; with
-    /// `invert`, lines that do not match.
+    /// Compile this expression (syntax of the `regex` crate). `ignore_case` ignores case; `invert`
+    /// selects the lines that do not match.
     pub fn new(text: &str, ignore_case: bool, invert: bool) -> Result<Self, BadPattern> {
         let build = |many_lines: bool| {
             RegexBuilder::new(text)
@@ -36,13 +36,13 @@ impl Pattern {
                 .build()
                 .map_err(|error| BadPattern { text: text.to_owned(), why: reason(&error) })
         };
-        // What stands at the ends of a line is not at the ends of the text.
+        // Anchors at the ends of the text would not match at the ends of a line.
         let at_ends = ["\\A", "\\z", "(?-m", "(?R", "(?m"].iter().any(|word| text.contains(word));
         let whole = if at_ends || invert { None } else { Some(build(true)?) };
         Ok(Self { line: build(false)?, text: whole, invert })
     }
 
-    /// Whether a line is wanted; its line break does not count.
+    /// Whether a line is selected, not considering its line break.
     pub fn takes(&self, line: &[u8], scratch: &mut Vec<u8>) -> bool {
         let line = without_break(line);
         if is_ordinary(line) {
@@ -53,14 +53,14 @@ impl Pattern {
         scratch.split(|&b| b == b'\n').any(|row| self.line.is_match(row)) != self.invert
     }
 
-    /// Whether [`Self::next`] can look through this text: escapes and control characters may stand
-    /// within what is looked for.
+    /// Whether [`Self::next`] can search this text. It can't if there are escape sequences or
+    /// control characters, because they could be in the middle of a match.
     pub fn sees_through(&self, text: &[u8]) -> bool {
         self.text.is_some() && is_ordinary(text)
     }
 
-    /// Where in this text, from the beginning of a line on, a line begins that may be wanted; those
-    /// before it are not.
+    /// The beginning of the next line that may match, in this text from the line beginning `from`
+    /// on. The lines before it do not match.
     pub fn next(&self, text: &[u8], from: usize) -> Option<usize> {
         let found = self.text.as_ref()?.find_at(text, from)?;
         let line = memchr::memrchr(b'\n', &text[from..found.start()]);

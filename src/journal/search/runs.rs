@@ -1,4 +1,4 @@
-//! Where runs and lives begin.
+//! Finds the beginnings of runs and lives.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,16 +10,16 @@ use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
 use crate::model::event::Logged;
 
-/// The records with which the runs in a journal begin, the oldest first: those that say so, and the
-/// first there is if what comes before them is of a run whose beginning is gone. Runs that have
-/// nothing behind record `mark` are none.
+/// The records with which the runs in a journal begin, oldest first. If the beginning of the oldest
+/// run has been deleted, its first remaining record counts. Runs that have nothing after record
+/// `mark` are left out.
 pub fn beginnings(dirs: &Dirs, mark: u64) -> io::Result<Vec<u64>> {
     let first = IndexReader::open(dirs).first()?;
     let mut cursor = Cursor::open(dirs, Position::default(), Filter::only(vec![EVENTS]));
     let (mut found, mut text, mut within) = (vec![], vec![], false);
     while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
         let begins = Logged::from_json(&text).is_some_and(|event| event.begins_run());
-        // A run says several things when it begins.
+        // A run has several such records at its beginning.
         if begins && !within {
             found.push(chunk.position);
         }
@@ -33,9 +33,9 @@ pub fn beginnings(dirs: &Dirs, mark: u64) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
-/// The record with which the newest run begins, or the first there is.
+/// The record with which the newest run begins, or the first existing record.
 pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
-    /// So many of the last events are looked at first.
+    /// The number of events to look at in the first attempt.
     const EVENTS_AT_FIRST: u64 = 256;
     let mut most = EVENTS_AT_FIRST;
     loop {
@@ -52,7 +52,8 @@ pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
             }
             within = begins;
         }
-        // A run says several things when it begins: those before the first of these may be its too.
+        // A run has several such records at its beginning, so earlier ones may belong to the same
+        // run.
         let is_whole = |begin: &u64| *begin > from.record;
         if let Some(begin) = found.filter(is_whole) {
             return Ok(begin);
@@ -64,7 +65,7 @@ pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
     }
 }
 
-/// The record with which the last life of each of these streams began, as far as it is there.
+/// The record with which the last life of each of these streams began, if it still exists.
 pub fn last_starts(
     index: &mut IndexReader,
     streams: &[u16],

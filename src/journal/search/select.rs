@@ -1,4 +1,4 @@
-//! Choosing lines: by time, by life, by what they say, with what stands around them.
+//! Selects lines by time, life and content, with the lines around them.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -10,27 +10,27 @@ use crate::journal::record::{EVENTS, Record};
 use crate::journal::words::entry_words;
 use crate::model::time::Timestamp;
 
-/// Which entries are wanted, of those that are read.
+/// Which of the entries read are wanted.
 #[derive(Debug, Default)]
 pub struct Query {
-    /// Nothing older, nanoseconds since the epoch.
+    /// Nothing older than this.
     pub since: Option<Timestamp>,
-    /// Nothing younger.
+    /// Nothing newer.
     pub until: Option<Timestamp>,
-    /// Of each stream named here, nothing before this record; of others nothing at all.
+    /// For each stream in this map, nothing before this record; for other streams nothing at all.
     pub starts: Option<HashMap<u16, u64>>,
-    /// What lines must be like.
+    /// The pattern that lines must match.
     pub pattern: Option<Pattern>,
-    /// How many lines before each match are wanted as well.
+    /// How many lines before each match to include.
     pub before: usize,
-    /// And how many behind it.
+    /// How many lines after each match to include.
     pub after: usize,
-    /// Whether events count where only the last are wanted, and not lines of output alone.
+    /// When only the last entries are wanted: whether events count too, not only lines of output.
     pub events_count: bool,
 }
 
 impl Query {
-    /// Whether an entry is wanted, whatever it says.
+    /// Whether an entry is in the wanted range, regardless of its content.
     pub fn covers(&self, entry: &Entry<'_>) -> bool {
         let Record { time, stream, .. } = entry.record;
         let timely = self.since.is_none_or(|since| time >= since)
@@ -42,7 +42,8 @@ impl Query {
         timely && of_life
     }
 
-    /// Whether an entry says what is looked for. What is no line counts by its words.
+    /// Whether the content of an entry matches. For an entry that is not a line, its text is
+    /// compared.
     pub fn matches(&self, entry: &Entry<'_>, scratch: &mut Vec<u8>) -> bool {
         let Some(pattern) = &self.pattern else { return true };
         if entry.is_line() {
@@ -55,7 +56,7 @@ impl Query {
     }
 }
 
-/// An entry that was kept.
+/// A copy of an entry.
 #[derive(Debug, Clone)]
 pub struct Kept {
     position: Position,
@@ -65,7 +66,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Keep an entry.
+    /// Copy an entry.
     pub fn of(entry: &Entry<'_>) -> Self {
         let Entry { position, record, text, lost } = *entry;
         Self { position, record, text: text.to_vec(), lost }
@@ -78,36 +79,36 @@ impl Kept {
     }
 }
 
-/// What has been chosen.
+/// Something that was selected.
 #[derive(Debug, Clone, Copy)]
 pub enum Chosen<'a> {
-    /// An entry; whether it is a match or stands around one.
+    /// An entry, and whether it is a match or context.
     Entry(Entry<'a>, bool),
-    /// Something was left out between two groups of lines.
+    /// Entries were left out between two groups of lines.
     Break,
 }
 
-/// Chooses from entries as they come.
+/// Selects entries as they arrive.
 #[derive(Debug)]
 pub struct Selector {
     query: Query,
     held: VecDeque<Kept>,
-    /// How many more lines follow the last match.
+    /// How many more context lines follow the last match.
     follow: usize,
-    /// Something was left out since the last that was chosen.
+    /// Whether anything was left out since the last selected entry.
     skipped: bool,
     any: bool,
     scratch: Vec<u8>,
 }
 
 impl Selector {
-    /// Choose by this query.
+    /// Select by this query.
     pub fn new(query: Query) -> Self {
         let (held, scratch) = (VecDeque::new(), vec![]);
         Self { query, held, follow: 0, skipped: false, any: false, scratch }
     }
 
-    /// Take the next entry; what is chosen by it, and how, goes to `out`.
+    /// Process the next entry. The entries that it causes to be selected go to `out`.
     pub fn feed(
         &mut self,
         entry: &Entry<'_>,

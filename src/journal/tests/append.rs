@@ -89,7 +89,7 @@ fn a_torn_time_costs_a_segment_not_the_times_behind_it() {
     assert!(fallback > Timestamp::EPOCH && fallback < EPOCH, "the file's own time: {fallback}");
 }
 
-/// A directory that nothing can be created in, until `heal` is called.
+/// A directory in which nothing can be created until `heal` is called.
 fn blocked(place: &Place) -> (Dirs, impl Fn()) {
     let file = place.dir.path().join("blocked");
     fs::write(&file, "").unwrap();

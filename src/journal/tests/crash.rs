@@ -12,7 +12,7 @@ use crate::journal::ingest::Ingest;
 use crate::journal::record::Kind;
 use crate::model::time::Timestamp;
 
-/// Cut the newest segment of the index at some byte behind its head.
+/// Truncate the newest segment of the index somewhere after its head.
 fn tear(place: &Place, at: prop::sample::Index) {
     let newest = fs::read_dir(&place.dirs.journal)
         .unwrap()
@@ -46,7 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Two streams, their sinks, and who indexes them; crashes included.
+/// Two streams, their sinks and the indexer, including crashes.
 struct World {
     place: Place,
     sinks: [Appender; 2],
@@ -113,7 +113,7 @@ proptest! {
         let mut world = World::new(limit);
         let mut ingest = world.run(&steps);
         for stream in [1, 2] {
-            // This settles what may still become a marker.
+            // This resolves bytes that may be the beginning of a marker.
             world.write(usize::from(stream) - 1, b"~~end of this stream~~\n");
             ingest.wake(stream, u64::MAX).unwrap();
         }
@@ -132,8 +132,7 @@ proptest! {
     }
 }
 
-/// A sink and who follows it at the same time, with nothing between them but a bell that may
-/// ring once for many appends.
+/// A sink and a concurrent reader, connected only by a bell, which may ring once for many appends.
 #[test]
 fn one_ring_for_many_appends_is_enough() {
     for limit in [100, 2000] {
@@ -148,7 +147,7 @@ fn one_ring_for_many_appends_is_enough() {
                 let (head, tail) = line.split_at(line.len() % 7);
                 sink.append(EPOCH + number, head.as_bytes());
                 sink.append(EPOCH + number, tail.as_bytes());
-                // Full: it is ringing already.
+                // Full: the bell is already ringing.
                 let _ = bell.try_send(());
             }
         });

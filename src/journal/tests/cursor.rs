@@ -8,7 +8,7 @@ use crate::journal::record::{CONTINUES, EVENTS, Kind, TO_BE_CONTINUED};
 use crate::journal::segment::{LOG, file_name};
 use crate::model::time::Timestamp;
 
-/// Two streams and events, a record for each piece of text.
+/// Two streams and events, with one record per piece of text.
 fn written(pieces: &[(bool, Vec<u8>)], limit: u64) -> Place {
     let place = Place::new();
     let mut sinks = [place.sink(1, limit), place.sink(2, limit)];
@@ -29,7 +29,7 @@ fn pieces() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
     prop::collection::vec((any::<bool>(), line), 0..40)
 }
 
-/// All whole lines of some streams in the order of the index.
+/// All complete lines of some streams, in the order of the index.
 fn lines(place: &Place, filter: &Filter) -> Vec<Vec<u8>> {
     let chunks = place.all(filter.clone());
     let texts = chunks.into_iter().filter(|(chunk, _)| chunk.record.kind == Kind::Text);
@@ -156,7 +156,7 @@ fn a_line_longer_than_a_chunk_says_so() {
     let flags: Vec<_> =
         all.iter().map(|(c, t)| (c.record.flags, c.record.lines, t.len())).collect();
     assert_eq!(flags, [(TO_BE_CONTINUED, 0, CHUNK), (CONTINUES, 1, 11)]);
-    // A cursor that begins within it goes on where the other stopped.
+    // A cursor that begins inside the record continues where the other one stopped.
     let mut cursor = place.cursor(Filter::all());
     let mut buffer = vec![];
     cursor.next(u64::MAX, &mut buffer).unwrap();
@@ -184,7 +184,7 @@ fn the_tail_of_a_giant_line_begins_with_it() {
 
 #[test]
 fn the_tail_of_a_record_whose_beginning_is_gone_is_in_what_is_left() {
-    // Two segments, and one record over both.
+    // Two segments, and one record that spans both.
     let place = Place::new();
     let mut sink = place.sink(1, 20);
     sink.append(EPOCH, b"number 1\nnumber 2\nnumber 3\n");
@@ -218,7 +218,8 @@ fn text_that_is_gone_is_counted_to_the_byte() {
     let pieces: Vec<_> =
         (0..10).map(|n| (n % 2 == 1, format!("number {n}\n").into_bytes())).collect();
     let place = written(&pieces, 20);
-    // Each segment of 20 bytes and more holds three lines of 9 bytes: the first goes, all of it.
+    // Segments end after at least 20 bytes, so each holds three lines of 9 bytes. The first one is
+    // deleted.
     std::fs::remove_file(place.dirs.journal.join(file_name("web", 0, LOG))).unwrap();
     let reported: Vec<_> = place
         .all(Filter::only(vec![1, 2]))

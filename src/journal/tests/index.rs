@@ -142,7 +142,7 @@ fn a_reader_crosses_a_hole_and_says_what_was_in_it() {
     let hole = reader.read(5, &mut some, 100).unwrap().unwrap();
     assert_eq!(some, records(15, 20));
     assert_eq!(hole.until, 15);
-    // Of the numbers 5 to 14 four are of stream 2, three of each other.
+    // Of the numbers 5 to 14, four belong to stream 2 and three to each of the others.
     assert_eq!(hole.text, [(0, 30), (1, 30), (2, 40)]);
     assert_eq!(reader.first().unwrap(), 15);
     assert_eq!(reader.before(15, &mut some, 100).unwrap(), None);

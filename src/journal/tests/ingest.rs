@@ -67,7 +67,7 @@ fn a_marker_is_told_also_where_no_index_can_be_written() {
     let place = Place::new();
     let mut sink = place.sink(1, 1 << 20);
     let mut ingest = place.ingest();
-    // As on full disks: the index can begin neither here nor there.
+    // As with full disks: the index can't be created in either directory.
     for dir in [Some(&place.dirs.journal), place.dirs.spill.as_ref()].into_iter().flatten() {
         fs::create_dir_all(dir.join(file_name("@index", 0, ""))).unwrap();
     }
@@ -93,7 +93,7 @@ fn a_marker_announced_late_is_asked_for() {
     ingest.expect(1, expected(1, Kind::Start));
     let progress = wake(&mut ingest, 1);
     assert_eq!((progress.ask, progress.markers.len(), progress.records), (vec![], 1, 2));
-    // One that nobody announces is asked for once, then it is text.
+    // A marker that is never announced is asked for once, then treated as text.
     sink.append(EPOCH, &marker(5, 0));
     sink.append(EPOCH, b"\n");
     assert_eq!(wake(&mut ingest, 1).ask, [1]);
@@ -143,7 +143,7 @@ fn a_marker_that_was_lost_tears_neither_a_line_nor_the_next_marker() {
     let text = |text: &[u8]| (Kind::Text, text.to_vec());
     assert_eq!(reported[..3], [text(b"one\n"), (Kind::End, vec![]), text(b"line\n")]);
     assert_eq!(reported[3], (Kind::Start, vec![]));
-    // The second one comes after all.
+    // The second one arrives after all.
     assert_eq!(reported[4].0, Kind::End);
     assert_eq!(reported.len(), 5, "{reported:?}");
 }
@@ -181,7 +181,7 @@ fn events_stand_among_the_output_and_a_lost_one_is_skipped() {
     place.sink(1, 1 << 20).append(EPOCH - 5, b"out\n");
     wake(&mut ingest, 1);
     drop(ingest);
-    // Written, but its record was not: the supervisor died in between.
+    // The event was written but not its record: the supervisor died in between.
     Appender::open(&place.dirs, "@events", 4096, false).append(EPOCH, b"{\"lost\":1}\n");
     let mut ingest = place.ingest();
     assert_eq!(ingest.event(EPOCH + 1, br#"{"b":2}"#).unwrap(), 2);
@@ -309,7 +309,7 @@ fn a_new_segment_is_told() {
 #[test]
 fn what_an_earlier_run_left_unfinished_stands_before_what_comes() {
     let tails = [&b"a line\nits beginn"[..], b"\x1b", b"\x1b]7717;tmo;0000", b"a\n"];
-    // In one segment, and in a new one every few bytes.
+    // In one segment, and with a new segment every few bytes.
     for (tail, limit) in tails.into_iter().flat_map(|tail| [(tail, 4096), (tail, 5)]) {
         let place = Place::new();
         let mut sink = place.sink(1, limit);

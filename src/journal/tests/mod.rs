@@ -1,4 +1,4 @@
-//! The parts of the journal working together, on real files.
+//! Tests the parts of the journal together, on real files.
 
 mod append;
 mod crash;
@@ -26,18 +26,18 @@ impl Place {
         Cursor::open(&self.dirs, Position::default(), filter)
     }
 
-    /// Everything that the index tells, from the beginning.
+    /// All chunks of the journal, from the beginning.
     fn all(&self, filter: Filter) -> Vec<(Chunk, Vec<u8>)> {
         drain(&mut self.cursor(filter), u64::MAX)
     }
 
-    /// The text of one stream as the index tells it.
+    /// The text of one stream, as found through the index.
     fn text(&self, stream: u16) -> Vec<u8> {
         let chunks = self.all(Filter::only(vec![stream]));
         chunks.into_iter().flat_map(|(_, text)| text).collect()
     }
 
-    /// The bytes of one stream as they lie on disk.
+    /// The bytes of one stream, as they are on disk.
     fn raw(&self, stream: u16) -> Vec<u8> {
         let mut reader = StreamReader::open(&self.dirs, NAMES[usize::from(stream) - 1]);
         let (mut bytes, mut buffer) = (vec![], [0; 777]);

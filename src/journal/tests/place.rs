@@ -1,4 +1,4 @@
-//! A journal to try things on, in the tests and in the benches.
+//! A temporary journal for tests and benchmarks.
 
 use crate::journal::append::Appender;
 use crate::journal::ingest::Ingest;
@@ -7,9 +7,9 @@ use crate::journal::streams::Streams;
 use crate::model::ProcName;
 use crate::model::time::Timestamp;
 
-/// Streams 1 and 2.
+/// The names of streams 1 and 2.
 pub(crate) const NAMES: [&str; 2] = ["web", "db"];
-/// A time that no file system clock comes near, so that a time taken from one is noticed.
+/// A time far from that of any file system clock, so that a time taken from one would be noticed.
 pub(crate) const EPOCH: Timestamp = Timestamp::from_nanos(9_000_000_000 * 1_000_000_000);
 
 /// A journal in a directory of its own.

@@ -14,7 +14,7 @@ fn policy(place: &Place, per_process: u64, total: u64) -> LogPolicy {
     LogPolicy { dir: place.dirs.journal.clone().into(), per_process, total }
 }
 
-/// Everything that has a record may go.
+/// Sweep as if everything had a record.
 fn sweep_all(place: &Place, per_process: u64, total: u64) -> Swept {
     sweep(&place.dirs, &policy(place, per_process, total), |_| None).unwrap()
 }
@@ -73,7 +73,7 @@ fn of_all_the_oldest_goes_first() {
     assert_eq!(sweep_all(&place, 0, 1).segments, 0, "each stream keeps its newest");
 }
 
-/// A journal with small segments of its index too.
+/// Write a journal whose index has small segments too.
 fn indexed(place: &Place, lines: &[bool]) {
     let mut sinks = [place.sink(1, 60), place.sink(2, 60)];
     let mut memory = Ingest::in_memory(&place.dirs, &streams(), false).unwrap();

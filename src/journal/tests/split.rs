@@ -7,7 +7,7 @@ use crate::journal::split::{Fed, Lost, MOST, Splitter, Trust};
 use crate::model::LifeId;
 use crate::protocol::marker::{INTRO, Marker};
 
-/// What a stream consists of, however it was cut.
+/// The contents of a stream, independent of how it was cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Item {
     Line(Vec<u8>),
@@ -20,7 +20,7 @@ fn splitter(trust: Trust) -> Splitter {
     Splitter::new(&Summary { stream: 1, ..Summary::default() }, 0, trust)
 }
 
-/// Feed everything, as it would be with a wake at each cut.
+/// Feed everything, as with a wake-up at each cut.
 fn feed(splitter: &mut Splitter, bytes: &[u8], cuts: &[usize]) -> Vec<Record> {
     let mut out = vec![];
     for end in cuts.iter().copied().chain([bytes.len()]) {
@@ -41,7 +41,7 @@ fn feed(splitter: &mut Splitter, bytes: &[u8], cuts: &[usize]) -> Vec<Record> {
     out
 }
 
-/// The records put together again, and a check that they cover everything once.
+/// Reassemble the records, and check that they cover everything exactly once.
 fn items(records: &[Record], bytes: &[u8], end: u64) -> Vec<Item> {
     let (mut items, mut line, mut at) = (vec![], vec![], 0);
     for record in records {
@@ -79,7 +79,7 @@ fn items(records: &[Record], bytes: &[u8], end: u64) -> Vec<Item> {
     items
 }
 
-/// Pieces that make trouble: markers announced or not, cut or damaged, in any text.
+/// Difficult pieces: markers announced or not, cut off or damaged, within any text.
 fn piece() -> impl Strategy<Value = Option<Vec<u8>>> {
     let some = |bytes: &[u8]| Just(Some(bytes.to_vec()));
     prop_oneof![
@@ -99,7 +99,7 @@ fn piece() -> impl Strategy<Value = Option<Vec<u8>>> {
     ]
 }
 
-/// A stream: where a piece is `None`, the next announced marker comes, with its skipped bytes.
+/// A stream. `None` stands for the next announced marker, with its skipped bytes.
 fn stream(pieces: &[Option<Vec<u8>>]) -> (Vec<u8>, u64) {
     let (mut bytes, mut seq) = (vec![], 0);
     for piece in pieces {
@@ -229,7 +229,7 @@ fn a_marker_given_up_ends_the_line_and_takes_no_bytes() {
         ]
     );
     assert_eq!(splitter.partial(), None);
-    // They come after all: neither text nor told again.
+    // They arrive after all: they are neither text nor recorded twice.
     let mut bytes = b"a\nb".to_vec();
     bytes.extend(marker(1, 0));
     bytes.extend(b"more\n");

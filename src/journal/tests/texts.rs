@@ -9,7 +9,7 @@ use crate::journal::segment::LOG;
 use crate::journal::stream::Read;
 use crate::journal::texts::Texts;
 
-/// Two streams of records of all sizes, in many segments.
+/// Two streams with records of all sizes, in many segments.
 fn place() -> Place {
     let place = Place::new();
     let mut sinks = [place.sink(1, 1 << 20), place.sink(2, 3 << 20)];
@@ -29,7 +29,7 @@ fn place() -> Place {
     place
 }
 
-/// All that a cursor tells.
+/// All chunks of a cursor.
 fn read(mut cursor: Cursor) -> Vec<(u64, u64, u16, u64, Vec<u8>)> {
     let (mut chunks, mut buffer) = (vec![], vec![]);
     while let Some(chunk) = cursor.next(u64::MAX, &mut buffer).unwrap() {
@@ -69,7 +69,7 @@ fn it_counts_the_same_losses() {
         .filter(|path| path.to_str().unwrap().ends_with(LOG))
         .collect();
     files.sort();
-    // In the midst of what is read ahead, too.
+    // Also in the middle of what is being read ahead.
     for gone in files.iter().skip(1).step_by(3) {
         std::fs::remove_file(gone).unwrap();
     }
@@ -97,7 +97,7 @@ fn whoever_stops_reading_leaves_no_thread() {
         let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
         all.filter_map(|task| name(task).ok()).filter(|name| name.trim() == "read-ahead").count()
     };
-    // Enough is left for it to be held up.
+    // Enough is left for the thread to block on its full queue.
     let mut read = 0;
     while read < 6 << 20 {
         assert!(cursor.next(u64::MAX, &mut buffer).unwrap().is_some());

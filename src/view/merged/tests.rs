@@ -1,4 +1,4 @@
-//! The bytes that come out, and that neither cuts nor prompts change what is shown.
+//! Tests the exact output, and that cuts and prompts do not change what is shown.
 
 mod golden;
 mod prompts;
@@ -13,7 +13,7 @@ use crate::view::paint::{Mode, Style};
 const COLOR: Mode = Mode::Terminal { color: true };
 const GREY: Mode = Mode::Terminal { color: false };
 
-/// A renderer, what came out of it, and the ends of its streams.
+/// A renderer, its output, and the end offsets of its streams.
 struct Bench {
     renderer: Renderer,
     out: Vec<u8>,
@@ -91,7 +91,7 @@ impl Bench {
         self
     }
 
-    /// What the unfinished line of the stream is by now; its record comes later.
+    /// The present state of the unfinished line of the stream. Its record comes later.
     fn partial(&mut self, stream: u16, text: &[u8]) -> &mut Self {
         let end = self.ends[usize::from(stream)] + text.len() as u64;
         let line = Unfinished { stream, text, end, time: Timestamp::from_nanos(1_000_000_000) };
@@ -104,13 +104,13 @@ impl Bench {
         self
     }
 
-    /// What is drawn again below other output.
+    /// Output of redrawing the unfinished line below other output.
     fn restored(&mut self) -> String {
         self.renderer.restore(&mut self.out);
         self.taken()
     }
 
-    /// What came out since the last call.
+    /// The output since the last call.
     fn taken(&mut self) -> String {
         std::mem::take(&mut self.out).escape_ascii().to_string()
     }

@@ -1,4 +1,4 @@
-//! What compilers do not accept.
+//! Errors of compilers.
 
 use super::others::row;
 use super::{Row, check};

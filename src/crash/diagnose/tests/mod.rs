@@ -1,4 +1,4 @@
-//! What programs really print when they end, and what that comes to.
+//! Real output of programs at their end, and the diagnosis for it.
 
 mod compilers;
 mod order;
@@ -16,7 +16,7 @@ use crate::journal::Position;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
-/// A process `web` in `/srv/app` that was told port 3000 and printed this.
+/// A process `web` in `/srv/app` that was assigned port 3000 and printed this.
 fn printed(exit: Exit, output: &str) -> Evidence {
     let line = |(at, text): (usize, &str)| Line {
         time: Timestamp::from_nanos(1_767_322_985_000_000_000 + at as u64),
@@ -38,15 +38,15 @@ fn printed(exit: Exit, output: &str) -> Evidence {
     }
 }
 
-/// What explains best that it ended with code 1 behind this.
+/// The best explanation for an exit with code 1 after this output.
 #[track_caller]
 fn first(exit: Exit, output: &str) -> Cause {
     let diagnosis = diagnose(&printed(exit, output));
     diagnosis.first().unwrap_or_else(|| panic!("nothing explains\n{output}")).clone()
 }
 
-/// A row: what it is, the exit, the output, the kind, a part of the sentence, a part of the
-/// evidence, the place, and what to type next.
+/// A test case: its name, the exit, the output, the kind, a part of the sentence, a part of the
+/// evidence, the place, and the command to type next.
 struct Row {
     what: &'static str,
     exit: Exit,

@@ -5,7 +5,7 @@ use crate::model::Exit;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What is named, in order.
+/// The texts of the causes, in order.
 fn named(evidence: &Evidence) -> Vec<String> {
     diagnose(evidence).causes.into_iter().map(|cause| cause.text).collect()
 }
@@ -114,7 +114,7 @@ fn a_dump_is_named_only_where_it_is_kept() {
         diagnose(&evidence).causes[0].next.clone().unwrap()
     };
     assert_eq!(next(Exit::Signal(11), true), "coredumpctl info 4711");
-    // The number of the shell is not that of the command below it.
+    // The shell's pid is not that of the command below it.
     assert_eq!(next(Exit::Code(139), true), "coredumpctl info");
     assert_eq!(next(Exit::Signal(11), false), "tmo logs web -n 100");
 }

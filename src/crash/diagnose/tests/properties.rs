@@ -4,7 +4,7 @@ use super::printed;
 use crate::crash::diagnose;
 use crate::model::Exit;
 
-/// Pieces that mean something to one part or another.
+/// Pieces of output that are significant to some part of the diagnosis.
 const PIECES: [&str; 24] = [
     "Traceback (most recent call last):",
     "  File \"a.py\", line 3, in f",

@@ -99,7 +99,7 @@ fn the_kernel_knows_best_whom_it_killed() {
         let cause = diagnose(&evidence).causes.remove(0);
         assert_eq!((cause.kind, cause.certainty), (Kind::OutOfMemory, Certainty::Certain));
     }
-    // Somebody else was killed.
+    // Another process was killed.
     let mut evidence = printed(Exit::Code(1), "Error: no");
     evidence.facts.oom_kills = 1;
     assert_ne!(diagnose(&evidence).causes[0].kind, Kind::OutOfMemory);
@@ -211,7 +211,7 @@ fn what_tmo_has_ended_was_not_killed_by_somebody() {
             assert_eq!(causes.len(), 1, "{causes:#?}");
         }
     }
-    // What it brings on itself while it is stopped is worth telling.
+    // A signal that it caused itself while it was being stopped is worth reporting.
     let mut evidence = printed(Exit::Signal(11), "listening");
     evidence.facts.trigger = Some(Trigger::Asked);
     assert_eq!(diagnose(&evidence).causes.len(), 2);

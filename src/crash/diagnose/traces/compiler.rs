@@ -1,4 +1,4 @@
-//! What compilers do not accept: of TypeScript, C, Java, Go, Rust, and of esbuild, vite and webpack.
+//! Errors of compilers: TypeScript, C, Java, Go, Rust, and of esbuild, vite and webpack.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 use crate::model::time::Timestamp;
 
-/// File, line, and what is wrong there.
+/// File, line and message in one line.
 static IN_A_LINE: [Expr; 3] = [
     Expr::new(r"^(\S+?)\((\d+),\d+\): error [A-Z]+\d+: (.+)$"),
     Expr::new(concat!(
@@ -16,24 +16,24 @@ static IN_A_LINE: [Expr; 3] = [
     )),
     Expr::new(r"^(?:vet: )?(\S+\.go):(\d+):\d+: (.+)$"),
 ];
-/// What is wrong; file and line are in one of the next lines.
+/// The message; file and line are in one of the next lines.
 static BEFORE: [Expr; 3] = [
     Expr::new(r"^error(?:\[E\d+\])?: (.+)$"),
     Expr::new(r"^✘ \[ERROR\] (.+)$"),
     Expr::new(r"\[vite\] (?:\(\w+\) )?(?:Internal server error|Pre-transform error): (.+)$"),
 ];
 static WHERE: Expr = Expr::new(r"^\s+(?:--> |File: )?(\S+?):(\d+):\d+:?$");
-/// File and line; what is wrong there is in the next line.
+/// File and line; the message is in the next line.
 static AFTER: Expr = Expr::new(r"^ERROR in (\S+) (\d+):[\d:-]+$");
 
-/// How far behind the words the place may stand.
+/// How many lines after the message the place may be.
 const NEAR: usize = 3;
-/// Errors that are so near to each other belong together: the first of them counts.
+/// Errors that are at most this far apart belong together: the first of them counts.
 const TOGETHER: usize = 40;
-/// The same in time.
+/// The same as a time.
 const SAME_BUILD: Duration = Duration::from_secs(2);
 
-/// The first of the last errors.
+/// The first error of the last group.
 pub(super) fn first(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let mut all = (0..lines.len()).rev().filter_map(|at| error(evidence, lines, at));
     let last = all.next()?;
@@ -50,7 +50,7 @@ pub(super) fn first(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     Some(Trace { end, ..first })
 }
 
-/// The error that this line tells of.
+/// The error in this line, if there is one.
 fn error(evidence: &Evidence, lines: &[&str], at: usize) -> Option<Trace> {
     let line = lines[at].trim_end();
     let (path, number, what, end) =

@@ -1,4 +1,4 @@
-//! `panic: text`, `goroutine 1 [running]:`, and where: `\t/app/main.go:12 +0x1d`.
+//! `panic: text`, `goroutine 1 [running]:`, and the place: `\t/app/main.go:12 +0x1d`.
 
 use super::{Trace, last_of};
 use crate::crash::evidence::Evidence;
@@ -10,16 +10,16 @@ static ROUTINE: Expr = Expr::new(r"^goroutine \d+ (?:gp=\S+ m=\S+ (?:mp=\S+ )?)?
 
 const STRANGE: [&str; 5] = ["/go/src/", "/pkg/mod/", "/go/pkg/", "/libexec/src/", "/vendor/"];
 
-/// The last panic: what was panicked about first, and the first frame of its goroutine.
+/// The last panic: the first panic value in it, and the first frame of its goroutine.
 pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let at = last_of(lines, &HEAD)?;
     let rest = &lines[at + 1..];
-    // Without goroutines it is somebody else's panic.
+    // Without goroutines it is not a panic of Go.
     let routine = rest.iter().take(12).position(|line| ROUTINE.finds(line))?;
     let frames = rest.iter().enumerate().skip(routine + 1);
     let frames = frames.filter_map(|(at, line)| Some((at, FRAME.groups(line)?)));
     let (mut place, mut end) = (None, at + 1 + routine);
-    // What recovers comes before the frame in which it panicked.
+    // The frames of deferred functions that recover come before the frame that panicked.
     let own = rest.iter().skip(routine + 1).take_while(|line| !line.trim().is_empty());
     let panicked = own.enumerate().filter(|(_, line)| line.starts_with("panic(")).last();
     let from = panicked.map_or(0, |(offset, _)| routine + 1 + offset + 2);

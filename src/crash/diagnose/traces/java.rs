@@ -1,4 +1,5 @@
-//! `Exception in thread "main" …`, `Caused by: …`, and where: `\tat com.app.Main.run(Main.java:5)`.
+//! `Exception in thread "main" …`, `Caused by: …`, and the place:
+//! `\tat com.app.Main.run(Main.java:5)`.
 
 use super::super::quoted;
 use super::Trace;
@@ -15,7 +16,7 @@ static HIDDEN: Expr = Expr::new(
     r"^\s+(?:at [\w.@/$<>]+\((?:Native Method|Unknown Source)\)|\.\.\. \d+ (?:more|common))",
 );
 
-/// Packages that are hardly the project's.
+/// Packages that are probably not part of the project.
 const STRANGE: [&str; 24] = [
     "java.",
     "javax.",
@@ -43,14 +44,14 @@ const STRANGE: [&str; 24] = [
     "io.quarkus.",
 ];
 
-/// The last exception with frames; of its causes, the innermost.
+/// The last exception with frames; if it has causes, the innermost.
 pub(super) fn last(_evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let frame = |line: &str| FRAME.finds(line) || HIDDEN.finds(line);
     let end = lines.iter().rposition(|line| frame(line))?;
     if !lines[..=end].iter().any(|line| FRAME.finds(line)) {
         return None;
     }
-    // Back over frames and causes to what it began with.
+    // Go back over frames and causes to the beginning.
     let mut inner = None;
     let mut first = end;
     for at in (0..=end).rev() {
@@ -69,15 +70,15 @@ pub(super) fn last(_evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     Some(Trace { begin: first, at, text, place, next: search.flatten(), end })
 }
 
-/// A place of the project; and what opens it, where the file lies in a directory that the frame does
-/// not tell.
+/// A place in the project, and the command that opens it if the frame does not contain the
+/// directory of the file.
 fn own(lines: &[&str]) -> Option<(String, Option<String>)> {
     lines.iter().find_map(|line| {
         let [method, file, number] = FRAME.groups(line)?;
         if STRANGE.iter().any(|package| method.starts_with(package)) {
             return None;
         }
-        // `com.shop.Dao.read`: what comes before class and method is a package.
+        // `com.shop.Dao.read`: the part before class and method is a package.
         let packaged = method.matches('.').count() > 1;
         let search = format!("${{EDITOR:-vi}} +{number} $(find . -name {})", quoted(file));
         Some((format!("{file}:{number}"), packaged.then_some(search)))

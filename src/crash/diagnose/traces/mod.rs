@@ -1,5 +1,4 @@
-//! Exceptions and panics: the innermost cause, and the first place of the project that it went
-//! through.
+//! Exceptions and panics: the innermost cause, and the first place in the project on its stack.
 
 mod compiler;
 mod dotnet;
@@ -18,18 +17,18 @@ use crate::crash::cause::Kind;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
-/// What a trace comes to.
+/// The result of parsing a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Trace {
     /// The first line that belongs to it.
     begin: usize,
     /// The line of the innermost cause.
     at: usize,
-    /// What it says.
+    /// The message of the cause.
     text: String,
     /// The first place in the project: `app/main.py:12`.
     place: Option<String>,
-    /// What to type, where that is not to open the place.
+    /// The command to type, if that is not to open the place.
     next: Option<String>,
     /// The last line that belongs to it.
     end: usize,
@@ -57,14 +56,14 @@ pub(super) fn find(found: &mut Findings<'_>) {
             put(found, Kind::Exception, 68, trace);
         }
     }
-    // An error of a compiler is more than the exception by which it is told.
+    // A compiler error says more than the exception that reports it.
     if let Some(trace) = compiler::first(found.evidence, &lines) {
         put(found, Kind::LoggedError, 71, trace);
     }
 }
 
 fn put(found: &mut Findings<'_>, kind: Kind, score: i32, trace: Trace) {
-    // It is as old as its last line.
+    // The age of a trace is that of its last line.
     let lines = found.lines().len();
     let own = i32::try_from(trace.end.saturating_sub(trace.at) / 3).unwrap_or(0).min(30);
     let last = trace.end + 1 >= lines;
@@ -80,24 +79,24 @@ fn put(found: &mut Findings<'_>, kind: Kind, score: i32, trace: Trace) {
     cause.next = trace.next.or_else(|| trace.place.as_deref().map(open));
     cause.place = trace.place;
     if let Some(clue) = &mut cause.evidence {
-        // The bars of a group of exceptions say nothing.
+        // The bars of an exception group carry no information.
         clue.text = clue.text.trim_start_matches(['|', ' ']).to_owned();
     }
     found.trails.push(trace.begin..=trace.end);
 }
 
-/// The place of a trace that stands in a text, as loggers have it.
+/// The place of a trace that is part of a text, as loggers print it.
 pub(super) fn place_in(evidence: &Evidence, text: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     READERS.iter().find_map(|read| read(evidence, &lines)?.place)
 }
 
-/// The last line in which this is found: its number.
+/// The number of the last line in which this expression matches.
 fn last_of(lines: &[&str], expr: &Expr) -> Option<usize> {
     lines.iter().rposition(|line| expr.finds(line))
 }
 
-/// The first of these places, each a path and a line, that is in the project.
+/// The first of these places (path and line) that is in the project.
 fn first_own<'l>(
     evidence: &Evidence,
     places: impl IntoIterator<Item = [&'l str; 2]>,

@@ -1,4 +1,5 @@
-//! What C and C++ say before they abort: assertions, exceptions, the C library, the sanitizers.
+//! Messages of C and C++ programs before they abort: assertions, exceptions, the C library,
+//! sanitizers.
 
 use super::{Trace, first_own, last_of};
 use crate::crash::evidence::Evidence;
@@ -24,7 +25,7 @@ static FRAME: Expr = Expr::new(r"^\s+#\d+ 0x[0-9a-f]+ in .+ (\S+?):(\d+)(?::\d+)
 const STRANGE: [&str; 6] =
     ["/usr/", "/build/", "/libsanitizer/", "/compiler-rt/", "/sysdeps/", "../csu/"];
 
-/// The last of it.
+/// The last such message.
 pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let all =
         [assertion(evidence, lines), thrown(lines), library(lines), sanitizer(evidence, lines)];
@@ -63,7 +64,7 @@ fn sanitizer(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let text = SANITIZER.group(lines[at])?.to_owned();
     let frames = lines[at..].iter().filter_map(|line| FRAME.groups(line));
     let place = first_own(evidence, frames, &STRANGE);
-    // A map of the memory and a legend follow, which may be long.
+    // A memory map and a legend follow, which may be long.
     let over = |line: &&str| line.starts_with("==") && line.ends_with("ABORTING");
     let end = lines[at..].iter().rposition(over).map_or(at, |offset| at + offset);
     Some(Trace { begin: at, at, text, place, next: None, end })

@@ -1,4 +1,4 @@
-//! `text at app.pl line 3.`, and where from: `\tmain::load(1) called at app.pl line 9`.
+//! `text at app.pl line 3.`, and the callers: `\tmain::load(1) called at app.pl line 9`.
 
 use super::{Trace, first_own};
 use crate::crash::evidence::Evidence;
@@ -8,14 +8,14 @@ static HEAD: Expr = Expr::new(
     r"^(\S.*?) at (\S+\.(?:pl|pm|t|psgi|cgi)|\S*/\S+|-e) line (\d+)(?:, <\S+> (?:line|chunk) \d+)?\.?$",
 );
 static FRAME: Expr = Expr::new(r"^\s+.+ called at (\S+) line (\d+)$");
-/// What follows an error that was found before anything ran.
+/// The line after an error that was found at compile time.
 static ABORTED: Expr = Expr::new(
     r"^(?:BEGIN failed--compilation aborted|Compilation failed in require|Execution of \S+ aborted due to compilation errors|\S+ had compilation errors)",
 );
 
 const STRANGE: [&str; 3] = ["/usr/share/perl", "/usr/lib/", "/perl5/"];
 
-/// The last thing that was died of; of what does not compile, the first.
+/// The last fatal error; for compile errors, the first.
 pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let head = |line: &str| HEAD.finds(line) && !ABORTED.finds(line) && !FRAME.finds(line);
     let last = lines.iter().rposition(|line| head(line))?;

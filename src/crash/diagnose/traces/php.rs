@@ -12,7 +12,7 @@ static BELOW: Expr = Expr::new(r"^(?:PHP )?(?:Stack trace:|\s*#\d+ |\s+thrown in
 
 const STRANGE: [&str; 1] = ["/vendor/"];
 
-/// The last error that nobody caught.
+/// The last uncaught error.
 pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let at = last_of(lines, &HEAD)?;
     let end = at + lines[at + 1..].iter().take_while(|line| BELOW.finds(line)).count();

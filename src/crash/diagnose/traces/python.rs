@@ -12,24 +12,25 @@ static FRAME: Expr = Expr::new(r#"^\s*(?:\| )?File "(.+)", line (\d+)"#);
 /// `ValueError: text`, `app.errors.Broken`, `requests.exceptions.ConnectionError: …`.
 static ERROR: Expr = Expr::new(r"^(?:[A-Za-z_][\w]*\.)*[A-Za-z_]\w*(?::\s.*|:?)$");
 
-/// What does not even compile has no traceback where it is the program itself.
+/// If the main program itself does not compile, there is no traceback.
 static SYNTAX: Expr = Expr::new(r"^(?:SyntaxError|IndentationError|TabError): ");
-/// How far before that its place stands.
+/// How many lines before that error its place may be.
 const NEAR: usize = 6;
 
 const GROUP: &str = "Exception Group Traceback (most recent call last):";
-/// The bars before the lines of a group, and what stands between its exceptions.
+/// The bars before the lines of an exception group, and the separators between its exceptions.
 static BARS: Expr = Expr::new(r"^(?:\s*\|)+ ?(.*)$");
 static NEXT: Expr = Expr::new(r"^\s+\+(?:-\+)?-{4,}(?: (\d+|\.{3}) -+)?$");
 static MEMBERS: Expr = Expr::new(r"\((\d+) sub-exceptions?\)");
 
 const STRANGE: [&str; 3] = ["site-packages", "dist-packages", "/lib/python"];
 
-/// The last traceback; of those that led to each other by `raise … from`, the first; of a group, its
-/// first exception.
+/// The last traceback. In a chain by `raise … from`, the first one; in a group, its first
+/// exception.
 pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let all = [grouped(evidence, lines), traced(evidence, lines), syntax(evidence, lines)];
-    // Of those that end alike, the first: in a group each has a traceback of its own.
+    // Of those that end at the same line, prefer the first: in a group each exception has its own
+    // traceback.
     all.into_iter().flatten().rev().max_by_key(|trace| trace.end)
 }
 
@@ -43,7 +44,7 @@ fn syntax(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     Some(Trace { begin, at, text, place, next: None, end: at })
 }
 
-/// The first exception of the last group that is no group itself.
+/// The first exception of the last group that is not itself a group.
 fn grouped(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let root = |line: &&str| line.strip_prefix("  + ").is_some_and(|rest| rest.trim_end() == GROUP);
     let begin = lines.iter().rposition(root)?;
@@ -83,7 +84,7 @@ fn traced(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     Some(Trace { end: outer.end, place: inner.place.or(outer.place), ..inner })
 }
 
-/// The head of the traceback that was the direct cause of this one.
+/// The head of the traceback that is the direct cause of this one.
 fn caused_by(lines: &[&str], head: usize) -> Option<usize> {
     let link = lines[..head].iter().rposition(|line| !line.trim().is_empty())?;
     let linked = lines[link].trim() == CAUSED;
@@ -91,7 +92,7 @@ fn caused_by(lines: &[&str], head: usize) -> Option<usize> {
 }
 
 fn block(evidence: &Evidence, lines: &[&str], head: usize) -> Option<Trace> {
-    // A logger may have put something before it, which is then before all of its lines.
+    // A logger may have printed a prefix before it, and then before all its lines.
     let mark = lines[head].trim_end();
     let prefix = mark.strip_suffix(HEAD).unwrap_or("").len();
     let mut place = None;

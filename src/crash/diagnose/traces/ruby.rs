@@ -1,18 +1,18 @@
-//! ``app.rb:3:in `run': text (NoMethodError)``, and where from: `\tfrom app.rb:9:in …`.
+//! ``app.rb:3:in `run': text (NoMethodError)``, and the callers: `\tfrom app.rb:9:in …`.
 
 use super::{Trace, first_own};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
 static HEAD: Expr = Expr::new(r"^(\S+?):(\d+):in [`'].+?': (.+ \([A-Z][\w:]*\))$");
-/// Where nothing calls: `app.rb:3: syntax error …`, with `(SyntaxError)` behind it or not.
+/// An error without callers: `app.rb:3: syntax error …`, with or without `(SyntaxError)` after it.
 static BARE: Expr =
     Expr::new(r"^(\S+\.rb):(\d+): (.+ \((?:SyntaxError|[A-Z]\w*Error)\)|syntax error.*)$");
 static FRAME: Expr = Expr::new(r"^\s+(?:\d+: )?from (\S+?):(\d+):in ");
 
 const STRANGE: [&str; 5] = ["/gems/", "/lib/ruby/", "<internal:", "/rubygems/", "/bundler/"];
 
-/// The last exception: of those that led to each other, the innermost comes last.
+/// The last exception. In a chain of causes, the innermost comes last.
 pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let at = lines.iter().rposition(|line| HEAD.finds(line) || BARE.finds(line))?;
     let frames = lines[at + 1..].iter().take_while(|line| FRAME.finds(line)).count();

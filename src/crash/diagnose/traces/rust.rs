@@ -12,7 +12,7 @@ static FRAME: Expr = Expr::new(r"^\s+at (\S+\.rs):(\d+)(?::\d+)?$");
 static ERROR: Expr = Expr::new(r"^Error: (.+)$");
 static LINK: Expr = Expr::new(r"^\s+(?:\d+: )?(\S.*)$");
 
-/// What `unwrap` says of a thread that was joined, or of a lock that one held when it panicked.
+/// The `unwrap` error for joining a panicked thread, or for a lock that was held during a panic.
 static JOINED: Expr = Expr::new(r"`Err` value: (?:Any \{ \.\. \}|PoisonError \{)");
 
 const STRANGE: [&str; 4] = ["/rustc/", "/.cargo/", "/rustlib/", "/registry/src/"];
@@ -23,7 +23,7 @@ pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     both.into_iter().flatten().max_by_key(|trace| trace.end)
 }
 
-/// The last panic; of one that only passes on that a thread has panicked, that one's.
+/// The last panic. If that only passes on the panic of another thread, the panic of that thread.
 fn panicked(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let last = panic(evidence, lines)?;
     if !JOINED.finds(&last.text) {
@@ -51,13 +51,14 @@ fn panic(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     Some(Trace { begin: head, at, text, place, next: None, end })
 }
 
-/// As anyhow and eyre print it: the last of what is below `Caused by:` is what it comes from.
+/// The format of anyhow and eyre: the last entry below `Caused by:` is the root cause.
 fn returned(lines: &[&str]) -> Option<Trace> {
     let head = last_of(lines, &ERROR)?;
     let text = ERROR.group(lines[head])?.to_owned();
     let below = lines[head + 1..].iter().take(3).position(|line| line.trim() == "Caused by:");
     let Some(below) = below.map(|below| head + 1 + below) else {
-        // Alone it is no more than any other line with an error, unless it says so as Rust does.
+        // On its own it is no more than any other line with an error, unless it has Rust's debug
+        // format.
         let debug = text.contains(" { ") || text.contains('(');
         let alone = Trace { begin: head, at: head, text, place: None, next: None, end: head };
         return debug.then_some(alone);

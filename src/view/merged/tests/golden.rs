@@ -1,4 +1,4 @@
-//! Bytes, exactly.
+//! Exact output bytes.
 
 use pretty_assertions::assert_eq;
 
@@ -103,13 +103,13 @@ fn empty_lines_wait_for_text_and_go_where_the_screen_is_cleared() {
         let rows = "\r\n".repeat(30);
         bench.text(1, format!("{rows}\x1b[1;1H\x1b[0J\r\n  VITE\r\n").as_bytes());
         assert_eq!(bench.taken(), r"web    | \nweb    |   VITE\n");
-        // A menu below a prompt is given up again.
+        // The rows of a menu below a prompt are dropped when the cursor moves up again.
         let menu = format!("ipdb> a{rows}\x1b[30A\x1b[8Cb\r\n");
         assert_eq!(
             bench.text(1, menu.as_bytes()).taken(),
             r"web    | ipdb> a\nweb    |         b\n"
         );
-        // At the end of a life they are shown.
+        // They are shown at the end of a life.
         bench.text(1, b"\r\n\x1b[0m\r\n").bare(record(Kind::Exit, 1));
         assert_eq!(bench.taken(), r"web    | \nweb    | \nweb    | Exited with code 0\n");
         assert_eq!(bench.text(1, b"\r\n").finish().taken(), r"web    | \n");
@@ -162,7 +162,7 @@ fn a_terminal_gets_colours_and_nothing_else() {
     let mut bench = Bench::new(COLOR);
     bench.text(1, b"\x1b]8;;http://a\x07b\x1b]8;;\x07\x05\x07\x1a\x9b\x1b[11mc\x1b[?25l\r\n");
     assert_eq!(bench.taken(), format!(r"{WEB}b\xef\xbf\xbdc\n"));
-    // The prefix can't be written over.
+    // The prefix can't be overwritten.
     let backspaces = format!("x{}\x1b[40Dsystem | y\r\n", "\x08".repeat(40));
     assert_eq!(bench.text(1, backspaces.as_bytes()).taken(), format!(r"{WEB}system | y\n"));
 }
@@ -206,7 +206,7 @@ fn gaps_are_told() {
     let lost = Record { offset: 6, len: 4, ..record(Kind::Text, 1) };
     let chunk = Chunk { record: &lost, text: b"end\n", lost: 6, first: true, last: true };
     bench.renderer.render(chunk, &mut bench.out);
-    // Where no text follows the loss, something else tells of it.
+    // If no text follows the loss, another record reports it.
     for kind in [Kind::Gap, Kind::Exit] {
         let bare = Record { value: Exit::Code(3).pack(), ..record(kind, 1) };
         let chunk = Chunk { record: &bare, text: b"", lost: 7, first: true, last: true };
@@ -303,7 +303,7 @@ fn a_line_without_end_is_written_piece_by_piece_and_loses_nothing() {
     assert_eq!(bench.renderer.holding, 0);
 }
 
-/// A pipe whose other processes have so many unfinished lines that one more MiB is held.
+/// A pipe whose other processes have so many unfinished lines that only one more MiB fits.
 fn almost_full() -> Bench {
     let mut bench = Bench::new(Mode::Plain);
     bench.renderer.holding = 31 << 20;

@@ -47,7 +47,7 @@ fn of_two_prompts_the_later_one_is_at_the_bottom() {
     assert_eq!(bench.text(3, b"x\r\n").taken().matches("name").count(), 0);
     assert_eq!(bench.restored(), format!("{WORKER}port? "));
     assert_eq!(bench.text(1, b"name? bob\r\n").taken(), format!(r"\r\x1b[K{WEB}bob\n"));
-    // One that has made room is not forgotten.
+    // A line that has made room for others is not forgotten.
     bench.text(3, b"y\r\n").partial(1, b"again? ").taken();
     bench.text(3, b"z\r\n").taken();
     assert_eq!(bench.partial(2, b"port? 80").taken(), format!(r"{WEB}again? \n{WORKER}80"));
@@ -105,7 +105,7 @@ fn a_spinner_is_redrawn_without_escapes_where_there_are_none() {
 fn a_spinner_keeps_to_one_row() {
     let mut bench = Bench::styled(Style { columns: 20, ..Style::new(COLOR) });
     let [long, second, third] = ["x", "y", "z"].map(|letter| letter.repeat(30));
-    // A line that goes over several rows is not drawn over.
+    // A line that extends over several rows is not overwritten.
     assert_eq!(bench.partial(1, long.as_bytes()).taken(), format!("{WEB}{long}"));
     let second = format!("{long}\r{second}");
     assert_eq!(bench.partial(1, second.as_bytes()).taken(), format!(r"\n{WEB}{}", "y".repeat(10)));

@@ -1,4 +1,4 @@
-//! Whatever the cuts and the order, every line is shown once.
+//! Whatever the cuts and the order are, every line is shown exactly once.
 
 use std::num::NonZero;
 
@@ -10,7 +10,7 @@ use super::*;
 const MODES: [Mode; 4] = [COLOR, GREY, Mode::Exact, Mode::Plain];
 const NAMES: [(u16, &str); 3] = [(1, "web"), (2, "worker"), (3, "db")];
 
-/// Bytes that are likely to meet a corner: returns, escapes in parts, characters in parts.
+/// Bytes that are likely to hit edge cases: returns, partial escape sequences, partial characters.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let bits: Vec<&[u8]> = vec![
         b"a",
@@ -52,12 +52,12 @@ fn cut(text: &[u8], cuts: &[Index]) -> Vec<Vec<u8>> {
     at.windows(2).map(|pair| text[pair[0]..pair[1]].to_vec()).collect()
 }
 
-/// What happens to a process's current line, beside others.
+/// What happens to the current line of a process, among others.
 #[derive(Debug, Clone)]
 enum Step {
-    /// It is shown, up to this share of it.
+    /// It is shown, up to this fraction.
     Show(u16, Index),
-    /// Its record comes.
+    /// Its record arrives.
     Complete(u16),
 }
 
@@ -69,12 +69,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..60)
 }
 
-/// Line number `n` of a stream, without blanks at its ends, as they don't show on a screen.
+/// Line number `n` of a stream. No blanks at its ends, because a screen does not show them.
 fn line(stream: u16, n: usize) -> String {
     format!("<{stream}.{n}:{}>", "\u{e9}x-".repeat(n % 5))
 }
 
-/// The output of the steps, each stream's last line completed, and the number of lines of each.
+/// The output of the steps with each stream's last line completed, and the number of lines of each
+/// stream.
 fn run(mode: Mode, steps: &[Step], bytes: impl Fn(u16, usize) -> Vec<u8>) -> (Vec<u8>, [usize; 4]) {
     let mut bench = Bench::styled(Style { columns: 200, ..Style::new(mode) });
     let (mut counts, mut shown) = ([0; 4], [0; 4]);
@@ -98,7 +99,7 @@ fn run(mode: Mode, steps: &[Step], bytes: impl Fn(u16, usize) -> Vec<u8>) -> (Ve
     (bench.finish().out.clone(), counts)
 }
 
-/// The rows of a terminal after these bytes.
+/// The rows of a terminal after it has received these bytes.
 pub(super) fn rows(out: &[u8]) -> Vec<String> {
     let cells = |n| NonZero::new(n).unwrap();
     let mut parser = vt100::Parser::new(cells(400), cells(200), 0);
@@ -113,7 +114,7 @@ pub(super) fn rows(out: &[u8]) -> Vec<String> {
     rows.map(|row| row.trim_end().to_owned()).filter(|row| !row.is_empty()).collect()
 }
 
-/// All that the rows of one process say, joined.
+/// The text of all rows of one process, joined.
 fn joined(rows: &[String], name: &str) -> String {
     let prefix = format!("{name:6} | ");
     rows.iter().filter_map(|row| row.strip_prefix(prefix.as_str())).collect()
