@@ -26,7 +26,7 @@ pub const BEFORE: Duration = Duration::from_secs(5);
 /// How long after an end output belongs to it.
 pub const BEHIND: Duration = Duration::from_secs(1);
 
-/// How much of that output is kept at most, before and after the end: its bytes, plus [`LINE`] per
+/// How much of that output is kept at most, before and after the end: its bytes, plus `LINE` per
 /// line.
 const MOST: (usize, usize) = (3 << 20, 1 << 20);
 /// The overhead of a line besides its bytes.
@@ -331,7 +331,7 @@ impl<'a> Log<'a> {
 
 /// The record after all output of the life that ended with record `end`. Remaining processes of
 /// that life may print more: this counts until the life's end is recorded, the next life begins, or
-/// [`BEHIND`] has passed.
+/// `BEHIND` has passed.
 fn last_of_life(index: &mut IndexReader, stream: u16, end: u64) -> io::Result<u64> {
     let (mut behind, mut time) = (end, None);
     let over = index.find(end, |number, record| {

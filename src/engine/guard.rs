@@ -145,7 +145,7 @@ fn failed(error: impl std::fmt::Display) -> News {
     News::Failed { message: error.to_string(), code: 1 }
 }
 
-/// The result of [`take_up`].
+/// The result of `take_up`.
 struct TakenUp {
     listening: Listening,
     /// The TCP listener, and a note for the user about it.

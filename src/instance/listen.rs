@@ -334,7 +334,7 @@ fn settle(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
 
 /// A short temporary name in the directory of this path. It is always the same, so the next process
 /// finds and removes what a killed one has left. That is safe without a random name: a process that
-/// binds holds the run lock, and one that creates a link holds the [`Door`](lock::Door).
+/// binds holds the run lock, and one that creates a link holds the `Door`.
 fn neighbour(path: &Path, kind: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().as_bytes();
     let sum = name

@@ -164,7 +164,7 @@ impl Door {
         entered.ok_or_else(|| io::ErrorKind::TimedOut.into())
     }
 
-    /// Like [`Door::enter`], but give up this long after `waits` was called and return `None`.
+    /// Like `Door::enter`, but give up this long after `waits` was called and return `None`.
     pub fn enter_within(
         runtime: &Path,
         patience: Option<Duration>,
@@ -203,7 +203,7 @@ pub fn lock_alone(file: File, waits: impl FnOnce()) -> io::Result<File> {
     lock_within(file, None, waits)?.ok_or_else(|| io::ErrorKind::TimedOut.into())
 }
 
-/// Like [`lock_alone`], but give up this long after `waits` was called and return `None`.
+/// Like `lock_alone`, but give up this long after `waits` was called and return `None`.
 fn lock_within(
     file: File,
     patience: Option<Duration>,

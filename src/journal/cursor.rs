@@ -223,7 +223,7 @@ impl Cursor {
         Self::over(IndexReader::open(dirs), position, filter)
     }
 
-    /// Like [`Cursor::open`], with an index reader that the caller already has.
+    /// Like `Cursor::open`, with an index reader that the caller already has.
     pub fn over(index: IndexReader, position: Position, filter: Filter) -> Self {
         let texts = Texts::new(index.dirs());
         Self {

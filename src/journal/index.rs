@@ -164,7 +164,7 @@ impl IndexWriter {
         Self::with_segments_of(dirs, SEGMENT_RECORDS)
     }
 
-    /// Like [`IndexWriter::open`], with segments of this many records.
+    /// Like `IndexWriter::open`, with segments of this many records.
     pub fn with_segments_of(dirs: &Dirs, records: u64) -> io::Result<Self> {
         let Recovered { standing, segment, torn, unsound, all } = recover(dirs)?;
         for segment in unsound {

@@ -90,7 +90,7 @@ pub struct Renderer {
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) prefix: Prefix,
-    /// In [`Mode::Exact`]: the bytes of the unfinished line.
+    /// In `Mode::Exact`: the bytes of the unfinished line.
     pub(super) held: Vec<u8>,
     /// In the other modes: the unfinished line.
     pub(super) row: Row,

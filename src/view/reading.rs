@@ -85,7 +85,7 @@ impl Last {
 
 impl Reading {
     /// Read from the cursor's position, select by the query, and show in this form. With `last`,
-    /// show only that many of the last selected lines, when [`Self::finish`] or [`Self::show_last`]
+    /// show only that many of the last selected lines, when [`Self::finish`] or `Self::show_last`
     /// is called.
     pub fn new(cursor: Cursor, query: Query, form: Form, last: Option<usize>) -> Self {
         let plain = query.before + query.after == 0;

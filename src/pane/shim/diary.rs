@@ -65,7 +65,7 @@ impl Diary {
         self.note_with(0, event)
     }
 
-    /// Like [`Self::note`], with a key for the marker.
+    /// Like `Self::note`, with a key for the marker.
     pub(super) fn note_with(&mut self, key: u32, event: LifeEvent) -> Option<u64> {
         let at = clock::now();
         if matches!(event, LifeEvent::Up { .. }) {

@@ -58,7 +58,7 @@ impl LifeWriter {
         self.append_with(0, at, event)
     }
 
-    /// Like [`Self::append`], with a key for the marker.
+    /// Like `Self::append`, with a key for the marker.
     pub fn append_with(
         &mut self,
         key: u32,
