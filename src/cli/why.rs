@@ -1,4 +1,4 @@
-//! `tmo why`: what has ended a process, or keeps it from coming up.
+//! `tmo why`: explains why a process has ended, or does not come up.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -37,15 +37,15 @@ use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
 use crate::sys::clock;
 use crate::view::paint::Stamp;
 
-/// How many of the last lines are shown: with the rest, one screen.
+/// Number of last lines shown: with the rest, they fit on one screen.
 const LAST: usize = 10;
-/// How many causes.
+/// Maximum number of causes.
 const MOST: usize = 3;
-/// How many others are named with which something is wrong.
+/// Maximum number of other failing processes that are named.
 const MOST_OTHERS: usize = 5;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What there is to say.
+/// The content of the answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -53,22 +53,22 @@ struct Answer {
     process: ProcName,
     /// Whether something is wrong now, or was when the last run ended.
     wrong: bool,
-    /// As it is now; null where nothing runs.
+    /// The current state; null if nothing runs.
     state: Option<ProcessState>,
     causes: Vec<Cause>,
     exit_code: Option<u8>,
     signal: Option<String>,
     timestamp: Option<String>,
     last_logs: Vec<String>,
-    /// Other processes with which something is wrong.
+    /// Other failing processes.
     others: Vec<ProcName>,
-    /// The file with all the rest, if there is one.
+    /// The file with the full report, if there is one.
     report: Option<PathBuf>,
     #[serde(skip)]
     head: String,
 }
 
-/// Say it.
+/// Print the answer.
 pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let state = super::block_on(state_of(&mut instance))?;
@@ -112,7 +112,7 @@ async fn state_of(instance: &mut Instance) -> Result<Option<State>, CliError> {
     }
 }
 
-/// All that is asked.
+/// The input of the analysis.
 struct Case<'a> {
     instance: &'a Instance,
     source: &'a Source,
@@ -158,7 +158,7 @@ impl<'a> Case<'a> {
         let log = Log::with_index(&source.dirs, first, index).map_err(unreadable)?;
         let begun = index().and_then(|mut index| index.find(first, |_, record| Some(record.time)));
         let begun = begun.map_err(unreadable)?.unwrap_or_default();
-        // Reports have milliseconds.
+        // Timestamps of reports have milliseconds.
         let is_earlier = |report: &CrashReport| {
             report.timestamp.parse().is_ok_and(|time: Timestamp| time + MILLISECOND < begun)
         };
@@ -177,11 +177,11 @@ impl<'a> Case<'a> {
         Ok(Self { instance, source, log, first, reports, earlier, plan, state, color })
     }
 
-    /// While something runs: who of these has a crash, does not come up, or has failed below a watcher;
-    /// of a single one also what is past.
+    /// For a running run: which of these has crashed, does not come up, or has failed under a watcher; for
+    /// a single process also past failures.
     fn of_run(&self, state: &State, name: Option<&str>) -> Result<Option<Answer>, CliError> {
         let mut asked = asked(&state.processes, name)?;
-        // Of these, what happened last.
+        // The most recent change first.
         asked.sort_by_key(|process| std::cmp::Reverse(process.since));
         let ended = |process: &&&ProcessState| process.state.has_failed_or_exited();
         let mut wrong: Vec<&ProcessState> = vec![];
@@ -231,8 +231,7 @@ impl<'a> Case<'a> {
         Ok(found.map(|found| self.answer(found, Some(process))))
     }
 
-    /// The processes that run, and whose output is looked through: of many only those that are known
-    /// to have failed.
+    /// The running processes whose output is searched: if there are many, only those known to have failed.
     fn that_may_have_errors<'p>(
         &self,
         asked: &[&'p ProcessState],
@@ -247,7 +246,7 @@ impl<'a> Case<'a> {
         Ok(running)
     }
 
-    /// When nothing runs: who ended everything, or what was wrong at the end.
+    /// If nothing runs: which process ended everything, or what was wrong at the end.
     fn afterwards(&self, name: Option<&str>) -> Result<Option<Answer>, CliError> {
         let Ended { run, culprit, troubles } = self.ended()?;
         let run = run.unwrap_or_default();
@@ -257,7 +256,7 @@ impl<'a> Case<'a> {
                 return Ok(found.map(|found| self.answer(found, None)));
             }
             for (report, path) in &self.reports {
-                // What had crashed and ran again was well at the end.
+                // A process that had crashed and ran again was fine at the end.
                 let last = self.log.last_ended(&report.process_name).map_err(unreadable)?;
                 if last.is_none_or(|(lived, _)| lived.life == report.tmo.life) {
                     return Ok(Some(self.answer((report.clone(), path.clone()), None)));
@@ -283,7 +282,7 @@ impl<'a> Case<'a> {
         Ok(found.map(|found| self.answer(found, None)))
     }
 
-    /// The process that this word means, of several the one that ended last.
+    /// The process that this word means; of several, the one that ended last.
     fn last_to_end(&self, name: &str, log: &Log<'_>) -> Result<Option<ProcName>, CliError> {
         let named = || self.source.streams.iter().map(|stream| &stream.name);
         let mut last = None;
@@ -297,7 +296,7 @@ impl<'a> Case<'a> {
         Ok(last.map(|(_, process)| process))
     }
 
-    /// The end of a process that did not take part in the last run.
+    /// The end of a process that was not part of the last run.
     fn in_an_earlier_run(&self, name: &str) -> Result<Option<Answer>, CliError> {
         let index = || index_in(self.source, false);
         let log = Log::with_index(&self.source.dirs, 0, index).map_err(unreadable)?;
@@ -311,8 +310,8 @@ impl<'a> Case<'a> {
         Ok(Some(Answer { head, wrong: false, ..answer }))
     }
 
-    /// The life before the present one, if it failed: there may be no report yet, or there is none
-    /// because it fails again and again.
+    /// The previous life, if it failed: its report may not be written yet, or is omitted because it fails
+    /// again and again.
     fn just_failed(&self, process: &ProcessState, run: &str) -> Result<Option<Report>, CliError> {
         let last = self.log.last_ended(&process.name).map_err(unreadable)?;
         let Some((lived, place)) = last.filter(|_| process.lives > 1) else { return Ok(None) };
@@ -324,7 +323,7 @@ impl<'a> Case<'a> {
         self.last_end(&process.name, run, None)
     }
 
-    /// The last error of a process that runs, unless it is over.
+    /// The last error of a running process, unless it has recovered.
     fn last_error(&self, process: &ProcessState, run: &str) -> Result<Option<Answer>, CliError> {
         let Some(place) = self.log.present(&process.name).map_err(unreadable)? else {
             return Ok(None);
@@ -335,7 +334,7 @@ impl<'a> Case<'a> {
             pid: process.pid,
             started: process.since,
             ended: now,
-            // What it would end with if the error were the end of it.
+            // The exit code that it would have if the error ended it.
             exit: Exit::Code(1),
             restarts: process.lives.saturating_sub(1),
         };
@@ -353,7 +352,7 @@ impl<'a> Case<'a> {
         Ok(Some(Answer { wrong: waits, timestamp: time, last_logs, head, ..answer }))
     }
 
-    /// The report of the last end of a process in this run, from its file or made of the journal.
+    /// The report of a process's last end in this run, from its file or generated from the journal.
     fn last_end(
         &self,
         name: &ProcName,
@@ -369,7 +368,7 @@ impl<'a> Case<'a> {
             return Ok(Some(found.clone()));
         }
         let Some((lived, place)) = last else { return Ok(None) };
-        // What ended by itself was not stopped, whatever followed.
+        // A process that ended by itself was not stopped, whatever followed.
         let stopped = self.log.was_stopped(name, &lived, &place).map_err(unreadable)?;
         let failed = self.log.failed_of(name, &lived, &place).map_err(unreadable)?;
         let trigger = failed.or(trigger.filter(|_| stopped));
