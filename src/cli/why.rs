@@ -118,7 +118,7 @@ struct Case<'a> {
     source: &'a Source,
     /// The journal of the present run, or of the last one.
     log: Log<'a>,
-    /// The record with which that run begins.
+    /// The first record of that run.
     first: u64,
     /// Its crash reports, and those of earlier runs.
     reports: Vec<Report>,
@@ -131,7 +131,7 @@ struct Case<'a> {
 /// How the last run ended.
 #[derive(Debug, Default)]
 struct Ended {
-    /// Its name; nothing where its end was not recorded.
+    /// Its id; `None` if its end was not recorded.
     run: Option<String>,
     culprit: Option<Culprit>,
     troubles: Troubles,
@@ -376,7 +376,7 @@ impl<'a> Case<'a> {
         Ok(Some((examine_in(&input, Some((&self.log, &place))), None)))
     }
 
-    /// What is known of an end that has no report.
+    /// The input of a report for an end that has none.
     fn input(
         &self,
         name: &ProcName,
@@ -409,7 +409,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The end of the last run, as far as it came to one.
+    /// How the last run ended, as far as that was recorded.
     fn ended(&self) -> Result<Ended, CliError> {
         let events = index_in(self.source, false).and_then(|index| last_events(index, self.first));
         let mut ended = Ended::default();
@@ -445,12 +445,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Something that has not ended, and why it is as it is.
+    /// The answer about a process that has not ended, with the cause of its state.
     fn waits(&self, process: &ProcessState, cause: Cause) -> Answer {
         Answer { state: Some(process.clone()), ..self.told_of(&process.name, cause) }
     }
 
-    /// Something that did not come up in a run that is over.
+    /// The answer about a process that did not come up in a run that is over.
     fn gave_up(&self, trouble: &Trouble) -> Answer {
         let head = trouble.head(self.color);
         Answer { head, ..self.told_of(&trouble.name, trouble.cause()) }
@@ -480,7 +480,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// What there is to say where nothing is wrong, which is no failure of this command.
+    /// The text if nothing is wrong, which is not a failure of this command.
     fn all_is_well(&self, name: Option<&str>, flags: &str) -> Result<String, CliError> {
         if let Some(state) = &self.state {
             return self.well(state, name, flags);
@@ -514,7 +514,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The time of day of a time of the log, here.
+/// The local time of day of a timestamp in the log.
 fn time_of_day(time: &str) -> String {
     time.parse::<Timestamp>().map_or_else(
         |_| time.to_owned(),
@@ -522,16 +522,16 @@ fn time_of_day(time: &str) -> String {
     )
 }
 
-/// The answer where there is nothing to explain.
+/// The answer if nothing is wrong.
 #[derive(Serialize)]
 struct Well<'a> {
     api: u32,
     well: &'a str,
 }
 
-/// A command that opens a place, as this editor takes the line.
+/// A command that opens a file, with the line number in the syntax of this editor.
 fn with_editor(next: String, editor: Option<&str>) -> String {
-    /// Those that want `file:line`, with the flag that says so.
+    /// Editors that take `file:line`, with the flag that enables it.
     const OTHERS: [(&str, &str); 10] = [
         ("code", "--goto "),
         ("code-insiders", "--goto "),
@@ -548,7 +548,7 @@ fn with_editor(next: String, editor: Option<&str>) -> String {
         let (line, path) = next.strip_prefix("${EDITOR:-vi} +")?.split_once(' ')?;
         let program = editor?.split_whitespace().next()?.rsplit('/').next()?;
         let (_, flag) = OTHERS.iter().find(|(name, _)| *name == program)?;
-        // Quotes end with the path.
+        // The line number goes inside the closing quote.
         let path = match path.strip_suffix('\'') {
             Some(path) => format!("{path}:{line}'"),
             None => format!("{path}:{line}"),
@@ -558,10 +558,10 @@ fn with_editor(next: String, editor: Option<&str>) -> String {
     place().unwrap_or(next)
 }
 
-/// A command to be typed next, with the flags that name the run where it is about this one.
+/// The next command to type, with the flags that select this run if it needs them.
 fn about_this_run(next: String, flags: &str) -> String {
     let about_a_run = ["tmo logs ", "tmo why ", "tmo start ", "tmo stop "];
-    // What holds a port may belong to another run, which is named then.
+    // The process that holds a port may belong to another run, which the command names already.
     let names_another = next.starts_with("tmo stop ") && next.contains(" -s ");
     if names_another || !about_a_run.iter().any(|words| next.starts_with(words)) {
         return next;
@@ -569,7 +569,7 @@ fn about_this_run(next: String, flags: &str) -> String {
     next + flags
 }
 
-/// All of it on one screen.
+/// The complete answer, for one screen.
 fn screen(answer: &Answer, color: bool, flags: &str) -> String {
     let mut text = answer.head.clone();
     if let Some(state) = &answer.state {

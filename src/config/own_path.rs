@@ -53,14 +53,14 @@ impl OwnPath {
         all.filter(|path| self.allows(path)).find(runs)
     }
 
-    /// The entries that are left out.
+    /// The excluded entries.
     pub fn skipped(&self) -> &[PathBuf] {
         &self.skipped
     }
 
-    /// What is left, as a `PATH`.
+    /// The remaining entries, as a `PATH`.
     pub fn joined(&self) -> std::ffi::OsString {
-        // What came out of a `PATH` can be put into one.
+        // Entries that came from a `PATH` can be joined into one.
         std::env::join_paths(&self.entries).unwrap_or_default()
     }
 }

@@ -54,9 +54,9 @@ pub(super) struct Start {
     trial: bool,
     /// Where it was typed, if it uses another directory.
     typed_in: Option<Typed>,
-    /// The whole command line, which a reload goes by.
+    /// The complete command line, for a later reload.
     arguments: Vec<OsText>,
-    /// The plan of the run that goes on while all is read again.
+    /// The plan of the running run, during a reload.
     earlier: Option<Plan>,
 }
 
