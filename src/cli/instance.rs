@@ -101,7 +101,7 @@ enum Found {
     Nobody,
     /// A supervisor that answers by now.
     Ready,
-    /// A run that is just starting, for which we have no news pipe.
+    /// A run that is just starting; its progress is not reported to us.
     Beginning,
 }
 

@@ -155,7 +155,7 @@ fn color(plan: &Plan, at: usize, usual: u8) -> u8 {
     plan.colors.get(at % plan.colors.len().max(1)).copied().unwrap_or(usual)
 }
 
-/// Determine what has changed, and count the resulting restarts.
+/// Determine what has changed, and advance the counters of starts and restarts.
 fn compare(
     (old, process): (&Plan, &ProcessPlan),
     (plan, now): (&Plan, &mut ProcessPlan),

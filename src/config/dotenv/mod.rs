@@ -1,8 +1,8 @@
 //! Env files: `KEY=value` lines with quotes, comments and expansion, as overmind reads them.
 //!
-//! - `KEY=value`, `KEY: value`, each perhaps after `export`, blanks around both parts. A key is
-//!   made of ASCII letters, digits, `_` and `.`.
-//! - Unquoted: to the end of the line or to a `#` behind a blank; trimmed; `\$` is a dollar.
+//! - `KEY=value` or `KEY: value`, optionally after `export`, with blanks around both parts. A key
+//!   consists of ASCII letters, digits, `_` and `.`.
+//! - Unquoted: to the end of the line or to a `#` after a blank; trimmed; `\$` is a dollar.
 //! - `'…'`: literal, perhaps over several lines; `\'` does not end it (and keeps its backslash).
 //! - `"…"`: perhaps over several lines; `\n` and `\r` are line ends, any other escaped
 //!   character is itself.
