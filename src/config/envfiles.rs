@@ -6,7 +6,7 @@
 //! 4. the comma list in `TMO_ENV` or `OVERMIND_ENV`
 //!
 //! Each overrides the environment and the files before it; `.` is the directory that the command
-//! was typed in. A missing file is no news; a broken one is skipped whole, with a warning.
+//! was typed in. A missing file is ignored; a broken one is skipped entirely, with a warning.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
