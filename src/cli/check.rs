@@ -1,4 +1,4 @@
-//! `tmo check`: what a start would say, without one.
+//! `tmo check`: reports the problems that a start would report, without starting.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::instance::lock;
 use crate::model::count;
 use crate::model::plan::Plan;
 
-/// What is told to a program.
+/// The JSON document.
 #[derive(Serialize)]
 struct Document<'a> {
     ok: bool,
@@ -26,7 +26,7 @@ struct Document<'a> {
     processes: Vec<&'a str>,
 }
 
-/// One of them, with its place where it has one.
+/// An error, with its place if it has one.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Error<'a> {
@@ -43,7 +43,7 @@ impl<'a> Error<'a> {
     }
 }
 
-/// Look at everything that a start would look at, and run no program; 1 if anything is odd.
+/// Check everything that a start would check, without running a program; returns 1 on any problem.
 pub(super) fn check(args: PreviewArgs) -> Result<u8, CliError> {
     let mut warnings = vec![];
     let looked = look(args.start, &mut warnings);
@@ -70,19 +70,19 @@ fn names(plan: &Plan) -> Vec<&str> {
     plan.processes.iter().map(|process| process.name.as_str()).collect()
 }
 
-/// The Procfile, and what is run of it.
+/// The Procfile, and the processes to run.
 pub(super) fn summary(plan: &Plan) -> String {
     let names = names(plan);
     let count = count::processes(names.len(), "");
     format!("{}: {count}: {}", plan.procfile.as_path().display(), names.join(", "))
 }
 
-/// What would be run.
+/// The plan of a start.
 fn look(args: StartArgs, warnings: &mut Vec<String>) -> Result<Plan, CliError> {
     let start = Start::gather(args)?;
     warnings.extend(start.context.warnings.iter().map(ToString::to_string));
     let plan = start.resolve_with(&|name| find_program(&start.context, name), warnings, false)?;
-    // What runs here already holds its ports itself.
+    // A run here holds its own ports.
     if !lock::is_held(start.runtime.dir()).unwrap_or(false) {
         warnings.extend(taken_ports(&plan));
         if let Some(what) = listen::in_the_way(&start.project.socket.path) {

@@ -1,4 +1,4 @@
-//! `tmo cleanup`: what a run has left of which every part was killed.
+//! `tmo cleanup`: removes the leftovers of a run whose tmo processes were all killed.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use crate::model::count;
 use crate::sys;
 use crate::sys::dial::{self, Answer};
 
-/// End and remove it, and say what that was. What lives and can be gone on with is left alone, and so is
-/// a run of another session, which has a runtime directory of its own.
+/// Kill and remove the leftovers, and report them. A run that is alive and can be taken over is left alone,
+/// and so is a run of another session, which has its own runtime directory.
 pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     let instance = Instance::find(args)?;
     instance.refuse_leftovers_of_other_project()?;

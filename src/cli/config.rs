@@ -1,4 +1,4 @@
-//! `tmo config`: what is in force for each process, and who says so.
+//! `tmo config`: shows the settings in effect for each process, and their sources.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -29,10 +29,10 @@ struct Process<'a> {
     settings: Vec<Explained>,
 }
 
-/// Print it; of processes that are named, or of all.
+/// Print the settings of the named processes, or of all.
 pub(super) fn config(args: PreviewArgs) -> Result<u8, CliError> {
     let mut start = Start::gather(args.start)?;
-    // Here they say what is to be told, not what is to begin.
+    // Here the names select what to show, not what to start.
     let names = std::mem::take(&mut start.typed.names);
     let plan = start.preview(&|name| find_program(&start.context, name))?;
     CliError::refuse_unknown(&names, plan.processes.iter().map(|process| &process.name))?;
@@ -55,9 +55,9 @@ pub(super) fn config(args: PreviewArgs) -> Result<u8, CliError> {
     super::print(&table(&document.processes))
 }
 
-/// Three columns for each process: the key, its value, who says so.
+/// Three columns for each process: key, value, source.
 fn table(processes: &[Process<'_>]) -> String {
-    /// A long command does not push all the others away.
+    /// So that a long command does not shift all other values.
     const WIDEST: usize = 40;
     let row = |row: &Explained| {
         [format!("  {}", row.key), shown(&value(&row.value)).into_owned(), row.from.clone()]
@@ -69,7 +69,7 @@ fn table(processes: &[Process<'_>]) -> String {
     processes.iter().map(block).collect()
 }
 
-/// A value as it might stand in a `tmo.toml`.
+/// A value in the syntax of `tmo.toml`.
 fn value(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
@@ -81,7 +81,7 @@ fn value(value: &Value) -> String {
     }
 }
 
-/// The same within another value: `[{ log = "up", timeout = "5s" }]`.
+/// The same for a nested value: `[{ log = "up", timeout = "5s" }]`.
 fn toml(value: &Value) -> String {
     match value {
         Value::Object(words) => {

@@ -1,4 +1,4 @@
-//! `tmo crashes`: the reports of crashes.
+//! `tmo crashes`: lists and shows crash reports.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -21,7 +21,7 @@ use crate::model::untrusted::{shown, shown_line};
 use crate::model::{LifeId, ProcName};
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Stamp, Style, name_width};
 
-/// List or show them.
+/// List or show reports.
 pub(super) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
     let ask = args.what().map_err(CliError::Usage)?;
     if let CrashAsk::Show(Some(file)) = &ask
@@ -55,12 +55,12 @@ pub(super) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
     }
 }
 
-/// The newest of these that can be read.
+/// The newest readable report.
 pub(super) fn newest(found: &[Found]) -> Option<(CrashReport, PathBuf)> {
     found.iter().rev().find_map(|found| Some((store::read(&found.path).ok()?, found.path.clone())))
 }
 
-/// What names a file and no process.
+/// Whether a word names a file rather than a process.
 fn is_file(word: &str) -> bool {
     let named = Path::new(word).extension().is_some_and(|ending| ending == "json");
     named || word.contains('/')
@@ -86,7 +86,7 @@ fn read(path: &Path) -> Result<CrashReport, CliError> {
     })
 }
 
-/// What the list says of a report: to read all that everybody printed would take its time.
+/// The part of a report that the list shows: reading all the recorded output would take long.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Brief {
@@ -104,7 +104,7 @@ struct BriefDetails {
     cause: Diagnosis,
 }
 
-/// The same as JSON.
+/// The same for JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -159,7 +159,7 @@ fn list(found: &[Found], json: bool) -> Result<u8, CliError> {
     super::print(&text)
 }
 
-/// A time of a report in this zone: `2026-01-02 04:04:05`.
+/// A report's timestamp in this zone: `2026-01-02 04:04:05`.
 fn local(time: &str, zone: &TimeZone) -> String {
     time.parse::<Timestamp>().map_or_else(
         |_| time.to_owned(),
@@ -193,7 +193,7 @@ fn show(
     super::print_painted(&String::from_utf8_lossy(&text))
 }
 
-/// What ran, and where.
+/// The command, and its directory.
 fn command(report: &CrashReport) -> String {
     let args =
         report.args.iter().flatten().fold(report.command.clone(), |line, arg| line + " " + arg);
@@ -201,7 +201,7 @@ fn command(report: &CrashReport) -> String {
     format!("`{}` in {}{port}", shown(&args), shown(&report.tmo.cwd))
 }
 
-/// Who ended, how, when, after how long.
+/// Which process ended, how, when, and after how long.
 pub(super) fn headline(report: &CrashReport, color: bool) -> String {
     let tmo = &report.tmo;
     let when = local(&report.timestamp, &TimeZone::system());
@@ -216,11 +216,11 @@ pub(super) fn headline(report: &CrashReport, color: bool) -> String {
     format!("{name} ended at {when} ({}) after {ran}{again}\n", shown(&end))
 }
 
-/// The causes, the surest first, with what shows them and what to type next.
+/// The causes, the most certain first, with evidence and the next command to type.
 pub(super) fn causes(causes: &[Cause], color: bool) -> String {
     let mut text = String::new();
     for cause in causes {
-        // How it ended is no guess.
+        // The exit status is a fact, not a guess.
         let known = cause.kind == crate::crash::Kind::ExitCode;
         let certainty = match cause.certainty {
             crate::crash::Certainty::Certain => "",
@@ -243,12 +243,12 @@ pub(super) fn causes(causes: &[Cause], color: bool) -> String {
     text
 }
 
-/// A text that stands out.
+/// Emphasized text.
 pub(super) fn strong(text: &str, color: bool) -> String {
     if color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// What everybody printed, as the log has it.
+/// The recorded output of all processes, in the form of the log.
 fn slice(report: &CrashReport, style: &Style, source: Option<&Source>, out: &mut Vec<u8>) {
     let entries = &report.tmo.slice;
     let names = entries.iter().map(|entry| entry.process.as_deref().unwrap_or(SYSTEM));

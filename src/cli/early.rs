@@ -1,4 +1,4 @@
-//! Signals that come while a run is being started, before there is a view that could pass them on.
+//! Signals that arrive while a run is being started, before a view can handle them.
 
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,19 +11,19 @@ use signal_hook::flag::{register, register_usize};
 
 use crate::config::inherit::is_ignored;
 
-/// Holds SIGINT, SIGTERM and SIGHUP back, so that none leaves half a run behind.
+/// Defers SIGINT, SIGTERM and SIGHUP, so that none leaves a half-started run behind.
 #[derive(Debug)]
 pub(super) struct Early {
-    /// The number of the last signal that asked for an end; 0 for none.
+    /// The number of the last signal that requested an end; 0 for none.
     asked: Arc<AtomicUsize>,
     hung_up: Arc<AtomicBool>,
-    /// Readable once it was asked to end.
+    /// Readable once an end was requested.
     woken: PipeReader,
     actions: Vec<SigId>,
 }
 
 impl Early {
-    /// Hold them back from now on. Those that the caller ignored stay ignored.
+    /// Begin to defer them. Signals that the caller ignored stay ignored.
     pub(super) fn begin() -> io::Result<Self> {
         let (woken, waker) = io::pipe()?;
         let (asked, hung_up) = (Arc::default(), Arc::default());
@@ -45,17 +45,17 @@ impl Early {
         Ok(early)
     }
 
-    /// Whether it was asked to end.
+    /// Whether an end was requested.
     pub(super) fn asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether the last thing that asked it to end was Ctrl-C.
+    /// Whether the last such request was Ctrl-C.
     pub(super) fn interrupted(&self) -> bool {
         self.asked.load(Ordering::Relaxed) == Signal::SIGINT as usize
     }
 
-    /// Whether the terminal is gone: what was being started goes on without it.
+    /// Whether the terminal is gone: the start continues without it.
     pub(super) fn hung_up(&self) -> bool {
         self.hung_up.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! `tmo echo`: the log as it comes.
+//! `tmo echo`: follows the log.
 
 use std::io::ErrorKind;
 
@@ -31,7 +31,7 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     let is_all = args.names.is_empty() && args.lines.is_none();
     let overmind = match (server, instance.address()) {
         (Server::Overmind(address), _) => Some(OvermindClient::new(&address)),
-        // It speaks overmind's lines as well, and they carry the log.
+        // tmo also serves overmind's protocol over TCP, which carries the log.
         (Server::Tmo, address @ Address::Tcp(_)) if is_all => {
             Some(OvermindClient::of_tmo(&address))
         }
@@ -83,7 +83,7 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
     };
     tokio::select! {
         copied = copy => match copied {
-            // Whoever reads has enough.
+            // The reader has closed the pipe.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
             copied => copied.map_err(CliError::io("the log"))?,
         },
@@ -92,7 +92,7 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
             let mut rest = vec![];
             renderer.settle(&mut rest);
             let mut out = stdout();
-            // A terminal that takes nothing must not keep the command from ending.
+            // A blocked terminal must not keep the command from ending.
             let _ = tokio::time::timeout(FAREWELL, write(&mut out, &rest)).await;
         }
         gone = reader_gone() => gone.map_err(CliError::io("a thread"))?,
@@ -100,7 +100,7 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// Show the log as it comes, until the run ends, a signal comes or nobody reads any more.
+/// Follow the log until the run ends, a signal arrives or the reader is gone.
 pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
     let mut outlet = Outlet::open(job)?;
     super::block_on(async {
@@ -128,7 +128,7 @@ pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
             match event {
                 Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
                 Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
-                // The supervisor was killed, and another one is started; or it was the last.
+                // The supervisor was killed; a new one is started, or it was the last.
                 None => match instance.news().await {
                     Ok(fresh) => news = fresh,
                     Err(_) => break,

@@ -1,4 +1,4 @@
-//! What can go wrong in a command, and the exit code that says so.
+//! Errors of commands, and their exit codes.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::model::request::Unknown;
 use crate::model::{ProcName, Untrusted, nearest};
 use crate::plan::PlanError;
 
-/// What the program ends with, and what that means; the man page has the same table.
+/// The exit codes and their meanings; the man page has the same table.
 pub(super) const EXIT_CODES: [(&str, &str); 10] = [
     ("0", "It is done."),
     ("1", "It has failed, in whole or in part; for check and doctor: something is odd."),
@@ -36,43 +36,43 @@ pub(super) const EXIT_CODES: [(&str, &str); 10] = [
 /// A command that failed: one line for the user, and one of the codes above.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Procfile, env files, `tmo.toml`.
+    /// An error in Procfile, env files or `tmo.toml`.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// `failure_declarations.json` was not changed.
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// A variable.
+    /// An invalid variable.
     #[error(transparent)]
     Value(#[from] BadValue),
-    /// A control address.
+    /// An invalid control address.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// What is to be started.
+    /// An invalid plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// A directory of ours.
+    /// A problem with one of tmo's directories.
     #[error(transparent)]
     Dir(#[from] DirError),
-    /// tmux.
+    /// A problem with tmux.
     #[error(transparent)]
     Tmux(#[from] VersionError),
-    /// The supervisor could not be asked.
+    /// The request to the supervisor failed.
     #[error(transparent)]
     Client(ClientError),
-    /// Nobody listens where the socket is, or would be.
+    /// There is no listener on the socket.
     #[error("{0}; nothing runs here, `tmo start` begins")]
     NothingRuns(#[source] ClientError),
-    /// A socket is there on which nobody listens, and that no run of this machine has left.
+    /// There is a socket without a listener, and it was not left by a run of this machine.
     #[error(
         "nobody listens on {0} any more; if it was forwarded (`ssh -L`), its ssh has ended, and a run \
          at its other end may go on"
     )]
     DeadSocket(Address),
-    /// The supervisor's own files.
+    /// A problem with the supervisor's own files.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// It runs already.
+    /// It is running already.
     #[error(
         "it looks like tmo is already running here (pid {pid}): `tmo connect{flags}` and \
          `tmo echo{flags}` show it, `tmo restart{flags}` restarts, `tmo quit{flags}` ends it"
@@ -80,7 +80,7 @@ pub enum CliError {
     AlreadyRunning {
         /// The supervisor.
         pid: u32,
-        /// The flags that name the run.
+        /// The flags that select the run.
         flags: String,
     },
     /// No process has that name.
@@ -97,54 +97,54 @@ pub enum CliError {
         /// Exit code.
         code: u8,
     },
-    /// The system refused something.
+    /// A system call failed.
     #[error("{what}: {}", crate::sys::why(source))]
     Io {
-        /// What was tried, on what.
+        /// The operation and its object.
         what: String,
-        /// Why not.
+        /// The error.
         source: std::io::Error,
     },
-    /// Something that does not fit.
+    /// Any other error.
     #[error("{0}")]
     Other(String),
-    /// What was waited for can't come any more: a process has ended.
+    /// The awaited condition has become impossible: a process has ended.
     #[error("{what}")]
     Ended {
-        /// Which, and how.
+        /// The process, and how it ended.
         what: String,
         /// Its exit code.
         code: u8,
     },
-    /// The run has ended before what was waited for came.
+    /// The run ended before the awaited condition was met.
     #[error("the run is over: {0}")]
     Over(String),
-    /// What was waited for has not come.
+    /// The awaited condition was not met in time.
     #[error("{what} after {limit}")]
     TimedOut {
-        /// What is still not so.
+        /// What is still missing.
         what: String,
-        /// How long was waited.
+        /// The time limit.
         limit: String,
     },
-    /// A value of a flag that means nothing.
+    /// An invalid value of a flag.
     #[error("{0}")]
     Usage(String),
-    /// No such program.
+    /// The program was not found.
     #[error("exec: \"{name}\": executable file not found in $PATH")]
     NotFound {
-        /// What was typed.
+        /// The name as typed.
         name: String,
     },
-    /// A program that the system does not run.
+    /// The program can't be executed.
     #[error("exec: \"{name}\": {why}")]
     NotExecutable {
-        /// What was typed.
+        /// The name as typed.
         name: String,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// There is nothing to be started.
+    /// There is nothing to start.
     #[error(
         "there is no Procfile in {} or above it; `tmo init` writes one, `-f FILE` names another",
         .0.display()
@@ -172,7 +172,7 @@ impl CliError {
         match self {
             Self::Start { code, .. } => *code,
             Self::Unknown(_) | Self::Usage(_) | Self::Client(ClientError::Mixed { .. }) => 2,
-            // As timeout(1).
+            // The same as timeout(1).
             Self::TimedOut { .. } => 124,
             Self::NotExecutable { .. } => 126,
             Self::NotFound { .. } => 127,
@@ -180,12 +180,12 @@ impl CliError {
         }
     }
 
-    /// No process has this name; these there are.
+    /// The error for an unknown name, with suggestions from these.
     pub(super) fn unknown<'a>(name: &str, known: impl IntoIterator<Item = &'a ProcName>) -> Self {
         Self::Unknown(nearest::unknown(name, known))
     }
 
-    /// Refuse the first of these words that means none of the processes there are.
+    /// An error for the first of these words that matches no process.
     pub(super) fn refuse_unknown<'a>(
         words: &[String],
         known: impl Iterator<Item = &'a ProcName> + Clone,
@@ -196,7 +196,7 @@ impl CliError {
         }
     }
 
-    /// For `map_err`: what was tried, on what.
+    /// For `map_err`: adds the operation and its object.
     pub fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.to_string();
         move |source| Self::Io { what, source }

@@ -1,4 +1,4 @@
-//! `tmo failures`: what is declared to mean that a process has failed.
+//! `tmo failures`: lists and edits the texts that mean failure of a process.
 
 use super::args::{FailuresArgs, FailuresDo};
 use super::error::CliError;
@@ -8,10 +8,10 @@ use crate::config::load::{Context, Loaded};
 use crate::config::{Project, StartOptions};
 use crate::model::ProcName;
 
-/// The widest column of names; a longer name does not push all texts away.
+/// The widest column of names, so that a single long name does not shift all texts.
 const WIDEST: usize = 40;
 
-/// The project that a start typed here would be about.
+/// The project that a start typed here would use.
 struct Here {
     project: Project,
     declared: Declarations,
@@ -27,7 +27,7 @@ pub(super) fn failures(args: &FailuresArgs) -> Result<u8, CliError> {
         (FailuresDo::List, name, None) => return here.list(name.as_deref(), args.json),
         (FailuresDo::Add, Some(name), Some(text)) => here.add(name, text)?,
         (FailuresDo::Remove, Some(name), Some(text)) => here.remove(name, text)?,
-        // Whoever reads what was typed lets none of these pass.
+        // The parser of the command line rules this out.
         (FailuresDo::Add | FailuresDo::Remove, _, _) => {
             return Err(CliError::Usage("a name and a text are needed".to_owned()));
         }
@@ -48,7 +48,7 @@ impl Here {
             let (path, shown) = project.failures();
             context.check_writable(&typed, (&path, &shown))?;
         }
-        // What is no name has no process either.
+        // An invalid name does not belong to a process.
         let entries = procfile.entries.iter().filter_map(|entry| ProcName::new(&*entry.name).ok());
         let (file, toml) = (project.failures(), project.toml());
         let declared = Declarations { file, toml, entries: entries.collect() };
@@ -94,7 +94,7 @@ impl Here {
         Ok(self.describe((name, text), "removed", &done))
     }
 
-    /// What was done, and what stands there now.
+    /// The change, and the resulting number of declarations.
     fn describe(&self, (name, text): (&str, &str), what: &str, done: &Declared) -> String {
         let (file, count) = (self.declared.file.1.display(), done.failures.of(name).len());
         format!("{name}: `{text}` {what}; {file} has {count} for it\n")

@@ -1,7 +1,7 @@
-//! A run on another machine or in a container, behind a socket that is forwarded from there: its
-//! journal is read through its API, since its files are not here.
+//! A run on another machine or in a container, reached through a forwarded socket: its journal is read
+//! through its API, since its files are not here.
 //!
-//! What it answers is another machine's text: it is cleaned before it is shown.
+//! Its answers are text from another machine: they are cleaned before they are shown.
 
 use std::io::ErrorKind;
 
@@ -31,7 +31,7 @@ use crate::view::merged::Renderer;
 use crate::view::paint::SYSTEM_COLOR;
 use crate::view::paint::Style;
 
-/// Lines per request: an answer stays small even if every line is long.
+/// Lines per request: keeps an answer small even if every line is long.
 const PAGE: usize = 200;
 
 /// `tmo logs` and `tmo events`.
@@ -97,7 +97,7 @@ pub(super) fn echo(instance: &Instance, far: &Far, args: &EchoArgs) -> Result<u8
     Ok(0)
 }
 
-/// What only the files of a journal can tell.
+/// An error for options that need the files of the journal.
 fn refuse_what_needs_files(far: &Far, args: &LogsArgs) -> Result<(), CliError> {
     let context = args.after_context.or(args.before_context).is_some() || args.context.is_some();
     let asked = [
@@ -121,7 +121,7 @@ fn query(args: &LogsArgs) -> Result<Query, CliError> {
     let mut query: Query = args.names.iter().map(|name| ("name", name.clone())).collect();
     for (key, time) in [("since", &args.since), ("until", &args.until)] {
         if let Some(text) = time {
-            // By the clock and the zone of this machine.
+            // In the time and zone of this machine.
             let time = moment(text, &now).map_err(|error| CliError::Usage(error.to_string()))?;
             query.push((key, time.to_string()));
         }
@@ -137,7 +137,7 @@ fn encoded(query: &Query) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish()
 }
 
-/// Write this; `false` where the reader is gone.
+/// Write this; `false` if the reader is gone.
 async fn reaches(out: &mut tokio::io::Stdout, text: &[u8]) -> Result<bool, CliError> {
     match write(out, text).await {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
@@ -145,11 +145,11 @@ async fn reaches(out: &mut tokio::io::Stdout, text: &[u8]) -> Result<bool, CliEr
     }
 }
 
-/// How many streams in a row may end before their first event until `follow` gives up: a supervisor
-/// is rarely replaced that often.
+/// After this many consecutive streams without an event `follow` gives up: a supervisor is rarely replaced
+/// that often.
 const MOST_FRUITLESS: u32 = 20;
 
-/// Print new lines until the run ends, a signal comes or the reader is gone.
+/// Print new lines until the run ends, a signal arrives or the reader is gone.
 async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<(), CliError> {
     let (stop, unread) = (stop_signal(), reader_gone());
     tokio::pin!(stop, unread);
@@ -189,7 +189,7 @@ async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<
                     true
                 }
                 Some(Err(error)) => return Err(error.into()),
-                // The supervisor was replaced or the connection is gone: the next request tells which.
+                // The supervisor was replaced or the connection is gone: the next request shows which.
                 None => break,
             };
             let goes_on = tokio::select! {
@@ -212,9 +212,9 @@ fn put(outlet: &mut Stdout, text: &[u8]) -> Result<(), CliError> {
     goes_on(outlet.put(text)).map(drop)
 }
 
-/// How lines of the API are shown.
+/// How lines from the API are shown.
 struct Shown {
-    /// Nothing for JSON.
+    /// `None` for JSON.
     form: Option<Form>,
     /// The processes, in the order of their numbers.
     names: Vec<String>,
@@ -237,7 +237,7 @@ impl Shown {
         Self { form, names }
     }
 
-    /// Append what shows this line.
+    /// Append the text of this line.
     fn show(&mut self, line: Value, out: &mut Vec<u8>) {
         let line = cleaned_json(line);
         if self.form.is_none() {
@@ -275,7 +275,7 @@ impl Shown {
     }
 }
 
-/// The record and the text of a line of the API.
+/// The record and the text of a line from the API.
 fn record(line: &Value, stream: u16) -> (Record, String) {
     let number = |key: &str| {
         let number = line[key].as_u64().and_then(|number| u32::try_from(number).ok());
@@ -316,7 +316,7 @@ fn record(line: &Value, stream: u16) -> (Record, String) {
     (record, text)
 }
 
-/// `tmo why`: the state shows whether anything is wrong; the reason is in the journal only.
+/// `tmo why`: the state shows whether something is wrong; the cause is only in the journal.
 pub(super) fn why(far: &Far, name: Option<&str>) -> Result<u8, CliError> {
     let asked = asked(&far.state.processes, name)?;
     let is_ill = |process: &&&ProcessState| {

@@ -1,4 +1,4 @@
-//! `tmo flags`: how often something was found in the output of processes, and where.
+//! `tmo flags`: how often each flag was found in the output of processes, and where.
 
 use std::fmt::Write as _;
 
@@ -26,12 +26,12 @@ struct Row {
     process: ProcName,
     #[serde(flatten)]
     flag: FlagState,
-    /// Where it was found last, if that was asked for.
+    /// Its latest matches, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     matches: Option<Vec<FlagMatch>>,
 }
 
-/// Print them.
+/// Print the flags.
 pub(super) fn flags(args: &FlagsArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let last = args.context.then_some(args.last);
@@ -56,7 +56,7 @@ pub(super) fn flags(args: &FlagsArgs) -> Result<u8, CliError> {
     super::print_painted(&text)
 }
 
-/// The flags of one process, and where each was found the `last` times.
+/// The flags of one process, each with its `last` matches.
 async fn rows_of(
     instance: &Instance,
     process: &ProcessState,
@@ -69,7 +69,7 @@ async fn rows_of(
         }
         Some(_) | None => None,
     };
-    // They may have been changed between the two answers.
+    // The flags may have changed between the two answers.
     let of = |flag: &FlagState| {
         let found = found.as_ref()?.iter().find(|found| found.flag == flag.name);
         Some(found.map_or_else(Vec::new, |found| found.matches.clone()))
@@ -82,7 +82,7 @@ async fn rows_of(
     Ok(process.flags.iter().map(row).collect())
 }
 
-/// A line for each, in the flag's colour; those that were found too often stand out.
+/// One line per flag, in the flag's colour; flags above their target stand out.
 fn counts(rows: &[Row], color: bool) -> String {
     let text = table(["PROCESS", "FLAG", "COUNT", "TARGET", "LAST"], rows.iter().map(cells));
     let mut lines = text.lines();
@@ -100,7 +100,7 @@ fn cells(Row { process, flag, .. }: &Row) -> [String; 5] {
     [process.to_string(), flag.name.to_string(), flag.count.to_string(), target + over, last]
 }
 
-/// Each with the lines that were found last, marked, among those around them.
+/// Each flag with its latest matching lines, marked, and their context.
 fn found(rows: &[Row], zone: &TimeZone, color: bool) -> String {
     let mut all = String::new();
     for row in rows {
@@ -126,7 +126,7 @@ fn found(rows: &[Row], zone: &TimeZone, color: bool) -> String {
     all + "\n"
 }
 
-/// Whose flag it is, and how often it was found.
+/// The process of a flag, and how often it was found.
 fn heading(Row { process, flag, .. }: &Row, color: bool) -> String {
     let times = match flag.count {
         0 => "not found".to_owned(),
@@ -145,7 +145,7 @@ fn heading(Row { process, flag, .. }: &Row, color: bool) -> String {
     )
 }
 
-/// Which match, when, in which life.
+/// The number of a match, its time, and its life.
 fn place(found: &FlagMatch, zone: &TimeZone) -> String {
     let when = (found.time > Timestamp::EPOCH).then(|| found.time.utc());
     let when = when.map_or_else(String::new, |time| {
@@ -159,7 +159,7 @@ fn dressed(text: &str, flag: &FlagState, color: bool) -> String {
     if color { format!("\x1b[{bold}{}m{text}\x1b[0m", code(flag.color)) } else { text.to_owned() }
 }
 
-/// The terminal's word for a colour.
+/// The terminal's code for a colour.
 const fn code(color: FlagColor) -> &'static str {
     match color {
         FlagColor::Green => "32",

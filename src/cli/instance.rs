@@ -30,32 +30,31 @@ use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
 use crate::sys::{self, ProcInfo};
 
-/// Nobody kills a supervisor this often while one request is made.
+/// Maximum number of supervisors that may be killed during one request.
 pub(super) const MOST_TRIES: u32 = 100;
 
-/// How long to wait before it is tried again to connect to one that is beginning; then twice as
-/// long.
+/// How long to wait before connecting again to a run that is starting; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const MOST_PAUSE: Duration = Duration::from_millis(200);
 
-/// What is told while another command begins something here.
+/// Printed while another command is starting a run here.
 pub(super) const WAITS: &str = "another tmo is just starting here, or was stopped; waiting for it";
 
-/// Why a command is refused that overmind itself does not have.
+/// The error for commands that overmind itself does not have.
 pub(super) const OVERMIND_CANNOT: &str = "overmind runs here, which can't do that";
 
-/// Where an instance is, whether it runs or not.
+/// The location of an instance, whether it runs or not.
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) context: Context,
     pub(super) socket: SocketPath,
     pub(super) runtime: Runtime,
-    /// The runtime directory that the run names, where it is not the one that was looked up here. It is
-    /// used to find the parts of the run by its path; nothing in it is read.
+    /// The runtime directory that the run reports, if it differs from the one found here. It is used to
+    /// find the parts of the run by its path; nothing in it is read.
     pub(super) other: Option<Runtime>,
     /// The run that answers, if it is not on this machine.
     pub(super) far: Option<Box<Far>>,
-    /// The id of the only run that is meant.
+    /// The id of the only run that commands are meant for.
     pub(super) run: Option<String>,
     /// How long to wait for a supervisor that takes over the run.
     pub(super) takeover_limit: Duration,
@@ -70,23 +69,23 @@ pub(super) struct Far {
 }
 
 impl Far {
-    /// What can be had where it runs only.
+    /// The error for operations that work only where the run is.
     pub(super) fn lacks(&self, what: &str) -> CliError {
         CliError::Other(format!("this run is on {}: {what} there", self.host))
     }
 }
 
-/// Who answers on the socket of an instance.
+/// The listener on the socket of an instance.
 #[derive(Debug)]
 pub(super) enum Server {
     /// A supervisor of ours.
     Tmo,
-    /// Somebody without our lock: overmind itself.
+    /// A listener without our lock: overmind itself.
     Overmind(Address),
 }
 
 impl Server {
-    /// What overmind itself can't do is refused.
+    /// An error if overmind answers, which can't do this.
     pub(super) fn refuse_overmind(&self) -> Result<(), CliError> {
         match self {
             Self::Tmo => Ok(()),
@@ -95,32 +94,32 @@ impl Server {
     }
 }
 
-/// Who is to be asked after nobody has answered.
+/// The result after no supervisor has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     /// There is no run.
     Nobody,
-    /// One that answers by now.
+    /// A supervisor that answers by now.
     Ready,
-    /// One that is just beginning, of which nobody tells us.
+    /// A run that is just starting; its progress is not reported to us.
     Beginning,
 }
 
 impl Instance {
-    /// One of which nothing is known but what was found here.
+    /// An instance about which only local information is known.
     pub(super) const fn new(context: Context, socket: SocketPath, runtime: Runtime) -> Self {
         let takeover_limit = TAKEOVER_LIMIT;
         Self { context, socket, runtime, other: None, far: None, run: None, takeover_limit }
     }
 
-    /// The nearest one, or that of `--socket`.
+    /// The nearest instance, or that of `--socket`.
     pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(find_runtime_dir(&context.env, &socket.path)?);
         Ok(Self::new(context, socket, runtime))
     }
 
-    /// The same without reading its runtime directory, which can't be trusted.
+    /// The same without reading its runtime directory, which is not trusted.
     pub(super) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(runtime_dir(&context.env, &socket.path));
@@ -133,13 +132,13 @@ impl Instance {
         self
     }
 
-    /// The flags that name it, for the commands in messages.
+    /// The flags that select it, for the commands in messages.
     pub(super) fn flags(&self) -> String {
         self.context.flags(&self.socket)
     }
 
-    /// Find out whether the run is on another machine, for a command that goes by files. Whoever
-    /// else answers, or nobody, is no concern of it.
+    /// Find out whether the run is on another machine, for a command that reads files. Any other listener,
+    /// or none, does not matter.
     pub(super) async fn look_where(&mut self) -> Result<(), CliError> {
         if lock::is_held(self.runtime.dir()).unwrap_or(false) || self.socket.tcp.is_some() {
             return Ok(());
@@ -163,17 +162,17 @@ impl Instance {
         Ok(())
     }
 
-    /// Whether a run of this machine was here.
+    /// Whether a run of this machine has used this socket.
     fn is_known(&self) -> bool {
         let record = last_run(&self.context.env, &self.socket.path);
         self.runtime.plan_file().exists() || LastRun::read(&record).is_some()
     }
 
-    /// Go by the files of the run that answers, if they are those of this machine.
+    /// Use the files of the run that answers, if they are on this machine.
     fn meet(&mut self, state: Box<State>) {
         let named = of_another_session(&self.context.env, &state);
         let Some(host) = &state.host else {
-            // A version without `host`: a directory of another machine fails the checks.
+            // A version without `host`: a directory of another machine would fail the checks.
             if let Some(runtime) = named {
                 self.runtime = runtime;
             }
@@ -184,7 +183,7 @@ impl Instance {
         {
             self.runtime = named.unwrap_or_else(|| self.runtime.clone());
         } else if named.is_none() && is_here(&state) {
-            // The run was started in another session, or the answer only claims this directory.
+            // The run was started in another session, or only claims this directory.
             let dir = state.runtime.as_ref().map(OsText::as_path);
             let same = dir.filter(|dir| dir.file_name() == self.runtime.dir().file_name());
             self.other = same.map(Runtime::new);
@@ -200,19 +199,19 @@ impl Instance {
         self.other = of_another_session(&self.context.env, state).filter(|_| is_here(state));
     }
 
-    /// The parts of tmo and tmux of the run, as far as they are on this machine.
+    /// The processes of tmo and tmux that belong to the run and are on this machine.
     pub(super) fn parts(&self) -> Vec<ProcInfo> {
         self.other.iter().chain([&self.runtime]).flat_map(Runtime::parts).collect()
     }
 
-    /// The part of the caller's own `PATH` that holds none of the project's programs.
+    /// The part of the caller's own `PATH` outside of the project.
     pub(super) fn own_path(&self) -> OwnPath {
         let beside = self.socket.path.parent().filter(|_| self.socket.tcp.is_none());
         OwnPath::of(&self.context.env, [&*self.context.start_dir].into_iter().chain(beside))
     }
 
-    /// Where to connect: over TCP only if there is no run of this user on this machine that the
-    /// address could mean.
+    /// Where to connect: over TCP only if this user has no run on this machine that the address could refer
+    /// to.
     pub(super) fn address(&self) -> Address {
         let path = listen::locate(&self.socket.path, self.runtime.dir());
         match &self.socket.tcp {
@@ -226,7 +225,7 @@ impl Instance {
         TcpTarget { tcp, runs: runtime_base(&self.context.env), mixed }
     }
 
-    /// What needs the terminals or the files of a run can be had where it runs only.
+    /// An error if the run is on another machine, for commands that need its terminals or files.
     pub(super) fn on_this_machine(&self) -> Result<(), CliError> {
         if let Some(far) = &self.far {
             return Err(far.lacks("this needs its terminals or files, and works"));
@@ -242,7 +241,7 @@ impl Instance {
         }
     }
 
-    /// Who answers here. A run whose supervisor and guardian were killed is taken over first.
+    /// Identify the listener. A run whose supervisor and guardian were killed is taken over first.
     pub(super) async fn server(&mut self) -> Result<Server, CliError> {
         if lock::is_held(self.runtime.dir()).unwrap_or(false) {
             return Ok(Server::Tmo);
@@ -257,7 +256,7 @@ impl Instance {
                 Ok(Server::Tmo)
             }
             Ok(Listener::Overmind) => Ok(Server::Overmind(address)),
-            // A supervisor that ends just now closes the connection.
+            // A supervisor that is just exiting closes the connection.
             Err(error @ (ClientError::Dial { .. } | ClientError::Empty { .. })) => {
                 match self.take_over()? {
                     Found::Nobody => Err(self.not_there(error)),
@@ -268,7 +267,7 @@ impl Instance {
         }
     }
 
-    /// Whether nothing is left of the run.
+    /// Whether nothing of the run is left.
     pub(super) fn is_over(&self) -> bool {
         !lock::is_held(self.runtime.dir()).unwrap_or(true) && !self.runtime.has_survivors()
     }
@@ -279,8 +278,8 @@ impl Instance {
         held.then(|| self.runtime.plan().ok()).flatten().map(|plan| plan.run)
     }
 
-    /// Ask our supervisor, and ask again for as long as it is killed meanwhile: its guardian, or
-    /// this command, starts another one, and connecting waits for that.
+    /// Send a request to our supervisor, and retry as long as supervisors are killed meanwhile: the
+    /// guardian, or this command, starts another one, and connecting waits for that.
     pub(super) async fn ask<T>(
         &self,
         ask: impl AsyncFn(Client) -> Result<T, ClientError>,
@@ -325,14 +324,14 @@ impl Instance {
         }
     }
 
-    /// Follow how far the supervisor has read the log.
+    /// Follow the end of the log as the supervisor indexes it.
     pub(super) async fn news(&self) -> Result<HeadStream, CliError> {
         self.warn_of_stopped_supervisor();
         self.ask(async |client| client.head(false).await).await
     }
 
-    /// Say that the log ends where the supervisor has stopped reading it, if somebody has stopped the
-    /// supervisor: the processes may have printed more.
+    /// Warn that the log is incomplete if the supervisor has been stopped (SIGSTOP): the processes may have
+    /// printed more than it has read.
     pub(super) fn warn_of_stopped_supervisor(&self) {
         if let Some(pid) = self.runtime.stopped_supervisor() {
             super::warn(&format_args!(
@@ -347,16 +346,15 @@ impl Instance {
         self.ask(async |client| client.state().await).await
     }
 
-    /// Nobody answers: if the supervisor and its guardian were killed, start others, which go on
-    /// with what runs.
+    /// If the supervisor and its guardian were killed, start new ones, which continue the run.
     fn take_over(&self) -> Result<Found, CliError> {
         if !self.runtime.has_survivors() {
             return Ok(Found::Nobody);
         }
-        // Others may be about to do the same, or a start may not have come to anything yet.
+        // Other commands may be about to do the same, or a start may not be finished yet.
         let waits = || super::warn(&WAITS);
         let _door = match Door::enter_within(self.runtime.dir(), Some(self.takeover_limit), waits) {
-            // It has ended meanwhile, and its runtime directory is gone.
+            // The run has ended meanwhile, and its runtime directory is gone.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nobody),
             Err(error) => return Err(CliError::io("the lock")(error)),
             Ok(None) => return Err(ClientError::TakingOver { at: self.address() }.into()),
@@ -386,10 +384,10 @@ impl Instance {
         self.socket.path.file_name() != Some(SOCKET.as_ref())
     }
 
-    /// What a refused connection means: nothing runs, or something has gone on without us.
+    /// The meaning of a refused connection: nothing runs, or parts of a run have survived.
     fn not_there(&self, error: ClientError) -> CliError {
         let ClientError::Dial { cause, .. } = error else { return error.into() };
-        // Overmind's words name the socket as the user would.
+        // Overmind's message names the socket as the user would.
         let nobody = matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
         let shown = || Address::Unix(self.socket.shown.clone());
         let tcp = self.socket.tcp.as_ref().map(|tcp| Address::Tcp(Box::new(self.target(tcp))));
@@ -410,8 +408,8 @@ impl Instance {
     }
 }
 
-/// The socket of the instance, and the environment of its project. Below a project without a run,
-/// that is the socket that its start would open.
+/// The socket of the instance, and the environment of its project. Inside a project without a run, that is
+/// the socket that its start would open.
 fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath), CliError> {
     let typed = || (args.socket.clone(), args.network.clone());
     let socket = socket::client_socket(&here.start_dir, typed(), &here.env)?;
@@ -430,7 +428,7 @@ fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath)
     Ok((context, socket))
 }
 
-/// Whether the runtime directory that a run names is the one at that path on this machine.
+/// Whether the runtime directory that a run reports is the one at that path on this machine.
 fn is_here(state: &State) -> bool {
     let (Some(host), Some(dir)) = (&state.host, &state.runtime) else { return false };
     let here = sys::host(dir.as_path());
@@ -439,17 +437,17 @@ fn is_here(state: &State) -> bool {
         && here.runtime_id == host.runtime_id
 }
 
-/// The words for a run that was taken over.
+/// The message for a run that was taken over.
 pub(super) fn taken_over(count: u32) -> String {
     let count = count::processes(count as usize, "living");
     format!("the supervisor had been killed; taken over its {count}")
 }
 
-/// The runtime directory of a run that was not found by our own rules: it was started in a session
-/// with another `XDG_RUNTIME_DIR`, or its project has been moved since.
+/// The runtime directory of a run that our own rules do not find: it was started in a session with another
+/// `XDG_RUNTIME_DIR`, or its project has been moved since.
 ///
-/// Whoever answers names it, so it counts only where it is one of this user's runtime directories,
-/// in which lies the plan of just that run, and where a supervisor holds the lock.
+/// It comes from the answer of an unknown listener, so it is used only if it is one of this user's runtime
+/// directories, contains the plan of this very run, and its lock is held by a supervisor.
 pub(super) fn of_another_session(env: &Env, state: &State) -> Option<Runtime> {
     let dir = state.runtime.as_ref()?.as_path();
     let runtime = is_runtime_dir(env, dir).then(|| Runtime::new(dir))?;

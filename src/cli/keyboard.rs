@@ -1,12 +1,12 @@
-//! What a person types at a view. The terminal stays as it is, in cooked mode; a line is read and
-//! answered with how a process is reached, so that the shell does not run it after the end.
+//! The user's input at a view. The terminal stays in cooked mode; a line is read and answered with a hint
+//! how to reach a process, so that the shell does not execute it after the end.
 //!
-//! The terminal is opened once more, so that a read never waits and the caller's own descriptor
-//! keeps its mode. It is read only while it belongs to this program: it is the standard input, the
-//! output goes to a terminal too (`tmo start | less` has keys of its own), this is its foreground
-//! process group, and nobody has switched it to raw mode.
+//! The terminal is opened once more, so that a read never blocks and the caller's own file descriptor keeps
+//! its mode. It is read only while it belongs to this program: it is the standard input, the output goes to
+//! a terminal too (`tmo start | less` has keys of its own), this is its foreground process group, and no
+//! program has switched it to raw mode.
 //!
-//! `tmo echo` and `tmo logs -f` only take notice of Enter, and read nothing.
+//! `tmo echo` and `tmo logs -f` only detect Enter, and read nothing.
 
 use std::fs::File;
 use std::io;
@@ -22,7 +22,7 @@ use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use crate::model::shell;
 use crate::view::screen::is_terminal;
 
-/// What is typed while processes run.
+/// The user's input while processes run.
 #[derive(Debug)]
 pub(super) struct Typing {
     keyboard: Option<Keyboard>,
@@ -30,7 +30,7 @@ pub(super) struct Typing {
 }
 
 impl Typing {
-    /// Listen, if that is wanted and there is a terminal.
+    /// Begin to read, if `wanted` and there is a terminal.
     pub(super) fn begin(wanted: bool) -> Self {
         let keyboard = if wanted { Keyboard::open() } else { None };
         Self { keyboard, answered: false }
@@ -41,13 +41,13 @@ impl Typing {
         self.keyboard = None;
     }
 
-    /// The next line; nothing where none is read.
+    /// The next line; `None` if input is not read.
     pub(super) async fn line(&mut self) -> Option<String> {
         Some(self.keyboard.as_mut()?.line().await)
     }
 
-    /// The answer to a line that is meant for one of these processes; only the first gets one.
-    /// The commands in it have the `flags` that name the run.
+    /// The hint after a line that was meant for one of these processes; given only once. The commands in it
+    /// have the `flags` that select the run.
     pub(super) fn answer(&mut self, line: &str, names: &[&str], flags: &str) -> Option<String> {
         let hint = if self.answered { None } else { hint(line, names, flags) };
         self.answered |= hint.is_some();
@@ -59,17 +59,17 @@ impl Typing {
 #[derive(Debug)]
 pub(super) struct Keyboard {
     terminal: AsyncFd<File>,
-    /// A line without its end, of a read that was too small for it.
+    /// The incomplete last line of a read.
     begun: Vec<u8>,
 }
 
 impl Keyboard {
-    /// The terminal of this program; `None` where there is none to be read.
+    /// The terminal of this program; `None` if there is none to read.
     pub(super) fn open() -> Option<Self> {
         if !is_terminal(io::stdin()) || !is_terminal(io::stdout()) {
             return None;
         }
-        // Not every system can wait for the first one.
+        // Not every system can poll `/dev/tty`.
         let names = ["/dev/tty".into()].into_iter().chain(ttyname(io::stdin()).ok());
         let open = |name: std::path::PathBuf| {
             let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
@@ -85,11 +85,10 @@ impl Keyboard {
         Some(Self { terminal, begun: vec![] })
     }
 
-    /// Wait until Enter is pressed again, for a command that leaves what is typed to the shell. Nothing is
-    /// read.
+    /// Wait until Enter is pressed, for a command that leaves the input to the shell. Nothing is read.
     pub(super) async fn entered(&self) {
         loop {
-            // In cooked mode each line is announced once, when it is complete.
+            // In cooked mode each line becomes readable once, when it is complete.
             input(&self.terminal).await.clear_ready();
             if is_ours() {
                 return;
@@ -97,14 +96,14 @@ impl Keyboard {
         }
     }
 
-    /// The next line that is typed. Nothing is lost if this is dropped while it waits.
+    /// The next line of input. Cancel-safe.
     async fn line(&mut self) -> String {
         loop {
             let mut ready = input(&self.terminal).await;
             let mut bytes = [0; 4096];
-            // Whoever it belongs to by now reads it.
+            // If the terminal belongs to another program by now, that program reads it.
             let count = if is_ours() { read(self.terminal.get_ref(), &mut bytes) } else { None };
-            // After the end of input (Ctrl-D) too, further input is possible.
+            // After an end of input (Ctrl-D) there may be more input.
             let Some(count @ 1..) = count else {
                 ready.clear_ready();
                 continue;
@@ -118,7 +117,7 @@ impl Keyboard {
     }
 }
 
-/// Wait for input; for ever once the terminal is gone.
+/// Wait for input; waits forever once the terminal is gone.
 async fn input(terminal: &AsyncFd<File>) -> AsyncFdReadyGuard<'_, File> {
     match terminal.readable().await {
         Ok(ready) if !ready.ready().is_read_closed() => ready,
@@ -133,8 +132,8 @@ fn is_ours() -> bool {
     foreground && cooked
 }
 
-/// Read without waiting, and without being stopped if this program was moved to the background
-/// just now: with SIGTTIN blocked, that read fails.
+/// Read without blocking, and without being stopped if this program was just moved to the background: with
+/// SIGTTIN blocked, that read fails.
 fn read(terminal: impl AsFd, bytes: &mut [u8]) -> Option<usize> {
     let stop = SigSet::from(Signal::SIGTTIN);
     let before = stop.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).ok()?;
@@ -144,7 +143,7 @@ fn read(terminal: impl AsFd, bytes: &mut [u8]) -> Option<usize> {
     count.ok()
 }
 
-/// How a process gets what was typed at the log; nothing for an empty line.
+/// How to send the typed text to a process; `None` for an empty line.
 fn hint(line: &str, names: &[&str], flags: &str) -> Option<String> {
     const LONGEST: usize = 40;
     let text = line.trim();
@@ -158,7 +157,7 @@ fn hint(line: &str, names: &[&str], flags: &str) -> Option<String> {
     let send = if unfit {
         format!("tmo send {name} TEXT --enter{flags}")
     } else if text.starts_with('-') {
-        // Behind `--` it is no flag.
+        // After `--` it is not taken for a flag.
         format!("tmo send {name} --enter{flags} -- {word}")
     } else {
         format!("tmo send {name} {word} --enter{flags}")

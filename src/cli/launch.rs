@@ -1,4 +1,4 @@
-//! Starting the guardian in the background and hearing what becomes of it.
+//! Starts the guardian in the background and reads its reports.
 
 use std::io::{self, BufRead as _, BufReader, PipeReader};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
@@ -17,18 +17,18 @@ use crate::engine::guard::News;
 /// `poll` counts whole milliseconds.
 const ROUND_UP: Duration = Duration::from_millis(1);
 
-/// What guardian and supervisor tell while they start.
+/// The reports of guardian and supervisor while they start.
 #[derive(Debug)]
 pub(super) struct Launch {
     news: BufReader<PipeReader>,
 }
 
 impl Launch {
-    /// Start the guardian of this runtime directory. `plan` is what to run unless there is
-    /// something to be adopted.
+    /// Start the guardian of this runtime directory. `plan` is the plan to run unless there is a run to
+    /// adopt.
     pub(super) fn begin(tmo: &Path, runtime: &Path, plan: Option<&Path>) -> Result<Self, CliError> {
         let (news, teller) = io::pipe().map_err(CliError::io("pipe"))?;
-        // Only the teller is for the guardian; it is told its number.
+        // Only the write end is inherited by the guardian, which receives its number.
         let inherited = rustix::io::fcntl_setfd(&teller, rustix::io::FdFlags::empty());
         inherited.map_err(|error| CliError::io("pipe")(error.into()))?;
         let mut guard = Command::new(crate::sys::program(tmo));
@@ -40,7 +40,7 @@ impl Launch {
         Ok(Self { news: BufReader::new(news) })
     }
 
-    /// The next news; an end without any is a failure too.
+    /// The next report; the end of the pipe without one is a failure too.
     pub(super) fn next(&mut self) -> Result<News, CliError> {
         let gone = || CliError::Other("the supervisor died while it was starting".into());
         let mut line = String::new();
@@ -48,13 +48,13 @@ impl Launch {
         serde_json::from_str(&line).map_err(|_| gone())
     }
 
-    /// The same; nothing if this becomes readable before there are any.
+    /// The same; `None` if `stop` becomes readable first.
     pub(super) fn next_unless(&mut self, stop: impl AsFd) -> Result<Option<News>, CliError> {
         if self.arrives(Some(stop.as_fd()), None)? { self.next().map(Some) } else { Ok(None) }
     }
 
-    /// The first news of a supervisor that takes over the run at this address. An error if `stop`
-    /// becomes readable, or the limit passes, before there are any; the takeover goes on.
+    /// The first report of a supervisor that takes over the run at this address. An error if `stop` becomes
+    /// readable or the limit passes first; the takeover continues.
     pub(super) fn takeover(
         &mut self,
         at: Address,
@@ -71,7 +71,7 @@ impl Launch {
         }
     }
 
-    /// Wait until there are news; `false` if `stop` becomes readable or the deadline passes first.
+    /// Wait for a report; `false` if `stop` becomes readable or the deadline passes first.
     fn arrives(
         &self,
         stop: Option<BorrowedFd<'_>>,
@@ -89,7 +89,7 @@ impl Launch {
                 Ok(_) if fds.get(1).is_some_and(|stop| stop.any() == Some(true)) => {
                     return Ok(false);
                 }
-                // A line is told in one piece.
+                // A line is always written as a whole.
                 Ok(_) => break,
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(CliError::io("news")(error.into())),

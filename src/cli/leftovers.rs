@@ -1,4 +1,4 @@
-//! A run without a supervisor: its processes are ended by force, its files removed.
+//! Cleans up a run without a supervisor: kills its processes, removes its files.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -18,12 +18,12 @@ use crate::model::count;
 use crate::sys::ProcInfo;
 use crate::sys::dial::Answer;
 
-/// How long another command may keep the door closed. It may be stopped, and `kill` ends the run
+/// How long another command may hold the start lock. That command may be stopped, and `kill` must work
 /// nevertheless.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// `tmo kill` where the supervisor has not done it, for this reason. The reason again where there is
-/// nothing of a run on this machine.
+/// `tmo kill` if the supervisor has not done it, for this reason. Returns the reason if this machine has no
+/// trace of a run.
 pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError> {
     if matches!(instance.address(), Address::Tcp(_)) && instance.other.is_none() {
         return Err(reason);
@@ -53,8 +53,8 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
     Ok(0)
 }
 
-/// `tmo kill` where the runtime directory can't be trusted, for this reason. It finds the run in the
-/// process table and leaves the directory as it is. Returns the reason where no part of it lives.
+/// `tmo kill` if the runtime directory can't be trusted, for this reason. It finds the run in the process
+/// table and leaves the directory alone. Returns the reason if no part of the run is alive.
 pub(super) fn search(args: &ClientArgs, reason: CliError) -> Result<u8, CliError> {
     let instance = Instance::unchecked(args)?;
     if !instance.parts().is_empty() {
@@ -79,7 +79,7 @@ pub(super) fn finish(instance: &Instance, parts: &[ProcInfo]) -> Result<(), CliE
 
 fn tell(reason: &CliError, forced: &Forced) {
     let count = count::processes(forced.ended, "");
-    // The advice in these is to type the command that was typed.
+    // These errors advise the user to type this very command.
     let is_silent = |error: &CliError| {
         matches!(
             error,
@@ -109,7 +109,7 @@ fn enter(instance: &Instance) -> Result<Option<Door>, CliError> {
     }
 }
 
-/// An error if something could not be ended.
+/// An error if some process could not be killed.
 pub(super) fn refuse(left: &[ProcInfo]) -> Result<(), CliError> {
     if left.is_empty() {
         return Ok(());
@@ -119,7 +119,7 @@ pub(super) fn refuse(left: &[ProcInfo]) -> Result<(), CliError> {
     Err(CliError::Other(format!("this can't be ended: {list}")))
 }
 
-/// Remove the files of a run of which nothing lives, and these sockets of tmux; what that was.
+/// Remove the files of a dead run, and these tmux sockets; returns what was removed.
 pub(super) fn remove(instance: &Instance, of_tmux: &[PathBuf]) -> Result<Vec<String>, CliError> {
     let (runtime, mut done) = (&instance.runtime, vec![]);
     if runtime.dir().is_dir() {
@@ -128,7 +128,7 @@ pub(super) fn remove(instance: &Instance, of_tmux: &[PathBuf]) -> Result<Vec<Str
         if there {
             done.push(format!("removed what the run had left in {}", runtime.dir().display()));
         }
-        // Nobody else takes it: they wait at the door.
+        // No other command can take it: they wait for the start lock.
         if let Ok(lock) = RunLock::acquire(runtime.dir()) {
             lock.release(runtime.dir());
         }
@@ -151,7 +151,7 @@ pub(super) fn remove(instance: &Instance, of_tmux: &[PathBuf]) -> Result<Vec<Str
     Ok(done)
 }
 
-/// Remove a socket of this user that nobody listens on; anything else stays.
+/// Remove a socket of this user that has no listener; anything else stays.
 fn remove_stale(path: &Path) -> Result<bool, CliError> {
     let uid = nix::unistd::geteuid().as_raw();
     let ours = path

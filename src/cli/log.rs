@@ -1,4 +1,4 @@
-//! Where the log of an instance is, and how this command shows it.
+//! Finds the log of an instance, and determines how this command shows it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub(super) struct Source {
     pub(super) dirs: Dirs,
     pub(super) streams: Vec<Stream>,
     pub(super) reports: Reports,
-    /// Who is sure to be shown; others make room for themselves.
+    /// Processes that are sure to be shown; others widen the column when they appear.
     pub(super) present: Vec<ProcName>,
 }
 
@@ -47,7 +47,7 @@ impl Source {
         Ok(Self { present, ..Self::open(dirs, reports)? })
     }
 
-    /// The journal of an instance: that of its run, or what the last one left.
+    /// The journal of an instance: that of its run, or of its last one.
     pub(super) fn of_instance(instance: &Instance) -> Result<Self, CliError> {
         if let Ok(plan) = instance.runtime.plan() {
             return Self::of_plan(&plan, instance.runtime.dir());
@@ -55,7 +55,7 @@ impl Source {
         let socket = &instance.socket.path;
         let (dir, crashes) = match LastRun::read(&last_run(&instance.context.env, socket)) {
             Some(last) => (last.journal.as_path().to_owned(), last.crashes),
-            // A version that did not record it.
+            // The last run's version did not record it.
             None => (usual_journal(instance)?, None),
         };
         if !dir.is_dir() {
@@ -73,14 +73,14 @@ impl Source {
         Ok(Self { dirs, streams, reports, present })
     }
 
-    /// The numbers of the streams that these words mean; none given means all, and the words of
-    /// the supervisor too.
+    /// A filter for the streams that these words select; without words, all streams and the supervisor's
+    /// messages.
     pub(super) fn filter(&self, names: &[String]) -> Result<Filter, CliError> {
         CliError::refuse_unknown(names, self.streams.iter().map(|stream| &stream.name))?;
         Ok(Filter::named(names, &self.streams).and_events_about(names))
     }
 
-    /// How this command's output looks.
+    /// The style of this command's output.
     pub(super) fn style(env: &Env, stamp: Stamp) -> Style {
         let facts = Facts {
             stdout_is_terminal: screen::is_terminal(io::stdout()),
@@ -102,7 +102,7 @@ impl Source {
         Renderer::new(style, &names).with_journal(&self.dirs)
     }
 
-    /// Show the log from this place on.
+    /// Show the log from this position on.
     pub(super) fn job(&self, position: Position, filter: Filter, style: Style) -> Job {
         Job {
             cursor: Cursor::open(&self.dirs, position, filter),
@@ -114,8 +114,7 @@ impl Source {
         }
     }
 
-    /// The last lines of the last life of a process, as they are in its stream, none before record
-    /// `first`.
+    /// The last lines of a process's last life, from its stream, none before record `first`.
     pub(super) fn last_lines(
         &self,
         name: &ProcName,
@@ -139,7 +138,7 @@ impl Source {
         Ok(all)
     }
 
-    /// How this run ended, and the number of records up to there; nothing if it has not.
+    /// How this run ended, and the number of records up to there; `None` if it has not ended.
     pub(super) fn end_of(&self, run: &str) -> Result<Option<(End, u64)>, CliError> {
         let events = last_events(self.index(), 0).map_err(unreadable)?;
         Ok(events.iter().find_map(|(record, event)| match event.what() {
@@ -161,7 +160,7 @@ impl Source {
 
 /// The last events of a journal, none before record `first`, each with the number of its record.
 pub(super) fn last_events(mut index: IndexReader, first: u64) -> io::Result<Vec<(u64, Logged)>> {
-    /// No more are looked through for the end of a run.
+    /// Maximum number of records searched for the end of a run.
     const MOST: u64 = 1000;
     let upto = index.len()?;
     let filter = Filter::only(vec![EVENTS]);
@@ -175,7 +174,7 @@ pub(super) fn last_events(mut index: IndexReader, first: u64) -> io::Result<Vec<
     Ok(events)
 }
 
-/// The journal can't be read.
+/// The error for an unreadable journal.
 pub(super) fn unreadable(error: io::Error) -> CliError {
     CliError::io("the journal")(error)
 }
@@ -184,7 +183,7 @@ pub(super) fn unreadable(error: io::Error) -> CliError {
 #[derive(Debug)]
 pub(super) struct Reports {
     pub(super) dir: PathBuf,
-    /// Whose they are, if others may keep theirs in the same directory: runs whose name begins so.
+    /// The owner, if several projects may share the directory: the prefix of the ids of its runs.
     owner: Option<String>,
 }
 
@@ -196,7 +195,7 @@ impl Reports {
         }
     }
 
-    /// All of them, the newest last.
+    /// All reports, the newest last.
     pub(super) fn list(&self) -> Result<Vec<Found>, CliError> {
         let mut found = store::list(&self.dir).map_err(CliError::io(self.dir.display()))?;
         if let Some(owner) = &self.owner {
@@ -207,7 +206,7 @@ impl Reports {
     }
 }
 
-/// Where the journal is by the rules of a start without flags.
+/// The path of the journal that a start without flags would use.
 fn usual_journal(instance: &Instance) -> Result<PathBuf, CliError> {
     let context = &instance.context;
     let beside = instance.socket.path.parent().unwrap_or(Path::new("/"));

@@ -1,4 +1,4 @@
-//! `tmo logs`: what was printed, whoever printed it, whenever that was.
+//! `tmo logs`: shows the output of any process at any time.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -36,10 +36,10 @@ use crate::view::form::Form;
 use crate::view::paint::Style;
 use crate::view::reading::{Reading, times_around};
 
-/// What other processes said this long before and after a line is shown with `--around`.
+/// With `--around`: how long before and after a line the output of other processes is shown.
 const AROUND: Duration = Duration::from_secs(2);
 
-/// Print what is there, and with `-f` what comes.
+/// Print the existing log, and with `-f` new lines.
 pub(super) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     super::block_on(instance.look_where())?;
@@ -85,7 +85,7 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// What the flags ask for.
+/// The query that the flags describe.
 #[derive(Debug)]
 struct Asked {
     index: IndexReader,
@@ -155,24 +155,24 @@ impl Asked {
         }
         let mut from = Position { record: from.min(upto), skip: 0 };
         let mut last = args.lines;
-        // The index alone tells where the last lines are, if it is all of them that count.
+        // If every line counts, the index alone shows where the last lines are.
         let all_count = query.pattern.is_none() && query.starts.is_none() && !filter.no_text;
         if let (Some(lines), true) = (args.lines, all_count) {
             from = from.max(tail(&mut index, &filter, lines as u64, upto).map_err(unreadable)?);
             last = None;
         }
-        // Of what is searched for, or of events alone, these are what is shown.
+        // When searching, or with events alone, count the matching items.
         query.events_count = filter.no_text || query.pattern.is_some();
         Ok(Self { index, from, upto, filter, query, last, around })
     }
 
-    /// Whether the merged log as it comes is all that is asked for.
+    /// Whether the query is just the merged log as it is.
     fn is_plain(&self, args: &LogsArgs) -> bool {
         let other_form = args.json || args.raw || args.no_prefix || args.events;
         self.query.pattern.is_none() && self.query.starts.is_none() && !other_form
     }
 
-    /// What everybody said around each match.
+    /// Print the output of all processes around each match.
     fn print_around(
         self,
         (source, supervised): (&Source, bool),
@@ -203,7 +203,7 @@ impl Asked {
     }
 }
 
-/// Forget what there is.
+/// Clear the log.
 fn clear(instance: &Instance) -> Result<u8, CliError> {
     let runs = lock::is_held(instance.runtime.dir()).unwrap_or(false) || instance.far.is_some();
     if runs {
@@ -219,7 +219,7 @@ fn clear(instance: &Instance) -> Result<u8, CliError> {
         instance.refuse_log_of_other_project()?;
     }
     let _door = loop {
-        // No start may begin meanwhile, whether there is a run or not.
+        // Keeps other commands from starting a run meanwhile, whether there is one now or not.
         make_runtime_dir(&instance.context.env, &instance.socket.path)?;
         match Door::enter(instance.runtime.dir(), || super::warn(&WAITS)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -231,7 +231,7 @@ fn clear(instance: &Instance) -> Result<u8, CliError> {
     let done = if held {
         super::block_on(instance.ask(async |client| client.clear_log().await))?
     } else {
-        // Where a run was killed, what it has left may still be writing.
+        // Surviving processes of a killed run may still be writing.
         let written = instance.runtime.has_survivors();
         let clear = if written { clear::clear_behind } else { clear::clear_all };
         clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?
@@ -239,7 +239,7 @@ fn clear(instance: &Instance) -> Result<u8, CliError> {
     super::print(&cleared(done))
 }
 
-/// What came of clearing: bytes of disk space that are free now, and those that will be.
+/// The result of clearing: disk space freed now, and later.
 fn cleared(Cleared { freed, kept }: Cleared) -> String {
     let later = "when the running processes begin new log files";
     let (now, then) = (units::bytes(freed), units::bytes(kept));
@@ -264,10 +264,10 @@ fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
     Form::Merged(Box::new(source.renderer(style)))
 }
 
-/// Go on with what comes, until the run ends or a signal does.
+/// Follow new lines until the run ends or a signal arrives.
 fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Result<u8, CliError> {
     let (heads, news) = mpsc::channel::<u64>();
-    // Writing waits for whoever reads, and a signal must not wait for that.
+    // Writing may block on a slow reader, and must not delay the reaction to a signal.
     let (done, over) = tokio::sync::oneshot::channel();
     let write = move || {
         let mut put = write_out;
@@ -279,7 +279,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
             result = reading.read(newest, &mut put);
         }
         let result = result.and_then(|()| reading.finish(&mut put));
-        // Nobody may wait any more.
+        // The receiver may be gone.
         let _ = done.send(result);
     };
     std::thread::Builder::new().spawn(write).map_err(CliError::io("a thread"))?;
@@ -312,12 +312,12 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
     })
 }
 
-/// The index, with what no supervisor has indexed where there is none.
+/// The index; without a supervisor, extended by what has not been indexed.
 pub(super) fn index_of(source: &Source, supervised: bool) -> Result<IndexReader, CliError> {
     if supervised { Ok(source.index()) } else { whole_index(source) }
 }
 
-/// The index with what no supervisor has indexed yet.
+/// The index, extended by what no supervisor has indexed yet.
 fn whole_index(source: &Source) -> Result<IndexReader, CliError> {
     let streams: Vec<_> = source.streams.iter().map(|s| (s.number, s.name.slug())).collect();
     let mut ingest = Ingest::in_memory(&source.dirs, &streams, false).map_err(unreadable)?;
@@ -325,7 +325,7 @@ fn whole_index(source: &Source) -> Result<IndexReader, CliError> {
     Ok(ingest.into_index())
 }
 
-/// The files that hold the text, oldest first.
+/// The files with the text, oldest first.
 fn paths(source: &Source, filter: &Filter) -> Result<u8, CliError> {
     let mut text = String::new();
     for stream in source.streams.iter().filter(|s| filter.takes(s.number)) {

@@ -1,4 +1,4 @@
-//! `tmo ls`: all runs of this user.
+//! `tmo ls`: lists all runs of this user.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ use crate::sys::clock;
 #[derive(Debug, Serialize)]
 struct Run {
     title: Untrusted,
-    /// `running`, `quitting`, or `abandoned`: its supervisor was killed, and its processes may live.
+    /// `running`, `quitting`, or `abandoned`: its supervisor was killed, but its processes may be alive.
     state: &'static str,
     pid: Option<u32>,
     running: usize,
@@ -31,7 +31,7 @@ struct Run {
     started: Timestamp,
     root: OsText,
     socket: OsText,
-    /// What the processes were told, in the order of the Procfile.
+    /// The ports of the processes, in the order of the Procfile.
     ports: Vec<u16>,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn there(base: &std::path::Path) -> Result<Vec<Runtime>, CliError> {
         entries => entries.map_err(CliError::io(base.display()))?,
     };
     let dirs = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    // In a directory that others may write to, only what is ours.
+    // In a directory that others may write to, use only this user's entries.
     Ok(dirs.filter(|dir| is_private(dir)).map(Runtime::new).collect())
 }
 
@@ -73,7 +73,7 @@ async fn look(runtime: &Runtime) -> Option<Run> {
     let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
     let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
     let processes = plan.present().count();
-    // A link that was turned since would show the directory of another run.
+    // If a link was redirected since, it would show the directory of another run.
     let origin = plan.origin.as_ref().filter(|origin| origin.dir == plan.root);
     let root = origin.and_then(left_by_link).map_or(plan.root.clone(), OsText::from);
     Some(Run {

@@ -1,4 +1,4 @@
-//! The man pages, made of the same text as the help.
+//! The man pages, generated from the same text as the help.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -23,7 +23,7 @@ pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
     }
 }
 
-/// All pages: the name of the file, and what is in it.
+/// All pages: file name and content.
 pub(super) fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let page = |command: &Command| {
         let mut text = Vec::new();
@@ -53,7 +53,7 @@ fn file_name(page: &Command) -> String {
     format!("{}.1", page.get_display_name().unwrap_or_else(|| page.get_name()))
 }
 
-/// One page. The examples are set as they stand: filled, they would be unreadable.
+/// One page. The examples are not filled, which would make them unreadable.
 fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
     let man = Man::new(page.clone())
         .source(concat!("tmo ", env!("CARGO_PKG_VERSION")))
@@ -81,7 +81,7 @@ fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
     man.render_version_section(out)
 }
 
-/// A line of roff that shows this line.
+/// A line escaped for roff.
 fn literal(line: &str) -> String {
     let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
     if escaped.starts_with('.') { format!("\\&{escaped}") } else { escaped }

@@ -1,8 +1,8 @@
-//! The command line: what can be typed, and what comes of it.
+//! The command line.
 //!
-//! [`args`] is what can be typed; a file per verb does it. The processes that make up a run
-//! (`shim`, `sink`, `guard`, `supervise`) are this program too, told apart before anything else
-//! is looked at, so that they cost nothing they do not need.
+//! [`args`] defines the syntax; a file per verb implements it. The processes that make up a run (`shim`,
+//! `sink`, `guard`, `supervise`) are this program too. They are recognized before anything else, so that
+//! they do not pay for what they do not need.
 
 pub mod args;
 mod check;
@@ -70,18 +70,18 @@ use crate::model::untrusted;
 /// The version of this program, with commit and date in a release build of a checkout.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("TMO_BUILT_FROM"));
 
-/// How long `kill` leaves the end of a run to its supervisor, which may have to wait for a processor.
+/// How long `kill` lets the supervisor end the run itself; it may have to wait for CPU time.
 const KILL_LIMIT: Duration = Duration::from_secs(60);
-/// How long `kill` waits for another supervisor to take over where the one of the run was killed.
+/// How long `kill` waits for another supervisor to take over if that of the run was killed.
 const KILL_TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
 
-/// The most characters in a line of a message.
+/// Maximum length of a line in a message, in characters.
 const LONGEST_LINE: usize = 4_000;
 
-/// The overmind whose place is taken, in its own words.
+/// The version of the overmind that we emulate, in its own words.
 const OVERMIND_VERSION: &str = "Overmind version 2.5.1";
 
-/// How overmind ends when it is asked for a command that there is not.
+/// overmind's exit code for help on an unknown command.
 const NO_TOPIC: u8 = 3;
 
 /// Run the program with these arguments (the first is its own name); returns its exit code.
@@ -106,8 +106,8 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-/// `run --help` asks for the help of `run`, as with any other command; overmind takes the word for
-/// the name of a program. Behind `--` it is that here, too.
+/// Makes `run --help` show the help of `run`, as with any other command; overmind takes the word for a
+/// program name. After `--` tmo does so too.
 fn help_of_run(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let word = |at: usize| arguments.get(at).and_then(|word| word.to_str()).unwrap_or_default();
     let asks = ["run", "exec", "e"].contains(&word(1)) && ["--help", "-h"].contains(&word(2));
@@ -169,12 +169,12 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
     }
 }
 
-/// Help or the version that was asked for, or what is wrong with the command line.
+/// Print the requested help or version, or the error in the command line.
 fn explain(error: &clap::Error, typed: &[OsString]) -> u8 {
     let persona = Persona::here();
     if let (Persona::Overmind, ErrorKind::InvalidSubcommand) = (persona, error.kind()) {
         let named = error.get(ContextKind::InvalidSubcommand).map(ToString::to_string);
-        // As below.
+        // The same message as overmind's.
         let named = named.unwrap_or_default();
         let _ = writeln!(io::stderr(), "No help topic for '{}'", untrusted::shown(&named));
         return NO_TOPIC;
@@ -210,7 +210,7 @@ fn manual(args: &ManArgs) -> Result<u8, CliError> {
     }
 }
 
-/// A reader that has gone is no error.
+/// A closed pipe is not an error.
 fn written(result: io::Result<()>) -> Result<u8, CliError> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -225,7 +225,7 @@ fn ask(client: &ClientArgs, request: Request, wait: bool) -> Result<u8, CliError
     block_on(request::request(&mut instance, request, wait))
 }
 
-/// End the run at once, with its supervisor or without.
+/// End the run at once, with or without its supervisor.
 fn kill(args: &ClientArgs) -> Result<u8, CliError> {
     let mut instance = match Instance::find(args) {
         Err(error @ CliError::Dir(_)) => return leftovers::search(args, error),
@@ -254,7 +254,7 @@ fn kill(args: &ClientArgs) -> Result<u8, CliError> {
     }
 }
 
-/// Have the views go and the processes run on.
+/// Detach the views and let the processes run on.
 fn detach(args: &ClientArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(args)?;
     let asked = async {
@@ -271,7 +271,7 @@ fn detach(args: &ClientArgs) -> Result<u8, CliError> {
     Err(CliError::Other(text.to_owned()))
 }
 
-/// What waiting for events takes.
+/// File descriptors that the event loop needs for itself.
 const DESCRIPTORS: usize = 8;
 
 /// Run a future on a small runtime of its own.
@@ -282,13 +282,12 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
         .build()
         .map_err(CliError::io("can't start"))?;
     let result = runtime.block_on(work);
-    // A thread that is held up by a stopped terminal does not hold up the end of the program.
+    // So that a thread blocked by a stopped terminal does not keep the program from exiting.
     runtime.shutdown_background();
     result
 }
 
-/// Print text to standard output, without what a terminal would act upon; a reader that has gone is
-/// no error.
+/// Print text to standard output, with terminal escapes removed; a closed pipe is not an error.
 fn print(text: &str) -> Result<u8, CliError> {
     print_raw(&mut io::stdout(), untrusted::shown_lines(text).as_bytes())
 }
@@ -301,18 +300,18 @@ fn print_each(mut lines: impl Iterator<Item = String>) -> Result<u8, CliError> {
     written(printed.and_then(|()| out.flush()))
 }
 
-/// The same for text that tmo has coloured. What of it comes from outside must have been cleaned
-/// by [`crate::model::Untrusted`] or one of its functions, or its colours are printed as well.
+/// The same for text that tmo has coloured. External parts must have been cleaned by
+/// [`crate::model::Untrusted`] or one of its functions, or their escapes are printed as well.
 fn print_painted(text: &str) -> Result<u8, CliError> {
     print_raw(&mut io::stdout(), untrusted::shown_painted(text).as_bytes())
 }
 
-/// Print JSON, for people as well.
+/// Print JSON, formatted for human readers too.
 fn print_json(what: &impl serde::Serialize) -> Result<u8, CliError> {
     print_raw(&mut io::stdout(), json(what)?.as_bytes())
 }
 
-/// The text of this as JSON.
+/// Serialize as JSON text.
 fn json(what: &impl serde::Serialize) -> Result<String, CliError> {
     let text = serde_json::to_string_pretty(what);
     let text = text.map_err(|error| CliError::Other(error.to_string()))? + "\n";
@@ -333,24 +332,24 @@ impl<T> Versioned<T> {
     }
 }
 
-/// Print bytes as they are: text of tmo's own, what was cleaned, or what is passed on byte for byte.
+/// Print bytes unchanged: tmo's own text, cleaned text, or output that is passed on byte for byte.
 fn print_raw(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, CliError> {
     written(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
-/// Tell the user of a failure in one line; returns the exit code.
+/// Report a failure in one line; returns the exit code.
 fn report(error: &CliError) -> u8 {
     warn(error);
     error.exit_code()
 }
 
-/// One line on standard error.
+/// Print one line on standard error.
 fn warn(what: &dyn Display) {
-    // There is no other place to say it.
+    // An error here can't be reported anywhere else.
     let persona = Persona::here();
     let text = persona.speak(&what.to_string());
     let text = untrusted::shown_lines(&text);
-    // A text that it quotes may be as long as a file.
+    // It may quote a text as long as a file.
     let lines: Vec<_> = text.split('\n').map(|line| cut(line, LONGEST_LINE)).collect();
     let text = lines.join("\n");
     let _ = writeln!(anstream::stderr(), "{}: {text}", persona.name());

@@ -1,4 +1,4 @@
-//! Whether somebody still takes what a command shows for as long as it lasts.
+//! The output of a long-running command, and the detection of its loss.
 
 use std::io;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::config::inherit::is_ignored;
 use crate::view::printer::{Job, Pause, Printer};
 use crate::view::screen;
 
-/// How long what is being written when the terminal goes may take.
+/// How long a pending write may take when the terminal is lost.
 pub(super) const FAREWELL: Duration = Duration::from_millis(500);
 
-/// Why the output came to nothing.
+/// Why the output was lost.
 #[derive(Debug)]
 pub(super) enum Lost {
-    /// Nobody reads the pipe any more.
+    /// The pipe has no reader any more.
     Reader,
     /// The terminal is gone.
     Terminal,
-    /// It can't be written, or the journal can't be read.
+    /// Writing failed, or the journal can't be read.
     Failed(io::Error),
 }
 
-/// A printer to standard output, and what becomes of that.
+/// A printer to standard output, and the state of that output.
 #[derive(Debug)]
 pub(super) struct Outlet {
     pub(super) printer: Printer,
@@ -36,7 +36,7 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    /// Start showing.
+    /// Start printing.
     pub(super) fn open(job: Job) -> Result<Self, CliError> {
         let (tell, lost) = mpsc::channel(2);
         let terminal = screen::is_terminal(io::stdout());
@@ -51,29 +51,29 @@ impl Outlet {
             } else {
                 Lost::Failed(error)
             };
-            // Nobody may want to know any more.
+            // The receiver may be gone.
             let _ = tell.blocking_send(lost);
         };
         let printer = Printer::start(job, broken).map_err(CliError::io("the printer"))?;
         Ok(Self { printer, lost })
     }
 
-    /// From now on, stop on Ctrl-Z and die of Ctrl-\, with the title of the terminal as it was before.
-    /// After `fg` the title is set again, and an unfinished line is drawn again behind its prefix.
+    /// From now on, let Ctrl-Z stop and Ctrl-\ kill the program, with the terminal's title restored first.
+    /// After `fg` the title is set again, and an unfinished line is redrawn after its prefix.
     pub(super) fn obey_terminal(&self) {
         tokio::spawn(stop_on_request(self.printer.pause()));
         tokio::spawn(die_on_request(self.printer.pause()));
     }
 
-    /// Leave off where it is, and the terminal as it was. If that takes longer than this, the next
-    /// view repeats a little.
+    /// Stop printing where it is, and restore the terminal. If that takes longer than this, the next view
+    /// repeats a few lines.
     pub(super) async fn leave(self, most: Duration) {
         self.printer.stop();
         let left = tokio::task::spawn_blocking(move || self.printer.join());
         let _ = tokio::time::timeout(most, left).await;
     }
 
-    /// Show all that is there. A stopped terminal may hold that up for as long as it likes; `stop` ends it.
+    /// Print everything that is there. A stopped terminal may block this indefinitely; `stop` ends it.
     pub(super) async fn finish(self, stop: impl Future<Output = io::Result<()>>) {
         self.printer.finish();
         let done = tokio::task::spawn_blocking(move || self.printer.join());
@@ -87,13 +87,13 @@ impl Outlet {
     pub(super) async fn lost(&mut self) -> Lost {
         match self.lost.recv().await {
             Some(lost) => lost,
-            // The thread that watches is gone, so nothing more will be known.
+            // The watching thread is gone, so no loss will be reported.
             None => std::future::pending().await,
         }
     }
 }
 
-/// Stop on Ctrl-Z, and give the terminal back to the shell until this program goes on.
+/// Stop on Ctrl-Z, and give the terminal back to the shell until this program is continued.
 async fn stop_on_request(pause: Pause) {
     if is_ignored(Signal::SIGTSTP) {
         return;
@@ -101,7 +101,7 @@ async fn stop_on_request(pause: Pause) {
     // Without a handler, the signal still stops this program.
     let Ok(mut asked) = signal(SignalKind::from_raw(Signal::SIGTSTP as i32)) else { return };
     while asked.recv().await.is_some() {
-        // A terminal that takes nothing must not keep this program from being stopped.
+        // A blocked terminal must not keep this program from being stopped.
         let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
         // If that fails, this program simply continues.
         let _ = crate::sys::stop();
@@ -109,7 +109,7 @@ async fn stop_on_request(pause: Pause) {
     }
 }
 
-/// Die of Ctrl-\ (SIGQUIT) as usual, with the title of the terminal as it was before.
+/// Die of Ctrl-\ (SIGQUIT) as usual, with the terminal's title restored first.
 async fn die_on_request(pause: Pause) {
     if is_ignored(Signal::SIGQUIT) {
         return;
@@ -117,7 +117,7 @@ async fn die_on_request(pause: Pause) {
     // Without a handler, the signal still kills this program.
     let Ok(mut asked) = signal(SignalKind::quit()) else { return };
     if asked.recv().await.is_some() {
-        // A terminal that takes nothing must not keep this program from dying.
+        // A blocked terminal must not keep this program from dying.
         let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
         // It does not return.
         let _ = signal_hook::low_level::emulate_default_handler(Signal::SIGQUIT as i32);
@@ -133,17 +133,17 @@ pub(super) async fn reader_gone() -> io::Result<()> {
     }
     match gone.recv().await {
         Some(_) => Ok(()),
-        // The thread that watches is gone, so nothing more will be known.
+        // The watching thread is gone, so nothing will be reported.
         None => std::future::pending().await,
     }
 }
 
-/// Tell when the reader of standard output goes, also if nothing is written then. The thread ends
-/// with the process.
+/// Report when the reader of standard output goes, even if nothing is being written. The thread ends with
+/// the process.
 fn watch_reader(tell: mpsc::Sender<Lost>) -> io::Result<()> {
     let watch = move || {
         let stdout = io::stdout();
-        // No event is asked for: that leaves errors, of which a closed pipe is one.
+        // No events are requested: `poll` then reports only errors, such as a closed pipe.
         let mut output = [PollFd::new(&stdout, PollFlags::empty())];
         let _ = retry_on_intr(|| poll(&mut output, None));
         if output[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {

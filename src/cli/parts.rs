@@ -1,5 +1,5 @@
-//! The hidden verbs: the processes that a run is made of, and the one by which `tmo doctor` sees what
-//! reaches them. None of them is typed by a person.
+//! The hidden verbs: the processes that make up a run, and the one that `tmo doctor` uses to inspect the
+//! environment of a process. Users never type them.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -19,7 +19,7 @@ use crate::pane::{beside, shim, sink};
 use crate::sys::files;
 use crate::view::echo::EchoLog;
 
-/// Be that part, if the arguments say so; returns its exit code.
+/// Run as that part if the arguments ask for it; returns its exit code.
 pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
     let part = arguments.get(1)?.to_str()?;
     let path = Path::new(arguments.get(2)?);
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         "sink" => Some(sink::run(path)),
         "guard" => Some(guardian(path, &arguments[3..])),
         "supervise" => Some(supervisor(path, &arguments[3..])),
-        // Its second word tells whose run it belongs to.
+        // The second argument identifies its run.
         "beside" => {
             let [shell, command] = &arguments[3..] else { return Some(2) };
             Some(beside::run(shell, command))
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
 fn guardian(runtime: &Path, rest: &[OsString]) -> u8 {
     let [plan, news] = rest else { return 2 };
     let news = news.to_str().and_then(|n| n.parse().ok());
-    // It outlives the command that it was started by: what that was given is none of its own.
+    // It outlives the command that started it, so it must not keep that command's file descriptors.
     let _ = crate::sys::close_inherited(news.as_slice());
     let_owner_in();
     let Some(Ok(news)) = news.map(inherit::take) else { return 2 };
@@ -56,32 +56,32 @@ fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
         Inherited::from_arguments(runtime, &words).and_then(|i| supervise(runtime, i, &access));
     run.unwrap_or_else(|error| {
         tracing::error!(%error, "the supervisor ends");
-        // For its guardian, who tells those who wait.
+        // Read by its guardian, which reports it to the waiting commands.
         let _ = writeln!(std::io::stderr(), "tmo: {error}");
         1
     })
 }
 
-/// What clients see of the journal.
+/// The clients' access to the journal.
 fn access(plan: &Plan, runtime: &Path) -> JournalAccess {
     let echo = Arc::new(EchoLog::new(plan, runtime));
     JournalAccess { echo, history: Arc::new(RunHistory::new(plan, runtime)) }
 }
 
-/// `TMO_LOG` asks a command to tell what it does, on standard error.
+/// With `TMO_LOG` a command logs its actions on standard error.
 pub(super) fn log_to_stderr() {
     if let Some(filter) = filter() {
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        // Fails only if it was set up before.
+        // Fails only if logging is initialized already.
         let _ = log.try_init();
     }
 }
 
-/// With `TMO_LOG` the supervisor logs what it does to `tmo.log` in the directory of its journal.
+/// With `TMO_LOG` the supervisor logs its actions to `tmo.log` in the directory of its journal.
 fn log_to_file(runtime: &Runtime) {
     let (Some(filter), Ok(plan)) = (filter(), runtime.plan()) else { return };
     let dir = plan.log.dir.as_path();
-    // The first run of a project has no journal yet. Where none can be made, there is no log.
+    // The first run of a project has no journal yet. If the directory can't be created, there is no log.
     let _ = files::make_dirs(dir);
     if let Ok(file) = files::append_to(&dir.join("tmo.log")) {
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);

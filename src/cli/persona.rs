@@ -1,13 +1,14 @@
-//! Under which name the program was called. A link named `overmind` speaks as overmind does.
+//! The name by which the program was called. If called through a link named `overmind`, it behaves like
+//! overmind.
 
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Whose part is played.
+/// The program that tmo acts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Persona {
-    /// Our own.
+    /// tmo itself.
     Tmo,
     /// Overmind's.
     Overmind,
@@ -16,24 +17,24 @@ pub(super) enum Persona {
 static CALLED: OnceLock<Persona> = OnceLock::new();
 
 impl Persona {
-    /// By the first word of the command line.
+    /// Chosen by the first word of the command line.
     pub(super) fn of(program: &OsStr) -> Self {
         let name = Path::new(program).file_name();
         if name == Some(OsStr::new("overmind")) { Self::Overmind } else { Self::Tmo }
     }
 
-    /// The one of this process; our own before it is [set](Self::set).
+    /// The persona of this process; tmo's until it is [set](Self::set).
     pub(super) fn here() -> Self {
         CALLED.get().copied().unwrap_or(Self::Tmo)
     }
 
-    /// Remember it for this process; only the first time counts.
+    /// Set it for this process; only the first call counts.
     pub(super) fn set(self) {
-        // A second call says the same.
+        // A second call always passes the same value.
         let _ = CALLED.set(self);
     }
 
-    /// The name it goes by.
+    /// Its program name.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Tmo => "tmo",
@@ -41,7 +42,7 @@ impl Persona {
         }
     }
 
-    /// A text of ours with its commands as they are typed under this name.
+    /// A text of ours, with commands as they are typed under this name.
     pub(super) fn speak(self, text: &str) -> String {
         match self {
             Self::Tmo => text.to_owned(),
@@ -61,7 +62,7 @@ impl Persona {
     }
 }
 
-/// Whether a word goes on there.
+/// Whether a character continues a word.
 fn is_part(c: char) -> bool {
     c.is_alphanumeric() || "/._-".contains(c)
 }

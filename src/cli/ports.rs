@@ -1,4 +1,4 @@
-//! Ports that are taken, and ports of its own for each project (`--port-auto`).
+//! Detects taken ports, and assigns each project ports of its own (`--port-auto`).
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -18,45 +18,45 @@ use crate::protocol::spec::replace;
 use crate::sys::files::{self, ChosenBy};
 use crate::sys::{self, Listener, ProcInfo};
 
-/// The distance between the ports of two projects: small, so that many find room between two
-/// processes of one.
+/// The distance between the ports of two projects: small, so that many projects fit between two ports of
+/// one.
 const APART: u16 = 10;
 
-/// The file that knows which ports belong to whom, among the state directories.
+/// The file that records the ports of each project, among the state directories.
 const BOOK: &str = "ports.json";
 
-/// What is told while another command finds ports for its project.
+/// Printed while another command assigns ports to its project.
 const WAITS: &str = "another tmo is finding ports for its project; waiting for it";
 
 /// The ports of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Block {
-    /// A block of a directory that is gone is free.
+    /// The project's directory; once it is gone, the block is free.
     root: OsText,
-    /// The port asked for, from which on a place was looked for.
+    /// The requested port, from which the search began.
     asked: u16,
-    /// Where they begin, unless something listens there.
+    /// The first port, unless something listens there.
     home: u16,
-    /// All that it was given last.
+    /// The ports assigned last.
     ports: Vec<u16>,
 }
 
-/// Who has which ports.
+/// The ports of all projects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Book {
     /// By instance.
     blocks: BTreeMap<String, Block>,
 }
 
-/// What is to be found a place for.
+/// A request for ports.
 struct Wanted<'a> {
     instance: &'a str,
     root: &'a Path,
-    /// Where ports begin if nothing is in the way.
+    /// The first port to try.
     asked: u16,
-    /// Whether that place is left to somebody else.
+    /// Whether to leave that first place to another project.
     shy: bool,
-    /// How far each port is above the first one.
+    /// The offset of each port from the first one.
     above: &'a [u16],
 }
 
@@ -65,7 +65,7 @@ impl Wanted<'_> {
         self.above.iter().map(|above| first.checked_add(*above)).collect()
     }
 
-    /// The first place that is nobody else's, and the first of them that is free at present.
+    /// The first place that belongs to no other project, and the first of these that is free at present.
     fn find(&self, book: &Book, free: impl Fn(&[u16]) -> bool) -> Option<(u16, u16)> {
         let others: HashSet<u16> = book
             .blocks
@@ -88,7 +88,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Where the ports of this plan shall begin. With `keep`, that is written down for the next time.
+/// Choose the first port of this plan. With `keep`, the choice is recorded for the next time.
 pub(super) fn place(
     env: &Env,
     project: &Project,
@@ -113,7 +113,7 @@ pub(super) fn place(
         shy: is_linked_worktree(&project.root),
         above: &above,
     };
-    // There may be thousands of places to be looked at, and others wait for the lock meanwhile.
+    // Read once: there may be thousands of places to check, while others wait for the lock.
     let mut taken = sys::tcp_listening_ports();
     taken.extend(told_to_others(env, project));
     let free = |ports: &[u16]| ports.iter().all(|port| !taken.contains(port));
@@ -133,7 +133,7 @@ pub(super) fn place(
     Ok(present)
 }
 
-/// One that can't be read is begun anew: nothing is lost but where ports were.
+/// An unreadable file is replaced: only the previous ports are lost.
 fn read(path: &Path) -> Result<Book, CliError> {
     match files::read_plain(path) {
         Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
@@ -142,7 +142,7 @@ fn read(path: &Path) -> Result<Book, CliError> {
     }
 }
 
-/// The ports that processes of other runs were told; they may not listen yet.
+/// The ports assigned to processes of other runs; they may not listen yet.
 fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
     let runs = there(&runtime_base(env)).unwrap_or_default();
     let plans = runs.iter().filter_map(|runtime| runtime.plan().ok());
@@ -152,10 +152,10 @@ fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
     others.flat_map(ports).collect()
 }
 
-/// Whether this directory is in a worktree that git keeps beside the main one.
+/// Whether this directory is in a linked git worktree.
 fn is_linked_worktree(root: &Path) -> bool {
     let git = root.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists());
-    // There it is a file that says where the rest is.
+    // In such a worktree `.git` is a file that names the real directory.
     let read = |git: PathBuf| files::read_project(&git, ChosenBy::Project).ok();
     let text = git.and_then(read).unwrap_or_default();
     String::from_utf8_lossy(&text).contains("/worktrees/")
@@ -167,13 +167,13 @@ pub(super) fn table(plan: &Plan) -> String {
     plan.processes.iter().filter_map(reported).collect::<Vec<_>>().join(", ")
 }
 
-/// Ports that processes are told to use and somebody listens on. Not all use theirs.
+/// The processes' ports that are taken by listeners. Not every process uses its port.
 pub(super) fn taken_ports(plan: &Plan) -> Vec<String> {
     let reported = |(text, _)| format!("{text}; `--port-auto` takes others");
     takers(plan).into_iter().map(reported).collect()
 }
 
-/// The same, with who that is, as far as it may be known.
+/// The same, with the process that listens, if it is visible.
 pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
     let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
     let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).collect();
@@ -225,7 +225,7 @@ mod tests {
         let taken = book(&[("a", 5000, &[5000, 5100]), ("b", 5010, &[5010, 5110])]);
         assert_eq!(wanted("c", false, &two).find(&taken, all), Some((5020, 5020)));
         assert_eq!(wanted("b", false, &two).find(&taken, all), Some((5010, 5010)), "it stays");
-        // What would reach into that of others moves.
+        // Ports that would overlap with those of others are moved.
         let ten = [0, 10, 20];
         assert_eq!(wanted("a", false, &ten).find(&taken, all), Some((5020, 5020)));
     }

@@ -1,4 +1,4 @@
-//! `tmo start --print-config`: what would be run, and nothing is.
+//! `tmo start --print-config`: shows what would be run, without running it.
 
 use nix::sys::signal::Signal;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use super::error::CliError;
 use crate::model::plan::{LogPolicy, OnExit, Plan, ProcessPlan};
 use crate::model::text::OsText;
 
-/// What flags, variables, files and defaults come to. The names are those of the flags.
+/// The effective settings from flags, variables, files and defaults. The names are those of the flags.
 #[derive(Serialize)]
 struct Shown<'a> {
     title: &'a str,
@@ -35,7 +35,7 @@ struct Process<'a> {
     color: u8,
     stop_signal: String,
     on_exit: OnExit,
-    /// Whether it begins with the others.
+    /// Whether it starts with the run.
     begins: bool,
 }
 
@@ -53,7 +53,7 @@ fn process(plan: &ProcessPlan) -> Process<'_> {
     }
 }
 
-/// Print it as JSON; the environment, which may hold secrets, is not in it.
+/// Print it as JSON, without the environment, which may contain secrets.
 pub(super) fn print(
     plan: &Plan,
     (daemonize, show_timestamps): (bool, bool),

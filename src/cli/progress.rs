@@ -1,4 +1,4 @@
-//! What a terminal shows while something takes longer than a moment. A pipe sees nothing of it.
+//! Shows progress on a terminal while an operation takes long. A pipe does not see it.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -6,45 +6,45 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// What takes no longer needs no explanation.
+/// Shorter operations show nothing.
 const MOMENT: Duration = Duration::from_millis(300);
 
-/// What takes so much longer is explained in detail.
+/// After this much more time details are shown.
 const LONGER: Duration = Duration::from_millis(700);
 
-/// How often the spinner turns. The library would turn it by a thread, and panic where the system gives
-/// no more threads.
+/// The spinner's interval. We turn it ourselves: the library would use a thread, and panic if none can be
+/// created.
 const TURN: Duration = Duration::from_millis(120);
 
-/// Show that this goes on, which blocks its thread.
+/// Show progress while a blocking operation runs.
 pub(super) fn while_blocked<T>(words: &'static str, work: impl FnOnce() -> T) -> T {
     let (over, is_over) = channel::<()>();
     let show = move || {
         if is_over.recv_timeout(MOMENT) == Err(RecvTimeoutError::Timeout) {
             let bar = spinner(words);
-            // Nothing is ever sent: it ends with the other end.
+            // Nothing is ever sent: the channel closes when the work is done.
             while !bar.is_hidden() && is_over.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout) {
                 bar.tick();
             }
             bar.finish_and_clear();
         }
     };
-    // Without a thread nothing is shown, that is all.
+    // If no thread can be created, nothing is shown.
     let shown = std::thread::Builder::new().name("progress".into()).spawn(show).ok();
     let done = work();
     drop(over);
-    // What is printed next must not be wiped away.
+    // Wait, so that the spinner does not erase subsequent output.
     let _ = shown.map(JoinHandle::join);
     done
 }
 
-/// Show that this goes on.
+/// Show progress while a future runs.
 pub(super) async fn with_progress<T>(words: &'static str, work: impl Future<Output = T>) -> T {
     with_details(words, work, async || None).await
 }
 
-/// Show that this goes on. Once it has taken a second, `look` says more of it, and when to look
-/// again.
+/// Show progress while a future runs. After a second `look` supplies details, and the time of the next
+/// look.
 pub(super) async fn with_details<T>(
     words: &'static str,
     work: impl Future<Output = T>,
@@ -56,20 +56,20 @@ pub(super) async fn with_details<T>(
     }
     let bar = spinner(words);
     let details = async {
-        // Only what takes long is worth a question.
+        // Query only if it takes long.
         tokio::time::sleep(LONGER).await;
         while !bar.is_hidden()
             && let Some((details, again)) = look().await
         {
             bar.set_message(format!("{words}: {details}"));
-            // `look` says when its answer may have changed, which nothing announces.
+            // `look` returns when its answer may change, as changes are not announced.
             tokio::time::sleep(again).await;
         }
         std::future::pending().await
     };
     let turn = async {
         while !bar.is_hidden() {
-            // A spinner turns with time.
+            // Drives the spinner.
             tokio::time::sleep(TURN).await;
             bar.tick();
         }

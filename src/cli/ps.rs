@@ -45,19 +45,19 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     super::print_painted(&shown.table(&state.processes, color))
 }
 
-/// An order of the processes.
+/// A sort order of the processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Order {
     /// Dependencies first, then the main processes, then the cleanup.
     Phase,
 }
 
-/// The part of a run in which it has its turn.
+/// The phase in which it runs.
 fn stage(process: &ProcessState) -> Stage {
     process.phase.unwrap_or_default()
 }
 
-/// The word for it.
+/// The name of a phase.
 pub(super) const fn phase(stage: Stage) -> &'static str {
     match stage {
         Stage::Dependency => "dependency",
@@ -70,14 +70,14 @@ pub(super) const fn phase(stage: Stage) -> &'static str {
 struct Shown {
     wide: bool,
     by: Option<Order>,
-    /// What names the run in the commands of the notes.
+    /// The flags that select the run, for the commands in the notes.
     flags: String,
-    /// The processes whose program has failed below a watcher.
+    /// The processes whose program has failed under a watcher.
     failed: Vec<ProcName>,
 }
 
 impl Shown {
-    /// A row for each process. Columns that say nothing are left out: only the last may have blanks.
+    /// One row per process. Empty columns are omitted: only the last may contain blanks.
     fn table(&self, processes: &[ProcessState], color: bool) -> String {
         let phases = self.by.is_some().then_some("PHASE");
         let since = self.wide.then_some("SINCE");
@@ -130,7 +130,7 @@ impl Shown {
         cell.unwrap_or_else(|| "-".to_owned())
     }
 
-    /// Why it is as it is, and what to type next.
+    /// The reason for its state, and the next command to type.
     fn note(&self, process: &ProcessState) -> String {
         let (name, flags) = (&process.name, &self.flags);
         let reason =
@@ -162,7 +162,7 @@ impl Shown {
     }
 }
 
-/// What something that has not ended lacks or waits for.
+/// What a process that has not ended is missing or waiting for.
 fn held_up_by(process: &ProcessState) -> String {
     if let Some(reason) = &process.reason {
         reason.to_string()
@@ -178,7 +178,7 @@ fn held_up_by(process: &ProcessState) -> String {
     }
 }
 
-/// The processes whose program has failed below a watcher, where the journal is here.
+/// The processes whose program has failed under a watcher, if the journal is on this machine.
 fn failed_below_watchers(instance: &Instance) -> Option<Vec<ProcName>> {
     if instance.far.is_some() {
         return None;
@@ -219,19 +219,19 @@ pub(super) fn progress(process: &ProcessState) -> String {
     }
 }
 
-/// What a process and all that it has started use. Its parent is its shim, to which those belong
-/// that have left it.
+/// The usage of a process and everything it has started. Computed from its parent, the shim, which also
+/// adopts its orphans.
 fn tree_usage(main: u32) -> Option<Usage> {
     let shim = sys::info(main)?.ppid;
     let mut sum = Usage::default();
     for process in sys::descendants(shim) {
-        // One that has just ended uses nothing any more.
+        // A process that has just ended uses nothing any more.
         sum += sys::usage(process.pid).unwrap_or_default();
     }
     Some(sum)
 }
 
-/// A time on the processor as ps(1) has it: `1:02.03`.
+/// CPU time in the format of ps(1): `1:02.03`.
 fn cpu_time(time: Duration) -> String {
     let (seconds, hundredths) = (time.as_secs(), time.subsec_millis() / 10);
     format!("{}:{:02}.{hundredths:02}", seconds / 60, seconds % 60)

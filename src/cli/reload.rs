@@ -1,4 +1,4 @@
-//! `tmo reload`: read the configuration again and do what has changed in it.
+//! `tmo reload`: re-reads the configuration and applies the changes.
 
 use serde::Serialize;
 
@@ -15,10 +15,10 @@ use crate::model::request::{ProcessState, Request};
 use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{self, Change, Reloaded};
 
-/// So often in a row somebody else may change the processes while the files are read.
+/// How many times in a row other commands may change the processes while the files are read.
 const MOST_TRIES: u32 = 20;
 
-/// What is told to a program.
+/// The JSON document.
 #[derive(Serialize)]
 struct Document<'a> {
     dry_run: bool,
@@ -26,33 +26,33 @@ struct Document<'a> {
     processes: Vec<ToldChange<'a>>,
 }
 
-/// What was done to one process.
+/// The change to one process.
 #[derive(Serialize)]
 struct ToldChange<'a> {
     name: &'a ProcName,
     #[serde(flatten)]
     change: &'a Change,
-    /// It does not run, and is not started by this.
+    /// It is not running, and the reload does not start it.
     stays_stopped: bool,
 }
 
-/// Which part of the configuration is read again.
+/// The part of the configuration to re-read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     All,
     Failures,
 }
 
-/// What was made of it.
+/// The result of a reload.
 struct Made {
     reloaded: Reloaded,
-    /// As it was before.
+    /// The states before the reload.
     states: Vec<ProcessState>,
     warnings: Vec<String>,
     done: Result<u8, CliError>,
 }
 
-/// Reload, and say what that has come to.
+/// Reload, and report the changes.
 pub(super) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let made = super::block_on(async {
@@ -92,8 +92,8 @@ pub(super) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
     done
 }
 
-/// The failures of a project were declared anew: have its run know them, if there is one. Other
-/// changes of the configuration wait until somebody asks for them.
+/// After a project's failure declarations have changed: reload them into its run, if there is one. Other
+/// changes of the configuration wait for an explicit reload.
 pub(super) fn reload_failures(project: &Project) -> Result<(), CliError> {
     let Ok(mut instance) = Instance::find(&super::args::ClientArgs::default()) else {
         return Ok(());
@@ -104,7 +104,7 @@ pub(super) fn reload_failures(project: &Project) -> Result<(), CliError> {
             return Ok(());
         }
         let plan = instance.runtime.plan()?;
-        // What is nearest may be the run of another project.
+        // The nearest run may belong to another project.
         let Ok(start) = Start::again(plan, instance.runtime.clone()) else { return Ok(()) };
         if start.project.failures().0 != project.failures().0 {
             return Ok(());
@@ -113,8 +113,8 @@ pub(super) fn reload_failures(project: &Project) -> Result<(), CliError> {
     })
 }
 
-/// Read all of it, and ask for what follows from that; again, if the processes have been changed
-/// meanwhile, as by another one who reloads.
+/// Re-read everything and send the resulting request; repeat this if the processes were changed meanwhile,
+/// for instance by a concurrent reload.
 async fn make(
     instance: &mut Instance,
     part: Part,
@@ -143,16 +143,16 @@ async fn make(
     }
 }
 
-/// Whether the plan of the run was changed by somebody else.
+/// Whether another command has changed the plan of the run.
 fn is_stale(instance: &Instance, old: &Plan, fresh: &Plan) -> bool {
     let Ok(now) = instance.runtime.plan() else { return false };
     now.generation != old.generation && plan::reload(&now, fresh).plan != now
 }
 
-/// The plan that a start would make by now, addressed to the run, and what is odd about it.
+/// The plan that a start would make now, adapted to the run, and its warnings.
 fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String>), CliError> {
     let start = Start::again(old.clone(), instance.runtime.clone())?;
-    // A start goes on without it, which would restart all that runs with what it says.
+    // A start would ignore the broken file, which would restart every process that depends on its values.
     if let Some(Warning::EnvFile { file, why }) = start.context.warnings.first() {
         return Err(CliError::Other(format!("{file}: {why}; nothing was changed")));
     }
@@ -169,7 +169,7 @@ fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String
     Ok((fresh, warnings))
 }
 
-/// What was done to a process, for people.
+/// The change to a process, in words.
 fn words(change: &Change, dry_run: bool, (stopped, waits): (bool, bool)) -> String {
     let would = |did: &str, does: &str| if dry_run { does.to_owned() } else { did.to_owned() };
     match change {

@@ -1,4 +1,4 @@
-//! `tmo stop`, `restart`, `quit`, `kill`: asking for something and waiting until it is done.
+//! `tmo stop`, `restart`, `quit`, `kill`: send a request and wait until it is done.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::model::request::{Outcome, ProcessState, Request, State};
 use crate::model::{ProcName, units};
 use crate::sys::clock;
 
-/// Name those that were skipped because of these processes: they stay so until they are started.
+/// Report the processes that were skipped because of these: they are not started automatically.
 async fn tell_skipped(instance: &Instance, names: &[String]) {
-    // It is a hint: without an answer there is none.
+    // This is only a hint, so errors are ignored.
     let Ok(state) = instance.state().await else { return };
     let is_meant = |on: &ProcName| names.iter().any(|name| on.matches(name));
     let because = |process: &&ProcessState| match &process.problem {
@@ -32,12 +32,12 @@ async fn tell_skipped(instance: &Instance, names: &[String]) {
     }
 }
 
-/// No line names more processes.
+/// Maximum number of processes named in one line.
 const MOST_NAMED: usize = 5;
-/// How long after SIGKILL another look is worth it.
+/// How long after SIGKILL to look again.
 const AFTER_KILL: Duration = Duration::from_millis(300);
 
-/// Ask, wait, tell what went wrong.
+/// Send a request, wait for it, and report problems.
 pub(super) async fn request(
     instance: &mut Instance,
     request: Request,
@@ -47,7 +47,7 @@ pub(super) async fn request(
     request_of(instance, server, request, wait).await
 }
 
-/// The same after it is known which server answers.
+/// The same, once it is known which server answers.
 pub(super) async fn request_of(
     instance: &Instance,
     server: Server,
@@ -64,7 +64,8 @@ pub(super) async fn request_of(
             let run = OnceCell::new();
             let asked = instance.ask(async |mut client| {
                 if ends_the_run(&request) {
-                    // Whoever answers goes by this plan. Asked again, another run may be in its place.
+                    // The request was made for the run of this plan. A retry could otherwise reach another
+                    // run that has replaced it.
                     let meant = run.get_or_init(|| instance.run_by_plan());
                     if let Some(run) = meant {
                         client = client.only_of(run);
@@ -77,7 +78,7 @@ pub(super) async fn request_of(
                 }
             });
             match with_details(words(&request), asked, async || slow_stops(instance).await).await {
-                // Whatever was to be ended has ended.
+                // The run has ended, which was the purpose of the request.
                 Err(CliError::NothingRuns(_) | CliError::Client(ClientError::Lost { .. }))
                     if wait && ends_the_run(&request) && instance.is_over() =>
                 {
@@ -133,7 +134,7 @@ pub(super) async fn end_of(instance: &Instance) -> Result<u8, CliError> {
     with_details("stopping everything", over, async || slow_stops(instance).await).await
 }
 
-/// The processes that a stop waits for, and when to look again: when SIGKILL has been sent.
+/// The processes that a stop is waiting for, and when to look again: after SIGKILL has been sent.
 async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
     let state = state_at(&instance.address()).await.ok()?;
     let now = clock::now();
@@ -150,7 +151,7 @@ async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
         names.push(format!("{} more", slow.len() - MOST_NAMED));
     }
     let names = names.join(", ");
-    // The end of a trial can be hurried where it was begun.
+    // A trial can be hurried in its own terminal.
     let again = match instance.run {
         Some(_) => "Ctrl-C",
         None => "the same command in another terminal",
@@ -163,7 +164,7 @@ async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
     Some((text, due + AFTER_KILL))
 }
 
-/// Ask and wait for the outcome, unless the supervisor does not answer at all.
+/// Send a request and wait for its outcome, unless the supervisor does not respond at all.
 pub(super) async fn insist(
     client: Client,
     request: &Request,
@@ -175,9 +176,9 @@ pub(super) async fn insist(
     }
 }
 
-/// Have this run stop everything and wait for the outcome, for however long. A supervisor that is killed
-/// meanwhile is started again by its guardian, and asked again by the same key, so that nothing is done
-/// twice.
+/// Request a stop of this run and wait for the outcome without a time limit. If the supervisor is killed
+/// meanwhile, its guardian starts a new one, and the request is repeated with the same key, so that it is
+/// not executed twice.
 pub(super) async fn ask_to_quit(
     address: &Address,
     run: &str,
@@ -188,8 +189,8 @@ pub(super) async fn ask_to_quit(
     steadily(address, quit).await
 }
 
-/// Wait for this answer, for however long. `silent` is told once if the supervisor at this address does
-/// not answer at all: somebody may have stopped it, and it may go on.
+/// Wait for this answer without a time limit. `silent` is called once if the supervisor at this address
+/// does not respond at all: it may be stopped (SIGSTOP), and may be continued later.
 pub(super) async fn unless_silent<T>(
     address: &Address,
     answer: impl Future<Output = T>,
@@ -203,7 +204,7 @@ pub(super) async fn unless_silent<T>(
     answer.await
 }
 
-/// Ask, and ask again for as long as the supervisor is killed meanwhile. Connecting waits for the next
+/// Send a request, and repeat it as long as supervisors are killed meanwhile. Connecting waits for the next
 /// one, so this does not spin.
 pub(super) async fn steadily<T, F: Future<Output = Result<T, ClientError>>>(
     address: &Address,
@@ -219,30 +220,30 @@ pub(super) async fn steadily<T, F: Future<Output = Result<T, ClientError>>>(
     }
 }
 
-/// The state of the run at this address, by whoever answers there now.
+/// The state of the run at this address, whichever supervisor answers.
 pub(super) async fn state_at(address: &Address) -> Result<State, ClientError> {
     Client::connect(address).await?.state().await
 }
 
-/// Have this run stop everything, unless its supervisor does not answer at all.
+/// Stop this run, unless its supervisor does not respond at all.
 pub(super) async fn quit(address: &Address, run: &str) -> Result<Outcome, CliError> {
     let key = key();
     let quit = |client: Client| insist(client.only_of(run), &Request::Quit, &key);
     Ok(steadily(address, quit).await?)
 }
 
-/// What a request is called, so that asking again is not asking twice.
+/// A new idempotency key, so that a repeated request is executed only once.
 pub(super) fn key() -> String {
     format!("{}-{:x}", std::process::id(), clock::now().nanos())
 }
 
-/// Most requests are done within this time.
+/// Most requests finish within this time.
 const USUAL: Duration = Duration::from_secs(1);
 
-/// What is asked for may take its time; but a supervisor that does not even tell its state by then
-/// will not do it before it goes on. Otherwise this never ends.
+/// Completes only if the supervisor does not even report its state, and so can't execute a request before
+/// it is continued. A request itself may take arbitrarily long.
 async fn silence(address: &Address) -> ClientError {
-    // A process that hangs sends nothing, so only time can tell.
+    // A hanging process sends nothing, so only a timeout can detect it.
     tokio::time::sleep(USUAL).await;
     if let Ok(client) = Client::connect(address).await
         && let Err(error @ (ClientError::Silent { .. } | ClientError::TakingOver { .. })) =
@@ -253,7 +254,7 @@ async fn silence(address: &Address) -> ClientError {
     std::future::pending().await
 }
 
-/// Whether it changes the run as a whole, and not just processes that were named.
+/// Whether it affects the run as a whole, not just named processes.
 fn concerns_whole_run(request: &Request) -> bool {
     let is_all = |name: &String| !name.is_empty() && name.chars().all(|c| c == '*');
     match request {

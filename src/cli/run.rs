@@ -1,4 +1,4 @@
-//! `tmo run`: a command in the environment of the env files.
+//! `tmo run`: runs a command in the environment of the env files.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -10,8 +10,8 @@ use super::error::CliError;
 use crate::config::load::{Context, find_program};
 use crate::sys::why;
 
-/// Become the command; returns only if that fails. There is nobody between it and the shell: a
-/// Ctrl-C reaches it as it would without tmo, and the shell sees how it really ended.
+/// Exec the command; returns only if that fails. There is no process between it and the shell: Ctrl-C
+/// reaches it as without tmo, and the shell sees its real exit status.
 pub(super) fn run(args: &RunArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     for warning in &context.warnings {
@@ -34,7 +34,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, CliError> {
     Err(CliError::NotExecutable { name: shown, why: why(&error) })
 }
 
-/// Whether it is there, but is not to be executed.
+/// Whether the file exists but is not executable.
 fn blocked(context: &Context, name: &OsString) -> bool {
     let path = Path::new(name);
     path.components().count() > 1 && context.start_dir.join(path).exists()

@@ -1,4 +1,4 @@
-//! Standard output for the output of processes.
+//! Writes the output of processes to standard output.
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
@@ -33,7 +33,7 @@ impl Stdout {
 
     pub(super) fn finish(mut self) -> Result<u8, CliError> {
         if self.left_out > 0 {
-            // No part of a line, and no half character of it.
+            // Start at a line boundary, so that no partial line or character is printed.
             let kept = self.kept.make_contiguous();
             let part = memchr::memchr(b'\n', kept).map_or(kept.len(), |at| at + 1);
             self.kept.drain(..part);
@@ -58,13 +58,13 @@ pub(super) fn write_out(page: &[u8]) -> io::Result<()> {
     written.map_err(|error| io::Error::new(error.kind(), Unwritten(error)))
 }
 
-/// The same without blocking.
+/// The same, asynchronously.
 pub(super) async fn write(out: &mut tokio::io::Stdout, text: &[u8]) -> io::Result<()> {
     out.write_all(text).await?;
     out.flush().await
 }
 
-/// Whether the output still has a reader; a closed pipe is no error.
+/// Whether the output still has a reader; a closed pipe is not an error.
 pub(super) fn goes_on(written: io::Result<()>) -> Result<bool, CliError> {
     match written {
         Ok(()) => Ok(true),

@@ -1,10 +1,10 @@
-//! Tables for people: as wide as what is in them.
+//! Tables for human readers, as wide as their contents.
 
 /// The widest column. A longer cell is printed whole, but the other lines are not padded to it: the
 /// table would be as large as its longest cell times its number of lines.
 const WIDEST: usize = 200;
 
-/// The lines of a table under these heads; the last column is as long as it likes.
+/// The lines of a table with these headers; the last column is not padded.
 pub(super) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -12,7 +12,7 @@ pub(super) fn table<const N: usize>(
     painted(&heads, &rows.into_iter().collect::<Vec<_>>(), |_, _| None)
 }
 
-/// The same with the colours of some cells, which are named by row and column.
+/// The same with colours for some cells, selected by row and column.
 pub(super) fn painted<R: AsRef<[String]>>(
     heads: &[&str],
     rows: &[R],
@@ -25,7 +25,7 @@ pub(super) fn painted<R: AsRef<[String]>>(
     [line(&heads, &widths, |_| None)].into_iter().chain(rows).collect()
 }
 
-/// The lines of these rows, with no column but the last wider than this.
+/// The lines of these rows, with no column except the last padded beyond this width.
 pub(super) fn columns<const N: usize>(rows: &[[String; N]], widest: usize) -> String {
     let widths = widths(rows.iter().map(|row| &row[..]), widest);
     rows.iter().map(|row| line(row, &widths, |_| None)).collect()

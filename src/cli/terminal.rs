@@ -1,4 +1,4 @@
-//! `tmo send` and `tmo screen`: the terminal of a process, without sitting at it.
+//! `tmo send` and `tmo screen`: access to the terminal of a process without attaching to it.
 
 use std::io::Read as _;
 
@@ -7,10 +7,10 @@ use super::error::CliError;
 use super::instance::Instance;
 use crate::view::merged::cleaned;
 
-/// More is no typing; a file is copied by other means.
+/// The limit of `send`, which is meant for typing, not for copying files.
 const MOST: u64 = 1 << 20;
 
-/// Type something.
+/// Type into a process.
 pub(super) fn send(args: &SendArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let text = if args.text == "-" { read_all()? } else { args.text.clone() };
@@ -23,7 +23,7 @@ pub(super) fn send(args: &SendArgs) -> Result<u8, CliError> {
     })
 }
 
-/// Print what is to be seen.
+/// Print the content of its screen.
 pub(super) fn screen(args: &ScreenArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let screen = super::block_on(async {
@@ -33,7 +33,7 @@ pub(super) fn screen(args: &ScreenArgs) -> Result<u8, CliError> {
     super::print_painted(&cleaned(screen.as_bytes(), args.color))
 }
 
-/// What overmind itself can't do is refused.
+/// An error if overmind answers, which can't do this.
 pub(super) async fn tmo_only(instance: &mut Instance) -> Result<(), CliError> {
     instance.server().await?.refuse_overmind()
 }

@@ -1,4 +1,4 @@
-//! `tmo start --until-ready -- COMMAND`: a run for the length of a command.
+//! `tmo start --until-ready -- COMMAND`: a run for the duration of a command.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
@@ -23,7 +23,7 @@ use crate::model::network::Network;
 use crate::model::request::Request;
 use crate::sys::{self, files};
 
-/// A command, and the run that is there as long as it goes on.
+/// A command, and the run that lasts as long as the command.
 #[derive(Debug)]
 pub(super) struct Trial {
     command: Vec<OsString>,
@@ -32,7 +32,7 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Fails if a run is there already, since it must not be stopped at the end.
+    /// Fails if a run exists already, since that must not be stopped at the end.
     pub(super) fn new(command: Vec<OsString>, instance: Instance) -> Result<Self, CliError> {
         if super::block_on(instance.state()).is_ok_and(|state| !state.quitting) {
             let flags = instance.flags();
@@ -45,24 +45,24 @@ impl Trial {
         Ok(Self { command, instance })
     }
 
-    /// Start, run the command, stop everything; the command's exit code.
-    /// `start` stores the id of the run that it starts. If another run has replaced it by the end, that one
-    /// is not stopped.
+    /// Start the run, execute the command, stop everything; returns the command's exit code. `start` stores
+    /// the id of the run that it starts. If another run has replaced it by the end, that one is not
+    /// stopped.
     pub(super) fn run(
         self,
         start: impl FnOnce(&mut Option<String>) -> Result<u8, CliError>,
     ) -> Result<u8, CliError> {
-        // Remembers signals until there is a command to pass them on to.
+        // Stores signals until there is a command to pass them on to.
         let early = Early::begin().map_err(CliError::io("signals"))?;
         let (mut run, mut was_run) = (None, false);
         let ran = match start(&mut run) {
             Ok(0) => super::block_on(self.run_command(early, &mut was_run)),
-            // It has said why.
+            // `start` has printed the error.
             failed => failed,
         };
         match (run.map_or(Ok(0), |run| self.quit(&run, was_run)), ran) {
             (Err(error), Ok(0)) => Err(error),
-            // How the command ended counts more.
+            // The command's own result takes precedence.
             (Err(error), ran) => {
                 super::warn(&error);
                 ran
@@ -71,8 +71,8 @@ impl Trial {
         }
     }
 
-    /// Stop the run with this id, if it still exists.
-    /// If the command was run, tell where the run did not last as long as the command.
+    /// Stop the run with this id, if it still exists. If the command was run, warn if the run ended before
+    /// it.
     fn quit(self, run: &str, was_run: bool) -> Result<u8, CliError> {
         let mut instance = self.instance.only_of(run);
         let address = instance.address();
@@ -87,7 +87,7 @@ impl Trial {
         let asked = async {
             let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::io("signals"))?;
             let mut asked: Pin<Box<dyn Future<Output = _>>> = if instance.state().await?.quitting {
-                // A second request would kill what is being stopped.
+                // A second request would kill the processes that are being stopped.
                 warn("was being stopped");
                 Box::pin(end_of(&instance))
             } else {
@@ -97,7 +97,8 @@ impl Trial {
             loop {
                 tokio::select! {
                     done = &mut asked => return done,
-                    // As in the view of a run: a second request kills what has not ended yet.
+                    // As in the view of a run: a second request kills the processes that have not ended
+                    // yet.
                     _ = interrupt.recv() => {
                         let (address, run) = (address.clone(), run.to_owned());
                         again.spawn(async move { ask_to_quit(&address, &run, &key()).await.map(drop) });
@@ -115,8 +116,8 @@ impl Trial {
         }
     }
 
-    /// Have `tmo` in the command mean this run also where the directory alone would lead to another one
-    /// or to none.
+    /// Make `tmo` inside the command use this run even if the directory alone would lead to another run or
+    /// to none.
     fn name_run_to(&self, command: &mut Command) {
         if self.instance.flags().is_empty() {
             return;
@@ -127,12 +128,12 @@ impl Trial {
             None => command.env("TMO_SOCKET", path),
         };
         command.env("TMO_NETWORK", tcp.as_ref().map_or(Network::Unix, |tcp| tcp.network).name());
-        // In a process of another run, these hold the socket of that run: with `TMO_SOCKET` they would
-        // count as no more than the place where the caller comes from.
+        // In a process of another run, these contain the socket of that run: together with `TMO_SOCKET`
+        // they would only be taken as a sign of where the caller comes from.
         command.env_remove("OVERMIND_SOCKET").env_remove("OVERMIND_NETWORK");
     }
 
-    /// A signal that a terminal sends reaches the command by itself; another is passed on.
+    /// Signals from the terminal reach the command anyway; other signals are passed on.
     async fn run_command(&self, early: Early, was_run: &mut bool) -> Result<u8, CliError> {
         let Some((program, arguments)) = self.command.split_first() else { return Ok(0) };
         let failed = |error: std::io::Error| {
@@ -155,7 +156,7 @@ impl Trial {
         *was_run = true;
         let mut child = command.spawn().map_err(failed)?;
         if early.interrupted() {
-            // The terminal may have sent it before there was a command.
+            // The terminal may have sent it before the command was started.
             send(child.id(), Signal::SIGINT);
         }
         drop(early);
@@ -172,20 +173,20 @@ impl Trial {
                 _ = hangup.recv(), if !nohup => Signal::SIGHUP,
             };
             send(child.id(), passed_on);
-            // A command that is stopped would take notice of it only when it is continued.
+            // A stopped command would not notice the signal until it is continued.
             send(child.id(), Signal::SIGCONT);
         }
     }
 }
 
-/// Stop with the command that the terminal has stopped (Ctrl-Z): the shell waits for this process. Both
-/// continue together.
+/// Stop together with the command that the terminal has stopped (Ctrl-Z): the shell waits for this process.
+/// Both continue together.
 fn suspend_with(command: Option<u32>) -> std::io::Result<()> {
     const BY_TERMINAL: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
     let Some(pid) = command else { return Ok(()) };
-    // It may have ended.
+    // The command may have ended.
     let stopped = sys::stopped_by(pid).ok().flatten();
-    // Some programs answer Ctrl-Z with a SIGSTOP to themselves.
+    // Some programs react to Ctrl-Z by sending SIGSTOP to themselves.
     let by_user = |signal| BY_TERMINAL.iter().any(|own| *own as i32 == signal) || in_foreground();
     if stopped.is_some_and(by_user) {
         sys::stop()?;
@@ -196,18 +197,18 @@ fn suspend_with(command: Option<u32>) -> std::io::Result<()> {
 
 fn send(pid: Option<u32>, signal: Signal) {
     if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
-        // It has ended just now.
+        // It has just ended.
         let _ = kill(Pid::from_raw(pid), signal);
     }
 }
 
-/// Whether Ctrl-C in the terminal reaches this process, and so its command.
+/// Whether Ctrl-C in the terminal reaches this process, and therefore its command.
 fn in_foreground() -> bool {
     let terminal = files::open_terminal("/dev/tty".as_ref());
     terminal.is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }
 
-/// As a shell has it.
+/// The exit code that a shell would report.
 fn code(status: ExitStatus) -> u8 {
     let signal = || status.signal().map(|signal| signal + 128);
     status.code().or_else(signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(1)

@@ -1,4 +1,4 @@
-//! What does not come up in a run, and what did not in one that is over, as its log tells.
+//! Finds processes that do not come up, or, from the log of a past run, did not.
 
 use super::crashes::strong;
 use super::error::CliError;
@@ -10,7 +10,7 @@ use crate::model::request::ProcessState;
 use crate::model::rules::{Probe, Stage};
 use crate::model::{ProcName, ProcessStatus};
 
-/// All of a run, in order.
+/// All troubles of a run, in order.
 #[derive(Debug, Default)]
 pub(super) struct Troubles(Vec<Trouble>);
 
@@ -29,13 +29,13 @@ enum Why {
 }
 
 impl Troubles {
-    /// Take in an event.
+    /// Process an event.
     pub(super) fn read(&mut self, event: &Logged) {
         let words = || event.text().unwrap_or_default();
         let why = match event.what() {
             Some(What::NotReady { why }) => Some(Why::NotReady(why.clone())),
             Some(What::Skipped { why }) => Some(Why::Skipped(why.clone())),
-            // It has come up after all, or comes up now.
+            // It has become ready after all, or is being restarted.
             Some(What::Ready | What::Restarting) => None,
             None if event.is_other("not-ready") => Some(Why::NotReady(Problem::Text(words()))),
             None if event.is_other("skipped") => Some(Why::Skipped(Skip::Text(words()))),
@@ -46,15 +46,15 @@ impl Troubles {
         self.0.extend(why.map(|why| Trouble { name, why }));
     }
 
-    /// What the others followed from.
+    /// The trouble that caused the others.
     pub(super) fn first(&self) -> Option<&Trouble> {
         self.0.first()
     }
 
-    /// That of a process.
+    /// The trouble of a process.
     pub(super) fn of(&self, name: &str) -> Option<&Trouble> {
         self.0.iter().find(|trouble| {
-            // One that has ended explains itself by its end.
+            // If it has ended, its end is the explanation.
             let has_ended = matches!(trouble.why, Why::NotReady(Problem::Ended { .. }));
             trouble.name.matches(name) && !has_ended
         })
@@ -62,7 +62,7 @@ impl Troubles {
 }
 
 impl Trouble {
-    /// Who it is about, and what became of it.
+    /// The process, and what became of it.
     pub(super) fn head(&self, color: bool) -> String {
         let name = strong(self.name.as_str(), color);
         if matches!(self.why, Why::Skipped(_)) {
@@ -72,7 +72,7 @@ impl Trouble {
         }
     }
 
-    /// Why.
+    /// The cause.
     pub(super) fn cause(&self) -> Cause {
         let logs = || format!("tmo logs {} -n 100", self.name);
         let (kind, text, next) = match &self.why {
@@ -90,7 +90,7 @@ impl Trouble {
     }
 }
 
-/// Tell who was skipped at the start of this run, which is a failure of it; an exit code.
+/// Report processes that were skipped at the start of this run, which is a failure; returns an exit code.
 pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
     let waits = |process: &ProcessPlan| {
         process.rules.stage == Stage::Dependency || !process.rules.needs.is_empty()
@@ -98,7 +98,7 @@ pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
     if !plan.processes.iter().any(waits) {
         return 0;
     }
-    // It may be over by now: then whoever asks is told so.
+    // If the run is already over, that is reported elsewhere.
     let Ok(state) = super::block_on(instance.state()) else { return 0 };
     let flags = instance.flags();
     let mut code = 0;
@@ -122,7 +122,7 @@ pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
     code
 }
 
-/// The processes that are asked about: all of them, or those with this name.
+/// The requested processes: all, or those with this name.
 pub(super) fn asked<'a>(
     processes: &'a [ProcessState],
     name: Option<&str>,
@@ -137,7 +137,7 @@ pub(super) fn asked<'a>(
     }
 }
 
-/// Why something that has not ended is not as it should be, if it is not.
+/// Why a process that has not ended is in trouble, if it is.
 pub(super) fn held_up(process: &ProcessState) -> Option<Cause> {
     let problem = process.problem.as_ref();
     let (mut of, mut probe) = (None, None);
@@ -172,7 +172,7 @@ pub(super) fn held_up(process: &ProcessState) -> Option<Cause> {
     Some(Cause { kind, certainty, text, evidence: None, place: None, next })
 }
 
-/// What there is to say of these processes, with which nothing is wrong; of one alone if it was named.
+/// A message that these processes are fine; about a single one if it was named.
 pub(super) fn well(processes: &[&ProcessState], named: bool) -> String {
     let is = |process: &ProcessState| match process.exit {
         Some(exit) if process.finished => {

@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in one line like every other complaint.
+//! Errors of a command line, in one line like every other error.
 
 use std::ffi::OsString;
 
@@ -8,8 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args;
 use crate::model::nearest::nearest;
 
-/// What people type who come from other tools, and what does it here. `NAME` stands for the names that
-/// they type.
+/// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
 const OF_OTHER_TOOLS: [(&str, &str); 21] = [
     ("a", "tmo connect NAME"),
     ("attach", "tmo connect NAME"),
@@ -34,7 +33,7 @@ const OF_OTHER_TOOLS: [(&str, &str); 21] = [
     ("up", "tmo start"),
 ];
 
-/// The same of commands that are about the whole run here.
+/// The same for commands that affect the whole run here.
 const OF_ONE: [(&str, &str); 5] = [
     ("kill", "tmo stop NAME"),
     ("ps", "tmo ps"),
@@ -43,7 +42,7 @@ const OF_ONE: [(&str, &str); 5] = [
     ("status", "tmo ps"),
 ];
 
-/// What clap has found wrong with these words, what may have been meant, and where to read on.
+/// The error that clap found, a suggestion, and where to read on.
 pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
     let command = args::command();
     let verb = typed.get(1).and_then(|word| command.find_subcommand(word));
@@ -69,7 +68,7 @@ fn lacks_command(error: &clap::Error, typed: &[OsString]) -> bool {
         && matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::Strings(words)) if lacks(words))
 }
 
-/// The command that does what is called so elsewhere.
+/// The equivalent of another tool's command.
 fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
     let (verb, rest) = typed.get(1..)?.split_first()?;
     let table = if error.kind() == ErrorKind::InvalidSubcommand {
@@ -91,7 +90,7 @@ fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
     Some(command.replace("NAME", &names))
 }
 
-/// The first paragraph of what clap says; the others are tips, the usage, and where to read on.
+/// The first paragraph of clap's message; the others are tips, the usage, and where to read on.
 fn wrong(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let text = text.strip_prefix("error:").unwrap_or(&text);
@@ -99,7 +98,7 @@ fn wrong(error: &clap::Error) -> String {
     lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a word too many looks like a flag, but stands behind `--`, where nothing is one.
+/// Whether a superfluous word looks like a flag, but comes after `--`, where flags are not recognized.
 fn is_behind_dashes(error: &clap::Error, typed: &[OsString]) -> bool {
     let Some(word) = unknown_argument(error).filter(|word| word.starts_with('-')) else {
         return false;
@@ -116,7 +115,7 @@ fn unknown_argument(error: &clap::Error) -> Option<&str> {
     }
 }
 
-/// The command or the flag that is nearest to what was typed.
+/// The command or flag that is most similar to the typed word.
 fn meant(error: &clap::Error, command: &Command, verb: Option<&Command>) -> Option<String> {
     if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))

@@ -1,8 +1,8 @@
 //! The view of a run: shows the log, passes signals on, ends with the run's exit code.
 //!
-//! Its control connection carries no text, only where the journal ends. When that connection
-//! breaks, the supervisor was killed; the guardian starts it again, and should that be dead too,
-//! the view starts another one.
+//! Its control connection carries no text, only the position at which the journal ends. If that connection
+//! breaks, the supervisor was killed; the guardian starts a new one, and if the guardian is dead too, the
+//! view starts one.
 
 mod reach;
 mod signals;
@@ -38,10 +38,10 @@ use crate::view::paint::Stamp;
 use crate::view::printer::{Farewell, Job, Printer};
 use crate::view::{screen, words};
 
-/// 128 + SIGHUP: what a command that lost its terminal ends with.
+/// 128 + SIGHUP: the exit code of a command that has lost its terminal.
 pub(super) const HUNG_UP: u8 = 129;
 
-/// What is shown.
+/// The state of a view.
 #[derive(Debug)]
 pub(super) struct Shown {
     pub(super) plan: Plan,
@@ -51,62 +51,62 @@ pub(super) struct Shown {
     /// The flags that name the run, for the commands in messages.
     pub(super) flags: String,
     pub(super) timestamps: bool,
-    /// From where on.
+    /// Where to begin.
     pub(super) position: Position,
-    /// Kept until this view is counted, so that a second start finds it.
+    /// The start lock, kept until this view is registered, so that a concurrent start finds it.
     pub(super) door: Option<Door>,
-    /// What came before this view could react to signals itself.
+    /// Signals that arrived before this view could handle them.
     pub(super) early: Option<Early>,
-    /// When to leave the run alone, and what to say then.
+    /// When to detach, and the message for that.
     pub(super) until: Option<Until>,
-    /// The requests to stop that are under way.
+    /// The requests to stop that are in progress.
     pub(super) quits: JoinSet<()>,
-    /// This view has asked for a stop.
+    /// This view has requested a stop.
     pub(super) interrupted: bool,
-    /// Whether what is waited for, if anything is, may be met by the end of the run.
+    /// If something is awaited: whether the end of the run fulfils it.
     pub(super) waits: Option<bool>,
 }
 
-/// What a view waits for that leaves the run alone then.
+/// A condition after which the view detaches from the run.
 #[derive(Debug)]
 pub(super) struct Until {
     pub(super) ready: Readiness,
     pub(super) instance: Instance,
-    /// Who is to run; none means all.
+    /// The processes to wait for; empty means all.
     pub(super) names: Vec<String>,
-    /// Said when it is so.
+    /// Printed once the condition is met.
     pub(super) farewell: String,
 }
 
-/// The code of a command that SIGINT or SIGTERM ended.
+/// The exit code of a command that was ended by SIGINT or SIGTERM.
 pub(super) const INTERRUPTED: u8 = 130;
 
 /// Something that happens to a view.
 enum Wake {
-    /// News of the run; nothing when the connection broke.
+    /// News of the run; `None` if the connection broke.
     News(Option<HeadEvent>),
     Signal(Sign),
     /// A line was typed.
     Typed(String),
-    /// The output comes to nothing.
+    /// The output can no longer be written.
     Lost(Lost),
-    /// What was waited for is so, or can't be any more.
+    /// The awaited condition is met, or has become impossible.
     Waited(Result<String, CliError>),
 }
 
-/// How a view ends.
+/// Why a view ends.
 enum Ending {
-    /// With the run; the output may have failed before.
+    /// The run ended; the output may have failed before.
     Over(End, Option<std::io::Error>),
     /// Its terminal is gone.
     Hangup,
-    /// It was told to go; the run goes on.
+    /// It was detached; the run goes on.
     Left,
-    /// What it waited for is so, or can't be any more; the run goes on.
+    /// The awaited condition is met, or has become impossible; the run goes on.
     Waited(Result<String, CliError>),
 }
 
-/// Where a view goes on after its connection has broken.
+/// How a view continues after its connection has broken.
 enum Next {
     News(HeadStream),
     Over(End),
@@ -115,7 +115,7 @@ enum Next {
 /// Show the run until it ends; returns its exit code.
 pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
     let mut outlet = Outlet::open(shown.job()?)?;
-    // Behind a trial everything is stopped.
+    // After a trial everything is stopped, so there is no farewell.
     let goes_on = shown.until.as_ref().is_some_and(|until| !until.farewell.is_empty());
     super::block_on(async {
         outlet.obey_terminal();
@@ -155,7 +155,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 };
             }
         };
-        // From now on they could only reach another run.
+        // From now on they could only reach a different run.
         shown.quits.abort_all();
         if let Some(farewell) = shown.last_words(&end) {
             outlet.printer.say_farewell(farewell);
@@ -166,8 +166,8 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
 }
 
 impl Until {
-    /// Whether a run that ends with success has done what is waited for: nothing in it has to be
-    /// reached first, and nobody needs it afterwards.
+    /// Whether a run that ends with success fulfils the condition: no check has to pass first, and no
+    /// process is needed afterwards.
     pub(super) fn is_met_by_end(&self, plan: &Plan) -> bool {
         let ends = |check: &Check| matches!(check.probe, Probe::Exit { .. });
         let is_plain = |process: &ProcessPlan| process.rules.ready.iter().all(ends);
@@ -183,7 +183,7 @@ impl Until {
 }
 
 impl Shown {
-    /// The exit code of the run, or of a wait for it that nothing can come of any more.
+    /// The exit code of the run, or of a failed wait.
     fn exit_code(&self, end: &End) -> u8 {
         if end.code == 0 && self.waits.is_some_and(|met| !met || self.interrupted) {
             super::warn(&"the run ended before all of it was ready");
@@ -198,21 +198,21 @@ impl Shown {
         let mut style = Source::style(&self.env, stamp);
         style.name_width = style.name_width.max(self.plan.name_width);
         let mut job = source.job(self.position, source.filter(&[])?, style);
-        // It is not there any more if the run is over already.
+        // The file is gone if the run is over already.
         job.shown = files::open_to_write(&self.runtime.shown_file()).ok();
         job.renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
         job.renderer.title_before(&mut job.last);
         Ok(job)
     }
 
-    /// Show all that is in the log by now. Some of it may not have been announced to this view yet.
+    /// Show everything in the log. Its last records may not have been announced to this view yet.
     fn catch_up(&self, printer: &Printer) -> Result<(), CliError> {
         let records = Source::of_plan(&self.plan, self.runtime.dir())?.records()?;
         printer.head(Head { records, ..Head::default() });
         Ok(())
     }
 
-    /// Which process ended first, why, and its last lines if it failed: the reason must not have
+    /// Which process ended first, why, and its last lines if it failed: otherwise the reason might have
     /// scrolled away.
     fn last_words(&self, end: &End) -> Option<Farewell> {
         const LINES: u64 = 10;
@@ -242,14 +242,14 @@ impl Shown {
         Some(Farewell { name: culprit.name.to_string(), full, brief, error })
     }
 
-    /// Until the run ends, or our terminal does.
+    /// Follow the run until it ends, or this terminal does.
     async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
         let mut signals = Signals::new().map_err(CliError::io("signals"))?;
         let (asked, hung_up) =
             self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
         signals.asked = asked.then(Instant::now);
         let (mut failed, mut lost) = (None, false);
-        // The run of a COMMAND ends with it: nobody can take it from this view.
+        // The run of a COMMAND ends with the command, so this view can't be detached from it.
         let stays = self.until.as_ref().is_some_and(|until| until.farewell.is_empty());
         let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
         let mut news = match self.connect(&outlet.printer).await? {
@@ -260,7 +260,7 @@ impl Shown {
         if asked {
             self.quit(&outlet.printer);
         }
-        // Whoever comes after this view gets the terminal as it is.
+        // The next user of the terminal gets it unchanged.
         let mut typing = Typing::begin(waiting.is_none() && !asked);
         if hung_up {
             return Ok(Ending::Hangup);
@@ -298,8 +298,8 @@ impl Shown {
                 }
                 Wake::Signal(Sign::Nothing) => {}
                 Wake::Signal(Sign::Resize) => self.resize(&outlet.printer),
-                // The end is about to be told here too, with what it was; a run that has ended
-                // in a moment may be gone before the other question was asked.
+                // The end of the run is about to be announced here too, with details; a very short run may
+                // be gone before the readiness was checked.
                 Wake::Waited(Err(CliError::Over(_) | CliError::NothingRuns(_))) => waiting = None,
                 Wake::Waited(_) if self.interrupted => waiting = None,
                 Wake::Waited(came) => return Ok(Ending::Waited(came)),
@@ -307,13 +307,13 @@ impl Shown {
         }
     }
 
-    /// Ask the run to stop; what is typed from now on is for the shell.
+    /// Request a stop of the run; input from now on is left for the shell.
     fn stop(&mut self, typing: &mut Typing, printer: &Printer) {
         typing.end();
         self.quit(printer);
     }
 
-    /// Explain how to reach a process, after input at its log.
+    /// Explain how to reach a process, after the user typed into the log.
     fn answer(&self, typing: &mut Typing, line: &str, printer: &Printer) {
         if line.ends_with('\n') {
             printer.entered();
@@ -325,7 +325,7 @@ impl Shown {
         }
     }
 
-    /// Panes follow the terminal that shows their log.
+    /// Adapt the panes to the terminal that shows their log.
     fn resize(&self, printer: &Printer) {
         let Some((columns, _)) = screen::window_size(std::io::stdout()) else { return };
         printer.resize(columns);
@@ -341,7 +341,7 @@ impl Shown {
     }
 }
 
-/// What happens next. A signal counts before all that comes after it.
+/// The next event. Signals have priority.
 async fn next_wake<W: Future<Output = Result<String, CliError>> + Unpin>(
     signals: &mut Signals,
     news: &mut HeadStream,
@@ -365,7 +365,7 @@ async fn next_wake<W: Future<Output = Result<String, CliError>> + Unpin>(
     }
 }
 
-/// Which process the exit code comes from, where it is not the one that ended first.
+/// The process that determined the exit code, if it is not the one that ended first.
 fn decided_by(end: &End) -> Option<String> {
     let decider = end.decider.as_ref()?;
     let (name, code) = (&decider.name, end.code);

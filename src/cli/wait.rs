@@ -1,4 +1,4 @@
-//! `tmo wait`: until something is the case.
+//! `tmo wait`: waits for a condition.
 
 mod seen;
 
@@ -20,9 +20,9 @@ use crate::model::request::{ProcessState, State};
 use crate::model::units;
 use crate::model::{Exit, ProcessStatus, Untrusted};
 
-/// What is known of what is waited for.
+/// The current state of the condition.
 enum Verdict {
-    /// It is so; the exit code.
+    /// It is met; with the exit code.
     So(u8),
     /// Not yet, and what is missing.
     NotYet(String),
@@ -37,7 +37,7 @@ pub(super) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     super::block_on(with_progress("waiting", within(limit, &mut instance, &names, &what)))
 }
 
-/// Wait, but no longer than this.
+/// Wait, with a time limit.
 async fn within(
     limit: Option<Duration>,
     instance: &mut Instance,
@@ -53,7 +53,7 @@ async fn within(
     }
 }
 
-/// What a start waits for before it leaves the processes alone.
+/// The condition that a start waits for before it detaches.
 #[derive(Debug, Clone)]
 pub(super) struct Readiness {
     listening: Vec<String>,
@@ -76,17 +76,17 @@ impl Readiness {
         Ok(Self { listening, limit })
     }
 
-    /// How long it may take.
+    /// The time limit.
     pub(super) const fn limit(&self) -> Option<Duration> {
         self.limit
     }
 
-    /// Whose ports must be open.
+    /// The processes whose ports must be open.
     pub(super) fn listening(&self) -> &[String] {
         &self.listening
     }
 
-    /// Until these run, and it is so. One that has ended is told with its own exit code.
+    /// Wait until these run and the condition is met. If one has ended, its own exit code is returned.
     pub(super) async fn wait(
         self,
         mut instance: Instance,
@@ -114,14 +114,14 @@ async fn until(
         Ok(news) => news,
         Err(error) => return seen.at_the_end()?.ok_or(error),
     };
-    // What it has said counts, also if it has ended since.
+    // Output counts even if the process has ended since.
     let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
     loop {
         let state = match instance.state().await {
             Ok(state) => state,
             Err(error) => return seen.at_the_end()?.ok_or(error),
         };
-        // Another run that takes its place is not waited for.
+        // Do not wait for another run that replaces this one.
         instance.run = Some(state.run.clone());
         let wanted = chosen(&state, names)?;
         seen.note(&wanted);
@@ -129,7 +129,7 @@ async fn until(
             (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
             (WaitFor::Exit, _) => all_ended(&wanted),
             (WaitFor::Port, _) => ports(&wanted).await?,
-            // The end of the run tells more than the end of one of them.
+            // The end of the run is more informative than that of one process.
             (WaitFor::Ready | WaitFor::Up(_), _) if state.quitting => {
                 Verdict::NotYet("everything is being stopped".to_owned())
             }
@@ -147,7 +147,7 @@ async fn until(
             Verdict::NotYet(why) => *last = why,
         }
         let next = news.next();
-        // Nobody tells when a port is opened.
+        // Open ports are not announced, so poll.
         let asks = matches!(what, WaitFor::Port | WaitFor::Up(_));
         let patience = if asks { Duration::from_millis(100) } else { Duration::MAX };
         match tokio::time::timeout(patience, next).await {
@@ -157,7 +157,7 @@ async fn until(
                 let code = || (*what == WaitFor::Exit).then_some(end.code);
                 return seen.at_the_end()?.or_else(code).ok_or_else(|| over(last));
             }
-            // Killed, and another one takes over, or it was the last.
+            // Killed; another one takes over, or it was the last.
             Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => {
                 let fresh = instance.ask(async |client| client.head(false).await).await;
                 let Ok(fresh) = fresh else {
@@ -169,8 +169,8 @@ async fn until(
     }
 }
 
-/// Read the journal before anything is asked, so that it does not matter how soon the run ends; the exit
-/// code if it ends before it has answered.
+/// Read the journal before the first query, so that it does not matter how soon the run ends. Returns the
+/// exit code if the run ends before it has answered.
 async fn look_first(
     instance: &mut Instance,
     names: &[String],
@@ -203,7 +203,7 @@ pub(super) fn chosen<'a>(
     Ok(all.iter().filter(meant).collect())
 }
 
-/// One that has ended or was stopped does not run by waiting.
+/// An error if waiting is futile because the process has ended or was stopped.
 fn still_comes(process: &ProcessState) -> Result<(), CliError> {
     let (what, code) = match (&process.state, process.exit) {
         (ProcessStatus::Exited | ProcessStatus::Error, Some(exit)) => {
@@ -222,11 +222,11 @@ fn still_comes(process: &ProcessState) -> Result<(), CliError> {
     Err(CliError::Ended { what, code })
 }
 
-/// Of all there are, one may have done what it was to do.
+/// If no process is named, some may already have completed their work.
 fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
     for process in wanted {
         let is_done = process.state == ProcessStatus::Exited && process.exit == Some(Exit::Code(0));
-        // What is not to begin with the others is not waited for with them.
+        // A process that does not start with the run is not waited for.
         let is_apart = process.state == ProcessStatus::Stopped && process.lives == 0;
         if unnamed && (is_done || is_apart) {
             continue;
@@ -239,7 +239,7 @@ fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError>
     Ok(Verdict::So(0))
 }
 
-/// The same, and all their checks are passed. One may be ready by its end.
+/// The same, and all their checks have passed. A process may become ready by exiting.
 fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
     let mut late = None;
     let mut open = vec![];
@@ -292,7 +292,7 @@ async fn ports(wanted: &[&ProcessState]) -> Result<Verdict, CliError> {
         };
         let mut open = false;
         for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
-            // A port that the system gives away may meet itself where nobody listens.
+            // With an ephemeral port number, a connection can reach itself although nothing listens.
             let met = |stream: TcpStream| stream.local_addr().ok() != stream.peer_addr().ok();
             open |= TcpStream::connect((address, port)).await.is_ok_and(met);
         }

@@ -1,4 +1,4 @@
-//! `tmo why`: what has ended a process, or keeps it from coming up.
+//! `tmo why`: explains why a process has ended, or does not come up.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -37,15 +37,15 @@ use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
 use crate::sys::clock;
 use crate::view::paint::Stamp;
 
-/// How many of the last lines are shown: with the rest, one screen.
+/// Number of last lines shown: with the rest, they fit on one screen.
 const LAST: usize = 10;
-/// How many causes.
+/// Maximum number of causes.
 const MOST: usize = 3;
-/// How many others are named with which something is wrong.
+/// Maximum number of other failing processes that are named.
 const MOST_OTHERS: usize = 5;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What there is to say.
+/// The content of the answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -53,22 +53,22 @@ struct Answer {
     process: ProcName,
     /// Whether something is wrong now, or was when the last run ended.
     wrong: bool,
-    /// As it is now; null where nothing runs.
+    /// The current state; null if nothing runs.
     state: Option<ProcessState>,
     causes: Vec<Cause>,
     exit_code: Option<u8>,
     signal: Option<String>,
     timestamp: Option<String>,
     last_logs: Vec<String>,
-    /// Other processes with which something is wrong.
+    /// Other failing processes.
     others: Vec<ProcName>,
-    /// The file with all the rest, if there is one.
+    /// The file with the full report, if there is one.
     report: Option<PathBuf>,
     #[serde(skip)]
     head: String,
 }
 
-/// Say it.
+/// Print the answer.
 pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let state = super::block_on(state_of(&mut instance))?;
@@ -112,13 +112,13 @@ async fn state_of(instance: &mut Instance) -> Result<Option<State>, CliError> {
     }
 }
 
-/// All that is asked.
+/// The input of the analysis.
 struct Case<'a> {
     instance: &'a Instance,
     source: &'a Source,
     /// The journal of the present run, or of the last one.
     log: Log<'a>,
-    /// The record with which that run begins.
+    /// The first record of that run.
     first: u64,
     /// Its crash reports, and those of earlier runs.
     reports: Vec<Report>,
@@ -131,7 +131,7 @@ struct Case<'a> {
 /// How the last run ended.
 #[derive(Debug, Default)]
 struct Ended {
-    /// Its name; nothing where its end was not recorded.
+    /// Its id; `None` if its end was not recorded.
     run: Option<String>,
     culprit: Option<Culprit>,
     troubles: Troubles,
@@ -158,7 +158,7 @@ impl<'a> Case<'a> {
         let log = Log::with_index(&source.dirs, first, index).map_err(unreadable)?;
         let begun = index().and_then(|mut index| index.find(first, |_, record| Some(record.time)));
         let begun = begun.map_err(unreadable)?.unwrap_or_default();
-        // Reports have milliseconds.
+        // Timestamps of reports have milliseconds.
         let is_earlier = |report: &CrashReport| {
             report.timestamp.parse().is_ok_and(|time: Timestamp| time + MILLISECOND < begun)
         };
@@ -177,11 +177,11 @@ impl<'a> Case<'a> {
         Ok(Self { instance, source, log, first, reports, earlier, plan, state, color })
     }
 
-    /// While something runs: who of these has a crash, does not come up, or has failed below a watcher;
-    /// of a single one also what is past.
+    /// For a running run: which of these has crashed, does not come up, or has failed under a watcher; for
+    /// a single process also past failures.
     fn of_run(&self, state: &State, name: Option<&str>) -> Result<Option<Answer>, CliError> {
         let mut asked = asked(&state.processes, name)?;
-        // Of these, what happened last.
+        // The most recent change first.
         asked.sort_by_key(|process| std::cmp::Reverse(process.since));
         let ended = |process: &&&ProcessState| process.state.has_failed_or_exited();
         let mut wrong: Vec<&ProcessState> = vec![];
@@ -231,8 +231,7 @@ impl<'a> Case<'a> {
         Ok(found.map(|found| self.answer(found, Some(process))))
     }
 
-    /// The processes that run, and whose output is looked through: of many only those that are known
-    /// to have failed.
+    /// The running processes whose output is searched: if there are many, only those known to have failed.
     fn that_may_have_errors<'p>(
         &self,
         asked: &[&'p ProcessState],
@@ -247,7 +246,7 @@ impl<'a> Case<'a> {
         Ok(running)
     }
 
-    /// When nothing runs: who ended everything, or what was wrong at the end.
+    /// If nothing runs: which process ended everything, or what was wrong at the end.
     fn afterwards(&self, name: Option<&str>) -> Result<Option<Answer>, CliError> {
         let Ended { run, culprit, troubles } = self.ended()?;
         let run = run.unwrap_or_default();
@@ -257,7 +256,7 @@ impl<'a> Case<'a> {
                 return Ok(found.map(|found| self.answer(found, None)));
             }
             for (report, path) in &self.reports {
-                // What had crashed and ran again was well at the end.
+                // A process that had crashed and ran again was fine at the end.
                 let last = self.log.last_ended(&report.process_name).map_err(unreadable)?;
                 if last.is_none_or(|(lived, _)| lived.life == report.tmo.life) {
                     return Ok(Some(self.answer((report.clone(), path.clone()), None)));
@@ -283,7 +282,7 @@ impl<'a> Case<'a> {
         Ok(found.map(|found| self.answer(found, None)))
     }
 
-    /// The process that this word means, of several the one that ended last.
+    /// The process that this word means; of several, the one that ended last.
     fn last_to_end(&self, name: &str, log: &Log<'_>) -> Result<Option<ProcName>, CliError> {
         let named = || self.source.streams.iter().map(|stream| &stream.name);
         let mut last = None;
@@ -297,7 +296,7 @@ impl<'a> Case<'a> {
         Ok(last.map(|(_, process)| process))
     }
 
-    /// The end of a process that did not take part in the last run.
+    /// The end of a process that was not part of the last run.
     fn in_an_earlier_run(&self, name: &str) -> Result<Option<Answer>, CliError> {
         let index = || index_in(self.source, false);
         let log = Log::with_index(&self.source.dirs, 0, index).map_err(unreadable)?;
@@ -311,8 +310,8 @@ impl<'a> Case<'a> {
         Ok(Some(Answer { head, wrong: false, ..answer }))
     }
 
-    /// The life before the present one, if it failed: there may be no report yet, or there is none
-    /// because it fails again and again.
+    /// The previous life, if it failed: its report may not be written yet, or is omitted because it fails
+    /// again and again.
     fn just_failed(&self, process: &ProcessState, run: &str) -> Result<Option<Report>, CliError> {
         let last = self.log.last_ended(&process.name).map_err(unreadable)?;
         let Some((lived, place)) = last.filter(|_| process.lives > 1) else { return Ok(None) };
@@ -324,7 +323,7 @@ impl<'a> Case<'a> {
         self.last_end(&process.name, run, None)
     }
 
-    /// The last error of a process that runs, unless it is over.
+    /// The last error of a running process, unless it has recovered.
     fn last_error(&self, process: &ProcessState, run: &str) -> Result<Option<Answer>, CliError> {
         let Some(place) = self.log.present(&process.name).map_err(unreadable)? else {
             return Ok(None);
@@ -335,7 +334,7 @@ impl<'a> Case<'a> {
             pid: process.pid,
             started: process.since,
             ended: now,
-            // What it would end with if the error were the end of it.
+            // The exit code that it would have if the error ended it.
             exit: Exit::Code(1),
             restarts: process.lives.saturating_sub(1),
         };
@@ -353,7 +352,7 @@ impl<'a> Case<'a> {
         Ok(Some(Answer { wrong: waits, timestamp: time, last_logs, head, ..answer }))
     }
 
-    /// The report of the last end of a process in this run, from its file or made of the journal.
+    /// The report of a process's last end in this run, from its file or generated from the journal.
     fn last_end(
         &self,
         name: &ProcName,
@@ -369,7 +368,7 @@ impl<'a> Case<'a> {
             return Ok(Some(found.clone()));
         }
         let Some((lived, place)) = last else { return Ok(None) };
-        // What ended by itself was not stopped, whatever followed.
+        // A process that ended by itself was not stopped, whatever followed.
         let stopped = self.log.was_stopped(name, &lived, &place).map_err(unreadable)?;
         let failed = self.log.failed_of(name, &lived, &place).map_err(unreadable)?;
         let trigger = failed.or(trigger.filter(|_| stopped));
@@ -377,7 +376,7 @@ impl<'a> Case<'a> {
         Ok(Some((examine_in(&input, Some((&self.log, &place))), None)))
     }
 
-    /// What is known of an end that has no report.
+    /// The input of a report for an end that has none.
     fn input(
         &self,
         name: &ProcName,
@@ -410,7 +409,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The end of the last run, as far as it came to one.
+    /// How the last run ended, as far as that was recorded.
     fn ended(&self) -> Result<Ended, CliError> {
         let events = index_in(self.source, false).and_then(|index| last_events(index, self.first));
         let mut ended = Ended::default();
@@ -446,12 +445,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Something that has not ended, and why it is as it is.
+    /// The answer about a process that has not ended, with the cause of its state.
     fn waits(&self, process: &ProcessState, cause: Cause) -> Answer {
         Answer { state: Some(process.clone()), ..self.told_of(&process.name, cause) }
     }
 
-    /// Something that did not come up in a run that is over.
+    /// The answer about a process that did not come up in a run that is over.
     fn gave_up(&self, trouble: &Trouble) -> Answer {
         let head = trouble.head(self.color);
         Answer { head, ..self.told_of(&trouble.name, trouble.cause()) }
@@ -481,7 +480,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// What there is to say where nothing is wrong, which is no failure of this command.
+    /// The text if nothing is wrong, which is not a failure of this command.
     fn all_is_well(&self, name: Option<&str>, flags: &str) -> Result<String, CliError> {
         if let Some(state) = &self.state {
             return self.well(state, name, flags);
@@ -515,7 +514,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The time of day of a time of the log, here.
+/// The local time of day of a timestamp in the log.
 fn time_of_day(time: &str) -> String {
     time.parse::<Timestamp>().map_or_else(
         |_| time.to_owned(),
@@ -523,16 +522,16 @@ fn time_of_day(time: &str) -> String {
     )
 }
 
-/// The answer where there is nothing to explain.
+/// The answer if nothing is wrong.
 #[derive(Serialize)]
 struct Well<'a> {
     api: u32,
     well: &'a str,
 }
 
-/// A command that opens a place, as this editor takes the line.
+/// A command that opens a file, with the line number in the syntax of this editor.
 fn with_editor(next: String, editor: Option<&str>) -> String {
-    /// Those that want `file:line`, with the flag that says so.
+    /// Editors that take `file:line`, with the flag that enables it.
     const OTHERS: [(&str, &str); 10] = [
         ("code", "--goto "),
         ("code-insiders", "--goto "),
@@ -549,7 +548,7 @@ fn with_editor(next: String, editor: Option<&str>) -> String {
         let (line, path) = next.strip_prefix("${EDITOR:-vi} +")?.split_once(' ')?;
         let program = editor?.split_whitespace().next()?.rsplit('/').next()?;
         let (_, flag) = OTHERS.iter().find(|(name, _)| *name == program)?;
-        // Quotes end with the path.
+        // The line number goes inside the closing quote.
         let path = match path.strip_suffix('\'') {
             Some(path) => format!("{path}:{line}'"),
             None => format!("{path}:{line}"),
@@ -559,10 +558,10 @@ fn with_editor(next: String, editor: Option<&str>) -> String {
     place().unwrap_or(next)
 }
 
-/// A command to be typed next, with the flags that name the run where it is about this one.
+/// The next command to type, with the flags that select this run if it needs them.
 fn about_this_run(next: String, flags: &str) -> String {
     let about_a_run = ["tmo logs ", "tmo why ", "tmo start ", "tmo stop "];
-    // What holds a port may belong to another run, which is named then.
+    // The process that holds a port may belong to another run, which the command names already.
     let names_another = next.starts_with("tmo stop ") && next.contains(" -s ");
     if names_another || !about_a_run.iter().any(|words| next.starts_with(words)) {
         return next;
@@ -570,7 +569,7 @@ fn about_this_run(next: String, flags: &str) -> String {
     next + flags
 }
 
-/// All of it on one screen.
+/// The complete answer, for one screen.
 fn screen(answer: &Answer, color: bool, flags: &str) -> String {
     let mut text = answer.head.clone();
     if let Some(state) = &answer.state {

@@ -1,4 +1,4 @@
-//! Where a supervisor listens, as a client knows it.
+//! The address of a supervisor, as a client knows it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,19 +14,19 @@ pub enum Address {
     Tcp(Box<TcpTarget>),
 }
 
-/// An address on TCP with what a client needs to prove that it may connect.
+/// A TCP address with what a client needs for the proof that it may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpTarget {
     /// The address, and the token if one is given.
     pub tcp: TcpAddress,
-    /// The directory with the runtime directories of this user's runs; these have their tokens.
+    /// The directory with the runtime directories of this user's runs, which contain their tokens.
     pub runs: PathBuf,
-    /// The places where address and token come from, if these differ: then nothing is proven there.
+    /// The sources of address and token, if they differ: then the token is not used there.
     pub mixed: Option<Mixed>,
 }
 
 impl Address {
-    /// What kind it is, as error messages name it.
+    /// The network, as error messages name it.
     pub const fn network(&self) -> &'static str {
         match self {
             Self::Unix(_) => "unix",

@@ -1,4 +1,4 @@
-//! Why a supervisor could not be asked.
+//! Errors of a request to a supervisor.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use crate::model::network::Mixed;
 use crate::model::request::Unknown;
 use crate::sys::why;
 
-/// What to do where a supervisor says nothing.
+/// Advice for a supervisor that does not answer.
 const STOPPED: &str = "if somebody has stopped it, `kill -CONT` goes on with it, and `tmo kill` ends the \
                        run without it; if that socket is forwarded, its host may be out of reach";
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody answers there.
+    /// The connection failed.
     #[error("dial {} {at}: connect: {}", at.network(), why(cause))]
     Dial {
         /// The address as it was given.
@@ -25,7 +25,7 @@ pub enum ClientError {
         #[source]
         cause: io::Error,
     },
-    /// Somebody else listens there, who is not to be told anything.
+    /// The listener belongs to another user, so nothing is sent to it.
     #[error(
         "the listener at {at} is user {owner}'s, not yours; run this as that user, or give another socket \
          with `-s`"
@@ -33,10 +33,11 @@ pub enum ClientError {
     Stranger {
         /// The address.
         at: Address,
-        /// User id of whoever listens.
+        /// User id of the listener.
         owner: u32,
     },
-    /// Somebody else listens there, and others than that user may have put the socket there: root is refused.
+    /// The listener belongs to another user, and further users can write to the socket's directory: root is
+    /// refused.
     #[error(
         "the listener at {at} is user {owner}'s, not yours, and others than that user can put a socket or a \
          link into {}; run this as that user (`sudo -u '#{owner}'`), or give another socket with `-s`",
@@ -45,9 +46,9 @@ pub enum ClientError {
     SharedDirectory {
         /// The address.
         at: Address,
-        /// User id of whoever listens.
+        /// User id of the listener.
         owner: u32,
-        /// Where others may write.
+        /// The directory that others can write to.
         dir: PathBuf,
     },
     /// Address and token were set in different places.
@@ -58,24 +59,24 @@ pub enum ClientError {
     Mixed {
         /// The address.
         at: Address,
-        /// The places.
+        /// The sources.
         mixed: Mixed,
     },
-    /// One of the two sides has not proven that it knows the token.
+    /// One side has not proven that it knows the token.
     #[error("no proof of the token at {at}: {why}")]
     Unproven {
         /// The address.
         at: Address,
-        /// Why, and what to do.
+        /// Why, and the remedy.
         why: String,
     },
-    /// It took the connection, and says nothing.
+    /// It accepted the connection but does not answer.
     #[error("the supervisor at {at} does not answer; {}", STOPPED)]
     Silent {
         /// The address.
         at: Address,
     },
-    /// It took a request to do something, and says nothing.
+    /// It accepted a request that changes something, but does not answer.
     #[error(
         "the supervisor at {at} does not answer, and does what was asked for when it goes on; {}",
         STOPPED
@@ -93,7 +94,7 @@ pub enum ClientError {
         /// The address.
         at: Address,
     },
-    /// It took the connection and closed it again without a word.
+    /// It accepted the connection and closed it without an answer.
     #[error(
         "the listener at {at} closes the connection without an answer; if that socket is forwarded \
          (`ssh -L`), nothing listens at its other end"
@@ -102,15 +103,15 @@ pub enum ClientError {
         /// The address.
         at: Address,
     },
-    /// The connection ended before the answer came.
+    /// The connection ended before the answer arrived.
     #[error("the supervisor at {at} went away before it answered: {cause}")]
     Lost {
         /// The address.
         at: Address,
-        /// How.
+        /// The error.
         cause: String,
     },
-    /// Another run is there by now.
+    /// Another run has replaced the expected one.
     #[error("the run that was at {at} is over, and another one is there by now")]
     OtherRun {
         /// The address.
@@ -127,7 +128,7 @@ pub enum ClientError {
         /// Why.
         reason: Untrusted,
     },
-    /// The supervisor is of another version, and one of the two does not know what the other means.
+    /// The supervisor is another version, and one side does not understand the other.
     #[error(
         "the supervisor at {at} is tmo {runs} and this is tmo {ours}, which can't {can_not}; `tmo \
          quit`, then `tmo start`, makes them one"
@@ -139,10 +140,10 @@ pub enum ClientError {
         runs: String,
         /// Version of this program.
         ours: &'static str,
-        /// What can't be done.
+        /// The operation that is not possible.
         can_not: String,
     },
-    /// The answer cannot be read.
+    /// The answer is invalid.
     #[error("the supervisor at {at} gave an answer that is not understood: {what}")]
     Garbled {
         /// The address.
@@ -153,7 +154,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The same where something was asked for that is done when the supervisor goes on.
+    /// The same error, after a request that the supervisor will carry out once it continues.
     #[must_use]
     pub fn after_request(self) -> Self {
         if let Self::Silent { at } = self { Self::Pending { at } } else { self }

@@ -1,4 +1,4 @@
-//! The events that a supervisor sends, as those who follow them read them.
+//! The events that a supervisor sends to its clients.
 
 use std::collections::VecDeque;
 
@@ -11,11 +11,11 @@ use super::reply::Peer;
 use super::{Answer, ClientError};
 use crate::client::sse::{Event, Parser};
 
-/// Events, one after the other.
+/// A stream of events.
 #[derive(Debug)]
 pub(super) struct EventStream {
     peer: Peer,
-    /// What can't be done where they are not understood.
+    /// The operation that is not possible if they can't be parsed.
     can_not: &'static str,
     body: Incoming,
     parser: Parser,
@@ -23,20 +23,20 @@ pub(super) struct EventStream {
 }
 
 impl EventStream {
-    /// The events of this answer of the supervisor at this address.
+    /// The events in this answer from the supervisor at this address.
     pub(super) fn new(at: &Address, answer: Answer, can_not: &'static str) -> Self {
         let peer = Peer::of(at, answer.headers());
         let (parser, ready) = (Parser::default(), VecDeque::new());
         Self { peer, can_not, body: answer.into_body(), parser, ready }
     }
 
-    /// The next event; `None` when the connection has ended. May be cancelled at any time.
+    /// The next event; `None` when the connection has ended. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Result<Event, ClientError>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(Ok(event));
             }
-            // A torn connection is no more than a supervisor that is gone.
+            // A broken connection means only that the supervisor is gone.
             let piece = self.body.frame().await?.ok()?.into_data().unwrap_or_default();
             if self.parser.feed(&piece, &mut self.ready).is_err() {
                 return Some(Err(self.garbled(&"an event is too large")));
@@ -44,7 +44,7 @@ impl EventStream {
         }
     }
 
-    /// The data of an event.
+    /// Parse the data of an event.
     pub(super) fn read<T: DeserializeOwned>(&self, event: &Event) -> Result<T, ClientError> {
         serde_json::from_str(&event.data).map_err(|error| self.garbled(&error))
     }

@@ -8,23 +8,22 @@ use crate::model::run_end::End;
 /// News of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadEvent {
-    /// The journal ends there now; earlier ones may have been skipped.
+    /// The current end of the journal; earlier updates may have been skipped.
     Head(Head),
     /// The run is over.
     End(End),
-    /// This view is to go; the run goes on.
+    /// This view must exit; the run goes on.
     Leave,
 }
 
-/// News of a run, one after the other.
+/// A stream of news about a run.
 #[derive(Debug)]
 pub struct HeadStream(pub(super) EventStream);
 
 impl HeadStream {
-    /// The next news; `None` when the supervisor is gone. May be cancelled at any time.
+    /// The next news; `None` when the supervisor is gone. Cancel-safe.
     ///
-    /// [`HeadEvent::End`] comes last: without one before it, `None` means that the supervisor did
-    /// not end in order.
+    /// [`HeadEvent::End`] comes last: `None` without it means that the supervisor did not end in order.
     pub async fn next(&mut self) -> Option<Result<HeadEvent, ClientError>> {
         loop {
             let event = match self.0.next().await? {
@@ -35,7 +34,7 @@ impl HeadStream {
                 "head" => self.0.read(&event).map(HeadEvent::Head),
                 "end" => self.0.read(&event).map(HeadEvent::End),
                 "leave" => Ok(HeadEvent::Leave),
-                // An event of a later version.
+                // An event that only later versions know.
                 _ => continue,
             };
             return Some(news);

@@ -1,4 +1,4 @@
-//! The journal of a run, by its supervisor: for a client that has no files of it.
+//! The journal of a run, read through its supervisor: for clients without access to the files.
 
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
@@ -11,19 +11,19 @@ use super::{Client, ClientError, of_process};
 /// Some lines of the journal.
 #[derive(Debug, Deserialize)]
 pub struct LinePage {
-    /// Each as an object of the API.
+    /// Each line as an object of the API.
     pub lines: Vec<Value>,
-    /// The cursor behind them.
+    /// The cursor after the last line.
     pub next: Option<String>,
     /// Whether there are more.
     pub more: bool,
 }
 
-/// Lines and events as they come.
+/// A stream of new lines and events.
 #[derive(Debug)]
 pub struct LineStream(EventStream);
 
-/// What comes next.
+/// An item of the stream.
 #[derive(Debug)]
 pub enum Next {
     /// A line or an event.
@@ -53,8 +53,7 @@ impl Client {
 }
 
 impl LineStream {
-    /// The next of them; `None` when the connection has ended before the run. May be cancelled at
-    /// any time.
+    /// The next item; `None` if the connection ended before the run did. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Next, ClientError>> {
         Some(match self.0.next().await? {
             Ok(event) if event.name == "end-of-run" => Ok(Next::End),

@@ -1,7 +1,7 @@
-//! Asking a supervisor over its control socket.
+//! Requests to a supervisor over its control socket.
 //!
-//! Every request has a connection of its own, so none waits behind another and an idle connection
-//! that the server has closed costs nothing.
+//! Every request has its own connection, so none waits for another, and the server may close idle
+//! connections at no cost.
 
 pub mod address;
 mod error;
@@ -46,15 +46,14 @@ pub use self::who::{Listener, who};
 /// An answer larger than this is not from a supervisor.
 const LARGEST_ANSWER: usize = 16 << 20;
 
-/// How long a listener may be too busy to take one more client.
+/// How long to wait for a listener whose queue is full.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long it may take to tell the state, which waits for nothing.
+/// Deadline for the state, which a supervisor reports without waiting for anything.
 pub const SILENCE: Duration = Duration::from_secs(4);
 
-/// How long a supervisor that has not told its state may take to say that it is taking over the run;
-/// that is answered at once. With [`SILENCE`], a command fails 6 s after it has met a supervisor
-/// that somebody has stopped.
+/// After [`SILENCE`], how long the supervisor may take to report that it is taking over the run, which it
+/// answers at once. Together, a command fails after 6 s if the supervisor has been stopped (SIGSTOP).
 const LAST_CHANCE: Duration = Duration::from_secs(2);
 
 /// How long a command waits for a supervisor that takes over a run.
@@ -68,7 +67,7 @@ type Answer = hyper::Response<Incoming>;
 pub struct Client {
     at: Address,
     fresh: Mutex<Option<Sender>>,
-    /// The id of the only run that is meant.
+    /// The id of the only run that requests are meant for.
     run: Option<String>,
 }
 
@@ -94,15 +93,15 @@ impl Client {
         &self.at
     }
 
-    /// The state of the run. A supervisor that takes over or ends the run may take some time; any
-    /// other answers at once.
+    /// The state of the run. A supervisor that is taking over or ending the run may take some time;
+    /// otherwise the answer is immediate.
     pub async fn state(&self) -> Result<State, ClientError> {
         let asked = self.ask(Method::GET, "/api/state", Bytes::new());
         self.outlast(asked, |alive| alive.taking_over || alive.ending).await?.read_ok()
     }
 
-    /// Wait for an answer while the supervisor reports that it is alive and `may_wait` holds, and
-    /// for [`TAKEOVER_LIMIT`] at most while it takes over the run.
+    /// Wait for an answer while the supervisor reports that it is alive and `may_wait` holds, but at most
+    /// [`TAKEOVER_LIMIT`] while it takes over the run.
     async fn outlast(
         &self,
         answer: impl Future<Output = Result<Reply, ClientError>>,
@@ -124,20 +123,19 @@ impl Client {
         }
     }
 
-    /// What the supervisor reports of itself; nothing if it does not at once.
+    /// The supervisor's report that it is alive; `None` if it does not come at once.
     async fn alive(&self) -> Option<Alive> {
         let asked = self.ask(Method::GET, "/api/alive", Bytes::new());
         tokio::time::timeout(LAST_CHANCE, asked).await.ok()?.ok()?.read_ok().ok()
     }
 
-    /// Have something done; with `wait` the answer comes when it is done, else when it is
-    /// accepted.
+    /// Send a request; with `wait` the answer comes when it is done, else when it is accepted.
     pub async fn request(&self, request: &Request, wait: bool) -> Result<Outcome, ClientError> {
         self.ask_to(request, &format!("wait={wait}")).await
     }
 
-    /// The same, waiting, under a key of the client's own: asked again with that key, perhaps of
-    /// another supervisor because the first was killed, it is the same request, not a second one.
+    /// Send a request and wait, with an idempotency key chosen by the client: repeated with the same key,
+    /// even to another supervisor because the first was killed, it is executed only once.
     pub async fn request_once(&self, request: &Request, key: &str) -> Result<Outcome, ClientError> {
         self.ask_to(request, &format!("wait=true&key={key}")).await
     }
@@ -159,34 +157,33 @@ impl Client {
         of_process(reply).map(drop)
     }
 
-    /// What the terminal of a process shows.
+    /// The content of a process's terminal.
     pub async fn screen(&self, name: &str, color: bool) -> Result<String, ClientError> {
         let path = format!("/api/processes/{}/screen?color={color}", percent_encoded(name));
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
         Ok(of_process(reply)?.read::<Shown>()?.screen)
     }
 
-    /// What the flags of a process have found of late, no more than `last` for each; its name is
-    /// told whole.
+    /// The latest matches of a process's flags, at most `last` for each; the name must be complete.
     pub async fn flags(&self, name: &str, last: usize) -> Result<Vec<FlagMatches>, ClientError> {
         let path = format!("/api/processes/{}/flags?last={last}", percent_encoded(name));
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
         Ok(of_process(reply)?.read::<Found>()?.flags)
     }
 
-    /// Forget what was logged so far.
+    /// Clear the log.
     pub async fn clear_log(&self) -> Result<Cleared, ClientError> {
         self.ask_while_alive(Method::POST, "/api/clear", Bytes::new()).await?.read_ok()
     }
 
-    /// Have all views go; how many there were, and whether they are gone.
+    /// Detach all views; returns how many there were, and whether they are gone.
     pub async fn detach(&self) -> Result<(usize, bool), ClientError> {
         let reply = self.ask_while_alive(Method::POST, "/api/detach", Bytes::new()).await?;
         let Detached { views, gone } = reply.read_ok()?;
         Ok((views, gone))
     }
 
-    /// Follow the head of the journal; with `view` this counts as a terminal that shows the log.
+    /// Follow the end of the journal; with `view` this counts as a terminal that shows the log.
     pub async fn head(&self, view: bool) -> Result<HeadStream, ClientError> {
         let path = if view { "/api/head?view=1" } else { "/api/head" };
         let answer = self.send(Method::GET, path, Bytes::new()).await?;
@@ -196,8 +193,8 @@ impl Client {
         Ok(HeadStream(EventStream::new(&self.at, answer, "read its news of the run")))
     }
 
-    /// Ask for something that is done at once. What listens there is not waited for once it does not
-    /// even say that it is alive.
+    /// Send a request that is answered at once. Gives up when the listener does not even report that it is
+    /// alive.
     async fn ask_while_alive(
         &self,
         method: Method,
@@ -237,7 +234,7 @@ impl Client {
         headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
         introduce(headers);
         if let Some(run) = &self.run {
-            // An id is made of letters, digits and dashes.
+            // An id consists of letters, digits and dashes.
             headers.extend(run.parse().ok().map(|run| (RUN_HEADER, run)));
         }
         if !body.is_empty() {
@@ -245,7 +242,7 @@ impl Client {
             headers.insert(header::CONTENT_TYPE, json);
         }
         let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The first connection may have been closed if it was not used for long.
+        // The server may have closed the first connection if it was idle for long.
         if let Some(mut sender) = fresh.filter(|sender| !sender.is_closed()) {
             match sender.try_send_request(request).await {
                 Ok(answer) => return Ok(answer),
@@ -263,7 +260,7 @@ impl Client {
         let stream = connect(&self.at).await?;
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(&error))?;
-        // It ends with the answer; what went wrong is told to whoever waits for that.
+        // The task ends with the answer; errors reach the caller through that.
         tokio::spawn(connection);
         Ok(sender)
     }
@@ -278,7 +275,7 @@ impl Client {
     }
 }
 
-/// The answer to something about one process.
+/// Check the answer to a request about one process.
 fn of_process(reply: Reply) -> Result<Reply, ClientError> {
     if reply.status == StatusCode::OK {
         return Ok(reply);
@@ -292,14 +289,14 @@ fn of_process(reply: Reply) -> Result<Reply, ClientError> {
     Err(reply.refusal())
 }
 
-/// A name as a part of a path.
+/// Percent-encode a name for use in a path.
 fn percent_encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let one = |byte: u8| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
     name.bytes().map(one).collect()
 }
 
-/// A request as method, path and body.
+/// Method, path and body of a request.
 fn wire(request: &Request) -> (Method, &'static str, Option<Value>) {
     let (path, body) = match request {
         Request::Start { names } => ("/api/start", json!({ "names": names })),
@@ -319,7 +316,7 @@ fn wire(request: &Request) -> (Method, &'static str, Option<Value>) {
     (Method::POST, path, Some(body))
 }
 
-/// Connect to a supervisor of ours, over TCP with an exchange of proofs.
+/// Connect to a tmo supervisor; over TCP both sides prove that they know the token.
 async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
     match at {
         Address::Unix(path) => connect_unix(at, path).await,
@@ -333,7 +330,7 @@ async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
     }
 }
 
-/// Connect to an overmind and send it a line.
+/// Connect to an overmind and send a line.
 async fn send_to_overmind(at: &Address, line: &str) -> Result<UnixStream, ClientError> {
     match at {
         Address::Unix(path) => {
@@ -346,12 +343,12 @@ async fn send_to_overmind(at: &Address, line: &str) -> Result<UnixStream, Client
     }
 }
 
-/// Connect, however long the path of a Unix socket is and however busy its listener.
+/// Connect to a Unix socket, even if its path is long or its listener is busy.
 async fn connect_unix(at: &Address, path: &Path) -> Result<UnixStream, ClientError> {
     let failed = |cause| ClientError::Dial { at: at.clone(), cause };
     let stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
-        // A full queue, or a path too long for an address: both need the slower way.
+        // A full queue or a path that is too long for an address needs the slower way.
         Err(error)
             if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::InvalidInput) =>
         {

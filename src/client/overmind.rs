@@ -1,4 +1,4 @@
-//! A client of overmind's line protocol, which overmind and tmo serve.
+//! A client for overmind's line protocol, which both overmind and tmo serve.
 
 use std::io;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use super::address::Address;
 use super::{ClientError, connect, send_to_overmind};
 use crate::api::overmind::Command;
 
-/// An answer larger than this is not overmind's.
+/// A larger answer is not from overmind.
 const LARGEST_ANSWER: u64 = 1 << 20;
 
-/// An overmind answers from memory, or hangs for ever: then this ends the wait.
+/// An overmind either answers at once from memory or hangs forever; this bounds the wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A client of one overmind. Each command has a connection of its own, as overmind's have.
+/// A client of one overmind. Each command uses its own connection, as in overmind.
 #[derive(Debug, Clone)]
 pub struct OvermindClient {
     at: Address,
-    /// Whether tmo listens there, to which a token is proven over TCP.
+    /// Whether the listener is a tmo: over TCP the token is proven to it.
     is_tmo: bool,
 }
 
@@ -53,8 +53,7 @@ impl OvermindClient {
         Ok(String::from_utf8_lossy(&table).into_owned())
     }
 
-    /// Where the terminal of a process is, of the first one if none is named; `None` if there is
-    /// no such process.
+    /// The terminal of a process, or of the first one if none is named; `None` if there is no such process.
     pub async fn connection(&self, name: Option<&str>) -> Result<Option<Connection>, ClientError> {
         let command = Command::GetConnection(name.map(str::to_owned));
         let stream = self.send(&command).await?;
@@ -65,7 +64,7 @@ impl OvermindClient {
         Ok(words.next().zip(words.next()).map(|(server, target)| Connection { server, target }))
     }
 
-    /// Have something done; overmind gives no answer.
+    /// Send a command; overmind gives no answer.
     pub async fn order(&self, command: &Command) -> Result<(), ClientError> {
         self.send(command).await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! What a supervisor answers, which may be of another version.
+//! The answers of a supervisor, which may be another version.
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -12,34 +12,34 @@ use crate::api::answers::Problem;
 use crate::api::version::{API_HEADER, OURS, VERSION_HEADER, lasts, readable};
 use crate::model::request::API;
 
-/// Say in a request of which version its client is.
+/// Add the client's version to a request.
 pub(super) fn introduce(headers: &mut HeaderMap) {
     headers.insert(VERSION_HEADER, HeaderValue::from_static(OURS));
     headers.insert(API_HEADER, HeaderValue::from(API));
 }
 
-/// Who answers.
+/// The supervisor that answers.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) at: Address,
-    /// Its version, where it is told.
+    /// Its version, if it reported one.
     pub(super) version: Option<String>,
 }
 
 impl Peer {
-    /// The one at this address, which says that it is of this version.
+    /// The supervisor at this address, which reports this version.
     pub(super) fn new(at: &Address, version: &str) -> Self {
         let version = Some(version).filter(|version| readable(version)).map(str::to_owned);
         Self { at: at.clone(), version }
     }
 
-    /// The one that sent an answer with these headers.
+    /// The supervisor that sent an answer with these headers.
     pub(super) fn of(at: &Address, headers: &HeaderMap) -> Self {
         let version = headers.get(VERSION_HEADER).and_then(|version| version.to_str().ok());
         Self::new(at, version.unwrap_or_default())
     }
 
-    /// What can't be read, because of its version if that is another.
+    /// The error for an unreadable answer, which blames the version if that differs.
     pub(super) fn garbled(&self, can_not: &str, why: &dyn std::fmt::Display) -> ClientError {
         match &self.version {
             Some(runs) if runs != OURS => self.other_version(runs, can_not),
@@ -53,7 +53,7 @@ impl Peer {
     }
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) peer: Peer,
@@ -63,16 +63,16 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
 }
 
-/// What each answer has.
+/// The fields that every answer has.
 #[derive(Deserialize)]
 struct Versioned {
-    // The first ones had none.
+    // The first versions had none.
     #[serde(default)]
     api: u32,
 }
 
 impl Reply {
-    /// What it says, if that can be read here.
+    /// Parse the answer.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         let path = self.asked.split(' ').nth(1).unwrap_or_default();
         match serde_json::from_slice(&self.body) {
@@ -84,30 +84,30 @@ impl Reply {
         }
     }
 
-    /// The same where what was asked for is done; else why not.
+    /// Parse the answer to a successful request; otherwise the error.
     pub(super) fn read_ok<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         if self.status == StatusCode::OK { self.read() } else { Err(self.refusal()) }
     }
 
-    /// What it says, of whatever version it is.
+    /// Parse the answer, whatever version it has.
     pub(super) fn read_anyhow<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         let garbled = |error| self.peer.garbled(&self.can_not_read(), &error);
         serde_json::from_slice(&self.body).map_err(garbled)
     }
 
-    /// Whether it is a reason and no other answer.
+    /// Whether it is an error message rather than another answer.
     pub(super) fn is_reason(&self) -> bool {
         self.reason().is_some()
     }
 
     fn reason(&self) -> Option<String> {
-        // A list would do for serde.
+        // serde would also accept a list.
         let object = self.body.trim_ascii_start().first() == Some(&b'{');
         let problem = serde_json::from_slice::<Problem>(&self.body).ok().filter(|_| object);
         problem.map(|Problem { error }| error)
     }
 
-    /// Why it is no other answer.
+    /// The error that the answer reports.
     pub(super) fn refusal(&self) -> ClientError {
         let status = self.status;
         if status == StatusCode::GONE {

@@ -1,22 +1,22 @@
-//! Server-sent events as they come over the wire, in pieces of any size.
+//! Server-sent events, parsed from the wire in pieces of any size.
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its kind; `message` where none was given.
+    /// Its kind; `message` if none was given.
     pub name: String,
     /// Its data, lines joined by newlines.
     pub data: String,
 }
 
-/// An event larger than this is nothing that a supervisor sends.
+/// Supervisors send no larger events.
 const LARGEST: usize = 4 << 20;
 
-/// The stream holds an event too large to be one of ours.
+/// The stream contains an event that is too large to be one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLarge;
 
-/// Takes the stream piece by piece.
+/// Parses the stream piece by piece.
 #[derive(Debug, Default)]
 pub struct Parser {
     line: Vec<u8>,
@@ -27,14 +27,14 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Take a piece; the events that end in it are appended to `events`.
+    /// Parse a piece; events that are complete with it are appended to `events`.
     pub fn feed(
         &mut self,
         mut piece: &[u8],
         events: &mut impl Extend<Event>,
     ) -> Result<(), TooLarge> {
         while !piece.is_empty() {
-            // `\r\n` is one end of a line, also when it is torn apart.
+            // `\r\n` is one line end, even if it is split across pieces.
             if std::mem::take(&mut self.after_return) && piece[0] == b'\n' {
                 piece = &piece[1..];
                 continue;

@@ -1,7 +1,7 @@
 //! Listeners of other users on Unix sockets: nothing is sent to them.
 //!
-//! In a directory that others may write to, anybody can have been there first. Root may ask the run of a
-//! user all the same, but only at a place where that user alone can put a socket.
+//! In a directory that others may write to, any user may have created the socket first. Root may still
+//! contact a user's run, but only at a place where that user alone can put a socket.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use super::ClientError;
 use crate::client::address::Address;
 
-/// How many links may lead to a socket, as many as for the kernel.
+/// Maximum number of links that lead to a socket, the same as in the kernel.
 const MOST_LINKS: usize = 40;
 
-/// The permission of everybody to put something into a directory. That it is sticky does not change that.
+/// All users may create files in the directory; the sticky bit does not change that.
 const WRITABLE_BY_ALL: u32 = 0o002;
 
-/// Refuse the listener that was reached by this path, unless this user is right to trust its owner.
+/// Refuse the listener reached by this path, unless this user has reason to trust its owner.
 pub(super) fn refuse(at: &Address, path: &Path, owner: u32) -> Result<(), ClientError> {
     let me = nix::unistd::geteuid();
     if owner == me.as_raw() || owner == 0 {
@@ -31,15 +31,15 @@ pub(super) fn refuse(at: &Address, path: &Path, owner: u32) -> Result<(), Client
     }
 }
 
-/// The first directory on the way to a socket where others than this user (and root) can have put it, or a
-/// link that leads to it. The socket itself must be in a directory of this user; links may be in one of
-/// root's too.
+/// The first directory on the way to a socket where users other than this one (and root) can have put the
+/// socket, or a link that leads to it. The socket itself must be in a directory of this user; links may
+/// also be in root's.
 fn open_to_others(path: &Path, owner: u32) -> Option<PathBuf> {
     let mut path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for _ in 0..=MOST_LINKS {
         let Some((link, target)) = first_link(&path) else {
             let dir = path.parent().unwrap_or(&path);
-            // What can't be looked at counts as open.
+            // A directory that can't be inspected counts as open.
             let is_theirs = dir.metadata().is_ok_and(|found| found.uid() == owner);
             return (!is_theirs).then(|| dir.to_owned());
         };
@@ -57,7 +57,7 @@ fn open_to_others(path: &Path, owner: u32) -> Option<PathBuf> {
     Some(path)
 }
 
-/// The first link in a path, and where it leads.
+/// The first link in a path, and its target.
 fn first_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let mut there = PathBuf::new();
     for part in path.components() {
@@ -102,16 +102,16 @@ mod tests {
             symlink(&closed, open.join("dir")).unwrap();
             assert_eq!(open_to_others(&open.join("link"), me), Some(open.clone()), "{name}");
             assert_eq!(open_to_others(&open.join("dir/socket"), me), Some(open.clone()), "{name}");
-            // A link to there.
+            // A link to the socket.
             let to = closed.join(name);
             symlink(open.join("link"), &to).unwrap();
             assert_eq!(open_to_others(&to, me), Some(open), "{name}");
         }
-        // Who else is in the group can't listen as this user.
+        // Other members of the group can't listen as this user.
         let group = dir("group", 0o775);
         fs::write(group.join("socket"), "").unwrap();
         assert_eq!(open_to_others(&group.join("socket"), me), None);
-        // A link of a directory that is this user's.
+        // A link in a directory of this user.
         assert_eq!(open_to_others(&root.join("alias/socket"), me), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The client's side: find out what listens, and prove the token to a tmo that proves it first.
+//! The client's side of TCP: identify the listener, and prove the token to a tmo that has proven it first.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,11 +14,11 @@ use crate::client::ClientError;
 use crate::client::address::{Address, TcpTarget};
 use crate::sys;
 
-/// What answers at an address on TCP.
+/// The kind of listener at a TCP address.
 #[derive(Debug)]
 pub(super) enum Answerer {
-    /// A supervisor of ours. Both sides have proven that they know the token; what comes and goes is
-    /// passed on from and to this stream.
+    /// A supervisor of ours. Both sides have proven that they know the token; the stream relays both
+    /// directions of the connection.
     Tmo(UnixStream),
     /// Overmind itself.
     Overmind,
@@ -31,7 +31,8 @@ pub(super) async fn greet(target: &TcpTarget, patience: Duration) -> Result<Answ
     talk.await.unwrap_or_else(|_| Err(ClientError::Silent { at: address(target) }))
 }
 
-/// Connect to an overmind and send it this. It is sent when this returns, so the program may end then.
+/// Connect to an overmind and send it this. It has been sent when this returns, so the program may exit
+/// then.
 pub(super) async fn send_plainly(
     target: &TcpTarget,
     patience: Duration,
@@ -54,7 +55,7 @@ fn unproven(target: &TcpTarget, why: impl Into<String>) -> ClientError {
     ClientError::Unproven { at: address(target), why: why.into() }
 }
 
-/// Connect, and say nothing to a listener of another user.
+/// Connect, but send nothing to a listener of another user.
 async fn dial(
     target: &TcpTarget,
     patience: Duration,
@@ -79,7 +80,7 @@ async fn dial(
     let dialled = tokio::time::timeout(patience, dial).await.map_err(timed_out);
     let stream = dialled.and_then(|dialled| dialled).map_err(|cause| failed(target, cause))?;
     let peer = stream.peer_addr().map_err(|cause| failed(target, cause))?;
-    // A short request is sent at once.
+    // So that a short request is sent at once.
     let _ = stream.set_nodelay(true);
     if peer.ip().to_canonical().is_loopback() {
         check_owner(target, peer)?;
@@ -87,9 +88,9 @@ async fn dial(
     Ok((stream, peer))
 }
 
-/// Refuse a listener of this machine that is another user's. Root can read the token anyway.
+/// Refuse another user's listener on this machine. Root can read the token anyway.
 fn check_owner(target: &TcpTarget, peer: SocketAddr) -> Result<(), ClientError> {
-    // A system that does not say leaves it to the proof.
+    // If the system does not know the owner, rely on the proof.
     let Some(owners) = sys::tcp_listener_owners(peer) else { return Ok(()) };
     match owners.iter().find(|&&owner| !sys::is_own_uid(owner) && owner != 0) {
         Some(&owner) => Err(ClientError::Stranger { at: address(target), owner }),
@@ -129,7 +130,7 @@ async fn exchange(
     let Some(token) = tokens.iter().find(proves) else {
         return Err(unproven(target, unknown_token(given.is_some())));
     };
-    // Relayed by another listener, or through a forwarded port with another number.
+    // The proof was relayed by another listener, or through a forwarded port with another number.
     if at != plain(peer) {
         return Err(unproven(
             target,
@@ -154,7 +155,7 @@ const fn unknown_token(given: bool) -> &'static str {
     }
 }
 
-/// An answer to `status`, or of something else.
+/// Identify the listener by an answer to overmind's `status`, or by any other text.
 fn plain_answer(target: &TcpTarget, line: &str) -> Result<Answerer, ClientError> {
     if line.starts_with("HTTP/1.1 401") {
         let why = "tmo 0.1.0 runs there, which takes the token in clear only; be on its machine";
@@ -171,12 +172,12 @@ fn plain_answer(target: &TcpTarget, line: &str) -> Result<Answerer, ClientError>
     Ok(Answerer::Overmind)
 }
 
-/// Pass on what comes and goes, beginning with what was read already.
+/// Relay both directions, beginning with the bytes that were already read.
 async fn relay(mut stream: TcpStream, first: Vec<u8>) -> io::Result<UnixStream> {
     let (near, mut far) = UnixStream::pair()?;
     far.write_all(&first).await?;
     tokio::spawn(async move {
-        // An end of either side is no error; who waits for an answer sees it.
+        // The end of either side is not an error here; the waiting request notices it.
         let _ = copy_bidirectional(&mut stream, &mut far).await;
     });
     Ok(near)

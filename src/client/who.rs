@@ -1,4 +1,4 @@
-//! Who listens at a socket: a supervisor of ours, or overmind.
+//! Identifies the listener at a socket: a supervisor of ours, or overmind.
 
 use std::io;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use super::{Client, ClientError, LARGEST_ANSWER, PATIENCE, SILENCE, connect};
 use crate::client::address::Address;
 use crate::model::request::State;
 
-/// Who listens at a socket.
+/// The listener at a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listener {
     /// A supervisor of ours, with the state of its run.
@@ -22,10 +22,10 @@ pub enum Listener {
     Overmind,
 }
 
-/// Ask who listens there. Both are asked at once, each in its own language: a supervisor reads one
-/// request, overmind passes over what it does not know and answers the last line.
+/// Identify the listener. The question is put in both protocols at once: a supervisor reads one request,
+/// overmind skips lines that it does not know and answers the last one.
 pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
-    // Who it is can mostly be read, of whatever version: nothing is said of that of the API.
+    // Listeners of most versions can be identified, so the API version is not sent.
     const QUESTION: &str = concat!(
         "GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntmo-version: ",
         env!("CARGO_PKG_VERSION"),
@@ -39,8 +39,8 @@ pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
             Answerer::Overmind => return Ok(Listener::Overmind),
         },
     };
-    // Root may ask the run of another user. The runtime directory that such a run names is ignored: it
-    // could be that of one of root's own runs, which the command would then change.
+    // Root may contact another user's run. The runtime directory in its answer is ignored then: it could be
+    // that of one of root's own runs, which the command would then change.
     let own = nix::unistd::geteuid().as_raw();
     let is_own = stream.peer_cred().is_ok_and(|peer| peer.uid() == own);
     let is_trusted = matches!(at, Address::Tcp(_)) || is_own;
@@ -52,13 +52,13 @@ pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
     let asked = async {
         let (reader, mut writer) = tokio::io::split(stream);
         writer.write_all(QUESTION.as_bytes()).await?;
-        // Whoever has answered may break off; what was said counts.
+        // The listener may abort the connection after its answer; the answer still counts.
         let _ = reader.take(LARGEST_ANSWER as u64).read_to_end(&mut answer).await;
         io::Result::Ok(())
     };
     let client = Client { at, fresh: Mutex::default(), run: None };
     match tokio::time::timeout(SILENCE, asked).await {
-        // A listener that is gone at once may not even take the question.
+        // A listener that exits at once may not even read the question.
         Ok(_) if answer.is_empty() => return Err(ClientError::Empty { at: client.at }),
         Ok(asked) => asked.map_err(|error| client.lost(&error))?,
         Err(_) if client.alive().await.is_some_and(|alive| alive.taking_over || alive.ending) => {

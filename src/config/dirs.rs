@@ -1,11 +1,11 @@
-//! The directories of an instance: what lives as long as a run, and what outlives it.
+//! The directories of an instance: one with the lifetime of a run, and one that outlives it.
 //!
 //! - Runtime (lock, plan, FIFOs): `$XDG_RUNTIME_DIR/tmo/<id>`, else `tmo-<uid>/<id>` in the
 //!   temporary directory. Short, because paths of sockets are limited to some 100 bytes.
 //! - State (journal): `$XDG_STATE_HOME/tmo/<title>-<id>`, else `~/.local/state/tmo/<title>-<id>`.
 //!
-//! Both are private to the user, and so they are checked, not just created: in a shared
-//! temporary directory anyone may have been there first.
+//! Both are private to the user, so they are checked, not just created: in a shared temporary directory
+//! another user may have created them first.
 
 use std::fs::Permissions;
 use std::io;
@@ -17,10 +17,10 @@ use super::Env;
 use super::paths::session_name;
 use crate::sys::{files, why};
 
-/// A directory that cannot be trusted with a run.
+/// A directory that is not safe to use for a run.
 #[derive(Debug, thiserror::Error)]
 pub enum DirError {
-    /// It could not be created or looked at.
+    /// It could not be created or inspected.
     #[error("can't create {}: {}; make its parent writable, or set XDG_RUNTIME_DIR or TMPDIR",
         path.display(), why(source))]
     Create {
@@ -35,7 +35,7 @@ pub enum DirError {
         /// The path.
         path: PathBuf,
     },
-    /// It is someone else's.
+    /// It belongs to another user.
     #[error(
         "{} belongs to user {owner}, not to you; set XDG_RUNTIME_DIR or TMPDIR to a directory of your own, \
          or have root remove it", path.display()
@@ -46,7 +46,7 @@ pub enum DirError {
         /// User id of its owner.
         owner: u32,
     },
-    /// What outlives a run would be kept among the files of somebody else.
+    /// The files that outlive a run would be among those of another user.
     #[error("{} belongs to user {owner}, not to you (user {user}), and nothing is written there: start as \
         user {owner}, or set {variable} to a directory of your own", path.display())]
     State {
@@ -56,10 +56,10 @@ pub enum DirError {
         owner: u32,
         /// User id of this process.
         user: u32,
-        /// Names another place.
+        /// The variable that selects another place.
         variable: &'static str,
     },
-    /// Others may enter it.
+    /// Other users have access.
     #[error("{} is open to other users (mode {mode:03o}); `chmod 700 {}` closes it",
         path.display(), path.display())]
     Mode {
@@ -70,20 +70,20 @@ pub enum DirError {
     },
 }
 
-/// The name of the instance behind a control socket: 10 hex digits, the same for every way to
-/// write the path of the directory that the socket lies in.
+/// The id of the instance of a control socket: 10 hex digits, the same for every spelling of the path of
+/// the socket's directory.
 pub fn instance_id(socket: &Path) -> String {
     short_hash(&[&real_parent(socket)])
 }
 
-/// The name of what a project keeps when no instance runs: 10 hex digits of root and socket.
+/// The id of the files that a project keeps between runs: 10 hex digits of root and socket.
 pub fn state_id(root: &Path, socket: &Path) -> String {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     short_hash(&[&root, &real_parent(socket)])
 }
 
-/// The Unix socket that stands in for an address on TCP, among the runtime directories; for one that
-/// means another run in each directory, with that.
+/// The Unix socket that stands in for a TCP address, among the runtime directories. If the address means a
+/// different run in each directory, `dir` is part of the name.
 pub fn tcp_stand_in(env: &Env, network: &str, address: &str, dir: Option<&Path>) -> PathBuf {
     let dir = dir.map(|dir| dir.canonicalize().unwrap_or_else(|_| dir.to_owned()));
     let parts: Vec<&Path> =
@@ -91,7 +91,7 @@ pub fn tcp_stand_in(env: &Env, network: &str, address: &str, dir: Option<&Path>)
     runtime_base(env).join(short_hash(&parts) + ".tcp")
 }
 
-/// The path with its directory resolved. The last part stays: a socket may be a link itself.
+/// The path with its directory resolved. The last part is not: a socket may itself be a link.
 pub fn real_parent(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
@@ -99,7 +99,7 @@ pub fn real_parent(path: &Path) -> PathBuf {
     parent.join(name)
 }
 
-/// FNV-1a (64 bits) over the paths, each ended by a NUL, folded to 40 bits.
+/// FNV-1a (64 bits) over the paths, each followed by a NUL, folded to 40 bits.
 fn short_hash(paths: &[&Path]) -> String {
     let bytes = paths.iter().flat_map(|path| path.as_os_str().as_bytes().iter().chain(&[0]));
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
@@ -108,8 +108,8 @@ fn short_hash(paths: &[&Path]) -> String {
     format!("{:010x}", (hash >> 40) ^ (hash & 0xff_ffff_ffff))
 }
 
-/// The directory that all runtime directories of this user are in. What leads there is resolved, so
-/// that every spelling of it gives the same path; the directory itself must be no link.
+/// The directory of all runtime directories of this user. Its parents are resolved, so that every spelling
+/// gives the same path; the directory itself must not be a link.
 pub fn runtime_base(env: &Env) -> PathBuf {
     let uid = nix::unistd::geteuid().as_raw();
     let ours =
@@ -121,30 +121,30 @@ pub fn runtime_base(env: &Env) -> PathBuf {
     files::resolved(&dir).join(format!("tmo-{uid}"))
 }
 
-/// The runtime directory of the instance behind this socket.
+/// The runtime directory of the instance of this socket.
 pub fn runtime_dir(env: &Env, socket: &Path) -> PathBuf {
     runtime_base(env).join(instance_id(socket))
 }
 
-/// The same for whoever goes by what lies there: what others could have put there is refused.
+/// The same for a command that trusts its content: a directory that others could have created is refused.
 pub fn find_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
     let dir = runtime_dir(env, socket);
     for path in [&runtime_base(env), &dir] {
         match path.symlink_metadata() {
             Ok(found) => check_private(path, &found)?,
-            // Then there is nothing to go by.
+            // It does not exist, so there is nothing to trust.
             Err(_) => break,
         }
     }
     Ok(dir)
 }
 
-/// Whether a directory that an answer on a socket names can be a runtime directory of this user: it
-/// lies where tmo makes them, in this session or in another one of the same user, and neither it nor
-/// the directory it is in is open to others.
+/// Whether a directory named in an answer on a socket can be a runtime directory of this user: it is where
+/// tmo creates them, in this session or in another one of the same user, and neither it nor its parent is
+/// open to others.
 ///
-/// Anything else may have been made by whoever answers: a container, say, that shares the directory
-/// of the project.
+/// Anything else may have been created by the process that answers: for instance by a container that shares
+/// the directory of the project.
 pub fn is_runtime_dir(env: &Env, path: &Path) -> bool {
     let uid = nix::unistd::geteuid().as_raw();
     let temporary = env.caller_dir("TMPDIR");
@@ -154,7 +154,7 @@ pub fn is_runtime_dir(env: &Env, path: &Path) -> bool {
         temporary.unwrap_or_else(|| "/tmp".into()).join(format!("tmo-{uid}")),
         PathBuf::from(format!("/tmp/tmo-{uid}")),
     ];
-    // A run of an earlier version names the directory as its session had spelled it.
+    // A run of an earlier version reports the directory in the spelling of its session.
     let bases = bases.map(|base| parent_resolved(&base));
     let is_base = |parent: &Path| bases.contains(&parent_resolved(parent));
     let name = path.file_name().unwrap_or_default().as_bytes();
@@ -164,20 +164,20 @@ pub fn is_runtime_dir(env: &Env, path: &Path) -> bool {
         && is_private(path)
 }
 
-/// The path with what leads to it resolved; its last part stays, be it a link or not.
+/// The path with its parents resolved; its last part is kept, even if it is a link.
 fn parent_resolved(path: &Path) -> PathBuf {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return path.into() };
     files::resolved(parent).join(name)
 }
 
-/// Whether a directory that somebody names is this user's and closed to others.
+/// Whether a directory from another source belongs to this user and is closed to others.
 pub fn is_private(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| check_private(path, &found).is_ok())
 }
 
-/// Create the runtime directory of the instance behind this socket, and the one it is in.
+/// Create the runtime directory of the instance of this socket, and its parent.
 pub fn make_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
-    /// Runs that end remove the empty directory, each of them once.
+    /// Runs that end remove the empty parent, each of them once, so creating it may need retries.
     const MOST_TRIES: u32 = 100;
     make_private_dir(&runtime_base(env))?;
     let dir = runtime_dir(env, socket);
@@ -195,8 +195,7 @@ pub fn state_dir(env: &Env, title: &str, id: &str) -> PathBuf {
     state_base(env).join(state_name(title, id))
 }
 
-/// The directory that all state directories of this user are in; without a home, one beside the
-/// runtime directories.
+/// The directory of all state directories of this user; without a home, one beside the runtime directories.
 pub fn state_base(env: &Env) -> PathBuf {
     let home = || Some(env.caller_dir("HOME")?.join(".local/state"));
     match env.caller_dir("XDG_STATE_HOME").or_else(home) {
@@ -205,8 +204,8 @@ pub fn state_base(env: &Env) -> PathBuf {
     }
 }
 
-/// Refuse state directories that are another user's, also for root (`sudo -E tmo start`): the owner could not
-/// read the files that this user would leave there. What is not there yet becomes this user's.
+/// Refuse state directories of another user, also for root (`sudo -E tmo start`): the owner could not read
+/// the files that this user would leave there. A missing directory becomes this user's.
 pub fn refuse_state_of_others(env: &Env, log: &Path) -> Result<(), DirError> {
     let (base, user) = (state_base(env), nix::unistd::geteuid().as_raw());
     for dir in [&*base, log] {
@@ -220,20 +219,20 @@ pub fn refuse_state_of_others(env: &Env, log: &Path) -> Result<(), DirError> {
     Ok(())
 }
 
-/// The file that records the directories of the last run behind a control socket.
+/// The file that records the directories of the last run on a control socket.
 pub fn last_run(env: &Env, socket: &Path) -> PathBuf {
     state_base(env).join("last-run").join(instance_id(socket))
 }
 
-/// The last part of a state directory: readable, and safe whatever the title holds.
+/// The last part of a state directory: readable, and safe whatever characters the title contains.
 pub fn state_name(title: &str, id: &str) -> String {
     const MOST: usize = 32;
     let name = session_name(title);
     format!("{}-{id}", name[..name.len().min(MOST)].trim_matches('-'))
 }
 
-/// Create a directory for this user only (and what of its parents is missing), or check that
-/// the one that is there is such a directory.
+/// Create a directory for this user only (and its missing parents), or check that the existing one is such
+/// a directory.
 pub fn make_private_dir(path: &Path) -> Result<(), DirError> {
     let failed = |source| DirError::Create { path: path.to_owned(), source };
     match files::make_dirs(path) {
@@ -243,11 +242,11 @@ pub fn make_private_dir(path: &Path) -> Result<(), DirError> {
     check_private(path, &path.symlink_metadata().map_err(failed)?)
 }
 
-/// Refuse a directory that others may enter; access of the owner is given back.
+/// Refuse a directory that others may enter; restore the owner's access.
 fn check_private(path: &Path, found: &std::fs::Metadata) -> Result<(), DirError> {
     let (path, mode) = (path.to_owned(), found.mode() & 0o777);
-    // The owner is checked first: whatever another user has put there, in a sticky directory such as
-    // /tmp only that user and root can remove it, so advice to remove it would not help.
+    // Check the owner first: in a sticky directory such as /tmp only the owner and root can remove the
+    // directory, so advice to remove it would not help.
     if found.uid() != nix::unistd::geteuid().as_raw() {
         Err(DirError::Owner { path, owner: found.uid() })
     } else if !found.is_dir() {
@@ -255,7 +254,7 @@ fn check_private(path: &Path, found: &std::fs::Metadata) -> Result<(), DirError>
     } else if mode & 0o077 != 0 {
         Err(DirError::Mode { path, mode })
     } else if mode & 0o700 != 0o700 {
-        // A process of the run can take access away; without it the run could not be ended.
+        // A process of the run can remove this access; without it the run could not be ended.
         let source = std::fs::set_permissions(&path, Permissions::from_mode(0o700));
         source.map_err(|source| DirError::Create { path, source })
     } else {
@@ -335,10 +334,10 @@ mod tests {
             assert_eq!(find_runtime_dir(&env(&name), &socket).unwrap(), made, "{name}");
         }
         assert_eq!(made.parent().unwrap(), real.join("tmo"));
-        // As an earlier version would name it.
+        // As an earlier version would spell it.
         let unresolved = dir.path().join("link/tmo").join(made.file_name().unwrap());
         assert!(is_runtime_dir(&env("run"), &unresolved));
-        // The directory itself is no link, whatever leads to it.
+        // The directory itself must not be a link, unlike its parents.
         std::fs::rename(real.join("tmo"), real.join("moved")).unwrap();
         symlink(real.join("moved"), real.join("tmo")).unwrap();
         assert!(matches!(

@@ -1,9 +1,8 @@
 //! The environment: the only place where the process's own variables are read.
 //!
-//! There are two layers, what the caller had and what env files set, and two orders. For the
-//! processes a file wins over the caller (overmind's rule). For settings of tmo itself the
-//! caller's `TMO_*` and `OVERMIND_*` win over the files, so that one start can be varied from
-//! the command line.
+//! There are two layers, the caller's variables and those from env files, and two orders of precedence. For
+//! the processes a file wins over the caller (overmind's rule). For settings of tmo itself the caller's
+//! `TMO_*` and `OVERMIND_*` win over the files, so that a single start can be varied from the command line.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,20 +12,20 @@ use std::sync::Arc;
 
 use crate::model::text::OsText;
 
-/// Variables: the caller's, and those of env files above them.
+/// Variables: the caller's, overlaid by those of env files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Env {
     real: BTreeMap<OsString, OsString>,
     files: BTreeMap<OsString, Set>,
 }
 
-/// What an env file has set.
+/// A variable set by an env file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Set {
     value: OsString,
-    /// The file that set it last, as its name is read.
+    /// The file that set it last, by its name for messages.
     file: Arc<Path>,
-    /// Whose file that is. The same value in a file of the project is the user's still.
+    /// Whether the user or the project set it. A project file that repeats the user's value changes nothing.
     place: Place,
 }
 
@@ -40,7 +39,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// The place in a message: what it names or sets.
+    /// The origin as the subject of a message: it names or sets something.
     pub const fn words(self) -> &'static str {
         match self {
             Self::User => "you",
@@ -49,15 +48,15 @@ impl Place {
     }
 }
 
-/// A variable whose value is not of its type.
+/// A variable with a value of the wrong type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}={value} is not {expected}")]
 pub struct BadValue {
     /// The variable.
     pub variable: String,
-    /// What it holds.
+    /// Its value.
     pub value: String,
-    /// What it should hold.
+    /// The expected type.
     pub expected: &'static str,
 }
 
@@ -96,12 +95,12 @@ impl Env {
         }
     }
 
-    /// What files have set so far is the user's own, not the project's.
+    /// Attribute all variables set by files so far to the user, not to the project.
     pub fn files_so_far_are_the_users(&mut self) {
         self.files.values_mut().for_each(|set| set.place = Place::User);
     }
 
-    /// Where a setting comes from that [`Self::tmo_or_overmind`] finds.
+    /// The origin of a setting that [`Self::tmo_or_overmind`] finds.
     pub fn place(&self, name: &str) -> Option<Place> {
         self.tmo_or_overmind(name)?;
         Some(self.set(name).map_or(Place::User, |set| set.place))
@@ -112,7 +111,7 @@ impl Env {
         Some(&*self.set(name)?.file)
     }
 
-    /// What an env file has set for such a setting, if it is not the caller's own.
+    /// The value that an env file sets for such a setting, if it is not the caller's own.
     fn set(&self, name: &str) -> Option<&Set> {
         let found = self.tmo_or_overmind(name).filter(|found| !found.by_caller)?;
         self.files.get(OsStr::new(&found.variable))
@@ -125,7 +124,7 @@ impl Env {
         value.map(OsString::as_os_str)
     }
 
-    /// The variables that env files have set, with what the caller has there.
+    /// The variables that env files have set, with the caller's values.
     pub fn set_by_files(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
         let caller = |key: &OsString| self.real.get(key).map(OsString::as_os_str);
         self.files.keys().map(move |key| (key.as_os_str(), caller(key)))
@@ -142,12 +141,12 @@ impl Env {
         self.files.contains_key(key.as_ref())
     }
 
-    /// The caller's own variable, whatever env files say; empty counts as unset.
+    /// The caller's own variable, regardless of env files; empty counts as unset.
     pub fn caller(&self, key: &str) -> Option<&OsStr> {
         self.real.get(OsStr::new(key)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// A directory named by a variable of the caller, if it is an absolute path.
+    /// A directory in a variable of the caller, if it is an absolute path.
     pub fn caller_dir(&self, key: &str) -> Option<PathBuf> {
         self.caller(key).map(PathBuf::from).filter(|path| path.is_absolute())
     }
@@ -166,12 +165,12 @@ impl Env {
         })
     }
 
-    /// Whether the caller has chosen this setting, by a variable of their own.
+    /// Whether the caller has set this setting with a variable.
     pub fn is_chosen_by_caller(&self, name: &str) -> bool {
         self.tmo_or_overmind(name).is_some_and(|found| found.by_caller)
     }
 
-    /// Whether a setting is there at all, were it empty.
+    /// Whether a setting exists at all, even if it is empty.
     pub fn has_tmo_or_overmind(&self, name: &str) -> bool {
         ["TMO_", "OVERMIND_"].iter().any(|prefix| self.get(format!("{prefix}{name}")).is_some())
     }
@@ -181,17 +180,17 @@ impl Env {
         self.typed(name, "valid UTF-8", |text| Some(text.to_owned()))
     }
 
-    /// A setting as a path, as it stands.
+    /// A setting as an unmodified path.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.tmo_or_overmind(name).map(|found| Path::new(found.value).to_owned())
     }
 
-    /// A setting as yes or no, by Go's words for it.
+    /// A setting as a boolean, in Go's notation.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, BadValue> {
         self.typed(name, "a truth value (true or false)", parse_bool)
     }
 
-    /// A setting of any type that a function makes of text.
+    /// A setting, converted by a function.
     pub fn typed<T>(
         &self,
         name: &str,
@@ -207,8 +206,8 @@ impl Env {
         })
     }
 
-    /// All variables as the processes get them, sorted; what cannot be one (an empty name, a `=`
-    /// in it, a NUL) is left out.
+    /// All variables as the processes get them, sorted; invalid ones (an empty name, a `=` in it, a NUL)
+    /// are left out.
     pub fn pairs(&self) -> Vec<(OsText, OsText)> {
         let mut all = self.real.clone();
         all.extend(self.files.iter().map(|(key, set)| (key.clone(), set.value.clone())));

@@ -1,4 +1,4 @@
-//! Which env files are read, and in which order.
+//! Which env files are read, and in what order.
 //!
 //! 1. `~/.overmind.env`, `~/.tmo.env`
 //! 2. `./.overmind.env`, `./.tmo.env`
@@ -6,7 +6,7 @@
 //! 4. the comma list in `TMO_ENV` or `OVERMIND_ENV`
 //!
 //! Each overrides the environment and the files before it; `.` is the directory that the command
-//! was typed in. A missing file is no news; a broken one is skipped whole, with a warning.
+//! was typed in. A missing file is ignored; a broken one is skipped entirely, with a warning.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -21,7 +21,7 @@ use crate::sys::files::ChosenBy;
 /// Reads a file as the user would name it, relative to the starting directory.
 pub type ReadFile<'a> = dyn Fn(&Path, ChosenBy) -> io::Result<Vec<u8>> + 'a;
 
-/// Lay the env files over the environment.
+/// Overlay the environment with the env files.
 pub fn overlay(mut env: Env, read: &ReadFile<'_>) -> (Env, Vec<Warning>) {
     let mut warnings = Vec::new();
     let room = Cell::new(Some(ENV_FILE_BYTES));
@@ -92,7 +92,7 @@ mod tests {
     use super::overlay;
     use crate::config::Env;
 
-    /// Files by name; `!` stands for one that may not be read.
+    /// Files by name; `!` marks an unreadable one.
     fn run(env: &[(&str, &str)], files: &[(&str, &str)]) -> (Env, Vec<String>) {
         let read = |path: &Path, _| match files.iter().find(|(name, _)| Path::new(name) == path) {
             Some((_, "!")) => Err(io::Error::from_raw_os_error(nix::libc::EACCES)),

@@ -4,7 +4,7 @@
 //! { "web": ["Error: EADDRINUSE", "panic:"] }
 //! ```
 //!
-//! People write it, and so do commands; a reader sees what was there before a change or after it.
+//! Users and commands edit it; a reader sees it either before or after a change, never in between.
 
 mod declare;
 mod edit;
@@ -33,7 +33,7 @@ pub use edit::{EditError, edit};
 /// The name of the file.
 pub const FILE: &str = "failure_declarations.json";
 
-/// Which texts mean that which process has failed, in the order of the file.
+/// The texts that mean failure, by process, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Failures {
     all: Vec<(String, Vec<String>)>,
@@ -41,7 +41,7 @@ pub struct Failures {
     places: HashMap<String, usize>,
 }
 
-/// A file that is not what it should be.
+/// An invalid file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {why}")]
 pub struct FailuresError {
@@ -55,7 +55,7 @@ pub struct FailuresError {
     pub why: String,
 }
 
-/// A text that no line can hold, or every line does.
+/// A text that no line or every line contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadText {
     /// It is empty.
@@ -73,7 +73,7 @@ pub enum BadText {
 }
 
 impl Failures {
-    /// Read the file at `path`, which `shown` names for messages; one that is not there is empty.
+    /// Read the file at `path`, which is `shown` in messages; a missing file is empty.
     pub fn read(path: &Path, shown: &Path) -> Result<Self, ConfigError> {
         match files::read_project(path, ChosenBy::Project) {
             Ok(text) => Ok(Self::parse(&text, &shown.display().to_string())?),
@@ -82,25 +82,25 @@ impl Failures {
         }
     }
 
-    /// Parse what stands in the file; `file` is its name for messages.
+    /// Parse the content of the file; `file` is its name for messages.
     pub fn parse(text: &[u8], file: &str) -> Result<Self, FailuresError> {
-        // What was only touched says as much as what is not there.
+        // An empty file is equivalent to a missing one.
         if text.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
         serde_json::from_slice(text).map_err(|error| {
-            // Before the first character of a line it counts 0.
+            // serde reports column 0 before the first character of a line.
             let (line, column) = (error.line(), error.column().max(1));
             let why = error.to_string();
-            // The place stands before it already.
+            // The place is already at the front of the message.
             let why = why.split(" at line ").next().unwrap_or_default().to_owned();
             FailuresError { file: file.to_owned(), line, column, why }
         })
     }
 
-    /// What is to stand in the file.
+    /// The content of the file.
     pub fn to_json(&self) -> String {
-        // There is nothing in it that JSON has no words for.
+        // Everything in it can be represented in JSON.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
@@ -114,21 +114,21 @@ impl Failures {
         self.places.get(name).map_or(&[], |at| &self.all[*at].1)
     }
 
-    /// Those of this process, or of all.
+    /// The declarations of this process, or of all.
     #[must_use]
     pub fn only(&self, name: Option<&str>) -> Self {
         let wanted = |known: &str| name.is_none_or(|name| name == known);
         Self::new(self.all.iter().filter(|(known, _)| wanted(known)).cloned().collect())
     }
 
-    /// The patterns of an instance: those of its entry, and those that are its own.
+    /// The patterns of an instance: those of its entry, and its own.
     pub fn patterns(&self, name: &ProcName) -> Vec<FailurePattern> {
         let of_entry = self.of(name.entry());
         let own = if name.as_str() == name.entry() { &[] } else { self.of(name.as_str()) };
         of_entry.iter().chain(own).map(|text| pattern(text)).collect()
     }
 
-    /// Behind the patterns that a process has of its own, those that are declared for it.
+    /// Append the declared patterns of a process to those that it has of its own.
     #[must_use]
     pub fn behind(&self, mut own: Vec<FailurePattern>, name: &ProcName) -> Vec<FailurePattern> {
         let patterns = self.patterns(name);
@@ -137,7 +137,7 @@ impl Failures {
         own
     }
 
-    /// Declare one more text; `false` if it was there already.
+    /// Declare a text; `false` if it was declared already.
     pub fn add(&mut self, name: &str, text: &str) -> Result<bool, BadText> {
         check(text)?;
         let at = self.place(name);
@@ -153,7 +153,7 @@ impl Failures {
         Self { all, places }
     }
 
-    /// Where this name is; a new one comes last.
+    /// The index of this name; a new one is appended.
     fn place(&mut self, name: &str) -> usize {
         if let Some(at) = self.places.get(name) {
             return *at;
@@ -164,7 +164,7 @@ impl Failures {
         at
     }
 
-    /// One more text, which is known not to be there.
+    /// Add a text that is known to be absent.
     fn push(&mut self, at: usize, text: String) -> Result<(), BadText> {
         let texts = &mut self.all[at].1;
         if texts.len() == LIST {
@@ -174,7 +174,7 @@ impl Failures {
         Ok(())
     }
 
-    /// Declare a text no more; `false` if it was not there.
+    /// Remove a declared text; `false` if it was absent.
     pub fn remove(&mut self, name: &str, text: &str) -> bool {
         let Some(&at) = self.places.get(name) else { return false };
         let texts = &mut self.all[at].1;
@@ -182,14 +182,14 @@ impl Failures {
         texts.retain(|known| known != text);
         let found = texts.len() < before;
         if found && texts.is_empty() {
-            // A name without texts would only be in the way.
+            // A name without texts is useless.
             self.all.remove(at);
             *self = Self::new(std::mem::take(&mut self.all));
         }
         found
     }
 
-    /// Names that no entry of the Procfile has.
+    /// Warnings about names that no entry of the Procfile has.
     pub fn warnings(&self, procfile: &Procfile) -> Vec<Warning> {
         let names = || procfile.entries.iter().map(|entry| entry.name.as_str());
         let known: HashSet<&str> = names().collect();
@@ -200,7 +200,7 @@ impl Failures {
     }
 }
 
-/// What a text means: that the process has failed, wherever in a line and whatever its case.
+/// The pattern for a text: it means failure, anywhere in a line and in any case.
 pub fn pattern(text: &str) -> FailurePattern {
     let text = Text { pattern: text.to_owned(), regex: false, any_case: true };
     FailurePattern { text, action: FailureAction::Break }
@@ -232,7 +232,7 @@ impl<'de> Deserialize<'de> for Failures {
     }
 }
 
-/// An object whose names stay in their order.
+/// An object whose names keep their order.
 struct Object;
 
 impl<'de> Visitor<'de> for Object {

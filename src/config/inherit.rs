@@ -1,6 +1,6 @@
-//! What processes inherit from the one that typed `tmo start`: umask, niceness, limits, ignored
-//! signals. They are asked for here because the processes descend from the tmux server, which
-//! may be older than this start.
+//! What processes inherit from the process that ran `tmo start`: umask, niceness, limits, ignored signals.
+//! They are recorded here because the processes descend from the tmux server, which may be older than this
+//! start.
 
 use std::mem::MaybeUninit;
 
@@ -10,7 +10,7 @@ use nix::sys::stat::{Mode, umask};
 
 use crate::model::plan::Inherit;
 
-/// Read them from this process. Not while other threads create files: the umask can only be read
+/// Read them from this process. Must not run while other threads create files: the umask can only be read
 /// by changing it.
 pub fn inherit_here() -> Inherit {
     let mask = umask(Mode::from_bits_truncate(0o077));
@@ -26,8 +26,8 @@ pub fn inherit_here() -> Inherit {
     }
 }
 
-/// Let this process use the files that it makes itself, whatever the umask of its caller, which its
-/// own children find again by [`inherit_here`].
+/// Ensure that this process can access the files it creates, whatever the umask of its caller. Its own
+/// children see the result in [`inherit_here`].
 pub fn let_owner_in() {
     let mask = umask(Mode::from_bits_truncate(0o077));
     umask(mask & Mode::from_bits_truncate(0o077));
@@ -56,8 +56,8 @@ fn limit(resource: u32) -> Option<(u64, u64)> {
 
 /// Whether children ignore this signal because the caller did.
 ///
-/// Not SIGPIPE, which the runtime of this very program ignores; and not SIGINT and SIGQUIT, which
-/// a shell ignores for all it starts with `&`: a process would then not hear that it shall stop.
+/// Not SIGPIPE, which the Rust runtime ignores; and not SIGINT and SIGQUIT, which a shell ignores for
+/// everything that it starts with `&`: a process would then not react to a request to stop.
 fn handed_down(signal: Signal) -> bool {
     !matches!(signal, Signal::SIGPIPE | Signal::SIGINT | Signal::SIGQUIT) && is_ignored(signal)
 }
@@ -79,7 +79,7 @@ mod tests {
 
     use super::{inherit_here, is_ignored};
 
-    /// One test, as reading the umask sets it for a moment, which another thread would see.
+    /// One single test, because reading the umask changes it briefly, which another thread would see.
     #[test]
     fn what_is_there_is_read_and_the_runtime_s_own_sigpipe_is_not_handed_down() {
         let inherit = inherit_here();

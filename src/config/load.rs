@@ -1,4 +1,4 @@
-//! Reading it all from the disk: env files, Procfile, `tmo.toml`.
+//! Reads everything from the disk: env files, Procfile, `tmo.toml`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,44 +15,43 @@ use super::toml::{self, Disk, Mistakes, Own, TmoToml};
 use super::{OwnPath, StartOptions, Warning, envfiles};
 use crate::sys::files::{self, ChosenBy};
 
-/// The environment and the place a command was typed in.
+/// The environment and the directory of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
     /// The directory that the command was typed in.
     pub start_dir: PathBuf,
-    /// The environment with the env files laid over it.
+    /// The environment, overlaid by the env files.
     pub env: Env,
-    /// What was wrong with env files.
+    /// Problems with env files.
     pub warnings: Vec<Warning>,
-    /// The user is in another directory, so files are named by their whole paths.
+    /// The user is in another directory, so files are shown with absolute paths.
     pub elsewhere: bool,
 }
 
-/// All that `tmo start` reads before anything is resolved.
+/// All configuration that `tmo start` reads before it resolves anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
-    /// Where the project is.
+    /// The location of the project.
     pub project: Project,
-    /// Its Procfile, with what was odd about it; behind its entries, those that only the
-    /// `tmo.toml` has.
+    /// Its Procfile with warnings about it; after its entries come those that only the `tmo.toml` defines.
     pub procfile: Procfile,
     /// Its `tmo.toml`, or an empty one.
     pub toml: TmoToml,
-    /// What an entry has of its own by that, where it has any.
+    /// The settings of the entries that have their own in it.
     pub own: BTreeMap<String, Own>,
     /// Its `failure_declarations.json`, or an empty one.
     pub failures: Failures,
 }
 
 impl Context {
-    /// Read the environment and the env files of the current directory. Every command begins so.
+    /// Read the environment and the env files of the current directory. Every command begins with this.
     pub fn here() -> Result<Self, ConfigError> {
         let env = Env::real();
         let start_dir = project::start_dir(&env).map_err(ConfigError::StartDir)?;
         Ok(Self::at(start_dir, env))
     }
 
-    /// Lay the env files of this directory over this environment.
+    /// Overlay this environment with the env files of this directory.
     pub fn at(start_dir: PathBuf, env: Env) -> Self {
         let (env, warnings) = envfiles::overlay(env, &|file, chosen_by| {
             files::read_project(&start_dir.join(file), chosen_by)
@@ -65,8 +64,8 @@ impl Context {
         Self { elsewhere: true, ..Self::at(dir, env) }
     }
 
-    /// The flags, each behind a space, that a command needs to mean the run on this socket, if it is
-    /// typed where this one was.
+    /// The flags, each after a space, that a command typed in the same place needs to address the run on
+    /// this socket.
     pub fn flags(&self, socket: &SocketPath) -> String {
         let is_found = || {
             let Ok(here) = project::start_dir(&Env::real()) else { return false };
@@ -82,7 +81,7 @@ impl Context {
         }
     }
 
-    /// The project that `tmo start` with these options is about.
+    /// The project that `tmo start` with these options starts.
     pub fn project(&self, typed: &StartOptions) -> Result<Project, BadAddress> {
         let mut project = Project::locate(&self.start_dir, typed, &self.env)?;
         if self.elsewhere {
@@ -91,7 +90,7 @@ impl Context {
         Ok(project)
     }
 
-    /// Read what `tmo start` with these options is about.
+    /// Read the configuration that `tmo start` with these options uses.
     pub fn load(&self, typed: &StartOptions) -> Result<Loaded, ConfigError> {
         let mut project = self.project(typed)?;
         let (toml_path, toml_shown) = project.toml();
@@ -121,7 +120,7 @@ impl Context {
         Ok(Loaded { project, procfile, toml, own: found.own, failures })
     }
 
-    /// The Procfile alone, and the project that it belongs to.
+    /// The Procfile alone, and its project.
     pub fn procfile(&self, typed: &StartOptions) -> Result<(Project, Procfile), ConfigError> {
         let project = self.project(typed)?;
         let procfile = self.read_procfile(&project, typed)?;
@@ -141,8 +140,8 @@ impl Context {
         Ok(procfile::parse(&text, &shown.display().to_string())?)
     }
 
-    /// Whether a command may write this file beside the Procfile: the caller has named the Procfile,
-    /// or the file lies in the directory that the command was typed in, links considered.
+    /// Whether a command may write this file beside the Procfile: the caller has named the Procfile, or the
+    /// file lies in the directory that the command was typed in, with links resolved.
     pub fn check_writable(
         &self,
         typed: &StartOptions,
@@ -161,18 +160,18 @@ impl Context {
         Err(ConfigError::Outside { path: shown.to_owned(), here: self.start_dir.clone() })
     }
 
-    /// Whether a Procfile was asked for: then it must be there.
+    /// Whether a Procfile was requested explicitly: then it must exist.
     pub fn names_procfile(&self, typed: &StartOptions) -> bool {
         typed.procfile.is_some() || self.env.path("PROCFILE").is_some()
     }
 }
 
-/// The trailing slash makes a file fail, too.
+/// Checks for a directory: with the trailing slash, `metadata` fails for a file too.
 fn directory(path: &Path) -> io::Result<()> {
     std::fs::metadata(path.join("")).map(drop)
 }
 
-/// The `tmo.toml` at `path`, which `shown` names for messages; one that is not there is empty.
+/// The `tmo.toml` at `path`, which is `shown` in messages; a missing file is empty.
 pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Mistakes), ConfigError> {
     let text = files::read_toml(path).and_then(|bytes| {
         String::from_utf8(bytes)
@@ -185,7 +184,7 @@ pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Mistakes), 
     }
 }
 
-/// Where a program is: along `PATH`, or from the starting directory if it has a `/` in it.
+/// The path of a program: along `PATH`, or relative to the starting directory if it contains a `/`.
 pub fn find_program(context: &Context, name: impl AsRef<Path>) -> Option<PathBuf> {
     let name = name.as_ref();
     which::which_in(name, context.env.get("PATH"), &context.start_dir).ok()
@@ -203,7 +202,7 @@ pub fn find_for_plan(context: &Context, own: &OwnPath, name: impl AsRef<Path>) -
     own.find(name).or_else(|| find_program(context, name).filter(|_| !by_caller()))
 }
 
-/// The tmux that a shell of the caller would run, wherever it lies.
+/// The tmux that the caller's shell would run, wherever it is.
 pub fn callers_tmux(context: &Context) -> Option<PathBuf> {
     which::which_in("tmux", context.env.caller("PATH"), &context.start_dir).ok()
 }

@@ -1,4 +1,4 @@
-//! The project that a command below its directory is about, found as git finds a repository.
+//! Finds the project for a command typed in a subdirectory, as git finds a repository.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,21 +8,20 @@ use super::env::Env;
 use super::socket::SOCKET;
 use crate::sys::files;
 
-/// What makes a directory that of a project.
+/// Any of these makes a directory a project.
 const MARKS: [&str; 3] = ["Procfile", "tmo.toml", SOCKET];
-/// Permission of everybody to write.
+/// All users may write.
 const OTHERS_WRITE: u32 = 0o002;
 
-/// Whether this directory is that of a project.
+/// Whether this directory is a project.
 pub fn is_project(dir: &Path) -> bool {
     MARKS.iter().any(|name| dir.join(name).symlink_metadata().is_ok())
 }
 
-/// The nearest parent of `start_dir` that is the directory of a project, unless `start_dir` is one
-/// itself.
+/// The nearest parent of `start_dir` that is a project, unless `start_dir` is one itself.
 ///
-/// The search ends at the home directory, at the edge of the file system, and at a directory that
-/// another user owns or that everybody may write to: nobody else can lay a project in one's way.
+/// The search stops at the home directory, at file system boundaries, and at a directory that another user
+/// owns or that all users may write to, so that no other user can plant a project there.
 pub fn project_above(start_dir: &Path, env: &Env) -> Option<PathBuf> {
     if is_project(start_dir) {
         return None;

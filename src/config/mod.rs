@@ -1,8 +1,8 @@
-//! What the user wrote, as values: Procfile, env files, `tmo.toml`, variables, directories.
+//! The user's configuration as values: Procfile, env files, `tmo.toml`, variables, directories.
 //!
-//! Text goes in, typed values and warnings come out; nothing here knows tmux or starts anything.
-//! The parsers are pure. What must ask the system (which files exist, whose they are, what the
-//! caller's limits are) is apart, in [`project`], [`dirs`], [`inherit`] and [`load`].
+//! Text goes in, typed values and warnings come out; nothing here depends on tmux or starts anything. The
+//! parsers are pure. Queries to the system (which files exist, who owns them, the caller's limits) are
+//! separate, in [`project`], [`dirs`], [`inherit`] and [`load`].
 
 pub mod dirs;
 pub mod dotenv;
@@ -31,10 +31,10 @@ use crate::model::limits::{SUGGESTED, TOLD};
 use crate::model::nearest::nearest;
 use crate::model::text::shortened;
 
-/// Something that is probably not what the user meant, but no reason not to start.
+/// A probable mistake of the user that does not prevent a start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
-    /// A line of a Procfile that is no entry.
+    /// A line of a Procfile that is not an entry.
     #[error("{file}:{line}: not of the form `name: command`, skipped: {text}")]
     NotAnEntry {
         /// The Procfile as the user named it.
@@ -54,7 +54,7 @@ pub enum Warning {
         /// The name.
         name: String,
     },
-    /// An env file that could not be used; nothing of it is set.
+    /// An env file that could not be used; none of its variables is set.
     #[error("skipping {file} due to error: {why}")]
     EnvFile {
         /// The file as the user would name it.
@@ -62,23 +62,23 @@ pub enum Warning {
         /// Why.
         why: String,
     },
-    /// A list of processes holds a name that no entry has.
+    /// A list of processes contains an unknown name.
     #[error("{origin} names `{name}`, which the Procfile does not have{}", did_you_mean(nearest.as_deref()))]
     UnknownProcess {
         /// The flag or variable.
         origin: &'static str,
         /// The unknown name.
         name: String,
-        /// The nearest name that there is.
+        /// The most similar known name.
         nearest: Option<String>,
     },
-    /// There are more such names.
+    /// There are further unknown names.
     #[error("there are {more} more unknown names of processes")]
     MoreUnknown {
         /// How many.
         more: usize,
     },
-    /// An end of a process is to have two consequences.
+    /// Two contradictory reactions to an exit are configured.
     #[error(
         "--can-die and --auto-restart both name `{name}`: --can-die applies, it is not started again when it ends"
     )]
@@ -86,18 +86,18 @@ pub enum Warning {
         /// The process.
         name: String,
     },
-    /// The lines of a process begin as those of tmo itself do.
+    /// The log lines of a process look like those of tmo itself.
     #[error(
         "the process `system` has the name that tmo's own lines have in the log: its lines look like \
          messages of tmo; give it another name"
     )]
     OwnName,
-    /// Something that a `tmo.toml` says has no effect, or another one than it seems.
+    /// A setting in a `tmo.toml` has no effect, or an unexpected one.
     #[error("{place}: {text}")]
     Toml {
         /// The file as the user named it, and the line.
         place: String,
-        /// What is odd.
+        /// The problem.
         text: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The options of `tmo start` as they were typed: nothing resolved, nothing defaulted.
+//! The options of `tmo start` as typed, without defaults.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::env::{BadValue, Env};
 
-/// What was typed behind `tmo start`; `None` where a flag was not given.
+/// The command line after `tmo start`; `None` if a flag was not given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StartOptions {
-    /// The processes to begin with; the others can be started later.
+    /// The processes to start with; the others can be started later.
     pub names: Vec<String>,
     /// `--procfile`.
     pub procfile: Option<PathBuf>,
@@ -70,17 +70,17 @@ impl StartOptions {
         either(self.show_timestamps, env, "SHOW_TIMESTAMPS")
     }
 
-    /// Whether no end of a process stops the others.
+    /// Whether the exit of a process never stops the others.
     pub fn any_can_die(&self, env: &Env) -> Result<bool, BadValue> {
         either(self.any_can_die, env, "ANY_CAN_DIE")
     }
 
-    /// Whether `PORT` is left alone.
+    /// Whether to leave `PORT` unset.
     pub fn no_port(&self, env: &Env) -> Result<bool, BadValue> {
         either(self.no_port, env, "NO_PORT")
     }
 
-    /// Whether ports may move to where they are free.
+    /// Whether ports may be moved to free ones.
     pub fn port_auto(&self, env: &Env) -> Result<bool, BadValue> {
         either(self.port_auto, env, "PORT_AUTO")
     }

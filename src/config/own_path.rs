@@ -1,8 +1,8 @@
-//! Programs that the caller of a command has chosen, and no project.
+//! Programs chosen by the caller of a command, not by the project.
 //!
-//! A repository can bring a program named `tmux` and an env file that puts it first in `PATH`. A
-//! command that only inspects must not run it, so it looks along the caller's own `PATH` alone, and
-//! there only where no file of the project can lie.
+//! A repository can contain a program named `tmux` and an env file that puts it first in `PATH`. A command
+//! that only inspects must not run it, so it searches only the caller's own `PATH`, and only directories
+//! where no file of the project can be.
 
 use std::path::{Path, PathBuf};
 
@@ -20,11 +20,10 @@ pub struct OwnPath {
 }
 
 impl OwnPath {
-    /// The `PATH` of the caller without relative entries and without those in these directories of
-    /// the project.
+    /// The `PATH` of the caller without relative entries and without directories inside the project.
     ///
-    /// A project that is the caller's home, or contains it, is none in this sense: the user's own
-    /// programs lie there.
+    /// A project that is the caller's home, or contains it, is not excluded: the user's own programs are
+    /// there.
     pub fn of<'a>(env: &Env, project: impl IntoIterator<Item = &'a Path>) -> Self {
         let home = env.caller_dir("HOME").map(|home| real(&home));
         let holds_home = |dir: &PathBuf| home.as_ref().is_some_and(|home| home.starts_with(dir));
@@ -35,7 +34,7 @@ impl OwnPath {
         own
     }
 
-    /// Whether a program at this path lies outside of the project.
+    /// Whether a program at this path is outside of the project.
     pub fn allows(&self, path: &Path) -> bool {
         path.is_absolute() && {
             let real = real(path);
@@ -54,14 +53,14 @@ impl OwnPath {
         all.filter(|path| self.allows(path)).find(runs)
     }
 
-    /// The entries that are left out.
+    /// The excluded entries.
     pub fn skipped(&self) -> &[PathBuf] {
         &self.skipped
     }
 
-    /// What is left, as a `PATH`.
+    /// The remaining entries, as a `PATH`.
     pub fn joined(&self) -> std::ffi::OsString {
-        // What came out of a `PATH` can be put into one.
+        // Entries that came from a `PATH` can be joined into one.
         std::env::join_paths(&self.entries).unwrap_or_default()
     }
 }

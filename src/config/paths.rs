@@ -1,4 +1,4 @@
-//! Paths and names that are made of what the user wrote.
+//! Paths and names derived from the user's input.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub fn absolute(base: &Path, path: &Path) -> PathBuf {
     clean
 }
 
-/// `~/…` in a directory of the user's home.
+/// Expands `~/…` with the user's home directory.
 pub fn at_home(env: &Env, dir: PathBuf) -> PathBuf {
     match (dir.strip_prefix("~"), env.caller_dir("HOME")) {
         (Ok(rest), Some(home)) => home.join(rest),
@@ -27,10 +27,9 @@ pub fn at_home(env: &Env, dir: PathBuf) -> PathBuf {
     }
 }
 
-/// The tmux session of a title: lower case, every run of other characters than ASCII letters
-/// and digits is one `-`; `tmo` where nothing would be left. Only the beginning of a long title
-/// counts, as much as a directory can have for a name: tmux takes no command of many thousand
-/// characters.
+/// The tmux session name of a title: lower case, every run of characters other than ASCII letters and
+/// digits becomes one `-`; `tmo` if nothing is left. A long title is cut to the maximum length of a file
+/// name: tmux accepts no command of many thousand characters.
 pub fn session_name(title: &str) -> String {
     const LONGEST: usize = 255;
     let mut name = String::new();

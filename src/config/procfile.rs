@@ -1,9 +1,9 @@
-//! Procfiles: one process a line, `name: command`.
+//! Procfiles: one process per line, `name: command`.
 //!
-//! The rules are overmind's (`^([\w-]+):\s+(.+)$`, all other lines are no entries), with two
-//! differences: the blank after the colon may be missing (`web:cmd`), and a name followed by
-//! nothing but blanks is no process. What looks meant as an entry but is none is warned about.
-//! The file is bytes: a command goes to the shell exactly as it stands here.
+//! The rules are overmind's (`^([\w-]+):\s+(.+)$`, all other lines are ignored), with two differences: the
+//! blank after the colon is optional (`web:cmd`), and a name followed only by blanks is not a process.
+//! Lines that look like failed attempts at an entry cause a warning. The file is treated as bytes: a
+//! command goes to the shell unchanged.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -78,7 +78,7 @@ pub enum ProcfileError {
     },
 }
 
-/// What one line is.
+/// The meaning of a line.
 enum Line<'a> {
     Nothing,
     Entry(&'a str, &'a [u8]),
@@ -149,7 +149,7 @@ const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// The beginning of a line, fit for a terminal.
+/// The beginning of a line, safe to print on a terminal.
 fn excerpt(text: &[u8]) -> String {
     const MOST: usize = 60;
     let text = String::from_utf8_lossy(text);

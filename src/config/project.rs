@@ -1,4 +1,4 @@
-//! Where the project is: its root, its Procfile, its control socket, and what it is called.
+//! Locates the project: its root, its Procfile, its control socket, and its title.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::paths::{absolute, session_name};
 use super::socket::{BadAddress, SocketPath, start_socket};
 use crate::sys::files;
 
-/// A project that is about to be started.
+/// A project to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     /// The Procfile, absolute.
@@ -20,7 +20,7 @@ pub struct Project {
     pub root: PathBuf,
     /// The title: base name of the root unless given.
     pub title: String,
-    /// Where the control socket is.
+    /// The path of the control socket.
     pub socket: SocketPath,
     /// Names this instance: see [`instance_id`].
     pub instance: String,
@@ -29,7 +29,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// Find the project that `tmo start`, typed in `start_dir`, is about.
+    /// The project for a `tmo start` typed in `start_dir`.
     pub fn locate(start_dir: &Path, typed: &StartOptions, env: &Env) -> Result<Self, BadAddress> {
         let procfile_shown = typed.procfile.clone().or_else(|| env.path("PROCFILE"));
         let procfile_shown = procfile_shown.unwrap_or_else(|| "./Procfile".into());
@@ -48,7 +48,7 @@ impl Project {
         Ok(Self { procfile, procfile_shown, root, title, socket, instance, state })
     }
 
-    /// Name its files by their whole paths: the user is in another directory.
+    /// Show absolute paths of its files, because the user is in another directory.
     pub fn show_absolute(&mut self) {
         self.procfile_shown.clone_from(&self.procfile);
         if self.socket.tcp.is_none() {
@@ -61,19 +61,19 @@ impl Project {
         session_name(&self.title)
     }
 
-    /// The name of the tmux server: says whose it is, and is this instance's alone.
+    /// The name of the tmux server: shows the project's name, and is unique to this instance.
     pub fn tmux_socket(&self) -> String {
         const MOST: usize = 20;
         let session = self.session();
         format!("tmo-{}-{}", &session[..session.len().min(MOST)], self.instance)
     }
 
-    /// The `tmo.toml` beside the Procfile, and its name for messages.
+    /// The `tmo.toml` beside the Procfile: its path, and its name for messages.
     pub fn toml(&self) -> (PathBuf, PathBuf) {
         (self.procfile.with_file_name("tmo.toml"), self.procfile_shown.with_file_name("tmo.toml"))
     }
 
-    /// The `failure_declarations.json` beside the Procfile, and its name for messages.
+    /// The `failure_declarations.json` beside the Procfile: its path, and its name for messages.
     pub fn failures(&self) -> (PathBuf, PathBuf) {
         let beside = |procfile: &Path| procfile.with_file_name(super::failures::FILE);
         (beside(&self.procfile), beside(&self.procfile_shown))

@@ -1,4 +1,4 @@
-//! Where the control socket is, and what has named it.
+//! Locates the control socket, and records what specified it.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,24 @@ use crate::model::network::{Mixed, Network, TcpAddress};
 use crate::model::shell::quoted;
 use crate::model::untrusted::shown;
 
-/// The name of the control socket where none is given (overmind's).
+/// The default name of the control socket (overmind's).
 pub const SOCKET: &str = ".overmind.sock";
 
-/// A control address that is none.
+/// An invalid control address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
     /// A variable has no value of its type.
     #[error(transparent)]
     Value(#[from] BadValue),
-    /// There is no such network.
+    /// Unknown network.
     #[error("{verb} {name}: unknown network {name}; there are unix, tcp, tcp4 and tcp6")]
     Network {
         /// What is done there: `listen` or `dial`.
         verb: &'static str,
-        /// What was said.
+        /// The given name.
         name: String,
     },
-    /// A name that other machines would be asked for, where only a file of the project says so.
+    /// A host name that would need a DNS lookup, given only by a file of the project.
     #[error(
         "{} names the host {} for the control address, which is not looked up: a file of \
          the project may name an IP address or `localhost`; to mean that host, use -s {}",
@@ -55,27 +55,27 @@ pub enum BadAddress {
 /// A control socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketPath {
-    /// Absolute.
+    /// The absolute path.
     pub path: PathBuf,
     /// As the user named it, for messages.
     pub shown: PathBuf,
-    /// The address on TCP that it stands in for: who is on this machine finds the run by the
-    /// socket all the same.
+    /// The TCP address that it stands in for: commands on this machine can still find the run by the
+    /// socket.
     pub tcp: Option<TcpAddress>,
-    /// The places that name the address on TCP and its token, if they are different ones.
+    /// The sources of the TCP address and its token, if they differ.
     pub mixed: Option<Mixed>,
-    /// What has named it.
+    /// Where the address comes from.
     pub named_by: NamedBy,
 }
 
-/// What has named a control socket.
+/// Where the address of a control socket comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NamedBy {
-    /// Nothing: it is the usual one.
+    /// Not specified: the default socket.
     Nothing,
     /// A flag.
     Flag,
-    /// A variable of the user.
+    /// A variable set by the user.
     Variable,
     /// An env file of the project.
     Project,
@@ -87,12 +87,12 @@ impl SocketPath {
         Self { path: absolute(start_dir, &shown), shown, tcp: None, mixed: None, named_by }
     }
 
-    /// The one of a directory for which nothing else was said.
+    /// The default socket of a directory.
     fn usual(start_dir: &Path) -> Self {
         Self::unix(start_dir, Path::new(".").join(SOCKET), NamedBy::Nothing)
     }
 
-    /// This one of a directory or of a parent of it, if there is one.
+    /// This socket in a directory or in one of its parents, if there is one.
     fn near(start_dir: &Path, path: Option<&Path>) -> Self {
         match path.filter(|path| path.parent() != Some(start_dir)) {
             Some(path) => Self::unix(start_dir, path.to_owned(), NamedBy::Nothing),
@@ -100,8 +100,8 @@ impl SocketPath {
         }
     }
 
-    /// Refuse a directory that was given as a socket. One in the place of the default socket is
-    /// nobody's mistake: a run is found by its runtime directory nevertheless.
+    /// Reject a directory that was given as a socket. A directory in the place of the default socket is not
+    /// an error: a run is found by its runtime directory nevertheless.
     pub fn check(&self) -> Result<(), BadAddress> {
         let is_default = self.path.file_name() == Some(SOCKET.as_ref());
         if self.tcp.is_none() && !is_default && self.path.is_dir() {
@@ -110,9 +110,9 @@ impl SocketPath {
         Ok(())
     }
 
-    /// The flags, each behind a space, that a command typed in `start_dir` needs to mean the run on
-    /// this socket. There are none where it means that run without them. A variable of the user may
-    /// be set in one terminal only, so the flags are needed in spite of it.
+    /// The flags, each after a space, that a command typed in `start_dir` needs to address the run on this
+    /// socket; empty if it would find that run anyway. A variable of the user may be set in one terminal
+    /// only, so it does not make the flags unnecessary.
     pub fn flags(&self, start_dir: &Path) -> String {
         let found = nearest_socket(start_dir).unwrap_or_else(|| start_dir.join(SOCKET));
         let found_without = match self.named_by {
@@ -122,7 +122,7 @@ impl SocketPath {
         if found_without { String::new() } else { self.naming_flags() }
     }
 
-    /// The flags, each behind a space, with which a command typed anywhere means the run on this socket.
+    /// The flags, each after a space, with which a command typed anywhere addresses the run on this socket.
     pub fn naming_flags(&self) -> String {
         match &self.tcp {
             Some(tcp) => format!(" -S {} -s {}", tcp.network.name(), quoted(&tcp.address)),
@@ -130,8 +130,8 @@ impl SocketPath {
         }
     }
 
-    /// What `--socket` and `--network` mean, or their variables, for one who wants to `listen` or
-    /// `dial` there; `env` has those that count.
+    /// Resolve `--socket` and `--network`, or their variables, to an address to `listen` on or `dial`;
+    /// `env` contains the variables that apply.
     fn of(
         verb: &'static str,
         start_dir: &Path,
@@ -151,7 +151,7 @@ impl SocketPath {
         }
         let shown = socket.unwrap_or_else(|| Path::new(".").join(SOCKET));
         let address = shown.to_string_lossy().into_owned();
-        // Port 0 is another one each time, so it names no run but that of the directory.
+        // Port 0 is a different port each time, so it identifies only the run of the directory.
         let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
         let dir = Some(start_dir).filter(|_| port == Some(0));
         let path = tcp_stand_in(env, network.name(), &address, dir);
@@ -162,7 +162,7 @@ impl SocketPath {
             Some(Mixed { address: other.words(), token: of_token.words() })
         });
         let tcp = TcpAddress { network, address, token };
-        // The look-up itself would tell other machines what the project has put into the name.
+        // The lookup itself would leak the name, which the project controls, to other machines.
         if let Some(host) = tcp.foreign_name().filter(|_| of_socket == Some(NamedBy::Project)) {
             let (host, address) = (host.to_owned(), tcp.address.clone());
             let file = env.file("SOCKET").unwrap_or(Path::new("an env file")).to_owned();
@@ -185,7 +185,7 @@ impl NamedBy {
     }
 }
 
-/// What `--socket` and `--network` name, or their variables.
+/// The values of `--socket` and `--network`, or of their variables.
 struct Named {
     socket: Option<(PathBuf, NamedBy)>,
     network: Option<(String, NamedBy)>,
@@ -197,7 +197,7 @@ impl Named {
         Self { socket: socket.map(|path| (path, flag)), network: network.map(|name| (name, flag)) }
     }
 
-    /// The variables count where there is no flag.
+    /// Fall back to the variables if there is no flag.
     fn or_by(self, env: &Env) -> Result<Self, BadValue> {
         let by = |name| env.place(name).map(NamedBy::variable);
         let network = match self.network {
@@ -209,11 +209,11 @@ impl Named {
     }
 }
 
-/// The socket that a start opens: `-s`, `TMO_SOCKET`, `OVERMIND_SOCKET`, or [`SOCKET`] in the
-/// starting directory.
+/// The socket that a start opens: `-s`, `TMO_SOCKET`, `OVERMIND_SOCKET`, or [`SOCKET`] in the starting
+/// directory.
 ///
-/// Processes are told the socket of their own run by these very variables. A start typed inside
-/// such a process means a run of its own, so there the variables do not count.
+/// Processes receive the socket of their own run in these same variables. A start typed inside such a
+/// process means a new run, so the variables are ignored there.
 pub fn start_socket(
     start_dir: &Path,
     typed: (Option<PathBuf>, Option<String>),
@@ -229,7 +229,8 @@ pub fn start_socket(
 /// The socket that a client talks to: `-s`, `TMO_SOCKET`, `OVERMIND_SOCKET`, or the [`SOCKET`] of
 /// the starting directory or of its nearest parent that has one.
 ///
-/// Of parents, only a socket of the same user counts: nobody can wait in `/tmp` for others.
+/// In parent directories, only a socket of the same user counts: otherwise another user could plant one in
+/// `/tmp`.
 pub fn client_socket(
     start_dir: &Path,
     typed: (Option<PathBuf>, Option<String>),
@@ -246,7 +247,7 @@ pub fn client_socket(
     Ok(found.unwrap_or_else(|| SocketPath::near(start_dir, nearest)))
 }
 
-/// The [`SOCKET`] of this directory, or of its nearest parent that has one of this user.
+/// The [`SOCKET`] in this directory, or in the nearest parent that has one of this user.
 pub fn nearest_socket(start_dir: &Path) -> Option<PathBuf> {
     let here = start_dir.join(SOCKET);
     if here.symlink_metadata().is_ok() {
@@ -257,9 +258,9 @@ pub fn nearest_socket(start_dir: &Path) -> Option<PathBuf> {
     start_dir.ancestors().skip(1).map(|dir| dir.join(SOCKET)).find(ours)
 }
 
-/// Whether this socket belongs to another project than the run that has started the caller, which
-/// has gone to that project since: a start there begins a run of its own, and other commands mean
-/// the same run.
+/// Whether this socket belongs to a project other than that of the run that started the caller, into which
+/// the caller has changed since: a start there begins a run of its own, and other commands address that run
+/// too.
 fn is_of_other_run(nearest: &Path, start_dir: &Path, env: &Env) -> bool {
     let own = env.caller("TMO_SOCKET").filter(|own| env.caller("OVERMIND_SOCKET") == Some(own));
     let Some(own) = own.map(Path::new).filter(|_| env.caller("TMO_SESSION").is_some()) else {

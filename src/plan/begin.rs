@@ -1,4 +1,4 @@
-//! Which processes begin where only some are asked for.
+//! Which processes start with the run if only some are requested.
 
 use std::collections::HashMap;
 
@@ -6,9 +6,8 @@ use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::Stage;
 
-/// Let only those begin that are named, and all that they wait for: what they depend on, and the
-/// processes of phase dependency where one of phase main is named. Those of phase cleanup have
-/// their turn as they would have it anyway.
+/// Start only the named processes and those they wait for: their dependencies, and the processes of phase
+/// dependency if one of phase main is named. Processes of phase cleanup run at the end as usual.
 pub fn begin_with(plan: &mut Plan, named: impl Fn(&ProcessPlan) -> bool) {
     let processes = &plan.processes;
     let mut begin: Vec<bool> = processes.iter().map(named).collect();

@@ -1,4 +1,4 @@
-//! The environment of a process, and of what is run besides.
+//! The environment of processes and of the other commands of a run.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,9 @@ use crate::model::network::Network;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
 
-/// The complete environment of a process, less what comes from its pane: the caller's, over those what
-/// it has of its own, then what tmo tells it about itself, its run and the other processes.
+/// The complete environment of a process, without the variables of its pane: the caller's, overridden by
+/// the process's own, overridden by the variables with which tmo describes process, run and other
+/// processes.
 pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> {
     let mut env: BTreeMap<OsText, OsText> =
         plan.env_to_pass_on().chain(&process.env).cloned().collect();
@@ -19,14 +20,14 @@ pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> 
     env.into_iter().collect()
 }
 
-/// The environment of a command that belongs to the run and to none of its processes.
+/// The environment of a command that belongs to the run but to none of its processes.
 pub fn run_env(plan: &Plan) -> Vec<(OsText, OsText)> {
     let mut env = plan.env_to_pass_on().cloned().collect();
     tell_of_run(plan, None, &mut env);
     env.into_iter().collect()
 }
 
-/// What tmo tells of the run: its socket, and the ports of all processes but this one.
+/// Add the variables that describe the run: its socket, and the ports of all processes but this one.
 fn tell_of_run(plan: &Plan, but: Option<&ProcessPlan>, env: &mut BTreeMap<OsText, OsText>) {
     for other in plan.present().filter(|other| but.is_none_or(|own| own.name != other.name)) {
         if let Some(port) = other.port {
@@ -41,14 +42,14 @@ fn tell_of_run(plan: &Plan, but: Option<&ProcessPlan>, env: &mut BTreeMap<OsText
     for prefix in ["TMO", "OVERMIND"] {
         env.insert(format!("{prefix}_SOCKET").into(), address.clone());
         let variable = format!("{prefix}_NETWORK").into();
-        // Without one it is a Unix socket.
+        // Without `TMO_NETWORK` it is a Unix socket.
         if network != Network::Unix || env.contains_key(&variable) {
             env.insert(variable, network.name().into());
         }
     }
 }
 
-/// `OVERMIND_PROCESS_<name>_PORT`, with `_` for what no variable name can hold.
+/// `OVERMIND_PROCESS_<name>_PORT`, with `_` for each character that is invalid in a variable name.
 fn port_variable(name: &str) -> String {
     let word: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();

@@ -1,4 +1,4 @@
-//! What is in force for each process, and who says so.
+//! Which settings are in effect for each process, and where each comes from.
 
 use std::ops::Range;
 
@@ -13,21 +13,21 @@ use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::signal::SignalName;
 use crate::model::units::written_span;
 
-/// What nobody says.
+/// The source of a setting that is not configured.
 const DEFAULT: &str = "default";
 
-/// One thing that is in force.
+/// One setting in effect.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explained {
     /// Its key in a `tmo.toml`.
     pub key: &'static str,
-    /// What it is.
+    /// Its value.
     pub value: Value,
     /// `tmo.toml:3`, `Procfile:1`, `--can-die`, `TMO_TIMEOUT` or `default`.
     pub from: String,
 }
 
-/// All that is in force for one process of the plan. Of variables only the names are told.
+/// All settings in effect for one process of the plan. Of variables only the names are shown.
 pub fn explain(
     loaded: &Loaded,
     settings: &Settings,
@@ -79,7 +79,7 @@ impl Explainer<'_> {
         Explained { key, value, from }
     }
 
-    /// The same where a setting would hold before it.
+    /// The same, but a flag or variable overrides it.
     fn over(
         &self,
         key: &'static str,
@@ -108,7 +108,7 @@ impl Explainer<'_> {
 
     fn port(&self, process: &ProcessPlan) -> Explained {
         let at = self.table.port.at();
-        // One of its own stands, wherever the others begin.
+        // The process's own port wins, whatever the base port.
         let setting = match (process.port, &at) {
             (None, _) => "NO_PORT",
             (Some(_), None) => "PORT",

@@ -1,5 +1,5 @@
-//! What flags, variables, `tmo.toml` and Procfile say of one process, put together. Where several
-//! speak of the same thing, the first of these holds.
+//! Merges what flags, variables, `tmo.toml` and Procfile configure for a process. If several configure the
+//! same setting, the first of these wins.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -19,11 +19,11 @@ use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Check, Liveness, Need, Probe, Rules, Stage};
 
-/// All that was said.
+/// All input of the merge.
 pub(super) struct Given<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) settings: &'a Settings,
-    /// The shell where no other one is named.
+    /// The shell to use if no other one is configured.
     pub(super) shell: &'a Path,
     pub(super) find: &'a dyn Fn(&OsStr) -> Option<PathBuf>,
     /// The processes of each entry of the plan.
@@ -31,7 +31,7 @@ pub(super) struct Given<'a> {
 }
 
 impl Formed<'_> {
-    /// What is to be run of this instance.
+    /// The plan of this instance.
     pub(super) fn plan(self, given: &Given<'_>) -> Result<ProcessPlan, PlanError> {
         let (settings, entry) = (given.settings, self.entry);
         let table = given.loaded.toml.of(&entry.name);
@@ -76,7 +76,7 @@ impl Formed<'_> {
         Ok(plan)
     }
 
-    /// The port it is told: its own one, or that of its line.
+    /// The process's port: its own one, or that of its Procfile line.
     fn port(&self, table: &ProcessTable, settings: &Settings) -> Result<Option<u16>, PlanError> {
         let Some(ports) = settings.ports else { return Ok(None) };
         let port = match value(&table.port) {
@@ -87,7 +87,7 @@ impl Formed<'_> {
     }
 }
 
-/// What follows an end where nothing is said of it: what is to end anyway stops nobody.
+/// The default reaction to an exit: a process that is expected to end stops no other one.
 fn usual_end(given: &Given<'_>, entry: &Entry, table: &ProcessTable) -> OnExit {
     let ends = table.stage() != Stage::Main
         || table.ends_ready()
@@ -95,7 +95,7 @@ fn usual_end(given: &Given<'_>, entry: &Entry, table: &ProcessTable) -> OnExit {
     if ends { OnExit::Remain } else { OnExit::StopAll }
 }
 
-/// Whether it is there and works, asked at its own port where that is meant.
+/// The checks of a process, at its own port if they ask for that.
 fn checks(
     given: &Given<'_>,
     name: &ProcName,
@@ -132,7 +132,7 @@ fn checks(
     Ok((ready, live.transpose()?))
 }
 
-/// All instances of all entries that it waits for; what is left out is waited for by nobody.
+/// All instances of all entries that it depends on; entries that are left out are not waited for.
 fn needs(given: &Given<'_>, table: &ProcessTable) -> Vec<Need> {
     let said = table.depends_on.iter().map(Spanned::get_ref);
     let all = said.flat_map(|(on, until)| {

@@ -1,7 +1,7 @@
-//! From what was read to what will be done: one pure, fallible step before any side effect.
+//! Turns the parsed configuration into a plan: one pure, fallible step before any side effect.
 //!
-//! [`resolve()`] checks everything that can be checked without starting anything; what comes out
-//! is a [`Plan`](crate::model::plan::Plan) that needs no further decision.
+//! [`resolve()`] checks everything that can be checked without starting anything; the result is a
+//! [`Plan`](crate::model::plan::Plan) that needs no further decision.
 
 mod begin;
 mod env;

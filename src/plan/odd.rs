@@ -1,4 +1,4 @@
-//! What of a `tmo.toml` has no effect in this plan, or another one than it seems.
+//! Finds settings of a `tmo.toml` that have no effect in this plan, or an unexpected one.
 
 use std::collections::HashMap;
 
@@ -8,14 +8,14 @@ use crate::config::toml::Said as _;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::rules::{Restart, Stage};
 
-/// The variables that a process is told whatever it has of its own.
+/// Variables that tmo always sets, overriding the process's own.
 const TOLD: [&str; 6] =
     ["PORT", "PS", "TMO_SESSION", "TMO_PROCESS", "TMO_SOCKET", "OVERMIND_SOCKET"];
 
-/// The name before the lines of tmo itself.
+/// The name that precedes tmo's own log lines.
 const OWN_NAME: &str = "system";
 
-/// Whatever is odd, in the order of the file.
+/// All oddities, in the order of the file.
 pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
     let toml = &loaded.toml;
     let mut odd = vec![];
@@ -41,7 +41,7 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
             let todo = if *word == "PORT" { "; write `port = …` instead" } else { "" };
             tell(&pair.span(), format!("{word} is set by tmo{todo}"));
         }
-        // It says how to start again, but not when.
+        // Restart details are configured, but no restart policy.
         if let Some(at) = table.restart.at().filter(|_| table.restart.policy.is_none())
             && !name.is_empty()
             && let Some(process) = plan.processes.iter().find(|known| known.name.entry() == name)

@@ -14,41 +14,41 @@ pub struct Step {
     pub name: ProcName,
     /// Its phase.
     pub stage: Stage,
-    /// When it has its turn.
+    /// When it starts.
     pub turn: Turn,
-    /// What it waits for: first its `depends_on`, then its phase, of which only some are named.
+    /// What it waits for: first its `depends_on`, then its phase, of which only some processes are listed.
     pub waits: Vec<Wait>,
-    /// How many further processes it waits for because of its phase.
+    /// How many more processes it waits for because of its phase.
     pub more: usize,
-    /// What makes it ready; nothing means that it is ready once it runs.
+    /// The checks that make it ready; if empty, it is ready once it runs.
     pub ready: Vec<Check>,
 }
 
-/// When a process has its turn. Those of one number may begin together.
+/// When a process starts. Those with the same number may start together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Turn {
-    /// When the run starts; the first ones are of number 0.
+    /// When the run starts; the first ones have number 0.
     Start(usize),
     /// When the run ends, after the main processes.
     End(usize),
-    /// When somebody asks for it.
+    /// On request.
     Asked,
 }
 
 /// What a process waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
-    /// Whom.
+    /// The awaited process.
     pub on: ProcName,
-    /// How far that one must have come.
+    /// The milestone that it must have reached.
     pub until: Milestone,
-    /// Nobody has said so but the phases of the two.
+    /// Not configured, but implied by the phases of the two.
     pub by_stage: bool,
-    /// It waits for another one that waits for the same.
+    /// Redundant: another process that it waits for waits for the same.
     pub implied: bool,
 }
 
-/// The processes in the order of the plan, each with its turn.
+/// The processes in the order of the plan, each with its place in the start order.
 pub fn order(plan: &Plan) -> Vec<Step> {
     let graph = Graph::of(plan);
     let begins = beginning(plan, &graph);
@@ -66,13 +66,12 @@ pub fn order(plan: &Plan) -> Vec<Step> {
     plan.processes.iter().enumerate().map(step).collect()
 }
 
-/// What each process of a plan waits for. All main processes wait for all of phase dependency: that
-/// is one node between them, behind those of the processes.
+/// The dependency graph of a plan. Every main process waits for every process of phase dependency: to keep
+/// the graph small, one node after those of the processes stands for the whole phase.
 struct Graph {
-    /// The `depends_on` of each process: the index of the other one, and the milestone it must have
-    /// reached.
+    /// The `depends_on` of each process: index of the other process, and the milestone it must reach.
     said: Vec<Vec<(usize, Milestone)>>,
-    /// Those of phase dependency.
+    /// The processes of phase dependency.
     dependencies: Vec<usize>,
     is_main: Vec<bool>,
 }
@@ -95,12 +94,12 @@ impl Graph {
         }
     }
 
-    /// The node that stands for all of phase dependency.
+    /// The node that stands for the whole dependency phase.
     const fn all_dependencies(&self) -> usize {
         self.said.len()
     }
 
-    /// What a node waits for.
+    /// The nodes that a node waits for.
     fn waits(&self, at: usize) -> Vec<usize> {
         let Some(said) = self.said.get(at) else { return self.dependencies.clone() };
         let by_stage = self.is_main[at].then(|| self.all_dependencies());
@@ -108,8 +107,8 @@ impl Graph {
     }
 }
 
-/// Its `depends_on`, and for a main process all of phase `dependency`; and how many of these are left
-/// out.
+/// What a process waits for: its `depends_on` and, for a main process, the whole dependency phase; and how
+/// many of the latter are omitted from the list.
 fn waits_of(plan: &Plan, graph: &Graph, at: usize) -> (Vec<Wait>, usize) {
     let name = |on: usize| plan.processes[on].name.clone();
     let said = &graph.said[at];
@@ -136,8 +135,7 @@ fn waits_of(plan: &Plan, graph: &Graph, at: usize) -> (Vec<Wait>, usize) {
     (waits, by_stage.count())
 }
 
-/// Which begin when the run starts: also those that wait to be asked for, if one that begins
-/// needs them.
+/// Which processes start with the run. Includes on-demand processes that one of these needs.
 fn beginning(plan: &Plan, graph: &Graph) -> Vec<bool> {
     let begins = |at: &usize| {
         let process = &plan.processes[*at];
@@ -153,14 +151,14 @@ fn beginning(plan: &Plan, graph: &Graph) -> Vec<bool> {
     found
 }
 
-/// How many turns come before that of each. Cleanup counts for itself: all others have ended, or
-/// are there since the start.
+/// How many turns precede that of each process. Cleanup counts separately: by then all other processes have
+/// ended, or have been running since the start.
 fn levels(plan: &Plan, graph: &Graph) -> Vec<usize> {
     let all = graph.all_dependencies();
     let cleanup = |at: usize| {
         plan.processes.get(at).is_some_and(|process| process.rules.stage == Stage::Cleanup)
     };
-    // For each, how many it still waits for, and who waits for it.
+    // For each node: how many it still waits for, and which nodes wait for it.
     let mut open = vec![0_usize; all + 1];
     let mut waiting: Vec<Vec<usize>> = vec![vec![]; all + 1];
     for (at, open) in open.iter_mut().enumerate() {
@@ -170,7 +168,7 @@ fn levels(plan: &Plan, graph: &Graph) -> Vec<usize> {
         }
     }
     let mut levels = vec![0; all + 1];
-    // Processes of a cycle never come up; cycles are refused when the plan is made.
+    // Processes of a cycle would never appear here, but cycles are rejected when the plan is made.
     let mut next: Vec<usize> = (0..=all).filter(|at| open[*at] == 0).collect();
     while let Some(on) = next.pop() {
         for &at in &waiting[on] {

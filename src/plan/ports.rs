@@ -1,8 +1,8 @@
-//! Which port each instance of each line of the Procfile is told.
+//! Assigns a port to each instance of each Procfile line.
 
 use super::PlanError;
 
-/// Where ports begin and how far they are apart.
+/// The first port and the distances between ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ports {
     /// The port of the first line.
@@ -14,8 +14,8 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// The port of an instance (from 0) of the line with this index, if there is such a port.
-    /// Lines that do not run keep theirs, so that leaving one out does not move the others.
+    /// The port of an instance (from 0) of the line with this index, if it is in range. Lines that do not
+    /// run keep their ports, so that leaving a line out does not shift the others.
     pub(super) fn of(self, line: usize, instance: usize) -> Option<u16> {
         let above = usize::from(self.step).checked_mul(line)?;
         let within = usize::from(self.instance).checked_mul(instance)?;
@@ -23,8 +23,8 @@ impl Ports {
         u16::try_from(port).ok()
     }
 
-    /// Whether so many instances of a line end before the ports of the next line begin. With a
-    /// distance of 0 all instances are told one port, which is for them to share.
+    /// Whether the ports of this many instances of a line end before those of the next line begin. With a
+    /// distance of 0 all instances share one port.
     pub(super) fn have_room_for(self, instances: usize) -> Result<(), PlanError> {
         let Some(most) = self.step.checked_div(self.instance) else { return Ok(()) };
         if instances <= most.into() || instances < 2 {

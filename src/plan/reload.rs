@@ -1,9 +1,9 @@
-//! What a configuration that was read again means for a run that goes on.
+//! Applies a reloaded configuration to a running run.
 //!
-//! The plan of the run stays, and what the fresh one says is laid into it: processes keep their
-//! place, their port and their colour; new ones come behind them; one that is gone is marked, so
-//! that all numbers stand. Counters tell what is still to be done: whoever supervises the run
-//! compares them with those of its state, and may have been killed in between.
+//! The plan of the run stays, and the fresh one is merged into it: processes keep their place, port and
+//! colour; new ones are appended; a removed one is only marked, so that all indices stay valid. Counters
+//! record what is still to be done: the supervisor compares them with those in its state, because it may
+//! have been killed in between.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,23 +21,23 @@ use crate::model::text::OsText;
 pub enum Change {
     /// Nothing.
     Unchanged,
-    /// It runs on, and other things follow from what it does.
+    /// It keeps running; only the reactions to its behaviour change.
     Policies {
-        /// Which.
+        /// The changed settings.
         what: Vec<String>,
     },
-    /// What it runs has changed: it is started again.
+    /// Its command or environment has changed: it is restarted.
     Restarted {
-        /// What.
+        /// The changed settings.
         what: Vec<String>,
     },
-    /// It is stopped, and none of the processes any more.
+    /// It is stopped and removed from the run.
     Removed,
-    /// It is one of the processes from now on.
+    /// It is added to the run.
     New,
 }
 
-/// The plan to go on with, and what that does to each process.
+/// The plan to continue with, and the effect on each process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reloaded {
     /// The plan; the same as before if nothing has changed.
@@ -46,7 +46,7 @@ pub struct Reloaded {
     pub changes: Vec<(ProcName, Change)>,
 }
 
-/// Lay what was resolved anew into the plan of a run.
+/// Merge a newly resolved plan into the plan of a run.
 pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
     let mut plan = Plan {
         env: fresh.env.clone(),
@@ -93,8 +93,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
     Reloaded { plan, changes }
 }
 
-/// The plan of a run as something to be laid into it, with what is said of failures by now and
-/// nothing else.
+/// The plan of a run as the input of a reload that changes only the failure patterns.
 pub fn with_failures(
     old: &Plan,
     failures: &dyn Fn(&ProcName) -> Option<Vec<FailurePattern>>,
@@ -109,13 +108,13 @@ pub fn with_failures(
     plan
 }
 
-/// What the plan says of failures of a process.
+/// The failure patterns of a process in the plan.
 pub fn failures_of(plan: &Plan, name: &ProcName) -> Option<Vec<FailurePattern>> {
     let process = plan.processes.iter().find(|process| process.name == *name)?;
     Some(process.rules.failures.clone())
 }
 
-/// What has changed and holds from the next start only.
+/// Settings that have changed but take effect only at the next start.
 pub fn not_reloaded(old: &Plan, fresh: &Plan) -> Vec<&'static str> {
     let differs = [
         ("title", old.title != fresh.title),
@@ -126,7 +125,7 @@ pub fn not_reloaded(old: &Plan, fresh: &Plan) -> Vec<&'static str> {
     differs.into_iter().filter(|(_, differs)| *differs).map(|(what, _)| what).collect()
 }
 
-/// What a process of the run is by now; nothing if it is gone.
+/// The new definition of a process of the run; `None` if it was removed.
 fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPlan> {
     if let Some(now) = fresh.processes.iter().find(|now| now.name == process.name) {
         return Some(ProcessPlan { added: false, ..now.clone() });
@@ -134,7 +133,7 @@ fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPla
     if !process.added || process.removed {
         return None;
     }
-    // Another instance of an entry follows the first one.
+    // Further instances of an entry follow the first one.
     let entry = process.name.entry();
     let of_entry = |other: &&ProcessPlan| other.name.entry() == entry && !other.added;
     let first = |plan: &Plan| {
@@ -156,7 +155,7 @@ fn color(plan: &Plan, at: usize, usual: u8) -> u8 {
     plan.colors.get(at % plan.colors.len().max(1)).copied().unwrap_or(usual)
 }
 
-/// Tell what has changed, and count what is to be done about it.
+/// Determine what has changed, and advance the counters of starts and restarts.
 fn compare(
     (old, process): (&Plan, &ProcessPlan),
     (plan, now): (&Plan, &mut ProcessPlan),
@@ -176,7 +175,7 @@ fn compare(
     if what.is_empty() { Change::Unchanged } else { Change::Policies { what } }
 }
 
-/// What is another in it and takes another life to be so.
+/// The changed settings that need a restart to take effect.
 fn what_it_runs(
     (old, process): (&Plan, &ProcessPlan),
     (plan, now): (&Plan, &ProcessPlan),
@@ -196,18 +195,18 @@ fn what_it_runs(
     what
 }
 
-/// What a process has in its environment whatever other processes there are.
+/// The part of a process's environment that does not depend on the other processes.
 fn own_env<'a>(plan: &'a Plan, process: &'a ProcessPlan) -> BTreeMap<&'a OsText, &'a OsText> {
     let mut env: BTreeMap<_, _> =
         plan.env.iter().chain(&process.env).map(|(name, value)| (name, value)).collect();
-    // It is told a port of its own, whatever stands there.
+    // Its assigned port overrides this.
     if process.port.is_some() {
         env.remove(&OsText::from("PORT"));
     }
     env
 }
 
-/// The names of the variables that differ, the first few of them.
+/// The names of the first few variables that differ.
 fn variables(before: &BTreeMap<&OsText, &OsText>, now: &BTreeMap<&OsText, &OsText>) -> Vec<String> {
     const MOST: usize = 3;
     let mut names: BTreeSet<_> = before.keys().chain(now.keys()).copied().collect();
@@ -217,7 +216,7 @@ fn variables(before: &BTreeMap<&OsText, &OsText>, now: &BTreeMap<&OsText, &OsTex
     names.chain(many.then(|| "…".to_owned())).collect()
 }
 
-/// What is another in what follows from what it does.
+/// The changed settings that take effect without a restart.
 fn policies(
     (old, process): (&Plan, &ProcessPlan),
     (plan, now): (&Plan, &ProcessPlan),

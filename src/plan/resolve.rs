@@ -1,4 +1,4 @@
-//! From what was read to a plan.
+//! Resolves the parsed configuration into a plan.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -22,11 +22,11 @@ use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::units::{millis, parse_bytes};
 
-/// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have
-/// limits of the same order for all of them together.
+/// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have limits
+/// of the same order for all variables together.
 const LARGEST_VARIABLE: usize = 128 << 10;
 
-/// What only the running system can tell.
+/// Facts that only the running system provides.
 pub struct Facts<'a> {
     /// Unique per run.
     pub run: String,
@@ -38,20 +38,20 @@ pub struct Facts<'a> {
     pub inherit: Inherit,
     /// This program.
     pub tmo: PathBuf,
-    /// Where a program is, if there is one of that name.
+    /// Finds the path of a program by its name.
     pub find: &'a dyn Fn(&OsStr) -> Option<PathBuf>,
 }
 
 /// Why there is nothing to start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// A variable has no value of its type.
+    /// A variable has an invalid value.
     #[error(transparent)]
     Value(#[from] BadValue),
     /// A colour that xterm does not know.
     #[error("Invalid xterm color code: {0}; the codes are 0 to 255")]
     Color(String),
-    /// A variable that the kernel hands to no program.
+    /// A variable that is too large for the kernel to pass to a program.
     #[error(
         "the variable {name} is too large to be passed to a program: {size} bytes, where the limit is \
          {LARGEST_VARIABLE}; shorten it"
@@ -62,10 +62,10 @@ pub enum PlanError {
         /// The length of its name and its value.
         size: usize,
     },
-    /// A formation that is none.
+    /// The formation is invalid.
     #[error("Invalid formation format; it is `web=2,worker=3`, or `all=2`")]
     Formation,
-    /// No number of instances.
+    /// The number of instances is invalid.
     #[error("Invalid number of processes: {0}")]
     Instances(String),
     /// There would be too many processes.
@@ -80,7 +80,7 @@ pub enum PlanError {
          for each; say less of them in `[defaults]`, or run fewer", limit = TOTAL_BYTES >> 20
     )]
     Total(ProcName),
-    /// There would be too many expressions to be looked for from this process on.
+    /// The expressions to search for exceed the limit from this process on.
     #[error(
         "the expressions of all processes are too large together by `{0}`; {PROCESS_EXPRESSIONS} \
          characters and ranges of characters are possible, all repetitions written out and counted \
@@ -99,13 +99,13 @@ pub enum PlanError {
         /// `--formation-port-step`.
         instance: u16,
     },
-    /// Stop signals that are none.
+    /// The list of stop signals is invalid.
     #[error("Invalid stop-signals format; it is `web=TERM,worker=QUIT`")]
     StopSignals,
-    /// A signal that does not stop.
+    /// The signal is not a stop signal.
     #[error("Invalid signal: {0}; use ABRT, INT, KILL, QUIT, STOP, TERM, USR1 or USR2")]
     Signal(String),
-    /// A name slipped through that is none.
+    /// An invalid name that was not caught earlier.
     #[error(transparent)]
     Name(#[from] BadName),
     /// An instance has a name that is too long with its number.
@@ -119,19 +119,19 @@ pub enum PlanError {
     /// The Procfile has no entry.
     #[error("No entries were found in Procfile")]
     NoEntries,
-    /// All entries are left out.
+    /// All entries are excluded.
     #[error("No processes to run")]
     NoProcesses,
     /// There is no tmux.
     #[error("Can't find tmux. Did you forget to install it?")]
     NoTmux,
-    /// The shell that shall run the commands is not there.
+    /// The shell for the commands is missing.
     #[error("can't find the shell `{0}`; install it, or name another with --shell")]
     NoShell(String),
     /// The port of this process would be above 65535.
     #[error("the port of `{0}` would be above 65535; choose a lower --port or --port-step")]
     Port(ProcName),
-    /// A check asks for the port of a process that is told none.
+    /// A check uses the port of a process that has none.
     #[error(
         "{place}: `port = true` means the PORT of `{name}`, which is told none ({by}); name a port"
     )]
@@ -140,7 +140,7 @@ pub enum PlanError {
         place: String,
         /// The process.
         name: String,
-        /// The flag or variable that has it so.
+        /// The flag or variable that causes it.
         by: String,
     },
 }
@@ -149,7 +149,7 @@ pub enum PlanError {
 ///
 /// # Errors
 ///
-/// Nothing can be run, or something that is needed is not there.
+/// There is nothing to run, or something required is missing.
 pub fn resolve(
     context: &Context,
     loaded: &Loaded,
@@ -177,7 +177,7 @@ pub fn resolve(
     let mut total = Total::default();
     let process = |formed: Formed<'_>| {
         let mut process = formed.plan(&given)?;
-        // Failures that were declared beside the Procfile come after those of a process itself.
+        // Failure patterns that were declared beside the Procfile come after the process's own.
         let own = std::mem::take(&mut process.rules.failures);
         process.rules.failures = loaded.failures.behind(own, &process.name);
         total.checked(process)
@@ -196,7 +196,7 @@ pub fn resolve(
         tmo: facts.tmo.into(),
         root: project.root.as_path().into(),
         procfile: project.procfile_shown.as_path().into(),
-        // A link on the way there may be turned to another directory while the run goes on.
+        // A link in the path may be redirected to another directory during the run.
         socket: dirs::real_parent(&project.socket.path).into(),
         socket_shown: project.socket.shown.as_path().into(),
         tcp: project.socket.tcp.clone(),
@@ -220,10 +220,10 @@ pub fn resolve(
     })
 }
 
-/// Refuse a variable with which no program could be started.
+/// Reject a variable that is too large to start a program with.
 fn check_sizes(variables: &[(OsText, OsText)]) -> Result<(), PlanError> {
     for (name, value) in variables {
-        // With `=`, and the NUL at the end.
+        // 2 for `=` and the NUL at the end.
         let size = name.as_bytes().len() + value.as_bytes().len() + 2;
         if size > LARGEST_VARIABLE {
             let name = name.as_os_str().to_string_lossy().into_owned();
@@ -233,7 +233,7 @@ fn check_sizes(variables: &[(OsText, OsText)]) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// What the processes come to so far.
+/// Running totals over all processes.
 #[derive(Default)]
 struct Total {
     bytes: usize,
@@ -241,11 +241,10 @@ struct Total {
 }
 
 impl Total {
-    /// Count one more; refused if it is one too many.
+    /// Add one more process; fails if that exceeds a limit.
     fn checked(&mut self, process: ProcessPlan) -> Result<ProcessPlan, PlanError> {
         check_sizes(&process.env)?;
-        // Its size in plan.json, which is about its size in memory.
-        // Writing to a counter can't fail.
+        // Its size in plan.json is about its size in memory. Writing to a counter can't fail.
         let _ = serde_json::to_writer(&mut *self, &process);
         self.bytes += process.env.len() * ITEM_BYTES;
         let rules = &process.rules;
@@ -280,7 +279,7 @@ impl io::Write for Total {
 /// One instance of one line, whether it runs or not.
 pub(super) struct Formed<'a> {
     pub(super) entry: &'a Entry,
-    /// Index of the line among those with a command, and among those that were there before.
+    /// Index of the line among those with a command; lines of the run before a reload come first.
     pub(super) line: usize,
     pub(super) name: ProcName,
     /// Index among the instances of the line.
@@ -289,7 +288,7 @@ pub(super) struct Formed<'a> {
     pub(super) number: usize,
 }
 
-/// All instances of all lines. Those that are left out keep their ports and colours.
+/// All instances of all lines. Excluded lines keep their ports and colours.
 fn formed<'a>(
     loaded: &'a Loaded,
     lines: &[String],
@@ -325,7 +324,7 @@ fn formed<'a>(
     Ok(formed)
 }
 
-/// The file and the line of an entry.
+/// File and line of an entry.
 fn place(loaded: &Loaded, entry: &Entry) -> String {
     let toml = &loaded.toml;
     let is_there = |name: &toml::Spanned<String>| {
@@ -338,7 +337,7 @@ fn place(loaded: &Loaded, entry: &Entry) -> String {
     }
 }
 
-/// Where a shell is.
+/// The path of a shell.
 pub(super) fn find_shell(
     find: &dyn Fn(&OsStr) -> Option<PathBuf>,
     shell: &OsStr,

@@ -1,4 +1,4 @@
-//! What flags and variables say, read and checked before the Procfile is.
+//! Flags and variables, read and checked before the Procfile is read.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -29,46 +29,46 @@ const ALL: &str = "all";
 /// The signals that a process may be stopped with (overmind's list).
 const STOP_SIGNALS: [&str; 8] = ["ABRT", "INT", "KILL", "QUIT", "STOP", "TERM", "USR1", "USR2"];
 
-/// All that `tmo start` was told about the processes: flags, then variables, then defaults.
+/// All settings of `tmo start` for the processes: flags, then variables, then defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Which ports are told, or `None` if none are.
+    /// The ports to assign, or `None` if processes get no ports.
     pub(super) ports: Option<Ports>,
     /// The colours of the names, used in turn.
     pub(super) colors: Vec<u8>,
     /// How many instances of an entry there are.
     formation: ByName<usize>,
-    /// The entries that shall run; none named means all.
+    /// The entries to run; empty means all.
     only: Names,
     ignored: Names,
     can_die: Names,
     any_can_die: bool,
     auto_restart: Names,
     stop_signals: ByName<Signal>,
-    /// Only if it was said; see [`GRACE`].
+    /// Only if configured; see [`GRACE`].
     pub(super) grace: Option<Duration>,
-    /// Only if one was named; see [`SHELL`].
+    /// Only if configured; see [`SHELL`].
     pub(super) shell: Option<OsString>,
     pub(super) tmux_config: Option<PathBuf>,
-    /// The flag or variable that each of them comes from, by its name.
+    /// The flag or variable that each setting comes from, by its name.
     pub(super) said_by: SaidBy,
-    /// The entries that ports are counted by already.
+    /// The entries that already have a place in the numbering of ports.
     known_lines: Vec<String>,
 }
 
-/// What a comma list says of each of its names (`web=2`); of several for one name the last counts.
+/// The names of a comma list with their values (`web=2`); for a repeated name the last value counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ByName<T> {
-    /// As they were written; some may be the same.
+    /// As written; may contain duplicates.
     names: Vec<String>,
     values: HashMap<String, T>,
 }
 
-/// A comma list that says nothing but names.
+/// A comma list of plain names.
 type Names = ByName<()>;
 
 impl<T> ByName<T> {
-    /// Those of a setting; refused if there are more names than there can be processes.
+    /// From parsed pairs; rejected if there are more names than there can be processes.
     fn of(pairs: Vec<(String, T)>, setting: &str, said_by: &SaidBy) -> Result<Self, PlanError> {
         if let Some(by) = said_by.get(setting).filter(|_| pairs.len() > PROCESSES) {
             return Err(PlanError::Names(by.to_owned()));
@@ -82,7 +82,7 @@ impl<T> ByName<T> {
     }
 }
 
-/// The names of a comma list, each with what stands behind its `=`.
+/// The names of a comma list, each with the value after its `=`.
 fn pairs<T>(
     list: &str,
     odd: &PlanError,
@@ -109,11 +109,11 @@ fn stop_signal(word: &str) -> Result<Signal, PlanError> {
 }
 
 impl Settings {
-    /// Read them all. What is wrong is told in the order in which overmind looks at it.
+    /// Read all settings. Errors are reported in the order in which overmind checks them.
     ///
     /// # Errors
     ///
-    /// A value that is none of its kind.
+    /// A value of the wrong type.
     pub fn of(typed: &StartOptions, env: &Env) -> Result<Self, PlanError> {
         let text = |typed: &Option<String>, name: &str| match typed {
             Some(text) => Ok(text.clone()),
@@ -155,44 +155,44 @@ impl Settings {
         })
     }
 
-    /// The port of the first line, if ports are told.
+    /// The port of the first line, if ports are assigned.
     pub fn first_port(&self) -> Option<u16> {
         self.ports.map(|ports| ports.base)
     }
 
-    /// Begin with another port.
+    /// Start from another port.
     pub fn move_ports_to(&mut self, first: u16) {
         if let Some(ports) = &mut self.ports {
             ports.base = first;
         }
     }
 
-    /// Count these entries first where ports are counted, so that those of a run stay.
+    /// Number these entries first, so that entries of a running run keep their ports.
     pub fn keep_lines(&mut self, lines: Vec<String>) {
         self.known_lines = lines;
     }
 
-    /// The entries in the order in which ports are counted.
+    /// The entries in the order of their ports.
     pub(super) fn lines(&self, entries: &[Entry]) -> Vec<String> {
         let known: HashSet<&String> = self.known_lines.iter().collect();
         let fresh = entries.iter().map(|entry| &entry.name).filter(|name| !known.contains(name));
         self.known_lines.iter().chain(fresh).cloned().collect()
     }
 
-    /// Whether this entry shall run at all.
+    /// Whether this entry is to run at all.
     pub(super) fn runs(&self, entry: &Entry) -> bool {
         let chosen = self.only.names.is_empty() || self.only.has(&entry.name);
         chosen && !self.ignored.has(&entry.name)
     }
 
-    /// How many instances of this entry there shall be. A name of its own counts before `all`.
+    /// How many instances of this entry to create. An explicit name overrides `all`.
     pub(super) fn instances(&self, entry: &str) -> usize {
         let counts = &self.formation.values;
         counts.get(entry).or_else(|| counts.get(ALL)).copied().unwrap_or(1)
     }
 
-    /// What shall follow when an instance of this entry ends by itself, if that was said, and the
-    /// setting that says it.
+    /// The reaction when an instance of this entry ends by itself, if configured, and the setting that it
+    /// comes from.
     pub(super) fn on_exit(&self, entry: &Entry) -> Option<(OnExit, &'static str)> {
         if self.can_die.has(&entry.name) {
             Some((OnExit::Remain, "CAN_DIE"))
@@ -207,12 +207,12 @@ impl Settings {
         self.auto_restart.has(name) || self.auto_restart.has(ALL)
     }
 
-    /// The signal that asks an instance of this entry to stop, if one was named.
+    /// The signal that asks an instance of this entry to stop, if configured.
     pub(super) fn stop_signal(&self, entry: &Entry) -> Option<Signal> {
         self.stop_signals.values.get(&entry.name).copied()
     }
 
-    /// Names that no entry has, and what contradicts itself.
+    /// Warnings about names without an entry, and about contradictions.
     pub fn warnings(&self, procfile: &Procfile) -> Vec<Warning> {
         let known: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
         let is_known: HashSet<&str> = known.iter().copied().collect();
@@ -230,7 +230,7 @@ impl Settings {
         let given = given.map(|(origin, name)| (origin, name.as_str()));
         let unknown = given.filter(|(_, name)| !is_known.contains(name));
         let mut warnings = unknown_processes(unknown, &known);
-        // One that is in `-r all` and in `-c` is the usual way to except it.
+        // Combining `-r all` with `-c` is the usual way to make an exception, so it is not reported.
         let both = self.can_die.names.iter().filter(|name| self.auto_restart.has(name));
         let both = both.filter(|name| is_known.contains(name.as_str())).take(TOLD);
         warnings.extend(both.map(|name| Warning::BothEnds { name: name.clone() }));
@@ -285,7 +285,7 @@ fn colors(text: &str) -> Result<Vec<u8>, PlanError> {
     text.split(',').map(str::trim).map(one).collect()
 }
 
-/// The flag, else the setting by that name.
+/// The flag, or else the variable with that name.
 fn or_env<T>(
     typed: Option<T>,
     env: &Env,
@@ -296,7 +296,7 @@ fn or_env<T>(
     typed.map_or_else(|| env.typed(name, expected, parse), |value| Ok(Some(value)))
 }
 
-/// The ports to tell, or `None` if none are told.
+/// The ports to assign, or `None` if processes get no ports.
 fn ports(env: &Env, typed: &StartOptions) -> Result<Option<Ports>, PlanError> {
     const EXPECTED: &str = "a port (0 to 65535)";
     if typed.no_port(env)? {

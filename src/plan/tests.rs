@@ -1,4 +1,4 @@
-//! What comes of flags, variables and files together.
+//! Tests of how flags, variables and files combine.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -226,7 +226,7 @@ fn without_ports_an_inherited_one_stays() {
     assert!(!env.iter().any(|(key, _)| key.as_bytes().starts_with(b"OVERMIND_PROCESS")));
 }
 
-/// What comes of one option, given as a flag or as a variable.
+/// Check the result of one option, given as a flag and as a variable.
 fn each_way(name: &str, value: &str, flag: StartOptions, check: impl Fn(&Given)) {
     check(&given(&[]).typed(flag));
     for prefix in ["TMO_", "OVERMIND_"] {

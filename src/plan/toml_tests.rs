@@ -1,4 +1,4 @@
-//! What comes of a `tmo.toml` together with a Procfile, flags and variables.
+//! Tests of how a `tmo.toml` combines with a Procfile, flags and variables.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn process<'a>(plan: &'a Plan, name: &str) -> &'a ProcessPlan {
 fn an_empty_file_changes_nothing() {
     let (bare, empty) = (given(&[]).plan(), with("[process.web]\n[defaults]\n").plan());
     assert_eq!(bare, empty);
-    // The declarations of failures are of another file.
+    // Failure declarations come from another file.
     let plain = |rules: &Rules| Rules { failures: vec![], ..rules.clone() } == Rules::default();
     assert!(bare.processes.iter().all(|p| plain(&p.rules) && p.env.is_empty()));
 }

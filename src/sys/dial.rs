@@ -1,4 +1,4 @@
-//! Reaching a Unix socket, however long its path is.
+//! Connecting to a Unix socket, however long its path is.
 
 use std::fs::File;
 use std::io;
@@ -14,18 +14,18 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
-/// What is at the path of a socket.
+/// What a probe found at the path of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Somebody accepts connections.
+    /// A process accepts connections.
     Live,
-    /// A socket that nobody listens on any more.
+    /// A socket without a listener.
     Dead,
     /// Nothing at all.
     Nothing,
 }
 
-/// Whether somebody listens there; never waits.
+/// Whether a process listens there; never blocks.
 pub fn probe(path: &Path) -> io::Result<Answer> {
     let name = match Name::new(path) {
         Ok(name) => name,
@@ -35,7 +35,7 @@ pub fn probe(path: &Path) -> io::Result<Answer> {
     let stream = stream_socket()?;
     fcntl(&stream, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     match connect(stream.as_raw_fd(), &name.address) {
-        // EAGAIN: the queue of the listener is full. EPROTOTYPE: it speaks in packets.
+        // EAGAIN: the queue of the listener is full. EPROTOTYPE: it is a datagram socket.
         Ok(()) | Err(Errno::EAGAIN | Errno::EINPROGRESS | Errno::EPROTOTYPE) => Ok(Answer::Live),
         Err(Errno::ECONNREFUSED) => Ok(Answer::Dead),
         Err(Errno::ENOENT) => Ok(Answer::Nothing),
@@ -48,21 +48,21 @@ pub fn dial(path: &Path, patience: Duration) -> io::Result<UnixStream> {
     let name = Name::new(path)?;
     let stream = stream_socket()?;
     let micros = i64::try_from(patience.as_micros()).unwrap_or(i64::MAX);
-    // On Linux this bounds `connect` too, elsewhere a full queue is an error at once.
+    // On Linux this bounds `connect` too; elsewhere a full queue is an immediate error.
     setsockopt(&stream, sockopt::SendTimeout, &TimeVal::microseconds(micros))?;
     connect(stream.as_raw_fd(), &name.address)?;
     setsockopt(&stream, sockopt::SendTimeout, &TimeVal::microseconds(0))?;
     Ok(stream.into())
 }
 
-/// A stream socket that no child inherits.
+/// A stream socket that children do not inherit.
 pub fn stream_socket() -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None)?;
     fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     Ok(socket)
 }
 
-/// The address of a socket file. One that is too long is named through an open descriptor.
+/// The address of a socket file. A path that is too long is reached through an open directory descriptor.
 #[derive(Debug)]
 struct Name {
     address: UnixAddr,
@@ -80,7 +80,7 @@ impl Name {
     }
 }
 
-/// The address of this path, unless it is too long for one.
+/// The address of this path; `None` if the path is too long.
 pub fn short(path: &Path) -> io::Result<Option<UnixAddr>> {
     match UnixAddr::new(path) {
         Ok(address) => Ok(Some(address)),

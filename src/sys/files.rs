@@ -1,10 +1,9 @@
-//! The only place where files are opened that others may have had a hand in.
+//! The only place that opens files which others may have tampered with.
 //!
 //! Files of a project come with its repository: a Procfile may be a FIFO, an env file a link to
-//! `/dev/zero`. Files of tmo itself can be replaced by any process of the run. Neither may block a
-//! command, exhaust its memory, or lead it to a file of somebody else. So everything is opened
-//! without blocking, only plain files are read, and only up to a limit. `clippy.toml` forbids the
-//! usual ways to open a file.
+//! `/dev/zero`. tmo's own files can be replaced by any process of the run. Neither may block a command,
+//! exhaust its memory, or lead it to another user's file. So everything is opened without blocking, only
+//! plain files are read, and only up to a limit. `clippy.toml` forbids the usual ways to open a file.
 
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, Read as _};
@@ -20,17 +19,17 @@ use nix::sys::stat::Mode;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::SeekFrom;
 
-/// The largest file of a project that is read: Procfile, env file, `tmo.toml`, declarations.
+/// The largest project file that is read: Procfile, env file, `tmo.toml`, declarations.
 pub const PROJECT_LIMIT: u64 = 4 << 20;
 
-/// The largest `tmo.toml`: what is read from one takes up to 300 times its size.
+/// The largest `tmo.toml`: parsing takes up to 300 times its size in memory.
 pub const TOML_LIMIT: u64 = 1 << 20;
 
-/// The largest file of tmo itself that is read as a whole. `plan.json` of 10,000 processes has a
-/// quarter of it.
+/// The largest file of tmo's own that is read as a whole. `plan.json` of 10,000 processes takes a quarter
+/// of this.
 pub const OWN_LIMIT: u64 = 64 << 20;
 
-/// The path without links, as far as it exists: one directory has one such path, however it is
+/// The path without links, as far as it exists: a directory has exactly one such path, however it is
 /// written.
 pub fn resolved(path: &Path) -> PathBuf {
     for there in path.ancestors() {
@@ -42,17 +41,17 @@ pub fn resolved(path: &Path) -> PathBuf {
     path.to_owned()
 }
 
-/// The device and the inode of what a path names: it may have several paths.
+/// Device and inode of the file at a path: the same file may have several paths.
 pub fn number(path: &Path) -> Option<(u64, u64)> {
     path.metadata().ok().map(|found| (found.dev(), found.ino()))
 }
 
-/// Whether a path leads over a link that belongs to another user than this one and root, who may have
-/// it lead elsewhere at any time.
+/// Whether a path passes through a link owned by a user other than this one and root, who could redirect it
+/// at any time.
 pub fn leads_over_links_of_others(path: &Path) -> bool {
     let own = [nix::unistd::geteuid().as_raw(), 0];
     let mut left = vec![path.to_owned()];
-    // The kernel follows no more links in one path.
+    // The kernel follows no more links than this in one path.
     for _ in 0..40 {
         let Some(path) = left.pop() else { return false };
         let above: Vec<&Path> = path.ancestors().collect();
@@ -75,7 +74,7 @@ pub fn leads_over_links_of_others(path: &Path) -> bool {
 /// Why a file that exists is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsuitable {
-    /// It is no file that has an end.
+    /// It is not a file that has an end.
     #[error("it is a {0}, not a plain file; replace it with a plain file")]
     Kind(&'static str),
     /// It is too large for its purpose.
@@ -112,8 +111,7 @@ fn open(path: &Path, how: &mut OpenOptions, flags: i32) -> io::Result<File> {
     how.custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
-/// Open what is a plain file of tmo's own, and only that. Access to it that somebody has taken away
-/// is given back.
+/// Open a plain file of tmo's own, and nothing else. Permissions that were removed from it are restored.
 fn plain(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     let file = match open(path, how, libc::O_NOFOLLOW) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_plain(path) => {
@@ -140,15 +138,15 @@ fn read_all(mut file: impl io::Read, limit: u64) -> io::Result<Vec<u8>> {
 /// Who chose the path of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChosenBy {
-    /// The project: the path is a default, or stands in one of its files.
+    /// The project: the path is a default, or is written in one of its files.
     Project,
-    /// The user, on the command line or in the environment. Besides a plain file this may be a pipe
-    /// that this process was given (`-f <(command)`).
+    /// The user, on the command line or in the environment. Besides a plain file this may be a pipe that
+    /// this process was given (`-f <(command)`).
     User,
 }
 
-/// The bytes of a file that belongs to a project. Links are followed, to a plain file. A pipe that
-/// the user gives is read to its end; a signal ends the wait.
+/// The content of a project file. Links to a plain file are followed. A pipe given by the user is read to
+/// its end; a signal interrupts the wait.
 pub fn read_project(path: &Path, chosen_by: ChosenBy) -> io::Result<Vec<u8>> {
     let is_pipe = || fs::metadata(path).is_ok_and(|meta| meta.file_type().is_fifo());
     if chosen_by == ChosenBy::User && is_descriptor(path) && is_pipe() {
@@ -158,27 +156,27 @@ pub fn read_project(path: &Path, chosen_by: ChosenBy) -> io::Result<Vec<u8>> {
     read_all(&open_project(path)?, PROJECT_LIMIT)
 }
 
-/// The bytes of the `tmo.toml` of a project.
+/// The content of a project's `tmo.toml`.
 pub fn read_toml(path: &Path) -> io::Result<Vec<u8>> {
     read_all(&open_up_to(path, TOML_LIMIT)?, TOML_LIMIT)
 }
 
-/// Open a file that belongs to a project. Links are followed, to a plain file of bounded size.
+/// Open a project file. Links are followed, to a plain file of bounded size.
 pub fn open_project(path: &Path) -> io::Result<File> {
     open_up_to(path, PROJECT_LIMIT)
 }
 
 fn open_up_to(path: &Path, limit: u64) -> io::Result<File> {
-    // Before it is opened: opening some devices has an effect.
+    // Checked before opening: opening some devices has side effects.
     check(fs::metadata(path)?.file_type())?;
     let file = open(path, File::options().read(true), 0)?;
     let meta = file.metadata()?;
     check(meta.file_type())?;
-    // A hole of some GiB is not even begun.
+    // Do not even begin to read a sparse file of some GiB.
     if meta.len() > limit { Err(Unsuitable::Large(limit).into()) } else { Ok(file) }
 }
 
-/// Whether the path itself, not what it links to, names a descriptor of this process.
+/// Whether the path itself, not its link target, names a file descriptor of this process.
 fn is_descriptor(path: &Path) -> bool {
     let is_number = |name: &str| name.parse::<u32>().is_ok();
     path == Path::new("/dev/stdin")
@@ -187,7 +185,7 @@ fn is_descriptor(path: &Path) -> bool {
             .any(|dir| path.strip_prefix(dir).is_ok_and(|fd| fd.to_str().is_some_and(is_number)))
 }
 
-/// A pipe that was opened without blocking, and is waited for all the same.
+/// A pipe that was opened without blocking, but whose reads wait.
 struct Patient(File);
 
 impl io::Read for Patient {
@@ -204,7 +202,7 @@ impl io::Read for Patient {
     }
 }
 
-/// Create or empty a file of a project, to write to it; whether it may exist already.
+/// Create or truncate a project file for writing; `may_exist`: it may exist already.
 pub fn write_project(path: &Path, may_exist: bool) -> io::Result<File> {
     let mut how = File::options();
     if may_exist && let Ok(there) = fs::metadata(path) {
@@ -217,11 +215,11 @@ pub fn write_project(path: &Path, may_exist: bool) -> io::Result<File> {
     Ok(file)
 }
 
-/// The bytes of a file of the kernel's (`/proc`, `/sys`), which tell no size.
+/// The content of a kernel file (`/proc`, `/sys`), whose size is not known in advance.
 pub fn read_kernel(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     const STEP: usize = 4096;
     let mut file = open(path.as_ref(), File::options().read(true), 0)?;
-    // Each read makes the kernel write the whole text anew, so the usual small steps cost.
+    // Each read makes the kernel generate the whole text anew, so the usual small steps are expensive.
     let mut text = vec![0; STEP];
     let mut filled = 0;
     loop {
@@ -237,12 +235,12 @@ pub fn read_kernel(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Some bytes of the kernel's random numbers.
+/// Random bytes from the kernel.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     open(Path::new("/dev/urandom"), File::options().read(true), 0)?.read_exact(bytes)
 }
 
-/// Open a terminal, without making it that of this process.
+/// Open a terminal, without making it the controlling terminal of this process.
 pub fn open_terminal(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true).write(true), 0)
 }
@@ -252,19 +250,19 @@ pub fn open_dir(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true), libc::O_DIRECTORY)
 }
 
-/// A descriptor that stands for a path, whatever lies there; nothing is read by it.
+/// A descriptor that stands for a path, whatever the file is; it can't be read from.
 #[cfg(target_os = "linux")]
 pub fn open_path(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true), libc::O_PATH)
 }
 
-/// Open a plain file of tmo's own to write into it.
+/// Open a plain file of tmo's own for writing.
 pub fn open_to_write(path: &Path) -> io::Result<File> {
     plain(path, File::options().write(true))
 }
 
-/// Open a lock file of tmo's own (0600), made if it is missing. Anything that is no plain file is
-/// removed from its place.
+/// Open a lock file of tmo's own (0600), created if it is missing. Anything there that is not a plain file
+/// is removed.
 pub fn make_lock(path: &Path) -> io::Result<File> {
     let make = || {
         let mut how = File::options();
@@ -277,19 +275,19 @@ pub fn make_lock(path: &Path) -> io::Result<File> {
     })
 }
 
-/// Whether something is there that tmo has not put there. A directory is reported instead: its
-/// owner may miss it.
+/// Whether there is a file that tmo did not create. A directory does not count, but is reported as an
+/// error: its owner may miss it.
 fn is_strange(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
 
-/// Open a plain file to read it. Anything else but a directory counts as missing.
+/// Open a plain file for reading. Anything else but a directory counts as missing.
 pub fn open_plain(path: &Path) -> io::Result<File> {
     plain(path, File::options().read(true))
         .map_err(|error| if is_strange(path) { io::ErrorKind::NotFound.into() } else { error })
 }
 
-/// The bytes of a plain file of tmo's own.
+/// The content of a plain file of tmo's own.
 pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
     let file = open_plain(path)?;
     if file.metadata()?.len() > OWN_LIMIT {
@@ -298,7 +296,7 @@ pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
     read_all(file, OWN_LIMIT)
 }
 
-/// In the name of a directory that was renamed out of the way.
+/// Part of the name of a directory that was renamed out of the way.
 const ASIDE: &str = ".aside-";
 
 /// Remove the directories that [`make_lock`] and [`append_to`] have renamed in this directory.
@@ -319,8 +317,8 @@ fn put_aside(dir: &Path) -> io::Result<()> {
     fs::remove_dir(dir).or_else(|_| fs::rename(dir, name))
 }
 
-/// Open a file (0600) to append to and to read, made if it is not there; what is no plain file
-/// is removed from its place.
+/// Open a file (0600) for appending and reading, created if it is missing; anything that is not a plain
+/// file is removed first.
 pub fn append_to(path: &Path) -> io::Result<File> {
     let append = || {
         let mut how = File::options();
@@ -333,12 +331,12 @@ pub fn append_to(path: &Path) -> io::Result<File> {
     })
 }
 
-/// Make a file (0600) to write to, where nothing is yet.
+/// Create a file (0600) for writing; fails if the path exists.
 pub fn create_new(path: &Path) -> io::Result<File> {
     open(path, File::options().write(true).create_new(true).mode(0o600), 0)
 }
 
-/// Make a file (0600) to write to, whatever but a directory lies in its place.
+/// Create a file (0600) for writing, in place of anything there except a directory.
 pub fn create_anew(path: &Path) -> io::Result<File> {
     match create_new(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -349,12 +347,12 @@ pub fn create_anew(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Create a directory, and those above it that are missing, for their owner only.
+/// Create a directory and its missing parents, accessible to their owner only.
 pub fn make_dirs(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// See to it that a FIFO (0600) is there; anything else but a directory is removed from its place.
+/// Ensure that there is a FIFO (0600); anything else but a directory is removed first.
 pub fn make_fifo(path: &Path) -> io::Result<()> {
     let make = || nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR);
     match make() {
@@ -371,20 +369,19 @@ fn is_fifo(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_fifo())
 }
 
-/// Open a FIFO, and nothing else, to write to it; `hold` says that it shall not matter whether
-/// anybody reads it. Never waits.
+/// Open a FIFO, and nothing else, for writing; `hold`: succeed even if no process reads it. Never blocks.
 pub fn open_fifo(path: &Path, hold: bool) -> io::Result<File> {
     let file = open(path, File::options().read(hold).write(true), libc::O_NOFOLLOW)?;
     let fifo = file.metadata()?.file_type().is_fifo();
     if fifo { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
-/// How many bytes from this offset of a file on are a hole: 0 where data lies, or where the file
-/// system does not tell.
+/// Length of the hole at this offset of a file: 0 where there is data, or if the file system does not
+/// report holes.
 pub fn hole(file: &File, at: u64) -> io::Result<u64> {
     match rustix::fs::seek(file, SeekFrom::Data(at)) {
         Ok(data) => Ok(data.saturating_sub(at)),
-        // Nothing but a hole up to the end.
+        // Only a hole up to the end.
         Err(rustix::io::Errno::NXIO) => Ok(file.metadata()?.len().saturating_sub(at)),
         Err(_) => Ok(0),
     }

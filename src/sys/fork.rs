@@ -1,4 +1,4 @@
-//! A child that waits at a gate until it is told to become its command.
+//! A forked child that waits at a gate until it is released to become its command.
 
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 
@@ -10,15 +10,15 @@ use nix::unistd::{ForkResult, Pid};
 /// Why a child could not become its command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The status that a shell gives for it: 127 not found, 126 anything else.
+    /// The status that a shell reports for it: 127 for not found, 126 for anything else.
     pub status: u8,
-    /// What and why.
+    /// What failed and why.
     pub message: String,
 }
 
 /// A forked child in a process group of its own that waits for [`Held::release`].
 ///
-/// Dropped instead, the child ends without having done anything.
+/// If it is dropped instead, the child exits without having done anything.
 #[derive(Debug)]
 pub struct Held {
     /// Its process id, also its process group.
@@ -27,14 +27,14 @@ pub struct Held {
     report: PipeReader,
 }
 
-/// Tells, once the child has ended, whether it ever became its command.
+/// Reports, once the child has ended, whether it ever became its command.
 #[derive(Debug)]
 pub struct Report(PipeReader);
 
 /// Fork a child that runs `become_command` when it is released.
 ///
-/// All signals are blocked while it waits and when `become_command` is called, so none can run
-/// a handler of this process in the child. `become_command` returns only if it failed.
+/// All signals are blocked while it waits and when `become_command` is called, so no signal handler of this
+/// process can run in the child. `become_command` returns only on failure.
 pub fn hold(become_command: impl FnOnce() -> Failure) -> io::Result<Held> {
     let (gate_read, gate) = io::pipe()?;
     let (report, report_write) = io::pipe()?;
@@ -54,7 +54,7 @@ pub fn hold(become_command: impl FnOnce() -> Failure) -> io::Result<Held> {
         }
         Ok(ForkResult::Parent { child }) => {
             mask.thread_set_mask()?;
-            // Both sides do it, so it is done whoever runs first.
+            // Parent and child both call it, so it is done whichever runs first.
             let _ = nix::unistd::setpgid(child, child);
             Ok(Held { pid: child.as_raw().unsigned_abs(), gate, report })
         }
@@ -82,7 +82,7 @@ fn wait_and_become(
 }
 
 impl Held {
-    /// Let it become its command.
+    /// Let the child become its command.
     pub fn release(mut self) -> io::Result<Report> {
         self.gate.write_all(b"g")?;
         Ok(Report(self.report))
@@ -90,7 +90,7 @@ impl Held {
 }
 
 impl Report {
-    /// Why it never became its command. To be asked when the child has ended: waits otherwise.
+    /// Why it never became its command. Call this only after the child has ended: it blocks otherwise.
     pub fn failure(mut self) -> Option<String> {
         let mut text = Vec::new();
         self.0.read_to_end(&mut text).ok()?;
@@ -103,7 +103,7 @@ pub fn umask(bits: u32) {
     nix::sys::stat::umask(Mode::from_bits_truncate((bits & 0o777).cast()));
 }
 
-/// Set a resource limit, or as much of it as this process may.
+/// Set a resource limit, or as close to it as this process is permitted.
 pub fn limit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
     let set = |soft: u64, hard: u64| {
         let limits = libc::rlimit { rlim_cur: soft, rlim_max: hard };

@@ -1,4 +1,4 @@
-//! Which machine, and which container on it, this process is on.
+//! Identifies the machine, and the container on it, that this process runs on.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

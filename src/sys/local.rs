@@ -1,4 +1,4 @@
-//! The time of day as a clock on the wall shows it.
+//! The local time of day.
 
 use std::mem::MaybeUninit;
 
@@ -8,7 +8,7 @@ use super::clock;
 
 /// The local time, `14:05:02`.
 ///
-/// By the C library, which needs a few KiB for it: there is one shim per process.
+/// Uses the C library, which keeps memory small: there is one shim per process.
 pub fn time_of_day() -> String {
     let seconds = clock::now().seconds();
     let seconds = seconds.try_into().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! What differs between operating systems, and the few calls that need `unsafe`.
+//! Differences between operating systems, and the few calls that need `unsafe`.
 //!
-//! Processes are named by pid *and* start time wherever it matters, because a pid alone may belong
-//! to somebody else by the time it is used.
+//! Where it matters, processes are identified by pid *and* start time, because a pid alone may have been
+//! reused by the time it is needed.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -58,7 +58,7 @@ pub use spare::spared;
 pub use sweep::{Orphans, Sweep, ends_within, has_orphans, kill_orphans};
 pub use wait::{reap, stopped_by};
 
-/// Everything below a process, parents before their children; the process itself is not in it.
+/// All descendants of a process, parents before their children; the process itself is not included.
 pub fn descendants(pid: u32) -> Vec<ProcInfo> {
     let mut found = Vec::new();
     walk(pid, &mut |process| {
@@ -75,8 +75,8 @@ pub fn processes_with_env(marks: &[&str]) -> Vec<ProcInfo> {
     found
 }
 
-/// Whether this very process still runs (a zombie does not). Without a descriptor to look with,
-/// whoever has its number is taken for it: to forget one that lives would be worse.
+/// Whether exactly this process still runs (a zombie does not). If no file descriptor is free for the
+/// check, any process with this pid counts: it would be worse to forget one that lives.
 pub fn alive(pid: u32, start_time: u64) -> bool {
     match info(pid) {
         Some(process) => process.start_time == start_time && process.alive(),
@@ -89,33 +89,34 @@ fn exists(pid: u32) -> bool {
     pid.is_some_and(|pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok())
 }
 
-/// Close what the parent left open above stderr but for these, so that nothing of it reaches a
-/// child, or is held for as long as this process lives: a lock, a pipe that somebody reads.
+/// Close the file descriptors above stderr that the parent left open, except these. Otherwise a child could
+/// inherit them, or this process would hold a lock, or a pipe that another process reads, for its whole
+/// life.
 ///
-/// To be called before this process has opened anything itself.
+/// Must be called before this process opens anything itself.
 pub fn close_inherited(keep: &[i32]) -> io::Result<()> {
     let open: Vec<i32> = std::fs::read_dir("/dev/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
     for fd in open.into_iter().filter(|fd| *fd > 2 && !keep.contains(fd)) {
-        // The one that listed the directory is among them and gone already.
+        // The list contains the descriptor that read the directory, which is closed already.
         let _ = nix::unistd::close(fd);
     }
     Ok(())
 }
 
-/// The program at this path or, if it is not there any more (another version has replaced it, at
-/// another place), the one that this process is.
+/// The program at this path or, if it is gone (another version was installed elsewhere), the executable of
+/// this process.
 pub fn program(path: &std::path::Path) -> std::path::PathBuf {
     let own = || {
-        // Leads to the program also where its file is gone.
+        // This link works even if the file of the program is gone.
         let own = std::path::PathBuf::from("/proc/self/exe");
         if own.exists() { Some(own) } else { std::env::current_exe().ok() }
     };
     if path.exists() { path.to_owned() } else { own().unwrap_or_else(|| path.to_owned()) }
 }
 
-/// Whether this process may open so many files more. What is beneath us panics when it can't.
+/// Whether this process can open this many more files. The libraries below us panic if they can't.
 pub fn can_open(more: usize) -> io::Result<()> {
     let mut held = Vec::with_capacity(more);
     for _ in 0..more {
@@ -124,21 +125,21 @@ pub fn can_open(more: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Use as many descriptors as may be had: a supervisor has some for each process. What it starts
-/// for the user has the limit of the user's shell all the same, by the plan.
+/// Raise the limit of open files as far as permitted: a supervisor needs several descriptors per process.
+/// The user's processes still get the limit of the user's shell, which is in the plan.
 pub fn raise_descriptor_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    // Some systems take no more than this, whatever they say.
+    // Some systems accept no more than this, whatever limit they report.
     const MOST: u64 = 10_240;
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard.min(MOST)
     {
-        // Refused, it goes on with what there is.
+        // If this fails, continue with the current limit.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(MOST), hard);
     }
 }
 
-/// A pid as the system calls take it.
+/// Converts a pid for system calls.
 fn rustix_pid(pid: u32) -> io::Result<rustix::process::Pid> {
     i32::try_from(pid)
         .ok()
@@ -149,7 +150,7 @@ fn rustix_pid(pid: u32) -> io::Result<rustix::process::Pid> {
 #[cfg(test)]
 mod tests;
 
-/// Why the system refused something, in its own words and without a number.
+/// The system's reason for an error, in its own words and without a number.
 pub fn why(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => {

@@ -1,17 +1,17 @@
-//! Which user ids are certain to be this user's.
+//! Which user ids certainly belong to this user.
 
 use std::sync::OnceLock;
 
-/// Whether this is the user id of this process, and of nobody else.
+/// Whether this is the user id of this process, and certainly of no other user.
 ///
-/// In a user namespace, the kernel shows all users that it does not know by one id, the overflow uid. A
-/// process that runs under just that id can't tell them from itself.
+/// In a user namespace, the kernel shows all unmapped users under one id, the overflow uid. A process that
+/// runs under that very id can't distinguish them from itself.
 pub fn is_own_uid(uid: u32) -> bool {
     static AMBIGUOUS: OnceLock<Option<u32>> = OnceLock::new();
     uid == nix::unistd::geteuid().as_raw() && *AMBIGUOUS.get_or_init(ambiguous) != Some(uid)
 }
 
-/// The overflow uid, where it may stand for several users.
+/// The overflow uid, if it may stand for several users.
 fn ambiguous() -> Option<u32> {
     let map = super::files::read_kernel("/proc/self/uid_map").ok()?;
     let all = knows_all(&String::from_utf8_lossy(&map));
@@ -20,7 +20,7 @@ fn ambiguous() -> Option<u32> {
     uid.filter(|_| !all)
 }
 
-/// Whether a map of user ids (`user_namespaces(7)`) has all of them.
+/// Whether a map of user ids (`user_namespaces(7)`) covers all of them.
 fn knows_all(map: &str) -> bool {
     let counts = map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
     counts.sum::<u64>() >= u64::from(u32::MAX)

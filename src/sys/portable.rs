@@ -1,7 +1,7 @@
-//! Systems without `/proc`: the process table as `ps` prints it, signals by number.
+//! Systems without `/proc`: the process table comes from `ps`, signals are sent by pid.
 //!
-//! There are no subreapers here. Orphans are found by session and environment; what has left
-//! both is not found again.
+//! There are no subreapers here. Orphans are found by session and environment; a process that has left both
+//! is not found again.
 
 use std::collections::HashSet;
 use std::io;
@@ -19,10 +19,10 @@ use rustix::process::{WaitId, WaitIdOptions};
 use super::{Ended, Listener, ProcInfo, TcpPeer, Usage, ps, rustix_pid, signals};
 use crate::model::Exit;
 
-/// The marks in the environment by which orphans are known, once there are any.
+/// The environment variables that identify our orphans, once they are set.
 static MARKS: Mutex<Option<[String; 2]>> = Mutex::new(None);
 
-/// Run a program and return its lines, and its pid, which is no process of anybody's tree.
+/// Run a program and return its pid and its output. The pid is needed to exclude it from process lists.
 fn lines_of(program: &str, args: &[&str]) -> (u32, String) {
     let mut command = Command::new(program);
     command.args(args).env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null());
@@ -40,17 +40,17 @@ pub fn boot_id() -> String {
     lines_of("sysctl", &["-n", "kern.boottime"]).1.trim().to_owned()
 }
 
-/// Nothing ends a child with its parent here: it lives on until it is done.
+/// Not supported here: a child outlives its parent.
 pub const fn end_with_parent(_command: &mut std::process::Command) {}
 
-/// As above.
+/// Not supported here either.
 pub const fn signal_with_parent(
     _command: &mut std::process::Command,
     _signal: nix::sys::signal::Signal,
 ) {
 }
 
-/// There are no subreapers: orphans are the first process's.
+/// There are no subreapers: orphans are reparented to process 1.
 pub const fn adopt_orphans() -> io::Result<()> {
     Ok(())
 }
@@ -60,7 +60,7 @@ pub fn pid_namespace() -> String {
     String::new()
 }
 
-/// There are no pid namespaces: it is that of this process.
+/// There are no pid namespaces: always that of this process.
 pub fn pid_namespace_of(_pid: u32) -> Option<String> {
     Some(pid_namespace())
 }
@@ -75,7 +75,7 @@ pub const fn sees(_pid: u32, _dir: &Path) -> bool {
     true
 }
 
-/// Orphans of this process of this run are to be found by [`walk`].
+/// Let [`walk`] find the orphans of this process of this run.
 pub fn own_orphans(run: &str, process: &str) -> io::Result<()> {
     let marks = [format!("TMO_SESSION={run}"), format!("TMO_PROCESS={process}")];
     *MARKS.lock().map_err(|_| io::Error::other("a thread died"))? = Some(marks);
@@ -87,7 +87,7 @@ pub fn usage(pid: u32) -> Option<Usage> {
     ps::parse_usage(&lines_of("ps", &["-o", "time=,rss=", "-p", &pid.to_string()]).1)
 }
 
-/// Every process there is.
+/// All processes.
 pub fn all() -> Vec<ProcInfo> {
     table(&["-axo", ps::COLUMNS])
 }
@@ -154,15 +154,15 @@ fn pids_marked(marks: &[&str]) -> HashSet<u32> {
     text.lines().filter_map(|line| ps::marked(line, marks)).collect()
 }
 
-/// Visit this user's processes that were given all these variables (`NAME=value`). Whether none
-/// was missed can't be known.
+/// Visit this user's processes that were given all these variables (`NAME=value`). Always incomplete: `ps`
+/// can't guarantee that none was missed.
 pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
     let pids = pids_marked(marks);
     all().into_iter().filter(|process| pids.contains(&process.pid)).for_each(visit);
     true
 }
 
-/// The arguments of a process of this user, its program first, as far as blanks divide them.
+/// The arguments of a process of this user, its program first, split at blanks.
 pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
     let reported = lines_of("ps", &["-ww", "-o", "uid=,args=", "-p", &pid.to_string()]).1;
     let mut words = reported.split_whitespace();
@@ -180,7 +180,7 @@ pub const fn tcp_listener_owners(_at: std::net::SocketAddr) -> Option<Vec<u32>> 
     None
 }
 
-/// Those of these ports that have a listener, on whatever address, with its process.
+/// The ports in this list that have a listener, on any address, with its process.
 pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     let mut taken: Vec<(u16, Listener)> = vec![];
     for (address, pid) in listening_sockets() {
@@ -192,12 +192,12 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     taken
 }
 
-/// The ports that have a listener, on whatever address.
+/// The ports that have a listener, on any address.
 pub fn tcp_listening_ports() -> HashSet<u16> {
     listening_sockets().into_iter().map(|(address, _)| address.port()).collect()
 }
 
-/// The sockets that listen on this port, by address and, as sockets have no number here, process.
+/// The sockets that listen on this port: address and, as sockets have no inode here, the pid.
 pub fn tcp_sockets(port: u16) -> Vec<(SocketAddr, u64)> {
     listening_sockets().into_iter().filter(|(address, _)| address.port() == port).collect()
 }
@@ -222,17 +222,17 @@ fn listening_sockets() -> Vec<(SocketAddr, u64)> {
     found
 }
 
-/// Not asked for here.
+/// Not implemented here.
 pub const fn variable_of(_pid: u32, _name: &str) -> Option<String> {
     None
 }
 
-/// Not to be seen from outside here.
+/// Not visible from outside here.
 pub const fn loads(_pid: u32, _library: &str) -> Option<bool> {
     None
 }
 
-/// Not to be seen from outside here.
+/// Not visible from outside here.
 pub const fn program_of(_pid: u32) -> Option<(std::path::PathBuf, bool)> {
     None
 }
@@ -242,12 +242,12 @@ pub const fn own_threads() -> Option<u64> {
     None
 }
 
-/// Not to be seen from outside here.
+/// Not visible from outside here.
 pub const fn ignores(_pid: u32, _signal: i32) -> bool {
     false
 }
 
-/// Send a signal to this process, checked just before. `false`: it is gone.
+/// Send a signal to this process, after checking that it is still the same. `false`: it is gone.
 pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
     if start_time(pid) != Some(started) {
         return Ok(false);
@@ -273,10 +273,10 @@ pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
     Ok(queue.into())
 }
 
-/// Give a terminal its usual line discipline again.
+/// Restore a terminal's default line discipline.
 pub fn set_usual_discipline(_terminal: std::os::fd::BorrowedFd<'_>) {}
 
-/// How this child ended, if it has; it stays a zombie. The usage is not known before it is reaped.
+/// How this child ended, if it has; it stays a zombie. Its resource usage is known only after reaping.
 pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let Some(status) = rustix::process::waitid(WaitId::Pid(rustix_pid(pid)?), options)? else {

@@ -19,18 +19,18 @@ pub struct ProcInfo {
     pub state: char,
     /// Number of threads.
     pub threads: u32,
-    /// When it started, in the kernel's own unit; together with the pid it is unique.
+    /// Start time in the kernel's own unit; unique together with the pid.
     pub start_time: u64,
     /// The name it gives itself.
     pub comm: String,
-    /// Base name of its executable, or [`ProcInfo::comm`] where that is not to be seen.
+    /// Base name of its executable, or [`ProcInfo::comm`] where that is not visible.
     pub name: String,
 }
 
-/// Who listens on a TCP port of this machine.
+/// The listener on a TCP port of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// The process, where it may be seen: another user's may not.
+    /// The process, if it is visible: another user's may not be.
     pub process: Option<ProcInfo>,
 }
 
@@ -42,18 +42,18 @@ pub enum TcpPeer {
         /// User id of its owner.
         owner: u32,
     },
-    /// No process holds it any more, so its owner is unknown.
+    /// No process holds the socket any more, so its owner is unknown.
     Closed,
-    /// The system does not say.
+    /// The system does not provide it.
     Unknown,
 }
 
 /// What a process has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// Time on a processor, in user mode and in the kernel.
+    /// CPU time, in user mode and in the kernel.
     pub cpu: std::time::Duration,
-    /// Memory that is resident, bytes. What processes share counts for each of them.
+    /// Resident memory in bytes. Shared memory counts for each process that shares it.
     pub resident: u64,
 }
 
@@ -65,8 +65,8 @@ impl std::ops::AddAssign for Usage {
 }
 
 impl ProcInfo {
-    /// Whether it still does anything. A process whose first thread has ended shows as a zombie
-    /// too, but lives as long as it has other threads.
+    /// Whether it can still run code. A process whose main thread has ended is shown as a zombie too, but
+    /// lives as long as it has other threads.
     pub fn alive(&self) -> bool {
         match self.state {
             'Z' => self.threads > 1,
@@ -75,23 +75,23 @@ impl ProcInfo {
         }
     }
 
-    /// Whether it has the name of this program, of which the kernel keeps the first 15 bytes.
+    /// Whether it has the name of this program, cut to 15 bytes as the kernel does.
     pub fn is_named_after(&self, program: &Path) -> bool {
         let name = program.file_name().map(std::ffi::OsStr::as_encoded_bytes);
         name.is_some_and(|name| name[..name.len().min(15)] == *self.name.as_bytes())
     }
 
-    /// Whether all it needs is a processor: what has got SIGKILL ends as soon as it has one.
+    /// Whether it only lacks a processor: after SIGKILL it ends as soon as it is scheduled.
     pub const fn waits_for_processor(&self) -> bool {
         self.state == 'R'
     }
 
-    /// Whether somebody has stopped it (SIGSTOP, SIGTSTP).
+    /// Whether it has been stopped (SIGSTOP, SIGTSTP).
     pub const fn is_stopped(&self) -> bool {
         self.state == 'T'
     }
 
-    /// Pid and start time: this process and no other.
+    /// Pid and start time, which identify exactly this process.
     pub const fn id(&self) -> (u32, u64) {
         (self.pid, self.start_time)
     }
@@ -100,7 +100,7 @@ impl ProcInfo {
 /// How a child ended and what it used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// By itself or by a signal.
+    /// Exit status or signal.
     pub exit: Exit,
     /// CPU time in user mode, its waited-for children included, microseconds.
     pub user_us: u64,

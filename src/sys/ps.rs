@@ -2,13 +2,13 @@
 
 use super::{ProcInfo, Usage};
 
-/// What `ps` is asked for; [`parse_line`] reads it.
+/// The columns requested from `ps`; [`parse_line`] parses them.
 #[cfg(not(target_os = "linux"))]
 pub(super) const COLUMNS: &str = "pid=,ppid=,pgid=,state=,lstart=,comm=";
 
 /// One line of `ps -axo pid=,ppid=,pgid=,state=,lstart=,comm=` in the C locale.
 ///
-/// The session is not in it: where it is needed there is `getsid`.
+/// The session is missing: `getsid` provides it where it is needed.
 pub(super) fn parse_line(line: &str) -> Option<ProcInfo> {
     let mut rest = line;
     let mut word = || {
@@ -37,7 +37,7 @@ pub(super) fn parse_line(line: &str) -> Option<ProcInfo> {
     })
 }
 
-/// A line of `ps -o time=,rss=`: time on a processor (`1-02:03:04`, `1:02.34`), resident KiB.
+/// A line of `ps -o time=,rss=`: CPU time (`1-02:03:04`, `1:02.34`) and resident KiB.
 pub(super) fn parse_usage(line: &str) -> Option<Usage> {
     let mut words = line.split_ascii_whitespace();
     let (time, resident) = (words.next()?, words.next()?.parse::<u64>().ok()?);
@@ -52,7 +52,7 @@ pub(super) fn parse_usage(line: &str) -> Option<Usage> {
     Some(Usage { cpu, resident: resident.saturating_mul(1024) })
 }
 
-/// `Aug 4 12:34:56 2025` as a number that grows with time (it is no timestamp).
+/// `Aug 4 12:34:56 2025` as a number that grows with time (not a real timestamp).
 fn seconds([month, day, time, year]: [&str; 4]) -> Option<u64> {
     const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let month = u64::try_from(MONTHS.find(month)? / 3).ok()?;
@@ -62,7 +62,7 @@ fn seconds([month, day, time, year]: [&str; 4]) -> Option<u64> {
     Some(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 }
 
-/// Whether a line of `ps -E -o pid=,command=` shows all these variables; its pid then.
+/// The pid, if a line of `ps -E -o pid=,command=` shows all these variables.
 pub(super) fn marked(line: &str, marks: &[&str]) -> Option<u32> {
     let mut words = line.split_ascii_whitespace();
     let pid = words.next()?.parse().ok()?;

@@ -27,7 +27,7 @@ impl Wakes {
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
         let wakes = Self { pipe: read, bell: Arc::default(), hangup: Arc::default() };
-        // The flag is registered before the pipe, so it is up when the pipe wakes anyone.
+        // The flag is registered before the pipe, so it is set by the time the pipe wakes a reader.
         signal_hook::flag::register(SIGUSR1, Arc::clone(&wakes.bell))?;
         signal_hook::flag::register(SIGHUP, Arc::clone(&wakes.hangup))?;
         for signal in [SIGUSR1, SIGHUP, SIGCHLD] {
@@ -36,17 +36,17 @@ impl Wakes {
         Ok(wakes)
     }
 
-    /// Whether SIGUSR1 came since the last call.
+    /// Whether SIGUSR1 arrived since the last call.
     pub fn bell(&self) -> bool {
         self.bell.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether SIGHUP came since the last call.
+    /// Whether SIGHUP arrived since the last call.
     pub fn hangup(&self) -> bool {
         self.hangup.swap(false, Ordering::AcqRel)
     }
 
-    /// Wait for a signal, for `also` to become readable, or until the time is over.
+    /// Wait for a signal, for `also` to become readable, or until the timeout.
     pub fn wait(&mut self, time: Option<Duration>, also: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let mut fds = vec![PollFd::new(&self.pipe, PollFlags::IN)];
         fds.extend(also.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
@@ -67,7 +67,7 @@ impl Wakes {
     }
 }
 
-/// A duration as `poll` takes it.
+/// Converts a duration for `poll`.
 pub(crate) fn timespec(time: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
@@ -75,12 +75,12 @@ pub(crate) fn timespec(time: Duration) -> Timespec {
     }
 }
 
-/// Send a signal to a process group. `false`: nobody is in it.
+/// Send a signal to a process group. `false`: the group is empty.
 pub fn signal_group(group: u32, signal: i32) -> io::Result<bool> {
     kill(i32::try_from(group).map_or(0, |group| -group), signal)
 }
 
-/// A process group that ends when this is dropped, as long as its leader is not reaped.
+/// Kills a process group on drop, unless its leader has been reaped by then.
 #[derive(Debug)]
 pub struct Group(Option<u32>);
 
@@ -90,7 +90,7 @@ impl Group {
         Self(leader)
     }
 
-    /// The leader is reaped: its number may be that of another group now.
+    /// The leader has been reaped: its number may belong to another group now.
     pub const fn is_over(&mut self) {
         self.0 = None;
     }
@@ -99,7 +99,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(leader) = self.0 {
-            // Gone by itself.
+            // An error means that it has already ended.
             let _ = signal_group(leader, libc::SIGKILL);
         }
     }
@@ -107,8 +107,8 @@ impl Drop for Group {
 
 /// `kill(2)` with any number, real-time signals included. `false`: no such process.
 ///
-/// One process or one group that has a number of its own: never the caller's group, everybody, or
-/// the first process, which is what `kill` takes 0, -1 and 1 for.
+/// The target must be a single process or group: 0, -1 and 1 are refused, because `kill` takes them for the
+/// caller's group, all processes, and process 1.
 pub(super) fn kill(target: i32, signal: i32) -> io::Result<bool> {
     if (-1..=1).contains(&target) {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -130,16 +130,16 @@ pub fn ignore_signals(signals: &[i32]) {
     }
 }
 
-/// Give every signal its default disposition but these, which are ignored.
+/// Reset every signal to its default disposition except these, which are ignored.
 pub fn default_signals(ignored: &[i32]) {
-    // 64 is the highest number of any system here; what does not exist is refused and that is all.
+    // 64 is the highest signal number of any supported system; invalid numbers fail harmlessly.
     for signal in 1..=64 {
         set(signal, if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL });
     }
 }
 
-/// Stop this process as an unhandled SIGTSTP does, and return when it is continued. The kernel does
-/// not stop a process that nobody could continue (an orphaned process group).
+/// Stop this process as an unhandled SIGTSTP does, and return when it is continued. The kernel does not
+/// stop a process in an orphaned process group, because no shell could continue it.
 pub fn stop() -> io::Result<()> {
     let usual = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     #[expect(unsafe_code, reason = "a handler can't be put aside safely otherwise")]
@@ -160,21 +160,21 @@ pub(super) fn set(signal: i32, disposition: libc::sighandler_t) {
     }
 }
 
-/// Hear every signal and the ends of children, whatever whoever started this program has blocked
-/// or ignored: both are inherited, and without them nobody learns of a child's end.
+/// Receive every signal and SIGCHLD, whatever the parent of this program has blocked or ignored: both are
+/// inherited, and without SIGCHLD the end of a child would go unnoticed.
 pub fn hear_all() {
     set(libc::SIGCHLD, libc::SIG_DFL);
     // With a valid set it cannot fail.
     let _ = unblock_signals();
 }
 
-/// End this process by SIGALRM when it still runs after this many seconds.
+/// Let SIGALRM end this process if it still runs after this many seconds.
 pub fn end_after(seconds: u32) {
     set(libc::SIGALRM, libc::SIG_DFL);
     let _ = nix::unistd::alarm::set(seconds);
 }
 
-/// End this process by this signal, without a dump of its memory; returns if that does not end it.
+/// End this process with this signal, without a core dump; returns if the signal does not end it.
 pub fn end_by(signal: i32) {
     use nix::sys::resource::{Resource, setrlimit};
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
@@ -184,7 +184,7 @@ pub fn end_by(signal: i32) {
     }
 }
 
-/// Let every signal in.
+/// Unblock all signals.
 pub fn unblock_signals() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
 }

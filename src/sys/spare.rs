@@ -1,10 +1,10 @@
-//! Programs that outlive on purpose what started them.
+//! Programs that deliberately outlive the process that started them.
 
 use std::path::Path;
 
 use super::ProcInfo;
 
-/// Base names of executables that serve more than the one who happened to start them.
+/// Executables of shared servers and daemons: they serve more than the process that happened to start them.
 const NAMES: &[&str] = &[
     "tmux",
     "screen",
@@ -25,11 +25,11 @@ const NAMES: &[&str] = &[
     "overmind",
 ];
 
-/// Whether this process is to be left alone, with all below it, when the tree is ended whose
-/// terminal belongs to `session`.
+/// Whether to spare this process, and everything below it, when the tree on the terminal of `session` is
+/// killed.
 ///
-/// Only one in a session of its own is: a `tmux attach` in the pane is part of the process, the
-/// server that it started is somebody's own.
+/// Only a process in a session of its own is spared: a `tmux attach` in the pane is part of the process,
+/// but the tmux server that it started belongs to the user.
 pub fn spared(process: &ProcInfo, session: u32) -> bool {
     process.sid != session
         && (NAMES.contains(&process.name.as_str())
@@ -37,10 +37,10 @@ pub fn spared(process: &ProcInfo, session: u32) -> bool {
             || super::arguments_of(process.pid).is_some_and(|arguments| is_another_run(&arguments)))
 }
 
-/// Whether these are the arguments of a guardian or a supervisor, whatever its executable is called.
+/// Whether these arguments are those of a guardian or a supervisor, whatever its executable is called.
 fn is_another_run(arguments: &[String]) -> bool {
     let [_, verb, runtime, ..] = arguments else { return false };
-    // The runtime directories of all runs are in one, which is called `tmo` or `tmo-1000`.
+    // The runtime directories of all runs are in one directory, called `tmo` or `tmo-1000`.
     let base = Path::new(runtime).parent().and_then(Path::file_name);
     let base = base.and_then(|base| base.to_str()).unwrap_or_default();
     let is_base = base == "tmo"
@@ -50,7 +50,7 @@ fn is_another_run(arguments: &[String]) -> bool {
     matches!(verb.as_str(), "guard" | "supervise") && is_base
 }
 
-/// The name of a build daemon that runs in a general interpreter, by what its command line says.
+/// The name of a build daemon that runs in a general interpreter, recognized by its command line.
 #[cfg(any(test, target_os = "linux"))]
 pub(super) fn disguised(name: &str, command_line: &[u8]) -> Option<&'static str> {
     const MARKS: &[(&str, &str)] = &[

@@ -1,4 +1,4 @@
-//! The end of a tree whose shim is gone.
+//! Ending a process tree whose shim is gone.
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -12,34 +12,34 @@ use super::{
     spared, visit_marked, watch_exit,
 };
 
-/// How long SIGKILL may end nobody of those that have got it before they are given up.
+/// Give up when no process that received SIGKILL has ended for this long.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long it may take altogether: who has to share a processor with hundreds ends late, and who
-/// sweeps gets as little of it.
+/// Limit for the whole sweep: on a machine with hundreds of runnable processes the victims end late, and
+/// the sweeper itself gets little CPU time.
 const LONGEST: Duration = Duration::from_secs(60);
-/// How often it is struck: a bound for those that can neither be ended nor watched.
+/// Maximum number of kill rounds: a bound for processes that can be neither killed nor watched.
 const ROUNDS: u32 = 1000;
 
-/// Whom a dead shim has left behind.
+/// What a dead shim left behind.
 #[derive(Debug, Clone, Default)]
 pub struct Orphans {
     /// The run (`TMO_SESSION`).
     pub run: String,
-    /// The process of it (`TMO_PROCESS`).
+    /// The process within that run (`TMO_PROCESS`).
     pub process: String,
     /// The shim's pid, which was also the session of its pane.
     pub shim: u32,
-    /// Main processes that are known of it, with their start times.
+    /// Known main processes of the shim, with their start times.
     pub mains: Vec<(u32, u64)>,
-    /// It has ended just now. Of one that ended when nobody watched, the number may long be that of
-    /// a stranger's session, so its session counts only while somebody known is in it.
+    /// The shim was seen to end just now. If it ended unobserved, its pid may since have become the session
+    /// id of unrelated processes, so its session counts only while a known process is in it.
     pub witnessed: bool,
 }
 
-/// What a sweep did, and what it did not end.
+/// What a sweep killed, and what it left running.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sweep {
-    /// How many it has ended.
+    /// Number of processes killed.
     pub ended: usize,
     /// Left alone on purpose; so is everything below them.
     pub spared: Vec<ProcInfo>,
@@ -47,14 +47,14 @@ pub struct Sweep {
     pub left: Vec<ProcInfo>,
 }
 
-/// SIGKILL everything that a dead shim left behind: what carries the run and the process in its
-/// environment, its main processes, what is in its session, and all below any of them.
+/// SIGKILL everything that a dead shim left behind: processes with the run and the process in their
+/// environment, its main processes, the members of its session, and all descendants of these.
 ///
-/// They may go on forking meanwhile. What forks as fast as it can is ended with its whole group,
-/// which no fork escapes; what hops from session to session is met on sight, the youngest first.
+/// They may go on forking meanwhile. A fork bomb is killed by process group, which no fork escapes;
+/// processes that hop from session to session are killed on sight, the youngest first.
 ///
-/// Takes two seconds behind the last sign that some of them may yet go, and a minute at most. Words
-/// that would match more than one tree (an empty name) match nothing.
+/// Returns two seconds after the last sign of progress, and after a minute at most. An empty run or process
+/// name would match more than one tree, so it matches nothing.
 pub fn kill_orphans(orphans: &Orphans) -> Sweep {
     if orphans.run.is_empty() || orphans.process.is_empty() {
         return Sweep::default();
@@ -94,15 +94,15 @@ pub fn kill_orphans(orphans: &Orphans) -> Sweep {
     }
 }
 
-/// Whether some of these are new, or were struck and have only not had their turn since.
+/// Whether some of these are new, or were signalled but have not been scheduled since.
 fn may_go(left: &[ProcInfo], last: &HashSet<(u32, u64)>, refused: &HashSet<(u32, u64)>) -> bool {
     let may = |process: &ProcInfo| process.waits_for_processor() || !last.contains(&process.id());
     left.iter().any(|process| may(process) && !refused.contains(&process.id()))
 }
 
-/// Find who carries the marks, all of them if the second word is true, and strike at once who may be
-/// struck whatever the rest of the table looks like: by the time that is read they would be somebody
-/// else.
+/// Find the processes that carry the marks (the flag reports whether the list is complete) and kill at once
+/// those that may be killed regardless of the rest of the process table: by the time the table is read,
+/// they may have forked and been replaced.
 fn meet_marked(orphans: &Orphans, struck: &mut HashSet<(u32, u64)>) -> (HashSet<(u32, u64)>, bool) {
     let asking = ancestors(std::process::id()).map(|process| process.pid).collect::<HashSet<_>>();
     let marks =
@@ -125,7 +125,7 @@ fn meet_marked(orphans: &Orphans, struck: &mut HashSet<(u32, u64)>) -> (HashSet<
     (known, met_all)
 }
 
-/// A process, its parent, the parent of that and so on, as they are now.
+/// The ancestors of a process, itself included, as they are now.
 fn ancestors(pid: u32) -> impl Iterator<Item = ProcInfo> {
     let mut seen = HashSet::new();
     let mut next = Some(pid);
@@ -142,26 +142,26 @@ struct Groups(HashMap<u32, Vec<(u32, u64)>>);
 impl Groups {
     fn of(table: &[ProcInfo]) -> Self {
         let mut groups: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
-        // 0 is no group at all but what every group of an outer pid namespace looks like.
+        // 0 is not a group: every group of an outer pid namespace is shown as 0.
         for process in table.iter().filter(|p| p.alive() && p.pgid > 1) {
             groups.entry(process.pgid).or_default().push(process.id());
         }
         Self(groups)
     }
 
-    /// The groups all of whose members are among these.
+    /// The groups whose members are all in this set.
     fn within<'a>(&'a self, left: &'a HashSet<(u32, u64)>) -> impl Iterator<Item = u32> + 'a {
         let all = |members: &Vec<(u32, u64)>| members.iter().all(|id| left.contains(id));
         self.0.iter().filter(move |(_, members)| all(members)).map(|(group, _)| *group)
     }
 
-    /// SIGKILL to all of a group at once, if nobody else is in it: the kernel lets no member fork
+    /// SIGKILL a whole group at once, if all its members are to be killed: the kernel lets no member fork
     /// meanwhile.
     fn kill_whole(&self, processes: &[ProcInfo], left: &HashSet<(u32, u64)>) {
         for group in self.within(left) {
-            // While one of them is there the number stands for this group. That the last one goes
-            // and the number comes round between this look and the signal is not to be ruled out,
-            // but would take all pids that there are in some microseconds.
+            // While one of these processes is in the group, the number stands for this group. The last one
+            // could exit and the number be reused between this check and the signal, but only if all pids
+            // were used up within microseconds.
             let still = |was: &ProcInfo| {
                 info(was.pid).is_some_and(|now| now.id() == was.id() && now.pgid == group)
             };
@@ -173,13 +173,13 @@ impl Groups {
     }
 }
 
-/// Whether there is anybody who carries the run in its environment.
+/// Whether any process carries the run in its environment.
 pub fn has_orphans(run: &str) -> bool {
     !run.is_empty() && !processes_with_env(&[&format!("TMO_SESSION={run}")]).is_empty()
 }
 
-/// Whether a process is gone, at once or within this time: one that is just ending still shows as
-/// living, but holds nothing any more.
+/// Whether a process ends now or within this time: one that is just exiting still shows as alive, but holds
+/// no resources any more.
 pub fn ends_within(pid: u32, started: u64, patience: Duration) -> bool {
     if let Ok(end) = watch_exit(pid, started) {
         wait_all(vec![end], Instant::now() + patience);
@@ -195,15 +195,15 @@ fn wait_all(watched: Vec<OwnedFd>, until: Instant) {
     }
 }
 
-/// Sort the process table: who is to go and who is spared.
+/// Sort the process table into processes to kill and processes to spare.
 fn sort(
     table: Vec<ProcInfo>,
     known: &HashSet<(u32, u64)>,
     (shim, witnessed): (u32, bool),
     me: u32,
 ) -> Sweep {
-    // While a process has that number the shim lives, or its session has long been empty.
-    // 0 is no session at all but what every session of an outer pid namespace looks like.
+    // A process with that pid means that the shim lives or that its session has long been empty. 0 is not a
+    // session: every session of an outer pid namespace is shown as 0.
     let orphaned = shim > 1
         && table.iter().all(|p| p.pid != shim || !p.alive())
         && (witnessed || table.iter().any(|p| p.sid == shim && known.contains(&p.id())));
@@ -217,7 +217,7 @@ fn sort(
     let mut safe = roots.clone();
     close_under_children(&table, &mut safe);
     let inner = |p: &ProcInfo| safe.contains(&p.ppid);
-    // Whoever asks for this may do so from a shell that was itself started in there.
+    // The command that requests the sweep may itself run in a shell inside this tree.
     let asking = line_of(&table, me);
     let mut sweep = Sweep::default();
     for process in table.into_iter().filter(|p| below.contains(&p.pid) && p.alive()) {
@@ -233,7 +233,7 @@ fn sort(
     sweep
 }
 
-/// A process, its parent, the parent of that and so on.
+/// The ancestors of a process, itself included.
 fn line_of(table: &[ProcInfo], pid: u32) -> HashSet<u32> {
     let mut line = HashSet::new();
     let mut next = Some(pid);
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn no_number_is_no_session() {
-        // Seen from inside a pid namespace, whatever entered it from outside has session 0.
+        // Inside a pid namespace, processes that entered it from outside have session 0.
         let table = || vec![process(1, 0, 0, "init"), process(9, 0, 0, "shell")];
         for shim in [0, 1] {
             assert!(sort(table(), &HashSet::new(), (shim, true), 60).left.is_empty());
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_session_that_nobody_has_watched_needs_somebody_known_in_it() {
-        // The stranger who got the number is gone too; what it left is not ours.
+        // The unrelated process that reused the pid is gone too; its children are not ours.
         let table = || vec![process(20, 1, 10, "nohup"), process(21, 1, 10, "known")];
         let left = |known: &[u32], witnessed| {
             let known = known.iter().map(|&pid| (pid, u64::from(pid) * 10)).collect();

@@ -1,4 +1,4 @@
-//! The real system, with real children.
+//! Tests with the real system and real child processes.
 
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
@@ -17,7 +17,7 @@ use crate::model::Exit;
 struct Guarded(Child);
 
 impl Guarded {
-    /// A shell that has run the first part of this script up to its `echo`.
+    /// A shell that has executed this script up to its first `echo`.
     fn shell(script: &str, env: (&str, &str)) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", script]).env(env.0, env.1);
@@ -27,7 +27,7 @@ impl Guarded {
         child
     }
 
-    /// Does nothing.
+    /// A child that only sleeps.
     fn idle() -> Self {
         Self::shell("echo; exec sleep 1000", ("X", "x"))
     }
@@ -120,7 +120,7 @@ fn ignored_signals_are_seen() {
 
 #[test]
 fn no_number_means_everybody() {
-    // Signal 0 would only ask.
+    // Signal 0 only tests whether a process exists.
     for group in [0, 1, u32::MAX] {
         assert!(super::signal_group(group, 0).is_err(), "{group}");
     }

@@ -6,7 +6,7 @@ use rustix::process::{WaitId, WaitIdOptions, WaitOptions};
 
 use super::rustix_pid;
 
-/// Reap this child if it has ended; whether it is gone now.
+/// Reap this child if it has ended; returns whether it is gone now.
 pub fn reap(pid: u32) -> io::Result<bool> {
     Ok(rustix::process::waitpid(Some(rustix_pid(pid)?), WaitOptions::NOHANG)?.is_some())
 }

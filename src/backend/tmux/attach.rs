@@ -1,17 +1,17 @@
-//! A person's way into a pane.
+//! Attaching a user's terminal to a pane.
 //!
-//! Each client gets a grouped session of its own, so two terminals do not steer each other; it
-//! goes when its client goes. A plain `attach` would make both show the same window.
+//! Each client gets a grouped session of its own, so two terminals do not control each other; the session
+//! ends with its client. A plain `attach` would make both show the same window.
 
 use std::ffi::OsString;
 
 use super::command::{Command, batches};
 use super::{config, version};
 
-/// How long the keys are shown where the status line is the user's own, in milliseconds.
+/// How long the keys are shown if the user's own configuration sets the status line, in milliseconds.
 const SHOWN_MS: &str = "5000";
 
-/// Where to go.
+/// The pane to attach to, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target<'a> {
     /// Name of the server.
@@ -20,7 +20,7 @@ pub struct Target<'a> {
     pub session: &'a str,
     /// The pane (`%3`).
     pub pane: &'a str,
-    /// What the server says of it.
+    /// What the server reports about it.
     pub found: Found<'a>,
     /// Unique name of the client's own session.
     pub client: &'a str,
@@ -30,32 +30,31 @@ pub struct Target<'a> {
     pub control: bool,
     /// The keys before `d` and `m`, as the terminal has to send them.
     pub prefix: &'a str,
-    /// Write UTF-8 whatever the locale says.
+    /// Write UTF-8 regardless of the locale.
     pub utf8: bool,
 }
 
-/// What a server says of a pane and of itself.
+/// What a server reports about a pane and about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// The window of the pane (`@3`): a session is told which window to show, and knows panes not
-    /// at all.
+    /// The window of the pane (`@3`): a session selects windows, not panes.
     pub window: &'a str,
     /// The prefix key.
     pub prefix: &'a str,
     /// The user's own configuration sets the status line.
     pub own_status: bool,
-    /// tmux 3.2 or later: `-N` keeps a client from starting a server where the one of the run has
-    /// just ended; clients have flags; messages have a time.
+    /// tmux 3.2 or later: `-N` keeps a client from starting a server if that of the run has just ended;
+    /// clients have flags; messages have a duration.
     pub modern: bool,
 }
 
-/// The arguments that ask for the window of each pane, for [`find`].
+/// The tmux arguments that list the window of each pane, for [`find`].
 pub fn ask_windows(socket: &str) -> [&str; 6] {
     let format = "#{pane_id} #{window_id} #{prefix} #{?@tmo_own_status,1,0} tmux #{version}";
     ["-L", socket, "list-panes", "-a", "-F", format]
 }
 
-/// What the answer to [`ask_windows`] says of a pane.
+/// What the answer to [`ask_windows`] contains about a pane.
 pub fn find<'a>(listed: &'a str, pane: &str) -> Option<Found<'a>> {
     let line = listed.lines().find_map(|line| line.strip_prefix(pane)?.strip_prefix(' '))?;
     let mut fields = line.splitn(4, ' ');
@@ -65,8 +64,8 @@ pub fn find<'a>(listed: &'a str, pane: &str) -> Option<Found<'a>> {
     Some(Found { window, prefix, own_status, modern })
 }
 
-/// The keys that reach a tmux with this prefix from inside another tmux, given what that one
-/// answers to `display-message -p '#{prefix}' ; list-keys -T prefix`.
+/// The keys that reach a tmux with this prefix from inside another tmux, given the outer tmux's output of
+/// `display-message -p '#{prefix}' ; list-keys -T prefix`.
 pub fn through(outer: &str, prefix: &str) -> String {
     let mut lines = outer.lines();
     let outer_prefix = lines.next().unwrap_or_default().trim();
@@ -83,29 +82,29 @@ pub fn through(outer: &str, prefix: &str) -> String {
 
 /// The arguments of the tmux client that shows the pane.
 ///
-/// The session is made and attached by one command: if the client is gone by then, or its terminal
-/// can't be used, there is no session that somebody would have to end.
+/// One command creates the session and attaches to it: if the client is gone by then, or its terminal is
+/// unusable, no session is left to clean up.
 pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
     let found = &target.found;
     let mut words: Vec<OsString> = if target.control { vec!["-CC".into()] } else { vec![] };
     words.extend(target.utf8.then(|| "-u".into()));
     words.extend(found.modern.then(|| "-N".into()));
     words.extend(["-L".into(), target.socket.into()]);
-    // Together they are one call.
+    // Together they fit into one call.
     words.extend(batches(&[commands(target)]).concat());
     words
 }
 
 fn commands(target: &Target<'_>) -> Vec<Command> {
     let found = &target.found;
-    // Without the colon tmux takes it for the name of a window.
+    // Without the colon tmux would take it for a window name.
     let own = format!("={}:", target.client);
     let set = |option: &str, value: &str| {
         Command::new("set-option").arg("-q").arg("-t").arg(&own).arg(option).arg(value)
     };
     let mut commands = vec![];
     if target.read_only {
-        // tmux 3.3a takes the size of a read-only client where there is no other one.
+        // tmux 3.3a uses the size of a read-only client if there is no other client.
         let keeps = "#{||:#{@tmo_shown},#{==:#{window-size},manual}}";
         let pin = format!("resize-window -t {}", found.window);
         let check = Command::new("if-shell").arg("-F").arg("-t").arg(target.pane);
@@ -161,7 +160,7 @@ mod tests {
                     bind-key    -T prefix C-o     rotate-window\n";
         assert_eq!(through(&format!("C-b\n{keys}"), "C-b"), "C-b C-b");
         assert_eq!(through(&format!("C-a\n{keys}"), "C-b"), "C-b", "the outer one leaves it alone");
-        // A prefix that was changed, without a key that sends it: the old one still does.
+        // The prefix was changed, but no key is bound to send it: the old key still does.
         assert_eq!(through(&format!("C-a\n{keys}"), "C-a"), "C-a C-b");
         let own = "bind-key -T prefix a send-prefix\nbind-key -T prefix b send-prefix -2\n";
         assert_eq!(through(&format!("C-a\n{own}"), "C-a"), "C-a a");

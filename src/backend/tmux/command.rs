@@ -1,8 +1,8 @@
-//! Command lines for tmux: building, quoting, batching. Nothing outside this file quotes for tmux.
+//! Command lines for tmux: building, quoting, batching. All quoting for tmux is in this file.
 //!
-//! tmux reads its arguments in several ways: an argument that ends in `;` ends the command; window
-//! names, directories and pipe commands are formats (`#{…}`), pipe commands also `strftime`; a pipe
-//! command goes through `/bin/sh`. A whole client call may hold about 16,300 bytes.
+//! tmux interprets its arguments in several ways: an argument that ends in `;` ends the command; window
+//! names, directories and pipe commands are formats (`#{…}`), pipe commands also `strftime`; a pipe command
+//! goes through `/bin/sh`. A client call is limited to about 16,300 bytes.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::model::shell::quoted_bytes;
 
-/// The most bytes of arguments in one call (tmux's limit is some 16,300).
+/// Maximum bytes of arguments in one call (tmux's limit is about 16,300).
 pub const MOST_BYTES: usize = 15_000;
 
 /// One tmux command: its words, already quoted.
@@ -23,14 +23,14 @@ impl Command {
         Self(vec![name.into()])
     }
 
-    /// Add a word that tmux takes as it is.
+    /// Add a word that tmux takes literally.
     #[must_use]
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
         self.0.push(literal(word.as_ref()));
         self
     }
 
-    /// Add a word that tmux expands as a format, so that it comes out unchanged.
+    /// Add a word that tmux expands as a format, escaped so that the result is the word itself.
     #[must_use]
     pub fn plain_format(self, word: impl AsRef<OsStr>) -> Self {
         let doubled = double(word.as_ref().as_bytes(), b"#");
@@ -47,7 +47,7 @@ impl Command {
     }
 }
 
-/// Commands as the arguments of as few calls as their bytes allow; a command is never split.
+/// Pack commands into as few calls as their size allows; a command is never split.
 ///
 /// Each group stays together in one call (a window and its pipe must not be two calls).
 pub fn batches(groups: &[Vec<Command>]) -> Vec<Vec<OsString>> {
@@ -72,7 +72,7 @@ pub fn batches(groups: &[Vec<Command>]) -> Vec<Vec<OsString>> {
     calls
 }
 
-/// An argument that tmux takes as one word: a `;` at its end would end the command.
+/// Quote an argument so that a `;` at its end does not end the command.
 fn literal(word: &OsStr) -> OsString {
     let bytes = word.as_bytes();
     match bytes.split_last() {
@@ -81,7 +81,7 @@ fn literal(word: &OsStr) -> OsString {
     }
 }
 
-/// The command of `pipe-pane`: words for `/bin/sh`, behind `exec`, safe from tmux's expansion.
+/// The command for `pipe-pane`: `exec` and words for `/bin/sh`, protected from tmux's expansion.
 pub fn pipe_command(words: &[&OsStr]) -> OsString {
     let mut line = b"exec".to_vec();
     for word in words {
@@ -102,12 +102,12 @@ fn double(bytes: &[u8], special: &[u8]) -> Vec<u8> {
     doubled
 }
 
-/// What a pane runs: the shim with its spec. At least two words, so tmux uses no shell.
+/// The command of a pane: the shim with its spec. With at least two words, tmux uses no shell.
 pub fn shim(command: Command, tmo: &Path, spec: &Path) -> Command {
     command.arg(tmo).arg("shim").arg(spec)
 }
 
-/// `pipe-pane` on this target with the sink of this spec.
+/// `pipe-pane` on this target, to the sink with this spec.
 pub fn pipe(target: &str, tmo: &Path, spec: &Path) -> Command {
     let line = pipe_command(&[tmo.as_os_str(), OsStr::new("sink"), spec.as_os_str()]);
     Command::new("pipe-pane").arg("-t").arg(target).arg(line)

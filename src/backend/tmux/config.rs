@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The options tmo sets, as shipped in `shell/tmux.conf`.
+/// The options that tmo sets, as shipped in `shell/tmux.conf`.
 pub const OPTIONS: &str = include_str!("../../../shell/tmux.conf");
 
-/// What the user's own configuration may override, as shipped in `shell/status.conf`.
+/// Options that the user's own configuration may override, as shipped in `shell/status.conf`.
 const STATUS: &str = include_str!("../../../shell/status.conf");
 
 /// The session option that marks the session of a `connect` client: `plain` or `read-only`.
@@ -15,7 +15,7 @@ pub const CLIENT: &str = "@tmo_client";
 /// The session option with the name of its client, which is that of its terminal.
 pub const CLIENT_NAME: &str = "@tmo_client_name";
 
-/// The events after which tmux makes checks, and the first of [`CHECKS`] that is made.
+/// The events after which tmux runs checks, each with the first of [`CHECKS`] to run.
 const EVENTS: [(&str, &str); 4] = [
     ("client-detached", "@tmo_sessions"),
     ("client-session-changed", "@tmo_windows"),
@@ -25,21 +25,20 @@ const EVENTS: [(&str, &str); 4] = [
 
 /// The checks: three formats whose expansions tmux runs as commands, each of which starts the next.
 ///
-/// 1. The session of the `connect` client that has just gone ends. It is found by the client's name:
-///    of a client that is killed while it leaves, tmux 3.3a no longer knows the session, so a hook
-///    of that session would not run. No other session is ended: if its client is still leaving, that
-///    at times crashes tmux 3.3a.
-/// 2. Each window is marked as shown in a plain client, or watched by a read-only one.
-/// 3. A window that no plain client shows gets the size of the run and keeps it. One that plain
-///    clients show follows them. If a read-only client watches it too, it keeps the size of the
-///    plain ones: tmux 3.3a gives it the size of the read-only client once that is the last.
+/// 1. End the session of the `connect` client that has just gone. It is found by the client's name:
+///    tmux 3.3a forgets the session of a client that is killed while it detaches, so a hook of that
+///    session would not run. No other session is ended: if its client is still detaching, that
+///    sometimes crashes tmux 3.3a.
+/// 2. Mark each window as shown in a plain client, or watched by a read-only one.
+/// 3. A window that no plain client shows is fixed at the size of the run. One that plain clients
+///    show follows them. If a read-only client watches it too, it is fixed at the size of the plain
+///    ones: tmux 3.3a would otherwise resize it to the read-only client once that is the last.
 ///
-/// All are run with `-b`: in tmux 3.3a a hook that waits, and whose client ends meanwhile, holds up
-/// all hooks for good.
+/// All run with `-b`: in tmux 3.3a a waiting hook whose client ends blocks all hooks forever.
 const CHECKS: [(&str, &str); 3] = [
     (
         "@tmo_sessions",
-        // An empty name would be that of the session of the run.
+        // An empty name would match the session of the run.
         "#{S:#{?#{&&:#{@tmo_client_name},\
          #{==:#{session_attached} #{@tmo_client_name},0 #{hook_client}}},\
          kill-session -t '#{session_id}' ; ,}}\
@@ -63,14 +62,14 @@ const CHECKS: [(&str, &str); 3] = [
     ),
 ];
 
-/// The whole configuration file for panes of this size, in a session of this name.
+/// The complete configuration file for panes of this size and a session of this name.
 pub fn generate(session: &str, columns: u16, rows: u16) -> String {
     let mut text = OPTIONS.to_owned();
     let terminal = terminal_name(has_terminfo);
     // Writing to a string does not fail.
     let _ = writeln!(text, "set -gq default-terminal {terminal}");
     let _ = writeln!(text, "set -gq default-size {columns}x{rows}");
-    // The file is read again after the user's own.
+    // The file is sourced again after the user's own.
     let _ = writeln!(text, "%if \"#{{?@tmo_status_set,0,1}}\"\n{STATUS}%endif");
     text.push_str("set -gq @tmo_status_set 1\n");
     text.push_str("%if \"#{?#{||:#{m:3.[01],#{version}},#{m:3.[01][a-z],#{version}}},0,1}\"\n");
@@ -85,22 +84,22 @@ pub fn generate(session: &str, columns: u16, rows: u16) -> String {
     text
 }
 
-/// The command that has tmux (3.2 or later) check sizes now.
+/// The command that makes tmux (3.2 or later) check sizes now.
 pub fn check(session: &str) -> super::command::Command {
     let command = super::command::Command::new("run-shell").arg("-b");
     command.arg("-t").arg(format!("={session}:")).arg("-C").arg("#{E:@tmo_windows}")
 }
 
-/// A check in this session, which has all windows of the run.
+/// A check in this session, which contains all windows of the run.
 fn at(check: &str, session: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@+".contains(c);
-    // Any other session of the run has the same windows.
+    // Without a target tmux picks another session of the run, which has the same windows.
     let target =
         if session.chars().all(plain) { format!("-t '={session}:'") } else { String::new() };
     check.replace("TARGET", &target)
 }
 
-/// `tmux-256color` where the system describes it, else `screen-256color`, else `screen`.
+/// `tmux-256color` if terminfo has it, else `screen-256color`, else `screen`.
 fn terminal_name(known: impl Fn(&str) -> bool) -> &'static str {
     ["tmux-256color", "screen-256color"].into_iter().find(|name| known(name)).unwrap_or("screen")
 }

@@ -1,12 +1,12 @@
 //! The variables of env files in tmux.
 //!
-//! The server, its clients and the panes of the run are started with the caller's own environment.
-//! The variables that env files add are for the windows that a person opens: they stand in tmux's
-//! global environment, from where each new window takes them. Before tmo opens a pane of its own it
-//! takes them away, so that the shim starts without them, and sets them again afterwards.
+//! The server, its clients and the panes of the run are started with the caller's own environment. The
+//! variables that env files add are for windows that a user opens: they are in tmux's global environment,
+//! which each new window inherits. Before tmo opens a pane of its own it removes them, so that the shim
+//! starts without them, and sets them again afterwards.
 //!
-//! tmux reads both lists from files of the runtime directory: values may be secrets, and every user
-//! of the machine can read the arguments of a process.
+//! tmux reads both lists from files in the runtime directory: values may be secrets, and every user of the
+//! machine can read the arguments of a process.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,9 +22,9 @@ const OF_PANES: [&[u8]; 2] = [b"TMUX", b"TMUX_PANE"];
 /// The two environments of a tmux server.
 #[derive(Debug, Clone)]
 pub(super) struct Environ {
-    /// The server and its clients have these.
+    /// The environment of the server and its clients.
     pub(super) own: Vec<(OsText, OsText)>,
-    /// Windows that a person opens have these besides, with what the server has there.
+    /// The additional variables of windows that a user opens, each with the server's own value of it.
     windows: Vec<(OsText, OsText, Option<OsText>)>,
     set: PathBuf,
     reset: PathBuf,
@@ -39,7 +39,7 @@ impl Environ {
             plan.env_to_pass_on().map(|(name, value)| (name, value)).collect();
         let color = OsText::from("COLORTERM");
         if own.get(&color) != all.get(&color) {
-            // What a pane has of it counts for its process, and that is to be the env file's.
+            // The pane's value would override the process's, but the env file's value must win.
             own.remove(&color);
         }
         let differs = |(name, value): &(&OsText, &OsText)| {
@@ -57,13 +57,13 @@ impl Environ {
         }
     }
 
-    /// A variable of the server.
+    /// The value of a variable of the server.
     pub(super) fn get(&self, name: &str) -> Option<&Path> {
         let found = self.own.iter().find(|(other, _)| other.as_bytes() == name.as_bytes());
         found.map(|(_, value)| value.as_path())
     }
 
-    /// The files, with their contents.
+    /// Both files, with their contents.
     pub(super) fn files(&self) -> Vec<(&Path, String)> {
         let (mut set, mut reset) = (String::new(), String::new());
         for (name, value, own) in &self.windows {
@@ -84,12 +84,12 @@ impl Environ {
         vec![(&self.set, set), (&self.reset, reset)]
     }
 
-    /// What is run before tmo opens panes of its own.
+    /// Commands to run before tmo opens panes of its own.
     pub(super) fn before(&self) -> Vec<Command> {
         self.source(&self.reset)
     }
 
-    /// What is run after that.
+    /// Commands to run afterwards.
     pub(super) fn after(&self) -> Vec<Command> {
         self.source(&self.set)
     }
@@ -100,14 +100,14 @@ impl Environ {
     }
 }
 
-/// A word of a tmux configuration, whatever bytes are in it.
+/// Quote a word for a tmux configuration, whatever bytes it contains.
 fn quoted(bytes: &[u8]) -> String {
     let mut word = String::from("\"");
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"_-./:,=+@ ".contains(&byte) {
             word.push(char::from(byte));
         } else {
-            // Three digits; writing to a string does not fail.
+            // Always three digits; writing to a string does not fail.
             let _ = write!(word, "\\{byte:03o}");
         }
     }

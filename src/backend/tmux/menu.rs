@@ -1,8 +1,8 @@
 //! A menu in `connect`: restart, stop, log, other processes, leave.
 //!
-//! tmux can run nothing but text through a shell, and expands formats in it on the way. So the
-//! text is short and plain: a small script in the runtime directory, a verb, and the process's
-//! name, which has no character that means anything to either.
+//! tmux can only run text through a shell, and expands formats in it first. So the text is short and plain:
+//! a small script in the runtime directory, a verb, and the process's name, which has no character that is
+//! special to either.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use crate::model::shell::quoted_bytes;
 
-/// The key behind the prefix that opens it.
+/// The key after the prefix that opens the menu.
 const KEY: &str = "m";
 
 /// The script: `menu VERB ARGS…` is `tmo VERB -s SOCKET ARGS…`.
@@ -24,8 +24,7 @@ pub fn script(tmo: &Path, socket: &Path) -> Vec<u8> {
     text
 }
 
-/// The lines of the configuration that bind the key; none where the path of the script is not
-/// plain enough to be given to tmux.
+/// The configuration lines that bind the key; `None` if the script's path would need quoting for tmux.
 pub fn binding(script: &Path) -> Option<String> {
     let script = plain(script.as_os_str())?;
     let run = |verb: &str| format!("run-shell -b \"sh {script} {verb} #{{@tmo_name}}\"");
@@ -47,7 +46,7 @@ pub fn binding(script: &Path) -> Option<String> {
     Some(line)
 }
 
-/// A path as it is, if neither tmux nor a shell would make anything else of it.
+/// The path as a string, if it has no character that is special to tmux or a shell.
 fn plain(path: &OsStr) -> Option<&str> {
     let text = path.to_str()?;
     let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);

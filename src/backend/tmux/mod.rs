@@ -1,7 +1,7 @@
 //! tmux as the owner of the terminals: a server per project, a window per process.
 //!
-//! All quoting for tmux lives in [`command`]; what a server is set to in [`config`]; opening panes in
-//! [`panes`]; calling it in [`server`]; a person's way in, in [`attach`].
+//! All quoting for tmux is in [`command`]; the server's configuration in [`config`]; opening panes in
+//! [`panes`]; calls to the server in [`server`]; attaching a user's terminal in [`attach`].
 
 pub mod attach;
 pub mod command;

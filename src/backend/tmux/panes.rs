@@ -8,20 +8,20 @@ use super::{config, menu};
 use crate::model::ProcName;
 use crate::sys;
 
-/// The temporary name of a new window; no process can have it.
+/// The temporary name of a new window; it is not a valid process name.
 const BEING_OPENED: &str = "tmo is opening this";
 
 /// What to open: a name and its spec file.
 pub type Opening = (ProcName, PathBuf);
 
-/// The pane that a process had before.
+/// The previous pane of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Former {
     /// tmux's name of it (`%3`).
     pub pane: Option<String>,
     /// Process id of its last shim, which has ended.
     pub shim: Option<u32>,
-    /// A sink takes its output. It goes on with it; another pipe would cost what is on its way.
+    /// A sink already reads its output and continues to; a new pipe would lose output in transit.
     pub piped: bool,
 }
 
@@ -37,20 +37,21 @@ impl Tmux {
         }
         let mut groups: Vec<_> =
             openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0, &[])).collect();
-        // In the same call: another client would take its time from the shims that start now.
+        // In the same call: another client would compete for CPU time with the shims that start now.
         groups.push(self.environ.after());
         groups.push(self.ask_survey());
         self.surveyed(&groups).await
     }
 
-    /// A window and a pipe for each of these more, on the server that was started.
+    /// Open a window and a pipe for each of these, on the running server.
     pub async fn open(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
         let _one = self.opening.lock().await;
         let windows = openings.iter().map(|o| self.window(o, false, &[])).collect();
         self.opened(windows, self.ask_survey()).await
     }
 
-    /// Run what opens panes, without the variables of env files, and then this.
+    /// Remove the variables of env files, run the commands that open panes, then set the variables again
+    /// and run `then`.
     async fn opened(
         &self,
         windows: Vec<Vec<Command>>,
@@ -61,16 +62,16 @@ impl Tmux {
         groups.extend([self.environ.after(), then]);
         let done = self.surveyed(&groups).await;
         if done.is_err() {
-            // An error has kept the rest of the commands from being run.
+            // The error kept the remaining commands from running.
             self.call_all(vec![self.environ.after()]).await?;
         }
         done
     }
 
-    /// A window with a shim, and its pipe, in one call; beside these panes.
+    /// Commands that open a window with a shim, and its pipe, in one call; `beside` are the existing panes.
     ///
-    /// tmux finds no window by a name that two of them have. So where a person has given this name to
-    /// a window of their own, the new window gets a temporary name first.
+    /// tmux can't find a window by a name that two windows have. So if a user has given this name to
+    /// another window, the new one gets a temporary name first.
     fn window(&self, (name, spec): &Opening, first: bool, beside: &[Listed]) -> Vec<Command> {
         let taken = beside.iter().any(|listed| listed.window == name.as_str());
         let begins_as = if taken { BEING_OPENED } else { name.as_str() };
@@ -100,7 +101,7 @@ impl Tmux {
             commands.push(rename.plain_format(name.as_str()));
         }
         if first {
-            // Its own, so that no value for all sessions can end this one.
+            // Set on the session itself, so that no global value can end it.
             let keep = Command::new("set-option").arg("-q").arg("-t");
             let keep = keep.arg(format!("={}:", self.session)).arg("destroy-unattached").arg("off");
             commands.extend([keep, keep_empty()]);
@@ -108,13 +109,12 @@ impl Tmux {
         commands
     }
 
-    /// Give this process a pane again: in its old one if that is still there, else in a new window.
+    /// Give this process a pane again: its old one if that still exists, else in a new window.
     ///
-    /// A living pane of it with a shim that nobody knows was opened for a request before this one,
-    /// or for a supervisor that was killed before it heard of it. It is left as it is: its shim will
-    /// report itself.
+    /// A living pane of the process with an unknown shim was opened for an earlier request, or for a
+    /// supervisor that was killed before it learned of it. It is left alone: its shim will report itself.
     pub async fn reopen(&self, opening: &Opening, former: &Former) -> Result<Survey, TmuxError> {
-        // Two at once would both make the session.
+        // Two concurrent calls would both create the session.
         let _one = self.opening.lock().await;
         let listed = self.list().await?;
         let (name, spec) = opening;
@@ -140,19 +140,19 @@ impl Tmux {
         self.opened(vec![group], self.ask_survey()).await
     }
 
-    /// Whether this process lives and is tmo, not what a person runs in the pane.
+    /// Whether this process is alive and is tmo, not a program that the user runs in the pane.
     fn is_ours(&self, pid: u32) -> bool {
         sys::info(pid).is_some_and(|process| process.alive() && process.is_named_after(&self.tmo))
     }
 
     /// Pipe a pane's output again; `false` if nothing had to be done.
     ///
-    /// After its sink was killed, always: tmux does not notice that while the pane is silent, and
-    /// goes on to say that it has a pipe. After a pipe was `closed` in order, only if tmux has no
-    /// other one by now: a new pipe would end that one's sink.
+    /// Always after the sink was killed: while the pane is silent tmux does not notice, and still reports a
+    /// pipe. After a pipe was `closed` in order, only if tmux has no other one by now: a new pipe would end
+    /// that one's sink.
     pub async fn pipe(&self, pane: &str, spec: &Path, closed: bool) -> Result<bool, TmuxError> {
         if closed {
-            // `display-message` would answer for another pane where this one is gone.
+            // If this pane is gone, `display-message` would answer for another one.
             let ask = Command::new("list-panes").arg("-a").arg("-F");
             let ask = ask.arg("#{pane_id} #{pane_pipe}#{pane_dead}");
             let said = self.call(ask.words().to_vec()).await?;

@@ -1,7 +1,7 @@
 //! Calling the project's tmux server.
 //!
-//! Each call is a tmux client of its own in a process group of its own, so a Ctrl-C in the
-//! launching terminal does not reach it, with the caller's own environment, in which no env file counts.
+//! Each call is a separate tmux client with the caller's own environment, without env files. It runs in its
+//! own process group, so a Ctrl-C in the launching terminal does not reach it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,10 +26,10 @@ pub enum TmuxError {
         /// Why.
         source: std::io::Error,
     },
-    /// It had not answered when the run was to end.
+    /// It had not answered when the run was about to end.
     #[error("tmux did not answer before the run was stopped")]
     GivenUp,
-    /// It refused.
+    /// It reported an error.
     #[error("tmux {what}: {words}")]
     Refused {
         /// Which command.
@@ -61,9 +61,9 @@ pub struct Tmux {
     pub(super) control: PathBuf,
     user_config: Option<PathBuf>,
     pub(super) size: (u16, u16),
-    /// Held while it is looked what is there and added what is missing.
+    /// Held while checking which panes exist and adding the missing ones.
     pub(super) opening: Arc<Mutex<()>>,
-    /// Held while text is typed: whether tmux has no buffer left over from that.
+    /// Held while typing; the value is whether tmux has no buffer left over from that.
     pub(super) typing: Arc<Mutex<bool>>,
 }
 
@@ -78,13 +78,13 @@ pub struct Listed {
     pub dead: bool,
     /// It is in the run's session (a person may have made others).
     pub ours: bool,
-    /// The process it was opened for; empty for one that a person has opened.
+    /// The process it was opened for; empty if a user opened it.
     pub process: String,
-    /// Name of its window, which anybody may have given it.
+    /// Name of its window, which any program or user may have changed.
     pub window: String,
 }
 
-/// What a running server has told about itself.
+/// What a running server has reported about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
     /// Its process id.
@@ -96,12 +96,12 @@ pub struct Survey {
 }
 
 impl TmuxError {
-    /// The session that was to be made is there already.
+    /// The session to be created exists already.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Refused { words, .. } if words.contains("duplicate session"))
     }
 
-    /// The server that was asked has ended meanwhile.
+    /// The server ended during the call.
     pub fn is_lost(&self) -> bool {
         let lost = |words: &str| words.contains("server exited") || words.contains("lost server");
         matches!(self, Self::Refused { words, .. } if lost(words))
@@ -149,7 +149,7 @@ impl Tmux {
         vec![server, self.ask_panes()]
     }
 
-    /// Run these commands, of which only the last group says something.
+    /// Run these commands, of which only the last group produces output.
     pub(super) async fn surveyed(&self, groups: &[Vec<Command>]) -> Result<Survey, TmuxError> {
         let mut said = String::new();
         for call in command::batches(groups) {
@@ -164,7 +164,7 @@ impl Tmux {
         Ok(Survey { pid, socket: socket.into(), panes })
     }
 
-    /// The panes there are; none if the session is gone.
+    /// All panes; none if the session is gone.
     pub async fn list(&self) -> Result<Vec<Listed>, TmuxError> {
         let no_session =
             |words: &str| words.contains("no sessions") || words.contains("no current target");
@@ -182,12 +182,12 @@ impl Tmux {
         Command::new("list-panes").arg("-a").arg("-F").arg(format)
     }
 
-    /// Read the user's own configuration (their keys in `connect`), then make sure that none of
-    /// it can cost output: hooks go, tmo's options and hooks are set again. What it sets of the
-    /// status line stays.
+    /// Source the user's own configuration (for their keys in `connect`), then make sure that none of it
+    /// can lose output: unset hooks, and set tmo's options and hooks again. Its settings for the status
+    /// line stay.
     pub async fn source_user_config(&self) -> Result<(), TmuxError> {
         let Some(path) = &self.user_config else { return Ok(()) };
-        // tmux would block on a FIFO, and every pane with it.
+        // On a FIFO tmux would block, and every pane with it.
         files::open_project(path)
             .map_err(|source| TmuxError::Config { path: path.clone(), source })?;
         let unset = self.unset_hooks().await;
@@ -195,11 +195,11 @@ impl Tmux {
         let ours = vec![Command::new("source-file").arg(&self.config), keep_empty()];
         let mut all = vec![Command::new("source-file").arg("-q").arg(path)];
         all.extend(unset.iter().chain(&ours).cloned());
-        // In one call, so that none of it counts at any time: its options could end the session,
-        // its hooks could do anything.
+        // In one call, so that the user's settings are never in effect without ours: their options could
+        // end the session, their hooks could do anything.
         let verdict = self.call_all(vec![all]).await;
         if verdict.is_err() {
-            // An error in the user's file keeps what stands behind it from being done.
+            // An error in the user's file keeps the commands after it from running.
             self.call_all(unset.into_iter().map(|command| vec![command]).collect()).await?;
             self.call_all(vec![ours]).await?;
         }
@@ -223,12 +223,12 @@ impl Tmux {
         Ok(found)
     }
 
-    /// What unsets every hook for all sessions that this tmux knows of.
+    /// Commands that unset every global hook that this tmux knows.
     async fn unset_hooks(&self) -> Vec<Command> {
         let mut unset = vec![];
         for scope in [&["-g"][..], &["-g", "-w"], &["-g", "-p"]] {
             let ask = scope.iter().fold(Command::new("show-hooks"), Command::arg);
-            // An older one does not know all of these scopes.
+            // Older versions do not know all of these scopes.
             let Ok(hooks) = self.call(ask.words().to_vec()).await else { continue };
             let mut names: Vec<&str> = hooks.lines().map(hook_name).collect();
             names.dedup();
@@ -245,17 +245,18 @@ impl Tmux {
         Ok(())
     }
 
-    /// Give this size to all panes that no client shows, and to the others when that is over.
+    /// Give this size to all panes that no client shows, and to the others once no client shows them any
+    /// more.
     pub async fn resize(&self, columns: u16, rows: u16) -> Result<(), TmuxError> {
         let set = |option: Command| option.arg("default-size").arg(format!("{columns}x{rows}"));
-        // `new-session` has given the session of the run a value of its own.
+        // `new-session` has set this option on the session of the run too.
         let own = Command::new("set-option").arg("-q").arg("-t").arg(format!("={}:", self.session));
         let size = vec![set(Command::new("set-option").arg("-gq")), set(own)];
         let checked = [&*size, &[config::check(&self.session)]].concat();
         if self.call_all(vec![checked]).await.is_ok() {
             return Ok(());
         }
-        // Before 3.2, tmux can't run what a format comes to.
+        // Before 3.2, tmux can't run commands that result from a format.
         let mut groups = vec![size];
         for listed in self.list().await? {
             let resize = Command::new("resize-window").arg("-t").arg(&listed.pane);
@@ -267,9 +268,9 @@ impl Tmux {
         self.call_all(groups).await
     }
 
-    /// Close a pane, unless it is the last one: with it the server would go.
+    /// Close a pane, unless it is the last one: the server would end with it.
     pub async fn close(&self, pane: &str) -> Result<(), TmuxError> {
-        // Whoever asks for another pane meanwhile would take this one for it.
+        // A concurrent request to open a pane would otherwise reuse this one.
         let _one = self.opening.lock().await;
         let others = "#{!=:#{session_windows},1}";
         let close = Command::new("if-shell").arg("-F").arg("-t").arg(pane).arg(others);
@@ -277,7 +278,7 @@ impl Tmux {
         self.call(close.words().to_vec()).await.map(drop)
     }
 
-    /// What a pane shows, without the blanks at the ends of its lines; with its colours if wanted.
+    /// The content of a pane without trailing blanks; with its colours if `color` is set.
     pub async fn screen(&self, pane: &str, color: bool) -> Result<String, TmuxError> {
         let mut capture = Command::new("capture-pane").arg("-p").arg("-t").arg(pane);
         if color {
@@ -295,7 +296,7 @@ impl Tmux {
         self.call_with(words, None).await
     }
 
-    /// Run these words, with this on standard input.
+    /// Run a tmux command with this on its standard input.
     pub(super) async fn call_with(
         &self,
         words: Vec<OsString>,
@@ -311,7 +312,7 @@ impl Tmux {
             answer.map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
         let mut words = version::one_line(&output.stderr);
         if words.is_empty() && !output.status.success() {
-            // What is wrong with a configuration is told there.
+            // Errors in a configuration are reported on standard output.
             words = version::one_line(&output.stdout);
         }
         tracing::debug!(what, status = %output.status, words, "tmux");
@@ -323,8 +324,8 @@ impl Tmux {
     }
 }
 
-/// The server outlives its last session. Not so before it has one: its client may be killed in
-/// between, and nobody would know of it.
+/// Let the server outlive its last session. Set only once it has a session: if its client were killed
+/// before that, an empty server would run unnoticed forever.
 pub(super) fn keep_empty() -> Command {
     Command::new("set-option").arg("-gq").arg("exit-empty").arg("off")
 }
@@ -346,7 +347,7 @@ fn parse_listed(line: &str) -> Option<Listed> {
     })
 }
 
-/// `after-new-window[0] run-shell "…"` → `after-new-window`; a hook that is not set has no value.
+/// `after-new-window[0] run-shell "…"` → `after-new-window`; an unset hook has no value.
 fn hook_name(line: &str) -> &str {
     line.split([' ', '[']).next().unwrap_or(line)
 }

@@ -1,4 +1,4 @@
-//! Where a tmux server has its socket.
+//! The path of a tmux server's socket.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub fn of_plan(plan: &Plan) -> PathBuf {
     of_name(set.map(OsText::as_os_str), &plan.tmux_socket)
 }
 
-/// The socket of a server by its name (`tmux -L`), where [`TMUX_DIR`] has this value.
+/// The socket of a server with this name (`tmux -L`), if [`TMUX_DIR`] has this value.
 pub fn of_name(dir: Option<&OsStr>, name: &str) -> PathBuf {
     let dir = dir.map(Path::new).filter(|dir| dir.exists());
     let uid = nix::unistd::geteuid();

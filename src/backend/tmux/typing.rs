@@ -1,7 +1,7 @@
-//! Typing into a pane through a buffer of tmux.
+//! Typing into a pane through a tmux buffer.
 //!
-//! The text goes through the standard input of a client, because every user of the machine can read
-//! the arguments of a process.
+//! The text goes through the standard input of a client, because every user of the machine can read the
+//! arguments of a process.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
@@ -12,7 +12,7 @@ use super::server::{Tmux, TmuxError};
 const BUFFER: &str = "tmo-";
 
 impl Tmux {
-    /// Type text into a pane as it stands, line breaks as Enter.
+    /// Type text into a pane literally, with line breaks as Enter.
     pub async fn type_text(&self, pane: &str, text: &str, enter: bool) -> Result<(), TmuxError> {
         let enter = if enter { "\n" } else { "" };
         let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
@@ -31,13 +31,13 @@ impl Tmux {
         let done = self.call_with(words, Some(&bytes)).await;
         *clean = match &done {
             Ok(_) => true,
-            // Its client may have been killed after the text was read.
+            // The client may have been killed after it had read the text.
             Err(_) => self.delete_buffers().await.is_ok(),
         };
         done.map(drop)
     }
 
-    /// Delete the buffers of a supervisor that was killed while it typed.
+    /// Delete buffers left over from a supervisor that was killed while it typed.
     pub async fn clear_typed(&self) -> Result<(), TmuxError> {
         let mut clean = self.typing.lock().await;
         self.delete_buffers().await?;

@@ -1,4 +1,4 @@
-//! Which tmux it is, and whether it will do.
+//! The version of tmux, and whether it is supported.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use tokio::time::timeout;
 
 use crate::sys::{self, Group};
 
-/// The oldest tmux that has all that tmo uses (pane options, `-e`), by its release notes.
+/// The oldest tmux with all features that tmo uses (pane options, `-e`), by its release notes.
 pub const OLDEST: (u32, u32) = (3, 0);
 
-/// How long a client may take on a busy machine, with a configuration that runs things.
+/// How long a client may take on a busy machine, with a configuration that runs programs.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A tmux that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum VersionError {
-    /// There is none on the PATH (overmind's words).
+    /// There is none in the PATH (overmind's words).
     #[error("Can't find tmux. Did you forget to install it?")]
     Missing,
     /// It does not run.
@@ -35,33 +35,33 @@ pub enum VersionError {
     TooOld {
         /// The program.
         path: PathBuf,
-        /// What it says of itself.
+        /// The version that it reports.
         found: String,
     },
 }
 
-/// What a tmux client says, given this on its standard input. It ends by itself unless something is
-/// wrong with tmux or its server; then it is given up, with all that it has started.
+/// The output of a tmux client, given this standard input. It ends by itself unless tmux or its server is
+/// broken; in that case it is killed after a timeout, with everything it has started.
 pub async fn answer(
     client: &mut tokio::process::Command,
     input: Option<&[u8]>,
 ) -> io::Result<Output> {
     client.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     client.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-    // A late one would start a server for a run that is over.
+    // A client that runs on could start a server for a run that is over.
     sys::end_with_parent(client.as_std_mut());
     let mut child = client.spawn()?;
     let mut group = Group::of(child.id());
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let write = async {
         if let Some((mut stdin, input)) = stdin.zip(input) {
-            // One that does not read to the end has failed, and says why.
+            // A client that does not read all its input has failed, and reports why.
             let _ = stdin.write_all(input).await;
         }
     };
     let said = async {
         let ((), stdout, stderr) = tokio::join!(write, read(stdout), read(stderr));
-        // Reaped last: its number stays that of its group until then.
+        // Reaped last: until then its pid stays the id of its group.
         Ok(Output { status: child.wait().await?, stdout: stdout?, stderr: stderr? })
     };
     let output = in_time(said).await?;
@@ -84,7 +84,7 @@ async fn in_time<T>(answer: impl Future<Output = io::Result<T>>) -> io::Result<T
     })
 }
 
-/// A complaint of tmux: one line that can be shown, however much is said.
+/// A tmux error message, shortened to one printable line.
 pub fn one_line(bytes: &[u8]) -> String {
     const MOST: usize = 200;
     let words = String::from_utf8_lossy(bytes);
@@ -92,7 +92,7 @@ pub fn one_line(bytes: &[u8]) -> String {
     line.trim().chars().filter(|c| !c.is_control()).take(MOST).collect()
 }
 
-/// What this tmux says of itself (`tmux 3.3a`), if it will do.
+/// The version that this tmux reports (`tmux 3.3a`), if it is supported.
 pub async fn ask(path: &Path) -> Result<String, VersionError> {
     let path = path.to_owned();
     let broken = |words: String| VersionError::Broken { path: path.clone(), words };
@@ -107,7 +107,7 @@ pub async fn ask(path: &Path) -> Result<String, VersionError> {
     let found = said(&output.stdout);
     match parse(&found) {
         Some(version) if version < OLDEST => Err(VersionError::TooOld { path, found }),
-        // An unknown form (`tmux master`, `openbsd-7.4`) is newer than the numbered ones.
+        // Unnumbered versions (`tmux master`, `openbsd-7.4`) are newer than the numbered ones.
         Some(_) | None => Ok(found),
     }
 }

@@ -1,8 +1,8 @@
 //! Completion in bash, zsh and fish.
 //!
-//! The scripts in `completions/` hand the words up to the cursor to the program itself, with the
-//! shell's name in `_TMO_COMPLETE`. So commands and flags are never out of date, and process names
-//! are those of the run. An `Answer` starts no program and talks to no supervisor.
+//! The scripts in `completions/` pass the words up to the cursor to the program itself, with the shell's
+//! name in `_TMO_COMPLETE`. So commands and flags are never out of date, and process names are those of the
+//! run. An `Answer` starts no program and contacts no supervisor.
 
 pub(super) mod values;
 
@@ -21,17 +21,17 @@ use values::{DIRECTORIES, FILES};
 /// script reads, and the name of the shell.
 const VARIABLE: &str = "_TMO_COMPLETE";
 
-/// The version of the answer's format. A script that reads another version (one loaded before an
-/// update) gets no answer: it would misread the lines.
+/// The version of the answer's format. A script that expects another version (one loaded before an update)
+/// gets no answer, because it would misinterpret the lines.
 const FORM: &str = "2 ";
 
-/// The commands that are listed first: those of every day. The others follow as in the help.
+/// The most frequent commands, listed first. The others follow in the order of the help.
 const EVERYDAY: [&str; 12] = [
     "start", "restart", "stop", "connect", "quit", "ps", "logs", "echo", "why", "scale", "reload",
     "kill",
 ];
 
-/// A shell waits for the answer. A disk that does not answer must not keep it from its user.
+/// The shell waits for the answer, so an unresponsive disk must not block it.
 const MOST_SECONDS: u32 = 2;
 
 /// A shell that can complete.
@@ -58,7 +58,7 @@ impl Shell {
 
 /// Answer a script that asks for candidates; `None` if this is an ordinary start of the program.
 ///
-/// Nothing else is printed: the shell takes every line for a candidate.
+/// Nothing else is printed: the shell treats every line as a candidate.
 pub(super) fn answer(arguments: &[OsString]) -> Option<io::Result<()>> {
     let asked = env::variable(VARIABLE)?;
     let Some(shell) = asked.to_str().and_then(|asked| asked.strip_prefix(FORM)) else {
@@ -73,19 +73,19 @@ pub(super) fn answer(arguments: &[OsString]) -> Option<io::Result<()>> {
 /// The candidates for a shell.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
-    /// These words, with a description each.
+    /// These words, each with a description.
     Words(Vec<(String, String)>),
-    /// The shell's own completion of files; what the word begins with stays.
+    /// The shell's own completion of files; `prefix` is kept before them.
     Files { prefix: String },
     /// The shell's own completion of directories.
     Directories { prefix: String },
-    /// The shell's own completion of a command line, which begins with the word of this number.
+    /// The shell's own completion of a command line, which begins at the word with this number.
     Command { from: usize },
 }
 
 impl Answer {
-    /// The first line always tells the kind of answer, so a word, which may be the name of any file,
-    /// never does. A line for each word follows, with a tab before its description.
+    /// The first line is always the kind of answer, so that a word, which may be any file name, can't be
+    /// mistaken for it. One line per word follows, with a tab before its description.
     fn text(&self, described: bool) -> String {
         let mut text = String::new();
         // Writing to a string never fails.
@@ -118,12 +118,12 @@ fn complete(mut words: Vec<OsString>) -> Answer {
         return answer;
     }
     if matches!(&words[..], [.., flag, what] if flag == "--for" && what == "log") {
-        // A regular expression.
+        // A regular expression has no candidates.
         return nothing;
     }
     values::remember(&words);
     if current == "-" {
-        // Every flag has a long name; the engine would offer the short ones in their place.
+        // Every flag has a long name; otherwise the engine would offer the short ones instead.
         current = "--".into();
     }
     words.push(current.clone());
@@ -133,7 +133,7 @@ fn complete(mut words: Vec<OsString>) -> Answer {
     choose(found.unwrap_or_default(), &current.to_string_lossy())
 }
 
-/// After `tmo run`, and after the `--` of `tmo start`, stands a command that is not tmo's.
+/// After `tmo run`, and after the `--` of `tmo start`, comes a command that is not tmo's.
 fn command_line(command: &Command, words: &[OsString]) -> Option<Answer> {
     let verb = command.find_subcommand(words.get(1)?)?;
     let escape = words.iter().position(|word| word == "--");
@@ -145,12 +145,12 @@ fn command_line(command: &Command, words: &[OsString]) -> Option<Answer> {
     Some(Answer::Command { from })
 }
 
-/// What is offered of all that is possible: flags only if one is begun or there is nothing else,
-/// another name of a command only if its own does not fit.
+/// Select the candidates to offer: flags only if one is begun or there is nothing else, an alias of a
+/// command only if its own name does not match.
 fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Answer {
     let marked = |mark: &str| {
         let marked = candidates.iter().find(|one| one.get_id().is_some_and(|id| id == mark))?;
-        // The engine puts before it what the word begins with.
+        // The engine prepends the typed prefix.
         Some(marked.get_value().to_string_lossy().into_owned())
     };
     if let Some(prefix) = marked(FILES) {
@@ -186,7 +186,7 @@ fn description(candidate: &CompletionCandidate) -> String {
     line[..ends.into_iter().min().unwrap_or(line.len())].to_owned()
 }
 
-/// Whether a candidate goes on with what was typed.
+/// Whether a candidate continues the typed text.
 fn fits(candidate: &str, current: &OsStr) -> bool {
     candidate.starts_with(&*current.to_string_lossy())
 }

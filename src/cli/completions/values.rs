@@ -29,7 +29,7 @@ pub(super) const DIRECTORIES: &str = "shell::directories";
 /// The word that means every process, where one is allowed.
 const ALL: &str = "all";
 
-/// What was typed before the word at the cursor.
+/// The relevant words before the cursor.
 #[derive(Debug, Default)]
 struct Typed {
     socket: Option<PathBuf>,
@@ -39,15 +39,15 @@ struct Typed {
     names: Vec<String>,
 }
 
-/// The completers get the word at the cursor only.
+/// Global, because completers only receive the word at the cursor.
 static TYPED: OnceLock<Typed> = OnceLock::new();
 
-/// Keep what the words before the cursor say.
+/// Remember the words before the cursor.
 pub(super) fn remember(words: &[OsString]) {
     let matches = args::command().ignore_errors(true).try_get_matches_from(words);
     let matches = matches.ok().and_then(|mut matches| matches.remove_subcommand());
     let typed = matches.map(|(_, matches)| Typed::of(&matches));
-    // There is one word to complete in each process.
+    // Each process completes only one word.
     let _ = TYPED.set(typed.unwrap_or_default());
 }
 
@@ -67,7 +67,7 @@ impl Typed {
     }
 }
 
-/// Make a completer of a function.
+/// Wrap a function as a completer.
 pub(in crate::cli) fn by(
     function: impl Fn(&OsStr) -> Vec<CompletionCandidate> + Send + Sync + 'static,
 ) -> ArgValueCompleter {
@@ -87,7 +87,7 @@ pub(in crate::cli) fn one_of(words: &'static [&'static str]) -> ArgValueComplete
     by(move |current| candidates(words, current))
 }
 
-/// What the shell completes itself.
+/// Completion that is delegated to the shell.
 fn left_to_shell(id: &str) -> Vec<CompletionCandidate> {
     vec![CompletionCandidate::new("").id(Some(id.to_owned()))]
 }
@@ -102,7 +102,7 @@ pub(in crate::cli) fn directory() -> ArgValueCompleter {
     by(|_| left_to_shell(DIRECTORIES))
 }
 
-/// A control socket: those in the directory that is typed, else any path.
+/// A control socket: those in the directory typed so far, else any path.
 pub(in crate::cli) fn socket() -> ArgValueCompleter {
     by(|current| {
         let typed = current.to_string_lossy();
@@ -112,7 +112,7 @@ pub(in crate::cli) fn socket() -> ArgValueCompleter {
             entry.file_type().is_ok_and(|kind| kind.is_socket() || kind.is_symlink())
                 && entry.path().metadata().is_ok_and(|found| found.file_type().is_socket())
         });
-        // The shell takes each line for a candidate, so a name with a line break can't be passed to it.
+        // The shell reads one candidate per line, so names with line breaks can't be passed.
         let names = sockets.filter_map(|entry| entry.file_name().into_string().ok());
         let paths = names.map(|name| format!("{dir}{name}"));
         let paths = paths.filter(|path| !path.contains(char::is_control));
@@ -122,7 +122,7 @@ pub(in crate::cli) fn socket() -> ArgValueCompleter {
     })
 }
 
-/// What kind of socket. Other words are refused when the value is used, as overmind does.
+/// The kind of socket. As in overmind, invalid words are rejected only when the value is used.
 pub(in crate::cli) fn network() -> ArgValueCompleter {
     by(|current| candidates(Network::ALL.map(Network::name), current))
 }
@@ -154,7 +154,7 @@ pub(in crate::cli) fn shell() -> ArgValueCompleter {
     })
 }
 
-/// A signal, written as it was begun: `USR1`, `SIGUSR1`, `usr1`.
+/// A signal, in the notation that was begun: `USR1`, `SIGUSR1`, `usr1`.
 pub(in crate::cli) fn signal() -> ArgValueCompleter {
     by(|current| candidates(signals(&current.to_string_lossy()), current))
 }
@@ -172,7 +172,7 @@ fn signals(current: &str) -> Vec<String> {
     written.map(|name| if small { name.to_ascii_lowercase() } else { name }).collect()
 }
 
-/// What `tmo wait --for` waits for: the words, then nothing, as that is a regular expression.
+/// The condition of `tmo wait --for`: the keywords; a regular expression has no candidates.
 #[derive(Clone)]
 struct WaitedFor;
 
@@ -186,12 +186,12 @@ impl ValueCompleter for WaitedFor {
     }
 }
 
-/// What is waited for.
+/// The condition to wait for.
 pub(in crate::cli) fn waited_for() -> ArgValueCompleter {
     ArgValueCompleter::new(WaitedFor)
 }
 
-/// A process; not one that is already typed.
+/// A process that has not been typed yet.
 pub(in crate::cli) fn process() -> ArgValueCompleter {
     by(|current| {
         let typed = TYPED.get().map_or(&[][..], |typed| &typed.names);
@@ -207,7 +207,7 @@ pub(in crate::cli) fn crash() -> ArgValueCompleter {
     })
 }
 
-/// An entry and how many of it.
+/// An entry and its number of instances.
 pub(in crate::cli) fn count() -> ArgValueCompleter {
     by(|current| candidates(entries().iter().map(|entry| format!("{entry}=")), current))
 }
@@ -222,7 +222,7 @@ pub(in crate::cli) fn processes_or_all() -> ArgValueCompleter {
     by(|current| list(current, |_| names().into_iter().chain([ALL.to_owned()]).collect()))
 }
 
-/// A comma list of entries and how many of each.
+/// A comma list of entries and their numbers of instances.
 pub(in crate::cli) fn formation() -> ArgValueCompleter {
     by(|current| list(current, |item| assigned(item, &[], Some(ALL))))
 }
@@ -237,7 +237,7 @@ pub(in crate::cli) fn stop_signals() -> ArgValueCompleter {
     })
 }
 
-/// `name=`, or `name=value` once the name is there.
+/// `name=`, or `name=value` once the name is complete.
 fn assigned(item: &str, values: &[String], more: Option<&str>) -> Vec<String> {
     if let Some((name, _)) = item.split_once('=') {
         return values.iter().map(|value| format!("{name}={value}")).collect();
@@ -246,7 +246,7 @@ fn assigned(item: &str, values: &[String], more: Option<&str>) -> Vec<String> {
     names.map(|name| format!("{name}=")).collect()
 }
 
-/// The last item of a comma list, with those before it; none of them twice.
+/// Completions for the last item of a comma list, without items that are already in it.
 fn list(current: &OsStr, items: impl Fn(&str) -> Vec<String>) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     let (before, last) = current.rsplit_once(',').map_or(("", &*current), |(b, last)| (b, last));
@@ -257,7 +257,7 @@ fn list(current: &OsStr, items: impl Fn(&str) -> Vec<String>) -> Vec<CompletionC
     candidates(items.map(|item| format!("{before}{item}")), OsStr::new(&*current))
 }
 
-/// The entries that the names are of.
+/// The entries of the names.
 fn entries() -> Vec<String> {
     let entry = |name: &String| name.split('#').next().unwrap_or_default().to_owned();
     let mut entries: Vec<String> = names().iter().map(entry).collect();
@@ -265,8 +265,8 @@ fn entries() -> Vec<String> {
     entries
 }
 
-/// The names of the processes that are meant: those of the run, else those of the Procfile in this
-/// directory, or in the one of the run that a client here talks to.
+/// The names of the relevant processes: those of the run, else those of the Procfile in this directory, or
+/// in the directory of the run that a client here would talk to.
 fn names() -> Vec<String> {
     let Ok(context) = Context::here() else { return vec![] };
     let nothing = Typed::default();
@@ -275,7 +275,7 @@ fn names() -> Vec<String> {
     let Ok(socket) = client_socket(&context.start_dir, address, &context.env) else {
         return vec![];
     };
-    // Not from a directory that somebody else could write to.
+    // Not from a directory that another user could write to.
     let runtime = find_runtime_dir(&context.env, &socket.path).ok();
     let runtime = runtime.filter(|_| typed.procfile.is_none());
     if let Some(Ok(plan)) = runtime.map(|dir| Runtime::new(dir).plan()) {

@@ -1,4 +1,4 @@
-//! The tmux client as a child: its terminal is this one, its words are not.
+//! Runs the tmux client as a child that uses this terminal, but whose messages are not shown.
 
 use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
@@ -10,11 +10,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::backend::tmux::version::one_line;
 use crate::sys;
 
-/// Show this client in the terminal until it ends. Returns its exit code, or what tmux complains of, where
-/// it did not show anything.
+/// Show this client in the terminal until it ends. Returns its exit code, or tmux's error message if it did
+/// not show anything.
 ///
-/// It opens its terminal by its standard input; the other two only have what it says before and
-/// after, which is in tmux's words.
+/// The client uses its standard input as the terminal; the other two streams carry only its messages before
+/// and after, which are in tmux's words.
 pub(super) async fn show(command: &mut Command) -> io::Result<Result<u8, String>> {
     let mut ended = signal(SignalKind::child())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -38,7 +38,7 @@ pub(super) async fn show(command: &mut Command) -> io::Result<Result<u8, String>
             _ = interrupt.recv() => Signal::SIGINT,
         };
         asked = Some(signal);
-        // SIGTERM has it give the terminal back.
+        // SIGTERM makes it restore the terminal.
         send(&child, Signal::SIGTERM)?;
     };
     let complaint = one_line(&said(child.stderr.take())?);
@@ -50,7 +50,7 @@ pub(super) async fn show(command: &mut Command) -> io::Result<Result<u8, String>
     Ok(if refused { Err(complaint) } else { Ok(code) })
 }
 
-/// `C-b C-z` stops the client; its shell waits for this process, so it stops too.
+/// `C-b C-z` stops the client; the shell waits for this process, so it must stop too.
 fn suspend(child: &Child) -> io::Result<()> {
     raise(Signal::SIGSTOP)?;
     send(child, Signal::SIGCONT)
@@ -59,7 +59,7 @@ fn suspend(child: &Child) -> io::Result<()> {
 fn send(child: &Child, signal: Signal) -> io::Result<()> {
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
     match kill(Pid::from_raw(pid), signal) {
-        // Its end is about to be heard of.
+        // Its exit is about to be reported.
         Ok(()) | Err(nix::Error::ESRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -7,9 +7,9 @@ use crate::journal::record::Kind;
 use crate::model::request::ProcessState;
 use crate::model::{Exit, ProcName, ProcessStatus};
 
-/// How the process is now.
+/// The current state of the process, in words.
 pub(super) async fn words(instance: &Instance, name: &ProcName) -> String {
-    // Nothing is taken over for this.
+    // Not worth a takeover.
     match state_at(&instance.address()).await.ok() {
         Some(state) if !state.quitting => {
             of_process(name, state.processes.iter().find(|process| process.name == *name))
@@ -39,7 +39,7 @@ fn of_run(name: &ProcName, exit: Option<Exit>, run: &str) -> String {
     }
 }
 
-/// How the last life of this process ended, by the journal.
+/// The exit of the last life of this process, from the journal.
 fn last_exit(instance: &Instance, name: &ProcName) -> Option<Exit> {
     let source = Source::of_instance(instance).ok()?;
     let stream = source.streams.iter().find(|stream| stream.name == *name)?.number;
@@ -49,7 +49,7 @@ fn last_exit(instance: &Instance, name: &ProcName) -> Option<Exit> {
         let counts = record.stream == stream && matches!(record.kind, Kind::Start | Kind::Exit);
         counts.then_some(*record)
     });
-    // After a start it is still running.
+    // If the last event is a start, it is still running.
     last.ok()??.exit()
 }
 

@@ -25,17 +25,18 @@ use crate::model::shell;
 use crate::model::text::OsText;
 use crate::model::untrusted::{is_active, shown};
 
-/// What is to be run.
+/// The program to run.
 enum Prepared {
     /// A tmux client that shows this process.
     Client(ProcName, Command),
-    /// Has the tmux client around this terminal, which is a pane of the run, show this process.
+    /// A command that makes the tmux client around this terminal, which is a pane of the run, show this
+    /// process.
     Switch(ProcName, Command),
-    /// A program that takes the place of this one.
+    /// A program that replaces this one.
     Exec(Command),
 }
 
-/// Show the process until the terminal leaves it.
+/// Show the process until the user detaches.
 pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let control = match args.control_mode {
@@ -59,7 +60,7 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
             Err(cannot_run(&command, error))
         }
         Prepared::Switch(name, mut command) => {
-            // tmux finds its client by the terminal.
+            // tmux identifies its client by the terminal.
             let ran = command.stdin(Stdio::inherit()).output();
             let ran = ran.map_err(|error| cannot_run(&command, error))?;
             if ran.status.success() { Ok(0) } else { Err(not_switched(&name, &ran.stderr)) }
@@ -83,7 +84,7 @@ fn needs_terminal() -> Result<(), CliError> {
     Err(CliError::Other(text.to_owned()))
 }
 
-/// Why a pane of the run can't show another process: nobody is connected to it, or tmux says why.
+/// Why a pane of the run can't show another process: no client is connected to it, or tmux's own reason.
 fn not_switched(name: &ProcName, words: &[u8]) -> CliError {
     let words = one_line(words);
     let why = match words.as_str() {
@@ -97,7 +98,7 @@ fn not_switched(name: &ProcName, words: &[u8]) -> CliError {
     ))
 }
 
-/// Why tmux shows nothing, and what else there is.
+/// The error if tmux can't show the process, with an alternative.
 fn refused(env: &Env, name: &ProcName, words: &str) -> CliError {
     if !words.contains("terminal") {
         return CliError::Other(format!("tmux can't show {name}: {words}"));
@@ -113,7 +114,7 @@ fn refused(env: &Env, name: &ProcName, words: &str) -> CliError {
     ))
 }
 
-/// The command as it could be typed.
+/// The command as it would be typed.
 fn quoted(command: &Command) -> String {
     let set = command.get_envs().filter_map(|(name, value)| {
         Some(format!("{}={}", name.display(), shell::quoted(&value?.to_string_lossy())))
@@ -129,7 +130,7 @@ async fn prepare(
     control: bool,
 ) -> Result<Prepared, CliError> {
     let server = instance.server().await?;
-    // Who types into a process changes it.
+    // Typing into a process changes it, so this needs the right project.
     if !args.read_only {
         instance.refuse_other_project().await?;
     }
@@ -153,7 +154,7 @@ async fn prepare(
         CliError::Other(if instance.runtime.plan().is_ok() {
             format!("the window of {name} is gone; `tmo restart {name}` opens one")
         } else {
-            // Where the run keeps its tmux, only its own session knows.
+            // The socket directory of the run is known only to its own session.
             format!(
                 "your tmux does not find the window of {name}: the run is of another user or of a \
                  session with another TMUX_TMPDIR or TMPDIR; connect from there"
@@ -164,7 +165,7 @@ async fn prepare(
     let env = &instance.context.env;
     let outer = env.caller("TMUX");
     if outer.is_some_and(|tmux| is_server(tmux, &state.tmux.socket)) {
-        // A client cannot be inside a pane of its own server; the one that is there goes on.
+        // A client can't run inside a pane of its own server, so switch the existing client.
         command.arg("-L").arg(&state.tmux.socket).args(["switch-client", "-t", &pane]);
         return Ok(Prepared::Switch(name, command));
     }
@@ -181,22 +182,21 @@ async fn prepare(
         utf8: takes_utf8(env),
     };
     command.args(arguments(&target)).env_remove("TMUX");
-    // A program that speaks control mode wants all that tmux writes.
+    // A control-mode program needs all of tmux's output.
     Ok(if control { Prepared::Exec(command) } else { Prepared::Client(name, command) })
 }
 
-/// Whether UTF-8 is written to a terminal of this locale. One without any, or of the C locale, is
-/// nearly always a terminal that shows UTF-8; any other locale is the user's word, which tmux
-/// reads itself.
+/// Whether to write UTF-8 to a terminal of this locale. Without a locale, or with the C locale, the
+/// terminal nearly always shows UTF-8; any other locale is the user's choice, which tmux reads itself.
 fn takes_utf8(env: &Env) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.caller(name));
     locale.is_none_or(|locale| ["C", "POSIX"].iter().any(|name| locale == *name))
 }
 
-/// A tmux client; the directory of its sockets is that of the run, not that of this shell.
+/// A tmux client that uses the socket directory of the run, not that of this shell.
 fn command(instance: &Instance) -> Result<Command, CliError> {
     let mut command = own_tmux(instance)?;
-    // Without it, the run is of a session that has its runtime directories elsewhere.
+    // Without a plan, the run belongs to a session with other runtime directories.
     let Ok(plan) = instance.runtime.plan() else { return Ok(command) };
     match plan.caller_env().get(&OsText::from("TMUX_TMPDIR")) {
         Some(dir) => command.env("TMUX_TMPDIR", &dir.0),
@@ -205,7 +205,7 @@ fn command(instance: &Instance) -> Result<Command, CliError> {
     Ok(command)
 }
 
-/// The tmux of the caller: an answer on a socket may name any program.
+/// The caller's own tmux, because an answer on a socket may name any program.
 fn own_tmux(instance: &Instance) -> Result<Command, CliError> {
     let own = instance.own_path();
     let missing = || {
@@ -218,20 +218,20 @@ fn own_tmux(instance: &Instance) -> Result<Command, CliError> {
     own.find("tmux").map(Command::new).ok_or_else(missing)
 }
 
-/// Whether `tmux -L` with this name looks for its server in the user's own directory. A server
-/// elsewhere could make the client run commands.
+/// Whether `tmux -L` with this name uses the user's own socket directory. A server elsewhere could make the
+/// client run commands.
 fn is_server_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
 }
 
-/// Whether this is a pane as tmux names them (`%3`).
+/// Whether this is a valid tmux pane id (`%3`).
 fn is_pane(pane: &str) -> bool {
     pane.strip_prefix('%').is_some_and(|number| {
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 
-/// `TMUX` holds `<socket>,<pid>,<session>`.
+/// Whether `TMUX` (`<socket>,<pid>,<session>`) names this server.
 fn is_server(tmux: &OsStr, name: &str) -> bool {
     let text = tmux.to_string_lossy();
     let socket = text.split(',').next().unwrap_or_default();
@@ -257,7 +257,7 @@ async fn foreign(
     let found = found.ok_or_else(|| {
         CliError::Other(format!("Unknown process name: {}", args.name.clone().unwrap_or_default()))
     })?;
-    // tmux prints both names as they are.
+    // tmux prints both names unescaped.
     let active = |name: &str| name.contains(is_active);
     if !is_server_name(&found.server) || active(&found.server) || active(&found.target) {
         let (server, target) = (shown(&found.server), shown(&found.target));

@@ -1,4 +1,4 @@
-//! `connect` inside a terminal of another tmux, which takes its own keys first.
+//! `connect` inside another tmux, which intercepts its own prefix key.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -8,10 +8,10 @@ use std::path::Path;
 use crate::backend::tmux::attach::through;
 use crate::backend::tmux::version::answer;
 
-/// What tmux has by itself.
+/// tmux's default prefix.
 const USUAL: &str = "C-b";
 
-/// The keys that reach the inner tmux as its prefix, from a terminal with this `TMUX`.
+/// The keys that send the prefix to the inner tmux, from a terminal with this `TMUX`.
 pub(super) async fn prefix(program: &OsStr, outer: Option<&OsStr>, inner: &str) -> String {
     let Some(socket) = outer.and_then(|tmux| tmux.as_bytes().split(|b| *b == b',').next()) else {
         return inner.to_owned();

@@ -1,4 +1,4 @@
-//! Waiting for the terminal of a process that is starting. It may be there already, and empty.
+//! Waits for the terminal of a process that is starting. It may exist already, and be empty.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::model::request::{ProcessState, State};
 use crate::model::units;
 use crate::model::{ProcName, ProcessStatus, Untrusted};
 
-/// How long without `--timeout`.
+/// The default for `--timeout`.
 const USUAL: Duration = Duration::from_secs(30);
 
-/// A wait that is shorter needs no explanation.
+/// A shorter wait is not explained.
 const MOMENT: Duration = Duration::from_millis(300);
 
 /// The pane of this process, once it has started, and the state of the run then.
@@ -52,7 +52,7 @@ async fn until_there(
         let gone = || CliError::Other(format!("{name} is not part of the run any more"));
         let process = process.ok_or_else(gone)?;
         let starting = matches!(process.state, ProcessStatus::Pending | ProcessStatus::Starting);
-        // What an earlier life has left on the screen is worth a look.
+        // Output of an earlier life on the screen is worth showing.
         let shows = process.lives > 0 || !starting || state.quitting;
         match process.pane.clone() {
             Some(pane) if shows => return Ok((state, pane)),
@@ -72,7 +72,7 @@ async fn until_there(
         match next {
             Some(Ok(HeadEvent::Head(_))) => {}
             Some(Ok(HeadEvent::End(_))) => return Err(CliError::Over(lacks.clone())),
-            // Killed, and another one takes over, or it was the last.
+            // Killed; another one takes over, or it was the last.
             Some(Ok(HeadEvent::Leave) | Err(_)) | None => {
                 let fresh = instance.ask(async |client| client.head(false).await).await;
                 news = fresh.map_err(|_| CliError::Over(lacks.clone()))?;
@@ -92,7 +92,7 @@ fn no_terminal(process: &ProcessState) -> CliError {
     CliError::Other(format!("{name} has no terminal: {why}; `tmo restart {name}` opens one"))
 }
 
-/// What a process that is starting waits for.
+/// The reason why a process is still starting.
 fn what_lacks(process: &ProcessState, all: &[ProcessState]) -> String {
     if process.awaits.is_empty() {
         let reason = process.reason.as_ref().map(ToString::to_string);

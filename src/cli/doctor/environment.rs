@@ -1,4 +1,4 @@
-//! The environment of a process beside that of the shell: what differs, and why.
+//! Compares the environment of a process with that of the shell, and explains the differences.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -9,43 +9,43 @@ use super::report::Report;
 /// Variables by name.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
-/// Where a difference comes from.
+/// The cause of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
     /// An env file sets it.
     EnvFiles,
-    /// tmo tells it the process.
+    /// tmo sets it for the process.
     Tmo,
-    /// It is about the terminal, which is another one.
+    /// It describes the terminal, which is a different one.
     Terminal,
-    /// A shell keeps it for itself, or can't hand it on.
+    /// A shell does not export it, or can't.
     Shell,
-    /// Nobody knows.
+    /// Unknown.
     Unexplained,
 }
 
-/// What has become of a variable.
+/// A variable that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) name: OsString,
     pub(super) origin: Origin,
-    /// As it is shown: the name, and for a list of paths what came and went.
+    /// The text to show: the name, and for a list of paths the entries added and removed.
     pub(super) shown: String,
 }
 
-/// What there is to compare.
+/// The input of the comparison.
 pub(super) struct Compared<'a> {
     /// The environment of this command.
     pub(super) here: &'a Variables,
-    /// What tmo gives to a process, less what its pane does.
+    /// What tmo gives to a process, without the variables of its pane.
     pub(super) given: &'a Variables,
     /// Whether a variable is set by env files.
     pub(super) from_file: &'a dyn Fn(&OsStr) -> bool,
-    /// What the process has.
+    /// The environment of the process.
     pub(super) child: &'a Variables,
 }
 
-/// What the shim takes from the pane, and what it drops because it is about another terminal.
+/// Variables that the shim takes from the pane, or drops because they describe another terminal.
 const TERMINAL: [&str; 10] = [
     "TERM",
     "COLORTERM",
@@ -58,15 +58,15 @@ const TERMINAL: [&str; 10] = [
     "WINDOWID",
     "STY",
 ];
-/// What the shim tells.
+/// Variables that the shim sets.
 const SHIM: [&str; 3] = ["PWD", "TMO_SESSION", "TMO_PROCESS"];
-/// What shells set for whatever they run.
+/// Variables that shells set for every program.
 const SHELL: [&str; 3] = ["_", "SHLVL", "OLDPWD"];
-/// Words in the names of what is never shown.
+/// Parts of the names of variables whose values are never shown.
 const SECRET: [&str; 8] =
     ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "DSN", "AUTH"];
 
-/// Everything that differs, by name.
+/// All differences, by name.
 pub(super) fn changes(compared: &Compared<'_>) -> Vec<Change> {
     let Compared { here, child, .. } = compared;
     let mut names: Vec<&OsString> = here.keys().chain(child.keys()).collect();
@@ -98,7 +98,7 @@ fn origin(name: &OsStr, compared: &Compared<'_>) -> Origin {
     }
 }
 
-/// Many shells keep what has no name of theirs from what they run.
+/// Many shells do not export variables whose name is not an identifier.
 fn is_identifier(name: &OsStr) -> bool {
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let bytes = name.as_bytes();
@@ -118,7 +118,7 @@ fn shown(name: &OsStr, old: Option<&OsString>, new: Option<&OsString>) -> String
     }
 }
 
-/// The entries of a list of paths that came and went.
+/// The entries of a list of paths that were added and removed.
 fn entries(old: &OsStr, new: &OsStr) -> String {
     let split = |text: &OsStr| -> Vec<String> {
         String::from_utf8_lossy(text.as_bytes()).split(':').map(str::to_owned).collect()
@@ -130,7 +130,7 @@ fn entries(old: &OsStr, new: &OsStr) -> String {
     if all.is_empty() { "in another order".to_owned() } else { all.join(" ") }
 }
 
-/// Tell of the differences between this shell and a process that was just tried.
+/// Report the differences between this shell and a process that was just tried.
 pub(super) fn tell(report: &mut Report, compared: &Compared<'_>) {
     const CHECK: &str = "environment";
     let changes = changes(compared);
@@ -161,7 +161,7 @@ pub(super) fn tell(report: &mut Report, compared: &Compared<'_>) {
     }
 }
 
-/// Names for a line, not more than a person reads.
+/// Names for one line, limited to a readable number.
 pub(super) fn list<'a>(changes: impl Iterator<Item = &'a Change>) -> String {
     const MOST: usize = 40;
     let mut shown: Vec<&str> = changes.map(|change| change.shown.as_str()).collect();
@@ -171,7 +171,7 @@ pub(super) fn list<'a>(changes: impl Iterator<Item = &'a Change>) -> String {
     if more > 0 { format!("{text} and {more} more") } else { text }
 }
 
-/// Those that say nothing about what a process finds, whoever has set them.
+/// Whether a difference is irrelevant to a process, whatever its cause.
 pub(super) fn is_noise(change: &Change) -> bool {
     let list = TERMINAL.iter().chain(&SHIM).chain(&SHELL);
     list.into_iter().any(|name| change.name == *name)

@@ -1,4 +1,4 @@
-//! What other runs of this user have left, wherever they were started.
+//! Checks other runs of this user for leftovers, wherever they were started.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::sys::dial::{self, Answer};
 
 const CHECK: &str = "runs";
 
-/// Tell of the runs there are, and of those whose supervisor is dead.
+/// Report existing runs, and those whose supervisor is dead.
 pub(super) fn look(report: &mut Report, start: &Start) {
     let dirs = match ls::there(&runtime_base(&start.context.env)) {
         Ok(dirs) => dirs,
@@ -36,7 +36,7 @@ pub(super) fn look(report: &mut Report, start: &Start) {
     report.ok(CHECK, format!("{living} of yours run; `tmo ls` lists them"));
 }
 
-/// What a run without a supervisor has left.
+/// Report what a run without a supervisor has left behind.
 fn left(report: &mut Report, runtime: &Runtime) {
     let dir = runtime.dir().display();
     let Ok(plan) = runtime.plan() else {
@@ -71,7 +71,7 @@ fn left(report: &mut Report, runtime: &Runtime) {
     }
 }
 
-/// How a command is told which run it is about.
+/// The flags that select a run.
 fn flags(plan: &Plan) -> String {
     match &plan.tcp {
         Some(tcp) => format!("-S {} -s {}", tcp.network.name(), tcp.address),
@@ -79,18 +79,18 @@ fn flags(plan: &Plan) -> String {
     }
 }
 
-/// The process that this directory was made for, if it is a doctor's.
+/// The process that created this directory, if it was a `tmo doctor`.
 fn doctor(dir: &Path) -> Option<u32> {
     dir.file_name()?.to_str()?.strip_prefix(scratch::NAME)?.parse().ok()
 }
 
-/// A doctor that was killed could not end its server. Of that, tmux leaves its socket.
+/// A `tmo doctor` that was killed could not end its server. After the server's end, its socket remains.
 fn forgotten(report: &mut Report, start: &Start, (dir, pid): (&Path, u32)) {
     if sys::info(pid).is_none() {
         let name = format!("tmo-{}{pid}", scratch::NAME);
         let socket = socket::of_name(start.context.env.caller(socket::TMUX_DIR), &name);
         let dir = dir.display();
-        // One that was killed before it had a server has none.
+        // If it was killed before it started a server, there is no socket.
         let todo = if socket.exists() {
             let socket = socket.display();
             format!("`tmux -L {name} kill-server; rm -r {dir} {socket}` removes it")

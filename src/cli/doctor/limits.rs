@@ -1,4 +1,4 @@
-//! What the system allows, and how much of it is needed.
+//! Checks the system's limits against what the run needs.
 
 use nix::libc::RLIM_INFINITY;
 use rustix::process::{Resource, getrlimit};
@@ -7,23 +7,23 @@ use super::report::Report;
 use crate::model::plan::Plan;
 use crate::sys;
 
-/// Descriptors that the supervisor has for each process, which is more than tmux has.
+/// File descriptors of the supervisor per process; tmux needs fewer.
 const DESCRIPTORS_EACH: u64 = 5;
-/// And those besides, of which each client takes one.
+/// Further file descriptors, including one per client.
 const DESCRIPTORS: u64 = 40;
-/// Shim, sink and shell, and some for what the shell runs.
+/// Shim, sink and shell, and some for the programs that the shell runs.
 const PROCESSES_EACH: u64 = 5;
-/// tmux, supervisor, guardian, the commands that look at them.
+/// tmux, supervisor, guardian, and the commands that query them.
 const PROCESSES: u64 = 10;
 
-/// Whether there is room for the processes of this plan.
+/// Check whether the limits allow the processes of this plan.
 pub(super) fn look(report: &mut Report, plan: &Plan) {
     const CHECK: &str = "limits";
     let count = u64::try_from(plan.processes.len()).unwrap_or(u64::MAX);
     let need = |each: u64, fixed: u64| count.saturating_mul(each).saturating_add(fixed);
     let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(RLIM_INFINITY);
     let descriptors = need(DESCRIPTORS_EACH, DESCRIPTORS);
-    // The soft one is raised by whoever needs it.
+    // The programs raise the soft limit themselves.
     if let Some(text) = lacks(descriptors, 0, hard) {
         let text = format!("descriptors: {text}; raise the hard limit (`ulimit -Hn`)");
         report.fail(CHECK, text);
@@ -34,7 +34,7 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
     let Some(have) = sys::own_threads() else { return };
     let soft = getrlimit(Resource::Nproc).current.unwrap_or(RLIM_INFINITY);
     let need = need(PROCESSES_EACH, PROCESSES);
-    // For root it does not count.
+    // This limit does not apply to root.
     let counts = !nix::unistd::geteuid().is_root();
     match lacks(need, have, soft).filter(|_| counts) {
         Some(text) => report.fail(CHECK, format!("processes: {text}; raise it (`ulimit -u`)")),
@@ -42,7 +42,7 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
     }
 }
 
-/// What is missing where so many are needed beside those there are.
+/// The complaint if this many are needed in addition to those in use.
 fn lacks(need: u64, have: u64, limit: u64) -> Option<String> {
     let beside = if have > 0 { format!(" beside the {have} there are") } else { String::new() };
     let text = || format!("some {need} are needed{beside}, {limit} are allowed");

@@ -1,7 +1,7 @@
-//! `tmo doctor`: why does it not work here?
+//! `tmo doctor`: finds out why tmo does not work here.
 //!
-//! A file for each group of findings; each adds lines to the report. [`scratch`] tries tmux on a
-//! server of its own, [`environment`] compares what a process there has with what this shell has.
+//! There is one file per group of checks; each adds lines to the report. [`scratch`] tries tmux with a
+//! separate server, [`environment`] compares the environment of a process there with that of this shell.
 
 mod environment;
 mod instances;
@@ -26,7 +26,7 @@ use crate::view::paint::Stamp;
 pub(super) use recorder::record;
 use report::Report;
 
-/// Look at everything; 1 if anything fails.
+/// Run all checks; returns 1 if any fails.
 pub(super) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
     let mut report = Report::default();
     let mut color = false;
@@ -36,7 +36,7 @@ pub(super) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
             color = Source::style(&start.context.env, Stamp::None).mode.color();
             examine(&mut report, &start)?;
         }
-        // Without a place or with settings that mean nothing there is nothing to look at.
+        // Without a directory, or with invalid settings, there is nothing to check.
         Err(error) => report.fail("settings", error),
     }
     if args.json {
@@ -48,13 +48,13 @@ pub(super) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
 }
 
 fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
-    // As a supervisor does; its processes have that of this shell all the same, by the plan.
+    // As a supervisor does; its processes still get the limits of this shell, which are in the plan.
     sys::raise_descriptor_limit();
     let context = &start.context;
     let held = lock::is_held(start.runtime.dir()).unwrap_or(false);
     project::env_files(report, context);
     let plan = project::plan(report, start);
-    // What is run here is the caller's own, whatever the files of the project name.
+    // Only the caller's own programs are run here, not those that files of the project name.
     let own = start.own_path();
     let tmux = tmux::find(report, start, &own);
     if held {
@@ -66,7 +66,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
         project::not_tried(report, plan.as_ref(), &trial);
         tmux::try_out(report, context, (plan.as_ref(), &trial))?;
     }
-    // What runs here already holds its ports itself.
+    // A run here holds its own ports.
     if let Some(plan) = plan.as_ref().filter(|_| !held) {
         project::ports(report, context, plan);
     }

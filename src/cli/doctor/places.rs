@@ -1,4 +1,4 @@
-//! Where things lie: the runtime directory, the journal.
+//! Checks the runtime directory and the directory of the journal.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::model::plan::{LogPolicy, Plan};
 use crate::model::units;
 use crate::sys::why;
 
-/// Less than this is soon full.
+/// Warn if less space is left.
 const LITTLE: u64 = 64 << 20;
 
-/// The runtime directory and that of the journal.
+/// Check the runtime directory and that of the journal.
 pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan>) {
     let env = &start.context.env;
     let base = runtime_base(env);
@@ -59,7 +59,7 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
     place(report, "journal", &dir, &format!(", {}{most} taken", units::bytes(taken(&dir))));
 }
 
-/// Whether this directory can be written to, or made, and how much room there is.
+/// Check that this directory can be written to or created, and how much space is left.
 fn place(report: &mut Report, check: &'static str, dir: &Path, more: &str) {
     let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
     if let Err(error) = access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
@@ -85,7 +85,7 @@ fn place(report: &mut Report, check: &'static str, dir: &Path, more: &str) {
     }
 }
 
-/// A file in a directory that is not this user's, with the id of its owner.
+/// A file in a directory that belongs to another user, with the user id.
 fn file_of_another(dir: &Path) -> Option<(PathBuf, u32)> {
     let mut files = std::fs::read_dir(dir).ok()?.flatten();
     files.find_map(|file| {
@@ -94,7 +94,7 @@ fn file_of_another(dir: &Path) -> Option<(PathBuf, u32)> {
     })
 }
 
-/// The bytes of the files in a directory.
+/// The total size of the files in a directory.
 fn taken(dir: &Path) -> u64 {
     let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
     files.filter_map(|entry| entry.metadata().ok()).map(|found| found.len()).sum()

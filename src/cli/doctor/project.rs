@@ -1,4 +1,4 @@
-//! Procfile, env files, shell and ports, as a start would find them.
+//! Checks Procfile, env files, shell and ports, as a start would find them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -21,8 +21,8 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::plan::{self, PlanError, Settings};
 use crate::sys;
 
-/// What is wrong with env files. Their contents stay out of it: a line that is not understood may
-/// be part of a secret.
+/// Report problems of env files, but not their contents: a line that can't be parsed may be part of a
+/// secret.
 pub(super) fn env_files(report: &mut Report, context: &Context) {
     for warning in &context.warnings {
         if let Warning::EnvFile { file, why } = warning {
@@ -37,17 +37,17 @@ pub(super) fn env_files(report: &mut Report, context: &Context) {
     }
 }
 
-/// The text without what stands between backquotes.
+/// The text with everything between backquotes replaced.
 fn without_quotes(text: &str) -> String {
     let keep =
         |(at, part): (usize, &str)| if at % 2 == 0 { part.to_owned() } else { "`…`".into() };
     text.split('`').enumerate().map(keep).collect()
 }
 
-/// What would be run, if anything would.
+/// The plan of a start.
 pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
     let mut warnings = vec![];
-    // Those that are missing are told where they are looked for themselves.
+    // Missing programs are reported by the checks that look for them.
     let own = start.own_path();
     let find =
         |name: &OsStr| find_for_plan(&start.context, &own, name).or_else(|| Some(name.into()));
@@ -79,10 +79,11 @@ pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
     }
 }
 
-/// A plan to try tmux with, in which nothing comes from the files of the project: one process, with
-/// the environment, the settings and the programs of the caller.
+/// A plan to try tmux with, which uses nothing from the files of the project: one process, with the
+/// environment, settings and programs of the caller.
 ///
-/// What was typed counts as it stands. Of variables, a path counts only outside the project.
+/// Command-line values are used as they are. A path from a variable is used only if it is outside the
+/// project.
 pub(super) fn trial(start: &Start, own: &OwnPath, tmux: &Path) -> Option<Plan> {
     let (typed, caller) = (&start.typed, start.context.env.of_caller());
     let by_variable = |name| caller.path(name).filter(|path| own.allows(path));
@@ -109,8 +110,7 @@ pub(super) fn trial(start: &Start, own: &OwnPath, tmux: &Path) -> Option<Plan> {
     let (tables, failures) = (BTreeMap::new(), Failures::default());
     let loaded = Loaded { project, procfile, toml, own: tables, failures };
     let mut plan = plan::resolve(&context, &loaded, &settings, start.facts(&find)).ok()?;
-    // Neither tmux nor its configuration finds anything by the directory that it works in, or by an
-    // entry of PATH.
+    // So that neither tmux nor its configuration finds files through the working directory or `PATH`.
     plan.root = Path::new("/").into();
     for (name, value) in &mut plan.env {
         if name.as_bytes() == b"PATH" {
@@ -120,8 +120,7 @@ pub(super) fn trial(start: &Start, own: &OwnPath, tmux: &Path) -> Option<Plan> {
     Some(plan)
 }
 
-/// Tell of what a start would run or read, and this command does not because files of the project
-/// name it.
+/// Report what a start would run or read, but this command does not, because it comes from project files.
 pub(super) fn not_tried(report: &mut Report, plan: Option<&Plan>, trial: &Plan) {
     let Some(plan) = plan else { return };
     let why = "it is not tried, since a file of the project names it";
@@ -157,7 +156,7 @@ fn shell(report: &mut Report, context: &Context, plan: &Plan) {
     }
 }
 
-/// Ports that the processes are told and somebody has.
+/// Report ports of the processes that are taken already.
 pub(super) fn ports(report: &mut Report, context: &Context, plan: &Plan) {
     const CHECK: &str = "ports";
     let (ports, taken) = (table(plan), takers(plan));

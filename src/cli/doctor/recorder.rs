@@ -1,4 +1,4 @@
-//! The process that is run to see what reaches it.
+//! The process that is run to record its environment.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,10 +13,10 @@ use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::replace;
 use crate::sys::files;
 
-/// Wait until the life of this pane has ended.
+/// Wait until the life in this pane has ended.
 pub(super) async fn ended(paths: &PanePaths) -> io::Result<()> {
     let bell = pipe::OpenOptions::new().open_receiver(paths.bell())?;
-    // Else it would be read as ended whenever nobody rings.
+    // Without a writer, the FIFO would be at end-of-file.
     let _held = files::open_fifo(&paths.bell(), true)?;
     let mut life = LifeReader::new(&paths.life());
     loop {
@@ -32,10 +32,10 @@ pub(super) async fn ended(paths: &PanePaths) -> io::Result<()> {
     }
 }
 
-/// Be the process that writes down what reaches it, in a file that is not there yet; its exit code.
+/// Run as the process that writes its environment to a new file; returns its exit code.
 #[expect(clippy::disallowed_methods, reason = "this is about the environment itself")]
 pub(in crate::cli) fn record(path: &Path) -> u8 {
-    // Typed by a person, it takes nothing from them.
+    // If a user types this verb, it must not overwrite any file of theirs.
     if path.symlink_metadata().is_ok() {
         return 2;
     }
@@ -46,7 +46,7 @@ pub(in crate::cli) fn record(path: &Path) -> u8 {
     u8::from(replace(path, &text).is_err())
 }
 
-/// What it has written.
+/// The recorded variables.
 pub(super) fn parse(text: &[u8]) -> Variables {
     let pairs = text.split(|&byte| byte == 0).filter_map(|pair| {
         let at = memchr::memchr(b'=', pair)?;

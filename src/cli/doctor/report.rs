@@ -1,4 +1,4 @@
-//! What was found, and how it is told.
+//! The findings, and how they are printed.
 
 use std::fmt::{Display, Write as _};
 
@@ -7,19 +7,19 @@ use serde::Serialize;
 use crate::cli::Versioned;
 use crate::model::untrusted;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// As it should be.
     Ok,
-    /// Good to know; it works all the same.
+    /// Worth knowing, but not a problem.
     Note,
-    /// It does not work.
+    /// A failure.
     Fail,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     check: &'static str,
@@ -28,7 +28,7 @@ pub(super) struct Finding {
     todo: Option<String>,
 }
 
-/// All that was found, in the order of the looking.
+/// All findings, in the order of the checks.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     findings: Vec<Finding>,
@@ -41,19 +41,19 @@ struct Document<'a> {
 }
 
 impl Report {
-    /// It is as it should be.
+    /// Add a success.
     pub(super) fn ok(&mut self, check: &'static str, text: impl Display) {
         self.push(check, Level::Ok, &text, None);
     }
 
-    /// It works; this is to be known. What follows a `; ` is what may be done.
+    /// Add a note. The text after a `; ` is a suggestion.
     pub(super) fn note(&mut self, check: &'static str, text: impl Display) {
         self.split(check, Level::Note, &text);
     }
 
-    /// It does not work. What follows a `; ` is what to do, as in every complaint of this program.
+    /// Add a failure. The text after a `; ` is the remedy, as in every error message of this program.
     pub(super) fn fail(&mut self, check: &'static str, text: impl Display) {
-        /// Where the complaint says all there is to say.
+        /// The remedy if the message has none.
         const ELSE: &str = "correct that, then ask again";
         self.split(check, Level::Fail, &text);
         if let Some(Finding { todo, .. }) = self.findings.last_mut() {
@@ -61,17 +61,17 @@ impl Report {
         }
     }
 
-    /// It does not work, and this is to be done.
+    /// Add a failure with this remedy.
     pub(super) fn fail_so(&mut self, check: &'static str, text: impl Display, todo: &str) {
         self.push(check, Level::Fail, &text, Some(todo));
     }
 
-    /// Whether nothing fails.
+    /// Whether there are no failures.
     pub(super) fn is_ok(&self) -> bool {
         self.findings.iter().all(|finding| finding.level != Level::Fail)
     }
 
-    /// A line for each.
+    /// One line per finding.
     pub(super) fn text(&self, color: bool) -> String {
         let mut text = String::new();
         for Finding { check, level, text: found, todo } in &self.findings {
@@ -89,7 +89,7 @@ impl Report {
         text
     }
 
-    /// For programs.
+    /// The report as JSON.
     pub(super) fn document(&self) -> impl Serialize + '_ {
         Versioned::new(Document { ok: self.is_ok(), findings: &self.findings })
     }
@@ -106,7 +106,7 @@ impl Report {
     }
 }
 
-/// A path may hold anything; a finding is one line.
+/// Makes a finding one line, even if it contains a path with line breaks.
 fn one_line(text: &str) -> String {
     untrusted::shown(text).into_owned()
 }

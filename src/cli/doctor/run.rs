@@ -1,5 +1,5 @@
-//! The run that is here: whose versions it is made of, and whether its environment is still that of
-//! this shell.
+//! Checks the run here: the versions of its parts, and whether its environment still matches that of this
+//! shell.
 
 use std::path::Path;
 
@@ -20,14 +20,14 @@ use crate::sys;
 
 const OWN: &str = env!("CARGO_PKG_VERSION");
 
-/// Tell which program this is.
+/// Report the version and path of this program.
 pub(super) fn version(report: &mut Report) {
     use std::env::consts::{ARCH, OS};
     let at = std::env::current_exe().unwrap_or_default();
     report.ok("version", format!("tmo {OWN} ({}) on {OS}, {ARCH}", at.display()));
 }
 
-/// Tell of the run here.
+/// Report on the run here.
 pub(super) fn look(
     report: &mut Report,
     start: &Start,
@@ -60,12 +60,11 @@ pub(super) fn look(
     }
 }
 
-/// The tmux that is installed may be another one than that which runs, and not be able to speak to
-/// it.
+/// Check whether the installed tmux can talk to the running server, which may be another version.
 fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path)) {
     let mut asking = plan.clone();
     asking.tmux = program.into();
-    // With the environment of this command, and the directory where the sockets of that run are.
+    // With the environment of this command, but the socket directory of that run.
     let is_dir = |(name, _): &(OsText, OsText)| name.as_bytes() == TMUX_DIR.as_bytes();
     asking.env = start.context.env.of_caller().pairs();
     asking.env.retain(|pair| !is_dir(pair));
@@ -86,7 +85,7 @@ fn ask(start: &Start) -> Result<State, CliError> {
     crate::cli::block_on(async { Ok(state_at(&address).await?) })
 }
 
-/// Version and process id of the shim of a pane, if it lives.
+/// Version and process id of a pane's shim, if it is alive.
 fn shim(paths: &PanePaths) -> Option<(String, u32)> {
     let entries = LifeReader::new(&paths.life()).poll().ok()?;
     let up = entries.into_iter().rev().find_map(|entry| {
@@ -97,7 +96,7 @@ fn shim(paths: &PanePaths) -> Option<(String, u32)> {
     sys::alive(pid, start_time).then_some((version, pid))
 }
 
-/// What is odd about a part of the run.
+/// The problem with a part of the run, if there is one.
 fn odd(start: &Start, (part, version, pid): &(String, String, u32)) -> Option<String> {
     if version != OWN {
         return Some(format!("{part} is of tmo {version}"));
@@ -117,7 +116,7 @@ fn same(one: &std::path::Path, other: &std::path::Path) -> bool {
     one == other || one.canonicalize().ok() == other.canonicalize().ok()
 }
 
-/// What has changed in the shell since the run was started.
+/// Report what has changed in the shell since the run was started.
 fn environment(report: &mut Report, old: &Plan, fresh: &Plan) {
     let variables = |plan: &Plan| -> Variables {
         plan.env.iter().map(|(name, value)| (name.0.clone(), value.0.clone())).collect()

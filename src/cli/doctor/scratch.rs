@@ -1,6 +1,6 @@
-//! A tmux server of the doctor's own with a process in it, as a start would make them.
+//! A temporary tmux server with a process in it, created as a start would do it.
 //!
-//! Whatever comes of it, the server, its processes and all files are gone afterwards.
+//! Whatever happens, the server, its processes and all files are removed afterwards.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -27,26 +27,26 @@ use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::{SPEC_VERSION, Spec, Want, replace};
 use crate::sys::{self, ProcInfo, files, why};
 
-/// How long a process may take to begin and to write down its environment.
+/// How long a process may take to start and to record its environment.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long what was killed may take to be gone.
+/// How long killed processes may take to exit.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
 
-/// What a client of tmux takes to be started and heard, and to watch what ends. Where there are not
-/// even these, tmux itself would begin to spin.
+/// File descriptors needed to run a tmux client, read its output, and watch for exits. With fewer than
+/// these, tmux itself would begin to spin.
 const RESERVE: u32 = 24;
 
-/// The names of the directory and of the server begin so; the process id follows.
+/// Prefix of the names of the directory and of the server; the process id follows.
 pub(super) const NAME: &str = "doctor-";
 
 /// Why a process could not be tried.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ScratchError {
-    /// There is no place for its files.
+    /// The directory for its files can't be created.
     #[error(transparent)]
     Dir(#[from] DirError),
-    /// A file of it.
+    /// A file operation failed.
     #[error("{}: {}", path.display(), why(cause))]
     File {
         /// Which.
@@ -54,7 +54,7 @@ pub(super) enum ScratchError {
         /// Why.
         cause: io::Error,
     },
-    /// tmux refused.
+    /// tmux reported an error.
     #[error(transparent)]
     Tmux(#[from] TmuxError),
     /// The process did not run.
@@ -64,40 +64,40 @@ pub(super) enum ScratchError {
         shell: String,
         /// How it failed.
         how: String,
-        /// What was to be seen in the terminal.
+        /// The content of its terminal.
         said: String,
     },
 }
 
-/// What was seen of the server.
+/// What was found out about the server.
 #[derive(Debug)]
 pub(super) struct Seen {
     /// Whether it has loaded libutempter, if that can be seen.
     pub(super) utempter: Option<bool>,
     /// The environment of a process.
     pub(super) first: Result<Variables, ScratchError>,
-    /// The user's configuration, if there is one, and what tmux says of it.
+    /// The user's configuration, if there is one, and tmux's errors in it.
     pub(super) config: Option<(PathBuf, Result<(), TmuxError>)>,
-    /// The environment of a process whose window is opened once that was read; only if the first
-    /// ran.
+    /// The environment of a process whose window is opened after that was sourced; only if the first
+    /// process ran.
     pub(super) later: Option<Result<Variables, ScratchError>>,
 }
 
-/// The server, and where it has its files.
+/// The server, and the directory of its files.
 #[derive(Debug)]
 pub(super) struct Scratch {
     plan: Plan,
     dir: PathBuf,
-    /// The directories above that were made for this, innermost first; they go with it.
+    /// The parent directories that were created for this, innermost first; they are removed with it.
     made: Vec<PathBuf>,
     tmux: Tmux,
     socket: PathBuf,
-    /// Held back for what ends the server: whatever is short, that must be possible.
+    /// File descriptors reserved for ending the server, which must be possible even if they run out.
     reserve: Vec<File>,
 }
 
 impl Scratch {
-    /// A place for the server; it is not started yet.
+    /// Prepare the files of the server; it is not started yet.
     pub(super) fn new(plan: &Plan, base: &Path) -> Result<Self, ScratchError> {
         let name = format!("{NAME}{}", std::process::id());
         let mut plan = plan.clone();
@@ -124,7 +124,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Try it all; an error if there is no server.
+    /// Run the whole trial; an error if there is no server.
     pub(super) async fn look(&self) -> Result<Seen, ScratchError> {
         let Some(process) = self.plan.processes.first() else {
             return Err(DirError::NoDirectory { path: self.dir.clone() }.into());
@@ -149,7 +149,7 @@ impl Scratch {
         self.hear(process, &name, &record).await
     }
 
-    /// Write the spec by which a shim runs this program, which writes down what reaches it.
+    /// Write the spec that makes a shim run this program, which records its environment.
     fn prepare(
         &self,
         process: &ProcessPlan,
@@ -188,7 +188,7 @@ impl Scratch {
         Ok((path, record))
     }
 
-    /// Wait until the process has ended and read what it has written.
+    /// Wait until the process has ended and read its record.
     async fn hear(
         &self,
         process: &ProcessPlan,
@@ -208,7 +208,7 @@ impl Scratch {
         Err(ScratchError::NotRun { shell, how, said: self.said(name).await })
     }
 
-    /// The first line that the terminal of a process shows.
+    /// The first line on the terminal of a process.
     async fn said(&self, name: &ProcName) -> String {
         let pane = self.tmux.list().await.ok();
         let pane = pane.and_then(|all| all.into_iter().find(|pane| pane.process == name.as_str()));
@@ -218,7 +218,7 @@ impl Scratch {
         line.map(|line| format!(" ({})", line.trim())).unwrap_or_default()
     }
 
-    /// End the server and all that it has started; the files go with this value.
+    /// End the server and all its processes; the files are removed when this value is dropped.
     pub(super) async fn end(mut self) {
         self.reserve.clear();
         let Some(server) = self.server().await else { return };
@@ -227,7 +227,7 @@ impl Scratch {
         let watched: Vec<_> =
             all.iter().filter_map(|p| sys::watch_exit(p.pid, p.start_time).ok()).collect();
         if self.tmux.kill_server().await.is_err() {
-            // Its client may not be had, as where there may be no more processes.
+            // The client may fail to start, for example at the process limit.
             let _ = sys::signal(server.pid, server.start_time, nix::libc::SIGTERM);
         }
         for fd in watched {
@@ -237,7 +237,7 @@ impl Scratch {
         }
     }
 
-    /// The server, as it tells itself, or else the parent of what it has started.
+    /// The server as it reports itself, or else the parent of the processes that it started.
     async fn server(&self) -> Option<ProcInfo> {
         if let Ok(survey) = self.tmux.survey().await {
             return sys::info(survey.pid);
@@ -252,12 +252,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // They are this process's own. Where that fails nothing else can be done.
-        // A server leaves its socket, however it has ended.
+        // These files belong to this process. If removal fails, nothing else can be done. A tmux server
+        // leaves its socket behind, however it ends.
         let _ = std::fs::remove_file(&self.socket);
         let _ = std::fs::remove_dir_all(&self.dir);
         for dir in &self.made {
-            // Not if somebody else has put something there meanwhile.
+            // Fails if another program has put files there meanwhile.
             let _ = std::fs::remove_dir(dir);
         }
     }

@@ -1,4 +1,4 @@
-//! The control socket of the project and who answers there; the socket of its tmux server.
+//! Checks the control socket of the project and its listener, and the socket of its tmux server.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
@@ -19,11 +19,11 @@ use crate::sys::dial::{self, Answer};
 use crate::sys::why;
 use crate::sys::{self, Listener as Listens};
 
-/// The longest path of a socket.
+/// The maximum length of a socket's path.
 const LONGEST: usize =
     size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path) - 1;
 
-/// The control socket of this project, and who answers there.
+/// Check the control socket of this project and its listener.
 pub(super) fn control(report: &mut Report, start: &Start) {
     const CHECK: &str = "socket";
     let (path, shown) = (&start.project.socket.path, start.project.socket.shown.display());
@@ -56,7 +56,7 @@ pub(super) fn control(report: &mut Report, start: &Start) {
     }
 }
 
-/// A control address on TCP.
+/// Check a TCP control address.
 fn address(report: &mut Report, tcp: &TcpAddress, held: bool) {
     let port = tcp.address.rsplit(':').next().and_then(|port| port.parse().ok());
     let taken = sys::tcp_listeners(port.as_slice());
@@ -74,7 +74,7 @@ fn address(report: &mut Report, tcp: &TcpAddress, held: bool) {
     }
 }
 
-/// Somebody without our lock.
+/// Report a listener that does not hold our lock.
 fn listener(report: &mut Report, start: &Start) {
     let (path, shown) = (&start.project.socket.path, start.project.socket.shown.display());
     let asked = crate::cli::block_on(async { Ok(who(path).await) });
@@ -103,7 +103,7 @@ fn listener(report: &mut Report, start: &Start) {
     }
 }
 
-/// Whether a socket can be made there.
+/// Whether a socket can be created there.
 fn room(report: &mut Report, start: &Start) {
     const CHECK: &str = "socket";
     let (path, shown) = (&start.project.socket.path, start.project.socket.shown.display());
@@ -121,11 +121,11 @@ fn room(report: &mut Report, start: &Start) {
     let trial = dir.join(format!(".tmo{}", std::process::id()));
     match UnixListener::bind(&trial) {
         Ok(_) => {
-            // It was made just now, by this very process.
+            // This process created it just now.
             let _ = std::fs::remove_file(&trial);
             report.ok(CHECK, format!("{shown} can be made ({length} of {LONGEST} bytes)"));
         }
-        // The name of the trial is another one.
+        // The temporary name is longer than the real one.
         Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
             report.ok(CHECK, format!("{shown} ({length} of {LONGEST} bytes)"));
         }
@@ -136,7 +136,7 @@ fn room(report: &mut Report, start: &Start) {
     }
 }
 
-/// The socket of the tmux server, which lies where tmux says.
+/// Check the socket of the tmux server, whose path tmux determines.
 pub(super) fn of_tmux(report: &mut Report, plan: &Plan) {
     let path = tmux_socket::of_plan(plan);
     let length = path.as_os_str().as_bytes().len();

@@ -1,4 +1,4 @@
-//! tmux: which it is, and whether it works.
+//! Checks which tmux is installed, and whether it works.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use crate::plan::process_env;
 
 const CHECK: &str = "tmux";
 
-/// Find the caller's own, outside of the project; the program if it will do.
+/// Find the caller's own tmux, outside of the project; returns the program if it is usable.
 pub(super) fn find(report: &mut Report, start: &Start, own: &OwnPath) -> Option<PathBuf> {
     let found = own.find("tmux");
     let by_caller = callers_tmux(&start.context);
@@ -63,8 +63,7 @@ pub(super) fn find(report: &mut Report, start: &Start, own: &OwnPath) -> Option<
     None
 }
 
-/// Start a server of our own with this plan, and tell what comes of it; an error if this command is
-/// to end.
+/// Start a server of our own with this plan, and report the result; an error if this command is to end.
 pub(super) fn try_out(
     report: &mut Report,
     context: &Context,
@@ -135,7 +134,7 @@ fn tell_config(report: &mut Report, path: &Path, verdict: &Result<(), TmuxError>
     }
 }
 
-/// Where tmux itself looks, too.
+/// Report configuration files that tmux itself would read.
 fn tell_other_config(report: &mut Report, env: &Env) {
     let home = || Some(env.caller_dir("HOME")?.join(".config"));
     let dir = env.caller_dir("XDG_CONFIG_HOME").or_else(home);
@@ -145,9 +144,9 @@ fn tell_other_config(report: &mut Report, env: &Env) {
     }
 }
 
-/// The environment of a process beside that of this command.
+/// Compare the environment of a process with that of this command.
 ///
-/// It was tried without env files, so what these set is added to what was seen.
+/// The trial ran without env files, so their variables are added to the result.
 fn compare(
     report: &mut Report,
     context: &Context,
@@ -164,7 +163,7 @@ fn compare(
     if child.get(path) == given.get(path)
         && let Some(whole) = here.get(path)
     {
-        // Of PATH, too, a part was left out.
+        // Parts of PATH were left out too.
         child.insert(path.into(), whole.clone());
         given.insert(path.into(), whole.clone());
     }
@@ -183,9 +182,9 @@ fn compare(
     environment::tell(report, &compared);
 }
 
-/// What the configuration of tmux has changed for processes that get a new window.
+/// Report what tmux's configuration has changed for processes in new windows.
 fn tell_later(report: &mut Report, first: &Variables, later: &Variables) {
-    /// Of each process.
+    /// Differ for each process anyway.
     const OWN: [&str; 2] = ["TMUX_PANE", "TMO_PROCESS"];
     let none = Variables::new();
     let compared = Compared { here: first, given: &none, from_file: &|_| false, child: later };
@@ -198,7 +197,7 @@ fn tell_later(report: &mut Report, first: &Variables, later: &Variables) {
     }
 }
 
-/// The work, unless a signal comes that ends this command.
+/// Run this, unless a signal ends the command.
 async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
     let mut signals = vec![];
     for kind in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {

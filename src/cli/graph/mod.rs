@@ -20,13 +20,13 @@ use crate::model::rules::{Check, Milestone, Probe, Stage};
 use crate::model::untrusted;
 use crate::plan::{Step, Turn, Wait, order};
 
-/// How wide the text is made.
+/// The width of the text.
 const WIDTH: usize = 80;
 
-/// The states of a run by name; nothing where nobody asked for them.
+/// The states of a run by name; `None` if they were not requested.
 type States = Option<HashMap<ProcName, ProcessState>>;
 
-/// Print it as text, for graphviz, or as JSON.
+/// Print the graph as text, for graphviz, or as JSON.
 pub(super) fn graph(args: GraphArgs) -> Result<u8, CliError> {
     let start = Start::gather(args.start)?;
     let own = start.own_path();
@@ -55,14 +55,14 @@ fn states(start: &Start) -> Result<HashMap<ProcName, ProcessState>, CliError> {
     Ok(state.processes.into_iter().map(named).collect())
 }
 
-/// What is told to a program.
+/// The JSON document.
 #[derive(Serialize)]
 struct Document<'a> {
-    /// Those that begin when the run starts; those of one level may begin together.
+    /// The start order: processes of the same level may start together.
     levels: Vec<Vec<&'a ProcName>>,
     /// The same at the end of the run.
     cleanup: Vec<Vec<&'a ProcName>>,
-    /// Those that begin when somebody asks for them.
+    /// Processes that start on request.
     on_demand: Vec<&'a ProcName>,
     processes: Vec<Process<'a>>,
 }
@@ -83,7 +83,7 @@ struct Process<'a> {
 
 #[derive(Serialize)]
 struct Live<'a> {
-    /// Null where the run does not know it.
+    /// Null if the run does not know the process.
     state: Option<&'a ProcessState>,
 }
 
@@ -132,7 +132,7 @@ fn ready(Check { probe: asked, timeout_ms, .. }: &Check) -> Ready {
     Ready { check, value, timeout_ms: *timeout_ms }
 }
 
-/// The name of a probe in a `tmo.toml`, and what it asks.
+/// The name of a probe in a `tmo.toml`, and its argument.
 fn probe(probe: &Probe) -> (&'static str, String) {
     match probe {
         Probe::Log(text) => ("log", text.pattern.clone()),
@@ -156,7 +156,7 @@ const fn at_end(turn: Turn) -> Option<usize> {
     if let Turn::End(level) = turn { Some(level) } else { None }
 }
 
-/// Those of each level, up to the last that there is.
+/// The processes of each level, up to the last level.
 fn levels(steps: &[Step], level: fn(Turn) -> Option<usize>) -> Vec<Vec<&Step>> {
     let mut levels: Vec<Vec<&Step>> = vec![];
     for step in steps {
@@ -201,12 +201,12 @@ fn text(steps: &[Step], states: &States) -> String {
     lines.join("\n") + "\n"
 }
 
-/// How wide the columns are.
+/// The widths of the columns.
 struct Columns {
     number: usize,
     name: usize,
     phase: usize,
-    /// Nothing where states are not shown.
+    /// `None` if states are not shown.
     state: Option<usize>,
 }
 
@@ -246,7 +246,7 @@ impl Columns {
         });
         let mut rest = wrapped(waits.collect(), "", WIDTH.saturating_sub(before));
         rest.extend(wrapped(ready.collect(), "ready by ", WIDTH.saturating_sub(before)));
-        // The first line stands beside the name, also where it waits for nobody.
+        // The first line is beside the name, even if it waits for no process.
         if step.waits.iter().all(|wait| wait.implied) {
             rest.insert(0, "-".to_owned());
         }
@@ -258,19 +258,19 @@ impl Columns {
     }
 }
 
-/// Whether it waits for phase `dependency` only because another process does.
+/// Whether it waits for phase `dependency` only indirectly, through another process.
 fn is_implied(step: &Step) -> bool {
     step.waits.iter().any(|wait| wait.implied)
 }
 
-/// What a command over several lines begins with.
+/// The first line of a command, with a mark if there are more.
 fn one_line(text: &str) -> String {
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default().to_owned();
     if lines.next().is_some() { first + " …" } else { first }
 }
 
-/// Items with commas between, in as many lines as it takes.
+/// Items separated by commas, on as many lines as needed.
 fn wrapped(items: Vec<String>, label: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![];
     let count = items.len();

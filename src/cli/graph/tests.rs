@@ -1,4 +1,4 @@
-//! What is printed of a stack.
+//! Tests of the output for a sample stack.
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ fn shop() -> Vec<Step> {
     let url = "http://127.0.0.1:3000/health".to_owned();
     let long = "curl -fsS localhost:3000/ready | grep yes\nexit".into();
     steps[3].ready = vec![check(Probe::Http { url }), check(Probe::Exec { command: long })];
-    // What its needs wait for stands in JSON only.
+    // Indirect dependencies are only in the JSON.
     let (on, until) = (name("db"), Milestone::Ready);
     steps[3].waits.push(Wait { on, until, by_stage: true, implied: true });
     steps

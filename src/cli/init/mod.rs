@@ -1,4 +1,4 @@
-//! `tmo init`: a `tmo.toml` to begin with, and a Procfile where there is none.
+//! `tmo init`: writes an initial `tmo.toml`, and a Procfile if there is none.
 
 mod propose;
 
@@ -16,7 +16,7 @@ use crate::config::lookup::project_above;
 use crate::config::procfile::Entry;
 use crate::sys::files;
 
-/// Beside the tmo.toml; editors find it by the first line of that.
+/// Written beside the tmo.toml, whose first line refers editors to it.
 const SCHEMA: &str = "tmo.schema.json";
 
 const HEAD: &str = "\
@@ -66,7 +66,7 @@ pattern = '\b(GET|POST|PUT|PATCH|DELETE) /'
 color = "blue"
 "#;
 
-/// Write it beside the Procfile, in no other one's place unless that is wanted.
+/// Write it beside the Procfile; replaces an existing file only on request.
 pub(super) fn init(args: &InitArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let mut typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
@@ -93,7 +93,7 @@ pub(super) fn init(args: &InitArgs) -> Result<u8, CliError> {
     super::print(&(reported.join("\n") + "\n"))
 }
 
-/// Find or write a Procfile where there is none; returns a message for the user.
+/// Find or write a Procfile if there is none; returns a message for the user.
 fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<String, CliError> {
     let dir = &context.start_dir;
     if let Some(above) = project_above(dir, &context.env) {
@@ -134,7 +134,7 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
 fn open_toml(path: &Path, shown: &Path, force: bool) -> Result<File, CliError> {
     let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
     if is_link && force {
-        // It is replaced, not what it leads to.
+        // Replace the link, not its target.
         std::fs::remove_file(path).map_err(CliError::io(shown.display()))?;
     }
     match files::write_project(path, force && !is_link) {
@@ -147,7 +147,7 @@ fn there_already(shown: &Path) -> CliError {
     CliError::Other(format!("{} is there already; --force replaces it", shown.display()))
 }
 
-/// Write the schema that the first line of the tmo.toml names. One that is there is kept.
+/// Write the schema that the first line of the tmo.toml names. An existing one is kept.
 fn write_schema(path: &Path) -> Result<(), CliError> {
     let mut file = match files::write_project(path, false) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),

@@ -1,7 +1,7 @@
-//! A Procfile for a project that has none, by what lies in its directory.
+//! Proposes a Procfile for a project that has none, from the files in its directory.
 //!
-//! Names and commands are fixed here. Files of the project only decide which of them are taken:
-//! nothing of what they hold is executed or written down.
+//! Names and commands are fixed here. Files of the project only decide which of them are used: none of
+//! their contents is executed or written.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use serde::Deserialize;
 
 use crate::sys::files::{self, ChosenBy};
 
-/// A Procfile to begin with.
+/// A proposed Procfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Proposal {
-    /// This file of the project is one already.
+    /// This file of the project is already a Procfile.
     Use(&'static str),
-    /// These entries, each with the file that it comes from.
+    /// These entries, each with the file that it is based on.
     Write(Vec<Line>),
 }
 
@@ -26,16 +26,16 @@ pub(super) struct Line {
     pub(super) from: &'static str,
 }
 
-/// What is looked for, as it is listed where nothing is found.
+/// The files that are searched for, listed in the message if none is found.
 pub(super) const LOOKED_FOR: &str =
     "Procfile.dev, bin/dev, package.json, manage.py, bin/rails, config.ru";
 
 /// The lock files that show which program runs the scripts of a package.json.
 const RUNNERS: [(&str, &str); 4] =
     [("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("bun.lock", "bun"), ("bun.lockb", "bun")];
-/// Where a virtual environment of Python usually is.
+/// The usual places of a Python virtual environment.
 const PYTHONS: [&str; 2] = [".venv/bin/python", "venv/bin/python"];
-/// The part of a package.json that is kept in memory.
+/// The relevant part of a package.json.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Package {
@@ -50,7 +50,7 @@ struct Scripts {
     start: Option<String>,
 }
 
-/// Look for what can be started in this directory.
+/// Search this directory for programs to start.
 pub(super) fn propose(dir: &Path) -> Option<Proposal> {
     let there = |name: &str| dir.join(name).is_file();
     if there("Procfile.dev") {
@@ -81,16 +81,16 @@ fn line(name: &'static str, command: impl Into<String>, from: &'static str) -> L
     Line { name, command: command.into(), from }
 }
 
-/// The script of package.json that starts something.
+/// The script of package.json to start.
 fn script(dir: &Path) -> Option<&'static str> {
     let text = files::read_project(&dir.join("package.json"), ChosenBy::Project).ok()?;
     let Package { scripts } = serde_json::from_slice(&text).ok()?;
-    // The better one first.
+    // Prefer `dev`.
     let start = scripts.start.map(|_| "start");
     scripts.dev.map(|_| "dev").or(start)
 }
 
-/// The Procfile that holds these entries.
+/// The Procfile with these entries.
 pub(super) fn procfile(lines: &[Line]) -> String {
     let entries = lines.iter().map(|line| format!("{}: {}\n", line.name, line.command));
     entries.collect()
@@ -103,7 +103,7 @@ mod tests {
     use super::{Proposal, procfile, propose};
     use crate::config::procfile::parse;
 
-    /// What is written where these files are.
+    /// The Procfile proposed for these files.
     fn written(files: &[(&str, &str)]) -> Option<String> {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in files {

@@ -1,4 +1,5 @@
-//! Whose run a socket leads to: a file of one project must not change the run of another.
+//! Checks which project the run on a socket belongs to: a file of one project must not affect another's
+//! run.
 
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -18,11 +19,11 @@ use crate::sys;
 use crate::sys::files::{self, number};
 
 impl Instance {
-    /// Refuse to change the run of another project, to which a link or an env file of this one
-    /// leads. A user who names the socket means that run.
+    /// Refuse to change another project's run if a link or an env file of this project leads to it. If the
+    /// user names the socket, that run is intended.
     pub(in crate::cli) async fn refuse_other_project(&self) -> Result<(), CliError> {
-        // The socket may have been moved here from another project, unless the run that holds the lock
-        // was started with it at this path.
+        // The socket may have been moved here from another project, unless the run that holds the lock was
+        // started with the socket at this path.
         let is_usual = self.socket.named_by == NamedBy::Nothing && self.far.is_none();
         let by_path = runtime_dir(&self.context.env, &self.socket.path);
         let is_of_path = self.is_held() && self.runtime.dir().file_name() == by_path.file_name();
@@ -38,22 +39,22 @@ impl Instance {
         if !self.is_led() {
             return Ok(());
         }
-        // The directories of a run on another machine are not here.
+        // If the run is on another machine, its directories are not here.
         let origin = if self.far.is_some() { None } else { self.origin_of_run().await };
         self.refuse_origin(origin.as_deref())
     }
 
-    /// The same where nobody can be asked whose run it is, and where its files tell nothing.
+    /// The same if no supervisor answers and the files do not show the project.
     pub(in crate::cli) fn refuse_unknown_project(&self) -> Result<(), CliError> {
         if self.is_led() { self.refuse_origin(None) } else { Ok(()) }
     }
 
-    /// The same for the log of a run that is over.
+    /// The same for the log of a past run.
     pub(in crate::cli) fn refuse_log_of_other_project(&self) -> Result<(), CliError> {
         if self.is_led() { self.refuse_origin(self.last_origin().as_deref()) } else { Ok(()) }
     }
 
-    /// The same for what is left of a run that is over, where that is known.
+    /// The same for the leftovers of a past run, if its project is known.
     pub(in crate::cli) fn refuse_leftovers_of_other_project(&self) -> Result<(), CliError> {
         match self.last_origin() {
             origin @ Some(_) if self.is_led() => self.refuse_origin(origin.as_deref()),
@@ -62,7 +63,8 @@ impl Instance {
         }
     }
 
-    /// The same for what lives of a run of another session, whose plan is not beside ours.
+    /// The same for the surviving processes of a run in another session, whose plan is in another
+    /// directory.
     pub(in crate::cli) fn refuse_sessions_of_other_project(&self) -> Result<(), CliError> {
         if !self.is_led() {
             return Ok(());
@@ -74,9 +76,9 @@ impl Instance {
         })
     }
 
-    /// For a start: refuse the run of another project that has put its socket where this project's own
-    /// is to be, or that the user's socket names. A run of which no project is known is not refused,
-    /// and neither is one whose project has been moved.
+    /// For a start: refuse another project's run whose socket is at the place of this project's own, or
+    /// that the user's socket names. A run without a known project is accepted, and so is one whose project
+    /// was moved.
     pub(in crate::cli) async fn refuse_run_in_our_place(&self) -> Result<(), CliError> {
         self.refuse_led().await?;
         let Some(dir) = self.origin_of_run().await else { return Ok(()) };
@@ -92,8 +94,8 @@ impl Instance {
         )))
     }
 
-    /// For a command that concerns a whole run: refuse that of a directory above, or that of the process
-    /// which has typed the command, if it was typed in a project of its own, which does not run.
+    /// For a command that affects a whole run: refuse the run of a parent directory, or of the process in
+    /// which the command was typed, if the current directory is a project of its own that is not running.
     pub(in crate::cli) fn refuse_project_above(&self) -> Result<(), CliError> {
         let is_inside = self.context.env.caller("TMO_SESSION").is_some();
         let (above, root) = match self.socket.named_by {
@@ -122,8 +124,8 @@ impl Instance {
         )))
     }
 
-    /// Refuse the run of another directory that has the same path in another container, which shares
-    /// the runtime directories with this one.
+    /// Refuse the run of a directory with the same path in another container that shares the runtime
+    /// directories.
     fn refuse_other_container(&self) -> Result<(), CliError> {
         if self.socket.named_by != NamedBy::Nothing || self.far.is_some() {
             return Ok(());
@@ -144,13 +146,13 @@ impl Instance {
         )))
     }
 
-    /// Whether a link or a file of a project, and not the user, has chosen the socket. A variable
-    /// with a path in the project does not mean where a link there leads; a flag does.
+    /// Whether the socket was chosen by a link or a file of a project, not by the user. A variable with a
+    /// path in the project does not approve the target of a link there; a flag does.
     fn is_led(&self) -> bool {
         let found = self.socket.path.symlink_metadata();
         let link = found.ok().filter(|found| self.socket.tcp.is_none() && found.is_symlink());
         let here = &self.context.start_dir;
-        // Where others can write, they may have put a link in the place that the user names.
+        // Other users may have put a link at the named place if they can write there.
         let is_of_others =
             || self.socket.tcp.is_none() && files::leads_over_links_of_others(&self.socket.path);
         let leaves = || {
@@ -165,10 +167,10 @@ impl Instance {
         }
     }
 
-    /// The directory of the project of the run that is there.
+    /// The project directory of the current run.
     async fn origin_of_run(&self) -> Option<PathBuf> {
-        // Where the lock is held, the plan beside it is that of the run. Elsewhere, another run may
-        // answer than the one that has left its plan.
+        // If the lock is held, the plan beside it is that of the run. Otherwise the answering run may
+        // differ from the one that left the plan.
         let on_disk = origin_of(&self.runtime);
         match on_disk.clone().filter(|_| self.is_held()) {
             None => self.asked_origin().await.or(on_disk),
@@ -180,25 +182,25 @@ impl Instance {
         lock::is_held(self.runtime.dir()).unwrap_or(false)
     }
 
-    /// The same of the last run, which may have left nothing but its log.
+    /// The same for the last run, of which only the log may be left.
     fn last_origin(&self) -> Option<PathBuf> {
         let record = || LastRun::read(&last_run(&self.context.env, &self.socket.path));
         origin_of(&self.runtime).or_else(|| Some(record()?.origin?.as_path().to_owned()))
     }
 
-    /// The same by what the run answers.
+    /// The same, from the answer of the run.
     async fn asked_origin(&self) -> Option<PathBuf> {
         let Ok(Listener::Tmo(state)) = who(&self.address()).await else { return None };
-        // An earlier version names only the Procfile, as it was named where the run was started.
+        // An earlier version reports only the Procfile, as it was typed at the start.
         let procfile =
             state.procfile.as_ref().map(|file| state.root.as_path().join(file.as_path()));
         let beside = procfile.as_ref().and_then(|file| file.parent()).map(Path::to_owned);
         state.origin.as_ref().map(|dir| dir.as_path().to_owned()).or(beside)
     }
 
-    /// The directory of the project that the socket is looked for in.
+    /// The directory of the project in which the socket is searched.
     fn here(&self) -> &Path {
-        // Without a setting, the nearest socket above counts.
+        // Without a setting, the nearest socket in a parent directory counts.
         let beside = self.socket.path.parent().filter(|_| self.socket.named_by == NamedBy::Nothing);
         beside.unwrap_or(&self.context.start_dir)
     }
@@ -215,7 +217,7 @@ impl Instance {
         };
         let is_link = self.socket.path.symlink_metadata().is_ok_and(|found| found.is_symlink());
         let real = is_link.then(|| files::resolved(&self.socket.path));
-        // The other name of a socket with two, where the run has it.
+        // The other name of a hard-linked socket, in the project of the run.
         let name = || Some(origin?.join(self.socket.path.file_name()?));
         let twin = || name().filter(|name| number(name) == number(&self.socket.path));
         let real = real.or_else(|| twin().filter(|_| self.has_other_names()));
@@ -225,41 +227,41 @@ impl Instance {
         )))
     }
 
-    /// Whether the socket has another name too, as in a copy of a project that was made with hard links
-    /// (`cp -al`): it may be that of the original.
+    /// Whether the socket has several hard links, as in a copy of a project made with `cp -al`: it may
+    /// belong to the original.
     fn has_other_names(&self) -> bool {
         let found = self.socket.path.symlink_metadata();
         self.socket.tcp.is_none()
             && found.is_ok_and(|found| found.file_type().is_socket() && found.nlink() > 1)
     }
 
-    /// Whether the socket is outside of the project in this directory, or may be.
+    /// Whether the socket is outside of the project in this directory, or might be.
     fn leads_away(&self, here: &Path) -> bool {
         if self.has_other_names() {
             return true;
         }
         let real = files::resolved(&self.socket.path);
-        // Where its path is too long, a run has put a link to its own socket there.
+        // If the path is too long for a socket, a run puts a link to its own socket there.
         let is_own = real.parent() == Some(&files::resolved(self.runtime.dir()));
         self.socket.tcp.is_some() || !is_own && !real.starts_with(files::resolved(here))
     }
 }
 
-/// The directory of the project of the run with this runtime directory, by its plan.
+/// The project directory of the run with this runtime directory, from its plan.
 fn origin_of(runtime: &Runtime) -> Option<PathBuf> {
     let origin = runtime.plan().ok()?.origin?;
     Some(origin.dir.as_path().to_owned())
 }
 
-/// The directory in which a run was started, where a symbolic link by which it was reached leads to
-/// another one by now.
+/// The directory in which a run was started, if the symbolic link through which it was reached has been
+/// redirected since.
 pub(in crate::cli) fn left_by_link(origin: &Origin) -> Option<&Path> {
     let real = origin.real_dir.as_ref()?.as_path();
     let now = origin.dir.as_path().canonicalize().ok()?;
     (now != real).then_some(real)
 }
 
-/// Which directory a path names, here and now.
+/// The identity of the directory that a path currently names.
 pub(in crate::cli) fn identity(dir: &Path) -> DirIdentity {
     DirIdentity { number: number(dir), namespace: sys::mount_namespace() }
 }

@@ -1,4 +1,4 @@
-//! The files of an installation besides the program itself.
+//! The installed files other than the program itself.
 
 use std::ffi::OsStr;
 use std::io;
@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::man;
 use crate::sys;
 
-/// What every file of tmo's holds in any version, by which an older one is known.
+/// Text in every version of tmo's files, by which older versions are recognized.
 const MARKS: [&[u8]; 2] = [b"_TMO_COMPLETE", b"The tmo manual"];
 
 /// A file to install.
@@ -26,7 +26,7 @@ enum Content {
     Link(PathBuf),
 }
 
-/// What lies where a file belongs.
+/// What exists at the path of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing.
@@ -35,11 +35,11 @@ pub(super) enum Found {
     Same,
     /// Another version of it.
     Older,
-    /// Something else.
+    /// Another file.
     Strange,
 }
 
-/// All files; with `overmind` also those for a link to the program of that name, and the link.
+/// All files; with `overmind` also those for the overmind link, and the link itself.
 pub(super) fn wanted(
     places: &Places,
     program: &Path,
@@ -51,7 +51,7 @@ pub(super) fn wanted(
         pages.iter().map(|(name, page)| text(places.man.join(name), page)).collect();
     let script = |shell: Shell| shell.script().as_bytes();
     files.push(text(places.bash.join("tmo"), script(Shell::Bash)));
-    // Found by what it says in its first line, for both names.
+    // zsh finds it by its first line, which lists both names.
     files.push(text(places.zsh.join("_tmo"), script(Shell::Zsh)));
     files.push(text(places.fish.join("tmo.fish"), script(Shell::Fish)));
     if overmind {
@@ -65,7 +65,7 @@ pub(super) fn wanted(
 }
 
 impl File {
-    /// Look at what lies in its place.
+    /// Inspect what exists at its path.
     pub(super) fn found(&self) -> io::Result<Found> {
         let meta = match self.path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
@@ -89,7 +89,7 @@ impl File {
         })
     }
 
-    /// Put it there whole, readable by everybody.
+    /// Write it atomically, readable by all users.
     pub(super) fn write(&self) -> io::Result<()> {
         if let Some(dir) = self.path.parent() {
             std::fs::create_dir_all(dir)?;

@@ -1,4 +1,4 @@
-//! What is still missing after `tmo setup`, with the line that helps.
+//! Reports what is still missing after `tmo setup`, with the line that fixes it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::Places;
 use crate::config::Env;
 use crate::sys::files::{self, ChosenBy};
 
-/// A text for each thing that the caller's environment lacks.
+/// A hint for each setting that the caller's environment lacks.
 pub(super) fn hints(places: &Places, program: &Path, env: &Env, user: bool) -> Vec<String> {
     let path = listed(env, "PATH");
     [
@@ -21,12 +21,12 @@ pub(super) fn hints(places: &Places, program: &Path, env: &Env, user: bool) -> V
     .collect()
 }
 
-/// The directories that a variable lists.
+/// The directories in a variable.
 fn listed(env: &Env, variable: &str) -> Vec<PathBuf> {
     env.caller(variable).map(|dirs| std::env::split_paths(dirs).collect()).unwrap_or_default()
 }
 
-/// The first of these directories that has this program.
+/// The first of these directories that contains this program.
 fn find<'a>(path: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
     path.iter().find(|dir| dir.join(name).is_file())
 }
@@ -49,7 +49,7 @@ fn program_hint(program: &Path, path: &[PathBuf]) -> Option<String> {
     }
 }
 
-/// man looks beside the directories of PATH: in `~/.local/share/man` because of `~/.local/bin`.
+/// man searches beside the directories of PATH: `~/.local/share/man` because of `~/.local/bin`.
 fn man_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let man = places.man.parent()?;
     let bin = man.parent()?.with_file_name("bin");
@@ -75,7 +75,7 @@ fn bash_hint(path: &[PathBuf]) -> Option<String> {
     })
 }
 
-/// `fpath` is not exported, so the user's .zshrc shows whether it has the directory.
+/// `fpath` is not exported, so check whether the user's .zshrc mentions the directory.
 fn zsh_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let home = env.caller_dir("HOME")?;
     let rc = env.caller_dir("ZDOTDIR").unwrap_or_else(|| home.clone()).join(".zshrc");
@@ -92,7 +92,7 @@ fn zsh_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     })
 }
 
-/// Its own directory is compiled in; others are found by the variable.
+/// fish knows its own directory; others are found through the variable.
 fn fish_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let data = places.fish.parent()?.parent()?;
     let dirs = listed(env, "XDG_DATA_DIRS");

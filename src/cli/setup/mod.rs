@@ -1,6 +1,6 @@
-//! `tmo setup`: puts man pages and completions where `man` and the shells look for them.
+//! `tmo setup`: installs man pages and completions where `man` and the shells look for them.
 //!
-//! It writes no file of the user's own: what a shell needs besides is printed as a line to copy.
+//! It never edits the user's own files: if a shell needs a setting, the line is printed for copying.
 
 mod files;
 mod hints;
@@ -13,7 +13,7 @@ use super::error::CliError;
 use crate::config::Env;
 use files::{File, Found};
 
-/// What was typed is wrong; as the parser of the command line says it.
+/// A usage error, in the style of the command-line parser.
 const NOT_CHOSEN: &str = "nothing is written without --user (your home directory) or --system \
                           (/usr/local, as root)";
 
@@ -41,7 +41,7 @@ impl Places {
         Ok(Self { fish: config.join("fish/completions"), ..Self::below(&data) })
     }
 
-    /// Below a directory of shared data.
+    /// Inside a directory of shared data.
     fn below(data: &Path) -> Self {
         Self {
             man: data.join("man/man1"),
@@ -52,7 +52,7 @@ impl Places {
     }
 }
 
-/// Write them, or remove them again.
+/// Install the files, or remove them.
 pub(super) fn setup(args: &SetupArgs) -> Result<u8, CliError> {
     let env = Env::real();
     let places =
@@ -61,7 +61,7 @@ pub(super) fn setup(args: &SetupArgs) -> Result<u8, CliError> {
         return Err(CliError::Usage(NOT_CHOSEN.to_owned()));
     }
     let program = std::env::current_exe().map_err(CliError::io("can't find this program"))?;
-    // With --remove, all that any call may have written.
+    // With --remove, everything that any call may have written.
     let wanted = files::wanted(&places, &program, args.overmind || args.remove)?;
     let mut problems = Vec::new();
     for file in &wanted {
@@ -84,7 +84,7 @@ pub(super) fn setup(args: &SetupArgs) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// Show what `--user` would do and have a person say yes to it.
+/// Show what `--user` would do and ask the user to confirm.
 fn agreed(places: &Places, args: &SetupArgs) -> Result<bool, CliError> {
     let verb = if args.remove { "removes from" } else { "writes to" };
     print(&format!("tmo setup --user {verb}\n"))?;
@@ -106,16 +106,16 @@ fn agreed(places: &Places, args: &SetupArgs) -> Result<bool, CliError> {
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-/// The system does not let a file be written or removed.
+/// The message for a file that can't be written or removed.
 fn refused(file: &File, error: &io::Error, args: &SetupArgs) -> String {
     let denied = error.kind() == io::ErrorKind::PermissionDenied && args.system;
-    // One line for a whole directory is enough.
+    // Report the directory: one line for all its files is enough.
     let path = file.path.parent().unwrap_or(&file.path);
     let hint = if denied { "; --system needs root (sudo), --user does not" } else { "" };
     format!("can't change {}: {}{hint}", path.display(), crate::sys::why(error))
 }
 
-/// A file is not tmo's, or has been changed.
+/// The message for a file that is not tmo's, or was changed.
 fn kept(file: &File, why: &str) -> String {
     format!("{} is left as it is: {why}", file.path.display())
 }

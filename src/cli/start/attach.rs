@@ -1,4 +1,4 @@
-//! A run that is there already: this start becomes its view.
+//! An existing run: this start becomes its view.
 
 use std::time::Duration;
 
@@ -18,30 +18,31 @@ use crate::model::units;
 use crate::sys::dial::{self, Answer};
 use crate::view::screen::clock_time;
 
-/// How long a run that does not answer may take to be over.
+/// How long a run that does not answer may take to end.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
 
 impl Start {
-    /// A run that is there although its lock is not where it would be by our own rules: that of
-    /// another session of this user, or of a project that was moved while it ran.
+    /// A run whose lock is not at the place that our own rules give: it belongs to another session of this
+    /// user, or to a project that was moved while it ran.
     pub(super) fn runs_elsewhere(&self) -> Result<Option<Runtime>, CliError> {
         let path = &self.project.socket.path;
         if !matches!(dial::probe(path), Ok(Answer::Live)) {
             return Ok(None);
         }
-        // Whoever else is there is told of when its place is wanted.
+        // Any other listener is reported when its address is needed.
         let asked = crate::cli::block_on(async { Ok(who(path).await?) });
         let Ok(Listener::Tmo(state)) = asked else { return Ok(None) };
         if let Some(runtime) = of_another_session(&self.context.env, &state) {
             return Ok(Some(runtime));
         }
-        // Its runtime directory is gone or none of this user's, and with it all that a view needs.
+        // Its runtime directory is gone or belongs to another user, and with it everything that a view
+        // needs.
         crate::cli::block_on(self.instance().refuse_run_in_our_place())?;
         Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() })
     }
 
-    /// The state of the run that is there, or why it can't be told. Nothing if everything is being
-    /// stopped: this waits until the run has ended.
+    /// The state of the existing run, or why it is unknown. `None` if the run was being stopped: this waits
+    /// until it has ended.
     pub(super) fn unless_ending(&self) -> Result<Option<Result<State, CliError>>, CliError> {
         let runtime = self.runtime.dir();
         let ended = |patience| lock::wait_free(runtime, patience).map_err(CliError::io("the lock"));
@@ -69,7 +70,7 @@ impl Start {
         }
     }
 
-    /// A run is there: be its view, unless it has one. Nothing if it has ended just now.
+    /// Become the view of an existing run, unless it has one. `None` if it has just ended.
     pub(super) fn attach(&self, state: &State, door: Door) -> Result<Option<Shown>, CliError> {
         let (socket, runtime) = (&self.project.socket, self.runtime.dir());
         if listen::repair(&socket.path, runtime) {

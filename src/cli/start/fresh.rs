@@ -1,4 +1,4 @@
-//! A run that begins: its guardian is started, and is waited for.
+//! Starts a new run: launches its guardian, and waits for it.
 
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
@@ -20,12 +20,12 @@ use crate::instance::lock::Door;
 use crate::model::plan::Plan;
 use crate::model::run_end::Culprit;
 
-/// What has become of it.
+/// The result.
 pub(super) enum Begun {
     Shown(Box<Shown>),
     /// In the background, with this exit code.
     Daemon(u8),
-    /// Somebody else started it at the same moment.
+    /// Another command started it at the same moment.
     Overtaken,
 }
 
@@ -36,7 +36,7 @@ impl Start {
         door: Door,
         early: Early,
     ) -> Result<Begun, CliError> {
-        // Read before anything begins: the run may be over before this program gets its turn.
+        // Read before anything starts: the run may be over before this program is scheduled.
         let (plan, shown) = match fresh {
             Some((plan, _)) => (plan.clone(), None),
             None => (self.runtime.plan()?, self.runtime.shown()),
@@ -48,7 +48,7 @@ impl Start {
             None => launch.takeover(self.instance().address(), TAKEOVER_LIMIT, Some(early.as_fd())),
         };
         let first = match news.map_err(|e| interrupted(&early).unwrap_or(e))? {
-            // What was to be taken over has ended just now.
+            // The run to take over has just ended.
             News::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
                 return Ok(Begun::Overtaken);
             }
@@ -84,7 +84,7 @@ impl Start {
         let waited = while_blocked("starting", || self.wait_for_daemon(&mut launch, &early));
         if let Some(error) = interrupted(&early) {
             let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
-            // It may be over already.
+            // The run may be over already.
             let _ = crate::cli::block_on(crate::cli::request::quit(&address, &run));
             return Err(error);
         }
@@ -97,7 +97,7 @@ impl Start {
         Ok(Begun::Daemon(code))
     }
 
-    /// What is said when the run goes on in the background; nothing before a trial's command.
+    /// The message for a run that continues in the background; empty before a trial's command.
     fn farewell(&self, plan: &Plan) -> String {
         if self.trial {
             return String::new();
@@ -109,7 +109,7 @@ impl Start {
         ))
     }
 
-    /// Until every process has been started, or an interrupt; an end before that is a failure.
+    /// Wait until every process has been started, or an interrupt; an earlier end is a failure.
     fn wait_for_daemon(&self, launch: &mut Launch, early: &Early) -> Result<(), CliError> {
         loop {
             let Some(news) = launch.next_unless(early)? else { return Ok(()) };
@@ -125,14 +125,14 @@ impl Start {
                     return Err(CliError::Start { message, code: code.max(1) });
                 }
                 News::Running => return Ok(()),
-                // Killed meanwhile; the next supervisor goes on.
+                // Killed meanwhile; the next supervisor continues.
                 News::Listening { .. } | News::Held { .. } => {}
             }
         }
     }
 }
 
-/// What a start that was interrupted ends with, as a shell would tell of it.
+/// The error of an interrupted start, with the exit code that a shell would use.
 fn interrupted(early: &Early) -> Option<CliError> {
     let message = "interrupted while it was starting".to_owned();
     early.asked().then_some(CliError::Start { message, code: 130 })

@@ -1,4 +1,4 @@
-//! One line on how to stop, printed at a user's first start.
+//! A one-line hint on how to stop, printed at a user's first start.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::config::dirs::{make_private_dir, state_base};
 use crate::sys::files;
 use crate::view::screen::is_terminal;
 
-/// The file that says that this user has read it, among the state directories.
+/// The file that records that this user has seen it, among the state directories.
 const READ: &str = "greeted";
 
 /// Print it once per user, on a terminal only.

@@ -1,4 +1,4 @@
-//! `tmo start`: make sure that a run is there, then be its view.
+//! `tmo start`: ensures that a run exists, then becomes its view.
 
 mod attach;
 mod fresh;
@@ -39,7 +39,7 @@ use crate::model::text::OsText;
 use crate::model::units;
 use crate::view::screen;
 
-/// What a start needs to know before anything is decided.
+/// The input of a start.
 pub(super) struct Start {
     pub(super) typed: StartOptions,
     pub(super) context: Context,
@@ -52,18 +52,18 @@ pub(super) struct Start {
     wait: Option<Readiness>,
     exit_code_from: Option<String>,
     trial: bool,
-    /// Where it was typed, if that is not where it works.
+    /// Where it was typed, if it uses another directory.
     typed_in: Option<Typed>,
-    /// The whole command line, which a reload goes by.
+    /// The complete command line, for a later reload.
     arguments: Vec<OsText>,
-    /// The plan of the run that goes on while all is read again.
+    /// The plan of the running run, during a reload.
     earlier: Option<Plan>,
 }
 
-/// What a start finds in its place.
+/// What a start finds.
 enum Found {
     Nothing,
-    /// A run: its state, or why it does not tell.
+    /// A run: its state, or why the state is unknown.
     Run(Box<Result<State, CliError>>),
     /// Processes of a run whose supervisor and guardian were killed.
     Processes,
@@ -114,7 +114,7 @@ impl Start {
             if if_needed && !matches!(found, Found::Nothing) {
                 drop(door);
                 if matches!(found, Found::Processes) {
-                    // Another supervisor goes on in the background.
+                    // A new supervisor continues in the background.
                     let mut instance = self.instance();
                     super::block_on(async { instance.server().await.map(drop) })?;
                 }
@@ -130,15 +130,15 @@ impl Start {
                 self.runtime = runtime;
                 continue;
             }
-            // A signal that comes before this ends the program at once: nothing has been begun yet.
+            // Until here a signal may end the program at once: nothing has been started yet.
             let plan = self.prepare()?;
-            // Before the first file: a start that is interrupted half-way would leave it behind.
+            // Before the first file: an interrupted start would leave it behind.
             let early = Early::begin().map_err(CliError::io("signals"))?;
             let fresh = plan.map(|plan| self.hand_over(plan)).transpose()?;
             *run = fresh.as_ref().map(|(plan, _)| plan.run.clone());
             let begun = self.launch(fresh.as_ref(), door, early);
             if let Some((_, file)) = fresh {
-                // The guardian takes it; left over only where there was none to take it.
+                // The guardian takes this file; it is left over only if there was no guardian.
                 let _ = std::fs::remove_file(file);
                 lock::remove_empty(self.runtime.dir());
             }
@@ -150,8 +150,8 @@ impl Start {
         }
     }
 
-    /// See what is in the place of this start, and wait for a run that is being stopped. Nothing if it has
-    /// to look again.
+    /// Find out what exists, and wait for a run that is being stopped. `None` if the caller must look
+    /// again.
     fn look(&mut self, taken_over: &mut bool) -> Result<Option<(Door, Found)>, CliError> {
         let door = self.enter()?;
         let held = lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))?;
@@ -167,7 +167,7 @@ impl Start {
             };
             Found::Run(Box::new(asked))
         } else if !*taken_over && self.runtime.is_being_stopped() {
-            // Another supervisor goes on with that, and is waited for.
+            // A new supervisor continues that run; wait for it.
             drop(door);
             *taken_over = true;
             return match super::block_on(self.instance().state()) {
@@ -214,17 +214,17 @@ impl Start {
         })
     }
 
-    /// The flags that name the run, for the commands in messages.
+    /// The flags that select the run, for the commands in messages.
     fn flags(&self) -> String {
         self.context.flags(&self.project.socket)
     }
 
-    /// Wait until no other start is at work here.
+    /// Wait until no other start is active here.
     fn enter(&mut self) -> Result<Door, CliError> {
         let limit = self.wait.as_ref().and_then(Readiness::limit);
         loop {
             match Door::enter_within(self.runtime.dir(), limit, || tell(&WAITS)) {
-                // The run that was here has ended just now, and has removed the directory.
+                // The run that was here has just ended and removed the directory.
                 Err(error) if error.kind() == ErrorKind::NotFound => self.make_runtime()?,
                 Ok(None) => {
                     let what = "another tmo is still starting here".to_owned();
@@ -237,15 +237,14 @@ impl Start {
         }
     }
 
-    /// Go by the runtime directory that is this start's own, made if it is not there.
+    /// Use this start's own runtime directory, created if it is missing.
     fn make_runtime(&mut self) -> Result<(), CliError> {
         let dir = make_runtime_dir(&self.context.env, &self.project.socket.path)?;
         self.runtime = Runtime::new(dir);
         Ok(())
     }
 
-    /// Resolve what is to be run; nothing if there is a run to be adopted, which goes by its own
-    /// plan.
+    /// Resolve the plan; `None` if there is a run to adopt, which has its own plan.
     fn prepare(&self) -> Result<Option<Plan>, CliError> {
         if self.runtime.adoptable()? {
             return Ok(None);
@@ -259,7 +258,7 @@ impl Start {
         Ok(Some(plan))
     }
 
-    /// Write the plan to where the guardian finds it.
+    /// Write the plan where the guardian expects it.
     fn hand_over(&self, plan: Plan) -> Result<(Plan, PathBuf), CliError> {
         let path = self.runtime.fresh_plan_file();
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
@@ -267,29 +266,29 @@ impl Start {
         Ok((plan, path))
     }
 
-    /// The part of the caller's own `PATH` that holds none of the project's programs.
+    /// The part of the caller's own `PATH` outside of the project.
     pub(super) fn own_path(&self) -> OwnPath {
         let (project, here) = (&self.project, &*self.context.start_dir);
         let beside = project.procfile.parent();
         OwnPath::of(&self.context.env, [&*project.root, here].into_iter().chain(beside))
     }
 
-    /// The run that clients ask.
+    /// The run that clients talk to.
     pub(super) fn instance(&self) -> Instance {
         Instance::new(self.context.clone(), self.project.socket.clone(), self.runtime.clone())
     }
 
-    /// A run is there already: wait for these, if that was asked for.
+    /// A run already exists: wait for these processes, if requested.
     fn until_ready(&self, names: &[String]) -> Result<u8, CliError> {
         let Some(ready) = self.wait.clone() else { return Ok(0) };
         super::block_on(ready.wait(self.instance(), names)).map(|()| 0)
     }
 
-    /// A view from where the last one was, or else from the first record of the run.
+    /// A view that begins where the last one stopped, or else at the first record of the run.
     fn shown(&self, plan: Plan, (first, shown): (u64, Option<Position>), door: Door) -> Shown {
         let first = Position { record: first, skip: 0 };
         let dirs = Dirs::of_run(&plan, self.runtime.dir());
-        // Nobody has come further than to the end: whoever began there would wait for ever.
+        // A position after the end is invalid: a view that begins there would wait forever.
         let end = IndexReader::open(&dirs).len().unwrap_or(u64::MAX);
         let shown = shown.filter(|place| place.record <= end);
         let cleared = Position { record: clear::mark(&dirs), skip: 0 };

@@ -1,5 +1,4 @@
-//! Which directory a start works in: the one that it was typed in, one that was named, or that of
-//! the project above.
+//! Chooses the directory of a start: the current one, a named one, or that of the project above.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use crate::config::lookup::{is_project, project_above};
 use crate::config::paths::absolute;
 use crate::model::network::Network;
 
-/// Where a start was typed, if it works in another directory.
+/// Where a start was typed, if it uses another directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Typed {
     pub(super) dir: PathBuf,
@@ -21,8 +20,8 @@ pub(super) struct Typed {
     pub(super) named: bool,
 }
 
-/// The directory to work in, with its env files, and where the command was typed if that is
-/// elsewhere. Relative paths among the arguments are made absolute then.
+/// The directory to use, with its env files, and where the command was typed if that differs. In that case,
+/// relative paths among the arguments are made absolute.
 pub(super) fn place(
     context: Context,
     args: &mut StartArgs,
@@ -47,7 +46,7 @@ pub(super) fn place(
 }
 
 impl Typed {
-    /// Take paths as seen from where they were typed, and names without the directory.
+    /// Make paths relative to where they were typed, and remove the directory from the names.
     pub(super) fn apply(&self, args: &mut StartArgs, env: &Env) -> Result<(), CliError> {
         if self.named && !args.names.is_empty() {
             args.names.remove(0);
@@ -73,8 +72,8 @@ impl Typed {
     }
 }
 
-/// The directory that the first word names: a path, or the name of a project's directory where
-/// there is none here.
+/// The directory that the first word names: a path, or the name of a project's directory if there is no
+/// project here.
 fn named(here: &Path, args: &StartArgs) -> Result<Option<PathBuf>, CliError> {
     let Some(word) = args.names.first() else { return Ok(None) };
     let dir = absolute(here, Path::new(word));
@@ -84,13 +83,13 @@ fn named(here: &Path, args: &StartArgs) -> Result<Option<PathBuf>, CliError> {
             "`{word}` is neither the name of a process nor a directory"
         )));
     }
-    // A link may lead anywhere; who means it writes `NAME/`.
+    // A link may lead anywhere; to follow it, the user types `NAME/`.
     let is_dir = dir.symlink_metadata().is_ok_and(|found| found.is_dir());
     let meant = path || is_dir && is_project(&dir) && !is_project(here);
     Ok(meant.then_some(dir))
 }
 
-/// The directory of the project that is meant where none is named and none is here.
+/// The directory of the project to start if none is named and there is none here.
 fn found(context: &Context, args: &StartArgs) -> Option<PathBuf> {
     let here = &context.start_dir;
     if args.procfile.is_some() || context.env.path("PROCFILE").is_some() || is_project(here) {

@@ -1,4 +1,4 @@
-//! What is to be run, by the files and the command line, read for the first time or again.
+//! Resolves files and command line into a plan, for a start or a reload.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -27,7 +27,7 @@ use crate::view::screen;
 pub(in crate::cli) type Find<'a> = dyn Fn(&OsStr) -> Option<PathBuf> + 'a;
 
 impl Start {
-    /// What the start of this run would gather now, in the environment that it was typed in.
+    /// The input of a start of this run now, in the environment that it was typed in.
     pub(in crate::cli) fn again(plan: Plan, runtime: Runtime) -> Result<Self, CliError> {
         let Some(origin) = plan.origin.clone() else {
             let text = "this run was started by a version of tmo that can't reload; `tmo quit` and \
@@ -78,7 +78,7 @@ impl Start {
         })
     }
 
-    /// What a reload reads again.
+    /// The input that a reload reads again.
     fn origin(&self, first_port: Option<u16>) -> Origin {
         let text = |text: &OsStr| OsText::from(text.to_owned());
         let set = self.context.env.set_by_files();
@@ -94,12 +94,12 @@ impl Start {
         }
     }
 
-    /// What is to be run, and what is odd about it.
+    /// The plan, and warnings about it.
     pub(in crate::cli) fn resolve(&self) -> Result<(Plan, Vec<String>), CliError> {
         self.resolve_for(false)
     }
 
-    /// The same; `keep` if it is to be run.
+    /// The same; `keep` if the plan is going to be run.
     pub(super) fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
         let mut warnings = vec![];
         let own = self.own_path();
@@ -123,7 +123,7 @@ impl Start {
         }
     }
 
-    /// The same, with programs found in this way; what is odd is told however it ends.
+    /// The same with this search for programs; warnings are reported even on error.
     pub(in crate::cli) fn resolve_with(
         &self,
         find: &Find<'_>,
@@ -151,7 +151,7 @@ impl Start {
         Ok(plan)
     }
 
-    /// What to do where there is no Procfile. Overmind's words name the file only.
+    /// Advice if there is no Procfile. Overmind's message only names the file.
     fn without_procfile(&self, error: ConfigError) -> CliError {
         if let ConfigError::Read { path, source } = &error
             && source.kind() == ErrorKind::NotFound
@@ -164,7 +164,7 @@ impl Start {
         error.into()
     }
 
-    /// The plan, after all that is odd about it was told; nothing is to be run.
+    /// The plan for display only, after its warnings were printed.
     pub(in crate::cli) fn preview(&self, find: &Find<'_>) -> Result<Plan, CliError> {
         let mut warnings = self.context.warnings.iter().map(ToString::to_string).collect();
         let plan = self.resolve_with(find, &mut warnings, false);
@@ -172,7 +172,7 @@ impl Start {
         plan
     }
 
-    /// Why the user's tmux configuration can't be read, if it can't.
+    /// The reason why the user's tmux configuration can't be read, if it can't.
     fn tmux_config_warning(&self, plan: &Plan) -> Option<String> {
         let own = || Some(Path::new(self.context.env.caller("HOME")?).join(".tmux.conf"));
         let named = plan.tmux_config.as_ref().map(|config| config.as_path().to_owned());
@@ -182,7 +182,7 @@ impl Start {
         Some(format!("the tmux configuration {config} can't be read: {why}"))
     }
 
-    /// What a plan says beside what the user does.
+    /// The facts for a plan that do not come from the user.
     pub(in crate::cli) fn facts<'a>(&self, find: &'a Find<'a>) -> Facts<'a> {
         let now = clock::now();
         Facts {
@@ -203,7 +203,7 @@ impl Start {
     ) -> Result<Plan, CliError> {
         if let Some(earlier) = &self.earlier {
             settings.keep_lines(earlier.lines.clone());
-            // They are where they were found to be free.
+            // The run's ports stay at the place that was found to be free.
             let moved = earlier.origin.as_ref().and_then(|origin| origin.first_port);
             if let Some(first) = moved {
                 settings.move_ports_to(first);
@@ -217,7 +217,7 @@ impl Start {
         else {
             return Ok(plan);
         };
-        // One that has a port of its own keeps it, wherever the others go.
+        // A process with a port of its own keeps it, wherever the others move.
         let own = |process: &ProcessPlan| {
             let table = loaded.toml.table(process.name.entry());
             table.is_some_and(|table| table.port.is_some())
@@ -237,8 +237,7 @@ impl Start {
         Ok(plan)
     }
 
-    /// Let only those begin that were named, and what they wait for; the others can be started
-    /// later.
+    /// Start only the named processes and those that they wait for; the others can be started later.
     fn choose(&self, plan: &mut Plan) -> Result<(), CliError> {
         let names = &self.typed.names;
         if names.is_empty() {
@@ -258,7 +257,7 @@ impl Start {
     }
 }
 
-/// The run ends with this process.
+/// Make the run end with this process.
 fn end_with(plan: &mut Plan, name: &str) -> Result<(), CliError> {
     let known = |process: &&mut ProcessPlan| process.name.matches(name);
     let Some(process) = plan.processes.iter_mut().find(known) else {

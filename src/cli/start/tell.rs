@@ -4,28 +4,28 @@ use std::time::Duration;
 
 use crate::cli::warn;
 
-/// How long a terminal may take for a line.
+/// How long a terminal may take to accept a line.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// Warn of these, one after the other.
+/// Print these warnings in order.
 pub(in crate::cli) fn tell_all(warnings: &[String]) {
     for warning in warnings {
         tell(warning);
     }
 }
 
-/// Warn, but wait no more than a moment for a terminal that somebody has stopped: another start
-/// waits at the door meanwhile.
+/// Print a warning, but wait only briefly for a stopped terminal: another start may be waiting for the
+/// start lock.
 pub(super) fn tell(what: &dyn std::fmt::Display) {
     let (reported, heard) = std::sync::mpsc::sync_channel(1);
     let text = what.to_string();
     let report = move || {
         warn(&text);
-        // Nobody may be waiting any more.
+        // The receiver may have timed out.
         let _ = reported.send(());
     };
     if std::thread::Builder::new().spawn(report).is_err() {
-        // The system gives no more threads.
+        // No more threads can be created.
         return warn(what);
     }
     let _ = heard.recv_timeout(MOMENT);

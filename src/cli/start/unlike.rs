@@ -1,4 +1,4 @@
-//! A start in a place where a run of another Procfile, or with other flags, is already there.
+//! A start where a run of another Procfile, or with other flags, already exists.
 
 use super::Start;
 use super::tell::tell;
@@ -7,16 +7,16 @@ use crate::config::StartOptions;
 use crate::sys::files::number;
 
 impl Start {
-    /// Refuse the run of another Procfile than the one that is named here, and name the flags that can't
-    /// be applied to it.
+    /// Refuse a run of a Procfile other than the one named here, and warn about flags that can't be applied
+    /// to it.
     pub(super) fn refuse_other_procfile(&self) -> Result<(), CliError> {
-        // A run that has ended just now has no plan any more, and one of an early version does not
-        // tell how it was started.
+        // A run that has just ended has no plan any more, and an early version does not record how it was
+        // started.
         let Ok(plan) = self.runtime.plan() else { return Ok(()) };
         let Ok(begun) = Self::again(plan, self.runtime.clone()) else { return Ok(()) };
         let (theirs, ours) = (&begun.project.procfile, &self.project.procfile);
         let is_named = self.typed.procfile.is_some() || self.context.env.path("PROCFILE").is_some();
-        // That of a project which was moved is not there any more.
+        // If the project was moved, its old Procfile is gone.
         let is_other = number(theirs).is_some_and(|its| number(ours) != Some(its));
         let flags = self.flags();
         if is_named && is_other {
@@ -43,7 +43,7 @@ impl Start {
     }
 }
 
-/// The flags that are given here and had another value, or none, when the run was started.
+/// The flags given here that had another value, or none, when the run was started.
 fn new_flags(typed: &StartOptions, begun: &StartOptions) -> Vec<&'static str> {
     fn is_new<T: PartialEq>([typed, begun]: [&Option<T>; 2]) -> bool {
         typed.is_some() && typed != begun

@@ -1,5 +1,5 @@
-//! How a view reaches the run: the connection on which news of it come, a new guardian where
-//! supervisor and guardian were killed, and the request to stop.
+//! How a view reaches the run: the connection that delivers its news, a new guardian if supervisor and
+//! guardian were killed, and the request to stop.
 
 use std::time::{Duration, Instant};
 
@@ -18,15 +18,15 @@ use crate::model::request::Head;
 use crate::model::run_end::End;
 use crate::view::printer::Printer;
 
-/// So many guardians in a row may die before their first word: more, and something is wrong with
-/// them, not with whoever kills them.
+/// How many guardians in a row may die before their first report: after more, they are probably broken
+/// rather than being killed.
 const MOST_TRIES: u32 = 20;
 
-/// How long a view waits before it asks again where there was no room for it; then twice as long.
+/// How long a view waits before it retries when the run has too many clients; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long a run may refuse a stop before the view says so.
+/// How long a run may refuse a stop before the view reports that.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 impl Shown {
@@ -48,7 +48,7 @@ impl Shown {
                     let end = self.over(printer)?;
                     return Ok(Next::Over(end.unwrap_or(End { code: 1, ..End::default() })));
                 }
-                // Another attempt would get the same answer.
+                // A retry would get the same answer.
                 Err(error @ (ClientError::Refused { .. } | ClientError::OtherVersion { .. })) => {
                     return Err(error.into());
                 }
@@ -61,7 +61,7 @@ impl Shown {
             let first = tokio::task::spawn_blocking(move || launch.next());
             let first = match first.await.map_err(|e| CliError::Other(e.to_string()))? {
                 Ok(first) => first,
-                // Killed as well, before it could say a word.
+                // The new one was killed as well, before it could report.
                 Err(_) if tries < MOST_TRIES => {
                     tries += 1;
                     continue;
@@ -94,7 +94,7 @@ impl Shown {
         Client::connect(&self.address()).await?.only_of(&self.plan.run).head(true).await
     }
 
-    /// How the run ended, if it has while we were not connected: the journal knows.
+    /// How the run ended, if it ended while we were not connected, from the journal.
     pub(super) fn over(&self, printer: &Printer) -> Result<Option<End>, CliError> {
         let source = Source::of_plan(&self.plan, self.runtime.dir())?;
         let Some((end, records)) = source.end_of(&self.plan.run)? else { return Ok(None) };

@@ -9,32 +9,32 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::inherit::is_ignored;
 use crate::model::request::SAME_REQUEST;
 
-/// What a signal asks for.
+/// The meaning of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
     /// Stop the run.
     Stop,
     /// The terminal is gone.
     Hangup,
-    /// Nothing yet, for a hangup may follow a SIGTERM, or nothing more than before.
+    /// Nothing yet, because a hangup may follow SIGTERM; or nothing new.
     Nothing,
-    /// The terminal has another size.
+    /// The terminal was resized.
     Resize,
 }
 
-/// A hangup that comes so soon after SIGTERM belongs to it: a shell whose terminal is closed sends both to
-/// its stopped jobs, and the kernel may deliver them in any order.
+/// A SIGHUP this soon after SIGTERM belongs to it: when its terminal is closed, a shell sends both to its
+/// stopped jobs, and the kernel may deliver them in any order.
 const WITH_HANGUP: Duration = Duration::from_millis(100);
 
-/// The signals a view reacts to. Those that the caller ignored (`nohup`) stay ignored.
+/// The signals that a view handles. Signals that the caller ignored (`nohup`) stay ignored.
 pub(super) struct Signals {
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
     hangup: Option<tokio::signal::unix::Signal>,
     resize: tokio::signal::unix::Signal,
-    /// When one has asked for a stop.
+    /// When a signal last requested a stop.
     pub(super) asked: Option<Instant>,
-    /// Until when a hangup may follow a SIGTERM that has come.
+    /// The end of the period in which a SIGHUP may follow SIGTERM.
     pub(super) terminated: Option<Instant>,
 }
 
@@ -53,7 +53,7 @@ impl Signals {
         })
     }
 
-    /// Nothing is lost if this is dropped while it waits.
+    /// Cancel-safe.
     pub(super) async fn next(&mut self) -> Sign {
         let passes = self.terminated.map(|moment| tokio::time::sleep_until(moment.into()));
         let passes = OptionFuture::from(passes);
@@ -65,11 +65,11 @@ impl Signals {
                 self.terminated.get_or_insert_with(|| Instant::now() + WITH_HANGUP);
                 return Sign::Nothing;
             }
-            // Nothing announces that no hangup follows.
+            // The absence of a hangup is not announced, so this waits for the time to pass.
             Some(()) = passes => self.terminated = None,
             _ = self.resize.recv() => return Sign::Resize,
         }
-        // The supervisor counts so too, but these may reach it later, and apart.
+        // The supervisor merges repeated requests too, but may receive these later and further apart.
         if self.asked.is_some_and(|at| at.elapsed() < SAME_REQUEST) {
             return Sign::Nothing;
         }
@@ -78,12 +78,12 @@ impl Signals {
     }
 }
 
-/// Nothing, at once, for one that is ignored.
+/// Returns at once if the signal is ignored.
 async fn arrives(signal: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
     signal.as_mut()?.recv().await
 }
 
-/// SIGINT, SIGTERM or SIGHUP.
+/// Wait for SIGINT, SIGTERM or SIGHUP.
 pub(in crate::cli) async fn stop_signal() -> std::io::Result<()> {
     let mut signals = Signals::new()?;
     loop {

@@ -16,7 +16,7 @@ use crate::journal::streams::Stream;
 use crate::model::request::ProcessState;
 use crate::model::{Exit, ProcName};
 
-/// Reads what is waited for, if it stands in the journal.
+/// Reads from the journal whether the condition was met.
 pub(super) struct Seen {
     exits: Option<Exits>,
     pub(super) search: Option<Search>,
@@ -30,13 +30,13 @@ impl Seen {
     ) -> Result<Self, CliError> {
         let expression = if let WaitFor::Log(expression) = what { Some(expression) } else { None };
         let search = expression.map(|text| Search::new(instance, names, text)).transpose()?;
-        // The files of a run on another machine are not here.
+        // If the run is on another machine, its files are not here.
         let exits = *what == WaitFor::Exit && instance.on_this_machine().is_ok();
         let exits = exits.then(|| Exits::new(instance, names)).transpose()?;
         Ok(Self { exits, search })
     }
 
-    /// Remember the present state of the processes that are waited for.
+    /// Record the present state of the processes waited for.
     pub(super) fn note(&mut self, wanted: &[&ProcessState]) {
         if let Some(exits) = &mut self.exits {
             exits.note(wanted);
@@ -46,8 +46,7 @@ impl Seen {
         }
     }
 
-    /// The exit code of the command when the run is over, if its journal shows that what was waited for
-    /// happened.
+    /// The exit code of the command when the run is over, if its journal shows that the condition was met.
     pub(super) fn at_the_end(&mut self) -> Result<Option<u8>, CliError> {
         match (&mut self.exits, &mut self.search) {
             (Some(exits), _) => exits.code(),
@@ -57,7 +56,7 @@ impl Seen {
     }
 }
 
-/// The exits of the processes that are waited for.
+/// The exits of the processes waited for.
 struct Exits {
     cursor: Cursor,
     streams: Vec<Stream>,
@@ -132,7 +131,7 @@ impl Search {
         let upto = index.len().map_err(unreadable)?;
         let streams = filter.streams.clone().unwrap_or_default();
         let starts = runs::last_starts(&mut index, &streams, upto).map_err(unreadable)?;
-        // Of one that has not begun yet, all that comes counts.
+        // If a process has not started yet, all its output counts.
         let first = |stream: &u16| (*stream, starts.get(stream).copied().unwrap_or(upto));
         let starts: std::collections::HashMap<_, _> = streams.iter().map(first).collect();
         let record = starts.values().min().copied().unwrap_or(upto);

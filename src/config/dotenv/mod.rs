@@ -1,8 +1,8 @@
 //! Env files: `KEY=value` lines with quotes, comments and expansion, as overmind reads them.
 //!
-//! - `KEY=value`, `KEY: value`, each perhaps after `export`, blanks around both parts. A key is
-//!   made of ASCII letters, digits, `_` and `.`.
-//! - Unquoted: to the end of the line or to a `#` behind a blank; trimmed; `\$` is a dollar.
+//! - `KEY=value` or `KEY: value`, optionally after `export`, with blanks around both parts. A key
+//!   consists of ASCII letters, digits, `_` and `.`.
+//! - Unquoted: to the end of the line or to a `#` after a blank; trimmed; `\$` is a dollar.
 //! - `'…'`: literal, perhaps over several lines; `\'` does not end it (and keeps its backslash).
 //! - `"…"`: perhaps over several lines; `\n` and `\r` are line ends, any other escaped
 //!   character is itself.
@@ -11,14 +11,13 @@
 //!   Any other `$` is a dollar.
 //! - One mistake makes the whole file unusable: half of a configuration is worse than none.
 //!
-//! This is close to what the usual crates do, but not the same: those know neither `KEY: value`
-//! nor keys with dots, expand lower-case names too, take variables of the environment first,
-//! treat `$(` and unknown escapes as errors, and keep the lines before a mistake. Of overmind's own
-//! reader these bugs are not repeated: a closing `\""` losing the end of the value, `"a\\"`
-//! running on, `$NAME}` losing its brace, and a comment holding a second ` #` becoming part of
-//! the value.
+//! The usual crates are similar, but not the same: they support neither `KEY: value` nor keys with dots,
+//! expand lower-case names too, prefer variables of the environment, treat `$(` and unknown escapes as
+//! errors, and keep the lines before a mistake. These bugs of overmind's own reader are not reproduced: a
+//! closing `\""` loses the end of the value, `"a\\"` does not end, `$NAME}` loses its brace, and a comment
+//! with a second ` #` becomes part of the value.
 //!
-//! What all values together come to is bounded: a variable may hold another one many times.
+//! The total size of all values is bounded: a variable may contain another one many times.
 //!
 //! Everything is bytes: values need not be UTF-8.
 
@@ -37,7 +36,7 @@ use crate::model::text::shortened;
 /// A mistake in an env file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DotenvError {
-    /// A character that no variable name has.
+    /// A character that is invalid in a variable name.
     #[error("line {line}: unexpected {found:?} in a variable name")]
     Name {
         /// Line number, from 1.
@@ -50,16 +49,16 @@ pub enum DotenvError {
     NoValue {
         /// Line number, from 1.
         line: usize,
-        /// The word that stands there.
+        /// The word before it.
         name: String,
     },
-    /// Nothing stands before `=`.
+    /// The name before `=` is missing.
     #[error("line {line}: no name before `=`")]
     NoName {
         /// Line number, from 1.
         line: usize,
     },
-    /// A quote that is opened and never closed.
+    /// A quote that is never closed.
     #[error("line {line}: the value of `{name}` has no closing {quote}")]
     Quote {
         /// Line of the opening quote, from 1.
@@ -83,14 +82,14 @@ pub enum DotenvError {
     },
 }
 
-/// What all values of a file may come to. No system gives a program more than 6 MiB; variables
-/// that hold each other twice would get there in a few lines, and fill any memory in a few more.
+/// Maximum size of all values of a file. No system passes more than 6 MiB to a program; variables that
+/// contain each other twice would reach that in a few lines, and exhaust the memory in a few more.
 const MOST: usize = 8 << 20;
 
 /// Looks up a variable of the environment.
 pub type Lookup<'a> = dyn Fn(&OsStr) -> Option<OsString> + 'a;
 
-/// The variables of an env file, in order; one that is set twice comes twice.
+/// The variables of an env file, in order; one that is set twice appears twice.
 pub fn parse(text: &[u8], outer: &Lookup<'_>) -> Result<Vec<(OsString, OsString)>, DotenvError> {
     let text = unix_lines(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
     let mut reader = Reader { text: &text, at: 0, seen: BTreeMap::new(), held: 0, outer };
@@ -132,7 +131,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Go to the next thing that is neither blank nor comment; false at the end.
+    /// Skip blanks and comments; false at the end.
     fn next_statement(&mut self) -> bool {
         loop {
             self.skip_while(|byte| is_blank(byte) || is_end(byte));
@@ -214,7 +213,7 @@ impl Reader<'_> {
         Err(DotenvError::Quote { line, name, quote: char::from(quote) })
     }
 
-    /// Whether the backslash at this place takes the next character with it.
+    /// Whether the backslash at this place escapes the next character.
     fn escapes(&self, at: usize, quote: u8) -> bool {
         quote == b'"' || self.text.get(at + 1) == Some(&quote)
     }
@@ -255,7 +254,7 @@ impl Reader<'_> {
     }
 }
 
-/// The name at the beginning of what follows a `$`, and how many bytes it takes with its braces.
+/// The variable name after a `$`, and how many bytes it occupies with its braces.
 fn variable(text: &[u8]) -> Option<(&[u8], usize)> {
     let braced = text.strip_prefix(b"{");
     let inner = braced.unwrap_or(text);

@@ -1,6 +1,6 @@
 //! Writing values, for the tests and the fuzzer.
 
-/// A value written so that `parse` gives it back, whatever it holds (but NUL).
+/// Quote a value so that `parse` returns it unchanged, whatever bytes it contains (except NUL).
 pub(super) fn quote(value: &[u8]) -> Vec<u8> {
     let mut quoted = vec![b'"'];
     for &byte in value {

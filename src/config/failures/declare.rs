@@ -1,4 +1,4 @@
-//! What may be declared, for whom, and what may be taken back: the same for whoever asks.
+//! Rules for declaring and removing failure texts, shared by all commands.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::model::{ProcName, plan::Plan};
 /// The declarations of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declarations {
-    /// The file, and its name for messages.
+    /// The file: its path, and its name for messages.
     pub file: (PathBuf, PathBuf),
     /// The `tmo.toml` beside it, likewise.
     pub toml: (PathBuf, PathBuf),
@@ -22,35 +22,35 @@ pub struct Declarations {
     pub entries: Vec<ProcName>,
 }
 
-/// What was done.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declared {
-    /// What stands in the file by now.
+    /// The declarations after the change.
     pub failures: Failures,
-    /// Whether it was another before.
+    /// Whether they have changed.
     pub is_changed: bool,
 }
 
-/// Why nothing was done.
+/// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeclareError {
     /// No process has this name.
     #[error("unknown process name: {}", .0.name)]
     Unknown(Unknown),
-    /// The text is not declared, so it can't be taken back.
+    /// The text is not declared, so it can't be removed.
     #[error("`{text}` is not declared for {name}{hint}")]
     Absent {
-        /// What was to be taken back.
+        /// The text to remove.
         text: String,
         /// For which process.
         name: String,
-        /// What to do, with what comes before it.
+        /// Advice, with its separator.
         hint: String,
     },
-    /// It stands in a file that nobody but a person writes.
+    /// It is declared in a file that only users edit.
     #[error("`{text}` is declared for {name} in {place}; remove it there, then `tmo reload`")]
     Elsewhere {
-        /// What was to be taken back.
+        /// The text to remove.
         text: String,
         /// For which process.
         name: String,
@@ -69,7 +69,7 @@ impl From<ConfigError> for DeclareError {
 }
 
 impl Declarations {
-    /// Those of the project that a run is about.
+    /// The declarations of the project of a run.
     pub fn of_run(plan: &Plan) -> Self {
         let dir = plan.origin.as_ref().map_or(&plan.root, |origin| &origin.dir);
         let shown = plan.procfile.as_path();
@@ -81,7 +81,7 @@ impl Declarations {
         let gone =
             |entry: &str| plan.processes.iter().any(|p| p.removed && p.name.entry() == entry);
         let present = plan.present().map(|process| process.name.entry());
-        // Those that a formation leaves out are no processes of the run.
+        // Entries that the formation leaves out are not processes of the run.
         let idle = plan.lines.iter().map(String::as_str).filter(|line| !gone(line));
         for entry in present.chain(idle) {
             if let Ok(entry) = ProcName::new(entry)
@@ -93,8 +93,7 @@ impl Declarations {
         Self { file: beside(super::FILE), toml: beside("tmo.toml"), entries }
     }
 
-    /// What is declared for a process, or for all; an unknown name is a slip, but one that the file
-    /// has can be asked for.
+    /// The declarations of a process, or of all. An unknown name is an error, unless the file contains it.
     pub fn list(&self, name: Option<&str>) -> Result<Failures, DeclareError> {
         let failures = Failures::read(&self.file.0, &self.file.1)?;
         if let Some(name) = name {
@@ -111,7 +110,7 @@ impl Declarations {
         Ok(Declared { failures, is_changed })
     }
 
-    /// Take a text back.
+    /// Remove a declared text.
     pub fn remove(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
         self.check(name, &Failures::read(&self.file.0, &self.file.1)?)?;
         super::check(text).map_err(EditError::from)?;
@@ -140,8 +139,8 @@ impl Declarations {
         Ok(toml)
     }
 
-    /// What the `tmo.toml` declares of these processes, all of them unless one is named: for whom, the
-    /// text, and where it stands.
+    /// The declarations in the `tmo.toml` for one of these processes, or for all: the process, the text,
+    /// and its place.
     pub fn elsewhere(
         &self,
         name: Option<&str>,
@@ -222,7 +221,7 @@ mod tests {
             [oom, "web a ./tmo.toml:5", "web panic: ./tmo.toml:6", "db oom ./tmo.toml:2"]
         );
         assert_eq!(declared.elsewhere(Some("db#1")).unwrap().len(), 1);
-        // The file's own goes all the same.
+        // The declaration in the file itself can still be removed.
         declared.add("web", "a").unwrap();
         assert!(declared.remove("web", "a").unwrap().is_changed);
     }
@@ -242,7 +241,7 @@ mod tests {
             assert!(matches!(declared.remove("web", text), Err(DeclareError::Edit(_))));
         }
         assert!(!file.exists());
-        // What nobody is called can still be asked for and removed.
+        // A name without a process can still be listed and removed.
         std::fs::write(&file, r#"{"wbe": ["x"]}"#).unwrap();
         assert_eq!(declared.list(Some("wbe")).unwrap().of("wbe"), ["x"]);
         assert!(declared.remove("wbe", "x").unwrap().is_changed);

@@ -1,4 +1,4 @@
-//! Changing the file while others may read or change it.
+//! Changes the file safely while others may read or change it.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,13 +12,13 @@ use crate::config::error::ConfigError;
 use crate::sys::files;
 use crate::sys::why;
 
-/// The mode of a file that was not there.
+/// The mode of a new file.
 const MODE: u32 = 0o644;
 
 /// Why the file was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
-    /// What is there can't be read.
+    /// The existing file can't be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A text that can't be declared.
@@ -34,19 +34,19 @@ pub enum EditError {
     },
 }
 
-/// Change the declarations in the file at `path`, which `shown` names for messages. Nothing is
-/// written where `change` says `false`. Returns what stands in the file then, and what `change` says.
+/// Change the declarations in the file at `path`, which is `shown` in messages. Nothing is written if
+/// `change` returns `false`. Returns the declarations afterwards, and the result of `change`.
 ///
-/// Two that do so at once wait for each other; somebody's editor does not.
+/// Concurrent calls wait for each other; a user's editor does not.
 pub fn edit(
     path: &Path,
     shown: &Path,
     change: impl FnOnce(&mut Failures) -> Result<bool, BadText>,
 ) -> Result<(Failures, bool), EditError> {
     let failed = |source| EditError::Write { path: shown.to_owned(), source };
-    // A link leads to the file that is meant.
+    // Write to the target of a link, not over the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    // Let go of where it is closed.
+    // The lock is released when this is closed.
     let directory = files::open_dir(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
     flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
     let mut failures = Failures::read(&path, shown)?;
@@ -57,7 +57,7 @@ pub fn edit(
     Ok((failures, is_changed))
 }
 
-/// Replace the file, whose mode stays.
+/// Replace the file, keeping its mode.
 fn write(path: &Path, failures: &Failures) -> io::Result<()> {
     let mode = fs::metadata(path).map_or(MODE, |there| there.permissions().mode() & 0o777);
     let mut fresh = path.as_os_str().to_owned();
@@ -65,7 +65,7 @@ fn write(path: &Path, failures: &Failures) -> io::Result<()> {
     let fresh = Path::new(&fresh);
     let written = write_new(fresh, mode, &failures.to_json());
     written.and_then(|()| fs::rename(fresh, path)).inspect_err(|_| {
-        // The reason is what counts.
+        // The original error is what counts.
         let _ = fs::remove_file(fresh);
     })
 }
@@ -73,7 +73,7 @@ fn write(path: &Path, failures: &Failures) -> io::Result<()> {
 fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
     let mut file = files::create_anew(path)?;
     file.write_all(text.as_bytes())?;
-    // Whatever the umask.
+    // Regardless of the umask.
     file.set_permissions(fs::Permissions::from_mode(mode))
 }
 

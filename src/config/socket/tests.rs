@@ -45,11 +45,11 @@ fn a_process_that_enters_another_project_means_the_run_there() {
     assert_eq!(found(own, "own/nested"), "own/nested/.overmind.sock");
     assert_eq!(found(own, "own"), own);
     assert_eq!(found(own, "own/below"), own);
-    // A socket of another name tells nothing of where its run is.
+    // A socket with another name does not show where its run is.
     assert_eq!(found("own/second.sock", "own"), "own/second.sock");
     std::fs::remove_file(at(own)).unwrap();
     assert_eq!(found(own, "own/below"), own, "not that of the directory above its project");
-    // What the user says counts.
+    // A setting of the user wins.
     let env = Env::of([("TMO_SESSION", "1"), ("TMO_SOCKET", "/x/.overmind.sock")]);
     let by_user = client_socket(&at("other"), (None, None), &env).unwrap();
     assert_eq!(by_user.path, Path::new("/x/.overmind.sock"));

@@ -1,4 +1,4 @@
-//! What describes a `tmo.toml` (schema and manual) is what the parser takes.
+//! Tests that schema and manual of `tmo.toml` agree with the parser.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
 const MANUAL: &str = include_str!("../../../docs/CONFIG.md");
 
-/// Whether a value fits a schema, of which only what ours uses is known.
+/// Whether a value conforms to a schema; supports only the features that our schema uses.
 fn fits(schema: &Value, value: &Value) -> bool {
     let is = |kind: &str| match kind {
         "string" => value.is_string(),
@@ -54,7 +54,7 @@ fn fits(schema: &Value, value: &Value) -> bool {
     schema.as_object().unwrap().iter().all(each)
 }
 
-/// Whether the parser finds keys and kinds of values as they should be.
+/// Whether the parser accepts the keys and kinds of values.
 fn parser_takes(text: &str) -> bool {
     let document = DeTable::parse(text).unwrap();
     let mut mistakes = Mistakes::default();
@@ -95,7 +95,7 @@ fn schema_and_parser_agree() {
     }
 }
 
-/// Values of all types, of which few fit.
+/// Values of all types; few of them are valid for a given key.
 const SAMPLES: [&str; 16] = [
     "\"x\"",
     "\"\"",
@@ -115,7 +115,7 @@ const SAMPLES: [&str; 16] = [
     "\"always\"",
 ];
 
-/// A value of a kind, or now and then of none, as the bytes have it.
+/// Generate a value of a kind, sometimes an invalid one, from random bytes.
 fn draw(kind: Kind, bytes: &mut std::slice::Iter<'_, u8>) -> String {
     let next = usize::from(bytes.next().copied().unwrap_or_default());
     if next % 16 == 15 {
@@ -163,7 +163,7 @@ proptest! {
     }
 }
 
-/// The blocks of the manual.
+/// The code blocks of the manual.
 fn examples() -> Vec<&'static str> {
     let blocks = MANUAL.split("```toml\n").skip(1);
     blocks.map(|block| block.split("```").next().unwrap()).collect()
@@ -183,7 +183,7 @@ fn every_example_of_the_manual_can_be_used() {
     }
 }
 
-/// The keys of a kind, and of all that it holds.
+/// The keys of a kind, including nested ones.
 fn keys_of(kind: Kind, found: &mut Vec<&'static str>) {
     match kind {
         Kind::Table(keys) => {

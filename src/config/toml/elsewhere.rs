@@ -1,6 +1,6 @@
-//! What other tools, or other tables of a `tmo.toml`, call what has another name here.
+//! Names that other tools, or other tables of a `tmo.toml`, use for keys that have another name here.
 
-/// Their words, and ours.
+/// Their names, and ours.
 const KEYS: &[(&[&str], &str)] = &[
     (&["cmd", "script", "entrypoint", "program", "run"], "command"),
     (&["working_dir", "working_directory", "workdir", "dir", "directory", "root"], "cwd"),
@@ -24,7 +24,7 @@ const KEYS: &[(&[&str], &str)] = &[
     (&["failure_threshold"], "failures"),
 ];
 
-/// What a word that is no key is called in a table with these keys, as a sentence.
+/// The name of an unknown key in a table with these keys, as a sentence.
 pub(super) fn named_here(word: &str, keys: &[&str]) -> Option<String> {
     if word == "regex" {
         let key = ["log", "pattern"].into_iter().find(|key| keys.contains(key))?;

@@ -1,20 +1,20 @@
-//! What kinds of values a `tmo.toml` has. The reader goes by the keys and their kinds, and the JSON Schema
-//! is made of them.
+//! The kinds of values in a `tmo.toml`. The reader checks keys by their kinds, and the JSON Schema is
+//! generated from them.
 
-/// What a value may be.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A string.
     Text,
     /// `true` or `false`.
     Switch,
-    /// A whole number from here to there.
+    /// A whole number in this range.
     Number(u64, u64),
     /// `"500ms"`, `"1h30m"`, or a number of seconds.
     Time,
     /// A number of bytes, or a string such as `"64MiB"`.
     Size,
-    /// A string, a number or a truth value: what a variable may be set to.
+    /// A string, a number or a boolean: a value for a variable.
     Scalar,
     /// One of these strings.
     Word(&'static [&'static str]),
@@ -24,18 +24,18 @@ pub enum Kind {
     Map(&'static Kind),
     /// A table with these keys.
     Table(&'static [Key]),
-    /// Whichever of these it looks like.
+    /// One of several kinds, chosen by the type of the value.
     Either(&'static [Kind]),
 }
 
 /// A key of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// As it is written.
+    /// Its name in the file.
     pub name: &'static str,
-    /// What it may be.
+    /// The kind of its value.
     pub kind: Kind,
-    /// What it means, for editors.
+    /// Its description, for editors.
     pub about: &'static str,
 }
 
@@ -48,15 +48,15 @@ pub(super) const fn key(name: &'static str, kind: Kind, about: &'static str) -> 
 pub(super) const TEXTS: Kind = Kind::List(&Kind::Text);
 /// One string, or a list of them.
 pub(super) const TEXT_OR_TEXTS: Kind = Kind::Either(&[Kind::Text, TEXTS]);
-/// A number of a port.
+/// A port number.
 pub(super) const PORT: Kind = Kind::Number(1, 65535);
-/// How often something happens.
+/// A count.
 pub(super) const COUNT: Kind = Kind::Number(0, u32::MAX as u64);
 /// Milliseconds.
 pub(super) const MILLIS: Kind = Kind::Number(0, 1_000_000_000_000);
 
 impl Kind {
-    /// What is expected, in words.
+    /// What is expected, as messages say it.
     pub fn describe(&self) -> String {
         match self {
             Self::Text => "a text in quotes".into(),

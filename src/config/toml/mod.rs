@@ -1,8 +1,8 @@
-//! `tmo.toml`, beside the Procfile or in its place: what a Procfile has no words for.
+//! `tmo.toml`, beside the Procfile or in its place: settings that a Procfile can't express.
 //!
-//! A file is read in three steps, each of which tells all that it finds wrong: its syntax; its keys
-//! and kinds of values (`shape`) and what they mean (`keys`, a file for each); then, in [`survey()`], how
-//! it fits the Procfile and the disk. Every value keeps its place in the file.
+//! A file is read in three steps, each of which reports all errors that it finds: its syntax; its keys and
+//! kinds of values (`shape`) and their meaning (`keys`, a file for each); then, in [`survey()`], how it
+//! fits the Procfile and the disk. Every value keeps its place in the file.
 
 #[cfg(test)]
 mod described;
@@ -33,33 +33,33 @@ pub use schema::schema;
 use shape::{View, in_order};
 pub use survey::{Disk, Own, Surveyed, survey};
 
-/// The contents of a `tmo.toml`; all of it optional.
+/// The contents of a `tmo.toml`; every part is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TmoToml {
-    /// `[log]`: where the journal is and how much of it is kept.
+    /// `[log]`: the directory and the limits of the journal.
     pub log: LogTable,
-    /// `[defaults]`: what holds for every process that says nothing else.
+    /// `[defaults]`: settings for every process that does not override them.
     pub defaults: ProcessTable,
     /// `[process.NAME]`, in the order of the file.
     pub processes: Vec<(Spanned<String>, ProcessTable)>,
-    /// `[hooks]`: what is run when something happens.
+    /// `[hooks]`: commands to run on certain events.
     pub hooks: Hooks,
-    /// Where the hook `cleanup` stands.
+    /// The place of the hook `cleanup`.
     pub cleanup_hook: Option<std::ops::Range<usize>>,
-    /// `[crash] dir`, from the directory of the file.
+    /// `[crash] dir`, relative to the directory of the file.
     pub crash_dir: Option<PathBuf>,
     /// The file itself.
     pub source: Source,
-    /// What is looked up again and again.
+    /// Indexes for frequent lookups.
     index: Index,
 }
 
-/// A file may have thousands of tables, each of which names others.
+/// Speeds up lookups: a file may have thousands of tables, each of which names others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Index {
-    /// Where the table of a process is in [`TmoToml::processes`].
+    /// The index of a process's table in [`TmoToml::processes`].
     tables: HashMap<String, usize>,
-    /// Processes that others wait for until they have ended.
+    /// Processes that others wait for to end.
     completed: HashSet<String>,
 }
 
@@ -77,13 +77,13 @@ impl Index {
 }
 
 impl TmoToml {
-    /// What is said of a process, over what is said of all.
+    /// The settings of a process, merged with `[defaults]`.
     pub fn of(&self, name: &str) -> ProcessTable {
         let table = self.table(name).map(|table| table.over(&self.defaults));
         table.unwrap_or_else(|| self.defaults.clone())
     }
 
-    /// A setting of one process, or of all.
+    /// A setting of one process, or the one from `[defaults]`.
     fn first<'a, T>(
         &'a self,
         name: &str,
@@ -93,12 +93,12 @@ impl TmoToml {
         own.or(of(&self.defaults).as_ref()).map(Spanned::get_ref)
     }
 
-    /// What is said of a process alone.
+    /// The settings of a process without `[defaults]`.
     pub fn table(&self, name: &str) -> Option<&ProcessTable> {
         self.index.tables.get(name).map(|at| &self.processes[*at].1)
     }
 
-    /// Whether some process waits until this one has ended.
+    /// Whether some process waits for this one to end.
     pub fn is_to_complete(&self, name: &str) -> bool {
         self.index.completed.contains(name)
     }
@@ -111,7 +111,7 @@ pub fn parse(text: &str, file: &str) -> Result<TmoToml, TomlError> {
     Ok(toml)
 }
 
-/// The same, with what is wrong in what it says; only the syntax must be right.
+/// The same, but returns semantic errors beside the result; only the syntax must be valid.
 pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
     let source = Source::new(text, file);
     let mut mistakes = Mistakes::default();
@@ -120,7 +120,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
     let mut last = None;
     for error in errors {
         let span = error.span().unwrap_or_default();
-        // What comes of it further on in the same line is told by nobody.
+        // Errors further on in the same line are consequences, so they are not reported.
         if last.replace(source.line(&span)) == Some(source.line(&span)) {
             continue;
         }
@@ -130,7 +130,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
             mistakes.add(span, error.message());
         }
     }
-    // What a broken file says further on can't be told.
+    // The rest of a file with syntax errors can't be checked.
     mistakes.clone().into_result(&source)?;
     let view = View(document.get_ref());
     shape::table(view.0, keys::TOP, "", &mut mistakes);
@@ -154,7 +154,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
     Ok((toml, mistakes))
 }
 
-/// Whether a line is written as YAML has it, as far as this place or just there.
+/// Whether a line is written in YAML syntax, before this place or at it.
 fn is_yaml(text: &str, at: usize) -> bool {
     let Some((before, behind)) = text.split_at_checked(at) else { return false };
     let line = before.rsplit('\n').next().unwrap_or_default();
@@ -188,9 +188,9 @@ fn processes(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<(Spanned<String
     found
 }
 
-/// What to say behind an unknown name.
+/// The suggestion after an unknown name.
 fn or_nearest(word: &str, names: &[&str]) -> String {
-    /// Nobody reads more names in a message.
+    /// Maximum number of names listed in a message.
     const MOST: usize = 50;
     match nearest(word, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),

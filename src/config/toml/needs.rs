@@ -1,4 +1,4 @@
-//! Who waits for whom, and whether that can come to an end.
+//! Checks the dependencies between processes, and that they have no cycle.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -9,14 +9,14 @@ use crate::config::procfile::Entry;
 use crate::model::plan::OnExit;
 use crate::model::rules::{Milestone, Restart, Stage};
 
-/// One process that waits for another one.
+/// A dependency of one process on another.
 struct Edge {
     from: usize,
     to: usize,
     at: Range<usize>,
 }
 
-/// Look at all that is said of who waits for whom.
+/// Check all dependencies.
 pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let places: HashMap<&str, usize> =
@@ -71,7 +71,7 @@ fn never_ends(toml: &TmoToml, name: &str) -> bool {
     policy == Some(&Restart::Always) || end == Some(&OnExit::Restart)
 }
 
-/// Why a process can't wait for another one: their phases come in another order.
+/// Why a process can't depend on another one because of the order of their phases.
 fn out_of_turn((name, own): (&str, Stage), (on, other): (&str, Stage)) -> Option<String> {
     match (own, other) {
         (Stage::Dependency, Stage::Main) => Some(format!(
@@ -90,12 +90,12 @@ fn out_of_turn((name, own): (&str, Stage), (on, other): (&str, Stage)) -> Option
     }
 }
 
-/// Tell of each ring of processes that wait for each other.
+/// Report each dependency cycle.
 fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Mistakes) {
     loop {
         edges = within_rings(names.len(), edges);
         let Some(first) = edges.first().filter(|_| !mistakes.is_full()) else { return };
-        // All that are left wait for one that is left, so this comes round.
+        // Every process left depends on one that is left, so this path closes a cycle.
         let mut path = vec![first.from];
         let ring = loop {
             let at = path[path.len() - 1];
@@ -110,7 +110,7 @@ fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Mistakes) {
     }
 }
 
-/// The edges without those to a process that waits for none, or only for such processes.
+/// The edges without those to a process that depends on none, or only on such processes.
 fn within_rings(processes: usize, edges: Vec<Edge>) -> Vec<Edge> {
     let (mut open, mut waiting) = (vec![0_usize; processes], vec![vec![]; processes]);
     for edge in &edges {
@@ -130,18 +130,18 @@ fn within_rings(processes: usize, edges: Vec<Edge>) -> Vec<Edge> {
 }
 
 fn tell(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Mistakes) {
-    /// How many processes of a cycle are named.
+    /// How many processes of a cycle are listed.
     const MOST: usize = 20;
     let on_ring: HashSet<usize> = ring.iter().copied().collect();
     let of_ring = |edge: &&Edge| on_ring.contains(&edge.from) && on_ring.contains(&edge.to);
     let Some(at) = edges.iter().filter(of_ring).min_by_key(|edge| edge.at.start) else { return };
-    // The ring is told from the place that is pointed at.
+    // Print the cycle from the place that the message points at.
     let start = ring.iter().position(|name| *name == at.from).unwrap_or_default();
     let from_there = ring[start..].iter().chain(&ring[..start]).chain([&at.from]);
     let mut names_shown: Vec<String> =
         from_there.map(|name| format!("`{}`", names[*name])).collect();
     if names_shown.len() > MOST {
-        // A cycle ends with the process that it begins with.
+        // A cycle ends with its first process.
         names_shown.splice(MOST / 2..names_shown.len() - MOST / 2, ["…".to_owned()]);
     }
     let text = format!("these wait for each other: {}; take one out", names_shown.join(" → "));

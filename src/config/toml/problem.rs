@@ -1,4 +1,4 @@
-//! What is wrong with a `tmo.toml`, with the place pointed at.
+//! Errors in a `tmo.toml`, with the place that they point at.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,17 +8,17 @@ use serde::Serialize;
 use crate::model::limits::{EXPRESSIONS, SUGGESTED};
 use crate::model::text::cut;
 
-/// A `tmo.toml` that cannot be used, with all that is wrong with it.
+/// A `tmo.toml` that cannot be used, with its errors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", render(.problems, *.more))]
 pub struct TomlError {
-    /// What is told of it, in the order of the file.
+    /// The reported errors, in the order of the file.
     pub problems: Vec<Problem>,
-    /// How many more there are.
+    /// The number of errors that are not reported.
     pub more: usize,
 }
 
-/// One thing that is wrong.
+/// One error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The file as the user would name it.
@@ -27,16 +27,16 @@ pub struct Problem {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and how to correct it.
     pub text: String,
-    /// The line as it stands there.
+    /// The source line.
     pub source: String,
-    /// How many characters from the column on are meant.
+    /// How many characters the error marks, from the column on.
     pub width: usize,
 }
 
 impl Problem {
-    /// The first line of it: the place, and what is wrong there.
+    /// The first line of the message: the place, and the error.
     pub fn in_short(&self) -> String {
         format!("{}:{}:{}: {}", self.file, self.line, self.column, self.text)
     }
@@ -46,7 +46,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, source, width, .. } = self;
         writeln!(f, "{}", self.in_short())?;
-        // What is meant stays under the eye where the line has tabs before it.
+        // Repeat tabs, so that the carets are aligned with the source line.
         let before = source.chars().take(column - 1);
         let blank: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let gutter = " ".repeat(line.to_string().len());
@@ -59,18 +59,18 @@ fn render(problems: &[Problem], more: usize) -> String {
     problems.iter().map(ToString::to_string).chain(rest).collect::<Vec<_>>().join("\n")
 }
 
-/// The text of a file, in which places are looked up.
+/// The text of a file, for lookups of places.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Source {
     /// The file as the user would name it.
     pub file: String,
     text: String,
-    /// Where each line but the first begins.
+    /// The offset of each line except the first.
     lines: Vec<usize>,
 }
 
 impl Source {
-    /// That of a file.
+    /// The source of a file.
     pub fn new(text: &str, file: &str) -> Self {
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1).collect();
         Self { file: file.to_owned(), text: text.to_owned(), lines }
@@ -95,14 +95,14 @@ impl Source {
     }
 
     fn problem(&self, Mistake { span, text }: Mistake) -> Problem {
-        /// No terminal is wider, and a line may be a whole file.
+        /// Wider than most terminals; a line may be a whole file.
         const MOST: usize = 160;
         let before = self.before(&span);
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let column = before[start..].chars().count() + 1;
         let line = self.text[start..].split('\n').next().unwrap_or_default();
         let line = line.trim_end_matches('\r');
-        // A caret for each character that is meant, on this line only.
+        // One caret per marked character, on this line only.
         let meant = self.text.get(before.len()..span.end).unwrap_or_default();
         let width = meant.split('\n').next().unwrap_or_default().chars().count();
         let room = (line.chars().count() + 1).saturating_sub(column);
@@ -119,25 +119,25 @@ impl Source {
     }
 }
 
-/// What a terminal would act on is not shown.
+/// Replace control characters that a terminal would interpret.
 fn shown(c: char) -> char {
     if c.is_control() && c != '\t' { '\u{fffd}' } else { c }
 }
 
-/// One thing that is wrong, before its place is looked up.
+/// One error, before its place is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mistake {
     span: Range<usize>,
     text: String,
 }
 
-/// What was found so far.
+/// The errors found so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mistakes {
     found: Vec<Mistake>,
     more: usize,
     is_over: bool,
-    /// The size of all expressions so far.
+    /// The total size of all expressions so far.
     expressions: usize,
 }
 
@@ -145,22 +145,22 @@ impl Mistakes {
     /// The largest number of mistakes that are reported.
     const MOST: usize = 100;
 
-    /// The most characters of a message: it quotes what it is about, which may be a whole file.
+    /// Maximum length of a message: it quotes its subject, which may be a whole file.
     const LONGEST: usize = 1_000;
 
-    /// One after which nothing else is looked at.
+    /// Add an error that ends the check.
     pub fn add_last(&mut self, span: Range<usize>, text: impl Into<String>) {
         self.found.truncate(Self::MOST - 1);
         self.add(span, text);
         self.is_over = true;
     }
 
-    /// Whether nothing else is to be looked at.
+    /// Whether the check is to stop.
     pub const fn is_over(&self) -> bool {
         self.is_over || self.is_full()
     }
 
-    /// Whether one more is counted, but not told.
+    /// Whether further errors are only counted.
     pub const fn is_full(&self) -> bool {
         self.found.len() >= Self::MOST
     }
@@ -171,14 +171,14 @@ impl Mistakes {
         self.expressions <= EXPRESSIONS
     }
 
-    /// One more, whose text takes time to make: with a suggestion or without.
+    /// Add an error whose text is expensive to build; the parameter of `text` allows a suggestion.
     pub fn add_with(&mut self, span: Range<usize>, text: impl FnOnce(bool) -> String) {
-        // One that is only counted needs none.
+        // If it is only counted, it needs no text.
         let text = if self.is_full() { String::new() } else { text(self.found.len() < SUGGESTED) };
         self.add(span, text);
     }
 
-    /// One more.
+    /// Add an error.
     pub fn add(&mut self, span: Range<usize>, text: impl Into<String>) {
         if self.is_full() {
             self.more += 1;
@@ -192,7 +192,7 @@ impl Mistakes {
         self.found.push(Mistake { span, text });
     }
 
-    /// Nothing if nothing is wrong.
+    /// `Ok` if there are no errors.
     pub fn into_result(mut self, source: &Source) -> Result<(), TomlError> {
         if self.found.is_empty() {
             return Ok(());

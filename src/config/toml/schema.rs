@@ -1,4 +1,4 @@
-//! The JSON Schema of a `tmo.toml`, for editors; made of the keys.
+//! The JSON Schema of a `tmo.toml`, for editors; generated from the keys.
 
 use serde_json::{Map, Value, json};
 

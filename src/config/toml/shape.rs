@@ -1,4 +1,4 @@
-//! Whether a file has the keys and the kinds of values that there are ([`super::keys`]).
+//! Checks the keys and the kinds of values in a file ([`super::keys`]).
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::model::units::{millis, of_seconds, parse_bytes, parse_span};
 /// A value with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
-/// Look at a table and all that is in it; `name` is what it is called.
+/// Check a table and everything in it; `name` is its name in messages.
 pub(super) fn table(table: &DeTable<'_>, keys: &[Key], name: &str, mistakes: &mut Mistakes) {
     for (word, value) in table {
         let text = word.get_ref().as_ref();
@@ -39,7 +39,7 @@ fn unknown(word: &str, keys: &[Key], name: &str) -> String {
     }
 }
 
-/// Look at one value; `name` is its key.
+/// Check one value; `name` is its key.
 fn check(value: &Value<'_>, kind: Kind, name: &str, mistakes: &mut Mistakes) {
     let found = value.get_ref();
     let entries = found.as_table().map(|inner| (inner.len(), PROCESSES));
@@ -73,7 +73,7 @@ fn bare(text: &str, right: bool) -> Option<String> {
     right.then(|| format!("write {text} without quotes"))
 }
 
-/// What of a value that does not fit was probably meant.
+/// What the user probably meant by a value of the wrong kind.
 fn meant(name: &str, kind: Kind, found: &DeValue<'_>) -> Option<String> {
     match (kind, found) {
         (Kind::List(Kind::Table(_)), DeValue::Table(_)) => {
@@ -96,7 +96,7 @@ fn wrong(name: &str, kind: Kind, found: &DeValue<'_>) -> String {
     format!("`{name}` must be {}, not {}{todo}", kind.describe(), describe(found))
 }
 
-/// A value as it is told.
+/// A value, as messages show it.
 fn describe(found: &DeValue<'_>) -> String {
     match found {
         DeValue::String(text) => format!("\"{text}\""),
@@ -109,7 +109,7 @@ fn describe(found: &DeValue<'_>) -> String {
     }
 }
 
-/// Whether a value is of the type that a kind has: which of several is meant.
+/// Whether a value has the type of this kind, to choose among several kinds.
 fn looks_like(value: &DeValue<'_>, kind: &Kind) -> bool {
     match kind {
         Kind::Text | Kind::Word(_) => value.is_str(),
@@ -122,10 +122,10 @@ fn looks_like(value: &DeValue<'_>, kind: &Kind) -> bool {
     }
 }
 
-/// Whether a value that holds no others is one of a kind.
+/// Whether a scalar value is of this kind.
 fn fits(value: &DeValue<'_>, kind: &Kind) -> bool {
     match kind {
-        // No command, name or variable can hold a NUL.
+        // A command, name or variable can't contain a NUL.
         Kind::Text => value.as_str().is_some_and(|text| !text.contains('\0')),
         Kind::Switch => value.is_bool(),
         Kind::Number(least, most) => number(value).is_some_and(|n| (*least..=*most).contains(&n)),
@@ -160,7 +160,7 @@ pub(super) fn size(value: &DeValue<'_>) -> Option<u64> {
     value.as_str().map_or_else(|| number(value), parse_bytes)
 }
 
-/// What a variable is set to.
+/// The value for a variable.
 pub(super) fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.clone().into_owned()),
@@ -182,7 +182,7 @@ pub(super) fn words(value: &DeValue<'_>) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|item| Some(item.get_ref().as_str()?.to_owned())).collect()
 }
 
-/// A table in the order in which it is written.
+/// A table's entries in the order of the file.
 pub(super) fn in_order<'a, 'i>(
     table: &'a DeTable<'i>,
 ) -> impl Iterator<Item = (Spanned<String>, &'a Spanned<DeValue<'i>>)> {
@@ -194,8 +194,7 @@ pub(super) fn in_order<'a, 'i>(
     all.into_iter()
 }
 
-/// A table that has been looked at: what does not fit is told already, and is as if it were not
-/// there.
+/// A checked table: values of the wrong kind have been reported and are treated as missing.
 #[derive(Clone, Copy)]
 pub struct View<'a, 'i>(pub(super) &'a DeTable<'i>);
 
@@ -205,18 +204,18 @@ impl<'a, 'i> View<'a, 'i> {
         self.0.get(key)
     }
 
-    /// Where a key stands.
+    /// The place of a key.
     pub(super) fn key(self, key: &str) -> Option<Range<usize>> {
         self.0.get_key_value(key).map(|(key, _)| key.span())
     }
 
-    /// The value of a key as something else.
+    /// The value of a key, converted.
     pub(super) fn of<T>(self, key: &str, read: impl Fn(&'a DeValue<'i>) -> Option<T>) -> At<T> {
         let value = self.get(key)?;
         Some(Spanned::new(value.span(), read(value.get_ref())?))
     }
 
-    /// The items of a list as something else; a value alone is a list of one.
+    /// The converted items of a list; a single value counts as a list of one.
     fn each<T>(self, key: &str, read: impl Fn(&'a DeValue<'i>) -> Option<T>) -> Vec<Spanned<T>> {
         let Some(value) = self.get(key) else { return vec![] };
         let one = std::slice::from_ref(value);
@@ -225,7 +224,7 @@ impl<'a, 'i> View<'a, 'i> {
         items.iter().filter_map(read).collect()
     }
 
-    /// A text.
+    /// A string.
     pub(super) fn text(self, key: &str) -> At<String> {
         self.of(key, |value| value.as_str().map(str::to_owned))
     }
@@ -240,7 +239,7 @@ impl<'a, 'i> View<'a, 'i> {
         self.of(key, time)
     }
 
-    /// A number of a certain size.
+    /// A number, if it fits the type.
     pub(super) fn number<N: TryFrom<u64>>(self, key: &str) -> At<N> {
         self.of(key, |value| N::try_from(number(value)?).ok())
     }
@@ -250,12 +249,12 @@ impl<'a, 'i> View<'a, 'i> {
         self.of(key, |value| value.as_table().map(View))
     }
 
-    /// The tables of a list; a table alone is a list of one.
+    /// The tables of a list; a single table counts as a list of one.
     pub(super) fn tables(self, key: &str) -> Vec<Spanned<View<'a, 'i>>> {
         self.each(key, |item| item.as_table().map(View))
     }
 
-    /// The texts of a list; a text alone is a list of one.
+    /// The strings of a list; a single string counts as a list of one.
     pub(super) fn texts(self, key: &str) -> Vec<Spanned<String>> {
         self.each(key, |item| item.as_str().map(str::to_owned))
     }
@@ -265,7 +264,7 @@ impl<'a, 'i> View<'a, 'i> {
         self.of(key, |value| value.as_str().map(PathBuf::from))
     }
 
-    /// The paths of a list; a path alone is a list of one.
+    /// The paths of a list; a single path counts as a list of one.
     pub(super) fn paths(self, key: &str) -> Vec<Spanned<PathBuf>> {
         self.each(key, |item| item.as_str().map(PathBuf::from))
     }
@@ -275,7 +274,7 @@ impl<'a, 'i> View<'a, 'i> {
         self.of(key, word)
     }
 
-    /// A text that must say something.
+    /// A string that must not be blank.
     pub(super) fn filled(self, key: &str, mistakes: &mut Mistakes) -> At<String> {
         let text = self.text(key)?;
         if text.get_ref().trim().is_empty() {
@@ -285,7 +284,7 @@ impl<'a, 'i> View<'a, 'i> {
         Some(text)
     }
 
-    /// The first of these keys that is there; a second one is one too many.
+    /// The first of these keys that is present; a second one is an error.
     pub(super) fn either<T, const N: usize>(
         self,
         ways: [At<T>; N],

@@ -1,4 +1,4 @@
-//! How a `tmo.toml` fits the Procfile and the disk.
+//! Checks a `tmo.toml` against the Procfile and the disk.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -14,7 +14,7 @@ use crate::model::ProcName;
 use crate::model::limits::TOTAL_BYTES;
 use crate::model::text::OsText;
 
-/// What is asked of the disk.
+/// Access to the disk.
 pub struct Disk<'a> {
     /// The directory of the file.
     pub dir: &'a Path,
@@ -25,22 +25,22 @@ pub struct Disk<'a> {
 }
 
 impl Disk<'_> {
-    /// A path of the file, absolute.
+    /// A path from the file, made absolute.
     pub(super) fn path(&self, env: &Env, path: &Path) -> PathBuf {
         absolute(self.dir, &at_home(env, path.to_owned()))
     }
 }
 
-/// What came of it.
+/// The result of a survey.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Surveyed {
     /// All processes: those of the Procfile, then those that only the `tmo.toml` has.
     pub entries: Vec<Entry>,
-    /// What each has of its own, where it has any.
+    /// The settings of the processes that have their own.
     pub own: BTreeMap<String, Own>,
 }
 
-/// What a process has of its own, looked up on the disk.
+/// A process's own settings, checked on the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Own {
     /// Its working directory, absolute.
@@ -49,7 +49,7 @@ pub struct Own {
     pub env: Vec<(OsText, OsText)>,
 }
 
-/// Look at all of it; all that is wrong is told at once, with what was known before.
+/// Check the whole file; reports all problems at once, together with those known before.
 pub fn survey(
     toml: &TmoToml,
     procfile: &[Entry],
@@ -80,14 +80,14 @@ pub fn survey(
     Ok(Surveyed { entries, own })
 }
 
-/// The entries of the Procfile, and what is said here of others.
+/// The entries of the Procfile, then those that only the `tmo.toml` defines.
 fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<Entry> {
     let mut entries = procfile.to_vec();
     let known: Vec<&str> = procfile.iter().map(|entry| entry.name.as_str()).collect();
     let is_known: HashSet<&str> = known.iter().copied().collect();
     for (name, table) in &toml.processes {
         let word = name.get_ref();
-        // One that can't be a name has been told.
+        // An invalid name has been reported already.
         let is_name = ProcName::new(word.as_str()).is_ok_and(|name| name.entry() == word);
         if !is_name || is_known.contains(word.as_str()) {
             continue;

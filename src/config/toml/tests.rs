@@ -1,4 +1,4 @@
-//! What is read, and what is refused, with the place of each mistake.
+//! Tests of the values that are read, and of the errors with their places.
 
 use std::io;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::model::rules::{
     StopAfter,
 };
 
-/// The whole of a table that one process may have.
+/// A table with every key that a process may have.
 pub(super) const WHOLE: &str = r#"
 [defaults]
 cwd = "src"
@@ -196,7 +196,7 @@ fn variables_lie_over_each_other_in_order() {
     assert_eq!(found.own["db"].cwd, Some("/x/src".into()));
 }
 
-/// What is written, and what is said of it.
+/// Invalid input, and the error that it causes.
 #[rustfmt::skip]
 const MISTAKES: &[(&str, &str)] = &[
     ("process.web.working_dir = \"x\"\n", "1:13: unknown key `working_dir` of `web`; here it is `cwd`"),
@@ -453,7 +453,7 @@ proptest::proptest! {
             format!("[process.p{name}]\ncommand = \"x\"\ndepends_on = [{on}]\n")
         };
         let text = (0..6).map(table).collect::<Vec<_>>().concat();
-        // Who can be reached from each, the plain way.
+        // Which processes can be reached from each, computed naively.
         let mut reach = [[false; 6]; 6];
         for (from, to) in pairs.iter().filter(|(from, to)| from != to) {
             reach[*from][*to] = true;

@@ -26,7 +26,7 @@ pub use self::tcp::{
     tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer, tcp_sockets,
 };
 
-/// A look at a process takes some microseconds.
+/// Inspecting a process takes only microseconds.
 pub(super) const CHEAP_LOOKS: bool = true;
 
 /// This boot of the machine.
@@ -37,11 +37,11 @@ pub fn boot_id() -> String {
 
 /// The pid namespace that this process lives in.
 pub fn pid_namespace() -> String {
-    // Not by pid: /proc may be that of another namespace.
+    // Not by pid: `/proc` may belong to another namespace.
     namespace("self").unwrap_or_default()
 }
 
-/// The pid namespace of a process, where it may be looked at.
+/// The pid namespace of a process, if this user may inspect it.
 pub fn pid_namespace_of(pid: u32) -> Option<String> {
     namespace(&pid.to_string())
 }
@@ -51,15 +51,15 @@ fn namespace(process: &str) -> Option<String> {
     Some(link.to_string_lossy().into_owned())
 }
 
-/// The mount namespace and the root directory of this process: two processes that have both in common
-/// see the same files under the same paths.
+/// The mount namespace and the root directory of this process: two processes that share both see the same
+/// files under the same paths.
 pub fn mount_namespace() -> String {
     let name = std::fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
     let root = Path::new("/").metadata().map(|root| (root.dev(), root.ino())).unwrap_or_default();
     format!("{} {}:{}", name.display(), root.0, root.1)
 }
 
-/// Orphans below this process become its children; the words are for systems that can't do that.
+/// Orphans below this process become its children; the parameters are for systems without subreapers.
 pub fn own_orphans(_run: &str, _process: &str) -> io::Result<()> {
     adopt_orphans()
 }
@@ -69,18 +69,18 @@ pub fn adopt_orphans() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
 }
 
-/// The child is killed when this thread ends, however it ends; what the child forks is not.
+/// Have the child killed when this thread ends, for whatever reason; grandchildren are not affected.
 pub fn end_with_parent(command: &mut std::process::Command) {
     signal_with_parent(command, nix::sys::signal::Signal::SIGKILL);
 }
 
-/// The child gets this signal, which it does not ignore at first, when this thread ends.
+/// Send the child this signal when this thread ends. The child does not ignore it initially.
 pub fn signal_with_parent(command: &mut std::process::Command, signal: nix::sys::signal::Signal) {
     let parent = nix::unistd::getpid();
     let ask = move || {
         signals::set(signal as i32, libc::SIG_DFL);
         nix::sys::prctl::set_pdeathsig(signal)?;
-        // It may have ended before that.
+        // The parent may have ended before the request took effect.
         if nix::unistd::getppid() == parent { Ok(()) } else { Err(nix::Error::ESRCH.into()) }
     };
     #[expect(unsafe_code, reason = "only the child itself can ask for it")]
@@ -102,7 +102,7 @@ pub fn info(pid: u32) -> Option<ProcInfo> {
     Some(process)
 }
 
-/// Every process there is.
+/// All processes.
 pub fn all() -> Vec<ProcInfo> {
     pids().filter_map(info).collect()
 }
@@ -133,7 +133,7 @@ pub fn usage(pid: u32) -> Option<Usage> {
 fn parse_usage(text: &[u8]) -> Option<(u64, u64)> {
     let end = memchr::memrchr(b')', text)?;
     let fields = str::from_utf8(&text[end + 1..]).ok()?;
-    // The first of them is the third of the line (proc_pid_stat(5)).
+    // The first of these fields is the third of the line (proc_pid_stat(5)).
     let field =
         |number: usize| fields.split_ascii_whitespace().nth(number - 3)?.parse::<u64>().ok();
     Some((field(14)?.saturating_add(field(15)?), field(24)?))
@@ -179,7 +179,7 @@ fn name(pid: u32) -> Option<String> {
 
 /// The children of a process, zombies included.
 ///
-/// Of the calling process the list is exact; of another one it may miss some while it changes.
+/// For the calling process the list is exact; for any other it may miss children that change meanwhile.
 pub fn children(pid: u32) -> Vec<u32> {
     if !lists_children() {
         return pids().filter(|&p| stat(p).is_some_and(|s| s.ppid == pid)).collect();
@@ -200,19 +200,19 @@ fn lists_children() -> bool {
     *LISTS.get_or_init(|| Path::new("/proc/thread-self/children").exists())
 }
 
-/// Visit everything below `root`, parents first; `visit` says whether to go on below a process, or
-/// that it has seen enough.
+/// Visit everything below `root`, parents first; `visit` decides whether to descend below a process, or to
+/// stop altogether.
 ///
-/// A parent is visited before its children are listed, so a visitor that kills it has them all.
+/// A parent is visited before its children are listed, so a visitor that kills it sees all of them.
 pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> ControlFlow<(), bool>) {
     let mut open = vec![(root, None)];
     let mut seen = HashSet::from([root]);
     while let Some((parent, started)) = open.pop() {
-        // Reparented meanwhile it is ours all the same; with another parent it is a stranger
-        // that got the number of one that is gone.
+        // A process that was reparented to the root meanwhile is still ours; any other parent means that an
+        // unrelated process has reused the pid.
         let ours = |process: &ProcInfo| process.ppid == parent || process.ppid == root;
-        // What the number of the parent stood for all the while is the parent. If that is gone,
-        // somebody else's child may have been listed, and its own are the root's.
+        // If the parent still has its start time, its pid was not reused. If it is gone, the list may hold
+        // children of another process, and its own have been reparented to the root.
         let still = || started.is_none() || start_time(parent) == started;
         for child in children(parent) {
             if seen.contains(&child) {
@@ -232,12 +232,12 @@ pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> ControlFlow<(), bool>)
     }
 }
 
-/// Visit this user's processes that were given all these variables (`NAME=value`), the youngest
-/// first as far as their numbers tell: those may be somebody else a moment later.
+/// Visit this user's processes that were given all these variables (`NAME=value`), the youngest first as
+/// far as pids show it: young ones may fork and exit a moment later.
 ///
-/// One that forks and ends between the list and the look at it has a child that is not in the
-/// list. So the list is made again until all that is new in it was there to be looked at. `false`:
-/// so many come and go on this machine that one may have been missed.
+/// A process that forks and exits between the listing and its inspection has a child that is not in the
+/// list. So the listing is repeated until every new process in it could be inspected. `false`: processes
+/// come and go so fast on this machine that one may have been missed.
 pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
     const MOST_LISTS: usize = 100;
     let (mut seen, mut unclear) = (HashSet::new(), HashSet::new());
@@ -248,14 +248,14 @@ pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
         for pid in fresh {
             match carries(pid, marks) {
                 Some(true) => {
-                    // Asked before and after: whose number it was meanwhile is the one that is
-                    // marked. By now it may have forked.
+                    // Checked before and after: the process that had the pid in between is the marked one.
+                    // It may have forked by now.
                     let process =
                         info(pid).filter(|process| carries(process.pid, marks) == Some(true));
                     process.into_iter().for_each(&mut *visit);
                     missed = true;
                 }
-                // Gone, a kernel thread, or just becoming another program: a second look tells.
+                // Gone, a kernel thread, or in the middle of an exec: a second look decides.
                 None if unclear.insert(pid) => {
                     missed = true;
                     continue;
@@ -271,7 +271,7 @@ pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
     false
 }
 
-/// Whether this is a process of this user with all these variables. `None`: it shows none at all.
+/// Whether this is a process of this user with all these variables. `None`: its environment is empty.
 fn carries(pid: u32, marks: &[&str]) -> Option<bool> {
     let me = rustix::process::geteuid().as_raw();
     if std::fs::metadata(format!("/proc/{pid}")).ok()?.uid() != me {
@@ -285,7 +285,7 @@ fn carries(pid: u32, marks: &[&str]) -> Option<bool> {
     Some(marks.iter().all(has))
 }
 
-/// The value of a variable in the environment that a process of this user began with.
+/// The initial value of a variable in the environment of a process of this user.
 pub fn variable_of(pid: u32, name: &str) -> Option<String> {
     let env = read_kernel(format!("/proc/{pid}/environ")).ok()?;
     let value = |variable: &[u8]| {
@@ -295,8 +295,8 @@ pub fn variable_of(pid: u32, name: &str) -> Option<String> {
     env.split(|&b| b == 0).find_map(value)
 }
 
-/// Whether a process is this user's alone. One that another user has begun from a setuid program has
-/// arguments and variables of that user's choice.
+/// Whether a process belongs to this user alone. Another user who starts a setuid program chooses its
+/// arguments and variables.
 fn is_own(pid: u32) -> Option<bool> {
     let me = rustix::process::geteuid().as_raw().to_string();
     let status = read_kernel(format!("/proc/{pid}/status")).ok()?;
@@ -305,8 +305,8 @@ fn is_own(pid: u32) -> Option<bool> {
     Some(users.split_ascii_whitespace().all(|user| user == me))
 }
 
-/// Whether a process sees the same files as this one under their absolute paths, or at least this
-/// directory under this path.
+/// Whether a process sees the same files as this one under their absolute paths, or at least this directory
+/// under this path.
 pub fn sees(pid: u32, dir: &Path) -> bool {
     let number = |path: PathBuf| path.metadata().ok().map(|found| (found.dev(), found.ino()));
     let both = |name: &str| {
@@ -322,7 +322,7 @@ pub fn sees(pid: u32, dir: &Path) -> bool {
     theirs.is_some() && theirs == number(dir.to_owned())
 }
 
-/// The arguments of a process of this user, its program first; nothing of anybody else's.
+/// The arguments of a process of this user, its program first; `None` for processes of other users.
 pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
     if !is_own(pid)? {
         return None;
@@ -341,13 +341,13 @@ pub fn ignores(pid: u32, signal: i32) -> bool {
     (1..=64).contains(&signal) && mask & (1 << (signal - 1)) != 0
 }
 
-/// Open a descriptor of exactly this process. `None`: it is gone.
+/// Open a pidfd for exactly this process. `None`: it is gone.
 fn pidfd(pid: u32, started: u64) -> io::Result<Option<OwnedFd>> {
     match pidfd_open(rustix_pid(pid)?, PidfdFlags::empty()) {
-        // Checked after opening: if it is the right one now, the descriptor is of the right one.
+        // Checked after opening: if the pid belongs to the right process now, so does the descriptor.
         Ok(fd) => match start_time(pid) {
             Some(time) => Ok((time == started).then_some(fd)),
-            // It is gone, or this was the last descriptor and none was left to look with.
+            // It is gone, or the pidfd was the last free descriptor and none was left for the check.
             None => Err(rustix::io::Errno::MFILE.into()),
         },
         Err(rustix::io::Errno::SRCH) => Ok(None),
@@ -359,7 +359,7 @@ fn pidfd(pid: u32, started: u64) -> io::Result<Option<OwnedFd>> {
 pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
     let fd = match pidfd(pid, started) {
         Ok(Some(fd)) => fd,
-        // A kernel before 5.3, or out of descriptors: then by number, checked just before.
+        // A kernel before 5.3, or no free descriptor: signal by pid, checked just before.
         Err(_) if start_time(pid) == Some(started) => {
             return signals::kill(i32::try_from(pid).unwrap_or(0), signal);
         }
@@ -367,7 +367,7 @@ pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
     };
     let sent = match Signal::from_named_raw(signal) {
         Some(named) => pidfd_send_signal(fd, named),
-        // A real-time signal: while the descriptor is open the number is not used again.
+        // Real-time signals go by pid: while the pidfd is open the pid is not reused.
         None => return signals::kill(i32::try_from(pid).unwrap_or(0), signal),
     };
     match sent {
@@ -382,25 +382,25 @@ pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
     pidfd(pid, started)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// Give a terminal its usual line discipline again, which any process may change.
+/// Restore a terminal's default line discipline, which any process may change.
 pub fn set_usual_discipline(terminal: BorrowedFd<'_>) {
     const N_TTY: libc::c_int = 0;
     let usual = N_TTY;
     #[expect(unsafe_code, reason = "no safe wrapper knows this request")]
-    // SAFETY: the number is only read. What is no terminal refuses.
+    // SAFETY: the number is only read. A file that is not a terminal is refused.
     unsafe {
         libc::ioctl(terminal.as_raw_fd(), libc::TIOCSETD, &raw const usual);
     }
 }
 
-/// Whether a process has loaded a library whose file is called so; nothing if that can't be seen.
+/// Whether a process has loaded a library with this file name; `None` if that is not visible.
 pub fn loads(pid: u32, library: &str) -> Option<bool> {
     let maps = read_kernel(format!("/proc/{pid}/maps")).ok().filter(|maps| !maps.is_empty())?;
     Some(memchr::memmem::find(&maps, format!("/{library}").as_bytes()).is_some())
 }
 
-/// The file of the program that a process is, and whether it is still there under that name;
-/// nothing if that can't be seen.
+/// The executable file of a process, and whether it still exists under that name; `None` if that is not
+/// visible.
 pub fn program_of(pid: u32) -> Option<(PathBuf, bool)> {
     const GONE: &[u8] = b" (deleted)";
     let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
@@ -410,8 +410,7 @@ pub fn program_of(pid: u32) -> Option<(PathBuf, bool)> {
     }
 }
 
-/// How many threads this user has, which is what the limit of their processes counts; nothing if
-/// that can't be seen.
+/// The number of threads of this user, which is what `RLIMIT_NPROC` counts; `None` if that is not visible.
 pub fn own_threads() -> Option<u64> {
     let me = rustix::process::geteuid().as_raw();
     let mine = |pid: &u32| {
@@ -426,8 +425,8 @@ pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     #[expect(unsafe_code, reason = "the library call lacks the kernel's argument for the usage")]
-    // SAFETY: both structures are writable and of the size that the kernel fills; all-zero bytes
-    // are valid values of them, and the fields read below are those of a SIGCHLD.
+    // SAFETY: both structures are writable and of the size that the kernel fills; all-zero bytes are valid
+    // values for both, and the fields read below are those of a SIGCHLD.
     let (child, code, value, usage) = unsafe {
         let (status, usage) = (status.as_mut_ptr(), usage.as_mut_ptr());
         if libc::syscall(libc::SYS_waitid, libc::P_PID, pid, status, options, usage) != 0 {

@@ -1,8 +1,8 @@
 //! TCP sockets of the machine: `sock_diag(7)`.
 //!
-//! One socket by its two ends, at a cost that does not depend on how many there are; and all that
-//! listen. `/proc/net/tcp` tells the same, but each reading goes through the kernel's whole table
-//! of connections, which takes milliseconds also where it is empty.
+//! Looks up one socket by its two ends, at a cost that does not depend on the number of sockets, or lists
+//! all listening ones. `/proc/net/tcp` has the same data, but each read walks the kernel's whole table of
+//! connections, which takes milliseconds even if it is empty.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -25,8 +25,8 @@ pub(super) struct Socket {
     pub(super) owner: u32,
     /// Its inode; 0 if no process holds it.
     pub(super) inode: u32,
-    /// Whether it is one of IPv6 that takes no IPv4 connections (`IPV6_V6ONLY`). The kernel reports
-    /// that of sockets that listen.
+    /// Whether it is an IPv6 socket that accepts no IPv4 connections (`IPV6_V6ONLY`). The kernel reports
+    /// this only for listening sockets.
     pub(super) ipv6_only: bool,
 }
 
@@ -48,12 +48,12 @@ const IPV6_ONLY: u16 = 11;
 const TCP: u8 = 6;
 /// `TCP_LISTEN`.
 const LISTEN: u8 = 10;
-/// Of the states, only that one.
+/// State mask that selects only `LISTEN`.
 const LISTENING: u32 = 1 << LISTEN;
 /// The kernel answers in pieces of at most this size.
 const PIECE: usize = 64 << 10;
 
-/// The socket at `end` of the connection to `other`; nothing if there is none.
+/// The socket at `end` of the connection to `other`; `None` if there is none.
 pub(super) fn find(end: SocketAddr, other: SocketAddr) -> io::Result<Option<Socket>> {
     find_of(TCP, end, other)
 }
@@ -64,14 +64,14 @@ fn find_of(protocol: u8, end: SocketAddr, other: SocketAddr) -> io::Result<Optio
     let len = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::empty())?;
     let found = parse(answer.get(..len).unwrap_or_default())?;
     if found.is_none() {
-        // A kernel that has no sockets of this protocol to report gives the same answer. This
-        // question it answers with an error.
+        // A kernel that cannot report sockets of this protocol gives the same answer. To this request,
+        // however, it replies with an error.
         dump(&request(protocol, (end, other), Wanted::Nothing), &mut vec![])?;
     }
     Ok(found)
 }
 
-/// All sockets that listen, with their addresses.
+/// All listening sockets, with their addresses.
 pub(super) fn listening() -> io::Result<Vec<(SocketAddr, Socket)>> {
     listening_of(TCP)
 }
@@ -85,7 +85,7 @@ fn listening_of(protocol: u8) -> io::Result<Vec<(SocketAddr, Socket)>> {
     Ok(found)
 }
 
-/// Send this request and add all that the answer describes.
+/// Send this request and add every socket in the answer to `found`.
 fn dump(request: &[u8], found: &mut Vec<(SocketAddr, Socket)>) -> io::Result<()> {
     let kernel = ask(request)?;
     let mut piece = vec![0; PIECE];
@@ -104,7 +104,7 @@ fn ask(request: &[u8]) -> io::Result<OwnedFd> {
         SockFlag::SOCK_CLOEXEC,
         SockProtocol::NetlinkSockDiag,
     )?;
-    // The kernel answers within the call that asks; this is for kernels with a defect.
+    // The kernel answers within the `send` call; the timeout guards against defective kernels.
     setsockopt(&kernel, sockopt::ReceiveTimeout, &TimeVal::seconds(1))?;
     send(kernel.as_raw_fd(), request, MsgFlags::empty())?;
     Ok(kernel)
@@ -114,7 +114,7 @@ fn ask(request: &[u8]) -> io::Result<OwnedFd> {
 enum Wanted {
     One,
     Listening,
-    /// No socket at all: only whether the kernel can be asked.
+    /// No socket: only tests whether the kernel supports the request.
     Nothing,
 }
 
@@ -160,7 +160,7 @@ fn parse(answer: &[u8]) -> io::Result<Option<Socket>> {
     }
 }
 
-/// Add what a piece of the answer describes; whether it was the last one.
+/// Add the sockets in one piece of the answer; returns whether it was the last piece.
 fn collect(mut piece: &[u8], found: &mut Vec<(SocketAddr, Socket)>) -> io::Result<bool> {
     while !piece.is_empty() {
         let len = usize::try_from(number(piece, 0)?).unwrap_or(usize::MAX);
@@ -181,7 +181,7 @@ fn described(message: &[u8]) -> io::Result<Socket> {
     Ok(Socket { state, owner, inode, ipv6_only: is_ipv6_only(message) })
 }
 
-/// Whether the attributes behind the description say so.
+/// Whether the attributes after the description contain `IPV6_V6ONLY`.
 fn is_ipv6_only(message: &[u8]) -> bool {
     let mut rest = message.get(ANSWER..).unwrap_or_default();
     while let (Ok(len), Ok(kind)) = (bytes(rest, 0), bytes(rest, 2)) {
@@ -197,7 +197,7 @@ fn is_ipv6_only(message: &[u8]) -> bool {
     false
 }
 
-/// The address of the socket itself.
+/// The socket's own address.
 fn address(message: &[u8]) -> io::Result<SocketAddr> {
     let ipv4 = message.get(HEADER).is_some_and(|family| i32::from(*family) == libc::AF_INET);
     let ip: IpAddr = if ipv4 {
@@ -208,8 +208,7 @@ fn address(message: &[u8]) -> io::Result<SocketAddr> {
     Ok(SocketAddr::new(ip, u16::from_be_bytes(bytes(message, HEADER + 4)?)))
 }
 
-/// The error that the end of an answer reports, or a message that is an error; nothing if all went
-/// well.
+/// The error in an error message or at the end of an answer; `None` on success.
 fn failure(message: &[u8]) -> io::Result<Option<Errno>> {
     let error = number(message, HEADER)?.cast_signed();
     if !matches!(kind(message)?, ERROR | DONE) || error > 0 {
@@ -321,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_protocol_that_the_kernel_can_not_be_asked_about_is_an_error() {
-        // For experiments (RFC 3692): no kernel has a handler for it.
+        // Reserved for experiments (RFC 3692): no kernel has a handler for it.
         const NO_HANDLER: u8 = 253;
         let at = "127.0.0.1:9".parse().unwrap();
         let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
@@ -346,7 +345,7 @@ mod tests {
         assert!(ipv6_only(&yes) && ipv6_only(&[&others[..], &yes].concat()));
         assert!(!ipv6_only(&[]) && !ipv6_only(&others));
         assert!(!ipv6_only(&attribute(IPV6_ONLY, &[0])));
-        // Cut or damaged.
+        // Truncated or damaged.
         for damaged in [&yes[..4], &yes[..3], &[0; 8], &[0xff; 8], &attribute(IPV6_ONLY, &[])] {
             assert!(!ipv6_only(damaged), "{damaged:?}");
         }

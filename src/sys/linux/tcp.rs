@@ -1,5 +1,5 @@
-//! Who is at which end of a connection, and who listens: `sock_diag(7)`, or `/proc/net/tcp` where
-//! the kernel has it not.
+//! Finds the owners of connections and listeners: with `sock_diag(7)`, or with `/proc/net/tcp` on kernels
+//! without it.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -8,11 +8,11 @@ use std::path::Path;
 use super::{info, pids, read_kernel, sock_diag};
 use crate::sys::{Listener, ProcInfo, TcpPeer};
 
-/// The socket at the end `peer` of the connection of this machine to `local`.
+/// The owner of the socket at the `peer` end of a connection to `local` on this machine.
 pub fn tcp_peer(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
     match look_up(peer, local) {
-        // The kernel reads owner and inode one after the other. A socket that is closed between the
-        // two readings shows an inode and owner 0; a second look sees that it is closed.
+        // The kernel reads owner and inode one after the other. A socket that is closed between the two
+        // reads shows an inode and owner 0; a second lookup sees that it is closed.
         TcpPeer::Open { owner: 0 } => look_up(peer, local),
         seen @ (TcpPeer::Open { .. } | TcpPeer::Closed | TcpPeer::Unknown) => seen,
     }
@@ -28,7 +28,7 @@ fn look_up(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
             });
             open.map_or(TcpPeer::Closed, |owner| TcpPeer::Open { owner })
         }
-        // A kernel without it.
+        // A kernel without `sock_diag`.
         Err(_) => look_up_in_table(peer, local),
     }
 }
@@ -36,7 +36,7 @@ fn look_up(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
 fn look_up_in_table(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
     let wanted = (canonical(peer), canonical(local));
     let Some(tables) = tables() else { return TcpPeer::Unknown };
-    // There may be thousands of lines: only those with the port are parsed.
+    // There may be thousands of lines: parse only those with the port.
     let port = format!(":{:04X} ", peer.port());
     let with_port = tables.lines().filter(|line| line.contains(&port)).filter_map(Line::parse);
     let mut found = with_port.filter(|line| line.ends == wanted);
@@ -44,30 +44,30 @@ fn look_up_in_table(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
     open.map_or(TcpPeer::Closed, |owner| TcpPeer::Open { owner })
 }
 
-/// The owners of all sockets that may be the one that takes connections to this address; nothing if
-/// the system does not say.
+/// The owners of all sockets that may accept connections to this address; `None` if the system does not
+/// provide them.
 pub fn tcp_listener_owners(at: SocketAddr) -> Option<Vec<u32>> {
     let at = canonical(at);
     let takes = |socket: &Listening| socket.takes(at);
     let taking: Vec<Listening> = listening()?.into_iter().filter(takes).collect();
-    // The kernel prefers the one that listens on just this address.
+    // The kernel prefers the socket that listens on exactly this address.
     let exact = taking.iter().any(|socket| socket.address == at);
     let first = taking.iter().filter(|socket| !exact || socket.address == at);
     Some(first.map(|socket| socket.owner).collect())
 }
 
-/// A socket that listens.
+/// A listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Listening {
     address: SocketAddr,
     owner: u32,
     inode: u64,
-    /// Whether a wildcard of IPv6 is known to take no IPv4 connections.
+    /// Whether this is an IPv6 wildcard known not to accept IPv4 connections.
     ipv6_only: bool,
 }
 
 impl Listening {
-    /// Whether it may be the one that takes connections to this address.
+    /// Whether it may accept connections to this address.
     fn takes(&self, at: SocketAddr) -> bool {
         let own = self.address.ip();
         let fits = match (own, at.ip()) {
@@ -81,7 +81,7 @@ impl Listening {
     }
 }
 
-/// All sockets that listen; nothing if the system does not say.
+/// All listening sockets; `None` if the system does not provide them.
 fn listening() -> Option<Vec<Listening>> {
     if let Ok(found) = sock_diag::listening() {
         let listening = |(address, socket): (_, sock_diag::Socket)| Listening {
@@ -102,22 +102,22 @@ fn listening_in_table() -> Option<Vec<Listening>> {
         address,
         owner,
         inode,
-        // The table does not say.
+        // `/proc/net/tcp6` does not show it.
         ipv6_only: false,
     });
     Some(listening.collect())
 }
 
-/// Both tables, as far as they can be read.
+/// Both tables, as far as they are readable.
 fn tables() -> Option<String> {
     let texts = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| read_kernel(table).ok());
-    // A system without IPv6 has one.
+    // Without IPv6 there is only the first table.
     texts[0].as_ref()?;
     let texts = texts.iter().flatten().map(|text| String::from_utf8_lossy(text));
     Some(texts.collect())
 }
 
-/// Those of these ports that have a listener, on whatever address, with its process.
+/// The ports in this list that have a listener, on any address, with its process.
 pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     let mut taken: Vec<(u16, u64)> = vec![];
     for (address, inode) in listening_sockets() {
@@ -132,7 +132,7 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     taken.into_iter().map(|(port, inode)| (port, Listener { process: holder(inode) })).collect()
 }
 
-/// The ports that have a listener, on whatever address.
+/// The ports that have a listener, on any address.
 pub fn tcp_listening_ports() -> HashSet<u16> {
     listening_sockets().into_iter().map(|(address, _)| address.port()).collect()
 }
@@ -208,8 +208,8 @@ impl Line {
         Some(Self { ends, state, owner, inode: words.nth(1)?.parse().ok()? })
     }
 
-    /// The owner of a socket that a process still holds. The kernel shows owner 0 for any other, be
-    /// it whose it may. One that is shut down for writing is held all the same.
+    /// The owner of a socket that a process still holds. For any other socket the kernel shows owner 0,
+    /// whoever owned it. A socket that is shut down for writing is still held.
     fn holder(&self) -> Option<u32> {
         let held = matches!(self.state, ESTABLISHED | FIN_WAIT1 | FIN_WAIT2) && self.inode != 0;
         held.then_some(self.owner)
@@ -320,7 +320,7 @@ mod tests {
         let all = TcpListener::bind(("::", at.port()));
         assert_eq!(tcp_listener_owners(at).unwrap().len(), 1);
         drop(exact);
-        // Where the second one could listen too, it is left.
+        // If the second one could listen too, it remains as a listener.
         assert_eq!(tcp_listener_owners(at).unwrap().len(), usize::from(all.is_ok()));
     }
 
@@ -332,12 +332,12 @@ mod tests {
             let [asked, read] = [super::listening(), super::listening_in_table()].map(|found| {
                 found.unwrap().into_iter().find(|socket| socket.address == at).unwrap()
             });
-            // The table does not have the last one.
+            // The table does not contain `ipv6_only`.
             assert_eq!(Listening { ipv6_only: false, ..asked }, read);
         }
     }
 
-    /// A listener on `[::]` with that option.
+    /// A listener on `[::]` with this setting of `IPV6_V6ONLY`.
     fn everywhere(ipv6_only: bool) -> nix::Result<TcpListener> {
         let fd = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
         setsockopt(&fd, sockopt::Ipv6V6Only, &ipv6_only)?;
@@ -392,7 +392,7 @@ mod tests {
         let tables = super::tables().unwrap();
         let mut lines = tables.lines().filter_map(Line::parse);
         let line = lines.find(|line| line.ends == (peer, at)).unwrap();
-        // Its end may not be acknowledged yet.
+        // Its FIN may not be acknowledged yet.
         assert!(matches!(line.state, FIN_WAIT1 | FIN_WAIT2), "{line:?}");
         assert_eq!((line.owner, line.inode), (0, 0));
     }

@@ -1,15 +1,15 @@
-//! `args`: what is appended to a command.
+//! `args`: arguments appended to a command.
 
 use super::{At, Key, Mistakes, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key};
 use crate::config::toml::keys::command::Line;
 use crate::config::toml::shape::words;
 
-/// What is appended to a command.
+/// Arguments appended to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
-    /// To a line for the shell, as it stands.
+    /// Appended to the shell command line literally.
     Text(String),
-    /// One by one.
+    /// Separate arguments.
     Words(Vec<String>),
 }
 

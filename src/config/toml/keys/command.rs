@@ -1,4 +1,4 @@
-//! `command`: what is run.
+//! `command`: the command of a process.
 
 use super::args::Appended;
 use super::{At, Key, Mistakes, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key, value};
@@ -57,7 +57,7 @@ fn quoted(words: &[String]) -> String {
     words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// The command of an entry with what is appended to it, and its words if there is to be no shell.
+/// The command of an entry with the arguments appended, and its words if it runs without a shell.
 pub fn command_line(entry: &Entry, table: &ProcessTable) -> (OsText, Option<Vec<OsText>>) {
     let args = value(&table.args);
     let line = match value(&table.command) {

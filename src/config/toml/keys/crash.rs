@@ -8,7 +8,7 @@ use super::{Key, Kind, Mistakes, View, key};
 pub(in crate::config::toml) const KEYS: &[Key] =
     &[key("dir", Kind::Text, "The directory of the crash reports.")];
 
-/// The directory, from that of the file.
+/// The directory, relative to that of the file.
 pub(in crate::config::toml) fn read(
     view: View<'_, '_>,
     mistakes: &mut Mistakes,

@@ -24,7 +24,7 @@ impl ProcessKey for Cwd {
     }
 }
 
-/// The directory, absolute, if it is there.
+/// The absolute path of the directory, if it exists.
 pub(in crate::config::toml) fn found(
     cwd: Option<&Spanned<PathBuf>>,
     env: &Env,

@@ -1,4 +1,4 @@
-//! `depends_on`: the processes that a process waits for. `needs.rs` checks that this can come to an end.
+//! `depends_on`: the processes that a process waits for. `needs.rs` rejects cycles.
 
 use super::{
     Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json, key,
@@ -9,7 +9,7 @@ use crate::model::rules::Milestone;
 pub struct DependsOn;
 
 impl ProcessKey for DependsOn {
-    /// The entries, and how far each must have come.
+    /// The entries, each with the milestone that it must reach.
     type Said = Vec<Spanned<(String, Milestone)>>;
     const KEYS: &'static [Key] = &[key(
         "depends_on",

@@ -1,7 +1,7 @@
-//! `env`, `env_file` and `add_path`: the variables that a process has of its own.
+//! `env`, `env_file` and `add_path`: a process's own variables.
 //!
-//! Each of these overrides those before it, and all of them what the run has: `[defaults] env`,
-//! env files, the `env` of the process. `add_path` comes before whatever `PATH` is then.
+//! Each of these overrides those before it, and all override the variables of the run: `[defaults] env`,
+//! env files, the `env` of the process. `add_path` is put before the `PATH` that results.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -20,7 +20,7 @@ use crate::model::limits::{ITEM_BYTES, PROCESS_ENV_BYTES, TOTAL_BYTES};
 use crate::model::text::OsText;
 use crate::sys::why;
 
-/// All that is said of variables.
+/// All variable settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VariableTable {
     /// `env`.
@@ -36,7 +36,7 @@ impl Said for VariableTable {
         Self {
             pairs: self.pairs.over(&all.pairs),
             files: self.files.over(&all.files),
-            // What is said of the process alone is found first.
+            // The directories of the process itself are searched first.
             path: all.path.over(&self.path),
         }
     }
@@ -68,18 +68,18 @@ impl ProcessKey for Variables {
         }
     }
 
-    /// Only their names are told.
+    /// Only the names are shown.
     fn shown(process: &ProcessPlan) -> Option<Value> {
         Some(json!(process.env.iter().map(|(name, _)| name).collect::<Vec<_>>()))
     }
 }
 
-/// What is left of the limits that all processes share.
+/// What remains of the limits shared by all processes.
 #[derive(Debug)]
 pub(in crate::config::toml) struct Room {
     /// Bytes of variables.
     variables: usize,
-    /// Bytes of env files that are parsed.
+    /// Bytes of env files to parse.
     env_files: usize,
 }
 
@@ -117,12 +117,12 @@ fn pairs(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<Spanned<(String, St
     found
 }
 
-/// The least that a file counts, because it is opened at all.
+/// Minimum cost of a file, because opening it has a cost too.
 const LEAST: usize = 1 << 10;
 
 type Pairs = BTreeMap<OsString, OsString>;
 
-/// Those of this process, sorted.
+/// The variables of this process, sorted.
 pub(in crate::config::toml) fn of(
     toml: &TmoToml,
     (name, table): (&str, &ProcessTable),
@@ -157,7 +157,7 @@ pub(in crate::config::toml) fn of(
         let known = own.get(OsStr::new("PATH")).map(OsString::as_os_str);
         let known = known.or_else(|| env.get("PATH")).unwrap_or_default().to_owned();
         let added = table.env.path.iter().map(|dir| disk.path(env, dir.get_ref()).into());
-        // An empty one would mean the current directory.
+        // An empty entry would mean the current directory.
         let dirs: Vec<OsString> = added.chain([known]).filter(|dir| !dir.is_empty()).collect();
         own.insert("PATH".into(), dirs.join(OsStr::new(":")));
     }
@@ -179,9 +179,9 @@ pub(in crate::config::toml) fn of(
     vec![]
 }
 
-/// Why an env file is not used.
+/// Why an env file is skipped.
 enum Unread {
-    /// All of them together are too large.
+    /// The env files are too large together.
     Limit,
     Because(String),
 }
@@ -199,7 +199,7 @@ fn read(
     env: &Env,
     (disk, room): (&Disk<'_>, &mut Room),
 ) -> Result<(), Unread> {
-    // One that can't be read counts as well.
+    // Unreadable files count as well.
     room.env_files = room.env_files.checked_sub(LEAST).ok_or(Unread::Limit)?;
     let text = (disk.read)(path)
         .map_err(|error| Unread::Because(format!("{}; make it, or leave it out", why(&error))))?;

@@ -1,4 +1,4 @@
-//! `success_exit_codes` and `soft_exit_codes`: exit codes that are no failure, and such that don't count.
+//! `success_exit_codes` and `soft_exit_codes`: exit codes that mean success, and failures that don't count.
 
 use ::toml::de::DeValue;
 

@@ -1,4 +1,4 @@
-//! `failure`: what in the output of a process means that it has failed.
+//! `failure`: output of a process that means failure.
 
 use super::pattern::pattern;
 use super::{

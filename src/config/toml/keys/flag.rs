@@ -1,4 +1,4 @@
-//! `flag`: what in the output of a process is counted and kept.
+//! `flag`: output of a process that is counted and kept.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! `group` and `groups`: what `@GROUP` means all processes of.
+//! `group` and `groups`: groups of processes, referred to as `@GROUP`.
 
 use super::{
     ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, View, json,

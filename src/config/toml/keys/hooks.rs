@@ -1,4 +1,4 @@
-//! `[hooks]`: commands that are run when something happens in the run.
+//! `[hooks]`: commands to run on events of the run.
 
 use super::{Key, Kind, Mistakes, Spanned, View, key};
 use crate::model::rules::{Hooks, StopAfter};

@@ -1,4 +1,4 @@
-//! `live`: whether a process still works, asked again and again.
+//! `live`: a periodic check whether a process still works.
 
 use super::probe::{Asked, OWN_PORT, asked, written};
 use super::{
@@ -8,7 +8,7 @@ use super::{
 use crate::model::rules::Action;
 use crate::model::units::written_span;
 
-/// What may be asked again and again.
+/// The kinds of checks.
 const WAYS: &[&str] = &["port", "http", "exec"];
 
 /// `live`.
@@ -26,15 +26,15 @@ const LIVE: &[Key] = &[
 /// The table `live`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveTable {
-    /// What is to be found out.
+    /// The check.
     pub asked: Asked,
     /// The pause between two attempts.
     pub every_ms: u64,
-    /// How long an answer may take.
+    /// The deadline of an attempt.
     pub timeout_ms: u64,
-    /// How many in a row must fail.
+    /// How many consecutive attempts must fail.
     pub failures: u32,
-    /// What follows.
+    /// The reaction.
     pub action: Action,
 }
 

@@ -1,4 +1,4 @@
-//! `[log]`: where the journal is and how much of it is kept.
+//! `[log]`: the directory and the limits of the journal.
 
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! The keys of a `tmo.toml`: a file for each key of `[process.NAME]`, one for those with a single value,
 //! and one for each other table.
 //!
-//! A file has the key with its kind and its sentence for editors, how its value is read, what may not be
-//! said together with it, what it comes to in the plan, and how that is shown. A new key of a process
-//! is a new file here, and a line in the list below.
+//! A file contains the key with its kind and its sentence for editors, how its value is read, what it can't
+//! be combined with, its effect on the plan, and how `tmo config` shows it. A new key of a process is a new
+//! file here, and a line in the list below.
 
 mod args;
 mod command;
@@ -41,10 +41,10 @@ use super::shape::View;
 use crate::model::limits::ITEM_BYTES;
 use crate::model::plan::ProcessPlan;
 
-/// What follows something that was seen, as words.
+/// The names of the possible reactions.
 const ACTIONS: &[&str] = &["restart", "break", "notify"];
 
-/// How a value is found in a plan.
+/// Reads a setting from a plan.
 type Planned = Option<fn(&ProcessPlan) -> Value>;
 
 /// A key of `[process.NAME]`, with its aliases.
@@ -53,7 +53,7 @@ pub trait ProcessKey {
     type Said: Said;
     /// The key and its aliases.
     const KEYS: &'static [Key];
-    /// Whether it may stand in `[defaults]` too.
+    /// Whether `[defaults]` accepts it too.
     const OF_ALL: bool = true;
     /// The value in a plan, if only a `tmo.toml` can set it. A reload reports the key if it differs.
     const PLANNED: Planned = None;
@@ -79,12 +79,13 @@ pub trait ProcessKey {
     }
 }
 
-/// A setting in force: its key, its value, and its place in the file.
+/// A setting in effect: its key, its value, and its place in the file.
 pub type Row = (&'static str, Value, Range<usize>);
 
 macro_rules! process_keys {
     ($($(#[$about:meta])* $name:ident: $key:ty,)*) => {
-        /// `[process.NAME]`, or `[defaults]`, which has nothing of what only one process can have.
+        /// `[process.NAME]`, or `[defaults]`, which lacks the keys that make sense for a single process
+        /// only.
         #[derive(Debug, Clone, PartialEq, Eq, Default)]
         pub struct ProcessTable {
             $($(#[$about])* pub $name: <$key as ProcessKey>::Said,)*
@@ -111,12 +112,12 @@ macro_rules! process_keys {
                 sizes.into_iter().map(|(size, at)| (size, at.unwrap_or_default()))
             }
 
-            /// Store in the plan what no flag and no other file can override.
+            /// Store the settings that neither flags nor other files can override in the plan.
             pub fn apply(&self, process: &mut ProcessPlan) {
                 $(<$key>::apply(&self.$name, process);)*
             }
 
-            /// The settings in force that the file has.
+            /// The settings in effect that come from the file.
             pub fn rows(&self, process: &ProcessPlan) -> impl Iterator<Item = Row> {
                 let rows = [$((<$key>::KEYS[0].name, <$key>::shown(process), self.$name.at())),*];
                 rows.into_iter().filter_map(|(key, value, at)| Some((key, value?, at?)))
@@ -138,45 +139,45 @@ macro_rules! process_keys {
 }
 
 process_keys! {
-    /// What is run.
+    /// The command.
     command: command::Command,
-    /// What is appended to it.
+    /// Arguments appended to it.
     args: args::Args,
-    /// A name for people.
+    /// The display name.
     display: scalars::Display,
-    /// The port it is told.
+    /// Its port.
     port: scalars::Port,
-    /// What it waits for.
+    /// The processes that it waits for.
     depends_on: depends_on::DependsOn,
-    /// The working directory, from the directory of the file.
+    /// The working directory, relative to the directory of the file.
     cwd: cwd::Cwd,
     /// Variables, files with variables, and directories for `PATH`.
     env: env::Variables,
-    /// Whether it begins with the others.
+    /// Whether it starts with the run.
     autostart: scalars::Autostart,
     /// The groups that it belongs to.
     groups: groups::Groups,
     /// The shell that runs its command.
     shell: shell::Shell,
-    /// When it has its turn.
+    /// The phase in which it runs.
     phase: scalars::Phase,
-    /// When it is ready.
+    /// The checks that make it ready.
     ready: ready::Ready,
-    /// Whether it still works.
+    /// The check whether it still works.
     live: live::Live,
-    /// When it is started again.
+    /// When it is restarted.
     restart: restart::Restarts,
-    /// What follows its end.
+    /// The reaction to its exit.
     on_exit: scalars::OnExit,
-    /// Exit codes besides 0 that are no failure.
+    /// Exit codes besides 0 that mean success.
     success_exit_codes: exit_codes::Success,
-    /// Exit codes of failures that don't count.
+    /// Exit codes of failures that are not counted.
     soft_exit_codes: exit_codes::Soft,
     /// How it is stopped.
     stop: stop::Stop,
-    /// What means that it has failed.
+    /// Output that means failure.
     failure: failure::Failure,
-    /// What is counted and kept.
+    /// Output that is counted and kept.
     flag: flag::Flags,
     /// Whether its crashes are shown on the desktop.
     notify: scalars::Notify,
@@ -185,7 +186,7 @@ process_keys! {
 /// `[process.NAME]`.
 pub(super) const PROCESS: &[Key] = &joined::<{ count(false) }>(false);
 
-/// `[defaults]`: what may be said of all processes at once.
+/// `[defaults]`: settings for all processes at once.
 pub(super) const DEFAULTS: &[Key] = &joined::<{ count(true) }>(true);
 
 /// The whole file.
@@ -197,7 +198,7 @@ pub(super) const TOP: &[Key] = &[
     key("log", Kind::Table(log::KEYS), "Where the log is and how much of it is kept."),
 ];
 
-/// How many keys a process has, or `[defaults]`.
+/// The number of keys of a process, or of `[defaults]`.
 const fn count(of_all: bool) -> usize {
     let (mut sum, mut list) = (0, 0);
     while list < LISTS.len() {

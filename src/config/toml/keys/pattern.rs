@@ -1,4 +1,4 @@
-//! A pattern of `ready`, `failure` and `flag`: a text, or a regular expression.
+//! A pattern of `ready`, `failure` and `flag`: a plain text or a regular expression.
 
 use regex_syntax::ParserBuilder;
 
@@ -7,7 +7,7 @@ use crate::model::expression;
 use crate::model::limits::{EXPRESSION, EXPRESSION_BYTES, EXPRESSIONS};
 use crate::model::rules::Text;
 
-/// A pattern, looked at.
+/// Check a pattern.
 pub(super) fn pattern(
     at: &Spanned<String>,
     (regex, any_case): (bool, bool),
@@ -31,7 +31,7 @@ pub(super) fn pattern(
         );
         return text;
     };
-    // It is compiled where it is used.
+    // Only parsed here; it is compiled where it is used.
     let mut parser = ParserBuilder::new();
     if !mistakes.has_room_for(size) {
         let text = format!(

@@ -1,4 +1,4 @@
-//! What `ready` and `live` have in common: ways to find out about a process.
+//! The probes that `ready` and `live` have in common.
 
 use std::ops::Range;
 
@@ -13,20 +13,20 @@ use crate::model::units::written_span;
 /// A port number, or the port that tmo assigns to the process (`$PORT`).
 pub(super) const OWN_PORT: Kind = Kind::Either(&[PORT, Kind::Switch]);
 
-/// Where a port is looked for if nothing is said.
+/// The default host for a port.
 const HERE: &str = "127.0.0.1";
 
-/// A way to find out, before it is known which port the process has.
+/// A probe before the port of the process is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// Whatever its port, on this host.
+    /// The process's own port, on this host.
     OwnPort(String, PortOwner),
-    /// All else.
+    /// Any other probe.
     Probe(Probe),
 }
 
 impl Asked {
-    /// What is found out of a process that is told this port.
+    /// The probe for a process with this port.
     pub fn with_port(&self, port: Option<u16>) -> Option<Probe> {
         match self {
             Self::OwnPort(host, owner) => {
@@ -49,7 +49,7 @@ impl Asked {
     }
 }
 
-/// A probe in the words of a `tmo.toml`, without what is usual.
+/// A probe in the syntax of a `tmo.toml`, without default values.
 pub(super) fn written(probe: &Probe) -> Map<String, Value> {
     let mut words = Map::new();
     let mut word = |key: &str, value: Value| _ = words.insert(key.to_owned(), value);
@@ -80,7 +80,7 @@ pub(super) fn written(probe: &Probe) -> Map<String, Value> {
     words
 }
 
-/// The one thing that is asked.
+/// The one check that is configured.
 pub(super) fn asked(
     view: View<'_, '_>,
     span: Range<usize>,
@@ -140,7 +140,7 @@ fn port(view: View<'_, '_>, mistakes: &mut Mistakes) -> Option<Asked> {
     Some(Asked::Probe(Probe::Port { host, port, owner }))
 }
 
-/// An address that can be asked.
+/// A URL that can be probed.
 fn url(at: &Spanned<String>, mistakes: &mut Mistakes) -> Option<String> {
     let url = at.get_ref();
     let Some(rest) = url.strip_prefix("http://") else {

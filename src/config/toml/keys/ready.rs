@@ -1,4 +1,4 @@
-//! `ready`: what must be seen of a process before it is ready.
+//! `ready`: the checks that a process must pass to be ready.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::{
 use crate::model::rules::{Check, Probe};
 use crate::model::units::written_span;
 
-/// What may be asked before a process is ready.
+/// The kinds of checks.
 const WAYS: &[&str] = &["log", "port", "http", "exec", "exit", "delay"];
 
 /// One item of `ready`.
@@ -38,9 +38,9 @@ const ITEM: &[Key] = &[
 /// One item of `ready`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadyCheck {
-    /// What is to be found out.
+    /// The check.
     pub asked: Asked,
-    /// How long it may take.
+    /// Its deadline.
     pub timeout_ms: u64,
     /// The pause between two attempts.
     pub every_ms: u64,
@@ -104,7 +104,7 @@ impl ProcessKey for Ready {
 }
 
 impl ProcessTable {
-    /// Whether it is ready only once it has ended.
+    /// Whether it is ready only when it has ended.
     pub fn ends_ready(&self) -> bool {
         let exit = |check: &ReadyCheck| matches!(check.asked, Asked::Probe(Probe::Exit { .. }));
         self.ready.as_ref().is_some_and(|ready| ready.get_ref().iter().any(exit))

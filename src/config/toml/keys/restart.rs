@@ -1,4 +1,4 @@
-//! `restart`: when a process is started again after an end, and after which pauses.
+//! `restart`: when a process is restarted after it has ended, and after which delays.
 
 use super::{
     At, COUNT, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, Said,
@@ -33,17 +33,17 @@ const TABLE: &[Key] = &[
 /// `restart`; a word alone is the policy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RestartTable {
-    /// After which ends.
+    /// Which exits cause a restart.
     pub policy: At<Restart>,
-    /// The pause before it.
+    /// The delay before it.
     pub delay_ms: At<u64>,
-    /// How the pauses grow.
+    /// How the delays grow.
     pub backoff: At<Backoff>,
-    /// The longest pause.
+    /// The longest delay.
     pub max_delay_ms: At<u64>,
-    /// Failures in a row.
+    /// Maximum number of consecutive failures.
     pub max_failures: At<u32>,
-    /// What ends a row of failures.
+    /// How long a life must last to reset the count of failures.
     pub stable_ms: At<u64>,
 }
 
@@ -121,7 +121,7 @@ impl ProcessKey for Restarts {
 }
 
 impl RestartTable {
-    /// What it comes to, with what flags or else the file say of `on_exit`; nothing where only that
+    /// The resulting policy, given `on_exit` from flags or else from the file; `None` if `on_exit` alone
     /// decides.
     pub fn policy(
         &self,
@@ -132,7 +132,7 @@ impl RestartTable {
         let policy = value(&self.policy);
         let when = match (by_flag, policy, by_file) {
             (Some(OnExit::Restart), _, _) | (None, None, Some(OnExit::Restart)) => Restart::Always,
-            // The pauses and the limit also hold for restarts by `live` and `failure`.
+            // The delays and the limit also apply to restarts by `live` and `failure`.
             (Some(OnExit::Remain | OnExit::StopAll) | None, when, _) => when.unwrap_or_default(),
         };
         let usual = RestartPolicy::default();

@@ -6,7 +6,7 @@ use crate::model::plan;
 use crate::model::rules::Stage;
 
 /// A key: its value, name, kind and sentence, the method that reads it, whether `[defaults]` has it, and
-/// where it stands in the plan if nothing else has a say in it.
+/// its field in the plan if no other setting influences that.
 macro_rules! scalar_key {
     ($key:ident: $type:ty, $name:literal, $kind:expr, $about:literal, $read:ident, $of_all:literal
         $(, $field:ident $(. $part:ident)?)?) => {
@@ -56,7 +56,7 @@ impl ProcessKey for Autostart {
 }
 
 impl ProcessTable {
-    /// When it has its turn.
+    /// The phase in which it runs.
     pub fn stage(&self) -> Stage {
         value(&self.phase).unwrap_or_default()
     }

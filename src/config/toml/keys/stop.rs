@@ -11,9 +11,9 @@ use crate::model::text::OsText;
 pub struct StopTable {
     /// The number of the signal.
     pub signal: At<i32>,
-    /// A command before it.
+    /// A command to run before the signal.
     pub command: At<String>,
-    /// How long it may take.
+    /// The deadline.
     pub timeout_ms: At<u64>,
 }
 
