@@ -10,8 +10,10 @@ use super::persona::Persona;
 use super::table::painted;
 use crate::api::overmind;
 use crate::client::overmind::OvermindClient;
+use crate::config::dirs::last_run;
 use crate::crash::Log;
 use crate::journal::Dirs;
+use crate::journal::last_run::LastRun;
 use crate::model::request::ProcessState;
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
@@ -183,8 +185,9 @@ fn failed_below_watchers(instance: &Instance) -> Option<Vec<ProcName>> {
     if instance.far.is_some() {
         return None;
     }
-    let plan = instance.runtime.plan().ok()?;
-    let dirs = Dirs::of_run(&plan, instance.runtime.dir());
+    // Much smaller than the plan, which has the environment of each process.
+    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?;
+    let dirs = Dirs::of_journal(last.journal.as_path(), instance.runtime.dir());
     Log::open(&dirs, 0).ok()?.failed_below_watchers().ok()
 }
 

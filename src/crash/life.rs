@@ -227,7 +227,7 @@ impl<'a> Log<'a> {
     /// their present life. Only the newest records are read, so it is quick.
     pub fn failed_below_watchers(&self) -> io::Result<Vec<ProcName>> {
         /// How many records are examined, and how many lines per process.
-        const RECORDS: u64 = 500;
+        const RECORDS: u64 = 200;
         const LINES: usize = 60;
         let mut index = (self.index)()?;
         let len = index.len()?;

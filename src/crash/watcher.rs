@@ -193,12 +193,30 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     found.or_else(failed).map(|cause| LastError { cause: Cause { certainty, ..cause }, waits })
 }
 
-/// Whether the program below a watcher has failed, according to the last lines of its life. Called
-/// for each process of a table, so the expressions are tried only on lines that look like a
-/// failure.
+/// Whether the program below a watcher has failed, according to the last lines of its life. `tmo ps`
+/// calls this for each process. Compiling the expressions takes longer than all else that `ps` does, so
+/// they are tried only if a line contains a part of what a watcher prints for a failure.
 pub fn has_failed(lines: &[Line]) -> bool {
-    const SIGNS: [&str; 8] =
-        ["rror", "crashed", "ailed", "FAIL", "Traceback", "Node.js v", "exited with", "Exit "];
+    const SIGNS: [&str; 18] = [
+        "app crashed",
+        "Failed running '",
+        "Node.js v",
+        "⨯",
+        "Watcher Process failed",
+        "error. Watching",
+        "errors. Watching",
+        "1 error",
+        " errors",
+        "[vite]",
+        "Tests failed",
+        "compiled with",
+        "error during build",
+        "Finished running. Exit",
+        "[Command exited",
+        "Exit with Code",
+        "to build",
+        "Traceback ",
+    ];
     if !lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign))) {
         return false;
     }

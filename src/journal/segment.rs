@@ -60,7 +60,12 @@ impl Dirs {
 
     /// The journal of the run with this plan and this runtime directory.
     pub fn of_run(plan: &Plan, runtime: &Path) -> Self {
-        Self::new(plan.log.dir.as_path(), Some(spill_dir(runtime)))
+        Self::of_journal(plan.log.dir.as_path(), runtime)
+    }
+
+    /// The same for a run with this journal.
+    pub fn of_journal(journal: &Path, runtime: &Path) -> Self {
+        Self::new(journal, Some(spill_dir(runtime)))
     }
 
     /// The path of one of the directories.

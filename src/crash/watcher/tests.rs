@@ -1,6 +1,6 @@
 //! Real output of watchers, recorded by `tests/watchers/record`.
 
-use super::{LastError, last_error};
+use super::{LastError, has_failed, last_error};
 use crate::crash::evidence::{Evidence, Facts, Line};
 use crate::crash::text::plain;
 use crate::model::time::Timestamp;
@@ -31,14 +31,18 @@ const RECORDED: [Recorded; 12] = [
     ("flask", recorded!("flask"), "KeyError: 'b'", Some("app.py:7"), false),
 ];
 
-fn after(name: &str, output: &str) -> Option<LastError> {
-    let dir = format!("/tmp/tmo-watchers/{name}");
+fn lines(output: &str) -> Vec<Line> {
     let lines = output.lines().filter(|line| !line.starts_with("=== "));
-    let lines = lines.map(|line| Line {
+    let line = |line: &str| Line {
         time: Timestamp::from_nanos(1_767_322_985_000_000_000),
         at: None,
         text: plain(line.as_bytes()),
-    });
+    };
+    lines.map(line).collect()
+}
+
+fn after(name: &str, output: &str) -> Option<LastError> {
+    let dir = format!("/tmp/tmo-watchers/{name}");
     last_error(&Evidence {
         name: ProcName::new("web").unwrap(),
         command: String::new(),
@@ -48,7 +52,7 @@ fn after(name: &str, output: &str) -> Option<LastError> {
         others: vec![],
         pid: Some(4711),
         exit: Exit::Code(1),
-        lines: lines.collect(),
+        lines: lines(output),
         facts: Facts::default(),
     })
 }
@@ -60,6 +64,8 @@ fn an_error_below_a_watcher_is_found_and_is_over_when_it_is_repaired() {
         let broken = output.find("=== broken").unwrap();
         let repaired = output.find("=== repaired").unwrap();
         let phases = [&output[..broken], &output[..repaired], output];
+        let failed = phases.map(|output| has_failed(&lines(output)));
+        assert_eq!(failed, [false, waits, false], "{name}: the mark in `tmo ps`");
         let [started, broken, repaired] = phases.map(|output| after(name, output));
         let is_found = broken.as_ref().is_some_and(|error| {
             let found = (error.cause.place.as_deref(), error.waits);
