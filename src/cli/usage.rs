@@ -10,13 +10,12 @@ use crate::model::nearest::nearest;
 
 /// What people type who come from other tools, and what does it here. `NAME` stands for the names that
 /// they type.
-const OF_OTHER_TOOLS: [(&str, &str); 21] = [
+const OF_OTHER_TOOLS: [(&str, &str); 20] = [
     ("a", "tmo connect NAME"),
     ("attach", "tmo connect NAME"),
     ("delete", "tmo stop NAME"),
     ("describe", "tmo why NAME"),
     ("down", "tmo quit"),
-    ("exec", "tmo run COMMAND"),
     ("flush", "tmo logs --clear"),
     ("info", "tmo ps"),
     ("l", "tmo ps"),
