@@ -9,13 +9,12 @@ use super::args;
 use crate::model::nearest::nearest;
 
 /// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
-const OF_OTHER_TOOLS: [(&str, &str); 21] = [
+const OF_OTHER_TOOLS: [(&str, &str); 20] = [
     ("a", "tmo connect NAME"),
     ("attach", "tmo connect NAME"),
     ("delete", "tmo stop NAME"),
     ("describe", "tmo why NAME"),
     ("down", "tmo quit"),
-    ("exec", "tmo run COMMAND"),
     ("flush", "tmo logs --clear"),
     ("info", "tmo ps"),
     ("l", "tmo ps"),

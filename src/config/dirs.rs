@@ -30,7 +30,7 @@ pub enum DirError {
         source: io::Error,
     },
     /// It is a file or a symbolic link.
-    #[error("{} is no directory (or a link to one); remove it and try again", path.display())]
+    #[error("{} is not a directory (or is a link to one); remove it and try again", path.display())]
     NoDirectory {
         /// The path.
         path: PathBuf,

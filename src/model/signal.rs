@@ -16,7 +16,7 @@ pub struct SignalName(Signal);
 
 /// No such signal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no signal `{0}`; use a name as USR1, HUP, WINCH, or a number")]
+#[error("unknown signal `{0}`; use a name such as USR1, HUP, WINCH, or a number")]
 pub struct NoSuchSignal(String);
 
 /// A name, or a number.

@@ -19,7 +19,7 @@ pub(super) async fn signed(request: Request, next: Next) -> Response {
         .get(API_HEADER)
         .map(|api| api.to_str().ok().and_then(|api| api.parse::<u64>().ok()));
     let mut response = match api {
-        Some(None) => error(StatusCode::BAD_REQUEST, "`tmo-api` is no number; leave it out"),
+        Some(None) => error(StatusCode::BAD_REQUEST, "`tmo-api` is not a number; leave it out"),
         Some(Some(api)) if api > u64::from(API) && !lasts(request.uri().path()) => {
             let what = format!("version {API} of the API is spoken here, not {api}");
             let mut answer = error(StatusCode::BAD_REQUEST, &what);

@@ -16,7 +16,7 @@ pub enum BadPattern {
     #[error("a pattern is empty; say what to look for")]
     Empty,
     /// An invalid regular expression.
-    #[error("`{text}` is no regular expression: {why}")]
+    #[error("invalid regular expression `{text}`: {why}")]
     Expression {
         /// The expression.
         text: String,
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_in_a_line() {
         let table = [
-            (text("a(b", true, false), "`a(b` is no regular expression: unclosed group"),
+            (text("a(b", true, false), "invalid regular expression `a(b`: unclosed group"),
             (text("", false, true), "a pattern is empty; say what to look for"),
         ];
         for (bad, expected) in table {

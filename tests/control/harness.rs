@@ -344,7 +344,7 @@ impl History for Few {
 
     fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
         if ask.grep.as_deref() == Some("(") {
-            return Err(HistoryProblem::Bad("`(` is no regular expression".to_owned()));
+            return Err(HistoryProblem::Bad("invalid regular expression `(`".to_owned()));
         }
         if let Some(name) = ask.names.iter().find(|name| *name != "web#1") {
             let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();

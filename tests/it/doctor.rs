@@ -308,7 +308,7 @@ fn directories_that_will_not_do_are_told() {
     let world = world.env("TMPDIR", temp.to_str().unwrap()).env("HOME", "");
     let ran = examine(&world, &[]);
     assert_eq!(ran.code, 0, "{ran:#?}");
-    ran.line("note  runtime: XDG_RUNTIME_DIR (/nonexistent) is no directory of yours; ");
+    ran.line("note  runtime: XDG_RUNTIME_DIR (/nonexistent) is not a directory of yours; ");
     ran.line("note  journal: HOME is not set");
     let base = temp.join(format!("tmo-{}", nix::unistd::geteuid()));
     std::fs::write(&base, "in the way").unwrap();

@@ -254,9 +254,9 @@ fn what_means_nothing_is_refused_with_the_reason() {
     let world = World::new("web: echo up\n");
     world.run(["start"]);
     let table: [(&[&str], &str); 8] = [
-        (&["--grep", "a(b"], "`a(b` is no regular expression: unclosed group"),
-        (&["--since", "soon"], "`soon` is no time; write 10m,"),
-        (&["--around", "x", "-C", "far"], "`far` is no time"),
+        (&["--grep", "a(b"], "invalid regular expression `a(b`: unclosed group"),
+        (&["--since", "soon"], "`soon` is not a valid time; write 10m,"),
+        (&["--around", "x", "-C", "far"], "`far` is not a valid time"),
         (&["--grep", "x", "-C", "2s"], "-C takes a number of lines here"),
         (&["-i"], "required"),
         (&["--run", "0"], "0 is not in 1.."),
@@ -311,9 +311,9 @@ fn the_api_pages_through_the_journal() {
     let events = page(&world, "events=1");
     assert!(events["lines"].as_array().unwrap().iter().all(|line| line["event"].is_string()));
     for (query, status, why) in [
-        ("grep=(", 400, "no regular expression"),
-        ("since=soon", 400, "is no time"),
-        ("after=x", 400, "is no cursor"),
+        ("grep=(", 400, "invalid regular expression"),
+        ("since=soon", 400, "is not a valid time"),
+        ("after=x", 400, "is not a valid cursor"),
         ("name=nosuch", 404, "unknown"),
         ("what=1", 400, "there is no `what` here"),
     ] {

@@ -183,7 +183,7 @@ fn a_project_that_was_made_read_only_while_it_ran_is_reached_ended_and_started()
             assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
         }
         world.wait_empty();
-        // The socket stays, since nothing can be removed there; it is no socket of a run.
+        // The socket stays, since nothing can be removed there; it is not a socket of a run.
         assert!(socket.exists(), "{end}");
         let ran = tmo(&["cleanup"]);
         assert!(ran.code == 1 && ran.stderr.contains("can't be removed"), "{ran:?}");

@@ -98,7 +98,7 @@ fn what_can_not_be_scaled_is_said() {
         ("jbo=2", 2, "Unknown process name: jbo; did you mean job?"),
         ("web=11", 1, "web#11 would have port 6100, which is that of job"),
         ("job", 2, "say how many, as in job=3"),
-        ("job=many", 2, "`many` is no number up to 65535"),
+        ("job=many", 2, "`many` is not a number up to 65535"),
     ] {
         let ran = world.run(["scale", counts]);
         assert!(ran.code == code && ran.stderr.contains(reported), "{ran:?}");

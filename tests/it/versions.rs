@@ -159,7 +159,7 @@ fn a_client_of_another_version_is_told_why_it_is_not_understood() {
     assert_eq!(error("GET /api/lines?last=x", other, 400), "`last=x`: give a number");
     assert_eq!(
         error("GET /api/state", "tmo-api: x\r\n", 400),
-        "`tmo-api` is no number; leave it out"
+        "`tmo-api` is not a number; leave it out"
     );
     assert_eq!(error("GET /api/state", other, 200), "");
     // What every version has, by which a run can always be ended.

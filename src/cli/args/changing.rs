@@ -81,7 +81,7 @@ fn instances(text: &str) -> Result<(String, u16), String> {
     let Some((name, count)) = text.split_once('=') else {
         return Err(format!("say how many, as in {text}=3"));
     };
-    let count = count.parse().map_err(|_| format!("`{count}` is no number up to 65535"))?;
+    let count = count.parse().map_err(|_| format!("`{count}` is not a number up to 65535"))?;
     Ok((name.to_owned(), count))
 }
 

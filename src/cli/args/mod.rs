@@ -61,7 +61,7 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Verb {
-    /// Run the processes of the Procfile and show what they print.
+    /// Run the processes of the Procfile and show their output.
     #[command(
         visible_alias = "s",
         after_help = "\
@@ -83,8 +83,7 @@ A pipe or a file gets plain text. A terminal gets colours, but not with NO_COLOR
 passes every byte of the processes to a pipe or a file."
     )]
     Start(Box<StartArgs>),
-    /// Look at Procfile, tmo.toml, env files, settings and ports as a start would; run no
-    /// program.
+    /// Check Procfile, tmo.toml, env files, settings and ports without running anything.
     #[command(after_help = "\
 Examples:
   tmo check                     exit code 1 if anything is odd
@@ -93,7 +92,7 @@ Examples:
 
 All that is wrong with tmo.toml is reported at once, with line and column.")]
     Check(Box<PreviewArgs>),
-    /// Show what is in force for each process, and which file, flag or variable says so.
+    /// Show the settings of each process, and where each comes from.
     #[command(after_help = "\
 Examples:
   tmo config                    of every process: the key, its value, where it comes from
@@ -102,7 +101,7 @@ Examples:
 
 Of variables only the names are shown.")]
     Config(Box<PreviewArgs>),
-    /// Show in which order a start begins, and what each process waits for; start nothing.
+    /// Show the start order and the dependencies.
     #[command(after_help = "\
 Examples:
   tmo graph                     a number for each step; those of one step begin together
@@ -113,7 +112,7 @@ Examples:
 
 A process waits until another one has started, is ready, or has completed (ended with success).")]
     Graph(Box<GraphArgs>),
-    /// Write a commented tmo.toml for the processes of the Procfile, and a Procfile if there is none.
+    /// Write a commented tmo.toml, and a Procfile if there is none.
     #[command(after_help = "\
 Examples:
   tmo init                      ./tmo.toml, in which nothing is in force yet, and its schema
@@ -128,7 +127,7 @@ and shows what it has written. It executes nothing, and replaces no file but wit
 Examples:
   tmo schema >tmo.schema.json   then `#:schema ./tmo.schema.json` as the first line of tmo.toml")]
     Schema,
-    /// Look at everything that can keep tmo from working here, and say what to do about it.
+    /// Find out why tmo does not work here, and what to do about it.
     #[command(after_help = "\
 Examples:
   tmo doctor                    one line for each finding: ok, note or FAIL
@@ -150,13 +149,13 @@ Examples:
   tmo restart                   all"
     )]
     Restart(NamesArgs),
-    /// Stop processes, but keep the rest running; without names, all of them.
+    /// Stop processes; without names, all of them. The run goes on.
     #[command(visible_aliases = ["interrupt", "i"], after_help = "\
 Examples:
   tmo stop worker               done when it and all it started are gone
   tmo restart worker            starts it again")]
     Stop(NamesArgs),
-    /// Attach this terminal to a process; without a name, the first one.
+    /// Open the terminal of a process; without a name, of the first one.
     #[command(
         visible_alias = "c",
         after_help = "\
@@ -165,13 +164,13 @@ Examples:
   tmo connect -r web            look, but don't touch"
     )]
     Connect(ConnectArgs),
-    /// Have `tmo start` leave its terminal; the processes run on.
+    /// Detach `tmo start` from its terminal; the processes run on.
     #[command(after_help = "\
 Examples:
   tmo detach                    from another terminal
   tmo start                     shows the log again, with what came meanwhile")]
     Detach(ClientArgs),
-    /// Stop everything and end, as Ctrl-C does.
+    /// Stop everything, as Ctrl-C does.
     #[command(
         visible_alias = "q",
         after_help = "\
@@ -179,7 +178,7 @@ Examples:
   tmo quit                      done when all processes are gone"
     )]
     Quit(ClientArgs),
-    /// Kill everything at once, without asking the processes to stop.
+    /// Kill everything at once, without a grace period.
     #[command(
         visible_alias = "k",
         after_help = "\
@@ -194,7 +193,7 @@ Examples:
   tmo echo -n 20                the last 20 lines, then what comes
   tmo echo web worker           only these")]
     Echo(EchoArgs),
-    /// Print what was logged so far, also by processes that are gone.
+    /// Print the log so far, also of earlier processes and runs.
     #[command(after_help = "\
 Examples:
   tmo logs                      all there is, merged
@@ -211,13 +210,13 @@ Lines are shown as a terminal would show them: text that was overwritten or eras
 --grep does not find it. A pipe or a file gets plain text. --raw prints every byte as it came, with
 all escape sequences; so does CLICOLOR_FORCE=1 behind names, to a pipe or a file.")]
     Logs(LogsArgs),
-    /// Print what tmo itself had to say: starts, ends, restarts.
+    /// Print what happened: starts, ends, restarts.
     #[command(after_help = "\
 Examples:
   tmo events                    of all runs that the log still has
   tmo events -f --json          as it comes, for a script")]
     Events(EventsArgs),
-    /// Explain what is wrong now, or how the last run ended: cause, evidence and what to type next.
+    /// Explain what is wrong, or how the last run ended.
     #[command(after_help = "\
 Examples:
   tmo why                       what is wrong with the run, or how the last one ended
@@ -234,14 +233,14 @@ Examples:
   tmo crashes show              the newest, with what everybody printed around the end
   tmo crashes show web --json   as it stands in its file")]
     Crashes(CrashesArgs),
-    /// Tell how often the flags of tmo.toml were found in the output of processes.
+    /// Show how often the flags of tmo.toml matched the output.
     #[command(after_help = "\
 Examples:
   tmo flags                     of all processes
   tmo flags -C web              the last lines that were found, and those around them
   tmo flags web --json          of one, for a script")]
     Flags(FlagsArgs),
-    /// Wait until processes run, have ended, said something or listen.
+    /// Wait until processes run, are ready, have ended, printed something or listen.
     #[command(after_help = "\
 Examples:
   tmo wait                      until all of them run
@@ -251,13 +250,13 @@ Examples:
 
 Exit codes: 0 it is so, 1 it can't be so any more, 124 the time is over.")]
     Wait(WaitArgs),
-    /// Send a signal to processes; without names, to all that run.
+    /// Send a signal to processes; without names, to all.
     #[command(after_help = "\
 Examples:
   tmo signal USR1 web           to its process group
   tmo signal HUP")]
     Signal(SignalArgs),
-    /// Run so many instances of an entry of the Procfile.
+    /// Change the number of instances of an entry.
     #[command(after_help = "\
 Examples:
   tmo scale worker=3            worker, worker#2 and worker#3; done when they run
@@ -266,7 +265,7 @@ Examples:
 
 It holds for this run; `tmo start --formation worker=3` begins with as many.")]
     Scale(ScaleArgs),
-    /// Read Procfile, tmo.toml and env files again, and do what has changed in them.
+    /// Read Procfile, tmo.toml and env files again, and apply the changes.
     #[command(after_help = "\
 Examples:
   tmo reload                    one line for each process: what was done
@@ -283,13 +282,13 @@ Examples:
   tmo send web 'reload' --enter
   tmo send console - <script    line by line")]
     Send(SendArgs),
-    /// Print what the terminal of a process shows.
+    /// Print the screen of a process.
     #[command(after_help = "\
 Examples:
   tmo screen web
   tmo screen web --color | less -R")]
     Screen(ScreenArgs),
-    /// End and remove what a run has left here of which every part was killed.
+    /// Clean up after a run of which every part was killed.
     #[command(after_help = "\
 Examples:
   tmo cleanup                   says what it did; a run that lives is let be
@@ -297,13 +296,13 @@ Examples:
 It ends only processes that carry the mark of this very run, and removes only its files and
 sockets that nobody listens on. The log stays.")]
     Cleanup(ClientArgs),
-    /// List the runs of this user, wherever they were started.
+    /// List all your runs.
     #[command(after_help = "\
 Examples:
   tmo ls
   tmo ls --json | jq -r '.[].socket'")]
     Ls(LsArgs),
-    /// Run a command in the environment of the env files, as the processes have it.
+    /// Run a command in the environment of the env files.
     #[command(
         visible_aliases = ["exec", "e"],
         disable_help_flag = true,
@@ -315,7 +314,7 @@ Examples:
 All that follows the command is its own. PORT and PS are not set: it is no process of the Procfile."
     )]
     Run(RunArgs),
-    /// Show the processes and their states.
+    /// Show the processes, their states and what they wait for.
     #[command(
         visible_alias = "status",
         after_help = "\
@@ -324,7 +323,7 @@ Examples:
   tmo ps --json | jq -r '.processes[] | select(.state == \"exited\").name'"
     )]
     Ps(PsArgs),
-    /// Show or change the texts that mean that a process has failed.
+    /// Show or change the texts that mean failure.
     #[command(after_help = "\
 Examples:
   tmo failures list             all that are declared
@@ -335,7 +334,7 @@ Examples:
 They stand in failure_declarations.json beside the Procfile. A process that prints one of its texts,
 whatever the case, is stopped and stays so until it is started. A run heeds changes as they come.")]
     Failures(FailuresArgs),
-    /// Put man pages and completions where man, bash, zsh and fish look for them.
+    /// Install man pages and completions.
     #[command(after_help = "\
 Examples:
   tmo setup --user              for you; names each file that it writes
@@ -358,6 +357,32 @@ Examples:
   tmo man start | man -l -
   tmo man --dir ~/.local/share/man/man1")]
     Man(ManArgs),
+}
+
+/// The groups in which `--help` lists the commands, those of every day first.
+const GROUPS: [(&str, &[&str]); 6] = [
+    ("Every day", &["start", "ps", "logs", "restart", "stop", "connect", "why", "quit"]),
+    ("The run", &["reload", "scale", "detach", "kill", "cleanup", "ls"]),
+    ("The log", &["echo", "events", "crashes", "flags", "failures"]),
+    ("A process", &["send", "screen", "signal", "wait", "run"]),
+    ("The project", &["init", "check", "config", "graph", "schema", "doctor"]),
+    ("tmo itself", &["setup", "completions", "man", "help"]),
+];
+
+/// The help of the program: clap lists all commands in one row.
+fn grouped(command: Command) -> Command {
+    let mut list = String::new();
+    for (title, names) in GROUPS {
+        list += &format!("{title}:\n");
+        for name in names {
+            let about = command.find_subcommand(name).and_then(Command::get_about);
+            let about = about.map_or_else(|| "Show help".to_owned(), ToString::to_string);
+            list += &format!("  {name:<12} {about}\n");
+        }
+        list.push('\n');
+    }
+    let head = "{about-with-newline}\n{usage-heading} {usage}\n\n";
+    command.help_template(format!("{head}{list}Options:\n{{options}}{{after-help}}"))
 }
 
 /// Read a command line, its first word being the name of the program.

@@ -3,7 +3,7 @@
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory as _};
 
-use super::Args;
+use super::{Args, grouped};
 
 /// A setting behind a flag: the flag, its variable without `TMO_` or `OVERMIND_`, its default.
 pub(super) type Setting = (&'static str, Option<&'static str>, &'static str);
@@ -47,7 +47,7 @@ const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
 
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
-    Args::command().mut_subcommands(|verb| {
+    grouped(Args::command()).mut_subcommands(|verb| {
         let of_start = ["start", "check", "config", "graph", "init", "doctor", "failures"];
         let settings = if of_start.contains(&verb.get_name()) {
             &SETTINGS[..]

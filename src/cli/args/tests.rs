@@ -5,7 +5,9 @@ use clap::error::ErrorKind;
 use pretty_assertions::assert_eq;
 
 use super::settings::SETTINGS;
-use super::{Args, StartArgs, Verb, command, parse};
+use clap::Command;
+
+use super::{Args, GROUPS, StartArgs, Verb, command, parse};
 
 fn read(line: &str) -> Result<Args, clap::Error> {
     parse(line.split(' ').map(OsString::from))
@@ -18,6 +20,17 @@ fn verb(line: &str) -> Verb {
 fn start(line: &str) -> StartArgs {
     let Verb::Start(args) = verb(line) else { panic!("{line} is no start") };
     *args
+}
+
+#[test]
+fn the_help_lists_each_command_in_one_group() {
+    let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+    listed.sort_unstable();
+    let command = command();
+    let visible = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let mut visible: Vec<&str> = visible.map(Command::get_name).chain(["help"]).collect();
+    visible.sort_unstable();
+    assert_eq!(listed, visible);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
     let env = &start.context.env;
     let base = runtime_base(env);
     if let Some(set) = env.caller_dir("XDG_RUNTIME_DIR").filter(|set| !base.starts_with(set)) {
-        let text = format!("XDG_RUNTIME_DIR ({}) is no directory of yours; ", set.display());
+        let text = format!("XDG_RUNTIME_DIR ({}) is not a directory of yours; ", set.display());
         report.note("runtime", text + &format!("{} is used instead", base.display()));
     }
     match find_runtime_dir(env, &start.project.socket.path) {

@@ -33,7 +33,7 @@ pub(super) fn control(report: &mut Report, start: &Start) {
     }
     let there = path.metadata().ok();
     if there.is_some_and(|found| !found.file_type().is_socket()) {
-        let text = format!("{shown} is in the way: it is no socket");
+        let text = format!("{shown} is in the way: it is not a socket");
         return report.fail_so(CHECK, text, "move it away, or give another socket with `-s`");
     }
     match dial::probe(path) {

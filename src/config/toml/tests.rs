@@ -285,9 +285,9 @@ const MISTAKES: &[(&str, &str)] = &[
     ("process.web.env = [\"A\"]\n", "1:20: write it as \"A=value\""),
     (
         "process.web.stop.signal = \"TREM\"\n",
-        "1:27: there is no signal `TREM`; use a name as USR1, HUP, WINCH, or a number",
+        "1:27: unknown signal `TREM`; use a name such as USR1, HUP, WINCH, or a number",
     ),
-    ("process.web.ready.log = \"(\"\n", "1:25: this is no regular expression: unclosed group"),
+    ("process.web.ready.log = \"(\"\n", "1:25: invalid regular expression: unclosed group"),
     (
         "process.web.ready.timeout = 1\n",
         "1:13: this asks for nothing; give it one of log, port, http, exec, exit, delay",

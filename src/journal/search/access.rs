@@ -184,5 +184,5 @@ impl Answer for Reader {
 
 /// Parses `12.34`: the number of a record, and how many of its bytes to skip.
 fn cursor(text: &str) -> Result<Position, String> {
-    text.parse().map_err(|_| format!("`{text}` is no cursor; take one from an answer"))
+    text.parse().map_err(|_| format!("`{text}` is not a valid cursor; take one from an answer"))
 }

@@ -18,7 +18,7 @@ pub struct Pattern {
 
 /// An invalid regular expression.
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no regular expression: {why}")]
+#[error("invalid regular expression `{text}`: {why}")]
 pub struct BadPattern {
     text: String,
     why: String,
@@ -130,6 +130,6 @@ mod tests {
     #[test]
     fn what_is_wrong_with_an_expression_is_told_in_a_line() {
         let error = Pattern::new("a(b", false, false).unwrap_err().to_string();
-        assert_eq!(error, "`a(b` is no regular expression: unclosed group");
+        assert_eq!(error, "invalid regular expression `a(b`: unclosed group");
     }
 }

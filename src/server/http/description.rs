@@ -142,7 +142,7 @@ fn common_responses() -> Value {
         json!({ "description": description, "content": content, "headers": version_header() })
     };
     json!({
-        "Bad": reason("The request is no good; nothing was done."),
+        "Bad": reason("The request is invalid; nothing was done."),
         "OtherRun": reason("The run that `tmo-run` names is over; another one is here."),
         "Ending": reason("The supervisor is ending, or too many clients are connected."),
         "NotLetIn": reason(

@@ -260,7 +260,7 @@ fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
     let all = || event::types().collect::<Vec<_>>().join(", ");
     let known = |word| {
         event::types().find(|known| *known == word).ok_or_else(|| {
-            let what = format!("`{word}` is no type; there are {}", all());
+            let what = format!("`{word}` is not a type; there are {}", all());
             Refusal::Strange(StatusCode::BAD_REQUEST, what)
         })
     };

@@ -41,7 +41,7 @@ pub(super) fn pattern(
         mistakes.add_last(at.span(), text);
     } else if let Err(error) = parser.case_insensitive(any_case).build().parse(&text.pattern) {
         let why = expression::reason(&error);
-        mistakes.add(at.span(), format!("this is no regular expression: {why}"));
+        mistakes.add(at.span(), format!("invalid regular expression: {why}"));
     }
     text
 }
