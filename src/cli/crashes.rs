@@ -19,6 +19,7 @@ use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::untrusted::{shown, shown_line};
 use crate::model::{LifeId, ProcName};
+use crate::sys::local;
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Stamp, Style, name_width};
 
 /// List or show reports.
@@ -143,12 +144,12 @@ fn list(found: &[Found], json: bool) -> Result<u8, CliError> {
         super::warn(&none(None));
         return Ok(0);
     }
-    let zone = TimeZone::system();
+    let zone = local::zone();
     let rows = all.iter().map(|listed| {
         let cause = listed.cause.as_ref().map_or("", |cause| cause.text.as_str());
         let file = listed.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         [
-            shown(&local(&listed.timestamp, &zone)).into_owned(),
+            shown(&local_time(&listed.timestamp, &zone)).into_owned(),
             listed.process_name.to_string(),
             listed.end(),
             shown(&file).into_owned(),
@@ -160,7 +161,7 @@ fn list(found: &[Found], json: bool) -> Result<u8, CliError> {
 }
 
 /// A report's timestamp in this zone: `2026-01-02 04:04:05`.
-fn local(time: &str, zone: &TimeZone) -> String {
+fn local_time(time: &str, zone: &TimeZone) -> String {
     time.parse::<Timestamp>().map_or_else(
         |_| time.to_owned(),
         |time| zone.to_datetime(time.utc()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
@@ -204,7 +205,7 @@ fn command(report: &CrashReport) -> String {
 /// Which process ended, how, when, and after how long.
 pub(super) fn headline(report: &CrashReport, color: bool) -> String {
     let tmo = &report.tmo;
-    let when = local(&report.timestamp, &TimeZone::system());
+    let when = local_time(&report.timestamp, &local::zone());
     let again = match tmo.restarts {
         0 => String::new(),
         1 => ", restarted once before".to_owned(),

@@ -5,7 +5,6 @@
 
 use std::io::ErrorKind;
 
-use jiff::Zoned;
 use serde_json::Value;
 
 use super::args::{EchoArgs, LogsArgs};
@@ -26,6 +25,7 @@ use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::untrusted::{cleaned, cleaned_json};
 use crate::model::{Exit, LifeId};
+use crate::sys::local;
 use crate::view::form::Form;
 use crate::view::merged::Renderer;
 use crate::view::paint::SYSTEM_COLOR;
@@ -117,7 +117,7 @@ fn refuse_what_needs_files(far: &Far, args: &LogsArgs) -> Result<(), CliError> {
 type Query = Vec<(&'static str, String)>;
 
 fn query(args: &LogsArgs) -> Result<Query, CliError> {
-    let now = Zoned::now();
+    let now = local::now();
     let mut query: Query = args.names.iter().map(|name| ("name", name.clone())).collect();
     for (key, time) in [("since", &args.since), ("until", &args.until)] {
         if let Some(text) = time {

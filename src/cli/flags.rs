@@ -18,6 +18,7 @@ use crate::model::request::{FlagMatch, FlagState, ProcessState};
 use crate::model::rules::FlagColor;
 use crate::model::time::Timestamp;
 use crate::model::untrusted::shown_line;
+use crate::sys::local;
 use crate::view::paint::Stamp;
 
 /// A flag of a process.
@@ -52,7 +53,7 @@ pub(super) fn flags(args: &FlagsArgs) -> Result<u8, CliError> {
     }
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let text =
-        if args.context { found(&rows, &TimeZone::system(), color) } else { counts(&rows, color) };
+        if args.context { found(&rows, &local::zone(), color) } else { counts(&rows, color) };
     super::print_painted(&text)
 }
 

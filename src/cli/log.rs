@@ -22,6 +22,7 @@ use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::model::run_end::End;
 use crate::model::text::OsText;
+use crate::sys::local;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Facts, Stamp, Style};
 use crate::view::printer::Job;
@@ -91,7 +92,7 @@ impl Source {
         let style = Style::new(facts.mode());
         let columns =
             screen::window_size(io::stdout()).map_or(style.columns, |(columns, _)| columns);
-        Style { stamp, columns, zone: screen::local_zone(), ..style }
+        Style { stamp, columns, zone: local::zone(), ..style }
     }
 
     /// A renderer for these streams.

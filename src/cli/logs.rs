@@ -5,8 +5,6 @@ use std::io::ErrorKind;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use jiff::Zoned;
-
 use super::args::LogsArgs;
 use super::echo::follow;
 use super::error::CliError;
@@ -32,6 +30,7 @@ use crate::journal::segment::{LOG, Listing};
 use crate::model::moment::{moment, span};
 use crate::model::request::Cleared;
 use crate::model::units;
+use crate::sys::local;
 use crate::view::form::Form;
 use crate::view::paint::Style;
 use crate::view::reading::{Reading, times_around};
@@ -105,7 +104,7 @@ impl Asked {
         supervised: bool,
     ) -> Result<Self, CliError> {
         let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
-        let now = Zoned::now();
+        let now = local::now();
         let time = |text: &Option<String>| {
             text.as_deref().map(|text| moment(text, &now)).transpose().map_err(|e| usage(&e))
         };

@@ -6,7 +6,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::args::WhyArgs;
@@ -34,7 +33,7 @@ use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::untrusted::shown_line;
 use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
-use crate::sys::clock;
+use crate::sys::{clock, local};
 use crate::view::paint::Stamp;
 
 /// Number of last lines shown: with the rest, they fit on one screen.
@@ -518,7 +517,7 @@ impl<'a> Case<'a> {
 fn time_of_day(time: &str) -> String {
     time.parse::<Timestamp>().map_or_else(
         |_| time.to_owned(),
-        |time| TimeZone::system().to_datetime(time.utc()).strftime("%H:%M:%S").to_string(),
+        |time| local::zone().to_datetime(time.utc()).strftime("%H:%M:%S").to_string(),
     )
 }
 

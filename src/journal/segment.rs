@@ -5,6 +5,7 @@
 //! of a stream never overlap; if the next one begins later than the end of the one before, bytes
 //! are missing.
 
+use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
@@ -183,7 +184,7 @@ impl Listing {
 
     /// Read the directories again if they have changed. Returns whether it did.
     pub fn refresh(&mut self, dirs: &Dirs) -> io::Result<bool> {
-        let stamps = PLACES.map(|place| dirs.get(place).and_then(stamp));
+        let stamps = stamps(dirs);
         if self.stamps == Some(stamps) {
             return Ok(false);
         }
@@ -225,6 +226,42 @@ impl Listing {
     pub fn behind(&self, address: u64) -> &[Segment] {
         &self.segments[self.segments.partition_point(|segment| segment.start <= address)..]
     }
+}
+
+/// The listings of all streams, from one reading of the directories.
+#[derive(Debug)]
+pub(super) struct Listings {
+    ending: &'static str,
+    all: HashMap<String, Vec<Segment>>,
+    stamps: Option<[Stamp; 2]>,
+}
+
+impl Listings {
+    /// Read the directories.
+    pub(super) fn read(dirs: &Dirs, ending: &'static str) -> io::Result<Self> {
+        let stamps = stamps(dirs);
+        let mut all = HashMap::<String, Vec<Segment>>::new();
+        for place in PLACES {
+            let Some(dir) = dirs.get(place) else { continue };
+            collect(dir, |name| {
+                if let Some((slug, start)) = parse_name(name, ending) {
+                    all.entry(slug.to_owned()).or_default().push(Segment { start, place });
+                }
+            })?;
+        }
+        Ok(Self { ending, all, stamps: settled(stamps).then_some(stamps) })
+    }
+
+    /// The listing of one stream.
+    pub(super) fn of(&self, slug: &str) -> Listing {
+        let mut segments = self.all.get(slug).cloned().unwrap_or_default();
+        segments.sort_unstable();
+        Listing { slug: slug.to_owned(), ending: self.ending, segments, stamps: self.stamps }
+    }
+}
+
+fn stamps(dirs: &Dirs) -> [Stamp; 2] {
+    PLACES.map(|place| dirs.get(place).and_then(stamp))
 }
 
 fn stamp(dir: &Path) -> Stamp {

@@ -44,12 +44,12 @@ struct Current {
 impl StreamReader {
     /// A reader of the stream with this name in file names; nothing is opened yet.
     pub fn open(dirs: &Dirs, slug: &str) -> Self {
-        Self {
-            dirs: dirs.clone(),
-            listing: Listing::new(slug, LOG),
-            current: None,
-            times: TimesReader::default(),
-        }
+        Self::listed(dirs, Listing::new(slug, LOG))
+    }
+
+    /// A reader of the stream with this listing.
+    pub(super) fn listed(dirs: &Dirs, listing: Listing) -> Self {
+        Self { dirs: dirs.clone(), listing, current: None, times: TimesReader::default() }
     }
 
     /// The offset after the last byte that exists now.

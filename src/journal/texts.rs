@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::segment::Dirs;
+use super::segment::{Dirs, LOG, Listings};
 use super::stream::{Read, StreamReader};
 use super::streams::Streams;
 
@@ -27,6 +27,8 @@ const BLOCKS: usize = 4;
 pub(super) struct Texts {
     dirs: Dirs,
     names: Option<Streams>,
+    /// Read once for all streams: a listing of its own for each would take quadratic time.
+    listings: Option<Listings>,
     open: Vec<(u16, Ahead)>,
     /// Whether threads may read ahead.
     in_advance: bool,
@@ -63,7 +65,7 @@ struct Block {
 
 impl Texts {
     pub(super) fn new(dirs: &Dirs) -> Self {
-        Self { dirs: dirs.clone(), names: None, open: vec![], in_advance: false }
+        Self { dirs: dirs.clone(), names: None, listings: None, open: vec![], in_advance: false }
     }
 
     pub(super) fn in_advance(&mut self) {
@@ -84,7 +86,8 @@ impl Texts {
             Some(at) => at,
             None => match self.slug(stream) {
                 Some(slug) => {
-                    self.open.push((stream, Ahead::new(StreamReader::open(&self.dirs, &slug))));
+                    let reader = self.reader(&slug)?;
+                    self.open.push((stream, Ahead::new(reader)));
                     self.open.len() - 1
                 }
                 None => return Ok(Read::End),
@@ -98,6 +101,14 @@ impl Texts {
             ahead.other = slug.and_then(|slug| Other::begin(&self.dirs, &slug, offset));
         }
         ahead.read(offset, length, buffer)
+    }
+
+    fn reader(&mut self, slug: &str) -> io::Result<StreamReader> {
+        let listings = match &self.listings {
+            Some(listings) => listings,
+            None => self.listings.insert(Listings::read(&self.dirs, LOG)?),
+        };
+        Ok(StreamReader::listed(&self.dirs, listings.of(slug)))
     }
 
     fn slug(&mut self, stream: u16) -> Option<String> {
@@ -192,8 +203,8 @@ impl Ahead {
     }
 
     fn refill(&mut self, offset: u64) -> io::Result<Read> {
-        if self.bytes.len() < AHEAD {
-            self.bytes.resize(AHEAD, 0);
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; AHEAD];
         }
         let read = self.reader.read_at(offset, &mut self.bytes[..AHEAD]);
         self.filled = if let Ok(Read::Bytes(read)) = read { read } else { 0 };

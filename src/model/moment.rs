@@ -11,7 +11,9 @@ use super::time::Timestamp;
 
 /// A time that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a valid time; write 10m, 2h30m, 14:05, 2026-11-20T14:05, or with a zone at its end")]
+#[error(
+    "`{0}` is not a valid time; write 10m, 2h30m, 14:05, 2026-11-20T14:05, or with a zone at its end"
+)]
 pub struct BadTime(String);
 
 /// A moment: so long ago (`10m`, `1h 30m`, `90` seconds), the last

@@ -1,10 +1,35 @@
-//! The local time of day.
+//! The local time.
 
 use std::mem::MaybeUninit;
+use std::path::Path;
+use std::sync::LazyLock;
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use nix::libc;
 
 use super::clock;
+use super::files::{self, ChosenBy};
+
+/// The user's time zone, read once.
+///
+/// Without `TZ` it is the file `/etc/localtime`. jiff would look up the zone's name instead, and
+/// for that list the whole database of zones, which takes longer than the rest of `tmo ps`.
+pub fn zone() -> TimeZone {
+    static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
+        let path = Path::new("/etc/localtime");
+        let file = || TimeZone::tzif("", &files::read_project(path, ChosenBy::Project).ok()?).ok();
+        #[expect(clippy::disallowed_methods, reason = "jiff reads this variable by itself as well")]
+        let chosen = std::env::var_os("TZ").is_some();
+        if chosen { None } else { file() }.unwrap_or_else(TimeZone::system)
+    });
+    ZONE.clone()
+}
+
+/// The current local time.
+pub fn now() -> Zoned {
+    Timestamp::now().to_zoned(zone())
+}
 
 /// The local time, `14:05:02`.
 ///
@@ -25,11 +50,19 @@ pub fn time_of_day() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::time_of_day;
+    use jiff::tz::TimeZone;
+
+    use super::{time_of_day, zone};
+
+    #[test]
+    fn the_zone_is_that_of_the_system() {
+        let now = jiff::Timestamp::now();
+        assert_eq!(zone().to_datetime(now), TimeZone::system().to_datetime(now));
+    }
 
     #[test]
     fn it_agrees_with_another_clock() {
-        let (first, text, second) = (jiff::Zoned::now(), time_of_day(), jiff::Zoned::now());
+        let (first, text, second) = (super::now(), time_of_day(), super::now());
         let times = [first, second].map(|time| time.strftime("%H:%M:%S").to_string());
         assert!(times.contains(&text), "{text} is none of {times:?}");
     }

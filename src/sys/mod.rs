@@ -13,7 +13,7 @@ pub mod fork;
 mod host;
 #[cfg(target_os = "linux")]
 mod linux;
-mod local;
+pub mod local;
 mod own_uid;
 #[cfg(not(target_os = "linux"))]
 mod portable;

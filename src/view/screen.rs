@@ -2,10 +2,9 @@
 
 use std::os::fd::AsFd;
 
-use jiff::tz::TimeZone;
-
 use super::paint::NARROWEST;
 use crate::model::time::Timestamp;
+use crate::sys::local;
 
 /// The size of a pane when there is no terminal to fit it to.
 pub const DEFAULT_SIZE: (u16, u16) = (80, 24);
@@ -34,12 +33,7 @@ pub fn stdin_size() -> Option<(u16, u16)> {
 
 /// The time of day, `14:05`.
 pub fn clock_time(at: Timestamp) -> String {
-    local_zone().to_datetime(at.utc()).strftime("%H:%M").to_string()
-}
-
-/// The zone of the user's clock.
-pub fn local_zone() -> TimeZone {
-    TimeZone::system()
+    local::zone().to_datetime(at.utc()).strftime("%H:%M").to_string()
 }
 
 /// The pane size at which lines with their prefix fit a terminal of this size.

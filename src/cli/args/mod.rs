@@ -15,6 +15,7 @@ mod target;
 mod tests;
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand};
@@ -373,11 +374,11 @@ const GROUPS: [(&str, &[&str]); 6] = [
 fn grouped(command: Command) -> Command {
     let mut list = String::new();
     for (title, names) in GROUPS {
-        list += &format!("{title}:\n");
+        let _ = writeln!(list, "{title}:");
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about);
             let about = about.map_or_else(|| "Show help".to_owned(), ToString::to_string);
-            list += &format!("  {name:<12} {about}\n");
+            let _ = writeln!(list, "  {name:<12} {about}");
         }
         list.push('\n');
     }

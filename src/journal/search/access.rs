@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 
-use jiff::Zoned;
-
 use super::entry::{Names, entry_json};
 use super::lines::{Lines, Split};
 use super::pattern::Pattern;
@@ -21,6 +19,7 @@ use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
 use crate::model::plan::Plan;
 use crate::model::request::{Cleared, Outcome};
+use crate::sys::local;
 
 /// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
 const LARGEST_PAGE: usize = 4 << 20;
@@ -63,7 +62,7 @@ impl History for RunHistory {
 
     fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
         let bad = |error: &dyn std::fmt::Display| HistoryProblem::Bad(error.to_string());
-        let now = Zoned::now();
+        let now = local::now();
         let time = |text: &Option<String>| {
             text.as_deref().map(|text| moment(text, &now)).transpose().map_err(|error| bad(&error))
         };
