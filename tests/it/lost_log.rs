@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 
-use crate::adopt::kill_both;
+use crate::takeover::kill_both;
 use crate::harness::{Ran, World, eventually, procs};
 
 /// The longest that a command may take, on a machine that is busy with other tests too.

@@ -232,7 +232,7 @@ fn a_supervisor_killed_in_the_midst_is_followed_by_one_who_does_it() {
     }
     let reported = world.ok(["reload"]);
     assert_eq!(reported, "web: unchanged\napi: unchanged\nn3: unchanged\n");
-    crate::adopt::kill_both(&world);
+    crate::takeover::kill_both(&world);
     assert_eq!(pid(&world, "web"), web);
     assert_eq!(names(&world), ["web", "api", "n3"]);
     world.ok(["quit"]);

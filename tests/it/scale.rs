@@ -72,7 +72,7 @@ fn what_was_scaled_outlives_the_supervisor() {
     world.ok(["scale", "job=3"]);
     world.ok(["scale", "job=2"]);
     let pid = world.wait_state("job#2", "running").unwrap();
-    crate::adopt::kill_both(&world);
+    crate::takeover::kill_both(&world);
     world.type_into("job#2", "while nobody watched");
     assert_eq!(world.wait_state("job#2", "running"), Some(pid), "it goes on");
     assert_eq!(table(&world), ["web running", "job running", "job#2 running"]);

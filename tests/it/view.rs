@@ -5,7 +5,7 @@ use std::io::{BufRead as _, Read as _};
 use std::process::Stdio;
 
 use crate::harness::{Terminal, World, eventually, procs};
-use crate::lines::{COUNT, complete, numbers};
+use crate::numbered_lines::{COUNT, complete, numbers};
 
 const QUIET: &str = "web: echo up; exec sleep 1000\n";
 /// Cannot be interrupted: it takes no notice and starts its `sleep` anew.

@@ -5,11 +5,11 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Stdio;
 
-use crate::adopt::kill_both;
+use crate::takeover::kill_both;
 use crate::connect::TALK;
-use crate::control::{background, mode, socket};
+use crate::control_socket::{background, mode, socket};
 use crate::harness::{Terminal, World, eventually, files, procs};
-use crate::lines::{COUNT, complete, numbers};
+use crate::numbered_lines::{COUNT, complete, numbers};
 use crate::view::{DEAF, counted, counting};
 
 const TWO: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";

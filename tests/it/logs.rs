@@ -217,7 +217,7 @@ fn it_can_be_asked_after_a_crash() {
     let world = printed();
     let before = world.ok(["logs", "web", "--no-prefix", "--grep", "many", "-n", "5"]);
     let tmux = world.tmux_server();
-    crate::adopt::kill_both(&world);
+    crate::takeover::kill_both(&world);
     procs::kill(tmux, 9);
     eventually("tmux is gone", || (!procs::alive(tmux)).then_some(()));
     assert_eq!(world.ok(["logs", "web", "--no-prefix", "--grep", "many", "-n", "5"]), before);

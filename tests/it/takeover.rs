@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use crate::harness::{View, World, eventually, procs};
-use crate::lines::{COUNT, complete, numbers};
+use crate::numbered_lines::{COUNT, complete, numbers};
 
 const QUIET: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";
 /// Prints on and ends with 7 once there is a file `go`.

@@ -171,9 +171,9 @@ fn stranger(world: &World) -> std::path::PathBuf {
         "state": state, "outcome": { "api": 1, "ok": true, "problems": [], "names": ["web"] },
         "flags": { "api": 1, "flags": [] }, "screen": { "api": 1, "screen": "s" },
     });
-    crate::untrusted::listen(
+    crate::terminal_escapes::listen(
         world,
-        Box::new(move |request| crate::untrusted::routed(&answers, "outcome", request)),
+        Box::new(move |request| crate::terminal_escapes::routed(&answers, "outcome", request)),
     );
     dir
 }
@@ -221,7 +221,7 @@ fn a_tmux_server_is_looked_for_among_the_users_own_only() {
     for name in ["../../../app/evil", "/tmp/evil", "..", ""] {
         let world = World::new("web: true\n");
         let answer = format!("{name} evil:web\n");
-        crate::untrusted::listen(
+        crate::terminal_escapes::listen(
             &world,
             Box::new(move |request| match request.split(' ').next() {
                 Some("get-connection") => answer.clone(),

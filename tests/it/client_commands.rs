@@ -212,7 +212,7 @@ fn the_runs_of_a_user_are_listed() {
     assert_eq!((&runs[0]["title"], &runs[0]["state"]), (&"shop".into(), &"running".into()));
     assert_eq!((&runs[0]["running"], &runs[0]["processes"]), (&1.into(), &2.into()));
     let supervisor = world.supervisor();
-    crate::adopt::kill_both(&world);
+    crate::takeover::kill_both(&world);
     eventually("it is gone", || (!procs::alive(supervisor)).then_some(()));
     let table = world.ok(["ls"]);
     assert!(table.contains("shop   abandoned"), "{table}");

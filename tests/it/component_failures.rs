@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::{World, eventually, files, pause, procs};
-use crate::lines::complete_but_for_gaps;
+use crate::numbered_lines::complete_but_for_gaps;
 
 #[test]
 fn a_killed_sink_is_replaced_and_the_gap_is_told() {

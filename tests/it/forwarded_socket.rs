@@ -367,7 +367,7 @@ fn a_web_page_can_do_nothing_through_a_forwarded_port() {
 #[test]
 fn pages_of_lines_that_are_not_what_was_asked_for_end_a_command() {
     let world = World::new("web: exec sleep 1000\n");
-    let state = crate::untrusted::state_of_another_machine();
+    let state = crate::terminal_escapes::state_of_another_machine();
     let page = |lines: usize, more: bool, next: &str| {
         let line = serde_json::json!({ "name": "web", "text": "x", "cursor": "1" });
         let lines = vec![line; lines];
@@ -382,9 +382,9 @@ fn pages_of_lines_that_are_not_what_was_asked_for_end_a_command() {
         let answer = move |request: &str| {
             let path = request.split(' ').nth(1).unwrap_or_default();
             let body = if path.starts_with("/api/lines") { &page } else { &state };
-            crate::untrusted::http("200 OK", body)
+            crate::terminal_escapes::http("200 OK", body)
         };
-        crate::untrusted::listen(&world, Box::new(answer));
+        crate::terminal_escapes::listen(&world, Box::new(answer));
         let ran = world.run(["logs"]);
         assert_eq!(ran.code, 1, "{what}: {}", ran.stderr);
         assert!(ran.stderr.contains("other lines than it is asked for"), "{what}: {}", ran.stderr);
