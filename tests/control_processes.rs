@@ -20,9 +20,9 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use directories::{directories, leave_socket, reaches};
 use harness::{Run, Seen, read_all, run, soon};
 use nix::sys::resource::{Resource, setrlimit};
-use places::{leave_socket, places, reaches};
 use pretty_assertions::assert_eq;
 use tmo::instance::inherit;
 use tmo::instance::listen::{in_runtime, locate};
@@ -31,11 +31,11 @@ use tmo::model::request::Request;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[expect(dead_code, reason = "shared with the other tests of the control socket")]
+#[path = "control/directories.rs"]
+mod directories;
+#[expect(dead_code, reason = "shared with the other tests of the control socket")]
 #[path = "control/harness.rs"]
 mod harness;
-#[expect(dead_code, reason = "shared with the other tests of the control socket")]
-#[path = "control/places.rs"]
-mod places;
 
 const NOBODY: Option<u32> = Some(65534);
 
@@ -60,12 +60,12 @@ fn passes(test: &str, user: Option<u32>) {
 }
 
 #[test]
-fn too_few_descriptors_are_survived() {
+fn the_server_survives_a_lack_of_descriptors() {
     passes("with_too_few_descriptors", None);
 }
 
 #[tokio::test]
-#[ignore = "lowers the limit of its process; run by too_few_descriptors_are_survived"]
+#[ignore = "lowers the limit of its process; run by the_server_survives_a_lack_of_descriptors"]
 async fn with_too_few_descriptors() {
     let run = run();
     let mut early = run.raw().await;
@@ -93,13 +93,13 @@ async fn with_too_few_descriptors() {
 }
 
 #[test]
-fn nobody_is_gone_for_want_of_descriptors() {
-    passes("without_descriptors_to_look_with", None);
+fn a_living_process_is_not_reported_dead_without_descriptors() {
+    passes("without_free_descriptors", None);
 }
 
 #[test]
-#[ignore = "lowers the limit of its process; run by nobody_is_gone_for_want_of_descriptors"]
-fn without_descriptors_to_look_with() {
+#[ignore = "lowers the limit of its process; run by a_living_process_is_not_reported_dead_without_descriptors"]
+fn without_free_descriptors() {
     // Should this fail, it must not hold what the one who asks reads.
     let mut child = Command::new("sleep")
         .arg("60")
@@ -130,7 +130,7 @@ fn strangers_socket(owner: u32) -> PathBuf {
 }
 
 #[tokio::test]
-async fn other_users_are_turned_away() {
+async fn connections_of_other_users_are_refused() {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: only root can be two users");
         return;
@@ -146,7 +146,7 @@ async fn other_users_are_turned_away() {
 }
 
 #[test]
-#[ignore = "run as another user by other_users_are_turned_away"]
+#[ignore = "run as another user by connections_of_other_users_are_refused"]
 fn as_another_user() {
     let parent = nix::unistd::getppid().as_raw();
     let mut stream = UnixStream::connect(strangers_socket(u32::try_from(parent).unwrap())).unwrap();
@@ -158,35 +158,35 @@ fn as_another_user() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_leads_to_the_runtime_directory() {
-    passes("in_a_directory_that_cannot_be_written", NOBODY);
+fn an_unwritable_directory_puts_the_socket_into_the_runtime_directory() {
+    passes("in_an_unwritable_directory", NOBODY);
 }
 
 #[test]
-#[ignore = "not as root; run by a_directory_that_cannot_be_written_leads_to_the_runtime_directory"]
-fn in_a_directory_that_cannot_be_written() {
-    let places = places();
-    let root = places.path.parent().unwrap();
-    leave_socket(&places.path);
+#[ignore = "not as root; run by an_unwritable_directory_puts_the_socket_into_the_runtime_directory"]
+fn in_an_unwritable_directory() {
+    let dirs = directories();
+    let root = dirs.path.parent().unwrap();
+    leave_socket(&dirs.path);
     fs::set_permissions(root, Permissions::from_mode(0o555)).unwrap();
-    let listening = places.bind().unwrap();
+    let listening = dirs.bind().unwrap();
     let note = listening.note.clone().unwrap();
     assert!(note.contains("permission denied") && note.contains("-s "), "{note}");
-    assert_eq!(locate(&places.path, &places.runtime), in_runtime(&places.runtime));
-    reaches(&places, &listening);
+    assert_eq!(locate(&dirs.path, &dirs.runtime), in_runtime(&dirs.runtime));
+    reaches(&dirs, &listening);
     listening.place.remove().unwrap();
-    assert!(!in_runtime(&places.runtime).exists());
+    assert!(!in_runtime(&dirs.runtime).exists());
     fs::set_permissions(root, Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
-fn only_children_that_are_told_get_lock_and_listener() {
-    passes("lock_and_listener_go_to_children", None);
+fn only_chosen_children_inherit_lock_and_listener() {
+    passes("lock_and_listener_are_inherited", None);
 }
 
 #[test]
-#[ignore = "run by only_children_that_are_told_get_lock_and_listener"]
-fn lock_and_listener_go_to_children() {
+#[ignore = "run by only_chosen_children_inherit_lock_and_listener"]
+fn lock_and_listener_are_inherited() {
     let dir = tempfile::tempdir().unwrap();
     let lock = RunLock::acquire(dir.path()).unwrap();
     let spawn = || Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
@@ -205,15 +205,15 @@ fn lock_and_listener_go_to_children() {
     child.wait().unwrap();
     assert!(!is_held(dir.path()).unwrap());
 
-    let places = places();
-    let listening = places.bind().unwrap();
+    let dirs = directories();
+    let listening = dirs.bind().unwrap();
     let fd = give(listening.listener);
     let mut child = spawn();
     drop(inherit::take(fd).unwrap());
-    UnixStream::connect(&places.path).expect("the child has it");
+    UnixStream::connect(&dirs.path).expect("the child has it");
     drop(child.stdin.take());
     child.wait().unwrap();
-    UnixStream::connect(&places.path).unwrap_err();
+    UnixStream::connect(&dirs.path).unwrap_err();
     assert!(inherit::take(9999).is_err());
 }
 

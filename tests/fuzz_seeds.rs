@@ -22,7 +22,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_seed_is_survived() {
+fn every_fuzz_target_accepts_its_seeds() {
     for (name, check) in targets::TARGETS {
         check(&[]);
         for entry in std::fs::read_dir(folder().join("seeds").join(name)).unwrap() {
@@ -35,7 +35,7 @@ fn every_seed_is_survived() {
 }
 
 #[test]
-fn every_target_can_be_fuzzed_and_has_seeds() {
+fn every_fuzz_target_can_be_fuzzed_and_has_seeds() {
     let known: BTreeSet<String> =
         targets::TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(names(&folder().join("fuzz_targets")), known);

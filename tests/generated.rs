@@ -31,14 +31,14 @@ fn assert_same(dir: &str, fresh: &BTreeMap<String, String>) {
 }
 
 #[test]
-fn the_man_pages_are_fresh() {
+fn the_committed_man_pages_are_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     man::write_all(dir.path()).unwrap();
     assert_same("man", &files(dir.path()));
 }
 
 #[test]
-fn the_description_of_the_api_is_fresh() {
+fn the_committed_openapi_json_is_up_to_date() {
     let old = std::fs::read_to_string(committed("docs/openapi.json")).unwrap();
     let fresh = format!("{}\n", tmo::server::http::description());
     assert!(old == fresh, "docs/openapi.json is stale: {REMEDY}");

@@ -39,7 +39,7 @@ struct Blocks {
 }
 
 #[test]
-fn no_part_allocates_for_each_line() {
+fn no_part_of_the_log_path_allocates_per_line() {
     for mode in [Mode::Plain, Mode::Exact, Mode::Terminal { color: true }] {
         for line in [LONG, SHORT] {
             let blocks = way(line, mode);

@@ -17,7 +17,7 @@ use tmo::config::procfile::{Entry, parse};
 type Pair = (String, Vec<u8>);
 
 #[test]
-fn reads_real_procfiles_as_overmind_does() {
+fn the_parser_reads_real_procfiles_as_overmind_does() {
     let Some(folder) = folder() else {
         return say("SKIPPED: TMO_PROCFILE_CORPUS is not set, no real Procfiles compared");
     };

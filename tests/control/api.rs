@@ -14,7 +14,7 @@ fn names(names: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn tells_the_state() {
+async fn get_state_returns_the_state() {
     let run = run();
     assert_eq!(run.client().await.state().await.unwrap(), state());
     let reply = run.http("GET /api/state", "").await;
@@ -46,7 +46,7 @@ async fn tells_the_state() {
 }
 
 #[tokio::test]
-async fn tells_numbers_as_text() {
+async fn get_metrics_returns_numbers_as_text() {
     let run = run();
     let text = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let reply = run.exchange(text).await;
@@ -59,7 +59,7 @@ async fn tells_numbers_as_text() {
 }
 
 #[tokio::test]
-async fn declarations_reach_the_engine() {
+async fn failure_declarations_reach_the_engine() {
     let mut run = run();
     let body = r#"{"failure_string":"Error: x"}"#;
     let text = || "Error: x".to_owned();
@@ -132,7 +132,7 @@ async fn every_verb_reaches_the_engine() {
 }
 
 #[tokio::test]
-async fn the_client_asks_for_every_verb() {
+async fn every_request_of_the_client_reaches_the_engine() {
     let mut run = run();
     let client = run.client().await;
     for request in [
@@ -151,7 +151,7 @@ async fn the_client_asks_for_every_verb() {
 }
 
 #[tokio::test]
-async fn terminals_are_typed_into_and_read() {
+async fn type_and_screen_requests_reach_the_engine() {
     let mut run = run();
     let client = run.client().await;
     client.type_into("web#1", "ä \"q\"\n", true).await.unwrap();
@@ -172,7 +172,7 @@ async fn terminals_are_typed_into_and_read() {
 }
 
 #[tokio::test]
-async fn the_journal_comes_in_pages() {
+async fn get_lines_returns_the_log_in_pages() {
     let run = run();
     let reply = run.http("GET /api/lines?limit=2", "").await;
     assert_eq!((reply.status, reply.body["lines"].as_array().unwrap().len()), (200, 2));
@@ -191,7 +191,7 @@ async fn the_journal_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn an_answer_comes_when_the_thing_is_done() {
+async fn a_request_is_answered_when_it_is_done() {
     let mut run = run();
     let client = run.client().await;
     let slow = Request::Restart { names: names(&["slow"]) };
@@ -210,7 +210,7 @@ async fn an_answer_comes_when_the_thing_is_done() {
 }
 
 #[tokio::test]
-async fn unknown_names_and_failures_are_told() {
+async fn unknown_names_and_problems_are_in_the_answer() {
     let run = run();
     let client = run.client().await;
     let outcome = client.request(&Request::Stop { names: names(&["wroker"]) }, true).await.unwrap();
@@ -281,7 +281,7 @@ async fn bad_input_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_request_may_come_in_any_pieces_and_the_connection_is_kept() {
+async fn a_request_may_arrive_in_pieces_and_the_connection_is_kept() {
     let run = run();
     let mut stream = run.raw().await;
     let request = b"PUT /api/size HTTP/1.1\r\nHost: x\r\nContent-Length: 24\r\n\r\n{\"columns\":80,\"rows\":24}";
@@ -299,7 +299,7 @@ async fn a_request_may_come_in_any_pieces_and_the_connection_is_kept() {
 }
 
 #[tokio::test]
-async fn an_engine_that_is_gone_is_said_to_be() {
+async fn a_missing_engine_is_reported_to_the_client() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let run = run();

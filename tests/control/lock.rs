@@ -8,7 +8,7 @@ use pretty_assertions::assert_eq;
 use tmo::instance::lock::{Door, LockError, RunLock, is_held, path};
 
 #[test]
-fn one_holds_it_and_is_named() {
+fn the_lock_has_one_holder_and_names_its_pid() {
     let dir = tempfile::tempdir().unwrap();
     assert!(!is_held(dir.path()).unwrap());
     let lock = RunLock::acquire(dir.path()).unwrap();
@@ -26,7 +26,7 @@ fn one_holds_it_and_is_named() {
 }
 
 #[test]
-fn a_removed_file_is_no_lock() {
+fn a_removed_lock_file_locks_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let _old = RunLock::acquire(dir.path()).unwrap();
     std::fs::remove_file(path(dir.path())).unwrap();
@@ -35,7 +35,7 @@ fn a_removed_file_is_no_lock() {
 }
 
 #[test]
-fn nobody_waits_at_a_fifo() {
+fn a_fifo_at_the_lock_path_blocks_nothing() {
     let dir = tempfile::tempdir().unwrap();
     nix::unistd::mkfifo(&path(dir.path()), nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert!(!is_held(dir.path()).unwrap());
@@ -46,7 +46,7 @@ fn nobody_waits_at_a_fifo() {
 }
 
 #[test]
-fn only_the_lock_itself_is_taken_over() {
+fn only_the_descriptor_of_the_lock_is_inherited() {
     let dir = tempfile::tempdir().unwrap();
     let _lock = RunLock::acquire(dir.path()).unwrap();
     assert!(RunLock::from_raw(-1, dir.path()).is_err());
@@ -59,7 +59,7 @@ fn only_the_lock_itself_is_taken_over() {
 }
 
 #[test]
-fn those_who_ask_are_not_in_the_way() {
+fn checking_the_lock_does_not_block_its_acquisition() {
     let dir = tempfile::tempdir().unwrap();
     drop(RunLock::acquire(dir.path()).unwrap());
     let stop = AtomicBool::new(false);
@@ -78,7 +78,7 @@ fn those_who_ask_are_not_in_the_way() {
 }
 
 #[test]
-fn never_two_hold_it_though_each_removes_the_file() {
+fn the_lock_never_has_two_holders_though_each_removes_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let (holders, turns) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -100,7 +100,7 @@ fn never_two_hold_it_though_each_removes_the_file() {
 
 /// The lock is written to: nothing that is somebody's else under another name may be taken for it.
 #[test]
-fn what_leads_elsewhere_is_no_lock() {
+fn a_link_at_the_lock_path_is_replaced_and_not_followed() {
     let dir = tempfile::tempdir().unwrap();
     let mine = dir.path().join("mine");
     std::fs::write(&mine, "mine").unwrap();
@@ -116,7 +116,7 @@ fn what_leads_elsewhere_is_no_lock() {
 }
 
 #[test]
-fn who_waits_at_the_door_is_told_and_let_in() {
+fn a_waiting_start_is_notified_and_enters_after_the_first() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("plan"), "").unwrap();
     let first = Door::enter(dir.path(), || panic!("nobody was there")).unwrap();
@@ -130,7 +130,7 @@ fn who_waits_at_the_door_is_told_and_let_in() {
 }
 
 #[test]
-fn an_empty_directory_goes_with_its_last_holder_and_one_in_use_stays() {
+fn an_empty_runtime_directory_is_removed_with_its_last_holder_and_one_in_use_stays() {
     let dir = tempfile::tempdir().unwrap();
     let runtime = dir.path().join("run");
     std::fs::create_dir(&runtime).unwrap();
@@ -149,7 +149,7 @@ fn an_empty_directory_goes_with_its_last_holder_and_one_in_use_stays() {
 
 /// Each takes its turn as a start does, leaves a file and takes it away as the end of a run does.
 #[test]
-fn no_directory_is_removed_under_whoever_has_entered_it() {
+fn no_runtime_directory_is_removed_while_a_start_is_inside() {
     let dir = tempfile::tempdir().unwrap();
     let runtime = dir.path().join("run");
     let (inside, turns) = (AtomicUsize::new(0), AtomicUsize::new(0));

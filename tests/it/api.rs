@@ -245,7 +245,7 @@ const ENDS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_is_asked_is_answered_as_it_was() {
+fn every_endpoint_answers_as_in_its_golden_file() {
     let world = started();
     let mut golden = Golden::new(&world);
     let large = format!("{{\"names\":[\"{}\"]}}", "x".repeat(300_000));
@@ -264,7 +264,7 @@ fn what_is_asked_is_answered_as_it_was() {
 }
 
 #[test]
-fn a_run_is_quit_and_killed_as_it_was() {
+fn quit_and_kill_answer_as_in_their_golden_files() {
     for (name, line) in [("quit", "POST /api/quit"), ("kill", "POST /api/kill")] {
         let world = started();
         let mut golden = Golden::new(&world);
@@ -274,7 +274,7 @@ fn a_run_is_quit_and_killed_as_it_was() {
 }
 
 #[test]
-fn what_comes_is_told_as_it_was() {
+fn event_streams_are_as_in_their_golden_files() {
     let world = started();
     let mut golden = Golden::new(&world);
     let follow = |path: &str| {
@@ -332,7 +332,7 @@ pub(crate) fn followed(world: &World, uri: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn lines_are_events_for_who_asks_for_their_type() {
+fn log_lines_are_events_for_clients_that_request_their_type() {
     let pair = |kind: &str, of_type: &str| (kind.to_owned(), of_type.to_owned());
     let world = started();
     let reported = followed(&world, "/api/events?types=process:log,process:exit&since=1h");
@@ -353,7 +353,7 @@ fn lines_are_events_for_who_asks_for_their_type() {
 }
 
 #[test]
-fn the_description_is_served() {
+fn openapi_description_is_served() {
     let world = World::new(PROCFILE);
     world.ok(["start", "-D", "--any-can-die"]);
     let answer = ask(&world, "GET /api/openapi.json", "", "");
@@ -362,7 +362,7 @@ fn the_description_is_served() {
 }
 
 #[test]
-fn whatever_is_asked_of_the_journal_is_answered_or_refused() {
+fn every_journal_query_is_answered_or_refused() {
     let world = started();
     let odd = [
         "",

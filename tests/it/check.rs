@@ -7,7 +7,7 @@ use crate::harness::{Ran, World, eventually};
 use crate::ports::{self, free_port};
 
 #[test]
-fn what_is_odd_is_told_and_nothing_is_started() {
+fn check_reports_problems_and_starts_nothing() {
     let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     let ran = world.run(["check"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -33,7 +33,7 @@ fn what_is_odd_is_told_and_nothing_is_started() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_its_holder() {
+fn check_and_start_name_the_holder_of_a_taken_port() {
     let world = World::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -52,7 +52,7 @@ fn a_port_that_is_taken_is_told_with_its_holder() {
 }
 
 #[test]
-fn every_worktree_gets_ports_of_its_own_and_keeps_them() {
+fn every_worktree_gets_and_keeps_its_own_ports() {
     let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     let first = free_port();
     let app = &*world.app();
@@ -110,7 +110,7 @@ fn every_worktree_gets_ports_of_its_own_and_keeps_them() {
 }
 
 #[test]
-fn ports_are_found_soon_beside_hundreds_that_are_taken() {
+fn free_ports_are_found_quickly_beside_hundreds_of_taken_ones() {
     const TAKEN: u16 = 800;
     const LIMIT: &str = "ulimit -t 2; exec \"$0\" check --port-auto -p \"$1\"";
     let world = World::new("web: true\n");
@@ -125,7 +125,7 @@ fn ports_are_found_soon_beside_hundreds_that_are_taken() {
 }
 
 #[test]
-fn who_waits_for_the_ports_of_another_project_says_so() {
+fn start_reports_that_it_waits_for_the_ports_of_another_project() {
     let world = World::new("web: true\n");
     let check = ["check", "--port-auto", "-p", &free_port().to_string()];
     world.ok(check);
@@ -142,7 +142,7 @@ fn who_waits_for_the_ports_of_another_project_says_so() {
 }
 
 #[test]
-fn ten_thousand_processes_that_wait_for_each_other_are_checked_in_linear_time() {
+fn ten_thousand_dependent_processes_are_checked_in_linear_time() {
     let world = World::new("");
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     let table = |at: usize| {
@@ -163,7 +163,7 @@ fn ten_thousand_processes_that_wait_for_each_other_are_checked_in_linear_time() 
 }
 
 #[test]
-fn what_is_in_the_way_of_the_socket_is_told() {
+fn check_reports_what_blocks_the_socket_path() {
     let world = World::new("web: exec sleep 1000\n");
     std::fs::create_dir(world.app().join(".overmind.sock")).unwrap();
     for args in [&["check"][..], &["start", "-D"]] {
@@ -175,7 +175,7 @@ fn what_is_in_the_way_of_the_socket_is_told() {
 }
 
 #[test]
-fn a_name_that_is_too_long_is_refused_with_its_place() {
+fn a_process_name_that_is_too_long_is_refused_with_its_line() {
     let world = World::new(&format!("web: exec sleep 1000\n{}: sleep 50\n", "a".repeat(101)));
     for args in [["check", "-N"], ["start", "-D"]] {
         let ran = world.run(args);

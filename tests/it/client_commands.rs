@@ -8,7 +8,7 @@ use crate::harness::{World, eventually, procs};
 use crate::ports::free_port;
 
 #[test]
-fn wait_returns_when_it_is_so_or_cannot_be() {
+fn wait_returns_when_its_condition_is_met_or_impossible() {
     let world = World::new(
         "migrate: until [ -e go ]; do sleep 0.05; done; echo migrated; exit 4\n\
          web: until [ -e go ]; do sleep 0.05; done; echo listening on $PORT; exec sleep 1000\n",
@@ -46,7 +46,7 @@ fn wait_returns_when_it_is_so_or_cannot_be() {
 }
 
 #[test]
-fn wait_for_a_port_sees_it_open() {
+fn wait_for_port_returns_when_the_port_is_open() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", free_port())).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let world = World::new("web: exec sleep 1000\n");
@@ -60,7 +60,7 @@ fn wait_for_a_port_sees_it_open() {
 }
 
 #[test]
-fn a_start_that_waits_shows_the_log_until_all_run_and_listen() {
+fn start_wait_shows_the_log_until_all_processes_run_and_listen() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", free_port())).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let world = World::new(
@@ -123,7 +123,7 @@ fn signals_reach_the_process_group() {
 }
 
 #[test]
-fn a_terminal_can_be_typed_into_and_read() {
+fn send_types_into_a_terminal_and_screen_reads_it() {
     let world = World::new("web: while IFS= read -r x; do echo \"<$x>\"; done\nworker: echo up\n");
     world.ok(["start", "-D", "--any-can-die"]);
     world.wait_state("web", "running");
@@ -156,7 +156,7 @@ fn a_terminal_can_be_typed_into_and_read() {
 }
 
 #[test]
-fn the_table_tells_what_each_tree_uses() {
+fn ps_wide_shows_cpu_and_memory_of_each_process_tree() {
     let world = World::new(
         "web: setsid -f sh -c 'touch up; exec sleep 1000'; while :; do :; done\nworker: exit 3\n",
     );
@@ -183,7 +183,7 @@ fn the_table_tells_what_each_tree_uses() {
 }
 
 #[test]
-fn events_tell_what_happened() {
+fn events_lists_starts_stops_and_exits() {
     let world = World::new("web: echo a line; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
@@ -200,7 +200,7 @@ fn events_tell_what_happened() {
 }
 
 #[test]
-fn the_runs_of_a_user_are_listed() {
+fn ls_lists_the_runs_of_a_user() {
     let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     assert_eq!(world.ok(["ls"]).lines().count(), 1);
     world.ok(["start", "-D", "-w", "shop"]);
@@ -222,7 +222,7 @@ fn the_runs_of_a_user_are_listed() {
 }
 
 #[test]
-fn an_exit_and_a_line_that_come_with_the_end_of_the_run_are_told() {
+fn wait_returns_an_exit_or_line_that_comes_with_the_end_of_the_run() {
     for (command, code) in [("exit 7", 7), ("exit 0", 0)] {
         let world =
             World::new(&format!("job: while test ! -e go; do sleep 0.05; done; {command}\n"));
@@ -274,4 +274,24 @@ fn ps_shows_readiness_and_why_a_process_waits() {
     assert!(row("late").contains("skipped") && row("late").contains("bad"), "{table}");
     assert!(row("web").contains("never"), "what it lacks: {table}");
     world.ok(["quit"]);
+}
+
+#[test]
+fn commands_of_other_tools_get_a_suggestion() {
+    let world = World::new("web: exec sleep 1000\n");
+    for (typed, right) in [
+        (&["up"][..], "tmo start"),
+        (&["down"], "tmo quit"),
+        (&["attach", "web"], "tmo connect"),
+        (&["tail", "web"], "tmo logs"),
+        (&["kill", "web"], "tmo stop web"),
+        (&["ps", "web"], "tmo ps"),
+        (&["reload", "web"], "tmo restart web"),
+        (&["stats"], "tmo ps"),
+        (&["info"], "tmo ps"),
+    ] {
+        let ran = world.run(typed);
+        assert_eq!(ran.code, 2, "{typed:?}: {ran:?}");
+        assert!(ran.stderr.contains(right), "{typed:?}: {ran:?}");
+    }
 }

@@ -149,7 +149,7 @@ fn paths_and_commands_are_completed_by_every_shell_itself() {
 }
 
 #[test]
-fn names_and_socket_of_what_runs_are_completed_in_every_shell() {
+fn process_names_and_socket_of_a_run_are_completed_in_every_shell() {
     let world = World::new(TWO);
     world.ok(["start", "-D", "-m", "jobs=2"]);
     in_each_shell(&world, |terminal| {
@@ -180,7 +180,7 @@ const INSTRUCTIONS: [&str; 7] = [
 ];
 
 #[test]
-fn the_name_of_a_socket_is_no_instruction_to_any_shell() {
+fn no_shell_interprets_the_name_of_a_socket() {
     let world = World::new(TWO);
     let _socket = std::os::unix::net::UnixListener::bind(world.app().join("real")).unwrap();
     for (number, name) in INSTRUCTIONS.iter().enumerate() {
@@ -211,7 +211,7 @@ fn the_name_of_a_socket_is_no_instruction_to_any_shell() {
 }
 
 #[test]
-fn no_shell_evaluates_what_is_answered_in_place_of_a_number() {
+fn no_shell_evaluates_an_answer_that_replaces_a_number() {
     let world = World::new(TWO);
     let bin = world.path().join("answers");
     std::fs::create_dir(&bin).unwrap();
@@ -236,7 +236,7 @@ fn no_shell_evaluates_what_is_answered_in_place_of_a_number() {
 }
 
 #[test]
-fn a_script_that_does_not_know_the_form_of_the_answer_gets_none() {
+fn a_script_of_an_unknown_answer_format_gets_no_answer() {
     let world = World::new(TWO);
     for shell in ["bash", "zsh", "fish", "1 bash"] {
         let mut command = world.tmo(["--", "tmo", "start", ""]);
@@ -589,7 +589,7 @@ fn bash_completes_a_path_whose_quote_begins_after_the_home_directory() {
 }
 
 #[test]
-fn bash_goes_on_in_a_directory_that_a_program_may_be_in() {
+fn bash_continues_completion_inside_a_directory() {
     let world = World::new(TWO);
     let bin = world.app().join("a bin");
     std::fs::create_dir(&bin).unwrap();
@@ -626,7 +626,7 @@ fn answer(world: &World, words: &[&str]) -> Ran {
 }
 
 #[test]
-fn names_are_those_of_the_run_or_procfile_that_the_line_is_about() {
+fn names_come_from_the_run_or_procfile_that_the_line_refers_to() {
     let world = World::new(TWO);
     world.write("Procfile.dev", "other: true\n");
     let names = |words: &[&str]| {

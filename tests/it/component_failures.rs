@@ -6,7 +6,7 @@ use crate::harness::{World, eventually, files, pause, procs};
 use crate::numbered_lines::complete_but_for_gaps;
 
 #[test]
-fn a_killed_sink_is_replaced_and_the_gap_is_told() {
+fn a_killed_sink_is_replaced_and_the_gap_is_reported() {
     let world = World::new(
         "web: i=0; while read x; do i=$((i+1)); echo line $i; done <>lines\n\
          worker: exec sleep 1000\n",
@@ -38,7 +38,7 @@ fn a_killed_sink_is_replaced_and_the_gap_is_told() {
 }
 
 #[test]
-fn a_sink_that_was_never_met_is_missed_all_the_same() {
+fn a_killed_sink_that_the_supervisor_never_saw_is_replaced() {
     let world = World::new("web: while read x; do echo line $x; done\n");
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -56,7 +56,7 @@ fn a_sink_that_was_never_met_is_missed_all_the_same() {
 }
 
 #[test]
-fn what_a_slow_sink_still_has_when_tmux_is_killed_stands_whole_before_the_end() {
+fn output_of_a_slow_sink_is_in_the_log_before_the_exit_when_tmux_is_killed() {
     let world = World::new("web: printf half; read x; echo way; read x\nworker: exec sleep 1000\n");
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -81,7 +81,7 @@ fn what_a_slow_sink_still_has_when_tmux_is_killed_stands_whole_before_the_end() 
 }
 
 #[test]
-fn a_sink_that_comes_to_nothing_before_its_first_word_is_replaced() {
+fn a_sink_killed_at_its_start_is_replaced() {
     // The first pipe of each pane: a sink that is killed before it could say that it is there.
     let world = World::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n");
     let dir = world.path().display().to_string();
@@ -102,7 +102,7 @@ fn a_sink_that_comes_to_nothing_before_its_first_word_is_replaced() {
 }
 
 #[test]
-fn a_pane_that_a_person_pipes_elsewhere_is_taken_back() {
+fn a_pane_piped_elsewhere_by_hand_is_piped_to_its_sink_again() {
     let world = World::new("web: while read x; do echo line $x; done\n");
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -157,7 +157,7 @@ fn a_restart_whose_markers_a_killed_sink_has_lost_does_not_wait_for_its_output()
 }
 
 #[test]
-fn a_killed_shim_takes_its_tree_with_it() {
+fn a_killed_shim_ends_its_process_tree() {
     let world = World::new(
         "web: setsid sleep 1000 & sleep 1000 & echo up; exec sleep 1000\n\
          worker: exec sleep 1000\n",
@@ -175,7 +175,7 @@ fn a_killed_shim_takes_its_tree_with_it() {
 }
 
 #[test]
-fn a_shim_killed_while_nothing_ran_is_started_anew_with_the_process() {
+fn a_shim_killed_while_its_process_is_stopped_is_replaced_at_the_next_start() {
     let world = World::new("web: echo life $$; exec sleep 1000\nworker: exec sleep 1000\n");
     let mut view = world.start([""; 0]);
     view.shows("| life ");
@@ -204,7 +204,7 @@ fn switches(pid: u32) -> u64 {
 }
 
 #[test]
-fn nothing_wakes_while_nothing_happens() {
+fn no_part_of_an_idle_run_wakes_up() {
     let procfile: String = (1..=20).map(|n| format!("p{n}: echo up; exec sleep 1000\n")).collect();
     let world = World::new(&procfile);
     let mut view = world.start([""; 0]);

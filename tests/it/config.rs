@@ -7,7 +7,7 @@ use crate::harness::{World, eventually};
 const PROCFILE: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
 
 #[test]
-fn everything_wrong_is_told_with_its_place_before_anything_starts() {
+fn every_error_is_reported_with_its_place_before_anything_starts() {
     let world = World::new(PROCFILE);
     world.write("tmo.toml", "[process.web]\ncomand = \"x\"\ncwd = \"none\"\n[process.wbe]\n");
     for args in [&["check"][..], &["start", "-D"]] {
@@ -49,7 +49,7 @@ fn a_tmo_toml_alone_is_enough_to_start() {
 }
 
 #[test]
-fn what_is_in_force_is_shown_with_who_says_it() {
+fn config_shows_every_value_with_its_source() {
     let world = World::new(PROCFILE);
     world.write("tmo.toml", "[process.web]\non_exit = \"restart\"\nstop.timeout = \"2s\"\n");
     let text = world.ok(["config", "web", "-i", "web=TERM"]);
@@ -73,7 +73,7 @@ fn what_is_in_force_is_shown_with_who_says_it() {
 }
 
 #[test]
-fn what_init_writes_passes_and_is_not_overwritten() {
+fn init_writes_a_valid_tmo_toml_and_overwrites_none() {
     let world = World::new(PROCFILE);
     world.ok(["init", "--with-flags"]);
     assert!(world.read("tmo.toml").contains("[process.worker]"));
@@ -89,7 +89,7 @@ fn what_init_writes_passes_and_is_not_overwritten() {
 }
 
 #[test]
-fn init_names_the_schema_that_it_can_not_write() {
+fn init_reports_a_schema_file_that_it_cannot_write() {
     let world = World::new(PROCFILE);
     let mut shell = world.command("sh");
     // Large enough for tmo.toml alone.
@@ -100,7 +100,7 @@ fn init_names_the_schema_that_it_can_not_write() {
 }
 
 #[test]
-fn words_and_names_are_shown_as_they_are_meant() {
+fn config_prints_words_and_names_unambiguously() {
     let world = World::new("web: exec sleep 1000\n");
     world.write(
         "tmo.toml",
@@ -121,7 +121,7 @@ fn words_and_names_are_shown_as_they_are_meant() {
 }
 
 #[test]
-fn config_prints_readiness_in_the_words_of_tmo_toml() {
+fn config_prints_readiness_with_the_keys_of_tmo_toml() {
     let world = World::new("api: exec sleep 1000\n");
     world.write("tmo.toml", "[process.api]\nready = { http = \"http://127.0.0.1:1/x\" }\n");
     let text = world.ok(["config", "api"]);

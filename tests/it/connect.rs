@@ -12,7 +12,7 @@ fn clients(world: &World) -> usize {
 }
 
 #[test]
-fn what_is_typed_reaches_the_process_and_leaving_does_not_end_it() {
+fn typed_text_reaches_the_process_and_leaving_does_not_end_it() {
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
     let mut view = world.start([""; 0]);
     view.shows("| ask me\n");
@@ -39,7 +39,7 @@ fn what_is_typed_reaches_the_process_and_leaving_does_not_end_it() {
 }
 
 #[test]
-fn a_terminal_without_a_tmux_around_it_works_too() {
+fn connect_works_in_a_terminal_outside_of_tmux() {
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
     world.ok(["start", "-D"]);
     let terminal = Terminal::open(&world, "a", 90, 20);
@@ -73,7 +73,7 @@ fn a_restart_is_seen_in_the_same_terminal() {
 }
 
 #[test]
-fn read_only_shows_but_sends_nothing() {
+fn a_read_only_client_shows_the_process_and_sends_nothing() {
     let world = World::new(&format!("web: echo look; {TALK}\n"));
     let view = world.start([""; 0]);
     view.shows("| look\n");
@@ -99,7 +99,7 @@ fn read_only_shows_but_sends_nothing() {
 }
 
 #[test]
-fn full_screen_programs_work_and_leave_no_traces() {
+fn full_screen_programs_work_and_leave_the_screen_clean() {
     let world = World::new("web: seq 1 500 >numbers; less numbers; exec sleep 1000\n");
     let view = world.start([""; 0]);
     view.shows("Started with pid");
@@ -134,7 +134,7 @@ fn ctrl_z_in_a_terminal_stops_nothing() {
 }
 
 #[test]
-fn ctrl_c_in_a_terminal_is_the_process_s_own() {
+fn ctrl_c_in_a_terminal_reaches_only_the_process() {
     let world = World::new(
         "web: trap 'echo caught; exit 0' INT; echo ask me; while :; do read x; done\n\
          worker: exec sleep 1000\n",
@@ -153,7 +153,7 @@ fn ctrl_c_in_a_terminal_is_the_process_s_own() {
 }
 
 #[test]
-fn ctrl_s_in_a_terminal_holds_up_nothing() {
+fn ctrl_s_in_a_terminal_does_not_delay_the_run() {
     let world =
         World::new("web: echo Ready; while read x; do echo $x >>heard; echo Heard $x; done\n");
     let view = world.start([""; 0]);
@@ -180,7 +180,7 @@ fn ctrl_s_in_a_terminal_holds_up_nothing() {
 }
 
 #[test]
-fn a_terminal_left_in_disorder_is_put_in_order_for_the_next_life() {
+fn a_terminal_left_in_raw_mode_is_reset_for_the_next_life() {
     let world = World::new(
         "web: if [ -e once ]; then echo Tidy Now; stty -a; echo End; else touch once; \
          stty raw -echo; stty opost olcuc; printf '\\033[?1049h\\033[?25l\\033[2;3r\\016in disorder'; \
@@ -204,7 +204,7 @@ fn a_terminal_left_in_disorder_is_put_in_order_for_the_next_life() {
 }
 
 #[test]
-fn a_name_that_is_none_is_answered_with_the_nearest() {
+fn an_unknown_process_name_gets_the_nearest_one_suggested() {
     let world = World::new("web: exec sleep 1000\n");
     let _view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -219,7 +219,7 @@ fn a_name_that_is_none_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn a_connection_to_a_tmux_that_has_just_ended_starts_no_other() {
+fn connect_to_a_tmux_that_has_just_ended_starts_no_new_server() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     let typed = world.ok(["connect", "--print"]);
@@ -262,7 +262,7 @@ fn wait_clients(world: &World, count: usize) {
 }
 
 #[test]
-fn a_pane_has_the_size_of_the_run_again_whatever_way_its_last_client_leaves() {
+fn a_pane_returns_to_the_size_of_the_run_however_its_last_client_leaves() {
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
@@ -307,7 +307,7 @@ fn the_size_of_the_run_is_that_of_the_view_that_is_attached() {
 }
 
 #[test]
-fn of_two_clients_the_one_that_is_left_gives_the_size() {
+fn the_remaining_of_two_clients_determines_the_pane_size() {
     let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     world.wait_state("worker", "running");
@@ -325,7 +325,7 @@ fn of_two_clients_the_one_that_is_left_gives_the_size() {
 }
 
 #[test]
-fn read_only_never_resizes() {
+fn a_read_only_client_never_resizes_the_pane() {
     let world =
         World::new("web: trap 'stty size >>sizes' WINCH; echo up; while :; do read x; done\n");
     world.ok(["start", "-D"]);
@@ -406,7 +406,7 @@ fn a_client_that_was_switched_to_another_session_leaves_none_of_its_own() {
 }
 
 #[test]
-fn a_process_that_is_starting_is_waited_for() {
+fn connect_waits_for_a_process_that_is_starting() {
     let world = World::new(&format!("db: exec sleep 1000\nweb: echo ask me; {TALK}\n"));
     world.write(
         "tmo.toml",
@@ -432,7 +432,7 @@ fn a_process_that_is_starting_is_waited_for() {
 }
 
 #[test]
-fn a_process_is_connected_to_as_soon_as_its_start_has_begun() {
+fn connect_attaches_as_soon_as_a_process_starts() {
     let many: String = (0..30).map(|n| format!("p{n}: exec sleep 1000\n")).collect();
     let world = World::new(&format!("{many}web: echo ask me; {TALK}\n"));
     let terminal = Terminal::open(&world, "a", 90, 20);
@@ -501,7 +501,7 @@ fn the_same_prefix_as_the_outer_tmux_is_shown_with_the_key_that_sends_it() {
 }
 
 #[test]
-fn the_user_s_own_status_line_stays_and_the_keys_are_shown_all_the_same() {
+fn the_users_own_status_line_stays_and_the_keys_are_shown() {
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
     let own = "set -g status-right 'my own line'\nset -g mouse off\n";
     std::fs::write(world.home().join(".tmux.conf"), own).unwrap();
@@ -538,7 +538,7 @@ fn a_configuration_without_a_status_line_leaves_tmo_its_own() {
 }
 
 #[test]
-fn leaving_says_how_the_process_is_and_nothing_of_tmux() {
+fn leaving_reports_the_state_of_the_process_and_nothing_about_tmux() {
     let world = World::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n");
     world.ok(["start", "-D", "-c", "web"]);
     let terminal = Terminal::open(&world, "a", 100, 20);
@@ -559,7 +559,7 @@ fn leaving_says_how_the_process_is_and_nothing_of_tmux() {
 }
 
 #[test]
-fn a_terminal_that_tmux_cannot_use_gets_told_what_to_do() {
+fn connect_in_a_terminal_that_tmux_cannot_use_explains_what_to_do() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     let terminal = Terminal::open(&world, "a", 200, 20);
@@ -582,7 +582,7 @@ fn a_terminal_that_tmux_cannot_use_gets_told_what_to_do() {
 }
 
 #[test]
-fn the_c_locale_shows_utf8_all_the_same() {
+fn the_c_locale_shows_utf8() {
     let world = World::new(&format!("web: echo grün 界 ↑; {TALK}\n"));
     world.ok(["start", "-D"]);
     let terminal = Terminal::open(&world, "a", 90, 20);
@@ -593,7 +593,7 @@ fn the_c_locale_shows_utf8_all_the_same() {
 }
 
 #[test]
-fn a_client_that_is_suspended_gives_its_terminal_back_and_goes_on() {
+fn a_suspended_client_releases_its_terminal_and_resumes() {
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
     world.ok(["start", "-D"]);
     let terminal = Terminal::open(&world, "a", 90, 20);
@@ -616,7 +616,7 @@ fn a_client_that_is_suspended_gives_its_terminal_back_and_goes_on() {
 }
 
 #[test]
-fn in_a_pane_of_the_run_it_says_what_to_do_instead() {
+fn connect_in_a_pane_of_the_run_explains_the_alternative() {
     let connect = env!("CARGO_BIN_EXE_tmo");
     let world = World::new(&format!(
         "a: until [ -e go ]; do sleep 0.1; done; {connect} connect b; echo \"code $?\"; exec sleep 1000\n\

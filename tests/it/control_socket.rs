@@ -4,11 +4,13 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::harness::{World, eventually, procs};
+use crate::takeover::{QUIET, quiet_run};
 
 const TWO: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";
 const DEAF: &str = "web: trap '' INT TERM; echo up; while :; do sleep 1000; done\n";
@@ -104,7 +106,7 @@ impl Drop for Overmind {
 }
 
 #[test]
-fn an_overmind_that_runs_is_not_disturbed_but_served_as_its_client() {
+fn a_running_overmind_is_not_disturbed_and_gets_commands_as_from_its_client() {
     let world = World::new(TWO);
     let overmind = Overmind::listen(socket(&world));
     let ran = world.run(["start"]);
@@ -123,7 +125,7 @@ fn an_overmind_that_runs_is_not_disturbed_but_served_as_its_client() {
 }
 
 #[test]
-fn a_project_deep_down_has_a_socket_too() {
+fn a_project_with_a_long_path_has_a_socket() {
     let world = World::new(TWO);
     let deep = world.app().join("d".repeat(150)).join("e".repeat(150));
     std::fs::create_dir_all(&deep).unwrap();
@@ -166,7 +168,7 @@ fn two_sockets_are_two_instances() {
 }
 
 #[test]
-fn commands_below_the_project_find_it() {
+fn commands_in_a_subdirectory_find_the_run() {
     let world = background(TWO);
     let below = world.app().join("src/deep");
     std::fs::create_dir_all(&below).unwrap();
@@ -220,7 +222,7 @@ fn ps_as_json_is_the_state_of_the_api() {
 }
 
 #[test]
-fn an_overmind_client_is_understood() {
+fn commands_of_overminds_client_are_executed() {
     let world = background(TWO);
     let web = world.wait_state("web", "running").unwrap();
     let worker = world.wait_state("worker", "running").unwrap();
@@ -316,7 +318,7 @@ fn curl_is_a_client() {
 }
 
 #[test]
-fn nobody_else_can_read_or_ask() {
+fn other_users_can_neither_read_the_files_nor_use_the_socket() {
     let world = background(TWO);
     world.ok(["restart", "web"]);
     let found = socket(&world).symlink_metadata().unwrap();
@@ -333,7 +335,7 @@ fn nobody_else_can_read_or_ask() {
 }
 
 #[test]
-fn a_second_quit_does_not_wait_for_the_grace() {
+fn a_second_quit_skips_the_grace_period() {
     let world = World::new(DEAF);
     let mut view = world.start(["-t", "60"]);
     view.shows("web    | up\n");
@@ -358,7 +360,7 @@ const SLOW: &str =
     "web: trap 'sleep 1; echo bye; exit 0' INT TERM; echo up; while :; do sleep 0.1; done\n";
 
 #[test]
-fn two_restarts_at_once_are_one() {
+fn two_concurrent_restarts_start_one_new_life() {
     let world = background(SLOW);
     world.wait_text("web", "| up\n");
     let restart =
@@ -376,7 +378,7 @@ fn two_restarts_at_once_are_one() {
 }
 
 #[test]
-fn a_quit_during_a_stop_that_a_crash_has_begun_kills_nothing() {
+fn quit_during_a_stop_after_a_crash_keeps_the_grace_period() {
     let world =
         World::new(&format!("{SLOW}api: while [ ! -e crash ]; do sleep 0.1; done; exit 3\n"));
     let mut view = world.start([""; 0]);
@@ -390,7 +392,7 @@ fn a_quit_during_a_stop_that_a_crash_has_begun_kills_nothing() {
 }
 
 #[test]
-fn kill_does_not_ask() {
+fn kill_sends_sigkill_without_a_stop_signal() {
     let world = World::new(&format!("{DEAF}worker: exec sleep 1000\n"));
     let mut view = world.start(["-t", "60"]);
     view.shows("web    | up\n");
@@ -403,7 +405,7 @@ fn kill_does_not_ask() {
 }
 
 #[test]
-fn five_starts_at_once_make_one_run() {
+fn five_concurrent_starts_make_one_run() {
     let world = World::new(TWO);
     let starts: Vec<_> = (0..5).map(|i| world.start_into(&format!("log{i}"), [""; 0])).collect();
     let mut starts = starts;
@@ -434,7 +436,7 @@ fn five_starts_at_once_make_one_run() {
 }
 
 #[test]
-fn a_start_right_behind_a_quit_is_a_new_run() {
+fn a_start_right_after_a_quit_is_a_new_run() {
     let world = World::new(TWO);
     for _ in 0..5 {
         world.ok(["start", "-D"]);
@@ -457,7 +459,7 @@ fn a_start_right_behind_a_quit_is_a_new_run() {
 }
 
 #[test]
-fn a_start_in_the_background_that_cannot_be_says_why() {
+fn a_failed_background_start_reports_the_reason() {
     let world = World::new("web: exec sleep 1000\n");
     for (args, said) in [
         (&["-H", "nosuchshell"][..], "can't find the shell `nosuchshell`"),
@@ -480,7 +482,7 @@ fn a_start_in_the_background_that_cannot_be_says_why() {
 }
 
 #[test]
-fn a_run_whose_socket_was_replaced_by_a_file_is_reached_all_the_same() {
+fn a_run_whose_socket_was_replaced_by_a_file_is_reached() {
     let world = background(TWO);
     let socket = socket(&world);
     let kinds: [&dyn Fn(); 2] = [&|| std::fs::write(&socket, "mine").unwrap(), &|| {
@@ -516,7 +518,7 @@ fn only_state(at: &Path, run: PathBuf) {
 }
 
 #[test]
-fn no_command_waits_for_ever_for_a_listener_that_only_tells_its_state() {
+fn no_command_waits_forever_for_a_listener_that_only_reports_its_state() {
     let world = background(TWO);
     only_state(&world.app().join("near.sock"), socket(&world));
     // Or commands would go by this one, as the run is known.
@@ -526,5 +528,37 @@ fn no_command_waits_for_ever_for_a_listener_that_only_tells_its_state() {
         assert!(ran.code != 0 && ran.stderr.contains("does not answer"), "{args:?}: {ran:?}");
     }
     std::fs::remove_file(world.app().join("near.sock")).unwrap();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_listener_that_is_neither_tmo_nor_overmind_is_rejected() {
+    let world = World::new(QUIET);
+    let socket = world.app().join(".overmind.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = std::io::Write::write_all(&mut stream.unwrap(), b"220 ready\r\n");
+        }
+    });
+    for command in [&["ps"][..], &["stop", "web"], &["quit"], &["start"]] {
+        let ran = world.run(command);
+        assert_eq!(ran.code, 1, "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains("overmind"), "{command:?}: {ran:?}");
+    }
+    std::fs::remove_file(&socket).unwrap();
+}
+
+#[test]
+fn a_killed_client_command_leaves_the_run_unchanged() {
+    let world = quiet_run();
+    let mut stop = world.tmo(["restart"]).spawn().unwrap();
+    stop.kill().unwrap();
+    // It may have come to its end before.
+    let ended = stop.wait().unwrap();
+    assert!(ended.signal() == Some(9) || ended.success(), "{ended:?}");
+    for name in ["web", "worker"] {
+        world.wait_state(name, "running");
+    }
     world.ok(["quit"]);
 }

@@ -1,10 +1,12 @@
-//! What others take away from a run, and what they spoil.
+//! A run whose files, sockets, locks or log were removed, replaced or damaged while it was there.
 
-use std::process::Stdio;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::harness::{World, eventually, procs};
+use crate::interrupted_start::{WEB, both_up};
+use crate::takeover::{kill_all, kill_both, quiet_run};
 
-const TWO: &str = "web: i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done\n\
+pub(crate) const TWO: &str = "web: i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done\n\
                    worker: echo up; exec sleep 1000\n";
 
 fn started() -> (World, [u32; 2]) {
@@ -14,7 +16,8 @@ fn started() -> (World, [u32; 2]) {
     (world, pids)
 }
 
-fn kill_both(world: &World) {
+/// Kill the guardian, then the supervisor; each is gone before the next one is killed.
+fn kill_in_turn(world: &World) {
     for pid in [world.guardian(), world.supervisor()] {
         procs::kill(pid, 9);
         eventually("the killed are gone", || (!procs::alive(pid)).then_some(()));
@@ -28,57 +31,7 @@ fn grows(world: &World) {
 }
 
 #[test]
-fn too_few_descriptors_are_told_and_leave_nothing() {
-    for most in [6, 8, 10, 12, 16, 20, 26, 30] {
-        let world = World::new(TWO);
-        let tmo = env!("CARGO_BIN_EXE_tmo");
-        for verb in ["start -D", "ps"] {
-            let ran = world.shell(&format!("ulimit -n {most}; exec {tmo} {verb}"));
-            assert_eq!(ran.code, 1, "{most} {verb}: {ran:?}");
-            assert_eq!(ran.stderr.trim_end().lines().count(), 1, "{most} {verb}: {ran:?}");
-            assert!(ran.stderr.starts_with("tmo: "), "{most} {verb}: {ran:?}");
-        }
-        world.wait_empty();
-    }
-}
-
-#[test]
-fn a_run_has_the_descriptors_that_the_user_may_have() {
-    let world = World::new("web: ulimit -Sn; exec sleep 1000\n");
-    let tmo = env!("CARGO_BIN_EXE_tmo");
-    let ran = world.shell(&format!("ulimit -Sn 20; exec {tmo} start -D"));
-    assert_eq!(ran.code, 0, "{ran:?}");
-    world.wait_text("web", "| 20\n");
-    world.ok(["quit"]);
-}
-
-#[test]
-fn an_interrupt_ends_a_start_in_the_background_that_waits_for_tmux() {
-    let world = World::new(TWO).with_tmux(|real| {
-        format!("case \"$*\" in *new-session*) exec sleep 1000;; esac\nexec {real} \"$@\"\n")
-    });
-    let mut start = world.tmo(["start", "-D"]).stderr(Stdio::piped()).spawn().unwrap();
-    eventually("the run can be asked", || world.state());
-    procs::kill(start.id(), 2);
-    let status = eventually("the start ends", || start.try_wait().unwrap());
-    assert_eq!(status.code(), Some(130));
-    world.wait_empty();
-}
-
-#[test]
-fn a_shim_that_can_say_nothing_is_not_waited_for_for_ever() {
-    let world = World::new(TWO).with_tmux(|real| {
-        // As on a full disk: nothing that a shim or a sink writes reaches a file.
-        format!("case \"$*\" in *new-session*) ulimit -f 0;; esac\nexec {real} \"$@\"\n")
-    });
-    let ran = world.run(["start", "-D"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    world.wait_empty();
-    assert!(world.ok(["logs"]).contains("Can't open its window: "), "{ran:?}");
-}
-
-#[test]
-fn a_journal_that_is_removed_is_begun_anew() {
+fn a_removed_log_directory_is_created_anew() {
     let (world, pids) = started();
     grows(&world);
     std::fs::remove_dir_all(world.journal()).unwrap();
@@ -86,7 +39,7 @@ fn a_journal_that_is_removed_is_begun_anew() {
         world.run(["logs", "web"]).stdout.contains("| line ").then_some(())
     });
     grows(&world);
-    kill_both(&world);
+    kill_in_turn(&world);
     std::fs::remove_dir_all(world.journal()).unwrap();
     world.ok(["start", "-D"]);
     grows(&world);
@@ -97,11 +50,11 @@ fn a_journal_that_is_removed_is_begun_anew() {
 }
 
 #[test]
-fn a_shim_whose_life_file_was_removed_is_found() {
+fn a_shim_is_found_after_its_life_file_was_removed() {
     for adopted in [false, true] {
         let (world, pids) = started();
         if adopted {
-            kill_both(&world);
+            kill_in_turn(&world);
         }
         std::fs::remove_file(world.runtime().join("p/web.life")).unwrap();
         if adopted {
@@ -117,9 +70,9 @@ fn a_shim_whose_life_file_was_removed_is_found() {
 }
 
 #[test]
-fn a_start_names_kill_beside_a_run_whose_runtime_directory_was_removed() {
+fn start_suggests_kill_when_the_runtime_directory_of_a_run_was_removed() {
     let (world, _) = started();
-    kill_both(&world);
+    kill_in_turn(&world);
     std::fs::remove_dir_all(world.runtime()).unwrap();
     let ran = world.run(["start", "-D"]);
     assert!(ran.code == 1 && ran.stderr.contains("`tmo kill` ends"), "{ran:?}");
@@ -131,9 +84,9 @@ fn a_start_names_kill_beside_a_run_whose_runtime_directory_was_removed() {
 }
 
 #[test]
-fn a_run_whose_streams_are_not_known_is_left_alone_and_it_is_said_how_to_end_it() {
+fn start_leaves_a_run_with_a_damaged_stream_list_alone_and_names_kill() {
     let (world, pids) = started();
-    kill_both(&world);
+    kill_in_turn(&world);
     std::fs::write(world.journal().join("@streams.json"), "rubbish").unwrap();
     let ran = world.run(["start", "-D"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -150,7 +103,7 @@ fn a_run_whose_streams_are_not_known_is_left_alone_and_it_is_said_how_to_end_it(
 }
 
 #[test]
-fn a_directory_in_the_place_of_a_file_keeps_nothing_else_from_being_removed() {
+fn quit_removes_the_run_though_a_directory_replaces_one_of_its_files() {
     let (world, _) = started();
     let shown = world.runtime().join("shown");
     std::fs::remove_file(&shown).unwrap();
@@ -160,7 +113,7 @@ fn a_directory_in_the_place_of_a_file_keeps_nothing_else_from_being_removed() {
 }
 
 #[test]
-fn a_place_that_no_view_can_have_come_to_hides_nothing() {
+fn an_impossible_view_position_hides_no_line() {
     let (world, _) = started();
     world.wait_text("web", "line 3");
     std::fs::write(world.runtime().join("shown"), [0x77; 12]).unwrap();
@@ -168,4 +121,222 @@ fn a_place_that_no_view_can_have_come_to_hides_nothing() {
     view.shows("| line 3");
     drop(view);
     world.ok(["quit"]);
+}
+
+#[test]
+fn quit_and_kill_end_a_process_whose_spec_file_cannot_be_written() {
+    for verb in ["quit", "kill"] {
+        let world = World::new(WEB);
+        let mut view = world.start([""; 0]);
+        both_up(&view);
+        // Nothing can be written under this name any more, as on a full disk.
+        std::fs::create_dir(world.runtime().join("p/web.spec.new")).unwrap();
+        world.ok([verb]);
+        assert_eq!(view.code(), 0, "{verb}: {}", view.log());
+        world.wait_empty();
+    }
+}
+
+#[test]
+fn a_run_whose_socket_was_removed_is_found() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    let socket = world.app().join(".overmind.sock");
+    std::fs::remove_file(&socket).unwrap();
+    assert_eq!(world.field("web", "state"), "running");
+    world.ok(["restart", "web"]);
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("./.overmind.sock was gone; it is back\n"), "{ran:?}");
+    assert!(ran.stderr.contains("already running here"), "{ran:?}");
+    // Also for those who know nothing of another place.
+    std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    world.ok(["quit"]);
+    assert!(std::fs::symlink_metadata(&socket).is_err(), "it leads nowhere now");
+    world.wait_empty();
+    // Nobody to be found.
+    world.ok(["start", "-D"]);
+    std::fs::remove_file(&socket).unwrap();
+    kill_both(&world);
+    let mut view = world.start([""; 0]);
+    view.shows("a new one goes on with 2 processes");
+    assert_eq!(world.field("web", "state"), "running");
+    assert_eq!(view.interrupt(), 0, "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
+fn restart_fails_and_changes_nothing_when_the_spec_file_cannot_be_written() {
+    let world = World::new(WEB);
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    let pid = world.field("web", "pid");
+    let full = world.runtime().join("p/web.spec.new");
+    std::fs::create_dir(&full).unwrap();
+    let fails = || {
+        let ran = world.run(["restart", "web"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.starts_with("tmo: web: "), "{ran:?}");
+    };
+    fails();
+    assert_eq!(world.field("web", "pid"), pid);
+    assert_eq!(world.field("web", "state"), "running");
+    std::fs::remove_dir(&full).unwrap();
+    world.ok(["stop", "web"]);
+    std::fs::create_dir(&full).unwrap();
+    fails();
+    assert_eq!(world.field("web", "state"), "stopped");
+    std::fs::remove_dir(&full).unwrap();
+    world.ok(["restart", "web"]);
+    world.ok(["restart", "web"]);
+    assert_eq!(world.field("web", "state"), "running");
+    assert_eq!(view.interrupt(), 0, "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
+fn start_refuses_a_run_whose_plan_was_removed_and_quit_ends_it() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    std::fs::remove_file(world.runtime().join("plan.json")).unwrap();
+    let ran = world.run(["start"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("plan.json: ") && ran.stderr.contains("`tmo quit`"), "{ran:?}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn start_refuses_a_run_with_a_damaged_state_or_plan_and_names_kill() {
+    // The last one is sound by itself, but tells of more processes than there are.
+    let more = r#""keyed":[["k",{"id":1,"aims":[],"names":[7],"problems":[],"last":false}]]"#;
+    for (file, damage) in [
+        ("state.json", Some("{")),
+        ("state.json", None),
+        ("plan.json", Some("{\"version\":99}")),
+        ("state.json", Some(more)),
+    ] {
+        let world = World::new(WEB);
+        world.ok(["start", "-D"]);
+        let web = world.wait_state("web", "running").unwrap();
+        kill_both(&world);
+        let path = world.runtime().join(file);
+        match damage {
+            Some(text) if text == more => {
+                let state = std::fs::read_to_string(&path).unwrap();
+                assert!(state.contains(r#""keyed":[]"#), "{state}");
+                std::fs::write(&path, state.replace(r#""keyed":[]"#, more)).unwrap();
+            }
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        for args in [&["start"][..], &["start", "-D"]] {
+            let ran = world.run(args);
+            assert_eq!(ran.code, 1, "{ran:?}");
+            assert!(ran.stderr.starts_with("tmo: /"), "{ran:?}");
+            assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+        }
+        assert!(procs::alive(web), "nothing was done to it");
+        let shims = [world.shim("web"), world.shim("worker")];
+        let way = world.run(["start"]).stderr;
+        assert!(way.contains("`tmo kill`"), "{way}");
+        world.ok(["kill"]);
+        world.wait_empty();
+        // One that is just going has no environment any more and is still there.
+        let gone = || [web, shims[0], shims[1]].iter().all(|&pid| !procs::alive(pid));
+        eventually("they are gone", || gone().then_some(()));
+        let mut view = world.start([""; 0]);
+        both_up(&view);
+        assert_eq!(view.interrupt(), 0);
+    }
+}
+
+#[test]
+fn a_runtime_directory_that_other_users_can_write_to_is_refused() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    let base = world.runtime().parent().unwrap().to_owned();
+    let mode = |mode| std::fs::set_permissions(&base, std::fs::Permissions::from_mode(mode));
+    mode(0o777).unwrap();
+    for verb in ["ps", "connect", "quit", "logs", "start"] {
+        let ran = world.run([verb]);
+        assert_eq!(ran.code, 1, "{verb}: {ran:?}");
+        assert!(ran.stderr.contains("is open to other users"), "{verb}: {ran:?}");
+    }
+    mode(0o700).unwrap();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn restart_stop_and_quit_work_after_the_log_was_deleted() {
+    let world = World::new(WEB);
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    std::fs::remove_dir_all(world.journal()).unwrap();
+    world.ok(["restart", "web"]);
+    world.ok(["stop", "worker"]);
+    world.ok(["quit"]);
+    assert_eq!(view.code(), 0, "{}", view.log());
+    world.wait_empty();
+}
+
+/// Never two: who holds a lock that is not there any more is not taken for dead.
+#[test]
+fn a_run_whose_lock_was_removed_is_not_taken_over() {
+    let world = quiet_run();
+    let (web, supervisor) = (world.field("web", "pid"), world.supervisor());
+    procs::kill(supervisor, 19);
+    eventually("it stands", || (procs::state(supervisor) == Some('T')).then_some(()));
+    std::fs::remove_file(world.runtime().join("lock")).unwrap();
+    std::fs::remove_file(world.app().join(".overmind.sock")).unwrap();
+    std::fs::remove_file(world.runtime().join("spare.sock")).unwrap();
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains(&format!("(pid {supervisor})")), "{ran:?}");
+    procs::kill(supervisor, 18);
+    kill_all(&[world.guardian(), supervisor]);
+    world.ok(["start", "-D"]);
+    assert_eq!(world.field("web", "pid"), web);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// Whoever opens a pipe that nobody writes to may wait for ever.
+#[test]
+fn start_does_not_wait_for_a_fifo_that_replaces_the_state_file() {
+    let world = quiet_run();
+    let web = world.field("web", "pid");
+    kill_all(&[world.guardian(), world.supervisor()]);
+    let (state, kept) = (world.runtime().join("state.json"), world.path().join("kept"));
+    std::fs::rename(&state, &kept).unwrap();
+    nix::unistd::mkfifo(&state, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("state.json"), "{ran:?}");
+    std::fs::rename(&kept, &state).unwrap();
+    world.ok(["start", "-D"]);
+    assert_eq!(world.field("web", "pid"), web);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// One that another run has taken the place of ends, and leaves alone what is there now.
+#[test]
+fn a_supervisor_whose_lock_was_replaced_ends_and_leaves_the_run() {
+    let world = quiet_run();
+    let lock = world.runtime().join("lock");
+    let supervisor = world.supervisor();
+    let guardian = world.guardian();
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    // Something happens that it takes notice of.
+    procs::kill(supervisor, 15);
+    eventually("both let go", || {
+        (!procs::alive(supervisor) && !procs::alive(guardian)).then_some(())
+    });
+    assert!(world.runtime().join("plan.json").exists() && lock.exists());
+    let ran = world.run(["start", "-D"]);
+    assert!(ran.stderr.contains("taken over its 2 living processes"), "{ran:?}");
+    world.ok(["quit"]);
+    world.wait_empty();
 }

@@ -8,7 +8,7 @@ use crate::harness::{World, eventually, files};
 const FILE: &str = "failure_declarations.json";
 
 #[test]
-fn declarations_are_listed_added_and_removed() {
+fn failures_commands_list_add_and_remove_declarations() {
     let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     let ran = world.run(["failures", "list"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
@@ -34,7 +34,7 @@ fn declarations_are_listed_added_and_removed() {
 }
 
 #[test]
-fn slips_are_pointed_out() {
+fn failures_commands_report_mistakes() {
     let world = World::new("web: exec sleep 1000\n");
     world.write(FILE, "{\"web\": [\"panic:\"], \"wbe\": [\"x\"]}");
     for (words, code, reported) in [
@@ -67,7 +67,7 @@ fn slips_are_pointed_out() {
 }
 
 #[test]
-fn what_is_declared_over_the_api_is_looked_for_at_once() {
+fn a_failure_declared_over_the_api_is_active_at_once() {
     let world = World::new("web: exec cat\nother: exec cat\n");
     world.write("tmo.toml", "[[process.web.failure]]\npattern = \"fatal\"\n");
     world.ok(["start", "-D", "--any-can-die"]);
@@ -102,7 +102,7 @@ fn what_is_declared_over_the_api_is_looked_for_at_once() {
 }
 
 #[test]
-fn what_the_api_can_t_change_is_told_with_where_it_is() {
+fn the_api_names_the_file_of_a_declaration_that_it_cannot_change() {
     let world = World::new("web: exec cat\n");
     world.write("tmo.toml", "[[process.web.failure]]\npattern = \"fatal\"\n");
     world.ok(["start", "-D", "--any-can-die"]);
@@ -137,7 +137,7 @@ fn what_the_api_can_t_change_is_told_with_where_it_is() {
 }
 
 #[test]
-fn several_who_declare_at_once_lose_nothing() {
+fn concurrent_declarations_are_all_saved() {
     let world = World::new("web: exec cat\n");
     world.ok(["start", "-D", "--any-can-die"]);
     world.wait_state("web", "running");
@@ -167,7 +167,7 @@ fn several_who_declare_at_once_lose_nothing() {
 }
 
 #[test]
-fn a_search_that_is_slower_than_the_output_skips_a_part_of_it_and_says_so() {
+fn a_pattern_slower_than_the_output_skips_a_part_and_reports_it() {
     let world = World::new(
         "web: while [ ! -e enough ]; do yes 0101010110101001010101010101010100101 | \
          head -c 5000000; done; echo; echo all of it; \
@@ -196,7 +196,7 @@ fn a_search_that_is_slower_than_the_output_skips_a_part_of_it_and_says_so() {
 }
 
 #[test]
-fn patterns_that_are_slow_by_design_hold_up_no_command_and_are_named() {
+fn slow_patterns_delay_no_command_and_are_named() {
     let world = World::new(
         "web: while :; do cat lines; sleep 0.2; done\napi: while :; do cat line; sleep 1; done\n",
     );

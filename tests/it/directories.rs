@@ -37,7 +37,7 @@ fn reports(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_journal_and_reports_elsewhere_are_found_during_and_after_the_run_and_without_the_keys() {
+fn log_and_report_directories_are_found_during_and_after_the_run_and_without_the_keys() {
     let world = World::new(CRASHING);
     world.write("tmo.toml", "[log]\ndir = \"~/logs\"\n[crash]\ndir = \"crashes\"\n");
     world.ok(["start", "-D", "--any-can-die"]);
@@ -72,7 +72,7 @@ fn the_log_of_a_run_with_a_title_and_a_root_of_its_own_is_found_after_it() {
 }
 
 #[test]
-fn two_projects_with_one_directory_for_reports_do_not_see_each_other_s() {
+fn two_projects_with_one_report_directory_do_not_see_reports_of_each_other() {
     let world = World::new(CRASHING);
     let other = world.path().join("other");
     std::fs::create_dir(&other).unwrap();
@@ -199,7 +199,7 @@ fn starts_and_quits_at_the_same_time_never_lose_their_directory() {
 }
 
 #[test]
-fn a_log_directory_that_can_be_none_is_refused_by_name() {
+fn an_unusable_log_directory_is_refused_by_name() {
     let world = World::new("web: exec sleep 1000\n");
     let path = |name: &str| world.app().join(name);
     std::fs::write(path("file"), "").unwrap();

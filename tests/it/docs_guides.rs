@@ -50,7 +50,7 @@ fn assert_order(world: &World, events: &[&str]) {
 }
 
 #[test]
-fn every_block_can_be_used_and_every_command_is_there() {
+fn every_example_block_is_valid_and_every_command_exists() {
     assert!(blocks(SUPERVISION).len() >= 9 && blocks(COMING_FROM).len() >= 3);
     for block in [blocks(SUPERVISION), blocks(COMING_FROM)].concat() {
         let world = alone(block);
@@ -69,7 +69,7 @@ fn every_block_can_be_used_and_every_command_is_there() {
 }
 
 #[test]
-fn each_has_its_turn_and_goes_in_the_reverse_order() {
+fn processes_start_in_dependency_order_and_stop_in_reverse() {
     let world = example("Order", 0);
     world.ok(["start", "-D"]);
     world.ok(["wait", "--for", "ready", "--timeout", "30s"]);
@@ -101,7 +101,7 @@ fn a_dependency_that_is_not_ready_in_time_ends_the_start() {
 }
 
 #[test]
-fn what_does_not_answer_any_more_is_started_again() {
+fn a_process_that_fails_its_liveness_check_is_restarted() {
     let world = example("Live", 0);
     world.ok(["start", "-D"]);
     eventually("it has begun", || world.app().join("alive").exists().then_some(()));
@@ -113,7 +113,7 @@ fn what_does_not_answer_any_more_is_started_again() {
 }
 
 #[test]
-fn one_that_may_end_stops_nobody() {
+fn a_process_that_may_end_stops_no_other_process() {
     let world = example("Ends", 0);
     let mut view = world.start([] as [&str; 0]);
     world.wait_state("once", "exited");
@@ -124,7 +124,7 @@ fn one_that_may_end_stops_nobody() {
 }
 
 #[test]
-fn one_that_fails_again_and_again_is_broken_until_somebody_starts_it() {
+fn a_process_that_keeps_failing_is_broken_until_it_is_started_by_hand() {
     let world = example("Restart", 0);
     world.ok(["start", "-D"]);
     world.wait_state("worker", "broken");
@@ -139,7 +139,7 @@ fn one_that_fails_again_and_again_is_broken_until_somebody_starts_it() {
 }
 
 #[test]
-fn what_it_prints_can_break_it() {
+fn a_failure_pattern_in_its_output_breaks_a_process() {
     let world = example("What it prints", 0);
     world.ok(["start", "-D"]);
     world.wait_state("web", "broken");
@@ -163,7 +163,7 @@ fn the_stop_command_comes_before_the_signal() {
 }
 
 #[test]
-fn who_waits_goes_on_waiting_when_the_supervisor_is_killed() {
+fn a_waiting_process_keeps_waiting_after_the_supervisor_is_killed() {
     let world = example("When the supervisor is killed", 0);
     let mut view = world.start([] as [&str; 0]);
     world.wait_state("db", "running");

@@ -40,13 +40,13 @@ fn found_the_last_error(world: &World, output: &Output) {
 }
 
 #[test]
-fn the_shell_script_does_what_it_says() {
+fn the_shell_example_restarts_and_finds_the_last_error() {
     let world = World::new(WEB);
     found_the_last_error(&world, &run(&world, "sh", &example("sh")));
 }
 
 #[test]
-fn the_python_script_does_what_it_says() {
+fn the_python_example_restarts_and_finds_the_last_error() {
     let world = World::new(WEB);
     if world.shell("command -v python3").code != 0 {
         eprintln!("SKIPPED: there is no python3");
@@ -56,7 +56,7 @@ fn the_python_script_does_what_it_says() {
 }
 
 #[test]
-fn the_editor_s_tasks_do_what_they_say() {
+fn the_editor_task_examples_work() {
     let world = World::new(WEB);
     let tasks: serde_json::Value = serde_json::from_str(&example("json")).unwrap();
     let commands: Vec<&str> = tasks["tasks"]

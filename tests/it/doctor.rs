@@ -58,7 +58,7 @@ fn kill_all(pids: &[u32]) {
 }
 
 #[test]
-fn where_all_is_well_nothing_fails() {
+fn doctor_reports_no_failure_on_a_sound_system() {
     let world = world(QUIET);
     let ran = examine(&world, &[]);
     assert_eq!(ran.code, 0, "{ran:#?}");
@@ -80,7 +80,7 @@ fn where_all_is_well_nothing_fails() {
 }
 
 #[test]
-fn what_is_found_is_there_for_programs() {
+fn doctor_json_has_all_findings() {
     let world = world("web: true\n").env("CLICOLOR_FORCE", "1");
     let reported = |ran: &Ran| -> serde_json::Value { serde_json::from_str(&ran.stdout).unwrap() };
     let ran = examine(&world, &["--json"]);
@@ -105,7 +105,7 @@ fn what_is_found_is_there_for_programs() {
 }
 
 #[test]
-fn without_tmux_the_rest_is_told_all_the_same() {
+fn doctor_runs_the_other_checks_without_tmux() {
     let world = world(QUIET);
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -122,7 +122,7 @@ fn without_tmux_the_rest_is_told_all_the_same() {
 }
 
 #[test]
-fn a_tmux_that_does_not_work_is_told_in_its_own_words() {
+fn doctor_quotes_the_error_of_a_broken_tmux() {
     let broken = world(QUIET).with_tmux(|_| "echo 'libevent is missing' >&2; exit 127".to_owned());
     let ran = examine(&broken, &[]);
     assert!(
@@ -142,7 +142,7 @@ fn a_tmux_that_does_not_work_is_told_in_its_own_words() {
 }
 
 #[test]
-fn what_tmux_dislikes_in_its_configuration_is_told_with_the_line() {
+fn doctor_reports_tmux_configuration_errors_with_their_line() {
     let world = world(QUIET);
     let config = world.home().join(".tmux.conf");
     std::fs::write(&config, "set -g status on\nno-such-command\n").unwrap();
@@ -162,7 +162,7 @@ fn what_tmux_dislikes_in_its_configuration_is_told_with_the_line() {
 }
 
 #[test]
-fn what_a_configuration_does_to_the_environment_does_not_reach_a_process() {
+fn environment_changes_of_a_tmux_configuration_do_not_reach_a_process() {
     let world = world(QUIET);
     let hostile = "set-environment -g INJECTED yes\nset-environment -g PATH /nowhere\n\
                    set -g window-size manual\nset -g destroy-unattached on\n";
@@ -176,7 +176,7 @@ fn what_a_configuration_does_to_the_environment_does_not_reach_a_process() {
 }
 
 #[test]
-fn each_variable_has_its_reason_and_no_value_is_shown() {
+fn doctor_names_variables_with_a_reason_and_without_values() {
     let startup = "export LATE_TOKEN=s3cret3 PATH=/added:$PATH\nunset GONE\n";
     let world = world("web: true\n").env("GONE", "s3cret2").env("BASH_FUNC_x%%", "() { :; }");
     world.write("startup", startup);
@@ -196,7 +196,7 @@ fn each_variable_has_its_reason_and_no_value_is_shown() {
 }
 
 #[test]
-fn a_shell_that_does_not_run_commands_is_told() {
+fn doctor_reports_a_shell_that_does_not_run_commands() {
     let world = world("web: true\n");
     script(&world, "echo no licence; exit 3\n");
     let line = examine(&world, &["-H", "./shell"]).line("FAIL").to_owned();
@@ -210,7 +210,7 @@ fn a_shell_that_does_not_run_commands_is_told() {
 }
 
 #[test]
-fn what_killed_runs_have_left_is_told_with_what_to_type() {
+fn doctor_reports_leftovers_of_killed_runs_with_the_command_to_remove_them() {
     let world = world("web: trap '' HUP; echo up; while sleep 0.1; do :; done\n");
     world.ok(["start", "-D"]);
     world.wait_text("web", "up");
@@ -238,7 +238,7 @@ fn what_killed_runs_have_left_is_told_with_what_to_type() {
 }
 
 #[test]
-fn a_run_of_another_environment_is_told() {
+fn doctor_reports_a_run_with_a_different_environment() {
     let world = world(QUIET);
     world.ok(["start", "-D"]);
     let world = world.env("NEW_SECRET", "s3cret");
@@ -251,7 +251,7 @@ fn a_run_of_another_environment_is_told() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_its_holder() {
+fn doctor_names_the_holder_of_a_taken_port() {
     let world = World::new("web: exec python3 -m http.server -b 127.0.0.1 $PORT\n");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -274,7 +274,7 @@ fn a_port_that_is_taken_is_told_with_its_holder() {
 }
 
 #[test]
-fn a_socket_that_can_t_be_there_is_told() {
+fn doctor_reports_an_impossible_socket_path() {
     let world = world(QUIET);
     let long = format!("{}/s", "d".repeat(120));
     std::fs::create_dir(world.app().join("d".repeat(120))).unwrap();
@@ -301,7 +301,7 @@ fn a_socket_that_can_t_be_there_is_told() {
 }
 
 #[test]
-fn directories_that_will_not_do_are_told() {
+fn doctor_reports_unusable_directories() {
     let world = world(QUIET).env("XDG_RUNTIME_DIR", "/nonexistent");
     let temp = world.path().join("t");
     std::fs::create_dir(&temp).unwrap();
@@ -321,7 +321,7 @@ fn directories_that_will_not_do_are_told() {
 }
 
 #[test]
-fn a_run_of_another_program_is_told() {
+fn doctor_reports_a_run_of_a_different_tmo_program() {
     let world = world(QUIET);
     let copy = world.path().join("tmo");
     // By another process, as above.
@@ -346,7 +346,7 @@ fn a_run_of_another_program_is_told() {
 
 /// As after an upgrade of tmux while a run is there.
 #[test]
-fn a_tmux_that_can_t_speak_to_the_server_of_the_run_is_told() {
+fn doctor_reports_a_tmux_that_cannot_speak_to_the_server_of_the_run() {
     let newer = |real: &str| {
         let odd = "echo 'protocol version mismatch (client 9, server 8)' >&2; exit 1";
         format!(
@@ -367,7 +367,7 @@ fn a_tmux_that_can_t_speak_to_the_server_of_the_run_is_told() {
 }
 
 #[test]
-fn a_limit_that_is_too_low_is_told() {
+fn doctor_reports_limits_that_are_too_low() {
     let world = world(QUIET);
     let tmo = env!("CARGO_BIN_EXE_tmo");
     let ran = world.shell(&format!("ulimit -n 45 && exec {tmo} doctor"));
@@ -383,7 +383,7 @@ fn a_limit_that_is_too_low_is_told() {
 }
 
 #[test]
-fn an_address_that_is_taken_is_told() {
+fn doctor_reports_a_taken_address() {
     let world = world(QUIET);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -394,7 +394,7 @@ fn an_address_that_is_taken_is_told() {
 
 /// One that was killed could not do that itself: the next one tells what to type, which does it.
 #[test]
-fn what_a_killed_doctor_has_left_is_told() {
+fn doctor_reports_leftovers_of_a_killed_doctor() {
     let world = world("web: true\n");
     script(&world, ": >\"${0%/*}/begun\"\nexec sleep 1000\n");
     let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();
@@ -428,7 +428,7 @@ fn what_a_killed_doctor_has_left_is_told() {
 
 /// It ends its server also when it is told to end before it has heard from it.
 #[test]
-fn nothing_is_left_of_one_that_is_interrupted() {
+fn an_interrupted_doctor_leaves_nothing() {
     let world = world("web: true\n");
     script(&world, ": >\"${0%/*}/begun\"\nexec sleep 1000\n");
     for signal in [2, 15, 1] {

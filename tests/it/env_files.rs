@@ -82,7 +82,7 @@ fn window(world: &World, name: &str) -> String {
 }
 
 #[test]
-fn windows_that_a_person_opens_have_the_variables_of_env_files() {
+fn tmux_windows_opened_by_hand_have_the_variables_of_env_files() {
     let world = World::new("web: exec sleep 1000\nlate: exec sleep 1000\n")
         .env("HOME", "/caller's $HOME")
         .env("TMO_TEST_KEPT", "caller");
@@ -143,7 +143,7 @@ fn the_tmux_of_the_callers_path_is_taken_and_that_of_an_env_file_where_there_is_
 }
 
 #[test]
-fn a_start_that_waits_for_a_tmux_that_hangs_ends_at_the_first_signal() {
+fn a_start_waiting_for_a_hanging_tmux_ends_at_the_first_signal() {
     // The second kind has started a server before it hangs.
     for (args, signal, first) in [
         ("start -D", 2, ""),

@@ -104,7 +104,7 @@ fn odd(mut command: Command) -> Command {
 }
 
 #[test]
-fn every_process_has_the_callers_environment_and_what_is_documented() {
+fn every_process_has_the_callers_environment_and_the_documented_variables() {
     let procfile = "web: sleep 1000; true\nworker: sleep 1000; true\na-b: sleep 1000; true\n";
     let world = World::new(procfile)
         .env("LINES", "11")
@@ -188,7 +188,7 @@ fn an_env_file_wins_over_the_caller() {
 }
 
 #[test]
-fn a_variable_that_no_program_can_be_given_is_named() {
+fn an_invalid_environment_variable_is_named() {
     let world = World::new("web: exec sleep 1000\n");
     for (name, value) in [("TMO_COLORS", "1,".repeat(200_000) + "1"), ("BIG", "x".repeat(400_000))]
     {

@@ -53,7 +53,7 @@ fn assert_order(story: &[String], events: &[&str]) {
 }
 
 #[test]
-fn the_stack_starts_in_its_order_and_leaves_nothing() {
+fn microservices_example_starts_in_order_and_leaves_nothing() {
     let (world, first) = stack();
     let mut view = world.start([] as [&str; 0]);
     view.shows("Listening at");
@@ -102,7 +102,7 @@ fn the_stack_starts_in_its_order_and_leaves_nothing() {
 }
 
 #[test]
-fn the_readme_shows_its_order() {
+fn microservices_readme_shows_the_start_order() {
     let world = World::new("");
     copy(Path::new(HERE), &world.app());
     let readme = world.read("README.md");

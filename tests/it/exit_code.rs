@@ -19,7 +19,7 @@ const INTERRUPTED: &str = "system | test was interrupted by the end of seed (exi
                            `tmo start --exit-code-from seed` returns the code of seed\n";
 
 #[test]
-fn a_process_that_the_end_of_another_interrupts_counts_with_its_failure() {
+fn a_process_interrupted_by_the_end_of_another_counts_with_its_failure() {
     let world = seed_and_test("exit 2");
     let mut view = world.start([""; 0]);
     wait_up(&world);
@@ -31,7 +31,7 @@ fn a_process_that_the_end_of_another_interrupts_counts_with_its_failure() {
 }
 
 #[test]
-fn the_stop_signal_is_no_failure_of_a_process_that_is_stopped() {
+fn death_by_the_stop_signal_is_not_a_failure() {
     for answer in ["exit 0", "exit 130", "trap - INT; kill -INT $$"] {
         let world = seed_and_test(answer);
         let mut view = world.start([""; 0]);
@@ -43,7 +43,7 @@ fn the_stop_signal_is_no_failure_of_a_process_that_is_stopped() {
 }
 
 #[test]
-fn what_a_person_ends_is_no_failure_whatever_the_processes_answer() {
+fn a_requested_end_is_not_a_failure_whatever_the_processes_return() {
     for ending in ["interrupt", "quit", "terminate", "stop", "kill"] {
         let world = seed_and_test("exit 2");
         let mut view = world.start([""; 0]);
@@ -63,7 +63,7 @@ fn what_a_person_ends_is_no_failure_whatever_the_processes_answer() {
 }
 
 #[test]
-fn a_failure_is_not_hidden_by_the_processes_that_it_stops() {
+fn the_exit_code_of_a_failure_is_not_hidden_by_processes_stopped_for_it() {
     let world = World::new(
         "seed: until [ -e go ]; do sleep 0.05; done; exit 3\n\
          test: trap 'exit 9' INT; touch up; while :; do sleep 0.05; done\n",
@@ -76,7 +76,7 @@ fn a_failure_is_not_hidden_by_the_processes_that_it_stops() {
 }
 
 #[test]
-fn a_process_that_ended_before_it_was_asked_counts_with_its_code() {
+fn a_process_that_ended_before_the_stop_request_counts_with_its_code() {
     let wait = "until [ -e go ]; do sleep 0.05; done";
     let world = World::new(&format!("web: exec sleep 1000\ntest: {wait}; exit 4\n"));
     let mut view = world.start(["-c", "test"]);
@@ -112,7 +112,7 @@ fn the_exit_code_survives_the_death_of_the_supervisor() {
 }
 
 #[test]
-fn exit_code_from_returns_the_code_of_that_process_whoever_ended_it() {
+fn exit_code_from_returns_the_code_of_that_process_however_it_ended() {
     for (ending, code) in [("person", 2), ("other", 2), ("itself", 5)] {
         let world = World::new(
             "seed: until [ -e go ]; do sleep 0.05; done; exit 9\n\
@@ -126,5 +126,19 @@ fn exit_code_from_returns_the_code_of_that_process_whoever_ended_it() {
             _ => world.write("own", ""),
         }
         assert_eq!(view.code(), code, "{ending}: {}", view.log());
+    }
+}
+
+#[test]
+fn start_with_exit_code_from_returns_the_code_of_the_named_process() {
+    for (code, how) in [(3, "exit 3"), (0, "exit 0")] {
+        let world = World::new(&format!(
+            "web: trap 'exit 9' INT; while :; do sleep 0.1; done\ntests: sleep 0.1; {how}\n"
+        ));
+        let ran = world.run(["start", "--any-can-die", "--exit-code-from", "tests"]);
+        assert_eq!(ran.code, code, "{ran:#?}");
+        world.wait_empty();
+        let ran = world.run(["start", "--exit-code-from", "tset"]);
+        assert!(ran.code == 2 && ran.stderr.contains("tests"), "{ran:#?}");
     }
 }

@@ -59,7 +59,7 @@ fn read(world: &World, file: &str) -> String {
 }
 
 #[test]
-fn everything_that_happens_has_a_kind_and_those_who_want_to_know_are_told() {
+fn one_run_emits_every_event_type_and_runs_its_hooks() {
     let world = World::new(PROCFILE);
     world.write("tmo.toml", TOML);
     world.ok(["start", "-D"]);
@@ -98,7 +98,7 @@ fn everything_that_happens_has_a_kind_and_those_who_want_to_know_are_told() {
 }
 
 #[test]
-fn what_was_found_is_shown_with_the_lines_around_it() {
+fn flags_command_shows_matches_with_context() {
     let world = World::new("web: printf 'a\\nb\\nhit 1\\nc\\nd\\nhit 2\\n'; exec sleep 1000\n");
     let flag =
         "[[process.web.flag]]\nname = \"h\"\npattern = \"hit\"\ncontext_window = 1\ntarget = 5\n";
@@ -120,7 +120,7 @@ fn what_was_found_is_shown_with_the_lines_around_it() {
 }
 
 #[test]
-fn of_one_flag_one_command_runs_at_a_time_and_then_for_the_newest_match() {
+fn on_match_runs_once_at_a_time_and_then_for_the_newest_match() {
     let world =
         World::new("web: for n in $(seq 50); do echo hit $n; sleep 0.01; done; exec sleep 1000\n");
     world.write(
@@ -147,7 +147,7 @@ fn of_one_flag_one_command_runs_at_a_time_and_then_for_the_newest_match() {
 }
 
 #[test]
-fn a_run_may_end_after_a_hook() {
+fn stop_after_ends_the_run_with_the_code_of_the_hook() {
     for (code, hook) in [(0, "true"), (7, "exit 7")] {
         let world = World::new("web: exec sleep 1000\n");
         let toml = format!("[hooks]\nmain_started = \"{hook}\"\nstop_after = \"main_started\"\n");
@@ -165,7 +165,7 @@ fn count(world: &World) -> u64 {
 }
 
 #[test]
-fn a_line_is_counted_once_whoever_supervises() {
+fn a_matching_line_is_counted_once_across_takeovers() {
     const LINES: u64 = 2000;
     let program = format!(
         "i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo no; echo hit $i; done; \
@@ -200,7 +200,7 @@ fn a_line_is_counted_once_whoever_supervises() {
 }
 
 #[test]
-fn what_is_found_together_is_one_event() {
+fn matches_of_one_read_are_one_event() {
     let program = "i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo hit; done >all; \
         echo before >>all; echo last hit >>all; echo behind >>all; cat all; exec sleep 1000";
     let world = World::new(&format!("web: {program}\n"));
@@ -246,7 +246,7 @@ fn start_with(world: &World, dir: &std::path::Path) {
 }
 
 #[test]
-fn crashes_and_matches_are_shown_on_the_desktop() {
+fn crashes_and_matches_are_sent_to_the_desktop_notifier() {
     let world = World::new(NOISY);
     world.write("tmo.toml", NOTIFY);
     let dir = with_notifier(&world, "printf '%s|' \"$@\" >>told; echo >>told");
@@ -262,7 +262,7 @@ fn crashes_and_matches_are_shown_on_the_desktop() {
 }
 
 #[test]
-fn that_nobody_can_be_told_is_said_once() {
+fn a_failing_notifier_is_reported_once() {
     let world = World::new(NOISY);
     world.write("tmo.toml", NOTIFY);
     let dir = with_notifier(&world, "echo >>asked; exit 7");

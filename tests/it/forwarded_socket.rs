@@ -111,7 +111,7 @@ fn with<'a>(args: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn its_log_is_read_through_the_api() {
+fn logs_reads_the_log_of_a_remote_run_through_the_api() {
     let (far, near) = worlds();
     assert_eq!(near.ok(with(&["logs", "web", "--no-prefix"])), "up\nred\n");
     let all = near.ok(with(&["logs"]));
@@ -135,7 +135,7 @@ fn its_log_is_read_through_the_api() {
 }
 
 #[test]
-fn a_long_log_comes_whole_and_in_order() {
+fn a_long_remote_log_is_complete_and_in_order() {
     let far = World::new("web: seq 1 1234; exec sleep 1000\n");
     let near = World::new("");
     far.ok(["start", "-D"]);
@@ -149,7 +149,7 @@ fn a_long_log_comes_whole_and_in_order() {
 }
 
 #[test]
-fn a_log_of_long_lines_comes_whole() {
+fn a_remote_log_of_long_lines_is_complete() {
     let line = "head -c 100000 /dev/zero | tr '\\0' x; echo";
     let run = format!("web: for i in $(seq 90); do {line}; done; echo end; exec sleep 1000\n");
     let (far, near) = (World::new(&run), World::new("web: exec sleep 1000\n"));
@@ -165,7 +165,7 @@ fn a_log_of_long_lines_comes_whole() {
 }
 
 #[test]
-fn a_signal_ends_a_view_whose_far_side_is_silent() {
+fn a_signal_ends_a_view_of_a_silent_remote_run() {
     let (far, near) = (World::new(FAR), World::new("web: exec sleep 1000\n"));
     far.ok(["start", "-D"]);
     let asked = near.app().join("asked");
@@ -182,7 +182,7 @@ fn a_signal_ends_a_view_whose_far_side_is_silent() {
 }
 
 #[test]
-fn its_log_is_followed_until_the_run_ends() {
+fn logs_follows_a_remote_run_until_it_ends() {
     let (far, near) = worlds();
     let begin = |name: &str, args: &[&str]| {
         let out = File::create(near.app().join(name)).unwrap();
@@ -219,7 +219,7 @@ fn its_log_is_followed_until_the_run_ends() {
 }
 
 #[test]
-fn what_needs_its_files_names_the_host() {
+fn commands_that_need_files_of_a_remote_run_refuse_and_name_its_host() {
     let (far, near) = worlds();
     assert_eq!(near.ok(with(&["why", "web"])), "nothing is wrong: web is running\n");
     assert_eq!(near.ok(with(&["why"])), "all processes are running\n");
@@ -240,7 +240,7 @@ fn what_needs_its_files_names_the_host() {
 }
 
 #[test]
-fn a_socket_forwarded_from_this_very_machine_leads_to_the_files() {
+fn a_socket_forwarded_from_this_machine_gives_access_to_the_files() {
     let far = World::new(FAR);
     let run = far.path().join("run");
     let near = World::new("").env("XDG_RUNTIME_DIR", run.to_str().unwrap());
@@ -255,7 +255,7 @@ fn a_socket_forwarded_from_this_very_machine_leads_to_the_files() {
 }
 
 #[test]
-fn what_is_wrong_with_a_forwarded_socket_is_told_apart() {
+fn errors_of_a_forwarded_socket_are_distinguished() {
     let near = World::new("web: exec sleep 1000\n");
     let socket = |name: &str| near.app().join(name);
     forward(&socket("missing"), End::Missing);
@@ -365,7 +365,7 @@ fn a_web_page_can_do_nothing_through_a_forwarded_port() {
 }
 
 #[test]
-fn pages_of_lines_that_are_not_what_was_asked_for_end_a_command() {
+fn a_command_ends_at_log_pages_that_do_not_match_its_request() {
     let world = World::new("web: exec sleep 1000\n");
     let state = crate::terminal_escapes::state_of_another_machine();
     let page = |lines: usize, more: bool, next: &str| {

@@ -39,7 +39,7 @@ fn world() -> World {
 }
 
 #[test]
-fn the_order_is_shown_without_a_run() {
+fn graph_shows_the_start_order_without_a_run() {
     let world = world();
     assert_eq!(world.ok(["graph"]), SHOWN);
     let reported: Value = serde_json::from_str(&world.ok(["graph", "--json"])).unwrap();
@@ -55,7 +55,7 @@ fn the_order_is_shown_without_a_run() {
 }
 
 #[test]
-fn it_is_the_order_of_the_supervisor_and_shows_its_states() {
+fn graph_shows_the_supervisors_order_and_states() {
     let world = world();
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");

@@ -27,7 +27,7 @@ fn leaves(seconds: u32, file: &str) -> String {
 }
 
 #[test]
-fn what_has_left_the_session_of_a_check_a_hook_or_a_stop_command_ends_with_it() {
+fn processes_that_leave_the_session_of_a_check_hook_or_stop_command_end_with_it() {
     for end in ["quit", "kill"] {
         let toml = format!(
             "[hooks]\nmain_started = '{}'\n[process.web]\nstop.command = '{}'\n\
@@ -51,7 +51,7 @@ fn what_has_left_the_session_of_a_check_a_hook_or_a_stop_command_ends_with_it() 
 }
 
 #[test]
-fn what_a_command_has_started_ends_when_it_takes_too_long() {
+fn children_of_a_command_that_times_out_are_ended() {
     let toml = "[process.web]\nlive = { exec = 'setsid sleep 3333 & echo x >>asked; sleep 3334', \
                 every = '20ms', timeout = '300ms', action = 'notify' }\n";
     let world = world("web: exec sleep 1000\n", toml);
@@ -67,7 +67,7 @@ fn what_a_command_has_started_ends_when_it_takes_too_long() {
 }
 
 #[test]
-fn what_a_command_has_started_ends_with_the_supervisor() {
+fn children_of_a_command_end_with_the_supervisor() {
     let toml = "[hooks]\nmain_started = 'setsid sleep 3335 & echo x >>hooked; sleep 3336'\n";
     let world = world("web: exec sleep 1000\n", toml);
     world.ok(["start", "-D"]);
@@ -85,7 +85,7 @@ fn what_a_command_has_started_ends_with_the_supervisor() {
 
 /// A tmux server and another run of tmo go on after the hook that has started them.
 #[test]
-fn what_serves_others_is_spared_when_a_hook_has_started_it() {
+fn tmux_servers_and_runs_started_by_a_hook_are_spared() {
     let toml = "[hooks]\nmain_started = 'cd other && tmux -L own -f /dev/null new-session -d \"sleep 3337\" \
                 && env -u TMO_SOCKET $TMO start -D; echo $? >>../hooked'\n";
     let world = world("web: exec sleep 1000\n", toml);

@@ -1,27 +1,29 @@
-//! Where tmo is run, and as whom.
+//! The environment that tmo is started in: directory, variables, standard streams, signals, umask,
+//! limits, a plain user, pid 1 of a container.
 
 use std::ffi::OsStr;
-use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::damaged_run_files::TWO;
 use crate::harness::{Ran, World, eventually};
+use crate::takeover::{QUIET, kill_all};
 
 const WEB: &str = "web: pwd > where; echo up; exec sleep 1000\n";
-const TMO: &str = env!("CARGO_BIN_EXE_tmo");
+pub(crate) const TMO: &str = env!("CARGO_BIN_EXE_tmo");
 
 /// The user whom nothing belongs to.
-const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
-fn run(mut command: Command, args: &[&str]) -> Ran {
+pub(crate) fn run(mut command: Command, args: &[&str]) -> Ran {
     Ran::of(&command.args(args).output().unwrap())
 }
 
 #[track_caller]
-fn ok(command: Command, args: &[&str]) -> String {
+pub(crate) fn ok(command: Command, args: &[&str]) -> String {
     let ran = run(command, args);
     assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
     ran.stdout
@@ -53,7 +55,7 @@ fn use_it(place: &Path, tmo: &dyn Fn() -> Command) {
 }
 
 #[test]
-fn any_name_of_a_directory_will_do() {
+fn tmo_works_in_a_directory_of_any_name() {
     let world = World::new(WEB);
     let long = format!("{}/{}", "a".repeat(200), "b".repeat(100));
     let names = [
@@ -82,7 +84,7 @@ fn any_name_of_a_directory_will_do() {
 }
 
 #[test]
-fn without_a_home_or_runtime_directory_it_works_too() {
+fn tmo_works_without_home_and_runtime_directory() {
     let world = World::new(WEB);
     let bare = || {
         let mut command = world.command(TMO);
@@ -100,7 +102,7 @@ fn without_a_home_or_runtime_directory_it_works_too() {
 }
 
 #[test]
-fn closed_standard_streams_are_no_reason_to_fail() {
+fn tmo_works_with_closed_standard_streams() {
     let world = World::new("web: read x; echo \"read $?\"; exec sleep 1000\n");
     for closed in ["<&-", "<&- >&-", "<&- >&- 2>&-", ">&-"] {
         let started = world.shell(&format!("{TMO} start -D {closed}"));
@@ -121,7 +123,7 @@ fn closed_standard_streams_are_no_reason_to_fail() {
 }
 
 /// Let another user than root do it, if it is root that runs this test.
-fn as_plain_user(world: &World) -> Option<impl Fn(&OsStr) -> Command> {
+pub(crate) fn as_plain_user(world: &World) -> Option<impl Fn(&OsStr) -> Command> {
     let plain = |program: &OsStr| {
         let mut command = world.command(program);
         if nix::unistd::geteuid().is_root() {
@@ -146,7 +148,7 @@ fn as_plain_user(world: &World) -> Option<impl Fn(&OsStr) -> Command> {
 }
 
 #[test]
-fn a_plain_user_needs_no_more_than_to_read_the_project() {
+fn a_plain_user_needs_only_read_access_to_the_project() {
     let world = World::new("web: echo up; exec sleep 1000\n");
     let Some(plain) = as_plain_user(&world) else { return };
     use_it(&world.app(), &|| plain(TMO.as_ref()));
@@ -165,7 +167,7 @@ fn a_plain_user_needs_no_more_than_to_read_the_project() {
 }
 
 #[test]
-fn a_project_that_was_made_read_only_while_it_ran_is_reached_ended_and_started() {
+fn a_project_made_read_only_during_its_run_can_be_reached_ended_and_started() {
     let world = World::new("web: exec sleep 1000\n");
     let Some(plain) = as_plain_user(&world) else { return };
     let tmo = |args: &[&str]| run(plain(TMO.as_ref()), args);
@@ -219,71 +221,7 @@ fn a_project_that_was_made_read_only_while_it_ran_is_reached_ended_and_started()
 }
 
 #[test]
-fn no_start_leaves_files_among_those_of_another_user() {
-    let world = World::new("web: exec sleep 1000\n");
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can write there");
-        return;
-    }
-    let Some(plain) = as_plain_user(&world) else { return };
-    let user = |args: &[&str]| run(plain(TMO.as_ref()), args);
-    let root = |args: &[&str], variable: &str, dir: &str| {
-        let mut command = world.tmo(args);
-        // The runtime directory of the user is none of root's.
-        command.env("TMPDIR", world.path()).env(variable, world.path().join(dir));
-        Ran::of(&command.output().unwrap())
-    };
-    let log = |dir: &str| world.path().join(dir).display().to_string();
-    for args in [["start", "-D"].as_slice(), &["quit"]] {
-        let ran = user(args);
-        assert_eq!(ran.code, 0, "{ran:?}");
-    }
-    world.wait_empty();
-    let kept = world.path().join("state/tmo");
-    let shown = format!("{} belongs to user {NOBODY}, not to you (user 0)", kept.display());
-    // `sudo -E tmo start`.
-    let ran = root(&["start", "-D"], "XDG_STATE_HOME", "state");
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains(&shown) && ran.stderr.contains("set XDG_STATE_HOME"), "{ran:?}");
-    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
-    let of_root = crate::harness::files(&world.path().join("state"))
-        .into_iter()
-        .find(|file| file.symlink_metadata().unwrap().uid() == 0);
-    assert_eq!(of_root, None);
-    // With state of its own, the log of the user is refused too.
-    let named = ["TMO_LOG_DIR", &log("logs")].join("=");
-    let own = world.shell(&format!("mkdir {0}; chown {NOBODY} {0}", log("logs")));
-    assert_eq!(own.code, 0, "{own:?}");
-    let mut with_log = plain("env".as_ref());
-    let started = Ran::of(&with_log.args([&named, TMO, "start", "-D"]).output().unwrap());
-    assert_eq!(started.code, 0, "{started:?}");
-    assert_eq!(user(&["quit"]).code, 0);
-    world.wait_empty();
-    let other = World::new("");
-    let mut command = world.tmo(["start", "-D"]);
-    command.env("TMPDIR", world.path()).env("TMO_LOG_DIR", log("logs"));
-    let ran = Ran::of(&command.env("XDG_STATE_HOME", other.path()).output().unwrap());
-    assert!(ran.code == 1 && ran.stderr.contains("set TMO_LOG_DIR"), "{ran:?}");
-    // A place of its own.
-    for args in [["start", "-D"].as_slice(), &["quit"]] {
-        let ran = root(args, "XDG_STATE_HOME", "of-root");
-        assert_eq!(ran.code, 0, "{ran:?}");
-    }
-    world.wait_empty();
-    // What an earlier version has left there is reported.
-    let journal = world.journal();
-    let streams = journal.join("@streams.json");
-    std::os::unix::fs::chown(&streams, Some(0), Some(0)).unwrap();
-    let ran = user(&["doctor"]);
-    let line = format!("FAIL  journal: {} belongs to user 0", streams.display());
-    assert!(ran.stdout.contains(&line) && ran.stdout.contains("sudo chown"), "{ran:?}");
-    std::os::unix::fs::chown(&kept, Some(0), Some(0)).unwrap();
-    let ran = user(&["start", "-D"]);
-    assert!(ran.code == 1 && ran.stderr.contains("belongs to user 0, not to you"), "{ran:?}");
-}
-
-#[test]
-fn as_the_first_process_of_a_container_it_reaps_and_ends() {
+fn tmo_as_pid_1_of_a_container_reaps_and_ends() {
     let world = World::new("web: (sleep 0.2 &); echo up; read x; exit 3\n");
     let alone = ["--pid", "--fork", "--mount-proc", "--kill-child"];
     if run(world.command("unshare"), &[&alone[..], &["true"]].concat()).code != 0 {
@@ -309,167 +247,80 @@ fn as_the_first_process_of_a_container_it_reaps_and_ends() {
 }
 
 #[test]
-fn root_does_not_take_the_socket_of_another_user() {
-    let world = World::new("web: exec sleep 1000\n");
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can act as another user");
-        return;
+fn too_few_descriptors_are_reported_and_leave_nothing() {
+    for most in [6, 8, 10, 12, 16, 20, 26, 30] {
+        let world = World::new(TWO);
+        let tmo = env!("CARGO_BIN_EXE_tmo");
+        for verb in ["start -D", "ps"] {
+            let ran = world.shell(&format!("ulimit -n {most}; exec {tmo} {verb}"));
+            assert_eq!(ran.code, 1, "{most} {verb}: {ran:?}");
+            assert_eq!(ran.stderr.trim_end().lines().count(), 1, "{most} {verb}: {ran:?}");
+            assert!(ran.stderr.starts_with("tmo: "), "{most} {verb}: {ran:?}");
+        }
+        world.wait_empty();
     }
-    let socket = world.app().join(".overmind.sock");
-    drop(UnixListener::bind(&socket).unwrap());
-    std::os::unix::fs::chown(&socket, Some(NOBODY), Some(NOBODY)).unwrap();
-    let ran = world.run(["start", "-D"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("is a socket of another user"), "{ran:?}");
-    assert_eq!(socket.symlink_metadata().unwrap().uid(), NOBODY);
-    world.wait_empty();
-    std::fs::remove_file(&socket).unwrap();
-    world.ok(["start", "-D"]);
+}
+
+#[test]
+fn processes_keep_the_descriptor_limit_of_the_caller() {
+    let world = World::new("web: ulimit -Sn; exec sleep 1000\n");
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("ulimit -Sn 20; exec {tmo} start -D"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.wait_text("web", "| 20\n");
     world.ok(["quit"]);
 }
 
-/// Commands that ask a run for something.
-const ASKING: [&str; 12] = [
-    "ps",
-    "stop web",
-    "restart web",
-    "signal HUP web",
-    "send web topsecret",
-    "screen web",
-    "scale web=2",
-    "connect --print web",
-    "wait --for ready web",
-    "reload",
-    "detach",
-    "quit",
-];
-
-/// In a shared directory any user can listen; in a project of a user it is that user's run.
 #[test]
-fn root_asks_a_run_of_another_user_only_where_that_user_alone_can_put_a_socket() {
-    let world = World::new("web: exec sleep 1000\n");
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can act as another user");
-        return;
-    }
-    let Some(plain) = as_plain_user(&world) else { return };
-    let mode = |path: &Path, mode| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    let (app, own, shared) =
-        (world.app(), world.path().join("of-root"), world.path().join("shared"));
-    std::fs::create_dir(&own).unwrap();
-    std::fs::create_dir(&shared).unwrap();
-    mode(&shared, 0o1777);
-    let root = |socket: &Path, args: &[&str]| {
-        let mut command = world.tmo(args);
-        command.env("TMPDIR", &own).env("TMO_SOCKET", socket);
-        Ran::of(&command.output().unwrap())
-    };
-    let refused = |socket: &Path, dir: &Path| {
-        for verb in ASKING {
-            let ran = root(socket, &verb.split(' ').collect::<Vec<_>>());
-            assert_eq!(ran.code, 1, "{verb}: {ran:?}");
-            let others = "'s, not yours, and others than that user can put";
-            assert!(ran.stderr.contains(&format!("user {NOBODY}{others}")), "{verb}: {ran:?}");
-            let help = format!("into {}; run this as that user", dir.display());
-            assert!(ran.stderr.contains(&help), "{verb}: {ran:?}");
-            assert_eq!(ran.stderr.lines().count(), 1, "{verb}: {ran:?}");
-        }
-    };
-    let accepted = |socket: &Path| {
-        let ran = root(socket, &["ps"]);
-        assert!(ran.code == 0 && ran.stdout.contains("running"), "{ran:?}");
-    };
-    let start = |socket: &Path| {
-        let ran = run(plain(TMO.as_ref()), &["start", "-D", "-s", socket.to_str().unwrap()]);
-        assert_eq!(ran.code, 0, "{ran:?}");
-    };
-
-    let planted = shared.join("s.sock");
-    start(&planted);
-    refused(&planted, &shared);
-    ok(plain(TMO.as_ref()), &["quit", "-s", planted.to_str().unwrap()]);
-    world.wait_empty();
-
-    let socket = app.join(".overmind.sock");
-    start(&socket);
-    accepted(&socket);
-    let (of_root, of_another) = (own.join("s.sock"), shared.join("s.sock"));
-    for link in [&of_root, &of_another] {
-        std::os::unix::fs::symlink(&socket, link).unwrap();
-    }
-    accepted(&of_root);
-    refused(&of_another, &shared);
-    let dir_of_another = shared.join("dir");
-    std::os::unix::fs::symlink(&app, &dir_of_another).unwrap();
-    refused(&dir_of_another.join(".overmind.sock"), &shared);
-    // A umask of 002 is common.
-    mode(&app, 0o775);
-    accepted(&socket);
-    let ran = root(&socket, &["quit"]);
+fn a_lock_held_by_the_caller_is_not_inherited_by_the_run() {
+    let world = World::new(QUIET);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("exec 9>caller; flock 9; {tmo} start -D"));
     assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(world.shell("flock -n caller true").code, 0);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_caller_that_ignores_sigchld_does_not_affect_the_run() {
+    let world = World::new(QUIET);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("trap '' CHLD; exec {tmo} start -D"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let supervisor = world.supervisor();
+    kill_all(&[supervisor]);
+    eventually("another one answers", || (world.state()?["pid"] != supervisor).then_some(()));
+    world.ok(["restart"]);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_caller_that_blocks_every_signal_does_not_affect_the_run() {
+    const BLOCKED: &str = "import os, signal, sys; \
+                           signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()); \
+                           os.execv(sys.argv[1], sys.argv[1:])";
+    let world = World::new("web: grep SigBlk /proc/self/status; exec sleep 1000\n");
+    let args = ["-c", BLOCKED, env!("CARGO_BIN_EXE_tmo"), "start", "-D"];
+    assert!(world.command("python3").args(args).status().unwrap().success());
+    let supervisor = world.supervisor();
+    kill_all(&[supervisor]);
+    eventually("another one answers", || (world.state()?["pid"] != supervisor).then_some(()));
+    world.ok(["restart"]);
+    world.wait_text("web", "0000000000000000");
+    world.ok(["quit"]);
     world.wait_empty();
 }
 
-/// Root may ask a listener in the directory of another user; its answer can claim anything.
+/// What tmo makes for itself it must be able to use; root always is.
 #[test]
-fn a_listener_of_another_user_leads_root_to_no_run_of_root() {
-    let world = World::new("web: exec sleep 1000\n");
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can act as another user");
-        return;
-    }
-    let Some(plain) = as_plain_user(&world) else { return };
-    let own = world.path().join("of-root");
-    std::fs::create_dir(&own).unwrap();
-    std::fs::write(own.join("Procfile"), "web: echo up; exec sleep 1000\n").unwrap();
-    let root = |dir: &Path, args: &[&str]| {
-        let mut command = world.tmo(args);
-        command.env("TMPDIR", &own).env("PWD", dir).current_dir(dir);
-        command
-    };
-    ok(root(&own, &[]), &["start", "-D"]);
-    eventually("it is up", || ok(root(&own, &[]), &["logs"]).contains("| up").then_some(()));
-
-    let pid = || {
-        let state = ok(root(&own, &[]), &["ps", "--json"]);
-        let state: serde_json::Value = serde_json::from_str(&state).unwrap();
-        state["processes"][0]["pid"].as_u64()
-    };
-    let before = pid();
-    assert!(before.is_some());
-
-    // What root's run says of itself, word for word, is what the other user's listener says.
-    let mut asked = UnixStream::connect(own.join(".overmind.sock")).unwrap();
-    let question = "GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    asked.write_all(question.as_bytes()).unwrap();
-    let mut state = vec![];
-    asked.read_to_end(&mut state).unwrap();
-    world.write("state", &String::from_utf8(state).unwrap());
-    let socket = world.app().join(".overmind.sock");
-    let script = "use IO::Socket::UNIX; local $/; open F, 'state'; my $state = <F>; \
-        my $s = IO::Socket::UNIX->new(Local => '.overmind.sock', Listen => 9) or die; \
-        while (my $c = $s->accept) { sysread $c, my $b, 65536; print $c $state; close $c }";
-    let mut listener = plain("perl".as_ref()).args(["-e", script]).spawn().unwrap();
-    eventually("it listens", || UnixStream::connect(&socket).ok());
-
-    for args in [
-        &["logs", "--clear"][..],
-        &["stop"],
-        &["restart", "web"],
-        &["send", "web", "x"],
-        &["connect", "--print", "web"],
-        &["quit"],
-        &["kill"],
-    ] {
-        let ran = run(root(&world.app(), &[]), args);
-        assert!(!ran.stdout.contains("of-root"), "{args:?}: {ran:?}");
-        assert!(ok(root(&own, &[]), &["logs"]).contains("| up"), "{args:?}: {ran:?}");
-        assert_eq!(pid(), before, "{args:?}: {ran:?}");
-    }
-    listener.kill().unwrap();
-    listener.wait().unwrap();
-    std::fs::remove_file(&socket).unwrap();
-    ok(root(&own, &[]), &["quit"]);
+fn a_umask_of_0777_applies_to_processes_and_not_to_tmos_files() {
+    let world = World::new("web: umask; exec sleep 1000\n");
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("umask 0777; exec {tmo} start -D"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.wait_text("web", "0777");
+    let modes = world.shell(&format!("find {} ! -perm -u+rw", world.runtime().display()));
+    assert_eq!(modes.stdout, "", "{modes:?}");
+    world.ok(["restart"]);
+    world.ok(["quit"]);
 }

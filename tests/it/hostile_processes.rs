@@ -44,7 +44,7 @@ impl World {
 }
 
 #[test]
-fn a_window_that_only_has_the_name_of_a_process_is_left_alone() {
+fn a_users_window_with_the_name_of_a_process_is_left_alone() {
     // Where tmux shows only what fits into ASCII, too.
     let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n").env("LANG", "C");
     let mut view = world.start([""; 0]);
@@ -68,7 +68,7 @@ fn a_window_that_only_has_the_name_of_a_process_is_left_alone() {
 }
 
 #[test]
-fn links_in_the_place_of_its_files_lead_nowhere() {
+fn links_that_replace_files_of_a_process_are_not_followed() {
     let world = printer();
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -102,7 +102,7 @@ fn links_in_the_place_of_its_files_lead_nowhere() {
 }
 
 #[test]
-fn pipes_in_the_place_of_its_files_hold_up_nobody() {
+fn fifos_that_replace_files_of_a_process_block_nothing() {
     let world = printer();
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -120,7 +120,7 @@ fn pipes_in_the_place_of_its_files_hold_up_nobody() {
 }
 
 #[test]
-fn a_life_file_that_was_emptied_is_gone_on_with() {
+fn an_emptied_life_file_is_still_used() {
     let world = printer();
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -135,7 +135,7 @@ fn a_life_file_that_was_emptied_is_gone_on_with() {
 }
 
 #[test]
-fn a_shim_whose_life_file_went_with_the_one_before_it_is_heard() {
+fn a_new_shim_is_heard_after_the_life_file_of_the_old_one_was_removed() {
     let world = printer();
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -149,7 +149,7 @@ fn a_shim_whose_life_file_went_with_the_one_before_it_is_heard() {
 }
 
 #[test]
-fn a_shim_that_can_do_nothing_is_done_without() {
+fn a_shim_without_descriptors_is_replaced() {
     let world = printer();
     let mut view = world.start([""; 0]);
     let web = world.wait_state("web", "running").unwrap();
@@ -164,7 +164,7 @@ fn a_shim_that_can_do_nothing_is_done_without() {
 }
 
 #[test]
-fn a_bell_that_was_removed_or_replaced_is_hung_up_again() {
+fn a_removed_or_replaced_bell_is_created_again() {
     for spoil in [
         |bell: &PathBuf| _ = fs::remove_file(bell),
         |bell: &PathBuf| {
@@ -189,7 +189,7 @@ fn a_bell_that_was_removed_or_replaced_is_hung_up_again() {
 }
 
 #[test]
-fn who_empties_a_bell_keeps_nothing_from_being_done() {
+fn reading_from_the_bell_of_a_shim_prevents_no_command() {
     let world = printer();
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -224,7 +224,7 @@ fn who_empties_a_bell_keeps_nothing_from_being_done() {
 }
 
 #[test]
-fn a_journal_that_was_emptied_under_way_loses_no_line_that_comes_after() {
+fn a_truncated_segment_loses_no_later_line() {
     let world = printer();
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -273,7 +273,7 @@ fn a_limit_on_the_size_of_files_kills_neither_shim_nor_supervisor() {
 }
 
 #[test]
-fn a_sink_that_was_stopped_tells_all_before_the_exit() {
+fn a_stopped_sink_delivers_all_output_before_the_exit() {
     let world = World::new(
         "web: read x; echo first; kill -STOP $(cat sink); \
          i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo line $i; done; exit 3\n\
@@ -293,7 +293,7 @@ fn a_sink_that_was_stopped_tells_all_before_the_exit() {
 }
 
 #[test]
-fn what_a_process_knows_of_its_markers_forges_none() {
+fn a_process_cannot_forge_markers_with_its_nonce() {
     // Everything that the process could know: its nonce, and the number that comes next.
     let world = World::new(
         "web: read x; n=$(sed -n 's/.*nonce\":\"\\([0-9a-f]*\\).*/\\1/p' life | tail -n 1); \
@@ -329,7 +329,7 @@ fn what_a_process_knows_of_its_markers_forges_none() {
 }
 
 #[test]
-fn a_start_marker_that_a_process_has_thrown_away_is_not_waited_for_for_long() {
+fn a_flushed_start_marker_delays_the_supervisor_only_briefly() {
     let world = World::new(
         "web: python3 -c 'import termios; termios.tcflush(1, termios.TCOFLUSH)'; echo flushed; \
          echo >>flushes; while sleep 0.2; do echo go on; done\n\
@@ -350,7 +350,7 @@ fn a_start_marker_that_a_process_has_thrown_away_is_not_waited_for_for_long() {
 }
 
 #[test]
-fn a_life_that_could_not_be_begun_fails_the_command() {
+fn restart_fails_when_the_shim_cannot_start_the_process() {
     let world = printer();
     let mut view = world.start([""; 0]);
     world.wait_state("web", "running");
@@ -366,7 +366,7 @@ fn a_life_that_could_not_be_begun_fails_the_command() {
 }
 
 #[test]
-fn a_terminal_that_a_life_has_made_dumb_speaks_in_the_next() {
+fn a_terminal_with_a_wrong_line_discipline_works_in_the_next_life() {
     // Any process may give its terminal the line discipline that refuses everything.
     let world = World::new(
         "web: echo up; read x; python3 -c 'import fcntl, struct; \
@@ -410,7 +410,7 @@ kill -0 $(cat daemon) && echo it lives
 "#;
 
 #[test]
-fn a_session_that_has_the_number_of_a_shim_that_died_unseen_is_left_alone() {
+fn a_session_with_the_reused_pid_of_a_dead_shim_is_left_alone() {
     let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     let own_table = ["-pf", "--mount-proc", "--kill-child"];
     let may = world.command("unshare").args(own_table).arg("true").output();
@@ -427,7 +427,7 @@ fn a_session_that_has_the_number_of_a_shim_that_died_unseen_is_left_alone() {
 /// The limit that is known: nothing says whose a process is that has another session and another
 /// environment, once its shim and its parent are gone. So nobody says that it was ended.
 #[test]
-fn what_escapes_from_a_killed_shim_is_not_said_to_have_ended() {
+fn a_process_that_escapes_a_killed_shim_is_not_reported_as_ended() {
     let world = World::new(
         "web: (env -i setsid sh -c 'echo $$ >escaped; exec sleep 1000' &); \
          while ! [ -s escaped ]; do sleep 0.05; done; kill -9 $PPID; exec sleep 1000\n",

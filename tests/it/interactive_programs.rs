@@ -22,7 +22,7 @@ fn with(program: &str, command: &str, test: impl FnOnce(&World, &Terminal<'_>)) 
 }
 
 #[test]
-fn the_debugger_of_python_takes_commands() {
+fn pythons_debugger_takes_commands_in_connect() {
     let program = "x = 6\nprint('before')\nbreakpoint()\nprint('after', x)\nbreakpoint()\n";
     let command = "python3 -u app.py";
     let world = World::new(&format!("web: {command}\n"));
@@ -50,7 +50,7 @@ fn the_debugger_of_python_takes_commands() {
 }
 
 #[test]
-fn an_editor_edits() {
+fn vim_edits_a_file_in_connect() {
     with("vim", "exec vim -u NONE -N note.txt", |world, terminal| {
         terminal.wait("~");
         terminal.typed("ihello from vim");
@@ -67,7 +67,7 @@ fn an_editor_edits() {
 }
 
 #[test]
-fn the_client_of_a_database_edits_its_line() {
+fn redis_cli_edits_its_line_in_connect() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("s");
     let server = format!("redis-server --port 0 --unixsocket {} --save ''", socket.display());

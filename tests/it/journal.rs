@@ -77,7 +77,7 @@ fn bytes_of_every_kind_survive_as_they_are() {
 }
 
 #[test]
-fn a_line_may_come_byte_by_byte() {
+fn a_line_written_byte_by_byte_is_shown_whole() {
     let world = obeying("");
     let line = "a gr\u{fc}\u{df}e \u{1f600} \x1b[32mgreen\x1b[0m line\n";
     world.write("line", line);
@@ -88,7 +88,7 @@ fn a_line_may_come_byte_by_byte() {
 }
 
 #[test]
-fn an_endless_line_is_kept_whole_and_shown() {
+fn an_endless_line_is_stored_whole_and_shown() {
     let world = obeying("");
     let mut view = world.start([""; 0]);
     tell(&world, "head -c 3000000 /dev/zero | tr '\\0' y; echo; echo behind it");
@@ -101,7 +101,7 @@ fn an_endless_line_is_kept_whole_and_shown() {
 }
 
 #[test]
-fn a_process_may_print_its_own_journal() {
+fn a_process_can_print_its_own_log() {
     let world = obeying("");
     let mut view = world.start([""; 0]);
     view.shows("| ready\n");
@@ -123,7 +123,7 @@ fn a_process_may_print_its_own_journal() {
 }
 
 #[test]
-fn a_forged_marker_is_text() {
+fn a_forged_marker_is_treated_as_text() {
     let world = obeying("");
     let mut view = world.start([""; 0]);
     view.shows("| ready\n");
@@ -149,7 +149,7 @@ fn a_forged_marker_is_text() {
 }
 
 #[test]
-fn logs_picks_processes_and_last_lines() {
+fn logs_selects_processes_and_last_lines() {
     let world = obeying("worker: seq 1 50; echo all of it; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     tell(&world, "seq 1 30; echo done");
@@ -172,7 +172,7 @@ fn logs_picks_processes_and_last_lines() {
 }
 
 #[test]
-fn logs_that_follow_end_with_the_run() {
+fn logs_follow_ends_with_the_run() {
     let world = obeying("");
     let mut view = world.start([""; 0]);
     view.shows("| ready\n");
@@ -200,7 +200,7 @@ fn logs_that_follow_end_with_the_run() {
 }
 
 #[test]
-fn when_everything_was_killed_the_log_is_there_and_a_start_goes_on_in_it() {
+fn the_log_survives_a_kill_of_everything_and_the_next_start_continues_it() {
     let world = obeying("");
     {
         let mut view = world.start([""; 0]);
@@ -230,7 +230,7 @@ fn when_everything_was_killed_the_log_is_there_and_a_start_goes_on_in_it() {
 }
 
 #[test]
-fn the_oldest_goes_when_there_is_too_much() {
+fn the_oldest_output_is_deleted_at_the_size_limit() {
     let world =
         obeying("quiet: echo I was first; exec sleep 1000\n").env("TMO_LOG_PER_PROCESS", "65536");
     let mut view = world.start([""; 0]);
@@ -256,7 +256,7 @@ fn the_oldest_goes_when_there_is_too_much() {
 }
 
 #[test]
-fn zero_keeps_everything() {
+fn a_size_limit_of_zero_keeps_everything() {
     let world = obeying("").env("TMO_LOG_PER_PROCESS", "0").env("TMO_LOG_TOTAL", "0");
     world.ok(["start", "-D"]);
     tell(&world, "seq 1 90000; echo done");
@@ -267,7 +267,7 @@ fn zero_keeps_everything() {
 }
 
 #[test]
-fn a_full_disk_stops_nobody_and_is_told_once() {
+fn a_full_disk_stops_no_process_and_is_reported_once() {
     let world = obeying("");
     let script = "mount -t tmpfs -o size=256k none \"$XDG_STATE_HOME\" || exit 77; \
                   head -c 150000 /dev/zero >\"$XDG_STATE_HOME/ballast\"; \
@@ -324,7 +324,7 @@ fn a_full_disk_stops_nobody_and_is_told_once() {
 }
 
 #[test]
-fn directories_that_cannot_be_used_give_one_clear_line() {
+fn unusable_directories_are_reported_in_one_line() {
     // Instead of a bad XDG_RUNTIME_DIR a directory below TMPDIR is taken.
     let runtime = ["XDG_RUNTIME_DIR", "TMPDIR"];
     for (variables, what) in [(&["XDG_STATE_HOME"][..], "state"), (&runtime, "run")] {
@@ -346,7 +346,7 @@ fn directories_that_cannot_be_used_give_one_clear_line() {
 }
 
 #[test]
-fn times_in_the_log_have_a_date_and_milliseconds() {
+fn log_timestamps_have_a_date_and_milliseconds() {
     let world = World::new("web: echo hello; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     eventually("it speaks", || world.ok(["logs"]).contains("hello").then_some(()));

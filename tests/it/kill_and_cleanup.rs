@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::Mode;
 
 use crate::harness::{World, eventually, procs};
+use crate::interrupted_start::WEB;
+use crate::takeover::{kill_all, kill_both};
 
 /// `web` ignores what it is asked, has a child in a session of its own, and one without its
 /// environment, which only its arguments name.
@@ -51,7 +53,7 @@ impl World {
 }
 
 #[test]
-fn a_run_whose_log_was_moved_while_nobody_supervised_is_ended_by_kill() {
+fn kill_ends_a_run_whose_log_was_moved_while_it_had_no_supervisor() {
     let world = stubborn();
     world.abandoned();
     std::fs::rename(world.journal(), world.path().join("moved")).unwrap();
@@ -60,7 +62,7 @@ fn a_run_whose_log_was_moved_while_nobody_supervised_is_ended_by_kill() {
 }
 
 #[test]
-fn what_was_printed_before_kill_is_in_the_log_without_a_supervisor_too() {
+fn output_before_kill_is_in_the_log_even_without_supervisor() {
     let world = World::new("");
     let count = "n=0; while :; do n=$((n + 1)); echo line $n; echo $n >>$PS.count; done";
     // tmux is busy with the noise, so some lines are on their way when everything ends.
@@ -81,7 +83,7 @@ fn what_was_printed_before_kill_is_in_the_log_without_a_supervisor_too() {
 }
 
 #[test]
-fn a_run_with_a_huge_hole_in_its_log_is_ended_by_kill() {
+fn kill_ends_a_run_with_a_huge_hole_in_its_log() {
     let world = stubborn();
     world.abandoned();
     let stream = world.journal().join("web.00000000000000000000.log");
@@ -94,7 +96,7 @@ fn a_run_with_a_huge_hole_in_its_log_is_ended_by_kill() {
 type Spoil<'a> = dyn Fn(&Path) + 'a;
 
 #[test]
-fn a_run_whose_plan_can_not_be_read_is_ended_by_kill() {
+fn kill_ends_a_run_with_an_unreadable_plan() {
     let spoilers: [(&str, &Spoil<'_>); 4] = [
         ("garbage", &|plan| std::fs::write(plan, "{").unwrap()),
         ("another version", &|plan| {
@@ -131,7 +133,7 @@ fn a_run_whose_plan_can_not_be_read_is_ended_by_kill() {
 }
 
 #[test]
-fn cleanup_ends_a_run_that_can_not_be_taken_over() {
+fn cleanup_ends_a_run_that_cannot_be_taken_over() {
     let world = stubborn();
     world.abandoned();
     let refused = world.run(["cleanup"]);
@@ -143,7 +145,7 @@ fn cleanup_ends_a_run_that_can_not_be_taken_over() {
 }
 
 #[test]
-fn a_run_whose_files_are_all_gone_is_ended_by_kill() {
+fn kill_ends_a_run_whose_files_are_all_gone() {
     let world = stubborn();
     world.abandoned();
     std::fs::remove_dir_all(world.runtime()).unwrap();
@@ -191,7 +193,7 @@ fn kill_touches_no_other_run() {
 }
 
 #[test]
-fn a_quit_while_tmux_is_stopped_ends_the_run() {
+fn quit_ends_a_run_whose_tmux_server_is_stopped() {
     let world = World::new("web: exec sleep 1000\n");
     for command in ["quit", "kill"] {
         world.ok(["start", "-D"]);
@@ -217,7 +219,7 @@ fn spoil(path: &Path, kind: &str) {
 }
 
 #[test]
-fn a_spoiled_list_of_streams_hangs_no_command() {
+fn a_damaged_stream_list_hangs_no_command() {
     for kind in ["fifo", "zero", "hole", "directory"] {
         let world = World::new("web: echo up; exec sleep 1000\n");
         world.ok(["start", "-D"]);
@@ -256,7 +258,7 @@ fn spoil_again(path: &Path, kind: &str) {
 }
 
 #[test]
-fn a_spoiled_life_file_or_lock_hinders_neither_a_restart_nor_an_end() {
+fn a_damaged_life_file_or_lock_prevents_neither_restart_nor_quit() {
     for file in ["p/web.life", "lock"] {
         for kind in ["directory", "hole", "fifo", "zero"] {
             for end in ["quit", "kill"] {
@@ -310,7 +312,7 @@ fn a_run_whose_socket_was_replaced_by_a_directory_is_found_and_ended() {
 }
 
 #[test]
-fn a_run_whose_runtime_directory_lost_its_mode_is_ended_by_kill() {
+fn kill_ends_a_run_whose_runtime_directory_lost_its_mode() {
     for abandoned in [false, true] {
         let world = running(abandoned);
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
@@ -334,7 +336,7 @@ fn all_ended(world: &World) {
 }
 
 #[test]
-fn a_start_begins_nothing_beside_living_parts_of_a_run_that_no_file_names() {
+fn start_refuses_beside_living_parts_of_a_run_without_files() {
     for gone in [&["state.json"][..], &["state.json", "plan.json", "p"]] {
         let world = stubborn();
         world.ok(["start", "-D"]);
@@ -368,7 +370,7 @@ fn a_start_begins_nothing_beside_living_parts_of_a_run_that_no_file_names() {
 }
 
 #[test]
-fn kill_ends_what_the_supervisor_has_lost_sight_of() {
+fn kill_ends_processes_that_the_supervisor_has_lost_track_of() {
     let world =
         World::new("web: while :; do echo tick; sleep 0.3; done\nworker: exec sleep 1000\n");
     world.ok(["start", "-D"]);
@@ -455,7 +457,7 @@ fn kill_ends_all_parts_of_a_run_of_another_session_whose_socket_is_gone() {
 }
 
 #[test]
-fn kill_ends_a_run_whose_runtime_directory_can_not_be_trusted() {
+fn kill_ends_a_run_whose_runtime_directory_is_not_trusted() {
     for (place, other) in [("", false), ("..", true)] {
         for (at, what) in ["file", "fifo", "link", "mode 755"].into_iter().enumerate() {
             // With a supervisor and without one, in turn.
@@ -495,7 +497,7 @@ fn kill_ends_a_run_whose_runtime_directory_can_not_be_trusted() {
 }
 
 #[test]
-fn huge_life_files_slow_no_end_of_a_run() {
+fn huge_life_files_do_not_delay_the_end_of_a_run() {
     let world = stubborn();
     world.ok(["start", "-D"]);
     world.wait_state("worker", "running");
@@ -527,4 +529,74 @@ fn a_command_names_what_took_the_place_of_the_socket() {
     world.ok(["kill"]);
     std::fs::remove_file(&socket).unwrap();
     all_ended(&world);
+}
+
+#[test]
+fn leftovers_of_a_killed_run_do_not_block_a_start() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let tmux = world.state().unwrap()["tmux"]["socket"].as_str().unwrap().to_owned();
+    kill_both(&world);
+    let mut command = world.command("tmux");
+    assert!(command.args(["-L", &tmux, "kill-server"]).status().unwrap().success());
+    // At once: the shims may be ending their trees just now.
+    let mut view = world.start([""; 0]);
+    eventually("a run, or the end of the old one", || {
+        (view.log().contains("web    | up\n") || view.child.try_wait().unwrap().is_some())
+            .then_some(())
+    });
+    if view.child.try_wait().unwrap().is_none() {
+        view.interrupt();
+    }
+    assert!(!view.errors().contains("nothing is left"), "{}", view.errors());
+    world.wait_empty();
+}
+
+#[test]
+fn cleanup_ends_the_leftovers_of_a_killed_run() {
+    let world = World::new("web: trap '' HUP; echo up; while sleep 0.1; do :; done\n");
+    let nothing = "nothing is left over here\n";
+    assert_eq!(world.ok(["cleanup"]), nothing);
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running").unwrap();
+    world.wait_text("web", "up");
+    let ran = world.run(["cleanup"]);
+    assert!(ran.code == 1 && ran.stderr.contains("a run is here"), "{ran:?}");
+    let (supervisor, tmux) = (world.supervisor(), world.tmux_server());
+    kill_all(&[world.guardian(), supervisor]);
+    let ran = world.run(["cleanup"]);
+    assert!(ran.code == 1 && ran.stderr.contains("`tmo start` goes on with them"), "{ran:?}");
+    kill_all(&[world.shim("web"), tmux, world.sink("web")]);
+    assert!(procs::alive(web), "it hears no hangup");
+    let mut stranger = world.command("sleep").arg("1000").spawn().unwrap();
+    let said = world.ok(["cleanup"]);
+    assert!(said.starts_with("ended ") && said.contains("removed ./.overmind.sock\n"), "{said}");
+    assert!(!procs::alive(web) && procs::alive(stranger.id()));
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert!(!world.app().join(".overmind.sock").exists());
+    assert_eq!(world.ok(["cleanup"]), nothing);
+    assert!(world.ok(["logs", "web"]).contains("| up\n"), "the log stays");
+    world.wait_empty();
+}
+
+/// The kernel, short of memory, may take all of tmo's own and leave what ran.
+#[test]
+fn start_ends_the_leftovers_of_a_completely_killed_run() {
+    let world = World::new("web: trap '' HUP; echo up; while sleep 0.1; do :; done\n");
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running").unwrap();
+    world.wait_text("web", "up");
+    // Who would end it before who would not.
+    let (supervisor, tmux) = (world.supervisor(), world.tmux_server());
+    kill_all(&[world.guardian(), supervisor, world.shim("web"), tmux, world.sink("web")]);
+    assert!(procs::alive(web), "it hears no hangup");
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("ended what it had left"), "{ran:?}");
+    assert!(!procs::alive(web));
+    world.wait_state("web", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
 }

@@ -35,7 +35,7 @@ fn refused(world: &World, words: &str) {
 }
 
 #[test]
-fn a_project_of_too_many_processes_is_refused_by_the_limit() {
+fn too_many_processes_are_refused_by_the_limit() {
     let world = World::new(&many(250_000, |n| format!("p{n}: true\n")));
     refused(&world, "./Procfile:10001: a Procfile may have 10000 entries at most");
 
@@ -66,7 +66,7 @@ fn too_many_patterns_are_refused_by_the_limit() {
 }
 
 #[test]
-fn no_more_mistakes_are_told_than_somebody_reads() {
+fn check_reports_at_most_100_errors() {
     let world = World::new("web: true\n");
     world.write("tmo.toml", &many(60_000, |n| format!("k{n} = 1\n")));
     let ran = soon(&world, &["check"]);
@@ -136,7 +136,7 @@ const COSTLY: [&str; 12] = [
 ];
 
 #[test]
-fn a_line_that_moves_the_cursor_without_end_costs_no_more_than_its_bytes() {
+fn a_line_of_endless_cursor_movements_is_rendered_in_linear_time() {
     let lines = many(COSTLY.len(), |n| format!("print {}, \"\\n\";\n", COSTLY[n]));
     let world = World::new("web: stty -onlcr -echo; exec perl costly.pl\n");
     world.write("costly.pl", &format!("$|=1;\n{lines}print \"DONE\\n\";\n"));
@@ -180,7 +180,7 @@ fn refused_soon(world: &World, words: &str) {
 }
 
 #[test]
-fn variables_of_all_processes_have_a_limit() {
+fn the_variables_of_all_processes_have_a_limit() {
     let words = "the variables of all processes come to more than 64 MiB";
     let world = World::new(&many(1_000, |n| format!("p{n}: true\n")));
     world.write("tmo.toml", &format!("[defaults]\nenv = {{X = '{}'}}\n", "x".repeat(900_000)));
@@ -220,7 +220,7 @@ fn expressions_that_are_costly_to_compile_are_refused() {
 }
 
 #[test]
-fn unknown_names_cost_little() {
+fn thousands_of_unknown_names_are_reported_quickly() {
     let long = "z".repeat(90);
     let world = World::new(&many(1_500, |n| format!("p{n}{long}: true\n")));
     world.write("tmo.toml", &many(1_500, |n| format!("[process.q{n}{}]\n", &long[..80])));
@@ -240,7 +240,7 @@ fn unknown_names_cost_little() {
 }
 
 #[test]
-fn thousands_of_counts_and_signals_are_found_by_name() {
+fn thousands_of_counts_and_signals_are_looked_up_quickly() {
     let world = World::new(&many(10_000, |n| format!("pppp{n:04}: true\n")));
     let counts = many(9_998, |n| format!("qqqq{n:04}=1,"));
     let signals = many(9_998, |n| format!("q{n:04}=INT,"));
@@ -305,7 +305,7 @@ fn texts(count: usize) -> String {
 }
 
 #[test]
-fn declared_failures_are_listed_in_little_memory() {
+fn declared_failures_are_listed_in_bounded_memory() {
     let world = World::new("web: true\n");
     let file = |name: &str| {
         let others = many(30, |n| format!("\"w{n}\":[{}],", texts(500)));
@@ -326,7 +326,7 @@ fn declared_failures_are_listed_in_little_memory() {
 }
 
 #[test]
-fn a_name_that_the_file_could_not_hold_is_not_declared() {
+fn a_name_too_long_for_the_declaration_file_is_refused() {
     let world = World::new("web: true\n");
     let ran = world.run(["failures", "add", &format!("web#{}1", "0".repeat(100)), "x"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
@@ -335,7 +335,7 @@ fn a_name_that_the_file_could_not_hold_is_not_declared() {
 }
 
 #[test]
-fn declarations_for_thousands_of_processes_are_read_soon() {
+fn declarations_for_thousands_of_processes_are_read_quickly() {
     let world = World::new("web: true\n");
     let name = "n".repeat(90);
     let names = many(9_000, |n| format!("\"{name}{n}\":[{}],", texts(19)));
@@ -345,7 +345,7 @@ fn declarations_for_thousands_of_processes_are_read_soon() {
 }
 
 #[test]
-fn the_scripts_of_a_large_package_json_are_read_in_little_memory() {
+fn the_scripts_of_a_large_package_json_are_read_in_bounded_memory() {
     let world = World::new("");
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     let rest = many(400_000, |_| "[[]],".into());
@@ -360,7 +360,7 @@ fn the_scripts_of_a_large_package_json_are_read_in_little_memory() {
 }
 
 #[test]
-fn a_package_json_is_read_as_a_file_of_the_project() {
+fn package_json_is_opened_with_the_checks_for_project_files() {
     let world = World::new("");
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     let path = world.app().join("package.json");
@@ -381,7 +381,7 @@ fn a_package_json_is_read_as_a_file_of_the_project() {
 }
 
 #[test]
-fn the_order_of_thousands_of_processes_is_shown_soon() {
+fn graph_shows_thousands_of_processes_quickly() {
     let dependencies = many(600, |n| format!("[process.d{n}]\nphase = 'dependency'\n"));
     let names = |letter: char| many(600, |n| format!("{letter}{n}: true\n"));
     let world = World::new(&(names('d') + &names('m')));
@@ -404,7 +404,7 @@ fn the_order_of_thousands_of_processes_is_shown_soon() {
 }
 
 #[test]
-fn small_variables_count_with_the_memory_that_they_take() {
+fn small_variables_count_with_their_memory_use() {
     let world = World::new(&many(1_000, |n| format!("p{n}: true\n")));
     let variables = many(2_000, |n| format!("v{n} = ''\n"));
     world.write("tmo.toml", &format!("[defaults.env]\n{variables}"));
@@ -412,7 +412,7 @@ fn small_variables_count_with_the_memory_that_they_take() {
 }
 
 #[test]
-fn small_variables_of_many_instances_count_likewise() {
+fn small_variables_of_many_instances_count_with_their_memory_use() {
     let world = World::new("web: true\n").env("TMO_FORMATION", "web=500").env("TMO_NO_PORT", "1");
     world.write("tmo.toml", "[process.web]\nenv_file = 'e'\n");
     world.write("e", &many(2_000, |n| format!("v{n}=\n")));
@@ -420,7 +420,7 @@ fn small_variables_of_many_instances_count_likewise() {
 }
 
 #[test]
-fn what_is_said_of_all_processes_has_a_limit() {
+fn defaults_of_all_processes_have_a_limit() {
     let words = "what `[defaults]` says comes to more than 64 MiB for 4000 processes";
     let long = "x".repeat(800);
     for toml in [

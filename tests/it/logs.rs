@@ -45,7 +45,7 @@ fn texts(entries: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn a_search_finds_what_grep_finds() {
+fn logs_grep_finds_the_same_lines_as_grep() {
     let world = printed();
     let all = json(&world, &["web"]);
     let lines: String = texts(&all).iter().map(|line| format!("{line}\n")).collect();
@@ -88,7 +88,7 @@ fn a_search_finds_what_grep_finds() {
 }
 
 #[test]
-fn times_cut_out_what_is_between_them() {
+fn since_and_until_select_the_lines_between_them() {
     let world = printed();
     world.type_into("api", "one");
     eventually("it", || world.ok(["logs", "api"]).contains("got one").then_some(()));
@@ -109,7 +109,7 @@ fn times_cut_out_what_is_between_them() {
 }
 
 #[test]
-fn runs_and_lives_can_be_told_apart() {
+fn logs_selects_lines_by_run_and_by_life() {
     let world = World::new("web: echo life $PPID; exec sleep 1000\n");
     for run in 1..=3 {
         world.ok(["start", "-D"]);
@@ -138,7 +138,7 @@ fn runs_and_lives_can_be_told_apart() {
 }
 
 #[test]
-fn what_others_said_at_the_time_is_shown_around_a_match() {
+fn context_shows_lines_of_other_processes_around_a_match() {
     let world = World::new(
         "web: while read x; do echo web $x; done\napi: while read x; do echo api $x; done\n",
     );
@@ -168,7 +168,7 @@ fn what_others_said_at_the_time_is_shown_around_a_match() {
 }
 
 #[test]
-fn each_form_is_what_it_says() {
+fn every_output_format_of_logs_is_as_documented() {
     let world = World::new("web: printf '\\033[1mbold\\033[0m\\nplain\\nopen'; exit 3\n");
     let ran = world.run(["start"]);
     assert_eq!(ran.code, 3, "{ran:?}");
@@ -198,7 +198,7 @@ fn each_form_is_what_it_says() {
 }
 
 #[test]
-fn a_line_of_many_records_is_one() {
+fn a_line_of_many_records_is_printed_as_one() {
     let world = World::new(
         "web: echo a; head -c 5000000 /dev/zero | tr '\\0' x; echo; echo b; exec sleep 1000\n",
     );
@@ -213,7 +213,7 @@ fn a_line_of_many_records_is_one() {
 }
 
 #[test]
-fn it_can_be_asked_after_a_crash() {
+fn logs_can_be_read_after_a_crash() {
     let world = printed();
     let before = world.ok(["logs", "web", "--no-prefix", "--grep", "many", "-n", "5"]);
     let tmux = world.tmux_server();
@@ -228,7 +228,7 @@ fn it_can_be_asked_after_a_crash() {
 }
 
 #[test]
-fn a_search_goes_on_with_what_comes() {
+fn a_following_search_continues_with_new_lines() {
     let world = World::new("web: while read x; do echo $x; done\n");
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
@@ -250,7 +250,7 @@ fn a_search_goes_on_with_what_comes() {
 }
 
 #[test]
-fn what_means_nothing_is_refused_with_the_reason() {
+fn meaningless_queries_are_refused_with_the_reason() {
     let world = World::new("web: echo up\n");
     world.run(["start"]);
     let table: [(&[&str], &str); 8] = [
@@ -324,7 +324,7 @@ fn the_api_pages_through_the_journal() {
 }
 
 #[test]
-fn the_api_follows_and_goes_on_where_it_was() {
+fn the_api_follows_and_resumes_at_a_cursor() {
     let world = World::new("web: while read x; do echo got $x; done\n");
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
@@ -365,7 +365,7 @@ fn the_api_follows_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_log_that_was_cleared_begins_anew() {
+fn a_cleared_log_begins_anew() {
     let world = World::new(
         "web: seq 200000; while IFS= read -r x; do echo \"got $x\"; done\nworker: echo secret\n",
     );
@@ -402,7 +402,7 @@ fn a_log_that_was_cleared_begins_anew() {
 }
 
 #[test]
-fn the_last_so_many_events_or_matches_are_shown() {
+fn logs_n_shows_the_last_events_or_matches() {
     let world = World::new("web: for i in 1 2 3 4 5; do echo line $i; done; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     world.wait_text("web", "| line 5\n");
@@ -427,4 +427,17 @@ fn the_last_so_many_events_or_matches_are_shown() {
     world.ok(["quit"]);
     follower.wait().unwrap();
     world.wait_empty();
+}
+
+#[test]
+fn an_error_of_standard_output_is_reported_as_such() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    eventually("it is in the log", || world.ok(["logs"]).contains("| up\n").then_some(()));
+    for args in ["logs", "logs --raw", "logs -n 1", "logs --json", "logs --max-bytes 9999"] {
+        let ran = world.shell(&format!("{} {args} >/dev/full", env!("CARGO_BIN_EXE_tmo")));
+        assert_eq!(ran.code, 1, "{args}: {ran:?}");
+        assert_eq!(ran.stderr, "tmo: standard output: no space left on device\n", "{args}");
+    }
+    world.ok(["quit"]);
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 
-use crate::takeover::kill_both;
 use crate::harness::{Ran, World, eventually, procs};
+use crate::takeover::kill_both;
 
 /// The longest that a command may take, on a machine that is busy with other tests too.
 const LIMIT: Duration = Duration::from_secs(45);
@@ -65,7 +65,7 @@ fn quick(world: &World, what: &str, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_run_is_taken_over_whatever_became_of_the_log_of_a_process() {
+fn a_run_is_taken_over_after_the_log_of_a_process_was_replaced() {
     for kind in ["moved", "extended", "hole", "fifo", "directory", "zero"] {
         let world = printing();
         kill_both(&world);
@@ -86,7 +86,7 @@ fn a_run_is_taken_over_whatever_became_of_the_log_of_a_process() {
 }
 
 #[test]
-fn a_run_is_taken_over_though_its_whole_log_was_moved() {
+fn a_run_is_taken_over_after_its_whole_log_was_moved() {
     let world = printing();
     kill_both(&world);
     replace(&world.journal(), "moved");
@@ -98,7 +98,7 @@ fn a_run_is_taken_over_though_its_whole_log_was_moved() {
 }
 
 #[test]
-fn a_log_that_is_extended_or_moved_while_it_is_written_goes_on() {
+fn a_log_extended_or_moved_during_writing_continues() {
     for (file, kind) in [
         ("web.00000000000000000000.log", "extended"),
         ("web.00000000000000000000.times", "extended"),
@@ -171,7 +171,7 @@ impl World {
 }
 
 #[test]
-fn a_takeover_that_does_not_end_is_given_up_and_can_be_interrupted() {
+fn a_takeover_that_hangs_times_out_and_can_be_interrupted() {
     let world = printing();
     kill_both(&world);
     world.stop_next_supervisor();

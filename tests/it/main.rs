@@ -1,4 +1,5 @@
-//! End-to-end tests: the real program, the real tmux, real processes.
+//! End-to-end tests: the real program, the real tmux, real processes. A new test goes into the file of its
+//! feature; the index below tells which one. The name of a test is the promise, with its subject.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(clippy::expect_used, reason = "a test that can't go on fails")]
@@ -6,71 +7,90 @@
 #![expect(clippy::format_collect, clippy::naive_bytecount, reason = "tests are to be read")]
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
-mod takeover;
-mod api;
-mod client_commands;
-mod start_and_stop;
-mod hook_commands;
-mod check;
-mod procfile_commands;
-mod completions;
-mod config;
-mod connect;
-mod control_socket;
-mod directories;
-mod doctor;
-mod env_files;
-mod environment;
-mod example_project;
-mod exit_code;
-mod declared_failures;
-mod damaged_run_files;
-mod flags_and_hooks;
-mod kill_and_cleanup;
-mod forwarded_socket;
-mod graph;
-mod docs_guides;
+// Start and stop.
+mod env_files; // variables of env files, and which programs must not see them
+mod environment; // what a process finds: variables, umask, limits, directory
+mod exit_code; // the exit code of `tmo start`, and the message that explains it
+mod host_environment; // where tmo runs: HOME, TMPDIR, streams, signals, limits, containers
+mod interrupted_start; // starts and ends that are killed, interrupted or blocked midway
+mod limits; // projects of absurd size: processes, patterns, variables, texts
+mod procfile_commands; // a command reaches its shell byte for byte
+mod project_files; // Procfile, env file or tmux.conf is a FIFO, device, link or huge
+mod project_lookup; // which project a command works in: parents, `-d`, a moved project; `tmo init`
+mod start_and_stop; // the main job in three tests: start, restart, stop, quit
+mod start_settings; // flags, variables and defaults of `tmo start`; `--print-config`
+mod start_with_command; // `tmo start --until-ready -- COMMAND`
+
+// Supervision.
+mod component_failures; // a killed sink, shim or pane; idle parts do not wake up
+mod flags_and_hooks; // `[[flag]]`, `[hooks]`, event types, desktop notifications
+mod hook_commands; // process trees of hooks, checks and stop commands
+mod outbox; // crash reports, hooks and stop commands happen once despite kills
+mod process_trees; // a stop ends the whole process tree
+mod readiness; // readiness by port: who owns the listener
+mod stopped_supervisor; // a supervisor stopped by SIGSTOP
+mod supervision; // dependencies, probes, restarts, back-off, cleanup, skipped processes
+mod takeover; // a new supervisor continues the run of a killed one; reused pids
+
+// Log and terminal output.
+mod journal; // the log on disk: bytes, segments, size limit, full disk
+mod logs; // `tmo logs`: search, time ranges, JSON, paging, following
+mod lost_log; // a log that was moved or replaced during a run
+mod start_terminal; // messages of `tmo start` to a person; typed lines; attaching
+mod terminal_output; // rendering of process output: colours, prompts, spinners, `--raw`
+mod view; // the view: ^C, ^Z, hangup, closed pipes, window size
+
+// Control socket and API.
+mod api; // the HTTP API as a client sees it; golden answers
+mod control_socket; // socket path, mode, overmind's protocol, concurrent commands
+mod forwarded_socket; // a socket forwarded from another machine (`ssh -L`)
+mod metrics; // `GET /metrics`
+mod run_lookup; // which run a command reaches: listeners in the way, spellings, taken TCP ports
+mod tcp; // `-S tcp`: the token, proofs, other users, web pages
+mod version_skew; // client and supervisor of different versions
+
+// Files of a run.
+mod damaged_run_files; // removed, replaced or damaged files of a run: lock, state, plan, socket
+mod directories; // log, crash-report and runtime directories
+mod kill_and_cleanup; // `tmo kill` and `tmo cleanup`; leftovers of a killed run
+mod sessions; // sessions of one user with different runtime directories
+
+// Security.
+mod hostile_processes; // processes that attack their own files, bell, journal, shim
+mod other_projects; // a project leads no command to the run of another project
+mod other_users; // files and sockets of another user; root
+mod terminal_escapes; // escape sequences in project files, answers and output
+mod untrusted_project; // inspecting commands execute nothing of the project
+
+// Commands.
+mod check; // `tmo check`; ports that are taken
+mod client_commands; // `wait`, `signal`, `send`, `screen`, `ps`, `events`, `ls`
+mod completions; // completion in bash, zsh and fish
+mod config; // `tmo config`, `tmo init`, errors in `tmo.toml`
+mod connect; // `tmo connect` in a real terminal
+mod declared_failures; // `tmo failures` and `failure_declarations.json`
+mod doctor; // `tmo doctor`
+mod graph; // `tmo graph`
+mod reload; // `tmo reload`
+mod scale; // `tmo scale`
+mod send; // `tmo send`: bytes, buffers, who can see the text
+mod setup; // `tmo setup`
+mod shell_quoting; // text that tmo quotes for a shell
+mod why; // `tmo why` and `tmo crashes`
+
+// Other programs and the documentation.
+mod docs_guides; // examples of `docs/SUPERVISION.md` and `docs/COMING_FROM.md`
+mod docs_scripting; // examples of `docs/SCRIPTING.md`
+mod example_project; // `examples/microservices`
+mod interactive_programs; // debugger, editor and database client in `tmo connect`
+mod overmind; // overmind's flags, commands and name
+mod overmind_bugs_fixed; // bugs of overmind 2.5.1, as listed in `docs/OVERMIND.md`
+mod tmux; // tmux: configuration, keys, windows, a broken or missing tmux
+
+// Shared helpers.
 #[path = "../common/harness/mod.rs"]
-mod harness;
-mod logs;
-mod hostile_processes;
-mod untrusted_project;
-mod journal;
-mod numbered_lines;
-mod project_lookup;
-mod lost_log;
-mod overmind_bugs_fixed;
-mod metrics;
-mod project_files;
-mod overmind;
-mod outbox;
-mod component_failures;
-mod host_environment;
-mod terminal_output;
-mod ports;
-mod interactive_programs;
-mod run_lookup;
-mod readiness;
-mod reload;
-mod interrupted_start;
-mod scale;
+mod harness; // a world of its own for each test
+mod numbered_lines; // numbered lines that show losses, duplicates and order
+mod ports; // free ports below the ephemeral range
 #[path = "../common/schema.rs"]
-mod schema;
-mod docs_scripting;
-mod send;
-mod sessions;
-mod start_settings;
-mod setup;
-mod shell_quoting;
-mod limits;
-mod start_terminal;
-mod strangers;
-mod supervision;
-mod tcp;
-mod tmux;
-mod process_trees;
-mod start_with_command;
-mod terminal_escapes;
-mod version_skew;
-mod view;
-mod why;
+mod schema; // does JSON match the description of the API?

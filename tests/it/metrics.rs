@@ -12,7 +12,7 @@ fn number(world: &World, line: &str) -> Option<u64> {
 }
 
 #[test]
-fn what_happens_is_counted_once_also_over_an_adoption() {
+fn metrics_count_each_event_once_across_a_takeover() {
     let world = World::new("web: printf 'bad\\n'; exec cat\nonce: exit 3\n");
     world.write("tmo.toml", "[[process.web.flag]]\nname = \"bad\"\npattern = \"bad\"\n");
     world.ok(["start", "-D", "--any-can-die"]);

@@ -30,7 +30,7 @@ fn said(world: &World, event: &str, name: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_crash_is_reported_once_however_often_the_supervisor_is_killed() {
+fn a_crash_is_reported_once_across_kills_of_the_supervisor() {
     let toml = "[defaults]\non_exit = \"ignore\"\n[hooks]\non_crash = \"echo x >>told\"\n";
     let world = world("web: sleep 0.1; exit 3\nkeep: exec sleep 1000\n", toml);
     world.ok(["start", "-D"]);
@@ -53,7 +53,7 @@ fn a_crash_is_reported_once_however_often_the_supervisor_is_killed() {
 }
 
 #[test]
-fn a_run_ends_behind_its_hook_although_the_supervisor_was_killed_meanwhile() {
+fn stop_after_ends_the_run_though_the_supervisor_was_killed_during_the_hook() {
     let hook = "echo x >>begun; until [ -e go ]; do sleep 0.05; done; exit 5";
     let toml = format!("[hooks]\nmain_started = \"{hook}\"\nstop_after = \"main_started\"\n");
     let world = world("web: exec sleep 1000\n", &toml);
@@ -67,7 +67,7 @@ fn a_run_ends_behind_its_hook_although_the_supervisor_was_killed_meanwhile() {
 }
 
 #[test]
-fn one_that_was_told_to_stop_is_not_asked_to_once_more() {
+fn a_stop_signal_and_a_stop_command_are_not_repeated_after_a_takeover() {
     let web = "trap 'echo x >>got' TERM; echo up; until [ -e go ]; do sleep 0.05; done";
     let stop = "stop = { command = \"echo x >>drained\", signal = \"TERM\", timeout = \"60s\" }";
     let toml = format!("[process.web]\non_exit = \"ignore\"\n{stop}\n");
@@ -88,7 +88,7 @@ fn one_that_was_told_to_stop_is_not_asked_to_once_more() {
 }
 
 #[test]
-fn what_is_printed_while_supervisors_are_killed_means_what_it_means() {
+fn a_failure_pattern_printed_during_takeovers_breaks_the_process() {
     let fatal = "[[process.web.failure]]\npattern = \"FATAL\"\n";
     let toml = format!("[defaults]\non_exit = \"ignore\"\n{fatal}");
     for round in 0..4_u32 {
@@ -111,7 +111,7 @@ fn what_is_printed_while_supervisors_are_killed_means_what_it_means() {
 }
 
 #[test]
-fn restarts_are_those_of_lives_that_have_begun() {
+fn the_restart_count_contains_only_lives_that_started() {
     let toml = "[defaults]\non_exit = \"ignore\"\n\
         [process.web]\ndepends_on = { db = \"completed\" }\n";
     let world = world("db: exit 1\nweb: exec sleep 1000\nkeep: exec sleep 1000\n", toml);

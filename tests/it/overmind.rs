@@ -28,7 +28,7 @@ fn a_formation_runs_instances_by_name_and_port() {
 }
 
 #[test]
-fn one_that_can_die_stops_nobody_and_gives_its_code() {
+fn a_process_that_can_die_stops_no_other_and_counts_with_its_code() {
     let world = World::new("seed: echo seeded; exit 4\nweb: exec sleep 1000\n");
     let mut view = world.start(["-c", "seed"]);
     view.shows("seed   | Exited with code 4\n");
@@ -49,7 +49,7 @@ fn with_any_can_die_the_run_outlives_all_its_processes() {
 }
 
 #[test]
-fn what_is_restarted_comes_back_until_it_is_told_to_stop() {
+fn auto_restart_restarts_a_process_until_it_is_stopped() {
     let world = World::new("web: echo $$ >>lives; [ -e stay ] || exit 1; exec sleep 1000\n");
     let mut view = world.start(["-r", "all"]);
     view.shows("web    | Restarting in 1 s (ended 2 times in a row)\n");
@@ -74,7 +74,7 @@ fn what_is_restarted_comes_back_until_it_is_told_to_stop() {
 }
 
 #[test]
-fn a_restart_that_is_due_is_not_forgotten_by_the_next_supervisor() {
+fn a_pending_restart_survives_a_kill_of_the_supervisor() {
     let world = World::new("web: [ -e stay ] || exit 1; exec sleep 1000\n");
     let mut view = world.start(["-r", "web"]);
     view.shows("web    | Restarting in 1 s (ended 2 times in a row)\n");
@@ -85,7 +85,7 @@ fn a_restart_that_is_due_is_not_forgotten_by_the_next_supervisor() {
 }
 
 #[test]
-fn each_is_stopped_by_its_own_signal() {
+fn a_process_is_stopped_by_its_configured_signal() {
     let world = World::new(
         "web: trap 'echo terminated; exit 0' TERM; trap 'echo interrupted; exit 0' INT; \
          echo up; while :; do sleep 0.05; done\n",
@@ -97,7 +97,7 @@ fn each_is_stopped_by_its_own_signal() {
 }
 
 #[test]
-fn killing_is_said_before_the_end_that_it_brings() {
+fn killing_is_logged_before_the_exit_it_causes() {
     const LIVES: usize = 6;
     let world = World::new("web: trap '' INT; echo up; while :; do sleep 0.05; done\n");
     let mut view = world.start(["-t", "0"]);
@@ -117,7 +117,7 @@ fn killing_is_said_before_the_end_that_it_brings() {
 }
 
 #[test]
-fn names_that_are_wrong_are_told_and_wrong_values_refused() {
+fn wrong_names_are_reported_and_wrong_values_refused() {
     let world = World::new(LONG);
     let ran = world.run(["start", "-D", "-l", "web", "-x", "wbe"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -141,7 +141,7 @@ fn names_that_are_wrong_are_told_and_wrong_values_refused() {
 }
 
 #[test]
-fn some_begin_and_others_wait_until_they_are_asked_for() {
+fn start_with_names_starts_only_those_processes() {
     let world = World::new(LONG);
     world.ok(["start", "-D", "web"]);
     assert_eq!(world.field("worker", "state"), "stopped");
@@ -163,7 +163,7 @@ fn some_begin_and_others_wait_until_they_are_asked_for() {
 }
 
 #[test]
-fn run_is_the_command_in_the_environment_of_the_files() {
+fn run_executes_a_command_in_the_environment_of_the_env_files() {
     let world = World::new(LONG);
     world.write(".env", "FROM_FILE=\"a b\"\n");
     let run = |args: &[&str]| world.run(["run"].iter().chain(args));
@@ -187,7 +187,7 @@ fn run_is_the_command_in_the_environment_of_the_files() {
 }
 
 #[test]
-fn control_mode_and_what_connect_becomes() {
+fn connect_print_shows_the_tmux_command_in_control_mode_too() {
     let world = World::new(LONG).env("OVERMIND_CONTROL_MODE", "1");
     world.ok(["start", "-D"]);
     let by_variable = world.ok(["connect", "--print"]);
@@ -205,7 +205,7 @@ fn control_mode_and_what_connect_becomes() {
 }
 
 #[test]
-fn a_link_named_overmind_speaks_as_overmind() {
+fn a_link_named_overmind_uses_overminds_name_and_version() {
     let world = World::new(LONG);
     let link = world.path().join("overmind");
     symlink(env!("CARGO_BIN_EXE_tmo"), &link).unwrap();
@@ -347,7 +347,7 @@ fn shown_by(program: &str, procfile: &str, args: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn the_log_is_the_real_overminds_byte_by_byte() {
+fn the_view_equals_the_real_overminds_byte_for_byte() {
     if !overmind_is_here(&World::new(LONG)) {
         return;
     }

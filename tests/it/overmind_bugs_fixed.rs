@@ -1,22 +1,22 @@
-//! What is wrong in overmind 2.5.1 and right here: a test for each, by the name under which
-//! `docs/OVERMIND.md` tells of it.
+//! Bugs of overmind 2.5.1 that tmo does not have, a test for each; `docs/OVERMIND.md` lists them by
+//! these names. The comment above a test says what overmind does.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Stdio;
 
-use crate::takeover::kill_both;
 use crate::connect::TALK;
 use crate::control_socket::{background, mode, socket};
 use crate::harness::{Terminal, World, eventually, files, procs};
 use crate::numbered_lines::{COUNT, complete, numbers};
+use crate::takeover::kill_both;
 use crate::view::{DEAF, counted, counting};
 
 const TWO: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";
 
 /// What a process writes just before it ends may be lost.
 #[test]
-fn output_before_exit() {
+fn output_before_an_exit_is_in_the_log() {
     let names = ["a", "b", "c", "d", "e", "f"];
     let line = |name: &str| {
         format!("{name}: trap 'echo bye; exit' INT; echo up; while :; do sleep 0.05; done\n")
@@ -44,7 +44,7 @@ fn output_before_exit() {
 
 /// `echo` starts empty; a quiet stack shows nothing.
 #[test]
-fn echo_no_history() {
+fn echo_begins_with_the_last_lines() {
     let world = background("web: echo one; echo two; echo three; exec sleep 1000\n");
     world.wait_text("web", "three");
     let mut echo = world.tmo(["echo", "-n", "2", "web"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -58,7 +58,7 @@ fn echo_no_history() {
 
 /// An `echo` that comes or goes under heavy output can stop the log for ever.
 #[test]
-fn echo_under_load() {
+fn echo_clients_under_load_do_not_stop_the_log() {
     let noise = "yes xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
     let world = World::new(&format!("web: {COUNT}\na: {noise}\nb: {noise}\n"));
     let mut view = world.start(["-l", "web,a,b"]);
@@ -85,7 +85,7 @@ fn echo_under_load() {
 
 /// Colours and the title of the terminal are written into pipes and files, `NO_COLOR` or not.
 #[test]
-fn no_color() {
+fn no_color_and_files_disable_escape_sequences() {
     let world = World::new("web: echo up; exec sleep 1000\n").env("NO_COLOR", "1");
     let terminal = Terminal::open(&world, "a", 80, 24);
     terminal.tmo("start");
@@ -103,7 +103,7 @@ fn no_color() {
 
 /// Where tmux loses SIGCHLD, a death is not noticed in a quarter of the cases.
 #[test]
-fn death_not_noticed() {
+fn death_of_a_process_is_always_noticed() {
     let line = |number: usize| format!("p{number}: until [ -e go ]; do sleep 0.2; done; exit 3\n");
     let world = World::new(&(0..20).map(line).collect::<String>());
     let mut view = world.start(["--any-can-die"]);
@@ -119,7 +119,7 @@ fn death_not_noticed() {
 
 /// Such a death then makes the end wait for ever.
 #[test]
-fn quit_hangs() {
+fn quit_ends_a_run_whose_deaths_tmux_missed() {
     for _ in 0..5 {
         let world = background("web: exec sleep 1000\ncrash: until [ -e go ]; do :; done\n");
         world.write("go", "");
@@ -130,7 +130,7 @@ fn quit_hangs() {
 
 /// A death by a signal is told as `Exited with code 0`, and gives exit code 0.
 #[test]
-fn crash_by_signal() {
+fn death_by_a_signal_is_reported_as_such() {
     for (name, code) in [("SEGV", 139), ("KILL", 137), ("ABRT", 134)] {
         let world = World::new(&format!("web: kill -{name} $$\n"));
         let mut view = world.start([""; 0]);
@@ -142,7 +142,7 @@ fn crash_by_signal() {
 
 /// `stop` of a process that takes no notice waits for ever.
 #[test]
-fn stop_ignorer() {
+fn stop_kills_a_process_that_ignores_signals() {
     let world = World::new(DEAF);
     let mut view = world.start(["-t", "0.3"]);
     view.shows("| up\n");
@@ -155,7 +155,7 @@ fn stop_ignorer() {
 
 /// So does `restart`.
 #[test]
-fn restart_ignorer() {
+fn restart_kills_a_process_that_ignores_signals() {
     let world = World::new(DEAF);
     let mut view = world.start(["-t", "0.3"]);
     view.shows("| up\n");
@@ -167,7 +167,7 @@ fn restart_ignorer() {
 
 /// Without any pause, a process that can't begin is restarted five times a second, for ever.
 #[test]
-fn crash_loop() {
+fn a_crash_loop_is_restarted_with_back_off() {
     let world = World::new("web: exit 1\n");
     let mut view = world.start(["-r", "all"]);
     view.shows("Restarting in 1 s (ended 2 times in a row)\n");
@@ -177,7 +177,7 @@ fn crash_loop() {
 
 /// Where the user's shell does not become the command, its pid is taken for the process.
 #[test]
-fn login_shell_dash() {
+fn a_process_is_stopped_correctly_in_every_shell() {
     for shell in ["/bin/sh", "/bin/dash", "/bin/bash"] {
         if !std::path::Path::new(shell).exists() {
             continue;
@@ -200,7 +200,7 @@ fn login_shell_dash() {
 /// Each end of overmind sleeps for a second. (How long ours takes is measured by the bench; here
 /// it is enough that nobody waits for a clock.)
 #[test]
-fn fixed_second() {
+fn a_stop_takes_no_fixed_second() {
     let world = World::new("web: echo up; exec sleep 1000\n");
     let mut view = world.start([""; 0]);
     view.shows("| up\n");
@@ -213,7 +213,7 @@ fn fixed_second() {
 
 /// Each start that is refused leaves a directory in the directory for temporary files.
 #[test]
-fn failed_start_leftovers() {
+fn a_failed_start_leaves_nothing() {
     let world = World::new("web: exec sleep 1000\n");
     let temporary = world.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
@@ -228,7 +228,7 @@ fn failed_start_leftovers() {
 
 /// A process that has ended keeps its pid in overmind, and a later stop goes to whoever has that.
 #[test]
-fn reused_pid() {
+fn a_reused_pid_is_never_signalled() {
     let world = World::new("seed: exit 0\nweb: exec sleep 1000\n");
     let mut view = world.start(["-c", "seed"]);
     view.shows("seed   | Exited with code 0\n");
@@ -241,7 +241,7 @@ fn reused_pid() {
 
 /// `restart web` does not mean web#1 and web#2.
 #[test]
-fn type_name_of_scaled() {
+fn restart_of_an_entry_restarts_all_instances() {
     let world = World::new("web: echo $PS; exec sleep 1000\n");
     world.ok(["start", "-D", "-m", "web=2"]);
     for word in ["web", "web.2", "web#*"] {
@@ -255,7 +255,7 @@ fn type_name_of_scaled() {
 
 /// At Ctrl-C `run` dies at once and leaves the command cleaning up behind the prompt.
 #[test]
-fn run_ctrl_c() {
+fn ctrl_c_reaches_the_command_of_run() {
     let world = World::new(TWO);
     let terminal = Terminal::open(&world, "a", 80, 24);
     terminal.tmo(
@@ -271,7 +271,7 @@ fn run_ctrl_c() {
 
 /// A command that a signal has killed gives 255.
 #[test]
-fn run_signal() {
+fn run_returns_143_for_a_command_killed_by_sigterm() {
     let world = World::new(TWO);
     let tmo = env!("CARGO_BIN_EXE_tmo");
     let ran = world.shell(&format!("{tmo} run sh -c 'kill -TERM $$'; echo $?"));
@@ -280,7 +280,7 @@ fn run_signal() {
 
 /// A flag or a value that is wrong gives exit code 0.
 #[test]
-fn unknown_flag() {
+fn an_unknown_flag_is_refused() {
     let world = World::new(TWO);
     for args in [&["start", "--nosuch"][..], &["start", "-p", "x"], &["restart", "-z"]] {
         let ran = world.run(args);
@@ -292,7 +292,7 @@ fn unknown_flag() {
 
 /// `--formation-port-step 0` crashes.
 #[test]
-fn port_step_zero() {
+fn a_port_step_of_zero_is_accepted() {
     let world = World::new("web: echo $PS $PORT; exec sleep 1000\n");
     let mut view = world.start(["-m", "web=2", "--formation-port-step", "0"]);
     view.shows("web#1  | web#1 5000\n");
@@ -302,7 +302,7 @@ fn port_step_zero() {
 
 /// A line that is no entry is dropped without a word.
 #[test]
-fn invalid_line() {
+fn an_invalid_procfile_line_is_reported() {
     let world = World::new("web: exec sleep 1000\nbad name: x\nworker:exec sleep 1000\n");
     let ran = world.run(["start", "-D"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -313,7 +313,7 @@ fn invalid_line() {
 
 /// A name with two blanks behind it runs nothing, ends, and so stops everything.
 #[test]
-fn only_blanks() {
+fn a_procfile_entry_without_command_is_reported() {
     let world = World::new("web: exec sleep 1000\nempty:   \n");
     let ran = world.run(["start", "-D"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -324,7 +324,7 @@ fn only_blanks() {
 
 /// A value that ends in an escaped quote loses its end.
 #[test]
-fn escaped_quote() {
+fn an_escaped_quote_in_an_env_file_is_read() {
     let world = World::new(TWO);
     world.write(".env", "SAID=\"say \\\"hi\\\"\"\n");
     assert_eq!(world.ok(["run", "sh", "-c", "echo \"$SAID\""]), "say \"hi\"\n");
@@ -332,7 +332,7 @@ fn escaped_quote() {
 
 /// The control socket is open to whom the umask lets in.
 #[test]
-fn socket_mode() {
+fn the_socket_is_private_to_the_user() {
     let world = World::new(TWO);
     let ran = world.shell(&format!("umask 0; {} start -D", env!("CARGO_BIN_EXE_tmo")));
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -342,7 +342,7 @@ fn socket_mode() {
 
 /// No process is told the ports of the others.
 #[test]
-fn ports_of_others() {
+fn ports_of_other_processes_are_in_the_environment() {
     let world = background("web: env; exec sleep 1000\nthe-db: exec sleep 1000\n");
     world.wait_text("web", "OVERMIND_PROCESS_the_db_PORT=5100");
     world.ok(["quit"]);
@@ -350,7 +350,7 @@ fn ports_of_others() {
 
 /// No process is told where its supervisor listens.
 #[test]
-fn own_socket() {
+fn processes_know_the_socket_of_their_run() {
     let tmo = env!("CARGO_BIN_EXE_tmo");
     let world = background(&format!(
         "web: cd /; {tmo} stop worker; exec sleep 1000\nworker: exec sleep 1000\n"
@@ -366,7 +366,7 @@ fn own_socket() {
 
 /// Overmind shows a partial line only once its newline comes.
 #[test]
-fn prompt_without_newline() {
+fn a_prompt_without_newline_is_shown() {
     let world =
         World::new("web: printf 'name? '; read name; echo \"hello $name\"; exec sleep 1000\n");
     let terminal = Terminal::open(&world, "a", 80, 24);
@@ -383,7 +383,7 @@ fn prompt_without_newline() {
 
 /// One reader that does not read blocks overmind's log, and then the processes.
 #[test]
-fn stalled_echo() {
+fn a_stalled_echo_delays_nothing() {
     let world = World::new(&format!(
         "web: {COUNT}\nnoise: yes xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
     ));
@@ -407,7 +407,7 @@ fn stalled_echo() {
 
 /// Any stale socket keeps overmind from starting until it is removed by hand.
 #[test]
-fn stale_socket() {
+fn a_stale_socket_is_replaced() {
     let world = World::new(TWO);
     drop(UnixListener::bind(socket(&world)).unwrap());
     world.ok(["start", "-D"]);
@@ -417,7 +417,7 @@ fn stale_socket() {
 
 /// A terminal that is closed ends all that overmind runs.
 #[test]
-fn terminal_closed() {
+fn a_closed_terminal_ends_only_the_view() {
     let world = counting();
     let terminal = Terminal::open(&world, "a", 80, 24);
     terminal.tmo("start");
@@ -441,7 +441,7 @@ fn terminal_closed() {
 
 /// `overmind start | head` leaves processes, tmux server and socket behind.
 #[test]
-fn reader_gone() {
+fn a_closed_pipe_ends_the_run() {
     let world = counting();
     let ran = world.shell(&format!("{} start | head -1", env!("CARGO_BIN_EXE_tmo")));
     assert!(ran.stdout.starts_with("system | "), "{ran:?}");
@@ -451,7 +451,7 @@ fn reader_gone() {
 
 /// Overmind passes over a name that it does not know.
 #[test]
-fn unknown_name() {
+fn an_unknown_name_is_an_error_with_a_suggestion() {
     let world = background(TWO);
     for args in [
         &["restart", "wbe"][..],
@@ -474,7 +474,7 @@ fn unknown_name() {
 
 /// The second `overmind connect` switches the window of the first one.
 #[test]
-fn two_connects() {
+fn two_connects_have_views_of_their_own() {
     let world =
         World::new(&format!("web: echo I am web; {TALK}\nworker: echo I am worker; {TALK}\n"));
     let _view = world.start([""; 0]);
@@ -503,7 +503,7 @@ fn two_connects() {
 
 /// Overmind shows tmux's banner instead of the last screen.
 #[test]
-fn dead_screen() {
+fn connect_shows_the_last_screen_of_a_dead_process() {
     let world = World::new("web: echo my last words; read x; exit 3\nworker: exec sleep 1000\n");
     let view = world.start([""; 0]);
     view.shows("| my last words\n");
@@ -529,7 +529,7 @@ fn dead_screen() {
 
 /// `overmind start -D` returns before the socket answers, and 0 even if it fails.
 #[test]
-fn daemon_not_ready() {
+fn a_background_start_fails_when_a_process_ends_at_once() {
     for (command, code) in [("exit 3", 3), ("nosuchcommand", 127), ("kill -9 $$", 137)] {
         let world = World::new(&format!("web: {command}\nworker: exec sleep 1000\n"));
         let ran = world.run(["start", "-D"]);
@@ -550,7 +550,7 @@ fn daemon_not_ready() {
 
 /// A victim's 130 hides the 3 of the process that was the cause, and nothing names that.
 #[test]
-fn victims_exit_code() {
+fn a_stopped_process_does_not_hide_the_cause_of_the_end() {
     let victims = "a: trap 'exit 130' INT; touch a.up; while :; do sleep 0.05; done\n\
                    b: touch b.up; exec sleep 1000\n";
     let up = "until [ -e a.up ] && [ -e b.up ]; do sleep 0.05; done;";
@@ -578,7 +578,7 @@ fn victims_exit_code() {
 
 /// After a kill -9 overmind leaves all running that it started, and refuses everything.
 #[test]
-fn supervisor_killed() {
+fn the_next_command_takes_over_a_run_without_supervisor() {
     let world = counting();
     world.ok(["start", "-D"]);
     let web = world.wait_state("web", "running");
@@ -604,7 +604,7 @@ fn supervisor_killed() {
 
 /// What a process leaves in the background overmind leaves behind without a word.
 #[test]
-fn orphans() {
+fn orphans_of_a_process_are_ended() {
     let world =
         World::new("web: sleep 2020 & setsid sleep 2021 & until read x <go; do :; done; exit 3\n");
     nix::unistd::mkfifo(&world.app().join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -627,7 +627,7 @@ fn orphans() {
 }
 
 #[test]
-fn a_command_that_is_not_there_or_can_not_be_run_is_told_as_such() {
+fn a_missing_or_unusable_command_is_reported_with_127_or_126() {
     for (command, code, reported) in [
         ("nosuchcommand", 127, "web exited with code 127 (command not found) after "),
         ("./Procfile", 126, "web exited with code 126 (command can't be run) after "),

@@ -46,7 +46,7 @@ fn gone(world: &World) {
 }
 
 #[test]
-fn stop_is_done_when_the_whole_tree_is_gone() {
+fn stop_returns_when_the_whole_process_tree_is_gone() {
     let world = world();
     let _view = world.start([""; 0]);
     started(&world);
@@ -57,7 +57,7 @@ fn stop_is_done_when_the_whole_tree_is_gone() {
 }
 
 #[test]
-fn restart_leaves_nothing_of_the_life_before() {
+fn restart_leaves_no_process_of_the_previous_life() {
     let world = world();
     let _view = world.start([""; 0]);
     started(&world);
@@ -75,7 +75,7 @@ fn restart_leaves_nothing_of_the_life_before() {
 }
 
 #[test]
-fn quit_ends_all_trees() {
+fn quit_ends_all_process_trees() {
     let world = world();
     let mut view = world.start([""; 0]);
     started(&world);
@@ -85,7 +85,7 @@ fn quit_ends_all_trees() {
 }
 
 #[test]
-fn kill_ends_all_trees_without_waiting_for_anybody() {
+fn kill_ends_all_process_trees_without_a_grace_period() {
     let world = world().env("TMO_TIMEOUT", "600");
     let mut view = world.start([""; 0]);
     started(&world);
@@ -95,7 +95,7 @@ fn kill_ends_all_trees_without_waiting_for_anybody() {
 }
 
 #[test]
-fn a_second_interrupt_does_not_wait_for_the_grace() {
+fn a_second_interrupt_skips_the_grace_period() {
     let world = World::new("deaf: trap '' INT TERM; echo up; while :; do sleep 1000; done\n")
         .env("TMO_TIMEOUT", "600");
     let mut view = world.start([""; 0]);
@@ -107,7 +107,7 @@ fn a_second_interrupt_does_not_wait_for_the_grace() {
 }
 
 #[test]
-fn a_tmux_server_of_ones_own_is_spared_and_named() {
+fn a_users_own_tmux_server_is_spared_and_named() {
     let world = World::new(
         "web: tmux -L own -f /dev/null new-session -d 'sleep 1000'; echo up; exec sleep 1000\n",
     );

@@ -1,9 +1,12 @@
 //! Commands below a project, beside it and without one: which directory they work in.
 
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
 use crate::harness::{Ran, World, eventually};
+use crate::takeover::quiet_run;
 
 const WEB: &str = "web: pwd; echo \"A is $A\"; exec sleep 1000\n";
 
@@ -29,7 +32,7 @@ fn project() -> (World, std::path::PathBuf) {
 }
 
 #[test]
-fn below_a_project_it_is_found_and_worked_in() {
+fn commands_in_a_subdirectory_work_in_the_project() {
     let (world, below) = project();
     let app = world.app().display().to_string();
     let using = format!("tmo: no Procfile here; working in {app}\n");
@@ -54,7 +57,7 @@ fn below_a_project_it_is_found_and_worked_in() {
 }
 
 #[test]
-fn a_directory_can_be_named() {
+fn start_takes_a_project_directory() {
     let (world, _) = project();
     let elsewhere = world.path().to_owned();
     for args in
@@ -79,7 +82,7 @@ fn a_directory_can_be_named() {
 }
 
 #[test]
-fn paths_that_are_typed_stay_those_of_the_place_where_they_are_typed() {
+fn typed_paths_are_relative_to_the_current_directory() {
     let (world, below) = project();
     let ran = ok(&world, &below, &["start", "-D", "-s", "own.sock"]);
     assert!(ran.stdout.contains("sub/deep/own.sock"), "{ran:?}");
@@ -95,7 +98,7 @@ fn paths_that_are_typed_stay_those_of_the_place_where_they_are_typed() {
 }
 
 #[test]
-fn without_a_project_one_line_says_what_to_do() {
+fn commands_without_a_project_suggest_init() {
     let world = World::new("");
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     let app = world.app().display().to_string();
@@ -115,7 +118,7 @@ fn without_a_project_one_line_says_what_to_do() {
 }
 
 #[test]
-fn called_overmind_it_looks_nowhere_else() {
+fn tmo_named_overmind_looks_in_the_current_directory_only() {
     let (world, below) = project();
     let overmind = world.path().join("overmind");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tmo"), &overmind).unwrap();
@@ -138,7 +141,7 @@ fn a_directory_is_not_taken_for_a_socket() {
 }
 
 #[test]
-fn init_writes_a_procfile_that_can_be_started_and_replaces_nothing() {
+fn init_writes_a_startable_procfile_and_replaces_nothing() {
     let world = World::new("");
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     let script = "#!/bin/sh\necho up\nexec sleep 1000\n";
@@ -174,4 +177,66 @@ fn init_uses_a_procfile_dev_as_it_is() {
     assert!(!world.app().join("Procfile").exists());
     assert!(world.read("tmo.toml").contains("[process.css]"));
     world.ok(["check", "-f", "Procfile.dev"]);
+}
+
+#[test]
+fn the_run_of_a_moved_project_is_found_at_its_new_path() {
+    let world = quiet_run();
+    let (app, moved) = (world.app(), world.path().join("moved"));
+    std::fs::rename(&app, &moved).unwrap();
+    let run = |args: &[&str]| world.tmo(args).current_dir(&moved).output().unwrap();
+    assert_eq!(run(&["stop", "web"]).status.code(), Some(0));
+    let json = run(&["ps", "--json"]).stdout;
+    let state: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(state["processes"][0]["state"], "stopped");
+    assert_eq!(run(&["quit"]).status.code(), Some(0));
+    // Its supervisor knew only the place where it was.
+    std::fs::remove_file(moved.join(".overmind.sock")).unwrap_or_default();
+    std::fs::rename(&moved, &app).unwrap();
+    world.wait_empty();
+}
+
+/// A new life could not enter its directory, and with it the whole run would end.
+#[test]
+fn restart_refuses_to_stop_a_process_whose_directory_is_gone() {
+    let world = quiet_run();
+    let (app, moved) = (world.app(), world.path().join("moved"));
+    std::fs::rename(&app, &moved).unwrap();
+    let run = |args: &[&str]| {
+        let output = world.tmo(args).current_dir(&moved).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let state = || -> serde_json::Value {
+        let json = world.tmo(["ps", "--json"]).current_dir(&moved).output().unwrap().stdout;
+        serde_json::from_slice(&json).unwrap()
+    };
+    let pids = || [0, 1].map(|n| state()["processes"][n]["pid"].clone());
+    let before = pids();
+    for args in [&["restart", "web"][..], &["restart"], &["scale", "web=2"]] {
+        let (code, said) = run(args);
+        assert_eq!((code, said.lines().count()), (Some(1), 1), "{args:?}: {said}");
+        for part in ["web can't be started", app.to_str().unwrap(), "`tmo quit`", "`tmo start`"] {
+            assert!(said.contains(part), "{args:?}: {said}");
+        }
+        assert_eq!(pids(), before, "{args:?}");
+    }
+    // overmind's protocol has no answers.
+    let mut overmind = UnixStream::connect(moved.join(".overmind.sock")).unwrap();
+    overmind.write_all(b"restart web\n").unwrap();
+    eventually("the log tells of it", || {
+        let log = world.tmo(["logs", "--events"]).current_dir(&moved).output().unwrap().stdout;
+        String::from_utf8_lossy(&log).contains("web can't be started").then_some(())
+    });
+    assert_eq!(pids(), before);
+    assert_eq!(run(&["start", "web"]), (Some(0), String::new()), "it runs already");
+    assert_eq!(run(&["stop", "worker"]).0, Some(0));
+    for verb in ["start", "restart"] {
+        let (code, said) = run(&[verb, "worker"]);
+        assert!(code == Some(1) && said.contains("worker can't be started"), "{verb}: {said}");
+    }
+    std::fs::rename(&moved, &app).unwrap();
+    world.ok(["restart", "worker"]);
+    world.wait_state("worker", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
 }

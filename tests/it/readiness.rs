@@ -134,7 +134,7 @@ fn server_that_fails_to_bind_is_never_ready() {
 }
 
 #[test]
-fn owner_of_the_port_can_be_demanded_or_ignored() {
+fn owner_of_the_port_can_be_required_or_ignored() {
     let foreign = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = foreign.local_addr().unwrap().port();
     let strict =

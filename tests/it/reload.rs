@@ -23,7 +23,7 @@ fn names(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn what_has_changed_is_done_and_all_else_runs_on() {
+fn reload_applies_changes_and_leaves_other_processes_running() {
     let world = World::new(PROCFILE);
     let mut view = world.start(["-p", "6000"]);
     view.shows("| gone on 6200\n");
@@ -87,7 +87,7 @@ fn what_has_changed_is_done_and_all_else_runs_on() {
 }
 
 #[test]
-fn what_is_broken_changes_nothing() {
+fn reload_of_a_broken_configuration_changes_nothing() {
     let world = World::new(PROCFILE);
     world.ok(["start", "-D", "-p", "6000"]);
     let web = pid(&world, "web");
@@ -126,7 +126,7 @@ fn what_is_broken_changes_nothing() {
 }
 
 #[test]
-fn what_needs_no_restart_is_in_force_at_once() {
+fn settings_that_need_no_restart_apply_at_once() {
     let world = World::new("web: while IFS= read -r x; do echo \"got $x\"; done\njob: exec cat\n");
     world.ok(["start", "-D", "--any-can-die"]);
     let (web, job) = (pid(&world, "web"), pid(&world, "job"));
@@ -155,7 +155,7 @@ fn what_needs_no_restart_is_in_force_at_once() {
 }
 
 #[test]
-fn a_declared_failure_is_active_at_once() {
+fn failures_add_applies_without_a_reload() {
     let world = World::new("web: while IFS= read -r x; do echo \"got $x\"; done\nold: exec cat\n");
     world.ok(["start", "-D", "--any-can-die"]);
     let web = pid(&world, "web");
@@ -179,7 +179,7 @@ fn a_declared_failure_is_active_at_once() {
 }
 
 #[test]
-fn the_environment_is_that_of_the_start_and_of_its_files() {
+fn reload_uses_the_environment_of_the_start_and_of_its_env_files() {
     let world = World::new("web: echo \"A=$A B=$B\"; exec sleep 1000\n").env("A", "caller");
     world.write(".env", "A=file\n");
     world.ok(["start", "-D", "-p", "6000"]);
@@ -198,7 +198,7 @@ fn the_environment_is_that_of_the_start_and_of_its_files() {
 }
 
 #[test]
-fn a_supervisor_killed_in_the_midst_is_followed_by_one_who_does_it() {
+fn a_reload_completes_after_a_kill_of_the_supervisor() {
     let world = World::new(PROCFILE);
     world.ok(["start", "-D", "-p", "6000"]);
     let web = pid(&world, "web");
@@ -240,7 +240,7 @@ fn a_supervisor_killed_in_the_midst_is_followed_by_one_who_does_it() {
 }
 
 #[test]
-fn several_who_reload_at_once_get_one_after_the_other() {
+fn concurrent_reloads_run_one_after_the_other() {
     let world = World::new(PROCFILE);
     world.ok(["start", "-D", "-p", "6000"]);
     world.write("Procfile", "web: echo web on $PORT; exec sleep 1000\nb: exec sleep 1000\n");
@@ -256,7 +256,7 @@ fn several_who_reload_at_once_get_one_after_the_other() {
 }
 
 #[test]
-fn instances_that_were_scaled_follow_their_entry() {
+fn reload_restarts_scaled_instances_with_their_entry() {
     let world = World::new("web: exec sleep 1000\njob: echo one $PORT; exec sleep 1000\n");
     world.ok(["start", "-D", "-p", "6000"]);
     world.ok(["scale", "job=2"]);
@@ -279,7 +279,7 @@ fn instances_that_were_scaled_follow_their_entry() {
 }
 
 #[test]
-fn ports_that_were_moved_stay_where_they_are() {
+fn reload_keeps_automatically_chosen_ports() {
     let world = World::new("web: exec sleep 1000\njob: exec sleep 1000\n");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

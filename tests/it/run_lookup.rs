@@ -53,7 +53,7 @@ fn a_listener_at_the_path_does_not_take_the_place_of_the_socket_in_the_runtime_d
 }
 
 #[test]
-fn a_listener_at_the_path_does_not_keep_quit_from_the_run() {
+fn a_listener_at_the_socket_path_does_not_prevent_quit() {
     let world = World::new(WEB);
     let path = long_path(&world);
     let socket = path.to_str().unwrap();
@@ -81,7 +81,7 @@ fn fill(world: &World) -> Vec<UnixStream> {
 }
 
 #[test]
-fn a_stop_of_the_view_is_taken_when_there_is_room_for_it() {
+fn an_interrupt_waits_for_a_free_connection() {
     for signal in [2, 15] {
         let world = World::new(WEB);
         let mut view = world.start([""; 0]);
@@ -153,7 +153,7 @@ fn kill_by_another_spelling_of_an_address_waits_for_every_part_of_the_run() {
 }
 
 #[test]
-fn a_takeover_without_its_port_says_so() {
+fn a_takeover_reports_that_its_port_is_taken() {
     let world = World::new(WEB);
     let at = format!("127.0.0.1:{}", free_port());
     let on_tcp = |verb: &'static str| [verb, "-S", "tcp", "-s", &at];
@@ -175,7 +175,7 @@ fn a_takeover_without_its_port_says_so() {
 
 /// The view of a run whose guardian was killed as well takes it over by itself.
 #[test]
-fn a_view_that_takes_over_without_the_port_says_so() {
+fn a_view_that_takes_over_reports_that_its_port_is_taken() {
     let world = World::new(WEB);
     let at = format!("127.0.0.1:{}", free_port());
     let mut view: View<'_> = world.start(["-S", "tcp", "-s", &at]);

@@ -17,7 +17,7 @@ fn table(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn instances_come_and_go_and_all_views_know_them() {
+fn scaled_instances_appear_in_all_views() {
     let world = World::new(PROCFILE);
     let mut view = world.start(["-p", "6000"]);
     view.shows("job    | job on 6100\n");
@@ -66,7 +66,7 @@ fn instances_come_and_go_and_all_views_know_them() {
 }
 
 #[test]
-fn what_was_scaled_outlives_the_supervisor() {
+fn scaled_instances_survive_a_takeover() {
     let world = World::new(PROCFILE);
     world.ok(["start", "-D", "--any-can-die", "-p", "6000"]);
     world.ok(["scale", "job=3"]);
@@ -91,7 +91,7 @@ fn what_was_scaled_outlives_the_supervisor() {
 }
 
 #[test]
-fn what_can_not_be_scaled_is_said() {
+fn scale_reports_impossible_counts() {
     let world = World::new(PROCFILE);
     world.ok(["start", "-D", "--any-can-die", "-p", "6000"]);
     for (counts, code, reported) in [
@@ -113,7 +113,7 @@ fn what_can_not_be_scaled_is_said() {
 }
 
 #[test]
-fn who_scales_at_the_same_time_gets_what_was_asked_for_last() {
+fn the_last_of_concurrent_scales_wins() {
     const ROUNDS: usize = 15;
     let world = World::new("web: exec sleep 1000\njob: exec sleep 1000\n");
     world.ok(["start", "-D", "--any-can-die", "-t", "0.2"]);
@@ -137,7 +137,7 @@ fn who_scales_at_the_same_time_gets_what_was_asked_for_last() {
 }
 
 #[test]
-fn more_than_there_can_be_is_refused_at_once() {
+fn scale_beyond_the_limits_is_refused_at_once() {
     let world = World::new(PROCFILE);
     let tmo = env!("CARGO_BIN_EXE_tmo");
     let ran = world.shell(&format!("ulimit -n 1000; {tmo} start -D --any-can-die -N"));

@@ -37,7 +37,7 @@ fn buffers(world: &World) -> String {
 }
 
 #[test]
-fn what_is_typed_arrives_byte_for_byte() {
+fn sent_text_arrives_byte_for_byte() {
     let world = World::new(COPY);
     world.ok(["start", "-D"]);
     world.wait_text("web", "copying");
@@ -68,7 +68,7 @@ fn what_is_typed_arrives_byte_for_byte() {
 }
 
 #[test]
-fn a_mebibyte_arrives_whole() {
+fn a_mebibyte_of_sent_text_arrives_whole() {
     let world = World::new(COPY);
     world.ok(["start", "-D"]);
     world.wait_text("web", "copying");
@@ -82,7 +82,7 @@ fn a_mebibyte_arrives_whole() {
 }
 
 #[test]
-fn what_is_typed_stands_in_no_argument_of_a_process() {
+fn sent_text_is_in_no_argument_of_a_process() {
     let world = World::new(COPY);
     world.ok(["start", "-D"]);
     world.wait_text("web", "copying");
@@ -119,7 +119,7 @@ fn what_is_typed_stands_in_no_argument_of_a_process() {
 }
 
 #[test]
-fn no_buffer_is_left_by_a_client_that_is_killed_while_it_types() {
+fn a_client_killed_while_sending_leaves_no_tmux_buffer() {
     // The first one loads the buffer and is gone before it pastes it.
     let world = World::new(COPY).with_tmux(|real| {
         format!(
@@ -139,7 +139,7 @@ fn no_buffer_is_left_by_a_client_that_is_killed_while_it_types() {
 }
 
 #[test]
-fn a_buffer_of_a_supervisor_that_was_killed_goes_with_the_next_one() {
+fn a_tmux_buffer_of_a_killed_supervisor_is_removed_by_the_next() {
     let world = World::new(COPY);
     world.ok(["start", "-D"]);
     world.wait_text("web", "copying");
@@ -154,7 +154,7 @@ fn a_buffer_of_a_supervisor_that_was_killed_goes_with_the_next_one() {
 }
 
 #[test]
-fn a_flag_behind_the_two_dashes_is_told_where_flags_go() {
+fn a_flag_after_the_two_dashes_is_explained() {
     let world = World::new(COPY);
     let ran = world.run(["send", "web", "--", "-h", "--enter"]);
     let told = "tmo: unexpected argument '--enter' found; flags go before `--`; \

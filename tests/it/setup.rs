@@ -60,7 +60,7 @@ fn setup_for_a_user_writes_each_file_that_it_names_and_removes_them_again() {
 }
 
 #[test]
-fn what_others_have_written_or_changed_stays() {
+fn setup_keeps_files_that_others_have_written_or_changed() {
     let (world, bin) = world();
     let [bash, zsh, fish, page] = USER.map(|name| world.home().join(name));
     let put = |path: &Path, text: &str| {
@@ -94,7 +94,7 @@ fn what_others_have_written_or_changed_stays() {
 }
 
 #[test]
-fn overmind_is_linked_beside_the_program_if_asked_for() {
+fn setup_links_overmind_beside_the_program_on_request() {
     let (world, bin) = world();
     assert_eq!(tmo(&world, &["setup", "--user"]).code, 0);
     assert!(!bin.join("overmind").exists());
@@ -110,7 +110,7 @@ fn overmind_is_linked_beside_the_program_if_asked_for() {
 }
 
 #[test]
-fn setup_for_all_users_goes_below_a_prefix_and_says_what_it_lacks() {
+fn setup_for_all_users_writes_below_a_prefix_and_reports_missing_permissions() {
     let (world, _) = world();
     let prefix = world.path().join("usr");
     let args = ["setup", "--system", "--prefix", prefix.to_str().unwrap()];
@@ -131,7 +131,7 @@ fn setup_for_all_users_goes_below_a_prefix_and_says_what_it_lacks() {
 }
 
 #[test]
-fn setup_alone_shows_what_it_would_do_and_asks_only_on_a_terminal() {
+fn setup_without_flags_shows_its_plan_and_prompts_only_on_a_terminal() {
     let (world, _) = world();
     let ran = tmo(&world, &["setup"]);
     assert_eq!(ran.code, 2, "{ran:?}");
@@ -153,7 +153,7 @@ fn setup_alone_shows_what_it_would_do_and_asks_only_on_a_terminal() {
 }
 
 #[test]
-fn what_setup_writes_is_found_by_bash_completion_and_fish() {
+fn bash_completion_and_fish_find_the_files_of_setup() {
     let (world, _) = world();
     assert_eq!(tmo(&world, &["setup", "--user", "--overmind"]).code, 0);
     let loader = "/usr/share/bash-completion/bash_completion";

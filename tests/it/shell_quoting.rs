@@ -18,7 +18,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_shell_reads_each_quoted_word_back(
+    fn every_shell_reads_quoted_words_back_unchanged(
         words in prop::collection::vec(
             prop_oneof![
                 "[-=~#%@+:,./_ab1]{0,6}",

@@ -6,7 +6,7 @@ const TWO: &str =
     "web: echo up on $PORT; exec sleep 1000\nworker: echo I am $PS; exec sleep 1000\n";
 
 #[test]
-fn start_shows_all_and_ctrl_c_ends_all() {
+fn start_shows_all_processes_and_ctrl_c_ends_them() {
     let world = World::new(TWO);
     let mut view = world.start([""; 0]);
     view.shows("web    | up on 5000\n");
@@ -18,7 +18,7 @@ fn start_shows_all_and_ctrl_c_ends_all() {
 }
 
 #[test]
-fn stop_restart_and_start_by_name() {
+fn stop_and_restart_work_by_process_name() {
     let world = World::new(TWO);
     let _view = world.start([""; 0]);
     let web = world.wait_state("web", "running").unwrap();
@@ -34,7 +34,7 @@ fn stop_restart_and_start_by_name() {
 }
 
 #[test]
-fn in_the_background_and_out_again() {
+fn background_run_is_listed_logged_and_quit() {
     let world = World::new(TWO);
     let said = world.ok(["start", "-D"]);
     assert!(said.contains("Daemonized"), "{said}");

@@ -37,7 +37,7 @@ const SETTINGS: [[&str; 7]; 20] = [
 const TRUTHS: [&str; 4] = ["no-port", "any-can-die", "show-timestamps", "daemonize"];
 
 #[test]
-fn a_tmux_configuration_that_is_not_there_is_pointed_out() {
+fn print_config_reports_a_missing_tmux_configuration() {
     let world = World::new(PROCFILE);
     let ran = world.run(["start", "--print-config", "-F", "nope.conf"]);
     let at = world.app().join("nope.conf").display().to_string();
@@ -102,7 +102,7 @@ fn each_setting_comes_from_its_flag_its_variables_or_its_default() {
 }
 
 #[test]
-fn nothing_is_left_of_a_look_at_the_configuration() {
+fn print_config_leaves_no_files() {
     let world = World::new(PROCFILE);
     let shown = config(&world, &["worker".to_owned()], &[]);
     assert_eq!(shown["processes"][0]["begins"], false);
@@ -127,7 +127,7 @@ fn nothing_is_left_of_a_look_at_the_configuration() {
 }
 
 #[test]
-fn sizes_and_times_mean_the_same_on_the_command_line_and_in_files() {
+fn sizes_and_durations_mean_the_same_in_flags_and_files() {
     let world = World::new("web: yes 0123456 | head -c 4000; echo; exec sleep 1000\n");
     world.write("tmo.toml", "[log]\ntotal = \"2kB\"\n[process.web.stop]\ntimeout = \"5min\"\n");
     let plan: Value = serde_json::from_str(&world.ok(["start", "--print-config"])).unwrap();

@@ -15,7 +15,7 @@ fn count(text: &str, part: &str) -> usize {
 }
 
 #[test]
-fn a_line_typed_at_the_log_is_answered_once_and_not_run_by_the_shell() {
+fn a_line_typed_at_the_view_gets_one_hint_and_is_not_run_by_the_shell() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     let terminal = Terminal::open(&world, "typed", 120, 30);
     terminal.tmo("start");
@@ -103,7 +103,7 @@ fn the_commands_in_messages_name_the_socket_unless_it_is_the_usual_one() {
 }
 
 #[test]
-fn the_command_in_the_answer_types_the_line_whatever_it_begins_with() {
+fn the_suggested_send_command_quotes_any_typed_line() {
     let world = World::new("web: stty -echo; while read -r line; do echo \"got <$line>\"; done\n");
     let tmo = env!("CARGO_BIN_EXE_tmo");
     for text in ["-h", "--enter", "-rf it's", "=ls", "~ #1 $HOME `id`"] {
@@ -126,7 +126,7 @@ fn the_command_in_the_answer_types_the_line_whatever_it_begins_with() {
 }
 
 #[test]
-fn what_is_typed_after_the_stop_has_begun_is_for_the_shell() {
+fn text_typed_after_the_stop_has_begun_is_left_to_the_shell() {
     for by_key in [true, false] {
         let world = World::new(STUBBORN);
         let terminal = Terminal::open(&world, "after", 120, 30);
@@ -144,7 +144,7 @@ fn what_is_typed_after_the_stop_has_begun_is_for_the_shell() {
 }
 
 #[test]
-fn in_the_background_nothing_is_read_and_nothing_stops_the_view() {
+fn a_view_in_the_background_reads_nothing_and_is_not_stopped() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     let terminal = Terminal::open(&world, "back", 120, 40);
     terminal.line(&format!("{} start &", env!("CARGO_BIN_EXE_tmo")));
@@ -167,7 +167,7 @@ fn in_the_background_nothing_is_read_and_nothing_stops_the_view() {
 }
 
 #[test]
-fn a_pager_behind_the_log_keeps_the_terminal() {
+fn a_pager_after_the_view_keeps_the_terminal() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     let terminal = Terminal::open(&world, "pager", 120, 30);
     terminal.line(&format!("{} start | cat", env!("CARGO_BIN_EXE_tmo")));
@@ -179,7 +179,7 @@ fn a_pager_behind_the_log_keeps_the_terminal() {
 }
 
 #[test]
-fn standard_input_from_elsewhere_is_left_unread() {
+fn redirected_standard_input_is_left_unread() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     world.write("input", "touch wrong\n");
     let line = format!("({} start >log 2>&1; cat) <input", env!("CARGO_BIN_EXE_tmo"));
@@ -193,7 +193,7 @@ fn standard_input_from_elsewhere_is_left_unread() {
 }
 
 #[test]
-fn a_slow_stop_says_once_which_process_still_runs_and_until_when() {
+fn a_slow_stop_reports_once_the_process_and_the_deadline() {
     let world = World::new(STUBBORN);
     let mut view = world.start(["-t", "4"]);
     up(&world);
@@ -212,7 +212,7 @@ fn a_slow_stop_says_once_which_process_still_runs_and_until_when() {
 }
 
 #[test]
-fn a_quick_stop_and_one_without_grace_say_nothing_more() {
+fn a_quick_stop_reports_no_delay() {
     for (procfile, grace) in [("web: touch up; exec sleep 1000\n", "5"), (STUBBORN, "1")] {
         let world = World::new(procfile);
         let mut view = world.start(["-t", grace]);
@@ -223,7 +223,7 @@ fn a_quick_stop_and_one_without_grace_say_nothing_more() {
 }
 
 #[test]
-fn a_command_that_waits_for_a_slow_stop_shows_the_same() {
+fn a_command_that_waits_for_a_slow_stop_reports_it_too() {
     let world = World::new(STUBBORN);
     world.ok(["start", "-D", "-t", "4"]);
     up(&world);
@@ -238,7 +238,7 @@ fn a_command_that_waits_for_a_slow_stop_shows_the_same() {
 }
 
 #[test]
-fn a_run_of_which_everything_has_ended_says_how_to_end_it() {
+fn a_run_whose_processes_have_all_ended_explains_how_to_end_it() {
     let world = World::new("one: exit 0\ntwo: until [ -e go ]; do sleep 0.05; done; exit 3\n");
     let mut view = world.start(["--any-can-die"]);
     world.wait_state("one", "exited");
@@ -253,7 +253,7 @@ fn a_run_of_which_everything_has_ended_says_how_to_end_it() {
 }
 
 #[test]
-fn what_was_stopped_by_hand_is_not_said_to_have_ended() {
+fn processes_stopped_by_hand_are_not_reported_as_ended() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     up(&world);
@@ -263,7 +263,7 @@ fn what_was_stopped_by_hand_is_not_said_to_have_ended() {
 }
 
 #[test]
-fn a_second_view_says_what_ctrl_c_does_there() {
+fn an_attached_view_explains_ctrl_c_and_detach() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     up(&world);
@@ -278,7 +278,7 @@ fn a_second_view_says_what_ctrl_c_does_there() {
 }
 
 #[test]
-fn a_start_of_another_procfile_does_not_go_on_with_the_run_that_is_there() {
+fn start_with_another_procfile_does_not_attach_to_the_run() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     world.write("Procfile.b", "other: exec sleep 1000\n");
     world.ok(["start", "-D", "-f", "Procfile", "-t", "7"]);
@@ -307,7 +307,7 @@ fn a_start_of_another_procfile_does_not_go_on_with_the_run_that_is_there() {
 }
 
 #[test]
-fn a_start_in_the_background_that_lacks_a_process_says_what_goes_on() {
+fn a_background_start_with_a_skipped_process_reports_what_runs() {
     let world = World::new("db: touch up; exec sleep 1000\njob: exit 3\napi: exec sleep 1000\n");
     world.write(
         "tmo.toml",
@@ -323,7 +323,7 @@ fn a_start_in_the_background_that_lacks_a_process_says_what_goes_on() {
 }
 
 #[test]
-fn if_needed_takes_a_run_over_and_returns() {
+fn start_if_needed_takes_a_run_over_and_returns() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     up(&world);
@@ -342,7 +342,7 @@ fn if_needed_takes_a_run_over_and_returns() {
 }
 
 #[test]
-fn a_start_waits_for_a_run_that_is_being_stopped_and_begins_another() {
+fn start_waits_for_a_stopping_run_and_begins_another() {
     let slow = "trap 'touch asked; while [ -e slow ]; do sleep 0.05; done; exit 0' INT";
     let world = World::new(&format!("web: {slow}; touch up; while :; do sleep 0.1; done\n"));
     let file = |name: &str| world.app().join(name);
@@ -391,7 +391,7 @@ fn a_start_waits_for_a_run_that_is_being_stopped_and_begins_another() {
 }
 
 #[test]
-fn a_start_waits_for_a_run_that_is_being_stopped_only_in_its_own_place_and_time() {
+fn start_waits_only_for_the_stopping_run_of_its_project_and_with_a_timeout() {
     let slow = "trap 'touch asked; while [ -e slow ]; do sleep 0.05; done; exit 0' INT";
     let world = World::new(&format!("web: {slow}; touch up; while :; do sleep 0.1; done\n"));
     let below = world.app().join("below");
@@ -423,7 +423,7 @@ fn a_start_waits_for_a_run_that_is_being_stopped_only_in_its_own_place_and_time(
 }
 
 #[test]
-fn two_signals_in_an_instant_are_one_request_to_stop() {
+fn two_signals_within_an_instant_are_one_stop_request() {
     let world = World::new(
         "web: trap 'sleep 0.5; echo flushed; exit 0' INT; touch up; while :; do sleep 0.1; done\n",
     );
@@ -437,7 +437,7 @@ fn two_signals_in_an_instant_are_one_request_to_stop() {
 }
 
 #[test]
-fn a_socket_that_is_replaced_is_mentioned() {
+fn start_reports_a_replaced_stale_socket() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     drop(std::os::unix::net::UnixListener::bind(world.app().join(".overmind.sock")).unwrap());
     let ran = world.run(["start", "-D"]);
@@ -449,7 +449,7 @@ fn a_socket_that_is_replaced_is_mentioned() {
 }
 
 #[test]
-fn a_person_is_told_how_to_stop_at_the_first_start_only() {
+fn the_first_start_explains_how_to_stop_and_later_ones_do_not() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     let reported = "Ctrl-C stops all processes";
     // Nobody reads it there.
@@ -467,7 +467,7 @@ fn a_person_is_told_how_to_stop_at_the_first_start_only() {
 }
 
 #[test]
-fn a_process_that_may_die_and_is_to_be_restarted_may_die() {
+fn can_die_overrides_auto_restart_with_a_message() {
     let world =
         World::new("web: touch up; until [ -e go ]; do sleep 0.05; done\ndb: exec sleep 1000\n");
     let mut view = world.start(["-c", "web", "-r", "web"]);
@@ -482,7 +482,7 @@ fn a_process_that_may_die_and_is_to_be_restarted_may_die() {
 }
 
 #[test]
-fn the_backend_that_there_is_can_be_named() {
+fn backend_flags_accept_tmux() {
     for flag in [&["--overmind"][..], &["--backend", "tmux"], &["--backend=tmux"]] {
         let world = World::new("web: touch up; exec sleep 1000\n");
         let started = world.run([&["start", "-D"][..], flag].concat());
@@ -495,7 +495,7 @@ fn the_backend_that_there_is_can_be_named() {
 }
 
 #[test]
-fn main_processes_that_never_began_are_not_said_to_be_stopped() {
+fn main_processes_that_never_started_are_not_reported_as_stopped() {
     let world = World::new("db: exit 3\nweb: exec sleep 1000\n");
     world.write("tmo.toml", "[process.db]\nphase = \"dependency\"\nready = { port = 1 }\n");
     let mut view = world.start([""; 0]);

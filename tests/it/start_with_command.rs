@@ -7,7 +7,7 @@ const TOML: &str =
     "[process.db]\nphase = \"dependency\"\nready = {log = \"open\", timeout = \"20s\"}\n";
 
 #[test]
-fn a_command_is_run_once_all_is_ready_and_then_all_is_stopped() {
+fn the_command_runs_once_all_processes_are_ready_and_its_end_stops_them() {
     let world = World::new(STACK);
     world.write("tmo.toml", TOML);
     let tmo = env!("CARGO_BIN_EXE_tmo");
@@ -26,7 +26,7 @@ fn a_command_is_run_once_all_is_ready_and_then_all_is_stopped() {
 }
 
 #[test]
-fn what_does_not_become_ready_is_told_and_no_command_is_run() {
+fn no_command_runs_when_a_process_does_not_become_ready() {
     let world = World::new("db: exec sleep 1000\nweb: exec sleep 1000\n");
     world.write("tmo.toml", &TOML.replace("20s", "200ms"));
     let ran = world.run(["start", "--until-ready", "--", "touch", "begun"]);
@@ -38,7 +38,7 @@ fn what_does_not_become_ready_is_told_and_no_command_is_run() {
 }
 
 #[test]
-fn a_run_of_somebody_else_is_left_alone() {
+fn an_existing_run_is_left_alone_and_no_command_runs() {
     let world = World::new(STACK);
     world.ok(["start", "-D"]);
     let ran = world.run(["start", "--until-ready", "--", "true"]);
@@ -51,21 +51,7 @@ fn a_run_of_somebody_else_is_left_alone() {
 }
 
 #[test]
-fn the_exit_code_may_be_that_of_one_of_them() {
-    for (code, how) in [(3, "exit 3"), (0, "exit 0")] {
-        let world = World::new(&format!(
-            "web: trap 'exit 9' INT; while :; do sleep 0.1; done\ntests: sleep 0.1; {how}\n"
-        ));
-        let ran = world.run(["start", "--any-can-die", "--exit-code-from", "tests"]);
-        assert_eq!(ran.code, code, "{ran:#?}");
-        world.wait_empty();
-        let ran = world.run(["start", "--exit-code-from", "tset"]);
-        assert!(ran.code == 2 && ran.stderr.contains("tests"), "{ran:#?}");
-    }
-}
-
-#[test]
-fn a_run_that_has_taken_the_place_of_the_one_it_began_is_left_alone() {
+fn the_end_of_the_command_does_not_end_a_newer_run() {
     let world = World::new(STACK);
     world.write("Procfile.other", "other: exec sleep 1000\n");
     let tmo = env!("CARGO_BIN_EXE_tmo");
@@ -80,7 +66,7 @@ fn a_run_that_has_taken_the_place_of_the_one_it_began_is_left_alone() {
 }
 
 #[test]
-fn messages_and_the_end_mean_the_run_of_the_directory_that_was_named() {
+fn start_with_a_directory_ends_only_the_run_of_that_directory() {
     let world = World::new("web: exec sleep 1000\n");
     let other = world.path().join("other");
     std::fs::create_dir(&other).unwrap();
@@ -113,7 +99,7 @@ fn messages_and_the_end_mean_the_run_of_the_directory_that_was_named() {
 }
 
 #[test]
-fn a_command_finds_the_run_on_a_socket_that_was_named() {
+fn the_command_finds_a_run_with_a_given_socket() {
     let world = World::new("web: exec sleep 1000\n");
     let tmo = env!("CARGO_BIN_EXE_tmo");
     for (flags, dir) in
@@ -161,7 +147,7 @@ fn signals_to_the_start_reach_its_command() {
 }
 
 #[test]
-fn no_command_is_run_where_the_run_ends_before_it_is_ready() {
+fn no_command_runs_when_the_run_ends_before_it_is_ready() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     world.write("tmo.toml", "[process.web]\nready = { log = \"never\", timeout = \"100s\" }\n");
     let up = || {
@@ -193,7 +179,7 @@ fn no_command_is_run_where_the_run_ends_before_it_is_ready() {
 }
 
 #[test]
-fn a_signal_just_before_all_is_ready_or_detached_counts() {
+fn a_signal_just_before_readiness_or_detaching_ends_the_run() {
     let world =
         World::new("web: while [ ! -e go ]; do sleep 0.01; done; echo ready; exec sleep 1000\n");
     world.write("tmo.toml", "[process.web]\nready = { log = \"ready\", timeout = \"100s\" }\n");
@@ -228,7 +214,7 @@ fn a_signal_just_before_all_is_ready_or_detached_counts() {
 }
 
 #[test]
-fn a_command_that_stops_itself_suspends_the_start_and_ctrl_c_hurries_the_end() {
+fn a_command_that_stops_itself_suspends_the_start_and_ctrl_c_skips_the_grace_period() {
     let world = World::new("web: trap '' INT; echo up; while :; do sleep 0.1; done\n");
     world.write("command", "touch begun\nkill -STOP $$\ntouch went_on\n");
     let terminal = Terminal::open(&world, "terminal", 150, 30);
@@ -245,7 +231,7 @@ fn a_command_that_stops_itself_suspends_the_start_and_ctrl_c_hurries_the_end() {
 }
 
 #[test]
-fn the_end_of_the_command_does_not_hurry_a_stop_that_is_under_way() {
+fn the_end_of_the_command_does_not_shorten_a_stop_in_progress() {
     let world = World::new(
         "db: trap 'touch asked; sleep 1; touch cleaned; exit 0' INT; while :; do sleep 0.1; done\n\
          web: until [ -e go ]; do sleep 0.05; done; exit 1\n",

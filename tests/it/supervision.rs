@@ -58,7 +58,7 @@ fn wait_file(world: &World, name: &str) {
 }
 
 #[test]
-fn patterns_are_looked_for_after_the_supervisor_was_killed() {
+fn patterns_match_after_a_kill_of_the_supervisor() {
     let web = format!("web: echo up; {}; echo BOOM; exec sleep 1000\n", until("go"));
     let world = world(
         &format!("{web}api: exec sleep 1000\n"),
@@ -75,7 +75,7 @@ fn patterns_are_looked_for_after_the_supervisor_was_killed() {
 }
 
 #[test]
-fn what_was_printed_before_an_end_that_nobody_saw_counts() {
+fn output_before_an_exit_without_supervisor_counts_for_readiness() {
     let job = format!("job: {}; echo done now\n", until("go"));
     let world = world(
         &format!("{job}web: echo $$ >>web.started; exec sleep 1000\n"),
@@ -96,7 +96,7 @@ fn what_was_printed_before_an_end_that_nobody_saw_counts() {
 }
 
 #[test]
-fn a_stop_command_that_takes_long_does_not_stop_the_next_life() {
+fn a_slow_stop_command_does_not_stop_the_next_life() {
     let toml = format!(
         "[process.web]\nstop.command = \"kill $(cat pid); {}; echo x >stopped\"\nstop.timeout = \"20s\"\n",
         until("go")
@@ -121,7 +121,7 @@ fn a_stop_command_that_takes_long_does_not_stop_the_next_life() {
 }
 
 #[test]
-fn what_a_probe_has_started_ends_with_it() {
+fn children_of_a_probe_end_with_it() {
     let world = world(
         "web: exec sleep 1000\n",
         "[process.web]\nready.exec = \"sleep 4321 & echo x >>asked; true\"\n",
@@ -135,7 +135,7 @@ fn what_a_probe_has_started_ends_with_it() {
 }
 
 #[test]
-fn a_probe_that_hangs_dies_with_the_supervisor() {
+fn a_hanging_probe_ends_with_the_supervisor() {
     let world =
         world("web: exec sleep 1000\n", "[process.web]\nready.exec = \"exec sleep 4321\"\n");
     world.ok(["start", "-D"]);
@@ -155,7 +155,7 @@ fn a_probe_that_hangs_dies_with_the_supervisor() {
 }
 
 #[test]
-fn what_was_seen_of_it_is_the_cause_only_if_it_ended_by_that() {
+fn failed_checks_are_the_cause_only_if_they_ended_the_process() {
     let world = world(
         &format!("web: echo up; {}; echo failing; exit 7\napi: exec sleep 1000\n", until("go")),
         "[process.web]\nlive.exec = \"echo x >asked; false\"\nlive.every = \"50ms\"\n\
@@ -173,7 +173,7 @@ fn what_was_seen_of_it_is_the_cause_only_if_it_ended_by_that() {
 }
 
 #[test]
-fn a_pattern_in_the_last_words_breaks_it_and_is_the_cause() {
+fn a_pattern_in_the_last_output_breaks_the_process_and_is_the_cause() {
     let world = world(
         "web: printf '\\033[31mBO\\033[0m'; printf 'OM at once'; exit 3\napi: exec sleep 1000\n",
         "[process.web]\nrestart = {policy = \"always\", delay = \"10ms\"}\n\
@@ -190,7 +190,7 @@ fn a_pattern_in_the_last_words_breaks_it_and_is_the_cause() {
 }
 
 #[test]
-fn a_loop_of_failures_ends_exactly_where_it_should() {
+fn restarts_end_exactly_at_max_failures() {
     let world = world(
         "web: echo x >>lives; exit 1\napi: exec sleep 1000\nmissing: no-such-program-here\n",
         "[process.web]\nrestart = {policy = \"on-failure\", delay = \"10ms\", max_failures = 7}\n\
@@ -216,7 +216,7 @@ fn a_loop_of_failures_ends_exactly_where_it_should() {
 }
 
 #[test]
-fn one_that_is_always_just_beginning_holds_up_no_start() {
+fn a_process_in_a_restart_loop_delays_no_background_start() {
     let world = world(
         "web: echo x >>lives; exit 1\napi: exec sleep 1000\n",
         "[process.web]\nrestart = {policy = \"always\", delay = \"0s\", max_failures = 0}\n",
@@ -229,7 +229,7 @@ fn one_that_is_always_just_beginning_holds_up_no_start() {
 }
 
 #[test]
-fn a_start_in_the_background_fails_with_its_dependency() {
+fn a_background_start_fails_with_its_dependency() {
     for (db, toml) in [
         ("exit 3", "ready.log = \"up\""),
         ("exec sleep 1000", "ready.log = \"up\"\nready.timeout = \"200ms\""),
@@ -253,7 +253,7 @@ fn a_start_in_the_background_fails_with_its_dependency() {
 }
 
 #[test]
-fn the_last_words_of_a_failed_start_are_those_of_whom_it_failed_by() {
+fn a_failed_start_shows_the_last_output_of_the_failed_process() {
     let world = world(
         "web: exec sleep 1000\nmigrate: exec sleep 1000\ndb: echo 'FATAL: no space'; exit 3\n",
         "[process.db]\nphase = \"dependency\"\nready.log = \"up\"\n\
@@ -269,7 +269,7 @@ fn the_last_words_of_a_failed_start_are_those_of_whom_it_failed_by() {
 }
 
 #[test]
-fn an_interrupt_while_others_wait_ends_it() {
+fn an_interrupt_ends_a_run_whose_processes_still_wait() {
     let world = world(
         "db: exec sleep 1000\nweb: echo x >web.started; exec sleep 1000\nsweep: echo x >swept\n",
         "[process.db]\nphase = \"dependency\"\nready.log = \"never\"\n\
@@ -283,7 +283,7 @@ fn an_interrupt_while_others_wait_ends_it() {
 }
 
 #[test]
-fn a_second_interrupt_ends_a_cleanup_that_hangs() {
+fn a_second_interrupt_ends_a_hanging_cleanup() {
     let world = world(
         "db: exec sleep 1000\nweb: exec sleep 1000\nsweep: echo x >swept; trap '' INT TERM; while :; do sleep 1000; done\n",
         "[process.db]\nphase = \"dependency\"\n[process.sweep]\nphase = \"cleanup\"\n",
@@ -298,7 +298,7 @@ fn a_second_interrupt_ends_a_cleanup_that_hangs() {
 }
 
 #[test]
-fn a_run_ends_whatever_the_last_stages_do() {
+fn a_run_ends_despite_failing_stop_commands_and_cleanup_processes() {
     let world = world(
         "db: exec sleep 1000\nweb: exec sleep 1000\nsweep: exec sleep 1000\nbad: exit 5\n",
         "[process.db]\nphase = \"dependency\"\nstop.command = \"exec sleep 1000\"\nstop.timeout = \"100ms\"\n\
@@ -316,7 +316,7 @@ fn a_run_ends_whatever_the_last_stages_do() {
 }
 
 #[test]
-fn a_tmux_that_is_killed_in_the_cleanup_ends_the_run() {
+fn a_kill_of_tmux_during_the_cleanup_ends_the_run() {
     let world = world(
         "db: exec sleep 1000\nweb: exec sleep 1000\nsweep: echo x >swept; exec sleep 1000\n",
         "[process.db]\nphase = \"dependency\"\n[process.sweep]\nphase = \"cleanup\"\n",
@@ -336,7 +336,7 @@ fn a_tmux_that_is_killed_in_the_cleanup_ends_the_run() {
 }
 
 #[test]
-fn one_of_them_can_end_the_run_that_it_is_in() {
+fn a_process_can_quit_its_own_run() {
     let tmo = env!("CARGO_BIN_EXE_tmo");
     let world = world(
         &format!("web: {}; {tmo} quit\ndb: exec sleep 1000\nsweep: echo x >swept\n", until("go")),
@@ -350,7 +350,7 @@ fn one_of_them_can_end_the_run_that_it_is_in() {
 }
 
 #[test]
-fn jobs_are_done_also_where_all_are_to_be_restarted() {
+fn auto_restart_of_all_does_not_restart_completed_jobs() {
     let world = world(
         "job: echo x >>jobs\nseed: echo x >>seeds\nweb: exec sleep 1000\n",
         "[process.job]\nphase = \"dependency\"\nready.exit = 0\n\
@@ -364,7 +364,7 @@ fn jobs_are_done_also_where_all_are_to_be_restarted() {
 }
 
 #[test]
-fn a_restart_of_all_leaves_the_cleanup_for_the_end() {
+fn a_restart_of_all_does_not_start_the_cleanup() {
     let world = world(
         "web: echo x >>lives; exec sleep 1000\nlater: echo x >later; exec sleep 1000\nsweep: echo x >>swept\n",
         "[process.later]\nautostart = false\n[process.sweep]\nphase = \"cleanup\"\n",
@@ -397,7 +397,7 @@ fn serve(answers: Vec<Vec<u8>>) -> u16 {
 }
 
 #[test]
-fn no_answer_of_a_server_holds_up_the_asking() {
+fn no_http_answer_blocks_a_readiness_probe() {
     let mut huge = b"HTTP/1.1 200 OK\r\nx: ".to_vec();
     huge.extend(std::iter::repeat_n(b'x', 4 << 20));
     let answers = vec![
@@ -423,7 +423,7 @@ fn no_answer_of_a_server_holds_up_the_asking() {
 }
 
 #[test]
-fn who_is_not_ready_says_what_was_answered_last() {
+fn the_reason_for_not_being_ready_is_the_last_probe_result() {
     let port = serve(vec![b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_vec(); 64]);
     let toml = format!(
         "[process.web]\nready = {{http = \"http://127.0.0.1:{port}/x\", every = \"1h\"}}\n\
@@ -444,7 +444,7 @@ fn who_is_not_ready_says_what_was_answered_last() {
 }
 
 #[test]
-fn supervisors_that_are_killed_while_all_begins_start_nothing_twice() {
+fn kills_of_the_supervisor_during_the_start_start_nothing_twice() {
     let mut procfile = String::new();
     let mut toml = String::new();
     for n in 0..6 {
@@ -491,7 +491,7 @@ fn the_crash_that_ends_a_run_is_reported_once() {
 }
 
 #[test]
-fn a_start_in_the_background_fails_where_somebody_was_skipped() {
+fn a_background_start_fails_when_a_process_was_skipped() {
     let world = world(
         "web: exec sleep 1000\napi: exec sleep 1000\nsetup: exit 3\n",
         "[process.setup]\nready.exit = 0\n[process.web]\ndepends_on = [\"setup\"]\n",
@@ -506,7 +506,7 @@ fn a_start_in_the_background_fails_where_somebody_was_skipped() {
 }
 
 #[test]
-fn a_trial_that_never_begins_leaves_nothing_and_does_not_say_so() {
+fn a_start_with_a_command_that_never_gets_ready_leaves_nothing() {
     let world = world(
         "web: exec sleep 1000\n",
         "[process.web]\nready = { log = \"up\", timeout = \"100ms\" }\n",
@@ -520,7 +520,7 @@ fn a_trial_that_never_begins_leaves_nothing_and_does_not_say_so() {
 }
 
 #[test]
-fn repaired_dependency_names_the_command_that_starts_what_was_skipped() {
+fn restart_of_a_repaired_dependency_names_the_command_for_skipped_processes() {
     let world = World::new("migrate: test -e go\napi: exec sleep 1000\nweb: exec sleep 1000\n");
     world.write("tmo.toml", "[process.api]\ndepends_on = { migrate = \"completed\" }\n");
     world.run(["start", "-D"]);

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use crate::harness::{View, World, eventually, procs};
 use crate::numbered_lines::{COUNT, complete, numbers};
 
-const QUIET: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";
+pub(crate) const QUIET: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";
 /// Prints on and ends with 7 once there is a file `go`.
 const SEVEN: &str = "web: echo up; until [ -e go ]; do sleep 0.05; done; echo last; exit 7\n";
 
@@ -38,6 +38,24 @@ pub(crate) fn kill_both(world: &World) {
     });
 }
 
+/// Two processes that print one line each, in the background.
+pub(crate) fn quiet_run() -> World {
+    let world = World::new(QUIET);
+    world.ok(["start", "-D"]);
+    for name in ["web", "worker"] {
+        world.wait_state(name, "running");
+    }
+    world
+}
+
+#[track_caller]
+pub(crate) fn kill_all(pids: &[u32]) {
+    for &pid in pids {
+        procs::kill(pid, 9);
+    }
+    eventually("they are gone", || (!pids.iter().any(|&pid| procs::alive(pid))).then_some(()));
+}
+
 /// Wait until another supervisor than this one answers.
 #[track_caller]
 fn another_than(world: &World, supervisor: u32) -> u32 {
@@ -48,7 +66,7 @@ fn another_than(world: &World, supervisor: u32) -> u32 {
 }
 
 #[test]
-fn a_killed_supervisor_is_replaced_and_nobody_notices() {
+fn a_killed_supervisor_is_replaced_without_a_visible_effect() {
     let world = counting();
     let mut view = world.start([""; 0]);
     counted(&view, 3);
@@ -90,7 +108,7 @@ fn twenty_kills_in_a_row_lose_nothing() {
 }
 
 #[test]
-fn an_exit_that_no_supervisor_saw_is_known_with_its_status() {
+fn exit_status_is_known_after_an_exit_without_supervisor() {
     let world = World::new(SEVEN);
     let mut view = world.start([""; 0]);
     view.shows("web    | up\n");
@@ -113,7 +131,7 @@ fn an_exit_that_no_supervisor_saw_is_known_with_its_status() {
 }
 
 #[test]
-fn an_exit_that_no_supervisor_saw_is_told_by_a_start_in_the_background() {
+fn background_start_reports_an_exit_that_happened_without_supervisor() {
     let world = World::new(SEVEN);
     world.ok(["start", "-D"]);
     let web = world.wait_state("web", "running").unwrap();
@@ -128,7 +146,7 @@ fn an_exit_that_no_supervisor_saw_is_told_by_a_start_in_the_background() {
 }
 
 #[test]
-fn an_exit_while_the_supervisor_is_replaced_ends_the_view_with_its_status() {
+fn view_ends_with_the_status_of_an_exit_during_a_takeover() {
     for _ in 0..3 {
         let world = World::new(SEVEN);
         let mut view = world.start([""; 0]);
@@ -142,7 +160,7 @@ fn an_exit_while_the_supervisor_is_replaced_ends_the_view_with_its_status() {
 }
 
 #[test]
-fn a_view_replaces_guardian_and_supervisor_and_says_so() {
+fn view_replaces_guardian_and_supervisor_and_reports_it() {
     let world = counting();
     let mut view = world.start([""; 0]);
     counted(&view, 3);
@@ -164,7 +182,7 @@ fn a_view_replaces_guardian_and_supervisor_and_says_so() {
 }
 
 #[test]
-fn many_commands_at_once_take_over_once() {
+fn many_concurrent_commands_take_over_once() {
     let world = counting();
     world.ok(["start", "-D"]);
     let web = world.wait_state("web", "running");
@@ -194,7 +212,7 @@ fn many_commands_at_once_take_over_once() {
 }
 
 #[test]
-fn a_start_in_the_background_takes_over_too_and_by_the_old_plan() {
+fn background_start_takes_over_with_the_old_plan() {
     let worker = "worker: echo \"I see $SEEN in $PWD\"; exec sleep 1000\n";
     let world = World::new(&format!("{worker}web: echo up; exec sleep 1000\n"));
     std::fs::create_dir(world.app().join("sub")).unwrap();
@@ -237,7 +255,7 @@ fn a_killed_guardian_changes_nothing() {
 }
 
 #[test]
-fn a_restart_is_done_once_though_the_supervisor_is_killed_during_it() {
+fn restart_happens_once_when_the_supervisor_is_killed_during_it() {
     let slow = "web: trap 'touch asked; until [ -e go ]; do sleep 0.05; done; exit 0' INT; \
                 echo life >> lives; echo up; while :; do sleep 0.05; done\n";
     let world = World::new(slow);
@@ -262,7 +280,7 @@ fn a_restart_is_done_once_though_the_supervisor_is_killed_during_it() {
 }
 
 #[test]
-fn a_stop_stays_graceful_though_the_supervisor_is_killed_during_it() {
+fn stop_stays_graceful_when_the_supervisor_is_killed_during_it() {
     let slow = "web: trap 'touch asked; until [ -e go ]; do sleep 0.05; done; echo bye; exit 0' \
                 INT; echo up; while :; do sleep 0.05; done\nworker: exec sleep 1000\n";
     let world = World::new(slow);
@@ -312,7 +330,7 @@ fn an_interrupt_of_the_view_is_not_lost_with_the_supervisor() {
 }
 
 #[test]
-fn echo_and_logs_follow_over_a_killed_supervisor() {
+fn echo_and_logs_keep_following_after_a_supervisor_is_killed() {
     let world = counting();
     let mut view = world.start([""; 0]);
     counted(&view, 3);
@@ -338,7 +356,7 @@ fn echo_and_logs_follow_over_a_killed_supervisor() {
 /// The dead supervisor knew that the shim was killed and had asked tmux for another one. The next
 /// supervisor must not take the same death for the end of the shim that it awaits.
 #[test]
-fn a_killed_shim_is_replaced_once_whoever_is_killed_meanwhile() {
+fn a_killed_shim_is_replaced_once_during_takeovers() {
     let world = World::new("web: echo up; exec sleep 1000\n");
     world.ok(["start", "-D", "--auto-restart", "web"]);
     world.wait_state("web", "running");
@@ -363,6 +381,117 @@ fn a_killed_shim_is_replaced_once_whoever_is_killed_meanwhile() {
     let log = world.ok(["logs"]);
     assert_eq!(log.matches("web    | up\n").count(), 2, "{log}");
     assert!(!log.contains("window was closed"), "{log}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// Another version may be installed at another place while a run is there.
+#[test]
+fn takeover_works_with_a_new_program_after_the_old_one_was_removed() {
+    let world = World::new(QUIET);
+    let old = world.path().join("tmo");
+    // By another process: what this one writes to, a fork of it may hold open for a moment.
+    let copy = format!("cp {} {}", env!("CARGO_BIN_EXE_tmo"), old.display());
+    assert_eq!(world.shell(&copy).code, 0);
+    let started = world.command(&old).args(["start", "-D"]).output().unwrap();
+    assert!(started.status.success(), "{started:?}");
+    let web = world.wait_state("web", "running");
+    std::fs::remove_file(&old).unwrap();
+    // The guardian is its program still.
+    let supervisor = world.supervisor();
+    kill_all(&[supervisor]);
+    eventually("another one answers", || (world.state()?["pid"] != supervisor).then_some(()));
+    kill_all(&[world.guardian(), world.supervisor()]);
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(world.wait_state("web", "running"), web);
+    // New windows are those of the program that is there.
+    world.tmux(["kill-window", "-t", "worker"]);
+    world.wait_state("worker", "stopped");
+    world.ok(["restart", "worker"]);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// Numbers may have been given to others since they were written down.
+#[test]
+fn a_reused_pid_of_a_dead_part_is_never_signalled() {
+    let mut world = quiet_run();
+    let mut stranger = world.command("setsid").args(["sleep", "1000"]).spawn().unwrap();
+    world.spared.push(stranger.id());
+    let (runtime, own) = (world.runtime(), stranger.id().to_string());
+    let parts = [
+        world.guardian(),
+        world.supervisor(),
+        world.tmux_server(),
+        world.shim("web"),
+        world.shim("worker"),
+    ];
+    for command in [&["start", "-D"][..], &["stop"], &["quit"], &["kill"]] {
+        if command[0] != "start" {
+            world.ok(["start", "-D"]);
+            world.wait_state("web", "running");
+        }
+        let parts = if command[0] == "start" {
+            parts
+        } else {
+            let shims = [world.shim("web"), world.shim("worker")];
+            [world.guardian(), world.supervisor(), world.tmux_server(), shims[0], shims[1]]
+        };
+        kill_all(&parts);
+        for name in ["state.json", "p/web.life", "p/worker.life"] {
+            let text = std::fs::read_to_string(runtime.join(name)).unwrap();
+            std::fs::write(runtime.join(name), renumbered(&text, &own)).unwrap();
+        }
+        let ran = world.run(command);
+        assert!(ran.code <= 1, "{ran:?}");
+        assert!(stranger.try_wait().unwrap().is_none(), "{command:?} has hurt it: {ran:?}");
+        let _ = world.run(["quit"]);
+    }
+    assert!(stranger.try_wait().unwrap().is_none());
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    world.spared.clear();
+    let _ = world.run(["start", "-D"]);
+    let _ = world.run(["quit"]);
+    world.wait_empty();
+}
+
+/// A record in which every process has this number.
+fn renumbered(text: &str, number: &str) -> String {
+    let mut fresh = String::new();
+    let mut rest = text;
+    while let Some(at) = ["\"pid\":", "\"shim\":", "\"last_pid\":"]
+        .iter()
+        .filter_map(|key| rest.find(key).map(|at| at + key.len()))
+        .min()
+    {
+        let (head, tail) = rest.split_at(at);
+        fresh.push_str(head);
+        let end = tail.find(|c: char| !c.is_ascii_digit()).unwrap();
+        fresh.push_str(if end > 0 { number } else { "" });
+        rest = &tail[end..];
+    }
+    fresh + rest
+}
+
+/// Inside a container its processes have other numbers: only what they hold tells of them.
+#[test]
+fn a_run_in_another_pid_namespace_is_not_started_a_second_time() {
+    let world = quiet_run();
+    let web = world.field("web", "pid");
+    kill_all(&[world.guardian(), world.supervisor()]);
+    let path = world.runtime().join("state.json");
+    let state = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, state.replace("pid:[", "pid:[9")).unwrap();
+    for command in [&["start", "-D"][..], &["stop", "web"], &["quit"]] {
+        let ran = world.run(command);
+        assert_eq!(ran.code, 1, "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains("another pid namespace"), "{command:?}: {ran:?}");
+    }
+    std::fs::write(&path, state).unwrap();
+    world.ok(["start", "-D"]);
+    assert_eq!(world.field("web", "pid"), web);
     world.ok(["quit"]);
     world.wait_empty();
 }

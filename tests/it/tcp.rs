@@ -78,7 +78,7 @@ fn overminds_lines_and_tmos_commands_come_over_tcp() {
 }
 
 #[test]
-fn an_echo_over_tcp_is_whole_to_its_end() {
+fn echo_over_tcp_is_complete_to_its_end() {
     let body = "i=0; while [ ! -e stop ]; do i=$((i + 1)); echo line $i; done; echo last";
     let world = over_tcp(World::new(&format!("web: echo up; {body}\n")), "127.0.0.1:0");
     let mut view = world.start([""; 0]);
@@ -148,7 +148,7 @@ fn as_another<T>(what: impl FnOnce() -> T) -> Option<T> {
 const GET: &str = "GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 #[test]
-fn http_is_served_after_a_proof_of_the_token_only() {
+fn http_is_served_only_after_a_proof_of_the_token() {
     let world = over_tcp(World::new(WEB), "0.0.0.0:0").env("TMO_TOKEN", TOKEN);
     let mut view = world.start([""; 0]);
     let at = address(&view).replace("0.0.0.0", "127.0.0.1");
@@ -198,7 +198,7 @@ fn a_proof_counts_for_one_connection_only() {
 }
 
 #[test]
-fn another_user_is_let_in_by_the_token_alone() {
+fn another_user_has_access_only_with_a_proof_of_the_token() {
     let world = over_tcp(World::new(WEB), "127.0.0.1:0").env("TMO_TOKEN", TOKEN);
     let mut view = world.start([""; 0]);
     let at = address(&view);
@@ -235,7 +235,7 @@ fn a_short_token_is_proven_to_its_user_only() {
 }
 
 #[test]
-fn idle_strangers_do_not_hold_the_door() {
+fn idle_connections_of_another_user_do_not_block_this_user() {
     let world = over_tcp(World::new(WEB), "127.0.0.1:0").env("TMO_TOKEN", TOKEN);
     let mut view = world.start([""; 0]);
     let at = address(&view);
@@ -300,7 +300,7 @@ fn a_listener_that_does_not_know_the_token_learns_nothing() {
 }
 
 #[test]
-fn overmind_itself_is_asked_over_tcp_without_a_token() {
+fn overmind_gets_commands_over_tcp_without_a_token() {
     let world = World::new(WEB);
     let table = "PROCESS   PID       STATUS\nweb       1         running\n";
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -330,7 +330,7 @@ fn overmind_itself_is_asked_over_tcp_without_a_token() {
 }
 
 #[test]
-fn a_listener_of_another_user_that_takes_ipv6_only_keeps_nobody_from_a_run() {
+fn an_ipv6_only_listener_of_another_user_does_not_block_a_run_on_ipv4() {
     let world = over_tcp(World::new(WEB), "127.0.0.1:0");
     let mut view = world.start([""; 0]);
     let at: std::net::SocketAddr = address(&view).parse().unwrap();
@@ -348,7 +348,7 @@ fn a_listener_of_another_user_that_takes_ipv6_only_keeps_nobody_from_a_run() {
 }
 
 #[test]
-fn a_listener_of_another_user_is_told_nothing() {
+fn a_listener_of_another_user_receives_nothing() {
     let world = World::new(WEB).env("TMO_TOKEN", TOKEN);
     let Some(theirs) = as_another(|| std::net::TcpListener::bind("127.0.0.1:0").unwrap()) else {
         return;
@@ -486,7 +486,7 @@ fn the_token_that_tmo_makes_outlives_the_supervisor_and_ends_with_the_run() {
 }
 
 #[test]
-fn a_supervisor_that_is_killed_leaves_its_address_to_the_next() {
+fn a_new_supervisor_keeps_the_address_of_a_killed_one() {
     let world = over_tcp(World::new(WEB), "127.0.0.1:0");
     let mut view = world.start([""; 0]);
     let at = address(&view);
@@ -496,7 +496,7 @@ fn a_supervisor_that_is_killed_leaves_its_address_to_the_next() {
 }
 
 #[test]
-fn an_address_that_is_none_is_told_with_the_reason() {
+fn an_invalid_address_is_reported_with_the_reason() {
     let world = World::new(WEB);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
@@ -542,7 +542,7 @@ fn settle(world: &World, view: &View<'_>) {
 }
 
 #[test]
-fn a_client_that_has_closed_before_its_owner_is_known_is_refused() {
+fn a_connection_closed_before_its_owner_is_known_is_refused() {
     let world = over_tcp(World::new(SHELL), "127.0.0.1:0");
     let mut view = world.start([""; 0]);
     let at = address(&view);
@@ -569,7 +569,7 @@ fn a_client_that_has_closed_before_its_owner_is_known_is_refused() {
 }
 
 #[test]
-fn a_reset_connection_is_refused_though_another_one_has_its_port() {
+fn a_reset_connection_is_refused_while_another_one_has_its_port() {
     use nix::sys::socket::{setsockopt, sockopt};
 
     let world = over_tcp(World::new(SHELL), "127.0.0.1:0");
@@ -618,7 +618,7 @@ fn from_port(port: u16, at: &str) -> Option<TcpStream> {
 }
 
 #[test]
-fn a_full_door_does_not_let_a_stranger_in() {
+fn a_full_connection_queue_does_not_admit_another_user() {
     let world = over_tcp(World::new(SHELL), "127.0.0.1:0");
     let mut view = world.start([""; 0]);
     let at = address(&view);
@@ -716,7 +716,7 @@ fn the_python_client_of_the_guide_proves_the_token() {
 }
 
 #[test]
-fn port_0_means_a_run_of_its_own_in_each_directory() {
+fn port_0_gives_each_directory_its_own_run() {
     for address in ["127.0.0.1:0", "127.0.0.1:00"] {
         let world = World::new(WEB);
         world.ok(["start", "-D", "-S", "tcp", "-s", address]);

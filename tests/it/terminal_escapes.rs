@@ -169,7 +169,7 @@ fn no_command_prints_escape_sequences_of_a_run() {
 }
 
 #[test]
-fn what_was_typed_is_not_echoed_as_it_is() {
+fn messages_about_typed_arguments_contain_no_escape_sequences() {
     let world = World::new("web: exec sleep 1000\n");
     let typed = |run: bool| {
         for words in [
@@ -357,7 +357,7 @@ const ASKED: &[&[&str]] = &[
 ];
 
 #[test]
-fn no_text_of_an_answer_reaches_a_terminal_as_it_came() {
+fn no_escape_sequence_of_an_answer_reaches_a_terminal() {
     let world = World::new("web: exec sleep 1000\n");
     let answers = answers();
     let mut paths = vec![];
@@ -378,7 +378,7 @@ fn no_text_of_an_answer_reaches_a_terminal_as_it_came() {
 }
 
 #[test]
-fn no_text_of_an_overmind_reaches_a_terminal_as_it_came() {
+fn no_escape_sequence_of_an_overmind_reaches_a_terminal() {
     let world = World::new("web: exec sleep 1000\n");
     let answer = |request: &str| match request.split(' ').next() {
         Some("GET" | "status") => {
@@ -407,7 +407,7 @@ fn no_text_of_an_overmind_reaches_a_terminal_as_it_came() {
 }
 
 #[test]
-fn no_header_of_an_answer_reaches_a_terminal_as_it_came() {
+fn no_escape_sequence_in_a_header_reaches_a_terminal() {
     let world = World::new("web: exec sleep 1000\n");
     for head in [
         format!("HTTP/1.1 200 {HOSTILE}\r\ntmo-version: 0.1.0\r\n\r\n{{}}"),

@@ -62,7 +62,7 @@ fn is_plain(world: &World, file: &str) {
 }
 
 #[test]
-fn nothing_that_a_process_prints_changes_a_terminal_or_gets_into_a_file() {
+fn escape_sequences_of_a_process_reach_neither_terminal_nor_file() {
     let world = nasty_world();
     let terminal = Terminal::open(&world, "a", 90, 24);
     let modes = terminal.ask(MODES);
@@ -124,7 +124,7 @@ fn nothing_that_a_process_prints_changes_a_terminal_or_gets_into_a_file() {
 }
 
 #[test]
-fn raw_is_byte_for_byte_and_forced_colours_are_without_a_title() {
+fn raw_output_is_byte_for_byte_and_forced_colours_set_no_title() {
     let world = nasty_world().env("CLICOLOR_FORCE", "1");
     let mut view = world.start(["--any-can-die"]);
     eventually("all of it", || view.log().contains("END\n").then_some(()));
@@ -147,7 +147,7 @@ fn raw_is_byte_for_byte_and_forced_colours_are_without_a_title() {
 }
 
 #[test]
-fn a_terminal_without_colours_gets_none_of_processes_either() {
+fn no_color_removes_colours_of_processes() {
     let world = World::new("web: printf '\\033[1;31mred\\033[0m\\n'; exec sleep 1000\n")
         .env("NO_COLOR", "1");
     let terminal = Terminal::open(&world, "a", 80, 24);
@@ -159,7 +159,7 @@ fn a_terminal_without_colours_gets_none_of_processes_either() {
 }
 
 #[test]
-fn a_screen_that_is_cleared_leaves_no_rows_of_empty_lines() {
+fn a_cleared_screen_leaves_no_empty_lines() {
     let world = World::new(
         "web: printf 'one\\n\\ntwo\\n'; cat vite; printf '\\n\\n\\nthree\\n'; exec sleep 1000\n",
     );
@@ -185,7 +185,7 @@ fn a_screen_that_is_cleared_leaves_no_rows_of_empty_lines() {
 }
 
 #[test]
-fn a_slow_spinner_leaves_no_copies_beside_the_lines_of_others() {
+fn a_slow_spinner_leaves_no_copies_between_lines_of_other_processes() {
     let world = World::new(
         "build: i=0; while [ $i -lt 20 ]; do i=$((i+1)); printf '\\rbuilding %s' $i; sleep 0.2; done; \
          printf '\\rbuilt now  \\n'; exec sleep 1000\n\
@@ -232,7 +232,7 @@ fn a_prompt_stays_at_the_bottom_and_is_completed_in_one_line() {
 }
 
 #[test]
-fn a_search_matches_what_is_shown() {
+fn logs_grep_matches_the_text_as_shown() {
     let world = World::new(
         "web: printf 'half\\rwhole 1\\n10%%\\r\\033[K20%%\\nab\\b\\bcd\\nx\\033[1A\\r\\033[Krow two\\n'; exit 0\n",
     );
@@ -252,7 +252,7 @@ fn a_search_matches_what_is_shown() {
 }
 
 #[test]
-fn last_lines_that_stand_right_above_are_not_repeated() {
+fn the_summary_does_not_repeat_lines_shown_directly_above() {
     // Alone, they stand above.
     let world = World::new("web: echo one; echo two; exit 3\n");
     let mut view = world.start([""; 0]);
@@ -281,7 +281,7 @@ fn last_lines_that_stand_right_above_are_not_repeated() {
 }
 
 #[test]
-fn what_tmo_does_to_a_process_is_among_its_lines() {
+fn actions_on_a_process_are_logged_among_its_lines() {
     let world = World::new("web: echo up; exec sleep 1000\napi: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     world.wait_text("web", "up\n");

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::harness::{World, eventually, procs};
+use crate::takeover::quiet_run;
 
 /// A process that prints this many lines and stays.
 fn lines(count: u32) -> String {
@@ -45,7 +46,7 @@ fn survives(config: &str, sourced: bool) {
 }
 
 #[test]
-fn hooks_of_the_user_cost_nothing() {
+fn tmux_hooks_of_the_user_do_not_affect_a_run() {
     survives(
         "set-hook -g after-new-window \"run-shell 'sleep 1'\"\n\
          set-hook -g after-new-session \"run-shell 'sleep 1'\"\n\
@@ -64,7 +65,7 @@ fn hooks_of_the_user_cost_nothing() {
 }
 
 #[test]
-fn a_configuration_is_read_only_when_all_windows_are_there() {
+fn tmux_configuration_is_read_after_all_windows_exist() {
     const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
     let mut procfile =
         "first: until [ -e go ]; do sleep 0.05; done; echo up; exec sleep 1000\n".to_owned();
@@ -94,7 +95,7 @@ fn a_configuration_is_read_only_when_all_windows_are_there() {
 }
 
 #[test]
-fn options_of_the_user_cost_nothing() {
+fn tmux_options_of_the_user_do_not_affect_a_run() {
     survives(
         "set -g destroy-unattached on\nset -g exit-empty on\nset -g exit-unattached on\n\
          set -g window-size manual\nset -g base-index 1\nset -g pane-base-index 1\n\
@@ -107,17 +108,17 @@ fn options_of_the_user_cost_nothing() {
 }
 
 #[test]
-fn a_session_of_the_users_configuration_is_no_process_of_ours() {
+fn a_session_in_the_tmux_configuration_does_not_affect_a_run() {
     survives("new-session -d -s mine\nset -g @sourced yes\n", true);
 }
 
 #[test]
-fn a_broken_configuration_costs_nothing() {
+fn a_broken_tmux_configuration_does_not_affect_a_run() {
     survives("set -g status on\nthis is no command\nif-shell {\nset -g nosuchoption {\n", false);
 }
 
 #[test]
-fn the_users_keys_are_there_and_ours_to_leave_are_named() {
+fn connect_keeps_the_users_keys_and_names_those_to_leave() {
     let world = World::new("web: echo hello; exec sleep 1000\n");
     std::fs::write(world.home().join(".tmux.conf"), "unbind C-b\nset -g prefix C-a\n").unwrap();
     let view = world.start([""; 0]);
@@ -135,7 +136,7 @@ fn the_users_keys_are_there_and_ours_to_leave_are_named() {
 }
 
 #[test]
-fn a_killed_tmux_ends_everything_and_is_told() {
+fn a_killed_tmux_server_ends_the_run_and_is_reported() {
     let world = World::new(
         "web: setsid sleep 1000 & trap '' HUP; echo up; sleep 1000; sleep 1000\n\
          worker: echo up; exec sleep 1000\n",
@@ -240,7 +241,7 @@ fn refuses(world: &World, words: &str) {
 }
 
 #[test]
-fn without_tmux_it_says_so() {
+fn start_without_tmux_reports_it() {
     let world = World::new("web: exec sleep 1000\n");
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -250,7 +251,7 @@ fn without_tmux_it_says_so() {
 }
 
 #[test]
-fn a_tmux_that_is_too_old_is_named() {
+fn start_reports_a_tmux_that_is_too_old() {
     let world = with_fake("#!/bin/sh\necho tmux 2.9a\n");
     let tmux = world.path().join("bin/tmux");
     let words =
@@ -259,7 +260,7 @@ fn a_tmux_that_is_too_old_is_named() {
 }
 
 #[test]
-fn a_tmux_that_does_not_run_is_quoted() {
+fn start_quotes_the_error_of_a_broken_tmux() {
     let world = with_fake("#!/bin/sh\necho 'libevent-2.1.so.7: cannot open' >&2\nexit 127\n");
     let tmux = world.path().join("bin/tmux");
     refuses(
@@ -269,7 +270,7 @@ fn a_tmux_that_does_not_run_is_quoted() {
 }
 
 #[test]
-fn a_tmux_that_opens_nothing_ends_the_start_with_its_words() {
+fn start_fails_with_the_error_of_a_tmux_that_opens_no_window() {
     let world = with_fake(
         "#!/bin/sh\ncase $1 in -V) echo tmux 3.3a;; *) echo 'no space on device' >&2; exit 1;; esac\n",
     );
@@ -300,7 +301,7 @@ fn a_tmux_that_ends_before_it_has_opened_a_window_leaves_no_socket() {
 }
 
 #[test]
-fn a_tmux_that_refuses_its_directory_ends_nobody_who_listens_there() {
+fn a_tmux_that_refuses_its_directory_leaves_listeners_there_alone() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     let socket = world.tmux(["display-message", "-p", "#{socket_path}"]);
@@ -328,7 +329,7 @@ fn a_tmux_that_refuses_its_directory_ends_nobody_who_listens_there() {
 }
 
 #[test]
-fn sixty_processes_at_once_lose_nothing() {
+fn sixty_concurrent_processes_lose_no_output() {
     let names: Vec<String> = (1..=60).map(|n| format!("process_with_a_long_name_{n}")).collect();
     let procfile: Vec<String> = names.iter().map(|n| format!("{n}: {}\n", lines(100))).collect();
     let world = World::new(&procfile.concat());
@@ -356,4 +357,22 @@ fn a_pipe_closed_by_hand_is_opened_again() {
     view.shows("| heard again\n");
     assert_eq!(view.log().matches("Its pipe was broken").count(), 1, "{}", view.log());
     assert_eq!(view.interrupt(), 0);
+}
+
+/// Somebody's shell in a window that they called as a process is called: never taken for it.
+#[test]
+fn a_restart_leaves_a_users_window_with_the_name_of_the_process_alone() {
+    let world = quiet_run();
+    world.tmux(["kill-window", "-t", "web"]);
+    world.wait_state("web", "stopped");
+    let own = "#{pane_id} #{pane_pid}";
+    let made = world.tmux(["new-window", "-d", "-P", "-F", own, "-n", "web", "sleep 1000"]);
+    let user: u32 = made.trim().split_once(' ').unwrap().1.parse().unwrap();
+    world.ok(["restart", "web"]);
+    world.wait_text("web", "up");
+    assert!(procs::alive(user));
+    let names = world.tmux(["list-windows", "-F", "#{window_name}"]);
+    assert_eq!(names.lines().filter(|name| *name == "web").count(), 2, "{names}");
+    world.ok(["quit"]);
+    world.wait_empty();
 }

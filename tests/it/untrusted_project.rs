@@ -4,7 +4,6 @@ use std::fs::{Permissions, create_dir_all, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::harness::{Ran, World, eventually};
-use crate::ports::free_port;
 
 /// Programs of the project under the names that tmo and a user's tmux start, each of which leaves
 /// a file if it is run.
@@ -76,7 +75,7 @@ fn assert_nothing_ran(world: &World) {
 }
 
 #[test]
-fn no_program_that_an_env_file_names_is_run() {
+fn inspecting_commands_run_no_program_named_in_an_env_file() {
     let world = planted();
     world.write(".env", &env_file(&world));
     assert_nothing_ran(&world);
@@ -100,7 +99,7 @@ fn no_program_that_an_env_file_names_is_run() {
 }
 
 #[test]
-fn no_program_that_a_tmo_toml_names_is_run() {
+fn inspecting_commands_run_no_program_named_in_tmo_toml() {
     let world = planted();
     let app = world.app();
     let app = app.display();
@@ -121,7 +120,7 @@ fn no_program_that_a_tmo_toml_names_is_run() {
 
 /// A habit of some, which makes each directory bring its own programs.
 #[test]
-fn relative_entries_of_the_callers_path_are_passed_over() {
+fn relative_entries_of_the_callers_path_are_ignored() {
     let path = std::env::var("PATH").unwrap();
     let world = planted();
     let inside = world.app().join("bin");
@@ -133,7 +132,7 @@ fn relative_entries_of_the_callers_path_are_passed_over() {
 }
 
 #[test]
-fn without_a_tmux_of_the_callers_none_is_tried() {
+fn doctor_runs_no_tmux_of_the_project_when_the_caller_has_none() {
     let world = planted();
     let own = world.path().join("own");
     create_dir_all(&own).unwrap();
@@ -179,7 +178,7 @@ fn stranger(world: &World) -> std::path::PathBuf {
 }
 
 #[test]
-fn no_program_that_an_answer_names_is_run() {
+fn no_program_named_in_an_answer_is_run() {
     let world = planted();
     std::fs::write(world.app().join("Procfile"), "web: exec sleep 1000\n").unwrap();
     let dir = stranger(&world);
@@ -217,7 +216,7 @@ fn no_program_that_an_answer_names_is_run() {
 
 /// tmux does what its server says, commands included.
 #[test]
-fn a_tmux_server_is_looked_for_among_the_users_own_only() {
+fn connect_uses_only_tmux_servers_of_the_user() {
     for name in ["../../../app/evil", "/tmp/evil", "..", ""] {
         let world = World::new("web: true\n");
         let answer = format!("{name} evil:web\n");
@@ -243,7 +242,7 @@ fn beside(world: &World) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_file_of_the_project_does_not_choose_where_is_written() {
+fn a_project_file_does_not_choose_where_init_and_failures_write() {
     let world = World::new("web: true\n");
     let other = beside(&world);
     let nothing_there = || {
@@ -282,7 +281,7 @@ fn a_file_of_the_project_does_not_choose_where_is_written() {
 }
 
 #[test]
-fn a_process_that_is_named_as_tmo_is_told() {
+fn check_reports_a_process_named_system() {
     let world = World::new("system: true\nweb: true\n");
     let ran = world.run(["check"]);
     assert!(ran.code == 1 && ran.stderr.contains("the process `system` has the name"), "{ran:?}");
@@ -318,7 +317,7 @@ fn a_start_runs_no_tmux_of_the_project() {
 }
 
 #[test]
-fn asking_for_the_help_of_run_runs_no_program() {
+fn help_of_run_executes_no_program() {
     let world = World::new("web: true\n");
     create_dir_all(world.app().join("bin")).unwrap();
     for name in ["--help", "-h"] {
@@ -336,315 +335,4 @@ fn asking_for_the_help_of_run_runs_no_program() {
     }
     // A word behind the name of a program is its own.
     assert_eq!(world.ok(["run", "sh", "-c", "echo $0", "--help"]), "--help\n");
-}
-
-/// What changes a run, with the words that it needs.
-const CHANGING: &[&[&str]] = &[
-    &["stop", "web"],
-    &["restart"],
-    &["signal", "HUP"],
-    &["scale", "web=2"],
-    &["reload"],
-    &["send", "web", "typed"],
-    &["logs", "--clear"],
-    &["cleanup"],
-    &["detach"],
-    &["start"],
-    &["start", "web"],
-    &["start", "--if-needed"],
-    &["quit"],
-    &["kill"],
-];
-
-/// Another project, whose files are to lead somewhere else.
-struct Hostile<'a> {
-    world: &'a World,
-    dir: std::path::PathBuf,
-}
-
-impl<'a> Hostile<'a> {
-    fn beside(world: &'a World) -> Self {
-        let dir = world.path().join("other");
-        create_dir_all(&dir).unwrap();
-        std::fs::write(dir.join("Procfile"), "web: true\n").unwrap();
-        Self { world, dir }
-    }
-
-    /// Have its `.env` name this socket.
-    fn names(&self, socket: &str) {
-        std::fs::write(self.dir.join(".env"), format!("TMO_SOCKET={socket}\n")).unwrap();
-    }
-
-    /// Have its socket be a link to this one.
-    fn links_to(&self, socket: &std::path::Path) {
-        std::os::unix::fs::symlink(socket, self.dir.join(".overmind.sock")).unwrap();
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        let mut command = self.world.tmo(args);
-        Ran::of(&command.current_dir(&self.dir).env("PWD", &self.dir).output().unwrap())
-    }
-
-    #[track_caller]
-    fn is_refused(&self, args: &[&str]) {
-        let ran = self.run(args);
-        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
-        let reported = ran.stderr.contains("the socket of this project leads to");
-        assert!(reported && ran.stderr.contains("-s "), "{args:?}: {ran:?}");
-    }
-}
-
-#[test]
-fn a_run_of_another_session_belongs_to_its_own_project_too() {
-    let world = World::new("web: exec sleep 1000\n");
-    let other = Hostile::beside(&world);
-    world.ok(["start", "-D"]);
-    let pid = world.wait_state("web", "running");
-    std::os::unix::fs::symlink(
-        world.app().join(".overmind.sock"),
-        other.dir.join(".overmind.sock"),
-    )
-    .unwrap();
-    let session = world.path().join("session");
-    create_dir_all(&session).unwrap();
-    set_permissions(&session, Permissions::from_mode(0o700)).unwrap();
-    for args in [&["quit"], &["restart"], &["kill"]] {
-        let mut command = world.tmo(args);
-        command.current_dir(&other.dir).env("PWD", &other.dir).env("XDG_RUNTIME_DIR", &session);
-        let ran = Ran::of(&command.output().unwrap());
-        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
-        assert!(ran.stderr.contains("leads to the run of"), "{args:?}: {ran:?}");
-    }
-    assert_eq!(world.wait_state("web", "running"), pid);
-    world.ok(["quit"]);
-}
-
-#[test]
-fn a_network_that_the_user_names_does_not_choose_the_run() {
-    let world = World::new("web: exec sleep 1000\n");
-    let other = Hostile::beside(&world);
-    world.ok(["start", "-D"]);
-    let pid = world.wait_state("web", "running");
-    other.links_to(&world.app().join(".overmind.sock"));
-    for args in [&["quit"][..], &["stop", "web"], &["quit", "-S", "unix"], &["connect", "web"]] {
-        let mut command = world.tmo(args);
-        command.current_dir(&other.dir).env("PWD", &other.dir).env("OVERMIND_NETWORK", "unix");
-        let ran = Ran::of(&command.output().unwrap());
-        let reported = ran.code == 1 && ran.stderr.contains("leads to the run of");
-        assert!(reported, "{args:?}: {ran:?}");
-    }
-    // A path in the project, wherever links there lead.
-    std::os::unix::fs::symlink(world.app(), other.dir.join("tmp")).unwrap();
-    for named in ["./.overmind.sock", ".overmind.sock", "tmp/.overmind.sock"] {
-        let mut command = world.tmo(["quit"]);
-        command.current_dir(&other.dir).env("PWD", &other.dir).env("OVERMIND_SOCKET", named);
-        let ran = Ran::of(&command.output().unwrap());
-        assert!(ran.code == 1 && ran.stderr.contains("leads to the run of"), "{named}: {ran:?}");
-    }
-    // Typed in a process of another run, whose socket does not count for a start.
-    let mut command = world.tmo(["start", "web"]);
-    command.current_dir(&other.dir).env("PWD", &other.dir);
-    command.env("TMO_SESSION", "x").env("TMO_SOCKET", "/tmp/nobody.sock");
-    let ran = Ran::of(&command.output().unwrap());
-    assert!(ran.code == 1 && ran.stderr.contains("leads to the run of"), "{ran:?}");
-    assert_eq!(world.wait_state("web", "running"), pid);
-    world.ok(["quit"]);
-}
-
-#[test]
-fn a_link_with_the_name_of_a_process_is_no_project_to_be_started() {
-    let world = World::new("web: exec sleep 1000\n");
-    let other = Hostile::beside(&world);
-    std::fs::remove_file(other.dir.join("Procfile")).unwrap();
-    std::os::unix::fs::symlink(world.app(), other.dir.join("web")).unwrap();
-    world.ok(["start", "-D"]);
-    world.ok(["stop", "web"]);
-    let ran = other.run(&["start", "web", "web"]);
-    assert_ne!(ran.code, 0, "{ran:?}");
-    world.wait_state("web", "stopped");
-    world.ok(["quit"]);
-}
-
-#[test]
-fn a_run_that_was_moved_belongs_to_no_other_project() {
-    let world = World::new("web: exec sleep 1000\n");
-    let other = Hostile::beside(&world);
-    world.ok(["start", "-D"]);
-    let moved = world.path().join("moved");
-    std::fs::rename(world.app(), &moved).unwrap();
-    other.links_to(&moved.join(".overmind.sock"));
-    for args in [&["quit"][..], &["stop", "web"], &["logs", "--clear"]] {
-        other.is_refused(args);
-    }
-    // Its own directory still has it.
-    let mut command = world.tmo(["quit"]);
-    let ran = Ran::of(&command.current_dir(&moved).env("PWD", &moved).output().unwrap());
-    assert_eq!(ran.code, 0, "{ran:?}");
-    // The run knows it by the path that it had.
-    let _ = std::fs::remove_file(moved.join(".overmind.sock"));
-    std::fs::rename(&moved, world.app()).unwrap();
-}
-
-#[test]
-fn a_plan_of_its_own_that_was_left_behind_does_not_open_another_run() {
-    let world = World::new("web: exec sleep 1000\n");
-    let other = Hostile::beside(&world);
-    std::fs::write(other.dir.join("Procfile"), "web: exec sleep 1000\n").unwrap();
-    assert_eq!(other.run(&["start", "-D"]).code, 0);
-    let left = world.runtime();
-    let copy = world.path().join("copy");
-    create_dir_all(&copy).unwrap();
-    std::fs::copy(left.join("plan.json"), copy.join("plan.json")).unwrap();
-    assert_eq!(other.run(&["quit"]).code, 0);
-    create_dir_all(&left).unwrap();
-    set_permissions(&left, Permissions::from_mode(0o700)).unwrap();
-    std::fs::copy(copy.join("plan.json"), left.join("plan.json")).unwrap();
-    world.ok(["start", "-D"]);
-    other.links_to(&world.app().join(".overmind.sock"));
-    for args in [&["detach"][..], &["quit"], &["connect", "web"]] {
-        other.is_refused(args);
-    }
-    world.ok(["quit"]);
-    std::fs::remove_dir_all(&left).unwrap();
-}
-
-#[test]
-fn a_run_that_was_started_from_elsewhere_is_reached_by_its_own_socket() {
-    let world = World::new("web: exec sleep 1000\n");
-    let elsewhere = world.path().join("elsewhere");
-    create_dir_all(&elsewhere).unwrap();
-    let at = |name: &str| world.app().join(name).display().to_string();
-    let mut command =
-        world.tmo(["start", "-D", "-f", &at("Procfile"), "-s", &at(".overmind.sock")]);
-    let ran = Ran::of(&command.current_dir(&elsewhere).env("PWD", &elsewhere).output().unwrap());
-    assert_eq!(ran.code, 0, "{ran:?}");
-    world.ok(["restart", "web"]);
-    world.ok(["quit"]);
-}
-
-#[test]
-fn another_spelling_of_a_tcp_address_leads_to_no_other_project() {
-    let world = World::new("web: exec sleep 1000\n");
-    let port = free_port();
-    world.ok(["start", "-D", "-S", "tcp", "-s", &format!("127.0.0.1:{port}")]);
-    let other = Hostile::beside(&world);
-    for spelling in [format!("localhost:{port}"), format!("127.0.0.1:0{port}")] {
-        let file = format!("TMO_NETWORK=tcp\nTMO_SOCKET={spelling}\n");
-        std::fs::write(other.dir.join(".env"), file).unwrap();
-        for args in [&["quit"], &["restart"], &["stop"]] {
-            other.is_refused(args);
-        }
-    }
-    world.ok(["quit", "-S", "tcp", "-s", &format!("127.0.0.1:{port}")]);
-}
-
-#[test]
-fn the_log_of_another_project_is_not_cleared_though_nothing_runs() {
-    let world = World::new("web: echo up; exec sleep 1000\n");
-    world.ok(["start", "-D"]);
-    world.wait_text("web", "up");
-    world.ok(["quit"]);
-    world.wait_empty();
-    let other = Hostile::beside(&world);
-    other.names("../app/.overmind.sock");
-    other.is_refused(&["logs", "--clear"]);
-    // A version that left no record.
-    let records = world.path().join("state/tmo/last-run");
-    std::fs::rename(&records, world.path().join("records")).unwrap();
-    other.is_refused(&["logs", "--clear"]);
-    std::fs::rename(world.path().join("records"), &records).unwrap();
-    assert!(world.ok(["logs", "web"]).contains("up"));
-    world.ok(["logs", "--clear"]);
-}
-
-#[test]
-fn a_damaged_run_is_not_taken_for_that_of_the_project_that_leads_to_it() {
-    let world = World::new("web: exec sleep 1000\n");
-    let other = Hostile::beside(&world);
-    world.ok(["start", "-D"]);
-    let pid = world.wait_state("web", "running");
-    other.names("../app/.overmind.sock");
-    std::fs::remove_file(world.runtime().join("plan.json")).unwrap();
-    other.is_refused(&["quit"]);
-    set_permissions(world.runtime(), Permissions::from_mode(0o755)).unwrap();
-    other.is_refused(&["kill"]);
-    set_permissions(world.runtime(), Permissions::from_mode(0o700)).unwrap();
-    assert_eq!(world.wait_state("web", "running"), pid);
-    world.ok(["kill"]);
-    // Where nothing lives, that is what is said.
-    let ran = other.run(&["kill"]);
-    assert!(ran.code == 1 && !ran.stderr.contains("leads to"), "{ran:?}");
-}
-
-#[test]
-fn a_project_leads_to_no_overmind_elsewhere() {
-    let world = World::new("web: true\n");
-    let other = Hostile::beside(&world);
-    let socket = world.app().join("om.sock");
-    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let (sender, received) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut text = [0; 4096];
-            let read = std::io::Read::read(&mut stream, &mut text).unwrap_or(0);
-            let words = String::from_utf8_lossy(&text[..read]).into_owned();
-            if words.ends_with("status\n") {
-                let _ =
-                    std::io::Write::write_all(&mut stream, b"PROCESS PID STATUS\nweb 1 running\n");
-            } else {
-                sender.send(words).unwrap();
-            }
-        }
-    });
-    other.names(socket.to_str().unwrap());
-    for args in [&["quit"][..], &["stop", "web"], &["kill"]] {
-        other.is_refused(args);
-    }
-    assert!(received.try_recv().is_err(), "nothing reached it");
-    let ran = other.run(&["quit", "-s", socket.to_str().unwrap()]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(received.recv().unwrap().trim(), "quit");
-}
-
-#[test]
-fn a_project_does_not_lead_commands_that_change_a_run_to_that_of_another_one() {
-    let world = World::new("web: echo up; exec sleep 1000\n");
-    world.ok(["start", "-D"]);
-    let pid = world.wait_state("web", "running");
-    world.wait_text("web", "up");
-    let socket = world.app().join(".overmind.sock");
-    let other = world.path().join("other");
-    create_dir_all(&other).unwrap();
-    std::fs::write(other.join("Procfile"), "web: true\n").unwrap();
-    let run = |args: &[&str]| {
-        Ran::of(&world.tmo(args).current_dir(&other).env("PWD", &other).output().unwrap())
-    };
-    let named = format!("TMO_SOCKET={}\n", socket.display());
-    for (file, text) in [(".env", &*named), (".overmind.env", &*named), (".overmind.sock", "")] {
-        let path = other.join(file);
-        if text.is_empty() {
-            std::os::unix::fs::symlink(&socket, &path).unwrap();
-        } else {
-            std::fs::write(&path, text).unwrap();
-        }
-        for args in CHANGING {
-            // Nothing is left over where the link is.
-            if text.is_empty() && args == &["cleanup"] {
-                continue;
-            }
-            let ran = run(args);
-            let what = format!("{file}, {args:?}: {ran:?}");
-            assert_eq!(ran.code, 1, "{what}");
-            let reported = ran.stderr.contains("leads to the run of") && ran.stderr.contains("-s ");
-            assert!(reported, "{what}");
-        }
-        std::fs::remove_file(&path).unwrap();
-    }
-    assert_eq!(world.wait_state("web", "running"), pid);
-    assert!(world.ok(["logs", "web"]).contains("up"));
-    // A user who names it means it.
-    let ran = run(&["quit", "-s", socket.to_str().unwrap()]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    world.wait_empty();
 }

@@ -81,7 +81,7 @@ fn fails(ran: &Ran, words: &[&str]) {
 }
 
 #[test]
-fn what_a_later_supervisor_says_more_is_passed_over() {
+fn unknown_fields_of_a_newer_supervisor_are_ignored() {
     let world = World::new("web: x\n");
     let _other = supervise(&world, "9.0.0", |_| (200, state(1)));
     let table = world.ok(["ps"]);
@@ -91,7 +91,7 @@ fn what_a_later_supervisor_says_more_is_passed_over() {
 }
 
 #[test]
-fn a_later_supervisor_is_told_of_and_can_be_ended() {
+fn a_newer_supervisor_is_reported_and_can_be_ended() {
     let world = World::new("web: x\n");
     let _other = supervise(&world, "9.0.0", |path| match path {
         "/api/quit" => {
@@ -106,7 +106,7 @@ fn a_later_supervisor_is_told_of_and_can_be_ended() {
 }
 
 #[test]
-fn an_answer_of_another_shape_is_told_of() {
+fn an_answer_of_an_unknown_form_is_reported_with_the_versions() {
     let world = World::new("web: x\n");
     let _other = supervise(&world, "0.0.1", |path| match path {
         "/api/state" => (200, state(1)),
@@ -117,7 +117,7 @@ fn an_answer_of_another_shape_is_told_of() {
 }
 
 #[test]
-fn what_an_earlier_supervisor_does_not_have_is_told_of() {
+fn an_endpoint_that_an_older_supervisor_lacks_is_reported() {
     let world = World::new("web: x\n");
     let _other = supervise(&world, "0.0.1", |path| match path {
         "/api/state" => (200, state(1)),
@@ -130,7 +130,7 @@ fn what_an_earlier_supervisor_does_not_have_is_told_of() {
 }
 
 #[test]
-fn a_client_of_another_version_is_told_why_it_is_not_understood() {
+fn a_client_of_another_version_gets_an_error_with_both_versions() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     let error = |line: &str, headers: &str, status: u16| {

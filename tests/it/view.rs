@@ -24,7 +24,7 @@ pub(crate) fn counted(world: &World, file: &str, number: u64) {
 }
 
 #[test]
-fn a_second_interrupt_kills_what_does_not_listen() {
+fn a_second_interrupt_kills_processes_that_ignore_signals() {
     for signal in [2, 15] {
         let world = World::new(DEAF);
         let mut view = world.start(["-t", "60"]);
@@ -54,7 +54,7 @@ fn sigterm_stops_gracefully() {
 }
 
 #[test]
-fn a_hangup_ends_only_the_view_and_the_next_one_shows_exactly_the_rest() {
+fn a_hangup_ends_only_the_view_and_the_next_view_shows_exactly_the_rest() {
     let world = counting();
     let mut shown = vec![];
     for round in 1..=5 {
@@ -91,7 +91,7 @@ fn a_second_start_is_refused_while_a_view_is_there() {
 }
 
 #[test]
-fn ctrl_z_stops_only_the_view_and_fg_goes_on() {
+fn ctrl_z_stops_only_the_view_and_fg_resumes_it() {
     let world = counting();
     let terminal = Terminal::open(&world, "a", 80, 24);
     terminal.line("set -m");
@@ -117,7 +117,7 @@ fn ctrl_z_stops_only_the_view_and_fg_goes_on() {
 }
 
 #[test]
-fn a_signal_to_a_stopped_view_does_not_end_the_run_that_was_begun_meanwhile() {
+fn a_signal_to_a_stopped_view_does_not_end_a_newer_run() {
     let world = World::new(QUIET);
     let mut view = world.start([""; 0]);
     view.shows("web    | up\n");
@@ -134,7 +134,7 @@ fn a_signal_to_a_stopped_view_does_not_end_the_run_that_was_begun_meanwhile() {
 }
 
 #[test]
-fn a_hangup_of_a_stopped_view_counts_though_the_shell_sends_sigterm_with_it() {
+fn a_hangup_of_a_stopped_view_takes_precedence_over_sigterm() {
     let world = World::new(QUIET);
     world.ok(["start", "-D"]);
     let web = world.wait_state("web", "running");
@@ -152,7 +152,7 @@ fn a_hangup_of_a_stopped_view_counts_though_the_shell_sends_sigterm_with_it() {
 }
 
 #[test]
-fn a_closed_pipe_quits_everything_though_nothing_more_is_printed() {
+fn a_closed_pipe_ends_the_run_without_further_output() {
     let world = World::new(QUIET);
     let (mut read, write) = std::io::pipe().unwrap();
     let mut child = world.tmo(["start"]).stdout(write).stderr(Stdio::null()).spawn().unwrap();
@@ -191,7 +191,7 @@ fn a_killed_view_leaves_all_running() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_an_error() {
+fn start_fails_when_its_output_cannot_be_written() {
     let world = World::new(QUIET);
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = world.tmo(["start"]).stdout(full).output().unwrap();
@@ -202,7 +202,7 @@ fn an_output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn help_that_cannot_be_written_is_an_error() {
+fn help_fails_when_it_cannot_be_written() {
     let world = World::new(QUIET);
     for args in [&["help", "start"][..], &["start", "--help"], &["--version"], &["help"], &[]] {
         let full = File::options().write(true).open("/dev/full").unwrap();
@@ -214,7 +214,7 @@ fn help_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn what_follows_the_log_ends_with_its_reader_though_nothing_more_is_printed() {
+fn following_commands_end_with_their_reader_without_further_output() {
     let world = World::new("web: echo up; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     eventually("it is up", || world.ok(["logs"]).contains("up\n").then_some(()));
@@ -236,7 +236,7 @@ fn what_follows_the_log_ends_with_its_reader_though_nothing_more_is_printed() {
 }
 
 #[test]
-fn ctrl_z_gives_the_terminal_its_title_back_until_fg() {
+fn ctrl_z_restores_the_terminal_title_until_fg() {
     let world = World::new("web: echo up; exec sleep 1000\n");
     let terminal = Terminal::open(&world, "title", 80, 24);
     let titled = |title: &str| {
@@ -263,7 +263,7 @@ fn ctrl_z_gives_the_terminal_its_title_back_until_fg() {
 }
 
 #[test]
-fn ctrl_backslash_gives_the_terminal_its_title_back() {
+fn ctrl_backslash_restores_the_terminal_title() {
     let world = World::new("web: echo up; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     let terminal = Terminal::open(&world, "title-quit", 80, 24);
@@ -287,7 +287,7 @@ fn ctrl_backslash_gives_the_terminal_its_title_back() {
 }
 
 #[test]
-fn the_rest_of_a_line_has_its_prefix_though_enter_or_ctrl_z_was_pressed_before_it() {
+fn the_rest_of_a_line_keeps_its_prefix_after_enter_or_ctrl_z() {
     let forged = "printf 'begin: '; while ! test -e go; do sleep 0.05; done; \
                   printf 'db     | FORGED\\n'; exec sleep 1000";
     for command in ["start", "logs -f", "echo -n 5"] {
@@ -323,7 +323,7 @@ fn the_rest_of_a_line_has_its_prefix_though_enter_or_ctrl_z_was_pressed_before_i
 }
 
 #[test]
-fn what_is_typed_at_a_log_that_is_followed_is_left_to_the_shell() {
+fn text_typed_while_logs_follows_is_left_to_the_shell() {
     let world = World::new("web: printf 'begin: '; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     let terminal = Terminal::open(&world, "left", 80, 24);
@@ -341,7 +341,7 @@ fn what_is_typed_at_a_log_that_is_followed_is_left_to_the_shell() {
 }
 
 #[test]
-fn ctrl_c_ends_the_unfinished_line_of_what_follows_the_log() {
+fn ctrl_c_ends_an_unfinished_line_while_logs_follows() {
     let world = World::new("web: echo up; printf 'Continue? '; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     let terminal = Terminal::open(&world, "unfinished", 80, 24);
@@ -360,7 +360,7 @@ fn ctrl_c_ends_the_unfinished_line_of_what_follows_the_log() {
 }
 
 #[test]
-fn colours_are_overminds_when_forced_and_none_otherwise() {
+fn forced_colours_equal_overminds_and_pipes_get_none() {
     let procfile = "web: printf 'a\\033[31mred\\033[0m\\tx\\r\\n'; echo; exec sleep 1000\n";
     let world = World::new(procfile).env("CLICOLOR_FORCE", "1");
     let mut view = world.start([""; 0]);
@@ -389,7 +389,7 @@ fn colours_are_overminds_when_forced_and_none_otherwise() {
 }
 
 #[test]
-fn what_tmo_stopped_itself_counts_as_success() {
+fn processes_stopped_by_tmo_count_as_success() {
     let world = World::new(
         "a: trap 'exit 130' INT; echo up; while :; do sleep 0.05; done\nb: sleep 1000\n",
     );
@@ -401,7 +401,7 @@ fn what_tmo_stopped_itself_counts_as_success() {
 }
 
 #[test]
-fn a_process_that_ends_before_the_view_has_looked_is_shown_all_the_same() {
+fn output_of_a_process_that_ends_at_once_is_shown() {
     for _ in 0..5 {
         let world = World::new("web: echo at once; exit 4\n");
         let mut view = world.start([""; 0]);
@@ -428,7 +428,7 @@ fn a_spinner_shows_its_last_state_in_one_line() {
 }
 
 #[test]
-fn a_terminal_stopped_by_ctrl_s_hurts_nobody_and_shows_all_after_ctrl_q() {
+fn a_terminal_stopped_by_ctrl_s_delays_no_process_and_shows_all_after_ctrl_q() {
     let world = counting();
     let terminal = Terminal::open(&world, "a", 80, 24);
     terminal.tmo("start");
@@ -456,7 +456,7 @@ fn a_terminal_stopped_by_ctrl_s_hurts_nobody_and_shows_all_after_ctrl_q() {
 }
 
 #[test]
-fn a_start_in_a_stopped_terminal_is_in_nobodys_way() {
+fn a_start_in_a_stopped_terminal_blocks_no_command() {
     let world = counting();
     world.ok(["start", "-D"]);
     let terminal = Terminal::open(&world, "a", 80, 24);
@@ -496,7 +496,7 @@ fn panes_have_the_size_of_the_view_and_follow_it() {
 }
 
 #[test]
-fn what_tmo_says_of_a_restart_stands_between_the_two_lives() {
+fn restart_messages_are_between_the_output_of_the_two_lives() {
     let world = World::new("web: i=0; while :; do i=$((i+1)); echo \"line $i\"; done\n");
     let mut view = world.start([""; 0]);
     view.shows("web    | line 9\n");
@@ -532,7 +532,7 @@ fn what_tmo_says_of_a_restart_stands_between_the_two_lives() {
 
 /// What it costs to hand on a flood grows with the pieces it comes in, not with its lines.
 #[test]
-fn nobody_writes_or_wakes_for_each_line_of_a_flood() {
+fn no_part_writes_or_wakes_for_each_line_of_a_flood() {
     const LINES: u64 = 400_000;
     let world = World::new("web: cat flood; echo all of it; exec sleep 1000\n");
     world.write("flood", &(1..=LINES).map(|n| format!("line {n}\n")).collect::<String>());
@@ -555,7 +555,7 @@ fn nobody_writes_or_wakes_for_each_line_of_a_flood() {
 }
 
 #[test]
-fn the_last_words_are_those_of_the_last_life() {
+fn the_summary_shows_the_last_output_of_the_last_life() {
     let world = World::new(
         "web: echo attempt $(cat n); until [ -e printed ]; do sleep 0.05; done; exit 3\n\
          api: until [ -e go ]; do sleep 0.05; done; rm go; seq 50; touch printed; \
@@ -576,7 +576,7 @@ fn the_last_words_are_those_of_the_last_life() {
 }
 
 #[test]
-fn a_view_that_is_detached_leaves_all_running() {
+fn detach_ends_the_view_and_leaves_all_running() {
     let world = counting();
     let ran = world.run(["detach"]);
     assert_eq!(ran.code, 1, "nothing runs: {ran:?}");
@@ -599,7 +599,7 @@ fn a_view_that_is_detached_leaves_all_running() {
 }
 
 #[test]
-fn what_takes_longer_than_a_moment_says_so_on_a_terminal_only() {
+fn slow_commands_report_progress_on_a_terminal_only() {
     let world =
         World::new("web: trap '' INT; touch up; while [ ! -e gone ]; do sleep 0.05; done\n");
     let go = world.app().join("go").display().to_string();

@@ -45,7 +45,7 @@ fn wrong(world: &World, names: &[&str]) -> String {
 }
 
 #[test]
-fn why_explains_while_it_runs() {
+fn why_explains_an_exit_during_the_run() {
     let world = crashed();
     let reported = wrong(&world, &["web"]);
     assert!(reported.starts_with("web ended at 20"), "{reported}");
@@ -80,7 +80,7 @@ fn why_explains_while_it_runs() {
 }
 
 #[test]
-fn why_names_who_ended_everything_also_afterwards() {
+fn why_names_the_process_that_ended_the_run() {
     let world =
         World::new("db: echo 'FATAL: no disk'; read x; exit 4\nweb: echo on; exec sleep 1000\n");
     world.ok(["start", "-D"]);
@@ -100,7 +100,7 @@ fn why_names_who_ended_everything_also_afterwards() {
 }
 
 #[test]
-fn after_an_end_that_was_asked_for_there_is_nothing_to_explain() {
+fn why_has_nothing_to_explain_after_a_requested_end() {
     let world = World::new("web: exec sleep 1000\n");
     let ran = world.run(["why"]);
     assert!(ran.code == 1 && ran.stderr.contains("there is no log"), "{ran:?}");
@@ -117,7 +117,7 @@ fn after_an_end_that_was_asked_for_there_is_nothing_to_explain() {
 }
 
 #[test]
-fn reports_are_listed_and_shown() {
+fn crashes_lists_and_shows_reports() {
     let world = crashed();
     let path = report(&world, "web");
     let file = path.file_name().unwrap().to_str().unwrap();
@@ -168,7 +168,7 @@ fn reports_are_listed_and_shown() {
 }
 
 #[test]
-fn what_ended_by_itself_was_not_stopped_whatever_followed() {
+fn why_distinguishes_a_crash_from_the_stops_that_follow() {
     let world = crashed();
     world.ok(["quit"]);
     assert_eq!(json(&world, &["why", "web"])["causes"][0]["kind"], "port-taken");
@@ -176,7 +176,7 @@ fn what_ended_by_itself_was_not_stopped_whatever_followed() {
 }
 
 #[test]
-fn what_did_not_come_up_is_explained_after_the_run() {
+fn why_explains_a_process_that_never_became_ready() {
     let world = World::new("web: exec sleep 1000\n");
     world.write(
         "tmo.toml",
@@ -197,7 +197,7 @@ fn what_did_not_come_up_is_explained_after_the_run() {
 }
 
 #[test]
-fn a_life_that_was_ended_as_failed_is_explained_at_once() {
+fn why_explains_a_life_ended_by_a_failure_pattern_at_once() {
     let world =
         World::new("web: read x; echo; echo BOOM; exec sleep 1000\nkeep: exec sleep 1000\n");
     world.write("tmo.toml", "[[process.web.failure]]\npattern = \"boom\"\naction = \"restart\"\n");
@@ -214,7 +214,7 @@ fn a_life_that_was_ended_as_failed_is_explained_at_once() {
 }
 
 #[test]
-fn a_port_that_another_of_the_run_holds_is_freed_by_stopping_that_one() {
+fn why_suggests_stopping_the_process_of_the_run_that_holds_a_port() {
     let port = free_port();
     let serve = format!("exec python3 -u -m http.server -b 127.0.0.1 {port}");
     let world = World::new(&format!("web: {serve}\nother: {serve}\n"));
@@ -254,7 +254,7 @@ fn garble_events(world: &World) {
 }
 
 #[test]
-fn nothing_depends_on_the_words_of_events() {
+fn why_does_not_parse_the_text_of_events() {
     let world = World::new("");
     world.write(
         "tmo.toml",
@@ -312,7 +312,7 @@ fn nothing_depends_on_the_words_of_events() {
 }
 
 #[test]
-fn what_a_shell_could_not_exec_is_named() {
+fn why_names_the_program_that_a_shell_could_not_execute() {
     let world = World::new(
         "file: cd . && exec ./nothere\nname: sleep 0.01; exec nosuchthing\n\
          mode: export A=1; exec ./app.sh\n",
@@ -360,7 +360,7 @@ fn why_and_the_crash_report_describe_the_last_of_several_quick_runs() {
 }
 
 #[test]
-fn why_does_not_accuse_a_process_that_was_expected_to_end() {
+fn why_does_not_blame_a_process_that_was_expected_to_end() {
     let world = World::new("migrate: echo done\nseed: echo done\nweb: exec sleep 1000\n");
     world.write(
         "tmo.toml",
@@ -394,7 +394,7 @@ fn why_reports_the_last_error_below_a_watcher() {
 }
 
 #[test]
-fn why_does_not_present_the_crash_of_an_earlier_run_as_news() {
+fn why_marks_the_crash_of_an_earlier_run_as_old() {
     let world = World::new("web: cat msg && exit 3; exec sleep 1000\n");
     world.write("msg", "bad\n");
     assert_eq!(world.run(["start"]).code, 3);
@@ -445,7 +445,7 @@ fn why_names_the_cause_and_not_the_hints_of_a_package_manager() {
 }
 
 #[test]
-fn next_step_opens_the_file_with_an_editor_that_needs_other_arguments() {
+fn why_suggests_a_valid_command_for_an_editor_without_line_numbers() {
     let world = World::new("web: python3 crash.py\n").env("EDITOR", "code --wait");
     world.write("crash.py", "\n\n\nraise KeyError('x')\n");
     world.run(["start"]);

@@ -142,7 +142,7 @@ pub(crate) fn rust_files(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn paths_are_found_in_every_form() {
+fn import_paths_are_found_in_every_form() {
     let code = "use crate::a::{b, c::{d, e}}; use super::super::f; // crate::no\n fn g(h: super::i::J) {}\n\
                 //! [`crate::never`]";
     let mut found = paths("k::l", code);

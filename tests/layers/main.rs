@@ -63,7 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn no_part_uses_one_that_comes_after_it() {
+fn no_layer_uses_a_later_layer() {
     let imports = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let part = |module: &str| module.split("::").next().unwrap().to_owned();
     let mut wrong = vec![];
@@ -80,7 +80,7 @@ fn no_part_uses_one_that_comes_after_it() {
 
 /// The modules of the engine all have the [`Engine`](tmo::engine) itself in their hands.
 #[test]
-fn no_more_than_three_modules_use_each_other_in_a_circle() {
+fn no_import_cycle_has_more_than_three_modules() {
     let imports = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     assert!(imports.0.len() > 300, "{} modules", imports.0.len());
     let circles = imports.circles();
@@ -90,7 +90,7 @@ fn no_more_than_three_modules_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn the_list_is_whole() {
+fn every_source_folder_is_in_the_layer_list() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for entry in std::fs::read_dir(src).unwrap() {
         let entry = entry.unwrap();
@@ -102,7 +102,7 @@ fn the_list_is_whole() {
 }
 
 #[test]
-fn what_decides_does_nothing() {
+fn decision_layers_perform_no_io() {
     // What decides must be testable without tmux, time and tokio.
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for part in ["model", "supervisor", "plan", "watch"] {
@@ -131,7 +131,7 @@ const WRITES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn whatever_a_command_prints_is_cleaned() {
+fn every_command_prints_through_the_cleaning_functions() {
     let cli = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
     let mut wrong = vec![];
     for file in rust_files(&cli) {

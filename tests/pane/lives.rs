@@ -9,7 +9,7 @@ use tmo::protocol::spec::Want;
 use crate::harness::{Pane, lives};
 
 #[test]
-fn a_life_from_up_to_down() {
+fn a_shim_reports_a_life_from_up_to_down() {
     let mut pane = Pane::open("exit 3");
     pane.start(1);
     let LifeEvent::Exit { life, exit, error, max_rss_kib, .. } = pane.exit().event else {
@@ -42,7 +42,7 @@ fn a_restart_is_a_new_life_in_the_same_shim() {
 }
 
 #[test]
-fn ringing_for_nothing_and_a_life_that_ended_change_nothing() {
+fn a_bell_without_a_request_changes_nothing() {
     let mut pane = Pane::open("exit 0");
     pane.start(1);
     pane.end();
@@ -55,7 +55,7 @@ fn ringing_for_nothing_and_a_life_that_ended_change_nothing() {
 }
 
 #[test]
-fn a_life_that_was_never_begun_is_skipped() {
+fn a_life_stopped_before_its_start_is_skipped() {
     let mut pane = Pane::open("exec sleep 1000");
     pane.set(|spec| (spec.want, spec.life) = (Want::Stop, Some(LifeId::FIRST)));
     pane.expect("skipped", |event| matches!(event, LifeEvent::Skipped { life: LifeId::FIRST }));
@@ -70,7 +70,7 @@ fn a_life_that_was_never_begun_is_skipped() {
 }
 
 #[test]
-fn kill_skips_the_grace_even_in_the_middle() {
+fn kill_skips_the_rest_of_the_grace_period() {
     let mut pane = Pane::open("trap '' INT TERM; echo ready; while :; do sleep 1000; done");
     pane.start(1);
     pane.screen.wait_for("ready");
@@ -84,7 +84,7 @@ fn kill_skips_the_grace_even_in_the_middle() {
 }
 
 #[test]
-fn kill_at_once_and_the_next_life_has_its_grace_again() {
+fn the_next_life_after_a_kill_has_a_grace_period() {
     let mut pane = Pane::open("trap '' INT TERM; echo 1 > $$; while :; do sleep 1000; done");
     pane.start(1);
     pane.set(|spec| (spec.life, spec.kill) = (Some(LifeId::nth(2)), Some(LifeId::FIRST)));
@@ -97,7 +97,7 @@ fn kill_at_once_and_the_next_life_has_its_grace_again() {
 }
 
 #[test]
-fn a_closed_terminal_ends_everything() {
+fn a_closed_terminal_ends_the_shim_and_its_tree() {
     let mut pane =
         Pane::open_with("trap '' HUP; sh -c 'echo $$ > child; exec sleep 1000' & wait", false);
     let main = pane.start(1);
@@ -112,7 +112,7 @@ fn a_closed_terminal_ends_everything() {
 }
 
 #[test]
-fn a_broken_spec_is_told_and_survived() {
+fn a_shim_reports_and_survives_a_broken_spec() {
     let mut pane = Pane::open("exit 0");
     std::fs::write(pane.paths.spec(), "{").unwrap();
     pane.signal(libc::SIGUSR1);
@@ -124,7 +124,7 @@ fn a_broken_spec_is_told_and_survived() {
 }
 
 #[test]
-fn what_a_terminal_sends_does_not_end_a_shim() {
+fn signals_of_a_terminal_do_not_end_a_shim() {
     let mut pane = Pane::open("exit 0");
     for signal in [
         libc::SIGINT,
@@ -144,7 +144,7 @@ fn what_a_terminal_sends_does_not_end_a_shim() {
 }
 
 #[test]
-fn a_second_shim_goes_on_with_the_numbers() {
+fn a_second_shim_continues_the_life_numbers() {
     let mut pane = Pane::open("exec sleep 1000");
     let main = pane.start(1);
     pane.signal(libc::SIGKILL);

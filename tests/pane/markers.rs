@@ -41,7 +41,7 @@ fn nonce(pane: &Pane) -> u64 {
 }
 
 #[test]
-fn the_output_lies_between_its_markers() {
+fn output_is_between_its_start_and_end_markers() {
     let mut pane = Pane::open("seq 1 20000");
     pane.start(1);
     pane.end();
@@ -62,7 +62,7 @@ fn the_output_lies_between_its_markers() {
 }
 
 #[test]
-fn every_life_has_a_nonce_of_its_own() {
+fn every_life_has_its_own_nonce() {
     let mut pane = Pane::open("exit 0");
     pane.start(1);
     pane.end();
@@ -77,7 +77,7 @@ fn every_life_has_a_nonce_of_its_own() {
 }
 
 #[test]
-fn strange_modes_do_not_spoil_a_marker() {
+fn unusual_terminal_modes_do_not_damage_a_marker() {
     let modes = "stty raw -echo -opost olcuc tostop ocrnl onlret ixon";
     for end in ["exit 0", "exec sleep 1000"] {
         let mut pane = Pane::open(&format!("{modes}; echo done > done; {end}"));
@@ -103,7 +103,7 @@ fn has_become(pid: u32, program: &str) {
 }
 
 #[test]
-fn ctrl_s_holds_neither_the_end_nor_the_marker() {
+fn ctrl_s_delays_neither_the_end_nor_the_marker() {
     let mut pane = Pane::open("echo ready; read x; exec yes");
     let pid = pane.start(1);
     pane.screen.wait_for("ready");
@@ -118,7 +118,7 @@ fn ctrl_s_holds_neither_the_end_nor_the_marker() {
 }
 
 #[test]
-fn output_stopped_by_a_program_goes_on_too() {
+fn output_stopped_by_tcflow_is_resumed() {
     let stop = "import termios; termios.tcflow(1, termios.TCOOFF); open(\"off\", \"w\")";
     let mut pane = Pane::open(&format!("python3 -c '{stop}'; exec sleep 1000"));
     let pid = pane.start(1);
@@ -130,7 +130,7 @@ fn output_stopped_by_a_program_goes_on_too() {
 }
 
 #[test]
-fn a_terminal_that_nobody_reads_delays_nothing() {
+fn an_unread_terminal_delays_nothing() {
     let fill = r#"
 import os, signal, time
 os.set_blocking(1, False)

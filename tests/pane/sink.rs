@@ -207,7 +207,7 @@ fn bytes_arrive_unchanged_over_many_segments() {
 }
 
 #[test]
-fn a_successor_waits_and_goes_on_where_the_other_ended() {
+fn a_second_sink_waits_and_continues_after_the_first() {
     let mut scene = Scene::new(1 << 20);
     let mut first = scene.sink();
     scene.heard(b'S');
@@ -227,7 +227,7 @@ fn a_successor_waits_and_goes_on_where_the_other_ended() {
 }
 
 #[test]
-fn one_that_was_replaced_before_its_turn_leaves_without_a_word() {
+fn a_sink_replaced_before_its_turn_exits_silently() {
     for (late, copied) in [(false, false), (true, false), (true, true)] {
         let mut scene = Scene::new(1 << 30);
         // It has its number, and begins when its successor is at work.
@@ -272,7 +272,7 @@ fn one_that_was_replaced_before_its_turn_leaves_without_a_word() {
 }
 
 #[test]
-fn signals_of_a_terminal_do_not_end_it() {
+fn signals_of_a_terminal_do_not_end_a_sink() {
     let mut scene = Scene::new(1 << 20);
     let mut sink = scene.sink();
     scene.heard(b'S');
@@ -288,7 +288,7 @@ fn signals_of_a_terminal_do_not_end_it() {
 }
 
 #[test]
-fn a_file_that_may_grow_no_more_is_left_and_no_byte_lost() {
+fn a_sink_switches_the_segment_at_a_file_size_limit_without_loss() {
     let mut scene = Scene::new(0);
     let mut sink = scene.limited_sink(100);
     scene.heard(b'S');
@@ -301,7 +301,7 @@ fn a_file_that_may_grow_no_more_is_left_and_no_byte_lost() {
 }
 
 #[test]
-fn a_journal_that_cannot_be_written_is_stood_in_for() {
+fn a_sink_uses_a_fallback_for_an_unwritable_log_directory() {
     let dir = tempfile::tempdir().unwrap();
     let blocked = dir.path().join("file");
     fs::write(&blocked, "").unwrap();
@@ -322,7 +322,7 @@ fn a_journal_that_cannot_be_written_is_stood_in_for() {
 }
 
 #[test]
-fn a_full_disk_is_asked_again_when_it_has_room() {
+fn a_sink_retries_a_full_disk() {
     let dir = tempfile::tempdir().unwrap();
     let mount = dir.path().join("small");
     fs::create_dir(&mount).unwrap();
@@ -366,7 +366,7 @@ impl Drop for Unmount {
 }
 
 #[test]
-fn it_costs_little_memory() {
+fn a_sink_uses_little_memory() {
     if cfg!(not(target_os = "linux")) {
         println!("SKIPPED: memory is measured on Linux only");
         return;
@@ -391,7 +391,7 @@ fn it_costs_little_memory() {
 }
 
 #[test]
-fn without_a_spec_it_says_so_and_ends() {
+fn a_sink_without_a_spec_reports_it_and_exits() {
     let output = Command::new(env!("CARGO_BIN_EXE_tmo"))
         .args(["sink", "/nowhere/p/web.spec"])
         .stdin(Stdio::null())
@@ -403,7 +403,7 @@ fn without_a_spec_it_says_so_and_ends() {
 }
 
 #[test]
-fn a_bell_that_is_missing_is_made_and_private() {
+fn a_sink_creates_a_missing_bell_with_mode_0600() {
     let scene = Scene::new(1 << 20);
     fs::remove_file(scene.paths.bell()).unwrap();
     let mut sink = scene.sink();

@@ -18,7 +18,7 @@ fn failure(pane: &mut Pane) -> (Exit, String) {
 }
 
 #[test]
-fn a_shell_that_is_not_there() {
+fn a_missing_shell_exits_with_127() {
     let mut pane = Pane::open("true");
     pane.spec.shell = "/nonexistent/sh".into();
     let (exit, error) = failure(&mut pane);
@@ -33,7 +33,7 @@ fn a_shell_that_is_not_there() {
 }
 
 #[test]
-fn a_shell_that_cannot_be_run() {
+fn an_unusable_shell_exits_with_126() {
     let mut pane = Pane::open("true");
     pane.spec.shell = "/etc/passwd".into();
     let expected = "cannot run /etc/passwd: Permission denied".to_owned();
@@ -41,7 +41,7 @@ fn a_shell_that_cannot_be_run() {
 }
 
 #[test]
-fn a_directory_that_is_not_there() {
+fn a_missing_directory_exits_with_126() {
     let mut pane = Pane::open("true");
     pane.spec.cwd = "/nonexistent/dir".into();
     let expected = "cannot enter /nonexistent/dir: No such file or directory".to_owned();
@@ -49,7 +49,7 @@ fn a_directory_that_is_not_there() {
 }
 
 #[test]
-fn an_environment_that_cannot_be() {
+fn an_invalid_environment_exits_with_126() {
     let mut pane = Pane::open("true");
     pane.spec.env.push(("ODD".into(), "a\0b".into()));
     let expected = "cannot run it: `ODD` holds a NUL byte".to_owned();
@@ -57,7 +57,7 @@ fn an_environment_that_cannot_be() {
 }
 
 #[test]
-fn the_shell_is_found_by_the_childs_own_path() {
+fn the_shell_is_found_in_the_path_of_the_spec() {
     let mut pane = Pane::open("ignored");
     let bin = pane.dir.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -68,7 +68,7 @@ fn the_shell_is_found_by_the_childs_own_path() {
 }
 
 #[test]
-fn the_environment_is_exactly_that_of_the_spec() {
+fn the_process_has_exactly_the_environment_of_the_spec() {
     let mut pane = Pane::open("exec cat /proc/self/environ > env");
     let more = [("TERM", "outer"), ("LINES", "9"), ("STY", "x"), ("EMPTY", ""), ("LD", "a\nb=c")];
     pane.spec.env.extend(more.map(|(name, value)| (name.into(), value.into())));
@@ -95,7 +95,7 @@ fn the_environment_is_exactly_that_of_the_spec() {
 }
 
 #[test]
-fn umask_limits_nice_directory_and_signals_are_the_users() {
+fn the_process_has_the_umask_limits_nice_directory_and_signals_of_the_spec() {
     let script = "{ umask; ulimit -Sn; ulimit -Hn; ulimit -Sc; nice; pwd -P; } > what; \
                   grep -E 'Sig(Blk|Ign)' /proc/self/status > signals";
     let mut pane = Pane::open(script);
@@ -121,7 +121,7 @@ fn umask_limits_nice_directory_and_signals_are_the_users() {
 }
 
 #[test]
-fn it_leads_a_group_in_the_foreground_and_inherits_nothing_else() {
+fn the_process_leads_the_foreground_group_and_inherits_no_descriptor() {
     let script = "ls /proc/self/fd > fds; set -- $(cat /proc/$$/stat); echo $5 > group; \
                   echo $8 > foreground; stty -a > modes";
     let mut pane = Pane::open(script);
@@ -137,7 +137,7 @@ fn it_leads_a_group_in_the_foreground_and_inherits_nothing_else() {
 }
 
 #[test]
-fn a_long_command_goes_through_a_file() {
+fn a_long_command_is_passed_in_a_file() {
     let long = "x".repeat(200 << 10);
     let mut pane = Pane::open(&format!(": {long}\necho $0 > arg; exit 9"));
     assert_eq!(failure(&mut pane), (Exit::Code(9), String::new()));
@@ -148,7 +148,7 @@ fn a_long_command_goes_through_a_file() {
 }
 
 #[test]
-fn descriptors_and_modes_that_a_life_left_behind_are_set_right() {
+fn terminal_modes_of_the_previous_life_are_reset() {
     // Non-blocking, raw: the next life must not see any of it.
     let script = "stty raw -echo; python3 -c 'import os; os.set_blocking(0, False)' 2>&1; \
                   grep flags: /proc/self/fdinfo/0 > flags.$N; stty -a > modes.$N";
@@ -172,7 +172,7 @@ fn descriptors_and_modes_that_a_life_left_behind_are_set_right() {
 }
 
 #[test]
-fn what_was_typed_before_is_not_read() {
+fn input_typed_before_the_start_is_discarded() {
     let mut pane = Pane::open("exit 0");
     pane.start(1);
     pane.end();
@@ -186,7 +186,7 @@ fn what_was_typed_before_is_not_read() {
 }
 
 #[test]
-fn ctrl_c_reaches_the_process_only() {
+fn ctrl_c_reaches_only_the_process() {
     let wait = "import signal as s\ns.pthread_sigmask(s.SIG_BLOCK, [2])\n\
                 print(\"ready\", flush=True)\ns.sigwait([2])\nexit(5)";
     let mut pane = Pane::open(&format!("exec python3 -c '{wait}'"));
@@ -200,7 +200,7 @@ fn ctrl_c_reaches_the_process_only() {
 }
 
 #[test]
-fn ctrl_z_does_not_stop_it_for_good() {
+fn ctrl_z_does_not_stop_the_process_permanently() {
     let mut pane = Pane::open("echo ready; while read line; do echo \"got $line.\"; done");
     let main = pane.start(1);
     pane.screen.wait_for("ready");

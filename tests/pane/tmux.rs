@@ -120,7 +120,7 @@ fn piped(file: &Path, count: usize) -> (Vec<u8>, Vec<Marker>) {
 }
 
 #[test]
-fn markers_come_through_the_pipe_and_are_not_to_be_seen() {
+fn markers_pass_the_pipe_and_are_invisible() {
     let mut tmux = Tmux::open("echo term=$TERM; seq 1 3; exit 3");
     tmux.run(1);
     tmux.end();
@@ -137,7 +137,7 @@ fn markers_come_through_the_pipe_and_are_not_to_be_seen() {
 }
 
 #[test]
-fn a_screen_left_in_disorder_is_put_right() {
+fn the_shim_resets_a_disordered_screen() {
     // Used and left the alternate screen before; then a scroll region, colours, no cursor.
     let script = r"printf 'a\nb\n\033[?1049hfull\033[?1049lc\nd\n\033[3;4r\033[5;1H\033[31m\033[?25l\033[?1000h\033(0'";
     let mut tmux = Tmux::open(script);
@@ -154,7 +154,7 @@ fn a_screen_left_in_disorder_is_put_right() {
 }
 
 #[test]
-fn a_full_screen_program_that_dies_gives_the_screen_back() {
+fn the_shim_restores_the_screen_after_a_full_screen_program_dies() {
     let mut tmux =
         Tmux::open(r"printf 'before\n\033[?1049h\033[2J\033[10;10Hfull screen'; kill -9 $$");
     tmux.run(1);
@@ -167,7 +167,7 @@ fn a_full_screen_program_that_dies_gives_the_screen_back() {
 }
 
 #[test]
-fn the_end_of_the_server_ends_the_tree() {
+fn the_end_of_the_tmux_server_ends_the_process_tree() {
     let script = "setsid sh -c 'echo $$ > stray; exec sleep 1000' & echo $$ > main; wait";
     let mut tmux = Tmux::open(script);
     tmux.run(1);

@@ -45,7 +45,7 @@ fn escapes(end: &str) -> String {
 }
 
 #[test]
-fn nobody_escapes_a_stop() {
+fn a_stop_ends_every_escaped_process() {
     let mut pane = Pane::open(&escapes("echo ready; wait"));
     pane.spec.grace_ms = 300;
     let main = pane.start(1);
@@ -61,7 +61,7 @@ fn nobody_escapes_a_stop() {
 }
 
 #[test]
-fn nobody_is_left_behind_by_an_exit() {
+fn an_exit_leaves_no_process_behind() {
     let mut pane = Pane::open(&escapes("exit 4"));
     pane.spec.grace_ms = 300;
     pane.start(1);
@@ -75,7 +75,7 @@ fn nobody_is_left_behind_by_an_exit() {
 }
 
 #[test]
-fn without_deaf_ones_no_kill_is_needed() {
+fn a_cooperative_tree_is_ended_without_sigkill() {
     // The shell makes its background jobs ignore SIGINT: they are asked with SIGTERM.
     let script = "sleep 1000 & setsid sleep 1000 & sh -c 'sleep 1000 & echo ready; wait'";
     let mut pane = Pane::open(script);
@@ -87,7 +87,7 @@ fn without_deaf_ones_no_kill_is_needed() {
 }
 
 #[test]
-fn strays_are_asked_after_the_group() {
+fn strays_are_signalled_after_the_group() {
     // A background job ignores SIGINT, and its trap for it stays without effect.
     let script = r#"
 setsid sh -c 'trap "echo stray INT >> order; exit" INT; trap "echo stray TERM >> order; exit" TERM
@@ -126,7 +126,7 @@ fn the_main_process_stays_a_zombie_while_its_group_lives() {
 }
 
 #[test]
-fn a_forking_tree_is_outrun() {
+fn a_constantly_forking_tree_is_ended() {
     // 200 chains: each process starts its successor and ends, some in sessions of their own.
     let script = r#"
 import os, signal, time
@@ -154,7 +154,7 @@ while True:
 }
 
 #[test]
-fn a_stopped_process_acts_on_the_signal() {
+fn a_stopped_process_is_continued_for_its_stop_signal() {
     let mut pane = Pane::open("echo ready; kill -STOP $$; exec sleep 1000");
     let main = pane.start(1);
     let stopped = || (sys::info(main)?.state == 'T').then_some(());
@@ -165,7 +165,7 @@ fn a_stopped_process_acts_on_the_signal() {
 }
 
 #[test]
-fn what_sigkill_does_not_end_is_named_and_waited_for() {
+fn a_process_that_survives_sigkill_is_named_and_awaited() {
     let mut pane = Pane::open("exec sleep 1000");
     let main = pane.start(1);
     // A tracer keeps the zombie of what it traces from everybody else.
@@ -227,7 +227,7 @@ fn with_server() -> (Pane, Server) {
 }
 
 #[test]
-fn somebodys_own_tmux_server_is_spared_and_named_once() {
+fn a_users_own_tmux_server_is_spared_and_named_once() {
     let (mut pane, server) = with_server();
     let pid = server.pid();
     pane.set(|spec| spec.want = Want::Stop);
@@ -247,7 +247,7 @@ fn somebodys_own_tmux_server_is_spared_and_named_once() {
 }
 
 #[test]
-fn a_sweep_ends_what_a_killed_shim_left() {
+fn a_sweep_ends_the_processes_of_a_killed_shim() {
     let (mut pane, server) = with_server();
     pane.spec.command = escapes("echo ready2; wait").into();
     let tmux = server.pid();
@@ -270,7 +270,7 @@ fn a_sweep_ends_what_a_killed_shim_left() {
 /// Three kinds of what goes on forking without a shim: as fast as it can in one group, slowly and
 /// by the hundred, and from session to session.
 #[test]
-fn a_sweep_outruns_a_storm_that_no_shim_holds() {
+fn a_sweep_ends_a_fork_storm_without_a_shim() {
     let command = r"trap '' HUP; echo 'sleep 0.01; [ -e go ] && setsid sh hop.sh &' > hop.sh; : > go
         slow() { sleep 0.2; [ -e go ] && slow & }
         fast() { [ -e go ] && fast & }

@@ -7,8 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
-use super::described::Call;
 use super::harness::{Run, Seen, run_within};
+use super::openapi::Call;
 
 /// What came back.
 #[derive(Debug)]

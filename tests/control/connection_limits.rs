@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use super::harness::{Seen, read_all, run, run_within, soon, state};
 
 #[tokio::test]
-async fn fifty_clients_at_once() {
+async fn fifty_concurrent_clients_are_served() {
     let mut run = run();
     let clients: Vec<_> = (0..50)
         .map(|n| {
@@ -39,7 +39,7 @@ async fn fifty_clients_at_once() {
 }
 
 #[tokio::test]
-async fn one_client_too_many_is_told_so() {
+async fn one_client_too_many_is_refused_with_a_reason() {
     let limits = Limits { connections: 2, refusals: 1, ..Limits::default() };
     let mut run = run_within(limits);
     let mut held = Vec::new();
@@ -65,7 +65,7 @@ async fn one_client_too_many_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_silent_client_is_given_up() {
+async fn a_silent_client_times_out() {
     let limits = Limits { patience: Duration::from_millis(20), ..Limits::default() };
     let run = run_within(limits);
     // Written before the server has a chance to see the client: only its patience takes time.
@@ -84,7 +84,7 @@ async fn a_silent_client_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_does_not_keep_the_server() {
+async fn a_client_that_does_not_read_does_not_delay_the_end_of_the_server() {
     let run = run();
     let mut stuck = run.raw().await;
     stuck.write_all(b"echo\n").await.unwrap();

@@ -48,7 +48,7 @@ async fn status_answers_and_closes() {
 }
 
 #[tokio::test]
-async fn get_connection_answers_and_stays() {
+async fn get_connection_answers_and_keeps_the_connection() {
     let run = run();
     let mut stream = run.raw().await;
     for (ask, answer) in [
@@ -69,7 +69,7 @@ async fn get_connection_answers_and_stays() {
 }
 
 #[tokio::test]
-async fn requests_are_done_without_a_word() {
+async fn overminds_commands_are_executed_without_an_answer() {
     let mut run = run();
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     let all = || names(&["web#1", "web#2", "worker", "slow"]);
@@ -102,7 +102,7 @@ async fn requests_are_done_without_a_word() {
 }
 
 #[tokio::test]
-async fn echo_streams_from_now_on() {
+async fn echo_streams_new_lines_only() {
     let mut run = run();
     run.records(3);
     let mut echo = OvermindClient::new(&run.socket).echo().await.unwrap();
@@ -126,7 +126,7 @@ async fn echo_streams_from_now_on() {
 }
 
 #[tokio::test]
-async fn a_half_closed_echo_still_listens() {
+async fn a_half_closed_echo_still_receives_lines() {
     let mut run = run();
     let stream = run.raw().await.into_std().unwrap();
     std::io::Write::write_all(&mut &stream, b"echo\n").unwrap();
@@ -142,7 +142,7 @@ async fn a_half_closed_echo_still_listens() {
 }
 
 #[tokio::test]
-async fn a_stuck_echo_holds_up_nobody_and_loses_nothing() {
+async fn a_stuck_echo_delays_no_client_and_loses_nothing() {
     const LINES: u64 = 500_000;
     let mut run = run();
     let mut stuck = run.raw().await;
@@ -162,7 +162,7 @@ async fn a_stuck_echo_holds_up_nobody_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_line_without_end_is_cut_off() {
+async fn an_endless_line_ends_the_connection() {
     let mut run = run();
     let mut stream = run.raw().await;
     // The server may close before all is sent.
@@ -174,7 +174,7 @@ async fn a_line_without_end_is_cut_off() {
 
 /// A browser can be made to speak another protocol than HTTP, with text of a page in it.
 #[tokio::test]
-async fn a_line_that_is_no_text_ends_the_connection() {
+async fn a_line_that_is_not_text_ends_the_connection() {
     let mut run = run();
     for first in [
         &b"\0\x01\0\x10!\x12\xa4B"[..],

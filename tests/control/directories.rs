@@ -11,21 +11,21 @@ use tempfile::TempDir;
 use tmo::instance::listen::{ListenError, Listening, bind, locate};
 use tmo::sys::dial::{Answer, dial, probe};
 
-pub(crate) struct Places {
+pub(crate) struct Directories {
     _dir: TempDir,
     pub(crate) path: PathBuf,
     pub(crate) runtime: PathBuf,
 }
 
-pub(crate) fn places() -> Places {
+pub(crate) fn directories() -> Directories {
     let dir = tempfile::tempdir().unwrap();
     let (root, runtime) = (dir.path().join("app"), dir.path().join("run"));
     fs::create_dir(&root).unwrap();
     fs::create_dir(&runtime).unwrap();
-    Places { path: root.join(".overmind.sock"), runtime, _dir: dir }
+    Directories { path: root.join(".overmind.sock"), runtime, _dir: dir }
 }
 
-impl Places {
+impl Directories {
     pub(crate) fn bind(&self) -> Result<Listening, ListenError> {
         bind(&self.path, Path::new("./.overmind.sock"), &self.runtime)
     }
@@ -37,8 +37,8 @@ impl Places {
 }
 
 /// A client that finds the socket reaches this listener.
-pub(crate) fn reaches(places: &Places, listening: &Listening) {
-    let found = locate(&places.path, &places.runtime);
+pub(crate) fn reaches(dirs: &Directories, listening: &Listening) {
+    let found = locate(&dirs.path, &dirs.runtime);
     let mut client = dial(&found, Duration::from_secs(5)).unwrap();
     client.write_all(b"x").unwrap();
     listening.listener.set_nonblocking(true).unwrap();

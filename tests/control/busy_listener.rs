@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::harness::{soon, state};
 
 #[tokio::test]
-async fn a_busy_listener_is_waited_for() {
+async fn client_waits_for_a_busy_listener() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None).unwrap();

@@ -5,8 +5,8 @@ use proptest::string::string_regex;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
 
-use super::exchange::{Reply, Server, text};
-use super::odd::{odd, odd_body, odd_header};
+use super::malformed_input::{odd, odd_body, odd_header};
+use super::raw_client::{Reply, Server, text};
 use super::schema::Description;
 
 /// Which requests are made up; another number makes up others.
@@ -326,12 +326,12 @@ fn is_described(description: &Description, call: &Call, reply: &Reply) -> Result
 }
 
 #[test]
-fn a_plan_is_one() {
+fn the_sample_plan_is_a_valid_plan() {
     assert!(serde_json::from_value::<tmo::model::plan::Plan>(plan()).is_ok());
 }
 
 #[test]
-fn what_is_described_is_answered_as_described() {
+fn requests_that_match_the_description_get_the_described_answer() {
     attack(SOUND, sound, |description, call, reply| {
         if reply.status == 400 {
             return Err("refused, though it is as described".to_owned());
@@ -341,6 +341,6 @@ fn what_is_described_is_answered_as_described() {
 }
 
 #[test]
-fn whatever_is_asked_is_answered_as_described() {
+fn arbitrary_requests_get_a_described_answer() {
     attack(HARMED, harmed, is_described);
 }

@@ -14,7 +14,7 @@ fn head(records: u64) -> HeadEvent {
 }
 
 #[tokio::test]
-async fn brings_each_head_and_at_last_the_end() {
+async fn head_stream_delivers_each_head_and_the_end() {
     let run = run();
     let mut news = run.client().await.head(false).await.unwrap();
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), head(0));
@@ -45,7 +45,7 @@ async fn brings_each_head_and_at_last_the_end() {
 }
 
 #[tokio::test]
-async fn a_supervisor_that_goes_without_an_end_is_noticed() {
+async fn head_stream_ends_when_the_supervisor_disconnects() {
     let run = run();
     let mut news = run.client().await.head(false).await.unwrap();
     soon(news.next()).await.unwrap().unwrap();
@@ -55,7 +55,7 @@ async fn a_supervisor_that_goes_without_an_end_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_slow_client_gets_the_newest_only() {
+async fn a_slow_client_gets_only_the_newest_head() {
     const SENT: u64 = 100_000;
     let run = run();
     let mut stream = run.raw().await;

@@ -5,7 +5,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::harness::{Seen, read_all, run, soon};
 
 #[tokio::test]
-async fn who_has_asked_and_closes_its_side_is_answered() {
+async fn a_client_that_half_closes_after_its_request_is_answered() {
     let mut run = run();
     let mut stream = run.raw().await;
     stream.write_all(b"POST /api/processes/slow/stop HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -19,7 +19,7 @@ async fn who_has_asked_and_closes_its_side_is_answered() {
 }
 
 #[tokio::test]
-async fn a_view_that_has_closed_its_side_counts_until_it_is_gone() {
+async fn a_half_closed_view_counts_until_it_disconnects() {
     let mut run = run();
     let mut stream = run.raw().await;
     stream.write_all(b"GET /api/head?view=1 HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();

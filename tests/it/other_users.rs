@@ -1,0 +1,239 @@
+//! Files, sockets and runs of another user, and what root may do with them. Each test needs root.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use crate::harness::{Ran, World, eventually};
+use crate::host_environment::{NOBODY, TMO, as_plain_user, ok, run};
+
+#[test]
+fn start_leaves_no_files_in_directories_of_another_user() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can write there");
+        return;
+    }
+    let Some(plain) = as_plain_user(&world) else { return };
+    let user = |args: &[&str]| run(plain(TMO.as_ref()), args);
+    let root = |args: &[&str], variable: &str, dir: &str| {
+        let mut command = world.tmo(args);
+        // The runtime directory of the user is none of root's.
+        command.env("TMPDIR", world.path()).env(variable, world.path().join(dir));
+        Ran::of(&command.output().unwrap())
+    };
+    let log = |dir: &str| world.path().join(dir).display().to_string();
+    for args in [["start", "-D"].as_slice(), &["quit"]] {
+        let ran = user(args);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    world.wait_empty();
+    let kept = world.path().join("state/tmo");
+    let shown = format!("{} belongs to user {NOBODY}, not to you (user 0)", kept.display());
+    // `sudo -E tmo start`.
+    let ran = root(&["start", "-D"], "XDG_STATE_HOME", "state");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains(&shown) && ran.stderr.contains("set XDG_STATE_HOME"), "{ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    let of_root = crate::harness::files(&world.path().join("state"))
+        .into_iter()
+        .find(|file| file.symlink_metadata().unwrap().uid() == 0);
+    assert_eq!(of_root, None);
+    // With state of its own, the log of the user is refused too.
+    let named = ["TMO_LOG_DIR", &log("logs")].join("=");
+    let own = world.shell(&format!("mkdir {0}; chown {NOBODY} {0}", log("logs")));
+    assert_eq!(own.code, 0, "{own:?}");
+    let mut with_log = plain("env".as_ref());
+    let started = Ran::of(&with_log.args([&named, TMO, "start", "-D"]).output().unwrap());
+    assert_eq!(started.code, 0, "{started:?}");
+    assert_eq!(user(&["quit"]).code, 0);
+    world.wait_empty();
+    let other = World::new("");
+    let mut command = world.tmo(["start", "-D"]);
+    command.env("TMPDIR", world.path()).env("TMO_LOG_DIR", log("logs"));
+    let ran = Ran::of(&command.env("XDG_STATE_HOME", other.path()).output().unwrap());
+    assert!(ran.code == 1 && ran.stderr.contains("set TMO_LOG_DIR"), "{ran:?}");
+    // A place of its own.
+    for args in [["start", "-D"].as_slice(), &["quit"]] {
+        let ran = root(args, "XDG_STATE_HOME", "of-root");
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    world.wait_empty();
+    // What an earlier version has left there is reported.
+    let journal = world.journal();
+    let streams = journal.join("@streams.json");
+    std::os::unix::fs::chown(&streams, Some(0), Some(0)).unwrap();
+    let ran = user(&["doctor"]);
+    let line = format!("FAIL  journal: {} belongs to user 0", streams.display());
+    assert!(ran.stdout.contains(&line) && ran.stdout.contains("sudo chown"), "{ran:?}");
+    std::os::unix::fs::chown(&kept, Some(0), Some(0)).unwrap();
+    let ran = user(&["start", "-D"]);
+    assert!(ran.code == 1 && ran.stderr.contains("belongs to user 0, not to you"), "{ran:?}");
+}
+
+#[test]
+fn root_does_not_take_the_socket_of_another_user() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can act as another user");
+        return;
+    }
+    let socket = world.app().join(".overmind.sock");
+    drop(UnixListener::bind(&socket).unwrap());
+    std::os::unix::fs::chown(&socket, Some(NOBODY), Some(NOBODY)).unwrap();
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("is a socket of another user"), "{ran:?}");
+    assert_eq!(socket.symlink_metadata().unwrap().uid(), NOBODY);
+    world.wait_empty();
+    std::fs::remove_file(&socket).unwrap();
+    world.ok(["start", "-D"]);
+    world.ok(["quit"]);
+}
+
+/// Commands that ask a run for something.
+const ASKING: [&str; 12] = [
+    "ps",
+    "stop web",
+    "restart web",
+    "signal HUP web",
+    "send web topsecret",
+    "screen web",
+    "scale web=2",
+    "connect --print web",
+    "wait --for ready web",
+    "reload",
+    "detach",
+    "quit",
+];
+
+/// In a shared directory any user can listen; in a project of a user it is that user's run.
+#[test]
+fn root_connects_to_a_run_of_another_user_only_in_a_directory_of_that_user() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can act as another user");
+        return;
+    }
+    let Some(plain) = as_plain_user(&world) else { return };
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (app, own, shared) =
+        (world.app(), world.path().join("of-root"), world.path().join("shared"));
+    std::fs::create_dir(&own).unwrap();
+    std::fs::create_dir(&shared).unwrap();
+    mode(&shared, 0o1777);
+    let root = |socket: &Path, args: &[&str]| {
+        let mut command = world.tmo(args);
+        command.env("TMPDIR", &own).env("TMO_SOCKET", socket);
+        Ran::of(&command.output().unwrap())
+    };
+    let refused = |socket: &Path, dir: &Path| {
+        for verb in ASKING {
+            let ran = root(socket, &verb.split(' ').collect::<Vec<_>>());
+            assert_eq!(ran.code, 1, "{verb}: {ran:?}");
+            let others = "'s, not yours, and others than that user can put";
+            assert!(ran.stderr.contains(&format!("user {NOBODY}{others}")), "{verb}: {ran:?}");
+            let help = format!("into {}; run this as that user", dir.display());
+            assert!(ran.stderr.contains(&help), "{verb}: {ran:?}");
+            assert_eq!(ran.stderr.lines().count(), 1, "{verb}: {ran:?}");
+        }
+    };
+    let accepted = |socket: &Path| {
+        let ran = root(socket, &["ps"]);
+        assert!(ran.code == 0 && ran.stdout.contains("running"), "{ran:?}");
+    };
+    let start = |socket: &Path| {
+        let ran = run(plain(TMO.as_ref()), &["start", "-D", "-s", socket.to_str().unwrap()]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+
+    let planted = shared.join("s.sock");
+    start(&planted);
+    refused(&planted, &shared);
+    ok(plain(TMO.as_ref()), &["quit", "-s", planted.to_str().unwrap()]);
+    world.wait_empty();
+
+    let socket = app.join(".overmind.sock");
+    start(&socket);
+    accepted(&socket);
+    let (of_root, of_another) = (own.join("s.sock"), shared.join("s.sock"));
+    for link in [&of_root, &of_another] {
+        std::os::unix::fs::symlink(&socket, link).unwrap();
+    }
+    accepted(&of_root);
+    refused(&of_another, &shared);
+    let dir_of_another = shared.join("dir");
+    std::os::unix::fs::symlink(&app, &dir_of_another).unwrap();
+    refused(&dir_of_another.join(".overmind.sock"), &shared);
+    // A umask of 002 is common.
+    mode(&app, 0o775);
+    accepted(&socket);
+    let ran = root(&socket, &["quit"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.wait_empty();
+}
+
+/// Root may ask a listener in the directory of another user; its answer can claim anything.
+#[test]
+fn a_listener_of_another_user_leads_root_to_no_run_of_root() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can act as another user");
+        return;
+    }
+    let Some(plain) = as_plain_user(&world) else { return };
+    let own = world.path().join("of-root");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("Procfile"), "web: echo up; exec sleep 1000\n").unwrap();
+    let root = |dir: &Path, args: &[&str]| {
+        let mut command = world.tmo(args);
+        command.env("TMPDIR", &own).env("PWD", dir).current_dir(dir);
+        command
+    };
+    ok(root(&own, &[]), &["start", "-D"]);
+    eventually("it is up", || ok(root(&own, &[]), &["logs"]).contains("| up").then_some(()));
+
+    let pid = || {
+        let state = ok(root(&own, &[]), &["ps", "--json"]);
+        let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+        state["processes"][0]["pid"].as_u64()
+    };
+    let before = pid();
+    assert!(before.is_some());
+
+    // What root's run says of itself, word for word, is what the other user's listener says.
+    let mut asked = UnixStream::connect(own.join(".overmind.sock")).unwrap();
+    let question = "GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    asked.write_all(question.as_bytes()).unwrap();
+    let mut state = vec![];
+    asked.read_to_end(&mut state).unwrap();
+    world.write("state", &String::from_utf8(state).unwrap());
+    let socket = world.app().join(".overmind.sock");
+    let script = "use IO::Socket::UNIX; local $/; open F, 'state'; my $state = <F>; \
+        my $s = IO::Socket::UNIX->new(Local => '.overmind.sock', Listen => 9) or die; \
+        while (my $c = $s->accept) { sysread $c, my $b, 65536; print $c $state; close $c }";
+    let mut listener = plain("perl".as_ref()).args(["-e", script]).spawn().unwrap();
+    eventually("it listens", || UnixStream::connect(&socket).ok());
+
+    for args in [
+        &["logs", "--clear"][..],
+        &["stop"],
+        &["restart", "web"],
+        &["send", "web", "x"],
+        &["connect", "--print", "web"],
+        &["quit"],
+        &["kill"],
+    ] {
+        let ran = run(root(&world.app(), &[]), args);
+        assert!(!ran.stdout.contains("of-root"), "{args:?}: {ran:?}");
+        assert!(ok(root(&own, &[]), &["logs"]).contains("| up"), "{args:?}: {ran:?}");
+        assert_eq!(pid(), before, "{args:?}: {ran:?}");
+    }
+    listener.kill().unwrap();
+    listener.wait().unwrap();
+    std::fs::remove_file(&socket).unwrap();
+    ok(root(&own, &[]), &["quit"]);
+}
