@@ -1,26 +1,12 @@
-//! Chaos: random actions on the real program, with everything around it killed at random, and a
-//! look after each few of them whether all is as it was asked for.
+//! Chaos: random actions on the real program while its parts are killed at random. After every few steps,
+//! once nothing changes any more, the state, the log and the events are checked.
+//!
+//! `README.md` beside this file explains a round, its output, and how to repeat a failure.
 //!
 //! ```text
-//! cargo test --release --test chaos -- --for 600s            world after world
-//! cargo test --release --test chaos -- --seed 7 --steps 60   one world
-//! cargo test --release --test chaos -- --seed 7 --only 3,9   only these steps of it
-//! cargo test --release --test chaos -- --seed 7 --without web,job.ready   less of its tmo.toml
-//! cargo test --release --test chaos -- --seed 7 --show       what would be done
+//! cargo test --release --test chaos -- --for 600s            round after round
+//! cargo test --release --test chaos -- --seed 7 --steps 60   one round
 //! ```
-//!
-//! What holds in every world: commands return, with a code that fits; what was asked for is what
-//! runs, and nothing stays half-way; after the end no process, socket or file is left; each line
-//! that was written is in the log, once, whole, in its place, but for gaps that are told.
-//!
-//! Two worlds of three have a `tmo.toml`, with processes that end, fail, hang and wait for each
-//! other, and which changes while they run. Once nothing moves, each of them must have a reason to
-//! be as it is (`rest.rs`); and what the journal tells must have been allowed to happen, in this
-//! order, by all that may have been in force (`ledger.rs`). What their flags have counted is what the
-//! log has, whoever was killed meanwhile.
-//!
-//! A failure is made smaller by leaving out steps, then parts of the `tmo.toml` (`--no-shrink`:
-//! not), and told with the command that does it again. `--keep` leaves the world where it failed.
 
 #![expect(clippy::unwrap_used, reason = "what can't go on fails")]
 #![expect(clippy::expect_used, reason = "what can't go on fails")]
@@ -28,34 +14,34 @@
 #![expect(clippy::disallowed_methods, reason = "the world's environment is made of the real one")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what happens is to be read")]
 
-mod act;
-mod book;
+mod action_log; // what the test did, and when
+mod checks; // check: processes, leftovers, log, events
+mod commands; // started commands and their exit codes
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../common/mod.rs"]
 mod common;
-mod draw;
-mod drawn;
-mod hooks;
-mod inspect;
-mod journal;
-mod ledger;
-mod look;
-mod model;
-mod options;
-mod programs;
-mod rest;
-mod round;
-mod ruled;
-mod rules;
-mod running;
-mod shrink;
-mod slay;
-mod spoiled;
-mod stage;
-mod step;
-mod toml;
-mod typed;
-mod words;
+mod config; // types: a `tmo.toml`
+mod config_changes; // edits and reloads of the `tmo.toml`
+mod config_generator; // the `tmo.toml` from the seed
+mod config_toml; // a `tmo.toml` as text
+mod context; // the state of a round
+mod crash_hooks; // check: hooks of crashes
+mod event_order; // check: order of the events
+mod execute; // executes a step
+mod kill; // kills a part
+mod log_lines; // check: lines in the log
+mod model; // the expected state
+mod options; // the command line
+mod programs; // the programs under tmo
+mod quiescence; // check: states of settled processes
+mod round; // one round
+mod self_test; // self-test of `event_order`
+mod settle; // waits until nothing changes
+mod shrink; // reduces a failure
+mod step; // types: a step
+mod step_generator; // the steps from the seed
+mod step_text; // a step as text
+mod terminal_actions; // keys in a terminal
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -89,9 +75,9 @@ fn main() -> ExitCode {
         }
         Task::Nothing => return ExitCode::SUCCESS,
     }
-    journal::see_faults();
-    spoiled::see_faults();
-    round::hush();
+    log_lines::self_test();
+    self_test::run();
+    round::silence_panics();
     let began = Instant::now();
     let mut seed = options.seed;
     let mut lines = 0;
@@ -109,7 +95,7 @@ fn main() -> ExitCode {
                 );
             }
             Err(failure) => {
-                shrink::tell(&round, failure, &options);
+                shrink::report(&round, failure, &options);
                 return ExitCode::FAILURE;
             }
         }

@@ -1,24 +1,24 @@
-//! What must be the case when nothing moves, as far as that is certain.
+//! The expected state of the run, as far as it is certain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::rules::RULED;
+use crate::config::CONFIGURED;
 use crate::step::NAMES;
 
-/// Whether there is a run.
+/// Whether a run is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Course {
+pub(crate) enum RunExpectation {
     /// None.
     Down,
     /// One, and nothing ends it.
     Up,
     /// Something ends it, or should have.
     Ends,
-    /// Who knows: things happened at the same time.
+    /// Unknown: actions were concurrent.
     Unsure,
 }
 
-/// What is wanted of a process.
+/// The expected state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Running,
@@ -28,15 +28,15 @@ pub(crate) enum Wanted {
 
 #[derive(Debug)]
 pub(crate) struct Model {
-    pub(crate) course: Course,
-    /// The run that was there when it was last looked.
+    pub(crate) course: RunExpectation,
+    /// The id of the run at the last check.
     pub(crate) run: Option<String>,
     pub(crate) wanted: BTreeMap<&'static str, Wanted>,
     /// What views of this run may end with.
     pub(crate) codes: BTreeSet<i32>,
     /// Supervisor and guardian may both be gone, so that commands may be refused.
-    pub(crate) shaky: bool,
-    /// A start is under way that nobody has waited for.
+    pub(crate) supervision_uncertain: bool,
+    /// A start that the test did not wait for is in progress.
     pub(crate) starting: bool,
     /// What a view may end with in any case.
     pub(crate) usual: Vec<i32>,
@@ -44,27 +44,28 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn new() -> Self {
-        let all = NAMES.iter().chain(&RULED);
+        let all = NAMES.iter().chain(&CONFIGURED);
         let wanted = all.map(|name| (*name, Wanted::Running)).collect();
         Self {
-            course: Course::Down,
+            course: RunExpectation::Down,
             run: None,
             wanted,
             codes: BTreeSet::new(),
-            shaky: false,
+            supervision_uncertain: false,
             starting: false,
             usual: vec![],
         }
     }
 
-    /// Whether it is known what a command will come to.
+    /// Whether the result of a command is known in advance.
     pub(crate) fn certain(&self) -> bool {
-        !self.shaky && matches!(self.course, Course::Up | Course::Down)
+        !self.supervision_uncertain
+            && matches!(self.course, RunExpectation::Up | RunExpectation::Down)
     }
 
     /// A new run has begun.
     pub(crate) fn begun(&mut self) {
-        self.course = Course::Up;
+        self.course = RunExpectation::Up;
         self.run = None;
         self.codes.clear();
         self.all(Wanted::Running);
@@ -73,17 +74,21 @@ impl Model {
     /// Something has ended the run, if it is certain that there is one that can be ended so.
     pub(crate) fn ends(&mut self, certain: bool, codes: &[i32]) {
         self.course = match self.course {
-            Course::Up | Course::Ends if certain && !self.shaky => Course::Ends,
-            Course::Down => Course::Down,
-            Course::Up | Course::Ends | Course::Unsure => Course::Unsure,
+            RunExpectation::Up | RunExpectation::Ends if certain && !self.supervision_uncertain => {
+                RunExpectation::Ends
+            }
+            RunExpectation::Down => RunExpectation::Down,
+            RunExpectation::Up | RunExpectation::Ends | RunExpectation::Unsure => {
+                RunExpectation::Unsure
+            }
         };
         self.codes.extend(codes);
         self.all(Wanted::Either);
     }
 
-    /// What is begun now may or may not be up when something is asked of it.
+    /// A run begins that may not be reachable yet.
     pub(crate) fn starts(&mut self) {
-        (self.shaky, self.starting) = (true, true);
+        (self.supervision_uncertain, self.starting) = (true, true);
     }
 
     /// Whether a view may end with this.
@@ -92,7 +97,7 @@ impl Model {
     }
 
     pub(crate) fn unsure(&mut self) {
-        self.course = Course::Unsure;
+        self.course = RunExpectation::Unsure;
         self.all(Wanted::Either);
     }
 

@@ -1,4 +1,4 @@
-//! What was typed.
+//! Command line options.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,18 +20,18 @@ pub(crate) struct Options {
     pub(crate) only: Option<Vec<u32>>,
     /// Leave these parts out of its `tmo.toml`.
     pub(crate) without: Vec<String>,
-    /// Leave the world of a failure as it is.
+    /// Keep the world of a failure.
     pub(crate) keep: bool,
     /// Look for the fewest steps that fail.
     pub(crate) shrink: bool,
-    /// Tell each step when it is done.
+    /// Print each step when it is executed.
     pub(crate) verbose: bool,
-    /// How often to try the same steps, for what happens only sometimes.
+    /// How often to try the same steps, for intermittent failures.
     pub(crate) times: u32,
     pub(crate) task: Task,
 }
 
-/// What is to be done.
+/// The task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
     Try,
@@ -39,12 +39,12 @@ pub(crate) enum Task {
     Show,
     /// Name the tests.
     List,
-    /// Others were asked for.
+    /// Other tests were requested.
     Nothing,
 }
 
 impl Options {
-    /// Understand our own words and those of `cargo test` and `cargo nextest`.
+    /// Parse the options of chaos, `cargo test` and `cargo nextest`.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let mut options = Self {

@@ -1,5 +1,5 @@
-//! The programs that run under tmo here, and a client. They are parts of this binary, called by
-//! hidden arguments.
+//! The programs that run under tmo here, and a client. They are parts of this binary, selected by hidden
+//! arguments.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -15,10 +15,10 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 pub(crate) use crate::common::programs::command;
+use crate::config::CONFIGURED;
 use crate::harness::pause;
 use crate::lines;
 use crate::random::Random;
-use crate::rules::RULED;
 
 /// The numbers of one life begin at this multiple.
 pub(crate) const LIFE: u64 = 1_000_000_000;
@@ -195,10 +195,10 @@ fn listen(port: &str) -> ExitCode {
 pub(crate) fn port(name: &str) -> u16 {
     static PORTS: OnceLock<Vec<u16>> = OnceLock::new();
     let all = PORTS.get_or_init(|| {
-        let free = RULED.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let free = CONFIGURED.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
         free.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
     });
-    all[RULED.iter().position(|known| *known == name).unwrap()]
+    all[CONFIGURED.iter().position(|known| *known == name).unwrap()]
 }
 
 /// Ask the control socket; 0 if it was done, 1 if not, 3 if nobody answered.

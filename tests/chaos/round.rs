@@ -1,21 +1,21 @@
-//! One world from its begin to its end.
+//! One round: a world, its steps, the checks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::config::Config;
+use crate::context::{self, Context};
 use crate::harness::{World, pause, procs};
 use crate::options::Options;
-use crate::rules::Rules;
-use crate::stage::{self, Stage};
 use crate::step::Step;
 
-/// What the last panic has said, and where.
+/// The message and the location of the last panic.
 static SAID: Mutex<(String, String)> = Mutex::new((String::new(), String::new()));
 
-/// Panics are failures that are told later, once.
-pub(crate) fn hush() {
+/// Panics are failures that are reported later, once.
+pub(crate) fn silence_panics() {
     std::panic::set_hook(Box::new(|info| {
         let payload = info.payload();
         let text = payload.downcast_ref::<String>().map(String::as_str);
@@ -25,7 +25,7 @@ pub(crate) fn hush() {
     }));
 }
 
-/// Which steps, in a world of their own.
+/// The steps of one world.
 #[derive(Debug, Clone)]
 pub(crate) struct Round {
     pub(crate) seed: u64,
@@ -36,21 +36,21 @@ pub(crate) struct Round {
     pub(crate) verbose: bool,
 }
 
-/// What came of it.
+/// The result of a round without a failure.
 #[derive(Debug)]
-pub(crate) struct Sum {
+pub(crate) struct RoundSummary {
     pub(crate) lines: u64,
     pub(crate) runs: usize,
     pub(crate) time: Duration,
 }
 
-/// What is wrong, and how it came.
+/// A failed check, and what led to it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) why: String,
     /// The check that failed: file and line.
     pub(crate) place: String,
-    pub(crate) story: Vec<String>,
+    pub(crate) trace: Vec<String>,
     pub(crate) kept: Option<PathBuf>,
 }
 
@@ -65,25 +65,25 @@ impl Round {
         self.numbers.iter().map(|number| Step::of(self.seed, *number)).collect()
     }
 
-    pub(crate) fn rules(&self) -> Rules {
-        Rules::of(self.seed).without(&self.without)
+    pub(crate) fn config(&self) -> Config {
+        Config::of(self.seed).without(&self.without)
     }
 
-    pub(crate) fn run(&self) -> Result<Sum, Failure> {
+    pub(crate) fn run(&self) -> Result<RoundSummary, Failure> {
         let began = Instant::now();
-        let rules = self.rules();
-        let world = stage::world(&rules);
-        let mut stage = Stage::new(&world, rules, self.verbose);
+        let config = self.config();
+        let world = context::world(&config);
+        let mut context = Context::new(&world, config, self.verbose);
         let steps = self.steps();
-        if catch_unwind(AssertUnwindSafe(|| stage.play(&steps))).is_ok() {
+        if catch_unwind(AssertUnwindSafe(|| context.play(&steps))).is_ok() {
             let logs = world.run(["logs"]).stdout;
             let runs = logs.lines().filter(|l| l.contains("| Tmux socket name: ")).count();
-            return Ok(Sum { lines: stage.lines, runs, time: began.elapsed() });
+            return Ok(RoundSummary { lines: context.lines, runs, time: began.elapsed() });
         }
         let (why, place) = SAID.lock().unwrap().clone();
-        let story = std::mem::take(&mut stage.story);
+        let trace = std::mem::take(&mut context.trace);
         end_all(&world);
-        drop(stage);
+        drop(context);
         let path = world.path().to_owned();
         let kept = self.keep.then(|| path.with_extension("kept"));
         if let Some(kept) = &kept {
@@ -91,7 +91,7 @@ impl Round {
         } else {
             std::fs::remove_dir_all(&path).unwrap();
         }
-        Err(Failure { why, place, story, kept })
+        Err(Failure { why, place, trace, kept })
     }
 }
 
@@ -103,7 +103,7 @@ fn end_all(world: &World) {
         if left.is_empty() || Instant::now() > until {
             return;
         }
-        // Those first who would start others.
+        // Those first that would start others.
         for verb in ["start", "guard", "supervise"] {
             for p in left.iter().filter(|p| p.args.get(1).is_some_and(|arg| arg == verb)) {
                 procs::kill(p.pid, 9);

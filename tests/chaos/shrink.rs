@@ -1,47 +1,47 @@
-//! From a failure to the fewest steps that still fail.
+//! Reduces a failure to the fewest steps that still fail.
 
 use std::time::{Duration, Instant};
 
+use crate::context;
 use crate::options::Options;
 use crate::round::{Failure, Round};
-use crate::stage;
 
-/// How long may be tried.
+/// The time limit.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How often the same steps are tried: what fails may do so only sometimes.
+/// How often the same steps are tried: a failure may be intermittent.
 const TRIES: u32 = 3;
 
-/// Tell a failure, make it smaller, tell it again.
-pub(crate) fn tell(round: &Round, failure: Failure, options: &Options) {
+/// Report a failure, shrink it, report the result.
+pub(crate) fn report(round: &Round, failure: Failure, options: &Options) {
     println!("\nFAILED, seed {}: {}", round.seed, failure.why);
-    for line in &failure.story {
+    for line in &failure.trace {
         println!("{line}");
     }
     kept(&failure);
-    println!("again: {}", again(round));
-    if !options.shrink || round.numbers.len() + round.rules().parts().len() < 2 {
+    println!("again: {}", repeat_command(round));
+    if !options.shrink || round.numbers.len() + round.config().parts().len() < 2 {
         return;
     }
     println!("\nleaving out steps, for {} s at most", PATIENCE.as_secs());
-    stage::hurry();
+    context::shorten_deadline();
     let until = Instant::now() + PATIENCE;
     let (fewest, failure) = shrink(round, failure, until);
-    let (fewest, failure) = shrink_rules(fewest, failure, until);
+    let (fewest, failure) = shrink_config(fewest, failure, until);
     println!("\n{} steps are enough: {}", fewest.numbers.len(), failure.why);
     show(&fewest);
     println!("\nwhat happened:");
-    for line in &failure.story {
+    for line in &failure.trace {
         println!("{line}");
     }
     kept(&failure);
-    println!("again: {}", again(&fewest));
+    println!("again: {}", repeat_command(&fewest));
 }
 
-/// Show what is done in a world, and where.
+/// Print the `tmo.toml` and the steps of a round.
 pub(crate) fn show(round: &Round) {
-    let rules = round.rules();
-    if !rules.entries.is_empty() {
-        println!("{rules}");
+    let config = round.config();
+    if !config.entries.is_empty() {
+        println!("{config}");
     }
     for step in round.steps() {
         println!("{step}");
@@ -54,7 +54,7 @@ fn kept(failure: &Failure) {
     }
 }
 
-fn again(round: &Round) -> String {
+fn repeat_command(round: &Round) -> String {
     let numbers: Vec<_> = round.numbers.iter().map(ToString::to_string).collect();
     let (seed, only) = (round.seed, numbers.join(","));
     let without = match &round.without[..] {
@@ -93,8 +93,8 @@ fn shrink(round: &Round, mut failure: Failure, until: Instant) -> (Round, Failur
 }
 
 /// Leave out processes of the `tmo.toml`, then what it says of those that are left.
-fn shrink_rules(mut best: Round, mut failure: Failure, until: Instant) -> (Round, Failure) {
-    let all = best.rules().parts();
+fn shrink_config(mut best: Round, mut failure: Failure, until: Instant) -> (Round, Failure) {
+    let all = best.config().parts();
     for part in all {
         if Instant::now() > until {
             break;
@@ -104,7 +104,7 @@ fn shrink_rules(mut best: Round, mut failure: Failure, until: Instant) -> (Round
         without.retain(|old| old.split('.').next() != Some(&part));
         without.push(part.clone());
         let fewer = Round { without, ..best.clone() };
-        if fewer.rules() == best.rules() {
+        if fewer.config() == best.config() {
             continue;
         }
         if let Some(smaller) = fails(&fewer, &failure.place, until) {

@@ -1,5 +1,5 @@
-//! What may be done: steps, each drawn from the seed and its own number alone, so that any of them
-//! can be left out and the others stay what they are.
+//! The steps. Each is generated from the seed and its own number alone, so any of them can be left out
+//! without a change of the others.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ pub(crate) const TALK: &str = "talk";
 /// How many terminals there may be.
 pub(crate) const TERMINALS: usize = 2;
 
-/// Some of the processes.
+/// The processes that a command names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub(crate) enum Targets {
     All,
     One(&'static str),
     /// With its `@`.
@@ -23,34 +23,34 @@ pub(crate) enum Who {
 
 /// A change of the `tmo.toml`, and a `tmo reload`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Edit {
+pub(crate) enum ConfigEdit {
     /// None.
     Same,
-    /// This one runs something else.
+    /// Its command changes.
     Program(&'static str),
-    /// Other things follow from what it does.
+    /// Its restart policy or its checks change.
     Policy(&'static str),
-    /// It goes.
+    /// It is removed.
     Remove(&'static str),
-    /// It is as it was in the beginning, or comes back so.
+    /// It is as generated, or comes back so.
     Back(&'static str),
-    /// It is no `tmo.toml` any more, until that was said.
+    /// The file is invalid until tmo has reported it.
     Broken,
 }
 
-/// What runs in a terminal.
+/// The program in a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum TerminalProgram {
     Start,
     Connect(&'static str),
     Echo,
     Follow,
 }
 
-/// Something done in a terminal.
+/// An action in a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Typed {
-    Show(Shown),
+pub(crate) enum TerminalAction {
+    Show(TerminalProgram),
     Size(u16, u16),
     Hold,
     Release,
@@ -60,7 +60,7 @@ pub(crate) enum Typed {
     Close,
 }
 
-/// Who is killed.
+/// The part that is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Victim {
     Supervisor,
@@ -72,18 +72,18 @@ pub(crate) enum Victim {
     Sink(&'static str),
     Shim(&'static str),
     Process(&'static str),
-    /// Another one of its tree.
+    /// Another process of its tree.
     Child(&'static str),
     Tmux,
 }
 
-/// Something that is done.
+/// The action of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Start,
     Daemon,
-    Stop(Who),
-    Restart(Who),
+    Stop(Targets),
+    Restart(Targets),
     StartOne(&'static str),
     /// So many instances of the one that is typed to; only the first is looked after.
     Scale(u8),
@@ -93,16 +93,16 @@ pub(crate) enum Action {
     Follow,
     Logs,
     Size(u16, u16),
-    Terminal(usize, Typed),
-    Slay(Victim),
-    Reload(Edit),
-    /// Declare that this one fails if it complains, or don't any more.
+    Terminal(usize, TerminalAction),
+    Kill(Victim),
+    Reload(ConfigEdit),
+    /// Declare its failure text as a failure, or remove the declaration.
     Declare(&'static str, bool),
-    /// It does not answer well from now on.
-    Sicken(&'static str),
+    /// Its liveness check fails from now on.
+    MakeUnhealthy(&'static str),
     /// It ends by itself.
     End(&'static str),
-    /// Wait until nothing moves, then look whether all is as it must be.
+    /// Wait until nothing changes, then compare with the expected state.
     Check,
 }
 
@@ -114,6 +114,6 @@ pub(crate) struct Step {
     /// Whether the next step waits for its end.
     pub(crate) wait: bool,
     pub(crate) action: Action,
-    /// For what can be chosen only when it is done.
+    /// Random bits for choices at the time of the execution.
     pub(crate) choice: u64,
 }

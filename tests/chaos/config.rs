@@ -1,30 +1,30 @@
-//! What the `tmo.toml` of a world says: processes that end, fail, hang and wait for each other,
-//! beside those of the Procfile.
+//! The model of a `tmo.toml`: processes that end, fail, hang and wait for each other, beside those of the
+//! Procfile.
 
 /// The processes that there may be only in a `tmo.toml`.
-pub(crate) const RULED: [&str; 7] = ["db", "cache", "job", "api", "web", "cron", "sweep"];
+pub(crate) const CONFIGURED: [&str; 7] = ["db", "cache", "job", "api", "web", "cron", "sweep"];
 /// The groups that they may be in.
 pub(crate) const GROUPS: [&str; 2] = ["@front", "@back"];
 
-/// What is printed by who has failed.
-pub(crate) const COMPLAINT: &str = "no luck";
+/// The text that a failing process prints.
+pub(crate) const FAILURE_TEXT: &str = "no luck";
 
-/// All that a `tmo.toml` says. Nothing: there is none.
+/// The content of a `tmo.toml`; empty if there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Rules {
+pub(crate) struct Config {
     pub(crate) entries: Vec<Entry>,
-    pub(crate) kept: Vec<Kept>,
+    pub(crate) kept: Vec<AlwaysRestarted>,
 }
 
-/// What it says of one of the Procfile that is started again whatever ends it.
+/// A process of the Procfile that is always restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kept {
+pub(crate) struct AlwaysRestarted {
     pub(crate) name: &'static str,
     pub(crate) restart: Restart,
     pub(crate) stop: Option<Stop>,
 }
 
-/// What it says of one process.
+/// The table of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
@@ -33,13 +33,13 @@ pub(crate) struct Entry {
     pub(crate) needs: Vec<(&'static str, Until)>,
     pub(crate) ready: Vec<Check>,
     /// Asked by a command that fails once the process was made sick.
-    pub(crate) live: Option<Act>,
+    pub(crate) live: Option<FailureAction>,
     pub(crate) restart: Option<Restart>,
     pub(crate) success: Option<u8>,
     pub(crate) soft: Option<u8>,
     pub(crate) stop: Option<Stop>,
-    /// What follows when it complains.
-    pub(crate) failure: Option<Act>,
+    /// The action when it prints the failure text.
+    pub(crate) failure: Option<FailureAction>,
     /// A text in `failure_declarations.json` says the same.
     pub(crate) declared: bool,
     pub(crate) group: Option<&'static str>,
@@ -69,17 +69,17 @@ pub(crate) enum Until {
 pub(crate) enum Program {
     /// It is up after so long, and stays.
     Stays(u64),
-    /// It says nothing, and stays.
-    Mute,
+    /// It prints nothing, and stays.
+    Silent,
     /// It is up at once, and ends after so long with this code.
     Ends(u64, u8),
     /// The first so many lives fail, all others stay.
     Flaky(u32),
     /// There is no such program.
     Missing,
-    /// It is up, and after so long says that it has failed.
-    Complains(u64),
-    /// It is up, and deaf to what asks it to stop.
+    /// It is up, and prints the failure text after so long.
+    PrintsFailure(u64),
+    /// It is up, and ignores stop signals.
     Deaf,
     /// It takes connections after so long.
     Listens(u64),
@@ -96,8 +96,8 @@ pub(crate) struct Check {
 pub(crate) enum Probe {
     /// The line that it prints when it is up.
     Up,
-    /// A line that nobody prints.
-    Nowhere,
+    /// A line that no process prints.
+    NeverPrinted,
     /// The file that it makes when it is up.
     File,
     Exit(u8),
@@ -105,13 +105,13 @@ pub(crate) enum Probe {
     Port,
     /// It answers over HTTP.
     Http,
-    /// It answers that it can't.
-    Sorry,
+    /// It answers over HTTP with an error.
+    HttpError,
 }
 
-/// What follows from something that was seen.
+/// The action on a failure pattern or a failed check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum FailureAction {
     Restart,
     Break,
     Notify,
@@ -142,15 +142,15 @@ pub(crate) enum Stop {
     Timeout(u64),
 }
 
-/// Whether something will be so.
+/// Whether something is expected to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hope {
-    Sure,
+pub(crate) enum Expectation {
+    Certain,
     Never,
-    Perhaps,
+    Possible,
 }
 
-impl Rules {
+impl Config {
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
@@ -160,7 +160,7 @@ impl Rules {
     }
 
     /// Whether it is one of the Procfile that is started again whatever ends it.
-    pub(crate) fn is_kept(&self, name: &str) -> bool {
+    pub(crate) fn is_always_restarted(&self, name: &str) -> bool {
         self.kept.iter().any(|kept| kept.name == name)
     }
 
@@ -169,7 +169,7 @@ impl Rules {
     }
 
     /// Whether all that somebody waits for is there, and may come.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub(crate) fn is_consistent(&self) -> bool {
         let ends = |entry: &Entry| entry.restart.is_none_or(|r| r.policy != Policy::Always);
         let there = |(on, until): &(&'static str, Until)| {
             self.entry(on).is_some_and(|entry| *until != Until::Completed || ends(entry))
@@ -208,7 +208,7 @@ impl Rules {
         all
     }
 
-    /// Whether somebody waits for it.
+    /// Whether another process waits for it.
     pub(crate) fn is_needed(&self, name: &str) -> bool {
         let dependency = self.entry(name).is_some_and(|e| e.phase == Phase::Dependency);
         let named = |entry: &Entry| entry.needs.iter().any(|(on, _)| *on == name);
@@ -222,8 +222,8 @@ impl Rules {
         entry.ready.iter().any(exit) || self.entries.iter().any(awaited)
     }
 
-    /// Whether it may end and begin for ever.
-    pub(crate) fn is_restless(&self, entry: &Entry) -> bool {
+    /// Whether it may end and be restarted forever.
+    pub(crate) fn restarts_forever(&self, entry: &Entry) -> bool {
         // Without a table of its own, a restart for a failure pattern is repeated without end.
         let goes_on = |lasts| {
             entry.restart.is_none_or(|restart| {
@@ -239,16 +239,19 @@ impl Rules {
                     entry.soft == Some(code) || goes_on(after)
                 };
         }
-        if let Program::Complains(after) = entry.program {
-            return entry.complaint() == Some(Act::Restart) && goes_on(after);
+        if let Program::PrintsFailure(after) = entry.program {
+            return entry.failure_action() == Some(FailureAction::Restart) && goes_on(after);
         }
         false
     }
 
-    /// Whether a dependency never comes up, so that no start goes well.
-    pub(crate) fn is_doomed(&self) -> bool {
+    /// Whether a dependency never becomes ready, so that every start fails.
+    pub(crate) fn has_failing_dependency(&self) -> bool {
         let first = |entry: &&Entry| entry.phase == Phase::Dependency;
-        self.entries.iter().filter(first).any(|entry| entry.hope() != Hope::Sure)
+        self.entries
+            .iter()
+            .filter(first)
+            .any(|entry| entry.expected_readiness() != Expectation::Certain)
     }
 
     /// What the run may end with whatever else it ends with.
@@ -313,15 +316,17 @@ impl Rules {
 }
 
 impl Program {
-    /// What it ends with, where it ends by itself.
+    /// Its exit code, if it exits by itself.
     pub(crate) fn code(self) -> Option<u8> {
         match self {
             Self::Ends(_, code) => Some(code),
             Self::Flaky(_) => Some(3),
             Self::Missing => Some(127),
-            Self::Stays(_) | Self::Mute | Self::Complains(_) | Self::Deaf | Self::Listens(_) => {
-                None
-            }
+            Self::Stays(_)
+            | Self::Silent
+            | Self::PrintsFailure(_)
+            | Self::Deaf
+            | Self::Listens(_) => None,
         }
     }
 }
@@ -333,26 +338,26 @@ impl Entry {
         code == 0 || self.success == Some(code) || self.ready.iter().any(exit)
     }
 
-    /// What follows when it complains, if anything.
-    pub(crate) fn complaint(&self) -> Option<Act> {
-        self.failure.or(self.declared.then_some(Act::Break))
+    /// The action when it prints the failure text, if any.
+    pub(crate) fn failure_action(&self) -> Option<FailureAction> {
+        self.failure.or(self.declared.then_some(FailureAction::Break))
     }
 
     /// Whether each of its lives comes to an end, or to a change of state.
-    pub(crate) fn is_passing(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self.program {
             Program::Ends(..) | Program::Missing => true,
-            Program::Complains(_) => self.complaint().is_some(),
+            Program::PrintsFailure(_) => self.failure_action().is_some(),
             Program::Stays(_)
-            | Program::Mute
+            | Program::Silent
             | Program::Flaky(_)
             | Program::Deaf
             | Program::Listens(_) => false,
         }
     }
 
-    /// Whether it becomes ready in the end.
-    pub(crate) fn hope(&self) -> Hope {
+    /// Whether it is expected to become ready.
+    pub(crate) fn expected_readiness(&self) -> Expectation {
         let given_up = match (self.program, self.restart) {
             (Program::Flaky(lives), Some(restart)) => {
                 restart.policy == Policy::No
@@ -361,36 +366,40 @@ impl Entry {
             (Program::Flaky(_), None) => true,
             _ => false,
         };
-        let all = self.ready.iter().map(|check| self.hope_of(*check));
-        let all = all.chain(given_up.then_some(Hope::Perhaps));
-        let all = all.chain((self.program == Program::Missing).then_some(Hope::Perhaps));
-        all.fold(Hope::Sure, |all, one| match (all, one) {
-            (Hope::Never, _) | (_, Hope::Never) => Hope::Never,
-            (Hope::Perhaps, _) | (_, Hope::Perhaps) => Hope::Perhaps,
-            (Hope::Sure, Hope::Sure) => Hope::Sure,
+        let all = self.ready.iter().map(|check| self.expected_result(*check));
+        let all = all.chain(given_up.then_some(Expectation::Possible));
+        let all = all.chain((self.program == Program::Missing).then_some(Expectation::Possible));
+        all.fold(Expectation::Certain, |all, one| match (all, one) {
+            (Expectation::Never, _) | (_, Expectation::Never) => Expectation::Never,
+            (Expectation::Possible, _) | (_, Expectation::Possible) => Expectation::Possible,
+            (Expectation::Certain, Expectation::Certain) => Expectation::Certain,
         })
     }
 
-    fn hope_of(&self, Check { probe, limit }: Check) -> Hope {
-        let up = !matches!(self.program, Program::Mute | Program::Missing);
+    fn expected_result(&self, Check { probe, limit }: Check) -> Expectation {
+        let up = !matches!(self.program, Program::Silent | Program::Missing);
         let ends = matches!(self.program, Program::Ends(..) | Program::Missing);
-        let hope = match probe {
-            Probe::Nowhere | Probe::Sorry => Hope::Never,
-            Probe::Up | Probe::File if !up => Hope::Never,
-            Probe::Exit(code) if self.program.code() != Some(code) => Hope::Never,
-            Probe::Exit(_) if matches!(self.program, Program::Flaky(_)) => Hope::Perhaps,
-            Probe::File | Probe::Delay(_) if ends => Hope::Perhaps,
+        let expected_readiness = match probe {
+            Probe::NeverPrinted | Probe::HttpError => Expectation::Never,
+            Probe::Up | Probe::File if !up => Expectation::Never,
+            Probe::Exit(code) if self.program.code() != Some(code) => Expectation::Never,
+            Probe::Exit(_) if matches!(self.program, Program::Flaky(_)) => Expectation::Possible,
+            Probe::File | Probe::Delay(_) if ends => Expectation::Possible,
             Probe::Port | Probe::Http if !matches!(self.program, Program::Listens(_)) => {
-                Hope::Never
+                Expectation::Never
             }
             Probe::Up
             | Probe::File
             | Probe::Exit(_)
             | Probe::Delay(_)
             | Probe::Port
-            | Probe::Http => Hope::Sure,
+            | Probe::Http => Expectation::Certain,
         };
         // Who knows how busy the machine is.
-        if hope == Hope::Sure && limit < 10_000 { Hope::Perhaps } else { hope }
+        if expected_readiness == Expectation::Certain && limit < 10_000 {
+            Expectation::Possible
+        } else {
+            expected_readiness
+        }
     }
 }

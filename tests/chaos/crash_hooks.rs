@@ -1,4 +1,4 @@
-//! Whether each crash was told to the hook.
+//! Check: the crash hook has run for each crash report.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::context::{Context, deadline};
 use crate::harness::pause;
-use crate::stage::{Stage, deadline};
 
 /// A life that has crashed, by its run, its process and its number.
 type Crash = (String, String, u64);
 
-impl Stage<'_> {
-    /// Of each report of this run the hook has heard, whoever was killed meanwhile. Of those that
-    /// crash for ever there is always one that it has not heard of.
-    pub(crate) fn hear_of_crashes(&self, state: &Value) {
-        let moves = |name: &str| self.rules.entry(name).is_some_and(|e| self.rules.is_restless(e));
+impl Context<'_> {
+    /// The hook has run for each crash report of this run, despite kills. Processes that crash forever are
+    /// left out: there is always a newer crash.
+    pub(crate) fn check_crash_hooks(&self, state: &Value) {
+        let moves =
+            |name: &str| self.config.entry(name).is_some_and(|e| self.config.restarts_forever(e));
         let until = Instant::now() + deadline();
         loop {
             let reported = crashes(&self.world.app().join("hooked"));
@@ -35,7 +36,7 @@ impl Stage<'_> {
     }
 }
 
-/// Those whose reports are in a directory. What was cut short is none.
+/// The crashes whose reports are in a directory, without incomplete reports.
 fn crashes(dir: &Path) -> BTreeSet<Crash> {
     let report = |path: &Path| -> Option<Crash> {
         let report: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;

@@ -1,10 +1,13 @@
-//! Drawing steps from a seed.
+//! Generates steps from a seed.
 
 use std::time::Duration;
 
+use crate::config::{Config, GROUPS};
 use crate::random::{Random, mix};
-use crate::rules::{GROUPS, Rules};
-use crate::step::{Action, Edit, NAMES, Shown, Step, TALK, TERMINALS, Typed, Victim, WRITERS, Who};
+use crate::step::{
+    Action, ConfigEdit, NAMES, Step, TALK, TERMINALS, Targets, TerminalAction, TerminalProgram,
+    Victim, WRITERS,
+};
 
 impl Step {
     /// The step of this number.
@@ -17,32 +20,36 @@ impl Step {
         };
         let pause = Duration::from_millis(pause);
         let wait = random.below(10) < 6;
-        let ruled: Vec<_> = Rules::of(seed).names().collect();
-        let action = match Mood::of(seed) {
-            _ if !ruled.is_empty() && random.once_in(2) => of_rules(&ruled, &mut random),
-            Mood::Machinery if random.once_in(3) => Action::Slay(keeper(&mut random)),
-            Mood::Panes if random.once_in(4) => Action::Slay(part(&mut random)),
-            Mood::Panes | Mood::Machinery if random.once_in(4) => change(&mut random),
-            Mood::Starts if random.once_in(3) => begin(&mut random),
-            Mood::Even | Mood::Machinery | Mood::Panes | Mood::Starts => action(&mut random),
+        let configured: Vec<_> = Config::of(seed).names().collect();
+        let action = match Profile::of(seed) {
+            _ if !configured.is_empty() && random.once_in(2) => {
+                configured_action(&configured, &mut random)
+            }
+            Profile::Machinery if random.once_in(3) => Action::Kill(keeper(&mut random)),
+            Profile::Panes if random.once_in(4) => Action::Kill(part(&mut random)),
+            Profile::Panes | Profile::Machinery if random.once_in(4) => change(&mut random),
+            Profile::Starts if random.once_in(3) => begin(&mut random),
+            Profile::Even | Profile::Machinery | Profile::Panes | Profile::Starts => {
+                action(&mut random)
+            }
         };
         Self { number, pause, wait, action, choice: random.next() }
     }
 }
 
-/// What there is more of in a world.
+/// The kind of action that dominates a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
+enum Profile {
     Even,
-    /// Guardians and supervisors die.
+    /// Guardians and supervisors are killed.
     Machinery,
-    /// Sinks and shims die.
+    /// Sinks and shims are killed.
     Panes,
     /// Runs begin and end.
     Starts,
 }
 
-impl Mood {
+impl Profile {
     fn of(seed: u64) -> Self {
         match mix(seed) % 4 {
             0 => Self::Even,
@@ -76,31 +83,32 @@ fn change(random: &mut Random) -> Action {
 }
 
 /// Something about one of these.
-fn of_rules(names: &[&'static str], random: &mut Random) -> Action {
+fn configured_action(names: &[&'static str], random: &mut Random) -> Action {
     let name = pick(random, names);
-    let some = if random.once_in(4) { Who::Group(pick(random, &GROUPS)) } else { Who::One(name) };
+    let some =
+        if random.once_in(4) { Targets::Group(pick(random, &GROUPS)) } else { Targets::One(name) };
     match random.below(24) {
         0..2 => Action::Stop(some),
         2..5 => Action::Restart(some),
         5..7 => Action::StartOne(name),
         7..11 => Action::Reload(edit(name, random)),
         11 => Action::Declare(name, !random.once_in(3)),
-        12..14 => Action::Sicken(name),
-        14 | 15 => Action::Slay(Victim::Process(name)),
-        16 => Action::Slay(part_of(name, random)),
+        12..14 => Action::MakeUnhealthy(name),
+        14 | 15 => Action::Kill(Victim::Process(name)),
+        16 => Action::Kill(part_of(name, random)),
         17 => Action::Quit,
-        _ => Action::Slay(keeper(random)),
+        _ => Action::Kill(keeper(random)),
     }
 }
 
-fn edit(name: &'static str, random: &mut Random) -> Edit {
+fn edit(name: &'static str, random: &mut Random) -> ConfigEdit {
     match random.below(10) {
-        0 => Edit::Same,
-        1..3 => Edit::Program(name),
-        3..5 => Edit::Policy(name),
-        5 | 6 => Edit::Remove(name),
-        7 | 8 => Edit::Back(name),
-        _ => Edit::Broken,
+        0 => ConfigEdit::Same,
+        1..3 => ConfigEdit::Program(name),
+        3..5 => ConfigEdit::Policy(name),
+        5 | 6 => ConfigEdit::Remove(name),
+        7 | 8 => ConfigEdit::Back(name),
+        _ => ConfigEdit::Broken,
     }
 }
 
@@ -113,8 +121,8 @@ fn begin(random: &mut Random) -> Action {
         0 | 1 => Action::Start,
         2 => Action::Daemon,
         3 => Action::Quit,
-        4 => Action::Slay(Victim::Tmux),
-        _ => Action::Slay(Victim::View),
+        4 => Action::Kill(Victim::Tmux),
+        _ => Action::Kill(Victim::View),
     }
 }
 
@@ -122,8 +130,8 @@ fn pick(random: &mut Random, of: &[&'static str]) -> &'static str {
     of[usize::try_from(random.below(of.len() as u64)).unwrap()]
 }
 
-fn who(random: &mut Random) -> Who {
-    if random.once_in(5) { Who::All } else { Who::One(pick(random, &NAMES)) }
+fn who(random: &mut Random) -> Targets {
+    if random.once_in(5) { Targets::All } else { Targets::One(pick(random, &NAMES)) }
 }
 
 fn size(random: &mut Random) -> (u16, u16) {
@@ -152,28 +160,32 @@ fn action(random: &mut Random) -> Action {
             let slot = usize::try_from(random.below(TERMINALS as u64)).unwrap();
             Action::Terminal(slot, typed(random))
         }
-        60..90 => Action::Slay(victim(random)),
+        60..90 => Action::Kill(victim(random)),
         90 => Action::End(pick(random, &WRITERS)),
         _ => Action::Check,
     }
 }
 
-fn typed(random: &mut Random) -> Typed {
+fn typed(random: &mut Random) -> TerminalAction {
     match random.below(16) {
-        0..3 => Typed::Show(Shown::Start),
-        3..6 => Typed::Show(Shown::Connect(pick(random, &NAMES))),
-        6 => Typed::Show(Shown::Connect(TALK)),
-        7 => Typed::Show(if random.once_in(2) { Shown::Echo } else { Shown::Follow }),
+        0..3 => TerminalAction::Show(TerminalProgram::Start),
+        3..6 => TerminalAction::Show(TerminalProgram::Connect(pick(random, &NAMES))),
+        6 => TerminalAction::Show(TerminalProgram::Connect(TALK)),
+        7 => TerminalAction::Show(if random.once_in(2) {
+            TerminalProgram::Echo
+        } else {
+            TerminalProgram::Follow
+        }),
         8 => {
             let (columns, rows) = size(random);
-            Typed::Size(columns, rows)
+            TerminalAction::Size(columns, rows)
         }
-        9 | 10 => Typed::Hold,
-        11 => Typed::Release,
-        12 => Typed::Text,
-        13 => Typed::Detach,
-        14 if random.once_in(3) => Typed::Interrupt,
-        _ => Typed::Close,
+        9 | 10 => TerminalAction::Hold,
+        11 => TerminalAction::Release,
+        12 => TerminalAction::Text,
+        13 => TerminalAction::Detach,
+        14 if random.once_in(3) => TerminalAction::Interrupt,
+        _ => TerminalAction::Close,
     }
 }
 

@@ -1,18 +1,18 @@
-//! Whether what the journal says to have happened may have happened, in this order.
+//! Check: the events in the journal may have happened, in this order.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::book::{Book, agreed};
-use crate::rules::{Entry, Phase, Policy, Rules, Until};
+use crate::action_log::{ActionLog, agreed};
+use crate::config::{Config, Entry, Phase, Policy, Until};
 
-/// What is known of a process at some place in the journal.
+/// The known history of a process at a position in the journal.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
-struct Seen {
+struct ProcessHistory {
     alive: bool,
-    /// Its present life was told to stop.
+    /// Its present life was asked to stop.
     reported: bool,
     began: u64,
     starts: u32,
@@ -22,25 +22,25 @@ struct Seen {
     completed: bool,
     /// Failures in a row, and when the last one was.
     row: (u32, u64),
-    /// Since when it is not to be started by itself, and why.
+    /// Since when it must not be restarted automatically, and why.
     given_up: Option<(u64, &'static str)>,
 }
 
 /// One run.
-struct Reading<'a> {
-    book: &'a Book,
+struct EventReader<'a> {
+    actions: &'a ActionLog,
     from: u64,
     until: u64,
-    /// All that may have been in force.
-    rules: Vec<&'a Rules>,
-    seen: BTreeMap<String, Seen>,
+    /// All configurations that may have been in force.
+    config: Vec<&'a Config>,
+    seen: BTreeMap<String, ProcessHistory>,
     main_stopped: bool,
     begun: bool,
     problems: Vec<String>,
 }
 
-/// What is wrong with these events, as `tmo events --json` tells them.
-pub(crate) fn judge(events: &[Value], book: &Book) -> Vec<String> {
+/// What is wrong with these events of `tmo events --json`.
+pub(crate) fn judge(events: &[Value], actions: &ActionLog) -> Vec<String> {
     let begins = |event: &Value| event["fact"]["tmux-socket"].is_string();
     let starts: Vec<usize> =
         events.iter().enumerate().filter(|(_, e)| begins(e)).map(|(n, _)| n).collect();
@@ -50,7 +50,7 @@ pub(crate) fn judge(events: &[Value], book: &Book) -> Vec<String> {
         problems.push("no run begins".to_owned());
     }
     for (from, until) in starts.iter().copied().zip(ends) {
-        problems.extend(Reading::of(&events[from..until], book).read(&events[from..until]));
+        problems.extend(EventReader::of(&events[from..until], actions).read(&events[from..until]));
     }
     problems
 }
@@ -60,14 +60,14 @@ fn time(event: &Value) -> u64 {
     u64::try_from(stamp.as_nanosecond()).unwrap()
 }
 
-impl<'a> Reading<'a> {
-    fn of(events: &[Value], book: &'a Book) -> Self {
+impl<'a> EventReader<'a> {
+    fn of(events: &[Value], actions: &'a ActionLog) -> Self {
         let (from, until) = (time(&events[0]), time(&events[events.len() - 1]));
         Self {
-            book,
+            actions,
             from,
             until,
-            rules: book.in_force(from, until),
+            config: actions.in_force(from, until),
             seen: BTreeMap::new(),
             main_stopped: false,
             begun: false,
@@ -110,7 +110,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn at(&mut self, name: &str) -> &mut Seen {
+    fn at(&mut self, name: &str) -> &mut ProcessHistory {
         self.seen.get_mut(name).unwrap()
     }
 
@@ -119,30 +119,36 @@ impl<'a> Reading<'a> {
         self.problems.push(format!("after {since} ms of the run: {what}"));
     }
 
-    /// What all that may have been in force says of it.
+    /// The value on which all possible configurations agree.
     fn agreed<T: PartialEq>(&self, name: &str, what: impl Fn(&Entry) -> T) -> Option<T> {
-        agreed(&self.rules, name, what)
+        agreed(&self.config, name, what)
     }
 
-    /// What it needs whatever was in force.
+    /// Its dependencies in every possible configuration.
     fn needs(&self, name: &str) -> Vec<(&'static str, Until)> {
-        let Some((first, others)) = self.rules.split_first() else { return vec![] };
+        let Some((first, others)) = self.config.split_first() else { return vec![] };
         let mut needs = first.needs(name);
-        needs.retain(|need| others.iter().all(|rules| rules.needs(name).contains(need)));
+        needs.retain(|need| others.iter().all(|config| config.needs(name).contains(need)));
         needs
     }
 
-    fn is_slain(&self, until: u64) -> bool {
-        self.book.slain.iter().any(|at| (self.from..=until).contains(at))
+    fn supervisor_was_killed(&self, until: u64) -> bool {
+        self.actions.supervisor_kills.iter().any(|at| (self.from..=until).contains(at))
     }
 
-    fn is_rough(&self) -> bool {
-        self.book.rough.iter().any(|at| (self.from..=self.until + 1_000_000_000).contains(at))
+    fn ended_abruptly(&self) -> bool {
+        self.actions
+            .abrupt_ends
+            .iter()
+            .any(|at| (self.from..=self.until + 1_000_000_000).contains(at))
     }
 
     fn starts(&mut self, name: &str, at: u64) {
         self.begun = true;
-        if self.at(name).alive && !self.book.is_hit(name, self.from, at) && !self.is_rough() {
+        if self.at(name).alive
+            && !self.actions.is_hit(name, self.from, at)
+            && !self.ended_abruptly()
+        {
             self.problem(at, &format!("{name} begins beside itself"));
         }
         if self.at(name).starts == 0 {
@@ -169,15 +175,18 @@ impl<'a> Reading<'a> {
             Until::Ready => match self.agreed(on, |entry| entry.ready.clone()) {
                 Some(checks) if !checks.is_empty() => {
                     // The word may have been lost with who was to say it.
-                    let never = self.agreed(on, |e| e.hope() == crate::rules::Hope::Never);
-                    seen.was_ready || self.is_slain(at) && never == Some(false) && seen.starts > 0
+                    let never = self.agreed(on, |e| {
+                        e.expected_readiness() == crate::config::Expectation::Never
+                    });
+                    seen.was_ready
+                        || self.supervisor_was_killed(at) && never == Some(false) && seen.starts > 0
                 }
                 Some(_) | None => seen.starts > 0,
             },
         }
     }
 
-    /// Whether it may begin once more.
+    /// Whether it may start once more.
     fn again(&mut self, name: &str, at: u64) {
         let Some(restart) = self.agreed(name, |entry| entry.restart) else { return };
         let seen = self.at(name);
@@ -185,12 +194,12 @@ impl<'a> Reading<'a> {
         let given_up = seen.given_up.take();
         if let Some(most) = restart.map(|r| r.max_failures).filter(|most| *most > 0)
             && row >= most
-            && !self.book.is_touched(name, since, at)
+            && !self.actions.is_touched(name, since, at)
         {
             self.problem(at, &format!("{name} begins after {row} failures in a row, not {most}"));
         }
         if let Some((since, why)) = given_up
-            && !self.book.is_touched(name, since, at)
+            && !self.actions.is_touched(name, since, at)
         {
             self.problem(at, &format!("{name} {why}, and begins again"));
         }
@@ -198,7 +207,7 @@ impl<'a> Reading<'a> {
             && self.agreed(name, |e| e.failure.is_none() && !e.declared && e.live.is_none())
                 == Some(true)
             && self.at(name).starts > 0
-            && !self.book.is_touched(name, self.at_began(name), at)
+            && !self.actions.is_touched(name, self.at_began(name), at)
         {
             self.problem(at, &format!("{name} begins again, but nothing says so"));
         }
@@ -209,7 +218,7 @@ impl<'a> Reading<'a> {
     }
 
     fn cleans(&mut self, name: &str, at: u64) {
-        if self.book.is_touched(name, self.from, at) {
+        if self.actions.is_touched(name, self.from, at) {
             return;
         }
         if self.at(name).starts > 0 {
@@ -221,12 +230,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Those of a phase that certainly are alive.
+    /// The processes of a phase that are certainly alive.
     fn alive_of(&self, phase: Phase) -> Vec<String> {
-        let there = |(name, seen): &(&String, &Seen)| {
+        let there = |(name, seen): &(&String, &ProcessHistory)| {
             seen.alive
                 && self.agreed(name, |entry| entry.phase) == Some(phase)
-                && !self.book.is_hit(name, self.from, self.until)
+                && !self.actions.is_hit(name, self.from, self.until)
         };
         self.seen.iter().filter(there).map(|(name, _)| name.clone()).collect()
     }
@@ -234,7 +243,7 @@ impl<'a> Reading<'a> {
     fn exits(&mut self, name: &str, at: u64, event: &Value) {
         let code = event["code"].as_u64().and_then(|code| u8::try_from(code).ok());
         let good = |entry: &Entry| code.is_some_and(|code| entry.is_good(code));
-        let some_good = self.rules.iter().filter_map(|r| r.entry(name)).any(good);
+        let some_good = self.config.iter().filter_map(|r| r.entry(name)).any(good);
         let fails = self.agreed(name, |e| !good(e) && (code.is_none() || e.soft != code));
         let stable = self.agreed(name, |e| e.restart.map(|r| r.stable.unwrap_or(60_000)));
         let error = self.agreed(name, |e| e.restart.is_some()) == Some(true);
@@ -258,31 +267,31 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Nobody in a world closes a window, but a killed tmux closes all.
+    /// No step closes a window, but a killed tmux closes all.
     fn hangs_up(&mut self, name: &str, at: u64) {
         self.at(name).reported = true;
-        if !self.is_rough() {
+        if !self.ended_abruptly() {
             self.problem(at, &format!("the window of {name} was closed by nobody"));
         }
     }
 
-    /// What is told to stop when the run ends is needed by nobody who is there.
+    /// A process that is stopped at the end of the run is needed by no living process.
     fn was_interrupted(&mut self, name: &str, at: u64) {
         self.at(name).reported = true;
-        let quit = self.book.quits.iter().any(|quit| (self.from..at).contains(quit));
+        let quit = self.actions.quits.iter().any(|quit| (self.from..at).contains(quit));
         let by_itself = |e: &Entry| e.live.is_none() && e.failure.is_none() && !e.declared;
         let quiet = self.agreed(name, by_itself) == Some(true);
         if !quit && !self.main_stopped
             || !quiet
-            || self.is_rough()
-            || self.book.is_touched(name, self.from, at)
+            || self.ended_abruptly()
+            || self.actions.is_touched(name, self.from, at)
         {
             return;
         }
-        let leans = |(other, seen): &(&String, &Seen)| {
+        let leans = |(other, seen): &(&String, &ProcessHistory)| {
             seen.alive
                 && self.needs(other).iter().any(|(on, _)| on == &name)
-                && !self.book.is_hit(other, self.from, at)
+                && !self.actions.is_hit(other, self.from, at)
         };
         let leaning: Vec<_> = self.seen.iter().filter(leans).map(|(n, _)| n.clone()).collect();
         if !leaning.is_empty() {
@@ -299,16 +308,16 @@ impl<'a> Reading<'a> {
     fn main_stops(&mut self, at: u64) {
         self.main_stopped = true;
         let main = self.alive_of(Phase::Main);
-        if !main.is_empty() && !self.is_rough() {
+        if !main.is_empty() && !self.ended_abruptly() {
             self.problem(at, &format!("it is said that main is stopped, but there is {main:?}"));
         }
     }
 
-    /// The reason must be one.
+    /// The reason must be valid.
     fn skipped(&mut self, name: &str, at: u64, why: &Value) {
         let on = why["on"].as_str().unwrap_or_default().to_owned();
-        let needs = |rules: &&Rules| rules.needs(name).iter().any(|(other, _)| *other == on);
-        if !self.rules.iter().any(needs) {
+        let needs = |config: &&Config| config.needs(name).iter().any(|(other, _)| *other == on);
+        if !self.config.iter().any(needs) {
             return self.problem(at, &format!("{name} is skipped: {why}, but needs no {on}"));
         }
         let need = self.needs(name).into_iter().find(|(other, _)| *other == on);
@@ -326,17 +335,17 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Where a run has ended as it was asked to, what cleans up did so.
+    /// In a run that was quit, the cleanup processes have run.
     fn cleaned(&mut self, events: &[Value]) {
         let ended = events.iter().any(|event| event["event"] == "end");
-        let quits = self.book.quits.iter().filter(|at| (self.from..=self.until).contains(at));
-        if !ended || !self.begun || self.is_rough() || quits.count() != 1 {
+        let quits = self.actions.quits.iter().filter(|at| (self.from..=self.until).contains(at));
+        if !ended || !self.begun || self.ended_abruptly() || quits.count() != 1 {
             return;
         }
-        let Some(first) = self.rules.first() else { return };
+        let Some(first) = self.config.first() else { return };
         for entry in first.entries.iter().filter(|entry| entry.phase == Phase::Cleanup) {
             let there = self.agreed(entry.name, |e| e.phase) == Some(Phase::Cleanup);
-            let touched = self.book.is_touched(entry.name, self.from, self.until);
+            let touched = self.actions.is_touched(entry.name, self.from, self.until);
             if there && !touched && self.seen.get(entry.name).is_none_or(|seen| seen.starts == 0) {
                 self.problem(self.until, &format!("{} has not cleaned up", entry.name));
             }

@@ -1,17 +1,17 @@
-//! What is seen of events that were spoiled on purpose: a check that sees nothing proves nothing.
+//! Self-test of the event check: it must report events that were changed on purpose.
 
 use serde_json::{Value, json};
 
-use crate::book::Book;
-use crate::ledger::judge;
-use crate::rules::{Check, Entry, Phase, Policy, Probe, Program, Restart, Rules, Until};
+use crate::action_log::ActionLog;
+use crate::config::{Check, Config, Entry, Phase, Policy, Probe, Program, Restart, Until};
+use crate::event_order::judge;
 
 /// When the run begins that all this is about, in seconds.
 const BEGIN: i64 = 1_000_000_000;
 
 /// `db`, ready by its words; `job`, which fails twice; `web`, which waits for `db` and for `api`;
 /// and a cleanup.
-fn rules() -> Rules {
+fn config() -> Config {
     let up = Check { probe: Probe::Up, limit: 30_000 };
     let restart = Restart {
         policy: Policy::OnFailure,
@@ -34,7 +34,7 @@ fn rules() -> Rules {
     let web = Entry { needs, ..Entry::new("web", Phase::Main) };
     let api = Entry::new("api", Phase::Main);
     let sweep = Entry { program: Program::Ends(0, 0), ..Entry::new("sweep", Phase::Cleanup) };
-    Rules { entries: vec![db, job, api, web, sweep], kept: vec![] }
+    Config { entries: vec![db, job, api, web, sweep], kept: vec![] }
 }
 
 /// All that happens in such a run, each with the millisecond: who, and what.
@@ -79,15 +79,15 @@ fn event(&(at, name, what): &(i64, &str, &str)) -> Value {
 }
 
 fn problems(events: &[(i64, &'static str, &'static str)]) -> usize {
-    let mut book = Book::default();
-    book.says(&rules());
-    book.quits.push(u64::try_from(BEGIN).unwrap() * 1_000_000_000 + 15_000_000);
+    let mut actions = ActionLog::default();
+    actions.says(&config());
+    actions.quits.push(u64::try_from(BEGIN).unwrap() * 1_000_000_000 + 15_000_000);
     let events: Vec<_> = events.iter().map(event).collect();
-    judge(&events, &book).len()
+    judge(&events, &actions).len()
 }
 
 /// Move, leave out and double what has happened.
-pub(crate) fn see_faults() {
+pub(crate) fn run() {
     assert_eq!(problems(&GOOD), 0);
     let moved = |from: usize, to: usize| {
         let mut events = GOOD.to_vec();

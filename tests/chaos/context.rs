@@ -1,4 +1,4 @@
-//! The world in which steps are done, and what is known of it.
+//! The state of one round: the world, and what is known about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -6,54 +6,54 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::book::Book;
+use crate::action_log::ActionLog;
+use crate::commands::RunningCommand;
+use crate::config::Config;
 use crate::harness::{Terminal, World, eventually_within, pause, procs};
-use crate::journal::Excuses;
-use crate::model::{Course, Model, Wanted};
+use crate::log_lines::AllowedLoss;
+use crate::model::{Model, RunExpectation, Wanted};
 use crate::programs::{self, SCRIPTS};
-use crate::rules::Rules;
-use crate::running::Running;
 use crate::step::{NAMES, Step, TERMINALS, WRITERS};
 
-/// How many seconds anything may take that is to end by itself.
+/// The deadline in seconds for everything that ends by itself.
 static DEADLINE: AtomicU64 = AtomicU64::new(60);
 
-/// How long anything may take that is to end by itself.
+/// The deadline for everything that ends by itself.
 pub(crate) fn deadline() -> Duration {
     Duration::from_secs(DEADLINE.load(Ordering::Relaxed))
 }
 
-/// What hangs is known to hang: wait less for it.
-pub(crate) fn hurry() {
+/// While shrinking a failure, a hang is known: wait less for it.
+pub(crate) fn shorten_deadline() {
     DEADLINE.store(15, Ordering::Relaxed);
 }
 
-/// A world with its processes and those who look on.
-pub(crate) struct Stage<'a> {
+/// The world, the expected state and the commands in progress.
+pub(crate) struct Context<'a> {
     pub(crate) world: &'a World,
     pub(crate) model: Model,
-    /// What the `tmo.toml` says, and said in the beginning.
-    pub(crate) rules: Rules,
-    pub(crate) drawn: Rules,
-    pub(crate) book: Book,
-    /// When it was last looked whether somebody waits for ever.
+    /// The present content of the `tmo.toml`, and the generated one.
+    pub(crate) config: Config,
+    pub(crate) drawn: Config,
+    pub(crate) actions: ActionLog,
+    /// When processes that wait forever were last searched.
     pub(crate) asked: Instant,
-    /// A reload may have come to nothing.
+    /// A reload may have had no effect.
     pub(crate) unloaded: bool,
-    pub(crate) running: Vec<Running>,
+    pub(crate) running: Vec<RunningCommand>,
     pub(crate) terminals: [Option<Terminal<'a>>; TERMINALS],
     names: [String; TERMINALS],
-    /// Whom the terminals are connected to.
+    /// The processes that the terminals are connected to.
     pub(crate) connected: [Option<&'static str>; TERMINALS],
     /// When a command was typed into them.
     pub(crate) typed: [Instant; TERMINALS],
     /// Outputs to be read at the end.
     pub(crate) outputs: Vec<(String, String)>,
-    /// Lives whose last words may be lost.
-    pub(crate) excused: BTreeMap<&'static str, Excuses>,
-    /// Nobody was left to take things away.
+    /// Lives whose last output may be lost.
+    pub(crate) allowed_loss: BTreeMap<&'static str, AllowedLoss>,
+    /// No part was left to remove files.
     pub(crate) abandoned: bool,
-    pub(crate) story: Vec<String>,
+    pub(crate) trace: Vec<String>,
     pub(crate) verbose: bool,
     /// Whole lines of the log, in the end.
     pub(crate) lines: u64,
@@ -63,7 +63,7 @@ pub(crate) struct Stage<'a> {
 }
 
 /// A world with the Procfile of all this.
-pub(crate) fn world(rules: &Rules) -> World {
+pub(crate) fn world(config: &Config) -> World {
     let mut procfile = String::new();
     for name in NAMES {
         let command = if WRITERS.contains(&name) {
@@ -80,25 +80,25 @@ pub(crate) fn world(rules: &Rules) -> World {
     for dir in ["hooked", "lives", "out", "up", "sick", "tries"] {
         std::fs::create_dir(world.app().join(dir)).unwrap();
     }
-    for name in rules.names() {
+    for name in config.names() {
         world.write(&format!("tries/{name}"), "");
     }
-    if !rules.entries.is_empty() {
-        world.write("tmo.toml", &rules.to_string());
+    if !config.entries.is_empty() {
+        world.write("tmo.toml", &config.to_string());
     }
     world.env("TMO_LOG_PER_PROCESS", "0").env("TMO_LOG_TOTAL", "0").env("TMO_TIMEOUT", "0.5")
 }
 
-impl<'a> Stage<'a> {
-    pub(crate) fn new(world: &'a World, rules: Rules, verbose: bool) -> Self {
-        let mut book = Book::default();
-        book.says(&rules);
+impl<'a> Context<'a> {
+    pub(crate) fn new(world: &'a World, config: Config, verbose: bool) -> Self {
+        let mut actions = ActionLog::default();
+        actions.says(&config);
         Self {
             world,
             model: Model::new(),
-            rules: rules.clone(),
-            drawn: rules,
-            book,
+            config: config.clone(),
+            drawn: config,
+            actions,
             asked: Instant::now(),
             unloaded: false,
             running: vec![],
@@ -107,9 +107,9 @@ impl<'a> Stage<'a> {
             connected: [None; TERMINALS],
             typed: [Instant::now(); TERMINALS],
             outputs: vec![],
-            excused: BTreeMap::new(),
+            allowed_loss: BTreeMap::new(),
             abandoned: false,
-            story: vec![],
+            trace: vec![],
             verbose,
             lines: 0,
             began: Instant::now(),
@@ -118,29 +118,29 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Note what happens.
-    pub(crate) fn tell(&mut self, text: impl AsRef<str>) {
+    /// Add a line to the trace.
+    pub(crate) fn log(&mut self, text: impl AsRef<str>) {
         let line = format!("{:>9.3} {}", self.began.elapsed().as_secs_f64(), text.as_ref());
         if self.verbose {
             println!("{line}");
         }
-        self.story.push(line);
+        self.trace.push(line);
     }
 
     pub(crate) fn play(&mut self, steps: &[Step]) {
         for step in steps {
             pause(step.pause);
             self.reap();
-            self.tell(step.to_string());
-            self.act(step);
+            self.log(step.to_string());
+            self.execute(step);
         }
-        self.tell("the end");
+        self.log("the end");
         self.finish();
     }
 
     /// A command changes these processes.
     pub(crate) fn want(&mut self, names: &[&'static str], wanted: Wanted) {
-        if self.model.course == Course::Ends {
+        if self.model.course == RunExpectation::Ends {
             // What had been killed may be told to stop before its death is noticed.
             self.model.unsure();
         }
@@ -149,7 +149,10 @@ impl<'a> Stage<'a> {
     }
 
     /// What others do to the same processes at the same time is uncertain: those are returned.
-    pub(crate) fn dispute(&mut self, newest: &mut Running) -> BTreeSet<&'static str> {
+    pub(crate) fn disputed_processes(
+        &mut self,
+        newest: &mut RunningCommand,
+    ) -> BTreeSet<&'static str> {
         let meets = |some: &[&str], others: &[&str]| some.iter().any(|n| others.contains(n));
         let mut disputed = BTreeSet::new();
         for running in &mut self.running {
@@ -173,7 +176,7 @@ impl<'a> Stage<'a> {
         self.running.iter().any(|running| running.changes.contains(&name))
     }
 
-    /// Run a tmo to its end, past all expectations.
+    /// Run a command to its end without a check of its result.
     pub(crate) fn quick(&self, args: &[&str]) -> (i32, String, String) {
         let out = self.world.app().join("out/quick");
         let err = self.world.app().join("out/quick.err");
@@ -208,22 +211,22 @@ impl<'a> Stage<'a> {
 
     /// The newest life of a writer may end without its last words; so may the one that is just
     /// beginning.
-    pub(crate) fn excuse(&mut self, name: &'static str) {
+    pub(crate) fn allow_lost_end(&mut self, name: &'static str) {
         if let Some(lives) = self.under_way(name) {
-            self.excused.entry(name).or_default().ends.extend(lives);
+            self.allowed_loss.entry(name).or_default().ends.extend(lives);
         }
     }
 
     /// A key that interrupts was typed into the terminal of this one.
-    pub(crate) fn excuse_holes(&mut self, name: &'static str) {
+    pub(crate) fn allow_holes(&mut self, name: &'static str) {
         if let Some(lives) = self.under_way(name) {
-            self.excused.entry(name).or_default().holes.extend(lives);
+            self.allowed_loss.entry(name).or_default().holes.extend(lives);
         }
     }
 
     /// The newest life of a writer, and the one that may just be beginning.
     fn under_way(&self, name: &str) -> Option<[u64; 2]> {
-        let lives = crate::journal::written(self.world).remove(name)?;
+        let lives = crate::log_lines::written(self.world).remove(name)?;
         let newest = lives.keys().max().copied().unwrap_or(0);
         Some([newest, newest + 1])
     }

@@ -1,9 +1,11 @@
-//! Steps as they are told.
+//! Steps as text.
 
 use std::fmt;
 
-use crate::rules::COMPLAINT;
-use crate::step::{Action, Edit, Shown, Step, TALK, Typed, Victim, Who};
+use crate::config::FAILURE_TEXT;
+use crate::step::{
+    Action, ConfigEdit, Step, TALK, Targets, TerminalAction, TerminalProgram, Victim,
+};
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -12,12 +14,12 @@ impl fmt::Display for Step {
             write!(f, "after {} ms ", self.pause.as_millis())?;
         }
         write!(f, "{}", self.action)?;
-        let waits = matches!(self.action, Action::Slay(_) | Action::Terminal(..) | Action::Check);
+        let waits = matches!(self.action, Action::Kill(_) | Action::Terminal(..) | Action::Check);
         if !self.wait && !waits { f.write_str(" &") } else { Ok(()) }
     }
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for Targets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => Ok(()),
@@ -42,18 +44,18 @@ impl fmt::Display for Action {
             Self::Logs => f.write_str("tmo logs"),
             Self::Size(columns, rows) => write!(f, "PUT /api/size {columns}x{rows}"),
             Self::Terminal(slot, typed) => write!(f, "terminal {slot}: {typed}"),
-            Self::Slay(victim) => write!(f, "kill -9 {victim}"),
+            Self::Kill(victim) => write!(f, "kill -9 {victim}"),
             Self::Reload(edit) => write!(f, "{edit}, tmo reload"),
-            Self::Declare(name, true) => write!(f, "tmo failures add {name} '{COMPLAINT}'"),
-            Self::Declare(name, false) => write!(f, "tmo failures remove {name} '{COMPLAINT}'"),
-            Self::Sicken(name) => write!(f, "{name} falls sick"),
+            Self::Declare(name, true) => write!(f, "tmo failures add {name} '{FAILURE_TEXT}'"),
+            Self::Declare(name, false) => write!(f, "tmo failures remove {name} '{FAILURE_TEXT}'"),
+            Self::MakeUnhealthy(name) => write!(f, "{name} becomes unhealthy"),
             Self::End(name) => write!(f, "{name} ends by itself with 3"),
-            Self::Check => f.write_str("look"),
+            Self::Check => f.write_str("check"),
         }
     }
 }
 
-impl fmt::Display for Edit {
+impl fmt::Display for ConfigEdit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Same => f.write_str("nothing changes"),
@@ -66,7 +68,7 @@ impl fmt::Display for Edit {
     }
 }
 
-impl fmt::Display for Typed {
+impl fmt::Display for TerminalAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Show(shown) => write!(f, "tmo {shown}"),
@@ -81,7 +83,7 @@ impl fmt::Display for Typed {
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for TerminalProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start => f.write_str("start"),

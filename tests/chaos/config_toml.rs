@@ -1,19 +1,20 @@
-//! Rules as they stand in a `tmo.toml`.
+//! Writes the model of a `tmo.toml` as text.
 
 use std::fmt;
 
-use crate::programs;
-use crate::rules::{
-    Act, COMPLAINT, Check, Entry, Kept, Phase, Policy, Probe, Program, Restart, Rules, Stop, Until,
+use crate::config::{
+    AlwaysRestarted, Check, Config, Entry, FAILURE_TEXT, FailureAction, Phase, Policy, Probe,
+    Program, Restart, Stop, Until,
 };
+use crate::programs;
 
-impl fmt::Display for Rules {
+impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, entry) in self.entries.iter().enumerate() {
             f.write_str(if n == 0 { "" } else { "\n" })?;
             entry.fmt(f)?;
         }
-        for Kept { name, restart, stop } in &self.kept {
+        for AlwaysRestarted { name, restart, stop } in &self.kept {
             writeln!(f, "\n[process.{name}]\nrestart = {{ {restart} }}")?;
             stop.map_or(Ok(()), |stop| fmt::Display::fmt(&stop, f))?;
         }
@@ -21,12 +22,12 @@ impl fmt::Display for Rules {
     }
 }
 
-impl Rules {
+impl Config {
     /// `failure_declarations.json`.
     pub(crate) fn declarations(&self) -> String {
         let declared = self.entries.iter().filter(|entry| entry.declared);
         let all: Vec<_> =
-            declared.map(|entry| format!("{:?}: [{COMPLAINT:?}]", entry.name)).collect();
+            declared.map(|entry| format!("{:?}: [{FAILURE_TEXT:?}]", entry.name)).collect();
         format!("{{ {} }}\n", all.join(", "))
     }
 }
@@ -56,7 +57,7 @@ impl fmt::Display for Entry {
         self.order(f)?;
         self.ends(f)?;
         if let Some(act) = self.failure {
-            writeln!(f, "failure = [{{ pattern = {COMPLAINT:?}, action = {act} }}]")?;
+            writeln!(f, "failure = [{{ pattern = {FAILURE_TEXT:?}, action = {act} }}]")?;
         }
         writeln!(f, "flag = [{{ name = \"up\", pattern = \"^up$\", context_window = 2 }}]")?;
         Ok(())
@@ -99,12 +100,12 @@ impl Entry {
         let text = match probe {
             Probe::Delay(ms) => return format!("{{ delay = \"{ms}ms\" }}"),
             Probe::Up => "log = \"up\"".to_owned(),
-            Probe::Nowhere => "log = \"nowhere\"".to_owned(),
+            Probe::NeverPrinted => "log = \"nowhere\"".to_owned(),
             Probe::File => format!("exec = \"test -e up/{name}\""),
             Probe::Exit(code) => format!("exit = {code}"),
             Probe::Port => format!("port = {}", programs::port(name)),
             Probe::Http => format!("http = \"http://127.0.0.1:{}/\"", programs::port(name)),
-            Probe::Sorry => {
+            Probe::HttpError => {
                 format!("http = \"http://127.0.0.1:{}{}\"", programs::port(name), programs::SORRY)
             }
         };
@@ -119,15 +120,15 @@ impl Entry {
         let stay = "exec sleep 1000";
         match self.program {
             Program::Stays(ms) => format!("{fresh}; sleep {}; {up}; {stay}", Seconds(ms)),
-            Program::Mute => format!("{fresh}; {stay}"),
+            Program::Silent => format!("{fresh}; {stay}"),
             Program::Ends(ms, code) => format!("{fresh}; {up}; sleep {}; exit {code}", Seconds(ms)),
             Program::Flaky(lives) => format!(
                 "{fresh}; if [ $(wc -l <tries/{name}) -lt {lives} ]; then echo >>tries/{name}; \
                  exit 3; fi; {up}; {stay}"
             ),
             Program::Missing => "exec /nowhere/at/all".to_owned(),
-            Program::Complains(ms) => {
-                format!("{fresh}; {up}; sleep {}; echo {COMPLAINT}; {stay}", Seconds(ms))
+            Program::PrintsFailure(ms) => {
+                format!("{fresh}; {up}; sleep {}; echo {FAILURE_TEXT}; {stay}", Seconds(ms))
             }
             Program::Deaf => {
                 format!("trap : INT TERM; {fresh}; {up}; while :; do sleep 1000; done")
@@ -169,7 +170,7 @@ impl fmt::Display for Until {
     }
 }
 
-impl fmt::Display for Act {
+impl fmt::Display for FailureAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Restart => "\"restart\"",

@@ -1,18 +1,18 @@
-//! The commands that run, and what they may end with.
+//! The tmo commands that the test has started, and the exit codes that each may have.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::context::{Context, deadline};
 use crate::harness::pause;
-use crate::model::{Course, Model, Wanted};
-use crate::stage::{Stage, deadline};
+use crate::model::{Model, RunExpectation, Wanted};
 
 /// After so long a command may wait for a process that waits for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a child of ours is.
+/// The kind of a started command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// It returns by itself.
@@ -23,28 +23,33 @@ pub(crate) enum Kind {
     Client,
 }
 
-/// A tmo that was started.
+/// A started tmo command.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct RunningCommand {
     pub(crate) kind: Kind,
     pub(crate) what: String,
     /// File of its output.
     pub(crate) out: String,
     pub(crate) child: Child,
     pub(crate) since: Instant,
-    /// What it may end with; anything sensible if empty.
+    /// The exit codes that it may have; any plausible one if empty.
     pub(crate) codes: Vec<i32>,
-    /// It was killed by us.
-    pub(crate) slain: bool,
-    /// What it may change.
+    /// The test killed it.
+    pub(crate) killed: bool,
+    /// The processes that it may change.
     pub(crate) changes: Vec<&'static str>,
-    /// What it may start because others need it.
+    /// The dependencies that it may start.
     pub(crate) pulls: Vec<&'static str>,
 }
 
-impl Stage<'_> {
+impl Context<'_> {
     /// Start a tmo.
-    pub(crate) fn spawn(&mut self, kind: Kind, args: &[&str], codes: Vec<i32>) -> &mut Running {
+    pub(crate) fn spawn(
+        &mut self,
+        kind: Kind,
+        args: &[&str],
+        codes: Vec<i32>,
+    ) -> &mut RunningCommand {
         self.launch(kind, self.world.tmo(args), args.join(" "), codes)
     }
 
@@ -53,7 +58,7 @@ impl Stage<'_> {
         &mut self,
         (method, path, body): (&str, &str, &str),
         codes: Vec<i32>,
-    ) -> &mut Running {
+    ) -> &mut RunningCommand {
         let socket = self.world.app().join(".overmind.sock");
         let mut command = self.world.command(std::env::current_exe().unwrap());
         command.arg("@ask").arg(socket).args([method, path, body]);
@@ -66,7 +71,7 @@ impl Stage<'_> {
         mut command: Command,
         what: String,
         codes: Vec<i32>,
-    ) -> &mut Running {
+    ) -> &mut RunningCommand {
         self.files += 1;
         let out = format!("out/{:03}", self.files);
         let file = |name: &str| File::create(self.world.app().join(name)).unwrap();
@@ -76,13 +81,14 @@ impl Stage<'_> {
             self.outputs.push((what.clone(), out.clone()));
         }
         let since = Instant::now();
-        let (slain, changes, pulls) = (false, vec![], vec![]);
-        let running = Running { kind, what, out, child, since, codes, slain, changes, pulls };
+        let (killed, changes, pulls) = (false, vec![], vec![]);
+        let running =
+            RunningCommand { kind, what, out, child, since, codes, killed, changes, pulls };
         self.running.push(running);
         self.running.last_mut().unwrap()
     }
 
-    /// Take note of those that have ended.
+    /// Collect the commands that have ended.
     pub(crate) fn reap(&mut self) {
         let mut ended = vec![];
         self.running.retain_mut(|running| match running.child.try_wait().unwrap() {
@@ -91,13 +97,13 @@ impl Stage<'_> {
                 let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or(0));
                 let what = running.what.clone();
                 let errors = self.world.read(&format!("{}.err", running.out));
-                let fits = running.slain || running.may_end_with(code, &errors, &self.model);
+                let fits = running.killed || running.may_end_with(code, &errors, &self.model);
                 ended.push((what, running.out.clone(), code, errors, fits));
                 false
             }
         });
         for (what, out, code, errors, fits) in ended {
-            self.tell(format!("      ({what} ended with {code}: {})", errors.trim_end()));
+            self.log(format!("      ({what} ended with {code}: {})", errors.trim_end()));
             assert!(fits, "`{what}` ended with {code}: {errors}{}", self.world.read(&out));
         }
     }
@@ -106,7 +112,7 @@ impl Stage<'_> {
     pub(crate) fn join(&mut self) {
         let Some(newest) = self.running.last() else { return };
         let pid = newest.child.id();
-        self.join_until(|stage| !stage.running.iter().any(|r| r.child.id() == pid));
+        self.join_until(|context| !context.running.iter().any(|r| r.child.id() == pid));
     }
 
     fn join_until(&mut self, done: impl Fn(&Self) -> bool) {
@@ -118,9 +124,10 @@ impl Stage<'_> {
             }
             if self.longest() > PATIENCE && self.asked.elapsed() > PATIENCE {
                 self.asked = Instant::now();
-                self.unblock();
+                self.stop_blocked_processes();
             }
-            let late = |r: &&Running| r.kind == Kind::Command && r.since.elapsed() > deadline();
+            let late =
+                |r: &&RunningCommand| r.kind == Kind::Command && r.since.elapsed() > deadline();
             if let Some(late) = self.running.iter().find(late) {
                 panic!("`{}` has not returned for {} s", late.what, deadline().as_secs());
             }
@@ -137,16 +144,16 @@ impl Stage<'_> {
 
     /// Wait for all commands that return by themselves.
     pub(crate) fn join_all(&mut self) {
-        self.join_until(|stage| !stage.running.iter().any(|r| r.kind == Kind::Command));
+        self.join_until(|context| !context.running.iter().any(|r| r.kind == Kind::Command));
     }
 
-    /// What is still going on may come to something else now.
+    /// The commands in progress may have any result now.
     pub(crate) fn disturb(&mut self) {
-        self.loosen(|_| true);
+        self.accept_any_result(|_| true);
     }
 
     /// These commands may fail, and then have done what they were to do or not.
-    pub(crate) fn loosen(&mut self, which: impl Fn(&Running) -> bool) {
+    pub(crate) fn accept_any_result(&mut self, which: impl Fn(&RunningCommand) -> bool) {
         for running in self.running.iter_mut().filter(|running| which(running)) {
             running.codes.clear();
             for name in &running.changes {
@@ -156,9 +163,10 @@ impl Stage<'_> {
     }
 }
 
-impl Running {
+impl RunningCommand {
     fn may_end_with(&self, code: i32, errors: &str, model: &Model) -> bool {
-        let known = model.certain() || model.course == Course::Ends && !model.shaky;
+        let known =
+            model.certain() || model.course == RunExpectation::Ends && !model.supervision_uncertain;
         match self.kind {
             // 3: the client of the tests found nobody; 130: a start that was interrupted.
             Kind::Command if self.codes.is_empty() => {

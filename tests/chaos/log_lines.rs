@@ -1,13 +1,13 @@
-//! Whether each line that was written is in the log: once, whole, in its place. Each life of a
-//! writer numbers its lines anew and notes how many the terminal has taken.
+//! Check: each written line is in the log exactly once, whole and in order. Each life of a writer numbers
+//! its lines anew and notes how many the terminal has accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use crate::config::CONFIGURED;
 use crate::harness::World;
 use crate::lines::{self, each_line, split};
 use crate::programs::{LIFE, Note};
-use crate::rules::RULED;
 use crate::step::{NAMES, WRITERS};
 
 /// What may be said about a process in a log, beside what it printed.
@@ -44,7 +44,7 @@ const SAID: [&str; 25] = [
 /// One of the processes, or another instance of one.
 fn is_known(name: &str) -> bool {
     let name = name.split('#').next().unwrap_or_default();
-    NAMES.contains(&name) || RULED.contains(&name)
+    NAMES.contains(&name) || CONFIGURED.contains(&name)
 }
 
 /// The lives of one writer.
@@ -66,7 +66,7 @@ pub(crate) fn written(world: &World) -> BTreeMap<&'static str, Lives> {
 
 /// What may be missing of a process, for what was done to it.
 #[derive(Debug, Default)]
-pub(crate) struct Excuses {
+pub(crate) struct AllowedLoss {
     /// Lives whose end may be missing.
     pub(crate) ends: BTreeSet<u64>,
     /// Lives that were interrupted by a key: the kernel throws away what the terminal has not
@@ -84,10 +84,10 @@ pub(crate) enum Extent {
 }
 
 /// The lines of one process, one after the other.
-struct Reading<'a> {
+struct EventReader<'a> {
     name: &'static str,
     lives: &'a Lives,
-    excused: &'a Excuses,
+    allowed_loss: &'a AllowedLoss,
     extent: Extent,
     /// The last whole line.
     last: Option<u64>,
@@ -104,7 +104,7 @@ fn is_gap(text: &[u8]) -> bool {
     known.is_some() || memchr::memmem::find(text, b"... output may be missing").is_some()
 }
 
-impl Reading<'_> {
+impl EventReader<'_> {
     fn take(&mut self, text: &[u8]) {
         if is_gap(text) {
             self.gap = true;
@@ -131,7 +131,7 @@ impl Reading<'_> {
         let Some(last) = self.last else {
             if self.extent == Extent::All && !self.gap {
                 self.passed(None, life);
-                if line != 0 && !self.excused.holes.contains(&life) {
+                if line != 0 && !self.allowed_loss.holes.contains(&life) {
                     self.problem(&format!("life {life} begins with line {line}"));
                 }
             }
@@ -144,7 +144,7 @@ impl Reading<'_> {
         if self.gap {
             return;
         }
-        if life == old && self.excused.holes.contains(&life) {
+        if life == old && self.allowed_loss.holes.contains(&life) {
             return;
         }
         if life == old {
@@ -158,7 +158,7 @@ impl Reading<'_> {
         }
         self.end_of(old, at + 1);
         self.passed(Some(old), life);
-        if line != 0 && !self.excused.holes.contains(&life) {
+        if line != 0 && !self.allowed_loss.holes.contains(&life) {
             self.problem(&format!("life {life} begins with line {line}"));
         }
     }
@@ -175,7 +175,10 @@ impl Reading<'_> {
     /// A life of which so many lines are shown is over.
     fn end_of(&mut self, life: u64, shown: u64) {
         let Some(&note) = self.lives.get(&life) else { return };
-        if self.gap || self.excused.ends.contains(&life) || self.excused.holes.contains(&life) {
+        if self.gap
+            || self.allowed_loss.ends.contains(&life)
+            || self.allowed_loss.holes.contains(&life)
+        {
             return;
         }
         if shown < note.done {
@@ -215,13 +218,13 @@ pub(crate) fn read(
     text: impl Read,
     extent: Extent,
     written: &BTreeMap<&'static str, Lives>,
-    excused: &BTreeMap<&'static str, Excuses>,
+    allowed_loss: &BTreeMap<&'static str, AllowedLoss>,
 ) -> Verdict {
-    let none = Excuses::default();
-    let reading = |name: &'static str| Reading {
+    let none = AllowedLoss::default();
+    let reading = |name: &'static str| EventReader {
         name,
         lives: &written[name],
-        excused: excused.get(name).unwrap_or(&none),
+        allowed_loss: allowed_loss.get(name).unwrap_or(&none),
         extent,
         last: None,
         torn: None,
@@ -230,7 +233,7 @@ pub(crate) fn read(
         problems: vec![],
         scratch: vec![],
     };
-    let mut all: BTreeMap<&str, Reading<'_>> =
+    let mut all: BTreeMap<&str, EventReader<'_>> =
         WRITERS.iter().map(|name| (*name, reading(name))).collect();
     let mut verdict = Verdict::default();
     each_line(text, |line| {
@@ -250,7 +253,7 @@ pub(crate) fn read(
 }
 
 /// What is seen of a log that was spoiled on purpose: a check that sees nothing proves nothing.
-pub(crate) fn see_faults() {
+pub(crate) fn self_test() {
     let lives = Lives::from([
         (1, Note { begun: 4, done: 3, ended: false }),
         (2, Note { begun: 2, done: 2, ended: true }),
@@ -262,13 +265,13 @@ pub(crate) fn see_faults() {
         lines::push("even", number, &mut line);
         line
     };
-    let faults_but = |lines: &[Vec<u8>], excuses: Excuses| {
-        let excused = BTreeMap::from([("even", excuses)]);
-        read(&lines.concat()[..], Extent::All, &written, &excused).problems.len()
+    let faults_but = |lines: &[Vec<u8>], excuses: AllowedLoss| {
+        let allowed_loss = BTreeMap::from([("even", excuses)]);
+        read(&lines.concat()[..], Extent::All, &written, &allowed_loss).problems.len()
     };
-    let faults = |lines: &[Vec<u8>]| faults_but(lines, Excuses::default());
+    let faults = |lines: &[Vec<u8>]| faults_but(lines, AllowedLoss::default());
     let interrupted = |lines: &[Vec<u8>], life| {
-        faults_but(lines, Excuses { holes: BTreeSet::from([life]), ..Excuses::default() })
+        faults_but(lines, AllowedLoss { holes: BTreeSet::from([life]), ..AllowedLoss::default() })
     };
     let (one, two) = (LIFE, 2 * LIFE);
     let good = [line(one), line(one + 1), line(one + 2), line(two), line(two + 1)];
@@ -305,7 +308,10 @@ pub(crate) fn see_faults() {
     assert_eq!(interrupted(&with(4, &torn), 1), 1);
     assert_eq!(interrupted(&with(2, &line(one)), 1), 1, "no key doubles a line");
     assert_eq!(
-        faults_but(&without(2), Excuses { ends: BTreeSet::from([1]), ..Excuses::default() }),
+        faults_but(
+            &without(2),
+            AllowedLoss { ends: BTreeSet::from([1]), ..AllowedLoss::default() }
+        ),
         0
     );
 }

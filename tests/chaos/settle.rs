@@ -1,29 +1,29 @@
-//! Looking whether all is as it must be once nothing moves any more.
+//! Waits until nothing changes any more, and compares the state with the expected one.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::config::CONFIGURED;
+use crate::context::{Context, deadline};
 use crate::harness::{pause, procs};
-use crate::model::{Course, Wanted};
-use crate::rules::RULED;
-use crate::stage::{Stage, deadline};
+use crate::model::{RunExpectation, Wanted};
 use crate::step::NAMES;
 
 /// How long all must stay as it is where it is not known what is still to come: longer than a
 /// marker is waited for, and than killed processes may take to go.
 pub(crate) const STABLE: Duration = Duration::from_secs(3);
 
-/// What is there.
+/// The observed state.
 #[derive(Debug, Clone, PartialEq)]
-enum Seen {
+enum Observation {
     Up(Value),
-    /// Processes without anybody who looked after them, until it was looked.
+    /// Processes without a supervisor, until the check took them over.
     Orphaned,
     Down,
 }
 
-impl Seen {
+impl Observation {
     fn run(&self) -> Option<&str> {
         match self {
             Self::Up(state) => state["run"].as_str(),
@@ -36,37 +36,38 @@ impl Seen {
     }
 }
 
-impl Stage<'_> {
-    /// Wait until nothing moves, then compare with what must be.
-    pub(crate) fn look(&mut self) {
+impl Context<'_> {
+    /// Wait until nothing changes, then compare with the expected state.
+    pub(crate) fn settle_and_check(&mut self) {
         for terminal in self.terminals.iter().flatten() {
             terminal.keys(["C-q"]);
         }
         self.join_all();
         self.load();
         match self.settle() {
-            Seen::Up(state) => self.settled_up(&state),
-            Seen::Orphaned | Seen::Down => self.settled_down(),
+            Observation::Up(state) => self.check_running(&state),
+            Observation::Orphaned | Observation::Down => self.check_ended(),
         }
-        (self.model.shaky, self.model.starting) = (false, false);
-        self.book.rest();
+        (self.model.supervision_uncertain, self.model.starting) = (false, false);
+        self.actions.rest();
     }
 
-    fn settle(&mut self) -> Seen {
+    fn settle(&mut self) -> Observation {
         let mut until = Instant::now() + deadline();
-        let mut last: Option<(Seen, Instant)> = None;
+        let mut last: Option<(Observation, Instant)> = None;
         loop {
             self.reap();
-            let found = self.glance().and_then(|seen| self.fits(&seen).map(|()| seen));
+            let found = self.observe().and_then(|seen| self.fits(&seen).map(|()| seen));
             let why = match found {
-                Ok(Seen::Orphaned) => {
-                    self.tell("      (nobody was left: it is taken over)");
+                Ok(Observation::Orphaned) => {
+                    self.log("      (nobody was left: it is taken over)");
                     until = Instant::now() + deadline();
                     last = None;
                     continue;
                 }
                 Ok(seen) => {
-                    let ended = self.model.course == Course::Ends && seen == Seen::Down;
+                    let ended =
+                        self.model.course == RunExpectation::Ends && seen == Observation::Down;
                     let settled = self.model.certain() || ended;
                     let since = match &last {
                         Some((old, since)) if old.like(&seen) => *since,
@@ -88,28 +89,28 @@ impl Stage<'_> {
         }
     }
 
-    /// What is there now; an error while something is under way.
-    fn glance(&self) -> Result<Seen, String> {
+    /// The present state; an error while something is in progress.
+    fn observe(&self) -> Result<Observation, String> {
         let (code, out, err) = self.quick(&["ps", "--json"]);
         if code == 0 && err.contains("had been killed; taken over") {
-            return Ok(Seen::Orphaned);
+            return Ok(Observation::Orphaned);
         }
         if code == 0 {
             let state: Value = serde_json::from_str(&out).map_err(|e| e.to_string())?;
             if state["quitting"] == true {
-                return Err(format!("everything is being stopped: {}", words(&state)));
+                return Err(format!("everything is being stopped: {}", state_summary(&state)));
             }
             // Who was to be started again and was stopped instead has ended by itself.
             let rest = ["running", "stopped", "skipped", "exited"];
             let still = |p: &&Value| rest.iter().all(|word| p["state"] != **word);
             // Of others the rules say whether they are under way.
-            let ruled = |p: &&Value| RULED.iter().any(|name| p["name"] == **name);
+            let configured = |p: &&Value| CONFIGURED.iter().any(|name| p["name"] == **name);
             let all = state["processes"].as_array().unwrap();
-            if all.iter().any(|p| still(&p) && !ruled(&p)) {
-                return Err(words(&state));
+            if all.iter().any(|p| still(&p) && !configured(&p)) {
+                return Err(state_summary(&state));
             }
-            self.fits_rules(&state)?;
-            return Ok(Seen::Up(state));
+            self.config_fits(&state)?;
+            return Ok(Observation::Up(state));
         }
         let living = self.world.living();
         let is = |p: &&procs::Proc, verbs: &[&str]| {
@@ -122,29 +123,29 @@ impl Stage<'_> {
         match living.iter().find(|p| is(p, &["shim", "sink"]) || in_tree(p.pid)) {
             // Whoever else is there may be the reason.
             Some(_) => Err(format!("no run ({}), but there is {living:?}", err.trim_end())),
-            None => Ok(Seen::Down),
+            None => Ok(Observation::Down),
         }
     }
 
-    /// Whether what is there is what must be.
-    fn fits(&self, seen: &Seen) -> Result<(), String> {
+    /// Whether the observed state is the expected one.
+    fn fits(&self, seen: &Observation) -> Result<(), String> {
         let model = &self.model;
         match (seen, model.course) {
-            (Seen::Orphaned, _) if model.shaky => Ok(()),
-            (Seen::Orphaned, _) => Err("guardian and supervisor are gone".into()),
-            (Seen::Down, Course::Up) => Err("the run has ended".into()),
-            (Seen::Up(_), Course::Down) => Err("there is a run".into()),
-            (Seen::Up(_), Course::Ends)
+            (Observation::Orphaned, _) if model.supervision_uncertain => Ok(()),
+            (Observation::Orphaned, _) => Err("guardian and supervisor are gone".into()),
+            (Observation::Down, RunExpectation::Up) => Err("the run has ended".into()),
+            (Observation::Up(_), RunExpectation::Down) => Err("there is a run".into()),
+            (Observation::Up(_), RunExpectation::Ends)
                 if model.run.is_some() && model.run.as_deref() == seen.run() =>
             {
                 Err("the run goes on, but something had ended it".into())
             }
-            (Seen::Up(_), Course::Up)
+            (Observation::Up(_), RunExpectation::Up)
                 if model.run.is_some() && model.run.as_deref() != seen.run() =>
             {
                 Err("it is another run".into())
             }
-            (Seen::Up(state), Course::Up) => {
+            (Observation::Up(state), RunExpectation::Up) => {
                 let wrong = |name: &&&'static str| match model.wanted[**name] {
                     Wanted::Running => state_of(state, name) != "running",
                     Wanted::Stopped => {
@@ -155,13 +156,16 @@ impl Stage<'_> {
                 match NAMES.iter().find(wrong) {
                     Some(name) => {
                         let wanted = model.wanted[*name];
-                        Err(format!("{name} is to be {wanted:?}, but {}", words(state)))
+                        Err(format!("{name} is to be {wanted:?}, but {}", state_summary(state)))
                     }
                     None => Ok(()),
                 }
             }
-            (Seen::Up(_), Course::Ends | Course::Unsure)
-            | (Seen::Down, Course::Down | Course::Ends | Course::Unsure) => Ok(()),
+            (Observation::Up(_), RunExpectation::Ends | RunExpectation::Unsure)
+            | (
+                Observation::Down,
+                RunExpectation::Down | RunExpectation::Ends | RunExpectation::Unsure,
+            ) => Ok(()),
         }
     }
 
@@ -170,26 +174,26 @@ impl Stage<'_> {
         (code == 0).then(|| serde_json::from_str(&out).unwrap())
     }
 
-    /// Whether somebody answers and all processes of the Procfile run.
+    /// Whether the supervisor answers and all processes of the Procfile run.
     pub(crate) fn all_run(&self) -> bool {
         let state = self.state();
         state.is_some_and(|state| NAMES.iter().all(|name| state_of(&state, name) == "running"))
     }
 
-    /// Whether nothing is on its way to another state.
+    /// Whether no process is changing its state.
     pub(crate) fn all_are_settled(&self) -> bool {
         self.settled_state().is_some()
     }
 
-    /// How things are, if nothing is on its way to another state.
+    /// The state, if no process is changing its state.
     pub(crate) fn settled_state(&self) -> Option<Value> {
-        match self.glance() {
-            Ok(Seen::Up(state)) => Some(state),
-            Ok(Seen::Orphaned | Seen::Down) | Err(_) => None,
+        match self.observe() {
+            Ok(Observation::Up(state)) => Some(state),
+            Ok(Observation::Orphaned | Observation::Down) | Err(_) => None,
         }
     }
 
-    /// Remember which run it is.
+    /// Note the id of the run.
     pub(crate) fn note_run(&mut self) {
         if self.model.certain() {
             self.model.run = self.state().and_then(|s| Some(s["run"].as_str()?.to_owned()));
@@ -204,7 +208,7 @@ pub(crate) fn state_of<'a>(state: &'a Value, name: &str) -> &'a str {
 }
 
 /// The states of all in one line.
-pub(crate) fn words(state: &Value) -> String {
+pub(crate) fn state_summary(state: &Value) -> String {
     let one = |p: &Value| {
         let word = |field: &str| p[field].as_str().unwrap_or_default().to_owned();
         format!("{} {}", word("name"), word("state"))

@@ -1,30 +1,30 @@
-//! Doing one step.
+//! Executes one step.
 
-use crate::book::now;
+use crate::action_log::now;
+use crate::commands::Kind;
+use crate::config::{Entry, Phase};
+use crate::context::{Context, deadline};
 use crate::harness::{eventually_within, procs};
-use crate::model::{Course, Wanted};
+use crate::model::{RunExpectation, Wanted};
 use crate::programs::BY_ITSELF;
-use crate::rules::{Entry, Phase};
-use crate::running::Kind;
-use crate::stage::{Stage, deadline};
-use crate::step::{Action, NAMES, Step, TALK, Victim, Who};
+use crate::step::{Action, NAMES, Step, TALK, Targets, Victim};
 
-impl Stage<'_> {
-    pub(crate) fn act(&mut self, step: &Step) {
+impl Context<'_> {
+    pub(crate) fn execute(&mut self, step: &Step) {
         let anyway = matches!(
             step.action,
             Action::Start | Action::Daemon | Action::Terminal(..) | Action::Check
         );
-        let ends = self.model.course == Course::Ends && !step.choice.is_multiple_of(4);
-        if !anyway && (ends || self.model.shaky && step.choice.is_multiple_of(3)) {
-            self.look();
+        let ends = self.model.course == RunExpectation::Ends && !step.choice.is_multiple_of(4);
+        if !anyway && (ends || self.model.supervision_uncertain && step.choice.is_multiple_of(3)) {
+            self.settle_and_check();
         }
-        if !anyway && self.model.course == Course::Down {
-            self.tell("      (a run is begun)");
+        if !anyway && self.model.course == RunExpectation::Down {
+            self.log("      (a run is begun)");
             self.daemon(true);
         }
         if !self.is_there(step.action) {
-            return self.tell("      (there is no such process)");
+            return self.log("      (there is no such process)");
         }
         match step.action {
             Action::Start => self.start(step.wait),
@@ -49,12 +49,12 @@ impl Stage<'_> {
                 self.wait_if(step.wait);
             }
             Action::Terminal(slot, typed) => self.typed(slot, typed),
-            Action::Slay(victim) => self.slay(victim, step.choice),
+            Action::Kill(victim) => self.kill_victim(victim, step.choice),
             Action::Reload(edit) => self.reload(edit, step.choice),
             Action::Declare(name, add) => self.declare(name, add),
-            Action::Sicken(name) => self.sicken(name),
-            Action::End(name) => self.end_by_itself(name),
-            Action::Check => self.look(),
+            Action::MakeUnhealthy(name) => self.make_unhealthy(name),
+            Action::End(name) => self.make_exit(name),
+            Action::Check => self.settle_and_check(),
         }
     }
 
@@ -65,10 +65,10 @@ impl Stage<'_> {
                 let names = self.names(who);
                 !names.is_empty() && names.iter().all(|name| self.is_known(name))
             }
-            Action::StartOne(name) | Action::Declare(name, _) | Action::Sicken(name) => {
+            Action::StartOne(name) | Action::Declare(name, _) | Action::MakeUnhealthy(name) => {
                 self.is_known(name)
             }
-            Action::Slay(victim) => match victim {
+            Action::Kill(victim) => match victim {
                 Victim::Sink(name) | Victim::Shim(name) | Victim::Process(name) => {
                     self.is_known(name)
                 }
@@ -109,18 +109,18 @@ impl Stage<'_> {
     }
 
     /// A run in the background, or whoever takes over.
-    pub(crate) fn act_daemon(&mut self) {
+    pub(crate) fn run_daemon(&mut self) {
         self.daemon(true);
     }
 
-    pub(crate) fn act_quit(&mut self) {
+    pub(crate) fn run_quit(&mut self) {
         self.end("quit", true);
     }
 
     /// A view: of a new run, of one that has none, or of none if there is one.
     fn start(&mut self, wait: bool) {
         let certain = self.model.certain();
-        let fresh = self.model.course == Course::Down;
+        let fresh = self.model.course == RunExpectation::Down;
         if fresh && certain {
             self.begun();
         } else if !certain {
@@ -146,14 +146,14 @@ impl Stage<'_> {
 
     fn daemon(&mut self, wait: bool) {
         let certain = self.model.certain();
-        let fresh = self.model.course == Course::Down;
+        let fresh = self.model.course == RunExpectation::Down;
         let codes = match (certain, fresh) {
-            (true, true) if self.rules.is_doomed() => self.rules.codes(),
+            (true, true) if self.config.has_failing_dependency() => self.config.codes(),
             (true, true) => vec![0],
             (true, false) => vec![1],
             (false, _) => {
                 let known = self.model.codes.iter().chain(&self.model.usual);
-                known.copied().chain(self.rules.codes()).chain([0, 1]).collect()
+                known.copied().chain(self.config.codes()).chain([0, 1]).collect()
             }
         };
         if fresh && certain {
@@ -172,21 +172,21 @@ impl Stage<'_> {
         }
     }
 
-    fn change(&mut self, verb: &str, who: Who, wanted: Wanted, wait: bool) {
+    fn change(&mut self, verb: &str, who: Targets, wanted: Wanted, wait: bool) {
         let names = self.names(who);
         // What begins may end at once, or be skipped.
         let plain = wanted == Wanted::Stopped || names.iter().all(|name| NAMES.contains(name));
         let codes = if self.model.certain() && plain { vec![0] } else { vec![] };
         let mut args = vec![verb];
-        if let Who::One(name) | Who::Group(name) = who {
+        if let Targets::One(name) | Targets::Group(name) = who {
             args.push(name);
         }
         self.touch(&names, wanted);
-        if who == Who::All {
+        if who == Targets::All {
             // One that somebody has started means all the same.
             let cleans = |entry: &&Entry| entry.phase == Phase::Cleanup;
-            let cleanup = self.rules.entries.iter().filter(cleans).map(|entry| entry.name);
-            self.book.touch(cleanup.collect());
+            let cleanup = self.config.entries.iter().filter(cleans).map(|entry| entry.name);
+            self.actions.touch(cleanup.collect());
         }
         self.spawn(Kind::Command, &args, codes);
         self.changes(names, wanted);
@@ -215,7 +215,7 @@ impl Stage<'_> {
     /// Something is about to be asked of these.
     fn touch(&mut self, names: &[&'static str], wanted: Wanted) {
         let pulled = if wanted == Wanted::Running { self.pulled(names) } else { vec![] };
-        self.book.touch(names.iter().copied().chain(pulled).collect());
+        self.actions.touch(names.iter().copied().chain(pulled).collect());
     }
 
     /// The command just started changes these.
@@ -223,7 +223,7 @@ impl Stage<'_> {
         let pulls = if wanted == Wanted::Running { self.pulled(&names) } else { vec![] };
         let mut newest = self.running.pop().unwrap();
         (newest.changes, newest.pulls) = (names, pulls);
-        let disputed = self.dispute(&mut newest);
+        let disputed = self.disputed_processes(&mut newest);
         self.want(&newest.changes, wanted);
         for name in disputed {
             self.model.wanted.insert(name, Wanted::Either);
@@ -233,7 +233,7 @@ impl Stage<'_> {
                 self.model.wanted.insert(name, Wanted::Either);
             }
         }
-        if wanted == Wanted::Stopped && !self.rules.entries.is_empty() {
+        if wanted == Wanted::Stopped && !self.config.entries.is_empty() {
             // Where somebody was skipped, a run without a process ends.
             if NAMES.iter().all(|name| self.model.wanted[name] == wanted) {
                 self.model.unsure();
@@ -245,31 +245,31 @@ impl Stage<'_> {
     fn end(&mut self, verb: &str, wait: bool) {
         let certain = self.model.certain();
         let codes = if certain { vec![0] } else { vec![] };
-        let quiet = certain && self.model.course == Course::Up;
-        let quiet = quiet && self.book.is_calm() && self.settled_state().is_some();
+        let quiet = certain && self.model.course == RunExpectation::Up;
+        let quiet = quiet && self.actions.is_calm() && self.settled_state().is_some();
         if verb == "quit" && quiet && self.running.iter().all(|r| r.changes.is_empty()) {
-            self.book.quits.push(now());
+            self.actions.quits.push(now());
         } else {
-            self.book.rough.push(now());
+            self.actions.abrupt_ends.push(now());
         }
         self.disturb();
         self.model.ends(certain, &[0]);
         self.spawn(Kind::Command, &[verb], codes);
         self.wait_if(wait);
         if wait && certain {
-            self.nothing_is_left();
+            self.check_nothing_left();
         }
     }
 
-    fn end_by_itself(&mut self, name: &'static str) {
+    fn make_exit(&mut self, name: &'static str) {
         let Some(pid) = self.main_process(name) else { return };
-        if self.rules.is_kept(name) {
-            self.revived(name);
+        if self.config.is_always_restarted(name) {
+            self.expect_restart(name);
             return procs::kill(pid, nix::libc::SIGUSR1);
         }
         let certain = self.is_running(name);
         self.disturb();
-        self.book.rough.push(now());
+        self.actions.abrupt_ends.push(now());
         procs::kill(pid, nix::libc::SIGUSR1);
         // It may not listen to that yet.
         self.model.ends(certain, &[BY_ITSELF.into(), 128 + nix::libc::SIGUSR1]);
@@ -278,7 +278,7 @@ impl Stage<'_> {
     /// Whether this process certainly runs and nobody is about to change that.
     pub(crate) fn is_running(&self, name: &str) -> bool {
         self.model.certain()
-            && self.model.course == Course::Up
+            && self.model.course == RunExpectation::Up
             && self.model.wanted[name] == Wanted::Running
             && !self.changing(name)
     }

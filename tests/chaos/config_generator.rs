@@ -1,16 +1,16 @@
-//! Drawing a `tmo.toml` from a seed.
+//! Generates a `tmo.toml` from a seed.
 
-use crate::random::{Random, mix};
-use crate::rules::{
-    Act, Check, Entry, GROUPS, Hope, Kept, Phase, Policy, Probe, Program, RULED, Restart, Rules,
-    Stop, Until,
+use crate::config::{
+    AlwaysRestarted, CONFIGURED, Check, Config, Entry, Expectation, FailureAction, GROUPS, Phase,
+    Policy, Probe, Program, Restart, Stop, Until,
 };
+use crate::random::{Random, mix};
 use crate::step::WRITERS;
 
 /// Long enough for whatever comes at all.
 const LONG: u64 = 30_000;
 
-impl Rules {
+impl Config {
     /// What this seed begins with; a Procfile alone once in three.
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = Random::new(mix(seed ^ 0x706d_6f74));
@@ -18,8 +18,8 @@ impl Rules {
             return Self::default();
         }
         let doomed = random.once_in(12);
-        let mut rules = Self::default();
-        for name in RULED {
+        let mut config = Self::default();
+        for name in CONFIGURED {
             let mut random = Random::new(random.next());
             let there = match name {
                 "db" => doomed || random.once_in(2),
@@ -28,12 +28,12 @@ impl Rules {
                 _ => !random.once_in(4),
             };
             let entry = match name {
-                "db" | "cache" => rules.dependency(name, doomed && name == "db", &mut random),
+                "db" | "cache" => config.dependency(name, doomed && name == "db", &mut random),
                 "sweep" => Self::cleanup(name, &mut random),
-                _ => rules.main(name, &mut random),
+                _ => config.main(name, &mut random),
             };
             if there {
-                rules.entries.push(entry);
+                config.entries.push(entry);
             }
         }
         for name in WRITERS {
@@ -43,13 +43,13 @@ impl Rules {
             let always = random.once_in(2);
             let policy = if always { Policy::Always } else { Policy::OnFailure };
             let restart = Restart { policy, max_failures: 0, ..restart(&mut random) };
-            rules.kept.push(Kept { name, restart, stop: stop(&mut random) });
+            config.kept.push(AlwaysRestarted { name, restart, stop: stop(&mut random) });
         }
-        if rules.entries.is_empty() {
+        if config.entries.is_empty() {
             // No `tmo.toml` is written then.
-            rules.kept.clear();
+            config.kept.clear();
         }
-        rules
+        config
     }
 
     /// What others rely on comes up in the end, unless all is to fail.
@@ -73,10 +73,10 @@ impl Rules {
         };
         entry.ready = vec![Check { probe, limit: LONG }];
         if random.once_in(3) {
-            entry.live = Some(Act::Restart);
+            entry.live = Some(FailureAction::Restart);
         }
         if doomed {
-            entry.program = if random.once_in(2) { Program::Mute } else { Program::Missing };
+            entry.program = if random.once_in(2) { Program::Silent } else { Program::Missing };
             entry.ready = vec![Check { probe: Probe::Up, limit: 500 }];
         }
         entry.stop = stop(random);
@@ -96,8 +96,8 @@ impl Rules {
             _ => {}
         }
         entry.failure = match random.below(6) {
-            0 => Some(Act::Break),
-            1 | 2 => Some(Act::Restart),
+            0 => Some(FailureAction::Break),
+            1 | 2 => Some(FailureAction::Restart),
             _ => None,
         };
         for _ in 0..random.below(3) {
@@ -105,9 +105,9 @@ impl Rules {
         }
         entry.ready.dedup_by_key(|check| check.probe);
         entry.live = match random.below(8) {
-            0 => Some(Act::Break),
-            1 => Some(Act::Restart),
-            2 => Some(Act::Notify),
+            0 => Some(FailureAction::Break),
+            1 => Some(FailureAction::Restart),
+            2 => Some(FailureAction::Notify),
             _ => None,
         };
         entry.group = random.once_in(2).then(|| GROUPS[usize::from(random.once_in(2))]);
@@ -122,10 +122,10 @@ impl Rules {
         let mut entry = Entry::new(name, Phase::Cleanup);
         entry.program = match random.below(4) {
             0 => Program::Ends(random.below(200), 4),
-            1 => Program::Mute,
+            1 => Program::Silent,
             _ => Program::Ends(random.below(200), 0),
         };
-        if entry.program == Program::Mute {
+        if entry.program == Program::Silent {
             entry.ready = vec![Check { probe: Probe::Exit(0), limit: 400 }];
         }
         entry
@@ -144,12 +144,15 @@ impl Rules {
             // Nobody is to wait for ever, or a start would.
             let comes = match until {
                 Until::Started => true,
-                Until::Ready => other.hope() == Hope::Sure || !self.is_restless(other),
+                Until::Ready => {
+                    other.expected_readiness() == Expectation::Certain
+                        || !self.restarts_forever(other)
+                }
                 Until::Completed => {
                     let always = |restart: Restart| restart.policy == Policy::Always;
                     matches!(other.program, Program::Ends(..) | Program::Missing)
                         && !other.restart.is_some_and(always)
-                        && !self.is_restless(other)
+                        && !self.restarts_forever(other)
                 }
             };
             // A dependency that never comes up is waited for until then, by all.
@@ -166,7 +169,7 @@ impl Entry {
         Self {
             name,
             phase,
-            program: Program::Mute,
+            program: Program::Silent,
             needs: vec![],
             ready: vec![],
             live: None,
@@ -186,19 +189,20 @@ impl Entry {
     fn check(&self, random: &mut Random) -> Check {
         let always = self.restart.is_some_and(|restart| restart.policy == Policy::Always);
         let probe = match random.below(12) {
-            0 => Probe::Nowhere,
+            0 => Probe::NeverPrinted,
             1 | 2 => Probe::File,
             3 | 4 => Probe::Delay(random.below(400)),
             5 if matches!(self.program, Program::Listens(_)) => Probe::Port,
             6 | 7 if matches!(self.program, Program::Listens(_)) => Probe::Http,
-            8 if matches!(self.program, Program::Listens(_)) => Probe::Sorry,
+            8 if matches!(self.program, Program::Listens(_)) => Probe::HttpError,
             7 | 8 if !always && !matches!(self.program, Program::Listens(_)) => {
                 Probe::Exit(self.program.code().unwrap_or(0))
             }
             _ => Probe::Up,
         };
         let check = Check { probe, limit: LONG };
-        let hopeless = Self { ready: vec![check], ..self.clone() }.hope() != Hope::Sure;
+        let hopeless = Self { ready: vec![check], ..self.clone() }.expected_readiness()
+            != Expectation::Certain;
         let limit = if hopeless || random.once_in(8) { 200 + random.below(800) } else { LONG };
         Check { limit, ..check }
     }
@@ -213,8 +217,8 @@ impl Entry {
             0 => self.display += 1,
             1 => self.stop = stop(random),
             2 => self.restart = random.once_in(2).then(|| restart(random)),
-            3 => self.failure = random.once_in(2).then_some(Act::Break),
-            4 => self.live = random.once_in(2).then_some(Act::Restart),
+            3 => self.failure = random.once_in(2).then_some(FailureAction::Break),
+            4 => self.live = random.once_in(2).then_some(FailureAction::Restart),
             5 => _ = self.needs.pop(),
             _ => {
                 self.ready = vec![self.check(random)];
@@ -244,8 +248,8 @@ fn program(random: &mut Random) -> Program {
         }
         11 | 12 => Program::Flaky(1 + u32::try_from(random.below(4)).unwrap()),
         13 => Program::Missing,
-        14 => Program::Complains(random.below(300)),
-        15 => Program::Mute,
+        14 => Program::PrintsFailure(random.below(300)),
+        15 => Program::Silent,
         16 => Program::Deaf,
         _ => Program::Listens(random.below(300)),
     }

@@ -1,25 +1,25 @@
-//! Whether a process of a `tmo.toml` may stay in the state that it is in.
+//! Check: each process of a `tmo.toml` has a reason to stay in its state.
 
 use serde_json::Value;
 
-use crate::book::agreed;
+use crate::action_log::agreed;
+use crate::config::{Config, Entry, Expectation, FailureAction, Phase, Policy, Program, Until};
 use crate::model::Wanted;
-use crate::rules::{Act, Entry, Hope, Phase, Policy, Program, Rules, Until};
 
-/// All that a state is judged by.
-pub(crate) struct Grounds<'a> {
+/// The evidence for a verdict on a state.
+pub(crate) struct Evidence<'a> {
     /// What is in force.
-    pub(crate) rules: &'a Rules,
+    pub(crate) config: &'a Config,
     /// All that was in force in this run.
-    pub(crate) past: Vec<&'a Rules>,
+    pub(crate) past: Vec<&'a Config>,
     pub(crate) state: &'a Value,
-    /// Those of whom something was killed in this run.
+    /// Processes of which a part was killed in this run.
     pub(crate) hit: Vec<&'static str>,
-    /// Those that do not answer well.
+    /// Processes whose liveness check fails.
     pub(crate) sick: Vec<&'static str>,
 }
 
-impl Grounds<'_> {
+impl Evidence<'_> {
     fn find(&self, name: &str) -> Option<&Value> {
         self.state["processes"].as_array().unwrap().iter().find(|p| p["name"] == name)
     }
@@ -28,9 +28,9 @@ impl Grounds<'_> {
         self.find(name).and_then(|p| p["state"].as_str()).unwrap_or("not there")
     }
 
-    /// Why it can't stay as it is, if it can't.
+    /// The reason why its state must change, if it must.
     pub(crate) fn judge(&self, name: &str, wanted: Wanted) -> Result<(), String> {
-        let Some(entry) = self.rules.entry(name) else {
+        let Some(entry) = self.config.entry(name) else {
             return match self.word(name) {
                 "not there" => Ok(()),
                 word => Err(format!("{name} is gone from the file, but {word}")),
@@ -43,7 +43,7 @@ impl Grounds<'_> {
             {
                 Err("somebody has stopped it".to_owned())
             }
-            "starting" | "stopping" | "restarting" if self.rules.is_restless(entry) => Ok(()),
+            "starting" | "stopping" | "restarting" if self.config.restarts_forever(entry) => Ok(()),
             "running" => self.running(entry),
             "pending" => self.pending(entry, &mut vec![]),
             "stopped" if wanted != Wanted::Running => Ok(()),
@@ -51,7 +51,7 @@ impl Grounds<'_> {
             "exited" if wanted == Wanted::Running => self.exited(entry),
             "error" => self.error(entry),
             "broken" => self.broken(entry),
-            "skipped" if !self.rules.needs(name).is_empty() || self.has_changed(entry) => Ok(()),
+            "skipped" if !self.config.needs(name).is_empty() || self.has_changed(entry) => Ok(()),
             "exited" => Ok(()),
             _ => Err("it does not stay so".to_owned()),
         };
@@ -67,30 +67,32 @@ impl Grounds<'_> {
     }
 
     fn running(&self, entry: &Entry) -> Result<(), String> {
-        let changes = matches!(entry.program, Program::Complains(_)) && self.has_changed(entry);
-        if entry.is_passing() && !self.rules.is_restless(entry) && !changes {
+        let changes = matches!(entry.program, Program::PrintsFailure(_)) && self.has_changed(entry);
+        if entry.is_transient() && !self.config.restarts_forever(entry) && !changes {
             return Err("it is about to end".to_owned());
         }
         let p = self.find(entry.name).unwrap();
         let sure =
-            !self.has_changed(entry) && !self.is_hit(entry) && !self.rules.is_restless(entry);
-        let acts = matches!(entry.live, Some(Act::Restart | Act::Break));
+            !self.has_changed(entry) && !self.is_hit(entry) && !self.config.restarts_forever(entry);
+        let acts = matches!(entry.live, Some(FailureAction::Restart | FailureAction::Break));
         match (p["ready"] == true, p["not_ready"].as_str()) {
             (true, _) if acts && self.sick.contains(&entry.name) => {
                 Err("it does not answer".to_owned())
             }
-            (true, _) if sure && entry.hope() == Hope::Never => Err("it can't be ready".to_owned()),
-            (false, None) if !self.rules.is_restless(entry) => {
+            (true, _) if sure && entry.expected_readiness() == Expectation::Never => {
+                Err("it can't be ready".to_owned())
+            }
+            (false, None) if !self.config.restarts_forever(entry) => {
                 Err("it is neither ready nor given up".to_owned())
             }
-            (false, Some(why)) if sure && entry.hope() == Hope::Sure => {
+            (false, Some(why)) if sure && entry.expected_readiness() == Expectation::Certain => {
                 Err(format!("it should have become ready: {why}"))
             }
             (true | false, _) => Ok(()),
         }
     }
 
-    /// Who waits does so for one that may still come to it.
+    /// A pending process waits for a state that may still come.
     fn pending(&self, entry: &Entry, past: &mut Vec<String>) -> Result<(), String> {
         let p = self.find(entry.name).unwrap();
         let awaits = p["awaits"].as_array().cloned().unwrap_or_default();
@@ -100,13 +102,13 @@ impl Grounds<'_> {
         past.push(entry.name.to_owned());
         for on in awaits.iter().filter_map(Value::as_str) {
             let known = past.iter().any(|name| name == on);
-            let Some(other) = self.rules.entry(on).filter(|_| !known) else { continue };
-            let ends = self.rules.needs(entry.name).contains(&(other.name, Until::Completed));
+            let Some(other) = self.config.entry(on).filter(|_| !known) else { continue };
+            let ends = self.config.needs(entry.name).contains(&(other.name, Until::Completed));
             let open = match self.word(on) {
                 "pending" => self.pending(other, past).is_ok(),
                 // It may still end.
                 "running" if ends => true,
-                _ => self.rules.is_restless(other),
+                _ => self.config.restarts_forever(other),
             };
             if open {
                 return Ok(());
@@ -129,7 +131,7 @@ impl Grounds<'_> {
         }
         match entry.restart.map(|restart| restart.policy) {
             None | Some(Policy::No) => Ok(()),
-            Some(_) if good && self.rules.is_to_end(entry) => Ok(()),
+            Some(_) if good && self.config.is_to_end(entry) => Ok(()),
             Some(Policy::OnFailure) if good => Ok(()),
             Some(Policy::OnFailure | Policy::Always) => Err("it is to be started again".to_owned()),
         }
@@ -148,7 +150,7 @@ impl Grounds<'_> {
         }
         let failures = p["failures"].as_u64().unwrap_or(0);
         let most = entry.restart.map_or(10, |restart| restart.max_failures);
-        let acts = entry.live.is_some() || entry.complaint().is_some();
+        let acts = entry.live.is_some() || entry.failure_action().is_some();
         // Others act as often as they see something.
         let row = most > 0 && failures == u64::from(most);
         if row || acts || self.has_changed(entry) {

@@ -1,37 +1,37 @@
-//! What a person does in a terminal.
+//! Actions of a person in a terminal.
 
 use std::time::{Duration, Instant};
 
-use crate::book::now;
-use crate::model::Course;
-use crate::stage::Stage;
-use crate::step::{Shown, TALK, Typed};
+use crate::action_log::now;
+use crate::context::Context;
+use crate::model::RunExpectation;
+use crate::step::{TALK, TerminalAction, TerminalProgram};
 
-/// A connection that is not there after so long does not come.
+/// A connection that is not there after so long has failed.
 const CONNECTING: Duration = Duration::from_secs(2);
 
-impl Stage<'_> {
-    pub(crate) fn typed(&mut self, slot: usize, typed: Typed) {
+impl Context<'_> {
+    pub(crate) fn typed(&mut self, slot: usize, typed: TerminalAction) {
         match typed {
-            Typed::Show(shown) => self.show_in(slot, shown),
-            Typed::Size(columns, rows) => self.terminal(slot).resize(columns, rows),
-            Typed::Hold => self.terminal(slot).keys(["C-s"]),
-            Typed::Release => self.terminal(slot).keys(["C-q"]),
-            Typed::Text => {
+            TerminalAction::Show(shown) => self.show_in(slot, shown),
+            TerminalAction::Size(columns, rows) => self.terminal(slot).resize(columns, rows),
+            TerminalAction::Hold => self.terminal(slot).keys(["C-s"]),
+            TerminalAction::Release => self.terminal(slot).keys(["C-q"]),
+            TerminalAction::Text => {
                 if self.connected[slot] == Some(TALK) && self.shows(slot).starts_with("tmux") {
                     self.terminal(slot).line("hello you");
                 }
             }
-            Typed::Detach => {
+            TerminalAction::Detach => {
                 if self.connected[slot].is_some() && self.shows(slot).starts_with("tmux") {
                     self.terminal(slot).keys(["C-b", "d"]);
                 }
             }
-            Typed::Interrupt => self.interrupt(slot),
-            Typed::Close => {
+            TerminalAction::Interrupt => self.interrupt(slot),
+            TerminalAction::Close => {
                 if let Some(terminal) = self.terminals[slot].take() {
                     self.connected[slot] = None;
-                    if self.model.shaky {
+                    if self.model.supervision_uncertain {
                         // Its view might have been about to save the run.
                         self.abandoned = true;
                     }
@@ -49,17 +49,17 @@ impl Stage<'_> {
         let shown = self.shows(slot);
         if shown == "tmo" || shown.starts_with("tmux") {
             self.disturb();
-            self.book.rough.push(now());
+            self.actions.abrupt_ends.push(now());
             self.model.ends(false, &[0, 130, 137]);
         }
         let into = self.connected[slot];
-        into.inspect(|name| self.excuse_holes(name));
+        into.inspect(|name| self.allow_holes(name));
         self.terminal(slot).keys(["C-c"]);
         // It may have begun anew meanwhile.
-        into.inspect(|name| self.excuse_holes(name));
+        into.inspect(|name| self.allow_holes(name));
     }
 
-    fn show_in(&mut self, slot: usize, shown: Shown) {
+    fn show_in(&mut self, slot: usize, shown: TerminalProgram) {
         // What is typed while somebody is about to be connected is typed to that process.
         let connects = self.connected[slot].is_some() && self.typed[slot].elapsed() < CONNECTING;
         if connects || self.shows(slot) != "sh" {
@@ -69,9 +69,9 @@ impl Stage<'_> {
         self.connected[slot] = None;
         self.typed[slot] = Instant::now();
         match shown {
-            Shown::Start => {
+            TerminalProgram::Start => {
                 // It may or may not become the view, and begins a run if there is none.
-                if self.model.certain() && self.model.course == Course::Down {
+                if self.model.certain() && self.model.course == RunExpectation::Down {
                     self.begun();
                     self.model.starts();
                     self.model.unsure();
@@ -79,8 +79,8 @@ impl Stage<'_> {
                     self.disturb();
                 }
             }
-            Shown::Connect(name) => self.connected[slot] = Some(name),
-            Shown::Echo | Shown::Follow => {}
+            TerminalProgram::Connect(name) => self.connected[slot] = Some(name),
+            TerminalProgram::Echo | TerminalProgram::Follow => {}
         }
     }
 }

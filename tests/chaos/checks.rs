@@ -1,4 +1,4 @@
-//! Looking closer: at those who run, at what is left, at what was logged.
+//! Checks after a run has settled: of running processes, of leftovers, of the log and the events.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -6,27 +6,27 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::book::agreed;
+use crate::action_log::agreed;
+use crate::commands::Kind;
+use crate::config::CONFIGURED;
+use crate::context::{Context, deadline};
+use crate::event_order;
 use crate::harness::{eventually_within, pause, procs};
-use crate::journal::{self, Extent};
-use crate::ledger;
 use crate::lines;
-use crate::look::{STABLE, in_tree, state_of, words};
-use crate::model::{Course, Wanted};
+use crate::log_lines::{self, Extent};
+use crate::model::{RunExpectation, Wanted};
 use crate::programs::LIFE;
-use crate::rules::RULED;
-use crate::running::Kind;
-use crate::stage::{Stage, deadline};
+use crate::settle::{STABLE, in_tree, state_of, state_summary};
 use crate::step::NAMES;
 
-impl Stage<'_> {
-    pub(crate) fn settled_up(&mut self, state: &Value) {
-        self.tell(format!("      ({})", words(state)));
-        self.model.course = Course::Up;
+impl Context<'_> {
+    pub(crate) fn check_running(&mut self, state: &Value) {
+        self.log(format!("      ({})", state_summary(state)));
+        self.model.course = RunExpectation::Up;
         self.model.run = state["run"].as_str().map(ToOwned::to_owned);
-        for name in NAMES.into_iter().chain(RULED) {
+        for name in NAMES.into_iter().chain(CONFIGURED) {
             let running = state_of(state, name) == "running";
-            if self.rules.entry(name).is_some_and(|entry| self.rules.is_restless(entry)) {
+            if self.config.entry(name).is_some_and(|entry| self.config.restarts_forever(entry)) {
                 continue;
             }
             // What the rules have come to stays so; only who was stopped is not to run.
@@ -37,23 +37,26 @@ impl Stage<'_> {
                 self.model.wanted.insert(name, Wanted::Stopped);
             }
             if running {
-                self.look_at_running(state, name);
+                self.check_running_process(state, name);
             } else {
                 let left = self.tree(name);
                 let left: Vec<_> = left.iter().map(|pid| described(*pid)).collect();
                 assert!(left.is_empty(), "{name} is stopped, but there is {left:?}");
             }
         }
-        self.count_flags(state);
-        self.hear_of_crashes(state);
+        self.check_flag_counts(state);
+        self.check_crash_hooks(state);
     }
 
-    /// Each line that a flag means counts once, whoever was killed meanwhile.
-    fn count_flags(&self, state: &Value) {
-        let past = self.book.in_force(state["started"].as_u64().unwrap(), crate::book::now());
+    /// Each matching line counts once, despite kills.
+    fn check_flag_counts(&self, state: &Value) {
+        let past =
+            self.actions.in_force(state["started"].as_u64().unwrap(), crate::action_log::now());
         let stays = |name: &&str| agreed(&past, name, |_| ()).is_some();
-        let moves = |name: &&str| self.rules.entry(name).is_some_and(|e| self.rules.is_restless(e));
-        let names: Vec<_> = RULED.into_iter().filter(stays).filter(|name| !moves(name)).collect();
+        let moves =
+            |name: &&str| self.config.entry(name).is_some_and(|e| self.config.restarts_forever(e));
+        let names: Vec<_> =
+            CONFIGURED.into_iter().filter(stays).filter(|name| !moves(name)).collect();
         let counted = |name: &str| -> Option<u64> {
             let (code, out, _) = self.quick(&["flags", name, "--json"]);
             let flags: Value = serde_json::from_str(&out).ok().filter(|_| code == 0)?;
@@ -77,7 +80,7 @@ impl Stage<'_> {
         }
     }
 
-    fn look_at_running(&self, state: &Value, name: &'static str) {
+    fn check_running_process(&self, state: &Value, name: &'static str) {
         let all = state["processes"].as_array().unwrap();
         let pid = all.iter().find(|p| p["name"] == name).and_then(|p| p["pid"].as_u64());
         let pid = u32::try_from(pid.unwrap()).unwrap();
@@ -101,14 +104,14 @@ impl Stage<'_> {
             });
         }
         if ["fast", "even"].contains(&name) {
-            self.comes_on(name);
+            self.output_arrives(name);
         }
     }
 
-    /// What it writes arrives, unless somebody has stopped its terminal.
-    fn comes_on(&self, name: &'static str) {
+    /// Its output arrives, unless its terminal is stopped.
+    fn output_arrives(&self, name: &'static str) {
         let newest = || {
-            let lives = journal::written(self.world).remove(name).unwrap();
+            let lives = log_lines::written(self.world).remove(name).unwrap();
             let (life, note) = lives.last_key_value().map(|(life, note)| (*life, *note))?;
             Some(life * LIFE + note.done)
         };
@@ -126,9 +129,9 @@ impl Stage<'_> {
         });
     }
 
-    pub(crate) fn settled_down(&mut self) {
-        self.tell("      (no run)");
-        self.model.course = Course::Down;
+    pub(crate) fn check_ended(&mut self) {
+        self.log("      (no run)");
+        self.model.course = RunExpectation::Down;
         self.model.run = None;
         let until = Instant::now() + deadline();
         while let Some(left) = self.running.iter().find(|r| r.kind != Kind::Command) {
@@ -138,7 +141,7 @@ impl Stage<'_> {
         }
         self.model.codes.clear();
         // With guardian and supervisor killed, nobody is left to take things away.
-        self.abandoned |= self.model.shaky;
+        self.abandoned |= self.model.supervision_uncertain;
         if !self.abandoned {
             let mut left = vec![];
             let until = Instant::now() + Duration::from_secs(10);
@@ -165,7 +168,7 @@ impl Stage<'_> {
         left
     }
 
-    /// All that belongs to this process but shim and sink.
+    /// The process tree without shim and sink.
     pub(crate) fn tree(&self, name: &str) -> Vec<u32> {
         let part = |p: &procs::Proc| {
             p.args.get(1).is_some_and(|arg| ["shim", "sink"].contains(&arg.as_str()))
@@ -173,8 +176,8 @@ impl Stage<'_> {
         self.world.tree(name).into_iter().filter(|p| !part(p)).map(|p| p.pid).collect()
     }
 
-    /// After a command that says so.
-    pub(crate) fn nothing_is_left(&self) {
+    /// After a command that reports the end of the run.
+    pub(crate) fn check_nothing_left(&self) {
         let part = |p: &procs::Proc| {
             p.args.get(1).is_some_and(|arg| ["shim", "sink"].contains(&arg.as_str()))
         };
@@ -183,22 +186,22 @@ impl Stage<'_> {
         assert!(left.is_empty(), "the run is over, but there is {left:?}");
     }
 
-    /// End everything, see that nothing is left, read all that was logged.
+    /// End everything, check for leftovers, and check the log and the events.
     pub(crate) fn finish(&mut self) {
-        self.look();
+        self.settle_and_check();
         for slot in 0..self.terminals.len() {
             drop(self.terminals[slot].take());
         }
         if self.abandoned {
             // The next start takes away what is left.
             self.model.unsure();
-            self.act_daemon();
-            self.look();
+            self.run_daemon();
+            self.settle_and_check();
             self.abandoned = false;
         }
-        if self.model.course == Course::Up {
-            self.act_quit();
-            self.look();
+        if self.model.course == RunExpectation::Up {
+            self.run_quit();
+            self.settle_and_check();
         }
         let left = self.world.living();
         assert!(left.is_empty(), "left at the end: {left:?}");
@@ -206,7 +209,7 @@ impl Stage<'_> {
         self.read_events();
     }
 
-    /// Whether all has happened in an order in which it may happen.
+    /// Check the order of the events.
     fn read_events(&mut self) {
         let (code, out, err) = self.quick(&["events", "--json"]);
         if !self.world.path().join("state/tmo").exists() {
@@ -215,29 +218,30 @@ impl Stage<'_> {
         assert_eq!(code, 0, "{err}");
         let events: Vec<Value> =
             out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let problems = ledger::judge(&events, &self.book);
+        let problems = event_order::judge(&events, &self.actions);
         assert!(problems.is_empty(), "the events: {:#?}", &problems[..problems.len().min(10)]);
     }
 
     fn read_logs(&mut self) {
-        let written = journal::written(self.world);
+        let written = log_lines::written(self.world);
         if !self.world.path().join("state/tmo").exists() {
             // There never was a run.
-            assert!(written.values().all(journal::Lives::is_empty));
+            assert!(written.values().all(log_lines::Lives::is_empty));
             return;
         }
         let mut child = self.world.tmo(["logs"]).stdout(Stdio::piped()).spawn().unwrap();
         let text = child.stdout.take().unwrap();
-        let verdict = journal::read(text, Extent::All, &written, &self.excused);
+        let verdict = log_lines::read(text, Extent::All, &written, &self.allowed_loss);
         assert!(child.wait().unwrap().success());
         let (lines, gaps) = (verdict.lines, verdict.gaps);
-        self.tell(format!("      ({lines} lines, {gaps} gaps)"));
+        self.log(format!("      ({lines} lines, {gaps} gaps)"));
         self.lines = lines;
         let problems = verdict.problems;
         assert!(problems.is_empty(), "the log: {:#?}", &problems[..problems.len().min(10)]);
         for (what, out) in &self.outputs {
             let file = std::fs::File::open(self.world.app().join(out)).unwrap();
-            let problems = journal::read(file, Extent::Part, &written, &self.excused).problems;
+            let problems =
+                log_lines::read(file, Extent::Part, &written, &self.allowed_loss).problems;
             let few = &problems[..problems.len().min(10)];
             assert!(problems.is_empty(), "what `{what}` has shown ({out}): {few:#?}");
         }

@@ -1,0 +1,277 @@
+//! Changes of a `tmo.toml` during a run, and what they lead to.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::commands::Kind;
+use crate::config::{CONFIGURED, Config, Entry, Expectation, FAILURE_TEXT, Phase};
+use crate::context::Context;
+use crate::model::{RunExpectation, Wanted};
+use crate::quiescence::Evidence;
+use crate::random::Random;
+use crate::settle::{state_of, state_summary};
+use crate::step::{ConfigEdit, NAMES, Targets};
+
+impl Context<'_> {
+    /// Whether there is a process of this name, as far as the file says.
+    pub(crate) fn is_known(&self, name: &str) -> bool {
+        NAMES.contains(&name) || self.config.entry(name).is_some()
+    }
+
+    /// The processes that are meant.
+    pub(crate) fn names(&self, who: Targets) -> Vec<&'static str> {
+        let cleans = |entry: &&Entry| entry.phase == Phase::Cleanup;
+        let configured = self.config.entries.iter().filter(|entry| !cleans(entry));
+        match who {
+            Targets::All => NAMES.into_iter().chain(configured.map(|entry| entry.name)).collect(),
+            Targets::One(name) => vec![name],
+            Targets::Group(group) => configured
+                .filter(|entry| entry.group == Some(group))
+                .map(|entry| entry.name)
+                .collect(),
+        }
+    }
+
+    /// The dependencies that are started with these.
+    pub(crate) fn pulled(&self, names: &[&'static str]) -> Vec<&'static str> {
+        let all = names.iter().flat_map(|name| self.config.pulled_by(name));
+        let mut all: Vec<_> = all.filter(|name| !names.contains(name)).collect();
+        all.dedup();
+        all
+    }
+
+    /// A run begins.
+    pub(crate) fn begun(&mut self) {
+        self.model.begun();
+        self.model.usual = self.config.codes();
+        for entry in &self.config.entries {
+            if !entry.autostart || entry.phase == Phase::Cleanup {
+                self.model.want(&[entry.name], Wanted::Either);
+            }
+        }
+        if self.config.has_failing_dependency() {
+            self.model.ends(true, &[1]);
+        }
+    }
+
+    /// Write the files.
+    pub(crate) fn write_config(&mut self, config: Config) {
+        self.config = config;
+        self.actions.says(&self.config);
+        // In one step: a start that reads it meanwhile sees the old one or the new one.
+        self.world.write("tmo.toml.new", &self.config.to_string());
+        let path = |name| self.world.app().join(name);
+        std::fs::rename(path("tmo.toml.new"), path("tmo.toml")).unwrap();
+    }
+
+    pub(crate) fn reload(&mut self, edit: ConfigEdit, choice: u64) {
+        if self.config.entries.is_empty() {
+            return;
+        }
+        if self.config.has_failing_dependency() {
+            // It may come in time to save the run.
+            self.disturb();
+            self.model.unsure();
+        }
+        let mut config = self.config.clone();
+        self.edit(&mut config, edit, choice);
+        if edit == ConfigEdit::Broken || !config.is_consistent() {
+            return self.reload_broken(edit, &config);
+        }
+        let changed: Vec<&'static str> = CONFIGURED
+            .into_iter()
+            .filter(|name| config.entry(name) != self.config.entry(name))
+            .collect();
+        let runs = |name: &&'static str| {
+            let what = |config: &Config| config.entry(name).map(|e| (e.program, e.edition));
+            what(&config) != what(&self.config)
+        };
+        let moved: Vec<&'static str> = changed.iter().copied().filter(runs).collect();
+        // While it is not known what is in force.
+        self.join_all();
+        let before = self.pids();
+        self.actions.touch(changed.clone());
+        self.write_config(config);
+        self.actions.touch(self.pulled(&changed));
+        let codes = if moved.is_empty() && self.model.certain() { vec![0] } else { vec![] };
+        self.spawn(Kind::Command, &["reload"], codes);
+        self.unloaded = true;
+        let pulled = self.pulled(&moved);
+        for name in moved.iter().chain(&pulled) {
+            let stays = self.model.wanted[name] == Wanted::Running && self.model.certain();
+            if !stays || self.config.entry(name).is_none() {
+                self.model.want(&[name], Wanted::Either);
+            }
+        }
+        self.join();
+        let spared = |name: &str| !moved.contains(&name) && !pulled.contains(&name);
+        self.same_pids(before, spared);
+    }
+
+    fn reload_broken(&mut self, edit: ConfigEdit, config: &Config) {
+        self.join_all();
+        let before = self.pids();
+        let text = if edit == ConfigEdit::Broken {
+            format!("{}\n[process.nobody\n", self.config)
+        } else {
+            config.to_string()
+        };
+        self.world.write("tmo.toml", &text);
+        let codes = if self.model.certain() && self.model.course == RunExpectation::Up {
+            vec![1]
+        } else {
+            vec![]
+        };
+        self.spawn(Kind::Command, &["reload"], codes);
+        self.join();
+        self.world.write("tmo.toml", &self.config.to_string());
+        self.same_pids(before, |_| true);
+    }
+
+    fn edit(&self, config: &mut Config, edit: ConfigEdit, choice: u64) {
+        let mut random = Random::new(choice);
+        match edit {
+            ConfigEdit::Same | ConfigEdit::Broken => {}
+            ConfigEdit::Program(name) => {
+                if let Some(entry) = config.entry_mut(name) {
+                    entry.edition += 1;
+                }
+            }
+            ConfigEdit::Policy(name) => {
+                if let Some(entry) = config.entry_mut(name) {
+                    entry.change(&mut random);
+                }
+            }
+            ConfigEdit::Remove(name) => config.entries.retain(|entry| entry.name != name),
+            ConfigEdit::Back(name) => {
+                let Some(entry) = self.drawn.entry(name) else { return };
+                let doomed = entry.phase == Phase::Dependency
+                    && entry.expected_readiness() != Expectation::Certain;
+                if doomed && config.entry(name).is_none() {
+                    // Who runs would be skipped when it is started once more.
+                    return;
+                }
+                let edition = self.config.entry(name).map_or(0, |entry| entry.edition);
+                let entry = Entry { edition, ..entry.clone() };
+                match config.entry_mut(name) {
+                    Some(old) => *old = entry,
+                    None => config.entries.push(entry),
+                }
+            }
+        }
+    }
+
+    /// The main processes of a settled run.
+    fn pids(&self) -> Option<(Value, BTreeMap<String, u64>)> {
+        let quiet = self.model.certain()
+            && self.model.course == RunExpectation::Up
+            && self.actions.is_calm()
+            && self.running.iter().all(|running| running.kind != Kind::Command);
+        let state = self.settled_state().filter(|_| quiet)?;
+        let running = state["processes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|p| Some((p["name"].as_str()?.to_owned(), p["pid"].as_u64()?)));
+        let pids = running.collect();
+        Some((state, pids))
+    }
+
+    /// Check that the unchanged processes still run.
+    fn same_pids(
+        &mut self,
+        before: Option<(Value, BTreeMap<String, u64>)>,
+        spared: impl Fn(&str) -> bool,
+    ) {
+        let (Some((old, before)), Some(state)) = (before, self.state()) else { return };
+        if old["run"] != state["run"] {
+            return;
+        }
+        for process in state["processes"].as_array().unwrap() {
+            let name = process["name"].as_str().unwrap();
+            let moves = |entry: &Entry| entry.is_transient() || self.config.restarts_forever(entry);
+            let moves = self.config.entry(name).is_some_and(moves);
+            let Some(pid) = before.get(name).filter(|_| spared(name) && !moves) else { continue };
+            assert!(
+                process["pid"].as_u64() == Some(*pid),
+                "{name} was {pid} before the reload; now {process}\n{}",
+                state_summary(&state)
+            );
+        }
+    }
+
+    pub(crate) fn declare(&mut self, name: &'static str, add: bool) {
+        let mut config = self.config.clone();
+        let Some(entry) = config.entry_mut(name) else { return };
+        entry.declared = add;
+        self.join_all();
+        let verb = if add { "add" } else { "remove" };
+        // What it has printed may count, or not any more.
+        self.actions.touch(vec![name]);
+        self.actions.says(&config);
+        self.config = config;
+        self.spawn(Kind::Command, &["failures", verb, name, FAILURE_TEXT], vec![]);
+        self.join();
+        // It may have come to nothing.
+        self.world.write("failure_declarations.json", &self.config.declarations());
+        self.unloaded = true;
+    }
+
+    pub(crate) fn make_unhealthy(&mut self, name: &'static str) {
+        let Some(entry) = self.config.entry(name) else { return };
+        if entry.live.is_some() {
+            self.disturb_process(name);
+            self.world.write(&format!("sick/{name}"), "");
+        }
+    }
+
+    /// A configured process is disturbed: others may wait for it.
+    pub(crate) fn disturb_process(&mut self, name: &'static str) {
+        let quiet = self.actions.is_calm()
+            && self.settled_state().is_some()
+            && self.running.iter().all(|running| running.changes.is_empty());
+        self.actions.hit(name);
+        if self.config.is_needed(name) && !quiet {
+            self.disturb();
+            self.model.unsure();
+        } else if self.running.iter().any(|running| running.changes.contains(&name)) {
+            self.disturb();
+        }
+    }
+
+    /// Stop pending processes that would wait forever, so that commands that wait for them return.
+    pub(crate) fn stop_blocked_processes(&mut self) {
+        let Some(state) = self.settled_state() else { return };
+        let held: Vec<_> =
+            CONFIGURED.into_iter().filter(|name| state_of(&state, name) == "pending").collect();
+        for name in held {
+            self.log(format!("      ({name} would wait for ever)"));
+            self.disturb();
+            self.actions.touch(vec![name]);
+            self.quick(&["stop", name]);
+            self.model.want(&[name], Wanted::Stopped);
+        }
+    }
+
+    /// Repeat a reload that may have had no effect.
+    pub(crate) fn load(&mut self) {
+        if std::mem::take(&mut self.unloaded) {
+            let (code, _, err) = self.quick(&["reload"]);
+            self.log(format!("      (tmo reload ended with {code}: {})", err.trim_end()));
+        }
+    }
+
+    /// Whether all configured processes may stay as they are.
+    pub(crate) fn config_fits(&self, state: &Value) -> Result<(), String> {
+        let from = state["started"].as_u64().unwrap();
+        let now = crate::action_log::now();
+        let hit =
+            CONFIGURED.into_iter().filter(|name| self.actions.is_hit(name, from, now)).collect();
+        let past = self.actions.in_force(from, now);
+        let is_sick = |name: &&str| self.world.app().join(format!("sick/{name}")).exists();
+        let sick = CONFIGURED.into_iter().filter(is_sick).collect();
+        let grounds = Evidence { config: &self.config, past, state, hit, sick };
+        CONFIGURED.iter().try_for_each(|name| grounds.judge(name, self.model.wanted[name]))
+    }
+}
