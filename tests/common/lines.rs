@@ -1,4 +1,4 @@
-//! Numbered lines that show by themselves whether they are whole.
+//! Numbered lines that show by themselves whether they are complete.
 
 use std::io::{BufRead as _, BufReader, Read};
 

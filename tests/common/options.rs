@@ -1,4 +1,4 @@
-//! What was typed, and running what was chosen by it.
+//! The command line of the proofs, and the selection of what runs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

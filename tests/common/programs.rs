@@ -1,5 +1,5 @@
-//! A test that is also the programs it runs: they cost no start of a shell, write at full speed, and
-//! are the same wherever they run.
+//! A test binary that is also the programs that it runs: they need no start of a shell, write at full speed, and
+//! are the same everywhere.
 
 /// A line of the shell that becomes one of this binary's programs.
 pub(crate) fn command(program: &str) -> String {

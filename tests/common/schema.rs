@@ -1,4 +1,4 @@
-//! Whether JSON fits its description, as far as the description of the API goes.
+//! Does JSON match its description, as far as the description of the API goes?
 
 use std::collections::BTreeSet;
 

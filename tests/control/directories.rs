@@ -1,4 +1,4 @@
-//! A project and a runtime directory to put sockets in.
+//! A project directory and a runtime directory for sockets.
 
 use std::fs;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! What a server may stumble over.
+//! Generated malformed values, bodies and headers.
 
 use proptest::prelude::*;
 

@@ -1,5 +1,4 @@
-//! A clock that is set while everything runs. Only the time of day of the processes of a world is
-//! changed, by a library that is loaded before all others.
+//! A clock that is set during a run: a preloaded library changes the time of day of the processes of a world.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Sockets, FIFOs, the lock: something else in their place, or nothing.
+//! Sockets, FIFOs and the lock are removed or replaced.
 
 use std::path::{Path, PathBuf};
 

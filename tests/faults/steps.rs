@@ -1,5 +1,5 @@
-//! Each part is killed at each of its steps: whatever it was doing, a start begins or goes on,
-//! nothing of what runs is hurt, doubled or lost, and nothing stays.
+//! Each part is killed before each of its system calls: the next start begins or continues the run, and nothing is
+//! lost, doubled or left.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};

@@ -1,4 +1,4 @@
-//! A tmux that is gone, or is something else, before or while everything runs.
+//! A tmux that is gone or is another program, before or during a run.
 
 use std::os::unix::fs::PermissionsExt as _;
 

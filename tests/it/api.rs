@@ -1,4 +1,4 @@
-//! The API as a client sees it.
+//! The HTTP API as a client sees it.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;

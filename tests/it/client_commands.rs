@@ -1,4 +1,4 @@
-//! Asking a run and telling it something: `wait`, `signal`, `send`, `screen`, `events`, `ls`.
+//! Commands that query or control a run: `wait`, `signal`, `send`, `screen`, `ps`, `events`, `ls`.
 
 use std::process::Stdio;
 

@@ -1,4 +1,4 @@
-//! Completion: what the program answers, and what real shells make of it.
+//! Completion: the answers of the program, and their effect in real shells.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The parts of a run: what their death means, and that they rest when nothing happens.
+//! Killed sinks, shims and panes of a run; the cost of an idle run.
 
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ fn a_sink_killed_under_load_costs_no_more_than_a_gap() {
 }
 
 #[test]
-fn a_restart_whose_markers_a_killed_sink_has_lost_does_not_wait_for_its_output() {
+fn restart_does_not_wait_for_markers_lost_with_a_killed_sink() {
     let world = World::new(
         "web: trap 'touch asked; until [ -e go ]; do sleep 0.05; done; exit 0' INT; \
          echo up; while :; do sleep 0.05; [ -e go ] && echo on; done\n",

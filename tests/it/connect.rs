@@ -55,7 +55,7 @@ fn connect_works_in_a_terminal_outside_of_tmux() {
 }
 
 #[test]
-fn a_restart_is_seen_in_the_same_terminal() {
+fn connect_shows_a_restart_in_the_same_terminal() {
     let world = World::new("web: echo life $$; while read x; do echo \"$$ heard $x\"; done\n");
     let _view = world.start([""; 0]);
     let first = world.wait_state("web", "running").unwrap();
@@ -119,7 +119,7 @@ fn full_screen_programs_work_and_leave_the_screen_clean() {
 }
 
 #[test]
-fn ctrl_z_in_a_terminal_stops_nothing() {
+fn ctrl_z_in_a_connected_terminal_stops_nothing() {
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
     let view = world.start([""; 0]);
     view.shows("| ask me\n");
@@ -284,7 +284,7 @@ fn a_pane_returns_to_the_size_of_the_run_however_its_last_client_leaves() {
 }
 
 #[test]
-fn the_size_of_the_run_is_that_of_the_view_that_is_attached() {
+fn the_pane_size_of_a_run_is_that_of_its_view() {
     let world = World::new("web: exec sleep 1000\n");
     let view = Terminal::open(&world, "view", 100, 30);
     view.tmo("start");
@@ -360,7 +360,7 @@ fn a_read_only_client_never_resizes_the_pane() {
 }
 
 #[test]
-fn no_session_is_left_by_clients_that_end_abruptly_beside_another_one() {
+fn clients_that_end_abruptly_leave_no_tmux_session() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
@@ -389,7 +389,7 @@ fn no_session_is_left_by_clients_that_end_abruptly_beside_another_one() {
 }
 
 #[test]
-fn a_client_that_was_switched_to_another_session_leaves_none_of_its_own() {
+fn a_client_switched_to_another_session_leaves_no_tmux_session() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
@@ -469,13 +469,13 @@ fn leave_from_inside(outer: &str, shown: &str, keys: [&str; 3]) {
 }
 
 #[test]
-fn inside_another_tmux_the_keys_that_work_there_are_shown() {
+fn connect_inside_another_tmux_shows_the_keys_that_work_there() {
     leave_from_inside("", "C-b C-b", ["C-b", "C-b", "d"]);
     leave_from_inside("set -g prefix C-a\n", "C-b", ["C-b", "d", ""]);
 }
 
 #[test]
-fn the_same_prefix_as_the_outer_tmux_is_shown_with_the_key_that_sends_it() {
+fn connect_shows_how_to_send_a_prefix_shared_with_the_outer_tmux() {
     let outer = "set -g prefix C-a\nbind a send-prefix\nunbind C-b\n";
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
     std::fs::write(world.home().join(".tmux.conf"), "set -g prefix C-a\n").unwrap();
@@ -520,7 +520,7 @@ fn the_users_own_status_line_stays_and_the_keys_are_shown() {
 }
 
 #[test]
-fn a_configuration_without_a_status_line_leaves_tmo_its_own() {
+fn connect_shows_its_own_status_line_when_the_configuration_has_none() {
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
     let own = "set -g prefix C-a\nset -g base-index 1\n";
     std::fs::write(world.path().join("own.conf"), own).unwrap();

@@ -1,4 +1,4 @@
-//! The control socket: who may have it, who finds it, and what it answers to whom.
+//! The control socket: its access, its path, and concurrent commands.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::Shutdown;
@@ -47,7 +47,7 @@ pub(crate) fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_file_in_the_place_of_the_socket_is_not_touched() {
+fn a_file_at_the_socket_path_is_not_touched() {
     let world = World::new(TWO);
     world.write(".overmind.sock", "precious");
     for args in [&["start"][..], &["start", "-D"]] {
@@ -149,7 +149,7 @@ fn a_project_with_a_long_path_has_a_socket() {
 }
 
 #[test]
-fn two_sockets_are_two_instances() {
+fn two_sockets_give_a_project_two_runs() {
     let world = background(TWO);
     world.ok(["start", "-D", "-s", "other.sock"]);
     let pid = |args: &[&str]| {
@@ -249,7 +249,7 @@ fn commands_of_overminds_client_are_executed() {
 }
 
 #[test]
-fn an_overmind_echo_shows_the_log_from_now_on() {
+fn overminds_echo_shows_new_lines_only() {
     let world = background("web: echo before; read go; echo after; exec sleep 1000\n");
     eventually("it has begun", || world.ok(["logs"]).contains("before").then_some(()));
     let mut lines = BufReader::new(send(&socket(&world), "echo\n")).lines();
@@ -263,7 +263,7 @@ fn an_overmind_echo_shows_the_log_from_now_on() {
 }
 
 #[test]
-fn the_api_speaks_plain_http() {
+fn the_api_is_plain_http() {
     let world = background(TWO);
     let ask = |method: &str, path: &str, body: &str| {
         let length = body.len();
@@ -305,7 +305,7 @@ fn the_api_speaks_plain_http() {
 }
 
 #[test]
-fn curl_is_a_client() {
+fn curl_can_use_the_api_over_the_socket() {
     let world = background(TWO);
     let output = world
         .command("curl")

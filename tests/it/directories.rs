@@ -1,4 +1,4 @@
-//! Where journal, crash reports and runtime files are, and how commands find them.
+//! The directories of log, crash reports and runtime files, and how commands find them.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ fn log_and_report_directories_are_found_during_and_after_the_run_and_without_the
 }
 
 #[test]
-fn the_log_of_a_run_with_a_title_and_a_root_of_its_own_is_found_after_it() {
+fn the_log_of_a_run_with_its_own_title_and_root_is_found_afterwards() {
     let world = World::new("web: echo up; exec sleep 1000\n");
     std::fs::create_dir(world.app().join("sub")).unwrap();
     world.ok(["start", "-D", "-w", "Other", "-d", "sub"]);
@@ -93,7 +93,7 @@ fn two_projects_with_one_report_directory_do_not_see_reports_of_each_other() {
 }
 
 #[test]
-fn a_cleared_log_stays_cleared_for_a_view_that_comes_later_and_for_why() {
+fn logs_clear_also_applies_to_later_views_and_why() {
     let world = World::new("web: echo secret; while read x; do echo \"got $x\"; done; exit 3\n");
     world.ok(["start", "-D"]);
     eventually("it", || world.ok(["logs"]).contains("secret").then_some(()));
@@ -116,7 +116,7 @@ fn a_cleared_log_stays_cleared_for_a_view_that_comes_later_and_for_why() {
 }
 
 #[test]
-fn a_journal_that_cannot_be_written_is_reported_where_the_run_was_started() {
+fn start_reports_an_unwritable_log_directory() {
     let world = World::new("web: echo up; exec sleep 1000\n");
     let blocked = "/proc/none";
     let mut command = world.tmo(["start", "-D"]);
@@ -138,7 +138,7 @@ fn a_journal_that_cannot_be_written_is_reported_where_the_run_was_started() {
 }
 
 #[test]
-fn the_supervisor_logs_to_a_file_in_the_first_run_already() {
+fn the_supervisor_log_file_exists_from_the_first_run_on() {
     let world = World::new("web: exec sleep 1000\n").env("TMO_LOG", "debug");
     world.ok(["start", "-D"]);
     let log = world.journal().join("tmo.log");
@@ -152,7 +152,7 @@ fn runtimes(world: &World) -> Vec<PathBuf> {
 }
 
 #[test]
-fn nothing_of_a_run_stays_in_the_runtime_directory() {
+fn the_runtime_directory_is_empty_after_a_run() {
     let world = World::new("web: exec sleep 1000\n");
     let gone = || {
         eventually("the directory is gone", || runtimes(&world).is_empty().then_some(()));
@@ -175,7 +175,7 @@ fn nothing_of_a_run_stays_in_the_runtime_directory() {
 }
 
 #[test]
-fn starts_and_quits_at_the_same_time_never_lose_their_directory() {
+fn concurrent_starts_and_quits_never_lose_their_runtime_directory() {
     let world = World::new("web: exec sleep 1000\n");
     let bad = |ran: &crate::harness::Ran| {
         let text = &ran.stderr;
@@ -242,7 +242,7 @@ fn a_process_that_starts_a_run_in_another_project_controls_that_run() {
 }
 
 #[test]
-fn a_project_may_lie_in_a_directory_whose_name_is_not_utf_8() {
+fn tmo_works_in_a_directory_whose_name_is_not_utf_8() {
     use std::os::unix::ffi::OsStrExt as _;
     let world = World::new("");
     let dir = world.app().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));

@@ -1,4 +1,4 @@
-//! `tmo doctor`: what it finds, and that it leaves nothing.
+//! `tmo doctor`: its findings, and that it leaves nothing.
 
 use std::os::unix::net::UnixListener;
 

@@ -1,4 +1,4 @@
-//! The variables of env files: the processes have them, what tmo runs for itself does not.
+//! The variables of env files reach the processes and no program of tmo's own.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -124,7 +124,7 @@ fn tmux_windows_opened_by_hand_have_the_variables_of_env_files() {
 }
 
 #[test]
-fn the_tmux_of_the_callers_path_is_taken_and_that_of_an_env_file_where_there_is_none() {
+fn tmux_comes_from_the_callers_path_and_from_an_env_file_only_if_missing_there() {
     let world = World::new("web: exec sleep 1000\n");
     let tmux = world.shell("command -v tmux").stdout;
     std::fs::create_dir(world.app().join("bin")).unwrap();

@@ -1,4 +1,4 @@
-//! `examples/microservices`: it starts, in its order, and leaves nothing behind.
+//! `examples/microservices`: it starts in order and leaves nothing.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Flags, hooks, and the kinds of events that others act upon.
+//! `[[flag]]` tables, hooks, desktop notifications, and the types of events.
 
 use std::collections::BTreeSet;
 

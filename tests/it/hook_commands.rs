@@ -1,4 +1,4 @@
-//! What checks, hooks and stop commands have started ends with them, wherever it has gone.
+//! The process trees of checks, hooks and stop commands end with these commands.
 
 use crate::harness::{World, eventually, procs};
 

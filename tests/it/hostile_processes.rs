@@ -1,6 +1,5 @@
-//! Processes that turn on what runs them: their files, their bell, their journal, their terminal.
-//!
-//! Whatever they do to themselves: nobody else is hurt, nothing hangs, no file of others changes.
+//! Processes that attack their own files, bell, log or terminal harm only themselves: nothing hangs, and no
+//! file of others changes.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;

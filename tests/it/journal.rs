@@ -1,9 +1,9 @@
-//! The journal: every byte, for ever, whoever dies.
+//! The log on disk: every byte is kept, whatever is killed.
 
 use std::fs::File;
 use std::process::{Child, Stdio};
 
-use crate::harness::kin::in_order;
+use crate::harness::run_parts::in_order;
 use crate::harness::{World, eventually, procs};
 
 /// Obeys: each word written to the FIFO `do` is a command line.

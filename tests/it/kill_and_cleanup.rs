@@ -1,4 +1,5 @@
-//! Runs that can't be taken over, and files of a run that are spoiled: everything can be ended.
+//! `tmo kill` and `tmo cleanup` end every run, also one with damaged files or without a supervisor; leftovers
+//! of killed runs.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -174,7 +175,7 @@ fn kill_ends_a_run_whose_supervisor_is_stopped() {
 }
 
 #[test]
-fn kill_touches_no_other_run() {
+fn kill_ends_no_other_run() {
     let world = stubborn();
     let other = World::new("other: exec sleep 1000\n");
     other.ok(["start", "-D"]);
@@ -392,7 +393,7 @@ fn kill_ends_processes_that_the_supervisor_has_lost_track_of() {
 }
 
 #[test]
-fn kill_returns_when_guardian_and_supervisor_are_gone() {
+fn kill_returns_after_the_end_of_guardian_and_supervisor() {
     let world = stubborn();
     world.ok(["start", "-D"]);
     world.wait_state("worker", "running");
@@ -514,7 +515,7 @@ fn huge_life_files_do_not_delay_the_end_of_a_run() {
 }
 
 #[test]
-fn a_command_names_what_took_the_place_of_the_socket() {
+fn commands_name_the_file_that_replaced_the_socket() {
     let world = stubborn();
     world.ok(["start", "-D"]);
     world.wait_state("worker", "running");

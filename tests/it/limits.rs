@@ -1,4 +1,4 @@
-//! Projects of absurd size: each is refused by name or answered, and soon.
+//! Projects of absurd size: each is refused by name or answered quickly.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -360,7 +360,7 @@ fn the_scripts_of_a_large_package_json_are_read_in_bounded_memory() {
 }
 
 #[test]
-fn package_json_is_opened_with_the_checks_for_project_files() {
+fn init_opens_package_json_as_a_project_file() {
     let world = World::new("");
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     let path = world.app().join("package.json");

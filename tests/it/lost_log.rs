@@ -1,4 +1,4 @@
-//! A log that a process of the run, or another one, has moved away or replaced: no command hangs.
+//! A log that was moved or replaced during a run: no command hangs.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;

@@ -178,7 +178,7 @@ fn root_connects_to_a_run_of_another_user_only_in_a_directory_of_that_user() {
 
 /// Root may ask a listener in the directory of another user; its answer can claim anything.
 #[test]
-fn a_listener_of_another_user_leads_root_to_no_run_of_root() {
+fn a_listener_of_another_user_gives_no_access_to_a_run_of_root() {
     let world = World::new("web: exec sleep 1000\n");
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: only root can act as another user");

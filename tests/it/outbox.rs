@@ -1,5 +1,4 @@
-//! What follows from a decision is done once, whoever is killed meanwhile: reports, hooks, stop
-//! commands, what a failure means.
+//! Effects of a decision happen exactly once despite kills: crash reports, hooks, stop commands, failures.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What overmind's users type: its flags, its verbs, its name.
+//! Overmind's flags, commands and name.
 
 use std::fs::File;
 use std::os::unix::fs::symlink;
@@ -38,7 +38,7 @@ fn a_process_that_can_die_stops_no_other_and_counts_with_its_code() {
 }
 
 #[test]
-fn with_any_can_die_the_run_outlives_all_its_processes() {
+fn a_run_with_any_can_die_outlives_all_its_processes() {
     let world = World::new("a: exit 1\nb: true\n");
     let mut view = world.start(["--any-can-die"]);
     view.shows("a      | Exited with code 1\n");
@@ -248,7 +248,7 @@ fn overmind_is_here(world: &World) -> bool {
 /// Each as client of the other, where overmind can be had; the bytes they exchange stand in
 /// `tests/control/` in any case.
 #[test]
-fn the_real_overmind_and_tmo_understand_each_other() {
+fn overmind_and_tmo_work_as_each_others_clients() {
     let world = World::new(LONG);
     if !overmind_is_here(&world) {
         return;

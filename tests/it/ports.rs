@@ -1,4 +1,4 @@
-//! Ports for tests, below those that the system gives to whoever asks for any.
+//! Helper: ports for tests, below the ephemeral range of the system.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};

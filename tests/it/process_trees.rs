@@ -1,4 +1,4 @@
-//! The end of whole trees: whatever a process has started goes with it.
+//! The end of a process ends its whole process tree.
 
 use crate::harness::{World, eventually, procs};
 

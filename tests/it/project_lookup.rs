@@ -1,4 +1,4 @@
-//! Commands below a project, beside it and without one: which directory they work in.
+//! The project that a command works in: below a project, beside it, without one, after a move.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -130,7 +130,7 @@ fn tmo_named_overmind_looks_in_the_current_directory_only() {
 }
 
 #[test]
-fn a_directory_is_not_taken_for_a_socket() {
+fn a_directory_is_refused_as_a_socket() {
     let (world, _) = project();
     for verb in ["ps", "start", "logs"] {
         let ran = at(&world, world.path(), &[verb, "-s", "app"]);

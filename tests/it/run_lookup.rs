@@ -1,5 +1,5 @@
-//! Which run a command reaches: sockets that others put in the way, other spellings of a directory
-//! or an address, a supervisor without room for one more client.
+//! The run that a command reaches: other listeners, other spellings of a path or address, no free connection,
+//! a taken port.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -38,7 +38,7 @@ fn long_path(world: &World) -> PathBuf {
 }
 
 #[test]
-fn a_listener_at_the_path_does_not_take_the_place_of_the_socket_in_the_runtime_directory() {
+fn a_listener_at_the_socket_path_does_not_replace_the_socket_in_the_runtime_directory() {
     let world = World::new(WEB);
     let path = long_path(&world);
     let socket = path.to_str().unwrap();

@@ -1,4 +1,4 @@
-//! More and fewer instances of an entry while the run goes on.
+//! `tmo scale`: more and fewer instances during a run.
 
 use std::process::Stdio;
 

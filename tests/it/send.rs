@@ -1,4 +1,4 @@
-//! What `tmo send` and the API type into a terminal, and who can see it.
+//! Text that `tmo send` and the API type into a terminal, and who can see it.
 
 use std::io::Write as _;
 use std::process::Stdio;

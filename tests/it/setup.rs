@@ -1,4 +1,4 @@
-//! `tmo setup`: what it writes, what it leaves alone, what it removes.
+//! `tmo setup`: the files that it writes, keeps and removes.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ fn setup_links_overmind_beside_the_program_on_request() {
 }
 
 #[test]
-fn setup_for_all_users_writes_below_a_prefix_and_reports_missing_permissions() {
+fn setup_for_all_users_writes_below_a_prefix_and_reports_an_unwritable_one() {
     let (world, _) = world();
     let prefix = world.path().join("usr");
     let args = ["setup", "--system", "--prefix", prefix.to_str().unwrap()];

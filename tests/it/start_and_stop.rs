@@ -1,4 +1,4 @@
-//! The main job: start, look, restart, stop, quit.
+//! The main job: start, restart, stop, quit.
 
 use crate::harness::{World, procs};
 

@@ -1,5 +1,4 @@
-//! Each setting of a start by its default, its flag and its variables, as `--print-config` reads
-//! them back.
+//! Every setting of a start by its default, its flag and its variables, as `--print-config` shows it.
 
 use serde_json::Value;
 
@@ -69,7 +68,7 @@ fn config(world: &World, args: &[String], variables: &[(String, &str)]) -> Value
 }
 
 #[test]
-fn each_setting_comes_from_its_flag_its_variables_or_its_default() {
+fn every_setting_comes_from_its_flag_its_variables_or_its_default() {
     let world = World::new(PROCFILE);
     world.write("P2", PROCFILE);
     let plain = config(&world, &[], &[]);

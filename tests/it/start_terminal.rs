@@ -1,4 +1,4 @@
-//! What `tmo start` says to a person who waits, types or comes back, and what it leaves alone.
+//! Messages of `tmo start` to a person, typed lines, and attaching to a run.
 
 use crate::harness::{Ran, Terminal, World, eventually, procs};
 

@@ -1,4 +1,4 @@
-//! A run for the length of a command, and a run that ends with one of its processes.
+//! `tmo start --until-ready -- COMMAND`: a run for the duration of a command.
 
 use crate::harness::{Terminal, World, eventually};
 

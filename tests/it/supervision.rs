@@ -1,5 +1,4 @@
-//! Order, readiness, restarts and the end of a run by the rules of a `tmo.toml`, whatever is killed
-//! and whoever asks meanwhile.
+//! Start order, readiness, restarts and the end of a run by the rules of a `tmo.toml`, despite kills.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,5 @@
-//! Guardian and supervisor may be killed at any moment: the processes go on, nothing is lost.
+//! A new supervisor continues the run of a killed one: processes go on, nothing is lost, reused pids are left
+//! alone.
 
 use std::os::unix::process::ExitStatusExt as _;
 
@@ -87,7 +88,7 @@ fn a_killed_supervisor_is_replaced_without_a_visible_effect() {
 }
 
 #[test]
-fn twenty_kills_in_a_row_lose_nothing() {
+fn twenty_kills_of_the_supervisor_lose_no_line() {
     let world = counting();
     let mut view = world.start([""; 0]);
     counted(&view, 3);
@@ -239,7 +240,7 @@ fn background_start_takes_over_with_the_old_plan() {
 }
 
 #[test]
-fn a_killed_guardian_changes_nothing() {
+fn commands_work_after_a_kill_of_the_guardian() {
     let world = counting();
     let mut view = world.start([""; 0]);
     counted(&view, 3);

@@ -38,7 +38,7 @@ fn ask(address: &str, question: &str) -> String {
 }
 
 #[test]
-fn overminds_lines_and_tmos_commands_come_over_tcp() {
+fn commands_of_overmind_and_tmo_work_over_tcp() {
     let world = World::new(WEB);
     let mut view = world.start(["-S", "tcp", "-s", ":0"]);
     let at = address(&view);
@@ -362,7 +362,7 @@ fn a_listener_of_another_user_receives_nothing() {
 }
 
 #[test]
-fn a_proof_can_not_be_relayed_from_another_port() {
+fn a_proof_cannot_be_relayed_from_another_port() {
     let world = over_tcp(World::new(WEB), "127.0.0.1:0").env("TMO_TOKEN", TOKEN);
     let mut view = world.start([""; 0]);
     let at = address(&view);
@@ -393,7 +393,7 @@ fn a_proof_can_not_be_relayed_from_another_port() {
 }
 
 #[test]
-fn an_address_of_the_project_does_not_get_a_proof_of_the_users_token() {
+fn an_address_from_a_project_file_gets_no_proof_of_the_users_token() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     server.set_nonblocking(true).unwrap();
     let at = server.local_addr().unwrap().to_string();
@@ -413,7 +413,7 @@ fn an_address_of_the_project_does_not_get_a_proof_of_the_users_token() {
 }
 
 #[test]
-fn a_host_that_only_a_file_of_the_project_names_is_not_looked_up() {
+fn a_host_named_only_in_a_project_file_is_not_looked_up() {
     let world = World::new(WEB).env("MY_SECRET", "hush");
     world.write(".env", "TMO_NETWORK=tcp\nTMO_SOCKET=$MY_SECRET.evil.invalid:80\n");
     let refused = "tmo: ./.env names the host hush.evil.invalid for the control address, which is not \
@@ -464,7 +464,7 @@ fn processes_do_not_see_the_token() {
 }
 
 #[test]
-fn the_token_that_tmo_makes_outlives_the_supervisor_and_ends_with_the_run() {
+fn a_generated_token_outlives_the_supervisor_and_ends_with_the_run() {
     let world = over_tcp(World::new(WEB), "127.0.0.1:0");
     let mut view = world.start([""; 0]);
     let at = address(&view);
@@ -651,7 +651,7 @@ fn a_full_connection_queue_does_not_admit_another_user() {
 }
 
 #[test]
-fn a_web_page_can_not_send_a_command() {
+fn a_web_page_cannot_send_a_command() {
     let world = over_tcp(World::new(WEB), "127.0.0.1:0");
     let mut view = world.start([""; 0]);
     let at = address(&view);

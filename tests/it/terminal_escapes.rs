@@ -1,4 +1,4 @@
-//! Text that a project or whoever listens on a socket has chosen reaches no terminal as it came.
+//! Text from a project, a process or a server reaches no terminal with its escape sequences.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

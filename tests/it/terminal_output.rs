@@ -1,4 +1,4 @@
-//! What reaches a terminal, a pipe and a file of what processes print.
+//! How process output is rendered on a terminal, in a pipe and in a file.
 
 use crate::harness::{Terminal, World, eventually};
 

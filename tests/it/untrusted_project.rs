@@ -1,4 +1,4 @@
-//! What only looks at a project runs nothing that the project brings.
+//! Commands that inspect a project execute no program of the project.
 
 use std::fs::{Permissions, create_dir_all, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! The view: it may come and go, stop and stall; only what it is told to end ends.
+//! The view of a run: it may come, go, stop and stall without an effect on the run.
 
 use std::fs::File;
 use std::io::{BufRead as _, Read as _};
@@ -171,7 +171,7 @@ fn a_closed_pipe_ends_the_run_without_further_output() {
 }
 
 #[test]
-fn a_killed_view_leaves_all_running() {
+fn a_killed_view_leaves_all_processes_running() {
     let world = counting();
     let mut view = world.start([""; 0]);
     counted(&world, "log", 5);

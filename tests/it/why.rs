@@ -1,4 +1,4 @@
-//! `tmo why` and `tmo crashes`: what has ended a process.
+//! `tmo why` and `tmo crashes`: the cause of an exit.
 
 use std::path::{Path, PathBuf};
 
@@ -394,7 +394,7 @@ fn why_reports_the_last_error_below_a_watcher() {
 }
 
 #[test]
-fn why_marks_the_crash_of_an_earlier_run_as_old() {
+fn why_does_not_report_the_crash_of_an_earlier_run() {
     let world = World::new("web: cat msg && exit 3; exec sleep 1000\n");
     world.write("msg", "bad\n");
     assert_eq!(world.run(["start"]).code, 3);

@@ -1,4 +1,4 @@
-//! Counting what is there: processes, descriptors, watches, memory, files.
+//! Counts processes, descriptors, watches, memory and files.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileTypeExt as _;

@@ -1,4 +1,4 @@
-//! What is wanted and what happens.
+//! Requests to a shim, and the events that follow.
 
 use nix::libc;
 use pretty_assertions::assert_eq;

@@ -1,4 +1,4 @@
-//! Markers in the output, whatever the terminal is like.
+//! Markers in the output, whatever the terminal modes are.
 
 use pretty_assertions::assert_eq;
 use tmo::protocol::life::LifeEvent;

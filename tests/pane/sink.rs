@@ -1,4 +1,4 @@
-//! The sink as tmux runs it: a process with the output of a pane on its stdin.
+//! The sink as tmux runs it: a process with the output of a pane on its standard input.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -288,7 +288,7 @@ fn signals_of_a_terminal_do_not_end_a_sink() {
 }
 
 #[test]
-fn a_sink_switches_the_segment_at_a_file_size_limit_without_loss() {
+fn a_sink_spills_at_a_file_size_limit_without_loss() {
     let mut scene = Scene::new(0);
     let mut sink = scene.limited_sink(100);
     scene.heard(b'S');
@@ -301,7 +301,7 @@ fn a_sink_switches_the_segment_at_a_file_size_limit_without_loss() {
 }
 
 #[test]
-fn a_sink_uses_a_fallback_for_an_unwritable_log_directory() {
+fn a_sink_spills_the_newest_output_when_the_log_directory_is_unwritable() {
     let dir = tempfile::tempdir().unwrap();
     let blocked = dir.path().join("file");
     fs::write(&blocked, "").unwrap();

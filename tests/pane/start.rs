@@ -1,4 +1,4 @@
-//! What a process finds at its start.
+//! What a process finds at its start, and failures to start it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The shim where it belongs: in a pane of a tmux server.
+//! A shim in a pane of a real tmux server.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

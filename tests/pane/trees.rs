@@ -1,4 +1,4 @@
-//! Everything below a shim is ended, and nothing else.
+//! A shim ends everything below it, and nothing else.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Comparing what was written with what is there.
+//! Compares what was written with the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -181,7 +181,7 @@ const SAID: [&str; 4] = ["Started with pid ", "Interrupting...", "Exited with co
 const SPOILED: &str = "spoiled";
 
 /// What would be seen of lines that someone has spoiled: a check that sees nothing proves nothing.
-pub(crate) fn see_faults() {
+pub(crate) fn self_test() {
     let line = |number| {
         let mut line = vec![];
         lines::push(SPOILED, number, &mut line);

@@ -43,6 +43,6 @@ fn main() -> ExitCode {
     if let Some(program) = program {
         return programs::run(&program, &words);
     }
-    check::see_faults();
+    check::self_test();
     options::run("proof", &PROOFS)
 }

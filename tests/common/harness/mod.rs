@@ -1,12 +1,12 @@
 //! A world of its own for each test: directory, home, runtime, tmux sockets, and a mark in the
 //! environment of everything that is started in it, by which strays are found.
 
-pub(crate) mod kin;
+mod orphan_cleanup;
 pub(crate) mod procs;
 pub(crate) mod pty;
+pub(crate) mod run_parts;
 pub(crate) mod terminal;
 pub(crate) mod wait;
-mod warden;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -45,7 +45,7 @@ impl World {
         }
         let private = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(dir.path().join("run"), private).unwrap();
-        warden::watch(dir.path());
+        orphan_cleanup::watch(dir.path());
         let world = Self { dir, extra: vec![], spared: vec![] };
         world.write("Procfile", procfile);
         world

@@ -1,4 +1,4 @@
-//! Looking at processes.
+//! Information about processes.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Who belongs to a process of the run: its shim, its sink, its tree.
+//! The parts of a run by process: its shim, its sink, its tree.
 
 use super::World;
 use super::procs::{self, Proc};

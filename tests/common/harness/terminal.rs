@@ -1,4 +1,4 @@
-//! A real terminal for tests: a tmux server of the world's own, typed into and looked at.
+//! A real terminal for tests: a tmux server of the world's own, with keys and screen.
 
 use std::process::Command;
 
