@@ -229,13 +229,13 @@ pub struct Liveness {
     /// How many in a row must fail.
     pub failures: u32,
     /// What follows.
-    pub action: Action,
+    pub action: Reaction,
 }
 
 /// What follows from something that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub enum Reaction {
     /// The process is stopped and stays so until somebody starts it.
     Break,
     /// It is started again.
@@ -351,7 +351,7 @@ pub struct Flag {
     /// The shortest time between two runs of [`Self::on_match`].
     pub every_ms: u64,
     /// What else follows.
-    pub action: Action,
+    pub action: Reaction,
 }
 
 impl Flag {
@@ -369,7 +369,7 @@ impl Flag {
             on_match: None,
             notify: false,
             every_ms: Self::EVERY_MS,
-            action: Action::Notify,
+            action: Reaction::Notify,
         }
     }
 }
