@@ -1,4 +1,4 @@
-//! The texts that mean that a process has failed, as the file beside the Procfile declares them.
+//! The failure strings of a process, as declared in the file beside the Procfile.
 
 use axum::extract::State as Of;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! What flags have found, with the lines around it.
+//! Lines that flags have matched, with the lines around them.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! Where the journal ends, as it grows.
+//! The end of the journal, streamed as it grows.
 
 use axum::extract::State;
 use utoipa::IntoParams;

@@ -1,4 +1,4 @@
-//! What goes into the terminal of a process, and what is to be seen there.
+//! Input to the terminal of a process, and what the terminal shows.
 
 use axum::extract::State;
 use axum::http::StatusCode;

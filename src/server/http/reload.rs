@@ -1,4 +1,4 @@
-//! Going on with another plan.
+//! Reloading the configuration: the run continues with another plan.
 
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -14,8 +14,7 @@ use crate::model::plan::Plan;
 use crate::model::request::Request;
 
 /// What is to be run from now on.
-//
-// Only then is it known whether the request is no good, or its plan.
+// A plain map, so that a malformed request can be told from a plan that this version cannot read.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reloaded {
@@ -23,7 +22,7 @@ pub(super) struct Reloaded {
     plan: Map<String, Value>,
 }
 
-/// Its properties are a matter of each version.
+/// Schema of a plan; its properties depend on the version.
 fn any_plan() -> Object {
     let text = "The configuration as `tmo reload` has read and resolved it, addressed to this very run. \
         What is in it is known to the version that made it alone, and may be another in each.";
