@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::model::request::{Cleared, Head, Outcome};
 use crate::model::{LifeId, event, is_default};
 
-/// A question. What is said here of its fields stands in the description of the API.
+/// A query. The doc comments of its fields become descriptions in the API.
 #[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(clippy::struct_excessive_bools, reason = "yes or no, each on its own")]
@@ -38,14 +38,14 @@ pub struct HistoryAsk {
     /// Only what does not match.
     #[param(required = false, default = false)]
     pub invert: bool,
-    /// Only what is of these types, one each or with commas between them; without it also what has
-    /// none. Lines are of type `process:log`, which they have only where types are asked for.
+    /// Only entries of these types, separated by commas or in repeated parameters; without it, also entries
+    /// without a type. A line has the type `process:log`, but only when types are requested.
     #[param(required = false, schema_with = some_types)]
     pub types: Vec<&'static str>,
     /// No output of processes, only what happened to them.
     #[param(required = false, default = false)]
     pub events: bool,
-    /// Only what comes from now on, where no cursor says otherwise.
+    /// Whether to start at the end of the journal if no cursor is given.
     #[param(ignore)]
     pub from_now: bool,
 }
@@ -135,7 +135,7 @@ pub trait Answer: Send {
     /// The next entries from records with numbers below `upto`, at most `most`, and whether there are more.
     fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)>;
 
-    /// Whether the requested cursor is invalid: the journal no longer contains it, or it belongs to another log.
+    /// Whether the requested cursor is invalid: the journal no longer contains it, or it is of another log.
     fn is_reset(&self) -> bool {
         false
     }

@@ -83,13 +83,13 @@ impl Rules {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// First; the main processes wait until all of these are ready.
+    /// Starts first. The main processes wait until all of these are ready.
     Dependency,
-    /// What the run is about.
+    /// The processes that the run is for.
     #[default]
     Main,
-    /// Not at the start, but once at the end: after the main processes, before the dependencies
-    /// are stopped.
+    /// Runs once at the end instead of at the start: after the main processes, before the dependencies are
+    /// stopped.
     Cleanup,
 }
 

@@ -23,7 +23,7 @@ use crate::server::serve::Api;
 /// Maximum length of an idempotency key, which only distinguishes requests.
 const LONGEST_KEY: usize = 64;
 
-/// How a request is carried out.
+/// Parameters of every request that changes something.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Manner {
@@ -83,7 +83,7 @@ impl Order {
     }
 }
 
-/// What is answered to a request that changes something.
+/// The responses to a request that changes something.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Acted {
@@ -98,7 +98,7 @@ pub(super) enum Acted {
     Failed(#[to_schema] Answer<Outcome>),
 }
 
-/// What is answered where processes are named.
+/// The additional responses to a request that names processes.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Named {
@@ -107,7 +107,7 @@ pub(super) enum Named {
     Unknown(#[to_schema] Answer<Outcome>),
 }
 
-/// What is answered to a body that does not come as it should.
+/// The additional responses to a request with a body.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Sent {

@@ -21,7 +21,7 @@ pub(super) struct FailureText {
     failure_string: String,
 }
 
-/// What is answered.
+/// The responses of these operations.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Listed {
@@ -34,7 +34,7 @@ pub(super) enum Listed {
     Refused(#[to_schema] Answer<Problem>),
 }
 
-/// What is answered to a text.
+/// The additional response to a request with a failure string.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Looked {

@@ -11,7 +11,7 @@ use crate::model::request::Outcome;
 use crate::server::handle::Ask;
 use crate::server::serve::Api;
 
-/// How much is told of it.
+/// The parameters of a request for matches.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Most {

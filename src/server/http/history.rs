@@ -28,7 +28,7 @@ const MOST: usize = 10_000;
 /// Number of entries read at once for a client that follows.
 const BATCH: usize = 256;
 
-/// How much is told at once.
+/// The parameters of a page.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Paged {
@@ -132,7 +132,7 @@ pub(super) async fn clear(State(api): State<Api>, _: Query<()>) -> ApiResult {
     Ok(json(StatusCode::OK, &cleared))
 }
 
-/// What is told as it comes.
+/// The parameters of a stream of events.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Followed {

@@ -39,7 +39,7 @@ pub(super) async fn input(
     Ok(json(StatusCode::OK, &Done { ok: true }))
 }
 
-/// How a screen is told.
+/// Options of a request for the screen.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Look {

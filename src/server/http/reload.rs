@@ -14,7 +14,8 @@ use crate::model::plan::Plan;
 use crate::model::request::Request;
 
 /// What is to be run from now on.
-// A plain map, so that a malformed request can be told from a plan that this version cannot read.
+//
+// A plain map, so that a malformed request can be distinguished from a plan that this version cannot read.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reloaded {
@@ -29,7 +30,7 @@ fn any_plan() -> Object {
     ObjectBuilder::new().schema_type(Type::Object).description(Some(text)).build()
 }
 
-/// What is answered to a plan that does not come as it should.
+/// The additional responses to a request with a plan.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Sent {
