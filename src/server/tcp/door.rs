@@ -301,7 +301,7 @@ impl Gate {
         if !owner && !self.token.is_long() {
             return Ok(Heard::Refused(Refusal::Proof));
         }
-        // The command line comes first: an overmind that listens at this address would execute it.
+        // Skip the next line, a command that the client sends in case overmind listens at this address.
         if lines.next().await?.is_none_or(|line| !is_command(&line)) {
             return Ok(Heard::Refused(Refusal::Silent));
         }
