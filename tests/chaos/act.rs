@@ -1,4 +1,4 @@
-//! Doing one step.
+//! Executes one step.
 
 use crate::book::now;
 use crate::harness::{eventually_within, procs};

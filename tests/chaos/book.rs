@@ -1,5 +1,5 @@
-//! What was done to the processes of a `tmo.toml`, and when: by this the events of a run are judged.
-//! Times are nanoseconds since the epoch.
+//! Records what was done to the processes of a `tmo.toml` and when, so that the events of a run can be
+//! judged. Times are in nanoseconds since the epoch.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! Drawing steps from a seed.
+//! Generates steps from a seed.
 
 use std::time::Duration;
 

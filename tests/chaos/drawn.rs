@@ -1,4 +1,4 @@
-//! Drawing a `tmo.toml` from a seed.
+//! Generates a `tmo.toml` from a seed.
 
 use crate::random::{Random, mix};
 use crate::rules::{

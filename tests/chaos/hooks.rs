@@ -1,4 +1,4 @@
-//! Whether each crash was told to the hook.
+//! Checks that the hook was called for each crash.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Looking closer: at those who run, at what is left, at what was logged.
+//! Detailed checks: running processes, leftovers and the log.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

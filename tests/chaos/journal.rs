@@ -1,5 +1,5 @@
-//! Whether each line that was written is in the log: once, whole, in its place. Each life of a
-//! writer numbers its lines anew and notes how many the terminal has taken.
+//! Checks that each line that was written is in the log: once, complete and in order. Each life of a writer
+//! numbers its lines from the start and records how many of them the terminal has accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! Whether what the journal says to have happened may have happened, in this order.
+//! Checks that the events in the journal may have happened, and in this order.
 
 use std::collections::BTreeMap;
 

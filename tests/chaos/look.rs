@@ -1,4 +1,4 @@
-//! Looking whether all is as it must be once nothing moves any more.
+//! Checks that everything is as required once nothing changes any more.
 
 use std::time::{Duration, Instant};
 

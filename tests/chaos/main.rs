@@ -1,5 +1,5 @@
-//! Chaos: random actions on the real program, with everything around it killed at random, and a
-//! look after each few of them whether all is as it was asked for.
+//! Chaos: random actions on the real program, while its parts are killed at random. After every few
+//! actions, a check compares the run with what was requested.
 //!
 //! ```text
 //! cargo test --release --test chaos -- --for 600s            world after world
@@ -9,18 +9,18 @@
 //! cargo test --release --test chaos -- --seed 7 --show       what would be done
 //! ```
 //!
-//! What holds in every world: commands return, with a code that fits; what was asked for is what
-//! runs, and nothing stays half-way; after the end no process, socket or file is left; each line
-//! that was written is in the log, once, whole, in its place, but for gaps that are told.
+//! These hold in every world: commands return with a plausible exit code; what was requested is what runs,
+//! and nothing remains half-done; after the end no process, socket or file is left; each line that was
+//! written is in the log once, complete and in order, except for reported gaps.
 //!
-//! Two worlds of three have a `tmo.toml`, with processes that end, fail, hang and wait for each
-//! other, and which changes while they run. Once nothing moves, each of them must have a reason to
-//! be as it is (`rest.rs`); and what the journal tells must have been allowed to happen, in this
-//! order, by all that may have been in force (`ledger.rs`). What their flags have counted is what the
-//! log has, whoever was killed meanwhile.
+//! Two out of three worlds have a `tmo.toml`, with processes that end, fail, hang and wait for each other,
+//! and which changes while they run. Once nothing changes any more, each process must have a reason for its
+//! state (`rest.rs`). The events in the journal must have been permitted, in this order, by the rules that
+//! may have been in force (`ledger.rs`). The counts of flags must agree with the log, no matter which part
+//! was killed.
 //!
-//! A failure is made smaller by leaving out steps, then parts of the `tmo.toml` (`--no-shrink`:
-//! not), and told with the command that does it again. `--keep` leaves the world where it failed.
+//! A failure is reduced by leaving out steps, then parts of the `tmo.toml` (unless `--no-shrink` is given),
+//! and reported with the command that repeats it. `--keep` leaves the world in the state of the failure.
 
 #![expect(clippy::unwrap_used, reason = "what can't go on fails")]
 #![expect(clippy::expect_used, reason = "what can't go on fails")]

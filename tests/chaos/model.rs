@@ -1,4 +1,4 @@
-//! What must be the case when nothing moves, as far as that is certain.
+//! The expected state once nothing changes any more, as far as it is certain.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What was typed.
+//! The command-line options.
 
 use std::time::{Duration, SystemTime};
 

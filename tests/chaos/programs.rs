@@ -1,5 +1,5 @@
-//! The programs that run under tmo here, and a client. They are parts of this binary, called by
-//! hidden arguments.
+//! The programs that run under tmo in these tests, and a client. They are part of this binary and are
+//! called with hidden arguments.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! Whether a process of a `tmo.toml` may stay in the state that it is in.
+//! Whether a process of a `tmo.toml` may remain in its current state.
 
 use serde_json::Value;
 

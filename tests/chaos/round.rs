@@ -1,4 +1,4 @@
-//! One world from its begin to its end.
+//! One world from start to end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What is done to a run with a `tmo.toml`, and to that file.
+//! Steps that act on a run with a `tmo.toml`, or change that file.
 
 use std::collections::BTreeMap;
 

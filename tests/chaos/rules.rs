@@ -1,5 +1,5 @@
-//! What the `tmo.toml` of a world says: processes that end, fail, hang and wait for each other,
-//! beside those of the Procfile.
+//! The content of a world's `tmo.toml`: processes that end, fail, hang and wait for each other, in addition
+//! to those of the Procfile.
 
 /// The processes that there may be only in a `tmo.toml`.
 pub(crate) const RULED: [&str; 7] = ["db", "cache", "job", "api", "web", "cron", "sweep"];

@@ -1,4 +1,4 @@
-//! The commands that run, and what they may end with.
+//! The running commands, and the exit codes that they may have.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;

@@ -1,4 +1,4 @@
-//! From a failure to the fewest steps that still fail.
+//! Reduces a failure to the fewest steps that still fail.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Killing.
+//! Kills parts of a run.
 
 use crate::book::now;
 use crate::harness::{eventually_within, procs};

@@ -1,4 +1,4 @@
-//! What is seen of events that were spoiled on purpose: a check that sees nothing proves nothing.
+//! Tests of the checks themselves, with deliberately wrong events: a check that finds nothing proves nothing.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The world in which steps are done, and what is known of it.
+//! The world in which steps are executed, and what is known about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

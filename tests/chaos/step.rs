@@ -1,5 +1,5 @@
-//! What may be done: steps, each drawn from the seed and its own number alone, so that any of them
-//! can be left out and the others stay what they are.
+//! The possible steps. Each is generated from the seed and its own number alone, so that any of them can be
+//! left out without changing the others.
 
 use std::time::Duration;
 

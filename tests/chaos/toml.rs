@@ -1,4 +1,4 @@
-//! Rules as they stand in a `tmo.toml`.
+//! Formats rules as a `tmo.toml`.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a person does in a terminal.
+//! The actions of a user in a terminal.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Steps as they are told.
+//! Formats steps for output.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Numbered lines that show by themselves whether they are whole.
+//! Numbered lines, each of which shows by itself whether it is complete.
 
 use std::io::{BufRead as _, BufReader, Read};
 

@@ -1,5 +1,5 @@
-//! What the programs in `tests/` and `benches/` have in common: a world of its own for each trial,
-//! what is typed to them, choices that can be repeated, lines that show whether they are whole.
+//! The common parts of the programs in `tests/` and `benches/`: a separate world for each trial, options,
+//! reproducible random choices, and lines that show whether they are complete.
 
 pub(crate) mod harness;
 pub(crate) mod lines;

@@ -1,4 +1,4 @@
-//! What was typed, and running what was chosen by it.
+//! Command-line options, and running the trials that they select.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! A test that is also the programs it runs: they cost no start of a shell, write at full speed, and
-//! are the same wherever they run.
+//! A test binary also contains the programs that it runs under tmo: they need no shell, write at full speed
+//! and behave the same on every machine.
 
 /// A line of the shell that becomes one of this binary's programs.
 pub(crate) fn command(program: &str) -> String {

@@ -1,4 +1,4 @@
-//! Choices that can be repeated.
+//! Reproducible random choices.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whether JSON fits its description, as far as the description of the API goes.
+//! Checks JSON against a JSON Schema, as far as the description of the API uses it.
 
 use std::collections::BTreeSet;
 

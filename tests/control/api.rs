@@ -1,4 +1,4 @@
-//! The endpoints, good and bad input.
+//! The endpoints, with valid and invalid input.
 
 use pretty_assertions::assert_eq;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! A listener that is too busy to take one more client.
+//! A listener that is too busy to accept another client.
 
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixListener;

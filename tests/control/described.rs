@@ -1,4 +1,4 @@
-//! Requests made up from the description of the API: as it says, and as it does not.
+//! Requests generated from the description of the API: valid ones and invalid ones.
 
 use proptest::prelude::*;
 use proptest::string::string_regex;

@@ -1,4 +1,4 @@
-//! A client that may send anything.
+//! A client that can send any request.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Clients that close their own side only, and those that are gone.
+//! Clients that close only their own direction, and clients that have disconnected.
 
 use tokio::io::AsyncWriteExt as _;
 

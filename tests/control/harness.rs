@@ -1,4 +1,4 @@
-//! A server on a socket of its own, an engine that does as the names tell it, and raw clients.
+//! A server on its own socket, an engine whose behaviour is selected by process names, and raw clients.
 
 use std::path::PathBuf;
 use std::sync::Arc;

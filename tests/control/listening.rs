@@ -1,4 +1,4 @@
-//! Where the socket is put, found and taken away.
+//! Where the socket is created, found and removed.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};

@@ -1,4 +1,4 @@
-//! The stream of heads: newest only, the end last, views counted.
+//! The stream of heads: only the newest, the end last, views counted.
 
 use pretty_assertions::assert_eq;
 use tmo::client::HeadEvent;

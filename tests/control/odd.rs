@@ -1,4 +1,4 @@
-//! What a server may stumble over.
+//! Unusual input that a server may mishandle.
 
 use proptest::prelude::*;
 

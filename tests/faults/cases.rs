@@ -1,4 +1,4 @@
-//! Trying many cases, some at the same time.
+//! Runs many cases, several in parallel.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

@@ -1,5 +1,5 @@
-//! A clock that is set while everything runs. Only the time of day of the processes of a world is
-//! changed, by a library that is loaded before all others.
+//! A clock that is changed while everything runs. Only the wall clock seen by the processes of a world
+//! changes, by a preloaded library.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Files that are cut or hold rubbish, before somebody takes over and before a fresh start.
+//! Files that are truncated or contain garbage, before a takeover and before a fresh start.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Disks that are full, directories that take nothing.
+//! Full disks and directories that cannot be written to.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! Sockets, FIFOs, the lock: something else in their place, or nothing.
+//! Sockets, FIFOs and the lock are replaced by something else or removed.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! Each part is killed at each of its steps: whatever it was doing, a start begins or goes on,
-//! nothing of what runs is hurt, doubled or lost, and nothing stays.
+//! Each part is killed at each of its steps. Whatever it was doing, a start begins a run or continues it,
+//! nothing that runs is harmed, duplicated or lost, and nothing is left behind.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};

@@ -1,4 +1,4 @@
-//! A tmux that is gone, or is something else, before or while everything runs.
+//! A tmux that is missing or replaced by something else, before or during a run.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,4 +1,4 @@
-//! One case: a world, commands with a deadline, and what was wrong.
+//! One case: a world, commands with a deadline, and the faults that were found.
 
 use std::ffi::OsStr;
 use std::fs::File;

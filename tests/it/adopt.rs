@@ -1,4 +1,4 @@
-//! Guardian and supervisor may be killed at any moment: the processes go on, nothing is lost.
+//! Guardian and supervisor may be killed at any moment: the processes continue and nothing is lost.
 
 use std::os::unix::process::ExitStatusExt as _;
 

@@ -1,4 +1,4 @@
-//! Asking a run and telling it something: `wait`, `signal`, `send`, `screen`, `events`, `ls`.
+//! Commands that query a run or act on it: `wait`, `signal`, `send`, `screen`, `events`, `ls`.
 
 use std::process::Stdio;
 

@@ -1,4 +1,4 @@
-//! The main job: start, look, restart, stop, quit.
+//! The basic functions: start, inspect, restart, stop, quit.
 
 use crate::harness::{World, procs};
 

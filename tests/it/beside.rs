@@ -1,4 +1,4 @@
-//! What checks, hooks and stop commands have started ends with them, wherever it has gone.
+//! Processes started by checks, hooks and stop commands end with them, even if they have detached.
 
 use crate::harness::{World, eventually, procs};
 

@@ -1,4 +1,4 @@
-//! `tmo check`, and what a start says of ports that are taken.
+//! `tmo check`, and what a start reports about ports that are in use.
 
 use std::io::BufRead as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A command reaches its shell as it stands in the Procfile, byte for byte.
+//! A command reaches its shell exactly as written in the Procfile, byte for byte.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Completion: what the program answers, and what real shells make of it.
+//! Completion: what the program returns, and how real shells use it.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

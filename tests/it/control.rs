@@ -1,4 +1,4 @@
-//! The control socket: who may have it, who finds it, and what it answers to whom.
+//! The control socket: who may use it, how it is found, and what it answers to which client.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::Shutdown;

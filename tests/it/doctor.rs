@@ -1,4 +1,4 @@
-//! `tmo doctor`: what it finds, and that it leaves nothing.
+//! `tmo doctor`: what it finds, and that it leaves nothing behind.
 
 use std::os::unix::net::UnixListener;
 

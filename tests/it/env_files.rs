@@ -1,4 +1,4 @@
-//! The variables of env files: the processes have them, what tmo runs for itself does not.
+//! The variables of env files: the processes have them, programs that tmo runs for itself do not.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

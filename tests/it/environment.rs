@@ -1,4 +1,4 @@
-//! What a process finds around itself: variables, umask, limits, directory.
+//! The environment of a process: variables, umask, limits, directory.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -1,4 +1,4 @@
-//! `examples/microservices`: it starts, in its order, and leaves nothing behind.
+//! `examples/microservices`: it starts in the right order and leaves nothing behind.
 
 use std::path::Path;
 

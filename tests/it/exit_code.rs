@@ -1,4 +1,4 @@
-//! The exit code of `tmo start`, and the last words that explain it.
+//! The exit code of `tmo start`, and the last output that explains it.
 
 use crate::harness::{World, eventually, procs};
 

@@ -1,4 +1,4 @@
-//! What others take away from a run, and what they spoil.
+//! Parts and files of a run that others remove or damage.
 
 use std::process::Stdio;
 

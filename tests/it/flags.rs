@@ -1,4 +1,4 @@
-//! Flags, hooks, and the kinds of events that others act upon.
+//! Flags, hooks, and the event types for other programs.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Runs that can't be taken over, and files of a run that are spoiled: everything can be ended.
+//! Runs that cannot be taken over, and damaged files of a run: all of them can be ended.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

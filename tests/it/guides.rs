@@ -1,4 +1,4 @@
-//! The examples of `docs/SUPERVISION.md` and `docs/COMING_FROM.md` do what is said there.
+//! The examples of `docs/SUPERVISION.md` and `docs/COMING_FROM.md` work as described there.
 
 use pretty_assertions::assert_eq;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! `tmo logs`: asking for what was printed.
+//! `tmo logs`: queries of earlier output.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;

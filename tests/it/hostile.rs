@@ -1,6 +1,6 @@
-//! Processes that turn on what runs them: their files, their bell, their journal, their terminal.
+//! Processes that attack what runs them: their files, bell, journal and terminal.
 //!
-//! Whatever they do to themselves: nobody else is hurt, nothing hangs, no file of others changes.
+//! They may harm themselves, but nothing else is harmed, nothing hangs, and no file of others changes.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;

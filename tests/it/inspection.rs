@@ -1,4 +1,4 @@
-//! What only looks at a project runs nothing that the project brings.
+//! Commands that only inspect a project execute nothing from it.
 
 use std::fs::{Permissions, create_dir_all, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;

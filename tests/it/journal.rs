@@ -1,4 +1,4 @@
-//! The journal: every byte, for ever, whoever dies.
+//! The journal keeps every byte, whichever part dies.
 
 use std::fs::File;
 use std::process::{Child, Stdio};

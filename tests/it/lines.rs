@@ -1,4 +1,4 @@
-//! Numbered lines: what was lost, doubled or came out of order.
+//! Numbered lines, which reveal loss, duplication and wrong order.
 
 /// A process that prints `line 1`, `line 2`, … for ever.
 pub(crate) const COUNT: &str = "i=0; while :; do i=$((i+1)); echo \"line $i\"; sleep 0.01; done";

@@ -1,4 +1,4 @@
-//! Commands below a project, beside it and without one: which directory they work in.
+//! Which directory a command works in when it is called below a project, next to one, or without one.
 
 use std::path::Path;
 use std::process::Command;

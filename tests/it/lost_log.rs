@@ -1,4 +1,4 @@
-//! A log that a process of the run, or another one, has moved away or replaced: no command hangs.
+//! A log that was moved away or replaced, by a process of the run or by another one: no command hangs.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,5 @@
-//! What is wrong in overmind 2.5.1 and right here: a test for each, by the name under which
-//! `docs/OVERMIND.md` tells of it.
+//! Bugs of overmind 2.5.1 that tmo does not have: one test for each, with the name that `docs/OVERMIND.md`
+//! gives.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -1,4 +1,4 @@
-//! Files that come with a project: whatever they are, no command hangs on them or eats memory.
+//! Files that come with a project: whatever they are, no command hangs on them or exhausts memory.
 
 use std::path::Path;
 use std::process::Stdio;

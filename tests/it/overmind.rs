@@ -1,4 +1,4 @@
-//! What overmind's users type: its flags, its verbs, its name.
+//! Compatibility with overmind: its flags, its commands, its name.
 
 use std::fs::File;
 use std::os::unix::fs::symlink;

@@ -1,5 +1,5 @@
-//! What follows from a decision is done once, whoever is killed meanwhile: reports, hooks, stop
-//! commands, what a failure means.
+//! The consequences of a decision (reports, hooks, stop commands, the result of a failure) take effect
+//! exactly once, even if supervisors are killed meanwhile.
 
 use serde_json::Value;
 

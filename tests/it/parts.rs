@@ -1,4 +1,4 @@
-//! The parts of a run: what their death means, and that they rest when nothing happens.
+//! The parts of a run: the effect of their death, and that they are idle when nothing happens.
 
 use std::time::Duration;
 

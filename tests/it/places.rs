@@ -1,4 +1,4 @@
-//! Where tmo is run, and as whom.
+//! Directories in which tmo runs, and users as which it runs.
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};

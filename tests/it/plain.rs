@@ -1,4 +1,4 @@
-//! What reaches a terminal, a pipe and a file of what processes print.
+//! How the output of processes reaches a terminal, a pipe and a file.
 
 use crate::harness::{Terminal, World, eventually};
 

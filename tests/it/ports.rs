@@ -1,4 +1,4 @@
-//! Ports for tests, below those that the system gives to whoever asks for any.
+//! Ports for tests, below the range from which the system assigns ports.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};

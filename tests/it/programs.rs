@@ -1,4 +1,4 @@
-//! Programs that people meet behind `tmo connect`, as far as they are there.
+//! Common interactive programs under `tmo connect`, if they are installed.
 
 use crate::harness::{Terminal, World, eventually};
 

@@ -1,5 +1,5 @@
-//! Which run a command reaches: sockets that others put in the way, other spellings of a directory
-//! or an address, a supervisor without room for one more client.
+//! Which run a command reaches, despite foreign sockets in the way, other spellings of a directory or
+//! address, or a supervisor that accepts no more clients.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

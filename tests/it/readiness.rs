@@ -1,4 +1,4 @@
-//! Readiness by port: whose listener makes a process ready.
+//! Readiness by port: which listeners make a process ready.
 
 use std::net::TcpListener;
 

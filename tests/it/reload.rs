@@ -1,4 +1,4 @@
-//! Reading the configuration again while the run goes on.
+//! Reloading the configuration during a run.
 
 use std::process::Stdio;
 

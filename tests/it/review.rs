@@ -1,4 +1,4 @@
-//! Moments and circumstances in which a run could be lost, doubled or left half done.
+//! Moments and circumstances in which a run could be lost, duplicated or left half-done.
 
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::process::ExitStatus;

@@ -1,4 +1,4 @@
-//! More and fewer instances of an entry while the run goes on.
+//! Changing the number of instances of an entry during a run.
 
 use std::process::Stdio;
 

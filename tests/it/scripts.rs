@@ -1,4 +1,4 @@
-//! The examples of `docs/SCRIPTING.md`, as they stand.
+//! The examples of `docs/SCRIPTING.md`, exactly as written.
 
 use std::os::unix::fs::symlink;
 use std::process::Output;

@@ -1,4 +1,4 @@
-//! What `tmo send` and the API type into a terminal, and who can see it.
+//! What `tmo send` and the API type into a terminal, and which processes could read it.
 
 use std::io::Write as _;
 use std::process::Stdio;

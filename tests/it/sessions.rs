@@ -1,4 +1,4 @@
-//! Sessions of one user with runtime directories of their own, and the run of another project.
+//! Sessions of one user with separate runtime directories, and the run of another project.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;

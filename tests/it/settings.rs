@@ -1,5 +1,4 @@
-//! Each setting of a start by its default, its flag and its variables, as `--print-config` reads
-//! them back.
+//! Each setting of a start by its default, its flag and its variables, read back with `--print-config`.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Real shells read what tmo quotes for them.
+//! Real shells parse the text that tmo quotes for them.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Projects of absurd size: each is refused by name or answered, and soon.
+//! Projects of absurd size: each is promptly handled, or refused with a message that names the limit.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! What `tmo start` says to a person who waits, types or comes back, and what it leaves alone.
+//! What `tmo start` shows to a user who waits, types or comes back, and what it leaves untouched.
 
 use crate::harness::{Ran, Terminal, World, eventually, procs};
 

@@ -1,5 +1,5 @@
-//! What lies around a run and is none of it: locks and signals of the caller, other sessions of the
-//! user, windows and listeners of others, what somebody has removed.
+//! Surroundings that do not belong to the run: locks and signals of the caller, other sessions of the user,
+//! windows and listeners of others, removed files.
 
 use std::io::Write as _;
 use std::os::unix::net::{UnixListener, UnixStream};

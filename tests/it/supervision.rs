@@ -1,5 +1,5 @@
-//! Order, readiness, restarts and the end of a run by the rules of a `tmo.toml`, whatever is killed
-//! and whoever asks meanwhile.
+//! Order, readiness, restarts and the end of a run by the rules of a `tmo.toml`, whatever is killed or
+//! requested meanwhile.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};

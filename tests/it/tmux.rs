@@ -1,4 +1,4 @@
-//! tmux as people have set it up, use it by hand, break it, or do not have it.
+//! tmux as users configure it, use it by hand, break it, or do not have it.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

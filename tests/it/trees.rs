@@ -1,4 +1,4 @@
-//! The end of whole trees: whatever a process has started goes with it.
+//! The end of whole process trees: everything that a process has started ends with it.
 
 use crate::harness::{World, eventually, procs};
 

@@ -1,4 +1,4 @@
-//! A run for the length of a command, and a run that ends with one of its processes.
+//! A run that lasts as long as a command, and a run that ends with one of its processes.
 
 use crate::harness::{Terminal, World, eventually};
 

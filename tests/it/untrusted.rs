@@ -1,4 +1,4 @@
-//! Text that a project or whoever listens on a socket has chosen reaches no terminal as it came.
+//! Text chosen by a project or by the listener on a socket never reaches a terminal unescaped.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -1,4 +1,5 @@
-//! The view: it may come and go, stop and stall; only what it is told to end ends.
+//! The view: it may come and go, stop and stall without any effect on the run, except where the user ends
+//! the run.
 
 use std::fs::File;
 use std::io::{BufRead as _, Read as _};

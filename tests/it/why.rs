@@ -1,4 +1,4 @@
-//! `tmo why` and `tmo crashes`: what has ended a process.
+//! `tmo why` and `tmo crashes`: the cause of a process's end.
 
 use std::path::{Path, PathBuf};
 

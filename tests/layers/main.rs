@@ -1,5 +1,5 @@
-//! Imports go one way: a part may use those before it in this list, and no other. Inside a part, no more
-//! than three modules use each other in a circle.
+//! Imports have one direction: a part may use only those before it in this list. Inside a part, no cycle of
+//! imports has more than three modules.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]

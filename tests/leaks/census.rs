@@ -1,4 +1,4 @@
-//! Counting what is there: processes, descriptors, watches, memory, files.
+//! Counts resources: processes, descriptors, watches, memory, files.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileTypeExt as _;

@@ -1,4 +1,4 @@
-//! A shim in a terminal of its own, and the test in the place of supervisor and tmux.
+//! A shim in its own terminal, with the test in the roles of supervisor and tmux.
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What is wanted and what happens.
+//! Requested states and the resulting life events.
 
 use nix::libc;
 use pretty_assertions::assert_eq;

@@ -1,4 +1,4 @@
-//! Markers in the output, whatever the terminal is like.
+//! Markers in the output, whatever the state of the terminal.
 
 use pretty_assertions::assert_eq;
 use tmo::protocol::life::LifeEvent;

@@ -1,4 +1,4 @@
-//! The sink as tmux runs it: a process with the output of a pane on its stdin.
+//! The sink as tmux runs it: a process with the output of a pane on its standard input.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! What a process finds at its start.
+//! The environment that a process finds at its start.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The shim where it belongs: in a pane of a tmux server.
+//! The shim in its normal place: a pane of a tmux server.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Comparing what was written with what is there.
+//! Compares the lines that were written with those that were logged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

@@ -1,5 +1,5 @@
-//! Processes that make it hard to end them, and every way to end them. Who is theirs is known by
-//! a file that each of them holds open, whatever its environment, session or parent is.
+//! Processes that are hard to end, and every way to end them. The members of a tree are identified by a
+//! file that each of them holds open, whatever its environment, session or parent.
 
 mod cases;
 

@@ -1,4 +1,4 @@
-//! What is tried: twenty processes, one that is restarted again and again, one that is skipped.
+//! The run that is tried: twenty processes, one that is restarted repeatedly, one that is skipped.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

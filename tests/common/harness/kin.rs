@@ -1,4 +1,4 @@
-//! Who belongs to a process of the run: its shim, its sink, its tree.
+//! The processes that belong to a process of the run: its shim, its sink, its tree.
 
 use super::World;
 use super::procs::{self, Proc};

@@ -1,4 +1,4 @@
-//! Looking at processes.
+//! Reads the process table.
 
 use std::path::Path;
 

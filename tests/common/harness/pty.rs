@@ -1,4 +1,4 @@
-//! A program with a terminal of its own that nobody looks at, to be ended in any way.
+//! A program with a terminal of its own that is not displayed. It can be ended in any way.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! A real terminal for tests: a tmux server of the world's own, typed into and looked at.
+//! A real terminal for tests: a tmux server in the test's world, with keys to type and a screen to read.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What ends the worlds of a test runner that was killed, as by Ctrl-C, and so can't do it itself.
+//! Ends the worlds of a test runner that was killed, for example by Ctrl-C, and cannot clean up itself.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
