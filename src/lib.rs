@@ -21,7 +21,8 @@
 //! - [`view`]: what people see.
 //! - [`cli`]: what people type.
 //!
-//! `docs/ARCHITECTURE.md` tells the same at length, with what is guaranteed and what is not.
+//! `docs/ARCHITECTURE.md` describes the parts and how they work together;
+//! `docs/architecture/guarantees.md` lists what is guaranteed and what is not.
 
 #[cfg(not(unix))]
 compile_error!(

@@ -1,4 +1,4 @@
-//! The control socket over real sockets, with a scripted engine behind it.
+//! The control socket over real sockets, served by a scripted engine.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]

@@ -1,7 +1,7 @@
-//! The control socket where a test needs a process of its own: other users, limits, children.
+//! Tests of the control socket that need a separate process: other users, limits, children.
 //!
-//! Apart from the other tests, because a child that is being started holds copies of all
-//! descriptors for a moment: sockets and locks closed just then are not closed yet.
+//! They are separate from the other tests because a child process holds copies of all descriptors for a
+//! moment while it is started: a socket or lock closed at that moment is not yet released.
 
 #![expect(
     clippy::unwrap_used,

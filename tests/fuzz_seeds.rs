@@ -1,6 +1,6 @@
-//! What the fuzzers have found, and what they begin with, given to their targets once more.
+//! Runs the fuzz targets on their seeds and on all earlier findings of the fuzzers.
 //!
-//! `fuzz/seeds/<target>/` holds small inputs, one a file; `shell/fuzz` looks for others.
+//! `fuzz/seeds/<target>/` contains small inputs, one per file; `shell/fuzz` searches for more.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -1,5 +1,5 @@
-//! The committed man pages and description of the API are those that this source makes, and the tests
-//! that `SECURITY.md` names exist.
+//! Checks that the committed man pages and API description are those generated from this source, and that
+//! the tests named in `SECURITY.md` exist.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test")]

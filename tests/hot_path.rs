@@ -1,7 +1,7 @@
-//! What a line costs on its way from the pipe to the screen: no allocation of its own.
+//! The cost of a line on its way from the pipe to the screen: no allocation per line.
 //!
-//! The same bytes go the whole way in few long lines and in many short ones; what is allowed is
-//! counted for each piece that comes at once, so whoever allocates per line shows.
+//! The same bytes are processed as few long lines and as many short ones. The limits are per piece of
+//! input, so any code that allocates per line exceeds them.
 //!
 #![expect(clippy::disallowed_methods, reason = "a test sets the time of its own directory")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]

@@ -1,8 +1,8 @@
-//! Real Procfiles: what tmo makes of them against what overmind makes of them.
+//! Real Procfiles: how tmo parses them, compared with overmind.
 //!
-//! The files are not part of the project. `TMO_PROCFILE_CORPUS` names a folder that holds an
-//! `expected.json` of the form `{"path": {"overmind": [["name", "command"], …]}}`, with an
-//! object in place of the list where overmind refuses the file; without it nothing is compared.
+//! The files are not part of the project. `TMO_PROCFILE_CORPUS` names a directory that contains an
+//! `expected.json` of the form `{"path": {"overmind": [["name", "command"], …]}}`, with an object instead
+//! of the list where overmind refuses the file. Without that variable, nothing is compared.
 
 #![expect(clippy::disallowed_methods, reason = "the test's own switch and files")]
 #![expect(clippy::unwrap_used, reason = "a test")]

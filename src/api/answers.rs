@@ -1,4 +1,4 @@
-//! Answers and bodies that are types of the HTTP API alone.
+//! Types that only the HTTP API uses, for answers and bodies.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

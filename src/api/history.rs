@@ -1,4 +1,4 @@
-//! What clients ask of the journal, and who answers.
+//! Queries of the journal, and the traits that answer them.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::model::request::{Cleared, Head, Outcome};
 use crate::model::{LifeId, event, is_default};
 
-/// A question. What is said here of its fields stands in the description of the API.
+/// A query. The doc comments of its fields become descriptions in the API.
 #[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(clippy::struct_excessive_bools, reason = "yes or no, each on its own")]
@@ -38,14 +38,14 @@ pub struct HistoryAsk {
     /// Only what does not match.
     #[param(required = false, default = false)]
     pub invert: bool,
-    /// Only what is of these types, one each or with commas between them; without it also what has
-    /// none. Lines are of type `process:log`, which they have only where types are asked for.
+    /// Only entries of these types, separated by commas or in repeated parameters; without it, also entries
+    /// without a type. A line has the type `process:log`, but only when types are requested.
     #[param(required = false, schema_with = some_types)]
     pub types: Vec<&'static str>,
     /// No output of processes, only what happened to them.
     #[param(required = false, default = false)]
     pub events: bool,
-    /// Only what comes from now on, where no cursor says otherwise.
+    /// Whether to start at the end of the journal if no cursor is given.
     #[param(ignore)]
     pub from_now: bool,
 }
@@ -55,14 +55,14 @@ fn some_types() -> Array {
     ArrayBuilder::new().items(one).build()
 }
 
-/// Why there is no answer.
+/// Why a query fails.
 #[derive(Debug)]
 pub enum HistoryProblem {
-    /// The question means nothing.
+    /// The query is malformed.
     Bad(String),
     /// No process has this name.
     Unknown(Box<Outcome>),
-    /// The journal can't be read.
+    /// The journal cannot be read.
     Io(io::Error),
 }
 
@@ -110,61 +110,60 @@ pub struct Line<'a> {
     pub more: Map<String, Value>,
 }
 
-/// One entry of an answer.
+/// One entry of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// Its place.
+    /// The cursor of the entry.
     pub cursor: String,
-    /// What it is: `line`, `start`, `exit` …
+    /// The kind of the entry: `line`, `start`, `exit` …
     pub kind: String,
-    /// All of it, as a JSON object.
+    /// The complete entry as a JSON object.
     pub json: String,
 }
 
-/// Answers questions. It reads files and may take its time.
+/// Answers queries. Reads files, so a call may block.
 pub trait History: Send + Sync {
-    /// The answer, as far as it reaches now or will.
+    /// Open a query; its result may include entries that do not exist yet.
     fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem>;
 
-    /// Forget what was logged so far.
+    /// Clear the log up to now.
     fn clear(&self) -> io::Result<Cleared>;
 }
 
-/// An answer, piece by piece.
+/// The result of a query, read in pages.
 pub trait Answer: Send {
-    /// What follows, of records with numbers below `upto`, at most so many entries; with whether
-    /// there is more.
+    /// The next entries from records with numbers below `upto`, at most `most`, and whether there are more.
     fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)>;
 
-    /// Whether what was asked to be behind is not there any more, or was of another log.
+    /// Whether the requested cursor is invalid: the journal no longer contains it, or it is of another log.
     fn is_reset(&self) -> bool {
         false
     }
 }
 
-/// About how many bytes an [`EchoCursor`] renders at once: bounds the memory of one client and
-/// the time that the others wait meanwhile.
+/// Approximate number of bytes that an [`EchoCursor`] renders at once. It limits the memory of one client
+/// and the time that other clients wait in between.
 pub const ECHO_CHUNK: usize = 64 << 10;
 
-/// Gives overmind's `echo` its text: the merged log as it is shown on a terminal.
+/// Provides the text of overmind's `echo`: the merged log as a terminal shows it.
 pub trait Echo: Send + Sync {
-    /// A cursor over all that comes into the journal from now on.
+    /// A cursor that starts at the current end of the journal.
     fn start(&self) -> Box<dyn EchoCursor>;
 }
 
-/// A place in the rendered log.
+/// A position in the rendered log.
 pub trait EchoCursor: Send {
-    /// Append to `out` what follows, no further than `upto` and no more than about
-    /// [`ECHO_CHUNK`] bytes. Nothing appended means: all up to there has been rendered.
+    /// Append the text that follows to `out`, up to `upto` and at most about [`ECHO_CHUNK`] bytes. If
+    /// nothing was appended, everything up to there has been rendered.
     fn next(&mut self, upto: &Head, out: &mut Vec<u8>) -> io::Result<()>;
 }
 
-/// What the control socket reads of the journal itself.
+/// The control socket's own access to the journal.
 #[derive(Clone)]
 pub struct JournalAccess {
     /// The rendered log.
     pub echo: Arc<dyn Echo>,
-    /// What there is in it.
+    /// Queries of its entries.
     pub history: Arc<dyn History>,
 }
 

@@ -1,40 +1,40 @@
-//! Lines in bytes that come in pieces of any size.
+//! Splits a byte stream that arrives in pieces of any size into lines.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// A line longer than this is nobody's command.
+/// Maximum length of a line; no command is longer.
 pub const LONGEST_LINE: usize = 64 << 10;
 
-/// What has come holds no end of a line, and is too long to be one.
+/// The error for a line that is too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a line is longer than {LONGEST_LINE} bytes")]
 pub struct TooLong;
 
-/// What was read and not yet given out.
+/// Bytes that were read and not yet returned as lines.
 #[derive(Debug, Default)]
 pub struct LineBuffer {
     bytes: Vec<u8>,
-    /// Everything before was given out.
+    /// Everything before this offset was returned.
     given: usize,
-    /// There is no newline between there and here.
+    /// There is no newline between `given` and this offset.
     searched: usize,
 }
 
 impl LineBuffer {
-    /// A buffer that holds this already.
+    /// A buffer that already contains these bytes.
     pub const fn new(bytes: Vec<u8>) -> Self {
         Self { bytes, given: 0, searched: 0 }
     }
 
-    /// The next whole line, without its newline.
+    /// The next complete line, without its newline.
     pub fn line(&mut self) -> Result<Option<&[u8]>, TooLong> {
         let newline = memchr::memchr(b'\n', &self.bytes[self.searched..]);
         let end = newline.map_or(self.bytes.len(), |at| self.searched + at);
         let start = self.given;
         self.searched = end;
-        // Whether or not its end has come in time.
+        // Reject the line even if its newline has been received already.
         if end - start > LONGEST_LINE {
             return Err(TooLong);
         }
@@ -44,10 +44,10 @@ impl LineBuffer {
         }))
     }
 
-    /// Where to append what is read, once there is no whole line any more.
+    /// The buffer to append to, to be used when there is no complete line left.
     ///
-    /// Only here what was given out is forgotten: many short lines that came together would else
-    /// be moved once for each of them.
+    /// Only this function removes returned lines: removing each line separately would move all the bytes
+    /// after it, once per line.
     pub fn space(&mut self) -> &mut Vec<u8> {
         self.bytes.drain(..self.given);
         self.searched -= self.given;
@@ -55,7 +55,7 @@ impl LineBuffer {
         &mut self.bytes
     }
 
-    /// What no newline has ended, when nothing more can come.
+    /// The bytes after the last newline, at the end of the input.
     pub fn rest(&mut self) -> Option<Vec<u8>> {
         let rest = self.bytes.split_off(self.given);
         *self = Self::default();
@@ -63,24 +63,24 @@ impl LineBuffer {
     }
 }
 
-/// Lines as they come, bounded.
+/// Reads lines of limited length.
 #[derive(Debug)]
 pub struct LineReader<R> {
     reader: R,
     buffer: LineBuffer,
-    /// Nothing more can be read.
+    /// Whether the input has ended.
     ended: bool,
-    /// And all that was read has been given out.
+    /// Whether all lines have been returned as well.
     over: bool,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
-    /// The lines of a reader of which these bytes have been read.
+    /// The lines of a reader from which these bytes have already been read.
     pub const fn new(reader: R, first: Vec<u8>) -> Self {
         Self { reader, buffer: LineBuffer::new(first), ended: false, over: false }
     }
 
-    /// The next line without its newline; the last one may lack it. May be cancelled at any await.
+    /// The next line without its newline, which the last line may lack. Cancel-safe.
     pub async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             if let Some(line) = self.buffer.line().map_err(io::Error::other)? {
@@ -95,17 +95,17 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
-    /// Whether all lines have been given out.
+    /// Whether all lines have been returned.
     pub const fn is_over(&self) -> bool {
         self.over
     }
 
-    /// The reader.
+    /// The underlying reader.
     pub const fn get_ref(&self) -> &R {
         &self.reader
     }
 
-    /// What was read after the last line.
+    /// The bytes that were read after the last line.
     pub fn into_rest(mut self) -> Vec<u8> {
         self.buffer.rest().unwrap_or_default()
     }

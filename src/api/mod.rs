@@ -1,7 +1,7 @@
 //! What client and server of the control socket share: JSON types, version headers, overmind's line
 //! protocol, and the proofs exchanged over TCP.
 //!
-//! The JSON of states, requests and outcomes is that of the types in [`crate::model::request`].
+//! The JSON types of states, requests and outcomes are in [`crate::model::request`].
 
 pub mod answers;
 pub mod history;

@@ -1,30 +1,30 @@
-//! Overmind's line protocol as pure functions: its commands read, its answers written.
+//! Overmind's line protocol as pure functions: parsing commands and formatting answers.
 
 use std::fmt::Write as _;
 
 use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
 
-/// A line that a client may send.
+/// A command of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// The table of processes, then the end of the connection.
+    /// Send the table of processes, then close the connection.
     Status,
-    /// Where a process's terminal is; none named means the first process.
+    /// Send the address of a process's terminal; without a name, that of the first process.
     GetConnection(Option<String>),
-    /// Restart what these patterns match; none means all.
+    /// Restart the processes that match these patterns; all without patterns.
     Restart(Vec<String>),
-    /// Stop what these patterns match; none means all.
+    /// Stop the processes that match these patterns; all without patterns.
     Stop(Vec<String>),
-    /// Stop everything and end.
+    /// Stop everything and end the run.
     Quit,
-    /// SIGKILL everything and end.
+    /// SIGKILL everything and end the run.
     Kill,
     /// Stream the log from now on.
     Echo,
 }
 
-/// Read one line, with or without its newline; what is no command is `None`.
+/// Parse a line, with or without its newline; `None` if it is not a command.
 pub fn parse(line: &[u8]) -> Option<Command> {
     let text = String::from_utf8_lossy(line);
     let mut words = text.split_ascii_whitespace().map(str::to_owned);
@@ -40,17 +40,17 @@ pub fn parse(line: &[u8]) -> Option<Command> {
     }
 }
 
-/// Whether a line ends as a request line of HTTP does: a browser sends one with any method that a
-/// page names, and no client of overmind does.
+/// Whether a line ends like an HTTP request line. A browser can send such a line, with any method that a
+/// web page chooses; overmind's clients never do.
 pub fn is_http(line: &[u8]) -> bool {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let last = words.next_back().unwrap_or_default();
     last.len() >= 5 && last[..5].eq_ignore_ascii_case(b"HTTP/")
 }
 
-/// Whether a line, without its newline, is no text: it holds control characters other than tabs and the
-/// carriage return at its end, or is not UTF-8. A browser can be made to speak another protocol than
-/// HTTP, with lines that a page has chosen behind such bytes; no client of overmind sends any.
+/// Whether a line, without its newline, is not text: it contains control characters other than tabs and a
+/// final carriage return, or is not UTF-8. A browser can be made to speak a protocol other than HTTP, in
+/// which lines chosen by a web page follow such bytes; overmind's clients never send any.
 pub fn is_binary(line: &[u8]) -> bool {
     let text = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line));
     text.map_or(true, |text| text.contains(|c: char| c.is_control() && c != '\t'))
@@ -98,9 +98,9 @@ pub fn connection(state: &State, name: Option<&str>) -> String {
     )
 }
 
-/// The full names that any of the patterns matches; no pattern matches all.
+/// The full names that match any of the patterns; without patterns, all names.
 ///
-/// An engine takes an empty list for all, so whoever gets none back must ask for nothing.
+/// If the result is empty, send no request: the engine takes an empty list to mean all processes.
 pub fn matching(processes: &[ProcessState], patterns: &[String]) -> Vec<String> {
     let wanted = |name: &ProcName| {
         patterns.is_empty() || patterns.iter().any(|pattern| name.matches(pattern))
@@ -114,13 +114,13 @@ pub fn matching(processes: &[ProcessState], patterns: &[String]) -> Vec<String> 
 pub struct Row {
     /// The process.
     pub name: String,
-    /// Its (last) process id.
+    /// The current or last process id.
     pub pid: u32,
-    /// Whether it runs.
+    /// Whether the process is running.
     pub running: bool,
 }
 
-/// Read a status table; lines that are no rows (the head) are left out.
+/// Parse a status table. Lines that are not rows, such as the header, are skipped.
 pub fn rows(table: &str) -> Vec<Row> {
     let row = |line: &str| {
         let mut words = line.split_ascii_whitespace();

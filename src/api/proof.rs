@@ -1,4 +1,4 @@
-//! The token of an address on TCP. Each side proves that it knows it; neither sends it.
+//! The token of a TCP address. Each side proves that it knows the token, and neither sends it.
 //!
 //! ```text
 //! client   tmo-hello <client nonce>
@@ -7,11 +7,11 @@
 //! client   tmo-proof <client's proof>
 //! ```
 //!
-//! A proof is an HMAC-SHA256 under the token, over the side that gives it, both nonces and the
-//! address of the server as this side sees it. So a proof can neither be replayed, nor reflected, nor
-//! relayed by a listener at another address. The server's comes first: a listener that does not know
-//! the token gets none. `status` is for overmind, which ignores the line before it and answers with
-//! its table.
+//! A proof is an HMAC-SHA256 with the token as key, over the side that sends it, both nonces, and the
+//! server's address as that side sees it. A proof can therefore not be replayed, reflected, or relayed by a
+//! listener at another address. The server's proof comes first, so a listener that does not know the token
+//! receives no proof. `status` is there for overmind, which ignores the line before it and answers with its
+//! table.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -24,18 +24,18 @@ use sha2::Sha256;
 
 use crate::sys::files;
 
-/// Begins the first line of either side.
+/// Prefix of the first line of either side.
 pub const HELLO: &str = "tmo-hello ";
-/// Begins the line with the client's proof.
+/// Prefix of the line with the client's proof.
 pub const PROOF: &str = "tmo-proof ";
-/// A shorter token could be guessed from a proof.
+/// Minimum length of a token that cannot be guessed from a proof.
 pub const SHORTEST_TOKEN: usize = 20;
 
-/// Bytes of a nonce, of a token that tmo makes and of a proof.
+/// Length in bytes of a nonce, of a generated token and of a proof.
 const LENGTH: usize = 32;
-/// A larger file holds no token.
+/// Maximum size of a token file.
 const LARGEST_FILE: u64 = 64 << 10;
-/// What both sides know.
+/// The shared secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -46,13 +46,13 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
-    /// A token that the user has set.
+    /// A token set by the user.
     pub fn given(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The token of the run with this runtime directory: the given one, or one that is made once and
-    /// kept there. Its file lets this user's own commands find it.
+    /// The token of the run with this runtime directory: the given one, or one that is generated once and
+    /// saved there. This user's own commands find it in that file.
     pub fn of_run(runtime: &Path, given: Option<&str>) -> io::Result<Self> {
         let path = file(runtime);
         let kept = || read(&path).filter(|Self(text)| is_hex(text));
@@ -66,13 +66,13 @@ impl Token {
         Ok(token)
     }
 
-    /// The tokens of all runs whose runtime directories are in this one.
+    /// The tokens of all runs with runtime directories in this directory.
     pub fn of_all_runs(base: &Path) -> Vec<Self> {
         let entries = fs::read_dir(base).into_iter().flatten().flatten();
         entries.filter_map(|entry| read(&file(&entry.path()))).collect()
     }
 
-    /// Whether it is too long to be guessed.
+    /// Whether the token is too long to be guessed.
     pub fn is_long(&self) -> bool {
         self.0.chars().count() >= SHORTEST_TOKEN
     }
@@ -90,7 +90,7 @@ impl Token {
         self.mac(side, exchange).map_or(String::new(), |mac| hex(&mac.finalize().into_bytes()))
     }
 
-    /// Whether this is the proof of that side, in a time that does not depend on the difference.
+    /// Whether this is the proof of that side. Compares in constant time.
     pub fn proves(&self, proof: &str, side: Side, exchange: &Exchange) -> bool {
         let (Some(mac), Some(proof)) = (self.mac(side, exchange), unhex(proof)) else {
             return false;
@@ -99,12 +99,12 @@ impl Token {
     }
 }
 
-/// Who gives a proof.
+/// The side that sends a proof.
 #[derive(Debug, Clone, Copy)]
 pub enum Side {
-    /// A command.
+    /// The client.
     Client,
-    /// The supervisor.
+    /// The server, that is, the supervisor.
     Server,
 }
 
@@ -117,30 +117,30 @@ impl Side {
     }
 }
 
-/// What a proof is about.
+/// The values that a proof covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// The random number of the client.
+    /// The client's nonce.
     pub client: String,
-    /// That of the server.
+    /// The server's nonce.
     pub server: String,
-    /// The address of the server, as [`plain`] writes it.
+    /// The address of the server, as formatted by [`plain`].
     pub address: String,
 }
 
-/// An address as both sides write it: IPv4 as such, and without the scope of IPv6.
+/// An address in the format that both sides use: IPv4-mapped addresses as IPv4, and IPv6 without a scope.
 pub fn plain(address: SocketAddr) -> String {
     SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
 }
 
-/// A random number that is used once.
+/// Generate a nonce, in hexadecimal.
 pub fn random() -> io::Result<String> {
     let mut bytes = [0; LENGTH];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(hex(&bytes))
 }
 
-/// Whether this is a number as [`random`] makes it.
+/// Whether this has the format of a nonce from [`random`].
 pub fn is_hex(text: &str) -> bool {
     unhex(text).is_some()
 }
@@ -181,7 +181,7 @@ fn read(path: &Path) -> Option<Token> {
     (!text.is_empty()).then_some(Token(text))
 }
 
-/// A reader sees the whole token or none.
+/// Written to a temporary file and renamed, so that a reader sees the complete token or none.
 fn write(path: &Path, token: &Token) -> io::Result<()> {
     let fresh = path.with_extension("new");
     files::create_anew(&fresh)?.write_all(token.0.as_bytes())?;

@@ -1,11 +1,11 @@
-//! Addresses on TCP, as both ends understand them.
+//! Resolves TCP addresses in the same way for both ends.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use crate::model::network::{Network, TcpAddress};
 
-/// The addresses that these words mean, the IPv4 ones first, as Go prefers them.
+/// The socket addresses for a TCP address. Those of IPv4 come first, as Go prefers them.
 pub fn resolve(tcp: &TcpAddress) -> io::Result<Vec<SocketAddr>> {
     let bad = || io::Error::new(io::ErrorKind::InvalidInput, "it must be HOST:PORT");
     let (host, port) = tcp.host_and_port().ok_or_else(bad)?;

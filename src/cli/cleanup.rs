@@ -7,7 +7,7 @@ use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use super::leftovers::{refuse, remove};
-use crate::engine::runtime::RuntimeError;
+use crate::engine::runtime_dir::RuntimeDirError;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
 use crate::model::count;
@@ -44,9 +44,9 @@ pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
             Ok(false) => runtime.sweep(),
             // The files of the run are damaged, so it can't be taken over.
             Err(
-                RuntimeError::Lost { .. }
-                | RuntimeError::Stray { .. }
-                | RuntimeError::OtherSession { .. },
+                RuntimeDirError::Lost { .. }
+                | RuntimeDirError::Stray { .. }
+                | RuntimeDirError::OtherSession { .. },
             ) => {
                 let forced = runtime.end_own_by_force()?.unwrap_or_default();
                 sockets.extend(forced.sockets);

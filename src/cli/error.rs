@@ -10,7 +10,7 @@ use crate::config::env::BadValue;
 use crate::config::error::ConfigError;
 use crate::config::failures::EditError;
 use crate::config::socket::BadAddress;
-use crate::engine::runtime::RuntimeError;
+use crate::engine::runtime_dir::RuntimeDirError;
 use crate::model::request::Unknown;
 use crate::model::{ProcName, Untrusted, nearest};
 use crate::plan::PlanError;
@@ -71,7 +71,7 @@ pub enum CliError {
     DeadSocket(Address),
     /// A problem with the supervisor's own files.
     #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    RuntimeDir(#[from] RuntimeDirError),
     /// It is running already.
     #[error(
         "it looks like tmo is already running here (pid {pid}): `tmo connect{flags}` and \

@@ -18,8 +18,8 @@ use crate::config::load::Context;
 use crate::config::lookup::project_above;
 use crate::config::socket::{self, SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
-use crate::engine::guard::News;
-use crate::engine::runtime::Runtime;
+use crate::engine::guardian::StartupMessage;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::lock::Door;
 use crate::instance::{listen, lock};
 use crate::journal::last_run::LastRun;
@@ -48,10 +48,10 @@ pub(super) const OVERMIND_CANNOT: &str = "overmind runs here, which can't do tha
 pub(super) struct Instance {
     pub(super) context: Context,
     pub(super) socket: SocketPath,
-    pub(super) runtime: Runtime,
+    pub(super) runtime: RuntimeDir,
     /// The runtime directory that the run reports, if it differs from the one found here. It is used to
     /// find the parts of the run by its path; nothing in it is read.
-    pub(super) other: Option<Runtime>,
+    pub(super) other: Option<RuntimeDir>,
     /// The run that answers, if it is not on this machine.
     pub(super) far: Option<Box<Far>>,
     /// The id of the only run that commands are meant for.
@@ -107,7 +107,7 @@ enum Found {
 
 impl Instance {
     /// An instance about which only local information is known.
-    pub(super) const fn new(context: Context, socket: SocketPath, runtime: Runtime) -> Self {
+    pub(super) const fn new(context: Context, socket: SocketPath, runtime: RuntimeDir) -> Self {
         let takeover_limit = TAKEOVER_LIMIT;
         Self { context, socket, runtime, other: None, far: None, run: None, takeover_limit }
     }
@@ -115,14 +115,14 @@ impl Instance {
     /// The nearest instance, or that of `--socket`.
     pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
-        let runtime = Runtime::new(find_runtime_dir(&context.env, &socket.path)?);
+        let runtime = RuntimeDir::new(find_runtime_dir(&context.env, &socket.path)?);
         Ok(Self::new(context, socket, runtime))
     }
 
     /// The same without reading its runtime directory, which is not trusted.
     pub(super) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
-        let runtime = Runtime::new(runtime_dir(&context.env, &socket.path));
+        let runtime = RuntimeDir::new(runtime_dir(&context.env, &socket.path));
         Ok(Self::new(context, socket, runtime))
     }
 
@@ -178,7 +178,7 @@ impl Instance {
             }
             return;
         };
-        let here = sys::host(named.as_ref().map_or(Path::new(""), Runtime::dir));
+        let here = sys::host(named.as_ref().map_or(Path::new(""), RuntimeDir::dir));
         if here.boot == host.boot && here.runtime_id.is_some() && here.runtime_id == host.runtime_id
         {
             self.runtime = named.unwrap_or_else(|| self.runtime.clone());
@@ -186,7 +186,7 @@ impl Instance {
             // The run was started in another session, or only claims this directory.
             let dir = state.runtime.as_ref().map(OsText::as_path);
             let same = dir.filter(|dir| dir.file_name() == self.runtime.dir().file_name());
-            self.other = same.map(Runtime::new);
+            self.other = same.map(RuntimeDir::new);
         } else if (&here.boot, &here.pid_namespace) != (&host.boot, &host.pid_namespace) {
             let name = cleaned(&host.hostname);
             let host = if name.is_empty() { "another machine".to_owned() } else { name };
@@ -201,7 +201,7 @@ impl Instance {
 
     /// The processes of tmo and tmux that belong to the run and are on this machine.
     pub(super) fn parts(&self) -> Vec<ProcInfo> {
-        self.other.iter().chain([&self.runtime]).flat_map(Runtime::parts).collect()
+        self.other.iter().chain([&self.runtime]).flat_map(RuntimeDir::parts).collect()
     }
 
     /// The part of the caller's own `PATH` outside of the project.
@@ -366,16 +366,18 @@ impl Instance {
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let mut launch = Launch::begin(&tmo, self.runtime.dir(), None)?;
         match launch.takeover(self.address(), self.takeover_limit, None)? {
-            News::Listening { adopted, note, .. } => {
+            StartupMessage::Listening { adopted, note, .. } => {
                 super::warn(&taken_over(adopted.unwrap_or(0)));
                 if let Some(note) = note {
                     super::warn(&note);
                 }
                 Ok(Found::Ready)
             }
-            News::Failed { .. } if !self.runtime.has_survivors() => Ok(Found::Nobody),
-            News::Failed { message, code } => Err(CliError::Start { message, code }),
-            News::Held { .. } | News::Running | News::Ended { .. } => Ok(Found::Beginning),
+            StartupMessage::Failed { .. } if !self.runtime.has_survivors() => Ok(Found::Nobody),
+            StartupMessage::Failed { message, code } => Err(CliError::Start { message, code }),
+            StartupMessage::Held { .. }
+            | StartupMessage::Running
+            | StartupMessage::Ended { .. } => Ok(Found::Beginning),
         }
     }
 
@@ -448,9 +450,9 @@ pub(super) fn taken_over(count: u32) -> String {
 ///
 /// It comes from the answer of an unknown listener, so it is used only if it is one of this user's runtime
 /// directories, contains the plan of this very run, and its lock is held by a supervisor.
-pub(super) fn of_another_session(env: &Env, state: &State) -> Option<Runtime> {
+pub(super) fn of_another_session(env: &Env, state: &State) -> Option<RuntimeDir> {
     let dir = state.runtime.as_ref()?.as_path();
-    let runtime = is_runtime_dir(env, dir).then(|| Runtime::new(dir))?;
+    let runtime = is_runtime_dir(env, dir).then(|| RuntimeDir::new(dir))?;
     let held = lock::is_held(dir).unwrap_or(false);
     (held && runtime.plan().ok()?.run == state.run).then_some(runtime)
 }

@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::error::CliError;
 use crate::client::ClientError;
 use crate::client::address::Address;
-use crate::engine::guard::News;
+use crate::engine::guardian::StartupMessage;
 
 /// `poll` counts whole milliseconds.
 const ROUND_UP: Duration = Duration::from_millis(1);
@@ -41,7 +41,7 @@ impl Launch {
     }
 
     /// The next report; the end of the pipe without one is a failure too.
-    pub(super) fn next(&mut self) -> Result<News, CliError> {
+    pub(super) fn next(&mut self) -> Result<StartupMessage, CliError> {
         let gone = || CliError::Other("the supervisor died while it was starting".into());
         let mut line = String::new();
         self.news.read_line(&mut line).map_err(CliError::io("news"))?;
@@ -49,7 +49,10 @@ impl Launch {
     }
 
     /// The same; `None` if `stop` becomes readable first.
-    pub(super) fn next_unless(&mut self, stop: impl AsFd) -> Result<Option<News>, CliError> {
+    pub(super) fn next_unless(
+        &mut self,
+        stop: impl AsFd,
+    ) -> Result<Option<StartupMessage>, CliError> {
         if self.arrives(Some(stop.as_fd()), None)? { self.next().map(Some) } else { Ok(None) }
     }
 
@@ -60,7 +63,7 @@ impl Launch {
         at: Address,
         limit: Duration,
         stop: Option<BorrowedFd<'_>>,
-    ) -> Result<News, CliError> {
+    ) -> Result<StartupMessage, CliError> {
         let deadline = Instant::now() + limit;
         if self.arrives(stop, Some(deadline))? {
             self.next()

@@ -10,8 +10,8 @@ use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use crate::client::ClientError;
 use crate::client::address::Address;
-use crate::engine::force::{Forced, remaining};
-use crate::engine::runtime::Runtime;
+use crate::engine::forced_end::{Forced, remaining};
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::listen;
 use crate::instance::lock::{Door, RunLock};
 use crate::model::count;
@@ -36,7 +36,7 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
         return Err(if instance.parts().is_empty() { reason } else { refused });
     }
     let _door = enter(instance)?;
-    let by_name = || instance.other.as_ref().and_then(Runtime::end_by_search);
+    let by_name = || instance.other.as_ref().and_then(RuntimeDir::end_by_search);
     let is_pending = matches!(reason, CliError::Client(ClientError::Pending { .. }));
     let forced = instance.runtime.end_by_force().map_err(|error| {
         if !is_pending {

@@ -10,7 +10,7 @@ use super::table::table;
 use crate::client::address::Address;
 use crate::config::dirs::{is_private, runtime_base};
 use crate::config::load::Context;
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::{listen, lock};
 use crate::model::request::State;
 use crate::model::text::OsText;
@@ -56,17 +56,17 @@ pub(super) fn ls(args: &LsArgs) -> Result<u8, CliError> {
 }
 
 /// The runtime directories of this user.
-pub(super) fn there(base: &std::path::Path) -> Result<Vec<Runtime>, CliError> {
+pub(super) fn there(base: &std::path::Path) -> Result<Vec<RuntimeDir>, CliError> {
     let entries = match std::fs::read_dir(base) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
         entries => entries.map_err(CliError::io(base.display()))?,
     };
     let dirs = entries.filter_map(|entry| Some(entry.ok()?.path()));
     // In a directory that others may write to, use only this user's entries.
-    Ok(dirs.filter(|dir| is_private(dir)).map(Runtime::new).collect())
+    Ok(dirs.filter(|dir| is_private(dir)).map(RuntimeDir::new).collect())
 }
 
-async fn look(runtime: &Runtime) -> Option<Run> {
+async fn look(runtime: &RuntimeDir) -> Option<Run> {
     let plan = runtime.plan().ok()?;
     let held = lock::is_held(runtime.dir()).unwrap_or(false);
     let state = if held { ask(&plan, runtime).await } else { None };
@@ -93,7 +93,7 @@ async fn look(runtime: &Runtime) -> Option<Run> {
     })
 }
 
-async fn ask(plan: &crate::model::plan::Plan, runtime: &Runtime) -> Option<State> {
+async fn ask(plan: &crate::model::plan::Plan, runtime: &RuntimeDir) -> Option<State> {
     let address = Address::Unix(listen::locate(plan.socket.as_path(), runtime.dir()));
     state_at(&address).await.ok()
 }

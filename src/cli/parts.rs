@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crate::api::history::JournalAccess;
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
-use crate::engine::guard;
+use crate::engine::guardian;
 use crate::engine::run::{Inherited, supervise};
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::inherit;
 use crate::journal::search::access::RunHistory;
 use crate::model::plan::Plan;
@@ -46,12 +46,12 @@ fn guardian(runtime: &Path, rest: &[OsString]) -> u8 {
     let_owner_in();
     let Some(Ok(news)) = news.map(inherit::take) else { return 2 };
     let plan = Some(Path::new(plan)).filter(|plan| *plan != OsStr::new("-"));
-    guard::run(runtime, plan, news)
+    guardian::run(runtime, plan, news)
 }
 
 fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
     let words: Vec<String> = rest.iter().map(|w| w.to_string_lossy().into_owned()).collect();
-    log_to_file(&Runtime::new(runtime));
+    log_to_file(&RuntimeDir::new(runtime));
     let run =
         Inherited::from_arguments(runtime, &words).and_then(|i| supervise(runtime, i, &access));
     run.unwrap_or_else(|error| {
@@ -78,7 +78,7 @@ pub(super) fn log_to_stderr() {
 }
 
 /// With `TMO_LOG` the supervisor logs its actions to `tmo.log` in the directory of its journal.
-fn log_to_file(runtime: &Runtime) {
+fn log_to_file(runtime: &RuntimeDir) {
     let (Some(filter), Ok(plan)) = (filter(), runtime.plan()) else { return };
     let dir = plan.log.dir.as_path();
     // The first run of a project has no journal yet. If the directory can't be created, there is no log.

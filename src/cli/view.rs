@@ -25,7 +25,7 @@ use super::persona::Persona;
 use super::wait::Readiness;
 use crate::client::{Client, HeadEvent, HeadStream};
 use crate::config::Env;
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::lock::Door;
 use crate::journal::cursor::Position;
 use crate::model::Exit;
@@ -45,7 +45,7 @@ pub(super) const HUNG_UP: u8 = 129;
 #[derive(Debug)]
 pub(super) struct Shown {
     pub(super) plan: Plan,
-    pub(super) runtime: Runtime,
+    pub(super) runtime: RuntimeDir,
     pub(super) tmo: PathBuf,
     pub(super) env: Env,
     /// The flags that name the run, for the commands in messages.

@@ -36,8 +36,8 @@ pub enum ClientError {
         /// User id of the listener.
         owner: u32,
     },
-    /// The listener belongs to another user, and further users can write to the socket's directory: root is
-    /// refused.
+    /// The listener belongs to another user, and other users can write to the socket's directory, so root
+    /// does not contact it.
     #[error(
         "the listener at {at} is user {owner}'s, not yours, and others than that user can put a socket or a \
          link into {}; run this as that user (`sudo -u '#{owner}'`), or give another socket with `-s`",

@@ -1,11 +1,11 @@
-//! News of a run.
+//! Updates on a run.
 
 use super::ClientError;
 use super::events::EventStream;
 use crate::model::request::Head;
 use crate::model::run_end::End;
 
-/// News of a run.
+/// An update on a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadEvent {
     /// The current end of the journal; earlier updates may have been skipped.
@@ -16,12 +16,12 @@ pub enum HeadEvent {
     Leave,
 }
 
-/// A stream of news about a run.
+/// A stream of updates on a run.
 #[derive(Debug)]
 pub struct HeadStream(pub(super) EventStream);
 
 impl HeadStream {
-    /// The next news; `None` when the supervisor is gone. Cancel-safe.
+    /// The next update; `None` when the supervisor is gone. Cancel-safe.
     ///
     /// [`HeadEvent::End`] comes last: `None` without it means that the supervisor did not end in order.
     pub async fn next(&mut self) -> Option<Result<HeadEvent, ClientError>> {

@@ -1,7 +1,7 @@
 //! Requests to a supervisor over its control socket.
 //!
-//! Every request has its own connection, so none waits for another, and the server may close idle
-//! connections at no cost.
+//! Every request uses its own connection. Requests therefore never wait for each other, and the server may
+//! close idle connections at no cost.
 
 pub mod address;
 mod error;
@@ -46,14 +46,14 @@ pub use self::who::{Listener, who};
 /// An answer larger than this is not from a supervisor.
 const LARGEST_ANSWER: usize = 16 << 20;
 
-/// How long to wait for a listener whose queue is full.
+/// Connect timeout for a listener whose queue is full.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Deadline for the state, which a supervisor reports without waiting for anything.
 pub const SILENCE: Duration = Duration::from_secs(4);
 
-/// After [`SILENCE`], how long the supervisor may take to report that it is taking over the run, which it
-/// answers at once. Together, a command fails after 6 s if the supervisor has been stopped (SIGSTOP).
+/// Deadline after [`SILENCE`] for the supervisor to report that it is taking over the run, which it does at
+/// once. If the supervisor has been stopped (SIGSTOP), a command therefore fails after 6 s in total.
 const LAST_CHANCE: Duration = Duration::from_secs(2);
 
 /// How long a command waits for a supervisor that takes over a run.
@@ -67,7 +67,7 @@ type Answer = hyper::Response<Incoming>;
 pub struct Client {
     at: Address,
     fresh: Mutex<Option<Sender>>,
-    /// The id of the only run that requests are meant for.
+    /// The id of the only run that requests are meant for, if restricted.
     run: Option<String>,
 }
 
@@ -129,7 +129,7 @@ impl Client {
         tokio::time::timeout(LAST_CHANCE, asked).await.ok()?.ok()?.read_ok().ok()
     }
 
-    /// Send a request; with `wait` the answer comes when it is done, else when it is accepted.
+    /// Send a request. With `wait`, the answer arrives when the request is done, otherwise when it is accepted.
     pub async fn request(&self, request: &Request, wait: bool) -> Result<Outcome, ClientError> {
         self.ask_to(request, &format!("wait={wait}")).await
     }
@@ -193,8 +193,8 @@ impl Client {
         Ok(HeadStream(EventStream::new(&self.at, answer, "read its news of the run")))
     }
 
-    /// Send a request that is answered at once. Gives up when the listener does not even report that it is
-    /// alive.
+    /// Send a request that is normally answered at once. Gives up when the supervisor does not even report
+    /// that it is alive.
     async fn ask_while_alive(
         &self,
         method: Method,

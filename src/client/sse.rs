@@ -9,10 +9,10 @@ pub struct Event {
     pub data: String,
 }
 
-/// Supervisors send no larger events.
+/// Maximum size of an event; supervisors send no larger ones.
 const LARGEST: usize = 4 << 20;
 
-/// The stream contains an event that is too large to be one of ours.
+/// The stream contains an event that is too large to come from a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLarge;
 

@@ -13,7 +13,7 @@ use crate::client::address::Address;
 /// Maximum number of links that lead to a socket, the same as in the kernel.
 const MOST_LINKS: usize = 40;
 
-/// All users may create files in the directory; the sticky bit does not change that.
+/// Mode bit: all users may create files in the directory. The sticky bit does not change that.
 const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// Refuse the listener reached by this path, unless this user has reason to trust its owner.
@@ -31,9 +31,9 @@ pub(super) fn refuse(at: &Address, path: &Path, owner: u32) -> Result<(), Client
     }
 }
 
-/// The first directory on the way to a socket where users other than this one (and root) can have put the
-/// socket, or a link that leads to it. The socket itself must be in a directory of this user; links may
-/// also be in root's.
+/// The first directory on the way to a socket where users other than this one (and root) could have placed
+/// the socket, or a link that leads to it. The socket itself must be in a directory of this user; links may
+/// also be in directories of root.
 fn open_to_others(path: &Path, owner: u32) -> Option<PathBuf> {
     let mut path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for _ in 0..=MOST_LINKS {

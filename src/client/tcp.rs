@@ -1,4 +1,4 @@
-//! The client's side of TCP: identify the listener, and prove the token to a tmo that has proven it first.
+//! The client side of TCP: identify the listener, and prove the token to a tmo that has proven it first.
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,8 +31,8 @@ pub(super) async fn greet(target: &TcpTarget, patience: Duration) -> Result<Answ
     talk.await.unwrap_or_else(|_| Err(ClientError::Silent { at: address(target) }))
 }
 
-/// Connect to an overmind and send it this. It has been sent when this returns, so the program may exit
-/// then.
+/// Connect to an overmind and send it this line. When this returns, the line has been sent and the program
+/// may exit.
 pub(super) async fn send_plainly(
     target: &TcpTarget,
     patience: Duration,
@@ -80,7 +80,7 @@ async fn dial(
     let dialled = tokio::time::timeout(patience, dial).await.map_err(timed_out);
     let stream = dialled.and_then(|dialled| dialled).map_err(|cause| failed(target, cause))?;
     let peer = stream.peer_addr().map_err(|cause| failed(target, cause))?;
-    // So that a short request is sent at once.
+    // Send short requests without delay.
     let _ = stream.set_nodelay(true);
     if peer.ip().to_canonical().is_loopback() {
         check_owner(target, peer)?;
@@ -130,7 +130,7 @@ async fn exchange(
     let Some(token) = tokens.iter().find(proves) else {
         return Err(unproven(target, unknown_token(given.is_some())));
     };
-    // The proof was relayed by another listener, or through a forwarded port with another number.
+    // Another listener relayed the proof, or the port was forwarded under another number.
     if at != plain(peer) {
         return Err(unproven(
             target,

@@ -22,10 +22,10 @@ pub enum Listener {
     Overmind,
 }
 
-/// Identify the listener. The question is put in both protocols at once: a supervisor reads one request,
-/// overmind skips lines that it does not know and answers the last one.
+/// Identify the listener. The question is sent in both protocols at once: a supervisor reads one HTTP
+/// request; overmind skips lines that it does not know and answers the last one.
 pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
-    // Listeners of most versions can be identified, so the API version is not sent.
+    // Omits the API version, so that listeners of most versions can be identified.
     const QUESTION: &str = concat!(
         "GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntmo-version: ",
         env!("CARGO_PKG_VERSION"),
@@ -39,8 +39,8 @@ pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
             Answerer::Overmind => return Ok(Listener::Overmind),
         },
     };
-    // Root may contact another user's run. The runtime directory in its answer is ignored then: it could be
-    // that of one of root's own runs, which the command would then change.
+    // Root may contact another user's run. In that case the runtime directory in the answer is ignored: it
+    // could be that of one of root's own runs, which the command would then change.
     let own = nix::unistd::geteuid().as_raw();
     let is_own = stream.peer_cred().is_ok_and(|peer| peer.uid() == own);
     let is_trusted = matches!(at, Address::Tcp(_)) || is_own;
@@ -58,7 +58,7 @@ pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
     };
     let client = Client { at, fresh: Mutex::default(), run: None };
     match tokio::time::timeout(SILENCE, asked).await {
-        // A listener that exits at once may not even read the question.
+        // A listener that exits at once may not even have read the question.
         Ok(_) if answer.is_empty() => return Err(ClientError::Empty { at: client.at }),
         Ok(asked) => asked.map_err(|error| client.lost(&error))?,
         Err(_) if client.alive().await.is_some_and(|alive| alive.taking_over || alive.ending) => {

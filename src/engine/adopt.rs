@@ -6,9 +6,14 @@
 //! from the first byte that the index does not cover). Output that arrived meanwhile is merged by
 //! the times that the sinks recorded.
 
+use std::collections::HashSet;
+
 use super::core::Engine;
+use super::crash_reports::{Crashed, Logged};
+use super::outbox::{self, Part};
+use super::pane_state::PaneState;
 use super::queue::Event;
-use super::stopping::StopRun;
+use super::search_recovery::Output;
 use crate::model::ProcId;
 use crate::pane::sink;
 use crate::protocol::life::LifeEvent;
@@ -24,10 +29,8 @@ impl Engine {
     pub(super) async fn adopt(&mut self) -> std::io::Result<usize> {
         for id in ProcId::all(&self.panes) {
             self.recall(id)?;
-            self.watch(id);
-            self.recall_output(id)?;
-            self.recall_counts(id)?;
-            self.recall_failures(id)?;
+            self.begin_search(id);
+            self.recall_search(id)?;
         }
         loop {
             let progress = self.ingest.catch_up(SLICE)?;
@@ -40,9 +43,9 @@ impl Engine {
         }
         for id in ProcId::all(&self.panes) {
             self.panes[id].marked = self.last_marker(id);
-            self.hear(id);
+            self.search_new(id);
         }
-        self.recall_owed();
+        self.recall_outbox();
         self.replay();
         self.find_tmux().await;
         self.carry_out();
@@ -70,7 +73,7 @@ impl Engine {
                 && self.plan.processes[id].rules.stop_command.is_some()
             {
                 // The stop command precedes the stop signal, so it has run already.
-                self.panes[id].stop_run = Some(StopRun::over(life));
+                self.stop_commands.has_run(id, life);
             }
             if entry.seq <= seen {
                 self.note_shim(id, &entry);
@@ -96,9 +99,56 @@ impl Engine {
         if pane.shim.is_some() && started {
             pane.sink_up();
             // The dead supervisor may just have replaced a sink.
-            pane.mended();
+            pane.sink_replaced();
         }
         self.listen(id)
+    }
+
+    /// Continue the search in the output of a process.
+    fn recall_search(&mut self, id: ProcId) -> std::io::Result<()> {
+        let PaneState { stream, search: Some(search), .. } = &mut self.panes[id] else {
+            return Ok(());
+        };
+        let (dirs, began) = (self.ingest.dirs(), self.plan.started);
+        let output = Output { dirs, stream: *stream, began };
+        let proc = &self.saved.supervisor.procs[id];
+        search.recall(proc, &self.plan.processes[id], &self.saved, output)
+    }
+
+    /// Finish the work of the killed supervisor.
+    fn recall_outbox(&mut self) {
+        if self.saved.outbox.is_empty() {
+            return;
+        }
+        self.saved.outbox.take_over();
+        // Save the number of tries first: a crash that kills each supervisor that examines it must
+        // not do so for ever.
+        if let Err(error) = self.runtime.save(&self.saved) {
+            tracing::error!(%error, "the state can't be saved");
+        }
+        let (crashes, posts) = self.saved.outbox.items();
+        for post in posts {
+            self.reached(post);
+        }
+        let Some(first) = crashes.iter().map(|crash| crash.lived.ended).min() else { return };
+        // If the journal can't be read, assume that nothing was written: a repeated report is
+        // better than none.
+        let logged = outbox::logged_since(self.ingest.dirs(), first).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the logged crashes can't be read");
+            HashSet::new()
+        });
+        let run = Crashed {
+            plan: &self.plan,
+            dirs: self.ingest.dirs(),
+            first_record: self.saved.first_record,
+            course: self.saved.supervisor.course,
+        };
+        for crash in crashes {
+            let name = &self.plan.processes[crash.id].name;
+            let has = |part| logged.contains(&(part, name.clone(), crash.lived.life));
+            let logged = Logged { notice: has(Part::Notice), report: has(Part::Report) };
+            self.crash_reports.crashed_before(crash, logged, run, &self.queue);
+        }
     }
 
     /// The sequence number of the last indexed marker of this run; life files begin anew with each
@@ -118,12 +168,12 @@ impl Engine {
         };
         while let Some((_, id)) = due(self) {
             if let Some(entry) = self.panes[id].next_entry() {
-                self.take_in(id, entry);
+                self.deliver(id, entry);
                 self.carry_out();
             }
         }
         for id in ProcId::all(&self.panes) {
-            self.hand_on(id);
+            self.deliver_entries(id);
         }
     }
 

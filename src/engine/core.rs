@@ -1,78 +1,80 @@
-//! The engine's state and its reaction to each event.
+//! The engine's state, its reaction to each event, and the actions of its subsystems.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::beside::Commands;
-use super::crashes::Crashes;
-use super::notices::Notices;
-use super::pane::{PaneTrack, Patience, Sink};
-use super::probes::Probes;
-use super::queue::{Event, Queue};
-use super::runtime::{Runtime, Saved};
-use super::watchers;
+use super::action::Action;
+use super::aux_command::AuxCommands;
+use super::clients::Clients;
+use super::crash_reports::{self, CrashReports};
+use super::failure_declarations::FailureDeclarations;
+use super::hooks::{self, Hooks};
+use super::notifications::Notifications;
+use super::outbox::OutboxItem;
+use super::pane_state::{MarkerDeadline, PaneState, Sink};
+use super::probes::{Probed, Probes};
+use super::queue::{Event, Finished, Queue};
+use super::runtime_dir::{PersistedState, RuntimeDir};
+use super::search_recovery;
+use super::startup_report::StartupReport;
+use super::stop_commands::StopCommands;
+use super::wakeups;
 use crate::backend::tmux::Tmux;
+use crate::crash::CrashReport;
 use crate::instance::lock::RunLock;
 use crate::journal::ingest::Ingest;
 use crate::journal::streams::Streams;
-use crate::model::event::{HookProblem, Trouble, What};
+use crate::model::event::{self, HookProblem, Trouble, What};
 use crate::model::plan::Plan;
-use crate::model::request::{Head, Outcome};
-use crate::model::{ProcId, ProcName};
+use crate::model::request::Head;
+use crate::model::{LifeId, ProcId, ProcName};
 use crate::pane::sink;
-use crate::supervisor::{Course, Effect, Input};
+use crate::supervisor::{Course, Effect, Input, Milepost};
 use crate::sys::clock;
 
 /// The longest sleep before a due action such as a restart: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// The engine.
+/// The engine: the state of the run, and the subsystems.
 #[derive(Debug)]
 pub(super) struct Engine {
-    pub(super) runtime: Runtime,
+    pub(super) runtime: RuntimeDir,
     pub(super) plan: Plan,
-    pub(super) tmux: Tmux,
+    /// The state that an adopter continues with.
+    pub(super) saved: PersistedState,
+    pub(super) queue: Queue,
+    pub(super) panes: Vec<PaneState>,
     pub(super) ingest: Ingest,
     pub(super) streams: Streams,
-    pub(super) saved: Saved,
-    pub(super) panes: Vec<PaneTrack>,
-    pub(super) queue: Queue,
+    /// Whether the log already reports that the disk of the journal is full.
+    pub(super) spilling: bool,
     pub(super) head: watch::Sender<Head>,
-    pub(super) replies: HashMap<u64, oneshot::Sender<Outcome>>,
-    pub(super) next_ticket: u64,
-    pub(super) views: u32,
+    pub(super) tmux: Tmux,
     /// How many panes tmux was asked to open without having answered yet.
     pub(super) opening: usize,
     /// Set when the run is to end although tmux has not answered its first call.
     pub(super) gives_up: watch::Sender<bool>,
     /// Whether this supervisor has adopted the run.
     pub(super) adopted: bool,
+    /// The exit code, once the state machine has finished.
     pub(super) finish: Option<u8>,
-    /// When the start counts as successful.
-    pub(super) settled: Option<Instant>,
-    /// Answers to clients that are sent when the run is over.
-    pub(super) last_answers: Vec<(u64, Outcome)>,
-    /// Whether the log already reports that the disk of the journal is full.
-    pub(super) spilling: bool,
-    /// The commands that run beside the processes.
-    pub(super) commands: Commands,
-    /// The desktop notices shown so far.
-    pub(super) notices: Notices,
-    /// The crash reports in progress.
-    pub(super) crashes: Crashes,
-    /// The probes in progress.
-    pub(super) probes: Probes,
-    /// How many changes to failure patterns were taken over for clients.
-    pub(super) declarations: u64,
     /// Effects to carry out once the state that they follow from is saved.
     pub(super) due: Vec<Effect>,
     /// The state has changed since it was saved.
     pub(super) unsaved: bool,
     /// The run lock: keeps a second supervisor away for the whole run.
     pub(super) lock: Option<RunLock>,
+    pub(super) clients: Clients,
+    pub(super) startup: StartupReport,
+    pub(super) commands: AuxCommands,
+    pub(super) hooks: Hooks,
+    pub(super) probes: Probes,
+    pub(super) stop_commands: StopCommands,
+    pub(super) notifications: Notifications,
+    pub(super) crash_reports: CrashReports,
+    pub(super) declarations: FailureDeclarations,
 }
 
 impl Engine {
@@ -96,17 +98,96 @@ impl Engine {
             Event::Swept(id, pid, sweep) => self.swept(id, pid, sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
             Event::Opened(ids, result) => self.opened(&ids, &result),
-            Event::Asked(question, trouble) => self.asked(question, trouble),
-            Event::StopAsked(id, life, trouble) => self.stop_asked(id, life, trouble),
-            Event::Examined(id, life, notice) => self.examined(id, life, notice),
-            Event::Hooked(trouble, code) => self.hooked(trouble, code),
-            Event::HookFailed(why) => self.hook_failed(HookProblem::Failed(why)),
-            Event::HookEnded(debt) => self.pay(debt),
-            Event::Reported(report) => self.reported(&report),
-            Event::Declared(done) => self.declared(*done),
-            Event::NotNotified(why) => self.not_notified(&why),
+            Event::Asked(question, answer) => {
+                let actions = self.probes.answered(question, answer, &self.plan);
+                self.act(actions);
+            }
+            Event::StopAsked(id, life, problem) => self.stop_command_ended(id, life, problem),
+            Event::Hooked(problem, code) => self.act(hooks::last_ended(problem, code)),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
+            Event::Finished(result) => self.on_finished(result),
         }
+    }
+
+    /// React to the result of some work, which may also come while the run ends.
+    pub(super) fn on_finished(&mut self, result: Finished) {
+        let actions = match result {
+            Finished::Examined(id, life, lines) => {
+                crash_reports::notice(&self.plan.processes[id].name, life, lines)
+            }
+            Finished::HookFailed(why) => vec![hooks::failed(HookProblem::Failed(why))],
+            Finished::HookEnded(item) => vec![Action::Complete(item)],
+            Finished::Reported(report) => self.reported(&report),
+            Finished::Declared(edit) => {
+                let course = self.saved.supervisor.course;
+                self.declarations.edited(*edit, course, &self.plan, &self.queue)
+            }
+            Finished::NotNotified(why) => self.notifications.failed(why),
+        };
+        self.act(actions);
+    }
+
+    /// Carry out the actions of a subsystem, in order.
+    pub(super) fn act(&mut self, actions: impl IntoIterator<Item = Action>) {
+        for action in actions {
+            match action {
+                Action::Input(input) => self.input(input),
+                Action::Decide(input) => self.decide(input),
+                Action::Save => self.unsaved = true,
+                Action::Log(event) => self.write_event(&event),
+                Action::Trouble(id, what) => self.trouble(id, what),
+                Action::Blame(id, life, trigger) => {
+                    let proc = &self.saved.supervisor.procs[id];
+                    self.crash_reports.blame((id, life), trigger, proc);
+                }
+                Action::Complete(item) => self.unsaved |= self.saved.outbox.complete(item),
+                Action::Notify { title, text } => {
+                    let shown = self.notifications.show((&title, &text), &self.plan, &self.queue);
+                    self.act(shown);
+                }
+                Action::RunFlagHook(matched) => self.hooks.flag_matched(*matched, &self.queue),
+                Action::Request(request, reply) => self.on_request(request, true, None, reply),
+            }
+        }
+    }
+
+    /// A crash report has been written: log that, show it, and run the hook.
+    fn reported(&mut self, report: &CrashReport) -> Vec<Action> {
+        let Some(id) = self.id_of(&report.process_name) else { return vec![] };
+        let mut actions = self.crash_reports.written(id, report);
+        actions.extend(self.notifications.crash(id, &self.plan, report));
+        let item = OutboxItem::Crash(id, report.tmo.life);
+        let run = (&self.plan, &self.commands);
+        actions.extend(self.hooks.crashed(item, report, run, &self.queue));
+        actions
+    }
+
+    /// The run has reached a milepost: run its hook.
+    pub(super) fn reached(&mut self, post: Milepost) {
+        let run = (&self.plan, &self.commands);
+        let actions = self.hooks.reached(post, run, &self.queue);
+        self.act(actions);
+    }
+
+    /// Start the probes that are needed now, and stop the others.
+    pub(super) fn update_probes(&mut self) {
+        let run = Probed {
+            plan: &self.plan,
+            supervisor: &self.saved.supervisor,
+            panes: &self.panes,
+            commands: &self.commands,
+        };
+        self.probes.update(run, &self.queue);
+    }
+
+    /// Pass the matches in the output of lives up to this one, or of all lives, to the state
+    /// machine.
+    pub(super) fn act_on_matches(&mut self, id: ProcId, upto: Option<LifeId>) {
+        let current = self.saved.supervisor.procs[id].current_life();
+        let upto = upto.map_or(current, |life| current.min(Some(life)));
+        let Some(search) = &mut self.panes[id].search else { return };
+        let actions = search.take_matches(id, upto, (&self.plan, &self.commands));
+        self.act(actions);
     }
 
     /// Read the news of a pane. Its sink may be up unnoticed: another reader of the bell may have
@@ -116,7 +197,7 @@ impl Engine {
         // Check both: a dying sink releases its lock and the bell one after the other.
         if self.panes[id].sink != Sink::Up
             && sink::is_up(&paths.sink_lock())
-            && watchers::is_held(id, &paths.bell(), &self.queue)
+            && wakeups::is_held(id, &paths.bell(), &self.queue)
         {
             self.panes[id].sink_up();
         }
@@ -138,7 +219,10 @@ impl Engine {
 
     /// Queue effects until the state is saved.
     pub(super) fn decided(&mut self, effects: Vec<Effect>) {
-        self.owe(&effects);
+        let Self { saved, plan, crash_reports, .. } = self;
+        let PersistedState { outbox, supervisor, .. } = saved;
+        let is_early = |id| crash_reports.is_early(id, supervisor);
+        outbox.enqueue(&effects, supervisor, is_early, |post| hooks::has_hook(plan, post));
         self.due.extend(effects);
         self.unsaved = true;
     }
@@ -161,8 +245,7 @@ impl Engine {
         if self.is_deposed() {
             return self.due.clear();
         }
-        self.save_counts();
-        self.save_looked();
+        search_recovery::save(&mut self.panes, &self.plan, &mut self.saved);
         if let Err(error) = self.runtime.save(&self.saved) {
             tracing::error!(%error, "the state can't be saved");
         }
@@ -180,7 +263,7 @@ impl Engine {
             // The clock may be set meanwhile.
             Instant::now() + due.since(now).min(LONGEST_SLEEP)
         });
-        self.panes.iter().filter_map(PaneTrack::alarm).chain(self.settled).chain(due).min()
+        self.panes.iter().filter_map(PaneState::alarm).chain(self.startup.settled).chain(due).min()
     }
 
     /// Handle all that is overdue: actions of the state machine, markers, sinks and shims. Whatever
@@ -197,12 +280,7 @@ impl Engine {
                 self.look(id);
                 self.look_again(id);
             }
-            if past(self.panes[id].watch.as_ref().and_then(|watch| watch.idle_due)) {
-                self.heard_nothing(id);
-            }
-            if past(self.panes[id].watch.as_ref().and_then(|watch| watch.lag.tell_due)) {
-                self.tell_skipped(id);
-            }
+            self.on_search_alarm(id, past);
             if past(self.panes[id].shim_due) {
                 self.shim_overdue(id);
             }
@@ -211,13 +289,47 @@ impl Engine {
                 pane.sink_due = None;
                 self.sink_overdue(id);
             }
-            let overdue = past(self.panes[id].patience.map(Patience::end));
-            if overdue && !(self.wake_sink(id) && self.panes[id].renew_patience()) {
-                self.panes[id].patience = None;
+            let overdue = past(self.panes[id].marker_deadline.map(MarkerDeadline::end));
+            if overdue && !(self.wake_sink(id) && self.panes[id].renew_marker_deadline()) {
+                self.panes[id].marker_deadline = None;
                 self.read(id);
                 self.unmark(id);
                 self.settle_shim(id);
             }
+        }
+    }
+
+    fn on_search_alarm(&mut self, id: ProcId, past: impl Fn(Option<Instant>) -> bool) {
+        if let Some(search) = &mut self.panes[id].search
+            && past(search.idle_due)
+        {
+            let actions = search.search_idle(id);
+            self.act(actions);
+            self.act_on_matches(id, None);
+        }
+        if let Some(search) = &mut self.panes[id].search
+            && past(search.lag.tell_due)
+        {
+            let actions = search.report_skipped(id);
+            self.act(actions);
+        }
+    }
+
+    /// Write an event about a process into the log.
+    pub(super) fn say(&mut self, id: ProcId, what: What) {
+        let event = event::Event::of(&self.plan.processes[id].name, what);
+        self.write_event(&event);
+    }
+
+    /// Write an event about the run into the log.
+    pub(super) fn say_system(&mut self, what: What) {
+        self.write_event(&event::Event::of_run(what));
+    }
+
+    /// Write an event into the log.
+    pub(super) fn write_event(&mut self, event: &event::Event) {
+        if let Err(error) = self.ingest.event(clock::now(), event.to_json().as_bytes()) {
+            tracing::error!(%error, "an event can't be written");
         }
     }
 

@@ -5,50 +5,64 @@ use std::time::Duration;
 use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
-use super::stopping::Wish;
+use super::crash_reports::Crashed;
+use super::flag_counts;
+use super::stop_commands::Wanted;
 use crate::model::event::{Event, Trouble, What};
+use crate::model::plan::Plan;
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
-use crate::model::{ProcId, ProcName, Untrusted};
+use crate::model::{LifeId, ProcId, ProcName, Untrusted};
 use crate::plan;
 use crate::protocol::life::Traces;
 use crate::protocol::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::supervisor::{Course, Effect, Input, Pane, Ready};
 use crate::sys;
-use crate::sys::clock;
 
 impl Engine {
     pub(super) fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Open(ids) => self.open(&ids),
-            Effect::Want { id, want, life, kill } => self.want(id, (want, life, kill)),
+            Effect::Want { id, want, life, kill } => self.want(id, Wanted { want, life, kill }),
             Effect::Close(id) => self.close(id),
             Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
             Effect::Say(Some(id), what) => self.say(id, what),
             Effect::Say(None, what) => self.write_event(&Event::of_run(what)),
             Effect::Reached(post) => self.reached(post),
-            Effect::Crashed(crash) => self.crashed(&crash),
+            Effect::Crashed(crash) => {
+                // A crash without work for it had a report a moment ago.
+                if let Some(pending) = self.saved.outbox.crash(crash.id, crash.life) {
+                    let Self { crash_reports, saved, plan, ingest, queue, .. } = self;
+                    let run = Crashed {
+                        plan,
+                        dirs: ingest.dirs(),
+                        first_record: saved.first_record,
+                        course: saved.supervisor.course,
+                    };
+                    crash_reports.crashed(pending, run, queue);
+                }
+            }
             Effect::Answer(ticket, outcome) => {
                 if matches!(self.saved.supervisor.course, Course::Done { .. }) {
-                    self.last_answers.push((ticket, outcome));
-                } else if let Some(reply) = self.replies.remove(&ticket) {
-                    // The client may be gone.
-                    let _ = reply.send(outcome);
+                    self.clients.answer_last(ticket, outcome);
+                } else {
+                    self.clients.answer(ticket, outcome);
                 }
             }
             Effect::Finish(code) => self.finish = Some(code),
         }
     }
 
-    pub(super) fn want(&mut self, id: ProcId, wish: Wish) {
-        if self.asks_first(id, wish) {
+    /// Send a request to a shim, after the stop command of the process, if there is one to run.
+    pub(super) fn want(&mut self, id: ProcId, wanted: Wanted) {
+        if self.runs_stop_command(id, wanted) {
             return;
         }
-        let (want, _, kill) = wish;
+        let Wanted { want, kill, .. } = wanted;
         let at_once = kill.is_some() && kill >= self.saved.supervisor.procs[id].current_life();
-        let grace = if at_once { 0 } else { self.grace_ms(id) };
-        self.panes[id].asked(Duration::from_millis(grace));
-        let written = self.write_spec(id, wish);
+        let grace = if at_once { Duration::ZERO } else { self.grace(id) };
+        self.panes[id].requested(grace);
+        let written = self.write_spec(id, wanted);
         // If the spec can't be written (a full disk), a shim still ends its process when its
         // terminal hangs up; the processes of a killed shim are ended in its place.
         let bell = match (&written, want) {
@@ -72,9 +86,28 @@ impl Engine {
         }
     }
 
+    /// Whether a stop command has to end before the shim receives a request.
+    fn runs_stop_command(&mut self, id: ProcId, wanted: Wanted) -> bool {
+        let Self { stop_commands, commands, plan, saved, .. } = self;
+        let process = &plan.processes[id];
+        let Some(command) = &process.rules.stop_command else { return false };
+        let proc = &saved.supervisor.procs[id];
+        let command = || (commands.of_process(plan, process, command), grace(plan, id));
+        stop_commands.delay((id, proc), wanted, command, &self.queue)
+    }
+
+    /// The stop command of a life has ended: send the delayed request to the shim.
+    pub(super) fn stop_command_ended(&mut self, id: ProcId, life: LifeId, problem: Option<String>) {
+        let Some(wanted) = self.stop_commands.ended(id, life) else { return };
+        if let Some(problem) = problem {
+            self.trouble(id, Trouble::Text(problem));
+        }
+        self.want(id, wanted);
+    }
+
     /// How long a process has from its stop signal to SIGKILL.
-    pub(super) fn grace_ms(&self, id: ProcId) -> u64 {
-        self.plan.processes[id].grace_ms.unwrap_or(self.plan.grace_ms)
+    fn grace(&self, id: ProcId) -> Duration {
+        grace(&self.plan, id)
     }
 
     /// The shim does not reap its main process while the pid may still be used, so the process
@@ -92,10 +125,12 @@ impl Engine {
     pub(super) fn write_spec(
         &mut self,
         id: ProcId,
-        (want, life, kill): Wish,
+        Wanted { want, life, kill }: Wanted,
     ) -> Result<(), SpecError> {
         // A new life has its whole grace period.
-        let grace_ms = if want == Want::Run { self.grace_ms(id) } else { self.grace_left(id) };
+        let current = self.saved.supervisor.procs[id].current_life().filter(|_| want != Want::Run);
+        let grace = self.stop_commands.grace_left(id, current, self.grace(id));
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         let process = &self.plan.processes[id];
         let pane = &mut self.panes[id];
         pane.generation += 1;
@@ -121,24 +156,6 @@ impl Engine {
         spec.write(&pane.paths.spec())
     }
 
-    /// Write an event about a process into the log.
-    pub(super) fn say(&mut self, id: ProcId, what: What) {
-        let event = Event::of(&self.plan.processes[id].name, what);
-        self.write_event(&event);
-    }
-
-    /// Write an event into the log.
-    pub(super) fn write_event(&mut self, event: &Event) {
-        if let Err(error) = self.ingest.event(clock::now(), event.to_json().as_bytes()) {
-            tracing::error!(%error, "an event can't be written");
-        }
-    }
-
-    /// Write an event about the run into the log.
-    pub(super) fn say_system(&mut self, what: What) {
-        self.write_event(&Event::of_run(what));
-    }
-
     /// The state of the run and all its processes, for clients.
     pub(super) fn state(&self) -> State {
         let supervisor = &self.saved.supervisor;
@@ -162,7 +179,7 @@ impl Engine {
             runtime: Some(self.runtime.dir().into()),
             host: Some(sys::host(self.runtime.dir())),
             started: plan.started,
-            views: self.views,
+            views: self.clients.views,
             headless_since: self.saved.headless_since,
             quitting: supervisor.course != Course::Keep,
             processes: self.present().into_iter().map(|id| self.process_state(id)).collect(),
@@ -223,7 +240,14 @@ impl Engine {
             phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
             groups: process.rules.groups.clone(),
             display: process.rules.display.as_deref().map(Untrusted::from),
-            flags: self.flags(id),
+            flags: self.panes[id].search.as_ref().map_or_else(Vec::new, |search| {
+                flag_counts::states(&process.rules.flags, search.watcher.book())
+            }),
         }
     }
+}
+
+/// How long a process has from its stop signal to SIGKILL.
+fn grace(plan: &Plan, id: ProcId) -> Duration {
+    Duration::from_millis(plan.processes[id].grace_ms.unwrap_or(plan.grace_ms))
 }

@@ -4,175 +4,173 @@
 //! its data as JSON on standard input. The output is discarded; a failure is logged.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::beside::Run;
-use super::core::Engine;
-use super::owed::Debt;
-use super::queue::Event;
+use super::action::Action;
+use super::aux_command::AuxCommands;
+use super::hook_command::{FlagHook, Hook};
+use super::outbox::OutboxItem;
+use super::queue::{Event, Finished, Queue};
 use crate::crash::CrashReport;
 use crate::model::ProcId;
 use crate::model::event::{HookProblem, What};
+use crate::model::plan::Plan;
 use crate::model::rules::StopAfter;
 use crate::model::text::OsText;
 use crate::supervisor::{Input, Milepost};
 
 /// How long the end of a run waits for hooks.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A hook to be run for one event.
-#[derive(Debug)]
-pub(super) struct Order {
-    /// The command as shown in messages.
-    shown: String,
-    run: Run,
-    /// The data of the event, as JSON.
-    input: Vec<u8>,
+/// The running hooks.
+#[derive(Debug, Default)]
+pub(super) struct Hooks {
+    running: Vec<JoinHandle<()>>,
+    /// For each flag whose command is running, the next match to run it for.
+    matched: HashMap<(ProcId, String), Weak<RefCell<Option<Hook>>>>,
+    /// The run is being killed: its end does not wait for hooks.
+    hurried: bool,
 }
 
-impl Order {
-    pub(super) fn new((shown, run): (String, Run), reported: &Value) -> Self {
-        Self { shown, run, input: reported.to_string().into_bytes() }
-    }
-
-    /// Run it to its end; returns its error, if any, and its exit code.
-    async fn carry_out(&self) -> (Option<String>, u8) {
-        let shown = &self.shown;
-        match self.run.feed(&self.input).await {
-            Ok(status) if status.success() => (None, 0),
-            Ok(status) => {
-                let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-                (Some(format!("The hook `{shown}` failed: {status}")), code)
-            }
-            Err(error) => (Some(format!("The hook `{shown}` can't be run: {error}")), 126),
+/// The hook of this milepost, and whether the run ends after it.
+fn hook_of(plan: &Plan, post: Milepost) -> (Option<&OsText>, bool) {
+    let hooks = &plan.hooks;
+    let (command, last) = match post {
+        Milepost::DependenciesReady => {
+            (&hooks.dependencies_ready, hooks.stop_after == Some(StopAfter::DependenciesReady))
         }
-    }
+        Milepost::MainStarted => {
+            (&hooks.main_started, hooks.stop_after == Some(StopAfter::MainStarted))
+        }
+        Milepost::CleanupStarted => (&hooks.cleanup, false),
+        Milepost::MainStopped | Milepost::CleanupComplete => (&None, false),
+    };
+    (command.as_ref(), last)
 }
 
-impl Engine {
+/// Whether this milepost has a hook or ends the run.
+pub(super) fn has_hook(plan: &Plan, post: Milepost) -> bool {
+    let (command, last) = hook_of(plan, post);
+    command.is_some() || last
+}
+
+/// Log a problem with a hook.
+pub(super) fn failed(why: HookProblem) -> Action {
+    Action::log_of_run(What::Hook { why })
+}
+
+/// The hook after which the run is to end has ended.
+pub(super) fn last_ended(problem: Option<String>, code: u8) -> Vec<Action> {
+    let failed = problem.map(|why| failed(HookProblem::Failed(why)));
+    failed.into_iter().chain([Action::Input(Input::Enough(code))]).collect()
+}
+
+impl Hooks {
     /// The run has reached a milepost.
-    pub(super) fn reached(&mut self, post: Milepost) {
-        let (command, last) = self.hook_of(post);
-        let reported = json!({ "event": post.event(), "run": self.plan.run });
-        let debt = Debt::Post(post);
-        match command.clone() {
+    pub(super) fn reached(
+        &mut self,
+        post: Milepost,
+        (plan, commands): (&Plan, &AuxCommands),
+        queue: &Queue,
+    ) -> Vec<Action> {
+        let (command, last) = hook_of(plan, post);
+        let item = OutboxItem::Post(post);
+        match command {
             Some(command) => {
-                self.run_hook(self.command(&command, post.event()), &reported, (debt, last));
+                let data = json!({ "event": post.event(), "run": plan.run });
+                let hook = Hook::new(commands, plan, command, post.event()).with(&data);
+                self.start(hook, (item, last), queue);
+                vec![]
             }
             None if last => {
-                self.queue.push(Event::HookEnded(debt));
-                self.queue.push(Event::Hooked(None, 0));
+                queue.finished(Finished::HookEnded(item));
+                queue.push(Event::Hooked(None, 0));
+                vec![]
             }
-            None => self.pay(debt),
+            None => vec![Action::Complete(item)],
         }
-    }
-
-    /// The hook of this milepost, and whether the run ends after it.
-    fn hook_of(&self, post: Milepost) -> (&Option<OsText>, bool) {
-        let hooks = &self.plan.hooks;
-        match post {
-            Milepost::DependenciesReady => {
-                (&hooks.dependencies_ready, hooks.stop_after == Some(StopAfter::DependenciesReady))
-            }
-            Milepost::MainStarted => {
-                (&hooks.main_started, hooks.stop_after == Some(StopAfter::MainStarted))
-            }
-            Milepost::CleanupStarted => (&hooks.cleanup, false),
-            Milepost::MainStopped | Milepost::CleanupComplete => (&None, false),
-        }
-    }
-
-    /// Whether this milepost has a hook or ends the run.
-    pub(super) fn has_hook(&self, post: Milepost) -> bool {
-        let (command, last) = self.hook_of(post);
-        command.is_some() || last
     }
 
     /// A process has crashed, and its report is written.
-    pub(super) fn on_crash(&mut self, debt: Debt, report: &CrashReport) {
-        self.notify_crash(report);
-        let Some(command) = self.plan.hooks.on_crash.clone() else { return self.pay(debt) };
-        let (shown, mut run) = self.command(&command, "process:crash");
-        run.set("TMO_PROCESS", report.process_name.as_str());
-        run.set("TMO_EXIT_CODE", &report.exit_code.map_or_else(String::new, |c| c.to_string()));
-        let reported = serde_json::to_value(report).unwrap_or_default();
-        self.run_hook((shown, run), &reported, (debt, false));
+    pub(super) fn crashed(
+        &mut self,
+        item: OutboxItem,
+        report: &CrashReport,
+        (plan, commands): (&Plan, &AuxCommands),
+        queue: &Queue,
+    ) -> Vec<Action> {
+        let Some(command) = &plan.hooks.on_crash else { return vec![Action::Complete(item)] };
+        let mut hook = Hook::new(commands, plan, command, "process:crash");
+        hook.set("TMO_PROCESS", report.process_name.as_str());
+        hook.set("TMO_EXIT_CODE", &report.exit_code.map_or_else(String::new, |c| c.to_string()));
+        let data = serde_json::to_value(report).unwrap_or_default();
+        self.start(hook.with(&data), (item, false), queue);
+        vec![]
     }
 
-    /// Whether to run the command of a flag for a new match: not too soon after the last one,
-    /// unless an earlier match is still waiting for its turn, which the newest then takes.
-    pub(super) fn is_due(&self, flag: &(ProcId, String), is_early: bool) -> bool {
-        let next = self.commands.matched.get(flag).and_then(Weak::upgrade);
-        !is_early || next.is_some_and(|next| next.borrow().is_some())
-    }
-
-    /// Run the command of a flag. If it is still running for an earlier match, run it again
-    /// afterwards.
-    pub(super) fn matched(&mut self, flag: (ProcId, String), order: Order) {
-        let matched = &mut self.commands.matched;
-        matched.retain(|_, next| next.strong_count() > 0);
-        if let Some(next) = matched.get(&flag).and_then(Weak::upgrade) {
-            *next.borrow_mut() = Some(order);
+    /// A flag has matched: run its command, but not too soon after the last time. If the command is
+    /// still running for an earlier match, it is run again afterwards, for the newest match.
+    pub(super) fn flag_matched(&mut self, matched: FlagHook, queue: &Queue) {
+        let FlagHook { flag, is_early, hook } = matched;
+        self.matched.retain(|_, next| next.strong_count() > 0);
+        let next = self.matched.get(&flag).and_then(Weak::upgrade);
+        if is_early && !next.as_ref().is_some_and(|next| next.borrow().is_some()) {
             return;
         }
-        let next = Rc::new(RefCell::new(Some(order)));
-        matched.insert(flag, Rc::downgrade(&next));
-        let queue = self.queue.clone();
+        if let Some(next) = next {
+            *next.borrow_mut() = Some(hook);
+            return;
+        }
+        let next = Rc::new(RefCell::new(Some(hook)));
+        self.matched.insert(flag, Rc::downgrade(&next));
+        let queue = queue.clone();
         self.keep(spawn_local(async move {
             loop {
-                let order = next.borrow_mut().take();
-                let Some(order) = order else { return };
-                if let (Some(trouble), _) = order.carry_out().await {
-                    queue.push(Event::HookFailed(trouble));
+                let hook = next.borrow_mut().take();
+                let Some(hook) = hook else { return };
+                if let (Some(problem), _) = hook.run().await {
+                    queue.finished(Finished::HookFailed(problem));
                 }
+            }
+        }));
+    }
+
+    fn start(&mut self, hook: Hook, (item, last): (OutboxItem, bool), queue: &Queue) {
+        let queue = queue.clone();
+        self.keep(spawn_local(async move {
+            let (problem, code) = hook.run().await;
+            queue.finished(Finished::HookEnded(item));
+            if last {
+                queue.push(Event::Hooked(problem, code));
+            } else if let Some(problem) = problem {
+                queue.finished(Finished::HookFailed(problem));
             }
         }));
     }
 
     /// Keep the task, so that the end of the run waits for it.
     fn keep(&mut self, task: JoinHandle<()>) {
-        self.commands.hooks.retain(|task| !task.is_finished());
-        self.commands.hooks.push(task);
+        self.running.retain(|task| !task.is_finished());
+        self.running.push(task);
     }
 
-    fn run_hook(&mut self, run: (String, Run), reported: &Value, (debt, last): (Debt, bool)) {
-        let (order, queue) = (Order::new(run, reported), self.queue.clone());
-        self.keep(spawn_local(async move {
-            let (trouble, code) = order.carry_out().await;
-            queue.push(Event::HookEnded(debt));
-            if last || trouble.is_some() {
-                queue.push(if last {
-                    Event::Hooked(trouble, code)
-                } else {
-                    Event::HookFailed(trouble.unwrap_or_default())
-                });
-            }
-        }));
+    /// The run is being killed: do not wait for hooks.
+    pub(super) const fn hurry(&mut self) {
+        self.hurried = true;
     }
 
-    /// The hook after which the run is to end has ended.
-    pub(super) fn hooked(&mut self, trouble: Option<String>, code: u8) {
-        if let Some(trouble) = trouble {
-            self.hook_failed(HookProblem::Failed(trouble));
-        }
-        self.input(Input::Enough(code));
-    }
-
-    /// Log a problem with a hook.
-    pub(super) fn hook_failed(&mut self, why: HookProblem) {
-        self.say_system(What::Hook { why });
-    }
-
-    /// Wait for the running hooks, with one deadline for all of them.
-    pub(super) async fn finish_hooks(&mut self) {
-        let patience = self.commands.patience(PATIENCE);
-        let deadline = Instant::now() + patience;
+    /// Wait for the running hooks, with one deadline for all of them, or not at all if the run is
+    /// being killed.
+    pub(super) async fn finish(&mut self) -> Vec<Action> {
+        let limit = if self.hurried { Duration::ZERO } else { TIMEOUT };
+        let deadline = Instant::now() + limit;
         let mut late = 0;
-        for mut task in std::mem::take(&mut self.commands.hooks) {
+        for mut task in std::mem::take(&mut self.running) {
             if timeout_at(deadline, &mut task).await.is_err() {
                 // Everything that it has started ends with it.
                 task.abort();
@@ -180,16 +178,9 @@ impl Engine {
                 late += 1;
             }
         }
-        if late > 0 {
-            let seconds = patience.as_secs();
-            self.hook_failed(HookProblem::Late { count: late, seconds });
+        if late == 0 {
+            return vec![];
         }
-    }
-
-    /// The command as shown in messages, and ready to be run.
-    pub(super) fn command(&self, command: &OsText, event: &str) -> (String, Run) {
-        let mut run = self.run_for_all(command);
-        run.set("TMO_EVENT", event);
-        (command.to_string(), run)
+        vec![failed(HookProblem::Late { count: late, seconds: limit.as_secs() })]
     }
 }

@@ -1,39 +1,46 @@
 //! The engine: the only place where the parts meet.
 //!
-//! A guardian ([`guard`]) holds lock and control socket and restarts the supervisor process when it
+//! A guardian ([`guardian`]) holds lock and control socket and restarts the supervisor process when it
 //! is killed. The supervisor process ([`run`]) waits for one event at a time (a bell, an exit, a
 //! client, a timer), turns it into an [`crate::supervisor::Input`], saves the resulting state and
 //! carries out the effects.
 
+mod action;
 mod adopt;
-mod asking;
-mod beside;
+mod aux_command;
+mod client_requests;
+mod clients;
 mod core;
-mod crashes;
-mod declaring;
+mod crash_reports;
+mod declaration_edit;
 mod effects;
-mod finish;
-pub mod flags;
-pub mod force;
-pub mod guard;
+mod failure_declarations;
+pub mod flag_counts;
+pub mod forced_end;
+pub mod guardian;
+mod hook_command;
 mod hooks;
-pub mod lag;
-mod looked;
-mod losses;
-mod notices;
-mod opening;
-pub mod owed;
-mod pane;
+mod match_checkpoint;
+mod notifications;
+pub mod outbox;
+mod output_search;
+mod pane_ingest;
+mod pane_recovery;
+mod pane_spawn;
+mod pane_state;
 mod port_owner;
 mod probes;
 mod queue;
-mod reading;
 mod reload;
 pub mod run;
-pub mod runtime;
+pub mod runtime_dir;
 mod scale;
+pub mod search_lag;
+mod search_recovery;
 mod serving;
-mod stopping;
+mod startup_report;
+mod stop_commands;
+mod task;
+mod teardown;
 mod terminal;
-mod watchers;
-mod watching;
+mod wakeups;

@@ -13,18 +13,21 @@ use hyper::header::{HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::beside::Run;
-use super::core::Engine;
-use super::port_owner::{NotYet, OwnerCheck, Probed};
-use super::queue::Event;
+use super::action::Action;
+use super::aux_command::{AuxCommand, AuxCommands};
+use super::pane_state::PaneState;
+use super::port_owner::{self, NotYet, OwnerCheck};
+use super::queue::{Answer, Event, Queue};
+use super::task::Task;
 use crate::crash::Trigger;
 use crate::model::ProcId;
 use crate::model::event::Trouble;
+use crate::model::plan::Plan;
 use crate::model::rules::{Check, PortOwner, Probe};
-use crate::supervisor::{Course, Input, Question};
+use crate::supervisor::{Course, Input, Question, Supervisor};
 use crate::sys::clock;
 
 /// The first pause between two attempts; the pause doubles up to the configured interval.
@@ -36,156 +39,148 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Probes(HashMap<Question, Task>);
 
-/// A task that is aborted when this is dropped.
-#[derive(Debug)]
-pub(super) struct Task(pub(super) JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The outcome of an attempt, or of a whole check.
-#[derive(Debug)]
-pub(super) enum Answer {
-    /// The check has passed, perhaps with a warning.
-    Good(Option<String>),
-    /// The check has failed, for this reason.
-    Bad(String),
-}
-
 /// A way to probe, with everything that it needs.
 #[derive(Debug)]
 enum Way {
     Port(String, u16, OwnerCheck),
     Http(String),
-    Exec(Run),
+    Exec(AuxCommand),
 }
 
-impl Engine {
+/// What probes read of the run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probed<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) supervisor: &'a Supervisor,
+    pub(super) panes: &'a Vec<PaneState>,
+    pub(super) commands: &'a AuxCommands,
+}
+
+impl Probes {
     /// Start probes for questions that are now open, and stop those for questions that no longer
     /// are.
-    pub(super) fn ask_around(&mut self) {
-        let supervisor = &self.saved.supervisor;
-        let open = match supervisor.course {
-            Course::Keep => supervisor.questions(),
+    pub(super) fn update(&mut self, run: Probed<'_>, queue: &Queue) {
+        let open = match run.supervisor.course {
+            Course::Keep => run.supervisor.questions(),
             Course::Quit | Course::Done { .. } => vec![],
         };
-        self.probes.0.retain(|question, _| open.contains(question));
+        self.0.retain(|question, _| open.contains(question));
         for question in open {
-            if !self.probes.0.contains_key(&question)
-                && let Some(task) = self.ask(question)
+            if !self.0.contains_key(&question)
+                && let Some(task) = start(question, run, queue.clone())
             {
-                self.probes.0.insert(question, task);
+                self.0.insert(question, task);
             }
         }
     }
 
     /// Restart the probes of a process, because its checks have changed.
-    pub(super) fn forget_questions(&mut self, id: ProcId) {
-        self.probes.0.retain(|question, _| question.id != id);
-        self.queue.forget_asked(id);
-    }
-
-    fn ask(&self, question: Question) -> Option<Task> {
-        let process = &self.plan.processes[question.id];
-        let queue = self.queue.clone();
-        let reported = move |answer| queue.push(Event::Asked(question, answer));
-        let task = if let Some(check) = question.check {
-            let Check { probe, every_ms, .. } = process.rules.ready.get(check)?;
-            let (mut way, every) = (self.way(question, probe)?, Duration::from_millis(*every_ms));
-            spawn_local(async move {
-                let warning =
-                    until_it_is(&mut way, every, |answer| reported(Answer::Bad(answer))).await;
-                reported(Answer::Good(warning));
-            })
-        } else {
-            let live = process.rules.live.as_ref()?;
-            let every = Duration::from_millis(live.every_ms.max(1));
-            let limit = Duration::from_millis(live.timeout_ms.max(1));
-            let mut way = self.way(question, &live.probe)?;
-            spawn_local(async move {
-                loop {
-                    sleep(every).await;
-                    reported(match way.attempt(limit).await {
-                        Ok(_) => Answer::Good(None),
-                        Err(not_yet) => Answer::Bad(format!("{}: {}", way.subject(), not_yet.text)),
-                    });
-                }
-            })
-        };
-        Some(Task(task))
-    }
-
-    fn way(&self, question: Question, probe: &Probe) -> Option<Way> {
-        let process = &self.plan.processes[question.id];
-        match probe {
-            Probe::Port { host, port, owner } => {
-                // Liveness accepts any listener.
-                let rule = if question.check.is_some() { *owner } else { PortOwner::Any };
-                Some(Way::Port(host.clone(), *port, self.owner_check(question.id, rule)))
-            }
-            Probe::Http { url } => Some(Way::Http(url.clone())),
-            Probe::Exec { command } => Some(Way::Exec(self.run_beside(process, command))),
-            Probe::Log(_) | Probe::Exit { .. } | Probe::Delay { .. } => None,
-        }
-    }
-
-    /// Log that a listener outside the process's own tree has made it ready.
-    fn warn_of_owner(&mut self, id: ProcId, check: usize, owner: &str) {
-        let check = self.plan.processes[id].rules.ready.get(check);
-        if let Some(Check { probe: Probe::Port { host, port, .. }, .. }) = check {
-            let text = format!(
-                "{owner} listens on {host}:{port} and did so before this process began; \
-                 it counts as ready all the same (`owner = \"tree\"` would not count it)"
-            );
-            self.trouble(id, Trouble::Text(text));
-        }
-    }
-
-    fn owner_check(&self, id: ProcId, rule: PortOwner) -> OwnerCheck {
-        let process = Probed {
-            name: self.plan.processes[id].name.to_string(),
-            run: self.plan.run.clone(),
-            shim: self.panes[id].shim.map(|(pid, _)| pid),
-        };
-        let since = self.saved.supervisor.procs[id].since;
-        let age = clock::now().since(since);
-        OwnerCheck::new(rule, process, age)
+    pub(super) fn restart(&mut self, id: ProcId, queue: &Queue) {
+        self.0.retain(|question, _| question.id != id);
+        queue.forget_asked(id);
     }
 
     /// A probe has an answer.
-    pub(super) fn asked(&mut self, question: Question, answer: Answer) {
+    pub(super) fn answered(
+        &mut self,
+        question: Question,
+        answer: Answer,
+        plan: &Plan,
+    ) -> Vec<Action> {
         let Question { id, life, check } = question;
-        if let Some(check) = check {
-            return match answer {
-                Answer::Bad(text) => self.input(Input::Unmet(id, life, check, text)),
-                Answer::Good(warning) => {
-                    self.probes.0.remove(&question);
-                    if let Some(owner) = warning {
-                        self.warn_of_owner(id, check, &owner);
-                    }
-                    self.input(Input::Passed(id, life, check));
-                }
-            };
+        let rules = &plan.processes[id].rules;
+        match (check, answer) {
+            (Some(check), Answer::Bad(text)) => {
+                vec![Action::Input(Input::Unmet(id, life, check, text))]
+            }
+            (Some(check), Answer::Good(warning)) => {
+                self.0.remove(&question);
+                let warning = warning.zip(rules.ready.get(check));
+                let warning =
+                    warning.and_then(|(owner, check)| foreign_owner(&check.probe, &owner));
+                let warning = warning.map(|text| Action::Trouble(id, Trouble::Text(text)));
+                let passed = Action::Input(Input::Passed(id, life, check));
+                warning.into_iter().chain([passed]).collect()
+            }
+            (None, Answer::Good(_)) => vec![Action::Input(Input::Looked(id, life, None))],
+            (None, Answer::Bad(text)) => {
+                let blame = rules.live.as_ref().map(|live| {
+                    let (probe, failures) = (live.probe.clone(), live.failures.max(1));
+                    Action::Blame(id, life, Trigger::NotLive { probe, failures })
+                });
+                let failed = Action::Input(Input::Looked(id, life, Some(text)));
+                blame.into_iter().chain([failed]).collect()
+            }
         }
-        let trouble = match answer {
-            Answer::Good(_) => None,
-            Answer::Bad(text) => Some(text),
-        };
-        let live = self.plan.processes[id].rules.live.as_ref();
-        if let (Some(live), true) = (live, trouble.is_some()) {
-            let (probe, failures) = (live.probe.clone(), live.failures.max(1));
-            self.blame(id, life, Trigger::NotLive { probe, failures });
-        }
-        self.input(Input::Looked(id, life, trouble));
     }
+}
+
+/// The warning that a listener outside the process's own tree has made it ready.
+fn foreign_owner(probe: &Probe, owner: &str) -> Option<String> {
+    let Probe::Port { host, port, .. } = probe else { return None };
+    Some(format!(
+        "{owner} listens on {host}:{port} and did so before this process began; it counts as ready \
+         all the same (`owner = \"tree\"` would not count it)"
+    ))
+}
+
+fn start(question: Question, run: Probed<'_>, queue: Queue) -> Option<Task> {
+    let rules = &run.plan.processes[question.id].rules;
+    let report = move |answer| queue.push(Event::Asked(question, answer));
+    let task = if let Some(check) = question.check {
+        let Check { probe, every_ms, .. } = rules.ready.get(check)?;
+        let (mut way, every) = (way(question, probe, run)?, Duration::from_millis(*every_ms));
+        spawn_local(async move {
+            let warning = until_good(&mut way, every, |answer| report(Answer::Bad(answer))).await;
+            report(Answer::Good(warning));
+        })
+    } else {
+        let live = rules.live.as_ref()?;
+        let every = Duration::from_millis(live.every_ms.max(1));
+        let limit = Duration::from_millis(live.timeout_ms.max(1));
+        let mut way = way(question, &live.probe, run)?;
+        spawn_local(async move {
+            loop {
+                sleep(every).await;
+                report(match way.attempt(limit).await {
+                    Ok(_) => Answer::Good(None),
+                    Err(not_yet) => Answer::Bad(format!("{}: {}", way.subject(), not_yet.text)),
+                });
+            }
+        })
+    };
+    Some(Task(task))
+}
+
+fn way(question: Question, probe: &Probe, run: Probed<'_>) -> Option<Way> {
+    let process = &run.plan.processes[question.id];
+    match probe {
+        Probe::Port { host, port, owner } => {
+            // Liveness accepts any listener.
+            let rule = if question.check.is_some() { *owner } else { PortOwner::Any };
+            Some(Way::Port(host.clone(), *port, owner_check(question.id, rule, run)))
+        }
+        Probe::Http { url } => Some(Way::Http(url.clone())),
+        Probe::Exec { command } => {
+            Some(Way::Exec(run.commands.of_process(run.plan, process, command)))
+        }
+        Probe::Log(_) | Probe::Exit { .. } | Probe::Delay { .. } => None,
+    }
+}
+
+fn owner_check(id: ProcId, rule: PortOwner, run: Probed<'_>) -> OwnerCheck {
+    let process = port_owner::Probed {
+        name: run.plan.processes[id].name.to_string(),
+        run: run.plan.run.clone(),
+        shim: run.panes[id].shim.map(|(pid, _)| pid),
+    };
+    let age = clock::now().since(run.supervisor.procs[id].since);
+    OwnerCheck::new(rule, process, age)
 }
 
 /// Probe until the answer is good, and return its warning; report each bad answer that differs from
 /// the one before.
-async fn until_it_is(way: &mut Way, every: Duration, report: impl Fn(String)) -> Option<String> {
+async fn until_good(way: &mut Way, every: Duration, report: impl Fn(String)) -> Option<String> {
     let (mut pause, mut last) = (FIRST_PAUSE, None);
     loop {
         let NotYet { text, again } = match way.attempt(ATTEMPT).await {
@@ -265,4 +260,103 @@ async fn get(url: &str) -> Result<(), String> {
     drop(connection);
     let status = answer.status();
     if status.is_success() || status.is_redirection() { Ok(()) } else { Err(reported(&status)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::net::TcpListener;
+    use tokio::task::LocalSet;
+
+    use super::{Answer, Probed, Probes};
+    use crate::engine::action::Action;
+    use crate::engine::aux_command::AuxCommands;
+    use crate::engine::pane_state::PaneState;
+    use crate::engine::queue::{Event, Queue};
+    use crate::model::event::Trouble;
+    use crate::model::plan::Plan;
+    use crate::model::rules::{Check, Liveness, PortOwner, Probe, Reaction};
+    use crate::model::time::Timestamp;
+    use crate::model::{LifeId, ProcId};
+    use crate::supervisor::tests::plan;
+    use crate::supervisor::{Course, Input, Phase, Question, Supervisor};
+
+    const WEB: ProcId = ProcId::at(0);
+
+    fn port(port: u16) -> Probe {
+        Probe::Port { host: "127.0.0.1".to_owned(), port, owner: PortOwner::Any }
+    }
+
+    /// A running process with this readiness check.
+    fn web(probe: Probe) -> (Plan, Supervisor) {
+        let mut plan = plan(&["web"]);
+        plan.processes[WEB].rules.ready = vec![Check { probe, timeout_ms: 60_000, every_ms: 5 }];
+        let mut supervisor = Supervisor::new(&plan, Timestamp::EPOCH);
+        supervisor.procs[WEB].phase = Phase::Running { life: LifeId::FIRST, pid: 1 };
+        (plan, supervisor)
+    }
+
+    fn question(check: Option<usize>) -> Question {
+        Question { id: WEB, life: LifeId::FIRST, check }
+    }
+
+    #[tokio::test]
+    async fn a_probe_answers_when_the_port_is_open_and_stops_with_the_run() {
+        let (listener, queue) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Queue::default());
+        let (plan, mut supervisor) = web(port(listener.local_addr().unwrap().port()));
+        let commands = AuxCommands::new(Path::new("/"));
+        let panes = vec![PaneState::new(Path::new("/"), &plan.processes[WEB].name, 1)];
+        let mut probes = Probes::default();
+        let update = |probes: &mut Probes, supervisor: &Supervisor| {
+            let run = Probed { plan: &plan, supervisor, panes: &panes, commands: &commands };
+            probes.update(run, &queue);
+        };
+        let answered = async {
+            update(&mut probes, &supervisor);
+            assert_eq!(probes.0.len(), 1);
+            queue.filled().await;
+            let Some(Event::Asked(asked, answer)) = queue.pop() else { panic!("no answer") };
+            assert!(asked == question(Some(0)) && matches!(answer, Answer::Good(None)));
+            let passed = Action::Input(Input::Passed(WEB, LifeId::FIRST, 0));
+            let actions = probes.answered(asked, answer, &plan);
+            assert_eq!(format!("{actions:?}"), format!("{:?}", [passed]));
+            assert!(probes.0.is_empty(), "the question is answered");
+            update(&mut probes, &supervisor);
+            assert_eq!(probes.0.len(), 1, "the state machine still asks it");
+            supervisor.course = Course::Quit;
+            update(&mut probes, &supervisor);
+            assert!(probes.0.is_empty(), "nothing is probed at the end of the run");
+        };
+        LocalSet::new().run_until(answered).await;
+    }
+
+    #[test]
+    fn an_answer_becomes_an_input_with_its_warning_or_its_blame() {
+        let (mut plan, _) = web(port(80));
+        plan.processes[WEB].rules.live = Some(Liveness {
+            probe: port(80),
+            timeout_ms: 1000,
+            every_ms: 1000,
+            failures: 3,
+            action: Reaction::Restart,
+        });
+        let answered = |check, answer| Probes::default().answered(question(check), answer, &plan);
+        let warned = answered(Some(0), Answer::Good(Some("nginx (pid 7)".to_owned())));
+        let [Action::Trouble(WEB, Trouble::Text(text)), Action::Input(Input::Passed(..))] =
+            &warned[..]
+        else {
+            panic!("{warned:?}")
+        };
+        assert!(text.starts_with("nginx (pid 7) listens on 127.0.0.1:80"), "{text}");
+        let unmet = answered(Some(0), Answer::Bad("refused".to_owned()));
+        assert!(matches!(&unmet[..], [Action::Input(Input::Unmet(WEB, _, 0, _))]), "{unmet:?}");
+        let dead = answered(None, Answer::Bad("refused".to_owned()));
+        let [Action::Blame(WEB, ..), Action::Input(Input::Looked(WEB, _, Some(_)))] = &dead[..]
+        else {
+            panic!("{dead:?}")
+        };
+        let alive = answered(None, Answer::Good(None));
+        assert!(matches!(&alive[..], [Action::Input(Input::Looked(WEB, _, None))]), "{alive:?}");
+    }
 }

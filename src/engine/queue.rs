@@ -6,9 +6,8 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::declaring::Declaring;
-use super::owed::Debt;
-use super::probes::Answer;
+use super::declaration_edit::DeclarationEdit;
+use super::outbox::OutboxItem;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::server::Survey;
 use crate::crash::CrashReport;
@@ -37,12 +36,22 @@ pub(super) enum Event {
     Asked(Question, Answer),
     /// The stop command of a life has ended, with its error, if any.
     StopAsked(ProcId, LifeId, Option<String>),
-    /// The lines to log about a life that has crashed.
-    Examined(ProcId, LifeId, Vec<String>),
     /// The hook after which the run is to end has ended: its error, if any, and its exit code.
     Hooked(Option<String>, u8),
+    /// Some work has finished.
+    Finished(Finished),
+    /// A broken pipe was handled: whether it had been closed (its sink was not killed), and whether
+    /// the pane was piped again.
+    Piped(ProcId, bool, Result<bool, TmuxError>),
+}
+
+/// The result of work that the end of the run waits for.
+#[derive(Debug)]
+pub(super) enum Finished {
+    /// The lines to log about a life that has crashed.
+    Examined(ProcId, LifeId, Vec<String>),
     /// A hook that the saved state lists as unfinished has ended.
-    HookEnded(Debt),
+    HookEnded(OutboxItem),
     /// A hook has failed.
     HookFailed(String),
     /// A desktop notice could not be shown, for this reason.
@@ -50,10 +59,16 @@ pub(super) enum Event {
     /// A crash report has been written.
     Reported(Box<CrashReport>),
     /// The failure patterns were read again, and perhaps changed, for a client.
-    Declared(Box<Declaring>),
-    /// A broken pipe was handled: whether it had been closed (its sink was not killed), and whether
-    /// the pane was piped again.
-    Piped(ProcId, bool, Result<bool, TmuxError>),
+    Declared(Box<DeclarationEdit>),
+}
+
+/// The answer of a probe.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The check has passed, perhaps with a warning.
+    Good(Option<String>),
+    /// The check has failed, for this reason.
+    Bad(String),
 }
 
 /// The queue. Bells ring far more often than they are handled, so each is queued at most once. All
@@ -82,6 +97,11 @@ impl Queue {
         inner.events.push_back(event);
         drop(inner);
         self.filled.notify_one();
+    }
+
+    /// Add the result of some work.
+    pub(super) fn finished(&self, result: Finished) {
+        self.push(Event::Finished(result));
     }
 
     /// Take the oldest event.

@@ -4,7 +4,8 @@
 //! supervisor and the next ones; the state records how much of it has been acted upon.
 
 use super::core::Engine;
-use super::pane::PaneTrack;
+use super::output_search::OutputSearch;
+use super::pane_state::PaneState;
 use super::run::{afford, record_dirs};
 use crate::model::event::What;
 use crate::model::plan::Plan;
@@ -70,8 +71,8 @@ impl Engine {
                 self.plan.processes.truncate(id.place());
                 break;
             }
-            self.panes.push(PaneTrack::new(self.runtime.dir(), name, number));
-            self.watch(id);
+            self.panes.push(PaneState::new(self.runtime.dir(), name, number));
+            self.begin_search(id);
         }
         self.saved.supervisor.grow(&self.plan, clock::now());
         self.look_anew(&old);
@@ -83,10 +84,19 @@ impl Engine {
         for (id, before) in ProcId::all(&old.processes).zip(&old.processes) {
             let rules = self.plan.processes[id].rules.clone();
             if before.rules.ready != rules.ready || before.rules.live != rules.live {
-                self.forget_questions(id);
+                self.probes.restart(id, &self.queue);
             }
             if before.rules != rules {
-                self.watch_anew(id, &before.rules);
+                let life = self.life_of(id);
+                let PaneState { stream, search, .. } = &mut self.panes[id];
+                let process = &self.plan.processes[id];
+                OutputSearch::change_rules(
+                    search,
+                    &before.rules,
+                    process,
+                    (*stream, life),
+                    &mut self.ingest,
+                );
             }
         }
     }

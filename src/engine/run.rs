@@ -1,6 +1,5 @@
 //! The supervisor process: setting up, the loop, the end.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -8,22 +7,26 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::beside::Commands;
+use super::aux_command::AuxCommands;
+use super::clients::Clients;
 use super::core::Engine;
-use super::crashes::Crashes;
-use super::guard::{Handover, News, tell};
-use super::notices::Notices;
-use super::pane::PaneTrack;
+use super::crash_reports::CrashReports;
+use super::failure_declarations::FailureDeclarations;
+use super::guardian::{ListenerHandover, StartupMessage, tell};
+use super::hooks::Hooks;
+use super::notifications::Notifications;
+use super::pane_state::PaneState;
 use super::probes::Probes;
 use super::queue::Queue;
-use super::runtime::{Runtime, Saved};
+use super::runtime_dir::{PersistedState, RuntimeDir};
 use super::serving::Serving;
+use super::startup_report::StartupReport;
+use super::stop_commands::StopCommands;
 use crate::api::history::JournalAccess;
 use crate::api::proof::Token;
 use crate::backend::tmux::Tmux;
@@ -34,21 +37,18 @@ use crate::journal::ingest::Ingest;
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Streams, StreamsError};
+use crate::model::ProcId;
 use crate::model::event::{Adoption, Fact, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
-use crate::model::{ProcId, ProcessStatus};
 use crate::protocol::paths::spill_dir;
 use crate::protocol::spec::replace;
 use crate::server::handle::{Ask, Busy, Handle};
 use crate::server::serve::Listeners;
-use crate::supervisor::{Course, Input, Supervisor};
+use crate::supervisor::{Input, Supervisor};
 use crate::sys::why;
 use crate::sys::{self, clock};
-
-/// A process whose program is missing, or can't read its configuration, exits within this time.
-const FIRST_STEP: Duration = Duration::from_millis(100);
 
 /// File descriptors that the event loop needs for itself.
 const DESCRIPTORS: usize = 8;
@@ -65,7 +65,7 @@ pub struct Inherited {
     tcp: Option<TcpListener>,
     lock: RunLock,
     news: Option<File>,
-    handover: Handover,
+    handover: ListenerHandover,
 }
 
 /// Creates the clients' access to the journal of a run, given its plan and runtime directory.
@@ -76,10 +76,10 @@ pub type MakeAccess = dyn Fn(&Plan, &Path) -> JournalAccess;
 pub enum RunError {
     /// It was not started by a guardian.
     #[error("`tmo supervise` is started by tmo itself, not by hand")]
-    Handover,
+    ListenerHandover,
     /// A file of the runtime directory can't be used.
     #[error(transparent)]
-    Runtime(#[from] super::runtime::RuntimeError),
+    RuntimeDir(#[from] super::runtime_dir::RuntimeDirError),
     /// The list of the journal's streams can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),
@@ -108,26 +108,26 @@ pub enum RunError {
 impl Inherited {
     /// Take over what the guardian passes: the descriptor numbers of the listener, the second
     /// listener and the TCP listener (`-` if there is none), the lock and the news, and the
-    /// [`Handover`] as JSON.
+    /// [`ListenerHandover`] as JSON.
     pub fn from_arguments(runtime: &Path, words: &[String]) -> Result<Self, RunError> {
         let [main, spare, tcp, lock, news, handover] = words else {
-            return Err(RunError::Handover);
+            return Err(RunError::ListenerHandover);
         };
         let take_any = |word: &str| (word != "-").then(|| take(word)).transpose();
         let (spare, tcp) = (take_any(spare)?.map(Into::into), take_any(tcp)?.map(Into::into));
         let main = take(main)?.into();
-        let lock = lock.parse().map_err(|_| RunError::Handover)?;
-        let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::Handover)?;
+        let lock = lock.parse().map_err(|_| RunError::ListenerHandover)?;
+        let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::ListenerHandover)?;
         let news = Some(File::from(take(news)?));
-        let handover = serde_json::from_str(handover).map_err(|_| RunError::Handover)?;
+        let handover = serde_json::from_str(handover).map_err(|_| RunError::ListenerHandover)?;
         Ok(Self { main, spare, tcp, lock, news, handover })
     }
 }
 
 /// Take a descriptor by its number, and set close-on-exec so that no child inherits it.
 fn take(number: &str) -> Result<OwnedFd, RunError> {
-    let number = number.parse().map_err(|_| RunError::Handover)?;
-    inherit::take(number).map_err(|_| RunError::Handover)
+    let number = number.parse().map_err(|_| RunError::ListenerHandover)?;
+    inherit::take(number).map_err(|_| RunError::ListenerHandover)
 }
 
 /// Run the supervisor in this process until the run is over; returns the run's exit code.
@@ -143,7 +143,7 @@ pub fn supervise(
     sys::can_open(DESCRIPTORS).map_err(io)?;
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
     let local = tokio::task::LocalSet::new();
-    let result = local.block_on(&tokio, main(&Runtime::new(runtime), inherited, access));
+    let result = local.block_on(&tokio, main(&RuntimeDir::new(runtime), inherited, access));
     drop(local);
     // Do not wait for a client's long search.
     tokio.shutdown_background();
@@ -151,7 +151,7 @@ pub fn supervise(
 }
 
 async fn main(
-    runtime: &Runtime,
+    runtime: &RuntimeDir,
     inherited: Inherited,
     access: &MakeAccess,
 ) -> Result<u8, RunError> {
@@ -165,7 +165,7 @@ async fn main(
                 lock.release(runtime.dir());
             }
             if let Some(mut news) = news {
-                tell(&mut news, &News::Failed { message: error.to_string(), code: 1 });
+                tell(&mut news, &StartupMessage::Failed { message: error.to_string(), code: 1 });
             }
             return Err(error);
         }
@@ -174,7 +174,7 @@ async fn main(
     engine.run(inherited, journal, adopting).await
 }
 
-fn make_dirs(runtime: &Runtime) -> Result<(), RunError> {
+fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
     for dir in [runtime.panes(), spill_dir(runtime.dir())] {
         crate::config::dirs::make_private_dir(&dir).map_err(|error| RunError::Io {
             what: dir.display().to_string(),
@@ -185,7 +185,7 @@ fn make_dirs(runtime: &Runtime) -> Result<(), RunError> {
 }
 
 /// Build the engine; `true` if there is a run to adopt.
-fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
+fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = with_program(runtime.plan()?);
     afford(plan.processes.len())?;
@@ -202,11 +202,11 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let mut ingest = Ingest::open(&dirs, &slugs, plan.log.segment())
         .map_err(|e| io(plan.log.dir.as_path(), e))?;
     let saved = if adopting {
-        Saved { keeper: Saved::own_id(), ..runtime.saved_of(&plan)? }
+        PersistedState { keeper: PersistedState::own_id(), ..runtime.saved_of(&plan)? }
     } else {
         ingest.reserve().map_err(|e| io(plan.log.dir.as_path(), e))?;
         let supervisor = Supervisor::new(&plan, clock::now());
-        let saved = Saved::new(supervisor, ingest.head().records);
+        let saved = PersistedState::new(supervisor, ingest.head().records);
         runtime.save(&saved)?;
         // Create it here. Views only write to it: if they created it, a late one would leave it
         // behind.
@@ -215,7 +215,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         saved
     };
     let track =
-        |(process, of): (&ProcessPlan, &u16)| PaneTrack::new(runtime.dir(), &process.name, *of);
+        |(process, of): (&ProcessPlan, &u16)| PaneState::new(runtime.dir(), &process.name, *of);
     let panes = plan.processes.iter().zip(&streams).map(track).collect();
     record_dirs(&plan);
     let engine = Engine {
@@ -228,21 +228,20 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         saved,
         panes,
         queue: Queue::default(),
-        replies: HashMap::new(),
-        next_ticket: 1,
-        views: 0,
         opening: 0,
         gives_up: watch::Sender::new(false),
         adopted: adopting,
         finish: None,
-        settled: None,
-        last_answers: vec![],
         spilling: false,
+        clients: Clients::default(),
+        startup: StartupReport::default(),
+        commands: AuxCommands::new(runtime.dir()),
+        hooks: Hooks::default(),
         probes: Probes::default(),
-        commands: Commands::default(),
-        crashes: Crashes::default(),
-        declarations: 0,
-        notices: Notices::default(),
+        stop_commands: StopCommands::default(),
+        notifications: Notifications::default(),
+        crash_reports: CrashReports::default(),
+        declarations: FailureDeclarations::default(),
         due: vec![],
         unsaved: false,
         lock: None,
@@ -299,7 +298,8 @@ impl Engine {
         adopting: bool,
     ) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
-        let Inherited { main, spare, tcp, lock, mut news, handover } = inherited;
+        let Inherited { main, spare, tcp, lock, news, handover } = inherited;
+        self.startup = StartupReport::new(news);
         let tcp = self.with_token(tcp).map_err(|e| io("the token of the control address", e))?;
         let listeners = Listeners { main, spare, tcp };
         self.lock = Some(lock);
@@ -317,28 +317,26 @@ impl Engine {
             self.say_adopted(living);
             Some(u32::try_from(living).unwrap_or(u32::MAX))
         } else {
-            ProcId::all(&self.panes).for_each(|id| self.watch(id));
+            ProcId::all(&self.panes).for_each(|id| self.begin_search(id));
             self.greet(&handover.place);
             None
         };
-        self.crashes.begin();
+        self.crash_reports.begin();
         self.publish();
-        if let Some(news) = &mut news {
-            let first_record = self.saved.first_record;
-            let notes: Vec<String> = handover.note.into_iter().chain(self.unwritable()).collect();
-            let note = (!notes.is_empty()).then(|| notes.join("; "));
-            if let Some(note) = note.as_deref().filter(|_| adopting) {
-                self.say_system(What::Adopted { found: Adoption::Note(note.to_owned()) });
-            }
-            tell(news, &News::Listening { adopted, first_record, note });
+        let first_record = self.saved.first_record;
+        let notes: Vec<String> = handover.note.into_iter().chain(self.unwritable()).collect();
+        let note = (!notes.is_empty()).then(|| notes.join("; "));
+        if let Some(note) = note.as_deref().filter(|_| adopting) {
+            self.say_system(What::Adopted { found: Adoption::Note(note.to_owned()) });
         }
+        self.startup.send(&StartupMessage::Listening { adopted, first_record, note });
         if !adopting {
             self.input(Input::Begin);
         }
-        let code = self.turn(&mut asks, &mut news).await.map_err(|e| io("waiting", e))?;
+        let code = self.turn(&mut asks).await.map_err(|e| io("waiting", e))?;
         let Some(code) = code else { return Err(RunError::Deposed) };
         busy.ending.store(true, Ordering::Relaxed);
-        self.end(code, (end, server), handover.place, news).await;
+        self.end(code, (end, server), handover.place).await;
         Ok(code)
     }
 
@@ -364,11 +362,7 @@ impl Engine {
 
     /// The event loop. Returns the exit code when the state machine has finished, or `None` when
     /// another run has taken the place of this one, which must then not touch anything any more.
-    async fn turn(
-        &mut self,
-        asks: &mut mpsc::Receiver<Ask>,
-        news: &mut Option<File>,
-    ) -> std::io::Result<Option<u8>> {
+    async fn turn(&mut self, asks: &mut mpsc::Receiver<Ask>) -> std::io::Result<Option<u8>> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
@@ -402,9 +396,9 @@ impl Engine {
             }
             self.carry_out();
             self.read_user_config();
-            self.ask_around();
+            self.update_probes();
             self.publish();
-            self.tell_running(news);
+            self.startup.update(&self.saved.supervisor);
             tokio::task::yield_now().await;
         }
     }
@@ -414,29 +408,6 @@ impl Engine {
     fn on_signal(&mut self) {
         let (reply, _) = oneshot::channel();
         self.on_ask(Ask::Do { request: Request::Quit, wait: true, key: None, reply });
-    }
-
-    /// Report `Running` once every process was started and none has failed within `FIRST_STEP`: a
-    /// start in the background waits for this. If the run is being stopped by then, its end is
-    /// reported instead.
-    fn tell_running(&mut self, news: &mut Option<File>) {
-        // A process that keeps exiting at once counts as started.
-        let pending = |p: &crate::supervisor::Proc| {
-            p.last_pid.is_none()
-                && matches!(p.status(), ProcessStatus::Pending | ProcessStatus::Starting)
-        };
-        let Supervisor { procs, course, .. } = &self.saved.supervisor;
-        if news.is_none() || *course != Course::Keep || procs.iter().any(pending) {
-            self.settled = None;
-            return;
-        }
-        if *self.settled.get_or_insert_with(|| Instant::now() + FIRST_STEP) > Instant::now() {
-            return;
-        }
-        self.settled = None;
-        if let Some(mut file) = news.take() {
-            tell(&mut file, &News::Running);
-        }
     }
 
     fn greet(&mut self, place: &Place) {

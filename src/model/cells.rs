@@ -1,5 +1,5 @@
-//! The character cells of one line of a terminal of unlimited width, as far as a program edits
-//! them: it writes over them, erases, inserts and deletes.
+//! The character cells of one line on a terminal of unlimited width, with the edits that a program makes to
+//! them: overwriting, erasing, inserting and deleting.
 
 use unicode_width::UnicodeWidthChar as _;
 
@@ -13,9 +13,9 @@ pub const TAB: usize = 8;
 /// One column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cell {
-    /// Its character; [`SPACER`] behind a character that takes two columns.
+    /// The character; [`SPACER`] in the second column of a character that is two columns wide.
     character: char,
-    /// Characters without a width of their own that stand on it; [`SPACER`] is none.
+    /// Zero-width characters combined with it; an unused place holds [`SPACER`].
     marks: [char; 2],
     style: Sgr,
 }
@@ -32,11 +32,11 @@ impl Cell {
     }
 }
 
-/// The cells of a line and the place of the cursor.
+/// The cells of a line and the cursor position.
 #[derive(Debug, Default)]
 pub struct Cells {
     cells: Vec<Cell>,
-    /// The column where the next character goes; it may lie beyond the last cell.
+    /// The column of the next character; may lie beyond the last cell.
     pub cursor: usize,
 }
 
@@ -52,17 +52,17 @@ impl Cells {
         cells
     }
 
-    /// How many there are.
+    /// The number of cells.
     pub fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no cells.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// Write a character; whether that changed what was there before.
+    /// Write a character; returns whether that changed existing cells.
     pub fn put(&mut self, character: char, style: Sgr) -> bool {
         if character == '\t' {
             self.cursor = (self.cursor / TAB + 1) * TAB;
@@ -90,7 +90,7 @@ impl Cells {
         changes
     }
 
-    /// Put a character without a width onto the one before the cursor.
+    /// Combine a zero-width character with the character before the cursor.
     fn mark(&mut self, character: char) -> bool {
         let before = self.cells.get_mut(..self.cursor).unwrap_or_default();
         let base = before.iter_mut().rev().find(|cell| cell.character != SPACER);
@@ -101,7 +101,7 @@ impl Cells {
         self.cursor < self.cells.len()
     }
 
-    /// A character that takes two columns and has this column for its second becomes blank.
+    /// If this column is the second half of a wide character, blank both halves.
     fn part_wide(&mut self, column: usize) {
         if column > 0 && self.cells.get(column).is_some_and(|cell| cell.character == SPACER) {
             self.cells[column - 1] = Cell::blank();
@@ -115,14 +115,14 @@ impl Cells {
         self.cells.truncate(self.cursor);
     }
 
-    /// Erase from the beginning to the cursor, with what is below it.
+    /// Erase from the start of the line to the cursor, inclusive.
     pub fn erase_left(&mut self) {
         let end = self.cells.len().min(self.cursor + 1);
         self.part_wide(end);
         self.cells[..end].fill(Cell::blank());
     }
 
-    /// Erase so many characters from the cursor on.
+    /// Erase this many characters, starting at the cursor.
     pub fn erase(&mut self, count: usize) {
         let end = self.cells.len().min(self.cursor.saturating_add(count));
         if self.cursor < end {
@@ -132,7 +132,7 @@ impl Cells {
         }
     }
 
-    /// Delete so many characters from the cursor on: what follows moves to the left.
+    /// Delete this many characters at the cursor and move the rest to the left.
     pub fn delete(&mut self, count: usize) {
         let end = self.cells.len().min(self.cursor.saturating_add(count));
         if self.cursor < end {
@@ -142,7 +142,7 @@ impl Cells {
         }
     }
 
-    /// Insert so many blanks at the cursor: what follows moves to the right.
+    /// Insert this many blanks at the cursor and move the rest to the right.
     pub fn insert(&mut self, count: usize) {
         if self.cursor < self.cells.len() {
             self.part_wide(self.cursor);
@@ -152,7 +152,7 @@ impl Cells {
         }
     }
 
-    /// Hand each character to `each` with its style.
+    /// Call `each` with every character and its style.
     pub fn read(&self, mut each: impl FnMut(char, Sgr)) {
         for cell in self.cells.iter().filter(|cell| cell.character != SPACER) {
             each(cell.character, cell.style);

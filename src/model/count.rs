@@ -1,12 +1,12 @@
-//! Numbers of things, in words.
+//! Counts in words.
 
-/// `1 process`, `2 processes`, also of a kind: `1 living process`.
+/// `1 process`, `2 processes`, optionally with an adjective: `1 living process`.
 pub fn processes(count: usize, kind: &str) -> String {
     let blank = if kind.is_empty() { "" } else { " " };
     format!("{count} {kind}{blank}process{}", if count == 1 { "" } else { "es" })
 }
 
-/// How often something happened with nothing else in between: `once`, `2 times in a row`.
+/// How often something happened in succession: `once`, `2 times in a row`.
 pub fn in_a_row(times: u32) -> String {
     if times == 1 { "once".into() } else { format!("{times} times in a row") }
 }

@@ -1,23 +1,23 @@
-//! Taking the bytes of a terminal stream apart, in pieces of any size.
+//! Splits a terminal stream into tokens; the input may arrive in pieces of any size.
 //!
-//! The grammar is that of ECMA-48 as terminals read it, with one deviation: a sequence or string
-//! (CSI, OSC, DCS …) that does not end ends with its line. A forgotten terminator hides one line
-//! and not the rest of the process's life, and a line reads the same alone as among others.
+//! The grammar is that of ECMA-48 as terminals implement it, with one deviation: an unterminated sequence
+//! or string (CSI, OSC, DCS …) ends with its line. A forgotten terminator therefore hides one line and not
+//! all later output, and a line is parsed the same alone as among others.
 
-/// One piece of a stream.
+/// One token of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token<'a> {
-    /// Ordinary bytes: no control bytes but tabs.
+    /// Ordinary bytes, without control bytes except tabs.
     Text(&'a [u8]),
     /// A control byte, newline and carriage return included.
     Control(u8),
     /// A control sequence: parameters and intermediates, final byte.
     Csi(&'a [u8], u8),
-    /// The inside of an operating system command.
+    /// The content of an operating system command.
     Osc(&'a [u8]),
-    /// An escape sequence of two bytes: the second one.
+    /// A two-byte escape sequence; this is the second byte.
     Escape(u8),
-    /// Any other sequence, or one too long to be kept.
+    /// Any other sequence, or a sequence that is too long to be kept.
     Other,
 }
 
@@ -27,18 +27,18 @@ enum State {
     /// After `0xc2`, which leads the two-byte forms of the C1 controls.
     Lead,
     Escape,
-    /// Behind the intermediate bytes of an escape sequence.
+    /// After the intermediate bytes of an escape sequence.
     Intermediate,
     Csi,
     Osc,
     /// DCS, SOS, PM, APC.
     String,
-    /// After an escape byte within a string: its end if a backslash follows.
+    /// After an escape byte within a string: a backslash would end the string.
     OscEscape,
     StringEscape,
 }
 
-/// No sequence is kept beyond this many bytes.
+/// Maximum length of a sequence that is kept.
 const LONGEST: usize = 4096;
 
 const ESC: u8 = 0x1b;
@@ -59,7 +59,7 @@ const SPECIAL: [bool; 256] = {
     table
 };
 
-/// The scanner: its state between two pieces is all that it needs to remember.
+/// The scanner. Its state is all that it keeps between two pieces.
 #[derive(Debug)]
 pub struct Scanner {
     state: State,
@@ -73,11 +73,11 @@ impl Default for Scanner {
     }
 }
 
-/// What one byte within a sequence leads to.
+/// The effect of one byte within a sequence.
 enum Step {
-    /// Nothing to tell yet.
+    /// The sequence continues.
     On,
-    /// The byte belongs to what follows: look at it again.
+    /// The byte belongs to the next token: process it again.
     Again,
     Control,
     Csi,
@@ -87,17 +87,17 @@ enum Step {
 }
 
 impl Scanner {
-    /// Whether it is within nothing: what comes is looked at as if it were the beginning.
+    /// Whether no sequence is open, so that the next bytes are parsed as if at the start of a stream.
     pub fn at_rest(&self) -> bool {
         self.state == State::Ground
     }
 
-    /// Forget an unfinished sequence.
+    /// Drop an unfinished sequence.
     pub fn reset(&mut self) {
         self.state = State::Ground;
     }
 
-    /// The next piece of `input`, which is shortened by what was read; `None` when it is used up.
+    /// Return the next token and advance `input` past it; `None` when the input is used up.
     pub fn next<'s, 'i: 's>(&'s mut self, input: &mut &'i [u8]) -> Option<Token<'s>> {
         loop {
             let (&byte, rest) = input.split_first()?;
@@ -197,15 +197,14 @@ impl Scanner {
     }
 }
 
-/// Whether a text holds nothing but characters, tabs and line breaks (`\n` or `\r\n`): no escape
-/// sequence, no other control character, no byte that is not UTF-8. A terminal shows such a text
-/// as it stands.
+/// Whether a text contains only characters, tabs and line breaks (`\n` or `\r\n`): no escape sequence, no
+/// other control character, and only valid UTF-8. A terminal shows such a text unchanged.
 pub fn is_ordinary(text: &[u8]) -> bool {
     let Some((&last, before)) = text.split_last() else { return true };
     if last == b'\r' || last == LEAD || is_control(last) != 0 {
         return false;
     }
-    // Without branches, so that the compiler does it for many bytes at once.
+    // Branch-free, so that the compiler vectorizes it.
     let (mut odd, mut high) = (0, last);
     for (&byte, &next) in before.iter().zip(&text[1..]) {
         let bare = u8::from(byte == b'\r') & u8::from(next != b'\n');
@@ -216,8 +215,8 @@ pub fn is_ordinary(text: &[u8]) -> bool {
     odd == 0 && (high < 0x80 || (std::str::from_utf8(text).is_ok() && !has_directions(text)))
 }
 
-/// Whether there is a mark in a text that embeds, overrides or isolates a direction of writing: a line
-/// with one reads as another one than it is.
+/// Whether a text contains a character that embeds, overrides or isolates a writing direction. Such a
+/// character makes a line appear different from its content.
 pub fn has_directions(text: &[u8]) -> bool {
     memchr::memchr_iter(0xe2, text).any(|at| match text.get(at + 1..at + 3) {
         Some([0x80, last]) => (0xaa..=0xae).contains(last),
@@ -239,7 +238,7 @@ mod tests {
 
     use super::{LONGEST, Scanner, Token};
 
-    /// The pieces as words; neighbouring texts joined, as they depend on how the input is cut.
+    /// Tokens as words; adjacent texts are joined, because their boundaries depend on how the input is cut.
     fn words(pieces: &[&[u8]]) -> Vec<String> {
         let mut scanner = Scanner::default();
         let mut words: Vec<String> = vec![];

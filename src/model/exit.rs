@@ -16,7 +16,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The status a shell shows for it: the code, or 128 + the signal.
+    /// The exit status that a shell reports: the code, or 128 + the signal.
     pub const fn shell_status(self) -> u8 {
         match self {
             Self::Code(code) => code,
@@ -24,8 +24,8 @@ impl Exit {
         }
     }
 
-    /// With what a shell means by it, where it means something: 127 is a command that it has not
-    /// found, 126 one that it could not run (POSIX, Shell Command Language 2.8.2).
+    /// Like `Display`, with the meaning of shell exit codes: 127 is a command that was not found, 126 a
+    /// command that could not be executed (POSIX, Shell Command Language 2.8.2).
     pub fn describe(self) -> String {
         match self {
             Self::Code(127) => format!("{self} (command not found)"),
@@ -34,7 +34,7 @@ impl Exit {
         }
     }
 
-    /// In one word: `3`, `SIGKILL`, or `SIG40` for a signal that has no name.
+    /// As one word: `3`, `SIGKILL`, or `SIG40` for a signal without a name.
     pub fn word(self) -> String {
         match self {
             Self::Code(code) => code.to_string(),
@@ -42,7 +42,7 @@ impl Exit {
         }
     }
 
-    /// Ended by `exit(0)`.
+    /// Whether it called `exit(0)`.
     pub const fn success(self) -> bool {
         matches!(self, Self::Code(0))
     }

@@ -1,7 +1,7 @@
-//! How large a regular expression becomes when it is compiled.
+//! Estimates how large a regular expression becomes when it is compiled.
 //!
-//! `(a{1000}){1000}` is short, and takes minutes and gigabytes. This is estimated from its syntax
-//! alone, before anything is written out.
+//! `(a{1000}){1000}` is short, but compiling it takes minutes and gigabytes. The size is estimated from the
+//! syntax tree alone, without expanding repetitions.
 
 use regex_syntax::ast::{
     Ast, ClassPerlKind, ClassSet, ClassSetItem, RepetitionKind, RepetitionRange, parse::Parser,
@@ -10,18 +10,18 @@ use regex_syntax::ast::{
 use super::limits::{EXPRESSION, EXPRESSION_BYTES};
 use super::rules::Text;
 
-/// What any expression costs besides its parts.
+/// Overhead of any expression.
 const FIXED: usize = 10;
 
-/// Letters of all scripts, as in `\w` or `\pL`.
+/// Letters of all scripts, such as `\w` or `\pL`.
 const LETTERS: usize = 1000;
 /// Digits of all scripts.
 const DIGITS: usize = 100;
-/// A few ranges.
+/// A class of a few ranges.
 const FEW: usize = 10;
 
-/// The size of an expression, in characters and ranges of characters when all repetitions are
-/// written out; 0 for a plain text. `None` if it is too large.
+/// The size of an expression in characters and character ranges, with all repetitions expanded; 0 for a
+/// plain text. `None` if it is too large.
 pub fn size(text: &Text) -> Option<usize> {
     if !text.regex {
         return Some(0);
@@ -29,12 +29,12 @@ pub fn size(text: &Text) -> Option<usize> {
     if text.pattern.len() > EXPRESSION_BYTES {
         return None;
     }
-    // What is wrong with its syntax is found when it is read.
+    // A syntax error is reported when the expression is compiled.
     let Ok(ast) = Parser::new().parse(&text.pattern) else { return Some(FIXED) };
     Some(of(&ast).saturating_add(FIXED)).filter(|size| *size <= EXPRESSION)
 }
 
-/// The line of an error about an expression that says what is wrong.
+/// The part of a regex error message that states the reason.
 pub fn reason(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
@@ -89,7 +89,7 @@ fn of_item(item: &ClassSetItem) -> usize {
     match item {
         ClassSetItem::Empty(_) | ClassSetItem::Literal(_) => 1,
         ClassSetItem::Ascii(_) => FEW,
-        // Each of its characters may have to be looked up in the other case.
+        // With case-insensitive matching, the other case of each character must be looked up.
         ClassSetItem::Range(range) => {
             let (first, last) = (u32::from(range.start.c), u32::from(range.end.c));
             1 + usize::try_from(last.saturating_sub(first) / 64).unwrap_or(usize::MAX)

@@ -6,16 +6,16 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Which life of a process, counted from 1 as long as a run lasts; a restart is a new one.
+/// The number of a life, counted from 1 within a run. A restart is a new life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LifeId(NonZeroU32);
 
 impl LifeId {
-    /// The first one.
+    /// The first life of a run.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
 
-    /// The one with this number; none for 0.
+    /// The life with this number; `None` for 0.
     pub const fn new(number: u32) -> Option<Self> {
         match NonZeroU32::new(number) {
             Some(number) => Some(Self(number)),
@@ -23,30 +23,30 @@ impl LifeId {
         }
     }
 
-    /// The one with this number, where that can't be 0; or else the first one.
+    /// The life with this number; the first life for 0.
     #[must_use]
     pub const fn nth(number: u32) -> Self {
         Self(NonZeroU32::MIN.saturating_add(number.saturating_sub(1)))
     }
 
-    /// Its number.
+    /// The number of the life.
     pub const fn number(self) -> u32 {
         self.0.get()
     }
 
-    /// The one that follows it.
+    /// The next life.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The one that follows what was before, if anything.
+    /// The life after `last`, or the first one if there was none.
     #[must_use]
     pub fn after(last: Option<Self>) -> Self {
         last.map_or(Self::FIRST, Self::next)
     }
 
-    /// The one before it.
+    /// The previous life.
     #[must_use]
     pub const fn previous(self) -> Option<Self> {
         Self::new(self.number() - 1)
@@ -67,7 +67,7 @@ impl FromStr for LifeId {
     }
 }
 
-/// A life that need not be there, as files and answers have it: its number, 0 for none.
+/// An optional life as files and answers contain it: its number, or 0 for none.
 pub mod or_zero {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 

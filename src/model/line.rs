@@ -1,9 +1,9 @@
 //! One line of a process's output as a terminal of unlimited width shows it.
 //!
-//! Carriage returns, backspaces, erasing and moves of the cursor within the line are carried out.
-//! Colours and attributes are kept beside the text. Everything else that a terminal would obey
-//! (modes, titles, queries, other screens, character sets) is dropped, and bytes that are not
-//! UTF-8 become U+FFFD. So the text holds no control character but tabs.
+//! Carriage returns, backspaces, erasing and cursor movement within the line are carried out. Colours and
+//! attributes are kept separately from the text. Everything else that a terminal would act on (modes,
+//! titles, queries, alternate screens, character sets) is dropped, and invalid UTF-8 becomes U+FFFD. The
+//! text therefore contains no control characters except tabs.
 
 mod sequences;
 
@@ -16,80 +16,80 @@ use super::sgr::Sgr;
 use super::untrusted::reorders;
 use unicode_width::UnicodeWidthChar as _;
 
-/// Buffers larger than this are given back after their line.
+/// Buffers larger than this are freed after their line.
 const KEEP: usize = 64 << 10;
-/// One sequence moves the cursor to the right by at most so many columns.
+/// Maximum number of columns that one sequence can move the cursor to the right.
 const FARTHEST: usize = 512;
 
-/// From a byte of the text on, the style is another one. Before the first change it is plain.
+/// A change of style at a byte of the text. Before the first change the style is plain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
-    /// The offset of that byte.
+    /// Offset of the first byte with the new style.
     pub at: usize,
-    /// The style from there on.
+    /// The new style.
     pub style: Sgr,
 }
 
-/// What ends the line that is being read.
+/// What ends a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// A line feed.
     Newline,
-    /// The cursor leaves for another line, so many rows up (0: elsewhere).
+    /// The cursor leaves the line, by this many rows upwards (0: in any other direction).
     Moved(usize),
     /// The screen is cleared.
     Cleared,
 }
 
-/// The line that is being read, with what lasts from one line to the next.
+/// The current line, and the state that persists from one line to the next.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 pub struct Line {
     scanner: Scanner,
-    /// What the process has switched on.
+    /// The style that the process has switched on.
     pen: Sgr,
-    /// The bytes of an unfinished character.
+    /// The bytes of an incomplete character.
     part: Vec<u8>,
     text: Vec<u8>,
     changes: Vec<Change>,
-    /// The same as cells, once something before the end is edited.
+    /// The text as cells, once the process edits something before its end.
     cells: Option<Cells>,
-    /// Where the cursor is; none means at the end of the text. With cells, they know.
+    /// The cursor column; `None` means the end of the text. Unused while there are cells.
     column: Option<usize>,
-    /// How many bytes of the text are measured, and the column behind them. The rest of it is
-    /// measured when the column is needed, so that each byte is measured once.
+    /// The number of text bytes that have been measured, and the column after them. The rest is measured
+    /// only when the column is needed, so that each byte is measured once.
     measured: Cell<(usize, usize)>,
-    /// The column in which the text begins, if what comes before it was written out. Such a line
-    /// can't be edited.
+    /// The column where the text begins, if the part before it was already written out. Such a line cannot
+    /// be edited.
     written: Option<usize>,
-    /// The column in which the next line begins.
+    /// The column where the next line begins.
     next: usize,
-    /// Changes when text that was there already does.
+    /// Incremented when existing text changes.
     version: u64,
     lines: u64,
-    /// The line and the column that the process has saved.
+    /// The line and column of the cursor position that the process has saved.
     saved: (u64, usize),
-    /// No more bytes of the text are kept; 0 means no limit.
+    /// Maximum number of text bytes to keep; 0 means no limit.
     limit: usize,
-    /// How many bytes there would be without the limit.
+    /// The number of text bytes without the limit.
     total: u64,
     visible: bool,
     edited: bool,
     begun: bool,
-    /// The cursor is in the upper left corner.
+    /// Whether the cursor is in the upper left corner.
     home: bool,
-    /// The character that comes right before; NUL if there is none.
+    /// The character immediately before, for repetition; NUL if there is none.
     last: char,
 }
 
 impl Line {
-    /// Keep at most so many bytes of each line.
+    /// Keep at most this many bytes of each line.
     pub fn limited(limit: usize) -> Self {
         Self { limit, ..Self::default() }
     }
 
-    /// Take bytes up to the end of the line, which is taken too; none if the line goes on.
-    /// [`Self::next_line`] must be called before more is taken.
+    /// Consume input up to and including the end of the line; `None` if the line continues. After an end,
+    /// call [`Self::next_line`] before feeding more.
     pub fn feed(&mut self, input: &mut &[u8]) -> Option<End> {
         self.begun |= !input.is_empty();
         loop {
@@ -108,7 +108,7 @@ impl Line {
         }
     }
 
-    /// Whether the next input is text that would overwrite part of a line that can't be edited.
+    /// Whether the next input is text that would overwrite part of a line that can no longer be edited.
     fn must_break(&self, input: &[u8]) -> bool {
         self.column.is_some()
             && self.cells.is_none()
@@ -117,7 +117,7 @@ impl Line {
             && input.first().is_some_and(|byte| *byte >= 0x20)
     }
 
-    /// Change the cells; nothing happens in a line that can't be edited.
+    /// Change the cells. Does nothing in a line that cannot be edited.
     fn edit(&mut self, change: impl FnOnce(&mut Cells)) {
         if self.need_cells()
             && let Some(cells) = &mut self.cells
@@ -127,7 +127,7 @@ impl Line {
         }
     }
 
-    /// Have the line as cells; whether it is.
+    /// Convert the line to cells; returns whether it has cells.
     fn need_cells(&mut self) -> bool {
         if self.cells.is_some() {
             return true;
@@ -139,12 +139,12 @@ impl Line {
         let mut cells = Cells::of(self.parts());
         cells.cursor = cursor;
         (self.cells, self.column, self.edited) = (Some(cells), None, true);
-        // Tabs have become blanks.
+        // Tabs become blanks, so the text has changed.
         self.version += 1;
         true
     }
 
-    /// Take text, which may end within a character.
+    /// Append text, which may end within a character.
     fn decode(&mut self, mut bytes: &[u8]) {
         while !self.part.is_empty() {
             let Some((&first, rest)) = bytes.split_first() else { return };
@@ -162,7 +162,7 @@ impl Line {
         self.part.extend_from_slice(part);
     }
 
-    /// The rest of an unfinished character does not come any more.
+    /// Give up waiting for the rest of an incomplete character.
     fn flush_part(&mut self) {
         if !self.part.is_empty() {
             let part = std::mem::take(&mut self.part);
@@ -178,7 +178,7 @@ impl Line {
                 }
                 text => Cow::Borrowed(text),
             };
-            // Control characters of two bytes: what comes in pieces may form them here only.
+            // Two-byte C1 controls that were split between two inputs become visible only here.
             if memchr::memchr(0xc2, valid.as_bytes()).is_some() {
                 for part in valid.split(char::is_control).filter(|part| !part.is_empty()) {
                     self.put(part);
@@ -218,7 +218,7 @@ impl Line {
         }
     }
 
-    /// Append to the text. Where a limit is reached, the rest is only counted.
+    /// Append to the text. Beyond the limit, bytes are only counted.
     fn append(&mut self, text: &str) {
         if text.is_empty() {
             return;
@@ -240,7 +240,7 @@ impl Line {
         self.text.extend_from_slice(kept.as_bytes());
     }
 
-    /// What is appended next has this style.
+    /// Set the style of the text that is appended next.
     fn styled(&mut self, style: Sgr) {
         let last = self.changes.last().map_or(Sgr::default(), |change| change.style);
         if last != style {
@@ -248,7 +248,7 @@ impl Line {
         }
     }
 
-    /// Bring the text up to date with the cells. It has to be called before the text is looked at.
+    /// Update the text from the cells. Must be called before the text is read.
     pub fn flatten(&mut self) {
         let Some(cells) = self.cells.take() else { return };
         self.text.clear();
@@ -264,17 +264,17 @@ impl Line {
         self.cells = Some(cells);
     }
 
-    /// The text of the line, UTF-8 without control characters but tabs.
+    /// The text of the line: UTF-8 without control characters except tabs.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Where its style changes.
+    /// The style changes of the text.
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
-    /// The text in parts of one style.
+    /// The text, split into parts of one style.
     fn parts(&self) -> impl Iterator<Item = (&str, Sgr)> {
         let ends = self.changes.iter().map(|change| change.at).chain([self.text.len()]);
         let begins = [Change { at: 0, style: Sgr::default() }].into_iter();
@@ -284,42 +284,42 @@ impl Line {
         })
     }
 
-    /// Changes when text that was there already does, not when more is appended.
+    /// Changes when existing text changes, but not when text is appended.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// How many bytes the text would have without the limit.
+    /// The number of text bytes without the limit.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// Whether the limit has cut the line.
+    /// Whether the line was truncated by the limit.
     pub fn is_cut(&self) -> bool {
         self.total > self.text.len() as u64
     }
 
-    /// Whether anything of it can be seen.
+    /// Whether any of the line is visible.
     pub fn is_visible(&self) -> bool {
         self.visible
     }
 
-    /// Whether the process has written over parts of it.
+    /// Whether the process has overwritten parts of the line.
     pub fn is_edited(&self) -> bool {
         self.edited
     }
 
-    /// Whether anything of a line was taken.
+    /// Whether any input was consumed for this line.
     pub fn is_begun(&self) -> bool {
         self.begun
     }
 
-    /// Whether a text that comes now is the beginning of a line, in no style.
+    /// Whether text that arrives now would begin a line, in the plain style.
     pub fn is_at_rest(&self) -> bool {
         !self.begun && self.column.is_none() && self.scanner.at_rest() && self.pen.is_plain()
     }
 
-    /// The line is over.
+    /// Begin the next line.
     pub fn next_line(&mut self) {
         self.written = None;
         self.empty();
@@ -331,7 +331,7 @@ impl Line {
         self.go(column);
     }
 
-    /// Give back the memory of a text that was long.
+    /// Free the memory of a long text.
     fn give_back(&mut self) {
         if self.text.capacity() > KEEP {
             self.text = Vec::new();
@@ -341,7 +341,7 @@ impl Line {
         }
     }
 
-    /// Bytes of memory that the text takes, which are not limited. Cells are few and count nothing.
+    /// The memory that the text occupies, in bytes. Cells count as 0, because their number is limited.
     pub fn held(&self) -> usize {
         match self.cells {
             Some(_) => 0,
@@ -349,7 +349,7 @@ impl Line {
         }
     }
 
-    /// Forget the text, because it was written out. The rest of the line is appended and can't change it.
+    /// Forget the text, because it was written out. The rest of the line is appended and cannot edit it.
     pub fn forget(&mut self) {
         if self.cells.is_some() {
             return;
@@ -365,13 +365,13 @@ impl Line {
         self.written = Some(column);
     }
 
-    /// The output ends here: the rest of an unfinished sequence or character does not come.
+    /// End of the output: an unfinished sequence or character will not be completed.
     pub fn abandon(&mut self) {
         self.scanner.reset();
         self.flush_part();
     }
 
-    /// Another program writes from here on: nothing is switched on.
+    /// Another program writes from here on, with plain style.
     pub fn reset(&mut self) {
         self.abandon();
         self.pen.reset();
@@ -381,7 +381,7 @@ impl Line {
     }
 }
 
-/// The column behind a text that begins in this column.
+/// The column after a text that begins in column `begin`.
 fn columns(begin: usize, text: &[u8]) -> usize {
     let text = std::str::from_utf8(text).unwrap_or_default();
     text.chars().fold(begin, |column, character| match character {
@@ -390,7 +390,7 @@ fn columns(begin: usize, text: &[u8]) -> usize {
     })
 }
 
-/// How many bytes of this text are whole characters: all but an unfinished last one.
+/// The number of bytes of this text that form complete characters: all but an incomplete last one.
 pub fn whole(text: &[u8]) -> usize {
     let tail = &text[text.len().saturating_sub(3)..];
     for (back, &byte) in (1..).zip(tail.iter().rev()) {
@@ -412,8 +412,8 @@ pub fn without_break(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Append what is shown of a line of output (without its line break): its text, and where it was
-/// drawn in several rows, those that show anything, with a newline between them.
+/// Append the visible text of a line of output (without its line break). If the line was drawn in several
+/// rows, the rows that show anything are separated by newlines.
 pub fn plain(line: &[u8], out: &mut Vec<u8>) {
     if is_ordinary(line) {
         return out.extend_from_slice(line);
@@ -434,8 +434,7 @@ pub fn plain(line: &[u8], out: &mut Vec<u8>) {
     row(&mut screen);
 }
 
-/// The text of a line to be shown as finished: where it was written over, the blanks at its end
-/// are leftovers.
+/// The text of a finished line. In a line that was overwritten, trailing blanks are leftovers and are removed.
 pub fn trimmed(line: &Line) -> &[u8] {
     let text = line.text();
     let styled = line.changes().last().is_some_and(|change| change.style.shows_blanks());

@@ -1,4 +1,4 @@
-//! A process by what the process table says of it.
+//! A process as it appears in the process table.
 
 use std::fmt;
 

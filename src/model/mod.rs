@@ -1,4 +1,4 @@
-//! The words of the program: names, states, plans, requests. No I/O, no clock, no async.
+//! The vocabulary of the program: names, states, plans, requests. No I/O, no clock, no async.
 
 pub mod cells;
 pub mod count;
@@ -35,7 +35,7 @@ pub use proc_id::ProcId;
 pub use status::ProcessStatus;
 pub use untrusted::Untrusted;
 
-/// Whether this is 0 or the like, which files and answers leave out.
+/// Whether this is the default value, which files and answers leave out.
 pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

@@ -1,4 +1,4 @@
-//! Times as people write them.
+//! Points in time as users write them.
 
 use crate::model::units;
 use std::time::Duration;
@@ -9,16 +9,15 @@ use jiff::{SignedDuration, Span, Zoned};
 
 use super::time::Timestamp;
 
-/// A time that is none.
+/// A text that is not a valid time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a valid time; write 10m, 2h30m, 14:05, 2026-11-20T14:05, or with a zone at its end"
 )]
 pub struct BadTime(String);
 
-/// A moment: so long ago (`10m`, `1h 30m`, `90` seconds), the last
-/// time it was so late (`14:05`), a date (`2026-11-20`), or a date with a time, in the local zone or
-/// its own.
+/// Parse a point in time: a time ago (`10m`, `1h 30m`, `90` seconds), the most recent occurrence of a time
+/// of day (`14:05`), a date (`2026-11-20`), or a date with a time, in the local zone or in the zone given.
 pub fn moment(text: &str, now: &Zoned) -> Result<Timestamp, BadTime> {
     let text = text.trim();
     let bad = || BadTime(text.to_owned());
@@ -45,7 +44,7 @@ pub fn moment(text: &str, now: &Zoned) -> Result<Timestamp, BadTime> {
     local(at, zone).and_then(|at| nanoseconds(at.timestamp())).ok_or_else(bad)
 }
 
-/// How long: `2s`, `1h30m`, `500ms`; a bare number is seconds.
+/// Parse a duration: `2s`, `1h30m`, `500ms`; a bare number is in seconds.
 pub fn span(text: &str) -> Result<Duration, BadTime> {
     let seconds = || units::of_seconds(text.parse().ok()?);
     units::parse_span(text).or_else(seconds).ok_or_else(|| BadTime(text.to_owned()))

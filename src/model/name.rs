@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 #[schema(pattern = "^[A-Za-z0-9_-]+(#[0-9]+)?$")]
 pub struct ProcName(String);
 
-/// The longest name of a process, in bytes, `#n` included.
+/// Maximum length of a process name in bytes, including `#n`.
 ///
-/// A name is a part of file names and of socket paths, where the system allows 255 bytes. A plan
-/// that an earlier version has made may hold longer ones, so reading a plan does not check this.
+/// A name becomes part of file names and socket paths, where the system allows 255 bytes. A plan from an
+/// earlier version may contain longer names, so reading a plan does not check this.
 pub const LONGEST_NAME: usize = 100;
 
-/// A process name that is too long for a new process.
+/// A name that is too long for a new process.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the process name `{start}…` is {length} bytes long{}; {LONGEST_NAME} are allowed, so give it a \
@@ -43,7 +43,7 @@ pub fn check_length(name: &str) -> Result<(), LongName> {
     Err(LongName { start, length: name.len(), numbered: name.contains('#') })
 }
 
-/// A text that is no process name.
+/// A text that is not a valid process name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a process name: only letters, digits, `_` and `-`, then perhaps `#` and a number"
@@ -51,7 +51,7 @@ pub fn check_length(name: &str) -> Result<(), LongName> {
 pub struct BadName(pub String);
 
 impl ProcName {
-    /// Check and take a full name.
+    /// Parse a full name.
     pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
         let text = text.into();
         let (entry, instance) = match text.split_once('#') {
@@ -70,23 +70,23 @@ impl ProcName {
         &self.0
     }
 
-    /// The Procfile entry, `web`.
+    /// The Procfile entry: `web`.
     pub fn entry(&self) -> &str {
         self.0.split_once('#').map_or(self.0.as_str(), |(entry, _)| entry)
     }
 
-    /// Which instance of its entry it is, from 1; the only one is the first.
+    /// The instance number within its entry, from 1; a single instance is number 1.
     pub fn instance(&self) -> u64 {
         self.0.split_once('#').and_then(|(_, number)| number.parse().ok()).unwrap_or(1)
     }
 
-    /// The name as a part of a file name: `#` becomes `.`, which no name contains.
+    /// The name as part of a file name: `#` becomes `.`, which no name contains.
     pub fn slug(&self) -> String {
         self.0.replace('#', ".")
     }
 
-    /// Whether a word means it, where it is in these groups: its name, its entry, or `@` and one of
-    /// them.
+    /// Whether `word` selects the process, which is in these groups: by its name, its entry, or `@` and a
+    /// group.
     pub fn is_meant(&self, word: &str, groups: &[String]) -> bool {
         match word.strip_prefix('@') {
             Some(group) => groups.iter().any(|own| own == group),
@@ -94,17 +94,17 @@ impl ProcName {
         }
     }
 
-    /// Whether a user's word means this process.
+    /// Whether a word given by a user means this process.
     ///
-    /// `*` stands for anything (overmind); a bare entry name means all its instances; `web.2` is
-    /// understood as `web#2` (foreman).
+    /// `*` matches anything (overmind); a bare entry name means all its instances; `web.2` is accepted for
+    /// `web#2` (foreman).
     pub fn matches(&self, pattern: &str) -> bool {
         let dotted = pattern.replacen('.', "#", 1);
         glob(pattern, &self.0) || glob(pattern, self.entry()) || dotted == self.0
     }
 }
 
-/// Anchored match where `*` is the only special character.
+/// Anchored match in which `*` is the only special character.
 fn glob(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut tail) = text.strip_prefix(head) else { return false };

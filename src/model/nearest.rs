@@ -1,17 +1,17 @@
-//! The nearest existing name to one that does not exist.
+//! Suggestions for a misspelt name.
 
 use crate::model::Untrusted;
 use crate::model::request::{Outcome, Unknown};
 
-/// How many pairs of letters are compared for one suggestion; names after that are not considered.
+/// Maximum number of letter pairs compared for one suggestion; further names are not considered.
 const MOST_WORK: usize = 1_000_000;
 
-/// The name that is fewest edits away from `word`, if it is near enough to be a slip.
+/// The name with the smallest edit distance from `word`, if the difference may be a typing mistake.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A whole name that was only begun, or named without its instance, is always near enough.
+    // A name that starts with the word is always close enough: it was abbreviated, or its instance omitted.
     let length = word.chars().count();
     let limit = (length / 2).max(1);
-    // A client may send a word of any length: what is too far away is not measured.
+    // A client may send a word of any length, so names whose length differs too much are skipped.
     let near =
         |name: &&str| name.chars().count().abs_diff(length) <= limit || name.starts_with(word);
     let mut left = MOST_WORK;
@@ -29,7 +29,7 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, name)| name)
 }
 
-/// A name that is none of these.
+/// An unknown name, with the known names and the nearest one.
 pub fn unknown(name: &str, known: impl IntoIterator<Item: ToString>) -> Unknown {
     let known: Vec<_> = known.into_iter().map(|known| known.to_string()).collect();
     let nearest = nearest(name, known.iter().map(String::as_str)).map(Untrusted::from);
@@ -37,15 +37,15 @@ pub fn unknown(name: &str, known: impl IntoIterator<Item: ToString>) -> Unknown 
 }
 
 impl Outcome {
-    /// There is none of this name, but these.
+    /// The refusal of a request because of an unknown name.
     pub fn unknown(name: &str, known: impl IntoIterator<Item: ToString>) -> Self {
         let problem = format!("unknown process name: {name}");
         Self { unknown: Some(unknown(name, known)), ..Self::refused(problem) }
     }
 }
 
-/// Number of insertions, deletions, replacements and swaps of neighbours between two words, case
-/// aside; no letter is moved twice.
+/// The edit distance between two words: insertions, deletions, replacements and swaps of adjacent letters.
+/// Ignores case; no letter is edited twice.
 pub fn edits(from: &str, to: &str) -> usize {
     strsim::osa_distance(&from.to_lowercase(), &to.to_lowercase())
 }

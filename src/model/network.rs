@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of a control address, by Go's names for them, which overmind takes.
+/// The kind of a control address, by the Go network names that overmind accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
@@ -21,10 +21,10 @@ pub enum Network {
 }
 
 impl Network {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::Unix, Self::Tcp, Self::Tcp4, Self::Tcp6];
 
-    /// Its name.
+    /// The Go name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unix => "unix",
@@ -34,7 +34,7 @@ impl Network {
         }
     }
 
-    /// The network of this name.
+    /// The kind with this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|network| network.name() == name)
     }
@@ -46,14 +46,14 @@ impl fmt::Display for Network {
     }
 }
 
-/// A TCP address that a run listens on besides its Unix socket, or that a client asks.
+/// A TCP address that a run listens on in addition to its Unix socket, or that a client connects to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpAddress {
-    /// Which kind of TCP.
+    /// The kind of TCP.
     pub network: Network,
-    /// Host and port as the user named them; no host means all of this machine.
+    /// Host and port as the user specified them; no host means all addresses of this machine.
     pub address: String,
-    /// The token that the user has set, which a client proves to know.
+    /// The token set by the user, which clients must prove to know.
     pub token: Option<String>,
 }
 
@@ -62,13 +62,13 @@ impl TcpAddress {
     pub fn host_and_port(&self) -> Option<(&str, u16)> {
         let (host, port) = self.address.rsplit_once(':')?;
         let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        // An IPv6 address without brackets can't be told from one with a port.
+        // Without brackets, an IPv6 address cannot be distinguished from an address with a port.
         let host = inner.or_else(|| (!host.contains(':')).then_some(host))?;
         Some((host, port.parse().ok()?))
     }
 
-    /// The host, if it is a name that other machines may be asked for: neither an IP address nor
-    /// `localhost`.
+    /// The host, if it is a name that has to be resolved, possibly by other machines: neither an IP address
+    /// nor `localhost`.
     pub fn foreign_name(&self) -> Option<&str> {
         let (host, _) = self.host_and_port()?;
         let known = host.is_empty() || host.eq_ignore_ascii_case("localhost");
@@ -76,18 +76,18 @@ impl TcpAddress {
     }
 }
 
-/// An address and a token that were not set in the same place: the token was not meant for it.
+/// An address and a token that were set in different places, so the token was not meant for this address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mixed {
-    /// Who has set the address.
+    /// Where the address was set.
     pub address: &'static str,
-    /// Who has set the token.
+    /// Where the token was set.
     pub token: &'static str,
 }
 
 impl fmt::Debug for TcpAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The token is nobody's business.
+        // Keep the token out of debug output.
         write!(f, "{} {}", self.network, self.address)
     }
 }
@@ -138,7 +138,7 @@ mod tests {
         ] {
             assert_eq!(tcp(text).foreign_name(), Some(name), "{text}");
         }
-        // It is refused without being looked up.
+        // An invalid address is refused without a look-up.
         assert_eq!(tcp("no port").foreign_name(), None);
     }
 }

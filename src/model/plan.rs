@@ -1,7 +1,7 @@
-//! The resolved plan of a run: all that a supervisor, or the one that adopts it, needs to know.
+//! The plan of a run: everything that a supervisor or its adopter needs to know.
 //!
-//! It is written once, before anything starts (`plan.json`, mode 0600), and an adopter uses only
-//! it, whatever directory, shell or environment it is started from.
+//! It is saved before anything starts (`plan.json`, mode 0600). An adopter uses only the plan, whatever its
+//! own working directory, shell or environment is.
 
 use std::collections::BTreeMap;
 
@@ -15,24 +15,24 @@ use crate::model::time::Timestamp;
 /// The version of `plan.json` that this program writes.
 pub const PLAN_VERSION: u32 = 1;
 
-/// Everything that was decided before the first process started.
+/// All settings of a run, as computed before the first process starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Format version, [`PLAN_VERSION`].
     pub version: u32,
-    /// Unique per run (start to quit, adoptions included); processes see it as `TMO_SESSION`.
+    /// Unique id of the run, kept across takeovers; processes see it as `TMO_SESSION`.
     pub run: String,
     /// When the run was started, nanoseconds since the Unix epoch.
     pub started: Timestamp,
-    /// The title: base name of the root unless given.
+    /// The title: the base name of the root unless specified.
     pub title: String,
-    /// The tmux session: the title with every run of other characters replaced by one `-`.
+    /// The tmux session: the title, with each run of other characters replaced by `-`.
     pub session: String,
     /// Name of the tmux server (`tmux -L`).
     pub tmux_socket: String,
     /// The tmux program, absolute.
     pub tmux: OsText,
-    /// This program, absolute: what panes and pipes run.
+    /// The tmo program, absolute; panes and pipes run it.
     pub tmo: OsText,
     /// Working directory of the processes.
     pub root: OsText,
@@ -40,109 +40,110 @@ pub struct Plan {
     pub procfile: OsText,
     /// The control socket, absolute.
     pub socket: OsText,
-    /// The control socket as the user named it (for messages).
+    /// The control socket as the user named it, for messages.
     pub socket_shown: OsText,
-    /// The address on TCP, if clients shall come over that as well.
+    /// The TCP address, if clients may also connect over TCP.
     #[serde(default)]
     pub tcp: Option<TcpAddress>,
     /// The user's tmux configuration: `None` means `~/.tmux.conf`.
     pub tmux_config: Option<OsText>,
     /// The caller's complete environment (env files included).
     pub env: Vec<(OsText, OsText)>,
-    /// What the processes inherit besides.
+    /// Attributes that the processes inherit besides the environment.
     pub inherit: Inherit,
     /// Columns and rows of new panes.
     pub size: (u16, u16),
-    /// Seconds from the stop signal to SIGKILL, in milliseconds.
+    /// The grace period from the stop signal to SIGKILL, in milliseconds.
     pub grace_ms: u64,
-    /// Where the journal is and how much of it is kept.
+    /// Where the journal is and how much of it is retained.
     pub log: LogPolicy,
-    /// The longest name of the formation, those that do not run included: how wide the names of
-    /// the merged log are at least.
+    /// Length of the longest process name, including processes that do not run: the minimum width of the
+    /// name column of the merged log.
     #[serde(default)]
     pub name_width: usize,
-    /// How far the ports of two instances of one entry are apart.
+    /// The difference between the ports of two consecutive instances of an entry.
     #[serde(default)]
     pub formation_port_step: u16,
-    /// The colours that processes have in turn.
+    /// The colours that are assigned to processes in turn.
     #[serde(default)]
     pub colors: Vec<u8>,
-    /// What is run when something happens.
+    /// Commands to run on events of the run.
     #[serde(default)]
     pub hooks: Hooks,
-    /// Where crash reports go, absolute, if not beside the journal.
+    /// The directory of crash reports, absolute, if it is not next to the journal.
     #[serde(default)]
     pub crash_dir: Option<OsText>,
     /// The file that records where journal and crash reports are, absolute.
     #[serde(default)]
     pub last_run: Option<OsText>,
-    /// The exit code of the run is that of this process, whose end ends it.
+    /// The process whose exit code becomes the exit code of the run, and whose end ends the run.
     #[serde(default)]
     pub exit_code_from: Option<ProcName>,
-    /// The entries by which ports are counted: those of the Procfile at the start, then those that
-    /// a reload has brought. One that is gone keeps its place.
+    /// The entries by which ports are assigned: those of the Procfile at the start, followed by those added
+    /// by reloads. A removed entry keeps its place.
     #[serde(default)]
     pub lines: Vec<String>,
-    /// What a reload reads again; nothing in a run of a version that did not know of that.
+    /// What a reload reads again; `None` in a run of a version without reload.
     #[serde(default)]
     pub origin: Option<Origin>,
-    /// How often the plan was changed while the run went on.
+    /// How often the plan has been changed during the run.
     #[serde(default)]
     pub generation: u64,
-    /// The processes, in the order of the Procfile; behind them those that came later.
+    /// The processes in the order of the Procfile, followed by those added later.
     pub processes: Vec<ProcessPlan>,
 }
 
-/// How a run was asked for: with this the same files are read again.
+/// How the run was started. A reload uses this to read the same files again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The directory that the start works in: its env files are read, and its Procfile.
+    /// The directory that the start works in; its env files and Procfile are read.
     pub dir: OsText,
-    /// Its path without symbolic links at the start; nothing in a run of a version that did not tell.
+    /// The path of `dir` without symbolic links, at the start; `None` in a run of a version that did not
+    /// save it.
     #[serde(default)]
     pub real_dir: Option<OsText>,
-    /// Which directory that is; nothing in a run of a version that did not tell.
+    /// The identity of `dir`; `None` in a run of a version that did not save it.
     #[serde(default)]
     pub identity: Option<DirIdentity>,
-    /// The directory that it was typed in, if that is another one.
+    /// The directory in which the command was typed, if different.
     #[serde(default)]
     pub typed_in: Option<OsText>,
-    /// The first word of the command named the directory.
+    /// Whether the first word of the command named the directory.
     #[serde(default)]
     pub directory_named: bool,
     /// The whole command line.
     pub arguments: Vec<OsText>,
-    /// The variables of [`Plan::env`] that env files have set, with what the caller had there.
+    /// The variables of [`Plan::env`] set by env files, each with the caller's own value.
     pub from_files: Vec<(OsText, Option<OsText>)>,
-    /// Where the ports begin, if they were moved to where they are free.
+    /// The first port, if ports were moved to a free range.
     pub first_port: Option<u16>,
 }
 
-/// Which directory a path names: in another container, the same path may name another one.
+/// Identifies a directory: in another container, the same path may name another directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirIdentity {
-    /// Its device and its inode, if it was there.
+    /// Its device and inode, if it existed.
     pub number: Option<(u64, u64)>,
-    /// The mount namespace and the root directory that the path was looked up in.
+    /// The mount namespace and root directory in which the path was resolved.
     pub namespace: String,
 }
 
 impl Plan {
-    /// The environment for the processes of the run: without the token of the control address,
-    /// which a program is not to print with its environment.
+    /// The environment for the processes of the run. It excludes the token of the control address, so that
+    /// a program that prints its environment does not leak it.
     pub fn env_to_pass_on(&self) -> impl Iterator<Item = &(OsText, OsText)> + Clone {
         let withheld = self.withheld();
         self.env.iter().filter(move |(name, _)| !withheld(name))
     }
 
-    /// Whether a variable is kept from all other programs: the token is, and, if this run was started by a
-    /// process of another run, so are the variables that identify that run.
+    /// Whether a variable is withheld from all other programs. The token is. If this run was started by a
+    /// process of another run, so are the variables that identify the outer run.
     fn withheld(&self) -> impl Fn(&OsText) -> bool + Clone + use<> {
         let is_inside = self.env.iter().any(|(name, _)| name.as_bytes() == b"TMO_SESSION");
         move |name| is_token(name) || is_inside && is_of_run(name)
     }
 
-    /// The caller's own environment, without the variables of env files.
+    /// The caller's own environment, without the changes made by env files.
     pub fn caller_env(&self) -> BTreeMap<&OsText, &OsText> {
         let mut env: BTreeMap<_, _> = self.env.iter().map(|(name, value)| (name, value)).collect();
         for (name, value) in self.origin.iter().flat_map(|origin| &origin.from_files) {
@@ -154,8 +155,8 @@ impl Plan {
         env
     }
 
-    /// The environment of the programs that tmo runs for itself, tmux for one: that of the caller,
-    /// since a variable of an env file (`LD_PRELOAD`, `TZ`) could block or steer them.
+    /// The environment of programs that tmo runs for itself, such as tmux: that of the caller, since a
+    /// variable of an env file (`LD_PRELOAD`, `TZ`) could block or steer them.
     pub fn env_of_own_programs(&self) -> BTreeMap<&OsText, &OsText> {
         let mut env = self.caller_env();
         let withheld = self.withheld();
@@ -163,14 +164,14 @@ impl Plan {
         env
     }
 
-    /// The processes of the configuration, and those that were added to them.
+    /// The processes of the configuration and those added by scaling, without removed ones.
     pub fn present(&self) -> impl Iterator<Item = &ProcessPlan> + Clone {
         self.processes.iter().filter(|process| !process.removed)
     }
 }
 
-/// Whether a variable identifies the run to its processes. Inherited by a run that such a process starts, it
-/// would direct commands to the outer run.
+/// Whether a variable identifies the run to its processes. If a process started another run and passed the
+/// variable on, commands there would be directed to the outer run.
 fn is_of_run(name: &OsText) -> bool {
     const OF_RUN: [&[u8]; 7] = [
         b"TMO_SESSION",
@@ -196,67 +197,67 @@ pub struct ProcessPlan {
     pub name: ProcName,
     /// The command, byte for byte as in the Procfile; run by `shell -c`.
     pub command: OsText,
-    /// Instead of the command: a program and its arguments, without a shell.
+    /// A program with arguments, executed without a shell instead of the command.
     #[serde(default)]
     pub argv: Option<Vec<OsText>>,
-    /// Its working directory, absolute; that of the plan where none is given.
+    /// Its working directory, absolute; `None` means that of the plan.
     #[serde(default)]
     pub cwd: Option<OsText>,
-    /// Variables of its own, over those of the plan.
+    /// Its own variables, which override those of the plan.
     #[serde(default)]
     pub env: Vec<(OsText, OsText)>,
     /// The shell that runs the command.
     pub shell: OsText,
-    /// The port it is told (`PORT`), if any.
+    /// The port passed to it as `PORT`, if any.
     pub port: Option<u16>,
     /// The xterm colour of its prefix.
     pub color: u8,
-    /// The signal that asks it to stop.
+    /// The signal that requests it to stop.
     pub stop_signal: i32,
-    /// Milliseconds from that signal to SIGKILL; those of the plan where none are given.
+    /// Its grace period in milliseconds; `None` means that of the plan.
     #[serde(default)]
     pub grace_ms: Option<u64>,
-    /// What follows when it ends by itself.
+    /// What happens when it exits by itself.
     #[serde(default)]
     pub on_exit: OnExit,
-    /// It does not begin with the others, but only when it is asked for.
+    /// Whether it is not started with the others, but only on request.
     #[serde(default)]
     pub waits: bool,
-    /// It came when its entry was scaled, while the run went on: no configuration has it.
+    /// Whether it was added by scaling its entry during the run, so that it is in no configuration.
     #[serde(default)]
     pub added: bool,
-    /// No configuration has it any more.
+    /// Whether it was removed from the configuration.
     #[serde(default)]
     pub removed: bool,
-    /// How often it came into the configuration while the run went on.
+    /// How often it was added to the configuration during the run.
     #[serde(default)]
     pub came: u32,
-    /// How often what it runs was changed while the run went on.
+    /// How often its command or other settings of its execution were changed during the run.
     #[serde(default)]
     pub edition: u32,
-    /// What a `tmo.toml` says of it besides.
+    /// Its settings from `tmo.toml` that a Procfile cannot express.
     #[serde(default)]
     pub rules: Rules,
 }
 
 impl ProcessPlan {
-    /// Whether a word means it: its name, its entry, or `@` and one of its groups.
+    /// Whether `word` selects it: by its name, its entry, or `@` and one of its groups.
     pub fn is_meant(&self, word: &str) -> bool {
         self.name.is_meant(word, &self.rules.groups)
     }
 }
 
-/// What follows when a process ends by itself.
+/// What happens when a process exits by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnExit {
     /// Everything else is stopped.
     #[default]
     StopAll,
-    /// Nothing: the others run on without it.
+    /// Nothing: the other processes keep running.
     #[serde(alias = "ignore")]
     Remain,
-    /// It is started again.
+    /// It is restarted.
     Restart,
 }
 
@@ -267,32 +268,32 @@ pub struct Inherit {
     pub umask: u32,
     /// Niceness (`getpriority`).
     pub nice: i32,
-    /// Resource limits: number of the resource (`setrlimit`), soft, hard.
+    /// Resource limits: number of the resource (`setrlimit`), soft limit, hard limit.
     pub limits: Vec<(u32, u64, u64)>,
-    /// Signals that the launcher ignored (`nohup`): children ignore them too.
+    /// Signals that the launching process ignored (`nohup`) and its children ignore too.
     pub ignored: Vec<i32>,
 }
 
-/// Where the journal is and how much of it is kept.
+/// Where the journal is and how much of it is retained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPolicy {
     /// The directory of the journal.
     pub dir: OsText,
-    /// Bytes kept per process; 0 keeps everything.
+    /// Bytes retained per process; 0 means everything.
     pub per_process: u64,
-    /// Bytes kept in all; 0 keeps everything.
+    /// Bytes retained in total; 0 means everything.
     pub total: u64,
 }
 
 impl LogPolicy {
-    /// Default number of bytes kept per process: 64 MiB.
+    /// Default for bytes retained per process: 64 MiB.
     pub const PER_PROCESS: u64 = 64 << 20;
-    /// Default number of bytes kept in all: 512 MiB.
+    /// Default for bytes retained in total: 512 MiB.
     pub const TOTAL: u64 = 512 << 20;
-    /// The largest size at which a stream goes on in a new segment: 16 MiB.
+    /// Maximum segment size: 16 MiB.
     pub const LARGEST_SEGMENT: u64 = 16 << 20;
 
-    /// The size at which a stream goes on in a new segment: a quarter of the quota, within limits.
+    /// The size at which a stream continues in a new segment: a quarter of the quota, within limits.
     pub const fn segment(&self) -> u64 {
         let quarter = self.per_process / 4;
         if self.per_process == 0 || quarter > Self::LARGEST_SEGMENT {

@@ -1,27 +1,27 @@
-//! The processes of a run by number.
+//! Numbers of the processes of a run.
 
 use std::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
 
-/// A process of a run, by its place in the plan. It keeps its place as long as the run lasts, even if
-/// it is removed. A vector that has a value for each process can be indexed with it.
+/// A process of a run, identified by its index in the plan. The index never changes during a run, even if
+/// the process is removed. It also indexes vectors with one value per process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProcId(usize);
 
 impl ProcId {
-    /// The process at this place.
+    /// The process at this index.
     pub const fn at(place: usize) -> Self {
         Self(place)
     }
 
-    /// Its place.
+    /// Its index.
     pub const fn place(self) -> usize {
         self.0
     }
 
-    /// The processes that these are the values of.
+    /// The ids for a slice with one value per process.
     pub fn all<T>(values: &[T]) -> impl DoubleEndedIterator<Item = Self> + use<T> {
         (0..values.len()).map(Self)
     }

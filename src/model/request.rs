@@ -1,4 +1,4 @@
-//! What a client can ask of a supervisor, and what it answers: the same words for every transport.
+//! Requests of clients and answers of the supervisor, the same for every transport.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,50 +16,49 @@ use super::{Exit, LifeId, ProcName, Untrusted, text::OsText};
 use crate::model::time::Timestamp;
 use crate::model::{ProcessStatus, is_default};
 
-/// A request to stop that comes so soon after the first one is no second one: `timeout` and other wrappers
-/// send two signals, keys repeat, and two scripts may ask for the same.
+/// A second stop request within this time counts as the same request: `timeout` and other wrappers send two
+/// signals, keys repeat, and two scripts may request the same stop.
 pub const SAME_REQUEST: Duration = Duration::from_millis(300);
 
-/// Something a client wants done.
+/// An action that a client requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case")]
 pub enum Request {
-    /// Start these, as far as they don't run.
+    /// Start these processes, unless they are running.
     Start {
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
     },
-    /// Stop these and leave them stopped.
+    /// Stop these processes and leave them stopped.
     Stop {
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
     },
-    /// Stop these, then start them again.
+    /// Stop these processes, then start them again.
     Restart {
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
     },
-    /// Send a signal to the process groups of these.
+    /// Send a signal to the process groups of these processes.
     Signal {
-        /// Which.
+        /// The signal.
         signal: SignalName,
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
     },
-    /// Run so many instances of entries of the Procfile, and no more.
+    /// Run exactly this many instances of entries of the Procfile.
     Scale {
-        /// How many of each entry.
+        /// Number of instances by entry.
         counts: BTreeMap<String, u16>,
     },
-    /// Go on with this configuration; what has changed in it is done.
+    /// Continue with this configuration and apply its changes.
     Reload {
-        /// The plan as it was resolved anew, with run and generation of the one that it is to be
-        /// laid into.
+        /// The newly resolved plan, with the run id and generation of the plan that it replaces.
         plan: Box<Plan>,
     },
-    /// Stop everything and end; asked again, without further grace.
+    /// Stop everything and end the run; if repeated, without further grace.
     Quit,
-    /// SIGKILL everything and end.
+    /// SIGKILL everything and end the run.
     Kill,
     /// The size of the terminal that shows the log has changed.
     Resize {
@@ -70,8 +69,8 @@ pub enum Request {
     },
 }
 
-/// Version of the shapes of requests and answers: each answer carries it as `api`. It grows only
-/// when a client of the version before would read an answer wrongly.
+/// Version of the format of requests and answers, which each answer contains as `api`. It is incremented
+/// only when a client of the previous version would misinterpret an answer.
 pub const API: u32 = 1;
 
 /// The outcome of a request, told when the thing is done.
@@ -283,7 +282,7 @@ pub struct ProcessState {
 }
 
 impl ProcessState {
-    /// One of which nothing is known but what everybody tells.
+    /// The state of a process of which only name, status and pid are known.
     pub fn new(name: ProcName, state: ProcessStatus, pid: Option<u32>) -> Self {
         Self {
             name,
@@ -317,7 +316,7 @@ impl ProcessState {
         }
     }
 
-    /// Whether a word means it: its name, its entry, or `@` and one of its groups.
+    /// Whether `word` selects the process: by its name, its entry, or `@` and one of its groups.
     pub fn is_meant(&self, word: &str) -> bool {
         self.name.is_meant(word, &self.groups)
     }
@@ -387,21 +386,21 @@ pub struct FlagMatch {
     pub after: Vec<Untrusted>,
 }
 
-/// An identifier in an answer: it is compared, handed to tmux and printed, so it may consist of
-/// printable ASCII only; `?` replaces any other character.
+/// Read an identifier from an answer. It is compared, passed to tmux and printed, so any character other
+/// than printable ASCII is replaced by `?`.
 fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     Ok(String::deserialize(deserializer)?.chars().map(plain).collect())
 }
 
-/// The same where there may be none.
+/// The same for an optional identifier.
 fn word_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
     struct Word(#[serde(deserialize_with = "word")] String);
     Ok(Option::<Word>::deserialize(deserializer)?.map(|Word(word)| word))
 }
 
-/// What a later version tells in words of its own is passed over.
+/// Ignore a value in a format that only a later version knows.
 fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -409,7 +408,7 @@ fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     Ok(reported.and_then(|value| serde_json::from_value(value).ok()))
 }
 
-/// The same for each of them.
+/// The same for each value of a list.
 fn known_each<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {

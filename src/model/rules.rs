@@ -1,7 +1,7 @@
-//! What a `tmo.toml` says of a process and a Procfile can't: what it waits for, when it counts as
-//! ready, what follows its end, and what is looked for in its output.
+//! Settings of a process that `tmo.toml` has and a Procfile cannot express: its dependencies, when it
+//! counts as ready, what happens when it ends, and the patterns to search for in its output.
 //!
-//! Times are milliseconds. The default is what a bare Procfile means.
+//! Times are in milliseconds. The defaults are the behaviour of a bare Procfile.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -11,46 +11,46 @@ use super::shell::quoted;
 use super::text::OsText;
 use super::{Exit, ProcName};
 
-/// All of it, for one process.
+/// These settings for one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rules {
-    /// When in a run it has its turn.
+    /// The phase of the run in which it runs.
     pub stage: Stage,
-    /// What must be true of others before it begins.
+    /// Conditions on other processes that must hold before it starts.
     pub needs: Vec<Need>,
-    /// All of these make it ready; none means that it is ready once it runs.
+    /// Readiness checks, all of which must pass; with none, it is ready as soon as it runs.
     pub ready: Vec<Check>,
-    /// Whether it still works, looked at again and again.
+    /// The liveness check, which is repeated while it is ready.
     pub live: Option<Liveness>,
-    /// When it is started again; nothing: as the flags say ([`super::plan::OnExit`]).
+    /// When it is restarted; `None` means as the command line requests ([`super::plan::OnExit`]).
     pub restart: Option<RestartPolicy>,
-    /// Exit codes besides 0 that are no failure.
+    /// Exit codes besides 0 that count as success.
     pub success_codes: Vec<u8>,
-    /// Exit codes of failures that don't count towards [`RestartPolicy::max_failures`].
+    /// Exit codes of failures that do not count towards [`RestartPolicy::max_failures`].
     pub soft_codes: Vec<u8>,
-    /// What asks it to stop, run by its shell in its directory and environment, before the stop
-    /// signal; the grace period includes it.
+    /// A command that stops it, executed before the stop signal by its shell in its directory and
+    /// environment. The time it takes is part of the grace period.
     pub stop_command: Option<OsText>,
-    /// What in its output means that it has failed.
+    /// Failure patterns to search for in its output.
     pub failures: Vec<FailurePattern>,
-    /// What in its output is to be counted and kept.
+    /// Flags to search for in its output.
     pub flags: Vec<Flag>,
-    /// Whether its crashes are shown on the desktop.
+    /// Whether its crashes are reported as desktop notifications.
     pub notify: bool,
-    /// `@GROUP` means all processes of a group.
+    /// Its groups; `@GROUP` selects all processes of a group.
     pub groups: Vec<String>,
-    /// A name for people.
+    /// A display name.
     pub display: Option<String>,
 }
 
 impl Rules {
-    /// Whether this exit code is no failure.
+    /// Whether this exit code is a success.
     pub fn is_success(&self, code: u8) -> bool {
         code == 0 || self.success_codes.contains(&code)
     }
 
-    /// Whether an end is no failure. The one that makes it ready never is.
+    /// Whether an exit is a success. The exit that makes the process ready always is.
     pub fn is_good(&self, exit: Exit) -> bool {
         match exit {
             Exit::Code(code) => self.is_success(code) || self.is_ready_by(Some(code)),
@@ -58,7 +58,7 @@ impl Rules {
         }
     }
 
-    /// Whether it is ready once it has ended with this code, or with any.
+    /// Whether the process is ready once it has exited with this code; `None` means with any code.
     pub fn is_ready_by(&self, code: Option<u8>) -> bool {
         self.ready.iter().any(|check| {
             matches!(check.probe, Probe::Exit { code: wanted } if code.is_none_or(|code| code == wanted))
@@ -83,88 +83,88 @@ impl Rules {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// First; the main processes wait until all of these are ready.
+    /// Starts first. The main processes wait until all of these are ready.
     Dependency,
-    /// What the run is about.
+    /// The processes that the run is for.
     #[default]
     Main,
-    /// Not at the start, but once at the end: after the main processes, before the dependencies
-    /// are stopped.
+    /// Runs once at the end instead of at the start: after the main processes, before the dependencies are
+    /// stopped.
     Cleanup,
 }
 
-/// Something that must be true of another process.
+/// A condition on another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Need {
-    /// Which: an instance of the plan.
+    /// The other process: an instance of the plan.
     pub on: ProcName,
-    /// What.
+    /// What it must have reached.
     pub until: Milestone,
 }
 
-/// How far a process has come.
+/// The progress of a process that others can wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Milestone {
-    /// It runs.
+    /// It is running.
     Started,
-    /// It runs and all its checks are passed.
+    /// It is running and has passed all its checks.
     Ready,
-    /// It has ended with success.
+    /// It has exited successfully.
     Completed,
 }
 
-/// Something that must be seen of a process before it is ready.
+/// A readiness check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What.
+    /// What to check.
     pub probe: Probe,
-    /// How long after the start of the process it may take; then the process has failed to become
-    /// ready.
+    /// Deadline after the start of the process. If the check has not passed by then, the process has failed
+    /// to become ready.
     pub timeout_ms: u64,
-    /// Pause between two attempts of a probe that has to ask.
+    /// Pause between two attempts, for probes that poll.
     pub every_ms: u64,
 }
 
 impl Check {
-    /// How long a check may take where nothing is said.
+    /// Default deadline of a check.
     pub const TIMEOUT_MS: u64 = 60_000;
-    /// Pause between two attempts where nothing is said.
+    /// Default pause between two attempts.
     pub const EVERY_MS: u64 = 250;
 }
 
-/// A way to find out about a process.
+/// A way to check a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probe {
-    /// It has printed this since it began.
+    /// It has printed this text since it started.
     Log(Text),
-    /// Somebody takes connections there.
+    /// Something accepts connections on a port.
     Port {
         /// A name or an address.
         host: String,
         /// The port.
         port: u16,
-        /// Whose listener counts, for readiness.
+        /// Which listeners count, for readiness.
         #[serde(default)]
         owner: PortOwner,
     },
-    /// A GET is answered with a status from 200 to 399.
+    /// A GET request is answered with a status from 200 to 399.
     Http {
         /// `http://host:port/path`.
         url: String,
     },
-    /// A command, run by the shell of the process in its directory and environment, ends with 0.
+    /// A command, executed by the shell of the process in its directory and environment, exits with 0.
     Exec {
         /// The command.
         command: OsText,
     },
-    /// It has ended with this code.
+    /// It has exited with this code.
     Exit {
         /// The code.
         code: u8,
     },
-    /// So long has it run.
+    /// It has been running for this long.
     Delay {
         /// Milliseconds.
         ms: u64,
@@ -172,7 +172,7 @@ pub enum Probe {
 }
 
 impl Probe {
-    /// What a person types to ask the same, where a command does that.
+    /// A command with which a user can run the same check, if there is one.
     pub fn by_hand(&self) -> Option<String> {
         match self {
             Self::Http { url } => Some(format!("curl -i {}", quoted(url))),
@@ -182,28 +182,28 @@ impl Probe {
     }
 }
 
-/// Whose listener on a port makes a process ready.
+/// Which listeners on a port make a process ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PortOwner {
-    /// One of its own tree; one of another managed process never; any other one too, but one that
-    /// is older than the process only after some time.
+    /// A listener in the process's own tree counts, and one of another managed process never does. Any
+    /// other listener counts too, but if it is older than the process, only after some time.
     #[default]
     Auto,
-    /// Only one of its own tree.
+    /// Only a listener in the process's own tree.
     Tree,
-    /// Any.
+    /// Any listener.
     Any,
 }
 
-/// Something to look for in a line without its colours.
+/// A text to search for in a line, after its colours were removed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Text {
-    /// A text, or a regular expression (the `regex` crate's syntax).
+    /// A plain text, or a regular expression (syntax of the `regex` crate).
     pub pattern: String,
-    /// Whether it is an expression.
+    /// Whether the pattern is a regular expression.
     pub regex: bool,
-    /// Whatever the case.
+    /// Whether to ignore case.
     pub any_case: bool,
 }
 
@@ -217,58 +217,58 @@ impl Display for Text {
     }
 }
 
-/// Whether a process that is ready still works.
+/// A liveness check: whether a ready process still works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liveness {
-    /// How to ask: [`Probe::Port`], [`Probe::Http`] or [`Probe::Exec`].
+    /// What to check: [`Probe::Port`], [`Probe::Http`] or [`Probe::Exec`].
     pub probe: Probe,
-    /// How long an answer may take.
+    /// Deadline of an attempt.
     pub timeout_ms: u64,
     /// Pause between two attempts.
     pub every_ms: u64,
-    /// How many in a row must fail.
+    /// Number of consecutive failed attempts that count as a failure of the process.
     pub failures: u32,
-    /// What follows.
-    pub action: Action,
+    /// What happens then.
+    pub action: Reaction,
 }
 
-/// What follows from something that was seen.
+/// What happens after a match or a failed liveness check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// The process is stopped and stays so until somebody starts it.
+pub enum Reaction {
+    /// The process is stopped and stays stopped until a user starts it.
     Break,
-    /// It is started again.
+    /// The process is restarted.
     Restart,
-    /// It is said.
+    /// It is only reported.
     Notify,
 }
 
-/// When a process is started again that has ended by itself.
+/// When a process is restarted after it has ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartPolicy {
-    /// After which ends.
+    /// After which exits.
     pub when: Restart,
-    /// The pause before it.
+    /// The pause before a restart.
     pub delay_ms: u64,
-    /// How the pause grows.
+    /// How this pause grows.
     pub backoff: Backoff,
-    /// No pause is longer.
+    /// Upper limit of the pause.
     pub max_delay_ms: u64,
-    /// After so many failures in a row it is broken; 0: never.
+    /// Number of consecutive failures after which it is broken; 0 means never.
     pub max_failures: u32,
-    /// A life that has lasted so long ends a row of failures.
+    /// A life of at least this duration resets the count of consecutive failures.
     pub stable_ms: u64,
 }
 
 impl RestartPolicy {
-    /// Pause before a restart.
+    /// Default pause before a restart.
     pub const DELAY_MS: u64 = 1000;
-    /// The longest pause.
+    /// Default upper limit of the pause.
     pub const MAX_DELAY_MS: u64 = 30_000;
-    /// Failures in a row.
+    /// Default number of consecutive failures.
     pub const MAX_FAILURES: u32 = 10;
-    /// When a life counts as a good one.
+    /// Default duration after which a life counts as stable.
     pub const STABLE_MS: u64 = 60_000;
 }
 
@@ -285,80 +285,80 @@ impl Default for RestartPolicy {
     }
 }
 
-/// After which ends a process is started again.
+/// After which exits a process is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
-    /// After none.
+    /// Never.
     #[default]
     No,
-    /// After a failure.
+    /// After failures.
     OnFailure,
-    /// After any.
+    /// After every exit.
     Always,
 }
 
-/// How the pauses between restarts grow.
+/// How the pause between restarts grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backoff {
-    /// Not at all.
+    /// It does not grow.
     #[default]
     Fixed,
-    /// Each is twice as long as the one before, and up to a tenth longer or shorter than that, so
-    /// that not all come back at once.
+    /// The pause doubles each time. A random deviation of up to a tenth keeps processes from restarting all
+    /// at once.
     Exponential,
 }
 
-/// Something in the output of a process that means that it has failed.
+/// A text in the output of a process that means failure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FailurePattern {
-    /// What.
+    /// The text.
     pub text: Text,
-    /// What follows.
+    /// What happens after a match.
     pub action: FailureAction,
 }
 
-/// What follows when a process prints that it has failed.
+/// What happens when a process prints a failure pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureAction {
-    /// It is stopped and stays so until somebody starts it.
+    /// The process is stopped and stays stopped until a user starts it.
     #[default]
     Break,
-    /// It is started again.
+    /// The process is restarted.
     Restart,
 }
 
-/// Something in the output of a process that is counted and kept.
+/// A text in the output of a process whose matches are counted and kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
     /// Its name.
     pub name: String,
-    /// What.
+    /// The text.
     pub text: Text,
     /// The colour it is shown in.
     pub color: FlagColor,
-    /// How many lines before and behind it are kept.
+    /// Number of lines kept before and after each match.
     pub context: u16,
-    /// More matches than these are too many.
+    /// The flag is exceeded when it has more matches than this.
     pub target: Option<u64>,
-    /// A command that is run at a match, at most once in [`Self::every_ms`].
+    /// A command to run after a match, at most once in [`Self::every_ms`].
     pub on_match: Option<OsText>,
-    /// Whether a match is shown on the desktop, likewise.
+    /// Whether a match is reported as a desktop notification, with the same limit.
     #[serde(default)]
     pub notify: bool,
-    /// The shortest time between two runs of [`Self::on_match`].
+    /// The minimum time between two runs of [`Self::on_match`].
     pub every_ms: u64,
-    /// What else follows.
-    pub action: Action,
+    /// What else happens after a match.
+    pub action: Reaction,
 }
 
 impl Flag {
-    /// How far apart two runs of a command are where nothing else is said.
+    /// Default minimum time between two runs of a command.
     pub const EVERY_MS: u64 = 1000;
 
-    /// One that only counts, called by what it looks for.
+    /// A flag that only counts and is named after its text.
     pub fn new(text: Text) -> Self {
         Self {
             name: text.pattern.clone(),
@@ -369,7 +369,7 @@ impl Flag {
             on_match: None,
             notify: false,
             every_ms: Self::EVERY_MS,
-            action: Action::Notify,
+            action: Reaction::Notify,
         }
     }
 }
@@ -388,7 +388,7 @@ pub enum FlagColor {
     Orange,
 }
 
-/// Commands that are run by `sh`, in the root of the plan, when something happens in the run.
+/// Commands that `sh` runs in the root of the plan on events of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Hooks {
@@ -398,13 +398,13 @@ pub struct Hooks {
     pub dependencies_ready: Option<OsText>,
     /// All processes of [`Stage::Main`] have been started.
     pub main_started: Option<OsText>,
-    /// The processes of [`Stage::Cleanup`] are about to begin.
+    /// The processes of [`Stage::Cleanup`] are about to start.
     pub cleanup: Option<OsText>,
-    /// The run ends when this one is done.
+    /// The hook after which the run ends.
     pub stop_after: Option<StopAfter>,
 }
 
-/// A hook that a run may end after.
+/// A hook after which a run may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopAfter {

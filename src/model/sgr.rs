@@ -1,6 +1,6 @@
-//! Colours and attributes of a process's text (SGR), so that they can be carried over lines.
+//! Colours and attributes of text (SGR), tracked so that they can be continued on later lines.
 
-/// A colour as a terminal knows it.
+/// A terminal colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Color {
     #[default]
@@ -9,7 +9,7 @@ enum Color {
     Rgb(u8, u8, u8),
 }
 
-/// Attributes that are on or off: the bit, the code that sets it.
+/// Attributes that are on or off: bit, and the code that sets it.
 const FLAGS: [(u16, u8); 9] = [
     (1, 1),
     (1 << 1, 2),
@@ -24,7 +24,7 @@ const FLAGS: [(u16, u8); 9] = [
 const INTENSITY: u16 = 1 | 1 << 1;
 const BLINKING: u16 = 1 << 3 | 1 << 4;
 
-/// What is switched on in a process's text at some point of it.
+/// The style in effect at one point of a process's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sgr {
     foreground: Color,
@@ -35,7 +35,7 @@ pub struct Sgr {
     flags: u16,
 }
 
-/// One parameter with its sub-parameters (`38:2::1:2:3`); an absent number is 0.
+/// One parameter with its sub-parameters (`38:2::1:2:3`); an omitted number is 0.
 #[derive(Clone, Copy)]
 struct Group {
     numbers: [u16; 6],
@@ -56,17 +56,17 @@ impl Group {
 }
 
 impl Sgr {
-    /// Nothing is switched on.
+    /// Whether no attribute and no colour is set.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Switch everything off.
+    /// Reset all attributes and colours.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Take the parameters of a control sequence that ends in `m`; private ones are none of ours.
+    /// Apply the parameters of a control sequence that ends in `m`. Private parameters are ignored.
     pub fn apply(&mut self, parameters: &[u8]) {
         if !parameters.iter().all(|b| matches!(b, b'0'..=b'9' | b';' | b':')) {
             return;
@@ -80,7 +80,7 @@ impl Sgr {
                     self.paint(code, color);
                 }
                 (code @ (38 | 48 | 58), len) => {
-                    // With six parts the second is a colour space, of which there is only one.
+                    // With six parts, the third is the colour space, which is ignored.
                     let skip = if len == 6 && group.numbers[1] == 2 { 3 } else { 2 };
                     let kind = [group.numbers[1]];
                     let mut parts = kind.iter().chain(&group.numbers[skip..len]).copied();
@@ -95,7 +95,7 @@ impl Sgr {
         }
     }
 
-    /// Whether a blank in this style shows: it has a background, a line through or below it.
+    /// Whether a blank in this style is visible: it has a background, or a line through, above or below it.
     pub fn shows_blanks(&self) -> bool {
         const LINES: u16 = 1 << 5 | 1 << 7 | 1 << 8;
         self.background != Color::Default || self.underline > 0 || self.flags & LINES != 0
@@ -137,7 +137,7 @@ impl Sgr {
         }
     }
 
-    /// Append the shortest sequence that, after a reset, switches on what is on; none if nothing.
+    /// Append the shortest sequence that sets this style after a reset; nothing for the plain style.
     pub fn emit(&self, out: &mut Vec<u8>) {
         if self.is_plain() {
             return;
@@ -163,7 +163,7 @@ impl Sgr {
     }
 }
 
-/// The colour that the numbers behind 38, 48 or 58 name.
+/// Parse the colour specified by the numbers after 38, 48 or 58.
 fn extended(next: &mut dyn FnMut() -> Option<u16>) -> Option<Color> {
     let mut byte = || u8::try_from(next()?).ok();
     match byte()? {
@@ -173,7 +173,7 @@ fn extended(next: &mut dyn FnMut() -> Option<u16>) -> Option<Color> {
     }
 }
 
-/// Each number, and a semicolon behind it.
+/// Append each number, followed by a semicolon.
 fn push(out: &mut Vec<u8>, numbers: &[u8]) {
     for &number in numbers {
         if number >= 100 {
@@ -196,7 +196,7 @@ fn color(out: &mut Vec<u8>, color: Color, base: u8) {
     }
 }
 
-/// With colons, as a terminal that does not know 58 would take `58;5;1` for "blink, bold".
+/// Uses colons, because a terminal that does not support 58 would read `58;5;1` as "blink, bold".
 fn line_color(out: &mut Vec<u8>, color: Color) {
     let text = match color {
         Color::Default => return,
@@ -222,7 +222,7 @@ mod tests {
         sgr
     }
 
-    /// The style after the sequences of a text.
+    /// The style after all sequences in a text.
     fn fed(text: &[u8]) -> Sgr {
         let mut sgr = Sgr::default();
         for sequence in text.split(|&b| b == 0x1b) {
@@ -277,7 +277,7 @@ mod tests {
         ]
     }
 
-    /// Parameters that the other terminal model knows, in the forms in which it knows them.
+    /// Parameters that the other terminal model supports, in the forms that it supports.
     fn common() -> impl Strategy<Value = String> {
         prop_oneof![
             6 => prop::sample::select(vec![0u16, 1, 3, 4, 7, 22, 23, 24, 27, 39, 49])

@@ -1,12 +1,12 @@
-//! Words for a shell to read: what can be typed or pasted, and what tmo itself has a shell run.
+//! Quoting words for a shell: for commands that a user types or pastes, and for commands that tmo runs.
 
-/// A word that sh and zsh take as it stands, quoted only where it has to be.
+/// A word quoted for sh and zsh, only if necessary.
 pub fn quoted(word: &str) -> String {
-    // It stays UTF-8: only ASCII is put between its bytes.
+    // The result is valid UTF-8, because only ASCII is inserted.
     String::from_utf8_lossy(&quoted_bytes(word.as_bytes())).into_owned()
 }
 
-/// The same for a word of any bytes but NUL.
+/// The same for arbitrary bytes except NUL.
 pub fn quoted_bytes(word: &[u8]) -> Vec<u8> {
     if is_safe(word) {
         return word.to_vec();
@@ -22,14 +22,14 @@ pub fn quoted_bytes(word: &[u8]) -> Vec<u8> {
     quoted
 }
 
-/// Whether no shell makes anything else of this word.
+/// Whether every shell takes this word literally without quotes.
 fn is_safe(word: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(byte);
     !word.is_empty() && word.iter().all(plain) && !may_assign(word)
 }
 
-/// Whether the word is an assignment where a command begins (`A=b`, `A+=b`), or the name of a program
-/// whose path zsh puts in its place (`=ls`).
+/// Whether a shell would treat the word specially: as an assignment at the start of a command (`A=b`,
+/// `A+=b`), or as the name of a program that zsh replaces by its path (`=ls`).
 fn may_assign(word: &[u8]) -> bool {
     let Some(end) = word.iter().position(|&byte| byte == b'=') else { return false };
     let name = word[..end].strip_suffix(b"+").unwrap_or(&word[..end]);

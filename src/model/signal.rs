@@ -9,12 +9,12 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// A signal as people write it: `USR1`, `SIGUSR1`, `usr1` or its number.
+/// A signal as users write it: `USR1`, `SIGUSR1`, `usr1` or its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "String")]
 pub struct SignalName(Signal);
 
-/// No such signal.
+/// The error for an unknown signal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown signal `{0}`; use a name such as USR1, HUP, WINCH, or a number")]
 pub struct NoSuchSignal(String);

@@ -1,4 +1,4 @@
-//! What a process is doing.
+//! The state of a process.
 
 use std::fmt;
 
@@ -6,39 +6,39 @@ use serde::{Deserialize, Serialize};
 
 use super::Untrusted;
 
-/// What a process is doing. The words of the API are these names, and stay as they are.
+/// The state of a process. These names are the words of the API, so they must not change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProcessStatus {
-    /// It is to run and waits: for its turn, or for its terminal.
+    /// It is meant to run, and waits for its turn or for its terminal.
     Pending,
-    /// Its shim was told to start it.
+    /// Its shim was requested to start it.
     Starting,
-    /// It runs.
+    /// It is running.
     Running,
-    /// It was told to stop, or its main process has ended and the rest of its tree has not.
+    /// It was requested to stop, or its main process has exited and the rest of its tree has not.
     Stopping,
-    /// SIGKILL did not end all of it.
+    /// SIGKILL has not ended its whole tree.
     Stuck,
-    /// It has ended and is started again after a pause.
+    /// It has ended and will be restarted after a pause.
     Restarting,
-    /// It was told to stop and has ended, or was never started.
+    /// It was stopped by request, or was never started.
     Stopped,
-    /// It has ended by itself.
+    /// It exited by itself.
     Exited,
-    /// It is not started because of what it depends on.
+    /// It is not started because a dependency will not come up.
     Skipped,
     /// It has failed and is not restarted automatically.
     Broken,
     /// It could not be executed.
     Error,
-    /// What only a later version knows.
+    /// A state that only a later version knows.
     #[serde(untagged)]
     Other(Untrusted),
 }
 
 impl ProcessStatus {
-    /// All that this version knows.
+    /// All states known to this version.
     pub const ALL: [Self; 11] = [
         Self::Pending,
         Self::Starting,
@@ -53,7 +53,7 @@ impl ProcessStatus {
         Self::Error,
     ];
 
-    /// Its word, not yet for a terminal.
+    /// The word of the API, not yet escaped for a terminal.
     pub fn word(&self) -> &str {
         match self {
             Self::Pending => "pending",
@@ -71,7 +71,7 @@ impl ProcessStatus {
         }
     }
 
-    /// Whether it ended by itself, or was ended because it had failed.
+    /// Whether it exited by itself, or was ended because it had failed.
     pub const fn has_failed_or_exited(&self) -> bool {
         matches!(self, Self::Exited | Self::Broken | Self::Error | Self::Restarting)
     }

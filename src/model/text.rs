@@ -1,4 +1,4 @@
-//! Text of the operating system in JSON: mostly UTF-8, but nobody promises it.
+//! Text from the operating system, in JSON: usually but not necessarily UTF-8.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -10,12 +10,12 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// The beginning of a text that a message quotes, where the text is long.
+/// The start of a text that a message quotes, if it is long.
 pub fn shortened(text: &str) -> Cow<'_, str> {
     cut(text, 200)
 }
 
-/// The first `most` characters, with `…` in place of the others.
+/// The first `most` characters, with `…` for the rest.
 pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", &text[..at]).into(),
@@ -25,8 +25,8 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
 
 /// Bytes from the operating system (an environment value, an argument, a path).
 ///
-/// In JSON it is a string where the bytes are UTF-8 and an array of numbers elsewhere, so any
-/// value survives the way through a file unchanged.
+/// In JSON it is a string if the bytes are UTF-8, otherwise an array of numbers, so any value survives the
+/// round trip through a file unchanged.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct OsText(pub OsString);
 

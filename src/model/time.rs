@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A point in time by the wall clock, saved as nanoseconds since the Unix epoch.
+/// A point in time on the wall clock, saved as nanoseconds since the Unix epoch.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -17,10 +17,10 @@ pub struct Timestamp(u64);
 impl Timestamp {
     /// The beginning of 1970.
     pub const EPOCH: Self = Self(0);
-    /// No other is later.
+    /// The latest possible point in time.
     pub const LAST: Self = Self(u64::MAX);
 
-    /// So many nanoseconds after the epoch.
+    /// The point in time this many nanoseconds after the epoch.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
@@ -30,12 +30,12 @@ impl Timestamp {
         self.0
     }
 
-    /// As journals have it.
+    /// The byte format in journals.
     pub const fn to_le_bytes(self) -> [u8; 8] {
         self.0.to_le_bytes()
     }
 
-    /// What `stat` says of a file: seconds, and nanoseconds of the next one.
+    /// The time of a file from `stat`: seconds, and nanoseconds within the next second.
     pub fn of_file(seconds: i64, nanos: i64) -> Self {
         let [seconds, nanos] = [seconds, nanos].map(|part| u64::try_from(part).unwrap_or(0));
         Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
@@ -46,13 +46,13 @@ impl Timestamp {
         self.0 / 1_000_000_000
     }
 
-    /// A nanosecond later.
+    /// One nanosecond later.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// How long after `earlier` it is; nothing where it is not.
+    /// The time elapsed since `earlier`; zero if that is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.nanos_since(earlier))
     }
@@ -62,7 +62,7 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The time between both, whichever is earlier.
+    /// The time between both, in either order.
     pub const fn between(self, other: Self) -> Duration {
         Duration::from_nanos(self.0.abs_diff(other.0))
     }
@@ -72,13 +72,13 @@ impl Timestamp {
         format!("{:.3}", self.utc())
     }
 
-    /// As a moment of the calendar.
+    /// As a timestamp of the `jiff` crate.
     pub fn utc(self) -> jiff::Timestamp {
         jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or_default()
     }
 }
 
-/// The latest point in time stands for all that are later.
+/// Saturates at the latest point in time.
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
@@ -87,7 +87,7 @@ impl Add<Duration> for Timestamp {
     }
 }
 
-/// The epoch stands for all that are earlier.
+/// Saturates at the epoch.
 impl Sub<Duration> for Timestamp {
     type Output = Self;
 
@@ -134,7 +134,7 @@ pub mod nanos {
     }
 }
 
-/// Tests count in nanoseconds.
+/// Arithmetic in nanoseconds for tests.
 #[cfg(test)]
 mod counted {
     use std::ops::{Add, AddAssign, Sub, SubAssign};

@@ -1,12 +1,11 @@
-//! Spans of time and numbers of bytes, as people write and read them: the same in flags, variables,
-//! files and messages.
+//! Durations and sizes in bytes as users write and read them: the same in flags, variables, files and messages.
 
 use std::time::Duration;
 
-/// The longest span that can be given, in milliseconds: some thirty years.
+/// The longest duration that can be specified, in milliseconds: about thirty years.
 const LONGEST_MS: f64 = 1e12;
 
-/// The units of a span and their lengths in milliseconds. The first name is the one that is written.
+/// The units of a duration, with their lengths in milliseconds. The first name of each is used for output.
 const SPANS: [(&[&str], f64); 6] = [
     (&["ms", "msec", "msecs", "millisecond", "milliseconds"], 1.0),
     (&["s", "sec", "secs", "second", "seconds"], 1000.0),
@@ -16,10 +15,10 @@ const SPANS: [(&[&str], f64); 6] = [
     (&["w", "wk", "wks", "week", "weeks"], 604_800_000.0),
 ];
 
-/// What [`parse_span`] takes, as a regular expression.
+/// The texts that [`parse_span`] accepts, as a regular expression.
 pub const SPAN_PATTERN: &str = r"^[0-9]+(\.[0-9]+)? ?(ms|msecs?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|wks?|weeks?)( ?[0-9]+(\.[0-9]+)? ?(ms|msecs?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|wks?|weeks?))*$";
 
-/// A span of time: `500ms`, `1.5s`, `5min`, `1h30m`, `2 days`.
+/// Parse a duration: `500ms`, `1.5s`, `5min`, `1h30m`, `2 days`.
 pub fn parse_span(text: &str) -> Option<Duration> {
     let (mut rest, mut sum) = (text, 0.0);
     loop {
@@ -39,7 +38,7 @@ pub fn parse_span(text: &str) -> Option<Duration> {
     }
 }
 
-/// A number of seconds, which may have a fraction.
+/// A duration from a number of seconds, which may have a fraction.
 pub fn of_seconds(number: f64) -> Option<Duration> {
     of_millis(number * 1000.0)
 }
@@ -51,7 +50,7 @@ fn of_millis(number: f64) -> Option<Duration> {
     fits.then(|| Duration::from_millis(number.round() as u64))
 }
 
-/// A span as a file has it: [`parse_span`] reads it back.
+/// A duration in the format of files, which [`parse_span`] reads back.
 pub fn written_span(ms: u64) -> String {
     match ms {
         0 => "0s".to_owned(),
@@ -62,7 +61,7 @@ pub fn written_span(ms: u64) -> String {
     }
 }
 
-/// How long something has lasted, in one or two units: `350 ms`, `12 s`, `3 min 20 s`, `4 d 3 h`.
+/// An elapsed time in one or two units: `350 ms`, `12 s`, `3 min 20 s`, `4 d 3 h`.
 pub fn span(span: Duration) -> String {
     const UNITS: [(u64, &str); 4] = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s")];
     let seconds = span.as_secs();
@@ -77,7 +76,7 @@ pub fn span(span: Duration) -> String {
     }
 }
 
-/// A limit or a pause, in seconds: `250 ms`, `1.5 s`, `60 s`.
+/// A time limit or pause in seconds: `250 ms`, `1.5 s`, `60 s`.
 pub fn limit(ms: u64) -> String {
     match (ms / 1000, ms % 1000) {
         (seconds, 0) => format!("{seconds} s"),
@@ -96,7 +95,7 @@ pub fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 
-/// A number of bytes: `0`, `65536`, `512k`, `64MiB` (units of 1024) or `64MB` (units of 1000).
+/// Parse a size: `0`, `65536`, `512k`, `64MiB` (units of 1024) or `64MB` (units of 1000).
 pub fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -114,7 +113,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// A number of bytes: `12 bytes`, `640 KiB`, `12 MiB`, `1.5 GiB`.
+/// A size: `12 bytes`, `640 KiB`, `12 MiB`, `1.5 GiB`.
 pub fn bytes(bytes: u64) -> String {
     match bytes {
         0..0x400 => format!("{bytes} bytes"),

@@ -1,8 +1,8 @@
-//! Text from outside: from the files of a project, or from an answer on a socket.
+//! Text from outside: from the files of a project, or from an answer received on a socket.
 //!
-//! A terminal acts upon control characters: they set its title, write to its clipboard, erase the
-//! screen, or reorder what stands on a line. None of that may come from a stranger's text, so what
-//! a terminal shows of such a text has visible escapes in their place.
+//! A terminal acts on control characters: they set its title, write to its clipboard, erase the screen, or
+//! reorder the characters of a line. Untrusted text must not be able to do that, so control characters are
+//! displayed as visible escapes.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -12,20 +12,20 @@ use serde_json::{Map, Value};
 
 use super::line::plain;
 
-/// A text from outside. [`fmt::Display`] shows it as one line that a terminal only prints.
+/// A text from outside. [`fmt::Display`] formats it as one line that a terminal can safely print.
 ///
-/// It has neither `Deref` nor `AsRef`: the text as it came is had from [`Untrusted::raw`] only.
+/// There is no `Deref` or `AsRef`: only [`Untrusted::raw`] returns the original text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Untrusted(String);
 
 impl Untrusted {
-    /// The text as it came, to be compared, searched or sent on. Never for a terminal.
+    /// The original text, to be compared, searched or forwarded. Never print it to a terminal.
     pub fn raw(&self) -> &str {
         &self.0
     }
 
-    /// The texts, shown, with this between them.
+    /// The displayed forms of the texts, joined by `between`.
     pub fn join(texts: &[Self], between: &str) -> String {
         texts.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
     }
@@ -61,24 +61,24 @@ impl PartialEq<&str> for Untrusted {
     }
 }
 
-/// A text as one line: tabs and line breaks are shown as `\t` and `\n`.
+/// Escape a text for display on one line: tabs and line breaks become `\t` and `\n`.
 pub fn shown(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false, visible)
 }
 
-/// A line of output, in which tabs stay.
+/// Escape a line of output; tabs stay.
 pub fn shown_line(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c == '\t', visible)
 }
 
-/// Whole lines, in which tabs and line breaks stay.
+/// Escape whole lines; tabs and line breaks stay.
 pub fn shown_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| matches!(c, '\t' | '\n'), visible)
 }
 
-/// Whole lines that tmo itself has coloured: as [`shown_lines`], but colours stay.
+/// Escape whole lines that tmo itself has coloured: like [`shown_lines`], but colours stay.
 ///
-/// Text from outside that is a part of them must have been shown before, or its colours stay, too.
+/// Text from outside within these lines must already be escaped, otherwise its colours stay, too.
 pub fn shown_painted(text: &str) -> String {
     let mut all = String::with_capacity(text.len());
     let mut rest = text;
@@ -101,23 +101,23 @@ pub fn shown_painted(text: &str) -> String {
     all + &shown_lines(rest)
 }
 
-/// JSON in which characters that a terminal acts upon are written as JSON's own escapes. The
-/// serializer escapes only those below U+0020.
+/// JSON in which characters that a terminal acts on are written as JSON escapes. The serializer itself
+/// escapes only those below U+0020.
 pub fn json(text: &str) -> Cow<'_, str> {
     let escape = |c, out: &mut String| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(out, "\\u{:04x}", u32::from(c));
     };
     escaped(text, |c| c == '\n', escape)
 }
 
-/// Whether a terminal may do something else about this character than print it.
+/// Whether a terminal may act on this character instead of just printing it.
 pub fn is_active(c: char) -> bool {
     // C0, DEL and C1.
     c.is_control() || reorders(c)
 }
 
-/// Whether this is a mark that embeds, overrides or isolates a direction of writing.
+/// Whether this character embeds, overrides or isolates a writing direction.
 pub fn reorders(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -127,13 +127,13 @@ fn visible(c: char, out: &mut String) {
         '\t' => *out += "\\t",
         '\n' => *out += "\\n",
         '\r' => *out += "\\r",
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         '\0'..='\x7f' => _ = write!(out, "\\x{:02x}", u32::from(c)),
         _ => _ = write!(out, "\\u{{{:x}}}", u32::from(c)),
     }
 }
 
-/// The text with escapes in the place of active characters that are not kept.
+/// The text with all active characters escaped, except those that `keeps` accepts.
 fn escaped(
     text: &str,
     keeps: impl Fn(char) -> bool,
@@ -149,7 +149,7 @@ fn escaped(
     Cow::Owned(all)
 }
 
-/// A text of another machine: without escape sequences and control characters.
+/// A text from another machine, stripped of escape sequences and control characters.
 pub fn cleaned(text: &str) -> String {
     let mut bytes = vec![];
     plain(text.as_bytes(), &mut bytes);
@@ -157,7 +157,7 @@ pub fn cleaned(text: &str) -> String {
     text.chars().filter(|c| *c == '\t' || !is_active(*c)).collect()
 }
 
-/// The same for all strings in a JSON value, names of properties included.
+/// The same for all strings in a JSON value, including property names.
 pub fn cleaned_json(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(cleaned(&text)),

@@ -1,4 +1,4 @@
-//! Accepting clients, also while the system is short of descriptors or memory.
+//! Accepting clients, even when file descriptors or memory are short.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Where clients come in.
+/// A source of clients.
 pub(super) trait Accept {
-    /// Who comes.
+    /// The accepted connection.
     type Client;
 
-    /// The next client; may be given up at any time without losing one.
+    /// Accept the next client. Cancel-safe: no client is lost.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Client>> + Send;
 }
 
@@ -25,7 +25,7 @@ impl Accept for &TcpListener {
     }
 }
 
-/// Accept, whatever becomes of clients that give up meanwhile.
+/// Accept, and ignore clients that disconnect before they are accepted.
 pub(super) async fn patiently<T, F>(accept: impl Fn() -> F) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
@@ -42,11 +42,10 @@ where
     }
 }
 
-/// Wait until accepting works again after this error; returns the client that showed it, if
-/// there was one.
+/// Wait until accepting works again after this error; returns the client whose accept succeeded, if any.
 ///
-/// Clients that end make room. But other parts of the program free descriptors too, and nothing
-/// announces that, so accepting is tried again after a pause, which grows.
+/// A client that ends frees a descriptor. Other parts of the program free descriptors too, without any
+/// notification, so accept is retried after a growing pause.
 pub(super) async fn room<D: Accept>(
     door: &mut D,
     clients: &mut JoinSet<()>,

@@ -1,7 +1,7 @@
-//! The server-sent events of `/api/head`: the newest head, and at last the end.
+//! The server-sent events of `/api/head`: the newest head, and finally the end of the run.
 //!
-//! An event is made when the client has taken the one before it, so a slow client skips what has
-//! been superseded meanwhile and nothing piles up for it.
+//! An event is generated only when the client has taken the previous one, so a slow client skips superseded
+//! events and nothing piles up for it.
 
 use std::convert::Infallible;
 
@@ -25,9 +25,9 @@ struct Feed {
 
 /// A client that is a view.
 pub(super) struct View {
-    /// By which the engine knows of it.
+    /// Keeps the view counted in the engine.
     pub(super) _attached: Attached,
-    /// By which it is told to go.
+    /// Signals the view to detach.
     pub(super) leave: watch::Receiver<()>,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn response(
     closing: watch::Receiver<bool>,
     view: Option<View>,
 ) -> Response {
-    // It is told at once.
+    // Send the current head at once.
     handle.head.mark_changed();
     let feed = Feed { handle, closing, over: false, view };
     let events = stream::unfold(feed, |mut feed| async move {
@@ -74,7 +74,7 @@ impl Feed {
             }
             () = closed(&mut self.closing) => self.over = true,
         }
-        // Without an end the supervisor only goes away (to be replaced): the stream just stops.
+        // Without an end of the run, only the supervisor goes away (and is replaced): the stream just stops.
         end.borrow().as_ref().map(|end| event("end", end))
     }
 }

@@ -1,4 +1,4 @@
-//! The seam between the control socket and the engine: what is asked, what is watched.
+//! The interface between the control socket and the engine: requests, and values to watch.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,95 +10,95 @@ use utoipa::ToSchema;
 use crate::model::request::{FlagMatches, Head, Outcome, Request, State};
 use crate::model::run_end::End;
 
-/// Something the engine is asked.
+/// A message to the engine.
 #[derive(Debug)]
 pub enum Ask {
-    /// Do this.
+    /// Carry out a request.
     Do {
-        /// What.
+        /// The request.
         request: Request,
-        /// Answer when it is done; else as soon as it is accepted.
+        /// Whether to reply when the request is done; otherwise the reply follows as soon as it is accepted.
         wait: bool,
-        /// What the client calls it: asked again by that name, it is the same request.
+        /// The idempotency key: a request with the same key is the same request, sent again.
         key: Option<String>,
-        /// Where the answer goes; nobody may be listening any more.
+        /// Where the reply goes; the client may have gone by then.
         reply: oneshot::Sender<Outcome>,
     },
-    /// Tell the state of the run.
+    /// Report the state of the run.
     State {
-        /// Where the answer goes.
+        /// Where the reply goes.
         reply: oneshot::Sender<State>,
     },
-    /// Something about the terminal of a process.
+    /// Use the terminal of a process.
     Pane {
-        /// Whose.
+        /// Name of the process.
         name: String,
-        /// What.
+        /// What to do with the terminal.
         ask: PaneAsk,
-        /// Where the answer goes.
+        /// Where the reply goes.
         reply: oneshot::Sender<Result<String, AskError>>,
     },
-    /// Something about the texts that mean that a process has failed.
+    /// List or change the failure strings of a process.
     Failures {
-        /// Whose.
+        /// Name of the process or its entry.
         name: String,
-        /// What.
+        /// What to do with the list.
         ask: FailuresAsk,
-        /// Where the answer goes.
+        /// Where the reply goes.
         reply: oneshot::Sender<Result<FailureTexts, AskError>>,
     },
-    /// Tell what the flags of a process have found of late.
+    /// Report the latest matches of a process's flags.
     Flags {
-        /// Its whole name.
+        /// Full name of the process.
         name: String,
-        /// No more than the last of each flag, so many.
+        /// Maximum number of matches per flag; the latest are reported.
         last: usize,
-        /// Where the answer goes; where no process has the name, the refusal.
+        /// Where the reply goes; an error if no process has this name.
         reply: oneshot::Sender<Result<Vec<FlagMatches>, Box<Outcome>>>,
     },
-    /// Put this line into the log.
+    /// Write this line to the log.
     Notice(String),
-    /// A terminal shows the log from now on.
+    /// A view was opened.
     ViewOpened,
-    /// It does no more. Follows every [`Ask::ViewOpened`], however the client ended.
+    /// A view was closed. Follows every [`Ask::ViewOpened`], however the client ended.
     ViewClosed,
-    /// An overmind client streams the log from now on.
+    /// An overmind client began to stream the log.
     EchoOpened {
-        /// Its number, counted from 1 since this supervisor began.
+        /// Number of this echo, counted from 1 since this supervisor started.
         number: u64,
     },
-    /// It does no more.
+    /// The echo ended.
     EchoClosed {
-        /// Its number.
+        /// Number of the echo.
         number: u64,
     },
 }
 
-/// Something about the terminal of a process.
+/// A request about the terminal of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaneAsk {
-    /// Type this into it; nothing is told.
+    /// Type text into the terminal; the reply is empty.
     Type {
-        /// What is typed; line breaks are typed as Enter.
+        /// The text; line breaks are typed as Enter.
         text: String,
-        /// Then Enter.
+        /// Whether to press Enter afterwards.
         enter: bool,
     },
-    /// Tell what it shows.
+    /// Report what the terminal shows.
     Screen {
-        /// With colours, as escape sequences.
+        /// Whether to keep colours, as escape sequences.
         color: bool,
     },
 }
 
-/// Something about what is declared to mean that a process has failed.
+/// A request about the failure strings of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailuresAsk {
-    /// Tell what is.
+    /// List them.
     List,
-    /// Declare this text.
+    /// Add this text.
     Add(String),
-    /// Take this text back.
+    /// Remove this text.
     Remove(String),
 }
 
@@ -113,49 +113,50 @@ pub struct FailureTexts {
     pub changed: bool,
 }
 
-/// Why what is asked of one process can't be.
+/// Why a request about one process fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AskError {
     /// No process has this name.
     Unknown(Box<Outcome>),
-    /// No line can hold the text, or each does.
+    /// Either no line can contain the text, or every line does.
     Useless(String),
-    /// It has no terminal, does not run, or tmux refused; the text is not declared, or elsewhere; or the
-    /// file can't be read or written.
+    /// The request is valid but cannot be carried out: the process has no terminal or does not run, tmux
+    /// refused, the text is not in this list or is declared elsewhere, or the file cannot be read or
+    /// written.
     Refused(String),
 }
 
-/// The engine does not answer any more: it is ending or has ended.
+/// The engine no longer replies: it is ending or has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the supervisor is ending and takes no more requests")]
 pub struct Ending;
 
-/// The engine as the control socket knows it.
+/// The control socket's handle to the engine.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    /// Where questions go.
+    /// The engine's request queue.
     pub asks: mpsc::Sender<Ask>,
-    /// Where the journal ends now.
+    /// The current end of the journal.
     pub head: watch::Receiver<Head>,
-    /// Set once, when everything is over.
+    /// Set once, at the end of the run.
     pub end: watch::Receiver<Option<End>>,
-    /// Whether the engine is alive but answers no requests.
+    /// Why the engine is alive but does not reply to requests.
     pub busy: Arc<Busy>,
     /// The id of the run.
     pub run: Arc<str>,
 }
 
-/// What can keep the engine from answering for longer than a request takes.
+/// Conditions that keep the engine from replying for longer than a request takes.
 #[derive(Debug, Default)]
 pub struct Busy {
-    /// It takes over a run and has not answered yet.
+    /// The engine is taking over a run and has not yet served a request.
     pub taking_over: AtomicBool,
-    /// It ends the run: tmux, shims and sinks may take some seconds each.
+    /// The engine is ending the run: tmux, shims and sinks may take some seconds each.
     pub ending: AtomicBool,
 }
 
 impl Handle {
-    /// Ask the engine for something, and wait for the answer.
+    /// Send the engine a request and wait for its reply.
     pub(super) async fn ask<T>(
         &self,
         ask: impl FnOnce(oneshot::Sender<T>) -> Ask,
@@ -170,30 +171,30 @@ impl Handle {
         self.ask(|reply| Ask::State { reply }).await
     }
 
-    /// Count a view; it is uncounted when the returned value is dropped.
+    /// Count a view; dropping the returned value uncounts it.
     pub async fn view(&self) -> Result<Attached, Ending> {
         self.tell(Ask::ViewOpened).await?;
         Ok(Attached { asks: self.asks.clone(), farewell: Some(Ask::ViewClosed) })
     }
 
-    /// Announce an echo; its end is announced when the returned value is dropped.
+    /// Announce an echo; dropping the returned value announces its end.
     pub async fn echo(&self, number: u64) -> Result<Attached, Ending> {
         self.tell(Ask::EchoOpened { number }).await?;
         Ok(Attached { asks: self.asks.clone(), farewell: Some(Ask::EchoClosed { number }) })
     }
 
-    /// When everything is over, or nobody is left who could say so.
+    /// Returns at the end of the run, or when the engine is gone and can no longer announce it.
     pub(super) async fn ended(end: &mut watch::Receiver<Option<End>>) {
         let _ = end.wait_for(Option::is_some).await;
     }
 
-    /// Tell the engine something that it does not answer.
+    /// Send the engine a message that has no reply.
     pub(super) async fn tell(&self, ask: Ask) -> Result<(), Ending> {
         self.asks.send(ask).await.map_err(|_| Ending)
     }
 }
 
-/// A client that the engine knows of for as long as this value lives.
+/// A client that the engine counts for as long as this value lives.
 #[derive(Debug)]
 pub struct Attached {
     asks: mpsc::Sender<Ask>,
@@ -206,7 +207,7 @@ impl Drop for Attached {
         let Err(mpsc::error::TrySendError::Full(farewell)) = self.asks.try_send(farewell) else {
             return;
         };
-        // The engine has a full queue just now; without a runtime there is no engine to tell.
+        // The queue is full at the moment, so send from a task. Without a runtime there is no engine either.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let asks = self.asks.clone();
             runtime.spawn(async move { asks.send(farewell).await });

@@ -1,8 +1,8 @@
 //! A conversation in overmind's line protocol.
 //!
-//! Reading and streaming share one task without blocking each other: a client may ask for more
-//! while its echo runs. A client that does not read stops only this task, which then holds no more
-//! than one chunk of rendered text.
+//! Reading commands and streaming an echo share one task without blocking each other: a client may send
+//! more commands while its echo runs. A client that does not read blocks only this task, which then holds
+//! at most one chunk of rendered text.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -20,10 +20,10 @@ use crate::api::line_buffer::LineReader;
 use crate::api::overmind::{self, Command};
 use crate::model::request::Request;
 
-/// Why a conversation ends early.
+/// Why a conversation ends.
 #[derive(Debug)]
 enum Stop {
-    /// It is complete, or the client is gone.
+    /// It is complete, or the client has disconnected.
     Over,
     /// The supervisor is ending.
     Ending,
@@ -41,7 +41,7 @@ impl From<Ending> for Stop {
     }
 }
 
-/// Answer a client until it, or the run, ends.
+/// Serve a client until it disconnects or the run ends.
 pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
     let (reader, writer) = stream.split();
     let lines = LineReader::new(reader, first);
@@ -71,14 +71,14 @@ impl Talk<'_> {
                         Err(_) => return Stop::Over,
                     }
                 }
-                // An echo shows the last words before it ends; anything else ends at once.
+                // An echo first shows the last output; any other conversation ends at once.
                 () = closed(&mut closing), if self.echo.is_none() => {
                     return Stop::Over;
                 }
             };
             let answered = match line {
                 Ok(Some(line)) => self.answer(&line).await,
-                // A half-closed client still listens to its echo, a closed one does not.
+                // A half-closed client still reads its echo; a closed one does not.
                 Ok(None) if self.echo.is_some() && !hung_up(&lines) => Ok(()),
                 Ok(None) | Err(_) => return Stop::Over,
             };
@@ -90,8 +90,8 @@ impl Talk<'_> {
 
     async fn answer(&mut self, line: &[u8]) -> Result<(), Stop> {
         if overmind::is_http(line) || overmind::is_binary(line) {
-            // A page that a browser shows, through a port that is forwarded to this socket. What
-            // follows is of the page's choice: headers and a body, or text in another protocol.
+            // This is a browser, connected through a forwarded port. Whatever follows is chosen by the web
+            // page: headers and a body, or text in another protocol.
             return Err(Stop::Over);
         }
         let Some(command) = overmind::parse(line) else { return Ok(()) };
@@ -120,7 +120,7 @@ impl Talk<'_> {
     }
 
     async fn say(&mut self, text: &str) -> Result<(), Stop> {
-        // A chunk of the echo that is half written comes first.
+        // Finish the half-written chunk of the echo first.
         if let Some(echo) = &mut self.echo {
             self.writer.write_all(echo.unsent()).await?;
             echo.sent = echo.chunk.len();
@@ -129,7 +129,7 @@ impl Talk<'_> {
     }
 }
 
-/// Ask for what the patterns match, exactly: a name that matches nothing is ignored in silence.
+/// Send a request for the processes that the patterns match. Names that match nothing are silently ignored.
 async fn some(
     api: &Api,
     patterns: &[String],
@@ -140,7 +140,7 @@ async fn some(
     if names.is_empty() { Ok(()) } else { ask(api, request(names)).await }
 }
 
-/// The protocol has no answers; the log tells what becomes of it.
+/// Send a request without waiting for its outcome: the protocol has no replies, and the log shows the outcome.
 async fn ask(api: &Api, request: Request) -> Result<(), Ending> {
     let ask = |reply| Ask::Do { request, wait: false, key: None, reply };
     api.handle.ask(ask).await.map(drop)
@@ -154,7 +154,7 @@ fn hung_up(lines: &LineReader<ReadHalf<'_>>) -> bool {
     polled.is_err() || fds[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLHUP))
 }
 
-/// An echo under way.
+/// A running echo.
 struct Echoing {
     cursor: Box<dyn EchoCursor>,
     api: Api,
@@ -170,7 +170,7 @@ impl Echoing {
     }
 }
 
-/// The cursor is placed first, so that its stream begins with the words about itself.
+/// Open an echo. The cursor is placed before the echo is announced, so its stream begins with that notice.
 async fn open(api: &Api) -> Result<Echoing, Ending> {
     let cursor = api.journal.echo.start();
     let number = api.echoes.fetch_add(1, Ordering::Relaxed) + 1;
@@ -179,8 +179,8 @@ async fn open(api: &Api) -> Result<Echoing, Ending> {
     Ok(Echoing { cursor, api, chunk, sent: 0, last: false, _attached: attached })
 }
 
-/// Bring an echo one step on: write a piece, render a piece, or wait for news. May be cancelled at
-/// any await; an error means that it is over.
+/// Advance an echo by one step: write a piece, render a piece, or wait for more. Cancel-safe at every
+/// await; an error means that the echo has ended.
 async fn step(echo: &mut Option<Echoing>, writer: &mut WriteHalf<'_>) -> io::Result<()> {
     let Some(echo) = echo else { return std::future::pending().await };
     if echo.sent < echo.chunk.len() {
@@ -195,14 +195,14 @@ async fn step(echo: &mut Option<Echoing>, writer: &mut WriteHalf<'_>) -> io::Res
         echo.chunk.shrink_to(ECHO_CHUNK);
     }
     if !echo.chunk.is_empty() {
-        // A long backlog for a fast reader must not keep the other clients waiting.
+        // Yield: a long backlog for a fast reader must not starve the other clients.
         tokio::task::yield_now().await;
         return Ok(());
     }
     if echo.last {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    // The head is looked at once more after this: the last words came before the end.
+    // Read up to the head once more after this: the last output was written before the end.
     echo.last = !echo.api.wait_for_more().await;
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! The control socket: how everything outside asks the supervisor for something.
+//! The control socket, over which everything outside sends requests to the supervisor.
 //!
-//! One socket speaks two languages, told apart by the first bytes: overmind's line protocol
-//! ([`crate::api::overmind`]) and HTTP with JSON and server-sent events ([`http`]). Both become the same
-//! [`crate::model::request::Request`], handed to the engine through a [`handle::Handle`]. A
-//! client that is slow, silent or gone hurts nobody but itself.
+//! One socket speaks two protocols, distinguished by the first bytes: overmind's line protocol
+//! ([`crate::api::overmind`]), and HTTP with JSON and server-sent events ([`http`]). Both are translated
+//! into the same [`crate::model::request::Request`] and handed to the engine through a [`handle::Handle`].
+//! A client that is slow, silent or gone affects only itself.
 
 pub mod handle;
 pub mod http;

@@ -1,4 +1,4 @@
-//! The accept loop: one task per client, bounded in number, closed to other users.
+//! The accept loop: one task per client, limited in number, closed to other users.
 
 use std::future::Future;
 use std::io;
@@ -28,21 +28,20 @@ use super::versions;
 use crate::api::history::JournalAccess;
 use crate::api::proof::Token;
 
-/// How much the server puts up with.
+/// Limits on clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Clients served at once.
     pub connections: usize,
-    /// Clients beyond them that are told so at once; further ones are closed without a word.
+    /// Clients beyond them that get an error at once; further ones are closed without a reply.
     pub refusals: usize,
-    /// How long a client may take to say what it wants: else a silent one holds its place for
-    /// ever.
+    /// Deadline for a client's first request; without it, a silent client would hold its place for ever.
     pub patience: Duration,
-    /// Clients on TCP that may be about to prove that they know the token.
+    /// TCP clients that may be in the middle of their proof at once.
     pub strangers: usize,
-    /// How long each of them may take.
+    /// Deadline for each of these proofs.
     pub stranger_patience: Duration,
-    /// How long clients may take to read the last words when the server ends.
+    /// How long clients may take to read their last output when the server ends.
     pub farewell: Duration,
 }
 
@@ -59,16 +58,16 @@ impl Default for Limits {
     }
 }
 
-/// What every conversation needs.
+/// State shared by all conversations.
 #[derive(Debug, Clone)]
 pub struct Api {
     pub(super) handle: Handle,
     pub(super) journal: JournalAccess,
     pub(super) limits: Limits,
     pub(super) closing: watch::Receiver<bool>,
-    /// How many there have been.
+    /// Number of echoes opened so far.
     pub(super) echoes: Arc<AtomicU64>,
-    /// Each view holds a receiver, and goes when something is sent.
+    /// Each view holds a receiver and detaches when a value is sent.
     pub(super) leave: Arc<watch::Sender<()>>,
 }
 
@@ -84,8 +83,8 @@ impl Api {
         Self { handle, journal, limits, closing, echoes: Arc::default(), leave }
     }
 
-    /// Wait until there is more in the journal; false once the run is over or the server ends, which may
-    /// be known before the last words have been read.
+    /// Wait until the journal has grown; false once the run is over or the server ends, which may happen
+    /// before the last output has been read.
     pub(super) async fn wait_for_more(&mut self) -> bool {
         let Handle { head, end, .. } = &mut self.handle;
         tokio::select! {
@@ -96,10 +95,9 @@ impl Api {
     }
 }
 
-/// Serve clients until `shutdown`; then say goodbye to those that are there.
+/// Serve clients until `shutdown`, then give the connected ones time to finish.
 ///
-/// The listeners are taken as they were bound or inherited; other errors than those of making it ready
-/// do not end the server.
+/// The listeners are already bound or inherited. Only an error while they are prepared ends the server.
 pub async fn serve(
     listeners: Listeners,
     handle: Handle,
@@ -116,7 +114,7 @@ pub async fn serve(
         tokio::select! {
             biased;
             () = &mut shutdown => break,
-            // Reaped as they end, so that nothing of a client stays behind.
+            // Reap finished tasks, so that they do not accumulate.
             Some(_) = clients.tasks.join_next() => {}
             stream = doors.accept() => match stream {
                 Ok(stream) => clients.admit(stream),
@@ -129,8 +127,8 @@ pub async fn serve(
             }
         }
     }
-    // No new clients; whoever is still connecting learns at once that nobody is there. What came over
-    // TCP still gets what was said to it.
+    // Accept no more clients: closing the listeners refuses pending connections at once. TCP clients still
+    // receive what was sent to them.
     let Doors { main, spare, tcp } = doors;
     drop((main, spare));
     let _ = closing.send(true);
@@ -141,20 +139,20 @@ pub async fn serve(
     Ok(())
 }
 
-/// When the server ends.
+/// Returns when the server ends.
 pub(super) async fn closed(closing: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone already.
+    // An error means that the server has already ended.
     let _ = closing.wait_for(|&closing| closing).await;
 }
 
-/// Where clients come in.
+/// The listening sockets.
 #[derive(Debug)]
 pub struct Listeners {
-    /// The socket that everybody knows.
+    /// The control socket at its published path.
     pub main: std::os::unix::net::UnixListener,
-    /// The one that is found when that is gone.
+    /// A second socket, used when the control socket has been removed.
     pub spare: Option<std::os::unix::net::UnixListener>,
-    /// The one on TCP, and the token that clients there prove to know.
+    /// The TCP listener, and the token that its clients must prove to know.
     pub tcp: Option<(std::net::TcpListener, Token)>,
 }
 
@@ -221,7 +219,7 @@ impl Clients {
         }
     }
 
-    /// Wait until accepting works again, and let in the client that showed it.
+    /// Wait until accepting works again, and admit the client whose accept succeeded.
     async fn room(&mut self, doors: &mut Doors, error: io::Error) {
         if let Some(stream) = room(doors, &mut self.tasks, error).await {
             self.admit(stream);
@@ -231,7 +229,7 @@ impl Clients {
     async fn farewell(mut self) {
         let limit = self.api.limits.farewell;
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        // A client that reads nothing must not keep the supervisor from ending.
+        // A client that does not read must not delay the end of the supervisor.
         if tokio::time::timeout(limit, all).await.is_err() {
             tracing::debug!("{} clients did not read the last words", self.tasks.len());
         }
@@ -239,7 +237,7 @@ impl Clients {
     }
 }
 
-/// Whether the client is this user or root: whoever may ask, may run commands as this user.
+/// Whether the client is this user or root. Anyone who may send requests can run commands as this user.
 fn ours(stream: &UnixStream) -> bool {
     let mine = nix::unistd::geteuid().as_raw();
     match stream.peer_cred() {
@@ -255,10 +253,10 @@ fn ours(stream: &UnixStream) -> bool {
     }
 }
 
-/// What a TLS connection begins with.
+/// The first byte of a TLS connection.
 const TLS_HANDSHAKE: &[u8] = &[0x16];
 
-/// Talk with one client in its own language.
+/// Serve one client in its own protocol.
 async fn converse(mut stream: UnixStream, router: Router, api: Api) {
     let mut closing = api.closing.clone();
     let first = tokio::select! {
@@ -266,7 +264,7 @@ async fn converse(mut stream: UnixStream, router: Router, api: Api) {
         () = closed(&mut closing) => return,
     };
     match first {
-        // Of a browser, through a forwarded port. Its end is not waited for: it may hold no newline.
+        // A browser, through a forwarded port. Close at once: its bytes may never contain a newline.
         Ok(Ok(Some((Language::Lines, first)))) if first.starts_with(TLS_HANDSHAKE) => {}
         Ok(Ok(Some((Language::Lines, first)))) => lines::converse(stream, first, api).await,
         Ok(Ok(Some((Language::Http, first)))) => {
@@ -283,14 +281,14 @@ async fn serve_http(
     limits: &Limits,
     mut closing: watch::Receiver<bool>,
 ) {
-    // A client that has asked and has nothing more to say may close its side. That it is gone
-    // altogether is then told by nothing that is read.
+    // A client may close its own direction after its request. Reading then returns end of file in any case,
+    // so a full disconnect has to be detected separately.
     let departure = departure::of(&stream);
     let connection = http1::Builder::new()
         .half_close(departure.is_some())
         .timer(TokioTimer::new())
         .header_read_timeout(limits.patience)
-        // What waits for a slow reader is little, and the events it gets are fresh.
+        // Buffer little for a slow reader, so that the events it receives are recent.
         .max_buf_size(32 << 10)
         .serve_connection(
             TokioIo::new(rewound(&first, &mut stream)),
@@ -310,7 +308,7 @@ async fn serve_http(
     }
 }
 
-/// Tell one client too many that there is no room; overmind's clients have no word for that.
+/// Refuse a client over the limit. Only HTTP has a reply for that; overmind's protocol has none.
 async fn refuse(mut stream: UnixStream, limits: Limits) {
     let first = tokio::time::timeout(limits.farewell, sniff(&mut stream)).await;
     let Ok(Ok(Some((Language::Http, first)))) = first else { return };
@@ -324,6 +322,6 @@ async fn refuse(mut stream: UnixStream, limits: Limits) {
     let served = http1::Builder::new()
         .keep_alive(false)
         .serve_connection(stream, TowerToHyperService::new(router));
-    // The client may dawdle, but not in the way of others.
+    // A slow client must not delay others.
     let _ = tokio::time::timeout(limits.farewell, served).await;
 }

@@ -1,11 +1,11 @@
-//! Which of the two languages a client speaks: its first bytes tell.
+//! Detects the protocol of a client by its first bytes.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::UnixStream;
 
-/// The two languages of the control socket.
+/// The two protocols of the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// HTTP/1.1.
@@ -26,7 +26,7 @@ const METHODS: [&[u8]; 9] = [
     b"TRACE ",
 ];
 
-/// Decide by the first bytes, or `None` while they may still become either.
+/// Judge the first bytes; `None` while they may still become either protocol.
 pub fn judge(first: &[u8]) -> Option<Language> {
     if METHODS.iter().any(|method| first.starts_with(method)) {
         Some(Language::Http)
@@ -37,8 +37,8 @@ pub fn judge(first: &[u8]) -> Option<Language> {
     }
 }
 
-/// Read until the language is known; also returns what was read for it. `None`: the client went
-/// without a word.
+/// Read until the protocol is known; also returns the bytes read so far. `None` if the client disconnected
+/// without sending anything.
 pub async fn sniff(stream: &mut UnixStream) -> io::Result<Option<(Language, Vec<u8>)>> {
     let mut first = Vec::with_capacity(1024);
     loop {
@@ -52,7 +52,7 @@ pub async fn sniff(stream: &mut UnixStream) -> io::Result<Option<(Language, Vec<
     }
 }
 
-/// A stream that gives back what was read from it too early.
+/// A stream that first replays the bytes already read from it.
 pub fn rewound(ahead: &[u8], stream: &mut UnixStream) -> impl AsyncRead + AsyncWrite + Unpin {
     let (reader, writer) = stream.split();
     tokio::io::join(ahead.chain(reader), writer)

@@ -9,8 +9,8 @@ use super::http::answer::{Strange, error};
 use crate::api::version::{API_HEADER, OURS, VERSION_HEADER, lasts, readable};
 use crate::model::request::API;
 
-/// Say in each answer of which version it is, and in one to what is not known here also of which
-/// version the client is, if that is another.
+/// Add tmo's version to each response. If the request contained something unknown, and the client has
+/// another version, also name that version.
 pub(super) async fn signed(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let theirs = headers.get(VERSION_HEADER).and_then(|version| version.to_str().ok());

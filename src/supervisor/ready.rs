@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::proc::{Phase, Proc, Ready};
 use super::{Course, Effect, Supervisor};
 use crate::model::event::{Note, Problem, What, lacking};
-use crate::model::rules::{Action, Check, FailureAction, Probe, Rules};
+use crate::model::rules::{Check, FailureAction, Probe, Reaction, Rules};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId};
 
@@ -97,7 +97,7 @@ impl Supervisor {
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
         let Some(live) = proc.rules.live.as_ref().filter(|_| runs) else { return };
         let Some(why) = trouble else {
-            if proc.misses >= live.failures.max(1) && live.action == Action::Notify {
+            if proc.misses >= live.failures.max(1) && live.action == Reaction::Notify {
                 proc.note = None;
                 out.push(Effect::Say(Some(id), What::Healthy));
             }
@@ -113,9 +113,9 @@ impl Supervisor {
         let what = What::Unhealthy { times: proc.misses, answer: answer.clone() };
         out.push(Effect::Say(Some(id), what));
         match action {
-            Action::Notify => proc.note = Some(Note::NotLive { probe, answer }),
-            Action::Break => self.break_off(id, Problem::NotLive { probe, answer }, out),
-            Action::Restart => {
+            Reaction::Notify => proc.note = Some(Note::NotLive { probe, answer }),
+            Reaction::Break => self.break_off(id, Problem::NotLive { probe, answer }, out),
+            Reaction::Restart => {
                 self.fail_and_restart(id, Problem::NotLive { probe, answer }, now, out);
             }
         }

@@ -1,4 +1,4 @@
-//! The figures of a proof.
+//! Prints the figures of a proof.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Too few descriptors, too few processes.
+//! Too few file descriptors, too few processes.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Faults: what fails around tmo must not hurt what runs, hang a command or leave anything.
+//! Faults: whatever fails around tmo must not harm running processes, hang a command or leave anything behind.
 //!
 //! `cargo test` runs a short version. The full one:
 //!
@@ -7,10 +7,10 @@
 //! cargo test --release --test faults -- damage --times 300
 //! ```
 //!
-//! In each case: a command that fails says so in lines that begin with `tmo: `, and with a status;
-//! each command returns; nothing panics; what runs goes on; when the fault is over everything
-//! works again; and nothing is left after the end. What can't be tried here is named. `--seed N`
-//! repeats the random choices, `--only WORD` tries the cases with this word in their name only.
+//! In each case: a command that fails reports it in lines that begin with `tmo: ` and with its exit code;
+//! every command returns; nothing panics; running processes continue; once the fault is over, everything
+//! works again; nothing remains after the end. Cases that cannot be tried on this system are named. `--seed
+//! N` repeats the random choices; `--only WORD` selects the cases whose names contain this word.
 
 #![expect(clippy::unwrap_used, reason = "a proof that can't go on fails")]
 #![expect(clippy::expect_used, reason = "a proof that can't go on fails")]

@@ -1,9 +1,9 @@
 //! A small tracer: runs a command and kills a part of the run at its n-th step.
 //!
-//! A step is a system call by which others could see a difference: something is written, renamed,
-//! bound, connected to, forked, signalled. The part is killed before it is done, so every moment
-//! between two steps comes up once. The program calls itself for this (`trace …`), because only
-//! one thread may follow a tracee, and because all are let go by its end.
+//! A step is a system call whose effect other processes can observe: writing, renaming, binding,
+//! connecting, forking, signalling. The part is killed before the call is executed, so every moment between
+//! two steps occurs once. The program calls itself for this (`trace …`), because only one thread can trace
+//! a process, and because its exit releases all tracees.
 
 use std::collections::HashSet;
 use std::io;

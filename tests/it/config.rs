@@ -1,4 +1,4 @@
-//! `tmo.toml` and the commands about it.
+//! `tmo.toml`, and the commands that check and show it.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! `tmo failures`, and the file that it changes.
+//! `tmo failures`, and the file that it edits.
 
 use serde_json::json;
 

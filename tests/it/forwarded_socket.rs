@@ -1,7 +1,7 @@
 //! A control socket that is forwarded from another machine.
 //!
-//! A proxy plays ssh: it listens on a socket of one world, connects to that of another one, and
-//! changes the boot id and the host name in what comes back, as another machine would have them.
+//! A proxy stands in for ssh: it listens on a socket in one world, connects to the socket in another, and
+//! changes boot id and host name in the answers to those of another machine.
 
 use std::fs::File;
 use std::io::{Read, Write};

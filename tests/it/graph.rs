@@ -1,4 +1,4 @@
-//! `tmo graph`: the order of a start, with and without a run.
+//! `tmo graph`: the start order, with and without a run.
 
 use pretty_assertions::assert_eq;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! `GET /metrics`: the numbers of a real run.
+//! `GET /metrics`: the metrics of a real run.
 
 use crate::api::ask;
 use crate::harness::{World, eventually, procs};

@@ -1,4 +1,4 @@
-//! Which module of the program uses which, by their text.
+//! Which module of the program uses which others, determined from the source text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Leaks: what is done very often must leave no more behind than what is done once.
+//! Leaks: an operation that is repeated very often must leave no more behind than one that is done once.
 //!
 //! `cargo test` runs a short version. The full one:
 //!
@@ -7,7 +7,7 @@
 //! cargo test --release --test leaks -- restarts --times 5000
 //! ```
 //!
-//! What may grow, and how far, is said in `series.rs`.
+//! `series.rs` defines what may grow, and by how much.
 
 #![expect(clippy::unwrap_used, reason = "a proof that can't go on fails")]
 #![expect(clippy::expect_used, reason = "a proof that can't go on fails")]

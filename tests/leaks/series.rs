@@ -1,8 +1,8 @@
-//! What is done very often, what is compared, and what may grow.
+//! The operations that are repeated, the resources that are compared, and what may grow.
 //!
-//! After a warm-up no part may have more descriptors, watches or memory of its own than before,
-//! but for the slack of an allocator, and there may be no other files. Two things grow by what
-//! happens: a life file by the entries of each life, and the journal by what is printed and said.
+//! After a warm-up, no part may have more descriptors, watches or memory of its own than before, except for
+//! the slack of an allocator, and there may be no additional files. Two things grow with use: a life file
+//! by the entries of each life, and the journal by output and events.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Shims in real terminals, and sinks with a pane's output on their standard input.
+//! Shims in real terminals, and sinks that read a pane's output from standard input.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! A process that writes 2,000 lines and ends at once, while the machine is busy.
+//! A process that writes 2,000 lines and exits at once, while the machine is busy.
 
 use std::process::{Child, Command};
 use std::sync::Mutex;

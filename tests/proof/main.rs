@@ -1,4 +1,4 @@
-//! Proofs: what is promised about lost lines, exits and leftovers, tried very often.
+//! Proofs of the guarantees about lost lines, exits and leftovers, each tried very often.
 //!
 //! `cargo test` runs short versions. The full ones, one command each:
 //!

@@ -1,5 +1,5 @@
-//! The programs that run under tmo in the proofs, and the load beside it. They are parts of this
-//! binary, called by hidden arguments, so they cost no start of a shell and write at full speed.
+//! The programs that run under tmo in the proofs, and the load next to them. They are part of this binary
+//! and are called with hidden arguments, so they need no shell and write at full speed.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tmo::engine::runtime::Saved;
+use tmo::engine::runtime_dir::PersistedState;
 use tmo::journal::Position;
 use tmo::model::plan::Plan;
 use tmo::model::request::{Head, Outcome, Request, State};
@@ -14,7 +14,7 @@ pub(crate) fn check(data: &[u8]) {
     let (first, text) = data.split_first().unwrap_or((&0, &[]));
     match first % 8 {
         0 => same::<Plan>(text),
-        1 => same::<Saved>(text),
+        1 => same::<PersistedState>(text),
         2 => same::<State>(text),
         3 => same::<Outcome>(text),
         4 => same::<Head>(text),

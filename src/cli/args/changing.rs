@@ -1,4 +1,4 @@
-//! What the commands take that act on a run or on one of its processes.
+//! Arguments of the commands that change a run or one of its processes.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

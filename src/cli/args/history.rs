@@ -1,4 +1,4 @@
-//! What the commands take that tell what was printed and what happened.
+//! Arguments of the commands that show output and events.
 
 use super::target::ClientArgs;
 use crate::cli::completions::values;

@@ -1,4 +1,4 @@
-//! What the commands take that tell how a run is now.
+//! Arguments of the commands that show the current state of a run.
 
 use super::target::ClientArgs;
 use crate::cli::completions::values;

@@ -1,8 +1,8 @@
-//! What can be typed. The doc comments of the fields are the help, the man pages and the
-//! descriptions in shell completions.
+//! The command line. The doc comments of the fields become the help, the man pages and the descriptions in
+//! shell completions.
 //!
-//! Variables are named in the help but not read here: env files may set them too, and a variable
-//! has two names (`TMO_…` and `OVERMIND_…`), so `plan` resolves them.
+//! Variables are named in the help, but not read here: env files may also set them, and each variable has
+//! two names (`TMO_…` and `OVERMIND_…`), so `plan` resolves them.
 
 mod changing;
 mod history;
@@ -411,7 +411,7 @@ pub(super) fn go_style(
     };
     let long = |text: &str| {
         let name = text.strip_prefix('-')?.split('=').next()?;
-        // Neither is one that begins with no short flag several short ones.
+        // A word whose first letter is not a short flag cannot be a group of short flags either.
         let unknown = name.starts_with(|first: char| first.is_alphabetic() && !known(first));
         let long = name.len() > 1 && (flags.contains(&name) || unknown);
         long.then(|| format!("-{text}").into())
@@ -422,7 +422,7 @@ pub(super) fn go_style(
         match arg.to_str() {
             Some("h") if index == 1 => "help".into(),
             Some("run" | "exec" | "e") if index == 1 => {
-                // What follows is the command's.
+                // All further words belong to the command.
                 literal = true;
                 arg
             }

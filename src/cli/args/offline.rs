@@ -1,4 +1,4 @@
-//! What the commands take that need no run: they look at files, at the machine or at tmo itself.
+//! Arguments of the commands that work without a run: on files, on the machine or on tmo itself.
 
 use std::path::PathBuf;
 

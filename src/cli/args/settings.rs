@@ -1,4 +1,4 @@
-//! What stands behind the flags: variables and defaults, told by the help.
+//! The variables and defaults of flags, which the help shows.
 
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory as _};
@@ -54,7 +54,8 @@ pub fn command() -> Command {
         } else {
             &[CLIENT_SOCKET, NETWORK, CONTROL_MODE]
         };
-        // As in Go, what follows a flag is its value: that -1 is none is said by whoever reads it.
+        // As in Go, the word after a flag is its value, even if it is a negative number. The code that uses
+        // the value rejects that where it is invalid.
         let valued = |arg: &Arg| {
             arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
         };

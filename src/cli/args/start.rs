@@ -1,4 +1,4 @@
-//! The flags of `tmo start`, and what they come to.
+//! The flags of `tmo start`, and their conversion to options.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Which run a command is about.
+//! The run that a command applies to.
 
 use std::path::PathBuf;
 

@@ -125,7 +125,7 @@ fn all_that_follows_run_is_the_command_s() {
 fn every_flag_of_start_names_its_default() {
     let command = command();
     let start = command.find_subcommand("start").unwrap();
-    // What is said to this one call only has neither variable nor default.
+    // Flags that apply only to this one call have neither a variable nor a default.
     let once = [
         "names",
         "if_needed",

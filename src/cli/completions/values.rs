@@ -15,7 +15,7 @@ use crate::config::dirs::find_runtime_dir;
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
 use crate::config::socket::client_socket;
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::network::Network;
 use crate::model::signal::SignalName;
 use crate::sys::files::{self, ChosenBy};
@@ -278,7 +278,7 @@ fn names() -> Vec<String> {
     // Not from a directory that another user could write to.
     let runtime = find_runtime_dir(&context.env, &socket.path).ok();
     let runtime = runtime.filter(|_| typed.procfile.is_none());
-    if let Some(Ok(plan)) = runtime.map(|dir| Runtime::new(dir).plan()) {
+    if let Some(Ok(plan)) = runtime.map(|dir| RuntimeDir::new(dir).plan()) {
         return plan.present().map(|process| process.name.to_string()).collect();
     }
     let beside =

@@ -9,7 +9,7 @@ use crate::backend::tmux::socket;
 use crate::cli::ls;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::{listen, lock};
 use crate::model::plan::Plan;
 use crate::sys;
@@ -37,7 +37,7 @@ pub(super) fn look(report: &mut Report, start: &Start) {
 }
 
 /// Report what a run without a supervisor has left behind.
-fn left(report: &mut Report, runtime: &Runtime) {
+fn left(report: &mut Report, runtime: &RuntimeDir) {
     let dir = runtime.dir().display();
     let Ok(plan) = runtime.plan() else {
         if runtime.plan_file().exists() || runtime.state_file().exists() {

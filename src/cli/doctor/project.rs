@@ -16,7 +16,7 @@ use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded, find_for_plan, find_program};
 use crate::config::toml::TmoToml;
 use crate::config::{Env, OwnPath, StartOptions, Warning, procfile};
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::plan::{self, PlanError, Settings};
 use crate::sys;
@@ -182,7 +182,7 @@ pub(super) fn ports(report: &mut Report, context: &Context, plan: &Plan) {
 /// The runs of this user, each with its processes.
 fn runs(context: &Context) -> Vec<(Plan, Vec<u32>)> {
     let dirs = ls::there(&runtime_base(&context.env)).unwrap_or_default();
-    let run = |runtime: Runtime| {
+    let run = |runtime: RuntimeDir| {
         let plan = runtime.plan().ok()?;
         let mark = format!("TMO_SESSION={}", plan.run);
         let pids = sys::processes_with_env(&[&mark]).into_iter().map(|p| p.pid).collect();

@@ -10,7 +10,7 @@ use crate::client::{Listener, who};
 use crate::config::dirs::{is_runtime_dir, last_run, runtime_dir};
 use crate::config::lookup::is_project;
 use crate::config::socket::NamedBy;
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::lock;
 use crate::journal::last_run::LastRun;
 use crate::model::plan::{DirIdentity, Origin};
@@ -71,7 +71,7 @@ impl Instance {
         }
         self.runtime.of_other_sessions().iter().try_for_each(|dir| {
             let is_known = is_runtime_dir(&self.context.env, dir);
-            let origin = is_known.then(|| origin_of(&Runtime::new(dir))).flatten();
+            let origin = is_known.then(|| origin_of(&RuntimeDir::new(dir))).flatten();
             self.refuse_origin(origin.as_deref())
         })
     }
@@ -248,7 +248,7 @@ impl Instance {
 }
 
 /// The project directory of the run with this runtime directory, from its plan.
-fn origin_of(runtime: &Runtime) -> Option<PathBuf> {
+fn origin_of(runtime: &RuntimeDir) -> Option<PathBuf> {
     let origin = runtime.plan().ok()?.origin?;
     Some(origin.dir.as_path().to_owned())
 }

@@ -10,7 +10,7 @@ use crate::cli::instance::of_another_session;
 use crate::cli::view::Shown;
 use crate::cli::wait::Readiness;
 use crate::client::{Listener, who};
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
 use crate::model::request::State;
@@ -24,7 +24,7 @@ const LAST_MOMENTS: Duration = Duration::from_secs(5);
 impl Start {
     /// A run whose lock is not at the place that our own rules give: it belongs to another session of this
     /// user, or to a project that was moved while it ran.
-    pub(super) fn runs_elsewhere(&self) -> Result<Option<Runtime>, CliError> {
+    pub(super) fn runs_elsewhere(&self) -> Result<Option<RuntimeDir>, CliError> {
         let path = &self.project.socket.path;
         if !matches!(dial::probe(path), Ok(Answer::Live)) {
             return Ok(None);

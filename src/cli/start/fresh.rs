@@ -14,7 +14,7 @@ use crate::cli::progress::while_blocked;
 use crate::cli::troubles;
 use crate::cli::view::{Shown, Until};
 use crate::client::TAKEOVER_LIMIT;
-use crate::engine::guard::News;
+use crate::engine::guardian::StartupMessage;
 use crate::instance::listen;
 use crate::instance::lock::Door;
 use crate::model::plan::Plan;
@@ -49,11 +49,13 @@ impl Start {
         };
         let first = match news.map_err(|e| interrupted(&early).unwrap_or(e))? {
             // The run to take over has just ended.
-            News::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
+            StartupMessage::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
                 return Ok(Begun::Overtaken);
             }
-            News::Failed { message, code } => return Err(CliError::Start { message, code }),
-            News::Listening { adopted, first_record, note } => {
+            StartupMessage::Failed { message, code } => {
+                return Err(CliError::Start { message, code });
+            }
+            StartupMessage::Listening { adopted, first_record, note } => {
                 if let Some(note) = note {
                     tell(&note);
                 }
@@ -62,7 +64,9 @@ impl Start {
                 }
                 first_record
             }
-            News::Held { .. } | News::Running | News::Ended { .. } => return Ok(Begun::Overtaken),
+            StartupMessage::Held { .. }
+            | StartupMessage::Running
+            | StartupMessage::Ended { .. } => return Ok(Begun::Overtaken),
         };
         let farewell = self.farewell(&plan);
         if self.wait.is_some() || !self.daemonize {
@@ -114,8 +118,10 @@ impl Start {
         loop {
             let Some(news) = launch.next_unless(early)? else { return Ok(()) };
             match news {
-                News::Failed { message, code } => return Err(CliError::Start { message, code }),
-                News::Ended { code, culprit } => {
+                StartupMessage::Failed { message, code } => {
+                    return Err(CliError::Start { message, code });
+                }
+                StartupMessage::Ended { code, culprit } => {
                     let early = if let Some(Culprit { name, exit, .. }) = culprit {
                         format!("{name} ended with {} before all were started", exit.describe())
                     } else {
@@ -124,9 +130,9 @@ impl Start {
                     let message = format!("{early}; `tmo logs{}` tells more", self.flags());
                     return Err(CliError::Start { message, code: code.max(1) });
                 }
-                News::Running => return Ok(()),
+                StartupMessage::Running => return Ok(()),
                 // Killed meanwhile; the next supervisor continues.
-                News::Listening { .. } | News::Held { .. } => {}
+                StartupMessage::Listening { .. } | StartupMessage::Held { .. } => {}
             }
         }
     }

@@ -30,7 +30,7 @@ use crate::config::dirs::{make_runtime_dir, refuse_state_of_others, runtime_dir}
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::Context;
 use crate::config::{OwnPath, Project, StartOptions};
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::lock::{self, Door};
 use crate::journal::{Dirs, IndexReader, Position, clear};
 use crate::model::plan::{Inherit, Plan};
@@ -44,7 +44,7 @@ pub(super) struct Start {
     pub(super) typed: StartOptions,
     pub(super) context: Context,
     pub(super) project: Project,
-    pub(super) runtime: Runtime,
+    pub(super) runtime: RuntimeDir,
     pub(super) tmo: PathBuf,
     pub(super) inherit: Inherit,
     daemonize: bool,
@@ -190,7 +190,7 @@ impl Start {
         let typed = StartOptions::from(args);
         let project = context.project(&typed)?;
         project.socket.check()?;
-        let runtime = Runtime::new(runtime_dir(&context.env, &project.socket.path));
+        let runtime = RuntimeDir::new(runtime_dir(&context.env, &project.socket.path));
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let wait = wait.as_deref().map(Readiness::read).transpose()?;
         let daemonize = wait.is_some() || typed.daemonize(&context.env)?;
@@ -240,7 +240,7 @@ impl Start {
     /// Use this start's own runtime directory, created if it is missing.
     fn make_runtime(&mut self) -> Result<(), CliError> {
         let dir = make_runtime_dir(&self.context.env, &self.project.socket.path)?;
-        self.runtime = Runtime::new(dir);
+        self.runtime = RuntimeDir::new(dir);
         Ok(())
     }
 

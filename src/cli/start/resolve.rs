@@ -15,7 +15,7 @@ use crate::cli::ports;
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, Loaded, callers_tmux, find_for_plan};
 use crate::config::{Env, StartOptions};
-use crate::engine::runtime::Runtime;
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::plan::{OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::plan::{self, Facts, PlanError, Settings};
@@ -28,7 +28,7 @@ pub(in crate::cli) type Find<'a> = dyn Fn(&OsStr) -> Option<PathBuf> + 'a;
 
 impl Start {
     /// The input of a start of this run now, in the environment that it was typed in.
-    pub(in crate::cli) fn again(plan: Plan, runtime: Runtime) -> Result<Self, CliError> {
+    pub(in crate::cli) fn again(plan: Plan, runtime: RuntimeDir) -> Result<Self, CliError> {
         let Some(origin) = plan.origin.clone() else {
             let text = "this run was started by a version of tmo that can't reload; `tmo quit` and \
                         `tmo start` begin a new one";

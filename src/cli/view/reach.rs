@@ -11,7 +11,7 @@ use crate::cli::persona::Persona;
 use crate::cli::request;
 use crate::client::address::Address;
 use crate::client::{Client, ClientError, HeadStream};
-use crate::engine::guard::News;
+use crate::engine::guardian::StartupMessage;
 use crate::instance::listen;
 use crate::model::count;
 use crate::model::request::Head;
@@ -69,14 +69,14 @@ impl Shown {
                 Err(error) => return Err(error),
             };
             match first {
-                News::Failed { message, .. } => {
+                StartupMessage::Failed { message, .. } => {
                     if let Some(end) = self.over(printer)? {
                         return Ok(Next::Over(end));
                     }
                     printer.say(format!("The supervisor is gone: {message}"), true);
                     return Ok(Next::Over(End { code: 1, ..End::default() }));
                 }
-                News::Listening { adopted, note, .. } => {
+                StartupMessage::Listening { adopted, note, .. } => {
                     let count = count::processes(adopted.unwrap_or(0) as usize, "");
                     let text =
                         format!("Supervisor and guardian were killed; new ones go on with {count}");
@@ -85,7 +85,9 @@ impl Shown {
                         printer.say(note, true);
                     }
                 }
-                News::Held { .. } | News::Running | News::Ended { .. } => {}
+                StartupMessage::Held { .. }
+                | StartupMessage::Running
+                | StartupMessage::Ended { .. } => {}
             }
         }
     }

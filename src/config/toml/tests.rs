@@ -12,7 +12,7 @@ use super::{
 use crate::config::{Env, procfile};
 use crate::model::plan::OnExit;
 use crate::model::rules::{
-    Action, Backoff, FailureAction, FlagColor, Milestone, PortOwner, Probe, Restart, Stage,
+    Backoff, FailureAction, FlagColor, Milestone, PortOwner, Probe, Reaction, Restart, Stage,
     StopAfter,
 };
 
@@ -146,7 +146,7 @@ fn every_key_is_read() {
     assert_eq!((ready[1].timeout_ms, ready[1].every_ms), (60_000, 50));
     let live = plain(web.live.as_ref());
     assert_eq!((live.every_ms, live.timeout_ms, live.failures), (5000, 2000, 2));
-    assert_eq!(live.action, Action::Notify);
+    assert_eq!(live.action, Reaction::Notify);
     let restart = &web.restart;
     assert_eq!(
         (plain(restart.policy.as_ref()), plain(restart.delay_ms.as_ref())),
@@ -170,7 +170,7 @@ fn every_key_is_read() {
     assert_eq!(failures[1].action, FailureAction::Restart);
     let flag = web.flag[0].get_ref();
     assert_eq!((flag.name.as_str(), flag.color, flag.context), ("slow", FlagColor::Purple, 2));
-    assert_eq!((flag.target, flag.every_ms, flag.action), (Some(10), 60_000, Action::Notify));
+    assert_eq!((flag.target, flag.every_ms, flag.action), (Some(10), 60_000, Reaction::Notify));
     assert_eq!(toml.hooks.stop_after, Some(StopAfter::MainStarted));
     assert_eq!(toml.hooks.on_crash, Some("c".into()));
     assert_eq!(toml.crash_dir, Some("crash-reports".into()));

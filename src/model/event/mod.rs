@@ -1,8 +1,8 @@
-//! What the supervisor writes into the log about the run and its processes.
+//! Events: what the supervisor writes to the log about the run and its processes.
 //!
-//! An event is stored with its values. Its text is made from them by [`Event::text`] alone and can be
-//! shown, but nothing may look into it. The stored text is for programs of version 0.1.0, whose own
-//! events are shown by their text, because it is all they have.
+//! An event is stored with its values. Its text is generated from the values, only by [`Event::text`], and
+//! only for display: no code may parse it. The text is also stored, for programs of version 0.1.0. Events
+//! written by version 0.1.0 are shown by their stored text, because they have no values.
 
 mod problem;
 mod stored;
@@ -29,7 +29,7 @@ use super::{LifeId, ProcName, Untrusted};
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// The process that it is about; none for the run as a whole.
+    /// The process concerned; `None` for the run as a whole.
     pub name: Option<ProcName>,
     /// What has happened.
     #[serde(flatten)]
@@ -37,34 +37,34 @@ pub struct Event {
 }
 
 impl Event {
-    /// About the run.
+    /// An event of the run.
     pub const fn of_run(what: What) -> Self {
         Self { name: None, what }
     }
 
-    /// About a process.
+    /// An event of a process.
     pub fn of(name: &ProcName, what: What) -> Self {
         Self { name: Some(name.clone()), what }
     }
 }
 
-/// What has happened. Fields must not be called like those of `Stored` or of a line of the API.
+/// What has happened. Field names must differ from those of `Stored` and of a line of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum What {
-    /// The run has begun. It says several things, each in an event of its own.
+    /// The run has begun. One event per fact about it.
     Begin {
-        /// One of them.
+        /// One of these facts.
         fact: Fact,
     },
     /// A new supervisor has taken over.
     Adopted {
-        /// What it found.
+        /// What the new supervisor found.
         found: Adoption,
     },
     /// The run is over.
     End {
-        /// Its name.
+        /// The id of the run.
         run: String,
         /// How it ended.
         #[serde(flatten)]
@@ -72,39 +72,39 @@ pub enum What {
     },
     /// The configuration was read again.
     Reload {
-        /// What that changes for each process.
+        /// The changes, process by process.
         changes: Vec<Value>,
     },
     /// A client was refused.
     Refused {
-        /// Why, for people.
+        /// The reason, for display.
         notice: String,
     },
-    /// An overmind client has begun or ended to stream the log.
+    /// An overmind client has begun or stopped streaming the log.
     Echo {
         /// Its number.
         number: u64,
-        /// It has begun.
+        /// Whether it has begun.
         opened: bool,
     },
-    /// No desktop notice can be shown.
+    /// Desktop notifications do not work.
     Notify {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// The journal can't be written, or can be again.
+    /// The journal cannot be written, or can be written again.
     Disk {
         /// Its directory.
         dir: String,
-        /// It can be written again.
+        /// Whether it can be written again.
         again: bool,
-        /// Why it can't, where that is known.
+        /// Why it cannot be written, if known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
     },
     /// A hook failed.
     Hook {
-        /// Why.
+        /// The reason.
         why: HookProblem,
     },
     /// Processes take long to stop.
@@ -122,7 +122,7 @@ pub enum What {
     /// No main process is left.
     #[serde(rename = "lifecycle:main-stopped")]
     MainStopped,
-    /// The first process of the cleanup begins.
+    /// The first process of the cleanup is about to start.
     #[serde(rename = "lifecycle:cleanup-started")]
     CleanupStarted,
     /// No process of the cleanup is left.
@@ -131,111 +131,111 @@ pub enum What {
     /// The run as a whole has failed.
     #[serde(rename = "lifecycle:error")]
     Failed {
-        /// Why.
+        /// The reason.
         why: RunProblem,
     },
 
-    /// The process waits for others.
+    /// The process waits for other processes.
     Waiting {
-        /// For these.
+        /// The processes that it waits for.
         on: Vec<ProcName>,
     },
     /// It is ready.
     Ready,
     /// It will not become ready.
     NotReady {
-        /// Why.
+        /// The reason.
         why: Problem,
     },
-    /// It does not pass its liveness check.
+    /// It fails its liveness check.
     Unhealthy {
-        /// How often in a row.
+        /// Number of consecutive failures.
         times: u32,
-        /// The last answer.
+        /// The result of the last attempt.
         answer: String,
     },
     /// It passes its liveness check again.
     Healthy,
-    /// It printed a line that matches a failure pattern, and is started again.
+    /// It printed a line that matches a failure pattern, and is being restarted.
     Failing {
         /// The line.
         line: String,
     },
     /// It has failed and is not restarted automatically.
     Broken {
-        /// Why.
+        /// The reason.
         why: Problem,
     },
-    /// It will not run.
+    /// It will not be started.
     Skipped {
-        /// Why.
+        /// The reason.
         why: Skip,
     },
-    /// It is started again after a pause.
+    /// It will be restarted after a back-off pause.
     Backoff {
         /// The pause.
         pause_ms: u64,
-        /// How often in a row it has ended, where that is counted.
+        /// Number of consecutive ends, if counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         times: Option<u32>,
     },
-    /// Its window was opened again, which starts it again.
+    /// Its window was reopened, which restarts it.
     Restarting,
-    /// It is asked to stop.
+    /// It was requested to stop.
     Interrupting,
     /// It is killed.
     Killing,
     /// Its window was closed, which stops it.
     Hangup,
-    /// It begins to clean up.
+    /// It starts to clean up.
     Cleanup,
     /// A signal was sent to it.
     Signal {
-        /// Which.
+        /// The signal.
         sent: SignalName,
     },
-    /// It has left these behind, which were ended.
+    /// Descendants remained after its end and were killed.
     Leftovers {
-        /// Which.
+        /// The descendants.
         members: Vec<Member>,
     },
-    /// It has left these behind, which were left alone on purpose.
+    /// Descendants remained after its end and were deliberately spared.
     Spared {
-        /// Which.
+        /// The descendants.
         members: Vec<Member>,
     },
-    /// SIGKILL did not end these of its processes.
+    /// SIGKILL has not ended all of its processes.
     Stuck {
-        /// Which.
+        /// The remaining processes.
         members: Vec<Member>,
     },
     /// Its shim is gone.
     ShimGone {
-        /// What is left.
+        /// What remains of the process.
         what: ShimGone,
     },
-    /// Its window can't be opened.
+    /// Its window cannot be opened.
     NoPane {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// Something went wrong with its apparatus.
+    /// A part of tmo that serves this process has a problem.
     Trouble {
-        /// What.
+        /// The problem.
         what: Trouble,
     },
-    /// A line of what was found out about its crash.
+    /// A line of the diagnosis of its crash.
     Crash {
         /// The life that crashed.
         life: LifeId,
-        /// The line. It comes from the diagnosis, whose findings are in the crash report.
+        /// The line, for display. The findings themselves are in the crash report.
         text: String,
     },
     /// A crash report was written.
     CrashReport {
         /// The life that crashed.
         life: LifeId,
-        /// What the report says.
+        /// Summary of the report.
         #[serde(flatten)]
         summary: ReportSummary,
     },
@@ -246,11 +246,11 @@ pub enum What {
         life: Option<LifeId>,
         /// The name of the flag.
         flag: String,
-        /// The last line that matches.
+        /// The last matching line.
         line: String,
-        /// How many lines match of those that were read together.
+        /// Number of matching lines in the output that was read together.
         count: u64,
-        /// How many have matched so far.
+        /// Total number of matches so far.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
         /// Lines before the last one.
@@ -262,11 +262,11 @@ pub enum What {
     },
 }
 
-/// What a line is, where types are asked for.
+/// The type of a line of output, for filters by type.
 pub const LOG: &str = "process:log";
 
-/// The types of what others act upon, each with its events, which may get other names. `start` and
-/// `exit` are no events but records of the journal.
+/// The event types for other programs, which are stable, and the events of each type, whose own names may
+/// change. `start` and `exit` are not events but records of the journal.
 const TYPES: [(&str, &[&str]); 16] = [
     ("process:spawn", &["start"]),
     ("process:ready", &["ready"]),
@@ -291,7 +291,7 @@ pub fn types() -> impl Iterator<Item = &'static str> {
     TYPES.iter().map(|(name, _)| *name)
 }
 
-/// The type of an event with this name.
+/// The type that contains the event with this name.
 pub fn type_of(event: &str) -> Option<&'static str> {
     TYPES.iter().find(|(_, events)| events.contains(&event)).map(|(name, _)| *name)
 }

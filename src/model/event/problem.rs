@@ -1,7 +1,7 @@
-//! Why a process is not as it should be.
+//! Reasons why a process is not in the expected state.
 //!
-//! Each of these is stored with its values in events and in the saved state. A plain text in its
-//! place comes from version 0.1.0.
+//! Each is stored with its values in events and in the saved state. A plain string instead of the values
+//! comes from version 0.1.0.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,39 +18,39 @@ pub enum Problem {
         /// The line.
         line: String,
     },
-    /// It did not pass its liveness check.
+    /// It failed its liveness check.
     NotLive {
         /// The check.
         probe: Probe,
-        /// The answer to the last attempt.
+        /// The result of the last attempt.
         answer: String,
     },
-    /// It has failed too often.
+    /// It failed too many times in a row.
     Failed {
-        /// How often in a row.
+        /// Number of consecutive failures.
         times: u32,
-        /// The last time.
+        /// The last failure.
         last: Box<Self>,
     },
     /// It has ended.
     Ended {
-        /// How.
+        /// How it ended.
         exit: Exit,
-        /// How often in a row, where that is counted.
+        /// Number of consecutive ends, if counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         times: Option<u32>,
     },
-    /// It has not passed a readiness check in time.
+    /// It did not pass a readiness check in time.
     TimedOut {
         /// The check.
         probe: Probe,
-        /// The time it had.
+        /// The time limit.
         within_ms: u64,
-        /// The answer to the last attempt.
+        /// The result of the last attempt.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answer: Option<String>,
     },
-    /// In the words of version 0.1.0.
+    /// A text written by version 0.1.0.
     #[serde(untagged)]
     Text(String),
 }
@@ -59,18 +59,18 @@ pub enum Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Skip {
-    /// It needs a process that won't come up.
+    /// It needs a process that will not come up.
     Needs {
-        /// That process.
+        /// The other process.
         on: ProcName,
-        /// Why it won't.
+        /// Why the other process will not come up.
         why: Box<Unavailable>,
     },
-    /// In the words of version 0.1.0.
+    /// A text written by version 0.1.0.
     Text(String),
 }
 
-/// Why a process that another one waits for won't come up.
+/// Why a process that another one waits for will not come up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unavailable {
@@ -80,57 +80,57 @@ pub enum Unavailable {
     Broken(Problem),
     /// It was not ready in time.
     NotReady(Problem),
-    /// SIGKILL does not end it.
+    /// SIGKILL has not ended it.
     Stuck,
     /// A user has stopped it.
     Stopped,
     /// It has ended.
     Ended(Exit),
-    /// It does not run, perhaps for a known reason.
+    /// It is not running; the reason may be known.
     Idle(Option<Box<Note>>),
 }
 
-/// What the state of a process says beside its word.
+/// Details of the state of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Note {
-    /// It runs, but does not pass its liveness check.
+    /// It is running but fails its liveness check.
     NotLive {
         /// The check.
         probe: Probe,
-        /// The answer to the last attempt.
+        /// The result of the last attempt.
         answer: String,
     },
     /// It has failed and is not restarted automatically.
     Broken(Problem),
-    /// It does not run, because a process that it needs won't come up.
+    /// It is not started because a process that it needs will not come up.
     Skipped(Skip),
-    /// SIGKILL did not end these of its processes.
+    /// SIGKILL has not ended these of its processes.
     Stuck(Vec<Member>),
     /// Its shim is gone.
     ShimGone(ShimGone),
-    /// Its command can't be run.
+    /// Its command cannot be executed.
     NotRun(Exit),
-    /// A message from elsewhere, shown as it is.
+    /// A message from elsewhere, shown unchanged.
     #[serde(untagged)]
     Text(String),
 }
 
-/// What is left of a process whose shim is gone.
+/// What remains of a process whose shim is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShimGone {
-    /// The shims ended before they could begin the process, again and again.
+    /// Its shims repeatedly ended before they could start the process.
     BeforeBegin,
-    /// The shim was killed; of its processes these are still alive.
+    /// The shim was killed; `left` are the processes of its tree that are still alive.
     Killed {
-        /// Those that SIGKILL did not end.
+        /// Processes that survived SIGKILL.
         left: Vec<Member>,
     },
 }
 
 impl Note {
-    /// The check that is not passed, where that is known.
+    /// The failed check, if known.
     pub fn probe(&self) -> Option<&Probe> {
         match self {
             Self::NotLive { probe, .. } => Some(probe),
@@ -145,7 +145,7 @@ impl Note {
 }
 
 impl Skip {
-    /// The process that it needs, where that is known.
+    /// The process that it needs, if known.
     pub const fn needs(&self) -> Option<&ProcName> {
         match self {
             Self::Needs { on, .. } => Some(on),
@@ -155,7 +155,7 @@ impl Skip {
 }
 
 impl Problem {
-    /// The check that was not passed, where that is known.
+    /// The failed check, if known.
     pub fn probe(&self) -> Option<&Probe> {
         let (Self::TimedOut { probe, .. } | Self::NotLive { probe, .. }) = self.root() else {
             return None;
@@ -163,7 +163,7 @@ impl Problem {
         Some(probe)
     }
 
-    /// The last of several failures.
+    /// The innermost problem: the last of several failures.
     pub fn root(&self) -> &Self {
         if let Self::Failed { last, .. } = self { last.root() } else { self }
     }

@@ -1,4 +1,4 @@
-//! Events in the journal: a line of JSON each.
+//! Events in the journal, one line of JSON each.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +14,10 @@ struct Stored<'a> {
     shown: Option<Shown>,
 }
 
-/// How the log shows it.
+/// How the log shows the event.
 #[derive(Debug, Serialize)]
 struct Shown {
-    /// Left out where a value is called so.
+    /// Omitted if one of the event's own values has this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     error: bool,
@@ -30,7 +30,8 @@ pub struct Logged {
     kind: String,
     #[serde(default)]
     name: Option<ProcName>,
-    /// For an event of version 0.1.0, or of a newer one, that is not known by its values.
+    /// The stored text of an event whose values are unknown here: it was written by version 0.1.0 or a
+    /// newer one.
     #[serde(default)]
     text: Option<String>,
     #[serde(default)]
@@ -47,45 +48,45 @@ impl Event {
         let shown =
             self.text().map(|text| Shown { text: (!is_value).then(|| text.to_string()), error });
         let stored = Stored { event: self, shown };
-        // Of strings, numbers and maps with such keys: JSON has a form for all of them.
+        // Contains only strings, numbers and maps with string keys, which always have a JSON form.
         serde_json::to_string(&stored).unwrap_or_default()
     }
 }
 
 impl Logged {
-    /// Read a line of the log of events; nothing if it is none.
+    /// Parse a line of the event log; `None` if it is not an event.
     pub fn from_json(line: &[u8]) -> Option<Self> {
         let line = line.trim_ascii_end();
         let logged: Self = serde_json::from_slice(line).ok()?;
         Some(Self { what: serde_json::from_slice(line).ok(), ..logged })
     }
 
-    /// Which kind of event it is, for programs.
+    /// The kind of the event, for programs.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// The process that it is about.
+    /// The process concerned.
     pub const fn name(&self) -> Option<&ProcName> {
         self.name.as_ref()
     }
 
-    /// What has happened, where that is known with its values.
+    /// The event with its values, if they are known.
     pub const fn what(&self) -> Option<&What> {
         self.what.as_ref()
     }
 
-    /// Whether it is of this kind, and its values are not known.
+    /// Whether the event is of this kind and its values are unknown.
     pub fn is_other(&self, kind: &str) -> bool {
         self.what.is_none() && self.kind == kind
     }
 
-    /// Whether a run begins with it.
+    /// Whether this event begins a run.
     pub fn begins_run(&self) -> bool {
         matches!(self.what, Some(What::Begin { .. })) || self.is_other("begin")
     }
 
-    /// What a person reads; nothing for an event that the log does not show.
+    /// The text for users; `None` for an event that the log does not show.
     pub fn text(&self) -> Option<String> {
         match &self.what {
             Some(what) => what.text(self.name.as_ref()).map(|text| text.to_string()),

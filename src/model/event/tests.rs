@@ -27,7 +27,7 @@ fn skip() -> Skip {
     Skip::Needs { on: name("db"), why: Box::new(Unavailable::NotReady(timed_out())) }
 }
 
-/// One of each kind, with the kind and the text that its record has.
+/// One event of each kind, with the kind and the text of its record.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn all() -> Vec<(What, &'static str, &'static str)> {
     let printed = Problem::Printed { line: "gadget does not work".into() };
@@ -122,7 +122,7 @@ fn each_is_read_as_it_was_written() {
         assert_eq!(logged.what(), Some(&event.what), "{json}");
         assert_eq!(logged.text().as_deref(), Some(text));
         let raw: serde_json::Value = serde_json::from_str(&json).unwrap();
-        // What version 0.1.0 shows.
+        // The text that version 0.1.0 shows.
         assert_eq!((&raw["name"], &raw["text"]), (&"web".into(), &text.into()), "{json}");
         assert_eq!(raw["error"], event.what.is_error(), "{json}");
     }
@@ -159,7 +159,7 @@ fn other_versions_are_shown_in_their_own_words() {
     let logged = Logged::from_json(line).unwrap();
     assert!(logged.what().is_none() && logged.is_other("broken") && logged.is_error());
     assert_eq!(logged.text().as_deref(), Some("Broken: printed `x`"));
-    // Where an event has no values, nothing is missing.
+    // An event without values loses nothing.
     let line = br#"{"event":"ready","name":"web","text":"Ready","error":false}"#;
     assert_eq!(Logged::from_json(line).unwrap().what(), Some(&What::Ready));
     let line = br#"{"event":"from-the-future","text":"Hm"}"#;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Skip;
 use crate::model::{Exit, ProcName};
 
-/// Where a run can be reached.
+/// Where the run can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fact {
@@ -21,13 +21,13 @@ pub enum Fact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Adoption {
-    /// So many processes run.
+    /// This many processes are running.
     Living(usize),
-    /// Something could not be taken over: for people.
+    /// Something could not be taken over; the text is for users.
     Note(String),
 }
 
-/// What a crash report says in short.
+/// Summary of a crash report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportSummary {
@@ -41,39 +41,39 @@ pub struct ReportSummary {
     pub cause: Option<String>,
 }
 
-/// Why a run as a whole has failed.
+/// Why the run as a whole failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunProblem {
-    /// A process that it needs won't come up.
+    /// A process that the start needs will not come up.
     Start(Skip),
-    /// A process of the cleanup has failed.
+    /// A process of the cleanup failed.
     CleanupEnded {
-        /// Which.
+        /// The process.
         on: ProcName,
         /// How it ended.
         exit: Exit,
     },
     /// A process of the cleanup took too long.
     CleanupOverdue {
-        /// Which.
+        /// The process.
         on: ProcName,
-        /// The time it had.
+        /// The time limit.
         limit_ms: u64,
     },
 }
 
-/// Why a hook was of no use.
+/// Why a hook did not have its effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookProblem {
     /// It failed.
     Failed(String),
-    /// So many still ran at the end and were killed.
+    /// Some hooks were still running at the end of the run and were killed.
     Late {
-        /// How many.
+        /// Number of hooks.
         count: usize,
-        /// The time they had.
+        /// The time limit.
         seconds: u64,
     },
 }
@@ -81,11 +81,11 @@ pub enum HookProblem {
 /// Processes that take long to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlowStop {
-    /// Which.
+    /// The processes.
     pub processes: Vec<Slow>,
-    /// When SIGKILL follows.
+    /// Seconds until SIGKILL.
     pub kill_in_s: u64,
-    /// What kills them now; nothing where a first request would not.
+    /// What kills them sooner; `None` if repeating the request would not.
     pub sooner: Option<Sooner>,
 }
 
@@ -94,64 +94,64 @@ pub struct SlowStop {
 pub struct Slow {
     /// Its name.
     pub process: ProcName,
-    /// Its main process; none where only other processes of its tree are left.
+    /// Its main process; `None` if only descendants remain.
     pub pid: Option<u32>,
 }
 
-/// What a user does to have processes killed that take long to stop.
+/// What a user can do to kill processes that take long to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sooner {
-    /// Stop them once more.
+    /// Stop them again.
     StopAgain,
-    /// Restart them once more.
+    /// Restart them again.
     RestartAgain,
-    /// `tmo kill`: everything stops, and nobody has asked for that.
+    /// `tmo kill`: everything is stopping, but not at a user's request that could be repeated.
     Kill,
-    /// Ctrl-C once more, or `tmo kill`.
+    /// Press Ctrl-C again, or `tmo kill`.
     CtrlCAgain,
 }
 
-/// What can go wrong with the apparatus of a process.
+/// Problems in the parts of tmo that serve a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trouble {
-    /// Its output can't be read.
+    /// Its output cannot be read.
     Unread(String),
-    /// Its life file can't be read.
+    /// Its life file cannot be read.
     LifeFile(String),
-    /// Its output can't be searched for patterns.
+    /// Its output cannot be searched for patterns.
     Unsearched(String),
-    /// It prints faster than its output can be searched, so a part of it is not.
+    /// It prints faster than its output can be searched, so part of the output is skipped.
     NotKeptUp,
-    /// So much of it was not searched.
+    /// Part of its output was not searched.
     Skipped {
         /// How many bytes.
         bytes: u64,
     },
-    /// It would take too long to look for a pattern in some of its lines.
+    /// Searching some of its lines for a pattern would take too long.
     SlowPattern {
         /// The pattern.
         pattern: String,
     },
-    /// tmux does not pipe its output.
+    /// tmux cannot pipe its output.
     NotPiped(String),
-    /// No sink takes its output.
+    /// No sink is reading its output.
     NotTaken(String),
-    /// Its pipe was broken, so output may be missing.
+    /// The pipe to its sink broke, so output may be missing.
     PipeBroken,
     /// A signal could not be sent.
     NotSignalled {
-        /// Which.
+        /// The signal.
         signal: i32,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// Its shim was deaf and was killed.
+    /// Its shim did not react and was killed.
     ShimDeaf,
     /// Processes were left running.
     LeftRunning(Vec<String>),
-    /// A message from the shim, a check or a stop command, shown as it is.
+    /// A message from the shim, a check or a stop command, shown unchanged.
     #[serde(untagged)]
     Text(String),
 }

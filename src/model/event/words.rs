@@ -1,4 +1,4 @@
-//! How events and problems read. All their words are here.
+//! The texts of events and problems, all in one place.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -11,11 +11,10 @@ use crate::model::count::{self, in_a_row};
 use crate::model::rules::Probe;
 use crate::model::units::limit;
 
-/// So many processes are named where there may be thousands.
+/// Maximum number of processes named in a text; there may be thousands.
 const MOST_NAMED: usize = 5;
 
-/// The text of an event. It can be shown, and nothing else: who wants to know something asks the
-/// event.
+/// The text of an event. It can only be displayed: code that needs a value takes it from the event.
 #[derive(Debug, Clone, Copy)]
 pub struct Words<'a> {
     what: &'a What,
@@ -23,14 +22,14 @@ pub struct Words<'a> {
 }
 
 impl Event {
-    /// What a person reads; nothing for an event that the log does not show.
+    /// The text for users; `None` for an event that the log does not show.
     pub fn text(&self) -> Option<Words<'_>> {
         self.what.text(self.name.as_ref())
     }
 }
 
 impl What {
-    /// The same for an event about this process.
+    /// The same for an event that concerns this process.
     pub(super) fn text<'a>(&'a self, name: Option<&'a ProcName>) -> Option<Words<'a>> {
         let is_shown = !matches!(
             self,
@@ -103,7 +102,7 @@ impl Display for Words<'_> {
 }
 
 impl Words<'_> {
-    /// Those of an event about a process.
+    /// Write the text of an event of a process.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "all others are matched above, or have no text"
@@ -312,7 +311,7 @@ impl Display for ShimGone {
             Self::BeforeBegin => {
                 f.write_str("Its window's shim ended before it could begin, again and again")
             }
-            // One that has left its session and cleared its environment is not found.
+            // A process that has left its session and cleared its environment cannot be found.
             Self::Killed { left } if left.is_empty() => f.write_str(
                 "Its shim was killed; all of its processes that could be found have been ended",
             ),
@@ -323,7 +322,7 @@ impl Display for ShimGone {
     }
 }
 
-/// What a check has not seen.
+/// What a failed check did not observe.
 fn expected(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("did not print `{}`", text.pattern),
@@ -335,7 +334,7 @@ fn expected(probe: &Probe) -> String {
     }
 }
 
-/// What a check that is still open lacks.
+/// What a check that is still open waits for.
 pub fn lacking(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("it has not printed `{}`", text.pattern),

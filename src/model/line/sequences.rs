@@ -1,5 +1,5 @@
-//! What control characters and escape sequences do to a line: moves of the cursor within it, erasing,
-//! repetition, colours.
+//! The effect of control characters and escape sequences on a line: cursor movement within the line,
+//! erasing, repetition, colours.
 
 use super::{End, FARTHEST, Line, columns};
 use crate::model::cells::{Cells, MOST_COLUMNS, TAB};
@@ -18,7 +18,7 @@ impl Line {
             Token::Csi(inside, last) => self.csi(inside, last),
             Token::Text(_) | Token::Osc(_) | Token::Other => None,
         };
-        // Only what stands right before a repetition is repeated.
+        // Only a character immediately before a repetition is repeated.
         self.last = '\0';
         end
     }
@@ -31,7 +31,7 @@ impl Line {
             }
             b'\r' => self.go(0),
             0x08 => self.go(self.cursor().saturating_sub(1)),
-            // To the next line, in the same column.
+            // To the next line, same column.
             0x0b | 0x0c => return Some(self.leave(self.cursor(), End::Moved(0))),
             _ => {}
         }
@@ -100,7 +100,7 @@ impl Line {
 
     fn private(&mut self, inside: &[u8], last: u8) -> Option<End> {
         match (inside, last) {
-            // Another screen, or back from it.
+            // Switch to the alternate screen or back.
             (b"?1049" | b"?1047" | b"?47", b'h' | b'l') => Some(self.leave(0, End::Cleared)),
             (b"!", b'p') => {
                 self.pen.reset();
@@ -124,7 +124,7 @@ impl Line {
         None
     }
 
-    /// The column of the cursor.
+    /// The cursor column.
     pub(super) fn cursor(&self) -> usize {
         match (&self.cells, self.column) {
             (Some(cells), _) => cells.cursor,
@@ -133,7 +133,7 @@ impl Line {
         }
     }
 
-    /// The column at the end of the text.
+    /// The column after the text.
     pub(super) fn end_column(&self) -> usize {
         let (bytes, column) = self.measured.get();
         let column = columns(column, &self.text[bytes..]);
@@ -141,12 +141,12 @@ impl Line {
         column
     }
 
-    /// Whether the line can be edited: it is not too long, and nothing of it is written out.
+    /// Whether the line can be edited: it is short enough, and none of it was written out.
     pub(super) fn is_editable(&self) -> bool {
         self.text.len() <= MOST_COLUMNS && self.written.is_none()
     }
 
-    /// A column that is named as such: not much farther to the right than the text goes.
+    /// Limit an absolute column to not much beyond the end of the text.
     fn within(&self, column: usize) -> usize {
         column.min(self.text.len().clamp(FARTHEST, MOST_COLUMNS))
     }
@@ -162,7 +162,7 @@ impl Line {
         }
     }
 
-    /// Erase from the cursor to the end (0), from the beginning to the cursor (1), or all (2).
+    /// Erase from the cursor to the end (0), from the start to the cursor (1), or everything (2).
     fn erase(&mut self, what: usize) {
         let at = self.cursor();
         match what {

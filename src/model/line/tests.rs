@@ -1,4 +1,4 @@
-//! What is shown of lines, compared with another terminal model where that knows the same.
+//! Tests of the visible text of lines, compared with another terminal model where that supports the same.
 
 use std::num::NonZero;
 
@@ -7,7 +7,7 @@ use proptest::sample::select;
 
 use super::{End, Line, columns, plain, trimmed, whole};
 
-/// The rows that are shown of some output, and how each of them ended.
+/// The visible rows of an output, and how each of them ended.
 fn rows(pieces: &[&[u8]]) -> Vec<(String, Option<End>)> {
     let (mut line, mut rows) = (Line::default(), vec![]);
     let mut take = |line: &mut Line, end| {
@@ -45,7 +45,7 @@ fn moves_and_erasing_within_a_line_are_carried_out() {
         (b"loading\r       \rok", "ok"),
         (b"abc\x08\x08x", "axc"),
         (b"ab\x1b[2bc", "abbbc"),
-        // Nothing comes right before these.
+        // No character comes immediately before these repetitions.
         (b"a\x1b[m\x1b[2bc", "ac"),
         (b"a \n\x1b[2bc", "a c"),
         (b"secret\x08 \x08\x08 \x08", "secr"),
@@ -138,7 +138,7 @@ fn a_long_line_is_cut_where_a_limit_is_and_otherwise_ends_before_it_is_written_o
     assert!(line.text.capacity() < 1 << 20, "given back");
     let long = "x".repeat(10_000);
     assert_eq!(shown(format!("{long}\rdone").as_bytes()), [long.as_str(), "done"]);
-    // A line that grows beyond what is edited goes on.
+    // A line that outgrows the limit for editing continues.
     let grown = format!("ab\rX{long}");
     assert_eq!(shown(grown.as_bytes()), [format!("X{long}")]);
 }
@@ -185,7 +185,7 @@ fn an_unfinished_character_waits() {
     }
 }
 
-/// Bits of output that meet corners when they come one after another.
+/// Output fragments whose combinations reach corner cases.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let bits: Vec<&[u8]> = vec![
         b"a",
@@ -241,7 +241,7 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(select(bits), 0..60).prop_map(|bits| bits.concat())
 }
 
-/// What moves and erases within a line, as both models know it.
+/// Movement and erasing within a line that both models support.
 fn common() -> impl Strategy<Value = Vec<u8>> {
     let bits: Vec<&[u8]> = vec![
         b"a",
@@ -325,7 +325,7 @@ proptest! {
         line.flatten();
         let text = String::from_utf8(line.text().to_vec()).unwrap();
         let row = screen.rows(0, 500).next().unwrap();
-        // Tabs are kept as they are as long as nothing is written over them.
+        // Tabs are kept until the text is edited.
         let text = expand(&text);
         prop_assert_eq!(text.trim_end(), row.trim_end());
     }
@@ -347,7 +347,7 @@ proptest! {
     }
 }
 
-/// A text with blanks in the place of tabs.
+/// A text with its tabs replaced by blanks.
 fn expand(text: &str) -> String {
     text.chars().fold(String::new(), |mut row, character| {
         if character == '\t' {

@@ -1,4 +1,4 @@
-//! What changes something: processes, the run, its terminals.
+//! Requests that change something: processes, the run, terminals.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::model::signal::SignalName;
 use crate::server::handle::Ask;
 use crate::server::serve::Api;
 
-/// A key tells a request from others; nobody needs a long one.
+/// Maximum length of an idempotency key, which only distinguishes requests.
 const LONGEST_KEY: usize = 64;
 
-/// How a request is carried out.
+/// Parameters of every request that changes something.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Manner {
@@ -58,7 +58,7 @@ impl Words for Manner {
     }
 }
 
-/// A request that changes something, but for what is to be done.
+/// The common part of every request that changes something; the request itself is added by the handler.
 pub(super) struct Order {
     api: Api,
     manner: Manner,
@@ -74,7 +74,7 @@ impl FromRequestParts<Api> for Order {
 }
 
 impl Order {
-    /// Have this done.
+    /// Carry out the request and return its outcome.
     pub(super) async fn carry_out(self, request: Request) -> ApiResult {
         let Manner { wait, key } = self.manner;
         let ask = |reply| Ask::Do { request, wait, key, reply };
@@ -83,7 +83,7 @@ impl Order {
     }
 }
 
-/// What is answered to a request that changes something.
+/// The responses to a request that changes something.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Acted {
@@ -98,7 +98,7 @@ pub(super) enum Acted {
     Failed(#[to_schema] Answer<Outcome>),
 }
 
-/// What is answered where processes are named.
+/// The additional responses to a request that names processes.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Named {
@@ -107,7 +107,7 @@ pub(super) enum Named {
     Unknown(#[to_schema] Answer<Outcome>),
 }
 
-/// What is answered to a body that does not come as it should.
+/// The additional responses to a request with a body.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Sent {
@@ -246,7 +246,7 @@ pub(super) struct Scaled {
     counts: BTreeMap<String, u16>,
 }
 
-/// A number of instances for each name.
+/// Schema of a map from names to numbers of instances.
 fn counts() -> Object {
     let count = ObjectBuilder::new().schema_type(Type::Integer);
     let count = count.minimum(Some(0)).maximum(Some(u16::MAX));

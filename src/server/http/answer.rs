@@ -1,4 +1,4 @@
-//! Responses: JSON with the version of its format, or the reason of a refusal.
+//! Responses: JSON with the version of its format, or the reason for a refusal.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,27 +27,27 @@ pub(super) struct Done {
     pub(super) ok: bool,
 }
 
-/// What a handler answers.
+/// The result of a handler.
 pub(super) type ApiResult = Result<Response, Refusal>;
 
-/// A request that is not met.
+/// Why a request fails.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// For this reason.
+    /// The request fails for this reason.
     Reason(StatusCode, String),
-    /// The same; what was asked for may mean something to another version.
+    /// The same, but the request contains something that another version may understand.
     Strange(StatusCode, String),
-    /// No process has such a name.
+    /// No process has the requested name.
     Unknown(Box<Outcome>),
 }
 
 impl Refusal {
-    /// The request is no good.
+    /// The request is malformed.
     pub(super) const fn bad(reason: String) -> Self {
         Self::Reason(StatusCode::BAD_REQUEST, reason)
     }
 
-    /// What it takes could not be done.
+    /// The server could not do its part.
     pub(super) const fn failed(reason: String) -> Self {
         Self::Reason(StatusCode::INTERNAL_SERVER_ERROR, reason)
     }
@@ -89,16 +89,16 @@ impl From<HistoryProblem> for Refusal {
     }
 }
 
-/// An answer that is only a reason.
+/// An error response with a reason.
 pub(in crate::server) fn error(status: StatusCode, reason: &str) -> Response {
     json(status, &Problem { error: reason.to_owned() })
 }
 
-/// What is not known here, in an answer: of which version the client is matters then.
+/// Marks a response to a request with unknown parts, where the version of the client matters.
 #[derive(Debug, Clone)]
 pub(in crate::server) struct Strange(pub(in crate::server) String);
 
-/// An answer that is only a reason: another version may know what was asked for.
+/// An error response to a request with unknown parts, which another version may understand.
 pub(super) fn strange(status: StatusCode, what: String) -> Response {
     let mut response = error(status, &what);
     response.extensions_mut().insert(Strange(what));
@@ -110,7 +110,7 @@ pub(super) fn json(status: StatusCode, answer: &impl Serialize) -> Response {
     plain_json(status, &Answer { api: API, answer })
 }
 
-/// An answer that carries its version itself.
+/// A response whose value already contains its version.
 pub(super) fn plain_json(status: StatusCode, value: &impl Serialize) -> Response {
     let (status, text) = match serde_json::to_string(value) {
         Ok(text) => (status, text),
@@ -123,9 +123,9 @@ pub(super) fn plain_json(status: StatusCode, value: &impl Serialize) -> Response
     written_json(status, text)
 }
 
-/// An answer that is JSON already.
+/// A response whose body is already JSON.
 pub(super) fn written_json(status: StatusCode, mut text: String) -> Response {
-    // Whoever types `curl` sees the prompt on a line of its own.
+    // With a newline, the prompt of a user who runs `curl` starts on a new line.
     text.push('\n');
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }

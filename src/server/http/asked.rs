@@ -1,4 +1,4 @@
-//! What a request says: names in its path, words in its query, its body.
+//! Parsing of requests: names in the path, parameters in the query, the body.
 
 use std::fmt::Display;
 
@@ -13,9 +13,9 @@ use serde_json::error::Category;
 use super::answer::Refusal;
 use crate::server::serve::Api;
 
-/// A body larger than this is no request of ours.
+/// Maximum size of a body.
 pub(super) const LARGEST_BODY: usize = 256 << 10;
-/// The same for a plan, which holds a whole environment, and for text that is typed.
+/// The same for a plan, which contains a whole environment, and for text to be typed.
 pub(super) const LARGEST_LONG: usize = 16 << 20;
 
 /// The name in the path.
@@ -31,20 +31,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
-/// What the words of a query are put into.
+/// A set of query parameters.
 pub(super) trait Words: Default {
-    /// Take one; false where it means nothing here.
+    /// Take one parameter; false if it is unknown here.
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal>;
 }
 
-/// No words.
+/// No parameters.
 impl Words for () {
     fn take(&mut self, _name: &str, _value: &str) -> Result<bool, Refusal> {
         Ok(false)
     }
 }
 
-/// The query. A misspelt word is refused: it must not mean that nothing was said.
+/// The query. A misspelt parameter is refused: it must not be treated as if it were absent.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: Words> Query<T> {
@@ -68,7 +68,7 @@ impl<T: Words, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// What a yes or a no may look like.
+/// Parse a boolean.
 pub(super) fn truth(name: &str, value: &str) -> Result<bool, Refusal> {
     match value {
         "" | "1" | "true" | "yes" => Ok(true),
@@ -77,12 +77,12 @@ pub(super) fn truth(name: &str, value: &str) -> Result<bool, Refusal> {
     }
 }
 
-/// A whole number.
+/// Parse a whole number.
 pub(super) fn number(name: &str, value: &str) -> Result<usize, Refusal> {
     value.parse().map_err(|_| Refusal::bad(format!("`{name}={value}`: give a number")))
 }
 
-/// A body that must be there, and is at most so long.
+/// A required body of at most `MOST` bytes.
 pub(super) struct Body<T, const MOST: usize = LARGEST_BODY>(pub(super) T);
 
 impl<T: DeserializeOwned, const MOST: usize> FromRequest<Api> for Body<T, MOST> {
@@ -93,7 +93,7 @@ impl<T: DeserializeOwned, const MOST: usize> FromRequest<Api> for Body<T, MOST> 
     }
 }
 
-/// A body that may be left out.
+/// An optional body.
 pub(super) struct AnyBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Default> FromRequest<Api> for AnyBody<T> {
@@ -105,11 +105,11 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for AnyBody<T> {
     }
 }
 
-/// The whole body, unless it is too large or does not come.
+/// Read the whole body, within the limits of size and time.
 async fn whole(api: &Api, mut request: Request, most: usize) -> Result<Bytes, Refusal> {
     DefaultBodyLimit::max(most).apply(&mut request);
     let patience = api.limits.patience;
-    // A client that announces a body and sends none would hold its connection for ever.
+    // Without a deadline, a client that announces a body and sends none would hold its connection for ever.
     match tokio::time::timeout(patience, Bytes::from_request(request, &())).await {
         Err(_) => {
             let secs = patience.as_secs();
@@ -127,7 +127,7 @@ async fn whole(api: &Api, mut request: Request, most: usize) -> Result<Bytes, Re
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let reported = |why: &dyn Display| format!("the body is not what is expected here: {why}");
-    // A list would do for serde: an empty one as no names, which means all processes.
+    // serde would accept a list as well. An empty list would then mean no names, that is, all processes.
     if body.trim_ascii_start().first() == Some(&b'[') {
         return Err(Refusal::bad(reported(&"it must be an object")));
     }

@@ -1,9 +1,9 @@
-//! Requests of a web browser are refused.
+//! Refuses requests of a web browser.
 //!
-//! A browser can't connect to a Unix socket, but to a TCP port that a person forwards to one
-//! (`ssh -L`, `socat`). Any page could then send requests there, or read the answers under a name
-//! that it has pointed at this machine (DNS rebinding). Over TCP, HTTP takes a proof of the token,
-//! which a browser can't give; this is the same for a forwarded socket.
+//! A browser cannot connect to a Unix socket, but it can connect to a TCP port that a user forwards to the
+//! socket (`ssh -L`, `socat`). Any web page could then send requests there, or read the responses through a
+//! name that resolves to this machine (DNS rebinding). On tmo's own TCP address, HTTP requires a proof of
+//! the token, which a browser cannot give. This module protects a forwarded socket in the same way.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -14,7 +14,7 @@ use axum::response::Response;
 
 use super::answer::error;
 
-/// What every browser puts before the names of headers that no page can set.
+/// Prefix of headers that every browser sends and that no page can set.
 const FETCH_METADATA: &str = "sec-fetch-";
 
 /// Refuse a request of a browser.
@@ -25,7 +25,7 @@ pub(super) async fn refused(request: Request, next: Next) -> Response {
     }
 }
 
-/// Why a request with these headers is refused, if it is.
+/// Returns why a request with these headers is refused, or `None` if it is allowed.
 fn judge(headers: &HeaderMap) -> Option<&'static str> {
     let of_page = |name: &header::HeaderName| {
         *name == header::ORIGIN || name.as_str().starts_with(FETCH_METADATA)
@@ -45,7 +45,7 @@ fn judge(headers: &HeaderMap) -> Option<&'static str> {
     None
 }
 
-/// Whether no web site can have this name: an address, `*.localhost`, or a name without a dot.
+/// Whether this host cannot be the name of a web site: an address, `*.localhost`, or a name without a dot.
 fn is_of_no_domain(host: &str) -> bool {
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((address, port)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {

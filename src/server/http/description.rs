@@ -1,4 +1,4 @@
-//! The description of the API, in the words of `OpenAPI` 3.1.
+//! The `OpenAPI` 3.1 description of the API.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ use crate::api::history::Line;
 use crate::model::request::Head;
 use crate::model::run_end::End;
 
-/// Paths and all but a few shapes come from the handlers.
+/// Paths and most schemas come from the handlers.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -44,10 +44,10 @@ Times are nanoseconds since the epoch where they are numbers, RFC 3339 in UTC wh
 )]
 struct Base;
 
-/// What the paths are added to.
+/// The base description, to which the paths are added.
 pub(super) fn base() -> Description {
     let mut base = Base::openapi();
-    // What license the program has is no matter of its API.
+    // The license of the program does not apply to its API.
     base.info.license = None;
     base.info.contact = None;
     base
@@ -58,13 +58,13 @@ pub fn description() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let mut all = json!(super::documented().into_openapi());
         finish(&mut all);
-        // Of strings and numbers: there is nothing that JSON has no form for.
+        // It contains only strings and numbers, which always have a JSON form.
         serde_json::to_string_pretty(&all).unwrap_or_default()
     });
     &TEXT
 }
 
-/// What each operation may be answered with.
+/// Responses that every operation may return.
 const COMMON: [(&str, &str); 5] = [
     ("400", "Bad"),
     ("401", "NotLetIn"),
@@ -73,13 +73,13 @@ const COMMON: [(&str, &str); 5] = [
     ("503", "Ending"),
 ];
 
-/// Say of each operation what is so of all, and each thing once.
+/// Add to each operation what all of them share, and replace repeated schemas by references.
 fn finish(all: &mut Value) {
-    // Nothing of a later one is used.
+    // The description uses nothing newer than 3.1.0.
     all["openapi"] = "3.1.0".into();
     unwrap_lines(all);
     let shapes = all["components"]["schemas"].as_object().cloned().unwrap_or_default();
-    // An answer is put together of the shape of what is told and the version.
+    // Each answer combines the schema of its content with that of the version.
     for shape in members(&mut all["components"]["schemas"]) {
         if let Some(part) = shape.pointer_mut("/allOf/0") {
             name(part, &shapes);
@@ -93,7 +93,7 @@ fn finish(all: &mut Value) {
     all["components"]["responses"] = common_responses();
     all["components"]["parameters"] = common_parameters();
     for operation in members(&mut all["paths"]).flat_map(members) {
-        // A body that may be left out is not one that may be null.
+        // An optional body must not be described as nullable.
         let body = operation.pointer_mut("/requestBody/content/application~1json/schema");
         if let Some(body) = body
             && let Some(shape) = body.pointer("/oneOf/0")
@@ -116,7 +116,7 @@ fn finish(all: &mut Value) {
     }
 }
 
-/// Point to a shape that has a name, instead of telling it again.
+/// Replace a schema that has a name by a reference to it.
 fn name(shape: &mut Value, shapes: &Map<String, Value>) {
     if let Some((name, _)) = shapes.iter().find(|(_, known)| *known == shape) {
         *shape = point("schemas", name);
@@ -149,7 +149,7 @@ fn common_responses() -> Value {
             "Over TCP: the client has not proven that it knows the token. On the Unix socket: a \
              browser has sent the request.",
         ),
-        // That one comes before anything of ours has seen the request.
+        // This response is sent by the HTTP library, before tmo sees the request.
         "LargeHead": { "description": "The head of the request is longer than 32 KiB, or has more \
             than 100 fields." },
     })
@@ -182,7 +182,7 @@ fn common_parameters() -> Value {
     })
 }
 
-/// The lines of a comment are no lines of a description; only its paragraphs are.
+/// Line breaks in doc comments are only wrapping; keep the paragraphs and remove the rest.
 fn unwrap_lines(value: &mut Value) {
     match value {
         Value::Object(members) => {

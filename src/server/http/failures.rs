@@ -1,4 +1,4 @@
-//! The texts that mean that a process has failed, as the file beside the Procfile declares them.
+//! The failure strings of a process, as declared in the file beside the Procfile.
 
 use axum::extract::State as Of;
 use axum::http::StatusCode;
@@ -21,7 +21,7 @@ pub(super) struct FailureText {
     failure_string: String,
 }
 
-/// What is answered.
+/// The responses of these operations.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Listed {
@@ -34,7 +34,7 @@ pub(super) enum Listed {
     Refused(#[to_schema] Answer<Problem>),
 }
 
-/// What is answered to a text.
+/// The additional response to a request with a failure string.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Looked {

@@ -1,4 +1,4 @@
-//! What flags have found, with the lines around it.
+//! Lines that flags have matched, with the lines around them.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,7 +11,7 @@ use crate::model::request::Outcome;
 use crate::server::handle::Ask;
 use crate::server::serve::Api;
 
-/// How much is told of it.
+/// The parameters of a request for matches.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Most {

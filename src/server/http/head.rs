@@ -1,4 +1,4 @@
-//! Where the journal ends, as it grows.
+//! The end of the journal, streamed as it grows.
 
 use axum::extract::State;
 use utoipa::IntoParams;
@@ -8,7 +8,7 @@ use super::asked::{Query, Words, truth};
 use crate::server::events;
 use crate::server::serve::Api;
 
-/// Who follows.
+/// The parameters of a stream of heads.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Follower {

@@ -1,4 +1,4 @@
-//! The journal over HTTP: pages of lines, and events as they come.
+//! The journal over HTTP: pages of lines, and events as they happen.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -21,14 +21,14 @@ use crate::model::request::{API, Cleared};
 use crate::server::events::stream_of;
 use crate::server::serve::Api;
 
-/// How many entries a page has where nothing is said.
+/// Default number of entries per page.
 const USUAL: usize = 100;
-/// And at most.
+/// Maximum number of entries per page.
 const MOST: usize = 10_000;
-/// How many are read at once for a client that follows.
+/// Number of entries read at once for a client that follows.
 const BATCH: usize = 256;
 
-/// How much is told at once.
+/// The parameters of a page.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Paged {
@@ -108,7 +108,7 @@ pub(super) async fn lines(
         body.push_str(&entry.json);
     }
     let next = serde_json::to_string(&next).unwrap_or_else(|_| "null".to_owned());
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write!(body, "],\"next\":{next},\"more\":{more},\"reset\":{reset}}}");
     Ok(written_json(StatusCode::OK, body))
 }
@@ -132,7 +132,7 @@ pub(super) async fn clear(State(api): State<Api>, _: Query<()>) -> ApiResult {
     Ok(json(StatusCode::OK, &cleared))
 }
 
-/// What is told as it comes.
+/// The parameters of a stream of events.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Followed {
@@ -192,7 +192,7 @@ pub(super) async fn events(
 ) -> ApiResult {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     ask.after = last.map(str::to_owned).or(ask.after);
-    // Who asks for types says by that whether lines are wanted.
+    // A client that requests types decides with them whether it wants lines.
     ask.events = !lines && ask.types.is_empty();
     ask.from_now = ask.last.is_none() && ask.since.is_none();
     let history = api.journal.history.clone();
@@ -210,12 +210,12 @@ pub(super) async fn events(
     Ok(stream_of(Body::from_stream(events)))
 }
 
-/// A client that follows. It is read for only when it has taken what was read before.
+/// A client that follows. More is read only after it has taken everything read before.
 struct Follow {
     answer: Option<Box<dyn history::Answer>>,
     ready: VecDeque<HistoryEntry>,
     api: Api,
-    /// Nothing comes any more but what is there.
+    /// Nothing more will be added; only entries that are already there are sent.
     over: bool,
     ended: bool,
 }
@@ -255,7 +255,7 @@ async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await.map_err(failed)
 }
 
-/// The types that are asked for.
+/// Parse the requested event types.
 fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
     let all = || event::types().collect::<Vec<_>>().join(", ");
     let known = |word| {
@@ -272,7 +272,7 @@ fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
     Ok(types)
 }
 
-/// A word of [`HistoryAsk`].
+/// Parse a parameter of [`HistoryAsk`].
 fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal> {
     let text = || Some(value.to_owned());
     match name {

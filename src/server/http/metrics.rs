@@ -1,4 +1,4 @@
-//! Numbers of the run, in the text format of Prometheus (version 0.0.4).
+//! Metrics of the run, in the text format of Prometheus (version 0.0.4).
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
@@ -14,7 +14,7 @@ use crate::model::request::{FlagState, ProcessState, State};
 use crate::model::{Exit, ProcessStatus};
 use crate::server::serve::Api;
 
-/// The type of the text.
+/// The content type.
 const TEXT: &str = "text/plain; version=0.0.4";
 
 /// Numbers of the run, for Prometheus.
@@ -37,32 +37,32 @@ pub(super) async fn metrics(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 
-/// One metric after the other, each whole.
+/// The text so far: one complete metric after another.
 #[derive(Default)]
 struct Metrics(String);
 
-/// Names of labels, with what they say.
+/// Names of labels, with their values.
 type Labels<'a> = &'a [(&'static str, &'a str)];
 
 impl Metrics {
-    /// A metric begins whose values only rise.
+    /// Begin a metric whose values only rise.
     fn counter(&mut self, name: &'static str, help: &str) -> Metric<'_> {
         self.metric(name, "counter", help)
     }
 
-    /// A metric begins whose values rise and fall.
+    /// Begin a metric whose values rise and fall.
     fn gauge(&mut self, name: &'static str, help: &str) -> Metric<'_> {
         self.metric(name, "gauge", help)
     }
 
     fn metric(&mut self, name: &'static str, kind: &str, help: &str) -> Metric<'_> {
-        // Writing to a string does not fail, here and below.
+        // Writing to a string cannot fail, here and below.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         Metric { text: &mut self.0, name }
     }
 }
 
-/// A metric whose values are being told.
+/// A metric to which values are being added.
 struct Metric<'a> {
     text: &'a mut String,
     name: &'static str,
@@ -95,7 +95,7 @@ impl Metric<'_> {
     }
 }
 
-/// A text between the quotes of a label.
+/// Escape a text for use between the quotes of a label.
 fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['\\', '"', '\n']) {
         return text.into();
@@ -103,7 +103,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").into()
 }
 
-/// All of it.
+/// All metrics as text.
 fn exposition(state: &State) -> String {
     let mut all = Metrics::default();
     of_run(&mut all, state);
@@ -170,7 +170,7 @@ fn of_ends(all: &mut Metrics, processes: &[ProcessState]) {
     }
 }
 
-/// `SIGKILL`, or its number where it has no name.
+/// The name of a signal (`SIGKILL`), or its number if it has no name.
 fn signal(number: u8) -> String {
     let known = Signal::try_from(i32::from(number));
     known.map_or_else(|_| number.to_string(), |signal| signal.as_str().to_owned())

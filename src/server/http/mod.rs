@@ -1,25 +1,25 @@
 //! The API: HTTP with JSON, one router for every transport.
 //!
-//! `docs/openapi.json` describes it; it is made from the handlers here (`shell/generate`), each of
-//! which is registered together with its description.
+//! `docs/openapi.json` describes it. That file is generated (`shell/generate`) from the handlers here, each
+//! of which is registered together with its description.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `state.rs` | what there is |
-//! | `acting.rs` | what changes something |
-//! | `reload.rs` | going on with another plan |
-//! | `failures.rs` | the texts that mean that a process has failed |
-//! | `flags.rs` | what was found in the output of a process |
+//! | `state.rs` | the state of the run and its processes |
+//! | `acting.rs` | requests that change something |
+//! | `reload.rs` | reloading the configuration |
+//! | `failures.rs` | failure strings of a process |
+//! | `flags.rs` | matches of flags in the output of a process |
 //! | `pane.rs` | terminals of processes |
 //! | `history.rs`, `head.rs` | the journal |
 //! | `metrics.rs` | numbers, for Prometheus |
-//! | `browser.rs` | the refusal of requests of a web page |
-//! | `asked.rs`, `answer.rs` | how requests are read and answers written, for all of them |
-//! | `description.rs` | what is the same in each description |
+//! | `browser.rs` | refusal of requests that come from a web page |
+//! | `asked.rs`, `answer.rs` | shared parsing of requests and formatting of responses |
+//! | `description.rs` | the parts common to all descriptions |
 //!
-//! What changes something answers when it is done, with `?wait=false` when it is accepted (202).
-//! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good,
-//! 422: it is well-formed, and what is in it can't be used.
+//! A request that changes something is answered when it is done, or with `?wait=false` when it is accepted
+//! (202). 404: unknown name; 409: refused or failed (both include the outcome); 400: malformed request;
+//! 422: well-formed, but the values cannot be used.
 
 pub(super) mod acting;
 pub(super) mod answer;
@@ -54,7 +54,7 @@ use super::serve::Api;
 use super::versions;
 use crate::api::version::RUN_HEADER;
 
-/// The API over whatever transport it is served.
+/// The API, independent of the transport.
 pub fn router(api: Api) -> Router {
     let (router, _) = documented().split_for_parts();
     router

@@ -1,4 +1,4 @@
-//! What goes into the terminal of a process, and what is to be seen there.
+//! Input to the terminal of a process, and what the terminal shows.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -39,7 +39,7 @@ pub(super) async fn input(
     Ok(json(StatusCode::OK, &Done { ok: true }))
 }
 
-/// How a screen is told.
+/// Options of a request for the screen.
 #[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Look {

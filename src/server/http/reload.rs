@@ -1,4 +1,4 @@
-//! Going on with another plan.
+//! Reloading the configuration: the run continues with another plan.
 
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::model::request::Request;
 
 /// What is to be run from now on.
 //
-// Only then is it known whether the request is no good, or its plan.
+// A plain map, so that a malformed request can be distinguished from a plan that this version cannot read.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reloaded {
@@ -23,14 +23,14 @@ pub(super) struct Reloaded {
     plan: Map<String, Value>,
 }
 
-/// Its properties are a matter of each version.
+/// Schema of a plan; its properties depend on the version.
 fn any_plan() -> Object {
     let text = "The configuration as `tmo reload` has read and resolved it, addressed to this very run. \
         What is in it is known to the version that made it alone, and may be another in each.";
     ObjectBuilder::new().schema_type(Type::Object).description(Some(text)).build()
 }
 
-/// What is answered to a plan that does not come as it should.
+/// The additional responses to a request with a plan.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Sent {

@@ -1,4 +1,4 @@
-//! What there is: the run, its supervisor, its processes.
+//! The state of the run, its supervisor and its processes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -71,7 +71,7 @@ impl Status {
             version: state.version,
             pid: state.pid,
             started: state.started,
-            // A clock that was set back meanwhile.
+            // Zero if the clock was set back meanwhile.
             uptime: now.since(state.started).as_secs(),
             quitting: state.quitting,
             title: state.title,

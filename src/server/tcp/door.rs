@@ -1,13 +1,13 @@
-//! Clients that connect over TCP: whose they are, what they may say, and what is passed on.
+//! Admission of TCP clients: who owns the connection, what it may send, and what is forwarded.
 //!
 //! | client | may send |
 //! |---|---|
-//! | of this user on this machine | overmind's commands, each line judged as a whole |
-//! | with the token | the same, and HTTP |
-//! | any other | a proof of the token, within [`Limits::stranger_patience`] |
+//! | this user on this machine | overmind's commands; each line is checked as a whole |
+//! | a client with the token | the same, and HTTP |
+//! | any other client | a proof of the token, within [`Limits::stranger_patience`] |
 //!
-//! The owner of a connection is looked up at accept, before anything of it is read. What passes goes
-//! on as if it had come over the Unix socket.
+//! The owner of a connection is looked up at accept, before any byte is read. Whatever is admitted is
+//! forwarded as if it had arrived over the Unix socket.
 
 use std::collections::VecDeque;
 use std::io;
@@ -33,7 +33,7 @@ use crate::server::handle::{Ask, Handle};
 use crate::server::serve::{Limits, closed};
 use crate::sys::{self, TcpPeer};
 
-/// The log of the run reports no more than one refused client in this time.
+/// Minimum time between two log entries about refused clients.
 const NOTICE_EVERY: Duration = Duration::from_secs(10);
 
 /// Accepts clients over TCP.
@@ -43,7 +43,7 @@ pub(in crate::server) struct Door {
 }
 
 impl Door {
-    /// Open it; it is closed when `closing` becomes true.
+    /// Start accepting; stops when `closing` becomes true.
     pub(in crate::server) fn open(
         (listener, token): (StdListener, Token),
         limits: Limits,
@@ -66,14 +66,14 @@ impl Door {
         Ok(Self { clients, task })
     }
 
-    /// The next client that is let in, as if it had come over the Unix socket; none when it is closed.
+    /// The next admitted client, as if it had connected to the Unix socket; `None` once closed.
     pub(in crate::server) async fn accept(&mut self) -> Option<UnixStream> {
         self.clients.recv().await
     }
 
-    /// Let the clients read what was sent to them, for at most this long.
+    /// Give clients at most this long to read what was sent to them.
     pub(in crate::server) async fn farewell(mut self, limit: Duration) {
-        // Those who have not been let in yet are not.
+        // Clients that have not been admitted yet no longer are.
         self.clients.close();
         if tokio::time::timeout(limit, &mut self.task).await.is_err() {
             self.task.abort();
@@ -81,14 +81,14 @@ impl Door {
     }
 }
 
-/// Who has connected.
+/// The owner of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     /// This user, on this machine.
     Owner,
-    /// Another user, another machine, or a system that does not say.
+    /// Another user, another machine, or unknown because the system does not report the owner.
     Stranger,
-    /// A socket that is closed already; its owner is unknown.
+    /// The peer has already closed its socket, so its owner is unknown.
     Gone,
 }
 
@@ -101,8 +101,9 @@ async fn who(stream: &TcpStream, peer: SocketAddr) -> Who {
     // Without sock_diag, this reads a table of all connections of the machine.
     let seen = tokio::task::spawn_blocking(move || sys::tcp_peer(peer, local)).await;
     match seen {
-        // The socket that was found is the other end only if this end has been open all the time: a
-        // peer that resets its connection gives its port away, while what it has sent stays.
+        // The socket that was found is the peer only if this connection has stayed open all the time: a
+        // peer that resets its connection frees its port for another process, while the bytes it sent can
+        // still be read.
         Ok(TcpPeer::Open { .. }) if was_reset(stream) => Who::Gone,
         Ok(TcpPeer::Open { owner }) if sys::is_own_uid(owner) => Who::Owner,
         Ok(TcpPeer::Closed) => Who::Gone,
@@ -110,27 +111,27 @@ async fn who(stream: &TcpStream, peer: SocketAddr) -> Who {
     }
 }
 
-/// Whether a connection is dead on this side as well, so that its two ends may be those of another one.
+/// Whether the connection is dead on this side as well, so that its address pair may belong to another one.
 fn was_reset(stream: &TcpStream) -> bool {
-    // A closed socket has no peer.
+    // A reset connection has no peer address any more.
     stream.peer_addr().is_err() || !matches!(stream.take_error(), Ok(None))
 }
 
 /// A client that has proven that it knows the token.
 struct Proven {
     stream: TcpStream,
-    /// What it has sent after its proof.
+    /// Bytes received after the proof.
     rest: Vec<u8>,
 }
 
 /// The accept loop and its tasks.
 struct Reception {
     gate: Gate,
-    /// Clients that are known.
+    /// Clients that have been identified.
     clients: JoinSet<()>,
-    /// Those that have to prove that they know the token.
+    /// Clients that still have to prove that they know the token.
     strangers: JoinSet<Option<Proven>>,
-    /// Their tasks, the oldest first.
+    /// Abort handles of these tasks, oldest first.
     waiting: VecDeque<AbortHandle>,
     handle: Handle,
     /// When a refused client was last reported in the log.
@@ -165,18 +166,18 @@ impl Reception {
         }
         let Self { gate, mut clients, strangers, .. } = self;
         drop((gate, strangers));
-        // The last words are on their way.
+        // Let the remaining clients read their last output.
         while clients.join_next().await.is_some() {}
     }
 
     async fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        // A short answer is sent at once.
+        // Send short replies without delay.
         let _ = stream.set_nodelay(true);
         match who(&stream, peer).await {
             Who::Owner => self.serve(self.gate.clone().hear_owner(stream)),
             Who::Stranger => {
                 self.waiting.retain(|task| !task.is_finished());
-                // One that only waits makes room for the next.
+                // Make room: drop the stranger that has waited longest.
                 if self.waiting.len() >= self.gate.limits.strangers
                     && let Some(oldest) = self.waiting.pop_front()
                 {
@@ -189,7 +190,8 @@ impl Reception {
         }
     }
 
-    /// Serve a client, unless there are too many. The server behind refuses some of them in words.
+    /// Serve a client, unless there are too many. The server itself refuses those over the limit with a
+    /// message.
     fn serve(&mut self, client: impl Future<Output = ()> + Send + 'static) {
         let limits = self.gate.limits;
         if self.clients.len() < limits.connections + limits.refusals {
@@ -197,21 +199,21 @@ impl Reception {
         }
     }
 
-    /// Report a client that was refused because it had closed its connection. Overmind's own client
-    /// does so after `quit`, `kill`, `stop` and `restart`.
+    /// Log a client that was refused because it had already closed its connection. Overmind's own client
+    /// does that after `quit`, `kill`, `stop` and `restart`.
     async fn notice(&mut self, peer: SocketAddr) {
         tracing::warn!("refused a client at {peer}: it had closed its connection");
         if self.noticed.is_none_or(|last| last.elapsed() >= NOTICE_EVERY) {
             self.noticed = Some(Instant::now());
             let text = "A client on TCP was refused: it had closed its connection before its owner \
                 could be looked up. Nothing was done; use tmo's own commands, which wait";
-            // The engine may be ending.
+            // A failure means that the engine is ending.
             let _ = self.handle.tell(Ask::Notice(text.to_owned())).await;
         }
     }
 }
 
-/// What every task needs.
+/// State shared by all client tasks.
 #[derive(Clone)]
 struct Gate {
     token: Arc<Token>,
@@ -220,29 +222,29 @@ struct Gate {
     admit: mpsc::Sender<UnixStream>,
 }
 
-/// What a client's first line has led to.
+/// The result of reading a client's first line.
 enum Heard {
-    /// It has proven that it knows the token, and has sent this after that.
+    /// A valid proof of the token, and the bytes received after it.
     Proven(Vec<u8>),
-    /// A command without a token, and what came after it.
+    /// A command without a token, and the bytes received after it.
     Command(Vec<u8>, Vec<u8>),
     Refused(Refusal),
 }
 
 impl Gate {
-    /// Serve a client of this user: its commands, or anything after a proof.
+    /// Serve a client of this user: its commands, or anything after a proof of the token.
     async fn hear_owner(self, mut stream: TcpStream) {
         let heard = tokio::time::timeout(self.limits.patience, self.hear(&mut stream, Who::Owner));
         match heard.await {
             Ok(Ok(Heard::Proven(rest))) => self.pass_all(Proven { stream, rest }).await,
             Ok(Ok(Heard::Command(line, rest))) => self.pass_commands(stream, line, rest).await,
             Ok(Ok(Heard::Refused(refusal))) => refuse(stream, refusal, self.limits.farewell).await,
-            // It is gone, or says nothing.
+            // The client is gone or sent nothing in time.
             Ok(Err(_)) | Err(_) => {}
         }
     }
 
-    /// Let a stranger prove that it knows the token.
+    /// Let an unidentified client prove that it knows the token.
     async fn hear_stranger(self, mut stream: TcpStream, peer: SocketAddr) -> Option<Proven> {
         let patience = self.limits.stranger_patience;
         let heard = tokio::time::timeout(patience, self.hear(&mut stream, Who::Stranger));
@@ -287,18 +289,19 @@ impl Gate {
         })
     }
 
-    /// Give the server's proof and have the client's.
+    /// Send the server's proof and read the client's.
     async fn exchange(
         &self,
         (mut lines, mut writer): (LineReader<ReadHalf<'_>>, WriteHalf<'_>),
         exchange: &Exchange,
         owner: bool,
     ) -> io::Result<Heard> {
-        // Anybody can try many tokens on one proof. A short one is for this user's eyes only.
+        // The server's proof allows an offline search for the token. A short token could be found that way,
+        // so only this user gets a proof of it.
         if !owner && !self.token.is_long() {
             return Ok(Heard::Refused(Refusal::Proof));
         }
-        // The command is for an overmind in this place.
+        // Skip the next line, a command that the client sends in case overmind listens at this address.
         if lines.next().await?.is_none_or(|line| !is_command(&line)) {
             return Ok(Heard::Refused(Refusal::Silent));
         }
@@ -310,22 +313,22 @@ impl Gate {
         };
         let proof = std::str::from_utf8(&line).ok().and_then(|line| line.strip_prefix(PROOF));
         let proves = || proof.is_some_and(|proof| self.token.proves(proof, Side::Client, exchange));
-        // The owner could as well read the token.
+        // No limit on guesses for the owner, who can read the token file anyway.
         let proven = if owner { proves() } else { self.failures.judge(proves).await };
         let refused = Heard::Refused(Refusal::Proof);
         Ok(if proven { Heard::Proven(lines.into_rest()) } else { refused })
     }
 
-    /// Pass on all that a client sends, and what it is answered.
+    /// Forward everything in both directions.
     async fn pass_all(self, Proven { mut stream, rest }: Proven) {
         let Some(mut near) = self.let_in().await else { return };
         if near.write_all(&rest).await.is_ok() {
-            // An end of either side is no error.
+            // A disconnect on either side is not an error.
             let _ = copy_bidirectional(&mut stream, &mut near).await;
         }
     }
 
-    /// Pass on commands and nothing else: the first other line ends the connection.
+    /// Forward commands only: the first line that is not a command ends the connection.
     async fn pass_commands(self, mut stream: TcpStream, first: Vec<u8>, rest: Vec<u8>) {
         let Some(mut near) = self.let_in().await else { return };
         let (reader, mut to_client) = stream.split();
@@ -348,12 +351,12 @@ impl Gate {
             copy(&mut answers, &mut to_client).await?;
             to_client.shutdown().await
         };
-        // An end of either side is no error.
+        // A disconnect on either side is not an error.
         let _: io::Result<((), ())> = async { tokio::try_join!(there, back) }.await;
     }
 
-    /// The near end of a connection to the server. The gate is not kept while a client is served,
-    /// which would keep the door open.
+    /// Our end of a new connection to the server. Consumes the gate: a gate held while a client is served
+    /// would keep the server's accept channel open.
     async fn let_in(self) -> Option<UnixStream> {
         let (near, far) = UnixStream::pair().ok()?;
         self.admit.send(far).await.ok()?;
@@ -361,7 +364,7 @@ impl Gate {
     }
 }
 
-/// Tell a client why it is refused, if that helps it, and close.
+/// Send the client the reason for the refusal, if that helps it, and close.
 async fn refuse(mut stream: TcpStream, refusal: Refusal, limit: Duration) {
     let answer = match refusal {
         Refusal::Http(reason) => {
@@ -381,7 +384,7 @@ async fn refuse(mut stream: TcpStream, refusal: Refusal, limit: Duration) {
     let farewell = async {
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await?;
-        // Closed with something unread, the connection is reset, and the answer lost.
+        // Read to the end first: closing with unread input resets the connection and loses the reply.
         copy(&mut stream, &mut sink()).await
     };
     // The client may be gone, or send for ever.

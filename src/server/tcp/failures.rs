@@ -1,4 +1,4 @@
-//! A limit for guesses at the token.
+//! Rate limit for guesses at the token.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many proofs may fail within [`FAILURES_IN`].
+/// Maximum number of failed proofs within [`FAILURES_IN`].
 const MOST_FAILURES: usize = 5;
 const FAILURES_IN: Duration = Duration::from_secs(1);
 
-/// Limits the failed proofs of all clients in a time.
+/// Limits the rate of failed proofs, counted over all clients.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Failures(Arc<Mutex<VecDeque<Instant>>>);
 
 impl Failures {
-    /// Judge a proof, once that may be.
+    /// Check a proof; waits while there have been too many failures.
     pub(super) async fn judge(&self, proves: impl Fn() -> bool) -> bool {
         loop {
             let due = {

@@ -1,9 +1,9 @@
-//! The control address on TCP (`--network tcp`), as overmind has it, but not open to everybody.
+//! The control address on TCP (`--network tcp`): compatible with overmind, but not open to everyone.
 //!
-//! The Unix socket stays the way that this user's own commands take. Over TCP a client proves that it
-//! knows the token of the run ([`crate::api::proof`]), which tmo makes unless one is given. Without that proof
-//! only overmind's commands are served, and only to this user on this machine (`door`, `opening`). With
-//! a token of tmo's own nothing but loopback is listened on.
+//! This user's own commands keep using the Unix socket. Over TCP, a client proves that it knows the token
+//! of the run ([`crate::api::proof`]); tmo generates one unless the user gives one. Without that proof,
+//! only overmind's commands are served, and only to this user on this machine (`door`, `opening`). With a
+//! generated token, tmo listens on loopback only.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
@@ -19,13 +19,13 @@ mod opening;
 
 pub(super) use self::door::Door;
 
-/// Why there is no listener.
+/// Why tmo cannot listen on TCP.
 #[derive(Debug, thiserror::Error)]
 #[error("listen {tcp:?}: {why}")]
 pub struct TcpError {
-    /// Where.
+    /// The address.
     tcp: TcpAddress,
-    /// Why not.
+    /// The reason.
     why: String,
 }
 
@@ -39,7 +39,7 @@ const TOO_SHORT: &str = "others can reach it, and TMO_TOKEN has fewer than 20 ch
     guessed; set a longer one (`openssl rand -hex 32` makes one), or listen on 127.0.0.1";
 const _: () = assert!(SHORTEST_TOKEN == 20, "as the text says");
 
-/// Listen there; also returns what the user should know.
+/// Listen on this address; also returns a note for the user.
 pub fn bind(tcp: &TcpAddress) -> Result<(StdListener, Option<String>), TcpError> {
     let bad = |why| Err(TcpError::new(tcp, why));
     let failed = |error: io::Error| TcpError::new(tcp, format!("bind: {}", sys::why(&error)));
@@ -63,8 +63,8 @@ pub fn bind(tcp: &TcpAddress) -> Result<(StdListener, Option<String>), TcpError>
         ));
     }
     let listener = StdListener::bind(address).map_err(failed)?;
-    // Others can try many tokens on one proof. Where the system tells whose a connection is, a short
-    // token is proven to this user only.
+    // The server's proof lets a stranger search for the token offline. A short token is therefore allowed
+    // only where the system reports the owner of a connection, so that only this user gets the proof.
     let reported = || listener.local_addr().ok().and_then(sys::tcp_listener_owners).is_some();
     let short = tcp.token.as_deref().is_some_and(|token| !Token::given(token).is_long());
     if short && !(address.ip().is_loopback() && reported()) {

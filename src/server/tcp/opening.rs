@@ -1,14 +1,14 @@
-//! What a client may begin with over TCP, judged by its bytes alone.
+//! What a TCP client may send first, judged by its bytes alone.
 //!
-//! A page that a browser shows can make it send bytes here: a request with a method of the page's
-//! choice, a body, a TLS handshake. So without a proof of the token a client's first line must be a
-//! whole command of overmind, and nothing that a browser can begin with.
+//! A web page can make the browser send bytes to this port: a request with a method and body of the page's
+//! choice, or a TLS handshake. Without a proof of the token, a client's first line must therefore be a
+//! complete overmind command, which nothing that a browser sends begins with.
 
 use crate::api::overmind;
 use crate::api::proof::{HELLO, is_hex};
 use crate::server::sniff::{self, Language};
 
-/// How tmo 0.1.0 sent its token.
+/// The prefix with which clients of tmo 0.1.0 sent the token.
 const OLD_GREETING: &str = "tmo-token ";
 
 const NEEDS_PROOF: &str = "HTTP over TCP is served after a proof of the token only (docs/SCRIPTING.md \
@@ -19,17 +19,17 @@ const OLD_CLIENT: &str = "a token is not taken in clear any more: this client is
 /// Why a client is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// For this reason, answered in HTTP.
+    /// Reply with this reason over HTTP.
     Http(&'static str),
-    /// It does not know the token.
+    /// The client does not know the token.
     Proof,
-    /// Its line is not a command.
+    /// The line is not a command.
     Unknown,
-    /// It gets no answer.
+    /// Close without a reply.
     Silent,
 }
 
-/// What the first bytes of a client allow.
+/// What the first bytes of a client permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     /// A line that [`judge`] may accept.
@@ -38,7 +38,7 @@ pub(super) enum Start {
     Refused(Refusal),
 }
 
-/// Look at the first bytes, the end of the line being unknown.
+/// Judge the first bytes, before the end of the line is known.
 pub(super) fn start(first: &[u8], owner: bool) -> Start {
     match (sniff::judge(first), first.first()) {
         (Some(Language::Http), _) => Start::Refused(Refusal::Http(NEEDS_PROOF)),
@@ -57,12 +57,12 @@ pub(super) fn start(first: &[u8], owner: bool) -> Start {
     }
 }
 
-/// What the first line of a client asks for.
+/// What a client's first line requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// To exchange proofs, with this nonce.
+    /// An exchange of proofs, with this nonce.
     Hello(&'a str),
-    /// A command of overmind, by a client that may send one.
+    /// An overmind command, from a client that may send one.
     Command,
     Refused(Refusal),
 }
@@ -88,7 +88,7 @@ pub(super) fn judge(line: &[u8], owner: bool) -> Line<'_> {
     })
 }
 
-/// Whether a line may be served without a proof of the token.
+/// Whether a line is a command that is served without a proof of the token.
 pub(super) fn is_command(line: &[u8]) -> bool {
     line.first().is_some_and(u8::is_ascii_lowercase)
         && !overmind::is_http(line)

@@ -3,7 +3,7 @@
 use super::stack::*;
 use super::*;
 use crate::model::rules::{
-    Action, FailureAction, Milestone, Need, Probe, Restart, RestartPolicy, Stage,
+    FailureAction, Milestone, Need, Probe, Reaction, Restart, RestartPolicy, Stage,
 };
 use crate::model::time::Timestamp;
 use crate::model::{ProcId, ProcessStatus};
@@ -142,7 +142,7 @@ fn what_does_not_work_any_more_is_started_again() {
 fn one_that_is_let_run_though_it_does_not_work_is_told_until_it_does() {
     let mut plan = stack();
     if let Some(live) = &mut plan.processes[API].rules.live {
-        live.action = Action::Notify;
+        live.action = Reaction::Notify;
     }
     let mut world = World::up_with(&plan);
     let mut look = |trouble: Option<&str>| {

@@ -55,7 +55,7 @@ pub(super) fn stack() -> Plan {
             timeout_ms: 1000,
             every_ms: 1000,
             failures: 2,
-            action: crate::model::rules::Action::Restart,
+            action: crate::model::rules::Reaction::Restart,
         });
     });
     rules(&mut plan, WEB, &|rules| {

@@ -1,5 +1,5 @@
-//! A world of its own for each test: directory, home, runtime, tmux sockets, and a mark in the
-//! environment of everything that is started in it, by which strays are found.
+//! A separate world for each test: directory, home, runtime directory, tmux sockets, and a mark in the
+//! environment of everything started in it, by which leftover processes are found.
 
 mod orphan_cleanup;
 pub(crate) mod procs;

@@ -1,5 +1,5 @@
-//! Supervisor, guardian, views and clients are killed and stopped while four processes write at
-//! full speed. Afterwards every line must be there once, whole and in its place.
+//! Supervisor, guardian, views and clients are killed and stopped while four processes write at full speed.
+//! Afterwards every line must be in the log once, complete and in order.
 
 mod rig;
 

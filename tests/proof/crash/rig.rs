@@ -1,4 +1,4 @@
-//! Four writers under tmo, and whoever makes them write and kills what is around them.
+//! Four writers under tmo, and the controls that make them write and kill the parts around them.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! The trees.
+//! The process trees to be tried.
 
 /// A tree of processes.
 #[derive(Debug)]

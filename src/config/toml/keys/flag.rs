@@ -7,7 +7,7 @@ use super::{
     ACTIONS, ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable,
     Spanned, Value, View, json, key,
 };
-use crate::model::rules::{Action, Flag};
+use crate::model::rules::{Flag, Reaction};
 
 /// `[[process.NAME.flag]]`.
 const ITEM: &[Key] = &[
@@ -88,7 +88,7 @@ fn item(found: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanne
         on_match: on_match.map(|command| command.into_inner().into()),
         notify: view.switch("notify").is_some_and(Spanned::into_inner),
         every_ms: view.time("every").map_or(Flag::EVERY_MS, Spanned::into_inner),
-        action: view.word("action").map_or(Action::Notify, Spanned::into_inner),
+        action: view.word("action").map_or(Reaction::Notify, Spanned::into_inner),
         name: name.get_ref().clone(),
     };
     Some(Spanned::new(name.span(), flag))

@@ -5,7 +5,7 @@ use super::{
     ACTIONS, At, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
     Value, View, json, key,
 };
-use crate::model::rules::Action;
+use crate::model::rules::Reaction;
 use crate::model::units::written_span;
 
 /// The kinds of checks.
@@ -35,7 +35,7 @@ pub struct LiveTable {
     /// How many consecutive attempts must fail.
     pub failures: u32,
     /// The reaction.
-    pub action: Action,
+    pub action: Reaction,
 }
 
 pub struct Live;
@@ -65,7 +65,7 @@ impl ProcessKey for Live {
             every_ms: time("every", 10_000),
             timeout_ms: time("timeout", 2000),
             failures: view.number("failures").map_or(3, Spanned::into_inner),
-            action: view.word("action").map_or(Action::Restart, Spanned::into_inner),
+            action: view.word("action").map_or(Reaction::Restart, Spanned::into_inner),
         };
         for (key, ms) in [("every", live.every_ms), ("timeout", live.timeout_ms)] {
             if let (0, Some(at)) = (ms, view.key(key)) {

@@ -12,7 +12,7 @@ use crate::model::{Exit, ProcName, ProcessStatus};
 /// A value by its name and its labels.
 type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-/// Read the text as its format wants it to be; an error is what is wrong with it.
+/// Parse the text strictly by its format; the error describes the first deviation.
 fn parse(text: &str) -> Result<Samples, String> {
     if !text.ends_with('\n') {
         return Err("the last line does not end".to_owned());
@@ -69,7 +69,7 @@ fn sample(line: &str) -> Option<(String, BTreeMap<String, String>, f64)> {
     Some((name.to_owned(), labels, rest.strip_prefix(' ')?.parse().ok()?))
 }
 
-/// A text up to its closing quote, and what is behind that.
+/// A quoted text up to its closing quote, and the rest of the line.
 fn quoted_text(quoted: &str) -> Option<(String, &str)> {
     let (mut text, mut all) = (String::new(), quoted.char_indices());
     while let Some((at, c)) = all.next() {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::flags::Counted;
-use super::force;
-use super::looked::Looked;
-use super::owed::Owed;
+use super::flag_counts::SavedCounts;
+use super::forced_end;
+use super::match_checkpoint::MatchCheckpoint;
+use super::outbox::Outbox;
 use crate::instance::lock;
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
@@ -23,7 +23,7 @@ use crate::sys::{self, ProcInfo, clock, files};
 
 /// The runtime directory: lock, plan, state, and the files of the panes (`p/`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Runtime {
+pub struct RuntimeDir {
     dir: PathBuf,
 }
 
@@ -32,7 +32,7 @@ const STATE_VERSION: u32 = 1;
 
 /// The contents of `state.json`: saved by a supervisor before it acts, read by its adopter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Saved {
+pub struct PersistedState {
     /// Format version.
     pub version: u32,
     /// Boot id of the machine; a run does not survive a reboot.
@@ -54,14 +54,14 @@ pub struct Saved {
     /// Since when no view has been attached, nanoseconds since the epoch.
     pub headless_since: Option<Timestamp>,
     /// Decisions whose work is not finished yet: crash reports and hooks.
-    #[serde(default, skip_serializing_if = "Owed::is_empty")]
-    pub owed: Owed,
+    #[serde(default, rename = "owed", skip_serializing_if = "Outbox::is_empty")]
+    pub outbox: Outbox,
     /// Up to where the output of each process (by name) has been acted upon.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub looked: BTreeMap<String, Looked>,
+    #[serde(default, rename = "looked", skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_checkpoints: BTreeMap<String, MatchCheckpoint>,
     /// Flag counts, by process name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub counted: BTreeMap<String, Counted>,
+    #[serde(default, rename = "counted", skip_serializing_if = "BTreeMap::is_empty")]
+    pub flag_counts: BTreeMap<String, SavedCounts>,
 }
 
 /// A running tmux server.
@@ -77,7 +77,7 @@ pub struct TmuxServer {
 
 /// A file of the runtime directory that can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum RuntimeError {
+pub enum RuntimeDirError {
     /// Reading or writing failed.
     #[error("{}: {source}", path.display())]
     Io {
@@ -137,11 +137,11 @@ pub enum RuntimeError {
     )]
     Lost {
         /// The file that can't be read, and why.
-        error: Box<RuntimeError>,
+        error: Box<RuntimeDirError>,
     },
 }
 
-impl Runtime {
+impl RuntimeDir {
     /// The runtime directory at this path; the caller has created and checked it.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into() }
@@ -184,53 +184,53 @@ impl Runtime {
     }
 
     /// Read the plan.
-    pub fn plan(&self) -> Result<Plan, RuntimeError> {
+    pub fn plan(&self) -> Result<Plan, RuntimeDirError> {
         let plan: Plan = read(&self.plan_file())?;
         if plan.version > PLAN_VERSION {
             let why = format!("format {} is unknown to this tmo", plan.version);
-            return Err(RuntimeError::Format { path: self.plan_file(), why });
+            return Err(RuntimeDirError::Format { path: self.plan_file(), why });
         }
         Ok(plan)
     }
 
     /// Replace the plan of the run, after a reload or when `tmo scale` adds instances.
-    pub(super) fn write_plan(&self, plan: &Plan) -> Result<(), RuntimeError> {
+    pub(super) fn write_plan(&self, plan: &Plan) -> Result<(), RuntimeDirError> {
         let path = self.plan_file();
         let text = serde_json::to_vec(plan)
-            .map_err(|e| RuntimeError::Format { path: path.clone(), why: e.to_string() })?;
-        replace(&path, &text).map_err(|source| RuntimeError::Io { path, source })
+            .map_err(|e| RuntimeDirError::Format { path: path.clone(), why: e.to_string() })?;
+        replace(&path, &text).map_err(|source| RuntimeDirError::Io { path, source })
     }
 
     /// Read the state that the last supervisor saved.
-    pub fn saved(&self) -> Result<Saved, RuntimeError> {
-        let saved: Saved = read(&self.state_file())?;
+    pub fn saved(&self) -> Result<PersistedState, RuntimeDirError> {
+        let saved: PersistedState = read(&self.state_file())?;
         if saved.version > STATE_VERSION {
             let why = format!("format {} is unknown to this tmo", saved.version);
-            return Err(RuntimeError::Format { path: self.state_file(), why });
+            return Err(RuntimeDirError::Format { path: self.state_file(), why });
         }
         Ok(saved)
     }
 
     /// Read the state that the last supervisor saved, which must fit this plan.
-    pub fn saved_of(&self, plan: &Plan) -> Result<Saved, RuntimeError> {
+    pub fn saved_of(&self, plan: &Plan) -> Result<PersistedState, RuntimeDirError> {
         let mut saved = self.saved()?;
-        if saved.supervisor.is_of(plan) && saved.owed.is_of(plan.processes.len()) {
+        if saved.supervisor.is_of(plan) && saved.outbox.is_of(plan.processes.len()) {
             // The plan is written before the state: a supervisor that added processes may have been
             // killed in between.
             saved.supervisor.grow(plan, clock::now());
             Ok(saved)
         } else {
-            let why = "it tells of other processes than plan.json".to_owned();
-            Err(RuntimeError::Format { path: self.state_file(), why })
+            let why = "state.json lists different processes than plan.json".to_owned();
+            Err(RuntimeDirError::Format { path: self.state_file(), why })
         }
     }
 
     /// Save the state of the supervisor.
-    pub fn save(&self, saved: &Saved) -> Result<(), RuntimeError> {
+    pub fn save(&self, saved: &PersistedState) -> Result<(), RuntimeDirError> {
         let path = self.state_file();
         let text = serde_json::to_vec(saved)
-            .map_err(|e| RuntimeError::Format { path: path.clone(), why: e.to_string() })?;
-        replace(&path, &text).map_err(|source| RuntimeError::Io { path, source })
+            .map_err(|e| RuntimeDirError::Format { path: path.clone(), why: e.to_string() })?;
+        replace(&path, &text).map_err(|source| RuntimeDirError::Io { path, source })
     }
 
     /// Whether the saved state is that of a run that was being stopped, and parts of this run are
@@ -250,7 +250,7 @@ impl Runtime {
         if saved.as_ref().is_some_and(|saved| saved.boot != sys::boot_id()) {
             return false;
         }
-        if saved.as_ref().is_some_and(Saved::is_elsewhere) {
+        if saved.as_ref().is_some_and(PersistedState::is_elsewhere) {
             // Pids of another namespace mean nothing here, but file locks work across namespaces.
             return self.lives().any(|life| is_locked(&life));
         }
@@ -262,27 +262,27 @@ impl Runtime {
     /// Whether there is a run to adopt; an error if there is one that can't be adopted. Nothing may
     /// be started beside a run whose files are gone, so the process table is searched for its
     /// parts.
-    pub fn adoptable(&self) -> Result<bool, RuntimeError> {
+    pub fn adoptable(&self) -> Result<bool, RuntimeDirError> {
         if !self.has_survivors() {
             let parts = self.parts_in_the_way();
-            let Some(ProcInfo { pid, comm, .. }) = force::remaining(&parts) else {
+            let Some(ProcInfo { pid, comm, .. }) = forced_end::remaining(&parts) else {
                 return Ok(false);
             };
             let is_run = |dir: &PathBuf| lock::is_held(dir).unwrap_or(false);
             let session = self.of_other_sessions().into_iter().find(is_run);
             return Err(match session {
-                Some(dir) => RuntimeError::OtherSession { dir, pid: *pid },
+                Some(dir) => RuntimeDirError::OtherSession { dir, pid: *pid },
                 None => {
-                    RuntimeError::Stray { dir: self.dir.clone(), pid: *pid, comm: comm.clone() }
+                    RuntimeDirError::Stray { dir: self.dir.clone(), pid: *pid, comm: comm.clone() }
                 }
             });
         }
         match self.plan().and_then(|plan| self.saved_of(&plan)) {
             Ok(saved) if saved.is_elsewhere() => {
-                Err(RuntimeError::Elsewhere { dir: self.dir.clone() })
+                Err(RuntimeDirError::Elsewhere { dir: self.dir.clone() })
             }
             Ok(_) => Ok(true),
-            Err(error) => Err(RuntimeError::Lost { error: Box::new(error) }),
+            Err(error) => Err(RuntimeDirError::Lost { error: Box::new(error) }),
         }
     }
 
@@ -291,7 +291,7 @@ impl Runtime {
     /// ones could not be.
     pub fn sweep(&self) -> (usize, Vec<sys::ProcInfo>) {
         let Ok(plan) = self.plan() else { return (0, vec![]) };
-        let here = |saved: Saved| saved.boot == sys::boot_id() && !saved.is_elsewhere();
+        let here = |saved: PersistedState| saved.boot == sys::boot_id() && !saved.is_elsewhere();
         if !self.saved().is_ok_and(here) {
             return (0, vec![]);
         }
@@ -389,7 +389,7 @@ impl Runtime {
     }
 }
 
-impl Saved {
+impl PersistedState {
     /// The initial state, with the boot, the pid namespace and the process id of this supervisor.
     pub fn new(supervisor: Supervisor, first_record: u64) -> Self {
         Self {
@@ -402,9 +402,9 @@ impl Saved {
             config_due: false,
             first_record,
             headless_since: None,
-            owed: Owed::default(),
-            looked: BTreeMap::new(),
-            counted: BTreeMap::new(),
+            outbox: Outbox::default(),
+            match_checkpoints: BTreeMap::new(),
+            flag_counts: BTreeMap::new(),
         }
     }
 
@@ -455,9 +455,9 @@ fn remove_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RuntimeError> {
-    let io = |source| RuntimeError::Io { path: path.to_owned(), source };
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RuntimeDirError> {
+    let io = |source| RuntimeDirError::Io { path: path.to_owned(), source };
     let text = files::read_plain(path).map_err(io)?;
     serde_json::from_slice(&text)
-        .map_err(|e| RuntimeError::Format { path: path.to_owned(), why: e.to_string() })
+        .map_err(|e| RuntimeDirError::Format { path: path.to_owned(), why: e.to_string() })
 }

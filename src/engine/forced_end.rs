@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
 
-use super::runtime::{Runtime, RuntimeError};
+use super::runtime_dir::{RuntimeDir, RuntimeDirError};
 use crate::backend::tmux::socket;
 use crate::model::plan::Plan;
 use crate::protocol::life::Traces;
@@ -77,13 +77,14 @@ impl Members {
     }
 
     /// Add a process if it belongs to the run.
-    fn take(&mut self, runtime: &Runtime, reach: Reach, process: ProcInfo) {
+    fn take(&mut self, runtime: &RuntimeDir, reach: Reach, process: ProcInfo) {
         let Some(arguments) = sys::arguments_of(process.pid) else { return };
-        // In a container or chroot, the same path may be another directory.
-        let is_near = sys::pid_namespace_of(process.pid) == Some(sys::pid_namespace());
-        if !is_near || !sys::sees(process.pid, runtime.dir()) {
-            return;
-        }
+        // In a container or chroot, the same path may be another directory. Checked last, because it
+        // is slow and there may be many processes.
+        let is_here = || {
+            sys::pid_namespace_of(process.pid) == Some(sys::pid_namespace())
+                && sys::sees(process.pid, runtime.dir())
+        };
         let id = runtime.id();
         let word = |at: usize| arguments.get(at).map(String::as_str).unwrap_or_default();
         let after = |flag: &str| {
@@ -100,7 +101,7 @@ impl Members {
             _ => None,
         };
         let dir = dir.filter(|dir| runtime.is_named(dir));
-        if dir.is_some() || is_server {
+        if (dir.is_some() || is_server) && is_here() {
             let dir = dir.or_else(|| Path::new(after("-f")).parent()).unwrap_or(Path::new(""));
             let is_own = files::resolved(dir) == files::resolved(runtime.dir());
             if !is_own && runtime.is_named(dir) {
@@ -126,6 +127,7 @@ impl Members {
         }
         if let Some(run) =
             sys::variable_of(process.pid, "TMO_SESSION").filter(|run| is_run(run, &id))
+            && is_here()
         {
             let name = sys::variable_of(process.pid, "TMO_PROCESS").unwrap_or_default();
             self.marked.push((process, run, name));
@@ -153,7 +155,7 @@ fn is_run(mark: &str, id: &str) -> bool {
         && time.is_some_and(|time| !time.is_empty() && time.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-impl Runtime {
+impl RuntimeDir {
     /// The id of the instance, which is the name of the directory.
     fn id(&self) -> String {
         self.dir().file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -224,7 +226,7 @@ impl Runtime {
     /// # Errors
     ///
     /// The run is in another pid namespace, where it can't be reached from here.
-    pub fn end_by_force(&self) -> Result<Option<Forced>, RuntimeError> {
+    pub fn end_by_force(&self) -> Result<Option<Forced>, RuntimeDirError> {
         self.end_within(Reach::EverySession)
     }
 
@@ -233,13 +235,13 @@ impl Runtime {
     /// # Errors
     ///
     /// The run is in another pid namespace, where it can't be reached from here.
-    pub fn end_own_by_force(&self) -> Result<Option<Forced>, RuntimeError> {
+    pub fn end_own_by_force(&self) -> Result<Option<Forced>, RuntimeDirError> {
         self.end_within(Reach::OwnDirectory)
     }
 
-    fn end_within(&self, reach: Reach) -> Result<Option<Forced>, RuntimeError> {
+    fn end_within(&self, reach: Reach) -> Result<Option<Forced>, RuntimeDirError> {
         if self.saved().is_ok_and(|saved| saved.is_elsewhere()) {
-            return Err(RuntimeError::Elsewhere { dir: self.dir().to_owned() });
+            return Err(RuntimeDirError::Elsewhere { dir: self.dir().to_owned() });
         }
         let socket = self.plan().ok().map(|plan| socket::of_plan(&plan));
         let mut forced = self.end(reach, self.lives().collect());

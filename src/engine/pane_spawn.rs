@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::core::Engine;
-use super::pane::Sink;
+use super::pane_state::Sink;
 use super::queue::Event;
-use super::runtime::TmuxServer;
-use super::watchers;
+use super::runtime_dir::TmuxServer;
+use super::stop_commands::Wanted;
+use super::wakeups;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::panes::Former;
 use crate::backend::tmux::server::{Listed, Survey};
@@ -20,7 +21,7 @@ use crate::supervisor::{Goal, Input, Pane};
 use crate::sys;
 
 /// How long a shim may take to come up.
-const SHIM_PATIENCE: Duration = Duration::from_secs(10);
+const SHIM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much longer to wait for tmux's first answer when the run is to end.
 pub(super) const LAST_MOMENT: Duration = Duration::from_millis(500);
@@ -137,7 +138,8 @@ impl Engine {
     fn prepare(&mut self, id: ProcId) -> Result<(), String> {
         let bell = self.panes[id].paths.bell();
         let life = self.saved.supervisor.procs[id].current_life();
-        self.write_spec(id, (Want::Stop, life, None)).map_err(|e| e.to_string())?;
+        self.write_spec(id, Wanted { want: Want::Stop, life, kill: None })
+            .map_err(|e| e.to_string())?;
         self.listen(id).map_err(|e| format!("{}: {e}", bell.display()))
     }
 
@@ -147,7 +149,7 @@ impl Engine {
             return Ok(());
         }
         let bell = self.panes[id].paths.bell();
-        watchers::listen(id, &bell, self.queue.clone())?;
+        wakeups::listen(id, &bell, self.queue.clone())?;
         self.panes[id].listening = true;
         Ok(())
     }
@@ -192,10 +194,10 @@ impl Engine {
         let process = sys::info(pane.pid).filter(|process| process.ppid == server);
         let start_time = process.map(|process| process.start_time);
         self.panes[id].awaited = Some((pane.pid, start_time.unwrap_or(0)));
-        self.panes[id].shim_due = Some(Instant::now() + SHIM_PATIENCE);
+        self.panes[id].shim_due = Some(Instant::now() + SHIM_TIMEOUT);
         let watched = start_time
             .ok_or(std::io::ErrorKind::NotFound.into())
-            .and_then(|time| watchers::exit(pane.pid, time, gone(), self.queue.clone()));
+            .and_then(|time| wakeups::exit(pane.pid, time, gone(), self.queue.clone()));
         if watched.is_err() {
             self.queue.push(gone());
         }
@@ -241,7 +243,7 @@ impl Engine {
         };
         self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.into() });
         self.save();
-        if watchers::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
+        if wakeups::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
             self.queue.push(Event::TmuxExit);
         }
     }

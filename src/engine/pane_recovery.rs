@@ -3,9 +3,9 @@
 use nix::libc::{SIGCONT, SIGKILL};
 
 use super::core::Engine;
-use super::pane::{Ended, PaneTrack, Sink};
+use super::pane_state::{Ended, PaneState, Sink};
 use super::queue::Event;
-use super::watchers;
+use super::wakeups;
 use crate::backend::tmux::TmuxError;
 use crate::model::event::Trouble;
 use crate::model::{ProcId, ProcessStatus};
@@ -26,7 +26,7 @@ impl Engine {
         if self.panes[id].sink != Sink::Up {
             return;
         }
-        if watchers::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
+        if wakeups::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
             // An earlier sink has gone, unnoticed until now. The present holder will release the
             // bell some time, which gives another event; what it has rung is in the queue.
             return self.panes[id].meet_sink();
@@ -169,7 +169,7 @@ impl Engine {
 
     /// Its sink has gone: place the markers that will not arrive any more at the end of the output.
     pub(super) fn settle_markers(&mut self, id: ProcId) {
-        let due = |pane: &PaneTrack| {
+        let due = |pane: &PaneState| {
             pane.sink != Sink::Up && pane.awaits_marker().is_some_and(|seq| seq <= pane.unmarked)
         };
         while due(&self.panes[id]) {
@@ -223,10 +223,10 @@ impl Engine {
             return;
         }
         let proc = &self.saved.supervisor.procs[id];
-        let deaf = self.panes[id].is_deaf();
+        let deaf = self.panes[id].is_unresponsive();
         if let (true, Pane::Up { shim, start_time, .. }) = (deaf, &proc.pane) {
             let (shim, start_time) = (*shim, *start_time);
-            self.panes[id].deaf_at = None;
+            self.panes[id].shim_deadline = None;
             self.trouble(id, Trouble::ShimDeaf);
             // If it is gone already, its exit is on its way as an event.
             let _ = crate::sys::signal(shim, start_time, SIGKILL);

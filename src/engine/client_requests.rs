@@ -6,8 +6,10 @@ use std::path::Path;
 use tokio::sync::oneshot;
 
 use super::core::Engine;
+use super::flag_counts;
+use crate::model::ProcId;
 use crate::model::event::What;
-use crate::model::request::{Outcome, Request};
+use crate::model::request::{FlagMatches, Outcome, Request};
 use crate::server::handle::Ask;
 use crate::supervisor::{Course, Input};
 use crate::sys::clock;
@@ -22,19 +24,21 @@ impl Engine {
                 let _ = reply.send(self.state());
             }
             Ask::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
-            Ask::Failures { name, ask, reply } => self.on_failures(name, ask, reply),
+            Ask::Failures { name, ask, reply } => {
+                self.declarations.request((name, ask), reply, &self.plan, &self.queue);
+            }
             Ask::Flags { name, last, reply } => {
                 // The client may be gone.
                 let _ = reply.send(self.flag_matches(&name, last));
             }
             Ask::Notice(text) => self.say_system(What::Refused { notice: text }),
             Ask::ViewOpened => {
-                self.views += 1;
+                self.clients.views += 1;
                 self.saved.headless_since = None;
             }
             Ask::ViewClosed => {
-                self.views = self.views.saturating_sub(1);
-                if self.views == 0 {
+                self.clients.views = self.clients.views.saturating_sub(1);
+                if self.clients.views == 0 {
                     self.saved.headless_since = Some(clock::now());
                     self.save();
                 }
@@ -84,7 +88,7 @@ impl Engine {
             self.hurry_tmux();
         }
         if request == Request::Kill {
-            self.commands.hurry();
+            self.hooks.hurry();
         }
         if let Request::Resize { columns, rows } = request {
             let tmux = self.tmux.clone();
@@ -94,14 +98,23 @@ impl Engine {
                 }
             });
         }
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.replies.insert(ticket, reply);
+        let ticket = self.clients.add(reply);
         self.input(Input::Ask(ticket, request, key));
-        if !wait && let Some(reply) = self.replies.remove(&ticket) {
-            let _ = reply.send(Outcome::done(vec![]));
-            self.last_answers.retain(|(id, _)| *id != ticket);
+        if !wait {
+            self.clients.accept(ticket);
         }
+    }
+
+    /// The latest matches of the flags of a process, with the lines around them.
+    fn flag_matches(&self, name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
+        let procs = &self.saved.supervisor.procs;
+        let listed = || procs.iter().filter(|proc| proc.counts()).map(|proc| &proc.name);
+        let is_meant = |id: &ProcId| procs[*id].counts() && procs[*id].name.as_str() == name;
+        let Some(id) = ProcId::all(procs).find(is_meant) else {
+            return Err(Box::new(Outcome::unknown(name, listed())));
+        };
+        let search = self.panes[id].search.as_ref();
+        Ok(search.map_or_else(Vec::new, |search| flag_counts::latest(search.watcher.book(), last)))
     }
 
     /// Why a request must be refused: it would begin a process whose working directory is gone.

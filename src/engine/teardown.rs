@@ -1,23 +1,24 @@
 //! The end of a run: everything is taken down, and all clients are notified.
 
-use std::fs::File;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::core::Engine;
-use super::guard::{News, tell};
-use super::opening::LAST_MOMENT;
-use super::pane::{PaneTrack, Sink};
-use super::queue::Event;
-use super::runtime::TmuxServer;
+use super::guardian::StartupMessage;
+use super::pane_spawn::LAST_MOMENT;
+use super::pane_state::{PaneState, Sink};
+use super::probes::Probes;
+use super::queue::{Event, Finished};
+use super::runtime_dir::TmuxServer;
 use super::serving::Serving;
-use super::watchers;
+use super::stop_commands::StopCommands;
+use super::wakeups;
 use crate::backend::tmux::socket;
 use crate::instance::listen::Place;
 use crate::model::ProcId;
-use crate::model::event::{HookProblem, Trouble, What};
+use crate::model::event::{Trouble, What};
 use crate::model::run_end::{Culprit, Decider, End};
 use crate::pane::sink;
 use crate::sys;
@@ -32,18 +33,21 @@ impl Engine {
         code: u8,
         (end, server): (watch::Sender<Option<End>>, Serving),
         place: Place,
-        news: Option<File>,
     ) {
         self.take_tmux_down().await;
         if self.is_deposed() {
             return;
         }
         self.remove_tmux_socket();
-        let cause = self.finish_reports().await;
+        let culprit = self.saved.supervisor.culprit.as_ref().map(|culprit| culprit.id);
+        let cause = self.crash_reports.finish(culprit).await;
         self.take_last_events();
         self.carry_out();
-        self.finish_hooks().await;
-        self.end_commands().await;
+        let actions = self.hooks.finish().await;
+        self.act(actions);
+        self.probes = Probes::default();
+        self.stop_commands = StopCommands::default();
+        self.commands.gone().await;
         self.take_last_events();
         let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
         let end_of_run = End { code, culprit, decider: self.decider() };
@@ -58,15 +62,9 @@ impl Engine {
         if let Some(lock) = self.lock.take() {
             lock.release(self.runtime.dir());
         }
-        for (ticket, outcome) in std::mem::take(&mut self.last_answers) {
-            if let Some(reply) = self.replies.remove(&ticket) {
-                let _ = reply.send(outcome);
-            }
-        }
-        if let Some(mut news) = news {
-            let End { code, culprit, decider: _ } = end_of_run.clone();
-            tell(&mut news, &News::Ended { code, culprit });
-        }
+        self.clients.finish();
+        let End { code, culprit, decider: _ } = end_of_run.clone();
+        self.startup.send(&StartupMessage::Ended { code, culprit });
         end.send_replace(Some(end_of_run));
         server.finish().await;
     }
@@ -116,10 +114,10 @@ impl Engine {
     }
 
     fn all_is_gone(&self) -> bool {
-        let left = |pane: &PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
+        let left = |pane: &PaneState| pane.shim.is_some() || pane.sink == Sink::Up;
         // A sink that never reported holds its lock. It releases the lock before its bell, whose
         // release causes another event and thus another check.
-        let unknown = |pane: &PaneTrack| sink::begins(&pane.paths.sink_lock());
+        let unknown = |pane: &PaneState| sink::begins(&pane.paths.sink_lock());
         // This runs after each event of the end, so the conditions that need system calls come
         // last.
         !self.panes.iter().any(left) && self.tmux_is_gone() && !self.panes.iter().any(unknown)
@@ -166,7 +164,7 @@ impl Engine {
             Event::SinkGone(id) => {
                 self.read(id);
                 // As during the run, the event may concern an earlier sink.
-                if !watchers::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
+                if !wakeups::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
                     self.panes[id].sink = Sink::Gone;
                 }
             }
@@ -177,15 +175,9 @@ impl Engine {
                 }
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
-            Event::Reported(report) => self.reported(&report),
-            Event::Examined(id, life, notice) => self.examined(id, life, notice),
-            Event::HookEnded(debt) => self.pay(debt),
-            Event::HookFailed(why) | Event::Hooked(Some(why), _) => {
-                self.hook_failed(HookProblem::Failed(why));
-            }
+            Event::Hooked(Some(why), _) => self.on_finished(Finished::HookFailed(why)),
             Event::StopAsked(id, _, Some(text)) => self.trouble(id, Trouble::Text(text)),
-            Event::Declared(done) => self.declared(*done),
-            Event::NotNotified(why) => self.not_notified(&why),
+            Event::Finished(result) => self.on_finished(result),
             // Nothing is left to do about these.
             Event::TmuxExit
             | Event::Piped(..)

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::runtime::Runtime;
+use super::runtime_dir::RuntimeDir;
 use crate::instance::listen::{self, Listening, Place};
 use crate::instance::lock::{LockError, RunLock};
 use crate::model::count;
@@ -26,7 +26,7 @@ use crate::sys::{self, clock, files};
 /// Messages from guardian and supervisor to the command that started them, one JSON line each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "kebab-case")]
-pub enum News {
+pub enum StartupMessage {
     /// Another guardian holds the lock.
     Held {
         /// Its process id, where it is known.
@@ -74,7 +74,7 @@ pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
     // process. The supervisor inherits this.
     crate::sys::ignore_signals(&[nix::libc::SIGXFSZ]);
     let mut news = File::from(news);
-    match prepare(&Runtime::new(runtime), plan) {
+    match prepare(&RuntimeDir::new(runtime), plan) {
         Ok(held) => watch(held, news),
         Err(bad) => {
             tell(&mut news, &bad);
@@ -84,7 +84,7 @@ pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
 }
 
 /// Write one line of news. The reader may be gone, so errors are ignored.
-pub fn tell(to: &mut File, news: &News) {
+pub fn tell(to: &mut File, news: &StartupMessage) {
     if let Ok(mut line) = serde_json::to_vec(news) {
         line.push(b'\n');
         let _ = to.write_all(&line);
@@ -93,27 +93,27 @@ pub fn tell(to: &mut File, news: &News) {
 
 /// The resources that the guardian holds for the length of the run.
 struct Held {
-    runtime: Runtime,
+    runtime: RuntimeDir,
     lock: RunLock,
     listener: OwnedFd,
     spare: Option<OwnedFd>,
     tcp: Option<OwnedFd>,
     program: PathBuf,
-    handover: Handover,
+    handover: ListenerHandover,
 }
 
 /// What a supervisor must know about its socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handover {
+pub struct ListenerHandover {
     /// The socket, to be removed at the end.
     pub place: Place,
     /// A note for the user about it, if there is one.
     pub note: Option<String>,
 }
 
-fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
+fn prepare(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<Held, StartupMessage> {
     let lock = RunLock::acquire(runtime.dir()).map_err(|error| match error {
-        LockError::Held { pid } => News::Held { pid },
+        LockError::Held { pid } => StartupMessage::Held { pid },
         error @ LockError::Io { .. } => failed(error),
     })?;
     match take_up(runtime, fresh) {
@@ -123,7 +123,7 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
             let notes: Vec<String> =
                 swept.into_iter().chain(note).chain(of_tcp.flatten()).collect();
             let note = (!notes.is_empty()).then(|| notes.join("; "));
-            let handover = Handover { place, note };
+            let handover = ListenerHandover { place, note };
             Ok(Held {
                 runtime: runtime.clone(),
                 lock,
@@ -141,8 +141,8 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> News {
-    News::Failed { message: error.to_string(), code: 1 }
+fn failed(error: impl std::fmt::Display) -> StartupMessage {
+    StartupMessage::Failed { message: error.to_string(), code: 1 }
 }
 
 /// The result of `take_up`.
@@ -156,7 +156,7 @@ struct TakenUp {
 }
 
 /// Adopt the existing run, or take the fresh plan, and open the socket.
-fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<TakenUp, News> {
+fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, StartupMessage> {
     if let Some(pid) = runtime.keeper() {
         return Err(failed(format_args!(
             "a supervisor (pid {pid}) runs here whose lock was removed; `tmo quit` ends its run, \
@@ -201,7 +201,7 @@ fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<TakenUp, News> {
 
 /// End the leftover processes of a run whose own tmo parts were all killed, so that nothing runs
 /// twice.
-fn sweep(runtime: &Runtime) -> Result<Option<String>, News> {
+fn sweep(runtime: &RuntimeDir) -> Result<Option<String>, StartupMessage> {
     let (ended, left) = runtime.sweep();
     if !left.is_empty() {
         let list = left.iter().map(|process| format!("{} (pid {})", process.comm, process.pid));
@@ -228,7 +228,7 @@ fn watch(held: Held, mut news: File) -> u8 {
                 if !held.runtime.has_survivors() {
                     clean_up(held);
                 }
-                tell(&mut news, &News::Failed { message, code: 1 });
+                tell(&mut news, &StartupMessage::Failed { message, code: 1 });
                 return 1;
             }
         };
@@ -264,11 +264,11 @@ fn ended(held: Held, code: u8, news: &mut File) -> u8 {
         let hint = "`tmo kill` ends what runs here";
         let message =
             if message.contains("`tmo kill`") { message } else { format!("{message}; {hint}") };
-        tell(news, &News::Failed { message, code: 1 });
+        tell(news, &StartupMessage::Failed { message, code: 1 });
         return code;
     }
     let code = clean_up(held).max(code);
-    tell(news, &News::Failed { message, code: 1 });
+    tell(news, &StartupMessage::Failed { message, code: 1 });
     code
 }
 

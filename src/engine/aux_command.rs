@@ -2,11 +2,8 @@
 //! tmo's own (`src/pane/beside.rs`) ends everything that a command has started when the command
 //! ends.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::rc::Weak;
 use std::time::Duration;
 
 use nix::libc::{SIGCONT, SIGHUP};
@@ -14,14 +11,10 @@ use nix::sys::signal::Signal;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::core::Engine;
-use super::hooks::Order;
-use super::probes::Probes;
-use crate::model::ProcId;
-use crate::model::plan::ProcessPlan;
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::plan::{process_env, run_env};
 use crate::sys;
@@ -29,40 +22,21 @@ use crate::sys;
 /// How long killed commands may take to exit.
 const LAST_MOMENTS: Duration = Duration::from_secs(3);
 
-/// The commands that run beside the processes.
-#[derive(Debug, Default)]
-pub(super) struct Commands {
-    /// Has one receiver per running command of any kind.
+/// Creates the commands of a run, and knows which are running.
+#[derive(Debug)]
+pub(super) struct AuxCommands {
+    /// The runtime directory, which identifies the run in the arguments of a process.
+    runtime: PathBuf,
+    /// Has one receiver per running command.
     running: watch::Sender<()>,
-    /// Running hooks.
-    pub(super) hooks: Vec<JoinHandle<()>>,
-    /// For each flag whose command is running, the next match to run it for.
-    pub(super) matched: HashMap<(ProcId, String), Weak<RefCell<Option<Order>>>>,
-    /// Whether the end of the run does not wait for them.
-    hurried: bool,
-}
-
-impl Commands {
-    /// The run is killed, so do not wait for these commands.
-    pub(super) const fn hurry(&mut self) {
-        self.hurried = true;
-    }
-
-    /// How long the end of the run waits for hooks: the usual time, or not at all if it is being
-    /// killed.
-    pub(super) const fn patience(&self, usual: Duration) -> Duration {
-        if self.hurried { Duration::ZERO } else { usual }
-    }
 }
 
 /// A command that is run beside the processes.
 #[derive(Debug, Clone)]
-pub(super) struct Run {
+pub(super) struct AuxCommand {
     /// The tmo program.
     program: PathBuf,
-    /// The runtime directory, which identifies the run in the arguments of the process.
     runtime: PathBuf,
-    /// Has one receiver per running command.
     running: watch::Sender<()>,
     shell: OsText,
     command: OsText,
@@ -70,49 +44,48 @@ pub(super) struct Run {
     env: Vec<(OsText, OsText)>,
 }
 
-impl Engine {
+impl AuxCommands {
+    pub(super) fn new(runtime: &Path) -> Self {
+        Self { runtime: runtime.to_owned(), running: watch::Sender::new(()) }
+    }
+
     /// A command in the directory and the environment of a process.
-    pub(super) fn run_beside(&self, process: &ProcessPlan, command: &OsText) -> Run {
-        let cwd = process.cwd.clone().unwrap_or_else(|| self.plan.root.clone());
-        self.command_in(cwd, &process.shell, command, process_env(&self.plan, process))
+    pub(super) fn of_process(
+        &self,
+        plan: &Plan,
+        process: &ProcessPlan,
+        command: &OsText,
+    ) -> AuxCommand {
+        AuxCommand {
+            shell: process.shell.clone(),
+            cwd: process.cwd.clone().unwrap_or_else(|| plan.root.clone()),
+            env: process_env(plan, process),
+            ..self.of_run(plan, command)
+        }
     }
 
     /// A command in the root and the environment of the run.
-    pub(super) fn run_for_all(&self, command: &OsText) -> Run {
-        self.command_in(self.plan.root.clone(), &"/bin/sh".into(), command, run_env(&self.plan))
-    }
-
-    fn command_in(
-        &self,
-        cwd: OsText,
-        shell: &OsText,
-        command: &OsText,
-        env: Vec<(OsText, OsText)>,
-    ) -> Run {
-        Run {
-            program: sys::program(self.plan.tmo.as_path()),
-            runtime: self.runtime.dir().to_owned(),
-            running: self.commands.running.clone(),
-            shell: shell.clone(),
+    pub(super) fn of_run(&self, plan: &Plan, command: &OsText) -> AuxCommand {
+        AuxCommand {
+            program: sys::program(plan.tmo.as_path()),
+            runtime: self.runtime.clone(),
+            running: self.running.clone(),
+            shell: "/bin/sh".into(),
             command: command.clone(),
-            cwd,
-            env,
+            cwd: plan.root.clone(),
+            env: run_env(plan),
         }
     }
 
-    /// Abort the commands that are still running, and wait until nothing is left of them.
-    pub(super) async fn end_commands(&mut self) {
-        self.probes = Probes::default();
-        for pane in &mut self.panes {
-            pane.stop_run = None;
-        }
-        if timeout(LAST_MOMENTS, self.commands.running.closed()).await.is_err() {
+    /// Wait until nothing is left of the commands that were aborted.
+    pub(super) async fn gone(&self) {
+        if timeout(LAST_MOMENTS, self.running.closed()).await.is_err() {
             tracing::warn!("a check, a hook or a stop command can't be ended");
         }
     }
 }
 
-impl Run {
+impl AuxCommand {
     /// Set a variable.
     pub(super) fn set(&mut self, name: &str, value: &str) {
         self.env.push((name.into(), value.into()));

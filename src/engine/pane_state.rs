@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::stopping::StopRun;
-use super::watching::Watch;
+use super::output_search::OutputSearch;
 use crate::journal::expect::Markers;
 use crate::journal::split::Lost;
 use crate::model::ProcName;
@@ -18,19 +17,19 @@ use crate::protocol::paths::PanePaths;
 use crate::sys::{Sweep, clock};
 
 /// How long to wait for a marker while no other output arrives.
-const MARKER_PATIENCE: Duration = Duration::from_secs(2);
+const MARKER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same while output keeps arriving, much of which may have been printed before the marker.
-const LAST_MARKER_PATIENCE: Duration = Duration::from_secs(30);
+const LAST_MARKER_TIMEOUT: Duration = Duration::from_secs(30);
 /// After this long without news about a pending request, look at the files of the pane even if no
 /// bell has rung.
-const NEWS_PATIENCE: Duration = Duration::from_secs(1);
+const NEWS_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a shim may take to fulfil a request, beyond the grace period of the process: more than
 /// the sum of all its own timeouts.
-const DEAF_AFTER: Duration = Duration::from_secs(20);
+const SHIM_TIMEOUT: Duration = Duration::from_secs(20);
 /// A check that runs once a second and is this late was delayed by an overloaded machine.
 const HELD_UP: Duration = Duration::from_secs(5);
 /// How long the first sink of a pane may take to come up; the time doubles after each failure.
-const SINK_PATIENCE: Duration = Duration::from_secs(2);
+const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether a sink reads the pane's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +54,13 @@ pub(super) struct Ended {
 
 /// When a sink replaced another one that may have lost output.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mended {
+pub(super) struct SinkReplaced {
     /// Nanoseconds since the epoch, as in life entries.
     at: Timestamp,
     since: Instant,
 }
 
-impl Mended {
+impl SinkReplaced {
     /// Whether the entry is older than the new sink: its marker is then among the first bytes that
     /// this sink reads, or it is lost.
     fn after(self, entry: &Entry) -> bool {
@@ -71,7 +70,7 @@ impl Mended {
 
 /// The deadlines for the arrival of a marker.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct MarkerDeadline {
     seq: u64,
     /// The deadline if no output arrives; any output extends it.
     quiet: Instant,
@@ -81,18 +80,18 @@ pub(super) struct Patience {
     woken: bool,
 }
 
-impl Patience {
-    fn new(entry: &Entry, mended: Option<Mended>) -> Self {
+impl MarkerDeadline {
+    fn new(entry: &Entry, replaced: Option<SinkReplaced>) -> Self {
         let now = Instant::now();
         // The output of a life follows its start marker, so a lot of output cannot delay that
         // marker.
         let first = matches!(entry.event, LifeEvent::Start { .. });
-        let last = match mended {
-            Some(mended) if mended.after(entry) => mended.since + MARKER_PATIENCE,
-            Some(_) | None if first => now + MARKER_PATIENCE,
-            Some(_) | None => now + LAST_MARKER_PATIENCE,
+        let last = match replaced {
+            Some(replaced) if replaced.after(entry) => replaced.since + MARKER_TIMEOUT,
+            Some(_) | None if first => now + MARKER_TIMEOUT,
+            Some(_) | None => now + LAST_MARKER_TIMEOUT,
         };
-        Self { seq: entry.seq, quiet: now + MARKER_PATIENCE, last, woken: false }
+        Self { seq: entry.seq, quiet: now + MARKER_TIMEOUT, last, woken: false }
     }
 
     /// When to give up the marker.
@@ -150,7 +149,7 @@ impl Default for Budget {
 
 /// One pane.
 #[derive(Debug)]
-pub(super) struct PaneTrack {
+pub(super) struct PaneState {
     /// Number of the process's stream.
     pub(super) stream: u16,
     /// Its files.
@@ -193,13 +192,13 @@ pub(super) struct PaneTrack {
     /// Generation of the last spec that was written.
     pub(super) generation: u64,
     /// The deadlines for the awaited marker.
-    pub(super) patience: Option<Patience>,
+    pub(super) marker_deadline: Option<MarkerDeadline>,
     /// The last time that output may have been lost.
-    mended: Option<Mended>,
+    replaced: Option<SinkReplaced>,
     /// When to look at its files even if its bell has not rung.
     pub(super) look_due: Option<Instant>,
     /// When a shim that has not fulfilled its request counts as hung.
-    pub(super) deaf_at: Option<Instant>,
+    pub(super) shim_deadline: Option<Instant>,
     /// The highest sequence number of its life entries.
     pub(super) known: u64,
     /// When to start another sink if none has come up.
@@ -209,12 +208,10 @@ pub(super) struct PaneTrack {
     /// How many sinks in a row have failed to come up.
     pub(super) sinks_lost: u32,
     /// The search in its output, if there is anything to search for.
-    pub(super) watch: Option<Box<Watch>>,
-    /// The last stop command that was run for it.
-    pub(super) stop_run: Option<StopRun>,
+    pub(super) search: Option<Box<OutputSearch>>,
 }
 
-impl PaneTrack {
+impl PaneState {
     /// The pane of `name`, about which nothing is known yet.
     pub(super) fn new(runtime: &Path, name: &ProcName, stream: u16) -> Self {
         let paths = PanePaths::new(runtime, name);
@@ -239,16 +236,15 @@ impl PaneTrack {
             pane: None,
             listening: false,
             generation: 0,
-            patience: None,
-            mended: None,
+            marker_deadline: None,
+            replaced: None,
             look_due: None,
-            deaf_at: None,
+            shim_deadline: None,
             known: 0,
             sink_due: None,
             budget: Budget::default(),
             sinks_lost: 0,
-            watch: None,
-            stop_run: None,
+            search: None,
         }
     }
 
@@ -265,7 +261,7 @@ impl PaneTrack {
     /// A sink has come up for this pane.
     pub(super) fn sink_up(&mut self) {
         if self.sink == Sink::Gone {
-            self.mended();
+            self.sink_replaced();
         }
         self.sink = Sink::Up;
         self.sink_due = None;
@@ -281,31 +277,31 @@ impl PaneTrack {
 
     /// Output may have been lost before now. The marker of an entry written before now either
     /// reaches the present sink or never arrives.
-    pub(super) fn mended(&mut self) {
-        self.mended = Some(Mended { at: clock::now(), since: Instant::now() });
-        self.patience = None;
-        self.set_patience();
+    pub(super) fn sink_replaced(&mut self) {
+        self.replaced = Some(SinkReplaced { at: clock::now(), since: Instant::now() });
+        self.marker_deadline = None;
+        self.set_marker_deadline();
     }
 
     /// A request was sent to its shim; `grace` is the grace period of the process.
-    pub(super) fn asked(&mut self, grace: Duration) {
-        self.deaf_at = Instant::now().checked_add(grace + DEAF_AFTER);
+    pub(super) fn requested(&mut self, grace: Duration) {
+        self.shim_deadline = Instant::now().checked_add(grace + SHIM_TIMEOUT);
         self.await_news();
     }
 
     /// Its shim has written an entry, so it does not hang; a process tree that keeps forking may
     /// keep it busy.
     pub(super) fn is_at_work(&mut self) {
-        self.deaf_at = self.deaf_at.map(|at| at.max(Instant::now() + DEAF_AFTER));
+        self.shim_deadline = self.shim_deadline.map(|at| at.max(Instant::now() + SHIM_TIMEOUT));
     }
 
     /// Whether its request is overdue. This is checked once a second: if the check is much too
     /// late, the machine is overloaded and the shim was probably delayed too, so it gets more time.
-    pub(super) fn is_deaf(&mut self) -> bool {
+    pub(super) fn is_unresponsive(&mut self) -> bool {
         let now = Instant::now();
-        match self.deaf_at.map(|at| now.checked_duration_since(at)) {
+        match self.shim_deadline.map(|at| now.checked_duration_since(at)) {
             Some(Some(late)) if late > HELD_UP => {
-                self.deaf_at = Some(now + HELD_UP);
+                self.shim_deadline = Some(now + HELD_UP);
                 false
             }
             Some(overdue) => overdue.is_some(),
@@ -315,58 +311,60 @@ impl PaneTrack {
 
     /// Look at its files soon, even if no bell rings: another process may have read the bell.
     pub(super) fn await_news(&mut self) {
-        self.look_due = Some(Instant::now() + NEWS_PATIENCE);
+        self.look_due = Some(Instant::now() + NEWS_TIMEOUT);
     }
 
     /// Set a deadline for the sink of a pane that has a shim but no sink. Only a timeout detects a
     /// sink that can't start or is killed before it reports ready.
     pub(super) fn await_sink(&mut self) {
         if self.shim.is_some() && self.sink != Sink::Up {
-            let patience = SINK_PATIENCE * (1 << self.sinks_lost.min(4));
+            let patience = SINK_TIMEOUT * (1 << self.sinks_lost.min(4));
             self.sink_due = Some(Instant::now() + patience);
         }
     }
 
     /// Set the deadlines for the marker that is awaited now.
-    pub(super) fn set_patience(&mut self) {
+    pub(super) fn set_marker_deadline(&mut self) {
         let awaited = self.awaits_marker();
-        if awaited != self.patience.map(|patience| patience.seq) {
+        if awaited != self.marker_deadline.map(|deadline| deadline.seq) {
             let front = self.entries.front().filter(|_| awaited.is_some());
-            self.patience = front.map(|entry| Patience::new(entry, self.mended));
+            self.marker_deadline = front.map(|entry| MarkerDeadline::new(entry, self.replaced));
         }
     }
 
     /// Where to place the awaited marker if it never arrives.
     pub(super) fn lost(&self) -> Lost {
-        let before = self.entries.front().zip(self.mended).is_some_and(|(e, m)| m.after(e));
+        let before = self.entries.front().zip(self.replaced).is_some_and(|(e, m)| m.after(e));
         if before { Lost::Before } else { Lost::Here }
     }
 
     /// Its stopped sink was continued: extend the deadlines of the marker, once. `false` if they
     /// were extended before.
-    pub(super) fn renew_patience(&mut self) -> bool {
-        let Some(patience) = self.patience.as_mut().filter(|patience| !patience.woken) else {
+    pub(super) fn renew_marker_deadline(&mut self) -> bool {
+        let Some(deadline) = self.marker_deadline.as_mut().filter(|deadline| !deadline.woken)
+        else {
             return false;
         };
-        let until = Instant::now() + MARKER_PATIENCE;
-        (patience.woken, patience.quiet, patience.last) = (true, until, patience.last.max(until));
+        let until = Instant::now() + MARKER_TIMEOUT;
+        (deadline.woken, deadline.quiet, deadline.last) = (true, until, deadline.last.max(until));
         true
     }
 
     /// Output has arrived; the marker may follow after more of it.
-    pub(super) fn extend_patience(&mut self) {
-        if let Some(patience) = &mut self.patience {
-            patience.quiet = Instant::now() + MARKER_PATIENCE;
+    pub(super) fn extend_marker_deadline(&mut self) {
+        if let Some(deadline) = &mut self.marker_deadline {
+            deadline.quiet = Instant::now() + MARKER_TIMEOUT;
         }
     }
 
     /// The earliest deadline of this pane.
     pub(super) fn alarm(&self) -> Option<Instant> {
         let dues = self.sink_due.into_iter().chain(self.shim_due).chain(self.look_due);
-        let watch = self.watch.iter();
-        let dues = dues
-            .chain(watch.flat_map(|watch| watch.idle_due.into_iter().chain(watch.lag.tell_due)));
-        dues.chain(self.patience.map(Patience::end)).min()
+        let search = self.search.iter();
+        let dues = dues.chain(
+            search.flat_map(|search| search.idle_due.into_iter().chain(search.lag.tell_due)),
+        );
+        dues.chain(self.marker_deadline.map(MarkerDeadline::end)).min()
     }
 
     /// Take the next entry that is due. An entry with a marker waits until its marker has been

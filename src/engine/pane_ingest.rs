@@ -2,15 +2,17 @@
 //! occurred.
 
 use super::core::Engine;
-use super::pane::{Budget, PaneTrack, Sink};
+use super::output_search::OutputSearch;
+use super::pane_state::{Budget, PaneState, Sink};
 use super::queue::Event;
-use super::watchers;
+use super::search_lag::most_backlog;
+use super::wakeups;
 use crate::journal::ingest::Progress;
 use crate::journal::split::Lost;
-use crate::model::ProcId;
 use crate::model::event::{Trouble, What};
+use crate::model::{LifeId, ProcId};
 use crate::protocol::life::{Entry, LifeEvent};
-use crate::supervisor::Input;
+use crate::supervisor::{Input, Proc};
 use crate::sys::clock;
 use crate::sys::why;
 
@@ -25,8 +27,8 @@ impl Engine {
         self.read_life(id);
         self.say_what_came_before(id);
         let begun = clock::instant();
-        let PaneTrack { stream, budget, .. } = self.panes[id];
-        let skips = self.panes[id].watch.as_ref().is_some_and(|watch| watch.lag.skips());
+        let PaneState { stream, budget, .. } = self.panes[id];
+        let skips = self.panes[id].search.as_ref().is_some_and(|search| search.lag.skips());
         let budget = if skips { Budget::all() } else { budget };
         let progress = self.ingest.wake(stream, budget.bytes());
         match &progress {
@@ -36,15 +38,47 @@ impl Engine {
         self.tell_spilling(id);
         let more = progress.as_ref().is_ok_and(|progress| progress.more);
         self.keep_up(id, more);
-        self.hear(id);
-        if !more {
-            self.caught_up(id);
+        self.search_new(id);
+        if !more && let Some(search) = &mut self.panes[id].search {
+            let actions = search.caught_up(id);
+            self.act(actions);
         }
-        self.hand_on(id);
+        self.deliver_entries(id);
         if !skips {
             self.panes[id].budget.spent(clock::instant().saturating_duration_since(begun));
         }
         progress.is_ok()
+    }
+
+    /// Search the output of a process from now on.
+    pub(super) fn begin_search(&mut self, id: ProcId) {
+        let life = self.life_of(id);
+        let pane = &mut self.panes[id];
+        let process = &self.plan.processes[id];
+        pane.search = OutputSearch::begin(process, pane.stream, life, &mut self.ingest);
+    }
+
+    /// The current life of a process. One that is just being added has had none yet.
+    pub(super) fn life_of(&self, id: ProcId) -> Option<LifeId> {
+        self.saved.supervisor.procs.get(id.place()).and_then(Proc::current_life)
+    }
+
+    /// Search the output that was just indexed.
+    pub(super) fn search_new(&mut self, id: ProcId) {
+        let PaneState { stream, search: Some(search), .. } = &mut self.panes[id] else { return };
+        let rules = &self.plan.processes[id].rules;
+        let actions = search.search_new((id, *stream), rules, &mut self.ingest);
+        self.act(actions);
+    }
+
+    /// Skip output if the search can't keep up with it. `more`: not all output has been read.
+    fn keep_up(&mut self, id: ProcId, more: bool) {
+        let Self { panes, ingest, plan, .. } = self;
+        let PaneState { stream, budget, search: Some(search), .. } = &mut panes[id] else { return };
+        let backlog = if more { ingest.backlog(*stream).unwrap_or_default() } else { 0 };
+        let most = most_backlog(&plan.log);
+        let actions = search.keep_up(id, (backlog, most), budget.would_take(backlog));
+        self.act(actions);
     }
 
     /// An exit marker is part of the output and is shown as the line that reports the exit. Earlier
@@ -52,7 +86,7 @@ impl Engine {
     fn say_what_came_before(&mut self, id: ProcId) {
         if self.panes[id].awaits_any_marker() {
             while let Some(entry) = self.panes[id].next_entry() {
-                self.take_in(id, entry);
+                self.deliver(id, entry);
             }
             self.carry_out();
         }
@@ -60,7 +94,7 @@ impl Engine {
 
     /// Log once that the disk of the journal is full, and once that it can be written again.
     fn tell_spilling(&mut self, id: ProcId) {
-        let spills = |pane: &PaneTrack| self.ingest.spilling(pane.stream);
+        let spills = |pane: &PaneState| self.ingest.spilling(pane.stream);
         if self.spilling == spills(&self.panes[id]) {
             return;
         }
@@ -80,7 +114,7 @@ impl Engine {
             pane.marked = u64::from(seen.seq);
         }
         if progress.records > 0 {
-            pane.extend_patience();
+            pane.extend_marker_deadline();
         }
         // A marker that arrived after the life file was read is announced there by now, so read
         // again.
@@ -139,29 +173,29 @@ impl Engine {
             if !self.read(id) && self.panes[id].awaits_marker() == Some(seq) {
                 // Unreadable output must not block the entries.
                 self.panes[id].marked = seq;
-                self.hand_on(id);
+                self.deliver_entries(id);
             }
         }
     }
 
     /// Pass each entry that is due to the state machine.
-    pub(super) fn hand_on(&mut self, id: ProcId) {
+    pub(super) fn deliver_entries(&mut self, id: ProcId) {
         while let Some(entry) = self.panes[id].next_entry() {
-            self.take_in(id, entry);
+            self.deliver(id, entry);
         }
-        self.tell_hits(id, None);
+        self.act_on_matches(id, None);
         self.check_ready(id);
-        self.panes[id].set_patience();
+        self.panes[id].set_marker_deadline();
         if !self.is_under_way(id) {
             self.panes[id].look_due = None;
         }
     }
 
     /// Pass an entry to the state machine, after the matches in the output before it.
-    pub(super) fn take_in(&mut self, id: ProcId, entry: Entry) {
+    pub(super) fn deliver(&mut self, id: ProcId, entry: Entry) {
         self.note_shim(id, &entry);
         if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
-            self.tell_hits(id, Some(life));
+            self.act_on_matches(id, Some(life));
         }
         self.decide(Input::Life(id, entry));
     }
@@ -181,7 +215,7 @@ impl Engine {
             return;
         }
         let gone = |witnessed| Event::ShimExit(id, shim.0, witnessed);
-        if watchers::exit(shim.0, shim.1, gone(true), self.queue.clone()).is_err() {
+        if wakeups::exit(shim.0, shim.1, gone(true), self.queue.clone()).is_err() {
             self.queue.push(gone(false));
         }
     }

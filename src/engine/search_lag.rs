@@ -8,10 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::core::Engine;
-use super::pane::PaneTrack;
-use crate::model::ProcId;
-use crate::model::event::Trouble;
+use crate::model::plan::LogPolicy;
 
 /// The backlog of a process at which the search skips output: the log would grow beyond its limits.
 const MOST_BACKLOG: u64 = 64 << 20;
@@ -24,6 +21,14 @@ const LATEST: Duration = Duration::from_secs(2);
 
 /// The log reports at most this often how much was skipped.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// The backlog at which the search skips output, with these limits of the log.
+pub(super) fn most_backlog(log: &LogPolicy) -> u64 {
+    match log.per_process {
+        0 => MOST_BACKLOG,
+        limit => limit.clamp(LEAST_BACKLOG, MOST_BACKLOG),
+    }
+}
 
 /// How far the search in the output of one process lags behind.
 #[derive(Debug, Default)]
@@ -55,7 +60,13 @@ impl Lag {
 
     /// Whether to start skipping: `backlog` bytes wait, at most `most` should, and searching them
     /// takes the time `takes`, which is `None` unless the search is slow.
-    fn begins(&mut self, backlog: u64, most: u64, takes: Option<Duration>, now: Instant) -> bool {
+    pub(super) fn begins(
+        &mut self,
+        backlog: u64,
+        most: u64,
+        takes: Option<Duration>,
+        now: Instant,
+    ) -> bool {
         self.behind = (backlog > most).then(|| self.behind.unwrap_or(backlog));
         // A backlog that existed at the start, as after a takeover, is searched; only its growth
         // counts.
@@ -71,57 +82,19 @@ impl Lag {
     }
 
     /// Stop skipping: the end of the output has been reached.
-    const fn ends(&mut self) {
+    pub(super) const fn ends(&mut self) {
         if let Some(bytes) = self.skipped.take() {
             self.untold = self.untold.saturating_add(bytes);
         }
     }
 
     /// The number of skipped bytes to report now, if any.
-    fn told(&mut self, now: Instant) -> Option<u64> {
+    pub(super) fn told(&mut self, now: Instant) -> Option<u64> {
         if self.tell_due.is_some_and(|due| due > now) {
             return None;
         }
         self.tell_due = (self.untold > 0).then_some(now + TOLD_EVERY);
         Some(std::mem::take(&mut self.untold)).filter(|bytes| *bytes > 0)
-    }
-}
-
-impl Engine {
-    /// Skip output if the search can't keep up with it. `more`: not all output has been read.
-    pub(super) fn keep_up(&mut self, id: ProcId, more: bool) {
-        let Self { panes, ingest, plan, .. } = self;
-        let PaneTrack { stream, budget, watch: Some(watch), .. } = &mut panes[id] else { return };
-        let most = match plan.log.per_process {
-            0 => MOST_BACKLOG,
-            limit => limit.clamp(LEAST_BACKLOG, MOST_BACKLOG),
-        };
-        let backlog = if more { ingest.backlog(*stream).unwrap_or_default() } else { 0 };
-        if watch.lag.begins(backlog, most, budget.would_take(backlog), Instant::now()) {
-            let is_news = watch.lag.tell_due.is_none();
-            watch.leave_line();
-            if is_news {
-                self.trouble(id, Trouble::NotKeptUp);
-            }
-        }
-    }
-
-    /// Resume the search if output was skipped up to its end.
-    pub(super) fn caught_up(&mut self, id: ProcId) {
-        if let Some(watch) = &mut self.panes[id].watch
-            && watch.lag.skips()
-        {
-            watch.lag.ends();
-            self.tell_skipped(id);
-        }
-    }
-
-    /// Log how much was not searched, unless that was logged recently.
-    pub(super) fn tell_skipped(&mut self, id: ProcId) {
-        let watch = self.panes[id].watch.as_mut();
-        if let Some(bytes) = watch.and_then(|watch| watch.lag.told(Instant::now())) {
-            self.trouble(id, Trouble::Skipped { bytes });
-        }
     }
 }
 

@@ -6,59 +6,43 @@
 use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, spawn_local};
 
-use super::core::Engine;
-use super::queue::Event;
-use crate::config::failures::{Declarations, DeclareError, EditError, Failures};
+use super::action::Action;
+use super::declaration_edit::{Answer, Basis, DeclarationEdit, Found};
+use super::queue::{Finished, Queue};
+use crate::config::failures::{Declarations, DeclareError, EditError};
 use crate::config::toml::TmoToml;
 use crate::model::Untrusted;
+use crate::model::plan::Plan;
 use crate::model::request::{Outcome, Request};
 use crate::plan;
 use crate::server::handle::{AskError, FailureTexts, FailuresAsk};
 use crate::supervisor::Course;
 
-/// The answer to the client.
-pub(super) type Answer = Result<FailureTexts, AskError>;
-
-/// A finished reading of the files, with the client that waits for it.
-#[derive(Debug)]
-pub(super) struct Declaring {
-    texts: FailureTexts,
-    found: Found,
-    basis: Basis,
-    reply: oneshot::Sender<Answer>,
+/// Applies the changes that clients make to failure patterns.
+#[derive(Debug, Default)]
+pub(super) struct FailureDeclarations {
+    /// How many edits were applied.
+    edits: u64,
 }
 
-/// The contents of the files.
-#[derive(Debug)]
-struct Found {
-    toml: TmoToml,
-    failures: Failures,
-}
-
-/// The version of plan and failure patterns when they were read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Basis {
-    generation: u64,
-    declarations: u64,
-}
-
-impl Engine {
-    /// A client lists or changes the failure patterns.
-    pub(super) fn on_failures(
-        &mut self,
-        name: String,
-        ask: FailuresAsk,
+impl FailureDeclarations {
+    /// A client lists or changes the failure patterns of a process.
+    pub(super) fn request(
+        &self,
+        (name, ask): (String, FailuresAsk),
         reply: oneshot::Sender<Answer>,
+        plan: &Plan,
+        queue: &Queue,
     ) {
-        let (declared, basis) = (Declarations::of_run(&self.plan), self.basis());
-        let queue = self.queue.clone();
+        let (declared, basis) = (Declarations::of_run(plan), self.basis(plan));
+        let queue = queue.clone();
         spawn_local(async move {
             let lists = ask == FailuresAsk::List;
             let done = spawn_blocking(move || carry_out(&declared, &name, &ask)).await;
             match done.map_err(|_| lost()).and_then(|done| done) {
                 Ok((texts, found)) if !lists => {
-                    let done = Declaring { texts, found, basis, reply };
-                    queue.push(Event::Declared(Box::new(done)));
+                    let done = DeclarationEdit { texts, found, basis, reply };
+                    queue.finished(Finished::Declared(Box::new(done)));
                 }
                 // The client may be gone.
                 done => _ = reply.send(done.map(|(texts, _)| texts)),
@@ -66,46 +50,53 @@ impl Engine {
         });
     }
 
-    const fn basis(&self) -> Basis {
-        Basis { generation: self.plan.generation, declarations: self.declarations }
+    const fn basis(&self, plan: &Plan) -> Basis {
+        Basis { generation: plan.generation, edits: self.edits }
     }
 
     /// The file has been changed: apply the change to the run.
-    pub(super) fn declared(&mut self, done: Declaring) {
-        let Declaring { texts, found, basis, reply } = done;
-        if self.saved.supervisor.course != Course::Keep {
+    pub(super) fn edited(
+        &mut self,
+        edit: DeclarationEdit,
+        course: Course,
+        plan: &Plan,
+        queue: &Queue,
+    ) -> Vec<Action> {
+        if course != Course::Keep {
             // The next start reads the file. The client may be gone.
-            let _ = reply.send(Ok(texts));
-            return;
+            let _ = edit.reply.send(Ok(edit.texts));
+            return vec![];
         }
-        if basis != self.basis() {
-            return self.declare_anew(texts, reply);
+        if edit.basis != self.basis(plan) {
+            self.read_again(edit, plan, queue);
+            return vec![];
         }
-        self.declarations += 1;
-        let Found { toml, failures } = found;
-        let plan = plan::with_failures(&self.plan, &|name| {
+        let DeclarationEdit { texts, found: Found { toml, failures }, reply, .. } = edit;
+        self.edits += 1;
+        let plan = plan::with_failures(plan, &|name| {
             let table = toml.of(name.entry());
             let own = table.failure.iter().map(|found| found.get_ref().clone()).collect();
             Some(failures.behind(own, name))
         });
-        let (reported, answer) = oneshot::channel();
-        self.on_request(Request::Reload { plan: Box::new(plan) }, true, None, reported);
+        let (done, outcome) = oneshot::channel();
         spawn_local(async move {
-            let answer = match answer.await {
+            let answer = match outcome.await {
                 Ok(Outcome { ok: false, problems, .. }) => {
-                    Err(unknown_yet(&Untrusted::join(&problems, "; ")))
+                    Err(not_applied(&Untrusted::join(&problems, "; ")))
                 }
                 Ok(Outcome { ok: true, .. }) | Err(_) => Ok(texts),
             };
             // The client may be gone.
             let _ = reply.send(answer);
         });
+        vec![Action::Request(Request::Reload { plan: Box::new(plan) }, done)]
     }
 
     /// Read the files again, because another change came meanwhile.
-    fn declare_anew(&self, texts: FailureTexts, reply: oneshot::Sender<Answer>) {
-        let (declared, basis) = (Declarations::of_run(&self.plan), self.basis());
-        let queue = self.queue.clone();
+    fn read_again(&self, edit: DeclarationEdit, plan: &Plan, queue: &Queue) {
+        let (declared, basis) = (Declarations::of_run(plan), self.basis(plan));
+        let queue = queue.clone();
+        let DeclarationEdit { texts, reply, .. } = edit;
         spawn_local(async move {
             let read = spawn_blocking(move || {
                 let toml = declared.read_toml()?;
@@ -114,10 +105,10 @@ impl Engine {
             });
             match read.await {
                 Ok(Ok(found)) => {
-                    let done = Declaring { texts, found, basis, reply };
-                    queue.push(Event::Declared(Box::new(done)));
+                    let done = DeclarationEdit { texts, found, basis, reply };
+                    queue.finished(Finished::Declared(Box::new(done)));
                 }
-                Ok(Err(why)) => _ = reply.send(Err(unknown_yet(&in_short(&why)))),
+                Ok(Err(why)) => _ = reply.send(Err(not_applied(&in_short(&why)))),
                 Err(_) => _ = reply.send(Err(lost())),
             }
         });
@@ -125,7 +116,7 @@ impl Engine {
 }
 
 fn lost() -> AskError {
-    AskError::Refused("it has failed in the midst; the log tells why".to_owned())
+    AskError::Refused("internal error while updating failure patterns; see the log".to_owned())
 }
 
 /// The first line of an error: the first mistake of a file with several.
@@ -133,8 +124,10 @@ fn in_short(error: &DeclareError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-fn unknown_yet(why: &str) -> AskError {
-    AskError::Refused(format!("the file is changed, but the run does not know of it: {why}"))
+fn not_applied(why: &str) -> AskError {
+    AskError::Refused(format!(
+        "the file was changed, but the change was not applied to the run: {why}"
+    ))
 }
 
 /// Carry out the request, and return the resulting contents of the files. If `tmo.toml` can't be

@@ -1,0 +1,236 @@
+//! Crash reports, and the lines in the log about the cause of a crash.
+//!
+//! The cause is logged at once. The report itself waits for a second (or until the run ends) so
+//! that it can include how other processes react. Threads do both, since they read files.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
+use tokio::time::{Instant, timeout};
+
+use super::action::Action;
+use super::outbox::PendingCrash;
+use super::queue::{Finished, Queue};
+use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Log, Trigger};
+use crate::journal::segment::Dirs;
+use crate::model::event::{Event as LogEvent, ReportSummary, What};
+use crate::model::plan::Plan;
+use crate::model::{LifeId, ProcId, ProcName};
+use crate::supervisor::{Course, Goal, Proc, Supervisor};
+
+/// How long to collect output of other processes before the report is written.
+const AFTERMATH: Duration = Duration::from_secs(1);
+/// The shortest time between two reports of a process that keeps failing.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How long the end of a run waits for reports.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Crash reports in progress.
+#[derive(Debug, Default)]
+pub(super) struct CrashReports {
+    pending: Vec<(ProcId, JoinHandle<Option<CrashReport>>)>,
+    /// When the last report of each process was begun.
+    last: HashMap<ProcId, Instant>,
+    /// Set when the run ends: reports are then written at once.
+    hurry: watch::Sender<bool>,
+    /// The failure detected in a life that had to be ended, by process.
+    blame: HashMap<ProcId, (LifeId, Trigger)>,
+    /// Lives whose report a killed supervisor had already logged.
+    logged: HashSet<(ProcId, LifeId)>,
+    /// The OOM kill count of the system at the last crash.
+    oom_kills: Option<u64>,
+}
+
+/// What crash reports read of the run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crashed<'a> {
+    pub(super) plan: &'a Plan,
+    /// The journal.
+    pub(super) dirs: &'a Dirs,
+    /// The first record of this run.
+    pub(super) first_record: u64,
+    /// The state of the run as a whole.
+    pub(super) course: Course,
+}
+
+/// The parts of a crash that a killed supervisor had logged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Logged {
+    /// The lines about its cause.
+    pub(super) notice: bool,
+    /// The event that there is a report.
+    pub(super) report: bool,
+}
+
+impl CrashReports {
+    /// Read the initial OOM kill count.
+    pub(super) fn begin(&mut self) {
+        self.oom_kills = crash::facts::oom_kills();
+    }
+
+    /// Remember what is wrong with a life, in case it is ended for that. Anything detected while it
+    /// is already being ended is not the reason.
+    pub(super) fn blame(&mut self, (id, life): (ProcId, LifeId), trigger: Trigger, proc: &Proc) {
+        if proc.failed < Some(life) {
+            self.blame.insert(id, (life, trigger));
+        }
+    }
+
+    /// Whether a process that is being restarted has just had a report.
+    pub(super) fn is_early(&self, id: ProcId, supervisor: &Supervisor) -> bool {
+        let proc = &supervisor.procs[id];
+        let again = proc.due.is_some() || proc.goal == Goal::Run;
+        again && self.last.get(&id).is_some_and(|last| last.elapsed() < PAUSE)
+    }
+
+    /// A process has crashed.
+    pub(super) fn crashed(&mut self, crash: PendingCrash, run: Crashed<'_>, queue: &Queue) {
+        self.last.insert(crash.id, Instant::now());
+        let mut input = input_of(crash, run);
+        // A detected failure is not the cause of a life that ended by itself.
+        let is_blamed = |(life, _): &(LifeId, _)| crash.failed && *life == crash.lived.life;
+        let blame = self.blame.remove(&crash.id).filter(is_blamed);
+        input.facts.trigger = blame.map(|(_, trigger)| trigger);
+        let kills = crash::facts::oom_kills();
+        let before = std::mem::replace(&mut self.oom_kills, kills);
+        // Without an earlier count there is nothing to compare with.
+        let more = kills.zip(before).map_or(0, |(kills, before)| kills.saturating_sub(before));
+        input.facts.oom_kills = more;
+        self.begin_report(crash, input, (run, true), queue);
+    }
+
+    /// The same for a crash that a killed supervisor had not finished.
+    pub(super) fn crashed_before(
+        &mut self,
+        crash: PendingCrash,
+        logged: Logged,
+        run: Crashed<'_>,
+        queue: &Queue,
+    ) {
+        self.last.insert(crash.id, Instant::now());
+        if logged.report {
+            self.logged.insert((crash.id, crash.lived.life));
+        }
+        self.begin_report(crash, input_of(crash, run), (run, !logged.notice), queue);
+    }
+
+    fn begin_report(
+        &mut self,
+        crash: PendingCrash,
+        input: CrashInput,
+        (run, notice): (Crashed<'_>, bool),
+        queue: &Queue,
+    ) {
+        // If the crash ends the run, the final message of the run contains the same.
+        if notice && run.course == Course::Keep {
+            log_cause(crash, input.clone(), queue.clone());
+        }
+        let (mut hurry, queue) = (self.hurry.subscribe(), queue.clone());
+        let dir = crash_dir(run);
+        let task = spawn_local(async move {
+            // Continue after the time or when the run ends, whichever is first.
+            let _ = timeout(AFTERMATH, hurry.wait_for(|hurry| *hurry)).await;
+            let made = spawn_blocking(move || {
+                let report = examine(crash, input);
+                if let Err(error) = crash::store::write(&report, &dir) {
+                    tracing::error!(%error, dir = %dir.display(), "a crash report can't be written");
+                }
+                report
+            });
+            let report = made.await.ok()?;
+            queue.finished(Finished::Reported(Box::new(report.clone())));
+            Some(report)
+        });
+        self.pending.retain(|(_, task)| !task.is_finished());
+        self.pending.push((crash.id, task));
+    }
+
+    /// A report has been written: log that, unless a killed supervisor has done so.
+    pub(super) fn written(&mut self, id: ProcId, report: &CrashReport) -> Vec<Action> {
+        let life = report.tmo.life;
+        if self.logged.remove(&(id, life)) {
+            return vec![];
+        }
+        let summary = ReportSummary {
+            exit_code: report.exit_code,
+            signal: report.signal.clone(),
+            timestamp: report.timestamp.clone(),
+            cause: report.cause().map(|cause| cause.text.clone()),
+        };
+        let what = What::CrashReport { life, summary };
+        vec![Action::Log(LogEvent::of(&report.process_name, what))]
+    }
+
+    /// Finish all reports. Returns the cause of the crash of `culprit`, which has ended the run.
+    pub(super) async fn finish(&mut self, culprit: Option<ProcId>) -> Option<String> {
+        self.hurry.send_replace(true);
+        let mut cause = None;
+        for (id, task) in std::mem::take(&mut self.pending) {
+            match timeout(TIMEOUT, task).await {
+                Ok(Ok(Some(report))) if Some(id) == culprit => {
+                    let found = report.cause().filter(|cause| adds_to_status(cause.kind));
+                    cause = found.map(|cause| cause.text.clone());
+                }
+                Ok(_) => {}
+                Err(_) => tracing::error!("a crash report was not done in time"),
+            }
+        }
+        cause
+    }
+}
+
+/// Log the cause of a crash. The events contain the life so that an adopter can tell what was
+/// logged.
+pub(super) fn notice(name: &ProcName, life: LifeId, lines: Vec<String>) -> Vec<Action> {
+    let event = |text| Action::Log(LogEvent::of(name, What::Crash { life, text }));
+    lines.into_iter().map(event).collect()
+}
+
+fn input_of(crash: PendingCrash, run: Crashed<'_>) -> CrashInput {
+    let process = &run.plan.processes[crash.id];
+    let input = CrashInput::new(run.plan, process, run.dirs, crash.lived);
+    CrashInput { first: run.first_record, ..input }
+}
+
+fn crash_dir(run: Crashed<'_>) -> PathBuf {
+    let named = run.plan.crash_dir.as_ref().map(|dir| dir.as_path().to_owned());
+    named.unwrap_or_else(|| crash::store::dir_of(run.dirs))
+}
+
+/// Find the cause now.
+fn log_cause(crash: PendingCrash, input: CrashInput, queue: Queue) {
+    spawn_local(async move {
+        if let Ok(report) = spawn_blocking(move || examine(crash, input)).await {
+            queue.finished(Finished::Examined(crash.id, crash.lived.life, crash::notice(&report)));
+        }
+    });
+}
+
+/// Create the report of a crash. If the life was ended for a failure that this supervisor did not
+/// detect itself, that failure is looked up in the journal.
+fn examine(crash: PendingCrash, mut input: CrashInput) -> CrashReport {
+    if crash.failed && input.facts.trigger.is_none() {
+        input.facts.trigger = logged_trigger(&input).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the journal can't be read for a crash report");
+            None
+        });
+    }
+    crash::examine(&input)
+}
+
+fn logged_trigger(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
+    let log = Log::open(&input.dirs, input.first)?;
+    let Lived { life, ended, .. } = input.lived;
+    match log.place(&input.name, life, ended)? {
+        Some(place) => log.failed_of(&input.name, &input.lived, &place),
+        None => Ok(None),
+    }
+}
+
+/// Whether a cause adds anything to the exit status, which is shown next to it.
+const fn adds_to_status(kind: Kind) -> bool {
+    !matches!(kind, Kind::ExitCode | Kind::Signal | Kind::EndedEarly | Kind::Other)
+}

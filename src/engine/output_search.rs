@@ -1,0 +1,413 @@
+//! Searching the output of processes for text that makes them ready, means a failure, or is
+//! counted.
+//!
+//! Newly indexed output is read once more and passed to the watcher of its process. Matches reach
+//! the state machine between the life entries where they belong: after the start of their life and
+//! before its end.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::action::Action;
+use super::aux_command::AuxCommands;
+use super::flag_counts::{CountTracker, Matches};
+use super::hook_command::{FlagHook, Hook};
+use super::match_checkpoint::{CheckpointTracker, ends_lives};
+use super::search_lag::Lag;
+use crate::crash::{Line, Trigger};
+use crate::journal::ingest::Ingest;
+use crate::journal::record::{Kind, Record};
+use crate::journal::tap::Tap;
+use crate::model::event::{Event, Trouble, What};
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::rules::{FailureAction, Flag, Probe, Reaction, Rules, Text};
+use crate::model::{LifeId, ProcId, ProcName};
+use crate::supervisor::Input;
+use crate::sys::clock;
+use crate::watch::{FlagLog, Hit, Rule, Watcher};
+
+/// How long an unfinished line must pause before it is searched like a whole line.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// Matches, each with its life.
+type Hits = VecDeque<(Option<LifeId>, Hit)>;
+
+/// The search in the output of one process.
+#[derive(Debug)]
+pub(super) struct OutputSearch {
+    pub(super) watcher: Watcher,
+    tap: Tap,
+    pub(super) life: Option<LifeId>,
+    /// Matches that the state machine has not received yet, each with its life.
+    hits: Hits,
+    /// Matches in output that a killed supervisor had indexed, but perhaps not acted upon.
+    pub(super) again: Hits,
+    /// The position up to which the output was searched. All matches before it are acted upon or in
+    /// `hits`.
+    pub(super) checkpoint: CheckpointTracker,
+    /// When to search an unfinished line.
+    pub(super) idle_due: Option<Instant>,
+    /// When each flag last caused its notice or command.
+    reported: HashMap<usize, Instant>,
+    /// The counts of its flags.
+    pub(super) count: CountTracker,
+    /// Whether the search keeps up with the output.
+    pub(super) lag: Lag,
+}
+
+impl OutputSearch {
+    /// `None` if there is nothing to search for.
+    fn new(process: &ProcessPlan, tap: Tap) -> Option<Self> {
+        let rules = &process.rules;
+        if !looks_for_anything(rules) {
+            return None;
+        }
+        // The patterns were compiled when the configuration was read, so they are valid.
+        let watcher =
+            Watcher::new(rules).inspect_err(|error| tracing::error!(%error, "patterns")).ok()?;
+        Some(Self {
+            watcher,
+            tap,
+            life: None,
+            hits: VecDeque::new(),
+            again: VecDeque::new(),
+            checkpoint: CheckpointTracker::default(),
+            idle_due: None,
+            reported: HashMap::new(),
+            count: CountTracker::default(),
+            lag: Lag::default(),
+        })
+    }
+
+    /// Search the output of a process from its present end on; earlier output is not searched.
+    /// `life` is the life that is printing it.
+    pub(super) fn begin(
+        process: &ProcessPlan,
+        stream: u16,
+        life: Option<LifeId>,
+        ingest: &mut Ingest,
+    ) -> Option<Box<Self>> {
+        let mut search = Self::new(process, Tap::new(ingest.dirs(), stream))?;
+        ingest.listen_to(stream);
+        let (upto, now) = (ingest.indexed(stream), clock::now());
+        search.count = CountTracker::from(upto, now, search.watcher.book());
+        search.checkpoint = CheckpointTracker::at(upto, now, life);
+        Some(Box::new(search))
+    }
+
+    /// Continue with the new rules of a process, in the same life.
+    pub(super) fn change_rules(
+        search: &mut Option<Box<Self>>,
+        before: &Rules,
+        process: &ProcessPlan,
+        (stream, life): (u16, Option<LifeId>),
+        ingest: &mut Ingest,
+    ) {
+        let rules = &process.rules;
+        match search {
+            Some(running) if looks_for_anything(rules) => running.renew(before, rules),
+            Some(_) => *search = None,
+            None => {
+                // Drop the records that were collected while nothing was searched.
+                ingest.take_heard(stream);
+                *search = Self::begin(process, stream, life, ingest);
+                if let Some(search) = search {
+                    search.life = life;
+                    search.watcher.begin(life);
+                }
+            }
+        }
+    }
+
+    /// Continue in the same life with other rules.
+    fn renew(&mut self, before: &Rules, rules: &Rules) {
+        // The patterns were compiled when the configuration was read, so they are valid.
+        if let Err(error) = self.watcher.renew(rules) {
+            return tracing::error!(%error, "patterns");
+        }
+        let hits = std::mem::take(&mut self.hits).into_iter();
+        self.hits = hits
+            .filter_map(|(life, hit)| {
+                let rule = renumber(hit.rule, before, rules)?;
+                Some((life, Hit { rule, ..hit }))
+            })
+            .collect();
+    }
+
+    /// Whether all matches were acted upon.
+    pub(super) fn is_settled(&self) -> bool {
+        self.hits.is_empty() && self.again.is_empty()
+    }
+
+    /// Search the unfinished line as it is: later output does not continue it.
+    pub(super) fn leave_line(&mut self) {
+        let hits = self.watcher.finish();
+        self.found(hits);
+    }
+
+    pub(super) fn found(&mut self, hits: Vec<Hit>) {
+        let life = self.life;
+        self.hits.extend(hits.into_iter().map(|hit| (life, hit)));
+    }
+
+    /// Search the output that was just indexed.
+    pub(super) fn search_new(
+        &mut self,
+        (id, stream): (ProcId, u16),
+        rules: &Rules,
+        ingest: &mut Ingest,
+    ) -> Vec<Action> {
+        let records = ingest.take_heard(stream);
+        if !records.is_empty() {
+            self.idle_due = None;
+        }
+        let mut searched = records.iter().try_for_each(|record| self.search_record(record));
+        if searched.is_ok()
+            && !self.lag.skips()
+            && let Some((start, end)) = ingest.partial(stream)
+        {
+            searched = self.search_partial(start, end);
+        }
+        let unsearched = searched.err().map(|error| Trouble::Unsearched(error.to_string()));
+        let mut actions: Vec<_> =
+            unsearched.map(|what| Action::Trouble(id, what)).into_iter().collect();
+        actions.extend(self.slow_patterns(id));
+        // An adopter would have to search everything since the last save again.
+        let counts = !rules.flags.is_empty() && self.count.is_due();
+        if counts || ends_lives(rules) && self.checkpoint.is_due() {
+            actions.push(Action::Save);
+        }
+        actions
+    }
+
+    /// An unfinished line has paused: search it.
+    pub(super) fn search_idle(&mut self, id: ProcId) -> Vec<Action> {
+        self.idle_due = None;
+        let hits = self.watcher.idle();
+        self.found(hits);
+        self.slow_patterns(id)
+    }
+
+    /// Log which patterns were too slow for some line.
+    fn slow_patterns(&mut self, id: ProcId) -> Vec<Action> {
+        let slow = self.watcher.take_slow().into_iter();
+        slow.map(|pattern| Action::Trouble(id, Trouble::SlowPattern { pattern })).collect()
+    }
+
+    /// What follows from the matches of lives up to this one.
+    pub(super) fn take_matches(
+        &mut self,
+        id: ProcId,
+        upto: Option<LifeId>,
+        (plan, commands): (&Plan, &AuxCommands),
+    ) -> Vec<Action> {
+        let rules = &plan.processes[id].rules;
+        let mut actions = vec![];
+        while let Some((life, hit)) = next(&mut self.again, upto) {
+            actions.extend(on_hit((id, life), hit, rules));
+        }
+        let mut matches = Matches::new();
+        while let Some((life, hit)) = next(&mut self.hits, upto) {
+            if let Rule::Flag(number) = hit.rule {
+                let (count, line) = matches.entry((life, number)).or_default();
+                *count += 1;
+                line.clone_from(&hit.line);
+            }
+            actions.extend(on_hit((id, life), hit, rules));
+        }
+        actions.extend(self.on_flags(id, matches, (plan, commands)));
+        actions
+    }
+
+    /// Flags have matched: log each flag once per read, show it, and run its command.
+    fn on_flags(
+        &mut self,
+        id: ProcId,
+        matches: Matches,
+        (plan, commands): (&Plan, &AuxCommands),
+    ) -> Vec<Action> {
+        let process = &plan.processes[id];
+        let mut actions = vec![];
+        for ((life, number), (count, line)) in matches {
+            let Some(flag) = process.rules.flags.get(number) else { continue };
+            let event = flag_event(&process.name, flag, self.watcher.book().flags().get(number), {
+                (life, count, &line)
+            });
+            let data = serde_json::to_value(&event).unwrap_or_default();
+            actions.push(Action::Log(event));
+            let (now, pause) = (Instant::now(), Duration::from_millis(flag.every_ms));
+            let is_early = self.reported.get(&number).is_some_and(|last| now - *last < pause);
+            if !is_early {
+                self.reported.insert(number, now);
+            }
+            if flag.notify && !is_early {
+                let title = format!("{}: {}", process.name, flag.name);
+                actions.push(Action::Notify { title, text: line });
+            }
+            if let Some(command) = &flag.on_match {
+                let mut hook = Hook::new(commands, plan, command, "flag:matched").with(&data);
+                hook.set("TMO_PROCESS", process.name.as_str());
+                hook.set("TMO_FLAG", &flag.name);
+                let flag = (id, flag.name.clone());
+                actions.push(Action::RunFlagHook(Box::new(FlagHook { flag, is_early, hook })));
+            }
+        }
+        actions
+    }
+
+    /// Skip output if the search can't keep up with it: `backlog` bytes wait, at most `most` should,
+    /// and searching them `takes` this time, if that is known to be slow.
+    pub(super) fn keep_up(
+        &mut self,
+        id: ProcId,
+        (backlog, most): (u64, u64),
+        takes: Option<Duration>,
+    ) -> Vec<Action> {
+        if !self.lag.begins(backlog, most, takes, Instant::now()) {
+            return vec![];
+        }
+        let is_news = self.lag.tell_due.is_none();
+        self.leave_line();
+        if is_news { vec![Action::Trouble(id, Trouble::NotKeptUp)] } else { vec![] }
+    }
+
+    /// Resume the search if output was skipped up to its end.
+    pub(super) fn caught_up(&mut self, id: ProcId) -> Vec<Action> {
+        if !self.lag.skips() {
+            return vec![];
+        }
+        self.lag.ends();
+        self.report_skipped(id)
+    }
+
+    /// Log how much was not searched, unless that was logged recently.
+    pub(super) fn report_skipped(&mut self, id: ProcId) -> Vec<Action> {
+        let skipped = self.lag.told(Instant::now());
+        let action = skipped.map(|bytes| Action::Trouble(id, Trouble::Skipped { bytes }));
+        action.into_iter().collect()
+    }
+
+    /// Search one record.
+    fn search_record(&mut self, record: &Record) -> std::io::Result<()> {
+        match record.kind {
+            Kind::Start => {
+                self.life = record.life;
+                self.watcher.begin(record.life);
+            }
+            Kind::Text => self.search_text(record)?,
+            Kind::Exit | Kind::End => {
+                self.leave_line();
+                // Output of a life that was not searched is reported when the life ends.
+                self.lag.tell_due = self.lag.tell_due.map(|_| Instant::now());
+            }
+            Kind::Gap | Kind::Event => {}
+        }
+        self.count.passed(record, self.watcher.book());
+        self.checkpoint.passed(record);
+        Ok(())
+    }
+
+    fn search_text(&mut self, record: &Record) -> std::io::Result<()> {
+        if self.lag.skips() {
+            self.lag.skip(record.len.into());
+            self.tap.skip_to(record.end());
+            return Ok(());
+        }
+        self.watcher.at(record.time);
+        let text = self.tap.record(record)?;
+        let hits = self.watcher.feed(text);
+        self.found(hits);
+        Ok(())
+    }
+
+    /// Search the present part of an unfinished line.
+    fn search_partial(&mut self, start: u64, end: u64) -> std::io::Result<()> {
+        let text = self.tap.range(start, end)?;
+        if !text.is_empty() {
+            let hits = self.watcher.feed(text);
+            self.found(hits);
+            self.idle_due = Some(Instant::now() + QUIET);
+        }
+        Ok(())
+    }
+}
+
+/// Take the next match of lives up to this one.
+fn next(hits: &mut Hits, upto: Option<LifeId>) -> Option<(Option<LifeId>, Hit)> {
+    hits.front().filter(|(life, _)| *life <= upto)?;
+    hits.pop_front()
+}
+
+/// What follows from a match.
+fn on_hit(
+    (id, life): (ProcId, Option<LifeId>),
+    Hit { rule, line }: Hit,
+    rules: &Rules,
+) -> Vec<Action> {
+    let Some(life) = life else { return vec![] };
+    let failing = |text: &Text, action: FailureAction| {
+        let found = Line { text: line.clone(), ..Line::default() };
+        let trigger = Trigger::FailurePattern { pattern: text.clone(), line: found };
+        let input = Input::Failing(id, life, action, line.clone());
+        vec![Action::Blame(id, life, trigger), Action::Decide(input)]
+    };
+    let failure = |number: usize| {
+        let found = rules.failures.get(number)?;
+        Some(failing(&found.text, found.action))
+    };
+    let flag = |number: usize| {
+        let flag = rules.flags.get(number)?;
+        match flag.action {
+            Reaction::Break => Some(failing(&flag.text, FailureAction::Break)),
+            Reaction::Restart => Some(failing(&flag.text, FailureAction::Restart)),
+            Reaction::Notify => None,
+        }
+    };
+    match rule {
+        Rule::Ready(check) => vec![Action::Decide(Input::Passed(id, life, check))],
+        Rule::Failure(number) => failure(number).unwrap_or_default(),
+        Rule::Flag(number) => flag(number).unwrap_or_default(),
+    }
+}
+
+/// The event that a flag has matched `count` times in one read, `line` being the last matching line.
+fn flag_event(
+    name: &ProcName,
+    flag: &Flag,
+    log: Option<&FlagLog>,
+    (life, count, line): (Option<LifeId>, u64, &str),
+) -> Event {
+    let last = log.and_then(|log| log.last(1).next()).filter(|last| last.line == *line);
+    Event::of(
+        name,
+        What::Flag {
+            life,
+            flag: flag.name.clone(),
+            line: line.to_owned(),
+            count,
+            total: log.map(|log| log.count),
+            before: last.map(|last| last.before.clone()).unwrap_or_default(),
+            after: last.map(|last| last.after.clone()).unwrap_or_default(),
+        },
+    )
+}
+
+fn looks_for_anything(rules: &Rules) -> bool {
+    let by_log = rules.ready.iter().any(|check| matches!(check.probe, Probe::Log(_)));
+    by_log || !rules.failures.is_empty() || !rules.flags.is_empty()
+}
+
+/// The number of a rule in the new rules, if it is still there.
+fn renumber(rule: Rule, before: &Rules, rules: &Rules) -> Option<Rule> {
+    fn place<T: PartialEq>(number: usize, before: &[T], now: &[T]) -> Option<usize> {
+        let old = before.get(number)?;
+        now.iter().position(|new| new == old)
+    }
+    match rule {
+        Rule::Ready(n) => place(n, &before.ready, &rules.ready).map(Rule::Ready),
+        Rule::Failure(n) => place(n, &before.failures, &rules.failures).map(Rule::Failure),
+        Rule::Flag(n) => place(n, &before.flags, &rules.flags).map(Rule::Flag),
+    }
+}

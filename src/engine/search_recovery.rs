@@ -1,0 +1,200 @@
+//! Continuing the search in the output of processes where a killed supervisor stopped.
+//!
+//! Output is indexed before its matches are acted upon, and a supervisor may be killed in between.
+//! So the state contains, for each process, the position up to which matches were acted upon, and
+//! the counts of its flags with the position that they include. An adopter searches the output that
+//! was indexed after them.
+
+use super::flag_counts::{CountTracker, SavedCounts};
+use super::match_checkpoint::{CheckpointTracker, MatchCheckpoint, ends_lives};
+use super::output_search::OutputSearch;
+use super::pane_state::PaneState;
+use super::runtime_dir::PersistedState;
+use crate::journal::cursor::{Cursor, Filter};
+use crate::journal::query;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::Kind;
+use crate::journal::segment::Dirs;
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::rules::{Reaction, Rules};
+use crate::model::time::Timestamp;
+use crate::supervisor::{Phase, Proc, Ready};
+use crate::watch::{Rule, Watcher};
+
+/// The indexed output of one process.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output<'a> {
+    pub(super) dirs: &'a Dirs,
+    pub(super) stream: u16,
+    /// When the run began; earlier output belongs to other runs.
+    pub(super) began: Timestamp,
+}
+
+impl Output<'_> {
+    fn since(self, time: Timestamp) -> std::io::Result<Cursor> {
+        let mut index = IndexReader::open(self.dirs);
+        let position = query::since(&mut index, time)?;
+        Ok(Cursor::over(index, position, Filter::only(vec![self.stream])))
+    }
+}
+
+/// Add the present positions and counts to the state to be saved.
+pub(super) fn save(panes: &mut [PaneState], plan: &Plan, state: &mut PersistedState) {
+    for (pane, process) in panes.iter_mut().zip(&plan.processes) {
+        let Some(search) = &mut pane.search else { continue };
+        let name = process.name.as_str();
+        if !process.rules.flags.is_empty()
+            && let Some(counts) = search.count.unsaved()
+        {
+            state.flag_counts.insert(name.to_owned(), counts);
+        }
+        if !ends_lives(&process.rules) {
+            state.match_checkpoints.remove(name);
+        } else if search.is_settled() {
+            state.match_checkpoints.insert(name.to_owned(), search.checkpoint.save());
+        }
+    }
+}
+
+impl OutputSearch {
+    /// Continue after a takeover.
+    pub(super) fn recall(
+        &mut self,
+        proc: &Proc,
+        process: &ProcessPlan,
+        state: &PersistedState,
+        output: Output<'_>,
+    ) -> std::io::Result<()> {
+        self.recall_readiness(proc, output)?;
+        let name = process.name.as_str();
+        let counts = state.flag_counts.get(name).cloned().unwrap_or_default();
+        self.recall_counts(&counts, process, output)?;
+        match state.match_checkpoints.get(name) {
+            Some(checkpoint) => self.recall_failures(*checkpoint, process, output),
+            None => Ok(()),
+        }
+    }
+
+    /// After a takeover, restore the current life of the watcher and, if that life is not ready
+    /// yet, search its output again: the killed supervisor may have read the line that makes it
+    /// ready, and even its start, without acting upon it.
+    fn recall_readiness(&mut self, proc: &Proc, output: Output<'_>) -> std::io::Result<()> {
+        let (life, since) = (proc.current_life(), proc.since);
+        let waits = match (&proc.phase, &proc.ready) {
+            (Phase::Starting { .. }, _) | (Phase::Running { .. }, Ready::Waiting { .. }) => true,
+            (Phase::Running { .. }, Ready::Yes { .. } | Ready::No { .. })
+            | (
+                Phase::Pending | Phase::Ending { .. } | Phase::Stuck { .. } | Phase::Over { .. },
+                _,
+            ) => false,
+        };
+        (self.life, self.idle_due) = (life, None);
+        self.watcher.begin(life);
+        if !waits {
+            return Ok(());
+        }
+        let mut cursor = output.since(since)?;
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+            let hits = match chunk.record.kind {
+                // The start of the current life itself may lie just before this position.
+                Kind::Start => {
+                    self.life = chunk.record.life;
+                    self.watcher.begin(chunk.record.life);
+                    continue;
+                }
+                Kind::Text => self.watcher.feed(&text),
+                Kind::Exit | Kind::End => self.watcher.finish(),
+                Kind::Gap | Kind::Event => continue,
+            };
+            // Failures are not taken from here: `recall_failures` finds those that were not acted
+            // upon.
+            let ready = hits.into_iter().filter(|hit| matches!(hit.rule, Rule::Ready(_)));
+            self.found(ready.collect());
+        }
+        Ok(())
+    }
+
+    /// After a takeover, restore the saved counts and count in the output that was indexed since.
+    /// Notifications and commands for these matches were handled when they occurred.
+    fn recall_counts(
+        &mut self,
+        before: &SavedCounts,
+        process: &ProcessPlan,
+        output: Output<'_>,
+    ) -> std::io::Result<()> {
+        let flags = process.rules.flags.clone();
+        let rules = Rules { flags, ..Rules::default() };
+        let Ok(mut counter) = Watcher::new(&rules) else { return Ok(()) };
+        counter.book_mut().restore(&before.book);
+        counter.begin(self.life);
+        self.count = CountTracker::from(before.upto, before.time, counter.book());
+        if rules.flags.is_empty() {
+            return Ok(());
+        }
+        let mut cursor = output.since(before.time.max(output.began))?;
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+            let record = chunk.record;
+            match record.kind {
+                Kind::Text if record.offset < before.upto => continue,
+                Kind::Text => {
+                    counter.at(record.time);
+                    counter.feed(&text);
+                }
+                Kind::Start => counter.begin(record.life),
+                Kind::Exit | Kind::End => _ = counter.finish(),
+                Kind::Gap | Kind::Event => {}
+            }
+            self.count.passed(&record, counter.book());
+        }
+        self.watcher.book_mut().restore(counter.book());
+        Ok(())
+    }
+
+    /// Find the matches in output that a killed supervisor had indexed, but perhaps not acted upon.
+    fn recall_failures(
+        &mut self,
+        from: MatchCheckpoint,
+        process: &ProcessPlan,
+        output: Output<'_>,
+    ) -> std::io::Result<()> {
+        if !ends_lives(&process.rules) {
+            return Ok(());
+        }
+        // Copy the complete lists, so that the numbers of the rules stay the same.
+        let (failures, flags) = (process.rules.failures.clone(), process.rules.flags.clone());
+        let rules = Rules { failures, flags, ..Rules::default() };
+        let Ok(mut watcher) = Watcher::new(&rules) else { return Ok(()) };
+        let mut life = from.life;
+        watcher.begin(life);
+        self.checkpoint = CheckpointTracker::from(from);
+        let mut cursor = output.since(from.time.max(output.began))?;
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+            let record = chunk.record;
+            let hits = match record.kind {
+                Kind::Text if record.offset < from.upto => continue,
+                Kind::Text => watcher.feed(&text),
+                Kind::Exit | Kind::End => watcher.finish(),
+                Kind::Start => {
+                    life = record.life;
+                    watcher.begin(life);
+                    vec![]
+                }
+                Kind::Gap | Kind::Event => continue,
+            };
+            self.checkpoint.passed(&record);
+            let ends = |rule: &Rule| match rule {
+                Rule::Failure(_) => true,
+                Rule::Flag(number) => {
+                    rules.flags.get(*number).is_some_and(|flag| flag.action != Reaction::Notify)
+                }
+                Rule::Ready(_) => false,
+            };
+            let hits = hits.into_iter().filter(|hit| ends(&hit.rule));
+            self.again.extend(hits.map(|hit| (life, hit)));
+        }
+        Ok(())
+    }
+}
