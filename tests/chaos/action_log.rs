@@ -21,13 +21,13 @@ struct Intervention {
 pub(crate) struct ActionLog {
     /// The contents of the file, each with its time.
     config: Vec<(u64, Config)>,
-    touches: Vec<Intervention>,
+    interventions: Vec<Intervention>,
     /// When all actions had ended.
-    rested: u64,
+    settled_at: u64,
     /// When a supervisor was killed: its pending messages are lost.
     pub(crate) supervisor_kills: Vec<u64>,
     /// When a part of a process was killed.
-    hits: Vec<(u64, &'static str)>,
+    part_kills: Vec<(u64, &'static str)>,
     /// When a run was quit, and nothing else ended it.
     pub(crate) quits: Vec<u64>,
     /// When a run ended, or may have ended, in another way.
@@ -41,49 +41,52 @@ pub(crate) fn now() -> u64 {
 
 impl ActionLog {
     /// The file has this content from now on.
-    pub(crate) fn says(&mut self, config: &Config) {
+    pub(crate) fn record_config(&mut self, config: &Config) {
         self.config.push((now(), config.clone()));
     }
 
-    pub(crate) fn touch(&mut self, names: Vec<&'static str>) {
-        self.touches.push(Intervention { from: now(), until: None, names });
+    pub(crate) fn record_intervention(&mut self, names: Vec<&'static str>) {
+        self.interventions.push(Intervention { from: now(), until: None, names });
     }
 
     /// All actions have ended.
-    pub(crate) fn rest(&mut self) {
+    pub(crate) fn mark_settled(&mut self) {
         let now = now();
-        self.rested = now;
-        for touch in &mut self.touches {
+        self.settled_at = now;
+        for touch in &mut self.interventions {
             touch.until.get_or_insert(now);
         }
     }
 
-    pub(crate) fn hit(&mut self, name: &'static str) {
-        self.hits.push((now(), name));
+    pub(crate) fn record_kill(&mut self, name: &'static str) {
+        self.part_kills.push((now(), name));
     }
 
     /// Whether every kill has been noticed.
-    pub(crate) fn is_calm(&self) -> bool {
-        let hits = self.hits.iter().map(|(at, _)| at);
-        hits.chain(&self.supervisor_kills).chain(&self.abrupt_ends).all(|at| *at < self.rested)
+    pub(crate) fn all_kills_are_noticed(&self) -> bool {
+        let part_kills = self.part_kills.iter().map(|(at, _)| at);
+        part_kills
+            .chain(&self.supervisor_kills)
+            .chain(&self.abrupt_ends)
+            .all(|at| *at < self.settled_at)
     }
 
-    pub(crate) fn is_hit(&self, name: &str, from: u64, until: u64) -> bool {
-        self.hits.iter().any(|(at, hit)| *hit == name && (from..=until).contains(at))
+    pub(crate) fn part_was_killed(&self, name: &str, from: u64, until: u64) -> bool {
+        self.part_kills.iter().any(|(at, hit)| *hit == name && (from..=until).contains(at))
     }
 
     /// Whether an action on it overlaps this time.
-    pub(crate) fn is_touched(&self, name: &str, from: u64, until: u64) -> bool {
+    pub(crate) fn was_acted_on(&self, name: &str, from: u64, until: u64) -> bool {
         let then = |touch: &&Intervention| {
             touch.from <= until && touch.until.is_none_or(|end| end >= from)
         };
-        self.touches.iter().filter(then).any(|touch| touch.names.contains(&name))
+        self.interventions.iter().filter(then).any(|touch| touch.names.contains(&name))
     }
 
     /// All configurations that may have been in force between these.
     pub(crate) fn in_force(&self, from: u64, until: u64) -> Vec<&Config> {
         let from = from.saturating_sub(SLACK);
-        // What was written last is what there is where nobody knows when that was.
+        // Without a known time, the last content written counts.
         let first = self.config.iter().rposition(|(at, _)| *at <= from).unwrap_or(0);
         let later = self.config.iter().enumerate();
         later

@@ -14,7 +14,7 @@ use crate::event_order;
 use crate::harness::{eventually_within, pause, procs};
 use crate::lines;
 use crate::log_lines::{self, Extent};
-use crate::model::{RunExpectation, Wanted};
+use crate::model::{Desired, RunExpectation};
 use crate::programs::LIFE;
 use crate::settle::{STABLE, in_tree, state_of, state_summary};
 use crate::step::NAMES;
@@ -32,9 +32,9 @@ impl Context<'_> {
             // What the rules have come to stays so; only who was stopped is not to run.
             let stopped = state_of(state, name) == "stopped" || NAMES.contains(&name);
             if running {
-                self.model.wanted.insert(name, Wanted::Running);
+                self.model.desired.insert(name, Desired::Running);
             } else if stopped {
-                self.model.wanted.insert(name, Wanted::Stopped);
+                self.model.desired.insert(name, Desired::Stopped);
             }
             if running {
                 self.check_running_process(state, name);
@@ -99,7 +99,7 @@ impl Context<'_> {
                         && p.args.get(2).is_some_and(|a| a.ends_with(&spec))
                 };
                 let count = self.world.living().iter().filter(is_it).count();
-                // A sink that was overtaken may wait until it is told so by the other's end.
+                // A replaced sink may wait until its successor has ended.
                 (count == 1 || count > 1 && verb == "sink").then_some(())
             });
         }
@@ -140,7 +140,7 @@ impl Context<'_> {
             self.reap();
         }
         self.model.codes.clear();
-        // With guardian and supervisor killed, nobody is left to take things away.
+        // With guardian and supervisor killed, no part is left to remove files.
         self.abandoned |= self.model.supervision_uncertain;
         if !self.abandoned {
             let mut left = vec![];

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::context::{Context, deadline};
 use crate::harness::pause;
-use crate::model::{Model, RunExpectation, Wanted};
+use crate::model::{Desired, Model, RunExpectation};
 
 /// After so long a command may wait for a process that waits for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -97,7 +97,7 @@ impl Context<'_> {
                 let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or(0));
                 let what = running.what.clone();
                 let errors = self.world.read(&format!("{}.err", running.out));
-                let fits = running.killed || running.may_end_with(code, &errors, &self.model);
+                let fits = running.killed || running.may_exit_with(code, &errors, &self.model);
                 ended.push((what, running.out.clone(), code, errors, fits));
                 false
             }
@@ -157,26 +157,26 @@ impl Context<'_> {
         for running in self.running.iter_mut().filter(|running| which(running)) {
             running.codes.clear();
             for name in &running.changes {
-                self.model.wanted.insert(name, Wanted::Either);
+                self.model.desired.insert(name, Desired::Either);
             }
         }
     }
 }
 
 impl RunningCommand {
-    fn may_end_with(&self, code: i32, errors: &str, model: &Model) -> bool {
+    fn may_exit_with(&self, code: i32, errors: &str, model: &Model) -> bool {
         let known =
             model.certain() || model.course == RunExpectation::Ends && !model.supervision_uncertain;
         match self.kind {
-            // 3: the client of the tests found nobody; 130: a start that was interrupted.
+            // 3: no supervisor answered the test client; 130: an interrupted start.
             Kind::Command if self.codes.is_empty() => {
-                matches!(code, 0 | 1 | 3 | 130) || model.may_end_with(code)
+                matches!(code, 0 | 1 | 3 | 130) || model.may_exit_with(code)
             }
-            // Whether the reason is true is asked at rest, and in the ledger.
+            // `quiescence.rs` and `event_order.rs` check the reason.
             Kind::Command if code == 1 && errors.contains(": skipped: ") => true,
             Kind::Command => self.codes.contains(&code),
             Kind::View if code == 1 && errors.contains("already running") => true,
-            Kind::View => model.may_end_with(code) || !known && matches!(code, 0 | 1),
+            Kind::View => model.may_exit_with(code) || !known && matches!(code, 0 | 1),
             Kind::Client => matches!(code, 0 | 1),
         }
     }

@@ -137,7 +137,7 @@ pub(crate) struct Restart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
     Term,
-    /// By a command that does so much good as the signal behind it.
+    /// By a command with the same effect as the signal after it.
     Command,
     Timeout(u64),
 }
@@ -168,7 +168,7 @@ impl Config {
         self.entries.iter().map(|entry| entry.name)
     }
 
-    /// Whether all that somebody waits for is there, and may come.
+    /// Whether every dependency exists and can be met.
     pub(crate) fn is_consistent(&self) -> bool {
         let ends = |entry: &Entry| entry.restart.is_none_or(|r| r.policy != Policy::Always);
         let there = |(on, until): &(&'static str, Until)| {
@@ -194,7 +194,7 @@ impl Config {
     }
 
     /// What is started with a process, itself included.
-    pub(crate) fn pulled_by(&self, name: &'static str) -> Vec<&'static str> {
+    pub(crate) fn started_with(&self, name: &'static str) -> Vec<&'static str> {
         let mut all = vec![name];
         let mut at = 0;
         while at < all.len() {
@@ -209,14 +209,14 @@ impl Config {
     }
 
     /// Whether another process waits for it.
-    pub(crate) fn is_needed(&self, name: &str) -> bool {
+    pub(crate) fn has_dependents(&self, name: &str) -> bool {
         let dependency = self.entry(name).is_some_and(|e| e.phase == Phase::Dependency);
         let named = |entry: &Entry| entry.needs.iter().any(|(on, _)| *on == name);
         dependency || self.entries.iter().any(named)
     }
 
     /// Whether it is not started again once it has ended well.
-    pub(crate) fn is_to_end(&self, entry: &Entry) -> bool {
+    pub(crate) fn is_expected_to_end(&self, entry: &Entry) -> bool {
         let exit = |check: &Check| matches!(check.probe, Probe::Exit(_));
         let awaited = |other: &Entry| other.needs.contains(&(entry.name, Until::Completed));
         entry.ready.iter().any(exit) || self.entries.iter().any(awaited)
@@ -233,8 +233,8 @@ impl Config {
         };
         if let (Program::Ends(after, code), Some(restart)) = (entry.program, entry.restart) {
             return restart.policy != Policy::No
-                && if entry.is_good(code) {
-                    restart.policy == Policy::Always && !self.is_to_end(entry)
+                && if entry.is_success(code) {
+                    restart.policy == Policy::Always && !self.is_expected_to_end(entry)
                 } else {
                     entry.soft == Some(code) || goes_on(after)
                 };
@@ -333,7 +333,7 @@ impl Program {
 
 impl Entry {
     /// Whether this exit code is no failure.
-    pub(crate) fn is_good(&self, code: u8) -> bool {
+    pub(crate) fn is_success(&self, code: u8) -> bool {
         let exit = |check: &Check| check.probe == Probe::Exit(code);
         code == 0 || self.success == Some(code) || self.ready.iter().any(exit)
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::commands::Kind;
 use crate::config::{CONFIGURED, Config, Entry, Expectation, FAILURE_TEXT, Phase};
 use crate::context::Context;
-use crate::model::{RunExpectation, Wanted};
+use crate::model::{Desired, RunExpectation};
 use crate::quiescence::Evidence;
 use crate::random::Random;
 use crate::settle::{state_of, state_summary};
@@ -35,7 +35,7 @@ impl Context<'_> {
 
     /// The dependencies that are started with these.
     pub(crate) fn pulled(&self, names: &[&'static str]) -> Vec<&'static str> {
-        let all = names.iter().flat_map(|name| self.config.pulled_by(name));
+        let all = names.iter().flat_map(|name| self.config.started_with(name));
         let mut all: Vec<_> = all.filter(|name| !names.contains(name)).collect();
         all.dedup();
         all
@@ -47,7 +47,7 @@ impl Context<'_> {
         self.model.usual = self.config.codes();
         for entry in &self.config.entries {
             if !entry.autostart || entry.phase == Phase::Cleanup {
-                self.model.want(&[entry.name], Wanted::Either);
+                self.model.want(&[entry.name], Desired::Either);
             }
         }
         if self.config.has_failing_dependency() {
@@ -58,7 +58,7 @@ impl Context<'_> {
     /// Write the files.
     pub(crate) fn write_config(&mut self, config: Config) {
         self.config = config;
-        self.actions.says(&self.config);
+        self.actions.record_config(&self.config);
         // In one step: a start that reads it meanwhile sees the old one or the new one.
         self.world.write("tmo.toml.new", &self.config.to_string());
         let path = |name| self.world.app().join(name);
@@ -91,17 +91,17 @@ impl Context<'_> {
         // While it is not known what is in force.
         self.join_all();
         let before = self.pids();
-        self.actions.touch(changed.clone());
+        self.actions.record_intervention(changed.clone());
         self.write_config(config);
-        self.actions.touch(self.pulled(&changed));
+        self.actions.record_intervention(self.pulled(&changed));
         let codes = if moved.is_empty() && self.model.certain() { vec![0] } else { vec![] };
         self.spawn(Kind::Command, &["reload"], codes);
         self.unloaded = true;
         let pulled = self.pulled(&moved);
         for name in moved.iter().chain(&pulled) {
-            let stays = self.model.wanted[name] == Wanted::Running && self.model.certain();
+            let stays = self.model.desired[name] == Desired::Running && self.model.certain();
             if !stays || self.config.entry(name).is_none() {
-                self.model.want(&[name], Wanted::Either);
+                self.model.want(&[name], Desired::Either);
             }
         }
         self.join();
@@ -166,7 +166,7 @@ impl Context<'_> {
     fn pids(&self) -> Option<(Value, BTreeMap<String, u64>)> {
         let quiet = self.model.certain()
             && self.model.course == RunExpectation::Up
-            && self.actions.is_calm()
+            && self.actions.all_kills_are_noticed()
             && self.running.iter().all(|running| running.kind != Kind::Command);
         let state = self.settled_state().filter(|_| quiet)?;
         let running = state["processes"]
@@ -208,8 +208,8 @@ impl Context<'_> {
         self.join_all();
         let verb = if add { "add" } else { "remove" };
         // What it has printed may count, or not any more.
-        self.actions.touch(vec![name]);
-        self.actions.says(&config);
+        self.actions.record_intervention(vec![name]);
+        self.actions.record_config(&config);
         self.config = config;
         self.spawn(Kind::Command, &["failures", verb, name, FAILURE_TEXT], vec![]);
         self.join();
@@ -228,11 +228,11 @@ impl Context<'_> {
 
     /// A configured process is disturbed: others may wait for it.
     pub(crate) fn disturb_process(&mut self, name: &'static str) {
-        let quiet = self.actions.is_calm()
+        let quiet = self.actions.all_kills_are_noticed()
             && self.settled_state().is_some()
             && self.running.iter().all(|running| running.changes.is_empty());
-        self.actions.hit(name);
-        if self.config.is_needed(name) && !quiet {
+        self.actions.record_kill(name);
+        if self.config.has_dependents(name) && !quiet {
             self.disturb();
             self.model.unsure();
         } else if self.running.iter().any(|running| running.changes.contains(&name)) {
@@ -248,9 +248,9 @@ impl Context<'_> {
         for name in held {
             self.log(format!("      ({name} would wait for ever)"));
             self.disturb();
-            self.actions.touch(vec![name]);
+            self.actions.record_intervention(vec![name]);
             self.quick(&["stop", name]);
-            self.model.want(&[name], Wanted::Stopped);
+            self.model.want(&[name], Desired::Stopped);
         }
     }
 
@@ -266,12 +266,14 @@ impl Context<'_> {
     pub(crate) fn config_fits(&self, state: &Value) -> Result<(), String> {
         let from = state["started"].as_u64().unwrap();
         let now = crate::action_log::now();
-        let hit =
-            CONFIGURED.into_iter().filter(|name| self.actions.is_hit(name, from, now)).collect();
+        let hit = CONFIGURED
+            .into_iter()
+            .filter(|name| self.actions.part_was_killed(name, from, now))
+            .collect();
         let past = self.actions.in_force(from, now);
         let is_sick = |name: &&str| self.world.app().join(format!("sick/{name}")).exists();
         let sick = CONFIGURED.into_iter().filter(is_sick).collect();
-        let grounds = Evidence { config: &self.config, past, state, hit, sick };
-        CONFIGURED.iter().try_for_each(|name| grounds.judge(name, self.model.wanted[name]))
+        let evidence = Evidence { config: &self.config, past, state, hit, sick };
+        CONFIGURED.iter().try_for_each(|name| evidence.judge(name, self.model.desired[name]))
     }
 }

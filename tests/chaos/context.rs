@@ -11,7 +11,7 @@ use crate::commands::RunningCommand;
 use crate::config::Config;
 use crate::harness::{Terminal, World, eventually_within, pause, procs};
 use crate::log_lines::AllowedLoss;
-use crate::model::{Model, RunExpectation, Wanted};
+use crate::model::{Desired, Model, RunExpectation};
 use crate::programs::{self, SCRIPTS};
 use crate::step::{NAMES, Step, TERMINALS, WRITERS};
 
@@ -92,7 +92,7 @@ pub(crate) fn world(config: &Config) -> World {
 impl<'a> Context<'a> {
     pub(crate) fn new(world: &'a World, config: Config, verbose: bool) -> Self {
         let mut actions = ActionLog::default();
-        actions.says(&config);
+        actions.record_config(&config);
         Self {
             world,
             model: Model::new(),
@@ -127,7 +127,7 @@ impl<'a> Context<'a> {
         self.trace.push(line);
     }
 
-    pub(crate) fn play(&mut self, steps: &[Step]) {
+    pub(crate) fn run_steps(&mut self, steps: &[Step]) {
         for step in steps {
             pause(step.pause);
             self.reap();
@@ -139,13 +139,13 @@ impl<'a> Context<'a> {
     }
 
     /// A command changes these processes.
-    pub(crate) fn want(&mut self, names: &[&'static str], wanted: Wanted) {
+    pub(crate) fn want(&mut self, names: &[&'static str], desired: Desired) {
         if self.model.course == RunExpectation::Ends {
-            // What had been killed may be told to stop before its death is noticed.
+            // A killed process may be asked to stop before its death is noticed.
             self.model.unsure();
         }
-        let wanted = if self.model.certain() { wanted } else { Wanted::Either };
-        self.model.want(names, wanted);
+        let desired = if self.model.certain() { desired } else { Desired::Either };
+        self.model.want(names, desired);
     }
 
     /// What others do to the same processes at the same time is uncertain: those are returned.
@@ -244,7 +244,7 @@ impl<'a> Context<'a> {
         (procs::alive(pid) && procs::environment(pid).contains(&mark)).then_some(pid)
     }
 
-    /// The tmux server of the run: whoever the shims are children of.
+    /// The tmux server of the run: the parent of the shims.
     pub(crate) fn tmux_server(&self) -> Option<u32> {
         NAMES.iter().find_map(|name| {
             let server = parent(self.world.pane_part("shim", name)?)?;

@@ -16,7 +16,7 @@ struct ProcessHistory {
     reported: bool,
     began: u64,
     starts: u32,
-    /// Whether a life of it was ready; whether the present one is.
+    /// Whether one of its lives was ready, and whether the present one is.
     was_ready: bool,
     is_ready: bool,
     completed: bool,
@@ -146,7 +146,7 @@ impl<'a> EventReader<'a> {
     fn starts(&mut self, name: &str, at: u64) {
         self.begun = true;
         if self.at(name).alive
-            && !self.actions.is_hit(name, self.from, at)
+            && !self.actions.part_was_killed(name, self.from, at)
             && !self.ended_abruptly()
         {
             self.problem(at, &format!("{name} begins beside itself"));
@@ -194,12 +194,12 @@ impl<'a> EventReader<'a> {
         let given_up = seen.given_up.take();
         if let Some(most) = restart.map(|r| r.max_failures).filter(|most| *most > 0)
             && row >= most
-            && !self.actions.is_touched(name, since, at)
+            && !self.actions.was_acted_on(name, since, at)
         {
             self.problem(at, &format!("{name} begins after {row} failures in a row, not {most}"));
         }
         if let Some((since, why)) = given_up
-            && !self.actions.is_touched(name, since, at)
+            && !self.actions.was_acted_on(name, since, at)
         {
             self.problem(at, &format!("{name} {why}, and begins again"));
         }
@@ -207,7 +207,7 @@ impl<'a> EventReader<'a> {
             && self.agreed(name, |e| e.failure.is_none() && !e.declared && e.live.is_none())
                 == Some(true)
             && self.at(name).starts > 0
-            && !self.actions.is_touched(name, self.at_began(name), at)
+            && !self.actions.was_acted_on(name, self.at_began(name), at)
         {
             self.problem(at, &format!("{name} begins again, but nothing says so"));
         }
@@ -218,7 +218,7 @@ impl<'a> EventReader<'a> {
     }
 
     fn cleans(&mut self, name: &str, at: u64) {
-        if self.actions.is_touched(name, self.from, at) {
+        if self.actions.was_acted_on(name, self.from, at) {
             return;
         }
         if self.at(name).starts > 0 {
@@ -235,14 +235,14 @@ impl<'a> EventReader<'a> {
         let there = |(name, seen): &(&String, &ProcessHistory)| {
             seen.alive
                 && self.agreed(name, |entry| entry.phase) == Some(phase)
-                && !self.actions.is_hit(name, self.from, self.until)
+                && !self.actions.part_was_killed(name, self.from, self.until)
         };
         self.seen.iter().filter(there).map(|(name, _)| name.clone()).collect()
     }
 
     fn exits(&mut self, name: &str, at: u64, event: &Value) {
         let code = event["code"].as_u64().and_then(|code| u8::try_from(code).ok());
-        let good = |entry: &Entry| code.is_some_and(|code| entry.is_good(code));
+        let good = |entry: &Entry| code.is_some_and(|code| entry.is_success(code));
         let some_good = self.config.iter().filter_map(|r| r.entry(name)).any(good);
         let fails = self.agreed(name, |e| !good(e) && (code.is_none() || e.soft != code));
         let stable = self.agreed(name, |e| e.restart.map(|r| r.stable.unwrap_or(60_000)));
@@ -284,14 +284,14 @@ impl<'a> EventReader<'a> {
         if !quit && !self.main_stopped
             || !quiet
             || self.ended_abruptly()
-            || self.actions.is_touched(name, self.from, at)
+            || self.actions.was_acted_on(name, self.from, at)
         {
             return;
         }
         let leans = |(other, seen): &(&String, &ProcessHistory)| {
             seen.alive
                 && self.needs(other).iter().any(|(on, _)| on == &name)
-                && !self.actions.is_hit(other, self.from, at)
+                && !self.actions.part_was_killed(other, self.from, at)
         };
         let leaning: Vec<_> = self.seen.iter().filter(leans).map(|(n, _)| n.clone()).collect();
         if !leaning.is_empty() {
@@ -345,7 +345,7 @@ impl<'a> EventReader<'a> {
         let Some(first) = self.config.first() else { return };
         for entry in first.entries.iter().filter(|entry| entry.phase == Phase::Cleanup) {
             let there = self.agreed(entry.name, |e| e.phase) == Some(Phase::Cleanup);
-            let touched = self.actions.is_touched(entry.name, self.from, self.until);
+            let touched = self.actions.was_acted_on(entry.name, self.from, self.until);
             if there && !touched && self.seen.get(entry.name).is_none_or(|seen| seen.starts == 0) {
                 self.problem(self.until, &format!("{} has not cleaned up", entry.name));
             }

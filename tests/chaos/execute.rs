@@ -5,7 +5,7 @@ use crate::commands::Kind;
 use crate::config::{Entry, Phase};
 use crate::context::{Context, deadline};
 use crate::harness::{eventually_within, procs};
-use crate::model::{RunExpectation, Wanted};
+use crate::model::{Desired, RunExpectation};
 use crate::programs::BY_ITSELF;
 use crate::step::{Action, NAMES, Step, TALK, Targets, Victim};
 
@@ -29,8 +29,8 @@ impl Context<'_> {
         match step.action {
             Action::Start => self.start(step.wait),
             Action::Daemon => self.daemon(step.wait),
-            Action::Stop(who) => self.change("stop", who, Wanted::Stopped, step.wait),
-            Action::Restart(who) => self.change("restart", who, Wanted::Running, step.wait),
+            Action::Stop(who) => self.change("stop", who, Desired::Stopped, step.wait),
+            Action::Restart(who) => self.change("restart", who, Desired::Running, step.wait),
             Action::Scale(count) => self.scale(count, step.wait),
             Action::StartOne(name) => self.start_one(name, step.wait),
             Action::Quit => self.end("quit", step.wait),
@@ -108,7 +108,7 @@ impl Context<'_> {
         }
     }
 
-    /// A run in the background, or whoever takes over.
+    /// A start in the background, or a takeover.
     pub(crate) fn run_daemon(&mut self) {
         self.daemon(true);
     }
@@ -172,70 +172,70 @@ impl Context<'_> {
         }
     }
 
-    fn change(&mut self, verb: &str, who: Targets, wanted: Wanted, wait: bool) {
+    fn change(&mut self, verb: &str, who: Targets, desired: Desired, wait: bool) {
         let names = self.names(who);
         // What begins may end at once, or be skipped.
-        let plain = wanted == Wanted::Stopped || names.iter().all(|name| NAMES.contains(name));
+        let plain = desired == Desired::Stopped || names.iter().all(|name| NAMES.contains(name));
         let codes = if self.model.certain() && plain { vec![0] } else { vec![] };
         let mut args = vec![verb];
         if let Targets::One(name) | Targets::Group(name) = who {
             args.push(name);
         }
-        self.touch(&names, wanted);
+        self.record_intervention(&names, desired);
         if who == Targets::All {
-            // One that somebody has started means all the same.
+            // A started cleanup process is meant too.
             let cleans = |entry: &&Entry| entry.phase == Phase::Cleanup;
             let cleanup = self.config.entries.iter().filter(cleans).map(|entry| entry.name);
-            self.actions.touch(cleanup.collect());
+            self.actions.record_intervention(cleanup.collect());
         }
         self.spawn(Kind::Command, &args, codes);
-        self.changes(names, wanted);
+        self.changes(names, desired);
         self.wait_if(wait);
     }
 
     fn scale(&mut self, count: u8, wait: bool) {
         let codes = if self.model.certain() { vec![0] } else { vec![] };
         let words = format!("{TALK}={count}");
-        self.touch(&[TALK], Wanted::Running);
+        self.record_intervention(&[TALK], Desired::Running);
         self.spawn(Kind::Command, &["scale", &words], codes);
-        self.changes(vec![TALK], Wanted::Running);
+        self.changes(vec![TALK], Desired::Running);
         self.wait_if(wait);
     }
 
     fn start_one(&mut self, name: &'static str, wait: bool) {
         let plain = NAMES.contains(&name);
         let codes = if self.model.certain() && plain { vec![0] } else { vec![] };
-        self.touch(&[name], Wanted::Running);
+        self.record_intervention(&[name], Desired::Running);
         let path = format!("/api/processes/{name}/start");
         self.spawn_ask(("POST", &path, ""), codes);
-        self.changes(vec![name], Wanted::Running);
+        self.changes(vec![name], Desired::Running);
         self.wait_if(wait);
     }
 
     /// Something is about to be asked of these.
-    fn touch(&mut self, names: &[&'static str], wanted: Wanted) {
-        let pulled = if wanted == Wanted::Running { self.pulled(names) } else { vec![] };
-        self.actions.touch(names.iter().copied().chain(pulled).collect());
+    fn record_intervention(&mut self, names: &[&'static str], desired: Desired) {
+        let pulled = if desired == Desired::Running { self.pulled(names) } else { vec![] };
+        self.actions.record_intervention(names.iter().copied().chain(pulled).collect());
     }
 
     /// The command just started changes these.
-    fn changes(&mut self, names: Vec<&'static str>, wanted: Wanted) {
-        let pulls = if wanted == Wanted::Running { self.pulled(&names) } else { vec![] };
+    fn changes(&mut self, names: Vec<&'static str>, desired: Desired) {
+        let pulls = if desired == Desired::Running { self.pulled(&names) } else { vec![] };
         let mut newest = self.running.pop().unwrap();
         (newest.changes, newest.pulls) = (names, pulls);
         let disputed = self.disputed_processes(&mut newest);
-        self.want(&newest.changes, wanted);
+        self.want(&newest.changes, desired);
         for name in disputed {
-            self.model.wanted.insert(name, Wanted::Either);
+            self.model.desired.insert(name, Desired::Either);
         }
         for name in &newest.pulls {
-            if self.model.wanted[name] != Wanted::Running {
-                self.model.wanted.insert(name, Wanted::Either);
+            if self.model.desired[name] != Desired::Running {
+                self.model.desired.insert(name, Desired::Either);
             }
         }
-        if wanted == Wanted::Stopped && !self.config.entries.is_empty() {
-            // Where somebody was skipped, a run without a process ends.
-            if NAMES.iter().all(|name| self.model.wanted[name] == wanted) {
+        if desired == Desired::Stopped && !self.config.entries.is_empty() {
+            // A run with a skipped process ends when no other process runs.
+            if NAMES.iter().all(|name| self.model.desired[name] == desired) {
                 self.model.unsure();
             }
         }
@@ -246,7 +246,7 @@ impl Context<'_> {
         let certain = self.model.certain();
         let codes = if certain { vec![0] } else { vec![] };
         let quiet = certain && self.model.course == RunExpectation::Up;
-        let quiet = quiet && self.actions.is_calm() && self.settled_state().is_some();
+        let quiet = quiet && self.actions.all_kills_are_noticed() && self.settled_state().is_some();
         if verb == "quit" && quiet && self.running.iter().all(|r| r.changes.is_empty()) {
             self.actions.quits.push(now());
         } else {
@@ -275,11 +275,11 @@ impl Context<'_> {
         self.model.ends(certain, &[BY_ITSELF.into(), 128 + nix::libc::SIGUSR1]);
     }
 
-    /// Whether this process certainly runs and nobody is about to change that.
+    /// Whether this process certainly runs and no command is about to change that.
     pub(crate) fn is_running(&self, name: &str) -> bool {
         self.model.certain()
             && self.model.course == RunExpectation::Up
-            && self.model.wanted[name] == Wanted::Running
+            && self.model.desired[name] == Desired::Running
             && !self.changing(name)
     }
 }

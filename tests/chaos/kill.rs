@@ -4,7 +4,7 @@ use crate::action_log::now;
 use crate::config::CONFIGURED;
 use crate::context::{Context, deadline};
 use crate::harness::{eventually_within, procs};
-use crate::model::Wanted;
+use crate::model::Desired;
 use crate::step::{Victim, WRITERS};
 
 /// Exit codes of views when tmux, and with it every terminal, is gone: the run fails, or the view died of
@@ -152,11 +152,11 @@ impl Context<'_> {
 
     /// A process that is always restarted is about to end.
     pub(crate) fn expect_restart(&mut self, name: &'static str) {
-        self.actions.hit(name);
+        self.actions.record_kill(name);
         self.accept_any_result(|running| running.changes.contains(&name));
         if !self.is_running(name) || self.model.starting {
-            // It may be about to be stopped by somebody else, or is the first to begin.
-            self.model.want(&[name], Wanted::Either);
+            // Another command may be about to stop it, or it is the first to start.
+            self.model.want(&[name], Desired::Either);
         }
     }
 
@@ -172,10 +172,10 @@ impl Context<'_> {
         }
         let certain = self.is_running(name);
         let idle = self.model.certain()
-            && self.model.wanted[name] == Wanted::Stopped
+            && self.model.desired[name] == Desired::Stopped
             && !self.changing(name);
         self.allow_lost_end(name);
-        self.actions.hit(name);
+        self.actions.record_kill(name);
         if !idle {
             self.disturb();
             self.actions.abrupt_ends.push(now());

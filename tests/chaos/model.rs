@@ -20,7 +20,7 @@ pub(crate) enum RunExpectation {
 
 /// The expected state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum Desired {
     Running,
     Stopped,
     Either,
@@ -31,7 +31,7 @@ pub(crate) struct Model {
     pub(crate) course: RunExpectation,
     /// The id of the run at the last check.
     pub(crate) run: Option<String>,
-    pub(crate) wanted: BTreeMap<&'static str, Wanted>,
+    pub(crate) desired: BTreeMap<&'static str, Desired>,
     /// What views of this run may end with.
     pub(crate) codes: BTreeSet<i32>,
     /// Supervisor and guardian may both be gone, so that commands may be refused.
@@ -45,11 +45,11 @@ pub(crate) struct Model {
 impl Model {
     pub(crate) fn new() -> Self {
         let all = NAMES.iter().chain(&CONFIGURED);
-        let wanted = all.map(|name| (*name, Wanted::Running)).collect();
+        let desired = all.map(|name| (*name, Desired::Running)).collect();
         Self {
             course: RunExpectation::Down,
             run: None,
-            wanted,
+            desired,
             codes: BTreeSet::new(),
             supervision_uncertain: false,
             starting: false,
@@ -68,7 +68,7 @@ impl Model {
         self.course = RunExpectation::Up;
         self.run = None;
         self.codes.clear();
-        self.all(Wanted::Running);
+        self.all(Desired::Running);
     }
 
     /// Something has ended the run, if it is certain that there is one that can be ended so.
@@ -83,7 +83,7 @@ impl Model {
             }
         };
         self.codes.extend(codes);
-        self.all(Wanted::Either);
+        self.all(Desired::Either);
     }
 
     /// A run begins that may not be reachable yet.
@@ -92,20 +92,20 @@ impl Model {
     }
 
     /// Whether a view may end with this.
-    pub(crate) fn may_end_with(&self, code: i32) -> bool {
+    pub(crate) fn may_exit_with(&self, code: i32) -> bool {
         self.codes.contains(&code) || self.usual.contains(&code)
     }
 
     pub(crate) fn unsure(&mut self) {
         self.course = RunExpectation::Unsure;
-        self.all(Wanted::Either);
+        self.all(Desired::Either);
     }
 
-    pub(crate) fn all(&mut self, wanted: Wanted) {
-        self.wanted.values_mut().for_each(|w| *w = wanted);
+    pub(crate) fn all(&mut self, desired: Desired) {
+        self.desired.values_mut().for_each(|w| *w = desired);
     }
 
-    pub(crate) fn want(&mut self, names: &[&'static str], wanted: Wanted) {
-        self.wanted.extend(names.iter().map(|name| (*name, wanted)));
+    pub(crate) fn want(&mut self, names: &[&'static str], desired: Desired) {
+        self.desired.extend(names.iter().map(|name| (*name, desired)));
     }
 }

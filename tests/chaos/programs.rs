@@ -180,7 +180,7 @@ fn listen(port: &str) -> ExitCode {
         return ExitCode::FAILURE;
     };
     for mut stream in listener.incoming().flatten() {
-        // Whoever only looks whether somebody listens has gone by then.
+        // A client that only probes the port has gone by then.
         let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
         let mut asked = [0; 1024];
         let length = stream.read(&mut asked).unwrap_or(0);
@@ -201,7 +201,7 @@ pub(crate) fn port(name: &str) -> u16 {
     all[CONFIGURED.iter().position(|known| *known == name).unwrap()]
 }
 
-/// Ask the control socket; 0 if it was done, 1 if not, 3 if nobody answered.
+/// Send a request to the control socket; 0 on success, 1 on failure, 3 without an answer.
 fn ask(socket: &str, method: &str, path: &str, body: &str) -> ExitCode {
     let asked = || -> std::io::Result<String> {
         let mut stream = UnixStream::connect(socket)?;

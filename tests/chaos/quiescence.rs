@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::action_log::agreed;
 use crate::config::{Config, Entry, Expectation, FailureAction, Phase, Policy, Program, Until};
-use crate::model::Wanted;
+use crate::model::Desired;
 
 /// The evidence for a verdict on a state.
 pub(crate) struct Evidence<'a> {
@@ -29,7 +29,7 @@ impl Evidence<'_> {
     }
 
     /// The reason why its state must change, if it must.
-    pub(crate) fn judge(&self, name: &str, wanted: Wanted) -> Result<(), String> {
+    pub(crate) fn judge(&self, name: &str, desired: Desired) -> Result<(), String> {
         let Some(entry) = self.config.entry(name) else {
             return match self.word(name) {
                 "not there" => Ok(()),
@@ -39,16 +39,16 @@ impl Evidence<'_> {
         let word = self.word(name);
         let verdict = match word {
             "running" | "starting" | "stopping" | "restarting" | "pending"
-                if wanted == Wanted::Stopped =>
+                if desired == Desired::Stopped =>
             {
                 Err("somebody has stopped it".to_owned())
             }
             "starting" | "stopping" | "restarting" if self.config.restarts_forever(entry) => Ok(()),
             "running" => self.running(entry),
             "pending" => self.pending(entry, &mut vec![]),
-            "stopped" if wanted != Wanted::Running => Ok(()),
+            "stopped" if desired != Desired::Running => Ok(()),
             "stopped" if entry.phase == Phase::Cleanup || !entry.autostart => Ok(()),
-            "exited" if wanted == Wanted::Running => self.exited(entry),
+            "exited" if desired == Desired::Running => self.exited(entry),
             "error" => self.error(entry),
             "broken" => self.broken(entry),
             "skipped" if !self.config.needs(name).is_empty() || self.has_changed(entry) => Ok(()),
@@ -62,7 +62,7 @@ impl Evidence<'_> {
         agreed(&self.past, entry.name, Entry::clone).is_none()
     }
 
-    fn is_hit(&self, entry: &Entry) -> bool {
+    fn part_was_killed(&self, entry: &Entry) -> bool {
         self.hit.contains(&entry.name)
     }
 
@@ -72,8 +72,9 @@ impl Evidence<'_> {
             return Err("it is about to end".to_owned());
         }
         let p = self.find(entry.name).unwrap();
-        let sure =
-            !self.has_changed(entry) && !self.is_hit(entry) && !self.config.restarts_forever(entry);
+        let sure = !self.has_changed(entry)
+            && !self.part_was_killed(entry)
+            && !self.config.restarts_forever(entry);
         let acts = matches!(entry.live, Some(FailureAction::Restart | FailureAction::Break));
         match (p["ready"] == true, p["not_ready"].as_str()) {
             (true, _) if acts && self.sick.contains(&entry.name) => {
@@ -120,18 +121,18 @@ impl Evidence<'_> {
     fn exited(&self, entry: &Entry) -> Result<(), String> {
         let p = self.find(entry.name).unwrap();
         let code = p["exit"]["code"].as_u64().and_then(|code| u8::try_from(code).ok());
-        let good = code.is_some_and(|code| entry.is_good(code));
+        let good = code.is_some_and(|code| entry.is_success(code));
         if self.has_changed(entry) {
             return Ok(());
         }
         let ends =
             matches!(entry.program, Program::Ends(..) | Program::Missing | Program::Flaky(_));
-        if !ends && !self.is_hit(entry) {
+        if !ends && !self.part_was_killed(entry) {
             return Err("nothing has ended it".to_owned());
         }
         match entry.restart.map(|restart| restart.policy) {
             None | Some(Policy::No) => Ok(()),
-            Some(_) if good && self.config.is_to_end(entry) => Ok(()),
+            Some(_) if good && self.config.is_expected_to_end(entry) => Ok(()),
             Some(Policy::OnFailure) if good => Ok(()),
             Some(Policy::OnFailure | Policy::Always) => Err("it is to be started again".to_owned()),
         }

@@ -75,7 +75,7 @@ impl Round {
         let world = context::world(&config);
         let mut context = Context::new(&world, config, self.verbose);
         let steps = self.steps();
-        if catch_unwind(AssertUnwindSafe(|| context.play(&steps))).is_ok() {
+        if catch_unwind(AssertUnwindSafe(|| context.run_steps(&steps))).is_ok() {
             let logs = world.run(["logs"]).stdout;
             let runs = logs.lines().filter(|l| l.contains("| Tmux socket name: ")).count();
             return Ok(RoundSummary { lines: context.lines, runs, time: began.elapsed() });

@@ -60,7 +60,7 @@ const GOOD: [(i64, &str, &str); 24] = [
     (27, "db", "interrupting"),
     (28, "db", "exit 0"),
     (29, "", "end"),
-    // Another run, of which nobody asks when it ends.
+    // Another run, which is not quit.
     (40, "", "begin"),
     (41, "db", "start"),
     (42, "db", "ready"),
@@ -80,7 +80,7 @@ fn event(&(at, name, what): &(i64, &str, &str)) -> Value {
 
 fn problems(events: &[(i64, &'static str, &'static str)]) -> usize {
     let mut actions = ActionLog::default();
-    actions.says(&config());
+    actions.record_config(&config());
     actions.quits.push(u64::try_from(BEGIN).unwrap() * 1_000_000_000 + 15_000_000);
     let events: Vec<_> = events.iter().map(event).collect();
     judge(&events, &actions).len()

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::config::CONFIGURED;
 use crate::context::{Context, deadline};
 use crate::harness::{pause, procs};
-use crate::model::{RunExpectation, Wanted};
+use crate::model::{Desired, RunExpectation};
 use crate::step::NAMES;
 
 /// How long all must stay as it is where it is not known what is still to come: longer than a
@@ -49,7 +49,7 @@ impl Context<'_> {
             Observation::Orphaned | Observation::Down => self.check_ended(),
         }
         (self.model.supervision_uncertain, self.model.starting) = (false, false);
-        self.actions.rest();
+        self.actions.mark_settled();
     }
 
     fn settle(&mut self) -> Observation {
@@ -146,17 +146,17 @@ impl Context<'_> {
                 Err("it is another run".into())
             }
             (Observation::Up(state), RunExpectation::Up) => {
-                let wrong = |name: &&&'static str| match model.wanted[**name] {
-                    Wanted::Running => state_of(state, name) != "running",
-                    Wanted::Stopped => {
+                let wrong = |name: &&&'static str| match model.desired[**name] {
+                    Desired::Running => state_of(state, name) != "running",
+                    Desired::Stopped => {
                         !["stopped", "skipped", "exited"].contains(&state_of(state, name))
                     }
-                    Wanted::Either => false,
+                    Desired::Either => false,
                 };
                 match NAMES.iter().find(wrong) {
                     Some(name) => {
-                        let wanted = model.wanted[*name];
-                        Err(format!("{name} is to be {wanted:?}, but {}", state_summary(state)))
+                        let desired = model.desired[*name];
+                        Err(format!("{name} is to be {desired:?}, but {}", state_summary(state)))
                     }
                     None => Ok(()),
                 }

@@ -100,7 +100,7 @@ fn shrink_config(mut best: Round, mut failure: Failure, until: Instant) -> (Roun
             break;
         }
         let mut without = best.without.clone();
-        // What is said of it goes with it.
+        // Its parts go with it.
         without.retain(|old| old.split('.').next() != Some(&part));
         without.push(part.clone());
         let fewer = Round { without, ..best.clone() };

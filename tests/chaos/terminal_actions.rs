@@ -60,7 +60,7 @@ impl Context<'_> {
     }
 
     fn show_in(&mut self, slot: usize, shown: TerminalProgram) {
-        // What is typed while somebody is about to be connected is typed to that process.
+        // Text typed during the start of a connection goes to its process.
         let connects = self.connected[slot].is_some() && self.typed[slot].elapsed() < CONNECTING;
         if connects || self.shows(slot) != "sh" {
             return;
