@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::keyboard::Keyboard;
 use super::log::{Source, unreadable};
-use super::outlet::{FAREWELL, Lost, Outlet, reader_gone};
+use super::output::{FAREWELL, Lost, Outlet, reader_gone};
 use super::stdout::write;
 use super::view::stop_signal;
 use crate::client::HeadEvent;

@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::launch::Launch;
 use super::persona::Persona;
 use crate::client::address::{Address, TcpTarget};
-use crate::client::{Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, who};
+use crate::client::{Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, identify_listener};
 use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
@@ -143,7 +143,7 @@ impl Instance {
         if lock::is_held(self.runtime.dir()).unwrap_or(false) || self.socket.tcp.is_some() {
             return Ok(());
         }
-        match who(&self.address()).await {
+        match identify_listener(&self.address()).await {
             Ok(Listener::Tmo(state)) => self.meet(state),
             Ok(Listener::Overmind) => {}
             Err(error @ (ClientError::Empty { .. } | ClientError::Silent { .. }))
@@ -247,7 +247,7 @@ impl Instance {
             return Ok(Server::Tmo);
         }
         let address = self.address();
-        match who(&address).await {
+        match identify_listener(&address).await {
             Ok(Listener::Tmo(state)) => {
                 match address {
                     Address::Unix(_) => self.meet(state),

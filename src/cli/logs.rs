@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::far;
 use super::instance::{Instance, WAITS};
 use super::log::{Source, unreadable};
-use super::outlet::reader_gone;
+use super::output::reader_gone;
 use super::stdout::{Stdout, goes_on, write_out};
 use super::view::stop_signal;
 use crate::client::HeadEvent;

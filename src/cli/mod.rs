@@ -12,7 +12,7 @@ mod config;
 mod connect;
 mod crashes;
 mod doctor;
-mod early;
+mod early_signals;
 mod echo;
 mod error;
 mod failures;
@@ -28,8 +28,8 @@ mod log;
 mod logs;
 mod ls;
 pub mod man;
-mod outlet;
-mod parts;
+mod output;
+mod internal_commands;
 mod persona;
 mod ports;
 mod print_config;
@@ -43,8 +43,8 @@ mod start;
 mod stdout;
 mod table;
 mod terminal;
-mod trial;
-mod troubles;
+mod until_ready;
+mod start_failures;
 mod usage;
 mod view;
 mod wait;
@@ -87,7 +87,7 @@ const NO_TOPIC: u8 = 3;
 /// Run the program with these arguments (the first is its own name); returns its exit code.
 pub fn run(arguments: Vec<OsString>) -> u8 {
     crate::sys::hear_all();
-    if let Some(code) = parts::run(&arguments) {
+    if let Some(code) = internal_commands::run(&arguments) {
         return code;
     }
     if let Some(answered) = completions::answer(&arguments) {
@@ -99,7 +99,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         Ok(args) => args,
         Err(error) => return explain(&error, &arguments),
     };
-    parts::log_to_stderr();
+    internal_commands::log_to_stderr();
     match act(args, arguments) {
         Ok(code) => code,
         Err(error) => report(&error),

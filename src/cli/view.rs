@@ -15,12 +15,12 @@ use tokio::task::JoinSet;
 
 pub(super) use self::signals::stop_signal;
 use self::signals::{Sign, Signals};
-use super::early::Early;
+use super::early_signals::Early;
 use super::error::CliError;
 use super::instance::Instance;
 use super::keyboard::Typing;
 use super::log::Source;
-use super::outlet::{FAREWELL, Lost, Outlet};
+use super::output::{FAREWELL, Lost, Outlet};
 use super::persona::Persona;
 use super::wait::Readiness;
 use crate::client::{Client, HeadEvent, HeadStream};

@@ -15,7 +15,7 @@ use super::instance::Instance;
 use super::log::{Source, last_events, unreadable};
 use super::logs::index_of;
 use super::terminal::tmo_only;
-use super::troubles::{Trouble, Troubles, asked, held_up, well};
+use super::start_failures::{Trouble, Troubles, asked, held_up, well};
 use crate::crash::record::{self, examine_in};
 use crate::crash::store::{self, Found};
 use crate::crash::watcher::LastError;

@@ -13,7 +13,7 @@ mod reply;
 pub mod sse;
 mod stranger;
 mod tcp;
-mod who;
+mod identify;
 
 use std::io;
 use std::path::Path;
@@ -41,7 +41,7 @@ use crate::sys::dial;
 pub use self::error::ClientError;
 pub use self::head::{HeadEvent, HeadStream};
 pub use self::history::{LinePage, LineStream, Next};
-pub use self::who::{Listener, who};
+pub use self::identify::{Listener, identify_listener};
 
 /// An answer larger than this is not from a supervisor.
 const LARGEST_ANSWER: usize = 16 << 20;

@@ -17,7 +17,7 @@ pub mod facts;
 pub mod life;
 pub mod record;
 pub mod report;
-mod said;
+mod supervisor_events;
 pub mod store;
 mod text;
 pub mod watcher;

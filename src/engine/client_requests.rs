@@ -10,7 +10,7 @@ use super::flag_counts;
 use crate::model::ProcId;
 use crate::model::event::What;
 use crate::model::request::{FlagMatches, Outcome, Request};
-use crate::server::handle::Ask;
+use crate::server::engine_handle::Ask;
 use crate::supervisor::{Course, Input};
 use crate::sys::clock;
 

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::config::failures::Failures;
 use crate::config::toml::TmoToml;
-use crate::server::handle::{AskError, FailureTexts};
+use crate::server::engine_handle::{AskError, FailureTexts};
 
 /// The answer to the client.
 pub(super) type Answer = Result<FailureTexts, AskError>;

@@ -15,7 +15,7 @@ use crate::model::Untrusted;
 use crate::model::plan::Plan;
 use crate::model::request::{Outcome, Request};
 use crate::plan;
-use crate::server::handle::{AskError, FailureTexts, FailuresAsk};
+use crate::server::engine_handle::{AskError, FailureTexts, FailuresAsk};
 use crate::supervisor::Course;
 
 /// Applies the changes that clients make to failure patterns.

@@ -19,7 +19,7 @@ use super::search_lag::Lag;
 use crate::crash::{Line, Trigger};
 use crate::journal::ingest::Ingest;
 use crate::journal::record::{Kind, Record};
-use crate::journal::tap::Tap;
+use crate::journal::incremental_reader::Tap;
 use crate::model::event::{Event, Trouble, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{FailureAction, Flag, Probe, Reaction, Rules, Text};

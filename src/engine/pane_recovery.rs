@@ -10,7 +10,7 @@ use crate::backend::tmux::TmuxError;
 use crate::model::event::Trouble;
 use crate::model::{ProcId, ProcessStatus};
 use crate::pane::sink;
-use crate::pane::tree::named;
+use crate::pane::process_tree::named;
 use crate::protocol::life::Traces;
 use crate::supervisor::{Input, Pane};
 use crate::sys::{Orphans, Sweep};

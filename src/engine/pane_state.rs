@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::output_search::OutputSearch;
-use crate::journal::expect::Markers;
+use crate::journal::expected_markers::Markers;
 use crate::journal::split::Lost;
 use crate::model::ProcName;
 use crate::model::time::Timestamp;

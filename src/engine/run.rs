@@ -44,7 +44,7 @@ use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
 use crate::protocol::paths::spill_dir;
 use crate::protocol::spec::replace;
-use crate::server::handle::{Ask, Busy, Handle};
+use crate::server::engine_handle::{Ask, Busy, Handle};
 use crate::server::serve::Listeners;
 use crate::supervisor::{Input, Supervisor};
 use crate::sys::why;

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::api::history::JournalAccess;
-use crate::server::handle::Handle;
+use crate::server::engine_handle::Handle;
 use crate::server::serve::{Limits, Listeners, serve};
 
 /// The running server.

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::core::Engine;
 use crate::model::ProcId;
 use crate::model::request::Outcome;
-use crate::server::handle::{AskError, PaneAsk};
+use crate::server::engine_handle::{AskError, PaneAsk};
 
 impl Engine {
     /// Have tmux carry out the request, and send the result to the client.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 
-use super::row::Row;
+use super::segment_writer::Row;
 use super::segment::{Dirs, LOG, Listing, Place, Segment, TIMES};
 use super::times;
 use crate::model::time::Timestamp;
@@ -16,7 +16,7 @@ pub const EVENTS_SLUG: &str = "@events";
 
 /// Appends to a stream. There is only one appender per stream at a time.
 ///
-/// It never fails: [`super::row`] explains what happens when it can't write.
+/// It never fails: [`super::segment_writer`] explains what happens when it can't write.
 #[derive(Debug)]
 pub struct Appender {
     row: Row<Files>,

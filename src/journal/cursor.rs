@@ -15,7 +15,7 @@ use super::segment::Dirs;
 use super::small;
 use super::stream::Read;
 use super::streams::{Stream, Streams};
-use super::texts::Texts;
+use super::text_reader::Texts;
 use crate::model::ProcName;
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;

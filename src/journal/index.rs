@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::format::{self, BLOCK, Block, Header, Summary};
 use super::record::Record;
-use super::row::Row;
+use super::segment_writer::Row;
 use super::segment::{Dirs, Listing, Place, Segment};
 use crate::model::time::Timestamp;
 use crate::sys::files;

@@ -5,7 +5,7 @@
 //! size in the merged order.
 //!
 //! - [`segment`]: names and lookup of files, on the disk and in the spill directory
-//! - [`row`]: decides where the next byte is written; [`append`]: the write side of a stream;
+//! - [`segment_writer`]: decides where the next byte is written; [`append`]: the write side of a stream;
 //!   [`stream`] and [`times`]: the read side
 //! - [`split`]: turns bytes into records; [`ingest`] runs it for all streams and writes the index
 //! - [`index`]: the merged order on disk; [`format`](mod@format): its bytes
@@ -20,7 +20,7 @@
 pub mod append;
 pub mod clear;
 pub mod cursor;
-pub mod expect;
+pub mod expected_markers;
 pub mod format;
 pub mod index;
 pub mod ingest;
@@ -29,19 +29,19 @@ pub mod query;
 pub mod reader;
 pub mod record;
 pub mod retention;
-pub mod row;
+pub mod segment_writer;
 pub mod search;
 pub mod segment;
 pub mod split;
 pub mod stream;
 pub mod streams;
-pub mod tap;
-mod texts;
+pub mod incremental_reader;
+mod text_reader;
 pub mod times;
 pub mod words;
 
 pub use cursor::{Chunk, Cursor, Filter, Position};
-pub use expect::{Expected, Markers};
+pub use expected_markers::{Expected, Markers};
 pub use ingest::{Ingest, Progress};
 pub use reader::IndexReader;
 pub use record::{Kind, Record};

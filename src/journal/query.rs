@@ -6,7 +6,7 @@ use super::cursor::{Filter, Position};
 use super::reader::{BATCH, IndexReader};
 use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::stream::Read;
-use super::texts::Texts;
+use super::text_reader::Texts;
 use crate::model::time::Timestamp;
 
 /// The position before the last `lines` lines of output (or of events, if only these are wanted)

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use memchr::memmem::Finder;
 
-use super::expect::Expected;
+use super::expected_markers::Expected;
 use super::format::Summary;
 use super::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::small;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
 
-use super::tree::{self, Ending, Progress, Root, Tree};
+use super::process_tree::{self, Ending, Progress, Root, Tree};
 use crate::model::Exit;
 use crate::sys::{self, Wakes};
 
@@ -43,7 +43,7 @@ fn carry_out(shell: &OsStr, command: &OsStr) -> io::Result<Exit> {
     let root = Root { shim: own, session, main: child.id() };
     let (mut exit, mut ending) = (None, None);
     loop {
-        tree::reap_all_but(root);
+        process_tree::reap_all_but(root);
         exit = exit.or_else(|| end_of(root.main));
         if exit.is_some() || wakes.hangup() {
             let now = Instant::now();

@@ -7,5 +7,5 @@
 pub mod beside;
 pub mod shim;
 pub mod sink;
-pub mod tree;
+pub mod process_tree;
 pub mod tty;

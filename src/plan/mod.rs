@@ -3,11 +3,11 @@
 //! [`resolve()`] checks everything that can be checked without starting anything; the result is a
 //! [`Plan`](crate::model::plan::Plan) that needs no further decision.
 
-mod begin;
+mod selection;
 mod env;
 mod explain;
 mod merge;
-mod odd;
+mod warnings;
 mod order;
 mod ports;
 mod reload;
@@ -18,10 +18,10 @@ mod tests;
 #[cfg(test)]
 mod toml_tests;
 
-pub use begin::begin_with;
+pub use selection::begin_with;
 pub use env::{process_env, run_env};
 pub use explain::{Explained, explain};
-pub use odd::oddities;
+pub use warnings::oddities;
 pub use order::{Step, Turn, Wait, order};
 pub use reload::{Change, Reloaded, failures_of, not_reloaded, reload, with_failures};
 pub use resolve::{Facts, PlanError, resolve};

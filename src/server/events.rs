@@ -13,7 +13,7 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::handle::{Attached, Handle};
+use super::engine_handle::{Attached, Handle};
 use super::serve::closed;
 
 struct Feed {

@@ -2,17 +2,17 @@
 //!
 //! One socket speaks two protocols, distinguished by the first bytes: overmind's line protocol
 //! ([`crate::api::overmind`]), and HTTP with JSON and server-sent events ([`http`]). Both are translated
-//! into the same [`crate::model::request::Request`] and handed to the engine through a [`handle::Handle`].
+//! into the same [`crate::model::request::Request`] and handed to the engine through a [`engine_handle::Handle`].
 //! A client that is slow, silent or gone affects only itself.
 
-pub mod handle;
+pub mod engine_handle;
 pub mod http;
 pub mod serve;
-pub mod sniff;
+pub mod prefixed_stream;
 pub mod tcp;
 
 mod accept;
-mod departure;
+mod disconnect;
 mod events;
-mod lines;
+mod overmind_session;
 mod versions;

@@ -18,11 +18,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accept::{Accept, patiently, room};
-use super::departure;
-use super::handle::Handle;
+use super::disconnect;
+use super::engine_handle::Handle;
 use super::http;
-use super::lines;
-use super::sniff::{Language, rewound, sniff};
+use super::overmind_session;
+use super::prefixed_stream::{Language, rewound, sniff};
 use super::tcp;
 use super::versions;
 use crate::api::history::JournalAccess;
@@ -266,7 +266,7 @@ async fn converse(mut stream: UnixStream, router: Router, api: Api) {
     match first {
         // A browser, through a forwarded port. Close at once: its bytes may never contain a newline.
         Ok(Ok(Some((Language::Lines, first)))) if first.starts_with(TLS_HANDSHAKE) => {}
-        Ok(Ok(Some((Language::Lines, first)))) => lines::converse(stream, first, api).await,
+        Ok(Ok(Some((Language::Lines, first)))) => overmind_session::converse(stream, first, api).await,
         Ok(Ok(Some((Language::Http, first)))) => {
             serve_http((first, stream), router, &api.limits, closing).await;
         }
@@ -283,7 +283,7 @@ async fn serve_http(
 ) {
     // A client may close its own direction after its request. Reading then returns end of file in any case,
     // so a full disconnect has to be detected separately.
-    let departure = departure::of(&stream);
+    let departure = disconnect::of(&stream);
     let connection = http1::Builder::new()
         .half_close(departure.is_some())
         .timer(TokioTimer::new())

@@ -10,7 +10,7 @@
 
 mod events;
 mod exit_code;
-mod gate;
+mod dependencies;
 mod life;
 mod lifecycle;
 mod patience;
@@ -20,10 +20,10 @@ mod ready;
 mod reload;
 mod request;
 mod shutdown;
-mod tally;
+mod exit_stats;
 #[cfg(test)]
 pub(crate) mod tests;
-mod ticket;
+mod pending_request;
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ pub use lifecycle::Milepost;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, Ready};
 pub use ready::Question;
 pub use reload::Planned;
-pub use tally::Tally;
-use ticket::Ticket;
+pub use exit_stats::Tally;
+use pending_request::Ticket;
 
 /// The state of the run as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

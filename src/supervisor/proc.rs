@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::Verdict;
 use super::reload::Planned;
-use super::tally::Tally;
+use super::exit_stats::Tally;
 use crate::model::event::{Note, Problem, Skip};
 use crate::model::life::or_zero;
 use crate::model::member::Member;

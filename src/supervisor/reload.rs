@@ -5,7 +5,7 @@
 //! the plan, and its successor continues.
 
 use super::proc::{Goal, Phase, Proc, Ready};
-use super::ticket::{Aim, Ticket};
+use super::pending_request::{Aim, Ticket};
 use super::{Course, Effect, Supervisor};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::Outcome;

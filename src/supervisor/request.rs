@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::exit_code::KILL;
 use super::patience::Insistence;
-use super::ticket::{Aim, Ticket};
+use super::pending_request::{Aim, Ticket};
 use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
 use crate::model::event::{Note, What};
 use crate::model::request::{Outcome, Request};

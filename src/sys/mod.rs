@@ -21,8 +21,8 @@ mod process;
 #[cfg(any(test, not(target_os = "linux")))]
 mod ps;
 mod signals;
-mod spare;
-mod sweep;
+mod exempt;
+mod orphans;
 mod wait;
 
 pub use host::host;
@@ -54,8 +54,8 @@ pub use signals::{
     Group, Wakes, default_signals, end_after, end_by, hear_all, ignore_signals, signal_group, stop,
     unblock_signals,
 };
-pub use spare::spared;
-pub use sweep::{Orphans, Sweep, ends_within, has_orphans, kill_orphans};
+pub use exempt::spared;
+pub use orphans::{Orphans, Sweep, ends_within, has_orphans, kill_orphans};
 pub use wait::{reap, stopped_by};
 
 /// All descendants of a process, parents before their children; the process itself is not included.

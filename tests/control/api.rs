@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::json;
 use tmo::client::ClientError;
 use tmo::model::request::Request;
-use tmo::server::handle::{FailuresAsk, PaneAsk};
+use tmo::server::engine_handle::{FailuresAsk, PaneAsk};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::harness::{Seen, run, soon, state};

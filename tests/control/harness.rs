@@ -17,7 +17,7 @@ use tmo::model::request::{
 use tmo::model::run_end::End;
 use tmo::model::time::Timestamp;
 use tmo::model::{LifeId, ProcName, ProcessStatus};
-use tmo::server::handle::{Ask, AskError, FailureTexts, FailuresAsk, Handle, PaneAsk};
+use tmo::server::engine_handle::{Ask, AskError, FailureTexts, FailuresAsk, Handle, PaneAsk};
 use tmo::server::serve::{Limits, Listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tmo::model::request::Request;
-use tmo::server::sniff::{Language, judge};
+use tmo::server::prefixed_stream::{Language, judge};
 
 use super::input::Input;
 use super::socket::{Asked, NAMES, talk};

@@ -7,7 +7,7 @@ use tmo::api::line_buffer::LineBuffer;
 use tmo::api::overmind;
 use tmo::client::sse::Parser;
 use tmo::config::{dotenv, procfile, toml};
-use tmo::journal::expect::Expected;
+use tmo::journal::expected_markers::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{Kind, Record};
 use tmo::journal::split::{Fed, Splitter, Trust};

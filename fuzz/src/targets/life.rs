@@ -1,6 +1,6 @@
 //! Life files.
 
-use tmo::journal::expect::Markers;
+use tmo::journal::expected_markers::Markers;
 use tmo::model::member::Member;
 use tmo::model::time::Timestamp;
 use tmo::model::{Exit, LifeId};

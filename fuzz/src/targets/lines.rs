@@ -3,7 +3,7 @@
 use tmo::api::line_buffer::LONGEST_LINE;
 use tmo::api::overmind::{self, Command};
 use tmo::model::request::Request;
-use tmo::server::sniff::{Language, judge};
+use tmo::server::prefixed_stream::{Language, judge};
 
 use super::input::Input;
 use super::socket::{Asked, state, talk};

@@ -12,7 +12,7 @@ use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, 
 use tmo::model::run_end::End;
 use tmo::model::time::Timestamp;
 use tmo::model::{ProcName, ProcessStatus};
-use tmo::server::handle::{Ask, FailureTexts, Handle};
+use tmo::server::engine_handle::{Ask, FailureTexts, Handle};
 use tmo::server::serve::{Limits, Listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;

@@ -1,6 +1,6 @@
 //! The splitter: bytes of a stream become records.
 
-use tmo::journal::expect::Expected;
+use tmo::journal::expected_markers::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use tmo::journal::split::{Fed, Lost, MOST, Splitter, Trust};

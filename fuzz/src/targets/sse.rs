@@ -1,7 +1,7 @@
 //! Server-sent events, and which language a client speaks.
 
 use tmo::client::sse::{Event, Parser};
-use tmo::server::sniff::{Language, judge};
+use tmo::server::prefixed_stream::{Language, judge};
 
 use super::input::Input;
 

@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, access};
 use super::report::Report;
 use crate::backend::tmux::socket as tmux_socket;
 use crate::cli::start::Start;
-use crate::client::{ClientError, Listener, who};
+use crate::client::{ClientError, Listener, identify_listener};
 use crate::instance::lock;
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
@@ -77,7 +77,7 @@ fn address(report: &mut Report, tcp: &TcpAddress, held: bool) {
 /// Report a listener that does not hold our lock.
 fn listener(report: &mut Report, start: &Start) {
     let (path, shown) = (&start.project.socket.path, start.project.socket.shown.display());
-    let asked = crate::cli::block_on(async { Ok(who(path).await) });
+    let asked = crate::cli::block_on(async { Ok(identify_listener(path).await) });
     match asked {
         Ok(Ok(Listener::Tmo(state))) => report.note(
             "socket",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Instance;
 use crate::cli::error::CliError;
-use crate::client::{Listener, who};
+use crate::client::{Listener, identify_listener};
 use crate::config::dirs::{is_runtime_dir, last_run, runtime_dir};
 use crate::config::lookup::is_project;
 use crate::config::socket::NamedBy;
@@ -190,7 +190,7 @@ impl Instance {
 
     /// The same, from the answer of the run.
     async fn asked_origin(&self) -> Option<PathBuf> {
-        let Ok(Listener::Tmo(state)) = who(&self.address()).await else { return None };
+        let Ok(Listener::Tmo(state)) = identify_listener(&self.address()).await else { return None };
         // An earlier version reports only the Procfile, as it was typed at the start.
         let procfile =
             state.procfile.as_ref().map(|file| state.root.as_path().join(file.as_path()));

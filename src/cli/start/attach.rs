@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::Start;
 use super::tell::tell;
-use crate::cli::early::Early;
+use crate::cli::early_signals::Early;
 use crate::cli::error::CliError;
 use crate::cli::instance::of_another_session;
 use crate::cli::view::Shown;
 use crate::cli::wait::Readiness;
-use crate::client::{Listener, who};
+use crate::client::{Listener, identify_listener};
 use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
@@ -30,7 +30,7 @@ impl Start {
             return Ok(None);
         }
         // Any other listener is reported when its address is needed.
-        let asked = crate::cli::block_on(async { Ok(who(path).await?) });
+        let asked = crate::cli::block_on(async { Ok(identify_listener(path).await?) });
         let Ok(Listener::Tmo(state)) = asked else { return Ok(None) };
         if let Some(runtime) = of_another_session(&self.context.env, &state) {
             return Ok(Some(runtime));

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use super::tell::tell;
 use super::{Start, greeting};
-use crate::cli::early::Early;
+use crate::cli::early_signals::Early;
 use crate::cli::error::CliError;
 use crate::cli::instance::taken_over;
 use crate::cli::launch::Launch;
 use crate::cli::persona::Persona;
 use crate::cli::progress::while_blocked;
-use crate::cli::troubles;
+use crate::cli::start_failures;
 use crate::cli::view::{Shown, Until};
 use crate::client::TAKEOVER_LIMIT;
 use crate::engine::guardian::StartupMessage;
@@ -94,7 +94,7 @@ impl Start {
         }
         waited?;
         drop(door);
-        let code = troubles::skipped(&self.instance(), &plan);
+        let code = start_failures::skipped(&self.instance(), &plan);
         if code == 0 {
             crate::cli::print(&farewell)?;
         }

@@ -5,16 +5,16 @@
 //! fits the Procfile and the disk. Every value keeps its place in the file.
 
 #[cfg(test)]
-mod described;
-mod elsewhere;
+mod schema_tests;
+mod foreign_keys;
 mod keys;
 mod kind;
-mod needs;
+mod dependency_check;
 mod problem;
 mod said;
 mod schema;
-mod shape;
-mod survey;
+mod validate;
+mod resolve;
 #[cfg(test)]
 mod tests;
 
@@ -30,8 +30,8 @@ pub use keys::{Asked, Line, LogTable, ProcessTable, Row, command_line};
 pub use problem::{Mistakes, Problem, Source, TomlError};
 pub use said::{At, Said, value};
 pub use schema::schema;
-use shape::{View, in_order};
-pub use survey::{Disk, Own, Surveyed, survey};
+use validate::{View, in_order};
+pub use resolve::{Disk, Own, Surveyed, survey};
 
 /// The contents of a `tmo.toml`; every part is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -133,7 +133,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
     // The rest of a file with syntax errors can't be checked.
     mistakes.clone().into_result(&source)?;
     let view = View(document.get_ref());
-    shape::table(view.0, keys::TOP, "", &mut mistakes);
+    validate::table(view.0, keys::TOP, "", &mut mistakes);
     if mistakes.is_over() {
         mistakes.clone().into_result(&source)?;
     }

@@ -7,7 +7,7 @@ use ::toml::Spanned;
 use pretty_assertions::assert_eq;
 
 use super::{
-    Asked, Disk, Line, LogTable, ProcessTable, Surveyed, TmoToml, TomlError, parse, read, survey,
+    Asked, Disk, Line, LogTable, ProcessTable, Surveyed, TmoToml, TomlError, parse, read, resolve,
 };
 use crate::config::{Env, procfile};
 use crate::model::plan::OnExit;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use stream::{Stop, Stream};
 
 use super::append::EventWriter;
-use super::expect::Expected;
+use super::expected_markers::Expected;
 use super::format::Marked;
 use super::index::{IndexWriter, Standing, recover};
 use super::reader::IndexReader;

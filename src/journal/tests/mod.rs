@@ -13,7 +13,7 @@ mod texts;
 
 use self::place::{EPOCH, NAMES, Place, streams};
 use super::cursor::{Chunk, Cursor, Filter, Position};
-use super::expect::Expected;
+use super::expected_markers::Expected;
 use super::record::{Kind, Record};
 use super::stream::{Read, StreamReader};
 use crate::model::LifeId;

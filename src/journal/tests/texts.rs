@@ -7,7 +7,7 @@ use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::record::Kind;
 use crate::journal::segment::LOG;
 use crate::journal::stream::Read;
-use crate::journal::texts::Texts;
+use crate::journal::text_reader::Texts;
 
 /// Two streams with records of all sizes, in many segments.
 fn place() -> Place {

@@ -6,9 +6,9 @@ use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 
 use super::Shim;
 use super::launch::Launch;
-use super::note::Over;
+use super::exit_banner::Over;
 use crate::model::{Exit, LifeId, ProcName};
-use crate::pane::tree::{self, Ending, Progress, Root, Tree};
+use crate::pane::process_tree::{self, Ending, Progress, Root, Tree};
 use crate::protocol::life::LifeEvent;
 use crate::protocol::marker::{self, Marker};
 use crate::protocol::spec::{Spec, Want};
@@ -93,7 +93,7 @@ impl Shim {
 
     /// Do everything that is possible for this life now; returns whether it is over.
     pub(super) fn tend(&mut self, life: &mut Life) -> bool {
-        tree::reap_all_but(life.root);
+        process_tree::reap_all_but(life.root);
         let exited = self.see_main(life);
         self.stop_if_unwanted(life);
         if life.ended.is_none() && life.ending.is_none() {
@@ -106,7 +106,7 @@ impl Shim {
         let until = life.ending.as_ref().map_or(first, Ending::survey_until);
         let tree = Tree::survey(life.root, until);
         if life.ending.is_none() && !tree.members.is_empty() {
-            let members = tree::named(&tree.members);
+            let members = process_tree::named(&tree.members);
             self.diary.note(LifeEvent::Leftovers { life: life.number, members });
             life.ending = Some(leftovers);
         }
@@ -219,7 +219,7 @@ impl Shim {
         let unnamed = |process: &&sys::ProcInfo| !self.named.contains(&process.id());
         let spared: Vec<_> = tree.spared.iter().filter(unnamed).cloned().collect();
         self.named = tree.spared.iter().map(sys::ProcInfo::id).collect();
-        let spared = tree::named(&spared);
+        let spared = process_tree::named(&spared);
         let noted = self.note_marked(LifeEvent::End { life: life.number, spared });
         self.tty.calm();
         self.tty.flush_input();

@@ -5,10 +5,10 @@
 //! rings the bell, and writes markers into the output. It is a single thread with one blocking wait;
 //! it never polls, and ending processes never waits for a terminal.
 
-mod diary;
+mod life_log;
 mod launch;
 mod life;
-mod note;
+mod exit_banner;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use self::diary::Diary;
+use self::life_log::Diary;
 use self::life::Life;
-use super::tree::{self, Root};
+use super::process_tree::{self, Root};
 use super::tty::Tty;
 use crate::model::LifeId;
 use crate::protocol::life::LifeEvent;
@@ -224,7 +224,7 @@ impl Shim {
             } else {
                 // Reap between lives too: spared processes end, and their orphans become our
                 // children.
-                tree::reap_all_but(self.root);
+                process_tree::reap_all_but(self.root);
                 return;
             }
         }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::api::answers::Problem;
 use crate::api::history::HistoryProblem;
 use crate::model::request::{API, Outcome};
-use crate::server::handle::{AskError, Ending};
+use crate::server::engine_handle::{AskError, Ending};
 
 /// An object that is answered.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
 
 use super::answer::{Answer, written_json};
-use super::asked::Query;
+use super::extract::Query;
 use crate::api::answers::Problem;
 use crate::api::history::Line;
 use crate::model::request::Head;

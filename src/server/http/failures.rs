@@ -5,11 +5,11 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoResponses, ToSchema};
 
-use super::acting::{Named, Sent};
+use super::actions::{Named, Sent};
 use super::answer::{Answer, ApiResult, json};
-use super::asked::{Body, Name, Query};
+use super::extract::{Body, Name, Query};
 use crate::api::answers::Problem;
-use crate::server::handle::{Ask, FailureTexts, FailuresAsk};
+use crate::server::engine_handle::{Ask, FailureTexts, FailuresAsk};
 use crate::server::serve::Api;
 
 /// A text to look for.

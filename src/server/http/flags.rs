@@ -5,10 +5,10 @@ use axum::http::StatusCode;
 use utoipa::IntoParams;
 
 use super::answer::{Answer, ApiResult, Refusal, json};
-use super::asked::{Name, Query, Words, number};
+use super::extract::{Name, Query, Words, number};
 use crate::api::answers::Found;
 use crate::model::request::Outcome;
-use crate::server::handle::Ask;
+use crate::server::engine_handle::Ask;
 use crate::server::serve::Api;
 
 /// The parameters of a request for matches.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use utoipa::IntoParams;
 
 use super::answer::{ApiResult, Refusal};
-use super::asked::{Query, Words, truth};
+use super::extract::{Query, Words, truth};
 use crate::server::events;
 use crate::server::serve::Api;
 

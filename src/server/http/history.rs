@@ -11,9 +11,9 @@ use futures_util::stream;
 use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
-use super::acting::Named;
+use super::actions::Named;
 use super::answer::{Answer, ApiResult, Refusal, json, written_json};
-use super::asked::{Query, Words, number, truth};
+use super::extract::{Query, Words, number, truth};
 use crate::api::answers::Problem;
 use crate::api::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line};
 use crate::model::event;

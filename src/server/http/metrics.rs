@@ -9,7 +9,7 @@ use axum::response::IntoResponse as _;
 use nix::sys::signal::Signal;
 
 use super::answer::ApiResult;
-use super::asked::Query;
+use super::extract::Query;
 use crate::model::request::{FlagState, ProcessState, State};
 use crate::model::{Exit, ProcessStatus};
 use crate::server::serve::Api;

@@ -21,9 +21,9 @@
 //! (202). 404: unknown name; 409: refused or failed (both include the outcome); 400: malformed request;
 //! 422: well-formed, but the values cannot be used.
 
-pub(super) mod acting;
+pub(super) mod actions;
 pub(super) mod answer;
-mod asked;
+mod extract;
 mod browser;
 mod description;
 mod failures;
@@ -60,7 +60,7 @@ pub fn router(api: Api) -> Router {
     router
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(asked::LARGEST_BODY))
+        .layer(DefaultBodyLimit::max(extract::LARGEST_BODY))
         .layer(axum::middleware::from_fn_with_state(api.handle.run.clone(), of_this_run))
         .layer(axum::middleware::from_fn(browser::refused))
         .layer(axum::middleware::from_fn(versions::signed))
@@ -76,20 +76,20 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(state::alive))
         .routes(routes!(state::processes))
         .routes(routes!(state::process))
-        .routes(routes!(acting::start_one))
-        .routes(routes!(acting::stop_one))
-        .routes(routes!(acting::restart_one))
-        .routes(routes!(acting::start))
-        .routes(routes!(acting::stop))
-        .routes(routes!(acting::restart))
-        .routes(routes!(acting::signal))
-        .routes(routes!(acting::scale))
+        .routes(routes!(actions::start_one))
+        .routes(routes!(actions::stop_one))
+        .routes(routes!(actions::restart_one))
+        .routes(routes!(actions::start))
+        .routes(routes!(actions::stop))
+        .routes(routes!(actions::restart))
+        .routes(routes!(actions::signal))
+        .routes(routes!(actions::scale))
         .routes(routes!(reload::reload))
-        .routes(routes!(acting::quit))
-        .routes(routes!(acting::shutdown))
-        .routes(routes!(acting::kill))
-        .routes(routes!(acting::size))
-        .routes(routes!(acting::detach))
+        .routes(routes!(actions::quit))
+        .routes(routes!(actions::shutdown))
+        .routes(routes!(actions::kill))
+        .routes(routes!(actions::size))
+        .routes(routes!(actions::detach))
         .routes(routes!(failures::list))
         .routes(routes!(failures::add))
         .routes(routes!(failures::remove))

@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa::IntoParams;
 
-use super::acting::{Named, Sent};
+use super::actions::{Named, Sent};
 use super::answer::{Answer, ApiResult, Done, Refusal, json};
-use super::asked::{Body, LARGEST_LONG, Name, Query, Words, truth};
+use super::extract::{Body, LARGEST_LONG, Name, Query, Words, truth};
 use crate::api::answers::{Problem, Shown, Typed};
-use crate::server::handle::{Ask, PaneAsk};
+use crate::server::engine_handle::{Ask, PaneAsk};
 use crate::server::serve::Api;
 
 /// Type into the terminal of a process.

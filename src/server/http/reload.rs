@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::acting::{Acted, Manner, Order};
+use super::actions::{Acted, Manner, Order};
 use super::answer::{Answer, ApiResult, Refusal};
-use super::asked::{Body, LARGEST_LONG};
+use super::extract::{Body, LARGEST_LONG};
 use crate::api::answers::Problem;
 use crate::model::plan::Plan;
 use crate::model::request::Request;

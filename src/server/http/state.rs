@@ -10,13 +10,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Answer, ApiResult, json, plain_json};
-use super::asked::{Name, Query};
+use super::extract::{Name, Query};
 use crate::api::answers::Alive;
 use crate::model::request::{Outcome, ProcessState, State, TmuxAddress};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::{ProcessStatus, Untrusted};
-use crate::server::handle::Busy;
+use crate::server::engine_handle::Busy;
 use crate::server::serve::Api;
 use crate::sys::clock;
 

@@ -1,9 +1,9 @@
 use axum::http::{StatusCode, Uri};
 use proptest::prelude::*;
 
-use super::acting::{Names, status};
+use super::actions::{Names, status};
 use super::answer::Refusal;
-use super::asked::{Query, Words, read, truth};
+use super::extract::{Query, Words, read, truth};
 use crate::model::request::{Outcome, Unknown};
 
 #[derive(Default)]

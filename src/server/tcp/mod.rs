@@ -13,11 +13,11 @@ use crate::api::tcp::resolve;
 use crate::model::network::TcpAddress;
 use crate::sys;
 
-mod door;
+mod listener;
 mod failures;
-mod opening;
+mod first_lines;
 
-pub(super) use self::door::Door;
+pub(super) use self::listener::Door;
 
 /// Why tmo cannot listen on TCP.
 #[derive(Debug, thiserror::Error)]

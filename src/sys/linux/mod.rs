@@ -19,7 +19,7 @@ use nix::libc;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::files::read_kernel;
-use super::{Ended, ProcInfo, Usage, rustix_pid, signals, spare};
+use super::{Ended, ProcInfo, Usage, rustix_pid, signals, exempt};
 use crate::model::Exit;
 
 pub use self::tcp::{
@@ -174,7 +174,7 @@ fn name(pid: u32) -> Option<String> {
         return Some(base);
     }
     let line = read_kernel(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    Some(spare::disguised(&base, &line).map_or(base, str::to_owned))
+    Some(exempt::disguised(&base, &line).map_or(base, str::to_owned))
 }
 
 /// The children of a process, zombies included.

@@ -2,7 +2,7 @@
 
 use super::{At, Key, Mistakes, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key};
 use crate::config::toml::keys::command::Line;
-use crate::config::toml::shape::words;
+use crate::config::toml::validate::words;
 
 /// Arguments appended to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::args::Appended;
 use super::{At, Key, Mistakes, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key, value};
 use crate::config::procfile::Entry;
-use crate::config::toml::shape::words;
+use crate::config::toml::validate::words;
 use crate::model::shell;
 use crate::model::text::OsText;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{At, Key, Kind, Mistakes, ProcessKey, Spanned, View, key};
 use crate::config::Env;
-use crate::config::toml::survey::Disk;
+use crate::config::toml::resolve::Disk;
 use crate::model::text::OsText;
 use crate::sys::why;
 

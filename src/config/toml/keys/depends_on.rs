@@ -3,7 +3,7 @@
 use super::{
     Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json, key,
 };
-use crate::config::toml::shape::{in_order, word};
+use crate::config::toml::validate::{in_order, word};
 use crate::model::rules::Milestone;
 
 pub struct DependsOn;

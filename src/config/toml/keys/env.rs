@@ -13,8 +13,8 @@ use super::{
     TEXTS, Value, View, json, key,
 };
 use crate::config::toml::TmoToml;
-use crate::config::toml::shape::{in_order, scalar};
-use crate::config::toml::survey::Disk;
+use crate::config::toml::validate::{in_order, scalar};
+use crate::config::toml::resolve::Disk;
 use crate::config::{Env, dotenv};
 use crate::model::limits::{ITEM_BYTES, PROCESS_ENV_BYTES, TOTAL_BYTES};
 use crate::model::text::OsText;

@@ -5,7 +5,7 @@ use ::toml::de::DeValue;
 use super::{
     At, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, View, json, key, value,
 };
-use crate::config::toml::shape::number;
+use crate::config::toml::validate::number;
 
 const CODES: Kind = Kind::List(&Kind::Number(0, 255));
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Key, Kind, Spanned, View, key};
-use crate::config::toml::shape::size;
+use crate::config::toml::validate::size;
 
 /// `[log]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[

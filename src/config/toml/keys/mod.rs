@@ -37,7 +37,7 @@ pub use self::probe::Asked;
 use super::kind::{COUNT, Key, Kind, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, key};
 use super::problem::Mistakes;
 use super::said::{At, Said, said_by_key, value};
-use super::shape::View;
+use super::validate::View;
 use crate::model::limits::ITEM_BYTES;
 use crate::model::plan::ProcessPlan;
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::pattern::pattern;
 use super::{ITEM_BYTES, Kind, Mistakes, PORT, Spanned, View};
-use crate::config::toml::shape::number;
+use crate::config::toml::validate::number;
 use crate::model::rules::{PortOwner, Probe};
 use crate::model::units::written_span;
 

@@ -4,7 +4,7 @@ use super::{
     At, COUNT, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, Said,
     Spanned, Value, View, json, key, said_by_key, value,
 };
-use crate::config::toml::shape::number;
+use crate::config::toml::validate::number;
 use crate::model::plan::OnExit;
 use crate::model::rules::{Backoff, Restart, RestartPolicy, Stage};
 use crate::model::units::written_span;

@@ -5,7 +5,7 @@ use std::io;
 use super::record::Record;
 use super::segment::Dirs;
 use super::stream::Read;
-use super::texts::Texts;
+use super::text_reader::Texts;
 
 /// Reads the text of one stream, each byte once.
 #[derive(Debug)]

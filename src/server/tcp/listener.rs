@@ -23,13 +23,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::failures::Failures;
-use super::opening::{self, Line, Refusal, Start, is_command};
+use super::first_lines::{self, Line, Refusal, Start, is_command};
 use crate::api::line_buffer::LineReader;
 use crate::api::proof::{Exchange, HELLO, PROOF, Side, Token, plain, random};
 use crate::api::version::VERSION_HEADER;
 use crate::model::request::API;
 use crate::server::accept::{Accept, room};
-use crate::server::handle::{Ask, Handle};
+use crate::server::engine_handle::{Ask, Handle};
 use crate::server::serve::{Limits, closed};
 use crate::sys::{self, TcpPeer};
 
@@ -263,7 +263,7 @@ impl Gate {
         let server = stream.local_addr()?;
         let mut first = Vec::new();
         loop {
-            match opening::start(&first, owner) {
+            match first_lines::start(&first, owner) {
                 Start::Line => break,
                 Start::Refused(refusal) => return Ok(Heard::Refused(refusal)),
                 Start::Undecided => {}
@@ -277,7 +277,7 @@ impl Gate {
         let Some(line) = lines.next().await? else {
             return Ok(Heard::Refused(Refusal::Silent));
         };
-        Ok(match opening::judge(&line, owner) {
+        Ok(match first_lines::judge(&line, owner) {
             Line::Hello(client) => {
                 let client = client.to_owned();
                 let address = plain(server);

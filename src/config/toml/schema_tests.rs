@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::keys::TOP;
 use super::kind::{Key, Kind};
 use super::problem::Mistakes;
-use super::{Disk, parse, read, schema, shape, survey, tests::WHOLE};
+use super::{Disk, parse, read, schema, validate, resolve, tests::WHOLE};
 use crate::config::{Env, procfile};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
@@ -58,7 +58,7 @@ fn fits(schema: &Value, value: &Value) -> bool {
 fn parser_takes(text: &str) -> bool {
     let document = DeTable::parse(text).unwrap();
     let mut mistakes = Mistakes::default();
-    shape::table(document.get_ref(), TOP, "", &mut mistakes);
+    validate::table(document.get_ref(), TOP, "", &mut mistakes);
     mistakes == Mistakes::default()
 }
 

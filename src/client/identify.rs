@@ -24,7 +24,7 @@ pub enum Listener {
 
 /// Identify the listener. The question is sent in both protocols at once: a supervisor reads one HTTP
 /// request; overmind skips lines that it does not know and answers the last one.
-pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
+pub async fn identify_listener(at: impl Into<Address>) -> Result<Listener, ClientError> {
     // Omits the API version, so that listeners of most versions can be identified.
     const QUESTION: &str = concat!(
         "GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntmo-version: ",

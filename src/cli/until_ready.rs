@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use super::early::Early;
+use super::early_signals::Early;
 use super::error::CliError;
 use super::instance::Instance;
 use super::request::{ask_to_quit, end_of, key, request};

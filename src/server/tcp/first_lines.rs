@@ -6,7 +6,7 @@
 
 use crate::api::overmind;
 use crate::api::proof::{HELLO, is_hex};
-use crate::server::sniff::{self, Language};
+use crate::server::prefixed_stream::{self, Language};
 
 /// The prefix with which clients of tmo 0.1.0 sent the token.
 const OLD_GREETING: &str = "tmo-token ";
@@ -40,7 +40,7 @@ pub(super) enum Start {
 
 /// Judge the first bytes, before the end of the line is known.
 pub(super) fn start(first: &[u8], owner: bool) -> Start {
-    match (sniff::judge(first), first.first()) {
+    match (prefixed_stream::judge(first), first.first()) {
         (Some(Language::Http), _) => Start::Refused(Refusal::Http(NEEDS_PROOF)),
         (None, _) | (Some(_), None) => Start::Undecided,
         (Some(Language::Lines), Some(b'a'..=b'z')) if owner => Start::Line,

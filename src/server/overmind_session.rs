@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
 
-use super::handle::{Ask, Attached, Ending};
+use super::engine_handle::{Ask, Attached, Ending};
 use super::serve::{Api, closed};
 use crate::api::history::{ECHO_CHUNK, EchoCursor};
 use crate::api::line_buffer::LineReader;

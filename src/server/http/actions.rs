@@ -13,11 +13,11 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::answer::{Answer, ApiResult, Refusal, json};
-use super::asked::{AnyBody, Body, Name, Query, Words, truth};
+use super::extract::{AnyBody, Body, Name, Query, Words, truth};
 use crate::api::answers::{Detached, Problem};
 use crate::model::request::{Outcome, Request};
 use crate::model::signal::SignalName;
-use crate::server::handle::Ask;
+use crate::server::engine_handle::Ask;
 use crate::server::serve::Api;
 
 /// Maximum length of an idempotency key, which only distinguishes requests.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::keys::{cwd, env};
 use super::problem::{Mistakes, TomlError};
-use super::{TmoToml, needs, or_nearest};
+use super::{TmoToml, dependency_check, or_nearest};
 use crate::config::Env;
 use crate::config::paths::{absolute, at_home};
 use crate::config::procfile::Entry;
@@ -75,7 +75,7 @@ pub fn survey(
             own.insert(entry.name.clone(), found);
         }
     }
-    needs::check(toml, &entries, &mut mistakes);
+    dependency_check::check(toml, &entries, &mut mistakes);
     mistakes.into_result(&toml.source)?;
     Ok(Surveyed { entries, own })
 }

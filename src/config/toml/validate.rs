@@ -8,7 +8,7 @@ use ::toml::de::{DeTable, DeValue};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, IntoDeserializer as _};
 
-use super::elsewhere::named_here;
+use super::foreign_keys::named_here;
 use super::kind::{Key, Kind};
 use super::or_nearest;
 use super::problem::Mistakes;
