@@ -17,7 +17,7 @@ use tmo::journal::index::IndexWriter;
 use tmo::journal::query::tail;
 use tmo::journal::reader::IndexReader;
 use tmo::journal::record::{Kind, Record};
-use tmo::journal::split::{Splitter, Trust};
+use tmo::journal::split::{MarkerTrust, Splitter};
 use tmo::model::time::Timestamp;
 // The journal's own tests name these so.
 use tmo::{journal, model};
@@ -51,7 +51,7 @@ fn describe(what: &str, bytes: usize, begun: Instant) {
 fn streams() {
     let text = LINE.repeat(512 * MIB / LINE.len());
     let begun = Instant::now();
-    let mut splitter = Splitter::new(&Summary::default(), 0, Trust::Announced);
+    let mut splitter = Splitter::new(&Summary::default(), 0, MarkerTrust::Announced);
     let mut out = vec![];
     for piece in text.chunks(64 << 10) {
         splitter.feed(piece, false, &mut out);

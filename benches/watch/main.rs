@@ -14,7 +14,7 @@ mod place;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use tmo::model::LifeId;
-use tmo::model::rules::{FailureAction, FailurePattern, Flag, Rules, Text};
+use tmo::model::rules::{FailureAction, FailurePattern, Flag, ProcessPolicy, Text};
 use tmo::watch::Watcher;
 // The journal's own tests name these so.
 use tmo::{journal, model};
@@ -75,7 +75,7 @@ fn ingest(text: &[u8], piece: usize) -> f64 {
 }
 
 /// Seconds that it takes to look for these, and how many are found.
-fn watch(rules: &Rules, text: &[u8], piece: usize) -> (f64, usize) {
+fn watch(rules: &ProcessPolicy, text: &[u8], piece: usize) -> (f64, usize) {
     let mut watcher = Watcher::new(rules).unwrap();
     watcher.begin(Some(LifeId::nth(1)));
     let begun = seconds();
@@ -91,17 +91,17 @@ fn seconds() -> f64 {
     f64::from(i32::try_from(time.num_microseconds()).unwrap()) / 1e6
 }
 
-fn rules() -> [(&'static str, Rules); 6] {
-    let failures = |texts: &[Text]| Rules {
+fn rules() -> [(&'static str, ProcessPolicy); 6] {
+    let failures = |texts: &[Text]| ProcessPolicy {
         failures: texts.iter().cloned().map(failure).collect(),
-        ..Rules::default()
+        ..ProcessPolicy::default()
     };
     let all: Vec<Text> = WORDS.iter().map(|word| text(word, false)).collect();
     let expressions = EXPRESSIONS.iter().map(|expression| text(expression, true));
     let mixed: Vec<Text> = all.iter().take(25).cloned().chain(expressions.clone()).collect();
     let loose: Vec<Text> = mixed.iter().cloned().chain([text("^\\d+$", true)]).collect();
     [
-        ("no pattern", Rules::default()),
+        ("no pattern", ProcessPolicy::default()),
         ("1 text", failures(&all[..1])),
         ("50 texts", failures(&all)),
         ("25 texts, 25 expressions", failures(&mixed)),
@@ -111,9 +111,9 @@ fn rules() -> [(&'static str, Rules); 6] {
 }
 
 /// A flag, with the lines around each match.
-fn flagged(pattern: &str) -> Rules {
+fn flagged(pattern: &str) -> ProcessPolicy {
     let flag = Flag { context: 1, ..Flag::new(text(pattern, false)) };
-    Rules { flags: vec![flag], ..Rules::default() }
+    ProcessPolicy { flags: vec![flag], ..ProcessPolicy::default() }
 }
 
 fn text(pattern: &str, regex: bool) -> Text {

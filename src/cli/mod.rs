@@ -21,6 +21,7 @@ mod flags;
 mod graph;
 mod init;
 mod instance;
+mod internal_commands;
 mod keyboard;
 mod launch;
 mod leftovers;
@@ -29,7 +30,6 @@ mod logs;
 mod ls;
 pub mod man;
 mod output;
-mod internal_commands;
 mod persona;
 mod ports;
 mod print_config;
@@ -40,11 +40,11 @@ mod request;
 mod run;
 mod setup;
 mod start;
+mod start_failures;
 mod stdout;
 mod table;
 mod terminal;
 mod until_ready;
-mod start_failures;
 mod usage;
 mod view;
 mod wait;
@@ -86,7 +86,7 @@ const NO_TOPIC: u8 = 3;
 
 /// Run the program with these arguments (the first is its own name); returns its exit code.
 pub fn run(arguments: Vec<OsString>) -> u8 {
-    crate::sys::hear_all();
+    crate::sys::unblock_all_signals();
     if let Some(code) = internal_commands::run(&arguments) {
         return code;
     }

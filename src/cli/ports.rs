@@ -10,7 +10,7 @@ use super::ls::there;
 use crate::config::Project;
 use crate::config::dirs::{make_private_dir, real_parent, runtime_base, state_base};
 use crate::config::env::Env;
-use crate::crash::{Tenant, facts};
+use crate::crash::{OwningRun, facts};
 use crate::instance::lock::lock_alone;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -184,7 +184,9 @@ pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
         let tenant = holder.as_ref().and_then(|holder| facts::tenant(holder, &plan.run));
         let who = match holder {
             Some(ProcInfo { name, pid, .. }) => match tenant {
-                Some(Tenant { name: of, .. }) => format!("{of} of another run ({name}, pid {pid})"),
+                Some(OwningRun { name: of, .. }) => {
+                    format!("{of} of another run ({name}, pid {pid})")
+                }
                 None => format!("{name} (pid {pid})"),
             },
             None => "another user's process".to_owned(),

@@ -14,12 +14,12 @@ use super::error::CliError;
 use super::instance::Instance;
 use super::log::{Source, last_events, unreadable};
 use super::logs::index_of;
-use super::terminal::tmo_only;
 use super::start_failures::{Trouble, Troubles, asked, held_up, well};
+use super::terminal::tmo_only;
 use crate::crash::record::{self, examine_in};
 use crate::crash::store::{self, Found};
 use crate::crash::watcher::LastError;
-use crate::crash::{Cause, CrashInput, CrashReport, Facts, Kind, Lived, Log, Trigger};
+use crate::crash::{Cause, CrashInput, CrashReport, Facts, Kind, LifeSummary, Log, Trigger};
 use crate::instance::lock;
 use crate::journal::IndexReader;
 use crate::journal::search::pattern::without_break;
@@ -328,7 +328,7 @@ impl<'a> Case<'a> {
             return Ok(None);
         };
         let now = clock::now();
-        let lived = Lived {
+        let lived = LifeSummary {
             life: LifeId::nth(u32::try_from(process.lives).unwrap_or(u32::MAX)),
             pid: process.pid,
             started: process.since,
@@ -380,7 +380,7 @@ impl<'a> Case<'a> {
         &self,
         name: &ProcName,
         run: &str,
-        lived: Lived,
+        lived: LifeSummary,
         trigger: Option<Trigger>,
     ) -> CrashInput {
         let facts = Facts { trigger, ..Facts::default() };

@@ -8,12 +8,12 @@ mod error;
 mod events;
 mod head;
 mod history;
+mod identify;
 pub mod overmind;
 mod reply;
 pub mod sse;
 mod stranger;
 mod tcp;
-mod identify;
 
 use std::io;
 use std::path::Path;

@@ -11,7 +11,7 @@ use super::lookup::project_above;
 use super::procfile::{self, Procfile};
 use super::project::{self, Project};
 use super::socket::{BadAddress, SocketPath, nearest_socket};
-use super::toml::{self, Disk, Mistakes, Own, TmoToml};
+use super::toml::{self, Diagnostics, Disk, ProcessOverrides, TmoToml};
 use super::{OwnPath, StartOptions, Warning, envfiles};
 use crate::sys::files::{self, ChosenBy};
 
@@ -38,7 +38,7 @@ pub struct Loaded {
     /// Its `tmo.toml`, or an empty one.
     pub toml: TmoToml,
     /// The settings of the entries that have their own in it.
-    pub own: BTreeMap<String, Own>,
+    pub own: BTreeMap<String, ProcessOverrides>,
     /// Its `failure_declarations.json`, or an empty one.
     pub failures: Failures,
 }
@@ -111,7 +111,8 @@ impl Context {
             read: &|file| files::read_project(file, ChosenBy::Project),
             is_dir: &directory,
         };
-        let found = toml::survey(&toml, &procfile.entries, &self.env, (&disk, mistakes))?;
+        let found =
+            toml::resolve_with_disk(&toml, &procfile.entries, &self.env, (&disk, mistakes))?;
         procfile.entries = found.entries;
         directory(&project.root)
             .map_err(|source| ConfigError::Root { path: project.root.clone(), source })?;
@@ -172,7 +173,7 @@ fn directory(path: &Path) -> io::Result<()> {
 }
 
 /// The `tmo.toml` at `path`, which is `shown` in messages; a missing file is empty.
-pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Mistakes), ConfigError> {
+pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Diagnostics), ConfigError> {
     let text = files::read_toml(path).and_then(|bytes| {
         String::from_utf8(bytes)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))

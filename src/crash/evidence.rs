@@ -105,12 +105,12 @@ pub struct Holder {
     /// The process; unknown if it belongs to another user.
     pub process: Option<Sender>,
     /// The managed process that it belongs to, if any.
-    pub tenant: Option<Tenant>,
+    pub tenant: Option<OwningRun>,
 }
 
 /// A process that tmo manages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenant {
+pub struct OwningRun {
     /// Its name.
     pub name: String,
     /// The control socket of its run, if that is another run.

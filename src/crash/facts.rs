@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::evidence::{Holder, Sender, Tenant};
+use super::evidence::{Holder, OwningRun, Sender};
 use crate::model::ProcName;
 use crate::sys::{self, Listener, ProcInfo, files};
 
@@ -28,7 +28,7 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
 
 /// The managed process that this process belongs to, in this run or in another living one. Found by
 /// the marks in the environment of the process or of its nearest marked ancestor.
-pub fn tenant(process: &ProcInfo, run: &str) -> Option<Tenant> {
+pub fn tenant(process: &ProcInfo, run: &str) -> Option<OwningRun> {
     let mut next = Some(process.clone());
     for _ in 0..DEEPEST {
         let process = next?;
@@ -40,15 +40,15 @@ pub fn tenant(process: &ProcInfo, run: &str) -> Option<Tenant> {
     None
 }
 
-fn marked_tenant(pid: u32, of_this_run: bool) -> Option<Tenant> {
+fn marked_tenant(pid: u32, of_this_run: bool) -> Option<OwningRun> {
     // A process may put anything into its environment, but a person will type this name.
     let name = ProcName::new(sys::variable_of(pid, "TMO_PROCESS")?).ok()?.to_string();
     if of_this_run {
-        return Some(Tenant { name, socket: None });
+        return Some(OwningRun { name, socket: None });
     }
     let socket = sys::variable_of(pid, "TMO_SOCKET")
         .filter(|socket| Path::new(socket).exists() && !socket.contains(char::is_control))?;
-    Some(Tenant { name, socket: Some(socket) })
+    Some(OwningRun { name, socket: Some(socket) })
 }
 
 /// The names of the programs in this `PATH`.

@@ -58,7 +58,7 @@ pub struct Place {
 
 /// Data about a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lived {
+pub struct LifeSummary {
     /// Its number.
     pub life: LifeId,
     /// Its process id, if known.
@@ -116,7 +116,7 @@ impl<'a> Log<'a> {
     }
 
     /// The last life of a process that has ended in this run, and its place.
-    pub fn last_ended(&self, name: &ProcName) -> io::Result<Option<(Lived, Place)>> {
+    pub fn last_ended(&self, name: &ProcName) -> io::Result<Option<(LifeSummary, Place)>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
         let len = index.len()?;
@@ -142,10 +142,10 @@ impl<'a> Log<'a> {
         stream: u16,
         (end, exit): (u64, Record),
         start: Option<Record>,
-    ) -> io::Result<(Lived, Place)> {
+    ) -> io::Result<(LifeSummary, Place)> {
         let start = start.filter(|start| start.kind == Kind::Start && start.life == exit.life);
         let life = exit.life.unwrap_or(LifeId::FIRST);
-        let lived = Lived {
+        let lived = LifeSummary {
             life,
             pid: start.map(|start| start.value),
             started: start.map_or(exit.time, |start| start.time),

@@ -17,14 +17,14 @@ pub mod facts;
 pub mod life;
 pub mod record;
 pub mod report;
-mod supervisor_events;
 pub mod store;
+mod supervisor_events;
 mod text;
 pub mod watcher;
 
 pub use cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 pub use diagnose::diagnose;
-pub use evidence::{Evidence, Facts, Holder, Line, Sender, Tenant, Trigger};
-pub use life::{Lived, Log};
+pub use evidence::{Evidence, Facts, Holder, Line, OwningRun, Sender, Trigger};
+pub use life::{LifeSummary, Log};
 pub use record::{CrashInput, examine};
 pub use report::{CrashReport, notice};

@@ -7,7 +7,7 @@ use super::cause::Diagnosis;
 use super::diagnose::{diagnose, ports_named};
 use super::evidence::{Evidence, Facts, Line, working_directory};
 use super::facts;
-use super::life::{Lived, Log, Place, Slice};
+use super::life::{LifeSummary, Log, Place, Slice};
 use super::report::{CrashReport, Details, LAST_LOGS};
 use super::watcher::{self, LastError};
 use crate::journal::Dirs;
@@ -45,14 +45,14 @@ pub struct CrashInput {
     /// The record with which the run begins in the journal; 0 if unknown.
     pub first: u64,
     /// Its life.
-    pub lived: Lived,
+    pub lived: LifeSummary,
     /// Other facts. Ports and programs are looked up later.
     pub facts: Facts,
 }
 
 impl CrashInput {
     /// The end of a life of a process in this plan. The caller may add to [`Self::facts`].
-    pub fn new(plan: &Plan, process: &ProcessPlan, dirs: &Dirs, lived: Lived) -> Self {
+    pub fn new(plan: &Plan, process: &ProcessPlan, dirs: &Dirs, lived: LifeSummary) -> Self {
         let others = plan.processes.iter().filter(|other| other.name != process.name);
         let others = others.filter_map(|other| Some((other.name.clone(), other.port?)));
         Self {
@@ -199,7 +199,7 @@ mod tests {
     use super::{CrashInput, examine};
     use crate::crash::cause::Kind as Cause;
     use crate::crash::evidence::Facts;
-    use crate::crash::life::{Lived, Log};
+    use crate::crash::life::{LifeSummary, Log};
     use crate::crash::store;
     use crate::journal::IndexReader;
     use crate::journal::append::Appender;
@@ -266,7 +266,7 @@ mod tests {
                 others: vec![(name("db"), 5432)],
                 dirs: self.dirs.clone(),
                 first: 0,
-                lived: Lived {
+                lived: LifeSummary {
                     life: LifeId::nth(life),
                     pid: Some(7),
                     started: END - 90 * SECOND,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cause::Kind;
 use super::evidence::Trigger;
-use super::life::{Lived, Log, Place};
+use super::life::{LifeSummary, Log, Place};
 use crate::journal::query::since;
 use crate::journal::record::EVENTS;
 use crate::journal::{Cursor, Filter};
@@ -56,7 +56,12 @@ fn printed(line: &str) -> String {
 
 impl Log<'_> {
     /// Whether tmo was stopping this life when it ended.
-    pub fn was_stopped(&self, name: &ProcName, lived: &Lived, place: &Place) -> io::Result<bool> {
+    pub fn was_stopped(
+        &self,
+        name: &ProcName,
+        lived: &LifeSummary,
+        place: &Place,
+    ) -> io::Result<bool> {
         let earliest = lived.started.max(lived.ended - STOPPING);
         let mut stopped = false;
         self.events_of(name, earliest, place, |_, event| {
@@ -69,7 +74,7 @@ impl Log<'_> {
     pub fn failed_of(
         &self,
         name: &ProcName,
-        lived: &Lived,
+        lived: &LifeSummary,
         place: &Place,
     ) -> io::Result<Option<Trigger>> {
         let (mut last, mut failed) = (None, None);

@@ -141,7 +141,7 @@ impl Engine {
             plan: &self.plan,
             dirs: self.ingest.dirs(),
             first_record: self.saved.first_record,
-            course: self.saved.supervisor.course,
+            run_phase: self.saved.supervisor.run_phase,
         };
         for crash in crashes {
             let name = &self.plan.processes[crash.id].name;

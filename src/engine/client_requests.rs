@@ -10,43 +10,45 @@ use super::flag_counts;
 use crate::model::ProcId;
 use crate::model::event::What;
 use crate::model::request::{FlagMatches, Outcome, Request};
-use crate::server::engine_handle::Ask;
-use crate::supervisor::{Course, Input};
+use crate::server::engine_handle::EngineRequest;
+use crate::supervisor::{Input, RunPhase};
 use crate::sys::clock;
 
 impl Engine {
     /// Handle one request.
-    pub(super) fn on_ask(&mut self, ask: Ask) {
+    pub(super) fn on_ask(&mut self, ask: EngineRequest) {
         match ask {
-            Ask::Do { request, wait, key, reply } => self.on_request(request, wait, key, reply),
-            Ask::State { reply } => {
+            EngineRequest::Do { request, wait, key, reply } => {
+                self.on_request(request, wait, key, reply);
+            }
+            EngineRequest::State { reply } => {
                 // The client may be gone.
                 let _ = reply.send(self.state());
             }
-            Ask::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
-            Ask::Failures { name, ask, reply } => {
+            EngineRequest::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
+            EngineRequest::Failures { name, ask, reply } => {
                 self.declarations.request((name, ask), reply, &self.plan, &self.queue);
             }
-            Ask::Flags { name, last, reply } => {
+            EngineRequest::Flags { name, last, reply } => {
                 // The client may be gone.
                 let _ = reply.send(self.flag_matches(&name, last));
             }
-            Ask::Notice(text) => self.say_system(What::Refused { notice: text }),
-            Ask::ViewOpened => {
+            EngineRequest::Notice(text) => self.say_system(What::Refused { notice: text }),
+            EngineRequest::ViewOpened => {
                 self.clients.views += 1;
                 self.saved.headless_since = None;
             }
-            Ask::ViewClosed => {
+            EngineRequest::ViewClosed => {
                 self.clients.views = self.clients.views.saturating_sub(1);
                 if self.clients.views == 0 {
                     self.saved.headless_since = Some(clock::now());
                     self.save();
                 }
             }
-            Ask::EchoOpened { number } => {
+            EngineRequest::EchoOpened { number } => {
                 self.say_system(What::Echo { number, opened: true });
             }
-            Ask::EchoClosed { number } => {
+            EngineRequest::EchoClosed { number } => {
                 self.say_system(What::Echo { number, opened: false });
             }
         }
@@ -68,7 +70,7 @@ impl Engine {
             return;
         }
         if let Request::Scale { counts } = &request
-            && self.saved.supervisor.course == Course::Keep
+            && self.saved.supervisor.run_phase == RunPhase::Running
             && let Err(problem) = self.make_room(counts)
         {
             // The client may be gone.
@@ -76,7 +78,7 @@ impl Engine {
             return;
         }
         if let Request::Reload { plan } = &request
-            && self.saved.supervisor.course == Course::Keep
+            && self.saved.supervisor.run_phase == RunPhase::Running
             && let Err(problem) = self.take_up(plan)
         {
             // The client may be gone.
@@ -99,7 +101,7 @@ impl Engine {
             });
         }
         let ticket = self.clients.add(reply);
-        self.input(Input::Ask(ticket, request, key));
+        self.input(Input::Request(ticket, request, key));
         if !wait {
             self.clients.accept(ticket);
         }

@@ -31,7 +31,7 @@ use crate::model::plan::Plan;
 use crate::model::request::Head;
 use crate::model::{LifeId, ProcId, ProcName};
 use crate::pane::sink;
-use crate::supervisor::{Course, Effect, Input, Milepost};
+use crate::supervisor::{Effect, Input, RunPhase, RunStage};
 use crate::sys::clock;
 
 /// The longest sleep before a due action such as a restart: the clock may be set meanwhile.
@@ -119,7 +119,7 @@ impl Engine {
             Finished::HookEnded(item) => vec![Action::Complete(item)],
             Finished::Reported(report) => self.reported(&report),
             Finished::Declared(edit) => {
-                let course = self.saved.supervisor.course;
+                let course = self.saved.supervisor.run_phase;
                 self.declarations.edited(*edit, course, &self.plan, &self.queue)
             }
             Finished::NotNotified(why) => self.notifications.failed(why),
@@ -163,7 +163,7 @@ impl Engine {
     }
 
     /// The run has reached a milepost: run its hook.
-    pub(super) fn reached(&mut self, post: Milepost) {
+    pub(super) fn reached(&mut self, post: RunStage) {
         let run = (&self.plan, &self.commands);
         let actions = self.hooks.reached(post, run, &self.queue);
         self.act(actions);
@@ -270,7 +270,7 @@ impl Engine {
     /// waited for them continues.
     pub(super) fn on_alarm(&mut self) {
         if self.saved.supervisor.next_due().is_some() {
-            self.input(Input::Alarm);
+            self.input(Input::TimerFired);
         }
         let now = Instant::now();
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
@@ -345,7 +345,7 @@ impl Engine {
 
     /// Publish the present length of the journal to the views.
     pub(super) fn publish(&self) {
-        let stopping = self.saved.supervisor.course != Course::Keep;
+        let stopping = self.saved.supervisor.run_phase != RunPhase::Running;
         let head = Head { stopping, ..self.ingest.head() };
         self.head.send_if_modified(|old| {
             let news = *old != head;

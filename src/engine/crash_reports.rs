@@ -14,12 +14,12 @@ use tokio::time::{Instant, timeout};
 use super::action::Action;
 use super::outbox::PendingCrash;
 use super::queue::{Finished, Queue};
-use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Log, Trigger};
+use crate::crash::{self, CrashInput, CrashReport, Kind, LifeSummary, Log, Trigger};
 use crate::journal::segment::Dirs;
 use crate::model::event::{Event as LogEvent, ReportSummary, What};
 use crate::model::plan::Plan;
 use crate::model::{LifeId, ProcId, ProcName};
-use crate::supervisor::{Course, Goal, Proc, Supervisor};
+use crate::supervisor::{Goal, Proc, RunPhase, Supervisor};
 
 /// How long to collect output of other processes before the report is written.
 const AFTERMATH: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ pub(super) struct Crashed<'a> {
     /// The first record of this run.
     pub(super) first_record: u64,
     /// The state of the run as a whole.
-    pub(super) course: Course,
+    pub(super) run_phase: RunPhase,
 }
 
 /// The parts of a crash that a killed supervisor had logged.
@@ -125,7 +125,7 @@ impl CrashReports {
         queue: &Queue,
     ) {
         // If the crash ends the run, the final message of the run contains the same.
-        if notice && run.course == Course::Keep {
+        if notice && run.run_phase == RunPhase::Running {
             log_cause(crash, input.clone(), queue.clone());
         }
         let (mut hurry, queue) = (self.hurry.subscribe(), queue.clone());
@@ -223,7 +223,7 @@ fn examine(crash: PendingCrash, mut input: CrashInput) -> CrashReport {
 
 fn logged_trigger(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
     let log = Log::open(&input.dirs, input.first)?;
-    let Lived { life, ended, .. } = input.lived;
+    let LifeSummary { life, ended, .. } = input.lived;
     match log.place(&input.name, life, ended)? {
         Some(place) => log.failed_of(&input.name, &input.lived, &place),
         None => Ok(None),

@@ -4,10 +4,10 @@ use tokio::sync::oneshot;
 
 use crate::config::failures::Failures;
 use crate::config::toml::TmoToml;
-use crate::server::engine_handle::{AskError, FailureTexts};
+use crate::server::engine_handle::{FailureTexts, RequestError};
 
 /// The answer to the client.
-pub(super) type Answer = Result<FailureTexts, AskError>;
+pub(super) type Answer = Result<FailureTexts, RequestError>;
 
 /// A finished reading of the files, with the client that waits for it.
 #[derive(Debug)]

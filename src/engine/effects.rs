@@ -16,7 +16,7 @@ use crate::model::{LifeId, ProcId, ProcName, Untrusted};
 use crate::plan;
 use crate::protocol::life::Traces;
 use crate::protocol::spec::{SPEC_VERSION, Spec, SpecError, Want};
-use crate::supervisor::{Course, Effect, Input, Pane, Ready};
+use crate::supervisor::{Effect, Input, Pane, Ready, RunPhase};
 use crate::sys;
 
 impl Engine {
@@ -37,13 +37,13 @@ impl Engine {
                         plan,
                         dirs: ingest.dirs(),
                         first_record: saved.first_record,
-                        course: saved.supervisor.course,
+                        run_phase: saved.supervisor.run_phase,
                     };
                     crash_reports.crashed(pending, run, queue);
                 }
             }
             Effect::Answer(ticket, outcome) => {
-                if matches!(self.saved.supervisor.course, Course::Done { .. }) {
+                if matches!(self.saved.supervisor.run_phase, RunPhase::Finished { .. }) {
                     self.clients.answer_last(ticket, outcome);
                 } else {
                     self.clients.answer(ticket, outcome);
@@ -81,7 +81,7 @@ impl Engine {
             if want == Want::Run {
                 let stands = Spec::read(&self.panes[id].paths.spec());
                 let stands = stands.ok().map(|spec| (spec.want, spec.life));
-                self.input(Input::Untold(id, text, stands));
+                self.input(Input::SpecWriteFailed(id, text, stands));
             }
         }
     }
@@ -181,7 +181,7 @@ impl Engine {
             started: plan.started,
             views: self.clients.views,
             headless_since: self.saved.headless_since,
-            quitting: supervisor.course != Course::Keep,
+            quitting: supervisor.run_phase != RunPhase::Running,
             processes: self.present().into_iter().map(|id| self.process_state(id)).collect(),
         }
     }
@@ -234,8 +234,8 @@ impl Engine {
             lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
             awaits: self.awaited(id),
             failures: proc.failures,
-            crashes: proc.tally.crashes,
-            exits: proc.tally.exits(),
+            crashes: proc.exit_stats.crashes,
+            exits: proc.exit_stats.exits(),
             output_bytes: self.ingest.indexed(self.panes[id].stream),
             phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
             groups: process.rules.groups.clone(),

@@ -15,8 +15,8 @@ use crate::model::Untrusted;
 use crate::model::plan::Plan;
 use crate::model::request::{Outcome, Request};
 use crate::plan;
-use crate::server::engine_handle::{AskError, FailureTexts, FailuresAsk};
-use crate::supervisor::Course;
+use crate::server::engine_handle::{FailureTexts, FailuresRequest, RequestError};
+use crate::supervisor::RunPhase;
 
 /// Applies the changes that clients make to failure patterns.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl FailureDeclarations {
     /// A client lists or changes the failure patterns of a process.
     pub(super) fn request(
         &self,
-        (name, ask): (String, FailuresAsk),
+        (name, ask): (String, FailuresRequest),
         reply: oneshot::Sender<Answer>,
         plan: &Plan,
         queue: &Queue,
@@ -37,7 +37,7 @@ impl FailureDeclarations {
         let (declared, basis) = (Declarations::of_run(plan), self.basis(plan));
         let queue = queue.clone();
         spawn_local(async move {
-            let lists = ask == FailuresAsk::List;
+            let lists = ask == FailuresRequest::List;
             let done = spawn_blocking(move || carry_out(&declared, &name, &ask)).await;
             match done.map_err(|_| lost()).and_then(|done| done) {
                 Ok((texts, found)) if !lists => {
@@ -58,11 +58,11 @@ impl FailureDeclarations {
     pub(super) fn edited(
         &mut self,
         edit: DeclarationEdit,
-        course: Course,
+        run_phase: RunPhase,
         plan: &Plan,
         queue: &Queue,
     ) -> Vec<Action> {
-        if course != Course::Keep {
+        if run_phase != RunPhase::Running {
             // The next start reads the file. The client may be gone.
             let _ = edit.reply.send(Ok(edit.texts));
             return vec![];
@@ -115,8 +115,8 @@ impl FailureDeclarations {
     }
 }
 
-fn lost() -> AskError {
-    AskError::Refused("internal error while updating failure patterns; see the log".to_owned())
+fn lost() -> RequestError {
+    RequestError::Refused("internal error while updating failure patterns; see the log".to_owned())
 }
 
 /// The first line of an error: the first mistake of a file with several.
@@ -124,8 +124,8 @@ fn in_short(error: &DeclareError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-fn not_applied(why: &str) -> AskError {
-    AskError::Refused(format!(
+fn not_applied(why: &str) -> RequestError {
+    RequestError::Refused(format!(
         "the file was changed, but the change was not applied to the run: {why}"
     ))
 }
@@ -135,20 +135,20 @@ fn not_applied(why: &str) -> AskError {
 fn carry_out(
     declared: &Declarations,
     name: &str,
-    ask: &FailuresAsk,
-) -> Result<(FailureTexts, Found), AskError> {
+    ask: &FailuresRequest,
+) -> Result<(FailureTexts, Found), RequestError> {
     let toml = || declared.read_toml().map_err(|error| problem(error.into()));
     let (toml, failures, changed) = match ask {
-        FailuresAsk::List => {
+        FailuresRequest::List => {
             let failures = declared.list(Some(name)).map_err(problem)?;
             (TmoToml::default(), failures, false)
         }
-        FailuresAsk::Add(text) => {
+        FailuresRequest::Add(text) => {
             let toml = toml()?;
             let done = declared.add(name, text).map_err(problem)?;
             (toml, done.failures, done.is_changed)
         }
-        FailuresAsk::Remove(text) => {
+        FailuresRequest::Remove(text) => {
             let toml = toml()?;
             let done = declared.remove(name, text).map_err(problem)?;
             (toml, done.failures, done.is_changed)
@@ -162,17 +162,17 @@ fn carry_out(
     Ok((texts, Found { toml, failures }))
 }
 
-fn problem(error: DeclareError) -> AskError {
+fn problem(error: DeclareError) -> RequestError {
     match error {
-        DeclareError::Unknown(unknown) => AskError::Unknown(Box::new(Outcome {
+        DeclareError::Unknown(unknown) => RequestError::Unknown(Box::new(Outcome {
             ok: false,
             problems: vec![format!("unknown process name: {}", unknown.name).into()],
             names: vec![],
             unknown: Some(unknown),
         })),
-        DeclareError::Edit(EditError::Text(why)) => AskError::Useless(why.to_string()),
+        DeclareError::Edit(EditError::Text(why)) => RequestError::Useless(why.to_string()),
         error @ (DeclareError::Edit(_)
         | DeclareError::Absent { .. }
-        | DeclareError::Elsewhere { .. }) => AskError::Refused(in_short(&error)),
+        | DeclareError::Elsewhere { .. }) => RequestError::Refused(in_short(&error)),
     }
 }

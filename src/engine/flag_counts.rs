@@ -106,14 +106,14 @@ mod tests {
     use super::{CountTracker, SavedCounts};
     use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
     use crate::model::LifeId;
-    use crate::model::rules::{Flag, Rules, Text};
+    use crate::model::rules::{Flag, ProcessPolicy, Text};
     use crate::model::time::Timestamp;
     use crate::watch::Watcher;
 
     fn watcher() -> Watcher {
         let text = Text { pattern: "x".into(), regex: true, any_case: false };
         let flag = Flag { context: 2, ..Flag::new(text) };
-        Watcher::new(&Rules { flags: vec![flag], ..Rules::default() }).unwrap()
+        Watcher::new(&ProcessPolicy { flags: vec![flag], ..ProcessPolicy::default() }).unwrap()
     }
 
     fn record(kind: Kind, offset: u64, text: &str, flags: u8) -> Record {

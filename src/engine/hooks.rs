@@ -22,7 +22,7 @@ use crate::model::event::{HookProblem, What};
 use crate::model::plan::Plan;
 use crate::model::rules::StopAfter;
 use crate::model::text::OsText;
-use crate::supervisor::{Input, Milepost};
+use crate::supervisor::{Input, RunStage};
 
 /// How long the end of a run waits for hooks.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,23 +38,23 @@ pub(super) struct Hooks {
 }
 
 /// The hook of this milepost, and whether the run ends after it.
-fn hook_of(plan: &Plan, post: Milepost) -> (Option<&OsText>, bool) {
+fn hook_of(plan: &Plan, post: RunStage) -> (Option<&OsText>, bool) {
     let hooks = &plan.hooks;
     let (command, last) = match post {
-        Milepost::DependenciesReady => {
+        RunStage::DependenciesReady => {
             (&hooks.dependencies_ready, hooks.stop_after == Some(StopAfter::DependenciesReady))
         }
-        Milepost::MainStarted => {
+        RunStage::MainStarted => {
             (&hooks.main_started, hooks.stop_after == Some(StopAfter::MainStarted))
         }
-        Milepost::CleanupStarted => (&hooks.cleanup, false),
-        Milepost::MainStopped | Milepost::CleanupComplete => (&None, false),
+        RunStage::CleanupStarted => (&hooks.cleanup, false),
+        RunStage::MainStopped | RunStage::CleanupComplete => (&None, false),
     };
     (command.as_ref(), last)
 }
 
 /// Whether this milepost has a hook or ends the run.
-pub(super) fn has_hook(plan: &Plan, post: Milepost) -> bool {
+pub(super) fn has_hook(plan: &Plan, post: RunStage) -> bool {
     let (command, last) = hook_of(plan, post);
     command.is_some() || last
 }
@@ -67,14 +67,14 @@ pub(super) fn failed(why: HookProblem) -> Action {
 /// The hook after which the run is to end has ended.
 pub(super) fn last_ended(problem: Option<String>, code: u8) -> Vec<Action> {
     let failed = problem.map(|why| failed(HookProblem::Failed(why)));
-    failed.into_iter().chain([Action::Input(Input::Enough(code))]).collect()
+    failed.into_iter().chain([Action::Input(Input::StopAfterHook(code))]).collect()
 }
 
 impl Hooks {
     /// The run has reached a milepost.
     pub(super) fn reached(
         &mut self,
-        post: Milepost,
+        post: RunStage,
         (plan, commands): (&Plan, &AuxCommands),
         queue: &Queue,
     ) -> Vec<Action> {

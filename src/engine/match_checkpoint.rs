@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::model::LifeId;
 use crate::model::life::or_zero;
-use crate::model::rules::{Reaction, Rules};
+use crate::model::rules::{ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
 
 /// Save the position after searching this many bytes of a process.
@@ -75,6 +75,6 @@ impl CheckpointTracker {
 }
 
 /// Whether any of the patterns can end a life.
-pub(super) fn ends_lives(rules: &Rules) -> bool {
+pub(super) fn ends_lives(rules: &ProcessPolicy) -> bool {
     !rules.failures.is_empty() || rules.flags.iter().any(|flag| flag.action != Reaction::Notify)
 }

@@ -175,7 +175,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let mut plan = crate::supervisor::tests::plan(&[process]);
         plan.log.dir = place.path().into();
-        let lived = crate::crash::Lived {
+        let lived = crate::crash::LifeSummary {
             life: crate::model::LifeId::FIRST,
             pid: None,
             started: Timestamp::EPOCH,

@@ -9,7 +9,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::crash::Lived;
+use crate::crash::LifeSummary;
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
@@ -18,7 +18,7 @@ use crate::journal::segment::Dirs;
 use crate::model::event::{Logged, What};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcId, ProcName};
-use crate::supervisor::{Crash, Effect, Milepost, Proc, Supervisor};
+use crate::supervisor::{Crash, Effect, Proc, RunStage, Supervisor};
 
 /// Drop a report after this many supervisors died while writing it: it may be the cause.
 const MOST_TRIES: u8 = 20;
@@ -32,7 +32,7 @@ pub struct Outbox {
     /// Crashes without a report, or whose hook has not ended.
     crashes: Vec<PendingCrash>,
     /// Mileposts whose hook has not ended.
-    posts: Vec<Milepost>,
+    posts: Vec<RunStage>,
 }
 
 /// A crash that has yet to be reported.
@@ -41,7 +41,7 @@ pub(super) struct PendingCrash {
     /// The process.
     pub(super) id: ProcId,
     /// The life.
-    pub(super) lived: Lived,
+    pub(super) lived: LifeSummary,
     /// tmo ended the life because it had failed.
     pub(super) failed: bool,
     /// How many supervisors have inherited it.
@@ -55,7 +55,7 @@ pub(super) enum OutboxItem {
     /// The report of this life, and its hook.
     Crash(ProcId, LifeId),
     /// The hook of this milepost.
-    Post(Milepost),
+    Post(RunStage),
 }
 
 /// A part of what the journal contains about a crash.
@@ -71,7 +71,7 @@ impl PendingCrash {
     fn new(crash: &Crash, proc: &Proc) -> Self {
         // If this life never ran, the last pid is that of an earlier life.
         let never = crash.started == crash.ended;
-        let lived = Lived {
+        let lived = LifeSummary {
             life: crash.life,
             pid: proc.last_pid.filter(|_| !never),
             started: crash.started,
@@ -122,7 +122,7 @@ impl Outbox {
         effects: &[Effect],
         supervisor: &Supervisor,
         is_early: impl Fn(ProcId) -> bool,
-        has_hook: impl Fn(Milepost) -> bool,
+        has_hook: impl Fn(RunStage) -> bool,
     ) {
         for effect in effects {
             if let Effect::Crashed(crash) = effect
@@ -138,7 +138,7 @@ impl Outbox {
     }
 
     /// The unfinished work, after a takeover.
-    pub(super) fn items(&self) -> (Vec<PendingCrash>, Vec<Milepost>) {
+    pub(super) fn items(&self) -> (Vec<PendingCrash>, Vec<RunStage>) {
         (self.crashes.clone(), self.posts.clone())
     }
 
@@ -181,17 +181,17 @@ pub(super) fn logged_since(
 #[cfg(test)]
 mod tests {
     use super::{MOST_TRIES, Outbox, OutboxItem, PendingCrash};
-    use crate::crash::Lived;
+    use crate::crash::LifeSummary;
     use crate::model::ProcId;
     use crate::model::time::Timestamp;
     use crate::model::{Exit, LifeId};
-    use crate::supervisor::Milepost;
+    use crate::supervisor::RunStage;
 
     fn crash(place: usize, life: LifeId) -> PendingCrash {
         let id = ProcId::at(place);
         let [started, ended] = [1, 2].map(Timestamp::from_nanos);
         let exit = Exit::Code(1);
-        let lived = Lived { life, pid: None, started, ended, exit, restarts: 0 };
+        let lived = LifeSummary { life, pid: None, started, ended, exit, restarts: 0 };
         PendingCrash { id, lived, failed: false, tries: 0 }
     }
 
@@ -199,7 +199,7 @@ mod tests {
     fn outbox_keeps_each_item_until_it_is_completed() {
         let [one, two] = [LifeId::FIRST, LifeId::nth(2)];
         let crashes = vec![crash(0, one), crash(0, two), crash(1, one)];
-        let outbox = Outbox { crashes, posts: vec![Milepost::MainStarted] };
+        let outbox = Outbox { crashes, posts: vec![RunStage::MainStarted] };
         let text = serde_json::to_string(&outbox).unwrap();
         let mut read: Outbox = serde_json::from_str(&text).unwrap();
         assert_eq!(read, outbox);
@@ -213,7 +213,7 @@ mod tests {
         for item in [
             OutboxItem::Crash(web, one),
             OutboxItem::Crash(api, one),
-            OutboxItem::Post(Milepost::MainStarted),
+            OutboxItem::Post(RunStage::MainStarted),
         ] {
             assert!(!read.is_empty());
             read.complete(item);

@@ -17,12 +17,12 @@ use super::hook_command::{FlagHook, Hook};
 use super::match_checkpoint::{CheckpointTracker, ends_lives};
 use super::search_lag::Lag;
 use crate::crash::{Line, Trigger};
+use crate::journal::incremental_reader::IncrementalReader;
 use crate::journal::ingest::Ingest;
 use crate::journal::record::{Kind, Record};
-use crate::journal::incremental_reader::Tap;
 use crate::model::event::{Event, Trouble, What};
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::{FailureAction, Flag, Probe, Reaction, Rules, Text};
+use crate::model::rules::{FailureAction, Flag, Probe, ProcessPolicy, Reaction, Text};
 use crate::model::{LifeId, ProcId, ProcName};
 use crate::supervisor::Input;
 use crate::sys::clock;
@@ -38,7 +38,7 @@ type Hits = VecDeque<(Option<LifeId>, Hit)>;
 #[derive(Debug)]
 pub(super) struct OutputSearch {
     pub(super) watcher: Watcher,
-    tap: Tap,
+    tap: IncrementalReader,
     pub(super) life: Option<LifeId>,
     /// Matches that the state machine has not received yet, each with its life.
     hits: Hits,
@@ -59,7 +59,7 @@ pub(super) struct OutputSearch {
 
 impl OutputSearch {
     /// `None` if there is nothing to search for.
-    fn new(process: &ProcessPlan, tap: Tap) -> Option<Self> {
+    fn new(process: &ProcessPlan, tap: IncrementalReader) -> Option<Self> {
         let rules = &process.rules;
         if !looks_for_anything(rules) {
             return None;
@@ -89,7 +89,7 @@ impl OutputSearch {
         life: Option<LifeId>,
         ingest: &mut Ingest,
     ) -> Option<Box<Self>> {
-        let mut search = Self::new(process, Tap::new(ingest.dirs(), stream))?;
+        let mut search = Self::new(process, IncrementalReader::new(ingest.dirs(), stream))?;
         ingest.listen_to(stream);
         let (upto, now) = (ingest.indexed(stream), clock::now());
         search.count = CountTracker::from(upto, now, search.watcher.book());
@@ -100,7 +100,7 @@ impl OutputSearch {
     /// Continue with the new rules of a process, in the same life.
     pub(super) fn change_rules(
         search: &mut Option<Box<Self>>,
-        before: &Rules,
+        before: &ProcessPolicy,
         process: &ProcessPlan,
         (stream, life): (u16, Option<LifeId>),
         ingest: &mut Ingest,
@@ -122,7 +122,7 @@ impl OutputSearch {
     }
 
     /// Continue in the same life with other rules.
-    fn renew(&mut self, before: &Rules, rules: &Rules) {
+    fn renew(&mut self, before: &ProcessPolicy, rules: &ProcessPolicy) {
         // The patterns were compiled when the configuration was read, so they are valid.
         if let Err(error) = self.watcher.renew(rules) {
             return tracing::error!(%error, "patterns");
@@ -156,7 +156,7 @@ impl OutputSearch {
     pub(super) fn search_new(
         &mut self,
         (id, stream): (ProcId, u16),
-        rules: &Rules,
+        rules: &ProcessPolicy,
         ingest: &mut Ingest,
     ) -> Vec<Action> {
         let records = ingest.take_heard(stream);
@@ -344,7 +344,7 @@ fn next(hits: &mut Hits, upto: Option<LifeId>) -> Option<(Option<LifeId>, Hit)> 
 fn on_hit(
     (id, life): (ProcId, Option<LifeId>),
     Hit { rule, line }: Hit,
-    rules: &Rules,
+    rules: &ProcessPolicy,
 ) -> Vec<Action> {
     let Some(life) = life else { return vec![] };
     let failing = |text: &Text, action: FailureAction| {
@@ -394,13 +394,13 @@ fn flag_event(
     )
 }
 
-fn looks_for_anything(rules: &Rules) -> bool {
+fn looks_for_anything(rules: &ProcessPolicy) -> bool {
     let by_log = rules.ready.iter().any(|check| matches!(check.probe, Probe::Log(_)));
     by_log || !rules.failures.is_empty() || !rules.flags.is_empty()
 }
 
 /// The number of a rule in the new rules, if it is still there.
-fn renumber(rule: Rule, before: &Rules, rules: &Rules) -> Option<Rule> {
+fn renumber(rule: Rule, before: &ProcessPolicy, rules: &ProcessPolicy) -> Option<Rule> {
     fn place<T: PartialEq>(number: usize, before: &[T], now: &[T]) -> Option<usize> {
         let old = before.get(number)?;
         now.iter().position(|new| new == old)

@@ -9,8 +9,8 @@ use super::wakeups;
 use crate::backend::tmux::TmuxError;
 use crate::model::event::Trouble;
 use crate::model::{ProcId, ProcessStatus};
-use crate::pane::sink;
 use crate::pane::process_tree::named;
+use crate::pane::sink;
 use crate::protocol::life::Traces;
 use crate::supervisor::{Input, Pane};
 use crate::sys::{Orphans, Sweep};
@@ -201,8 +201,8 @@ impl Engine {
         let Some(sweep) = ended.and_then(|ended| ended.sweep) else { return };
         self.panes[id].shim = None;
         self.panes[id].ready = None;
-        if !sweep.spared.is_empty() {
-            let list = sweep.spared.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
+        if !sweep.exempt.is_empty() {
+            let list = sweep.exempt.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
             self.trouble(id, Trouble::LeftRunning(list.collect()));
         }
         self.input(Input::ShimGone(id, named(&sweep.left)));

@@ -126,7 +126,7 @@ impl Engine {
     /// to open in the first call.
     fn in_turn(&self, ids: &mut [ProcId]) -> usize {
         let procs = &self.saved.supervisor.procs;
-        let begins = |id: &ProcId| procs[*id].goal == Goal::Run && !procs[*id].held;
+        let begins = |id: &ProcId| procs[*id].goal == Goal::Run && !procs[*id].waiting;
         let count = ids.iter().filter(|id| begins(id)).count();
         if count < ids.len() {
             let steps = plan::order(&self.plan);

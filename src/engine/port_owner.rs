@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::crash::{Tenant, facts};
+use crate::crash::{OwningRun, facts};
 use crate::model::rules::PortOwner;
 use crate::sys::{self, ProcInfo};
 
@@ -151,14 +151,14 @@ fn sockets_at(peer: SocketAddr) -> Vec<u64> {
 fn owner_of(sockets: &[u64], process: &Probed) -> Owner {
     let holders = sys::tcp_holders(sockets);
     let tenants: Vec<_> = holders.iter().map(|h| facts::tenant(h, &process.run)).collect();
-    let own = |tenant: &Tenant| tenant.socket.is_none() && tenant.name == process.name;
+    let own = |tenant: &OwningRun| tenant.socket.is_none() && tenant.name == process.name;
     let in_tree = |holder: &ProcInfo| process.shim.is_some_and(|shim| is_below(holder, shim));
     if tenants.iter().flatten().any(own) || holders.iter().any(in_tree) {
         return Owner::Tree;
     }
     let managed = holders.iter().zip(&tenants).find_map(|(h, tenant)| Some((h, tenant.as_ref()?)));
     match (managed, holders.first()) {
-        (Some((ProcInfo { name, pid, .. }, Tenant { name: of, socket })), _) => {
+        (Some((ProcInfo { name, pid, .. }, OwningRun { name: of, socket })), _) => {
             let run = if socket.is_some() { "another run" } else { "this run" };
             Owner::Managed(format!("{of} of {run} ({name}, pid {pid})"))
         }

@@ -27,7 +27,7 @@ use crate::model::ProcId;
 use crate::model::event::Trouble;
 use crate::model::plan::Plan;
 use crate::model::rules::{Check, PortOwner, Probe};
-use crate::supervisor::{Course, Input, Question, Supervisor};
+use crate::supervisor::{Input, Question, RunPhase, Supervisor};
 use crate::sys::clock;
 
 /// The first pause between two attempts; the pause doubles up to the configured interval.
@@ -60,9 +60,9 @@ impl Probes {
     /// Start probes for questions that are now open, and stop those for questions that no longer
     /// are.
     pub(super) fn update(&mut self, run: Probed<'_>, queue: &Queue) {
-        let open = match run.supervisor.course {
-            Course::Keep => run.supervisor.questions(),
-            Course::Quit | Course::Done { .. } => vec![],
+        let open = match run.supervisor.run_phase {
+            RunPhase::Running => run.supervisor.questions(),
+            RunPhase::Stopping | RunPhase::Finished { .. } => vec![],
         };
         self.0.retain(|question, _| open.contains(question));
         for question in open {
@@ -91,7 +91,7 @@ impl Probes {
         let rules = &plan.processes[id].rules;
         match (check, answer) {
             (Some(check), Answer::Bad(text)) => {
-                vec![Action::Input(Input::Unmet(id, life, check, text))]
+                vec![Action::Input(Input::CheckFailed(id, life, check, text))]
             }
             (Some(check), Answer::Good(warning)) => {
                 self.0.remove(&question);
@@ -102,13 +102,13 @@ impl Probes {
                 let passed = Action::Input(Input::Passed(id, life, check));
                 warning.into_iter().chain([passed]).collect()
             }
-            (None, Answer::Good(_)) => vec![Action::Input(Input::Looked(id, life, None))],
+            (None, Answer::Good(_)) => vec![Action::Input(Input::LivenessChecked(id, life, None))],
             (None, Answer::Bad(text)) => {
                 let blame = rules.live.as_ref().map(|live| {
                     let (probe, failures) = (live.probe.clone(), live.failures.max(1));
                     Action::Blame(id, life, Trigger::NotLive { probe, failures })
                 });
-                let failed = Action::Input(Input::Looked(id, life, Some(text)));
+                let failed = Action::Input(Input::LivenessChecked(id, life, Some(text)));
                 blame.into_iter().chain([failed]).collect()
             }
         }
@@ -280,7 +280,7 @@ mod tests {
     use crate::model::time::Timestamp;
     use crate::model::{LifeId, ProcId};
     use crate::supervisor::tests::plan;
-    use crate::supervisor::{Course, Input, Phase, Question, Supervisor};
+    use crate::supervisor::{Input, Phase, Question, RunPhase, Supervisor};
 
     const WEB: ProcId = ProcId::at(0);
 
@@ -324,7 +324,7 @@ mod tests {
             assert!(probes.0.is_empty(), "the question is answered");
             update(&mut probes, &supervisor);
             assert_eq!(probes.0.len(), 1, "the state machine still asks it");
-            supervisor.course = Course::Quit;
+            supervisor.run_phase = RunPhase::Stopping;
             update(&mut probes, &supervisor);
             assert!(probes.0.is_empty(), "nothing is probed at the end of the run");
         };
@@ -350,13 +350,20 @@ mod tests {
         };
         assert!(text.starts_with("nginx (pid 7) listens on 127.0.0.1:80"), "{text}");
         let unmet = answered(Some(0), Answer::Bad("refused".to_owned()));
-        assert!(matches!(&unmet[..], [Action::Input(Input::Unmet(WEB, _, 0, _))]), "{unmet:?}");
+        assert!(
+            matches!(&unmet[..], [Action::Input(Input::CheckFailed(WEB, _, 0, _))]),
+            "{unmet:?}"
+        );
         let dead = answered(None, Answer::Bad("refused".to_owned()));
-        let [Action::Blame(WEB, ..), Action::Input(Input::Looked(WEB, _, Some(_)))] = &dead[..]
+        let [Action::Blame(WEB, ..), Action::Input(Input::LivenessChecked(WEB, _, Some(_)))] =
+            &dead[..]
         else {
             panic!("{dead:?}")
         };
         let alive = answered(None, Answer::Good(None));
-        assert!(matches!(&alive[..], [Action::Input(Input::Looked(WEB, _, None))]), "{alive:?}");
+        assert!(
+            matches!(&alive[..], [Action::Input(Input::LivenessChecked(WEB, _, None))]),
+            "{alive:?}"
+        );
     }
 }

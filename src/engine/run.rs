@@ -44,7 +44,7 @@ use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
 use crate::protocol::paths::spill_dir;
 use crate::protocol::spec::replace;
-use crate::server::engine_handle::{Ask, Busy, Handle};
+use crate::server::engine_handle::{Busy, EngineRequest, Handle};
 use crate::server::serve::Listeners;
 use crate::supervisor::{Input, Supervisor};
 use crate::sys::why;
@@ -362,7 +362,10 @@ impl Engine {
 
     /// The event loop. Returns the exit code when the state machine has finished, or `None` when
     /// another run has taken the place of this one, which must then not touch anything any more.
-    async fn turn(&mut self, asks: &mut mpsc::Receiver<Ask>) -> std::io::Result<Option<u8>> {
+    async fn turn(
+        &mut self,
+        asks: &mut mpsc::Receiver<EngineRequest>,
+    ) -> std::io::Result<Option<u8>> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
@@ -407,7 +410,7 @@ impl Engine {
     /// period.
     fn on_signal(&mut self) {
         let (reply, _) = oneshot::channel();
-        self.on_ask(Ask::Do { request: Request::Quit, wait: true, key: None, reply });
+        self.on_ask(EngineRequest::Do { request: Request::Quit, wait: true, key: None, reply });
     }
 
     fn greet(&mut self, place: &Place) {

@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::replace;
-use crate::supervisor::{Course, Supervisor};
+use crate::supervisor::{RunPhase, Supervisor};
 use crate::sys::{self, ProcInfo, clock, files};
 
 /// The runtime directory: lock, plan, state, and the files of the panes (`p/`).
@@ -237,7 +237,8 @@ impl RuntimeDir {
     /// still alive.
     pub fn is_being_stopped(&self) -> bool {
         let saved = self.saved();
-        saved.is_ok_and(|saved| saved.supervisor.course == Course::Quit) && self.has_survivors()
+        saved.is_ok_and(|saved| saved.supervisor.run_phase == RunPhase::Stopping)
+            && self.has_survivors()
     }
 
     /// Whether the run recorded here still has something alive: its tmux server or a shim.

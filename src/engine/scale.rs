@@ -79,15 +79,15 @@ fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String>
             color: color.unwrap_or(first.color),
             waits: true,
             added: true,
-            came: 0,
-            edition: 0,
+            additions: 0,
+            revision: 0,
             ..first.clone()
         };
         // An instance that a reload has removed still has its place.
         match plan.processes.iter_mut().find(|process| process.name == fresh.name) {
             Some(old) => {
-                let ProcessPlan { color, came, edition, .. } = *old;
-                *old = ProcessPlan { color, came, edition, ..fresh };
+                let ProcessPlan { color, additions, revision, .. } = *old;
+                *old = ProcessPlan { color, additions, revision, ..fresh };
             }
             None => plan.processes.push(fresh),
         }
@@ -130,13 +130,13 @@ mod tests {
             waits: false,
             added: false,
             removed: false,
-            came: 0,
-            edition: 0,
+            additions: 0,
+            revision: 0,
             argv: None,
             cwd: None,
             env: vec![],
             grace_ms: None,
-            rules: crate::model::rules::Rules::default(),
+            rules: crate::model::rules::ProcessPolicy::default(),
         };
         plan.processes = [("web", 5000), ("job#1", 5100), ("job#2", 5110)].map(process).into();
         (plan.formation_port_step, plan.colors) = (10, vec![2, 3, 4, 5]);

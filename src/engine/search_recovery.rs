@@ -16,7 +16,7 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::Kind;
 use crate::journal::segment::Dirs;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::{Reaction, Rules};
+use crate::model::rules::{ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
 use crate::supervisor::{Phase, Proc, Ready};
 use crate::watch::{Rule, Watcher};
@@ -124,7 +124,7 @@ impl OutputSearch {
         output: Output<'_>,
     ) -> std::io::Result<()> {
         let flags = process.rules.flags.clone();
-        let rules = Rules { flags, ..Rules::default() };
+        let rules = ProcessPolicy { flags, ..ProcessPolicy::default() };
         let Ok(mut counter) = Watcher::new(&rules) else { return Ok(()) };
         counter.book_mut().restore(&before.book);
         counter.begin(self.life);
@@ -164,7 +164,7 @@ impl OutputSearch {
         }
         // Copy the complete lists, so that the numbers of the rules stay the same.
         let (failures, flags) = (process.rules.failures.clone(), process.rules.flags.clone());
-        let rules = Rules { failures, flags, ..Rules::default() };
+        let rules = ProcessPolicy { failures, flags, ..ProcessPolicy::default() };
         let Ok(mut watcher) = Watcher::new(&rules) else { return Ok(()) };
         let mut life = from.life;
         watcher.begin(life);

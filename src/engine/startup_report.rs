@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::guardian::{StartupMessage, tell};
 use crate::model::ProcessStatus;
-use crate::supervisor::{Course, Proc, Supervisor};
+use crate::supervisor::{Proc, RunPhase, Supervisor};
 
 /// A process whose program is missing, or can't read its configuration, exits within this time.
 const FIRST_STEP: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ impl StartupReport {
     /// reported instead.
     pub(super) fn update(&mut self, supervisor: &Supervisor) {
         let is_starting = supervisor.procs.iter().any(is_starting);
-        if self.file.is_none() || supervisor.course != Course::Keep || is_starting {
+        if self.file.is_none() || supervisor.run_phase != RunPhase::Running || is_starting {
             self.settled = None;
             return;
         }
@@ -64,7 +64,7 @@ mod tests {
     use super::StartupReport;
     use crate::model::time::Timestamp;
     use crate::supervisor::tests::plan;
-    use crate::supervisor::{Course, Supervisor};
+    use crate::supervisor::{RunPhase, Supervisor};
 
     #[tokio::test]
     async fn running_is_reported_once_after_the_last_start_unless_the_run_stops() {
@@ -82,10 +82,10 @@ mod tests {
         supervisor.procs.iter_mut().for_each(|proc| proc.last_pid = Some(1));
         report.update(&supervisor);
         assert!(report.settled.is_some() && sent().is_empty());
-        supervisor.course = Course::Quit;
+        supervisor.run_phase = RunPhase::Stopping;
         report.update(&supervisor);
         assert_eq!(report.settled, None, "the run stops");
-        supervisor.course = Course::Keep;
+        supervisor.run_phase = RunPhase::Running;
         for _ in 0..3 {
             report.update(&supervisor);
             tokio::time::sleep_until(report.settled.unwrap_or_else(Instant::now)).await;

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 
-use super::segment_writer::Row;
 use super::segment::{Dirs, LOG, Listing, Place, Segment, TIMES};
+use super::segment_writer::SegmentWriter;
 use super::times;
 use crate::model::time::Timestamp;
 use crate::sys::files;
@@ -19,7 +19,7 @@ pub const EVENTS_SLUG: &str = "@events";
 /// It never fails: [`super::segment_writer`] explains what happens when it can't write.
 #[derive(Debug)]
 pub struct Appender {
-    row: Row<Files>,
+    row: SegmentWriter<Files>,
     timed: bool,
     end: u64,
     noted: u64,
@@ -45,7 +45,7 @@ impl Appender {
             segment.end(segment.metadata(dirs, slug).map_or(0, |meta| meta.len()))
         };
         let end = listing.segments().iter().map(end_of).max().unwrap_or(0);
-        let mut row = Row::new(dirs, slug, &[LOG, TIMES], (limit, SPILL_SEGMENT));
+        let mut row = SegmentWriter::new(dirs, slug, &[LOG, TIMES], (limit, SPILL_SEGMENT));
         let last = listing.segments().iter().rev().find(|segment| end_of(segment) == end);
         let open = last
             .filter(|last| last.place == Place::Journal && end - last.start < limit.div_ceil(2))
@@ -134,7 +134,7 @@ impl Appender {
 }
 
 /// Open the files of a segment for appending, without the times file if that can't be written.
-fn files_of(row: &Row<Files>, segment: Segment, with_times: bool) -> io::Result<Files> {
+fn files_of(row: &SegmentWriter<Files>, segment: Segment, with_times: bool) -> io::Result<Files> {
     row.dirs.create(segment.place)?;
     let open = |ending| {
         let path = segment.path(&row.dirs, &row.slug, ending).ok_or(io::ErrorKind::NotFound)?;

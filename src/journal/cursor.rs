@@ -15,7 +15,7 @@ use super::segment::Dirs;
 use super::small;
 use super::stream::Read;
 use super::streams::{Stream, Streams};
-use super::text_reader::Texts;
+use super::text_reader::TextReader;
 use crate::model::ProcName;
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
@@ -214,7 +214,7 @@ pub struct Cursor {
     reports: bool,
     /// Whether the last part of the record ended within a line.
     within: bool,
-    texts: Texts,
+    texts: TextReader,
 }
 
 impl Cursor {
@@ -225,7 +225,7 @@ impl Cursor {
 
     /// Like `Cursor::open`, with an index reader that the caller already has.
     pub fn over(index: IndexReader, position: Position, filter: Filter) -> Self {
-        let texts = Texts::new(index.dirs());
+        let texts = TextReader::new(index.dirs());
         Self {
             index,
             filter,

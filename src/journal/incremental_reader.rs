@@ -5,22 +5,22 @@ use std::io;
 use super::record::Record;
 use super::segment::Dirs;
 use super::stream::Read;
-use super::text_reader::Texts;
+use super::text_reader::TextReader;
 
 /// Reads the text of one stream, each byte once.
 #[derive(Debug)]
-pub struct Tap {
-    texts: Texts,
+pub struct IncrementalReader {
+    texts: TextReader,
     stream: u16,
     /// Everything before this offset has been returned.
     given: u64,
     text: Vec<u8>,
 }
 
-impl Tap {
+impl IncrementalReader {
     /// Read this stream of the journal in these directories.
     pub fn new(dirs: &Dirs, stream: u16) -> Self {
-        Self { texts: Texts::new(dirs), stream, given: 0, text: vec![] }
+        Self { texts: TextReader::new(dirs), stream, given: 0, text: vec![] }
     }
 
     /// The text of a record, except what was returned before.

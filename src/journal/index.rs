@@ -12,8 +12,8 @@ use std::os::unix::fs::FileExt as _;
 
 use super::format::{self, BLOCK, Block, Header, Summary};
 use super::record::Record;
-use super::segment_writer::Row;
 use super::segment::{Dirs, Listing, Place, Segment};
+use super::segment_writer::SegmentWriter;
 use crate::model::time::Timestamp;
 use crate::sys::files;
 
@@ -28,7 +28,7 @@ const BATCH: usize = 1024;
 
 /// The state of all streams at one record number of the index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct IndexState {
     /// The number of the next record.
     pub next: u64,
     /// The time of the last record.
@@ -37,7 +37,7 @@ pub struct Standing {
     pub streams: BTreeMap<u16, Summary>,
 }
 
-impl Standing {
+impl IndexState {
     /// Advance past the next record.
     pub fn advance(&mut self, record: &Record) {
         self.next += 1;
@@ -61,7 +61,7 @@ impl Standing {
 /// Reads the beginning of a segment: the state before its first record, and the size of this head.
 ///
 /// `None` if the head is invalid.
-pub(crate) fn read_head(file: &File) -> io::Result<Option<(Standing, u64)>> {
+pub(crate) fn read_head(file: &File) -> io::Result<Option<(IndexState, u64)>> {
     let Some(block) = read_block(file, 0)? else { return Ok(None) };
     let header = format::decode_header(&block).map_err(|version| {
         io::Error::new(
@@ -70,7 +70,7 @@ pub(crate) fn read_head(file: &File) -> io::Result<Option<(Standing, u64)>> {
         )
     })?;
     let Some(Header { first, time, streams }) = header else { return Ok(None) };
-    let mut standing = Standing { next: first, time, streams: BTreeMap::new() };
+    let mut standing = IndexState { next: first, time, streams: BTreeMap::new() };
     for number in 1..=u64::from(streams) {
         let Some(block) = read_block(file, number * BLOCK as u64)? else { return Ok(None) };
         let Some(summary) = format::decode_summary(&block) else { return Ok(None) };
@@ -114,7 +114,7 @@ pub(crate) fn read_records(
 #[derive(Debug, Default)]
 pub struct Recovered {
     /// The state at the end of the index.
-    pub standing: Standing,
+    pub standing: IndexState,
     /// The segment it was read from.
     segment: Option<Segment>,
     /// Whether invalid bytes follow its last record.
@@ -153,8 +153,8 @@ pub fn recover(dirs: &Dirs) -> io::Result<Recovered> {
 /// Appends to the index. Only one writer exists at a time.
 #[derive(Debug)]
 pub struct IndexWriter {
-    row: Row<File>,
-    standing: Standing,
+    row: SegmentWriter<File>,
+    standing: IndexState,
     bytes: Vec<u8>,
 }
 
@@ -174,7 +174,7 @@ impl IndexWriter {
                 let _ = fs::remove_file(path);
             }
         }
-        let mut row = Row::new(dirs, SLUG, &[""], (records, SPILL_RECORDS));
+        let mut row = SegmentWriter::new(dirs, SLUG, &[""], (records, SPILL_RECORDS));
         let usable = segment.filter(|segment| !torn && segment.place == Place::Journal);
         let open = usable.and_then(|segment| {
             let path = segment.path(dirs, SLUG, "")?;
@@ -185,7 +185,7 @@ impl IndexWriter {
     }
 
     /// The state at the end of the index.
-    pub fn standing(&self) -> &Standing {
+    pub fn standing(&self) -> &IndexState {
         &self.standing
     }
 
@@ -247,7 +247,7 @@ impl IndexWriter {
 }
 
 /// Create a segment: write it completely under another name, then rename it.
-fn create(row: &Row<File>, segment: Segment, standing: &Standing) -> io::Result<File> {
+fn create(row: &SegmentWriter<File>, segment: Segment, standing: &IndexState) -> io::Result<File> {
     row.dirs.create(segment.place)?;
     let path = segment.path(&row.dirs, SLUG, "").ok_or(io::ErrorKind::NotFound)?;
     let streams = u32::try_from(standing.streams.len()).unwrap_or(u32::MAX);

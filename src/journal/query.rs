@@ -6,7 +6,7 @@ use super::cursor::{Filter, Position};
 use super::reader::{BATCH, IndexReader};
 use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::stream::Read;
-use super::text_reader::Texts;
+use super::text_reader::TextReader;
 use crate::model::time::Timestamp;
 
 /// The position before the last `lines` lines of output (or of events, if only these are wanted)
@@ -75,7 +75,7 @@ fn ends(record: &Record) -> u64 {
 /// The position in a record before its last `lines` lines.
 fn cut(index: &IndexReader, number: u64, record: &Record, lines: u64) -> io::Result<Position> {
     let mut text = Vec::new();
-    let mut texts = Texts::new(index.dirs());
+    let mut texts = TextReader::new(index.dirs());
     let whole = Position { record: number, skip: 0 };
     // Its beginning may have been deleted; the last lines are probably still there.
     let mut from = record.offset;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use super::format::{self, BLOCK};
-use super::index::{SEGMENT_RECORDS, SLUG, Standing, read_head, read_records};
+use super::index::{IndexState, SEGMENT_RECORDS, SLUG, read_head, read_records};
 use super::record::{EVENTS, Kind, Record};
 use super::segment::{Dirs, FARTHEST, Listing, Segment};
 use crate::model::time::Timestamp;
@@ -29,7 +29,7 @@ struct Current {
     file: File,
     id: (u64, u64),
     /// The state before its first record.
-    standing: Standing,
+    standing: IndexState,
     /// Size of the header and summaries before its first record.
     head: u64,
 }
@@ -349,9 +349,9 @@ impl IndexReader {
 }
 
 /// The state at a record number, computed from the segment that contains it or ended before it.
-fn standing_at(segment: Option<&Current>, number: u64) -> io::Result<Standing> {
+fn standing_at(segment: Option<&Current>, number: u64) -> io::Result<IndexState> {
     let Some(current) = segment.filter(|current| current.segment.start <= number) else {
-        return Ok(Standing::default());
+        return Ok(IndexState::default());
     };
     let mut standing = current.standing.clone();
     read_records(&current.file, current.head, |record| {
@@ -362,7 +362,7 @@ fn standing_at(segment: Option<&Current>, number: u64) -> io::Result<Standing> {
     Ok(standing)
 }
 
-fn missing_text(before: &Standing, after: &Standing) -> Vec<(u16, u64)> {
+fn missing_text(before: &IndexState, after: &IndexState) -> Vec<(u16, u64)> {
     let of = |(stream, summary): (&u16, &format::Summary)| {
         (*stream, summary.text.saturating_sub(before.stream(*stream).text))
     };

@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::index::{self, Standing, read_head};
+use super::index::{self, IndexState, read_head};
 use super::segment::{Dirs, LOG, LONGEST, TIMES, collect, file_name, parse_name};
 use super::streams::Streams;
 use crate::model::plan::LogPolicy;
@@ -41,7 +41,7 @@ struct Piece {
 /// One segment of the index.
 #[derive(Debug)]
 struct Part {
-    standing: Standing,
+    standing: IndexState,
     path: PathBuf,
     bytes: u64,
 }
@@ -176,7 +176,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Whether everything that the records between two states refer to has been deleted.
-    fn dead(&self, before: &Standing, after: &Standing) -> bool {
+    fn dead(&self, before: &IndexState, after: &IndexState) -> bool {
         after.streams.iter().all(|(stream, summary)| {
             let slug = self.streams.as_ref().and_then(|streams| streams.slug(*stream));
             let pieces = slug.and_then(|slug| self.pieces.get(&slug));

@@ -21,11 +21,11 @@ pub const SPILL_SEGMENTS: usize = 2;
 pub const RETRY: Duration = Duration::from_secs(2);
 
 /// Opens the files of a new segment.
-pub(crate) type Make<'a, F> = &'a dyn Fn(&Row<F>, Segment) -> io::Result<F>;
+pub(crate) type Make<'a, F> = &'a dyn Fn(&SegmentWriter<F>, Segment) -> io::Result<F>;
 
 /// The segments of one writer. `F` holds the open files of one segment.
 #[derive(Debug)]
-pub(crate) struct Row<F> {
+pub(crate) struct SegmentWriter<F> {
     pub(crate) dirs: Dirs,
     pub(crate) slug: String,
     /// Endings of a segment's files.
@@ -42,7 +42,7 @@ pub(crate) struct Row<F> {
     refused: Option<Timestamp>,
 }
 
-impl<F> Row<F> {
+impl<F> SegmentWriter<F> {
     pub(crate) fn new(
         dirs: &Dirs,
         slug: &str,

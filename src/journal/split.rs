@@ -28,7 +28,7 @@ const MOST_LATE: usize = 8;
 
 /// Which bytes that look like a marker count as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
+pub enum MarkerTrust {
     /// Those that the life file announces.
     Announced,
     /// All of them: the life file no longer exists.
@@ -49,7 +49,7 @@ pub enum Fed {
 #[derive(Debug)]
 pub struct Splitter {
     stream: u16,
-    trust: Trust,
+    trust: MarkerTrust,
     life: Option<LifeId>,
     /// Offset of the first byte without a record.
     open: u64,
@@ -107,7 +107,7 @@ enum Found {
 
 impl Splitter {
     /// A splitter that continues at `position`; `summary` is the state of the stream there.
-    pub fn new(summary: &Summary, position: u64, trust: Trust) -> Self {
+    pub fn new(summary: &Summary, position: u64, trust: MarkerTrust) -> Self {
         Self {
             stream: summary.stream,
             trust,
@@ -227,11 +227,11 @@ impl Splitter {
             return Some(Found::Marker);
         }
         match self.trust {
-            Trust::All => Some(Found::Marker),
-            Trust::Announced if marker.seq > self.known && at >= self.asked => {
+            MarkerTrust::All => Some(Found::Marker),
+            MarkerTrust::Announced if marker.seq > self.known && at >= self.asked => {
                 Some(|_, _| Found::Ask)
             }
-            Trust::Announced => None,
+            MarkerTrust::Announced => None,
         }
     }
 

@@ -24,7 +24,7 @@ const BLOCKS: usize = 4;
 
 /// The streams, each with its read-ahead.
 #[derive(Debug)]
-pub(super) struct Texts {
+pub(super) struct TextReader {
     dirs: Dirs,
     names: Option<Streams>,
     /// Read once for all streams: a listing of its own for each would take quadratic time.
@@ -63,7 +63,7 @@ struct Block {
     filled: usize,
 }
 
-impl Texts {
+impl TextReader {
     pub(super) fn new(dirs: &Dirs) -> Self {
         Self { dirs: dirs.clone(), names: None, listings: None, open: vec![], in_advance: false }
     }

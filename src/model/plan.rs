@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::network::TcpAddress;
-use super::rules::{Hooks, Rules};
+use super::rules::{Hooks, ProcessPolicy};
 use super::{ProcName, text::OsText};
 use crate::model::time::Timestamp;
 
@@ -230,14 +230,14 @@ pub struct ProcessPlan {
     #[serde(default)]
     pub removed: bool,
     /// How often it was added to the configuration during the run.
-    #[serde(default)]
-    pub came: u32,
+    #[serde(default, rename = "came")]
+    pub additions: u32,
     /// How often its command or other settings of its execution were changed during the run.
-    #[serde(default)]
-    pub edition: u32,
+    #[serde(default, rename = "edition")]
+    pub revision: u32,
     /// Its settings from `tmo.toml` that a Procfile cannot express.
     #[serde(default)]
-    pub rules: Rules,
+    pub rules: ProcessPolicy,
 }
 
 impl ProcessPlan {

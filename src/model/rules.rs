@@ -14,7 +14,7 @@ use super::{Exit, ProcName};
 /// These settings for one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Rules {
+pub struct ProcessPolicy {
     /// The phase of the run in which it runs.
     pub stage: Stage,
     /// Conditions on other processes that must hold before it starts.
@@ -44,7 +44,7 @@ pub struct Rules {
     pub display: Option<String>,
 }
 
-impl Rules {
+impl ProcessPolicy {
     /// Whether this exit code is a success.
     pub fn is_success(&self, code: u8) -> bool {
         code == 0 || self.success_codes.contains(&code)
@@ -99,13 +99,13 @@ pub struct Need {
     /// The other process: an instance of the plan.
     pub on: ProcName,
     /// What it must have reached.
-    pub until: Milestone,
+    pub until: DependencyCondition,
 }
 
 /// The progress of a process that others can wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Milestone {
+pub enum DependencyCondition {
     /// It is running.
     Started,
     /// It is running and has passed all its checks.

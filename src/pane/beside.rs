@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
 
-use super::process_tree::{self, Ending, Progress, Root, Tree};
+use super::process_tree::{self, Progress, Root, Termination, Tree};
 use crate::model::Exit;
 use crate::sys::{self, Wakes};
 
@@ -47,7 +47,7 @@ fn carry_out(shell: &OsStr, command: &OsStr) -> io::Result<Exit> {
         exit = exit.or_else(|| end_of(root.main));
         if exit.is_some() || wakes.hangup() {
             let now = Instant::now();
-            ending.get_or_insert_with(|| Ending::leftovers(SIGKILL, now, Duration::ZERO));
+            ending.get_or_insert_with(|| Termination::leftovers(SIGKILL, now, Duration::ZERO));
         }
         let mut watched = None;
         if let Some(ending) = &mut ending {
@@ -62,7 +62,7 @@ fn carry_out(shell: &OsStr, command: &OsStr) -> io::Result<Exit> {
             }
             watched = tree.watch_deep(root);
         }
-        let until = ending.as_ref().and_then(Ending::deadline);
+        let until = ending.as_ref().and_then(Termination::deadline);
         let time = until.map(|at| at.saturating_duration_since(Instant::now()));
         wakes.wait(time, watched.as_ref().map(OwnedFd::as_fd))?;
     }

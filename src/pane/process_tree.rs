@@ -47,10 +47,10 @@ pub struct Root {
 /// A snapshot of a process tree.
 #[derive(Debug, Default)]
 pub struct Tree {
-    /// The living processes, without the spared ones.
+    /// The living processes, without the exempt ones.
     pub members: Vec<ProcInfo>,
     /// Processes that are left alone on purpose, with everything below them.
-    pub spared: Vec<ProcInfo>,
+    pub exempt: Vec<ProcInfo>,
     /// Zombie children of the shim. Their orphans have not been seen yet: they show up after the
     /// zombies are reaped.
     unreaped: Vec<ProcInfo>,
@@ -87,8 +87,8 @@ impl Tree {
             self.unreaped.extend((process.ppid == root.shim).then_some(process));
             return false;
         }
-        if process.pid != root.main && sys::spared(&process, root.session) {
-            self.spared.push(process);
+        if process.pid != root.main && sys::is_exempt(&process, root.session) {
+            self.exempt.push(process);
             return false;
         }
         each(&process);
@@ -96,7 +96,7 @@ impl Tree {
         true
     }
 
-    /// Whether nothing is left except spared processes, and the zombie of the main process if that is
+    /// Whether nothing is left except exempt processes, and the zombie of the main process if that is
     /// known to have ended.
     pub fn is_empty(&self, root: Root, gone: bool) -> bool {
         let expected = |zombie: &ProcInfo| gone && zombie.pid == root.main;
@@ -123,15 +123,15 @@ pub fn named(processes: &[ProcInfo]) -> Vec<Member> {
 
 /// A tree being ended.
 #[derive(Debug)]
-pub struct Ending {
+pub struct Termination {
     signal: i32,
     asked: HashSet<(u32, u64)>,
     kill_at: Option<Instant>,
-    struck: Option<Strike>,
+    struck: Option<KillPhase>,
 }
 
 #[derive(Debug)]
-struct Strike {
+struct KillPhase {
     since: Instant,
     reported: bool,
     outrun: bool,
@@ -156,7 +156,7 @@ pub enum Progress {
     Stuck(Vec<Member>),
 }
 
-impl Ending {
+impl Termination {
     /// Begin to end a tree whose main process is alive: send the stop signal to its group.
     pub fn ask(root: Root, signal: i32, now: Instant, grace: Duration) -> Self {
         let mut ending = Self::leftovers(signal, now, grace);
@@ -210,7 +210,7 @@ impl Ending {
     pub fn go_on(&mut self, root: Root, tree: &Tree, gone: bool, now: Instant) -> Progress {
         let begins = self.struck.is_none() && self.kill_at.is_some_and(|at| at <= now);
         if begins {
-            self.struck = Some(Strike::new(now));
+            self.struck = Some(KillPhase::new(now));
         }
         let Some(strike) = &mut self.struck else {
             self.ask_next(root, tree, gone);
@@ -263,7 +263,7 @@ impl Ending {
     }
 }
 
-impl Strike {
+impl KillPhase {
     fn new(now: Instant) -> Self {
         let (done, refused) = (HashMap::new(), HashSet::new());
         let (reported, outrun, starved) = (false, false, false);
@@ -338,7 +338,7 @@ pub fn reap_all_but(root: Root) {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Ending, Root, Strike, Tree};
+    use super::{KillPhase, Root, Termination, Tree};
     use crate::sys::ProcInfo;
 
     const ROOT: Root = Root { shim: 10, session: 10, main: 20 };
@@ -367,7 +367,7 @@ mod tests {
         tree
     }
 
-    fn due(ending: &Ending, tree: &Tree, gone: bool) -> Vec<u32> {
+    fn due(ending: &Termination, tree: &Tree, gone: bool) -> Vec<u32> {
         ending.due(ROOT, tree, gone).iter().map(|member| member.pid).collect()
     }
 
@@ -376,7 +376,7 @@ mod tests {
         let group = process(21, 20, 10, "job");
         let stray = process(22, 22, 22, "worker");
         let both = tree([group, stray.clone()]);
-        let mut ending = Ending::leftovers(2, Instant::now(), Duration::from_secs(5));
+        let mut ending = Termination::leftovers(2, Instant::now(), Duration::from_secs(5));
         assert!(due(&ending, &both, false).is_empty(), "the main process has its chance first");
         assert_eq!(due(&ending, &both, true), [21]);
         ending.asked.insert((21, 21));
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn nobody_is_asked_any_more_when_the_grace_period_is_over() {
         let crowd = tree((21..40).map(|pid| process(pid, 20, 10, "job")));
-        let mut ending = Ending::leftovers(2, Instant::now(), Duration::ZERO);
+        let mut ending = Termination::leftovers(2, Instant::now(), Duration::ZERO);
         ending.ask_next(ROOT, &crowd, true);
         assert!(ending.asked.is_empty());
         assert_eq!(due(&ending, &crowd, true).len(), 19, "they would be due");
@@ -403,7 +403,7 @@ mod tests {
         let empty = |list: &[ProcInfo]| tree(list.iter().cloned()).is_empty(ROOT, true);
         assert!(empty(&[zombie(20), server.clone()]));
         assert!(!tree([zombie(20)]).is_empty(ROOT, false), "its exit has not been seen");
-        assert_eq!(tree([server.clone()]).spared, [server]);
+        assert_eq!(tree([server.clone()]).exempt, [server]);
         assert!(!empty(&[zombie(21)]), "its children are not seen yet");
         assert!(!empty(&[process(21, 20, 10, "x")]));
         assert!(!empty(&[process(31, 20, 10, "tmux")]), "a client is no server");
@@ -415,7 +415,7 @@ mod tests {
         let at = |seconds| now + Duration::from_secs(seconds);
         let met = [((21, 21), at(5)), ((22, 22), at(4))];
         let done = met.into_iter().collect();
-        let mut strike = Strike { done, outrun: true, ..Strike::new(now) };
+        let mut strike = KillPhase { done, outrun: true, ..KillPhase::new(now) };
         assert_eq!(strike.stuck_at(), at(9), "others were there before and are gone");
         strike.hope = at(5);
         assert_eq!(strike.stuck_at(), at(10), "one has gone meanwhile");
@@ -446,11 +446,11 @@ mod tests {
     #[test]
     fn deadlines() {
         let now = Instant::now();
-        let mut ending = Ending::leftovers(2, now, Duration::from_secs(5));
+        let mut ending = Termination::leftovers(2, now, Duration::from_secs(5));
         assert_eq!(ending.deadline(), Some(now + Duration::from_secs(5)));
         ending.skip_grace(now);
         assert_eq!(ending.deadline(), Some(now));
-        let endless = Ending::leftovers(2, now, Duration::MAX);
+        let endless = Termination::leftovers(2, now, Duration::MAX);
         assert_eq!(endless.deadline(), None);
     }
 }

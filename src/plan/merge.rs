@@ -10,17 +10,17 @@ use toml::Spanned;
 
 use super::PlanError;
 use super::ports::Ports;
-use super::resolve::{Formed, find_shell};
+use super::resolve::{PlannedInstance, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::Entry;
 use crate::config::toml::{Asked, ProcessTable, command_line, value};
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan};
-use crate::model::rules::{Check, Liveness, Need, Probe, Rules, Stage};
+use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
 
 /// All input of the merge.
-pub(super) struct Given<'a> {
+pub(super) struct MergeInput<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) settings: &'a Settings,
     /// The shell to use if no other one is configured.
@@ -30,9 +30,9 @@ pub(super) struct Given<'a> {
     pub(super) instances: &'a HashMap<String, Vec<ProcName>>,
 }
 
-impl Formed<'_> {
+impl PlannedInstance<'_> {
     /// The plan of this instance.
-    pub(super) fn plan(self, given: &Given<'_>) -> Result<ProcessPlan, PlanError> {
+    pub(super) fn plan(self, given: &MergeInput<'_>) -> Result<ProcessPlan, PlanError> {
         let (settings, entry) = (given.settings, self.entry);
         let table = given.loaded.toml.of(&entry.name);
         let own = given.loaded.own.get(&entry.name).cloned().unwrap_or_default();
@@ -61,14 +61,14 @@ impl Formed<'_> {
             waits: false,
             added: false,
             removed: false,
-            came: 0,
-            edition: 0,
-            rules: Rules {
+            additions: 0,
+            revision: 0,
+            rules: ProcessPolicy {
                 restart: table.restart.policy(by_flag, by_table),
                 needs: needs(given, &table),
                 ready,
                 live,
-                ..Rules::default()
+                ..ProcessPolicy::default()
             },
             name: self.name,
         };
@@ -88,7 +88,7 @@ impl Formed<'_> {
 }
 
 /// The default reaction to an exit: a process that is expected to end stops no other one.
-fn usual_end(given: &Given<'_>, entry: &Entry, table: &ProcessTable) -> OnExit {
+fn usual_end(given: &MergeInput<'_>, entry: &Entry, table: &ProcessTable) -> OnExit {
     let ends = table.stage() != Stage::Main
         || table.ends_ready()
         || given.loaded.toml.is_to_complete(&entry.name);
@@ -97,7 +97,7 @@ fn usual_end(given: &Given<'_>, entry: &Entry, table: &ProcessTable) -> OnExit {
 
 /// The checks of a process, at its own port if they ask for that.
 fn checks(
-    given: &Given<'_>,
+    given: &MergeInput<'_>,
     name: &ProcName,
     table: &ProcessTable,
     port: Option<u16>,
@@ -133,7 +133,7 @@ fn checks(
 }
 
 /// All instances of all entries that it depends on; entries that are left out are not waited for.
-fn needs(given: &Given<'_>, table: &ProcessTable) -> Vec<Need> {
+fn needs(given: &MergeInput<'_>, table: &ProcessTable) -> Vec<Need> {
     let said = table.depends_on.iter().map(Spanned::get_ref);
     let all = said.flat_map(|(on, until)| {
         let instances = given.instances.get(on).into_iter().flatten();

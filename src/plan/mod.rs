@@ -3,26 +3,26 @@
 //! [`resolve()`] checks everything that can be checked without starting anything; the result is a
 //! [`Plan`](crate::model::plan::Plan) that needs no further decision.
 
-mod selection;
 mod env;
 mod explain;
 mod merge;
-mod warnings;
 mod order;
 mod ports;
 mod reload;
 mod resolve;
+mod selection;
 mod settings;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod toml_tests;
+mod warnings;
 
-pub use selection::begin_with;
 pub use env::{process_env, run_env};
 pub use explain::{Explained, explain};
-pub use warnings::oddities;
 pub use order::{Step, Turn, Wait, order};
 pub use reload::{Change, Reloaded, failures_of, not_reloaded, reload, with_failures};
 pub use resolve::{Facts, PlanError, resolve};
+pub use selection::begin_with;
 pub use settings::Settings;
+pub use warnings::oddities;

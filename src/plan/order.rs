@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::model::ProcName;
 use crate::model::limits::WAITS;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::{Check, Milestone, Need, Stage};
+use crate::model::rules::{Check, DependencyCondition, Need, Stage};
 
 /// One process in the order of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Wait {
     /// The awaited process.
     pub on: ProcName,
     /// The milestone that it must have reached.
-    pub until: Milestone,
+    pub until: DependencyCondition,
     /// Not configured, but implied by the phases of the two.
     pub by_stage: bool,
     /// Redundant: another process that it waits for waits for the same.
@@ -70,7 +70,7 @@ pub fn order(plan: &Plan) -> Vec<Step> {
 /// the graph small, one node after those of the processes stands for the whole phase.
 struct Graph {
     /// The `depends_on` of each process: index of the other process, and the milestone it must reach.
-    said: Vec<Vec<(usize, Milestone)>>,
+    said: Vec<Vec<(usize, DependencyCondition)>>,
     /// The processes of phase dependency.
     dependencies: Vec<usize>,
     is_main: Vec<bool>,
@@ -112,7 +112,7 @@ impl Graph {
 fn waits_of(plan: &Plan, graph: &Graph, at: usize) -> (Vec<Wait>, usize) {
     let name = |on: usize| plan.processes[on].name.clone();
     let said = &graph.said[at];
-    let wait = |&(on, until): &(usize, Milestone)| Wait {
+    let wait = |&(on, until): &(usize, DependencyCondition)| Wait {
         on: name(on),
         until,
         by_stage: false,
@@ -127,7 +127,7 @@ fn waits_of(plan: &Plan, graph: &Graph, at: usize) -> (Vec<Wait>, usize) {
     let mut by_stage = graph.dependencies.iter().filter(|on| !known.contains(on));
     let named = by_stage.by_ref().take(WAITS).map(|on| Wait {
         on: name(*on),
-        until: Milestone::Ready,
+        until: DependencyCondition::Ready,
         by_stage: true,
         implied,
     });

@@ -83,7 +83,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
         if old.processes.iter().all(|known| known.name != process.name) {
             let color = color(fresh, plan.processes.len(), process.color);
             changes.push((process.name.clone(), Change::New));
-            let came = ProcessPlan { color, came: 1, edition: 0, ..process.clone() };
+            let came = ProcessPlan { color, additions: 1, revision: 0, ..process.clone() };
             plan.processes.push(ProcessPlan { added: false, removed: false, ..came });
         }
     }
@@ -163,8 +163,8 @@ fn compare(
     let cleans = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
     let comes = process.removed || process.added && !now.added || cleans(process) && !cleans(now);
     let runs = what_it_runs((old, process), (plan, now));
-    (now.removed, now.came) = (false, process.came.saturating_add(u32::from(comes)));
-    now.edition = process.edition.saturating_add(u32::from(!runs.is_empty()));
+    (now.removed, now.additions) = (false, process.additions.saturating_add(u32::from(comes)));
+    now.revision = process.revision.saturating_add(u32::from(!runs.is_empty()));
     if process.removed {
         return Change::New;
     }
@@ -296,7 +296,7 @@ mod tests {
         let new = reload(&old, &fresh);
         assert_eq!(changes(&new), ["web =", "job =", "api +"]);
         let table: Vec<_> =
-            new.plan.processes.iter().map(|p| (p.name.as_str(), p.color, p.came)).collect();
+            new.plan.processes.iter().map(|p| (p.name.as_str(), p.color, p.additions)).collect();
         assert_eq!(table, [("web", 2, 0), ("job", 2, 0), ("api", 4, 1)]);
     }
 
@@ -310,7 +310,7 @@ mod tests {
         fresh.processes[2].stop_signal = 15;
         let new = reload(&old, &fresh);
         assert_eq!(changes(&new), ["a ! command", "b ! environment: A", "c ~ stop,display", "d ="]);
-        let editions: Vec<_> = new.plan.processes.iter().map(|p| p.edition).collect();
+        let editions: Vec<_> = new.plan.processes.iter().map(|p| p.revision).collect();
         assert_eq!((editions, new.plan.generation), (vec![1, 1, 0, 0], 1));
         fresh.env = vec![("B".into(), "2".into())];
         let all = reload(&new.plan, &fresh);
@@ -327,7 +327,7 @@ mod tests {
         fresh = with_ports(&["web", "job"]);
         let back = reload(&gone.plan, &fresh);
         assert_eq!(changes(&back), ["web =", "job +"]);
-        assert_eq!((back.plan.processes[1].came, back.plan.processes[2].removed), (1, true));
+        assert_eq!((back.plan.processes[1].additions, back.plan.processes[2].removed), (1, true));
     }
 
     #[test]

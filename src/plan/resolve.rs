@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::merge::Given;
+use super::merge::MergeInput;
 use super::settings::{GRACE, SHELL, Settings};
 use crate::config::dirs;
 use crate::config::env::BadValue;
@@ -165,17 +165,17 @@ pub fn resolve(
     let shell = find_shell(facts.find, shell)?;
     let tmux = (facts.find)(OsStr::new("tmux")).ok_or(PlanError::NoTmux)?;
     let config = settings.tmux_config.as_ref();
-    let formed: Vec<Formed<'_>> =
-        formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
+    let formed: Vec<_> = formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
     let mut instances: HashMap<String, Vec<ProcName>> = HashMap::new();
     for formed in &formed {
         instances.entry(formed.entry.name.clone()).or_default().push(formed.name.clone());
     }
-    let given = Given { loaded, settings, shell: &shell, find: facts.find, instances: &instances };
+    let given =
+        MergeInput { loaded, settings, shell: &shell, find: facts.find, instances: &instances };
     let variables = env.pairs();
     check_sizes(&variables)?;
     let mut total = Total::default();
-    let process = |formed: Formed<'_>| {
+    let process = |formed: PlannedInstance<'_>| {
         let mut process = formed.plan(&given)?;
         // Failure patterns that were declared beside the Procfile come after the process's own.
         let own = std::mem::take(&mut process.rules.failures);
@@ -277,7 +277,7 @@ impl io::Write for Total {
 }
 
 /// One instance of one line, whether it runs or not.
-pub(super) struct Formed<'a> {
+pub(super) struct PlannedInstance<'a> {
     pub(super) entry: &'a Entry,
     /// Index of the line among those with a command; lines of the run before a reload come first.
     pub(super) line: usize,
@@ -293,7 +293,7 @@ fn formed<'a>(
     loaded: &'a Loaded,
     lines: &[String],
     settings: &Settings,
-) -> Result<Vec<Formed<'a>>, PlanError> {
+) -> Result<Vec<PlannedInstance<'a>>, PlanError> {
     let entries = &loaded.procfile.entries;
     if entries.is_empty() {
         return Err(PlanError::NoEntries);
@@ -315,7 +315,7 @@ fn formed<'a>(
             check_length(&name)
                 .map_err(|why| PlanError::LongName { place: place(loaded, entry), why })?;
             let (name, number) = (ProcName::new(name)?, formed.len());
-            formed.push(Formed { entry, line, name, instance, number });
+            formed.push(PlannedInstance { entry, line, name, instance, number });
         }
     }
     if !formed.iter().any(|formed| settings.runs(formed.entry)) {

@@ -51,7 +51,7 @@ pub struct Settings {
     pub(super) shell: Option<OsString>,
     pub(super) tmux_config: Option<PathBuf>,
     /// The flag or variable that each setting comes from, by its name.
-    pub(super) said_by: SaidBy,
+    pub(super) said_by: Provenance,
     /// The entries that already have a place in the numbering of ports.
     known_lines: Vec<String>,
 }
@@ -69,7 +69,7 @@ type Names = ByName<()>;
 
 impl<T> ByName<T> {
     /// From parsed pairs; rejected if there are more names than there can be processes.
-    fn of(pairs: Vec<(String, T)>, setting: &str, said_by: &SaidBy) -> Result<Self, PlanError> {
+    fn of(pairs: Vec<(String, T)>, setting: &str, said_by: &Provenance) -> Result<Self, PlanError> {
         if let Some(by) = said_by.get(setting).filter(|_| pairs.len() > PROCESSES) {
             return Err(PlanError::Names(by.to_owned()));
         }
@@ -119,7 +119,7 @@ impl Settings {
             Some(text) => Ok(text.clone()),
             None => Ok::<_, BadValue>(env.text(name)?.unwrap_or_default()),
         };
-        let said_by = SaidBy::of(typed, env);
+        let said_by = Provenance::of(typed, env);
         let list = |typed: &Option<String>, name: &str| {
             let names = words(&text(typed, name)?).into_iter().map(|name| (name, ()));
             Names::of(names.collect(), name, &said_by)
@@ -240,9 +240,9 @@ impl Settings {
 
 /// The flag or variable that a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct SaidBy(Vec<(&'static str, String)>);
+pub(super) struct Provenance(Vec<(&'static str, String)>);
 
-impl SaidBy {
+impl Provenance {
     fn of(typed: &StartOptions, env: &Env) -> Self {
         let settings = [
             ("SHELL", typed.shell.is_some()),

@@ -17,21 +17,21 @@ use crate::model::time::Timestamp;
 const PROCFILE: &str = "web: w\nworker: k\ncss-1: c\n";
 const DECLARED: &str = r#"{"worker": ["panic:", "EOF"], "gone": ["x"]}"#;
 
-pub(super) struct Given {
+pub(super) struct MergeInput {
     pub(super) context: Context,
     pub(super) procfile: &'static str,
     pub(super) toml: &'static str,
     pub(super) typed: StartOptions,
 }
 
-pub(super) fn given(env: &[(&str, &str)]) -> Given {
+pub(super) fn given(env: &[(&str, &str)]) -> MergeInput {
     let context = Context {
         start_dir: "/x".into(),
         env: Env::of(env.iter().copied().chain([("HOME", "/h")])),
         warnings: Vec::new(),
         elsewhere: false,
     };
-    Given { context, procfile: PROCFILE, toml: "", typed: StartOptions::default() }
+    MergeInput { context, procfile: PROCFILE, toml: "", typed: StartOptions::default() }
 }
 
 fn find(name: &OsStr) -> Option<PathBuf> {
@@ -39,7 +39,7 @@ fn find(name: &OsStr) -> Option<PathBuf> {
     known.then(|| Path::new("/bin").join(name))
 }
 
-impl Given {
+impl MergeInput {
     pub(super) fn typed(mut self, typed: StartOptions) -> Self {
         self.typed = typed;
         self
@@ -55,7 +55,8 @@ impl Given {
             Some(_) | None => Err(std::io::ErrorKind::NotFound.into()),
         };
         let disk = toml::Disk { dir: Path::new("/x"), read: &read, is_dir: &|_| Ok(()) };
-        let found = toml::survey(&toml, &procfile.entries, env, (&disk, mistakes)).unwrap();
+        let found =
+            toml::resolve_with_disk(&toml, &procfile.entries, env, (&disk, mistakes)).unwrap();
         procfile.entries = found.entries;
         let failures = Failures::parse(DECLARED.as_bytes(), "failures").unwrap();
         Loaded { project, procfile, toml, own: found.own, failures }
@@ -227,14 +228,14 @@ fn without_ports_an_inherited_one_stays() {
 }
 
 /// Check the result of one option, given as a flag and as a variable.
-fn each_way(name: &str, value: &str, flag: StartOptions, check: impl Fn(&Given)) {
+fn each_way(name: &str, value: &str, flag: StartOptions, check: impl Fn(&MergeInput)) {
     check(&given(&[]).typed(flag));
     for prefix in ["TMO_", "OVERMIND_"] {
         check(&given(&[(&format!("{prefix}{name}"), value)]));
     }
 }
 
-fn names(given: &Given) -> Vec<String> {
+fn names(given: &MergeInput) -> Vec<String> {
     given.plan().processes.iter().map(|process| process.name.to_string()).collect()
 }
 
@@ -285,7 +286,7 @@ fn names_that_are_left_out_count_for_the_width() {
 #[test]
 fn what_follows_an_end_goes_by_the_entry() {
     use OnExit::{Remain, Restart, StopAll};
-    let ends = |given: &Given| -> Vec<OnExit> {
+    let ends = |given: &MergeInput| -> Vec<OnExit> {
         given.plan().processes.iter().map(|process| process.on_exit).collect()
     };
     let flag = StartOptions { can_die: Some("web".into()), ..Default::default() };

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 
-use super::tests::{Given, given};
+use super::tests::{MergeInput, given};
 use super::{Settings, Turn, begin_with, explain, oddities, order, process_env};
 use crate::config::StartOptions;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
-use crate::model::rules::{Milestone, PortOwner, Probe, Restart, Rules};
+use crate::model::rules::{DependencyCondition, PortOwner, Probe, ProcessPolicy, Restart};
 
-fn with(toml: &'static str) -> Given {
-    Given { toml, ..given(&[]) }
+fn with(toml: &'static str) -> MergeInput {
+    MergeInput { toml, ..given(&[]) }
 }
 
 fn process<'a>(plan: &'a Plan, name: &str) -> &'a ProcessPlan {
@@ -24,7 +24,9 @@ fn an_empty_file_changes_nothing() {
     let (bare, empty) = (given(&[]).plan(), with("[process.web]\n[defaults]\n").plan());
     assert_eq!(bare, empty);
     // Failure declarations come from another file.
-    let plain = |rules: &Rules| Rules { failures: vec![], ..rules.clone() } == Rules::default();
+    let plain = |rules: &ProcessPolicy| {
+        ProcessPolicy { failures: vec![], ..rules.clone() } == ProcessPolicy::default()
+    };
     assert!(bare.processes.iter().all(|p| plain(&p.rules) && p.env.is_empty()));
 }
 
@@ -66,7 +68,7 @@ fn a_flag_or_variable_holds_before_the_file() {
         ("TMO_TIMEOUT", "1"),
         ("TMO_SHELL", "sh"),
     ];
-    let by_variable = Given { toml, ..given(&env) }.plan();
+    let by_variable = MergeInput { toml, ..given(&env) }.plan();
     for plan in [by_flag, by_variable] {
         let web = process(&plan, "web");
         assert_eq!((web.stop_signal, web.grace_ms, web.on_exit), (3, None, OnExit::Remain));
@@ -123,7 +125,10 @@ fn instances_share_the_rules_of_their_entry() {
     assert_eq!(second.rules.ready[0].probe, port);
     let needs: Vec<_> =
         second.rules.needs.iter().map(|need| (need.on.as_str(), need.until)).collect();
-    assert_eq!(needs, [("worker#1", Milestone::Ready), ("worker#2", Milestone::Ready)]);
+    assert_eq!(
+        needs,
+        [("worker#1", DependencyCondition::Ready), ("worker#2", DependencyCondition::Ready)]
+    );
     assert_eq!(process(&plan, "css-1").port, Some(5200), "lines keep their ports");
 }
 
@@ -141,7 +146,7 @@ fn a_port_that_nobody_is_told_can_t_be_asked() {
 fn own_variables_lie_between_those_of_the_run_and_those_of_tmo() {
     let toml = "[process.web]\nenv = {KEEP = \"own\", PORT = \"1\", PS = \"x\"}\n\
                 env_file = \"web.env\"\n";
-    let given = Given { toml, ..given(&[("KEEP", "k"), ("OTHER", "o"), ("C", "c")]) };
+    let given = MergeInput { toml, ..given(&[("KEEP", "k"), ("OTHER", "o"), ("C", "c")]) };
     let plan = given.plan();
     let env = process_env(&plan, process(&plan, "web"));
     let get = |key: &str| {
@@ -273,7 +278,7 @@ fn everything_in_force_is_told_with_who_says_it() {
         stop_signals: Some("worker=TERM".into()),
         ..StartOptions::default()
     };
-    let given = Given { toml, typed, ..given(&[("TMO_SHELL", "bash")]) };
+    let given = MergeInput { toml, typed, ..given(&[("TMO_SHELL", "bash")]) };
     let (loaded, plan) = (given.loaded(), given.plan());
     let settings = Settings::of(&given.typed, &given.context.env).unwrap();
     let reported = |name: &str, key: &str| {

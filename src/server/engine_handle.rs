@@ -12,7 +12,7 @@ use crate::model::run_end::End;
 
 /// A message to the engine.
 #[derive(Debug)]
-pub enum Ask {
+pub enum EngineRequest {
     /// Carry out a request.
     Do {
         /// The request.
@@ -34,18 +34,18 @@ pub enum Ask {
         /// Name of the process.
         name: String,
         /// What to do with the terminal.
-        ask: PaneAsk,
+        ask: PaneRequest,
         /// Where the reply goes.
-        reply: oneshot::Sender<Result<String, AskError>>,
+        reply: oneshot::Sender<Result<String, RequestError>>,
     },
     /// List or change the failure strings of a process.
     Failures {
         /// Name of the process or its entry.
         name: String,
         /// What to do with the list.
-        ask: FailuresAsk,
+        ask: FailuresRequest,
         /// Where the reply goes.
-        reply: oneshot::Sender<Result<FailureTexts, AskError>>,
+        reply: oneshot::Sender<Result<FailureTexts, RequestError>>,
     },
     /// Report the latest matches of a process's flags.
     Flags {
@@ -60,7 +60,7 @@ pub enum Ask {
     Notice(String),
     /// A view was opened.
     ViewOpened,
-    /// A view was closed. Follows every [`Ask::ViewOpened`], however the client ended.
+    /// A view was closed. Follows every [`EngineRequest::ViewOpened`], however the client ended.
     ViewClosed,
     /// An overmind client began to stream the log.
     EchoOpened {
@@ -76,7 +76,7 @@ pub enum Ask {
 
 /// A request about the terminal of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PaneAsk {
+pub enum PaneRequest {
     /// Type text into the terminal; the reply is empty.
     Type {
         /// The text; line breaks are typed as Enter.
@@ -93,7 +93,7 @@ pub enum PaneAsk {
 
 /// A request about the failure strings of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FailuresAsk {
+pub enum FailuresRequest {
     /// List them.
     List,
     /// Add this text.
@@ -115,7 +115,7 @@ pub struct FailureTexts {
 
 /// Why a request about one process fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AskError {
+pub enum RequestError {
     /// No process has this name.
     Unknown(Box<Outcome>),
     /// Either no line can contain the text, or every line does.
@@ -135,7 +135,7 @@ pub struct Ending;
 #[derive(Debug, Clone)]
 pub struct Handle {
     /// The engine's request queue.
-    pub asks: mpsc::Sender<Ask>,
+    pub asks: mpsc::Sender<EngineRequest>,
     /// The current end of the journal.
     pub head: watch::Receiver<Head>,
     /// Set once, at the end of the run.
@@ -159,7 +159,7 @@ impl Handle {
     /// Send the engine a request and wait for its reply.
     pub(super) async fn ask<T>(
         &self,
-        ask: impl FnOnce(oneshot::Sender<T>) -> Ask,
+        ask: impl FnOnce(oneshot::Sender<T>) -> EngineRequest,
     ) -> Result<T, Ending> {
         let (reply, answer) = oneshot::channel();
         self.tell(ask(reply)).await?;
@@ -168,19 +168,22 @@ impl Handle {
 
     /// The state of the run.
     pub async fn state(&self) -> Result<State, Ending> {
-        self.ask(|reply| Ask::State { reply }).await
+        self.ask(|reply| EngineRequest::State { reply }).await
     }
 
     /// Count a view; dropping the returned value uncounts it.
-    pub async fn view(&self) -> Result<Attached, Ending> {
-        self.tell(Ask::ViewOpened).await?;
-        Ok(Attached { asks: self.asks.clone(), farewell: Some(Ask::ViewClosed) })
+    pub async fn view(&self) -> Result<ViewGuard, Ending> {
+        self.tell(EngineRequest::ViewOpened).await?;
+        Ok(ViewGuard { asks: self.asks.clone(), farewell: Some(EngineRequest::ViewClosed) })
     }
 
     /// Announce an echo; dropping the returned value announces its end.
-    pub async fn echo(&self, number: u64) -> Result<Attached, Ending> {
-        self.tell(Ask::EchoOpened { number }).await?;
-        Ok(Attached { asks: self.asks.clone(), farewell: Some(Ask::EchoClosed { number }) })
+    pub async fn echo(&self, number: u64) -> Result<ViewGuard, Ending> {
+        self.tell(EngineRequest::EchoOpened { number }).await?;
+        Ok(ViewGuard {
+            asks: self.asks.clone(),
+            farewell: Some(EngineRequest::EchoClosed { number }),
+        })
     }
 
     /// Returns at the end of the run, or when the engine is gone and can no longer announce it.
@@ -189,19 +192,19 @@ impl Handle {
     }
 
     /// Send the engine a message that has no reply.
-    pub(super) async fn tell(&self, ask: Ask) -> Result<(), Ending> {
+    pub(super) async fn tell(&self, ask: EngineRequest) -> Result<(), Ending> {
         self.asks.send(ask).await.map_err(|_| Ending)
     }
 }
 
 /// A client that the engine counts for as long as this value lives.
 #[derive(Debug)]
-pub struct Attached {
-    asks: mpsc::Sender<Ask>,
-    farewell: Option<Ask>,
+pub struct ViewGuard {
+    asks: mpsc::Sender<EngineRequest>,
+    farewell: Option<EngineRequest>,
 }
 
-impl Drop for Attached {
+impl Drop for ViewGuard {
     fn drop(&mut self) {
         let Some(farewell) = self.farewell.take() else { return };
         let Err(mpsc::error::TrySendError::Full(farewell)) = self.asks.try_send(farewell) else {
@@ -221,7 +224,7 @@ mod tests {
 
     use tokio::sync::{mpsc, watch};
 
-    use super::{Ask, Handle};
+    use super::{EngineRequest, Handle};
     use crate::model::request::Head;
 
     #[tokio::test]
@@ -232,8 +235,8 @@ mod tests {
         let handle = Handle { asks, head, end, busy, run: "r".into() };
         let view = handle.view().await.unwrap();
         drop(view);
-        assert!(matches!(asked.recv().await, Some(Ask::ViewOpened)));
-        assert!(matches!(asked.recv().await, Some(Ask::ViewClosed)));
+        assert!(matches!(asked.recv().await, Some(EngineRequest::ViewOpened)));
+        assert!(matches!(asked.recv().await, Some(EngineRequest::ViewClosed)));
         drop(asked);
         assert!(handle.state().await.is_err());
     }

@@ -13,7 +13,7 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::engine_handle::{Attached, Handle};
+use super::engine_handle::{Handle, ViewGuard};
 use super::serve::closed;
 
 struct Feed {
@@ -26,7 +26,7 @@ struct Feed {
 /// A client that is a view.
 pub(super) struct View {
     /// Keeps the view counted in the engine.
-    pub(super) _attached: Attached,
+    pub(super) _attached: ViewGuard,
     /// Signals the view to detach.
     pub(super) leave: watch::Receiver<()>,
 }

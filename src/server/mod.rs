@@ -7,8 +7,8 @@
 
 pub mod engine_handle;
 pub mod http;
-pub mod serve;
 pub mod prefixed_stream;
+pub mod serve;
 pub mod tcp;
 
 mod accept;

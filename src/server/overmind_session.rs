@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
 
-use super::engine_handle::{Ask, Attached, Ending};
+use super::engine_handle::{Ending, EngineRequest, ViewGuard};
 use super::serve::{Api, closed};
 use crate::api::history::{ECHO_CHUNK, EchoCursor};
 use crate::api::line_buffer::LineReader;
@@ -45,20 +45,20 @@ impl From<Ending> for Stop {
 pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
     let (reader, writer) = stream.split();
     let lines = LineReader::new(reader, first);
-    let mut talk = Talk { writer, echo: None, api };
+    let mut talk = OvermindSession { writer, echo: None, api };
     let stopped = talk.run(lines).await;
     if matches!(stopped, Stop::Ending) {
         tracing::debug!("a line was not answered: the supervisor is ending");
     }
 }
 
-struct Talk<'a> {
+struct OvermindSession<'a> {
     writer: WriteHalf<'a>,
     echo: Option<Echoing>,
     api: Api,
 }
 
-impl Talk<'_> {
+impl OvermindSession<'_> {
     async fn run(&mut self, mut lines: LineReader<ReadHalf<'_>>) -> Stop {
         let mut closing = self.api.closing.clone();
         loop {
@@ -142,7 +142,7 @@ async fn some(
 
 /// Send a request without waiting for its outcome: the protocol has no replies, and the log shows the outcome.
 async fn ask(api: &Api, request: Request) -> Result<(), Ending> {
-    let ask = |reply| Ask::Do { request, wait: false, key: None, reply };
+    let ask = |reply| EngineRequest::Do { request, wait: false, key: None, reply };
     api.handle.ask(ask).await.map(drop)
 }
 
@@ -161,7 +161,7 @@ struct Echoing {
     chunk: Vec<u8>,
     sent: usize,
     last: bool,
-    _attached: Attached,
+    _attached: ViewGuard,
 }
 
 impl Echoing {

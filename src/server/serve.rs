@@ -266,7 +266,9 @@ async fn converse(mut stream: UnixStream, router: Router, api: Api) {
     match first {
         // A browser, through a forwarded port. Close at once: its bytes may never contain a newline.
         Ok(Ok(Some((Language::Lines, first)))) if first.starts_with(TLS_HANDSHAKE) => {}
-        Ok(Ok(Some((Language::Lines, first)))) => overmind_session::converse(stream, first, api).await,
+        Ok(Ok(Some((Language::Lines, first)))) => {
+            overmind_session::converse(stream, first, api).await;
+        }
         Ok(Ok(Some((Language::Http, first)))) => {
             serve_http((first, stream), router, &api.limits, closing).await;
         }

@@ -1,15 +1,15 @@
 //! The start order: what a process waits for before it begins, and what happens if that never comes.
 
 use super::proc::{Broken, Goal, Phase, Proc, Ready};
-use super::{Course, Culprit, Effect, Supervisor};
+use super::{Culprit, Effect, RunPhase, Supervisor};
 use crate::model::ProcId;
 use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
-use crate::model::rules::{Milestone, Need, Stage};
+use crate::model::rules::{DependencyCondition, Need, Stage};
 use crate::model::time::Timestamp;
 
 /// Whether something that a process waits for has happened or still can.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Prospect {
+pub(super) enum DependencyStatus {
     /// It has happened.
     Met,
     /// It may still happen.
@@ -21,7 +21,7 @@ pub(super) enum Prospect {
 impl Supervisor {
     /// The needs of a process: those of its rules, and for a process of the main stage the readiness
     /// of all dependencies.
-    pub(super) fn needs_of(&self, id: ProcId) -> Vec<(ProcId, Milestone)> {
+    pub(super) fn needs_of(&self, id: ProcId) -> Vec<(ProcId, DependencyCondition)> {
         let of_name = |need: &Need| {
             let on = self.id_where(|proc| proc.name == need.on)?;
             Some((on, need.until))
@@ -32,7 +32,7 @@ impl Supervisor {
             let first = |on: &ProcId| self.procs[*on].rules.stage == Stage::Dependency;
             let known: Vec<_> = needs.iter().map(|(on, _)| *on).collect();
             let more = ProcId::all(&self.procs).filter(first).filter(|on| !known.contains(on));
-            needs.extend(more.map(|on| (on, Milestone::Ready)));
+            needs.extend(more.map(|on| (on, DependencyCondition::Ready)));
         }
         needs.retain(|(on, _)| *on != id);
         needs
@@ -43,7 +43,7 @@ impl Supervisor {
         for (on, until) in self.procs[id].needs.clone() {
             let proc = &self.procs[on];
             let idle = proc.goal == Goal::Stop && !proc.alive() && !proc.retired;
-            if idle && proc.prospect(until) != Prospect::Met {
+            if idle && proc.prospect(until) != DependencyStatus::Met {
                 self.start(on, now, out);
             }
         }
@@ -51,16 +51,16 @@ impl Supervisor {
 
     /// Whether everything it waits for has happened.
     pub(super) fn may_begin(&self, id: ProcId) -> bool {
-        let met = |&(on, until): &(ProcId, Milestone)| {
-            self.procs[on].retired || self.procs[on].prospect(until) == Prospect::Met
+        let met = |&(on, until): &(ProcId, DependencyCondition)| {
+            self.procs[on].retired || self.procs[on].prospect(until) == DependencyStatus::Met
         };
         self.procs[id].needs.iter().all(met)
     }
 
     /// Hold the process back if something that it waits for has not happened yet.
     pub(super) fn hold(&mut self, id: ProcId, out: &mut Vec<Effect>) {
-        self.procs[id].held = !self.may_begin(id);
-        if self.procs[id].held {
+        self.procs[id].waiting = !self.may_begin(id);
+        if self.procs[id].waiting {
             let on = self.blockers(id).map(|on| self.procs[on].name.clone()).collect();
             out.push(Effect::Say(Some(id), What::Waiting { on }));
         }
@@ -74,35 +74,35 @@ impl Supervisor {
 
     /// The processes it waits for.
     pub fn blockers(&self, id: ProcId) -> impl Iterator<Item = ProcId> {
-        let held = self.procs[id].held && self.procs[id].goal == Goal::Run;
+        let held = self.procs[id].waiting && self.procs[id].goal == Goal::Run;
         let needs = self.procs[id].needs.iter().filter(move |_| held);
-        let missing = |(on, until): &&(ProcId, Milestone)| {
-            !self.procs[*on].retired && self.procs[*on].prospect(*until) != Prospect::Met
+        let missing = |(on, until): &&(ProcId, DependencyCondition)| {
+            !self.procs[*on].retired && self.procs[*on].prospect(*until) != DependencyStatus::Met
         };
         needs.filter(missing).map(|(on, _)| *on)
     }
 
     /// Start the processes whose needs are met, and skip those whose needs can no longer be met.
     pub(super) fn open_gates(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
-        if self.course != Course::Keep {
+        if self.run_phase != RunPhase::Running {
             return;
         }
         // Repeat, because a process that is skipped may be a need of others.
         loop {
             let mut moved = false;
             for id in ProcId::all(&self.procs) {
-                if !self.procs[id].held || self.procs[id].goal != Goal::Run {
+                if !self.procs[id].waiting || self.procs[id].goal != Goal::Run {
                     continue;
                 }
                 if let Some(hopeless) = self.hopeless(id) {
                     self.skip(id, hopeless, now, out);
                     moved = true;
                 } else if self.may_begin(id) {
-                    self.procs[id].held = false;
+                    self.procs[id].waiting = false;
                     self.bring_up(id, now, out);
                     moved = true;
                 }
-                if self.course != Course::Keep {
+                if self.run_phase != RunPhase::Running {
                     return;
                 }
             }
@@ -118,8 +118,8 @@ impl Supervisor {
         self.procs[id].needs.iter().find_map(|&(on, until)| {
             let proc = &self.procs[on];
             match proc.prospect(until) {
-                Prospect::Never(why) if !proc.retired => Some((on, why)),
-                Prospect::Never(_) | Prospect::Met | Prospect::Open => None,
+                DependencyStatus::Never(why) if !proc.retired => Some((on, why)),
+                DependencyStatus::Never(_) | DependencyStatus::Met | DependencyStatus::Open => None,
             }
         })
     }
@@ -135,7 +135,7 @@ impl Supervisor {
     ) {
         let skip = Skip::Needs { on: self.procs[on].name.clone(), why: Box::new(why) };
         let proc = &mut self.procs[id];
-        (proc.goal, proc.held, proc.due) = (Goal::Stop, false, None);
+        (proc.goal, proc.waiting, proc.due) = (Goal::Stop, false, None);
         proc.skip = Some(skip.clone());
         proc.note = Some(Note::Skipped(skip.clone()));
         proc.since = now;
@@ -159,7 +159,7 @@ impl Supervisor {
         let (Phase::Ending { life, exit } | Phase::Over { life, exit, .. }) = proc.phase else {
             return;
         };
-        if proc.told < Some(life) {
+        if proc.stop_requested < Some(life) {
             let (at, ran) = (proc.since, proc.ran);
             self.culprit.get_or_insert(Culprit { id, exit, at, ran });
         }
@@ -192,31 +192,31 @@ impl Supervisor {
 
 impl Proc {
     /// Whether it has reached this milestone, or still can.
-    pub(super) fn prospect(&self, until: Milestone) -> Prospect {
+    pub(super) fn prospect(&self, until: DependencyCondition) -> DependencyStatus {
         if self.has_come_to(until) {
-            return Prospect::Met;
+            return DependencyStatus::Met;
         }
         if let Some(skip) = &self.skip {
-            return Prospect::Never(Unavailable::Skipped(skip.clone()));
+            return DependencyStatus::Never(Unavailable::Skipped(skip.clone()));
         }
         if let Some(Broken { why }) = &self.broken {
-            return Prospect::Never(Unavailable::Broken(why.clone()));
+            return DependencyStatus::Never(Unavailable::Broken(why.clone()));
         }
-        if let (Milestone::Ready, Ready::No { why }) = (until, &self.ready)
+        if let (DependencyCondition::Ready, Ready::No { why }) = (until, &self.ready)
             && !self.is_anew()
         {
-            return Prospect::Never(Unavailable::NotReady(why.clone()));
+            return DependencyStatus::Never(Unavailable::NotReady(why.clone()));
         }
         if let Phase::Stuck { .. } = self.phase {
-            return Prospect::Never(Unavailable::Stuck);
+            return DependencyStatus::Never(Unavailable::Stuck);
         }
         if self.goal == Goal::Run || self.alive() || self.due.is_some() {
-            return Prospect::Open;
+            return DependencyStatus::Open;
         }
         match (&self.phase, &self.note) {
-            (Phase::Over { asked: true, .. }, _) => Prospect::Never(Unavailable::Stopped),
-            (Phase::Over { exit, .. }, _) => Prospect::Never(Unavailable::Ended(*exit)),
-            (_, note) => Prospect::Never(Unavailable::Idle(note.clone().map(Box::new))),
+            (Phase::Over { asked: true, .. }, _) => DependencyStatus::Never(Unavailable::Stopped),
+            (Phase::Over { exit, .. }, _) => DependencyStatus::Never(Unavailable::Ended(*exit)),
+            (_, note) => DependencyStatus::Never(Unavailable::Idle(note.clone().map(Box::new))),
         }
     }
 
@@ -228,10 +228,10 @@ impl Proc {
     /// Whether other processes may rely on it.
     pub fn is_ready(&self) -> bool {
         let relied = self.alive() || self.rules.is_ready_by(None);
-        relied && self.has_come_to(Milestone::Ready)
+        relied && self.has_come_to(DependencyCondition::Ready)
     }
 
-    fn has_come_to(&self, until: Milestone) -> bool {
+    fn has_come_to(&self, until: DependencyCondition) -> bool {
         if self.is_anew() {
             return false;
         }
@@ -239,15 +239,15 @@ impl Proc {
         let completed = matches!(self.phase, Phase::Over { exit, asked: false, .. }
             if self.rules.is_good(exit));
         match until {
-            Milestone::Started => runs || completed,
-            Milestone::Ready => {
+            DependencyCondition::Started => runs || completed,
+            DependencyCondition::Ready => {
                 // A process with an exit check is ready once it has ended with the required code,
                 // even if that is not a success.
                 let over = matches!(self.phase, Phase::Over { asked: false, .. });
                 let ended = completed || over && self.rules.is_ready_by(None);
                 matches!(self.ready, Ready::Yes { .. }) && (runs || ended)
             }
-            Milestone::Completed => completed,
+            DependencyCondition::Completed => completed,
         }
     }
 }

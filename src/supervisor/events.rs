@@ -1,6 +1,6 @@
 //! Inputs and effects of the state machine.
 
-use super::Milepost;
+use super::RunStage;
 use crate::model::event::What;
 use crate::model::member::Member;
 use crate::model::request::{Outcome, Request};
@@ -26,24 +26,24 @@ pub enum Input {
     NoPane(ProcId, String),
     /// The spec of the shim could not be written, and why. The shim still has the spec with this want and
     /// life, if any.
-    Untold(ProcId, String, Option<(Want, Option<LifeId>)>),
+    SpecWriteFailed(ProcId, String, Option<(Want, Option<LifeId>)>),
     /// A life has passed the check with this number.
     Passed(ProcId, LifeId, usize),
     /// A life does not pass the check with this number yet; with the answer that was received
     /// instead.
-    Unmet(ProcId, LifeId, usize, String),
+    CheckFailed(ProcId, LifeId, usize, String),
     /// The result of a liveness check of a life: what was wrong, if anything.
-    Looked(ProcId, LifeId, Option<String>),
+    LivenessChecked(ProcId, LifeId, Option<String>),
     /// A life has printed a failure pattern; with the action to take and the line.
     Failing(ProcId, LifeId, FailureAction, String),
     /// A hook after which the run should end has ended, with this exit code.
-    Enough(u8),
+    StopAfterHook(u8),
     /// The tmux server is gone.
     TmuxGone,
     /// [`next_due`](super::Supervisor::next_due) may have been reached.
-    Alarm,
+    TimerFired,
     /// A request of a client. Requests with the same key are one request that was sent again.
-    Ask(u64, Request, Option<String>),
+    Request(u64, Request, Option<String>),
 }
 
 /// Something that the engine must do.
@@ -78,7 +78,7 @@ pub enum Effect {
     /// A life has ended in a failure.
     Crashed(Crash),
     /// The run has reached a milepost.
-    Reached(Milepost),
+    Reached(RunStage),
     /// Report the outcome of a request to the client.
     Answer(u64, Outcome),
     /// Nothing is left to do: finish the run with this exit code.

@@ -18,7 +18,7 @@ pub(super) enum Stop {
         /// The stop signal.
         signal: i32,
         /// SIGKILL was sent as well.
-        killed: bool,
+        kill_requested: bool,
     },
 }
 
@@ -28,8 +28,8 @@ pub(super) fn contribution(exit: Exit, success: bool, stop: Stop) -> u8 {
     let by_stop = match stop {
         Stop::None => false,
         Stop::Excused => true,
-        Stop::Interrupted { signal, killed } => {
-            let sent = |number: u8| i32::from(number) == signal || killed && number == KILL;
+        Stop::Interrupted { signal, kill_requested } => {
+            let sent = |number: u8| i32::from(number) == signal || kill_requested && number == KILL;
             match exit {
                 Exit::Signal(number) => sent(number),
                 Exit::Code(code) => code > 128 && sent(code - 128),

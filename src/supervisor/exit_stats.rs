@@ -10,14 +10,14 @@ use crate::model::request::ExitCount;
 /// The counts. They are saved with the state, so each exit is counted once even if the supervisor is
 /// replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Tally {
+pub struct ExitStats {
     /// Failures that were not requested.
     pub crashes: u64,
     /// The number of exits by exit status ([`Exit::pack`]).
     exits: BTreeMap<u32, u64>,
 }
 
-impl Tally {
+impl ExitStats {
     /// Count the exit of a life.
     pub(super) fn count(&mut self, exit: Exit, crashed: bool) {
         let count = self.exits.entry(exit.pack()).or_default();
@@ -34,12 +34,12 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::{ExitCount, Tally};
+    use super::{ExitCount, ExitStats};
     use crate::model::Exit;
 
     #[test]
     fn ends_are_counted_by_their_kind_and_survive_a_file() {
-        let mut tally = Tally::default();
+        let mut tally = ExitStats::default();
         for (exit, crashed) in [
             (Exit::Code(1), true),
             (Exit::Signal(9), true),
@@ -52,6 +52,6 @@ mod tests {
         let exits = [one(Exit::Code(0), 1), one(Exit::Code(1), 2), one(Exit::Signal(9), 1)];
         assert_eq!((tally.crashes, tally.exits()), (2, exits.to_vec()));
         let text = serde_json::to_string(&tally).unwrap();
-        assert_eq!(serde_json::from_str::<Tally>(&text).unwrap(), tally);
+        assert_eq!(serde_json::from_str::<ExitStats>(&text).unwrap(), tally);
     }
 }

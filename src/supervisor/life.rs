@@ -1,7 +1,7 @@
 //! Handling the reports from a pane: the entries of its shim, and the end of the shim itself.
 
 use super::exit_code::{KILL, Stop, contribution};
-use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, Supervisor};
+use super::{Crash, Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, RunProblem, ShimGone, Trouble, What};
 use crate::model::member::Member;
 use crate::model::rules::Stage;
@@ -59,9 +59,13 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         let by_hand = proc.pane == Pane::None && proc.phase != Phase::Pending;
         // A shim whose life file was removed repeats its `Up` entry; its sink is still there.
-        proc.heard &= proc.pane == pane;
+        proc.recorded &= proc.pane == pane;
         proc.pane = pane;
-        if by_hand && !proc.alive() && !proc.planned.removed() && self.course == Course::Keep {
+        if by_hand
+            && !proc.alive()
+            && !proc.planned.removed()
+            && self.run_phase == RunPhase::Running
+        {
             proc.goal = Goal::Run;
             proc.retired = false;
             proc.forgive();
@@ -72,11 +76,11 @@ impl Supervisor {
 
     pub(super) fn pane_ready(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        proc.heard = true;
+        proc.recorded = true;
         if let Some(life) = proc.life
             && proc.is_to_begin()
             && !proc.alive()
-            && !proc.held
+            && !proc.waiting
         {
             proc.phase = Phase::Starting { life };
             proc.since = now;
@@ -125,12 +129,12 @@ impl Supervisor {
     /// The user has closed the window, which is a request to stop the process.
     fn hung_up(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        if proc.alive() && proc.told < proc.current_life() {
-            proc.told = proc.current_life();
+        if proc.alive() && proc.stop_requested < proc.current_life() {
+            proc.stop_requested = proc.current_life();
             proc.note_request(at);
             proc.goal = Goal::Stop;
-            proc.was_signalled(proc.told);
-            if proc.swept {
+            proc.was_signalled(proc.stop_requested);
+            if proc.for_cleanup {
                 // The cleanup is incomplete.
                 self.worst = self.worst.max(1);
             }
@@ -141,8 +145,8 @@ impl Supervisor {
     fn killing(&mut self, id: ProcId, life: LifeId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.was_signalled(Some(life));
-        if proc.killed < Some(life) {
-            proc.killed = Some(life);
+        if proc.kill_requested < Some(life) {
+            proc.kill_requested = Some(life);
             out.push(Effect::Say(Some(id), What::Killing));
         }
     }
@@ -158,7 +162,7 @@ impl Supervisor {
         if Some(life) < proc.current_life() {
             return;
         }
-        let asked = proc.told >= Some(life);
+        let asked = proc.stop_requested >= Some(life);
         let started = proc.since;
         let ran = at.since(started);
         proc.phase = Phase::Ending { life, exit };
@@ -168,12 +172,12 @@ impl Supervisor {
         proc.last_exit = Some(exit);
         let again = proc.goal == Goal::Run && proc.life > Some(life);
         let crashed = proc.failed == Some(life) || !asked && !again && !proc.rules.is_good(exit);
-        proc.tally.count(exit, crashed);
+        proc.exit_stats.count(exit, crashed);
         if !again && !asked {
             self.ended_by_itself(id, (exit, at, ran), out);
         }
         let proc = &self.procs[id];
-        if !asked && proc.swept && proc.rules.stage == Stage::Cleanup && proc.status != 0 {
+        if !asked && proc.for_cleanup && proc.rules.stage == Stage::Cleanup && proc.status != 0 {
             let why = RunProblem::CleanupEnded { on: proc.name.clone(), exit };
             out.push(Effect::Say(None, What::Failed { why }));
         }
@@ -195,7 +199,7 @@ impl Supervisor {
             return;
         }
         let exit = proc.phase.exit().unwrap_or(Exit::Signal(KILL));
-        proc.over(life, exit, proc.told >= Some(life), at);
+        proc.over(life, exit, proc.stop_requested >= Some(life), at);
         if !spared.is_empty() {
             out.push(Effect::Say(Some(id), What::Spared { members: spared.to_vec() }));
         }
@@ -261,7 +265,7 @@ impl Supervisor {
         self.exited(id, (life, exit), now, out);
         let proc = &mut self.procs[id];
         proc.since = now;
-        proc.phase = Phase::Over { life, exit, asked: proc.told >= Some(life) };
+        proc.phase = Phase::Over { life, exit, asked: proc.stop_requested >= Some(life) };
     }
 
     /// The shim was killed. The processes found of its process tree have been ended; their exit
@@ -288,13 +292,13 @@ impl Supervisor {
             if proc.phase.exit().is_none() {
                 // Whether the process ended before or after the request to stop is unknown, because
                 // the shim that recorded it is gone.
-                proc.was_signalled(proc.told.min(Some(life)));
+                proc.was_signalled(proc.stop_requested.min(Some(life)));
                 self.exited(id, (life, exit), now, out);
             }
             let proc = &mut self.procs[id];
             proc.since = now;
             proc.phase = if left.is_empty() {
-                Phase::Over { life, exit, asked: proc.told >= Some(life) }
+                Phase::Over { life, exit, asked: proc.stop_requested >= Some(life) }
             } else {
                 // Do not start a new life next to processes that are still alive; a user has to
                 // decide that.
@@ -335,7 +339,7 @@ impl Proc {
     /// if that is no longer wanted it may have begun already, and the shim reports its outcome either
     /// way. A life that is held back is unknown to the shim.
     fn over(&mut self, life: LifeId, exit: Exit, asked: bool, at: Timestamp) {
-        let next = self.life > Some(life) && self.life > self.skipped && !self.held;
+        let next = self.life > Some(life) && self.life > self.skipped && !self.waiting;
         self.phase = match self.life.filter(|_| next && matches!(self.pane, Pane::Up { .. })) {
             Some(life) => Phase::Starting { life },
             None => Phase::Over { life, exit, asked },
@@ -352,7 +356,7 @@ impl Proc {
     /// has not stopped it. A stop command runs before the stop signal and is unknown to the shim.
     pub(super) fn was_stopped(&self, life: Option<LifeId>) -> bool {
         let heard = self.signalled >= life || self.rules.stop_command.is_some();
-        self.told >= life && heard
+        self.stop_requested >= life && heard
     }
 
     /// Why this life, which has just ended, was stopped.
@@ -360,7 +364,10 @@ impl Proc {
         if !self.was_stopped(life) {
             Stop::None
         } else if interrupts && self.interrupted == life {
-            Stop::Interrupted { signal: self.stop_signal, killed: self.killed >= life }
+            Stop::Interrupted {
+                signal: self.stop_signal,
+                kill_requested: self.kill_requested >= life,
+            }
         } else {
             Stop::Excused
         }
@@ -370,7 +377,7 @@ impl Proc {
     /// knowledge, and its exit is then the result of our request.
     pub(super) fn tell_the_next(&mut self) {
         if self.life > self.current_life() {
-            self.told = self.told.max(self.life);
+            self.stop_requested = self.stop_requested.max(self.life);
         }
     }
 }

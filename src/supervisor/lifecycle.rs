@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::proc::{Goal, Phase, Proc};
-use super::{Course, Effect, Supervisor};
+use super::{Effect, RunPhase, Supervisor};
 use crate::model::event::What;
 use crate::model::rules::Stage;
 
 /// A point that a run with stages passes once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Milepost {
+pub enum RunStage {
     /// All dependencies are ready.
     DependenciesReady,
     /// All main processes have been started.
@@ -23,7 +23,7 @@ pub enum Milepost {
     CleanupComplete,
 }
 
-impl Milepost {
+impl RunStage {
     /// The name of its event, as hooks get it.
     pub const fn event(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl Milepost {
 impl Supervisor {
     /// Report the mileposts that the run has reached. A run without stages does not log them.
     pub(super) fn tell_mileposts(&mut self, out: &mut Vec<Effect>) {
-        use Milepost::{CleanupComplete, DependenciesReady, MainStarted, MainStopped};
+        use RunStage::{CleanupComplete, DependenciesReady, MainStarted, MainStopped};
         for post in [DependenciesReady, MainStarted, MainStopped, CleanupComplete] {
             if self.has_come_to(post) {
                 self.reach(post, out);
@@ -58,7 +58,7 @@ impl Supervisor {
     }
 
     /// Report this milepost, unless that was done before.
-    pub(super) fn reach(&mut self, post: Milepost, out: &mut Vec<Effect>) {
+    pub(super) fn reach(&mut self, post: RunStage, out: &mut Vec<Effect>) {
         if self.passed.contains(&post) {
             return;
         }
@@ -69,34 +69,34 @@ impl Supervisor {
         out.push(Effect::Reached(post));
     }
 
-    fn has_come_to(&self, post: Milepost) -> bool {
+    fn has_come_to(&self, post: RunStage) -> bool {
         let of = |stage: Stage| self.procs.iter().filter(move |proc| proc.rules.stage == stage);
         let left = |proc: &Proc| {
             proc.alive() && !matches!(proc.phase, Phase::Stuck { .. }) || proc.is_to_begin()
         };
-        let ending = self.course != Course::Keep;
+        let ending = self.run_phase != RunPhase::Running;
         match post {
-            Milepost::DependenciesReady => {
+            RunStage::DependenciesReady => {
                 let late = |proc: &Proc| proc.goal == Goal::Run || proc.alive();
                 !ending
                     && !of(Stage::Dependency).any(|proc| late(proc) && !proc.is_ready())
                     && of(Stage::Main).any(|proc| proc.goal == Goal::Run)
             }
-            Milepost::MainStarted => {
+            RunStage::MainStarted => {
                 let late = |proc: &Proc| proc.goal == Goal::Run && proc.last_pid.is_none();
                 !ending
                     && !of(Stage::Main).any(late)
                     && of(Stage::Main).any(|p| p.last_pid.is_some())
             }
-            Milepost::MainStopped => {
+            RunStage::MainStopped => {
                 let begun = of(Stage::Main).any(|proc| proc.last_pid.is_some());
                 ending && begun && !of(Stage::Main).any(left)
             }
             // Reported by `sweep`, which starts the cleanup.
-            Milepost::CleanupStarted => false,
-            Milepost::CleanupComplete => {
-                let begun = self.passed.contains(&Milepost::CleanupStarted);
-                begun && !of(Stage::Cleanup).any(|proc| left(proc) || !proc.swept)
+            RunStage::CleanupStarted => false,
+            RunStage::CleanupComplete => {
+                let begun = self.passed.contains(&RunStage::CleanupStarted);
+                begun && !of(Stage::Cleanup).any(|proc| left(proc) || !proc.for_cleanup)
             }
         }
     }

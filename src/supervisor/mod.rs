@@ -8,22 +8,22 @@
 //! Everything except the waiting clients is saved before the effects are carried out ([`Supervisor`]
 //! is serialisable), so an adopter continues where its predecessor was killed.
 
+mod dependencies;
 mod events;
 mod exit_code;
-mod dependencies;
+mod exit_stats;
 mod life;
 mod lifecycle;
 mod patience;
+mod pending_request;
 mod policy;
 mod proc;
 mod ready;
 mod reload;
 mod request;
 mod shutdown;
-mod exit_stats;
 #[cfg(test)]
 pub(crate) mod tests;
-mod pending_request;
 
 use std::time::Duration;
 
@@ -36,23 +36,26 @@ use crate::model::{Exit, ProcId};
 use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input};
 pub use exit_code::Decider;
-pub use lifecycle::Milepost;
+pub use exit_stats::ExitStats;
+pub use lifecycle::RunStage;
+use pending_request::PendingRequest;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, Ready};
 pub use ready::Question;
 pub use reload::Planned;
-pub use exit_stats::Tally;
-use pending_request::Ticket;
 
 /// The state of the run as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Course {
+pub enum RunPhase {
     /// Processes are kept in their desired state.
-    Keep,
+    #[serde(rename = "keep")]
+    Running,
     /// Everything is being stopped.
-    Quit,
+    #[serde(rename = "quit")]
+    Stopping,
     /// Nothing is left; the exit code is known.
-    Done {
+    #[serde(rename = "done")]
+    Finished {
         /// The code.
         code: u8,
     },
@@ -65,7 +68,8 @@ pub struct Supervisor {
     /// The processes in the order of the plan.
     pub procs: Vec<Proc>,
     /// The state of the run as a whole.
-    pub course: Course,
+    #[serde(rename = "course")]
+    pub run_phase: RunPhase,
     /// The highest exit status that does not come from a process: a window that did not open, loss of
     /// tmux.
     pub worst: u8,
@@ -85,7 +89,7 @@ pub struct Supervisor {
     idle: bool,
     /// The mileposts that the run has reached.
     #[serde(default)]
-    passed: Vec<Milepost>,
+    passed: Vec<RunStage>,
     /// The run has begun: it has been determined which process waits for which.
     #[serde(default = "yes")]
     begun: bool,
@@ -94,9 +98,9 @@ pub struct Supervisor {
     pub generation: u64,
     /// Requests with a key, oldest first.
     #[serde(default)]
-    keyed: Vec<(String, Ticket)>,
+    keyed: Vec<(String, PendingRequest)>,
     #[serde(skip)]
-    tickets: Vec<Ticket>,
+    tickets: Vec<PendingRequest>,
     /// The process that determines the exit code of the run (`--exit-code-from`); taken from the
     /// plan.
     #[serde(skip)]
@@ -122,7 +126,7 @@ impl Supervisor {
     pub fn new(plan: &Plan, now: Timestamp) -> Self {
         let mut new = Self {
             procs: plan.processes.iter().map(|process| Proc::new(process, now)).collect(),
-            course: Course::Keep,
+            run_phase: RunPhase::Running,
             worst: 0,
             culprit: None,
             tmux_gone: false,
@@ -149,19 +153,19 @@ impl Supervisor {
             Input::Life(id, entry) => self.on_entry(id, entry, &mut out),
             Input::ShimGone(id, left) => self.shim_gone(id, left, now, &mut out),
             Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
-            Input::Untold(id, why, stands) => self.untold(id, why, stands, now),
+            Input::SpecWriteFailed(id, why, stands) => self.untold(id, why, stands, now),
             Input::Passed(id, life, check) => self.passed(id, (life, check), now, &mut out),
-            Input::Unmet(id, life, check, answer) => self.unmet(id, (life, check), answer),
-            Input::Looked(id, life, trouble) => {
+            Input::CheckFailed(id, life, check, answer) => self.unmet(id, (life, check), answer),
+            Input::LivenessChecked(id, life, trouble) => {
                 self.looked_at((id, life), trouble.as_deref(), now, &mut out);
             }
             Input::Failing(id, life, action, line) => {
                 self.failing((id, life), (action, &line), now, &mut out);
             }
-            Input::Enough(code) => self.enough(code, &mut out),
+            Input::StopAfterHook(code) => self.enough(code, &mut out),
             Input::TmuxGone => self.on_tmux_gone(&mut out),
-            Input::Alarm => self.on_alarm(now, &mut out),
-            Input::Ask(ticket, request, key) => {
+            Input::TimerFired => self.on_alarm(now, &mut out),
+            Input::Request(ticket, request, key) => {
                 if !self.asked_before(ticket, key.as_deref()) {
                     self.ask(ticket, &request, now, &mut out);
                     self.note_stops(now, true);
@@ -176,11 +180,11 @@ impl Supervisor {
     /// The first step of an adopter: repeat the effects that follow from the state, because its
     /// predecessor may have been killed after saving them and before carrying them out.
     pub fn resume(&mut self, now: Timestamp) -> Vec<Effect> {
-        if let Course::Done { code } = self.course {
+        if let RunPhase::Finished { code } = self.run_phase {
             return vec![Effect::Finish(code)];
         }
         let mut out = vec![];
-        if !self.begun && self.course == Course::Keep {
+        if !self.begun && self.run_phase == RunPhase::Running {
             // The predecessor was killed before the first input.
             self.begin(now, &mut out);
             self.settle(now, &mut out);
@@ -192,7 +196,7 @@ impl Supervisor {
                 // The state was saved by a version that did not count lives.
                 proc.begun = or_zero::number(proc.current_life()).into();
             }
-            if self.course == Course::Keep && proc.needs_pane() && !self.tmux_gone {
+            if self.run_phase == RunPhase::Running && proc.needs_pane() && !self.tmux_gone {
                 proc.pane = Pane::Opening;
             }
             if proc.pane == Pane::Opening {
@@ -202,7 +206,7 @@ impl Supervisor {
         if !lost.is_empty() {
             out.push(Effect::Open(lost));
         }
-        if self.course == Course::Keep {
+        if self.run_phase == RunPhase::Running {
             self.follow_plan(now, &mut out);
         }
         for id in ProcId::all(&self.procs) {
@@ -228,7 +232,7 @@ impl Supervisor {
             return false;
         };
         self.procs.iter().map(|proc| &proc.name).eq(old.iter().map(|process| &process.name))
-            && new.iter().all(|process| process.added || process.came > 0)
+            && new.iter().all(|process| process.added || process.additions > 0)
             && self.culprit.as_ref().is_none_or(|culprit| known(culprit.id))
             && self.keyed.iter().all(|(_, ticket)| ticket.concerns().all(known))
     }
@@ -269,13 +273,13 @@ impl Supervisor {
             return;
         }
         let want = match proc.goal {
-            Goal::Run if proc.held || !proc.heard && !proc.alive() => return,
+            Goal::Run if proc.waiting || !proc.recorded && !proc.alive() => return,
             Goal::Run => Want::Run,
             // The shim exits too, and its window is closed.
             Goal::Stop if proc.retired => Want::End,
             Goal::Stop => Want::Stop,
         };
-        out.push(Effect::Want { id, want, life: proc.life, kill: proc.killed });
+        out.push(Effect::Want { id, want, life: proc.life, kill: proc.kill_requested });
     }
 }
 

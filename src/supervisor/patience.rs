@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
+use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::ProcId;
 use crate::model::event::{Slow, SlowStop, Sooner, What};
 use crate::model::request::SAME_REQUEST;
@@ -20,7 +20,7 @@ impl Proc {
     pub fn kill_due(&self) -> Option<Timestamp> {
         let life = self.current_life();
         let waits = matches!(self.phase, Phase::Running { .. } | Phase::Ending { .. });
-        let asked = self.stop_life == life && self.killed < life;
+        let asked = self.stop_life == life && self.kill_requested < life;
         (waits && asked).then(|| self.stop_since + Duration::from_millis(self.planned.grace_ms()))
     }
 
@@ -86,12 +86,12 @@ impl Supervisor {
     ) -> Insistence {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
-        if !proc.alive() || proc.told < life {
+        if !proc.alive() || proc.stop_requested < life {
             return Insistence::Begins;
         }
         if !proc.note_request(now) && is_later(proc.asked_at, now) {
-            if proc.killed < life {
-                proc.killed = life;
+            if proc.kill_requested < life {
+                proc.kill_requested = life;
                 out.push(Effect::Say(Some(id), What::Killing));
             }
             return Insistence::Kills;
@@ -141,15 +141,15 @@ impl Supervisor {
         let of = |id: &ProcId| Slow { process: proc(id).name.clone(), pid: proc(id).pid() };
         let due = slow.iter().filter_map(|id| proc(id).kill_due());
         let is_asked = |id: &ProcId| proc(id).asked_life == proc(id).current_life();
-        let sooner = match (self.course, self.asked_at) {
+        let sooner = match (self.run_phase, self.asked_at) {
             // A process that is stopped without a request: a first request would not kill it.
-            (Course::Keep, _) if !slow.iter().all(is_asked) => None,
-            (Course::Keep, _) if slow.iter().all(|id| proc(id).goal == Goal::Run) => {
+            (RunPhase::Running, _) if !slow.iter().all(is_asked) => None,
+            (RunPhase::Running, _) if slow.iter().all(|id| proc(id).goal == Goal::Run) => {
                 Some(Sooner::RestartAgain)
             }
-            (Course::Keep, _) => Some(Sooner::StopAgain),
-            (Course::Quit | Course::Done { .. }, None) => Some(Sooner::Kill),
-            (Course::Quit | Course::Done { .. }, Some(_)) => Some(Sooner::CtrlCAgain),
+            (RunPhase::Running, _) => Some(Sooner::StopAgain),
+            (RunPhase::Stopping | RunPhase::Finished { .. }, None) => Some(Sooner::Kill),
+            (RunPhase::Stopping | RunPhase::Finished { .. }, Some(_)) => Some(Sooner::CtrlCAgain),
         };
         SlowStop {
             processes: slow.iter().map(of).collect(),
@@ -169,7 +169,7 @@ impl Supervisor {
         let ended = |proc: &Proc| {
             proc.broken.is_some() || matches!(proc.phase, Phase::Over { asked: false, .. })
         };
-        let idle = self.course == Course::Keep
+        let idle = self.run_phase == RunPhase::Running
             && self.begun
             && !self.procs.iter().any(going)
             && self.procs.iter().any(ended);

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
+use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::life::or_zero;
 use crate::model::request::Outcome;
 use crate::model::{LifeId, ProcId, Untrusted};
 
 /// The state of a process for which a request waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Aim {
+pub(super) enum WaitCondition {
     /// This life, or a later one, is running.
     Run(#[serde(with = "or_zero")] Option<LifeId>),
     /// Nothing of this life is alive any more.
@@ -18,9 +18,9 @@ pub(super) enum Aim {
 
 /// A waiting request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ticket {
+pub(super) struct PendingRequest {
     pub(super) id: u64,
-    aims: Vec<(ProcId, Aim)>,
+    aims: Vec<(ProcId, WaitCondition)>,
     names: Vec<ProcId>,
     problems: Vec<String>,
     /// It waits for the end of the run.
@@ -33,8 +33,8 @@ enum Verdict {
     Failed(String),
 }
 
-impl Ticket {
-    pub(super) fn new(id: u64, aims: Vec<(ProcId, Aim)>) -> Self {
+impl PendingRequest {
+    pub(super) fn new(id: u64, aims: Vec<(ProcId, WaitCondition)>) -> Self {
         let names = aims.iter().map(|(proc, _)| *proc).collect();
         Self { id, aims, names, problems: vec![], last: false }
     }
@@ -60,7 +60,7 @@ impl Supervisor {
         else {
             return false;
         };
-        self.tickets.push(Ticket { id, ..known.clone() });
+        self.tickets.push(PendingRequest { id, ..known.clone() });
         true
     }
 
@@ -76,11 +76,11 @@ impl Supervisor {
 
     /// Answer the requests that have been carried out or cannot be.
     pub(super) fn answer(&mut self, out: &mut Vec<Effect>) {
-        let done = matches!(self.course, Course::Done { .. });
+        let done = matches!(self.run_phase, RunPhase::Finished { .. });
         let mut tickets = std::mem::take(&mut self.tickets);
         tickets.retain_mut(|ticket| {
             let problems = &mut ticket.problems;
-            ticket.aims.retain(|(id, aim)| match verdict(&self.procs[*id], *aim, self.course) {
+            ticket.aims.retain(|(id, aim)| match verdict(&self.procs[*id], *aim, self.run_phase) {
                 Verdict::Waiting => true,
                 Verdict::Reached => false,
                 Verdict::Failed(why) => {
@@ -114,41 +114,45 @@ impl Supervisor {
     }
 }
 
-fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
+fn verdict(proc: &Proc, aim: WaitCondition, run_phase: RunPhase) -> Verdict {
     let note =
         || proc.note.as_ref().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
     match (aim, &proc.phase) {
         (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
-        (Aim::Run(life), _) if proc.life < life => Verdict::Failed(note()),
-        (Aim::Over(life), _) if !proc.alive() || proc.current_life() > life => Verdict::Reached,
-        (Aim::Run(life), Phase::Running { life: now, .. }) if Some(*now) >= life => {
+        (WaitCondition::Run(life), _) if proc.life < life => Verdict::Failed(note()),
+        (WaitCondition::Over(life), _) if !proc.alive() || proc.current_life() > life => {
             Verdict::Reached
         }
-        (Aim::Run(life), Phase::Ending { life: now, exit }) if Some(*now) >= life => {
+        (WaitCondition::Run(life), Phase::Running { life: now, .. }) if Some(*now) >= life => {
+            Verdict::Reached
+        }
+        (WaitCondition::Run(life), Phase::Ending { life: now, exit }) if Some(*now) >= life => {
             Verdict::Failed(format!("ended at once with {}", exit.describe()))
         }
-        (Aim::Run(life), Phase::Over { life: now, asked: true, .. })
+        (WaitCondition::Run(life), Phase::Over { life: now, asked: true, .. })
             if Some(*now) >= life && proc.goal == Goal::Stop =>
         {
             Verdict::Failed("it was stopped meanwhile".to_owned())
         }
-        (Aim::Run(life), Phase::Over { life: now, asked: false, .. })
+        (WaitCondition::Run(life), Phase::Over { life: now, asked: false, .. })
             if Some(*now) >= life && proc.skipped == Some(*now) =>
         {
             Verdict::Failed(note())
         }
-        (Aim::Run(life), Phase::Over { life: now, exit, .. }) if Some(*now) >= life => {
+        (WaitCondition::Run(life), Phase::Over { life: now, exit, .. }) if Some(*now) >= life => {
             Verdict::Failed(format!("ended at once with {}", exit.describe()))
         }
-        (Aim::Run(_), _) if course != Course::Keep => {
+        (WaitCondition::Run(_), _) if run_phase != RunPhase::Running => {
             Verdict::Failed("everything is being stopped".to_owned())
         }
-        (Aim::Run(_), _) if !proc.alive() && proc.skip.is_some() => Verdict::Failed(note()),
-        (Aim::Run(_), _) if !proc.alive() && proc.goal == Goal::Stop => {
+        (WaitCondition::Run(_), _) if !proc.alive() && proc.skip.is_some() => {
+            Verdict::Failed(note())
+        }
+        (WaitCondition::Run(_), _) if !proc.alive() && proc.goal == Goal::Stop => {
             // The window of a process that was removed by scaling is closed as well.
             let gone = proc.pane == Pane::None && !proc.retired;
             Verdict::Failed(if gone { note() } else { "it was stopped meanwhile".to_owned() })
         }
-        (Aim::Over(_) | Aim::Run(_), _) => Verdict::Waiting,
+        (WaitCondition::Over(_) | WaitCondition::Run(_), _) => Verdict::Waiting,
     }
 }

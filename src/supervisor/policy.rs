@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use super::life::MOST_LOST;
 use super::proc::{Broken, Phase, Proc, Ready};
-use super::{Course, Culprit, Effect, Goal, Supervisor};
+use super::{Culprit, Effect, Goal, RunPhase, Supervisor};
 use crate::model::event::{Note, Problem, What};
 use crate::model::life::or_zero;
 use crate::model::plan::OnExit;
-use crate::model::rules::{Backoff, Milestone, Restart, RestartPolicy, Rules, Stage};
+use crate::model::rules::{
+    Backoff, DependencyCondition, ProcessPolicy, Restart, RestartPolicy, Stage,
+};
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::{Exit, LifeId, ProcId};
 
 /// The restart policy of a process without any settings for it: the first restart is immediate, the
 /// next ones follow after 1, 2, 4 … 30 seconds, without a limit.
-const BARE: RestartPolicy = RestartPolicy {
+const AUTO_RESTART_POLICY: RestartPolicy = RestartPolicy {
     when: Restart::Always,
     delay_ms: 1000,
     backoff: Backoff::Exponential,
@@ -44,7 +46,7 @@ pub(super) enum Verdict {
     StartError,
 }
 
-impl Rules {
+impl ProcessPolicy {
     /// Assess an exit. The shell's exit codes 126 and 127 are an ordinary failure if no restart
     /// policy is set, as in overmind.
     pub(super) fn judge(&self, exit: Exit) -> Verdict {
@@ -108,7 +110,7 @@ impl Supervisor {
             (Some(policy), _, Verdict::Failure | Verdict::Soft) => policy.when != Restart::No,
             (None, on_exit, _) => on_exit == OnExit::Restart,
         };
-        if self.course != Course::Keep {
+        if self.run_phase != RunPhase::Running {
             self.procs[id].goal = Goal::Stop;
         } else if again {
             return self.restart_after(id, verdict, (exit, at, ran), out);
@@ -120,7 +122,7 @@ impl Supervisor {
 
     /// Whether the process is complete once it has ended with success, and therefore not restarted.
     fn is_to_end(&self, id: ProcId) -> bool {
-        let completed = |proc: &Proc| proc.needs.contains(&(id, Milestone::Completed));
+        let completed = |proc: &Proc| proc.needs.contains(&(id, DependencyCondition::Completed));
         self.procs[id].rules.is_ready_by(None) || self.procs.iter().any(completed)
     }
 
@@ -165,7 +167,7 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
-        let policy = proc.rules.restart.as_ref().unwrap_or(&BARE);
+        let policy = proc.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY);
         if ran >= Duration::from_millis(policy.stable_ms) {
             (proc.streak, proc.failures) = (0, 0);
         }
@@ -193,7 +195,7 @@ impl Supervisor {
 
     /// The process has failed while running: stop it until a user starts it.
     pub(super) fn break_off(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
-        if self.course != Course::Keep || !self.procs[id].alive() {
+        if self.run_phase != RunPhase::Running || !self.procs[id].alive() {
             return;
         }
         self.tell_broken(id, why, out);
@@ -223,7 +225,7 @@ impl Supervisor {
     ) {
         let proc = &mut self.procs[id];
         let Phase::Running { .. } = proc.phase else { return };
-        if self.course != Course::Keep || proc.told_to_stop() {
+        if self.run_phase != RunPhase::Running || proc.told_to_stop() {
             return;
         }
         let policy = proc.rules.restart.clone().unwrap_or_default();
@@ -259,7 +261,7 @@ impl Supervisor {
     }
 
     /// Whether a deadline is further away than it can be. Then the clock was set back, and an
-    /// [`Input::Alarm`](super::Input::Alarm) makes the deadlines count from now.
+    /// [`Input::TimerFired`](super::Input::TimerFired) makes the deadlines count from now.
     pub fn is_set_back(&self, now: Timestamp) -> bool {
         ProcId::all(&self.procs).zip(&self.procs).any(|(id, proc)| {
             let timed = proc.check_due().is_some() || self.cleanup_due(id).is_some();
@@ -306,7 +308,7 @@ impl Proc {
     fn longest_pause(&self) -> Duration {
         // If the length of the pause was not saved (by an older version), assume the longest one.
         match self.pause {
-            Duration::ZERO => self.rules.restart.as_ref().unwrap_or(&BARE).longest(),
+            Duration::ZERO => self.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY).longest(),
             pause => pause,
         }
     }
@@ -317,7 +319,7 @@ impl Proc {
         let least = if self.lost < MOST_LOST {
             Duration::ZERO
         } else {
-            pause(&BARE, false, self.streak, 0)
+            pause(&AUTO_RESTART_POLICY, false, self.streak, 0)
         };
         let pause = match &self.rules.restart {
             Some(policy) => {
@@ -325,7 +327,7 @@ impl Proc {
                 let between = if loops { BETWEEN_STARTS } else { Duration::ZERO };
                 pause(policy, false, self.streak, seed(self)).max(between.saturating_sub(ran))
             }
-            None => pause(&BARE, true, self.streak, 0),
+            None => pause(&AUTO_RESTART_POLICY, true, self.streak, 0),
         };
         pause.max(least)
     }
@@ -335,15 +337,16 @@ impl Proc {
 mod tests {
     use std::time::Duration;
 
-    use super::{BARE, Proc, pause};
+    use super::{AUTO_RESTART_POLICY, Proc, pause};
     use crate::model::rules::{Backoff, RestartPolicy};
     use crate::model::time::Timestamp;
 
     #[test]
     fn pauses_double_up_to_half_a_minute() {
-        let seconds: Vec<_> = (0..8).map(|n| pause(&BARE, true, n, 0).as_secs()).collect();
+        let seconds: Vec<_> =
+            (0..8).map(|n| pause(&AUTO_RESTART_POLICY, true, n, 0).as_secs()).collect();
         assert_eq!(seconds, [0, 1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(pause(&BARE, true, u32::MAX, 0), Duration::from_secs(30));
+        assert_eq!(pause(&AUTO_RESTART_POLICY, true, u32::MAX, 0), Duration::from_secs(30));
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::exit_stats::ExitStats;
 use super::policy::Verdict;
 use super::reload::Planned;
-use super::exit_stats::Tally;
 use crate::model::event::{Note, Problem, Skip};
 use crate::model::life::or_zero;
 use crate::model::member::Member;
 use crate::model::plan::{OnExit, ProcessPlan};
-use crate::model::rules::{Milestone, Rules, Stage};
+use crate::model::rules::{DependencyCondition, ProcessPolicy, Stage};
 use crate::model::time::{Timestamp, nanos};
 use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessStatus};
 
@@ -156,11 +156,11 @@ pub struct Proc {
     /// Its pane.
     pub pane: Pane,
     /// The newest life that was asked to stop.
-    #[serde(with = "or_zero")]
-    pub told: Option<LifeId>,
+    #[serde(rename = "told", with = "or_zero")]
+    pub stop_requested: Option<LifeId>,
     /// The newest life that is to be killed without a grace period.
-    #[serde(with = "or_zero")]
-    pub killed: Option<LifeId>,
+    #[serde(rename = "killed", with = "or_zero")]
+    pub kill_requested: Option<LifeId>,
     /// The newest life that its shim began to stop or kill before it ended.
     #[serde(default, with = "or_zero")]
     pub signalled: Option<LifeId>,
@@ -226,17 +226,17 @@ pub struct Proc {
     #[serde(default)]
     pub retired: bool,
     /// The value of [`ProcessPlan::came`] up to which the plan was carried out.
-    #[serde(default)]
-    pub came: u32,
+    #[serde(rename = "came", default)]
+    pub additions: u32,
     /// The value of [`ProcessPlan::edition`] up to which the plan was carried out.
-    #[serde(default)]
-    pub edition: u32,
+    #[serde(rename = "edition", default)]
+    pub revision: u32,
     /// It should run, but what it waits for has not happened yet.
-    #[serde(default)]
-    pub held: bool,
+    #[serde(rename = "held", default)]
+    pub waiting: bool,
     /// A sink records the output of its pane.
-    #[serde(default)]
-    pub heard: bool,
+    #[serde(rename = "heard", default)]
+    pub recorded: bool,
     /// Whether its current life is ready.
     #[serde(default)]
     pub ready: Ready,
@@ -245,8 +245,8 @@ pub struct Proc {
     #[serde(default)]
     pub asked_again: Timestamp,
     /// How many liveness checks in a row its life has failed.
-    #[serde(default)]
-    pub misses: u32,
+    #[serde(rename = "misses", default)]
+    pub failed_checks: u32,
     /// How many of its lives in a row have failed.
     #[serde(default)]
     pub failures: u32,
@@ -254,8 +254,8 @@ pub struct Proc {
     #[serde(default)]
     pub broken: Option<Broken>,
     /// Counts of how its lives ended.
-    #[serde(default)]
-    pub tally: Tally,
+    #[serde(rename = "tally", default)]
+    pub exit_stats: ExitStats,
     /// The newest life that was ended because it had failed while running.
     #[serde(default, with = "or_zero")]
     pub failed: Option<LifeId>,
@@ -263,27 +263,27 @@ pub struct Proc {
     #[serde(default)]
     pub skip: Option<Skip>,
     /// It was asked to stop because the run is ending.
-    #[serde(default)]
-    pub dismissed: bool,
+    #[serde(rename = "dismissed", default)]
+    pub stopped_by_shutdown: bool,
     /// It was started for the cleanup at the end of the run.
-    #[serde(default)]
-    pub swept: bool,
+    #[serde(rename = "swept", default)]
+    pub for_cleanup: bool,
     /// The rules of the plan for it; not saved with the state.
     #[serde(skip)]
-    pub rules: Rules,
+    pub rules: ProcessPolicy,
     /// The plan's counters and settings for it; not saved with the state.
     #[serde(skip)]
     pub planned: Planned,
     /// What must have happened before it begins, including what follows from the stages.
     #[serde(skip)]
-    pub needs: Vec<(ProcId, Milestone)>,
+    pub needs: Vec<(ProcId, DependencyCondition)>,
 }
 
 impl Proc {
     /// The process of this plan in its initial state.
     pub(super) fn new(process: &ProcessPlan, now: Timestamp) -> Self {
         // A process that came by a reload is started by `follow_plan`.
-        let later = process.added || process.came > 0;
+        let later = process.added || process.additions > 0;
         let waits = later || process.waits || process.rules.stage == Stage::Cleanup;
         Self {
             name: process.name.clone(),
@@ -293,8 +293,8 @@ impl Proc {
             life: (!waits).then_some(LifeId::FIRST),
             phase: Phase::Pending,
             pane: Pane::None,
-            told: None,
-            killed: None,
+            stop_requested: None,
+            kill_requested: None,
             signalled: None,
             interrupted: None,
             stop_life: None,
@@ -317,20 +317,20 @@ impl Proc {
             note: None,
             added: later || process.waits,
             retired: later,
-            came: 0,
-            edition: process.edition,
-            held: false,
-            heard: false,
+            additions: 0,
+            revision: process.revision,
+            waiting: false,
+            recorded: false,
             ready: Ready::default(),
             asked_again: Timestamp::EPOCH,
-            misses: 0,
+            failed_checks: 0,
             failures: 0,
             broken: None,
-            tally: Tally::default(),
+            exit_stats: ExitStats::default(),
             failed: None,
             skip: None,
-            dismissed: false,
-            swept: false,
+            stopped_by_shutdown: false,
+            for_cleanup: false,
             rules: process.rules.clone(),
             planned: Planned::default(),
             needs: vec![],
@@ -392,7 +392,7 @@ impl Proc {
 
     /// Whether its current life was asked to stop.
     pub fn told_to_stop(&self) -> bool {
-        self.told.is_some() && self.told >= self.current_life()
+        self.stop_requested.is_some() && self.stop_requested >= self.current_life()
     }
 
     /// Its status as shown to users.
@@ -409,7 +409,7 @@ impl Proc {
             Phase::Ending { .. } => ProcessStatus::Stopping,
             Phase::Stuck { .. } => ProcessStatus::Stuck,
             Phase::Over { .. } if self.due.is_some() => ProcessStatus::Restarting,
-            Phase::Over { .. } if self.held => ProcessStatus::Pending,
+            Phase::Over { .. } if self.waiting => ProcessStatus::Pending,
             Phase::Over { .. } if self.broken.is_some() => ProcessStatus::Broken,
             Phase::Over { .. } if self.skip.is_some() => ProcessStatus::Skipped,
             Phase::Over { asked: true, .. } => ProcessStatus::Stopped,

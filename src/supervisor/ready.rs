@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::proc::{Phase, Proc, Ready};
-use super::{Course, Effect, Supervisor};
+use super::{Effect, RunPhase, Supervisor};
 use crate::model::event::{Note, Problem, What, lacking};
-use crate::model::rules::{Check, FailureAction, Probe, Reaction, Rules};
+use crate::model::rules::{Check, FailureAction, Probe, ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId};
 
@@ -44,7 +44,8 @@ impl Supervisor {
     /// Reset the readiness of a process whose new life has begun.
     pub(super) fn began(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        (proc.ready, proc.misses, proc.asked_again) = (Ready::default(), 0, Timestamp::EPOCH);
+        (proc.ready, proc.failed_checks, proc.asked_again) =
+            (Ready::default(), 0, Timestamp::EPOCH);
         if proc.rules.ready.is_empty() {
             proc.ready = Ready::Yes { at };
         } else {
@@ -97,20 +98,20 @@ impl Supervisor {
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
         let Some(live) = proc.rules.live.as_ref().filter(|_| runs) else { return };
         let Some(why) = trouble else {
-            if proc.misses >= live.failures.max(1) && live.action == Reaction::Notify {
+            if proc.failed_checks >= live.failures.max(1) && live.action == Reaction::Notify {
                 proc.note = None;
                 out.push(Effect::Say(Some(id), What::Healthy));
             }
-            proc.misses = 0;
+            proc.failed_checks = 0;
             return;
         };
-        proc.misses = proc.misses.saturating_add(1);
-        if proc.misses != live.failures.max(1) || proc.told_to_stop() {
+        proc.failed_checks = proc.failed_checks.saturating_add(1);
+        if proc.failed_checks != live.failures.max(1) || proc.told_to_stop() {
             return;
         }
         let action = live.action;
         let (probe, answer) = (live.probe.clone(), why.to_owned());
-        let what = What::Unhealthy { times: proc.misses, answer: answer.clone() };
+        let what = What::Unhealthy { times: proc.failed_checks, answer: answer.clone() };
         out.push(Effect::Say(Some(id), what));
         match action {
             Reaction::Notify => proc.note = Some(Note::NotLive { probe, answer }),
@@ -175,7 +176,7 @@ impl Supervisor {
 
     fn not_ready(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
         self.procs[id].ready = Ready::No { why: why.clone() };
-        if self.course == Course::Keep {
+        if self.run_phase == RunPhase::Running {
             out.push(Effect::Say(Some(id), What::NotReady { why }));
         }
     }
@@ -281,7 +282,7 @@ const fn is_asked(probe: &Probe) -> bool {
 }
 
 /// The time limit of a cleanup process in milliseconds, taken from its own check.
-pub(super) fn cleanup_limit(rules: &Rules) -> u64 {
+pub(super) fn cleanup_limit(rules: &ProcessPolicy) -> u64 {
     let exit = rules.ready.iter().find(|check| matches!(check.probe, Probe::Exit { .. }));
     exit.map_or(Check::TIMEOUT_MS, |check| check.timeout_ms)
 }

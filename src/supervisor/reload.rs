@@ -4,12 +4,12 @@
 //! that was carried out. So the result is the same if the supervisor was killed after it had written
 //! the plan, and its successor continues.
 
+use super::pending_request::{PendingRequest, WaitCondition};
 use super::proc::{Goal, Phase, Proc, Ready};
-use super::pending_request::{Aim, Ticket};
-use super::{Course, Effect, Supervisor};
+use super::{Effect, RunPhase, Supervisor};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::Outcome;
-use crate::model::rules::{Rules, Stage};
+use crate::model::rules::{ProcessPolicy, Stage};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcId};
 
@@ -18,8 +18,8 @@ use crate::model::{LifeId, ProcId};
 pub struct Planned {
     removed: bool,
     waits: bool,
-    came: u32,
-    edition: u32,
+    additions: u32,
+    revision: u32,
     /// Milliseconds from the stop signal to SIGKILL.
     grace_ms: u64,
 }
@@ -36,8 +36,8 @@ impl Planned {
     }
 
     fn of(process: &ProcessPlan, plan: &Plan) -> Self {
-        let &ProcessPlan { removed, waits, came, edition, grace_ms, .. } = process;
-        Self { removed, waits, came, edition, grace_ms: grace_ms.unwrap_or(plan.grace_ms) }
+        let &ProcessPlan { removed, waits, additions, revision, grace_ms, .. } = process;
+        Self { removed, waits, additions, revision, grace_ms: grace_ms.unwrap_or(plan.grace_ms) }
     }
 }
 
@@ -63,7 +63,7 @@ impl Supervisor {
 
     /// The plan was read again: carry out its changes.
     pub(super) fn reload(&mut self, ticket: u64, now: Timestamp, out: &mut Vec<Effect>) {
-        if self.course != Course::Keep {
+        if self.run_phase != RunPhase::Running {
             let problem = "everything is being stopped".to_owned();
             return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
         }
@@ -76,7 +76,7 @@ impl Supervisor {
                 self.want(id, out);
             }
         }
-        self.tickets.push(Ticket::new(ticket, aims));
+        self.tickets.push(PendingRequest::new(ticket, aims));
     }
 
     /// Bring each process into the state that the plan now describes.
@@ -84,13 +84,14 @@ impl Supervisor {
         &mut self,
         now: Timestamp,
         out: &mut Vec<Effect>,
-    ) -> Vec<(ProcId, Aim)> {
+    ) -> Vec<(ProcId, WaitCondition)> {
         let mut aims = vec![];
         for id in ProcId::all(&self.procs) {
             let (planned, proc) = (self.procs[id].planned, &self.procs[id]);
-            let came = planned.came != proc.came;
-            let changed = planned.edition != proc.edition;
-            (self.procs[id].came, self.procs[id].edition) = (planned.came, planned.edition);
+            let came = planned.additions != proc.additions;
+            let changed = planned.revision != proc.revision;
+            (self.procs[id].additions, self.procs[id].revision) =
+                (planned.additions, planned.revision);
             let aim = if planned.removed {
                 self.remove(id, out)
             } else if came {
@@ -105,7 +106,7 @@ impl Supervisor {
         aims
     }
 
-    fn remove(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Option<Aim> {
+    fn remove(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Option<WaitCondition> {
         let proc = &mut self.procs[id];
         if proc.retired && !proc.alive() {
             return None;
@@ -121,7 +122,7 @@ impl Supervisor {
         changed: bool,
         now: Timestamp,
         out: &mut Vec<Effect>,
-    ) -> Option<Aim> {
+    ) -> Option<WaitCondition> {
         let proc = &mut self.procs[id];
         proc.retired = false;
         proc.write_off(now);
@@ -132,7 +133,7 @@ impl Supervisor {
     }
 
     /// Start a new life with the changed settings.
-    fn renew(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> Aim {
+    fn renew(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> WaitCondition {
         let proc = &mut self.procs[id];
         if proc.rules.stage == Stage::Cleanup {
             return self.stop(id, out);
@@ -147,18 +148,18 @@ impl Supervisor {
         proc.tell_the_next();
         proc.goal = Goal::Run;
         proc.life = Some(LifeId::after(proc.life));
-        let aim = Aim::Run(proc.life);
+        let aim = WaitCondition::Run(proc.life);
         self.want(id, out);
         aim
     }
 
     /// Stop a process that is no longer part of the run, and close its window.
-    pub(super) fn let_go(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Aim {
+    pub(super) fn let_go(&mut self, id: ProcId, out: &mut Vec<Effect>) -> WaitCondition {
         let proc = &self.procs[id];
         // Repeating the request must not shorten the grace period of a process that is already
         // stopping.
         let going = proc.alive() && proc.told_to_stop() && proc.goal == Goal::Stop;
-        let aim = if going { Aim::Over(proc.life) } else { self.stop(id, out) };
+        let aim = if going { WaitCondition::Over(proc.life) } else { self.stop(id, out) };
         if going {
             self.want(id, out);
         }
@@ -178,9 +179,9 @@ impl Proc {
     }
 
     /// Adapt its recorded checks to new rules.
-    fn carry_over(&mut self, rules: &Rules) {
+    fn carry_over(&mut self, rules: &ProcessPolicy) {
         if self.rules.live != rules.live {
-            self.misses = 0;
+            self.failed_checks = 0;
         }
         if self.rules.ready == rules.ready {
             return;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::exit_code::KILL;
 use super::patience::Insistence;
-use super::pending_request::{Aim, Ticket};
-use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
+use super::pending_request::{PendingRequest, WaitCondition};
+use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, What};
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Stage;
@@ -38,12 +38,12 @@ impl Supervisor {
             Request::Scale { counts } => self.scale(id, counts, now, out),
             Request::Reload { .. } => self.reload(id, now, out),
             Request::Quit => {
-                self.tickets.push(Ticket::quit(id));
+                self.tickets.push(PendingRequest::quit(id));
                 self.interrupts = false;
                 self.ask_to_quit(now, out);
             }
             Request::Kill => {
-                self.tickets.push(Ticket::quit(id));
+                self.tickets.push(PendingRequest::quit(id));
                 self.interrupts = false;
                 self.kill(out);
             }
@@ -62,7 +62,7 @@ impl Supervisor {
             Ok(ids) => ids,
             Err(outcome) => return out.push(Effect::Answer(ticket, *outcome)),
         };
-        if self.course != Course::Keep && verb != Verb::Stop {
+        if self.run_phase != RunPhase::Running && verb != Verb::Stop {
             let problem = "everything is being stopped".to_owned();
             return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
         }
@@ -82,14 +82,14 @@ impl Supervisor {
                 let proc = &mut self.procs[id];
                 proc.forgive();
                 if joins && proc.is_to_begin() {
-                    (id, Aim::Run(proc.life))
+                    (id, WaitCondition::Run(proc.life))
                 } else {
                     (id, self.restart(id, now, out))
                 }
             }
         };
         let aims = ids.into_iter().map(act).collect();
-        self.tickets.push(Ticket::new(ticket, aims));
+        self.tickets.push(PendingRequest::new(ticket, aims));
     }
 
     /// The processes that match these words of a request.
@@ -109,7 +109,7 @@ impl Supervisor {
         let rests = |id: &ProcId| !self.procs[*id].alive() || self.procs[*id].told_to_stop();
         let meant = |verb, names: &[String]| self.meant(verb, names).unwrap_or_default();
         match request {
-            _ if self.course != Course::Keep => vec![],
+            _ if self.run_phase != RunPhase::Running => vec![],
             Request::Start { names } => {
                 meant(Verb::Start, names).into_iter().filter(rests).collect()
             }
@@ -180,7 +180,7 @@ impl Supervisor {
         if let Some(unknown) = counts.keys().find(|name| !known(name)) {
             return out.push(Effect::Answer(ticket, Outcome::unknown(unknown, &entries)));
         }
-        if self.course != Course::Keep {
+        if self.run_phase != RunPhase::Running {
             let problem = "everything is being stopped".to_owned();
             return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
         }
@@ -202,7 +202,7 @@ impl Supervisor {
                 aims.push((id, self.let_go(id, out)));
             }
         }
-        self.tickets.push(Ticket::new(ticket, aims));
+        self.tickets.push(PendingRequest::new(ticket, aims));
     }
 
     /// The processes that match these words; no words mean all.
@@ -230,11 +230,16 @@ impl Supervisor {
         Ok(all.filter(|&id| patterns.iter().any(|p| self.procs[id].is_meant(p))).collect())
     }
 
-    pub(super) fn start(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> Aim {
+    pub(super) fn start(
+        &mut self,
+        id: ProcId,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> WaitCondition {
         let proc = &mut self.procs[id];
         let stopping = proc.alive() && proc.told_to_stop();
         if proc.alive() && !stopping {
-            return Aim::Run(proc.current_life());
+            return WaitCondition::Run(proc.current_life());
         }
         proc.forgive();
         // A requested life that was cancelled may have been skipped for good, so request a new one.
@@ -242,7 +247,7 @@ impl Supervisor {
             proc.goal = Goal::Run;
             proc.life = Some(LifeId::after(proc.life));
         }
-        let aim = Aim::Run(proc.life);
+        let aim = WaitCondition::Run(proc.life);
         self.call_needs(id, now, out);
         self.hold(id, out);
         self.bring_up(id, now, out);
@@ -253,7 +258,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         match proc.pane {
             // The sink is not ready yet; wait for it so that no output is lost.
-            Pane::Up { .. } if proc.held || !proc.heard && !proc.alive() => {}
+            Pane::Up { .. } if proc.waiting || !proc.recorded && !proc.alive() => {}
             Pane::Up { .. } => {
                 if !proc.alive()
                     && let Some(life) = proc.life
@@ -268,20 +273,25 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Aim {
+    pub(super) fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> WaitCondition {
         self.tell_to_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
         proc.due = None;
-        proc.held = false;
+        proc.waiting = false;
         proc.interrupted = None;
         proc.tell_the_next();
-        let aim = Aim::Over(proc.life);
+        let aim = WaitCondition::Over(proc.life);
         self.want(id, out);
         aim
     }
 
-    pub(super) fn restart(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> Aim {
+    pub(super) fn restart(
+        &mut self,
+        id: ProcId,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> WaitCondition {
         if !self.procs[id].alive() {
             return self.start(id, now, out);
         }
@@ -290,7 +300,7 @@ impl Supervisor {
         proc.goal = Goal::Run;
         proc.due = None;
         proc.life = Some(LifeId::after(proc.life));
-        let aim = Aim::Run(proc.life);
+        let aim = WaitCondition::Run(proc.life);
         self.want(id, out);
         aim
     }
@@ -318,7 +328,7 @@ impl Supervisor {
         } else if proc.life > proc.current_life() {
             proc.life = proc.current_life();
             if runs {
-                proc.told = proc.told.min(proc.life.and_then(LifeId::previous));
+                proc.stop_requested = proc.stop_requested.min(proc.life.and_then(LifeId::previous));
             } else {
                 proc.goal = Goal::Stop;
             }
@@ -329,8 +339,8 @@ impl Supervisor {
     pub(super) fn tell_to_stop(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
-        if proc.alive() && proc.told < life {
-            proc.told = life;
+        if proc.alive() && proc.stop_requested < life {
+            proc.stop_requested = life;
             out.push(Effect::Say(Some(id), What::Interrupting));
         }
     }

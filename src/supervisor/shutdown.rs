@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::lifecycle::Milepost;
+use super::lifecycle::RunStage;
 use super::ready::cleanup_limit;
-use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
+use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{RunProblem, What};
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
@@ -13,10 +13,10 @@ use crate::model::{LifeId, ProcId};
 impl Supervisor {
     /// Stop the whole run, each process in its turn.
     pub(super) fn quit(&mut self, out: &mut Vec<Effect>) {
-        if self.course != Course::Keep {
+        if self.run_phase != RunPhase::Running {
             return;
         }
-        self.course = Course::Quit;
+        self.run_phase = RunPhase::Stopping;
         for id in ProcId::all(&self.procs) {
             self.procs[id].due = None;
             if !self.procs[id].alive() {
@@ -36,7 +36,8 @@ impl Supervisor {
         if self.interrupts && (proc.alive() && !told || proc.life > proc.current_life()) {
             proc.interrupted = proc.life.max(proc.current_life());
         }
-        (proc.goal, proc.due, proc.held, proc.dismissed) = (Goal::Stop, None, false, true);
+        (proc.goal, proc.due, proc.waiting, proc.stopped_by_shutdown) =
+            (Goal::Stop, None, false, true);
         proc.tell_the_next();
         if proc.alive() {
             self.want(id, out);
@@ -47,12 +48,16 @@ impl Supervisor {
     fn dismiss_in_turn(&mut self, out: &mut Vec<Effect>) {
         for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
-            if !proc.dismissed && !proc.swept && proc.alive() && !self.is_leaned_on(id) {
+            if !proc.stopped_by_shutdown
+                && !proc.for_cleanup
+                && proc.alive()
+                && !self.is_leaned_on(id)
+            {
                 self.dismiss(id, out);
             }
         }
         // Only a dependency cycle gets here.
-        let waits = |proc: &Proc| proc.alive() && !proc.dismissed && !proc.swept;
+        let waits = |proc: &Proc| proc.alive() && !proc.stopped_by_shutdown && !proc.for_cleanup;
         let goes = |proc: &Proc| {
             let stuck = matches!(proc.phase, Phase::Stuck { .. });
             proc.alive() && !stuck && !waits(proc) || self.is_to_come(proc)
@@ -80,14 +85,14 @@ impl Supervisor {
     /// Whether it still has to be started for the cleanup.
     fn is_to_sweep(&self, proc: &Proc) -> bool {
         let begun = self.procs.iter().any(|proc| proc.last_pid.is_some());
-        let cleanup = proc.rules.stage == Stage::Cleanup && !proc.swept && !proc.retired;
+        let cleanup = proc.rules.stage == Stage::Cleanup && !proc.for_cleanup && !proc.retired;
         cleanup && begun && !self.tmux_gone
     }
 
     /// Whether it belongs to the cleanup and is not alive yet.
     fn is_to_come(&self, proc: &Proc) -> bool {
         // It was started, but its window may not be open yet.
-        let opening = proc.swept && proc.is_to_begin() && !self.tmux_gone;
+        let opening = proc.for_cleanup && proc.is_to_begin() && !self.tmux_gone;
         self.is_to_sweep(proc) || opening
     }
 
@@ -110,9 +115,10 @@ impl Supervisor {
             if !self.is_to_sweep(proc) || proc.alive() || proc.needs.iter().any(after) {
                 continue;
             }
-            self.reach(Milepost::CleanupStarted, out);
+            self.reach(RunStage::CleanupStarted, out);
             let proc = &mut self.procs[id];
-            (proc.swept, proc.goal, proc.life) = (true, Goal::Run, Some(LifeId::after(proc.life)));
+            (proc.for_cleanup, proc.goal, proc.life) =
+                (true, Goal::Run, Some(LifeId::after(proc.life)));
             out.push(Effect::Say(Some(id), What::Cleanup));
             self.bring_up(id, now, out);
         }
@@ -122,7 +128,7 @@ impl Supervisor {
     pub(super) fn cleanup_due(&self, id: ProcId) -> Option<Timestamp> {
         let proc = &self.procs[id];
         let Phase::Running { .. } = proc.phase else { return None };
-        let going = proc.swept && !proc.told_to_stop();
+        let going = proc.for_cleanup && !proc.told_to_stop();
         going.then(|| proc.since + Duration::from_millis(cleanup_limit(&proc.rules)))
     }
 
@@ -143,25 +149,25 @@ impl Supervisor {
 
     /// Kill the whole run at once.
     pub(super) fn kill(&mut self, out: &mut Vec<Effect>) {
-        if matches!(self.course, Course::Done { .. }) {
+        if matches!(self.run_phase, RunPhase::Finished { .. }) {
             return;
         }
-        self.course = Course::Quit;
+        self.run_phase = RunPhase::Stopping;
         for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
-            (proc.goal, proc.due, proc.held) = (Goal::Stop, None, false);
-            (proc.dismissed, proc.swept) = (true, true);
+            (proc.goal, proc.due, proc.waiting) = (Goal::Stop, None, false);
+            (proc.stopped_by_shutdown, proc.for_cleanup) = (true, true);
             if !proc.alive() {
                 continue;
             }
             let life = proc.current_life();
-            proc.told = proc.told.max(life);
+            proc.stop_requested = proc.stop_requested.max(life);
             proc.tell_the_next();
-            if proc.killed < life {
+            if proc.kill_requested < life {
                 out.push(Effect::Say(Some(id), What::Killing));
             }
             // A requested life may have begun without our knowledge.
-            proc.killed = proc.life.max(life);
+            proc.kill_requested = proc.life.max(life);
             self.want(id, out);
         }
     }
@@ -171,7 +177,7 @@ impl Supervisor {
     }
 
     pub(super) fn on_tmux_gone(&mut self, out: &mut Vec<Effect>) {
-        if self.tmux_gone || matches!(self.course, Course::Done { .. }) {
+        if self.tmux_gone || matches!(self.run_phase, RunPhase::Finished { .. }) {
             return;
         }
         self.tmux_gone = true;
@@ -191,7 +197,7 @@ impl Supervisor {
         self.open_gates(now, out);
         self.tell_mileposts(out);
         self.mention_idleness(out);
-        if self.course == Course::Quit {
+        if self.run_phase == RunPhase::Stopping {
             self.dismiss_in_turn(out);
             self.sweep(now, out);
             self.tell_mileposts(out);
@@ -202,7 +208,7 @@ impl Supervisor {
             };
             if !self.procs.iter().any(left) {
                 let code = self.exit_code();
-                self.course = Course::Done { code };
+                self.run_phase = RunPhase::Finished { code };
                 self.answer(out);
                 out.push(Effect::Finish(code));
                 return;

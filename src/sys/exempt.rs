@@ -28,9 +28,9 @@ const NAMES: &[&str] = &[
 /// Whether to spare this process, and everything below it, when the tree on the terminal of `session` is
 /// killed.
 ///
-/// Only a process in a session of its own is spared: a `tmux attach` in the pane is part of the process,
+/// Only a process in a session of its own is exempt: a `tmux attach` in the pane is part of the process,
 /// but the tmux server that it started belongs to the user.
-pub fn spared(process: &ProcInfo, session: u32) -> bool {
+pub fn is_exempt(process: &ProcInfo, session: u32) -> bool {
     process.sid != session
         && (NAMES.contains(&process.name.as_str())
             || process.comm.starts_with("bazel(")
@@ -67,16 +67,16 @@ pub(super) fn disguised(name: &str, command_line: &[u8]) -> Option<&'static str>
 
 #[cfg(test)]
 mod tests {
-    use super::{disguised, is_another_run, spared};
+    use super::{disguised, is_another_run, is_exempt};
     use crate::sys::process::tests::process;
 
     #[test]
     fn only_in_a_session_of_its_own() {
         let server = process(30, 10, 30, "tmux");
         let client = process(31, 10, 10, "tmux");
-        assert!(spared(&server, 10));
-        assert!(!spared(&client, 10));
-        assert!(!spared(&process(32, 10, 32, "node"), 10));
+        assert!(is_exempt(&server, 10));
+        assert!(!is_exempt(&client, 10));
+        assert!(!is_exempt(&process(32, 10, 32, "node"), 10));
     }
 
     #[test]

@@ -8,12 +8,14 @@ use std::ops::ControlFlow;
 
 pub mod clock;
 pub mod dial;
+mod exempt;
 pub mod files;
 pub mod fork;
 mod host;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod local;
+mod orphans;
 mod own_uid;
 #[cfg(not(target_os = "linux"))]
 mod portable;
@@ -21,10 +23,9 @@ mod process;
 #[cfg(any(test, not(target_os = "linux")))]
 mod ps;
 mod signals;
-mod exempt;
-mod orphans;
 mod wait;
 
+pub use exempt::is_exempt;
 pub use host::host;
 #[cfg(target_os = "linux")]
 use linux::CHEAP_LOOKS;
@@ -37,6 +38,7 @@ pub use linux::{
     variable_of, visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
+pub use orphans::{Orphans, Sweep, ends_within, has_orphans, kill_orphans};
 pub use own_uid::is_own_uid;
 #[cfg(not(target_os = "linux"))]
 use portable::CHEAP_LOOKS;
@@ -51,11 +53,9 @@ pub use portable::{
 pub use process::{Ended, Listener, ProcInfo, TcpPeer, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
-    Group, Wakes, default_signals, end_after, end_by, hear_all, ignore_signals, signal_group, stop,
-    unblock_signals,
+    Group, Wakes, default_signals, end_after, end_by, ignore_signals, signal_group, stop,
+    unblock_all_signals, unblock_signals,
 };
-pub use exempt::spared;
-pub use orphans::{Orphans, Sweep, ends_within, has_orphans, kill_orphans};
 pub use wait::{reap, stopped_by};
 
 /// All descendants of a process, parents before their children; the process itself is not included.

@@ -8,8 +8,8 @@ use nix::libc::SIGKILL;
 use rustix::event::{PollFd, PollFlags};
 
 use super::{
-    CHEAP_LOOKS, ProcInfo, alive, all, info, processes_with_env, signal, signal_group, signals,
-    spared, visit_marked, watch_exit,
+    CHEAP_LOOKS, ProcInfo, alive, all, info, is_exempt, processes_with_env, signal, signal_group,
+    signals, visit_marked, watch_exit,
 };
 
 /// Give up when no process that received SIGKILL has ended for this long.
@@ -42,7 +42,7 @@ pub struct Sweep {
     /// Number of processes killed.
     pub ended: usize,
     /// Left alone on purpose; so is everything below them.
-    pub spared: Vec<ProcInfo>,
+    pub exempt: Vec<ProcInfo>,
     /// Still there after SIGKILL.
     pub left: Vec<ProcInfo>,
 }
@@ -111,7 +111,7 @@ fn meet_marked(orphans: &Orphans, struck: &mut HashSet<(u32, u64)>) -> (HashSet<
         orphans.mains.iter().copied().filter(|(pid, started)| alive(*pid, *started)).collect();
     let met_all = visit_marked(&marks.each_ref().map(String::as_str), &mut |process| {
         known.insert(process.id());
-        let theirs = || ancestors(process.pid).any(|p| spared(&p, orphans.shim));
+        let theirs = || ancestors(process.pid).any(|p| is_exempt(&p, orphans.shim));
         if CHEAP_LOOKS
             && process.alive()
             && ![1, orphans.shim].contains(&process.pid)
@@ -212,8 +212,11 @@ fn sort(
     };
     let mut below: HashSet<u32> = table.iter().filter(|p| mine(p)).map(|p| p.pid).collect();
     close_under_children(&table, &mut below);
-    let roots: HashSet<u32> =
-        table.iter().filter(|p| below.contains(&p.pid) && spared(p, shim)).map(|p| p.pid).collect();
+    let roots: HashSet<u32> = table
+        .iter()
+        .filter(|p| below.contains(&p.pid) && is_exempt(p, shim))
+        .map(|p| p.pid)
+        .collect();
     let mut safe = roots.clone();
     close_under_children(&table, &mut safe);
     let inner = |p: &ProcInfo| safe.contains(&p.ppid);
@@ -222,7 +225,7 @@ fn sort(
     let mut sweep = Sweep::default();
     for process in table.into_iter().filter(|p| below.contains(&p.pid) && p.alive()) {
         if roots.contains(&process.pid) && !inner(&process) {
-            sweep.spared.push(process);
+            sweep.exempt.push(process);
         } else if !safe.contains(&process.pid)
             && ![1, shim].contains(&process.pid)
             && !asking.contains(&process.pid)
@@ -281,7 +284,7 @@ mod tests {
         let sweep = sort(table, &marked, (10, true), 60);
         let pids = |list: &[crate::sys::ProcInfo]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
         assert_eq!(pids(&sweep.left), [20, 30, 31]);
-        assert_eq!(pids(&sweep.spared), [40]);
+        assert_eq!(pids(&sweep.exempt), [40]);
     }
 
     #[test]

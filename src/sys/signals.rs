@@ -162,7 +162,7 @@ pub(super) fn set(signal: i32, disposition: libc::sighandler_t) {
 
 /// Receive every signal and SIGCHLD, whatever the parent of this program has blocked or ignored: both are
 /// inherited, and without SIGCHLD the end of a child would go unnoticed.
-pub fn hear_all() {
+pub fn unblock_all_signals() {
     set(libc::SIGCHLD, libc::SIG_DFL);
     // With a valid set it cannot fail.
     let _ = unblock_signals();

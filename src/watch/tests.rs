@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Rule, Watcher};
 use crate::model::escape::{Scanner, Token};
-use crate::model::rules::{Check, FailureAction, FailurePattern, Flag, Probe, Rules, Text};
+use crate::model::rules::{Check, FailureAction, FailurePattern, Flag, Probe, ProcessPolicy, Text};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, Untrusted};
 
@@ -32,11 +32,14 @@ fn flag(text: Text, context: u16) -> Flag {
     Flag { context, target: Some(1), ..Flag::new(text) }
 }
 
-fn flags(texts: impl IntoIterator<Item = Text>) -> Rules {
-    Rules { flags: texts.into_iter().map(|text| flag(text, 0)).collect(), ..Rules::default() }
+fn flags(texts: impl IntoIterator<Item = Text>) -> ProcessPolicy {
+    ProcessPolicy {
+        flags: texts.into_iter().map(|text| flag(text, 0)).collect(),
+        ..ProcessPolicy::default()
+    }
 }
 
-fn watcher(rules: &Rules) -> Watcher {
+fn watcher(rules: &ProcessPolicy) -> Watcher {
     Watcher::new(rules).unwrap()
 }
 
@@ -46,13 +49,13 @@ fn rules_and_lines(hits: &[Hit]) -> Vec<(Rule, &str)> {
 
 #[test]
 fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
-    let rules = Rules {
+    let rules = ProcessPolicy {
         ready: vec![
             Check { probe: Probe::Delay { ms: 1 }, ..ready(word("x")) },
             ready(word("listening on")),
         ],
         failures: vec![failure(expression("^panic")), failure(word("EADDRINUSE"))],
-        ..Rules::default()
+        ..ProcessPolicy::default()
     };
     let mut watcher = Watcher::new(&rules).unwrap();
     watcher.begin(Some(LifeId::FIRST));
@@ -155,10 +158,11 @@ fn long_lines_are_looked_through_with_little_memory() {
 
 #[test]
 fn rules_can_be_replaced_within_a_life() {
-    let before = Rules { ready: vec![ready(word("up"))], ..flags([word("get")]) };
+    let before = ProcessPolicy { ready: vec![ready(word("up"))], ..flags([word("get")]) };
     let mut watcher = watcher(&before);
     assert_eq!(watcher.feed(b"up get\n").len(), 2);
-    let after = Rules { failures: vec![failure(word("panic")), failure(word("oops"))], ..before };
+    let after =
+        ProcessPolicy { failures: vec![failure(word("panic")), failure(word("oops"))], ..before };
     watcher.renew(&after).unwrap();
     let hits = watcher.feed(b"up panic oops get\n");
     let rules: Vec<Rule> = hits.iter().map(|hit| hit.rule).collect();
@@ -169,7 +173,7 @@ fn rules_can_be_replaced_within_a_life() {
 
 #[test]
 fn matches_are_kept_with_the_lines_around_them() {
-    let rules = Rules { flags: vec![flag(word("err"), 2)], ..Rules::default() };
+    let rules = ProcessPolicy { flags: vec![flag(word("err"), 2)], ..ProcessPolicy::default() };
     let text = "1\n2\n3\nerr a\nerr b\n4\n5\n6\nerr c\n7";
     for size in [1, 3, 100] {
         let mut watcher = watcher(&rules);
@@ -209,7 +213,8 @@ fn log_of(book: &FlagBook) -> &[super::FlagLog] {
 
 #[test]
 fn the_last_matches_are_kept() {
-    let mut watcher = watcher(&Rules { flags: vec![flag(word("x"), 1)], ..Rules::default() });
+    let mut watcher =
+        watcher(&ProcessPolicy { flags: vec![flag(word("x"), 1)], ..ProcessPolicy::default() });
     for _ in 0..200 {
         watcher.feed(b"x\n");
     }

@@ -9,7 +9,7 @@ use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
 use crate::model::LifeId;
 use crate::model::line::without_break;
-use crate::model::rules::{Probe, Rules, Text};
+use crate::model::rules::{Probe, ProcessPolicy, Text};
 use crate::model::time::Timestamp;
 
 /// How much is searched at once. It fits into the CPU cache, and no line in it is too long for an
@@ -19,12 +19,12 @@ const PIECE: usize = LONGEST_LINE;
 /// What a pattern stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// The readiness check with this index in [`Rules::ready`].
+    /// The readiness check with this index in [`ProcessPolicy::ready`].
     Ready(usize),
-    /// The failure pattern with this index in [`Rules::failures`], followed by the patterns that
+    /// The failure pattern with this index in [`ProcessPolicy::failures`], followed by the patterns that
     /// were added separately.
     Failure(usize),
-    /// The flag with this index in [`Rules::flags`].
+    /// The flag with this index in [`ProcessPolicy::flags`].
     Flag(usize),
 }
 
@@ -64,7 +64,7 @@ pub struct Watcher {
 
 impl Watcher {
     /// A watcher for these rules.
-    pub fn new(rules: &Rules) -> Result<Self, BadPattern> {
+    pub fn new(rules: &ProcessPolicy) -> Result<Self, BadPattern> {
         let ready = rules.ready.iter().enumerate().filter_map(|(number, check)| {
             let Probe::Log(text) = &check.probe else { return None };
             Some((Rule::Ready(number), text))
@@ -97,7 +97,7 @@ impl Watcher {
 
     /// Continue with other rules in the same life. Patterns that were already found and are still
     /// among the rules are not reported again, and flags keep their matches.
-    pub fn renew(&mut self, rules: &Rules) -> Result<(), BadPattern> {
+    pub fn renew(&mut self, rules: &ProcessPolicy) -> Result<(), BadPattern> {
         let mut renewed = Self::new(rules)?;
         renewed.book.restore(&self.book);
         let found = |rule| {

@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::json;
 use tmo::client::ClientError;
 use tmo::model::request::Request;
-use tmo::server::engine_handle::{FailuresAsk, PaneAsk};
+use tmo::server::engine_handle::{FailuresRequest, PaneRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::harness::{Seen, run, soon, state};
@@ -64,9 +64,9 @@ async fn failure_declarations_reach_the_engine() {
     let body = r#"{"failure_string":"Error: x"}"#;
     let text = || "Error: x".to_owned();
     for (line, body, ask, texts) in [
-        ("GET", "", FailuresAsk::List, json!(["panic:"])),
-        ("POST add", body, FailuresAsk::Add(text()), json!(["panic:", "Error: x"])),
-        ("POST remove", body, FailuresAsk::Remove(text()), json!(["panic:"])),
+        ("GET", "", FailuresRequest::List, json!(["panic:"])),
+        ("POST add", body, FailuresRequest::Add(text()), json!(["panic:", "Error: x"])),
+        ("POST remove", body, FailuresRequest::Remove(text()), json!(["panic:"])),
     ] {
         let (method, verb) = line.split_once(' ').unwrap_or((line, ""));
         let path = format!("/api/failure-declarations/web%231/{verb}");
@@ -155,7 +155,7 @@ async fn type_and_screen_requests_reach_the_engine() {
     let mut run = run();
     let client = run.client().await;
     client.type_into("web#1", "ä \"q\"\n", true).await.unwrap();
-    let typed = PaneAsk::Type { text: "ä \"q\"\n".to_owned(), enter: true };
+    let typed = PaneRequest::Type { text: "ä \"q\"\n".to_owned(), enter: true };
     assert_eq!(run.next().await, Seen::Pane("web#1".to_owned(), typed));
     assert_eq!(client.screen("web#2", true).await.unwrap(), "screen true\n");
     let error = client.type_into("slow", "x", false).await.unwrap_err();

@@ -17,7 +17,9 @@ use tmo::model::request::{
 use tmo::model::run_end::End;
 use tmo::model::time::Timestamp;
 use tmo::model::{LifeId, ProcName, ProcessStatus};
-use tmo::server::engine_handle::{Ask, AskError, FailureTexts, FailuresAsk, Handle, PaneAsk};
+use tmo::server::engine_handle::{
+    EngineRequest, FailureTexts, FailuresRequest, Handle, PaneRequest, RequestError,
+};
 use tmo::server::serve::{Limits, Listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -33,8 +35,8 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Do(Request, bool),
-    Pane(String, PaneAsk),
-    Failures(String, FailuresAsk),
+    Pane(String, PaneRequest),
+    Failures(String, FailuresRequest),
     Flags(String, usize),
     View(bool),
     Echo(u64, bool),
@@ -152,15 +154,19 @@ impl Reply {
 
 const NAMES: [&str; 4] = ["web#1", "web#2", "worker", "slow"];
 
-async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, release: Arc<Notify>) {
+async fn engine(
+    mut asked: mpsc::Receiver<EngineRequest>,
+    seen: mpsc::Sender<Seen>,
+    release: Arc<Notify>,
+) {
     while let Some(ask) = asked.recv().await {
         let saw = match ask {
-            Ask::State { reply } => {
+            EngineRequest::State { reply } => {
                 // A client that went away is no concern of the engine.
                 let _ = reply.send(state());
                 continue;
             }
-            Ask::Do { request, wait, reply, .. } => {
+            EngineRequest::Do { request, wait, reply, .. } => {
                 let (outcome, release) = (outcome(&request), release.clone());
                 let slow = wait && outcome.names.iter().any(|name| name.as_str() == "slow");
                 tokio::spawn(async move {
@@ -171,32 +177,32 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
                 });
                 Seen::Do(request, wait)
             }
-            Ask::Pane { name, ask, reply } => {
+            EngineRequest::Pane { name, ask, reply } => {
                 let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
                 let answer = match (all.iter().any(|known| known.matches(&name)), &ask) {
-                    (false, _) => Err(AskError::Unknown(Outcome::unknown(&name, &all).into())),
-                    (true, PaneAsk::Type { .. }) if name == "slow" => {
-                        Err(AskError::Refused("slow does not run".to_owned()))
+                    (false, _) => Err(RequestError::Unknown(Outcome::unknown(&name, &all).into())),
+                    (true, PaneRequest::Type { .. }) if name == "slow" => {
+                        Err(RequestError::Refused("slow does not run".to_owned()))
                     }
-                    (true, PaneAsk::Type { .. }) => Ok(String::new()),
-                    (true, PaneAsk::Screen { color }) => Ok(format!("screen {color}\n")),
+                    (true, PaneRequest::Type { .. }) => Ok(String::new()),
+                    (true, PaneRequest::Screen { color }) => Ok(format!("screen {color}\n")),
                 };
                 let _ = reply.send(answer);
                 Seen::Pane(name, ask)
             }
-            Ask::Failures { name, ask, reply } => {
+            EngineRequest::Failures { name, ask, reply } => {
                 let _ = reply.send(failures(&name, &ask));
                 Seen::Failures(name, ask)
             }
-            Ask::Flags { name, last, reply } => {
+            EngineRequest::Flags { name, last, reply } => {
                 let _ = reply.send(flags(&name, last));
                 Seen::Flags(name, last)
             }
-            Ask::Notice(_) => continue,
-            Ask::ViewOpened => Seen::View(true),
-            Ask::ViewClosed => Seen::View(false),
-            Ask::EchoOpened { number } => Seen::Echo(number, true),
-            Ask::EchoClosed { number } => Seen::Echo(number, false),
+            EngineRequest::Notice(_) => continue,
+            EngineRequest::ViewOpened => Seen::View(true),
+            EngineRequest::ViewClosed => Seen::View(false),
+            EngineRequest::EchoOpened { number } => Seen::Echo(number, true),
+            EngineRequest::EchoClosed { number } => Seen::Echo(number, false),
         };
         let _ = seen.send(saw).await;
     }
@@ -224,22 +230,22 @@ fn flags(name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
 }
 
 /// `panic:` is declared for all, and for `slow` by somebody else.
-fn failures(name: &str, ask: &FailuresAsk) -> Result<FailureTexts, AskError> {
+fn failures(name: &str, ask: &FailuresRequest) -> Result<FailureTexts, RequestError> {
     let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
     if !all.iter().any(|known| known.matches(name)) {
-        return Err(AskError::Unknown(Outcome::unknown(name, &all).into()));
+        return Err(RequestError::Unknown(Outcome::unknown(name, &all).into()));
     }
     let mut failure_strings = vec!["panic:".to_owned()];
     match ask {
-        FailuresAsk::Add(text) | FailuresAsk::Remove(text) if text.is_empty() => {
-            return Err(AskError::Useless("an empty text".to_owned()));
+        FailuresRequest::Add(text) | FailuresRequest::Remove(text) if text.is_empty() => {
+            return Err(RequestError::Useless("an empty text".to_owned()));
         }
-        FailuresAsk::Remove(_) if name == "slow" => {
-            return Err(AskError::Refused("it stands elsewhere".to_owned()));
+        FailuresRequest::Remove(_) if name == "slow" => {
+            return Err(RequestError::Refused("it stands elsewhere".to_owned()));
         }
-        FailuresAsk::Add(text) => failure_strings.push(text.clone()),
-        FailuresAsk::Remove(text) => failure_strings.retain(|known| known != text),
-        FailuresAsk::List => {}
+        FailuresRequest::Add(text) => failure_strings.push(text.clone()),
+        FailuresRequest::Remove(text) => failure_strings.retain(|known| known != text),
+        FailuresRequest::List => {}
     }
     let changed = failure_strings.len() != 1;
     Ok(FailureTexts { process: name.to_owned(), failure_strings, changed })

@@ -262,7 +262,7 @@ fn a_sweep_ends_the_processes_of_a_killed_shim() {
     assert!(lives(escaped[1]), "it was not meant");
     let sweep = pane.sweep(&pane.spec.run);
     assert_eq!(sweep.left, []);
-    assert_eq!(sweep.spared.iter().map(|process| process.pid).collect::<Vec<_>>(), [tmux]);
+    assert_eq!(sweep.exempt.iter().map(|process| process.pid).collect::<Vec<_>>(), [tmux]);
     assert!(!lives(main) && !escaped.into_iter().any(lives));
     assert_eq!(server.pid(), tmux);
 }

@@ -10,7 +10,7 @@ use tmo::config::{dotenv, procfile, toml};
 use tmo::journal::expected_markers::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{Kind, Record};
-use tmo::journal::split::{Fed, Splitter, Trust};
+use tmo::journal::split::{Fed, MarkerTrust, Splitter};
 use tmo::model::nearest::nearest;
 use tmo::model::plan::Plan;
 use tmo::model::time::Timestamp;
@@ -40,7 +40,9 @@ pub(crate) fn check(data: &[u8]) {
         2 => drop(toml::parse(&String::from_utf8_lossy(&text), "tmo.toml")),
         3 => drop(serde_json::from_slice::<Plan>(&text)),
         4..7 => show(reader, &text, width),
-        7 | 8 => split(&text, width, if reader == 7 { Trust::All } else { Trust::Announced }),
+        7 | 8 => {
+            split(&text, width, if reader == 7 { MarkerTrust::All } else { MarkerTrust::Announced })
+        }
         9 => {
             let mut lines = Lines::default();
             text.chunks(width).for_each(|piece| drop(lines.feed(piece)));
@@ -84,7 +86,7 @@ fn lines(text: &[u8], width: usize) {
     }
 }
 
-fn split(text: &[u8], width: usize, trust: Trust) {
+fn split(text: &[u8], width: usize, trust: MarkerTrust) {
     let mut splitter = Splitter::new(&Summary { stream: 1, ..Summary::default() }, 0, trust);
     for seq in 1..200 {
         splitter.expect(Expected {

@@ -12,7 +12,7 @@ use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, 
 use tmo::model::run_end::End;
 use tmo::model::time::Timestamp;
 use tmo::model::{ProcName, ProcessStatus};
-use tmo::server::engine_handle::{Ask, FailureTexts, Handle};
+use tmo::server::engine_handle::{EngineRequest, FailureTexts, Handle};
 use tmo::server::serve::{Limits, Listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -81,37 +81,37 @@ async fn exchange(socket: &std::path::Path, pieces: &[&[u8]]) -> Vec<u8> {
     answer
 }
 
-async fn engine(mut asked: mpsc::Receiver<Ask>, seen: Arc<Mutex<Vec<Asked>>>) {
+async fn engine(mut asked: mpsc::Receiver<EngineRequest>, seen: Arc<Mutex<Vec<Asked>>>) {
     while let Some(ask) = asked.recv().await {
         let what = match ask {
-            Ask::State { reply } => {
+            EngineRequest::State { reply } => {
                 let _ = reply.send(state());
                 continue;
             }
-            Ask::Do { request, wait, key, reply } => {
+            EngineRequest::Do { request, wait, key, reply } => {
                 let _ = reply.send(outcome(&request));
                 Asked::Do(request, wait, key)
             }
-            Ask::Pane { reply, .. } => {
+            EngineRequest::Pane { reply, .. } => {
                 // Whoever has asked may be gone.
                 let _ = reply.send(Ok(String::new()));
                 continue;
             }
-            Ask::Failures { name, reply, .. } => {
+            EngineRequest::Failures { name, reply, .. } => {
                 let texts = FailureTexts { process: name, failure_strings: vec![], changed: false };
                 let _ = reply.send(Ok(texts));
                 continue;
             }
-            Ask::Flags { reply, .. } => {
+            EngineRequest::Flags { reply, .. } => {
                 // As above.
                 let _ = reply.send(Ok(vec![]));
                 continue;
             }
-            Ask::Notice(_) => continue,
-            Ask::ViewOpened => Asked::View(true),
-            Ask::ViewClosed => Asked::View(false),
-            Ask::EchoOpened { .. } => Asked::Echo(true),
-            Ask::EchoClosed { .. } => Asked::Echo(false),
+            EngineRequest::Notice(_) => continue,
+            EngineRequest::ViewOpened => Asked::View(true),
+            EngineRequest::ViewClosed => Asked::View(false),
+            EngineRequest::EchoOpened { .. } => Asked::Echo(true),
+            EngineRequest::EchoClosed { .. } => Asked::Echo(false),
         };
         seen.lock().unwrap().push(what);
     }

@@ -3,7 +3,7 @@
 use tmo::journal::expected_markers::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use tmo::journal::split::{Fed, Lost, MOST, Splitter, Trust};
+use tmo::journal::split::{Fed, Lost, MOST, MarkerTrust, Splitter};
 use tmo::model::LifeId;
 use tmo::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, of_one_life};
 
@@ -39,7 +39,7 @@ enum Item {
 }
 
 struct Case {
-    trust: Trust,
+    trust: MarkerTrust,
     expected: Vec<u64>,
     stretches: Vec<Stretch>,
 }
@@ -72,7 +72,7 @@ fn same(found: &[Item], wanted: &[Item], what: &str) {
 }
 
 fn case(input: &mut Input<'_>, mut long: bool) -> Case {
-    let trust = if input.yes() { Trust::Announced } else { Trust::All };
+    let trust = if input.yes() { MarkerTrust::Announced } else { MarkerTrust::All };
     let mut case = Case { trust, expected: vec![], stretches: vec![Stretch::default()] };
     for _ in 0..input.byte() {
         if input.is_empty() {
@@ -305,7 +305,7 @@ struct Plain<'a> {
 
 impl Plain<'_> {
     /// These bytes, which nothing continues if they are `closed`.
-    fn stretch(&mut self, trust: Trust, start: u64, bytes: &[u8], closed: bool) {
+    fn stretch(&mut self, trust: MarkerTrust, start: u64, bytes: &[u8], closed: bool) {
         let (mut line, mut at) = (vec![], 0);
         // A marker whose bytes are being passed over, and where they end.
         let mut passing: Option<(u32, Kind, u64, u64)> = None;
@@ -347,9 +347,9 @@ impl Plain<'_> {
     }
 
     /// The marker that these bytes begin with, if it counts.
-    fn marker(&self, trust: Trust, bytes: &[u8]) -> Option<(Marker, usize)> {
+    fn marker(&self, trust: MarkerTrust, bytes: &[u8]) -> Option<(Marker, usize)> {
         let Look::Whole(marker, length) = Marker::look(bytes) else { return None };
-        let counts = trust == Trust::All || self.place(marker).is_some();
+        let counts = trust == MarkerTrust::All || self.place(marker).is_some();
         (counts && marker.skip <= LONGEST_SKIP).then_some((marker, length))
     }
 

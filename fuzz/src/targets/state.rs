@@ -7,7 +7,7 @@ use tmo::model::request::Request;
 use tmo::model::time::Timestamp;
 use tmo::model::{Exit, LifeId, ProcId};
 use tmo::protocol::life::{Entry, LifeEvent};
-use tmo::supervisor::{Course, Effect, Input as Step, Supervisor};
+use tmo::supervisor::{Effect, Input as Step, RunPhase, Supervisor};
 
 use super::input::Input;
 
@@ -24,7 +24,7 @@ pub(crate) fn check(data: &[u8]) {
     let mut effects = machine.resume(Timestamp::from_nanos(1));
     for now in 0..32 {
         sound(&effects, &mut answered);
-        if matches!(machine.course, Course::Done { .. }) || input.is_empty() {
+        if matches!(machine.run_phase, RunPhase::Finished { .. }) || input.is_empty() {
             break;
         }
         effects = if input.byte().is_multiple_of(16) {
@@ -71,7 +71,7 @@ fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
                 _ => Request::Quit,
             };
             let key = input.yes().then(|| input.one_of(&["k", "l"]).to_owned());
-            Step::Ask(*asked, request, key)
+            Step::Request(*asked, request, key)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is looked for in output.
 
 use tmo::model::LifeId;
-use tmo::model::rules::{Check, Flag, Probe, Rules, Text};
+use tmo::model::rules::{Check, Flag, Probe, ProcessPolicy, Text};
 use tmo::watch::{LONGEST_LINE, Rule, Watcher};
 
 use super::input::Input;
@@ -112,22 +112,22 @@ fn is_text(byte: u8) -> bool {
 }
 
 /// Each pattern as a flag, and as something that is found once.
-fn rules(patterns: &[Text]) -> Rules {
+fn rules(patterns: &[Text]) -> ProcessPolicy {
     let flag = |text: &Text| Flag { context: 2, ..Flag::new(text.clone()) };
     let check = |text: &Text| Check {
         probe: Probe::Log(text.clone()),
         timeout_ms: Check::TIMEOUT_MS,
         every_ms: Check::EVERY_MS,
     };
-    Rules {
+    ProcessPolicy {
         flags: patterns.iter().map(flag).collect(),
         ready: patterns.iter().map(check).collect(),
-        ..Rules::default()
+        ..ProcessPolicy::default()
     }
 }
 
 /// How many lines each pattern is found in.
-fn found(rules: &Rules, output: &[u8], cuts: &[usize]) -> Vec<u64> {
+fn found(rules: &ProcessPolicy, output: &[u8], cuts: &[usize]) -> Vec<u64> {
     let mut watcher = Watcher::new(rules).unwrap();
     watcher.begin(Some(LifeId::nth(1)));
     let (mut counts, mut once) = (vec![0; rules.flags.len()], vec![0; rules.flags.len()]);

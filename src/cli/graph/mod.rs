@@ -16,7 +16,7 @@ use super::start::Start;
 use crate::config::load::find_for_plan;
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
-use crate::model::rules::{Check, Milestone, Probe, Stage};
+use crate::model::rules::{Check, DependencyCondition, Probe, Stage};
 use crate::model::untrusted;
 use crate::plan::{Step, Turn, Wait, order};
 
@@ -90,7 +90,7 @@ struct Live<'a> {
 #[derive(Serialize)]
 struct WaitsFor<'a> {
     process: &'a ProcName,
-    until: Milestone,
+    until: DependencyCondition,
     /// `depends_on`, or `phase`: a main process waits for all dependencies.
     by: &'static str,
 }
@@ -168,11 +168,11 @@ fn levels(steps: &[Step], level: fn(Turn) -> Option<usize>) -> Vec<Vec<&Step>> {
     levels
 }
 
-const fn milestone(until: Milestone) -> &'static str {
+const fn milestone(until: DependencyCondition) -> &'static str {
     match until {
-        Milestone::Started => "started",
-        Milestone::Ready => "ready",
-        Milestone::Completed => "completed",
+        DependencyCondition::Started => "started",
+        DependencyCondition::Ready => "ready",
+        DependencyCondition::Completed => "completed",
     }
 }
 

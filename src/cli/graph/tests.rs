@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use super::{States, as_json, dot, text};
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
-use crate::model::rules::{Check, Milestone, PortOwner, Probe, Stage};
+use crate::model::rules::{Check, DependencyCondition, PortOwner, Probe, Stage};
 use crate::plan::{Step, Turn, Wait};
 
 fn name(name: &str) -> ProcName {
     ProcName::new(name).unwrap()
 }
 
-fn step(of: &str, stage: Stage, turn: Turn, waits: &[(&str, Milestone)]) -> Step {
-    let wait = |&(on, until): &(&str, Milestone)| {
+fn step(of: &str, stage: Stage, turn: Turn, waits: &[(&str, DependencyCondition)]) -> Step {
+    let wait = |&(on, until): &(&str, DependencyCondition)| {
         let (by_stage, on) = (on.starts_with('*'), on.trim_start_matches('*'));
         Wait { on: name(on), until, by_stage, implied: false }
     };
@@ -27,7 +27,7 @@ fn check(probe: Probe) -> Check {
 }
 
 fn shop() -> Vec<Step> {
-    use Milestone::{Completed, Ready, Started};
+    use DependencyCondition::{Completed, Ready, Started};
     let mut steps = vec![
         step("db", Stage::Dependency, Turn::Start(0), &[]),
         step("cache", Stage::Dependency, Turn::Start(0), &[]),
@@ -44,7 +44,7 @@ fn shop() -> Vec<Step> {
     let long = "curl -fsS localhost:3000/ready | grep yes\nexit".into();
     steps[3].ready = vec![check(Probe::Http { url }), check(Probe::Exec { command: long })];
     // Indirect dependencies are only in the JSON.
-    let (on, until) = (name("db"), Milestone::Ready);
+    let (on, until) = (name("db"), DependencyCondition::Ready);
     steps[3].waits.push(Wait { on, until, by_stage: true, implied: true });
     steps
 }
@@ -98,7 +98,7 @@ fn states_stand_beside() {
 #[test]
 fn long_lists_are_wrapped() {
     let waits: Vec<_> = ["one", "two", "three", "four", "five", "six", "seven"]
-        .map(|on| (on, Milestone::Completed))
+        .map(|on| (on, DependencyCondition::Completed))
         .into();
     let steps = [step("last", Stage::Main, Turn::Start(0), &waits)];
     let expected = "   PROCESS  PHASE  WAITS FOR

@@ -190,7 +190,9 @@ impl Instance {
 
     /// The same, from the answer of the run.
     async fn asked_origin(&self) -> Option<PathBuf> {
-        let Ok(Listener::Tmo(state)) = identify_listener(&self.address()).await else { return None };
+        let Ok(Listener::Tmo(state)) = identify_listener(&self.address()).await else {
+            return None;
+        };
         // An earlier version reports only the Procfile, as it was typed at the start.
         let procfile =
             state.procfile.as_ref().map(|file| state.root.as_path().join(file.as_path()));

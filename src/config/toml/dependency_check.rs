@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::problem::Mistakes;
+use super::problem::Diagnostics;
 use super::{TmoToml, or_nearest};
 use crate::config::procfile::Entry;
 use crate::model::plan::OnExit;
-use crate::model::rules::{Milestone, Restart, Stage};
+use crate::model::rules::{DependencyCondition, Restart, Stage};
 
 /// A dependency of one process on another.
 struct Edge {
@@ -17,7 +17,7 @@ struct Edge {
 }
 
 /// Check all dependencies.
-pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) {
+pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Diagnostics) {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let places: HashMap<&str, usize> =
         names.iter().enumerate().map(|(place, name)| (*name, place)).collect();
@@ -37,7 +37,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) 
                 mistakes.add(at, format!("`{on}` can't wait for itself; leave it out"));
                 continue;
             }
-            if *until == Milestone::Completed && never_ends(toml, on) {
+            if *until == DependencyCondition::Completed && never_ends(toml, on) {
                 let text = format!(
                     "`{on}` is started again after each end, so it never completes; \
                                     wait until it is \"ready\""
@@ -91,7 +91,7 @@ fn out_of_turn((name, own): (&str, Stage), (on, other): (&str, Stage)) -> Option
 }
 
 /// Report each dependency cycle.
-fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Mistakes) {
+fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Diagnostics) {
     loop {
         edges = within_rings(names.len(), edges);
         let Some(first) = edges.first().filter(|_| !mistakes.is_full()) else { return };
@@ -129,7 +129,7 @@ fn within_rings(processes: usize, edges: Vec<Edge>) -> Vec<Edge> {
     edges.into_iter().filter(|edge| open[edge.to] > 0).collect()
 }
 
-fn tell(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Mistakes) {
+fn tell(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Diagnostics) {
     /// How many processes of a cycle are listed.
     const MOST: usize = 20;
     let on_ring: HashSet<usize> = ring.iter().copied().collect();

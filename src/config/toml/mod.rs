@@ -1,22 +1,22 @@
 //! `tmo.toml`, beside the Procfile or in its place: settings that a Procfile can't express.
 //!
 //! A file is read in three steps, each of which reports all errors that it finds: its syntax; its keys and
-//! kinds of values (`shape`) and their meaning (`keys`, a file for each); then, in [`survey()`], how it
+//! kinds of values (`shape`) and their meaning (`keys`, a file for each); then, in [`resolve_with_disk`], how it
 //! fits the Procfile and the disk. Every value keeps its place in the file.
 
-#[cfg(test)]
-mod schema_tests;
+mod dependency_check;
 mod foreign_keys;
 mod keys;
 mod kind;
-mod dependency_check;
 mod problem;
+mod resolve;
 mod said;
 mod schema;
-mod validate;
-mod resolve;
+#[cfg(test)]
+mod schema_tests;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -24,14 +24,14 @@ use std::path::PathBuf;
 use ::toml::Spanned;
 use ::toml::de::DeTable;
 
-use crate::model::rules::{Hooks, Milestone};
+use crate::model::rules::{DependencyCondition, Hooks};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
 pub use keys::{Asked, Line, LogTable, ProcessTable, Row, command_line};
-pub use problem::{Mistakes, Problem, Source, TomlError};
+pub use problem::{Diagnostics, Problem, Source, TomlError};
+pub use resolve::{Disk, ProcessOverrides, Resolved, resolve_with_disk};
 pub use said::{At, Said, value};
 pub use schema::schema;
 use validate::{View, in_order};
-pub use resolve::{Disk, Own, Surveyed, survey};
 
 /// The contents of a `tmo.toml`; every part is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -69,7 +69,7 @@ impl Index {
         for (at, (name, table)) in processes.iter().enumerate() {
             index.tables.entry(name.get_ref().clone()).or_insert(at);
             let on = table.depends_on.iter().map(Spanned::get_ref);
-            let completed = on.filter(|(_, until)| *until == Milestone::Completed);
+            let completed = on.filter(|(_, until)| *until == DependencyCondition::Completed);
             index.completed.extend(completed.map(|(on, _)| on.clone()));
         }
         index
@@ -112,9 +112,9 @@ pub fn parse(text: &str, file: &str) -> Result<TmoToml, TomlError> {
 }
 
 /// The same, but returns semantic errors beside the result; only the syntax must be valid.
-pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
+pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError> {
     let source = Source::new(text, file);
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = Diagnostics::default();
     let (document, mut errors) = DeTable::parse_recoverable(text);
     errors.sort_by_key(|error| error.span().unwrap_or_default().start);
     let mut last = None;
@@ -163,7 +163,10 @@ fn is_yaml(text: &str, at: usize) -> bool {
     plain && !key.trim().is_empty() && (line.len() > key.len() || behind.starts_with(':'))
 }
 
-fn processes(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<(Spanned<String>, ProcessTable)> {
+fn processes(
+    view: View<'_, '_>,
+    mistakes: &mut Diagnostics,
+) -> Vec<(Spanned<String>, ProcessTable)> {
     let mut found = vec![];
     for (name, value) in in_order(view.0) {
         let word = name.get_ref();

@@ -133,7 +133,7 @@ struct Mistake {
 
 /// The errors found so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Mistakes {
+pub struct Diagnostics {
     found: Vec<Mistake>,
     more: usize,
     is_over: bool,
@@ -141,7 +141,7 @@ pub struct Mistakes {
     expressions: usize,
 }
 
-impl Mistakes {
+impl Diagnostics {
     /// The largest number of mistakes that are reported.
     const MOST: usize = 100;
 
@@ -206,12 +206,12 @@ impl Mistakes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Mistakes, Source};
+    use super::{Diagnostics, Source};
 
     #[test]
     fn the_caret_stands_under_what_is_meant() {
         let source = Source::new("a = 1\n\tdé = [2,\n 3]\n", "tmo.toml");
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = Diagnostics::default();
         mistakes.add(13..20, "no list");
         mistakes.add(0..1, "no key");
         let reported = mistakes.into_result(&source).unwrap_err().to_string();
@@ -223,7 +223,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_place_can_be_told(text in "(?s).{0,40}", from in 0usize..60, long in 0usize..60) {
-            let mut mistakes = Mistakes::default();
+            let mut mistakes = Diagnostics::default();
             mistakes.add(from..from + long, "x");
             let error = mistakes.into_result(&Source::new(&text, "f")).unwrap_err();
             let problem = &error.problems[0];

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::keys::{cwd, env};
-use super::problem::{Mistakes, TomlError};
+use super::problem::{Diagnostics, TomlError};
 use super::{TmoToml, dependency_check, or_nearest};
 use crate::config::Env;
 use crate::config::paths::{absolute, at_home};
@@ -33,16 +33,16 @@ impl Disk<'_> {
 
 /// The result of a survey.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Surveyed {
+pub struct Resolved {
     /// All processes: those of the Procfile, then those that only the `tmo.toml` has.
     pub entries: Vec<Entry>,
     /// The settings of the processes that have their own.
-    pub own: BTreeMap<String, Own>,
+    pub own: BTreeMap<String, ProcessOverrides>,
 }
 
 /// A process's own settings, checked on the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Own {
+pub struct ProcessOverrides {
     /// Its working directory, absolute.
     pub cwd: Option<OsText>,
     /// Its variables, over those of the run.
@@ -50,12 +50,12 @@ pub struct Own {
 }
 
 /// Check the whole file; reports all problems at once, together with those known before.
-pub fn survey(
+pub fn resolve_with_disk(
     toml: &TmoToml,
     procfile: &[Entry],
     env: &Env,
-    (disk, mut mistakes): (&Disk<'_>, Mistakes),
-) -> Result<Surveyed, TomlError> {
+    (disk, mut mistakes): (&Disk<'_>, Diagnostics),
+) -> Result<Resolved, TomlError> {
     let entries = entries(toml, procfile, &mut mistakes);
     check_defaults(toml, entries.len(), &mut mistakes);
     let mut own = BTreeMap::new();
@@ -63,25 +63,25 @@ pub fn survey(
     for entry in &entries {
         if mistakes.is_over() {
             mistakes.into_result(&toml.source)?;
-            return Ok(Surveyed::default());
+            return Ok(Resolved::default());
         }
         let table = toml.of(&entry.name);
         table.check(&mut mistakes);
-        let found = Own {
+        let found = ProcessOverrides {
             cwd: cwd::found(table.cwd.as_ref(), env, disk, &mut mistakes),
             env: env::of(toml, (&entry.name, &table), env, (disk, &mut room), &mut mistakes),
         };
-        if found != Own::default() {
+        if found != ProcessOverrides::default() {
             own.insert(entry.name.clone(), found);
         }
     }
     dependency_check::check(toml, &entries, &mut mistakes);
     mistakes.into_result(&toml.source)?;
-    Ok(Surveyed { entries, own })
+    Ok(Resolved { entries, own })
 }
 
 /// The entries of the Procfile, then those that only the `tmo.toml` defines.
-fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<Entry> {
+fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Diagnostics) -> Vec<Entry> {
     let mut entries = procfile.to_vec();
     let known: Vec<&str> = procfile.iter().map(|entry| entry.name.as_str()).collect();
     let is_known: HashSet<&str> = known.iter().copied().collect();
@@ -111,7 +111,7 @@ fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<E
 }
 
 /// Settings for all processes are copied into each. Variables and env files have their own limits.
-fn check_defaults(toml: &TmoToml, processes: usize, mistakes: &mut Mistakes) {
+fn check_defaults(toml: &TmoToml, processes: usize, mistakes: &mut Diagnostics) {
     let sum: usize = toml.defaults.sizes().map(|(size, _)| size).sum();
     if sum.saturating_mul(processes) > TOTAL_BYTES
         && let Some((_, at)) = toml.defaults.sizes().max_by_key(|(size, _)| *size)

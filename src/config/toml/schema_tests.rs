@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::keys::TOP;
 use super::kind::{Key, Kind};
-use super::problem::Mistakes;
-use super::{Disk, parse, read, schema, validate, resolve, tests::WHOLE};
+use super::problem::Diagnostics;
+use super::{Disk, parse, read, resolve_with_disk, schema, tests::WHOLE, validate};
 use crate::config::{Env, procfile};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
@@ -57,9 +57,9 @@ fn fits(schema: &Value, value: &Value) -> bool {
 /// Whether the parser accepts the keys and kinds of values.
 fn parser_takes(text: &str) -> bool {
     let document = DeTable::parse(text).unwrap();
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = Diagnostics::default();
     validate::table(document.get_ref(), TOP, "", &mut mistakes);
-    mistakes == Mistakes::default()
+    mistakes == Diagnostics::default()
 }
 
 #[track_caller]
@@ -176,7 +176,7 @@ fn every_example_of_the_manual_can_be_used() {
         let (toml, mistakes) = read(example, "tmo.toml").unwrap();
         let entries = procfile::parse(b"web: w\nworker: k\ndb: d\n", "Procfile").unwrap().entries;
         let disk = Disk { dir: "/x".as_ref(), read: &|_| Ok(vec![]), is_dir: &|_| Ok(()) };
-        let found = survey(&toml, &entries, &Env::default(), (&disk, mistakes));
+        let found = resolve_with_disk(&toml, &entries, &Env::default(), (&disk, mistakes));
         assert!(found.is_ok(), "{example}{}", found.unwrap_err());
         assert!(both(example), "{example}");
         assert!(parse(example, "tmo.toml").is_ok());

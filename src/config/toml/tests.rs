@@ -7,13 +7,14 @@ use ::toml::Spanned;
 use pretty_assertions::assert_eq;
 
 use super::{
-    Asked, Disk, Line, LogTable, ProcessTable, Surveyed, TmoToml, TomlError, parse, read, resolve,
+    Asked, Disk, Line, LogTable, ProcessTable, Resolved, TmoToml, TomlError, parse, read,
+    resolve_with_disk,
 };
 use crate::config::{Env, procfile};
 use crate::model::plan::OnExit;
 use crate::model::rules::{
-    Backoff, FailureAction, FlagColor, Milestone, PortOwner, Probe, Reaction, Restart, Stage,
-    StopAfter,
+    Backoff, DependencyCondition, FailureAction, FlagColor, PortOwner, Probe, Reaction, Restart,
+    Stage, StopAfter,
 };
 
 /// A table with every key that a process may have.
@@ -83,7 +84,7 @@ stop_after = "main_started"
 dir = "crash-reports"
 "#;
 
-pub(super) fn surveyed(text: &str, procfile: &str) -> Result<(TmoToml, Surveyed), TomlError> {
+pub(super) fn surveyed(text: &str, procfile: &str) -> Result<(TmoToml, Resolved), TomlError> {
     let (toml, mistakes) = read(text, "tmo.toml")?;
     let procfile = procfile::parse(procfile.as_bytes(), "Procfile").unwrap();
     let read = |file: &Path| match file.to_str() {
@@ -97,7 +98,7 @@ pub(super) fn surveyed(text: &str, procfile: &str) -> Result<(TmoToml, Surveyed)
     };
     let disk = Disk { dir: Path::new("/x"), read: &read, is_dir: &is_dir };
     let env = Env::of([("PATH", "/bin"), ("HOME", "/h")]);
-    let found = survey(&toml, &procfile.entries, &env, (&disk, mistakes))?;
+    let found = resolve_with_disk(&toml, &procfile.entries, &env, (&disk, mistakes))?;
     Ok((toml, found))
 }
 
@@ -138,7 +139,10 @@ fn every_key_is_read() {
     );
     let needs: Vec<_> =
         web.depends_on.iter().map(|need| (need.get_ref().0.as_str(), need.get_ref().1)).collect();
-    assert_eq!(needs, [("db", Milestone::Started), ("migrate", Milestone::Completed)]);
+    assert_eq!(
+        needs,
+        [("db", DependencyCondition::Started), ("migrate", DependencyCondition::Completed)]
+    );
     let ready = plain(web.ready.as_ref());
     assert!(matches!(&ready[0].asked, Asked::Probe(Probe::Log(t)) if t.regex && t.any_case));
     assert_eq!((ready[0].timeout_ms, ready[0].every_ms), (30_000, 250));

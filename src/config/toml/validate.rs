@@ -11,7 +11,7 @@ use serde::de::{self, DeserializeOwned, IntoDeserializer as _};
 use super::foreign_keys::named_here;
 use super::kind::{Key, Kind};
 use super::or_nearest;
-use super::problem::Mistakes;
+use super::problem::Diagnostics;
 use super::said::At;
 use crate::model::limits::{LIST, PROCESSES};
 use crate::model::units::{millis, of_seconds, parse_bytes, parse_span};
@@ -20,7 +20,7 @@ use crate::model::units::{millis, of_seconds, parse_bytes, parse_span};
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
 /// Check a table and everything in it; `name` is its name in messages.
-pub(super) fn table(table: &DeTable<'_>, keys: &[Key], name: &str, mistakes: &mut Mistakes) {
+pub(super) fn table(table: &DeTable<'_>, keys: &[Key], name: &str, mistakes: &mut Diagnostics) {
     for (word, value) in table {
         let text = word.get_ref().as_ref();
         match keys.iter().find(|key| key.name == text) {
@@ -40,7 +40,7 @@ fn unknown(word: &str, keys: &[Key], name: &str) -> String {
 }
 
 /// Check one value; `name` is its key.
-fn check(value: &Value<'_>, kind: Kind, name: &str, mistakes: &mut Mistakes) {
+fn check(value: &Value<'_>, kind: Kind, name: &str, mistakes: &mut Diagnostics) {
     let found = value.get_ref();
     let entries = found.as_table().map(|inner| (inner.len(), PROCESSES));
     let entries = entries.or_else(|| Some((found.as_array()?.len(), LIST)));
@@ -275,7 +275,7 @@ impl<'a, 'i> View<'a, 'i> {
     }
 
     /// A string that must not be blank.
-    pub(super) fn filled(self, key: &str, mistakes: &mut Mistakes) -> At<String> {
+    pub(super) fn filled(self, key: &str, mistakes: &mut Diagnostics) -> At<String> {
         let text = self.text(key)?;
         if text.get_ref().trim().is_empty() {
             mistakes.add(text.span(), format!("`{key}` is empty; leave it out"));
@@ -289,7 +289,7 @@ impl<'a, 'i> View<'a, 'i> {
         self,
         ways: [At<T>; N],
         keys: [&str; N],
-        mistakes: &mut Mistakes,
+        mistakes: &mut Diagnostics,
     ) -> At<T> {
         let mut there = keys.iter().zip(ways).filter_map(|(key, way)| Some((key, way?)));
         let first = there.next();

@@ -6,7 +6,7 @@ use crate::crash::expr::Expr;
 
 /// The language in which a module is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tongue {
+enum Language {
     Node,
     Python,
     Ruby,
@@ -15,24 +15,24 @@ enum Tongue {
     Perl,
 }
 
-static MODULES: [(Expr, Tongue); 10] = [
-    (Expr::new(r"Cannot find module '([^']+)'"), Tongue::Node),
-    (Expr::new(r"Cannot find package '([^']+)'"), Tongue::Node),
-    (Expr::new(r"ModuleNotFoundError: No module named '?([^'\s]+)'?"), Tongue::Python),
-    (Expr::new(r"No module named ([\w.]+)$"), Tongue::Python),
-    (Expr::new(r"cannot load such file -- (\S+) \(LoadError\)"), Tongue::Ruby),
+static MODULES: [(Expr, Language); 10] = [
+    (Expr::new(r"Cannot find module '([^']+)'"), Language::Node),
+    (Expr::new(r"Cannot find package '([^']+)'"), Language::Node),
+    (Expr::new(r"ModuleNotFoundError: No module named '?([^'\s]+)'?"), Language::Python),
+    (Expr::new(r"No module named ([\w.]+)$"), Language::Python),
+    (Expr::new(r"cannot load such file -- (\S+) \(LoadError\)"), Language::Ruby),
     (
         Expr::new(
             r"Could not find (?:gem ')?([\w.-]+)'? .*in (?:locally installed gems|any of the sources|rubygems)",
         ),
-        Tongue::Ruby,
+        Language::Ruby,
     ),
-    (Expr::new(r"Could not find or load main class (\S+)"), Tongue::Java),
-    (Expr::new(r"(?:ClassNotFoundException|NoClassDefFoundError): (\S+)"), Tongue::Java),
-    (Expr::new(r"no required module provides package ([^\s;]+)"), Tongue::Go),
+    (Expr::new(r"Could not find or load main class (\S+)"), Language::Java),
+    (Expr::new(r"(?:ClassNotFoundException|NoClassDefFoundError): (\S+)"), Language::Java),
+    (Expr::new(r"no required module provides package ([^\s;]+)"), Language::Go),
     (
         Expr::new(r"^Can't locate \S+ in @INC .*you may need to install the (\S+) module"),
-        Tongue::Perl,
+        Language::Perl,
     ),
 ];
 
@@ -98,10 +98,10 @@ fn modules(found: &mut Findings<'_>) {
         // A name with this beginning is a file of the project.
         let own = name.starts_with(['.', '/']);
         let what = match tongue {
-            Tongue::Java => "class",
-            Tongue::Ruby if line.contains("Could not find") => "gem",
-            Tongue::Go => "package",
-            Tongue::Node | Tongue::Python | Tongue::Ruby | Tongue::Perl => "module",
+            Language::Java => "class",
+            Language::Ruby if line.contains("Could not find") => "gem",
+            Language::Go => "package",
+            Language::Node | Language::Python | Language::Ruby | Language::Perl => "module",
         };
         let text = format!("there is no {what} {}", found.evidence.shown(name));
         let next = install(*tongue, name, line).filter(|_| !own);
@@ -111,16 +111,16 @@ fn modules(found: &mut Findings<'_>) {
 }
 
 /// The command that installs a module.
-fn install(tongue: Tongue, name: &str, line: &str) -> Option<String> {
+fn install(tongue: Language, name: &str, line: &str) -> Option<String> {
     let top = name.split(['.', '/']).next().unwrap_or(name);
     match tongue {
-        Tongue::Node => Some("npm install".to_owned()),
-        Tongue::Python => Some(format!("pip install {}", quoted(top))),
-        Tongue::Ruby if line.contains("LoadError") => Some(format!("bundle add {}", quoted(top))),
-        Tongue::Ruby => Some("bundle install".to_owned()),
-        Tongue::Go => Some("go mod tidy".to_owned()),
-        Tongue::Perl => Some(format!("cpan {}", quoted(name))),
-        Tongue::Java => None,
+        Language::Node => Some("npm install".to_owned()),
+        Language::Python => Some(format!("pip install {}", quoted(top))),
+        Language::Ruby if line.contains("LoadError") => Some(format!("bundle add {}", quoted(top))),
+        Language::Ruby => Some("bundle install".to_owned()),
+        Language::Go => Some("go mod tidy".to_owned()),
+        Language::Perl => Some(format!("cpan {}", quoted(name))),
+        Language::Java => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Findings, quoted};
 use crate::crash::cause::Kind;
-use crate::crash::evidence::{Evidence, Holder, Line, Sender, Tenant};
+use crate::crash::evidence::{Evidence, Holder, Line, OwningRun, Sender};
 use crate::crash::expr::Expr;
 
 /// The messages of Node, Python, Ruby, Go, Java, Rust, nginx, Postgres, Redis, `MySQL` and common
@@ -104,7 +104,7 @@ pub(super) fn listeners(port: Option<u16>) -> String {
 
 /// If tmo manages the process that holds the port, tmo must stop it; otherwise it would be
 /// restarted.
-fn told_of(tenant: &Tenant, who: &Sender, port: u16) -> (String, String) {
+fn told_of(tenant: &OwningRun, who: &Sender, port: u16) -> (String, String) {
     let name = &tenant.name;
     let stop = format!("tmo stop {}", quoted(name));
     let (whose, next) = match &tenant.socket {

@@ -15,12 +15,12 @@ use stream::{Stop, Stream};
 use super::append::EventWriter;
 use super::expected_markers::Expected;
 use super::format::Marked;
-use super::index::{IndexWriter, Standing, recover};
+use super::index::{IndexState, IndexWriter, recover};
 use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
 use super::retention::{Swept, sweep};
 use super::segment::{Dirs, Place};
-use super::split::{Lost, Splitter, Trust};
+use super::split::{Lost, MarkerTrust, Splitter};
 use super::stream::StreamReader;
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
@@ -53,7 +53,7 @@ pub struct Ingest {
 #[derive(Debug)]
 enum Index {
     Disk(IndexWriter),
-    Memory { first: u64, standing: Standing, records: Vec<Record> },
+    Memory { first: u64, standing: IndexState, records: Vec<Record> },
 }
 
 /// The result of a call.
@@ -90,7 +90,7 @@ impl Ingest {
     /// processes' streams; `segment` is the size of a segment of the event stream.
     pub fn open(dirs: &Dirs, streams: &[(u16, String)], segment: u64) -> io::Result<Self> {
         let index = Index::Disk(IndexWriter::open(dirs)?);
-        let mut this = Self::with(dirs, index, streams, Trust::Announced)?;
+        let mut this = Self::with(dirs, index, streams, MarkerTrust::Announced)?;
         this.events = Some(EventWriter::open(dirs, segment));
         Ok(this)
     }
@@ -100,7 +100,7 @@ impl Ingest {
     /// of them count.
     pub fn conclude(dirs: &Dirs, streams: &[(u16, String)]) -> io::Result<()> {
         let mut this =
-            Self::with(dirs, Index::Disk(IndexWriter::open(dirs)?), streams, Trust::All)?;
+            Self::with(dirs, Index::Disk(IndexWriter::open(dirs)?), streams, MarkerTrust::All)?;
         while this.catch_up(u64::MAX)?.more {}
         // Also index unfinished lines and incomplete markers.
         let open = this.streams.iter().filter(|stream| stream.splitter.indexed() < stream.seen);
@@ -115,7 +115,7 @@ impl Ingest {
     pub fn in_memory(dirs: &Dirs, streams: &[(u16, String)], announced: bool) -> io::Result<Self> {
         let standing = recover(dirs)?.standing;
         let index = Index::Memory { first: standing.next, standing, records: vec![] };
-        let trust = if announced { Trust::Announced } else { Trust::All };
+        let trust = if announced { MarkerTrust::Announced } else { MarkerTrust::All };
         Self::with(dirs, index, streams, trust)
     }
 
@@ -123,7 +123,7 @@ impl Ingest {
         dirs: &Dirs,
         index: Index,
         streams: &[(u16, String)],
-        trust: Trust,
+        trust: MarkerTrust,
     ) -> io::Result<Self> {
         let mut this = Self {
             dirs: dirs.clone(),
@@ -141,7 +141,7 @@ impl Ingest {
         Ok(this)
     }
 
-    fn begin(&mut self, number: u16, slug: &str, trust: Trust) -> io::Result<()> {
+    fn begin(&mut self, number: u16, slug: &str, trust: MarkerTrust) -> io::Result<()> {
         let mut reader = StreamReader::open(&self.dirs, slug);
         let standing = self.standing();
         let summary = standing.stream(number);
@@ -159,7 +159,7 @@ impl Ingest {
 
     /// Begin to index one more stream, like [`Ingest::open`] followed by [`Ingest::reserve`].
     pub fn add(&mut self, number: u16, slug: &str) -> io::Result<()> {
-        self.begin(number, slug, Trust::Announced)?;
+        self.begin(number, slug, MarkerTrust::Announced)?;
         let reserved = self.reserve();
         if reserved.is_err() {
             self.streams.pop();
@@ -184,7 +184,7 @@ impl Ingest {
                 continue;
             }
             self.dirs.claim(&stream.slug, summary.end)?;
-            stream.splitter = Splitter::new(&summary, summary.end, Trust::Announced);
+            stream.splitter = Splitter::new(&summary, summary.end, MarkerTrust::Announced);
             stream.seen = summary.end;
         }
         Ok(())
@@ -201,7 +201,7 @@ impl Ingest {
         Ok(())
     }
 
-    fn standing(&self) -> &Standing {
+    fn standing(&self) -> &IndexState {
         match &self.index {
             Index::Disk(writer) => writer.standing(),
             Index::Memory { standing, .. } => standing,

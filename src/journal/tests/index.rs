@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{EPOCH, Place};
 use crate::journal::format::{BLOCK, Block, seal};
-use crate::journal::index::{IndexWriter, SLUG, SPILL_RECORDS, Standing};
+use crate::journal::index::{IndexState, IndexWriter, SLUG, SPILL_RECORDS};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::segment::{Dirs, file_name};
@@ -75,7 +75,7 @@ fn what_is_torn_at_any_byte_is_dropped_and_nothing_else() {
                 let mut writer =
                     IndexWriter::with_segments_of(&copy.dirs, segment_records).unwrap();
                 assert_eq!(writer.standing().next, good);
-                let mut standing = Standing::default();
+                let mut standing = IndexState::default();
                 standing.advance_all(&records(0, good));
                 assert_eq!(*writer.standing(), standing);
                 writer.append(&records(good, 20)).unwrap();

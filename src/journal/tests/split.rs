@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{expected, marker};
 use crate::journal::format::Summary;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use crate::journal::split::{Fed, Lost, MOST, Splitter, Trust};
+use crate::journal::split::{Fed, Lost, MOST, MarkerTrust, Splitter};
 use crate::model::LifeId;
 use crate::protocol::marker::{INTRO, Marker};
 
@@ -16,7 +16,7 @@ enum Item {
     Gap(u64),
 }
 
-fn splitter(trust: Trust) -> Splitter {
+fn splitter(trust: MarkerTrust) -> Splitter {
     Splitter::new(&Summary { stream: 1, ..Summary::default() }, 0, trust)
 }
 
@@ -127,7 +127,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.sort_unstable();
         let reported = |cuts: &[usize]| {
-            let mut splitter = splitter(Trust::Announced);
+            let mut splitter = splitter(MarkerTrust::Announced);
             (1..=markers).for_each(|seq| splitter.expect(expected(seq, Kind::Exit)));
             let records = feed(&mut splitter, &bytes, cuts);
             let marks = records.iter().filter(|record| record.kind == Kind::Exit).count();
@@ -141,7 +141,7 @@ proptest! {
     #[test]
     fn nothing_is_held_back_when_it_is_closed(pieces in prop::collection::vec(piece(), 0..25)) {
         let (bytes, _) = stream(&pieces);
-        let (mut splitter, mut out) = (splitter(Trust::Announced), vec![]);
+        let (mut splitter, mut out) = (splitter(MarkerTrust::Announced), vec![]);
         while splitter.feed(&bytes[usize::try_from(splitter.position()).unwrap()..], true, &mut out) == Fed::Ask {}
         prop_assert_eq!(splitter.position(), bytes.len() as u64);
         splitter.gap(bytes.len() as u64 + 10, &mut out);
@@ -153,7 +153,7 @@ proptest! {
     fn no_bytes_make_it_panic(bytes: Vec<u8>, cuts: Vec<prop::sample::Index>, all: bool) {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.sort_unstable();
-        let mut splitter = splitter(if all { Trust::All } else { Trust::Announced });
+        let mut splitter = splitter(if all { MarkerTrust::All } else { MarkerTrust::Announced });
         let records = feed(&mut splitter, &bytes, &cuts);
         items(&records, &bytes, splitter.indexed());
     }
@@ -161,7 +161,7 @@ proptest! {
 
 #[test]
 fn an_old_log_printed_again_is_text() {
-    let mut splitter = splitter(Trust::Announced);
+    let mut splitter = splitter(MarkerTrust::Announced);
     splitter.expect(expected(1, Kind::Start));
     splitter.expect(expected(2, Kind::Exit));
     let mut bytes = marker(1, 0);
@@ -179,7 +179,7 @@ fn an_old_log_printed_again_is_text() {
 
 #[test]
 fn a_marker_is_asked_for_once_and_found_when_it_was_announced_late() {
-    let mut splitter = splitter(Trust::Announced);
+    let mut splitter = splitter(MarkerTrust::Announced);
     let mut bytes = b"out\n".to_vec();
     bytes.extend_from_slice(&marker(1, 0));
     let mut out = vec![];
@@ -192,7 +192,7 @@ fn a_marker_is_asked_for_once_and_found_when_it_was_announced_late() {
 
 #[test]
 fn a_later_marker_proves_that_earlier_ones_never_came() {
-    let mut splitter = splitter(Trust::Announced);
+    let mut splitter = splitter(MarkerTrust::Announced);
     for (seq, kind) in [(1, Kind::Start), (2, Kind::Exit), (3, Kind::End)] {
         splitter.expect(expected(seq, kind));
     }
@@ -209,7 +209,7 @@ fn a_later_marker_proves_that_earlier_ones_never_came() {
 
 #[test]
 fn a_marker_given_up_ends_the_line_and_takes_no_bytes() {
-    let mut splitter = splitter(Trust::Announced);
+    let mut splitter = splitter(MarkerTrust::Announced);
     splitter.expect(expected(1, Kind::Start));
     splitter.expect(expected(2, Kind::Exit));
     splitter.give_up(2, Lost::Here);
@@ -242,7 +242,7 @@ fn a_marker_given_up_ends_the_line_and_takes_no_bytes() {
 
 #[test]
 fn a_marker_lost_before_the_line_that_is_just_printed_leaves_it_whole() {
-    let mut splitter = splitter(Trust::Announced);
+    let mut splitter = splitter(MarkerTrust::Announced);
     splitter.expect(expected(1, Kind::Exit));
     splitter.give_up(1, Lost::Before);
     let bytes = b"a\nbut\n";
@@ -258,7 +258,7 @@ fn a_marker_lost_before_the_line_that_is_just_printed_leaves_it_whole() {
 #[test]
 fn what_a_marker_promised_and_never_brought_costs_no_output() {
     for given_up in [false, true] {
-        let mut splitter = splitter(Trust::Announced);
+        let mut splitter = splitter(MarkerTrust::Announced);
         splitter.expect(expected(1, Kind::Exit));
         splitter.expect(expected(2, Kind::Start));
         let mut bytes = marker(1, 500);
@@ -288,7 +288,7 @@ fn a_giant_line_is_told_in_pieces_as_it_comes() {
     bytes.extend_from_slice(b"\nnext\n");
     let mut seen = None;
     for cuts in [vec![], vec![6], vec![3, 700, most + 2, 2 * most + 7]] {
-        let mut splitter = splitter(Trust::Announced);
+        let mut splitter = splitter(MarkerTrust::Announced);
         let records = feed(&mut splitter, &bytes, &cuts);
         let lines = items(&records, &bytes, bytes.len() as u64);
         assert_eq!(lines.len(), 3);
@@ -300,7 +300,7 @@ fn a_giant_line_is_told_in_pieces_as_it_comes() {
 
 #[test]
 fn without_a_life_file_markers_are_known_by_their_form() {
-    let mut splitter = splitter(Trust::All);
+    let mut splitter = splitter(MarkerTrust::All);
     let mut bytes = marker(1, 0);
     bytes.extend_from_slice(b"out\n");
     bytes.extend_from_slice(&marker(2, 4));
@@ -314,7 +314,7 @@ fn without_a_life_file_markers_are_known_by_their_form() {
 
 #[test]
 fn many_that_nobody_announced_are_asked_for_once() {
-    let mut splitter = splitter(Trust::Announced);
+    let mut splitter = splitter(MarkerTrust::Announced);
     let bytes = marker(1, 0).repeat(1000);
     let mut out = vec![];
     assert_eq!(splitter.feed(&bytes, false, &mut out), Fed::Ask);
@@ -327,7 +327,7 @@ fn many_that_nobody_announced_are_asked_for_once() {
 
 #[test]
 fn a_marker_that_claims_too_much_is_none_even_if_announced() {
-    let mut splitter = splitter(Trust::Announced);
+    let mut splitter = splitter(MarkerTrust::Announced);
     splitter.expect(expected(1, Kind::Exit));
     let mut bytes = marker(1, u32::MAX);
     bytes.extend_from_slice(b"said\n");
@@ -337,7 +337,7 @@ fn a_marker_that_claims_too_much_is_none_even_if_announced() {
 
 #[test]
 fn a_gap_of_any_length_takes_few_records() {
-    let mut splitter = splitter(Trust::Announced);
+    let mut splitter = splitter(MarkerTrust::Announced);
     let mut out = vec![];
     splitter.gap(1 << 60, &mut out);
     assert!(out.len() < 2000);

@@ -7,7 +7,7 @@ use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::record::Kind;
 use crate::journal::segment::LOG;
 use crate::journal::stream::Read;
-use crate::journal::text_reader::Texts;
+use crate::journal::text_reader::TextReader;
 
 /// Two streams with records of all sizes, in many segments.
 fn place() -> Place {
@@ -81,7 +81,7 @@ fn a_length_that_is_a_lie_takes_no_room() {
     let place = Place::new();
     place.sink(1, 1 << 20).append(EPOCH, b"five\n");
     place.ingest().wake(1, u64::MAX).unwrap();
-    let (mut texts, mut buffer) = (Texts::new(&place.dirs), vec![]);
+    let (mut texts, mut buffer) = (TextReader::new(&place.dirs), vec![]);
     let read = texts.read(1, 0, u32::MAX as usize, &mut buffer).unwrap();
     assert_eq!((read, &buffer[..]), (Read::Bytes(5), &b"five\n"[..]));
     assert!(buffer.capacity() < 64 << 20, "{}", buffer.capacity());

@@ -22,7 +22,7 @@ const RESET: &str = concat!(
 
 /// The properties of an ended life that its note mentions.
 #[derive(Debug)]
-pub(super) struct Over<'a> {
+pub(super) struct ExitBanner<'a> {
     pub(super) name: &'a ProcName,
     pub(super) life: LifeId,
     pub(super) exit: Exit,
@@ -31,7 +31,7 @@ pub(super) struct Over<'a> {
     pub(super) lasted: Duration,
 }
 
-impl Over<'_> {
+impl ExitBanner<'_> {
     /// The bytes for the screen, to be written without output processing.
     pub(super) fn note(&self, clock: &str) -> Vec<u8> {
         let how = match (self.asked, self.exit) {
@@ -64,14 +64,14 @@ fn span(time: Duration) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Over, span};
+    use super::{ExitBanner, span};
     use crate::model::{Exit, LifeId, ProcName};
     use crate::protocol::marker::LONGEST;
 
     fn note(exit: Exit, asked: bool) -> Vec<u8> {
         let name = ProcName::new("web").unwrap();
         let (life, lasted) = (LifeId::nth(2), Duration::from_secs(12));
-        Over { name: &name, life, exit, asked, lasted }.note("14:05:02")
+        ExitBanner { name: &name, life, exit, asked, lasted }.note("14:05:02")
     }
 
     #[test]
@@ -94,7 +94,8 @@ mod tests {
         let name = ProcName::new("x".repeat(255)).unwrap();
         let lasted = Duration::from_secs(u64::MAX);
         let exit = Exit::Signal(9);
-        let over = Over { name: &name, life: LifeId::nth(u32::MAX), exit, asked: false, lasted };
+        let over =
+            ExitBanner { name: &name, life: LifeId::nth(u32::MAX), exit, asked: false, lasted };
         assert!(over.note("14:05:02").len() + LONGEST < 2000);
     }
 

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 
 use super::Shim;
+use super::exit_banner::ExitBanner;
 use super::launch::Launch;
-use super::exit_banner::Over;
 use crate::model::{Exit, LifeId, ProcName};
-use crate::pane::process_tree::{self, Ending, Progress, Root, Tree};
+use crate::pane::process_tree::{self, Progress, Root, Termination, Tree};
 use crate::protocol::life::LifeEvent;
 use crate::protocol::marker::{self, Marker};
 use crate::protocol::spec::{Spec, Want};
@@ -26,15 +26,15 @@ pub(super) struct Life {
     root: Root,
     began: Instant,
     report: Option<Report>,
-    ended: Option<Fate>,
-    ending: Option<Ending>,
+    ended: Option<MainExit>,
+    ending: Option<Termination>,
     /// It was asked to stop; it did not end by itself.
     asked: bool,
 }
 
 /// How and when a main process ended.
 #[derive(Debug, Clone)]
-struct Fate {
+struct MainExit {
     exit: Exit,
     at: String,
     lasted: Duration,
@@ -100,10 +100,10 @@ impl Shim {
             return false;
         }
         let grace = if self.kills(life) { Duration::ZERO } else { self.wish.grace };
-        let leftovers = Ending::leftovers(self.wish.stop_signal, Instant::now(), grace);
+        let leftovers = Termination::leftovers(self.wish.stop_signal, Instant::now(), grace);
         // The leftover processes have to be listed even if their grace period is short.
         let first = Instant::now().checked_add(grace.max(FIRST_LOOK));
-        let until = life.ending.as_ref().map_or(first, Ending::survey_until);
+        let until = life.ending.as_ref().map_or(first, Termination::survey_until);
         let tree = Tree::survey(life.root, until);
         if life.ending.is_none() && !tree.members.is_empty() {
             let members = process_tree::named(&tree.members);
@@ -143,7 +143,7 @@ impl Shim {
             }
         };
         let (at, lasted) = (sys::time_of_day(), life.began.elapsed());
-        life.ended = Some(Fate { exit: ended.exit, at, lasted });
+        life.ended = Some(MainExit { exit: ended.exit, at, lasted });
         self.note_marked(LifeEvent::Exit {
             life: life.number,
             exit: ended.exit,
@@ -189,10 +189,10 @@ impl Shim {
             life.asked = true;
             let (signal, grace) = (self.wish.stop_signal, self.wish.grace);
             life.ending = Some(if kills {
-                Ending::leftovers(signal, now, Duration::ZERO)
+                Termination::leftovers(signal, now, Duration::ZERO)
             } else {
                 self.diary.note(LifeEvent::Stopping { life: life.number, signal });
-                Ending::ask(life.root, signal, now, grace)
+                Termination::ask(life.root, signal, now, grace)
             });
         }
     }
@@ -214,19 +214,19 @@ impl Shim {
         }
     }
 
-    fn finish(&mut self, life: &Life, fate: &Fate, tree: &Tree) {
+    fn finish(&mut self, life: &Life, fate: &MainExit, tree: &Tree) {
         let _ = sys::reap(life.root.main);
         let unnamed = |process: &&sys::ProcInfo| !self.named.contains(&process.id());
-        let spared: Vec<_> = tree.spared.iter().filter(unnamed).cloned().collect();
-        self.named = tree.spared.iter().map(sys::ProcInfo::id).collect();
+        let spared: Vec<_> = tree.exempt.iter().filter(unnamed).cloned().collect();
+        self.named = tree.exempt.iter().map(sys::ProcInfo::id).collect();
         let spared = process_tree::named(&spared);
         let noted = self.note_marked(LifeEvent::End { life: life.number, spared });
         self.tty.calm();
         self.tty.flush_input();
         let Some((seq, key)) = noted else { return };
         let Life { name, number, asked, .. } = life;
-        let &Fate { exit, ref at, lasted } = fate;
-        let note = Over { name, life: *number, exit, asked: *asked, lasted }.note(at);
+        let &MainExit { exit, ref at, lasted } = fate;
+        let note = ExitBanner { name, life: *number, exit, asked: *asked, lasted }.note(at);
         let skip = u32::try_from(note.len()).unwrap_or(0);
         let nonce = marker::nonce(life.nonce, key);
         let mut bytes = Marker { nonce, seq, skip }.encode();

@@ -19,7 +19,7 @@ use crate::sys::{clock, files};
 /// Events that cannot be written (the disk is full) are queued and written, in order, before newer
 /// ones.
 #[derive(Debug)]
-pub(super) struct Diary {
+pub(super) struct LifeLogWriter {
     path: PathBuf,
     bell: PathBuf,
     writer: Option<LifeWriter>,
@@ -33,7 +33,7 @@ pub(super) struct Diary {
     _lock: Option<File>,
 }
 
-impl Diary {
+impl LifeLogWriter {
     /// The diary of this pane. Waits until a previous shim of the pane has exited, because respawning
     /// a pane does not wait for that.
     pub(super) fn new(paths: &PanePaths) -> Self {
@@ -147,7 +147,7 @@ fn lock(path: &Path) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
-    use super::Diary;
+    use super::LifeLogWriter;
     use crate::model::LifeId;
     use crate::protocol::life::{LifeEvent, LifeReader};
     use crate::protocol::paths::PanePaths;
@@ -156,7 +156,7 @@ mod tests {
     fn a_file_that_was_removed_is_begun_anew_with_the_next_number() {
         let dir = tempfile::tempdir().unwrap();
         let paths = PanePaths::beside(&dir.path().join("web.spec"));
-        let mut diary = Diary::new(&paths);
+        let mut diary = LifeLogWriter::new(&paths);
         let (pane, tty, version) = ("%0".to_owned(), String::new(), String::new());
         let up = LifeEvent::Up { pid: 1, start_time: 2, pane, tty, version };
         assert_eq!(diary.note(up.clone()), Some(1));
@@ -175,7 +175,7 @@ mod tests {
     fn what_could_not_be_written_is_written_later_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let paths = PanePaths::beside(&dir.path().join("none/web.spec"));
-        let mut diary = Diary::new(&paths);
+        let mut diary = LifeLogWriter::new(&paths);
         assert_eq!(diary.note(LifeEvent::End { life: LifeId::FIRST, spared: vec![] }), None);
         assert!(diary.is_behind());
         std::fs::create_dir(dir.path().join("none")).unwrap();

@@ -5,10 +5,10 @@
 //! rings the bell, and writes markers into the output. It is a single thread with one blocking wait;
 //! it never polls, and ending processes never waits for a terminal.
 
-mod life_log;
+mod exit_banner;
 mod launch;
 mod life;
-mod exit_banner;
+mod life_log;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use self::life_log::Diary;
 use self::life::Life;
+use self::life_log::LifeLogWriter;
 use super::process_tree::{self, Root};
 use super::tty::Tty;
 use crate::model::LifeId;
@@ -94,7 +94,7 @@ fn end_own_server() {
 
 /// The part of the spec that may change during a life.
 #[derive(Debug)]
-struct Wish {
+struct DesiredState {
     want: Want,
     life: Option<LifeId>,
     /// Lives up to this one are killed without a grace period.
@@ -108,17 +108,17 @@ struct Shim {
     paths: PanePaths,
     wakes: Wakes,
     tty: Tty,
-    diary: Diary,
+    diary: LifeLogWriter,
     /// The root of the tree, still without a main process.
     root: Root,
-    wish: Wish,
+    wish: DesiredState,
     /// The spec of the next life, which has not begun yet.
     next: Option<Box<Spec>>,
     life: Option<Life>,
     /// The highest life that was begun or skipped.
     begun: Option<LifeId>,
     hung_up: bool,
-    /// The spared processes that have been reported already, so that each is reported once.
+    /// The exempt processes that have been reported already, so that each is reported once.
     named: Vec<(u32, u64)>,
     /// A descriptor that reports the end of a process that is not our child, for which there is no
     /// SIGCHLD.
@@ -133,7 +133,7 @@ impl Shim {
         let paths = PanePaths::beside(spec_path);
         // Before the signal handlers are installed: this may wait for the lock, and closing the pane
         // must end a shim that waits.
-        let mut diary = Diary::new(&paths);
+        let mut diary = LifeLogWriter::new(&paths);
         let known = Spec::read(spec_path);
         diary.go_on_after(known.map_or(0, |spec| spec.known));
         let wakes = Wakes::install()?;
@@ -149,7 +149,7 @@ impl Shim {
             begun: diary.begun(),
             diary,
             root: Root { shim: pid, session, main: 0 },
-            wish: Wish {
+            wish: DesiredState {
                 want: Want::Stop,
                 life: None,
                 kill: None,
@@ -222,7 +222,7 @@ impl Shim {
                 self.begun = spec.life;
                 self.life = self.start(&spec, life);
             } else {
-                // Reap between lives too: spared processes end, and their orphans become our
+                // Reap between lives too: exempt processes end, and their orphans become our
                 // children.
                 process_tree::reap_all_but(self.root);
                 return;
@@ -235,7 +235,7 @@ impl Shim {
             Ok(spec) => spec,
             Err(error) => return self.trouble(error.to_string()),
         };
-        self.wish = Wish {
+        self.wish = DesiredState {
             want: spec.want,
             life: spec.life,
             kill: spec.kill,

@@ -13,11 +13,11 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::answer::{Answer, ApiResult, Refusal, json};
-use super::extract::{AnyBody, Body, Name, Query, Words, truth};
+use super::extract::{Body, Name, OptionalBody, Query, Words, truth};
 use crate::api::answers::{Detached, Problem};
 use crate::model::request::{Outcome, Request};
 use crate::model::signal::SignalName;
-use crate::server::engine_handle::Ask;
+use crate::server::engine_handle::EngineRequest;
 use crate::server::serve::Api;
 
 /// Maximum length of an idempotency key, which only distinguishes requests.
@@ -77,7 +77,7 @@ impl Order {
     /// Carry out the request and return its outcome.
     pub(super) async fn carry_out(self, request: Request) -> ApiResult {
         let Manner { wait, key } = self.manner;
-        let ask = |reply| Ask::Do { request, wait, key, reply };
+        let ask = |reply| EngineRequest::Do { request, wait, key, reply };
         let outcome = self.api.handle.ask(ask).await?;
         Ok(json(status(&outcome, wait), &outcome))
     }
@@ -141,7 +141,10 @@ pub(super) struct Names {
     request_body(content = Option<Names>, description = "Which; without a body, all."),
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn start(order: Order, AnyBody(Names { names }): AnyBody<Names>) -> ApiResult {
+pub(super) async fn start(
+    order: Order,
+    OptionalBody(Names { names }): OptionalBody<Names>,
+) -> ApiResult {
     order.carry_out(Request::Start { names }).await
 }
 
@@ -156,7 +159,10 @@ pub(super) async fn start(order: Order, AnyBody(Names { names }): AnyBody<Names>
     request_body(content = Option<Names>, description = "Which; without a body, all."),
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn stop(order: Order, AnyBody(Names { names }): AnyBody<Names>) -> ApiResult {
+pub(super) async fn stop(
+    order: Order,
+    OptionalBody(Names { names }): OptionalBody<Names>,
+) -> ApiResult {
     order.carry_out(Request::Stop { names }).await
 }
 
@@ -171,7 +177,10 @@ pub(super) async fn stop(order: Order, AnyBody(Names { names }): AnyBody<Names>)
     request_body(content = Option<Names>, description = "Which; without a body, all."),
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn restart(order: Order, AnyBody(Names { names }): AnyBody<Names>) -> ApiResult {
+pub(super) async fn restart(
+    order: Order,
+    OptionalBody(Names { names }): OptionalBody<Names>,
+) -> ApiResult {
     order.carry_out(Request::Restart { names }).await
 }
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::api::answers::Problem;
 use crate::api::history::HistoryProblem;
 use crate::model::request::{API, Outcome};
-use crate::server::engine_handle::{AskError, Ending};
+use crate::server::engine_handle::{Ending, RequestError};
 
 /// An object that is answered.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,12 +69,12 @@ impl From<Ending> for Refusal {
     }
 }
 
-impl From<AskError> for Refusal {
-    fn from(error: AskError) -> Self {
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
         match error {
-            AskError::Unknown(outcome) => Self::Unknown(outcome),
-            AskError::Useless(why) => Self::Reason(StatusCode::UNPROCESSABLE_ENTITY, why),
-            AskError::Refused(why) => Self::Reason(StatusCode::CONFLICT, why),
+            RequestError::Unknown(outcome) => Self::Unknown(outcome),
+            RequestError::Useless(why) => Self::Reason(StatusCode::UNPROCESSABLE_ENTITY, why),
+            RequestError::Refused(why) => Self::Reason(StatusCode::CONFLICT, why),
         }
     }
 }

@@ -94,9 +94,9 @@ impl<T: DeserializeOwned, const MOST: usize> FromRequest<Api> for Body<T, MOST> 
 }
 
 /// An optional body.
-pub(super) struct AnyBody<T>(pub(super) T);
+pub(super) struct OptionalBody<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Default> FromRequest<Api> for AnyBody<T> {
+impl<T: DeserializeOwned + Default> FromRequest<Api> for OptionalBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {

@@ -9,7 +9,7 @@ use super::actions::{Named, Sent};
 use super::answer::{Answer, ApiResult, json};
 use super::extract::{Body, Name, Query};
 use crate::api::answers::Problem;
-use crate::server::engine_handle::{Ask, FailureTexts, FailuresAsk};
+use crate::server::engine_handle::{EngineRequest, FailureTexts, FailuresRequest};
 use crate::server::serve::Api;
 
 /// A text to look for.
@@ -54,7 +54,7 @@ pub(super) enum Looked {
     responses(Listed, Named)
 )]
 pub(super) async fn list(Of(api): Of<Api>, Name(name): Name, _: Query<()>) -> ApiResult {
-    ask(&api, name, FailuresAsk::List).await
+    ask(&api, name, FailuresRequest::List).await
 }
 
 /// Declare one more text that means that a process has failed.
@@ -75,7 +75,7 @@ pub(super) async fn add(
     _: Query<()>,
     Body(FailureText { failure_string }): Body<FailureText>,
 ) -> ApiResult {
-    ask(&api, name, FailuresAsk::Add(failure_string)).await
+    ask(&api, name, FailuresRequest::Add(failure_string)).await
 }
 
 /// Take back a text that was declared.
@@ -95,10 +95,10 @@ pub(super) async fn remove(
     _: Query<()>,
     Body(FailureText { failure_string }): Body<FailureText>,
 ) -> ApiResult {
-    ask(&api, name, FailuresAsk::Remove(failure_string)).await
+    ask(&api, name, FailuresRequest::Remove(failure_string)).await
 }
 
-async fn ask(api: &Api, name: String, ask: FailuresAsk) -> ApiResult {
-    let texts = api.handle.ask(|reply| Ask::Failures { name, ask, reply }).await??;
+async fn ask(api: &Api, name: String, ask: FailuresRequest) -> ApiResult {
+    let texts = api.handle.ask(|reply| EngineRequest::Failures { name, ask, reply }).await??;
     Ok(json(StatusCode::OK, &texts))
 }

@@ -8,7 +8,7 @@ use super::answer::{Answer, ApiResult, Refusal, json};
 use super::extract::{Name, Query, Words, number};
 use crate::api::answers::Found;
 use crate::model::request::Outcome;
-use crate::server::engine_handle::Ask;
+use crate::server::engine_handle::EngineRequest;
 use crate::server::serve::Api;
 
 /// The parameters of a request for matches.
@@ -57,7 +57,7 @@ pub(super) async fn flags(
     Name(name): Name,
     Query(Most { last }): Query<Most>,
 ) -> ApiResult {
-    let found = api.handle.ask(|reply| Ask::Flags { name, last, reply }).await?;
+    let found = api.handle.ask(|reply| EngineRequest::Flags { name, last, reply }).await?;
     let flags = found.map_err(Refusal::Unknown)?;
     Ok(json(StatusCode::OK, &Found { flags }))
 }

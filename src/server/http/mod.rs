@@ -23,9 +23,9 @@
 
 pub(super) mod actions;
 pub(super) mod answer;
-mod extract;
 mod browser;
 mod description;
+mod extract;
 mod failures;
 pub(super) mod flags;
 mod head;

@@ -8,7 +8,7 @@ use super::actions::{Named, Sent};
 use super::answer::{Answer, ApiResult, Done, Refusal, json};
 use super::extract::{Body, LARGEST_LONG, Name, Query, Words, truth};
 use crate::api::answers::{Problem, Shown, Typed};
-use crate::server::engine_handle::{Ask, PaneAsk};
+use crate::server::engine_handle::{EngineRequest, PaneRequest};
 use crate::server::serve::Api;
 
 /// Type into the terminal of a process.
@@ -34,8 +34,8 @@ pub(super) async fn input(
     if text.contains('\0') {
         return Err(Refusal::bad("no terminal takes a NUL".to_owned()));
     }
-    let ask = PaneAsk::Type { text, enter };
-    api.handle.ask(|reply| Ask::Pane { name, ask, reply }).await??;
+    let ask = PaneRequest::Type { text, enter };
+    api.handle.ask(|reply| EngineRequest::Pane { name, ask, reply }).await??;
     Ok(json(StatusCode::OK, &Done { ok: true }))
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn screen(
     Name(name): Name,
     Query(Look { color }): Query<Look>,
 ) -> ApiResult {
-    let ask = PaneAsk::Screen { color };
-    let screen = api.handle.ask(|reply| Ask::Pane { name, ask, reply }).await??;
+    let ask = PaneRequest::Screen { color };
+    let screen = api.handle.ask(|reply| EngineRequest::Pane { name, ask, reply }).await??;
     Ok(json(StatusCode::OK, &Shown { screen }))
 }

@@ -29,7 +29,7 @@ use crate::api::proof::{Exchange, HELLO, PROOF, Side, Token, plain, random};
 use crate::api::version::VERSION_HEADER;
 use crate::model::request::API;
 use crate::server::accept::{Accept, room};
-use crate::server::engine_handle::{Ask, Handle};
+use crate::server::engine_handle::{EngineRequest, Handle};
 use crate::server::serve::{Limits, closed};
 use crate::sys::{self, TcpPeer};
 
@@ -208,7 +208,7 @@ impl Reception {
             let text = "A client on TCP was refused: it had closed its connection before its owner \
                 could be looked up. Nothing was done; use tmo's own commands, which wait";
             // A failure means that the engine is ending.
-            let _ = self.handle.tell(Ask::Notice(text.to_owned())).await;
+            let _ = self.handle.tell(EngineRequest::Notice(text.to_owned())).await;
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::api::tcp::resolve;
 use crate::model::network::TcpAddress;
 use crate::sys;
 
-mod listener;
 mod failures;
 mod first_lines;
+mod listener;
 
 pub(super) use self::listener::Door;
 

@@ -70,7 +70,7 @@ proptest! {
                 },
                 Step::Wait(seconds) => {
                     world.now += seconds * 1_000_000_000;
-                    world.input(Input::Alarm);
+                    world.input(Input::TimerFired);
                 }
                 Step::Start(id) => ask(&mut world, Request::Start { names: names(&[all[id]]) }),
                 Step::Stop(id) => ask(&mut world, Request::Stop { names: names(&[all[id]]) }),
@@ -79,15 +79,15 @@ proptest! {
                     ask(&mut world, Request::Scale { counts: [("b".to_owned(), count)].into() });
                     running = Some(count);
                 }
-                Step::Change(_) | Step::Remove(_) if world.machine.course != Course::Keep => {}
+                Step::Change(_) | Step::Remove(_) if world.machine.run_phase != RunPhase::Running => {}
                 Step::Change(id) => {
-                    plan.processes[id].edition += 1;
+                    plan.processes[id].revision += 1;
                     reload(&mut world, &mut plan);
                     ask(&mut world, Request::Reload { plan: Box::new(plan.clone()) });
                 }
                 Step::Remove(removed) => {
                     let process = &mut plan.processes[2];
-                    process.came += u32::from(process.removed && !removed);
+                    process.additions += u32::from(process.removed && !removed);
                     process.removed = removed;
                     reload(&mut world, &mut plan);
                     ask(&mut world, Request::Reload { plan: Box::new(plan.clone()) });
@@ -102,23 +102,23 @@ proptest! {
                     may_end = true;
                 }
             }
-            if matches!(world.machine.course, Course::Done { .. }) {
+            if matches!(world.machine.run_phase, RunPhase::Finished { .. }) {
                 break;
             }
         }
         world.settle();
         world.check();
-        if world.machine.course == Course::Keep {
+        if world.machine.run_phase == RunPhase::Running {
             for (proc, process) in world.machine.procs.iter().zip(&plan.processes) {
-                prop_assert_eq!((proc.edition, proc.came), (process.edition, process.came));
+                prop_assert_eq!((proc.revision, proc.additions), (process.revision, process.additions));
                 prop_assert!(!process.removed || !proc.counts(), "it was removed");
             }
         }
-        if let (Some(count), Course::Keep) = (running, world.machine.course) {
+        if let (Some(count), RunPhase::Running) = (running, world.machine.run_phase) {
             let present = world.machine.procs.iter().filter(|p| p.name.entry() == "b" && p.counts());
             prop_assert_eq!(present.count(), usize::from(count.max(1)), "as many as were asked for");
         }
-        prop_assert!(may_end || world.machine.course == Course::Keep, "a stop is no death");
+        prop_assert!(may_end || world.machine.run_phase == RunPhase::Running, "a stop is no death");
         let mut tickets: Vec<u64> = world.answers.iter().map(|(ticket, _)| *ticket).collect();
         tickets.sort_unstable();
         prop_assert_eq!(tickets, (1..=asked).collect::<Vec<_>>(), "each asked once, each answered once");

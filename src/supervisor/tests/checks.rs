@@ -3,7 +3,7 @@
 use super::stack::*;
 use super::*;
 use crate::model::rules::{
-    FailureAction, Milestone, Need, Probe, Reaction, Restart, RestartPolicy, Stage,
+    DependencyCondition, FailureAction, Need, Probe, Reaction, Restart, RestartPolicy, Stage,
 };
 use crate::model::time::Timestamp;
 use crate::model::{ProcId, ProcessStatus};
@@ -58,7 +58,7 @@ fn a_check_that_is_never_passed_is_told_with_its_last_answer() {
     for (life, check, answer) in
         [(1, 0, "no such host"), (1, 0, "refused"), (2, 0, "x"), (1, 7, "x")]
     {
-        world.input(Input::Unmet(ProcId::at(DB), LifeId::nth(life), check, answer.into()));
+        world.input(Input::CheckFailed(ProcId::at(DB), LifeId::nth(life), check, answer.into()));
     }
     assert_eq!(lacks(&world), ["it does not listen on localhost:1: refused"]);
     let kept = serde_json::to_string(&world.machine.procs[DB].ready).unwrap();
@@ -127,7 +127,7 @@ fn what_does_not_work_any_more_is_started_again() {
     let mut world = World::up();
     let look = |world: &mut World, trouble: Option<&str>| {
         let life = world.machine.procs[API].current_life().unwrap();
-        world.input(Input::Looked(ProcId::at(API), life, trouble.map(str::to_owned)));
+        world.input(Input::LivenessChecked(ProcId::at(API), life, trouble.map(str::to_owned)));
         world.settle();
     };
     for trouble in [Some("no"), None, Some("no")] {
@@ -147,7 +147,11 @@ fn one_that_is_let_run_though_it_does_not_work_is_told_until_it_does() {
     let mut world = World::up_with(&plan);
     let mut look = |trouble: Option<&str>| {
         world.said.clear();
-        world.input(Input::Looked(ProcId::at(API), LifeId::FIRST, trouble.map(str::to_owned)));
+        world.input(Input::LivenessChecked(
+            ProcId::at(API),
+            LifeId::FIRST,
+            trouble.map(str::to_owned),
+        ));
         (world.machine.procs[API].note.as_ref().map(ToString::to_string), world.said.join(" "))
     };
     let nothing = (None, String::new());
@@ -167,9 +171,9 @@ fn a_job_that_others_wait_for_is_done_once_it_has_ended_well() {
         let on = ProcName::new("job").unwrap();
         let until = if by_exit {
             plan.processes[0].rules.ready = vec![check(Probe::Exit { code: 0 }, 20)];
-            Milestone::Ready
+            DependencyCondition::Ready
         } else {
-            Milestone::Completed
+            DependencyCondition::Completed
         };
         plan.processes[1].rules.needs = vec![Need { on, until }];
         let mut world = World::of(&plan);
@@ -211,11 +215,11 @@ fn a_clock_that_jumps_keeps_nobody_waiting() {
     world.settle();
     assert_eq!(world.status(CLEAN), ProcessStatus::Running);
     world.now -= 2 * HOUR;
-    world.input(Input::Alarm);
+    world.input(Input::TimerFired);
     let due = world.machine.next_due().unwrap();
     assert!(due <= world.now + 61_000_000_000, "the cleanup has its minute, no more");
     world.now = due;
-    world.input(Input::Alarm);
+    world.input(Input::TimerFired);
     world.settle();
     assert_eq!(world.finished, [1]);
 }

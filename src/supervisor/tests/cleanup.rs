@@ -84,5 +84,5 @@ fn what_cannot_be_ended_is_waited_for_by_nobody() {
     world.settle();
     world.tell(DB, LifeEvent::Stuck { life: LifeId::FIRST, members: vec![] });
     world.settle();
-    assert!(!world.machine.procs.iter().any(|proc| proc.held), "{:?}", world.statuses());
+    assert!(!world.machine.procs.iter().any(|proc| proc.waiting), "{:?}", world.statuses());
 }

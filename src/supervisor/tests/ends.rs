@@ -12,7 +12,7 @@ fn one_that_may_die_stops_nobody_and_counts() {
     world.shims[1].die(Exit::Code(3));
     world.settle();
     world.check();
-    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.run_phase, RunPhase::Running);
     assert_eq!(world.machine.procs[1].status(), ProcessStatus::Exited);
     world.ask(1, Request::Restart { names: names(&["seed"]) });
     world.settle();

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::model::ProcId;
-use crate::model::rules::{Milestone, Need};
+use crate::model::rules::{DependencyCondition, Need};
 use crate::supervisor::Decider;
 
 /// Why the other process is stopped.
@@ -200,7 +200,7 @@ fn one_process_can_be_the_one_whose_code_counts() {
 fn a_skipped_process_fails_the_run_whatever_the_codes() {
     let mut plan = plan(&["web", "test?"]);
     let on = plan.processes[1].name.clone();
-    plan.processes[0].rules.needs = vec![Need { on, until: Milestone::Completed }];
+    plan.processes[0].rules.needs = vec![Need { on, until: DependencyCondition::Completed }];
     let mut world = World::of(&plan);
     world.settle();
     world.ask(1, Request::Stop { names: names(&["test"]) });

@@ -97,7 +97,7 @@ fn one_that_is_skipped_ends_no_run_that_was_stopped_by_hand() {
     world.ask(3, Request::Stop { names: names(&["db", "migrate", "api"]) });
     world.settle();
     assert_eq!(world.status(WEB), ProcessStatus::Skipped, "{:?}", world.said);
-    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.run_phase, RunPhase::Running);
     assert!(world.finished.is_empty());
 }
 
@@ -218,7 +218,7 @@ fn nothing_begins_before_its_output_is_taken() {
     while world.deliver(MIGRATE) {}
     world.shims[MIGRATE].die(Exit::Code(0));
     while world.deliver(MIGRATE) {}
-    assert!(!world.machine.procs[API].held, "its turn has come");
+    assert!(!world.machine.procs[API].waiting, "its turn has come");
     assert_eq!(world.shims[API].spec, None, "its sink has not");
     for effect in world.machine.resume(world.now) {
         world.effect(effect);
@@ -258,6 +258,6 @@ fn a_run_goes_on_without_the_window_of_one_that_was_asked_for_later() {
     world.ask(1, Request::Start { names: names(&["later"]) });
     world.input(Input::NoPane(ProcId::at(1), "no more pseudo-terminals".into()));
     assert_eq!(world.statuses(), [ProcessStatus::Running, ProcessStatus::Stopped]);
-    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.run_phase, RunPhase::Running);
     assert!(!world.answers[0].1.ok, "{:?}", world.answers);
 }

@@ -25,7 +25,7 @@ fn one_that_is_asked_for_later_and_skipped_ends_no_run() {
     world.shims[0].die(Exit::Code(1));
     world.settle();
     assert_eq!(world.machine.procs[1].status(), ProcessStatus::Skipped);
-    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.run_phase, RunPhase::Running);
     assert!(!world.answers[0].1.ok, "{:?}", world.answers);
     assert!(world.finished.is_empty(), "{:?}", world.said);
 
@@ -55,7 +55,7 @@ fn a_start_of_which_nothing_can_begin_has_failed() {
     let mut plan = plan(&["db?", "web"]);
     plan.processes[0].rules.stage = Stage::Dependency;
     let mut world = World::of(&plan);
-    world.input(Input::Ask(1, Request::Stop { names: names(&["db"]) }, None));
+    world.input(Input::Request(1, Request::Stop { names: names(&["db"]) }, None));
     world.settle();
-    assert_ne!(world.machine.course, Course::Keep);
+    assert_ne!(world.machine.run_phase, RunPhase::Running);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::rules::Stage;
-use crate::supervisor::Milepost;
+use crate::supervisor::RunStage;
 
 #[test]
 fn each_milepost_is_told_once_and_in_order() {
@@ -12,16 +12,16 @@ fn each_milepost_is_told_once_and_in_order() {
     let mut world = World::of(&plan);
     assert!(world.reached.is_empty(), "{:?}", world.reached);
     world.settle();
-    let started = [Milepost::DependenciesReady, Milepost::MainStarted];
+    let started = [RunStage::DependenciesReady, RunStage::MainStarted];
     assert_eq!(world.reached, started);
     world.ask(1, Request::Restart { names: names(&["db", "web"]) });
     world.settle();
     assert_eq!(world.reached, started);
-    world.input(Input::Enough(7));
+    world.input(Input::StopAfterHook(7));
     world.settle();
     world.shims[2].die(Exit::Code(0));
     world.settle();
-    let ended = [Milepost::MainStopped, Milepost::CleanupStarted, Milepost::CleanupComplete];
+    let ended = [RunStage::MainStopped, RunStage::CleanupStarted, RunStage::CleanupComplete];
     assert_eq!(world.reached, [&started[..], &ended[..]].concat());
     assert_eq!(world.finished, [7]);
     assert!(world.said.contains(&"All dependencies are ready".to_owned()));
@@ -31,6 +31,6 @@ fn each_milepost_is_told_once_and_in_order() {
 fn a_bare_run_says_nothing_of_stages() {
     let mut world = World::new(&["web"]);
     world.settle();
-    assert_eq!(world.reached, [Milepost::DependenciesReady, Milepost::MainStarted]);
+    assert_eq!(world.reached, [RunStage::DependenciesReady, RunStage::MainStarted]);
     assert!(world.said.is_empty(), "{:?}", world.said);
 }

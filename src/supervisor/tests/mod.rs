@@ -20,10 +20,10 @@ mod whatever;
 
 use std::collections::VecDeque;
 
-use super::{Course, Effect, Goal, Input, Phase, Supervisor};
+use super::{Effect, Goal, Input, Phase, RunPhase, Supervisor};
 use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::request::{Outcome, Request};
-use crate::model::rules::Rules;
+use crate::model::rules::ProcessPolicy;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId, ProcName};
 use crate::protocol::life::{Entry, LifeEvent};
@@ -50,11 +50,11 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         cwd: None,
         env: vec![],
         grace_ms: None,
-        rules: Rules::default(),
+        rules: ProcessPolicy::default(),
         added: name.ends_with('+'),
         removed: false,
-        came: 0,
-        edition: 0,
+        additions: 0,
+        revision: 0,
         waits: name.ends_with(['-', '+']),
     };
     Plan {
@@ -165,7 +165,7 @@ struct World {
     answers: Vec<(u64, Outcome)>,
     finished: Vec<u8>,
     said: Vec<String>,
-    reached: Vec<crate::supervisor::Milepost>,
+    reached: Vec<crate::supervisor::RunStage>,
     now: Timestamp,
 }
 
@@ -275,16 +275,16 @@ impl World {
     /// Let this many seconds pass.
     fn wait(&mut self, seconds: u64) {
         self.now += seconds * 1_000_000_000;
-        self.input(Input::Alarm);
+        self.input(Input::TimerFired);
         self.settle();
     }
 
     fn ask(&mut self, ticket: u64, request: Request) {
-        self.input(Input::Ask(ticket, request, None));
+        self.input(Input::Request(ticket, request, None));
     }
 
     fn check(&self) {
-        if self.machine.course == Course::Keep {
+        if self.machine.run_phase == RunPhase::Running {
             for proc in &self.machine.procs {
                 match proc.goal {
                     Goal::Run => assert!(

@@ -36,7 +36,7 @@ fn a_slow_stop_names_all_that_still_run_once() {
     assert!(due <= world.now + 1_000_000_000);
     for _ in 0..3 {
         world.now += 1_000_000_000;
-        world.input(Input::Alarm);
+        world.input(Input::TimerFired);
     }
     let told = "web (pid 101), api (pid 101) still run; SIGKILL in 4 s, \
                 Ctrl-C again or `tmo kill` kills them now";
@@ -55,7 +55,7 @@ fn a_slow_stop_of_one_process_names_the_command_that_kills_it() {
         world.ask(1, request);
         world.ignore_the_stop();
         world.now += 1_100_000_000;
-        world.input(Input::Alarm);
+        world.input(Input::TimerFired);
         let told =
             format!("web (pid 101) still runs; SIGKILL in 4 s, `tmo {verb} web` kills it now");
         assert_eq!(world.slow(), [&told]);
@@ -69,13 +69,13 @@ fn an_adopter_does_not_repeat_it() {
     world.ask(1, Request::Quit);
     world.ignore_the_stop();
     world.now += 1_100_000_000;
-    world.input(Input::Alarm);
+    world.input(Input::TimerFired);
     let saved = serde_json::to_string(&world.machine).unwrap();
     world.machine = serde_json::from_str(&saved).unwrap();
     world.machine.attach(&plan(&["web"]));
     world.machine.resume(world.now);
     world.now += 1_000_000_000;
-    world.input(Input::Alarm);
+    world.input(Input::TimerFired);
     assert_eq!(world.slow().len(), 1);
 }
 
@@ -92,7 +92,7 @@ fn a_stop_that_is_soon_over_anyway_says_nothing() {
             world.ask(2, Request::Kill);
         }
         world.now += 3_000_000_000;
-        world.input(Input::Alarm);
+        world.input(Input::TimerFired);
         assert_eq!(world.slow(), [""; 0]);
     }
 }
@@ -109,7 +109,7 @@ fn the_end_of_everything_is_told_each_time_it_comes() {
         world.shims[id].die(Exit::Code(0));
         world.settle();
     }
-    world.input(Input::Alarm);
+    world.input(Input::TimerFired);
     assert_eq!(idle(&world), 1);
     world.ask(1, Request::Start { names: names(&["web"]) });
     world.settle();
@@ -172,7 +172,7 @@ proptest! {
             };
             let request = [stop_web(), restart_web(), Request::Quit][what].clone();
             world.ask(ticket, request);
-            prop_assert_eq!(world.machine.procs[0].killed.is_some(), kills);
+            prop_assert_eq!(world.machine.procs[0].kill_requested.is_some(), kills);
             if kills {
                 break;
             }
@@ -203,7 +203,7 @@ fn two_restarts_at_once_begin_one_life() {
     world.ask(3, restart_web());
     world.settle();
     assert_eq!(world.machine.procs[0].life, Some(LifeId::nth(3)));
-    assert_eq!(world.machine.procs[0].killed, None);
+    assert_eq!(world.machine.procs[0].kill_requested, None);
 }
 
 #[test]
@@ -228,20 +228,20 @@ fn the_first_request_for_what_stops_by_itself_kills_nothing() {
     world.deliver(1);
     world.ignore_the_stop();
     world.now += 2_000_000_000;
-    world.input(Input::Alarm);
+    world.input(Input::TimerFired);
     assert_eq!(
         *world.slow()[0],
         "web (pid 101) still runs; SIGKILL in 3 s, `tmo kill` kills it now"
     );
     world.ask(1, Request::Quit);
-    assert_eq!(world.machine.procs[0].killed, None);
-    world.input(Input::Alarm);
+    assert_eq!(world.machine.procs[0].kill_requested, None);
+    world.input(Input::TimerFired);
     let told = "web (pid 101) still runs; SIGKILL in 3 s, Ctrl-C again or `tmo kill` kills it now";
     assert_eq!(world.slow().len(), 2);
     assert_eq!(*world.slow()[1], told, "what it takes now");
     world.now += 400_000_000;
     world.ask(2, Request::Quit);
-    assert_eq!(world.machine.procs[0].killed, Some(LifeId::FIRST));
+    assert_eq!(world.machine.procs[0].kill_requested, Some(LifeId::FIRST));
     world.settle();
     assert_eq!(world.finished, [3]);
 }
@@ -253,10 +253,10 @@ fn a_slow_stop_that_nobody_asked_for_offers_nothing_that_would_not_kill() {
     world.input(Input::Failing(ProcId::at(0), LifeId::FIRST, FailureAction::Break, "panic".into()));
     world.ignore_the_stop();
     world.now += 1_100_000_000;
-    world.input(Input::Alarm);
+    world.input(Input::TimerFired);
     assert_eq!(world.slow(), ["web (pid 101) still runs; SIGKILL in 4 s"]);
     world.ask(1, stop_web());
-    world.input(Input::Alarm);
+    world.input(Input::TimerFired);
     assert_eq!(
         *world.slow()[1],
         "web (pid 101) still runs; SIGKILL in 4 s, `tmo stop web` kills it now"
@@ -272,5 +272,5 @@ fn a_request_that_is_repeated_after_the_clock_was_set_back_kills() {
     world.ignore_the_stop();
     world.now -= 3_500_000_000_000;
     world.ask(2, stop_web());
-    assert_eq!(world.machine.procs[0].killed, Some(LifeId::FIRST));
+    assert_eq!(world.machine.procs[0].kill_requested, Some(LifeId::FIRST));
 }

@@ -16,15 +16,15 @@ fn laid(old: &Plan, fresh: &Plan) -> Plan {
     for process in &old.processes {
         plan.processes.push(match named(fresh, &process.name) {
             Some(now) => ProcessPlan {
-                edition: process.edition + u32::from(process.command != now.command),
-                came: process.came + u32::from(process.removed),
+                revision: process.revision + u32::from(process.command != now.command),
+                additions: process.additions + u32::from(process.removed),
                 ..now
             },
             None => ProcessPlan { removed: true, ..process.clone() },
         });
     }
     let new = fresh.processes.iter().filter(|process| named(old, &process.name).is_none());
-    plan.processes.extend(new.map(|process| ProcessPlan { came: 1, ..process.clone() }));
+    plan.processes.extend(new.map(|process| ProcessPlan { additions: 1, ..process.clone() }));
     plan
 }
 
@@ -70,7 +70,7 @@ fn what_has_changed_is_done_and_all_else_let_be() {
     let all = [("web", 1, true), ("api", 2, true), ("gone", 1, false), ("new", 1, true)];
     assert_eq!(lives(&world), all);
     assert!(!world.machine.procs[2].counts() && world.machine.procs[2].pane == Pane::None);
-    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.run_phase, RunPhase::Running);
     world.check();
     // There is nothing left to do.
     let again = take_up(&mut world, &now, &fresh);
@@ -144,7 +144,7 @@ fn who_is_just_restarting_runs_what_is_new_and_keeps_its_grace() {
     fresh.processes[0].command = "y".into();
     let now = take_up(&mut world, &old, &fresh);
     world.ask(2, Request::Reload { plan: Box::new(now) });
-    assert_eq!(world.machine.procs[0].killed, None);
+    assert_eq!(world.machine.procs[0].kill_requested, None);
     world.settle();
     assert_eq!(lives(&world), [("web", 3, true)]);
     assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);

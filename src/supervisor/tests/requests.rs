@@ -150,7 +150,7 @@ fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
     let mut world = World::new(&["web"]);
     world.settle();
     let (heard, untold) = (world.shims[0].spec, |stands| {
-        Input::Untold(ProcId::at(0), "no room".into(), Some(stands))
+        Input::SpecWriteFailed(ProcId::at(0), "no room".into(), Some(stands))
     });
     world.ask(1, Request::Restart { names: vec![] });
     world.shims[0].spec = heard;

@@ -36,7 +36,7 @@ fn killed_at_the_very_end_it_finishes_when_resumed() {
     world.settle();
     world.shims[0].die(Exit::Code(3));
     world.settle();
-    assert_eq!(world.machine.course, Course::Done { code: 3 });
+    assert_eq!(world.machine.run_phase, RunPhase::Finished { code: 3 });
     assert_eq!(world.machine.resume(world.now), [Effect::Finish(3)]);
 }
 

@@ -33,7 +33,7 @@ fn an_entry_is_scaled_up_and_down() {
     world.ask(7, Request::Scale { counts: [("job".to_owned(), 3)].into() });
     world.input(Input::NoPane(ProcId::at(3), "no room".to_owned()));
     world.settle();
-    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.run_phase, RunPhase::Running);
     assert_eq!(world.answers[6].1.problems, ["job#3: no room"]);
 }
 
@@ -45,15 +45,16 @@ fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
     world.ask(1, scale(2));
     world.ask(2, scale(1));
     world.ask(3, scale(0));
-    let asked = |proc: &Proc| proc.told == Some(LifeId::FIRST) && proc.killed.is_none();
+    let asked =
+        |proc: &Proc| proc.stop_requested == Some(LifeId::FIRST) && proc.kill_requested.is_none();
     assert!(world.machine.procs.iter().all(asked));
     // A request that names it is a second one, and kills it.
     world.now += 1_000_000_000;
     world.ask(4, Request::Stop { names: names(&["job#3"]) });
-    assert_eq!(world.machine.procs[2].killed, Some(LifeId::FIRST));
+    assert_eq!(world.machine.procs[2].kill_requested, Some(LifeId::FIRST));
     world.settle();
     assert_eq!(world.answers.iter().filter(|(_, outcome)| outcome.ok).count(), 4);
-    assert_eq!(world.machine.procs[1].killed, None);
+    assert_eq!(world.machine.procs[1].kill_requested, None);
 }
 
 #[test]
@@ -62,6 +63,6 @@ fn the_window_of_one_whose_shim_was_killed_goes_when_it_is_scaled_away() {
     machine.procs[1].phase =
         Phase::Over { life: LifeId::FIRST, exit: Exit::Signal(9), asked: false };
     let scale = Request::Scale { counts: [("job".to_owned(), 1)].into() };
-    let effects = machine.step(Timestamp::from_nanos(1), Input::Ask(1, scale, None));
+    let effects = machine.step(Timestamp::from_nanos(1), Input::Request(1, scale, None));
     assert!(effects.contains(&Effect::Close(ProcId::at(1))), "{effects:?}");
 }

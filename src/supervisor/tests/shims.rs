@@ -55,7 +55,7 @@ fn a_shim_killed_before_it_had_begun_costs_nothing() {
     }
     world.settle();
     world.check();
-    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.run_phase, RunPhase::Running);
     assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
 }
 
@@ -108,7 +108,7 @@ fn a_window_that_cannot_be_opened_again_costs_only_its_process() {
     world.ask(2, Request::Restart { names: names(&["web"]) });
     world.input(Input::NoPane(ProcId::at(0), "no tmux".into()));
     assert_eq!(world.answers[1].1.problems, ["web: no tmux"]);
-    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.run_phase, RunPhase::Running);
     assert_eq!(world.machine.procs[1].status(), ProcessStatus::Running);
 }
 
@@ -122,7 +122,7 @@ fn a_closed_window_is_a_stop() {
     world.tell(0, LifeEvent::Down {});
     world.shims[0] =
         Shim { seq: world.shims[0].seq, begun: Some(LifeId::FIRST), ..Shim::default() };
-    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.run_phase, RunPhase::Running);
     world.ask(1, Request::Start { names: names(&["web"]) });
     world.settle();
     world.check();

@@ -3,7 +3,8 @@
 use super::*;
 use crate::model::ProcessStatus;
 use crate::model::rules::{
-    Check, Liveness, Milestone, Need, PortOwner, Probe, Restart, RestartPolicy, Stage, Text,
+    Check, DependencyCondition, Liveness, Need, PortOwner, Probe, Restart, RestartPolicy, Stage,
+    Text,
 };
 
 pub(super) const DB: usize = 0;
@@ -28,9 +29,10 @@ pub(super) fn log() -> Probe {
 /// A database and a migration as dependencies, an API, a website that needs the API, and a cleanup.
 pub(super) fn stack() -> Plan {
     let mut plan = plan(&["db?", "migrate?", "api", "web?", "clean?"]);
-    let rules = |plan: &mut Plan, id: usize, change: &dyn Fn(&mut crate::model::rules::Rules)| {
-        change(&mut plan.processes[id].rules);
-    };
+    let rules =
+        |plan: &mut Plan, id: usize, change: &dyn Fn(&mut crate::model::rules::ProcessPolicy)| {
+            change(&mut plan.processes[id].rules);
+        };
     rules(&mut plan, DB, &|rules| {
         rules.stage = Stage::Dependency;
         rules.ready = vec![check(port(), 30)];
@@ -44,7 +46,7 @@ pub(super) fn stack() -> Plan {
         rules.stage = Stage::Dependency;
         rules.ready = vec![check(Probe::Exit { code: 0 }, 20)];
         let on = ProcName::new("db").unwrap();
-        rules.needs = vec![Need { on, until: Milestone::Ready }];
+        rules.needs = vec![Need { on, until: DependencyCondition::Ready }];
     });
     rules(&mut plan, API, &|rules| {
         rules.ready = vec![check(log(), 10), check(Probe::Delay { ms: 1000 }, 10)];
@@ -60,7 +62,7 @@ pub(super) fn stack() -> Plan {
     });
     rules(&mut plan, WEB, &|rules| {
         let on = ProcName::new("api").unwrap();
-        rules.needs = vec![Need { on, until: Milestone::Ready }];
+        rules.needs = vec![Need { on, until: DependencyCondition::Ready }];
         rules.groups = vec!["front".into()];
     });
     rules(&mut plan, CLEAN, &|rules| rules.stage = Stage::Cleanup);

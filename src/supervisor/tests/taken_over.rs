@@ -3,7 +3,7 @@
 use super::stack::*;
 use super::*;
 use crate::model::event::{Note, ShimGone};
-use crate::model::rules::{Milestone, Need, Restart, RestartPolicy};
+use crate::model::rules::{DependencyCondition, Need, Restart, RestartPolicy};
 use crate::model::time::Timestamp;
 use crate::model::{ProcId, ProcessStatus};
 use crate::supervisor::Pane;
@@ -30,7 +30,7 @@ impl World {
     /// A second passes in which nothing happens.
     fn pass_second(&mut self) {
         self.now += SECOND;
-        self.input(Input::Alarm);
+        self.input(Input::TimerFired);
     }
 
     /// The shim of a process is killed.
@@ -170,7 +170,7 @@ fn windows_that_come_to_nothing_are_opened_ever_less_often() {
 fn only_lives_that_have_begun_are_counted() {
     let mut plan = plan(&["db?", "web?", "api"]);
     let on = ProcName::new("db").unwrap();
-    plan.processes[1].rules.needs = vec![Need { on, until: Milestone::Completed }];
+    plan.processes[1].rules.needs = vec![Need { on, until: DependencyCondition::Completed }];
     let mut world = World::of(&plan);
     world.settle();
     for ticket in 1..4 {
@@ -199,7 +199,7 @@ fn nobody_is_held_unready_because_nobody_was_there_to_ask() {
     world.settle();
     world.now += HOUR;
     world.take_over(&plan);
-    world.input(Input::Alarm);
+    world.input(Input::TimerFired);
     assert_eq!(
         world.statuses()[..2],
         [ProcessStatus::Running, ProcessStatus::Pending],
@@ -215,7 +215,7 @@ fn nobody_is_held_unready_because_nobody_was_there_to_ask() {
     world.take_over(&plan);
     assert!(world.machine.next_due().unwrap() <= world.now + 5 * SECOND);
     world.wait(5);
-    assert_ne!(world.machine.course, Course::Keep);
+    assert_ne!(world.machine.run_phase, RunPhase::Running);
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn no_limit_gets_longer_by_a_clock_that_is_set() {
         if back > 1 {
             assert!(world.machine.is_set_back(world.now));
         }
-        world.input(Input::Alarm);
+        world.input(Input::TimerFired);
         assert!(!world.machine.is_set_back(world.now + 1), "it is mended by that");
         assert!(world.machine.next_due().unwrap() <= world.now + 10 * SECOND);
         world.wait(10);
@@ -240,7 +240,7 @@ fn no_limit_gets_longer_by_a_clock_that_is_set() {
         world.settle();
         assert_eq!(world.status(0), ProcessStatus::Restarting);
         world.now -= back * SECOND;
-        world.input(Input::Alarm);
+        world.input(Input::TimerFired);
         assert!(!world.machine.is_set_back(world.now + 1));
         let due = world.machine.procs[0].due.unwrap();
         assert!(due <= world.now + 11 * SECOND / 10 && due >= world.now, "{back}");

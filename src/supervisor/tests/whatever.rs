@@ -16,7 +16,7 @@ enum Step {
     Die(usize, u8),
     Fail(usize, bool),
     Look(usize),
-    Ask(usize, u8),
+    EngineRequest(usize, u8),
     Wait(u64),
     Resume,
     Quit,
@@ -31,7 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (id.clone(), prop_oneof![Just(0), Just(0), any::<u8>()]).prop_map(|(id, c)| Step::Die(id, c)),
         1 => (id.clone(), any::<bool>()).prop_map(|(id, stop)| Step::Fail(id, stop)),
         1 => id.clone().prop_map(Step::Look),
-        4 => (id, 0u8..3).prop_map(|(id, verb)| Step::Ask(id, verb)),
+        4 => (id, 0u8..3).prop_map(|(id, verb)| Step::EngineRequest(id, verb)),
         2 => (0u64..20).prop_map(Step::Wait),
         1 => Just(Step::Resume),
         1 => Just(Step::Quit),
@@ -62,10 +62,10 @@ impl World {
             }
             Step::Look(id) => {
                 let Some(life) = self.machine.procs[id].current_life() else { return };
-                self.input(Input::Unmet(ProcId::at(id), life, 0, "x".into()));
-                self.input(Input::Looked(ProcId::at(id), life, Some("x".into())));
+                self.input(Input::CheckFailed(ProcId::at(id), life, 0, "x".into()));
+                self.input(Input::LivenessChecked(ProcId::at(id), life, Some("x".into())));
             }
-            Step::Ask(id, verb) => {
+            Step::EngineRequest(id, verb) => {
                 *asked += 1;
                 let names = names(&[NAMES[id]]);
                 self.ask(
@@ -79,7 +79,7 @@ impl World {
             }
             Step::Wait(seconds) => {
                 self.now += seconds * 1_000_000_000;
-                self.input(Input::Alarm);
+                self.input(Input::TimerFired);
             }
             Step::Resume => {
                 // Save and load the state.
@@ -114,7 +114,7 @@ impl World {
             match self.machine.next_due() {
                 Some(due) => {
                     self.now = self.now.max(due);
-                    self.input(Input::Alarm);
+                    self.input(Input::TimerFired);
                 }
                 None => return,
             }
@@ -144,20 +144,20 @@ proptest! {
             for (id, began) in began.into_iter().enumerate() {
                 let proc = &world.machine.procs[id];
                 if began.is_none() && world.shims[id].alive && id != CLEAN {
-                    prop_assert!(!proc.held, "{} runs out of turn", NAMES[id]);
+                    prop_assert!(!proc.waiting, "{} runs out of turn", NAMES[id]);
                 }
             }
-            if matches!(world.machine.course, Course::Done { .. }) {
+            if matches!(world.machine.run_phase, RunPhase::Finished { .. }) {
                 break;
             }
         }
         world.come_to_rest();
-        if world.machine.course == Course::Keep {
+        if world.machine.run_phase == RunPhase::Running {
             for (id, proc) in ProcId::all(&world.machine.procs).zip(&world.machine.procs) {
                 let runs = matches!(proc.phase, Phase::Running { life, .. } if Some(life) == proc.life);
                 match proc.goal {
                     Goal::Run => prop_assert!(
-                        runs || proc.held && world.machine.blockers(id).next().is_some(),
+                        runs || proc.waiting && world.machine.blockers(id).next().is_some(),
                         "{proc:?}"
                     ),
                     Goal::Stop => prop_assert!(!proc.alive(), "{proc:?}"),
@@ -166,7 +166,7 @@ proptest! {
                 // or waits itself.
                 for on in world.machine.blockers(id) {
                     let other = &world.machine.procs[on];
-                    prop_assert!(other.alive() || other.held, "{} for {}", proc.name, other.name);
+                    prop_assert!(other.alive() || other.waiting, "{} for {}", proc.name, other.name);
                     prop_assert!(!matches!(other.ready, Ready::No { .. }), "{other:?}");
                 }
             }

@@ -19,7 +19,7 @@ use nix::libc;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::files::read_kernel;
-use super::{Ended, ProcInfo, Usage, rustix_pid, signals, exempt};
+use super::{Ended, ProcInfo, Usage, exempt, rustix_pid, signals};
 use crate::model::Exit;
 
 pub use self::tcp::{

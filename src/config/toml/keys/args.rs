@@ -1,6 +1,6 @@
 //! `args`: arguments appended to a command.
 
-use super::{At, Key, Mistakes, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key};
+use super::{At, Diagnostics, Key, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key};
 use crate::config::toml::keys::command::Line;
 use crate::config::toml::validate::words;
 
@@ -20,14 +20,14 @@ impl ProcessKey for Args {
     const KEYS: &'static [Key] = &[key("args", TEXT_OR_TEXTS, "What is appended to the command.")];
     const OF_ALL: bool = false;
 
-    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.of("args", |value| match value.as_str() {
             Some(text) => Some(Appended::Text(text.to_owned())),
             None => Some(Appended::Words(words(value)?)),
         })
     }
 
-    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+    fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
         if let (Some(command), Some(args)) = (&table.command, &table.args)
             && matches!((command.get_ref(), args.get_ref()), (Line::Words(_), Appended::Text(_)))
         {

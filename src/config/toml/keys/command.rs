@@ -1,7 +1,7 @@
 //! `command`: the command of a process.
 
 use super::args::Appended;
-use super::{At, Key, Mistakes, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key, value};
+use super::{At, Diagnostics, Key, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key, value};
 use crate::config::procfile::Entry;
 use crate::config::toml::validate::words;
 use crate::model::shell;
@@ -27,7 +27,7 @@ impl ProcessKey for Command {
     )];
     const OF_ALL: bool = false;
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let command = view.of("command", |value| match value.as_str() {
             Some(line) => Some(Line::Shell(line.to_owned())),
             None => Some(Line::Words(words(value)?)),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Key, Kind, Mistakes, View, key};
+use super::{Diagnostics, Key, Kind, View, key};
 
 /// `[crash]`.
 pub(in crate::config::toml) const KEYS: &[Key] =
@@ -11,7 +11,7 @@ pub(in crate::config::toml) const KEYS: &[Key] =
 /// The directory, relative to that of the file.
 pub(in crate::config::toml) fn read(
     view: View<'_, '_>,
-    mistakes: &mut Mistakes,
+    mistakes: &mut Diagnostics,
 ) -> Option<PathBuf> {
     view.filled("dir", mistakes).map(|dir| dir.into_inner().into())
 }

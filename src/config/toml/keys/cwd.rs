@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{At, Key, Kind, Mistakes, ProcessKey, Spanned, View, key};
+use super::{At, Diagnostics, Key, Kind, ProcessKey, Spanned, View, key};
 use crate::config::Env;
 use crate::config::toml::resolve::Disk;
 use crate::model::text::OsText;
@@ -15,7 +15,7 @@ impl ProcessKey for Cwd {
     const KEYS: &'static [Key] =
         &[key("cwd", Kind::Text, "The working directory, from the directory of this file.")];
 
-    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.path("cwd")
     }
 
@@ -29,7 +29,7 @@ pub(in crate::config::toml) fn found(
     cwd: Option<&Spanned<PathBuf>>,
     env: &Env,
     disk: &Disk<'_>,
-    mistakes: &mut Mistakes,
+    mistakes: &mut Diagnostics,
 ) -> Option<OsText> {
     let cwd = cwd?;
     let path = disk.path(env, cwd.get_ref());

@@ -1,16 +1,17 @@
 //! `depends_on`: the processes that a process waits for. `needs.rs` rejects cycles.
 
 use super::{
-    Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json, key,
+    Diagnostics, Key, Kind, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json,
+    key,
 };
 use crate::config::toml::validate::{in_order, word};
-use crate::model::rules::Milestone;
+use crate::model::rules::DependencyCondition;
 
 pub struct DependsOn;
 
 impl ProcessKey for DependsOn {
     /// The entries, each with the milestone that it must reach.
-    type Said = Vec<Spanned<(String, Milestone)>>;
+    type Said = Vec<Spanned<(String, DependencyCondition)>>;
     const KEYS: &'static [Key] = &[key(
         "depends_on",
         Kind::Either(&[TEXTS, Kind::Map(&Kind::Word(&["started", "ready", "completed"]))]),
@@ -24,10 +25,11 @@ impl ProcessKey for DependsOn {
         Some(needs.map(|need| (need.on.to_string(), json!(need.until))).collect())
     }
 
-    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         let Some(table) = view.table("depends_on") else {
-            let ready =
-                |on: Spanned<String>| Spanned::new(on.span(), (on.into_inner(), Milestone::Ready));
+            let ready = |on: Spanned<String>| {
+                Spanned::new(on.span(), (on.into_inner(), DependencyCondition::Ready))
+            };
             return view.texts("depends_on").into_iter().map(ready).collect();
         };
         in_order(table.get_ref().0)

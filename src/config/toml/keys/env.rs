@@ -9,12 +9,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Key, Kind, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Said, Spanned, TEXT_OR_TEXTS,
+    Diagnostics, Key, Kind, ProcessKey, ProcessPlan, ProcessTable, Said, Spanned, TEXT_OR_TEXTS,
     TEXTS, Value, View, json, key,
 };
 use crate::config::toml::TmoToml;
-use crate::config::toml::validate::{in_order, scalar};
 use crate::config::toml::resolve::Disk;
+use crate::config::toml::validate::{in_order, scalar};
 use crate::config::{Env, dotenv};
 use crate::model::limits::{ITEM_BYTES, PROCESS_ENV_BYTES, TOTAL_BYTES};
 use crate::model::text::OsText;
@@ -60,7 +60,7 @@ impl ProcessKey for Variables {
         key("add_path", TEXTS, "Directories put before PATH."),
     ];
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         VariableTable {
             pairs: pairs(view, mistakes),
             files: view.paths("env_file"),
@@ -89,7 +89,7 @@ impl Default for Room {
     }
 }
 
-fn pairs(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<Spanned<(String, String)>> {
+fn pairs(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Vec<Spanned<(String, String)>> {
     let mut found = vec![];
     if let Some(table) = view.table("env") {
         for (key, value) in in_order(table.get_ref().0) {
@@ -128,7 +128,7 @@ pub(in crate::config::toml) fn of(
     (name, table): (&str, &ProcessTable),
     env: &Env,
     (disk, room): (&Disk<'_>, &mut Room),
-    mistakes: &mut Mistakes,
+    mistakes: &mut Diagnostics,
 ) -> Vec<(OsText, OsText)> {
     let mut own = Pairs::new();
     set(&mut own, &toml.defaults.env.pairs);

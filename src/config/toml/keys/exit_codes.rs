@@ -3,7 +3,8 @@
 use ::toml::de::DeValue;
 
 use super::{
-    At, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, View, json, key, value,
+    At, Diagnostics, Key, Kind, Planned, ProcessKey, ProcessPlan, ProcessTable, View, json, key,
+    value,
 };
 use crate::config::toml::validate::number;
 
@@ -21,7 +22,7 @@ impl ProcessKey for Success {
         &[key("success_exit_codes", CODES, "Exit codes besides 0 that are no failure.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.success_codes));
 
-    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.of("success_exit_codes", codes)
     }
 
@@ -42,11 +43,11 @@ impl ProcessKey for Soft {
         &[key("soft_exit_codes", CODES, "Exit codes of failures that don't count.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.soft_codes));
 
-    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.of("soft_exit_codes", codes)
     }
 
-    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+    fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
         if let (Some(soft), Some(good)) = (&table.soft_exit_codes, &table.success_exit_codes)
             && let Some(code) = soft.get_ref().iter().find(|code| good.get_ref().contains(code))
         {

@@ -2,8 +2,8 @@
 
 use super::pattern::pattern;
 use super::{
-    ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, Value, View, json,
-    key,
+    Diagnostics, ITEM_BYTES, Key, Kind, Planned, ProcessKey, ProcessPlan, Spanned, Value, View,
+    json, key,
 };
 use crate::model::rules::FailurePattern;
 
@@ -39,7 +39,7 @@ impl ProcessKey for Failure {
         Some(process.rules.failures.iter().map(failure).collect())
     }
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         view.tables("failure").iter().filter_map(|found| item(found, mistakes)).collect()
     }
 
@@ -52,7 +52,10 @@ impl ProcessKey for Failure {
     }
 }
 
-fn item(found: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanned<FailurePattern>> {
+fn item(
+    found: &Spanned<View<'_, '_>>,
+    mistakes: &mut Diagnostics,
+) -> Option<Spanned<FailurePattern>> {
     let view = *found.get_ref();
     let regex = view.switch("regex").is_some_and(Spanned::into_inner);
     let any_case = view.switch("ignore_case").map_or(!regex, Spanned::into_inner);

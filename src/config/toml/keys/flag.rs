@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::pattern::pattern;
 use super::{
-    ACTIONS, ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable,
+    ACTIONS, Diagnostics, ITEM_BYTES, Key, Kind, Planned, ProcessKey, ProcessPlan, ProcessTable,
     Spanned, Value, View, json, key,
 };
 use crate::model::rules::{Flag, Reaction};
@@ -37,11 +37,11 @@ impl ProcessKey for Flags {
         &[key("flag", Kind::List(&Kind::Table(ITEM)), "What in its output is counted and kept.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.flags));
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         view.tables("flag").iter().filter_map(|found| item(found, mistakes)).collect()
     }
 
-    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+    fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
         let mut names = BTreeSet::new();
         for flag in &table.flag {
             let name = &flag.get_ref().name;
@@ -66,7 +66,7 @@ impl ProcessKey for Flags {
     }
 }
 
-fn item(found: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanned<Flag>> {
+fn item(found: &Spanned<View<'_, '_>>, mistakes: &mut Diagnostics) -> Option<Spanned<Flag>> {
     let view = *found.get_ref();
     for (key, what) in [("name", "which `tmo flags` shows"), ("pattern", "a regular expression")] {
         if view.get(key).is_none() {

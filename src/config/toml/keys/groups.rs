@@ -1,8 +1,8 @@
 //! `group` and `groups`: groups of processes, referred to as `@GROUP`.
 
 use super::{
-    ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, View, json,
-    key,
+    Diagnostics, ITEM_BYTES, Key, Kind, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, View,
+    json, key,
 };
 
 pub struct Groups;
@@ -15,7 +15,7 @@ impl ProcessKey for Groups {
     ];
     const PLANNED: Planned = Some(|process| json!(process.rules.groups));
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let all: Vec<_> = view.text("group").into_iter().chain(view.texts("groups")).collect();
         let word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         for group in &all {

@@ -1,6 +1,6 @@
 //! `[hooks]`: commands to run on events of the run.
 
-use super::{Key, Kind, Mistakes, Spanned, View, key};
+use super::{Diagnostics, Key, Kind, Spanned, View, key};
 use crate::model::rules::{Hooks, StopAfter};
 use crate::model::text::OsText;
 
@@ -18,7 +18,7 @@ pub(in crate::config::toml) const KEYS: &[Key] = &[
 ];
 
 /// `[hooks]`.
-pub(in crate::config::toml) fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Hooks {
+pub(in crate::config::toml) fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Hooks {
     let mut command = |key| Some(OsText::from(view.filled(key, mistakes)?.into_inner()));
     let hooks = Hooks {
         on_crash: command("on_crash"),

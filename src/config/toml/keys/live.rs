@@ -2,7 +2,7 @@
 
 use super::probe::{Asked, OWN_PORT, asked, written};
 use super::{
-    ACTIONS, At, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
+    ACTIONS, At, Diagnostics, Key, Kind, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
     Value, View, json, key,
 };
 use crate::model::rules::Reaction;
@@ -56,7 +56,7 @@ impl ProcessKey for Live {
         Some(words.into())
     }
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let (span, view) = (view.key("live")?, view.table("live")?.into_inner());
         let asked = asked(view, span.clone(), WAYS, mistakes)?;
         let time = |key: &str, usual: u64| view.time(key).map_or(usual, Spanned::into_inner);
@@ -75,7 +75,7 @@ impl ProcessKey for Live {
         Some(Spanned::new(span, live))
     }
 
-    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+    fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
         if let Some(live) = table.live.as_ref().filter(|_| table.ends_ready()) {
             let text = "it is ready when it has ended (`exit`), so nothing is left to ask; \
                         leave out `live`";

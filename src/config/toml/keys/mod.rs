@@ -35,7 +35,7 @@ pub use self::command::{Line, command_line};
 pub use self::log::LogTable;
 pub use self::probe::Asked;
 use super::kind::{COUNT, Key, Kind, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, key};
-use super::problem::Mistakes;
+use super::problem::Diagnostics;
 use super::said::{At, Said, said_by_key, value};
 use super::validate::View;
 use crate::model::limits::ITEM_BYTES;
@@ -59,10 +59,10 @@ pub trait ProcessKey {
     const PLANNED: Planned = None;
 
     /// Read the value from this table. Values that make no sense are added to `mistakes`.
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said;
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said;
 
     /// Add values that contradict another key of the same process to `mistakes`.
-    fn check(_table: &ProcessTable, _mistakes: &mut Mistakes) {}
+    fn check(_table: &ProcessTable, _mistakes: &mut Diagnostics) {}
 
     /// How much memory the value takes, in bytes: a value in `[defaults]` is copied into each process.
     fn size(_said: &Self::Said) -> usize {
@@ -97,12 +97,12 @@ macro_rules! process_keys {
 
         impl ProcessTable {
             /// Read a table.
-            pub(super) fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self {
+            pub(super) fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self {
                 Self { $($name: <$key>::read(view, mistakes),)* }
             }
 
             /// Check that the keys of the table do not contradict each other.
-            pub(super) fn check(&self, mistakes: &mut Mistakes) {
+            pub(super) fn check(&self, mistakes: &mut Diagnostics) {
                 $(<$key>::check(self, mistakes);)*
             }
 

@@ -2,7 +2,7 @@
 
 use regex_syntax::ParserBuilder;
 
-use super::{Mistakes, Spanned};
+use super::{Diagnostics, Spanned};
 use crate::model::expression;
 use crate::model::limits::{EXPRESSION, EXPRESSION_BYTES, EXPRESSIONS};
 use crate::model::rules::Text;
@@ -11,7 +11,7 @@ use crate::model::rules::Text;
 pub(super) fn pattern(
     at: &Spanned<String>,
     (regex, any_case): (bool, bool),
-    mistakes: &mut Mistakes,
+    mistakes: &mut Diagnostics,
 ) -> Text {
     let text = Text { pattern: at.get_ref().clone(), regex, any_case };
     if text.pattern.is_empty() {

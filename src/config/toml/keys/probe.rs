@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 
 use super::pattern::pattern;
-use super::{ITEM_BYTES, Kind, Mistakes, PORT, Spanned, View};
+use super::{Diagnostics, ITEM_BYTES, Kind, PORT, Spanned, View};
 use crate::config::toml::validate::number;
 use crate::model::rules::{PortOwner, Probe};
 use crate::model::units::written_span;
@@ -85,7 +85,7 @@ pub(super) fn asked(
     view: View<'_, '_>,
     span: Range<usize>,
     ways: &[&str],
-    mistakes: &mut Mistakes,
+    mistakes: &mut Diagnostics,
 ) -> Option<Asked> {
     let there: Vec<&str> = ways.iter().copied().filter(|key| view.get(key).is_some()).collect();
     let list = ways.join(", ");
@@ -122,7 +122,7 @@ pub(super) fn asked(
     Some(Asked::Probe(probe))
 }
 
-fn port(view: View<'_, '_>, mistakes: &mut Mistakes) -> Option<Asked> {
+fn port(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Option<Asked> {
     let host = match view.get("host") {
         Some(_) => view.filled("host", mistakes)?.into_inner(),
         None => HERE.to_owned(),
@@ -141,7 +141,7 @@ fn port(view: View<'_, '_>, mistakes: &mut Mistakes) -> Option<Asked> {
 }
 
 /// A URL that can be probed.
-fn url(at: &Spanned<String>, mistakes: &mut Mistakes) -> Option<String> {
+fn url(at: &Spanned<String>, mistakes: &mut Diagnostics) -> Option<String> {
     let url = at.get_ref();
     let Some(rest) = url.strip_prefix("http://") else {
         let text = if url.starts_with("https://") {

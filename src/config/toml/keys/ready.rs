@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::probe::{Asked, OWN_PORT, asked, written};
 use super::{
-    At, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
+    At, Diagnostics, Key, Kind, MILLIS, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
     Value, View, json, key,
 };
 use crate::model::rules::{Check, Probe};
@@ -57,7 +57,7 @@ impl ProcessKey for Ready {
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.ready));
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let span = view.get("ready")?.span();
         let mut checks = vec![];
         for one in view.tables("ready") {
@@ -66,7 +66,7 @@ impl ProcessKey for Ready {
         Some(Spanned::new(span, checks))
     }
 
-    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+    fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
         let listens = |check: &ReadyCheck| {
             matches!(
                 check.asked,
@@ -111,8 +111,8 @@ impl ProcessTable {
     }
 }
 
-fn item(view: View<'_, '_>, span: Range<usize>, mistakes: &mut Mistakes) -> Option<ReadyCheck> {
-    let times = |keys: [&str; 2], usual: u64, mistakes: &mut Mistakes| {
+fn item(view: View<'_, '_>, span: Range<usize>, mistakes: &mut Diagnostics) -> Option<ReadyCheck> {
+    let times = |keys: [&str; 2], usual: u64, mistakes: &mut Diagnostics| {
         let ways = [view.time(keys[0]), view.number(keys[1])];
         let said = view.either(ways, keys, mistakes);
         if let Some(zero) = said.as_ref().filter(|ms| *ms.get_ref() == 0) {

@@ -1,8 +1,8 @@
 //! `restart`: when a process is restarted after it has ended, and after which delays.
 
 use super::{
-    At, COUNT, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, Said,
-    Spanned, Value, View, json, key, said_by_key, value,
+    At, COUNT, Diagnostics, Key, Kind, MILLIS, Planned, ProcessKey, ProcessPlan, ProcessTable,
+    Said, Spanned, Value, View, json, key, said_by_key, value,
 };
 use crate::config::toml::validate::number;
 use crate::model::plan::OnExit;
@@ -72,7 +72,7 @@ impl ProcessKey for Restarts {
         }))
     }
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let Some(table) = view.table("restart").map(Spanned::into_inner) else {
             return RestartTable { policy: view.word("restart"), ..RestartTable::default() };
         };
@@ -90,7 +90,7 @@ impl ProcessKey for Restarts {
         }
     }
 
-    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+    fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
         let restart = &table.restart;
         let policy = restart.policy.as_ref();
         let end = table.on_exit.as_ref().filter(|end| *end.get_ref() == OnExit::Restart);

@@ -1,6 +1,8 @@
 //! Keys with one value each: `port`, `display`, `autostart`, `phase`, `on_exit` and `notify`.
 
-use super::{At, Key, Kind, Mistakes, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable, View};
+use super::{
+    At, Diagnostics, Key, Kind, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable, View,
+};
 use super::{json, key, value};
 use crate::model::plan;
 use crate::model::rules::Stage;
@@ -17,7 +19,7 @@ macro_rules! scalar_key {
             const KEYS: &'static [Key] = &[key($name, $kind, $about)];
             const OF_ALL: bool = $of_all;
 
-            fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+            fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
                 view.$read($name)
             }
 
@@ -46,7 +48,7 @@ impl ProcessKey for Autostart {
     const KEYS: &'static [Key] =
         &[key("autostart", Kind::Switch, "false: it begins only when it is asked for.")];
 
-    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.switch("autostart")
     }
 

@@ -1,6 +1,6 @@
 //! `shell`: the shell that runs the command of a process.
 
-use super::{At, Key, Kind, Mistakes, ProcessKey, View, key};
+use super::{At, Diagnostics, Key, Kind, ProcessKey, View, key};
 
 pub struct Shell;
 
@@ -8,7 +8,7 @@ impl ProcessKey for Shell {
     type Said = At<String>;
     const KEYS: &'static [Key] = &[key("shell", Kind::Text, "The shell that runs its command.")];
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         view.filled("shell", mistakes)
     }
 

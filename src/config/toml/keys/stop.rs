@@ -1,7 +1,7 @@
 //! `stop`: how a process is stopped.
 
 use super::{
-    At, Key, Kind, Mistakes, ProcessKey, ProcessPlan, Spanned, View, key, said_by_key, value,
+    At, Diagnostics, Key, Kind, ProcessKey, ProcessPlan, Spanned, View, key, said_by_key, value,
 };
 use crate::model::signal::SignalName;
 use crate::model::text::OsText;
@@ -31,7 +31,7 @@ impl ProcessKey for Stop {
     type Said = StopTable;
     const KEYS: &'static [Key] = &[key("stop", Kind::Table(STOP), "How it is stopped.")];
 
-    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let Some(view) = view.table("stop").map(Spanned::into_inner) else {
             return StopTable::default();
         };

@@ -1,7 +1,7 @@
 use super::{Row, check, first, printed};
 use crate::crash::cause::{Certainty, Kind};
 use crate::crash::diagnose;
-use crate::crash::evidence::{Evidence, Holder, Line, Sender, Tenant, Trigger};
+use crate::crash::evidence::{Evidence, Holder, Line, OwningRun, Sender, Trigger};
 use crate::model::rules::{PortOwner, Probe, Text};
 use crate::model::{Exit, ProcName};
 
@@ -171,7 +171,7 @@ fn who_holds_a_port_is_told() {
     let (text, next) = reported(&evidence);
     assert_eq!((text.as_str(), next.as_str()), ("port 3000 is taken by node (pid 99)", "kill 99"));
     let api = |socket: Option<&str>| {
-        Some(Tenant { name: "api".to_owned(), socket: socket.map(str::to_owned) })
+        Some(OwningRun { name: "api".to_owned(), socket: socket.map(str::to_owned) })
     };
     evidence.facts.holders[0].tenant = api(None);
     let (text, next) = reported(&evidence);
