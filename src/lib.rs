@@ -1,6 +1,8 @@
 //! tmo runs the processes of a `Procfile`, one tmux window each, and loses nothing they print.
 //!
-//! The way of a line through the program, part by part; each may use those above it only
+//! A line goes from the pane to its sink, from there into the journal, and from the journal to the views.
+//!
+//! The modules in the order of their layers, the lowest first; each may use only those above it in this list
 //! (`tests/layers/`):
 //!
 //! - [`model`]: the words: names, exits, plans, requests, events.

@@ -128,7 +128,7 @@ pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
             match event {
                 Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
                 Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
-                // The supervisor was killed; a new one is started, or it was the last.
+                // The supervisor was killed. Either a new one is starting, or there is no run any more.
                 None => match instance.news().await {
                     Ok(fresh) => news = fresh,
                     Err(_) => break,

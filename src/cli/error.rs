@@ -185,7 +185,7 @@ impl CliError {
         Self::Unknown(nearest::unknown(name, known))
     }
 
-    /// An error for the first of these words that matches no process.
+    /// Fail if a word matches no process; the error names the first such word.
     pub(super) fn refuse_unknown<'a>(
         words: &[String],
         known: impl Iterator<Item = &'a ProcName> + Clone,

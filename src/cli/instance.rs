@@ -172,7 +172,8 @@ impl Instance {
     fn meet(&mut self, state: Box<State>) {
         let named = of_another_session(&self.context.env, &state);
         let Some(host) = &state.host else {
-            // A version without `host`: a directory of another machine would fail the checks.
+            // Versions before `host` can't say which machine they run on. That is safe: a directory of another
+            // machine would have failed the checks in `of_another_session`.
             if let Some(runtime) = named {
                 self.runtime = runtime;
             }

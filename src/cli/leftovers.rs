@@ -143,7 +143,8 @@ pub(super) fn remove(instance: &Instance, of_tmux: &[PathBuf]) -> Result<Vec<Str
     }
     let (path, shown) = (&instance.socket.path, instance.socket.shown.display());
     let unlinked = listen::unlink_own(path, runtime.dir()).map_err(CliError::io(shown))?;
-    // It may belong to an abandoned run of another session, which can still be taken over.
+    // The socket may belong to a run of another session of this user whose supervisor is dead, which can still
+    // be taken over.
     let is_free = || runtime.of_other_sessions().is_empty();
     if unlinked || is_free() && remove_stale(path)? {
         done.push(format!("removed {}", instance.socket.shown.display()));

@@ -184,7 +184,7 @@ pub(super) fn unreadable(error: io::Error) -> CliError {
 #[derive(Debug)]
 pub(super) struct Reports {
     pub(super) dir: PathBuf,
-    /// The owner, if several projects may share the directory: the prefix of the ids of its runs.
+    /// If several projects may share the directory: the prefix of the ids of this project's runs.
     owner: Option<String>,
 }
 

@@ -236,7 +236,8 @@ fn kill(args: &ClientArgs) -> Result<u8, CliError> {
     let asked = async {
         let ended = async {
             let server = instance.server().await?;
-            // The answer names the runtime directory, so the parts can be looked for only now.
+            // The answer of the server names the runtime directory, so the parts of the run can be looked for
+            // only now.
             parts = instance.parts();
             request::request_of(&instance, server, Request::Kill, true).await
         };

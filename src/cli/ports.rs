@@ -1,4 +1,4 @@
-//! Detects taken ports, and assigns each project ports of its own (`--port-auto`).
+//! Detects taken ports, and reserves a block of ports for each project (`--port-auto`, `ports.json`).
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -179,8 +179,8 @@ impl Trial {
     }
 }
 
-/// Stop together with the command that the terminal has stopped (Ctrl-Z): the shell waits for this process.
-/// Both continue together.
+/// When Ctrl-Z has stopped the command, stop this process too, because the shell waits for this one. After
+/// SIGCONT, both continue.
 fn suspend_with(command: Option<u32>) -> std::io::Result<()> {
     const BY_TERMINAL: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
     let Some(pid) = command else { return Ok(()) };

@@ -222,7 +222,8 @@ fn still_comes(process: &ProcessState) -> Result<(), CliError> {
     Err(CliError::Ended { what, code })
 }
 
-/// If no process is named, some may already have completed their work.
+/// Whether all of them run. `unnamed`: no process was named, so those that have already exited with 0 count as
+/// done.
 fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
     for process in wanted {
         let is_done = process.state == ProcessStatus::Exited && process.exit == Some(Exit::Code(0));
@@ -239,7 +240,7 @@ fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError>
     Ok(Verdict::So(0))
 }
 
-/// The same, and all their checks have passed. A process may become ready by exiting.
+/// Whether all of them run and all their checks have passed. A process may become ready by exiting.
 fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
     let mut late = None;
     let mut open = vec![];

@@ -3,8 +3,8 @@
 //! - [`evidence`]: everything known about an end; [`cause`]: what may have led to it
 //! - [`diagnose`](mod@diagnose): derives the causes from the evidence, as a pure function
 //! - [`watcher`]: the same for a running watcher whose program has failed
-//! - [`life`]: finds lines and slices in the journal; `said`: what tmo itself logged about a life;
-//!   [`facts`]: asks the operating system
+//! - [`life`]: finds lines and slices in the journal; `supervisor_events`: what tmo itself logged
+//!   about a life; [`facts`]: asks the operating system
 //! - [`report`]: the crash report; [`record`] creates one, [`store`] saves and finds them
 //!
 //! This module makes no decisions and blocks nothing: it reads the journal like any view.

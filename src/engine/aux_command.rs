@@ -27,7 +27,7 @@ const LAST_MOMENTS: Duration = Duration::from_secs(3);
 pub(super) struct AuxCommands {
     /// The runtime directory, which identifies the run in the arguments of a process.
     runtime: PathBuf,
-    /// Has one receiver per running command.
+    /// Each running command holds a receiver, so the number of receivers is the number of running commands.
     running: watch::Sender<()>,
 }
 

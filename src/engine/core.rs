@@ -162,7 +162,7 @@ impl Engine {
         actions
     }
 
-    /// The run has reached a milepost: run its hook.
+    /// The run has reached a stage: run the hook of that stage.
     pub(super) fn reached(&mut self, post: RunStage) {
         let run = (&self.plan, &self.commands);
         let actions = self.hooks.reached(post, run, &self.queue);

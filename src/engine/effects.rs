@@ -71,7 +71,8 @@ impl Engine {
             (Err(_), Want::Stop | Want::End) => SIGHUP,
         };
         if let Pane::Up { shim, start_time, .. } = self.saved.supervisor.procs[id].pane {
-            // If it is gone, its exit is on its way as an event. SIGCONT in case it was stopped.
+            // An error means that the shim is gone; its exit event will follow. SIGCONT, since it may be
+            // stopped.
             let _ = sys::signal(shim, start_time, bell);
             let _ = sys::signal(shim, start_time, SIGCONT);
         }

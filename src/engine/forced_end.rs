@@ -28,9 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Which processes to search for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// Those of the run of this instance, in any session of the user.
+    /// The processes of the run with this socket, in any session of the user.
     EverySession,
-    /// Those of the run with this very runtime directory.
+    /// Only the processes of the run in this exact runtime directory.
     OwnDirectory,
 }
 

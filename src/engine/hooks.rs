@@ -37,7 +37,7 @@ pub(super) struct Hooks {
     hurried: bool,
 }
 
-/// The hook of this milepost, and whether the run ends after it.
+/// The hook of this stage of the run, and whether the run ends after it.
 fn hook_of(plan: &Plan, post: RunStage) -> (Option<&OsText>, bool) {
     let hooks = &plan.hooks;
     let (command, last) = match post {
@@ -53,7 +53,7 @@ fn hook_of(plan: &Plan, post: RunStage) -> (Option<&OsText>, bool) {
     (command.as_ref(), last)
 }
 
-/// Whether this milepost has a hook or ends the run.
+/// Whether this stage of the run has a hook or ends the run.
 pub(super) fn has_hook(plan: &Plan, post: RunStage) -> bool {
     let (command, last) = hook_of(plan, post);
     command.is_some() || last
@@ -71,7 +71,7 @@ pub(super) fn last_ended(problem: Option<String>, code: u8) -> Vec<Action> {
 }
 
 impl Hooks {
-    /// The run has reached a milepost.
+    /// The run has reached a stage.
     pub(super) fn reached(
         &mut self,
         post: RunStage,

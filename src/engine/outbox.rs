@@ -31,7 +31,7 @@ const MOST_CRASHES: usize = 50;
 pub struct Outbox {
     /// Crashes without a report, or whose hook has not ended.
     crashes: Vec<PendingCrash>,
-    /// Mileposts whose hook has not ended.
+    /// Stages of the run whose hook has not ended.
     posts: Vec<RunStage>,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct PendingCrash {
 pub(super) enum OutboxItem {
     /// The report of this life, and its hook.
     Crash(ProcId, LifeId),
-    /// The hook of this milepost.
+    /// The hook of this stage of the run.
     Post(RunStage),
 }
 
@@ -89,7 +89,7 @@ impl Outbox {
         self.crashes.is_empty() && self.posts.is_empty()
     }
 
-    /// Whether it refers only to processes of a plan with this many of them.
+    /// Whether every process id in it is valid for a plan with this many processes.
     pub(super) fn is_of(&self, processes: usize) -> bool {
         self.crashes.iter().all(|crash| crash.id.place() < processes)
     }
@@ -116,7 +116,7 @@ impl Outbox {
     }
 
     /// Add the work that follows from these effects of a decision. A process that keeps crashing
-    /// gets no report for a crash that `is_early`; a milepost counts only if it `has_hook`.
+    /// gets no report for a crash that `is_early`; a stage of the run counts only if it `has_hook`.
     pub(super) fn enqueue(
         &mut self,
         effects: &[Effect],

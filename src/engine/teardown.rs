@@ -178,7 +178,7 @@ impl Engine {
             Event::Hooked(Some(why), _) => self.on_finished(Finished::HookFailed(why)),
             Event::StopAsked(id, _, Some(text)) => self.trouble(id, Trouble::Text(text)),
             Event::Finished(result) => self.on_finished(result),
-            // Nothing is left to do about these.
+            // At teardown, these events need no reaction.
             Event::TmuxExit
             | Event::Piped(..)
             | Event::Swept(..)

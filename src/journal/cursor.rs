@@ -196,7 +196,8 @@ pub struct Chunk {
 #[derive(Debug, Clone, Copy)]
 struct Loss {
     bytes: u64,
-    /// An empty gap record at that place. It reports the loss if no record of the stream follows.
+    /// A gap record of length 0 at the place of the loss. It reports the loss if the stream has no later record
+    /// that could.
     gap: Record,
 }
 

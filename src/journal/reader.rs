@@ -348,7 +348,8 @@ impl IndexReader {
     }
 }
 
-/// The state at a record number, computed from the segment that contains it or ended before it.
+/// The index state at a record number, computed from the segment that contains the record, or else from the
+/// last one before it.
 fn standing_at(segment: Option<&Current>, number: u64) -> io::Result<IndexState> {
     let Some(current) = segment.filter(|current| current.segment.start <= number) else {
         return Ok(IndexState::default());

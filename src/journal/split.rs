@@ -16,7 +16,8 @@ use crate::model::LifeId;
 use crate::model::time::Timestamp;
 use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
 
-/// The maximum number of bytes in one text record.
+/// The maximum number of bytes in one text record; a longer line is split (see `overflow`). Other limits of a
+/// line: `LONGEST` in `search/lines.rs` for a search, `LONGEST` in `view/rows.rs` for a terminal.
 pub const MOST: u64 = 1 << 20;
 
 /// The maximum number of consecutive gap records. A longer gap (caused by a foreign file with a
@@ -312,7 +313,7 @@ impl Splitter {
         }
     }
 
-    /// Everything that exists has been fed: record what was waiting for that.
+    /// Call when all existing bytes have been fed: records the markers that waited for the end of the output.
     pub fn settle(&mut self, out: &mut Vec<Record>) {
         while self.unsettled() {
             if self.skipping.is_some() {

@@ -87,8 +87,8 @@ impl TimesReader {
         end: u64,
     ) -> io::Result<Option<(Timestamp, u64)>> {
         let Some(byte) = end.checked_sub(1) else { return Ok(None) };
-        // There may be two segments with this start: one that its writer could not fill, and the
-        // real one.
+        // Two segments may have this start: one that its writer could not fill, and the real one, which has the
+        // bytes.
         let start = listing.holding(byte).next().map(|segment| segment.start);
         for segment in listing.holding(byte).take_while(|s| Some(s.start) == start) {
             if self.current.as_ref().is_none_or(|current| current.segment != segment) {

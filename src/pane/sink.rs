@@ -136,7 +136,8 @@ impl Sink {
         Ok(Some(sink))
     }
 
-    /// Write that nothing was lost, before closing the bell reports the end of this sink.
+    /// Record that nothing was lost. This must precede the close of the bell, which tells the supervisor that
+    /// this sink has ended.
     fn leave(&mut self) {
         if let Some(lock) = &mut self.lock {
             // If this fails it only looks as if output might be missing.

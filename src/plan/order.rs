@@ -40,7 +40,7 @@ pub enum Turn {
 pub struct Wait {
     /// The awaited process.
     pub on: ProcName,
-    /// The milestone that it must have reached.
+    /// The condition that it must have met.
     pub until: DependencyCondition,
     /// Not configured, but implied by the phases of the two.
     pub by_stage: bool,
@@ -69,7 +69,7 @@ pub fn order(plan: &Plan) -> Vec<Step> {
 /// The dependency graph of a plan. Every main process waits for every process of phase dependency: to keep
 /// the graph small, one node after those of the processes stands for the whole phase.
 struct Graph {
-    /// The `depends_on` of each process: index of the other process, and the milestone it must reach.
+    /// The `depends_on` of each process: index of the other process, and the condition it must meet.
     said: Vec<Vec<(usize, DependencyCondition)>>,
     /// The processes of phase dependency.
     dependencies: Vec<usize>,

@@ -191,7 +191,7 @@ impl Supervisor {
 }
 
 impl Proc {
-    /// Whether it has reached this milestone, or still can.
+    /// Whether it has met this condition, or still can.
     pub(super) fn prospect(&self, until: DependencyCondition) -> DependencyStatus {
         if self.has_come_to(until) {
             return DependencyStatus::Met;

@@ -29,8 +29,7 @@ pub enum Input {
     SpecWriteFailed(ProcId, String, Option<(Want, Option<LifeId>)>),
     /// A life has passed the check with this number.
     Passed(ProcId, LifeId, usize),
-    /// A life does not pass the check with this number yet; with the answer that was received
-    /// instead.
+    /// A life has not passed the check with this number yet. The text is the answer that was received.
     CheckFailed(ProcId, LifeId, usize, String),
     /// The result of a liveness check of a life: what was wrong, if anything.
     LivenessChecked(ProcId, LifeId, Option<String>),
@@ -77,7 +76,7 @@ pub enum Effect {
     Say(Option<ProcId>, What),
     /// A life has ended in a failure.
     Crashed(Crash),
-    /// The run has reached a milepost.
+    /// The run has reached a stage.
     Reached(RunStage),
     /// Report the outcome of a request to the client.
     Answer(u64, Outcome),

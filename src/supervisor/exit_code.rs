@@ -22,8 +22,8 @@ pub(super) enum Stop {
     },
 }
 
-/// The contribution of the last life of a process. `success`: the process may end with this exit
-/// code.
+/// The contribution of the last life of a process. `success`: this exit counts as a success
+/// for the process.
 pub(super) fn contribution(exit: Exit, success: bool, stop: Stop) -> u8 {
     let by_stop = match stop {
         Stop::None => false,

@@ -1,4 +1,4 @@
-//! The progress of the run as a whole; each milepost is reported once.
+//! The progress of the run as a whole; each stage ([`RunStage`]) is reported once.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,8 @@ impl RunStage {
 }
 
 impl Supervisor {
-    /// Report the mileposts that the run has reached. A run without stages does not log them.
+    /// Report the stages that the run has reached. A run whose processes are all in the main stage does not log
+    /// them.
     pub(super) fn tell_mileposts(&mut self, out: &mut Vec<Effect>) {
         use RunStage::{CleanupComplete, DependenciesReady, MainStarted, MainStopped};
         for post in [DependenciesReady, MainStarted, MainStopped, CleanupComplete] {
@@ -57,7 +58,7 @@ impl Supervisor {
         }
     }
 
-    /// Report this milepost, unless that was done before.
+    /// Report this stage of the run, unless that was done before.
     pub(super) fn reach(&mut self, post: RunStage, out: &mut Vec<Effect>) {
         if self.passed.contains(&post) {
             return;
@@ -92,7 +93,7 @@ impl Supervisor {
                 let begun = of(Stage::Main).any(|proc| proc.last_pid.is_some());
                 ending && begun && !of(Stage::Main).any(left)
             }
-            // Reported by `sweep`, which starts the cleanup.
+            // Reported by `Supervisor::sweep` (`shutdown.rs`), which starts the cleanup.
             RunStage::CleanupStarted => false,
             RunStage::CleanupComplete => {
                 let begun = self.passed.contains(&RunStage::CleanupStarted);
@@ -101,7 +102,7 @@ impl Supervisor {
         }
     }
 
-    /// A hook has ended after which the run should end; it was run at a milepost.
+    /// A hook has ended after which the run should end; it was run at a stage of the run.
     pub(super) fn enough(&mut self, code: u8, out: &mut Vec<Effect>) {
         self.worst = self.worst.max(code);
         self.quit(out);

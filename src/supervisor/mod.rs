@@ -87,7 +87,7 @@ pub struct Supervisor {
     /// The event "all processes have ended" has been logged.
     #[serde(default)]
     idle: bool,
-    /// The mileposts that the run has reached.
+    /// The stages that the run has reached.
     #[serde(default)]
     passed: Vec<RunStage>,
     /// The run has begun: it has been determined which process waits for which.

@@ -83,7 +83,7 @@ impl Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "pane", rename_all = "kebab-case")]
 pub enum Pane {
-    /// There is none; a start opens one.
+    /// No pane exists; starting the process opens one.
     None,
     /// It has been requested and is not up yet.
     Opening,

@@ -147,7 +147,7 @@ impl Supervisor {
         }
     }
 
-    /// Kill the whole run at once.
+    /// Kill the whole run at once. (`patience.rs` decides when a second request does this.)
     pub(super) fn kill(&mut self, out: &mut Vec<Effect>) {
         if matches!(self.run_phase, RunPhase::Finished { .. }) {
             return;

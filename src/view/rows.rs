@@ -16,7 +16,8 @@ use crate::model::line::{Change, End, Line, trimmed, whole};
 use crate::model::sgr::Sgr;
 use crate::model::time::Timestamp;
 
-/// The maximum length of a line on a terminal.
+/// The maximum length of a line on a terminal. Other limits of a line: `MOST` in `journal/split.rs` for a
+/// record, `LONGEST` in `journal/search/lines.rs` for a search.
 const LONGEST: usize = 1 << 20;
 /// Maximum number of empty lines that are held back.
 const MOST_EMPTY: usize = 1000;

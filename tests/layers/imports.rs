@@ -106,7 +106,7 @@ fn expand(before: &str, code: &str, found: &mut Vec<String>) -> usize {
     at + 1
 }
 
-/// A path from the root on: `super::cursor` in `journal::tap` is `journal::cursor`.
+/// A path from the root on: `super::cursor` in `journal::index` is `journal::cursor`.
 fn absolute(module: &str, path: &str) -> String {
     if let Some(path) = path.strip_prefix("crate::") {
         return path.to_owned();

@@ -1,5 +1,5 @@
 //! Imports have one direction: a part may use only those before it in this list. Inside a part, no cycle of
-//! imports has more than three modules.
+//! imports has more than three modules. The documentation names no Rust file that does not exist.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
@@ -125,7 +125,6 @@ const WRITES: &[(&str, &str)] = &[
     ("echo.rs", "passes on a log, cleaned by `view`"),
     ("log.rs", "shows the log, cleaned by `view` for a terminal"),
     ("stdout.rs", "shows the log, cleaned by `view` for a terminal; `logs --raw` is byte for byte"),
-    ("parts.rs", "is the parts of a run, which have no terminal of a person"),
 ];
 
 #[test]
@@ -143,6 +142,43 @@ fn every_command_prints_through_the_cleaning_functions() {
         let known = WRITES.iter().any(|(known, _)| *known == name) || name == "args/tests.rs";
         if !raw.is_empty() && !known {
             wrong.push(format!("{name} uses {raw:?}: print it with `cli::print` and its like"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Names in the documentation that stand for any file.
+const PLACEHOLDERS: &[&str] = &["nice.rs", "src/cli/NAME.rs", "src/cli/<verb>.rs"];
+
+#[test]
+fn every_rust_file_that_the_documentation_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![root.join("build.rs")];
+    for folder in ["src", "tests", "benches", "examples", "fuzz"] {
+        files.extend(rust_files(&root.join(folder)));
+    }
+    let mut pages: Vec<_> =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|page| root.join(page)).into();
+    let mut folders = vec![root.join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let mut wrong = vec![];
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        // What stands between two backticks of a line.
+        let words = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        for name in words.filter(|word| word.ends_with(".rs") && !word.contains(' ')) {
+            if !PLACEHOLDERS.contains(&name) && !files.iter().any(|file| file.ends_with(name)) {
+                wrong.push(format!("{} names {name}", page.display()));
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -73,7 +73,7 @@ pub struct LogsArgs {
     /// One JSON object for each line.
     #[arg(long)]
     pub json: bool,
-    /// Byte for byte as it was printed, escape sequences included, without names.
+    /// Print the output byte for byte, with escape sequences and without name prefixes.
     #[arg(long, conflicts_with = "json")]
     pub raw: bool,
     /// Print the lines alone, without names before them.
@@ -152,7 +152,7 @@ pub struct WhyArgs {
 pub enum CrashAsk {
     /// All of them, or those of a process.
     List(Option<String>),
-    /// The newest, or the newest of a process, or one in a file.
+    /// The newest report, the newest one of the named process, or the one in the named file.
     Show(Option<String>),
 }
 

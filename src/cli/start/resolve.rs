@@ -99,7 +99,8 @@ impl Start {
         self.resolve_for(false)
     }
 
-    /// The same; `keep` if the plan is going to be run.
+    /// Like [`resolve`](Self::resolve). With `keep`, the plan is going to be run and not only inspected, so the
+    /// ports that it gets are recorded for the next time.
     pub(super) fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
         let mut warnings = vec![];
         let own = self.own_path();
@@ -123,7 +124,7 @@ impl Start {
         }
     }
 
-    /// The same with this search for programs; warnings are reported even on error.
+    /// Like `resolve_for`, with this search for programs; warnings are reported even on error.
     pub(in crate::cli) fn resolve_with(
         &self,
         find: &Find<'_>,

@@ -69,7 +69,8 @@ impl Signals {
             Some(()) = passes => self.terminated = None,
             _ = self.resize.recv() => return Sign::Resize,
         }
-        // The supervisor merges repeated requests too, but may receive these later and further apart.
+        // The supervisor merges repeated requests too (`src/supervisor/patience.rs`), but may receive these
+        // later and further apart.
         if self.asked.is_some_and(|at| at.elapsed() < SAME_REQUEST) {
             return Sign::Nothing;
         }

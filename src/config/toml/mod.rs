@@ -1,8 +1,8 @@
 //! `tmo.toml`, beside the Procfile or in its place: settings that a Procfile can't express.
 //!
 //! A file is read in three steps, each of which reports all errors that it finds: its syntax; its keys and
-//! kinds of values (`shape`) and their meaning (`keys`, a file for each); then, in [`resolve_with_disk`], how it
-//! fits the Procfile and the disk. Every value keeps its place in the file.
+//! kinds of values (`validate`) and their meaning (`keys`, a file for each); then, in [`resolve_with_disk`],
+//! how it fits the Procfile and the disk. Every value keeps its place in the file.
 
 mod dependency_check;
 mod foreign_keys;

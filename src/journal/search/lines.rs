@@ -8,7 +8,8 @@ use crate::journal::cursor::{Chunk, Cursor, Position};
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
 
-/// A longer line is returned in parts of this size.
+/// A line that is longer than this is returned in parts of this size. Other limits of a line: `MOST` in
+/// `journal/split.rs` for a record, `LONGEST` in `view/rows.rs` for a terminal.
 const LONGEST: usize = 16 << 20;
 
 /// A line, or a record that is not output.

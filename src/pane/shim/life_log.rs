@@ -34,7 +34,7 @@ pub(super) struct LifeLogWriter {
 }
 
 impl LifeLogWriter {
-    /// The diary of this pane. Waits until a previous shim of the pane has exited, because respawning
+    /// The life log of this pane. Waits until a previous shim of the pane has exited, because respawning
     /// a pane does not wait for that.
     pub(super) fn new(paths: &PanePaths) -> Self {
         let (path, bell) = (paths.life(), paths.bell());

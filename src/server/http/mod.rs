@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `state.rs` | the state of the run and its processes |
-//! | `acting.rs` | requests that change something |
+//! | `actions.rs` | requests that change something |
 //! | `reload.rs` | reloading the configuration |
 //! | `failures.rs` | failure strings of a process |
 //! | `flags.rs` | matches of flags in the output of a process |
@@ -14,7 +14,7 @@
 //! | `history.rs`, `head.rs` | the journal |
 //! | `metrics.rs` | numbers, for Prometheus |
 //! | `browser.rs` | refusal of requests that come from a web page |
-//! | `asked.rs`, `answer.rs` | shared parsing of requests and formatting of responses |
+//! | `extract.rs`, `answer.rs` | shared parsing of requests and formatting of responses |
 //! | `description.rs` | the parts common to all descriptions |
 //!
 //! A request that changes something is answered when it is done, or with `?wait=false` when it is accepted

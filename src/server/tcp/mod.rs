@@ -2,8 +2,8 @@
 //!
 //! This user's own commands keep using the Unix socket. Over TCP, a client proves that it knows the token
 //! of the run ([`crate::api::proof`]); tmo generates one unless the user gives one. Without that proof,
-//! only overmind's commands are served, and only to this user on this machine (`door`, `opening`). With a
-//! generated token, tmo listens on loopback only.
+//! only overmind's commands are served, and only to this user on this machine (`listener`, `first_lines`).
+//! With a generated token, tmo listens on loopback only.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};

@@ -1,4 +1,4 @@
-//! The mileposts of the run.
+//! The stages of the run.
 
 use super::*;
 use crate::model::rules::Stage;

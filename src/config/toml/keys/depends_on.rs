@@ -1,4 +1,4 @@
-//! `depends_on`: the processes that a process waits for. `needs.rs` rejects cycles.
+//! `depends_on`: the processes that a process waits for. `dependency_check.rs` rejects cycles.
 
 use super::{
     Diagnostics, Key, Kind, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json,
@@ -10,7 +10,7 @@ use crate::model::rules::DependencyCondition;
 pub struct DependsOn;
 
 impl ProcessKey for DependsOn {
-    /// The entries, each with the milestone that it must reach.
+    /// The entries, each with the condition that it must meet.
     type Said = Vec<Spanned<(String, DependencyCondition)>>;
     const KEYS: &'static [Key] = &[key(
         "depends_on",
