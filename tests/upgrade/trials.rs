@@ -213,7 +213,13 @@ fn commands(trial: &Trial, table: &mut Table, whose: &str, run: fn(&Trial, &[&st
         &["signal", "CONT", "w05"],
         &["reload"],
     ] {
-        succeeds(table, &format!("{whose} {}", args.join(" ")), &run(trial, args));
+        let (what, ran) = (format!("{whose} {}", args.join(" ")), run(trial, args));
+        // Since 0.2.0, `why` has an exit code of its own if something is wrong.
+        if whose == "new" && *args == ["why", "after"] {
+            table.must(format!("{what}: exit code"), ran.code, 1);
+        } else {
+            succeeds(table, &what, &ran);
+        }
     }
     let ps = run(trial, &["ps"]).stdout;
     let shown = counters().filter(|name| ps.contains(name.as_str())).count();
