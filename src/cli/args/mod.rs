@@ -137,7 +137,7 @@ Examples:
 
 It tries tmux with your configuration on a temporary server of its own, and changes nothing. It
 runs no program of the project: tmux and the shell come from your own PATH, and checks that would
-need the project's are listed as skipped. It shows names of variables, not values, and the entries
+need the project's are listed as not tried. It shows names of variables, not values, and the entries
 in which a PATH differs. Exits 1 if anything fails.")]
     Doctor(Box<PreviewArgs>),
     /// Restart processes; without names, all of them.
