@@ -120,8 +120,9 @@ Examples:
   tmo init --with-flags         with patterns that are counted in the output
   tmo init --force              overwrite an existing tmo.toml
 
-Without a Procfile it looks for Procfile.dev, bin/dev, package.json, manage.py, bin/rails and config.ru,
-and shows what it has written. It executes nothing, and overwrites files only with --force.")]
+Without a Procfile it looks for Procfile.dev, bin/dev, package.json, manage.py, bin/rails and
+config.ru, and shows what it has written. It executes nothing, and overwrites files only with
+--force.")]
     Init(InitArgs),
     /// Print the JSON Schema of tmo.toml, for editors.
     #[command(after_help = "\
