@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::model::request::FlagMatches;
 
-/// Why there is no other answer.
+/// Why the request failed.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// One line: what failed, on what, what to do.
@@ -15,14 +15,14 @@ pub struct Problem {
 /// The part of the state that the server knows without asking the supervisor.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Alive {
-    /// It takes over a run whose supervisor was killed; whatever else it is asked waits for that.
+    /// It is taking over a run whose supervisor was killed; other requests wait for that.
     pub taking_over: bool,
-    /// It ends the run; whatever else it is asked is answered by the end.
+    /// It is ending the run; other requests are answered at the end.
     #[serde(default)]
     pub ending: bool,
 }
 
-/// What came of it that the views were told to go.
+/// The result of detaching the views.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Detached {
     /// How many views there were.
@@ -31,11 +31,11 @@ pub struct Detached {
     pub gone: bool,
 }
 
-/// Something to type.
+/// Text to type.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Typed {
-    /// What is typed; line breaks are typed as Enter, and there is no NUL in it.
+    /// The text; line breaks are typed as Enter, and NUL is not allowed.
     #[serde(default)]
     #[schema(pattern = "^[^\\u0000]*$")]
     pub text: String,
@@ -51,7 +51,7 @@ pub struct Shown {
     pub screen: String,
 }
 
-/// What the flags of a process have found of late.
+/// Recent matches of the flags of a process.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Found {
     /// Each flag of it, in the order of `tmo.toml`.

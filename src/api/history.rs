@@ -20,19 +20,19 @@ pub struct HistoryAsk {
     /// and the supervisor's own words.
     #[param(rename = "name", required = false)]
     pub names: Vec<String>,
-    /// Only what comes behind this cursor.
+    /// Only entries after this cursor.
     #[param(pattern = "^[0-9]+[.][0-9]+$")]
     pub after: Option<String>,
-    /// Only so many of the last entries; more than 10000 counts as that.
+    /// At most this many of the last entries; capped at 10000.
     #[param(minimum = 0)]
     pub last: Option<usize>,
-    /// Nothing older: RFC 3339, a time of today (`15:04`), or how long ago (`10m`).
+    /// Only entries since this time: RFC 3339, a time of today (`15:04`), or how long ago (`10m`).
     pub since: Option<String>,
-    /// Nothing younger.
+    /// Only entries until this time.
     pub until: Option<String>,
     /// Only what matches this regular expression.
     pub grep: Option<String>,
-    /// Whatever the case.
+    /// Ignore case.
     #[param(rename = "ignore-case", required = false, default = false)]
     pub ignore_case: bool,
     /// Only what does not match.
@@ -72,7 +72,7 @@ pub enum HistoryProblem {
 pub struct Line<'a> {
     /// When it came, RFC 3339 in UTC with nanoseconds.
     pub time: String,
-    /// What a later question begins behind.
+    /// The `after` of a later request.
     pub cursor: String,
     /// The process; none for what the supervisor says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,8 +84,8 @@ pub struct Line<'a> {
     /// What happened; none for a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<&'a str>,
-    /// What kind of thing has happened, as `process:spawn` or `lifecycle:main-started`, where it is
-    /// one of those that others act upon; `process:log` is a line, where types were asked for.
+    /// The type of the event, such as `process:spawn` or `lifecycle:main-started`, if it has one;
+    /// `process:log` marks a line, if types were requested.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub of_type: Option<&'static str>,
     /// The line as a terminal shows it, without colours.
@@ -95,7 +95,7 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub unfinished: bool,
-    /// It stands around a match and is none.
+    /// A context line, not a match.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub context: bool,
@@ -103,8 +103,8 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "is_default")]
     #[schema(required = false)]
     pub lost: u64,
-    /// What there is to say of an event: `pid` of a `start`; `code` or `signal` of an `exit`; `bytes`
-    /// that are missing of a `gap`, 0 where nobody knows how many.
+    /// Details of the event: `pid` of a `start`; `code` or `signal` of an `exit`; missing `bytes` of a
+    /// `gap`, 0 if unknown.
     #[serde(flatten)]
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub more: Map<String, Value>,

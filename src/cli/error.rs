@@ -74,7 +74,7 @@ pub enum CliError {
     RuntimeDir(#[from] RuntimeDirError),
     /// It is running already.
     #[error(
-        "it looks like tmo is already running here (pid {pid}): `tmo connect{flags}` and \
+        "tmo is already running here (pid {pid}): `tmo connect{flags}` and \
          `tmo echo{flags}` show it, `tmo restart{flags}` restarts, `tmo quit{flags}` ends it"
     )]
     AlreadyRunning {
@@ -151,7 +151,7 @@ pub enum CliError {
     )]
     NoProcfile(PathBuf),
     /// There is no log.
-    #[error("there is no log of a run here (looked in {}); `tmo start` makes one", .0.display())]
+    #[error("no run has logged anything here (looked in {}); `tmo start` starts one", .0.display())]
     NoLog(PathBuf),
 }
 

@@ -69,7 +69,7 @@ impl Here {
         let width = width.min(WIDEST);
         if elsewhere.is_empty() && wanted.all().all(|(_, texts)| texts.is_empty()) {
             super::warn(&format_args!(
-                "nothing is declared{} in {}; `tmo failures add NAME TEXT` does",
+                "nothing is declared{} in {}; `tmo failures add NAME TEXT` adds one",
                 name.map(|name| format!(" for {name}")).unwrap_or_default(),
                 self.declared.file.1.display()
             ));
@@ -85,7 +85,7 @@ impl Here {
 
     fn add(&self, name: &str, text: &str) -> Result<String, CliError> {
         let done = self.declared.add(name, text).map_err(refused)?;
-        let what = if done.is_changed { "added" } else { "was there already" };
+        let what = if done.is_changed { "added" } else { "is already there" };
         Ok(self.describe((name, text), what, &done))
     }
 

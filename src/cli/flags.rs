@@ -49,7 +49,7 @@ pub(super) fn flags(args: &FlagsArgs) -> Result<u8, CliError> {
         return super::print_json(&rows);
     }
     if rows.is_empty() {
-        return Err(CliError::Other("nothing is counted: tmo.toml has no flags for it".to_owned()));
+        return Err(CliError::Other("nothing is counted: tmo.toml defines no flags".to_owned()));
     }
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let text =

@@ -265,12 +265,15 @@ fn detach(args: &ClientArgs) -> Result<u8, CliError> {
         instance.ask(async |client| client.detach().await).await
     };
     let text = match block_on(asked)? {
-        (0, _) => return Err(CliError::Other("no terminal shows the log of this run".to_owned())),
+        (0, _) => return Err(CliError::Other(NO_VIEW.to_owned())),
         (_, true) => return Ok(0),
         (_, false) => "its terminal may be stopped (Ctrl-Q lets it go on); it leaves when it can",
     };
     Err(CliError::Other(text.to_owned()))
 }
+
+/// The error of `tmo detach` if there is nothing to detach.
+const NO_VIEW: &str = "nothing to detach: no terminal shows the log of this run";
 
 /// File descriptors that the event loop needs for itself.
 const DESCRIPTORS: usize = 8;

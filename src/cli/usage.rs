@@ -9,12 +9,13 @@ use super::args;
 use crate::model::nearest::nearest;
 
 /// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
-const OF_OTHER_TOOLS: [(&str, &str); 20] = [
+const OF_OTHER_TOOLS: [(&str, &str); 21] = [
     ("a", "tmo connect NAME"),
     ("attach", "tmo connect NAME"),
     ("delete", "tmo stop NAME"),
     ("describe", "tmo why NAME"),
     ("down", "tmo quit"),
+    ("exit", "tmo quit"),
     ("flush", "tmo logs --clear"),
     ("info", "tmo ps"),
     ("l", "tmo ps"),
@@ -33,13 +34,8 @@ const OF_OTHER_TOOLS: [(&str, &str); 20] = [
 ];
 
 /// The same for commands that affect the whole run here.
-const OF_ONE: [(&str, &str); 5] = [
-    ("kill", "tmo stop NAME"),
-    ("ps", "tmo ps"),
-    ("quit", "tmo stop NAME"),
-    ("reload", "tmo restart NAME"),
-    ("status", "tmo ps"),
-];
+const OF_ONE: [(&str, &str); 3] =
+    [("kill", "tmo stop NAME"), ("quit", "tmo stop NAME"), ("reload", "tmo restart NAME")];
 
 /// The error that clap found, a suggestion, and where to read on.
 pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
@@ -50,8 +46,8 @@ pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
         "flags go before `--`; ".to_owned()
     } else if lacks_command(error, typed) {
         "`--` goes before the command, as in `tmo start --until-ready -- npm test`; ".to_owned()
-    } else if let Some(command) = of_other_tools(error, typed) {
-        format!("`{command}` does that; ")
+    } else if let Some(advice) = of_other_tools(error, typed) {
+        advice
     } else {
         let meant = meant(error, &command, verb);
         meant.map_or_else(String::new, |word| format!("did you mean `{word}`? "))
@@ -67,18 +63,22 @@ fn lacks_command(error: &clap::Error, typed: &[OsString]) -> bool {
         && matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::Strings(words)) if lacks(words))
 }
 
-/// The equivalent of another tool's command.
+/// The advice to use the equivalent of another tool's command.
 fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
     let (verb, rest) = typed.get(1..)?.split_first()?;
-    let table = if error.kind() == ErrorKind::InvalidSubcommand {
+    let is_other = error.kind() == ErrorKind::InvalidSubcommand;
+    let table = if is_other {
         &OF_OTHER_TOOLS[..]
     } else {
         match unknown_argument(error)? {
-            "--tail" if verb == "logs" => return Some("tmo logs -n N".to_owned()),
+            "--tail" if verb == "logs" => return Some("`tmo logs -n N` does that; ".to_owned()),
             "-e" | "--env" | "--env-file" if verb == "start" => {
-                return Some("TMO_ENV=FILE tmo start".to_owned());
+                return Some("`TMO_ENV=FILE tmo start` does that; ".to_owned());
             }
             word if word.starts_with('-') => return None,
+            _ if verb == "ps" || verb == "status" => {
+                return Some("`tmo ps` takes no names; ".to_owned());
+            }
             _ => &OF_ONE[..],
         }
     };
@@ -86,7 +86,12 @@ fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
     let names: Vec<_> = rest.iter().filter_map(|word| word.to_str()).collect();
     let names = names.into_iter().filter(|word| !word.starts_with('-')).collect::<Vec<_>>();
     let names = if names.is_empty() { "NAME".to_owned() } else { names.join(" ") };
-    Some(command.replace("NAME", &names))
+    let command = command.replace("NAME", &names);
+    Some(if is_other {
+        format!("`{command}` does that; ")
+    } else {
+        format!("did you mean `{command}`? ")
+    })
 }
 
 /// The first paragraph of clap's message; the others are tips, the usage, and where to read on.
@@ -157,8 +162,14 @@ mod tests {
             ),
             (
                 "tmo kill web",
-                "unexpected argument 'web' found; `tmo stop web` does that; see `tmo kill --help`",
+                "unexpected argument 'web' found; did you mean `tmo stop web`? \
+                 see `tmo kill --help`",
             ),
+            (
+                "tmo ps web",
+                "unexpected argument 'web' found; `tmo ps` takes no names; see `tmo ps --help`",
+            ),
+            ("tmo exit", "unrecognized subcommand 'exit'; `tmo quit` does that; see `tmo --help`"),
             (
                 "tmo logs --tail 50",
                 "unexpected argument '--tail' found; `tmo logs -n N` does that; see `tmo logs --help`",

@@ -376,6 +376,6 @@ fn decided_by(end: &End) -> Option<String> {
              `tmo start --exit-code-from {culprit}` returns the code of {culprit}",
             culprit = culprit.name,
         )),
-        Some(_) | None => Some(format!("exit code {code} is that of {name}")),
+        Some(_) | None => Some(format!("exiting with code {code}, from {name}")),
     }
 }

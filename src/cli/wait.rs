@@ -298,7 +298,7 @@ async fn ports(wanted: &[&ProcessState]) -> Result<Verdict, CliError> {
             open |= TcpStream::connect((address, port)).await.is_ok_and(met);
         }
         if !open {
-            return Ok(Verdict::NotYet(format!("{} does not listen on {port}", process.name)));
+            return Ok(Verdict::NotYet(format!("{} is not listening on {port}", process.name)));
         }
     }
     Ok(Verdict::So(0))

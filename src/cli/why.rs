@@ -574,7 +574,7 @@ fn screen(answer: &Answer, color: bool, flags: &str) -> String {
     if let Some(state) = &answer.state {
         // Writing to a string does not fail.
         let pid = state.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
-        let _ = writeln!(text, "{} is {} now{pid}", state.name, state.state);
+        let _ = writeln!(text, "state of {}: {}{pid}", state.name, state.state);
     }
     text.push('\n');
     text += &causes(&answer.causes[..answer.causes.len().min(MOST)], color);
@@ -593,14 +593,14 @@ fn screen(answer: &Answer, color: bool, flags: &str) -> String {
         text.push_str(if text.ends_with("\n\n") { "" } else { "\n" });
         let _ = writeln!(
             text,
-            "Something is wrong with {}{more} too: tmo why NAME{flags}",
+            "Something is wrong with {}{more} too: `tmo why NAME{flags}`",
             others.join(", ")
         );
     }
     if answer.report.is_some() {
         let name = &answer.process;
         text.push_str(if text.ends_with("\n\n") { "" } else { "\n" });
-        let _ = writeln!(text, "What the others printed then: tmo crashes show {name}{flags}");
+        let _ = writeln!(text, "Output of the others: `tmo crashes show {name}{flags}`");
     }
     text
 }

@@ -100,7 +100,7 @@ impl CrashReport {
 pub fn notice(report: &CrashReport) -> Vec<String> {
     let name = &report.process_name;
     let cause = report.cause().map_or("nobody knows why", |cause| cause.text.as_str());
-    let head = format!("{name} crashed ({}): {cause}; tmo why {name}", report.end());
+    let head = format!("{name} crashed ({}): {cause}; see `tmo why {name}`", report.end());
     let said = report.last_logs.iter().rev().filter(|line| !line.trim().is_empty());
     let mut last: Vec<String> = said.take(LAST_WORDS).map(|line| format!("  {line}")).collect();
     last.push(head);
@@ -195,13 +195,13 @@ pub(super) mod tests {
     #[test]
     fn the_notice_of_a_death() {
         let mut report: CrashReport = serde_json::from_value(example()).unwrap();
-        let head = "web crashed (exit 1): it logged: Error: no; tmo why web";
+        let head = "web crashed (exit 1): it logged: Error: no; see `tmo why web`";
         assert_eq!(notice(&report), [head, "  starting", "  Error: no"]);
         report.signal = Some("SIGSEGV".into());
         report.tmo.cause.causes.clear();
         report.last_logs = (0..20).map(|n| n.to_string()).collect();
         let reported = notice(&report);
-        assert_eq!(reported[0], "web crashed (SIGSEGV): nobody knows why; tmo why web");
+        assert_eq!(reported[0], "web crashed (SIGSEGV): nobody knows why; see `tmo why web`");
         assert_eq!(reported[1..], ["  15", "  16", "  17", "  18", "  19"]);
     }
 }

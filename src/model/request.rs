@@ -88,12 +88,12 @@ pub struct Outcome {
     pub unknown: Option<Unknown>,
 }
 
-/// What it came to that the log was cleared.
+/// The result of clearing the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Cleared {
     /// Bytes on disk that are free again.
     pub freed: u64,
-    /// Bytes of what was cleared, or less, that stay until the files in use are full.
+    /// At most this many cleared bytes stay on disk until the files in use are full.
     pub kept: u64,
 }
 
@@ -115,12 +115,12 @@ pub struct Unknown {
 /// The state of a whole run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct State {
-    /// Version of the shapes of the API.
+    /// The schema version of the API.
     pub api: u32,
-    /// Version of the program that answers.
+    /// Version of the server.
     #[serde(deserialize_with = "word")]
     pub version: String,
-    /// Which run this is: no other has had this word.
+    /// Unique id of this run.
     #[serde(deserialize_with = "word")]
     pub run: String,
     /// Process id of the supervisor.
@@ -232,7 +232,7 @@ pub struct ProcessState {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     #[schema(value_type = Option<Object>)]
     pub problem: Option<Note>,
-    /// Whether it has come to where others may rely on it; nothing from a version that did not tell.
+    /// Whether others can rely on it; absent from versions that do not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
     /// Why it has not become ready, where that is decided.
@@ -243,7 +243,7 @@ pub struct ProcessState {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     #[schema(value_type = Option<Object>)]
     pub unready: Option<Problem>,
-    /// What it lacks to be ready while there is time, with what was answered last.
+    /// What it still lacks to be ready, while there is time, with the last result of the check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub lacks: Vec<Untrusted>,
@@ -260,13 +260,13 @@ pub struct ProcessState {
     /// How many of its lives have ended in failure without being told to.
     #[serde(default, skip_serializing_if = "is_default")]
     pub crashes: u64,
-    /// How its lives have ended, each kind of end with how often.
+    /// How its lives have ended, with a count for each kind of end.
     #[serde(default, deserialize_with = "known_each", skip_serializing_if = "Vec::is_empty")]
     pub exits: Vec<ExitCount>,
-    /// How many bytes it has printed since its log began, earlier runs included.
+    /// Bytes that it has printed since its log began, including earlier runs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub output_bytes: u64,
-    /// When in a run it has its turn, where that is not the main part.
+    /// The phase of the run that it belongs to, if not the main one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Stage>,
     /// `@GROUP` means all processes of a group.
@@ -322,7 +322,7 @@ impl ProcessState {
     }
 }
 
-/// A kind of end, and how often it came.
+/// A kind of end, and its count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExitCount {
     /// The end.
@@ -331,7 +331,7 @@ pub struct ExitCount {
     pub count: u64,
 }
 
-/// How often something was found in the output of a process.
+/// How often a flag matched the output of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlagState {
     /// Its name.
@@ -341,10 +341,10 @@ pub struct FlagState {
     pub color: FlagColor,
     /// How often it was found.
     pub count: u64,
-    /// More are too many.
+    /// The maximum count; above it, `exceeded` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<u64>,
-    /// Whether it was found too often.
+    /// Whether `count` is above `target`.
     pub exceeded: bool,
     /// The line it was found in last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -352,21 +352,21 @@ pub struct FlagState {
     pub last: Option<Untrusted>,
 }
 
-/// What one flag has found of late.
+/// Recent matches of one flag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlagMatches {
     /// The flag's name.
     #[schema(value_type = String)]
     pub flag: Untrusted,
-    /// The last matches, oldest first; fewer than its count if there were many, or if the supervisor
-    /// was replaced meanwhile.
+    /// The last matches, oldest first; fewer than the count if there were many, or if the supervisor
+    /// was replaced.
     pub matches: Vec<FlagMatch>,
 }
 
 /// A line that a flag has found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlagMatch {
-    /// It was the flag's match of this number, from 1.
+    /// The number of this match of the flag, from 1.
     pub number: u64,
     /// The life of the process that printed it.
     #[serde(with = "or_zero")]
@@ -375,13 +375,13 @@ pub struct FlagMatch {
     /// When, in nanoseconds since the Unix epoch.
     #[schema(value_type = u64)]
     pub time: Timestamp,
-    /// It, without escape sequences.
+    /// The line, without escape sequences.
     #[schema(value_type = String)]
     pub line: Untrusted,
     /// Lines before it, of the same life.
     #[schema(value_type = Vec<String>)]
     pub before: Vec<Untrusted>,
-    /// Lines behind it, of the same life; some may still come.
+    /// Lines after it, of the same life; some may still come.
     #[schema(value_type = Vec<String>)]
     pub after: Vec<Untrusted>,
 }
@@ -416,7 +416,7 @@ fn known_each<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     Ok(reported.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
 }
 
-/// Where the journal ends now: all that a view needs to be told.
+/// The current end of the journal: all that a view needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Head {
     /// Number of records in the merged index.

@@ -13,10 +13,10 @@ use super::{Exit, ProcName};
 pub struct End {
     /// The exit code of the whole run.
     pub code: u8,
-    /// Who ended first without being told to, and so made everything stop.
+    /// The process that ended first without being told to, and so stopped everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub culprit: Option<Culprit>,
-    /// The process that the exit code comes from, where it is not 0 and comes from one.
+    /// The process that the exit code comes from, if it is not 0 and comes from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decider: Option<Decider>,
 }

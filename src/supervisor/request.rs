@@ -1,6 +1,6 @@
 //! Handling the requests of clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::exit_code::KILL;
 use super::patience::Insistence;
@@ -175,7 +175,9 @@ impl Supervisor {
         let entry = |proc: &Proc| ProcName::new(proc.name.entry()).ok();
         let there = self.procs.iter().filter(|proc| !proc.planned.removed());
         let mut entries: Vec<_> = there.filter_map(entry).collect();
-        entries.dedup();
+        // The instances of an entry need not be next to each other.
+        let mut seen = BTreeSet::new();
+        entries.retain(|entry| seen.insert(entry.clone()));
         let known = |name: &&String| entries.iter().any(|entry| entry.as_str() == **name);
         if let Some(unknown) = counts.keys().find(|name| !known(name)) {
             return out.push(Effect::Answer(ticket, Outcome::unknown(unknown, &entries)));

@@ -17,7 +17,7 @@ fn failures_commands_list_add_and_remove_declarations() {
         (["failures", "add", "worker", "panic:"], "worker: `panic:` added; "),
         (["failures", "add", "web", "Error: EADDRINUSE"], "web: `Error: EADDRINUSE` added; "),
         (["failures", "add", "web", "Killed"], "web: `Killed` added; "),
-        (["failures", "add", "web", "Killed"], "web: `Killed` was there already; "),
+        (["failures", "add", "web", "Killed"], "web: `Killed` is already there; "),
         (["failures", "remove", "worker", "panic:"], "worker: `panic:` removed; "),
     ] {
         let ran = world.run(words);

@@ -70,7 +70,7 @@ fn doctor_reports_no_failure_on_a_sound_system() {
     ran.line("ok    runtime: ");
     ran.line("ok    journal: ");
     ran.line("ok    limits: descriptors: ");
-    ran.line("ok    runs: 0 of yours run");
+    ran.line("ok    runs: you have 0");
     let environment = ran.line("ok    environment: ");
     assert!(environment.contains("by tmo: ") && environment.contains("+PS, "), "{environment}");
     assert!(!ran.stdout.contains("note  environment"), "{ran:#?}");
@@ -216,9 +216,9 @@ fn doctor_reports_leftovers_of_killed_runs_with_the_command_to_remove_them() {
     world.wait_text("web", "up");
     let ran = examine(&world, &[]);
     assert_eq!(ran.code, 0, "{ran:#?}");
-    ran.line("ok    run: it is all of tmo ");
+    ran.line("ok    run: all parts are tmo ");
     ran.line("ok    socket: ./.overmind.sock: a run listens");
-    ran.line("ok    runs: 1 of yours run");
+    ran.line("ok    runs: you have 1");
     let (supervisor, tmux) = (world.supervisor(), world.tmux_server());
     kill_all(&[world.guardian(), supervisor]);
     let ran = examine(&world, &[]);

@@ -93,7 +93,7 @@ fn a_process_that_ended_before_the_stop_request_counts_with_its_code() {
     procs::kill(supervisor, nix::libc::SIGTERM);
     procs::kill(supervisor, nix::libc::SIGCONT);
     assert_eq!(view.code(), 4);
-    assert!(view.log().contains("system | exit code 4 is that of test\n"), "{}", view.log());
+    assert!(view.log().contains("system | exiting with code 4, from test\n"), "{}", view.log());
 }
 
 #[test]

@@ -432,7 +432,7 @@ fn a_closed_terminal_ends_only_the_view() {
     assert_eq!(world.wait_state("web", "running"), Some(web));
     let mut view = world.start([""; 0]);
     counted(&world, "log", last + 50);
-    assert!(view.errors().contains("running since "), "{}", view.errors());
+    assert!(view.errors().contains("attached to the run, "), "{}", view.errors());
     assert_eq!(view.interrupt(), 0);
     let rest = numbers(&view.log(), "web");
     assert!(rest[0] > last, "{} was seen before {last}", rest[0]);

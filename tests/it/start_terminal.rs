@@ -268,9 +268,11 @@ fn an_attached_view_explains_ctrl_c_and_detach() {
     world.ok(["start", "-D"]);
     up(&world);
     let mut view = world.start([""; 0]);
-    let reported =
-        "without a terminal; attached: Ctrl-C ends the run, `tmo detach` leaves it running\n";
-    eventually("it says so", || view.errors().contains(reported).then_some(()));
+    let reported = ": Ctrl-C ends it, `tmo detach` leaves it running\n";
+    eventually("it says so", || {
+        let told = view.errors();
+        (told.starts_with("tmo: attached to the run, ") && told.ends_with(reported)).then_some(())
+    });
     eventually("it is a view", || (world.state()?["views"] == 1).then_some(()));
     world.ok(["detach"]);
     assert_eq!(view.code(), 0);
@@ -298,9 +300,9 @@ fn start_with_another_procfile_does_not_attach_to_the_run() {
     assert_eq!(world.run(["start", "--if-needed", "-f", "./Procfile", "-t", "7"]).stderr, "");
     assert_eq!(world.run(["start", "--if-needed"]).stderr, "");
     let ran = world.run(["start", "--if-needed", "--exit-code-from", "web"]);
-    assert!(ran.stderr.contains("goes on without --exit-code-from;"), "{ran:?}");
+    assert!(ran.stderr.contains("already up, so ignored: --exit-code-from;"), "{ran:?}");
     let ran = world.run(["start", "--if-needed", "-m", "web=2", "-t", "8"]);
-    let reported = "tmo: the run that is there goes on without --formation, --timeout; to apply \
+    let reported = "tmo: a run is already up, so ignored: --formation, --timeout; to apply \
                     that, end it with `tmo quit` and start again\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (0, reported));
     world.ok(["quit"]);

@@ -61,9 +61,9 @@ fn a_hangup_ends_only_the_view_and_the_next_view_shows_exactly_the_rest() {
         let file = format!("log{round}");
         let mut view = world.start_into(&file, [""; 0]);
         counted(&world, &file, round * 20);
-        let said = if round == 1 { "" } else { " without a terminal; attached" };
+        let said = if round == 1 { "" } else { "attached to the run, " };
         assert!(view.errors().contains(said), "{}", view.errors());
-        assert_eq!(view.errors().starts_with("tmo: running since "), round > 1);
+        assert_eq!(view.errors().starts_with("tmo: attached to the run, "), round > 1);
         view.signal(1);
         assert_eq!(view.code(), 129);
         shown.extend(numbers(&view.log(), "web"));
@@ -475,7 +475,7 @@ fn a_start_in_a_stopped_terminal_blocks_no_command() {
     terminal.keys(["C-q"]);
     terminal.wait("ready>");
     eventually("it has said so", || {
-        terminal.history().contains("without a terminal; attached").then_some(())
+        terminal.history().contains("attached to the run, ").then_some(())
     });
 }
 

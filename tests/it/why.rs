@@ -50,7 +50,7 @@ fn why_explains_an_exit_during_the_run() {
     let reported = wrong(&world, &["web"]);
     assert!(reported.starts_with("web ended at 20"), "{reported}");
     assert!(reported.contains("(exit 3) after"), "{reported}");
-    assert!(reported.contains("web is exited now"), "{reported}");
+    assert!(reported.contains("state of web: exited\n"), "{reported}");
     assert!(reported.contains("port 5999 was taken; nobody listens there any more"), "{reported}");
     assert!(reported.contains("| Error: listen EADDRINUSE"), "{reported}");
     assert!(reported.contains("$ tmo start web"), "{reported}");
@@ -103,7 +103,7 @@ fn why_names_the_process_that_ended_the_run() {
 fn why_has_nothing_to_explain_after_a_requested_end() {
     let world = World::new("web: exec sleep 1000\n");
     let ran = world.run(["why"]);
-    assert!(ran.code == 1 && ran.stderr.contains("there is no log"), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("no run has logged"), "{ran:?}");
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
     world.ok(["quit"]);
@@ -158,10 +158,7 @@ fn crashes_lists_and_shows_reports() {
     let ran = world.run(["crashes", "delete", "web"]);
     assert!(ran.code == 2 && ran.stderr.contains("list or show"), "{ran:?}");
     let reported = wrong(&world, &[]);
-    assert!(
-        reported.ends_with("What the others printed then: tmo crashes show web\n"),
-        "{reported}"
-    );
+    assert!(reported.ends_with("Output of the others: `tmo crashes show web`\n"), "{reported}");
     assert_eq!(json(&world, &["why"])["report"], named);
     world.ok(["quit"]);
     assert_eq!(json(&world, &["why"])["report"], named, "after the run as well");
@@ -471,7 +468,7 @@ fn ps_marks_a_process_whose_program_has_failed_below_a_watcher() {
     assert!(!row("api").contains("why"), "{}", row("api"));
     let answer = json(&world, &["why"]);
     assert_eq!((&answer["process"], &answer["others"][0]), (&"late".into(), &"web".into()));
-    assert!(wrong(&world, &[]).contains("Something is wrong with web too: tmo why NAME"));
+    assert!(wrong(&world, &[]).contains("Something is wrong with web too: `tmo why NAME`"));
     world.type_into("web", "");
     eventually("it is over", || (!row("web").contains("why")).then_some(()));
     assert_eq!(world.run(["why", "web"]).code, 0);

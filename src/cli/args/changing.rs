@@ -11,10 +11,10 @@ use crate::model::signal::SignalName;
 /// `tmo stop`, `tmo restart`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct NamesArgs {
-    /// Processes: names, `*` patterns, or an entry for all its instances.
+    /// Process names, `*` patterns, or an entry (all its instances).
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Return when the request is made, not when it is done.
+    /// Return as soon as the request is accepted, not when it is done.
     #[arg(long)]
     pub no_wait: bool,
     /// Which instance.
@@ -25,18 +25,18 @@ pub struct NamesArgs {
 /// `tmo connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct ConnectArgs {
-    /// The process.
+    /// The process; without a name, the first one.
     #[arg(value_name = "NAME", add = values::process())]
     pub name: Option<String>,
     /// Show the terminal, but send it no keys.
     #[arg(short = 'r', long)]
     pub read_only: bool,
-    /// Speak tmux's control mode (`tmux -CC`), for terminals that show tmux windows as their own.
+    /// Speak tmux's control mode (`tmux -CC`), for terminals that integrate tmux windows.
     #[arg(short = 'c', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub control_mode: Option<bool>,
-    /// How long to wait at most for a process that is starting (10s, 2m; usually 30s); then the exit
-    /// code is 124.
+    /// How long to wait for a process that is starting (10s, 2m; default 30s) before exiting with
+    /// code 124.
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
     /// Print the tmux command instead of running it.
@@ -53,7 +53,7 @@ pub struct SignalArgs {
     /// The signal: USR1, HUP, 10 …
     #[arg(add = values::signal())]
     pub signal: SignalName,
-    /// Which processes; without names, all that run.
+    /// The processes; without names, all that run.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// Which instance.
@@ -64,11 +64,11 @@ pub struct SignalArgs {
 /// `tmo scale`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ScaleArgs {
-    /// Entries and how many instances of each: worker=3.
+    /// Processes and how many instances of each: worker=3.
     #[arg(value_name = "NAME=N", required = true, value_parser = instances,
         add = values::count())]
     pub counts: Vec<(String, u16)>,
-    /// Return when the request is made, not when it is done.
+    /// Return as soon as the request is accepted, not when it is done.
     #[arg(long)]
     pub no_wait: bool,
     /// Which instance.
@@ -88,13 +88,13 @@ fn instances(text: &str) -> Result<(String, u16), String> {
 /// `tmo reload`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct ReloadArgs {
-    /// Change nothing; tell what would be done.
+    /// Change nothing; show what would be done.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Print it as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Return when the request is made, not when it is done.
+    /// Return as soon as the request is accepted, not when it is done.
     #[arg(long)]
     pub no_wait: bool,
     /// Which instance.
@@ -130,7 +130,7 @@ pub struct FailuresArgs {
     #[arg(value_name = "NAME", add = values::process(),
         required_if_eq_any([("what", "add"), ("what", "remove")]))]
     pub name: Option<String>,
-    /// The text, as it stands in one line.
+    /// The text, which must be within one line.
     #[arg(value_name = "TEXT", required_if_eq_any([("what", "add"), ("what", "remove")]))]
     pub text: Option<String>,
     /// The list as JSON, as in the file.
@@ -148,7 +148,7 @@ pub enum FailuresDo {
     List,
     /// Declare one more text.
     Add,
-    /// Declare a text no more.
+    /// Remove a declared text.
     Remove,
 }
 

@@ -11,7 +11,7 @@ pub struct EchoArgs {
     /// Show only these processes.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Begin with the last N lines of output.
+    /// Start with the last N lines of output.
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
     /// Which instance.
@@ -27,69 +27,69 @@ pub struct LogsArgs {
     /// Print only these processes.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Only the last N lines of output, with what tmo says among them; all if not given.
+    /// The last N lines of output (default: all), plus tmo's own messages among them.
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
-    /// Then go on with what comes.
+    /// Keep following new output.
     #[arg(short = 'f', long)]
     pub follow: bool,
-    /// Nothing older: 10m (ago), 14:05, 2026-11-20T14:05:00Z.
+    /// Only lines since this time: 10m (ago), 14:05, 2026-11-20T14:05:00Z.
     #[arg(long, value_name = "TIME", add = values::moment())]
     pub since: Option<String>,
-    /// Nothing younger.
+    /// Only lines until this time.
     #[arg(long, value_name = "TIME", conflicts_with = "follow", add = values::moment())]
     pub until: Option<String>,
-    /// Only lines that match this regular expression as they are shown, without colours.
+    /// Only lines whose text, as shown and without colours, matches this regular expression.
     #[arg(long, value_name = "RE")]
     pub grep: Option<String>,
-    /// Whatever the case.
+    /// Ignore case.
     #[arg(short = 'i', long, requires = "expression")]
     pub ignore_case: bool,
     /// Only lines that do not match.
     #[arg(short = 'v', long, requires = "grep")]
     pub invert_match: bool,
-    /// With N lines behind each match.
+    /// Include N lines after each match.
     #[arg(short = 'A', long, value_name = "N", requires = "grep")]
     pub after_context: Option<usize>,
-    /// With N lines before each match.
+    /// Include N lines before each match.
     #[arg(short = 'B', long, value_name = "N", requires = "grep")]
     pub before_context: Option<usize>,
-    /// With N lines before and behind each match; with --around, a span of time (2s).
+    /// Include N lines around each match; with --around, a span of time (2s).
     #[arg(short = 'C', long, value_name = "N", requires = "expression")]
     pub context: Option<String>,
-    /// What all processes said at the time of each line that matches, two seconds before and after
-    /// it; NAMEs say whose lines.
+    /// What all processes printed within two seconds of each line that matches; NAMEs say in whose
+    /// lines to look for matches.
     #[arg(long, value_name = "RE", conflicts_with_all = ["grep", "follow", "lines"])]
     pub around: Option<String>,
     /// Only this run: 1 is the newest, 2 the one before it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub run: Option<u64>,
-    /// Only the last life of each process.
+    /// Only what each process printed since its last start.
     #[arg(long, conflicts_with = "run")]
     pub since_restart: bool,
-    /// Only what tmo itself has to say: starts, ends, restarts.
+    /// Only tmo's own messages: starts, exits, restarts.
     #[arg(long)]
     pub events: bool,
-    /// One JSON object for each line.
+    /// One JSON object per line.
     #[arg(long)]
     pub json: bool,
-    /// Print the output byte for byte, with escape sequences and without name prefixes.
+    /// Raw bytes as they were printed, with escape sequences, without names.
     #[arg(long, conflicts_with = "json")]
     pub raw: bool,
-    /// Print the lines alone, without names before them.
+    /// Print lines without the names before them.
     #[arg(long, conflicts_with_all = ["json", "raw"])]
     pub no_prefix: bool,
-    /// Print at most so many bytes, the last ones (10k, 1M).
+    /// Print at most the last N bytes (10k, 1M).
     #[arg(long, value_name = "N", value_parser = size, conflicts_with = "follow")]
     pub max_bytes: Option<u64>,
     /// Show the time of each line.
     #[arg(short = 'T', long)]
     pub timestamps: bool,
-    /// Print the names of the files that hold the log, not what is in them.
+    /// Print the paths of the log files instead of their contents.
     #[arg(long, conflicts_with_all = ["lines", "follow", "no_prefix"])]
     pub path: bool,
-    /// Clear what was logged so far, by all processes in all runs: no command shows it any more.
-    /// Crash reports stay.
+    /// Clear the log so far, of all processes and runs: no command shows it any more. Crash reports
+    /// stay.
     #[arg(long, conflicts_with_all = ["names", "lines", "follow", "since", "until", "grep", "around",
         "run", "since_restart", "events", "json", "raw", "no_prefix", "max_bytes", "timestamps", "path"])]
     pub clear: bool,
@@ -104,13 +104,13 @@ pub struct EventsArgs {
     /// Only of these processes.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Then go on with what comes.
+    /// Keep following new output.
     #[arg(short = 'f', long)]
     pub follow: bool,
-    /// Only the last N.
+    /// Only the last N events.
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
-    /// One JSON object for each.
+    /// One JSON object per event.
     #[arg(long)]
     pub json: bool,
     /// Which instance.
@@ -139,7 +139,7 @@ pub struct WhyArgs {
     /// The process.
     #[arg(value_name = "NAME", add = values::process())]
     pub name: Option<String>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
     /// Which instance.
@@ -162,7 +162,7 @@ pub struct CrashesArgs {
     /// `list`, which is meant where nothing is said, or `show`; then a process, or the file to show.
     #[arg(value_name = "WHAT", num_args = 0..=2, add = values::crash())]
     pub what: Vec<String>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
     /// Which instance.

@@ -7,16 +7,16 @@ use crate::cli::ps::Order;
 /// `tmo flags`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct FlagsArgs {
-    /// Which processes; without names, all.
+    /// The processes; without names, all.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Show the last lines that were found, with the lines around them.
+    /// Show the last matching lines, with context.
     #[arg(short = 'C', long)]
     pub context: bool,
-    /// No more of them than this for each flag, of the 50 that are kept.
+    /// At most this many for each flag; 50 are kept.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10, requires = "context")]
     pub last: usize,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
     /// Which instance.
@@ -36,24 +36,24 @@ pub enum WaitFor {
     Exit,
     /// A line that matches this expression, of its present life.
     Log(String),
-    /// Its PORT takes connections.
+    /// Its PORT accepts connections.
     Port,
     /// All its checks are passed.
     Ready,
-    /// All run and are ready, and those of them that are named take connections.
+    /// All run and are ready, and those of them that are named accept connections.
     Up(Vec<String>),
 }
 
 /// `tmo wait`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct WaitArgs {
-    /// Which processes; without names, all.
+    /// The processes; without names, all.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// What for: running, ready, exit, port, or log and a regular expression.
+    /// The condition: running, ready, exit, port, or log and a regular expression.
     #[arg(long = "for", value_name = "WHAT", num_args = 1..=2, add = values::waited_for())]
     pub what: Vec<String>,
-    /// How long at most (30s, 2m); then the exit code is 124.
+    /// How long to wait (30s, 2m); the exit code is 124 when the time is over.
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
     /// Which instance.
@@ -74,7 +74,7 @@ impl WaitArgs {
                 return Ok((WaitFor::Log(expression.clone()), self.names.clone()));
             }
             (Some("log"), None) => {
-                return Err("--for log needs a regular expression behind it".to_owned());
+                return Err("--for log needs a regular expression after it".to_owned());
             }
             (Some(other), _) => {
                 return Err(format!(
@@ -92,7 +92,7 @@ pub struct ScreenArgs {
     /// The process.
     #[arg(value_name = "NAME", add = values::process())]
     pub name: String,
-    /// With its colours.
+    /// Include colours.
     #[arg(long)]
     pub color: bool,
     /// Which instance.
@@ -103,7 +103,7 @@ pub struct ScreenArgs {
 /// `tmo ls`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct LsArgs {
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -117,7 +117,7 @@ pub struct PsArgs {
     /// Also show how long each process has been in its state.
     #[arg(short = 'w', long, conflicts_with = "json")]
     pub wide: bool,
-    /// In this order, which the table then has a column for.
+    /// Sort by this, and add a column for it.
     #[arg(long, value_enum, value_name = "WHAT")]
     pub by: Option<Order>,
     /// Which instance.

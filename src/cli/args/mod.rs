@@ -36,9 +36,9 @@ use crate::config::options::parse_seconds;
 
 /// Run the processes of a Procfile, each in a terminal of its own.
 ///
-/// `tmo start` runs every line of ./Procfile in a window of a private tmux server and shows
-/// what they print, merged, prefixed and coloured. Other commands, typed anywhere in the project,
-/// look at the running processes or change them.
+/// `tmo start` runs each line of ./Procfile in its own window of a private tmux server and shows
+/// their output merged, prefixed and coloured. Other commands, run anywhere in the project,
+/// inspect or control the running processes.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "tmo", version = crate::cli::VERSION, disable_version_flag = true, max_term_width = 100)]
 #[command(after_help = "\
@@ -48,7 +48,7 @@ Examples:
   tmo ps                     what is running?
   tmo restart web            stop it, start it again
   tmo connect web            its terminal: type, debug, leave with the keys it shows
-  tmo logs web -n 50         its last 50 lines, also after it died
+  tmo logs web -n 50         its last 50 lines, even after it died
   tmo why                    what is wrong, or why did it end?")]
 pub struct Args {
     /// Print the version.
@@ -72,88 +72,89 @@ Examples:
   tmo start --wait=web,60s      until web listens at its PORT, then in the background
   tmo start -D                  in the background; `tmo echo` shows the log, `tmo quit` ends it
   tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
-  tmo start --port-auto         ports of its own for each project and worktree
+  tmo start --port-auto         separate ports for each project and worktree
   tmo start ../shop             the project in another directory
-  TMO_LOG=debug tmo start       the supervisor logs what it does to tmo.log beside the log of the run
+  TMO_LOG=debug tmo start       the supervisor logs to tmo.log, next to the run's log
   OVERMIND_PROCESSES=web tmo start
 
 Each process gets PORT, PS (its name), TMO_SOCKET and, for each other process,
-OVERMIND_PROCESS_<name>_PORT. Variables may also stand in ./.env and ./.tmo.env.
+OVERMIND_PROCESS_<name>_PORT. ./.env and ./.tmo.env can also set variables.
 
-A pipe or a file gets plain text. A terminal gets colours, but not with NO_COLOR; CLICOLOR_FORCE=1
-passes every byte of the processes to a pipe or a file."
+Pipes and files get plain text. Terminals get colours unless NO_COLOR is set; CLICOLOR_FORCE=1
+passes process output unchanged to pipes and files."
     )]
     Start(Box<StartArgs>),
     /// Check Procfile, tmo.toml, env files, settings and ports without running anything.
     #[command(after_help = "\
 Examples:
-  tmo check                     exit code 1 if anything is odd
+  tmo check                     exits 1 if anything is wrong
   tmo check -f Procfile.dev -l web,worker
   tmo check --json | jq -r '.errors[].text'
 
-All that is wrong with tmo.toml is reported at once, with line and column.")]
+All errors in tmo.toml are reported at once, with line and column.")]
     Check(Box<PreviewArgs>),
     /// Show the settings of each process, and where each comes from.
     #[command(after_help = "\
 Examples:
-  tmo config                    of every process: the key, its value, where it comes from
-  tmo config web -c web         of one, as a start with this flag would have it
+  tmo config                    each process's keys, their values and their sources
+  tmo config web -c web         web only, as if started with this flag
   tmo config --json | jq '.processes[].settings[] | select(.from != \"default\")'
 
-Of variables only the names are shown.")]
+Only the names of variables are shown.")]
     Config(Box<PreviewArgs>),
     /// Show the start order and the dependencies.
     #[command(after_help = "\
 Examples:
-  tmo graph                     a number for each step; those of one step begin together
-  tmo graph web                 as `tmo start web` would have it
-  tmo graph --live              with the states of the run that is there
+  tmo graph                     numbered steps; processes in one step start together
+  tmo graph web                 what `tmo start web` would run
+  tmo graph --live              with the states of the current run
   tmo graph --dot | dot -Tsvg >graph.svg
   tmo graph --json | jq -r '.levels[] | join(\" \")'
 
-A process waits until another one has started, is ready, or has completed (ended with success).")]
+A process waits until another one has started, is ready, or has completed (exit code 0).")]
     Graph(Box<GraphArgs>),
     /// Write a commented tmo.toml, and a Procfile if there is none.
     #[command(after_help = "\
 Examples:
-  tmo init                      ./tmo.toml, in which nothing is in force yet, and its schema
+  tmo init                      ./tmo.toml with everything commented out, and its schema
   tmo init --with-flags         with patterns that are counted in the output
-  tmo init --force              in the place of the tmo.toml that is there
+  tmo init --force              overwrite an existing tmo.toml
 
-Without a Procfile it looks for Procfile.dev, bin/dev, package.json, manage.py, bin/rails and config.ru,
-and shows what it has written. It executes nothing, and replaces no file but with --force.")]
+Without a Procfile it looks for Procfile.dev, bin/dev, package.json, manage.py, bin/rails and
+config.ru, and shows what it has written. It executes nothing, and overwrites files only with
+--force.")]
     Init(InitArgs),
     /// Print the JSON Schema of tmo.toml, for editors.
     #[command(after_help = "\
 Examples:
   tmo schema >tmo.schema.json   then `#:schema ./tmo.schema.json` as the first line of tmo.toml")]
     Schema,
-    /// Find out why tmo does not work here, and what to do about it.
+    /// Find out why tmo does not work here, and how to fix it.
     #[command(after_help = "\
 Examples:
   tmo doctor                    one line for each finding: ok, note or FAIL
   tmo doctor --json | jq '.findings[] | select(.level == \"fail\")'
-  tmo doctor -f Procfile.dev    as a start with these flags would find it
+  tmo doctor -f Procfile.dev    check a start with these flags
 
-It tries tmux, with your configuration, on a server of its own, which is gone afterwards, and changes
-nothing. It runs no program of the project: tmux and the shell come from your own PATH, and checks that
-would need the project's are named. Of variables it shows names, no values; of a PATH, the directories that differ. Exit code 1
-if anything fails.")]
+It tries tmux with your configuration on a temporary server of its own, and changes nothing. It
+runs no program of the project: tmux and the shell come from your own PATH, and checks that would
+need the project's are listed as not tried. It shows names of variables, not values, and the entries
+in which a PATH differs. Exits 1 if anything fails.")]
     Doctor(Box<PreviewArgs>),
     /// Restart processes; without names, all of them.
     #[command(
         visible_alias = "r",
         after_help = "\
 Examples:
-  tmo restart web               done when the new one runs
+  tmo restart web               returns when the new one runs
   tmo restart 'worker*'         by pattern
   tmo restart                   all"
     )]
     Restart(NamesArgs),
-    /// Stop processes; without names, all of them. The run goes on.
+    /// Stop processes; without names, all of them. The run itself stays up.
     #[command(visible_aliases = ["interrupt", "i"], after_help = "\
 Examples:
-  tmo stop worker               done when it and all it started are gone
+  tmo stop worker               returns when it and all it started are gone
   tmo restart worker            starts it again")]
     Stop(NamesArgs),
     /// Open the terminal of a process; without a name, of the first one.
@@ -165,18 +166,18 @@ Examples:
   tmo connect -r web            look, but don't touch"
     )]
     Connect(ConnectArgs),
-    /// Detach `tmo start` from its terminal; the processes run on.
+    /// Detach `tmo start` from its terminal; the processes keep running.
     #[command(after_help = "\
 Examples:
   tmo detach                    from another terminal
-  tmo start                     shows the log again, with what came meanwhile")]
+  tmo start                     shows the log again, with what was missed")]
     Detach(ClientArgs),
     /// Stop everything, as Ctrl-C does.
     #[command(
         visible_alias = "q",
         after_help = "\
 Examples:
-  tmo quit                      done when all processes are gone"
+  tmo quit                      returns when all processes are gone"
     )]
     Quit(ClientArgs),
     /// Kill everything at once, without a grace period.
@@ -184,72 +185,72 @@ Examples:
         visible_alias = "k",
         after_help = "\
 Examples:
-  tmo kill                      SIGKILL to every process, then end"
+  tmo kill                      SIGKILL every process, then exit"
     )]
     Kill(ClientArgs),
-    /// Show the merged log from now on.
+    /// Follow the merged log, from now on.
     #[command(after_help = "\
 Examples:
   tmo echo                      everything
-  tmo echo -n 20                the last 20 lines, then what comes
+  tmo echo -n 20                the last 20 lines, then follow
   tmo echo web worker           only these")]
     Echo(EchoArgs),
-    /// Print the log so far, also of earlier processes and runs.
+    /// Print the log so far, including earlier runs.
     #[command(after_help = "\
 Examples:
-  tmo logs                      all there is, merged
+  tmo logs                      everything, merged
   tmo logs web -n 50            the last 50 lines of one process
-  tmo logs -n 10 -f             the last 10 lines, then what comes
+  tmo logs -n 10 -f             the last 10 lines, then follow
   tmo logs --since 1h --grep 'error|panic' -i -C 3
-  tmo logs api --around 'timeout' -C 5s      what everybody said then
+  tmo logs api --around 'timeout' -C 5s      what all processes printed then
   tmo logs web --since-restart --json | jq -r .text
 
-Times: 10m, 2h30m (ago), 14:05, 2026-11-20, 2026-11-20T14:05:00+01:00. The log stays after the end
-of a run, and after a crash.
+Times: 10m, 2h30m (ago), 14:05, 2026-11-20, 2026-11-20T14:05:00+01:00. The log survives
+the end of a run, and a crash.
 
-Lines are shown as a terminal would show them: text that was overwritten or erased is left out, and
---grep does not find it. A pipe or a file gets plain text. --raw prints every byte as it came, with
-all escape sequences; so does CLICOLOR_FORCE=1 behind names, to a pipe or a file.")]
+Lines appear as in a terminal: overwritten or erased text is left out, and --grep does not match it.
+Pipes and files get plain text. --raw prints bytes as they were written, with all escape sequences;
+CLICOLOR_FORCE=1 does so to pipes and files, after the names.")]
     Logs(LogsArgs),
-    /// Print what happened: starts, ends, restarts.
+    /// Print events: starts, exits, restarts.
     #[command(after_help = "\
 Examples:
-  tmo events                    of all runs that the log still has
-  tmo events -f --json          as it comes, for a script")]
+  tmo events                    of all runs still in the log
+  tmo events -f --json          follow, for a script")]
     Events(EventsArgs),
     /// Explain what is wrong, or how the last run ended.
     #[command(after_help = "\
 Examples:
-  tmo why                       what is wrong with the run, or how the last one ended
-  tmo why web                   the same of this process, with its last crash
+  tmo why                       what is wrong now, or how the last run ended
+  tmo why web                   the same for web, with its last crash
   tmo why --json | jq -r '.causes[0].text'
 
-Exit code 0 if nothing is wrong, 1 if something is, or if the log tells nothing.")]
+Exits 0 if nothing is wrong, 1 if something is, or if the log shows nothing.")]
     Why(WhyArgs),
     /// List crash reports, or show one.
     #[command(after_help = "\
 Examples:
-  tmo crashes                   all there are, the newest last
+  tmo crashes                   all reports, newest last
   tmo crashes list web          of one process
-  tmo crashes show              the newest, with what everybody printed around the end
-  tmo crashes show web --json   as it stands in its file")]
+  tmo crashes show              the newest, with what all processes printed around the end
+  tmo crashes show web --json   the report file as it is")]
     Crashes(CrashesArgs),
     /// Show how often the flags of tmo.toml matched the output.
     #[command(after_help = "\
 Examples:
   tmo flags                     of all processes
-  tmo flags -C web              the last lines that were found, and those around them
+  tmo flags -C web              the last matching lines, with context
   tmo flags web --json          of one, for a script")]
     Flags(FlagsArgs),
-    /// Wait until processes run, are ready, have ended, printed something or listen.
+    /// Wait until processes run, are ready, exit, print a line or listen on their port.
     #[command(after_help = "\
 Examples:
-  tmo wait                      until all of them run
-  tmo wait migrate --for exit   until it has ended; the exit code is its own
+  tmo wait                      until all are running
+  tmo wait migrate --for exit   until it exits; tmo exits with its code
   tmo wait web --for log 'listening on' --timeout 30s
-  tmo wait web --for port       until something takes connections at its PORT
+  tmo wait web --for port       until its PORT accepts connections
 
-Exit codes: 0 it is so, 1 it can't be so any more, 124 the time is over.")]
+Exit codes: 0 condition met, 1 it can no longer be met, 124 timed out.")]
     Wait(WaitArgs),
     /// Send a signal to processes; without names, to all.
     #[command(after_help = "\
@@ -257,14 +258,14 @@ Examples:
   tmo signal USR1 web           to its process group
   tmo signal HUP")]
     Signal(SignalArgs),
-    /// Change the number of instances of an entry.
+    /// Change how many instances of a process run.
     #[command(after_help = "\
 Examples:
-  tmo scale worker=3            worker, worker#2 and worker#3; done when they run
+  tmo scale worker=3            run worker, worker#2 and worker#3
   tmo scale worker=1 web=2
-  tmo scale worker=0            as `tmo stop worker`
+  tmo scale worker=0            the same as `tmo stop worker`
 
-It holds for this run; `tmo start --formation worker=3` begins with as many.")]
+For this run only; `tmo start --formation worker=3` starts with three.")]
     Scale(ScaleArgs),
     /// Read Procfile, tmo.toml and env files again, and apply the changes.
     #[command(after_help = "\
@@ -273,9 +274,9 @@ Examples:
   tmo reload --dry-run          what would be done
   tmo reload --json | jq -r '.processes[] | select(.change == \"restarted\").name'
 
-A process whose command, directory, environment, shell or port is another one is restarted; one that
-is gone is stopped, a new one started. All else is in force at once, without a restart. Flags and
-variables are those that the run was started with. If anything can't be read, nothing is changed.")]
+Processes whose command, directory, environment, shell or port changed are restarted; removed ones
+are stopped, new ones started. Other changes apply at once, without a restart. Flags and variables
+are those that the run was started with. If anything can't be read, nothing changes.")]
     Reload(ReloadArgs),
     /// Type into the terminal of a process.
     #[command(after_help = "\
@@ -289,13 +290,13 @@ Examples:
   tmo screen web
   tmo screen web --color | less -R")]
     Screen(ScreenArgs),
-    /// Clean up after a run of which every part was killed.
+    /// Clean up after a run that was killed entirely.
     #[command(after_help = "\
 Examples:
-  tmo cleanup                   says what it did; a run that lives is let be
+  tmo cleanup                   says what it did; leaves a live run alone
 
-It ends only processes that carry the mark of this very run, and removes only its files and
-sockets that nobody listens on. The log stays.")]
+It ends only processes marked as this run's, and removes only its files and sockets that nobody
+listens on. The log is kept.")]
     Cleanup(ClientArgs),
     /// List all your runs.
     #[command(after_help = "\
@@ -310,12 +311,13 @@ Examples:
         after_help = "\
 Examples:
   tmo run rails console         with what ./.env and ./.tmo.env set
-  tmo run env                   what is that?
+  tmo run env                   print that environment
 
-All that follows the command is its own. PORT and PS are not set: it is no process of the Procfile."
+Arguments after the command are passed to it. PORT and PS are not set: it is not a process of the
+Procfile."
     )]
     Run(RunArgs),
-    /// Show the processes, their states and what they wait for.
+    /// List the processes, their states and what they wait for.
     #[command(
         visible_alias = "status",
         after_help = "\
@@ -327,13 +329,13 @@ Examples:
     /// Show or change the texts that mean failure.
     #[command(after_help = "\
 Examples:
-  tmo failures list             all that are declared
+  tmo failures list             all declared texts
   tmo failures list web --json
   tmo failures add web 'Error: EADDRINUSE'
   tmo failures remove web 'Error: EADDRINUSE'
 
-They stand in failure_declarations.json beside the Procfile. A process that prints one of its texts,
-whatever the case, is stopped and stays so until it is started. A run heeds changes as they come.")]
+They are in failure_declarations.json beside the Procfile. A process that prints one of its texts,
+in upper or lower case, is stopped until it is started again. Changes apply to a live run.")]
     Failures(FailuresArgs),
     /// Install man pages and completions.
     #[command(after_help = "\
@@ -343,14 +345,14 @@ Examples:
   tmo setup --user --overmind   with a link `overmind` beside tmo
   tmo setup --user --remove     removes these files again
 
-Without --user or --system it shows what --user would do, and asks. It changes no file of yours: a
-line that belongs in one is printed. After an upgrade, the same call replaces what is older.")]
+Without --user or --system it shows what --user would do, and asks. It leaves your own files alone:
+a line that belongs in one is printed. After an upgrade, the same call replaces what is older.")]
     Setup(SetupArgs),
     /// Print the completion script of a shell.
     #[command(after_help = "\
 Examples:
   source <(tmo completions bash)               for this bash only
-  tmo setup --user                             for every bash, zsh and fish to come")]
+  tmo setup --user                             for every new bash, zsh and fish")]
     Completions(CompletionsArgs),
     /// Print a man page, or write all of them to a directory.
     #[command(after_help = "\

@@ -8,7 +8,7 @@ use crate::cli::completions::{Shell, values};
 /// `tmo check`, `tmo config`, `tmo doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct PreviewArgs {
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
     /// The start that is asked about.
@@ -19,13 +19,13 @@ pub struct PreviewArgs {
 /// `tmo graph`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct GraphArgs {
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// For graphviz.
+    /// Print Graphviz DOT.
     #[arg(long, conflicts_with = "json")]
     pub dot: bool,
-    /// With the states of the run that is there.
+    /// Include the states of the current run.
     #[arg(long, conflicts_with = "dot")]
     pub live: bool,
     /// The start that is asked about.
@@ -39,7 +39,7 @@ pub struct InitArgs {
     /// With flags: patterns that are counted and kept in the output of every process.
     #[arg(long)]
     pub with_flags: bool,
-    /// Replace a tmo.toml that is there.
+    /// Replace an existing tmo.toml.
     #[arg(long)]
     pub force: bool,
     /// The Procfile; its directory is where the file goes.
@@ -83,7 +83,7 @@ pub struct SetupArgs {
     /// Also link `overmind` to tmo, in the directory of this program, with its completions.
     #[arg(long)]
     pub overmind: bool,
-    /// Remove what it has written, and nothing that differs from it.
+    /// Remove the files that it wrote, if they are unmodified.
     #[arg(long)]
     pub remove: bool,
 }

@@ -11,7 +11,7 @@ use crate::config::StartOptions;
 /// What gives processes their terminals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Backend {
-    /// A tmux server of the run's own.
+    /// A private tmux server.
     Tmux,
 }
 
@@ -19,46 +19,45 @@ pub enum Backend {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct StartArgs {
-    /// Begin with these processes only; the others can be started later. Where a run is already
-    /// there, start these in it.
+    /// Start only these processes; the others can be started later. If a run is already up, start
+    /// them in it.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Do nothing if a run is already there; one whose supervisor was killed gets another one, and one
-    /// that is being stopped is waited for and started again.
+    /// Do nothing if a run is already up. If its supervisor was killed, replace it; if the run is
+    /// stopping, wait for its end, then start it again.
     #[arg(long)]
     pub if_needed: bool,
-    /// Start nothing; print what flags, variables and files come to, as JSON.
+    /// Start nothing; print the resulting configuration as JSON.
     #[arg(long)]
     pub print_config: bool,
     /// The Procfile.
     #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
     pub procfile: Option<PathBuf>,
-    /// The directory that the processes run in.
+    /// The working directory of the processes.
     #[arg(short = 'd', long, value_name = "DIR", add = values::directory())]
     pub root: Option<PathBuf>,
-    /// Return as soon as the processes run, and leave them running. The exit code is 1 if one was
-    /// skipped; the others run on then, too, until `tmo quit`.
+    /// Return as soon as the processes run, leaving them in the background until `tmo quit`. The exit
+    /// code is 1 if one was skipped; the others keep running.
     #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub daemonize: Option<bool>,
-    /// Show the log until all processes run, then return, as -D does; for one that is named here,
-    /// until it takes connections at its PORT. With a time, for so long at most. Separated by
-    /// commas: `web,60s`.
+    /// Show the log until all processes run, then return as -D does; those named here must also
+    /// accept connections on their PORT. A time limits the wait. Separated by commas: `web,60s`.
     #[arg(long, value_name = "NAME,…,TIME", num_args = 0..=1, require_equals = true,
         default_missing_value = "", add = values::processes())]
     pub wait: Option<String>,
-    /// Show the log until all processes are ready, run the command behind `--`, stop everything,
-    /// and return its exit code; `tmo` in the command means this run. `--wait=TIME` says how long that may
-    /// take to begin.
+    /// Show the log until all processes are ready, run the command after `--`, stop everything,
+    /// and return its exit code; `tmo` in the command means this run. `--wait=TIME` limits the wait
+    /// until they are ready.
     #[arg(long, requires = "command", conflicts_with_all = ["daemonize", "if_needed", "print_config"])]
     pub until_ready: bool,
     /// The command for --until-ready.
     #[arg(last = true, value_name = "COMMAND", requires = "until_ready")]
     pub command: Vec<OsString>,
-    /// Stop everything when this process has ended, and return its exit code, whoever ended it.
+    /// Stop everything when this process exits, and return its exit code, whoever ended it.
     #[arg(long, value_name = "NAME", add = values::process())]
     pub exit_code_from: Option<String>,
-    /// Where processes get their terminals from: tmux.
+    /// What provides the processes' terminals: tmux.
     #[arg(long, value_name = "KIND", value_enum)]
     pub backend: Option<Backend>,
     /// The same as `--backend tmux`.
@@ -67,55 +66,54 @@ pub struct StartArgs {
     /// The processes to run, separated by commas.
     #[arg(short = 'l', long, value_name = "NAMES", add = values::processes())]
     pub processes: Option<String>,
-    /// The processes not to run, separated by commas; counts before --processes.
+    /// The processes not to run, separated by commas; overrides --processes.
     #[arg(short = 'x', long, value_name = "NAMES", add = values::processes())]
     pub ignored_processes: Option<String>,
-    /// The processes that may end without stopping the others.
+    /// The processes that may exit without stopping the others.
     #[arg(short = 'c', long, value_name = "NAMES", add = values::processes())]
     pub can_die: Option<String>,
-    /// Let every process end without stopping the others.
+    /// Let every process exit without stopping the others.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub any_can_die: Option<bool>,
-    /// The processes to start again when they end, or `all`; at once, then after longer and longer
-    /// pauses.
+    /// The processes to restart when they exit, or `all`; immediately, then with growing delays.
     #[arg(short = 'r', long, value_name = "NAMES", add = values::processes_or_all())]
     pub auto_restart: Option<String>,
     /// How many instances of each process to run: `web=2,all=1`.
     #[arg(short = 'm', long, value_name = "NAME=N,…", add = values::formation())]
     pub formation: Option<String>,
-    /// How far the ports of two instances of one process are apart.
+    /// The gap between the ports of two instances of a process.
     #[arg(long, value_name = "N")]
     pub formation_port_step: Option<u16>,
-    /// The signals that ask processes to stop: `web=TERM,worker=QUIT`.
+    /// The signals used to stop processes: `web=TERM,worker=QUIT`.
     #[arg(short = 'i', long, value_name = "NAME=SIG,…", add = values::stop_signals())]
     pub stop_signals: Option<String>,
     /// The colours of the names, as xterm numbers (0 to 255) separated by commas.
     #[arg(short = 'b', long, value_name = "CODES")]
     pub colors: Option<String>,
-    /// The port of the first line, told to the process as PORT.
+    /// The port of the first process, passed to it as PORT.
     #[arg(short = 'p', long)]
     pub port: Option<u16>,
-    /// How far the ports of one line and the next are apart.
+    /// The gap between the ports of consecutive lines of the Procfile.
     #[arg(short = 'P', long, value_name = "N")]
     pub port_step: Option<u16>,
-    /// Tell the processes no PORT; an inherited one stays.
+    /// Don't set PORT; an inherited one is kept.
     #[arg(short = 'N', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub no_port: Option<bool>,
-    /// Let the ports begin where all of them are free: at --port, or above. A project keeps those it
-    /// got; a linked worktree of git leaves those at --port to the main one.
+    /// Use the first free range of ports at or above --port. A project keeps its range; linked git
+    /// worktrees leave the one at --port to the main worktree.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub port_auto: Option<bool>,
-    /// Seconds from the request to stop to SIGKILL.
+    /// Seconds between the stop signal and SIGKILL.
     #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// The control socket to open; with `--network tcp`, HOST:PORT.
+    /// The control socket to listen on; with `--network tcp`, HOST:PORT.
     #[arg(short = 's', long, value_name = "PATH", add = values::socket())]
     pub socket: Option<PathBuf>,
-    /// What kind of socket: unix, tcp, tcp4 or tcp6. TCP serves this user of this machine, and clients
-    /// with the same `TMO_TOKEN`, which other machines need.
+    /// What kind of socket: unix, tcp, tcp4 or tcp6. TCP serves this user on this machine, and clients
+    /// with the same `TMO_TOKEN` (required on other machines).
     #[arg(short = 'S', long, value_name = "KIND", add = values::network())]
     pub network: Option<String>,
     /// The title of the terminal and the name of the tmux session.

@@ -7,7 +7,7 @@ use crate::cli::completions::values;
 /// Which instance a command talks to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct ClientArgs {
-    /// The control socket of the instance.
+    /// The control socket of the run.
     #[arg(short = 's', long, value_name = "PATH", add = values::socket())]
     pub socket: Option<PathBuf>,
     /// What kind of socket: unix, tcp, tcp4 or tcp6.

@@ -33,7 +33,7 @@ pub(super) fn look(report: &mut Report, start: &Start) {
             left(report, &runtime);
         }
     }
-    report.ok(CHECK, format!("{living} of yours run; `tmo ls` lists them"));
+    report.ok(CHECK, format!("you have {living}; `tmo ls` lists them"));
 }
 
 /// Report what a run without a supervisor has left behind.

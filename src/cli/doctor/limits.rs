@@ -28,7 +28,7 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
         let text = format!("descriptors: {text}; raise the hard limit (`ulimit -Hn`)");
         report.fail(CHECK, text);
     } else {
-        let text = format!("descriptors: {} allowed, some {descriptors} needed", describe(hard));
+        let text = format!("descriptors: {} allowed, about {descriptors} needed", describe(hard));
         report.ok(CHECK, text);
     }
     let Some(have) = sys::own_threads() else { return };
@@ -45,7 +45,7 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
 /// The complaint if this many are needed in addition to those in use.
 fn lacks(need: u64, have: u64, limit: u64) -> Option<String> {
     let beside = if have > 0 { format!(" beside the {have} there are") } else { String::new() };
-    let text = || format!("some {need} are needed{beside}, {limit} are allowed");
+    let text = || format!("about {need} are needed{beside}, {limit} are allowed");
     (have.saturating_add(need) > limit).then(text)
 }
 
@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_told() {
         assert_eq!(lacks(80, 0, 1024), None);
-        assert_eq!(lacks(80, 0, 64).unwrap(), "some 80 are needed, 64 are allowed");
-        let text = "some 80 are needed beside the 20 there are, 99 are allowed";
+        assert_eq!(lacks(80, 0, 64).unwrap(), "about 80 are needed, 64 are allowed");
+        let text = "about 80 are needed beside the 20 there are, 99 are allowed";
         assert_eq!(lacks(80, 20, 99).unwrap(), text);
         assert_eq!(lacks(80, 5, u64::MAX), None);
         assert_eq!(

@@ -54,7 +54,7 @@ pub(super) fn look(
     }
     let odd: Vec<String> = parts.iter().filter_map(|part| odd(start, part)).collect();
     if odd.is_empty() {
-        report.ok("run", format!("it is all of tmo {OWN} (pid {})", state.pid));
+        report.ok("run", format!("all parts are tmo {OWN} (pid {})", state.pid));
     } else {
         report.note("run", format!("{}; {remedy}", odd.join(", ")));
     }

@@ -98,8 +98,8 @@ fn report_trial(report: &mut Report, context: &Context, plans: (Option<&Plan>, &
     if utempter == Some(true) {
         report.note(
             CHECK,
-            "it is linked with libutempter and so misses ends of processes; tmo sees them without \
-             it, nothing is to be done",
+            "it is linked with libutempter and so misses exits of processes; tmo detects them \
+             itself, no action is needed",
         );
     }
     match &config {

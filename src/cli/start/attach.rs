@@ -98,8 +98,8 @@ impl Start {
         };
         let since = clock_time(state.headless_since.unwrap_or(state.started));
         tell(&format!(
-            "running since {since} without a terminal; attached: Ctrl-C ends the run, \
-             `tmo detach{}` leaves it running",
+            "attached to the run, which had been without a terminal since {since}: Ctrl-C \
+             ends it, `tmo detach{}` leaves it running",
             self.flags()
         ));
         let place = (saved.first_record, self.runtime.shown());

@@ -123,11 +123,11 @@ impl Start {
                 }
                 StartupMessage::Ended { code, culprit } => {
                     let early = if let Some(Culprit { name, exit, .. }) = culprit {
-                        format!("{name} ended with {} before all were started", exit.describe())
+                        format!("{name} ended with {} during startup", exit.describe())
                     } else {
                         "everything was stopped before it had begun".to_owned()
                     };
-                    let message = format!("{early}; `tmo logs{}` tells more", self.flags());
+                    let message = format!("{early}; see `tmo logs{}`", self.flags());
                     return Err(CliError::Start { message, code: code.max(1) });
                 }
                 StartupMessage::Running => return Ok(()),

@@ -34,7 +34,7 @@ impl Start {
         }
         if !unapplied.is_empty() {
             tell(&format!(
-                "the run that is there goes on without {}; to apply that, end it with \
+                "a run is already up, so ignored: {}; to apply that, end it with \
                  `tmo quit{flags}` and start again",
                 unapplied.join(", ")
             ));

@@ -28,11 +28,11 @@ const LONGEST_KEY: usize = 64;
 #[into_params(parameter_in = Query)]
 pub(super) struct Manner {
     /// Answer when it is done (200 or 409), or, with `false`, as soon as it is accepted (202).
-    /// `1`, `yes`, `0` and `no` will do too.
+    /// `1`, `yes`, `0` and `no` work too.
     #[param(required = false, default = true)]
     wait: bool,
-    /// What the client calls this request, at most 64 bytes: asked again by that name, perhaps of
-    /// another supervisor because the first was killed, it is the same request.
+    /// Idempotency key, at most 64 bytes: a request that is repeated with it, even to another
+    /// supervisor because the first was killed, is the same request.
     #[param(max_length = 64)]
     key: Option<String>,
 }
@@ -265,10 +265,10 @@ fn counts() -> Object {
     object.description(Some(text)).examples([json!({ "worker": 3 })]).build()
 }
 
-/// Run so many instances of entries of the Procfile, and no more.
+/// Set the number of instances of entries of the Procfile.
 ///
-/// Those that are missing are started, with names and ports as a formation has them; those that are
-/// too much are stopped and are no processes of the run any more, but for the first one.
+/// Missing instances are started, with names and ports as in a formation; surplus ones are stopped and
+/// removed from the run, except for the first one, which is only stopped.
 #[utoipa::path(
     post,
     path = "/api/scale",
@@ -281,7 +281,7 @@ pub(super) async fn scale(order: Order, Body(Scaled { counts }): Body<Scaled>) -
     order.carry_out(Request::Scale { counts }).await
 }
 
-/// Stop everything and end the run; asked again, without further grace.
+/// Stop everything and end the run; a second call does so without further grace.
 #[utoipa::path(post, path = "/api/quit", tag = "run", params(Manner), responses(Acted))]
 pub(super) async fn quit(order: Order) -> ApiResult {
     order.carry_out(Request::Quit).await
@@ -327,10 +327,9 @@ pub(super) async fn size(order: Order, Body(Size { columns, rows }): Body<Size>)
     order.carry_out(Request::Resize { columns, rows }).await
 }
 
-/// Every view leaves; the processes run on.
+/// Detach every view; the processes keep running.
 ///
-/// Answers when the views are gone, or after 5 seconds: one in a stopped terminal may not go for
-/// long.
+/// Answers when all views are gone, or after 5 seconds: one in a stopped terminal may linger.
 #[utoipa::path(
     post,
     path = "/api/detach",

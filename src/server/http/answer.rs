@@ -10,10 +10,10 @@ use crate::api::history::HistoryProblem;
 use crate::model::request::{API, Outcome};
 use crate::server::engine_handle::{Ending, RequestError};
 
-/// An object that is answered.
+/// A JSON response.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Answer<T> {
-    /// Version of the shapes.
+    /// The schema version.
     #[schema(example = 1)]
     api: u32,
     #[serde(flatten)]

@@ -22,23 +22,22 @@ use crate::model::run_end::End;
         title = "tmo",
         description = "\
 The control socket of a run of tmo: HTTP on the Unix socket beside the Procfile (`.overmind.sock`), \
-or on TCP with `--network`. There a client proves before its first request that it knows the token of the \
-run; docs/SCRIPTING.md has the exchange.
+or on TCP with `--network`. Over TCP a client first proves that it knows the token of the run; see \
+docs/SCRIPTING.md for the exchange.
 
-Every JSON object that is answered carries `api`, the version of the shapes. Within a version, paths, \
-parameters, properties, events and words of state may be added, so pass over what you do not know; \
-none is taken away and none changes its meaning. In requests what is not known is refused: a misspelt \
-word must not mean that nothing was said.
+Every JSON response has `api`, the schema version. Within a version, paths, parameters, properties, \
+events and states may be added, so ignore what you do not know; none is removed or changes its meaning. \
+Unknown words in requests are refused, so that a typo is never silently ignored.
 
-Times are nanoseconds since the epoch where they are numbers, RFC 3339 in UTC where they are texts."
+Numeric times are nanoseconds since the epoch; strings are RFC 3339 in UTC."
     ),
     tags(
-        (name = "state", description = "What there is."),
-        (name = "processes", description = "What is done to processes."),
-        (name = "run", description = "What changes or ends the run."),
-        (name = "failures", description = "What in the output of a process means that it has failed."),
+        (name = "state", description = "The state."),
+        (name = "processes", description = "Control processes."),
+        (name = "run", description = "Change or end the run."),
+        (name = "failures", description = "Output texts that mean that a process has failed."),
         (name = "terminals", description = "Panes and views."),
-        (name = "journal", description = "What was printed and what happened."),
+        (name = "journal", description = "Output and events."),
     ),
     components(schemas(Answer<Problem>, Head, End, Line<'static>))
 )]
@@ -86,7 +85,7 @@ fn finish(all: &mut Value) {
         }
     }
     all["components"]["headers"] = json!({ "tmo-version": {
-        "description": "Version of the program that answers.",
+        "description": "Version of the server.",
         "required": true,
         "schema": { "type": "string" },
     }});
@@ -160,22 +159,22 @@ fn common_parameters() -> Value {
         "tmo-version": {
             "name": "tmo-version",
             "in": "header",
-            "description": "Version of the program that asks. What is not known here is refused in \
-                words for it.",
+            "description": "Version of the client. If it is not the server's, a refusal of something \
+                unknown names both versions.",
             "schema": { "type": "string" },
         },
         "tmo-api": {
             "name": "tmo-api",
             "in": "header",
-            "description": "Version of the shapes that the client knows. If that is a later one than \
-                is spoken here, the answer is 400; not so on the paths that every version has: \
+            "description": "The schema version that the client knows. If it is newer than the \
+                server's, the answer is 400, except on paths that every version has: \
                 `/api/alive`, `/api/status`, `/api/quit`, `/api/shutdown`, `/api/kill`.",
             "schema": { "type": "integer", "minimum": 0 },
         },
         "tmo-run": {
             "name": "tmo-run",
             "in": "header",
-            "description": "The id of the run that is meant (`run` of its state). Where another one is at \
+            "description": "The id of the run that is meant (`run` of its state). If another one is at \
                 this socket by now, nothing is done and the answer is 410.",
             "schema": { "type": "string" },
         },

@@ -16,7 +16,7 @@ use crate::server::serve::Api;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FailureText {
-    /// A part of a line, whatever its case: not empty, and without control characters.
+    /// Part of a line, in upper or lower case: not empty, and without control characters.
     #[schema(min_length = 1)]
     failure_string: String,
 }

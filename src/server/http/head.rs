@@ -30,9 +30,9 @@ impl Words for Follower {
 
 /// Where the journal ends, as server-sent events.
 ///
-/// `head` comes at once and then whenever something was written, the newest only: for a slow client
-/// those between are left out. `end` is the last when the run is over, `leave` when a view is to go.
-/// Without one of these the supervisor was replaced: ask again.
+/// `head` comes at once and then whenever something was written, the newest only: a slow client misses
+/// those in between. `end` is the last when the run is over, `leave` when a view is to go. Without one
+/// of these the supervisor was replaced: connect again.
 #[utoipa::path(
     get,
     path = "/api/head",

@@ -32,7 +32,7 @@ const BATCH: usize = 256;
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Paged {
-    /// How many entries a page has at most; outside of 1 to 10000, the nearer of these.
+    /// The maximum number of entries of a page; clamped to 1 to 10000.
     #[param(required = false, default = 100, minimum = 0)]
     limit: usize,
     #[param(ignore)]
@@ -59,17 +59,17 @@ impl Words for Paged {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "for the description: it is put together of JSON")]
 pub(super) struct Page {
-    /// Version of the shapes.
+    /// The schema version.
     #[schema(example = 1)]
     api: u32,
-    /// What was printed and what happened, in order.
+    /// Output and events, in order.
     lines: Vec<Line<'static>>,
-    /// `after` of the next page; null where nothing was found and nothing asked to be behind.
+    /// The `after` of the next page; null if nothing was found and no `after` was given.
     next: Option<String>,
     /// Whether there is more now.
     more: bool,
-    /// Whether `after` is older than the log or of another one: something is missing before the
-    /// first line, or the log begins anew.
+    /// Whether `after` is older than the log or of another one: lines before the first are missing,
+    /// or the log is new.
     reset: bool,
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn lines(
 
 /// Forget what was logged so far, by all processes in all runs.
 ///
-/// Readers that are at it are told of bytes that are missing.
+/// Active readers are told of missing bytes.
 #[utoipa::path(
     post,
     path = "/api/clear",
@@ -155,11 +155,11 @@ impl Words for Followed {
 
 /// What happens, as server-sent events, each with its cursor as its id.
 ///
-/// What comes from now on; with `last` or `since` also what was before, and behind `after` or
+/// What comes from now on; with `last` or `since` also what was before, and after `after` or
 /// `Last-Event-ID` all that follows. The name of an event is that of what happened (`start`, `exit`,
-/// `gap` …; later versions may have more), or `line`. With `types`, whatever is of these comes, lines
-/// too if `process:log` is among them. `end-of-run` is the last when the run is over;
-/// without it the supervisor was replaced: ask again.
+/// `gap` …; later versions may have more), or `line`. With `types`, only those are sent, lines too if
+/// `process:log` is among them. `end-of-run` is the last when the run is over; without it the
+/// supervisor was replaced: connect again.
 #[utoipa::path(
     get,
     path = "/api/events",

@@ -19,8 +19,8 @@ const TEXT: &str = "text/plain; version=0.0.4";
 
 /// Numbers of the run, for Prometheus.
 ///
-/// Its text format, version 0.0.4. Counts begin with the run and go on where a supervisor was
-/// replaced; that of bytes begins with the log.
+/// Its text format, version 0.0.4. Counters start with the run and survive a replaced supervisor; that
+/// of bytes starts with the log.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -26,7 +26,7 @@ pub(super) struct Reloaded {
 /// Schema of a plan; its properties depend on the version.
 fn any_plan() -> Object {
     let text = "The configuration as `tmo reload` has read and resolved it, addressed to this very run. \
-        What is in it is known to the version that made it alone, and may be another in each.";
+        Its contents are private to the version that made it, and may differ in each.";
     ObjectBuilder::new().schema_type(Type::Object).description(Some(text)).build()
 }
 
@@ -45,10 +45,10 @@ pub(super) enum Sent {
     NoPlan(#[to_schema] Answer<Problem>),
 }
 
-/// Go on with another plan: what has changed in it is done.
+/// Switch to a new plan, and apply its changes.
 ///
-/// `tmo reload` asks for this when it has read the configuration again. Other clients run that: a plan
-/// can be made by the program only that runs here.
+/// `tmo reload` asks for this when it has read the configuration again. Other clients should run that
+/// command: only the program that runs here can make a plan.
 #[utoipa::path(
     post,
     path = "/api/reload",

@@ -66,3 +66,12 @@ fn the_window_of_one_whose_shim_was_killed_goes_when_it_is_scaled_away() {
     let effects = machine.step(Timestamp::from_nanos(1), Input::Request(1, scale, None));
     assert!(effects.contains(&Effect::Close(ProcId::at(1))), "{effects:?}");
 }
+
+#[test]
+fn an_unknown_entry_is_answered_with_each_entry_once() {
+    let mut world = World::new(&["job?", "web", "job#2?+"]);
+    world.settle();
+    world.ask(1, Request::Scale { counts: [("nosuch".to_owned(), 1)].into() });
+    let known = &world.answers[0].1.unknown.as_ref().unwrap().known;
+    assert_eq!(known.iter().map(ToString::to_string).collect::<Vec<_>>(), ["job", "web"]);
+}
