@@ -144,17 +144,8 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_told_in_one_line_with_what_was_meant() {
+    fn commands_of_other_tools_are_answered_with_the_equivalent_here() {
         for (line, text) in [
-            (
-                "tmo start --deamonize",
-                "unexpected argument '--deamonize' found; did you mean `--daemonize`? \
-                 see `tmo start --help`",
-            ),
-            (
-                "tmo restrat web",
-                "unrecognized subcommand 'restrat'; did you mean `restart`? see `tmo --help`",
-            ),
             ("tmo up", "unrecognized subcommand 'up'; `tmo start` does that; see `tmo --help`"),
             (
                 "tmo tail web -f",
@@ -173,6 +164,23 @@ mod tests {
             (
                 "tmo logs --tail 50",
                 "unexpected argument '--tail' found; `tmo logs -n N` does that; see `tmo logs --help`",
+            ),
+        ] {
+            assert_eq!(message(line), text);
+        }
+    }
+
+    #[test]
+    fn a_mistyped_command_line_is_answered_in_one_line_with_a_suggestion() {
+        for (line, text) in [
+            (
+                "tmo start --deamonize",
+                "unexpected argument '--deamonize' found; did you mean `--daemonize`? \
+                 see `tmo start --help`",
+            ),
+            (
+                "tmo restrat web",
+                "unrecognized subcommand 'restrat'; did you mean `restart`? see `tmo --help`",
             ),
             (
                 "tmo start --until-ready npm test",
