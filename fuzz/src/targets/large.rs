@@ -41,7 +41,11 @@ pub(crate) fn check(data: &[u8]) {
         3 => drop(serde_json::from_slice::<Plan>(&text)),
         4..7 => show(reader, &text, width),
         7 | 8 => {
-            split(&text, width, if reader == 7 { MarkerTrust::All } else { MarkerTrust::Announced });
+            split(
+                &text,
+                width,
+                if reader == 7 { MarkerTrust::All } else { MarkerTrust::Announced },
+            );
         }
         9 => {
             let mut lines = Lines::default();
