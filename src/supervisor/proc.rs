@@ -225,10 +225,10 @@ pub struct Proc {
     /// longer contains it.
     #[serde(default)]
     pub retired: bool,
-    /// The value of [`ProcessPlan::came`] up to which the plan was carried out.
+    /// The value of [`ProcessPlan::additions`] up to which the plan was carried out.
     #[serde(rename = "came", default)]
     pub additions: u32,
-    /// The value of [`ProcessPlan::edition`] up to which the plan was carried out.
+    /// The value of [`ProcessPlan::revision`] up to which the plan was carried out.
     #[serde(rename = "edition", default)]
     pub revision: u32,
     /// It should run, but what it waits for has not happened yet.
