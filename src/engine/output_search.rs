@@ -284,7 +284,7 @@ impl OutputSearch {
 
     /// Log how much was not searched, unless that was logged recently.
     pub(super) fn report_skipped(&mut self, id: ProcId) -> Vec<Action> {
-        let skipped = self.lag.told(Instant::now());
+        let skipped = self.lag.take_report(Instant::now());
         let action = skipped.map(|bytes| Action::Trouble(id, Trouble::Skipped { bytes }));
         action.into_iter().collect()
     }

@@ -88,8 +88,9 @@ impl Lag {
         }
     }
 
-    /// The number of skipped bytes to report now, if any.
-    pub(super) fn told(&mut self, now: Instant) -> Option<u64> {
+    /// The number of skipped bytes to log now; `None` if there are none, or the last report was too
+    /// recent.
+    pub(super) fn take_report(&mut self, now: Instant) -> Option<u64> {
         if self.tell_due.is_some_and(|due| due > now) {
             return None;
         }
@@ -131,14 +132,14 @@ mod tests {
             lag.skip(1);
             lag.ends();
         };
-        assert_eq!(lag.told(now), None);
+        assert_eq!(lag.take_report(now), None);
         skip(&mut lag, 5);
-        assert_eq!(lag.told(now), Some(6));
+        assert_eq!(lag.take_report(now), Some(6));
         skip(&mut lag, 7);
         skip(&mut lag, 8);
-        assert_eq!(lag.told(now), None);
-        assert_eq!(lag.told(now + TOLD_EVERY), Some(17));
-        assert_eq!(lag.told(now + TOLD_EVERY * 2), None);
+        assert_eq!(lag.take_report(now), None);
+        assert_eq!(lag.take_report(now + TOLD_EVERY), Some(17));
+        assert_eq!(lag.take_report(now + TOLD_EVERY * 2), None);
         assert_eq!(lag.tell_due, None);
     }
 }

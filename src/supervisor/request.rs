@@ -307,7 +307,7 @@ impl Supervisor {
         aim
     }
 
-    /// The shim could not be told about the requested life: cancel that life, and let the running one
+    /// The spec for the shim could not be written: cancel the requested life, and let the running one
     /// continue.
     pub(super) fn untold(
         &mut self,

@@ -301,7 +301,7 @@ fn a_run_whose_lock_was_removed_is_not_taken_over() {
     world.wait_empty();
 }
 
-/// Whoever opens a pipe that nobody writes to may wait for ever.
+/// Opening a FIFO for reading blocks until a process opens it for writing.
 #[test]
 fn start_does_not_wait_for_a_fifo_that_replaces_the_state_file() {
     let world = quiet_run();
