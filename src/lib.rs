@@ -19,11 +19,13 @@
 //! - [`backend`] is tmux.
 //! - [`instance`]: the lock and the sockets of a run.
 //! - [`client`] and [`server`]: the ends of the control socket: overmind's protocol and HTTP.
-//! - [`engine`]: the loop where all of these meet; the guardian; taking over from a killed one.
+//! - [`engine`]: the loop where all of these meet; the guardian; taking over from a
+//!   killed one (`engine::adopt`).
 //! - [`view`]: what people see.
 //! - [`cli`]: what people type.
 //!
-//! `docs/ARCHITECTURE.md` describes the parts and how they work together;
+//! `docs/ARCHITECTURE.md` describes the parts and how they work together, and has a table of what to change
+//! where;
 //! `docs/architecture/guarantees.md` lists what is guaranteed and what is not.
 
 #[cfg(not(unix))]

@@ -42,12 +42,17 @@ pub(super) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
         Err(error) => return Err(error),
     };
     let found = source.as_ref().map_or(Ok(vec![]), |source| source.reports.list())?;
-    match ask {
-        CrashAsk::List(name) => list(&of(found, name.as_deref()), args.json),
-        CrashAsk::Show(name) => {
-            let named = of(found, name.as_deref());
-            let Some((report, path)) = newest(&named) else {
-                return Err(CliError::Other(none(name.as_deref())));
+    let (CrashAsk::List(name) | CrashAsk::Show(name)) = &ask;
+    let name = name.as_deref();
+    let found = of(found, name);
+    if let (Some(name), Some(source), true) = (name, &source, found.is_empty()) {
+        source.filter(&[name.to_owned()])?;
+    }
+    match &ask {
+        CrashAsk::List(_) => list(&found, name, args.json),
+        CrashAsk::Show(_) => {
+            let Some((report, path)) = newest(&found) else {
+                return Err(CliError::Other(none(name)));
             };
             let looks =
                 source.map(|source| (Source::style(&instance.context.env, Stamp::Date), source));
@@ -135,13 +140,13 @@ impl Listed {
     }
 }
 
-fn list(found: &[Found], json: bool) -> Result<u8, CliError> {
+fn list(found: &[Found], name: Option<&str>, json: bool) -> Result<u8, CliError> {
     let all: Vec<Listed> = found.iter().filter_map(Listed::of).collect();
     if json {
         return super::print_json(&all);
     }
     if all.is_empty() {
-        super::warn(&none(None));
+        super::warn(&none(name));
         return Ok(0);
     }
     let zone = local::zone();

@@ -18,13 +18,13 @@ use crate::plan::PlanError;
 /// The exit codes and their meanings; the man page has the same table.
 pub(super) const EXIT_CODES: [(&str, &str); 10] = [
     ("0", "It is done."),
-    ("1", "It has failed, in whole or in part; for check and doctor: something is odd."),
-    ("2", "What was typed is wrong, or names a process that there is not."),
+    ("1", "It has failed, in whole or in part; for check and doctor: something is wrong."),
+    ("2", "The command line is wrong, or names a process that does not exist."),
     ("3", "Called as overmind: there is no such command."),
-    ("124", "connect, wait, start --wait: the time is over."),
-    ("126", "run: the command can't be run. start: a process could not be begun."),
+    ("124", "connect, wait, start --wait: timed out."),
+    ("126", "run: the command can't be run. start: a process could not be started."),
     ("127", "run: there is no such command."),
-    ("129", "start, connect: its terminal is gone; the processes run on."),
+    ("129", "start, connect: the terminal is gone; the processes keep running."),
     ("130", "start: it was interrupted before the processes ran."),
     (
         "other",
@@ -61,12 +61,12 @@ pub enum CliError {
     #[error(transparent)]
     Client(ClientError),
     /// There is no listener on the socket.
-    #[error("{0}; nothing runs here, `tmo start` begins")]
+    #[error("{0}; nothing runs here, `tmo start` starts a run")]
     NothingRuns(#[source] ClientError),
     /// There is a socket without a listener, and it was not left by a run of this machine.
     #[error(
-        "nobody listens on {0} any more; if it was forwarded (`ssh -L`), its ssh has ended, and a run \
-         at its other end may go on"
+        "nobody listens on {0} any more; if it was forwarded (`ssh -L`), that ssh has ended, and a \
+         run at the other end may still be up"
     )]
     DeadSocket(Address),
     /// A problem with the supervisor's own files.

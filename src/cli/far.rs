@@ -58,7 +58,7 @@ pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8
                 _ = &mut stop => return Ok(()),
             };
             if lines.len() > PAGE || (more && behind == next) {
-                let text = "the other side answers with other lines than it is asked for";
+                let text = "the other side returns other lines than those requested";
                 return Err(CliError::Other(text.to_owned()));
             }
             let mut text = vec![];
@@ -202,7 +202,7 @@ async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<
         }
         fruitless = if is_fruitless { fruitless + 1 } else { 0 };
         if fruitless >= MOST_FRUITLESS {
-            let text = "the supervisor ends the stream of events each time before it has sent one";
+            let text = "the supervisor keeps closing the stream of events before it has sent one";
             return Err(CliError::Other(text.to_owned()));
         }
     }

@@ -41,7 +41,7 @@ const MOST_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const WAITS: &str = "another tmo is just starting here, or was stopped; waiting for it";
 
 /// The error for commands that overmind itself does not have.
-pub(super) const OVERMIND_CANNOT: &str = "overmind runs here, which can't do that";
+pub(super) const OVERMIND_CANNOT: &str = "overmind runs here and can't do that";
 
 /// The location of an instance, whether it runs or not.
 #[derive(Debug)]
@@ -235,7 +235,7 @@ impl Instance {
             Address::Unix(_) => Ok(()),
             Address::Tcp(tcp) => Err(CliError::Other(format!(
                 "the run at {} is asked over TCP, where there are `ps`, `restart`, `stop`, `quit`, \
-                 `kill` and `echo` without names; for more, be on its machine and use the address \
+                 `kill` and `echo` without names; for more, go to its machine and use the address \
                  that it was started with",
                 tcp.tcp.address
             ))),
@@ -337,7 +337,7 @@ impl Instance {
         if let Some(pid) = self.runtime.stopped_supervisor() {
             super::warn(&format_args!(
                 "the supervisor (pid {pid}) is stopped, so the log is shown only as far as it has \
-                 read it; `kill -CONT {pid}` goes on with it"
+                 read it; `kill -CONT {pid}` resumes it"
             ));
         }
     }

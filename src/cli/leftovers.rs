@@ -43,7 +43,7 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
             return error.into();
         }
         CliError::Other(format!(
-            "{error}; the supervisor has been asked too, and ends the run when it goes on"
+            "{error}; the supervisor was asked to end the run too, and will when it resumes"
         ))
     });
     let Some(forced) = forced?.or_else(by_name) else { return Err(reason) };
@@ -116,7 +116,7 @@ pub(super) fn refuse(left: &[ProcInfo]) -> Result<(), CliError> {
     }
     let list = left.iter().map(|process| format!("{} (pid {})", process.comm, process.pid));
     let list = list.collect::<Vec<_>>().join(", ");
-    Err(CliError::Other(format!("this can't be ended: {list}")))
+    Err(CliError::Other(format!("these processes can't be ended: {list}")))
 }
 
 /// Remove the files of a dead run, and these tmux sockets; returns what was removed.

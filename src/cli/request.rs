@@ -151,7 +151,7 @@ async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
         names.push(format!("{} more", slow.len() - MOST_NAMED));
     }
     let names = names.join(", ");
-    // A trial can be hurried in its own terminal.
+    // In a trial, Ctrl-C in its own terminal kills at once.
     let again = match instance.run {
         Some(_) => "Ctrl-C",
         None => "the same command in another terminal",

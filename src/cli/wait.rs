@@ -44,7 +44,7 @@ async fn within(
     names: &[String],
     what: &WaitFor,
 ) -> Result<u8, CliError> {
-    let mut last = "it is not so".to_owned();
+    let mut last = "the condition is not met".to_owned();
     let waiting = until(instance, names, what, &mut last);
     let Some(limit) = limit else { return waiting.await };
     match tokio::time::timeout(limit, waiting).await {
@@ -157,7 +157,7 @@ async fn until(
                 let code = || (*what == WaitFor::Exit).then_some(end.code);
                 return seen.at_the_end()?.or_else(code).ok_or_else(|| over(last));
             }
-            // Killed; another one takes over, or it was the last.
+            // The supervisor was killed: another takes over, or the run is over.
             Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => {
                 let fresh = instance.ask(async |client| client.head(false).await).await;
                 let Ok(fresh) = fresh else {
@@ -289,7 +289,7 @@ async fn ports(wanted: &[&ProcessState]) -> Result<Verdict, CliError> {
     for process in wanted {
         still_comes(process)?;
         let Some(port) = process.port else {
-            return Err(CliError::Other(format!("{} was told no PORT", process.name)));
+            return Err(CliError::Other(format!("{} has no PORT", process.name)));
         };
         let mut open = false;
         for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {

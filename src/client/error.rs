@@ -10,7 +10,7 @@ use crate::model::request::Unknown;
 use crate::sys::why;
 
 /// Advice for a supervisor that does not answer.
-const STOPPED: &str = "if somebody has stopped it, `kill -CONT` goes on with it, and `tmo kill` ends the \
+const STOPPED: &str = "if it was suspended (SIGSTOP), `kill -CONT` resumes it; `tmo kill` ends the \
                        run without it; if that socket is forwarded, its host may be out of reach";
 
 /// Why a request failed.
@@ -39,7 +39,7 @@ pub enum ClientError {
     /// The listener belongs to another user, and other users can write to the socket's directory, so root
     /// does not contact it.
     #[error(
-        "the listener at {at} is user {owner}'s, not yours, and others than that user can put a socket or a \
+        "the listener at {at} is user {owner}'s, not yours, and other users too can put a socket or a \
          link into {}; run this as that user (`sudo -u '#{owner}'`), or give another socket with `-s`",
         dir.display()
     )]
@@ -53,7 +53,7 @@ pub enum ClientError {
     },
     /// Address and token were set in different places.
     #[error(
-        "TMO_TOKEN is not proven to {at}: {} set the token and {} the address; set network, socket and \
+        "TMO_TOKEN is not used at {at}: {} set the token and {} the address; set network, socket and \
          token in the same place", mixed.token, mixed.address
     )]
     Mixed {
@@ -78,7 +78,7 @@ pub enum ClientError {
     },
     /// It accepted a request that changes something, but does not answer.
     #[error(
-        "the supervisor at {at} does not answer, and does what was asked for when it goes on; {}",
+        "the supervisor at {at} does not answer, but carries out the request when it resumes; {}",
         STOPPED
     )]
     Pending {
@@ -130,8 +130,8 @@ pub enum ClientError {
     },
     /// The supervisor is another version, and one side does not understand the other.
     #[error(
-        "the supervisor at {at} is tmo {runs} and this is tmo {ours}, which can't {can_not}; `tmo \
-         quit`, then `tmo start`, makes them one"
+        "the supervisor at {at} is tmo {runs}, and this tmo {ours} can't {can_not}; `tmo quit`, \
+         then `tmo start`, makes both the same version"
     )]
     OtherVersion {
         /// The address.

@@ -135,7 +135,7 @@ async fn exchange(
         return Err(unproven(
             target,
             format!(
-                "the run that answers listens at {at}: forward the very address, as in `ssh -L \
+                "the run that answers listens at {at}: forward exactly this address, as in `ssh -L \
                  {at}:{at}`"
             ),
         ));
@@ -158,7 +158,7 @@ const fn unknown_token(given: bool) -> &'static str {
 /// Identify the listener by an answer to overmind's `status`, or by any other text.
 fn plain_answer(target: &TcpTarget, line: &str) -> Result<Answerer, ClientError> {
     if line.starts_with("HTTP/1.1 401") {
-        let why = "tmo 0.1.0 runs there, which takes the token in clear only; be on its machine";
+        let why = "tmo 0.1.0 runs there, which takes the token in clear only; run this there";
         return Err(unproven(target, why));
     }
     if !line.starts_with("PROCESS") {

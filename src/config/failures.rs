@@ -200,7 +200,7 @@ impl Failures {
     }
 }
 
-/// The pattern for a text: it means failure, anywhere in a line and in any case.
+/// The pattern for a text that means failure, anywhere in a line, in upper or lower case.
 pub fn pattern(text: &str) -> FailurePattern {
     let text = Text { pattern: text.to_owned(), regex: false, any_case: true };
     FailurePattern { text, action: FailureAction::Break }

@@ -29,8 +29,8 @@ pub enum BadAddress {
     },
     /// A host name that would need a DNS lookup, given only by a file of the project.
     #[error(
-        "{} names the host {} for the control address, which is not looked up: a file of \
-         the project may name an IP address or `localhost`; to mean that host, use -s {}",
+        "{} names the host {} for the control address; it is not looked up, since a file of the \
+         project may name only an IP address or `localhost`; to use that host, give -s {}",
         shown(&file.to_string_lossy()), shown(host), shown(address)
     )]
     Name {
@@ -151,7 +151,7 @@ impl SocketPath {
         }
         let shown = socket.unwrap_or_else(|| Path::new(".").join(SOCKET));
         let address = shown.to_string_lossy().into_owned();
-        // Port 0 is a different port each time, so it identifies only the run of the directory.
+        // Port 0 means a different port each time, so such an address means one run per directory.
         let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
         let dir = Some(start_dir).filter(|_| port == Some(0));
         let path = tcp_stand_in(env, network.name(), &address, dir);
@@ -258,9 +258,8 @@ pub fn nearest_socket(start_dir: &Path) -> Option<PathBuf> {
     start_dir.ancestors().skip(1).map(|dir| dir.join(SOCKET)).find(ours)
 }
 
-/// Whether this socket belongs to a project other than that of the run that started the caller, into which
-/// the caller has changed since: a start there begins a run of its own, and other commands address that run
-/// too.
+/// Whether a run started the caller, and the caller has since changed into another project, whose
+/// socket this is: a start there begins a run of its own, and other commands address that run too.
 fn is_of_other_run(nearest: &Path, start_dir: &Path, env: &Env) -> bool {
     let own = env.caller("TMO_SOCKET").filter(|own| env.caller("OVERMIND_SOCKET") == Some(own));
     let Some(own) = own.map(Path::new).filter(|_| env.caller("TMO_SESSION").is_some()) else {

@@ -21,9 +21,9 @@ use crate::model::event::Logged;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
 
-/// How long before an end output belongs to it.
+/// Output this long before an end still belongs to it.
 pub const BEFORE: Duration = Duration::from_secs(5);
-/// How long after an end output belongs to it.
+/// Output this long after an end still belongs to it.
 pub const BEHIND: Duration = Duration::from_secs(1);
 
 /// How much of that output is kept at most, before and after the end: its bytes, plus `LINE` per
@@ -223,8 +223,8 @@ impl<'a> Log<'a> {
         Ok(lines.into())
     }
 
-    /// The processes whose program below a watcher has failed, according to the last output of
-    /// their present life. Only the newest records are read, so it is quick.
+    /// The processes that run a program under a watcher (which restarts it on changes) and whose
+    /// program has failed, judging by the last output. Reads only the newest records, to be quick.
     pub fn failed_below_watchers(&self) -> io::Result<Vec<ProcName>> {
         /// How many records are examined, and how many lines per process.
         const RECORDS: u64 = 200;

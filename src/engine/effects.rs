@@ -30,7 +30,7 @@ impl Engine {
             Effect::Say(None, what) => self.write_event(&Event::of_run(what)),
             Effect::Reached(post) => self.reached(post),
             Effect::Crashed(crash) => {
-                // A crash without work for it had a report a moment ago.
+                // If the crash is not in the outbox, its process had a report a moment ago.
                 if let Some(pending) = self.saved.outbox.crash(crash.id, crash.life) {
                     let Self { crash_reports, saved, plan, ingest, queue, .. } = self;
                     let run = Crashed {
@@ -148,6 +148,7 @@ impl Engine {
             argv: process.argv.clone(),
             cwd: process.cwd.clone().unwrap_or_else(|| self.plan.root.clone()),
             env: plan::process_env(&self.plan, process),
+            stdin: process.stdin,
             inherit: self.plan.inherit.clone(),
             stop_signal: process.stop_signal,
             grace_ms,

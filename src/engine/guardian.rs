@@ -68,7 +68,7 @@ const QUICK: Duration = Duration::from_millis(100);
 /// Run the guardian of this runtime directory; `plan` is the run to start if there is none to
 /// adopt. Returns the exit code.
 pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
-    // Fails only for a process group leader, which has a session or can do without one.
+    // Fails only for a process group leader, which leads a session already or does not need one.
     let _ = nix::unistd::setsid();
     // With SIGXFSZ ignored, a write beyond the file size limit fails instead of killing the
     // process. The supervisor inherits this.
@@ -159,8 +159,8 @@ struct TakenUp {
 fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, StartupMessage> {
     if let Some(pid) = runtime.keeper() {
         return Err(failed(format_args!(
-            "a supervisor (pid {pid}) runs here whose lock was removed; `tmo quit` ends its run, \
-             `kill -9 {pid}` lets another one take it over"
+            "the lock of the supervisor here (pid {pid}) was removed; `tmo quit` ends its run, \
+             after `kill -9 {pid}` a new supervisor takes the run over"
         )));
     }
     let survivors = runtime.adoptable().map_err(|e| failed(e.to_string()))?;
@@ -207,12 +207,12 @@ fn sweep(runtime: &RuntimeDir) -> Result<Option<String>, StartupMessage> {
         let list = left.iter().map(|process| format!("{} (pid {})", process.comm, process.pid));
         let list = list.collect::<Vec<_>>().join(", ");
         return Err(failed(format_args!(
-            "of the run that was killed here this can't be ended: {list}"
+            "processes of the run that was killed here can't be ended: {list}"
         )));
     }
     Ok((ended > 0).then(|| {
         let count = count::processes(ended, "");
-        format!("the run that was here had been killed; ended what it had left ({count})")
+        format!("an earlier run here was killed; ended the processes that it left behind ({count})")
     }))
 }
 

@@ -1,9 +1,9 @@
 //! The engine: the only place where the parts meet.
 //!
 //! A guardian ([`guardian`]) holds lock and control socket and restarts the supervisor process when it
-//! is killed. The supervisor process ([`run`]) waits for one event at a time (a bell, an exit, a
-//! client, a timer), turns it into an [`crate::supervisor::Input`], saves the resulting state and
-//! carries out the effects.
+//! is killed; the new one takes the run over (`adopt`). The supervisor process ([`run`]) waits for one
+//! event at a time (a byte in a process's FIFO: `wakeups`, an exit, a client, a timer), turns it into an
+//! [`crate::supervisor::Input`], saves the resulting state and carries out the effects (`effects`).
 
 mod action;
 mod adopt;

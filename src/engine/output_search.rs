@@ -174,7 +174,7 @@ impl OutputSearch {
         let mut actions: Vec<_> =
             unsearched.map(|what| Action::Trouble(id, what)).into_iter().collect();
         actions.extend(self.slow_patterns(id));
-        // An adopter would have to search everything since the last save again.
+        // Otherwise an adopter would have to search everything since the last save again.
         let counts = !rules.flags.is_empty() && self.count.is_due();
         if counts || ends_lives(rules) && self.checkpoint.is_due() {
             actions.push(Action::Save);
@@ -257,8 +257,8 @@ impl OutputSearch {
         actions
     }
 
-    /// Skip output if the search can't keep up with it: `backlog` bytes wait, at most `most` should,
-    /// and searching them `takes` this time, if that is known to be slow.
+    /// Skip output if the search can't keep up with it. `backlog` bytes wait, `most` are allowed;
+    /// searching them takes the time `takes`, which is `None` unless the search is slow.
     pub(super) fn keep_up(
         &mut self,
         id: ProcId,
@@ -299,7 +299,7 @@ impl OutputSearch {
             Kind::Text => self.search_text(record)?,
             Kind::Exit | Kind::End => {
                 self.leave_line();
-                // Output of a life that was not searched is reported when the life ends.
+                // Output that was skipped is reported at the latest when its life ends.
                 self.lag.tell_due = self.lag.tell_due.map(|_| Instant::now());
             }
             Kind::Gap | Kind::Event => {}

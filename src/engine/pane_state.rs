@@ -160,7 +160,8 @@ pub(super) struct PaneState {
     pub(super) entries: VecDeque<Entry>,
     /// Which markers its life entries announce.
     pub(super) markers: Markers,
-    /// The markers of entries up to this one will not arrive after the end of the present output.
+    /// Markers of entries up to this number are in the output that the present sink still reads, or
+    /// will never arrive.
     pub(super) unmarked: u64,
     /// Sequence number of the last marker that was read in its output.
     pub(super) marked: u64,

@@ -52,8 +52,8 @@ use crate::sys::{self, clock};
 
 /// File descriptors that the event loop needs for itself.
 const DESCRIPTORS: usize = 8;
-/// File descriptors that a run needs, and each of its processes (bell, life file, streams, pidfd of
-/// the shim, a call of tmux). With fewer, the run could begin, but could not be asked to end.
+/// File descriptors that a run needs in itself, and for each process (bell, life file, streams,
+/// pidfd of the shim, a call of tmux). With fewer, the run could begin, but not be asked to end.
 const DESCRIPTORS_FOR_ALL: usize = 24;
 const DESCRIPTORS_FOR_EACH: usize = 6;
 
@@ -93,7 +93,7 @@ pub enum RunError {
         error: Box<RunError>,
     },
     /// Its lock was removed, and another run holds the new one.
-    #[error("another run has taken the place of this one, which lets go of everything")]
+    #[error("another run has taken the place of this one; giving up this run")]
     Deposed,
     /// The journal or the operating system has reported an error.
     #[error("{what}: {}", why(source))]
@@ -208,8 +208,8 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
         let supervisor = Supervisor::new(&plan, clock::now());
         let saved = PersistedState::new(supervisor, ingest.head().records);
         runtime.save(&saved)?;
-        // Create it here. Views only write to it: if they created it, a late one would leave it
-        // behind.
+        // Create the file here. Views only write to it: if they created it, a view that comes late
+        // would leave the file behind.
         let shown = runtime.shown_file();
         replace(&shown, &[]).map_err(|e| io(&shown, e))?;
         saved

@@ -115,7 +115,7 @@ fn port_of(plan: &Plan, name: &ProcName, first: u16) -> Result<u16, String> {
 mod tests {
     use super::{add_instances, missing};
     use crate::model::ProcName;
-    use crate::model::plan::{OnExit, Plan, ProcessPlan};
+    use crate::model::plan::{OnExit, Plan, ProcessPlan, Stdin};
 
     fn plan() -> Plan {
         let mut plan = crate::supervisor::tests::plan(&[]);
@@ -127,6 +127,7 @@ mod tests {
             color: 2,
             stop_signal: 2,
             on_exit: OnExit::Remain,
+            stdin: Stdin::default(),
             waits: false,
             added: false,
             removed: false,

@@ -15,11 +15,11 @@ const MOST_BACKLOG: u64 = 64 << 20;
 /// The backlog that is allowed even if the limits of the log are smaller.
 const LEAST_BACKLOG: u64 = 4 << 20;
 
-/// The search also skips output when searching the backlog would take longer than this, and has
-/// done so for the same time.
+/// The search also skips output once the estimated time to search the backlog has exceeded this
+/// value for a period of the same length.
 const LATEST: Duration = Duration::from_secs(2);
 
-/// The log reports at most this often how much was skipped.
+/// The shortest time between two reports in the log of how much was skipped.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// The backlog at which the search skips output, with these limits of the log.
@@ -33,9 +33,9 @@ pub(super) fn most_backlog(log: &LogPolicy) -> u64 {
 /// How far the search in the output of one process lags behind.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
-    /// How many bytes were skipped, while output is skipped.
+    /// How many bytes have been skipped; `None` while nothing is skipped.
     skipped: Option<u64>,
-    /// The backlog at the moment it became too large, for as long as it is.
+    /// The backlog at the moment it became too large; `None` while it is not too large.
     behind: Option<u64>,
     /// Since when searching the backlog would take too long.
     late_since: Option<Instant>,

@@ -243,7 +243,7 @@ fn bind_elsewhere(
             shown.display()
         ),
         Err(_) => format!(
-            "the control socket is {shown_socket}: it cannot be {} ({why}); \
+            "the control socket is {shown_socket}: it cannot be at {} ({why}); \
              commands given in this project find it, others need `-s {shown_socket}`",
             shown.display()
         ),

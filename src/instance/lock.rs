@@ -57,7 +57,7 @@ impl RunLock {
         loop {
             let file = files::make_lock(&path).map_err(failed)?;
             if file.metadata().is_ok_and(|file| file.is_file() && file.nlink() > 1) {
-                let text = "it has another name too, so it is somebody's file; remove it here";
+                let text = "it is a hard link to somebody's file; remove this link";
                 return Err(failed(io::Error::other(text)));
             }
             if !seize(&file).map_err(failed)? {

@@ -186,7 +186,7 @@ pub struct Chunk {
     /// The record. If the chunk is only a part of it, offset, length, lines and flags are those of
     /// the part.
     pub record: Record,
-    /// How many bytes of the stream retention has deleted since the last chunk of that stream. If
+    /// How many bytes of the stream were deleted by retention since its last chunk. If
     /// the records are gone too, or no other chunk of the stream follows, an empty [`Kind::Gap`]
     /// reports the loss.
     pub lost: u64,

@@ -66,7 +66,7 @@ pub(crate) fn read_head(file: &File) -> io::Result<Option<(IndexState, u64)>> {
     let header = format::decode_header(&block).map_err(|version| {
         io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("the index has format {version}, unknown to this tmo: use the newer one"),
+            format!("the index has format {version}, unknown to this tmo: use a newer tmo"),
         )
     })?;
     let Some(Header { first, time, streams }) = header else { return Ok(None) };

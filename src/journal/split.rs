@@ -188,8 +188,8 @@ impl Splitter {
             match found {
                 Found::Nothing => return Fed::All,
                 Found::Ask => {
-                    // These bytes were written before the life file is read: a marker in them that
-                    // is still not announced then is ordinary text.
+                    // The caller reads the life file after these bytes were written: a marker in
+                    // them that is unannounced even then is ordinary text.
                     self.asked = self.scanned + rest.len() as u64;
                     return Fed::Ask;
                 }
@@ -264,8 +264,8 @@ impl Splitter {
         }
     }
 
-    /// A given-up marker that arrives after all already has its record. Its bytes become a neutral
-    /// record that repeats the last sequence number, so that nothing is reported twice.
+    /// A marker that was given up has a record already. If it arrives nevertheless, its bytes
+    /// become a neutral record that repeats the last sequence number: nothing is reported twice.
     fn belated(&mut self, marker: Marker) -> Option<Expected> {
         let at = self.late.iter().position(|old| old.is(marker))?;
         let old = self.late.remove(at)?;

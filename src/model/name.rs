@@ -87,7 +87,7 @@ impl ProcName {
 
     /// Whether `word` selects the process, which is in these groups: by its name, its entry, or `@` and a
     /// group.
-    pub fn is_meant(&self, word: &str, groups: &[String]) -> bool {
+    pub fn is_selected_by(&self, word: &str, groups: &[String]) -> bool {
         match word.strip_prefix('@') {
             Some(group) => groups.iter().any(|own| own == group),
             None => self.matches(word),

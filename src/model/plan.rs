@@ -220,6 +220,9 @@ pub struct ProcessPlan {
     /// What happens when it exits by itself.
     #[serde(default)]
     pub on_exit: OnExit,
+    /// What it reads from.
+    #[serde(default)]
+    pub stdin: Stdin,
     /// Whether it is not started with the others, but only on request.
     #[serde(default)]
     pub waits: bool,
@@ -243,8 +246,19 @@ pub struct ProcessPlan {
 impl ProcessPlan {
     /// Whether `word` selects it: by its name, its entry, or `@` and one of its groups.
     pub fn is_meant(&self, word: &str) -> bool {
-        self.name.is_meant(word, &self.rules.groups)
+        self.name.is_selected_by(word, &self.rules.groups)
     }
+}
+
+/// The standard input of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stdin {
+    /// The terminal of its pane.
+    #[default]
+    Terminal,
+    /// `/dev/null`, for programs that ask questions when they can read from a terminal.
+    Null,
 }
 
 /// What happens when a process exits by itself.

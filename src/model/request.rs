@@ -318,7 +318,7 @@ impl ProcessState {
 
     /// Whether `word` selects the process: by its name, its entry, or `@` and one of its groups.
     pub fn is_meant(&self, word: &str) -> bool {
-        self.name.is_meant(word, &self.groups)
+        self.name.is_selected_by(word, &self.groups)
     }
 }
 

@@ -141,7 +141,7 @@ struct KillPhase {
     refused: HashSet<(u32, u64)>,
     /// When the last progress was seen: a process disappeared, or we were held up ourselves.
     hope: Instant,
-    /// Some processes are still alive only because they have not got a processor since SIGKILL.
+    /// Some processes are still alive only because they have not been scheduled since SIGKILL.
     starved: bool,
 }
 
@@ -270,8 +270,8 @@ impl KillPhase {
         Self { since: now, reported, outrun, done, refused, hope: now, starved }
     }
 
-    /// When the processes that are left then count as stuck. Processes that merely wait for a
-    /// processor do not, because the supervisor gives up sooner than that.
+    /// The time from which the processes that are left count as stuck. If some of them merely wait
+    /// for CPU time (`starved`), `LONGEST` is no limit: the supervisor gives up before that.
     fn stuck_at(&self) -> Instant {
         if self.starved {
             return self.hope + STUCK_AFTER;

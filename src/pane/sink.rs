@@ -2,7 +2,7 @@
 //!
 //! It makes no decisions: it reads bytes, appends them with the time, and rings the bell. It ends
 //! only when tmux closes the pipe, because bytes that nothing reads would be lost. Its successor
-//! waits, without opening the bell, until it has read everything.
+//! waits, without opening the bell, until this sink has read everything.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -187,8 +187,8 @@ impl Sink {
 
 /// Detects floods of output.
 ///
-/// tmux passes on every few KiB as soon as it has them. Each time sink, supervisor and views would
-/// wake up and take processor time from the process itself and tmux.
+/// tmux passes on every few KiB as soon as it has them. Sink, supervisor and views would wake up
+/// each time and take CPU time from the process itself and tmux.
 #[derive(Debug, Default)]
 struct Pace {
     last: Timestamp,

@@ -16,7 +16,7 @@ use crate::config::load::Loaded;
 use crate::config::procfile::Entry;
 use crate::config::toml::{Asked, ProcessTable, command_line, value};
 use crate::model::ProcName;
-use crate::model::plan::{OnExit, ProcessPlan};
+use crate::model::plan::{OnExit, ProcessPlan, Stdin};
 use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
 
 /// All input of the merge.
@@ -58,6 +58,7 @@ impl PlannedInstance<'_> {
             stop_signal: signal,
             grace_ms: value(&table.stop.timeout_ms).filter(|_| settings.grace.is_none()),
             on_exit: by_flag.or(by_table).unwrap_or_else(|| usual_end(given, entry, &table)),
+            stdin: Stdin::default(),
             waits: false,
             added: false,
             removed: false,

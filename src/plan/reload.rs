@@ -186,6 +186,7 @@ fn what_it_runs(
         ("cwd", process.cwd != now.cwd),
         ("shell", process.shell != now.shell),
         ("port", process.port != now.port),
+        ("stdin", process.stdin != now.stdin),
         ("phase", cleans(process) != cleans(now)),
     ]);
     let variables = variables(&own_env(old, process), &own_env(plan, now));

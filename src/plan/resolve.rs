@@ -76,8 +76,8 @@ pub enum PlanError {
     Names(String),
     /// The plan would be too large from this process on.
     #[error(
-        "the processes come to more than {limit} MiB by `{0}`, commands, variables and all else counted \
-         for each; say less of them in `[defaults]`, or run fewer", limit = TOTAL_BYTES >> 20
+        "the plan exceeds {limit} MiB at `{0}`, counting commands, variables and all else of each \
+         process; shorten `[defaults]`, or run fewer processes", limit = TOTAL_BYTES >> 20
     )]
     Total(ProcName),
     /// The expressions to search for exceed the limit from this process on.

@@ -3,7 +3,8 @@
 //! - [`spec`]: what to run, from the supervisor to a shim
 //! - [`life`]: the log of starts and exits, written by a shim
 //! - [`marker`]: marks in the output where a life begins and ends
-//! - [`paths`]: where these files are
+//! - [`paths`]: where these files are, and the FIFO of each process, in which a byte wakes the supervisor
+//!   (`engine::wakeups`)
 
 pub mod life;
 pub mod marker;

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::model::life::or_zero;
-use crate::model::plan::{Inherit, LogPolicy};
+use crate::model::plan::{Inherit, LogPolicy, Stdin};
 use crate::model::{LifeId, ProcName, text::OsText};
 use crate::sys::files;
 
@@ -59,6 +59,9 @@ pub struct Spec {
     pub cwd: OsText,
     /// The complete environment, except for the variables that come from the pane.
     pub env: Vec<(OsText, OsText)>,
+    /// Its standard input.
+    #[serde(default)]
+    pub stdin: Stdin,
     /// umask, limits, nice, ignored signals.
     pub inherit: Inherit,
     /// The signal that asks the process to stop.
@@ -172,7 +175,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{SPEC_VERSION, Spec, SpecError, Want, replace};
-    use crate::model::plan::{Inherit, LogPolicy};
+    use crate::model::plan::{Inherit, LogPolicy, Stdin};
     use crate::model::{LifeId, ProcName, text::OsText};
 
     #[test]
@@ -226,6 +229,7 @@ mod tests {
                 version: SPEC_VERSION,
                 generation, name, run, want, life, kill, shell, command, argv, cwd, env, inherit,
                 stop_signal, grace_ms, log, known,
+                stdin: Stdin::default(),
             }
         }
     }

@@ -247,7 +247,7 @@ fn ours(stream: &UnixStream) -> bool {
             false
         }
         Err(error) => {
-            tracing::debug!("a client was gone before it was known who it was: {error}");
+            tracing::debug!("a client was gone before its user could be determined: {error}");
             false
         }
     }

@@ -313,7 +313,7 @@ impl Proc {
         }
     }
 
-    /// How long to wait before the next life after one that has lasted this long.
+    /// How long to wait before the next life, if the last one lasted for `ran`.
     fn next_pause(&self, ran: Duration) -> Duration {
         // Opening windows in vain is expensive, so slow down in any case.
         let least = if self.lost < MOST_LOST {

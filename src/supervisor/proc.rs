@@ -340,7 +340,7 @@ impl Proc {
     /// Whether a word in a request refers to this process: by its name, its entry, or `@` and one of
     /// its groups.
     pub(super) fn is_meant(&self, word: &str) -> bool {
-        self.name.is_meant(word, &self.rules.groups)
+        self.name.is_selected_by(word, &self.rules.groups)
     }
 
     /// Whether it is one of the run's processes; a retired one is for as long as it is alive.

@@ -281,7 +281,7 @@ fn is_strange(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
 
-/// Open a plain file for reading. Anything else but a directory counts as missing.
+/// Open a plain file for reading. Anything else counts as missing, except a directory.
 pub fn open_plain(path: &Path) -> io::Result<File> {
     plain(path, File::options().read(true))
         .map_err(|error| if is_strange(path) { io::ErrorKind::NotFound.into() } else { error })
@@ -352,7 +352,7 @@ pub fn make_dirs(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Ensure that there is a FIFO (0600); anything else but a directory is removed first.
+/// Ensure that there is a FIFO (0600); anything else is removed first, except a directory.
 pub fn make_fifo(path: &Path) -> io::Result<()> {
     let make = || nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR);
     match make() {

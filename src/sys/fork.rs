@@ -72,7 +72,7 @@ fn wait_and_become(
 ) -> u8 {
     let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
     if gate.read_exact(&mut [0]).is_err() {
-        return 0; // dropped, or the parent is gone: never to become anything
+        return 0; // dropped, or the parent is gone: the command must not run
     }
     drop(gate);
     let failure = become_command();

@@ -81,7 +81,7 @@ impl ProcInfo {
         name.is_some_and(|name| name[..name.len().min(15)] == *self.name.as_bytes())
     }
 
-    /// Whether it only lacks a processor: after SIGKILL it ends as soon as it is scheduled.
+    /// Whether it only waits to be scheduled: after SIGKILL it ends as soon as it is.
     pub const fn waits_for_processor(&self) -> bool {
         self.state == 'R'
     }

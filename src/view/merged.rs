@@ -20,7 +20,7 @@ pub struct Chunk<'a> {
     pub record: &'a Record,
     /// The bytes of the record or of this part, for text and events.
     pub text: &'a [u8],
-    /// How many bytes before it retention has deleted.
+    /// How many bytes before it were deleted by retention.
     pub lost: u64,
     /// Whether this is the first part of the record.
     pub first: bool,
@@ -82,7 +82,7 @@ pub struct Renderer {
     width: usize,
     system: Prefix,
     event: Vec<u8>,
-    /// The journal to look up processes in that were not known at the start.
+    /// The journal in which to look up processes that were not known at the start.
     journal: Option<Dirs>,
 }
 

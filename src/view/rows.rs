@@ -38,8 +38,8 @@ pub(super) struct Row {
 /// The part of an unfinished line that is on the screen.
 #[derive(Debug, Clone, Copy, Default)]
 struct Shown {
-    /// The version of the line. If it is not the line's present version, nothing of that one is on
-    /// the screen.
+    /// The version that is shown. If it is not the line's present version, nothing of the present
+    /// version is on the screen.
     version: Option<u64>,
     /// How many bytes of it are shown.
     bytes: usize,

@@ -2,8 +2,8 @@
 //!
 //! A block of lines is searched for the needles of all patterns. Up to a few hundred needles are
 //! searched with SIMD, which compares many bytes at a time and is several times as fast as an
-//! automaton that goes from byte to byte. Only for a line that contains a needle, an automaton
-//! finds out which ones, and only their patterns are tried.
+//! automaton that goes from byte to byte. If a line contains a needle, an automaton finds out which
+//! ones, and only their patterns are tried.
 
 use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -16,7 +16,7 @@ use super::pattern::{Both, Pattern, of_many_lines};
 const LONG: usize = 4;
 /// How many needles one pass searches for: with more, there are too many false candidates.
 const GROUP: usize = 32;
-/// Up to this number of passes, they are faster than an automaton.
+/// Up to this number, passes are faster than an automaton.
 const GROUPS: usize = 8;
 
 /// Searches for all patterns of a process.
@@ -117,9 +117,8 @@ impl Search {
         &self.loose
     }
 
-    /// The beginning of the next line in this block, from the line beginning `from` on, that may
-    /// match; the lines before it do not. To be called with ascending places and one `walk` per
-    /// block.
+    /// Where the next line that may match begins; the lines between `from`, which begins a line,
+    /// and that place do not match. To be called with ascending places and one `walk` per block.
     pub(super) fn next(&mut self, block: Both<'_>, from: usize, walk: &mut Walk) -> Option<usize> {
         if self.each || walk.each {
             return (from < block.text.len()).then_some(from);

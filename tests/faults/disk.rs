@@ -84,7 +84,7 @@ fn journal_full(t: &mut Trial) {
     t.works();
     free(&dir);
     t.until("it is told", |t| {
-        t.run(["logs"]).stdout.contains("The journal is written again").then_some(())
+        t.run(["logs"]).stdout.contains("The journal can be written again").then_some(())
     });
     t.works();
     t.quit();

@@ -295,3 +295,17 @@ fn commands_of_other_tools_get_a_suggestion() {
         assert!(ran.stderr.contains(right), "{typed:?}: {ran:?}");
     }
 }
+
+#[test]
+fn crashes_of_an_unknown_process_is_a_usage_error() {
+    let world = World::new("web: exec sleep 1000\n");
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    for args in [&["crashes", "wbe"][..], &["crashes", "show", "wbe"]] {
+        let ran = world.run(args);
+        assert!(ran.code == 2 && ran.stderr.contains("web"), "{ran:?}");
+    }
+    let ran = world.run(["crashes", "web"]);
+    assert_eq!((ran.code, &ran.stderr[..]), (0, "tmo: there is no crash report of web\n"));
+    view.interrupt();
+}

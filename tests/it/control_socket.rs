@@ -217,7 +217,7 @@ fn ps_as_json_is_the_state_of_the_api() {
     let ran = world.run(["ps", "--json"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
     let said = "tmo: dial unix ./.overmind.sock: connect: no such file or directory; \
-                nothing runs here, `tmo start` begins\n";
+                nothing runs here, `tmo start` starts a run\n";
     assert_eq!(ran.stderr, said);
 }
 

@@ -132,7 +132,7 @@ fn start_reports_an_unwritable_log_directory() {
         shown.contains("web    | up\n").then_some(shown)
     });
     assert!(shown.contains("can't be written (/proc/none/"), "{shown}");
-    assert!(shown.contains("no such file or directory): only the newest is kept"), "{shown}");
+    assert!(shown.contains("no such file or directory): only new output is kept"), "{shown}");
     world.ok(["quit"]);
     assert_eq!(files(&world.path().join("run")), Vec::<PathBuf>::new());
 }

@@ -274,19 +274,19 @@ fn errors_of_a_forwarded_socket_are_distinguished() {
             for (name, words) in [
                 ("missing", "nothing listens at its other end"),
                 ("frozen", "its host may be out of reach"),
-                ("gone", "its ssh has ended, and a run at its other end may go on"),
+                ("gone", "that ssh has ended, and a run at the other end may still be up"),
             ] {
                 scope.spawn(move || is_told(verb, name, words));
             }
         }
     });
     let ran = near.run(["ps", "-s", "none"]);
-    assert!(ran.stderr.contains("nothing runs here, `tmo start` begins"), "{ran:?}");
+    assert!(ran.stderr.contains("nothing runs here, `tmo start` starts a run"), "{ran:?}");
     drop(UnixListener::bind(socket(".overmind.sock")).unwrap());
     // A program that another test starts just now holds it open until it is executed.
     eventually("nobody listens", || UnixStream::connect(socket(".overmind.sock")).err());
     let ran = near.run(["ps"]);
-    assert!(ran.stderr.contains("nothing runs here, `tmo start` begins"), "{ran:?}");
+    assert!(ran.stderr.contains("nothing runs here, `tmo start` starts a run"), "{ran:?}");
     std::fs::remove_file(socket(".overmind.sock")).unwrap();
 }
 
@@ -387,7 +387,7 @@ fn a_command_ends_at_log_pages_that_do_not_match_its_request() {
         crate::terminal_escapes::listen(&world, Box::new(answer));
         let ran = world.run(["logs"]);
         assert_eq!(ran.code, 1, "{what}: {}", ran.stderr);
-        assert!(ran.stderr.contains("other lines than it is asked for"), "{what}: {}", ran.stderr);
+        assert!(ran.stderr.contains("other lines than those requested"), "{what}: {}", ran.stderr);
     }
     std::fs::remove_file(world.app().join(".overmind.sock")).unwrap();
 }

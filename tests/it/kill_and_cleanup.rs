@@ -595,7 +595,7 @@ fn start_ends_the_leftovers_of_a_completely_killed_run() {
     assert!(procs::alive(web), "it hears no hangup");
     let ran = world.run(["start", "-D"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.stderr.contains("ended what it had left"), "{ran:?}");
+    assert!(ran.stderr.contains("ended the processes that it left behind"), "{ran:?}");
     assert!(!procs::alive(web));
     world.wait_state("web", "running");
     world.ok(["quit"]);

@@ -196,7 +196,7 @@ fn the_variables_of_all_processes_have_a_limit() {
 fn a_plan_has_a_limit() {
     let world = World::new(&format!("web: {}\n", "x".repeat(3_000_000)));
     let world = world.env("TMO_FORMATION", "web=1000").env("TMO_NO_PORT", "1");
-    refused_soon(&world, "the processes come to more than 64 MiB");
+    refused_soon(&world, "the plan exceeds 64 MiB");
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn small_variables_of_many_instances_count_with_their_memory_use() {
     let world = World::new("web: true\n").env("TMO_FORMATION", "web=500").env("TMO_NO_PORT", "1");
     world.write("tmo.toml", "[process.web]\nenv_file = 'e'\n");
     world.write("e", &many(2_000, |n| format!("v{n}=\n")));
-    refused_soon(&world, "the processes come to more than 64 MiB");
+    refused_soon(&world, "the plan exceeds 64 MiB");
 }
 
 #[test]

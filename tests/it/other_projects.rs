@@ -556,7 +556,7 @@ fn process_in_another_project(elsewhere: bool) {
     eventually("all were typed", || codes().contains("ps").then_some(()));
     assert_eq!(codes(), "quit 1\nkill 1\nstop 1\nrestart 1\nps 0\n");
     let out = std::fs::read_to_string(world.path().join("out")).unwrap();
-    let reported = format!("tmo: nothing runs in {}; to mean the run of ", other.display());
+    let reported = format!("tmo: nothing runs in {}; to use the run of ", other.display());
     assert_eq!(out.matches(&reported).count(), 4, "{out}");
     assert_eq!(world.wait_state("web", "running"), pid);
     world.ok(["quit"]);

@@ -134,7 +134,7 @@ fn root_connects_to_a_run_of_another_user_only_in_a_directory_of_that_user() {
         for verb in ASKING {
             let ran = root(socket, &verb.split(' ').collect::<Vec<_>>());
             assert_eq!(ran.code, 1, "{verb}: {ran:?}");
-            let others = "'s, not yours, and others than that user can put";
+            let others = "'s, not yours, and other users too can put";
             assert!(ran.stderr.contains(&format!("user {NOBODY}{others}")), "{verb}: {ran:?}");
             let help = format!("into {}; run this as that user", dir.display());
             assert!(ran.stderr.contains(&help), "{verb}: {ran:?}");

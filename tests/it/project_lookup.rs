@@ -173,7 +173,7 @@ fn init_uses_a_procfile_dev_as_it_is() {
     world.write("Procfile.dev", "web: sleep 1000\ncss: sleep 1000\n");
     let reported = world.ok(["init"]);
     assert!(reported.starts_with("Procfile.dev is there: it is used as it is\n"), "{reported}");
-    assert!(reported.contains("`tmo start -f Procfile.dev` begins"), "{reported}");
+    assert!(reported.contains("`tmo start -f Procfile.dev` starts the run"), "{reported}");
     assert!(!world.app().join("Procfile").exists());
     assert!(world.read("tmo.toml").contains("[process.css]"));
     world.ok(["check", "-f", "Procfile.dev"]);

@@ -142,3 +142,21 @@ fn sizes_and_durations_mean_the_same_in_flags_and_files() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn stdin_null_leaves_the_output_a_terminal() {
+    let probe = "test -t 0 && echo 'stdin: terminal' || echo \"stdin: $(wc -c) bytes\"; \
+                 test -t 1 && echo 'stdout: terminal'; exec sleep 1000";
+    let world = World::new(&format!("asks: {probe}\nquiet: {probe}\n"));
+    world.write("tmo.toml", "[process.quiet]\nstdin = \"null\"\n");
+    let mut view = world.start([""; 0]);
+    view.shows("asks   | stdin: terminal\n");
+    view.shows("quiet  | stdin: 0 bytes\n");
+    view.shows("quiet  | stdout: terminal\n");
+    // It takes effect at a restart, and a reload says so.
+    world.write("tmo.toml", "");
+    let ran = world.run(["reload"]);
+    assert!(ran.stdout.contains("quiet") && ran.stdout.contains("stdin"), "{ran:?}");
+    view.shows("quiet  | stdin: terminal\n");
+    view.interrupt();
+}

@@ -294,7 +294,7 @@ fn start_with_another_procfile_does_not_attach_to_the_run() {
         let ran = world.run(args);
         assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
         let reported = "/app/Procfile.b: `tmo quit` ends it; -s SOCKET starts";
-        assert!(ran.stderr.contains("/app/Procfile, not of"), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("/app/Procfile, not for"), "{args:?}: {ran:?}");
         assert!(ran.stderr.contains(reported), "{args:?}: {ran:?}");
     }
     assert_eq!(world.run(["start", "--if-needed", "-f", "./Procfile", "-t", "7"]).stderr, "");
@@ -406,7 +406,7 @@ fn start_waits_only_for_the_stopping_run_of_its_project_and_with_a_timeout() {
     eventually("it is asked to stop", || world.app().join("asked").exists().then_some(()));
     let mut start = world.tmo(["start", "-D", "-s", "../.overmind.sock"]);
     let ran = Ran::of(&start.current_dir(&below).output().unwrap());
-    let reported = "has its socket at ../.overmind.sock, where that of this project is to be";
+    let reported = "has its socket at ../.overmind.sock, where this project's belongs";
     assert!(ran.code == 1 && ran.stderr.contains(reported), "{ran:?}");
     let ran = world.run(["start", "--wait=0.2"]);
     let reported = "tmo: the run that is being stopped has not ended after 200 ms\n";

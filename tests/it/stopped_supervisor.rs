@@ -51,7 +51,7 @@ fn every_interrupt_reports_a_supervisor_that_does_not_answer() {
             let said: Vec<_> = log.lines().filter(said).collect();
             assert!(said.iter().all(|line| line.starts_with("system | ")), "{log}");
             assert!(said.iter().all(|line| line.contains("`kill -CONT` ")), "{log}");
-            let later = |line: &&str| line.contains("does what was asked for when it goes on");
+            let later = |line: &&str| line.contains("carries out the request when it resumes");
             assert!(said.iter().all(later), "{log}");
             (said.len() == times).then_some(())
         });
@@ -69,9 +69,9 @@ fn a_request_to_a_stopped_supervisor_is_reported_and_done_when_it_resumes() {
     let supervisor = world.supervisor();
     procs::kill(supervisor, 19);
     let ran = world.run(["restart", "web"]);
-    assert!(ran.stderr.contains("does what was asked for when it goes on"), "{ran:?}");
+    assert!(ran.stderr.contains("carries out the request when it resumes"), "{ran:?}");
     let asked = world.run(["ps"]);
-    assert!(asked.stderr.contains("does not answer; if somebody"), "{asked:?}");
+    assert!(asked.stderr.contains("does not answer; if it was suspended"), "{asked:?}");
     procs::kill(supervisor, 18);
     eventually("it does", || {
         let pid = world.field("web", "pid").as_u64().map(|pid| u32::try_from(pid).unwrap());
@@ -88,7 +88,7 @@ fn logs_reports_where_the_log_of_a_stopped_supervisor_ends() {
     eventually("it is in the log", || world.ok(["logs"]).contains("| up\n").then_some(()));
     let supervisor = world.supervisor();
     let words = format!("the supervisor (pid {supervisor}) is stopped, so the log is shown only");
-    let advice = format!("`kill -CONT {supervisor}` goes on");
+    let advice = format!("`kill -CONT {supervisor}` resumes");
     procs::kill(supervisor, 19);
     for args in [&["logs", "-n", "1"][..], &["logs", "web"], &["logs", "--since", "3s"]] {
         let ran = world.run(args);

@@ -57,7 +57,7 @@ fn commands_of_overmind_and_tmo_work_over_tcp() {
         });
     }
     let far = world.run(["connect", "-S", "tcp", "-s", &at, "web"]);
-    assert!(far.code == 1 && far.stderr.contains("be on its machine"), "{far:?}");
+    assert!(far.code == 1 && far.stderr.contains("go to its machine"), "{far:?}");
     let out = std::fs::File::create(world.app().join("echoed")).unwrap();
     let echo = world.tmo(["echo", "-S", "tcp", "-s", &at]).stdout(out).spawn();
     view.shows("Echo #1 opened\n");
@@ -161,7 +161,7 @@ fn http_is_served_only_after_a_proof_of_the_token() {
     let unproven = exchange(connect(), GET);
     assert!(unproven.starts_with("HTTP/1.1 401") && unproven.contains("proof"), "{unproven}");
     let clear = exchange(connect(), &format!("tmo-token {TOKEN}\n{GET}"));
-    assert!(clear.starts_with("HTTP/1.1 401") && clear.contains("not taken in clear"), "{clear}");
+    assert!(clear.starts_with("HTTP/1.1 401") && clear.contains("in clear text"), "{clear}");
     let hello = format!("tmo-hello {}\n", "0".repeat(64));
     for bad in [format!("{hello}GET / HTTP/1.1\r\n"), "tmo-hello 1\nstatus\n".into()] {
         assert_eq!(exchange(connect(), &bad), "");
@@ -416,9 +416,9 @@ fn an_address_from_a_project_file_gets_no_proof_of_the_users_token() {
 fn a_host_named_only_in_a_project_file_is_not_looked_up() {
     let world = World::new(WEB).env("MY_SECRET", "hush");
     world.write(".env", "TMO_NETWORK=tcp\nTMO_SOCKET=$MY_SECRET.evil.invalid:80\n");
-    let refused = "tmo: ./.env names the host hush.evil.invalid for the control address, which is not \
-        looked up: a file of the project may name an IP address or `localhost`; to mean that host, \
-        use -s hush.evil.invalid:80\n";
+    let refused = "tmo: ./.env names the host hush.evil.invalid for the control address; it is not \
+        looked up, since a file of the project may name only an IP address or `localhost`; to use that \
+        host, give -s hush.evil.invalid:80\n";
     for args in [
         &["ps"][..],
         &["why", "web"],

@@ -321,7 +321,7 @@ fn why_names_the_program_that_a_shell_could_not_execute() {
         }
         world.ok(["start", "-D", "--any-can-die", "-H", shell]);
         for (name, told) in [
-            ("file", "nothere, or not what its first line says"),
+            ("file", "nothere, or its first line names a missing program"),
             ("name", "there is no command nosuchthing"),
             ("mode", "app.sh is not executable"),
         ] {

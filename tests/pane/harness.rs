@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use tmo::model::plan::{Inherit, LogPolicy};
+use tmo::model::plan::{Inherit, LogPolicy, Stdin};
 use tmo::model::{LifeId, ProcName};
 use tmo::protocol::life::{Entry, LifeEvent, LifeReader};
 use tmo::protocol::paths::PanePaths;
@@ -64,6 +64,7 @@ pub fn spec(dir: &std::path::Path, command: &str) -> Spec {
         argv: None,
         cwd: dir.into(),
         env: vec![("PATH".into(), path.into()), ("DIR".into(), dir.into())],
+        stdin: Stdin::default(),
         inherit: Inherit { umask: 0o022, ..Inherit::default() },
         stop_signal: libc::SIGINT,
         grace_ms: 600_000,

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tmo::journal::stream::{Read, StreamReader};
 use tmo::journal::{Dirs, Place};
-use tmo::model::plan::{Inherit, LogPolicy};
+use tmo::model::plan::{Inherit, LogPolicy, Stdin};
 use tmo::model::{LifeId, ProcName, text::OsText};
 use tmo::protocol::paths::{PanePaths, spill_dir};
 use tmo::protocol::spec::{SPEC_VERSION, Spec, Want};
@@ -63,6 +63,7 @@ impl Scene {
             argv: None,
             cwd: OsText::from("/"),
             env: vec![],
+            stdin: Stdin::default(),
             inherit: Inherit::default(),
             stop_signal: 2,
             grace_ms: 5000,

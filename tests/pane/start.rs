@@ -52,7 +52,7 @@ fn a_missing_directory_exits_with_126() {
 fn an_invalid_environment_exits_with_126() {
     let mut pane = Pane::open("true");
     pane.spec.env.push(("ODD".into(), "a\0b".into()));
-    let expected = "cannot run it: `ODD` holds a NUL byte".to_owned();
+    let expected = "cannot run the command: `ODD` contains a NUL byte".to_owned();
     assert_eq!(failure(&mut pane), (Exit::Code(126), expected));
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tmo::model::LifeId;
 use tmo::model::ProcName;
-use tmo::model::plan::{Inherit, LogPolicy};
+use tmo::model::plan::{Inherit, LogPolicy, Stdin};
 use tmo::model::text::OsText;
 use tmo::protocol::spec::{SPEC_VERSION, Spec, SpecError, Want};
 
@@ -50,6 +50,7 @@ fn made(input: &mut Input<'_>) {
         argv: None,
         cwd: text(input),
         env: (0..input.byte() % 8).map(|_| (text(input), text(input))).collect(),
+        stdin: input.one_of(&[Stdin::Terminal, Stdin::Null]),
         inherit: Inherit {
             umask: input.u32(),
             nice: input.u32().cast_signed(),

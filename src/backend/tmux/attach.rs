@@ -90,7 +90,7 @@ pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
     words.extend(target.utf8.then(|| "-u".into()));
     words.extend(found.modern.then(|| "-N".into()));
     words.extend(["-L".into(), target.socket.into()]);
-    // Together they fit into one call.
+    // All commands fit into one call.
     words.extend(batches(&[commands(target)]).concat());
     words
 }

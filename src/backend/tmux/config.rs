@@ -32,7 +32,7 @@ const EVENTS: [(&str, &str); 4] = [
 /// 2. Mark each window as shown in a plain client, or watched by a read-only one.
 /// 3. A window that no plain client shows is fixed at the size of the run. One that plain clients
 ///    show follows them. If a read-only client watches it too, it is fixed at the size of the plain
-///    ones: tmux 3.3a would otherwise resize it to the read-only client once that is the last.
+///    ones: tmux 3.3a would otherwise resize it to the read-only client when no other is left.
 ///
 /// All run with `-b`: in tmux 3.3a a waiting hook whose client ends blocks all hooks forever.
 const CHECKS: [(&str, &str); 3] = [

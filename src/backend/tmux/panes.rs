@@ -147,9 +147,9 @@ impl Tmux {
 
     /// Pipe a pane's output again; `false` if nothing had to be done.
     ///
-    /// Always after the sink was killed: while the pane is silent tmux does not notice, and still reports a
-    /// pipe. After a pipe was `closed` in order, only if tmux has no other one by now: a new pipe would end
-    /// that one's sink.
+    /// If the sink was killed, always pipe again: while the pane is silent tmux does not notice and
+    /// still reports a pipe. If the pipe was `closed` in order, do so only if tmux has not opened
+    /// another pipe since: a new one would end the sink of that pipe.
     pub async fn pipe(&self, pane: &str, spec: &Path, closed: bool) -> Result<bool, TmuxError> {
         if closed {
             // If this pane is gone, `display-message` would answer for another one.

@@ -11,7 +11,7 @@ use crate::model::signal::SignalName;
 /// `tmo stop`, `tmo restart`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct NamesArgs {
-    /// Process names, `*` patterns, or an entry (all its instances).
+    /// Process names, `*` patterns, or Procfile entries (all their instances).
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// Return as soon as the request is accepted, not when it is done.
@@ -108,8 +108,7 @@ pub struct SendArgs {
     /// The process.
     #[arg(value_name = "NAME", add = values::process())]
     pub name: String,
-    /// What to type; `-` is what comes on standard input, which no list of processes shows: use it for
-    /// secrets.
+    /// What to type; `-` reads it from standard input, which keeps secrets out of the process list.
     #[arg(allow_hyphen_values = true)]
     pub text: String,
     /// Then press Enter.

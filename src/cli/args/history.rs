@@ -57,8 +57,8 @@ pub struct LogsArgs {
     /// Include N lines around each match; with --around, a span of time (2s).
     #[arg(short = 'C', long, value_name = "N", requires = "expression")]
     pub context: Option<String>,
-    /// What all processes printed within two seconds of each line that matches; NAMEs say in whose
-    /// lines to look for matches.
+    /// What all processes printed within two seconds of each matching line; with NAMEs, only lines
+    /// of these processes can match.
     #[arg(long, value_name = "RE", conflicts_with_all = ["grep", "follow", "lines"])]
     pub around: Option<String>,
     /// Only this run: 1 is the newest, 2 the one before it.
@@ -88,8 +88,8 @@ pub struct LogsArgs {
     /// Print the paths of the log files instead of their contents.
     #[arg(long, conflicts_with_all = ["lines", "follow", "no_prefix"])]
     pub path: bool,
-    /// Clear the log so far, of all processes and runs: no command shows it any more. Crash reports
-    /// stay.
+    /// Clear the log so far, for all processes and runs: commands no longer show it. Crash reports
+    /// are kept.
     #[arg(long, conflicts_with_all = ["names", "lines", "follow", "since", "until", "grep", "around",
         "run", "since_restart", "events", "json", "raw", "no_prefix", "max_bytes", "timestamps", "path"])]
     pub clear: bool,
@@ -119,7 +119,7 @@ pub struct EventsArgs {
 }
 
 impl LogsArgs {
-    /// The time before each line: of a log that goes over days, with the day.
+    /// How the time before each line is shown: with the date, since a log may cover several days.
     pub(crate) const fn stamp(&self) -> Stamp {
         if self.timestamps { Stamp::Date } else { Stamp::None }
     }
@@ -159,7 +159,7 @@ pub enum CrashAsk {
 /// `tmo crashes`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct CrashesArgs {
-    /// `list`, which is meant where nothing is said, or `show`; then a process, or the file to show.
+    /// `list` (the default) or `show`; then a process, or the file to show.
     #[arg(value_name = "WHAT", num_args = 0..=2, add = values::crash())]
     pub what: Vec<String>,
     /// Print JSON.
@@ -171,7 +171,7 @@ pub struct CrashesArgs {
 }
 
 impl CrashesArgs {
-    /// What is asked for: a word that is neither list nor show names whose list.
+    /// What is asked for. Any other first word is the name of a process whose reports to list.
     pub fn what(&self) -> Result<CrashAsk, String> {
         let (first, second) = (self.what.first().map(String::as_str), self.what.get(1));
         match (first, second) {

@@ -34,13 +34,13 @@ pub enum WaitFor {
     Running,
     /// It has ended.
     Exit,
-    /// A line that matches this expression, of its present life.
+    /// It has printed a line in its present life that matches this expression.
     Log(String),
     /// Its PORT accepts connections.
     Port,
     /// All its checks are passed.
     Ready,
-    /// All run and are ready, and those of them that are named accept connections.
+    /// All run and are ready, and the named ones accept connections.
     Up(Vec<String>),
 }
 
@@ -62,7 +62,7 @@ pub struct WaitArgs {
 }
 
 impl WaitArgs {
-    /// What is waited for, and of whom: only behind `log` the second word is part of it.
+    /// The condition and the processes. Only after `log` is the second word part of the condition.
     pub fn what(&self) -> Result<(WaitFor, Vec<String>), String> {
         let (first, second) = (self.what.first().map(String::as_str), self.what.get(1));
         let what = match (first, second) {

@@ -138,8 +138,8 @@ Examples:
 
 It tries tmux with your configuration on a temporary server of its own, and changes nothing. It
 runs no program of the project: tmux and the shell come from your own PATH, and checks that would
-need the project's are listed as not tried. It shows names of variables, not values, and the entries
-in which a PATH differs. Exits 1 if anything fails.")]
+need the project's programs are listed as not tried. It shows the names of variables, not their
+values; of a PATH, only the entries that differ. Exits 1 if anything fails.")]
     Doctor(Box<PreviewArgs>),
     /// Restart processes; without names, all of them.
     #[command(
@@ -210,7 +210,7 @@ the end of a run, and a crash.
 
 Lines appear as in a terminal: overwritten or erased text is left out, and --grep does not match it.
 Pipes and files get plain text. --raw prints bytes as they were written, with all escape sequences;
-CLICOLOR_FORCE=1 does so to pipes and files, after the names.")]
+CLICOLOR_FORCE=1 does the same for pipes and files, but keeps the names.")]
     Logs(LogsArgs),
     /// Print events: starts, exits, restarts.
     #[command(after_help = "\
@@ -225,7 +225,7 @@ Examples:
   tmo why web                   the same for web, with its last crash
   tmo why --json | jq -r '.causes[0].text'
 
-Exits 0 if nothing is wrong, 1 if something is, or if the log shows nothing.")]
+Exits 0 if nothing is wrong; 1 if something is wrong, or if the log does not tell.")]
     Why(WhyArgs),
     /// List crash reports, or show one.
     #[command(after_help = "\
@@ -313,8 +313,8 @@ Examples:
   tmo run rails console         with what ./.env and ./.tmo.env set
   tmo run env                   print that environment
 
-Arguments after the command are passed to it. PORT and PS are not set: it is not a process of the
-Procfile."
+Arguments after the command are passed to it. PORT and PS are not set: the command is not a
+process of the Procfile."
     )]
     Run(RunArgs),
     /// List the processes, their states and what they wait for.
@@ -345,8 +345,8 @@ Examples:
   tmo setup --user --overmind   with a link `overmind` beside tmo
   tmo setup --user --remove     removes these files again
 
-Without --user or --system it shows what --user would do, and asks. It leaves your own files alone:
-a line that belongs in one is printed. After an upgrade, the same call replaces what is older.")]
+Without --user or --system it shows what --user would do, and asks. It never edits your own files:
+a line that one of them needs is printed. After an upgrade, the same call replaces older files.")]
     Setup(SetupArgs),
     /// Print the completion script of a shell.
     #[command(after_help = "\

@@ -36,7 +36,7 @@ pub struct GraphArgs {
 /// `tmo init`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct InitArgs {
-    /// With flags: patterns that are counted and kept in the output of every process.
+    /// Include flags: patterns whose matches in the output of every process are counted and kept.
     #[arg(long)]
     pub with_flags: bool,
     /// Replace an existing tmo.toml.
@@ -70,7 +70,7 @@ pub struct ManArgs {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub struct SetupArgs {
-    /// Below your home directory, by `XDG_DATA_HOME` and `XDG_CONFIG_HOME`.
+    /// Install below your home directory, as `XDG_DATA_HOME` and `XDG_CONFIG_HOME` say.
     #[arg(long, conflicts_with = "system")]
     pub user: bool,
     /// For all users of this machine, below /usr/local; needs root.

@@ -37,24 +37,24 @@ pub struct StartArgs {
     #[arg(short = 'd', long, value_name = "DIR", add = values::directory())]
     pub root: Option<PathBuf>,
     /// Return as soon as the processes run, leaving them in the background until `tmo quit`. The exit
-    /// code is 1 if one was skipped; the others keep running.
+    /// code is 1 if one was skipped for lack of a dependency; the others keep running.
     #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub daemonize: Option<bool>,
     /// Show the log until all processes run, then return as -D does; those named here must also
-    /// accept connections on their PORT. A time limits the wait. Separated by commas: `web,60s`.
+    /// accept connections on their PORT. The value is a list of names and a time limit: `web,60s`.
     #[arg(long, value_name = "NAME,…,TIME", num_args = 0..=1, require_equals = true,
         default_missing_value = "", add = values::processes())]
     pub wait: Option<String>,
     /// Show the log until all processes are ready, run the command after `--`, stop everything,
-    /// and return its exit code; `tmo` in the command means this run. `--wait=TIME` limits the wait
-    /// until they are ready.
+    /// and return the command's exit code; `tmo` in the command refers to this run. `--wait=TIME`
+    /// limits the wait for readiness.
     #[arg(long, requires = "command", conflicts_with_all = ["daemonize", "if_needed", "print_config"])]
     pub until_ready: bool,
     /// The command for --until-ready.
     #[arg(last = true, value_name = "COMMAND", requires = "until_ready")]
     pub command: Vec<OsString>,
-    /// Stop everything when this process exits, and return its exit code, whoever ended it.
+    /// Stop everything when this process exits, and return its exit code, no matter what ended it.
     #[arg(long, value_name = "NAME", add = values::process())]
     pub exit_code_from: Option<String>,
     /// What provides the processes' terminals: tmux.
@@ -102,7 +102,7 @@ pub struct StartArgs {
         default_missing_value = "true", value_parser = truth)]
     pub no_port: Option<bool>,
     /// Use the first free range of ports at or above --port. A project keeps its range; linked git
-    /// worktrees leave the one at --port to the main worktree.
+    /// worktrees skip the range at --port, which is for the main worktree.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub port_auto: Option<bool>,
@@ -112,8 +112,8 @@ pub struct StartArgs {
     /// The control socket to listen on; with `--network tcp`, HOST:PORT.
     #[arg(short = 's', long, value_name = "PATH", add = values::socket())]
     pub socket: Option<PathBuf>,
-    /// What kind of socket: unix, tcp, tcp4 or tcp6. TCP serves this user on this machine, and clients
-    /// with the same `TMO_TOKEN` (required on other machines).
+    /// What kind of socket: unix, tcp, tcp4 or tcp6. Over TCP, clients of other users or on other
+    /// machines need the same `TMO_TOKEN`.
     #[arg(short = 'S', long, value_name = "KIND", add = values::network())]
     pub network: Option<String>,
     /// The title of the terminal and the name of the tmux session.

@@ -29,8 +29,8 @@ use crate::model::untrusted::{is_active, shown};
 enum Prepared {
     /// A tmux client that shows this process.
     Client(ProcName, Command),
-    /// A command that makes the tmux client around this terminal, which is a pane of the run, show this
-    /// process.
+    /// A command for a terminal that is a pane of the run: it makes the tmux client that shows the
+    /// pane switch to this process.
     Switch(ProcName, Command),
     /// A program that replaces this one.
     Exec(Command),
@@ -142,8 +142,7 @@ async fn prepare(
     let name = choose(&state, args.name.as_deref())?.name.clone();
     let (state, pane) = waiting::terminal_of(instance, &name, args.timeout.as_deref()).await?;
     if !is_server_name(&state.tmux.socket) || !is_pane(&pane) {
-        let text =
-            format!("{}: what answers there names no tmux server of yours", instance.address());
+        let text = format!("{}: its listener names no tmux server of yours", instance.address());
         return Err(CliError::Other(text));
     }
     let mut ask = command(instance)?;
@@ -156,8 +155,8 @@ async fn prepare(
         } else {
             // The socket directory of the run is known only to its own session.
             format!(
-                "your tmux does not find the window of {name}: the run is of another user or of a \
-                 session with another TMUX_TMPDIR or TMPDIR; connect from there"
+                "your tmux does not find the window of {name}: the run belongs to another user, or \
+                 to a session with another TMUX_TMPDIR or TMPDIR; connect from there"
             )
         })
     })?;

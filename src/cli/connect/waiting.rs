@@ -72,7 +72,7 @@ async fn until_there(
         match next {
             Some(Ok(HeadEvent::Head(_))) => {}
             Some(Ok(HeadEvent::End(_))) => return Err(CliError::Over(lacks.clone())),
-            // Killed; another one takes over, or it was the last.
+            // The supervisor was killed: another takes over, or the run is over.
             Some(Ok(HeadEvent::Leave) | Err(_)) | None => {
                 let fresh = instance.ask(async |client| client.head(false).await).await;
                 news = fresh.map_err(|_| CliError::Over(lacks.clone()))?;

@@ -37,7 +37,7 @@ pub(super) fn look(
         Ok(state) => state,
         Err(error) => return report.fail("run", error),
     };
-    let remedy = "`tmo quit`, then `tmo start` begins it anew with this one";
+    let remedy = "`tmo quit`, then `tmo start` restarts it with this one";
     let mut parts = vec![("the supervisor".to_owned(), state.version.clone(), state.pid)];
     if let Ok(plan) = start.runtime.plan() {
         parts.extend(plan.processes.iter().filter_map(|process| {
@@ -76,7 +76,7 @@ fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path)) {
     let asked = crate::cli::block_on(async { Ok(tmux.survey().await) });
     if let Ok(Err(error)) = asked {
         let text = format!("its tmux server does not answer: {error}");
-        report.fail_so("run", text, "`tmo quit`, then `tmo start` begins it anew");
+        report.fail_so("run", text, "`tmo quit`, then `tmo start` starts it again");
     }
 }
 

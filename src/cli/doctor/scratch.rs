@@ -174,6 +174,7 @@ impl Scratch {
             argv: None,
             cwd: self.plan.root.clone(),
             env: process_env(&self.plan, process),
+            stdin: process.stdin,
             inherit: self.plan.inherit.clone(),
             stop_signal: process.stop_signal,
             grace_ms: 0,

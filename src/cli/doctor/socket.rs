@@ -41,7 +41,7 @@ pub(super) fn control(report: &mut Report, start: &Start) {
         Ok(Answer::Live) => listener(report, start),
         Ok(Answer::Nothing) if held => report.note(
             CHECK,
-            format!("{shown} is gone while a run is here; commands find it all the same"),
+            format!("{shown} is gone although a run is up; commands still find the run"),
         ),
         Ok(Answer::Dead) => report.note(
             CHECK,
@@ -112,7 +112,7 @@ fn room(report: &mut Report, start: &Start) {
         let text = format!("{} can't be written to: {}", dir.display(), why(&error.into()));
         return report.fail_so(CHECK, text, "give a socket elsewhere with `-s`");
     }
-    let elsewhere = "it lies in the runtime directory, with a link here";
+    let elsewhere = "the socket goes to the runtime directory, with a link here";
     let length = path.as_os_str().as_bytes().len();
     if length > LONGEST {
         let text = format!("the path of {shown} has {length} bytes, a socket may have {LONGEST}; ");
@@ -130,7 +130,7 @@ fn room(report: &mut Report, start: &Start) {
             report.ok(CHECK, format!("{shown} ({length} of {LONGEST} bytes)"));
         }
         Err(error) => {
-            let text = format!("{} takes no sockets: {}; ", dir.display(), why(&error));
+            let text = format!("no socket can be created in {}: {}; ", dir.display(), why(&error));
             report.note(CHECK, text + elsewhere);
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn find(report: &mut Report, start: &Start, own: &OwnPath) -> Option<
     } else if let Some(other) = of_start.filter(|other| found.as_ref() != Some(other)) {
         let other = other.display();
         let why = "an env file sets PATH";
-        report.note(CHECK, format!("{other} is what a start takes: it is not tried, since {why}"));
+        report.note(CHECK, format!("a start uses {other}; it is not tried here, since {why}"));
     }
     let asked = crate::cli::block_on(async {
         let path = found.ok_or(VersionError::Missing)?;
@@ -116,7 +116,7 @@ fn report_trial(report: &mut Report, context: &Context, plans: (Option<&Plan>, &
         Some(Ok(later)) => tell_later(report, &first, &later),
         Some(Err(error)) if config.is_some() => report.fail_so(
             "tmux.conf",
-            format!("no process can be started once it is read: {error}"),
+            format!("after it was read, no process can be started: {error}"),
             "give another one with `-F`, perhaps /dev/null, and add its lines one by one",
         ),
         Some(Err(error)) => report.fail("environment", format!("no second process runs: {error}")),
@@ -192,7 +192,7 @@ fn tell_later(report: &mut Report, first: &Variables, later: &Variables) {
     changes.retain(|change| !OWN.iter().any(|own| change.name == *own));
     if !changes.is_empty() {
         let names = environment::list(changes.iter());
-        let text = format!("it changes what a process has whose window is opened later: {names}");
+        let text = format!("it changes variables of processes opened later: {names}");
         report.note("tmux.conf", text);
     }
 }

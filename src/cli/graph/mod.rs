@@ -46,7 +46,7 @@ fn states(start: &Start) -> Result<HashMap<ProcName, ProcessState>, CliError> {
         match instance.server().await? {
             Server::Tmo => instance.state().await,
             Server::Overmind(_) => {
-                let text = "overmind runs here, which tells no states; leave out --live";
+                let text = "overmind runs here and reports no states; leave out --live";
                 Err(CliError::Other(text.to_owned()))
             }
         }

@@ -89,7 +89,7 @@ pub(super) fn init(args: &InitArgs) -> Result<u8, CliError> {
     let schema = shown.with_file_name(SCHEMA);
     reported.push(format!("{} (schema for editors: {})", shown.display(), schema.display()));
     let check = typed.procfile.map_or_else(String::new, |file| format!(" -f {}", file.display()));
-    reported.push(format!("`tmo check{check}` looks at it, `tmo start{check}` begins"));
+    reported.push(format!("`tmo check{check}` checks it, `tmo start{check}` starts the run"));
     super::print(&(reported.join("\n") + "\n"))
 }
 

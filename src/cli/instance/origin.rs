@@ -76,9 +76,9 @@ impl Instance {
         })
     }
 
-    /// For a start: refuse another project's run whose socket is at the place of this project's own, or
-    /// that the user's socket names. A run without a known project is accepted, and so is one whose project
-    /// was moved.
+    /// For a start: refuse another project's run if its socket is where this project's own belongs,
+    /// or if the user named its socket. A run without a known project is accepted, and so is one
+    /// whose project was moved.
     pub(in crate::cli) async fn refuse_run_in_our_place(&self) -> Result<(), CliError> {
         self.refuse_led().await?;
         let Some(dir) = self.origin_of_run().await else { return Ok(()) };
@@ -89,7 +89,7 @@ impl Instance {
         let (shown, dir) = (self.socket.shown.display(), dir.display());
         let flags = self.socket.naming_flags();
         Err(CliError::Other(format!(
-            "the run of {dir} has its socket at {shown}, where that of this project is to be; \
+            "the run of {dir} has its socket at {shown}, where this project's belongs; \
              `tmo quit{flags}` ends that run, and `tmo start -s SOCKET` starts this project beside it"
         )))
     }
@@ -117,7 +117,7 @@ impl Instance {
         let own = self.context.start_dir.ancestors().take_while(|dir| !is_of_run(dir));
         let Some(own) = own.into_iter().find(|dir| is_project(dir)) else { return Ok(()) };
         Err(CliError::Other(format!(
-            "nothing runs in {}; to mean the run of {}, name its socket: -s {}",
+            "nothing runs in {}; to use the run of {}, name its socket: -s {}",
             own.display(),
             above.display(),
             quoted(&self.socket.shown.to_string_lossy())
@@ -139,15 +139,15 @@ impl Instance {
             return Ok(());
         }
         Err(CliError::Other(format!(
-            "the run in {} is that of another {here} in another container (mount namespace); end it \
+            "the run in {} is for another {here}, in another container (mount namespace); end it \
              there, or give this container an XDG_RUNTIME_DIR of its own",
             self.runtime.dir().display(),
             here = here.display()
         )))
     }
 
-    /// Whether the socket was chosen by a link or a file of a project, not by the user. A variable with a
-    /// path in the project does not approve the target of a link there; a flag does.
+    /// Whether the socket was chosen by a link or a file of a project, not by the user. If the user
+    /// names a link in the project, its target counts as chosen only with a flag, not a variable.
     fn is_led(&self) -> bool {
         let found = self.socket.path.symlink_metadata();
         let link = found.ok().filter(|found| self.socket.tcp.is_none() && found.is_symlink());
@@ -213,7 +213,7 @@ impl Instance {
             Some((_, there)) if there.is_some() && there == number(here) => return Ok(()),
             Some((dir, Some(_))) => format!("the run of {}", dir.display()),
             Some((_, None)) | None if self.leads_away(here) => {
-                "a run of which is not known that it is this project's".to_owned()
+                "a run that may not be this project's".to_owned()
             }
             Some((_, None)) | None => return Ok(()),
         };
@@ -225,7 +225,7 @@ impl Instance {
         let real = real.or_else(|| twin().filter(|_| self.has_other_names()));
         let shown = real.as_ref().unwrap_or(&self.socket.shown).display();
         Err(CliError::Other(format!(
-            "the socket of this project leads to {whose}; to mean that run, name its socket: -s {shown}"
+            "the socket of this project leads to {whose}; to use that run, name its socket: -s {shown}"
         )))
     }
 

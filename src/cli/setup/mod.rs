@@ -27,7 +27,7 @@ struct Places {
 }
 
 impl Places {
-    /// Below the home directory, by the XDG variables.
+    /// Below the home directory, or where the XDG variables say.
     fn user(env: &Env) -> Result<Self, CliError> {
         let home = env.caller_dir("HOME");
         let base = |variable: &str, usual: &str| {

@@ -52,7 +52,7 @@ pub(super) struct Start {
     wait: Option<Readiness>,
     exit_code_from: Option<String>,
     trial: bool,
-    /// Where it was typed, if it uses another directory.
+    /// Where the command was typed, if the start uses another directory.
     typed_in: Option<Typed>,
     /// The complete command line, for a later reload.
     arguments: Vec<OsText>,
@@ -132,7 +132,7 @@ impl Start {
             }
             // Until here a signal may end the program at once: nothing has been started yet.
             let plan = self.prepare()?;
-            // Before the first file: an interrupted start would leave it behind.
+            // Before the first file is written, which an interrupted start would leave behind.
             let early = Early::begin().map_err(CliError::io("signals"))?;
             let fresh = plan.map(|plan| self.hand_over(plan)).transpose()?;
             *run = fresh.as_ref().map(|(plan, _)| plan.run.clone());

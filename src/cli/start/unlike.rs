@@ -21,7 +21,7 @@ impl Start {
         let flags = self.flags();
         if is_named && is_other {
             return Err(CliError::Other(format!(
-                "the run at {} is of {}, not of {}: `tmo quit{flags}` ends it; -s SOCKET starts \
+                "the run at {} is for {}, not for {}: `tmo quit{flags}` ends it; -s SOCKET starts \
                  this one beside it",
                 self.project.socket.shown.display(),
                 theirs.display(),

@@ -18,8 +18,8 @@ use crate::model::request::Head;
 use crate::model::run_end::End;
 use crate::view::printer::Printer;
 
-/// How many guardians in a row may die before their first report: after more, they are probably broken
-/// rather than being killed.
+/// How many guardians in a row may die before their first report. If more do, they are probably
+/// broken, not killed.
 const MOST_TRIES: u32 = 20;
 
 /// How long a view waits before it retries when the run has too many clients; doubled each time.

@@ -69,7 +69,7 @@ pub enum DotenvError {
         quote: char,
     },
     /// The values are larger than any program could be given.
-    #[error("line {line}: by here the values come to more than 8 MiB, more than a process can get")]
+    #[error("line {line}: the values up to here exceed 8 MiB, more than a process can be given")]
     Large {
         /// Line number, from 1.
         line: usize,

@@ -61,7 +61,7 @@ static VARIABLES: [Expr; 10] = [
     Expr::new(r"(environment variable not found|NotPresent)"),
 ];
 
-/// pydantic names the missing variable in the line before, zod as JSON in the line after.
+/// pydantic names the missing variable in the line before `REQUIRED`, zod in the line after `PATH`.
 static SETTINGS: Expr = Expr::new(r"^\d+ validation errors? for \w*(?:Settings|Config|Env)\w*$");
 static REQUIRED: Expr = Expr::new(r"^\s*Field required \[type=missing\b");
 static PATH: Expr = Expr::new(r#"^\s*"path": \[$"#);
@@ -178,7 +178,7 @@ fn files(found: &mut Findings<'_>) {
         let (text, next) = if named {
             (format!("there is no file {name}"), format!("ls -l {}", quoted(name)))
         } else {
-            ("there is no file that it needs".to_owned(), last_lines(found.evidence))
+            ("a file that it needs does not exist".to_owned(), last_lines(found.evidence))
         };
         found.add_line(74, at, Kind::MissingFile, text).next = Some(next);
     }

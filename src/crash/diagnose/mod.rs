@@ -1,8 +1,8 @@
 //! Derives the causes of an end from the evidence.
 //!
 //! Each part looks for causes of its own kinds and gives each a score: how well it explains the
-//! end. What tmo itself saw or did has priority over information from the operating system, that
-//! over the output of the process, and later output over earlier output.
+//! end. The priorities, in descending order: what tmo itself saw or did, information from the
+//! operating system, the output of the process; and later output before earlier output.
 
 mod exits;
 mod logged;
@@ -34,7 +34,7 @@ const MOST: usize = 6;
 /// The maximum length of quoted evidence, in characters.
 const LONGEST: usize = 300;
 
-/// From the first score on a cause is certain, from the second on likely.
+/// The lowest scores at which a cause is certain, and at which it is likely.
 const CERTAIN: i32 = 90;
 const LIKELY: i32 = 55;
 
@@ -202,7 +202,7 @@ fn cause(kind: Kind, text: String, next: Option<String>) -> Cause {
 }
 
 impl Cause {
-    /// Suggest to open this place, or the other command if there is no place.
+    /// Suggest opening this place, or the other command if there is no place.
     fn look_at(&mut self, place: Option<String>, else_next: Option<String>) {
         self.next = place.as_deref().map(open).or(else_next);
         self.place = place;

@@ -170,13 +170,13 @@ fn command(found: &mut Findings<'_>) {
     let text = if let Some((_, instead)) = of_bash {
         format!("sh has no command {name}: {instead} `shell = \"bash\"` in tmo.toml")
     } else if packaged {
-        format!("there is no command {name} on the PATH, but in node_modules/.bin")
+        format!("there is no command {name} on the PATH, but there is one in node_modules/.bin")
     } else if let Some(name) = name.strip_suffix(r"\r") {
         format!(
             "there is no command {name} with a carriage return at its end: the file has CRLF line ends"
         )
     } else if name.contains('/') {
-        format!("there is no file {name}, or not what its first line says that runs it")
+        format!("there is no file {name}, or its first line names a missing program")
     } else {
         let near = near(name, &evidence.facts.programs);
         let near = near.map_or(String::new(), |near| format!("; perhaps {near} is meant"));
@@ -211,13 +211,13 @@ fn not_executable(found: &mut Findings<'_>) {
         return;
     };
     let why = if line.contains("bad interpreter") {
-        "names in its first line a program that there is not"
+        "names a missing program in its first line"
     } else if line.contains("Not a directory") {
         "is not there: a part of its path is a file"
     } else if line.contains("directory") {
         "is a directory"
     } else if line.contains("ormat error") || line.contains("binary") {
-        "is a program for another kind of machine, or has no first line that says what runs it"
+        "is a program for another kind of machine, or has no `#!` line"
     } else {
         "is not executable"
     };

@@ -21,7 +21,7 @@ pub struct Entry<'a> {
     pub record: Record,
     /// The bytes of a line with its newline, or of an event.
     pub text: &'a [u8],
-    /// How many bytes of its stream before it retention has deleted.
+    /// How many bytes of its stream before this entry were deleted by retention.
     pub lost: u64,
 }
 

@@ -50,7 +50,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
         (
             What::Disk { dir: "/j".into(), again: false, cause: Some("no space".into()) },
             "disk",
-            "The journal can't be written (/j: no space): only the newest is kept",
+            "The journal can't be written (/j: no space): only new output is kept",
         ),
         (
             What::Hook { why: HookProblem::Late { count: 2, seconds: 3 } },
@@ -68,7 +68,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
         (
             What::Failed { why: RunProblem::Start(skip()) },
             "lifecycle:error",
-            "The start failed: db is not ready: http://a:80/x did not answer well within 1.5 s: \
+            "The start failed: db is not ready: http://a:80/x did not answer with success within 1.5 s: \
              404 Not Found",
         ),
         (What::Waiting { on: vec![name("db"), name("mq")] }, "waiting", "Waiting for db, mq"),
@@ -81,7 +81,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
         (
             What::Broken { why: Problem::Failed { times: 3, last: Box::new(printed) } },
             "broken",
-            "Broken: failed 3 times in a row, at last it printed `gadget does not work`; \
+            "Broken: failed 3 times in a row, most recently it printed `gadget does not work`; \
              `tmo restart web` tries again",
         ),
         (
@@ -94,7 +94,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
                 },
             },
             "skipped",
-            "Skipped: mq does not run: Its window's shim ended before it could begin, again and again",
+            "Skipped: mq does not run: Its shim ended before the process could begin, again and again",
         ),
         (
             What::Backoff { pause_ms: 1940, times: Some(2) },

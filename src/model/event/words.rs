@@ -77,11 +77,11 @@ impl Display for Words<'_> {
             What::Echo { number, opened: false } => write!(f, "Echo #{number} closed"),
             What::Notify { why } => write!(f, "No notice can be shown on the desktop: {why}"),
             What::Disk { dir, again: true, .. } => {
-                write!(f, "The journal is written again ({dir})")
+                write!(f, "The journal can be written again ({dir})")
             }
             What::Disk { dir, cause, again: false } => {
                 let cause = cause.as_ref().map_or(String::new(), |cause| format!(": {cause}"));
-                write!(f, "The journal can't be written ({dir}{cause}): only the newest is kept")
+                write!(f, "The journal can't be written ({dir}{cause}): only new output is kept")
             }
             What::Hook { why } => why.fmt(f),
             What::SlowStop(slow) => slow.fmt(f),
@@ -222,9 +222,9 @@ impl Display for Trouble {
         match self {
             Self::Unread(why) => write!(f, "its output can't be read: {why}"),
             Self::LifeFile(why) => write!(f, "its life file: {why}"),
-            Self::Unsearched(why) => write!(f, "its output can't be looked through: {why}"),
+            Self::Unsearched(why) => write!(f, "its output can't be searched: {why}"),
             Self::NotKeptUp => f.write_str(
-                "Its output comes faster than it can be searched for its patterns: the search skips a part of it",
+                "Its output comes too fast to be searched for patterns: part of it is skipped",
             ),
             Self::Skipped { bytes } => {
                 write!(f, "{bytes} bytes of its output were not searched for patterns")
@@ -234,12 +234,12 @@ impl Display for Trouble {
                 "It takes too long to look for `{pattern}` in some of its lines, so these are not searched for it; counted repetitions such as {{100}} make a pattern slow",
             ),
             Self::NotPiped(why) => write!(f, "its output can't be piped: {why}"),
-            Self::NotTaken(why) => write!(f, "its output can't be taken: {why}"),
+            Self::NotTaken(why) => write!(f, "its output can't be recorded: {why}"),
             Self::PipeBroken => f.write_str("Its pipe was broken: output may be missing here"),
             Self::NotSignalled { signal, why } => {
                 write!(f, "Can't send it signal {signal}: {why}")
             }
-            Self::ShimDeaf => f.write_str("Its shim does not do what it is asked for: killed"),
+            Self::ShimDeaf => f.write_str("Its shim does not carry out a request: killed the shim"),
             Self::LeftRunning(processes) => write!(f, "Left running: {}", processes.join(", ")),
             Self::Text(text) => f.write_str(text),
         }
@@ -252,7 +252,7 @@ impl Display for Problem {
             Self::Printed { line } => write!(f, "printed `{line}`"),
             Self::NotLive { answer, .. } => write!(f, "does not work: {answer}"),
             Self::Failed { times, last } => {
-                write!(f, "failed {}, at last it {last}", in_a_row(*times))
+                write!(f, "failed {}, most recently it {last}", in_a_row(*times))
             }
             Self::Ended { exit, times } => {
                 write!(f, "ended with {}", exit.describe())?;
@@ -309,7 +309,7 @@ impl Display for ShimGone {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::BeforeBegin => {
-                f.write_str("Its window's shim ended before it could begin, again and again")
+                f.write_str("Its shim ended before the process could begin, again and again")
             }
             // A process that has left its session and cleared its environment cannot be found.
             Self::Killed { left } if left.is_empty() => f.write_str(
@@ -327,10 +327,10 @@ fn expected(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("did not print `{}`", text.pattern),
         Probe::Port { host, port, .. } => format!("did not listen on {host}:{port}"),
-        Probe::Http { url } => format!("{url} did not answer well"),
+        Probe::Http { url } => format!("{url} did not answer with success"),
         Probe::Exec { command } => format!("`{command}` did not succeed"),
         Probe::Exit { code } => format!("did not end with {code}"),
-        Probe::Delay { .. } => "did not last".to_owned(),
+        Probe::Delay { .. } => "did not run long enough".to_owned(),
     }
 }
 
@@ -339,7 +339,7 @@ pub fn lacking(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("it has not printed `{}`", text.pattern),
         Probe::Port { host, port, .. } => format!("it does not listen on {host}:{port}"),
-        Probe::Http { url } => format!("{url} does not answer well"),
+        Probe::Http { url } => format!("{url} does not answer with success"),
         Probe::Exec { command } => format!("`{command}` does not succeed"),
         Probe::Exit { code } => format!("it has not ended with {code}"),
         Probe::Delay { ms } => format!("it has not run for {}", limit(*ms)),

@@ -6,8 +6,9 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 use nix::errno::Errno;
+use rustix::fs::{Mode, OFlags};
 
-use crate::model::plan::Inherit;
+use crate::model::plan::{Inherit, Stdin};
 use crate::model::text::OsText;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::{self, Spec};
@@ -35,6 +36,7 @@ pub(super) struct Launch {
     envp: Vec<CString>,
     cwd: OsString,
     inherit: Inherit,
+    stdin: Stdin,
 }
 
 impl Launch {
@@ -56,6 +58,7 @@ impl Launch {
             envp: strings(pairs)?,
             cwd: spec.cwd.0.clone(),
             inherit: spec.inherit.clone(),
+            stdin: spec.stdin,
             shell,
         })
     }
@@ -67,6 +70,11 @@ impl Launch {
         self.inherit();
         if let Err(error) = std::env::set_current_dir(&self.cwd) {
             return failed(&format!("enter {}", Path::new(&self.cwd).display()), &error);
+        }
+        if self.stdin == Stdin::Null
+            && let Err(error) = read_from_nothing()
+        {
+            return failed("open /dev/null", &error);
         }
         let errno = self.execute();
         let status = if errno == Errno::ENOENT || errno == Errno::ENOTDIR { 127 } else { 126 };
@@ -99,6 +107,12 @@ impl Launch {
     }
 }
 
+/// Replace the standard input of this process with `/dev/null`.
+fn read_from_nothing() -> io::Result<()> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::NOCTTY, Mode::empty())?;
+    Ok(rustix::stdio::dup2_stdin(null)?)
+}
+
 /// The arguments of the shell: the command, or the file that contains it.
 fn shell_arguments(spec: &Spec, paths: &PanePaths) -> Result<Vec<OsString>, Failure> {
     if spec.command.as_bytes().len() <= LONGEST_ARGUMENT {
@@ -121,7 +135,7 @@ fn strings(texts: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<CString>, Fai
         CString::new(text).map_err(|error| {
             let text = String::from_utf8_lossy(&error.into_vec()).into_owned();
             let name = text.split(['=', '\0']).next().unwrap_or_default();
-            let message = format!("cannot run it: `{name}` holds a NUL byte");
+            let message = format!("cannot run the command: `{name}` contains a NUL byte");
             Failure { status: 126, message }
         })
     };

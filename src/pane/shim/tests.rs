@@ -1,6 +1,6 @@
 //! Specs for the tests of the shim.
 
-use crate::model::plan::{Inherit, LogPolicy};
+use crate::model::plan::{Inherit, LogPolicy, Stdin};
 use crate::model::{LifeId, ProcName};
 use crate::protocol::spec::{SPEC_VERSION, Spec, Want};
 
@@ -19,6 +19,7 @@ pub(super) fn spec(command: &str) -> Spec {
         argv: None,
         cwd: "/".into(),
         env: vec![],
+        stdin: Stdin::default(),
         inherit: Inherit::default(),
         stop_signal: 2,
         grace_ms: 5000,

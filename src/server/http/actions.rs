@@ -31,8 +31,8 @@ pub(super) struct Manner {
     /// `1`, `yes`, `0` and `no` work too.
     #[param(required = false, default = true)]
     wait: bool,
-    /// Idempotency key, at most 64 bytes: a request that is repeated with it, even to another
-    /// supervisor because the first was killed, is the same request.
+    /// Idempotency key, at most 64 bytes: a request repeated with the same key is executed only
+    /// once, even if another supervisor receives the repetition because the first was killed.
     #[param(max_length = 64)]
     key: Option<String>,
 }
@@ -130,7 +130,7 @@ pub(super) struct Names {
     pub(super) names: Vec<String>,
 }
 
-/// Start processes, as far as they don't run.
+/// Start processes that are not running.
 ///
 /// Without a body: all.
 #[utoipa::path(
@@ -184,7 +184,7 @@ pub(super) async fn restart(
     order.carry_out(Request::Restart { names }).await
 }
 
-/// Start one, as far as it does not run.
+/// Start one, unless it is running.
 #[utoipa::path(
     post,
     path = "/api/processes/{name}/start",
@@ -246,7 +246,7 @@ pub(super) async fn signal(
     order.carry_out(Request::Signal { signal, names }).await
 }
 
-/// How many instances there shall be.
+/// The desired numbers of instances.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scaled {

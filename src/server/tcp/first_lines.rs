@@ -1,8 +1,8 @@
 //! What a TCP client may send first, judged by its bytes alone.
 //!
 //! A web page can make the browser send bytes to this port: a request with a method and body of the page's
-//! choice, or a TLS handshake. Without a proof of the token, a client's first line must therefore be a
-//! complete overmind command, which nothing that a browser sends begins with.
+//! choice, or a TLS handshake. Nothing that a browser sends begins with a complete overmind
+//! command, so without a proof of the token, a client's first line must be one.
 
 use crate::api::overmind;
 use crate::api::proof::{HELLO, is_hex};
@@ -11,9 +11,9 @@ use crate::server::prefixed_stream::{self, Language};
 /// The prefix with which clients of tmo 0.1.0 sent the token.
 const OLD_GREETING: &str = "tmo-token ";
 
-const NEEDS_PROOF: &str = "HTTP over TCP is served after a proof of the token only (docs/SCRIPTING.md \
+const NEEDS_PROOF: &str = "HTTP over TCP needs a proof of the token first (docs/SCRIPTING.md \
     tells how); use tmo's own commands, or the Unix socket";
-const OLD_CLIENT: &str = "a token is not taken in clear any more: this client is older than the run; \
+const OLD_CLIENT: &str = "tokens in clear text are refused: this client is older than the run; \
     use one of the same version, or the Unix socket";
 
 /// Why a client is refused.

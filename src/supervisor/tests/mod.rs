@@ -21,7 +21,7 @@ mod whatever;
 use std::collections::VecDeque;
 
 use super::{Effect, Goal, Input, Phase, RunPhase, Supervisor};
-use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan};
+use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan, Stdin};
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::ProcessPolicy;
 use crate::model::time::Timestamp;
@@ -44,6 +44,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         command: "x".into(),
         shell: "sh".into(),
         port: None,
+        stdin: Stdin::default(),
         color: 2,
         stop_signal: INT,
         argv: None,

@@ -29,7 +29,7 @@ pub use self::tcp::{
 /// Inspecting a process takes only microseconds.
 pub(super) const CHEAP_LOOKS: bool = true;
 
-/// This boot of the machine.
+/// The id of the current boot of the machine.
 pub fn boot_id() -> String {
     let text = read_kernel("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
@@ -232,8 +232,8 @@ pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> ControlFlow<(), bool>)
     }
 }
 
-/// Visit this user's processes that were given all these variables (`NAME=value`), the youngest first as
-/// far as pids show it: young ones may fork and exit a moment later.
+/// Visit this user's processes that were given all these variables (`NAME=value`), in descending
+/// order of pid, so usually the youngest first: those may fork and exit a moment later.
 ///
 /// A process that forks and exits between the listing and its inspection has a child that is not in the
 /// list. So the listing is repeated until every new process in it could be inspected. `false`: processes
@@ -367,7 +367,7 @@ pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
     };
     let sent = match Signal::from_named_raw(signal) {
         Some(named) => pidfd_send_signal(fd, named),
-        // Real-time signals go by pid: while the pidfd is open the pid is not reused.
+        // rustix has no names for real-time signals; signal by pid, checked just before.
         None => return signals::kill(i32::try_from(pid).unwrap_or(0), signal),
     };
     match sent {

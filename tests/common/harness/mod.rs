@@ -126,8 +126,13 @@ impl World {
 
     /// Any program in this world, with nothing of the real environment.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().envs(self.variables()).current_dir(self.app());
+        // With a `PATH` to search, the standard library would fork this process, which costs far more
+        // than `posix_spawn`.
+        let (program, variables) = (program.as_ref(), self.variables());
+        let path = variables.iter().rfind(|(name, _)| name == "PATH").map(|(_, path)| path);
+        let found = which::which_in(program, path, self.app());
+        let mut command = Command::new(found.as_deref().unwrap_or(Path::new(program)));
+        command.env_clear().envs(variables).current_dir(self.app());
         command.stdin(Stdio::null());
         command
     }

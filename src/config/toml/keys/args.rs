@@ -17,7 +17,7 @@ pub struct Args;
 
 impl ProcessKey for Args {
     type Said = At<Appended>;
-    const KEYS: &'static [Key] = &[key("args", TEXT_OR_TEXTS, "What is appended to the command.")];
+    const KEYS: &'static [Key] = &[key("args", TEXT_OR_TEXTS, "Arguments added to the command.")];
     const OF_ALL: bool = false;
 
     fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {

@@ -23,7 +23,7 @@ impl ProcessKey for Command {
     const KEYS: &'static [Key] = &[key(
         "command",
         TEXT_OR_TEXTS,
-        "The command: a string for the shell, or a list without one.",
+        "The command: a string run by the shell, or a list run without one.",
     )];
     const OF_ALL: bool = false;
 

@@ -13,7 +13,7 @@ pub struct Cwd;
 impl ProcessKey for Cwd {
     type Said = At<PathBuf>;
     const KEYS: &'static [Key] =
-        &[key("cwd", Kind::Text, "The working directory, from the directory of this file.")];
+        &[key("cwd", Kind::Text, "The working directory, relative to this file.")];
 
     fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.path("cwd")

@@ -15,7 +15,7 @@ impl ProcessKey for DependsOn {
     const KEYS: &'static [Key] = &[key(
         "depends_on",
         Kind::Either(&[TEXTS, Kind::Map(&Kind::Word(&["started", "ready", "completed"]))]),
-        "The processes it waits for, and until when.",
+        "The processes it waits for, and the condition that each must meet.",
     )];
     const OF_ALL: bool = false;
     const PLANNED: Planned = Some(|process| json!(process.rules.needs));

@@ -19,7 +19,7 @@ pub struct Success;
 impl ProcessKey for Success {
     type Said = At<Vec<u8>>;
     const KEYS: &'static [Key] =
-        &[key("success_exit_codes", CODES, "Exit codes besides 0 that are no failure.")];
+        &[key("success_exit_codes", CODES, "Exit codes besides 0 that mean success.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.success_codes));
 
     fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
@@ -40,7 +40,7 @@ pub struct Soft;
 impl ProcessKey for Soft {
     type Said = At<Vec<u8>>;
     const KEYS: &'static [Key] =
-        &[key("soft_exit_codes", CODES, "Exit codes of failures that don't count.")];
+        &[key("soft_exit_codes", CODES, "Exit codes of failures that max_failures doesn't count.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.soft_codes));
 
     fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {

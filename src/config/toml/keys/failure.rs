@@ -9,10 +9,10 @@ use crate::model::rules::FailurePattern;
 
 /// `[[process.NAME.failure]]`.
 const ITEM: &[Key] = &[
-    key("pattern", Kind::Text, "The text."),
-    key("regex", Kind::Switch, "It is a regular expression."),
-    key("ignore_case", Kind::Switch, "Whatever the case; true unless it is an expression."),
-    key("action", Kind::Word(&["break", "restart"]), "What follows; break unless given."),
+    key("pattern", Kind::Text, "The text or regular expression to search for."),
+    key("regex", Kind::Switch, "Whether the pattern is a regular expression."),
+    key("ignore_case", Kind::Switch, "Whether to ignore case; by default only for a text."),
+    key("action", Kind::Word(&["break", "restart"]), "What happens on a match; default break."),
 ];
 
 pub struct Failure;
@@ -22,7 +22,7 @@ impl ProcessKey for Failure {
     const KEYS: &'static [Key] = &[key(
         "failure",
         Kind::List(&Kind::Table(ITEM)),
-        "What in its output means that it failed.",
+        "Patterns in its output that mean that it has failed.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.failures));
 

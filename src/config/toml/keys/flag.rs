@@ -11,22 +11,22 @@ use crate::model::rules::{Flag, Reaction};
 
 /// `[[process.NAME.flag]]`.
 const ITEM: &[Key] = &[
-    key("name", Kind::Text, "Its name."),
-    key("pattern", Kind::Text, "A regular expression."),
-    key("ignore_case", Kind::Switch, "Whatever the case."),
+    key("name", Kind::Text, "The name of the flag."),
+    key("pattern", Kind::Text, "The regular expression to search for."),
+    key("ignore_case", Kind::Switch, "Whether to ignore case."),
     key(
         "color",
         Kind::Word(&["green", "red", "yellow", "blue", "purple", "orange"]),
-        "The colour it is shown in; yellow unless given.",
+        "The colour it is shown in; default yellow.",
     ),
-    key("context_window", Kind::Number(0, 65535), "Lines kept before and behind each match."),
-    key("context_window_size", Kind::Number(0, 65535), "The same."),
-    key("target", Kind::Number(0, i64::MAX as u64), "More matches than these are too many."),
-    key("target_count", Kind::Number(0, i64::MAX as u64), "The same."),
-    key("on_match", Kind::Text, "A command that is run at a match."),
+    key("context_window", Kind::Number(0, 65535), "Lines kept before and after each match."),
+    key("context_window_size", Kind::Number(0, 65535), "Alias of context_window."),
+    key("target", Kind::Number(0, i64::MAX as u64), "More matches than this are too many."),
+    key("target_count", Kind::Number(0, i64::MAX as u64), "Alias of target."),
+    key("on_match", Kind::Text, "A command to run after a match."),
     key("notify", Kind::Switch, "Whether a match is shown on the desktop."),
-    key("every", Kind::Time, "The shortest time between two of both; 1 second unless given."),
-    key("action", Kind::Word(ACTIONS), "What else follows; notify unless given."),
+    key("every", Kind::Time, "The least time between two commands or notifications; default 1 s."),
+    key("action", Kind::Word(ACTIONS), "What else happens on a match; default notify: nothing."),
 ];
 
 pub struct Flags;
@@ -34,7 +34,7 @@ pub struct Flags;
 impl ProcessKey for Flags {
     type Said = Vec<Spanned<Flag>>;
     const KEYS: &'static [Key] =
-        &[key("flag", Kind::List(&Kind::Table(ITEM)), "What in its output is counted and kept.")];
+        &[key("flag", Kind::List(&Kind::Table(ITEM)), "Patterns in its output to count and keep.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.flags));
 
     fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {

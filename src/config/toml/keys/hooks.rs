@@ -13,7 +13,7 @@ pub(in crate::config::toml) const KEYS: &[Key] = &[
     key(
         "stop_after",
         Kind::Word(&["dependencies_ready", "main_started"]),
-        "End the run when this hook is done.",
+        "The hook after which the run ends.",
     ),
 ];
 

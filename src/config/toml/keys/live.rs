@@ -13,14 +13,14 @@ const WAYS: &[&str] = &["port", "http", "exec"];
 
 /// `live`.
 const LIVE: &[Key] = &[
-    key("port", OWN_PORT, "Something takes connections at this port; true: at its PORT."),
-    key("host", Kind::Text, "With port: where; 127.0.0.1 unless given."),
-    key("http", Kind::Text, "A GET of this http:// address is answered with 200 to 399."),
-    key("exec", Kind::Text, "This command ends with 0."),
-    key("every", Kind::Time, "The pause between two attempts; 10 seconds unless given."),
-    key("timeout", Kind::Time, "How long an answer may take; 2 seconds unless given."),
-    key("failures", Kind::Number(1, 1_000_000), "How many in a row must fail; 3 unless given."),
-    key("action", Kind::Word(ACTIONS), "What follows; restart unless given."),
+    key("port", OWN_PORT, "This port accepts connections; true means its own PORT."),
+    key("host", Kind::Text, "With port: the host to connect to; default 127.0.0.1."),
+    key("http", Kind::Text, "A GET of this http:// URL returns a status from 200 to 399."),
+    key("exec", Kind::Text, "This command exits with 0."),
+    key("every", Kind::Time, "The pause between two attempts; default 10 seconds."),
+    key("timeout", Kind::Time, "How long an attempt may take; default 2 seconds."),
+    key("failures", Kind::Number(1, 1_000_000), "Failed attempts in a row it takes; default 3."),
+    key("action", Kind::Word(ACTIONS), "What happens then; default restart."),
 ];
 
 /// The table `live`.
@@ -43,7 +43,7 @@ pub struct Live;
 impl ProcessKey for Live {
     type Said = At<LiveTable>;
     const KEYS: &'static [Key] =
-        &[key("live", Kind::Table(LIVE), "Whether it still works, asked again and again.")];
+        &[key("live", Kind::Table(LIVE), "A check repeated while it is ready.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.live));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {

@@ -9,7 +9,7 @@ use crate::config::toml::validate::size;
 pub(in crate::config::toml) const KEYS: &[Key] = &[
     key("dir", Kind::Text, "The directory below which the log of this project is kept."),
     key("per_process", Kind::Size, "Bytes kept for each process; 0 keeps everything."),
-    key("total", Kind::Size, "Bytes kept in all; 0 keeps everything."),
+    key("total", Kind::Size, "Bytes kept in total; 0 keeps everything."),
 ];
 
 /// The table `[log]`.

@@ -159,6 +159,8 @@ process_keys! {
     groups: groups::Groups,
     /// The shell that runs its command.
     shell: shell::Shell,
+    /// Its standard input.
+    stdin: scalars::StdinKey,
     /// The phase in which it runs.
     phase: scalars::Phase,
     /// The checks that make it ready.
@@ -191,9 +193,9 @@ pub(super) const DEFAULTS: &[Key] = &joined::<{ count(true) }>(true);
 
 /// The whole file.
 pub(super) const TOP: &[Key] = &[
-    key("defaults", Kind::Table(DEFAULTS), "What holds for every process that says nothing else."),
+    key("defaults", Kind::Table(DEFAULTS), "Settings of each process that does not override them."),
     key("process", Kind::Map(&Kind::Table(PROCESS)), "The processes, by name."),
-    key("hooks", Kind::Table(hooks::KEYS), "Commands that are run when something happens."),
+    key("hooks", Kind::Table(hooks::KEYS), "Commands to run on events of the run."),
     key("crash", Kind::Table(crash::KEYS), "Crash reports."),
     key("log", Kind::Table(log::KEYS), "Where the log is and how much of it is kept."),
 ];

@@ -16,23 +16,23 @@ const WAYS: &[&str] = &["log", "port", "http", "exec", "exit", "delay"];
 /// One item of `ready`.
 const ITEM: &[Key] = &[
     key("log", Kind::Text, "It has printed a line that matches this regular expression."),
-    key("ignore_case", Kind::Switch, "With log: whatever the case."),
-    key("literal", Kind::Switch, "With log: the text as it stands, no expression."),
-    key("port", OWN_PORT, "Something takes connections at this port; true: at its PORT."),
-    key("host", Kind::Text, "With port: where; 127.0.0.1 unless given."),
+    key("ignore_case", Kind::Switch, "With log: whether to ignore case."),
+    key("literal", Kind::Switch, "With log: whether it is a literal text, not an expression."),
+    key("port", OWN_PORT, "This port accepts connections; true means its own PORT."),
+    key("host", Kind::Text, "With port: the host to connect to; default 127.0.0.1."),
     key(
         "owner",
         Kind::Word(&["auto", "tree", "any"]),
-        "With port: whose listener counts; auto unless given.",
+        "With port: whose listener counts; default auto.",
     ),
-    key("http", Kind::Text, "A GET of this http:// address is answered with 200 to 399."),
-    key("exec", Kind::Text, "This command ends with 0."),
+    key("http", Kind::Text, "A GET of this http:// URL returns a status from 200 to 399."),
+    key("exec", Kind::Text, "This command exits with 0."),
     key("exit", Kind::Number(0, 255), "It has ended with this code."),
-    key("delay", Kind::Time, "It has run for so long."),
-    key("timeout", Kind::Time, "How long it may take; 60 seconds unless given."),
-    key("timeout_ms", MILLIS, "The same in milliseconds."),
-    key("every", Kind::Time, "The pause between two attempts; 250 ms unless given."),
-    key("every_ms", MILLIS, "The same in milliseconds."),
+    key("delay", Kind::Time, "It has run for this long."),
+    key("timeout", Kind::Time, "The deadline, from the start of the process; default 60 s."),
+    key("timeout_ms", MILLIS, "The timeout in milliseconds."),
+    key("every", Kind::Time, "The pause between two attempts; default 250 ms."),
+    key("every_ms", MILLIS, "The pause between two attempts, in milliseconds."),
 ];
 
 /// One item of `ready`.
@@ -53,7 +53,7 @@ impl ProcessKey for Ready {
     const KEYS: &'static [Key] = &[key(
         "ready",
         Kind::Either(&[Kind::Table(ITEM), Kind::List(&Kind::Table(ITEM))]),
-        "What must be seen of it before it is ready.",
+        "The checks that must pass before it is ready.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.ready));
 

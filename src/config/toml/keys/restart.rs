@@ -13,21 +13,21 @@ const POLICIES: &[&str] = &["no", "on-failure", "always"];
 
 /// `restart` as a table.
 const TABLE: &[Key] = &[
-    key("policy", Kind::Word(POLICIES), "After which ends."),
-    key("delay", Kind::Time, "The pause before it; 1 second unless given."),
-    key("delay_ms", MILLIS, "The same in milliseconds."),
-    key("delay_seconds", COUNT, "The same in seconds."),
+    key("policy", Kind::Word(POLICIES), "After which ends it is restarted."),
+    key("delay", Kind::Time, "The pause before a restart; default 1 second."),
+    key("delay_ms", MILLIS, "The delay in milliseconds."),
+    key("delay_seconds", COUNT, "The delay in seconds."),
     key(
         "backoff",
         Kind::Word(&["fixed", "exponential"]),
-        "Whether the pauses grow; fixed unless given.",
+        "Whether the pauses grow; default fixed.",
     ),
-    key("max_delay", Kind::Time, "The longest pause; 30 seconds unless given."),
-    key("max_failures", COUNT, "Failures in a row before it is broken; 10; 0 never gives up."),
-    key("max_consecutive_failures", COUNT, "The same."),
-    key("max_restarts", COUNT, "The same."),
-    key("stable", Kind::Time, "How long a life must last to end a row of failures; 60 seconds."),
-    key("failure_reset_seconds", COUNT, "The same in seconds."),
+    key("max_delay", Kind::Time, "The longest pause; default 30 seconds."),
+    key("max_failures", COUNT, "Failures in a row until it is broken; default 10; 0: never."),
+    key("max_consecutive_failures", COUNT, "Alias of max_failures."),
+    key("max_restarts", COUNT, "Alias of max_failures."),
+    key("stable", Kind::Time, "Running this long resets the failure count; default 60 seconds."),
+    key("failure_reset_seconds", COUNT, "The value of stable in seconds."),
 ];
 
 /// `restart`; a word alone is the policy.
@@ -56,7 +56,7 @@ impl ProcessKey for Restarts {
     const KEYS: &'static [Key] = &[key(
         "restart",
         Kind::Either(&[Kind::Word(POLICIES), Kind::Table(TABLE)]),
-        "When it is started again after an end.",
+        "When it is restarted after an end.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.restart));
 

@@ -1,4 +1,5 @@
-//! Keys with one value each: `port`, `display`, `autostart`, `phase`, `on_exit` and `notify`.
+//! Keys with one value each: `port`, `display`, `autostart`, `phase`, `on_exit`,
+//! `stdin` and `notify`.
 
 use super::{
     At, Diagnostics, Key, Kind, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable, View,
@@ -32,12 +33,14 @@ macro_rules! scalar_key {
     };
 }
 
-scalar_key!(Port: u16, "port", PORT, "The PORT it is told.", number, false);
-scalar_key!(Display: String, "display", Kind::Text, "A name for people.", text, false, rules.display);
+scalar_key!(Port: u16, "port", PORT, "The value of its variable PORT.", number, false);
+scalar_key!(Display: String, "display", Kind::Text, "A display name.", text, false, rules.display);
 scalar_key!(Phase: Stage, "phase", Kind::Word(&["dependency", "main", "cleanup"]),
-    "When in a run it has its turn.", word, true, rules.stage);
+    "The phase of the run in which it runs.", word, true, rules.stage);
 scalar_key!(OnExit: plan::OnExit, "on_exit", Kind::Word(&["stop-all", "ignore", "restart"]),
-    "What follows an end after which it is not started again.", word, true);
+    "What happens when it ends by itself and is not restarted.", word, true);
+scalar_key!(StdinKey: plan::Stdin, "stdin", Kind::Word(&["terminal", "null"]),
+    "What it reads from: its terminal, the default, or /dev/null.", word, true, stdin);
 scalar_key!(Notify: bool, "notify", Kind::Switch, "Whether its crashes are shown on the desktop.",
     switch, true, rules.notify);
 
@@ -46,7 +49,7 @@ pub struct Autostart;
 impl ProcessKey for Autostart {
     type Said = At<bool>;
     const KEYS: &'static [Key] =
-        &[key("autostart", Kind::Switch, "false: it begins only when it is asked for.")];
+        &[key("autostart", Kind::Switch, "false: it starts only on request.")];
 
     fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.switch("autostart")

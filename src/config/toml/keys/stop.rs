@@ -22,9 +22,9 @@ said_by_key!(StopTable: command signal timeout_ms);
 pub struct Stop;
 
 const STOP: &[Key] = &[
-    key("signal", Kind::Text, "The signal that asks it to stop; INT unless given."),
-    key("command", Kind::Text, "Run before the signal; its time is part of the timeout."),
-    key("timeout", Kind::Time, "Then it is killed; 5 seconds unless given."),
+    key("signal", Kind::Text, "The signal that asks it to stop; default INT."),
+    key("command", Kind::Text, "A command to run before the signal, as part of the timeout."),
+    key("timeout", Kind::Time, "The time after which it is killed; default 5 seconds."),
 ];
 
 impl ProcessKey for Stop {

@@ -121,21 +121,21 @@ const NOT_FOUND: &[Row] = &[
         ("first line in zsh", 127),
         "zsh:1: ./run: bad interpreter: /nosuch: no such file or directory",
         NO,
-        "what its first line says",
+        "its first line names a missing program",
         "ls -l ./run",
     ),
     row(
         ("first line in bash", 127),
         "bash: line 1: /srv/app/run: cannot execute: required file not found",
         NO,
-        "no file /srv/app/run, or not what its first line says",
+        "no file /srv/app/run, or its first line names a missing program",
         "ls -l /srv/app/run",
     ),
     row(
         ("first line in fish", 127),
         "exec: Failed to execute process './run': The file specified the interpreter '/nosuch', which is not an executable command.",
         NO,
-        "no file ./run, or not what its first line says",
+        "no file ./run, or its first line names a missing program",
         "ls -l ./run",
     ),
     row(("gems", 127), "sh: 1: sidekiq: not found", NO, "no command sidekiq", "bundle install"),
@@ -335,7 +335,7 @@ fn a_command_that_lies_elsewhere_or_that_bash_has() {
     let mut evidence = printed(Exit::Code(127), "sh: 1: nodemon: not found");
     evidence.facts.packaged = vec!["nodemon".to_owned()];
     let cause = diagnose(&evidence).causes.remove(0);
-    assert!(cause.text.ends_with("but in node_modules/.bin"), "{cause:#?}");
+    assert!(cause.text.ends_with("but there is one in node_modules/.bin"), "{cause:#?}");
     assert_eq!(cause.next.as_deref(), Some("npx nodemon"));
     let cause = first(Exit::Code(127), "sh: 1: source: not found");
     assert!(cause.text.contains("write `.` for it, or set `shell = \"bash\"`"), "{cause:#?}");

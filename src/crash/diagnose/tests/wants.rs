@@ -191,7 +191,7 @@ fn files_that_there_are_not() {
         row(("java -jar", "Error: Unable to access jarfile conf/app.yml"), No, "conf/app.yml", look),
         row(("dash, a directory", "/usr/bin/sh: 1: cd: can't cd to conf"), No, "no directory conf", Some("ls -ld conf")),
         row(("bash, a directory", "bash: line 1: cd: conf: No such file or directory"), No, "no directory conf", Some("ls -ld conf")),
-        row(("rust", "Error: No such file or directory (os error 2)"), No, "no file that it needs", None),
+        row(("rust", "Error: No such file or directory (os error 2)"), No, "a file that it needs does not exist", None),
     ]);
 }
 
