@@ -82,7 +82,8 @@ mod tests {
             assert_eq!(Persona::of(program.as_ref()), persona, "{program}");
         }
         let text = "`tmo start` starts a run, tmo logs; /x/tmo y, tmo.toml, TMO_PORT, atmo z";
-        let spoken = "`overmind start` starts a run, overmind logs; /x/tmo y, tmo.toml, TMO_PORT, atmo z";
+        let spoken =
+            "`overmind start` starts a run, overmind logs; /x/tmo y, tmo.toml, TMO_PORT, atmo z";
         assert_eq!(Persona::Overmind.speak(text), spoken);
         assert_eq!(Persona::Tmo.speak(text), text);
     }

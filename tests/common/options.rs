@@ -16,8 +16,9 @@ pub(crate) const WITH_VALUE: [&str; 3] = ["--format", "--test-threads", "--skip"
 
 /// Run the parts that were chosen (name, times in full, times in short, work), print their figures.
 ///
-/// 0 times is a sample; a part that knows it is tried in full when nothing else was chosen.
-pub(crate) fn run(program: &str, parts: &[(&str, u32, u32, Work)]) -> ExitCode {
+/// 0 times is a sample; a part that knows it is tried in full when nothing else was chosen. `at_once`: the
+/// short forms mostly wait, and run at the same time.
+pub(crate) fn run(program: &str, parts: &[(&str, u32, u32, Work)], at_once: bool) -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let typed = match Typed::parse(&words) {
         Ok(typed) => typed,
@@ -27,29 +28,37 @@ pub(crate) fn run(program: &str, parts: &[(&str, u32, u32, Work)]) -> ExitCode {
         }
     };
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
-    let (mut passed, mut failed) = (0, 0);
     let chosen: Vec<_> = parts.iter().filter(|part| typed.chooses(part.0)).collect();
-    for &&(name, full, short, work) in &chosen {
-        if typed.list {
+    if typed.list {
+        for (name, ..) in chosen {
             println!("{name}: test");
-            continue;
         }
+        return ExitCode::SUCCESS;
+    }
+    let one = |&&(name, full, short, work): &&(&str, u32, u32, Work)| {
         let full = if typed.full || short == 0 && chosen.len() == 1 { full } else { short };
         let times = typed.times.unwrap_or(full);
         let often = if [0, ALL].contains(&times) { "" } else { &format!(", {times} times") };
-        println!("{name}{often}, seed {}", typed.seed);
-        let table =
-            catch_unwind(AssertUnwindSafe(|| work(times, typed.seed))).unwrap_or_else(|_| {
-                let mut table = Table::default();
-                table.must("got to its end", "no", "yes");
-                table
-            });
-        println!("{table}");
-        *if table.right() { &mut passed } else { &mut failed } += 1;
-    }
-    if !typed.list {
-        println!("{program}: {passed} passed, {failed} failed");
-    }
+        let head = format!("{name}{often}, seed {}", typed.seed);
+        let table = catch_unwind(AssertUnwindSafe(|| work(times, typed.seed)));
+        let table = table.unwrap_or_else(|_| {
+            let mut table = Table::default();
+            table.must("got to its end", "no", "yes");
+            table
+        });
+        println!("{head}\n{table}");
+        table.right()
+    };
+    let right: Vec<bool> = if at_once && !typed.full && typed.times.is_none() {
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = chosen.iter().map(|part| scope.spawn(|| one(part))).collect();
+            parts.into_iter().map(|part| part.join().unwrap_or(false)).collect()
+        })
+    } else {
+        chosen.iter().map(one).collect()
+    };
+    let failed = right.iter().filter(|right| !**right).count();
+    println!("{program}: {} passed, {failed} failed", right.len() - failed);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

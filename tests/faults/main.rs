@@ -43,7 +43,7 @@ const PARTS: &[(&str, u32, u32, options::Work)] = &[
     ("disk", ALL, 1, disk::prove),
     ("limits", ALL, 2, limits::prove),
     ("clock", ALL, 1, clock::prove),
-    ("tmux", ALL, 2, tmux::prove),
+    ("tmux", ALL, 1, tmux::prove),
     ("places", ALL, 2, places::prove),
     ("damage", 150, 3, damage::prove),
     #[cfg(target_os = "linux")]
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         return tracer::run(words);
     }
     disk::in_own_mounts();
-    options::run("faults", PARTS)
+    options::run("faults", PARTS, true)
 }
 
 fn words() -> Vec<String> {

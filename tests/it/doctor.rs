@@ -280,7 +280,10 @@ fn doctor_reports_an_impossible_socket_path() {
     std::fs::create_dir(world.app().join("d".repeat(120))).unwrap();
     let ran = examine(&world, &["-s", &long]);
     let line = ran.line("note  socket: ");
-    assert!(ran.code == 0 && line.contains("bytes, a socket may have 107; the socket goes to"), "{line}");
+    assert!(
+        ran.code == 0 && line.contains("bytes, a socket may have 107; the socket goes to"),
+        "{line}"
+    );
     world.write("file", "mine");
     let line = examine(&world, &["-s", "file"]).line("FAIL").to_owned();
     assert!(line.starts_with("FAIL  socket: file is in the way"), "{line}");

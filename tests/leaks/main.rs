@@ -34,5 +34,5 @@ const SERIES: [(&str, u32, u32, options::Work); 5] = [
 ];
 
 fn main() -> ExitCode {
-    options::run("leaks", &SERIES)
+    options::run("leaks", &SERIES, false)
 }

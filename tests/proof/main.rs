@@ -44,5 +44,5 @@ fn main() -> ExitCode {
         return programs::run(&program, &words);
     }
     check::self_test();
-    options::run("proof", &PROOFS)
+    options::run("proof", &PROOFS, false)
 }

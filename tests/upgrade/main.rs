@@ -31,5 +31,5 @@ const TRIALS: [(&str, u32, u32, options::Work); 4] = [
 ];
 
 fn main() -> ExitCode {
-    options::run("upgrade", &TRIALS)
+    options::run("upgrade", &TRIALS, false)
 }

@@ -142,7 +142,7 @@ impl<'a> Analysis<'a> {
             wrong.push(process);
             if answer.is_none() {
                 let found = self.last_end(&process.name, &state.run, None)?;
-                answer = found.map(|found| self.from_report(found, Some(process)));
+                answer = found.map(|found| self.of_report(found, Some(process)));
             }
         }
         for process in &asked {
@@ -174,13 +174,13 @@ impl<'a> Analysis<'a> {
             (None, None) => self.just_failed(process, &state.run)?,
         };
         if found.is_some() {
-            return Ok(found.map(|found| self.from_report(found, Some(process))));
+            return Ok(found.map(|found| self.of_report(found, Some(process))));
         }
         if process.state != ProcessStatus::Stopped {
             return Ok(None);
         }
         let found = self.last_end(&process.name, &state.run, Some(Trigger::Asked))?;
-        Ok(found.map(|found| self.from_report(found, Some(process))))
+        Ok(found.map(|found| self.of_report(found, Some(process))))
     }
 
     /// The running processes whose output is searched: if there are many, only those known to have failed.
@@ -205,13 +205,13 @@ impl<'a> Analysis<'a> {
         let Some(name) = name else {
             if let Some(culprit) = culprit {
                 let found = self.last_end(&culprit.name, &run, None)?;
-                return Ok(found.map(|found| self.from_report(found, None)));
+                return Ok(found.map(|found| self.of_report(found, None)));
             }
             for (report, path) in &self.reports {
                 // A process that had crashed and ran again was fine at the end.
                 let last = self.log.last_ended(&report.process_name).map_err(unreadable)?;
                 if last.is_none_or(|(lived, _)| lived.life == report.tmo.life) {
-                    return Ok(Some(self.from_report((report.clone(), path.clone()), None)));
+                    return Ok(Some(self.of_report((report.clone(), path.clone()), None)));
                 }
             }
             return Ok(troubles.first().map(|trouble| self.gave_up(trouble)));
@@ -231,7 +231,7 @@ impl<'a> Analysis<'a> {
             None => Some(Trigger::Asked),
         };
         let found = self.last_end(&process, &run, trigger)?;
-        Ok(found.map(|found| self.from_report(found, None)))
+        Ok(found.map(|found| self.of_report(found, None)))
     }
 
     /// The process that this word means; of several, the one that ended last.
@@ -257,7 +257,7 @@ impl<'a> Analysis<'a> {
             return Ok(None);
         };
         let input = self.input(&process, "", lived, None);
-        let answer = self.from_report((examine_in(&input, Some((&log, &place))), None), None);
+        let answer = self.of_report((examine_in(&input, Some((&log, &place))), None), None);
         let head = format!("{}{}", "In an earlier run: ", answer.head);
         Ok(Some(Answer { head, wrong: false, ..answer }))
     }
@@ -377,7 +377,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// The answer that a report gives.
-    fn from_report(&self, (report, path): Report, state: Option<&ProcessState>) -> Answer {
+    fn of_report(&self, (report, path): Report, state: Option<&ProcessState>) -> Answer {
         let head = headline(&report, self.color);
         let stopped =
             |cause: &Cause| matches!(cause.kind, Kind::StoppedByRequest | Kind::StoppedWithOther);
