@@ -21,6 +21,7 @@
 //! - [`client`] and [`server`]: the ends of the control socket: overmind's protocol and HTTP.
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a
 //!   killed one (`engine::adopt`).
+//! - [`figures`]: what processes use, sampled for `ps` and `top`.
 //! - [`view`]: what people see.
 //! - [`cli`]: what people type.
 //!
@@ -40,6 +41,7 @@ pub mod client;
 pub mod config;
 pub mod crash;
 pub mod engine;
+pub mod figures;
 pub mod instance;
 pub mod journal;
 pub mod model;

@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::model::request::{Cleared, Head, Outcome};
+use crate::model::sgr::{Attribute, Color};
 use crate::model::{LifeId, event, is_default};
 
 /// A query. The doc comments of its fields become descriptions in the API.
@@ -50,6 +51,30 @@ pub struct HistoryAsk {
     pub from_now: bool,
 }
 
+/// Which page of the results, and its form. The doc comments of its fields become descriptions in the API.
+#[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageAsk {
+    /// The last entries before this cursor, or before the end of the journal (`end`), instead of the first
+    /// ones; with `after`, none from before that. A line over 1 MiB then comes in parts.
+    #[param(pattern = "^(end|[0-9]+[.][0-9]+)$")]
+    pub before: Option<String>,
+    /// Stop after some MiB of the journal, even if the page is not full: for a search that shows its progress
+    /// and can be given up.
+    #[param(required = false, default = false)]
+    pub step: bool,
+    /// Lines have `runs`, with colours and attributes.
+    #[param(required = false, default = false)]
+    pub styles: bool,
+}
+
+impl PageAsk {
+    /// Whether it asks for anything.
+    pub fn is_special(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
 fn some_types() -> Array {
     let one = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(event::types()));
     ArrayBuilder::new().items(one).build()
@@ -64,6 +89,44 @@ pub enum HistoryProblem {
     Unknown(Box<Outcome>),
     /// The journal cannot be read.
     Io(io::Error),
+}
+
+/// A piece of a line in one style.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct StyledText {
+    /// The text; a line break between the rows of a line that was drawn in several.
+    pub text: String,
+    /// The colour of the text; without it, that of the terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color: Option<TextColor>,
+    /// The colour behind the text; without it, that of the terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<TextColor>,
+    /// Attributes of the text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub attributes: Vec<Attribute>,
+}
+
+/// One of the 256 colours of terminals by its number, or a colour as `#rrggbb`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum TextColor {
+    /// The number.
+    Number(u8),
+    /// `#rrggbb`.
+    Exact(String),
+}
+
+impl TextColor {
+    /// `None` for the colour of the terminal.
+    pub fn of(color: Color) -> Option<Self> {
+        match color {
+            Color::Default => None,
+            Color::Indexed(number) => Some(Self::Number(number)),
+            Color::Rgb(r, g, b) => Some(Self::Exact(format!("#{r:02x}{g:02x}{b:02x}"))),
+        }
+    }
 }
 
 /// A line that was printed, or something that happened. Later versions may have more events, and
@@ -91,6 +154,9 @@ pub struct Line<'a> {
     /// The line as a terminal shows it, without colours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The same in pieces of one style, if styles were requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Vec<StyledText>>,
     /// It has no line break, or not yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
@@ -121,10 +187,32 @@ pub struct HistoryEntry {
     pub json: String,
 }
 
+/// A page that was asked for with [`PageAsk`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HistoryPage {
+    /// The entries, always in the order of the journal.
+    pub entries: Vec<HistoryEntry>,
+    /// The `before` or `after` with which to continue in this direction.
+    pub reached: Option<String>,
+    /// Whether there is more in this direction.
+    pub more: bool,
+    /// See [`Answer::is_reset`].
+    pub reset: bool,
+}
+
 /// Answers queries. Reads files, so a call may block.
 pub trait History: Send + Sync {
     /// Open a query; its result may include entries that do not exist yet.
     fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem>;
+
+    /// At most `most` entries from records with numbers below `upto`, in either direction.
+    fn page(
+        &self,
+        ask: &HistoryAsk,
+        page: &PageAsk,
+        most: usize,
+        upto: u64,
+    ) -> Result<HistoryPage, HistoryProblem>;
 
     /// Clear the log up to now.
     fn clear(&self) -> io::Result<Cleared>;

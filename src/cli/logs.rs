@@ -23,6 +23,7 @@ use crate::journal::ingest::Ingest;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::search::entry::Names;
+use crate::journal::search::page;
 use crate::journal::search::pattern::Pattern;
 use crate::journal::search::runs;
 use crate::journal::search::select::Query;
@@ -110,11 +111,7 @@ impl Asked {
         };
         let mut query =
             Query { since: time(&args.since)?, until: time(&args.until)?, ..Query::default() };
-        let expression = args.grep.as_ref().or(args.around.as_ref());
-        query.pattern = expression
-            .map(|text| Pattern::new(text, args.ignore_case, args.invert_match))
-            .transpose()
-            .map_err(|error| usage(&error))?;
+        query.pattern = pattern(args)?;
         let mut around = None;
         if args.around.is_some() {
             let window = args.context.as_deref().map(span).transpose().map_err(|e| usage(&e))?;
@@ -162,6 +159,11 @@ impl Asked {
         }
         // When searching, or with events alone, count the matching items.
         query.events_count = filter.no_text || query.pattern.is_some();
+        if let (Some(lines), None) = (last, &query.starts) {
+            let (index, range) = (index_of(source, supervised)?, (from, upto));
+            let begin = page::before_last(index, filter.clone(), &query, range, lines);
+            from = begin.map_err(unreadable)?;
+        }
         Ok(Self { index, from, upto, filter, query, last, around })
     }
 
@@ -200,6 +202,13 @@ impl Asked {
         }
         goes_on(reading.finish(&mut |page| outlet.put(page))).map(drop)
     }
+}
+
+/// The pattern that the flags describe.
+fn pattern(args: &LogsArgs) -> Result<Option<Pattern>, CliError> {
+    let expression = args.grep.as_ref().or(args.around.as_ref());
+    let compile = |text: &String| Pattern::new(text, args.ignore_case, args.invert_match);
+    expression.map(compile).transpose().map_err(|error| CliError::Usage(error.to_string()))
 }
 
 /// Clear the log.

@@ -44,6 +44,7 @@ mod start_failures;
 mod stdout;
 mod table;
 mod terminal;
+mod top;
 mod until_ready;
 mod usage;
 mod view;
@@ -162,6 +163,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Ls(args)) => ls::ls(&args),
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args),
+        Some(Verb::Top(args)) => top::top(&args),
         Some(Verb::Failures(args)) => failures::failures(&args),
         Some(Verb::Completions(args)) => print(args.shell.script()),
         Some(Verb::Setup(args)) => setup::setup(&args),

@@ -12,6 +12,7 @@ use crate::api::overmind;
 use crate::client::overmind::OvermindClient;
 use crate::config::dirs::last_run;
 use crate::crash::Log;
+use crate::figures::Tree;
 use crate::journal::Dirs;
 use crate::journal::last_run::LastRun;
 use crate::model::request::ProcessState;
@@ -19,7 +20,7 @@ use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
-use crate::sys::{self, Usage, clock};
+use crate::sys::{Usage, clock};
 use crate::view::paint::Stamp;
 
 /// Print a table, or the whole state as JSON.
@@ -92,7 +93,7 @@ impl Shown {
         let heads: Vec<&str> = heads.chain(["NOTE"]).collect();
         let now = clock::now();
         let row = |process: &ProcessState| -> Vec<String> {
-            let used = process.pid.and_then(tree_usage);
+            let used = process.pid.and_then(|pid| Tree::of(pid, false)).map(|tree| tree.usage);
             heads.iter().map(|head| self.cell(head, process, used, now)).collect()
         };
         let rows: Vec<_> = processes.iter().map(row).collect();
@@ -194,7 +195,7 @@ fn failed_below_watchers(instance: &Instance) -> Option<Vec<ProcName>> {
 const RED: &str = "\x1b[31m";
 
 /// The colour of its state.
-const fn color_of(process: &ProcessState) -> Option<&'static str> {
+pub(super) const fn color_of(process: &ProcessState) -> Option<&'static str> {
     const GREEN: Option<&str> = Some("\x1b[32m");
     const YELLOW: Option<&str> = Some("\x1b[33m");
     match process.state {
@@ -220,18 +221,6 @@ pub(super) fn progress(process: &ProcessState) -> String {
         (ProcessStatus::Running, Some(false)) => "running (not ready)".to_owned(),
         (state, _) => state.to_string(),
     }
-}
-
-/// The usage of a process and everything it has started. Computed from its parent, the shim, which also
-/// adopts its orphans.
-fn tree_usage(main: u32) -> Option<Usage> {
-    let shim = sys::info(main)?.ppid;
-    let mut sum = Usage::default();
-    for process in sys::descendants(shim) {
-        // A process that has just ended uses nothing any more.
-        sum += sys::usage(process.pid).unwrap_or_default();
-    }
-    Some(sum)
 }
 
 /// CPU time in the format of ps(1): `1:02.03`.

@@ -37,6 +37,7 @@ impl Engine {
             EngineRequest::ViewOpened => {
                 self.clients.views += 1;
                 self.saved.headless_since = None;
+                self.state_changed();
             }
             EngineRequest::ViewClosed => {
                 self.clients.views = self.clients.views.saturating_sub(1);

@@ -51,6 +51,8 @@ pub(super) struct Engine {
     /// Whether the log already reports that the disk of the journal is full.
     pub(super) spilling: bool,
     pub(super) head: watch::Sender<Head>,
+    /// Counts the changes of the state of the run, for clients that watch it.
+    pub(super) changes: watch::Sender<u64>,
     pub(super) tmux: Tmux,
     /// How many panes tmux was asked to open without having answered yet.
     pub(super) opening: usize,
@@ -252,6 +254,12 @@ impl Engine {
         for effect in std::mem::take(&mut self.due) {
             self.effect(effect);
         }
+        self.state_changed();
+    }
+
+    /// Tell the clients that watch the state of the run.
+    pub(super) fn state_changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// The earliest deadline.

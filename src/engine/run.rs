@@ -223,6 +223,7 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
         tmux: Tmux::new(&plan, runtime.dir()),
         plan,
         head: watch::Sender::new(Head::default()),
+        changes: watch::Sender::default(),
         ingest,
         streams: list,
         saved,
@@ -309,7 +310,8 @@ impl Engine {
         busy.taking_over.store(adopting, Ordering::Relaxed);
         let (head, ended) = (self.head.subscribe(), end.subscribe());
         let run = self.plan.run.as_str().into();
-        let handle = Handle { asks: ask, head, end: ended, busy: busy.clone(), run };
+        let changes = self.changes.subscribe();
+        let handle = Handle { asks: ask, head, changes, end: ended, busy: busy.clone(), run };
         let server = Serving::begin(listeners, handle, journal);
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;

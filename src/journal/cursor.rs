@@ -89,7 +89,7 @@ impl Filter {
     }
 
     /// Whether an event with this text is wanted.
-    fn wants_event(&self, text: &[u8]) -> bool {
+    pub(super) fn wants_event(&self, text: &[u8]) -> bool {
         let is_about = |name: &ProcName| self.about.iter().any(|word| name.matches(word));
         self.about.is_empty()
             || Logged::from_json(text).is_some_and(|event| event.name().is_some_and(is_about))
@@ -97,7 +97,7 @@ impl Filter {
 
     /// Decide about the streams that have been created since the last look, if `stream` is one of
     /// them.
-    fn learn(&mut self, stream: u16, dirs: &Dirs) {
+    pub(super) fn learn(&mut self, stream: u16, dirs: &Dirs) {
         let (Some(later), Some(wanted)) = (&mut self.later, &mut self.streams) else { return };
         if stream <= later.known {
             return;
@@ -114,7 +114,7 @@ impl Filter {
     }
 
     /// Whether a record is wanted.
-    fn wants(&self, record: &Record) -> bool {
+    pub(super) fn wants(&self, record: &Record) -> bool {
         self.takes(record.stream) && !(self.no_text && record.kind == Kind::Text)
     }
 

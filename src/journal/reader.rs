@@ -269,6 +269,88 @@ impl IndexReader {
         self.first()
     }
 
+    /// One record, if it still exists.
+    pub fn get(&mut self, number: u64) -> io::Result<Option<Record>> {
+        let mut one = Vec::with_capacity(1);
+        let hole = self.read(number, &mut one, 1)?;
+        Ok(one.pop().filter(|_| hole.is_none()))
+    }
+
+    /// The state of all streams before record `number`. Reads at most one segment.
+    pub fn state_at(&mut self, number: u64) -> io::Result<IndexState> {
+        self.enter_holding(number)?;
+        let mut state = standing_at(self.current.as_ref(), number)?;
+        if let Some((first, records)) = &self.memory {
+            for (at, record) in (*first..number).zip(records) {
+                if at >= state.next {
+                    state.advance(record);
+                }
+            }
+        }
+        Ok(state)
+    }
+
+    /// Advance a state to record `number`.
+    pub fn advance(&mut self, state: &mut IndexState, number: u64) -> io::Result<()> {
+        let mut records = vec![];
+        while state.next < number {
+            let most = usize::try_from(number - state.next).unwrap_or(BATCH).min(BATCH);
+            let hole = self.read(state.next, &mut records, most)?;
+            if hole.is_some() || records.is_empty() {
+                *state = self.state_at(number)?;
+                return Ok(());
+            }
+            state.advance_all(&records);
+        }
+        Ok(())
+    }
+
+    /// How many records are between the beginning of a segment and record `number` in it.
+    pub fn distance_to_head(&mut self, number: u64) -> io::Result<u64> {
+        self.enter_holding(number)?;
+        let start = self.current.as_ref().map_or(0, |current| current.segment.start);
+        Ok(number.saturating_sub(start))
+    }
+
+    /// Like [`IndexReader::state_at`], without reading records: the text of a segment is spread evenly over
+    /// its records.
+    pub fn estimate_at(&mut self, number: u64) -> io::Result<IndexState> {
+        self.enter_holding(number)?;
+        let Some(current) = &self.current else { return Ok(IndexState::default()) };
+        let (start, begin) = (current.segment.start, current.standing.clone());
+        let Some(next) = self.listing.behind(start).first().copied() else {
+            return self.state_at(number);
+        };
+        if !self.enter(next)? {
+            return self.state_at(number);
+        }
+        let end =
+            self.current.as_ref().map_or_else(IndexState::default, |now| now.standing.clone());
+        let (part, whole) = (number.saturating_sub(start), (end.next - start).max(1));
+        let mut state = end.clone();
+        state.next = number;
+        for (stream, summary) in &mut state.streams {
+            let before = begin.stream(*stream).text;
+            let grown = u128::from(summary.text.saturating_sub(before));
+            let grown = grown * u128::from(part.min(whole)) / u128::from(whole);
+            summary.text = before + u64::try_from(grown).unwrap_or(0);
+        }
+        Ok(state)
+    }
+
+    /// Make the segment with this record the current one, or the last one before it.
+    fn enter_holding(&mut self, number: u64) -> io::Result<()> {
+        self.listing.refresh(&self.dirs)?;
+        let holding: Vec<Segment> = self.listing.holding(number).collect();
+        for segment in holding {
+            if self.enter(segment)? {
+                return Ok(());
+            }
+        }
+        self.current = None;
+        Ok(())
+    }
+
     /// One record of the current segment.
     fn record(&mut self, number: u64) -> io::Result<Option<Record>> {
         let mut one = Vec::with_capacity(1);

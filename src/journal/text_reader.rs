@@ -82,17 +82,7 @@ impl TextReader {
         length: usize,
         buffer: &mut Vec<u8>,
     ) -> io::Result<Read> {
-        let at = match self.open.iter().position(|(number, _)| *number == stream) {
-            Some(at) => at,
-            None => match self.slug(stream) {
-                Some(slug) => {
-                    let reader = self.reader(&slug)?;
-                    self.open.push((stream, Ahead::new(reader)));
-                    self.open.len() - 1
-                }
-                None => return Ok(Read::End),
-            },
-        };
+        let Some(at) = self.stream(stream)? else { return Ok(Read::End) };
         let others = self.open.iter().filter(|(_, ahead)| ahead.other.is_some()).count();
         let (number, ahead) = &mut self.open[at];
         if self.in_advance && others < OTHERS && ahead.is_worth_it(offset, length) {
@@ -101,6 +91,39 @@ impl TextReader {
             ahead.other = slug.and_then(|slug| Other::begin(&self.dirs, &slug, offset));
         }
         ahead.read(offset, length, buffer)
+    }
+
+    /// Like [`TextReader::read`], for a caller that goes on to lower offsets.
+    pub(super) fn read_back(
+        &mut self,
+        stream: u16,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Read> {
+        if let Some(at) = self.stream(stream)? {
+            self.open[at].1.turn_back(offset + length as u64, length)?;
+        }
+        self.read(stream, offset, length, buffer)
+    }
+
+    /// The offset of the oldest byte of a stream that still exists.
+    pub(super) fn oldest(&mut self, stream: u16) -> io::Result<u64> {
+        match self.stream(stream)? {
+            Some(at) => self.open[at].1.reader.start(),
+            None => Ok(0),
+        }
+    }
+
+    /// The place of a stream in the list of open ones; `None` if it is not known.
+    fn stream(&mut self, stream: u16) -> io::Result<Option<usize>> {
+        if let Some(at) = self.open.iter().position(|(number, _)| *number == stream) {
+            return Ok(Some(at));
+        }
+        let Some(slug) = self.slug(stream) else { return Ok(None) };
+        let reader = self.reader(&slug)?;
+        self.open.push((stream, Ahead::new(reader)));
+        Ok(Some(self.open.len() - 1))
     }
 
     fn reader(&mut self, slug: &str) -> io::Result<StreamReader> {
@@ -200,6 +223,16 @@ impl Ahead {
         let read = self.reader.read_at(offset, &mut buffer[before..]);
         buffer.truncate(before + if let Ok(Read::Bytes(read)) = read { read } else { 0 });
         read
+    }
+
+    /// Fill the buffer with what lies before `end`, unless it has the last `length` bytes of that.
+    fn turn_back(&mut self, end: u64, length: usize) -> io::Result<()> {
+        let buffered = self.start..self.start + self.filled as u64;
+        let start = end - length as u64;
+        if length < LARGE && !(buffered.contains(&start) && end <= buffered.end) {
+            self.refill(end.saturating_sub(AHEAD as u64))?;
+        }
+        Ok(())
     }
 
     fn refill(&mut self, offset: u64) -> io::Result<Read> {

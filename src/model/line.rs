@@ -275,7 +275,7 @@ impl Line {
     }
 
     /// The text, split into parts of one style.
-    fn parts(&self) -> impl Iterator<Item = (&str, Sgr)> {
+    pub fn parts(&self) -> impl Iterator<Item = (&str, Sgr)> {
         let ends = self.changes.iter().map(|change| change.at).chain([self.text.len()]);
         let begins = [Change { at: 0, style: Sgr::default() }].into_iter();
         let begins = begins.chain(self.changes.iter().copied());

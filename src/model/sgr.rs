@@ -1,12 +1,34 @@
 //! Colours and attributes of text (SGR), tracked so that they can be continued on later lines.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 /// A terminal colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Color {
+pub enum Color {
+    /// That of the terminal.
     #[default]
     Default,
+    /// One of the 256 colours.
     Indexed(u8),
+    /// Red, green, blue.
     Rgb(u8, u8, u8),
+}
+
+/// An attribute of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Attribute {
+    Bold,
+    Dim,
+    Italic,
+    Underlined,
+    Blinking,
+    Reversed,
+    Hidden,
+    Struck,
+    Overlined,
 }
 
 /// Attributes that are on or off: bit, and the code that sets it.
@@ -93,6 +115,34 @@ impl Sgr {
                 (_, _) => {}
             }
         }
+    }
+
+    /// The colour of the text.
+    pub fn foreground(&self) -> Color {
+        self.foreground
+    }
+
+    /// The colour behind the text.
+    pub fn background(&self) -> Color {
+        self.background
+    }
+
+    /// The attributes that are on.
+    pub fn attributes(&self) -> impl Iterator<Item = Attribute> {
+        const ALL: [(u16, Attribute); 8] = [
+            (1, Attribute::Bold),
+            (1 << 1, Attribute::Dim),
+            (1 << 2, Attribute::Italic),
+            (BLINKING, Attribute::Blinking),
+            (1 << 5, Attribute::Reversed),
+            (1 << 6, Attribute::Hidden),
+            (1 << 7, Attribute::Struck),
+            (1 << 8, Attribute::Overlined),
+        ];
+        let flags = self.flags;
+        let on = ALL.into_iter().filter(move |(bits, _)| flags & bits != 0);
+        let underlined = (self.underline > 0).then_some(Attribute::Underlined);
+        on.map(|(_, attribute)| attribute).chain(underlined)
     }
 
     /// Whether a blank in this style is visible: it has a background, or a line through, above or below it.

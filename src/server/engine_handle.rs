@@ -138,6 +138,8 @@ pub struct Handle {
     pub asks: mpsc::Sender<EngineRequest>,
     /// The current end of the journal.
     pub head: watch::Receiver<Head>,
+    /// Changes whenever the state of the run does.
+    pub changes: watch::Receiver<u64>,
     /// Set once, at the end of the run.
     pub end: watch::Receiver<Option<End>>,
     /// Why the engine is alive but does not reply to requests.
@@ -231,8 +233,9 @@ mod tests {
     async fn the_end_of_a_view_is_told_even_when_the_queue_is_full() {
         let (asks, mut asked) = mpsc::channel(1);
         let head = watch::channel(Head::default()).1;
+        let changes = watch::channel(0).1;
         let (end, busy) = (watch::channel(None).1, Arc::default());
-        let handle = Handle { asks, head, end, busy, run: "r".into() };
+        let handle = Handle { asks, head, changes, end, busy, run: "r".into() };
         let view = handle.view().await.unwrap();
         drop(view);
         assert!(matches!(asked.recv().await, Some(EngineRequest::ViewOpened)));

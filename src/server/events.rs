@@ -79,7 +79,7 @@ impl Feed {
     }
 }
 
-fn event(name: &str, data: &impl Serialize) -> Bytes {
+pub(super) fn event(name: &str, data: &impl Serialize) -> Bytes {
     let mut text = format!("event: {name}\ndata: ").into_bytes();
     if let Err(error) = serde_json::to_writer(&mut text, data) {
         tracing::warn!("the event `{name}` has no JSON form: {error}");

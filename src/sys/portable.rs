@@ -87,6 +87,16 @@ pub fn usage(pid: u32) -> Option<Usage> {
     ps::parse_usage(&lines_of("ps", &["-o", "time=,rss=", "-p", &pid.to_string()]).1)
 }
 
+/// Not known.
+pub const fn memory_share(_pid: u32) -> Option<u64> {
+    None
+}
+
+/// Not known.
+pub const fn open_files(_pid: u32) -> Option<u32> {
+    None
+}
+
 /// All processes.
 pub fn all() -> Vec<ProcInfo> {
     table(&["-axo", ps::COLUMNS])

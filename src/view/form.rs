@@ -33,7 +33,7 @@ impl Form {
             Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
             Self::Raw => {}
             Self::Json(names) => {
-                let (_, json) = entry_json(names, &entry, matches, None);
+                let (_, json) = entry_json(names, &entry, matches, None, None);
                 out.extend_from_slice(untrusted::json(&json).as_bytes());
                 out.push(b'\n');
             }

@@ -184,7 +184,9 @@ async fn get_lines_returns_the_log_in_pages() {
     let reply = run.http("GET /api/lines?after=2.0", "").await;
     assert_eq!(
         reply.body,
-        json!({"api": 1, "lines": [], "next": "2.0", "more": false, "reset": false})
+        json!({
+            "api": 1, "lines": [], "next": "2.0", "previous": null, "more": false, "reset": false
+        })
     );
     let reply = run.http("GET /api/lines?name=wbe%231", "").await;
     assert_eq!((reply.status, &reply.body["unknown"]["nearest"]), (404, &json!("web#1")));

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tmo::api::history::{
-    Answer, ECHO_CHUNK, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryProblem,
-    JournalAccess,
+    Answer, ECHO_CHUNK, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryPage,
+    HistoryProblem, JournalAccess, PageAsk,
 };
 use tmo::instance::listen::{self, Listening};
 use tmo::model::request::{
@@ -73,7 +73,9 @@ pub(crate) fn run_within(limits: Limits) -> Run {
     let (release, largest) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
     tokio::spawn(engine(asked, tells, release.clone()));
     let echo = Numbers { head: heads.clone(), largest: largest.clone() };
-    let handle = Handle { asks, head: heads, end: ends, busy: Arc::default(), run: "r-1".into() };
+    let changes = watch::channel(0).1;
+    let (busy, run) = (Arc::default(), "r-1".into());
+    let handle = Handle { asks, head: heads, changes, end: ends, busy, run };
     let (stop, stopped) = oneshot::channel();
     let journal = JournalAccess { echo: Arc::new(echo), history: Arc::new(Few) };
     let shutdown = async {
@@ -344,6 +346,23 @@ struct Few;
 struct FewLeft(Vec<HistoryEntry>);
 
 impl History for Few {
+    fn page(
+        &self,
+        ask: &HistoryAsk,
+        page: &PageAsk,
+        most: usize,
+        upto: u64,
+    ) -> Result<HistoryPage, HistoryProblem> {
+        assert!(page.is_special());
+        let (mut entries, _) = self.ask(ask)?.next(upto, usize::MAX).unwrap();
+        let before = |entry: &HistoryEntry| page.before.as_ref().is_none_or(|b| entry.cursor < *b);
+        entries.retain(before);
+        let more = entries.len() > most;
+        let entries = entries.split_off(entries.len().saturating_sub(most));
+        let reached = entries.first().map(|entry| entry.cursor.clone());
+        Ok(HistoryPage { entries, reached, more, reset: false })
+    }
+
     fn clear(&self) -> std::io::Result<Cleared> {
         Ok(Cleared { freed: 10, kept: 2 })
     }

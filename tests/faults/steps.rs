@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
 
 use crate::cases::{self, Case};
-use crate::harness::procs;
+use crate::harness::{files, procs};
 use crate::table::Table;
 use crate::trial::Trial;
 
@@ -77,12 +77,16 @@ fn attempt(t: &mut Trial, who: &'static str, scene: Scene, step: u64) {
     let this = std::env::current_exe().unwrap().display().to_string();
     let counted_in = counted.display().to_string();
     t.by = [this, "trace".into(), pid, step.to_string(), "SIGKILL".into(), counted_in].into();
-    match scene {
+    let ran = match scene {
         Scene::Begin | Scene::TakeOver => t.run(["start", "-D"]),
         Scene::Restart => t.run(["restart", "web"]),
         Scene::Quit => t.run(["quit"]),
     };
     t.by = vec![];
+    if ran.stderr.contains("died while it was starting") && t.world().living().is_empty() {
+        let left = files(&t.at("run"));
+        t.check(left.is_empty(), format!("files left: {left:?}"));
+    }
     let steps = std::fs::read_to_string(&counted).unwrap_or_default().parse().unwrap_or(0);
     if steps < step {
         ENOUGH.lock().unwrap().insert(key, steps);

@@ -152,6 +152,9 @@ impl Trial {
         let mut child = command.spawn().unwrap();
         let status = self.until(&format!("`tmo {words}` returns"), |_| child.try_wait().unwrap());
         if status.is_none() {
+            for process in self.world().living() {
+                eprintln!("{}", procs::describe(&process));
+            }
             child.kill().unwrap();
             child.wait().unwrap();
         }

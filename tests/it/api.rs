@@ -79,7 +79,7 @@ impl<'a> Golden<'a> {
 
     /// Put words in the place of what is another in each run.
     fn steady(&self, key: &str, value: &mut Value) {
-        const CHANGES: [&str; 21] = [
+        const CHANGES: [&str; 22] = [
             "hostname",
             "boot",
             "pid_namespace",
@@ -92,6 +92,7 @@ impl<'a> Golden<'a> {
             "time",
             "cursor",
             "next",
+            "previous",
             "started",
             "since",
             "headless_since",
@@ -154,6 +155,8 @@ const LOOKS: &[(&str, &str)] = &[
     ("screen-unknown", "GET /api/processes/x/screen"),
     ("screen-bad-query", "GET /api/processes/web/screen?color=red"),
     ("lines", "GET /api/lines?name=web&limit=2"),
+    ("lines-before", "GET /api/lines?name=web&before=end&limit=1&styles=true"),
+    ("lines-bad-before", "GET /api/lines?before=x"),
     ("lines-event", "GET /api/lines?name=worker&last=2"),
     ("lines-none", "GET /api/lines?name=web&grep=nothing"),
     ("lines-unknown", "GET /api/lines?name=wbe"),

@@ -34,6 +34,7 @@ mod takeover; // a new supervisor continues the run of a killed one; reused pids
 
 // Log and terminal output.
 mod journal; // the log on disk: bytes, segments, size limit, full disk
+mod log_pages; // pages of the log in both directions, search in steps, styled lines
 mod logs; // `tmo logs`: search, time ranges, JSON, paging, following
 mod lost_log; // a log that was moved or replaced during a run
 mod start_terminal; // messages of `tmo start` to a person; typed lines; attaching
@@ -43,6 +44,7 @@ mod view; // the view: ^C, ^Z, hangup, closed pipes, window size
 // Control socket and API.
 mod api; // the HTTP API as a client sees it; golden answers
 mod control_socket; // socket path, mode, overmind's protocol, concurrent commands
+mod figures; // `tmo top`; the state of the run as it changes (`/api/watch`)
 mod forwarded_socket; // a socket forwarded from another machine (`ssh -L`)
 mod metrics; // `GET /metrics`
 mod run_lookup; // which run a command reaches: listeners in the way, spellings, taken TCP ports

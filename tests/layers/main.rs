@@ -51,13 +51,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
+    ("figures", &["model", "sys"]),
     // Never the engine: a view reads the journal.
     ("view", &["model", "sys", "api", "journal"]),
     (
         "cli",
         &[
             "model", "sys", "watch", "config", "plan", "protocol", "api", "journal", "crash",
-            "pane", "backend", "instance", "client", "server", "engine", "view",
+            "pane", "backend", "instance", "client", "server", "engine", "figures", "view",
         ],
     ),
 ];

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tmo::api::history::{
-    Answer, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryProblem, JournalAccess,
+    Answer, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem,
+    JournalAccess, PageAsk,
 };
 use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tmo::model::run_end::End;
@@ -47,7 +48,8 @@ pub(crate) fn talk(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Asked>) {
         let journal = JournalAccess { echo: Arc::new(Nothing), history: Arc::new(Nothing) };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { stopped.await.unwrap_or_default() };
-        let handle = Handle { asks, head, end, busy: Arc::default(), run: "r".into() };
+        let changes = watch::channel(0).1;
+        let handle = Handle { asks, head, changes, end, busy: Arc::default(), run: "r".into() };
         let served = tokio::spawn(serve(listeners, handle, journal, Limits::default(), shutdown));
         let answer = exchange(&socket, pieces).await;
         let after = exchange(&socket, &[b"status\n"]).await;
@@ -164,6 +166,16 @@ pub(crate) fn state() -> State {
 }
 
 impl History for Nothing {
+    fn page(
+        &self,
+        _: &HistoryAsk,
+        _: &PageAsk,
+        _: usize,
+        _: u64,
+    ) -> Result<HistoryPage, HistoryProblem> {
+        Ok(HistoryPage::default())
+    }
+
     fn clear(&self) -> io::Result<Cleared> {
         Ok(Cleared::default())
     }

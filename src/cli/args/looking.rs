@@ -108,6 +108,20 @@ pub struct LsArgs {
     pub json: bool,
 }
 
+/// `tmo top`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct TopArgs {
+    /// Print each sample as a line of JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// End after this many samples.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: Option<u32>,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
 /// `tmo ps`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct PsArgs {

@@ -25,7 +25,7 @@ pub use changing::{
     SignalArgs,
 };
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
-pub use looking::{FlagsArgs, LsArgs, PsArgs, ScreenArgs, WAIT_FOR, WaitArgs, WaitFor};
+pub use looking::{FlagsArgs, LsArgs, PsArgs, ScreenArgs, TopArgs, WAIT_FOR, WaitArgs, WaitFor};
 pub use offline::{CompletionsArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs};
 pub use settings::command;
 pub use start::StartArgs;
@@ -326,6 +326,15 @@ Examples:
   tmo ps --json | jq -r '.processes[] | select(.state == \"exited\").name'"
     )]
     Ps(PsArgs),
+    /// Show what the processes use: CPU, memory, threads, open files, output.
+    #[command(after_help = "\
+One row per process, with everything that it has started; a new sample each second, until Ctrl-C or
+the end of the run. CPU% is of one processor. MEMORY is the share (PSS) where the system tells it.
+
+Examples:
+  tmo top
+  tmo top -n 1 --json | jq '.processes[] | {name, memory_bytes}'")]
+    Top(TopArgs),
     /// Show or change the texts that mean failure.
     #[command(after_help = "\
 Examples:
@@ -365,7 +374,7 @@ Examples:
 /// The groups in which `--help` lists the commands, those of every day first.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Every day", &["start", "ps", "logs", "restart", "stop", "connect", "why", "quit"]),
-    ("The run", &["reload", "scale", "detach", "kill", "cleanup", "ls"]),
+    ("The run", &["top", "reload", "scale", "detach", "kill", "cleanup", "ls"]),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
     ("A process", &["send", "screen", "signal", "wait", "run"]),
     ("The project", &["init", "check", "config", "graph", "schema", "doctor"]),

@@ -9,6 +9,7 @@ use crate::cli::early_signals::Early;
 use crate::cli::error::CliError;
 use crate::cli::instance::taken_over;
 use crate::cli::launch::Launch;
+use crate::cli::leftovers;
 use crate::cli::persona::Persona;
 use crate::cli::progress::while_blocked;
 use crate::cli::start_failures;
@@ -16,7 +17,7 @@ use crate::cli::view::{Shown, Until};
 use crate::client::TAKEOVER_LIMIT;
 use crate::engine::guardian::StartupMessage;
 use crate::instance::listen;
-use crate::instance::lock::Door;
+use crate::instance::lock::{self, Door};
 use crate::model::plan::Plan;
 use crate::model::run_end::Culprit;
 
@@ -43,11 +44,7 @@ impl Start {
         };
         let file = fresh.map(|(_, file)| file.as_path());
         let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), file)?;
-        let news = match fresh {
-            Some(_) => launch.next(),
-            None => launch.takeover(self.instance().address(), TAKEOVER_LIMIT, Some(early.as_fd())),
-        };
-        let first = match news.map_err(|e| interrupted(&early).unwrap_or(e))? {
+        let first = match self.first_message(&mut launch, fresh.is_some(), &early)? {
             // The run to take over has just ended.
             StartupMessage::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
                 return Ok(Begun::Overtaken);
@@ -99,6 +96,31 @@ impl Start {
             crate::cli::print(&farewell)?;
         }
         Ok(Begun::Daemon(code))
+    }
+
+    /// The first message of the guardian or the supervisor.
+    fn first_message(
+        &self,
+        launch: &mut Launch,
+        is_fresh: bool,
+        early: &Early,
+    ) -> Result<StartupMessage, CliError> {
+        let message = if is_fresh {
+            launch.next().inspect_err(|_| self.clean_up())
+        } else {
+            launch.takeover(self.instance().address(), TAKEOVER_LIMIT, Some(early.as_fd()))
+        };
+        message.map_err(|error| interrupted(early).unwrap_or(error))
+    }
+
+    /// Guardian and supervisor were killed before there was a run: nobody but this command, which holds the
+    /// start lock, is left to remove their files.
+    fn clean_up(&self) {
+        let dir = self.runtime.dir();
+        if !lock::is_held(dir).unwrap_or(true) && !self.runtime.has_survivors() {
+            // What can't be removed is replaced by the next start.
+            let _ = leftovers::remove(&self.instance(), &[]);
+        }
     }
 
     /// The message for a run that continues in the background; empty before a trial's command.

@@ -5,10 +5,14 @@ use std::io;
 use std::path::Path;
 
 use super::entry::{Names, entry_json};
-use super::lines::{Lines, Split};
+use super::lines::{Entry, Lines, Split};
+use super::page::{Pager, Want, before_last};
 use super::pattern::Pattern;
 use super::select::Query;
-use crate::api::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
+use super::styled::{Styles, styled_text};
+use crate::api::history::{
+    Answer, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, PageAsk,
+};
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::query::{since, tail};
@@ -23,6 +27,9 @@ use crate::sys::local;
 
 /// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
 const LARGEST_PAGE: usize = 4 << 20;
+
+/// How much of the journal one step reads.
+const STEP: u64 = 8 << 20;
 
 /// The journal of a run.
 #[derive(Debug)]
@@ -53,14 +60,8 @@ impl RunHistory {
         filter.no_text = ask.events || !ask.types.is_empty() && !ask.types.contains(&LOG);
         Ok(filter)
     }
-}
 
-impl History for RunHistory {
-    fn clear(&self) -> io::Result<Cleared> {
-        clear::clear_behind(&self.dirs)
-    }
-
-    fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
+    fn parse(&self, ask: &HistoryAsk) -> Result<Asked, HistoryProblem> {
         let bad = |error: &dyn std::fmt::Display| HistoryProblem::Bad(error.to_string());
         let now = local::now();
         let time = |text: &Option<String>| {
@@ -76,6 +77,46 @@ impl History for RunHistory {
         let place = ask.after.as_deref().map(cursor).transpose().map_err(|text| bad(&text))?;
         let streams = self.streams()?;
         let filter = Self::filter(ask, &streams)?;
+        Ok(Asked { query, filter, streams, place })
+    }
+
+    /// The range of records that a query is about.
+    fn range(&self, query: &Query, upto: u64) -> io::Result<(u64, u64)> {
+        let mut index = IndexReader::open(&self.dirs);
+        let mut floor = index.first()?.max(clear::mark(&self.dirs));
+        let mut upto = upto.min(index.len()?);
+        if let Some(since) = query.since {
+            floor = floor.max(index.search_time(since)?);
+        }
+        if let Some(until) = query.until {
+            upto = upto.min(index.search_time(until.next())?);
+        }
+        Ok((floor, upto))
+    }
+}
+
+/// A parsed query.
+struct Asked {
+    query: Query,
+    filter: Filter,
+    streams: Vec<Stream>,
+    place: Option<Position>,
+}
+
+/// Where the next step begins, and in which direction it goes.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Up(Position),
+    Down(Position),
+}
+
+impl History for RunHistory {
+    fn clear(&self) -> io::Result<Cleared> {
+        clear::clear_behind(&self.dirs)
+    }
+
+    fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
+        let Asked { mut query, filter, streams, place } = self.parse(ask)?;
         let mut index = IndexReader::open(&self.dirs);
         let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
         let mut from = mark;
@@ -99,6 +140,14 @@ impl History for RunHistory {
                 (ask.last, &query.pattern, query.until, ask.events || !ask.types.is_empty())
             {
                 from = from.max(tail(&mut index, &filter, last as u64, len)?);
+            } else if let (Some(last), true) = (ask.last, ask.types.is_empty()) {
+                let upto = match query.until {
+                    Some(until) => index.search_time(until.next())?.min(len),
+                    None => len,
+                };
+                query.events_count = true;
+                let fresh = IndexReader::open(&self.dirs);
+                from = before_last(fresh, filter.clone(), &query, (from, upto), last)?;
             }
             Ok(after)
         })();
@@ -115,6 +164,124 @@ impl History for RunHistory {
             reset,
         }))
     }
+
+    fn page(
+        &self,
+        ask: &HistoryAsk,
+        page: &PageAsk,
+        most: usize,
+        upto: u64,
+    ) -> Result<HistoryPage, HistoryProblem> {
+        let Asked { query, filter, streams, place } = self.parse(ask)?;
+        let (floor, upto) = self.range(&query, upto).map_err(HistoryProblem::Io)?;
+        let end = Position { record: upto, skip: 0 };
+        let after = place.filter(|place| place.record <= upto);
+        let begin = Position { record: floor, skip: 0 }.max(after.unwrap_or_default());
+        let way = match page.before.as_deref() {
+            Some("end") => Way::Up(end),
+            Some(text) => Way::Up(cursor(text).map_err(HistoryProblem::Bad)?.min(end)),
+            None => Way::Down(begin),
+        };
+        let gone = |after: Position| after.record.saturating_add(1) < floor;
+        let reset = place.is_some() && query.since.is_none() && after.is_none_or(gone);
+        let mut reader = PageReader {
+            pager: Pager::new(IndexReader::open(&self.dirs), filter),
+            want: Want {
+                bytes: LARGEST_PAGE,
+                budget: if page.step { STEP } else { u64::MAX },
+                pattern: query.pattern,
+                ..Want::entries(most)
+            },
+            floor: begin,
+            upto,
+            after,
+            names: Names::of(&self.dirs, &streams),
+            styles: page.styles.then(|| Styles::new(&self.dirs)),
+            types: &ask.types,
+        };
+        let page = reader.read(way, most).map_err(HistoryProblem::Io)?;
+        Ok(HistoryPage { reset, ..page })
+    }
+}
+
+/// Reads one page.
+struct PageReader<'a> {
+    pager: Pager,
+    want: Want,
+    floor: Position,
+    upto: u64,
+    /// Only entries after this one.
+    after: Option<Position>,
+    names: Names,
+    styles: Option<Styles>,
+    types: &'a [&'static str],
+}
+
+impl PageReader<'_> {
+    fn read(&mut self, way: Way, most: usize) -> io::Result<HistoryPage> {
+        let (mut way, mut page) = (way, HistoryPage::default());
+        loop {
+            self.want.entries = most - page.entries.len();
+            let step = match way {
+                Way::Up(before) => self.pager.up(before, self.floor, &self.want)?,
+                Way::Down(from) => self.pager.down(from, self.upto, &self.want)?,
+            };
+            let mut found = vec![];
+            for kept in &step.entries {
+                let entry = kept.entry();
+                if self.after.is_none_or(|after| entry.position > after) {
+                    found.extend(self.entry(&entry)?);
+                }
+            }
+            way = match way {
+                Way::Up(_) => {
+                    page.entries.splice(0..0, found);
+                    Way::Up(step.reached)
+                }
+                Way::Down(_) => {
+                    page.entries.extend(found);
+                    Way::Down(step.reached)
+                }
+            };
+            let is_step = self.want.budget < u64::MAX;
+            if step.end || is_step || page.entries.len() >= most {
+                page.more = !step.end;
+                page.reached = match way {
+                    Way::Up(before) => Some(before.to_string()),
+                    Way::Down(from) => before_first_byte(from).map(|at| at.to_string()),
+                };
+                return Ok(page);
+            }
+        }
+    }
+
+    /// An entry as JSON, if it has one of the wanted types.
+    fn entry(&mut self, entry: &Entry<'_>) -> io::Result<Option<HistoryEntry>> {
+        let runs = match &mut self.styles {
+            Some(styles) if entry.is_line() => Some(styled_text(&styles.rows(entry)?)),
+            Some(_) | None => None,
+        };
+        let is_line = entry.is_line();
+        let line_type = Some(LOG).filter(|_| !self.types.is_empty());
+        let (kind, json) = entry_json(&mut self.names, entry, true, line_type, runs);
+        let cursor = entry.position.to_string();
+        Ok(wants(self.types, &kind, is_line).then_some(HistoryEntry { cursor, kind, json }))
+    }
+}
+
+/// The `after` with which the next page begins at this position.
+fn before_first_byte(at: Position) -> Option<Position> {
+    match at {
+        Position { record, skip: 1.. } => Some(Position { record, skip: at.skip - 1 }),
+        Position { record: 1.., .. } => Some(Position { record: at.record - 1, skip: u32::MAX }),
+        Position { record: 0, skip: 0 } => None,
+    }
+}
+
+/// Whether an entry has one of these types; none means all.
+fn wants(types: &[&str], kind: &str, is_line: bool) -> bool {
+    let of_type = if is_line { Some(LOG) } else { type_of(kind) };
+    types.is_empty() || of_type.is_some_and(|kind| types.contains(&kind))
 }
 
 struct Reader {
@@ -127,13 +294,6 @@ struct Reader {
     /// Only entries of these types; empty means all.
     types: Vec<&'static str>,
     reset: bool,
-}
-
-impl Reader {
-    fn wants(&self, kind: &str, is_line: bool) -> bool {
-        let of_type = if is_line { Some(LOG) } else { type_of(kind) };
-        self.types.is_empty() || of_type.is_some_and(|kind| self.types.contains(&kind))
-    }
 }
 
 impl Answer for Reader {
@@ -154,9 +314,9 @@ impl Answer for Reader {
             }
             let line_type = Some(LOG).filter(|_| !self.types.is_empty());
             let is_line = entry.is_line();
-            let (kind, json) = entry_json(&mut self.names, &entry, true, line_type);
+            let (kind, json) = entry_json(&mut self.names, &entry, true, line_type, None);
             let cursor = entry.position.to_string();
-            if !self.wants(&kind, is_line) {
+            if !wants(&self.types, &kind, is_line) {
                 continue;
             }
             bytes += json.len();

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::lines::Entry;
 use super::pattern::without_break;
-use crate::api::history::Line;
+use crate::api::history::{Line, StyledText};
 use crate::journal::record::{EVENTS, Kind, Record, UNFINISHED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
@@ -44,6 +44,7 @@ pub fn entry_json(
     entry: &Entry<'_>,
     matches: bool,
     line_type: Option<&'static str>,
+    runs: Option<Vec<StyledText>>,
 ) -> (String, String) {
     let Record { time, stream, life, kind, value, len, flags, .. } = entry.record;
     let name = names.get(stream);
@@ -94,6 +95,7 @@ pub fn entry_json(
         event,
         of_type: None,
         text,
+        runs,
         unfinished: flags & UNFINISHED != 0,
         context: !matches,
         lost: entry.lost,

@@ -178,7 +178,7 @@ impl Lines {
                 Begun { position, offset, lost: if first { chunk.lost } else { 0 }, bytes: vec![] }
             }
             None => {
-                let line = of(record, offset, &self.text[at..end], flags);
+                let line = part_of(record, offset, &self.text[at..end], flags);
                 return Some((line, Found::Chunk(at, end), None));
             }
         };
@@ -188,12 +188,12 @@ impl Lines {
             return None;
         }
         self.joined = begun.bytes;
-        let line = of(record, begun.offset, &self.joined, flags);
+        let line = part_of(record, begun.offset, &self.joined, flags);
         Some((line, Found::Joined, Some((begun.position, begun.lost))))
     }
 }
 
 /// A record for one line of another record.
-fn of(record: Record, offset: u64, text: &[u8], flags: u8) -> Record {
+pub(super) fn part_of(record: Record, offset: u64, text: &[u8], flags: u8) -> Record {
     Record { offset, len: small(text.len()), lines: 1, flags, ..record }
 }

@@ -5,6 +5,9 @@
 pub mod access;
 pub mod entry;
 pub mod lines;
+pub mod page;
 pub mod pattern;
+pub mod place;
 pub mod runs;
 pub mod select;
+pub mod styled;

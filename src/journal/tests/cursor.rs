@@ -9,7 +9,7 @@ use crate::journal::segment::{LOG, file_name};
 use crate::model::time::Timestamp;
 
 /// Two streams and events, with one record per piece of text.
-fn written(pieces: &[(bool, Vec<u8>)], limit: u64) -> Place {
+pub(super) fn written(pieces: &[(bool, Vec<u8>)], limit: u64) -> Place {
     let place = Place::new();
     let mut sinks = [place.sink(1, limit), place.sink(2, limit)];
     let mut ingest = place.ingest();
@@ -24,7 +24,7 @@ fn written(pieces: &[(bool, Vec<u8>)], limit: u64) -> Place {
     place
 }
 
-fn pieces() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
+pub(super) fn pieces() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
     let line = prop::collection::vec(prop_oneof![4 => any::<u8>(), 1 => Just(b'\n')], 1..30);
     prop::collection::vec((any::<bool>(), line), 0..40)
 }
@@ -40,7 +40,7 @@ fn lines(place: &Place, filter: &Filter) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn filters() -> impl Strategy<Value = Filter> {
+pub(super) fn filters() -> impl Strategy<Value = Filter> {
     prop_oneof![
         Just(Filter::all()),
         Just(Filter::only(vec![1])),

@@ -6,9 +6,12 @@ mod cursor;
 mod format;
 mod index;
 mod ingest;
+mod page;
 mod place;
 mod retention;
+mod share;
 mod split;
+mod styled;
 mod texts;
 
 use self::place::{EPOCH, NAMES, Place, streams};

@@ -15,7 +15,9 @@ use super::actions::Named;
 use super::answer::{Answer, ApiResult, Refusal, json, written_json};
 use super::extract::{Query, Words, number, truth};
 use crate::api::answers::Problem;
-use crate::api::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line};
+use crate::api::history::{
+    self, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, Line, PageAsk,
+};
 use crate::model::event;
 use crate::model::request::{API, Cleared};
 use crate::server::events::stream_of;
@@ -37,11 +39,13 @@ pub(super) struct Paged {
     limit: usize,
     #[param(ignore)]
     ask: HistoryAsk,
+    #[param(ignore)]
+    page: PageAsk,
 }
 
 impl Default for Paged {
     fn default() -> Self {
-        Self { limit: USUAL, ask: HistoryAsk::default() }
+        Self { limit: USUAL, ask: HistoryAsk::default(), page: PageAsk::default() }
     }
 }
 
@@ -49,6 +53,9 @@ impl Words for Paged {
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
         match name {
             "limit" => self.limit = number(name, value)?.clamp(1, MOST),
+            "before" => self.page.before = Some(value.to_owned()),
+            "step" => self.page.step = truth(name, value)?,
+            "styles" => self.page.styles = truth(name, value)?,
             _ => return chosen(&mut self.ask, name, value),
         }
         Ok(true)
@@ -66,7 +73,10 @@ pub(super) struct Page {
     lines: Vec<Line<'static>>,
     /// The `after` of the next page; null if nothing was found and no `after` was given.
     next: Option<String>,
-    /// Whether there is more now.
+    /// The `before` of the page before this one.
+    previous: Option<String>,
+    /// Whether there is more now, in the direction of the request: before the first line if there was a
+    /// `before`, otherwise after the last one.
     more: bool,
     /// Whether `after` is older than the log or of another one: lines before the first are missing,
     /// or the log is new.
@@ -78,7 +88,7 @@ pub(super) struct Page {
     get,
     path = "/api/lines",
     tag = "journal",
-    params(HistoryAsk, Paged),
+    params(HistoryAsk, PageAsk, Paged),
     responses(
         (status = 200, description = "What was found.", body = Page),
         (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
@@ -87,19 +97,30 @@ pub(super) struct Page {
 )]
 pub(super) async fn lines(
     State(api): State<Api>,
-    Query(Paged { limit, ask }): Query<Paged>,
+    Query(Paged { limit, ask, page }): Query<Paged>,
 ) -> ApiResult {
-    let after = ask.after.clone();
+    let (mut page, mut limit) = (page, limit);
+    if let (true, Some(last)) = (page.is_special(), ask.last) {
+        page.before.get_or_insert_with(|| "end".to_owned());
+        limit = limit.min(last);
+    }
+    let (after, up) = (ask.after.clone(), page.before.is_some());
     let upto = api.handle.head.borrow().records;
     let history = api.journal.history.clone();
-    let page = blocking(move || {
-        history.ask(&ask).and_then(|mut answer| {
-            let (entries, more) = answer.next(upto, limit).map_err(HistoryProblem::Io)?;
-            Ok((entries, more, answer.is_reset()))
-        })
+    let read = blocking(move || {
+        if page.is_special() {
+            return history.page(&ask, &page, limit, upto);
+        }
+        let mut answer = history.ask(&ask)?;
+        let (entries, more) = answer.next(upto, limit).map_err(HistoryProblem::Io)?;
+        let reached = entries.last().map(|entry| entry.cursor.clone());
+        Ok(HistoryPage { entries, reached, more, reset: answer.is_reset() })
     });
-    let (entries, more, reset) = page.await??;
-    let next = entries.last().map(|entry| entry.cursor.clone()).or(after.filter(|_| !reset));
+    let HistoryPage { entries, reached, more, reset } = read.await??;
+    let first = entries.first().map(|entry| entry.cursor.clone());
+    let last = entries.last().map(|entry| entry.cursor.clone());
+    let (next, previous) = if up { (last, reached) } else { (reached, first) };
+    let next = next.or(after.filter(|_| !reset));
     let mut body = format!("{{\"api\":{API},\"lines\":[");
     for (at, entry) in entries.iter().enumerate() {
         if at > 0 {
@@ -107,9 +128,13 @@ pub(super) async fn lines(
         }
         body.push_str(&entry.json);
     }
-    let next = serde_json::to_string(&next).unwrap_or_else(|_| "null".to_owned());
+    let json = |cursor| serde_json::to_string(&cursor).unwrap_or_else(|_| "null".to_owned());
+    let (next, previous) = (json(next), json(previous));
     // Writing to a string cannot fail.
-    let _ = write!(body, "],\"next\":{next},\"more\":{more},\"reset\":{reset}}}");
+    let _ = write!(
+        body,
+        "],\"next\":{next},\"previous\":{previous},\"more\":{more},\"reset\":{reset}}}"
+    );
     Ok(written_json(StatusCode::OK, body))
 }
 

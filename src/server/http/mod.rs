@@ -12,6 +12,7 @@
 //! | `flags.rs` | matches of flags in the output of a process |
 //! | `pane.rs` | terminals of processes |
 //! | `history.rs`, `head.rs` | the journal |
+//! | `watch.rs` | the state, streamed as it changes |
 //! | `metrics.rs` | numbers, for Prometheus |
 //! | `browser.rs` | refusal of requests that come from a web page |
 //! | `extract.rs`, `answer.rs` | shared parsing of requests and formatting of responses |
@@ -36,6 +37,7 @@ mod reload;
 pub(super) mod state;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::sync::Arc;
 
@@ -100,6 +102,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(history::events))
         .routes(routes!(history::clear))
         .routes(routes!(head::head))
+        .routes(routes!(watch::watch))
         .routes(routes!(metrics::metrics))
 }
 

@@ -129,6 +129,21 @@ pub fn usage(pid: u32) -> Option<Usage> {
     Some(Usage { cpu: Duration::from_millis(millis), resident })
 }
 
+/// The memory of a process, with memory that it shares divided among those that share it. `None` also for a
+/// process of another user.
+pub fn memory_share(pid: u32) -> Option<u64> {
+    let text = read_kernel(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = str::from_utf8(&text).ok()?.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib.saturating_mul(1024))
+}
+
+/// How many file descriptors a process has open. `None` also for a process of another user.
+pub fn open_files(pid: u32) -> Option<u32> {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    u32::try_from(files.count()).ok()
+}
+
 /// Clock ticks in user mode and in the kernel, and resident pages.
 fn parse_usage(text: &[u8]) -> Option<(u64, u64)> {
     let end = memchr::memrchr(b')', text)?;

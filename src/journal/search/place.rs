@@ -1,0 +1,97 @@
+//! Where a position is in the journal, and how much was printed when, both in bytes of text.
+//!
+//! All of this is computed from the summaries at the beginning of index segments and the records of one
+//! segment, so it costs the same in a large journal. Numbers of lines would need the text.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::journal::cursor::{Filter, Position};
+use crate::journal::index::{IndexState, SEGMENT_RECORDS};
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{EVENTS, Kind};
+use crate::model::time::Timestamp;
+
+/// How many records one call of [`density`] reads at most; after that it estimates.
+const EXACT: u64 = 4 * SEGMENT_RECORDS;
+
+/// A place in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Share {
+    /// How many bytes of text are before it.
+    pub before: u64,
+    /// How many bytes of text there are in all.
+    pub all: u64,
+}
+
+/// The place of a position among the text that the filter accepts, from `floor` to record `upto`.
+pub fn share(
+    index: &mut IndexReader,
+    filter: &Filter,
+    (floor, upto): (u64, u64),
+    at: Position,
+) -> io::Result<Share> {
+    let floor = floor.max(index.first()?);
+    let base = text(&index.state_at(floor)?, filter);
+    let before = text(&index.state_at(at.record.clamp(floor, upto))?, filter);
+    let all = text(&index.state_at(upto)?, filter).saturating_sub(base);
+    let within = index.get(at.record)?.filter(|record| {
+        at.record < upto && record.kind == Kind::Text && filter.takes(record.stream)
+    });
+    let within = within.map_or(0, |record| u64::from(at.skip.min(record.len)));
+    Ok(Share { before: (before.saturating_sub(base) + within).min(all), all })
+}
+
+/// How many bytes of text the filter accepts of these.
+fn text(state: &IndexState, filter: &Filter) -> u64 {
+    let output = state.streams.values().filter(|summary| summary.stream != EVENTS);
+    output.filter(|summary| filter.takes(summary.stream)).map(|summary| summary.text).sum()
+}
+
+/// How much was printed in periods of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Density {
+    /// For each period the bytes of text of each stream that printed any.
+    pub periods: Vec<BTreeMap<u16, u64>>,
+    /// Whether some numbers are estimates: the output of a part of the index was spread evenly over it.
+    pub is_estimate: bool,
+}
+
+/// How much was printed in the periods between these times, which must ascend.
+pub fn density(index: &mut IndexReader, edges: &[Timestamp], upto: u64) -> io::Result<Density> {
+    let mut density = Density::default();
+    let mut left = EXACT;
+    let mut last: Option<IndexState> = None;
+    for edge in edges {
+        let number = index.search_time(*edge)?.min(upto);
+        let state = match &last {
+            Some(state) if state.next >= number => state.clone(),
+            // Only a few records later.
+            Some(state) if number - state.next <= index.distance_to_head(number)? => {
+                left = left.saturating_sub(number - state.next);
+                let mut state = state.clone();
+                index.advance(&mut state, number)?;
+                state
+            }
+            Some(_) | None => {
+                let distance = index.distance_to_head(number)?;
+                if distance <= left {
+                    left -= distance;
+                    index.state_at(number)?
+                } else {
+                    density.is_estimate = true;
+                    index.estimate_at(number)?
+                }
+            }
+        };
+        if let Some(last) = &last {
+            let grown = |(stream, now): (&u16, &crate::journal::format::Summary)| {
+                let bytes = now.text.saturating_sub(last.stream(*stream).text);
+                (bytes > 0 && *stream != EVENTS).then_some((*stream, bytes))
+            };
+            density.periods.push(state.streams.iter().filter_map(grown).collect());
+        }
+        last = Some(state);
+    }
+    Ok(density)
+}

@@ -1,0 +1,139 @@
+//! Lines with their colours.
+//!
+//! A process that switches a colour on keeps it until it switches it off, perhaps many lines later. So the
+//! style at the beginning of a line is that at the end of the line before; for the first line of a page, it is
+//! found in the output before it.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::lines::Entry;
+use crate::api::history::{StyledText, TextColor};
+use crate::journal::record::TO_BE_CONTINUED;
+use crate::journal::segment::Dirs;
+use crate::journal::stream::Read;
+use crate::journal::text_reader::TextReader;
+use crate::model::line::{Line, trimmed, without_break};
+use crate::model::sgr::Sgr;
+use crate::protocol::marker::INTRO;
+
+/// How much output before a line is searched for the style at its beginning.
+const BEFORE: u64 = 32 << 10;
+
+/// A piece of text in one style: UTF-8 without control characters except tabs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The text.
+    pub text: String,
+    /// Its style.
+    pub style: Sgr,
+}
+
+/// A row of the terminal. A line has several if the process moved the cursor between rows while drawing it.
+pub type Row = Vec<Run>;
+
+/// Determines the styles of lines.
+#[derive(Debug)]
+pub struct Styles {
+    texts: TextReader,
+    /// For each stream the offset after the last line, and the state there.
+    pens: HashMap<u16, (u64, Line)>,
+}
+
+impl Styles {
+    /// For lines of the journal in these directories.
+    pub fn new(dirs: &Dirs) -> Self {
+        Self { texts: TextReader::new(dirs), pens: HashMap::new() }
+    }
+
+    /// The rows of a line of output. Cheapest for the lines of a process in ascending order.
+    pub fn rows(&mut self, entry: &Entry<'_>) -> io::Result<Vec<Row>> {
+        let stream = entry.record.stream;
+        let kept = self.pens.remove(&stream).filter(|(end, _)| *end == entry.record.offset);
+        let mut pen = match kept {
+            Some((_, pen)) => pen,
+            None => self.pen_before(entry)?,
+        };
+        let rows = rows(&mut pen, entry.text, entry.record.flags & TO_BE_CONTINUED == 0);
+        self.pens.insert(stream, (entry.record.end(), pen));
+        Ok(rows)
+    }
+
+    /// The state before an entry, as far as the output shortly before it tells.
+    fn pen_before(&mut self, entry: &Entry<'_>) -> io::Result<Line> {
+        let (mut at, end) = (entry.record.offset.saturating_sub(BEFORE), entry.record.offset);
+        let mut text = vec![];
+        while at < end {
+            let length = usize::try_from(end - at).unwrap_or(usize::MAX);
+            match self.texts.read(entry.record.stream, at, length, &mut text)? {
+                Read::Bytes(read) => at += read as u64,
+                Read::Gap { next } if next < end => {
+                    text.clear();
+                    at = next;
+                }
+                Read::Gap { .. } | Read::End => break,
+            }
+        }
+        // A new life begins without the colours of the one before.
+        let life = memchr::memmem::rfind(&text, INTRO).unwrap_or(0);
+        let (mut pen, mut rest) = (Line::default(), &text[life..]);
+        while pen.feed(&mut rest).is_some() {
+            pen.next_line();
+        }
+        pen.abandon();
+        pen.next_line();
+        Ok(pen)
+    }
+}
+
+/// Feed a line, and return its rows. `ends`: it does not continue in the next record.
+fn rows(pen: &mut Line, line: &[u8], ends: bool) -> Vec<Row> {
+    let (mut rows, mut rest) = (vec![], without_break(line));
+    let mut row = |pen: &mut Line| {
+        pen.flatten();
+        if pen.is_visible() || rows.is_empty() && !pen.is_edited() {
+            rows.push(runs(pen));
+        }
+        pen.next_line();
+    };
+    while pen.feed(&mut rest).is_some() {
+        row(pen);
+    }
+    if ends {
+        pen.abandon();
+    }
+    row(pen);
+    rows
+}
+
+fn runs(line: &Line) -> Row {
+    let mut left = trimmed(line).len();
+    let mut runs: Row = vec![];
+    for (text, style) in line.parts() {
+        let text = &text[..text.len().min(left)];
+        left -= text.len();
+        match runs.last_mut() {
+            Some(last) if last.style == style => last.text.push_str(text),
+            Some(_) | None if text.is_empty() => {}
+            Some(_) | None => runs.push(Run { text: text.to_owned(), style }),
+        }
+    }
+    runs
+}
+
+/// The rows of a line in the form of the API.
+pub fn styled_text(rows: &[Row]) -> Vec<StyledText> {
+    let mut all: Vec<StyledText> = vec![];
+    for (at, row) in rows.iter().enumerate() {
+        if let (1.., Some(last)) = (at, all.last_mut()) {
+            last.text.push('\n');
+        }
+        all.extend(row.iter().map(|run| StyledText {
+            text: run.text.clone(),
+            color: TextColor::of(run.style.foreground()),
+            background: TextColor::of(run.style.background()),
+            attributes: run.style.attributes().collect(),
+        }));
+    }
+    all
+}

@@ -1,0 +1,119 @@
+//! `tmo top`, and the state of the run as it changes (`/api/watch`).
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+
+use serde_json::Value;
+
+use crate::harness::{Terminal, World, eventually};
+
+const PROCFILE: &str = "busy: sh -c 'while :; do :; done' & while :; do echo line; sleep 0.02; done\n\
+                        idle: exec sleep 1000\n";
+
+#[test]
+fn top_samples_what_each_process_and_its_children_use() {
+    let world = World::new(PROCFILE);
+    world.ok(["start", "-D"]);
+    world.wait_text("busy", "| line\n");
+    let samples = world.ok(["top", "-n", "2", "--json"]);
+    let samples: Vec<Value> =
+        samples.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(samples.len(), 2);
+    for sample in &samples {
+        let [busy, idle] = &sample["processes"].as_array().unwrap()[..] else { panic!("{sample}") };
+        assert_eq!((&busy["name"], &idle["name"]), (&"busy".into(), &"idle".into()));
+        let number = |of: &Value, what: &str| of[what].as_f64().unwrap();
+        assert!(number(busy, "cpu_percent") > number(idle, "cpu_percent"), "{sample}");
+        assert!(number(busy, "output_bytes_per_second") > 0.0, "{sample}");
+        assert!(number(busy, "processes") >= 2.0, "{sample}");
+        assert!(number(idle, "memory_bytes") > 0.0, "{sample}");
+    }
+    let table = world.ok(["top", "-n", "1"]);
+    assert!(table.starts_with("PROCESS") && table.contains("\nall "), "{table}");
+    assert_eq!(world.run(["top", "-n", "0"]).code, 2);
+    world.ok(["quit"]);
+    let ran = world.run(["top"]);
+    assert!(ran.code == 1 && ran.stderr.contains("nothing runs here"), "{ran:?}");
+}
+
+#[test]
+fn top_draws_over_its_table_on_a_terminal_and_ends_with_the_run() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let terminal = Terminal::open(&world, "a", 60, 12);
+    terminal.tmo("top -n 3; echo it is over");
+    terminal.wait("\nit is over");
+    let shown = terminal.screen();
+    assert_eq!(shown.matches("PROCESS").count(), 1, "{shown}");
+    terminal.tmo("top; echo so is the run");
+    terminal.wait_for("two tables", |shown| shown.matches("PROCESS").count() == 2);
+    world.ok(["quit"]);
+    terminal.wait("\nso is the run");
+    terminal.close();
+}
+
+/// The events of `/api/watch`, each with its data.
+struct Watch(BufReader<UnixStream>);
+
+impl Watch {
+    fn open(world: &World) -> Self {
+        let mut stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
+        write!(stream, "GET /api/watch HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    fn next(&mut self) -> Option<(String, Value)> {
+        let mut kind = None;
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).unwrap() == 0 {
+                return None;
+            }
+            if let Some(name) = line.strip_prefix("event: ") {
+                kind = Some(name.trim().to_owned());
+            } else if let (Some(data), Some(kind)) = (line.strip_prefix("data: "), kind.take()) {
+                return Some((kind, serde_json::from_str(data).unwrap()));
+            }
+        }
+    }
+
+    /// The next event about this process, which must be one that fits.
+    fn until(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let (kind, data) = self.next().expect("the stream goes on");
+            if kind == "process" && fits(&data) {
+                return data;
+            }
+        }
+    }
+}
+
+#[test]
+fn watch_streams_the_processes_that_change() {
+    let world = World::new("web: exec sleep 1000\nchatty: while :; do echo x; sleep 0.02; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    world.wait_state("chatty", "running");
+    let mut watch = Watch::open(&world);
+    let (kind, state) = watch.next().unwrap();
+    assert_eq!(kind, "state");
+    assert_eq!(state["processes"].as_array().unwrap().len(), 2);
+    world.ok(["stop", "web"]);
+    let web = watch.until(|process| process["state"] == "stopped");
+    assert_eq!(web["name"], "web", "output alone is no change");
+    world.ok(["start", "web"]);
+    let web = watch.until(|process| process["state"] == "running");
+    assert_eq!((&web["name"], &web["lives"]), (&"web".into(), &2.into()));
+    world.ok(["scale", "web=2"]);
+    eventually("the new instance", || {
+        let (kind, data) = watch.next().unwrap();
+        (kind == "state" && data["processes"].as_array().unwrap().len() == 3).then_some(())
+    });
+    world.ok(["quit"]);
+    let mut last = String::new();
+    while let Some((kind, _)) = watch.next() {
+        last = kind;
+    }
+    assert_eq!(last, "end");
+}
