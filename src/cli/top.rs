@@ -17,6 +17,7 @@ use super::view::stop_signal;
 use crate::figures::{Figures, Sampler};
 use crate::model::request::{API, State};
 use crate::model::units;
+use crate::model::untrusted::shown_painted;
 use crate::view::paint::Stamp;
 use crate::view::screen;
 
@@ -111,7 +112,7 @@ fn table(state: &State, all: &[Figures], color: bool) -> String {
         let process = all.get(row).filter(|_| color && column == 2).and_then(status);
         process.and_then(color_of)
     };
-    painted(&HEADS, &rows, paint)
+    shown_painted(&painted(&HEADS, &rows, paint))
 }
 
 /// The cells after name, pid and status.

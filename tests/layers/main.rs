@@ -123,6 +123,7 @@ const WRITES: &[(&str, &str)] = &[
     ("init/mod.rs", "writes files"),
     ("setup/files.rs", "writes files"),
     ("far.rs", "shows the log of another machine, cleaned by `view`"),
+    ("top.rs", "moves the cursor to draw over its table, which is cleaned"),
     ("echo.rs", "passes on a log, cleaned by `view`"),
     ("log.rs", "shows the log, cleaned by `view` for a terminal"),
     ("stdout.rs", "shows the log, cleaned by `view` for a terminal; `logs --raw` is byte for byte"),
