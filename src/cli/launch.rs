@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, BufReader, PipeReader};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -21,6 +21,7 @@ const ROUND_UP: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Launch {
     news: BufReader<PipeReader>,
+    guardian: Child,
 }
 
 impl Launch {
@@ -36,8 +37,10 @@ impl Launch {
         guard.arg(teller.as_raw_fd().to_string());
         guard.current_dir("/");
         guard.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        guard.spawn().map_err(CliError::io(format_args!("can't start {}", tmo.display())))?;
-        Ok(Self { news: BufReader::new(news) })
+        let guardian = guard.spawn();
+        let guardian =
+            guardian.map_err(CliError::io(format_args!("can't start {}", tmo.display())))?;
+        Ok(Self { news: BufReader::new(news), guardian })
     }
 
     /// The next report; the end of the pipe without one is a failure too.
@@ -48,7 +51,13 @@ impl Launch {
         serde_json::from_str(&line).map_err(|_| gone())
     }
 
-    /// The same; `None` if `stop` becomes readable first.
+    /// Wait until the guardian has exited and its locks are free. Its end of the pipe may close before that.
+    pub(super) fn wait_for_exit(&mut self) {
+        // An error means that it is gone already.
+        let _ = self.guardian.wait();
+    }
+
+    /// Like [`Self::next`]; `None` if `stop` becomes readable first.
     pub(super) fn next_unless(
         &mut self,
         stop: impl AsFd,

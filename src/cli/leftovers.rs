@@ -133,6 +133,7 @@ pub(super) fn remove(instance: &Instance, of_tmux: &[PathBuf]) -> Result<Vec<Str
             lock.release(runtime.dir());
         }
         for socket in listen::own_sockets(runtime.dir()) {
+            remove_stale(&listen::temporary(&socket))?;
             remove_stale(&socket)?;
         }
     }
@@ -142,6 +143,7 @@ pub(super) fn remove(instance: &Instance, of_tmux: &[PathBuf]) -> Result<Vec<Str
         }
     }
     let (path, shown) = (&instance.socket.path, instance.socket.shown.display());
+    remove_stale(&listen::temporary(path))?;
     let unlinked = listen::unlink_own(path, runtime.dir()).map_err(CliError::io(shown))?;
     // The socket may belong to a run of another session of this user whose supervisor is dead, which can still
     // be taken over.

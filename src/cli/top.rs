@@ -120,16 +120,21 @@ fn cells(figures: &Figures) -> [String; 6] {
     let rate = |bytes: f64| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
         let bytes = bytes as u64;
-        units::bytes(bytes).replace(' ', "") + "/s"
+        short(bytes) + "/s"
     };
     [
         figures.cpu_percent.map_or("-".to_owned(), |percent| format!("{percent:.1}")),
-        units::bytes(figures.memory_bytes).replace(' ', ""),
+        short(figures.memory_bytes),
         figures.processes.to_string(),
         figures.threads.to_string(),
         figures.files.map_or("-".to_owned(), |files| files.to_string()),
         figures.output_bytes_per_second.map_or("-".to_owned(), rate),
     ]
+}
+
+/// A size without blanks: `12.3MiB`.
+fn short(bytes: u64) -> String {
+    units::bytes(bytes).replace(" bytes", "B").replace(" byte", "B").replace(' ', "")
 }
 
 fn total(all: &[Figures]) -> Figures {

@@ -259,9 +259,14 @@ fn id(file: &Metadata) -> Id {
     (file.dev(), file.ino(), file.mtime(), file.mtime_nsec())
 }
 
+/// The name under which the socket at this path is bound at first.
+pub fn temporary(path: &Path) -> PathBuf {
+    neighbour(path, "s")
+}
+
 /// Bind a socket at the path; it may take the place of a leftover if `replace` is set.
 fn bind_at(path: &Path, replace: bool) -> io::Result<(UnixListener, Id)> {
-    let temporary = neighbour(path, "s");
+    let temporary = temporary(path);
     remove_if(&temporary, |file| file.file_type().is_socket())?;
     let listener = bind_hidden(&temporary)?;
     let settled = fs::symlink_metadata(&temporary)

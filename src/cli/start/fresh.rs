@@ -106,7 +106,7 @@ impl Start {
         early: &Early,
     ) -> Result<StartupMessage, CliError> {
         let message = if is_fresh {
-            launch.next().inspect_err(|_| self.clean_up())
+            launch.next().inspect_err(|_| self.clean_up(launch))
         } else {
             launch.takeover(self.instance().address(), TAKEOVER_LIMIT, Some(early.as_fd()))
         };
@@ -115,7 +115,8 @@ impl Start {
 
     /// Guardian and supervisor were killed before there was a run: nobody but this command, which holds the
     /// start lock, is left to remove their files.
-    fn clean_up(&self) {
+    fn clean_up(&self, launch: &mut Launch) {
+        launch.wait_for_exit();
         let dir = self.runtime.dir();
         if !lock::is_held(dir).unwrap_or(true) && !self.runtime.has_survivors() {
             // What can't be removed is replaced by the next start.
