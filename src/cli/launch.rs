@@ -21,6 +21,8 @@ const ROUND_UP: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Launch {
     news: BufReader<PipeReader>,
+    /// All writers have closed the pipe.
+    is_closed: bool,
     guardian: Child,
 }
 
@@ -40,21 +42,25 @@ impl Launch {
         let guardian = guard.spawn();
         let guardian =
             guardian.map_err(CliError::io(format_args!("can't start {}", tmo.display())))?;
-        Ok(Self { news: BufReader::new(news), guardian })
+        Ok(Self { news: BufReader::new(news), is_closed: false, guardian })
     }
 
     /// The next report; the end of the pipe without one is a failure too.
     pub(super) fn next(&mut self) -> Result<StartupMessage, CliError> {
         let gone = || CliError::Other("the supervisor died while it was starting".into());
         let mut line = String::new();
-        self.news.read_line(&mut line).map_err(CliError::io("news"))?;
+        self.is_closed = self.news.read_line(&mut line).map_err(CliError::io("news"))? == 0;
         serde_json::from_str(&line).map_err(|_| gone())
     }
 
-    /// Wait until the guardian has exited and its locks are free. Its end of the pipe may close before that.
-    pub(super) fn wait_for_exit(&mut self) {
-        // An error means that it is gone already.
-        let _ = self.guardian.wait();
+    /// If the guardian is dead, wait until its locks are free, which may be after its end of the pipe has
+    /// closed; false if it lives.
+    pub(super) fn wait_for_death(&mut self) -> bool {
+        if self.is_closed {
+            // An error means that it is gone already.
+            let _ = self.guardian.wait();
+        }
+        self.is_closed
     }
 
     /// Like [`Self::next`]; `None` if `stop` becomes readable first.

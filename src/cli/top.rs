@@ -50,14 +50,19 @@ async fn show(args: &TopArgs, instance: &mut Instance) -> Result<u8, CliError> {
     let state = instance.state().await?;
     sampler.sample(&state.processes, begun.elapsed());
     loop {
-        tokio::select! {
+        let next = async {
+            // Samples are taken at intervals, whatever happens in between.
+            tokio::time::sleep(INTERVAL).await;
+            instance.state().await
+        };
+        let state = tokio::select! {
             result = &mut stop => {
                 result.map_err(CliError::io("signals"))?;
                 return Ok(0);
             }
-            () = tokio::time::sleep(INTERVAL) => {}
-        }
-        let state = match instance.state().await {
+            state = next => state,
+        };
+        let state = match state {
             Ok(state) => state,
             Err(CliError::NothingRuns(_)) => return Ok(0),
             Err(error) => return Err(error),

@@ -116,9 +116,11 @@ impl Start {
     /// Guardian and supervisor were killed before there was a run: nobody but this command, which holds the
     /// start lock, is left to remove their files.
     fn clean_up(&self, launch: &mut Launch) {
-        launch.wait_for_exit();
         let dir = self.runtime.dir();
-        if !lock::is_held(dir).unwrap_or(true) && !self.runtime.has_survivors() {
+        if launch.wait_for_death()
+            && !lock::is_held(dir).unwrap_or(true)
+            && !self.runtime.has_survivors()
+        {
             // What can't be removed is replaced by the next start.
             let _ = leftovers::remove(&self.instance(), &[]);
         }

@@ -453,11 +453,11 @@ impl<'a> Analysis<'a> {
     fn well(&self, state: &State, name: Option<&str>, flags: &str) -> Result<String, CliError> {
         let asked = asked(&state.processes, name)?;
         let mut text = well(&asked, name.is_some());
-        let mut told: Vec<&ProcName> = vec![];
+        let mut named: Vec<&ProcName> = vec![];
         for (report, _) in self.reports.iter().filter(|_| name.is_none()) {
             let name = &report.process_name;
-            if !told.contains(&name) {
-                told.push(name);
+            if !named.contains(&name) {
+                named.push(name);
                 let time = time_of_day(&report.timestamp);
                 // Writing to a string does not fail.
                 let _ = write!(text, "; {name} crashed at {time}: `tmo why {name}{flags}`");

@@ -66,9 +66,12 @@ pub fn density(index: &mut IndexReader, edges: &[Timestamp], upto: u64) -> io::R
         let number = index.search_time(*edge)?.min(upto);
         let state = match &last {
             Some(state) if state.next >= number => state.clone(),
-            // Only a few records later.
-            Some(state) if number - state.next <= index.distance_to_head(number)? => {
-                left = left.saturating_sub(number - state.next);
+            // Only a few records later. An estimate is no basis for that.
+            Some(state)
+                if !density.is_estimate
+                    && number - state.next <= index.distance_to_head(number)?.min(left) =>
+            {
+                left -= number - state.next;
                 let mut state = state.clone();
                 index.advance(&mut state, number)?;
                 state
