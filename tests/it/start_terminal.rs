@@ -270,8 +270,9 @@ fn an_attached_view_explains_ctrl_c_and_detach() {
     let mut view = world.start([""; 0]);
     let reported = ": Ctrl-C ends it, `tmo detach` leaves it running\n";
     eventually("it says so", || {
-        let told = view.errors();
-        (told.starts_with("tmo: attached to the run, ") && told.ends_with(reported)).then_some(())
+        let errors = view.errors();
+        (errors.starts_with("tmo: attached to the run, ") && errors.ends_with(reported))
+            .then_some(())
     });
     eventually("it is a view", || (world.state()?["views"] == 1).then_some(()));
     world.ok(["detach"]);

@@ -109,11 +109,11 @@ fn the_density_of_many_segments_is_estimated() {
     let count = 6 * 65_536;
     let place = many(65_536, count);
     let mut index = IndexReader::open(&place.dirs);
-    let edges: Vec<_> = (0..=12).map(|at| EPOCH + at * count / 12 * 3).collect();
+    let edges: Vec<_> = (0..=24).map(|at| EPOCH + at * count / 24 * 3).collect();
     let Density { periods, is_estimate } = density(&mut index, &edges, count).unwrap();
     assert!(is_estimate);
-    assert_eq!(periods.len(), 12);
-    let exact = count / 12 * 10 / 2;
+    assert_eq!(periods.len(), 24);
+    let exact = count / 24 * 10 / 2;
     for period in &periods {
         for stream in [1, 2] {
             let bytes = period[&stream];
