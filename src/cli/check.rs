@@ -7,7 +7,7 @@ use super::args::{PreviewArgs, StartArgs};
 use super::error::CliError;
 use super::ports::taken_ports;
 use super::start::Start;
-use super::start::tell::tell_all;
+use super::start::warnings::print_warnings;
 use crate::config::error::ConfigError;
 use crate::config::load::find_program;
 use crate::config::toml::Problem;
@@ -58,7 +58,7 @@ pub(super) fn check(args: PreviewArgs) -> Result<u8, CliError> {
         super::print_json(&Versioned::new(document))?;
         return Ok(code);
     }
-    tell_all(&warnings);
+    print_warnings(&warnings);
     let plan = looked?;
     if code != 0 {
         return Ok(code);

@@ -41,7 +41,7 @@ pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
                             with them, `tmo quit` ends them";
                 return Err(CliError::Other(text.to_owned()));
             }
-            Ok(false) => runtime.sweep(),
+            Ok(false) => runtime.kill_orphans(),
             // The files of the run are damaged, so it can't be taken over.
             Err(
                 RuntimeDirError::Lost { .. }
@@ -50,9 +50,9 @@ pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
             ) => {
                 let forced = runtime.end_own_by_force()?.unwrap_or_default();
                 sockets.extend(forced.sockets);
-                let (swept, mut left) = runtime.sweep();
+                let (killed, mut left) = runtime.kill_orphans();
                 left.extend(forced.left);
-                (forced.ended + swept, left)
+                (forced.ended + killed, left)
             }
             Err(error) => return Err(error.into()),
         };

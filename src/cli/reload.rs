@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::request;
 use super::start::Start;
-use super::start::tell::tell_all;
+use super::start::warnings::print_warnings;
 use crate::config::{Project, Warning};
 use crate::model::plan::Plan;
 use crate::model::request::{ProcessState, Request};
@@ -81,7 +81,7 @@ pub(super) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
         super::print_json(&Versioned::new(document))?;
         return done;
     }
-    tell_all(&warnings);
+    print_warnings(&warnings);
     let plan = &reloaded.plan;
     let line = |(name, change): &(ProcName, Change)| {
         let waits = plan.processes.iter().any(|p| p.name == *name && p.waits);

@@ -16,7 +16,7 @@ use crate::model::{ProcName, units};
 use crate::sys::clock;
 
 /// Report the processes that were skipped because of these: they are not started automatically.
-async fn tell_skipped(instance: &Instance, names: &[String]) {
+async fn report_skipped(instance: &Instance, names: &[String]) {
     // This is only a hint, so errors are ignored.
     let Ok(state) = instance.state().await else { return };
     let is_meant = |on: &ProcName| names.iter().any(|name| on.matches(name));
@@ -88,7 +88,7 @@ pub(super) async fn request_of(
                 outcome => {
                     let code = verdict(outcome?)?;
                     if let Request::Restart { names } | Request::Start { names } = &request {
-                        tell_skipped(instance, names).await;
+                        report_skipped(instance, names).await;
                     }
                     Ok(code)
                 }

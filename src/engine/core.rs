@@ -14,9 +14,10 @@ use super::hooks::{self, Hooks};
 use super::notifications::Notifications;
 use super::outbox::OutboxItem;
 use super::pane_state::{MarkerDeadline, PaneState, Sink};
+use super::persisted_state::PersistedState;
 use super::probes::{Probed, Probes};
 use super::queue::{Event, Finished, Queue};
-use super::runtime_dir::{PersistedState, RuntimeDir};
+use super::runtime_dir::RuntimeDir;
 use super::search_recovery;
 use super::startup_report::StartupReport;
 use super::stop_commands::StopCommands;
@@ -97,7 +98,7 @@ impl Engine {
                 self.settle_shim(id);
             }
             Event::ShimExit(id, pid, witnessed) => self.shim_exit(id, pid, witnessed),
-            Event::Swept(id, pid, sweep) => self.swept(id, pid, sweep),
+            Event::OrphansKilled(id, pid, report) => self.orphans_killed(id, pid, report),
             Event::TmuxExit => self.input(Input::TmuxGone),
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Asked(question, answer) => {

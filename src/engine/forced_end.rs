@@ -310,9 +310,9 @@ impl RuntimeDir {
         let shims: Vec<ProcInfo> = members.shims.iter().map(|(shim, _)| shim.clone()).collect();
         forced.kill(&shims);
         for orphans in orphans {
-            let sweep = sys::kill_orphans(&orphans);
-            forced.ended += sweep.ended;
-            forced.left.extend(sweep.left);
+            let report = sys::kill_orphans(&orphans);
+            forced.ended += report.ended;
+            forced.left.extend(report.left);
         }
     }
 

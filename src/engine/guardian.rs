@@ -77,14 +77,14 @@ pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
     match prepare(&RuntimeDir::new(runtime), plan) {
         Ok(held) => watch(held, news),
         Err(bad) => {
-            tell(&mut news, &bad);
+            send_startup_message(&mut news, &bad);
             1
         }
     }
 }
 
 /// Write one line of news. The reader may be gone, so errors are ignored.
-pub fn tell(to: &mut File, news: &StartupMessage) {
+pub fn send_startup_message(to: &mut File, news: &StartupMessage) {
     if let Ok(mut line) = serde_json::to_vec(news) {
         line.push(b'\n');
         let _ = to.write_all(&line);
@@ -117,11 +117,11 @@ fn prepare(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<Held, StartupMe
         error @ LockError::Io { .. } => failed(error),
     })?;
     match take_up(runtime, fresh) {
-        Ok(TakenUp { listening, tcp, program, swept }) => {
+        Ok(TakenUp { listening, tcp, program, killed }) => {
             let Listening { listener, spare, place, note, replaced: _ } = listening;
             let (tcp, of_tcp) = tcp.unzip();
             let notes: Vec<String> =
-                swept.into_iter().chain(note).chain(of_tcp.flatten()).collect();
+                killed.into_iter().chain(note).chain(of_tcp.flatten()).collect();
             let note = (!notes.is_empty()).then(|| notes.join("; "));
             let handover = ListenerHandover { place, note };
             Ok(Held {
@@ -152,7 +152,7 @@ struct TakenUp {
     tcp: Option<(Option<std::net::TcpListener>, Option<String>)>,
     program: PathBuf,
     /// A note about the leftovers of an earlier run, if any were ended.
-    swept: Option<String>,
+    killed: Option<String>,
 }
 
 /// Adopt the existing run, or take the fresh plan, and open the socket.
@@ -164,10 +164,10 @@ fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, Startu
         )));
     }
     let survivors = runtime.adoptable().map_err(|e| failed(e.to_string()))?;
-    let mut swept = None;
+    let mut killed = None;
     if !survivors {
         let fresh = fresh.ok_or_else(|| failed("nothing is left of that run"))?;
-        swept = sweep(runtime)?;
+        killed = kill_orphans(runtime)?;
         runtime.clear().map_err(|e| failed(format_args!("{}: {e}", runtime.dir().display())))?;
         std::fs::rename(fresh, runtime.plan_file())
             .map_err(|e| failed(format_args!("{}: {e}", fresh.display())))?;
@@ -192,17 +192,17 @@ fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, Startu
     };
     let listening = listen::bind(path, shown, runtime.dir());
     let mut listening = listening.inspect_err(|_| clear()).map_err(failed)?;
-    if listening.replaced && !survivors && swept.is_none() {
+    if listening.replaced && !survivors && killed.is_none() {
         let socket = shown.display();
         listening.note = Some(format!("{socket} was left by a run that is gone; replaced it"));
     }
-    Ok(TakenUp { listening, tcp, program: plan.tmo.as_path().to_owned(), swept })
+    Ok(TakenUp { listening, tcp, program: plan.tmo.as_path().to_owned(), killed })
 }
 
 /// End the leftover processes of a run whose own tmo parts were all killed, so that nothing runs
 /// twice.
-fn sweep(runtime: &RuntimeDir) -> Result<Option<String>, StartupMessage> {
-    let (ended, left) = runtime.sweep();
+fn kill_orphans(runtime: &RuntimeDir) -> Result<Option<String>, StartupMessage> {
+    let (ended, left) = runtime.kill_orphans();
     if !left.is_empty() {
         let list = left.iter().map(|process| format!("{} (pid {})", process.comm, process.pid));
         let list = list.collect::<Vec<_>>().join(", ");
@@ -228,7 +228,7 @@ fn watch(held: Held, mut news: File) -> u8 {
                 if !held.runtime.has_survivors() {
                     clean_up(held);
                 }
-                tell(&mut news, &StartupMessage::Failed { message, code: 1 });
+                send_startup_message(&mut news, &StartupMessage::Failed { message, code: 1 });
                 return 1;
             }
         };
@@ -264,11 +264,11 @@ fn ended(held: Held, code: u8, news: &mut File) -> u8 {
         let hint = "`tmo kill` ends what runs here";
         let message =
             if message.contains("`tmo kill`") { message } else { format!("{message}; {hint}") };
-        tell(news, &StartupMessage::Failed { message, code: 1 });
+        send_startup_message(news, &StartupMessage::Failed { message, code: 1 });
         return code;
     }
     let code = clean_up(held).max(code);
-    tell(news, &StartupMessage::Failed { message, code: 1 });
+    send_startup_message(news, &StartupMessage::Failed { message, code: 1 });
     code
 }
 

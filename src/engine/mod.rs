@@ -28,6 +28,7 @@ mod pane_ingest;
 mod pane_recovery;
 mod pane_spawn;
 mod pane_state;
+pub mod persisted_state;
 mod port_owner;
 mod probes;
 mod queue;

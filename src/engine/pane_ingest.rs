@@ -35,7 +35,7 @@ impl Engine {
             Ok(progress) => self.progressed(id, progress),
             Err(error) => self.trouble(id, Trouble::Unread(error.to_string())),
         }
-        self.tell_spilling(id);
+        self.report_spilling(id);
         let more = progress.as_ref().is_ok_and(|progress| progress.more);
         self.keep_up(id, more);
         self.search_new(id);
@@ -93,7 +93,7 @@ impl Engine {
     }
 
     /// Log once that the disk of the journal is full, and once that it can be written again.
-    fn tell_spilling(&mut self, id: ProcId) {
+    fn report_spilling(&mut self, id: ProcId) {
         let spills = |pane: &PaneState| self.ingest.spilling(pane.stream);
         if self.spilling == spills(&self.panes[id]) {
             return;
@@ -246,8 +246,8 @@ impl Engine {
         if let Err(error) = self.streams.keep() {
             tracing::warn!(%error, "the list of streams can't be written");
         }
-        match self.ingest.sweep(&self.plan.log) {
-            Ok(swept) => tracing::debug!(?swept, "old output deleted"),
+        match self.ingest.delete_old_output(&self.plan.log) {
+            Ok(deleted) => tracing::debug!(?deleted, "old output deleted"),
             Err(error) => tracing::warn!(%error, "old output can't be deleted"),
         }
     }

@@ -13,7 +13,7 @@ use crate::pane::process_tree::named;
 use crate::pane::sink;
 use crate::protocol::life::Traces;
 use crate::supervisor::{Input, Pane};
-use crate::sys::{Orphans, Sweep};
+use crate::sys::{OrphanReport, Orphans};
 
 /// After this many failures of sinks in a row, the log reports it, or the start fails.
 const MOST_SINKS: u32 = 3;
@@ -138,7 +138,7 @@ impl Engine {
         if !self.panes[id].is_shim(pid) {
             return;
         }
-        self.panes[id].ended = Some(Ended { shim: pid, sweep: None });
+        self.panes[id].ended = Some(Ended { shim: pid, orphans: None });
         if self.panes[id].says_down() {
             return self.settle_shim(id);
         }
@@ -151,18 +151,18 @@ impl Engine {
         };
         let queue = self.queue.clone();
         tokio::task::spawn_local(async move {
-            let sweep = move || crate::sys::kill_orphans(&orphans);
-            // The sweep has a time limit and does not panic.
-            if let Ok(sweep) = tokio::task::spawn_blocking(sweep).await {
-                queue.push(Event::Swept(id, pid, sweep));
+            let kill = move || crate::sys::kill_orphans(&orphans);
+            // The search has a time limit and does not panic.
+            if let Ok(report) = tokio::task::spawn_blocking(kill).await {
+                queue.push(Event::OrphansKilled(id, pid, report));
             }
         });
     }
 
     /// The processes of a killed shim have been ended in its place.
-    pub(super) fn swept(&mut self, id: ProcId, pid: u32, sweep: Sweep) {
+    pub(super) fn orphans_killed(&mut self, id: ProcId, pid: u32, report: OrphanReport) {
         if let Some(ended) = self.panes[id].ended.as_mut().filter(|ended| ended.shim == pid) {
-            ended.sweep = Some(sweep);
+            ended.orphans = Some(report);
             self.settle_shim(id);
         }
     }
@@ -181,8 +181,8 @@ impl Engine {
     /// end. A marker that it had announced arrives with that output or never.
     pub(super) fn settle_shim(&mut self, id: ProcId) {
         let pane = &mut self.panes[id];
-        let Some(Ended { shim: pid, ref sweep }) = pane.ended else { return };
-        if pane.is_shim(pid) && sweep.is_none() && !pane.says_down() {
+        let Some(Ended { shim: pid, ref orphans }) = pane.ended else { return };
+        if pane.is_shim(pid) && orphans.is_none() && !pane.says_down() {
             return;
         }
         while self.panes[id].is_shim(pid) && self.panes[id].awaits_marker().is_some() {
@@ -198,14 +198,14 @@ impl Engine {
         if !self.panes[id].is_shim(pid) {
             return;
         }
-        let Some(sweep) = ended.and_then(|ended| ended.sweep) else { return };
+        let Some(report) = ended.and_then(|ended| ended.orphans) else { return };
         self.panes[id].shim = None;
         self.panes[id].ready = None;
-        if !sweep.exempt.is_empty() {
-            let list = sweep.exempt.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
+        if !report.exempt.is_empty() {
+            let list = report.exempt.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
             self.trouble(id, Trouble::LeftRunning(list.collect()));
         }
-        self.input(Input::ShimGone(id, named(&sweep.left)));
+        self.input(Input::ShimGone(id, named(&report.left)));
     }
 
     /// Whether a request to a pane is pending.

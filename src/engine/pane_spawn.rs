@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::core::Engine;
 use super::pane_state::Sink;
+use super::persisted_state::TmuxServer;
 use super::queue::Event;
-use super::runtime_dir::TmuxServer;
 use super::stop_commands::Wanted;
 use super::wakeups;
 use crate::backend::tmux::TmuxError;

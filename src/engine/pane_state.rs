@@ -14,7 +14,7 @@ use crate::model::time::Timestamp;
 use crate::pane::sink;
 use crate::protocol::life::{Entry, LifeEvent, LifeReader};
 use crate::protocol::paths::PanePaths;
-use crate::sys::{Sweep, clock};
+use crate::sys::{OrphanReport, clock};
 
 /// How long to wait for a marker while no other output arrives.
 const MARKER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,7 +49,7 @@ pub(super) struct Ended {
     pub(super) shim: u32,
     /// The result of killing its process tree in its place. `None` while that takes, or if the shim
     /// has ended the tree itself.
-    pub(super) sweep: Option<Sweep>,
+    pub(super) orphans: Option<OrphanReport>,
 }
 
 /// When a sink replaced another one that may have lost output.

@@ -13,7 +13,7 @@ use crate::backend::tmux::server::Survey;
 use crate::crash::CrashReport;
 use crate::model::{LifeId, ProcId};
 use crate::supervisor::Question;
-use crate::sys::Sweep;
+use crate::sys::OrphanReport;
 
 /// Something that happened outside the state machine.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) enum Event {
     /// This shim (pid) has ended; `false` if it had ended before its exit could be watched.
     ShimExit(ProcId, u32, bool),
     /// The process tree of that shim (pid) was killed in its place.
-    Swept(ProcId, u32, Sweep),
+    OrphansKilled(ProcId, u32, OrphanReport),
     /// The tmux server has ended.
     TmuxExit,
     /// tmux has answered a request to open these panes: what exists now, or an error.

@@ -17,13 +17,14 @@ use super::clients::Clients;
 use super::core::Engine;
 use super::crash_reports::CrashReports;
 use super::failure_declarations::FailureDeclarations;
-use super::guardian::{ListenerHandover, StartupMessage, tell};
+use super::guardian::{ListenerHandover, StartupMessage, send_startup_message};
 use super::hooks::Hooks;
 use super::notifications::Notifications;
 use super::pane_state::PaneState;
+use super::persisted_state::PersistedState;
 use super::probes::Probes;
 use super::queue::Queue;
-use super::runtime_dir::{PersistedState, RuntimeDir};
+use super::runtime_dir::RuntimeDir;
 use super::serving::Serving;
 use super::startup_report::StartupReport;
 use super::stop_commands::StopCommands;
@@ -165,7 +166,10 @@ async fn main(
                 lock.release(runtime.dir());
             }
             if let Some(mut news) = news {
-                tell(&mut news, &StartupMessage::Failed { message: error.to_string(), code: 1 });
+                send_startup_message(
+                    &mut news,
+                    &StartupMessage::Failed { message: error.to_string(), code: 1 },
+                );
             }
             return Err(error);
         }

@@ -9,7 +9,7 @@ use super::flag_counts::{CountTracker, SavedCounts};
 use super::match_checkpoint::{CheckpointTracker, MatchCheckpoint, ends_lives};
 use super::output_search::OutputSearch;
 use super::pane_state::PaneState;
-use super::runtime_dir::PersistedState;
+use super::persisted_state::PersistedState;
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;

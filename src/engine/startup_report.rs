@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::guardian::{StartupMessage, tell};
+use super::guardian::{StartupMessage, send_startup_message};
 use crate::model::ProcessStatus;
 use crate::supervisor::{Proc, RunPhase, Supervisor};
 
@@ -28,7 +28,7 @@ impl StartupReport {
     /// Send a message, if the start is not over yet.
     pub(super) fn send(&mut self, message: &StartupMessage) {
         if let Some(file) = &mut self.file {
-            tell(file, message);
+            send_startup_message(file, message);
         }
     }
 

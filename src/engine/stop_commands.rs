@@ -62,7 +62,7 @@ impl StopCommands {
         }
         let Phase::Running { life, .. } = proc.phase else { return false };
         let has_run = self.0.get(&id).is_some_and(|run| run.life == life);
-        if !proc.told_to_stop() || has_run {
+        if !proc.stop_was_requested() || has_run {
             return false;
         }
         let ((command, limit), queue) = (command(), queue.clone());

@@ -9,9 +9,9 @@ use super::core::Engine;
 use super::guardian::StartupMessage;
 use super::pane_spawn::LAST_MOMENT;
 use super::pane_state::{PaneState, Sink};
+use super::persisted_state::TmuxServer;
 use super::probes::Probes;
 use super::queue::{Event, Finished};
-use super::runtime_dir::TmuxServer;
 use super::serving::Serving;
 use super::stop_commands::StopCommands;
 use super::wakeups;
@@ -181,7 +181,7 @@ impl Engine {
             // At teardown, these events need no reaction.
             Event::TmuxExit
             | Event::Piped(..)
-            | Event::Swept(..)
+            | Event::OrphansKilled(..)
             | Event::Asked(..)
             | Event::Hooked(None, _)
             | Event::StopAsked(_, _, None) => {}

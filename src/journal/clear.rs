@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::index::{self, recover};
 use super::reader::IndexReader;
-use super::retention::{remove, sweep};
+use super::retention::{delete_old_output, remove};
 use super::segment::{Dirs, LOG, TIMES, collect, parse_name};
 use super::streams::{self, Streams};
 use crate::model::plan::LogPolicy;
@@ -35,13 +35,13 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
     let standing = recover(dirs)?.standing;
     let streams = Streams::open(dirs).map_err(io::Error::other)?;
     let policy = LogPolicy { dir: dirs.journal.clone().into(), per_process: 1, total: 1 };
-    let swept = sweep(dirs, &policy, |slug| {
+    let deleted = delete_old_output(dirs, &policy, |slug| {
         let mut all = streams.all().iter();
         let stream = all.find(|stream| stream.name.slug() == slug)?;
         Some(standing.stream(stream.number).end)
     })?;
     let kept = file_names(dirs)?.iter().map(|name| size(dirs, name)).sum();
-    Ok(Cleared { freed: swept.bytes, kept })
+    Ok(Cleared { freed: deleted.bytes, kept })
 }
 
 /// Delete the whole log. It must not have any writers.

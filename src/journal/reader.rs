@@ -29,7 +29,7 @@ struct Current {
     file: File,
     id: (u64, u64),
     /// The state before its first record.
-    standing: IndexState,
+    state: IndexState,
     /// Size of the header and summaries before its first record.
     head: u64,
 }
@@ -141,13 +141,13 @@ impl IndexReader {
                 self.current = old;
                 continue;
             }
-            let before = standing_at(old.as_ref(), from)?;
+            let before = index_state_before(old.as_ref(), from)?;
             self.read_current(segment.start, out, most)?;
             if out.is_empty() {
                 self.current = old;
                 continue;
             }
-            let now = self.current.as_ref().map(|current| &current.standing);
+            let now = self.current.as_ref().map(|current| &current.state);
             let text = now.map_or(vec![], |now| missing_text(&before, now));
             return Ok(Some(Hole { until: segment.start, text }));
         }
@@ -279,7 +279,7 @@ impl IndexReader {
     /// The state of all streams before record `number`. Reads at most one segment.
     pub fn state_at(&mut self, number: u64) -> io::Result<IndexState> {
         self.enter_holding(number)?;
-        let mut state = standing_at(self.current.as_ref(), number)?;
+        let mut state = index_state_before(self.current.as_ref(), number)?;
         if let Some((first, records)) = &self.memory {
             for (at, record) in (*first..number).zip(records) {
                 if at >= state.next {
@@ -317,15 +317,14 @@ impl IndexReader {
     pub fn estimate_at(&mut self, number: u64) -> io::Result<IndexState> {
         self.enter_holding(number)?;
         let Some(current) = &self.current else { return Ok(IndexState::default()) };
-        let (start, begin) = (current.segment.start, current.standing.clone());
+        let (start, begin) = (current.segment.start, current.state.clone());
         let Some(next) = self.listing.behind(start).first().copied() else {
             return self.state_at(number);
         };
         if !self.enter(next)? {
             return self.state_at(number);
         }
-        let end =
-            self.current.as_ref().map_or_else(IndexState::default, |now| now.standing.clone());
+        let end = self.current.as_ref().map_or_else(IndexState::default, |now| now.state.clone());
         let (part, whole) = (number.saturating_sub(start), (end.next - start).max(1));
         let mut state = end.clone();
         state.next = number;
@@ -424,25 +423,25 @@ impl IndexReader {
         if self.current.as_ref().is_some_and(|current| current.id == id) {
             return Ok(true);
         }
-        let Some((standing, head)) = read_head(&file)? else { return Ok(false) };
-        self.current = Some(Current { segment, file, id, standing, head });
+        let Some((state, head)) = read_head(&file)? else { return Ok(false) };
+        self.current = Some(Current { segment, file, id, state, head });
         Ok(true)
     }
 }
 
 /// The index state at a record number, computed from the segment that contains the record, or else from the
 /// last one before it.
-fn standing_at(segment: Option<&Current>, number: u64) -> io::Result<IndexState> {
+fn index_state_before(segment: Option<&Current>, number: u64) -> io::Result<IndexState> {
     let Some(current) = segment.filter(|current| current.segment.start <= number) else {
         return Ok(IndexState::default());
     };
-    let mut standing = current.standing.clone();
+    let mut state = current.state.clone();
     read_records(&current.file, current.head, |record| {
-        if standing.next < number {
-            standing.advance(record);
+        if state.next < number {
+            state.advance(record);
         }
     })?;
-    Ok(standing)
+    Ok(state)
 }
 
 fn missing_text(before: &IndexState, after: &IndexState) -> Vec<(u16, u64)> {

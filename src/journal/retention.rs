@@ -18,9 +18,9 @@ use super::streams::Streams;
 use crate::model::plan::LogPolicy;
 use crate::sys::files;
 
-/// How much a sweep deleted.
+/// How much a retention deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
+pub struct Deleted {
     /// Segments of streams.
     pub segments: u64,
     /// Segments of the index.
@@ -48,56 +48,59 @@ struct Part {
 
 /// Delete what the policy does not keep. `covered` returns the offset up to which a stream (by its
 /// name in files) has records; `None` if the stream has no writer at present.
-pub fn sweep(
+pub fn delete_old_output(
     dirs: &Dirs,
     policy: &LogPolicy,
     covered: impl Fn(&str) -> Option<u64>,
-) -> io::Result<Swept> {
-    let mut sweep = Sweep::look(&dirs.journal, Streams::open(dirs).ok())?;
-    let slugs: Vec<String> = sweep.pieces.keys().cloned().collect();
-    let oldest = |sweep: &Sweep<'_>, slug: &str| {
+) -> io::Result<Deleted> {
+    let mut retention = Retention::look(&dirs.journal, Streams::open(dirs).ok())?;
+    let slugs: Vec<String> = retention.pieces.keys().cloned().collect();
+    let oldest = |retention: &Retention<'_>, slug: &str| {
         let covered = covered(slug).unwrap_or(u64::MAX);
-        sweep.deletable(slug, covered)
+        retention.deletable(slug, covered)
     };
     if policy.per_process > 0 {
         for slug in &slugs {
-            while sweep.bytes_of(slug) > policy.per_process && oldest(&sweep, slug).is_some() {
-                sweep.delete(slug)?;
+            while retention.bytes_of(slug) > policy.per_process
+                && oldest(&retention, slug).is_some()
+            {
+                retention.delete(slug)?;
             }
         }
     }
-    sweep.delete_dead_index()?;
+    retention.delete_dead_index()?;
     if policy.total > 0 {
-        while sweep.total > policy.total {
-            let candidates = slugs.iter().filter_map(|slug| Some((oldest(&sweep, slug)?, slug)));
+        while retention.total > policy.total {
+            let candidates =
+                slugs.iter().filter_map(|slug| Some((oldest(&retention, slug)?, slug)));
             let Some((_, slug)) = candidates.min() else { break };
-            sweep.delete(slug)?;
-            sweep.delete_dead_index()?;
+            retention.delete(slug)?;
+            retention.delete_dead_index()?;
         }
-        while sweep.total > policy.total && sweep.parts.len() > 1 {
-            sweep.delete_index(0)?;
+        while retention.total > policy.total && retention.parts.len() > 1 {
+            retention.delete_index(0)?;
         }
     }
-    Ok(sweep.swept)
+    Ok(retention.deleted)
 }
 
-struct Sweep<'a> {
+struct Retention<'a> {
     dir: &'a Path,
     streams: Option<Streams>,
     pieces: BTreeMap<String, Vec<Piece>>,
     parts: Vec<Part>,
     total: u64,
-    swept: Swept,
+    deleted: Deleted,
 }
 
-impl<'a> Sweep<'a> {
+impl<'a> Retention<'a> {
     fn look(dir: &'a Path, streams: Option<Streams>) -> io::Result<Self> {
-        let (pieces, parts, swept) = (BTreeMap::new(), vec![], Swept::default());
-        let mut sweep = Self { dir, streams, pieces, parts, total: 0, swept };
+        let (pieces, parts, deleted) = (BTreeMap::new(), vec![], Deleted::default());
+        let mut retention = Self { dir, streams, pieces, parts, total: 0, deleted };
         let (mut times, mut numbers) = (vec![], vec![]);
         collect(dir, |name| {
             if let Some((slug, start)) = parse_name(name, LOG) {
-                let pieces = sweep.pieces.entry(slug.to_owned()).or_default();
+                let pieces = retention.pieces.entry(slug.to_owned()).or_default();
                 pieces.push(Piece { start, end: start, bytes: 0, written: (0, 0) });
             } else if let Some((slug, start)) = parse_name(name, TIMES) {
                 times.push((slug.to_owned(), start));
@@ -105,20 +108,20 @@ impl<'a> Sweep<'a> {
                 numbers.push(first);
             }
         })?;
-        for (slug, pieces) in &mut sweep.pieces {
+        for (slug, pieces) in &mut retention.pieces {
             pieces.sort_unstable_by_key(|piece| piece.start);
             for piece in pieces {
                 piece.measure(dir, slug);
-                sweep.total += piece.bytes;
+                retention.total += piece.bytes;
             }
         }
         numbers.sort_unstable();
         for first in numbers {
-            sweep.parts.extend(Part::read(dir.join(file_name(index::SLUG, first, "")))?);
+            retention.parts.extend(Part::read(dir.join(file_name(index::SLUG, first, "")))?);
         }
-        sweep.total += sweep.parts.iter().map(|part| part.bytes).sum::<u64>();
-        sweep.delete_orphans(&times)?;
-        Ok(sweep)
+        retention.total += retention.parts.iter().map(|part| part.bytes).sum::<u64>();
+        retention.delete_orphans(&times)?;
+        Ok(retention)
     }
 
     /// Delete times files without their log file: an earlier deletion was interrupted.
@@ -157,8 +160,8 @@ impl<'a> Sweep<'a> {
             remove(&self.dir.join(file_name(slug, piece.start, ending)))?;
         }
         self.total -= piece.bytes;
-        self.swept.segments += 1;
-        self.swept.bytes += piece.bytes;
+        self.deleted.segments += 1;
+        self.deleted.bytes += piece.bytes;
         Ok(())
     }
 
@@ -189,8 +192,8 @@ impl<'a> Sweep<'a> {
         let part = self.parts.remove(at);
         remove(&part.path)?;
         self.total -= part.bytes;
-        self.swept.index += 1;
-        self.swept.bytes += part.bytes;
+        self.deleted.index += 1;
+        self.deleted.bytes += part.bytes;
         Ok(())
     }
 }

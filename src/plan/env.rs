@@ -12,7 +12,7 @@ use crate::model::text::OsText;
 pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> {
     let mut env: BTreeMap<OsText, OsText> =
         plan.env_to_pass_on().chain(&process.env).cloned().collect();
-    tell_of_run(plan, Some(process), &mut env);
+    add_run_variables(plan, Some(process), &mut env);
     if let Some(port) = process.port {
         env.insert("PORT".into(), port.to_string().into());
     }
@@ -23,12 +23,12 @@ pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> 
 /// The environment of a command that belongs to the run but to none of its processes.
 pub fn run_env(plan: &Plan) -> Vec<(OsText, OsText)> {
     let mut env = plan.env_to_pass_on().cloned().collect();
-    tell_of_run(plan, None, &mut env);
+    add_run_variables(plan, None, &mut env);
     env.into_iter().collect()
 }
 
 /// Add the variables that describe the run: its socket, and the ports of all processes but this one.
-fn tell_of_run(plan: &Plan, but: Option<&ProcessPlan>, env: &mut BTreeMap<OsText, OsText>) {
+fn add_run_variables(plan: &Plan, but: Option<&ProcessPlan>, env: &mut BTreeMap<OsText, OsText>) {
     for other in plan.present().filter(|other| but.is_none_or(|own| own.name != other.name)) {
         if let Some(port) = other.port {
             env.insert(port_variable(other.name.as_str()).into(), port.to_string().into());

@@ -43,7 +43,7 @@ impl Supervisor {
         for (on, until) in self.procs[id].needs.clone() {
             let proc = &self.procs[on];
             let idle = proc.goal == Goal::Stop && !proc.alive() && !proc.retired;
-            if idle && proc.prospect(until) != DependencyStatus::Met {
+            if idle && proc.expected_status(until) != DependencyStatus::Met {
                 self.start(on, now, out);
             }
         }
@@ -52,7 +52,7 @@ impl Supervisor {
     /// Whether everything it waits for has happened.
     pub(super) fn may_begin(&self, id: ProcId) -> bool {
         let met = |&(on, until): &(ProcId, DependencyCondition)| {
-            self.procs[on].retired || self.procs[on].prospect(until) == DependencyStatus::Met
+            self.procs[on].retired || self.procs[on].expected_status(until) == DependencyStatus::Met
         };
         self.procs[id].needs.iter().all(met)
     }
@@ -77,7 +77,8 @@ impl Supervisor {
         let held = self.procs[id].waiting && self.procs[id].goal == Goal::Run;
         let needs = self.procs[id].needs.iter().filter(move |_| held);
         let missing = |(on, until): &&(ProcId, DependencyCondition)| {
-            !self.procs[*on].retired && self.procs[*on].prospect(*until) != DependencyStatus::Met
+            !self.procs[*on].retired
+                && self.procs[*on].expected_status(*until) != DependencyStatus::Met
         };
         needs.filter(missing).map(|(on, _)| *on)
     }
@@ -117,7 +118,7 @@ impl Supervisor {
     fn hopeless(&self, id: ProcId) -> Option<(ProcId, Unavailable)> {
         self.procs[id].needs.iter().find_map(|&(on, until)| {
             let proc = &self.procs[on];
-            match proc.prospect(until) {
+            match proc.expected_status(until) {
                 DependencyStatus::Never(why) if !proc.retired => Some((on, why)),
                 DependencyStatus::Never(_) | DependencyStatus::Met | DependencyStatus::Open => None,
             }
@@ -192,7 +193,7 @@ impl Supervisor {
 
 impl Proc {
     /// Whether it has met this condition, or still can.
-    pub(super) fn prospect(&self, until: DependencyCondition) -> DependencyStatus {
+    pub(super) fn expected_status(&self, until: DependencyCondition) -> DependencyStatus {
         if self.has_come_to(until) {
             return DependencyStatus::Met;
         }

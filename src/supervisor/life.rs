@@ -375,7 +375,7 @@ impl Proc {
 
     /// Mark a requested life that is no longer wanted as asked to stop: it may have begun without our
     /// knowledge, and its exit is then the result of our request.
-    pub(super) fn tell_the_next(&mut self) {
+    pub(super) fn mark_requested_life_stopped(&mut self) {
         if self.life > self.current_life() {
             self.stop_requested = self.stop_requested.max(self.life);
         }

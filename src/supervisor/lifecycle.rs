@@ -49,34 +49,34 @@ impl RunStage {
 impl Supervisor {
     /// Report the stages that the run has reached. A run whose processes are all in the main stage does not log
     /// them.
-    pub(super) fn tell_mileposts(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn announce_stages(&mut self, out: &mut Vec<Effect>) {
         use RunStage::{CleanupComplete, DependenciesReady, MainStarted, MainStopped};
-        for post in [DependenciesReady, MainStarted, MainStopped, CleanupComplete] {
-            if self.has_come_to(post) {
-                self.reach(post, out);
+        for stage in [DependenciesReady, MainStarted, MainStopped, CleanupComplete] {
+            if self.has_come_to(stage) {
+                self.reach(stage, out);
             }
         }
     }
 
     /// Report this stage of the run, unless that was done before.
-    pub(super) fn reach(&mut self, post: RunStage, out: &mut Vec<Effect>) {
-        if self.passed.contains(&post) {
+    pub(super) fn reach(&mut self, stage: RunStage, out: &mut Vec<Effect>) {
+        if self.passed.contains(&stage) {
             return;
         }
-        self.passed.push(post);
+        self.passed.push(stage);
         if self.procs.iter().any(|proc| proc.rules.stage != Stage::Main) {
-            out.push(Effect::Say(None, post.what()));
+            out.push(Effect::Say(None, stage.what()));
         }
-        out.push(Effect::Reached(post));
+        out.push(Effect::Reached(stage));
     }
 
-    fn has_come_to(&self, post: RunStage) -> bool {
+    fn has_come_to(&self, stage: RunStage) -> bool {
         let of = |stage: Stage| self.procs.iter().filter(move |proc| proc.rules.stage == stage);
         let left = |proc: &Proc| {
             proc.alive() && !matches!(proc.phase, Phase::Stuck { .. }) || proc.is_to_begin()
         };
         let ending = self.run_phase != RunPhase::Running;
-        match post {
+        match stage {
             RunStage::DependenciesReady => {
                 let late = |proc: &Proc| proc.goal == Goal::Run || proc.alive();
                 !ending
@@ -93,7 +93,7 @@ impl Supervisor {
                 let begun = of(Stage::Main).any(|proc| proc.last_pid.is_some());
                 ending && begun && !of(Stage::Main).any(left)
             }
-            // Reported by `Supervisor::sweep` (`shutdown.rs`), which starts the cleanup.
+            // Reported by `Supervisor::start_cleanup` (`shutdown.rs`), which starts the cleanup.
             RunStage::CleanupStarted => false,
             RunStage::CleanupComplete => {
                 let begun = self.passed.contains(&RunStage::CleanupStarted);

@@ -100,7 +100,7 @@ pub struct Supervisor {
     #[serde(default)]
     keyed: Vec<(String, PendingRequest)>,
     #[serde(skip)]
-    tickets: Vec<PendingRequest>,
+    pending: Vec<PendingRequest>,
     /// The process that determines the exit code of the run (`--exit-code-from`); taken from the
     /// plan.
     #[serde(skip)]
@@ -137,7 +137,7 @@ impl Supervisor {
             begun: false,
             generation: plan.generation,
             keyed: vec![],
-            tickets: vec![],
+            pending: vec![],
             exit_from: None,
         };
         new.attach(plan);
@@ -165,11 +165,11 @@ impl Supervisor {
             Input::StopAfterHook(code) => self.enough(code, &mut out),
             Input::TmuxGone => self.on_tmux_gone(&mut out),
             Input::TimerFired => self.on_alarm(now, &mut out),
-            Input::Request(ticket, request, key) => {
-                if !self.asked_before(ticket, key.as_deref()) {
-                    self.ask(ticket, &request, now, &mut out);
+            Input::Request(request_id, request, key) => {
+                if !self.asked_before(request_id, key.as_deref()) {
+                    self.ask(request_id, &request, now, &mut out);
                     self.note_stops(now, true);
-                    self.remember(ticket, key);
+                    self.remember(request_id, key);
                 }
             }
         }
@@ -234,7 +234,7 @@ impl Supervisor {
         self.procs.iter().map(|proc| &proc.name).eq(old.iter().map(|process| &process.name))
             && new.iter().all(|process| process.added || process.additions > 0)
             && self.culprit.as_ref().is_none_or(|culprit| known(culprit.id))
-            && self.keyed.iter().all(|(_, ticket)| ticket.concerns().all(known))
+            && self.keyed.iter().all(|(_, request)| request.concerns().all(known))
     }
 
     /// The first process that satisfies this predicate.

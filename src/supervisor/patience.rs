@@ -68,7 +68,7 @@ impl Supervisor {
     pub(super) fn note_stops(&mut self, now: Timestamp, by_request: bool) {
         for proc in &mut self.procs {
             let life = proc.current_life();
-            if proc.told_to_stop() && proc.alive() && proc.stop_life != life {
+            if proc.stop_was_requested() && proc.alive() && proc.stop_life != life {
                 (proc.stop_life, proc.stop_since) = (life, now);
                 if by_request {
                     proc.note_request(now);
@@ -109,7 +109,7 @@ impl Supervisor {
         }
         self.asked_at = Some(now);
         for proc in &mut self.procs {
-            if proc.alive() && proc.told_to_stop() {
+            if proc.alive() && proc.stop_was_requested() {
                 proc.note_request(now);
             }
         }

@@ -20,7 +20,7 @@ pub(super) enum WaitCondition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PendingRequest {
     pub(super) id: u64,
-    aims: Vec<(ProcId, WaitCondition)>,
+    goals: Vec<(ProcId, WaitCondition)>,
     names: Vec<ProcId>,
     problems: Vec<String>,
     /// It waits for the end of the run.
@@ -34,18 +34,18 @@ enum Verdict {
 }
 
 impl PendingRequest {
-    pub(super) fn new(id: u64, aims: Vec<(ProcId, WaitCondition)>) -> Self {
-        let names = aims.iter().map(|(proc, _)| *proc).collect();
-        Self { id, aims, names, problems: vec![], last: false }
+    pub(super) fn new(id: u64, goals: Vec<(ProcId, WaitCondition)>) -> Self {
+        let names = goals.iter().map(|(proc, _)| *proc).collect();
+        Self { id, goals, names, problems: vec![], last: false }
     }
 
     /// The processes that the request is about.
     pub(super) fn concerns(&self) -> impl Iterator<Item = ProcId> {
-        self.aims.iter().map(|(id, _)| *id).chain(self.names.iter().copied())
+        self.goals.iter().map(|(id, _)| *id).chain(self.names.iter().copied())
     }
 
     pub(super) fn quit(id: u64) -> Self {
-        Self { id, aims: vec![], names: vec![], problems: vec![], last: true }
+        Self { id, goals: vec![], names: vec![], problems: vec![], last: true }
     }
 }
 
@@ -60,15 +60,15 @@ impl Supervisor {
         else {
             return false;
         };
-        self.tickets.push(PendingRequest { id, ..known.clone() });
+        self.pending.push(PendingRequest { id, ..known.clone() });
         true
     }
 
     /// Remember the request that was just made by its key, unless it was refused.
     pub(super) fn remember(&mut self, id: u64, key: Option<String>) {
-        let made = self.tickets.iter().find(|ticket| ticket.id == id);
-        if let (Some(key), Some(ticket)) = (key, made) {
-            self.keyed.push((key, ticket.clone()));
+        let made = self.pending.iter().find(|request| request.id == id);
+        if let (Some(key), Some(request)) = (key, made) {
+            self.keyed.push((key, request.clone()));
             let old = self.keyed.len().saturating_sub(REMEMBERED);
             self.keyed.drain(..old);
         }
@@ -77,31 +77,33 @@ impl Supervisor {
     /// Answer the requests that have been carried out or cannot be.
     pub(super) fn answer(&mut self, out: &mut Vec<Effect>) {
         let done = matches!(self.run_phase, RunPhase::Finished { .. });
-        let mut tickets = std::mem::take(&mut self.tickets);
-        tickets.retain_mut(|ticket| {
-            let problems = &mut ticket.problems;
-            ticket.aims.retain(|(id, aim)| match verdict(&self.procs[*id], *aim, self.run_phase) {
-                Verdict::Waiting => true,
-                Verdict::Reached => false,
-                Verdict::Failed(why) => {
-                    problems.push(format!("{}: {why}", self.procs[*id].name));
-                    false
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.retain_mut(|request| {
+            let problems = &mut request.problems;
+            request.goals.retain(|(id, goal)| {
+                match verdict(&self.procs[*id], *goal, self.run_phase) {
+                    Verdict::Waiting => true,
+                    Verdict::Reached => false,
+                    Verdict::Failed(why) => {
+                        problems.push(format!("{}: {why}", self.procs[*id].name));
+                        false
+                    }
                 }
             });
-            if !ticket.aims.is_empty() || ticket.last && !done {
+            if !request.goals.is_empty() || request.last && !done {
                 return true;
             }
-            if ticket.last {
-                ticket.problems = self.left_over();
+            if request.last {
+                request.problems = self.left_over();
             }
-            let names = ticket.names.iter().map(|&id| self.procs[id].name.clone()).collect();
-            let problems = std::mem::take(&mut ticket.problems);
+            let names = request.names.iter().map(|&id| self.procs[id].name.clone()).collect();
+            let problems = std::mem::take(&mut request.problems);
             let problems: Vec<_> = problems.into_iter().map(Untrusted::from).collect();
             let outcome = Outcome { ok: problems.is_empty(), problems, names, unknown: None };
-            out.push(Effect::Answer(ticket.id, outcome));
+            out.push(Effect::Answer(request.id, outcome));
             false
         });
-        self.tickets = tickets;
+        self.pending = pending;
     }
 
     /// The processes that could not be ended.
@@ -114,10 +116,10 @@ impl Supervisor {
     }
 }
 
-fn verdict(proc: &Proc, aim: WaitCondition, run_phase: RunPhase) -> Verdict {
+fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
     let note =
         || proc.note.as_ref().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
-    match (aim, &proc.phase) {
+    match (goal, &proc.phase) {
         (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
         (WaitCondition::Run(life), _) if proc.life < life => Verdict::Failed(note()),
         (WaitCondition::Over(life), _) if !proc.alive() || proc.current_life() > life => {

@@ -179,7 +179,7 @@ impl Supervisor {
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
             let why = Problem::Ended { exit, times: Some(proc.failures) };
             (proc.goal, proc.due) = (Goal::Stop, None);
-            self.tell_broken(id, why, out);
+            self.report_broken_check(id, why, out);
             return self.ready_never(id, exit, out);
         }
         let pause = proc.next_pause(ran);
@@ -198,14 +198,14 @@ impl Supervisor {
         if self.run_phase != RunPhase::Running || !self.procs[id].alive() {
             return;
         }
-        self.tell_broken(id, why, out);
+        self.report_broken_check(id, why, out);
         self.procs[id].failed = self.procs[id].current_life();
-        if !self.procs[id].told_to_stop() {
+        if !self.procs[id].stop_was_requested() {
             self.stop(id, out);
         }
     }
 
-    fn tell_broken(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
+    fn report_broken_check(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.note = Some(Note::Broken(why.clone()));
         proc.broken = Some(Broken { why: why.clone() });
@@ -225,7 +225,7 @@ impl Supervisor {
     ) {
         let proc = &mut self.procs[id];
         let Phase::Running { .. } = proc.phase else { return };
-        if self.run_phase != RunPhase::Running || proc.told_to_stop() {
+        if self.run_phase != RunPhase::Running || proc.stop_was_requested() {
             return;
         }
         let policy = proc.rules.restart.clone().unwrap_or_default();

@@ -391,7 +391,7 @@ impl Proc {
     }
 
     /// Whether its current life was asked to stop.
-    pub fn told_to_stop(&self) -> bool {
+    pub fn stop_was_requested(&self) -> bool {
         self.stop_requested.is_some() && self.stop_requested >= self.current_life()
     }
 
@@ -402,7 +402,7 @@ impl Proc {
             Phase::Pending if self.goal == Goal::Stop => ProcessStatus::Stopped,
             Phase::Pending => ProcessStatus::Pending,
             Phase::Starting { .. } => ProcessStatus::Starting,
-            Phase::Running { .. } | Phase::Ending { .. } if self.told_to_stop() => {
+            Phase::Running { .. } | Phase::Ending { .. } if self.stop_was_requested() => {
                 ProcessStatus::Stopping
             }
             Phase::Running { .. } => ProcessStatus::Running,

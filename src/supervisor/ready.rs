@@ -32,7 +32,7 @@ impl Supervisor {
                     let asks = |check: &usize| is_asked(&proc.rules.ready[*check].probe);
                     all.extend(open.filter(asks).map(|c| Question { id, life, check: Some(c) }));
                 }
-                Ready::Yes { .. } if proc.rules.live.is_some() && !proc.told_to_stop() => {
+                Ready::Yes { .. } if proc.rules.live.is_some() && !proc.stop_was_requested() => {
                     all.push(Question { id, life, check: None });
                 }
                 Ready::Yes { .. } | Ready::No { .. } => {}
@@ -106,7 +106,7 @@ impl Supervisor {
             return;
         };
         proc.failed_checks = proc.failed_checks.saturating_add(1);
-        if proc.failed_checks != live.failures.max(1) || proc.told_to_stop() {
+        if proc.failed_checks != live.failures.max(1) || proc.stop_was_requested() {
             return;
         }
         let action = live.action;
@@ -131,7 +131,7 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let proc = &self.procs[id];
-        if proc.current_life() != Some(life) || !proc.alive() || proc.told_to_stop() {
+        if proc.current_life() != Some(life) || !proc.alive() || proc.stop_was_requested() {
             return;
         }
         let line = line.to_owned();
@@ -240,7 +240,7 @@ impl Proc {
             (Phase::Running { .. }, Ready::Waiting { passed, .. }) => Some(passed),
             _ => None,
         };
-        let passed = passed.filter(|_| !self.told_to_stop());
+        let passed = passed.filter(|_| !self.stop_was_requested());
         let checks = self.rules.ready.iter().enumerate();
         checks.filter(move |(n, _)| passed.is_some_and(|passed| !passed.contains(n)))
     }

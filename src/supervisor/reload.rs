@@ -62,21 +62,21 @@ impl Supervisor {
     }
 
     /// The plan was read again: carry out its changes.
-    pub(super) fn reload(&mut self, ticket: u64, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn reload(&mut self, request_id: u64, now: Timestamp, out: &mut Vec<Effect>) {
         if self.run_phase != RunPhase::Running {
             let problem = "everything is being stopped".to_owned();
-            return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
+            return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
-        let aims = self.follow_plan(now, out);
+        let goals = self.follow_plan(now, out);
         for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
             // Its shim needs the new stop signal and grace period even if it has to stop the process
             // without a supervisor.
-            if matches!(proc.phase, Phase::Running { .. }) && !proc.told_to_stop() {
+            if matches!(proc.phase, Phase::Running { .. }) && !proc.stop_was_requested() {
                 self.want(id, out);
             }
         }
-        self.tickets.push(PendingRequest::new(ticket, aims));
+        self.pending.push(PendingRequest::new(request_id, goals));
     }
 
     /// Bring each process into the state that the plan now describes.
@@ -85,7 +85,7 @@ impl Supervisor {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> Vec<(ProcId, WaitCondition)> {
-        let mut aims = vec![];
+        let mut goals = vec![];
         for id in ProcId::all(&self.procs) {
             let (planned, proc) = (self.procs[id].planned, &self.procs[id]);
             let came = planned.additions != proc.additions;
@@ -101,9 +101,9 @@ impl Supervisor {
             } else {
                 None
             };
-            aims.extend(aim.map(|aim| (id, aim)));
+            goals.extend(aim.map(|aim| (id, aim)));
         }
-        aims
+        goals
     }
 
     fn remove(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Option<WaitCondition> {
@@ -140,12 +140,12 @@ impl Supervisor {
         }
         proc.write_off(now);
         proc.forgive();
-        if !(proc.alive() && proc.told_to_stop()) {
+        if !(proc.alive() && proc.stop_was_requested()) {
             return self.restart(id, now, out);
         }
         // A further request to stop would kill it. The life that was to follow may have begun without
         // our knowledge.
-        proc.tell_the_next();
+        proc.mark_requested_life_stopped();
         proc.goal = Goal::Run;
         proc.life = Some(LifeId::after(proc.life));
         let aim = WaitCondition::Run(proc.life);
@@ -158,7 +158,7 @@ impl Supervisor {
         let proc = &self.procs[id];
         // Repeating the request must not shorten the grace period of a process that is already
         // stopping.
-        let going = proc.alive() && proc.told_to_stop() && proc.goal == Goal::Stop;
+        let going = proc.alive() && proc.stop_was_requested() && proc.goal == Goal::Stop;
         let aim = if going { WaitCondition::Over(proc.life) } else { self.stop(id, out) };
         if going {
             self.want(id, out);

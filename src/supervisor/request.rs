@@ -38,12 +38,12 @@ impl Supervisor {
             Request::Scale { counts } => self.scale(id, counts, now, out),
             Request::Reload { .. } => self.reload(id, now, out),
             Request::Quit => {
-                self.tickets.push(PendingRequest::quit(id));
+                self.pending.push(PendingRequest::quit(id));
                 self.interrupts = false;
                 self.ask_to_quit(now, out);
             }
             Request::Kill => {
-                self.tickets.push(PendingRequest::quit(id));
+                self.pending.push(PendingRequest::quit(id));
                 self.interrupts = false;
                 self.kill(out);
             }
@@ -53,18 +53,18 @@ impl Supervisor {
 
     fn each(
         &mut self,
-        ticket: u64,
+        request_id: u64,
         (verb, patterns): (Verb, &[String]),
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         let ids = match self.meant(verb, patterns) {
             Ok(ids) => ids,
-            Err(outcome) => return out.push(Effect::Answer(ticket, *outcome)),
+            Err(outcome) => return out.push(Effect::Answer(request_id, *outcome)),
         };
         if self.run_phase != RunPhase::Running && verb != Verb::Stop {
             let problem = "everything is being stopped".to_owned();
-            return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
+            return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
         if verb != Verb::Stop {
             for &id in &ids {
@@ -88,8 +88,8 @@ impl Supervisor {
                 }
             }
         };
-        let aims = ids.into_iter().map(act).collect();
-        self.tickets.push(PendingRequest::new(ticket, aims));
+        let goals = ids.into_iter().map(act).collect();
+        self.pending.push(PendingRequest::new(request_id, goals));
     }
 
     /// The processes that match these words of a request.
@@ -106,7 +106,7 @@ impl Supervisor {
     /// The processes that would begin a life because of this request. For an instance that is yet to
     /// be added, the first instance of its entry is returned.
     pub fn begun_by(&self, request: &Request) -> Vec<ProcId> {
-        let rests = |id: &ProcId| !self.procs[*id].alive() || self.procs[*id].told_to_stop();
+        let rests = |id: &ProcId| !self.procs[*id].alive() || self.procs[*id].stop_was_requested();
         let meant = |verb, names: &[String]| self.meant(verb, names).unwrap_or_default();
         match request {
             _ if self.run_phase != RunPhase::Running => vec![],
@@ -139,14 +139,14 @@ impl Supervisor {
     /// not run.
     fn signal(
         &mut self,
-        ticket: u64,
+        request_id: u64,
         signal: SignalName,
         patterns: &[String],
         out: &mut Vec<Effect>,
     ) {
         let ids = match self.find(patterns, Proc::counts) {
             Ok(ids) => ids,
-            Err(outcome) => return out.push(Effect::Answer(ticket, *outcome)),
+            Err(outcome) => return out.push(Effect::Answer(request_id, *outcome)),
         };
         let (mut names, mut problems) = (vec![], vec![]);
         for id in ids {
@@ -160,14 +160,14 @@ impl Supervisor {
             }
         }
         let outcome = Outcome { ok: problems.is_empty(), problems, names, unknown: None };
-        out.push(Effect::Answer(ticket, outcome));
+        out.push(Effect::Answer(request_id, outcome));
     }
 
     /// Start the missing instances of each entry and stop the excess ones. The plan contains all of
     /// them already.
     fn scale(
         &mut self,
-        ticket: u64,
+        request_id: u64,
         counts: &BTreeMap<String, u16>,
         now: Timestamp,
         out: &mut Vec<Effect>,
@@ -180,13 +180,13 @@ impl Supervisor {
         entries.retain(|entry| seen.insert(entry.clone()));
         let known = |name: &&String| entries.iter().any(|entry| entry.as_str() == **name);
         if let Some(unknown) = counts.keys().find(|name| !known(name)) {
-            return out.push(Effect::Answer(ticket, Outcome::unknown(unknown, &entries)));
+            return out.push(Effect::Answer(request_id, Outcome::unknown(unknown, &entries)));
         }
         if self.run_phase != RunPhase::Running {
             let problem = "everything is being stopped".to_owned();
-            return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
+            return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
-        let mut aims = vec![];
+        let mut goals = vec![];
         for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
             let Some(count) = counts.get(proc.name.entry()) else { continue };
@@ -197,14 +197,14 @@ impl Supervisor {
             if instance <= u64::from(*count) {
                 proc.retired = false;
                 proc.write_off(now);
-                aims.push((id, self.start(id, now, out)));
+                goals.push((id, self.start(id, now, out)));
             } else if proc.counts() {
                 // The first instance stays, so that the entry can still be named in a request.
                 proc.retired = instance > 1;
-                aims.push((id, self.let_go(id, out)));
+                goals.push((id, self.let_go(id, out)));
             }
         }
-        self.tickets.push(PendingRequest::new(ticket, aims));
+        self.pending.push(PendingRequest::new(request_id, goals));
     }
 
     /// The processes that match these words; no words mean all.
@@ -239,7 +239,7 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) -> WaitCondition {
         let proc = &mut self.procs[id];
-        let stopping = proc.alive() && proc.told_to_stop();
+        let stopping = proc.alive() && proc.stop_was_requested();
         if proc.alive() && !stopping {
             return WaitCondition::Run(proc.current_life());
         }
@@ -249,11 +249,11 @@ impl Supervisor {
             proc.goal = Goal::Run;
             proc.life = Some(LifeId::after(proc.life));
         }
-        let aim = WaitCondition::Run(proc.life);
+        let goal = WaitCondition::Run(proc.life);
         self.call_needs(id, now, out);
         self.hold(id, out);
         self.bring_up(id, now, out);
-        aim
+        goal
     }
 
     pub(super) fn bring_up(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
@@ -276,16 +276,16 @@ impl Supervisor {
     }
 
     pub(super) fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> WaitCondition {
-        self.tell_to_stop(id, out);
+        self.request_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
         proc.due = None;
         proc.waiting = false;
         proc.interrupted = None;
-        proc.tell_the_next();
-        let aim = WaitCondition::Over(proc.life);
+        proc.mark_requested_life_stopped();
+        let goal = WaitCondition::Over(proc.life);
         self.want(id, out);
-        aim
+        goal
     }
 
     pub(super) fn restart(
@@ -297,14 +297,14 @@ impl Supervisor {
         if !self.procs[id].alive() {
             return self.start(id, now, out);
         }
-        self.tell_to_stop(id, out);
+        self.request_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
         proc.due = None;
         proc.life = Some(LifeId::after(proc.life));
-        let aim = WaitCondition::Run(proc.life);
+        let goal = WaitCondition::Run(proc.life);
         self.want(id, out);
-        aim
+        goal
     }
 
     /// The spec for the shim could not be written: cancel the requested life, and let the running one
@@ -338,7 +338,7 @@ impl Supervisor {
     }
 
     /// Mark its life as asked to stop and log that, unless that was done before.
-    pub(super) fn tell_to_stop(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+    pub(super) fn request_stop(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
         if proc.alive() && proc.stop_requested < life {

@@ -28,9 +28,9 @@ impl Supervisor {
 
     /// Stop a process for the rest of the run.
     fn dismiss(&mut self, id: ProcId, out: &mut Vec<Effect>) {
-        let told = self.procs[id].told_to_stop() || self.main_gone(id);
+        let told = self.procs[id].stop_was_requested() || self.main_gone(id);
         if !told {
-            self.tell_to_stop(id, out);
+            self.request_stop(id, out);
         }
         let proc = &mut self.procs[id];
         if self.interrupts && (proc.alive() && !told || proc.life > proc.current_life()) {
@@ -38,7 +38,7 @@ impl Supervisor {
         }
         (proc.goal, proc.due, proc.waiting, proc.stopped_by_shutdown) =
             (Goal::Stop, None, false, true);
-        proc.tell_the_next();
+        proc.mark_requested_life_stopped();
         if proc.alive() {
             self.want(id, out);
         }
@@ -83,7 +83,7 @@ impl Supervisor {
     }
 
     /// Whether it still has to be started for the cleanup.
-    fn is_to_sweep(&self, proc: &Proc) -> bool {
+    fn needs_cleanup_run(&self, proc: &Proc) -> bool {
         let begun = self.procs.iter().any(|proc| proc.last_pid.is_some());
         let cleanup = proc.rules.stage == Stage::Cleanup && !proc.for_cleanup && !proc.retired;
         cleanup && begun && !self.tmux_gone
@@ -93,11 +93,11 @@ impl Supervisor {
     fn is_to_come(&self, proc: &Proc) -> bool {
         // It was started, but its window may not be open yet.
         let opening = proc.for_cleanup && proc.is_to_begin() && !self.tmux_gone;
-        self.is_to_sweep(proc) || opening
+        self.needs_cleanup_run(proc) || opening
     }
 
     /// When no main process is left, start the cleanup processes.
-    fn sweep(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+    fn start_cleanup(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         let main = |proc: &Proc| {
             let going = proc.alive() && !matches!(proc.phase, Phase::Stuck { .. });
             (going || proc.pane == Pane::Opening) && proc.rules.stage == Stage::Main
@@ -109,10 +109,12 @@ impl Supervisor {
             let after = |&(on, _): &(ProcId, _)| {
                 let before: &Proc = &self.procs[on];
                 before.rules.stage == Stage::Cleanup
-                    && (self.is_to_sweep(before) || before.alive() || before.goal == Goal::Run)
+                    && (self.needs_cleanup_run(before)
+                        || before.alive()
+                        || before.goal == Goal::Run)
             };
             let proc = &self.procs[id];
-            if !self.is_to_sweep(proc) || proc.alive() || proc.needs.iter().any(after) {
+            if !self.needs_cleanup_run(proc) || proc.alive() || proc.needs.iter().any(after) {
                 continue;
             }
             self.reach(RunStage::CleanupStarted, out);
@@ -128,7 +130,7 @@ impl Supervisor {
     pub(super) fn cleanup_due(&self, id: ProcId) -> Option<Timestamp> {
         let proc = &self.procs[id];
         let Phase::Running { .. } = proc.phase else { return None };
-        let going = proc.for_cleanup && !proc.told_to_stop();
+        let going = proc.for_cleanup && !proc.stop_was_requested();
         going.then(|| proc.since + Duration::from_millis(cleanup_limit(&proc.rules)))
     }
 
@@ -162,7 +164,7 @@ impl Supervisor {
             }
             let life = proc.current_life();
             proc.stop_requested = proc.stop_requested.max(life);
-            proc.tell_the_next();
+            proc.mark_requested_life_stopped();
             if proc.kill_requested < life {
                 out.push(Effect::Say(Some(id), What::Killing));
             }
@@ -195,12 +197,12 @@ impl Supervisor {
     /// finish when nothing is left.
     pub(super) fn settle(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.open_gates(now, out);
-        self.tell_mileposts(out);
+        self.announce_stages(out);
         self.mention_idleness(out);
         if self.run_phase == RunPhase::Stopping {
             self.dismiss_in_turn(out);
-            self.sweep(now, out);
-            self.tell_mileposts(out);
+            self.start_cleanup(now, out);
+            self.announce_stages(out);
             let left = |proc: &Proc| {
                 proc.alive() && !matches!(proc.phase, Phase::Stuck { .. })
                     || proc.pane == Pane::Opening && !self.tmux_gone

@@ -38,7 +38,7 @@ pub use linux::{
     tcp_sockets, usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
-pub use orphans::{Orphans, Sweep, ends_within, has_orphans, kill_orphans};
+pub use orphans::{OrphanReport, Orphans, ends_within, has_orphans, kill_orphans};
 pub use own_uid::is_own_uid;
 #[cfg(not(target_os = "linux"))]
 use portable::CHEAP_LOOKS;

@@ -14,8 +14,8 @@ use super::{
 
 /// Give up when no process that received SIGKILL has ended for this long.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Limit for the whole sweep: on a machine with hundreds of runnable processes the victims end late, and
-/// the sweeper itself gets little CPU time.
+/// Limit for the whole search: on a machine with hundreds of runnable processes the victims end late, and
+/// tmo itself itself gets little CPU time.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Maximum number of kill rounds: a bound for processes that can be neither killed nor watched.
 const ROUNDS: u32 = 1000;
@@ -36,9 +36,9 @@ pub struct Orphans {
     pub witnessed: bool,
 }
 
-/// What a sweep killed, and what it left running.
+/// What was killed, and what it left running.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sweep {
+pub struct OrphanReport {
     /// Number of processes killed.
     pub ended: usize,
     /// Left alone on purpose; so is everything below them.
@@ -55,9 +55,9 @@ pub struct Sweep {
 ///
 /// Returns two seconds after the last sign of progress, and after a minute at most. An empty run or process
 /// name would match more than one tree, so it matches nothing.
-pub fn kill_orphans(orphans: &Orphans) -> Sweep {
+pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
     if orphans.run.is_empty() || orphans.process.is_empty() {
-        return Sweep::default();
+        return OrphanReport::default();
     }
     let begun = Instant::now();
     let mut until = begun + PATIENCE;
@@ -68,20 +68,20 @@ pub fn kill_orphans(orphans: &Orphans) -> Sweep {
         let (known, met_all) = meet_marked(orphans, &mut struck);
         let table = all();
         let groups = Groups::of(&table);
-        let sweep = sort(table, &known, (orphans.shim, orphans.witnessed), std::process::id());
-        let left: HashSet<_> = sweep.left.iter().map(ProcInfo::id).collect();
-        if last.iter().any(|id| !left.contains(id)) || may_go(&sweep.left, &last, &refused) {
+        let report = sort(table, &known, (orphans.shim, orphans.witnessed), std::process::id());
+        let left: HashSet<_> = report.left.iter().map(ProcInfo::id).collect();
+        if last.iter().any(|id| !left.contains(id)) || may_go(&report.left, &last, &refused) {
             until = (Instant::now() + PATIENCE).min(begun + LONGEST);
         }
         rounds += 1;
         let done = left.is_empty() && met_all;
         if done || Instant::now() >= until || rounds > ROUNDS {
             let ended = struck.len() - struck.intersection(&left).count();
-            return Sweep { ended, ..sweep };
+            return OrphanReport { ended, ..report };
         }
-        groups.kill_whole(&sweep.left, &left);
+        groups.kill_whole(&report.left, &left);
         let mut watched = Vec::new();
-        for one in &sweep.left {
+        for one in &report.left {
             watched.extend(watch_exit(one.pid, one.start_time));
             // Another user's: it stays in the list and is reported.
             if signal(one.pid, one.start_time, SIGKILL).is_err() {
@@ -201,7 +201,7 @@ fn sort(
     known: &HashSet<(u32, u64)>,
     (shim, witnessed): (u32, bool),
     me: u32,
-) -> Sweep {
+) -> OrphanReport {
     // A process with that pid means that the shim lives or that its session has long been empty. 0 is not a
     // session: every session of an outer pid namespace is shown as 0.
     let orphaned = shim > 1
@@ -220,20 +220,20 @@ fn sort(
     let mut safe = roots.clone();
     close_under_children(&table, &mut safe);
     let inner = |p: &ProcInfo| safe.contains(&p.ppid);
-    // The command that requests the sweep may itself run in a shell inside this tree.
+    // The command that asks for this may itself run in a shell inside this tree.
     let asking = line_of(&table, me);
-    let mut sweep = Sweep::default();
+    let mut report = OrphanReport::default();
     for process in table.into_iter().filter(|p| below.contains(&p.pid) && p.alive()) {
         if roots.contains(&process.pid) && !inner(&process) {
-            sweep.exempt.push(process);
+            report.exempt.push(process);
         } else if !safe.contains(&process.pid)
             && ![1, shim].contains(&process.pid)
             && !asking.contains(&process.pid)
         {
-            sweep.left.push(process);
+            report.left.push(process);
         }
     }
-    sweep
+    report
 }
 
 /// The ancestors of a process, itself included.
@@ -278,13 +278,13 @@ mod tests {
             process(40, 1, 40, "tmux"),    // marked, but somebody's server
             process(41, 40, 41, "sh"),     // in that server, marked too
             process(50, 1, 50, "stranger"),
-            process(60, 1, 60, "tmo"), // the sweeper
+            process(60, 1, 60, "tmo"), // tmo itself
         ];
         let marked = HashSet::from([(30, 300), (40, 400), (41, 410)]);
-        let sweep = sort(table, &marked, (10, true), 60);
+        let report = sort(table, &marked, (10, true), 60);
         let pids = |list: &[crate::sys::ProcInfo]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
-        assert_eq!(pids(&sweep.left), [20, 30, 31]);
-        assert_eq!(pids(&sweep.exempt), [40]);
+        assert_eq!(pids(&report.left), [20, 30, 31]);
+        assert_eq!(pids(&report.exempt), [40]);
     }
 
     #[test]
@@ -297,8 +297,8 @@ mod tests {
             process(60, 31, 60, "guard"),
             process(32, 30, 32, "helper"),
         ];
-        let sweep = sort(table, &HashSet::from([(20, 200), (30, 300)]), (10, true), 60);
-        assert_eq!(sweep.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [32]);
+        let report = sort(table, &HashSet::from([(20, 200), (30, 300)]), (10, true), 60);
+        assert_eq!(report.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [32]);
     }
 
     #[test]
@@ -322,7 +322,7 @@ mod tests {
         for (run, process) in [("", "web"), ("run", "")] {
             let (run, process) = (run.into(), process.into());
             let orphans = super::Orphans { run, process, ..Default::default() };
-            assert_eq!(super::kill_orphans(&orphans), super::Sweep::default());
+            assert_eq!(super::kill_orphans(&orphans), super::OrphanReport::default());
         }
     }
 

@@ -240,7 +240,7 @@ impl Pane {
 
 impl Pane {
     /// End what the shim, which is gone, has left of this run.
-    pub fn sweep(&self, run: &str) -> sys::Sweep {
+    pub fn kill_orphans(&self, run: &str) -> sys::OrphanReport {
         let (run, process) = (run.to_owned(), self.spec.name.to_string());
         let shim = self.shim.id();
         sys::kill_orphans(&sys::Orphans { run, process, shim, mains: vec![], witnessed: true })
@@ -251,7 +251,7 @@ impl Drop for Pane {
     fn drop(&mut self) {
         let _ = self.shim.kill();
         let _ = self.shim.wait();
-        self.sweep(&self.spec.run);
+        self.kill_orphans(&self.spec.run);
     }
 }
 

@@ -149,8 +149,8 @@ fn a_second_shim_continues_the_life_numbers() {
     let main = pane.start(1);
     pane.signal(libc::SIGKILL);
     pane.wait_shim();
-    let sweep = pane.sweep(&pane.spec.run);
-    assert!(sweep.left.is_empty(), "{sweep:?}");
+    let killed = pane.kill_orphans(&pane.spec.run);
+    assert!(killed.left.is_empty(), "{killed:?}");
     assert!(!lives(main));
     pane.reopen();
     pane.run(1);

@@ -258,11 +258,11 @@ fn a_sweep_ends_the_processes_of_a_killed_shim() {
     pane.wait_shim();
     let another =
         sys::Orphans { run: "another".into(), process: "web".into(), ..Default::default() };
-    assert_eq!(sys::kill_orphans(&another), sys::Sweep::default());
+    assert_eq!(sys::kill_orphans(&another), sys::OrphanReport::default());
     assert!(lives(escaped[1]), "it was not meant");
-    let sweep = pane.sweep(&pane.spec.run);
-    assert_eq!(sweep.left, []);
-    assert_eq!(sweep.exempt.iter().map(|process| process.pid).collect::<Vec<_>>(), [tmux]);
+    let killed = pane.kill_orphans(&pane.spec.run);
+    assert_eq!(killed.left, []);
+    assert_eq!(killed.exempt.iter().map(|process| process.pid).collect::<Vec<_>>(), [tmux]);
     assert!(!lives(main) && !escaped.into_iter().any(lives));
     assert_eq!(server.pid(), tmux);
 }
@@ -282,11 +282,11 @@ fn a_sweep_ends_a_fork_storm_without_a_shim() {
     pane.screen.wait_for("ready");
     pane.signal(libc::SIGKILL);
     pane.wait_shim();
-    let sweep = pane.sweep(&pane.spec.run);
+    let killed = pane.kill_orphans(&pane.spec.run);
     // Should it get out, it ends with this file.
     std::fs::remove_file(pane.dir.path().join("go")).unwrap();
-    assert_eq!(sweep.left, []);
-    assert!(sweep.ended > 100, "{}", sweep.ended);
+    assert_eq!(killed.left, []);
+    assert!(killed.ended > 100, "{}", killed.ended);
     let marks = [format!("TMO_SESSION={}", pane.spec.run)];
     assert_eq!(sys::processes_with_env(&[&marks[0]]), []);
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tmo::engine::runtime_dir::PersistedState;
+use tmo::engine::persisted_state::PersistedState;
 use tmo::journal::Position;
 use tmo::model::plan::Plan;
 use tmo::model::request::{Head, Outcome, Request, State};

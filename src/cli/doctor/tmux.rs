@@ -103,8 +103,8 @@ fn report_trial(report: &mut Report, context: &Context, plans: (Option<&Plan>, &
         );
     }
     match &config {
-        Some((path, verdict)) => tell_config(report, path, verdict),
-        None => tell_other_config(report, &context.env),
+        Some((path, verdict)) => report_config(report, path, verdict),
+        None => check_other_config(report, &context.env),
     }
     let first = match first {
         Ok(first) => first,
@@ -113,7 +113,7 @@ fn report_trial(report: &mut Report, context: &Context, plans: (Option<&Plan>, &
     compare(report, context, plans, first.clone());
     match later {
         None => {}
-        Some(Ok(later)) => tell_later(report, &first, &later),
+        Some(Ok(later)) => report_variables_set_later(report, &first, &later),
         Some(Err(error)) if config.is_some() => report.fail_so(
             "tmux.conf",
             format!("after it was read, no process can be started: {error}"),
@@ -123,7 +123,7 @@ fn report_trial(report: &mut Report, context: &Context, plans: (Option<&Plan>, &
     }
 }
 
-fn tell_config(report: &mut Report, path: &Path, verdict: &Result<(), TmuxError>) {
+fn report_config(report: &mut Report, path: &Path, verdict: &Result<(), TmuxError>) {
     const CHECK: &str = "tmux.conf";
     match verdict {
         Ok(()) => report.ok(CHECK, format!("{} is read", path.display())),
@@ -135,7 +135,7 @@ fn tell_config(report: &mut Report, path: &Path, verdict: &Result<(), TmuxError>
 }
 
 /// Report configuration files that tmux itself would read.
-fn tell_other_config(report: &mut Report, env: &Env) {
+fn check_other_config(report: &mut Report, env: &Env) {
     let home = || Some(env.caller_dir("HOME")?.join(".config"));
     let dir = env.caller_dir("XDG_CONFIG_HOME").or_else(home);
     if let Some(path) = dir.map(|dir| dir.join("tmux/tmux.conf")).filter(|path| path.exists()) {
@@ -183,7 +183,7 @@ fn compare(
 }
 
 /// Report what tmux's configuration has changed for processes in new windows.
-fn tell_later(report: &mut Report, first: &Variables, later: &Variables) {
+fn report_variables_set_later(report: &mut Report, first: &Variables, later: &Variables) {
     /// Differ for each process anyway.
     const OWN: [&str; 2] = ["TMUX_PANE", "TMO_PROCESS"];
     let none = Variables::new();

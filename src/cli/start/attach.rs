@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Start;
-use super::tell::tell;
+use super::warnings::print_warning;
 use crate::cli::early_signals::Early;
 use crate::cli::error::CliError;
 use crate::cli::instance::of_another_session;
@@ -56,7 +56,7 @@ impl Start {
         })?;
         match asked {
             Ok(state) if state.quitting => {
-                tell(&"a run is being stopped here; waiting until it has ended");
+                print_warning(&"a run is being stopped here; waiting until it has ended");
                 let limit = self.wait.as_ref().and_then(Readiness::limit);
                 if ended(limit.unwrap_or(Duration::MAX))? {
                     return Ok(None);
@@ -74,7 +74,7 @@ impl Start {
     pub(super) fn attach(&self, state: &State, door: Door) -> Result<Option<Shown>, CliError> {
         let (socket, runtime) = (&self.project.socket, self.runtime.dir());
         if listen::repair(&socket.path, runtime) {
-            tell(&format!("{} was gone; it is back", socket.shown.display()));
+            print_warning(&format!("{} was gone; it is back", socket.shown.display()));
         }
         if state.views > 0 || self.daemonize {
             return Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() });
@@ -97,7 +97,7 @@ impl Start {
             }
         };
         let since = clock_time(state.headless_since.unwrap_or(state.started));
-        tell(&format!(
+        print_warning(&format!(
             "attached to the run, which had been without a terminal since {since}: Ctrl-C \
              ends it, `tmo detach{}` leaves it running",
             self.flags()

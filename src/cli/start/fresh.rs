@@ -3,7 +3,7 @@
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use super::tell::tell;
+use super::warnings::print_warning;
 use super::{Start, greeting};
 use crate::cli::early_signals::Early;
 use crate::cli::error::CliError;
@@ -54,10 +54,10 @@ impl Start {
             }
             StartupMessage::Listening { adopted, first_record, note } => {
                 if let Some(note) = note {
-                    tell(&note);
+                    print_warning(&note);
                 }
                 if let Some(count) = adopted {
-                    tell(&taken_over(count));
+                    print_warning(&taken_over(count));
                 }
                 first_record
             }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::tell::tell;
+use super::warnings::print_warning;
 use crate::cli::persona::Persona;
 use crate::config::Env;
 use crate::config::dirs::{make_private_dir, state_base};
@@ -18,7 +18,9 @@ pub(super) fn greet(env: &Env) {
     if !read || Persona::here() == Persona::Overmind || !is_first(env) {
         return;
     }
-    tell(&"Ctrl-C stops all processes; `tmo help`, in another terminal, lists the commands");
+    print_warning(
+        &"Ctrl-C stops all processes; `tmo help`, in another terminal, lists the commands",
+    );
 }
 
 /// Whether this is the first time. If that can't be recorded, it counts as a later one.

@@ -5,8 +5,8 @@ mod fresh;
 mod greeting;
 mod place;
 mod resolve;
-pub(super) mod tell;
 mod unlike;
+pub(super) mod warnings;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use self::fresh::Begun;
 use self::place::Typed;
-use self::tell::{tell, tell_all};
+use self::warnings::{print_warning, print_warnings};
 use super::args::StartArgs;
 use super::early_signals::Early;
 use super::error::CliError;
@@ -83,7 +83,7 @@ pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, Cli
     }
     if print_config {
         let (plan, warnings) = start.resolve()?;
-        tell_all(&warnings);
+        print_warnings(&warnings);
         return print_config::print(&plan, (start.daemonize, start.timestamps));
     }
     match command {
@@ -223,7 +223,7 @@ impl Start {
     fn enter(&mut self) -> Result<Door, CliError> {
         let limit = self.wait.as_ref().and_then(Readiness::limit);
         loop {
-            match Door::enter_within(self.runtime.dir(), limit, || tell(&WAITS)) {
+            match Door::enter_within(self.runtime.dir(), limit, || print_warning(&WAITS)) {
                 // The run that was here has just ended and removed the directory.
                 Err(error) if error.kind() == ErrorKind::NotFound => self.make_runtime()?,
                 Ok(None) => {
@@ -252,7 +252,7 @@ impl Start {
         let (mut plan, mut warnings) = self.resolve_for(true)?;
         refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;
         warnings.extend(taken_ports(&plan));
-        tell_all(&warnings);
+        print_warnings(&warnings);
         super::block_on(async { Ok(version::ask(plan.tmux.as_path()).await?) })?;
         plan.size = screen::pane_size(screen::stdin_size(), plan.name_width, self.timestamps);
         Ok(Some(plan))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::tell::tell;
+use super::warnings::print_warning;
 use crate::cli::args::StartArgs;
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
@@ -40,7 +40,7 @@ pub(super) fn place(
         return Ok((context, None));
     }
     if named.is_none() {
-        tell(&format!("no Procfile here; working in {}", dir.display()));
+        print_warning(&format!("no Procfile here; working in {}", dir.display()));
     }
     Ok((Context::of_other_dir(dir, Env::real()), Some(typed)))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Start;
 use super::place::Typed;
-use super::tell::{tell, tell_all};
+use super::warnings::{print_warning, print_warnings};
 use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
 use crate::cli::instance::{identity, left_by_link};
@@ -107,7 +107,7 @@ impl Start {
         let find = |name: &OsStr| find_for_plan(&self.context, &own, name);
         match self.resolve_with(&find, &mut warnings, keep) {
             Err(CliError::Plan(PlanError::NoTmux)) if callers_tmux(&self.context).is_some() => {
-                tell_all(&warnings);
+                print_warnings(&warnings);
                 let found = callers_tmux(&self.context).unwrap_or_default();
                 Err(CliError::Other(format!(
                     "tmux is found only at {}, which lies in the project or is named by a relative \
@@ -117,7 +117,7 @@ impl Start {
                 )))
             }
             Err(error @ CliError::Plan(_)) => {
-                tell_all(&warnings);
+                print_warnings(&warnings);
                 Err(error)
             }
             plan => Ok((plan?, warnings)),
@@ -169,7 +169,7 @@ impl Start {
     pub(in crate::cli) fn preview(&self, find: &Find<'_>) -> Result<Plan, CliError> {
         let mut warnings = self.context.warnings.iter().map(ToString::to_string).collect();
         let plan = self.resolve_with(find, &mut warnings, false);
-        tell_all(&warnings);
+        print_warnings(&warnings);
         plan
     }
 
@@ -233,7 +233,7 @@ impl Start {
         let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
         let plan = Plan { origin: Some(self.origin(Some(first))), ..plan };
         if keep {
-            tell(&format!("ports: {}", ports::table(&plan)));
+            print_warning(&format!("ports: {}", ports::table(&plan)));
         }
         Ok(plan)
     }

@@ -1,7 +1,7 @@
 //! A start where a run of another Procfile, or with other flags, already exists.
 
 use super::Start;
-use super::tell::tell;
+use super::warnings::print_warning;
 use crate::cli::error::CliError;
 use crate::config::StartOptions;
 use crate::sys::files::number;
@@ -33,7 +33,7 @@ impl Start {
             unapplied.push("--exit-code-from");
         }
         if !unapplied.is_empty() {
-            tell(&format!(
+            print_warning(&format!(
                 "a run is already up, so ignored: {}; to apply that, end it with \
                  `tmo quit{flags}` and start again",
                 unapplied.join(", ")

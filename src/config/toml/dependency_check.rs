@@ -105,7 +105,7 @@ fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Diagnostics) {
             }
             path.push(edge.to);
         };
-        tell(names, &ring, &edges, mistakes);
+        report_cycle(names, &ring, &edges, mistakes);
         edges.retain(|edge| !ring.contains(&edge.from));
     }
 }
@@ -129,7 +129,7 @@ fn within_rings(processes: usize, edges: Vec<Edge>) -> Vec<Edge> {
     edges.into_iter().filter(|edge| open[edge.to] > 0).collect()
 }
 
-fn tell(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Diagnostics) {
+fn report_cycle(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Diagnostics) {
     /// How many processes of a cycle are listed.
     const MOST: usize = 20;
     let on_ring: HashSet<usize> = ring.iter().copied().collect();

@@ -18,7 +18,7 @@ use super::format::Marked;
 use super::index::{IndexState, IndexWriter, recover};
 use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
-use super::retention::{Swept, sweep};
+use super::retention::{Deleted, delete_old_output};
 use super::segment::{Dirs, Place};
 use super::split::{Lost, MarkerTrust, Splitter};
 use super::stream::StreamReader;
@@ -229,8 +229,8 @@ impl Ingest {
 
     /// Delete indexed output that the policy does not keep. Worth calling after
     /// [`Progress::rotated`].
-    pub fn sweep(&self, policy: &LogPolicy) -> io::Result<Swept> {
-        sweep(&self.dirs, policy, |slug| {
+    pub fn delete_old_output(&self, policy: &LogPolicy) -> io::Result<Deleted> {
+        delete_old_output(&self.dirs, policy, |slug| {
             let stream = self.streams.iter().find(|stream| stream.slug == slug);
             stream.map(|stream| stream.splitter.indexed())
         })

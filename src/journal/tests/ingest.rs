@@ -299,9 +299,13 @@ fn a_new_segment_is_told() {
     let dir = place.dirs.journal.clone().into();
     let policy = crate::model::plan::LogPolicy { dir, per_process: 1, total: 0 };
     sink.append(EPOCH, b"three\n");
-    assert_eq!(ingest.sweep(&policy).unwrap().segments, 1, "the second has no record yet");
+    assert_eq!(
+        ingest.delete_old_output(&policy).unwrap().segments,
+        1,
+        "the second has no record yet"
+    );
     assert!(wake(&mut ingest, 1).rotated);
-    assert_eq!(ingest.sweep(&policy).unwrap().segments, 1);
+    assert_eq!(ingest.delete_old_output(&policy).unwrap().segments, 1);
     assert_eq!(place.raw(1), b"", "the beginning is gone");
     assert_eq!(place.all(Filter::only(vec![1])).last().unwrap().1, b"three\n");
 }

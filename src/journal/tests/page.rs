@@ -5,7 +5,7 @@ use super::{EPOCH, Place, SECOND};
 use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{CONTINUES, Kind, TO_BE_CONTINUED};
-use crate::journal::retention::sweep;
+use crate::journal::retention::delete_old_output;
 use crate::journal::search::page::{Pager, Step, Want};
 use crate::journal::search::pattern::Pattern;
 use crate::journal::stream::StreamReader;
@@ -163,7 +163,7 @@ fn the_first_line_that_retention_has_kept_reports_the_loss_both_ways() {
         ingest.wake(1, u64::MAX).unwrap();
     }
     let policy = LogPolicy { dir: place.dirs.journal.clone().into(), per_process: 500, total: 0 };
-    sweep(&place.dirs, &policy, |_| None).unwrap();
+    delete_old_output(&place.dirs, &policy, |_| None).unwrap();
     let mut reader = StreamReader::open(&place.dirs, "web");
     let start = reader.start().unwrap();
     let mut pager = pager(&place, &Filter::only(vec![1]));

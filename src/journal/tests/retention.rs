@@ -6,7 +6,7 @@ use super::{EPOCH, Place, SECOND, drain, streams};
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::index::IndexWriter;
 use crate::journal::ingest::Ingest;
-use crate::journal::retention::{Swept, sweep};
+use crate::journal::retention::{Deleted, delete_old_output};
 use crate::journal::segment::{LOG, TIMES};
 use crate::model::plan::LogPolicy;
 
@@ -14,9 +14,9 @@ fn policy(place: &Place, per_process: u64, total: u64) -> LogPolicy {
     LogPolicy { dir: place.dirs.journal.clone().into(), per_process, total }
 }
 
-/// Sweep as if everything had a record.
-fn sweep_all(place: &Place, per_process: u64, total: u64) -> Swept {
-    sweep(&place.dirs, &policy(place, per_process, total), |_| None).unwrap()
+/// Retention as if everything had a record.
+fn delete_all_old_output(place: &Place, per_process: u64, total: u64) -> Deleted {
+    delete_old_output(&place.dirs, &policy(place, per_process, total), |_| None).unwrap()
 }
 
 #[test]
@@ -27,13 +27,13 @@ fn each_process_has_its_own_quota() {
     for number in 0..100 {
         web.append(EPOCH + number, &[b'x'; 50]);
     }
-    assert_eq!(sweep_all(&place, 0, 0), Swept::default(), "0 keeps everything");
-    let swept = sweep_all(&place, 1000, 0);
-    assert!(swept.segments > 30, "{swept:?}");
+    assert_eq!(delete_all_old_output(&place, 0, 0), Deleted::default(), "0 keeps everything");
+    let deleted = delete_all_old_output(&place, 1000, 0);
+    assert!(deleted.segments > 30, "{deleted:?}");
     assert_eq!(place.raw(2), b"quiet and old\n");
     assert_eq!(place.files(LOG), place.files(TIMES));
-    assert_eq!(sweep_all(&place, 1000, 0), Swept::default());
-    sweep_all(&place, 1, 0);
+    assert_eq!(delete_all_old_output(&place, 1000, 0), Deleted::default());
+    delete_all_old_output(&place, 1, 0);
     assert_eq!(place.files(LOG), 2, "the newest of each stays");
 }
 
@@ -44,10 +44,11 @@ fn what_has_no_record_yet_is_not_deleted() {
     for number in 0..20 {
         web.append(EPOCH + number, &[b'x'; 50]);
     }
-    let swept = |covered| sweep(&place.dirs, &policy(&place, 1, 1), |_| Some(covered)).unwrap();
-    assert_eq!(swept(99).segments, 0);
-    assert_eq!(swept(250).segments, 2);
-    assert_eq!(swept(1000).segments, 7);
+    let deleted =
+        |covered| delete_old_output(&place.dirs, &policy(&place, 1, 1), |_| Some(covered)).unwrap();
+    assert_eq!(deleted(99).segments, 0);
+    assert_eq!(deleted(250).segments, 2);
+    assert_eq!(deleted(1000).segments, 7);
 }
 
 #[test]
@@ -67,10 +68,10 @@ fn of_all_the_oldest_goes_first() {
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 - age);
         file.set_modified(time).unwrap();
     }
-    assert_eq!(sweep_all(&place, 0, 350).segments, 1);
+    assert_eq!(delete_all_old_output(&place, 0, 350).segments, 1);
     assert_eq!((place.raw(1).len(), place.raw(2).len()), (0, 200), "the first of web is gone");
-    assert_eq!(sweep_all(&place, 0, 240).segments, 1);
-    assert_eq!(sweep_all(&place, 0, 1).segments, 0, "each stream keeps its newest");
+    assert_eq!(delete_all_old_output(&place, 0, 240).segments, 1);
+    assert_eq!(delete_all_old_output(&place, 0, 1).segments, 0, "each stream keeps its newest");
 }
 
 /// Write a journal whose index has small segments too.
@@ -95,8 +96,8 @@ fn indexed(place: &Place, lines: &[bool]) {
 fn the_index_goes_with_what_it_points_at() {
     let place = Place::new();
     indexed(&place, &[false; 100]);
-    let swept = sweep_all(&place, 400, 0);
-    assert!(swept.index > 5, "{swept:?}");
+    let deleted = delete_all_old_output(&place, 400, 0);
+    assert!(deleted.index > 5, "{deleted:?}");
     let all = place.all(Filter::all());
     let kept: u64 = all.iter().map(|(_, text)| text.len() as u64).sum();
     let lost: u64 = all.iter().map(|(chunk, _)| chunk.lost).sum();
@@ -110,14 +111,14 @@ fn the_index_itself_is_bounded_by_the_total() {
     lines.extend([false; 300]);
     lines.push(true);
     indexed(&place, &lines);
-    let swept = sweep_all(&place, 0, 2500);
+    let deleted = delete_all_old_output(&place, 0, 2500);
     let size: u64 = std::fs::read_dir(&place.dirs.journal)
         .unwrap()
         .map(|entry| entry.unwrap())
         .filter(|entry| !entry.file_name().to_str().unwrap().contains("streams"))
         .map(|entry| entry.metadata().unwrap().len())
         .sum();
-    assert!(size <= 2500, "{size} after {swept:?}");
+    assert!(size <= 2500, "{size} after {deleted:?}");
     let all = place.all(Filter::all());
     let kept: u64 = all.iter().map(|(_, text)| text.len() as u64).sum();
     let lost: u64 = all.iter().map(|(chunk, _)| chunk.lost).sum();
@@ -130,7 +131,7 @@ fn a_loss_is_told_even_if_nothing_wanted_follows() {
     let mut lines = vec![false; 84];
     lines.push(true);
     indexed(&place, &lines);
-    sweep_all(&place, 0, 1);
+    delete_all_old_output(&place, 0, 1);
     let web = place.all(Filter::only(vec![1]));
     assert_eq!(web.len(), 1);
     assert_eq!((web[0].0.lost, web[0].0.record.len), (840, 0));
@@ -151,7 +152,7 @@ proptest! {
         let filter = if only { Filter::only(vec![1]) } else { Filter::all() };
         let mut cursor = Cursor::open(&place.dirs, Position::default(), filter.clone());
         let mut all = drain(&mut cursor, read_before);
-        sweep_all(&place, per_process, total);
+        delete_all_old_output(&place, per_process, total);
         all.extend(drain(&mut cursor, u64::MAX));
         let counts = |all: &[(crate::journal::Chunk, Vec<u8>)]| {
             let kept: u64 = all.iter().map(|(_, text)| text.len() as u64).sum();

@@ -119,8 +119,8 @@ proptest! {
             prop_assert_eq!(present.count(), usize::from(count.max(1)), "as many as were asked for");
         }
         prop_assert!(may_end || world.machine.run_phase == RunPhase::Running, "a stop is no death");
-        let mut tickets: Vec<u64> = world.answers.iter().map(|(ticket, _)| *ticket).collect();
-        tickets.sort_unstable();
-        prop_assert_eq!(tickets, (1..=asked).collect::<Vec<_>>(), "each asked once, each answered once");
+        let mut pending: Vec<u64> = world.answers.iter().map(|(request_id, _)| *request_id).collect();
+        pending.sort_unstable();
+        prop_assert_eq!(pending, (1..=asked).collect::<Vec<_>>(), "each asked once, each answered once");
     }
 }

@@ -26,7 +26,7 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
             ProcessStatus::Stopped
         ]
     );
-    let (_, outcome) = world.answers.iter().find(|(ticket, _)| *ticket == 7).unwrap();
+    let (_, outcome) = world.answers.iter().find(|(request_id, _)| *request_id == 7).unwrap();
     assert!(
         !outcome.ok && outcome.problems[0].raw().contains("did not print `up` within 10 s"),
         "{outcome:?}"
@@ -46,7 +46,7 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
             ProcessStatus::Stopped
         ]
     );
-    assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 8 && outcome.ok));
+    assert!(world.answers.iter().any(|(request_id, outcome)| *request_id == 8 && outcome.ok));
 }
 
 #[test]

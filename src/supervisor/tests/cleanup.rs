@@ -9,7 +9,7 @@ fn they_stop_in_the_order_of_their_needs_with_the_cleanup_between() {
     let mut world = World::up();
     world.ask(1, Request::Quit);
     let told = |world: &World| {
-        let told = |id: &usize| world.machine.procs[*id].told_to_stop();
+        let told = |id: &usize| world.machine.procs[*id].stop_was_requested();
         (0..5).filter(told).map(|id| NAMES[id]).collect::<Vec<_>>()
     };
     assert_eq!(told(&world), ["web"]);

@@ -122,7 +122,7 @@ fn what_is_needed_is_started_with_who_needs_it() {
     world.pass(API, 0);
     world.wait(1);
     assert_eq!(world.status(WEB), ProcessStatus::Running);
-    assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 2 && outcome.ok));
+    assert!(world.answers.iter().any(|(request_id, outcome)| *request_id == 2 && outcome.ok));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn one_that_is_skipped_while_it_stops_is_over() {
         (world.status(DB), world.status(WEB)),
         (ProcessStatus::Error, ProcessStatus::Skipped)
     );
-    assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 3 && !outcome.ok));
+    assert!(world.answers.iter().any(|(request_id, outcome)| *request_id == 3 && !outcome.ok));
     // A repeated request succeeds, because it also starts the dependency again.
     world.ask(4, Request::Start { names: names(&["web"]) });
     world.settle();

@@ -224,7 +224,7 @@ impl World {
                     crate::model::event::Event { name, what }.text().map(|text| text.to_string()),
                 );
             }
-            Effect::Answer(ticket, outcome) => self.answers.push((ticket, outcome)),
+            Effect::Answer(request_id, outcome) => self.answers.push((request_id, outcome)),
             Effect::Finish(code) => self.finished.push(code),
         }
     }
@@ -280,8 +280,8 @@ impl World {
         self.settle();
     }
 
-    fn ask(&mut self, ticket: u64, request: Request) {
-        self.input(Input::Request(ticket, request, None));
+    fn ask(&mut self, request_id: u64, request: Request) {
+        self.input(Input::Request(request_id, request, None));
     }
 
     fn check(&self) {

@@ -154,7 +154,7 @@ proptest! {
             world.input(Input::Failing(ProcId::at(0), LifeId::FIRST, FailureAction::Break, "panic".into()));
         }
         let (mut asked, mut asked_all) = (None, None);
-        for (ticket, (pause, what)) in (1..).zip(requests) {
+        for (request_id, (pause, what)) in (1..).zip(requests) {
             world.ignore_the_stop();
             world.now += pause * 1_000_000;
             let now = world.now;
@@ -171,7 +171,7 @@ proptest! {
                 }
             };
             let request = [stop_web(), restart_web(), Request::Quit][what].clone();
-            world.ask(ticket, request);
+            world.ask(request_id, request);
             prop_assert_eq!(world.machine.procs[0].kill_requested.is_some(), kills);
             if kills {
                 break;

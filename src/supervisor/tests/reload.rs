@@ -43,10 +43,10 @@ fn take_up(world: &mut World, old: &Plan, fresh: &Plan) -> Plan {
     plan
 }
 
-fn ask(world: &mut World, ticket: u64, plan: &Plan) -> Outcome {
-    world.ask(ticket, Request::Reload { plan: Box::new(plan.clone()) });
+fn ask(world: &mut World, request_id: u64, plan: &Plan) -> Outcome {
+    world.ask(request_id, Request::Reload { plan: Box::new(plan.clone()) });
     world.settle();
-    let answer = world.answers.iter().find(|(id, _)| *id == ticket);
+    let answer = world.answers.iter().find(|(id, _)| *id == request_id);
     answer.expect("an answer").1.clone()
 }
 

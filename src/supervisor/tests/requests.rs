@@ -187,14 +187,18 @@ fn a_life_that_has_begun_unheard_ends_because_it_was_told_to() {
         world.ask(2, request.clone());
         // The end of the old life must not answer the request about the new one.
         while world.machine.procs[0].current_life() < Some(LifeId::nth(2)) {
-            assert!(!world.answers.iter().any(|(ticket, _)| *ticket == 2), "{:?}", world.answers);
+            assert!(
+                !world.answers.iter().any(|(request_id, _)| *request_id == 2),
+                "{:?}",
+                world.answers
+            );
             world.deliver(0);
         }
         world.settle();
         world.check();
         assert_eq!(world.machine.culprit, None);
         assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
-        assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 2 && outcome.ok));
+        assert!(world.answers.iter().any(|(request_id, outcome)| *request_id == 2 && outcome.ok));
         assert_eq!(world.finished, if request == Request::Quit { vec![0] } else { vec![] });
     }
 }

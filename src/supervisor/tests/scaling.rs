@@ -9,8 +9,8 @@ use crate::supervisor::{Pane, Proc};
 fn an_entry_is_scaled_up_and_down() {
     let mut world = World::new(&["web", "job?", "job#2?+", "job#3?+"]);
     world.settle();
-    let scale = |world: &mut World, ticket, count| {
-        world.ask(ticket, Request::Scale { counts: [("job".to_owned(), count)].into() });
+    let scale = |world: &mut World, request_id, count| {
+        world.ask(request_id, Request::Scale { counts: [("job".to_owned(), count)].into() });
         world.settle();
         world.check();
         let procs = world.machine.procs.iter();

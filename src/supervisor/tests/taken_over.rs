@@ -173,11 +173,11 @@ fn only_lives_that_have_begun_are_counted() {
     plan.processes[1].rules.needs = vec![Need { on, until: DependencyCondition::Completed }];
     let mut world = World::of(&plan);
     world.settle();
-    for ticket in 1..4 {
+    for request_id in 1..4 {
         world.shims[0].die(Exit::Code(1));
         world.settle();
         assert_eq!(world.status(1), ProcessStatus::Skipped);
-        world.ask(ticket, Request::Restart { names: names(&["web"]) });
+        world.ask(request_id, Request::Restart { names: names(&["web"]) });
         world.settle();
     }
     assert!(world.machine.procs[1].life > Some(LifeId::FIRST));

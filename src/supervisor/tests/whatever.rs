@@ -87,7 +87,7 @@ impl World {
                 let mut machine: Supervisor = serde_json::from_str(&text).unwrap();
                 machine.attach(&stack());
                 // The waiting clients are not saved; they are connected separately.
-                machine.tickets = std::mem::take(&mut self.machine.tickets);
+                machine.pending = std::mem::take(&mut self.machine.pending);
                 assert_eq!(machine, self.machine.clone().with(&machine));
                 self.machine = machine;
                 for effect in self.machine.resume(self.now) {
@@ -126,7 +126,7 @@ impl World {
 impl Supervisor {
     /// The same state with the waiting clients of another one.
     fn with(mut self, other: &Self) -> Self {
-        self.tickets.clone_from(&other.tickets);
+        self.pending.clone_from(&other.pending);
         self
     }
 }
@@ -176,8 +176,8 @@ proptest! {
         }
         prop_assert_eq!(world.finished.len(), 1, "{:#?}", world.machine);
         prop_assert!(world.machine.procs.iter().all(|p| !p.alive()));
-        let mut tickets: Vec<u64> = world.answers.iter().map(|(ticket, _)| *ticket).collect();
-        tickets.sort_unstable();
-        prop_assert_eq!(tickets, (1..=asked).collect::<Vec<_>>(), "each asked once, each answered once");
+        let mut pending: Vec<u64> = world.answers.iter().map(|(request_id, _)| *request_id).collect();
+        pending.sort_unstable();
+        prop_assert_eq!(pending, (1..=asked).collect::<Vec<_>>(), "each asked once, each answered once");
     }
 }

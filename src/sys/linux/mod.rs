@@ -2,6 +2,7 @@
 
 mod sock_diag;
 mod tcp;
+mod usage;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -13,18 +14,18 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use nix::libc;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::files::read_kernel;
-use super::{Ended, ProcInfo, Usage, exempt, rustix_pid, signals};
+use super::{Ended, ProcInfo, exempt, rustix_pid, signals};
 use crate::model::Exit;
 
 pub use self::tcp::{
     tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer, tcp_sockets,
 };
+pub use self::usage::{memory_share, open_files, usage};
 
 /// Inspecting a process takes only microseconds.
 pub(super) const CHEAP_LOOKS: bool = true;
@@ -117,41 +118,6 @@ fn numbered(entry: io::Result<std::fs::DirEntry>) -> Option<u32> {
 
 fn stat(pid: u32) -> Option<ProcInfo> {
     parse_stat(pid, &read_kernel(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// What a process has used so far.
-pub fn usage(pid: u32) -> Option<Usage> {
-    let text = read_kernel(format!("/proc/{pid}/stat")).ok()?;
-    let (ticks, pages) = parse_usage(&text)?;
-    let per_second = rustix::param::clock_ticks_per_second().max(1);
-    let millis = ticks.saturating_mul(1000) / per_second;
-    let resident = pages.saturating_mul(rustix::param::page_size() as u64);
-    Some(Usage { cpu: Duration::from_millis(millis), resident })
-}
-
-/// The memory of a process, with memory that it shares divided among those that share it. `None` also for a
-/// process of another user.
-pub fn memory_share(pid: u32) -> Option<u64> {
-    let text = read_kernel(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = str::from_utf8(&text).ok()?.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib.saturating_mul(1024))
-}
-
-/// How many file descriptors a process has open. `None` also for a process of another user.
-pub fn open_files(pid: u32) -> Option<u32> {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
-    u32::try_from(files.count()).ok()
-}
-
-/// Clock ticks in user mode and in the kernel, and resident pages.
-fn parse_usage(text: &[u8]) -> Option<(u64, u64)> {
-    let end = memchr::memrchr(b')', text)?;
-    let fields = str::from_utf8(&text[end + 1..]).ok()?;
-    // The first of these fields is the third of the line (proc_pid_stat(5)).
-    let field =
-        |number: usize| fields.split_ascii_whitespace().nth(number - 3)?.parse::<u64>().ok();
-    Some((field(14)?.saturating_add(field(15)?), field(24)?))
 }
 
 /// `/proc/<pid>/stat`: pid, name in parentheses (which may hold anything), then plain fields.
@@ -469,16 +435,7 @@ pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_stat, parse_usage};
-
-    #[test]
-    fn usage_is_read_behind_any_name() {
-        let fields = "S 1 2 3 0 -1 0 0 0 0 0 11 22 33 44 20 0 1 0 99 4096 7 0";
-        assert_eq!(parse_usage(format!("42 (a) b) {fields}").as_bytes()), Some((33, 7)));
-        assert_eq!(parse_usage(b"42 (a) S 1 2"), None);
-        let mine = super::usage(std::process::id()).unwrap();
-        assert!(mine.resident > 1 << 16, "{mine:?}");
-    }
+    use super::parse_stat;
 
     #[test]
     fn a_name_may_hold_anything() {

@@ -8,15 +8,15 @@ use crate::cli::warn;
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// Print these warnings in order.
-pub(in crate::cli) fn tell_all(warnings: &[String]) {
+pub(in crate::cli) fn print_warnings(warnings: &[String]) {
     for warning in warnings {
-        tell(warning);
+        print_warning(warning);
     }
 }
 
 /// Print a warning, but wait only briefly for a stopped terminal: another start may be waiting for the
 /// start lock.
-pub(super) fn tell(what: &dyn std::fmt::Display) {
+pub(super) fn print_warning(what: &dyn std::fmt::Display) {
     let (reported, heard) = std::sync::mpsc::sync_channel(1);
     let text = what.to_string();
     let report = move || {
