@@ -5,11 +5,11 @@
 //! The modules in the order of their layers, the lowest first; each may use only those above it in this list
 //! (`tests/layers/`):
 //!
-//! - [`model`]: the words: names, exits, plans, requests, events.
+//! - [`model`]: the common types: names, exits, plans, requests, events.
 //! - [`sys`]: what differs between systems: processes, signals, clocks.
-//! - [`watch`]: what is looked for in what processes print.
+//! - [`watch`]: the search for patterns in the output of processes.
 //! - [`config`] and [`plan`]: Procfile, env files, variables; resolved before anything starts.
-//! - [`protocol`]: the files by which the supervisor and what runs in the panes agree.
+//! - [`protocol`]: the files through which the supervisor communicates with shims and sinks.
 //! - [`supervisor`]: what to do next, as a pure function.
 //! - [`api`]: what both ends of the control socket share.
 //! - [`journal`]: streams of bytes on disk, the merged index over them, the cursors that read both, and
@@ -22,7 +22,7 @@
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a
 //!   killed one (`engine::adopt`).
 //! - [`figures`]: what processes use, sampled for `ps` and `top`.
-//! - [`view`]: what people see.
+//! - [`view`]: the log as people see it. [`ui`]: the same in a full-screen interface.
 //! - [`cli`]: what people type.
 //!
 //! `docs/ARCHITECTURE.md` describes the parts and how they work together, and has a table of what to change
@@ -51,5 +51,6 @@ pub mod protocol;
 pub mod server;
 pub mod supervisor;
 pub mod sys;
+pub mod ui;
 pub mod view;
 pub mod watch;

@@ -57,7 +57,7 @@ pub(super) fn config(args: PreviewArgs) -> Result<u8, CliError> {
 
 /// Three columns for each process: key, value, source.
 fn table(processes: &[Process<'_>]) -> String {
-    /// So that a long command does not shift all other values.
+    /// Longer cells do not widen their column, so that a long command does not shift all sources.
     const WIDEST: usize = 40;
     let row = |row: &Explained| {
         [format!("  {}", row.key), shown(&value(&row.value)).into_owned(), row.from.clone()]

@@ -27,7 +27,8 @@ use crate::journal::search::page;
 use crate::journal::search::pattern::Pattern;
 use crate::journal::search::runs;
 use crate::journal::search::select::Query;
-use crate::journal::segment::{LOG, Listing};
+use crate::journal::segment::{Dirs, LOG, Listing};
+use crate::journal::streams::Stream;
 use crate::model::moment::{moment, span};
 use crate::model::request::Cleared;
 use crate::model::units;
@@ -322,13 +323,13 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
 
 /// The index; without a supervisor, extended by what has not been indexed.
 pub(super) fn index_of(source: &Source, supervised: bool) -> Result<IndexReader, CliError> {
-    if supervised { Ok(source.index()) } else { whole_index(source) }
+    if supervised { Ok(source.index()) } else { whole_index(&source.dirs, &source.streams) }
 }
 
 /// The index, extended by what no supervisor has indexed yet.
-fn whole_index(source: &Source) -> Result<IndexReader, CliError> {
-    let streams: Vec<_> = source.streams.iter().map(|s| (s.number, s.name.slug())).collect();
-    let mut ingest = Ingest::in_memory(&source.dirs, &streams, false).map_err(unreadable)?;
+pub(super) fn whole_index(dirs: &Dirs, streams: &[Stream]) -> Result<IndexReader, CliError> {
+    let streams: Vec<_> = streams.iter().map(|s| (s.number, s.name.slug())).collect();
+    let mut ingest = Ingest::in_memory(dirs, &streams, false).map_err(unreadable)?;
     while ingest.catch_up(u64::MAX).map_err(unreadable)?.more {}
     Ok(ingest.into_index())
 }

@@ -45,6 +45,7 @@ mod stdout;
 mod table;
 mod terminal;
 mod top;
+mod ui;
 mod until_ready;
 mod usage;
 mod view;
@@ -164,6 +165,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args),
         Some(Verb::Top(args)) => top::top(&args),
+        Some(Verb::Ui(args)) => ui::ui(&args),
         Some(Verb::Failures(args)) => failures::failures(&args),
         Some(Verb::Completions(args)) => print(args.shell.script()),
         Some(Verb::Setup(args)) => setup::setup(&args),

@@ -21,7 +21,7 @@ const OF_OTHER_TOOLS: [(&str, &str); 21] = [
     ("l", "tmo ps"),
     ("list", "tmo ps"),
     ("log", "tmo logs NAME"),
-    ("monit", "tmo ps"),
+    ("monit", "tmo ui"),
     ("rm", "tmo stop NAME"),
     ("shell", "tmo connect NAME"),
     ("show", "tmo ps"),

@@ -58,6 +58,22 @@ pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     Ok(if answer.wrong { 1 } else { printed })
 }
 
+/// The answer as text, for a page of the interface.
+pub(super) fn page(
+    instance: &mut Instance,
+    name: Option<&str>,
+    color: bool,
+) -> Result<String, CliError> {
+    let state = super::block_on(state_of(instance))?;
+    let source = Source::of_instance(instance)?;
+    let analysis = Analysis::new(instance, &source, state, color)?;
+    let flags = instance.flags();
+    match analysis.answer(name)? {
+        Some(answer) => Ok(screen(&answer, color, &flags)),
+        None => analysis.all_is_well(name, &flags),
+    }
+}
+
 /// The state of the run, if there is one.
 async fn state_of(instance: &mut Instance) -> Result<Option<State>, CliError> {
     match tmo_only(instance).await {

@@ -39,7 +39,7 @@ use crate::model::request::{Cleared, FlagMatches, Outcome, Request, State};
 use crate::sys::dial;
 
 pub use self::error::ClientError;
-pub use self::head::{HeadEvent, HeadStream};
+pub use self::head::{HeadEvent, HeadStream, WatchEvent, WatchStream};
 pub use self::history::{LinePage, LineStream, Next};
 pub use self::identify::{Listener, identify_listener};
 
@@ -191,6 +191,15 @@ impl Client {
             return Err(self.whole("GET /api/head".to_owned(), answer).await?.refusal());
         }
         Ok(HeadStream(EventStream::new(&self.at, answer, "read its news of the run")))
+    }
+
+    /// Follow the state of the run.
+    pub async fn watch(&self) -> Result<WatchStream, ClientError> {
+        let answer = self.send(Method::GET, "/api/watch", Bytes::new()).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(self.whole("GET /api/watch".to_owned(), answer).await?.refusal());
+        }
+        Ok(WatchStream(EventStream::new(&self.at, answer, "read its news of the state")))
     }
 
     /// Send a request that is normally answered at once. Gives up when the supervisor does not even report

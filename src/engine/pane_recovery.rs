@@ -19,9 +19,9 @@ use crate::sys::{OrphanReport, Orphans};
 const MOST_SINKS: u32 = 3;
 
 impl Engine {
-    /// A sink has gone. What a killed sink had not written is lost, an unknown amount, so another
-    /// sink is started. A sink that has read its pipe to the end has lost nothing; the pane must
-    /// then be piped again only if a person closed just the pipe.
+    /// A sink has gone. If it was killed, an unknown amount of output is lost: record a gap, and pipe
+    /// the pane to another sink. A sink that has read its pipe to the end has lost nothing; the pane
+    /// must then be piped again only if a person closed just the pipe.
     pub(super) fn sink_gone(&mut self, id: ProcId) {
         if self.panes[id].sink != Sink::Up {
             return;

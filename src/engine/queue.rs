@@ -40,8 +40,8 @@ pub(super) enum Event {
     Hooked(Option<String>, u8),
     /// Some work has finished.
     Finished(Finished),
-    /// A broken pipe was handled: whether it had been closed (its sink was not killed), and whether
-    /// the pane was piped again.
+    /// The loss of a sink was handled: whether tmux had closed its pipe (so the sink was not killed),
+    /// and whether the pane was piped again.
     Piped(ProcId, bool, Result<bool, TmuxError>),
 }
 

@@ -48,7 +48,7 @@ impl Tree {
     }
 }
 
-/// `None` counts nothing.
+/// The sum, in which one `None` counts as zero; `None` if both are.
 fn sum<T: std::ops::Add<Output = T> + Default>(a: Option<T>, b: Option<T>) -> Option<T> {
     if a.is_none() && b.is_none() {
         None
@@ -96,7 +96,7 @@ struct Last {
 }
 
 impl Sampler {
-    /// A sample of the running processes. `now` is the time on a clock that nobody sets.
+    /// A sample of the running processes. `now` is the time on a monotonic clock.
     pub fn sample(&mut self, processes: &[ProcessState], now: Duration) -> Vec<Figures> {
         let trees = processes.iter().filter_map(|process| {
             let pid = process.pid?;

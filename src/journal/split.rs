@@ -69,8 +69,8 @@ pub struct Splitter {
     /// The highest sequence number of a marker that has a record.
     marked: u64,
     known: u64,
-    /// The life file was read after the bytes before this offset. A marker there that was not
-    /// announced then never will be.
+    /// All bytes before this offset had arrived when the life file was last read. So a marker among
+    /// them that was not announced then never will be.
     asked: u64,
     nonce: Option<u64>,
     finder: Finder<'static>,

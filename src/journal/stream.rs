@@ -100,8 +100,8 @@ impl StreamReader {
 
     /// Find the segment of any offset, first in the present listing, then in a fresh one.
     ///
-    /// A reader that follows a stream gets here at every end of it, mostly in vain. That only costs
-    /// the time stamps of the directories.
+    /// A reader that follows a stream gets here whenever it reaches the end, usually in vain. That
+    /// costs only a look at the time stamps of the directories.
     fn search(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Read> {
         let known = self.listing.holding(offset).next();
         if known.is_some()

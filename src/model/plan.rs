@@ -26,7 +26,8 @@ pub struct Plan {
     pub started: Timestamp,
     /// The title: the base name of the root unless specified.
     pub title: String,
-    /// The tmux session: the title, with each run of other characters replaced by `-`.
+    /// The tmux session: the title in lower case, with each sequence of characters other than ASCII
+    /// letters and digits replaced by `-`.
     pub session: String,
     /// Name of the tmux server (`tmux -L`).
     pub tmux_socket: String,

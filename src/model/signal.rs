@@ -28,6 +28,9 @@ enum Written {
 }
 
 impl SignalName {
+    /// SIGKILL.
+    pub const KILL: Self = Self(Signal::SIGKILL);
+
     /// Every signal that has a name.
     pub fn all() -> impl Iterator<Item = Self> {
         Signal::iterator().map(Self)

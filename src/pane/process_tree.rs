@@ -271,7 +271,8 @@ impl KillPhase {
     }
 
     /// The time from which the processes that are left count as stuck. If some of them merely wait
-    /// for CPU time (`starved`), `LONGEST` is no limit: the supervisor gives up before that.
+    /// for CPU time (`starved`), `LONGEST` does not apply; a supervisor that waits too long kills the
+    /// shim.
     fn stuck_at(&self) -> Instant {
         if self.starved {
             return self.hope + STUCK_AFTER;

@@ -172,7 +172,7 @@ impl Sink {
 
     /// Write one byte into the bell. If that is full, the supervisor will wake up anyway. If the FIFO
     /// has been deleted, the shim, which opens it by name, cannot ring any more; so create a new one
-    /// and close the old one, which the supervisor notices.
+    /// and close the old one, which the supervisor notices (`src/engine/wakeups.rs`).
     fn ring(&mut self, word: u8) {
         let Some(bell) = &mut self.bell else { return };
         let _ = bell.write(&[word]);
@@ -224,7 +224,7 @@ fn let_it_gather() {
 
 /// Whether this sink may append to the stream.
 enum Turn {
-    /// It may; without a lock if the file system does not support locks.
+    /// It may append, and holds this lock; `None` if the file system does not support locks.
     Come(Option<File>),
     /// tmux has piped the pane to a newer sink, and that one was faster: output that arrived here
     /// earlier cannot be inserted before what the other has written.

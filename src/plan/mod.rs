@@ -2,6 +2,10 @@
 //!
 //! [`resolve()`] checks everything that can be checked without starting anything; the result is a
 //! [`Plan`](crate::model::plan::Plan) that needs no further decision.
+//!
+//! `merge` combines the sources of a setting, `env` makes the environment of a process, `order` the order of
+//! starts, `ports` assigns ports (which are free is found out by `src/cli/ports.rs`), `reload` compares two
+//! plans.
 
 mod env;
 mod explain;

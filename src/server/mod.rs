@@ -4,6 +4,9 @@
 //! ([`crate::api::overmind`]), and HTTP with JSON and server-sent events ([`http`]). Both are translated
 //! into the same [`crate::model::request::Request`] and handed to the engine through a [`engine_handle::Handle`].
 //! A client that is slow, silent or gone affects only itself.
+//!
+//! `accept` takes connections on the socket, `tcp/listener.rs` on a TCP address: there a client has to prove
+//! that it knows the token of the run ([`crate::api::proof`]). `http/actions.rs` has the requests.
 
 pub mod engine_handle;
 pub mod http;

@@ -7,6 +7,10 @@
 //!
 //! Everything except the waiting clients is saved before the effects are carried out ([`Supervisor`]
 //! is serialisable), so an adopter continues where its predecessor was killed.
+//!
+//! `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
+//! `life` follows starts and ends, `policy` decides about restarts, `ready` about readiness, `dependencies`
+//! about the order; `shutdown` stops the run, `patience` when it is asked for again.
 
 mod dependencies;
 mod events;

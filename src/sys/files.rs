@@ -275,8 +275,8 @@ pub fn make_lock(path: &Path) -> io::Result<File> {
     })
 }
 
-/// Whether there is a file that tmo did not create. A directory does not count, but is reported as an
-/// error: its owner may miss it.
+/// Whether this is neither a plain file nor a directory, and so not of tmo's making. For a directory, the
+/// error is reported instead: its owner may miss it.
 fn is_strange(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }

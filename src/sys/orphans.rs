@@ -15,7 +15,7 @@ use super::{
 /// Give up when no process that received SIGKILL has ended for this long.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Limit for the whole search: on a machine with hundreds of runnable processes the victims end late, and
-/// tmo itself itself gets little CPU time.
+/// tmo itself gets little CPU time.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Maximum number of kill rounds: a bound for processes that can be neither killed nor watched.
 const ROUNDS: u32 = 1000;

@@ -1,4 +1,4 @@
-//! Everything that people see: the merged log, tables, last words.
+//! The output that people see: the merged log, search results, and how a run ended.
 //!
 //! Rendering turns bytes into bytes. [`merged::Renderer`] receives what a cursor over the journal
 //! reads and appends the output for a terminal or a pipe to a buffer. Its caller does the reading,

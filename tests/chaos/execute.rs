@@ -253,7 +253,10 @@ impl Context<'_> {
             self.actions.abrupt_ends.push(now());
         }
         self.disturb();
-        self.model.ends(certain, &[0]);
+        // A `kill` that meets no supervisor kills the processes itself. If the run is taken over meanwhile, its
+        // view reports that.
+        let forced = verb == "kill" && !certain;
+        self.model.ends(certain, if forced { &[0, 137] } else { &[0] });
         self.spawn(Kind::Command, &[verb], codes);
         self.wait_if(wait);
         if wait && certain {

@@ -54,11 +54,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("figures", &["model", "sys"]),
     // Never the engine: a view reads the journal.
     ("view", &["model", "sys", "api", "journal"]),
+    // The interface in a terminal: a view with keys.
+    ("ui", &["model", "sys", "api", "journal", "figures", "view"]),
     (
         "cli",
         &[
             "model", "sys", "watch", "config", "plan", "protocol", "api", "journal", "crash",
-            "pane", "backend", "instance", "client", "server", "engine", "figures", "view",
+            "pane", "backend", "instance", "client", "server", "engine", "figures", "view", "ui",
         ],
     ),
 ];

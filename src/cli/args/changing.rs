@@ -17,7 +17,7 @@ pub struct NamesArgs {
     /// Return as soon as the request is accepted, not when it is done.
     #[arg(long)]
     pub no_wait: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -42,7 +42,7 @@ pub struct ConnectArgs {
     /// Print the tmux command instead of running it.
     #[arg(long)]
     pub print: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -56,7 +56,7 @@ pub struct SignalArgs {
     /// The processes; without names, all that run.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -71,7 +71,7 @@ pub struct ScaleArgs {
     /// Return as soon as the request is accepted, not when it is done.
     #[arg(long)]
     pub no_wait: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -97,7 +97,7 @@ pub struct ReloadArgs {
     /// Return as soon as the request is accepted, not when it is done.
     #[arg(long)]
     pub no_wait: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -114,7 +114,7 @@ pub struct SendArgs {
     /// Then press Enter.
     #[arg(long)]
     pub enter: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }

@@ -14,7 +14,7 @@ pub struct EchoArgs {
     /// Start with the last N lines of output.
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -93,7 +93,7 @@ pub struct LogsArgs {
     #[arg(long, conflicts_with_all = ["names", "lines", "follow", "since", "until", "grep", "around",
         "run", "since_restart", "events", "json", "raw", "no_prefix", "max_bytes", "timestamps", "path"])]
     pub clear: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -104,7 +104,7 @@ pub struct EventsArgs {
     /// Only of these processes.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Keep following new output.
+    /// Keep following new events.
     #[arg(short = 'f', long)]
     pub follow: bool,
     /// Only the last N events.
@@ -113,7 +113,7 @@ pub struct EventsArgs {
     /// One JSON object per event.
     #[arg(long)]
     pub json: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -142,7 +142,7 @@ pub struct WhyArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -165,7 +165,7 @@ pub struct CrashesArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }

@@ -19,7 +19,7 @@ pub struct FlagsArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -56,7 +56,7 @@ pub struct WaitArgs {
     /// How long to wait (30s, 2m); the exit code is 124 when the time is over.
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -95,7 +95,7 @@ pub struct ScreenArgs {
     /// Include colours.
     #[arg(long)]
     pub color: bool,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -117,7 +117,18 @@ pub struct TopArgs {
     /// End after this many samples.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub count: Option<u32>,
-    /// Which instance.
+    /// Which run.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo ui`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct UiArgs {
+    /// The process whose log is shown at first.
+    #[arg(value_name = "NAME", add = values::process())]
+    pub name: Option<String>,
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -134,7 +145,7 @@ pub struct PsArgs {
     /// Sort by this, and add a column for it.
     #[arg(long, value_enum, value_name = "WHAT")]
     pub by: Option<Order>,
-    /// Which instance.
+    /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
 }

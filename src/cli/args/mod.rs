@@ -25,7 +25,9 @@ pub use changing::{
     SignalArgs,
 };
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
-pub use looking::{FlagsArgs, LsArgs, PsArgs, ScreenArgs, TopArgs, WAIT_FOR, WaitArgs, WaitFor};
+pub use looking::{
+    FlagsArgs, LsArgs, PsArgs, ScreenArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs, WaitFor,
+};
 pub use offline::{CompletionsArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs};
 pub use settings::command;
 pub use start::StartArgs;
@@ -335,6 +337,15 @@ Examples:
   tmo top
   tmo top -n 1 --json | jq '.processes[] | {name, memory_bytes}'")]
     Top(TopArgs),
+    /// Show the run in a full-screen interface: processes, the whole log, search, keys to act.
+    #[command(after_help = "\
+It needs nothing but the journal and the control socket, so it can be opened and left at any time, in
+several terminals, and after the run. `?` shows its keys. Leaving it does not stop the run.
+
+Examples:
+  tmo ui
+  tmo ui worker     opens the log of worker")]
+    Ui(UiArgs),
     /// Show or change the texts that mean failure.
     #[command(after_help = "\
 Examples:
@@ -374,14 +385,14 @@ Examples:
 /// The groups in which `--help` lists the commands, those of every day first.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Every day", &["start", "ps", "logs", "restart", "stop", "connect", "why", "quit"]),
-    ("The run", &["top", "reload", "scale", "detach", "kill", "cleanup", "ls"]),
+    ("The run", &["ui", "top", "reload", "scale", "detach", "kill", "cleanup", "ls"]),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
     ("A process", &["send", "screen", "signal", "wait", "run"]),
     ("The project", &["init", "check", "config", "graph", "schema", "doctor"]),
     ("tmo itself", &["setup", "completions", "man", "help"]),
 ];
 
-/// The help of the program: clap lists all commands in one row.
+/// The help of the program, with the commands in groups: clap would list them all together.
 fn grouped(command: Command) -> Command {
     let mut list = String::new();
     for (title, names) in GROUPS {

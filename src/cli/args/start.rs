@@ -54,7 +54,8 @@ pub struct StartArgs {
     /// The command for --until-ready.
     #[arg(last = true, value_name = "COMMAND", requires = "until_ready")]
     pub command: Vec<OsString>,
-    /// Stop everything when this process exits, and return its exit code, no matter what ended it.
+    /// Stop everything when this process exits, and return its exit code, even if the process was
+    /// stopped or killed.
     #[arg(long, value_name = "NAME", add = values::process())]
     pub exit_code_from: Option<String>,
     /// What provides the processes' terminals: tmux.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::completions::values;
 
-/// Which instance a command talks to.
+/// Which run a command applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct ClientArgs {
     /// The control socket of the run.

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use super::args::ConnectArgs;
 use super::error::CliError;
-use super::instance::{Instance, Server};
+use super::instance::{Instance, OVERMIND_CANNOT, Server};
 use crate::backend::tmux::attach::{Target, arguments, ask_windows, find};
 use crate::backend::tmux::version::{answer, one_line};
 use crate::client::address::Address;
@@ -73,6 +73,25 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
             let _ = writeln!(std::io::stdout(), "{}", farewell::words(&instance, &name).await);
             Ok(code)
         }),
+    }
+}
+
+/// Show the process until the user detaches, for a program that goes on afterwards.
+pub(super) async fn connect_from_ui(
+    instance: &mut Instance,
+    args: &ConnectArgs,
+) -> Result<(), CliError> {
+    let cannot_run = CliError::io("can't run tmux");
+    match prepare(instance, args, false).await? {
+        Prepared::Client(name, mut command) => {
+            let shown = client::show(&mut command).await.map_err(cannot_run)?;
+            shown.map_err(|words| refused(&instance.context.env, &name, &words)).map(drop)
+        }
+        Prepared::Switch(name, mut command) => {
+            let ran = command.stdin(Stdio::inherit()).output().map_err(cannot_run)?;
+            if ran.status.success() { Ok(()) } else { Err(not_switched(&name, &ran.stderr)) }
+        }
+        Prepared::Exec(_) => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
     }
 }
 

@@ -78,8 +78,8 @@ pub(super) struct Seen {
     pub(super) first: Result<Variables, ScratchError>,
     /// The user's configuration, if there is one, and tmux's errors in it.
     pub(super) config: Option<(PathBuf, Result<(), TmuxError>)>,
-    /// The environment of a process whose window is opened after that was sourced; only if the first
-    /// process ran.
+    /// The environment of a process whose window is opened after the user's configuration was sourced;
+    /// only if the first process ran.
     pub(super) later: Option<Result<Variables, ScratchError>>,
 }
 

@@ -63,7 +63,7 @@ pub(super) fn find(report: &mut Report, start: &Start, own: &OwnPath) -> Option<
     None
 }
 
-/// Start a server of our own with this plan, and report the result; an error if this command is to end.
+/// Start a server of our own with this plan, and report the result; an error if a signal ends the command.
 pub(super) fn try_out(
     report: &mut Report,
     context: &Context,
@@ -146,7 +146,7 @@ fn check_other_config(report: &mut Report, env: &Env) {
 
 /// Compare the environment of a process with that of this command.
 ///
-/// The trial ran without env files, so their variables are added to the result.
+/// The trial ran without env files, so the variables that they set are added to both sides.
 fn compare(
     report: &mut Report,
     context: &Context,

@@ -147,7 +147,8 @@ impl Instance {
     }
 
     /// Whether the socket was chosen by a link or a file of a project, not by the user. If the user
-    /// names a link in the project, its target counts as chosen only with a flag, not a variable.
+    /// names a link in the project, its target counts as the user's choice only if the link was named
+    /// with a flag, not in a variable.
     fn is_led(&self) -> bool {
         let found = self.socket.path.symlink_metadata();
         let link = found.ok().filter(|found| self.socket.tcp.is_none() && found.is_symlink());

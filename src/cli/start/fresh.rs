@@ -126,7 +126,8 @@ impl Start {
         }
     }
 
-    /// The message for a run that continues in the background; empty before a trial's command.
+    /// The message for a run that continues in the background; empty with `--until-ready`, whose command
+    /// runs next.
     fn farewell(&self, plan: &Plan) -> String {
         if self.trial {
             return String::new();

@@ -46,7 +46,8 @@ pub(super) fn place(
 }
 
 impl Typed {
-    /// Make paths relative to where they were typed, and remove the directory from the names.
+    /// Resolve relative paths against the directory in which they were typed, and remove the named
+    /// directory from the process names.
     pub(super) fn apply(&self, args: &mut StartArgs, env: &Env) -> Result<(), CliError> {
         if self.named && !args.names.is_empty() {
             args.names.remove(0);

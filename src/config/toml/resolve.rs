@@ -31,7 +31,7 @@ impl Disk<'_> {
     }
 }
 
-/// The result of a survey.
+/// The result of [`resolve_with_disk`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resolved {
     /// All processes: those of the Procfile, then those that only the `tmo.toml` has.
@@ -110,7 +110,8 @@ fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Diagnostics) -> Ve
     entries
 }
 
-/// Settings for all processes are copied into each. Variables and env files have their own limits.
+/// Report settings in `[defaults]` that are too large together, since each process gets a copy of them.
+/// Variables and env files have limits of their own.
 fn check_defaults(toml: &TmoToml, processes: usize, mistakes: &mut Diagnostics) {
     let sum: usize = toml.defaults.sizes().map(|(size, _)| size).sum();
     if sum.saturating_mul(processes) > TOTAL_BYTES

@@ -81,7 +81,7 @@ struct Entry {
     stack: Option<String>,
 }
 
-/// The JSON object in a line, if only a prefix of the program that forwards it precedes it.
+/// The JSON object in a line, if nothing precedes it except a prefix that a forwarding program has added.
 fn json(line: &str) -> Option<&str> {
     let line = line.trim();
     let (before, _) = line.split_once('{').filter(|_| line.ends_with('}'))?;

@@ -7,8 +7,9 @@ use crate::model::Exit;
 use crate::model::nearest;
 
 /// A command that was not found, reported by dash, bash, zsh, fish, busybox, or env(1), within a
-/// script or not; or by tmo itself for a command that runs without a shell. Most shells print the
-/// `exec` that ran it before its name, busybox before the line number.
+/// script or not; or by tmo itself for a command that runs without a shell. If the
+/// shell was to run it with `exec`, most shells print `exec: ` before its name, busybox before the
+/// line number.
 static NOT_FOUND: [Expr; 9] = [
     Expr::new(
         r"^\S+: (?:exec: )?(?:line )?(?:\d+: )?(?:exec: )?([^:]+): (?:command |cannot execute: required file )?not found$",

@@ -59,9 +59,9 @@ enum Index {
 /// The result of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The markers among the new records.
+    /// The number of new records.
     pub records: u64,
-    /// The markers among them.
+    /// The markers among the new records.
     pub markers: Vec<Seen>,
     /// Streams that stopped at a marker which may have been announced since. The caller must read
     /// their life files, pass new markers to [`Ingest::expect`], and wake the streams again.

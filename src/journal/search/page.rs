@@ -2,7 +2,7 @@
 //!
 //! An entry is a line or a record of another kind. Its address is the position where it begins. Both directions
 //! return the same entries with the same addresses. Therefore a line over 1 MiB comes in parts, one for each
-//! of its records, where [`super::lines::Lines`] joins them.
+//! of its records, whereas [`super::lines::Lines`] joins them.
 
 use std::collections::HashMap;
 use std::io;

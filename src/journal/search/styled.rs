@@ -137,3 +137,10 @@ pub fn styled_text(rows: &[Row]) -> Vec<StyledText> {
     }
     all
 }
+
+/// The rows of a text that may contain SGR sequences.
+pub fn rows_of_text(text: &str) -> Vec<Row> {
+    let mut pen = Line::default();
+    let lines = text.lines().flat_map(|line| rows(&mut pen, line.as_bytes(), true));
+    lines.collect()
+}

@@ -6,11 +6,13 @@ use crate::model::{Exit, LifeId, ProcName};
 
 /// Resets what a program may have changed on the screen, without clearing it.
 ///
-/// In turn: alternate screen (entered first, which saves the cursor if it was not on, so leaving
-/// it restores the cursor either way), scroll region (between saving and restoring the cursor,
-/// which it would send home), cursor shown and of its usual shape, mouse reports, focus reports,
-/// bracketed paste, cursor keys, keypad, keyboard protocol, wrapping, insert mode, character sets
-/// and colours.
+/// In turn: alternate screen, scroll region, cursor shown and of its usual shape, mouse reports,
+/// focus reports, bracketed paste, cursor keys, keypad, keyboard protocol, wrapping, insert mode,
+/// character sets and colours.
+///
+/// The alternate screen is entered before it is left: if it was off, entering it saves the cursor, so
+/// leaving it restores the right position in both cases. The scroll region is reset between saving and
+/// restoring the cursor, because the reset moves the cursor home.
 const RESET: &str = concat!(
     "\x1b[?1049h\x1b[?1049l",
     "\x1b7\x1b[r\x1b8",

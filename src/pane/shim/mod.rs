@@ -3,7 +3,8 @@
 //!
 //! It carries out its spec file, which it reads again on SIGUSR1. It records events in the life file,
 //! rings the bell, and writes markers into the output. It is a single thread with one blocking wait;
-//! it never polls, and ending processes never waits for a terminal.
+//! it never polls, and ending processes never waits for a terminal. Trees are ended by
+//! `src/pane/process_tree.rs`: the stop signal, then SIGKILL after the grace period.
 
 mod exit_banner;
 mod launch;

@@ -16,7 +16,7 @@ use crate::server::serve::Api;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FailureText {
-    /// Part of a line, in upper or lower case: not empty, and without control characters.
+    /// Part of a line, matched in any case; not empty, and without control characters.
     #[schema(min_length = 1)]
     failure_string: String,
 }
@@ -25,11 +25,11 @@ pub(super) struct FailureText {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 pub(super) enum Listed {
-    /// What is declared for it by now.
+    /// What is now declared for the process.
     #[response(status = 200)]
     Done(#[to_schema] Answer<FailureTexts>),
     /// The file, or the `tmo.toml` beside it, can't be read or written; or the text to be removed is not
-    /// declared, or in `tmo.toml`, which the reason then names with the line.
+    /// declared, or is declared in `tmo.toml`; the reason then names the line there.
     #[response(status = 409)]
     Refused(#[to_schema] Answer<Problem>),
 }

@@ -22,9 +22,9 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// The state of the run, as server-sent events.
 ///
 /// `state` comes first, and again when anything but the state of processes has changed. `process` comes
-/// for each process whose state has changed, the newest only and at most ten times a second; a change of
-/// `output_bytes` alone does not count. `end` is the last when the run is over; without it the
-/// supervisor was replaced: connect again.
+/// for each process whose state has changed, at most ten times a second and only with its latest state; a
+/// change of `output_bytes` alone does not count. `end` is the last event of a run. If the stream ends
+/// without it, the supervisor was replaced: connect again.
 #[utoipa::path(
     get,
     path = "/api/watch",

@@ -190,8 +190,8 @@ impl Reception {
         }
     }
 
-    /// Serve a client, unless there are too many. The server itself refuses those over the limit with a
-    /// message.
+    /// Serve a client. The server itself refuses clients over its limit with a message; if it already has
+    /// many of those to refuse, the connection is closed without one.
     fn serve(&mut self, client: impl Future<Output = ()> + Send + 'static) {
         let limits = self.gate.limits;
         if self.clients.len() < limits.connections + limits.refusals {

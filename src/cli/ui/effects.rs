@@ -1,0 +1,168 @@
+//! Carries out what the interface wants done.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, raise};
+use tokio::task::spawn_local;
+
+use super::{Left, Shell};
+use crate::cli::args::ConnectArgs;
+use crate::cli::connect;
+use crate::cli::error::CliError;
+use crate::cli::instance::Instance;
+use crate::cli::request;
+use crate::figures::Sampler;
+use crate::model::ProcName;
+use crate::model::request::{Outcome, Request};
+use crate::sys::clock;
+use crate::ui::state::msg::{Answered, Effect, Msg, Page};
+use crate::ui::term::clipboard::{self, Copied};
+
+/// The time between two samples.
+const SAMPLE: Duration = Duration::from_secs(1);
+
+impl Shell {
+    /// Carry out what the interface wants done.
+    pub(super) async fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Ask(question) => self.reader.ask(question),
+            Effect::Request(request, names, done) => self.request(request, names, done),
+            Effect::Type(name, line) => self.type_line(name, line),
+            Effect::Page(tab, name) => {
+                let sender = self.sender.clone();
+                let page = self.page(tab, name.clone());
+                spawn_local(async move {
+                    let text = page.await.unwrap_or_else(|error| error.to_string());
+                    let _ = sender.send(Msg::Page(Page { tab, name, text })).await;
+                });
+            }
+            Effect::Copy(text, what) => self.copy(&text, what),
+            Effect::Connect(name, read_only) => self.connect(&name, read_only).await,
+            Effect::Plain(names) => self.plain(&names).await,
+            Effect::Figures(on) => self.sample(on),
+            Effect::Mouse(on) => self.writer.mouse(on),
+            Effect::Suspend => self.suspend().await,
+            Effect::Redraw => self.writer.forget(),
+            Effect::Leave => self.left = Some(self.farewell()),
+            Effect::StopAll => self.stop_all(),
+        }
+    }
+
+    /// What is printed after leaving.
+    pub(super) fn farewell(&self) -> Left {
+        use crate::ui::state::Link;
+        let flags = self.instance.flags();
+        let words = match &self.ui.link {
+            Link::Live | Link::Away(_) if !self.ui.quitting => Some(format!(
+                "the run goes on; `tmo ui{flags}` shows it again, `tmo quit{flags}` ends it"
+            )),
+            Link::Live | Link::Away(_) => Some("the run is being stopped".to_owned()),
+            Link::Over(Some(end)) => Some(format!("the run is over (exit {})", end.code)),
+            Link::Over(None) => None,
+        };
+        Left { code: 0, words }
+    }
+
+    fn request(&self, request: Request, names: Vec<ProcName>, what: String) {
+        let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
+        spawn_local(async move {
+            let key = request::key();
+            let asked = instance.ask(async |client| client.request_once(&request, &key).await);
+            let error = match asked.await {
+                Ok(Outcome { ok: true, .. }) => None,
+                Ok(Outcome { problems, .. }) => {
+                    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                    Some(problems.join("; "))
+                }
+                Err(error) => Some(error.to_string()),
+            };
+            let _ = sender.send(Msg::Answered(Answered { names, what, error })).await;
+        });
+    }
+
+    fn type_line(&self, name: ProcName, line: String) {
+        let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
+        spawn_local(async move {
+            let typed =
+                instance.ask(async |client| client.type_into(name.as_str(), &line, true).await);
+            let msg = match typed.await {
+                Ok(()) => Msg::Note(format!("typed into {name}")),
+                Err(error) => Msg::Failed(error.to_string()),
+            };
+            let _ = sender.send(msg).await;
+        });
+    }
+
+    fn stop_all(&mut self) {
+        self.asked_end = true;
+        let (address, run) = (self.instance.address(), self.ui.run.clone());
+        let sender = self.sender.clone();
+        spawn_local(async move {
+            if let Err(error) = request::quit(&address, &run).await {
+                let _ = sender.send(Msg::Failed(error.to_string())).await;
+            }
+        });
+    }
+
+    fn copy(&mut self, text: &str, what: &'static str) {
+        let lines = text.lines().count();
+        let count = if lines == 1 { String::new() } else { format!(" ({lines} lines)") };
+        match clipboard::copy(text, &self.places) {
+            Copied::To(place) => self.ui.say(format!("copied {what}{count} to {place}")),
+            Copied::Osc52(bytes) => {
+                self.writer.pass(bytes);
+                self.ui.say(format!("copied {what}{count}; the terminal was asked to do it"));
+            }
+        }
+    }
+
+    /// Sample what the processes use once a second, for as long as it is shown.
+    fn sample(&mut self, on: bool) {
+        if let Some(task) = self.sampling.take() {
+            task.abort();
+        }
+        if !on {
+            return;
+        }
+        let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
+        self.sampling = Some(spawn_local(async move {
+            let (mut sampler, begun) = (Sampler::default(), clock::instant());
+            while let Ok(state) = instance.state().await {
+                let figures = sampler.sample(&state.processes, begun.elapsed());
+                if sender.send(Msg::Figures(figures)).await.is_err() {
+                    return;
+                }
+                // A figure is a change per second, so samples are taken at intervals.
+                tokio::time::sleep(SAMPLE).await;
+            }
+        }));
+    }
+
+    async fn suspend(&mut self) {
+        self.give_terminal_back().await;
+        // Whoever continues it sends SIGCONT, and the terminal is taken again.
+        let _ = raise(Signal::SIGTSTP);
+        if let Err(error) = self.take_terminal() {
+            self.ui.complain(error.to_string());
+        }
+    }
+
+    async fn connect(&mut self, name: &ProcName, read_only: bool) {
+        let client = self.args.client.clone();
+        let args =
+            ConnectArgs { name: Some(name.to_string()), read_only, client, ..Default::default() };
+        self.give_terminal_back().await;
+        let connected = async {
+            let mut instance = Instance::find(&args.client)?;
+            connect::connect_from_ui(&mut instance, &args).await
+        };
+        let connected: Result<(), CliError> = connected.await;
+        if let Err(error) = self.take_terminal() {
+            self.ui.complain(error.to_string());
+        }
+        if let Err(error) = connected {
+            self.ui.complain(error.to_string());
+        }
+    }
+}

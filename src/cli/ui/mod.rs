@@ -1,0 +1,420 @@
+//! `tmo ui`: connects the interface with the terminal, the journal and the supervisor.
+
+mod effects;
+mod link;
+mod pages;
+mod plain;
+
+use std::collections::HashSet;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crossterm::event::EventStream;
+use futures_util::StreamExt as _;
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::Rect;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, LocalSet};
+use tokio::time::timeout;
+
+use super::args::UiArgs;
+use super::error::CliError;
+use super::instance::Instance;
+use super::log::{Source, unreadable};
+use super::logs::whole_index;
+use super::terminal::tmo_only;
+use super::view::{HUNG_UP, INTERRUPTED};
+use crate::config::Env;
+use crate::instance::lock;
+use crate::journal::IndexReader;
+use crate::journal::cursor::Position;
+use crate::model::request::ProcessState;
+use crate::model::{ProcName, ProcessStatus};
+use crate::sys::{clock, local};
+use crate::ui::draw::draw;
+use crate::ui::draw::theme::Theme;
+use crate::ui::journal::Journal;
+use crate::ui::reader::Reader;
+use crate::ui::state::msg::{Msg, Now};
+use crate::ui::state::{Link, Ui};
+use crate::ui::term::clipboard::Places;
+use crate::ui::term::writer::Writer;
+use crate::ui::term::{self, input};
+use crate::view::screen;
+
+/// The shortest time between two frames, unless a key was pressed.
+const FRAME: Duration = Duration::from_millis(33);
+/// How many messages may wait.
+const WAITING: usize = 256;
+/// How long a terminal may take to be given back.
+const GIVE_BACK: Duration = Duration::from_millis(500);
+
+/// Show the interface until the user leaves it.
+pub(super) fn ui(args: &UiArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    refuse_without_terminal(&instance.context.env)?;
+    let left = super::block_on(LocalSet::new().run_until(async {
+        let runs = match tmo_only(&mut instance).await {
+            Ok(()) => true,
+            Err(CliError::NothingRuns(_)) => false,
+            Err(error) => return Err(error),
+        };
+        instance.on_this_machine()?;
+        let mut shell = Shell::new(args, instance, runs)?;
+        shell.run().await
+    }))?;
+    if let Some(words) = left.words {
+        super::print(&(words + "\n"))?;
+    }
+    Ok(left.code)
+}
+
+/// An error if there is no terminal to draw on.
+fn refuse_without_terminal(env: &Env) -> Result<(), CliError> {
+    let refuse = |why: &str| {
+        let text = format!("{why}; `tmo start` and `tmo logs -f` show the log as plain text");
+        Err(CliError::Other(text))
+    };
+    if !screen::is_terminal(io::stdin()) || !screen::is_terminal(io::stdout()) {
+        return refuse("tmo ui needs a terminal");
+    }
+    match env.caller("TERM") {
+        Some(term) if term == "dumb" => refuse("tmo ui can't draw on this terminal (TERM=dumb)"),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// How the interface was left.
+#[derive(Debug, Default)]
+struct Left {
+    code: u8,
+    /// What is printed afterwards.
+    words: Option<String>,
+}
+
+/// The interface with everything around it.
+struct Shell {
+    args: UiArgs,
+    instance: Rc<Instance>,
+    ui: Ui,
+    theme: Theme,
+    reader: Reader,
+    writer: Writer,
+    written: mpsc::Receiver<io::Result<()>>,
+    /// Messages from tasks and threads.
+    messages: mpsc::Receiver<Msg>,
+    sender: mpsc::Sender<Msg>,
+    /// Keys; `None` while another program uses the terminal.
+    input: Option<EventStream>,
+    places: Places,
+    /// The user has asked for the end of the run.
+    asked_end: bool,
+    left: Option<Left>,
+    /// Where the plain log was left.
+    plain_from: Option<Position>,
+    /// Samples what the processes use.
+    sampling: Option<JoinHandle<()>>,
+    last_frame: Instant,
+    /// Something has changed since the last frame.
+    is_dirty: bool,
+    /// A key was pressed since then.
+    is_urgent: bool,
+}
+
+/// Something that happens.
+enum Wake {
+    Msg(Msg),
+    /// There is nothing more to read: the terminal is gone.
+    NoInput,
+    Written(io::Result<()>),
+    Signal(SignalKind),
+    Frame,
+}
+
+/// The signals that concern the interface.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    resume: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, CliError> {
+        let on = |kind| signal(kind).map_err(CliError::io("signals"));
+        Ok(Self {
+            hangup: on(SignalKind::hangup())?,
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            resume: on(resume())?,
+        })
+    }
+
+    async fn next(&mut self) -> SignalKind {
+        tokio::select! {
+            _ = self.hangup.recv() => SignalKind::hangup(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.resume.recv() => resume(),
+        }
+    }
+}
+
+/// SIGCONT: the program goes on in the foreground.
+fn resume() -> SignalKind {
+    SignalKind::from_raw(nix::libc::SIGCONT)
+}
+
+impl Shell {
+    fn new(args: &UiArgs, instance: Instance, runs: bool) -> Result<Self, CliError> {
+        let source = Source::of_instance(&instance)?;
+        let (sender, messages) = mpsc::channel(WAITING);
+        let answers = sender.clone();
+        let journal = journal_of(&instance, &source)?;
+        let reader = Reader::start(journal, move |msg| answers.blocking_send(msg).is_ok());
+        let reader = reader.map_err(CliError::io("can't start"))?;
+        let (done, written) = mpsc::channel(4);
+        let writer = Writer::start(move |result| {
+            let _ = done.blocking_send(result);
+        });
+        let writer = writer.map_err(CliError::io("can't start"))?;
+        let size = screen::window_size(io::stdout()).unwrap_or((80, 24));
+        let now = Now { time: clock::now(), zone: local::zone() };
+        let mut ui = Ui::new(size, now);
+        let env = &instance.context.env;
+        let theme = theme(env);
+        let places = places(env);
+        if !runs {
+            ui.link = Link::Over(None);
+            ui.list.set(processes_of(&source));
+        }
+        let mut shell = Self {
+            args: args.clone(),
+            instance: Rc::new(instance),
+            ui,
+            theme,
+            reader,
+            writer,
+            written,
+            messages,
+            sender,
+            input: None,
+            places,
+            asked_end: false,
+            left: None,
+            plain_from: None,
+            sampling: None,
+            last_frame: clock::instant(),
+            is_dirty: true,
+            is_urgent: true,
+        };
+        if runs {
+            shell.follow_run();
+        }
+        if let Some(name) = &args.name {
+            shell.open(name, &source)?;
+        }
+        Ok(shell)
+    }
+
+    /// Show the log of this process at first.
+    fn open(&mut self, name: &str, source: &Source) -> Result<(), CliError> {
+        let known = source.streams.iter().map(|stream| &stream.name);
+        CliError::refuse_unknown(&[name.to_owned()], known.clone())?;
+        let name = known.into_iter().find(|known| known.matches(name)).cloned();
+        (self.ui.list.selected, self.ui.list.open) = (name.clone(), name);
+        Ok(())
+    }
+
+    async fn run(&mut self) -> Result<Left, CliError> {
+        let mut signals = Signals::new()?;
+        restore_on_panic();
+        self.take_terminal()?;
+        self.update(Msg::Alarm).await;
+        let result = loop {
+            if let Err(error) = self.draw_if_due() {
+                break Err(CliError::io("can't draw")(error));
+            }
+            if let Some(left) = self.left.take() {
+                break Ok(left);
+            }
+            match self.wake(&mut signals).await {
+                Wake::Msg(msg) => {
+                    self.update(msg).await;
+                    // Everything that is there counts before the next frame.
+                    while let Ok(msg) = self.messages.try_recv() {
+                        self.update(msg).await;
+                    }
+                }
+                Wake::Written(Ok(())) => self.writer.written(),
+                Wake::NoInput | Wake::Written(Err(_)) => {
+                    break Ok(Left { code: HUNG_UP, words: None });
+                }
+                Wake::Signal(kind) if kind == SignalKind::hangup() => {
+                    break Ok(Left { code: HUNG_UP, words: None });
+                }
+                Wake::Signal(kind) if kind == resume() => self.take_terminal()?,
+                Wake::Signal(_) => break Ok(Left { code: INTERRUPTED, words: None }),
+                Wake::Frame => {}
+            }
+        };
+        self.give_terminal_back().await;
+        result
+    }
+
+    /// Wait for the next event.
+    async fn wake(&mut self, signals: &mut Signals) -> Wake {
+        let alarm = self.ui.next_alarm();
+        let frame = self.frame_due();
+        let alarm = async {
+            match alarm {
+                Some(alarm) => tokio::time::sleep(alarm).await,
+                None => std::future::pending().await,
+            }
+        };
+        let frame = async {
+            match frame {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let event = async {
+            loop {
+                let Some(input) = &mut self.input else { return std::future::pending().await };
+                match input.next().await {
+                    Some(Ok(event)) => {
+                        if let Some(msg) = input::message(event) {
+                            return Wake::Msg(msg);
+                        }
+                    }
+                    Some(Err(_)) | None => return Wake::NoInput,
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            kind = signals.next() => Wake::Signal(kind),
+            wake = event => wake,
+            Some(written) = self.written.recv() => Wake::Written(written),
+            Some(msg) = self.messages.recv() => Wake::Msg(msg),
+            () = frame => Wake::Frame,
+            () = alarm => Wake::Msg(Msg::Alarm),
+        }
+    }
+
+    /// React to a message.
+    async fn update(&mut self, msg: Msg) {
+        self.is_dirty = true;
+        self.is_urgent |=
+            matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..));
+        let ended = if let Msg::Ended(end) = &msg { Some(end.code) } else { None };
+        let effects = self.ui.update(msg, clock::now());
+        for effect in effects {
+            self.carry_out(effect).await;
+        }
+        if ended == Some(0) && self.asked_end {
+            self.left = Some(Left { code: 0, words: Some("the run is over".to_owned()) });
+        }
+    }
+
+    /// When the next frame is to be drawn; `None` while nothing has changed, or the terminal is busy.
+    fn frame_due(&self) -> Option<Instant> {
+        if !self.is_dirty || !self.writer.is_free() {
+            return None;
+        }
+        Some(if self.is_urgent { self.last_frame } else { self.last_frame + FRAME })
+    }
+
+    fn draw_if_due(&mut self) -> io::Result<()> {
+        let now = clock::instant();
+        if self.input.is_none() || self.frame_due().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        let (width, height) = self.ui.size;
+        let mut frame = Buffer::empty(Rect::new(0, 0, width, height));
+        let cursor = draw(&self.ui, self.theme, &mut frame);
+        (self.is_dirty, self.is_urgent, self.last_frame) = (false, false, now);
+        self.writer.draw(frame, cursor)
+    }
+
+    /// Take the terminal and read its keys.
+    fn take_terminal(&mut self) -> Result<(), CliError> {
+        term::raw().map_err(CliError::io("the terminal"))?;
+        if let Some(size) = screen::window_size(io::stdout()) {
+            self.ui.size = size;
+        }
+        self.writer.enter(self.ui.mouse);
+        self.input = Some(EventStream::new());
+        (self.is_dirty, self.is_urgent) = (true, true);
+        Ok(())
+    }
+
+    /// Give the terminal to whoever uses it next.
+    async fn give_terminal_back(&mut self) {
+        self.input = None;
+        self.writer.give_back();
+        // A stopped terminal takes nothing, and then nothing is to be waited for.
+        let written = async {
+            while !self.writer.is_free() {
+                if self.written.recv().await.is_none() {
+                    break;
+                }
+                self.writer.written();
+            }
+        };
+        let _ = timeout(GIVE_BACK, written).await;
+        let _ = term::cooked();
+    }
+}
+
+/// The journal of an instance. Without a supervisor, what nobody has indexed is indexed in memory.
+fn journal_of(instance: &Instance, source: &Source) -> Result<Journal, CliError> {
+    let dir = instance.runtime.dir().to_owned();
+    let (dirs, streams) = (source.dirs.clone(), source.streams.clone());
+    let open = move || {
+        let supervised = lock::is_held(&dir).unwrap_or(false);
+        if supervised {
+            return Ok(IndexReader::open(&dirs));
+        }
+        whole_index(&dirs, &streams).map_err(io::Error::other)
+    };
+    Journal::new(source.dirs.clone(), Box::new(open)).map_err(unreadable)
+}
+
+/// The processes of a run that is over, as far as its journal knows them.
+fn processes_of(source: &Source) -> Vec<ProcessState> {
+    let mut seen = HashSet::<ProcName>::new();
+    let streams = source.streams.iter().filter(|stream| seen.insert(stream.name.clone()));
+    let processes = streams.map(|stream| {
+        let mut process = ProcessState::new(stream.name.clone(), ProcessStatus::Stopped, None);
+        process.color = stream.color;
+        process
+    });
+    processes.collect()
+}
+
+fn theme(env: &Env) -> Theme {
+    let is_set = |name: &str| env.caller(name).is_some_and(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.caller(name));
+    let locale = locale.and_then(|locale| locale.to_str()).unwrap_or("C.UTF-8").to_uppercase();
+    let is_utf8 = locale.contains("UTF-8") || locale.contains("UTF8");
+    // Nearly every terminal shows UTF-8, whatever a missing locale says.
+    let is_plain = locale == "C" || locale == "POSIX";
+    Theme { color: !is_set("NO_COLOR"), ascii: !is_utf8 && !is_plain }
+}
+
+fn places(env: &Env) -> Places {
+    let is_set = |name: &str| env.caller(name).is_some_and(|value| !value.is_empty());
+    Places { tmux: is_set("TMUX"), wayland: is_set("WAYLAND_DISPLAY"), x11: is_set("DISPLAY") }
+}
+
+/// A panic gives the terminal back before it is reported.
+fn restore_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        term::restore_now();
+        report(panic);
+    }));
+}

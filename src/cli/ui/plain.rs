@@ -1,0 +1,146 @@
+//! The plain log on the normal screen.
+
+use std::io;
+
+use crossterm::event::EventStream;
+use futures_util::StreamExt as _;
+use nix::sys::signal::{Signal, raise};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::task::spawn_blocking;
+
+use super::Shell;
+use crate::cli::error::CliError;
+use crate::cli::log::{Source, unreadable};
+use crate::journal::cursor::Position;
+use crate::journal::query::tail;
+use crate::model::request::Head;
+use crate::sys::clock;
+use crate::ui::keys::Key;
+use crate::ui::state::msg::{Effect, Msg};
+use crate::ui::term::input;
+use crate::view::paint::Stamp;
+use crate::view::printer::Printer;
+
+/// How many lines are shown at most when it begins.
+const MOST_LINES: u64 = 2000;
+
+/// How the plain log was left.
+enum Next {
+    Back,
+    Leave,
+}
+
+impl Shell {
+    /// Show the plain log until p or q is pressed.
+    pub(super) async fn plain(&mut self, names: &[String]) {
+        self.give_terminal_back().await;
+        match self.print(names).await {
+            Ok(Next::Back) => {}
+            Ok(Next::Leave) => {
+                self.left = Some(self.farewell());
+                return;
+            }
+            Err(error) => self.ui.complain(error.to_string()),
+        }
+        if let Err(error) = self.take_terminal() {
+            self.ui.complain(error.to_string());
+        }
+    }
+
+    /// Print the log of these processes, of all if there are none, from where it was left.
+    async fn print(&mut self, names: &[String]) -> Result<Next, CliError> {
+        let source = Source::of_instance(&self.instance)?;
+        let stamp = if self.ui.times { Stamp::Date } else { Stamp::None };
+        let mut style = Source::style(&self.instance.context.env, stamp);
+        style.bare = names.len() == 1;
+        let filter = source.filter(names)?;
+        let mut index = source.index();
+        let upto = index.len().map_err(unreadable)?;
+        let first = tail(&mut index, &filter, MOST_LINES, upto).map_err(unreadable)?;
+        let from = self.plain_from.map_or(first, |from| from.max(first));
+        let mut job = source.job(from, filter, style);
+        job.first.extend_from_slice(b"\x1b[2m-- the plain log; p goes back\x1b[0m\n");
+        let printer = Printer::start(job, |_| {}).map_err(CliError::io("can't start"))?;
+        printer.head(Head { records: upto, ..Head::default() });
+        let mode = KeyMode::enter().map_err(CliError::io("the terminal"))?;
+        let next = self.follow_plainly(&printer, &mode).await;
+        drop(mode);
+        self.plain_from = Some(Position { record: self.ui.log.head, skip: 0 });
+        printer.finish();
+        // It has written all that there is, or the terminal takes nothing.
+        let _ = tokio::time::timeout(super::GIVE_BACK, spawn_blocking(|| printer.join())).await;
+        Ok(next)
+    }
+
+    async fn follow_plainly(&mut self, printer: &Printer, mode: &KeyMode) -> Next {
+        let mut keys = EventStream::new();
+        loop {
+            tokio::select! {
+                event = keys.next() => {
+                    let Some(Ok(event)) = event else { return Next::Leave };
+                    match input::message(event) {
+                        Some(Msg::Key(Key::Char('p' | 'q') | Key::Esc)) => return Next::Back,
+                        Some(Msg::Key(Key::Ctrl('c'))) => return Next::Leave,
+                        Some(Msg::Key(Key::Enter)) => printer.say("", false),
+                        Some(Msg::Key(Key::Ctrl('z'))) => {
+                            mode.leave();
+                            // Whoever continues this program gives it the terminal.
+                            let _ = raise(Signal::SIGTSTP);
+                            mode.set();
+                        }
+                        Some(Msg::Resize(columns, rows)) => {
+                            printer.resize(columns);
+                            self.ui.size = (columns, rows);
+                        }
+                        Some(_) | None => {}
+                    }
+                }
+                Some(msg) = self.messages.recv() => {
+                    if let Msg::Head(head) = &msg {
+                        printer.head(head.clone());
+                    }
+                    if let Msg::Ended(end) = &msg {
+                        printer.say(format!("The run is over (exit {})", end.code), end.code != 0);
+                    }
+                    for effect in self.ui.update(msg, clock::now()) {
+                        // Anything else needs a key.
+                        if let Effect::Ask(question) = effect {
+                            self.reader.ask(question);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The mode of the terminal in which keys are read one by one, while output is printed as usual.
+struct KeyMode {
+    before: Termios,
+}
+
+impl KeyMode {
+    fn enter() -> io::Result<Self> {
+        let mode = Self { before: tcgetattr(rustix::stdio::stdin())? };
+        mode.set();
+        Ok(mode)
+    }
+
+    fn set(&self) {
+        let mut keys = self.before.clone();
+        keys.local_modes -=
+            LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
+        // The terminal may be gone; then no key comes either.
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &keys);
+    }
+
+    fn leave(&self) {
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+impl Drop for KeyMode {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

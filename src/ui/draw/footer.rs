@@ -1,0 +1,180 @@
+//! The last line: a message, an input, the search, or the keys that help now.
+
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::cells::{clear, put, put_right};
+use super::theme::Theme;
+use crate::ui::keys::actions::{Action, OnProcess, entry_of};
+use crate::ui::state::list::{Condition, kind};
+use crate::ui::state::overlay::Overlay;
+use crate::ui::state::prompt::Subject;
+use crate::ui::state::{Focus, Link, Ui};
+
+pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<(u16, u16)> {
+    let line = (area.x + 1, area.y);
+    let width = area.width.saturating_sub(1);
+    if ui.prompt.is_some() {
+        return input(ui, theme, area, buffer);
+    }
+    if let Some(toast) = &ui.toast {
+        let style = if toast.is_error { theme.bad() } else { theme.strong() };
+        put(buffer, line, width, &one_line(&toast.text), style);
+        return None;
+    }
+    let question = match &ui.overlay {
+        Some(Overlay::Quit(stop)) => Some(if *stop {
+            " leave running (l)   [stop all (s)]   Enter chooses, Esc stays"
+        } else {
+            "[leave running (l)]   stop all (s)    Enter chooses, Esc stays"
+        }),
+        Some(Overlay::Confirm(OnProcess::Kill)) => {
+            Some("end it with SIGKILL? K or Enter does, any other key does not")
+        }
+        Some(Overlay::Confirm(_)) => {
+            Some("restart all processes? R or Enter does, any other key does not")
+        }
+        Some(Overlay::Details(_)) => Some("← → other pages   ↑ ↓ scroll   y copy   q close"),
+        Some(Overlay::Line(_) | Overlay::Help(_)) => Some("↑ ↓ scroll   y copy   q close"),
+        None => None,
+    };
+    if let Some(question) = question {
+        put(buffer, line, width, question, theme.strong());
+        return None;
+    }
+    let mut x = line.0;
+    if let Some(find) = &ui.find {
+        let text = format!("/{}  {}", find.text, find.words());
+        x = put(buffer, line, width, &text, theme.hit()) + 2;
+    }
+    for (keys, what) in hints(ui) {
+        let needed = keys.width() + 1 + what.width();
+        if usize::from(area.right().saturating_sub(x)) < needed {
+            break;
+        }
+        x = put(buffer, (x, area.y), area.right() - x, keys, theme.key()) + 1;
+        x = put(buffer, (x, area.y), area.right().saturating_sub(x), what, theme.dim()) + 2;
+    }
+    None
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join("  ")
+}
+
+/// The keys that help now.
+fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
+    if ui.around.is_some() {
+        return vec![
+            ("+ -", "longer, shorter"),
+            ("Esc", "back"),
+            ("y", "copy"),
+            ("Y", "copy the command"),
+            ("?", "keys"),
+        ];
+    }
+    if ui.find.is_some() {
+        return vec![
+            ("n N", "next"),
+            ("/", "find"),
+            ("x", "around"),
+            ("y", "copy"),
+            ("Esc", "end the search"),
+            ("?", "keys"),
+        ];
+    }
+    if matches!(ui.link, Link::Over(_)) {
+        return vec![
+            ("/", "find"),
+            ("d", "why"),
+            ("[ ]", "errors"),
+            ("y", "copy"),
+            ("q", "leave"),
+            ("?", "keys"),
+        ];
+    }
+    if ui.focus == Focus::Log || !ui.log.follows() {
+        return vec![
+            ("/", "find"),
+            ("[ ]", "errors"),
+            ("{ }", "starts"),
+            ("y", "copy"),
+            ("Enter", "whole line"),
+            ("G", "follow"),
+            ("?", "keys"),
+        ];
+    }
+    let mut hints = vec![];
+    match ui.list.target().map(kind) {
+        None => hints.push(("↑↓", "select")),
+        Some(Condition::Failed) => hints.extend([("d", "why"), ("r", "restart")]),
+        Some(Condition::Done) => hints.push(("S", "start")),
+        Some(Condition::Running | Condition::Waiting) => {
+            hints.extend([("r", "restart"), ("s", "stop"), ("c", "connect"), ("d", "why")]);
+        }
+    }
+    hints.extend([
+        ("Enter", "open"),
+        ("/", "find"),
+        ("p", "plain"),
+        (":", "more"),
+        ("?", "keys"),
+        ("q", "quit"),
+    ]);
+    hints
+}
+
+fn input(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<(u16, u16)> {
+    let prompt = ui.prompt.as_ref()?;
+    clear(buffer, area);
+    let (label, hint) = match &prompt.subject {
+        Subject::Find(_) => {
+            let filters = ui.find.as_ref().is_some_and(|find| find.filters);
+            let literal = ui.find.as_ref().is_some_and(|find| find.literal);
+            let hint = match (&ui.find, filters, literal) {
+                (None, ..) => "Tab: only matching lines   Ctrl-T: as text".to_owned(),
+                (Some(find), true, _) => format!("{}   only matching lines (Tab)", find.words()),
+                (Some(find), false, true) => format!("{}   as text (Ctrl-T)", find.words()),
+                (Some(find), false, false) => format!("{}   Tab: only these", find.words()),
+            };
+            ("/".to_owned(), hint)
+        }
+        Subject::Pick => ("process: ".to_owned(), "Enter opens   ↑ ↓ others".to_owned()),
+        Subject::Time => {
+            ("go to: ".to_owned(), "14:05   10m ago: 10m   2026-11-20 9:00".to_owned())
+        }
+        Subject::Line(name) => (format!("type to {name}: "), "Enter sends   Esc leaves".to_owned()),
+        Subject::Action => (":".to_owned(), "Enter does it   ↑ ↓ others".to_owned()),
+    };
+    let x = put(buffer, (area.x + 1, area.y), area.width - 1, &label, theme.key());
+    let room = usize::from(area.right().saturating_sub(x + 1));
+    let scroll = prompt.input.visual_scroll(room);
+    let text: String = skip_columns(prompt.text(), scroll);
+    let end = put(buffer, (x, area.y), area.right().saturating_sub(x), &text, theme.strong());
+    let hint_width = u16::try_from(hint.width()).unwrap_or(u16::MAX);
+    if area.right().saturating_sub(end) > hint_width.saturating_add(3) {
+        put_right(buffer, area, &format!("{hint} "), theme.dim());
+    }
+    let cursor = prompt.input.visual_cursor().saturating_sub(scroll);
+    let cursor = x + u16::try_from(cursor).unwrap_or(0);
+    Some((cursor.min(area.right() - 1), area.y))
+}
+
+fn skip_columns(text: &str, columns: usize) -> String {
+    let mut skipped = 0;
+    text.chars()
+        .skip_while(|c| {
+            let skip = skipped < columns;
+            skipped += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+            skip
+        })
+        .collect()
+}
+
+/// The description of an action with its first key, for lists.
+pub(super) fn described(action: Action) -> Option<(String, &'static str, &'static str)> {
+    let entry = entry_of(action)?;
+    let keys: Vec<_> = entry.keys.iter().map(|key| key.name()).collect();
+    Some((keys.join(" "), entry.name, entry.help))
+}

@@ -1,0 +1,96 @@
+//! The first line: the run, its processes by state, and where in the log the screen is.
+
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::Rect;
+
+use super::cells::{put, put_right};
+use super::theme::Theme;
+use crate::model::units;
+use crate::ui::state::log::View;
+use crate::ui::state::{Link, Ui};
+
+pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let right = position(ui);
+    let end = put_right(buffer, area, &right, theme.strong());
+    let room = |x: u16| end.saturating_sub(x + 1);
+    let mut x = area.x + 1;
+    x = put(buffer, (x, area.y), room(x), &ui.title, theme.strong()) + 2;
+    let (link, is_bad) = link(ui);
+    if !link.is_empty() {
+        let style = if is_bad { theme.bad() } else { theme.strong() };
+        x = put(buffer, (x, area.y), room(x), &link, style) + 2;
+    }
+    let counts = ui.list.counts();
+    let is_wide = area.width >= 60;
+    let parts = [
+        (counts.running, "run", "●", "*", theme.dim()),
+        (counts.failed, "failed", "✖", "x", theme.bad()),
+        (counts.waiting, "wait", "◌", ".", theme.dim()),
+        (counts.done, "done", "■", "#", theme.dim()),
+        (counts.flags, "flagged", "⚑", "f", theme.bad()),
+    ];
+    for (count, word, sign, ascii, style) in parts {
+        if count == 0 || room(x) < 4 {
+            continue;
+        }
+        let text = match (is_wide, theme.ascii) {
+            (true, _) => format!("{count} {word}"),
+            (false, true) => format!("{count}{ascii}"),
+            (false, false) => format!("{count}{sign}"),
+        };
+        x = put(buffer, (x, area.y), room(x), &text, style) + if is_wide { 2 } else { 1 };
+    }
+}
+
+/// What is to be said about the run as a whole.
+fn link(ui: &Ui) -> (String, bool) {
+    match &ui.link {
+        Link::Away(since) => {
+            let span = units::span(ui.now.time.since(*since));
+            (format!("supervisor away since {span}"), true)
+        }
+        Link::Over(Some(end)) => (format!("the run is over (exit {})", end.code), end.code != 0),
+        Link::Over(None) => ("no run".to_owned(), false),
+        Link::Live if ui.quitting => ("stopping".to_owned(), true),
+        Link::Live => {
+            let up = units::span(ui.now.time.since(ui.started));
+            // Seconds would change all the time.
+            let up = if up.ends_with(" s") && up.contains("min") {
+                up.rsplit_once(" min").map_or(up.clone(), |(minutes, _)| format!("{minutes} min"))
+            } else if up.ends_with('s') {
+                "<1 min".to_owned()
+            } else {
+                up
+            };
+            (format!("up {up}"), false)
+        }
+    }
+}
+
+/// Where the screen is in the log.
+fn position(ui: &Ui) -> String {
+    if let Some(around) = &ui.around {
+        let time = ui.now.zone.to_datetime(around.time.utc());
+        return format!("around {} ±{}s (+ -) ", time.strftime("%H:%M:%S%.3f"), around.seconds);
+    }
+    let what = match ui.list.chosen().as_slice() {
+        [] => String::new(),
+        [one] => format!("{one}  "),
+        more => format!("{} processes  ", more.len()),
+    };
+    let filter = ui.find.as_ref().filter(|find| find.filters);
+    let mut filter = filter.map_or(String::new(), |find| format!("only /{}/  ", find.text));
+    if ui.only_events {
+        filter.push_str("only events  ");
+    }
+    let time = ui.log.last_shown().map(|entry| ui.now.zone.to_datetime(entry.time.utc()));
+    let time = time.map_or(String::new(), |time| time.strftime("%H:%M:%S").to_string());
+    match ui.log.view {
+        View::Follow => format!("{what}{filter}{time}  follow "),
+        View::At(_) => {
+            let below = ui.log.lines_below();
+            let below = if below.is_empty() { below } else { format!("  {below} below (G)") };
+            format!("{what}{filter}{time}{below} ")
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The list of processes.
+
+use std::time::Duration;
+
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::Rect;
+
+use super::cells::{put, put_right, restyle};
+use super::theme::{Theme, word};
+use crate::figures::Figures;
+use crate::model::request::ProcessState;
+use crate::ui::state::{Focus, Ui};
+
+pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let top = ui.list_top();
+    let selected = ui.list.selected_row();
+    let rows = std::iter::once(None).chain(ui.list.rows().map(Some));
+    for (y, (number, process)) in (area.top()..area.bottom()).zip(rows.enumerate().skip(top)) {
+        let line = Rect { y, height: 1, ..area };
+        match process {
+            None => {
+                let chosen = ui.list.chosen();
+                let mark = if chosen.is_empty() { theme.mark() } else { " " };
+                put(buffer, (line.x, y), 1, mark, theme.dim());
+                put(buffer, (line.x + 1, y), line.width - 1, "ALL", theme.strong());
+            }
+            Some(process) => row(ui, theme, line, process, buffer),
+        }
+        if number == selected {
+            let style = if ui.focus == Focus::List { theme.selected() } else { theme.strong() };
+            restyle(buffer, line, style);
+        }
+    }
+}
+
+/// Mark, sign, name, state, age and flags. If there is little room, the sign stays, then the word.
+fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut Buffer) {
+    let list = &ui.list;
+    let shown = list.marked.contains(&process.name) || list.open.as_ref() == Some(&process.name);
+    put(buffer, (line.x, line.y), 1, if shown { theme.mark() } else { " " }, theme.dim());
+    let style = theme.state(process);
+    put(buffer, (line.x + 1, line.y), 1, theme.sign(process), style);
+    let pending = list.pending.iter().find(|(name, _)| *name == process.name);
+    let word = pending.map_or_else(|| word(process), |(_, doing)| (*doing).to_owned());
+    let figures = ui.figures.iter().find(|figures| figures.name == process.name);
+    let age = match figures.filter(|_| ui.shows_figures) {
+        Some(figures) => used(figures),
+        None => age(ui.now.time.since(process.since)),
+    };
+    let word = if figures.is_some() && ui.shows_figures { String::new() } else { word };
+    let flags: u64 = process.flags.iter().filter(|flag| flag.exceeded).map(|flag| flag.count).sum();
+    let flags = match (flags, theme.ascii) {
+        (0, _) => String::new(),
+        (count, true) => format!(" f{count}"),
+        (count, false) => format!(" ⚑{count}"),
+    };
+    let mut end = line.right();
+    if !flags.is_empty() {
+        end = put_right(buffer, line, &flags, theme.bad());
+    }
+    let area = Rect { width: end - line.x, ..line };
+    let name_width = u16::try_from(ui.name_width()).unwrap_or(16);
+    let name = line.x + 3;
+    let with_age = if word.is_empty() { format!(" {age}") } else { format!(" {word:9} {age:>3}") };
+    let room = area.right().saturating_sub(name + name_width);
+    let needed = |text: &str| u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
+    let text = if needed(&with_age) <= room {
+        with_age
+    } else {
+        // The name has at least half of the width.
+        format!(" {word}").chars().take(usize::from(area.width / 2)).collect()
+    };
+    let end = put_right(buffer, area, &text, style);
+    let width = end.saturating_sub(name);
+    put(buffer, (name, line.y), width, process.name.as_str(), theme.name(process.color));
+}
+
+/// Processor time and memory: ` 3% 41M`.
+fn used(figures: &Figures) -> String {
+    let percent = figures.cpu_percent.map_or("-".to_owned(), |percent| format!("{percent:.0}%"));
+    let memory = match figures.memory_bytes >> 20 {
+        mib @ 0..1024 => format!("{mib}M"),
+        mib => format!("{}.{}G", mib >> 10, (mib & 1023) * 10 / 1024),
+    };
+    format!("{percent:>4} {memory:>5}")
+}
+
+/// An age in three columns: `12s`, `59m`, `23h`, `99d`.
+fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", (seconds / 86400).min(999)),
+    }
+}

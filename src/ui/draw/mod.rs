@@ -1,0 +1,44 @@
+//! Draws the interface: the same state always gives the same cells.
+
+mod cells;
+mod footer;
+mod header;
+mod list;
+mod log;
+mod overlay;
+pub mod theme;
+
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::Rect;
+
+use self::theme::Theme;
+use super::state::Ui;
+use super::state::areas::SMALLEST;
+
+/// How wide the log has to be for pages to be shown over it alone.
+const WIDE: u16 = 80;
+
+/// Draw everything. Returns where the cursor stands, if it is visible.
+pub fn draw(ui: &Ui, theme: Theme, buffer: &mut Buffer) -> Option<(u16, u16)> {
+    let areas = ui.areas();
+    if areas.header.is_empty() {
+        let (width, height) = SMALLEST;
+        let text = format!("too small: {width} x {height}");
+        cells::put(buffer, (0, 0), buffer.area.width, &text, theme.strong());
+        return None;
+    }
+    header::draw(ui, theme, areas.header, buffer);
+    if !areas.list.is_empty() {
+        list::draw(ui, theme, areas.list, buffer);
+    }
+    for y in areas.rule.top()..areas.rule.bottom() {
+        cells::put(buffer, (areas.rule.x, y), 1, theme.rule(), theme.dim());
+    }
+    if !areas.log.is_empty() {
+        log::draw(ui, theme, areas.log, buffer);
+    }
+    let body = Rect::new(0, areas.header.bottom(), areas.header.width, areas.footer.y - 1);
+    let is_wide = areas.log.width >= WIDE;
+    overlay::draw(ui, theme, if is_wide { areas.log } else { body }, buffer);
+    footer::draw(ui, theme, areas.footer, buffer)
+}

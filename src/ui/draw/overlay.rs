@@ -1,0 +1,132 @@
+//! What lies over the log.
+
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::Rect;
+use ratatui_core::style::Style;
+
+use super::cells::{Part, clear, put, put_row, restyle};
+use super::footer::described;
+use super::theme::{Theme, word};
+use crate::journal::search::styled::rows_of_text;
+use crate::ui::keys::actions::ACTIONS;
+use crate::ui::state::Ui;
+use crate::ui::state::entry::{Entry, Form, Kind};
+use crate::ui::state::msg::Tab;
+use crate::ui::state::offers::Offers;
+use crate::ui::state::overlay::{Details, Overlay};
+
+pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    match &ui.overlay {
+        Some(Overlay::Help(top)) => help(theme, area, *top, buffer),
+        Some(Overlay::Details(page)) => {
+            clear(buffer, area);
+            let body = tabs(theme, area, page, buffer);
+            text(theme, body, page, buffer);
+        }
+        Some(Overlay::Line(page)) => {
+            clear(buffer, area);
+            text(theme, area, page, buffer);
+        }
+        Some(Overlay::Quit(_) | Overlay::Confirm(_)) | None => {}
+    }
+    if let Some(offers) = ui.offers() {
+        draw_offers(ui, theme, area, &offers, buffer);
+    }
+}
+
+fn help(theme: Theme, area: Rect, top: usize, buffer: &mut Buffer) {
+    clear(buffer, area);
+    let mut rows = vec![];
+    let mut group = "";
+    for entry in ACTIONS {
+        if entry.action.group() != group {
+            group = entry.action.group();
+            rows.push((group.to_owned(), ""));
+        }
+        if let Some((keys, _, help)) = described(entry.action) {
+            rows.push((format!("  {keys}"), help));
+        }
+    }
+    let top = top.min(rows.len().saturating_sub(usize::from(area.height)));
+    let keys_width = 16;
+    for (y, (keys, help)) in (area.top()..area.bottom()).zip(rows.into_iter().skip(top)) {
+        let style = if help.is_empty() { theme.strong() } else { theme.key() };
+        put(buffer, (area.x + 1, y), area.width - 1, &keys, style);
+        let x = area.x + keys_width;
+        put(buffer, (x, y), area.right().saturating_sub(x), help, Style::new());
+    }
+}
+
+/// The line with the titles of the pages; returns the rest of the area.
+fn tabs(theme: Theme, area: Rect, page: &Details, buffer: &mut Buffer) -> Rect {
+    let mut x = area.x + 1;
+    let room = |x: u16| area.right().saturating_sub(x);
+    if let Some(name) = &page.name {
+        x = put(buffer, (x, area.y), room(x), name.as_str(), theme.strong()) + 2;
+    }
+    for tab in Tab::ALL {
+        let style = if tab == page.tab { theme.selected() } else { theme.dim() };
+        x = put(buffer, (x, area.y), room(x), &format!(" {} ", tab.title()), style);
+    }
+    Rect { y: area.y + 1, height: area.height - 1, ..area }
+}
+
+/// Text with SGR sequences, wrapped.
+fn text(theme: Theme, area: Rect, page: &Details, buffer: &mut Buffer) {
+    let Some(text) = &page.text else {
+        put(buffer, (area.x + 1, area.y), area.width - 1, "...", theme.dim());
+        return;
+    };
+    let columns = usize::from(area.width.saturating_sub(2)).max(1);
+    let (position, time) = Default::default();
+    let mut entry = Entry::new(position, time, Kind::Output, rows_of_text(text));
+    entry.lay_out(Form { columns, wrap: true });
+    let top = page.top.min(entry.lines().len().saturating_sub(1));
+    for (y, line) in (area.top()..area.bottom()).zip(entry.lines().iter().skip(top)) {
+        let cells = Rect::new(area.x + 1, y, area.width.saturating_sub(2), 1);
+        let part = Part { from: *line, left: 0 };
+        put_row(buffer, cells, &entry.rows[line.row], part, |_, sgr| theme.output(sgr));
+    }
+}
+
+/// What a prompt offers, above it.
+fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &Offers<'_>, buffer: &mut Buffer) {
+    let Some(prompt) = &ui.prompt else { return };
+    let height = u16::try_from(offers.len()).unwrap_or(u16::MAX).min(area.height).max(1);
+    let area = Rect { y: area.bottom() - height, height, ..area };
+    clear(buffer, area);
+    if offers.is_empty() {
+        put(buffer, (area.x + 1, area.y), area.width - 1, "none", theme.dim());
+    }
+    let top = prompt.choice.saturating_sub(usize::from(height) - 1);
+    for (y, at) in (area.top()..area.bottom()).zip(top..offers.len()) {
+        let room = |x: u16| area.right().saturating_sub(x);
+        let x = area.x + 1;
+        match offers {
+            Offers::Processes(names) => {
+                let Some(process) = ui.list.get(names[at]) else { continue };
+                put(buffer, (x, y), 1, theme.sign(process), theme.state(process));
+                let x = put(
+                    buffer,
+                    (x + 2, y),
+                    room(x + 2),
+                    names[at].as_str(),
+                    theme.name(process.color),
+                );
+                put(buffer, (x + 1, y), room(x + 1), &word(process), theme.dim());
+            }
+            Offers::Actions(entries) => {
+                if let Some((keys, name, help)) = described(entries[at].action) {
+                    put(buffer, (x, y), room(x), name, theme.strong());
+                    let x = area.x + 18;
+                    put(buffer, (x, y), room(x), &keys, theme.key());
+                    let x = area.x + 32;
+                    put(buffer, (x, y), room(x), help, theme.dim());
+                }
+            }
+        }
+        if at == prompt.choice {
+            restyle(buffer, Rect::new(area.x, y, area.width, 1), theme.selected());
+        }
+    }
+}

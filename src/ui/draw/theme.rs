@@ -1,0 +1,152 @@
+//! Styles by role, and the signs of states.
+//!
+//! Only the colours of the terminal's own palette are used, and no background, so the interface is readable
+//! on dark and on light. No colour carries a meaning alone: each state has a sign and a word.
+
+use ratatui_core::style::{Color, Modifier, Style};
+
+use crate::model::request::ProcessState;
+use crate::model::sgr::{self, Attribute, Sgr};
+use crate::model::{Exit, ProcessStatus};
+use crate::ui::state::list::{Condition, kind};
+
+/// How things look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Theme {
+    /// Colours are used.
+    pub color: bool,
+    /// Signs are ASCII.
+    pub ascii: bool,
+}
+
+impl Theme {
+    const fn colored(self, color: Color) -> Style {
+        if self.color { Style::new().fg(color) } else { Style::new() }
+    }
+
+    /// Less important text.
+    pub const fn dim(self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
+    }
+
+    /// Important text.
+    pub const fn strong(self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    /// A selected row.
+    pub const fn selected(self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    /// A match.
+    pub const fn hit(self) -> Style {
+        self.colored(Color::Magenta).add_modifier(Modifier::UNDERLINED).add_modifier(Modifier::BOLD)
+    }
+
+    /// Something has failed.
+    pub const fn bad(self) -> Style {
+        self.colored(Color::Red).add_modifier(Modifier::BOLD)
+    }
+
+    /// A key in the footer.
+    pub const fn key(self) -> Style {
+        self.colored(Color::Cyan).add_modifier(Modifier::BOLD)
+    }
+
+    /// The name of a process.
+    pub const fn name(self, color: u8) -> Style {
+        self.colored(Color::Indexed(color))
+    }
+
+    /// The state of a process.
+    pub fn state(self, process: &ProcessState) -> Style {
+        match kind(process) {
+            Condition::Running => self.colored(Color::Green),
+            Condition::Waiting => self.colored(Color::Yellow),
+            Condition::Failed => self.bad(),
+            Condition::Done => self.dim(),
+        }
+    }
+
+    /// The style of text that a process has printed.
+    pub fn output(self, sgr: Sgr) -> Style {
+        let mut style = Style::new();
+        if self.color {
+            style.fg = color(sgr.foreground());
+            style.bg = color(sgr.background());
+        }
+        for attribute in sgr.attributes() {
+            style = style.add_modifier(match attribute {
+                Attribute::Bold => Modifier::BOLD,
+                Attribute::Dim => Modifier::DIM,
+                Attribute::Italic => Modifier::ITALIC,
+                Attribute::Underlined => Modifier::UNDERLINED,
+                Attribute::Reversed => Modifier::REVERSED,
+                Attribute::Struck => Modifier::CROSSED_OUT,
+                // Text that can't be seen is of no use in a log, and nothing blinks here.
+                Attribute::Hidden | Attribute::Blinking | Attribute::Overlined => continue,
+            });
+        }
+        style
+    }
+
+    /// A line between two parts.
+    pub const fn rule(self) -> &'static str {
+        if self.ascii { "|" } else { "│" }
+    }
+
+    /// The mark of the current line.
+    pub const fn mark(self) -> &'static str {
+        if self.ascii { ">" } else { "▶" }
+    }
+
+    /// The mark of a bookmark.
+    pub const fn bookmark(self) -> &'static str {
+        if self.ascii { "+" } else { "◆" }
+    }
+
+    /// What stands before a message of the supervisor.
+    pub const fn note(self) -> &'static str {
+        if self.ascii { "-- " } else { "── " }
+    }
+
+    /// The sign of a state.
+    pub fn sign(self, process: &ProcessState) -> &'static str {
+        let (sign, ascii) = match &process.state {
+            ProcessStatus::Running => ("●", "*"),
+            ProcessStatus::Starting | ProcessStatus::Restarting => ("◐", "~"),
+            ProcessStatus::Pending => ("◌", "."),
+            ProcessStatus::Stopping => ("◑", "%"),
+            ProcessStatus::Stuck => ("!", "!"),
+            ProcessStatus::Stopped => ("■", "#"),
+            ProcessStatus::Exited if kind(process) == Condition::Done => ("✓", "+"),
+            ProcessStatus::Exited | ProcessStatus::Broken | ProcessStatus::Error => ("✖", "x"),
+            ProcessStatus::Skipped => ("–", "-"),
+            ProcessStatus::Other(_) => ("?", "?"),
+        };
+        if self.ascii { ascii } else { sign }
+    }
+}
+
+const fn color(color: sgr::Color) -> Option<Color> {
+    match color {
+        sgr::Color::Default => None,
+        sgr::Color::Indexed(number) => Some(Color::Indexed(number)),
+        sgr::Color::Rgb(r, g, b) => Some(Color::Rgb(r, g, b)),
+    }
+}
+
+/// The state of a process in a word.
+pub fn word(process: &ProcessState) -> String {
+    match (&process.state, process.exit) {
+        (ProcessStatus::Exited | ProcessStatus::Restarting, Some(Exit::Code(code))) => {
+            format!("exit {code}")
+        }
+        (ProcessStatus::Exited | ProcessStatus::Restarting, Some(exit @ Exit::Signal(_))) => {
+            exit.word()
+        }
+        (ProcessStatus::Running, _) if process.ready == Some(false) => "not ready".to_owned(),
+        (state, _) => state.to_string(),
+    }
+}

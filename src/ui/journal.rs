@@ -1,0 +1,256 @@
+//! Reads the journal for the interface: pages in both directions, searches in steps.
+
+use std::io;
+use std::sync::Arc;
+
+use super::state::entry::{Entry, Kind};
+use super::state::log::{Edge, From, Load, Part};
+use super::state::msg::{Choice, Direction, Target};
+use crate::journal::clear;
+use crate::journal::cursor::{Filter, Position};
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{self, EVENTS, Record};
+use crate::journal::search::lines;
+use crate::journal::search::page::{Pager, Step, Want};
+use crate::journal::search::styled::{Styles, rows_of_text};
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{Stream, Streams};
+use crate::journal::words::{entry_words, gap};
+use crate::view::paint::SYSTEM_COLOR;
+
+/// How many bytes one step reads.
+const BUDGET: u64 = 8 << 20;
+/// How many bytes of text one page has at most.
+const PAGE_BYTES: usize = 4 << 20;
+/// How many records one count of lines reads at most.
+const MOST_COUNTED: u64 = 65_536;
+
+/// Opens an index.
+pub type OpenIndex = Box<dyn Fn() -> io::Result<IndexReader> + Send>;
+
+/// The journal of a run.
+pub struct Journal {
+    dirs: Dirs,
+    open: OpenIndex,
+    streams: Vec<Stream>,
+    styles: Styles,
+    /// The pager of the last choice, and that choice.
+    pager: Option<(Arc<Choice>, Pager)>,
+    index: IndexReader,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("dirs", &self.dirs).finish_non_exhaustive()
+    }
+}
+
+/// A part before a place, and one after it.
+type Parts = (Option<Part>, Option<Part>);
+
+/// Where a step of a search has ended.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// The matches, in the order of the journal.
+    pub hits: Vec<Position>,
+    /// Where it continues.
+    pub at: Position,
+    /// Nothing is left.
+    pub end: bool,
+}
+
+impl Journal {
+    /// The journal in these directories.
+    pub fn new(dirs: Dirs, open: OpenIndex) -> io::Result<Self> {
+        let index = open()?;
+        let styles = Styles::new(&dirs);
+        let mut journal = Self { dirs, open, streams: vec![], styles, pager: None, index };
+        journal.look_for_streams();
+        Ok(journal)
+    }
+
+    fn look_for_streams(&mut self) {
+        if let Ok(streams) = Streams::open(&self.dirs) {
+            self.streams = streams.all().to_vec();
+        }
+    }
+
+    /// The number of records.
+    pub fn head(&mut self) -> io::Result<u64> {
+        self.index.len()
+    }
+
+    /// The first position that is shown: what is before it was deleted or cleared.
+    fn floor(&self) -> Position {
+        Position { record: clear::mark(&self.dirs), skip: 0 }
+    }
+
+    fn pager(&mut self, choice: &Arc<Choice>) -> io::Result<&mut Pager> {
+        let is_same = self.pager.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, choice));
+        if !is_same {
+            self.look_for_streams();
+            let filter = Filter::named(&choice.names, &self.streams);
+            let mut filter = filter.and_events_about(&choice.names);
+            filter.no_text = choice.only_events;
+            let pager = Pager::new((self.open)()?, filter);
+            self.pager = None;
+            return Ok(&mut self.pager.insert((Arc::clone(choice), pager)).1);
+        }
+        match &mut self.pager {
+            Some((_, pager)) => Ok(pager),
+            None => Err(io::Error::other("no pager")),
+        }
+    }
+
+    /// Load entries around a place. Returns the position of the place, and both parts.
+    pub fn load(&mut self, load: &Load, choice: &Arc<Choice>) -> io::Result<(Position, Parts)> {
+        let head = self.head()?;
+        let floor = self.floor();
+        let from = match load.from {
+            From::Position(position) => position,
+            From::Time(time) => Position { record: self.index.search_time(time)?, skip: 0 },
+            From::End => Position { record: head, skip: 0 },
+        };
+        let from = from.clamp(floor, Position { record: head, skip: 0 }.max(floor));
+        let want = |entries| Want {
+            entries,
+            bytes: PAGE_BYTES,
+            budget: BUDGET,
+            pattern: choice.pattern.clone(),
+        };
+        let pager = self.pager(choice)?;
+        let up = (load.up > 0).then(|| pager.up(from, floor, &want(load.up))).transpose()?;
+        let down = (load.down > 0).then(|| pager.down(from, head, &want(load.down))).transpose()?;
+        let up = up.map(|step| self.part(&step)).transpose()?;
+        let down = down.map(|step| self.part(&step)).transpose()?;
+        Ok((from, (up, down)))
+    }
+
+    fn part(&mut self, step: &Step) -> io::Result<Part> {
+        let mut entries = vec![];
+        for kept in &step.entries {
+            entries.extend(self.entry(&kept.entry())?);
+        }
+        Ok(Part { entries, edge: Edge { at: step.reached, end: step.end } })
+    }
+
+    /// An entry for the screen; `None` if there is nothing to be seen of it.
+    fn entry(&mut self, entry: &lines::Entry<'_>) -> io::Result<Option<Entry>> {
+        let Record { time, stream, life, .. } = entry.record;
+        let (kind, about, mut rows) = if entry.is_line() {
+            (Kind::Output, None, self.styles.rows(entry)?)
+        } else {
+            let Some((about, words)) = entry_words(&entry.record, entry.text) else {
+                return Ok(None);
+            };
+            (Kind::Note, about, rows_of_text(&words))
+        };
+        if entry.lost > 0 {
+            rows.splice(0..0, rows_of_text(&gap(entry.lost)));
+        }
+        let mut shown = Entry::new(entry.position, time, kind, rows);
+        shown.life = crate::model::life::or_zero::number(life);
+        self.name(&mut shown, stream, about);
+        Ok(Some(shown))
+    }
+
+    /// Set name and colour: those of the stream, or of the process that an event is about.
+    fn name(&mut self, entry: &mut Entry, stream: u16, about: Option<String>) {
+        let is_it = |known: &&Stream| match &about {
+            Some(name) => known.name.as_str() == name,
+            None => known.number == stream && stream != EVENTS,
+        };
+        if stream != EVENTS && !self.streams.iter().any(|known| known.number == stream) {
+            self.look_for_streams();
+        }
+        let known = self.streams.iter().find(is_it);
+        entry.color = known.map_or(SYSTEM_COLOR, |stream| stream.color);
+        entry.name = known.map(|stream| stream.name.to_string()).or(about);
+    }
+
+    /// One step of a search.
+    pub fn search(
+        &mut self,
+        choice: &Arc<Choice>,
+        (target, direction): (Target, Direction),
+        from: Position,
+        most: usize,
+    ) -> io::Result<Reached> {
+        if target == Target::Starts {
+            return self.search_starts(choice, direction, from);
+        }
+        let head = self.head()?;
+        let floor = self.floor();
+        let want = Want {
+            entries: most,
+            bytes: usize::MAX,
+            budget: BUDGET,
+            pattern: choice.pattern.clone(),
+        };
+        let pager = self.pager(choice)?;
+        let step = match direction {
+            Direction::Up => pager.up(from, floor, &want)?,
+            Direction::Down => pager.down(from, head, &want)?,
+        };
+        let hits = step.entries.iter().map(|kept| kept.entry().position).collect();
+        Ok(Reached { hits, at: step.reached, end: step.end })
+    }
+
+    /// One step of a search for the start of a process. It needs no text, only records.
+    fn search_starts(
+        &mut self,
+        choice: &Arc<Choice>,
+        direction: Direction,
+        from: Position,
+    ) -> io::Result<Reached> {
+        const BATCH: usize = 4096;
+        self.look_for_streams();
+        let filter = Filter::named(&choice.names, &self.streams);
+        let (floor, head) = (self.floor().record, self.head()?);
+        let mut records = vec![];
+        let first = match direction {
+            Direction::Up => self.index.before(from.record, &mut records, BATCH)?,
+            Direction::Down => {
+                let hole = self.index.read(from.record, &mut records, BATCH)?;
+                Some(hole.map_or(from.record, |hole| hole.until))
+            }
+        };
+        let Some(first) = first.filter(|_| !records.is_empty()) else {
+            return Ok(Reached { at: from, end: true, ..Reached::default() });
+        };
+        let is_start = |(_, record): &(u64, &Record)| {
+            record.kind == record::Kind::Start && filter.takes(record.stream)
+        };
+        let mut numbered = (first..).zip(&records).filter(|(number, _)| *number >= floor);
+        let (hit, at, end) = match direction {
+            Direction::Up => (numbered.filter(is_start).last(), first, first <= floor),
+            Direction::Down => {
+                let at = first + records.len() as u64;
+                (numbered.find(is_start), at, at >= head)
+            }
+        };
+        let hits = hit.map(|(record, _)| Position { record, skip: 0 }).into_iter().collect();
+        Ok(Reached { hits, at: Position { record: at, skip: 0 }, end })
+    }
+
+    /// How many lines there are after this position; the flag says that there are more.
+    pub fn lines_after(
+        &mut self,
+        position: Position,
+        choice: &Arc<Choice>,
+    ) -> io::Result<(u64, bool)> {
+        let filter = Filter::named(&choice.names, &self.streams);
+        let head = self.head()?;
+        let (mut at, mut lines, mut records) = (position.record + 1, 0, vec![]);
+        while at < head && at <= position.record + MOST_COUNTED {
+            let hole = self.index.read(at, &mut records, 4096)?;
+            at = hole.map_or(at, |hole| hole.until) + records.len() as u64;
+            if records.is_empty() {
+                break;
+            }
+            let wanted = records.iter().filter(|record| filter.takes(record.stream));
+            lines += wanted.map(|record| u64::from(record.lines)).sum::<u64>();
+        }
+        Ok((lines, at < head))
+    }
+}

@@ -1,0 +1,152 @@
+//! The thread that reads the journal.
+//!
+//! Loading goes before searching, searching before counting; a new question of a kind replaces the old one.
+//! A search is done in steps, between which new questions are looked at, so nothing has to wait for it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+
+use super::journal::Journal;
+use super::state::log::Load;
+use super::state::msg::{Choice, Counted, Direction, Found, Loaded, Msg, Question, Search, Target};
+use crate::journal::cursor::Position;
+
+/// How many matches one step of counting returns.
+const BATCH: usize = 4096;
+
+/// The thread.
+#[derive(Debug)]
+pub struct Reader {
+    questions: Sender<Question>,
+}
+
+impl Reader {
+    /// Start the thread. `answer` returns false once nobody listens any more.
+    pub fn start(
+        journal: Journal,
+        answer: impl Fn(Msg) -> bool + Send + 'static,
+    ) -> io::Result<Self> {
+        let (questions, asked) = channel();
+        let work = move || {
+            let mut work = Work { journal, asked, answer, open: Open::default() };
+            // It ends when the interface does.
+            while work.turn() {}
+        };
+        std::thread::Builder::new().name("journal".to_owned()).spawn(work)?;
+        Ok(Self { questions })
+    }
+
+    /// Ask a question. The answer is a message.
+    pub fn ask(&self, question: Question) {
+        // If the thread has ended, so has the interface.
+        let _ = self.questions.send(question);
+    }
+}
+
+/// The questions that are not answered yet.
+#[derive(Default)]
+struct Open {
+    load: Option<(u64, Load, Arc<Choice>)>,
+    search: Option<Search>,
+    count: Option<Search>,
+    lines: Option<(Position, Arc<Choice>)>,
+}
+
+struct Work<F> {
+    journal: Journal,
+    asked: Receiver<Question>,
+    answer: F,
+    open: Open,
+}
+
+impl<F: Fn(Msg) -> bool> Work<F> {
+    /// Take new questions and do one step; false when nobody asks any more.
+    fn turn(&mut self) -> bool {
+        loop {
+            let Open { load, search, count, lines } = &self.open;
+            let idle = load.is_none() && search.is_none() && count.is_none() && lines.is_none();
+            let asked = if idle {
+                self.asked.recv().map_err(|_| TryRecvError::Disconnected)
+            } else {
+                self.asked.try_recv()
+            };
+            match asked {
+                Ok(Question::Load(ticket, load, choice)) => {
+                    self.open.load = Some((ticket, load, choice));
+                }
+                Ok(Question::Search(search)) => {
+                    if search.count {
+                        self.open.count = None;
+                    }
+                    self.open.search = Some(search);
+                }
+                Ok(Question::StopSearch) => (self.open.search, self.open.count) = (None, None),
+                Ok(Question::LinesAfter(at, choice)) => self.open.lines = Some((at, choice)),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        match self.step() {
+            Ok(goes_on) => goes_on,
+            Err(error) => {
+                self.open = Open::default();
+                (self.answer)(Msg::Failed(format!("the journal can't be read: {error}")))
+            }
+        }
+    }
+
+    fn step(&mut self) -> io::Result<bool> {
+        if let Some((ticket, load, choice)) = self.open.load.take() {
+            let (from, parts) = self.journal.load(&load, &choice)?;
+            let head = self.journal.head()?;
+            return Ok((self.answer)(Msg::Loaded(Loaded { ticket, load, from, head, parts })));
+        }
+        if let Some(search) = self.open.search.take() {
+            return self.search(search);
+        }
+        if let Some((position, choice)) = self.open.lines.take() {
+            let (lines, more) = self.journal.lines_after(position, &choice)?;
+            return Ok((self.answer)(Msg::LinesBelow(lines, more)));
+        }
+        if let Some(count) = self.open.count.take() {
+            return self.count(count);
+        }
+        Ok(true)
+    }
+
+    fn search(&mut self, mut search: Search) -> io::Result<bool> {
+        let Search { ticket, direction, target, .. } = search;
+        let reached = self.journal.search(&search.choice, (target, direction), search.from, 2)?;
+        let is_other = |hit: &&Position| Some(**hit) != search.except;
+        let hit = match direction {
+            Direction::Up => reached.hits.iter().rev().find(is_other),
+            Direction::Down => reached.hits.iter().find(is_other),
+        };
+        let (hit, end) = (hit.copied(), reached.end);
+        if hit.is_none() && !end {
+            search.from = reached.at;
+            self.open.search = Some(search);
+            return Ok((self.answer)(Msg::Found(Found { ticket, hit, end })));
+        }
+        if search.count && target == Target::Entries {
+            search.from = Position::default();
+            search.direction = Direction::Down;
+            self.open.count = Some(search);
+        }
+        Ok((self.answer)(Msg::Found(Found { ticket, hit, end })))
+    }
+
+    fn count(&mut self, mut search: Search) -> io::Result<bool> {
+        let what = (Target::Entries, Direction::Down);
+        let reached = self.journal.search(&search.choice, what, search.from, BATCH)?;
+        let records = (reached.at.record, self.journal.head()?);
+        let ticket = search.ticket;
+        let counted = Counted { ticket, matches: reached.hits, records, end: reached.end };
+        if !reached.end {
+            search.from = reached.at;
+            self.open.count = Some(search);
+        }
+        Ok((self.answer)(Msg::Counted(counted)))
+    }
+}

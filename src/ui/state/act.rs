@@ -1,0 +1,324 @@
+//! Carries out actions.
+
+use super::log::View;
+use super::msg::{Direction, Effect, Question, Tab, Target};
+use super::overlay::{Details, Overlay};
+use super::prompt::{Prompt, Subject};
+use super::{Around, Focus, Link, Ui};
+use crate::model::ProcName;
+use crate::ui::keys::actions::{Action, Choosing, Finding, Motion, OnProcess, OnScreen, Taking};
+
+/// How many columns a step sideways is.
+const SIDEWAYS: usize = 8;
+
+impl Ui {
+    /// Carry out an action.
+    pub(super) fn act(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        match action {
+            Action::Move(motion) => self.go(motion, effects),
+            Action::Find(finding) => self.look(finding, effects),
+            Action::Choose(choosing) => self.choose_by(choosing, effects),
+            Action::Process(action) => self.act_on_process(action, effects),
+            Action::Take(taking) => self.take_along(taking, effects),
+            Action::Screen(action) => self.change_screen(action, effects),
+        }
+    }
+
+    /// Whether the arrows move in the list.
+    fn is_in_list(&self) -> bool {
+        self.focus == Focus::List && self.areas().list.height > 0
+    }
+
+    fn go(&mut self, motion: Motion, effects: &mut Vec<Effect>) {
+        let rows = isize::try_from(self.log.rows).unwrap_or(1);
+        match motion {
+            Motion::Up if self.is_in_list() => self.list.step(-1),
+            Motion::Down if self.is_in_list() => self.list.step(1),
+            Motion::Up => self.log.step(-1),
+            Motion::Down => self.log.step(1),
+            Motion::PageUp => self.log.scroll((1 - rows).min(-1)),
+            Motion::PageDown => self.log.scroll((rows - 1).max(1)),
+            Motion::HalfUp => self.log.scroll(-(rows / 2).max(1)),
+            Motion::HalfDown => self.log.scroll((rows / 2).max(1)),
+            Motion::Home => self.log.go_to_beginning(),
+            Motion::End => self.log.follow(),
+            Motion::Left => self.log.left = self.log.left.saturating_sub(SIDEWAYS),
+            Motion::Right if !self.log.form.wrap => self.log.left += SIDEWAYS,
+            Motion::Right => self.say("lines are wrapped; w shows them in one piece"),
+            Motion::LifeBefore => self.visit(Target::Starts, Direction::Up, effects),
+            Motion::LifeAfter => self.visit(Target::Starts, Direction::Down, effects),
+            Motion::GoToTime => self.prompt = Some(Prompt::new(Subject::Time)),
+            Motion::Bookmark => self.bookmark(),
+            Motion::NextBookmark => self.next_bookmark(),
+        }
+    }
+
+    fn look(&mut self, finding: Finding, effects: &mut Vec<Effect>) {
+        match finding {
+            Finding::Find => self.prompt = Some(Prompt::new(Subject::Find(self.log.view))),
+            Finding::Next => self.search(Direction::Down, false, effects),
+            Finding::Previous => self.search(Direction::Up, false, effects),
+            Finding::ErrorBefore => self.visit(Target::Entries, Direction::Up, effects),
+            Finding::ErrorAfter => self.visit(Target::Entries, Direction::Down, effects),
+            Finding::FirstError => self.visit_first_error(effects),
+            Finding::Around => {
+                self.log.step(0);
+                let current = self.log.current();
+                self.around = current.map(|entry| Around::new(entry.position, entry.time));
+            }
+            Finding::Wider => self.change_around(|seconds| seconds.saturating_mul(2).min(3600)),
+            Finding::Closer => self.change_around(|seconds| (seconds / 2).max(1)),
+            Finding::Events => {
+                self.only_events = !self.only_events;
+                self.say(if self.only_events {
+                    "only starts, ends and messages of tmo; e shows all"
+                } else {
+                    "all lines"
+                });
+            }
+        }
+    }
+
+    fn change_around(&mut self, change: impl Fn(u64) -> u64) {
+        match &mut self.around {
+            Some(around) => around.seconds = change(around.seconds),
+            None => self.say("x shows what all processes printed around this line"),
+        }
+    }
+
+    fn choose_by(&mut self, choosing: Choosing, effects: &mut Vec<Effect>) {
+        match choosing {
+            Choosing::Open if self.is_in_list() => self.open(self.list.selected.clone()),
+            Choosing::Open => self.open_line(),
+            Choosing::Back => self.back(effects),
+            Choosing::All => self.open(None),
+            Choosing::Pick => self.prompt = Some(Prompt::new(Subject::Pick)),
+            Choosing::Mark => self.mark(),
+            Choosing::Invert => {
+                let all = self.list.processes.iter().map(|process| process.name.clone());
+                let marked = std::mem::take(&mut self.list.marked);
+                self.list.marked = all.filter(|name| !marked.contains(name)).collect();
+            }
+            Choosing::HideStopped => self.list.hides_stopped = !self.list.hides_stopped,
+        }
+    }
+
+    /// Open the n-th process of the list.
+    pub(super) fn open_row(&mut self, row: usize) {
+        let name = row.checked_sub(1).and_then(|at| self.list.rows().nth(at));
+        if let Some(name) = name.map(|process| process.name.clone()) {
+            self.open(Some(name));
+        }
+    }
+
+    /// Show the log of a process, or of all.
+    pub(super) fn open(&mut self, name: Option<ProcName>) {
+        self.list.marked.clear();
+        self.list.selected.clone_from(&name);
+        self.list.open = name;
+        (self.overlay, self.around) = (None, None);
+    }
+
+    /// Show the current line in whole. Where there is none, the log follows.
+    fn open_line(&mut self) {
+        let View::At(_) = self.log.view else {
+            return self.say("↑ selects a line; Enter shows it in whole");
+        };
+        let Some(entry) = self.log.current() else { return };
+        let time = self.now.zone.to_datetime(entry.time.utc());
+        let who = entry.name.as_deref().unwrap_or("tmo");
+        let time = time.strftime("%Y-%m-%d %H:%M:%S%.3f");
+        let head = format!("{who}, {time}, life {}", entry.life);
+        let text = format!("{head}\n\n{}", laid_out(&entry.text()));
+        let page = Details { text: Some(text), ..Details::awaited(Tab::Why, None) };
+        self.overlay = Some(Overlay::Line(page));
+    }
+
+    /// Close what is in the way: the selection, the search, what limits the log.
+    fn back(&mut self, effects: &mut Vec<Effect>) {
+        if self.selection.take().is_some() || self.around.take().is_some() {
+            return;
+        }
+        if self.find.take().is_some() {
+            return effects.push(Effect::Ask(Question::StopSearch));
+        }
+        if std::mem::take(&mut self.only_events) {
+            return;
+        }
+        self.list.open = None;
+        self.list.marked.clear();
+    }
+
+    fn mark(&mut self) {
+        let Some(name) = self.list.selected.clone() else {
+            return self.say("select a process in the list first");
+        };
+        if !self.list.marked.remove(&name) {
+            self.list.marked.insert(name);
+        }
+        self.list.open = None;
+        self.list.step(1);
+    }
+
+    fn change_screen(&mut self, action: OnScreen, effects: &mut Vec<Effect>) {
+        match action {
+            OnScreen::Focus if self.zoom => (self.zoom, self.focus) = (false, Focus::List),
+            OnScreen::Focus if self.focus == Focus::List => self.focus = Focus::Log,
+            OnScreen::Focus => self.focus = Focus::List,
+            OnScreen::Zoom => self.zoom = !self.zoom,
+            OnScreen::Narrower => self.list_width = Some(self.areas().list.width.saturating_sub(2)),
+            OnScreen::Wider => self.list_width = Some(self.areas().list.width + 2),
+            OnScreen::Wrap => self.toggle_wrap(),
+            OnScreen::Times => self.times = !self.times,
+            OnScreen::Figures => {
+                self.shows_figures = !self.shows_figures;
+                self.figures.clear();
+                effects.push(Effect::Figures(self.shows_figures));
+            }
+            OnScreen::Mouse => {
+                self.mouse = !self.mouse;
+                let here = "the mouse selects here; M gives it to the terminal";
+                let there = "the mouse belongs to the terminal; M takes it back";
+                self.say(if self.mouse { here } else { there });
+                effects.push(Effect::Mouse(self.mouse));
+            }
+            OnScreen::Actions => self.prompt = Some(Prompt::new(Subject::Action)),
+            OnScreen::Help => self.overlay = Some(Overlay::Help(0)),
+            OnScreen::Quit => match self.link {
+                Link::Over(_) => effects.push(Effect::Leave),
+                Link::Live | Link::Away(_) => self.overlay = Some(Overlay::Quit(self.owns_run)),
+            },
+            OnScreen::Interrupt if self.owns_run => self.overlay = Some(Overlay::Quit(true)),
+            OnScreen::Leave | OnScreen::Interrupt => effects.push(Effect::Leave),
+            OnScreen::Suspend => effects.push(Effect::Suspend),
+            OnScreen::Redraw => effects.push(Effect::Redraw),
+        }
+    }
+
+    fn toggle_wrap(&mut self) {
+        let (form, rows) = (self.log.form, self.log.rows);
+        self.log.left = 0;
+        self.log.resize(super::entry::Form { wrap: !form.wrap, ..form }, rows);
+        let cut = "long lines are cut; ← → move sideways";
+        self.say(if form.wrap { cut } else { "long lines are wrapped" });
+    }
+
+    fn take_along(&mut self, taking: Taking, effects: &mut Vec<Effect>) {
+        match taking {
+            Taking::Copy => self.copy(effects),
+            Taking::Select => {
+                self.log.step(0);
+                self.focus = Focus::Log;
+                self.selection = match self.selection {
+                    Some(_) => None,
+                    None => self.log.current().map(|entry| entry.position),
+                };
+            }
+            Taking::Command => self.copy_command(effects),
+            Taking::Plain => effects.push(Effect::Plain(self.list.chosen())),
+        }
+    }
+
+    pub(super) fn act_on_process(&mut self, action: OnProcess, effects: &mut Vec<Effect>) {
+        match action {
+            OnProcess::Why => self.page(Tab::Why, effects),
+            OnProcess::Flags => self.page(Tab::Flags, effects),
+            OnProcess::Tree => self.page(Tab::Tree, effects),
+            OnProcess::Screen => self.page(Tab::Screen, effects),
+            OnProcess::RestartAll if !self.refuse_without_run() => {
+                self.overlay = Some(Overlay::Confirm(action));
+            }
+            OnProcess::RestartAll => {}
+            OnProcess::Restart
+            | OnProcess::Stop
+            | OnProcess::Start
+            | OnProcess::Kill
+            | OnProcess::Connect
+            | OnProcess::Watch
+            | OnProcess::Type => self.act_on_target(action, effects),
+        }
+    }
+
+    fn act_on_target(&mut self, action: OnProcess, effects: &mut Vec<Effect>) {
+        if self.refuse_without_run() {
+            return;
+        }
+        let Some(name) = self.list.target().map(|process| process.name.clone()) else {
+            return self.say("select a process first: ↑ ↓, or o and a part of its name");
+        };
+        match action {
+            OnProcess::Connect => effects.push(Effect::Connect(name, false)),
+            OnProcess::Watch => effects.push(Effect::Connect(name, true)),
+            OnProcess::Type => self.prompt = Some(Prompt::new(Subject::Line(name))),
+            OnProcess::Kill => self.overlay = Some(Overlay::Confirm(action)),
+            OnProcess::Restart | OnProcess::Stop | OnProcess::Start => {
+                self.request(action, &name, effects);
+            }
+            OnProcess::RestartAll
+            | OnProcess::Why
+            | OnProcess::Flags
+            | OnProcess::Tree
+            | OnProcess::Screen => {}
+        }
+    }
+
+    /// Whether there is no run to act on, which is said then.
+    fn refuse_without_run(&mut self) -> bool {
+        let over = matches!(self.link, Link::Over(_));
+        if over {
+            self.complain("nothing runs here; `tmo start` starts the processes");
+        }
+        over
+    }
+
+    fn page(&mut self, tab: Tab, effects: &mut Vec<Effect>) {
+        let name = self.list.target().map(|process| process.name.clone());
+        if name.is_none() && tab != Tab::Why {
+            return self.say("select a process first: ↑ ↓, or o and a part of its name");
+        }
+        self.show_page(tab, name, effects);
+    }
+
+    pub(super) fn show_page(
+        &mut self,
+        tab: Tab,
+        name: Option<ProcName>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.overlay = Some(Overlay::Details(Details::awaited(tab, name.clone())));
+        effects.push(Effect::Page(tab, name));
+    }
+
+    fn bookmark(&mut self) {
+        self.log.step(0);
+        let Some(position) = self.log.current().map(|entry| entry.position) else { return };
+        if let Some(at) = self.bookmarks.iter().position(|known| *known == position) {
+            self.bookmarks.remove(at);
+            return self.say("bookmark removed");
+        }
+        self.bookmarks.push(position);
+        self.bookmarks.sort_unstable();
+        self.say("bookmark set; ' goes to the next one");
+    }
+
+    fn next_bookmark(&mut self) {
+        let here = self.log.current().map(|entry| entry.position);
+        let after = self.bookmarks.iter().find(|known| here.is_some_and(|here| **known > here));
+        match after.or(self.bookmarks.first()).copied() {
+            Some(position) => self.log.go_to(position),
+            None => self.say("there is no bookmark; b sets one"),
+        }
+    }
+}
+
+/// JSON in several lines, anything else as it is.
+fn laid_out(text: &str) -> String {
+    let Some(at) = text.find(['{', '[']) else { return text.to_owned() };
+    let (before, json) = text.split_at(at);
+    let value = serde_json::from_str::<serde_json::Value>(json.trim_end());
+    let Some(value) = value.ok().filter(|value| value.is_object() || value.is_array()) else {
+        return text.to_owned();
+    };
+    let laid_out = serde_json::to_string_pretty(&value).unwrap_or_default();
+    if before.is_empty() { laid_out } else { format!("{before}\n{laid_out}") }
+}

@@ -1,0 +1,183 @@
+//! An entry of the journal, laid out for the width of the screen.
+
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::journal::cursor::Position;
+use crate::journal::search::styled::Row;
+use crate::model::time::Timestamp;
+
+/// How far tabs are apart.
+const TAB: usize = 8;
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Output of a process.
+    Output,
+    /// A start, an end, or a message of the supervisor.
+    Note,
+    /// A line drawn by the user, to see what is new.
+    Ruler,
+}
+
+/// An entry of the journal.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its position.
+    pub position: Position,
+    /// When it was printed.
+    pub time: Timestamp,
+    /// The process that printed it, or that it is about.
+    pub name: Option<String>,
+    /// The xterm colour of that process.
+    pub color: u8,
+    /// The number of the life; 0 for none.
+    pub life: u32,
+    /// What it is.
+    pub kind: Kind,
+    /// Its rows, with styles.
+    pub rows: Vec<Row>,
+    /// Where each line of the screen begins.
+    lines: Vec<ScreenLine>,
+    form: Option<Form>,
+}
+
+/// How entries are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Columns for the text.
+    pub columns: usize,
+    /// Whether long lines are wrapped.
+    pub wrap: bool,
+}
+
+/// The part of an entry that takes one line of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScreenLine {
+    /// The row.
+    pub row: usize,
+    /// The run of the row in which it begins.
+    pub run: usize,
+    /// The byte of that run.
+    pub byte: usize,
+    /// The column of the row; tabs are measured from its beginning.
+    pub column: usize,
+}
+
+impl Entry {
+    /// An entry, not laid out yet.
+    pub fn new(position: Position, time: Timestamp, kind: Kind, rows: Vec<Row>) -> Self {
+        let (name, color, life) = (None, 7, 0);
+        Self { position, time, name, color, life, kind, rows, lines: vec![], form: None }
+    }
+
+    /// Lay it out.
+    pub fn lay_out(&mut self, form: Form) {
+        if self.form == Some(form) {
+            return;
+        }
+        self.form = Some(form);
+        self.lines.clear();
+        for (number, row) in self.rows.iter().enumerate() {
+            lay_out(row, number, form, &mut self.lines);
+        }
+    }
+
+    /// Where its lines on the screen begin.
+    pub fn lines(&self) -> &[ScreenLine] {
+        &self.lines
+    }
+
+    /// Its text, one line for each row.
+    pub fn text(&self) -> String {
+        let rows = self.rows.iter().map(text_of);
+        rows.collect::<Vec<_>>().join("\n")
+    }
+
+    /// How much memory it takes, roughly.
+    pub fn size(&self) -> usize {
+        let runs = self.rows.iter().flatten();
+        size_of::<Self>() + runs.map(|run| run.text.len() + size_of_val(run)).sum::<usize>()
+    }
+}
+
+/// The text of a row.
+pub fn text_of(row: &Row) -> String {
+    row.iter().map(|run| run.text.as_str()).collect()
+}
+
+/// The width of a grapheme that begins at this column.
+pub fn width_at(grapheme: &str, column: usize) -> usize {
+    match grapheme {
+        "\t" => TAB - column % TAB,
+        grapheme => grapheme.width(),
+    }
+}
+
+fn lay_out(row: &Row, number: usize, form: Form, lines: &mut Vec<ScreenLine>) {
+    lines.push(ScreenLine { row: number, ..ScreenLine::default() });
+    if !form.wrap || form.columns == 0 {
+        return;
+    }
+    // Mostly, the bytes of a row are fewer than the columns.
+    let bytes: usize = row.iter().map(|run| run.text.len()).sum();
+    if bytes <= form.columns && row.iter().all(|run| !run.text.contains('\t')) {
+        return;
+    }
+    let (mut column, mut begun) = (0, 0);
+    for (at, run) in row.iter().enumerate() {
+        for (byte, grapheme) in run.text.grapheme_indices(true) {
+            let mut width = width_at(grapheme, column);
+            // A line that consists of one wide character is as narrow as it can be.
+            if column + width > begun + form.columns && column > begun {
+                if grapheme == "\t" {
+                    // The rest of a tab does not begin the next line.
+                    width = begun + form.columns - column;
+                    column += width;
+                    continue;
+                }
+                lines.push(ScreenLine { row: number, run: at, byte, column });
+                begun = column;
+            }
+            column += width;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::{Entry, Form, Kind};
+    use crate::journal::cursor::Position;
+    use crate::journal::search::styled::Run;
+    use crate::model::sgr::Sgr;
+    use crate::model::time::Timestamp;
+
+    fn begins(runs: &[&str], columns: usize, wrap: bool) -> Vec<(usize, usize)> {
+        let run = |text: &&str| Run { text: (*text).to_owned(), style: Sgr::default() };
+        let row = runs.iter().map(run).collect();
+        let mut entry = Entry::new(Position::default(), Timestamp::EPOCH, Kind::Output, vec![row]);
+        entry.lay_out(Form { columns, wrap });
+        entry.lines().iter().map(|line| (line.run, line.byte)).collect()
+    }
+
+    #[test]
+    fn a_long_row_takes_several_lines() {
+        assert_eq!(begins(&["abcdef"], 6, true), [(0, 0)]);
+        assert_eq!(begins(&["abcdefg"], 6, true), [(0, 0), (0, 6)]);
+        assert_eq!(begins(&["abcdefg"], 6, false), [(0, 0)]);
+        assert_eq!(begins(&["abc", "defg", "h"], 3, true), [(0, 0), (1, 0), (1, 3)]);
+        assert_eq!(begins(&[], 3, true), [(0, 0)]);
+    }
+
+    #[test]
+    fn wide_characters_and_tabs_are_measured() {
+        assert_eq!(begins(&["日本語"], 4, true), [(0, 0), (0, 6)]);
+        assert_eq!(begins(&["日本語"], 1, true), [(0, 0), (0, 3), (0, 6)], "too narrow");
+        assert_eq!(begins(&["a\tbc"], 9, true), [(0, 0), (0, 3)]);
+        assert_eq!(begins(&["abc\td"], 5, true), [(0, 0), (0, 4)]);
+        assert_eq!(begins(&["e\u{301}e\u{301}e\u{301}"], 2, true), [(0, 0), (0, 6)]);
+    }
+}

@@ -1,0 +1,158 @@
+//! Searching: from a typed expression to the match on the screen.
+
+use std::sync::Arc;
+
+use super::find::{Find, MOST_MATCHES};
+use super::list::{Condition, kind};
+use super::log::View;
+use super::msg::{Counted, Direction, Effect, Found, Question, Search, Target};
+use super::{Choice, Ui};
+use crate::journal::cursor::Position;
+
+/// What counts as an error in a line, if nothing else is known.
+const ERRORS: &str = r"(?i)\b(error|fatal|panic(ked)?|exception|traceback|critical|unhandled)\b";
+
+impl Ui {
+    /// Where a search begins, and the entry that does not count: the current line, or what is behind the
+    /// screen.
+    fn here(&self, direction: Direction, counts: bool) -> (Position, Option<Position>) {
+        let end = Position { record: self.log.head, skip: 0 };
+        let View::At(anchor) = self.log.view else { return (end, None) };
+        let here = anchor.position;
+        match direction {
+            Direction::Up if counts => (self.log.position_after(here).unwrap_or(end), None),
+            Direction::Up => (here, None),
+            Direction::Down => (here, (!counts).then_some(here)),
+        }
+    }
+
+    /// The expression in the prompt has changed: find the nearest match before the end of the screen.
+    pub(super) fn find_typed(&mut self, text: &str, back: View, effects: &mut Vec<Effect>) {
+        let old = self.find.take();
+        let (literal, filters) =
+            old.as_ref().map_or((false, false), |find| (find.literal, find.filters));
+        self.log.view = back;
+        self.find = Find::new(text, literal);
+        if let Some(find) = &mut self.find {
+            find.filters = filters;
+            self.search(Direction::Up, true, effects);
+        } else {
+            effects.push(Effect::Ask(Question::StopSearch));
+        }
+    }
+
+    /// Find the next match in this direction.
+    pub(super) fn search(&mut self, direction: Direction, count: bool, effects: &mut Vec<Effect>) {
+        // The first match may be on the present line.
+        let (from, except) = self.here(direction, count);
+        let ticket = self.next_ticket();
+        let names = self.list.chosen();
+        let Some(find) = &mut self.find else {
+            self.say("/ begins a search");
+            return;
+        };
+        (find.ticket, find.is_searching, find.direction) = (ticket, true, direction);
+        if count {
+            find.count_ticket = ticket;
+        }
+        let pattern = Some(find.pattern.clone());
+        let choice = Choice { names, pattern, only_events: false };
+        let (choice, target) = (Arc::new(choice), Target::Entries);
+        let search = Search { ticket, from, except, direction, choice, target, count };
+        effects.push(Effect::Ask(Question::Search(search)));
+    }
+
+    /// Find an error, or the start of a process, in this direction.
+    pub(super) fn visit(
+        &mut self,
+        target: Target,
+        direction: Direction,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (from, except) = self.here(direction, false);
+        let ticket = self.next_ticket();
+        let pattern = match target {
+            Target::Starts => None,
+            Target::Entries => Find::new(ERRORS, false).map(|find| find.pattern),
+        };
+        let names = self.list.chosen();
+        let choice = Arc::new(Choice { names, pattern, only_events: false });
+        self.visiting = Some((ticket, target, direction));
+        let search = Search { ticket, from, except, direction, choice, target, count: false };
+        effects.push(Effect::Ask(Question::Search(search)));
+    }
+
+    /// Find the first error since the last start: of the chosen process, or of the one that failed last.
+    pub(super) fn visit_first_error(&mut self, effects: &mut Vec<Effect>) {
+        if self.list.chosen().is_empty() {
+            let failed = self.list.processes.iter().filter(|one| kind(one) == Condition::Failed);
+            let name = failed.max_by_key(|one| one.since).map(|process| process.name.clone());
+            let target = self.list.target().map(|process| process.name.clone()).or(name);
+            match target {
+                Some(name) => self.open(Some(name)),
+                None => return self.say("select a process first: none has failed"),
+            }
+        }
+        self.log.follow();
+        self.wants_first_error = true;
+        self.visit(Target::Starts, Direction::Up, effects);
+    }
+
+    /// A search got further.
+    pub(super) fn found(&mut self, found: &Found, effects: &mut Vec<Effect>) {
+        if let Some((ticket, target, direction)) = self.visiting
+            && ticket == found.ticket
+        {
+            let continues = target == Target::Starts && std::mem::take(&mut self.wants_first_error);
+            if let Some(hit) = found.hit {
+                self.log.go_to(hit);
+                if continues {
+                    return self.visit(Target::Entries, Direction::Down, effects);
+                }
+            } else if found.end {
+                let what = if target == Target::Starts { "start" } else { "error" };
+                self.say(format!("no {} {what}", in_words(direction)));
+            }
+            if found.hit.is_some() || found.end {
+                self.visiting = None;
+            }
+            return;
+        }
+        let Some(find) = self.find.as_mut().filter(|find| find.ticket == found.ticket) else {
+            return;
+        };
+        if let Some(hit) = found.hit {
+            find.is_searching = false;
+            find.hit = Some(hit);
+            self.log.go_to(hit);
+        } else if found.end {
+            find.is_searching = false;
+            let direction = find.direction;
+            let text = match find.hit {
+                Some(_) => format!("no {} match", in_words(direction)),
+                None => format!("nothing matches {}", find.text),
+            };
+            if self.prompt.is_none() {
+                self.say(text);
+            }
+        }
+    }
+
+    /// The counting of matches got further.
+    pub(super) fn counted(&mut self, counted: Counted) {
+        let Some(find) = &mut self.find else { return };
+        if find.count_ticket != counted.ticket {
+            return;
+        }
+        let room = MOST_MATCHES.saturating_sub(find.matches.len());
+        find.matches.extend(counted.matches.into_iter().take(room));
+        (find.counted, find.all_counted) = (counted.records, counted.end);
+    }
+}
+
+const fn in_words(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "earlier",
+        Direction::Down => "later",
+    }
+}

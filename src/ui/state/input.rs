@@ -1,0 +1,236 @@
+//! Keys: what they mean in a prompt, in what lies over the log, and elsewhere.
+
+use super::Ui;
+use super::msg::{Effect, Question, Tab};
+use super::offers::Offers;
+use super::overlay::Overlay;
+use super::prompt::{Subject, Typed};
+use crate::model::ProcName;
+use crate::model::moment::moment;
+use crate::model::request::Request;
+use crate::model::signal::SignalName;
+use crate::ui::keys::Key;
+use crate::ui::keys::actions::{self, Action, OnProcess};
+use crate::view::merged::cleaned;
+
+/// What was picked in a prompt.
+enum Picked {
+    Process(ProcName),
+    Action(Action),
+}
+
+impl Ui {
+    /// A key was pressed.
+    pub(super) fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
+        // Who presses a key has seen the message.
+        self.toast = None;
+        if key == Key::Ctrl('z') {
+            return effects.push(Effect::Suspend);
+        }
+        if self.prompt.is_some() && key != Key::Ctrl('c') {
+            return self.prompt_key(key, effects);
+        }
+        if self.overlay.is_some() && self.overlay_key(key, effects) {
+            return;
+        }
+        if let Key::Char(digit @ '1'..='9') = key {
+            return self.open_row(digit as usize - '0' as usize);
+        }
+        if let Some(action) = actions::of(key) {
+            self.act(action, effects);
+        }
+    }
+
+    /// A key in a prompt.
+    fn prompt_key(&mut self, key: Key, effects: &mut Vec<Effect>) {
+        let Some(prompt) = &mut self.prompt else { return };
+        match prompt.key(key) {
+            Typed::Changed => self.typed(effects),
+            Typed::Done => self.entered(effects),
+            Typed::Closed => self.give_up(effects),
+            Typed::Moved(by) => {
+                let count = self.offers().map_or(0, |offers| offers.len());
+                if let Some(prompt) = &mut self.prompt {
+                    let last = count.saturating_sub(1);
+                    prompt.choice = prompt.choice.saturating_add_signed(by).min(last);
+                }
+            }
+            Typed::Tab => {
+                if let (Subject::Find(_), Some(find)) = (&prompt.subject, &mut self.find) {
+                    find.filters = !find.filters;
+                }
+            }
+            Typed::Toggle => {
+                if let (Subject::Find(back), Some(find)) = (&prompt.subject, &mut self.find) {
+                    find.literal = !find.literal;
+                    let (text, back) = (find.text.clone(), *back);
+                    self.find_typed(&text, back, effects);
+                }
+            }
+            Typed::Nothing => {}
+        }
+    }
+
+    /// The text of the prompt has changed.
+    pub(super) fn typed(&mut self, effects: &mut Vec<Effect>) {
+        let Some(prompt) = &self.prompt else { return };
+        if let Subject::Find(back) = prompt.subject {
+            let text = prompt.text().to_owned();
+            self.find_typed(&text, back, effects);
+        }
+    }
+
+    /// The prompt was given up.
+    fn give_up(&mut self, effects: &mut Vec<Effect>) {
+        let Some(prompt) = self.prompt.take() else { return };
+        if let Subject::Find(back) = prompt.subject {
+            self.find = None;
+            self.log.return_to(back);
+            effects.push(Effect::Ask(Question::StopSearch));
+        }
+    }
+
+    /// Enter was pressed in the prompt.
+    fn entered(&mut self, effects: &mut Vec<Effect>) {
+        let picked = self.picked();
+        let Some(prompt) = self.prompt.take() else { return };
+        let text = prompt.text().to_owned();
+        match prompt.subject {
+            Subject::Find(_) => {}
+            Subject::Pick | Subject::Action => match picked {
+                Some(Picked::Process(name)) => self.open(Some(name)),
+                Some(Picked::Action(action)) => self.act(action, effects),
+                None => self.say(format!("nothing is called like {text}")),
+            },
+            Subject::Time => {
+                let now = self.now.time.utc().to_zoned(self.now.zone.clone());
+                match moment(text.trim().trim_start_matches('-'), &now) {
+                    Ok(time) => self.log.go_to_time(time),
+                    Err(error) => self.complain(error.to_string()),
+                }
+            }
+            Subject::Line(name) => effects.push(Effect::Type(name, text)),
+        }
+    }
+
+    fn picked(&self) -> Option<Picked> {
+        let at = self.prompt.as_ref()?.choice;
+        match self.offers()? {
+            Offers::Processes(names) => names.get(at).map(|name| Picked::Process((*name).clone())),
+            Offers::Actions(entries) => entries.get(at).map(|entry| Picked::Action(entry.action)),
+        }
+    }
+
+    /// A key while something lies over the log; false if it means what it means elsewhere.
+    fn overlay_key(&mut self, key: Key, effects: &mut Vec<Effect>) -> bool {
+        match self.overlay {
+            Some(Overlay::Quit(stop)) => self.answer_quit(key, stop, effects),
+            Some(Overlay::Confirm(action)) => {
+                self.overlay = None;
+                let again = actions::of(key) == Some(Action::Process(action));
+                if again || matches!(key, Key::Char('y') | Key::Enter) {
+                    self.confirmed(action, effects);
+                }
+            }
+            Some(Overlay::Help(_) | Overlay::Details(_) | Overlay::Line(_)) => {
+                return self.page_key(key, effects);
+            }
+            None => return false,
+        }
+        true
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "any other key closes the question")]
+    fn answer_quit(&mut self, key: Key, stop: bool, effects: &mut Vec<Effect>) {
+        match key {
+            Key::Left | Key::Right | Key::Tab | Key::Up | Key::Down => {
+                self.overlay = Some(Overlay::Quit(!stop));
+            }
+            Key::Char('s') => self.stop_all(effects),
+            Key::Enter | Key::Ctrl('c') if stop => self.stop_all(effects),
+            Key::Char('l' | 'q') | Key::Enter | Key::Ctrl('c') => effects.push(Effect::Leave),
+            _ => self.overlay = None,
+        }
+    }
+
+    /// A key while a page is shown; false if it means what it means elsewhere.
+    fn page_key(&mut self, key: Key, effects: &mut Vec<Effect>) -> bool {
+        let page = isize::try_from(self.log.rows).unwrap_or(1);
+        let Some(overlay) = &mut self.overlay else { return false };
+        match (key, &*overlay) {
+            (Key::Esc | Key::Backspace | Key::Char('q'), _)
+            | (Key::Char('?'), Overlay::Help(_))
+            | (Key::Enter, Overlay::Line(_)) => self.overlay = None,
+            (Key::Up | Key::Char('k'), _) => overlay.scroll(-1),
+            (Key::Down | Key::Char('j'), _) => overlay.scroll(1),
+            (Key::PageUp | Key::Ctrl('u'), _) => overlay.scroll(-page),
+            (Key::PageDown | Key::Ctrl('d') | Key::Char(' '), _) => overlay.scroll(page),
+            (Key::Home | Key::Char('g'), _) => overlay.scroll(isize::MIN),
+            (Key::Left, _) => self.next_tab(-1, effects),
+            (Key::Right | Key::Tab, _) => self.next_tab(1, effects),
+            (Key::Char('y'), Overlay::Details(page) | Overlay::Line(page)) => {
+                if let Some(text) = &page.text {
+                    let text = cleaned(text.as_bytes(), false);
+                    effects.push(Effect::Copy(text, "the page"));
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn next_tab(&mut self, by: isize, effects: &mut Vec<Effect>) {
+        let Some(Overlay::Details(page)) = &self.overlay else { return };
+        let at = Tab::ALL.iter().position(|tab| *tab == page.tab).unwrap_or(0);
+        let count = Tab::ALL.len();
+        let at = (at + count).saturating_add_signed(by) % count;
+        let name = page.name.clone();
+        self.show_page(Tab::ALL[at], name, effects);
+    }
+
+    fn stop_all(&mut self, effects: &mut Vec<Effect>) {
+        self.overlay = None;
+        self.quitting = true;
+        effects.push(Effect::StopAll);
+    }
+
+    /// A destructive action was confirmed.
+    fn confirmed(&mut self, action: OnProcess, effects: &mut Vec<Effect>) {
+        if action == OnProcess::RestartAll {
+            let names: Vec<_> = self.list.processes.iter().map(|p| p.name.clone()).collect();
+            self.list.pending.extend(names.iter().map(|name| (name.clone(), "restarting")));
+            let request = Request::Restart { names: vec![] };
+            effects.push(Effect::Request(request, names, "all restarted".to_owned()));
+        } else if let Some(name) = self.list.target().map(|process| process.name.clone()) {
+            self.request(action, &name, effects);
+        }
+    }
+
+    /// Send a request for a process.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others send no request")]
+    pub(super) fn request(
+        &mut self,
+        action: OnProcess,
+        name: &ProcName,
+        effects: &mut Vec<Effect>,
+    ) {
+        let names = vec![name.to_string()];
+        let (request, doing, done) = match action {
+            OnProcess::Restart => {
+                (Request::Restart { names }, "restarting", format!("{name} restarted"))
+            }
+            OnProcess::Start => (Request::Start { names }, "starting", format!("{name} started")),
+            OnProcess::Kill => {
+                let request = Request::Signal { names, signal: SignalName::KILL };
+                (request, "stopping", format!("SIGKILL sent to {name}"))
+            }
+            OnProcess::Stop => {
+                (Request::Stop { names }, "stopping", format!("{name} stopped; S starts it again"))
+            }
+            _ => return,
+        };
+        self.list.pending.retain(|(pending, _)| pending != name);
+        self.list.pending.push((name.clone(), doing));
+        effects.push(Effect::Request(request, vec![name.clone()], done));
+    }
+}

@@ -1,0 +1,155 @@
+//! The list of processes.
+
+use std::collections::BTreeSet;
+
+use crate::model::request::ProcessState;
+use crate::model::{ProcName, ProcessStatus};
+
+/// The list: a row for all processes, then one for each.
+#[derive(Debug, Default)]
+pub struct List {
+    /// All processes, in the order of the Procfile.
+    pub processes: Vec<ProcessState>,
+    /// The selected process; `None` is the row of all.
+    pub selected: Option<ProcName>,
+    /// Whose log is shown; `None` is that of all.
+    pub open: Option<ProcName>,
+    /// Processes whose logs are shown together.
+    pub marked: BTreeSet<ProcName>,
+    /// Only those that run are listed.
+    pub hides_stopped: bool,
+    /// Requests that are not answered yet: the process, and what it is doing therefore.
+    pub pending: Vec<(ProcName, &'static str)>,
+}
+
+impl List {
+    /// The listed processes.
+    pub fn rows(&self) -> impl Iterator<Item = &ProcessState> {
+        let is_listed = |process: &&ProcessState| {
+            !self.hides_stopped
+                || process.pid.is_some()
+                || self.selected.as_ref() == Some(&process.name)
+        };
+        self.processes.iter().filter(is_listed)
+    }
+
+    /// The number of the selected row; 0 is the row of all.
+    pub fn selected_row(&self) -> usize {
+        let Some(selected) = &self.selected else { return 0 };
+        self.rows().position(|process| process.name == *selected).map_or(0, |at| at + 1)
+    }
+
+    /// Select a row. If a process is open, the selected one becomes it.
+    pub fn select_row(&mut self, row: usize) {
+        let name = row.checked_sub(1).and_then(|at| self.rows().nth(at)).map(|p| p.name.clone());
+        self.selected = name;
+        if self.open.is_some() {
+            self.open.clone_from(&self.selected);
+        }
+    }
+
+    /// Move the selection.
+    pub fn step(&mut self, rows: isize) {
+        let last = self.rows().count();
+        self.select_row(self.selected_row().saturating_add_signed(rows).min(last));
+    }
+
+    /// The state of a process.
+    pub fn get(&self, name: &ProcName) -> Option<&ProcessState> {
+        self.processes.iter().find(|process| process.name == *name)
+    }
+
+    /// The process that keys act on: the open one, or the selected one.
+    pub fn target(&self) -> Option<&ProcessState> {
+        self.selected.as_ref().or(self.open.as_ref()).and_then(|name| self.get(name))
+    }
+
+    /// The names of the processes whose log is shown; empty for all.
+    pub fn chosen(&self) -> Vec<String> {
+        if !self.marked.is_empty() {
+            return self.marked.iter().map(ToString::to_string).collect();
+        }
+        self.open.iter().map(ToString::to_string).collect()
+    }
+
+    /// Take the state of all processes.
+    pub fn set(&mut self, processes: Vec<ProcessState>) {
+        self.processes = processes;
+        let exists = |name: &ProcName| self.processes.iter().any(|p| p.name == *name);
+        self.selected = self.selected.take().filter(exists);
+        self.open = self.open.take().filter(exists);
+        self.marked.retain(exists);
+    }
+
+    /// Take the state of one process.
+    pub fn update(&mut self, process: ProcessState) {
+        match self.processes.iter_mut().find(|known| known.name == process.name) {
+            Some(known) => *known = process,
+            None => self.processes.push(process),
+        }
+    }
+
+    /// How many processes there are of each kind, for the header.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for process in &self.processes {
+            match kind(process) {
+                Condition::Running => counts.running += 1,
+                Condition::Waiting => counts.waiting += 1,
+                Condition::Failed => counts.failed += 1,
+                Condition::Done => counts.done += 1,
+            }
+            counts.flags += process.flags.iter().filter(|flag| flag.exceeded).count();
+        }
+        counts
+    }
+}
+
+/// How many processes are in which condition.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// They run.
+    pub running: usize,
+    /// They are about to run or to end.
+    pub waiting: usize,
+    /// They have failed.
+    pub failed: usize,
+    /// They were stopped, or have ended as expected.
+    pub done: usize,
+    /// Flags above their target.
+    pub flags: usize,
+}
+
+/// The condition of a process, coarser than its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It runs.
+    Running,
+    /// It is about to run or to end.
+    Waiting,
+    /// It has failed.
+    Failed,
+    /// It was stopped, or has ended as expected.
+    Done,
+}
+
+/// The condition of a process.
+pub fn kind(process: &ProcessState) -> Condition {
+    match &process.state {
+        ProcessStatus::Running => Condition::Running,
+        ProcessStatus::Pending
+        | ProcessStatus::Starting
+        | ProcessStatus::Stopping
+        | ProcessStatus::Restarting => Condition::Waiting,
+        ProcessStatus::Stopped | ProcessStatus::Other(_) => Condition::Done,
+        ProcessStatus::Exited if process.finished => Condition::Done,
+        ProcessStatus::Exited => match process.exit {
+            Some(exit) if exit.success() => Condition::Done,
+            Some(_) | None => Condition::Failed,
+        },
+        ProcessStatus::Stuck
+        | ProcessStatus::Skipped
+        | ProcessStatus::Broken
+        | ProcessStatus::Error => Condition::Failed,
+    }
+}

@@ -1,0 +1,444 @@
+//! What the interface shows, and how it reacts: no clock, no file, no terminal.
+
+mod act;
+pub mod areas;
+mod copying;
+pub mod entry;
+pub mod find;
+mod finding;
+mod input;
+pub mod list;
+pub mod log;
+pub mod msg;
+pub mod offers;
+pub mod overlay;
+pub mod prompt;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::areas::{Areas, Wishes};
+use self::entry::Form;
+use self::find::Find;
+use self::list::List;
+use self::log::Log;
+use self::msg::{Answered, Choice, Direction, Effect, Mouse, Msg, Now, Question, Target};
+use self::overlay::Overlay;
+use self::prompt::Prompt;
+use crate::figures::Figures;
+use crate::journal::cursor::Position;
+use crate::model::ProcName;
+use crate::model::request::State;
+use crate::model::run_end::End;
+use crate::model::time::Timestamp;
+
+/// How long a message that needs no reaction stays.
+const TOAST: Duration = Duration::from_secs(3);
+
+/// Which part the arrows move in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Focus {
+    /// The list.
+    #[default]
+    List,
+    /// The log.
+    Log,
+}
+
+/// The connection to the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// It answers.
+    Live,
+    /// It does not, since then.
+    Away(Timestamp),
+    /// The run is over; its exit code, if known, and who decided it.
+    Over(Option<Box<End>>),
+}
+
+/// A message for the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    /// The text.
+    pub text: String,
+    /// It stays until a key is pressed.
+    pub is_error: bool,
+    /// When it disappears.
+    pub until: Timestamp,
+}
+
+/// What all processes printed around a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Around {
+    /// The line.
+    pub position: Position,
+    /// Its time.
+    pub time: Timestamp,
+    /// How many seconds before and after it are of interest.
+    pub seconds: u64,
+}
+
+impl Around {
+    /// Around this line.
+    pub const fn new(position: Position, time: Timestamp) -> Self {
+        Self { position, time, seconds: 2 }
+    }
+
+    /// Whether a line of this time is of interest.
+    pub fn contains(&self, time: Timestamp) -> bool {
+        self.time.between(time) <= Duration::from_secs(self.seconds)
+    }
+}
+
+/// The interface.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
+pub struct Ui {
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The title of the run.
+    pub title: String,
+    /// Its id.
+    pub run: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// It is being stopped.
+    pub quitting: bool,
+    /// The connection to its supervisor.
+    pub link: Link,
+    /// The processes.
+    pub list: List,
+    /// The log.
+    pub log: Log,
+    /// Which part the arrows move in.
+    pub focus: Focus,
+    /// Only the log is shown.
+    pub zoom: bool,
+    /// Times are shown before lines.
+    pub times: bool,
+    /// The mouse is used.
+    pub mouse: bool,
+    /// The width of the list, if it was changed.
+    pub list_width: Option<u16>,
+    /// The search.
+    pub find: Option<Find>,
+    /// The lines around one line are shown.
+    pub around: Option<Around>,
+    /// Only entries that are not output are shown.
+    pub only_events: bool,
+    /// Processor time and memory are shown.
+    pub shows_figures: bool,
+    /// The last sample of them.
+    pub figures: Vec<Figures>,
+    /// The input.
+    pub prompt: Option<Prompt>,
+    /// What lies over the log.
+    pub overlay: Option<Overlay>,
+    /// A message.
+    pub toast: Option<Toast>,
+    /// Bookmarks.
+    pub bookmarks: Vec<Position>,
+    /// The other end of a selection of lines.
+    pub selection: Option<Position>,
+    /// The time.
+    pub now: Now,
+    /// Leaving stops the run too, by default.
+    pub owns_run: bool,
+    /// Which entries are shown.
+    choice: Arc<Choice>,
+    /// The filter in it.
+    applied: Option<(String, bool)>,
+    /// An error is looked for once the start before it is found.
+    wants_first_error: bool,
+    /// A visit to an error or a start that is going on.
+    visiting: Option<(u64, Target, Direction)>,
+    ticket: u64,
+    /// The ticket of the load that is awaited.
+    load_ticket: u64,
+}
+
+impl Ui {
+    /// An interface before anything is known.
+    pub fn new(size: (u16, u16), now: Now) -> Self {
+        let mut ui = Self {
+            size,
+            title: String::new(),
+            run: String::new(),
+            started: now.time,
+            quitting: false,
+            link: Link::Live,
+            list: List::default(),
+            log: Log::default(),
+            focus: Focus::List,
+            zoom: false,
+            times: false,
+            mouse: true,
+            list_width: None,
+            find: None,
+            around: None,
+            only_events: false,
+            shows_figures: false,
+            figures: vec![],
+            prompt: None,
+            overlay: None,
+            toast: None,
+            bookmarks: vec![],
+            selection: None,
+            now,
+            owns_run: false,
+            choice: Arc::default(),
+            applied: None,
+            wants_first_error: false,
+            visiting: None,
+            ticket: 0,
+            load_ticket: 0,
+        };
+        ui.lay_out();
+        ui.log.follow();
+        ui
+    }
+
+    /// Something has happened.
+    pub fn update(&mut self, msg: Msg, now: Timestamp) -> Vec<Effect> {
+        self.now.time = now;
+        if self.toast.as_ref().is_some_and(|toast| !toast.is_error && toast.until <= now) {
+            self.toast = None;
+        }
+        let mut effects = vec![];
+        self.react(msg, &mut effects);
+        self.lay_out();
+        self.choose();
+        if let Some(last) = self.log.count_below() {
+            effects.push(Effect::Ask(Question::LinesAfter(last, Arc::clone(&self.choice))));
+        }
+        if let Some(load) = self.log.next_load() {
+            self.load_ticket = self.next_ticket();
+            effects.push(Effect::Ask(Question::Load(
+                self.load_ticket,
+                load,
+                Arc::clone(&self.choice),
+            )));
+        }
+        effects
+    }
+
+    fn react(&mut self, msg: Msg, effects: &mut Vec<Effect>) {
+        match msg {
+            Msg::Key(key) => self.key(key, effects),
+            Msg::Paste(text) => {
+                if let Some(prompt) = &mut self.prompt {
+                    prompt.paste(&text);
+                    self.typed(effects);
+                } else {
+                    self.say("pasted text goes into a process with i, or into a search with /");
+                }
+            }
+            Msg::Mouse(mouse) => self.mouse_used(mouse, effects),
+            Msg::Resize(columns, rows) => self.size = (columns, rows),
+            Msg::State(state) => self.set_state(*state),
+            Msg::Process(process) => {
+                self.list.pending.retain(|(name, _)| *name != process.name);
+                self.list.update(*process);
+            }
+            Msg::Head(_) | Msg::Away | Msg::Ended(_) | Msg::Gone => self.news(msg),
+            Msg::Loaded(loaded) => {
+                if loaded.ticket == self.load_ticket {
+                    self.log.grow(loaded.head);
+                    self.log.take(loaded.load, loaded.from, loaded.parts);
+                }
+            }
+            Msg::Found(found) => self.found(&found, effects),
+            Msg::Counted(counted) => self.counted(counted),
+            Msg::Answered(answered) => self.answered(answered),
+            Msg::Page(page) => {
+                if let Some(overlay) = &mut self.overlay {
+                    overlay.set_page(page);
+                }
+            }
+            Msg::Copied(Ok(place)) => self.say(place),
+            Msg::Copied(Err(error)) => self.complain(error),
+            Msg::LinesBelow(lines, more) => self.log.below_screen = Some((lines, more)),
+            Msg::Note(text) => self.say(text),
+            Msg::Failed(text) => self.complain(text),
+            Msg::Figures(figures) => self.figures = figures,
+            Msg::Alarm => {}
+        }
+    }
+
+    /// News of the run as a whole.
+    fn news(&mut self, msg: Msg) {
+        if let Msg::Head(head) = msg {
+            if matches!(self.link, Link::Away(_)) {
+                self.link = Link::Live;
+            }
+            self.quitting |= head.stopping;
+            return self.log.grow(head.records);
+        }
+        match (msg, &self.link) {
+            (Msg::Away, Link::Live) => self.link = Link::Away(self.now.time),
+            (Msg::Ended(end), _) => self.link = Link::Over(Some(end)),
+            (Msg::Gone, Link::Live | Link::Away(_)) => self.link = Link::Over(None),
+            _ => return,
+        }
+        if matches!(self.link, Link::Over(_)) {
+            self.list.pending.clear();
+        }
+    }
+
+    fn set_state(&mut self, state: State) {
+        if !self.run.is_empty() && self.run != state.run {
+            self.say("another run has begun");
+            self.quitting = false;
+            self.log.follow();
+        }
+        self.link = Link::Live;
+        self.title = state.title.to_string();
+        (self.run, self.started) = (state.run, state.started);
+        self.quitting |= state.quitting;
+        self.list.set(state.processes);
+    }
+
+    fn answered(&mut self, answered: Answered) {
+        self.list.pending.retain(|(name, _)| !answered.names.contains(name));
+        match answered.error {
+            None => self.say(answered.what),
+            Some(error) => self.complain(error),
+        }
+    }
+
+    /// Show a message for a short time.
+    pub fn say(&mut self, text: impl Into<String>) {
+        let nanos = self.now.time.nanos() + u64::try_from(TOAST.as_nanos()).unwrap_or(0);
+        let until = Timestamp::from_nanos(nanos);
+        self.toast = Some(Toast { text: text.into(), is_error: false, until });
+    }
+
+    /// Show a message until a key is pressed.
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), is_error: true, until: Timestamp::LAST });
+    }
+
+    fn next_ticket(&mut self) -> u64 {
+        self.ticket += 1;
+        self.ticket
+    }
+
+    /// Where the parts of the screen are.
+    pub fn areas(&self) -> Areas {
+        let list_focus = self.focus == Focus::List && self.list.open.is_none();
+        let wishes = Wishes { zoom: self.zoom, list_focus, list_width: self.list_width };
+        areas::areas(self.size, wishes)
+    }
+
+    /// The columns before the text of a line: the time and the name.
+    pub fn gutter(&self) -> (usize, usize) {
+        let times = match (&self.around, self.times) {
+            (Some(_), _) => 10,
+            (None, true) => 13,
+            (None, false) => 0,
+        };
+        let names = if self.choice.names.len() == 1 { 0 } else { self.name_width() + 1 };
+        (times, names)
+    }
+
+    /// The width of the column of names.
+    pub fn name_width(&self) -> usize {
+        const MOST: usize = 16;
+        let width = |name: &ProcName| name.as_str().len();
+        let widest = self.list.processes.iter().map(|process| width(&process.name)).max();
+        widest.unwrap_or(6).clamp(6, MOST)
+    }
+
+    fn lay_out(&mut self) {
+        let log = self.areas().log;
+        let (times, names) = self.gutter();
+        // One column for the mark of the current line, one for the scroll bar.
+        let columns = usize::from(log.width).saturating_sub(times + names + 2).max(1);
+        let form = Form { columns, wrap: self.log.form.wrap };
+        if log.height > 0 {
+            self.log.resize(form, usize::from(log.height));
+        }
+    }
+
+    /// Show what the list and the filter select.
+    fn choose(&mut self) {
+        let names = if self.around.is_some() { vec![] } else { self.list.chosen() };
+        let filter = self.find.as_ref().filter(|find| find.filters && self.around.is_none());
+        let applied = filter.map(|find| (find.text.clone(), find.literal));
+        let only_events = self.only_events && self.around.is_none();
+        let old = &*self.choice;
+        if names == old.names && applied == self.applied && only_events == old.only_events {
+            return;
+        }
+        self.applied = applied;
+        let pattern = filter.map(|find| find.pattern.clone());
+        self.choice = Arc::new(Choice { names, pattern, only_events });
+        self.lay_out();
+        self.log.reload();
+    }
+
+    /// In how long something on the screen changes by itself, if nothing else happens.
+    pub fn next_alarm(&self) -> Option<Duration> {
+        let toast = self.toast.as_ref().filter(|toast| !toast.is_error);
+        let toast = toast.map(|toast| toast.until.since(self.now.time));
+        // An age is shown in seconds below a minute, then in minutes.
+        let age = |process: &crate::model::request::ProcessState| {
+            let age = self.now.time.since(process.since);
+            let unit = if age.as_secs() < 60 { 1 } else { 60 };
+            let rest = Duration::from_secs((age.as_secs() / unit + 1) * unit);
+            rest.saturating_sub(age)
+        };
+        let list = self.areas().list.height > 0 && !matches!(self.link, Link::Over(_));
+        let ages = self.list.processes.iter().filter(|_| list).map(age).min();
+        let away = matches!(self.link, Link::Away(_)).then_some(Duration::from_secs(1));
+        let soon = Duration::from_millis(20);
+        [toast, ages, away].into_iter().flatten().min().map(|alarm| alarm.max(soon))
+    }
+
+    /// Used by a mouse.
+    fn mouse_used(&mut self, mouse: Mouse, effects: &mut Vec<Effect>) {
+        let areas = self.areas();
+        let within = |area: ratatui_core::layout::Rect, x, y| area.contains((x, y).into());
+        match mouse {
+            Mouse::Wheel(rows, x, y) => {
+                if let Some(overlay) = &mut self.overlay {
+                    overlay.scroll(rows);
+                } else if within(areas.list, x, y) {
+                    self.list.step(rows.signum());
+                } else {
+                    self.log.scroll(rows);
+                }
+            }
+            Mouse::Press(x, y) if within(areas.list, x, y) => {
+                let row = self.list_top() + usize::from(y - areas.list.y);
+                self.focus = Focus::List;
+                if row <= self.list.rows().count() {
+                    self.list.select_row(row);
+                }
+            }
+            Mouse::Press(x, y) if within(areas.log, x, y) && self.overlay.is_none() => {
+                self.focus = Focus::Log;
+                self.selection = None;
+                self.log.point_at(usize::from(y - areas.log.y));
+            }
+            Mouse::Drag(x, y) if within(areas.log, x, y) && self.overlay.is_none() => {
+                let begun = self.log.current().map(|entry| entry.position);
+                if self.selection.is_none() {
+                    self.selection = begun;
+                }
+                self.log.point_at(usize::from(y - areas.log.y));
+            }
+            Mouse::Release(..) if self.selection.is_some() => self.copy(effects),
+            Mouse::Press(..) | Mouse::Drag(..) | Mouse::Release(..) => {}
+        }
+    }
+
+    /// The first row of the list that is visible.
+    pub fn list_top(&self) -> usize {
+        let height = usize::from(self.areas().list.height).max(1);
+        let rows = self.list.rows().count() + 1;
+        let selected = self.list.selected_row();
+        // The selection stands in the middle, except at the ends.
+        selected.saturating_sub(height / 2).min(rows.saturating_sub(height))
+    }
+}

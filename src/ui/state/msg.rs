@@ -1,0 +1,263 @@
+//! What the interface is told, and what it wants done.
+
+use std::sync::Arc;
+
+use super::log::{Load, Part};
+use crate::figures::Figures;
+use crate::journal::cursor::Position;
+use crate::journal::search::pattern::Pattern;
+use crate::model::ProcName;
+use crate::model::request::{Head, ProcessState, Request, State};
+use crate::model::run_end::End;
+use crate::model::time::Timestamp;
+use crate::ui::keys::Key;
+
+/// Something that has happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse was used.
+    Mouse(Mouse),
+    /// The terminal has this many columns and rows.
+    Resize(u16, u16),
+    /// The state of the run.
+    State(Box<State>),
+    /// The state of a process.
+    Process(Box<ProcessState>),
+    /// The end of the journal.
+    Head(Head),
+    /// The supervisor does not answer.
+    Away,
+    /// The run is over.
+    Ended(Box<End>),
+    /// The run is over, and nobody has reported how.
+    Gone,
+    /// A part of the journal was loaded.
+    Loaded(Loaded),
+    /// The search got further.
+    Found(Found),
+    /// The counting of matches got further.
+    Counted(Counted),
+    /// A request was answered.
+    Answered(Answered),
+    /// The text of a page.
+    Page(Page),
+    /// Text was copied, to the place named; or could not be.
+    Copied(Result<String, String>),
+    /// How many lines there are below the screen; the flag says that there are more.
+    LinesBelow(u64, bool),
+    /// What the processes use.
+    Figures(Vec<Figures>),
+    /// A message for the user.
+    Note(String),
+    /// Something has failed, with the reason.
+    Failed(String),
+    /// The time for which [`super::Ui::next_alarm`] asked has come.
+    Alarm,
+}
+
+/// What the mouse did, at a column and a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mouse {
+    /// The wheel was turned by this many rows, up if negative.
+    Wheel(isize, u16, u16),
+    /// The left button was pressed.
+    Press(u16, u16),
+    /// The mouse was moved with the button pressed.
+    Drag(u16, u16),
+    /// The button was released.
+    Release(u16, u16),
+}
+
+/// Which entries are shown.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Of these processes; of all if empty.
+    pub names: Vec<String>,
+    /// Those that match.
+    pub pattern: Option<Pattern>,
+    /// Those that are not output.
+    pub only_events: bool,
+}
+
+/// The answer to [`Question::Load`].
+#[derive(Debug)]
+pub struct Loaded {
+    /// The ticket of the question.
+    pub ticket: u64,
+    /// What was asked for.
+    pub load: Load,
+    /// Where it was loaded from.
+    pub from: Position,
+    /// The number of records.
+    pub head: u64,
+    /// What is before, and what is after.
+    pub parts: (Option<Part>, Option<Part>),
+}
+
+/// A direction in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To older entries.
+    Up,
+    /// To newer entries.
+    Down,
+}
+
+/// What a search looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Entries that the choice selects.
+    Entries,
+    /// Starts of processes.
+    Starts,
+}
+
+/// A search.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The ticket.
+    pub ticket: u64,
+    /// Where to begin.
+    pub from: Position,
+    /// An entry that does not count.
+    pub except: Option<Position>,
+    /// In which direction.
+    pub direction: Direction,
+    /// Of which processes, and what.
+    pub choice: Arc<Choice>,
+    /// What counts.
+    pub target: Target,
+    /// Count all matches as well, after the first was found.
+    pub count: bool,
+}
+
+/// How far a search has got.
+#[derive(Debug)]
+pub struct Found {
+    /// The ticket of the question.
+    pub ticket: u64,
+    /// The match.
+    pub hit: Option<Position>,
+    /// Nothing is left in this direction.
+    pub end: bool,
+}
+
+/// How far the counting of matches has got.
+#[derive(Debug)]
+pub struct Counted {
+    /// The ticket of the question.
+    pub ticket: u64,
+    /// The matches found since the last message, in order.
+    pub matches: Vec<Position>,
+    /// How many records are counted, of how many.
+    pub records: (u64, u64),
+    /// All are counted.
+    pub end: bool,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub struct Answered {
+    /// The processes that it was about.
+    pub names: Vec<ProcName>,
+    /// What was requested: `restart web`.
+    pub what: String,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// A page of text about a process.
+#[derive(Debug)]
+pub struct Page {
+    /// Which page.
+    pub tab: Tab,
+    /// About which process.
+    pub name: Option<ProcName>,
+    /// Its text, with SGR sequences.
+    pub text: String,
+}
+
+/// The pages about a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// Why it ended.
+    Why,
+    /// What its flags have found.
+    Flags,
+    /// Its child processes.
+    Tree,
+    /// What its terminal shows.
+    Screen,
+}
+
+impl Tab {
+    /// All pages, in the order of the tabs.
+    pub const ALL: [Self; 4] = [Self::Why, Self::Flags, Self::Tree, Self::Screen];
+
+    /// Its title.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Why => "why",
+            Self::Flags => "flags",
+            Self::Tree => "tree",
+            Self::Screen => "screen",
+        }
+    }
+}
+
+/// A question to the journal.
+#[derive(Debug)]
+pub enum Question {
+    /// Load a part of it.
+    Load(u64, Load, Arc<Choice>),
+    /// Search it; a search before ends.
+    Search(Search),
+    /// End the search.
+    StopSearch,
+    /// How many lines there are after this position.
+    LinesAfter(Position, Arc<Choice>),
+}
+
+/// Something to be done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask the journal.
+    Ask(Question),
+    /// Send a request.
+    Request(Request, Vec<ProcName>, String),
+    /// Type a line into a process.
+    Type(ProcName, String),
+    /// Prepare a page.
+    Page(Tab, Option<ProcName>),
+    /// Copy text; the second is what it is.
+    Copy(String, &'static str),
+    /// Give the terminal to a process; whether only to watch.
+    Connect(ProcName, bool),
+    /// Show the plain log.
+    Plain(Vec<String>),
+    /// Begin or end to sample what the processes use.
+    Figures(bool),
+    /// Switch the mouse on or off.
+    Mouse(bool),
+    /// Suspend this program.
+    Suspend,
+    /// Draw everything again.
+    Redraw,
+    /// Leave.
+    Leave,
+    /// Stop the run, and stay until it is over.
+    StopAll,
+}
+
+/// The time, and how it is shown.
+#[derive(Debug, Clone)]
+pub struct Now {
+    /// The time.
+    pub time: Timestamp,
+    /// The time zone.
+    pub zone: jiff::tz::TimeZone,
+}

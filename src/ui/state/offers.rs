@@ -1,0 +1,55 @@
+//! What a prompt offers for the letters that were typed.
+
+use super::Ui;
+use super::prompt::{Subject, likeness};
+use crate::model::ProcName;
+use crate::ui::keys::actions::{ACTIONS, Entry};
+
+/// What can be picked.
+#[derive(Debug)]
+pub enum Offers<'a> {
+    /// Processes.
+    Processes(Vec<&'a ProcName>),
+    /// Actions.
+    Actions(Vec<&'static Entry>),
+}
+
+impl Offers<'_> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Processes(names) => names.len(),
+            Self::Actions(entries) => entries.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Those that are like the text, the most similar first.
+fn ranked<T>(all: impl Iterator<Item = T>, text: &str, name: impl Fn(&T) -> &str) -> Vec<T> {
+    let all = all.filter_map(|one| Some((likeness(text, name(&one))?, one)));
+    let mut all: Vec<_> = all.collect();
+    all.sort_by_key(|(rank, _)| *rank);
+    all.into_iter().map(|(_, one)| one).collect()
+}
+
+impl Ui {
+    /// What the prompt offers, if it is one that does.
+    pub fn offers(&self) -> Option<Offers<'_>> {
+        let prompt = self.prompt.as_ref()?;
+        match prompt.subject {
+            Subject::Pick => {
+                let names = self.list.processes.iter().map(|process| &process.name);
+                Some(Offers::Processes(ranked(names, prompt.text(), |name| name.as_str())))
+            }
+            Subject::Action => {
+                Some(Offers::Actions(ranked(ACTIONS.iter(), prompt.text(), |entry| entry.name)))
+            }
+            Subject::Find(_) | Subject::Time | Subject::Line(_) => None,
+        }
+    }
+}

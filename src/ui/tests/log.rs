@@ -1,0 +1,169 @@
+//! Moving in the log.
+
+use pretty_assertions::assert_eq;
+
+use super::{World, at};
+use crate::ui::keys::Key;
+use crate::ui::keys::actions::ACTIONS;
+use crate::ui::state::msg::{Effect, Loaded, Msg, Question};
+use crate::ui::state::offers::Offers;
+
+#[test]
+fn the_log_follows_what_is_printed() {
+    let mut world = World::with_lines((80, 12), 100);
+    assert_eq!(world.shown(), (90..100).collect::<Vec<_>>());
+    world.print(3);
+    assert_eq!(world.shown(), (93..103).collect::<Vec<_>>());
+    world.print(5000);
+    assert_eq!(world.shown(), (5093..5103).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_scrolled_view_stays_where_it_is() {
+    let mut world = World::with_lines((80, 12), 1000);
+    world.key(Key::PageUp);
+    let before = world.shown();
+    assert_eq!(before, (981..991).collect::<Vec<_>>());
+    world.print(100_000);
+    assert_eq!(world.shown(), before);
+    assert_eq!(world.ui.log.lines_below(), "+100009");
+    world.key(Key::End);
+    assert_eq!(world.shown().last(), Some(&100_999));
+    assert_eq!(world.ui.log.lines_below(), "");
+}
+
+#[test]
+fn every_line_can_be_reached() {
+    let mut world = World::with_lines((80, 12), 500);
+    let mut seen = vec![];
+    for _ in 0..60 {
+        seen.extend(world.shown());
+        world.key(Key::PageUp);
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, (0..500).collect::<Vec<_>>());
+    assert!(world.ui.log.is_at_top());
+    for _ in 0..60 {
+        world.key(Key::PageDown);
+    }
+    assert!(world.ui.log.follows(), "the end follows again");
+    world.key(Key::Home);
+    assert_eq!(world.shown()[0], 0);
+}
+
+#[test]
+fn the_current_line_keeps_its_row() {
+    let mut world = World::with_lines((80, 12), 300);
+    for _ in 0..5 {
+        world.key(Key::PageUp);
+    }
+    world.key(Key::Tab);
+    world.keys("kkk");
+    let current = world.current().unwrap();
+    for keys in ["w", "w", "T", "T", "z", "z", ">", "<"] {
+        world.keys(keys);
+        assert_eq!(world.current(), Some(current), "{keys}");
+    }
+    world.send(Msg::Resize(120, 12));
+    assert_eq!(world.current(), Some(current));
+}
+
+#[test]
+fn a_search_shows_the_nearest_match_and_its_neighbours() {
+    let mut world = World::with_lines((80, 12), 1000);
+    world.keys("/");
+    world.keys("line .50$");
+    assert_eq!(world.current().map(|(record, _)| record), Some(950));
+    world.key(Key::Enter);
+    world.keys("N");
+    assert_eq!(world.current().map(|(record, _)| record), Some(850));
+    world.keys("NNn");
+    assert_eq!(world.current().map(|(record, _)| record), Some(750));
+    for _ in 0..20 {
+        world.keys("N");
+    }
+    assert_eq!(world.current().map(|(record, _)| record), Some(150));
+    assert_eq!(world.ui.toast.as_ref().unwrap().text, "no earlier match");
+    // Tab leaves only matching lines.
+    world.keys("/");
+    world.keys("line .50$");
+    world.key(Key::Tab);
+    world.key(Key::Enter);
+    assert!(world.shown().iter().all(|record| record % 100 == 50), "{:?}", world.shown());
+    world.key(Key::Esc);
+    assert!(world.shown().windows(2).all(|pair| pair[0] + 1 == pair[1]));
+}
+
+#[test]
+fn giving_up_a_search_returns_to_where_it_began() {
+    let mut world = World::with_lines((80, 12), 1000);
+    world.keys("/line 5$");
+    assert_eq!(world.current().map(|(record, _)| record), Some(5));
+    world.key(Key::Esc);
+    assert!(world.ui.log.follows());
+    assert_eq!(world.shown().last(), Some(&999));
+    assert!(world.ui.find.is_none() && world.ui.prompt.is_none());
+}
+
+#[test]
+fn answers_to_old_questions_change_nothing() {
+    let mut world = World::with_lines((80, 12), 100);
+    world.answers = false;
+    world.keys("g");
+    let Some(Effect::Ask(Question::Load(ticket, load, _))) = world.unanswered.pop() else {
+        unreachable!()
+    };
+    let before = world.shown();
+    let parts = (None, None);
+    world.send(Msg::Loaded(Loaded { ticket: ticket - 1, load, from: at(0), head: 100, parts }));
+    assert_eq!(world.shown(), before);
+}
+
+#[test]
+fn one_process_is_shown_alone_and_all_of_them_again() {
+    let mut world = World::new((80, 12));
+    for number in 0..50 {
+        world.print_line(if number % 2 == 0 { "web" } else { "api" }, &format!("{number}"));
+    }
+    world.key(Key::Down);
+    world.key(Key::Enter);
+    assert!(world.shown().iter().all(|record| record % 2 == 0));
+    world.key(Key::Down);
+    assert!(world.shown().iter().all(|record| record % 2 == 1), "the selection goes along");
+    world.keys("0");
+    assert_eq!(world.shown(), (40..50).collect::<Vec<_>>());
+    world.keys("oap");
+    world.key(Key::Enter);
+    assert!(world.shown().iter().all(|record| record % 2 == 1));
+}
+
+#[test]
+fn visiting_errors_goes_in_both_directions() {
+    let mut world = World::with_lines((80, 12), 50);
+    world.print_line("api", "Error: broken");
+    world.print(50);
+    world.print_line("api", "panic: too");
+    world.print(50);
+    let current = |world: &World| world.current().map(|(record, _)| record);
+    world.keys("[");
+    assert_eq!(current(&world), Some(101));
+    world.keys("[");
+    assert_eq!(current(&world), Some(50));
+    world.keys("]");
+    assert_eq!(current(&world), Some(101));
+    world.keys("]");
+    assert_eq!(world.ui.toast.as_ref().unwrap().text, "no later error");
+}
+
+#[test]
+fn every_action_can_be_chosen_by_its_name() {
+    let mut world = World::with_lines((80, 12), 10);
+    for entry in ACTIONS {
+        world.ui.prompt = None;
+        world.keys(":");
+        world.keys(entry.name);
+        let Some(Offers::Actions(offers)) = world.ui.offers() else { unreachable!() };
+        assert!(offers.iter().any(|offer| offer.name == entry.name), "{}", entry.name);
+    }
+}

@@ -1,0 +1,233 @@
+//! The interface over a journal in memory.
+
+mod log;
+mod properties;
+mod screens;
+
+use jiff::tz::TimeZone;
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::Rect;
+
+use super::draw::draw;
+use super::draw::theme::Theme;
+use super::keys::Key;
+use super::state::Ui;
+use super::state::entry::{Entry, Kind};
+use super::state::log::{Edge, From, Load, Part};
+use super::state::msg::{Choice, Direction, Effect, Found, Loaded, Msg, Now, Question, Search};
+use crate::journal::cursor::Position;
+use crate::journal::search::styled::rows_of_text;
+use crate::model::request::{Head, ProcessState};
+use crate::model::time::Timestamp;
+use crate::model::{ProcName, ProcessStatus};
+
+/// Some time in the afternoon.
+const NOON: u64 = 1_763_733_900_000_000_000;
+
+/// An interface, and a journal with one line in each record.
+struct World {
+    ui: Ui,
+    lines: Vec<(&'static str, String)>,
+    /// What was done, except for reading.
+    effects: Vec<Effect>,
+    /// Questions are answered at once.
+    answers: bool,
+    unanswered: Vec<Effect>,
+}
+
+const fn at(record: u64) -> Position {
+    Position { record, skip: 0 }
+}
+
+fn time(record: u64) -> Timestamp {
+    Timestamp::from_nanos(NOON + record * 1_000_000)
+}
+
+impl World {
+    fn new(size: (u16, u16)) -> Self {
+        let now = Now { time: time(0), zone: TimeZone::UTC };
+        let (effects, unanswered) = (vec![], vec![]);
+        let mut ui = Ui::new(size, now);
+        ui.title = "shop".to_owned();
+        let names = [("web", 2), ("api", 3), ("worker", 4)];
+        let process = |(name, color): (&str, u8)| {
+            let name = ProcName::new(name).unwrap();
+            let mut process = ProcessState::new(name, ProcessStatus::Running, Some(100));
+            (process.color, process.since) = (color, time(0));
+            process
+        };
+        ui.list.set(names.into_iter().map(process).collect());
+        let mut world = Self { ui, lines: vec![], effects, answers: true, unanswered };
+        world.send(Msg::Alarm);
+        world
+    }
+
+    /// With this many lines of `web`.
+    fn with_lines(size: (u16, u16), count: usize) -> Self {
+        let mut world = Self::new(size);
+        world.print(count);
+        world
+    }
+
+    fn print(&mut self, count: usize) {
+        let first = self.lines.len();
+        self.lines.extend((first..first + count).map(|number| ("web", format!("line {number}"))));
+        self.announce();
+    }
+
+    fn print_line(&mut self, name: &'static str, text: &str) {
+        self.lines.push((name, text.to_owned()));
+        self.announce();
+    }
+
+    fn announce(&mut self) {
+        let records = self.lines.len() as u64;
+        self.send(Msg::Head(Head { records, ..Head::default() }));
+    }
+
+    fn keys(&mut self, keys: &str) {
+        for c in keys.chars() {
+            self.key(Key::Char(c));
+        }
+    }
+
+    fn key(&mut self, key: Key) {
+        self.send(Msg::Key(key));
+    }
+
+    fn send(&mut self, msg: Msg) {
+        let effects = self.ui.update(msg, time(self.lines.len() as u64));
+        for effect in effects {
+            if self.answers {
+                self.answer(effect);
+            } else {
+                self.unanswered.push(effect);
+            }
+        }
+    }
+
+    fn answer(&mut self, effect: Effect) {
+        match effect {
+            Effect::Ask(Question::Load(ticket, load, choice)) => {
+                let loaded = self.load(ticket, load, &choice);
+                self.send(Msg::Loaded(loaded));
+            }
+            Effect::Ask(Question::Search(search)) => {
+                let found = self.search(&search);
+                self.send(Msg::Found(found));
+            }
+            Effect::Ask(Question::LinesAfter(position, _)) => {
+                let after = self.lines.len() as u64 - position.record - 1;
+                self.send(Msg::LinesBelow(after, false));
+            }
+            Effect::Ask(Question::StopSearch)
+            | Effect::Request(..)
+            | Effect::Type(..)
+            | Effect::Page(..)
+            | Effect::Copy(..)
+            | Effect::Connect(..)
+            | Effect::Plain(_)
+            | Effect::Figures(_)
+            | Effect::Mouse(_)
+            | Effect::Suspend
+            | Effect::Redraw
+            | Effect::Leave
+            | Effect::StopAll => self.effects.push(effect),
+        }
+    }
+
+    fn entry(&self, record: usize) -> Entry {
+        let (name, text) = &self.lines[record];
+        let record = record as u64;
+        let rows = rows_of_text(text);
+        let mut entry = Entry::new(at(record), time(record), Kind::Output, rows);
+        (entry.name, entry.color, entry.life) = (Some((*name).to_owned()), 2, 1);
+        entry
+    }
+
+    fn is_chosen(&self, record: usize, choice: &Choice) -> bool {
+        let (name, text) = &self.lines[record];
+        let named = choice.names.is_empty() || choice.names.iter().any(|wanted| wanted == name);
+        let mut scratch = vec![];
+        named && choice.pattern.as_ref().is_none_or(|p| p.takes(text.as_bytes(), &mut scratch))
+    }
+
+    fn load(&self, ticket: u64, load: Load, choice: &Choice) -> Loaded {
+        let head = self.lines.len();
+        let from = match load.from {
+            From::Position(position) => usize::try_from(position.record).unwrap().min(head),
+            From::Time(wanted) => (0..head).find(|at| time(*at as u64) >= wanted).unwrap_or(head),
+            From::End => head,
+        };
+        let chosen = |at: &usize| self.is_chosen(*at, choice);
+        let up = (load.up > 0).then(|| {
+            let mut found: Vec<_> = (0..from).rev().filter(chosen).take(load.up).collect();
+            let end = found.len() < load.up;
+            found.reverse();
+            let first = if end { 0 } else { found[0] };
+            let entries = found.into_iter().map(|at| self.entry(at)).collect();
+            Part { entries, edge: Edge { at: at(first as u64), end } }
+        });
+        let down = (load.down > 0).then(|| {
+            let found: Vec<_> = (from..head).filter(chosen).take(load.down).collect();
+            let end = found.len() < load.down;
+            let next = if end { head } else { found[found.len() - 1] + 1 };
+            let entries = found.into_iter().map(|at| self.entry(at)).collect();
+            Part { entries, edge: Edge { at: at(next as u64), end } }
+        });
+        Loaded { ticket, load, from: at(from as u64), head: head as u64, parts: (up, down) }
+    }
+
+    fn search(&self, search: &Search) -> Found {
+        let from = usize::try_from(search.from.record).unwrap();
+        let fits = |record: &usize| {
+            self.is_chosen(*record, &search.choice) && Some(at(*record as u64)) != search.except
+        };
+        let hit = match search.direction {
+            Direction::Up => (0..from.min(self.lines.len())).rev().find(fits),
+            Direction::Down => (from..self.lines.len()).find(fits),
+        };
+        Found {
+            ticket: search.ticket,
+            hit: hit.map(|record| at(record as u64)),
+            end: hit.is_none(),
+        }
+    }
+
+    /// The numbers of the records on the screen.
+    fn shown(&self) -> Vec<u64> {
+        let shown = self.ui.log.shown();
+        let entries = shown.lines.iter().filter_map(|place| self.ui.log.entry(*place));
+        entries.map(|entry| entry.position.record).collect()
+    }
+
+    /// The record of the current line, and its row.
+    fn current(&self) -> Option<(u64, usize)> {
+        let record = self.ui.log.current()?.position.record;
+        let shown = self.shown();
+        Some((record, shown.iter().position(|shown| *shown == record)?))
+    }
+
+    /// The screen as text, without blanks at the ends of lines.
+    fn screen(&self, theme: Theme) -> String {
+        let (width, height) = self.ui.size;
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        draw(&self.ui, theme, &mut buffer);
+        let rows = buffer.content().chunks(usize::from(width).max(1));
+        let rows = rows.map(|row| {
+            // A wide character takes the cell after it as well.
+            let mut text = String::new();
+            let mut skip = 0;
+            for cell in row {
+                if skip == 0 {
+                    text.push_str(cell.symbol());
+                    skip = unicode_width::UnicodeWidthStr::width(cell.symbol()).saturating_sub(1);
+                } else {
+                    skip -= 1;
+                }
+            }
+            text.trim_end().to_owned() + "\n"
+        });
+        rows.collect()
+    }
+}

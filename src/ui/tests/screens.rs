@@ -1,0 +1,77 @@
+//! What is drawn.
+
+use pretty_assertions::assert_eq;
+
+use super::{World, time};
+use crate::model::run_end::End;
+use crate::model::{Exit, ProcessStatus};
+use crate::ui::draw::theme::Theme;
+use crate::ui::keys::Key;
+use crate::ui::state::msg::Msg;
+
+const THEME: Theme = Theme { color: true, ascii: false };
+
+fn shop(size: (u16, u16)) -> World {
+    let mut world = World::new(size);
+    let worker = &mut world.ui.list.processes[2];
+    (worker.state, worker.pid) = (ProcessStatus::Exited, None);
+    (worker.exit, worker.since) = (Some(Exit::Code(1)), time(0));
+    world.ui.list.processes[1].ready = Some(true);
+    world.print_line("web", "GET /api/users 200");
+    world.print_line("api", "slow \x1b[31mquery\x1b[0m: 812 ms");
+    world.print_line("worker", "Error: connect ECONNREFUSED 127.0.0.1:5432");
+    world
+}
+
+#[test]
+fn the_overview() {
+    let world = shop((80, 8));
+    assert_eq!(
+        world.screen(THEME),
+        "\
+ shop  up <1 min  2 run  1 failed                              14:05:00  follow
+▶ALL                      │ web    GET /api/users 200
+ ● web     running    0s  │ api    slow query: 812 ms
+ ● api     ready      0s  │ worker Error: connect ECONNREFUSED 127.0.0.1:5432
+ ✖ worker  exit 1     0s  │
+
+"
+    );
+}
+
+#[test]
+fn a_narrow_screen_shows_one_part() {
+    let mut world = shop((40, 8));
+    world.keys("3");
+    let screen = world.screen(THEME);
+    assert!(screen.contains("\nError: connect ECONNREFUSED"), "{screen}");
+    world.keys("0");
+    world.key(Key::Tab);
+}
+
+#[test]
+fn the_smallest_screens_say_so() {
+    let world = shop((19, 4));
+    assert_eq!(world.screen(THEME).lines().next(), Some("too small: 20 x 5"));
+    for size in [(0, 0), (1, 1), (20, 5), (400, 200)] {
+        shop(size).screen(THEME);
+    }
+}
+
+#[test]
+fn a_line_of_a_mebibyte_is_drawn() {
+    let mut world = shop((80, 24));
+    world.print_line("web", &"abc ".repeat(1 << 18));
+    world.key(Key::PageUp);
+    let screen = world.screen(THEME);
+    assert!(screen.contains("abc abc"), "{screen}");
+}
+
+#[test]
+fn the_end_of_the_run_is_announced() {
+    let mut world = shop((80, 8));
+    world.send(Msg::Ended(Box::new(End { code: 3, ..End::default() })));
+    assert!(world.screen(THEME).contains("the run is over (exit 3)"));
+    world.keys("q");
+    assert_eq!(world.effects.len(), 1, "there is nothing to ask");
+}
