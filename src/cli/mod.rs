@@ -55,6 +55,7 @@ mod why;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::error::{ContextKind, ErrorKind};
@@ -351,11 +352,25 @@ fn report(error: &CliError) -> u8 {
     error.exit_code()
 }
 
+/// Takes warnings.
+type Warnings = Box<dyn Fn(String) + Send>;
+
+/// What takes warnings instead of standard error, while the terminal shows an interface.
+static WARNINGS: Mutex<Option<Warnings>> = Mutex::new(None);
+
+/// Let warnings be taken by this, or print them again.
+fn divert_warnings(to: Option<Warnings>) {
+    *WARNINGS.lock().unwrap_or_else(PoisonError::into_inner) = to;
+}
+
 /// Print one line on standard error.
 fn warn(what: &dyn Display) {
     // An error here can't be reported anywhere else.
     let persona = Persona::here();
     let text = persona.speak(&what.to_string());
+    if let Some(take) = &*WARNINGS.lock().unwrap_or_else(PoisonError::into_inner) {
+        return take(text.clone());
+    }
     let text = untrusted::shown_lines(&text);
     // It may quote a text as long as a file.
     let lines: Vec<_> = text.split('\n').map(|line| cut(line, LONGEST_LINE)).collect();

@@ -39,6 +39,7 @@ mod logs; // `tmo logs`: search, time ranges, JSON, paging, following
 mod lost_log; // a log that was moved or replaced during a run
 mod start_terminal; // messages of `tmo start` to a person; typed lines; attaching
 mod terminal_output; // rendering of process output: colours, prompts, spinners, `--raw`
+mod ui; // `tmo ui` in a real terminal
 mod view; // the view: ^C, ^Z, hangup, closed pipes, window size
 
 // Control socket and API.

@@ -7,6 +7,7 @@ mod plain;
 
 use std::collections::HashSet;
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -188,6 +189,7 @@ impl Shell {
         let places = places(env);
         if !runs {
             ui.link = Link::Over(None);
+            ui.title = title_of(&instance);
             ui.list.set(processes_of(&source));
         }
         let mut shell = Self {
@@ -347,6 +349,11 @@ impl Shell {
         }
         self.writer.enter(self.ui.mouse);
         self.input = Some(EventStream::new());
+        let sender = self.sender.clone();
+        super::divert_warnings(Some(Box::new(move |text| {
+            // If too many messages wait, one more would not be read either.
+            let _ = sender.try_send(Msg::Note(text));
+        })));
         (self.is_dirty, self.is_urgent) = (true, true);
         Ok(())
     }
@@ -354,6 +361,7 @@ impl Shell {
     /// Give the terminal to whoever uses it next.
     async fn give_terminal_back(&mut self) {
         self.input = None;
+        super::divert_warnings(None);
         self.writer.give_back();
         // A stopped terminal takes nothing, and then nothing is to be waited for.
         let written = async {
@@ -393,6 +401,12 @@ fn processes_of(source: &Source) -> Vec<ProcessState> {
         process
     });
     processes.collect()
+}
+
+/// The name of a project without a run.
+fn title_of(instance: &Instance) -> String {
+    let dir = instance.socket.path.parent().and_then(Path::file_name);
+    dir.map_or(String::new(), |dir| dir.display().to_string())
 }
 
 fn theme(env: &Env) -> Theme {

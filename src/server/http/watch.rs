@@ -82,7 +82,7 @@ impl Feed {
                     sleep_until(self.next_look).await;
                     changed
                 } => match changed {
-                    Ok(()) => self.look().await,
+                    Ok(()) => self.look_unless_over().await,
                     Err(_) => self.over = true,
                 },
                 () = Handle::ended(end) => self.over = true,
@@ -93,6 +93,17 @@ impl Feed {
                 self.ready.extend(end.as_ref().map(|end| event("end", end)));
             }
         }
+    }
+
+    /// Look at the state. An engine that is ending may never report it, so its end counts too.
+    async fn look_unless_over(&mut self) {
+        let (mut end, mut closing) = (self.handle.end.clone(), self.closing.clone());
+        self.over = tokio::select! {
+            biased;
+            () = self.look() => false,
+            () = Handle::ended(&mut end) => true,
+            () = closed(&mut closing) => true,
+        };
     }
 
     /// Compare the present state with what the client knows.

@@ -16,12 +16,12 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let mut x = area.x + 1;
     x = put(buffer, (x, area.y), room(x), &ui.title, theme.strong()) + 2;
     let (link, is_bad) = link(ui);
-    if !link.is_empty() {
+    let is_wide = area.width >= 60;
+    if is_wide || is_bad {
         let style = if is_bad { theme.bad() } else { theme.strong() };
         x = put(buffer, (x, area.y), room(x), &link, style) + 2;
     }
     let counts = ui.list.counts();
-    let is_wide = area.width >= 60;
     let parts = [
         (counts.running, "run", "●", "*", theme.dim()),
         (counts.failed, "failed", "✖", "x", theme.bad()),

@@ -9,6 +9,7 @@ use super::cells::{put, put_right, restyle};
 use super::theme::{Theme, word};
 use crate::figures::Figures;
 use crate::model::request::ProcessState;
+use crate::model::time::Timestamp;
 use crate::ui::state::{Focus, Ui};
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
@@ -43,8 +44,12 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let pending = list.pending.iter().find(|(name, _)| *name == process.name);
     let word = pending.map_or_else(|| word(process), |(_, doing)| (*doing).to_owned());
     let figures = ui.figures.iter().find(|figures| figures.name == process.name);
+    // A run that is over has left no states.
+    let is_known = process.since > Timestamp::EPOCH;
+    let word = if is_known { word } else { String::new() };
     let age = match figures.filter(|_| ui.shows_figures) {
         Some(figures) => used(figures),
+        None if !is_known => String::new(),
         None => age(ui.now.time.since(process.since)),
     };
     let word = if figures.is_some() && ui.shows_figures { String::new() } else { word };

@@ -277,4 +277,15 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_manual_has_the_table() {
+        let manual = include_str!("../../../docs/UI.md");
+        for entry in ACTIONS {
+            let keys = entry.keys.iter().map(|key| format!("`{}`", key.name()));
+            let keys = keys.collect::<Vec<_>>().join(" ");
+            let row = format!("| {keys} | `{}` | {} |", entry.name, entry.help);
+            assert!(manual.contains(&row), "docs/UI.md lacks: {row}");
+        }
+    }
 }

@@ -28,8 +28,7 @@ fn the_overview() {
     let world = shop((80, 8));
     assert_eq!(
         world.screen(THEME),
-        "\
- shop  up <1 min  2 run  1 failed                              14:05:00  follow
+        " shop  up <1 min  2 run  1 failed                              14:05:00  follow
 ▶ALL                      │ web    GET /api/users 200
  ● web     running    0s  │ api    slow query: 812 ms
  ● api     ready      0s  │ worker Error: connect ECONNREFUSED 127.0.0.1:5432
@@ -44,7 +43,7 @@ fn a_narrow_screen_shows_one_part() {
     let mut world = shop((40, 8));
     world.keys("3");
     let screen = world.screen(THEME);
-    assert!(screen.contains("\nError: connect ECONNREFUSED"), "{screen}");
+    assert!(screen.contains("\n Error: connect ECONNREFUSED"), "{screen}");
     world.keys("0");
     world.key(Key::Tab);
 }
