@@ -1,6 +1,7 @@
 //! `tmo ui`: connects the interface with the terminal, the journal and the supervisor.
 
 mod effects;
+mod keys;
 mod link;
 mod pages;
 mod plain;
@@ -11,8 +12,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crossterm::event::EventStream;
-use futures_util::StreamExt as _;
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::timeout;
 
+use self::keys::Keys;
 use super::args::UiArgs;
 use super::error::CliError;
 use super::instance::Instance;
@@ -40,9 +40,9 @@ use crate::ui::journal::Journal;
 use crate::ui::reader::Reader;
 use crate::ui::state::msg::{Msg, Now};
 use crate::ui::state::{Link, Ui};
+use crate::ui::term;
 use crate::ui::term::clipboard::Places;
 use crate::ui::term::writer::Writer;
-use crate::ui::term::{self, input};
 use crate::view::screen;
 
 /// The shortest time between two frames, unless a key was pressed.
@@ -87,6 +87,10 @@ fn refuse_without_terminal(env: &Env) -> Result<(), CliError> {
     }
 }
 
+fn no_terminal() -> CliError {
+    CliError::Other("the terminal can't be read".to_owned())
+}
+
 /// How the interface was left.
 #[derive(Debug, Default)]
 struct Left {
@@ -108,7 +112,7 @@ struct Shell {
     messages: mpsc::Receiver<Msg>,
     sender: mpsc::Sender<Msg>,
     /// Keys; `None` while another program uses the terminal.
-    input: Option<EventStream>,
+    keys: Option<Keys>,
     places: Places,
     /// The user has asked for the end of the run.
     asked_end: bool,
@@ -140,6 +144,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     resume: Signal,
+    resize: Signal,
 }
 
 impl Signals {
@@ -150,6 +155,7 @@ impl Signals {
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
             resume: on(resume())?,
+            resize: on(SignalKind::window_change())?,
         })
     }
 
@@ -159,6 +165,7 @@ impl Signals {
             _ = self.terminate.recv() => SignalKind::terminate(),
             _ = self.interrupt.recv() => SignalKind::interrupt(),
             _ = self.resume.recv() => resume(),
+            _ = self.resize.recv() => SignalKind::window_change(),
         }
     }
 }
@@ -202,7 +209,7 @@ impl Shell {
             written,
             messages,
             sender,
-            input: None,
+            keys: None,
             places,
             asked_end: false,
             left: None,
@@ -257,6 +264,11 @@ impl Shell {
                 Wake::Signal(kind) if kind == SignalKind::hangup() => {
                     break Ok(Left { code: HUNG_UP, words: None });
                 }
+                Wake::Signal(kind) if kind == SignalKind::window_change() => {
+                    if let Some((columns, rows)) = screen::window_size(io::stdout()) {
+                        self.update(Msg::Resize(columns, rows)).await;
+                    }
+                }
                 Wake::Signal(kind) if kind == resume() => self.take_terminal()?,
                 Wake::Signal(_) => break Ok(Left { code: INTERRUPTED, words: None }),
                 Wake::Frame => {}
@@ -282,23 +294,16 @@ impl Shell {
                 None => std::future::pending().await,
             }
         };
-        let event = async {
-            loop {
-                let Some(input) = &mut self.input else { return std::future::pending().await };
-                match input.next().await {
-                    Some(Ok(event)) => {
-                        if let Some(msg) = input::message(event) {
-                            return Wake::Msg(msg);
-                        }
-                    }
-                    Some(Err(_)) | None => return Wake::NoInput,
-                }
+        let key = async {
+            match &mut self.keys {
+                Some(keys) => keys.next().await.map_or(Wake::NoInput, Wake::Msg),
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
             kind = signals.next() => Wake::Signal(kind),
-            wake = event => wake,
+            wake = key => wake,
             Some(written) = self.written.recv() => Wake::Written(written),
             Some(msg) = self.messages.recv() => Wake::Msg(msg),
             () = frame => Wake::Frame,
@@ -311,13 +316,14 @@ impl Shell {
         self.is_dirty = true;
         self.is_urgent |=
             matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..));
-        let ended = if let Msg::Ended(end) = &msg { Some(end.code) } else { None };
+        let ended = matches!(msg, Msg::Ended(_) | Msg::Gone);
         let effects = self.ui.update(msg, clock::now());
         for effect in effects {
             self.carry_out(effect).await;
         }
-        if ended == Some(0) && self.asked_end {
-            self.left = Some(Left { code: 0, words: Some("the run is over".to_owned()) });
+        // Who has asked for the end has nothing more to see.
+        if ended && self.asked_end {
+            self.left = Some(self.farewell());
         }
     }
 
@@ -331,7 +337,7 @@ impl Shell {
 
     fn draw_if_due(&mut self) -> io::Result<()> {
         let now = clock::instant();
-        if self.input.is_none() || self.frame_due().is_none_or(|due| due > now) {
+        if self.keys.is_none() || self.frame_due().is_none_or(|due| due > now) {
             return Ok(());
         }
         let (width, height) = self.ui.size;
@@ -348,7 +354,7 @@ impl Shell {
             self.ui.size = size;
         }
         self.writer.enter(self.ui.mouse);
-        self.input = Some(EventStream::new());
+        self.keys = Some(Keys::open().ok_or_else(no_terminal)?);
         let sender = self.sender.clone();
         super::divert_warnings(Some(Box::new(move |text| {
             // If too many messages wait, one more would not be read either.
@@ -360,7 +366,7 @@ impl Shell {
 
     /// Give the terminal to whoever uses it next.
     async fn give_terminal_back(&mut self) {
-        self.input = None;
+        self.keys = None;
         super::divert_warnings(None);
         self.writer.give_back();
         // A stopped terminal takes nothing, and then nothing is to be waited for.

@@ -2,13 +2,12 @@
 
 use std::io;
 
-use crossterm::event::EventStream;
-use futures_util::StreamExt as _;
 use nix::sys::signal::{Signal, raise};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::task::spawn_blocking;
 
 use super::Shell;
+use super::keys::Keys;
 use crate::cli::error::CliError;
 use crate::cli::log::{Source, unreadable};
 use crate::journal::cursor::Position;
@@ -17,7 +16,6 @@ use crate::model::request::Head;
 use crate::sys::clock;
 use crate::ui::keys::Key;
 use crate::ui::state::msg::{Effect, Msg};
-use crate::ui::term::input;
 use crate::view::paint::Stamp;
 use crate::view::printer::Printer;
 
@@ -73,12 +71,12 @@ impl Shell {
     }
 
     async fn follow_plainly(&mut self, printer: &Printer, mode: &KeyMode) -> Next {
-        let mut keys = EventStream::new();
+        let Some(mut keys) = Keys::open() else { return Next::Leave };
         loop {
             tokio::select! {
-                event = keys.next() => {
-                    let Some(Ok(event)) = event else { return Next::Leave };
-                    match input::message(event) {
+                key = keys.next() => {
+                    match key {
+                        None => return Next::Leave,
                         Some(Msg::Key(Key::Char('p' | 'q') | Key::Esc)) => return Next::Back,
                         Some(Msg::Key(Key::Ctrl('c'))) => return Next::Leave,
                         Some(Msg::Key(Key::Enter)) => printer.say("", false),
@@ -88,11 +86,7 @@ impl Shell {
                             let _ = raise(Signal::SIGTSTP);
                             mode.set();
                         }
-                        Some(Msg::Resize(columns, rows)) => {
-                            printer.resize(columns);
-                            self.ui.size = (columns, rows);
-                        }
-                        Some(_) | None => {}
+                        Some(_) => {}
                     }
                 }
                 Some(msg) = self.messages.recv() => {

@@ -44,16 +44,18 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Op
         return None;
     }
     let mut x = line.0;
+    let last = if area.width < 60 { "q ? " } else { "q quit  ? keys " };
+    let keys = put_right(buffer, area, last, theme.dim());
     if let Some(find) = &ui.find {
         let text = format!("/{}  {}", find.text, find.words());
-        x = put(buffer, line, width, &text, theme.hit()) + 2;
+        x = put(buffer, line, keys.saturating_sub(line.0), &text, theme.hit()) + 2;
     }
-    for (keys, what) in hints(ui) {
-        let needed = keys.width() + 1 + what.width();
-        if usize::from(area.right().saturating_sub(x)) < needed {
+    for (hint, what) in hints(ui) {
+        let needed = hint.width() + 1 + what.width();
+        if usize::from(keys.saturating_sub(x)) < needed {
             break;
         }
-        x = put(buffer, (x, area.y), area.right() - x, keys, theme.key()) + 1;
+        x = put(buffer, (x, area.y), area.right() - x, hint, theme.key()) + 1;
         x = put(buffer, (x, area.y), area.right().saturating_sub(x), what, theme.dim()) + 2;
     }
     None
@@ -71,7 +73,6 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
             ("Esc", "back"),
             ("y", "copy"),
             ("Y", "copy the command"),
-            ("?", "keys"),
         ];
     }
     if ui.find.is_some() {
@@ -81,18 +82,10 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
             ("x", "around"),
             ("y", "copy"),
             ("Esc", "end the search"),
-            ("?", "keys"),
         ];
     }
     if matches!(ui.link, Link::Over(_)) {
-        return vec![
-            ("/", "find"),
-            ("d", "why"),
-            ("[ ]", "errors"),
-            ("y", "copy"),
-            ("q", "leave"),
-            ("?", "keys"),
-        ];
+        return vec![("/", "find"), ("d", "why"), ("[ ]", "errors"), ("y", "copy")];
     }
     if ui.focus == Focus::Log || !ui.log.follows() {
         return vec![
@@ -102,7 +95,6 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
             ("y", "copy"),
             ("Enter", "whole line"),
             ("G", "follow"),
-            ("?", "keys"),
         ];
     }
     let mut hints = vec![];
@@ -114,14 +106,7 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
             hints.extend([("r", "restart"), ("s", "stop"), ("c", "connect"), ("d", "why")]);
         }
     }
-    hints.extend([
-        ("Enter", "open"),
-        ("/", "find"),
-        ("p", "plain"),
-        (":", "more"),
-        ("?", "keys"),
-        ("q", "quit"),
-    ]);
+    hints.extend([("Enter", "open"), ("/", "find"), ("p", "plain"), (":", "more")]);
     hints
 }
 

@@ -5,6 +5,10 @@ pub mod input;
 pub mod writer;
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::stdio::stdin;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// The sequences that prepare the terminal.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[0m\x1b[2J\x1b[H";
@@ -31,14 +35,24 @@ pub const fn mouse(on: bool) -> &'static [u8] {
     if on { MOUSE_ON } else { MOUSE_OFF }
 }
 
+/// The mode of the terminal before [`raw`].
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
 /// Switch to raw mode. The mode before it is kept for [`cooked`].
 pub fn raw() -> io::Result<()> {
-    crossterm::terminal::enable_raw_mode()
+    let mode = tcgetattr(stdin())?;
+    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut raw = before.get_or_insert(mode).clone();
+    raw.make_raw();
+    Ok(tcsetattr(stdin(), OptionalActions::Now, &raw)?)
 }
 
-/// The mode before [`raw`].
+/// Switch to the mode before [`raw`].
 pub fn cooked() -> io::Result<()> {
-    crossterm::terminal::disable_raw_mode()
+    match BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(before) => Ok(tcsetattr(stdin(), OptionalActions::Now, &before)?),
+        None => Ok(()),
+    }
 }
 
 /// Give the terminal back at once, from a panic.

@@ -1,0 +1,65 @@
+//! Reads the keys of the terminal.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
+
+use crate::cli::keyboard::open_terminal;
+use crate::ui::state::msg::Msg;
+use crate::ui::term::input::Parser;
+
+/// After this time without another byte, an escape character was the Esc key.
+const ESC: Duration = Duration::from_millis(50);
+
+/// The keys of the terminal. It is opened once more, so that a read never blocks and the caller's own file
+/// descriptor keeps its mode.
+#[derive(Debug)]
+pub(super) struct Keys {
+    terminal: AsyncFd<File>,
+    parser: Parser,
+    ready: VecDeque<Msg>,
+}
+
+impl Keys {
+    /// The terminal of this program; `None` if there is none.
+    pub(super) fn open() -> Option<Self> {
+        let terminal = open_terminal()?;
+        Some(Self { terminal, parser: Parser::default(), ready: VecDeque::new() })
+    }
+
+    /// The next message; `None` once the terminal is gone. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Msg> {
+        loop {
+            if let Some(msg) = self.ready.pop_front() {
+                return Some(msg);
+            }
+            let readable = self.terminal.readable();
+            let mut guard = if self.parser.is_waiting() {
+                match timeout(ESC, readable).await {
+                    Ok(guard) => guard.ok()?,
+                    Err(_) => {
+                        self.parser.settle(&mut self.ready);
+                        continue;
+                    }
+                }
+            } else {
+                readable.await.ok()?
+            };
+            let mut bytes = [0; 4096];
+            let read =
+                guard.try_io(|terminal| Ok(rustix::io::read(terminal.get_ref(), &mut bytes)?));
+            match read {
+                Ok(Ok(0)) => return None,
+                Ok(Ok(count)) => self.parser.feed(&bytes[..count], &mut self.ready),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(_)) => return None,
+                // It was not readable after all.
+                Err(_) => {}
+            }
+        }
+    }
+}
