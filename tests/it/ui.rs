@@ -190,6 +190,13 @@ fn every_end_gives_the_terminal_back() {
         is_given_back(&terminal);
         terminal.line("clear");
     }
+    // A terminal that is closed ends it.
+    let other = Terminal::open(&world, "b", 80, 24);
+    other.tmo("ui");
+    other.wait("? keys");
+    let pid = ui_of(&world);
+    other.close();
+    eventually("the interface ends with its terminal", || (!procs::alive(pid)).then_some(()));
     // Suspended, it leaves the terminal to the shell, and takes it again in the foreground.
     terminal.line("set -m");
     terminal.tmo("ui");

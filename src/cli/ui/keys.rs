@@ -37,18 +37,13 @@ impl Keys {
             if let Some(msg) = self.ready.pop_front() {
                 return Some(msg);
             }
-            let readable = self.terminal.readable();
-            let mut guard = if self.parser.is_waiting() {
-                match timeout(ESC, readable).await {
-                    Ok(guard) => guard.ok()?,
-                    Err(_) => {
-                        self.parser.settle(&mut self.ready);
-                        continue;
-                    }
-                }
-            } else {
-                readable.await.ok()?
+            // Only a time tells the Esc key from the beginning of a sequence.
+            let most = if self.parser.is_waiting() { ESC } else { Duration::MAX };
+            let Ok(ready) = timeout(most, self.terminal.readable()).await else {
+                self.parser.settle(&mut self.ready);
+                continue;
             };
+            let mut guard = ready.ok()?;
             let mut bytes = [0; 4096];
             let read =
                 guard.try_io(|terminal| Ok(rustix::io::read(terminal.get_ref(), &mut bytes)?));

@@ -76,9 +76,8 @@ impl Shell {
             tokio::select! {
                 key = keys.next() => {
                     match key {
-                        None => return Next::Leave,
                         Some(Msg::Key(Key::Char('p' | 'q') | Key::Esc)) => return Next::Back,
-                        Some(Msg::Key(Key::Ctrl('c'))) => return Next::Leave,
+                        None | Some(Msg::Key(Key::Ctrl('c'))) => return Next::Leave,
                         Some(Msg::Key(Key::Enter)) => printer.say("", false),
                         Some(Msg::Key(Key::Ctrl('z'))) => {
                             mode.leave();
