@@ -42,10 +42,12 @@ impl Parser {
         let mut at = 0;
         while at < self.begun.len() {
             if self.pasted.is_some() {
-                match self.paste(at, messages) {
-                    Some(after) => at = after,
-                    None => break,
+                let (after, text) = self.paste(at);
+                if after == at {
+                    break;
                 }
+                at = after;
+                messages.extend(text.map(Msg::Paste));
                 continue;
             }
             match parse(&self.begun[at..]) {
@@ -75,23 +77,21 @@ impl Parser {
         }
     }
 
-    /// Take pasted text up to its end. Returns where that is; `None` if it has not come yet.
-    fn paste(&mut self, at: usize, messages: &mut VecDeque<Msg>) -> Option<usize> {
+    /// Take pasted text, up to its end if that has come. Returns where the rest begins, and the whole text.
+    fn paste(&mut self, at: usize) -> (usize, Option<String>) {
         let rest = &self.begun[at..];
-        let text = self.pasted.as_mut()?;
+        let Some(text) = &mut self.pasted else { return (at, None) };
         let end = memchr::memmem::find(rest, PASTE_END);
         // The end may be divided between two reads.
         let taken = end.unwrap_or(rest.len().saturating_sub(PASTE_END.len() - 1));
         let room = MOST_PASTED.saturating_sub(text.len());
         text.extend_from_slice(&rest[..taken.min(room)]);
         if end.is_none() {
-            self.begun.drain(..at + taken);
-            return None;
+            return (at + taken, None);
         }
         let text = self.pasted.take().unwrap_or_default();
         let text = String::from_utf8_lossy(&text).replace('\r', "\n");
-        messages.push_back(Msg::Paste(text));
-        Some(at + taken + PASTE_END.len())
+        (at + taken + PASTE_END.len(), Some(text))
     }
 }
 

@@ -30,10 +30,12 @@ fn the_overview() {
         world.screen(THEME),
         " shop  up <1 min  2 run  1 failed                              14:05:00  follow
 ▶ALL                      │ web    GET /api/users 200
- ● web     running    0s  │ api    slow query: 812 ms
- ● api     ready      0s  │ worker Error: connect ECONNREFUSED 127.0.0.1:5432
- ✖ worker  exit 1     0s  │
-
+ ● web       running    0s│ api    slow query: 812 ms
+ ● api       running    0s│ worker Error: connect ECONNREFUSED 127.0.0.1:5432
+ ✖ worker    exit 1     0s│
+                          │
+                          │
+ ↑↓ select  Enter open  / find  p plain  : more                  q quit  ? keys
 "
     );
 }
