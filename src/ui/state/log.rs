@@ -424,7 +424,10 @@ impl Log {
         let end = (self.entries.len(), 0);
         let place = match self.view {
             View::Follow => None,
-            View::At(anchor) => self.place_of(anchor).map(|place| (place, anchor.y)),
+            // The screen may have become smaller since the view was left.
+            View::At(anchor) => {
+                self.place_of(anchor).map(|place| (place, anchor.y.min(self.rows - 1)))
+            }
         };
         let Some((place, y)) = place else {
             let mut lines: Vec<_> = self.up_from(end).take(self.rows).collect();

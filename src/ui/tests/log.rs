@@ -167,3 +167,13 @@ fn every_action_can_be_chosen_by_its_name() {
         assert!(offers.iter().any(|offer| offer.name == entry.name), "{}", entry.name);
     }
 }
+
+#[test]
+fn a_search_that_is_given_up_on_a_smaller_screen_returns_too() {
+    let mut world = World::with_lines((80, 40), 200);
+    world.key(Key::PageUp);
+    world.keys("/line 5$");
+    world.send(Msg::Resize(80, 10));
+    world.key(Key::Esc);
+    assert!(!world.shown().is_empty() && world.shown().len() <= 8, "{:?}", world.shown());
+}
