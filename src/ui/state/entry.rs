@@ -133,7 +133,7 @@ fn lay_out(row: &Row, number: usize, form: Form, lines: &mut Vec<ScreenLine>) {
             if column + width > begun + form.columns && column > begun {
                 if grapheme == "\t" {
                     // The rest of a tab does not begin the next line.
-                    width = begun + form.columns - column;
+                    width = (begun + form.columns).saturating_sub(column);
                     column += width;
                     continue;
                 }
@@ -176,6 +176,7 @@ mod tests {
     fn wide_characters_and_tabs_are_measured() {
         assert_eq!(begins(&["日本語"], 4, true), [(0, 0), (0, 6)]);
         assert_eq!(begins(&["日本語"], 1, true), [(0, 0), (0, 3), (0, 6)], "too narrow");
+        assert_eq!(begins(&["日\tx"], 1, true), [(0, 0), (0, 4)], "a tab after it");
         assert_eq!(begins(&["a\tbc"], 9, true), [(0, 0), (0, 3)]);
         assert_eq!(begins(&["abc\td"], 5, true), [(0, 0), (0, 4)]);
         assert_eq!(begins(&["e\u{301}e\u{301}e\u{301}"], 2, true), [(0, 0), (0, 6)]);
