@@ -25,7 +25,9 @@ fn own_programs(world: &World) -> Vec<(String, Vec<String>)> {
             || args.first().is_some_and(|program| program.ends_with("tmux"))
     };
     let own = world.living().into_iter().filter(|process| is_own(&process.args));
-    own.map(|p| (p.args.join(" "), procs::environment(p.pid))).collect()
+    let own = own.map(|p| (p.args.join(" "), procs::environment(p.pid)));
+    // A child of the tmux server that has ended, or begins another program, has none any more.
+    own.filter(|(_, environment)| !environment.is_empty()).collect()
 }
 
 #[test]
