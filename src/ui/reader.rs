@@ -61,7 +61,7 @@ struct Work<F> {
 }
 
 impl<F: Fn(Msg) -> bool> Work<F> {
-    /// Take new questions and do one step; false when nobody asks any more.
+    /// Take the new questions and do one step of work. Returns false once the interface is gone.
     fn turn(&mut self) -> bool {
         loop {
             let Open { load, search, count, lines } = &self.open;
@@ -91,7 +91,7 @@ impl<F: Fn(Msg) -> bool> Work<F> {
             Ok(goes_on) => goes_on,
             Err(error) => {
                 self.open = Open::default();
-                (self.answer)(Msg::Failed(format!("the journal can't be read: {error}")))
+                (self.answer)(Msg::Unreadable(error.to_string()))
             }
         }
     }

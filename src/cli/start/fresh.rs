@@ -113,8 +113,8 @@ impl Start {
         message.map_err(|error| interrupted(early).unwrap_or(error))
     }
 
-    /// Guardian and supervisor were killed before there was a run: nobody but this command, which holds the
-    /// start lock, is left to remove their files.
+    /// Remove the files of a guardian and a supervisor that were killed before the run began. Only this
+    /// command can do that: it holds the start lock, and nobody else knows of them.
     fn clean_up(&self, launch: &mut Launch) {
         let dir = self.runtime.dir();
         if launch.wait_for_death()

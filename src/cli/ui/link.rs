@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Sender;
 use super::Shell;
 use crate::cli::error::CliError;
 use crate::cli::instance::Instance;
-use crate::client::{HeadEvent, WatchEvent};
+use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
 use crate::ui::state::msg::Msg;
 
 /// How long to wait before connecting again; doubled each time.
@@ -27,19 +27,8 @@ impl Shell {
 
 /// Pass on the end of the journal until the run is over or nobody listens any more.
 async fn follow_head(instance: Rc<Instance>, sender: Sender<Msg>) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let news = instance.ask(async |client| client.head(false).await).await;
-        let mut news = match news {
-            Ok(news) => news,
-            Err(error) => {
-                if !wait(&instance, &sender, &error, &mut pause).await {
-                    return;
-                }
-                continue;
-            }
-        };
-        pause = FIRST_PAUSE;
+    let open = async |client: Client| client.head(false).await;
+    while let Some(mut news) = connect(&instance, &sender, &open).await {
         while let Some(Ok(event)) = news.next().await {
             let msg = match event {
                 HeadEvent::Head(head) => Msg::Head(head),
@@ -59,21 +48,10 @@ async fn follow_head(instance: Rc<Instance>, sender: Sender<Msg>) {
     }
 }
 
-/// Pass on the state of the run.
+/// Pass on the state of the run until it is over or nobody listens any more.
 async fn follow_state(instance: Rc<Instance>, sender: Sender<Msg>) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let news = instance.ask(async |client| client.watch().await).await;
-        let mut news = match news {
-            Ok(news) => news,
-            Err(error) => {
-                if !wait(&instance, &sender, &error, &mut pause).await {
-                    return;
-                }
-                continue;
-            }
-        };
-        pause = FIRST_PAUSE;
+    let open = async |client: Client| client.watch().await;
+    while let Some(mut news) = connect(&instance, &sender, &open).await {
         while let Some(Ok(event)) = news.next().await {
             let msg = match event {
                 WatchEvent::State(state) => Msg::State(state),
@@ -87,22 +65,26 @@ async fn follow_state(instance: Rc<Instance>, sender: Sender<Msg>) {
     }
 }
 
-/// Wait before the next try; false if there is no use in one.
-async fn wait(
+/// Open a stream of the supervisor, however long that takes; `None` if there is no use in further tries.
+async fn connect<T>(
     instance: &Instance,
     sender: &Sender<Msg>,
-    error: &CliError,
-    pause: &mut Duration,
-) -> bool {
-    if matches!(error, CliError::NothingRuns(_)) || instance.is_over() {
-        // Its end was not reported: the supervisor was killed while the run ended.
-        let _ = sender.send(Msg::Gone).await;
-        return false;
+    open: &impl AsyncFn(Client) -> Result<T, ClientError>,
+) -> Option<T> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let error = match instance.ask(open).await {
+            Ok(stream) => return Some(stream),
+            Err(error) => error,
+        };
+        if matches!(error, CliError::NothingRuns(_)) || instance.is_over() {
+            // Its end was not reported: the supervisor was killed while the run ended.
+            let _ = sender.send(Msg::Gone).await;
+            return None;
+        }
+        sender.send(Msg::Away).await.ok()?;
+        // Nothing announces that a supervisor that can't be reached answers again.
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MOST_PAUSE);
     }
-    if sender.send(Msg::Away).await.is_err() {
-        return false;
-    }
-    tokio::time::sleep(*pause).await;
-    *pause = (*pause * 2).min(MOST_PAUSE);
-    true
 }

@@ -305,6 +305,12 @@ impl Log {
         self.settle();
     }
 
+    /// The journal could not be read: do not try again before something has changed.
+    pub fn give_up(&mut self) {
+        (self.is_loading, self.wanted) = (false, None);
+        (self.above.end, self.below.end) = (true, true);
+    }
+
     fn replace(&mut self, load: Load, from: Position, parts: (Option<Part>, Option<Part>)) {
         self.entries.clear();
         let edge = Edge { at: from, end: false };

@@ -259,6 +259,10 @@ impl Ui {
             Msg::Copied(Err(error)) => self.complain(error),
             Msg::LinesBelow(lines, more) => self.log.below_screen = Some((lines, more)),
             Msg::Note(text) => self.say(text),
+            Msg::Unreadable(why) => {
+                self.log.give_up();
+                self.complain(format!("the journal can't be read: {why}"));
+            }
             Msg::Failed(text) => self.complain(text),
             Msg::Figures(figures) => self.figures = figures,
             Msg::Alarm => {}

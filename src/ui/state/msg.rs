@@ -53,6 +53,8 @@ pub enum Msg {
     Figures(Vec<Figures>),
     /// A message for the user.
     Note(String),
+    /// The journal can't be read, with the reason.
+    Unreadable(String),
     /// Something has failed, with the reason.
     Failed(String),
     /// The time for which [`super::Ui::next_alarm`] asked has come.

@@ -121,6 +121,22 @@ fn answers_to_old_questions_change_nothing() {
 }
 
 #[test]
+fn a_journal_that_can_t_be_read_is_read_again_once_it_grows() {
+    let mut world = World::with_lines((80, 12), 100);
+    world.answers = false;
+    world.keys("g");
+    assert!(matches!(world.unanswered.pop(), Some(Effect::Ask(Question::Load(..)))));
+    world.send(Msg::Unreadable("input/output error".to_owned()));
+    assert!(world.ui.toast.as_ref().unwrap().text.contains("input/output error"));
+    let is_load = |effect: &Effect| matches!(effect, Effect::Ask(Question::Load(..)));
+    assert!(!world.unanswered.iter().any(is_load), "not at once");
+    world.answers = true;
+    world.print(1);
+    world.key(Key::End);
+    assert_eq!(world.shown().last(), Some(&100));
+}
+
+#[test]
 fn one_process_is_shown_alone_and_all_of_them_again() {
     let mut world = World::new((80, 12));
     for number in 0..50 {
