@@ -106,6 +106,12 @@ enum Found {
 }
 
 impl Instance {
+    /// The same instance, for another request.
+    pub(super) fn again(&self) -> Self {
+        let (context, socket) = (self.context.clone(), self.socket.clone());
+        Self { run: self.run.clone(), ..Self::new(context, socket, self.runtime.clone()) }
+    }
+
     /// An instance about which only local information is known.
     pub(super) const fn new(context: Context, socket: SocketPath, runtime: RuntimeDir) -> Self {
         let takeover_limit = TAKEOVER_LIMIT;

@@ -4,6 +4,7 @@
 //! breaks, the supervisor was killed; the guardian starts a new one, and if the guardian is dead too, the
 //! view starts one.
 
+mod display;
 mod reach;
 mod signals;
 
@@ -13,6 +14,7 @@ use std::time::Instant;
 use futures_util::future::OptionFuture;
 use tokio::task::JoinSet;
 
+pub(super) use self::display::{Display, Say};
 pub(super) use self::signals::stop_signal;
 use self::signals::{Sign, Signals};
 use super::early_signals::Early;
@@ -107,7 +109,7 @@ enum Ending {
 }
 
 /// How a view continues after its connection has broken.
-enum Next {
+pub(super) enum Next {
     News(HeadStream),
     Over(End),
 }
@@ -155,14 +157,16 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 };
             }
         };
-        // From now on they could only reach a different run.
-        shown.quits.abort_all();
-        if let Some(farewell) = shown.last_words(&end) {
-            outlet.printer.say_farewell(farewell);
-        }
-        outlet.finish(stop_signal()).await;
-        Ok(shown.exit_code(&end))
+        Ok(shown.finish(outlet, &end).await)
     })
+}
+
+/// Print only the last words of a run that was shown in another way; returns its exit code.
+pub(super) async fn finish_quietly(mut shown: Shown, end: &End) -> Result<u8, CliError> {
+    let records = Source::of_plan(&shown.plan, shown.runtime.dir())?.records()?;
+    shown.position = Position { record: records, skip: 0 };
+    let outlet = Outlet::open(shown.job()?)?;
+    Ok(shown.finish(outlet, end).await)
 }
 
 impl Until {
@@ -183,6 +187,17 @@ impl Until {
 }
 
 impl Shown {
+    /// Print the rest of the log and the last words; returns the exit code.
+    async fn finish(mut self, outlet: Outlet, end: &End) -> u8 {
+        // From now on they could only reach a different run.
+        self.quits.abort_all();
+        if let Some(farewell) = self.last_words(end) {
+            outlet.printer.say_farewell(farewell);
+        }
+        outlet.finish(stop_signal()).await;
+        self.exit_code(end)
+    }
+
     /// The exit code of the run, or of a failed wait.
     fn exit_code(&self, end: &End) -> u8 {
         if end.code == 0 && self.waits.is_some_and(|met| !met || self.interrupted) {

@@ -14,6 +14,7 @@ use super::error::CliError;
 use super::instance::Instance;
 use super::log::Source;
 use super::terminal::tmo_only;
+use crate::journal::cursor::Position;
 use crate::model::ProcName;
 use crate::model::request::State;
 use crate::model::untrusted::shown_line;
@@ -58,19 +59,23 @@ pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     Ok(if answer.wrong { 1 } else { printed })
 }
 
-/// The answer as text, for a page of the interface.
+/// The answer as text, for a page of the interface, and the line of the log that is evidence for it.
 pub(super) fn page(
     instance: &mut Instance,
     name: Option<&str>,
     color: bool,
-) -> Result<String, CliError> {
+) -> Result<(String, Option<Position>), CliError> {
     let state = super::block_on(state_of(instance))?;
     let source = Source::of_instance(instance)?;
     let analysis = Analysis::new(instance, &source, state, color)?;
     let flags = instance.flags();
     match analysis.answer(name)? {
-        Some(answer) => Ok(screen(&answer, color, &flags)),
-        None => analysis.all_is_well(name, &flags),
+        Some(answer) => {
+            let mut clues = answer.causes.iter().filter_map(|cause| cause.evidence.as_ref());
+            let evidence = clues.find_map(|clue| clue.cursor.as_ref()?.parse().ok());
+            Ok((screen(&answer, color, &flags), evidence))
+        }
+        None => Ok((analysis.all_is_well(name, &flags)?, None)),
     }
 }
 

@@ -106,8 +106,18 @@ impl<'a> Log<'a> {
     }
 
     /// The first position of the run that has not been cleared.
-    fn begin(&self) -> Position {
+    pub(super) fn begin(&self) -> Position {
         Position { record: clear::mark(&self.dirs).max(self.first), skip: 0 }
+    }
+
+    /// The directories of the journal.
+    pub(super) const fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+
+    /// A reader of the index.
+    pub(super) fn open_index(&self) -> io::Result<IndexReader> {
+        (self.index)()
     }
 
     /// The stream number of a process.
@@ -410,7 +420,7 @@ impl Kept {
 
 /// The lines of a chunk, with their positions. The continuation of a line from an earlier record is
 /// skipped: it is beyond the part of a line that is kept.
-fn pieces(chunk: &Chunk, text: &[u8], mut take: impl FnMut(Position, String)) {
+pub(super) fn pieces(chunk: &Chunk, text: &[u8], mut take: impl FnMut(Position, String)) {
     let goes_on = chunk.record.flags & CONTINUES != 0;
     let mut begin = 0;
     for piece in text.split_inclusive(|byte| *byte == b'\n') {

@@ -5,11 +5,13 @@
 //! - [`watcher`]: the same for a running watcher whose program has failed
 //! - [`life`]: finds lines and slices in the journal; `supervisor_events`: what tmo itself logged
 //!   about a life; [`facts`]: asks the operating system
+//! - [`compare`]: what a life printed that the last good one did not
 //! - [`report`]: the crash report; [`record`] creates one, [`store`] saves and finds them
 //!
 //! This module makes no decisions and blocks nothing: it reads the journal like any view.
 
 pub mod cause;
+pub mod compare;
 pub mod diagnose;
 pub mod evidence;
 mod expr;

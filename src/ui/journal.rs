@@ -1,21 +1,30 @@
 //! Reads the journal for the interface: pages in both directions, searches in steps.
 
+use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::state::entry::{Entry, Kind};
-use super::state::log::{Edge, From, Load, Part};
-use super::state::msg::{Choice, Direction, Target};
+use super::state::log::window::{Edge, Part};
+use super::state::log::{From, Load};
+use super::state::msg::{Choice, Direction, Marks, Output, Target};
+use super::state::timeline::{Mark, Period};
 use crate::journal::clear;
 use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{self, EVENTS, Record};
+use crate::journal::search::landmark::{Landmark, Landmarks, Process};
 use crate::journal::search::lines;
 use crate::journal::search::page::{Pager, Step, Want};
+use crate::journal::search::place::density;
 use crate::journal::search::styled::{Styles, rows_of_text};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{entry_words, gap};
+use crate::model::request::Partial;
+use crate::model::time::Timestamp;
+use crate::sys::clock;
 use crate::view::paint::SYSTEM_COLOR;
 
 /// How many bytes one step reads.
@@ -109,6 +118,9 @@ impl Journal {
         let from = match load.from {
             From::Position(position) => position,
             From::Time(time) => Position { record: self.index.search_time(time)?, skip: 0 },
+            From::Moment(time) => {
+                Position { record: self.index.search_time(time.next())?, skip: 0 }
+            }
             From::End => Position { record: head, skip: 0 },
         };
         let from = from.clamp(floor, Position { record: head, skip: 0 }.max(floor));
@@ -152,6 +164,67 @@ impl Journal {
         shown.life = crate::model::life::or_zero::number(life);
         self.name(&mut shown, stream, about);
         Ok(Some(shown))
+    }
+
+    /// One step of the search for what happened in these records, newest first.
+    pub fn marks(&mut self, records: Range<u64>) -> io::Result<Marks> {
+        let floor = self.floor().record.max(self.index.first()?);
+        let head = self.head()?;
+        let mut landmarks = Landmarks::new(&self.dirs);
+        let from = records.start.max(floor);
+        let found = landmarks.before(&mut self.index, records.end.min(head), from)?;
+        self.look_for_streams();
+        let mark = |landmark: Landmark| Mark {
+            record: landmark.record,
+            time: landmark.time,
+            name: self.name_of(landmark.process),
+            what: landmark.what,
+        };
+        let marks = found.landmarks.into_iter().map(mark).collect();
+        let time = |record: Option<Record>| record.map_or(Timestamp::EPOCH, |record| record.time);
+        let from = time(self.index.get(floor)?);
+        let until = time(self.index.get(head.saturating_sub(1))?);
+        Ok(Marks { marks, records: found.records, floor, bounds: Period { from, until } })
+    }
+
+    fn name_of(&self, process: Process) -> Option<String> {
+        match process {
+            Process::Name(name) => Some(name.to_string()),
+            Process::Stream(number) => {
+                let known = self.streams.iter().find(|stream| stream.number == number);
+                known.map(|stream| stream.name.to_string())
+            }
+            Process::Run => None,
+        }
+    }
+
+    /// How much each process printed in so many parts of a period.
+    pub fn output(&mut self, period: Period, columns: usize) -> io::Result<Output> {
+        let head = self.head()?;
+        self.look_for_streams();
+        let density = density(&mut self.index, &period.edges(columns), head)?;
+        let mut bytes = HashMap::<String, Vec<u64>>::new();
+        for (column, streams) in density.periods.iter().enumerate() {
+            for (stream, printed) in streams {
+                let Some(name) = self.name_of(Process::Stream(*stream)) else { continue };
+                bytes.entry(name).or_insert_with(|| vec![0; columns])[column] += printed;
+            }
+        }
+        Ok(Output { period, columns, bytes })
+    }
+
+    /// The beginnings of lines that have no end yet.
+    pub fn unfinished(&mut self, lines: &[Partial]) -> io::Result<Vec<(Partial, Entry)>> {
+        let mut entries = vec![];
+        for &partial in lines {
+            let Some(rows) = self.styles.unfinished(partial)? else { continue };
+            // They come after all that is in the journal, in the order of their streams.
+            let position = Position { record: u64::MAX, skip: u32::from(partial.stream) };
+            let mut entry = Entry::new(position, clock::now(), Kind::Output, rows);
+            self.name(&mut entry, partial.stream, None);
+            entries.push((partial, entry));
+        }
+        Ok(entries)
     }
 
     /// Set name and colour: those of the stream, or of the process that an event is about.

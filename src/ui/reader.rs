@@ -4,13 +4,16 @@
 //! A search is done in steps, between which new questions are looked at, so nothing has to wait for it.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use super::journal::Journal;
 use super::state::log::Load;
 use super::state::msg::{Choice, Counted, Direction, Found, Loaded, Msg, Question, Search, Target};
+use super::state::timeline::Period;
 use crate::journal::cursor::Position;
+use crate::model::request::Partial;
 
 /// How many matches one step of counting returns.
 const BATCH: usize = 4096;
@@ -51,6 +54,18 @@ struct Open {
     search: Option<Search>,
     count: Option<Search>,
     lines: Option<(Position, Arc<Choice>)>,
+    unfinished: Vec<Partial>,
+    marks: Option<Range<u64>>,
+    output: Option<(Period, usize)>,
+}
+
+impl Open {
+    fn is_empty(&self) -> bool {
+        let Self { load, search, count, lines, unfinished, marks, output } = self;
+        let is_shown = load.is_none() && lines.is_none() && unfinished.is_empty();
+        let is_found = search.is_none() && count.is_none();
+        is_shown && is_found && marks.is_none() && output.is_none()
+    }
 }
 
 struct Work<F> {
@@ -64,8 +79,7 @@ impl<F: Fn(Msg) -> bool> Work<F> {
     /// Take the new questions and do one step of work. Returns false once the interface is gone.
     fn turn(&mut self) -> bool {
         loop {
-            let Open { load, search, count, lines } = &self.open;
-            let idle = load.is_none() && search.is_none() && count.is_none() && lines.is_none();
+            let idle = self.open.is_empty();
             let asked = if idle {
                 self.asked.recv().map_err(|_| TryRecvError::Disconnected)
             } else {
@@ -83,6 +97,11 @@ impl<F: Fn(Msg) -> bool> Work<F> {
                 }
                 Ok(Question::StopSearch) => (self.open.search, self.open.count) = (None, None),
                 Ok(Question::LinesAfter(at, choice)) => self.open.lines = Some((at, choice)),
+                Ok(Question::Marks(records)) => self.open.marks = Some(records),
+                Ok(Question::Output(period, columns)) => {
+                    self.open.output = Some((period, columns));
+                }
+                Ok(Question::Unfinished(lines)) => self.open.unfinished.extend(lines),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return false,
             }
@@ -102,12 +121,24 @@ impl<F: Fn(Msg) -> bool> Work<F> {
             let head = self.journal.head()?;
             return Ok((self.answer)(Msg::Loaded(Loaded { ticket, load, from, head, parts })));
         }
+        if !self.open.unfinished.is_empty() {
+            let lines = self.journal.unfinished(&std::mem::take(&mut self.open.unfinished))?;
+            return Ok((self.answer)(Msg::Unfinished(lines)));
+        }
         if let Some(search) = self.open.search.take() {
             return self.search(search);
         }
         if let Some((position, choice)) = self.open.lines.take() {
             let (lines, more) = self.journal.lines_after(position, &choice)?;
             return Ok((self.answer)(Msg::LinesBelow(lines, more)));
+        }
+        if let Some((period, columns)) = self.open.output.take() {
+            let output = self.journal.output(period, columns)?;
+            return Ok((self.answer)(Msg::Output(output)));
+        }
+        if let Some(records) = self.open.marks.take() {
+            let marks = self.journal.marks(records)?;
+            return Ok((self.answer)(Msg::Marks(marks)));
         }
         if let Some(count) = self.open.count.take() {
             return self.count(count);

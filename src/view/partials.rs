@@ -1,7 +1,8 @@
 //! Decides when an unfinished line is shown: soon after its process has fallen silent.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::ops::Add;
+use std::time::Duration;
 
 use crate::model::request::Partial;
 
@@ -10,24 +11,30 @@ pub const SILENCE: Duration = Duration::from_millis(150);
 /// A line that keeps growing (a progress bar) is shown this often.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Keeps, for each unfinished line, when to show it. The caller provides the time.
-#[derive(Debug, Default)]
-pub struct PromptTimer {
-    lines: BTreeMap<u16, Line>,
+/// Keeps, for each unfinished line, when to show it. The caller provides the time, by any clock.
+#[derive(Debug)]
+pub struct PromptTimer<T> {
+    lines: BTreeMap<u16, Line<T>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Line {
+struct Line<T> {
     partial: Partial,
     /// When to show it; `None` if all of it is shown.
-    due: Option<Instant>,
+    due: Option<T>,
     /// When to show it even if it is still growing.
-    latest: Instant,
+    latest: T,
 }
 
-impl PromptTimer {
+impl<T> Default for PromptTimer<T> {
+    fn default() -> Self {
+        Self { lines: BTreeMap::new() }
+    }
+}
+
+impl<T: Copy + Ord + Add<Duration, Output = T>> PromptTimer<T> {
     /// Set the unfinished lines; all others are forgotten.
-    pub fn update(&mut self, partials: &[Partial], now: Instant) {
+    pub fn update(&mut self, partials: &[Partial], now: T) {
         self.lines.retain(|stream, _| partials.iter().any(|partial| partial.stream == *stream));
         for &partial in partials.iter().filter(|partial| partial.start < partial.end) {
             let old =
@@ -43,7 +50,7 @@ impl PromptTimer {
     }
 
     /// The lines that are due. Each is returned once until it changes.
-    pub fn take_due(&mut self, now: Instant) -> Vec<Partial> {
+    pub fn take_due(&mut self, now: T) -> Vec<Partial> {
         let mut due = Vec::new();
         for line in self.lines.values_mut() {
             if line.due.is_some_and(|at| at <= now) {
@@ -55,7 +62,7 @@ impl PromptTimer {
     }
 
     /// When to ask again, unless a new head arrives first.
-    pub fn next(&self) -> Option<Instant> {
+    pub fn next(&self) -> Option<T> {
         self.lines.values().filter_map(|line| line.due).min()
     }
 }

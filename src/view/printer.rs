@@ -229,7 +229,7 @@ impl Printer {
 
 struct Loop {
     job: Job,
-    prompts: PromptTimer,
+    prompts: PromptTimer<Instant>,
     head: Head,
     text: Vec<u8>,
     out: Vec<u8>,

@@ -40,6 +40,7 @@ mod lost_log; // a log that was moved or replaced during a run
 mod start_terminal; // messages of `tmo start` to a person; typed lines; attaching
 mod terminal_output; // rendering of process output: colours, prompts, spinners, `--raw`
 mod ui; // `tmo ui` in a real terminal
+mod ui_views; // what only it shows: `start --ui`, prompts, the timeline, two lives compared
 mod view; // the view: ^C, ^Z, hangup, closed pipes, window size
 
 // Control socket and API.

@@ -36,6 +36,9 @@ pub struct StartArgs {
     /// The working directory of the processes.
     #[arg(short = 'd', long, value_name = "DIR", add = values::directory())]
     pub root: Option<PathBuf>,
+    /// Show the run in the interface of `tmo ui`.
+    #[arg(long, conflicts_with_all = ["daemonize", "wait", "until_ready", "print_config"])]
+    pub ui: bool,
     /// Return as soon as the processes run, leaving them in the background until `tmo quit`. The exit
     /// code is 1 if one was skipped for lack of a dependency; the others keep running.
     #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,

@@ -136,6 +136,7 @@ fn every_flag_of_start_names_its_default() {
         "exit_code_from",
         "backend",
         "overmind",
+        "ui",
     ];
     let flags = start.get_arguments().filter(|arg| !once.contains(&arg.get_id().as_str()));
     assert_eq!(flags.count(), SETTINGS.len());

@@ -67,7 +67,7 @@ impl Start {
         };
         let farewell = self.farewell(&plan);
         if self.wait.is_some() || !self.daemonize {
-            if fresh.is_some() && self.wait.is_none() {
+            if fresh.is_some() && self.wait.is_none() && !self.ui {
                 greeting::greet(&self.context.env);
             }
             let mut shown = self.shown(plan, (first, shown), door);

@@ -22,6 +22,7 @@ use super::instance::{Instance, WAITS};
 use super::ports::taken_ports;
 use super::print_config;
 use super::request;
+use super::ui::as_view;
 use super::until_ready::Trial;
 use super::view::{self, Shown};
 use super::wait::Readiness;
@@ -40,6 +41,7 @@ use crate::model::units;
 use crate::view::screen;
 
 /// The input of a start.
+#[expect(clippy::struct_excessive_bools, reason = "what the flags say")]
 pub(super) struct Start {
     pub(super) typed: StartOptions,
     pub(super) context: Context,
@@ -49,6 +51,8 @@ pub(super) struct Start {
     pub(super) inherit: Inherit,
     daemonize: bool,
     timestamps: bool,
+    /// The run is shown in the interface.
+    ui: bool,
     wait: Option<Readiness>,
     exit_code_from: Option<String>,
     trial: bool,
@@ -122,7 +126,7 @@ impl Start {
             }
             if let Found::Run(state) = found {
                 match self.attach(&(*state)?, door)? {
-                    Some(shown) => return view::show(shown),
+                    Some(shown) => return self.show(shown),
                     None => continue,
                 }
             }
@@ -143,11 +147,16 @@ impl Start {
                 lock::remove_empty(self.runtime.dir());
             }
             match begun? {
-                Begun::Shown(shown) => return view::show(*shown),
+                Begun::Shown(shown) => return self.show(*shown),
                 Begun::Daemon(code) => return Ok(code),
                 Begun::Overtaken => {}
             }
         }
+    }
+
+    /// Become the view of a run.
+    fn show(&self, shown: Shown) -> Result<u8, CliError> {
+        if self.ui { as_view::show(shown, self.instance()) } else { view::show(shown) }
     }
 
     /// Find out what exists, and wait for a run that is being stopped. `None` if the caller must look
@@ -186,14 +195,17 @@ impl Start {
         let_owner_in();
         let (context, typed_in) = place::place(Context::here()?, &mut args)?;
         let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
-        let trial = args.until_ready;
+        let (trial, ui) = (args.until_ready, args.ui);
+        if ui {
+            as_view::check(&context.env)?;
+        }
         let typed = StartOptions::from(args);
         let project = context.project(&typed)?;
         project.socket.check()?;
         let runtime = RuntimeDir::new(runtime_dir(&context.env, &project.socket.path));
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let wait = wait.as_deref().map(Readiness::read).transpose()?;
-        let daemonize = wait.is_some() || typed.daemonize(&context.env)?;
+        let daemonize = !ui && (wait.is_some() || typed.daemonize(&context.env)?);
         let timestamps = typed.show_timestamps(&context.env)?;
         let (arguments, earlier) = (vec![], None);
         Ok(Self {
@@ -205,6 +217,7 @@ impl Start {
             inherit,
             daemonize,
             timestamps,
+            ui,
             wait,
             exit_code_from,
             trial,
@@ -254,7 +267,8 @@ impl Start {
         warnings.extend(taken_ports(&plan));
         print_warnings(&warnings);
         super::block_on(async { Ok(version::ask(plan.tmux.as_path()).await?) })?;
-        plan.size = screen::pane_size(screen::stdin_size(), plan.name_width, self.timestamps);
+        let terminal = if self.ui { as_view::log_size() } else { screen::stdin_size() };
+        plan.size = screen::pane_size(terminal, plan.name_width, self.timestamps);
         Ok(Some(plan))
     }
 

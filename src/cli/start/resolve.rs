@@ -69,6 +69,7 @@ impl Start {
             inherit: plan.inherit.clone(),
             daemonize: true,
             timestamps: false,
+            ui: false,
             wait: None,
             exit_code_from,
             trial: false,

@@ -9,8 +9,6 @@ use tokio::task::spawn_local;
 use super::{Left, Shell};
 use crate::cli::args::ConnectArgs;
 use crate::cli::connect;
-use crate::cli::error::CliError;
-use crate::cli::instance::Instance;
 use crate::cli::request;
 use crate::figures::Sampler;
 use crate::model::ProcName;
@@ -21,6 +19,8 @@ use crate::ui::term::clipboard::{self, Copied};
 
 /// The time between two samples.
 const SAMPLE: Duration = Duration::from_secs(1);
+/// How long the size of the terminal has to stay the same before it counts.
+const SETTLED: Duration = Duration::from_millis(200);
 
 impl Shell {
     /// Carry out what the interface wants done.
@@ -33,8 +33,9 @@ impl Shell {
                 let sender = self.sender.clone();
                 let page = self.page(tab, name.clone());
                 spawn_local(async move {
-                    let text = page.await.unwrap_or_else(|error| error.to_string());
-                    let _ = sender.send(Msg::Page(Page { tab, name, text })).await;
+                    let page = page.await.unwrap_or_else(|error| (error.to_string(), None));
+                    let (text, leads_to) = page;
+                    let _ = sender.send(Msg::Page(Page { tab, name, text, leads_to })).await;
                 });
             }
             Effect::Copy(text, what) => self.copy(&text, what),
@@ -94,8 +95,15 @@ impl Shell {
         });
     }
 
-    fn stop_all(&mut self) {
+    /// Ask for the end of the run; a second time, for SIGKILL.
+    pub(super) fn stop_all(&mut self) {
         self.asked_end = true;
+        self.ui.quitting = true;
+        if let Some(stop) = &self.stop {
+            // If so many requests wait, one more changes nothing.
+            let _ = stop.try_send(());
+            return;
+        }
         let (address, run) = (self.instance.address(), self.ui.run.clone());
         let sender = self.sender.clone();
         spawn_local(async move {
@@ -103,6 +111,26 @@ impl Shell {
                 let _ = sender.send(Msg::Failed(error.to_string())).await;
             }
         });
+    }
+
+    /// Give the panes the size of the log, if this is the view of the run.
+    pub(super) fn size_panes(&mut self) {
+        if let Some(task) = self.sizing.take() {
+            task.abort();
+        }
+        if self.stop.is_none() {
+            return;
+        }
+        let columns = u16::try_from(self.ui.log.form.columns).unwrap_or(u16::MAX);
+        let rows = u16::try_from(self.ui.log.rows).unwrap_or(u16::MAX);
+        let instance = Rc::clone(&self.instance);
+        self.sizing = Some(spawn_local(async move {
+            // A window that is being resized with the mouse has many sizes on its way.
+            tokio::time::sleep(SETTLED).await;
+            let request = Request::Resize { columns, rows };
+            // If the supervisor is away, the next size counts.
+            let _ = instance.ask(async |client| client.request(&request, false).await).await;
+        }));
     }
 
     fn copy(&mut self, text: &str, what: &'static str) {
@@ -149,15 +177,9 @@ impl Shell {
     }
 
     async fn connect(&mut self, name: &ProcName, read_only: bool) {
-        let client = self.args.client.clone();
-        let args =
-            ConnectArgs { name: Some(name.to_string()), read_only, client, ..Default::default() };
+        let args = ConnectArgs { name: Some(name.to_string()), read_only, ..Default::default() };
         self.give_terminal_back().await;
-        let connected = async {
-            let mut instance = Instance::find(&args.client)?;
-            connect::connect_from_ui(&mut instance, &args).await
-        };
-        let connected: Result<(), CliError> = connected.await;
+        let connected = connect::connect_from_ui(&mut self.instance.again(), &args).await;
         if let Err(error) = self.take_terminal() {
             self.ui.complain(error.to_string());
         }

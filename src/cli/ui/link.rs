@@ -16,10 +16,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Shell {
-    /// Begin to follow the run.
-    pub(super) fn follow_run(&self) {
+    /// Begin to follow the end of the journal.
+    pub(super) fn follow_head(&self) {
         let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
         tokio::task::spawn_local(follow_head(instance, sender));
+    }
+
+    /// Begin to follow the state of the run.
+    pub(super) fn follow_state(&self) {
         let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
         tokio::task::spawn_local(follow_state(instance, sender));
     }

@@ -1,5 +1,6 @@
 //! `tmo ui`: connects the interface with the terminal, the journal and the supervisor.
 
+pub(super) mod as_view;
 mod effects;
 mod keys;
 mod link;
@@ -63,13 +64,16 @@ pub(super) fn ui(args: &UiArgs) -> Result<u8, CliError> {
             Err(error) => return Err(error),
         };
         instance.on_this_machine()?;
-        let mut shell = Shell::new(args, instance, runs)?;
+        let mut shell = Shell::new(instance, runs)?;
+        if let Some(name) = &args.name {
+            shell.open(name)?;
+        }
+        if runs {
+            shell.follow_head();
+        }
         shell.run().await
     }))?;
-    if let Some(words) = left.words {
-        super::print(&(words + "\n"))?;
-    }
-    Ok(left.code)
+    left.finish()
 }
 
 /// An error if there is no terminal to draw on.
@@ -99,9 +103,18 @@ struct Left {
     words: Option<String>,
 }
 
+impl Left {
+    /// Print the words; returns the exit code.
+    fn finish(self) -> Result<u8, CliError> {
+        if let Some(words) = self.words {
+            super::print(&(words + "\n"))?;
+        }
+        Ok(self.code)
+    }
+}
+
 /// The interface with everything around it.
 struct Shell {
-    args: UiArgs,
     instance: Rc<Instance>,
     ui: Ui,
     theme: Theme,
@@ -116,9 +129,13 @@ struct Shell {
     places: Places,
     /// The user has asked for the end of the run.
     asked_end: bool,
+    /// Asks the view of the run to stop it, if this is one.
+    stop: Option<mpsc::Sender<()>>,
     left: Option<Left>,
     /// Where the plain log was left.
     plain_from: Option<Position>,
+    /// Gives the panes the size of the log, soon after the last change of the terminal's size.
+    sizing: Option<JoinHandle<()>>,
     /// Samples what the processes use.
     sampling: Option<JoinHandle<()>>,
     last_frame: Instant,
@@ -176,7 +193,7 @@ fn resume() -> SignalKind {
 }
 
 impl Shell {
-    fn new(args: &UiArgs, instance: Instance, runs: bool) -> Result<Self, CliError> {
+    fn new(instance: Instance, runs: bool) -> Result<Self, CliError> {
         let source = Source::of_instance(&instance)?;
         let (sender, messages) = mpsc::channel(WAITING);
         let answers = sender.clone();
@@ -199,8 +216,7 @@ impl Shell {
             ui.title = title_of(&instance);
             ui.list.set(processes_of(&source));
         }
-        let mut shell = Self {
-            args: args.clone(),
+        let shell = Self {
             instance: Rc::new(instance),
             ui,
             theme,
@@ -212,6 +228,8 @@ impl Shell {
             keys: None,
             places,
             asked_end: false,
+            stop: None,
+            sizing: None,
             left: None,
             plain_from: None,
             sampling: None,
@@ -220,16 +238,14 @@ impl Shell {
             is_urgent: true,
         };
         if runs {
-            shell.follow_run();
-        }
-        if let Some(name) = &args.name {
-            shell.open(name, &source)?;
+            shell.follow_state();
         }
         Ok(shell)
     }
 
     /// Show the log of this process at first.
-    fn open(&mut self, name: &str, source: &Source) -> Result<(), CliError> {
+    fn open(&mut self, name: &str) -> Result<(), CliError> {
+        let source = Source::of_instance(&self.instance)?;
         let known = source.streams.iter().map(|stream| &stream.name);
         CliError::refuse_unknown(&[name.to_owned()], known.clone())?;
         let name = known.into_iter().find(|known| known.matches(name)).cloned();
@@ -267,9 +283,11 @@ impl Shell {
                 Wake::Signal(kind) if kind == SignalKind::window_change() => {
                     if let Some((columns, rows)) = screen::window_size(io::stdout()) {
                         self.update(Msg::Resize(columns, rows)).await;
+                        self.size_panes();
                     }
                 }
                 Wake::Signal(kind) if kind == resume() => self.take_terminal()?,
+                Wake::Signal(_) if self.stop.is_some() => self.stop_all(),
                 Wake::Signal(_) => break Ok(Left { code: INTERRUPTED, words: None }),
                 Wake::Frame => {}
             }
@@ -322,9 +340,15 @@ impl Shell {
             self.carry_out(effect).await;
         }
         // Who has asked for the end has nothing more to see.
-        if ended && self.asked_end {
+        if ended && (self.asked_end || self.has_ended_well()) {
             self.left = Some(self.farewell());
         }
+    }
+
+    /// Whether the run of this view has ended without a failure.
+    fn has_ended_well(&self) -> bool {
+        let ended_well = matches!(&self.ui.link, Link::Over(Some(end)) if end.code == 0);
+        self.stop.is_some() && ended_well
     }
 
     /// When the next frame is to be drawn; `None` while nothing has changed, or the terminal is busy.

@@ -1,16 +1,23 @@
 //! The pages about a process, in the words of the commands that print the same.
 
 use std::fmt::Write as _;
+use std::io;
 use std::rc::Rc;
 
 use super::Shell;
 use crate::cli::error::CliError;
 use crate::cli::instance::Instance;
+use crate::cli::log::{Source, unreadable};
+use crate::cli::logs::index_of;
 use crate::cli::why;
+use crate::crash::Log;
+use crate::crash::compare::{Compared, Comparison, Life, Shape, compare};
+use crate::instance::lock;
+use crate::journal::cursor::Position;
 use crate::model::ProcName;
 use crate::model::request::{FlagMatches, ProcessState};
 use crate::model::units;
-use crate::sys;
+use crate::sys::{self, local};
 use crate::ui::state::msg::Tab;
 
 impl Shell {
@@ -19,30 +26,36 @@ impl Shell {
         &self,
         tab: Tab,
         name: Option<ProcName>,
-    ) -> impl Future<Output = Result<String, CliError>> + use<> {
+    ) -> impl Future<Output = Result<(String, Option<Position>), CliError>> + use<> {
         let instance = Rc::clone(&self.instance);
-        let client = self.args.client.clone();
         let color = self.theme.color;
         let process = name.as_ref().and_then(|name| self.ui.list.get(name)).cloned();
         async move {
             match (tab, name) {
                 (Tab::Why, name) => {
+                    let mut instance = instance.again();
                     let work = move || {
-                        let mut instance = Instance::find(&client)?;
                         why::page(&mut instance, name.as_ref().map(ProcName::as_str), color)
                     };
                     blocking(work).await
                 }
+                (Tab::Compare, Some(name)) => {
+                    let instance = instance.again();
+                    let work = move || compare_page(&instance, &name, color);
+                    blocking(work).await
+                }
                 (Tab::Flags, Some(name)) => {
                     let flags = instance.ask(async |client| client.flags(name.as_str(), 20).await);
-                    Ok(flags_page(process.as_ref(), &flags.await?))
+                    Ok((flags_page(process.as_ref(), &flags.await?), None))
                 }
                 (Tab::Screen, Some(name)) => {
-                    instance.ask(async |client| client.screen(name.as_str(), true).await).await
+                    let screen =
+                        instance.ask(async |client| client.screen(name.as_str(), true).await);
+                    Ok((screen.await?, None))
                 }
-                (Tab::Tree, Some(_)) => Ok(tree_page(process.as_ref())),
-                (Tab::Flags | Tab::Screen | Tab::Tree, None) => {
-                    Ok("select a process first".to_owned())
+                (Tab::Tree, Some(_)) => Ok((tree_page(process.as_ref()), None)),
+                (Tab::Compare | Tab::Flags | Tab::Screen | Tab::Tree, None) => {
+                    Ok(("select a process first".to_owned(), None))
                 }
             }
         }
@@ -56,6 +69,75 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(CliError::Other(error.to_string())),
     }
+}
+
+/// What the last life of a process printed that the last good one did not, and where the first such line is.
+fn compare_page(
+    instance: &Instance,
+    name: &ProcName,
+    color: bool,
+) -> Result<(String, Option<Position>), CliError> {
+    let source = Source::of_instance(instance)?;
+    let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let index = || index_of(&source, supervised).map_err(io::Error::other);
+    let log = Log::with_index(&source.dirs, 0, index).map_err(unreadable)?;
+    let comparison = match compare(&log, name).map_err(unreadable)? {
+        Compared::NoLife => return Ok((format!("{name} has not run"), None)),
+        Compared::NothingGood(life) => {
+            let text = format!(
+                "{}\n\nThere is no earlier good life to compare with: none of {name} became ready, ran for a \
+                 minute or ended with success.",
+                life_words(name, &life)
+            );
+            return Ok((text, None));
+        }
+        Compared::Lives(comparison) => *comparison,
+    };
+    let Comparison { life, good, new, missing, is_cut } = &comparison;
+    let styled = |sgr: &str, text: &str| {
+        if color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
+    };
+    let mut text = format!("{}\nagainst {}\n", life_words(name, life), life_words(name, good));
+    if *is_cut {
+        text.push_str("(of each, only the first 8 MiB or 100,000 lines)\n");
+    }
+    let Some(first) = new.first() else {
+        text.push_str("\nIt has printed nothing that the good one did not print too.\n");
+        list(&mut text, "missing now", missing, |line| styled("2", &format!("- {line}")));
+        return Ok((text, None));
+    };
+    let time = local::zone().to_datetime(first.time.utc()).strftime("%H:%M:%S%.3f");
+    let _ = write!(text, "\nthe first line unlike all of them, at {time}:\n");
+    let _ = writeln!(text, "  {}", styled("1", &first.text));
+    list(&mut text, "new", new, |line| styled("31", &format!("+ {line}")));
+    list(&mut text, "missing now", missing, |line| styled("2", &format!("- {line}")));
+    Ok((text, Some(first.at)))
+}
+
+/// A list of lines, each with how often there was one like it.
+fn list(text: &mut String, title: &str, shapes: &[Shape], line: impl Fn(&str) -> String) {
+    if shapes.is_empty() {
+        return;
+    }
+    let _ = write!(text, "\n{title}:\n");
+    for shape in shapes {
+        let count = if shape.count == 1 { String::new() } else { format!("   × {}", shape.count) };
+        let _ = writeln!(text, "{}{count}", line(&shape.text));
+    }
+}
+
+/// `web, started 14:02:07 (life 3), exit 1 after 41 s`.
+fn life_words(name: &ProcName, life: &Life) -> String {
+    let started = local::zone().to_datetime(life.started.utc()).strftime("%b %d %H:%M:%S");
+    let number = life.life.number();
+    let ready = if life.ready { ", was ready" } else { "" };
+    let end = match life.ended {
+        None => "runs".to_owned(),
+        Some((ended, exit)) => {
+            format!("{} after {}", exit.describe(), units::span(ended.since(life.started)))
+        }
+    };
+    format!("{name}, started {started} (life {number}): {end}{ready}")
 }
 
 /// The flags of a process, each with its last matches.

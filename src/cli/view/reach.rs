@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Next, Shown};
+use super::{Display, Next, Shown};
 use crate::cli::error::CliError;
 use crate::cli::launch::Launch;
 use crate::cli::log::Source;
@@ -16,7 +16,6 @@ use crate::instance::listen;
 use crate::model::count;
 use crate::model::request::Head;
 use crate::model::run_end::End;
-use crate::view::printer::Printer;
 
 /// How many guardians in a row may die before their first report. If more do, they are probably
 /// broken, not killed.
@@ -32,7 +31,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 impl Shown {
     /// Get news of the run. If its supervisor was killed, its guardian starts another one and
     /// keeps the socket meanwhile; if that is dead too, start a guardian.
-    pub(super) async fn connect(&self, printer: &Printer) -> Result<Next, CliError> {
+    pub(in crate::cli) async fn connect(&self, display: &impl Display) -> Result<Next, CliError> {
         let mut tries = 0;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -45,7 +44,7 @@ impl Shown {
                     continue;
                 }
                 Err(ClientError::OtherRun { .. }) => {
-                    let end = self.over(printer)?;
+                    let end = self.over(display)?;
                     return Ok(Next::Over(end.unwrap_or(End { code: 1, ..End::default() })));
                 }
                 // A retry would get the same answer.
@@ -54,7 +53,7 @@ impl Shown {
                 }
                 Err(_) => {}
             }
-            if let Some(end) = self.over(printer)? {
+            if let Some(end) = self.over(display)? {
                 return Ok(Next::Over(end));
             }
             let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
@@ -70,19 +69,19 @@ impl Shown {
             };
             match first {
                 StartupMessage::Failed { message, .. } => {
-                    if let Some(end) = self.over(printer)? {
+                    if let Some(end) = self.over(display)? {
                         return Ok(Next::Over(end));
                     }
-                    printer.say(format!("The supervisor is gone: {message}"), true);
+                    display.say(format!("The supervisor is gone: {message}"), true);
                     return Ok(Next::Over(End { code: 1, ..End::default() }));
                 }
                 StartupMessage::Listening { adopted, note, .. } => {
                     let count = count::processes(adopted.unwrap_or(0) as usize, "");
                     let text =
                         format!("Supervisor and guardian were killed; new ones go on with {count}");
-                    printer.say(text, true);
+                    display.say(text, true);
                     if let Some(note) = note {
-                        printer.say(note, true);
+                        display.say(note, true);
                     }
                 }
                 StartupMessage::Held { .. }
@@ -97,10 +96,10 @@ impl Shown {
     }
 
     /// How the run ended, if it ended while we were not connected, from the journal.
-    pub(super) fn over(&self, printer: &Printer) -> Result<Option<End>, CliError> {
+    pub(super) fn over(&self, display: &impl Display) -> Result<Option<End>, CliError> {
         let source = Source::of_plan(&self.plan, self.runtime.dir())?;
         let Some((end, records)) = source.end_of(&self.plan.run)? else { return Ok(None) };
-        printer.head(Head { records, ..Head::default() });
+        display.head(Head { records, ..Head::default() });
         Ok(Some(end))
     }
 
@@ -110,10 +109,10 @@ impl Shown {
 
     /// Request a graceful stop; a second request makes the supervisor kill. A signal comes only once,
     /// so the request is repeated until the supervisor accepts it or the run is over.
-    pub(super) fn quit(&mut self, printer: &Printer) {
+    pub(in crate::cli) fn quit(&mut self, display: &impl Display) {
         self.interrupted = true;
         let (socket, runtime) = (self.plan.socket.clone(), self.runtime.clone());
-        let (teller, key, flags) = (printer.teller(), request::key(), self.flags.clone());
+        let (teller, key, flags) = (display.teller(), request::key(), self.flags.clone());
         let run = self.plan.run.clone();
         self.quits.spawn(async move {
             let (begun, mut reported, mut pause) = (Instant::now(), false, FIRST_PAUSE);
@@ -123,7 +122,7 @@ impl Shown {
                 let asked = request::ask_to_quit(&address, &run, &key);
                 let silent = |error: ClientError| {
                     let text = format!("The run can't be told to stop yet: {error}");
-                    teller.say(Persona::here().speak(&text), true);
+                    teller(Persona::here().speak(&text), true);
                 };
                 let error = match request::unless_silent(&address, asked, silent).await {
                     Ok(_) | Err(ClientError::OtherRun { .. }) => return,
@@ -136,7 +135,7 @@ impl Shown {
                         "The run can't be told to stop yet: {error}; trying again until it can, \
                          `tmo kill{flags}` ends it"
                     );
-                    teller.say(Persona::here().speak(&text), true);
+                    teller(Persona::here().speak(&text), true);
                 }
                 // The run sends no event when it accepts requests again.
                 tokio::time::sleep(pause).await;

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod entry;
+pub mod landmark;
 pub mod lines;
 pub mod page;
 pub mod pattern;

@@ -14,11 +14,14 @@ use crate::journal::segment::Dirs;
 use crate::journal::stream::Read;
 use crate::journal::text_reader::TextReader;
 use crate::model::line::{Line, trimmed, without_break};
+use crate::model::request::Partial;
 use crate::model::sgr::Sgr;
 use crate::protocol::marker::INTRO;
 
 /// How much output before a line is searched for the style at its beginning.
 const BEFORE: u64 = 32 << 10;
+/// How much of an unfinished line is shown at most.
+const LONGEST_UNFINISHED: u64 = 16 << 10;
 
 /// A piece of text in one style: UTF-8 without control characters except tabs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,20 +55,34 @@ impl Styles {
         let kept = self.pens.remove(&stream).filter(|(end, _)| *end == entry.record.offset);
         let mut pen = match kept {
             Some((_, pen)) => pen,
-            None => self.pen_before(entry)?,
+            None => self.pen_before(stream, entry.record.offset)?,
         };
         let rows = rows(&mut pen, entry.text, entry.record.flags & TO_BE_CONTINUED == 0);
         self.pens.insert(stream, (entry.record.end(), pen));
         Ok(rows)
     }
 
-    /// The state before an entry, as far as the output shortly before it tells.
-    fn pen_before(&mut self, entry: &Entry<'_>) -> io::Result<Line> {
-        let (mut at, end) = (entry.record.offset.saturating_sub(BEFORE), entry.record.offset);
+    /// The rows of a line of which this range of its stream was printed so far; of a long one only the end.
+    /// `None` if not all of it can be read: then it has ended, and was deleted since.
+    pub fn unfinished(&mut self, line: Partial) -> io::Result<Option<Vec<Row>>> {
+        let Partial { stream, start, end } = line;
+        let from = start.max(end.saturating_sub(LONGEST_UNFINISHED));
+        let (mut text, length) = (vec![], usize::try_from(end - from).unwrap_or(0));
+        let read = self.texts.read(stream, from, length, &mut text)?;
+        if !matches!(read, Read::Bytes(read) if read == length) {
+            return Ok(None);
+        }
+        let mut pen = self.pen_before(stream, from)?;
+        Ok(Some(rows(&mut pen, &text, false)))
+    }
+
+    /// The state at this offset of a stream, as far as the output shortly before it tells.
+    fn pen_before(&mut self, stream: u16, end: u64) -> io::Result<Line> {
+        let mut at = end.saturating_sub(BEFORE);
         let mut text = vec![];
         while at < end {
             let length = usize::try_from(end - at).unwrap_or(usize::MAX);
-            match self.texts.read(entry.record.stream, at, length, &mut text)? {
+            match self.texts.read(stream, at, length, &mut text)? {
                 Read::Bytes(read) => at += read as u64,
                 Read::Gap { next } if next < end => {
                     text.clear();

@@ -6,6 +6,7 @@ mod cursor;
 mod format;
 mod index;
 mod ingest;
+mod landmark;
 mod page;
 mod place;
 mod retention;

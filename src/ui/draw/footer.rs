@@ -35,6 +35,9 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Op
         Some(Overlay::Confirm(_)) => {
             Some("restart all processes? R or Enter does, any other key does not")
         }
+        Some(Overlay::Details(page)) if page.leads_to.is_some() => {
+            Some("Enter: to the line   ← → other pages   ↑ ↓ scroll   y copy   q close")
+        }
         Some(Overlay::Details(_)) => Some("← → other pages   ↑ ↓ scroll   y copy   q close"),
         Some(Overlay::Line(_) | Overlay::Help(_)) => Some("↑ ↓ scroll   y copy   q close"),
         None => None,
@@ -67,6 +70,15 @@ fn one_line(text: &str) -> String {
 
 /// The keys that help now.
 fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
+    if ui.timeline.is_some() {
+        return vec![
+            ("← →", "time"),
+            ("{ }", "events"),
+            ("+ -", "zoom"),
+            ("End", "now"),
+            ("H", "close"),
+        ];
+    }
     if ui.around.is_some() {
         return vec![
             ("+ -", "longer, shorter"),

@@ -3,15 +3,19 @@
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 
-use super::cells::{put, put_right};
+use super::cells::{put, put_right, restyle};
 use super::theme::Theme;
 use crate::model::units;
+use crate::ui::state::list::Counts;
 use crate::ui::state::log::View;
 use crate::ui::state::{Link, Ui};
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let right = position(ui);
     let end = put_right(buffer, area, &right, theme.strong());
+    if ui.timeline.as_ref().is_some_and(|timeline| timeline.cursor.is_some()) {
+        restyle(buffer, Rect { x: end, width: area.right() - end, ..area }, theme.selected());
+    }
     let room = |x: u16| end.saturating_sub(x + 1);
     let mut x = area.x + 1;
     x = put(buffer, (x, area.y), room(x), &ui.title, theme.strong()) + 2;
@@ -21,9 +25,11 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         let style = if is_bad { theme.bad() } else { theme.strong() };
         x = put(buffer, (x, area.y), room(x), &link, style) + 2;
     }
-    let counts = ui.list.counts();
+    let counts = Counts::of(ui.list.processes.iter().map(|process| ui.state_shown(process)));
+    let asking = ui.list.processes.iter().filter(|process| ui.asks(process)).count();
     let parts = [
         (counts.running, "run", "●", "*", theme.dim()),
+        (asking, if asking == 1 { "asks" } else { "ask" }, "?", "?", theme.asking()),
         (counts.failed, "failed", "✖", "x", theme.bad()),
         (counts.waiting, "wait", "◌", ".", theme.dim()),
         (counts.done, "done", "■", "#", theme.dim()),
@@ -72,6 +78,11 @@ fn position(ui: &Ui) -> String {
     if let Some(around) = &ui.around {
         let time = ui.now.zone.to_datetime(around.time.utc());
         return format!("around {} ±{}s (+ -) ", time.strftime("%H:%M:%S%.3f"), around.seconds);
+    }
+    if let Some(time) = ui.timeline.as_ref().and_then(|timeline| timeline.cursor) {
+        let ago = units::span(ui.now.time.since(time));
+        let time = ui.now.zone.to_datetime(time.utc());
+        return format!(" {}, {ago} ago ", time.strftime("%H:%M:%S%.3f"));
     }
     let what = match ui.list.chosen().as_slice() {
         [] => String::new(),

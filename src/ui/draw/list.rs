@@ -25,7 +25,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
                 put(buffer, (line.x, y), 1, mark, theme.dim());
                 put(buffer, (line.x + 1, y), line.width - 1, "ALL", theme.strong());
             }
-            Some(process) => row(ui, theme, line, process, buffer),
+            Some(process) => row(ui, theme, line, ui.state_shown(process), buffer),
         }
         if number == selected {
             let style = if ui.focus == Focus::List { theme.selected() } else { theme.strong() };
@@ -39,18 +39,24 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let list = &ui.list;
     let shown = list.marked.contains(&process.name) || list.open.as_ref() == Some(&process.name);
     put(buffer, (line.x, line.y), 1, if shown { theme.mark() } else { " " }, theme.dim());
-    let style = theme.state(process);
-    put(buffer, (line.x + 1, line.y), 1, theme.sign(process), style);
-    let pending = list.pending.iter().find(|(name, _)| *name == process.name);
-    let word = pending.map_or_else(|| word(process), |(_, doing)| (*doing).to_owned());
-    let figures = ui.figures.iter().find(|figures| figures.name == process.name);
-    // A run that is over has left no states.
+    let asks = ui.asks(process);
+    let (sign, style) =
+        if asks { ("?", theme.asking()) } else { (theme.sign(process), theme.state(process)) };
+    // Of a run that is over, or before the first start, no state is known.
     let is_known = process.since > Timestamp::EPOCH;
+    put(buffer, (line.x + 1, line.y), 1, if is_known { sign } else { " " }, style);
+    let pending = list.pending.iter().find(|(name, _)| *name == process.name);
+    let word = match pending {
+        Some((_, doing)) => (*doing).to_owned(),
+        None if asks => "asks".to_owned(),
+        None => word(process),
+    };
+    let figures = ui.figures.iter().find(|figures| figures.name == process.name);
     let word = if is_known { word } else { String::new() };
     let age = match figures.filter(|_| ui.shows_figures) {
         Some(figures) => used(figures),
         None if !is_known => String::new(),
-        None => age(ui.now.time.since(process.since)),
+        None => age(ui.shown_time().since(process.since)),
     };
     let word = if figures.is_some() && ui.shows_figures { String::new() } else { word };
     let flags: u64 = process.flags.iter().filter(|flag| flag.exceeded).map(|flag| flag.count).sum();

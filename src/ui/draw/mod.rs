@@ -7,6 +7,7 @@ mod list;
 mod log;
 mod overlay;
 pub mod theme;
+mod timeline;
 
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
@@ -36,6 +37,9 @@ pub fn draw(ui: &Ui, theme: Theme, buffer: &mut Buffer) -> Option<(u16, u16)> {
     }
     if !areas.log.is_empty() {
         log::draw(ui, theme, areas.log, buffer);
+    }
+    if !areas.strip.is_empty() {
+        timeline::draw(ui, theme, areas.strip, buffer);
     }
     let body = Rect::new(0, areas.header.bottom(), areas.header.width, areas.footer.y - 1);
     let is_wide = areas.log.width >= WIDE;

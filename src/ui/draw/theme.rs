@@ -69,6 +69,28 @@ impl Theme {
         }
     }
 
+    /// A bar as high as a number is, compared with the largest one; blank for 0.
+    pub fn bar(self, number: u64, most: u64) -> &'static str {
+        const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+        const ASCII: [&str; 8] = [".", ":", "-", "=", "+", "*", "%", "@"];
+        if number == 0 {
+            return " ";
+        }
+        // By the square root, so that small numbers can still be told from each other: the share of the
+        // largest number is compared with the squares of eighths.
+        let is_above = |level: &u32| {
+            u128::from(number) * 64 > u128::from(most.max(1)) * u128::from(level * level)
+        };
+        let level = (0..8).rfind(is_above).unwrap_or(0);
+        let level = usize::try_from(level).unwrap_or(0);
+        if self.ascii { ASCII[level] } else { BARS[level] }
+    }
+
+    /// A process is waiting for input.
+    pub const fn asking(self) -> Style {
+        self.colored(Color::Magenta).add_modifier(Modifier::BOLD)
+    }
+
     /// The style of text that a process has printed.
     pub fn output(self, sgr: Sgr) -> Style {
         let mut style = Style::new();

@@ -83,6 +83,7 @@ pub enum OnProcess {
     Type,
     Screen,
     Why,
+    Compare,
     Flags,
     Tree,
 }
@@ -102,6 +103,7 @@ pub enum Taking {
 #[expect(missing_docs, reason = "the table below describes each")]
 pub enum OnScreen {
     Focus,
+    Timeline,
     Zoom,
     Narrower,
     Wider,
@@ -222,6 +224,12 @@ pub const ACTIONS: &[Entry] = &[
     entry(Process(P::Type), "type", &[Char('i')], "type a line into the process"),
     entry(Process(P::Screen), "screen", &[Char('V')], "what its terminal shows"),
     entry(Process(P::Why), "why", &[Char('d')], "why it ended, or what it is waiting for"),
+    entry(
+        Process(P::Compare),
+        "compare",
+        &[Char('D')],
+        "what it printed that its last good life did not",
+    ),
     entry(Process(P::Flags), "flags", &[Char('f')], "what its flags have found"),
     entry(Process(P::Tree), "tree", &[Char('t')], "its child processes"),
     entry(Take(T::Copy), "copy", &[Char('y')], "copy the line, or the selection"),
@@ -234,6 +242,12 @@ pub const ACTIONS: &[Entry] = &[
     ),
     entry(Take(T::Plain), "plain", &[Char('p')], "the plain log, as `tmo start` shows it"),
     entry(Screen(S::Focus), "focus", &[Key::Tab, Key::BackTab], "move between list and log"),
+    entry(
+        Screen(S::Timeline),
+        "timeline",
+        &[Char('H')],
+        "the timeline: how everything was at an earlier time",
+    ),
     entry(Screen(S::Zoom), "zoom", &[Char('z')], "only the log"),
     entry(Screen(S::Narrower), "narrower", &[Char('<')], "a narrower list"),
     entry(Screen(S::Wider), "wider", &[Char('>')], "a wider list"),

@@ -165,6 +165,7 @@ impl Ui {
             OnScreen::Focus if self.zoom => (self.zoom, self.focus) = (false, Focus::List),
             OnScreen::Focus if self.focus == Focus::List => self.focus = Focus::Log,
             OnScreen::Focus => self.focus = Focus::List,
+            OnScreen::Timeline => self.toggle_timeline(),
             OnScreen::Zoom => self.zoom = !self.zoom,
             OnScreen::Narrower => self.list_width = Some(self.areas().list.width.saturating_sub(2)),
             OnScreen::Wider => self.list_width = Some(self.areas().list.width + 2),
@@ -188,6 +189,11 @@ impl Ui {
                 Link::Over(_) => effects.push(Effect::Leave),
                 Link::Live | Link::Away(_) => self.overlay = Some(Overlay::Quit(self.owns_run)),
             },
+            // The second time, for SIGKILL.
+            OnScreen::Interrupt if self.owns_run && self.quitting => effects.push(Effect::StopAll),
+            OnScreen::Interrupt if self.owns_run && matches!(self.link, Link::Over(_)) => {
+                effects.push(Effect::Leave);
+            }
             OnScreen::Interrupt if self.owns_run => self.overlay = Some(Overlay::Quit(true)),
             OnScreen::Leave | OnScreen::Interrupt => effects.push(Effect::Leave),
             OnScreen::Suspend => effects.push(Effect::Suspend),
@@ -222,6 +228,7 @@ impl Ui {
     pub(super) fn act_on_process(&mut self, action: OnProcess, effects: &mut Vec<Effect>) {
         match action {
             OnProcess::Why => self.page(Tab::Why, effects),
+            OnProcess::Compare => self.page(Tab::Compare, effects),
             OnProcess::Flags => self.page(Tab::Flags, effects),
             OnProcess::Tree => self.page(Tab::Tree, effects),
             OnProcess::Screen => self.page(Tab::Screen, effects),
@@ -256,6 +263,7 @@ impl Ui {
             }
             OnProcess::RestartAll
             | OnProcess::Why
+            | OnProcess::Compare
             | OnProcess::Flags
             | OnProcess::Tree
             | OnProcess::Screen => {}

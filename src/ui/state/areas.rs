@@ -20,6 +20,8 @@ pub struct Areas {
     pub rule: Rect,
     /// The log; empty if it is not shown.
     pub log: Rect,
+    /// The timeline; empty if it is not shown.
+    pub strip: Rect,
     /// The last line.
     pub footer: Rect,
 }
@@ -33,6 +35,8 @@ pub struct Wishes {
     pub list_focus: bool,
     /// The width of the list, if it was changed.
     pub list_width: Option<u16>,
+    /// How many lanes the timeline has; `None` if it is not shown.
+    pub lanes: Option<usize>,
 }
 
 /// Divide a screen of this size.
@@ -41,9 +45,15 @@ pub fn areas((width, height): (u16, u16), wishes: Wishes) -> Areas {
         return Areas::default();
     }
     let line = |y| Rect::new(0, y, width, 1);
-    let (top, rows) = (1, height - 2);
+    let top = 1;
+    // The lanes and their axis take at most a third; the log keeps at least two lines.
+    let lanes =
+        |lanes: usize| u16::try_from(lanes).unwrap_or(u16::MAX).clamp(1, height / 3 - 1) + 1;
+    let strip = wishes.lanes.filter(|_| height >= 6).map_or(0, lanes);
+    let rows = height - 2 - strip;
     let body = Rect::new(0, top, width, rows);
-    let mut areas = Areas { header: line(0), footer: line(height - 1), ..Areas::default() };
+    let strip = Rect::new(0, body.bottom(), width, strip);
+    let mut areas = Areas { header: line(0), strip, footer: line(height - 1), ..Areas::default() };
     if width < NARROW {
         if wishes.list_focus && !wishes.zoom {
             areas.list = body;
@@ -71,11 +81,13 @@ mod tests {
     #[test]
     fn the_screen_is_divided_without_gap_or_overlap() {
         for width in [20, 40, 59, 60, 80, 120, 200, 400] {
-            for height in [5, 10, 24, 200] {
+            for (height, lanes) in
+                [(5, None), (5, Some(3)), (6, Some(3)), (24, Some(0)), (200, Some(9))]
+            {
                 for (zoom, list_focus) in [(false, false), (true, false), (false, true)] {
-                    let wishes = Wishes { zoom, list_focus, list_width: Some(300) };
+                    let wishes = Wishes { zoom, list_focus, list_width: Some(300), lanes };
                     let areas = areas((width, height), wishes);
-                    let body = [areas.list, areas.rule, areas.log];
+                    let body = [areas.list, areas.rule, areas.log, areas.strip];
                     let cells: u32 = body.iter().map(|area| area.area()).sum();
                     assert_eq!(cells, u32::from(width) * u32::from(height - 2));
                     assert!(body.iter().all(|area| area.right() <= width));

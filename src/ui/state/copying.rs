@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Ui;
 use super::entry::Entry;
-use super::log::Place;
+use super::log::window::Place;
 use super::msg::Effect;
 use crate::model::shell::quoted;
 use crate::model::time::Timestamp;

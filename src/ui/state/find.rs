@@ -33,6 +33,8 @@ pub struct Find {
     pub count_ticket: u64,
     /// It is going on.
     pub is_searching: bool,
+    /// How many matches further the user wants to go after this one; upwards if negative.
+    pub more: i32,
     /// The matches counted so far.
     pub matches: Vec<Position>,
     /// How many records are counted, of how many.
@@ -67,6 +69,7 @@ impl Find {
             direction: Direction::Up,
             count_ticket: 0,
             is_searching: false,
+            more: 0,
             matches: vec![],
             counted: (0, 0),
             all_counted: false,

@@ -9,6 +9,16 @@ use super::msg::{Counted, Direction, Effect, Found, Question, Search, Target};
 use super::{Choice, Ui};
 use crate::journal::cursor::Position;
 
+/// The way to an error, or to the start of a process.
+#[derive(Debug)]
+pub(super) struct Visit {
+    ticket: u64,
+    target: Target,
+    direction: Direction,
+    /// How many more of them the user wants to pass.
+    more: u32,
+}
+
 /// What counts as an error in a line, if nothing else is known.
 const ERRORS: &str = r"(?i)\b(error|fatal|panic(ked)?|exception|traceback|critical|unhandled)\b";
 
@@ -43,6 +53,14 @@ impl Ui {
 
     /// Find the next match in this direction.
     pub(super) fn search(&mut self, direction: Direction, count: bool, effects: &mut Vec<Effect>) {
+        if !count && let Some(find) = self.find.as_mut().filter(|find| find.is_searching) {
+            let is_first = find.count_ticket == find.ticket;
+            if is_first || find.direction == direction {
+                find.more += if direction == Direction::Down { 1 } else { -1 };
+                return;
+            }
+            find.more = 0;
+        }
         // The first match may be on the present line.
         let (from, except) = self.here(direction, count);
         let ticket = self.next_ticket();
@@ -69,6 +87,12 @@ impl Ui {
         direction: Direction,
         effects: &mut Vec<Effect>,
     ) {
+        if let Some(visit) = &mut self.visiting
+            && (visit.target, visit.direction) == (target, direction)
+        {
+            visit.more += 1;
+            return;
+        }
         let (from, except) = self.here(direction, false);
         let ticket = self.next_ticket();
         let pattern = match target {
@@ -77,7 +101,7 @@ impl Ui {
         };
         let names = self.list.chosen();
         let choice = Arc::new(Choice { names, pattern, only_events: false });
-        self.visiting = Some((ticket, target, direction));
+        self.visiting = Some(Visit { ticket, target, direction, more: 0 });
         let search = Search { ticket, from, except, direction, choice, target, count: false };
         effects.push(Effect::Ask(Question::Search(search)));
     }
@@ -94,29 +118,14 @@ impl Ui {
             }
         }
         self.log.follow();
-        self.wants_first_error = true;
+        (self.wants_first_error, self.visiting) = (true, None);
         self.visit(Target::Starts, Direction::Up, effects);
     }
 
     /// A search got further.
     pub(super) fn found(&mut self, found: &Found, effects: &mut Vec<Effect>) {
-        if let Some((ticket, target, direction)) = self.visiting
-            && ticket == found.ticket
-        {
-            let continues = target == Target::Starts && std::mem::take(&mut self.wants_first_error);
-            if let Some(hit) = found.hit {
-                self.log.go_to(hit);
-                if continues {
-                    return self.visit(Target::Entries, Direction::Down, effects);
-                }
-            } else if found.end {
-                let what = if target == Target::Starts { "start" } else { "error" };
-                self.say(format!("no {} {what}", in_words(direction)));
-            }
-            if found.hit.is_some() || found.end {
-                self.visiting = None;
-            }
-            return;
+        if let Some(visit) = self.visiting.take_if(|visit| visit.ticket == found.ticket) {
+            return self.visited(visit, found, effects);
         }
         let Some(find) = self.find.as_mut().filter(|find| find.ticket == found.ticket) else {
             return;
@@ -124,9 +133,19 @@ impl Ui {
         if let Some(hit) = found.hit {
             find.is_searching = false;
             find.hit = Some(hit);
+            let direction = if find.more > 0 { Direction::Down } else { Direction::Up };
+            let goes_on = find.more != 0;
+            find.more -= find.more.signum();
+            let more = std::mem::take(&mut find.more);
             self.log.go_to(hit);
+            if goes_on {
+                self.search(direction, false, effects);
+                if let Some(find) = &mut self.find {
+                    find.more = more;
+                }
+            }
         } else if found.end {
-            find.is_searching = false;
+            (find.is_searching, find.more) = (false, 0);
             let direction = find.direction;
             let text = match find.hit {
                 Some(_) => format!("no {} match", in_words(direction)),
@@ -134,6 +153,29 @@ impl Ui {
             };
             if self.prompt.is_none() {
                 self.say(text);
+            }
+        }
+    }
+
+    /// The search for an error or a start got further.
+    fn visited(&mut self, visit: Visit, found: &Found, effects: &mut Vec<Effect>) {
+        let Visit { target, direction, more, .. } = visit;
+        let Some(hit) = found.hit else {
+            if found.end {
+                let what = if target == Target::Starts { "start" } else { "error" };
+                self.say(format!("no {} {what}", in_words(direction)));
+            } else {
+                self.visiting = Some(visit);
+            }
+            return;
+        };
+        self.log.go_to(hit);
+        if target == Target::Starts && std::mem::take(&mut self.wants_first_error) {
+            self.visit(Target::Entries, Direction::Down, effects);
+        } else if more > 0 {
+            self.visit(target, direction, effects);
+            if let Some(next) = &mut self.visiting {
+                next.more = more - 1;
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Keys: what they mean in a prompt, in what lies over the log, and elsewhere.
 
-use super::Ui;
 use super::msg::{Effect, Question, Tab};
 use super::offers::Offers;
 use super::overlay::Overlay;
 use super::prompt::{Subject, Typed};
+use super::{Focus, Ui};
 use crate::model::ProcName;
 use crate::model::moment::moment;
 use crate::model::request::Request;
@@ -31,6 +31,9 @@ impl Ui {
             return self.prompt_key(key, effects);
         }
         if self.overlay.is_some() && self.overlay_key(key, effects) {
+            return;
+        }
+        if self.timeline.is_some() && self.timeline_key(key) {
             return;
         }
         if let Key::Char(digit @ '1'..='9') = key {
@@ -161,6 +164,12 @@ impl Ui {
             (Key::Esc | Key::Backspace | Key::Char('q'), _)
             | (Key::Char('?'), Overlay::Help(_))
             | (Key::Enter, Overlay::Line(_)) => self.overlay = None,
+            (Key::Enter, Overlay::Details(page)) => {
+                let Some(position) = page.leads_to else { return true };
+                (self.overlay, self.around) = (None, None);
+                self.focus = Focus::Log;
+                self.log.go_to(position);
+            }
             (Key::Up | Key::Char('k'), _) => overlay.scroll(-1),
             (Key::Down | Key::Char('j'), _) => overlay.scroll(1),
             (Key::PageUp | Key::Ctrl('u'), _) => overlay.scroll(-page),

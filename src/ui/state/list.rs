@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::request::ProcessState;
+use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus};
 
 /// The list: a row for all processes, then one for each.
@@ -81,27 +82,22 @@ impl List {
         self.marked.retain(exists);
     }
 
+    /// The run is over. How its last processes ended was not reported.
+    pub fn end(&mut self, now: Timestamp) {
+        self.pending.clear();
+        for process in &mut self.processes {
+            if matches!(kind(process), Condition::Running | Condition::Waiting) {
+                (process.state, process.pid, process.since) = (ProcessStatus::Stopped, None, now);
+            }
+        }
+    }
+
     /// Take the state of one process.
     pub fn update(&mut self, process: ProcessState) {
         match self.processes.iter_mut().find(|known| known.name == process.name) {
             Some(known) => *known = process,
             None => self.processes.push(process),
         }
-    }
-
-    /// How many processes there are of each kind, for the header.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for process in &self.processes {
-            match kind(process) {
-                Condition::Running => counts.running += 1,
-                Condition::Waiting => counts.waiting += 1,
-                Condition::Failed => counts.failed += 1,
-                Condition::Done => counts.done += 1,
-            }
-            counts.flags += process.flags.iter().filter(|flag| flag.exceeded).count();
-        }
-        counts
     }
 }
 
@@ -118,6 +114,23 @@ pub struct Counts {
     pub done: usize,
     /// Flags above their target.
     pub flags: usize,
+}
+
+impl Counts {
+    /// Count these processes.
+    pub fn of<'a>(processes: impl Iterator<Item = &'a ProcessState>) -> Self {
+        let mut counts = Self::default();
+        for process in processes.filter(|process| process.since > Timestamp::EPOCH) {
+            match kind(process) {
+                Condition::Running => counts.running += 1,
+                Condition::Waiting => counts.waiting += 1,
+                Condition::Failed => counts.failed += 1,
+                Condition::Done => counts.done += 1,
+            }
+            counts.flags += process.flags.iter().filter(|flag| flag.exceeded).count();
+        }
+        counts
+    }
 }
 
 /// The condition of a process, coarser than its status.

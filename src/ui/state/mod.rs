@@ -13,6 +13,8 @@ pub mod msg;
 pub mod offers;
 pub mod overlay;
 pub mod prompt;
+pub mod timeline;
+mod unfinished;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +22,18 @@ use std::time::Duration;
 use self::areas::{Areas, Wishes};
 use self::entry::Form;
 use self::find::Find;
+use self::finding::Visit;
 use self::list::List;
 use self::log::Log;
-use self::msg::{Answered, Choice, Direction, Effect, Mouse, Msg, Now, Question, Target};
+use self::msg::{Answered, Choice, Effect, Mouse, Msg, Now, Question};
 use self::overlay::Overlay;
 use self::prompt::Prompt;
+use self::timeline::Timeline;
+use self::unfinished::Unfinished;
 use crate::figures::Figures;
 use crate::journal::cursor::Position;
 use crate::model::ProcName;
-use crate::model::request::State;
+use crate::model::request::{ProcessState, State};
 use crate::model::run_end::End;
 use crate::model::time::Timestamp;
 
@@ -124,6 +129,8 @@ pub struct Ui {
     pub find: Option<Find>,
     /// The lines around one line are shown.
     pub around: Option<Around>,
+    /// The timeline, if it is shown.
+    pub timeline: Option<Timeline>,
     /// Only entries that are not output are shown.
     pub only_events: bool,
     /// Processor time and memory are shown.
@@ -144,6 +151,8 @@ pub struct Ui {
     pub now: Now,
     /// Leaving stops the run too, by default.
     pub owns_run: bool,
+    /// Lines that have no end yet.
+    unfinished: Unfinished,
     /// Which entries are shown.
     choice: Arc<Choice>,
     /// The filter in it.
@@ -151,7 +160,7 @@ pub struct Ui {
     /// An error is looked for once the start before it is found.
     wants_first_error: bool,
     /// A visit to an error or a start that is going on.
-    visiting: Option<(u64, Target, Direction)>,
+    visiting: Option<Visit>,
     ticket: u64,
     /// The ticket of the load that is awaited.
     load_ticket: u64,
@@ -176,6 +185,7 @@ impl Ui {
             list_width: None,
             find: None,
             around: None,
+            timeline: None,
             only_events: false,
             shows_figures: false,
             figures: vec![],
@@ -186,6 +196,7 @@ impl Ui {
             selection: None,
             now,
             owns_run: false,
+            unfinished: Unfinished::default(),
             choice: Arc::default(),
             applied: None,
             wants_first_error: false,
@@ -205,9 +216,13 @@ impl Ui {
             self.toast = None;
         }
         let mut effects = vec![];
+        let before = self.log.view;
         self.react(msg, &mut effects);
+        self.move_cursor(before);
         self.lay_out();
         self.choose();
+        self.show_unfinished(&mut effects);
+        self.ask_for_timeline(&mut effects);
         if let Some(last) = self.log.count_below() {
             effects.push(Effect::Ask(Question::LinesAfter(last, Arc::clone(&self.choice))));
         }
@@ -240,11 +255,20 @@ impl Ui {
                 self.list.pending.retain(|(name, _)| *name != process.name);
                 self.list.update(*process);
             }
+            Msg::Detached => effects.push(Effect::Leave),
             Msg::Head(_) | Msg::Away | Msg::Ended(_) | Msg::Gone => self.news(msg),
             Msg::Loaded(loaded) => {
                 if loaded.ticket == self.load_ticket {
                     self.log.grow(loaded.head);
+                    self.unfinished.loaded(loaded.head);
                     self.log.take(loaded.load, loaded.from, loaded.parts);
+                }
+            }
+            Msg::Marks(found) => self.found_marks(found),
+            Msg::Output(output) => self.measured(output),
+            Msg::Unfinished(lines) => {
+                for (partial, entry) in lines {
+                    self.unfinished.read(partial, entry);
                 }
             }
             Msg::Found(found) => self.found(&found, effects),
@@ -276,6 +300,7 @@ impl Ui {
                 self.link = Link::Live;
             }
             self.quitting |= head.stopping;
+            self.unfinished.update(&head, self.log.head, self.now.time);
             return self.log.grow(head.records);
         }
         match (msg, &self.link) {
@@ -285,7 +310,9 @@ impl Ui {
             _ => return,
         }
         if matches!(self.link, Link::Over(_)) {
-            self.list.pending.clear();
+            self.list.end(self.now.time);
+            // Its last records were not announced.
+            self.log.look_again();
         }
     }
 
@@ -330,7 +357,8 @@ impl Ui {
     /// Where the parts of the screen are.
     pub fn areas(&self) -> Areas {
         let list_focus = self.focus == Focus::List && self.list.open.is_none();
-        let wishes = Wishes { zoom: self.zoom, list_focus, list_width: self.list_width };
+        let lanes = self.timeline.as_ref().map(|_| self.lanes().len());
+        let wishes = Wishes { zoom: self.zoom, list_focus, list_width: self.list_width, lanes };
         areas::areas(self.size, wishes)
     }
 
@@ -381,12 +409,27 @@ impl Ui {
         self.log.reload();
     }
 
+    fn show_unfinished(&mut self, effects: &mut Vec<Effect>) {
+        let due = self.unfinished.take_due(self.now.time);
+        if !due.is_empty() {
+            effects.push(Effect::Ask(Question::Unfinished(due)));
+        }
+        let entries =
+            if self.around.is_some() { vec![] } else { self.unfinished.entries(&self.choice) };
+        self.log.set_unfinished(entries);
+    }
+
+    /// Whether a process is waiting for input.
+    pub fn asks(&self, process: &ProcessState) -> bool {
+        process.pid.is_some() && self.unfinished.asks(&process.name, self.now.time)
+    }
+
     /// In how long something on the screen changes by itself, if nothing else happens.
     pub fn next_alarm(&self) -> Option<Duration> {
         let toast = self.toast.as_ref().filter(|toast| !toast.is_error);
         let toast = toast.map(|toast| toast.until.since(self.now.time));
         // An age is shown in seconds below a minute, then in minutes.
-        let age = |process: &crate::model::request::ProcessState| {
+        let age = |process: &ProcessState| {
             let age = self.now.time.since(process.since);
             let unit = if age.as_secs() < 60 { 1 } else { 60 };
             let rest = Duration::from_secs((age.as_secs() / unit + 1) * unit);
@@ -396,7 +439,9 @@ impl Ui {
         let ages = self.list.processes.iter().filter(|_| list).map(age).min();
         let away = matches!(self.link, Link::Away(_)).then_some(Duration::from_secs(1));
         let soon = Duration::from_millis(20);
-        [toast, ages, away].into_iter().flatten().min().map(|alarm| alarm.max(soon))
+        let unfinished = self.unfinished.next_alarm(self.now.time);
+        let unfinished = unfinished.map(|at| at.since(self.now.time));
+        [toast, ages, away, unfinished].into_iter().flatten().min().map(|alarm| alarm.max(soon))
     }
 
     /// Used by a mouse.
@@ -419,6 +464,9 @@ impl Ui {
                 if row <= self.list.rows().count() {
                     self.list.select_row(row);
                 }
+            }
+            Mouse::Press(x, y) | Mouse::Drag(x, y) if within(areas.strip, x, y) => {
+                self.point_at_time(x, y);
             }
             Mouse::Press(x, y) if within(areas.log, x, y) && self.overlay.is_none() => {
                 self.focus = Focus::Log;

@@ -1,13 +1,18 @@
 //! What the interface is told, and what it wants done.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::log::{Load, Part};
+use super::entry::Entry;
+use super::log::Load;
+use super::log::window::Part;
+use super::timeline::{Mark, Period};
 use crate::figures::Figures;
 use crate::journal::cursor::Position;
 use crate::journal::search::pattern::Pattern;
 use crate::model::ProcName;
-use crate::model::request::{Head, ProcessState, Request, State};
+use crate::model::request::{Head, Partial, ProcessState, Request, State};
 use crate::model::run_end::End;
 use crate::model::time::Timestamp;
 use crate::ui::keys::Key;
@@ -35,8 +40,16 @@ pub enum Msg {
     Ended(Box<End>),
     /// The run is over, and nobody has reported how.
     Gone,
+    /// This view is to leave the run alone.
+    Detached,
     /// A part of the journal was loaded.
     Loaded(Loaded),
+    /// What happened to processes, for the timeline.
+    Marks(Marks),
+    /// How much was printed when, for the timeline.
+    Output(Output),
+    /// Unfinished lines, as far as they are printed.
+    Unfinished(Vec<(Partial, Entry)>),
     /// The search got further.
     Found(Found),
     /// The counting of matches got further.
@@ -161,6 +174,30 @@ pub struct Counted {
     pub end: bool,
 }
 
+/// What happened in some records of the journal.
+#[derive(Debug)]
+pub struct Marks {
+    /// What happened, in the order of the journal.
+    pub marks: Vec<Mark>,
+    /// The records that were searched.
+    pub records: Range<u64>,
+    /// The first record that there is.
+    pub floor: u64,
+    /// The times of the first and the last record.
+    pub bounds: Period,
+}
+
+/// How much was printed in a period.
+#[derive(Debug)]
+pub struct Output {
+    /// The period.
+    pub period: Period,
+    /// Into how many columns it is divided.
+    pub columns: usize,
+    /// For each process that printed anything, the bytes for each column.
+    pub bytes: HashMap<String, Vec<u64>>,
+}
+
 /// The answer to a request.
 #[derive(Debug)]
 pub struct Answered {
@@ -181,6 +218,8 @@ pub struct Page {
     pub name: Option<ProcName>,
     /// Its text, with SGR sequences.
     pub text: String,
+    /// The line of the log to which Enter leads.
+    pub leads_to: Option<Position>,
 }
 
 /// The pages about a process.
@@ -188,6 +227,8 @@ pub struct Page {
 pub enum Tab {
     /// Why it ended.
     Why,
+    /// What it printed that its last good life did not.
+    Compare,
     /// What its flags have found.
     Flags,
     /// Its child processes.
@@ -198,12 +239,13 @@ pub enum Tab {
 
 impl Tab {
     /// All pages, in the order of the tabs.
-    pub const ALL: [Self; 4] = [Self::Why, Self::Flags, Self::Tree, Self::Screen];
+    pub const ALL: [Self; 5] = [Self::Why, Self::Compare, Self::Flags, Self::Tree, Self::Screen];
 
     /// Its title.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Why => "why",
+            Self::Compare => "compare",
             Self::Flags => "flags",
             Self::Tree => "tree",
             Self::Screen => "screen",
@@ -220,6 +262,12 @@ pub enum Question {
     Search(Search),
     /// End the search.
     StopSearch,
+    /// What happened in these records; answered for the last of them first.
+    Marks(Range<u64>),
+    /// How much was printed in each of so many parts of a period.
+    Output(Period, usize),
+    /// What is printed of these lines.
+    Unfinished(Vec<Partial>),
     /// How many lines there are after this position.
     LinesAfter(Position, Arc<Choice>),
 }

@@ -1,6 +1,7 @@
 //! What lies over the log: help, pages about a process, a whole line, questions.
 
 use super::msg::{Page, Tab};
+use crate::journal::cursor::Position;
 use crate::model::ProcName;
 use crate::ui::keys::actions::OnProcess;
 
@@ -28,6 +29,8 @@ pub struct Details {
     pub name: Option<ProcName>,
     /// The text, with SGR sequences; `None` while it is awaited.
     pub text: Option<String>,
+    /// The line of the log to which Enter leads.
+    pub leads_to: Option<Position>,
     /// How many rows are hidden at the top.
     pub top: usize,
 }
@@ -35,7 +38,7 @@ pub struct Details {
 impl Details {
     /// A page that is awaited.
     pub const fn awaited(tab: Tab, name: Option<ProcName>) -> Self {
-        Self { tab, name, text: None, top: 0 }
+        Self { tab, name, text: None, leads_to: None, top: 0 }
     }
 
     /// How many rows there are.
@@ -62,7 +65,7 @@ impl Overlay {
         if let Self::Details(details) = self
             && (details.tab, &details.name) == (page.tab, &page.name)
         {
-            details.text = Some(page.text);
+            (details.text, details.leads_to) = (Some(page.text), page.leads_to);
         }
     }
 }

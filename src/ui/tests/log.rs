@@ -1,12 +1,17 @@
 //! Moving in the log.
 
+use std::time::Duration;
+
 use pretty_assertions::assert_eq;
 
 use super::{World, at};
+use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
 use crate::ui::keys::actions::ACTIONS;
-use crate::ui::state::msg::{Effect, Loaded, Msg, Question};
+use crate::ui::state::msg::{Effect, Loaded, Mouse, Msg, Question};
 use crate::ui::state::offers::Offers;
+
+const PLAIN: Theme = Theme { color: false, ascii: false };
 
 #[test]
 fn the_log_follows_what_is_printed() {
@@ -192,4 +197,82 @@ fn a_search_that_is_given_up_on_a_smaller_screen_returns_too() {
     world.send(Msg::Resize(80, 10));
     world.key(Key::Esc);
     assert!(!world.shown().is_empty() && world.shown().len() <= 8, "{:?}", world.shown());
+}
+
+#[test]
+fn an_unfinished_line_is_shown_after_the_others_until_it_has_an_end() {
+    let mut world = World::with_lines((80, 12), 100);
+    world.prompt = Some(("web", "name?".to_owned()));
+    world.announce();
+    assert!(!world.screen(PLAIN).contains("name?"), "not at once");
+    world.wait(Duration::from_millis(150));
+    assert!(world.screen(PLAIN).lines().nth(10).unwrap().ends_with(" web    name?"));
+    assert!(!world.screen(PLAIN).contains("asks"), "it may go on");
+    world.wait(Duration::from_secs(2));
+    assert!(world.screen(PLAIN).contains("? web       asks "), "{}", world.screen(PLAIN));
+    world.prompt = Some(("web", "name? Bo".to_owned()));
+    world.announce();
+    world.wait(Duration::from_secs(3));
+    let screen = world.screen(PLAIN);
+    assert!(screen.contains("name? Bo") && !screen.contains("asks"), "{screen}");
+
+    // While its end is being loaded, the line stays.
+    world.answers = false;
+    world.prompt = None;
+    world.print_line("web", "name? Bob");
+    assert!(world.screen(PLAIN).contains("name? Bo\n"));
+    world.answers = true;
+    for effect in std::mem::take(&mut world.unanswered) {
+        world.answer(effect);
+    }
+    let screen = world.screen(PLAIN);
+    assert!(screen.contains("name? Bob\n") && !screen.contains("name? Bo\n"), "{screen}");
+}
+
+#[test]
+fn the_current_line_is_never_an_unfinished_one() {
+    let mut world = World::with_lines((80, 12), 100);
+    world.prompt = Some(("web", ">".to_owned()));
+    world.announce();
+    world.wait(Duration::from_millis(150));
+    world.key(Key::Tab);
+    for keys in ["j", "k", "jj", "jjj"] {
+        world.keys(keys);
+        let current = world.ui.log.current().map(|entry| entry.position.record);
+        assert!(current.is_some_and(|record| record < 100), "{keys}: {current:?}");
+    }
+    world.send(Msg::Mouse(Mouse::Press(40, 10)));
+    assert!(world.ui.log.current().unwrap().position.record < 100);
+    world.key(Key::PageUp);
+    world.key(Key::PageDown);
+    world.key(Key::PageDown);
+    assert!(world.ui.log.follows());
+    assert_eq!(world.shown().last(), Some(&u64::MAX));
+}
+
+#[test]
+fn keys_typed_ahead_of_a_search_count() {
+    let mut world = World::with_lines((80, 12), 1000);
+    world.answers = false;
+    world.keys("/");
+    world.keys("line .50$");
+    world.key(Key::Enter);
+    world.keys("NNNn");
+    world.answers = true;
+    // The answers come late.
+    for effect in std::mem::take(&mut world.unanswered) {
+        world.answer(effect);
+    }
+    assert_eq!(world.current().map(|(record, _)| record), Some(750));
+    world.print_line("web", "error 1");
+    world.print_line("web", "error 2");
+    world.print_line("web", "error 3");
+    world.key(Key::End);
+    world.answers = false;
+    world.keys("[[[");
+    world.answers = true;
+    for effect in std::mem::take(&mut world.unanswered) {
+        world.answer(effect);
+    }
+    assert_eq!(world.current().map(|(record, _)| record), Some(1000));
 }

@@ -3,6 +3,10 @@
 mod log;
 mod properties;
 mod screens;
+mod timeline;
+
+use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use ratatui_core::buffer::Buffer;
@@ -13,11 +17,15 @@ use super::draw::theme::Theme;
 use super::keys::Key;
 use super::state::Ui;
 use super::state::entry::{Entry, Kind};
-use super::state::log::{Edge, From, Load, Part};
-use super::state::msg::{Choice, Direction, Effect, Found, Loaded, Msg, Now, Question, Search};
+use super::state::log::window::{Edge, Part};
+use super::state::log::{From, Load};
+use super::state::msg::{
+    Choice, Direction, Effect, Found, Loaded, Marks, Msg, Now, Output, Question, Search,
+};
+use super::state::timeline::{Mark, Period};
 use crate::journal::cursor::Position;
 use crate::journal::search::styled::rows_of_text;
-use crate::model::request::{Head, ProcessState};
+use crate::model::request::{Head, Partial, ProcessState};
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus};
 
@@ -33,6 +41,11 @@ struct World {
     /// Questions are answered at once.
     answers: bool,
     unanswered: Vec<Effect>,
+    passed: Duration,
+    /// What happened to processes.
+    marks: Vec<Mark>,
+    /// What a process has printed without a newline.
+    prompt: Option<(&'static str, String)>,
 }
 
 const fn at(record: u64) -> Position {
@@ -57,7 +70,16 @@ impl World {
             process
         };
         ui.list.set(names.into_iter().map(process).collect());
-        let mut world = Self { ui, lines: vec![], effects, answers: true, unanswered };
+        let mut world = Self {
+            ui,
+            lines: vec![],
+            effects,
+            answers: true,
+            unanswered,
+            prompt: None,
+            passed: Duration::ZERO,
+            marks: vec![],
+        };
         world.send(Msg::Alarm);
         world
     }
@@ -82,7 +104,13 @@ impl World {
 
     fn announce(&mut self) {
         let records = self.lines.len() as u64;
-        self.send(Msg::Head(Head { records, ..Head::default() }));
+        let partial = |(_, text): &(_, String)| Partial {
+            stream: 1,
+            start: records,
+            end: records + text.len() as u64,
+        };
+        let partials = self.prompt.iter().map(partial).collect();
+        self.send(Msg::Head(Head { records, partials, ..Head::default() }));
     }
 
     fn keys(&mut self, keys: &str) {
@@ -96,7 +124,7 @@ impl World {
     }
 
     fn send(&mut self, msg: Msg) {
-        let effects = self.ui.update(msg, time(self.lines.len() as u64));
+        let effects = self.ui.update(msg, self.now());
         for effect in effects {
             if self.answers {
                 self.answer(effect);
@@ -106,8 +134,30 @@ impl World {
         }
     }
 
+    /// One millisecond for each line, and the time that has passed.
+    fn now(&self) -> Timestamp {
+        time(self.lines.len() as u64) + self.passed
+    }
+
+    /// Let time pass, until the next alarm at most.
+    fn wait(&mut self, time: Duration) {
+        let until = self.passed + time;
+        while self.passed < until {
+            let alarm = self.ui.next_alarm().unwrap_or(Duration::MAX);
+            self.passed = until.min(self.passed.saturating_add(alarm));
+            self.send(Msg::Alarm);
+        }
+    }
+
     fn answer(&mut self, effect: Effect) {
         match effect {
+            Effect::Ask(Question::Unfinished(partials)) => {
+                let (name, text) = self.prompt.clone().unwrap();
+                let position = Position { record: u64::MAX, skip: 1 };
+                let mut entry = Entry::new(position, self.now(), Kind::Output, rows_of_text(&text));
+                entry.name = Some(name.to_owned());
+                self.send(Msg::Unfinished(vec![(partials[0], entry)]));
+            }
             Effect::Ask(Question::Load(ticket, load, choice)) => {
                 let loaded = self.load(ticket, load, &choice);
                 self.send(Msg::Loaded(loaded));
@@ -119,6 +169,17 @@ impl World {
             Effect::Ask(Question::LinesAfter(position, _)) => {
                 let after = self.lines.len() as u64 - position.record - 1;
                 self.send(Msg::LinesBelow(after, false));
+            }
+            Effect::Ask(Question::Marks(records)) => {
+                let is_found = |mark: &&Mark| records.contains(&mark.record);
+                let marks = self.marks.iter().filter(is_found).cloned().collect();
+                let last = self.lines.len().saturating_sub(1) as u64;
+                let bounds = Period { from: time(0), until: time(last) };
+                self.send(Msg::Marks(Marks { marks, records, floor: 0, bounds }));
+            }
+            Effect::Ask(Question::Output(period, columns)) => {
+                let bytes = HashMap::from([("web".to_owned(), vec![1; columns])]);
+                self.send(Msg::Output(Output { period, columns, bytes }));
             }
             Effect::Ask(Question::StopSearch)
             | Effect::Request(..)
@@ -157,6 +218,7 @@ impl World {
         let from = match load.from {
             From::Position(position) => usize::try_from(position.record).unwrap().min(head),
             From::Time(wanted) => (0..head).find(|at| time(*at as u64) >= wanted).unwrap_or(head),
+            From::Moment(wanted) => (0..head).find(|at| time(*at as u64) > wanted).unwrap_or(head),
             From::End => head,
         };
         let chosen = |at: &usize| self.is_chosen(*at, choice);

@@ -71,8 +71,13 @@ fn a_line_of_a_mebibyte_is_drawn() {
 #[test]
 fn the_end_of_the_run_is_announced() {
     let mut world = shop((80, 8));
+    // The last lines were printed after the last news.
+    world.lines.push(("web", "the last words".to_owned()));
     world.send(Msg::Ended(Box::new(End { code: 3, ..End::default() })));
-    assert!(world.screen(THEME).contains("the run is over (exit 3)"));
+    let screen = world.screen(THEME);
+    assert!(screen.contains("the run is over (exit 3)"), "{screen}");
+    assert!(!screen.contains("running"), "{screen}");
+    assert!(screen.contains("the last words"), "{screen}");
     world.keys("q");
     assert_eq!(world.effects.len(), 1, "there is nothing to ask");
 }

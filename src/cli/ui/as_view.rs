@@ -1,0 +1,134 @@
+//! `tmo start --ui`: the interface as the view of the run. Unlike `tmo ui`, it gives its terminal's size to
+//! the processes, a signal stops the run, and its exit code is that of the run.
+
+use tokio::select;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::{LocalSet, spawn_local};
+
+use super::{HUNG_UP, Shell, refuse_without_terminal};
+use crate::cli::block_on;
+use crate::cli::early_signals::Early;
+use crate::cli::error::CliError;
+use crate::cli::instance::Instance;
+use crate::cli::view::{Display, Next, Say, Shown, finish_quietly};
+use crate::client::HeadEvent;
+use crate::config::Env;
+use crate::model::request::Head;
+use crate::model::run_end::End;
+use crate::ui::state::Link;
+use crate::ui::state::areas::{Wishes, areas};
+use crate::ui::state::msg::Msg;
+use crate::view::screen;
+
+/// An error if there is no terminal for the interface.
+pub(in crate::cli) fn check(env: &Env) -> Result<(), CliError> {
+    refuse_without_terminal(env)
+}
+
+/// The size of a terminal as large as the log of the interface.
+pub(in crate::cli) fn log_size() -> Option<(u16, u16)> {
+    let size = screen::stdin_size()?;
+    let log = areas(size, Wishes::default()).log;
+    Some((log.width, log.height))
+}
+
+/// Show the run until it ends; returns its exit code.
+pub(in crate::cli) fn show(mut shown: Shown, instance: Instance) -> Result<u8, CliError> {
+    block_on(LocalSet::new().run_until(async {
+        let (stop, stops) = channel(4);
+        let early = shown.early.take();
+        let mut shell = Shell::new(instance, true)?;
+        shell.ui.owns_run = true;
+        shell.stop = Some(stop);
+        if early.as_ref().is_some_and(Early::asked) {
+            shell.stop_all();
+        }
+        let view = spawn_local(follow(shown, ToInterface(shell.sender.clone()), stops));
+        let left = if early.is_some_and(|early| early.hung_up()) {
+            super::Left { code: HUNG_UP, words: None }
+        } else {
+            shell.run().await?
+        };
+        if left.code != 0 || !matches!(shell.ui.link, Link::Over(_)) {
+            view.abort();
+            return left.finish();
+        }
+        let (shown, end) = view.await.map_err(|error| CliError::Other(error.to_string()))??;
+        match end {
+            Some(end) => finish_quietly(shown, &end).await,
+            None => left.finish(),
+        }
+    }))
+}
+
+/// Stay connected to the run until it ends; `None` if this view is to be detached.
+async fn follow(
+    mut shown: Shown,
+    display: ToInterface,
+    mut stops: Receiver<()>,
+) -> Result<(Shown, Option<End>), CliError> {
+    loop {
+        let mut news = match shown.connect(&display).await {
+            Ok(Next::News(news)) => news,
+            Ok(Next::Over(end)) => return Ok(display.over(shown, end).await),
+            Err(error) => {
+                display.send(Msg::Gone).await;
+                return Err(error);
+            }
+        };
+        shown.door = None;
+        loop {
+            let event = select! {
+                event = news.next() => event,
+                Some(()) = stops.recv() => {
+                    shown.quit(&display);
+                    continue;
+                }
+            };
+            match event {
+                Some(Ok(HeadEvent::Head(head))) => display.send(Msg::Head(head)).await,
+                Some(Ok(HeadEvent::End(end))) => return Ok(display.over(shown, end).await),
+                Some(Ok(HeadEvent::Leave)) if !shown.interrupted => {
+                    display.send(Msg::Detached).await;
+                    return Ok((shown, None));
+                }
+                Some(Ok(HeadEvent::Leave) | Err(_)) | None => break,
+            }
+        }
+        display.send(Msg::Away).await;
+    }
+}
+
+/// The interface as the display of a view.
+struct ToInterface(Sender<Msg>);
+
+impl ToInterface {
+    /// If the interface is gone, so is this task.
+    async fn send(&self, msg: Msg) {
+        let _ = self.0.send(msg).await;
+    }
+
+    async fn over(&self, shown: Shown, end: End) -> (Shown, Option<End>) {
+        self.send(Msg::Ended(Box::new(end.clone()))).await;
+        (shown, Some(end))
+    }
+}
+
+impl Display for ToInterface {
+    fn head(&self, head: Head) {
+        // The next one says the same, and more.
+        let _ = self.0.try_send(Msg::Head(head));
+    }
+
+    fn say(&self, text: String, error: bool) {
+        self.teller()(text, error);
+    }
+
+    fn teller(&self) -> Say {
+        let sender = self.0.clone();
+        Box::new(move |text, error| {
+            // If so many messages wait, one more would not be read either.
+            let _ = sender.try_send(if error { Msg::Failed(text) } else { Msg::Note(text) });
+        })
+    }
+}

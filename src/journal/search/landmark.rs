@@ -1,0 +1,144 @@
+//! What happened when: starts, ends and other turning points of processes, found in steps, newest first.
+
+use std::io;
+
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{EVENTS, Kind, Record};
+use crate::journal::segment::Dirs;
+use crate::journal::text_reader::TextReader;
+use crate::model::event::{Logged, What};
+use crate::model::time::Timestamp;
+use crate::model::{Exit, LifeId, ProcName};
+
+/// How many records are read at once.
+const BATCH: usize = 4096;
+/// How many records one step reads.
+const STEP: u64 = 65_536;
+
+/// A turning point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landmark {
+    /// The number of its record.
+    pub record: u64,
+    /// When it happened.
+    pub time: Timestamp,
+    /// The process.
+    pub process: Process,
+    /// What happened.
+    pub what: Turn,
+}
+
+/// The process of a landmark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Process {
+    /// The process of this stream.
+    Stream(u16),
+    /// The process with this name.
+    Name(ProcName),
+    /// The run as a whole.
+    Run,
+}
+
+/// What happened at a landmark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// The run began.
+    RunBegan,
+    /// The run ended.
+    RunEnded,
+    /// This life of the process began.
+    Started(Option<LifeId>),
+    /// It became ready.
+    Ready,
+    /// It was asked to end.
+    Asked,
+    /// It ended.
+    Exited(Exit),
+    /// It failed while it ran: its output or a check says so. tmo ends it then.
+    Failed,
+    /// It was not started.
+    Skipped,
+    /// It printed a line that matches a flag.
+    Flagged,
+    /// Output is missing.
+    Gap,
+}
+
+/// Landmarks, and how far they were looked for.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The landmarks, in the order of the journal.
+    pub landmarks: Vec<Landmark>,
+    /// All of these records were read.
+    pub records: std::ops::Range<u64>,
+}
+
+/// Finds landmarks.
+#[derive(Debug)]
+pub struct Landmarks {
+    texts: TextReader,
+}
+
+impl Landmarks {
+    /// In the journal in these directories.
+    pub fn new(dirs: &Dirs) -> Self {
+        Self { texts: TextReader::new(dirs) }
+    }
+
+    /// Take one step down from record `end`, at most to record `floor`.
+    pub fn before(&mut self, index: &mut IndexReader, end: u64, floor: u64) -> io::Result<Found> {
+        let (mut found, mut at, mut records) = (vec![], end, vec![]);
+        let until = floor.max(end.saturating_sub(STEP));
+        while at > until {
+            let Some(first) = index.before(at, &mut records, BATCH)? else {
+                at = floor.min(at);
+                break;
+            };
+            for (number, record) in records.iter().enumerate().rev() {
+                let number = first + number as u64;
+                if number >= floor {
+                    found.extend(self.landmark(number, record)?);
+                }
+            }
+            at = first;
+        }
+        found.reverse();
+        Ok(Found { landmarks: found, records: at.max(floor).min(end)..end })
+    }
+
+    fn landmark(&mut self, number: u64, record: &Record) -> io::Result<Option<Landmark>> {
+        let of_stream = Process::Stream(record.stream);
+        let (process, what) = match record.kind {
+            Kind::Text | Kind::End => return Ok(None),
+            Kind::Start => (of_stream, Turn::Started(record.life)),
+            Kind::Gap => (of_stream, Turn::Gap),
+            Kind::Exit => match record.exit() {
+                Some(exit) => (of_stream, Turn::Exited(exit)),
+                None => return Ok(None),
+            },
+            Kind::Event => {
+                let mut text = vec![];
+                self.texts.read(EVENTS, record.offset, record.len as usize, &mut text)?;
+                let Some(event) = Logged::from_json(&text) else { return Ok(None) };
+                let Some(turn) = event.what().and_then(turn) else { return Ok(None) };
+                let process = event.name().map_or(Process::Run, |name| Process::Name(name.clone()));
+                (process, turn)
+            }
+        };
+        Ok(Some(Landmark { record: number, time: record.time, process, what }))
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "most events are no turning points")]
+const fn turn(what: &What) -> Option<Turn> {
+    Some(match what {
+        What::Begin { .. } => Turn::RunBegan,
+        What::End { .. } => Turn::RunEnded,
+        What::Ready => Turn::Ready,
+        What::Interrupting | What::Killing | What::Hangup => Turn::Asked,
+        What::Failing { .. } | What::Unhealthy { .. } | What::Broken { .. } => Turn::Failed,
+        What::Skipped { .. } => Turn::Skipped,
+        What::Flag { .. } => Turn::Flagged,
+        _ => return None,
+    })
+}

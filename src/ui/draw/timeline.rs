@@ -1,0 +1,143 @@
+//! The timeline: a lane for each process, with what it printed and what happened to it.
+
+use ratatui_core::buffer::Buffer;
+use ratatui_core::layout::Rect;
+use ratatui_core::style::Style;
+
+use super::cells::{put, put_right, restyle};
+use super::theme::Theme;
+use crate::journal::search::landmark::Turn;
+use crate::model::Exit;
+use crate::model::request::ProcessState;
+use crate::model::time::Timestamp;
+use crate::ui::state::Ui;
+use crate::ui::state::timeline::{Mark, Timeline};
+
+/// An end without a failure.
+const ENDED: Turn = Turn::Exited(Exit::Code(0));
+
+pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let Some(timeline) = &ui.timeline else { return };
+    let (columns, rows) = ui.timeline_size();
+    let names = u16::try_from(ui.lane_name_width()).unwrap_or(0);
+    let x = area.x + 1 + names;
+    let lanes = ui.lanes();
+    let shown = lanes.iter().skip(ui.first_lane()).take(rows);
+    for (process, y) in shown.zip(area.y..) {
+        if names > 0 {
+            let name = process.name.as_str();
+            put(buffer, (area.x + 1, y), names - 1, name, theme.name(process.color));
+        }
+        let lane = Rect { x, y, width: u16::try_from(columns).unwrap_or(0), height: 1 };
+        draw_lane(timeline, theme, lane, process, buffer);
+    }
+    axis(ui, timeline, theme, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer);
+    let cursor = timeline.cursor.unwrap_or(timeline.period.until);
+    if let Some(column) = timeline.period.column_of(cursor, columns) {
+        let x = x + u16::try_from(column).unwrap_or(0);
+        restyle(buffer, Rect { x, width: 1, ..area }, theme.selected());
+    }
+}
+
+fn draw_lane(
+    timeline: &Timeline,
+    theme: Theme,
+    lane: Rect,
+    process: &ProcessState,
+    buffer: &mut Buffer,
+) {
+    let columns = usize::from(lane.width);
+    let name = process.name.as_str();
+    let output = timeline
+        .output
+        .as_ref()
+        .filter(|output| (output.period, output.columns) == (timeline.period, columns));
+    let bytes = output.and_then(|output| output.bytes.get(name));
+    let most = bytes.and_then(|bytes| bytes.iter().max()).copied().unwrap_or(0);
+    for (column, x) in (0..columns).zip(lane.x..) {
+        let printed = bytes.and_then(|bytes| bytes.get(column)).copied().unwrap_or(0);
+        let bar = theme.bar(printed, most);
+        put(buffer, (x, lane.y), 1, bar, theme.name(process.color));
+    }
+    let mut signs: Vec<Option<&Turn>> = vec![None; columns];
+    let is_own = |mark: &&Mark| mark.name.as_deref() == Some(name);
+    let mut was_asked = false;
+    for mark in timeline.marks.iter().filter(is_own) {
+        // What was asked to end has not failed, whatever its exit code is.
+        let is_asked_end = was_asked && matches!(mark.what, Turn::Exited(_));
+        let turn = if is_asked_end { &ENDED } else { &mark.what };
+        was_asked = match turn {
+            Turn::Asked => true,
+            Turn::Started(_) | Turn::Failed => false,
+            Turn::RunBegan
+            | Turn::RunEnded
+            | Turn::Ready
+            | Turn::Exited(_)
+            | Turn::Skipped
+            | Turn::Flagged
+            | Turn::Gap => was_asked,
+        };
+        if let Some(column) = timeline.period.column_of(mark.time, columns) {
+            let sign = &mut signs[column];
+            if weight(turn) >= sign.map_or(1, weight) {
+                *sign = Some(turn);
+            }
+        }
+    }
+    for (turn, x) in signs.iter().zip(lane.x..) {
+        let Some((sign, style)) = turn.and_then(|turn| sign(theme, turn)) else { continue };
+        put(buffer, (x, lane.y), 1, sign, style);
+    }
+}
+
+/// Which of several turns in one column is shown; 0 for none.
+fn weight(turn: &Turn) -> u8 {
+    match turn {
+        Turn::Failed => 7,
+        Turn::Exited(exit) if !exit.success() => 6,
+        Turn::Gap => 5,
+        Turn::Flagged => 4,
+        Turn::Exited(_) | Turn::Skipped => 3,
+        Turn::Started(_) => 2,
+        Turn::Ready => 1,
+        Turn::RunBegan | Turn::RunEnded | Turn::Asked => 0,
+    }
+}
+
+fn sign(theme: Theme, turn: &Turn) -> Option<(&'static str, Style)> {
+    let (sign, ascii, style) = match turn {
+        Turn::Started(_) => ("▲", "^", theme.strong()),
+        Turn::Ready => ("●", "o", theme.strong()),
+        Turn::Failed => ("✖", "x", theme.bad()),
+        Turn::Exited(exit) if !exit.success() => ("✖", "x", theme.bad()),
+        Turn::Exited(_) => ("■", "#", theme.strong()),
+        Turn::Skipped => ("–", "-", theme.bad()),
+        Turn::Flagged => ("⚑", "f", theme.bad()),
+        Turn::Gap => ("⋯", "~", theme.bad()),
+        Turn::RunBegan | Turn::RunEnded | Turn::Asked => return None,
+    };
+    Some((if theme.ascii { ascii } else { sign }, style))
+}
+
+/// The ends of the period, and what the signs mean.
+fn axis(ui: &Ui, timeline: &Timeline, theme: Theme, line: Rect, buffer: &mut Buffer) {
+    let period = timeline.period;
+    let format = match period.length().as_secs() {
+        0..60 => "%H:%M:%S%.3f",
+        60..86_400 => "%H:%M:%S",
+        _ => "%b %d %H:%M",
+    };
+    let time = |time: Timestamp| ui.now.zone.to_datetime(time.utc()).strftime(format).to_string();
+    let legend = if theme.ascii {
+        "^ start  o ready  x failed  # ended  f flag"
+    } else {
+        "▲ start  ● ready  ✖ failed  ■ ended  ⚑ flag"
+    };
+    let left = put(buffer, (line.x + 1, line.y), line.width - 1, &time(period.from), theme.dim());
+    let right = put_right(buffer, line, &(time(period.until) + " "), theme.dim());
+    let width = u16::try_from(legend.chars().count()).unwrap_or(0);
+    let room = right.saturating_sub(left);
+    if room > width + 2 {
+        put(buffer, (left + (room - width) / 2, line.y), width, legend, theme.dim());
+    }
+}

@@ -1,0 +1,113 @@
+//! Lines that processes have begun and not ended: prompts, progress.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::entry::Entry;
+use super::msg::Choice;
+use crate::model::ProcName;
+use crate::model::request::{Head, Partial};
+use crate::model::time::Timestamp;
+use crate::view::partials::PromptTimer;
+
+/// A process that has been silent for this long after a prompt is waiting for input.
+const ASKS_AFTER: Duration = Duration::from_secs(2);
+
+/// The unfinished lines, by the number of their stream.
+#[derive(Debug, Default)]
+pub(super) struct Unfinished {
+    timer: PromptTimer<Timestamp>,
+    lines: BTreeMap<u16, Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    partial: Partial,
+    /// When it grew last.
+    since: Timestamp,
+    /// How it is shown, once it was read.
+    entry: Option<Entry>,
+    /// It has ended, and is among so many records. It is shown until they are loaded.
+    ended: Option<u64>,
+}
+
+impl Unfinished {
+    /// Take the unfinished lines of a head. `records` is the number of records known before.
+    pub(super) fn update(&mut self, head: &Head, records: u64, now: Timestamp) {
+        self.timer.update(&head.partials, now);
+        for (stream, line) in &mut self.lines {
+            if !head.partials.iter().any(|partial| partial.stream == *stream) {
+                line.ended.get_or_insert(head.records);
+            }
+        }
+        for &partial in &head.partials {
+            match self.lines.get_mut(&partial.stream) {
+                Some(line) if line.partial == partial => {}
+                Some(line) if line.partial.start == partial.start => {
+                    (line.partial, line.since) = (partial, now);
+                }
+                Some(_) | None => {
+                    let line = Line { partial, since: now, entry: None, ended: None };
+                    self.lines.insert(partial.stream, line);
+                }
+            }
+        }
+        if head.records == records {
+            self.loaded(records);
+        }
+    }
+
+    /// So many records are loaded.
+    pub(super) fn loaded(&mut self, records: u64) {
+        self.lines.retain(|_, line| line.ended.is_none_or(|needed| needed > records));
+    }
+
+    /// The lines that are to be read now.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Partial> {
+        self.timer.take_due(now)
+    }
+
+    /// A line was read.
+    pub(super) fn read(&mut self, partial: Partial, entry: Entry) {
+        if let Some(line) = self.lines.get_mut(&partial.stream)
+            && line.partial.start == partial.start
+        {
+            line.entry = Some(entry);
+        }
+    }
+
+    /// The lines of these processes. A filter hides them: it is applied to whole lines.
+    pub(super) fn entries(&self, choice: &Choice) -> Vec<Entry> {
+        if choice.pattern.is_some() || choice.only_events {
+            return vec![];
+        }
+        let entries = self.lines.values().filter_map(|line| line.entry.as_ref());
+        let is_chosen = |entry: &&Entry| {
+            let is_it = |name: &String| entry.name.as_ref() == Some(name);
+            choice.names.is_empty() || choice.names.iter().any(is_it)
+        };
+        entries.filter(is_chosen).cloned().collect()
+    }
+
+    /// Whether a process is waiting at a prompt.
+    pub(super) fn asks(&self, name: &ProcName, now: Timestamp) -> bool {
+        let mut asking = self.asking().filter(|(asking, _)| *asking == name.as_str());
+        asking.any(|(_, since)| since + ASKS_AFTER <= now)
+    }
+
+    /// The processes whose unfinished line looks like a prompt, and since when.
+    fn asking(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        self.lines.values().filter(|line| line.ended.is_none()).filter_map(|line| {
+            let entry = line.entry.as_ref()?;
+            let text = entry.text();
+            let is_prompt = text.trim_end().ends_with(['>', ':', '?', '$', '#', '%', ']', ')']);
+            is_prompt.then_some((entry.name.as_deref()?, line.since))
+        })
+    }
+
+    /// When something of this changes by itself.
+    pub(super) fn next_alarm(&self, now: Timestamp) -> Option<Timestamp> {
+        let asking = self.asking().map(|(_, since)| since + ASKS_AFTER);
+        asking.filter(|at| *at > now).chain(self.timer.next()).min()
+    }
+}
