@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::model::request::{Cleared, Head, Outcome};
 use crate::model::sgr::{Attribute, Color};
-use crate::model::{LifeId, event, is_default};
+use crate::model::{LifeId, ProcName, event, is_default};
 
 /// A query. The doc comments of its fields become descriptions in the API.
 #[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
@@ -200,6 +200,48 @@ pub struct HistoryPage {
     pub reset: bool,
 }
 
+/// How much to measure. The doc comments of its fields become descriptions in the API.
+#[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OutputAsk {
+    /// Names, patterns with `*`, or entries of the Procfile, one each; without one, all processes.
+    #[param(rename = "name", required = false)]
+    pub names: Vec<String>,
+    /// The beginning of the period: RFC 3339, a time of today (`15:04`), or how long ago (`10m`); without it,
+    /// the first entry of the journal.
+    pub since: Option<String>,
+    /// Its end; without it, now.
+    pub until: Option<String>,
+    /// Into how many parts of the same length it is divided; clamped to 1 to 1000.
+    #[param(required = false, default = 60, minimum = 0)]
+    pub parts: usize,
+}
+
+/// How much was printed in the parts of a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OutputOverTime {
+    /// The schema version.
+    #[schema(example = 1)]
+    pub api: u32,
+    /// The beginning of the period, RFC 3339.
+    pub since: String,
+    /// Its end.
+    pub until: String,
+    /// Some numbers are estimates, because the period covers very much of the journal.
+    pub estimated: bool,
+    /// For each process that printed anything, the bytes in each part.
+    pub processes: Vec<OutputOfProcess>,
+}
+
+/// How much a process printed in the parts of a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OutputOfProcess {
+    /// The process.
+    pub name: ProcName,
+    /// The bytes in each part.
+    pub bytes: Vec<u64>,
+}
+
 /// Answers queries. Reads files, so a call may block.
 pub trait History: Send + Sync {
     /// Open a query; its result may include entries that do not exist yet.
@@ -213,6 +255,9 @@ pub trait History: Send + Sync {
         most: usize,
         upto: u64,
     ) -> Result<HistoryPage, HistoryProblem>;
+
+    /// How much was printed, in records with numbers below `upto`.
+    fn output(&self, ask: &OutputAsk, upto: u64) -> Result<OutputOverTime, HistoryProblem>;
 
     /// Clear the log up to now.
     fn clear(&self) -> io::Result<Cleared>;

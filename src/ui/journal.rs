@@ -1,6 +1,5 @@
 //! Reads the journal for the interface: pages in both directions, searches in steps.
 
-use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use crate::journal::record::{self, EVENTS, Record};
 use crate::journal::search::landmark::{Landmark, Landmarks, Process};
 use crate::journal::search::lines;
 use crate::journal::search::page::{Pager, Step, Want};
-use crate::journal::search::place::density;
+use crate::journal::search::place::output;
 use crate::journal::search::styled::{Styles, rows_of_text};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
@@ -202,14 +201,8 @@ impl Journal {
     pub fn output(&mut self, period: Period, columns: usize) -> io::Result<Output> {
         let head = self.head()?;
         self.look_for_streams();
-        let density = density(&mut self.index, &period.edges(columns), head)?;
-        let mut bytes = HashMap::<String, Vec<u64>>::new();
-        for (column, streams) in density.periods.iter().enumerate() {
-            for (stream, printed) in streams {
-                let Some(name) = self.name_of(Process::Stream(*stream)) else { continue };
-                bytes.entry(name).or_insert_with(|| vec![0; columns])[column] += printed;
-            }
-        }
+        let ends = (period.from, period.until);
+        let (bytes, _) = output(&mut self.index, &self.streams, ends, columns, head)?;
         Ok(Output { period, columns, bytes })
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tmo::api::history::{
     Answer, ECHO_CHUNK, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryPage,
-    HistoryProblem, JournalAccess, PageAsk,
+    HistoryProblem, JournalAccess, OutputAsk, OutputOverTime, PageAsk,
 };
 use tmo::instance::listen::{self, Listening};
 use tmo::model::request::{
@@ -361,6 +361,11 @@ impl History for Few {
         let entries = entries.split_off(entries.len().saturating_sub(most));
         let reached = entries.first().map(|entry| entry.cursor.clone());
         Ok(HistoryPage { entries, reached, more, reset: false })
+    }
+
+    fn output(&self, _: &OutputAsk, _: u64) -> Result<OutputOverTime, HistoryProblem> {
+        let (since, until) = ("2026-01-01T00:00:00Z".to_owned(), "2026-01-01T00:00:00Z".to_owned());
+        Ok(OutputOverTime { api: 1, since, until, estimated: false, processes: vec![] })
     }
 
     fn clear(&self) -> std::io::Result<Cleared> {

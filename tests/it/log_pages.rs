@@ -102,3 +102,44 @@ fn the_last_matches_are_those_at_the_end_of_the_log() {
     assert_eq!(none, "");
     world.ok(["quit"]);
 }
+
+#[test]
+fn the_output_over_time_is_all_that_was_printed() {
+    let world = World::new(
+        "web: seq 1 1000; exec sleep 1000\n\
+         db: echo one; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "1000\n");
+    world.wait_text("db", "one\n");
+    let output = |query: &str| {
+        let answer = ask(&world, &format!("GET /api/output?{query}"), "", "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    };
+    let sums = |output: &Value| -> Vec<(String, u64)> {
+        let processes = output["processes"].as_array().unwrap().iter();
+        processes
+            .map(|process| {
+                let bytes = process["bytes"].as_array().unwrap().iter();
+                let name = process["name"].as_str().unwrap().to_owned();
+                (name, bytes.map(|bytes| bytes.as_u64().unwrap()).sum())
+            })
+            .collect()
+    };
+    let printed = |name: &str| world.stream(name).len() as u64;
+    let all = output("parts=7");
+    assert_eq!(all["estimated"], json!(false));
+    assert_eq!(all["processes"][0]["bytes"].as_array().unwrap().len(), 7);
+    let found = sums(&all);
+    let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["db", "web"]);
+    // The markers between lives are not output.
+    for (name, bytes) in &found {
+        assert!(*bytes <= printed(name) && *bytes >= 4, "{name}: {bytes} of {}", printed(name));
+    }
+    assert!(found[1].1 >= 3893, "{found:?}");
+    assert_eq!(sums(&output("name=db&parts=1")), [("db".to_owned(), found[0].1)]);
+    assert_eq!(output("until=2026-01-01T00:00:00Z")["processes"], json!([]));
+    world.ok(["quit"]);
+}

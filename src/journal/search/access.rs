@@ -8,10 +8,12 @@ use super::entry::{Names, entry_json};
 use super::lines::{Entry, Lines, Split};
 use super::page::{Pager, Want, before_last};
 use super::pattern::Pattern;
+use super::place::output;
 use super::select::Query;
 use super::styled::{Styles, styled_text};
 use crate::api::history::{
-    Answer, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, PageAsk,
+    Answer, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, OutputAsk,
+    OutputOfProcess, OutputOverTime, PageAsk,
 };
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -22,8 +24,8 @@ use crate::journal::streams::{Stream, Streams};
 use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
 use crate::model::plan::Plan;
-use crate::model::request::{Cleared, Outcome};
-use crate::sys::local;
+use crate::model::request::{API, Cleared, Outcome};
+use crate::sys::{clock, local};
 
 /// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
 const LARGEST_PAGE: usize = 4 << 20;
@@ -111,6 +113,25 @@ enum Way {
 }
 
 impl History for RunHistory {
+    fn output(&self, ask: &OutputAsk, upto: u64) -> Result<OutputOverTime, HistoryProblem> {
+        let chosen = HistoryAsk { names: ask.names.clone(), ..HistoryAsk::default() };
+        let query = HistoryAsk { since: ask.since.clone(), until: ask.until.clone(), ..chosen };
+        let Asked { query, filter, mut streams, .. } = self.parse(&query)?;
+        streams.retain(|stream| filter.takes(stream.number));
+        let read = || {
+            let mut index = IndexReader::open(&self.dirs);
+            let floor = index.first()?.max(clear::mark(&self.dirs));
+            let first = index.get(floor)?.map(|record| record.time);
+            let until = query.until.unwrap_or_else(clock::now);
+            let since = query.since.or(first).unwrap_or(until).min(until);
+            let (bytes, estimated) = output(&mut index, &streams, (since, until), ask.parts, upto)?;
+            let processes = bytes.into_iter().map(|(name, bytes)| OutputOfProcess { name, bytes });
+            let (since, until) = (since.to_string(), until.to_string());
+            Ok(OutputOverTime { api: API, since, until, estimated, processes: processes.collect() })
+        };
+        read().map_err(HistoryProblem::Io)
+    }
+
     fn clear(&self) -> io::Result<Cleared> {
         clear::clear_behind(&self.dirs)
     }

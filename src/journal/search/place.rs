@@ -10,6 +10,8 @@ use crate::journal::cursor::{Filter, Position};
 use crate::journal::index::{IndexState, SEGMENT_RECORDS};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{EVENTS, Kind};
+use crate::journal::streams::Stream;
+use crate::model::ProcName;
 use crate::model::time::Timestamp;
 
 /// How many records one call of [`density`] reads at most; after that it estimates.
@@ -55,6 +57,38 @@ pub struct Density {
     pub periods: Vec<BTreeMap<u16, u64>>,
     /// Whether some numbers are estimates: the output of a part of the index was spread evenly over it.
     pub is_estimate: bool,
+}
+
+/// The times that divide a period into so many parts, with both ends.
+pub fn edges((from, until): (Timestamp, Timestamp), parts: usize) -> Vec<Timestamp> {
+    let nanos = u128::from(until.nanos_since(from));
+    let edge = |at: usize| {
+        let part = nanos * at as u128 / parts.max(1) as u128;
+        Timestamp::from_nanos(from.nanos() + u64::try_from(part).unwrap_or(u64::MAX))
+    };
+    (0..=parts).map(edge).collect()
+}
+
+/// How many bytes each process printed in each part of a period; the flag says that some numbers are
+/// estimates.
+pub fn output(
+    index: &mut IndexReader,
+    streams: &[Stream],
+    period: (Timestamp, Timestamp),
+    parts: usize,
+    upto: u64,
+) -> io::Result<(BTreeMap<ProcName, Vec<u64>>, bool)> {
+    let density = density(index, &edges(period, parts), upto)?;
+    let mut bytes = BTreeMap::<ProcName, Vec<u64>>::new();
+    for (part, printed) in density.periods.iter().enumerate() {
+        for (number, printed) in printed {
+            let Some(stream) = streams.iter().find(|stream| stream.number == *number) else {
+                continue;
+            };
+            bytes.entry(stream.name.clone()).or_insert_with(|| vec![0; parts])[part] += printed;
+        }
+    }
+    Ok((bytes, density.is_estimate))
 }
 
 /// How much was printed in the periods between these times, which must ascend.

@@ -16,7 +16,8 @@ use super::answer::{Answer, ApiResult, Refusal, json, written_json};
 use super::extract::{Query, Words, number, truth};
 use crate::api::answers::Problem;
 use crate::api::history::{
-    self, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, Line, PageAsk,
+    self, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, Line, OutputAsk, OutputOverTime,
+    PageAsk,
 };
 use crate::model::event;
 use crate::model::request::{API, Cleared};
@@ -27,6 +28,10 @@ use crate::server::serve::Api;
 const USUAL: usize = 100;
 /// Maximum number of entries per page.
 const MOST: usize = 10_000;
+/// Default number of parts of a period.
+const USUAL_PARTS: usize = 60;
+/// Maximum number of parts of a period.
+const MOST_PARTS: usize = 1000;
 /// Number of entries read at once for a client that follows.
 const BATCH: usize = 256;
 
@@ -136,6 +141,57 @@ pub(super) async fn lines(
         "],\"next\":{next},\"previous\":{previous},\"more\":{more},\"reset\":{reset}}}"
     );
     Ok(written_json(StatusCode::OK, body))
+}
+
+/// The parameters of a measurement.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Measured {
+    #[param(ignore)]
+    ask: OutputAsk,
+}
+
+impl Default for Measured {
+    fn default() -> Self {
+        Self { ask: OutputAsk { parts: USUAL_PARTS, ..OutputAsk::default() } }
+    }
+}
+
+impl Words for Measured {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "name" => self.ask.names.push(value.to_owned()),
+            "since" => self.ask.since = Some(value.to_owned()),
+            "until" => self.ask.until = Some(value.to_owned()),
+            "parts" => self.ask.parts = number(name, value)?.clamp(1, MOST_PARTS),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// How much the processes printed over time.
+///
+/// This reads no text, so it takes the same time for a journal of any size.
+#[utoipa::path(
+    get,
+    path = "/api/output",
+    tag = "journal",
+    params(OutputAsk, Measured),
+    responses(
+        (status = 200, description = "The bytes of each process.", body = OutputOverTime),
+        (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
+        Named,
+    )
+)]
+pub(super) async fn output(
+    State(api): State<Api>,
+    Query(Measured { ask }): Query<Measured>,
+) -> ApiResult {
+    let upto = api.handle.head.borrow().records;
+    let history = api.journal.history.clone();
+    let measured = blocking(move || history.output(&ask, upto)).await??;
+    Ok(json(StatusCode::OK, &measured))
 }
 
 /// Forget what was logged so far, by all processes in all runs.

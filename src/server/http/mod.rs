@@ -99,6 +99,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(pane::input))
         .routes(routes!(pane::screen))
         .routes(routes!(history::lines))
+        .routes(routes!(history::output))
         .routes(routes!(history::events))
         .routes(routes!(history::clear))
         .routes(routes!(head::head))

@@ -52,7 +52,7 @@ fn draw_lane(
         .output
         .as_ref()
         .filter(|output| (output.period, output.columns) == (timeline.period, columns));
-    let bytes = output.and_then(|output| output.bytes.get(name));
+    let bytes = output.and_then(|output| output.bytes.get(&process.name));
     let most = bytes.and_then(|bytes| bytes.iter().max()).copied().unwrap_or(0);
     for (column, x) in (0..columns).zip(lane.x..) {
         let printed = bytes.and_then(|bytes| bytes.get(column)).copied().unwrap_or(0);

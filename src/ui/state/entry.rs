@@ -17,8 +17,6 @@ pub enum Kind {
     Output,
     /// A start, an end, or a message of the supervisor.
     Note,
-    /// A line drawn by the user, to see what is new.
-    Ruler,
 }
 
 /// An entry of the journal.

@@ -1,6 +1,6 @@
 //! What the interface is told, and what it wants done.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -195,7 +195,7 @@ pub struct Output {
     /// Into how many columns it is divided.
     pub columns: usize,
     /// For each process that printed anything, the bytes for each column.
-    pub bytes: HashMap<String, Vec<u64>>,
+    pub bytes: BTreeMap<ProcName, Vec<u64>>,
 }
 
 /// The answer to a request.

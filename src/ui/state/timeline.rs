@@ -8,6 +8,7 @@ use super::Ui;
 use super::log::View;
 use super::msg::{Effect, Marks, Output, Question};
 use crate::journal::search::landmark::Turn;
+use crate::journal::search::place::edges;
 use crate::model::ProcessStatus;
 use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
@@ -52,13 +53,8 @@ impl Period {
     }
 
     /// The times between its columns, with both ends.
-    pub fn edges(self, columns: usize) -> Vec<Timestamp> {
-        let nanos = u128::from(self.until.nanos_since(self.from));
-        let edge = |column: usize| {
-            let part = nanos * column as u128 / columns.max(1) as u128;
-            Timestamp::from_nanos(self.from.nanos() + u64::try_from(part).unwrap_or(u64::MAX))
-        };
-        (0..=columns).map(edge).collect()
+    fn edges(self, columns: usize) -> Vec<Timestamp> {
+        edges((self.from, self.until), columns)
     }
 
     /// The column of a time; `None` if it is outside.

@@ -5,7 +5,7 @@ mod properties;
 mod screens;
 mod timeline;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -178,7 +178,8 @@ impl World {
                 self.send(Msg::Marks(Marks { marks, records, floor: 0, bounds }));
             }
             Effect::Ask(Question::Output(period, columns)) => {
-                let bytes = HashMap::from([("web".to_owned(), vec![1; columns])]);
+                let web = ProcName::new("web").unwrap();
+                let bytes = BTreeMap::from([(web, vec![1; columns])]);
                 self.send(Msg::Output(Output { period, columns, bytes }));
             }
             Effect::Ask(Question::StopSearch)
