@@ -10,7 +10,7 @@ use super::state::log::{From, Load};
 use super::state::msg::{Choice, Direction, Marks, Output, Target};
 use super::state::timeline::{Mark, Period};
 use crate::journal::clear;
-use crate::journal::cursor::{Filter, Position};
+use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{self, EVENTS, Record};
 use crate::journal::search::landmark::{Landmark, Landmarks, Process};
@@ -299,6 +299,21 @@ impl Journal {
         Ok(Reached { hits, at: Position { record: at, skip: 0 }, end })
     }
 
+    /// How many lines of the same record come after the one at this position.
+    fn lines_in_record_after(&mut self, position: Position) -> io::Result<u64> {
+        let record = self.index.get(position.record)?;
+        let Some(record) = record.filter(|record| record.kind == record::Kind::Text) else {
+            return Ok(0);
+        };
+        let filter = Filter::only(vec![record.stream]);
+        let mut cursor = Cursor::over((self.open)()?, position, filter);
+        let (mut lines, mut text) = (0, vec![]);
+        while cursor.next(position.record + 1, &mut text)?.is_some() {
+            lines += memchr::memchr_iter(b'\n', &text).count() as u64;
+        }
+        Ok(lines.saturating_sub(1))
+    }
+
     /// How many lines there are after this position; the flag says that there are more.
     pub fn lines_after(
         &mut self,
@@ -307,7 +322,8 @@ impl Journal {
     ) -> io::Result<(u64, bool)> {
         let filter = Filter::named(&choice.names, &self.streams);
         let head = self.head()?;
-        let (mut at, mut lines, mut records) = (position.record + 1, 0, vec![]);
+        let (mut at, mut records) = (position.record + 1, vec![]);
+        let mut lines = self.lines_in_record_after(position)?;
         while at < head && at <= position.record + MOST_COUNTED {
             let hole = self.index.read(at, &mut records, 4096)?;
             at = hole.map_or(at, |hole| hole.until) + records.len() as u64;

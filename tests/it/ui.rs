@@ -101,6 +101,8 @@ fn a_scrolled_view_stays_while_thousands_of_lines_come() {
             })
             .collect::<Vec<_>>()
     };
+    // Also what is in the same record as the last line on the screen.
+    terminal.wait("+21 below (G)");
     let before = body(&terminal.screen());
     world.type_into("web", "go\n");
     world.wait_text("web", "60000\n");

@@ -48,6 +48,8 @@ use crate::view::screen;
 
 /// The shortest time between two frames, unless a key was pressed.
 const FRAME: Duration = Duration::from_millis(33);
+/// How long the state of the run may take before keys are read without it.
+const STATE_LIMIT: Duration = Duration::from_millis(500);
 /// How many messages may wait.
 const WAITING: usize = 256;
 /// How long a terminal may take to be given back.
@@ -124,6 +126,8 @@ struct Shell {
     /// Messages from tasks and threads.
     messages: mpsc::Receiver<Msg>,
     sender: mpsc::Sender<Msg>,
+    /// Until the state of the run is known, keys wait until this time.
+    state_due: Option<Instant>,
     /// Keys; `None` while another program uses the terminal.
     keys: Option<Keys>,
     places: Places,
@@ -225,6 +229,7 @@ impl Shell {
             written,
             messages,
             sender,
+            state_due: runs.then(|| clock::instant() + STATE_LIMIT),
             keys: None,
             places,
             asked_end: false,
@@ -312,7 +317,12 @@ impl Shell {
                 None => std::future::pending().await,
             }
         };
+        let state_due = self.state_due;
         let key = async {
+            // Keys that were typed ahead act on processes, which have to be known first.
+            if let Some(due) = state_due {
+                tokio::time::sleep_until(due.into()).await;
+            }
             match &mut self.keys {
                 Some(keys) => keys.next().await.map_or(Wake::NoInput, Wake::Msg),
                 None => std::future::pending().await,
@@ -335,6 +345,9 @@ impl Shell {
         self.is_urgent |=
             matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..));
         let ended = matches!(msg, Msg::Ended(_) | Msg::Gone);
+        if ended || matches!(msg, Msg::State(_) | Msg::Away) {
+            self.state_due = None;
+        }
         let effects = self.ui.update(msg, clock::now());
         for effect in effects {
             self.carry_out(effect).await;
