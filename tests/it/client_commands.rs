@@ -52,7 +52,10 @@ fn wait_for_port_returns_when_the_port_is_open() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D", "-p", &port]);
     assert_eq!(world.run(["wait", "web", "--for", "port", "--timeout", "20s"]).code, 0);
+    let address = listener.local_addr().unwrap();
     drop(listener);
+    // A program that another test is just starting has the listener until its `exec`.
+    eventually("the port is closed", || std::net::TcpStream::connect(address).err());
     let ran = world.run(["wait", "--for", "port", "--timeout", "0.2"]);
     assert_eq!(ran.code, 124, "{ran:?}");
     assert!(ran.stderr.contains(&format!("web is not listening on {port} after")), "{ran:?}");
