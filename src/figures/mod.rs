@@ -3,6 +3,8 @@
 //! A sample costs some file reads per process, so the supervisor takes none: `tmo ps` takes one, `tmo top` one
 //! each second for as long as it runs.
 
+pub mod series;
+
 use std::collections::HashMap;
 use std::time::Duration;
 

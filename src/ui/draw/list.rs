@@ -51,7 +51,7 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
         None if asks => "asks".to_owned(),
         None => word(process),
     };
-    let figures = ui.figures.iter().find(|figures| figures.name == process.name);
+    let figures = ui.figures.last(&process.name);
     let word = if is_known { word } else { String::new() };
     let age = match figures.filter(|_| ui.shows_figures) {
         Some(figures) => used(figures),
@@ -89,11 +89,15 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
 /// Processor time and memory: ` 3% 41M`.
 fn used(figures: &Figures) -> String {
     let percent = figures.cpu_percent.map_or("-".to_owned(), |percent| format!("{percent:.0}%"));
-    let memory = match figures.memory_bytes >> 20 {
+    format!("{percent:>4} {:>5}", mebibytes(figures.memory_bytes))
+}
+
+/// A size in at most five columns: `41M`, `1.5G`.
+pub(super) fn mebibytes(bytes: u64) -> String {
+    match bytes >> 20 {
         mib @ 0..1024 => format!("{mib}M"),
         mib => format!("{}.{}G", mib >> 10, (mib & 1023) * 10 / 1024),
-    };
-    format!("{percent:>4} {memory:>5}")
+    }
 }
 
 /// An age in three columns: `12s`, `59m`, `23h`, `99d`.

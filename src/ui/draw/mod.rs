@@ -1,6 +1,7 @@
 //! Draws the interface: the same state always gives the same cells.
 
 mod cells;
+mod figures;
 mod footer;
 mod header;
 mod list;
@@ -39,7 +40,11 @@ pub fn draw(ui: &Ui, theme: Theme, buffer: &mut Buffer) -> Option<(u16, u16)> {
         log::draw(ui, theme, areas.log, buffer);
     }
     if !areas.strip.is_empty() {
-        timeline::draw(ui, theme, areas.strip, buffer);
+        if ui.timeline.is_some() {
+            timeline::draw(ui, theme, areas.strip, buffer);
+        } else {
+            figures::draw(ui, theme, areas.strip, buffer);
+        }
     }
     let body = Rect::new(0, areas.header.bottom(), areas.header.width, areas.footer.y - 1);
     let is_wide = areas.log.width >= WIDE;

@@ -69,10 +69,16 @@ impl Theme {
         }
     }
 
-    /// A bar as high as a number is, compared with the largest one; blank for 0.
-    pub fn bar(self, number: u64, most: u64) -> &'static str {
+    /// A bar for this many eighths, 1 to 8.
+    pub fn eighths(self, eighths: usize) -> &'static str {
         const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
         const ASCII: [&str; 8] = [".", ":", "-", "=", "+", "*", "%", "@"];
+        let bars = if self.ascii { ASCII } else { BARS };
+        bars[eighths.clamp(1, 8) - 1]
+    }
+
+    /// A bar as high as a number is, compared with the largest one; blank for 0.
+    pub fn bar(self, number: u64, most: u64) -> &'static str {
         if number == 0 {
             return " ";
         }
@@ -82,8 +88,7 @@ impl Theme {
             u128::from(number) * 64 > u128::from(most.max(1)) * u128::from(level * level)
         };
         let level = (0..8).rfind(is_above).unwrap_or(0);
-        let level = usize::try_from(level).unwrap_or(0);
-        if self.ascii { ASCII[level] } else { BARS[level] }
+        self.eighths(usize::try_from(level).unwrap_or(0) + 1)
     }
 
     /// A process is waiting for input.

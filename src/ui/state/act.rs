@@ -5,6 +5,7 @@ use super::msg::{Direction, Effect, Question, Tab, Target};
 use super::overlay::{Details, Overlay};
 use super::prompt::{Prompt, Subject};
 use super::{Around, Focus, Link, Ui};
+use crate::figures::series::Series;
 use crate::model::ProcName;
 use crate::ui::keys::actions::{Action, Choosing, Finding, Motion, OnProcess, OnScreen, Taking};
 
@@ -173,7 +174,7 @@ impl Ui {
             OnScreen::Times => self.times = !self.times,
             OnScreen::Figures => {
                 self.shows_figures = !self.shows_figures;
-                self.figures.clear();
+                self.figures = Series::default();
                 effects.push(Effect::Figures(self.shows_figures));
             }
             OnScreen::Mouse => {

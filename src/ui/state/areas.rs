@@ -20,7 +20,7 @@ pub struct Areas {
     pub rule: Rect,
     /// The log; empty if it is not shown.
     pub log: Rect,
-    /// The timeline; empty if it is not shown.
+    /// The timeline or the figures; empty if neither is shown.
     pub strip: Rect,
     /// The last line.
     pub footer: Rect,
@@ -35,7 +35,7 @@ pub struct Wishes {
     pub list_focus: bool,
     /// The width of the list, if it was changed.
     pub list_width: Option<u16>,
-    /// How many lanes the timeline has; `None` if it is not shown.
+    /// How many lanes the timeline or the figures have; `None` if neither is shown.
     pub lanes: Option<usize>,
 }
 

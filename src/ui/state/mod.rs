@@ -30,13 +30,15 @@ use self::overlay::Overlay;
 use self::prompt::Prompt;
 use self::timeline::Timeline;
 use self::unfinished::Unfinished;
-use crate::figures::Figures;
+use crate::figures::series::Series;
 use crate::journal::cursor::Position;
 use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
 use crate::model::run_end::End;
 use crate::model::time::Timestamp;
 
+/// Lines of figures below their title: memory and processor time.
+const FIGURE_LANES: usize = 2;
 /// How long a message that needs no reaction stays.
 const TOAST: Duration = Duration::from_secs(3);
 
@@ -135,8 +137,8 @@ pub struct Ui {
     pub only_events: bool,
     /// Processor time and memory are shown.
     pub shows_figures: bool,
-    /// The last sample of them.
-    pub figures: Vec<Figures>,
+    /// The samples of them.
+    pub figures: Series,
     /// The input.
     pub prompt: Option<Prompt>,
     /// What lies over the log.
@@ -188,7 +190,7 @@ impl Ui {
             timeline: None,
             only_events: false,
             shows_figures: false,
-            figures: vec![],
+            figures: Series::default(),
             prompt: None,
             overlay: None,
             toast: None,
@@ -288,7 +290,7 @@ impl Ui {
                 self.complain(format!("the journal can't be read: {why}"));
             }
             Msg::Failed(text) => self.complain(text),
-            Msg::Figures(figures) => self.figures = figures,
+            Msg::Figures(sample) => self.figures.push(sample),
             Msg::Alarm => {}
         }
     }
@@ -357,7 +359,8 @@ impl Ui {
     /// Where the parts of the screen are.
     pub fn areas(&self) -> Areas {
         let list_focus = self.focus == Focus::List && self.list.open.is_none();
-        let lanes = self.timeline.as_ref().map(|_| self.lanes().len());
+        let figures = self.shows_figures.then_some(FIGURE_LANES);
+        let lanes = self.timeline.as_ref().map(|_| self.lanes().len()).or(figures);
         let wishes = Wishes { zoom: self.zoom, list_focus, list_width: self.list_width, lanes };
         areas::areas(self.size, wishes)
     }

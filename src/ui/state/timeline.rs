@@ -317,6 +317,9 @@ impl Ui {
 
     /// The mouse has chosen a time and a lane.
     pub(super) fn point_at_time(&mut self, x: u16, y: u16) {
+        if self.timeline.is_none() {
+            return;
+        }
         let (columns, _) = self.timeline_size();
         let strip = self.areas().strip;
         let column = usize::from(x - strip.x).checked_sub(1 + self.lane_name_width());

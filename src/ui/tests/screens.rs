@@ -3,8 +3,9 @@
 use pretty_assertions::assert_eq;
 
 use super::{World, time};
+use crate::figures::Figures;
 use crate::model::run_end::End;
-use crate::model::{Exit, ProcessStatus};
+use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
 use crate::ui::state::msg::Msg;
@@ -48,6 +49,39 @@ fn a_narrow_screen_shows_one_part() {
     assert!(screen.contains("\n Error: connect ECONNREFUSED"), "{screen}");
     world.keys("0");
     world.key(Key::Tab);
+}
+
+#[test]
+fn figures_are_shown_in_the_list_and_over_time() {
+    let mut world = shop((80, 12));
+    world.keys("m");
+    for (cpu_percent, memory) in [(0.0, 30), (50.0, 40), (100.0, 80)] {
+        let sample = |name: &str| Figures {
+            name: ProcName::new(name).unwrap(),
+            pid: 7,
+            cpu_percent: Some(cpu_percent),
+            cpu_seconds: 1.0,
+            memory_bytes: memory << 20,
+            processes: 2,
+            threads: 9,
+            files: None,
+            output_bytes_per_second: Some(2000.0),
+        };
+        world.send(Msg::Figures(vec![sample("web"), sample("api")]));
+    }
+    let screen = world.screen(THEME);
+    assert!(screen.contains("● web          100%   80M│"), "{screen}");
+    assert!(screen.contains("✖ worker    exit 1"), "{screen}");
+    let all = "all processes: 4 processes, 18 threads, prints 4.0 KB/s";
+    assert!(screen.contains(all), "{screen}");
+    assert!(screen.contains(&format!(" memory  160M {:>66}\n", "▃▄█")), "{screen}");
+    assert!(screen.contains(&format!(" CPU     200% {:>66}\n", "▄█")), "{screen}");
+    world.key(Key::Down);
+    let screen = world.screen(THEME);
+    assert!(screen.contains(" web: 2 processes, 9 threads, prints 2.0 KB/s"), "{screen}");
+    assert!(screen.contains(&format!(" CPU     100% {:>66}\n", "▄█")), "{screen}");
+    world.keys("m");
+    assert!(!world.screen(THEME).contains("memory"));
 }
 
 #[test]
