@@ -22,12 +22,22 @@
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a
 //!   killed one (`engine::adopt`).
 //! - [`figures`]: what processes use, sampled for `ps` and `top`.
-//! - [`view`]: the log as people see it. [`ui`]: the same in a full-screen interface.
+//! - [`view`]: the log as people see it. `ui`: the same in a full-screen interface (a
+//!   feature that is on by default).
 //! - [`cli`]: what people type.
 //!
 //! `docs/ARCHITECTURE.md` describes the parts and how they work together, and has a table of what to change
 //! where;
 //! `docs/architecture/guarantees.md` lists what is guaranteed and what is not.
+
+#![cfg_attr(
+    not(feature = "ui"),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "some functions of the command line are there for the interface"
+    )
+)]
 
 #[cfg(not(unix))]
 compile_error!(
@@ -51,6 +61,7 @@ pub mod protocol;
 pub mod server;
 pub mod supervisor;
 pub mod sys;
+#[cfg(feature = "ui")]
 pub mod ui;
 pub mod view;
 pub mod watch;

@@ -45,6 +45,7 @@ mod stdout;
 mod table;
 mod terminal;
 mod top;
+#[cfg_attr(not(feature = "ui"), path = "no_ui.rs")]
 mod ui;
 mod until_ready;
 mod usage;

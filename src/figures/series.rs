@@ -59,7 +59,8 @@ impl Series {
     /// All samples of one process, or the sums of all processes, oldest first.
     pub fn points(&self, name: Option<&ProcName>) -> Vec<Point> {
         let mut points = vec![Point::default(); self.length];
-        let wanted = self.samples.iter().filter(|(other, _)| name.is_none_or(|name| name == *other));
+        let wanted =
+            self.samples.iter().filter(|(other, _)| name.is_none_or(|name| name == *other));
         for (_, samples) in wanted {
             for (point, figures) in points.iter_mut().zip(samples) {
                 let Some(figures) = figures else { continue };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::state::entry::{Entry, Kind};
 use super::state::log::window::{Edge, Part};
 use super::state::log::{From, Load};
-use super::state::msg::{Choice, Direction, Marks, Output, Target};
+use super::state::msg::{Choice, Direction, Marks, Output, ScreenEnd, Target};
 use super::state::timeline::{Mark, Period};
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -16,7 +16,7 @@ use crate::journal::record::{self, EVENTS, Record};
 use crate::journal::search::landmark::{Landmark, Landmarks, Process};
 use crate::journal::search::lines;
 use crate::journal::search::page::{Pager, Step, Want};
-use crate::journal::search::place::output;
+use crate::journal::search::place::{output, share};
 use crate::journal::search::styled::{Styles, rows_of_text};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
@@ -314,16 +314,16 @@ impl Journal {
         Ok(lines.saturating_sub(1))
     }
 
-    /// How many lines there are after this position; the flag says that there are more.
-    pub fn lines_after(
+    /// Where among the chosen entries a position is.
+    pub fn screen_end(
         &mut self,
         position: Position,
         choice: &Arc<Choice>,
-    ) -> io::Result<(u64, bool)> {
+    ) -> io::Result<ScreenEnd> {
         let filter = Filter::named(&choice.names, &self.streams);
         let head = self.head()?;
         let (mut at, mut records) = (position.record + 1, vec![]);
-        let mut lines = self.lines_in_record_after(position)?;
+        let mut below = self.lines_in_record_after(position)?;
         while at < head && at <= position.record + MOST_COUNTED {
             let hole = self.index.read(at, &mut records, 4096)?;
             at = hole.map_or(at, |hole| hole.until) + records.len() as u64;
@@ -331,8 +331,10 @@ impl Journal {
                 break;
             }
             let wanted = records.iter().filter(|record| filter.takes(record.stream));
-            lines += wanted.map(|record| u64::from(record.lines)).sum::<u64>();
+            below += wanted.map(|record| u64::from(record.lines)).sum::<u64>();
         }
-        Ok((lines, at < head))
+        let whole = (self.floor().record, head);
+        let share = share(&mut self.index, &filter, whole, position)?;
+        Ok(ScreenEnd { below, more: at < head, share })
     }
 }

@@ -53,7 +53,7 @@ struct Open {
     load: Option<(u64, Load, Arc<Choice>)>,
     search: Option<Search>,
     count: Option<Search>,
-    lines: Option<(Position, Arc<Choice>)>,
+    screen_end: Option<(Position, Arc<Choice>)>,
     unfinished: Vec<Partial>,
     marks: Option<Range<u64>>,
     output: Option<(Period, usize)>,
@@ -61,8 +61,8 @@ struct Open {
 
 impl Open {
     fn is_empty(&self) -> bool {
-        let Self { load, search, count, lines, unfinished, marks, output } = self;
-        let is_shown = load.is_none() && lines.is_none() && unfinished.is_empty();
+        let Self { load, search, count, screen_end, unfinished, marks, output } = self;
+        let is_shown = load.is_none() && screen_end.is_none() && unfinished.is_empty();
         let is_found = search.is_none() && count.is_none();
         is_shown && is_found && marks.is_none() && output.is_none()
     }
@@ -96,7 +96,9 @@ impl<F: Fn(Msg) -> bool> Work<F> {
                     self.open.search = Some(search);
                 }
                 Ok(Question::StopSearch) => (self.open.search, self.open.count) = (None, None),
-                Ok(Question::LinesAfter(at, choice)) => self.open.lines = Some((at, choice)),
+                Ok(Question::ScreenEnd(at, choice)) => {
+                    self.open.screen_end = Some((at, choice));
+                }
                 Ok(Question::Marks(records)) => self.open.marks = Some(records),
                 Ok(Question::Output(period, columns)) => {
                     self.open.output = Some((period, columns));
@@ -128,9 +130,9 @@ impl<F: Fn(Msg) -> bool> Work<F> {
         if let Some(search) = self.open.search.take() {
             return self.search(search);
         }
-        if let Some((position, choice)) = self.open.lines.take() {
-            let (lines, more) = self.journal.lines_after(position, &choice)?;
-            return Ok((self.answer)(Msg::LinesBelow(lines, more)));
+        if let Some((position, choice)) = self.open.screen_end.take() {
+            let end = self.journal.screen_end(position, &choice)?;
+            return Ok((self.answer)(Msg::ScreenEnd(end)));
         }
         if let Some((period, columns)) = self.open.output.take() {
             let output = self.journal.output(period, columns)?;

@@ -39,7 +39,9 @@ mod logs; // `tmo logs`: search, time ranges, JSON, paging, following
 mod lost_log; // a log that was moved or replaced during a run
 mod start_terminal; // messages of `tmo start` to a person; typed lines; attaching
 mod terminal_output; // rendering of process output: colours, prompts, spinners, `--raw`
+#[cfg(feature = "ui")]
 mod ui; // `tmo ui` in a real terminal
+#[cfg(feature = "ui")]
 mod ui_views; // what only it shows: `start --ui`, prompts, the timeline, two lives compared
 mod view; // the view: ^C, ^Z, hangup, closed pipes, window size
 

@@ -40,7 +40,8 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
 fn title(ui: &Ui, name: Option<&ProcName>) -> String {
     let mut subject = "all processes".to_owned();
     let (mut processes, mut threads, mut output) = (0, 0, 0.0);
-    for figures in ui.figures.lasts().filter(|figures| name.is_none_or(|name| figures.name == *name))
+    for figures in
+        ui.figures.lasts().filter(|figures| name.is_none_or(|name| figures.name == *name))
     {
         processes += figures.processes;
         threads += figures.threads;
@@ -65,7 +66,12 @@ fn title(ui: &Ui, name: Option<&ProcName>) -> String {
 }
 
 /// A bar for each second, the last one at the right; the highest is the largest number, but at least `full`.
-fn lane((line, theme, label): (Rect, Theme, &str), numbers: &[u64], full: u64, buffer: &mut Buffer) {
+fn lane(
+    (line, theme, label): (Rect, Theme, &str),
+    numbers: &[u64],
+    full: u64,
+    buffer: &mut Buffer,
+) {
     put(buffer, (line.x + 1, line.y), LABEL, label, theme.dim());
     let columns = usize::from(line.width.saturating_sub(LABEL));
     let numbers = &numbers[numbers.len().saturating_sub(columns)..];

@@ -101,7 +101,8 @@ fn position(ui: &Ui) -> String {
         View::At(_) => {
             let below = ui.log.lines_below();
             let below = if below.is_empty() { below } else { format!("  {below} below (G)") };
-            format!("{what}{filter}{time}{below} ")
+            let percent = ui.log.percent().map_or(String::new(), |percent| format!("  {percent}%"));
+            format!("{what}{filter}{time}{percent}{below} ")
         }
     }
 }

@@ -109,10 +109,9 @@ fn relative(to: Timestamp, time: Timestamp) -> String {
 
 /// Where in the journal the screen is, in the last column.
 fn scroll_bar(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let View::At(anchor) = ui.log.view else { return };
+    let Some(percent) = ui.log.percent() else { return };
     let rows = u64::from(area.height.max(1));
-    let (at, all) = (anchor.position.record, ui.log.head.max(1));
-    let y = if ui.log.is_at_top() { 0 } else { (at.saturating_mul(rows) / all).min(rows - 1) };
+    let y = if ui.log.is_at_top() { 0 } else { (percent * rows / 100).min(rows - 1) };
     for row in 0..area.height {
         let here = u64::from(row) == y;
         let sign = match (theme.ascii, here) {

@@ -253,7 +253,12 @@ pub const ACTIONS: &[Entry] = &[
     entry(Screen(S::Wider), "wider", &[Char('>')], "a wider list"),
     entry(Screen(S::Wrap), "wrap", &[Char('w')], "wrap long lines"),
     entry(Screen(S::Times), "times", &[Char('T')], "times before lines"),
-    entry(Screen(S::Figures), "figures", &[Char('m')], "processor time and memory, in the list and of the last minutes"),
+    entry(
+        Screen(S::Figures),
+        "figures",
+        &[Char('m')],
+        "processor time and memory, in the list and of the last minutes",
+    ),
     entry(Screen(S::Mouse), "mouse", &[Char('M')], "mouse on or off (off: the terminal selects)"),
     entry(Screen(S::Actions), "actions", &[Char(':')], "all actions by name"),
     entry(Screen(S::Help), "help", &[Char('?')], "the keys"),

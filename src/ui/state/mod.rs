@@ -7,8 +7,10 @@ pub mod entry;
 pub mod find;
 mod finding;
 mod input;
+mod layout;
 pub mod list;
 pub mod log;
+mod mouse;
 pub mod msg;
 pub mod offers;
 pub mod overlay;
@@ -19,26 +21,21 @@ mod unfinished;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::areas::{Areas, Wishes};
-use self::entry::Form;
 use self::find::Find;
 use self::finding::Visit;
 use self::list::List;
 use self::log::Log;
-use self::msg::{Answered, Choice, Effect, Mouse, Msg, Now, Question};
+use self::msg::{Answered, Choice, Effect, Msg, Now, Question};
 use self::overlay::Overlay;
 use self::prompt::Prompt;
 use self::timeline::Timeline;
 use self::unfinished::Unfinished;
 use crate::figures::series::Series;
 use crate::journal::cursor::Position;
-use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
 use crate::model::run_end::End;
 use crate::model::time::Timestamp;
 
-/// Lines of figures below their title: memory and processor time.
-const FIGURE_LANES: usize = 2;
 /// How long a message that needs no reaction stays.
 const TOAST: Duration = Duration::from_secs(3);
 
@@ -225,8 +222,8 @@ impl Ui {
         self.choose();
         self.show_unfinished(&mut effects);
         self.ask_for_timeline(&mut effects);
-        if let Some(last) = self.log.count_below() {
-            effects.push(Effect::Ask(Question::LinesAfter(last, Arc::clone(&self.choice))));
+        if let Some(last) = self.log.new_screen_end() {
+            effects.push(Effect::Ask(Question::ScreenEnd(last, Arc::clone(&self.choice))));
         }
         if let Some(load) = self.log.next_load() {
             self.load_ticket = self.next_ticket();
@@ -283,7 +280,7 @@ impl Ui {
             }
             Msg::Copied(Ok(place)) => self.say(place),
             Msg::Copied(Err(error)) => self.complain(error),
-            Msg::LinesBelow(lines, more) => self.log.below_screen = Some((lines, more)),
+            Msg::ScreenEnd(end) => self.log.screen_end = Some(end),
             Msg::Note(text) => self.say(text),
             Msg::Unreadable(why) => {
                 self.log.give_up();
@@ -356,45 +353,6 @@ impl Ui {
         self.ticket
     }
 
-    /// Where the parts of the screen are.
-    pub fn areas(&self) -> Areas {
-        let list_focus = self.focus == Focus::List && self.list.open.is_none();
-        let figures = self.shows_figures.then_some(FIGURE_LANES);
-        let lanes = self.timeline.as_ref().map(|_| self.lanes().len()).or(figures);
-        let wishes = Wishes { zoom: self.zoom, list_focus, list_width: self.list_width, lanes };
-        areas::areas(self.size, wishes)
-    }
-
-    /// The columns before the text of a line: the time and the name.
-    pub fn gutter(&self) -> (usize, usize) {
-        let times = match (&self.around, self.times) {
-            (Some(_), _) => 10,
-            (None, true) => 13,
-            (None, false) => 0,
-        };
-        let names = if self.choice.names.len() == 1 { 0 } else { self.name_width() + 1 };
-        (times, names)
-    }
-
-    /// The width of the column of names.
-    pub fn name_width(&self) -> usize {
-        const MOST: usize = 16;
-        let width = |name: &ProcName| name.as_str().len();
-        let widest = self.list.processes.iter().map(|process| width(&process.name)).max();
-        widest.unwrap_or(6).clamp(6, MOST)
-    }
-
-    fn lay_out(&mut self) {
-        let log = self.areas().log;
-        let (times, names) = self.gutter();
-        // One column for the mark of the current line, one for the scroll bar.
-        let columns = usize::from(log.width).saturating_sub(times + names + 2).max(1);
-        let form = Form { columns, wrap: self.log.form.wrap };
-        if log.height > 0 {
-            self.log.resize(form, usize::from(log.height));
-        }
-    }
-
     /// Show what the list and the filter select.
     fn choose(&mut self) {
         let names = if self.around.is_some() { vec![] } else { self.list.chosen() };
@@ -445,55 +403,5 @@ impl Ui {
         let unfinished = self.unfinished.next_alarm(self.now.time);
         let unfinished = unfinished.map(|at| at.since(self.now.time));
         [toast, ages, away, unfinished].into_iter().flatten().min().map(|alarm| alarm.max(soon))
-    }
-
-    /// Used by a mouse.
-    fn mouse_used(&mut self, mouse: Mouse, effects: &mut Vec<Effect>) {
-        let areas = self.areas();
-        let within = |area: ratatui_core::layout::Rect, x, y| area.contains((x, y).into());
-        match mouse {
-            Mouse::Wheel(rows, x, y) => {
-                if let Some(overlay) = &mut self.overlay {
-                    overlay.scroll(rows);
-                } else if within(areas.list, x, y) {
-                    self.list.step(rows.signum());
-                } else {
-                    self.log.scroll(rows);
-                }
-            }
-            Mouse::Press(x, y) if within(areas.list, x, y) => {
-                let row = self.list_top() + usize::from(y - areas.list.y);
-                self.focus = Focus::List;
-                if row <= self.list.rows().count() {
-                    self.list.select_row(row);
-                }
-            }
-            Mouse::Press(x, y) | Mouse::Drag(x, y) if within(areas.strip, x, y) => {
-                self.point_at_time(x, y);
-            }
-            Mouse::Press(x, y) if within(areas.log, x, y) && self.overlay.is_none() => {
-                self.focus = Focus::Log;
-                self.selection = None;
-                self.log.point_at(usize::from(y - areas.log.y));
-            }
-            Mouse::Drag(x, y) if within(areas.log, x, y) && self.overlay.is_none() => {
-                let begun = self.log.current().map(|entry| entry.position);
-                if self.selection.is_none() {
-                    self.selection = begun;
-                }
-                self.log.point_at(usize::from(y - areas.log.y));
-            }
-            Mouse::Release(..) if self.selection.is_some() => self.copy(effects),
-            Mouse::Press(..) | Mouse::Drag(..) | Mouse::Release(..) => {}
-        }
-    }
-
-    /// The first row of the list that is visible.
-    pub fn list_top(&self) -> usize {
-        let height = usize::from(self.areas().list.height).max(1);
-        let rows = self.list.rows().count() + 1;
-        let selected = self.list.selected_row();
-        // The selection stands in the middle, except at the ends.
-        selected.saturating_sub(height / 2).min(rows.saturating_sub(height))
     }
 }

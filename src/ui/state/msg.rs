@@ -11,6 +11,7 @@ use super::timeline::{Mark, Period};
 use crate::figures::Figures;
 use crate::journal::cursor::Position;
 use crate::journal::search::pattern::Pattern;
+use crate::journal::search::place::Share;
 use crate::model::ProcName;
 use crate::model::request::{Head, Partial, ProcessState, Request, State};
 use crate::model::run_end::End;
@@ -60,8 +61,8 @@ pub enum Msg {
     Page(Page),
     /// Text was copied, to the place named; or could not be.
     Copied(Result<String, String>),
-    /// How many lines there are below the screen; the flag says that there are more.
-    LinesBelow(u64, bool),
+    /// Where in the journal the end of the screen is.
+    ScreenEnd(ScreenEnd),
     /// What the processes use.
     Figures(Vec<Figures>),
     /// A message for the user.
@@ -198,6 +199,17 @@ pub struct Output {
     pub bytes: BTreeMap<ProcName, Vec<u64>>,
 }
 
+/// Where the end of the screen is in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScreenEnd {
+    /// How many lines there are below it.
+    pub below: u64,
+    /// There are more.
+    pub more: bool,
+    /// How much of the text is before it.
+    pub share: Share,
+}
+
 /// The answer to a request.
 #[derive(Debug)]
 pub struct Answered {
@@ -268,8 +280,8 @@ pub enum Question {
     Output(Period, usize),
     /// What is printed of these lines.
     Unfinished(Vec<Partial>),
-    /// How many lines there are after this position.
-    LinesAfter(Position, Arc<Choice>),
+    /// Where among the chosen entries this position is, that of the last entry on the screen.
+    ScreenEnd(Position, Arc<Choice>),
 }
 
 /// Something to be done.

@@ -20,10 +20,11 @@ use super::state::entry::{Entry, Kind};
 use super::state::log::window::{Edge, Part};
 use super::state::log::{From, Load};
 use super::state::msg::{
-    Choice, Direction, Effect, Found, Loaded, Marks, Msg, Now, Output, Question, Search,
+    Choice, Direction, Effect, Found, Loaded, Marks, Msg, Now, Output, Question, ScreenEnd, Search,
 };
 use super::state::timeline::{Mark, Period};
 use crate::journal::cursor::Position;
+use crate::journal::search::place::Share;
 use crate::journal::search::styled::rows_of_text;
 use crate::model::request::{Head, Partial, ProcessState};
 use crate::model::time::Timestamp;
@@ -166,9 +167,11 @@ impl World {
                 let found = self.search(&search);
                 self.send(Msg::Found(found));
             }
-            Effect::Ask(Question::LinesAfter(position, _)) => {
-                let after = self.lines.len() as u64 - position.record - 1;
-                self.send(Msg::LinesBelow(after, false));
+            Effect::Ask(Question::ScreenEnd(position, _)) => {
+                let all = self.lines.len() as u64;
+                let (before, below) = (position.record + 1, all - position.record - 1);
+                let share = Share { before, all };
+                self.send(Msg::ScreenEnd(ScreenEnd { below, more: false, share }));
             }
             Effect::Ask(Question::Marks(records)) => {
                 let is_found = |mark: &&Mark| records.contains(&mark.record);

@@ -85,6 +85,22 @@ fn figures_are_shown_in_the_list_and_over_time() {
 }
 
 #[test]
+fn the_header_says_where_in_the_log_the_screen_is() {
+    let mut world = shop((80, 8));
+    for line in 0..97 {
+        world.print_line("web", &format!("line {line}"));
+    }
+    world.key(Key::Home);
+    let screen = world.screen(THEME);
+    assert!(screen.contains("  6%  +94 below (G)\n"), "{screen}");
+    let bar: String = screen.lines().filter_map(|line| line.chars().nth(79)).collect();
+    assert!(bar.contains("█░░░░░"), "{screen}");
+    world.key(Key::PageUp);
+    world.key(Key::End);
+    assert!(world.screen(THEME).contains("  follow\n"));
+}
+
+#[test]
 fn the_smallest_screens_say_so() {
     let world = shop((19, 4));
     assert_eq!(world.screen(THEME).lines().next(), Some("too small: 20 x 5"));

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use self::window::{Edge, Part, Place, Window};
 use super::entry::{Entry, Form};
+use super::msg::ScreenEnd;
 use crate::journal::cursor::Position;
 use crate::model::time::Timestamp;
 
@@ -86,10 +87,10 @@ pub struct Log {
     pub is_loading: bool,
     /// How many records there are.
     pub head: u64,
-    /// How many lines are below the screen, and whether there are more.
-    pub below_screen: Option<(u64, bool)>,
-    /// For which end of the screen and which number of records they were counted.
-    counted: Option<(Position, u64)>,
+    /// Where in the journal the end of the screen is; unknown at first.
+    pub screen_end: Option<ScreenEnd>,
+    /// For which last entry and which number of records that was asked.
+    asked_end: Option<(Position, u64)>,
 }
 
 impl Default for Log {
@@ -105,8 +106,8 @@ impl Default for Log {
             wanted: None,
             is_loading: false,
             head: 0,
-            below_screen: None,
-            counted: None,
+            screen_end: None,
+            asked_end: None,
         }
     }
 }
@@ -467,24 +468,31 @@ impl Log {
         self.view = View::At(Anchor { position: self.entries()[entry].position, line, y });
     }
 
-    /// The position after which lines are to be counted, if that has changed.
-    pub fn count_below(&mut self) -> Option<Position> {
+    /// The position of the last entry on the screen, if that or the journal has changed.
+    pub fn new_screen_end(&mut self) -> Option<Position> {
         if self.follows() {
-            (self.below_screen, self.counted) = (None, None);
+            (self.screen_end, self.asked_end) = (None, None);
             return None;
         }
         let last = self.last_shown()?.position;
-        let counted = Some((last, self.head));
-        (std::mem::replace(&mut self.counted, counted) != counted).then_some(last)
+        let asked = Some((last, self.head));
+        (std::mem::replace(&mut self.asked_end, asked) != asked).then_some(last)
     }
 
     /// How many lines are below the screen, in words; empty if none.
     pub fn lines_below(&self) -> String {
-        match self.below_screen {
-            None | Some((0, false)) => String::new(),
-            Some((lines, false)) => format!("+{lines}"),
-            Some((lines, true)) => format!("+{lines} and more"),
+        match self.screen_end {
+            None | Some(ScreenEnd { below: 0, more: false, .. }) => String::new(),
+            Some(ScreenEnd { below, more: false, .. }) => format!("+{below}"),
+            Some(ScreenEnd { below, more: true, .. }) => format!("+{below} and more"),
         }
+    }
+
+    /// How much of the text is before the end of the screen, in percent; unknown at first.
+    pub fn percent(&self) -> Option<u64> {
+        let share = self.screen_end?.share;
+        let percent = u128::from(share.before) * 100 / u128::from(share.all.max(1));
+        Some(u64::try_from(percent).unwrap_or(100).min(100))
     }
 
     /// Whether the beginning of the journal is on the screen.
