@@ -84,6 +84,28 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// A sign is drawn by itself: fonts that have it differ in its width.
+fn is_sign(text: &str) -> bool {
+    text.chars().next().is_some_and(|c| !c.is_ascii() && !c.is_alphanumeric())
+}
+
+/// The part of a cell that a block or a rule fills (left, top, width and height, from 0 to 1), and how opaque
+/// it is. As text there would be gaps between them, and fonts differ in their height.
+fn filled(text: &str) -> Option<([f32; 4], f32)> {
+    let character = text.chars().next()?;
+    Some(match character {
+        '▁'..='█' => {
+            let eighths = u8::try_from(u32::from(character) - u32::from('▁') + 1).ok()?;
+            let height = f32::from(eighths) / 8.0;
+            ([0.0, 1.0 - height, 1.0, height], 1.0)
+        }
+        '░' => ([0.0, 0.0, 1.0, 1.0], 0.25),
+        '│' => ([0.43, 0.0, 0.14, 1.0], 1.0),
+        '─' => ([0.0, 0.47, 1.0, 0.06], 1.0),
+        _ => return None,
+    })
+}
+
 /// Neighbouring cells of one style: the first column, the columns that they take, and their text.
 struct Run {
     style: Style,
@@ -103,7 +125,7 @@ fn runs(screen: &Screen, row: u16, columns: u16) -> Vec<Run> {
         let (style, width) = (Style::of(cell), if cell.is_wide() { 2 } else { 1 });
         let text = if cell.has_contents() { cell.contents() } else { " " };
         match runs.last_mut() {
-            Some(run) if run.style == style => {
+            Some(run) if run.style == style && !is_sign(text) && !is_sign(&run.text) => {
                 run.columns += width;
                 run.text.push_str(text);
             }
@@ -113,16 +135,26 @@ fn runs(screen: &Screen, row: u16, columns: u16) -> Vec<Run> {
     runs
 }
 
+fn draw_rectangle(svg: &mut String, place: [f32; 4], attributes: &str) -> std::fmt::Result {
+    let [x, y, width, height] = place;
+    writeln!(
+        svg,
+        r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}"{attributes}/>"#
+    )
+}
+
 /// Draw the run as a `<text>` of exactly the width of its columns, so that columns align in every font.
 fn draw_run(svg: &mut String, run: &Run, top: f32) -> std::fmt::Result {
     let x = MARGIN + f32::from(run.column) * CELL.0;
     let width = f32::from(run.columns) * CELL.0;
+    let attributes = &run.style.attributes;
     if run.style.background != BACKGROUND {
-        let (height, fill) = (CELL.1, run.style.background);
-        writeln!(
-            svg,
-            r##"<rect x="{x:.1}" y="{top:.1}" width="{width:.1}" height="{height}" fill="#{fill:06x}"/>"##
-        )?;
+        let fill = format!(" fill=\"#{:06x}\"", run.style.background);
+        draw_rectangle(svg, [x, top, width, CELL.1], &fill)?;
+    }
+    if let Some(([left, above, wide, high], opacity)) = filled(&run.text) {
+        let part = [x + left * width, top + above * CELL.1, wide * width, high * CELL.1];
+        return draw_rectangle(svg, part, &format!("{attributes} opacity=\"{opacity}\""));
     }
     let text = run.text.trim_matches(' ');
     if text.is_empty() {
@@ -132,7 +164,7 @@ fn draw_run(svg: &mut String, run: &Run, top: f32) -> std::fmt::Result {
     let left = blanks(run.text.trim_start_matches(' ')) * CELL.0;
     let right = blanks(run.text.trim_end_matches(' ')) * CELL.0;
     let (x, y, width) = (x + left, top + 0.74 * CELL.1, width - left - right);
-    let (attributes, text) = (&run.style.attributes, escape(text));
+    let text = escape(text);
     writeln!(
         svg,
         r#"<text x="{x:.1}" y="{y:.1}" textLength="{width:.1}" xml:space="preserve"{attributes}>{text}</text>"#
@@ -160,7 +192,7 @@ fn draw(title: &str, screen: &Screen) -> Result<String, std::fmt::Error> {
     for (x, fill) in [20, 40, 60].into_iter().zip(DOTS) {
         writeln!(svg, r##"<circle cx="{x}" cy="18" r="6" fill="#{fill:06x}"/>"##)?;
     }
-    writeln!(svg, r#"<g font-family="{FONTS}" font-size="{FONT}">"#)?;
+    writeln!(svg, r#"<g font-family="{FONTS}" font-size="{FONT}" shape-rendering="crispEdges">"#)?;
     writeln!(
         svg,
         r##"<text x="{middle}" y="23" text-anchor="middle" fill="#{TITLE:06x}">{title}</text>"##
