@@ -21,6 +21,7 @@ use crate::journal::search::styled::{Styles, rows_of_text};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{entry_words, gap};
+use crate::model::event::{Logged, What};
 use crate::model::request::Partial;
 use crate::model::time::Timestamp;
 use crate::sys::clock;
@@ -75,6 +76,13 @@ impl Journal {
         let mut journal = Self { dirs, open, streams: vec![], styles, pager: None, index };
         journal.look_for_streams();
         Ok(journal)
+    }
+
+    /// Another run writes the journal now.
+    pub fn reopen(&mut self) -> io::Result<()> {
+        (self.index, self.pager) = ((self.open)()?, None);
+        self.look_for_streams();
+        Ok(())
     }
 
     fn look_for_streams(&mut self) {
@@ -154,7 +162,11 @@ impl Journal {
             let Some((about, words)) = entry_words(&entry.record, entry.text) else {
                 return Ok(None);
             };
-            (Kind::Note, about, rows_of_text(&words))
+            let is_failure = entry.record.kind == record::Kind::Event
+                && Logged::from_json(entry.text)
+                    .is_some_and(|event| matches!(event.what(), Some(What::Crash { .. })));
+            let kind = if is_failure { Kind::Failure } else { Kind::Note };
+            (kind, about, rows_of_text(&words))
         };
         if entry.lost > 0 {
             rows.splice(0..0, rows_of_text(&gap(entry.lost)));

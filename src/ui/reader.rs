@@ -50,6 +50,7 @@ impl Reader {
 /// The questions that are not answered yet.
 #[derive(Default)]
 struct Open {
+    reopen: bool,
     load: Option<(u64, Load, Arc<Choice>)>,
     search: Option<Search>,
     count: Option<Search>,
@@ -61,10 +62,10 @@ struct Open {
 
 impl Open {
     fn is_empty(&self) -> bool {
-        let Self { load, search, count, screen_end, unfinished, marks, output } = self;
+        let Self { reopen, load, search, count, screen_end, unfinished, marks, output } = self;
         let is_shown = load.is_none() && screen_end.is_none() && unfinished.is_empty();
         let is_found = search.is_none() && count.is_none();
-        is_shown && is_found && marks.is_none() && output.is_none()
+        !reopen && is_shown && is_found && marks.is_none() && output.is_none()
     }
 }
 
@@ -99,6 +100,7 @@ impl<F: Fn(Msg) -> bool> Work<F> {
                 Ok(Question::ScreenEnd(at, choice)) => {
                     self.open.screen_end = Some((at, choice));
                 }
+                Ok(Question::Reopen) => self.open.reopen = true,
                 Ok(Question::Marks(records)) => self.open.marks = Some(records),
                 Ok(Question::Output(period, columns)) => {
                     self.open.output = Some((period, columns));
@@ -118,6 +120,9 @@ impl<F: Fn(Msg) -> bool> Work<F> {
     }
 
     fn step(&mut self) -> io::Result<bool> {
+        if std::mem::take(&mut self.open.reopen) {
+            self.journal.reopen()?;
+        }
         if let Some((ticket, load, choice)) = self.open.load.take() {
             let (from, parts) = self.journal.load(&load, &choice)?;
             let head = self.journal.head()?;

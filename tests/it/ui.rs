@@ -71,14 +71,35 @@ fn a_dead_process_is_explained_restarted_and_its_error_copied() {
     terminal.keys(["3", "i"]);
     terminal.wait("type to console:");
     terminal.line("42 q");
-    terminal.keys(["G"]);
     terminal.wait("you said 42 q");
+    // The prompt stays for the next line.
+    terminal.wait("type to console:");
+    terminal.keys(["Escape"]);
+    terminal.wait_for("the prompt is closed", |screen| !screen.contains("type to console"));
+    terminal.keys(["G"]);
     terminal.keys(["q"]);
     terminal.wait("leave running");
     terminal.keys(["l"]);
     terminal.wait("the run goes on");
     is_given_back(&terminal);
     world.wait_state("web", "running");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_esc_key_works_while_lines_come() {
+    let world = World::new("web: while :; do echo line; sleep 0.01; done\n");
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("ui");
+    terminal.wait("line");
+    terminal.keys(["?"]);
+    terminal.wait("Moving");
+    terminal.keys(["Escape"]);
+    terminal.wait_for("the help is closed", |screen| !screen.contains("Moving"));
+    terminal.keys(["Q"]);
+    terminal.wait("the run goes on");
     terminal.close();
     world.ok(["quit"]);
 }
@@ -281,6 +302,13 @@ fn without_a_run_the_last_log_is_shown() {
     terminal.wait("GET /users");
     terminal.keys(["j", "r"]);
     terminal.wait("nothing runs here; `tmo start` starts the processes");
+    // A run that has begun since is found by the next key.
+    world.ok(["start", "-D"]);
+    terminal.keys(["k"]);
+    terminal.wait("● web       running");
+    terminal.wait("follow");
+    world.ok(["quit"]);
+    terminal.wait("the run is over");
     terminal.typed("/ECONN");
     // The run may have ended before the report of the crash, which repeats the line.
     terminal.wait_for("the matches are counted", |screen| {

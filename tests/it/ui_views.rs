@@ -119,6 +119,8 @@ fn what_waits_for_input_is_marked_and_its_prompt_is_shown() {
     terminal.wait("pry> 42");
     terminal.wait("you said 42");
     terminal.wait("● api");
+    terminal.keys(["Escape"]);
+    terminal.wait_for("the prompt is closed", |screen| !screen.contains("type to api"));
     terminal.keys(["Q"]);
     terminal.wait("the run goes on");
     terminal.close();
@@ -175,13 +177,13 @@ fn a_failed_life_is_compared_with_the_last_good_one() {
     // A second life like the first.
     world.ok(["restart", "api"]);
     terminal.keys(["D"]);
-    terminal.wait("It has printed nothing that the good one did not print too");
+    terminal.wait("It has printed nothing that the good ones did not print too");
     terminal.keys(["q"]);
     std::fs::write(world.app().join("bad"), "").unwrap();
     world.ok(["restart", "api"]);
     world.wait_state("api", "exited");
     terminal.keys(["D"]);
-    terminal.wait("the first line unlike all of them");
+    terminal.wait("first line that the good life had none like");
     terminal.wait("+ warn: no database url");
     terminal.wait("+ fatal: no database");
     assert!(!terminal.screen().contains("+ listening"));

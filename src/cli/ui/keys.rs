@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cli::keyboard::open_terminal;
 use crate::ui::state::msg::Msg;
@@ -22,13 +22,16 @@ pub(super) struct Keys {
     terminal: AsyncFd<File>,
     parser: Parser,
     ready: VecDeque<Msg>,
+    /// When what has come so far is no beginning of a sequence any more. It does not depend on how often
+    /// [`Keys::next`] is cancelled.
+    esc_due: Option<Instant>,
 }
 
 impl Keys {
     /// The terminal of this program; `None` if there is none.
     pub(super) fn open() -> Option<Self> {
         let terminal = open_terminal()?;
-        Some(Self { terminal, parser: Parser::default(), ready: VecDeque::new() })
+        Some(Self { terminal, parser: Parser::default(), ready: VecDeque::new(), esc_due: None })
     }
 
     /// The next message; `None` once the terminal is gone. Cancel-safe.
@@ -38,10 +41,18 @@ impl Keys {
                 return Some(msg);
             }
             // Only a time tells the Esc key from the beginning of a sequence.
-            let most = if self.parser.is_waiting() { ESC } else { Duration::MAX };
-            let Ok(ready) = timeout(most, self.terminal.readable()).await else {
-                self.parser.settle(&mut self.ready);
-                continue;
+            if !self.parser.is_waiting() {
+                self.esc_due = None;
+            }
+            let ready = match self.esc_due {
+                None => self.terminal.readable().await,
+                Some(due) => {
+                    let Ok(ready) = timeout_at(due, self.terminal.readable()).await else {
+                        self.parser.settle(&mut self.ready);
+                        continue;
+                    };
+                    ready
+                }
             };
             let mut guard = ready.ok()?;
             let mut bytes = [0; 4096];
@@ -49,7 +60,10 @@ impl Keys {
                 guard.try_io(|terminal| Ok(rustix::io::read(terminal.get_ref(), &mut bytes)?));
             match read {
                 Ok(Ok(0)) => return None,
-                Ok(Ok(count)) => self.parser.feed(&bytes[..count], &mut self.ready),
+                Ok(Ok(count)) => {
+                    self.parser.feed(&bytes[..count], &mut self.ready);
+                    self.esc_due = Some(Instant::now() + ESC);
+                }
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(Err(_)) => return None,
                 // It was not readable after all.

@@ -9,6 +9,9 @@ use super::Shell;
 use crate::cli::error::CliError;
 use crate::cli::instance::Instance;
 use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
+use crate::instance::lock;
+use crate::sys::clock;
+use crate::ui::state::Link;
 use crate::ui::state::msg::Msg;
 
 /// How long to wait before connecting again; doubled each time.
@@ -20,6 +23,19 @@ impl Shell {
     pub(super) fn follow_head(&self) {
         let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
         tokio::task::spawn_local(follow_head(instance, sender));
+    }
+
+    /// After the end of a run: if another one has begun, follow it.
+    pub(super) fn look_for_run(&mut self) {
+        let is_view = self.stop.is_some();
+        if is_view || self.left.is_some() || !matches!(self.ui.link, Link::Over(_)) {
+            return;
+        }
+        if lock::is_held(self.instance.runtime.dir()).unwrap_or(false) {
+            self.ui.link = Link::Away(clock::now());
+            self.follow_state();
+            self.follow_head();
+        }
     }
 
     /// Begin to follow the state of the run.

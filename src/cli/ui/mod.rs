@@ -272,6 +272,9 @@ impl Shell {
             }
             match self.wake(&mut signals).await {
                 Wake::Msg(msg) => {
+                    if matches!(msg, Msg::Key(_)) {
+                        self.look_for_run();
+                    }
                     self.update(msg).await;
                     // Everything that is there counts before the next frame.
                     while let Ok(msg) = self.messages.try_recv() {

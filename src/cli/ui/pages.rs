@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Shell;
 use crate::cli::error::CliError;
@@ -14,11 +15,18 @@ use crate::crash::Log;
 use crate::crash::compare::{Compared, Comparison, Life, Shape, compare};
 use crate::instance::lock;
 use crate::journal::cursor::Position;
-use crate::model::ProcName;
 use crate::model::request::{FlagMatches, ProcessState};
 use crate::model::units;
+use crate::model::{Exit, ProcName};
 use crate::sys::{self, local};
 use crate::ui::state::msg::Tab;
+
+/// A life that ended within this time has left out much that others print.
+const SHORT: Duration = Duration::from_secs(10);
+/// How many lines are listed that are missing in a life.
+const MOST_MISSING: usize = 10;
+/// How many indented lines are listed below one that is not.
+const MOST_INDENTED: usize = 3;
 
 impl Shell {
     /// The text of a page.
@@ -85,8 +93,8 @@ fn compare_page(
         Compared::NoLife => return Ok((format!("{name} has not run"), None)),
         Compared::NothingGood(life) => {
             let text = format!(
-                "{}\n\nThere is no earlier good life to compare with: none of {name} became ready, ran for a \
-                 minute or ended with success.",
+                "{}\n\nThere is no earlier good life to compare with: of {name}, none became ready, ran for a \
+                 minute or ended with success, or it failed within 20 s.",
                 life_words(name, &life)
             );
             return Ok((text, None));
@@ -97,17 +105,25 @@ fn compare_page(
     let styled = |sgr: &str, text: &str| {
         if color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
     };
-    let mut text = format!("{}\nagainst {}\n", life_words(name, life), life_words(name, good));
+    let last_good = good.first().unwrap_or(life);
+    let mut text = format!("{}\nagainst {}\n", life_words(name, life), life_words(name, last_good));
+    if good.len() > 1 {
+        let _ = writeln!(text, "and {} good ones before it", good.len() - 1);
+    }
     if *is_cut {
         text.push_str("(of each, only the first 8 MiB or 100,000 lines)\n");
     }
+    // What a life that ended at once did not come to is no news.
+    let lasted = life.ended.map_or(Duration::MAX, |(ended, _)| ended.since(life.started));
+    let missing = if lasted < SHORT { &[] } else { &missing[..missing.len().min(MOST_MISSING)] };
     let Some(first) = new.first() else {
-        text.push_str("\nIt has printed nothing that the good one did not print too.\n");
+        text.push_str("\nIt has printed nothing that the good ones did not print too.\n");
         list(&mut text, "missing now", missing, |line| styled("2", &format!("- {line}")));
         return Ok((text, None));
     };
     let time = local::zone().to_datetime(first.time.utc()).strftime("%H:%M:%S%.3f");
-    let _ = write!(text, "\nthe first line unlike all of them, at {time}:\n");
+    let lives = if good.len() == 1 { "the good life" } else { "the good lives" };
+    let _ = write!(text, "\nfirst line that {lives} had none like, at {time}:\n");
     let _ = writeln!(text, "  {}", styled("1", &first.text));
     list(&mut text, "new", new, |line| styled("31", &format!("+ {line}")));
     list(&mut text, "missing now", missing, |line| styled("2", &format!("- {line}")));
@@ -120,7 +136,20 @@ fn list(text: &mut String, title: &str, shapes: &[Shape], line: impl Fn(&str) ->
         return;
     }
     let _ = write!(text, "\n{title}:\n");
-    for shape in shapes {
+    let mut indented = 0;
+    for (at, shape) in shapes.iter().enumerate() {
+        // The lines of a traceback, for instance.
+        indented = if shape.text.starts_with([' ', '\t']) { indented + 1 } else { 0 };
+        if indented > MOST_INDENTED {
+            let next = shapes.get(at + 1);
+            if next.is_none_or(|next| !next.text.starts_with([' ', '\t'])) {
+                let hidden = indented - MOST_INDENTED;
+                let lines = if hidden == 1 { "line" } else { "lines" };
+                let _ =
+                    writeln!(text, "{}", line(&format!("    … {hidden} more indented {lines}")));
+            }
+            continue;
+        }
         let count = if shape.count == 1 { String::new() } else { format!("   × {}", shape.count) };
         let _ = writeln!(text, "{}{count}", line(&shape.text));
     }
@@ -134,7 +163,12 @@ fn life_words(name: &ProcName, life: &Life) -> String {
     let end = match life.ended {
         None => "runs".to_owned(),
         Some((ended, exit)) => {
-            format!("{} after {}", exit.describe(), units::span(ended.since(life.started)))
+            let how = match exit {
+                _ if life.was_asked() && !life.has_failed() => "stopped".to_owned(),
+                Exit::Code(code) => format!("exit {code}"),
+                Exit::Signal(_) => exit.word(),
+            };
+            format!("{how} after {}", units::span(ended.since(life.started)))
         }
     };
     format!("{name}, started {started} (life {number}): {end}{ready}")

@@ -55,7 +55,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Op
     }
     for (hint, what) in hints(ui) {
         let needed = hint.width() + 1 + what.width();
-        if usize::from(keys.saturating_sub(x)) < needed {
+        if usize::from(keys.saturating_sub(x)) <= needed {
             break;
         }
         x = put(buffer, (x, area.y), area.right() - x, hint, theme.key()) + 1;
@@ -79,6 +79,9 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
             ("H", "close"),
         ];
     }
+    if ui.selection.is_some() {
+        return vec![("↑↓", "more lines"), ("y", "copy them"), ("Esc", "select nothing")];
+    }
     if ui.around.is_some() {
         return vec![
             ("+ -", "longer, shorter"),
@@ -86,6 +89,9 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
             ("y", "copy"),
             ("Y", "copy the command"),
         ];
+    }
+    if ui.find.as_ref().is_some_and(|find| find.filters) {
+        return vec![("Esc", "all lines"), ("n N", "next"), ("x", "around"), ("y", "copy")];
     }
     if ui.find.is_some() {
         return vec![
@@ -103,19 +109,23 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
         return vec![
             ("/", "find"),
             ("[ ]", "errors"),
-            ("{ }", "starts"),
+            ("x", "around"),
             ("y", "copy"),
-            ("Enter", "whole line"),
             ("G", "follow"),
+            ("{ }", "starts"),
+            ("Enter", "whole line"),
         ];
     }
     let mut hints = vec![];
+    if ui.list.target().is_some_and(|process| ui.asks(process)) {
+        hints.push(("i", "type"));
+    }
     match ui.list.target().map(kind) {
         None => hints.push(("↑↓", "select")),
         Some(Condition::Failed) => hints.extend([("d", "why"), ("r", "restart")]),
         Some(Condition::Done) => hints.push(("S", "start")),
         Some(Condition::Running | Condition::Waiting) => {
-            hints.extend([("r", "restart"), ("s", "stop"), ("c", "connect"), ("d", "why")]);
+            hints.extend([("c", "connect"), ("r", "restart"), ("s", "stop"), ("d", "why")]);
         }
     }
     hints.extend([("Enter", "open"), ("/", "find"), ("p", "plain"), (":", "more")]);
@@ -133,16 +143,22 @@ fn input(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<(u16,
                 (None, ..) => "Tab: only matching lines   Ctrl-T: as text".to_owned(),
                 (Some(find), true, _) => format!("{}   only matching lines (Tab)", find.words()),
                 (Some(find), false, true) => format!("{}   as text (Ctrl-T)", find.words()),
+                (Some(find), false, false) if find.is_invalid => {
+                    format!("{}   no valid expression: as text", find.words())
+                }
                 (Some(find), false, false) => format!("{}   Tab: only these", find.words()),
             };
             ("/".to_owned(), hint)
         }
         Subject::Pick => ("process: ".to_owned(), "Enter opens   ↑ ↓ others".to_owned()),
+        Subject::Time if ui.toast.as_ref().is_some_and(|toast| toast.is_error) => {
+            ("go to: ".to_owned(), "not a time; like 14:05, 10m, 2026-11-20 9:00".to_owned())
+        }
         Subject::Time => {
             ("go to: ".to_owned(), "14:05   10m ago: 10m   2026-11-20 9:00".to_owned())
         }
-        Subject::Line(name) => (format!("type to {name}: "), "Enter sends   Esc leaves".to_owned()),
-        Subject::Action => (":".to_owned(), "Enter does it   ↑ ↓ others".to_owned()),
+        Subject::Line(name) => (format!("type to {name}: "), "Enter sends   Esc closes".to_owned()),
+        Subject::Action => (":".to_owned(), "Enter does it   ↑ ↓ others   Esc closes".to_owned()),
     };
     let x = put(buffer, (area.x + 1, area.y), area.width - 1, &label, theme.key());
     let room = usize::from(area.right().saturating_sub(x + 1));

@@ -3,8 +3,11 @@
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::cells::{put, put_right, restyle};
 use super::theme::Theme;
+use crate::model::request::ProcessState;
 use crate::model::units;
 use crate::ui::state::list::Counts;
 use crate::ui::state::log::View;
@@ -26,9 +29,11 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         x = put(buffer, (x, area.y), room(x), &link, style) + 2;
     }
     let counts = Counts::of(ui.list.processes.iter().map(|process| ui.state_shown(process)));
-    let asking = ui.list.processes.iter().filter(|process| ui.asks(process)).count();
+    let is_now = ui.timeline.as_ref().is_none_or(|timeline| timeline.cursor.is_none());
+    let asks = |process: &&ProcessState| is_now && ui.asks(process);
+    let asking = ui.list.processes.iter().filter(asks).count();
     let parts = [
-        (counts.running, "run", "●", "*", theme.dim()),
+        (counts.running.saturating_sub(asking), "run", "●", "*", theme.dim()),
         (asking, if asking == 1 { "asks" } else { "ask" }, "?", "?", theme.asking()),
         (counts.failed, "failed", "✖", "x", theme.bad()),
         (counts.waiting, "wait", "◌", ".", theme.dim()),
@@ -36,7 +41,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         (counts.flags, "flagged", "⚑", "f", theme.bad()),
     ];
     for (count, word, sign, ascii, style) in parts {
-        if count == 0 || room(x) < 4 {
+        if count == 0 {
             continue;
         }
         let text = match (is_wide, theme.ascii) {
@@ -44,6 +49,9 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
             (false, true) => format!("{count}{ascii}"),
             (false, false) => format!("{count}{sign}"),
         };
+        if text.width() >= usize::from(room(x)) {
+            break;
+        }
         x = put(buffer, (x, area.y), room(x), &text, style) + if is_wide { 2 } else { 1 };
     }
 }
@@ -59,7 +67,7 @@ fn link(ui: &Ui) -> (String, bool) {
         Link::Over(None) => ("no run".to_owned(), false),
         Link::Live if ui.quitting => ("stopping".to_owned(), true),
         Link::Live => {
-            let up = units::span(ui.now.time.since(ui.started));
+            let up = units::span(ui.shown_time().since(ui.started));
             // Seconds would change all the time.
             let up = if up.ends_with(" s") && up.contains("min") {
                 up.rsplit_once(" min").map_or(up.clone(), |(minutes, _)| format!("{minutes} min"))

@@ -39,7 +39,8 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let list = &ui.list;
     let shown = list.marked.contains(&process.name) || list.open.as_ref() == Some(&process.name);
     put(buffer, (line.x, line.y), 1, if shown { theme.mark() } else { " " }, theme.dim());
-    let asks = ui.asks(process);
+    let is_now = ui.timeline.as_ref().is_none_or(|timeline| timeline.cursor.is_none());
+    let asks = is_now && ui.asks(process);
     let (sign, style) =
         if asks { ("?", theme.asking()) } else { (theme.sign(process), theme.state(process)) };
     // Of a run that is over, or before the first start, no state is known.

@@ -76,7 +76,11 @@ fn draw_line(ui: &Ui, theme: Theme, line: Rect, (entry, at): (&Entry, usize), bu
     let Some(row) = entry.rows.get(from.row) else { return };
     let is_near = ui.around.is_none_or(|around| around.contains(entry.time));
     let is_plain = entry.kind == Kind::Output && is_near;
-    let base = if is_plain { Style::new() } else { theme.dim() };
+    let base = match entry.kind {
+        _ if is_plain => Style::new(),
+        Kind::Failure if is_near => theme.bad(),
+        Kind::Output | Kind::Note | Kind::Failure => theme.dim(),
+    };
     let whole = text_of(row);
     let places: Vec<_> = match &ui.find {
         Some(find) => find.places.find_iter(&whole).map(|found| found.range()).collect(),

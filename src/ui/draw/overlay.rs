@@ -48,7 +48,7 @@ fn help(theme: Theme, area: Rect, top: usize, buffer: &mut Buffer) {
         }
     }
     let top = top.min(rows.len().saturating_sub(usize::from(area.height)));
-    let keys_width = 16;
+    let keys_width = 18;
     for (y, (keys, help)) in (area.top()..area.bottom()).zip(rows.into_iter().skip(top)) {
         let style = if help.is_empty() { theme.strong() } else { theme.key() };
         put(buffer, (area.x + 1, y), area.width - 1, &keys, style);
@@ -79,7 +79,7 @@ fn text(theme: Theme, area: Rect, page: &Details, buffer: &mut Buffer) {
     };
     let columns = usize::from(area.width.saturating_sub(2)).max(1);
     let (position, time) = Default::default();
-    let mut entry = Entry::new(position, time, Kind::Output, rows_of_text(text));
+    let mut entry = Entry::new(position, time, Kind::Note, rows_of_text(text));
     entry.lay_out(Form { columns, wrap: true });
     let top = page.top.min(entry.lines().len().saturating_sub(1));
     for (y, line) in (area.top()..area.bottom()).zip(entry.lines().iter().skip(top)) {

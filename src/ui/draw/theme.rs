@@ -91,6 +91,11 @@ impl Theme {
         self.eighths(usize::try_from(level).unwrap_or(0) + 1)
     }
 
+    /// A process ran and printed nothing.
+    pub const fn silent(self) -> &'static str {
+        if self.ascii { "_" } else { "·" }
+    }
+
     /// A process is waiting for input.
     pub const fn asking(self) -> Style {
         self.colored(Color::Magenta).add_modifier(Modifier::BOLD)

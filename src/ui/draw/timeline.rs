@@ -16,6 +16,28 @@ use crate::ui::state::timeline::{Mark, Timeline};
 /// An end without a failure.
 const ENDED: Turn = Turn::Exited(Exit::Code(0));
 
+/// What the signs mean, the most important first.
+const LEGEND: [&str; 8] = [
+    "▲ start",
+    "● ready",
+    "✖ failed",
+    "■ ended",
+    "· silent",
+    "⚑ flag",
+    "– skipped",
+    "⋯ output lost",
+];
+const ASCII_LEGEND: [&str; 8] = [
+    "^ start",
+    "o ready",
+    "x failed",
+    "# ended",
+    "_ silent",
+    "f flag",
+    "- skipped",
+    "~ output lost",
+];
+
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let Some(timeline) = &ui.timeline else { return };
     let (columns, rows) = ui.timeline_size();
@@ -54,10 +76,14 @@ fn draw_lane(
         .filter(|output| (output.period, output.columns) == (timeline.period, columns));
     let bytes = output.and_then(|output| output.bytes.get(&process.name));
     let most = bytes.and_then(|bytes| bytes.iter().max()).copied().unwrap_or(0);
+    let ran = ran(timeline, name, columns, process.pid.is_some());
     for (column, x) in (0..columns).zip(lane.x..) {
         let printed = bytes.and_then(|bytes| bytes.get(column)).copied().unwrap_or(0);
-        let bar = theme.bar(printed, most);
-        put(buffer, (x, lane.y), 1, bar, theme.name(process.color));
+        if printed > 0 {
+            put(buffer, (x, lane.y), 1, theme.bar(printed, most), theme.name(process.color));
+        } else if ran[column] {
+            put(buffer, (x, lane.y), 1, theme.silent(), theme.dim());
+        }
     }
     let mut signs: Vec<Option<&Turn>> = vec![None; columns];
     let is_own = |mark: &&Mark| mark.name.as_deref() == Some(name);
@@ -88,6 +114,44 @@ fn draw_lane(
         let Some((sign, style)) = turn.and_then(|turn| sign(theme, turn)) else { continue };
         put(buffer, (x, lane.y), 1, sign, style);
     }
+}
+
+/// In which columns a process ran.
+fn ran(timeline: &Timeline, name: &str, columns: usize, runs_now: bool) -> Vec<bool> {
+    let mut ran = vec![false; columns];
+    let period = timeline.period;
+    let mut since = None;
+    let mut mark_as_ran = |from: Timestamp, until: Timestamp| {
+        let (from, until) = (from.max(period.from), until.min(period.until));
+        let column = |time| period.column_of(time, columns);
+        if let (true, Some(from), Some(until)) = (from <= until, column(from), column(until)) {
+            ran[from..=until].fill(true);
+        }
+    };
+    for mark in &timeline.marks {
+        let is_own = mark.name.as_deref() == Some(name);
+        match &mark.what {
+            Turn::Started(_) if is_own => since = Some(mark.time),
+            Turn::Exited(_) if is_own => {
+                since.take().into_iter().for_each(|from| mark_as_ran(from, mark.time));
+            }
+            Turn::RunBegan | Turn::RunEnded => {
+                since.take().into_iter().for_each(|from| mark_as_ran(from, mark.time));
+            }
+            Turn::Started(_)
+            | Turn::Ready
+            | Turn::Asked
+            | Turn::Failed
+            | Turn::Exited(_)
+            | Turn::Skipped
+            | Turn::Flagged
+            | Turn::Gap => {}
+        }
+    }
+    if let Some(from) = since.filter(|_| runs_now) {
+        mark_as_ran(from, period.until);
+    }
+    ran
 }
 
 /// Which of several turns in one column is shown; 0 for none.
@@ -128,16 +192,24 @@ fn axis(ui: &Ui, timeline: &Timeline, theme: Theme, line: Rect, buffer: &mut Buf
         _ => "%b %d %H:%M",
     };
     let time = |time: Timestamp| ui.now.zone.to_datetime(time.utc()).strftime(format).to_string();
-    let legend = if theme.ascii {
-        "^ start  o ready  x failed  # ended  f flag"
-    } else {
-        "▲ start  ● ready  ✖ failed  ■ ended  ⚑ flag"
-    };
-    let left = put(buffer, (line.x + 1, line.y), line.width - 1, &time(period.from), theme.dim());
-    let right = put_right(buffer, line, &(time(period.until) + " "), theme.dim());
-    let width = u16::try_from(legend.chars().count()).unwrap_or(0);
-    let room = right.saturating_sub(left);
-    if room > width + 2 {
-        put(buffer, (left + (room - width) / 2, line.y), width, legend, theme.dim());
+    let mut from = time(period.from);
+    let (lanes, (_, rows)) = (ui.lanes().len(), ui.timeline_size());
+    if lanes > rows {
+        from = format!("{from}  {rows} of {lanes} lanes");
     }
+    let left = put(buffer, (line.x + 1, line.y), line.width - 1, &from, theme.dim());
+    let right = put_right(buffer, line, &(time(period.until) + " "), theme.dim());
+    let room = usize::from(right.saturating_sub(left));
+    // As much as there is room for.
+    let mut legend = String::new();
+    let signs = if theme.ascii { ASCII_LEGEND } else { LEGEND };
+    for sign in signs {
+        if legend.chars().count() + sign.chars().count() + 4 <= room {
+            legend.push_str("  ");
+            legend.push_str(sign);
+        }
+    }
+    let width = legend.chars().count();
+    let x = left + u16::try_from(room.saturating_sub(width) / 2).unwrap_or(0);
+    put(buffer, (x, line.y), right.saturating_sub(x), &legend, theme.dim());
 }

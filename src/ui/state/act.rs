@@ -1,5 +1,7 @@
 //! Carries out actions.
 
+use std::time::Duration;
+
 use super::log::View;
 use super::msg::{Direction, Effect, Question, Tab, Target};
 use super::overlay::{Details, Overlay};
@@ -41,6 +43,7 @@ impl Ui {
             Motion::PageDown => self.log.scroll((rows - 1).max(1)),
             Motion::HalfUp => self.log.scroll(-(rows / 2).max(1)),
             Motion::HalfDown => self.log.scroll((rows / 2).max(1)),
+            Motion::Home | Motion::End if self.around.is_some() => self.go_to_edge(motion),
             Motion::Home => self.log.go_to_beginning(),
             Motion::End => self.log.follow(),
             Motion::Left => self.log.left = self.log.left.saturating_sub(SIDEWAYS),
@@ -51,6 +54,17 @@ impl Ui {
             Motion::GoToTime => self.prompt = Some(Prompt::new(Subject::Time)),
             Motion::Bookmark => self.bookmark(),
             Motion::NextBookmark => self.next_bookmark(),
+        }
+    }
+
+    /// Go to the first or the last line around the one in question.
+    fn go_to_edge(&mut self, motion: Motion) {
+        let Some(around) = &self.around else { return };
+        let span = Duration::from_secs(around.seconds);
+        if motion == Motion::Home {
+            self.log.go_to_time(around.time - span);
+        } else {
+            self.log.go_to_moment(around.time + span);
         }
     }
 

@@ -15,8 +15,10 @@ const TAB: usize = 8;
 pub enum Kind {
     /// Output of a process.
     Output,
-    /// A start, an end, or a message of the supervisor.
+    /// A start, an end, or a message of the supervisor; wrapped between words.
     Note,
+    /// Such a message that says why a process has failed.
+    Failure,
 }
 
 /// An entry of the journal.
@@ -77,8 +79,9 @@ impl Entry {
         }
         self.form = Some(form);
         self.lines.clear();
+        let by_words = self.kind != Kind::Output;
         for (number, row) in self.rows.iter().enumerate() {
-            lay_out(row, number, form, &mut self.lines);
+            lay_out(row, number, (form, by_words), &mut self.lines);
         }
     }
 
@@ -113,7 +116,7 @@ pub fn width_at(grapheme: &str, column: usize) -> usize {
     }
 }
 
-fn lay_out(row: &Row, number: usize, form: Form, lines: &mut Vec<ScreenLine>) {
+fn lay_out(row: &Row, number: usize, (form, by_words): (Form, bool), lines: &mut Vec<ScreenLine>) {
     lines.push(ScreenLine { row: number, ..ScreenLine::default() });
     if !form.wrap || form.columns == 0 {
         return;
@@ -124,9 +127,17 @@ fn lay_out(row: &Row, number: usize, form: Form, lines: &mut Vec<ScreenLine>) {
         return;
     }
     let (mut column, mut begun) = (0, 0);
+    // Where the last word begins.
+    let (mut word, mut was_blank) = (None, false);
     for (at, run) in row.iter().enumerate() {
         for (byte, grapheme) in run.text.grapheme_indices(true) {
             let mut width = width_at(grapheme, column);
+            let here = ScreenLine { row: number, run: at, byte, column };
+            let is_blank = grapheme == " ";
+            if by_words && was_blank && !is_blank {
+                word = Some(here);
+            }
+            was_blank = is_blank;
             // A line that consists of one wide character is as narrow as it can be.
             if column + width > begun + form.columns && column > begun {
                 if grapheme == "\t" {
@@ -135,8 +146,11 @@ fn lay_out(row: &Row, number: usize, form: Form, lines: &mut Vec<ScreenLine>) {
                     column += width;
                     continue;
                 }
-                lines.push(ScreenLine { row: number, run: at, byte, column });
-                begun = column;
+                // A word that fits into a line is not divided.
+                let whole = word.take().filter(|word| column - word.column < form.columns / 2);
+                let line = whole.unwrap_or(here);
+                lines.push(line);
+                begun = line.column;
             }
             column += width;
         }
@@ -168,6 +182,20 @@ mod tests {
         assert_eq!(begins(&["abcdefg"], 6, false), [(0, 0)]);
         assert_eq!(begins(&["abc", "defg", "h"], 3, true), [(0, 0), (1, 0), (1, 3)]);
         assert_eq!(begins(&[], 3, true), [(0, 0)]);
+    }
+
+    #[test]
+    fn messages_are_wrapped_between_words() {
+        let lines = |text: &str, columns| {
+            let row = vec![Run { text: text.to_owned(), style: Sgr::default() }];
+            let mut entry =
+                Entry::new(Position::default(), Timestamp::EPOCH, Kind::Note, vec![row]);
+            entry.lay_out(Form { columns, wrap: true });
+            entry.lines().iter().map(|line| line.byte).collect::<Vec<_>>()
+        };
+        assert_eq!(lines("one two three", 8), [0, 8]);
+        assert_eq!(lines("one two three", 10), [0, 8]);
+        assert_eq!(lines("a verylongwordofonly", 8), [0, 8, 16], "no better than in the middle");
     }
 
     #[test]

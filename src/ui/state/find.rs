@@ -15,8 +15,10 @@ pub const MOST_MATCHES: usize = 10_000;
 pub struct Find {
     /// What was typed.
     pub text: String,
-    /// It is not a regular expression.
+    /// It is not meant as a regular expression.
     pub literal: bool,
+    /// It is not a valid one, therefore searched as text.
+    pub is_invalid: bool,
     /// Selects lines.
     pub pattern: Pattern,
     /// Finds the places in a line.
@@ -57,10 +59,12 @@ impl Find {
             Some((pattern, places))
         };
         let expression = if literal { None } else { build(text) };
+        let is_invalid = expression.is_none() && !literal;
         let (pattern, places) = expression.or_else(|| build(&regex::escape(text)))?;
         Some(Self {
             text: text.to_owned(),
             literal,
+            is_invalid,
             pattern,
             places,
             filters: false,

@@ -3,7 +3,7 @@
 use super::msg::{Effect, Question, Tab};
 use super::offers::Offers;
 use super::overlay::Overlay;
-use super::prompt::{Subject, Typed};
+use super::prompt::{Prompt, Subject, Typed};
 use super::{Focus, Ui};
 use crate::model::ProcName;
 use crate::model::moment::moment;
@@ -36,10 +36,16 @@ impl Ui {
         if self.timeline.is_some() && self.timeline_key(key) {
             return;
         }
+        let action = actions::of(key);
+        let works = matches!(action, Some(Action::Process(_) | Action::Screen(_)));
+        if self.overlay.is_some() && !works {
+            // It would change what is hidden.
+            return;
+        }
         if let Key::Char(digit @ '1'..='9') = key {
             return self.open_row(digit as usize - '0' as usize);
         }
-        if let Some(action) = actions::of(key) {
+        if let Some(action) = action {
             self.act(action, effects);
         }
     }
@@ -98,7 +104,7 @@ impl Ui {
         let picked = self.picked();
         let Some(prompt) = self.prompt.take() else { return };
         let text = prompt.text().to_owned();
-        match prompt.subject {
+        match prompt.subject.clone() {
             Subject::Find(_) => {}
             Subject::Pick | Subject::Action => match picked {
                 Some(Picked::Process(name)) => self.open(Some(name)),
@@ -109,10 +115,18 @@ impl Ui {
                 let now = self.now.time.utc().to_zoned(self.now.zone.clone());
                 match moment(text.trim().trim_start_matches('-'), &now) {
                     Ok(time) => self.log.go_to_time(time),
-                    Err(error) => self.complain(error.to_string()),
+                    Err(error) => {
+                        self.complain(error.to_string());
+                        // It can be corrected; what is typed now does not act as keys.
+                        self.prompt = Some(prompt);
+                    }
                 }
             }
-            Subject::Line(name) => effects.push(Effect::Type(name, text)),
+            Subject::Line(name) => {
+                // A debugger takes one line after another.
+                self.prompt = Some(Prompt::new(Subject::Line(name.clone())));
+                effects.push(Effect::Type(name, text));
+            }
         }
     }
 
@@ -175,6 +189,7 @@ impl Ui {
             (Key::PageUp | Key::Ctrl('u'), _) => overlay.scroll(-page),
             (Key::PageDown | Key::Ctrl('d') | Key::Char(' '), _) => overlay.scroll(page),
             (Key::Home | Key::Char('g'), _) => overlay.scroll(isize::MIN),
+            (Key::End | Key::Char('G'), _) => overlay.scroll(isize::MAX),
             (Key::Left, _) => self.next_tab(-1, effects),
             (Key::Right | Key::Tab, _) => self.next_tab(1, effects),
             (Key::Char('y'), Overlay::Details(page) | Overlay::Line(page)) => {

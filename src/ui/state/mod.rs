@@ -249,7 +249,7 @@ impl Ui {
             }
             Msg::Mouse(mouse) => self.mouse_used(mouse, effects),
             Msg::Resize(columns, rows) => self.size = (columns, rows),
-            Msg::State(state) => self.set_state(*state),
+            Msg::State(state) => self.set_state(*state, effects),
             Msg::Process(process) => {
                 self.list.pending.retain(|(name, _)| *name != process.name);
                 self.list.update(*process);
@@ -315,11 +315,15 @@ impl Ui {
         }
     }
 
-    fn set_state(&mut self, state: State) {
+    fn set_state(&mut self, state: State, effects: &mut Vec<Effect>) {
         if !self.run.is_empty() && self.run != state.run {
             self.say("another run has begun");
+        }
+        if self.run != state.run {
             self.quitting = false;
             self.log.follow();
+            // Without a supervisor, the journal was indexed in memory.
+            effects.push(Effect::Ask(Question::Reopen));
         }
         self.link = Link::Live;
         self.title = state.title.to_string();

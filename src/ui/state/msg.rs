@@ -274,6 +274,8 @@ pub enum Question {
     Search(Search),
     /// End the search.
     StopSearch,
+    /// Another run writes the journal now.
+    Reopen,
     /// What happened in these records; answered for the last of them first.
     Marks(Range<u64>),
     /// How much was printed in each of so many parts of a period.

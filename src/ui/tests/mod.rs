@@ -167,6 +167,7 @@ impl World {
                 let found = self.search(&search);
                 self.send(Msg::Found(found));
             }
+            Effect::Ask(Question::Reopen) => {}
             Effect::Ask(Question::ScreenEnd(position, _)) => {
                 let all = self.lines.len() as u64;
                 let (before, below) = (position.record + 1, all - position.record - 1);
