@@ -302,13 +302,6 @@ fn without_a_run_the_last_log_is_shown() {
     terminal.wait("GET /users");
     terminal.keys(["j", "r"]);
     terminal.wait("nothing runs here; `tmo start` starts the processes");
-    // A run that has begun since is found by the next key.
-    world.ok(["start", "-D"]);
-    terminal.keys(["k"]);
-    terminal.wait("● web       running");
-    terminal.wait("follow");
-    world.ok(["quit"]);
-    terminal.wait("the run is over");
     terminal.typed("/ECONN");
     // The run may have ended before the report of the crash, which repeats the line.
     terminal.wait_for("the matches are counted", |screen| {
@@ -321,6 +314,24 @@ fn without_a_run_the_last_log_is_shown() {
     terminal.wait("can't draw on this terminal (TERM=dumb)");
     let ran = world.run(["ui"]);
     assert!(ran.code == 1 && ran.stderr.contains("needs a terminal"), "{ran:?}");
+    terminal.close();
+}
+
+#[test]
+fn a_run_that_begins_later_is_found_by_the_next_key() {
+    let world = shop();
+    world.ok(["quit"]);
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("ui");
+    terminal.wait("no run");
+    world.ok(["start", "-D"]);
+    terminal.keys(["k"]);
+    terminal.wait("● web       running");
+    terminal.wait("follow");
+    world.ok(["quit"]);
+    terminal.wait("the run is over");
+    terminal.keys(["q"]);
+    is_given_back(&terminal);
     terminal.close();
 }
 

@@ -107,8 +107,12 @@ fn compare_page(
     };
     let last_good = good.first().unwrap_or(life);
     let mut text = format!("{}\nagainst {}\n", life_words(name, life), life_words(name, last_good));
-    if good.len() > 1 {
-        let _ = writeln!(text, "and {} good ones before it", good.len() - 1);
+    match good.len() {
+        0 | 1 => {}
+        2 => text.push_str("and the good one before it\n"),
+        more => {
+            let _ = writeln!(text, "and the {} good ones before it", more - 1);
+        }
     }
     if *is_cut {
         text.push_str("(of each, only the first 8 MiB or 100,000 lines)\n");
