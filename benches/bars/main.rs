@@ -35,9 +35,10 @@ mod programs;
 mod reader;
 mod rows;
 mod running;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod table;
 mod tool;
-mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -84,11 +85,11 @@ fn measure(options: &Options) -> ExitCode {
             }
         }
     }
-    world::clear();
+    shared::clear();
     let report = format!("{about}\n{table}");
     println!("{report}");
     if options.save {
-        table::save(&report);
+        shared::save("bars", &report, "benches/WHY.md");
     }
     if table.lost_by_tmo() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use memchr::memmem;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// How long nothing may come before a contestant is given up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
+pub(crate) use crate::shared::PATIENCE;
 
 /// How long anything may take, even if something comes all the time.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);

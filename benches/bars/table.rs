@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::lines::Fate;
+pub(crate) use crate::shared::quantile;
 use crate::tool::{Kind, Tool};
 
 /// All rows; one column per contestant.
@@ -127,12 +128,6 @@ pub(crate) fn seconds(time: Option<Duration>) -> f64 {
     time.map_or(f64::INFINITY, |time| time.as_secs_f64())
 }
 
-/// The value below which so many percent lie.
-pub(crate) fn quantile(values: &mut [f64], percent: usize) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get((values.len() * percent / 100).min(values.len().saturating_sub(1))).copied()
-}
-
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -193,13 +188,4 @@ impl fmt::Display for Table {
         }
         Ok(())
     }
-}
-
-/// Leave the table beside the benches, with what was written by hand about it.
-pub(crate) fn save(report: &str) {
-    let path = |name: &str| format!("{}/benches/{name}", env!("CARGO_MANIFEST_DIR"));
-    let why = std::fs::read_to_string(path("WHY.md")).unwrap_or_default();
-    let text = format!("# Results of `cargo bench --bench bars`\n\n{report}\n{why}");
-    std::fs::write(path("RESULTS.md"), text).unwrap();
-    println!("written to {}", path("RESULTS.md"));
 }

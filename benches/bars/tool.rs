@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::contestants::{floor, foreground, mprocs, pm2, supervisord};
 use crate::running::{Running, output_within};
-use crate::world::World;
+use crate::shared::World;
 
 /// What kind of contestant it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

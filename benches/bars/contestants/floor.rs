@@ -6,8 +6,8 @@ use std::process::Command;
 use super::{fifo, logs};
 use crate::reader::Reader;
 use crate::running::{End, Running};
+use crate::shared::World;
 use crate::tool::{To, Tool};
-use crate::world::World;
 
 /// Socket name of its server.
 const SOCKET: &str = "floor";

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use crate::reader::Reader;
 use crate::running::Running;
+use crate::shared::World;
 use crate::tool::{To, Tool};
-use crate::world::World;
 
 /// Run what a Procfile says.
 pub(crate) fn by_procfile(

@@ -9,7 +9,7 @@ pub(crate) mod supervisord;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::world::World;
+use crate::shared::World;
 
 /// The log of each process.
 fn logs(world: &World, processes: usize) -> Vec<PathBuf> {

@@ -11,8 +11,8 @@ use nix::pty::{Winsize, openpty};
 use super::{fifo, logs};
 use crate::reader::Reader;
 use crate::running::{End, Running};
+use crate::shared::World;
 use crate::tool::{To, Tool};
-use crate::world::World;
 
 pub(crate) const NOTE: &str = "in a terminal of 80 × 24; where a file is read, `--log-dir`, where a stream is read, \
      `--log-file` with a FIFO; it is stopped by the key `q`, its restart is `--ctl '{c: \

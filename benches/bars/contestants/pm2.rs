@@ -7,9 +7,9 @@ use std::process::Command;
 use super::{foreground, logs};
 use crate::reader::PATIENCE;
 use crate::running::{End, Running, output_within};
+use crate::shared::World;
 use crate::tool::{To, Tool};
 use crate::wait::eventually_within;
-use crate::world::World;
 
 pub(crate) const NOTE: &str = "where a file is read, `pm2 start` and an `out_file` for each process, ended by `pm2 kill`; \
      where a stream is read, `pm2-runtime start --raw`; `interpreter: 'none'`, `autorestart: \

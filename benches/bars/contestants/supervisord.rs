@@ -5,8 +5,8 @@ use std::process::Command;
 
 use super::{foreground, logs};
 use crate::running::Running;
+use crate::shared::World;
 use crate::tool::{To, Tool};
-use crate::world::World;
 
 pub(crate) const NOTE: &str = "`supervisord -n`, a program for each process, all in one group, `startsecs=0`, so that a restart does not wait \
      for a second; where a file is read, each process has its `stdout_logfile`, where a stream is \

@@ -8,10 +8,10 @@ use crate::lines;
 use crate::procs;
 use crate::programs::{FIRST, command};
 use crate::running::Running;
+use crate::shared::World;
 use crate::table::Column;
 use crate::tool::{To, Tool};
 use crate::wait::pause;
-use crate::world::World;
 
 /// Ends looked at in a run.
 const TIMES: usize = 5;

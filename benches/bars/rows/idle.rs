@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::procs::Proc;
 use crate::programs::{FIRST, command};
+use crate::shared::{Owner, World, memory, switches};
 use crate::table::{Column, quantile};
 use crate::tool::{Kind, To, Tool};
 use crate::wait::pause;
-use crate::world::{Owner, World, memory, switches};
 
 const PROCESSES: usize = 20;
 /// How long it is looked at.

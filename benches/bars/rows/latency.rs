@@ -4,9 +4,9 @@ use memchr::memmem;
 
 use crate::programs::{DONE, TIME, command, now};
 use crate::reader::PATIENCE;
+use crate::shared::World;
 use crate::table::{Column, quantile};
 use crate::tool::{To, Tool};
-use crate::world::World;
 
 const LINES: usize = 400;
 /// Between two lines, in microseconds: long enough for everything to fall asleep.

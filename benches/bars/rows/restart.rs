@@ -7,9 +7,9 @@ use super::ms;
 use crate::programs::{FIRST, command};
 use crate::reader::PATIENCE;
 use crate::running::{Running, within};
+use crate::shared::World;
 use crate::table::Column;
 use crate::tool::{To, Tool};
-use crate::world::World;
 
 /// Restarts in a run.
 const TIMES: usize = 10;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::ms;
 use crate::lines;
 use crate::programs::{DONE, STALL, command};
+use crate::shared::{Owner, World, memory};
 use crate::table::Column;
 use crate::tool::{To, Tool};
 use crate::wait::pause;
-use crate::world::{Owner, World, memory};
 
 /// Some 20 MB.
 const LINES: usize = 250_000;

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::{SETTLE, ms};
 use crate::programs::{FIRST, command};
+use crate::shared::World;
 use crate::table::Column;
 use crate::tool::{To, Tool};
 use crate::wait::pause;
-use crate::world::World;
 
 /// Starts of a single process in a run.
 const TIMES: usize = 5;

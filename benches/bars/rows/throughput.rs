@@ -5,9 +5,9 @@ use std::time::Instant;
 use crate::follow::follow;
 use crate::lines;
 use crate::programs::{DONE, command};
+use crate::shared::{Owner, World, cpu_seconds};
 use crate::table::{Column, seconds};
 use crate::tool::{Kind, To, Tool};
-use crate::world::{Owner, World, cpu_seconds};
 
 /// Lines of all processes together: some 41 MB.
 const LINES: usize = 512_000;

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::procs::{self, Proc};
-use crate::reader::PATIENCE;
-use crate::wait::pause;
+use super::PATIENCE;
+use crate::common::harness::procs::{self, Proc};
+use crate::common::harness::wait::pause;
 
 /// The variable that marks everything of one world.
 const MARK: &str = "TMO_BENCH_WORLD";
@@ -109,7 +109,7 @@ impl Drop for World {
             pause(Duration::from_millis(2));
         }
         for process in self.living() {
-            eprintln!("bars: can't be killed: {process:?}");
+            eprintln!("can't be killed: {process:?}");
         }
         empty_large_files(self.dir.path());
         self.dir.disable_cleanup(true);
