@@ -6,6 +6,7 @@ mod keys;
 mod link;
 mod pages;
 mod plain;
+mod signals;
 
 use std::collections::HashSet;
 use std::io;
@@ -15,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::timeout;
 
 use self::keys::Keys;
+use self::signals::{Signals, resume};
 use super::args::UiArgs;
 use super::error::CliError;
 use super::instance::Instance;
@@ -43,11 +45,10 @@ use crate::ui::state::msg::{Msg, Now};
 use crate::ui::state::{Link, Ui};
 use crate::ui::term;
 use crate::ui::term::clipboard::Places;
+use crate::ui::term::pace::Pace;
 use crate::ui::term::writer::Writer;
 use crate::view::screen;
 
-/// The shortest time between two frames, unless a key was pressed.
-const FRAME: Duration = Duration::from_millis(33);
 /// How long the state of the run may take before keys are read without it.
 const STATE_LIMIT: Duration = Duration::from_millis(500);
 /// How many messages may wait.
@@ -142,7 +143,7 @@ struct Shell {
     sizing: Option<JoinHandle<()>>,
     /// Samples what the processes use.
     sampling: Option<JoinHandle<()>>,
-    last_frame: Instant,
+    pace: Pace,
     /// Something has changed since the last frame.
     is_dirty: bool,
     /// A key was pressed since then.
@@ -156,44 +157,8 @@ enum Wake {
     NoInput,
     Written(io::Result<()>),
     Signal(SignalKind),
-    Frame,
-}
-
-/// The signals that concern the interface.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-    resume: Signal,
-    resize: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, CliError> {
-        let on = |kind| signal(kind).map_err(CliError::io("signals"));
-        Ok(Self {
-            hangup: on(SignalKind::hangup())?,
-            terminate: on(SignalKind::terminate())?,
-            interrupt: on(SignalKind::interrupt())?,
-            resume: on(resume())?,
-            resize: on(SignalKind::window_change())?,
-        })
-    }
-
-    async fn next(&mut self) -> SignalKind {
-        tokio::select! {
-            _ = self.hangup.recv() => SignalKind::hangup(),
-            _ = self.terminate.recv() => SignalKind::terminate(),
-            _ = self.interrupt.recv() => SignalKind::interrupt(),
-            _ = self.resume.recv() => resume(),
-            _ = self.resize.recv() => SignalKind::window_change(),
-        }
-    }
-}
-
-/// SIGCONT: the program goes on in the foreground.
-fn resume() -> SignalKind {
-    SignalKind::from_raw(nix::libc::SIGCONT)
+    /// It is time for a frame, or to look at the journal.
+    Due,
 }
 
 impl Shell {
@@ -238,7 +203,7 @@ impl Shell {
             left: None,
             plain_from: None,
             sampling: None,
-            last_frame: clock::instant(),
+            pace: Pace::new(clock::instant()),
             is_dirty: true,
             is_urgent: true,
         };
@@ -264,6 +229,7 @@ impl Shell {
         self.take_terminal()?;
         self.update(Msg::Alarm).await;
         let result = loop {
+            self.look_if_due().await;
             if let Err(error) = self.draw_if_due() {
                 break Err(CliError::io("can't draw")(error));
             }
@@ -281,7 +247,10 @@ impl Shell {
                         self.update(msg).await;
                     }
                 }
-                Wake::Written(Ok(())) => self.writer.written(),
+                Wake::Written(Ok(())) => {
+                    self.writer.written();
+                    self.pace.written(clock::instant());
+                }
                 Wake::NoInput | Wake::Written(Err(_)) => {
                     break Ok(Left { code: HUNG_UP, words: None });
                 }
@@ -297,7 +266,7 @@ impl Shell {
                 Wake::Signal(kind) if kind == resume() => self.take_terminal()?,
                 Wake::Signal(_) if self.stop.is_some() => self.stop_all(),
                 Wake::Signal(_) => break Ok(Left { code: INTERRUPTED, words: None }),
-                Wake::Frame => {}
+                Wake::Due => {}
             }
         };
         self.give_terminal_back().await;
@@ -307,15 +276,15 @@ impl Shell {
     /// Wait for the next event.
     async fn wake(&mut self, signals: &mut Signals) -> Wake {
         let alarm = self.ui.next_alarm();
-        let frame = self.frame_due();
+        let due = [self.frame_due(), self.look_due()].into_iter().flatten().min();
         let alarm = async {
             match alarm {
                 Some(alarm) => tokio::time::sleep(alarm).await,
                 None => std::future::pending().await,
             }
         };
-        let frame = async {
-            match frame {
+        let due = async {
+            match due {
                 Some(due) => tokio::time::sleep_until(due.into()).await,
                 None => std::future::pending().await,
             }
@@ -337,28 +306,50 @@ impl Shell {
             wake = key => wake,
             Some(written) = self.written.recv() => Wake::Written(written),
             Some(msg) = self.messages.recv() => Wake::Msg(msg),
-            () = frame => Wake::Frame,
+            () = due => Wake::Due,
             () = alarm => Wake::Msg(Msg::Alarm),
         }
     }
 
     /// React to a message.
     async fn update(&mut self, msg: Msg) {
+        if let Msg::Head(head) = msg {
+            return self.pace.grown(head);
+        }
+        let is_first_load = matches!(msg, Msg::Loaded(_)) && self.ui.log.entries().is_empty();
         self.is_dirty = true;
-        self.is_urgent |=
-            matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..));
+        self.is_urgent |= is_first_load
+            || matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..));
         let ended = matches!(msg, Msg::Ended(_) | Msg::Gone);
         if ended || matches!(msg, Msg::State(_) | Msg::Away) {
             self.state_due = None;
         }
-        let effects = self.ui.update(msg, clock::now());
-        for effect in effects {
-            self.carry_out(effect).await;
-        }
+        self.react(msg).await;
         // Who has asked for the end has nothing more to see.
         if ended && (self.asked_end || self.has_ended_well()) {
             self.left = Some(self.farewell());
         }
+    }
+
+    async fn react(&mut self, msg: Msg) {
+        for effect in self.ui.update(msg, clock::now()) {
+            self.carry_out(effect).await;
+        }
+    }
+
+    /// When to look at what is new in the journal; `None` if nothing is, or the terminal is busy.
+    fn look_due(&self) -> Option<Instant> {
+        self.pace.look_due().filter(|_| self.writer.is_free())
+    }
+
+    async fn look_if_due(&mut self) {
+        if !self.writer.is_free() {
+            return;
+        }
+        let Some(head) = self.pace.look(clock::instant()) else { return };
+        // What was printed changes the screen only when it is loaded.
+        self.is_dirty |= self.ui.link != Link::Live || head.stopping != self.ui.quitting;
+        self.react(Msg::Head(head)).await;
     }
 
     /// Whether the run of this view has ended without a failure.
@@ -372,7 +363,7 @@ impl Shell {
         if !self.is_dirty || !self.writer.is_free() {
             return None;
         }
-        Some(if self.is_urgent { self.last_frame } else { self.last_frame + FRAME })
+        Some(self.pace.frame_due(self.is_urgent))
     }
 
     fn draw_if_due(&mut self) -> io::Result<()> {
@@ -383,8 +374,9 @@ impl Shell {
         let (width, height) = self.ui.size;
         let mut frame = Buffer::empty(Rect::new(0, 0, width, height));
         let cursor = draw(&self.ui, self.theme, &mut frame);
-        (self.is_dirty, self.is_urgent, self.last_frame) = (false, false, now);
-        self.writer.draw(frame, cursor)
+        (self.is_dirty, self.is_urgent) = (false, false);
+        self.pace.drawn(now, self.writer.draw(frame, cursor)?);
+        Ok(())
     }
 
     /// Take the terminal and read its keys.

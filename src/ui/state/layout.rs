@@ -3,7 +3,6 @@
 use super::areas::{self, Areas, Wishes};
 use super::entry::Form;
 use super::{Focus, Ui};
-use crate::model::ProcName;
 
 /// Lines of figures below their title: memory and processor time.
 const FIGURE_LANES: usize = 2;
@@ -31,10 +30,7 @@ impl Ui {
 
     /// The width of the column of names.
     pub fn name_width(&self) -> usize {
-        const MOST: usize = 16;
-        let width = |name: &ProcName| name.as_str().len();
-        let widest = self.list.processes.iter().map(|process| width(&process.name)).max();
-        widest.unwrap_or(6).clamp(6, MOST)
+        self.list.longest_name().clamp(6, 16)
     }
 
     /// Give the log the size of its area.

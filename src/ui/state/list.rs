@@ -21,6 +21,8 @@ pub struct List {
     pub hides_stopped: bool,
     /// Requests that are not answered yet: the process, and what it is doing therefore.
     pub pending: Vec<(ProcName, &'static str)>,
+    /// The length of the longest name.
+    longest: usize,
 }
 
 impl List {
@@ -76,6 +78,8 @@ impl List {
     /// Take the state of all processes.
     pub fn set(&mut self, processes: Vec<ProcessState>) {
         self.processes = processes;
+        let lengths = self.processes.iter().map(|process| process.name.as_str().len());
+        self.longest = lengths.max().unwrap_or(0);
         let exists = |name: &ProcName| self.processes.iter().any(|p| p.name == *name);
         self.selected = self.selected.take().filter(exists);
         self.open = self.open.take().filter(exists);
@@ -94,10 +98,17 @@ impl List {
 
     /// Take the state of one process.
     pub fn update(&mut self, process: ProcessState) {
-        match self.processes.iter_mut().find(|known| known.name == process.name) {
-            Some(known) => *known = process,
-            None => self.processes.push(process),
+        if let Some(known) = self.processes.iter_mut().find(|known| known.name == process.name) {
+            *known = process;
+        } else {
+            self.longest = self.longest.max(process.name.as_str().len());
+            self.processes.push(process);
         }
+    }
+
+    /// The length of the longest name.
+    pub const fn longest_name(&self) -> usize {
+        self.longest
     }
 }
 

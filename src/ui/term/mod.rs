@@ -2,6 +2,7 @@
 
 pub mod clipboard;
 pub mod input;
+pub mod pace;
 pub mod writer;
 
 use std::io;

@@ -76,8 +76,8 @@ impl Writer {
         }
     }
 
-    /// Write what is different in this frame.
-    pub fn draw(&mut self, frame: Buffer, cursor: Option<(u16, u16)>) -> io::Result<()> {
+    /// Write what is different in this frame; returns how many bytes that are.
+    pub fn draw(&mut self, frame: Buffer, cursor: Option<(u16, u16)>) -> io::Result<usize> {
         let mut bytes = BEGIN.to_vec();
         let mut backend = CrosstermBackend::new(&mut bytes);
         if self.shown.area != frame.area {
@@ -86,7 +86,7 @@ impl Writer {
         }
         let changes = self.shown.diff(&frame);
         if changes.is_empty() && cursor == self.cursor {
-            return Ok(());
+            return Ok(0);
         }
         backend.draw(changes.into_iter())?;
         match cursor {
@@ -99,8 +99,9 @@ impl Writer {
         self.cursor = cursor;
         bytes.extend_from_slice(END);
         self.shown = frame;
+        let size = bytes.len();
         self.send(bytes);
-        Ok(())
+        Ok(size)
     }
 
     /// Give the terminal back. It has taken that once [`Self::is_free`].

@@ -58,6 +58,35 @@ fn every_line_can_be_reached() {
 }
 
 #[test]
+fn pages_that_are_not_loaded_yet_are_scrolled_later() {
+    let mut quick = World::with_lines((80, 12), 1000);
+    for _ in 0..20 {
+        quick.key(Key::PageUp);
+    }
+    let mut slow = World::with_lines((80, 12), 1000);
+    slow.answers = false;
+    for _ in 0..20 {
+        slow.key(Key::PageUp);
+    }
+    assert_ne!(slow.shown(), quick.shown());
+    slow.answers = true;
+    for effect in std::mem::take(&mut slow.unanswered) {
+        slow.answer(effect);
+    }
+    assert_eq!(slow.shown(), quick.shown());
+    // Whoever turns back meanwhile goes back from where that would have been.
+    slow.answers = false;
+    for key in [Key::PageUp; 20].into_iter().chain([Key::PageDown; 20]) {
+        slow.key(key);
+    }
+    slow.answers = true;
+    for effect in std::mem::take(&mut slow.unanswered) {
+        slow.answer(effect);
+    }
+    assert_eq!(slow.shown(), quick.shown());
+}
+
+#[test]
 fn the_current_line_keeps_its_row() {
     let mut world = World::with_lines((80, 12), 300);
     for _ in 0..5 {

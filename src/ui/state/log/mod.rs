@@ -83,6 +83,8 @@ pub struct Log {
     pub awaits_moment: bool,
     /// A request to replace what is loaded that has not been sent yet.
     wanted: Option<Load>,
+    /// How many rows are to be scrolled once they are loaded; up if negative.
+    owed: isize,
     /// Something is being loaded.
     pub is_loading: bool,
     /// How many records there are.
@@ -104,6 +106,7 @@ impl Default for Log {
             left: 0,
             awaits_moment: false,
             wanted: None,
+            owed: 0,
             is_loading: false,
             head: 0,
             screen_end: None,
@@ -172,6 +175,7 @@ impl Log {
     /// Go to the end, and follow.
     pub fn follow(&mut self) {
         self.view = View::Follow;
+        self.owed = 0;
         let up = self.rows + self.rows.min(100);
         self.wanted = Some(Load { from: From::End, up, down: 0, replace: true });
         self.awaits_moment = false;
@@ -184,6 +188,7 @@ impl Log {
             .index_of(position)
             .is_some_and(|at| self.entries()[at].position == position);
         let y = self.rows / 3;
+        self.owed = 0;
         self.view = View::At(Anchor { position, line: 0, y });
         if !is_loaded {
             self.want_around(From::Position(position));
@@ -203,6 +208,7 @@ impl Log {
     /// Go to the beginning.
     pub fn go_to_beginning(&mut self) {
         let position = Position::default();
+        self.owed = 0;
         self.view = View::At(Anchor { position, line: 0, y: 0 });
         if !self.window.above.end {
             self.want_around(From::Position(position));
@@ -211,6 +217,7 @@ impl Log {
 
     fn want_around(&mut self, from: From) {
         let (up, down) = (self.rows * 2, self.rows * 2);
+        self.owed = 0;
         self.wanted = Some(Load { from, up, down, replace: true });
         self.awaits_moment = matches!(from, From::Moment(_));
     }
@@ -287,11 +294,15 @@ impl Log {
             }
         }
         self.settle();
+        let owed = std::mem::take(&mut self.owed);
+        if owed != 0 {
+            self.scroll(owed);
+        }
     }
 
     /// The journal could not be read: do not try again before something has changed.
     pub fn give_up(&mut self) {
-        (self.is_loading, self.wanted) = (false, None);
+        (self.is_loading, self.wanted, self.owed) = (false, None, 0);
         (self.window.above.end, self.window.below.end) = (true, true);
     }
 
@@ -402,8 +413,10 @@ impl Log {
         Some(anchor)
     }
 
-    /// Scroll by this many rows; up if negative. Scrolling down at the end follows.
+    /// Scroll by this many rows; up if negative. Scrolling down at the end follows. What is not loaded yet is
+    /// scrolled later.
     pub fn scroll(&mut self, rows: isize) {
+        let rows = rows.saturating_add(std::mem::take(&mut self.owed));
         if self.follows() && rows >= 0 {
             return;
         }
@@ -422,6 +435,11 @@ impl Log {
             self.view = View::Follow;
             return;
         }
+        let edge = if wanted { self.window.above } else { self.window.below };
+        if !edge.end {
+            let missing = isize::try_from(most - path.len()).unwrap_or(0);
+            self.owed = if wanted { -missing } else { missing };
+        }
         let finished = path.iter().rfind(|place| place.0 < self.window.finished());
         let (entry, line) = finished.copied().unwrap_or(place);
         self.view = View::At(Anchor { position: self.entries()[entry].position, line, y });
@@ -430,6 +448,7 @@ impl Log {
 
     /// Move the current line by this many entries, and scroll as far as needed.
     pub fn step(&mut self, entries: isize) {
+        self.owed = 0;
         let Some(place) = self.hold().and_then(|anchor| self.place_of(anchor)) else { return };
         let to =
             place.0.saturating_add_signed(entries).min(self.window.finished().saturating_sub(1));
