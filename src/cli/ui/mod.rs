@@ -316,9 +316,14 @@ impl Shell {
         if let Msg::Head(head) = msg {
             return self.pace.grown(head);
         }
-        let is_first_load = matches!(msg, Msg::Loaded(_)) && self.ui.log.entries().is_empty();
+        // The screen is complete as soon as possible.
+        let is_first = match &msg {
+            Msg::Loaded(_) => self.ui.log.entries().is_empty(),
+            Msg::State(_) => self.ui.run.is_empty(),
+            _ => false,
+        };
         self.is_dirty = true;
-        self.is_urgent |= is_first_load
+        self.is_urgent |= is_first
             || matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..));
         let ended = matches!(msg, Msg::Ended(_) | Msg::Gone);
         if ended || matches!(msg, Msg::State(_) | Msg::Away) {

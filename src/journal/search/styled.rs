@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::io;
 
+use memchr::memmem;
+
 use super::lines::Entry;
 use crate::api::history::{StyledText, TextColor};
 use crate::journal::record::TO_BE_CONTINUED;
@@ -92,8 +94,9 @@ impl Styles {
             }
         }
         // A new life begins without the colours of the one before.
-        let life = memchr::memmem::rfind(&text, INTRO).unwrap_or(0);
-        let (mut pen, mut rest) = (Line::default(), &text[life..]);
+        let life = memmem::rfind(&text, INTRO).unwrap_or(0);
+        let text = &text[life..];
+        let (mut pen, mut rest) = (Line::default(), &text[last_reset(text)..]);
         while pen.feed(&mut rest).is_some() {
             pen.next_line();
         }
@@ -101,6 +104,25 @@ impl Styles {
         pen.next_line();
         Ok(pen)
     }
+}
+
+/// From where on this output has to be read to know the style at its end.
+fn last_reset(text: &[u8]) -> usize {
+    const RESETS: [&[u8]; 2] = [b"\x1b[0m", b"\x1b[m"];
+    // A link does not end with the colours.
+    if memmem::find(text, b"\x1b]").is_some() {
+        return 0;
+    }
+    if memchr::memchr(0x1b, text).is_none() {
+        return memchr::memrchr(b'\n', text).map_or(0, |end| line_start(text, end));
+    }
+    let reset = RESETS.into_iter().filter_map(|reset| memmem::rfind(text, reset)).max();
+    reset.map_or(0, |reset| line_start(text, reset))
+}
+
+/// Where the line begins that contains this byte.
+fn line_start(text: &[u8], at: usize) -> usize {
+    memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1)
 }
 
 /// Feed a line, and return its rows. `ends`: it does not continue in the next record.
@@ -160,4 +182,43 @@ pub fn rows_of_text(text: &str) -> Vec<Row> {
     let mut pen = Line::default();
     let lines = text.lines().flat_map(|line| rows(&mut pen, line.as_bytes(), true));
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The style of what is printed after this.
+    fn style_after(text: &[u8]) -> Vec<Row> {
+        let (mut pen, mut rest) = (Line::default(), text);
+        while pen.feed(&mut rest).is_some() {
+            pen.next_line();
+        }
+        pen.abandon();
+        pen.next_line();
+        rows(&mut pen, b"next", true)
+    }
+
+    proptest! {
+        #[test]
+        fn the_style_after_a_text_is_that_after_its_last_reset(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    "[a-z]{0,3}",
+                    "\x1b\\[(0|1|31|38;5;9|39|)m",
+                    Just("\r\n".to_owned()),
+                    Just("\n".to_owned()),
+                    Just("\x1b]8;;http://a\x1b\\".to_owned()),
+                    Just("\x1b[2A".to_owned()),
+                ],
+                0..40,
+            ),
+        ) {
+            let text = pieces.concat() + "\r\n";
+            let text = text.as_bytes();
+            prop_assert_eq!(style_after(&text[last_reset(text)..]), style_after(text));
+        }
+    }
 }
