@@ -8,12 +8,12 @@ use super::state::entry::{Entry, Kind};
 use super::state::log::window::{Edge, Part};
 use super::state::log::{From, Load};
 use super::state::msg::{Choice, Direction, Marks, Output, ScreenEnd, Target};
-use super::state::timeline::{Mark, Period};
+use super::state::timeline::{Mark, Period, states_after};
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{self, EVENTS, Record};
-use crate::journal::search::landmark::{Landmark, Landmarks, Process};
+use crate::journal::search::landmark::{Landmark, Landmarks, Process, Turn};
 use crate::journal::search::lines;
 use crate::journal::search::page::{Pager, Step, Want};
 use crate::journal::search::place::{output, share};
@@ -22,7 +22,7 @@ use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{entry_words, gap};
 use crate::model::event::{Logged, What};
-use crate::model::request::Partial;
+use crate::model::request::{Partial, ProcessState};
 use crate::model::time::Timestamp;
 use crate::sys::clock;
 use crate::view::paint::SYSTEM_COLOR;
@@ -33,6 +33,12 @@ const BUDGET: u64 = 8 << 20;
 const PAGE_BYTES: usize = 4 << 20;
 /// How many records one count of lines reads at most.
 const MOST_COUNTED: u64 = 65_536;
+/// How many matching lines are counted at most below the screen, and in how many bytes.
+const MOST_MATCHING: usize = 100;
+const COUNT_BUDGET: u64 = 1 << 20;
+
+/// How many steps are taken to find the states of processes that no longer run.
+const MOST_STEPS: usize = 16;
 
 /// Opens an index.
 pub type OpenIndex = Box<dyn Fn() -> io::Result<IndexReader> + Send>;
@@ -198,6 +204,26 @@ impl Journal {
         Ok(Marks { marks, records: found.records, floor, bounds: Period { from, until } })
     }
 
+    /// The states in which the last run left these processes, as far as its records tell.
+    pub fn last_states(&mut self, processes: &mut [ProcessState]) -> io::Result<()> {
+        let (mut end, mut marks) = (self.head()?, vec![]);
+        for _ in 0..MOST_STEPS {
+            let found = self.marks(0..end)?;
+            end = found.records.start;
+            marks.splice(0..0, found.marks);
+            if end <= found.floor || marks.iter().any(|mark: &Mark| mark.what == Turn::RunBegan) {
+                break;
+            }
+        }
+        let mut then = states_after(&marks, processes);
+        for process in processes {
+            if let Some(then) = then.remove(process.name.as_str()) {
+                *process = then;
+            }
+        }
+        Ok(())
+    }
+
     fn name_of(&self, process: Process) -> Option<String> {
         match process {
             Process::Name(name) => Some(name.to_string()),
@@ -334,6 +360,21 @@ impl Journal {
     ) -> io::Result<ScreenEnd> {
         let filter = Filter::named(&choice.names, &self.streams);
         let head = self.head()?;
+        if choice.pattern.is_some() || choice.only_events {
+            let want = Want {
+                // The first of them is at the position itself.
+                entries: MOST_MATCHING + 1,
+                bytes: PAGE_BYTES,
+                budget: COUNT_BUDGET,
+                pattern: choice.pattern.clone(),
+            };
+            let step = self.pager(choice)?.down(position, head, &want)?;
+            let others = step.entries.iter().filter(|kept| kept.entry().position > position);
+            let below = others.count() as u64;
+            let whole = (self.floor().record, head);
+            let share = share(&mut self.index, &filter, whole, position)?;
+            return Ok(ScreenEnd { below, more: !step.end, share });
+        }
         let (mut at, mut records) = (position.record + 1, vec![]);
         let mut below = self.lines_in_record_after(position)?;
         while at < head && at <= position.record + MOST_COUNTED {

@@ -154,7 +154,13 @@ fn a_filter_shows_only_what_matches_also_of_what_comes() {
     terminal.wait("20 of 20");
     terminal.keys(["Tab"]);
     terminal.wait("only matching lines");
-    terminal.keys(["Enter", "G"]);
+    terminal.keys(["Enter"]);
+    // Lines that do not match are not counted.
+    terminal.resize(80, 12);
+    terminal.keys(["Home"]);
+    terminal.wait("+10 below");
+    terminal.resize(80, 24);
+    terminal.keys(["G"]);
     terminal.wait("1877");
     assert!(!terminal.screen().contains("1878"));
     world.type_into("web", "nothing\nhello\n");
@@ -300,6 +306,9 @@ fn without_a_run_the_last_log_is_shown() {
     terminal.tmo("ui");
     terminal.wait("no run");
     terminal.wait("GET /users");
+    // In which states the run has left its processes.
+    terminal.wait("web       stopped");
+    terminal.wait("worker    exit 1");
     terminal.keys(["j", "r"]);
     terminal.wait("nothing runs here; `tmo start` starts the processes");
     terminal.typed("/ECONN");

@@ -114,6 +114,9 @@ fn what_waits_for_input_is_marked_and_its_prompt_is_shown() {
     terminal.wait("pry>");
     terminal.wait("? api       asks");
     terminal.wait("1 asks");
+    terminal.keys(["2", "d"]);
+    terminal.wait("It waits for input at this prompt: pry>");
+    terminal.keys(["q"]);
     terminal.keys(["i"]);
     terminal.line("42");
     terminal.wait("pry> 42");

@@ -166,7 +166,11 @@ impl Shell {
         let source = Source::of_instance(&instance)?;
         let (sender, messages) = mpsc::channel(WAITING);
         let answers = sender.clone();
-        let journal = journal_of(&instance, &source)?;
+        let mut journal = journal_of(&instance, &source)?;
+        let mut known = processes_of(&source);
+        if !runs {
+            journal.last_states(&mut known).map_err(unreadable)?;
+        }
         let reader = Reader::start(journal, move |msg| answers.blocking_send(msg).is_ok());
         let reader = reader.map_err(CliError::io("can't start"))?;
         let (done, written) = mpsc::channel(4);
@@ -183,7 +187,7 @@ impl Shell {
         if !runs {
             ui.link = Link::Over(None);
             ui.title = title_of(&instance);
-            ui.list.set(processes_of(&source));
+            ui.list.set(known);
         }
         let shell = Self {
             instance: Rc::new(instance),
@@ -317,11 +321,8 @@ impl Shell {
             return self.pace.grown(head);
         }
         // The screen is complete as soon as possible.
-        let is_first = match &msg {
-            Msg::Loaded(_) => self.ui.log.entries().is_empty(),
-            Msg::State(_) => self.ui.run.is_empty(),
-            _ => false,
-        };
+        let is_first = matches!(msg, Msg::Loaded(_)) && self.ui.log.entries().is_empty()
+            || matches!(msg, Msg::State(_)) && self.ui.run.is_empty();
         self.is_dirty = true;
         self.is_urgent |= is_first
             || matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..));

@@ -38,6 +38,7 @@ impl Shell {
         let instance = Rc::clone(&self.instance);
         let color = self.theme.color;
         let process = name.as_ref().and_then(|name| self.ui.list.get(name)).cloned();
+        let prompt = process.as_ref().and_then(|process| self.ui.prompt_of(process));
         async move {
             match (tab, name) {
                 (Tab::Why, name) => {
@@ -45,7 +46,13 @@ impl Shell {
                     let work = move || {
                         why::page(&mut instance, name.as_ref().map(ProcName::as_str), color)
                     };
-                    blocking(work).await
+                    let (text, leads_to) = blocking(work).await?;
+                    let Some((prompt, _)) = prompt else { return Ok((text, leads_to)) };
+                    let asks = format!(
+                        "It waits for input at this prompt: {prompt}\n\
+                         i types a line into it; c connects this terminal with it."
+                    );
+                    Ok((format!("{asks}\n\n{text}"), leads_to))
                 }
                 (Tab::Compare, Some(name)) => {
                     let instance = instance.again();

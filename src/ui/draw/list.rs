@@ -40,7 +40,8 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let shown = list.marked.contains(&process.name) || list.open.as_ref() == Some(&process.name);
     put(buffer, (line.x, line.y), 1, if shown { theme.mark() } else { " " }, theme.dim());
     let is_now = ui.timeline.as_ref().is_none_or(|timeline| timeline.cursor.is_none());
-    let asks = is_now && ui.asks(process);
+    let asks_since = ui.prompt_of(process).filter(|_| is_now).map(|(_, since)| since);
+    let asks = asks_since.is_some();
     let (sign, style) =
         if asks { ("?", theme.asking()) } else { (theme.sign(process), theme.state(process)) };
     // Of a run that is over, or before the first start, no state is known.
@@ -57,7 +58,7 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let age = match figures.filter(|_| ui.shows_figures) {
         Some(figures) => used(figures),
         None if !is_known => String::new(),
-        None => age(ui.shown_time().since(process.since)),
+        None => age(ui.shown_time().since(asks_since.unwrap_or(process.since))),
     };
     let word = if figures.is_some() && ui.shows_figures { String::new() } else { word };
     let flags: u64 = process.flags.iter().filter(|flag| flag.exceeded).map(|flag| flag.count).sum();

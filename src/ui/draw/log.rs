@@ -74,7 +74,10 @@ fn draw_line(ui: &Ui, theme: Theme, line: Rect, (entry, at): (&Entry, usize), bu
     let text = Rect::new(x, line.y, line.right().saturating_sub(x + 1), 1);
     let Some(from) = entry.lines().get(at).copied() else { return };
     let Some(row) = entry.rows.get(from.row) else { return };
-    let is_near = ui.around.is_none_or(|around| around.contains(entry.time));
+    // What was printed after the time that the timeline shows comes later.
+    let cursor = ui.timeline.as_ref().and_then(|timeline| timeline.cursor);
+    let is_later = cursor.is_some_and(|cursor| entry.time > cursor);
+    let is_near = !is_later && ui.around.is_none_or(|around| around.contains(entry.time));
     let is_plain = entry.kind == Kind::Output && is_near;
     let base = match entry.kind {
         _ if is_plain => Style::new(),

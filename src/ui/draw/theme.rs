@@ -34,9 +34,10 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// A selected row.
+    /// A selected row. It has no other colours, which would be those of its background.
     pub const fn selected(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        let style = Style::new().fg(Color::Reset).bg(Color::Reset);
+        style.remove_modifier(Modifier::DIM).add_modifier(Modifier::REVERSED)
     }
 
     /// A match.

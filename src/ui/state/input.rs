@@ -67,6 +67,13 @@ impl Ui {
             Typed::Tab => {
                 if let (Subject::Find(_), Some(find)) = (&prompt.subject, &mut self.find) {
                     find.filters = !find.filters;
+                    // In an empty prompt, it is about the last expression.
+                    if prompt.text().is_empty() {
+                        let text = find.text.clone();
+                        if let Some(prompt) = &mut self.prompt {
+                            prompt.paste(&text);
+                        }
+                    }
                 }
             }
             Typed::Toggle => {

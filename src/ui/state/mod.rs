@@ -386,7 +386,13 @@ impl Ui {
 
     /// Whether a process is waiting for input.
     pub fn asks(&self, process: &ProcessState) -> bool {
-        process.pid.is_some() && self.unfinished.asks(&process.name, self.now.time)
+        self.prompt_of(process).is_some()
+    }
+
+    /// The prompt at which a process is waiting for input, and since when.
+    pub fn prompt_of(&self, process: &ProcessState) -> Option<(String, Timestamp)> {
+        process.pid?;
+        self.unfinished.asks(&process.name, self.now.time)
     }
 
     /// In how long something on the screen changes by itself, if nothing else happens.

@@ -173,49 +173,56 @@ impl Timeline {
     /// What the marks up to the cursor say about these processes.
     fn look_back(&mut self, processes: &[ProcessState]) {
         let Some(cursor) = self.cursor else { return self.then.clear() };
-        let unknown = |process: &ProcessState| {
-            let mut then = ProcessState::new(process.name.clone(), ProcessStatus::Stopped, None);
-            then.color = process.color;
-            (process.name.to_string(), then)
-        };
-        self.then = processes.iter().map(unknown).collect();
-        // Whether its present life was asked to end, or has failed.
-        let mut asked = HashMap::<&str, bool>::new();
-        for mark in self.marks.iter().take_while(|mark| mark.time <= cursor) {
-            if mark.what == Turn::RunBegan {
-                self.then = processes.iter().map(unknown).collect();
-            }
-            let Some(name) = mark.name.as_deref() else { continue };
-            let Some(then) = self.then.get_mut(name) else { continue };
-            let status = match mark.what {
-                Turn::Started(_) => {
-                    (then.exit, then.ready) = (None, None);
-                    asked.remove(name);
-                    ProcessStatus::Running
-                }
-                Turn::Asked => {
-                    asked.entry(name).or_insert(true);
-                    ProcessStatus::Stopping
-                }
-                Turn::Failed => {
-                    asked.insert(name, false);
-                    continue;
-                }
-                Turn::Exited(exit) => {
-                    then.exit = Some(exit);
-                    let was_asked = asked.get(name) == Some(&true);
-                    if was_asked { ProcessStatus::Stopped } else { ProcessStatus::Exited }
-                }
-                Turn::Skipped => ProcessStatus::Skipped,
-                Turn::Ready => {
-                    then.ready = Some(true);
-                    continue;
-                }
-                Turn::RunBegan | Turn::RunEnded | Turn::Flagged | Turn::Gap => continue,
-            };
-            (then.state, then.since) = (status, mark.time);
-        }
+        let until = self.marks.partition_point(|mark| mark.time <= cursor);
+        self.then = states_after(&self.marks[..until], processes);
     }
+}
+
+/// What these marks say about processes, by their names.
+pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<String, ProcessState> {
+    let unknown = |process: &ProcessState| {
+        let mut then = ProcessState::new(process.name.clone(), ProcessStatus::Stopped, None);
+        then.color = process.color;
+        (process.name.to_string(), then)
+    };
+    let mut all: HashMap<_, _> = processes.iter().map(unknown).collect();
+    // Whether its present life was asked to end, or has failed.
+    let mut asked = HashMap::<&str, bool>::new();
+    for mark in marks {
+        if mark.what == Turn::RunBegan {
+            all = processes.iter().map(unknown).collect();
+        }
+        let Some(name) = mark.name.as_deref() else { continue };
+        let Some(then) = all.get_mut(name) else { continue };
+        let status = match mark.what {
+            Turn::Started(_) => {
+                (then.exit, then.ready) = (None, None);
+                asked.remove(name);
+                ProcessStatus::Running
+            }
+            Turn::Asked => {
+                asked.entry(name).or_insert(true);
+                ProcessStatus::Stopping
+            }
+            Turn::Failed => {
+                asked.insert(name, false);
+                continue;
+            }
+            Turn::Exited(exit) => {
+                then.exit = Some(exit);
+                let was_asked = asked.get(name) == Some(&true);
+                if was_asked { ProcessStatus::Stopped } else { ProcessStatus::Exited }
+            }
+            Turn::Skipped => ProcessStatus::Skipped,
+            Turn::Ready => {
+                then.ready = Some(true);
+                continue;
+            }
+            Turn::RunBegan | Turn::RunEnded | Turn::Flagged | Turn::Gap => continue,
+        };
+        (then.state, then.since) = (status, mark.time);
+    }
+    all
 }
 
 impl Ui {

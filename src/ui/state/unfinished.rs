@@ -89,25 +89,26 @@ impl Unfinished {
         entries.filter(is_chosen).cloned().collect()
     }
 
-    /// Whether a process is waiting at a prompt.
-    pub(super) fn asks(&self, name: &ProcName, now: Timestamp) -> bool {
-        let mut asking = self.asking().filter(|(asking, _)| *asking == name.as_str());
-        asking.any(|(_, since)| since + ASKS_AFTER <= now)
+    /// The prompt at which a process is waiting, and since when.
+    pub(super) fn asks(&self, name: &ProcName, now: Timestamp) -> Option<(String, Timestamp)> {
+        let mut asking = self.asking().filter(|(asking, ..)| *asking == name.as_str());
+        let asks = asking.find(|(_, _, since)| *since + ASKS_AFTER <= now);
+        asks.map(|(_, prompt, since)| (prompt, since))
     }
 
-    /// The processes whose unfinished line looks like a prompt, and since when.
-    fn asking(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+    /// The processes whose unfinished line looks like a prompt, that line, and since when.
+    fn asking(&self) -> impl Iterator<Item = (&str, String, Timestamp)> {
         self.lines.values().filter(|line| line.ended.is_none()).filter_map(|line| {
             let entry = line.entry.as_ref()?;
             let text = entry.text();
             let is_prompt = text.trim_end().ends_with(['>', ':', '?', '$', '#', '%', ']', ')']);
-            is_prompt.then_some((entry.name.as_deref()?, line.since))
+            is_prompt.then_some((entry.name.as_deref()?, text, line.since))
         })
     }
 
     /// When something of this changes by itself.
     pub(super) fn next_alarm(&self, now: Timestamp) -> Option<Timestamp> {
-        let asking = self.asking().map(|(_, since)| since + ASKS_AFTER);
+        let asking = self.asking().map(|(.., since)| since + ASKS_AFTER);
         asking.filter(|at| *at > now).chain(self.timer.next()).min()
     }
 }

@@ -130,6 +130,18 @@ fn a_search_shows_the_nearest_match_and_its_neighbours() {
 }
 
 #[test]
+fn tab_in_an_empty_prompt_is_about_the_last_expression() {
+    let mut world = World::with_lines((80, 12), 1000);
+    world.keys("/line .50$");
+    world.key(Key::Enter);
+    world.keys("/");
+    world.key(Key::Tab);
+    assert_eq!(world.ui.prompt.as_ref().unwrap().text(), "line .50$");
+    world.key(Key::Enter);
+    assert!(world.shown().iter().all(|record| record % 100 == 50), "{:?}", world.shown());
+}
+
+#[test]
 fn giving_up_a_search_returns_to_where_it_began() {
     let mut world = World::with_lines((80, 12), 1000);
     world.keys("/line 5$");
