@@ -68,6 +68,7 @@ pub(super) fn put_row(
 ) {
     let begin = part.from.column + part.left;
     let end = begin + usize::from(area.width);
+    let end = part.from.until.map_or(end, |until| until.min(end));
     let mut column = part.from.column;
     let mut offset: usize = row.iter().take(part.from.run).map(|run| run.text.len()).sum();
     for (at, run) in row.iter().enumerate().skip(part.from.run) {
@@ -123,9 +124,15 @@ mod tests {
         assert_eq!(drawn("abcdef", start, 2, 3), "cde");
         assert_eq!(drawn("a\tb", start, 0, 10), "a       b ");
         assert_eq!(drawn("a\tb", start, 4, 6), "    b ");
-        let later = ScreenLine { row: 0, run: 0, byte: 3, column: 3 };
+        let later = ScreenLine { byte: 3, column: 3, ..start };
         assert_eq!(drawn("abcdef", later, 0, 9), "def      ");
         assert_eq!(drawn("日本", start, 1, 3), " 本 ", "half a wide character is blank");
         assert_eq!(drawn("a日", start, 0, 2), "a ");
+        let until_word = ScreenLine { until: Some(8), ..start };
+        assert_eq!(
+            drawn("one two three", until_word, 0, 11),
+            "one two    ",
+            "the rest is on the next line"
+        );
     }
 }

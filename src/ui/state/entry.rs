@@ -63,6 +63,8 @@ pub struct ScreenLine {
     pub byte: usize,
     /// The column of the row; tabs are measured from its beginning.
     pub column: usize,
+    /// The column at which the next line begins, if the row has another one.
+    pub until: Option<usize>,
 }
 
 impl Entry {
@@ -132,7 +134,7 @@ fn lay_out(row: &Row, number: usize, (form, by_words): (Form, bool), lines: &mut
     for (at, run) in row.iter().enumerate() {
         for (byte, grapheme) in run.text.grapheme_indices(true) {
             let mut width = width_at(grapheme, column);
-            let here = ScreenLine { row: number, run: at, byte, column };
+            let here = ScreenLine { row: number, run: at, byte, column, until: None };
             let is_blank = grapheme == " ";
             if by_words && was_blank && !is_blank {
                 word = Some(here);
@@ -149,6 +151,9 @@ fn lay_out(row: &Row, number: usize, (form, by_words): (Form, bool), lines: &mut
                 // A word that fits into a line is not divided.
                 let whole = word.take().filter(|word| column - word.column < form.columns / 2);
                 let line = whole.unwrap_or(here);
+                if let Some(last) = lines.last_mut() {
+                    last.until = Some(line.column);
+                }
                 lines.push(line);
                 begun = line.column;
             }
@@ -191,7 +196,10 @@ mod tests {
             let mut entry =
                 Entry::new(Position::default(), Timestamp::EPOCH, Kind::Note, vec![row]);
             entry.lay_out(Form { columns, wrap: true });
-            entry.lines().iter().map(|line| line.byte).collect::<Vec<_>>()
+            let (lines, ends) = (entry.lines(), entry.lines().iter().map(|line| line.until));
+            let begins = lines.iter().skip(1).map(|line| Some(line.column)).chain([None]);
+            assert!(ends.eq(begins), "each ends where the next begins");
+            lines.iter().map(|line| line.byte).collect::<Vec<_>>()
         };
         assert_eq!(lines("one two three", 8), [0, 8]);
         assert_eq!(lines("one two three", 10), [0, 8]);
