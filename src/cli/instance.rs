@@ -7,6 +7,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+
 use super::args::ClientArgs;
 use super::error::CliError;
 use super::launch::Launch;
@@ -265,7 +267,7 @@ impl Instance {
             Ok(Listener::Overmind) => Ok(Server::Overmind(address)),
             // A supervisor that is just exiting closes the connection.
             Err(error @ (ClientError::Dial { .. } | ClientError::Empty { .. })) => {
-                match self.take_over()? {
+                match self.take_over().await? {
                     Found::Nobody => Err(self.not_there(error)),
                     Found::Ready | Found::Beginning => Ok(Server::Tmo),
                 }
@@ -306,7 +308,7 @@ impl Instance {
                 Ok(answer) => return Ok(answer),
                 Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
                 Err(error @ ClientError::Dial { .. }) if tries < MOST_TRIES => {
-                    match self.take_over()? {
+                    match self.take_over().await? {
                         Found::Nobody => return Err(self.not_there(error)),
                         Found::Ready => {}
                         Found::Beginning => {
@@ -353,8 +355,17 @@ impl Instance {
         self.ask(async |client| client.state().await).await
     }
 
-    /// If the supervisor and its guardian were killed, start new ones, which continue the run.
-    fn take_over(&self) -> Result<Found, CliError> {
+    /// If the supervisor and its guardian were killed, start new ones, which continue the run. That takes
+    /// seconds for a large run, in which the interface goes on.
+    async fn take_over(&self) -> Result<Found, CliError> {
+        let instance = Self { takeover_limit: self.takeover_limit, ..self.again() };
+        match spawn_blocking(move || instance.take_over_now()).await {
+            Ok(found) => found,
+            Err(error) => Err(CliError::Other(error.to_string())),
+        }
+    }
+
+    fn take_over_now(&self) -> Result<Found, CliError> {
         if !self.runtime.has_survivors() {
             return Ok(Found::Nobody);
         }
