@@ -273,6 +273,30 @@ fn the_interface_outlives_supervisor_and_guardian() {
 }
 
 #[test]
+fn keys_work_while_no_supervisor_answers() {
+    let world = shop();
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("ui");
+    terminal.wait("? keys");
+    // While the runtime directory is locked, nobody can start another supervisor.
+    let directory = std::fs::File::open(world.runtime()).unwrap();
+    rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    procs::kill(world.guardian(), SIGKILL);
+    procs::kill(world.supervisor(), SIGKILL);
+    terminal.wait("supervisor away");
+    terminal.keys(["?"]);
+    terminal.wait("Moving");
+    terminal.keys(["q", "j", "r"]);
+    terminal.wait("restarting");
+    drop(directory);
+    terminal.wait("web restarted");
+    terminal.keys(["Q"]);
+    terminal.wait("the run goes on");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn what_one_interface_does_another_shows() {
     let world = shop();
     let (one, other) = (Terminal::open(&world, "a", 80, 24), Terminal::open(&world, "b", 60, 12));

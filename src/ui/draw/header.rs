@@ -1,8 +1,9 @@
 //! The first line: the run, its processes by state, and where in the log the screen is.
 
+use std::time::Duration;
+
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
-
 use unicode_width::UnicodeWidthStr as _;
 
 use super::cells::{put, put_right, restyle};
@@ -60,8 +61,12 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
 fn link(ui: &Ui) -> (String, bool) {
     match &ui.link {
         Link::Away(since) => {
-            let span = units::span(ui.now.time.since(*since));
-            (format!("supervisor away since {span}"), true)
+            let away = ui.now.time.since(*since);
+            if away < Duration::from_secs(1) {
+                return ("supervisor away".to_owned(), true);
+            }
+            let span = units::span(Duration::from_secs(away.as_secs()));
+            (format!("supervisor away for {span}"), true)
         }
         Link::Over(Some(end)) => (format!("the run is over (exit {})", end.code), end.code != 0),
         Link::Over(None) => ("no run".to_owned(), false),
