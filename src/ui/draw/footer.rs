@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::cells::{clear, put, put_right};
 use super::theme::Theme;
 use crate::ui::keys::actions::{Action, OnProcess, entry_of};
+use crate::ui::state::areas::NARROW;
 use crate::ui::state::list::{Condition, kind};
 use crate::ui::state::overlay::Overlay;
 use crate::ui::state::prompt::Subject;
@@ -104,6 +105,9 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
     }
     if matches!(ui.link, Link::Over(_)) {
         return vec![("/", "find"), ("d", "why"), ("[ ]", "errors"), ("y", "copy")];
+    }
+    if ui.focus == Focus::Log && ui.size.0 < NARROW && ui.log.follows() {
+        return vec![("Tab", "list"), ("/", "find"), ("o", "pick"), ("[ ]", "errors")];
     }
     if ui.focus == Focus::Log || !ui.log.follows() {
         return vec![

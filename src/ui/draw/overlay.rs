@@ -8,8 +8,10 @@ use super::cells::{Part, clear, put, put_row, restyle};
 use super::footer::described;
 use super::theme::{Theme, word};
 use crate::journal::search::styled::rows_of_text;
+use crate::model::ProcName;
 use crate::ui::keys::actions::ACTIONS;
 use crate::ui::state::Ui;
+use crate::ui::state::areas::NARROW;
 use crate::ui::state::entry::{Entry, Form, Kind};
 use crate::ui::state::msg::Tab;
 use crate::ui::state::offers::Offers;
@@ -61,7 +63,9 @@ fn help(theme: Theme, area: Rect, top: usize, buffer: &mut Buffer) {
 fn tabs(theme: Theme, area: Rect, page: &Details, buffer: &mut Buffer) -> Rect {
     let mut x = area.x + 1;
     let room = |x: u16| area.right().saturating_sub(x);
-    if let Some(name) = &page.name {
+    let needed: usize = Tab::ALL.iter().map(|tab| tab.title().len() + 2).sum();
+    let has_room = |name: &&ProcName| needed + name.as_str().len() + 3 <= usize::from(area.width);
+    if let Some(name) = page.name.as_ref().filter(has_room) {
         x = put(buffer, (x, area.y), room(x), name.as_str(), theme.strong()) + 2;
     }
     for tab in Tab::ALL {
@@ -120,7 +124,7 @@ fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &Offers<'_>, buffer: &
                     put(buffer, (x, y), room(x), name, theme.strong());
                     let x = area.x + 18;
                     put(buffer, (x, y), room(x), &keys, theme.key());
-                    let x = area.x + 32;
+                    let x = area.x + if area.width < NARROW { area.width } else { 32 };
                     put(buffer, (x, y), room(x), help, theme.dim());
                 }
             }

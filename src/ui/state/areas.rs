@@ -5,7 +5,7 @@ use ratatui_core::layout::Rect;
 /// The smallest size on which something useful can be shown.
 pub const SMALLEST: (u16, u16) = (20, 5);
 /// Below this width, list and log are not shown side by side.
-const NARROW: u16 = 60;
+pub const NARROW: u16 = 60;
 /// From this width on, the list is wider.
 const WIDE: u16 = 120;
 

@@ -21,6 +21,7 @@ mod unfinished;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::areas::NARROW;
 use self::find::Find;
 use self::finding::Visit;
 use self::list::List;
@@ -177,7 +178,7 @@ impl Ui {
             link: Link::Live,
             list: List::default(),
             log: Log::default(),
-            focus: Focus::List,
+            focus: if size.0 < NARROW { Focus::Log } else { Focus::List },
             zoom: false,
             times: false,
             mouse: true,
@@ -216,7 +217,13 @@ impl Ui {
         }
         let mut effects = vec![];
         let before = self.log.view;
+        let was_filtered = self.is_filtered();
         self.react(msg, &mut effects);
+        let moves_log = self.log.view != before || self.is_filtered() != was_filtered;
+        if self.size.0 < NARROW && self.timeline.is_none() && moves_log {
+            // Only one of list and log is visible.
+            self.focus = Focus::Log;
+        }
         self.move_cursor(before);
         self.lay_out();
         self.choose();
@@ -290,6 +297,11 @@ impl Ui {
             Msg::Figures(sample) => self.figures.push(sample),
             Msg::Alarm => {}
         }
+    }
+
+    /// Whether only matching lines are shown.
+    fn is_filtered(&self) -> bool {
+        self.find.as_ref().is_some_and(|find| find.filters)
     }
 
     /// News of the run as a whole.

@@ -3,6 +3,7 @@
 mod log;
 mod properties;
 mod screens;
+mod snapshots;
 mod timeline;
 
 use std::collections::BTreeMap;
