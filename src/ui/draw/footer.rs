@@ -69,39 +69,47 @@ fn one_line(text: &str) -> String {
     text.lines().collect::<Vec<_>>().join("  ")
 }
 
-/// The keys that help now.
-fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
+/// The keys that help in what was opened above the usual screen.
+fn hints_of_mode(ui: &Ui) -> Option<Vec<(&'static str, &'static str)>> {
     if ui.timeline.is_some() {
-        return vec![
+        return Some(vec![
             ("← →", "time"),
             ("{ }", "events"),
             ("+ -", "zoom"),
             ("End", "now"),
             ("H", "close"),
-        ];
+        ]);
     }
     if ui.selection.is_some() {
-        return vec![("↑↓", "more lines"), ("y", "copy them"), ("Esc", "select nothing")];
+        return Some(vec![("↑↓", "more lines"), ("y", "copy them"), ("Esc", "select nothing")]);
     }
     if ui.around.is_some() {
-        return vec![
+        return Some(vec![
             ("+ -", "longer, shorter"),
             ("Esc", "back"),
             ("y", "copy"),
             ("Y", "copy the command"),
-        ];
+        ]);
     }
     if ui.find.as_ref().is_some_and(|find| find.filters) {
-        return vec![("Esc", "all lines"), ("n N", "next"), ("x", "around"), ("y", "copy")];
+        return Some(vec![("Esc", "all lines"), ("n N", "next"), ("x", "around"), ("y", "copy")]);
     }
     if ui.find.is_some() {
-        return vec![
+        return Some(vec![
             ("n N", "next"),
             ("/", "find"),
             ("x", "around"),
             ("y", "copy"),
             ("Esc", "end the search"),
-        ];
+        ]);
+    }
+    None
+}
+
+/// The keys that help now.
+fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
+    if let Some(hints) = hints_of_mode(ui) {
+        return hints;
     }
     if matches!(ui.link, Link::Over(_)) {
         return vec![("/", "find"), ("d", "why"), ("[ ]", "errors"), ("y", "copy")];

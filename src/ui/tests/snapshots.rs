@@ -1,5 +1,6 @@
 //! The main screens in three sizes, compared with what they were. `TMO_BLESS=1` keeps what is meant.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use pretty_assertions::assert_eq;
@@ -128,6 +129,7 @@ fn drawn(world: &World, with_styles: bool) -> String {
 /// `R`: reversed; the colour; `b`: bold; `d`: dim; a blank: none of these.
 fn style_of(cell: &Cell) -> char {
     let has = |modifier| cell.modifier.contains(modifier);
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the interface uses no others")]
     match cell.fg {
         _ if has(Modifier::REVERSED) => 'R',
         Color::Red => 'r',
@@ -153,7 +155,7 @@ fn the_main_screens_are_as_they_were() {
             let mut world = shop(size);
             steps(&mut world);
             let (width, height) = size;
-            text += &format!("{width} x {height}\n{}\n", drawn(&world, width == 80));
+            writeln!(text, "{width} x {height}\n{}", drawn(&world, width == 80)).unwrap();
         }
         let file = dir.join(name).with_extension("txt");
         if is_meant {
