@@ -19,8 +19,8 @@ pub struct BadTime(String);
 /// Parse a point in time: a time ago (`10m`, `1h 30m`, `90` seconds), the most recent occurrence of a time
 /// of day (`14:05`), a date (`2026-11-20`), or a date with a time, in the local zone or in the zone given.
 pub fn moment(text: &str, now: &Zoned) -> Result<Timestamp, BadTime> {
-    let text = text.trim();
     let bad = || BadTime(text.to_owned());
+    let text = &two_digit_hour(text.trim());
     if text == "now" {
         return nanoseconds(now.timestamp()).ok_or_else(bad);
     }
@@ -42,6 +42,14 @@ pub fn moment(text: &str, now: &Zoned) -> Result<Timestamp, BadTime> {
     }
     let at: DateTime = text.replacen(' ', "T", 1).parse().map_err(|_| bad())?;
     local(at, zone).and_then(|at| nanoseconds(at.timestamp())).ok_or_else(bad)
+}
+
+/// The same time, with a zero before an hour of one digit: `9:05`.
+fn two_digit_hour(text: &str) -> String {
+    let hour = text.rfind([' ', 'T']).map_or(0, |before| before + 1);
+    let is_short = matches!(text.as_bytes()[hour..], [b'0'..=b'9', b':', ..]);
+    let (date, time) = text.split_at(hour);
+    format!("{date}{}{time}", if is_short { "0" } else { "" })
 }
 
 /// Parse a duration: `2s`, `1h30m`, `500ms`; a bare number is in seconds.
@@ -81,6 +89,8 @@ mod tests {
             ("2d", "2026-11-18T15:30:00+01:00"),
             ("5 minutes ago", "2026-11-20T15:25:00+01:00"),
             ("14:05", "2026-11-20T14:05:00+01:00"),
+            ("9:05", "2026-11-20T09:05:00+01:00"),
+            ("2026-11-19 8:00", "2026-11-19T08:00:00+01:00"),
             ("14:05:30", "2026-11-20T14:05:30+01:00"),
             ("23:00", "2026-11-19T23:00:00+01:00"),
             ("2026-11-19", "2026-11-19T00:00:00+01:00"),

@@ -19,6 +19,7 @@ use crate::journal::search::page::{Pager, Step, Want};
 use crate::journal::search::place::{output, share};
 use crate::journal::search::styled::{Styles, rows_of_text};
 use crate::journal::segment::Dirs;
+use crate::journal::stream::StreamReader;
 use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{entry_words, gap};
 use crate::model::event::{Logged, What};
@@ -172,7 +173,9 @@ impl Journal {
                 && Logged::from_json(entry.text)
                     .is_some_and(|event| matches!(event.what(), Some(What::Crash { .. })));
             let kind = if is_failure { Kind::Failure } else { Kind::Note };
-            (kind, about, rows_of_text(&words))
+            // After its first line, a crash repeats output, which stands above it.
+            let first = words.lines().next().unwrap_or_default();
+            (kind, about, rows_of_text(if is_failure { first } else { &words }))
         };
         if entry.lost > 0 {
             rows.splice(0..0, rows_of_text(&gap(entry.lost)));
@@ -251,11 +254,22 @@ impl Journal {
             let Some(rows) = self.styles.unfinished(partial)? else { continue };
             // They come after all that is in the journal, in the order of their streams.
             let position = Position { record: u64::MAX, skip: u32::from(partial.stream) };
-            let mut entry = Entry::new(position, clock::now(), Kind::Output, rows);
+            let time = self.printed_at(partial)?;
+            let mut entry = Entry::new(position, time, Kind::Output, rows);
             self.name(&mut entry, partial.stream, None);
             entries.push((partial, entry));
         }
         Ok(entries)
+    }
+
+    /// When the end of an unfinished line was printed.
+    fn printed_at(&self, partial: Partial) -> io::Result<Timestamp> {
+        let stream = self.streams.iter().find(|known| known.number == partial.stream);
+        let Some(stream) = stream else { return Ok(clock::now()) };
+        let mut reader = StreamReader::open(&self.dirs, &stream.name.slug());
+        // This also looks for its files.
+        let end = reader.end()?.min(partial.end);
+        reader.time_of(end)
     }
 
     /// Set name and colour: those of the stream, or of the process that an event is about.

@@ -69,13 +69,13 @@ fn a_dead_process_is_explained_restarted_and_its_error_copied() {
     terminal.wait("worker    running");
     // A line for the debugger, and its answer.
     terminal.keys(["3", "i"]);
-    terminal.wait("type to console:");
+    terminal.wait("lines to console:");
     terminal.line("42 q");
     terminal.wait("you said 42 q");
     // The prompt stays for the next line.
-    terminal.wait("type to console:");
+    terminal.wait("lines to console:");
     terminal.keys(["Escape"]);
-    terminal.wait_for("the prompt is closed", |screen| !screen.contains("type to console"));
+    terminal.wait_for("the prompt is closed", |screen| !screen.contains("lines to console"));
     terminal.keys(["G"]);
     terminal.keys(["q"]);
     terminal.wait("leave running");
@@ -311,7 +311,7 @@ fn what_one_interface_does_another_shows() {
     other.wait("web started");
     one.wait("web       running");
     // The end of the run, asked for in one, is shown in both.
-    one.keys(["q", "s"]);
+    one.keys(["q", "s", "Enter"]);
     one.wait("the run is over");
     is_given_back(&one);
     other.wait("the run is over");
@@ -348,6 +348,37 @@ fn without_a_run_the_last_log_is_shown() {
     let ran = world.run(["ui"]);
     assert!(ran.code == 1 && ran.stderr.contains("needs a terminal"), "{ran:?}");
     terminal.close();
+}
+
+#[test]
+fn it_begins_where_it_was_asked_to() {
+    let world = World::new("web: seq 1 500; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "500\n");
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("ui --grep '^4.2$'");
+    terminal.wait("only /^4.2$/");
+    terminal.wait("492");
+    assert!(!terminal.screen().contains("493"), "{}", terminal.screen());
+    terminal.keys(["Q"]);
+    terminal.wait("the run goes on");
+    terminal.line("clear");
+    terminal.tmo("ui web --at 1h");
+    terminal.wait("Started with pid");
+    terminal.wait("below (G)");
+    terminal.keys(["Q"]);
+    terminal.wait("the run goes on");
+    terminal.line("clear");
+    terminal.tmo("ui --at noon");
+    terminal.wait("`noon` is not a valid time");
+    terminal.line("clear");
+    terminal.tmo("ui --grep 'a('; echo it was $?");
+    terminal.wait("unclosed group");
+    terminal.wait("it was 2");
+    let keys = world.ok(["ui", "--keys"]);
+    assert!(keys.contains("Moving\n") && keys.contains("compare"), "{keys}");
+    terminal.close();
+    world.ok(["quit"]);
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn what_waits_for_input_is_marked_and_its_prompt_is_shown() {
     terminal.wait("you said 42");
     terminal.wait("● api");
     terminal.keys(["Escape"]);
-    terminal.wait_for("the prompt is closed", |screen| !screen.contains("type to api"));
+    terminal.wait_for("the prompt is closed", |screen| !screen.contains("lines to api"));
     terminal.keys(["Q"]);
     terminal.wait("the run goes on");
     terminal.close();
@@ -186,13 +186,23 @@ fn a_failed_life_is_compared_with_the_last_good_one() {
     world.ok(["restart", "api"]);
     world.wait_state("api", "exited");
     terminal.keys(["D"]);
-    terminal.wait("had none like");
+    terminal.wait("first line unlike any of the good");
     terminal.wait("+ warn: no database url");
     terminal.wait("+ fatal: no database");
     assert!(!terminal.screen().contains("+ listening"));
     terminal.keys(["Enter"]);
     terminal.wait("▶warn: no database url");
-    terminal.keys(["Q"]);
+    // Another failure of the same kind.
+    world.ok(["start", "api"]);
+    eventually("the second failure", || {
+        let state = world.state()?;
+        let api = state["processes"].as_array()?.iter().find(|one| one["name"] == "api")?;
+        (api["lives"] == 4 && api["state"] == "exited").then_some(())
+    });
+    terminal.keys(["D"]);
+    terminal.wait("It ended like the one before: api, started");
+    terminal.wait("+ fatal: no database");
+    terminal.keys(["q", "Q"]);
     terminal.wait("the run goes on");
     terminal.close();
     world.ok(["quit"]);

@@ -128,6 +128,15 @@ pub struct UiArgs {
     /// The process whose log is shown at first.
     #[arg(value_name = "NAME", add = values::process())]
     pub name: Option<String>,
+    /// Begin at this time: 10m (ago), 14:05, 2026-11-20T14:05:00Z.
+    #[arg(long, value_name = "TIME", add = values::moment())]
+    pub at: Option<String>,
+    /// Show only lines that match this expression.
+    #[arg(long, value_name = "RE")]
+    pub grep: Option<String>,
+    /// Print the keys.
+    #[arg(long, conflicts_with_all = ["name", "at", "grep"])]
+    pub keys: bool,
     /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,

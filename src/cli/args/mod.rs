@@ -344,7 +344,10 @@ several terminals, and after the run. `?` shows its keys. Leaving it does not st
 
 Examples:
   tmo ui
-  tmo ui worker     opens the log of worker")]
+  tmo ui worker     opens the log of worker
+  tmo ui --at 14:05 --grep 'error|refused'
+                    begins with such lines of five past two
+  tmo ui --keys     lists its keys")]
     Ui(UiArgs),
     /// Show or change the texts that mean failure.
     #[command(after_help = "\

@@ -140,7 +140,8 @@ impl Shell {
             Copied::To(place) => self.ui.say(format!("copied {what}{count} to {place}")),
             Copied::Osc52(bytes) => {
                 self.writer.pass(bytes);
-                self.ui.say(format!("copied {what}{count}; the terminal was asked to do it"));
+                let doubt = "if it did not: does it, or a tmux around it, allow OSC 52?";
+                self.ui.say(format!("the terminal was asked to copy {what}{count}; {doubt}"));
             }
         }
     }

@@ -4,13 +4,12 @@ pub(super) mod as_view;
 mod effects;
 mod keys;
 mod link;
+mod open;
 mod pages;
 mod plain;
 mod signals;
 
-use std::collections::HashSet;
 use std::io;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -22,24 +21,21 @@ use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::timeout;
 
 use self::keys::Keys;
+use self::open::{journal_of, keys_of_all_actions, places, processes_of, theme, title_of};
 use self::signals::{Signals, resume};
 use super::args::UiArgs;
 use super::error::CliError;
 use super::instance::Instance;
 use super::log::{Source, unreadable};
-use super::logs::whole_index;
 use super::terminal::tmo_only;
 use super::view::{HUNG_UP, INTERRUPTED};
 use crate::config::Env;
-use crate::instance::lock;
-use crate::journal::IndexReader;
 use crate::journal::cursor::Position;
-use crate::model::request::ProcessState;
-use crate::model::{ProcName, ProcessStatus};
+use crate::journal::search::pattern::Pattern;
+use crate::model::moment::moment;
 use crate::sys::{clock, local};
 use crate::ui::draw::draw;
 use crate::ui::draw::theme::Theme;
-use crate::ui::journal::Journal;
 use crate::ui::reader::Reader;
 use crate::ui::state::msg::{Msg, Now};
 use crate::ui::state::{Link, Ui};
@@ -58,6 +54,9 @@ const GIVE_BACK: Duration = Duration::from_millis(500);
 
 /// Show the interface until the user leaves it.
 pub(super) fn ui(args: &UiArgs) -> Result<u8, CliError> {
+    if args.keys {
+        return super::print(&keys_of_all_actions());
+    }
     let mut instance = Instance::find(&args.client)?;
     refuse_without_terminal(&instance.context.env)?;
     let left = super::block_on(LocalSet::new().run_until(async {
@@ -68,9 +67,7 @@ pub(super) fn ui(args: &UiArgs) -> Result<u8, CliError> {
         };
         instance.on_this_machine()?;
         let mut shell = Shell::new(instance, runs)?;
-        if let Some(name) = &args.name {
-            shell.open(name)?;
-        }
+        shell.begin(args)?;
         if runs {
             shell.follow_head();
         }
@@ -217,7 +214,21 @@ impl Shell {
         Ok(shell)
     }
 
-    /// Show the log of this process at first.
+    /// Show at first what was asked for.
+    fn begin(&mut self, args: &UiArgs) -> Result<(), CliError> {
+        if let Some(name) = &args.name {
+            self.open(name)?;
+        }
+        let now = clock::now().utc().to_zoned(local::zone());
+        let time = args.at.as_deref().map(|text| moment(text, &now)).transpose();
+        let time = time.map_err(|error| CliError::Usage(error.to_string()))?;
+        if let Some(text) = &args.grep {
+            Pattern::new(text, false, false).map_err(|error| CliError::Usage(error.to_string()))?;
+        }
+        self.ui.begin(time, args.grep.as_deref());
+        Ok(())
+    }
+
     fn open(&mut self, name: &str) -> Result<(), CliError> {
         let source = Source::of_instance(&self.instance)?;
         let known = source.streams.iter().map(|stream| &stream.name);
@@ -417,55 +428,9 @@ impl Shell {
             }
         };
         let _ = timeout(GIVE_BACK, written).await;
+        self.pace.forget();
         let _ = term::cooked();
     }
-}
-
-/// The journal of an instance. Without a supervisor, what nobody has indexed is indexed in memory.
-fn journal_of(instance: &Instance, source: &Source) -> Result<Journal, CliError> {
-    let dir = instance.runtime.dir().to_owned();
-    let (dirs, streams) = (source.dirs.clone(), source.streams.clone());
-    let open = move || {
-        let supervised = lock::is_held(&dir).unwrap_or(false);
-        if supervised {
-            return Ok(IndexReader::open(&dirs));
-        }
-        whole_index(&dirs, &streams).map_err(io::Error::other)
-    };
-    Journal::new(source.dirs.clone(), Box::new(open)).map_err(unreadable)
-}
-
-/// The processes of a run that is over, as far as its journal knows them.
-fn processes_of(source: &Source) -> Vec<ProcessState> {
-    let mut seen = HashSet::<ProcName>::new();
-    let streams = source.streams.iter().filter(|stream| seen.insert(stream.name.clone()));
-    let processes = streams.map(|stream| {
-        let mut process = ProcessState::new(stream.name.clone(), ProcessStatus::Stopped, None);
-        process.color = stream.color;
-        process
-    });
-    processes.collect()
-}
-
-/// The name of a project without a run.
-fn title_of(instance: &Instance) -> String {
-    let dir = instance.socket.path.parent().and_then(Path::file_name);
-    dir.map_or(String::new(), |dir| dir.display().to_string())
-}
-
-fn theme(env: &Env) -> Theme {
-    let is_set = |name: &str| env.caller(name).is_some_and(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.caller(name));
-    let locale = locale.and_then(|locale| locale.to_str()).unwrap_or("C.UTF-8").to_uppercase();
-    let is_utf8 = locale.contains("UTF-8") || locale.contains("UTF8");
-    // Nearly every terminal shows UTF-8, whatever a missing locale says.
-    let is_plain = locale == "C" || locale == "POSIX";
-    Theme { color: !is_set("NO_COLOR"), ascii: !is_utf8 && !is_plain }
-}
-
-fn places(env: &Env) -> Places {
-    let is_set = |name: &str| env.caller(name).is_some_and(|value| !value.is_empty());
-    Places { tmux: is_set("TMUX"), wayland: is_set("WAYLAND_DISPLAY"), x11: is_set("DISPLAY") }
 }
 
 /// A panic gives the terminal back before it is reported.

@@ -22,7 +22,7 @@ use crate::sys::{self, local};
 use crate::ui::state::msg::Tab;
 
 /// A life that ended within this time has left out much that others print.
-const SHORT: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_secs(30);
 /// How many lines are listed that are missing in a life.
 const MOST_MISSING: usize = 10;
 /// How many indented lines are listed below one that is not.
@@ -48,6 +48,8 @@ impl Shell {
                     };
                     let (text, leads_to) = blocking(work).await?;
                     let Some((prompt, _)) = prompt else { return Ok((text, leads_to)) };
+                    // It is not well, whatever its state says.
+                    let text = if text.starts_with("nothing is wrong") { "" } else { &text };
                     let asks = format!(
                         "It waits for input at this prompt: {prompt}\n\
                          i types a line into it; c connects this terminal with it."
@@ -108,7 +110,7 @@ fn compare_page(
         }
         Compared::Lives(comparison) => *comparison,
     };
-    let Comparison { life, good, new, missing, is_cut } = &comparison;
+    let Comparison { life, good, new, missing, alike, is_cut } = &comparison;
     let styled = |sgr: &str, text: &str| {
         if color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
     };
@@ -121,8 +123,17 @@ fn compare_page(
             let _ = writeln!(text, "and the {} good ones before it", more - 1);
         }
     }
+    if last_good.has_failed() {
+        text.push_str("(good until shortly before its end; there is no better one)\n");
+    }
     if *is_cut {
         text.push_str("(of each, only the first 8 MiB or 100,000 lines)\n");
+    }
+    if let Some(before) = alike {
+        let ended = if life.ended.is_some() { "It ended" } else { "It prints" };
+        let before = life_words(name, before);
+        let _ =
+            writeln!(text, "\n{}", styled("1", &format!("{ended} like the one before: {before}")));
     }
     // What a life that ended at once did not come to is no news.
     let lasted = life.ended.map_or(Duration::MAX, |(ended, _)| ended.since(life.started));
@@ -134,7 +145,7 @@ fn compare_page(
     };
     let time = local::zone().to_datetime(first.time.utc()).strftime("%H:%M:%S%.3f");
     let lives = if good.len() == 1 { "the good life" } else { "the good lives" };
-    let _ = write!(text, "\nfirst line that {lives} had none like, at {time}:\n");
+    let _ = write!(text, "\nfirst line unlike any of {lives}, at {time}:\n");
     let _ = writeln!(text, "  {}", styled("1", &first.text));
     list(&mut text, "new", new, |line| styled("31", &format!("+ {line}")));
     list(&mut text, "missing now", missing, |line| styled("2", &format!("- {line}")));
@@ -210,9 +221,9 @@ fn flags_page(process: Option<&ProcessState>, found: &[FlagMatches]) -> String {
 /// The main process and what it has started.
 fn tree_page(process: Option<&ProcessState>) -> String {
     let Some(pid) = process.and_then(|process| process.pid) else {
-        return "it does not run".to_owned();
+        return "not running".to_owned();
     };
-    let Some(main) = sys::info(pid) else { return "it does not run".to_owned() };
+    let Some(main) = sys::info(pid) else { return "not running".to_owned() };
     let all = sys::descendants(main.ppid);
     let mut text = format!("{:>8} {:>9} {:>8}  COMMAND\n", "PID", "MEMORY", "CPU");
     let mut open = vec![(pid, 0)];

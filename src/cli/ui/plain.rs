@@ -22,6 +22,9 @@ use crate::view::printer::Printer;
 /// How many lines are shown at most when it begins.
 const MOST_LINES: u64 = 2000;
 
+/// What is said before or after these lines.
+const HINT: &str = "the plain log; p goes back";
+
 /// How the plain log was left.
 enum Next {
     Back,
@@ -56,10 +59,15 @@ impl Shell {
         let upto = index.len().map_err(unreadable)?;
         let first = tail(&mut index, &filter, MOST_LINES, upto).map_err(unreadable)?;
         let from = self.plain_from.map_or(first, |from| from.max(first));
+        let is_bare = style.bare;
         let mut job = source.job(from, filter, style);
-        job.first.extend_from_slice(b"\x1b[2m-- the plain log; p goes back\x1b[0m\n");
+        if is_bare {
+            // There are no messages among the lines of a single process.
+            job.first.extend_from_slice(format!("\x1b[2m-- {HINT}\x1b[0m\n").as_bytes());
+        }
         let printer = Printer::start(job, |_| {}).map_err(CliError::io("can't start"))?;
         printer.head(Head { records: upto, ..Head::default() });
+        printer.say(HINT, false);
         let mode = KeyMode::enter().map_err(CliError::io("the terminal"))?;
         let next = self.follow_plainly(&printer, &mode).await;
         drop(mode);

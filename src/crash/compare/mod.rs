@@ -97,6 +97,8 @@ pub struct Comparison {
     pub new: Vec<Shape>,
     /// What only the last good one has printed, in order.
     pub missing: Vec<Shape>,
+    /// The last life before that ended like this one: with most of the lines that are new.
+    pub alike: Option<Life>,
     /// Of a life that has printed very much, only the beginning was compared.
     pub is_cut: bool,
 }
@@ -119,11 +121,12 @@ pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Compared> {
     let Some((life, earlier)) = in_question(&lives) else { return Ok(Compared::NoLife) };
     let good = good_before(earlier);
     let Some(last_good) = good.first() else { return Ok(Compared::NothingGood(*life)) };
-    let (mine, mut is_cut) = shapes(log, stream, life, Timestamp::LAST)?;
+    let whole = |life: &Life, until| shapes(log, stream, life, (life.started, until));
+    let (mine, mut is_cut) = whole(life, Timestamp::LAST)?;
     let (mut known, mut missing) = (Shapes::new(), vec![]);
     for one in &good {
         let until = one.good_until().unwrap_or(Timestamp::LAST);
-        let (other, other_cut) = shapes(log, stream, one, until)?;
+        let (other, other_cut) = whole(one, until)?;
         is_cut |= other_cut;
         if one == last_good {
             missing = only(&other, &mine);
@@ -131,7 +134,20 @@ pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Compared> {
         known.extend(other);
     }
     let new = only(&mine, &known);
-    Ok(Compared::Lives(Box::new(Comparison { life: *life, good, new, missing, is_cut })))
+    let alike = match earlier.iter().rfind(|one| one.has_failed()) {
+        Some(failed) => ended_with(log, stream, failed, &new)?.then_some(*failed),
+        None => None,
+    };
+    Ok(Compared::Lives(Box::new(Comparison { life: *life, good, new, missing, alike, is_cut })))
+}
+
+/// Whether a life that failed printed most of these lines shortly before its end.
+fn ended_with(log: &Log<'_>, stream: u16, failed: &Life, new: &[Shape]) -> io::Result<bool> {
+    let Some((ended, _)) = failed.ended else { return Ok(false) };
+    let since = ended - BAD_END.min(ended.since(failed.started));
+    let (last, _) = shapes(log, stream, failed, (since, Timestamp::LAST))?;
+    let alike = new.iter().filter(|one| last.contains_key(&shape(&one.text))).count();
+    Ok(alike > 0 && alike * 2 >= new.len())
 }
 
 /// The life to compare, and those before it.
@@ -228,10 +244,18 @@ fn lives(landmarks: &[Landmark], head: u64) -> Vec<Life> {
 
 type Shapes = HashMap<String, Shape>;
 
-/// The shapes of the lines of a life until this time; the flag says that it has printed more than was read.
-fn shapes(log: &Log<'_>, stream: u16, life: &Life, until: Timestamp) -> io::Result<(Shapes, bool)> {
-    let from = Position { record: life.records.0, skip: 0 }.max(log.begin());
-    let mut cursor = Cursor::over(log.open_index()?, from, Filter::only(vec![stream]));
+/// The shapes of the lines of a life between these times; the flag says that it has printed more than was
+/// read.
+fn shapes(
+    log: &Log<'_>,
+    stream: u16,
+    life: &Life,
+    (since, until): (Timestamp, Timestamp),
+) -> io::Result<(Shapes, bool)> {
+    let mut index = log.open_index()?;
+    let first = index.search_time(since)?.max(life.records.0);
+    let from = Position { record: first, skip: 0 }.max(log.begin());
+    let mut cursor = Cursor::over(index, from, Filter::only(vec![stream]));
     let (mut shapes, mut text) = (Shapes::new(), vec![]);
     let (mut bytes, mut lines) = (0, 0);
     while let Some(chunk) = cursor.next(life.records.1, &mut text)? {

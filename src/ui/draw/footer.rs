@@ -26,9 +26,9 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Op
     }
     let question = match &ui.overlay {
         Some(Overlay::Quit(stop)) => Some(if *stop {
-            " leave running (l)   [stop all (s)]   Enter chooses, Esc stays"
+            " leave running (l)   [stop all (s)]   Enter: stop all   Esc: stay"
         } else {
-            "[leave running (l)]   stop all (s)    Enter chooses, Esc stays"
+            "[leave running (l)]   stop all (s)    Enter: leave   Esc: stay"
         }),
         Some(Overlay::Confirm(OnProcess::Kill)) => {
             Some("end it with SIGKILL? K or Enter does, any other key does not")
@@ -88,15 +88,20 @@ fn hints_of_mode(ui: &Ui) -> Option<Vec<(&'static str, &'static str)>> {
             ("+ -", "longer, shorter"),
             ("Esc", "back"),
             ("y", "copy"),
-            ("Y", "copy the command"),
+            ("Y", "copy as command"),
         ]);
     }
     if ui.find.as_ref().is_some_and(|find| find.filters) {
-        return Some(vec![("Esc", "all lines"), ("n N", "next"), ("x", "around"), ("y", "copy")]);
+        return Some(vec![
+            ("Esc", "all lines"),
+            ("n N", "next, previous"),
+            ("x", "around"),
+            ("y", "copy"),
+        ]);
     }
     if ui.find.is_some() {
         return Some(vec![
-            ("n N", "next"),
+            ("n N", "next, previous"),
             ("/", "find"),
             ("x", "around"),
             ("y", "copy"),
@@ -169,7 +174,9 @@ fn input(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<(u16,
         Subject::Time => {
             ("go to: ".to_owned(), "14:05   10m ago: 10m   2026-11-20 9:00".to_owned())
         }
-        Subject::Line(name) => (format!("type to {name}: "), "Enter sends   Esc closes".to_owned()),
+        Subject::Line(name) => {
+            (format!("lines to {name}: "), "Enter sends, then the next one   Esc ends".to_owned())
+        }
         Subject::Action => (":".to_owned(), "Enter does it   ↑ ↓ others   Esc closes".to_owned()),
     };
     let x = put(buffer, (area.x + 1, area.y), area.width - 1, &label, theme.key());

@@ -19,7 +19,11 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     };
     let selection = ui.selection.zip(current).map(|(a, b)| (a.min(b), a.max(b)));
     if shown.lines.is_empty() && !ui.log.is_loading {
-        put(buffer, (area.x + 1, area.y), area.width - 1, "nothing was printed yet", theme.dim());
+        let nothing = match &ui.find {
+            Some(find) if find.filters => format!("no line matches {}", find.text),
+            Some(_) | None => "nothing was printed yet".to_owned(),
+        };
+        put(buffer, (area.x + 1, area.y), area.width - 1, &nothing, theme.dim());
     }
     let lines = shown.lines.iter().zip(shown.blank..);
     for (place, y) in lines {

@@ -82,6 +82,9 @@ impl Find {
 
     /// `2 of 218`, as far as it is known.
     pub fn words(&self) -> String {
+        if self.count_ticket == 0 {
+            return String::new();
+        }
         let more = if self.all_counted { "" } else { "+" };
         let count = self.matches.len();
         if count >= MOST_MATCHES {

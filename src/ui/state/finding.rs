@@ -114,7 +114,7 @@ impl Ui {
             let target = self.list.target().map(|process| process.name.clone()).or(name);
             match target {
                 Some(name) => self.open(Some(name)),
-                None => return self.say("select a process first: none has failed"),
+                None => return self.say("no process has failed now; select one, then E"),
             }
         }
         self.log.follow();

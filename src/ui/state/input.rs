@@ -116,7 +116,7 @@ impl Ui {
             Subject::Pick | Subject::Action => match picked {
                 Some(Picked::Process(name)) => self.open(Some(name)),
                 Some(Picked::Action(action)) => self.act(action, effects),
-                None => self.say(format!("nothing is called like {text}")),
+                None => self.say(format!("nothing has a name like {text}")),
             },
             Subject::Time => {
                 let now = self.now.time.utc().to_zoned(self.now.zone.clone());
@@ -170,7 +170,8 @@ impl Ui {
             Key::Left | Key::Right | Key::Tab | Key::Up | Key::Down => {
                 self.overlay = Some(Overlay::Quit(!stop));
             }
-            Key::Char('s') => self.stop_all(effects),
+            // Not at once: it may have been typed for a shell, by somebody who thinks that this is closed.
+            Key::Char('s') => self.overlay = Some(Overlay::Quit(true)),
             Key::Enter | Key::Ctrl('c') if stop => self.stop_all(effects),
             Key::Char('l' | 'q') | Key::Enter | Key::Ctrl('c') => effects.push(Effect::Leave),
             _ => self.overlay = None,

@@ -151,6 +151,8 @@ pub struct Ui {
     pub now: Now,
     /// Leaving stops the run too, by default.
     pub owns_run: bool,
+    /// The time at which to begin, until the run is known.
+    begins_at: Option<Timestamp>,
     /// Lines that have no end yet.
     unfinished: Unfinished,
     /// Which entries are shown.
@@ -196,6 +198,7 @@ impl Ui {
             selection: None,
             now,
             owns_run: false,
+            begins_at: None,
             unfinished: Unfinished::default(),
             choice: Arc::default(),
             applied: None,
@@ -207,6 +210,18 @@ impl Ui {
         ui.lay_out();
         ui.log.follow();
         ui
+    }
+
+    /// Begin at this time, and with only the lines that match.
+    pub fn begin(&mut self, time: Option<Timestamp>, grep: Option<&str>) {
+        self.find = grep.and_then(|text| Find::new(text, false));
+        if let Some(find) = &mut self.find {
+            find.filters = true;
+        }
+        self.begins_at = time;
+        if let Some(time) = time {
+            self.log.go_to_time(time);
+        }
     }
 
     /// Something has happened.
@@ -334,6 +349,9 @@ impl Ui {
         if self.run != state.run {
             self.quitting = false;
             self.log.follow();
+            if let Some(time) = self.begins_at.take() {
+                self.log.go_to_time(time);
+            }
             // Without a supervisor, the journal was indexed in memory.
             effects.push(Effect::Ask(Question::Reopen));
         }

@@ -72,6 +72,10 @@ impl Unfinished {
         if let Some(line) = self.lines.get_mut(&partial.stream)
             && line.partial.start == partial.start
         {
+            if line.partial.end == partial.end {
+                // It may have been there for long when the interface was opened.
+                line.since = line.since.min(entry.time);
+            }
             line.entry = Some(entry);
         }
     }

@@ -12,6 +12,8 @@ use crate::model::request::Head;
 const FRAME: Duration = Duration::from_millis(33);
 /// A frame that takes at least this long was kept waiting.
 const SLOW: Duration = Duration::from_millis(50);
+/// A terminal that keeps one waiting for longer than this was stopped.
+const STOPPED: Duration = Duration::from_secs(2);
 /// How many bytes the kernel keeps for a terminal that does not read.
 const KEPT: u64 = 8192;
 /// At this many bytes in a second, a terminal is not slow.
@@ -52,20 +54,25 @@ impl Pace {
     pub fn written(&mut self, now: Instant) {
         let Some(bytes) = self.writing.take() else { return };
         let took = now.saturating_duration_since(self.drawn);
-        let before = if took >= SLOW {
+        let is_slow = took >= SLOW && took <= STOPPED;
+        self.rate = if is_slow {
             let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            self.rate = Some((bytes.saturating_mul(1000) / millis).max(1));
-            KEPT
+            Some((bytes.saturating_mul(1000) / millis).max(1))
         } else {
             // Perhaps it has become faster.
-            self.rate = self.rate.map(|rate| rate + rate / 8 + 1);
-            bytes
+            self.rate.map(|rate| rate + rate / 4 + 1).filter(|_| took < SLOW)
         };
         self.rate = self.rate.filter(|rate| *rate < FAST);
+        let kept = if is_slow { KEPT } else { bytes };
         let rest = self.rate.map_or(Duration::ZERO, |rate| {
-            Duration::from_millis((before.saturating_mul(1000) / rate).min(2000))
+            Duration::from_millis(kept.saturating_mul(1000) / rate).min(STOPPED)
         });
         self.arrived = now + rest;
+    }
+
+    /// Another program has used the terminal, or nobody has.
+    pub fn forget(&mut self) {
+        (self.writing, self.rate, self.arrived) = (None, None, self.drawn);
     }
 
     /// When a frame may be drawn that is urgent, or that is not.
@@ -125,7 +132,7 @@ mod tests {
         pace.drawn(now, 4000);
         pace.written(now);
         let rest = pace.frame_due(false) - now;
-        assert!(rest > Duration::from_millis(200) && rest < SECOND / 4, "{rest:?}");
+        assert!(rest > SECOND / 8 && rest < SECOND / 4, "{rest:?}");
         // A terminal that is fast again gets as many frames as before.
         for _ in 0..60 {
             now = pace.frame_due(false);
@@ -136,12 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_terminal_delays_no_longer_than_it_is_stopped() {
+    fn after_a_stop_or_another_program_it_is_as_before() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
         pace.drawn(now, 4000);
         let later = now + SECOND * 3600;
         pace.written(later);
-        assert!(pace.frame_due(false) <= later + SECOND * 2);
+        assert!(pace.frame_due(false) <= later);
+        pace.drawn(later, 4000);
+        pace.forget();
+        let much_later = later + SECOND;
+        pace.written(much_later);
+        assert!(pace.frame_due(false) < much_later);
     }
 }

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 
-use super::{World, at};
+use super::{World, at, time};
+use crate::journal::cursor::Position;
+use crate::journal::search::styled::rows_of_text;
+use crate::model::request::{Head, Partial};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
 use crate::ui::keys::actions::ACTIONS;
+use crate::ui::state::entry::{Entry, Kind};
 use crate::ui::state::msg::{Effect, Loaded, Mouse, Msg, Question};
 use crate::ui::state::offers::Offers;
 
@@ -268,6 +272,48 @@ fn an_unfinished_line_is_shown_after_the_others_until_it_has_an_end() {
     }
     let screen = world.screen(PLAIN);
     assert!(screen.contains("name? Bob\n") && !screen.contains("name? Bo\n"), "{screen}");
+}
+
+#[test]
+fn a_prompt_that_was_there_before_is_as_old_as_it_is() {
+    let mut world = World::with_lines((80, 12), 10);
+    world.passed = Duration::from_secs(300);
+    world.send(Msg::Alarm);
+    world.answers = false;
+    let partial = Partial { stream: 1, start: 10, end: 15 };
+    let head = Head { records: 10, partials: vec![partial], ..Head::default() };
+    world.send(Msg::Head(head));
+    let position = Position { record: u64::MAX, skip: 1 };
+    let mut entry = Entry::new(position, time(10), Kind::Output, rows_of_text("name?"));
+    entry.name = Some("web".to_owned());
+    world.send(Msg::Unfinished(vec![(partial, entry)]));
+    let screen = world.screen(PLAIN);
+    assert!(screen.contains("? web       asks       5m"), "{screen}");
+}
+
+#[test]
+fn a_filter_without_a_match_says_so() {
+    let mut world = World::with_lines((80, 12), 100);
+    world.keys("/nowhere");
+    world.key(Key::Tab);
+    world.key(Key::Enter);
+    let screen = world.screen(PLAIN);
+    assert!(screen.contains("no line matches nowhere"), "{screen}");
+}
+
+#[test]
+fn keys_meant_for_a_shell_stop_nothing() {
+    let mut world = World::with_lines((80, 12), 100);
+    world.keys("qstty -a");
+    let stops = world.effects.iter().any(|effect| matches!(effect, Effect::StopAll));
+    assert!(!stops, "{:?}", world.effects);
+    let mut world = World::with_lines((80, 12), 100);
+    world.keys("qs");
+    world.key(Key::Enter);
+    assert!(matches!(world.effects[..], [Effect::StopAll]), "{:?}", world.effects);
+    let mut world = World::with_lines((80, 12), 100);
+    world.keys("qq");
+    assert!(matches!(world.effects[..], [Effect::Leave]), "{:?}", world.effects);
 }
 
 #[test]

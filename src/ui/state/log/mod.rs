@@ -166,6 +166,10 @@ impl Log {
 
     /// Load everything again, because other entries are wanted now.
     pub fn reload(&mut self) {
+        if self.wanted.is_some() {
+            // It will be loaded with the other entries.
+            return;
+        }
         match self.view {
             View::Follow => self.follow(),
             View::At(anchor) => self.want_around(From::Position(anchor.position)),
