@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 
 use super::args::{CrashAsk, CrashesArgs};
 use super::error::CliError;
@@ -14,11 +13,11 @@ use super::instance::Instance;
 use super::log::Source;
 use super::table::table;
 use crate::crash::store::{self, Found};
-use crate::crash::{Cause, CrashReport, Diagnosis};
+use crate::crash::{Cause, CrashReport, Summary};
+use crate::model::ProcName;
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::untrusted::{shown, shown_line};
-use crate::model::{LifeId, ProcName};
 use crate::sys::local;
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Stamp, Style, name_width};
 
@@ -41,7 +40,7 @@ pub(super) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
         Err(CliError::NoLog(_)) => None,
         Err(error) => return Err(error),
     };
-    let found = source.as_ref().map_or(Ok(vec![]), |source| source.reports.list())?;
+    let found = source.as_ref().map_or(Ok(vec![]), Source::list_reports)?;
     let (CrashAsk::List(name) | CrashAsk::Show(name)) = &ask;
     let name = name.as_deref();
     let found = of(found, name);
@@ -92,56 +91,14 @@ fn read(path: &Path) -> Result<CrashReport, CliError> {
     })
 }
 
-/// The part of a report that the list shows: reading all the recorded output would take long.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Brief {
-    process_name: ProcName,
-    exit_code: Option<u8>,
-    signal: Option<String>,
-    timestamp: String,
-    tmo: BriefDetails,
-}
-
-#[derive(Deserialize)]
-struct BriefDetails {
-    run: String,
-    life: LifeId,
-    cause: Diagnosis,
-}
-
-/// The same for JSON.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    file: PathBuf,
-    process_name: ProcName,
-    exit_code: Option<u8>,
-    signal: Option<String>,
-    timestamp: String,
-    run: String,
-    life: LifeId,
-    cause: Option<Cause>,
-}
-
-impl Listed {
-    fn of(found: &Found) -> Option<Self> {
-        let text = crate::sys::files::read_plain(&found.path).ok()?;
-        let Brief { process_name, exit_code, signal, timestamp, tmo } =
-            serde_json::from_slice(&text).ok()?;
-        let BriefDetails { run, life, cause } = tmo;
-        let (file, cause) = (found.path.clone(), cause.causes.into_iter().next());
-        Some(Self { file, process_name, exit_code, signal, timestamp, run, life, cause })
-    }
-
-    fn end(&self) -> String {
-        let code = self.exit_code.map_or_else(|| "-".to_owned(), |code| format!("exit {code}"));
-        self.signal.as_deref().map_or(code, |signal| shown(signal).into_owned())
-    }
+/// How it ended: `exit 1`, or the signal.
+fn end(listed: &Summary) -> String {
+    let code = listed.exit_code.map_or_else(|| "-".to_owned(), |code| format!("exit {code}"));
+    listed.signal.as_deref().map_or(code, |signal| shown(signal).into_owned())
 }
 
 fn list(found: &[Found], name: Option<&str>, json: bool) -> Result<u8, CliError> {
-    let all: Vec<Listed> = found.iter().filter_map(Listed::of).collect();
+    let all: Vec<Summary> = found.iter().filter_map(Summary::read).collect();
     if json {
         return super::print_json(&all);
     }
@@ -156,7 +113,7 @@ fn list(found: &[Found], name: Option<&str>, json: bool) -> Result<u8, CliError>
         [
             shown(&local_time(&listed.timestamp, &zone)).into_owned(),
             listed.process_name.to_string(),
-            listed.end(),
+            end(listed),
             shown(&file).into_owned(),
             shown(cause).into_owned(),
         ]
@@ -185,7 +142,7 @@ fn show(
     let (style, source) = looks.unzip();
     let style = style.unwrap_or_else(|| Style::new(Mode::Plain));
     let color = style.mode.color();
-    let mut text = headline(report, color);
+    let mut text = headline(&Ended::of(report), color);
     let _ = writeln!(text, "{}\n", command(report));
     text += &causes(&report.tmo.cause.causes, color);
     let left = report.tmo.slice_left_out;
@@ -207,19 +164,37 @@ fn command(report: &CrashReport) -> String {
     format!("`{}` in {}{port}", shown(&args), shown(&report.tmo.cwd))
 }
 
+/// The end of a process, for a headline.
+pub(super) struct Ended<'a> {
+    pub(super) process: &'a ProcName,
+    pub(super) timestamp: &'a str,
+    /// `exit 1`, or the signal.
+    pub(super) end: String,
+    /// How long it ran and how often it had been restarted, if known.
+    pub(super) lived: Option<(Duration, u64)>,
+}
+
+impl<'a> Ended<'a> {
+    fn of(report: &'a CrashReport) -> Self {
+        let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
+        let (process, timestamp) = (&report.process_name, report.timestamp.as_str());
+        Self { process, timestamp, end: report.end(), lived: Some(lived) }
+    }
+}
+
 /// Which process ended, how, when, and after how long.
-pub(super) fn headline(report: &CrashReport, color: bool) -> String {
-    let tmo = &report.tmo;
-    let when = local_time(&report.timestamp, &local::zone());
-    let again = match tmo.restarts {
-        0 => String::new(),
-        1 => ", restarted once before".to_owned(),
-        many => format!(", restarted {many} times before"),
-    };
-    let name = strong(report.process_name.as_str(), color);
-    let ran = units::span(Duration::from_millis(tmo.uptime_ms));
-    let (when, end) = (shown(&when), report.end());
-    format!("{name} ended at {when} ({}) after {ran}{again}\n", shown(&end))
+pub(super) fn headline(ended: &Ended<'_>, color: bool) -> String {
+    let when = local_time(ended.timestamp, &local::zone());
+    let lived = ended.lived.map_or(String::new(), |(ran, restarts)| {
+        let again = match restarts {
+            0 => String::new(),
+            1 => ", restarted once before".to_owned(),
+            many => format!(", restarted {many} times before"),
+        };
+        format!(" after {}{again}", units::span(ran))
+    });
+    let name = strong(ended.process.as_str(), color);
+    format!("{name} ended at {} ({}){lived}\n", shown(&when), shown(&ended.end))
 }
 
 /// The causes, the most certain first, with evidence and the next command to type.

@@ -10,6 +10,7 @@ use crate::config::env::BadValue;
 use crate::config::error::ConfigError;
 use crate::config::failures::EditError;
 use crate::config::socket::BadAddress;
+use crate::crash::why::WhyError;
 use crate::engine::runtime_dir::RuntimeDirError;
 use crate::model::request::Unknown;
 use crate::model::{ProcName, Untrusted, nearest};
@@ -161,6 +162,17 @@ impl From<ClientError> for CliError {
             Self::Unknown(unknown)
         } else {
             Self::Client(error)
+        }
+    }
+}
+
+impl From<WhyError> for CliError {
+    fn from(error: WhyError) -> Self {
+        match error {
+            WhyError::Unknown(unknown) => Self::Unknown(*unknown),
+            error @ (WhyError::Journal(_) | WhyError::Reports { .. } | WhyError::NoEnd(_)) => {
+                Self::Other(error.to_string())
+            }
         }
     }
 }

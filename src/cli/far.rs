@@ -7,21 +7,22 @@ use std::io::ErrorKind;
 
 use serde_json::Value;
 
-use super::args::{EchoArgs, LogsArgs};
+use super::args::{EchoArgs, LogsArgs, WhyArgs};
 use super::error::CliError;
 use super::instance::{Far, Instance};
 use super::log::Source;
 use super::output::reader_gone;
-use super::start_failures::{asked, held_up, well};
 use super::stdout::{Stdout, goes_on, write};
 use super::view::stop_signal;
 use crate::client::{LinePage, Next};
+use crate::crash::why::trouble::{asked, held_up};
+use crate::crash::why::{About, Explanation, Well, well};
 use crate::journal::Position;
 use crate::journal::record::{EVENTS, Kind, Record};
 use crate::journal::search::lines::Entry;
 use crate::journal::search::select::Chosen;
 use crate::model::moment::moment;
-use crate::model::request::ProcessState;
+use crate::model::request::{API, ProcessState, State};
 use crate::model::time::Timestamp;
 use crate::model::untrusted::{cleaned, cleaned_json};
 use crate::model::{Exit, LifeId};
@@ -316,17 +317,57 @@ fn record(line: &Value, stream: u16) -> (Record, String) {
     (record, text)
 }
 
-/// `tmo why`: the state shows whether something is wrong; the cause is only in the journal.
-pub(super) fn why(far: &Far, name: Option<&str>) -> Result<u8, CliError> {
-    let asked = asked(&far.state.processes, name)?;
+/// `tmo why` of a run in this state.
+pub(super) fn why(
+    instance: &Instance,
+    state: &State,
+    args: &WhyArgs,
+) -> Result<Explanation, CliError> {
+    let name = args.name.as_deref();
+    let asked = instance.ask(async |client| client.why(name).await);
+    match super::block_on(asked)? {
+        Some(answer) => explanation(answer, args.json),
+        None => why_of_state(instance, state, name),
+    }
+}
+
+/// Parse the answer. What it does not say is derived: in a run that goes on, a process has ended, waits, or has
+/// printed an error.
+fn explanation(answer: Value, json: bool) -> Result<Explanation, CliError> {
+    let parsed = serde_json::from_value(cleaned_json(answer)).map_err(|error| {
+        CliError::Other(format!("the answer of the other side can't be read: {error}"))
+    });
+    let mut explanation = parsed?;
+    if let Explanation::Wrong(why) = &mut explanation {
+        why.about = match (&why.state, why.exit_code.is_some() || why.signal.is_some()) {
+            (_, true) => About::End { lived: None, earlier: false },
+            (Some(_), false) => About::Waiting,
+            (None, false) => About::Error,
+        };
+        // Only a command on that machine can show the report.
+        why.report = why.report.take().filter(|_| json);
+    }
+    Ok(explanation)
+}
+
+/// `tmo why` of a supervisor whose version can't explain: the state shows whether something is wrong; the cause
+/// is only in the journal.
+fn why_of_state(
+    instance: &Instance,
+    state: &State,
+    name: Option<&str>,
+) -> Result<Explanation, CliError> {
+    let asked = asked(&state.processes, name)?;
     let is_ill = |process: &&&ProcessState| {
         process.state.has_failed_or_exited() && !process.finished || held_up(process).is_some()
     };
-    match asked.iter().find(is_ill) {
-        Some(process) => {
-            let (name, state) = (process.name.as_str(), &process.state);
-            Err(far.lacks(&format!("{name} is {state}, and its log tells why: `tmo why {name}`")))
-        }
-        None => super::print(&(well(&asked, name.is_some()) + "\n")),
-    }
+    let Some(process) = asked.iter().find(is_ill) else {
+        return Ok(Explanation::Well(Well { api: API, well: well(&asked, name.is_some()) }));
+    };
+    let (name, state) = (process.name.as_str(), &process.state);
+    let why = format!("{name} is {state}, and its log tells why: `tmo why {name}`");
+    Err(match &instance.far {
+        Some(far) => far.lacks(&why),
+        None => CliError::Other(format!("{why} on the machine of the run")),
+    })
 }

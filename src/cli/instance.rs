@@ -208,6 +208,16 @@ impl Instance {
         self.other = of_another_session(&self.context.env, state).filter(|_| is_here(state));
     }
 
+    /// Whether the files of the run can be read: it is not on another machine, nor asked over TCP.
+    pub(super) fn has_files(&self) -> bool {
+        self.far.is_none() && matches!(self.address(), Address::Unix(_))
+    }
+
+    /// Whether the processes of the run are known to be on this machine.
+    pub(super) fn runs_here(&self) -> bool {
+        self.has_files() || self.far.is_none() && self.other.is_some()
+    }
+
     /// The processes of tmo and tmux that belong to the run and are on this machine.
     pub(super) fn parts(&self) -> Vec<ProcInfo> {
         self.other.iter().chain([&self.runtime]).flat_map(RuntimeDir::parts).collect()
@@ -242,8 +252,8 @@ impl Instance {
         match self.address() {
             Address::Unix(_) => Ok(()),
             Address::Tcp(tcp) => Err(CliError::Other(format!(
-                "the run at {} is asked over TCP, where there are `ps`, `restart`, `stop`, `quit`, \
-                 `kill` and `echo` without names; for more, go to its machine and use the address \
+                "the run at {} is asked over TCP, where there are `ps`, `why`, `restart`, `stop`, \
+                 `quit`, `kill` and `echo` without names; for more, go to its machine and use the address \
                  that it was started with",
                 tcp.tcp.address
             ))),

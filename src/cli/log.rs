@@ -7,21 +7,19 @@ use super::error::CliError;
 use super::instance::Instance;
 use crate::config::dirs::{instance_id, last_run, state_dir, state_id};
 use crate::config::{Env, Project, StartOptions};
-use crate::crash::store::{self, Found};
-use crate::journal::clear;
+use crate::crash::Reports;
+use crate::crash::store::Found;
 use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::last::{last_events, last_lines};
 use crate::journal::last_run::LastRun;
-use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
-use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::ProcName;
-use crate::model::event::{Logged, What};
+use crate::model::event::What;
 use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::model::run_end::End;
-use crate::model::text::OsText;
 use crate::sys::local;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Facts, Stamp, Style};
@@ -43,8 +41,7 @@ impl Source {
     pub(super) fn of_plan(plan: &Plan, runtime: &Path) -> Result<Self, CliError> {
         let dirs = Dirs::of_run(plan, runtime);
         let present = plan.processes.iter().map(|process| process.name.clone()).collect();
-        let id = plan.run.split('-').next().unwrap_or_default();
-        let reports = Reports::of(&dirs, plan.crash_dir.as_ref(), id);
+        let reports = Reports::of_plan(plan, &dirs);
         Ok(Self { present, ..Self::open(dirs, reports)? })
     }
 
@@ -63,7 +60,7 @@ impl Source {
             return Err(CliError::NoLog(dir));
         }
         let dirs = Dirs::new(dir, None);
-        let reports = Reports::of(&dirs, crashes.as_ref(), &instance_id(socket));
+        let reports = Reports::new(&dirs, crashes.as_ref(), &instance_id(socket));
         Self::open(dirs, reports)
     }
 
@@ -79,6 +76,11 @@ impl Source {
     pub(super) fn filter(&self, names: &[String]) -> Result<Filter, CliError> {
         CliError::refuse_unknown(names, self.streams.iter().map(|stream| &stream.name))?;
         Ok(Filter::named(names, &self.streams).and_events_about(names))
+    }
+
+    /// The crash reports of the project, the newest last.
+    pub(super) fn list_reports(&self) -> Result<Vec<Found>, CliError> {
+        self.reports.list().map_err(CliError::io(self.reports.dir.display()))
     }
 
     /// The style of this command's output.
@@ -123,20 +125,7 @@ impl Source {
         first: u64,
     ) -> Result<Vec<u8>, CliError> {
         let filter = self.filter(&[name.to_string()])?;
-        let mut index = self.index();
-        let upto = index.len().map_err(unreadable)?;
-        let mark = Position { record: clear::mark(&self.dirs).max(first), skip: 0 };
-        let position = tail(&mut index, &filter, lines, upto).map_err(unreadable)?.max(mark);
-        let mut cursor = Cursor::over(index, position, filter);
-        let (mut all, mut text) = (vec![], vec![]);
-        while let Some(chunk) = cursor.next(upto, &mut text).map_err(unreadable)? {
-            match chunk.record.kind {
-                Kind::Text => all.extend_from_slice(&text),
-                Kind::Start => all.clear(),
-                Kind::Exit | Kind::End | Kind::Gap | Kind::Event => {}
-            }
-        }
-        Ok(all)
+        last_lines(self.index(), filter, lines, first).map_err(unreadable)
     }
 
     /// How this run ended, and the number of records up to there; `None` if it has not ended.
@@ -159,52 +148,9 @@ impl Source {
     }
 }
 
-/// The last events of a journal, none before record `first`, each with the number of its record.
-pub(super) fn last_events(mut index: IndexReader, first: u64) -> io::Result<Vec<(u64, Logged)>> {
-    /// Maximum number of records searched for the end of a run.
-    const MOST: u64 = 1000;
-    let upto = index.len()?;
-    let filter = Filter::only(vec![EVENTS]);
-    let from = tail(&mut index, &filter, MOST, upto)?.max(Position { record: first, skip: 0 });
-    let mut cursor = Cursor::over(index, from, filter);
-    let (mut events, mut text) = (vec![], vec![]);
-    while let Some(chunk) = cursor.next(upto, &mut text)? {
-        let logged = text.split(|&b| b == b'\n').filter_map(Logged::from_json);
-        events.extend(logged.map(|event| (chunk.position, event)));
-    }
-    Ok(events)
-}
-
 /// The error for an unreadable journal.
 pub(super) fn unreadable(error: io::Error) -> CliError {
     CliError::io("the journal")(error)
-}
-
-/// The crash reports of an instance.
-#[derive(Debug)]
-pub(super) struct Reports {
-    pub(super) dir: PathBuf,
-    /// If several projects may share the directory: the prefix of the ids of this project's runs.
-    owner: Option<String>,
-}
-
-impl Reports {
-    fn of(dirs: &Dirs, named: Option<&OsText>, id: &str) -> Self {
-        match named {
-            Some(dir) => Self { dir: dir.as_path().to_owned(), owner: Some(format!("{id}-")) },
-            None => Self { dir: store::dir_of(dirs), owner: None },
-        }
-    }
-
-    /// All reports, the newest last.
-    pub(super) fn list(&self) -> Result<Vec<Found>, CliError> {
-        let mut found = store::list(&self.dir).map_err(CliError::io(self.dir.display()))?;
-        if let Some(owner) = &self.owner {
-            found
-                .retain(|found| store::run_of(&found.path).is_ok_and(|run| run.starts_with(owner)));
-        }
-        Ok(found)
-    }
 }
 
 /// The path of the journal that a start without flags would use.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+use serde_json::Value;
+
 use super::args::PsArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
@@ -12,10 +15,10 @@ use crate::api::overmind;
 use crate::client::overmind::OvermindClient;
 use crate::config::dirs::last_run;
 use crate::crash::Log;
-use crate::figures::Tree;
+use crate::figures::{Sampler, Tree};
 use crate::journal::Dirs;
 use crate::journal::last_run::LastRun;
-use crate::model::request::ProcessState;
+use crate::model::request::{ProcessState, State};
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
 use crate::model::units;
@@ -36,16 +39,67 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     if let Some(Order::Phase) = args.by {
         state.processes.sort_by_key(stage);
     }
+    let is_here = instance.runs_here();
     if args.json {
-        return super::print_json(&state);
+        return super::print_json(&listing(state, is_here)?);
     }
     if Persona::here() == Persona::Overmind && !args.wide && args.by.is_none() {
         return super::print(&overmind::status(&state.processes));
     }
     let failed = failed_below_watchers(&instance).unwrap_or_default();
-    let shown = Shown { wide: args.wide, by: args.by, flags: instance.flags(), failed };
+    let shown = Shown { wide: args.wide, by: args.by, flags: instance.flags(), failed, is_here };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     super::print_painted(&shown.table(&state.processes, color))
+}
+
+/// The state of the run, and what each process uses.
+#[derive(Serialize)]
+struct Listing {
+    #[serde(flatten)]
+    run: Value,
+    processes: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    process: ProcessState,
+    /// `None` if it does not run, or not on this machine.
+    figures: Option<Used>,
+}
+
+/// What a process and everything it has started use; as in `tmo top --json`.
+#[derive(Serialize)]
+struct Used {
+    cpu_seconds: f64,
+    memory_bytes: u64,
+    processes: u32,
+    threads: u32,
+    files: Option<u32>,
+}
+
+fn listing(mut state: State, is_here: bool) -> Result<Listing, CliError> {
+    let processes = std::mem::take(&mut state.processes);
+    let sampled = if is_here { &processes[..] } else { &[] };
+    let figures = Sampler::default().sample(sampled, Duration::ZERO);
+    let mut figures = figures.into_iter().peekable();
+    let listed = |process: ProcessState| {
+        let own = figures.next_if(|figures| figures.name == process.name);
+        let figures = own.map(|own| Used {
+            cpu_seconds: own.cpu_seconds,
+            memory_bytes: own.memory_bytes,
+            processes: own.processes,
+            threads: own.threads,
+            files: own.files,
+        });
+        Listed { process, figures }
+    };
+    let mut run =
+        serde_json::to_value(&state).map_err(|error| CliError::Other(error.to_string()))?;
+    if let Value::Object(members) = &mut run {
+        members.remove("processes");
+    }
+    Ok(Listing { run, processes: processes.into_iter().map(listed).collect() })
 }
 
 /// A sort order of the processes.
@@ -77,6 +131,8 @@ struct Shown {
     flags: String,
     /// The processes whose program has failed under a watcher.
     failed: Vec<ProcName>,
+    /// They are processes of this machine.
+    is_here: bool,
 }
 
 impl Shown {
@@ -93,7 +149,8 @@ impl Shown {
         let heads: Vec<&str> = heads.chain(["NOTE"]).collect();
         let now = clock::now();
         let row = |process: &ProcessState| -> Vec<String> {
-            let used = process.pid.and_then(|pid| Tree::of(pid, false)).map(|tree| tree.usage);
+            let pid = process.pid.filter(|_| self.is_here);
+            let used = pid.and_then(|pid| Tree::of(pid, false)).map(|tree| tree.usage);
             heads.iter().map(|head| self.cell(head, process, used, now)).collect()
         };
         let rows: Vec<_> = processes.iter().map(row).collect();
@@ -243,7 +300,7 @@ mod tests {
     }
 
     fn shown(by: Option<Order>) -> Shown {
-        Shown { wide: false, by, flags: String::new(), failed: vec![] }
+        Shown { wide: false, by, flags: String::new(), failed: vec![], is_here: true }
     }
 
     #[test]

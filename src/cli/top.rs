@@ -3,8 +3,7 @@
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
+use super::Versioned;
 use super::args::TopArgs;
 use super::error::CliError;
 use super::instance::Instance;
@@ -14,8 +13,8 @@ use super::stdout::goes_on;
 use super::table::painted;
 use super::terminal::tmo_only;
 use super::view::stop_signal;
-use crate::figures::{Figures, Sampler};
-use crate::model::request::{API, State};
+use crate::figures::{Figures, Sample, Sampler};
+use crate::model::request::State;
 use crate::model::units;
 use crate::model::untrusted::shown_painted;
 use crate::view::paint::Stamp;
@@ -23,14 +22,6 @@ use crate::view::screen;
 
 /// The time between two samples.
 const INTERVAL: Duration = Duration::from_secs(1);
-
-/// A sample as JSON.
-#[derive(Serialize)]
-struct Sample<'a> {
-    api: u32,
-    run: &'a str,
-    processes: &'a [Figures],
-}
 
 /// Show samples until a signal arrives, the run is over, or there were as many as wanted.
 pub(super) fn top(args: &TopArgs) -> Result<u8, CliError> {
@@ -92,7 +83,7 @@ async fn show(args: &TopArgs, instance: &mut Instance) -> Result<u8, CliError> {
 }
 
 fn json(state: &State, figures: &[Figures]) -> String {
-    let sample = Sample { api: API, run: &state.run, processes: figures };
+    let sample = Versioned::new(Sample { run: &state.run, processes: figures });
     // Names and numbers always have a JSON form.
     serde_json::to_string(&sample).unwrap_or_default() + "\n"
 }

@@ -1,27 +1,25 @@
 //! `tmo why`: explains why a process has ended, or does not come up.
 
-mod analysis;
-
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::Path;
 
-use serde::Serialize;
-
-use self::analysis::{Analysis, Answer};
 use super::args::WhyArgs;
-use super::crashes::causes;
+use super::crashes::{Ended, causes, headline, strong};
 use super::error::CliError;
 use super::instance::Instance;
 use super::log::Source;
+use super::logs::index_of;
 use super::terminal::tmo_only;
+use crate::crash::report::end_words;
+use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
+use crate::instance::lock;
 use crate::journal::cursor::Position;
 use crate::model::ProcName;
 use crate::model::request::State;
 use crate::model::untrusted::shown_line;
 use crate::view::paint::Stamp;
 
-/// Number of last lines shown: with the rest, they fit on one screen.
-const LAST: usize = 10;
 /// Maximum number of causes.
 const MOST: usize = 3;
 /// Maximum number of other failing processes that are named.
@@ -31,21 +29,22 @@ const MOST_OTHERS: usize = 5;
 pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let state = super::block_on(state_of(&mut instance))?;
-    if let Some(far) = &instance.far {
-        return super::far::why(far, args.name.as_deref());
-    }
-    let source = Source::of_instance(&instance)?;
-    let style = Source::style(&instance.context.env, Stamp::None);
-    let analysis = Analysis::new(&instance, &source, state, style.mode.color())?;
-    let answer = analysis.answer(args.name.as_deref())?;
-    let flags = instance.flags();
-    let Some(mut answer) = answer else {
-        let text = analysis.all_is_well(args.name.as_deref(), &flags)?;
-        if args.json {
-            return super::print_json(&Well { api: crate::model::request::API, well: &text });
-        }
-        return super::print(&(text + "\n"));
+    let name = args.name.as_deref();
+    let explanation = match state {
+        Some(state) if !instance.has_files() => super::far::why(&instance, &state, args)?,
+        state => explain(&instance, state, name)?,
     };
+    print(&instance, args, explanation)
+}
+
+/// Print this explanation; returns the exit code.
+fn print(instance: &Instance, args: &WhyArgs, explanation: Explanation) -> Result<u8, CliError> {
+    let mut answer = match explanation {
+        Explanation::Wrong(answer) => answer,
+        Explanation::Well(well) if args.json => return super::print_json(&well),
+        Explanation::Well(well) => return super::print(&(well.well + "\n")),
+    };
+    let flags = instance.flags();
     let editor = instance.context.env.caller("EDITOR").and_then(OsStr::to_str);
     for cause in &mut answer.causes {
         let next = cause.next.take().map(|next| about_this_run(next, &flags));
@@ -54,7 +53,8 @@ pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     let printed = if args.json {
         super::print_json(&answer)?
     } else {
-        super::print_painted(&screen(&answer, style.mode.color(), &flags))?
+        let color = Source::style(&instance.context.env, Stamp::None).mode.color();
+        super::print_painted(&screen(&answer, color, &flags))?
     };
     Ok(if answer.wrong { 1 } else { printed })
 }
@@ -66,17 +66,28 @@ pub(super) fn page(
     color: bool,
 ) -> Result<(String, Option<Position>), CliError> {
     let state = super::block_on(state_of(instance))?;
-    let source = Source::of_instance(instance)?;
-    let analysis = Analysis::new(instance, &source, state, color)?;
-    let flags = instance.flags();
-    match analysis.answer(name)? {
-        Some(answer) => {
+    match explain(instance, state, name)? {
+        Explanation::Wrong(answer) => {
             let mut clues = answer.causes.iter().filter_map(|cause| cause.evidence.as_ref());
             let evidence = clues.find_map(|clue| clue.cursor.as_ref()?.parse().ok());
-            Ok((screen(&answer, color, &flags), evidence))
+            Ok((screen(&answer, color, &instance.flags()), evidence))
         }
-        None => Ok((analysis.all_is_well(name, &flags)?, None)),
+        Explanation::Well(well) => Ok((well.well, None)),
     }
+}
+
+fn explain(
+    instance: &Instance,
+    state: Option<State>,
+    name: Option<&str>,
+) -> Result<Explanation, CliError> {
+    let source = Source::of_instance(instance)?;
+    let supervised = state.is_some() && lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let index = || index_of(&source, supervised).map_err(std::io::Error::other);
+    let root = instance.socket.path.parent().unwrap_or(Path::new("/"));
+    let sources = Sources { dirs: &source.dirs, index: &index, reports: &source.reports, root };
+    let analysis = Analysis::new(sources, instance.runtime.plan().ok(), state)?;
+    Ok(analysis.explain(name, &instance.flags())?)
 }
 
 /// The state of the run, if there is one.
@@ -86,13 +97,6 @@ async fn state_of(instance: &mut Instance) -> Result<Option<State>, CliError> {
         Err(CliError::NothingRuns(_)) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The answer if nothing is wrong.
-#[derive(Serialize)]
-struct Well<'a> {
-    api: u32,
-    well: &'a str,
 }
 
 /// A command that opens a file, with the line number in the syntax of this editor.
@@ -135,9 +139,37 @@ fn about_this_run(next: String, flags: &str) -> String {
     next + flags
 }
 
+/// What happened to the process.
+fn head(answer: &Why, color: bool) -> String {
+    let name = strong(answer.process.as_str(), color);
+    match answer.about {
+        About::Waiting => String::new(),
+        About::Skipped => format!("{name} was skipped in the last run\n"),
+        About::NotReady => format!("{name} did not become ready in the last run\n"),
+        About::Error => {
+            let cause = answer.causes.first();
+            let text = cause.map_or("", |cause| cause.text.as_str());
+            let at = cause.and_then(|cause| cause.place.as_ref());
+            let at = at.map_or(String::new(), |place| format!(" at {place}"));
+            let clock = answer.timestamp.as_deref();
+            let clock = clock.map_or(String::new(), |time| format!(", {}", time_of_day(time)));
+            let waiting =
+                if answer.wrong { " below a watcher, which waits for a change" } else { "" };
+            format!("{name} runs{waiting}; its last error{clock}: {text}{at}\n")
+        }
+        About::End { lived, earlier } => {
+            let timestamp = answer.timestamp.as_deref().unwrap_or_default();
+            let end = end_words(answer.signal.as_deref(), answer.exit_code);
+            let ended = Ended { process: &answer.process, timestamp, end, lived };
+            let when = if earlier { "In an earlier run: " } else { "" };
+            format!("{when}{}", headline(&ended, color))
+        }
+    }
+}
+
 /// The complete answer, for one screen.
-fn screen(answer: &Answer, color: bool, flags: &str) -> String {
-    let mut text = answer.head.clone();
+fn screen(answer: &Why, color: bool, flags: &str) -> String {
+    let mut text = head(answer, color);
     if let Some(state) = &answer.state {
         // Writing to a string does not fail.
         let pid = state.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
@@ -146,7 +178,7 @@ fn screen(answer: &Answer, color: bool, flags: &str) -> String {
     text.push('\n');
     text += &causes(&answer.causes[..answer.causes.len().min(MOST)], color);
     let said = answer.last_logs.iter().rev().skip_while(|line| line.trim().is_empty());
-    let mut last: Vec<&String> = said.take(LAST).collect();
+    let mut last: Vec<&String> = said.take(LAST_LINES).collect();
     last.reverse();
     if !last.is_empty() {
         text.push_str("Its last lines:\n");

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::events::EventStream;
-use super::{Client, ClientError, of_process};
+use super::{Client, ClientError, of_process, percent_encoded};
 
 /// Some lines of the journal.
 #[derive(Debug, Deserialize)]
@@ -38,6 +38,20 @@ impl Client {
         let path = format!("/api/lines?{query}");
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
         of_process(reply)?.read()
+    }
+
+    /// What is wrong with this process, or with any, as an object of the API; `None` if the supervisor is of a
+    /// version that can't tell.
+    pub async fn why(&self, name: Option<&str>) -> Result<Option<Value>, ClientError> {
+        let path = match name {
+            Some(name) => format!("/api/processes/{}/why", percent_encoded(name)),
+            None => "/api/why".to_owned(),
+        };
+        let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
+        if reply.status == StatusCode::NOT_FOUND && reply.is_reason() {
+            return Ok(None);
+        }
+        of_process(reply)?.read().map(Some)
     }
 
     /// Follow the journal; the query is that of `/api/events`.

@@ -1,6 +1,7 @@
 //! Possible causes of an end.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The causes of an end, the most certain first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,11 +19,13 @@ impl Diagnosis {
 }
 
 /// A possible cause of an end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cause {
-    /// The kind of cause.
+    /// The kind of cause: `port-taken`, `exception` …; later versions may have more.
+    #[schema(value_type = String)]
     pub kind: Kind,
-    /// How certain it is.
+    /// How certain it is: `certain`, `likely` or `possible`.
+    #[schema(value_type = String)]
     pub certainty: Certainty,
     /// A sentence for people, without a full stop.
     pub text: String,
@@ -98,7 +101,7 @@ pub enum Certainty {
 }
 
 /// Evidence for a cause: a line of the log, or information from the operating system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Clue {
     /// The text.
     pub text: String,

@@ -16,6 +16,7 @@ use super::watcher::has_failed;
 use crate::journal::clear;
 use crate::journal::query::{since, tail};
 use crate::journal::record::CONTINUES;
+use crate::journal::streams::Stream;
 use crate::journal::{Chunk, Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
@@ -118,6 +119,11 @@ impl<'a> Log<'a> {
     /// A reader of the index.
     pub(super) fn open_index(&self) -> io::Result<IndexReader> {
         (self.index)()
+    }
+
+    /// The streams of the journal.
+    pub(super) fn streams(&self) -> &[Stream] {
+        self.streams.all()
     }
 
     /// The stream number of a process.

@@ -6,10 +6,13 @@
 //! - [`life`]: finds lines and slices in the journal; `supervisor_events`: what tmo itself logged
 //!   about a life; [`facts`]: asks the operating system
 //! - [`compare`]: what a life printed that the last good one did not
-//! - [`report`]: the crash report; [`record`] creates one, [`store`] saves and finds them
+//! - [`report`]: the crash report; [`record`] creates one, [`store`] saves and finds them, [`summary`]
+//!   is what a list shows of one
+//! - [`why`]: what is wrong in a run; [`access`]: this and the reports, for the control socket
 //!
 //! This module makes no decisions and blocks nothing: it reads the journal like any view.
 
+pub mod access;
 pub mod cause;
 pub mod compare;
 pub mod diagnose;
@@ -20,9 +23,11 @@ pub mod life;
 pub mod record;
 pub mod report;
 pub mod store;
+pub mod summary;
 mod supervisor_events;
 mod text;
 pub mod watcher;
+pub mod why;
 
 pub use cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 pub use diagnose::diagnose;
@@ -30,3 +35,5 @@ pub use evidence::{Evidence, Facts, Holder, Line, OwningRun, Sender, Trigger};
 pub use life::{LifeSummary, Log};
 pub use record::{CrashInput, examine};
 pub use report::{CrashReport, notice};
+pub use store::Reports;
+pub use summary::Summary;

@@ -1,6 +1,7 @@
 //! The crash report: one JSON file for each unrequested end.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::cause::{Cause, Diagnosis};
 use crate::model::{LifeId, ProcName};
@@ -12,7 +13,7 @@ const LAST_WORDS: usize = 5;
 
 /// The content of a crash report. Its keys are fixed: none is ever removed, and new ones go into
 /// [`CrashReport::tmo`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CrashReport {
     /// The process.
@@ -34,13 +35,15 @@ pub struct CrashReport {
 }
 
 /// What tmo knows in addition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CrashDetails)]
 pub struct Details {
     /// The version of tmo.
     pub version: String,
     /// The run.
     pub run: String,
     /// The number of the life in the run.
+    #[schema(value_type = u32, minimum = 1)]
     pub life: LifeId,
     /// The process id it had.
     pub pid: Option<u32>,
@@ -51,6 +54,7 @@ pub struct Details {
     /// How often it had been restarted.
     pub restarts: u64,
     /// The causes of the end, the most certain first.
+    #[schema(value_type = Vec<Cause>)]
     pub cause: Diagnosis,
     /// The output of all processes from five seconds before the end to one second after it.
     pub slice: Vec<Entry>,
@@ -65,7 +69,8 @@ pub struct Details {
 }
 
 /// A line of output, or an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CrashEntry)]
 pub struct Entry {
     /// When, RFC 3339.
     pub time: String,
@@ -83,16 +88,21 @@ pub struct Entry {
 impl CrashReport {
     /// How it ended: `exit 1`, or the signal.
     pub fn end(&self) -> String {
-        match (&self.signal, self.exit_code) {
-            (Some(signal), _) => signal.clone(),
-            (None, Some(code)) => format!("exit {code}"),
-            (None, None) => "no exit".to_owned(),
-        }
+        end_words(self.signal.as_deref(), self.exit_code)
     }
 
     /// The cause that explains the end best.
     pub fn cause(&self) -> Option<&Cause> {
         self.tmo.cause.first()
+    }
+}
+
+/// `exit 1`, or the signal.
+pub fn end_words(signal: Option<&str>, exit_code: Option<u8>) -> String {
+    match (signal, exit_code) {
+        (Some(signal), _) => signal.to_owned(),
+        (None, Some(code)) => format!("exit {code}"),
+        (None, None) => "no exit".to_owned(),
     }
 }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::report::CrashReport;
 use crate::journal::Dirs;
 use crate::model::ProcName;
+use crate::model::plan::Plan;
+use crate::model::text::OsText;
 use crate::sys::files;
 
 /// How many reports of a project are kept.
@@ -23,6 +25,44 @@ const MOST_AT_ONCE: u32 = 1000;
 /// The default directory for the reports of a project.
 pub fn dir_of(dirs: &Dirs) -> PathBuf {
     dirs.journal.join(DIR)
+}
+
+/// The crash reports of a project.
+#[derive(Debug, Clone)]
+pub struct Reports {
+    /// The directory that they are in.
+    pub dir: PathBuf,
+    /// If several projects may share the directory: the prefix of the ids of this project's runs.
+    owner: Option<String>,
+}
+
+impl Reports {
+    /// Those beside this journal, or in the directory that was configured. `id` is that of the project.
+    pub fn new(dirs: &Dirs, configured: Option<&OsText>, id: &str) -> Self {
+        match configured {
+            Some(dir) => Self { dir: dir.as_path().to_owned(), owner: Some(format!("{id}-")) },
+            None => Self { dir: dir_of(dirs), owner: None },
+        }
+    }
+
+    /// Those of the project of this run.
+    pub fn of_plan(plan: &Plan, dirs: &Dirs) -> Self {
+        Self::new(dirs, plan.crash_dir.as_ref(), project_of(&plan.run))
+    }
+
+    /// All reports, the newest last.
+    pub fn list(&self) -> io::Result<Vec<Found>> {
+        let mut found = list(&self.dir)?;
+        if let Some(owner) = &self.owner {
+            found.retain(|found| run_of(&found.path).is_ok_and(|run| run.starts_with(owner)));
+        }
+        Ok(found)
+    }
+}
+
+/// The id of the project of a run, with which the name of the run begins.
+fn project_of(run: &str) -> &str {
+    run.split('-').next().unwrap_or_default()
 }
 
 /// A report in the directory. The order is that of the ends.
@@ -55,6 +95,11 @@ impl Found {
         });
         let stamp = stamp.to_owned();
         fits.then_some(Self { stamp, count, slug, path })
+    }
+
+    /// The name of the file without its ending.
+    pub fn id(&self) -> &str {
+        self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 
     /// Whether the name that a user typed means its process.
@@ -164,10 +209,8 @@ pub fn prune(dir: &Path, keep: usize, run: &str) -> io::Result<()> {
     if found.len() <= keep {
         return Ok(());
     }
-    // The name of a run begins with the name of its project.
-    let project = |run: &str| run.split('-').next().unwrap_or_default().to_owned();
-    let own = project(run);
-    found.retain(|found| run_of(&found.path).is_ok_and(|run| project(&run) == own));
+    let own = project_of(run);
+    found.retain(|found| run_of(&found.path).is_ok_and(|run| project_of(&run) == own));
     let old = found.len().saturating_sub(keep);
     found[..old].iter().try_for_each(|old| fs::remove_file(&old.path))
 }

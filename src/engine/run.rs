@@ -31,6 +31,8 @@ use super::stop_commands::StopCommands;
 use crate::api::history::JournalAccess;
 use crate::api::proof::Token;
 use crate::backend::tmux::Tmux;
+use crate::crash::Reports;
+use crate::crash::access::CrashAccess;
 use crate::instance::inherit;
 use crate::instance::listen::Place;
 use crate::instance::lock::RunLock;
@@ -46,7 +48,7 @@ use crate::model::run_end::End;
 use crate::protocol::paths::spill_dir;
 use crate::protocol::spec::replace;
 use crate::server::engine_handle::{Busy, EngineRequest, Handle};
-use crate::server::serve::Listeners;
+use crate::server::serve::{Files, Listeners};
 use crate::supervisor::{Input, Supervisor};
 use crate::sys::why;
 use crate::sys::{self, clock};
@@ -175,7 +177,16 @@ async fn main(
         }
     };
     let journal = access(&engine.plan, runtime.dir());
-    engine.run(inherited, journal, adopting).await
+    let crashes = Arc::new(crash_access(&engine.plan, runtime));
+    engine.run(inherited, Files { journal, crashes }, adopting).await
+}
+
+/// The clients' access to the crash reports.
+fn crash_access(plan: &Plan, runtime: &RuntimeDir) -> CrashAccess {
+    let dirs = Dirs::of_run(plan, runtime.dir());
+    let reports = Reports::of_plan(plan, &dirs);
+    let runtime = runtime.clone();
+    CrashAccess::new(dirs, reports, Box::new(move || runtime.plan().ok()))
 }
 
 fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
@@ -299,7 +310,7 @@ impl Engine {
     async fn run(
         mut self,
         inherited: Inherited,
-        journal: JournalAccess,
+        files: Files,
         adopting: bool,
     ) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
@@ -316,7 +327,7 @@ impl Engine {
         let run = self.plan.run.as_str().into();
         let changes = self.changes.subscribe();
         let handle = Handle { asks: ask, head, changes, end: ended, busy: busy.clone(), run };
-        let server = Serving::begin(listeners, handle, journal);
+        let server = Serving::begin(listeners, handle, files);
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;
             busy.taking_over.store(false, Ordering::Relaxed);

@@ -3,9 +3,8 @@
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::api::history::JournalAccess;
 use crate::server::engine_handle::Handle;
-use crate::server::serve::{Limits, Listeners, serve};
+use crate::server::serve::{Files, Limits, Listeners, serve};
 
 /// The running server.
 #[derive(Debug)]
@@ -16,13 +15,13 @@ pub(super) struct Serving {
 
 impl Serving {
     /// Serve clients from now on.
-    pub(super) fn begin(listeners: Listeners, handle: Handle, journal: JournalAccess) -> Self {
+    pub(super) fn begin(listeners: Listeners, handle: Handle, files: Files) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             // An error means that the engine is gone, which also ends the server.
             let _ = stopped.await;
         };
-        let task = tokio::spawn(serve(listeners, handle, journal, Limits::default(), shutdown));
+        let task = tokio::spawn(serve(listeners, handle, files, Limits::default(), shutdown));
         Self { stop, task }
     }
 

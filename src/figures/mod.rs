@@ -1,7 +1,7 @@
 //! What processes use, sampled by the program that shows it.
 //!
-//! A sample costs some file reads per process, so the supervisor takes none: `tmo ps` takes one, `tmo top` one
-//! each second for as long as it runs.
+//! A sample costs some file reads per process, so the supervisor takes none by itself: `tmo ps` takes one, `tmo top`
+//! one each second for as long as it runs, and the API one when a client asks (`src/server/samples.rs`).
 
 pub mod series;
 
@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::request::ProcessState;
 use crate::model::{LifeId, ProcName};
@@ -60,15 +61,16 @@ fn sum<T: std::ops::Add<Output = T> + Default>(a: Option<T>, b: Option<T>) -> Op
 }
 
 /// What one process used in the time between two samples.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Figures {
     /// The process.
     pub name: ProcName,
     /// Its process id.
     pub pid: u32,
-    /// CPU time as a percentage of one processor; `None` in the first sample of a life.
+    /// CPU time as a percentage of one processor; null in the first sample of a life.
     pub cpu_percent: Option<f64>,
-    /// CPU time of its present life in seconds.
+    /// CPU time of its present life in seconds. Of child processes that have ended it has what earlier samples
+    /// found, so it does not fall from sample to sample.
     pub cpu_seconds: f64,
     /// Memory in bytes: its share (PSS) where the system tells, otherwise resident memory.
     pub memory_bytes: u64,
@@ -76,16 +78,33 @@ pub struct Figures {
     pub processes: u32,
     /// Number of threads.
     pub threads: u32,
-    /// Number of open file descriptors.
+    /// Number of open file descriptors; null if the system does not tell.
     pub files: Option<u32>,
-    /// Output in bytes per second; `None` in the first sample.
+    /// Output in bytes per second; null in the first sample.
     pub output_bytes_per_second: Option<f64>,
 }
 
+/// What the running processes used at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub struct Sample<'a> {
+    /// The id of the run.
+    pub run: &'a str,
+    /// Each process that runs.
+    pub processes: &'a [Figures],
+}
+
 /// Takes samples.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sampler {
     last: HashMap<ProcName, Last>,
+    /// The longest time over which percentages and rates are computed.
+    longest: Duration,
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self::with_longest(Duration::MAX)
+    }
 }
 
 /// What the previous sample of a process found.
@@ -93,11 +112,19 @@ pub struct Sampler {
 struct Last {
     at: Duration,
     life: Option<LifeId>,
+    /// CPU time of the processes that are alive.
     cpu: Duration,
+    /// CPU time of the life.
+    of_life: Duration,
     output: u64,
 }
 
 impl Sampler {
+    /// A sampler that computes percentages and rates only if the previous sample is at most this old.
+    pub fn with_longest(longest: Duration) -> Self {
+        Self { last: HashMap::new(), longest }
+    }
+
     /// A sample of the running processes. `now` is the time on a monotonic clock.
     pub fn sample(&mut self, processes: &[ProcessState], now: Duration) -> Vec<Figures> {
         let trees = processes.iter().filter_map(|process| {
@@ -116,18 +143,20 @@ impl Sampler {
     fn figures(&mut self, process: &ProcessState, pid: u32, tree: Tree, now: Duration) -> Figures {
         let life = LifeId::new(u32::try_from(process.lives).unwrap_or(u32::MAX));
         let (cpu, output) = (tree.usage.cpu, process.output_bytes);
-        let last = self.last.insert(process.name.clone(), Last { at: now, life, cpu, output });
-        let passed = last.map(|last| now.saturating_sub(last.at).as_secs_f64());
-        let passed = passed.filter(|passed| *passed > 0.0);
+        let last = self.last.get(&process.name).copied();
         let same_life = last.filter(|last| last.life == life);
+        // A child that ended takes its CPU time with it.
+        let used = same_life.map(|last| cpu.saturating_sub(last.cpu));
+        let of_life = same_life.zip(used).map_or(cpu, |(last, used)| last.of_life + used);
+        self.last.insert(process.name.clone(), Last { at: now, life, cpu, of_life, output });
+        let passed = last.map(|last| now.saturating_sub(last.at));
+        let passed = passed.filter(|passed| !passed.is_zero() && *passed <= self.longest);
+        let passed = passed.map(|passed| passed.as_secs_f64());
         Figures {
             name: process.name.clone(),
             pid,
-            // A child that ended takes its CPU time with it.
-            cpu_percent: same_life
-                .zip(passed)
-                .map(|(last, passed)| cpu.saturating_sub(last.cpu).as_secs_f64() / passed * 100.0),
-            cpu_seconds: cpu.as_secs_f64(),
+            cpu_percent: used.zip(passed).map(|(used, passed)| used.as_secs_f64() / passed * 100.0),
+            cpu_seconds: of_life.as_secs_f64(),
             memory_bytes: tree.share.unwrap_or(tree.usage.resident),
             processes: tree.processes,
             threads: tree.threads,
@@ -176,6 +205,22 @@ mod tests {
         // Another life: its CPU time began at zero, its output goes on.
         assert_eq!(take(2, 310, 20, 14), (None, Some(10.0), 5));
         assert_eq!(take(2, 310, 20, 14), (None, None, 5), "no time has passed");
+    }
+
+    #[test]
+    fn cpu_time_does_not_fall_when_a_child_ends() {
+        let mut sampler = Sampler::with_longest(Duration::from_secs(10));
+        let mut take = |lives, cpu_ms, seconds| {
+            let now = Duration::from_secs(seconds);
+            let figures = sampler.figures(&state(lives, 0), 7, tree(cpu_ms), now);
+            (figures.cpu_seconds, figures.cpu_percent)
+        };
+        assert_eq!(take(1, 1000, 10), (1.0, None));
+        assert_eq!(take(1, 400, 11), (1.0, Some(0.0)));
+        assert_eq!(take(1, 900, 12), (1.5, Some(50.0)));
+        // Too long ago for a percentage; the time counts all the same.
+        assert_eq!(take(1, 1900, 23), (2.5, None));
+        assert_eq!(take(2, 100, 24), (0.1, None), "another life");
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //!   [`stream`] and [`times`]: the read side
 //! - [`split`]: turns bytes into records; [`ingest`] runs it for all streams and writes the index
 //! - [`index`]: the merged order on disk; [`format`](mod@format): its bytes
-//! - [`cursor`] and [`query`]: reading, merged or by stream; [`streams`]: numbers and names
+//! - [`cursor`] and [`query`]: reading, merged or by stream; [`last`]: the last lines and events;
+//!   [`streams`]: numbers and names
 //! - [`search`]: lines by time, life and pattern, for `tmo logs` and the API
 //! - [`last_run`]: where the journal of the last run is, for later commands
 //! - [`retention`]: what is deleted, and when; [`clear`]: deletes everything on request
@@ -25,6 +26,7 @@ pub mod format;
 pub mod incremental_reader;
 pub mod index;
 pub mod ingest;
+pub mod last;
 pub mod last_run;
 pub mod query;
 pub mod reader;

@@ -39,8 +39,14 @@ pub fn unknown(name: &str, known: impl IntoIterator<Item: ToString>) -> Unknown 
 impl Outcome {
     /// The refusal of a request because of an unknown name.
     pub fn unknown(name: &str, known: impl IntoIterator<Item: ToString>) -> Self {
-        let problem = format!("unknown process name: {name}");
-        Self { unknown: Some(unknown(name, known)), ..Self::refused(problem) }
+        unknown(name, known).into()
+    }
+}
+
+impl From<Unknown> for Outcome {
+    fn from(unknown: Unknown) -> Self {
+        let problem = format!("unknown process name: {}", unknown.name.raw());
+        Self { unknown: Some(unknown), ..Self::refused(problem) }
     }
 }
 

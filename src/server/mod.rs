@@ -18,4 +18,5 @@ mod accept;
 mod disconnect;
 mod events;
 mod overmind_session;
+mod samples;
 mod versions;

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::accept::{Accept, patiently, room};
@@ -23,10 +23,12 @@ use super::engine_handle::Handle;
 use super::http;
 use super::overmind_session;
 use super::prefixed_stream::{Language, rewound, sniff};
+use super::samples::Samples;
 use super::tcp;
 use super::versions;
 use crate::api::history::JournalAccess;
 use crate::api::proof::Token;
+use crate::crash::access::CrashAccess;
 
 /// Limits on clients.
 #[derive(Debug, Clone, Copy)]
@@ -58,11 +60,26 @@ impl Default for Limits {
     }
 }
 
+/// How many clients may read crash reports at once.
+const CRASH_READERS: usize = 2;
+
+/// What clients read from disk.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The journal.
+    pub journal: JournalAccess,
+    /// Crash reports, and what they explain.
+    pub crashes: Arc<CrashAccess>,
+}
+
 /// State shared by all conversations.
 #[derive(Debug, Clone)]
 pub struct Api {
     pub(super) handle: Handle,
     pub(super) journal: JournalAccess,
+    pub(super) crashes: Arc<CrashAccess>,
+    pub(super) crash_readers: Arc<Semaphore>,
+    pub(super) samples: Arc<Samples>,
     pub(super) limits: Limits,
     pub(super) closing: watch::Receiver<bool>,
     /// Number of echoes opened so far.
@@ -75,12 +92,21 @@ impl Api {
     /// The API of this engine; streams end when `closing` becomes true.
     pub fn new(
         handle: Handle,
-        journal: JournalAccess,
+        Files { journal, crashes }: Files,
         limits: Limits,
         closing: watch::Receiver<bool>,
     ) -> Self {
-        let leave = Arc::new(watch::Sender::new(()));
-        Self { handle, journal, limits, closing, echoes: Arc::default(), leave }
+        Self {
+            handle,
+            journal,
+            crashes,
+            crash_readers: Arc::new(Semaphore::new(CRASH_READERS)),
+            samples: Arc::default(),
+            limits,
+            closing,
+            echoes: Arc::default(),
+            leave: Arc::new(watch::Sender::new(())),
+        }
     }
 
     /// Wait until the journal has grown; false once the run is over or the server ends, which may happen
@@ -101,13 +127,13 @@ impl Api {
 pub async fn serve(
     listeners: Listeners,
     handle: Handle,
-    journal: JournalAccess,
+    files: Files,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (closing, closes) = watch::channel(false);
     let mut doors = Doors::open(listeners, limits, (&handle, &closes))?;
-    let api = Api::new(handle, journal, limits, closes);
+    let api = Api::new(handle, files, limits, closes);
     let mut clients = Clients { router: http::router(api.clone()), api, tasks: JoinSet::new() };
     let mut shutdown = pin!(shutdown);
     loop {

@@ -10,7 +10,10 @@ use tmo::api::history::{
     Answer, ECHO_CHUNK, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryPage,
     HistoryProblem, JournalAccess, OutputAsk, OutputOverTime, PageAsk,
 };
+use tmo::crash::Reports;
+use tmo::crash::access::CrashAccess;
 use tmo::instance::listen::{self, Listening};
+use tmo::journal::Dirs;
 use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
 };
@@ -20,7 +23,7 @@ use tmo::model::{LifeId, ProcName, ProcessStatus};
 use tmo::server::engine_handle::{
     EngineRequest, FailureTexts, FailuresRequest, Handle, PaneRequest, RequestError,
 };
-use tmo::server::serve::{Limits, Listeners, serve};
+use tmo::server::serve::{Files, Limits, Listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -82,10 +85,13 @@ pub(crate) fn run_within(limits: Limits) -> Run {
         // A test that drops the sender ends the server too.
         let _ = stopped.await;
     };
+    let dirs = Dirs::new(dir.path().join("journal"), None);
+    let reports = Reports::new(&dirs, None, "r");
+    let crashes = Arc::new(CrashAccess::new(dirs, reports, Box::new(|| None)));
     let served = tokio::spawn(serve(
         Listeners { main: listener, spare, tcp: None },
         handle,
-        journal,
+        Files { journal, crashes },
         limits,
         shutdown,
     ));

@@ -79,7 +79,7 @@ impl<'a> Golden<'a> {
 
     /// Put words in the place of what is another in each run.
     fn steady(&self, key: &str, value: &mut Value) {
-        const CHANGES: [&str; 22] = [
+        const CHANGES: [&str; 29] = [
             "hostname",
             "boot",
             "pid_namespace",
@@ -102,6 +102,13 @@ impl<'a> Golden<'a> {
             "port",
             "program",
             "ran_ns",
+            "timestamp",
+            "id",
+            "file",
+            "report",
+            "files",
+            "memory_bytes",
+            "cpu_seconds",
         ];
         match value {
             Value::Null | Value::Bool(_) => {}
@@ -134,6 +141,7 @@ fn started() -> World {
     world.wait_state("web", "running");
     let ended = || (world.field("worker", "state") == "exited").then_some(());
     eventually("the worker has ended", ended);
+    eventually("its report is written", || world.ok(["crashes"]).contains("worker-").then_some(()));
     eventually("it speaks", || world.ok(["logs", "web"]).contains("two").then_some(()));
     world
 }
@@ -173,6 +181,19 @@ const LOOKS: &[(&str, &str)] = &[
     ("lines-types-last", "GET /api/lines?types=process:log&last=1&name=worker"),
     ("lines-bad-type", "GET /api/lines?types=process:lgo"),
     ("lines-no-type", "GET /api/lines?types=,"),
+    ("why", "GET /api/why"),
+    ("why-bad-query", "GET /api/why?name=web"),
+    ("why-one", "GET /api/processes/worker/why"),
+    ("why-well", "GET /api/processes/web/why"),
+    ("why-unknown", "GET /api/processes/wrker/why"),
+    ("crashes", "GET /api/crashes?last=1"),
+    ("crashes-none", "GET /api/crashes?name=web"),
+    ("crashes-unknown", "GET /api/crashes?name=wrker"),
+    ("crashes-bad-number", "GET /api/crashes?last=-1"),
+    ("crash-unknown", "GET /api/crashes/web-2026-01-02T03-04-05Z"),
+    ("crash-elsewhere", "GET /api/crashes/..%2F..%2F..%2Fetc%2Fpasswd"),
+    ("figures", "GET /api/figures"),
+    ("figures-bad-query", "GET /api/figures?name=web"),
     ("events-bad-query", "GET /api/events?limit=1"),
     ("head-bad-query", "GET /api/head?view=x"),
 ];

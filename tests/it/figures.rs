@@ -1,10 +1,11 @@
-//! `tmo top`, and the state of the run as it changes (`/api/watch`).
+//! `tmo top`, `/api/figures`, and the state of the run as it changes (`/api/watch`).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
 
+use crate::api::ask;
 use crate::harness::{Terminal, World, eventually};
 
 const PROCFILE: &str = "busy: sh -c 'while :; do :; done' & while :; do echo line; sleep 0.02; done\n\
@@ -34,6 +35,50 @@ fn top_samples_what_each_process_and_its_children_use() {
     world.ok(["quit"]);
     let ran = world.run(["top"]);
     assert!(ran.code == 1 && ran.stderr.contains("nothing runs here"), "{ran:?}");
+}
+
+#[test]
+fn api_and_ps_tell_what_each_process_and_its_children_use() {
+    let world = World::new(PROCFILE);
+    world.ok(["start", "-D"]);
+    world.wait_text("busy", "| line\n");
+    let sample = || ask(&world, "GET /api/figures", "", "").json();
+    let number = |of: &Value, what: &str| of[what].as_f64().unwrap_or(-1.0);
+    let first = sample();
+    assert_eq!(first["processes"][0]["cpu_percent"], Value::Null, "there was no earlier sample");
+    // Clients share a sample, unless a second passes in between.
+    eventually("two clients have the same sample", || (sample() == sample()).then_some(()));
+    let later = eventually("a later sample", || {
+        let later = sample();
+        later["processes"][0]["cpu_percent"].is_number().then_some(later)
+    });
+    let [busy, idle] = &later["processes"].as_array().unwrap()[..] else { panic!("{later}") };
+    assert!(number(busy, "cpu_percent") > number(idle, "cpu_percent"), "{later}");
+    assert!(number(busy, "cpu_seconds") > number(&first["processes"][0], "cpu_seconds"), "{later}");
+    assert!(number(busy, "output_bytes_per_second") > 0.0, "{later}");
+    assert!(number(busy, "processes") >= 2.0 && idle["processes"] == 1, "{later}");
+    let listed: Value = serde_json::from_str(&world.ok(["ps", "--json"])).unwrap();
+    let [busy, idle] = [0, 1].map(|at| &listed["processes"][at]["figures"]);
+    assert!(number(busy, "cpu_seconds") > number(idle, "cpu_seconds"), "{listed}");
+    assert!(number(idle, "memory_bytes") > 0.0 && idle["threads"] == 1, "{listed}");
+    assert_eq!(listed["api"], 1);
+    world.ok(["stop", "idle"]);
+    let stopped: Value = serde_json::from_str(&world.ok(["ps", "--json"])).unwrap();
+    assert_eq!(stopped["processes"][1]["figures"], Value::Null);
+    let metrics = || ask(&world, "GET /metrics", "", "").body;
+    let value = |metrics: &str, name: &str, process: &str| {
+        let line = format!("tmo_process_{name}{{process=\"{process}\"}} ");
+        metrics.lines().find_map(|found| found.strip_prefix(&line)?.parse::<f64>().ok())
+    };
+    let text = eventually("a sample without the stopped process", || {
+        let text = metrics();
+        value(&text, "cpu_seconds_total", "idle").is_none().then_some(text)
+    });
+    assert!(value(&text, "cpu_seconds_total", "busy").is_some_and(|cpu| cpu > 0.0), "{text}");
+    for name in ["memory_bytes", "processes", "threads", "open_files"] {
+        assert!(value(&text, name, "busy").is_some_and(|value| value >= 1.0), "{name}: {text}");
+    }
+    world.ok(["quit"]);
 }
 
 #[test]

@@ -74,6 +74,7 @@ mod client_commands; // `wait`, `signal`, `send`, `screen`, `ps`, `events`, `ls`
 mod completions; // completion in bash, zsh and fish
 mod config; // `tmo config`, `tmo init`, errors in `tmo.toml`
 mod connect; // `tmo connect` in a real terminal
+mod crash_api; // `/api/why` and `/api/crashes`
 mod declared_failures; // `tmo failures` and `failure_declarations.json`
 mod doctor; // `tmo doctor`
 mod graph; // `tmo graph`

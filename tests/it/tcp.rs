@@ -50,6 +50,7 @@ fn commands_of_overmind_and_tmo_work_over_tcp() {
             [verb.to_owned(), "-S".into(), "tcp".into(), "-s".into(), socket.to_owned()]
         };
         assert!(world.ok(of_run("ps")).contains("running"), "{socket}");
+        assert_eq!(world.ok(of_run("why")), "all processes are running\n", "{socket}");
         let before = view.log().matches("web    | up\n").count();
         world.ok(of_run("restart"));
         eventually("it is back", || {

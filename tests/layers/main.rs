@@ -31,7 +31,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("backend", &["model", "sys", "protocol"]),
     ("instance", &["model", "sys"]),
     ("client", &["model", "sys", "api"]),
-    ("server", &["model", "sys", "api"]),
+    ("figures", &["model", "sys"]),
+    // It explains crashes and takes samples for clients.
+    ("server", &["model", "sys", "api", "crash", "figures"]),
     (
         "engine",
         &[
@@ -51,7 +53,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
-    ("figures", &["model", "sys"]),
     // Never the engine: a view reads the journal.
     ("view", &["model", "sys", "api", "journal"]),
     // The interface in a terminal: a view with keys.

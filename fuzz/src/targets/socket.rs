@@ -9,12 +9,15 @@ use tmo::api::history::{
     Answer, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem,
     JournalAccess, OutputAsk, OutputOverTime, PageAsk,
 };
+use tmo::crash::Reports;
+use tmo::crash::access::CrashAccess;
+use tmo::journal::Dirs;
 use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tmo::model::run_end::End;
 use tmo::model::time::Timestamp;
 use tmo::model::{ProcName, ProcessStatus};
 use tmo::server::engine_handle::{EngineRequest, FailureTexts, Handle};
-use tmo::server::serve::{Limits, Listeners, serve};
+use tmo::server::serve::{Files, Limits, Listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,7 +53,11 @@ pub(crate) fn talk(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Asked>) {
         let shutdown = async move { stopped.await.unwrap_or_default() };
         let changes = watch::channel(0).1;
         let handle = Handle { asks, head, changes, end, busy: Arc::default(), run: "r".into() };
-        let served = tokio::spawn(serve(listeners, handle, journal, Limits::default(), shutdown));
+        let dirs = Dirs::new(dir.path().join("journal"), None);
+        let reports = Reports::new(&dirs, None, "r");
+        let crashes = Arc::new(CrashAccess::new(dirs, reports, Box::new(|| None)));
+        let files = Files { journal, crashes };
+        let served = tokio::spawn(serve(listeners, handle, files, Limits::default(), shutdown));
         let answer = exchange(&socket, pieces).await;
         let after = exchange(&socket, &[b"status\n"]).await;
         assert!(after.starts_with(b"PROCESS "), "others are not served any more");

@@ -38,6 +38,7 @@ Numeric times are nanoseconds since the epoch; strings are RFC 3339 in UTC."
         (name = "failures", description = "Output texts that mean that a process has failed."),
         (name = "terminals", description = "Panes and views."),
         (name = "journal", description = "Output and events."),
+        (name = "crashes", description = "What is wrong, and crash reports."),
     ),
     components(schemas(Answer<Problem>, Head, End, Line<'static>))
 )]

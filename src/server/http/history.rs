@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::actions::Named;
 use super::answer::{Answer, ApiResult, Refusal, json, written_json};
+use super::blocking::blocking;
 use super::extract::{Query, Words, number, truth};
 use crate::api::answers::Problem;
 use crate::api::history::{
@@ -327,13 +328,6 @@ impl Follow {
             self.over = !self.api.wait_for_more().await;
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    let failed = |_| Refusal::failed("the search has failed; the log tells why".to_owned());
-    spawn_blocking(work).await.map_err(failed)
 }
 
 /// Parse the requested event types.

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 
 use super::answer::ApiResult;
 use super::extract::Query;
+use crate::figures::Figures;
 use crate::model::request::{FlagState, ProcessState, State};
 use crate::model::{Exit, ProcessStatus};
 use crate::server::serve::Api;
@@ -20,7 +21,8 @@ const TEXT: &str = "text/plain; version=0.0.4";
 /// Numbers of the run, for Prometheus.
 ///
 /// Its text format, version 0.0.4. Counters start with the run and survive a replaced supervisor; that
-/// of bytes starts with the log.
+/// of bytes starts with the log, and that of CPU time with the life of the process. What the processes use is
+/// sampled for the request, at most once per second.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -33,7 +35,9 @@ const TEXT: &str = "text/plain; version=0.0.4";
     ))
 )]
 pub(super) async fn metrics(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
-    let text = exposition(&api.handle.state().await?);
+    let state = api.handle.state().await?;
+    let figures = api.samples.of(state.processes.clone()).await?;
+    let text = exposition(&state, &figures);
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 
@@ -104,11 +108,12 @@ fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 /// All metrics as text.
-fn exposition(state: &State) -> String {
+fn exposition(state: &State, figures: &[Figures]) -> String {
     let mut all = Metrics::default();
     of_run(&mut all, state);
     of_processes(&mut all, &state.processes);
     of_ends(&mut all, &state.processes);
+    of_figures(&mut all, &state.processes, figures);
     let flags = "Lines of a process that a flag has matched.";
     let matches = all.counter("tmo_flag_matches_total", flags);
     matches.each_flag(&state.processes, |flag| flag.count);
@@ -149,6 +154,34 @@ fn of_processes(all: &mut Metrics, processes: &[ProcessState]) {
     let bytes = "Bytes that were printed since the log of the process began.";
     all.counter("tmo_process_output_bytes_total", bytes)
         .each(processes, |process| process.output_bytes);
+}
+
+fn of_figures(all: &mut Metrics, processes: &[ProcessState], figures: &[Figures]) {
+    // The sample may be a second older than the state.
+    let runs = |figures: &&Figures| {
+        processes.iter().any(|p| p.name == figures.name && p.pid == Some(figures.pid))
+    };
+    let figures: Vec<_> = figures.iter().filter(runs).collect();
+    let each = |mut metric: Metric<'_>, value: &dyn Fn(&Figures) -> Option<f64>| {
+        for one in &figures {
+            if let Some(value) = value(one) {
+                metric.value(&[("process", one.name.as_str())], value);
+            }
+        }
+    };
+    let cpu = "CPU time of its present life, child processes included.";
+    each(all.counter("tmo_process_cpu_seconds_total", cpu), &|one| Some(one.cpu_seconds));
+    #[expect(clippy::cast_precision_loss, reason = "all values of Prometheus are floats")]
+    let memory = |one: &Figures| Some(one.memory_bytes as f64);
+    let help =
+        "Memory, child processes included; shared memory is divided among those that share it.";
+    each(all.gauge("tmo_process_memory_bytes", help), &memory);
+    let processes = "The main process and its child processes.";
+    each(all.gauge("tmo_process_processes", processes), &|one| Some(one.processes.into()));
+    let threads = "Threads, child processes included.";
+    each(all.gauge("tmo_process_threads", threads), &|one| Some(one.threads.into()));
+    let files = "Open file descriptors, child processes included.";
+    each(all.gauge("tmo_process_open_files", files), &|one| one.files.map(f64::from));
 }
 
 fn of_ends(all: &mut Metrics, processes: &[ProcessState]) {

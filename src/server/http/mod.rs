@@ -12,10 +12,13 @@
 //! | `flags.rs` | matches of flags in the output of a process |
 //! | `pane.rs` | terminals of processes |
 //! | `history.rs`, `head.rs` | the journal |
+//! | `crashes.rs` | what is wrong, and crash reports |
+//! | `figures.rs` | what the processes use |
 //! | `watch.rs` | the state, streamed as it changes |
 //! | `metrics.rs` | numbers, for Prometheus |
 //! | `browser.rs` | refusal of requests that come from a web page |
 //! | `extract.rs`, `answer.rs` | shared parsing of requests and formatting of responses |
+//! | `blocking.rs` | work that reads files |
 //! | `description.rs` | the parts common to all descriptions |
 //!
 //! A request that changes something is answered when it is done, or with `?wait=false` when it is accepted
@@ -24,10 +27,13 @@
 
 pub(super) mod actions;
 pub(super) mod answer;
+mod blocking;
 mod browser;
+mod crashes;
 mod description;
 mod extract;
 mod failures;
+mod figures;
 pub(super) mod flags;
 mod head;
 mod history;
@@ -104,6 +110,11 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(history::clear))
         .routes(routes!(head::head))
         .routes(routes!(watch::watch))
+        .routes(routes!(crashes::why))
+        .routes(routes!(crashes::why_one))
+        .routes(routes!(crashes::list))
+        .routes(routes!(crashes::report))
+        .routes(routes!(figures::figures))
         .routes(routes!(metrics::metrics))
 }
 

@@ -4,6 +4,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
 use super::exposition;
+use crate::figures::Figures;
 use crate::model::request::{ExitCount, FlagState, ProcessState, State, TmuxAddress};
 use crate::model::rules::FlagColor;
 use crate::model::time::Timestamp;
@@ -125,6 +126,20 @@ fn process(name: &str, pid: Option<u32>) -> ProcessState {
     ProcessState::new(ProcName::new(name).unwrap(), status, pid)
 }
 
+fn figures(name: &str, pid: u32) -> Figures {
+    Figures {
+        name: ProcName::new(name).unwrap(),
+        pid,
+        cpu_percent: None,
+        cpu_seconds: 1.5,
+        memory_bytes: 4096,
+        processes: 2,
+        threads: 3,
+        files: None,
+        output_bytes_per_second: None,
+    }
+}
+
 #[test]
 fn the_numbers_are_those_of_the_state() {
     let web = ProcessState {
@@ -141,7 +156,8 @@ fn the_numbers_are_those_of_the_state() {
         flags: vec![flag("slow", 3)],
         ..process("web#2", Some(7))
     };
-    let samples = parse(&exposition(&state(vec![web, process("db", None)]))).unwrap();
+    let figures = [figures("web#2", 7), figures("web#2", 6), figures("gone", 7)];
+    let samples = parse(&exposition(&state(vec![web, process("db", None)]), &figures)).unwrap();
     let value = |name: &str, labels: &[(&str, &str)]| {
         let labels = labels.iter().map(|(name, says)| ((*name).to_owned(), (*says).to_owned()));
         samples.get(&(name.to_owned(), labels.collect())).copied()
@@ -160,6 +176,11 @@ fn the_numbers_are_those_of_the_state() {
     assert_eq!(of("crashes_total"), (Some(2.0), Some(0.0)));
     assert_eq!(of("consecutive_failures"), (Some(1.0), Some(0.0)));
     assert_eq!(of("output_bytes_total"), (Some(99.0), Some(0.0)));
+    assert_eq!(of("cpu_seconds_total"), (Some(1.5), None));
+    assert_eq!(of("memory_bytes"), (Some(4096.0), None));
+    assert_eq!(of("processes"), (Some(2.0), None));
+    assert_eq!(of("threads"), (Some(3.0), None));
+    assert_eq!(of("open_files"), (None, None), "the system does not tell");
     let exits =
         |label, says| value("tmo_process_exits_total", &[("process", "web#2"), (label, says)]);
     assert_eq!(exits("code", "1"), Some(2.0));
@@ -177,7 +198,7 @@ proptest! {
         let flags = names.iter().map(|name| flag(name, count.into())).collect();
         let web = ProcessState { flags, ..process("web", Some(1)) };
         let version = names.first().cloned().unwrap_or_default();
-        let text = exposition(&State { version, ..state(vec![web]) });
+        let text = exposition(&State { version, ..state(vec![web]) }, &[]);
         let samples = parse(&text).map_err(TestCaseError::fail)?;
         let found = samples.iter().filter(|((name, _), _)| name == "tmo_flag_matches_total");
         let found: BTreeMap<_, _> = found.map(|((_, at), count)| (at["flag"].clone(), *count)).collect();

@@ -1,0 +1,93 @@
+//! Crash reports and explanations for clients of the control socket.
+
+use std::io;
+
+use super::report::CrashReport;
+use super::store::{self, Found, Reports};
+use super::summary::Summary;
+use super::why::{Analysis, Explanation, Sources, WhyError};
+use crate::journal::{Dirs, IndexReader, Streams};
+use crate::model::plan::Plan;
+use crate::model::request::State;
+
+/// Reads the plan of the run, which a reload changes; `None` if that fails.
+pub type ReadPlan = dyn Fn() -> Option<Plan> + Send + Sync;
+
+/// Explains a run and finds its crash reports. Reads files, so a call may block.
+pub struct CrashAccess {
+    dirs: Dirs,
+    /// The reports according to the plan with which this supervisor began.
+    begun_with: Reports,
+    plan: Box<ReadPlan>,
+}
+
+impl std::fmt::Debug for CrashAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CrashAccess").field("dirs", &self.dirs).finish_non_exhaustive()
+    }
+}
+
+/// Which reports are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReportsAsk {
+    /// Only those of processes with this name.
+    pub name: Option<String>,
+    /// At most this many, the newest ones.
+    pub last: Option<usize>,
+}
+
+impl CrashAccess {
+    /// Access to the run with this journal. The reports are those that the plan names, or `begun_with` if the
+    /// plan can't be read.
+    pub fn new(dirs: Dirs, begun_with: Reports, plan: Box<ReadPlan>) -> Self {
+        Self { dirs, begun_with, plan }
+    }
+
+    fn reports(&self, plan: Option<&Plan>) -> Reports {
+        plan.map_or_else(|| self.begun_with.clone(), |plan| Reports::of_plan(plan, &self.dirs))
+    }
+
+    /// What is wrong in the run with this state, or with one process of it.
+    pub fn explain(&self, state: State, name: Option<&str>) -> Result<Explanation, WhyError> {
+        let plan = (self.plan)();
+        let reports = self.reports(plan.as_ref());
+        let root = state.root.as_path().to_owned();
+        let index = || Ok(IndexReader::open(&self.dirs));
+        let sources = Sources { dirs: &self.dirs, index: &index, reports: &reports, root: &root };
+        Analysis::new(sources, plan, Some(state))?.explain(name, "")
+    }
+
+    fn all(&self) -> Result<Vec<Found>, WhyError> {
+        WhyError::listed(&self.reports((self.plan)().as_ref()))
+    }
+
+    /// Reports of this project, the newest first. Those that can't be read are left out.
+    pub fn list(&self, ask: &ReportsAsk) -> Result<Vec<Summary>, WhyError> {
+        let mut all = self.all()?;
+        if let Some(name) = &ask.name {
+            all.retain(|found| found.matches(name));
+            if all.is_empty() {
+                let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
+                let names = || streams.all().iter().map(|stream| &stream.name);
+                if !names().any(|known| known.matches(name)) {
+                    return Err(WhyError::unknown(name, names()));
+                }
+            }
+        }
+        let read = all.iter().rev().filter_map(Summary::read);
+        Ok(read.take(ask.last.unwrap_or(usize::MAX)).collect())
+    }
+
+    /// The report with this id; `None` if this project has none. The id is compared with the names of the
+    /// files in the directory, and never becomes part of a path.
+    pub fn report(&self, id: &str) -> Result<Option<CrashReport>, WhyError> {
+        let all = self.all()?;
+        let Some(found) = all.iter().find(|found| found.id() == id) else { return Ok(None) };
+        match store::read(&found.path) {
+            Ok(report) => Ok(Some(report)),
+            // It was removed meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(WhyError::Reports { path: found.path.clone(), source }),
+        }
+    }
+}

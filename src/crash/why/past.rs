@@ -1,0 +1,106 @@
+//! What was wrong in a run that is over.
+
+use super::trouble::{Trouble, Troubles};
+use super::{About, Analysis, Why, WhyError, of_report};
+use crate::crash::record::examine_in;
+use crate::crash::{Log, Trigger};
+use crate::journal::last::last_events;
+use crate::model::ProcName;
+use crate::model::event::What;
+use crate::model::run_end::Culprit;
+
+/// How the last run ended.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    /// Its id; `None` if its end was not recorded.
+    pub(super) run: Option<String>,
+    culprit: Option<Culprit>,
+    troubles: Troubles,
+}
+
+impl Analysis<'_> {
+    /// If nothing runs: which process ended everything, or what was wrong at the end.
+    pub(super) fn afterwards(&self, name: Option<&str>) -> Result<Option<Why>, WhyError> {
+        let Ended { run, culprit, troubles } = self.ended()?;
+        let run = run.unwrap_or_default();
+        let Some(name) = name else {
+            if let Some(culprit) = culprit {
+                let found = self.last_end(&culprit.name, &run, None)?;
+                return Ok(found.map(|found| of_report(found, None)));
+            }
+            for (report, path) in &self.reports {
+                // A process that had crashed and ran again was fine at the end.
+                let last = self.log.last_ended(&report.process_name)?;
+                if last.is_none_or(|(lived, _)| lived.life == report.tmo.life) {
+                    return Ok(Some(of_report((report.clone(), path.clone()), None)));
+                }
+            }
+            return Ok(troubles.first().map(|trouble| self.gave_up(trouble)));
+        };
+        if let Some(trouble) = troubles.of(name) {
+            return Ok(Some(self.gave_up(trouble)));
+        }
+        let Some(process) = last_to_end(name, &self.log)? else {
+            return self.in_an_earlier_run(name);
+        };
+        let trigger = match &culprit {
+            Some(Culprit { name, .. }) if *name == process => None,
+            Some(Culprit { name, exit, .. }) => {
+                Some(Trigger::StoppedWith { first: name.clone(), exit: *exit })
+            }
+            None if run.is_empty() => None,
+            None => Some(Trigger::Asked),
+        };
+        let found = self.last_end(&process, &run, trigger)?;
+        Ok(found.map(|found| of_report(found, None)))
+    }
+
+    /// The end of a process that was not part of the last run.
+    fn in_an_earlier_run(&self, name: &str) -> Result<Option<Why>, WhyError> {
+        let log = Log::with_index(self.sources.dirs, 0, self.sources.index)?;
+        let Some(process) = last_to_end(name, &log)? else { return Ok(None) };
+        let Some((lived, place)) = log.last_ended(&process)? else {
+            return Ok(None);
+        };
+        let input = self.input(&process, "", lived, None);
+        let answer = of_report((examine_in(&input, Some((&log, &place))), None), None);
+        let about = match answer.about {
+            About::End { lived, .. } => About::End { lived, earlier: true },
+            about @ (About::Waiting | About::Error | About::NotReady | About::Skipped) => about,
+        };
+        Ok(Some(Why { about, wrong: false, ..answer }))
+    }
+
+    /// How the last run ended, as far as that was recorded.
+    pub(super) fn ended(&self) -> Result<Ended, WhyError> {
+        let mut ended = Ended::default();
+        for (_, event) in last_events(self.log.open_index()?, self.first)? {
+            match event.what() {
+                Some(What::End { run, end }) => {
+                    (ended.run, ended.culprit) = (Some(run.clone()), end.culprit.clone());
+                }
+                Some(_) | None => ended.troubles.read(&event),
+            }
+        }
+        Ok(ended)
+    }
+
+    /// The answer about a process that did not come up in a run that is over.
+    fn gave_up(&self, trouble: &Trouble) -> Why {
+        Why { about: trouble.about(), ..self.answer_about(&trouble.name, trouble.cause()) }
+    }
+}
+
+/// The process that this word means; of several, the one that ended last.
+fn last_to_end(name: &str, log: &Log<'_>) -> Result<Option<ProcName>, WhyError> {
+    let named = || log.streams().iter().map(|stream| &stream.name);
+    let mut last = None;
+    for process in named().filter(|process| process.matches(name)) {
+        let ended = log.last_ended(process)?;
+        last = last.max(ended.map(|(lived, _)| (lived.ended, process.clone())));
+    }
+    if last.is_none() && !named().any(|process| process.matches(name)) {
+        return Err(WhyError::unknown(name, named()));
+    }
+    Ok(last.map(|(_, process)| process))
+}

@@ -1,0 +1,126 @@
+//! What is wrong in a run that goes on.
+
+use super::trouble::{asked, held_up};
+use super::{About, Analysis, Report, Why, WhyError, of_report};
+use crate::crash::record;
+use crate::crash::watcher::LastError;
+use crate::crash::{Cause, LifeSummary, Trigger};
+use crate::model::request::{ProcessState, State};
+use crate::model::{Exit, LifeId, ProcessStatus};
+use crate::sys::clock;
+
+impl Analysis<'_> {
+    /// For a running run: which of these has crashed, does not come up, or has failed under a watcher; for
+    /// a single process also past failures.
+    pub(super) fn of_run(
+        &self,
+        state: &State,
+        name: Option<&str>,
+    ) -> Result<Option<Why>, WhyError> {
+        let mut asked = asked(&state.processes, name)?;
+        // The most recent change first.
+        asked.sort_by_key(|process| std::cmp::Reverse(process.since));
+        let ended = |process: &&&ProcessState| process.state.has_failed_or_exited();
+        let mut wrong: Vec<&ProcessState> = vec![];
+        let mut answer = None;
+        for process in asked.iter().filter(ended).filter(|process| !process.finished) {
+            wrong.push(process);
+            if answer.is_none() {
+                let found = self.last_end(&process.name, &state.run, None)?;
+                answer = found.map(|found| of_report(found, Some(process)));
+            }
+        }
+        for process in &asked {
+            if let Some(cause) = held_up(process).filter(|_| !wrong.contains(process)) {
+                wrong.push(process);
+                answer = answer.or_else(|| Some(self.waits(process, cause)));
+            }
+        }
+        let mut past = None;
+        for process in self.that_may_have_errors(&asked)? {
+            match self.last_error(process, &state.run)? {
+                Some(error) if error.wrong && !wrong.contains(&process) => {
+                    wrong.push(process);
+                    answer = answer.or(Some(error));
+                }
+                error => past = past.or(error),
+            }
+        }
+        if let Some(answer) = answer {
+            let others = wrong.iter().filter(|process| process.name != answer.process);
+            let others = others.map(|process| process.name.clone()).collect();
+            return Ok(Some(Why { others, ..answer }));
+        }
+        let (Some(_), [process]) = (name, &asked[..]) else { return Ok(past) };
+        let crash = self.reports.iter().find(|(report, _)| report.process_name == process.name);
+        let found = match (past, crash) {
+            (Some(error), _) => return Ok(Some(error)),
+            (None, Some(crash)) => Some(crash.clone()),
+            (None, None) => self.just_failed(process, &state.run)?,
+        };
+        if found.is_some() {
+            return Ok(found.map(|found| of_report(found, Some(process))));
+        }
+        if process.state != ProcessStatus::Stopped {
+            return Ok(None);
+        }
+        let found = self.last_end(&process.name, &state.run, Some(Trigger::Asked))?;
+        Ok(found.map(|found| of_report(found, Some(process))))
+    }
+
+    /// The running processes whose output is searched: if there are many, only those known to have failed.
+    fn that_may_have_errors<'p>(
+        &self,
+        asked: &[&'p ProcessState],
+    ) -> Result<Vec<&'p ProcessState>, WhyError> {
+        const MANY: usize = 50;
+        let running = asked.iter().filter(|process| process.state == ProcessStatus::Running);
+        let mut running: Vec<_> = running.copied().collect();
+        if running.len() > MANY {
+            let failed = self.log.failed_below_watchers()?;
+            running.retain(|process| failed.contains(&process.name));
+        }
+        Ok(running)
+    }
+
+    /// The previous life, if it failed: its report may not be written yet, or is omitted because it fails
+    /// again and again.
+    fn just_failed(&self, process: &ProcessState, run: &str) -> Result<Option<Report>, WhyError> {
+        let last = self.log.last_ended(&process.name)?;
+        let Some((lived, place)) = last.filter(|_| process.lives > 1) else { return Ok(None) };
+        let failed = self.log.failed_of(&process.name, &lived, &place)?;
+        let stopped = self.log.was_stopped(&process.name, &lived, &place)?;
+        if failed.is_none() && (stopped || lived.exit.success()) {
+            return Ok(None);
+        }
+        self.last_end(&process.name, run, None)
+    }
+
+    /// The last error of a running process, unless it has recovered.
+    fn last_error(&self, process: &ProcessState, run: &str) -> Result<Option<Why>, WhyError> {
+        let Some(place) = self.log.present(&process.name)? else {
+            return Ok(None);
+        };
+        let now = clock::now();
+        let lived = LifeSummary {
+            life: LifeId::nth(u32::try_from(process.lives).unwrap_or(u32::MAX)),
+            pid: process.pid,
+            started: process.since,
+            ended: now,
+            // The exit code that it would have if the error ended it.
+            exit: Exit::Code(1),
+            restarts: process.lives.saturating_sub(1),
+        };
+        let input = self.input(&process.name, run, lived, None);
+        let found = record::last_error(&input, &self.log, &place)?;
+        let Some((LastError { cause, waits }, last_logs)) = found else { return Ok(None) };
+        let time = cause.evidence.as_ref().and_then(|clue| clue.time.clone());
+        let answer = self.answer_about(&process.name, cause);
+        Ok(Some(Why { wrong: waits, timestamp: time, last_logs, about: About::Error, ..answer }))
+    }
+
+    /// The answer about a process that has not ended, with the cause of its state.
+    fn waits(&self, process: &ProcessState, cause: Cause) -> Why {
+        Why { state: Some(process.clone()), ..self.answer_about(&process.name, cause) }
+    }
+}

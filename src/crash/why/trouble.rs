@@ -1,0 +1,189 @@
+//! Finds processes that do not come up, or, from the log of a past run, did not.
+
+use super::{About, WhyError};
+use crate::crash::{Cause, Certainty, Kind};
+use crate::model::event::{Logged, Note, Problem, Skip, What};
+use crate::model::request::ProcessState;
+use crate::model::rules::Probe;
+use crate::model::{ProcName, ProcessStatus};
+
+/// All troubles of a run, in order.
+#[derive(Debug, Default)]
+pub(super) struct Troubles(Vec<Trouble>);
+
+/// A process that was not ready in time, or was skipped.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) name: ProcName,
+    why: Failure,
+}
+
+/// Why a process did not come up.
+#[derive(Debug)]
+enum Failure {
+    NotReady(Problem),
+    Skipped(Skip),
+}
+
+impl Troubles {
+    /// Process an event.
+    pub(super) fn read(&mut self, event: &Logged) {
+        let words = || event.text().unwrap_or_default();
+        let why = match event.what() {
+            Some(What::NotReady { why }) => Some(Failure::NotReady(why.clone())),
+            Some(What::Skipped { why }) => Some(Failure::Skipped(why.clone())),
+            // It has become ready after all, or is being restarted.
+            Some(What::Ready | What::Restarting) => None,
+            None if event.is_other("not-ready") => Some(Failure::NotReady(Problem::Text(words()))),
+            None if event.is_other("skipped") => Some(Failure::Skipped(Skip::Text(words()))),
+            Some(_) | None => return,
+        };
+        let Some(name) = event.name().cloned() else { return };
+        self.0.retain(|trouble| trouble.name != name);
+        self.0.extend(why.map(|why| Trouble { name, why }));
+    }
+
+    /// The trouble that caused the others.
+    pub(super) fn first(&self) -> Option<&Trouble> {
+        self.0.first()
+    }
+
+    /// The trouble of a process.
+    pub(super) fn of(&self, name: &str) -> Option<&Trouble> {
+        self.0.iter().find(|trouble| {
+            // If it has ended, its end is the explanation.
+            let has_ended = matches!(trouble.why, Failure::NotReady(Problem::Ended { .. }));
+            trouble.name.matches(name) && !has_ended
+        })
+    }
+}
+
+impl Trouble {
+    /// What the answer about it is about.
+    pub(super) fn about(&self) -> About {
+        if matches!(self.why, Failure::Skipped(_)) { About::Skipped } else { About::NotReady }
+    }
+
+    /// The cause.
+    pub(super) fn cause(&self) -> Cause {
+        let logs = || format!("tmo logs {} -n 100", self.name);
+        let (kind, text, next) = match &self.why {
+            Failure::Skipped(skip) => {
+                let next = skip.needs().map_or_else(logs, |on| format!("tmo why {on}"));
+                (Kind::DependencyNotReady, skip.to_string(), next)
+            }
+            Failure::NotReady(why) => {
+                let next = why.probe().and_then(Probe::by_hand).unwrap_or_else(logs);
+                (Kind::ReadinessTimedOut, why.to_string(), next)
+            }
+        };
+        let (certainty, next) = (Certainty::Certain, Some(next));
+        Cause { kind, certainty, text, evidence: None, place: None, next }
+    }
+}
+
+/// The requested processes: all, or those with this name.
+pub fn asked<'a>(
+    processes: &'a [ProcessState],
+    name: Option<&str>,
+) -> Result<Vec<&'a ProcessState>, WhyError> {
+    let named = |process: &&ProcessState| name.is_none_or(|name| process.name.matches(name));
+    let asked: Vec<_> = processes.iter().filter(named).collect();
+    match name {
+        Some(name) if asked.is_empty() => {
+            Err(WhyError::unknown(name, processes.iter().map(|process| &process.name)))
+        }
+        Some(_) | None => Ok(asked),
+    }
+}
+
+/// Why a process that has not ended is in trouble, if it is.
+pub fn held_up(process: &ProcessState) -> Option<Cause> {
+    let problem = process.problem.as_ref();
+    let (mut of, mut probe) = (None, None);
+    let (kind, text) = if let Some(Note::Skipped(skip)) = problem {
+        of = skip.needs();
+        (Kind::DependencyNotReady, skip.to_string())
+    } else if let Some(reason) = &process.reason {
+        probe = problem.and_then(Note::probe);
+        let kind =
+            if process.state == ProcessStatus::Running { Kind::NotLive } else { Kind::Other };
+        (kind, reason.raw().to_owned())
+    } else if let Some(why) =
+        process.not_ready.as_ref().filter(|_| process.state == ProcessStatus::Running)
+    {
+        probe = process.unready.as_ref().and_then(Problem::probe);
+        (Kind::ReadinessTimedOut, format!("it did not become ready: {}", why.raw()))
+    } else if let Some(lacks) = process.lacks.first() {
+        probe = process.open.first();
+        (Kind::Other, format!("it is not ready yet: {}", lacks.raw()))
+    } else {
+        of = Some(process.awaits.first()?);
+        let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
+        (Kind::DependencyNotReady, format!("it waits for {}", names.join(", ")))
+    };
+    let next = match of {
+        Some(name) => format!("tmo why {name}"),
+        None => {
+            probe.and_then(Probe::by_hand).unwrap_or_else(|| format!("tmo logs {}", process.name))
+        }
+    };
+    let (certainty, next) = (Certainty::Certain, Some(next));
+    Some(Cause { kind, certainty, text, evidence: None, place: None, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Troubles;
+    use crate::model::event::{Event, Logged, Problem, Skip, Unavailable, What};
+    use crate::model::rules::Probe;
+    use crate::model::{Exit, ProcName};
+
+    fn troubles(events: &[(&str, What)]) -> Troubles {
+        let mut troubles = Troubles::default();
+        for (name, what) in events {
+            let event = Event::of(&ProcName::new(*name).unwrap(), what.clone());
+            troubles.read(&Logged::from_json(event.to_json().as_bytes()).unwrap());
+        }
+        troubles
+    }
+
+    fn timed_out() -> Problem {
+        let probe = Probe::Exec { command: "pg_isready".into() };
+        Problem::TimedOut { probe, within_ms: 1000, answer: None }
+    }
+
+    #[test]
+    fn the_first_of_those_that_lasted_is_told() {
+        let on = ProcName::new("db").unwrap();
+        let why = Skip::Needs { on, why: Box::new(Unavailable::NotReady(timed_out())) };
+        let troubles = troubles(&[
+            ("slow", What::NotReady { why: timed_out() }),
+            ("db", What::NotReady { why: timed_out() }),
+            ("web", What::Skipped { why }),
+            ("slow", What::Ready),
+        ]);
+        assert_eq!(troubles.first().map(|trouble| trouble.name.as_str()), Some("db"));
+        assert!(troubles.of("slow").is_none());
+        let cause = troubles.of("web").unwrap().cause();
+        assert_eq!(cause.text, "db is not ready: `pg_isready` did not succeed within 1 s");
+        assert_eq!(cause.next.as_deref(), Some("tmo why db"));
+        assert_eq!(troubles.of("db").unwrap().cause().next.as_deref(), Some("pg_isready"));
+    }
+
+    #[test]
+    fn what_has_ended_explains_itself() {
+        let why = Problem::Ended { exit: Exit::Code(3), times: None };
+        let troubles = troubles(&[("db", What::NotReady { why })]);
+        assert!(troubles.of("db").is_none());
+        assert!(troubles.first().is_some());
+    }
+
+    #[test]
+    fn what_version_0_1_0_has_written_is_shown_in_its_words() {
+        let mut troubles = Troubles::default();
+        let line = br#"{"event":"not-ready","name":"db","text":"Not ready: did not listen"}"#;
+        troubles.read(&Logged::from_json(line).unwrap());
+        assert_eq!(troubles.of("db").unwrap().cause().text, "Not ready: did not listen");
+    }
+}

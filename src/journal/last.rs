@@ -1,0 +1,48 @@
+//! The last lines of a process, and the last events.
+
+use std::io;
+
+use super::clear;
+use super::cursor::{Cursor, Filter, Position};
+use super::query::tail;
+use super::reader::IndexReader;
+use super::record::{EVENTS, Kind};
+use crate::model::event::Logged;
+
+/// The last lines of the last life of the process that `filter` selects, none before record `first`.
+pub fn last_lines(
+    mut index: IndexReader,
+    filter: Filter,
+    lines: u64,
+    first: u64,
+) -> io::Result<Vec<u8>> {
+    let upto = index.len()?;
+    let mark = Position { record: clear::mark(index.dirs()).max(first), skip: 0 };
+    let position = tail(&mut index, &filter, lines, upto)?.max(mark);
+    let mut cursor = Cursor::over(index, position, filter);
+    let (mut all, mut text) = (vec![], vec![]);
+    while let Some(chunk) = cursor.next(upto, &mut text)? {
+        match chunk.record.kind {
+            Kind::Text => all.extend_from_slice(&text),
+            Kind::Start => all.clear(),
+            Kind::Exit | Kind::End | Kind::Gap | Kind::Event => {}
+        }
+    }
+    Ok(all)
+}
+
+/// The last events of a journal, none before record `first`, each with the number of its record.
+pub fn last_events(mut index: IndexReader, first: u64) -> io::Result<Vec<(u64, Logged)>> {
+    /// Maximum number of records searched for the end of a run.
+    const MOST: u64 = 1000;
+    let upto = index.len()?;
+    let filter = Filter::only(vec![EVENTS]);
+    let from = tail(&mut index, &filter, MOST, upto)?.max(Position { record: first, skip: 0 });
+    let mut cursor = Cursor::over(index, from, filter);
+    let (mut events, mut text) = (vec![], vec![]);
+    while let Some(chunk) = cursor.next(upto, &mut text)? {
+        let logged = text.split(|&b| b == b'\n').filter_map(Logged::from_json);
+        events.extend(logged.map(|event| (chunk.position, event)));
+    }
+    Ok(events)
+}
