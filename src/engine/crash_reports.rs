@@ -4,7 +4,6 @@
 //! that it can include how other processes react. Threads do both, since they read files.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,7 +13,9 @@ use tokio::time::{Instant, timeout};
 use super::action::Action;
 use super::outbox::PendingCrash;
 use super::queue::{Finished, Queue};
-use crate::crash::{self, CrashInput, CrashReport, Kind, LifeSummary, Log, Trigger};
+use super::runtime_dir::RuntimeDir;
+use crate::crash::access::CrashAccess;
+use crate::crash::{self, CrashInput, CrashReport, Kind, LifeSummary, Log, Reports, Trigger};
 use crate::journal::segment::Dirs;
 use crate::model::event::{Event as LogEvent, ReportSummary, What};
 use crate::model::plan::Plan;
@@ -129,7 +130,7 @@ impl CrashReports {
             log_cause(crash, input.clone(), queue.clone());
         }
         let (mut hurry, queue) = (self.hurry.subscribe(), queue.clone());
-        let dir = crash_dir(run);
+        let dir = Reports::of_plan(run.plan, run.dirs).dir;
         let task = spawn_local(async move {
             // Continue after the time or when the run ends, whichever is first.
             let _ = timeout(AFTERMATH, hurry.wait_for(|hurry| *hurry)).await;
@@ -195,9 +196,12 @@ fn input_of(crash: PendingCrash, run: Crashed<'_>) -> CrashInput {
     CrashInput { first: run.first_record, ..input }
 }
 
-fn crash_dir(run: Crashed<'_>) -> PathBuf {
-    let named = run.plan.crash_dir.as_ref().map(|dir| dir.as_path().to_owned());
-    named.unwrap_or_else(|| crash::store::dir_of(run.dirs))
+/// The clients' access to the reports.
+pub(super) fn access(plan: &Plan, runtime: &RuntimeDir) -> CrashAccess {
+    let dirs = Dirs::of_run(plan, runtime.dir());
+    let reports = Reports::of_plan(plan, &dirs);
+    let runtime = runtime.clone();
+    CrashAccess::new(dirs, reports, Box::new(move || runtime.plan().ok()))
 }
 
 /// Find the cause now.

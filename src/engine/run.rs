@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::aux_command::AuxCommands;
 use super::clients::Clients;
 use super::core::Engine;
-use super::crash_reports::CrashReports;
+use super::crash_reports::{self, CrashReports};
 use super::failure_declarations::FailureDeclarations;
 use super::guardian::{ListenerHandover, StartupMessage, send_startup_message};
 use super::hooks::Hooks;
@@ -31,8 +31,6 @@ use super::stop_commands::StopCommands;
 use crate::api::history::JournalAccess;
 use crate::api::proof::Token;
 use crate::backend::tmux::Tmux;
-use crate::crash::Reports;
-use crate::crash::access::CrashAccess;
 use crate::instance::inherit;
 use crate::instance::listen::Place;
 use crate::instance::lock::RunLock;
@@ -177,16 +175,8 @@ async fn main(
         }
     };
     let journal = access(&engine.plan, runtime.dir());
-    let crashes = Arc::new(crash_access(&engine.plan, runtime));
+    let crashes = Arc::new(crash_reports::access(&engine.plan, runtime));
     engine.run(inherited, Files { journal, crashes }, adopting).await
-}
-
-/// The clients' access to the crash reports.
-fn crash_access(plan: &Plan, runtime: &RuntimeDir) -> CrashAccess {
-    let dirs = Dirs::of_run(plan, runtime.dir());
-    let reports = Reports::of_plan(plan, &dirs);
-    let runtime = runtime.clone();
-    CrashAccess::new(dirs, reports, Box::new(move || runtime.plan().ok()))
 }
 
 fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
