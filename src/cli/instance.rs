@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
 
 use super::args::ClientArgs;
 use super::error::CliError;
@@ -369,9 +369,16 @@ impl Instance {
     /// seconds for a large run, in which the interface goes on.
     async fn take_over(&self) -> Result<Found, CliError> {
         let instance = Self { takeover_limit: self.takeover_limit, ..self.again() };
-        match spawn_blocking(move || instance.take_over_now()).await {
-            Ok(found) => found,
-            Err(error) => Err(CliError::Other(error.to_string())),
+        let (sender, found) = oneshot::channel();
+        let work = move || {
+            // If nobody waits any more, the run goes on nevertheless.
+            let _ = sender.send(instance.take_over_now());
+        };
+        // Where there can be no more threads, this one does it.
+        let started = std::thread::Builder::new().name("takeover".to_owned()).spawn(work);
+        match started {
+            Ok(_) => found.await.unwrap_or(Ok(Found::Beginning)),
+            Err(_) => self.take_over_now(),
         }
     }
 
