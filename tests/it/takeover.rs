@@ -307,6 +307,10 @@ fn stop_stays_graceful_when_the_supervisor_is_killed_during_it() {
                 std::fs::remove_file(world.app().join(file)).unwrap();
             }
             world.ok(["restart", "web"]);
+            // Until then its shell has no trap that an interrupt would run.
+            eventually("the second life is up", || {
+                (view.log().matches("web    | up\n").count() == 2).then_some(())
+            });
         }
     }
     assert_eq!(view.code(), 0);
