@@ -11,7 +11,9 @@ fn is_given_back(terminal: &Terminal<'_>) {
     eventually("the terminal is as it was", || {
         let modes =
             terminal.ask("#{alternate_on} #{mouse_any_flag} #{mouse_sgr_flag} #{cursor_flag}");
-        (modes == "0 0 0 1").then_some(())
+        // Until the shell has its prompt, Enter may still be the carriage return of raw mode.
+        let prompt = terminal.screen().trim_end().ends_with("ready>");
+        (modes == "0 0 0 1" && prompt).then_some(())
     });
     terminal.line("stty -a | grep -c -e '-icanon' -e '-echo '; echo checked");
     terminal.wait("\n0\nchecked");
