@@ -6,7 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by environment")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
@@ -21,6 +21,42 @@ fn main() {
     let built = Some(Path::new(&dir)).filter(|_| release).and_then(commit);
     let built = built.map(|commit| format!(" ({commit})")).unwrap_or_default();
     println!("cargo:rustc-env=TMO_BUILT_FROM={built}");
+    embed(&Path::new(&dir).join("assets/web"), Path::new(&variable("OUT_DIR")));
+}
+
+/// Write a list of the files of the web page, with their contents, for `src/web/assets.rs`.
+fn embed(root: &Path, out: &Path) {
+    let mut files = vec![];
+    collect(root, &mut files);
+    files.sort();
+    let mut list = String::from("const FILES: &[(&str, &[u8])] = &[\n");
+    for file in files {
+        let Ok(name) = file.strip_prefix(root) else { continue };
+        let (name, file) = (name.display().to_string(), file.display().to_string());
+        list.extend([
+            "    (",
+            &format!("{name:?}"),
+            ", include_bytes!(",
+            &format!("{file:?}"),
+            ")),\n",
+        ]);
+    }
+    list += "];\n";
+    if let Err(error) = std::fs::write(out.join("web_assets.rs"), list) {
+        println!("cargo:warning=the files of the web page can't be listed: {error}");
+    }
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    println!("cargo:rerun-if-changed={}", dir.display());
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
 }
 
 /// The commit and its date: by git in a checkout, by cargo's note in a package; `None` in what

@@ -22,8 +22,10 @@
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a
 //!   killed one (`engine::adopt`).
 //! - [`figures`]: what processes use, sampled for `ps` and `top`.
+//! - [`runs`]: the runs of this user, also those that are over.
 //! - [`view`]: the log as people see it. `ui`: the same in a full-screen interface (a
 //!   feature that is on by default).
+//!   `web`: the same for a browser (another such feature).
 //! - [`cli`]: what people type.
 //!
 //! `docs/ARCHITECTURE.md` describes the parts and how they work together, and has a table of what to change
@@ -58,6 +60,7 @@ pub mod model;
 pub mod pane;
 pub mod plan;
 pub mod protocol;
+pub mod runs;
 pub mod server;
 pub mod supervisor;
 pub mod sys;
@@ -65,3 +68,5 @@ pub mod sys;
 pub mod ui;
 pub mod view;
 pub mod watch;
+#[cfg(feature = "web")]
+pub mod web;

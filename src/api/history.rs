@@ -59,6 +59,8 @@ pub struct PageAsk {
     /// ones; with `after`, none from before that. A line over 1 MiB then comes in parts.
     #[param(pattern = "^(end|[0-9]+[.][0-9]+)$")]
     pub before: Option<String>,
+    /// The first entries from this byte of the output on, as [`Extent`] counts them: for a scroll bar.
+    pub at: Option<u64>,
     /// Stop after some MiB of the journal, even if the page is not full: for a search that shows its progress
     /// and can be given up.
     #[param(required = false, default = false)]
@@ -200,6 +202,22 @@ pub struct HistoryPage {
     pub reset: bool,
 }
 
+/// How much output there is, and where an entry is in it. All bytes are those of the requested processes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Extent {
+    /// The schema version.
+    #[schema(example = 1)]
+    pub api: u32,
+    /// How many bytes are before the cursor; without a cursor, all.
+    pub before: u64,
+    /// How many bytes there are.
+    pub all: u64,
+    /// The cursor of the first entry that is kept.
+    pub first: String,
+    /// The number of records in the index of the journal.
+    pub records: u64,
+}
+
 /// How much to measure. The doc comments of its fields become descriptions in the API.
 #[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -255,6 +273,10 @@ pub trait History: Send + Sync {
         most: usize,
         upto: u64,
     ) -> Result<HistoryPage, HistoryProblem>;
+
+    /// How much output there is in records with numbers below `upto`, and how much before the `after` of the
+    /// query.
+    fn extent(&self, ask: &HistoryAsk, upto: u64) -> Result<Extent, HistoryProblem>;
 
     /// How much was printed, in records with numbers below `upto`.
     fn output(&self, ask: &OutputAsk, upto: u64) -> Result<OutputOverTime, HistoryProblem>;

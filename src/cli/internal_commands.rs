@@ -33,6 +33,8 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
             let [shell, command] = &arguments[3..] else { return Some(2) };
             Some(beside::run(shell, command))
         }
+        #[cfg(feature = "web")]
+        "web-server" => Some(web_server(&arguments[2])),
         "environ" => Some(super::doctor::record(path)),
         _ => None,
     }
@@ -60,6 +62,21 @@ fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
         let _ = writeln!(std::io::stderr(), "tmo: {error}");
         1
     })
+}
+
+#[cfg(feature = "web")]
+fn web_server(handover: &OsStr) -> u8 {
+    super::internal_commands::log_to_stderr();
+    let handover = handover.to_str().and_then(|text| serde_json::from_str(text).ok());
+    let Some(handover) = handover else { return 2 };
+    match crate::web::serve::run(&handover) {
+        Ok(()) => 0,
+        Err(error) => {
+            // Nobody is left to tell if standard error is closed.
+            let _ = writeln!(std::io::stderr(), "tmo: the web server ends: {error}");
+            1
+        }
+    }
 }
 
 /// The clients' access to the journal.

@@ -51,6 +51,8 @@ mod until_ready;
 mod usage;
 mod view;
 mod wait;
+#[cfg_attr(not(feature = "web"), path = "no_web.rs")]
+mod web;
 mod why;
 
 use std::ffi::OsString;
@@ -168,6 +170,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Ps(args)) => ps::ps(&args),
         Some(Verb::Top(args)) => top::top(&args),
         Some(Verb::Ui(args)) => ui::ui(&args),
+        Some(Verb::Web(args)) => web::web(&args),
         Some(Verb::Failures(args)) => failures::failures(&args),
         Some(Verb::Completions(args)) => print(args.shell.script()),
         Some(Verb::Setup(args)) => setup::setup(&args),

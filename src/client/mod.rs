@@ -183,6 +183,17 @@ impl Client {
         Ok((views, gone))
     }
 
+    /// Pass on a request of the API as it is: the status and the body of the answer.
+    pub async fn forward(
+        &self,
+        method: Method,
+        target: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
+        let reply = self.ask_while_alive(method, target, body).await?;
+        Ok((reply.status, reply.body))
+    }
+
     /// Follow the end of the journal; with `view` this counts as a terminal that shows the log.
     pub async fn head(&self, view: bool) -> Result<HeadStream, ClientError> {
         let path = if view { "/api/head?view=1" } else { "/api/head" };

@@ -11,6 +11,7 @@
 pub mod engine_handle;
 pub mod http;
 pub mod prefixed_stream;
+pub mod reading;
 pub mod serve;
 pub mod tcp;
 

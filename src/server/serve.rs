@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accept::{Accept, patiently, room};
@@ -23,7 +23,7 @@ use super::engine_handle::Handle;
 use super::http;
 use super::overmind_session;
 use super::prefixed_stream::{Language, rewound, sniff};
-use super::samples::Samples;
+use super::reading::Reading;
 use super::tcp;
 use super::versions;
 use crate::api::history::JournalAccess;
@@ -60,9 +60,6 @@ impl Default for Limits {
     }
 }
 
-/// How many clients may read crash reports at once.
-const CRASH_READERS: usize = 2;
-
 /// What clients read from disk.
 #[derive(Debug, Clone)]
 pub struct Files {
@@ -77,9 +74,7 @@ pub struct Files {
 pub struct Api {
     pub(super) handle: Handle,
     pub(super) journal: JournalAccess,
-    pub(super) crashes: Arc<CrashAccess>,
-    pub(super) crash_readers: Arc<Semaphore>,
-    pub(super) samples: Arc<Samples>,
+    pub(super) reading: Reading,
     pub(super) limits: Limits,
     pub(super) closing: watch::Receiver<bool>,
     /// Number of echoes opened so far.
@@ -96,12 +91,11 @@ impl Api {
         limits: Limits,
         closing: watch::Receiver<bool>,
     ) -> Self {
+        let reading = Reading::new(handle.clone(), Arc::clone(&journal.history), crashes);
         Self {
             handle,
             journal,
-            crashes,
-            crash_readers: Arc::new(Semaphore::new(CRASH_READERS)),
-            samples: Arc::default(),
+            reading,
             limits,
             closing,
             echoes: Arc::default(),

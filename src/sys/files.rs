@@ -336,6 +336,21 @@ pub fn create_new(path: &Path) -> io::Result<File> {
     open(path, File::options().write(true).create_new(true).mode(0o600), 0)
 }
 
+/// Create a file that has no name any more: only who inherits its descriptor can open it. `path` is its name for
+/// a moment.
+pub fn unnamed(path: &Path) -> io::Result<File> {
+    let make = || open(path, File::options().read(true).write(true).create_new(true).mode(0o600), 0);
+    let file = match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            make()?
+        }
+        result => result?,
+    };
+    fs::remove_file(path)?;
+    Ok(file)
+}
+
 /// Create a file (0600) for writing, in place of anything there except a directory.
 pub fn create_anew(path: &Path) -> io::Result<File> {
     match create_new(path) {

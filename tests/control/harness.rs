@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tmo::api::history::{
-    Answer, ECHO_CHUNK, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryPage,
+    Answer, ECHO_CHUNK, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
     HistoryProblem, JournalAccess, OutputAsk, OutputOverTime, PageAsk,
 };
 use tmo::crash::Reports;
@@ -352,6 +352,10 @@ struct Few;
 struct FewLeft(Vec<HistoryEntry>);
 
 impl History for Few {
+    fn extent(&self, _: &HistoryAsk, upto: u64) -> Result<Extent, HistoryProblem> {
+        Ok(Extent { api: 1, before: upto, all: upto, first: "0.0".to_owned(), records: upto })
+    }
+
     fn page(
         &self,
         ask: &HistoryAsk,

@@ -55,6 +55,9 @@ mod run_lookup; // which run a command reaches: listeners in the way, spellings,
 mod tcp; // `-S tcp`: the token, proofs, other users, web pages
 mod version_skew; // client and supervisor of different versions
 
+#[cfg(feature = "web")]
+mod web; // `tmo web`, as a browser's requests see it
+
 // Files of a run.
 mod damaged_run_files; // removed, replaced or damaged files of a run: lock, state, plan, socket
 mod directories; // log, crash-report and runtime directories

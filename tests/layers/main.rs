@@ -53,15 +53,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
+    // The runs of a user, as their files show them.
+    ("runs", &["model", "sys", "config", "instance", "journal"]),
     // Never the engine: a view reads the journal.
     ("view", &["model", "sys", "api", "journal"]),
     // The interface in a terminal: a view with keys.
     ("ui", &["model", "sys", "api", "journal", "figures", "view"]),
+    // The interface in a browser: it reads runs, and passes requests on to their supervisors.
+    (
+        "web",
+        &[
+            "model", "sys", "config", "protocol", "instance", "api", "journal", "crash", "client",
+            "server", "figures", "runs",
+        ],
+    ),
     (
         "cli",
         &[
             "model", "sys", "watch", "config", "plan", "protocol", "api", "journal", "crash",
-            "pane", "backend", "instance", "client", "server", "engine", "figures", "view", "ui",
+            "pane", "backend", "instance", "client", "server", "engine", "figures", "runs", "view",
+            "ui", "web",
         ],
     ),
 ];

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tmo::api::history::{
-    Answer, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem,
-    JournalAccess, OutputAsk, OutputOverTime, PageAsk,
+    Answer, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
+    HistoryProblem, JournalAccess, OutputAsk, OutputOverTime, PageAsk,
 };
 use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
@@ -173,6 +173,10 @@ pub(crate) fn state() -> State {
 }
 
 impl History for Nothing {
+    fn extent(&self, _: &HistoryAsk, _: u64) -> Result<Extent, HistoryProblem> {
+        Ok(Extent { api: 1, before: 0, all: 0, first: "0.0".to_owned(), records: 0 })
+    }
+
     fn page(
         &self,
         _: &HistoryAsk,

@@ -142,6 +142,17 @@ pub struct UiArgs {
     pub client: ClientArgs,
 }
 
+/// `tmo web`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct WebArgs {
+    /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
+    #[arg(short, long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Print a link that logs in to the server that runs already.
+    #[arg(long)]
+    pub link: bool,
+}
+
 /// `tmo ps`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct PsArgs {

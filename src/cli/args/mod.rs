@@ -26,7 +26,7 @@ pub use changing::{
 };
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
-    FlagsArgs, LsArgs, PsArgs, ScreenArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs, WaitFor,
+    FlagsArgs, LsArgs, PsArgs, ScreenArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs, WaitFor, WebArgs,
 };
 pub use offline::{CompletionsArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs};
 pub use settings::command;
@@ -349,6 +349,16 @@ Examples:
                     begins with such lines of five past two
   tmo ui --keys     lists its keys")]
     Ui(UiArgs),
+    /// Serve a page that shows all runs in a browser.
+    #[command(after_help = "\
+Examples:
+  tmo web                       serves until Ctrl-C, and prints a link that logs in
+  tmo web --link                prints another link for the one that serves already
+  tmo web --port 8080           at this port, or not at all
+
+The page listens at this machine's own addresses only. A link logs in once, within 5 minutes, and only
+its own user. Runs don't depend on it: it can be started and ended at any time.")]
+    Web(WebArgs),
     /// Show or change the texts that mean failure.
     #[command(after_help = "\
 Examples:
@@ -388,7 +398,7 @@ Examples:
 /// The groups in which `--help` lists the commands, those of every day first.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Every day", &["start", "ps", "logs", "restart", "stop", "connect", "why", "quit"]),
-    ("The run", &["ui", "top", "reload", "scale", "detach", "kill", "cleanup", "ls"]),
+    ("The run", &["ui", "web", "top", "reload", "scale", "detach", "kill", "cleanup", "ls"]),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
     ("A process", &["send", "screen", "signal", "wait", "run"]),
     ("The project", &["init", "check", "config", "graph", "schema", "doctor"]),

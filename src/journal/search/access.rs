@@ -8,11 +8,11 @@ use super::entry::{Names, entry_json};
 use super::lines::{Entry, Lines, Split};
 use super::page::{Pager, Want, before_last};
 use super::pattern::Pattern;
-use super::place::output;
+use super::place::{Share, output, record_at, share};
 use super::select::Query;
 use super::styled::{Styles, styled_text};
 use crate::api::history::{
-    Answer, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, OutputAsk,
+    Answer, Extent, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, OutputAsk,
     OutputOfProcess, OutputOverTime, PageAsk,
 };
 use crate::journal::clear;
@@ -43,6 +43,11 @@ impl RunHistory {
     /// The journal of the run with this plan.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
         Self { dirs: Dirs::of_run(plan, runtime) }
+    }
+
+    /// The journal in these directories.
+    pub const fn of(dirs: Dirs) -> Self {
+        Self { dirs }
     }
 
     fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {
@@ -113,6 +118,20 @@ enum Way {
 }
 
 impl History for RunHistory {
+    fn extent(&self, ask: &HistoryAsk, upto: u64) -> Result<Extent, HistoryProblem> {
+        let Asked { filter, place, .. } = self.parse(ask)?;
+        let read = || {
+            let mut index = IndexReader::open(&self.dirs);
+            let floor = index.first()?.max(clear::mark(&self.dirs));
+            let upto = upto.min(index.len()?);
+            let at = place.unwrap_or(Position { record: upto, skip: 0 });
+            let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
+            let first = Position { record: floor, skip: 0 }.to_string();
+            Ok(Extent { api: API, before, all, first, records: upto })
+        };
+        read().map_err(HistoryProblem::Io)
+    }
+
     fn output(&self, ask: &OutputAsk, upto: u64) -> Result<OutputOverTime, HistoryProblem> {
         let chosen = HistoryAsk { names: ask.names.clone(), ..HistoryAsk::default() };
         let query = HistoryAsk { since: ask.since.clone(), until: ask.until.clone(), ..chosen };
@@ -197,7 +216,13 @@ impl History for RunHistory {
         let (floor, upto) = self.range(&query, upto).map_err(HistoryProblem::Io)?;
         let end = Position { record: upto, skip: 0 };
         let after = place.filter(|place| place.record <= upto);
-        let begin = Position { record: floor, skip: 0 }.max(after.unwrap_or_default());
+        let mut begin = Position { record: floor, skip: 0 }.max(after.unwrap_or_default());
+        if let Some(byte) = page.at {
+            let mut index = IndexReader::open(&self.dirs);
+            let record = record_at(&mut index, &filter, (floor, upto), byte);
+            let record = record.map_err(HistoryProblem::Io)?;
+            begin = begin.max(Position { record, skip: 0 });
+        }
         let way = match page.before.as_deref() {
             Some("end") => Way::Up(end),
             Some(text) => Way::Up(cursor(text).map_err(HistoryProblem::Bad)?.min(end)),

@@ -44,6 +44,29 @@ pub fn share(
     Ok(Share { before: (before.saturating_sub(base) + within).min(all), all })
 }
 
+/// The record with this byte of the text that the filter accepts, counted from `floor`; `upto` if there are
+/// not so many.
+pub fn record_at(
+    index: &mut IndexReader,
+    filter: &Filter,
+    (floor, upto): (u64, u64),
+    byte: u64,
+) -> io::Result<u64> {
+    let floor = floor.max(index.first()?);
+    let wanted = text(&index.state_at(floor)?, filter).saturating_add(byte);
+    // The last record that has at most so many bytes before it.
+    let (mut low, mut high) = (floor, upto.max(floor));
+    while low < high {
+        let middle = high - (high - low) / 2;
+        if text(&index.state_at(middle)?, filter) <= wanted {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(low)
+}
+
 /// How many bytes of text the filter accepts of these.
 fn text(state: &IndexState, filter: &Filter) -> u64 {
     let output = state.streams.values().filter(|summary| summary.stream != EVENTS);

@@ -16,7 +16,7 @@ use crate::crash::access::{CrashAccess, ReportsAsk};
 use crate::crash::why::{Explanation, WhyError};
 use crate::crash::{CrashReport, Summary};
 use crate::model::request::Outcome;
-use crate::server::serve::Api;
+use crate::server::reading::Reading;
 
 impl From<WhyError> for Refusal {
     fn from(error: WhyError) -> Self {
@@ -31,12 +31,12 @@ impl From<WhyError> for Refusal {
 
 /// Do this on another thread. Only a few clients at once: reports may be long, and are held in memory.
 async fn read<T: Send + 'static>(
-    api: &Api,
+    reading: &Reading,
     work: impl FnOnce(&CrashAccess) -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     let failed = |_| Refusal::failed("the supervisor is ending".to_owned());
-    let turn = Arc::clone(&api.crash_readers).acquire_owned().await.map_err(failed)?;
-    let crashes = Arc::clone(&api.crashes);
+    let turn = Arc::clone(&reading.crash_readers).acquire_owned().await.map_err(failed)?;
+    let crashes = Arc::clone(&reading.crashes);
     blocking(move || {
         let result = work(&crashes);
         drop(turn);
@@ -61,8 +61,8 @@ async fn read<T: Send + 'static>(
         (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
     )
 )]
-pub(super) async fn why(State(api): State<Api>, _: Query<()>) -> ApiResult {
-    explain(&api, None).await
+pub(super) async fn why(State(reading): State<Reading>, _: Query<()>) -> ApiResult {
+    explain(&reading, None).await
 }
 
 /// Why a process has ended, or does not come up.
@@ -79,13 +79,17 @@ pub(super) async fn why(State(api): State<Api>, _: Query<()>) -> ApiResult {
         Named,
     )
 )]
-pub(super) async fn why_one(State(api): State<Api>, Name(name): Name, _: Query<()>) -> ApiResult {
-    explain(&api, Some(name)).await
+pub(super) async fn why_one(
+    State(reading): State<Reading>,
+    Name(name): Name,
+    _: Query<()>,
+) -> ApiResult {
+    explain(&reading, Some(name)).await
 }
 
-async fn explain(api: &Api, name: Option<String>) -> ApiResult {
-    let state = api.handle.state().await?;
-    let explained = read(api, move |crashes| crashes.explain(state, name.as_deref())).await?;
+async fn explain(reading: &Reading, name: Option<String>) -> ApiResult {
+    let state = reading.handle.state().await?;
+    let explained = read(reading, move |crashes| crashes.explain(state, name.as_deref())).await?;
     Ok(plain_json(StatusCode::OK, &explained?))
 }
 
@@ -134,11 +138,11 @@ struct Crashes {
     )
 )]
 pub(super) async fn list(
-    State(api): State<Api>,
+    State(reading): State<Reading>,
     Query(Reports { name, last }): Query<Reports>,
 ) -> ApiResult {
     let ask = ReportsAsk { name, last };
-    let crashes = read(&api, move |crashes| crashes.list(&ask)).await??;
+    let crashes = read(&reading, move |crashes| crashes.list(&ask)).await??;
     Ok(json(StatusCode::OK, &Crashes { crashes }))
 }
 
@@ -157,8 +161,12 @@ pub(super) async fn list(
         (status = 500, description = "It can't be read.", body = Answer<Problem>),
     )
 )]
-pub(super) async fn report(State(api): State<Api>, Name(id): Name, _: Query<()>) -> ApiResult {
-    let Some(report) = read(&api, move |crashes| crashes.report(&id)).await?? else {
+pub(super) async fn report(
+    State(reading): State<Reading>,
+    Name(id): Name,
+    _: Query<()>,
+) -> ApiResult {
+    let Some(report) = read(&reading, move |crashes| crashes.report(&id)).await?? else {
         let reason = "there is no crash report with this id; `/api/crashes` lists them";
         return Err(Refusal::Reason(StatusCode::NOT_FOUND, reason.to_owned()));
     };

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::answer::{Answer, ApiResult, json};
 use super::extract::Query;
 use crate::figures::Sample;
-use crate::server::serve::Api;
+use crate::server::reading::Reading;
 
 /// CPU, memory, threads, open files and output of the running processes.
 ///
@@ -19,8 +19,8 @@ use crate::server::serve::Api;
     tag = "state",
     responses((status = 200, description = "A sample, at most a second old.", body = Answer<Sample<'static>>))
 )]
-pub(super) async fn figures(State(api): State<Api>, _: Query<()>) -> ApiResult {
-    let processes = api.handle.state().await?.processes;
-    let figures = api.samples.of(processes).await?;
-    Ok(json(StatusCode::OK, &Sample { run: &api.handle.run, processes: &figures }))
+pub(super) async fn figures(State(reading): State<Reading>, _: Query<()>) -> ApiResult {
+    let processes = reading.handle.state().await?.processes;
+    let figures = reading.samples.of(processes).await?;
+    Ok(json(StatusCode::OK, &Sample { run: &reading.handle.run, processes: &figures }))
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -12,17 +13,18 @@ use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
 use super::actions::Named;
-use super::answer::{Answer, ApiResult, Refusal, json, written_json};
+use super::answer::{Answer, ApiResult, Refusal, json, plain_json, written_json};
 use super::blocking::blocking;
 use super::extract::{Query, Words, number, truth};
 use crate::api::answers::Problem;
 use crate::api::history::{
-    self, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, Line, OutputAsk, OutputOverTime,
-    PageAsk,
+    self, Extent, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, Line, OutputAsk,
+    OutputOverTime, PageAsk,
 };
 use crate::model::event;
 use crate::model::request::{API, Cleared};
 use crate::server::events::stream_of;
+use crate::server::reading::Reading;
 use crate::server::serve::Api;
 
 /// Default number of entries per page.
@@ -60,6 +62,7 @@ impl Words for Paged {
         match name {
             "limit" => self.limit = number(name, value)?.clamp(1, MOST),
             "before" => self.page.before = Some(value.to_owned()),
+            "at" => self.page.at = Some(number(name, value)? as u64),
             "step" => self.page.step = truth(name, value)?,
             "styles" => self.page.styles = truth(name, value)?,
             _ => return chosen(&mut self.ask, name, value),
@@ -102,7 +105,7 @@ pub(super) struct Page {
     )
 )]
 pub(super) async fn lines(
-    State(api): State<Api>,
+    State(reading): State<Reading>,
     Query(Paged { limit, ask, page }): Query<Paged>,
 ) -> ApiResult {
     let (mut page, mut limit) = (page, limit);
@@ -111,8 +114,8 @@ pub(super) async fn lines(
         limit = limit.min(last);
     }
     let (after, up) = (ask.after.clone(), page.before.is_some());
-    let upto = api.handle.head.borrow().records;
-    let history = api.journal.history.clone();
+    let upto = reading.handle.head.borrow().records;
+    let history = Arc::clone(&reading.history);
     let read = blocking(move || {
         if page.is_special() {
             return history.page(&ask, &page, limit, upto);
@@ -142,6 +145,46 @@ pub(super) async fn lines(
         "],\"next\":{next},\"previous\":{previous},\"more\":{more},\"reset\":{reset}}}"
     );
     Ok(written_json(StatusCode::OK, body))
+}
+
+/// How much output there is, and how much of it is before a cursor (`after`).
+///
+/// This reads no text, so it takes the same time for a journal of any size.
+#[utoipa::path(
+    get,
+    path = "/api/extent",
+    tag = "journal",
+    params(
+        ("name" = Option<Vec<String>>, Query, description = "As of `/api/lines`."),
+        ("after" = Option<String>, Query, description = "The cursor; without it, the end."),
+    ),
+    responses(
+        (status = 200, description = "Bytes of output.", body = Extent),
+        (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
+        Named,
+    )
+)]
+pub(super) async fn extent(
+    State(reading): State<Reading>,
+    Query(Located(ask)): Query<Located>,
+) -> ApiResult {
+    let upto = reading.handle.head.borrow().records;
+    let history = Arc::clone(&reading.history);
+    let extent = blocking(move || history.extent(&ask, upto)).await??;
+    Ok(plain_json(StatusCode::OK, &extent))
+}
+
+/// The parameters of an extent.
+#[derive(Debug, Default)]
+pub(super) struct Located(HistoryAsk);
+
+impl Words for Located {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "name" | "after" => chosen(&mut self.0, name, value),
+            _ => Ok(false),
+        }
+    }
 }
 
 /// The parameters of a measurement.
@@ -186,11 +229,11 @@ impl Words for Measured {
     )
 )]
 pub(super) async fn output(
-    State(api): State<Api>,
+    State(reading): State<Reading>,
     Query(Measured { ask }): Query<Measured>,
 ) -> ApiResult {
-    let upto = api.handle.head.borrow().records;
-    let history = api.journal.history.clone();
+    let upto = reading.handle.head.borrow().records;
+    let history = Arc::clone(&reading.history);
     let measured = blocking(move || history.output(&ask, upto)).await??;
     Ok(json(StatusCode::OK, &measured))
 }

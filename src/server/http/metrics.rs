@@ -36,7 +36,7 @@ const TEXT: &str = "text/plain; version=0.0.4";
 )]
 pub(super) async fn metrics(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
     let state = api.handle.state().await?;
-    let figures = api.samples.of(state.processes.clone()).await?;
+    let figures = api.reading.samples.of(state.processes.clone()).await?;
     let text = exposition(&state, &figures);
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }

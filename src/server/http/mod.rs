@@ -58,6 +58,7 @@ use utoipa_axum::routes;
 pub use self::description::description;
 
 use self::answer::strange;
+use super::reading::Reading;
 use super::serve::Api;
 use super::versions;
 use crate::api::version::RUN_HEADER;
@@ -73,6 +74,25 @@ pub fn router(api: Api) -> Router {
         .layer(axum::middleware::from_fn(browser::refused))
         .layer(axum::middleware::from_fn(versions::signed))
         .with_state(api)
+}
+
+/// The part of the API that only reads a run, and needs no supervisor for it.
+pub fn reading() -> Router<Reading> {
+    let (router, _) = OpenApiRouter::with_openapi(description::base())
+        .routes(routes!(state::state))
+        .routes(routes!(state::status))
+        .routes(routes!(state::processes))
+        .routes(routes!(state::process))
+        .routes(routes!(history::lines))
+        .routes(routes!(history::output))
+        .routes(routes!(history::extent))
+        .routes(routes!(crashes::why))
+        .routes(routes!(crashes::why_one))
+        .routes(routes!(crashes::list))
+        .routes(routes!(crashes::report))
+        .routes(routes!(figures::figures))
+        .split_for_parts();
+    router
 }
 
 /// Every path, with its description.
@@ -106,6 +126,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(pane::screen))
         .routes(routes!(history::lines))
         .routes(routes!(history::output))
+        .routes(routes!(history::extent))
         .routes(routes!(history::events))
         .routes(routes!(history::clear))
         .routes(routes!(head::head))

@@ -17,6 +17,7 @@ use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::{ProcessStatus, Untrusted};
 use crate::server::engine_handle::Busy;
+use crate::server::reading::Reading;
 use crate::server::serve::Api;
 use crate::sys::clock;
 
@@ -27,8 +28,8 @@ use crate::sys::clock;
     tag = "state",
     responses((status = 200, description = "The run as it is now.", body = State))
 )]
-pub(super) async fn state(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
-    Ok(plain_json(StatusCode::OK, &api.handle.state().await?))
+pub(super) async fn state(Of(reading): Of<Reading>, _: Query<()>) -> ApiResult {
+    Ok(plain_json(StatusCode::OK, &reading.handle.state().await?))
 }
 
 /// The supervisor, and the run in short.
@@ -91,8 +92,8 @@ impl Status {
     tag = "state",
     responses((status = 200, description = "The run in short.", body = Answer<Status>))
 )]
-pub(super) async fn status(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
-    let state = api.handle.state().await?;
+pub(super) async fn status(Of(reading): Of<Reading>, _: Query<()>) -> ApiResult {
+    let state = reading.handle.state().await?;
     Ok(json(StatusCode::OK, &Status::of(state, clock::now())))
 }
 
@@ -125,8 +126,8 @@ struct Processes {
     tag = "state",
     responses((status = 200, description = "As they are now.", body = Answer<Processes>))
 )]
-pub(super) async fn processes(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
-    let processes = api.handle.state().await?.processes;
+pub(super) async fn processes(Of(reading): Of<Reading>, _: Query<()>) -> ApiResult {
+    let processes = reading.handle.state().await?.processes;
     Ok(json(StatusCode::OK, &Processes { processes }))
 }
 
@@ -141,8 +142,8 @@ pub(super) async fn processes(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
         (status = 404, description = "No process has this name.", body = Answer<Outcome>),
     )
 )]
-pub(super) async fn process(Of(api): Of<Api>, Name(name): Name, _: Query<()>) -> ApiResult {
-    let all = api.handle.state().await?.processes;
+pub(super) async fn process(Of(reading): Of<Reading>, Name(name): Name, _: Query<()>) -> ApiResult {
+    let all = reading.handle.state().await?.processes;
     if let Some(found) = all.iter().find(|process| process.name.as_str() == name) {
         return Ok(json(StatusCode::OK, found));
     }

@@ -1,0 +1,223 @@
+// The page: logs in, connects, and shows what the address names.
+
+import { actOnAll, failures, quit, setFailure } from './lib/actions.js';
+import { atNextFrame, h, setText } from './lib/dom.js';
+import { Live } from './lib/live.js';
+import { address, go, place } from './lib/router.js';
+import { logIn } from './lib/session.js';
+import { failed, signOf } from './lib/states.js';
+import { begin, changes, link, me, run, runs, supervisor, take } from './lib/store.js';
+import { ms, span } from './lib/time.js';
+import { confirm } from './views/dialog.js';
+import { help } from './views/help.js';
+import { LogView } from './views/log.js';
+import { loggedOut, otherServer } from './views/login.js';
+import { Overview } from './views/overview.js';
+import { Side, show } from './views/side.js';
+
+const THEMES = ['auto', 'light', 'dark'];
+const dark = matchMedia('(prefers-color-scheme: dark)');
+let theme = localStorage.getItem('tmo-theme') ?? 'auto';
+
+function applyTheme() {
+  const isDark = theme === 'dark' || (theme === 'auto' && dark.matches);
+  document.documentElement.dataset.theme = isDark ? 'dark' : 'light';
+}
+
+class App {
+  constructor() {
+    /** @type {Overview | LogView | null} */ this.view = null;
+    this.shown = '';
+    this.title = h('h1', { text: 'tmo' });
+    this.summary = h('p', { class: 'summary' });
+    this.note = h('p', { class: 'banner', role: 'status', hidden: true });
+    this.failure = h('p', { class: 'banner kind-bad', role: 'alert', hidden: true });
+    this.news = h('p', { class: 'unseen', 'aria-live': 'polite' });
+    this.theme = h('button', { class: 'quiet', onclick: () => this.nextTheme() });
+    this.shut = h('button', { class: 'danger', text: 'Shut down', onclick: () => this.shutDown() });
+    this.restartAll = h('button', { text: 'Restart all', onclick: () => actOnAll('restart', [...run.processes.keys()]) });
+    this.tabs = {
+      overview: h('a', { text: 'Overview' }),
+      log: h('a', { text: 'Log' }),
+    };
+    this.main = h('main', { class: 'main', id: 'main' });
+    this.side = new Side();
+    document.body.replaceChildren(
+      h('header', { class: 'top' }, this.title, h('nav', { class: 'tabs', 'aria-label': 'Views' }, this.tabs.overview, this.tabs.log),
+        h('span', { class: 'space' }), this.restartAll, this.theme,
+        h('button', { class: 'quiet', 'aria-label': 'Keys', text: '?', onclick: help }), this.shut),
+      this.note, this.failure, this.summary,
+      h('div', { class: 'body' }, this.side.element, this.main), this.news);
+    this.live = new Live({
+      onframe: (frame) => this.frame(frame),
+      onlink: (state) => link.set(state),
+      onend: (why) => (why === 'other' ? otherServer() : loggedOut()),
+    });
+    const draw = atNextFrame(() => this.draw());
+    for (const signal of [changes, link, supervisor, runs, me, failures]) signal.watch(draw);
+    place.watch(() => this.route());
+    runs.watch(() => this.choose());
+    setInterval(draw, 1000);
+    document.addEventListener('keydown', (event) => this.key(event));
+    this.showTheme();
+    this.lastNews = 0;
+  }
+
+  /** @param {any} frame */
+  frame(frame) {
+    if (frame.type === 'bye' && frame.why === 'shutdown') this.over = true;
+    take(frame);
+  }
+
+  /** Without a run in the address, the first one. */
+  choose() {
+    if (!place.value.run && runs.value.length) {
+      history.replaceState(null, '', address({ run: runs.value[0].id, view: 'overview', values: {} }));
+      window.dispatchEvent(new HashChangeEvent('hashchange'));
+    }
+  }
+
+  route() {
+    const { run: id, view, values } = place.value;
+    if (id !== run.id) {
+      begin(id);
+      this.live.watch(id);
+    }
+    const shown = `${id} ${view}`;
+    if (shown !== this.shown || (view === 'log' && values.at && values.at !== this.at)) {
+      this.shown = shown;
+      this.view?.close();
+      this.view = null;
+      if (id) this.view = view === 'log' ? new LogView(id) : new Overview();
+      this.main.replaceChildren(...(this.view ? [this.view.element] : [h('p', { class: 'dim pad', text: 'No run is known yet. `tmo start` begins one.' })]));
+    }
+    this.at = values.at;
+    if (this.view instanceof LogView) this.view.setNames((values.names ?? '').split(',').filter(Boolean));
+    for (const [name, tab] of Object.entries(this.tabs)) {
+      tab.setAttribute('href', address({ run: id, view: name, values: name === 'log' ? { names: values.names ?? '' } : {} }));
+      if ((view === 'log') === (name === 'log')) tab.setAttribute('aria-current', 'page');
+      else tab.removeAttribute('aria-current');
+    }
+  }
+
+  draw() {
+    const all = [...run.processes.values()];
+    const kinds = all.map((process) => signOf(process)[1]);
+    const count = (/** @type {string} */ kind) => kinds.filter((one) => one === kind).length;
+    const running = all.filter((process) => process.pid).length;
+    const bad = all.filter((process) => signOf(process)[1] === 'bad' || (failed(process) && !process.pid));
+    const state = run.state;
+    const over = supervisor.value === 'over';
+    setText(this.title, state?.title ?? 'tmo');
+    const parts = [`${running} running`];
+    if (bad.length) parts.push(`${bad.length} failed`);
+    if (count('busy')) parts.push(`${count('busy')} changing`);
+    if (count('wait')) parts.push(`${count('wait')} waiting`);
+    if (count('off')) parts.push(`${count('off')} ended`);
+    if (state?.pid && !over) parts.push(`up ${span(Date.now() - ms(state.started))}`);
+    if (state?.root) parts.push(state.root);
+    setText(this.summary, state ? parts.join(' · ') : '');
+    const mayQuit = me.value?.role === 'admin' && !over && !!state;
+    this.shut.hidden = !mayQuit;
+    this.restartAll.hidden = me.value?.role === 'read' || over || !state;
+    const notes = {
+      down: this.over ? 'tmo web has ended; this page shows what it knew.' : 'The web server does not answer; connecting again …',
+      up: { up: state?.quitting ? 'The run is being stopped.' : '', gone: 'The supervisor does not answer. The processes go on; another supervisor takes over.', over: 'This run is over. Its log is complete.' }[supervisor.value],
+      first: '',
+    };
+    const note = notes[link.value] ?? '';
+    setText(this.note, note);
+    this.note.hidden = !note;
+    const failure = failures.value.get('') ?? '';
+    setText(this.failure, failure);
+    this.failure.hidden = !failure;
+    this.showWorst(bad, over);
+  }
+
+  /** Title and icon show the worst state. @param {any[]} bad @param {boolean} over */
+  showWorst(bad, over) {
+    const title = run.state?.title ?? 'tmo';
+    document.title = bad.length ? `▲ ${bad[0].name} – ${title}` : `${title} – tmo`;
+    const color = over ? '#8b95a3' : bad.length ? '#e5484d' : '#30a46c';
+    const shape = bad.length ? "<path d='M8 1 15 15H1z'/>" : "<circle cx='8' cy='8' r='7'/>";
+    const icon = `data:image/svg+xml,${encodeURIComponent(`<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='${color}'>${shape}</svg>`)}`;
+    const element = document.getElementById('icon');
+    if (element?.getAttribute('href') !== icon) element?.setAttribute('href', icon);
+    const text = bad.map((process) => `${process.name} has failed`).join('; ');
+    if (this.news.textContent !== text && Date.now() - this.lastNews > 5000) {
+      this.lastNews = Date.now();
+      setText(this.news, text);
+    }
+  }
+
+  shutDown() {
+    const running = [...run.processes.values()].filter((process) => process.pid).length;
+    confirm('Shut down?', `This stops ${running} processes and ends the run. Its log is kept.`, 'Shut down', quit);
+  }
+
+  nextTheme() {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    localStorage.setItem('tmo-theme', theme);
+    applyTheme();
+    this.showTheme();
+  }
+
+  showTheme() {
+    setText(this.theme, `◐ ${theme}`);
+    this.theme.setAttribute('aria-label', `Theme: ${theme}`);
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const target = /** @type {Element} */ (event.target);
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
+    if (target instanceof HTMLInputElement && target.type !== 'checkbox') return;
+    const log = this.view instanceof LogView ? this.view : null;
+    const digit = /^[0-9]$/.test(event.key) ? Number(event.key) : null;
+    if (event.key === '?') help();
+    else if (event.key === 'o') go({ view: 'overview', values: {} });
+    else if (event.key === 'l') go({ view: 'log', values: {} });
+    else if (digit === 0) show([]);
+    else if (digit) {
+      const name = [...run.processes.keys()][digit - 1];
+      if (name) show([name]);
+    } else if (event.key === '/') {
+      if (!log) go({ view: 'log', values: {} });
+      setTimeout(() => { if (this.view instanceof LogView) this.view.input.focus(); });
+    } else if (!log) return;
+    else if (event.key === 'n') log.find(true);
+    else if (event.key === 'N') log.find(false);
+    else if (event.key === 'f' || event.key === 'End') log.pane.follow();
+    else if (event.key === 'Home') log.pane.first();
+    else if (event.key === 'w') log.setWrap(!log.isWrapped);
+    else if (event.key === 't') log.nextTimes();
+    else if (event.key === 'c') log.clear();
+    else if (event.key === 'Escape') log.typed(event);
+    else if (target === document.body) return log.pane.key(event);
+    else return undefined;
+    event.preventDefault();
+    return undefined;
+  }
+}
+
+async function start() {
+  applyTheme();
+  dark.addEventListener('change', applyTheme);
+  const login = /^#login=(.+)$/.exec(location.hash);
+  if (login) {
+    // The link must not stay in the address.
+    history.replaceState(null, '', location.pathname);
+    window.dispatchEvent(new HashChangeEvent('hashchange'));
+    try {
+      await logIn(login[1]);
+    } catch (error) {
+      const { status, message } = /** @type {any} */ (error);
+      if (!status) return otherServer();
+      if (status !== 409) return loggedOut(message);
+    }
+  }
+  window.addEventListener('unhandledrejection', (event) => setFailure('', event.reason?.message ?? 'something went wrong'));
+  return new App();
+}
+
+start();

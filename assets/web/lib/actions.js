@@ -1,0 +1,41 @@
+// What buttons do to a run. Each is answered at once; the states tell how it goes on.
+
+import { post } from './api.js';
+import { Signal } from './signal.js';
+import { run } from './store.js';
+
+/** What has failed, by process; '' for the whole run. @type {Signal<Map<string, string>>} */
+export const failures = new Signal(new Map());
+
+/** @param {string} name @param {string | null} why */
+export function setFailure(name, why) {
+  const next = new Map(failures.value);
+  if (why) next.set(name, why);
+  else next.delete(name);
+  failures.set(next);
+}
+
+/** @param {string} name @param {string} path @param {object} [body] */
+async function send(name, path, body) {
+  try {
+    setFailure(name, null);
+    await post(`/r/${run.id}/api/${path}?wait=false`, body);
+  } catch (error) {
+    setFailure(name, /** @type {Error} */ (error).message);
+  }
+}
+
+/** @param {'start' | 'stop' | 'restart'} what @param {string} name */
+export function act(what, name) {
+  return send(name, `processes/${encodeURIComponent(name)}/${what}`);
+}
+
+/** @param {'start' | 'stop' | 'restart'} what @param {string[]} names */
+export function actOnAll(what, names) {
+  return send('', what, { names });
+}
+
+/** End the run. */
+export function quit() {
+  return send('', 'quit');
+}

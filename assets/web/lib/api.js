@@ -1,0 +1,64 @@
+// Requests to the server.
+
+import { hello, key } from './session.js';
+
+/** An answer that is not a success; its message is for people. */
+export class Refused extends Error {
+  /** @param {number} status @param {string} reason */
+  constructor(status, reason) {
+    super(reason);
+    this.status = status;
+  }
+}
+
+/**
+ * @param {string} method @param {string} path @param {object} [body] @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+async function request(method, path, body, signal) {
+  const send = () => {
+    /** @type {Record<string, string>} */
+    const headers = { 'x-tmo-key': key() };
+    if (body) headers['content-type'] = 'application/json';
+    return fetch(path, { method, headers, body: body && JSON.stringify(body), signal });
+  };
+  let answer = await send();
+  if (answer.status === 401) {
+    // The server may have been replaced: prove anew, once.
+    await hello();
+    answer = await send();
+  }
+  const said = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Refused(answer.status, reason(said) ?? `the answer was ${answer.status}`);
+  return said;
+}
+
+/** What an answer gives as its reason. @param {any} said @returns {string | null} */
+function reason(said) {
+  if (!said) return null;
+  if (said.reason) return said.reason;
+  if (said.error) return said.error;
+  if (said.problems?.length) return said.problems.join('; ');
+  if (said.unknown) return `no process has the name ${said.unknown.name}`;
+  return null;
+}
+
+/** @param {string} path @param {AbortSignal} [signal] */
+export function get(path, signal) {
+  return request('GET', path, undefined, signal);
+}
+
+/** @param {string} path @param {object} [body] */
+export function post(path, body) {
+  return request('POST', path, body);
+}
+
+/** Query parameters; a list becomes several of the same name. @param {Record<string, any>} values */
+export function query(values) {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined || value === null || value === false || value === '') continue;
+    for (const one of Array.isArray(value) ? value : [value]) search.append(name, String(one));
+  }
+  return search.size ? `?${search}` : '';
+}

@@ -1,0 +1,103 @@
+// The session of this page: logging in, and the proofs that page and server give each other.
+//
+// The server proves first that it knows the key. A page that meets another program at its address stops.
+
+const STORE = 'tmo-session';
+
+/** Another program answers at this address. */
+export class OtherServer extends Error {}
+/** Nobody is logged in. */
+export class LoggedOut extends Error {}
+
+/** @type {{ session: string, key: string } | null} */
+let known = read();
+/** What proves to the server that this page knows the key. */
+let proof = '';
+let stopped = false;
+
+function read() {
+  try {
+    const { session, key } = JSON.parse(localStorage.getItem(STORE) ?? 'null');
+    return typeof session === 'string' && typeof key === 'string' ? { session, key } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} hex */
+function bytes(hex) {
+  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+/** @param {ArrayBuffer | Uint8Array} data */
+function hex(data) {
+  return Array.from(new Uint8Array(data), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** @param {string} key @param {...string} parts */
+async function mac(key, ...parts) {
+  const usage = { name: 'HMAC', hash: 'SHA-256' };
+  const imported = await crypto.subtle.importKey('raw', bytes(key), usage, false, ['sign']);
+  return hex(await crypto.subtle.sign('HMAC', imported, new TextEncoder().encode(parts.join('\n'))));
+}
+
+function nonce() {
+  return hex(crypto.getRandomValues(new Uint8Array(16)));
+}
+
+/** @param {string} path @param {object} body */
+async function post(path, body) {
+  if (stopped) throw new OtherServer();
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(said.reason ?? `status ${answer.status}`), { status: answer.status });
+  return said;
+}
+
+function stop() {
+  stopped = true;
+  throw new OtherServer();
+}
+
+/**
+ * Log in with a link.
+ * @param {string} text id and secret, with a dot between them
+ */
+export async function logIn(text) {
+  const [id, secret] = text.split('.');
+  const mine = nonce();
+  const { nonce: theirs, proof: given } = await post('/login', { id, nonce: mine });
+  if (given !== (await mac(secret, 'tmo web login server', mine, theirs))) stop();
+  const own = await mac(secret, 'tmo web login page', mine, theirs);
+  const { session } = await post('/login/finish', { id, nonce: mine, proof: own });
+  known = { session, key: await mac(secret, 'tmo web key', mine, theirs) };
+  localStorage.setItem(STORE, JSON.stringify(known));
+}
+
+/** Let the server prove that it knows the key; from then on this page proves it too. */
+export async function hello() {
+  if (!known) throw new LoggedOut();
+  const mine = nonce();
+  let given;
+  try {
+    ({ proof: given } = await post('/hello', { session: known.session, nonce: mine }));
+  } catch (error) {
+    if (/** @type {any} */ (error).status === 401) throw new LoggedOut(String(error));
+    throw error;
+  }
+  if (given !== (await mac(known.key, 'tmo web server', mine))) stop();
+  proof = `${known.session}.${mine}.${await mac(known.key, 'tmo web page', mine)}`;
+}
+
+/** The proof for headers and WebSockets. */
+export function key() {
+  if (stopped) throw new OtherServer();
+  return proof;
+}
+
+/** End the session. */
+export async function logOut() {
+  await fetch('/logout', { method: 'POST', headers: { 'x-tmo-key': key() } });
+  localStorage.removeItem(STORE);
+}

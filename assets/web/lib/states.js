@@ -1,0 +1,67 @@
+// States of processes: their words, signs and kinds.
+
+/** @typedef {'good' | 'bad' | 'busy' | 'wait' | 'off'} Kind */
+
+/** @type {Record<string, [string, Kind]>} */
+const STATES = {
+  running: ['●', 'good'],
+  starting: ['◐', 'busy'],
+  pending: ['◌', 'wait'],
+  stopping: ['◑', 'busy'],
+  stuck: ['▲', 'bad'],
+  restarting: ['↻', 'busy'],
+  stopped: ['■', 'off'],
+  exited: ['□', 'off'],
+  skipped: ['–', 'off'],
+  broken: ['▲', 'bad'],
+  error: ['▲', 'bad'],
+};
+
+/** @param {string} state @returns {[string, Kind]} */
+export function sign(state) {
+  return STATES[state] ?? ['?', 'off'];
+}
+
+/**
+ * Sign and kind of a process. What ended badly is bad, whatever its state is called.
+ * @param {any} process @returns {[string, Kind]}
+ */
+export function signOf(process) {
+  const [mark, kind] = sign(process.state);
+  if (process.state === 'exited' && failed(process)) return ['▲', 'bad'];
+  if (process.state === 'running' && process.ready === false) return ['◐', 'busy'];
+  return [mark, kind];
+}
+
+/** Whether it has ended, and not well. @param {any} process */
+export function failed(process) {
+  const exit = process.exit;
+  return !!exit && !process.finished && (exit.signal !== undefined || (exit.code ?? 0) !== 0);
+}
+
+/** `exit 1`, `signal 9` @param {any} process */
+export function ending(process) {
+  const exit = process.exit;
+  if (!exit) return '';
+  if (exit.signal !== undefined && exit.signal !== null) return `signal ${exit.signal}`;
+  return `exit ${exit.code ?? 0}`;
+}
+
+/** What is said beside the state. @param {any} process @returns {string} */
+export function reason(process) {
+  if (process.reason) return process.reason;
+  if (process.not_ready) return process.not_ready;
+  if (process.lacks?.length) return `not ready yet: ${process.lacks.join('; ')}`;
+  if (process.awaits?.length) return `waits for ${process.awaits.join(', ')}`;
+  return '';
+}
+
+/** Whether it can be started. @param {any} process */
+export function canStart(process) {
+  return !process.pid && !['starting', 'restarting', 'stopping'].includes(process.state);
+}
+
+/** Whether it can be stopped. @param {any} process */
+export function canStop(process) {
+  return !!process.pid || ['starting', 'restarting', 'pending'].includes(process.state);
+}

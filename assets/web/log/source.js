@@ -1,0 +1,72 @@
+// Pages of the journal.
+
+import { get, query } from '../lib/api.js';
+
+/** How many lines a page has. */
+export const PAGE = 200;
+
+export class Source {
+  /** @param {string} run */
+  constructor(run) {
+    this.run = run;
+    /** @type {string[]} */ this.names = [];
+    /** Only lines that match. @type {{ grep: string, 'ignore-case': boolean } | null} */
+    this.only = null;
+    /** Nothing before this is shown. @type {string | null} */
+    this.floor = null;
+  }
+
+  /** @param {object} values @param {AbortSignal} [signal] */
+  lines(values, signal) {
+    const all = { styles: true, limit: PAGE, name: this.names, ...(this.only ?? {}), step: !!this.only, ...values };
+    return get(`/r/${this.run}/api/lines${query(all)}`, signal);
+  }
+
+  /** The lines before a cursor, or before the end. @param {string} before @param {AbortSignal} [signal] @param {number} [limit] */
+  async before(before, signal, limit = PAGE) {
+    /** @type {any[]} */
+    let lines = [];
+    let at = before;
+    let answer;
+    // A search reads some MiB at a time.
+    do {
+      answer = await this.lines({ before: at, after: this.floor, limit }, signal);
+      lines = [...answer.lines, ...lines];
+      at = answer.previous ?? at;
+    } while (this.only && answer.more && lines.length < limit);
+    return { lines, more: answer.more, at };
+  }
+
+  /** The lines after a cursor; the first lines without one. @param {string | null} after @param {AbortSignal} [signal] @param {object} [values] */
+  async after(after, signal, values = {}) {
+    /** @type {any[]} */
+    let lines = [];
+    let at = after ?? this.floor;
+    let answer;
+    do {
+      answer = await this.lines({ after: at, ...values }, signal);
+      lines = [...lines, ...answer.lines];
+      at = answer.next ?? at;
+    } while (this.only && answer.more && lines.length < PAGE);
+    return { lines, more: answer.more, at };
+  }
+
+  /** The next match in a direction. @param {object} pattern @param {string} from @param {boolean} up @param {AbortSignal} signal */
+  async find(pattern, from, up, signal) {
+    let at = from;
+    for (;;) {
+      const place = up ? { before: at, after: this.floor } : { after: at };
+      const answer = await this.lines({ ...pattern, ...place, limit: 1, step: true, styles: false }, signal);
+      const hit = up ? answer.lines.at(-1) : answer.lines[0];
+      if (hit) return hit;
+      const next = up ? answer.previous : answer.next;
+      if (!answer.more || !next || next === at) return null;
+      at = next;
+    }
+  }
+
+  /** Where a cursor is, in bytes. @param {string | null} after @param {AbortSignal} [signal] */
+  extent(after, signal) {
+    return get(`/r/${this.run}/api/extent${query({ after, name: this.names })}`, signal);
+  }
+}

@@ -1,0 +1,28 @@
+// The keys.
+
+import { h } from '../lib/dom.js';
+import { dialog } from './dialog.js';
+
+const KEYS = [
+  ['/', 'search in the log'],
+  ['n  N', 'next and previous match (older, newer)'],
+  ['Esc', 'leave the search, close a dialog'],
+  ['f  End', 'follow the end of the log'],
+  ['Home', 'the very first line'],
+  ['PgUp PgDn ↑ ↓ Space', 'scroll the log'],
+  ['1 … 9', 'only this process'],
+  ['0', 'all processes'],
+  ['w', 'wrap lines'],
+  ['t', 'times: short, full, off'],
+  ['c', 'clear the view'],
+  ['o', 'overview'],
+  ['l', 'log'],
+  ['?', 'this list'],
+];
+
+export function help() {
+  dialog('Keys', () => [
+    h('table', { class: 'keys' }, h('tbody', {}, ...KEYS.map(([key, what]) =>
+      h('tr', {}, h('th', { scope: 'row' }, h('kbd', { text: key })), h('td', { text: what }))))),
+  ]);
+}

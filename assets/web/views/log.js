@@ -1,0 +1,225 @@
+// The page of the log: the pane, the search, and what is beside them.
+
+import { h, setAttribute, setText } from '../lib/dom.js';
+import { keep, place } from '../lib/router.js';
+import { supervisor } from '../lib/store.js';
+import { bytes } from '../lib/time.js';
+import { Pane } from '../log/pane.js';
+import { plain } from '../log/rows.js';
+
+const TIMES = ['short', 'full', 'off'];
+
+/** @param {string} text */
+const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+export class LogView {
+  /** @param {string} run */
+  constructor(run) {
+    this.pane = new Pane(run);
+    this.pane.onlines = () => this.foot();
+    this.isRegex = false;
+    this.isOnly = false;
+    this.text = '';
+    /** @type {string | null} */ this.at = null;
+    /** @type {AbortController | null} */ this.finding = null;
+
+    this.input = /** @type {HTMLInputElement} */ (h('input', {
+      type: 'search', class: 'find', placeholder: 'Search the log  /', 'aria-label': 'Search the log',
+      spellcheck: 'false', autocomplete: 'off',
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.typed(event),
+      oninput: () => this.changed(),
+    }));
+    const toggle = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ work) =>
+      h('button', { class: 'toggle', 'aria-pressed': 'false', text, title, onclick: work });
+    this.regex = toggle('.*', 'Regular expression', () => { this.isRegex = !this.isRegex; this.changed(); });
+    this.only = toggle('Only matches', 'Hide the lines that do not match', () => { this.isOnly = !this.isOnly; this.changed(); });
+    this.older = h('button', { class: 'act', 'aria-label': 'Older match', title: 'Older match (n)', text: '↑', onclick: () => this.find(true) });
+    this.newer = h('button', { class: 'act', 'aria-label': 'Newer match', title: 'Newer match (N)', text: '↓', onclick: () => this.find(false) });
+    this.status = h('span', { class: 'dim find-status', role: 'status' });
+    this.times = h('button', { class: 'toggle', onclick: () => this.nextTimes() });
+    this.wrap = h('button', { class: 'toggle', text: 'Wrap', onclick: () => this.setWrap(!this.isWrapped) });
+    this.bar = h('div', { class: 'log-bar' }, this.input, this.regex, this.only, this.older, this.newer, this.status,
+      h('span', { class: 'space' }), this.times, this.wrap,
+      h('button', { class: 'toggle', text: 'Clear view', title: 'Hide what is there now (c)', onclick: () => this.clear() }),
+      h('button', { class: 'toggle', text: 'Copy', title: 'Copy the selected lines, or all on the page', onclick: () => this.copy() }));
+    this.footer = h('footer', { class: 'log-foot' });
+    this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.footer);
+    this.pane.rows.addEventListener('click', (event) => this.pick(event));
+    this.time = localStorage.getItem('tmo-times') ?? 'short';
+    this.isWrapped = localStorage.getItem('tmo-wrap') === 'true' || matchMedia('(max-width: 700px)').matches;
+    this.setTimes(this.time);
+    this.setWrap(this.isWrapped);
+    this.ends = [supervisor.watch(() => this.foot())];
+    const { at, q } = place.value.values;
+    this.input.value = q ?? '';
+    this.changed();
+    if (at) this.pane.show(at);
+    else this.pane.follow();
+  }
+
+  close() {
+    for (const end of this.ends) end();
+    this.finding?.abort();
+    this.pane.close();
+    if ('highlights' in CSS) CSS.highlights.delete('find');
+  }
+
+  /** @param {string[]} names */
+  setNames(names) {
+    if (names.join() === this.pane.source.names.join()) return;
+    this.pane.source.names = names;
+    this.pane.element.classList.toggle('one-name', names.length === 1);
+    this.pane.reset();
+  }
+
+  // Search
+
+  /** The pattern of the search; null without one. */
+  pattern() {
+    if (!this.text) return null;
+    const ignore = this.text === this.text.toLowerCase();
+    return { grep: this.isRegex ? this.text : escaped(this.text), 'ignore-case': ignore };
+  }
+
+  changed() {
+    this.text = this.input.value;
+    setAttribute(this.regex, 'aria-pressed', String(this.isRegex));
+    setAttribute(this.only, 'aria-pressed', String(this.isOnly));
+    keep({ q: this.text });
+    setText(this.status, '');
+    const only = this.isOnly ? this.pattern() : null;
+    if (JSON.stringify(only) !== JSON.stringify(this.pane.source.only)) {
+      this.pane.source.only = only;
+      this.pane.reset();
+    }
+    this.highlight();
+  }
+
+  /** @param {KeyboardEvent} event */
+  typed(event) {
+    if (event.key === 'Enter') this.find(!event.shiftKey);
+    else if (event.key === 'Escape') {
+      this.input.value = '';
+      this.isOnly = false;
+      this.changed();
+      this.pane.view.focus();
+    } else return;
+    event.preventDefault();
+  }
+
+  /** Go to the next match, which may be far away. @param {boolean} up */
+  async find(up) {
+    const pattern = this.pattern();
+    if (!pattern) return;
+    this.finding?.abort();
+    const finding = new AbortController();
+    this.finding = finding;
+    const here = this.pane.rows.querySelector('.here');
+    const at = /** @type {HTMLElement | null} */ (here)?.dataset.cursor;
+    const from = at ?? (this.pane.follows.value ? 'end' : this.pane.firstVisible() ?? 'end');
+    if (from === 'end' && !up) return setText(this.status, 'no newer match');
+    setText(this.status, 'searching …');
+    try {
+      const hit = await this.pane.source.find(pattern, from, up, finding.signal);
+      if (!hit) return setText(this.status, up ? 'no older match' : 'no newer match');
+      setText(this.status, '');
+      await this.pane.show(hit.cursor);
+    } catch (error) {
+      if (!finding.signal.aborted) setText(this.status, /** @type {Error} */ (error).message);
+    }
+    return undefined;
+  }
+
+  /** Mark the matches that are on the page. */
+  highlight() {
+    if (!('highlights' in CSS)) return;
+    CSS.highlights.delete('find');
+    const pattern = this.pattern();
+    if (!pattern) return;
+    let expression;
+    try {
+      expression = new RegExp(pattern.grep, pattern['ignore-case'] ? 'gi' : 'g');
+    } catch {
+      return;
+    }
+    const ranges = [];
+    for (const cell of this.pane.rows.querySelectorAll('.text')) {
+      const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        for (const match of (node.nodeValue ?? '').matchAll(expression)) {
+          if (!match[0]) continue;
+          const range = new Range();
+          range.setStart(node, match.index);
+          range.setEnd(node, match.index + match[0].length);
+          ranges.push(range);
+        }
+      }
+    }
+    CSS.highlights.set('find', new Highlight(...ranges));
+  }
+
+  // Looks
+
+  /** @param {string} times */
+  setTimes(times) {
+    this.time = times;
+    localStorage.setItem('tmo-times', times);
+    this.pane.element.dataset.times = times;
+    setText(this.times, `Times: ${times}`);
+  }
+
+  nextTimes() {
+    this.setTimes(TIMES[(TIMES.indexOf(this.time) + 1) % TIMES.length]);
+  }
+
+  /** @param {boolean} wrap */
+  setWrap(wrap) {
+    this.isWrapped = wrap;
+    localStorage.setItem('tmo-wrap', String(wrap));
+    this.pane.element.classList.toggle('wraps', wrap);
+    setAttribute(this.wrap, 'aria-pressed', String(wrap));
+  }
+
+  clear() {
+    this.pane.source.floor = this.pane.bottom ?? null;
+    this.pane.set([], false, false);
+    this.pane.follow();
+  }
+
+  /** Put a line that was clicked into the address. @param {MouseEvent} event */
+  pick(event) {
+    const target = /** @type {Element} */ (event.target);
+    if (!target.classList.contains('time')) return;
+    const cursor = /** @type {HTMLElement | null} */ (target.closest('.row'))?.dataset.cursor;
+    if (!cursor) return;
+    this.pane.freeze();
+    keep({ at: cursor });
+    for (const marked of this.pane.rows.querySelectorAll('.here')) marked.classList.remove('here');
+    target.closest('.row')?.classList.add('here');
+  }
+
+  async copy() {
+    const selection = document.getSelection();
+    let text = this.pane.text();
+    if (selection && !selection.isCollapsed && this.pane.rows.contains(selection.anchorNode)) {
+      const rows = [...this.pane.rows.children].filter((row) => selection.containsNode(row, true));
+      const cursors = new Set(rows.map((row) => /** @type {HTMLElement} */ (row).dataset.cursor));
+      text = this.pane.lines.filter((line) => cursors.has(line.cursor)).map(plain).join('\n');
+    }
+    try {
+      await navigator.clipboard.writeText(text);
+      setText(this.status, 'copied');
+    } catch {
+      setText(this.status, 'this browser does not let pages copy');
+    }
+  }
+
+  foot() {
+    this.highlight();
+    const { extent } = this.pane;
+    const size = extent ? `${bytes(extent.all)} of output` : '';
+    const state = { up: '', gone: 'the supervisor does not answer', over: 'the run is over' }[supervisor.value];
+    const mode = this.pane.follows.value ? (supervisor.value === 'up' ? 'following' : 'at the end') : 'stopped here';
+    setText(this.footer, [size, mode, state].filter(Boolean).join(' · '));
+  }
+}

@@ -1,0 +1,154 @@
+//! The runs of this user: those that run, and those that are over but have left a journal.
+//!
+//! Nothing here asks a supervisor: all of it comes from the runtime directories and from the records of last
+//! runs ([`LastRun`]).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::Env;
+use crate::config::dirs::{instance_id, is_private, runtime_base, state_base};
+use crate::instance::{listen, lock};
+use crate::journal::last_run::LastRun;
+use crate::journal::segment::Dirs;
+use crate::model::plan::{PLAN_VERSION, Plan};
+use crate::sys::files;
+
+/// What is known of the processes of a run without asking them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A guardian or supervisor holds its lock.
+    Held,
+    /// Its supervisor was killed; its processes may be alive.
+    Abandoned,
+    /// It has ended.
+    Over,
+}
+
+/// A run, or the last run of a project.
+#[derive(Debug, Clone)]
+pub struct KnownRun {
+    /// The id of the instance: the same for all runs with the same control socket.
+    pub id: String,
+    /// Whether it runs.
+    pub standing: Standing,
+    /// Its plan, unless it is over.
+    pub plan: Option<Box<Plan>>,
+    /// Its runtime directory, unless it is over.
+    pub runtime: Option<PathBuf>,
+    /// Where its files are, if it is over.
+    pub last: Option<LastRun>,
+}
+
+impl KnownRun {
+    /// Its title.
+    pub fn title(&self) -> String {
+        match (&self.plan, &self.last) {
+            (Some(plan), _) => plan.title.clone(),
+            (None, Some(last)) => name_of(last),
+            (None, None) => self.id.clone(),
+        }
+    }
+
+    /// The directory of its processes or, if it is over, of its project.
+    pub fn root(&self) -> Option<&Path> {
+        match (&self.plan, &self.last) {
+            (Some(plan), _) => Some(plan.root.as_path()),
+            (None, Some(last)) => last.origin.as_ref().map(crate::model::text::OsText::as_path),
+            (None, None) => None,
+        }
+    }
+
+    /// Where its journal is.
+    pub fn dirs(&self) -> Option<Dirs> {
+        match (&self.plan, &self.runtime, &self.last) {
+            (Some(plan), Some(runtime), _) => Some(Dirs::of_run(plan, runtime)),
+            (_, _, Some(last)) => Some(Dirs::new(last.journal.as_path().to_owned(), None)),
+            (_, _, None) => None,
+        }
+    }
+
+    /// The control socket of its supervisor, unless it is over.
+    pub fn socket(&self) -> Option<PathBuf> {
+        let (plan, runtime) = (self.plan.as_ref()?, self.runtime.as_ref()?);
+        Some(listen::locate(plan.socket.as_path(), runtime))
+    }
+
+    /// The id of this very run; another run of the same project has another one.
+    pub fn run(&self) -> Option<&str> {
+        self.plan.as_ref().map(|plan| &*plan.run)
+    }
+}
+
+/// The name of a project of which only the journal is left.
+fn name_of(last: &LastRun) -> String {
+    let origin = last.origin.as_ref().and_then(|dir| dir.as_path().file_name());
+    let journal = || last.journal.as_path().file_name();
+    origin.or_else(journal).map_or_else(String::new, |name| name.display().to_string())
+}
+
+/// The runtime directories of this user.
+pub fn runtime_dirs(base: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(base) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries?,
+    };
+    let dirs = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    // In a directory that others may write to, use only this user's entries.
+    Ok(dirs.filter(|dir| is_private(dir)).collect())
+}
+
+/// The plan in this runtime directory, without its environment; `None` if this version can't read it.
+pub fn plan_in(runtime: &Path) -> Option<Plan> {
+    let text = files::read_plain(&runtime.join("plan.json")).ok()?;
+    let mut plan: Plan = serde_json::from_slice(&text).ok()?;
+    // What lists runs has no use for the environment, which may have secrets.
+    plan.env.clear();
+    (plan.version <= PLAN_VERSION).then_some(plan)
+}
+
+/// All runs, by id.
+pub fn all(env: &Env) -> io::Result<BTreeMap<String, KnownRun>> {
+    let mut runs = BTreeMap::new();
+    for (id, last) in last_runs(&state_base(env).join("last-run"))? {
+        let run = KnownRun {
+            id: id.clone(),
+            standing: Standing::Over,
+            plan: None,
+            runtime: None,
+            last: Some(last),
+        };
+        runs.insert(id, run);
+    }
+    for runtime in runtime_dirs(&runtime_base(env))? {
+        let Some(plan) = plan_in(&runtime) else { continue };
+        let held = lock::is_held(&runtime).unwrap_or(false);
+        let id = instance_id(plan.socket.as_path());
+        let last = Some(LastRun::of(&plan));
+        let run = KnownRun {
+            id: id.clone(),
+            standing: if held { Standing::Held } else { Standing::Abandoned },
+            plan: Some(Box::new(plan)),
+            runtime: Some(runtime),
+            last,
+        };
+        runs.insert(id, run);
+    }
+    Ok(runs)
+}
+
+fn last_runs(dir: &Path) -> io::Result<Vec<(String, LastRun)>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries?,
+    };
+    let read = |entry: io::Result<std::fs::DirEntry>| {
+        let path = entry.ok()?.path();
+        let id = path.file_name()?.to_str()?.to_owned();
+        let is_id = id.bytes().all(|byte| byte.is_ascii_hexdigit()) && !id.is_empty();
+        let last = LastRun::read(&path).filter(|last| is_id && last.journal.as_path().is_dir())?;
+        Some((id, last))
+    };
+    Ok(entries.filter_map(read).collect())
+}

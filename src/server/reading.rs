@@ -1,0 +1,45 @@
+//! What clients read of a run: its journal, its crash reports, its state and what its processes use.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use tokio::sync::Semaphore;
+
+use super::engine_handle::Handle;
+use super::samples::Samples;
+use super::serve::Api;
+use crate::api::history::History;
+use crate::crash::access::CrashAccess;
+
+/// How many clients may read crash reports at once.
+const CRASH_READERS: usize = 2;
+
+/// A run as clients read it. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Reading {
+    pub(super) handle: Handle,
+    pub(super) history: Arc<dyn History>,
+    pub(super) crashes: Arc<CrashAccess>,
+    pub(super) crash_readers: Arc<Semaphore>,
+    pub(super) samples: Arc<Samples>,
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reading").field("run", &self.handle.run).finish_non_exhaustive()
+    }
+}
+
+impl Reading {
+    /// The run behind this handle. Its journal is read up to the head of the handle.
+    pub fn new(handle: Handle, history: Arc<dyn History>, crashes: Arc<CrashAccess>) -> Self {
+        let crash_readers = Arc::new(Semaphore::new(CRASH_READERS));
+        Self { handle, history, crashes, crash_readers, samples: Arc::default() }
+    }
+}
+
+impl FromRef<Api> for Reading {
+    fn from_ref(api: &Api) -> Self {
+        api.reading.clone()
+    }
+}

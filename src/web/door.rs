@@ -1,0 +1,98 @@
+//! The Unix socket over which the user's own commands ask a web server for a link.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
+
+use super::grant::Grant;
+use super::server::Server;
+use crate::config::Env;
+use crate::config::dirs::{DirError, make_private_dir, runtime_base};
+use crate::sys::is_own_uid;
+
+/// How long one conversation may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A longer line is not from our own commands.
+const LONGEST: u64 = 4096;
+
+/// The directory with the sockets of this user's web servers.
+pub fn dir(env: &Env) -> Result<PathBuf, DirError> {
+    let base = runtime_base(env);
+    make_private_dir(&base)?;
+    let dir = base.join("web");
+    make_private_dir(&dir).map(|()| dir)
+}
+
+/// The socket of the web server with this port.
+pub(super) fn path(dir: &Path, port: u16) -> PathBuf {
+    dir.join(format!("{port}.sock"))
+}
+
+/// Open the socket; one that a killed server has left is replaced.
+pub(super) fn open(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answer the commands that connect.
+pub(super) async fn answer(listener: UnixListener, server: Arc<Server>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) if stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid())) => {
+                let server = Arc::clone(&server);
+                tokio::spawn(async move { timeout(PATIENCE, talk(stream, &server)).await });
+            }
+            Ok(_) => {}
+            // Too many open files: those who wait are answered when there are fewer.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
+    let (reading, mut writing) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(reading.take(LONGEST)).read_line(&mut line).await?;
+    let answer = match line.trim_end() {
+        "link" => server.link(Grant::OWNER)?,
+        other => format!("error: `{other}` is unknown to this version of tmo"),
+    };
+    writing.write_all(format!("{answer}\n").as_bytes()).await
+}
+
+/// Ask the web server behind this socket for a new link; `None` if there is none.
+pub async fn link(path: &Path) -> Option<String> {
+    let asked = async {
+        let stream = UnixStream::connect(path).await.ok()?;
+        if !stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid())) {
+            return None;
+        }
+        let (reading, mut writing) = stream.into_split();
+        writing.write_all(b"link\n").await.ok()?;
+        let mut line = String::new();
+        BufReader::new(reading.take(LONGEST)).read_line(&mut line).await.ok()?;
+        let line = line.trim_end();
+        line.starts_with("http").then(|| line.to_owned())
+    };
+    timeout(PATIENCE, asked).await.ok()?
+}
+
+/// The sockets of the web servers of this user, by port.
+pub fn all(dir: &Path) -> Vec<(u16, PathBuf)> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let port = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".sock")?.parse().ok();
+    let mut all: Vec<_> = entries.filter_map(|e| Some((port(&e.path())?, e.path()))).collect();
+    all.sort();
+    all
+}

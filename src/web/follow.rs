@@ -1,0 +1,172 @@
+//! Follows a run for all pages that show it: its states, the head of its journal, what its processes use.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::source::state;
+use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
+use crate::figures::{Figures, Sampler};
+use crate::model::request::{ProcessState, State};
+use crate::runs::KnownRun;
+
+/// How long a supervisor may be away before its run is looked for again.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The time between two samples.
+const SAMPLE: Duration = Duration::from_secs(1);
+/// A supervisor that does not answer for so long is away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether the supervisor answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Link {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// It answers.
+    Up,
+    /// It does not; another one may take over.
+    Gone,
+    /// The run is over.
+    Over,
+}
+
+/// What is known of a run now. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    /// Whether its supervisor answers.
+    pub(super) link: Link,
+    /// The state without its processes.
+    pub(super) state: Option<Arc<State>>,
+    /// The processes.
+    pub(super) processes: Vec<Arc<ProcessState>>,
+    /// The number of records in its journal.
+    pub(super) records: u64,
+    /// What the processes use.
+    pub(super) figures: Arc<Vec<Figures>>,
+}
+
+impl Seen {
+    fn take_state(&mut self, mut state: State) {
+        let processes = std::mem::take(&mut state.processes);
+        self.link = Link::Up;
+        self.state = Some(Arc::new(state));
+        self.processes = processes.into_iter().map(Arc::new).collect();
+    }
+
+    fn take_process(&mut self, process: ProcessState) {
+        if let Some(known) = self.processes.iter_mut().find(|known| known.name == process.name) {
+            *known = Arc::new(process);
+        }
+    }
+}
+
+/// The task that follows a run until nobody looks any more.
+pub(super) struct Follow {
+    known: KnownRun,
+    seen: Arc<watch::Sender<Seen>>,
+}
+
+impl Follow {
+    /// Follow this run until all receivers are dropped.
+    pub(super) fn start(known: KnownRun) -> (Weak<watch::Sender<Seen>>, watch::Receiver<Seen>) {
+        let (seen, receiver) = watch::channel(Seen::default());
+        let seen = Arc::new(seen);
+        let weak = Arc::downgrade(&seen);
+        let follow = Self { known, seen };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = follow.seen.closed() => {}
+                _ = async { tokio::join!(follow.follow_states(), follow.sample()) } => {}
+            }
+        });
+        (weak, receiver)
+    }
+
+    async fn follow_states(&self) {
+        let Some(socket) = self.known.socket() else {
+            if let Ok(state) = state(&self.known).await {
+                self.seen.send_modify(|seen| seen.take_state(state));
+            }
+            self.seen.send_modify(|seen| seen.link = Link::Over);
+            return;
+        };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let begun = Instant::now();
+            let connected = timeout(PATIENCE, Client::connect(&*socket)).await;
+            if let Ok(Ok(client)) = connected {
+                let client = match self.known.run() {
+                    Some(run) => client.only_of(run),
+                    None => client,
+                };
+                if self.listen(&client).await {
+                    self.seen.send_modify(|seen| seen.link = Link::Over);
+                    return;
+                }
+            }
+            self.seen.send_if_modified(|seen| {
+                std::mem::replace(&mut seen.link, Link::Gone) != Link::Gone
+            });
+            pause = if begun.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { pause * 2 };
+            sleep(pause.min(LONGEST_PAUSE)).await;
+            if !self.known.runtime.as_ref().is_some_and(|dir| dir.join("plan.json").exists()) {
+                self.seen.send_modify(|seen| seen.link = Link::Over);
+                return;
+            }
+        }
+    }
+
+    /// Take what this supervisor says, until it goes; true if its run is over.
+    async fn listen(&self, client: &Client) -> bool {
+        let opened =
+            async { Ok::<_, ClientError>((client.watch().await?, client.head(false).await?)) };
+        let Ok(Ok((mut states, mut heads))) = timeout(PATIENCE, opened).await else { return false };
+        loop {
+            tokio::select! {
+                event = states.next() => match event {
+                    Some(Ok(WatchEvent::State(state))) => {
+                        self.seen.send_modify(|seen| seen.take_state(*state));
+                    }
+                    Some(Ok(WatchEvent::Process(process))) => {
+                        self.seen.send_modify(|seen| seen.take_process(*process));
+                    }
+                    Some(Ok(WatchEvent::End)) => return true,
+                    Some(Err(_)) | None => return false,
+                },
+                event = heads.next() => match event {
+                    Some(Ok(HeadEvent::Head(head))) => {
+                        self.seen.send_modify(|seen| seen.records = head.records);
+                    }
+                    Some(Ok(HeadEvent::End(_))) => return true,
+                    Some(Ok(HeadEvent::Leave)) => {}
+                    Some(Err(_)) | None => return false,
+                },
+            }
+        }
+    }
+
+    async fn sample(&self) {
+        let begun = Instant::now();
+        let mut sampler = Sampler::default();
+        loop {
+            let processes: Vec<ProcessState> =
+                self.seen.borrow().processes.iter().map(|process| (**process).clone()).collect();
+            if processes.iter().any(|process| process.pid.is_some()) {
+                let now = begun.elapsed();
+                let taken = spawn_blocking(move || {
+                    let figures = sampler.sample(&processes, now);
+                    (sampler, figures)
+                });
+                let Ok((back, figures)) = taken.await else { return };
+                sampler = back;
+                self.seen.send_modify(|seen| seen.figures = Arc::new(figures));
+            }
+            sleep(SAMPLE).await;
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The guardian of a web server: it owns the sockets and the sessions, and starts the server again when it
+//! dies.
+//!
+//! Sessions end with the sockets. A page whose server is gone sends its cookie to whatever listens on the
+//! port next; as long as a session is valid, that must be our own server.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use super::listen::Listening;
+use super::proof::random_hex;
+use super::serve::Handover;
+use crate::config::Env;
+use crate::config::dirs::state_base;
+use crate::sys::{self, files};
+
+/// After so many deaths in a row within [`QUICK`] of the start, the server is not started again.
+const MOST_QUICK_DEATHS: u32 = 20;
+/// A server that lives for less than this dies quickly.
+const QUICK: Duration = Duration::from_millis(200);
+/// How long the server may take to end.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Length of the id of this user's web servers, in hexadecimal digits.
+const ID: usize = 32;
+
+/// What a server needs.
+#[derive(Debug)]
+pub struct Guardian {
+    listening: Listening,
+    id: String,
+    dir: PathBuf,
+    sessions: File,
+    program: PathBuf,
+}
+
+/// A running server.
+struct Running {
+    child: Child,
+    /// Closes when it is dropped, or when this process dies.
+    _pipe: OwnedFd,
+}
+
+impl Guardian {
+    /// A guardian of these sockets. `dir` is that of [`super::door`].
+    pub fn new(listening: Listening, env: &Env, dir: PathBuf) -> io::Result<Self> {
+        let id = own_id(&state_base(env))?;
+        let path = dir.join(format!("{}.sessions", listening.port));
+        let sessions = files::unnamed(&path)?;
+        let program = std::env::current_exe()?;
+        Ok(Self { listening, id, dir, sessions, program })
+    }
+
+    /// The port.
+    pub const fn port(&self) -> u16 {
+        self.listening.port
+    }
+
+    /// The socket of the server for the user's own commands.
+    pub fn door(&self) -> PathBuf {
+        super::door::path(&self.dir, self.port())
+    }
+
+    /// Keep a server running until `end`.
+    pub async fn watch(&self, end: impl Future<Output = ()>) -> io::Result<()> {
+        let mut end = std::pin::pin!(end);
+        let mut quick = 0;
+        let result = loop {
+            let begun = Instant::now();
+            let mut running = self.spawn()?;
+            tokio::select! {
+                () = &mut end => {
+                    let Running { mut child, _pipe: pipe } = running;
+                    drop(pipe);
+                    if tokio::time::timeout(FAREWELL, child.wait()).await.is_err() {
+                        let _ = child.kill().await;
+                    }
+                    break Ok(());
+                }
+                status = running.child.wait() => {
+                    quick = if begun.elapsed() < QUICK { quick + 1 } else { 0 };
+                    if quick >= MOST_QUICK_DEATHS {
+                        let why = format!("the web server ends at once ({})", status?);
+                        break Err(io::Error::other(why));
+                    }
+                }
+            }
+        };
+        let _ = std::fs::remove_file(self.door());
+        result
+    }
+
+    fn spawn(&self) -> io::Result<Running> {
+        // `dup` gives descriptors without close-on-exec; nothing else is started by this process meanwhile.
+        let v4 = nix::unistd::dup(&self.listening.v4)?;
+        let v6 = self.listening.v6.as_ref().map(nix::unistd::dup).transpose()?;
+        let sessions = nix::unistd::dup(&self.sessions)?;
+        let (reading, writing) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        let guardian = nix::unistd::dup(&reading)?;
+        let handover = Handover {
+            port: self.port(),
+            id: self.id.clone(),
+            dir: self.dir.clone(),
+            v4: v4.as_raw_fd(),
+            v6: v6.as_ref().map(OwnedFd::as_raw_fd),
+            sessions: sessions.as_raw_fd(),
+            guardian: guardian.as_raw_fd(),
+        };
+        let child = Command::new(sys::program(&self.program))
+            .arg("web-server")
+            .arg(serde_json::to_string(&handover)?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            // So that Ctrl-C reaches the guardian, which lets the server say goodbye.
+            .process_group(0)
+            .spawn()?;
+        Ok(Running { child, _pipe: writing })
+    }
+}
+
+/// The id in the name of this user's web servers: random, made once.
+fn own_id(state: &Path) -> io::Result<String> {
+    let path = state.join("web-id");
+    let read = || {
+        let text = String::from_utf8(files::read_plain(&path).ok()?).ok()?;
+        (text.len() == ID && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
+    };
+    if let Some(id) = read() {
+        return Ok(id);
+    }
+    files::make_dirs(state)?;
+    let id = random_hex(ID / 2)?;
+    crate::protocol::spec::replace(&path, id.as_bytes())?;
+    // Another one may have been made at the same time.
+    Ok(read().unwrap_or(id))
+}

@@ -1,0 +1,36 @@
+//! The web interface: a server that shows the runs of this user to a browser.
+//!
+//! It is a process of its own. It reads the journals of runs itself and asks their supervisors for the rest,
+//! so it can be killed at any time without a run noticing it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `guardian.rs` | the process that owns the sockets, and starts the server again when it dies |
+//! | `listen.rs` | ports and addresses |
+//! | `serve.rs` | connections; the end of the server |
+//! | `server.rs` | one request, from the gate to its answer |
+//! | `routes.rs` | every path, with what it needs and what answers it |
+//! | `gate.rs`, `grant.rs` | whether a request may pass; roles |
+//! | `proof.rs`, `sessions.rs`, `cookie.rs` | login links and sessions |
+//! | `door.rs` | what the user's own commands ask the server |
+//! | `source.rs`, `listing.rs` | runs; the list of them |
+//! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
+//! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
+
+mod answers;
+mod assets;
+mod cookie;
+pub mod door;
+mod follow;
+mod gate;
+mod grant;
+pub mod guardian;
+pub mod listen;
+mod listing;
+mod live;
+mod proof;
+mod routes;
+pub mod serve;
+mod server;
+mod sessions;
+mod source;

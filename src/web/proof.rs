@@ -1,0 +1,201 @@
+//! Proofs that page and server know a secret, without either of them sending it.
+//!
+//! ```text
+//! page     POST /login         id of the link, nonce
+//! server                       its own nonce, proof(secret, "login server", both nonces)
+//! page     POST /login/finish  proof(secret, "login page", both nonces)
+//! server                       id of the session; both now know key = proof(secret, "key", both nonces)
+//!
+//! page     POST /hello         id of the session, nonce
+//! server                       proof(key, "server", nonce)
+//! page     anything else       id of the session, nonce, proof(key, "page", nonce)
+//! ```
+//!
+//! The server proves first. So a program that listens on the port after this server has gone learns neither
+//! the secret of a link nor a proof of a page.
+
+use std::fmt::Write as _;
+use std::io;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::sys::files;
+
+/// Length of a nonce, in hexadecimal digits.
+const NONCE: usize = 32;
+
+/// A secret that page and server share: that of a login link, or the key of a session.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What a proof is for. A proof for one purpose is none for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The server knows the secret of a link.
+    LoginServer,
+    /// The page knows the secret of a link.
+    LoginPage,
+    /// Not sent: the key of the new session.
+    Key,
+    /// The server knows the key of the session.
+    Server,
+    /// The page knows the key of the session.
+    Page,
+}
+
+impl Purpose {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::LoginServer => "tmo web login server",
+            Self::LoginPage => "tmo web login page",
+            Self::Key => "tmo web key",
+            Self::Server => "tmo web server",
+            Self::Page => "tmo web page",
+        }
+    }
+}
+
+impl Secret {
+    /// A new secret of a link: 128 bits.
+    pub(super) fn random() -> io::Result<Self> {
+        random_hex(16).map(Self)
+    }
+
+    /// The secret in hexadecimal, for the link.
+    pub(super) fn hex(&self) -> &str {
+        &self.0
+    }
+
+    fn mac(&self, purpose: Purpose, nonces: &[&str]) -> Option<Hmac<Sha256>> {
+        // An HMAC takes a key of any length.
+        let mut mac = Hmac::<Sha256>::new_from_slice(&bytes(&self.0)?).ok()?;
+        mac.update(purpose.words().as_bytes());
+        for nonce in nonces {
+            mac.update(b"\n");
+            mac.update(nonce.as_bytes());
+        }
+        Some(mac)
+    }
+
+    /// The proof for this purpose, in hexadecimal.
+    pub(super) fn proof(&self, purpose: Purpose, nonces: &[&str]) -> String {
+        let mac = self.mac(purpose, nonces);
+        mac.map_or(String::new(), |mac| hex(&mac.finalize().into_bytes()))
+    }
+
+    /// Whether this is the proof for this purpose. Compares in constant time.
+    pub(super) fn proves(&self, proof: &str, purpose: Purpose, nonces: &[&str]) -> bool {
+        let (Some(mac), Some(proof)) = (self.mac(purpose, nonces), bytes(proof)) else {
+            return false;
+        };
+        mac.verify_slice(&proof).is_ok()
+    }
+
+    /// Whether this is the secret itself. Compares in constant time.
+    pub(super) fn same(&self, text: &str) -> bool {
+        // Comparing proofs takes the same time for every text.
+        let nonce = "0".repeat(NONCE);
+        let other = Self(text.to_owned());
+        self.proves(&other.proof(Purpose::Key, &[&nonce]), Purpose::Key, &[&nonce])
+    }
+
+    /// The key of the session that a login with these nonces begins.
+    pub(super) fn key(&self, nonces: &[&str]) -> Self {
+        Self(self.proof(Purpose::Key, nonces))
+    }
+}
+
+/// Random bytes in hexadecimal.
+pub(super) fn random_hex(length: usize) -> io::Result<String> {
+    let mut bytes = vec![0; length];
+    files::random(&mut bytes)?;
+    Ok(hex(&bytes))
+}
+
+/// A new nonce.
+pub(super) fn nonce() -> io::Result<String> {
+    random_hex(NONCE / 2)
+}
+
+/// Whether this has the form of a nonce.
+pub(super) fn is_nonce(text: &str) -> bool {
+    text.len() == NONCE && bytes(text).is_some()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    let pairs = text.as_bytes().chunks_exact(2);
+    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Purpose, Secret, is_nonce, nonce};
+
+    const PURPOSES: [Purpose; 5] =
+        [Purpose::LoginServer, Purpose::LoginPage, Purpose::Key, Purpose::Server, Purpose::Page];
+
+    #[test]
+    fn a_proof_holds_for_one_secret_one_purpose_and_its_nonces() {
+        let secret = Secret("0123456789abcdef0123456789abcdef".to_owned());
+        let nonces = ["a".repeat(32), "b".repeat(32)];
+        let nonces = [&*nonces[0], &*nonces[1]];
+        for purpose in PURPOSES {
+            let proof = secret.proof(purpose, &nonces);
+            for other in PURPOSES {
+                assert_eq!(secret.proves(&proof, other, &nonces), purpose == other);
+            }
+            assert!(!secret.proves(&proof, purpose, &[nonces[1], nonces[0]]));
+            assert!(!secret.proves(&proof, purpose, &nonces[..1]));
+            assert!(!Secret::random().unwrap().proves(&proof, purpose, &nonces));
+            for wrong in ["", "0", &proof[2..], &proof.to_uppercase(), &format!("{proof}00")] {
+                assert!(!secret.proves(wrong, purpose, &nonces), "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_proof_is_the_documented_hmac() {
+        // printf 'tmo web server\naaaa…' | openssl dgst -sha256 -mac HMAC -macopt hexkey:0123…
+        let secret = Secret("0123456789abcdef0123456789abcdef".to_owned());
+        let proof = secret.proof(Purpose::Server, &[&"a".repeat(32)]);
+        let expected = "d32542b8e0f7328fb69bcd4653110b5568853487aed88316d8c16e490af64bdf";
+        assert_eq!(proof, expected);
+        assert!(!format!("{secret:?}").contains("0123"));
+    }
+
+    #[test]
+    fn nonces_differ() {
+        let (one, other) = (nonce().unwrap(), nonce().unwrap());
+        assert!(one != other && is_nonce(&one) && is_nonce(&other));
+        assert!(
+            !is_nonce("")
+                && !is_nonce(&one[1..])
+                && !is_nonce(&one.to_uppercase().replace('0', "X"))
+        );
+    }
+}

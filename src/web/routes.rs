@@ -1,0 +1,152 @@
+//! Every path, with what it needs and what answers it.
+
+use axum::http::Method;
+
+use super::gate::Need;
+use super::grant::Role;
+
+/// What answers a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The page.
+    Page,
+    /// A script, style or picture of the page.
+    Asset,
+    /// The first step of a login.
+    Login,
+    /// Its second step.
+    LoginFinish,
+    /// The proof of the server that it is the one that the page knows.
+    Hello,
+    /// The end of the session.
+    Logout,
+    /// Who is logged in.
+    Me,
+    /// The runs of the user.
+    Runs,
+    /// The WebSocket with what changes.
+    Live,
+    /// The API of a run, from its files.
+    Files,
+    /// The API of a run, by its supervisor.
+    Supervisor,
+}
+
+const READ: Need = Need::Session(Role::Read);
+const OPERATE: Need = Need::Session(Role::Operate);
+const ADMIN: Need = Need::Session(Role::Admin);
+
+/// Method, pattern (`{}`: one segment, `*`: the rest), need and part. What is missing here is answered with
+/// 404.
+pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
+    (Method::GET, "/", Need::Nothing, Part::Page),
+    (Method::GET, "/a/*", Need::Nothing, Part::Asset),
+    (Method::POST, "/login", Need::OwnPage, Part::Login),
+    (Method::POST, "/login/finish", Need::OwnPage, Part::LoginFinish),
+    (Method::POST, "/hello", Need::OwnPage, Part::Hello),
+    (Method::POST, "/logout", READ, Part::Logout),
+    (Method::GET, "/me", READ, Part::Me),
+    (Method::GET, "/runs", READ, Part::Runs),
+    (Method::GET, "/ws", READ, Part::Live),
+    (Method::GET, "/r/{}/api/state", READ, Part::Files),
+    (Method::GET, "/r/{}/api/status", READ, Part::Files),
+    (Method::GET, "/r/{}/api/processes", READ, Part::Files),
+    (Method::GET, "/r/{}/api/processes/{}", READ, Part::Files),
+    (Method::GET, "/r/{}/api/lines", READ, Part::Files),
+    (Method::GET, "/r/{}/api/extent", READ, Part::Files),
+    (Method::GET, "/r/{}/api/output", READ, Part::Files),
+    (Method::GET, "/r/{}/api/why", READ, Part::Files),
+    (Method::GET, "/r/{}/api/processes/{}/why", READ, Part::Files),
+    (Method::GET, "/r/{}/api/crashes", READ, Part::Files),
+    (Method::GET, "/r/{}/api/crashes/{}", READ, Part::Files),
+    (Method::GET, "/r/{}/api/figures", READ, Part::Files),
+    (Method::GET, "/r/{}/api/processes/{}/screen", READ, Part::Supervisor),
+    (Method::GET, "/r/{}/api/processes/{}/flags", READ, Part::Supervisor),
+    (Method::GET, "/r/{}/api/processes/{}/failures", READ, Part::Supervisor),
+    (Method::POST, "/r/{}/api/processes/{}/start", OPERATE, Part::Supervisor),
+    (Method::POST, "/r/{}/api/processes/{}/stop", OPERATE, Part::Supervisor),
+    (Method::POST, "/r/{}/api/processes/{}/restart", OPERATE, Part::Supervisor),
+    (Method::POST, "/r/{}/api/start", OPERATE, Part::Supervisor),
+    (Method::POST, "/r/{}/api/stop", OPERATE, Part::Supervisor),
+    (Method::POST, "/r/{}/api/restart", OPERATE, Part::Supervisor),
+    (Method::POST, "/r/{}/api/signal", ADMIN, Part::Supervisor),
+    (Method::POST, "/r/{}/api/scale", ADMIN, Part::Supervisor),
+    (Method::POST, "/r/{}/api/reload", ADMIN, Part::Supervisor),
+    (Method::POST, "/r/{}/api/clear", ADMIN, Part::Supervisor),
+    (Method::POST, "/r/{}/api/quit", ADMIN, Part::Supervisor),
+    (Method::POST, "/r/{}/api/kill", ADMIN, Part::Supervisor),
+    (Method::POST, "/r/{}/api/processes/{}/input", ADMIN, Part::Supervisor),
+];
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// This, with this need.
+    Route(Need, Part),
+    /// The path exists, but not with this method.
+    OtherMethod,
+    /// There is no such path.
+    Nothing,
+}
+
+/// Look up a request; HEAD is answered like GET.
+pub(super) fn find(method: &Method, path: &str) -> Found {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let mut of_path = ROUTES.iter().filter(|route| is_match(route.1, path)).peekable();
+    if of_path.peek().is_none() {
+        return Found::Nothing;
+    }
+    match of_path.find(|route| route.0 == *method) {
+        Some((_, _, need, part)) => Found::Route(*need, *part),
+        None => Found::OtherMethod,
+    }
+}
+
+fn is_match(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some("*"), Some(part)) => return !part.is_empty(),
+            (Some("{}"), Some(part)) if !part.is_empty() => {}
+            (Some(one), Some(other)) if one == other => {}
+            (Some(_), _) | (None, Some(_)) => return false,
+        }
+    }
+}
+
+/// The run in a path of a run, and the path without it.
+pub(super) fn run_of(path: &str) -> Option<(&str, &str)> {
+    let (run, rest) = path.strip_prefix("/r/")?.split_once('/')?;
+    Some((run, &path[path.len() - rest.len() - 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Method;
+
+    use super::{Found, ROUTES, find, run_of};
+
+    #[test]
+    fn each_path_is_found_with_its_method_only() {
+        for (method, pattern, need, part) in ROUTES {
+            let path = pattern.replace("{}", "a%2Fb").replace('*', "0.2.0/x.js");
+            assert_eq!(find(method, &path), Found::Route(*need, *part), "{path}");
+            assert_ne!(find(&Method::PUT, &path), Found::Route(*need, *part), "{path}");
+            assert_eq!(find(method, &format!("{path}/")), Found::Nothing.or_asset(&path), "{path}");
+        }
+        assert_eq!(find(&Method::HEAD, "/"), find(&Method::GET, "/"));
+        assert_eq!(find(&Method::GET, "/hello"), Found::OtherMethod);
+        for nothing in ["", "/a/", "/r//api/state", "/r/x/api", "/r/x/api/", "//", "/me/../ws"] {
+            assert_eq!(find(&Method::GET, nothing), Found::Nothing, "{nothing}");
+        }
+        assert_eq!(run_of("/r/0a/api/lines"), Some(("0a", "/api/lines")));
+        assert_eq!(run_of("/r/0a"), None);
+    }
+
+    impl Found {
+        fn or_asset(self, path: &str) -> Self {
+            if path.starts_with("/a/") { find(&Method::GET, path) } else { self }
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! One request: through the gate, then to the part that answers it.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts as _, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::answers::{file, finish, json, problem};
+use super::gate::{Names, Need, Sender, judge};
+use super::grant::Grant;
+use super::listing::{RunEntry, list};
+use super::live::Page;
+use super::routes::{Found, Part, find, run_of};
+use super::sessions::{LoginError, Sessions};
+use super::source::{Run, Runs};
+use super::{assets, cookie};
+use crate::api::version::OURS;
+use crate::client::ClientError;
+use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
+
+/// The largest body of a request.
+const LARGEST_BODY: usize = 1 << 20;
+/// The largest message of a page over its WebSocket.
+const LARGEST_MESSAGE: usize = 64 << 10;
+/// How much may wait to be written to a WebSocket.
+const MOST_WAITING: usize = 16 << 20;
+/// The subprotocol of the WebSocket.
+const PROTOCOL: &str = "tmo.1";
+
+/// Both ends of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    /// The browser's.
+    pub(super) peer: SocketAddr,
+    /// Ours.
+    pub(super) local: SocketAddr,
+}
+
+/// The web server.
+#[derive(Debug)]
+pub(super) struct Server {
+    /// The names by which it may be addressed.
+    pub(super) names: Names,
+    /// Its port.
+    pub(super) port: u16,
+    /// The runs of the user.
+    pub(super) runs: Arc<Runs>,
+    sessions: Mutex<Sessions>,
+    /// Why the server ends, once it does.
+    pub(super) closing: watch::Sender<Option<&'static str>>,
+}
+
+#[derive(Serialize)]
+struct Me<'a> {
+    role: &'a str,
+    version: &'a str,
+    time: String,
+}
+
+#[derive(Serialize)]
+struct AllRuns {
+    runs: Vec<RunEntry>,
+}
+
+#[derive(Deserialize)]
+struct LoginAsk {
+    id: String,
+    nonce: String,
+}
+
+#[derive(Serialize)]
+struct LoginAnswer {
+    nonce: String,
+    proof: String,
+}
+
+#[derive(Deserialize)]
+struct FinishAsk {
+    id: String,
+    proof: String,
+}
+
+#[derive(Serialize)]
+struct SessionAnswer {
+    session: String,
+}
+
+#[derive(Deserialize)]
+struct HelloAsk {
+    session: String,
+    nonce: String,
+}
+
+#[derive(Serialize)]
+struct HelloAnswer {
+    proof: String,
+}
+
+impl Server {
+    /// A server with this name, port and sessions, for these runs.
+    pub(super) fn new(names: Names, port: u16, sessions: Sessions, runs: Arc<Runs>) -> Self {
+        let closing = watch::Sender::new(None);
+        Self { names, port, runs, sessions: Mutex::new(sessions), closing }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An address that logs in once.
+    pub(super) fn link(&self, grant: Grant) -> io::Result<String> {
+        let fragment = self.sessions().link(grant, clock::now())?;
+        Ok(format!("http://{}:{}/#login={fragment}", self.names.own(), self.port))
+    }
+
+    /// Answer a request.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        ends: Ends,
+        request: Request,
+    ) -> Result<Response, Infallible> {
+        Ok(finish(self.respond(ends, request).await))
+    }
+
+    async fn respond(self: Arc<Self>, ends: Ends, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let (need, part) = match find(&method, &path) {
+            Found::Route(need, part) => (need, part),
+            // They pass the gate first: its answers don't tell what exists.
+            Found::OtherMethod | Found::Nothing => (Need::OwnPage, Part::Asset),
+        };
+        let session = self.session_of(&parts.headers);
+        let sender = match &session {
+            Some((_, grant)) => Sender::Session(grant),
+            None => Sender::Unknown,
+        };
+        if let Err(refused) = judge((&method, &parts.headers), &self.names, need, sender) {
+            tracing::debug!(%method, path, status = refused.status.as_u16(), "refused");
+            return problem(refused.status, refused.reason);
+        }
+        if find(&method, &path) == Found::OtherMethod {
+            return problem(StatusCode::METHOD_NOT_ALLOWED, "this path has another method");
+        }
+        let grant = session.as_ref().map(|(_, grant)| grant.clone());
+        match (part, grant) {
+            (Part::Page, _) => assets::page(),
+            (Part::Asset, _) => assets::asset(&path),
+            (Part::Login, _) => self.login(ends, body).await,
+            (Part::LoginFinish, _) => self.finish_login(ends, &parts.headers, body).await,
+            (Part::Hello, _) => self.hello(body).await,
+            (Part::Logout, _) => self.logout(session),
+            (Part::Me, Some(grant)) => {
+                let (role, time) = (grant.role.word(), clock::now().to_string());
+                json(StatusCode::OK, &Me { role, version: OURS, time })
+            }
+            (Part::Runs, Some(grant)) => match list(&self.runs, &grant.scope).await {
+                Ok(runs) => json(StatusCode::OK, &AllRuns { runs }),
+                Err(error) => unreadable(&error),
+            },
+            (Part::Live, Some(grant)) => self.live(parts, grant).await,
+            (Part::Files | Part::Supervisor, Some(grant)) => {
+                self.of_run(part, &grant, (parts, body)).await
+            }
+            // The gate lets nobody else pass.
+            (Part::Me | Part::Runs | Part::Live | Part::Files | Part::Supervisor, None) => {
+                StatusCode::UNAUTHORIZED.into_response()
+            }
+        }
+    }
+
+    /// Id and rights of the session that a request proves.
+    fn session_of(&self, headers: &HeaderMap) -> Option<(String, Grant)> {
+        let cookie = cookie::of(headers, self.port)?;
+        let of_header = headers.get("x-tmo-key").and_then(|key| key.to_str().ok());
+        let of_socket = || {
+            let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+            offered.split(',').find_map(|one| one.trim().strip_prefix("key."))
+        };
+        let key = of_header.or_else(of_socket)?;
+        let mut sessions = self.sessions();
+        let session = sessions.of_request(cookie, key, clock::now())?;
+        Some((session.id.clone(), session.grant.clone()))
+    }
+
+    async fn login(&self, ends: Ends, body: Body) -> Response {
+        let LoginAsk { id, nonce } = match read(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        if is_of_stranger(ends) {
+            return problem(
+                StatusCode::FORBIDDEN,
+                "this link logs in another user of this machine",
+            );
+        }
+        match self.sessions().begin(&id, &nonce, clock::now()) {
+            Ok((nonce, proof)) => json(StatusCode::OK, &LoginAnswer { nonce, proof }),
+            Err(error) => problem(status(error), &error.to_string()),
+        }
+    }
+
+    async fn finish_login(&self, ends: Ends, headers: &HeaderMap, body: Body) -> Response {
+        let FinishAsk { id, proof } = match read(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        if is_of_stranger(ends) {
+            return problem(
+                StatusCode::FORBIDDEN,
+                "this link logs in another user of this machine",
+            );
+        }
+        let before = cookie::of(headers, self.port);
+        let begun = self.sessions().finish((&id, &proof), before, clock::now());
+        match begun {
+            Ok(begun) => {
+                let cookie = cookie::set(self.port, &begun.cookie);
+                let answer = json(StatusCode::OK, &SessionAnswer { session: begun.id });
+                ([(header::SET_COOKIE, cookie)], answer).into_response()
+            }
+            Err(error) => problem(status(error), &error.to_string()),
+        }
+    }
+
+    async fn hello(&self, body: Body) -> Response {
+        let HelloAsk { session, nonce } = match read(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        match self.sessions().hello(&session, &nonce, clock::now()) {
+            Some(proof) => json(StatusCode::OK, &HelloAnswer { proof }),
+            None => problem(
+                StatusCode::UNAUTHORIZED,
+                "not logged in; `tmo web --link` prints a link that logs in",
+            ),
+        }
+    }
+
+    fn logout(&self, session: Option<(String, Grant)>) -> Response {
+        if let Some((id, _)) = session {
+            self.sessions().end(&id, clock::now());
+        }
+        StatusCode::NO_CONTENT.into_response()
+    }
+
+    async fn live(self: &Arc<Self>, mut parts: Parts, grant: Grant) -> Response {
+        let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+            Ok(upgrade) => upgrade,
+            Err(rejection) => return rejection.into_response(),
+        };
+        let server = Arc::clone(self);
+        upgrade
+            .protocols([PROTOCOL])
+            .max_message_size(LARGEST_MESSAGE)
+            .write_buffer_size(0)
+            .max_write_buffer_size(MOST_WAITING)
+            .on_upgrade(move |socket| Page::new(socket, server, grant).serve())
+    }
+
+    /// The API of a run.
+    async fn of_run(
+        &self,
+        part: Part,
+        grant: &Grant,
+        (mut parts, body): (Parts, Body),
+    ) -> Response {
+        let uri = parts.uri.clone();
+        let Some((id, rest)) = run_of(uri.path()) else {
+            return problem(StatusCode::NOT_FOUND, "there is no such path");
+        };
+        if !grant.scope.has_run(id) {
+            return problem(StatusCode::NOT_FOUND, "there is no such run");
+        }
+        if grant.scope.names().is_some() {
+            return problem(StatusCode::FORBIDDEN, "this login does not allow that");
+        }
+        let run = match self.runs.get(id).await {
+            Ok(Some(run)) => run,
+            Ok(None) => return problem(StatusCode::NOT_FOUND, "there is no such run"),
+            Err(error) => return unreadable(&error),
+        };
+        let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+        let target = format!("{rest}{query}");
+        if part == Part::Supervisor {
+            return forward(&run, &parts.method, &target, body).await;
+        }
+        match target.parse() {
+            Ok(uri) => parts.uri = uri,
+            Err(_) => return problem(StatusCode::BAD_REQUEST, "the address is malformed"),
+        }
+        parts.headers.clear();
+        let reading = TowerToHyperService::new(run.reading.clone());
+        let request = Request::from_parts(parts, Body::empty());
+        let Ok(answer) = reading.call(request).await;
+        answer
+    }
+}
+
+/// Pass a request on to the supervisor of a run.
+async fn forward(run: &Run, method: &Method, target: &str, body: Body) -> Response {
+    let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+    };
+    let answer = async {
+        match run.client().await {
+            Some(client) => Some(client?.forward(method.clone(), target, body).await),
+            None => None,
+        }
+        .transpose()
+    };
+    match answer.await {
+        Ok(Some((status, text))) => (status, file("application/json", text)).into_response(),
+        Ok(None) => problem(StatusCode::CONFLICT, "this run is over; `tmo start` begins another"),
+        Err(error) => problem(StatusCode::BAD_GATEWAY, &ClientError::to_string(&error)),
+    }
+}
+
+fn unreadable(error: &io::Error) -> Response {
+    let reason = format!("the runs of this user can't be listed: {error}");
+    problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+}
+
+const fn status(error: LoginError) -> StatusCode {
+    match error {
+        LoginError::NoLink | LoginError::Stolen => StatusCode::NOT_FOUND,
+        LoginError::Again => StatusCode::CONFLICT,
+        LoginError::NoRandom => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Whether another user of this machine is at the other end.
+fn is_of_stranger(ends: Ends) -> bool {
+    match tcp_peer(ends.peer, ends.local) {
+        TcpPeer::Open { owner } => !is_own_uid(owner),
+        TcpPeer::Closed => true,
+        // Where the system does not tell, the secret of the link decides alone.
+        TcpPeer::Unknown => false,
+    }
+}
+
+async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Box<Response>> {
+    let bytes = axum::body::to_bytes(body, LARGEST_BODY).await;
+    let value = bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    value.ok_or_else(|| Box::new(problem(StatusCode::BAD_REQUEST, "the request is malformed")))
+}

@@ -1,0 +1,403 @@
+//! Login links and sessions.
+//!
+//! They end with the sockets that the server listens on: they are kept in a file without a name, which only
+//! the guardian and its server have open. A server that is started again after a crash finds them there; a
+//! program that takes the port over later does not.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::grant::Grant;
+use super::proof::{Purpose, Secret, is_nonce, nonce, random_hex};
+use crate::model::time::Timestamp;
+
+/// How long a link logs in.
+const LINK_LIFE: Duration = Duration::from_secs(5 * 60);
+/// How long a session lasts that nobody uses.
+const IDLE_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// How long a session lasts at most.
+const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How many links and sessions there may be; the oldest go first.
+const MOST: usize = 64;
+/// How old the saved time of the last use of a session may be.
+const SAVED_USE: Duration = Duration::from_secs(60);
+/// The distance of the two places in the file that are written in turn.
+const SLOT: u64 = 1 << 20;
+
+/// A link that logs in once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Link {
+    id: String,
+    secret: Secret,
+    grant: Grant,
+    until: Timestamp,
+    /// The session that it has begun.
+    used: Option<String>,
+    /// The nonces of the login under way.
+    #[serde(skip)]
+    nonces: Option<[String; 2]>,
+}
+
+/// A session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Session {
+    /// Its id, which is no secret.
+    pub(super) id: String,
+    key: Secret,
+    cookie: Secret,
+    /// What it may do.
+    pub(super) grant: Grant,
+    begun: Timestamp,
+    used: Timestamp,
+}
+
+impl Session {
+    fn lives(&self, now: Timestamp) -> bool {
+        now.since(self.begun) < LIFE && now.since(self.used) < IDLE_LIFE
+    }
+}
+
+/// A session that has just begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// Its id.
+    pub(super) id: String,
+    /// The value of its cookie.
+    pub(super) cookie: String,
+}
+
+/// Why a login fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum LoginError {
+    /// There is no such link, or not any more.
+    #[error("this link is not valid, or not any more; `tmo web --link` prints a new one")]
+    NoLink,
+    /// It was used before, in this browser.
+    #[error("this link has logged in this browser already")]
+    Again,
+    /// It was used before, somewhere else.
+    #[error(
+        "this link was used a second time, so the session that it began was ended; `tmo web --link` \
+         prints a new one"
+    )]
+    Stolen,
+    /// The system has no random numbers.
+    #[error("the system provides no random numbers")]
+    NoRandom,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    file: File,
+    kept: Kept,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    turn: u64,
+    links: Vec<Link>,
+    sessions: Vec<Session>,
+}
+
+impl Sessions {
+    /// Those in this file.
+    pub(super) fn open(file: File) -> Self {
+        let slots = [0, SLOT].into_iter().filter_map(|at| read(&file, at));
+        let kept = slots.max_by_key(|kept| kept.turn).unwrap_or_default();
+        Self { file, kept }
+    }
+
+    /// A new link with these rights: its id and secret, as the fragment of an address has them.
+    pub(super) fn link(&mut self, grant: Grant, now: Timestamp) -> io::Result<String> {
+        let (id, secret) = (random_hex(8)?, Secret::random()?);
+        let text = format!("{id}.{}", secret.hex());
+        let until = now + LINK_LIFE;
+        self.kept.links.push(Link { id, secret, grant, until, used: None, nonces: None });
+        self.save(now);
+        Ok(text)
+    }
+
+    /// Begin a login with the nonce of the page: the server's nonce and proof.
+    pub(super) fn begin(
+        &mut self,
+        id: &str,
+        theirs: &str,
+        now: Timestamp,
+    ) -> Result<(String, String), LoginError> {
+        let link = self.find_link(id, now).ok_or(LoginError::NoLink)?;
+        if !is_nonce(theirs) {
+            return Err(LoginError::NoLink);
+        }
+        let ours = nonce().map_err(|_| LoginError::NoRandom)?;
+        let proof = link.secret.proof(Purpose::LoginServer, &[theirs, &ours]);
+        link.nonces = Some([theirs.to_owned(), ours.clone()]);
+        Ok((ours, proof))
+    }
+
+    /// Finish it with the page's proof. `cookie` is what the browser has from before.
+    pub(super) fn finish(
+        &mut self,
+        (id, proof): (&str, &str),
+        cookie: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Begun, LoginError> {
+        let link = self.find_link(id, now).ok_or(LoginError::NoLink)?;
+        let Some([theirs, ours]) = link.nonces.take() else { return Err(LoginError::NoLink) };
+        let nonces = [&*theirs, &*ours];
+        if !link.secret.proves(proof, Purpose::LoginPage, &nonces) {
+            return Err(LoginError::NoLink);
+        }
+        if let Some(session) = link.used.clone() {
+            let is_same = |found: &Session| {
+                found.id == session && cookie.is_some_and(|cookie| cookie == found.cookie.hex())
+            };
+            if self.kept.sessions.iter().any(is_same) {
+                return Err(LoginError::Again);
+            }
+            self.end(&session, now);
+            return Err(LoginError::Stolen);
+        }
+        let new = || Ok::<_, io::Error>((random_hex(16)?, Secret::random()?));
+        let (session, cookie) = new().map_err(|_| LoginError::NoRandom)?;
+        link.used = Some(session.clone());
+        let (key, grant) = (link.secret.key(&nonces), link.grant.clone());
+        let begun = Begun { id: session.clone(), cookie: cookie.hex().to_owned() };
+        self.kept.sessions.push(Session { id: session, key, cookie, grant, begun: now, used: now });
+        self.save(now);
+        Ok(begun)
+    }
+
+    /// The server's proof that it knows the key of a session.
+    pub(super) fn hello(&self, id: &str, theirs: &str, now: Timestamp) -> Option<String> {
+        let session = self.kept.sessions.iter().find(|found| found.id == id && found.lives(now))?;
+        is_nonce(theirs).then(|| session.key.proof(Purpose::Server, &[theirs]))
+    }
+
+    /// The session of a request with this cookie and this key: id, nonce and proof, with dots between them.
+    pub(super) fn of_request(
+        &mut self,
+        cookie: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Option<&Session> {
+        let [id, nonce, proof] = <[&str; 3]>::try_from(key.split('.').collect::<Vec<_>>()).ok()?;
+        let at = self.kept.sessions.iter().position(|found| found.id == id && found.lives(now))?;
+        let session = &mut self.kept.sessions[at];
+        let is_cookie = session.cookie.same(cookie);
+        if !is_nonce(nonce) || !session.key.proves(proof, Purpose::Page, &[nonce]) || !is_cookie {
+            return None;
+        }
+        if now.since(session.used) > SAVED_USE {
+            session.used = now;
+            self.save(now);
+        }
+        self.kept.sessions.iter().find(|found| found.id == id)
+    }
+
+    /// End a session.
+    pub(super) fn end(&mut self, id: &str, now: Timestamp) {
+        self.kept.sessions.retain(|session| session.id != id);
+        self.save(now);
+    }
+
+    fn find_link(&mut self, id: &str, now: Timestamp) -> Option<&mut Link> {
+        self.kept.links.iter_mut().find(|link| link.id == id && now < link.until)
+    }
+
+    /// Write all that is valid, in the place that was not written last: of a write that was interrupted, the
+    /// previous one is left.
+    fn save(&mut self, now: Timestamp) {
+        let Kept { turn, links, sessions } = &mut self.kept;
+        *turn += 1;
+        links.retain(|link| now < link.until);
+        sessions.retain(|session| session.lives(now));
+        links.drain(..links.len().saturating_sub(MOST));
+        sessions.drain(..sessions.len().saturating_sub(MOST));
+        let at = SLOT * (*turn % 2);
+        if let Err(error) = write(&self.file, at, &self.kept) {
+            tracing::warn!("the sessions can't be saved: {error}");
+        }
+    }
+}
+
+fn write(file: &File, at: u64, kept: &Kept) -> io::Result<()> {
+    let text = serde_json::to_vec(kept)?;
+    let mut whole = (text.len() as u64).to_le_bytes().to_vec();
+    whole.extend(Sha256::digest(&text));
+    whole.extend(text);
+    file.write_all_at(&whole, at)
+}
+
+fn read(file: &File, at: u64) -> Option<Kept> {
+    const SUM: usize = 32;
+    let mut head = [0; 8 + SUM];
+    file.read_exact_at(&mut head, at).ok()?;
+    let length = u64::from_le_bytes(head[..8].try_into().ok()?);
+    let mut text = vec![0; usize::try_from(length.min(SLOT)).ok()?];
+    file.read_exact_at(&mut text, at + head.len() as u64).ok()?;
+    (Sha256::digest(&text)[..] == head[8..]).then(|| serde_json::from_slice(&text).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::Duration;
+
+    use super::{Begun, IDLE_LIFE, LIFE, LINK_LIFE, LoginError, MOST, SLOT, Sessions};
+    use crate::model::time::Timestamp;
+    use crate::web::grant::{Grant, Role, Scope};
+    use crate::web::proof::{Purpose, Secret, nonce};
+
+    const NOW: Timestamp = Timestamp::from_nanos(1_700_000_000_000_000_000);
+
+    fn file() -> File {
+        tempfile::tempfile().unwrap()
+    }
+
+    /// What a page does.
+    struct Page {
+        id: String,
+        secret: Secret,
+        key: Option<Secret>,
+        begun: Option<Begun>,
+    }
+
+    impl Page {
+        fn of(link: &str) -> Self {
+            let (id, secret) = link.split_once('.').unwrap();
+            let secret = serde_json::from_str(&format!("{secret:?}")).unwrap();
+            Self { id: id.to_owned(), secret, key: None, begun: None }
+        }
+
+        fn log_in(&mut self, sessions: &mut Sessions, now: Timestamp) -> Result<(), LoginError> {
+            let mine = nonce().unwrap();
+            let (theirs, proof) = sessions.begin(&self.id, &mine, now)?;
+            let nonces = [&*mine, &*theirs];
+            assert!(self.secret.proves(&proof, Purpose::LoginServer, &nonces));
+            let proof = self.secret.proof(Purpose::LoginPage, &nonces);
+            let cookie = self.begun.as_ref().map(|begun| begun.cookie.clone());
+            self.begun = Some(sessions.finish((&self.id, &proof), cookie.as_deref(), now)?);
+            self.key = Some(self.secret.key(&nonces));
+            Ok(())
+        }
+
+        /// Cookie and key of a request.
+        fn request(&self) -> (String, String) {
+            let (begun, nonce) = (self.begun.as_ref().unwrap(), nonce().unwrap());
+            let proof = self.key.as_ref().unwrap().proof(Purpose::Page, &[&nonce]);
+            (begun.cookie.clone(), format!("{}.{nonce}.{proof}", begun.id))
+        }
+
+        fn is_known(&self, sessions: &mut Sessions, now: Timestamp) -> bool {
+            let (cookie, key) = self.request();
+            sessions.of_request(&cookie, &key, now).is_some()
+        }
+    }
+
+    fn logged_in(sessions: &mut Sessions) -> Page {
+        let mut page = Page::of(&sessions.link(Grant::OWNER, NOW).unwrap());
+        page.log_in(sessions, NOW).unwrap();
+        page
+    }
+
+    #[test]
+    fn a_request_needs_cookie_and_key_of_one_session() {
+        let mut sessions = Sessions::open(file());
+        let (one, other) = (logged_in(&mut sessions), logged_in(&mut sessions));
+        assert!(one.is_known(&mut sessions, NOW) && other.is_known(&mut sessions, NOW));
+        let ((cookie, key), (other_cookie, other_key)) = (one.request(), other.request());
+        assert_eq!(sessions.of_request(&cookie, &key, NOW).unwrap().grant, Grant::OWNER);
+        let unproven = key.rsplit_once('.').unwrap().0.to_owned();
+        let wrong = [
+            (&*other_cookie, &*key),
+            (&*cookie, &*other_key),
+            (&*cookie, &*unproven),
+            (&*cookie, ""),
+            ("", &*key),
+            (&*cookie, "..."),
+        ];
+        for (cookie, key) in wrong {
+            assert!(sessions.of_request(cookie, key, NOW).is_none(), "{cookie} {key}");
+        }
+        let hello = sessions.hello(&one.begun.as_ref().unwrap().id, &"a".repeat(32), NOW).unwrap();
+        assert!(one.key.as_ref().unwrap().proves(&hello, Purpose::Server, &[&"a".repeat(32)]));
+        assert_eq!(sessions.hello("x", &"a".repeat(32), NOW), None);
+    }
+
+    #[test]
+    fn a_link_logs_in_once_and_a_thief_ends_the_session() {
+        let mut sessions = Sessions::open(file());
+        let link = sessions.link(Grant::OWNER, NOW).unwrap();
+        let (mut page, mut thief, mut guess) = (Page::of(&link), Page::of(&link), Page::of(&link));
+        page.log_in(&mut sessions, NOW).unwrap();
+        assert_eq!(page.log_in(&mut sessions, NOW), Err(LoginError::Again));
+        assert!(page.is_known(&mut sessions, NOW), "the same browser opened its link again");
+        guess.secret = Secret::random().unwrap();
+        let mine = nonce().unwrap();
+        let (theirs, _) = sessions.begin(&guess.id, &mine, NOW).unwrap();
+        let proof = guess.secret.proof(Purpose::LoginPage, &[&mine, &theirs]);
+        assert_eq!(
+            sessions.finish((&guess.id, &proof), None, NOW).unwrap_err(),
+            LoginError::NoLink
+        );
+        assert!(page.is_known(&mut sessions, NOW), "who doesn't know the secret ends nothing");
+        assert_eq!(thief.log_in(&mut sessions, NOW), Err(LoginError::Stolen));
+        assert!(!page.is_known(&mut sessions, NOW));
+    }
+
+    #[test]
+    fn links_and_sessions_end_with_time() {
+        let mut sessions = Sessions::open(file());
+        let mut late = Page::of(&sessions.link(Grant::OWNER, NOW).unwrap());
+        assert_eq!(late.log_in(&mut sessions, NOW + LINK_LIFE), Err(LoginError::NoLink));
+        let (idle, busy) = (logged_in(&mut sessions), logged_in(&mut sessions));
+        let mut now = NOW;
+        while now.since(NOW) + IDLE_LIFE / 2 < LIFE {
+            now = now + IDLE_LIFE / 2;
+            assert!(busy.is_known(&mut sessions, now), "{:?}", now.since(NOW));
+        }
+        assert!(!idle.is_known(&mut sessions, now));
+        assert!(!busy.is_known(&mut sessions, NOW + LIFE));
+    }
+
+    #[test]
+    fn a_server_that_is_started_again_knows_them_even_if_a_write_was_interrupted() {
+        let file = file();
+        let mut sessions = Sessions::open(file.try_clone().unwrap());
+        let first = logged_in(&mut sessions);
+        let grant = Grant {
+            role: Role::Read,
+            scope: Scope::Processes { run: "r".into(), names: vec!["web".into()] },
+        };
+        let mut second = Page::of(&sessions.link(grant.clone(), NOW).unwrap());
+        let mut again = Sessions::open(file.try_clone().unwrap());
+        assert!(first.is_known(&mut again, NOW));
+        second.log_in(&mut again, NOW).unwrap();
+        let (cookie, key) = second.request();
+        assert_eq!(again.of_request(&cookie, &key, NOW).unwrap().grant, grant);
+        // The last write was the one that began the second session.
+        let at = SLOT * (again.kept.turn % 2);
+        std::os::unix::fs::FileExt::write_all_at(&file, b"torn", at + 60).unwrap();
+        let mut after = Sessions::open(file);
+        assert!(first.is_known(&mut after, NOW) && !second.is_known(&mut after, NOW));
+    }
+
+    #[test]
+    fn there_are_only_so_many() {
+        let mut sessions = Sessions::open(file());
+        let first = logged_in(&mut sessions);
+        for _ in 0..MOST {
+            logged_in(&mut sessions);
+        }
+        assert!(!first.is_known(&mut sessions, NOW));
+        assert!(sessions.kept.links.len() <= MOST && sessions.kept.sessions.len() <= MOST);
+        let at = NOW + Duration::from_secs(1);
+        assert!(logged_in(&mut sessions).is_known(&mut sessions, at));
+    }
+}

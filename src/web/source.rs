@@ -1,0 +1,189 @@
+//! A run as the web server sees it: its files, and its supervisor if it has one.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use axum::Router;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+
+use super::follow::{Follow, Seen};
+use crate::api::version::OURS;
+use crate::client::{Client, ClientError};
+use crate::config::Env;
+use crate::crash::Reports;
+use crate::crash::access::CrashAccess;
+use crate::journal::search::access::RunHistory;
+use crate::journal::streams::Streams;
+use crate::model::ProcessStatus;
+use crate::model::request::{API, Head, ProcessState, State, TmuxAddress};
+use crate::model::time::Timestamp;
+use crate::runs::{self, KnownRun};
+use crate::server::engine_handle::{EngineRequest, Handle};
+use crate::server::http;
+use crate::server::reading::Reading;
+
+/// How many questions to a run may wait.
+const WAITING: usize = 32;
+
+/// A run, or the last run of a project.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// What its files say.
+    pub(super) known: KnownRun,
+    /// The part of the API that only reads.
+    pub(super) reading: Router,
+    follow: Mutex<Weak<watch::Sender<Seen>>>,
+}
+
+impl Run {
+    fn new(known: KnownRun) -> io::Result<Arc<Self>> {
+        let dirs = known.dirs().ok_or(io::ErrorKind::NotFound)?;
+        let (asks, asked) = mpsc::channel(WAITING);
+        let run = known.run().unwrap_or(&known.id).into();
+        // Whatever is in the index counts.
+        let head = Head { records: u64::MAX, ..Head::default() };
+        let handle = Handle {
+            asks,
+            head: watch::channel(head).1,
+            changes: watch::channel(0).1,
+            end: watch::channel(None).1,
+            busy: Arc::default(),
+            run,
+        };
+        let configured = match (&known.plan, &known.last) {
+            (Some(plan), _) => plan.crash_dir.clone(),
+            (None, Some(last)) => last.crashes.clone(),
+            (None, None) => None,
+        };
+        let reports = Reports::new(&dirs, configured.as_ref(), &known.id);
+        let runtime = known.runtime.clone();
+        let plan = Box::new(move || runs::plan_in(runtime.as_deref()?));
+        let crashes = Arc::new(CrashAccess::new(dirs.clone(), reports, plan));
+        let reading = Reading::new(handle, Arc::new(RunHistory::of(dirs)), crashes);
+        let reading = http::reading().with_state(reading);
+        tokio::spawn(answer(known.clone(), asked));
+        Ok(Arc::new(Self { known, reading, follow: Mutex::default() }))
+    }
+
+    /// A client of its supervisor; `None` if it has none.
+    pub(super) async fn client(&self) -> Option<Result<Client, ClientError>> {
+        let socket = self.known.socket()?;
+        let client = Client::connect(socket).await;
+        let run = self.known.run().map(str::to_owned);
+        Some(client.map(|client| match run {
+            Some(run) => client.only_of(&run),
+            None => client,
+        }))
+    }
+
+    /// What changes in it, for as long as the receiver is kept.
+    pub(super) fn follow(&self) -> watch::Receiver<Seen> {
+        let mut follow = self.follow.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = follow.upgrade() {
+            return sender.subscribe();
+        }
+        let (sender, receiver) = Follow::start(self.known.clone());
+        *follow = sender;
+        receiver
+    }
+}
+
+/// Answer the questions of the reading part: what only a supervisor knows.
+async fn answer(known: KnownRun, mut asked: mpsc::Receiver<EngineRequest>) {
+    while let Some(ask) = asked.recv().await {
+        // The reading part asks nothing else.
+        if let EngineRequest::State { reply } = ask {
+            let known = known.clone();
+            tokio::spawn(async move {
+                if let Ok(state) = state(&known).await {
+                    let _ = reply.send(state);
+                }
+            });
+        }
+    }
+}
+
+/// The state of a run: from its supervisor or, if there is none, from its files.
+pub(super) async fn state(known: &KnownRun) -> Result<State, ClientError> {
+    if let Some(socket) = known.socket() {
+        return Client::connect(socket).await?.state().await;
+    }
+    let known = known.clone();
+    let last = spawn_blocking(move || last_state(&known)).await;
+    last.map_err(|error| ClientError::Lost { at: "".into(), cause: error.to_string() })
+}
+
+/// The last state of a run that is over, as far as its journal has it.
+fn last_state(known: &KnownRun) -> State {
+    let streams = known.dirs().and_then(|dirs| Streams::open(&dirs).ok());
+    let streams = streams.map(|streams| streams.all().to_vec()).unwrap_or_default();
+    let mut processes = Vec::<ProcessState>::new();
+    for stream in streams {
+        if processes.iter().all(|process| process.name != stream.name) {
+            let mut process = ProcessState::new(stream.name, ProcessStatus::Stopped, None);
+            process.color = stream.color;
+            processes.push(process);
+        }
+    }
+    let root = known.root().unwrap_or("/".as_ref()).to_owned();
+    let journal = known.dirs().map(|dirs| dirs.journal).unwrap_or_default();
+    State {
+        api: API,
+        version: OURS.to_owned(),
+        run: String::new(),
+        pid: 0,
+        title: known.title().into(),
+        root: root.clone().into(),
+        procfile: None,
+        origin: Some(root.into()),
+        socket: "".into(),
+        tmux: TmuxAddress { socket: String::new(), session: String::new(), program: "".into() },
+        journal: journal.into(),
+        runtime: None,
+        host: None,
+        started: Timestamp::EPOCH,
+        views: 0,
+        headless_since: None,
+        quitting: false,
+        processes,
+    }
+}
+
+/// All runs of the user.
+#[derive(Debug)]
+pub(super) struct Runs {
+    env: Env,
+    open: Mutex<HashMap<String, Arc<Run>>>,
+}
+
+impl Runs {
+    /// Those of the user with this environment.
+    pub(super) fn new(env: Env) -> Self {
+        Self { env, open: Mutex::default() }
+    }
+
+    /// What the files say now.
+    pub(super) async fn list(self: &Arc<Self>) -> io::Result<Vec<KnownRun>> {
+        let this = Arc::clone(self);
+        let all = spawn_blocking(move || runs::all(&this.env)).await;
+        Ok(all.map_err(io::Error::other)??.into_values().collect())
+    }
+
+    /// The run with this id; `None` if there is none.
+    pub(super) async fn get(self: &Arc<Self>, id: &str) -> io::Result<Option<Arc<Run>>> {
+        let all = self.list().await?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|id, _| all.iter().any(|known| known.id == *id));
+        let Some(known) = all.into_iter().find(|known| known.id == id) else { return Ok(None) };
+        if let Some(run) = open.get(id)
+            && (run.known.run(), run.known.standing) == (known.run(), known.standing)
+        {
+            return Ok(Some(Arc::clone(run)));
+        }
+        let run = Run::new(known)?;
+        open.insert(id.to_owned(), Arc::clone(&run));
+        Ok(Some(run))
+    }
+}

@@ -1,0 +1,411 @@
+//! `tmo web`, as a browser's requests see it.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::harness::procs::{self, kill};
+use crate::harness::{World, eventually};
+
+const SHOP: &str = "\
+web: i=0; while :; do i=$((i+1)); echo GET /users $i; sleep 0.1; done
+worker: echo job 1; echo 'Error: connect ECONNREFUSED 127.0.0.1:5432' >&2; exit 1
+";
+
+fn shop() -> World {
+    let world = World::new(SHOP);
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("worker", "exited");
+    world
+}
+
+/// `tmo web` and a browser that is logged in there.
+struct Web<'a> {
+    world: &'a World,
+    child: Child,
+    host: String,
+    cookie: String,
+    session: String,
+    key: Vec<u8>,
+}
+
+fn proof(key: &[u8], parts: &[&str]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(parts.join("\n").as_bytes());
+    hex(&mac.finalize().into_bytes())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+const NONCE: &str = "0123456789abcdef0123456789abcdef";
+
+/// An answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+}
+
+/// Send a request with these headers besides `Host`; `None` if nobody answers.
+fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> {
+    let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let length = body.len();
+    let text = format!(
+        "{head} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(text.as_bytes()).ok()?;
+    let mut all = vec![];
+    stream.read_to_end(&mut all).ok()?;
+    let all = String::from_utf8_lossy(&all);
+    let (head, body) = all.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
+}
+
+/// A page that has opened this link: host, cookie, session and key.
+fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
+    let (address, secret) = link.split_once("/#login=").unwrap();
+    let host = address.strip_prefix("http://").unwrap().to_owned();
+    let (id, secret) = secret.split_once('.').unwrap();
+    let secret = bytes(secret);
+    let headers = format!("Origin: http://{host}\r\nContent-Type: application/json\r\n");
+    let post = |path: &str, body: Value| {
+        let answer = request(&host, &format!("POST {path}"), &headers, &body.to_string()).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer
+    };
+    let begun = post("/login", json!({ "id": id, "nonce": NONCE })).json();
+    let theirs = begun["nonce"].as_str().unwrap();
+    assert_eq!(begun["proof"], proof(&secret, &["tmo web login server", NONCE, theirs]));
+    let mine = proof(&secret, &["tmo web login page", NONCE, theirs]);
+    let finished = post("/login/finish", json!({ "id": id, "nonce": NONCE, "proof": mine }));
+    let cookie = finished.head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
+    let session = finished.json()["session"].as_str().unwrap().to_owned();
+    let key = bytes(&proof(&secret, &["tmo web key", NONCE, theirs]));
+    (host, cookie.to_owned(), session, key)
+}
+
+/// The link that this text has.
+fn link_in(text: &str) -> Option<String> {
+    text.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
+}
+
+impl<'a> Web<'a> {
+    fn start(world: &'a World) -> Self {
+        let out = world.path().join("web.out");
+        let file = std::fs::File::create(&out).unwrap();
+        let mut command = world.tmo(["web", "--port", "0"]);
+        let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let child = child.spawn().unwrap();
+        let link = eventually("tmo web prints a link", || {
+            link_in(&std::fs::read_to_string(&out).unwrap())
+        });
+        let (host, cookie, session, key) = log_in(&link);
+        Self { world, child, host, cookie, session, key }
+    }
+
+    fn proven(&self) -> String {
+        let proof = proof(&self.key, &["tmo web page", NONCE]);
+        format!("{}.{NONCE}.{proof}", self.session)
+    }
+
+    fn headers(&self) -> String {
+        let (host, cookie, key) = (&self.host, &self.cookie, self.proven());
+        format!("Origin: http://{host}\r\nCookie: {cookie}\r\nx-tmo-key: {key}\r\n")
+    }
+
+    fn ask(&self, head: &str) -> Option<Answer> {
+        request(&self.host, head, &self.headers(), "")
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> Value {
+        let answer = self.ask(&format!("GET {path}")).unwrap();
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        answer.json()
+    }
+
+    /// The path of the only run.
+    fn run(&self) -> String {
+        let runs = self.get("/runs");
+        format!("/r/{}", runs["runs"][0]["id"].as_str().unwrap())
+    }
+
+    /// The process that serves.
+    fn server(&self) -> u32 {
+        eventually("the server runs", || {
+            let all = self.world.living();
+            let is_it = |p: &&procs::Proc| p.args.get(1).is_some_and(|verb| verb == "web-server");
+            all.iter().find(is_it).map(|p| p.pid)
+        })
+    }
+
+    fn end(mut self) {
+        kill(self.child.id(), nix::libc::SIGINT);
+        assert!(self.child.wait().unwrap().success());
+        assert!(request(&self.host, "GET /", "", "").is_none(), "nobody listens any more");
+    }
+}
+
+impl Drop for Web<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn pid_of(state: &Value, name: &str) -> Option<u64> {
+    let all = state["processes"].as_array().unwrap();
+    all.iter().find(|process| process["name"] == name)?["pid"].as_u64()
+}
+
+#[test]
+fn a_run_is_shown_and_its_processes_are_restarted() {
+    let world = shop();
+    let web = Web::start(&world);
+    let runs = web.get("/runs");
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(runs["runs"][0]["state"], "running");
+    let run = web.run();
+    let state = web.get(&format!("{run}/api/state"));
+    let (web_pid, names) = (pid_of(&state, "web").unwrap(), &state["processes"]);
+    assert_eq!((&names[0]["name"], &names[1]["state"]), (&json!("web"), &json!("exited")));
+    let first = web.get(&format!("{run}/api/lines?name=worker&limit=10&styles=true"));
+    let texts: Vec<_> = first["lines"].as_array().unwrap().iter().map(|l| &l["runs"]).collect();
+    assert!(texts.iter().any(|runs| runs[0]["text"] == "job 1"), "{texts:?}");
+    let why = web.get(&format!("{run}/api/processes/worker/why"));
+    assert!(why["causes"].to_string().contains("5432"), "{why}");
+    let extent = web.get(&format!("{run}/api/extent?name=worker"));
+    assert_eq!((&extent["before"], &extent["first"]), (&extent["all"], &json!("0.0")));
+    let answer = web.ask(&format!("POST {run}/api/processes/web/restart")).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let after = web.get(&format!("{run}/api/state"));
+    assert_ne!(pid_of(&after, "web"), Some(web_pid));
+    let unknown = web.ask(&format!("POST {run}/api/processes/wbe/restart")).unwrap();
+    assert_eq!(unknown.status, 404, "{unknown:?}");
+    // After its end it is shown from its files.
+    world.ok(["quit"]);
+    world.wait_state_gone();
+    assert_eq!(web.get("/runs")["runs"][0]["state"], "over");
+    let last = web.get(&format!("{run}/api/lines?name=worker&grep=job"));
+    assert_eq!(last["lines"][0]["text"], "job 1");
+    let refused = web.ask(&format!("POST {run}/api/processes/web/restart")).unwrap();
+    assert_eq!(refused.status, 409, "{refused:?}");
+    web.end();
+    world.wait_empty();
+}
+
+#[test]
+fn only_the_own_page_with_cookie_and_key_gets_in() {
+    let world = shop();
+    let web = Web::start(&world);
+    let (host, cookie, key) = (&web.host, &web.cookie, web.proven());
+    let page = request(host, "GET /", "Sec-Fetch-Site: cross-site\r\n", "").unwrap();
+    assert!(page.head.contains("content-security-policy: default-src 'none'"), "{page:?}");
+    let own = format!("Origin: http://{host}\r\n");
+    let other = "Origin: http://127.0.0.1:8000\r\n".to_owned();
+    let cookie = format!("Cookie: {cookie}\r\n");
+    let key = format!("x-tmo-key: {key}\r\n");
+    let stop = format!("POST {}/api/stop", web.run());
+    let tries = [
+        ("GET /me", format!("{cookie}{key}"), 200),
+        ("GET /me", cookie.clone(), 401),
+        ("GET /me", key.clone(), 401),
+        ("GET /me", format!("{cookie}{key}Sec-Fetch-Site: same-site\r\n"), 403),
+        ("GET /me", format!("{cookie}{key}{other}"), 403),
+        ("GET /ws", format!("{own}{cookie}"), 401),
+        ("GET /ws", format!("{other}{cookie}{key}Upgrade: websocket\r\n"), 403),
+        (&*stop, format!("{cookie}{key}"), 403),
+        (&*stop, format!("{other}{cookie}{key}"), 403),
+        (&*stop, format!("{own}{cookie}"), 401),
+        ("OPTIONS /me", format!("{own}{cookie}{key}"), 405),
+        ("GET /r/x/api/state", format!("{cookie}{key}"), 404),
+        ("GET /r/..%2f..%2fx/api/state", format!("{cookie}{key}"), 404),
+        ("GET /a/0/../../Cargo.toml", String::new(), 404),
+    ];
+    for (head, headers, status) in tries {
+        let answer = request(host, head, &headers, "").unwrap();
+        assert_eq!(answer.status, status, "{head} {headers}: {answer:?}");
+    }
+    let port = host.rsplit_once(':').unwrap().1;
+    for name in ["evil.com", "tmo-0.localhost", "0.0.0.0"] {
+        let answer = request(&format!("{name}:{port}"), "GET /", "", "").unwrap();
+        assert_eq!(answer.status, 421, "{name}");
+    }
+    world.wait_state("web", "running");
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_killed_server_comes_back_and_nobody_takes_its_place() {
+    let world = shop();
+    let web = Web::start(&world);
+    let run = web.run();
+    let before = web.get(&format!("{run}/api/state"));
+    for _ in 0..5 {
+        let server = web.server();
+        kill(server, nix::libc::SIGKILL);
+        eventually("the page is back, and still logged in", || {
+            let answer = web.ask("GET /me").filter(|answer| answer.status == 200);
+            answer.filter(|_| web.server() != server)
+        });
+    }
+    let after = web.get(&format!("{run}/api/state"));
+    assert_eq!(pid_of(&after, "web"), pid_of(&before, "web"));
+    // Without its guardian the server ends, and its sessions with it.
+    let (server, guardian) = (web.server(), web.child.id());
+    kill(guardian, nix::libc::SIGKILL);
+    eventually("the server ends", || (!procs::alive(server)).then_some(()));
+    assert!(web.ask("GET /me").is_none());
+    let again = Web::start(&world);
+    let stolen = request(&again.host, "GET /me", &web.headers(), "").unwrap();
+    assert_eq!(stolen.status, 403, "the address of another port");
+    let headers = web.headers().replace(&web.host, &again.host);
+    assert_eq!(request(&again.host, "GET /me", &headers, "").unwrap().status, 401);
+    again.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_second_server_is_a_link_to_the_first_and_a_taken_port_is_named() {
+    let world = shop();
+    let none = world.run(["web", "--link"]);
+    assert!(none.code == 1 && none.stderr.contains("no web server runs here"), "{none:?}");
+    let web = Web::start(&world);
+    let again = world.ok(["web"]);
+    assert!(again.contains("runs already"), "{again}");
+    assert_eq!(log_in(&link_in(&again).unwrap()).0, web.host);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let refused = world.run(["web", "--port", &port]);
+    let pid = std::process::id().to_string();
+    assert!(refused.code == 1 && refused.stderr.contains(&pid), "{refused:?}");
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// The frames of a WebSocket.
+struct Frames(TcpStream);
+
+impl Frames {
+    fn open(web: &Web<'_>) -> Self {
+        let port: u16 = web.host.rsplit_once(':').unwrap().1.parse().unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (host, cookie, key) = (&web.host, &web.cookie, web.proven());
+        let text = format!(
+            "GET /ws HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Version: 13\r\nCookie: {cookie}\r\n\
+             Sec-WebSocket-Protocol: tmo.1, key.{key}\r\n\r\n"
+        );
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut head = vec![];
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head).to_lowercase();
+        assert!(head.starts_with("http/1.1 101"), "{head}");
+        assert!(head.contains("sec-websocket-protocol: tmo.1\r\n"), "{head}");
+        Self(stream)
+    }
+
+    fn say(&mut self, value: &Value) {
+        let text = value.to_string();
+        let length = u8::try_from(text.len()).unwrap();
+        assert!(length < 126);
+        let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0];
+        frame.extend(text.as_bytes());
+        self.0.write_all(&frame).unwrap();
+    }
+
+    fn next(&mut self) -> Value {
+        loop {
+            let mut head = [0; 2];
+            self.0.read_exact(&mut head).unwrap();
+            let length = match head[1] {
+                126 => {
+                    let mut length = [0; 2];
+                    self.0.read_exact(&mut length).unwrap();
+                    u64::from(u16::from_be_bytes(length))
+                }
+                127 => {
+                    let mut length = [0; 8];
+                    self.0.read_exact(&mut length).unwrap();
+                    u64::from_be_bytes(length)
+                }
+                short => u64::from(short),
+            };
+            let mut body = vec![0; usize::try_from(length).unwrap()];
+            self.0.read_exact(&mut body).unwrap();
+            if head[0] == 0x81 {
+                return serde_json::from_slice(&body).unwrap();
+            }
+        }
+    }
+
+    /// The next frame of this kind that is as it should be.
+    fn find(&mut self, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let frame = self.next();
+            if frame["type"] == kind && holds(&frame) {
+                return frame;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_page_is_told_what_changes() {
+    let world = shop();
+    let web = Web::start(&world);
+    let mut frames = Frames::open(&web);
+    assert_eq!(frames.next()["type"], "hello");
+    let runs = frames.find("runs", |_| true);
+    let id = runs["runs"][0]["id"].clone();
+    frames.say(&json!({ "type": "watch", "run": id }));
+    let state = frames.find("state", |_| true);
+    let pid = pid_of(&state["state"], "web").unwrap();
+    let head = frames.find("head", |_| true)["records"].as_u64().unwrap();
+    frames.find("head", |frame| frame["records"].as_u64() > Some(head));
+    frames.find("figures", |frame| frame["processes"][0]["name"] == "web");
+    world.ok(["restart", "web"]);
+    frames.find("process", |frame| {
+        let process = &frame["process"];
+        process["name"] == "web" && process["pid"].as_u64().is_some_and(|now| now != pid)
+    });
+    // Another supervisor takes over: everything is told again.
+    kill(world.supervisor(), nix::libc::SIGKILL);
+    frames.find("gone", |_| true);
+    frames.find("state", |_| true);
+    world.ok(["quit"]);
+    frames.find("end", |_| true);
+    frames.find("runs", |frame| frame["runs"][0]["state"] == "over");
+    kill(web.child.id(), nix::libc::SIGINT);
+    assert_eq!(frames.find("bye", |_| true)["why"], "shutdown");
+    web.end();
+    world.wait_empty();
+}
