@@ -1,5 +1,7 @@
 //! `tmo ls`: lists all runs of this user.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::args::LsArgs;
@@ -8,7 +10,7 @@ use super::instance::left_by_link;
 use super::request::state_at;
 use super::table::table;
 use crate::client::address::Address;
-use crate::config::dirs::{is_private, runtime_base};
+use crate::config::dirs::runtime_base;
 use crate::config::load::Context;
 use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::{listen, lock};
@@ -17,6 +19,7 @@ use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::untrusted::{Untrusted, shown};
+use crate::runs::runtime_dirs;
 use crate::sys::clock;
 
 /// One run.
@@ -56,14 +59,9 @@ pub(super) fn ls(args: &LsArgs) -> Result<u8, CliError> {
 }
 
 /// The runtime directories of this user.
-pub(super) fn there(base: &std::path::Path) -> Result<Vec<RuntimeDir>, CliError> {
-    let entries = match std::fs::read_dir(base) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-        entries => entries.map_err(CliError::io(base.display()))?,
-    };
-    let dirs = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    // In a directory that others may write to, use only this user's entries.
-    Ok(dirs.filter(|dir| is_private(dir)).map(RuntimeDir::new).collect())
+pub(super) fn there(base: &Path) -> Result<Vec<RuntimeDir>, CliError> {
+    let dirs = runtime_dirs(base).map_err(CliError::io(base.display()))?;
+    Ok(dirs.into_iter().map(RuntimeDir::new).collect())
 }
 
 async fn look(runtime: &RuntimeDir) -> Option<Run> {

@@ -339,7 +339,8 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 /// Create a file that has no name any more: only who inherits its descriptor can open it. `path` is its name for
 /// a moment.
 pub fn unnamed(path: &Path) -> io::Result<File> {
-    let make = || open(path, File::options().read(true).write(true).create_new(true).mode(0o600), 0);
+    let make =
+        || open(path, File::options().read(true).write(true).create_new(true).mode(0o600), 0);
     let file = match make() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             fs::remove_file(path)?;

@@ -71,11 +71,16 @@ function text(line) {
   return cell;
 }
 
+/** @param {any} line */
+function kind(line) {
+  if (line.event === undefined) return 'row';
+  return ['crash-report', 'gap', 'broken'].includes(line.event) ? 'row event bad' : 'row event';
+}
+
 /** @param {any} line @returns {HTMLElement} */
 export function row(line) {
   const date = new Date(line.time);
-  const event = line.event !== undefined;
-  const element = h('div', { class: event ? 'row event' : 'row', dataset: { cursor: line.cursor } },
+  const element = h('div', { class: kind(line), dataset: { cursor: line.cursor } },
     h('span', { class: 'time', title: full(date), text: clock(date), dataset: { full: full(date) } }),
     h('span', { class: 'name', text: line.name ?? '' }),
     text(line));

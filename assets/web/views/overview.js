@@ -45,6 +45,7 @@ class Row {
     this.stop = button('Stop', '■', () => act('stop', name));
     this.restart = button('Restart', '↻', () => act('restart', name));
     const log = button('Log of', '≡', () => go({ view: 'log', values: { names: name } }));
+    log.classList.add('log-link');
     this.state = h('td', { class: 'state' }, this.sign, ' ', this.word);
     this.element = h('tr', {},
       h('th', { scope: 'row' }, h('a', { href: '#', text: name, onclick: (/** @type {Event} */ event) => {
