@@ -14,6 +14,7 @@ import { LogView } from './views/log.js';
 import { loggedOut, otherServer } from './views/login.js';
 import { Overview } from './views/overview.js';
 import { Side, show } from './views/side.js';
+import { TerminalView, chosen } from './views/terminal.js';
 
 const THEMES = ['auto', 'light', 'dark'];
 const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -26,7 +27,7 @@ function applyTheme() {
 
 class App {
   constructor() {
-    /** @type {Overview | LogView | null} */ this.view = null;
+    /** @type {Overview | LogView | TerminalView | null} */ this.view = null;
     this.shown = '';
     this.title = h('h1', { text: 'tmo' });
     this.summary = h('p', { class: 'summary' });
@@ -39,11 +40,12 @@ class App {
     this.tabs = {
       overview: h('a', { text: 'Overview' }),
       log: h('a', { text: 'Log' }),
+      terminal: h('a', { text: 'Terminal' }),
     };
     this.main = h('main', { class: 'main', id: 'main' });
     this.side = new Side();
     document.body.replaceChildren(
-      h('header', { class: 'top' }, this.title, h('nav', { class: 'tabs', 'aria-label': 'Views' }, this.tabs.overview, this.tabs.log),
+      h('header', { class: 'top' }, this.title, h('nav', { class: 'tabs', 'aria-label': 'Views' }, ...Object.values(this.tabs)),
         h('span', { class: 'space' }), this.restartAll, this.theme,
         h('button', { class: 'quiet', 'aria-label': 'Keys', text: '?', onclick: help }), this.shut),
       this.note, this.failure, this.summary,
@@ -83,24 +85,38 @@ class App {
       begin(id);
       this.live.watch(id);
     }
-    const shown = `${id} ${view}`;
+    const name = view === 'terminal' ? chosen(values.name) : undefined;
+    const shown = view === 'terminal' ? `${id} terminal ${name} ${values.look}` : `${id} ${view}`;
     if (shown !== this.shown || (view === 'log' && values.at && values.at !== this.at)) {
       this.shown = shown;
       this.view?.close();
       this.view = null;
-      if (id) this.view = view === 'log' ? new LogView(id) : new Overview();
+      if (id) this.view = this.make(id, view, name, !!values.look);
       this.main.replaceChildren(...(this.view ? [this.view.element] : [h('p', { class: 'dim pad', text: 'No run is known yet. `tmo start` begins one.' })]));
+      if (this.view instanceof TerminalView) this.view.open();
     }
     this.at = values.at;
     if (this.view instanceof LogView) this.view.setNames((values.names ?? '').split(',').filter(Boolean));
-    for (const [name, tab] of Object.entries(this.tabs)) {
-      tab.setAttribute('href', address({ run: id, view: name, values: name === 'log' ? { names: values.names ?? '' } : {} }));
-      if ((view === 'log') === (name === 'log')) tab.setAttribute('aria-current', 'page');
+    for (const [one, tab] of Object.entries(this.tabs)) {
+      tab.setAttribute('href', address({ run: id, view: one, values: one === 'log' ? { names: values.names ?? '' } : {} }));
+      if (view === one) tab.setAttribute('aria-current', 'page');
       else tab.removeAttribute('aria-current');
     }
   }
 
+  /** @param {string} id @param {string} view @param {string | undefined} name @param {boolean} isLooking */
+  make(id, view, name, isLooking) {
+    if (view === 'log') return new LogView(id);
+    if (view !== 'terminal') return new Overview();
+    return name ? new TerminalView(id, name, isLooking) : null;
+  }
+
   draw() {
+    // The processes are known only now.
+    if (place.value.view === 'terminal' && !this.view && run.processes.size) {
+      this.shown = '';
+      this.route();
+    }
     const all = [...run.processes.values()];
     const kinds = all.map((process) => signOf(process)[1]);
     const count = (/** @type {string} */ kind) => kinds.filter((one) => one === kind).length;
@@ -172,6 +188,7 @@ class App {
     const target = /** @type {Element} */ (event.target);
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
     if (target instanceof HTMLInputElement && target.type !== 'checkbox') return;
+    if (target.closest('.terminal, select')) return;
     const log = this.view instanceof LogView ? this.view : null;
     const digit = /^[0-9]$/.test(event.key) ? Number(event.key) : null;
     if (event.key === '?') help();

@@ -35,6 +35,8 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         }
         #[cfg(feature = "web")]
         "web-server" => Some(web_server(&arguments[2])),
+        #[cfg(feature = "web")]
+        crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
         "environ" => Some(super::doctor::record(path)),
         _ => None,
     }
@@ -62,6 +64,16 @@ fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
         let _ = writeln!(std::io::stderr(), "tmo: {error}");
         1
     })
+}
+
+#[cfg(feature = "web")]
+fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
+    let [name, how] = rest else { return 2 };
+    let Some(name) = name.to_str() else { return 2 };
+    let error = crate::web::pty::attach(socket, name, how == "look");
+    // It is shown in the terminal of the page.
+    let _ = writeln!(std::io::stderr(), "tmo: can't connect: {error}");
+    1
 }
 
 #[cfg(feature = "web")]

@@ -15,6 +15,7 @@
 //! | `door.rs` | what the user's own commands ask the server |
 //! | `source.rs`, `listing.rs` | runs; the list of them |
 //! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
+//! | `terminal.rs`, `pty.rs` | the terminal of a process on a page |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
 
 mod answers;
@@ -29,8 +30,10 @@ pub mod listen;
 mod listing;
 mod live;
 mod proof;
+pub mod pty;
 mod routes;
 pub mod serve;
 mod server;
 mod sessions;
 mod source;
+mod terminal;

@@ -26,6 +26,10 @@ pub(super) enum Part {
     Runs,
     /// The WebSocket with what changes.
     Live,
+    /// The terminal of a process, to type into it.
+    Terminal,
+    /// The terminal of a process, to look at it.
+    Look,
     /// The API of a run, from its files.
     Files,
     /// The API of a run, by its supervisor.
@@ -48,6 +52,8 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/me", READ, Part::Me),
     (Method::GET, "/runs", READ, Part::Runs),
     (Method::GET, "/ws", READ, Part::Live),
+    (Method::GET, "/r/{}/type/{}", ADMIN, Part::Terminal),
+    (Method::GET, "/r/{}/look/{}", READ, Part::Look),
     (Method::GET, "/r/{}/api/state", READ, Part::Files),
     (Method::GET, "/r/{}/api/status", READ, Part::Files),
     (Method::GET, "/r/{}/api/processes", READ, Part::Files),

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -22,10 +23,11 @@ use super::gate::{Names, Need, Sender, judge};
 use super::grant::Grant;
 use super::listing::{RunEntry, list};
 use super::live::Page;
+use super::pty::Pty;
 use super::routes::{Found, Part, find, run_of};
 use super::sessions::{LoginError, Sessions};
 use super::source::{Run, Runs};
-use super::{assets, cookie};
+use super::{assets, cookie, terminal};
 use crate::api::version::OURS;
 use crate::client::ClientError;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
@@ -36,8 +38,9 @@ const LARGEST_BODY: usize = 1 << 20;
 const LARGEST_MESSAGE: usize = 64 << 10;
 /// How much may wait to be written to a WebSocket.
 const MOST_WAITING: usize = 16 << 20;
-/// The subprotocol of the WebSocket.
+/// The subprotocols of the WebSockets.
 const PROTOCOL: &str = "tmo.1";
+const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
 
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -171,13 +174,21 @@ impl Server {
                 Err(error) => unreadable(&error),
             },
             (Part::Live, Some(grant)) => self.live(parts, grant).await,
+            (Part::Terminal | Part::Look, Some(grant)) => self.terminal(part, parts, &grant).await,
             (Part::Files | Part::Supervisor, Some(grant)) => {
                 self.of_run(part, &grant, (parts, body)).await
             }
             // The gate lets nobody else pass.
-            (Part::Me | Part::Runs | Part::Live | Part::Files | Part::Supervisor, None) => {
-                StatusCode::UNAUTHORIZED.into_response()
-            }
+            (
+                Part::Me
+                | Part::Runs
+                | Part::Live
+                | Part::Terminal
+                | Part::Look
+                | Part::Files
+                | Part::Supervisor,
+                None,
+            ) => StatusCode::UNAUTHORIZED.into_response(),
         }
     }
 
@@ -270,6 +281,42 @@ impl Server {
             .on_upgrade(move |socket| Page::new(socket, server, grant).serve())
     }
 
+    /// The terminal of a process.
+    async fn terminal(&self, part: Part, mut parts: Parts, grant: &Grant) -> Response {
+        let uri = parts.uri.clone();
+        let found = run_of(uri.path()).and_then(|(id, rest)| Some((id, rest.rsplit_once('/')?.1)));
+        let Some((id, name)) = found else { return unknown_run() };
+        let Ok(name) = percent_decode_str(name).decode_utf8() else { return unknown_run() };
+        if !grant.scope.has_run(id) || !grant.scope.has_process(&name) {
+            return unknown_run();
+        }
+        let socket = match self.runs.get(id).await {
+            Ok(Some(run)) => run.known.socket(),
+            Ok(None) => return unknown_run(),
+            Err(error) => return unreadable(&error),
+        };
+        let Some(socket) = socket else {
+            return problem(StatusCode::CONFLICT, "this run is over; it has no terminals");
+        };
+        let is_looking = part == Part::Look;
+        let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+            Ok(upgrade) => upgrade,
+            Err(rejection) => return rejection.into_response(),
+        };
+        let pty = match Pty::connect(&socket, &name, is_looking, size_in(uri.query())) {
+            Ok(pty) => pty,
+            Err(error) => {
+                let reason = format!("no terminal can be opened: {error}");
+                return problem(StatusCode::SERVICE_UNAVAILABLE, &reason);
+            }
+        };
+        upgrade
+            .protocols([TERMINAL_PROTOCOL])
+            .max_message_size(LARGEST_MESSAGE)
+            .write_buffer_size(0)
+            .on_upgrade(move |socket| terminal::serve(socket, pty, is_looking))
+    }
+
     /// The API of a run.
     async fn of_run(
         &self,
@@ -326,6 +373,17 @@ async fn forward(run: &Run, method: &Method, target: &str, body: Body) -> Respon
         Ok(None) => problem(StatusCode::CONFLICT, "this run is over; `tmo start` begins another"),
         Err(error) => problem(StatusCode::BAD_GATEWAY, &ClientError::to_string(&error)),
     }
+}
+
+/// Columns and rows in a query: `80x24`.
+fn size_in(query: Option<&str>) -> (u16, u16) {
+    let size = query.and_then(|query| query.strip_prefix("size=")?.split_once('x'));
+    let size = size.and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)));
+    size.unwrap_or((80, 24))
+}
+
+fn unknown_run() -> Response {
+    problem(StatusCode::NOT_FOUND, "there is no such run or process")
 }
 
 fn unreadable(error: &io::Error) -> Response {

@@ -46,6 +46,7 @@ class Row {
     this.restart = button('Restart', '↻', () => act('restart', name));
     const log = button('Log of', '≡', () => go({ view: 'log', values: { names: name } }));
     log.classList.add('log-link');
+    const terminal = button('Terminal of', '⌨', () => go({ view: 'terminal', values: { name } }));
     this.state = h('td', { class: 'state' }, this.sign, ' ', this.word);
     this.element = h('tr', {},
       h('th', { scope: 'row' }, h('a', { href: '#', text: name, onclick: (/** @type {Event} */ event) => {
@@ -56,7 +57,7 @@ class Row {
       h('td', { class: 'figure wide' }, this.cpu, this.cpuSpark.element),
       h('td', { class: 'figure' }, this.memory, this.memorySpark.element),
       this.port,
-      h('td', { class: 'acts' }, this.start, this.stop, this.restart, log));
+      h('td', { class: 'acts' }, this.start, this.stop, this.restart, terminal, log));
     this.noteText = h('span');
     this.why = h('button', { text: 'Why?', onclick: () => why(name) });
     this.dismiss = h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure(name, null) });

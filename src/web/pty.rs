@@ -1,0 +1,121 @@
+//! A terminal of `tmo connect`, whose other end is a page.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use nix::pty::{Winsize, openpty};
+use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::process::ioctl_tiocsctty;
+use rustix::termios::tcsetwinsize;
+use tokio::io::unix::AsyncFd;
+use tokio::process::{Child, Command};
+
+/// The hidden command that [`attach`] implements.
+pub const ATTACH: &str = "web-attach";
+
+/// Columns and rows.
+pub(super) type Size = (u16, u16);
+
+/// The page's end of a terminal, and the command in it.
+pub(super) struct Pty {
+    ours: AsyncFd<OwnedFd>,
+    child: Child,
+}
+
+/// Columns and rows within bounds that tmux and programs take.
+fn bounded((columns, rows): Size) -> Size {
+    (columns.clamp(10, 1000), rows.clamp(2, 500))
+}
+
+impl Pty {
+    /// Connect to the terminal of a process of the run with this control socket.
+    pub(super) fn connect(
+        socket: &Path,
+        name: &str,
+        is_looking: bool,
+        size: Size,
+    ) -> io::Result<Self> {
+        let (ws_col, ws_row) = bounded(size);
+        let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
+        let pair = openpty(Some(&size), None)?;
+        // Nothing is started between these lines: this program has one thread that starts commands.
+        fcntl_setfd(&pair.master, FdFlags::CLOEXEC)?;
+        fcntl_setfd(&pair.slave, FdFlags::CLOEXEC)?;
+        ioctl_fionbio(&pair.master, true)?;
+        let end = || pair.slave.try_clone().map(Stdio::from);
+        let mut command = Command::new(crate::sys::program(&std::env::current_exe()?));
+        command.args([ATTACH.into(), socket.as_os_str().to_owned(), OsString::from(name)]);
+        command.arg(if is_looking { "look" } else { "type" });
+        command.stdin(end()?).stdout(end()?).stderr(end()?);
+        command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
+        // The server may have been started in a tmux, in which this terminal is not.
+        command.env_remove("TMUX").env_remove("TMUX_PANE");
+        let child = command.kill_on_drop(true).spawn()?;
+        #[expect(unsafe_code, reason = "tokio has no other way to wait for a terminal")]
+        // SAFETY: an `OwnedFd` stays open, and the same, until it is dropped with this value.
+        let ours = unsafe { AsyncFd::register(pair.master) }?;
+        Ok(Self { ours, child })
+    }
+
+    /// Read what is shown; 0 at the end.
+    pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.ours.readable().await?;
+            let read = ready.try_io(|fd| Ok(rustix::io::read(fd.get_ref(), &mut *buffer)?));
+            match read {
+                // Linux says EIO when the other end is closed.
+                Ok(Err(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+                    return Ok(0);
+                }
+                Ok(read) => return read,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Write what was typed.
+    pub(super) async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let mut ready = self.ours.writable().await?;
+            match ready.try_io(|fd| Ok(rustix::io::write(fd.get_ref(), bytes)?)) {
+                Ok(written) => bytes = &bytes[written?..],
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Close the terminal, by which the command in it ends.
+    pub(super) fn close(self) -> Child {
+        self.child
+    }
+
+    /// Change the size.
+    pub(super) fn resize(&self, size: Size) -> io::Result<()> {
+        let (ws_col, ws_row) = bounded(size);
+        let size = rustix::termios::Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
+        Ok(tcsetwinsize(self.ours.get_ref().as_fd(), size)?)
+    }
+}
+
+/// Become `tmo connect` in the terminal at standard input. Returns only if that fails.
+pub fn attach(socket: &Path, name: &str, is_looking: bool) -> io::Error {
+    let become_connect = || {
+        let _ = nix::unistd::setsid();
+        ioctl_tiocsctty(rustix::stdio::stdin())?;
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        command.arg("connect").arg("--socket").arg(socket);
+        if is_looking {
+            command.arg("--read-only");
+        }
+        Err::<(), _>(command.arg("--").arg(name).exec())
+    };
+    match become_connect() {
+        Err(error) => error,
+        Ok(()) => io::ErrorKind::Other.into(),
+    }
+}
