@@ -64,3 +64,87 @@ fn kind(name: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use axum::http::{StatusCode, header};
+    use sha2::{Digest as _, Sha256};
+
+    use super::{FILES, asset, kind, page};
+    use crate::api::version::OURS;
+
+    fn content(name: &str) -> &'static [u8] {
+        FILES.iter().find(|(path, _)| *path == name).unwrap().1
+    }
+
+    #[test]
+    fn files_of_other_projects_are_as_they_were_fetched_and_have_their_licence() {
+        let sums = std::str::from_utf8(content("vendor/SHA256SUMS")).unwrap();
+        let known: Vec<_> = sums.lines().map(|line| line.split_once("  ").unwrap()).collect();
+        let vendored = FILES.iter().filter_map(|(path, _)| path.strip_prefix("vendor/"));
+        for name in vendored.filter(|name| *name != "SHA256SUMS") {
+            let mut sum = String::new();
+            for byte in Sha256::digest(content(&format!("vendor/{name}"))) {
+                write!(sum, "{byte:02x}").unwrap();
+            }
+            assert!(known.contains(&(&*sum, name)), "{name}: `shell/vendor` fetches it again");
+            let dir = name.split('/').next().unwrap();
+            assert!(
+                content(&format!("vendor/{dir}/LICENSE.txt")).starts_with(b"Copyright"),
+                "{dir}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_file_is_served_and_the_page_names_only_files_that_exist() {
+        for (path, _) in FILES {
+            if kind(path).is_none() {
+                assert!(["index.html", "vendor/SHA256SUMS"].contains(path), "{path} has no type");
+                continue;
+            }
+            let answer = asset(&format!("/a/{OURS}/{path}"));
+            assert_eq!(answer.status(), StatusCode::OK, "{path}");
+            assert!(answer.headers().contains_key(header::CACHE_CONTROL), "{path}");
+        }
+        assert_eq!(page().status(), StatusCode::OK);
+        let html = std::str::from_utf8(content("index.html")).unwrap();
+        for part in html.split("/a/{{version}}/").skip(1) {
+            content(part.split('"').next().unwrap());
+        }
+        for wrong in ["/a/", "/a/x", "/a/x/../index.html", "/a/x/no.js"] {
+            assert_eq!(asset(wrong).status(), StatusCode::NOT_FOUND, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn scripts_make_no_markup_and_import_only_files_that_exist() {
+        let own = FILES
+            .iter()
+            .filter(|(path, _)| path.rsplit_once('.').is_some_and(|(_, end)| end == "js"));
+        for (path, content) in own {
+            let text = std::str::from_utf8(content).unwrap();
+            for unsafe_word in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "Function("]
+            {
+                assert!(!text.contains(unsafe_word), "{path} has {unsafe_word}");
+            }
+            for part in text.split(" from '").skip(1) {
+                let name = part.split('\'').next().unwrap();
+                let mut parts: Vec<_> = path.split('/').collect();
+                parts.pop();
+                for step in name.split('/') {
+                    match step {
+                        "." => {}
+                        ".." => assert!(parts.pop().is_some(), "{path}: {name}"),
+                        step => parts.push(step),
+                    }
+                }
+                let target = parts.join("/");
+                assert!(FILES.iter().any(|(path, _)| *path == target), "{path}: {name}");
+            }
+        }
+    }
+}

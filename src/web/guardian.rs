@@ -44,7 +44,7 @@ pub struct Guardian {
 struct Running {
     child: Child,
     /// Closes when it is dropped, or when this process dies.
-    _pipe: OwnedFd,
+    _pipe: io::PipeWriter,
 }
 
 impl Guardian {
@@ -101,7 +101,7 @@ impl Guardian {
         let v4 = nix::unistd::dup(&self.listening.v4)?;
         let v6 = self.listening.v6.as_ref().map(nix::unistd::dup).transpose()?;
         let sessions = nix::unistd::dup(&self.sessions)?;
-        let (reading, writing) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        let (reading, writing) = io::pipe()?;
         let guardian = nix::unistd::dup(&reading)?;
         let handover = Handover {
             port: self.port(),

@@ -81,9 +81,8 @@ impl Pty {
     pub(super) async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let mut ready = self.ours.writable().await?;
-            match ready.try_io(|fd| Ok(rustix::io::write(fd.get_ref(), bytes)?)) {
-                Ok(written) => bytes = &bytes[written?..],
-                Err(_) => {}
+            if let Ok(written) = ready.try_io(|fd| Ok(rustix::io::write(fd.get_ref(), bytes)?)) {
+                bytes = &bytes[written?..];
             }
         }
         Ok(())

@@ -38,7 +38,7 @@ const LARGEST_BODY: usize = 1 << 20;
 const LARGEST_MESSAGE: usize = 64 << 10;
 /// How much may wait to be written to a WebSocket.
 const MOST_WAITING: usize = 16 << 20;
-/// The subprotocols of the WebSockets.
+/// What the two kinds of `WebSocket` speak.
 const PROTOCOL: &str = "tmo.1";
 const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
 

@@ -310,15 +310,19 @@ struct Frames(TcpStream);
 
 impl Frames {
     fn open(web: &Web<'_>) -> Self {
+        Self::open_at(web, "/ws", "tmo.1")
+    }
+
+    fn open_at(web: &Web<'_>, path: &str, protocol: &str) -> Self {
         let port: u16 = web.host.rsplit_once(':').unwrap().1.parse().unwrap();
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let (host, cookie, key) = (&web.host, &web.cookie, web.proven());
         let text = format!(
-            "GET /ws HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
              Sec-WebSocket-Version: 13\r\nCookie: {cookie}\r\n\
-             Sec-WebSocket-Protocol: tmo.1, key.{key}\r\n\r\n"
+             Sec-WebSocket-Protocol: {protocol}, key.{key}\r\n\r\n"
         );
         stream.write_all(text.as_bytes()).unwrap();
         let mut head = vec![];
@@ -329,20 +333,28 @@ impl Frames {
         }
         let head = String::from_utf8_lossy(&head).to_lowercase();
         assert!(head.starts_with("http/1.1 101"), "{head}");
-        assert!(head.contains("sec-websocket-protocol: tmo.1\r\n"), "{head}");
+        assert!(head.contains(&format!("sec-websocket-protocol: {protocol}\r\n")), "{head}");
         Self(stream)
     }
 
     fn say(&mut self, value: &Value) {
-        let text = value.to_string();
-        let length = u8::try_from(text.len()).unwrap();
+        self.send(1, value.to_string().as_bytes());
+    }
+
+    fn send(&mut self, kind: u8, message: &[u8]) {
+        let length = u8::try_from(message.len()).unwrap();
         assert!(length < 126);
-        let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0];
-        frame.extend(text.as_bytes());
+        let mut frame = vec![0x80 | kind, 0x80 | length, 0, 0, 0, 0];
+        frame.extend(message);
         self.0.write_all(&frame).unwrap();
     }
 
     fn next(&mut self) -> Value {
+        serde_json::from_slice(&self.message(1)).unwrap()
+    }
+
+    /// The next message of this kind: text (1) or bytes (2).
+    fn message(&mut self, kind: u8) -> Vec<u8> {
         loop {
             let mut head = [0; 2];
             self.0.read_exact(&mut head).unwrap();
@@ -361,10 +373,23 @@ impl Frames {
             };
             let mut body = vec![0; usize::try_from(length).unwrap()];
             self.0.read_exact(&mut body).unwrap();
-            if head[0] == 0x81 {
-                return serde_json::from_slice(&body).unwrap();
+            if head[0] == 0x80 | kind {
+                return body;
             }
         }
+    }
+
+    /// What a terminal has shown when it shows this.
+    fn shows(&mut self, text: &str) -> String {
+        let mut all = String::new();
+        while !all.contains(text) {
+            let message = self.message(2);
+            assert_eq!(message[0], 0, "{all}");
+            all += &String::from_utf8_lossy(&message[1..]);
+            let shown = u32::try_from(message.len() - 1).unwrap().to_be_bytes();
+            self.send(2, &[&[3], &shown[..]].concat());
+        }
+        all
     }
 
     /// The next frame of this kind that is as it should be.
@@ -407,5 +432,37 @@ fn a_page_is_told_what_changes() {
     kill(web.child.id(), nix::libc::SIGINT);
     assert_eq!(frames.find("bye", |_| true)["why"], "shutdown");
     web.end();
+    world.wait_empty();
+}
+
+#[test]
+fn a_terminal_is_typed_into_and_who_looks_changes_nothing() {
+    let world =
+        World::new("shell: printf 'name? '; read a; echo \"hello $a\"; read b; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("shell", "name? ");
+    let web = Web::start(&world);
+    let run = web.run();
+
+    let mut looking = Frames::open_at(&web, &format!("{run}/look/shell?size=40x10"), "tmo-tty.1");
+    looking.shows("name? ");
+    looking.send(2, b"\x01nobody\r");
+    let mut typing = Frames::open_at(&web, &format!("{run}/type/shell?size=100x30"), "tmo-tty.1");
+    typing.shows("name? ");
+    typing.send(2, b"\x01anna\r");
+    typing.shows("hello anna");
+    looking.shows("hello anna");
+    // A page that goes takes neither the process nor a session of tmux with it.
+    let pid = world.field("shell", "pid");
+    drop(typing);
+    drop(looking);
+    let attached = |p: &procs::Proc| p.args.iter().any(|a| a == "connect" || a == "-N");
+    eventually("the clients have gone", || (!world.living().iter().any(attached)).then_some(()));
+    assert_eq!(world.field("shell", "pid"), pid);
+
+    let none = web.ask(&format!("GET {run}/type/nobody")).unwrap();
+    assert_eq!(none.status, 400, "it is no WebSocket: {none:?}");
+    web.end();
+    world.ok(["quit"]);
     world.wait_empty();
 }
