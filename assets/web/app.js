@@ -4,10 +4,11 @@ import { actOnAll, failures, quit, setFailure } from './lib/actions.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
 import { Live } from './lib/live.js';
 import { address, go, place } from './lib/router.js';
-import { logIn } from './lib/session.js';
+import { ended, logIn } from './lib/session.js';
 import { failed, signOf } from './lib/states.js';
 import { begin, changes, link, me, run, runs, supervisor, take } from './lib/store.js';
 import { ms, span } from './lib/time.js';
+import { applyTheme, choice, nextTheme } from './lib/theme.js';
 import { confirm } from './views/dialog.js';
 import { help } from './views/help.js';
 import { LogView } from './views/log.js';
@@ -16,15 +17,6 @@ import { Overview } from './views/overview.js';
 import { Side, show } from './views/side.js';
 import { TerminalView, chosen } from './views/terminal.js';
 
-const THEMES = ['auto', 'light', 'dark'];
-const dark = matchMedia('(prefers-color-scheme: dark)');
-let theme = localStorage.getItem('tmo-theme') ?? 'auto';
-
-function applyTheme() {
-  const isDark = theme === 'dark' || (theme === 'auto' && dark.matches);
-  document.documentElement.dataset.theme = isDark ? 'dark' : 'light';
-}
-
 class App {
   constructor() {
     /** @type {Overview | LogView | TerminalView | null} */ this.view = null;
@@ -32,7 +24,9 @@ class App {
     this.title = h('h1', { text: 'tmo' });
     this.summary = h('p', { class: 'summary' });
     this.note = h('p', { class: 'banner', role: 'status', hidden: true });
-    this.failure = h('p', { class: 'banner kind-bad', role: 'alert', hidden: true });
+    this.failureText = h('span');
+    this.failure = h('p', { class: 'banner kind-bad', role: 'alert', hidden: true }, this.failureText, ' ',
+      h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure('', null) }));
     this.news = h('p', { class: 'unseen', 'aria-live': 'polite' });
     this.theme = h('button', { class: 'quiet', onclick: () => this.nextTheme() });
     this.shut = h('button', { class: 'danger', text: 'Shut down', onclick: () => this.shutDown() });
@@ -53,16 +47,25 @@ class App {
     this.live = new Live({
       onframe: (frame) => this.frame(frame),
       onlink: (state) => link.set(state),
-      onend: (why) => (why === 'other' ? otherServer() : loggedOut()),
     });
     const draw = atNextFrame(() => this.draw());
+    ended.watch((why) => this.end(why));
     for (const signal of [changes, link, supervisor, runs, me, failures]) signal.watch(draw);
     place.watch(() => this.route());
     runs.watch(() => this.choose());
-    setInterval(draw, 1000);
+    this.clock = setInterval(draw, 1000);
     document.addEventListener('keydown', (event) => this.key(event));
     this.showTheme();
     this.lastNews = 0;
+  }
+
+  /** Show why this page can't go on, and send nothing more. @param {'other' | 'out' | null} why */
+  end(why) {
+    if (!why) return;
+    this.view?.close();
+    clearInterval(this.clock);
+    if (why === 'other') otherServer();
+    else loggedOut();
   }
 
   /** @param {any} frame */
@@ -80,7 +83,9 @@ class App {
   }
 
   route() {
+    if (ended.value) return;
     const { run: id, view, values } = place.value;
+    document.body.dataset.view = view;
     if (id !== run.id) {
       begin(id);
       this.live.watch(id);
@@ -112,6 +117,7 @@ class App {
   }
 
   draw() {
+    if (ended.value) return;
     // The processes are known only now.
     if (place.value.view === 'terminal' && !this.view && run.processes.size) {
       this.shown = '';
@@ -145,7 +151,7 @@ class App {
     setText(this.note, note);
     this.note.hidden = !note;
     const failure = failures.value.get('') ?? '';
-    setText(this.failure, failure);
+    setText(this.failureText, failure);
     this.failure.hidden = !failure;
     this.showWorst(bad, over);
   }
@@ -172,15 +178,13 @@ class App {
   }
 
   nextTheme() {
-    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-    localStorage.setItem('tmo-theme', theme);
-    applyTheme();
+    nextTheme();
     this.showTheme();
   }
 
   showTheme() {
-    setText(this.theme, `◐ ${theme}`);
-    this.theme.setAttribute('aria-label', `Theme: ${theme}`);
+    setText(this.theme, `◐ ${choice}`);
+    this.theme.setAttribute('aria-label', `Theme: ${choice}`);
   }
 
   /** @param {KeyboardEvent} event */
@@ -209,6 +213,7 @@ class App {
     else if (event.key === 'w') log.setWrap(!log.isWrapped);
     else if (event.key === 't') log.nextTimes();
     else if (event.key === 'c') log.clear();
+    else if (event.key === 'y') log.selection.copyLink();
     else if (event.key === 'Escape') log.typed(event);
     else if (target === document.body) return log.pane.key(event);
     else return undefined;
@@ -219,7 +224,6 @@ class App {
 
 async function start() {
   applyTheme();
-  dark.addEventListener('change', applyTheme);
   const login = /^#login=(.+)$/.exec(location.hash);
   if (login) {
     // The link must not stay in the address.

@@ -440,15 +440,16 @@ fn a_terminal_is_typed_into_and_who_looks_changes_nothing() {
     let world =
         World::new("shell: printf 'name? '; read a; echo \"hello $a\"; read b; exec sleep 1000\n");
     world.ok(["start", "-D"]);
-    world.wait_text("shell", "name? ");
+    let asks = || world.ok(["screen", "shell"]).contains("name?").then_some(());
+    eventually("the process asks", asks);
     let web = Web::start(&world);
     let run = web.run();
 
     let mut looking = Frames::open_at(&web, &format!("{run}/look/shell?size=40x10"), "tmo-tty.1");
-    looking.shows("name? ");
+    looking.shows("name?");
     looking.send(2, b"\x01nobody\r");
     let mut typing = Frames::open_at(&web, &format!("{run}/type/shell?size=100x30"), "tmo-tty.1");
-    typing.shows("name? ");
+    typing.shows("name?");
     typing.send(2, b"\x01anna\r");
     typing.shows("hello anna");
     looking.shows("hello anna");

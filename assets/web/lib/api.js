@@ -1,6 +1,6 @@
 // Requests to the server.
 
-import { hello, key } from './session.js';
+import { hello, key, logOff } from './session.js';
 
 /** An answer that is not a success; its message is for people. */
 export class Refused extends Error {
@@ -22,11 +22,13 @@ async function request(method, path, body, signal) {
     if (body) headers['content-type'] = 'application/json';
     return fetch(path, { method, headers, body: body && JSON.stringify(body), signal });
   };
+  if (!key()) await hello();
   let answer = await send();
   if (answer.status === 401) {
     // The server may have been replaced: prove anew, once.
     await hello();
     answer = await send();
+    if (answer.status === 401) logOff();
   }
   const said = await answer.json().catch(() => null);
   if (!answer.ok) throw new Refused(answer.status, reason(said) ?? `the answer was ${answer.status}`);

@@ -6,8 +6,7 @@ const FIRST = 500;
 const LONGEST = 8000;
 
 /**
- * @typedef {{ onframe: (frame: any) => void, onlink: (link: 'up' | 'down') => void,
- *   onend: (why: 'other' | 'out') => void }} Listener
+ * @typedef {{ onframe: (frame: any) => void, onlink: (link: 'up' | 'down') => void }} Listener
  */
 
 export class Live {
@@ -27,8 +26,8 @@ export class Live {
     try {
       await hello();
     } catch (error) {
-      if (error instanceof OtherServer) return this.listener.onend('other');
-      if (error instanceof LoggedOut) return this.listener.onend('out');
+      // The page is another one then.
+      if (error instanceof OtherServer || error instanceof LoggedOut) return undefined;
       return this.again();
     }
     const socket = new WebSocket(`ws://${location.host}/ws`, ['tmo.1', `key.${key()}`]);

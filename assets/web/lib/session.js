@@ -2,6 +2,8 @@
 //
 // The server proves first that it knows the key. A page that meets another program at its address stops.
 
+import { Signal } from './signal.js';
+
 const STORE = 'tmo-session';
 
 /** Another program answers at this address. */
@@ -9,11 +11,15 @@ export class OtherServer extends Error {}
 /** Nobody is logged in. */
 export class LoggedOut extends Error {}
 
+/** Why this page can't go on. @type {Signal<'other' | 'out' | null>} */
+export const ended = new Signal(/** @type {any} */ (null));
 /** @type {{ session: string, key: string } | null} */
 let known = read();
 /** What proves to the server that this page knows the key. */
 let proof = '';
 let stopped = false;
+/** The proofs that are on their way. @type {Promise<void> | null} */
+let pending = null;
 
 function read() {
   try {
@@ -57,6 +63,7 @@ async function post(path, body) {
 
 function stop() {
   stopped = true;
+  ended.set('other');
   throw new OtherServer();
 }
 
@@ -75,15 +82,26 @@ export async function logIn(text) {
   localStorage.setItem(STORE, JSON.stringify(known));
 }
 
+/** @returns {never} */
+export function logOff() {
+  ended.set('out');
+  throw new LoggedOut('not logged in');
+}
+
 /** Let the server prove that it knows the key; from then on this page proves it too. */
-export async function hello() {
-  if (!known) throw new LoggedOut();
+export function hello() {
+  pending ??= prove().finally(() => { pending = null; });
+  return pending;
+}
+
+async function prove() {
+  if (!known) return logOff();
   const mine = nonce();
   let given;
   try {
     ({ proof: given } = await post('/hello', { session: known.session, nonce: mine }));
   } catch (error) {
-    if (/** @type {any} */ (error).status === 401) throw new LoggedOut(String(error));
+    if (/** @type {any} */ (error).status === 401) return logOff();
     throw error;
   }
   if (given !== (await mac(known.key, 'tmo web server', mine))) stop();

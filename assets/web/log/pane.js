@@ -4,6 +4,7 @@
 import { atNextFrame, h, setText } from '../lib/dom.js';
 import { Signal } from '../lib/signal.js';
 import { head, run } from '../lib/store.js';
+import { theme } from '../lib/theme.js';
 import { bytes } from '../lib/time.js';
 import { isShown, plain, row } from './rows.js';
 import { ScrollBar } from './scrollbar.js';
@@ -11,37 +12,62 @@ import { PAGE, Source } from './source.js';
 
 /** How many lines are kept on the page. */
 const MOST = 1000;
+const RESET = 'Older lines were removed from the log; it goes on with the oldest that is left.';
 /** How close to an edge more is fetched, in pixels. */
 const EDGE = 800;
 
 export class Pane {
-  /** @param {string} id the run */
-  constructor(id) {
+  /** @param {string} id the run @param {boolean} follows whether it begins at the end */
+  constructor(id, follows) {
     this.source = new Source(id);
     /** @type {any[]} */ this.lines = [];
     this.moreUp = true;
     this.moreDown = false;
     /** Where to go on upwards and downwards. @type {string | null} */ this.top = null;
     /** @type {string | null} */ this.bottom = null;
-    /** @type {Signal<boolean>} */ this.follows = new Signal(true);
+    /** @type {Signal<boolean>} */ this.follows = new Signal(follows);
     this.busy = false;
     this.stale = false;
     this.flood = false;
     this.abort = new AbortController();
     this.drag = /** @type {number | null} */ (null);
+    /** A button of the mouse is down on a line: nothing moves below it. */
+    this.held = false;
+    this.touch = 0;
+    /** Where a line that was looked for has been put: being at the end there is not a wish to follow. */
+    this.placed = -1;
     this.onlines = () => {};
+    /** Called with the cursor of a line that was looked for. */
+    this.onreveal = (/** @type {string} */ _cursor) => {};
 
     this.rows = h('div', { class: 'rows', id: 'log-rows', role: 'log', 'aria-live': 'off', 'aria-label': 'Log' });
     this.view = h('div', { class: 'log-view', tabindex: '0' }, this.rows);
-    this.bar = new ScrollBar((share) => this.dragTo(share));
+    this.bar = new ScrollBar((share) => this.dragTo(share), (event) => this.key(event));
     this.note = h('p', { class: 'log-note', hidden: true });
     this.jump = h('button', { class: 'jump', hidden: true, onclick: () => this.follow() });
     this.element = h('div', { class: 'log-pane' }, this.view, this.bar.element, this.note, this.jump);
     this.view.addEventListener('scroll', () => this.scrolled());
     this.view.addEventListener('wheel', (event) => { if (event.deltaY < 0) this.freeze(); }, { passive: true });
+    this.view.addEventListener('touchstart', (event) => { this.touch = event.touches[0].clientY; }, { passive: true });
+    this.view.addEventListener('touchmove', (event) => { if (event.touches[0].clientY > this.touch + 8) this.freeze(); }, { passive: true });
     this.view.addEventListener('keydown', (event) => this.key(event));
+    this.rows.addEventListener('pointerdown', (event) => { if (event.pointerType === 'mouse') this.held = true; });
+    const release = () => {
+      this.held = false;
+      if (this.stale) this.moved();
+    };
+    this.selected = () => { if (this.stale) this.moved(); };
+    for (const end of ['pointerup', 'pointercancel']) window.addEventListener(end, release);
+    document.addEventListener('selectionchange', this.selected);
     this.measure = atNextFrame(() => this.locate());
-    this.ends = [head.watch(() => this.moved())];
+    this.ends = [
+      head.watch(() => this.moved()),
+      theme.watch(() => this.repaint()),
+      () => {
+        for (const end of ['pointerup', 'pointercancel']) window.removeEventListener(end, release);
+        document.removeEventListener('selectionchange', this.selected);
+      },
+    ];
     this.observer = new ResizeObserver(() => { if (this.follows.value) this.toEnd(); });
     this.observer.observe(this.view);
     this.timer = setInterval(() => this.locate(), 1000);
@@ -85,10 +111,13 @@ export class Pane {
   }
 
   moved() {
-    if (this.follows.value && !this.isSelecting()) this.fetchEnd();
+    if (!this.follows.value) return;
+    if (this.isSelecting()) this.stale = true;
+    else this.fetchEnd();
   }
 
   isSelecting() {
+    if (this.held) return true;
     const selection = document.getSelection();
     return !!selection && !selection.isCollapsed && this.rows.contains(selection.anchorNode);
   }
@@ -105,8 +134,8 @@ export class Pane {
       let isWhole = this.flood || this.bottom === null || this.lines.at(-1)?.unfinished === true;
       if (!isWhole) {
         const page = await this.source.after(this.bottom, signal);
-        if (page.more) isWhole = true;
-        else if (this.follows.value) this.append(page);
+        if (page.more || page.reset) isWhole = true;
+        else if (this.follows.value) this.take(() => this.append(page));
       }
       this.flood = false;
       if (isWhole) {
@@ -114,7 +143,7 @@ export class Pane {
         if (this.follows.value) {
           const last = this.lines.at(-1)?.cursor;
           this.flood = last !== undefined && page.lines.every((/** @type {any} */ line) => line.cursor !== last);
-          this.set(page.lines, page.more, false, page.at);
+          this.take(() => this.set(page.lines, page.more, false, page.at));
         }
       }
       this.problem(null);
@@ -123,8 +152,15 @@ export class Pane {
       this.problem(/** @type {Error} */ (error).message);
     }
     this.busy = false;
+    if (this.isSelecting()) return;
     if (this.follows.value) this.toEnd();
     if (this.stale) this.fetchEnd();
+  }
+
+  /** Change the rows, unless text is being selected: then it is done later. @param {() => void} work */
+  take(work) {
+    if (this.isSelecting()) this.stale = true;
+    else work();
   }
 
   toEnd() {
@@ -151,6 +187,14 @@ export class Pane {
     [this.moreUp, this.moreDown] = [up, down];
     this.top = top ?? lines[0]?.cursor ?? null;
     this.bottom = lines.at(-1)?.cursor ?? null;
+    this.changed();
+  }
+
+  /** Make the rows again, in the colours of the theme. */
+  repaint() {
+    const top = this.view.scrollTop;
+    this.rows.replaceChildren(...this.lines.map(row));
+    this.view.scrollTop = top;
     this.changed();
   }
 
@@ -193,7 +237,18 @@ export class Pane {
     this.changed();
   }
 
+  /** Mark the first row of each block of one process: phones show its name there only. */
+  markBlocks() {
+    let before;
+    for (let at = 0; at < this.lines.length; at += 1) {
+      const { name } = this.lines[at];
+      this.rows.children[at]?.classList.toggle('block', name !== before);
+      before = name;
+    }
+  }
+
   changed() {
+    this.markBlocks();
     this.onlines();
     this.measure();
   }
@@ -202,7 +257,9 @@ export class Pane {
     const { scrollTop, scrollHeight, clientHeight } = this.view;
     const below = scrollHeight - clientHeight - scrollTop;
     if (this.follows.value && below > 40 && !this.busy) this.freeze();
-    if (!this.follows.value && below < 2 && !this.moreDown) this.follow();
+    const isWish = Math.abs(scrollTop - this.placed) > 1;
+    if (isWish) this.placed = -1;
+    if (!this.follows.value && below < 2 && !this.moreDown && isWish) this.follow();
     this.fill();
     this.measure();
   }
@@ -218,7 +275,12 @@ export class Pane {
     const { signal } = this.abort;
     try {
       if (up) this.prepend(await this.source.before(/** @type {string} */ (this.top), signal));
-      else this.append(await this.source.after(this.bottom, signal));
+      else {
+        const page = await this.source.after(this.bottom, signal);
+        if (page.reset) this.set(page.lines, false, page.more);
+        else this.append(page);
+        if (page.reset) this.problem(RESET);
+      }
     } catch (error) {
       if (signal.aborted) return;
       this.problem(/** @type {Error} */ (error).message);
@@ -239,8 +301,8 @@ export class Pane {
     this.freeze();
     this.busy = true;
     try {
-      await work(signal);
       this.problem(null);
+      await work(signal);
     } catch (error) {
       if (!signal.aborted) this.problem(/** @type {Error} */ (error).message);
     }
@@ -253,17 +315,21 @@ export class Pane {
       const above = await this.source.before(cursor, signal, PAGE / 2);
       const below = await this.source.after(above.lines.at(-1)?.cursor ?? null, signal);
       this.set([...above.lines, ...below.lines], above.more, below.more, above.at);
-      this.reveal(cursor);
+      if (this.reveal(cursor)) return;
+      this.view.scrollTop = 0;
+      const hidden = this.source.names.length || this.source.only || this.source.floor;
+      this.problem(hidden ? 'That line is not among those that are shown.' : 'That line is no longer in the log.');
     });
   }
 
   /** @param {string} cursor */
   reveal(cursor) {
-    for (const marked of this.rows.querySelectorAll('.here')) marked.classList.remove('here');
     const found = this.rows.querySelector(`[data-cursor="${CSS.escape(cursor)}"]`);
-    if (!found) return;
-    found.classList.add('here');
+    if (!found) return false;
+    this.onreveal(cursor);
     found.scrollIntoView({ block: 'center' });
+    this.placed = this.view.scrollTop;
+    return true;
   }
 
   first() {
@@ -322,6 +388,7 @@ export class Pane {
     this.locating = true;
     try {
       const at = this.follows.value ? null : this.firstVisible();
+      if (!at && !this.follows.value && !this.lines.length) return;
       const { before, all } = await this.source.extent(at, this.abort.signal);
       this.extent = { before, all };
       if (this.drag === null) this.bar.show(this.follows.value ? 1 : all ? before / all : 0);
@@ -329,8 +396,9 @@ export class Pane {
       this.onlines();
     } catch {
       // The next look may succeed.
+    } finally {
+      setTimeout(() => { this.locating = false; }, 200);
     }
-    setTimeout(() => { this.locating = false; }, 200);
   }
 
   /** @param {string | null} text */

@@ -2,7 +2,7 @@
 
 import { h } from '../lib/dom.js';
 import { run } from '../lib/store.js';
-import { clock, full } from '../lib/time.js';
+import { bytes, clock, full } from '../lib/time.js';
 import { css } from './colors.js';
 
 /** Longer lines are cut on the screen. */
@@ -40,33 +40,54 @@ export function plain(line) {
 function styled(piece) {
   const span = document.createElement('span');
   span.textContent = piece.text;
-  let { color, background } = piece;
+  const { color, background } = piece;
   const attributes = piece.attributes ?? [];
-  if (attributes.includes('reverse')) [color, background] = [background ?? 0, color ?? 7];
-  if (color !== undefined) span.style.color = css(color);
-  if (background !== undefined) span.style.background = css(background, true);
+  if (attributes.includes('reversed')) {
+    // The background is exact then, and the text has the colour of the page.
+    span.style.background = color === undefined ? 'var(--text)' : css(color);
+    span.style.color = background === undefined ? 'var(--page)' : css(background);
+  } else {
+    if (color !== undefined) span.style.color = css(color);
+    if (background !== undefined) span.style.background = css(background, true);
+  }
   for (const attribute of attributes) span.classList.add(`a-${attribute}`);
   return span;
+}
+
+/**
+ * Add text in its styles, up to a number of characters.
+ * @param {HTMLElement} cell @param {any} line @param {number} most
+ */
+function write(cell, line, most) {
+  let left = most;
+  for (const piece of line.runs ?? [{ text: line.text ?? '' }]) {
+    if (left <= 0) return;
+    const cut = piece.text.length > left ? { ...piece, text: piece.text.slice(0, left) } : piece;
+    const isPlain = piece.color === undefined && piece.background === undefined && !piece.attributes?.length;
+    cell.append(isPlain ? cut.text : styled(cut));
+    left -= cut.text.length;
+  }
 }
 
 /** @param {any} line */
 function text(line) {
   const cell = h('span', { class: 'text' });
+  // As text of its own, so that it is neither copied nor searched as part of the line.
+  if (line.lost) cell.dataset.lost = `✂ ${bytes(line.lost)} of output are missing before this line`;
   if (line.event !== undefined) {
     cell.textContent = words(line) ?? '';
     return cell;
   }
-  const whole = line.text ?? '';
-  if (whole.length > LONGEST) {
-    const more = h('button', { class: 'quiet', text: `show all (${whole.length} characters)`, onclick: () => { cell.textContent = whole; } });
-    cell.append(whole.slice(0, LONGEST), '… ', more);
-  } else if (line.runs) {
-    for (const piece of line.runs) {
-      const plainPiece = piece.color === undefined && piece.background === undefined && !piece.attributes?.length;
-      cell.append(plainPiece ? piece.text : styled(piece));
-    }
-  } else {
-    cell.textContent = whole;
+  const length = (line.text ?? '').length;
+  write(cell, line, LONGEST);
+  if (length > LONGEST) {
+    cell.append('… ', h('button', {
+      class: 'quiet all', text: `show all (${bytes(length)})`,
+      onclick: () => {
+        cell.textContent = '';
+        write(cell, line, Infinity);
+      },
+    }));
   }
   return cell;
 }
@@ -86,6 +107,5 @@ export function row(line) {
     text(line));
   const color = run.processes.get(line.name)?.color;
   if (color !== undefined) element.style.setProperty('--own', css(color));
-  if (line.lost) element.before(h('div', { class: 'row event', text: `${line.lost} bytes are missing here` }));
   return element;
 }

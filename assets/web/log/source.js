@@ -43,12 +43,14 @@ export class Source {
     let lines = [];
     let at = after ?? this.floor;
     let answer;
+    let isReset = false;
     do {
       answer = await this.lines({ after: at, ...values }, signal);
+      isReset ||= answer.reset;
       lines = [...lines, ...answer.lines];
       at = answer.next ?? at;
     } while (this.only && answer.more && lines.length < PAGE);
-    return { lines, more: answer.more, at };
+    return { lines, more: answer.more, at, reset: isReset };
   }
 
   /** The next match in a direction. @param {object} pattern @param {string} from @param {boolean} up @param {AbortSignal} signal */

@@ -59,10 +59,10 @@ export class ProcessTerminal {
     }));
     this.fit = new FitAddon();
     this.terminal.loadAddon(this.fit);
-    this.terminal.onData((data) => this.type(data));
-    this.terminal.onBinary((data) => this.send(INPUT, Uint8Array.from(data, (one) => one.charCodeAt(0))));
+    this.terminal.onData((/** @type {string} */ data) => this.type(data));
+    this.terminal.onBinary((/** @type {string} */ data) => this.send(INPUT, Uint8Array.from(data, (one) => one.charCodeAt(0))));
     this.terminal.onResize(() => this.resize());
-    this.terminal.attachCustomKeyEventHandler((event) => this.key(event));
+    this.terminal.attachCustomKeyEventHandler((/** @type {KeyboardEvent} */ event) => this.key(event));
     this.observer = new ResizeObserver(() => this.fit.fit());
     this.themes = new MutationObserver(() => { this.terminal.options.theme = theme(); });
     this.themes.observe(document.documentElement, { attributeFilter: ['data-theme'] });

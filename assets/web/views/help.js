@@ -6,7 +6,7 @@ import { dialog } from './dialog.js';
 const KEYS = [
   ['/', 'search in the log'],
   ['n  N', 'next and previous match (older, newer)'],
-  ['Esc', 'leave the search, close a dialog'],
+  ['Esc', 'leave the search or the selection, close a dialog'],
   ['f  End', 'follow the end of the log'],
   ['Home', 'the very first line'],
   ['PgUp PgDn ↑ ↓ Space', 'scroll the log'],
@@ -15,6 +15,8 @@ const KEYS = [
   ['w', 'wrap lines'],
   ['t', 'times: short, full, off'],
   ['c', 'clear the view'],
+  ['y', 'copy a link to this place'],
+  ['click a time', 'select the line; with Shift, all lines up to it'],
   ['o', 'overview'],
   ['l', 'log'],
   ['?', 'this list'],

@@ -1,11 +1,12 @@
 // The page of the log: the pane, the search, and what is beside them.
 
 import { h, setAttribute, setText } from '../lib/dom.js';
-import { keep, place } from '../lib/router.js';
+import { go, keep, place } from '../lib/router.js';
 import { supervisor } from '../lib/store.js';
-import { bytes } from '../lib/time.js';
+import { bytes, clock } from '../lib/time.js';
 import { Pane } from '../log/pane.js';
 import { plain } from '../log/rows.js';
+import { Selection, compare } from '../log/select.js';
 
 const TIMES = ['short', 'full', 'off'];
 
@@ -15,8 +16,8 @@ const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 export class LogView {
   /** @param {string} run */
   constructor(run) {
-    this.pane = new Pane(run);
-    this.pane.onlines = () => this.foot();
+    this.pane = new Pane(run, !place.value.values.at);
+    this.pane.onlines = () => this.linesChanged();
     this.isRegex = false;
     this.isOnly = false;
     this.text = '';
@@ -42,6 +43,13 @@ export class LogView {
       h('span', { class: 'space' }), this.times, this.wrap,
       h('button', { class: 'toggle', text: 'Clear view', title: 'Hide what is there now (c)', onclick: () => this.clear() }),
       h('button', { class: 'toggle', text: 'Copy', title: 'Copy the selected lines, or all on the page', onclick: () => this.copy() }));
+    this.selection = new Selection(this.pane, {
+      onchange: () => this.selected(),
+      onaround: (cursor) => go({ values: { ...place.value.values, names: '', at: cursor, to: '' } }),
+      oncopied: (text) => setText(this.status, text),
+    });
+    this.pane.onreveal = (cursor) => { if (this.selection.range?.[0] !== cursor) this.selection.set([cursor, cursor]); };
+    this.pane.element.append(this.selection.element);
     this.footer = h('footer', { class: 'log-foot' });
     this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.footer);
     this.pane.rows.addEventListener('click', (event) => this.pick(event));
@@ -50,9 +58,11 @@ export class LogView {
     this.setTimes(this.time);
     this.setWrap(this.isWrapped);
     this.ends = [supervisor.watch(() => this.foot())];
-    const { at, q } = place.value.values;
+    const { at, to, q } = place.value.values;
     this.input.value = q ?? '';
     this.changed();
+    if (at && to && compare(at, to) < 0) this.selection.range = [at, to];
+    this.selection.element.hidden = !this.selection.range;
     if (at) this.pane.show(at);
     else this.pane.follow();
   }
@@ -83,6 +93,7 @@ export class LogView {
 
   changed() {
     this.text = this.input.value;
+    this.finding?.abort();
     setAttribute(this.regex, 'aria-pressed', String(this.isRegex));
     setAttribute(this.only, 'aria-pressed', String(this.isOnly));
     keep({ q: this.text });
@@ -98,6 +109,7 @@ export class LogView {
   /** @param {KeyboardEvent} event */
   typed(event) {
     if (event.key === 'Enter') this.find(!event.shiftKey);
+    else if (event.key === 'Escape' && !this.text && this.selection.range) this.selection.set(null);
     else if (event.key === 'Escape') {
       this.input.value = '';
       this.isOnly = false;
@@ -114,8 +126,7 @@ export class LogView {
     this.finding?.abort();
     const finding = new AbortController();
     this.finding = finding;
-    const here = this.pane.rows.querySelector('.here');
-    const at = /** @type {HTMLElement | null} */ (here)?.dataset.cursor;
+    const at = this.pane.follows.value ? null : this.selection.range?.[0];
     const from = at ?? (this.pane.follows.value ? 'end' : this.pane.firstVisible() ?? 'end');
     if (from === 'end' && !up) return setText(this.status, 'no newer match');
     setText(this.status, 'searching …');
@@ -186,19 +197,25 @@ export class LogView {
     this.pane.follow();
   }
 
-  /** Put a line that was clicked into the address. @param {MouseEvent} event */
+  /** Select a line whose time or name was clicked; with Shift, all up to it. @param {MouseEvent} event */
   pick(event) {
     const target = /** @type {Element} */ (event.target);
-    if (!target.classList.contains('time')) return;
+    if (!target.matches('.time, .name')) return;
     const cursor = /** @type {HTMLElement | null} */ (target.closest('.row'))?.dataset.cursor;
     if (!cursor) return;
     this.pane.freeze();
-    keep({ at: cursor });
-    for (const marked of this.pane.rows.querySelectorAll('.here')) marked.classList.remove('here');
-    target.closest('.row')?.classList.add('here');
+    if (event.shiftKey) document.getSelection()?.removeAllRanges();
+    this.selection.pick(cursor, event.shiftKey);
+  }
+
+  /** The address leads to the selected lines. */
+  selected() {
+    const [from, to] = this.selection.range ?? ['', ''];
+    keep({ at: from, to: to === from ? '' : to });
   }
 
   async copy() {
+    if (this.selection.range) return this.selection.copy(false);
     const selection = document.getSelection();
     let text = this.pane.text();
     if (selection && !selection.isCollapsed && this.pane.rows.contains(selection.anchorNode)) {
@@ -212,14 +229,43 @@ export class LogView {
     } catch {
       setText(this.status, 'this browser does not let pages copy');
     }
+    return undefined;
+  }
+
+  linesChanged() {
+    this.highlight();
+    if (this.selection.range) this.selection.mark();
+    this.foot();
   }
 
   foot() {
-    this.highlight();
     const { extent } = this.pane;
-    const size = extent ? `${bytes(extent.all)} of output` : '';
+    const size = extent ? this.pane.follows.value ? `${bytes(extent.all)} of output` : `${bytes(extent.before)} of ${bytes(extent.all)}` : '';
+    const span = this.onScreen();
     const state = { up: '', gone: 'the supervisor does not answer', over: 'the run is over' }[supervisor.value];
     const mode = this.pane.follows.value ? (supervisor.value === 'up' ? 'following' : 'at the end') : 'stopped here';
-    setText(this.footer, [size, mode, state].filter(Boolean).join(' · '));
+    setText(this.footer, [span, size, mode, state].filter(Boolean).join(' · '));
   }
+
+  /** The times of the first and the last line on the screen. */
+  onScreen() {
+    const { pane } = this;
+    const box = pane.view.getBoundingClientRect();
+    const rows = pane.rows.children;
+    const first = rowAt(rows, box.top + 1);
+    const last = rowAt(rows, box.bottom - 1);
+    if (!pane.lines[first] || !pane.lines[last]) return '';
+    return `${clock(new Date(pane.lines[first].time))} – ${clock(new Date(pane.lines[last].time))}`;
+  }
+}
+
+/** The last row that begins above a height, found by halving. @param {HTMLCollection} rows @param {number} y */
+function rowAt(rows, y) {
+  let [low, high] = [0, rows.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (rows[middle].getBoundingClientRect().top <= y) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }

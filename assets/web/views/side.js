@@ -1,10 +1,14 @@
 // Runs and processes, at the left.
 
-import { h, setAttribute, setText } from '../lib/dom.js';
+import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { address, go, place } from '../lib/router.js';
 import { changes, run, runs } from '../lib/store.js';
-import { signOf } from '../lib/states.js';
+import { ending, signOf } from '../lib/states.js';
+import { theme } from '../lib/theme.js';
 import { css } from '../log/colors.js';
+
+/** How many rows are made in one frame. */
+const STEP = 50;
 
 /** The names that the address shows in the log; none means all. */
 export function shownNames() {
@@ -14,7 +18,7 @@ export function shownNames() {
 /** @param {string[]} names */
 export function show(names) {
   const all = names.length === 0 || names.length === run.processes.size;
-  go({ view: 'log', values: { ...place.value.values, at: '', names: all ? '' : names.join(',') } });
+  go({ view: 'log', values: { ...place.value.values, at: '', to: '', names: all ? '' : names.join(',') } });
 }
 
 export class Side {
@@ -26,8 +30,10 @@ export class Side {
     /** @type {Map<string, any>} */
     this.rows = new Map();
     runs.watch(() => this.drawRuns());
-    place.watch(() => { this.drawRuns(); this.drawNames(); });
-    changes.watch(() => this.drawNames());
+    this.again = atNextFrame(() => this.drawNames());
+    place.watch(() => { this.drawRuns(); this.again(); });
+    changes.watch(this.again);
+    theme.watch(this.again);
   }
 
   drawRuns() {
@@ -50,8 +56,9 @@ export class Side {
     }));
     const sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
     const only = h('button', { class: 'quiet name-only', title: `Only ${name}`, onclick: () => show([name]) }, name);
-    const element = h('li', {}, tick, sign, only);
-    return { tick, sign, only, element };
+    const word = h('span', { class: 'state-word' });
+    const element = h('li', {}, tick, sign, only, word);
+    return { tick, sign, only, word, element };
   }
 
   drawNames() {
@@ -61,9 +68,12 @@ export class Side {
       row.element.remove();
       this.rows.delete(name);
     }
+    let made = 0;
     for (const [name, process] of run.processes) {
       let row = this.rows.get(name);
       if (!row) {
+        if (made === STEP) break;
+        made += 1;
         row = this.make(name);
         this.rows.set(name, row);
         this.list.append(row.element);
@@ -72,7 +82,14 @@ export class Side {
       setText(row.sign, mark);
       setAttribute(row.sign, 'class', `sign kind-${kind}`);
       row.tick.checked = names.length === 0 || names.includes(name);
-      row.only.style.color = css(process.color);
+      const isEnd = process.state === 'exited' && kind === 'bad';
+      setText(row.word, isEnd ? ending(process) : process.state);
+      setAttribute(row.word, 'class', `state-word kind-${kind}`);
+      setAttribute(row.only, 'title', `Only ${name} (${process.state})`);
+      const color = css(process.color);
+      if (row.color !== color) row.only.style.color = color;
+      row.color = color;
     }
+    if (made === STEP) this.again();
   }
 }

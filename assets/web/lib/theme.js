@@ -1,0 +1,28 @@
+// Whether the page is light or dark.
+
+import { Signal } from './signal.js';
+
+const STORE = 'tmo-theme';
+const THEMES = ['auto', 'light', 'dark'];
+const system = matchMedia('(prefers-color-scheme: dark)');
+const stored = localStorage.getItem(STORE) ?? '';
+
+/** What was chosen. */
+export let choice = THEMES.includes(stored) ? stored : 'auto';
+
+/** What is shown. @type {Signal<string>} */
+export const theme = new Signal('');
+
+export function applyTheme() {
+  const isDark = choice === 'dark' || (choice === 'auto' && system.matches);
+  document.documentElement.dataset.theme = isDark ? 'dark' : 'light';
+  theme.set(isDark ? 'dark' : 'light');
+}
+
+export function nextTheme() {
+  choice = THEMES[(THEMES.indexOf(choice) + 1) % THEMES.length];
+  localStorage.setItem(STORE, choice);
+  applyTheme();
+}
+
+system.addEventListener('change', applyTheme);

@@ -1,0 +1,66 @@
+// The processes of one group in the overview, which can be folded.
+
+import { actOnAll } from '../lib/actions.js';
+import { h, setAttribute, setText } from '../lib/dom.js';
+import { signOf } from '../lib/states.js';
+import { me, run } from '../lib/store.js';
+import { COLUMNS } from './process_row.js';
+
+const STORE = 'tmo-folded';
+
+/** @returns {string[]} */
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem(STORE) ?? '[]');
+  } catch {
+    return [];
+  }
+}
+
+export class Group {
+  /** @param {string} name '' for the processes without a group */
+  constructor(name) {
+    this.name = name;
+    /** @type {string[]} */ this.names = [];
+    this.key = `${run.state?.root ?? ''} ${name}`;
+    this.isFolded = name !== '' && stored().includes(this.key);
+    this.fold = h('button', { class: 'quiet fold', onclick: () => this.toggle() });
+    this.count = h('span', { class: 'dim' });
+    const button = (/** @type {'start' | 'stop' | 'restart'} */ what, /** @type {string} */ label) =>
+      h('button', { class: 'quiet', text: label, 'aria-label': `${label} group ${name}`, onclick: () => actOnAll(what, this.names) });
+    this.acts = h('span', { class: 'group-acts' }, button('start', 'Start'), button('stop', 'Stop'), button('restart', 'Restart'));
+    this.head = h('tr', { class: 'group' },
+      h('th', { scope: 'rowgroup', colspan: String(COLUMNS.length) }, h('span', { class: 'group-head' }, this.fold, this.count, this.acts)));
+    this.body = h('tbody', {}, name ? this.head : null);
+    this.show();
+  }
+
+  toggle() {
+    this.isFolded = !this.isFolded;
+    const others = stored().filter((key) => key !== this.key);
+    localStorage.setItem(STORE, JSON.stringify(this.isFolded ? [...others, this.key] : others));
+    this.show();
+  }
+
+  show() {
+    setText(this.fold, `${this.isFolded ? '▸' : '▾'} ${this.name}`);
+    setAttribute(this.fold, 'aria-expanded', String(!this.isFolded));
+    this.body.classList.toggle('folded', this.isFolded);
+  }
+
+  /** @param {string[]} names */
+  update(names) {
+    this.names = names;
+    if (!this.name) return;
+    let bad = 0;
+    let running = 0;
+    for (const name of names) {
+      const process = run.processes.get(name);
+      if (signOf(process)[1] === 'bad') bad += 1;
+      if (process.pid) running += 1;
+    }
+    setText(this.count, `${running} of ${names.length} running${bad ? ` · ▲ ${bad} failed` : ''}`);
+    setAttribute(this.count, 'class', bad ? 'kind-bad' : 'dim');
+    this.acts.hidden = me.value?.role === 'read';
+  }
+}

@@ -1,0 +1,135 @@
+// A process in the overview: its row, and the line below it that says why it is in its state.
+
+import { act, failures, setFailure } from '../lib/actions.js';
+import { h, setAttribute, setText } from '../lib/dom.js';
+import { go } from '../lib/router.js';
+import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
+import { me, run } from '../lib/store.js';
+import { bytes, ms, span } from '../lib/time.js';
+import { Spark } from './spark.js';
+import { why } from './why.js';
+
+/** Heads of the columns, and their classes. */
+export const COLUMNS = [
+  ['Name', 'col-name'], ['State', 'col-state'], ['Ready', 'col-ready wide'], ['Up', 'col-up wide'],
+  ['Restarts', 'col-restarts wide'], ['CPU', 'col-figure wide'], ['Memory', 'col-figure'], ['Port', 'col-port wide'],
+  ['', 'col-acts'],
+];
+
+export class ProcessRow {
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+    /** Figures are drawn only where they can be seen. */
+    this.isInView = false;
+    this.sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
+    this.word = h('span');
+    this.state = h('td', { class: 'state' }, this.sign, ' ', this.word);
+    this.ready = h('td', { class: 'wide' });
+    this.up = h('td', { class: 'wide number' });
+    this.restarts = h('td', { class: 'wide number' });
+    this.cpu = h('span', { class: 'amount' });
+    this.memory = h('span', { class: 'amount' });
+    this.cpuSpark = new Spark();
+    this.memorySpark = new Spark();
+    this.port = h('td', { class: 'wide' });
+    this.start = this.button('Start', '▶', () => act('start', name));
+    this.stop = this.button('Stop', '■', () => act('stop', name));
+    this.restart = this.button('Restart', '↻', () => act('restart', name));
+    const terminal = this.button('Terminal of', '⌨', () => go({ view: 'terminal', values: { name } }));
+    const log = this.button('Log of', '≡', () => go({ view: 'log', values: { names: name } }));
+    log.classList.add('log-link');
+    this.element = h('tr', { dataset: { name } },
+      h('th', { scope: 'row' }, h('a', { href: '#', text: name, title: name, onclick: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        go({ view: 'log', values: { names: name } });
+      } })),
+      this.state, this.ready, this.up, this.restarts,
+      h('td', { class: 'figure wide' }, this.cpu, this.cpuSpark.element),
+      h('td', { class: 'figure' }, this.memory, this.memorySpark.element),
+      this.port,
+      h('td', { class: 'acts' }, this.start, this.stop, this.restart, terminal, log));
+    this.noteText = h('span');
+    this.why = h('button', { text: 'Why?', 'aria-label': `Why? ${name}`, onclick: () => why(name) });
+    this.dismiss = h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure(name, null) });
+    this.note = h('tr', { class: 'note', hidden: true },
+      h('td', { colspan: String(COLUMNS.length) }, '└ ', this.noteText, ' ', this.why, this.dismiss));
+  }
+
+  /**
+   * A button; a second click waits until the request of the first one is answered. It is not disabled
+   * meanwhile, as it would lose the focus.
+   * @param {string} label @param {string} text @param {() => any} work
+   */
+  button(label, text, work) {
+    let isBusy = false;
+    const element = h('button', {
+      class: 'act', 'aria-label': `${label} ${this.name}`, title: label, text,
+      onclick: async () => {
+        if (isBusy) return;
+        isBusy = true;
+        element.setAttribute('aria-disabled', 'true');
+        await work();
+        isBusy = false;
+        element.removeAttribute('aria-disabled');
+      },
+    });
+    return element;
+  }
+
+  /** @param {any} process @param {number} now */
+  update(process, now) {
+    const [mark, kind] = signOf(process);
+    const isBad = failed(process) && !process.pid;
+    setText(this.sign, mark);
+    setAttribute(this.state, 'class', `state kind-${kind}`);
+    setText(this.word, isBad && process.state === 'exited' ? ending(process) : process.state);
+    setText(this.ready, process.pid && process.ready ? '✓' : process.pid && process.ready === false ? '…' : '–');
+    setText(this.restarts, String(Math.max(0, (process.lives ?? 0) - 1)));
+    this.showPort(process.port);
+    this.showButtons(process);
+    this.showNote(process, kind === 'bad', isBad);
+    if (this.isInView) this.updateFigures(process, now);
+  }
+
+  /** What changes each second. @param {any} process @param {number} now */
+  updateFigures(process, now) {
+    const figures = process.pid ? run.figures.get(this.name) : undefined;
+    setText(this.up, process.pid ? span(now - ms(process.since)) : '–');
+    setText(this.cpu, figures ? `${Math.round(figures.now.cpu_percent ?? 0)} %` : '–');
+    setText(this.memory, figures ? bytes(figures.now.memory_bytes) : '–');
+    this.cpuSpark.show(figures?.cpu ?? [], 10);
+    this.memorySpark.show(figures?.memory ?? [], 1);
+  }
+
+  /** @param {any} process */
+  showButtons(process) {
+    const mayAct = me.value?.role !== 'read';
+    const before = document.activeElement;
+    this.start.hidden = !mayAct || !canStart(process);
+    this.stop.hidden = !mayAct || !canStop(process);
+    this.restart.hidden = !mayAct;
+    // One takes the place of the other, and the focus.
+    if (before === this.start && this.start.hidden) (this.stop.hidden ? this.restart : this.stop).focus();
+    if (before === this.stop && this.stop.hidden) (this.start.hidden ? this.restart : this.start).focus();
+  }
+
+  /** @param {any} process @param {boolean} isKindBad @param {boolean} isBad */
+  showNote(process, isKindBad, isBad) {
+    const failure = failures.value.get(this.name);
+    const text = failure ?? (isBad && !reason(process) ? `ended with ${ending(process)}` : reason(process));
+    setText(this.noteText, text);
+    this.note.hidden = !text;
+    this.why.hidden = !!failure || !isKindBad;
+    this.dismiss.hidden = !failure;
+    setAttribute(this.note, 'class', `note ${failure || isKindBad ? 'kind-bad' : ''}`);
+  }
+
+  /** @param {number | null} port */
+  showPort(port) {
+    const text = port ? String(port) : '–';
+    if (this.port.textContent === text) return;
+    const href = `http://localhost:${port}/`;
+    this.port.replaceChildren(port ? h('a', { href, target: '_blank', rel: 'noopener noreferrer', text }) : text);
+  }
+}

@@ -1,0 +1,42 @@
+// A tile for each process, where a table alone is too long for one look.
+
+import { h, setAttribute, setText } from '../lib/dom.js';
+import { signOf } from '../lib/states.js';
+import { run } from '../lib/store.js';
+
+/** From how many processes on there are tiles. */
+const FROM = 60;
+
+export class Tiles {
+  /** @param {(name: string) => void} onpick */
+  constructor(onpick) {
+    /** @type {Map<string, HTMLElement>} */ this.tiles = new Map();
+    // The table below has the same as text; the tiles are for eyes and mice.
+    this.element = h('div', { class: 'tiles', 'aria-hidden': 'true', hidden: true, onclick: (/** @type {Event} */ event) => {
+      const name = /** @type {HTMLElement} */ (event.target).dataset.name;
+      if (name) onpick(name);
+    } });
+  }
+
+  update() {
+    this.element.hidden = run.processes.size < FROM;
+    if (this.element.hidden) return;
+    for (const [name, tile] of this.tiles) {
+      if (run.processes.has(name)) continue;
+      tile.remove();
+      this.tiles.delete(name);
+    }
+    for (const [name, process] of run.processes) {
+      let tile = this.tiles.get(name);
+      if (!tile) {
+        tile = h('span', { dataset: { name } });
+        this.tiles.set(name, tile);
+        this.element.append(tile);
+      }
+      const [mark, kind] = signOf(process);
+      setText(tile, mark);
+      setAttribute(tile, 'class', `tile kind-${kind}`);
+      setAttribute(tile, 'title', `${name}: ${process.state}`);
+    }
+  }
+}
