@@ -1,13 +1,14 @@
 // The page: logs in, connects, and shows what the address names.
 
 import { actOnAll, failures, quit, setFailure } from './lib/actions.js';
+import { asking } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
 import { Live } from './lib/live.js';
 import { address, go, place } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
 import { failed, signOf } from './lib/states.js';
 import { begin, changes, link, me, run, runs, supervisor, take } from './lib/store.js';
-import { ms, span } from './lib/time.js';
+import { hostTime, ms, span } from './lib/time.js';
 import { applyTheme, choice, nextTheme } from './lib/theme.js';
 import { confirm } from './views/dialog.js';
 import { help } from './views/help.js';
@@ -133,10 +134,12 @@ class App {
     setText(this.title, state?.title ?? 'tmo');
     const parts = [`${running} running`];
     if (bad.length) parts.push(`${bad.length} failed`);
+    const waiting = asking();
+    if (waiting.length) parts.push(`${waiting.length} waiting for an answer`);
     if (count('busy')) parts.push(`${count('busy')} changing`);
     if (count('wait')) parts.push(`${count('wait')} waiting`);
     if (count('off')) parts.push(`${count('off')} ended`);
-    if (state?.pid && !over) parts.push(`up ${span(Date.now() - ms(state.started))}`);
+    if (state?.pid && !over) parts.push(`up ${span(hostTime() - ms(state.started))}`);
     if (state?.root) parts.push(state.root);
     setText(this.summary, state ? parts.join(' · ') : '');
     const mayQuit = me.value?.role === 'admin' && !over && !!state;
@@ -153,19 +156,20 @@ class App {
     const failure = failures.value.get('') ?? '';
     setText(this.failureText, failure);
     this.failure.hidden = !failure;
-    this.showWorst(bad, over);
+    this.showWorst(bad, waiting, over);
   }
 
-  /** Title and icon show the worst state. @param {any[]} bad @param {boolean} over */
-  showWorst(bad, over) {
+  /** Title and icon show the worst state. @param {any[]} bad @param {any[]} waiting @param {boolean} over */
+  showWorst(bad, waiting, over) {
     const title = run.state?.title ?? 'tmo';
-    document.title = bad.length ? `▲ ${bad[0].name} – ${title}` : `${title} – tmo`;
-    const color = over ? '#8b95a3' : bad.length ? '#e5484d' : '#30a46c';
+    const [first] = [...bad.map(({ name }) => `▲ ${name}`), ...waiting.map(({ name }) => `? ${name}`)];
+    document.title = first ? `${first} – ${title}` : `${title} – tmo`;
+    const color = over ? '#8b95a3' : bad.length ? '#e5484d' : waiting.length ? '#d97706' : '#30a46c';
     const shape = bad.length ? "<path d='M8 1 15 15H1z'/>" : "<circle cx='8' cy='8' r='7'/>";
     const icon = `data:image/svg+xml,${encodeURIComponent(`<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='${color}'>${shape}</svg>`)}`;
     const element = document.getElementById('icon');
     if (element?.getAttribute('href') !== icon) element?.setAttribute('href', icon);
-    const text = bad.map((process) => `${process.name} has failed`).join('; ');
+    const text = [...bad.map(({ name }) => `${name} has failed`), ...waiting.map(({ name }) => `${name} waits for an answer`)].join('; ');
     if (this.news.textContent !== text && Date.now() - this.lastNews > 5000) {
       this.lastNews = Date.now();
       setText(this.news, text);

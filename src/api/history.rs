@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::model::request::{Cleared, Head, Outcome};
+use crate::model::request::{Cleared, Head, Outcome, Partial};
 use crate::model::sgr::{Attribute, Color};
 use crate::model::{LifeId, ProcName, event, is_default};
 
@@ -258,6 +258,22 @@ pub struct OutputOfProcess {
     pub name: ProcName,
     /// The bytes in each part.
     pub bytes: Vec<u64>,
+}
+
+/// A line that a process has begun: a prompt, progress.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnfinishedLine {
+    /// The process.
+    pub name: ProcName,
+    /// Where it is.
+    #[serde(skip)]
+    pub place: Partial,
+    /// When it grew last, RFC 3339 in UTC.
+    pub time: String,
+    /// It looks like a question to the user.
+    pub is_prompt: bool,
+    /// The text; of a long line only the end.
+    pub runs: Vec<StyledText>,
 }
 
 /// Answers queries. Reads files, so a call may block.

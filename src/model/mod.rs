@@ -25,6 +25,7 @@ pub mod signal;
 pub mod status;
 pub mod text;
 pub mod time;
+pub mod unfinished;
 pub mod units;
 pub mod untrusted;
 

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use tokio::sync::Semaphore;
 
 use super::engine_handle::Handle;
 use super::samples::Samples;
-use super::serve::Api;
 use crate::api::history::History;
 use crate::crash::access::CrashAccess;
 
@@ -35,11 +33,5 @@ impl Reading {
     pub fn new(handle: Handle, history: Arc<dyn History>, crashes: Arc<CrashAccess>) -> Self {
         let crash_readers = Arc::new(Semaphore::new(CRASH_READERS));
         Self { handle, history, crashes, crash_readers, samples: Arc::default() }
-    }
-}
-
-impl FromRef<Api> for Reading {
-    fn from_ref(api: &Api) -> Self {
-        api.reading.clone()
     }
 }

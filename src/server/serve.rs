@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::FromRef;
 use axum::http::StatusCode;
 use futures_util::future::OptionFuture;
 use hyper::server::conn::http1;
@@ -81,6 +82,12 @@ pub struct Api {
     pub(super) echoes: Arc<AtomicU64>,
     /// Each view holds a receiver and detaches when a value is sent.
     pub(super) leave: Arc<watch::Sender<()>>,
+}
+
+impl FromRef<Api> for Reading {
+    fn from_ref(api: &Api) -> Self {
+        api.reading.clone()
+    }
 }
 
 impl Api {

@@ -17,9 +17,8 @@ use crate::journal::search::landmark::{Landmark, Landmarks, Process, Turn};
 use crate::journal::search::lines;
 use crate::journal::search::page::{Pager, Step, Want};
 use crate::journal::search::place::{output, share};
-use crate::journal::search::styled::{Styles, rows_of_text};
+use crate::journal::search::styled::{Styles, printed_at, rows_of_text};
 use crate::journal::segment::Dirs;
-use crate::journal::stream::StreamReader;
 use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{entry_words, gap};
 use crate::model::event::{Logged, What};
@@ -266,10 +265,7 @@ impl Journal {
     fn printed_at(&self, partial: Partial) -> io::Result<Timestamp> {
         let stream = self.streams.iter().find(|known| known.number == partial.stream);
         let Some(stream) = stream else { return Ok(clock::now()) };
-        let mut reader = StreamReader::open(&self.dirs, &stream.name.slug());
-        // This also looks for its files.
-        let end = reader.end()?.min(partial.end);
-        reader.time_of(end)
+        printed_at(&self.dirs, stream, partial)
     }
 
     /// Set name and colour: those of the stream, or of the process that an event is about.

@@ -8,7 +8,6 @@ pub mod echo;
 pub mod form;
 pub mod merged;
 pub mod paint;
-pub mod partials;
 mod pipe;
 pub mod printer;
 pub mod reading;

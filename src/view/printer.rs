@@ -14,9 +14,9 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::merged::{Chunk, Message, Renderer, Unfinished};
-use super::partials::PromptTimer;
 use crate::journal::cursor::Cursor;
 use crate::model::request::{Head, Partial};
+use crate::model::unfinished::PromptTimer;
 use crate::sys::clock;
 
 /// How many bytes are collected before they are written.

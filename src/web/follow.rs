@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::source::state;
+use crate::api::history::UnfinishedLine;
 use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
 use crate::figures::{Figures, Sampler};
-use crate::model::request::{ProcessState, State};
+use crate::journal::search::access::RunHistory;
+use crate::model::request::{Head, Partial, ProcessState, State};
+use crate::model::unfinished::PromptTimer;
 use crate::runs::KnownRun;
 
 /// How long a supervisor may be away before its run is looked for again.
@@ -46,6 +49,8 @@ pub(super) struct Seen {
     pub(super) processes: Vec<Arc<ProcessState>>,
     /// The number of records in its journal.
     pub(super) records: u64,
+    /// The lines that have no end yet, of processes that have been silent since.
+    pub(super) unfinished: Arc<Vec<UnfinishedLine>>,
     /// What the processes use.
     pub(super) figures: Arc<Vec<Figures>>,
 }
@@ -63,21 +68,44 @@ impl Seen {
             *known = Arc::new(process);
         }
     }
+
+    fn take_head(&mut self, head: &Head) {
+        self.records = head.records;
+        let goes_on = |line: &UnfinishedLine| {
+            let is_it =
+                |now: &Partial| (now.stream, now.start) == (line.place.stream, line.place.start);
+            head.partials.iter().any(is_it)
+        };
+        if !self.unfinished.iter().all(goes_on) {
+            Arc::make_mut(&mut self.unfinished).retain(goes_on);
+        }
+    }
+
+    fn take_unfinished(&mut self, lines: Vec<UnfinishedLine>) {
+        let unfinished = Arc::make_mut(&mut self.unfinished);
+        unfinished.retain(|old| lines.iter().all(|line| line.place.stream != old.place.stream));
+        unfinished.extend(lines);
+        unfinished.sort_by_key(|line| line.place.stream);
+    }
 }
 
 /// The task that follows a run until nobody looks any more.
 pub(super) struct Follow {
     known: KnownRun,
+    history: Arc<RunHistory>,
     seen: Arc<watch::Sender<Seen>>,
 }
 
 impl Follow {
     /// Follow this run until all receivers are dropped.
-    pub(super) fn start(known: KnownRun) -> (Weak<watch::Sender<Seen>>, watch::Receiver<Seen>) {
+    pub(super) fn start(
+        known: KnownRun,
+        history: Arc<RunHistory>,
+    ) -> (Weak<watch::Sender<Seen>>, watch::Receiver<Seen>) {
         let (seen, receiver) = watch::channel(Seen::default());
         let seen = Arc::new(seen);
         let weak = Arc::downgrade(&seen);
-        let follow = Self { known, seen };
+        let follow = Self { known, history, seen };
         tokio::spawn(async move {
             tokio::select! {
                 () = follow.seen.closed() => {}
@@ -126,7 +154,9 @@ impl Follow {
         let opened =
             async { Ok::<_, ClientError>((client.watch().await?, client.head(false).await?)) };
         let Ok(Ok((mut states, mut heads))) = timeout(PATIENCE, opened).await else { return false };
+        let mut prompts = PromptTimer::default();
         loop {
+            let due = prompts.next();
             tokio::select! {
                 event = states.next() => match event {
                     Some(Ok(WatchEvent::State(state))) => {
@@ -140,13 +170,24 @@ impl Follow {
                 },
                 event = heads.next() => match event {
                     Some(Ok(HeadEvent::Head(head))) => {
-                        self.seen.send_modify(|seen| seen.records = head.records);
+                        prompts.update(&head.partials, Instant::now());
+                        self.seen.send_modify(|seen| seen.take_head(&head));
                     }
                     Some(Ok(HeadEvent::End(_))) => return true,
                     Some(Ok(HeadEvent::Leave)) => {}
                     Some(Err(_)) | None => return false,
                 },
+                () = until(due) => self.read_unfinished(prompts.take_due(Instant::now())).await,
             }
+        }
+    }
+
+    async fn read_unfinished(&self, lines: Vec<Partial>) {
+        let history = Arc::clone(&self.history);
+        match spawn_blocking(move || history.unfinished(&lines)).await {
+            Ok(Ok(lines)) => self.seen.send_modify(|seen| seen.take_unfinished(lines)),
+            Ok(Err(error)) => tracing::warn!("unfinished lines can't be read: {error}"),
+            Err(_) => {}
         }
     }
 
@@ -168,5 +209,13 @@ impl Follow {
             }
             sleep(SAMPLE).await;
         }
+    }
+}
+
+/// Returns at this time, if there is one.
+pub(super) async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

@@ -10,13 +10,14 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::time::{Instant, interval, timeout};
 
-use super::follow::{Link, Seen};
+use super::follow::{Link, Seen, until};
 use super::grant::{Grant, Scope};
 use super::listing::{RunEntry, list};
 use super::server::Server;
 use super::source::Run;
+use crate::api::history::UnfinishedLine;
 use crate::api::version::OURS;
 use crate::figures::Figures;
 use crate::model::ProcName;
@@ -55,6 +56,7 @@ enum Frame<'a> {
     State { run: &'a str, state: &'a State },
     Process { run: &'a str, process: &'a ProcessState },
     Head { run: &'a str, records: u64 },
+    Unfinished { run: &'a str, lines: &'a [UnfinishedLine] },
     Figures { run: &'a str, processes: &'a [Figures] },
     End { run: &'a str },
     Gone { run: &'a str },
@@ -71,6 +73,7 @@ struct Watched {
     state: Option<Arc<State>>,
     processes: HashMap<String, Arc<ProcessState>>,
     records: Option<u64>,
+    unfinished: Arc<Vec<UnfinishedLine>>,
     figures: Arc<Vec<Figures>>,
     link: Link,
 }
@@ -85,6 +88,7 @@ impl Watched {
             state: None,
             processes: HashMap::new(),
             records: None,
+            unfinished: Arc::default(),
             figures: Arc::default(),
             link: Link::Unknown,
         }
@@ -119,6 +123,12 @@ impl Watched {
         }
         let named = |process: Arc<ProcessState>| (process.name.to_string(), process);
         self.processes = seen.processes.into_iter().map(named).collect();
+        if !Arc::ptr_eq(&self.unfinished, &seen.unfinished) {
+            let lines = seen.unfinished.iter().filter(|line| may_see(&line.name));
+            let lines: Vec<_> = lines.cloned().collect();
+            frames.push(text(&Frame::Unfinished { run: &id, lines: &lines }));
+            self.unfinished = seen.unfinished;
+        }
         if is_visible && !Arc::ptr_eq(&self.figures, &seen.figures) {
             let figures = seen.figures.iter().filter(|figures| may_see(&figures.name));
             let processes: Vec<_> = figures.cloned().collect();
@@ -173,7 +183,7 @@ impl Page {
                 changed = changed(&mut self.watched) => {
                     if changed { self.tell_changes().await?; } else { self.watched = None; }
                 }
-                () = due(head_due) => self.tell_head().await?,
+                () = until(head_due) => self.tell_head().await?,
                 _ = runs.tick() => if self.is_visible { self.tell_runs().await?; },
                 _ = ping.tick() => self.send(Message::Ping(vec![].into())).await?,
                 why = ended(&mut closing) => return self.tell(&Frame::Bye { why }).await,
@@ -275,11 +285,4 @@ async fn changed(watched: &mut Option<Watched>) -> bool {
 async fn ended(closing: &mut watch::Receiver<Option<&'static str>>) -> &'static str {
     let why = closing.wait_for(Option::is_some).await;
     why.ok().and_then(|why| *why).unwrap_or("shutdown")
-}
-
-async fn due(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

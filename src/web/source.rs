@@ -34,6 +34,7 @@ pub(super) struct Run {
     pub(super) known: KnownRun,
     /// The part of the API that only reads.
     pub(super) reading: Router,
+    history: Arc<RunHistory>,
     follow: Mutex<Weak<watch::Sender<Seen>>>,
 }
 
@@ -61,10 +62,11 @@ impl Run {
         let runtime = known.runtime.clone();
         let plan = Box::new(move || runs::plan_in(runtime.as_deref()?));
         let crashes = Arc::new(CrashAccess::new(dirs.clone(), reports, plan));
-        let reading = Reading::new(handle, Arc::new(RunHistory::of(dirs)), crashes);
+        let history = Arc::new(RunHistory::of(dirs));
+        let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes);
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
-        Ok(Arc::new(Self { known, reading, follow: Mutex::default() }))
+        Ok(Arc::new(Self { known, reading, history, follow: Mutex::default() }))
     }
 
     /// A client of its supervisor; `None` if it has none.
@@ -84,7 +86,7 @@ impl Run {
         if let Some(sender) = follow.upgrade() {
             return sender.subscribe();
         }
-        let (sender, receiver) = Follow::start(self.known.clone());
+        let (sender, receiver) = Follow::start(self.known.clone(), Arc::clone(&self.history));
         *follow = sender;
         receiver
     }

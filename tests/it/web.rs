@@ -436,6 +436,24 @@ fn a_page_is_told_what_changes() {
 }
 
 #[test]
+fn a_page_is_told_of_a_prompt() {
+    let world = World::new("shell: printf 'name? '; read a; echo \"hello $a\"; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = Web::start(&world);
+    let mut frames = Frames::open(&web);
+    let runs = frames.find("runs", |_| true);
+    frames.say(&json!({ "type": "watch", "run": runs["runs"][0]["id"] }));
+    let asks = frames.find("unfinished", |frame| frame["lines"][0]["name"] == "shell");
+    let line = &asks["lines"][0];
+    assert_eq!((&line["runs"][0]["text"], &line["is_prompt"]), (&"name? ".into(), &true.into()));
+    world.ok(["send", "shell", "anna", "--enter"]);
+    frames.find("unfinished", |frame| frame["lines"].as_array().is_some_and(Vec::is_empty));
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
 fn a_terminal_is_typed_into_and_who_looks_changes_nothing() {
     let world =
         World::new("shell: printf 'name? '; read a; echo \"hello $a\"; read b; exec sleep 1000\n");

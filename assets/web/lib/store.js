@@ -2,6 +2,7 @@
 
 import { Signal } from './signal.js';
 import { atNextFrame } from './dom.js';
+import { setHostTime } from './time.js';
 
 const SAMPLES = 60;
 
@@ -15,6 +16,8 @@ export const link = new Signal(/** @type {any} */ ('first'));
 export const supervisor = new Signal(/** @type {any} */ ('up'));
 /** The number of records in the journal. @type {Signal<number>} */
 export const head = new Signal(0);
+/** Counts changes of the unfinished lines. */
+export const unfinished = new Signal(0);
 /** Counts changes of `run`. */
 export const changes = new Signal(0);
 /** The names that are shown in the log; null means all. @type {Signal<Set<string> | null>} */
@@ -25,6 +28,7 @@ export const run = {
   /** @type {string | null} */ id: null,
   /** @type {any} */ state: null,
   /** @type {Map<string, any>} */ processes: new Map(),
+  /** Lines without an end yet. @type {any[]} */ unfinished: [],
   /** @type {Map<string, { now: any, cpu: number[], memory: number[] }>} */ figures: new Map(),
 };
 
@@ -32,7 +36,8 @@ const changed = atNextFrame(() => changes.set(changes.value + 1));
 
 /** Forget the run. @param {string | null} id */
 export function begin(id) {
-  Object.assign(run, { id, state: null, processes: new Map(), figures: new Map() });
+  Object.assign(run, { id, state: null, processes: new Map(), figures: new Map(), unfinished: [] });
+  unfinished.set(unfinished.value + 1);
   head.set(0);
   supervisor.set('up');
   changed();
@@ -43,6 +48,7 @@ export function take(frame) {
   if (frame.run !== undefined && frame.run !== run.id) return;
   switch (frame.type) {
     case 'hello':
+      setHostTime(Date.parse(frame.time));
       me.set(frame);
       break;
     case 'runs':
@@ -60,6 +66,11 @@ export function take(frame) {
       break;
     case 'head':
       head.set(frame.records);
+      break;
+    case 'unfinished':
+      run.unfinished = frame.lines;
+      unfinished.set(unfinished.value + 1);
+      changed();
       break;
     case 'figures':
       for (const one of frame.processes) sample(one);

@@ -37,3 +37,14 @@ export function bytes(count) {
 
 /** Nanoseconds since the epoch as milliseconds. @param {number} nanoseconds */
 export const ms = (nanoseconds) => nanoseconds / 1e6;
+
+/** How far the clock of the host is ahead of the browser's. */
+let skew = 0;
+
+/** Called with what the clock of the host shows now, in milliseconds. @param {number} host */
+export function setHostTime(host) {
+  skew = Number.isFinite(host) ? host - Date.now() : 0;
+}
+
+/** What the clock of the host shows, in milliseconds. */
+export const hostTime = () => Date.now() + skew;

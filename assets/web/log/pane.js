@@ -9,6 +9,7 @@ import { bytes } from '../lib/time.js';
 import { isShown, plain, row } from './rows.js';
 import { ScrollBar } from './scrollbar.js';
 import { PAGE, Source } from './source.js';
+import { Unfinished } from './unfinished.js';
 
 /** How many lines are kept on the page. */
 const MOST = 1000;
@@ -41,7 +42,9 @@ export class Pane {
     this.onreveal = (/** @type {string} */ _cursor) => {};
 
     this.rows = h('div', { class: 'rows', id: 'log-rows', role: 'log', 'aria-live': 'off', 'aria-label': 'Log' });
-    this.view = h('div', { class: 'log-view', tabindex: '0' }, this.rows);
+    this.unfinished = new Unfinished(() => !this.moreDown && !this.source.only, () => this.source.names);
+    this.unfinished.onchange = () => { if (this.follows.value && !this.isSelecting()) this.toEnd(); };
+    this.view = h('div', { class: 'log-view', tabindex: '0' }, this.rows, this.unfinished.element);
     this.bar = new ScrollBar((share) => this.dragTo(share), (event) => this.key(event));
     this.note = h('p', { class: 'log-note', hidden: true });
     this.jump = h('button', { class: 'jump', hidden: true, onclick: () => this.follow() });
@@ -63,6 +66,7 @@ export class Pane {
     this.ends = [
       head.watch(() => this.moved()),
       theme.watch(() => this.repaint()),
+      this.unfinished.end,
       () => {
         for (const end of ['pointerup', 'pointercancel']) window.removeEventListener(end, release);
         document.removeEventListener('selectionchange', this.selected);
@@ -106,6 +110,7 @@ export class Pane {
     if (!this.follows.value) return;
     this.follows.set(false);
     this.moreDown = true;
+    this.unfinished.update(false);
     this.jump.hidden = false;
     setText(this.jump, '↓ Follow');
   }
@@ -249,6 +254,7 @@ export class Pane {
 
   changed() {
     this.markBlocks();
+    this.unfinished.update(true);
     this.onlines();
     this.measure();
   }

@@ -3,6 +3,7 @@
 import { failures } from '../lib/actions.js';
 import { atNextFrame, h } from '../lib/dom.js';
 import { changes, me, run } from '../lib/store.js';
+import { hostTime } from '../lib/time.js';
 import { Group } from './group.js';
 import { COLUMNS, ProcessRow } from './process_row.js';
 import { Tiles } from './tiles.js';
@@ -36,7 +37,7 @@ export class Overview {
 
   /** @param {IntersectionObserverEntry[]} entries */
   seen(entries) {
-    const now = Date.now();
+    const now = hostTime();
     for (const entry of entries) {
       const name = /** @type {HTMLElement} */ (entry.target).dataset.name ?? '';
       const [row, process] = [this.rows.get(name), run.processes.get(name)];
@@ -55,7 +56,7 @@ export class Overview {
 
   update() {
     if (this.isClosed) return;
-    const now = Date.now();
+    const now = hostTime();
     this.empty.hidden = run.processes.size > 0;
     this.forget();
     this.tiles.update();

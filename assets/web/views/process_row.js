@@ -1,5 +1,6 @@
 // A process in the overview: its row, and the line below it that says why it is in its state.
 
+import { prompt } from '../lib/asking.js';
 import { act, failures, setFailure } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { go } from '../lib/router.js';
@@ -51,9 +52,12 @@ export class ProcessRow {
       h('td', { class: 'acts' }, this.start, this.stop, this.restart, terminal, log));
     this.noteText = h('span');
     this.why = h('button', { text: 'Why?', 'aria-label': `Why? ${name}`, onclick: () => why(name) });
+    this.answer = h('button', {
+      text: 'Answer', 'aria-label': `Answer ${name}`, onclick: () => go({ view: 'terminal', values: { name } }),
+    });
     this.dismiss = h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure(name, null) });
     this.note = h('tr', { class: 'note', hidden: true },
-      h('td', { colspan: String(COLUMNS.length) }, '└ ', this.noteText, ' ', this.why, this.dismiss));
+      h('td', { colspan: String(COLUMNS.length) }, '└ ', this.noteText, ' ', this.why, this.answer, this.dismiss));
   }
 
   /**
@@ -117,7 +121,10 @@ export class ProcessRow {
   /** @param {any} process @param {boolean} isKindBad @param {boolean} isBad */
   showNote(process, isKindBad, isBad) {
     const failure = failures.value.get(this.name);
-    const text = failure ?? (isBad && !reason(process) ? `ended with ${ending(process)}` : reason(process));
+    const asked = prompt(process);
+    this.answer.hidden = asked === null || !!failure;
+    const asks = asked === null ? null : `waits for an answer: ${asked}`;
+    const text = failure ?? asks ?? (isBad && !reason(process) ? `ended with ${ending(process)}` : reason(process));
     setText(this.noteText, text);
     this.note.hidden = !text;
     this.why.hidden = !!failure || !isKindBad;

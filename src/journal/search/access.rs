@@ -10,10 +10,10 @@ use super::page::{Pager, Want, before_last};
 use super::pattern::Pattern;
 use super::place::{Share, output, record_at, share};
 use super::select::Query;
-use super::styled::{Styles, styled_text};
+use super::styled::{Styles, printed_at, styled_text};
 use crate::api::history::{
     Answer, Extent, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, OutputAsk,
-    OutputOfProcess, OutputOverTime, PageAsk,
+    OutputOfProcess, OutputOverTime, PageAsk, UnfinishedLine,
 };
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -24,7 +24,8 @@ use crate::journal::streams::{Stream, Streams};
 use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
 use crate::model::plan::Plan;
-use crate::model::request::{API, Cleared, Outcome};
+use crate::model::request::{API, Cleared, Outcome, Partial};
+use crate::model::unfinished::is_prompt;
 use crate::sys::{clock, local};
 
 /// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
@@ -48,6 +49,27 @@ impl RunHistory {
     /// The journal in these directories.
     pub const fn of(dirs: Dirs) -> Self {
         Self { dirs }
+    }
+
+    /// The beginnings of lines that have no end yet.
+    pub fn unfinished(&self, lines: &[Partial]) -> io::Result<Vec<UnfinishedLine>> {
+        let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
+        let mut styles = Styles::new(&self.dirs);
+        let mut found = vec![];
+        for &place in lines {
+            let stream = streams.all().iter().find(|known| known.number == place.stream);
+            let (Some(stream), Some(rows)) = (stream, styles.unfinished(place)?) else { continue };
+            let runs = styled_text(&rows);
+            let text: String = runs.iter().map(|run| run.text.as_str()).collect();
+            found.push(UnfinishedLine {
+                name: stream.name.clone(),
+                place,
+                time: printed_at(&self.dirs, stream, place)?.to_string(),
+                is_prompt: is_prompt(&text),
+                runs,
+            });
+        }
+        Ok(found)
     }
 
     fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {

@@ -13,11 +13,13 @@ use super::lines::Entry;
 use crate::api::history::{StyledText, TextColor};
 use crate::journal::record::TO_BE_CONTINUED;
 use crate::journal::segment::Dirs;
-use crate::journal::stream::Read;
+use crate::journal::stream::{Read, StreamReader};
+use crate::journal::streams::Stream;
 use crate::journal::text_reader::TextReader;
 use crate::model::line::{Line, trimmed, without_break};
 use crate::model::request::Partial;
 use crate::model::sgr::Sgr;
+use crate::model::time::Timestamp;
 use crate::protocol::marker::INTRO;
 
 /// How much output before a line is searched for the style at its beginning.
@@ -175,6 +177,14 @@ pub fn styled_text(rows: &[Row]) -> Vec<StyledText> {
         }));
     }
     all
+}
+
+/// When the end of an unfinished line was printed.
+pub fn printed_at(dirs: &Dirs, stream: &Stream, line: Partial) -> io::Result<Timestamp> {
+    let mut reader = StreamReader::open(dirs, &stream.name.slug());
+    // This also looks for its files.
+    let end = reader.end()?.min(line.end);
+    reader.time_of(end)
 }
 
 /// The rows of a text that may contain SGR sequences.

@@ -1,17 +1,13 @@
 //! Lines that processes have begun and not ended: prompts, progress.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::entry::Entry;
 use super::msg::Choice;
 use crate::model::ProcName;
 use crate::model::request::{Head, Partial};
 use crate::model::time::Timestamp;
-use crate::view::partials::PromptTimer;
-
-/// A process that has been silent for this long after a prompt is waiting for input.
-const ASKS_AFTER: Duration = Duration::from_secs(2);
+use crate::model::unfinished::{ASKS_AFTER, PromptTimer, is_prompt};
 
 /// The unfinished lines, by the number of their stream.
 #[derive(Debug, Default)]
@@ -105,8 +101,7 @@ impl Unfinished {
         self.lines.values().filter(|line| line.ended.is_none()).filter_map(|line| {
             let entry = line.entry.as_ref()?;
             let text = entry.text();
-            let is_prompt = text.trim_end().ends_with(['>', ':', '?', '$', '#', '%', ']', ')']);
-            is_prompt.then_some((entry.name.as_deref()?, text, line.since))
+            is_prompt(&text).then_some((entry.name.as_deref()?, text, line.since))
         })
     }
 

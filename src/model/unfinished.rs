@@ -1,15 +1,23 @@
-//! Decides when an unfinished line is shown: soon after its process has fallen silent.
+//! Lines that have no end yet: when they are shown, and which of them are prompts.
 
 use std::collections::BTreeMap;
 use std::ops::Add;
 use std::time::Duration;
 
-use crate::model::request::Partial;
+use super::request::Partial;
 
 /// A line that has not grown for this long is a prompt.
 pub const SILENCE: Duration = Duration::from_millis(150);
 /// A line that keeps growing (a progress bar) is shown this often.
 pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A process that has been silent for this long after a prompt is waiting for input.
+pub const ASKS_AFTER: Duration = Duration::from_secs(2);
+
+/// Whether an unfinished line looks like a question to the user.
+pub fn is_prompt(text: &str) -> bool {
+    text.trim_end().ends_with(['>', ':', '?', '$', '#', '%', ']', ')'])
+}
 
 /// Keeps, for each unfinished line, when to show it. The caller provides the time, by any clock.
 #[derive(Debug)]
@@ -69,7 +77,7 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> PromptTimer<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::{PATIENCE, PromptTimer, SILENCE};
     use crate::model::request::Partial;
@@ -80,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_line_is_due_once_its_process_is_silent() {
-        let (mut timer, t0) = (PromptTimer::default(), Instant::now());
+        let (mut timer, t0) = (PromptTimer::default(), Duration::ZERO);
         let ms = |n| t0 + Duration::from_millis(n);
         assert_eq!(timer.next(), None);
         timer.update(&[partial(1, 10, 15)], t0);
@@ -98,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_line_that_keeps_growing_is_shown_now_and_then() {
-        let (mut timer, t0) = (PromptTimer::default(), Instant::now());
+        let (mut timer, t0) = (PromptTimer::default(), Duration::ZERO);
         let mut shown = vec![];
         for step in 0..40u64 {
             let now = t0 + Duration::from_millis(step * 100);
@@ -111,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_next_line_has_a_time_of_its_own() {
-        let (mut timer, t0) = (PromptTimer::default(), Instant::now());
+        let (mut timer, t0) = (PromptTimer::default(), Duration::ZERO);
         timer.update(&[partial(1, 0, 5)], t0);
         let later = t0 + Duration::from_secs(9);
         timer.update(&[partial(1, 7, 9)], later);

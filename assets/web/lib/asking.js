@@ -1,0 +1,21 @@
+// Which processes wait for an answer of the user.
+
+import { run } from './store.js';
+import { hostTime } from './time.js';
+
+/** A process that has been silent for so long after a prompt waits. */
+const SILENT = 2000;
+
+/** @param {any} line the text of an unfinished line */
+export const textOf = (line) => line.runs.map((/** @type {any} */ piece) => piece.text).join('');
+
+/** The prompt at which a process waits, or null. @param {any} process */
+export function prompt(process) {
+  if (!process.pid) return null;
+  const line = run.unfinished.find((one) => one.name === process.name && one.is_prompt);
+  if (!line || hostTime() - Date.parse(line.time) < SILENT) return null;
+  return textOf(line).trim().split('\n').at(-1) ?? '';
+}
+
+/** All processes that wait. */
+export const asking = () => [...run.processes.values()].filter((process) => prompt(process) !== null);

@@ -1,0 +1,38 @@
+// The lines at the end of the log that have no end yet: prompts, progress.
+
+import { h } from '../lib/dom.js';
+import { run, unfinished } from '../lib/store.js';
+import { textOf } from '../lib/asking.js';
+import { row } from './rows.js';
+
+export class Unfinished {
+  /** @param {() => boolean} isAtEnd whether the end of the log is shown, unfiltered @param {() => string[]} names */
+  constructor(isAtEnd, names) {
+    this.isAtEnd = isAtEnd;
+    this.names = names;
+    /** @type {any[]} */ this.lines = [];
+    this.onchange = () => {};
+    this.element = h('div', { class: 'rows unfinished' });
+    this.end = unfinished.watch(() => this.update(false));
+  }
+
+  /**
+   * A line that has ended stays until the log was fetched, so that it is never missing.
+   * @param {boolean} isFetched
+   */
+  update(isFetched) {
+    const ended = isFetched ? [] : this.lines.filter((line) => run.unfinished.every((one) => one.name !== line.name));
+    const names = this.names();
+    const lines = this.isAtEnd() ? [...ended, ...run.unfinished] : [];
+    const chosen = lines.filter((line) => !names.length || names.includes(line.name));
+    const isSame = chosen.length === this.lines.length && chosen.every((line, at) => line === this.lines[at]);
+    if (isSame) return;
+    this.lines = chosen;
+    this.element.replaceChildren(...chosen.map((line) => {
+      const element = row({ ...line, text: textOf(line), cursor: '' });
+      element.classList.add('block');
+      return element;
+    }));
+    this.onchange();
+  }
+}
