@@ -9,9 +9,11 @@ use tokio::time::{sleep, timeout};
 
 use super::args::WebArgs;
 use super::error::CliError;
+use super::instance::{Instance, Server};
 use crate::config::load::Context;
+use crate::model::request::ProcessState;
 use crate::sys::{tcp_holders, tcp_sockets};
-use crate::web::door;
+use crate::web::door::{self, Share};
 use crate::web::guardian::Guardian;
 use crate::web::listen::{self, Listening, USUAL_PORT};
 
@@ -22,9 +24,10 @@ const START: Duration = Duration::from_secs(10);
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
+    let share = if args.share.is_empty() { None } else { Some(shared(args)?) };
     super::block_on(async {
-        let running = running(&dir, args.port).await;
-        match (running, args.link) {
+        let running = running(&dir, args.port, share.as_ref()).await;
+        match (running, args.link || share.is_some()) {
             (Some(link), true) => {
                 super::print(&format!("{link}\n"))?;
                 return Ok(0);
@@ -58,11 +61,32 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     })
 }
 
+/// What a link for somebody else allows.
+fn shared(args: &WebArgs) -> Result<Share, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let Server::Tmo = super::block_on(instance.server())? else {
+        return Err(CliError::Other(
+            "only runs of tmo have pages, this one is of overmind".to_owned(),
+        ));
+    };
+    let state = super::block_on(instance.state())?;
+    let is_meant = |word: &String| state.processes.iter().any(|process| process.is_meant(word));
+    if let Some(unknown) = args.share.iter().find(|word| !is_meant(word)) {
+        return Err(CliError::unknown(
+            unknown,
+            state.processes.iter().map(|process| &process.name),
+        ));
+    }
+    let meant = |process: &&ProcessState| args.share.iter().any(|word| process.is_meant(word));
+    let names = state.processes.iter().filter(meant).map(|process| process.name.to_string());
+    Ok(Share { run: state.run, names: names.collect(), seconds: args.time.as_secs() })
+}
+
 /// A link of a server that runs: of the one with this port, or of any.
-async fn running(dir: &Path, port: Option<u16>) -> Option<String> {
+async fn running(dir: &Path, port: Option<u16>, share: Option<&Share>) -> Option<String> {
     for (at, path) in door::all(dir) {
         if port.is_none_or(|port| port == at)
-            && let Some(link) = door::link(&path).await
+            && let Some(link) = door::link(&path, share).await
         {
             return Some(link);
         }
@@ -97,7 +121,7 @@ async fn greet(guardian: &Guardian) -> Result<(), CliError> {
     let path = guardian.door();
     let asked = async {
         loop {
-            if let Some(link) = door::link(&path).await {
+            if let Some(link) = door::link(&path, None).await {
                 return link;
             }
             sleep(Duration::from_millis(5)).await;

@@ -6,20 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-use super::grant::Grant;
+use super::grant::{Grant, Role, Scope};
 use super::server::Server;
 use crate::config::Env;
 use crate::config::dirs::{DirError, make_private_dir, runtime_base};
-use crate::sys::is_own_uid;
+use crate::sys::{clock, is_own_uid};
 
 /// How long one conversation may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A longer line is not from our own commands.
-const LONGEST: u64 = 4096;
+const LONGEST: u64 = 64 << 10;
 
 /// The directory with the sockets of this user's web servers.
 pub fn dir(env: &Env) -> Result<PathBuf, DirError> {
@@ -66,20 +67,51 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
     BufReader::new(reading.take(LONGEST)).read_line(&mut line).await?;
     let answer = match line.trim_end() {
         "link" => server.link(Grant::OWNER)?,
+        other if let Some(share) = other.strip_prefix("share ") => {
+            match shared(share, server).await {
+                Some(grant) => server.link(grant)?,
+                None => "error: there is no such run".to_owned(),
+            }
+        }
         other => format!("error: `{other}` is unknown to this version of tmo"),
     };
     writing.write_all(format!("{answer}\n").as_bytes()).await
 }
 
-/// Ask the web server behind this socket for a new link; `None` if there is none.
-pub async fn link(path: &Path) -> Option<String> {
+/// The rights of somebody who may look at these processes for some time.
+async fn shared(text: &str, server: &Server) -> Option<Grant> {
+    let Share { run, names, seconds } = serde_json::from_str(text).ok()?;
+    let all = server.runs.list().await.ok()?;
+    let run = all.into_iter().find(|known| known.run() == Some(&run))?.id;
+    let until = Some(clock::now() + Duration::from_secs(seconds));
+    Some(Grant { role: Role::Read, scope: Scope::Processes { run, names }, until })
+}
+
+/// What a link allows that is made for somebody else.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Share {
+    /// The run.
+    pub run: String,
+    /// The processes.
+    pub names: Vec<String>,
+    /// For how long.
+    pub seconds: u64,
+}
+
+/// Ask the web server behind this socket for a new link for the user, or for somebody else; `None` if there
+/// is none.
+pub async fn link(path: &Path, share: Option<&Share>) -> Option<String> {
+    let ask = match share {
+        Some(share) => format!("share {}", serde_json::to_string(share).ok()?),
+        None => "link".to_owned(),
+    };
     let asked = async {
         let stream = UnixStream::connect(path).await.ok()?;
         if !stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid())) {
             return None;
         }
         let (reading, mut writing) = stream.into_split();
-        writing.write_all(b"link\n").await.ok()?;
+        writing.write_all(format!("{ask}\n").as_bytes()).await.ok()?;
         let mut line = String::new();
         BufReader::new(reading.take(LONGEST)).read_line(&mut line).await.ok()?;
         let line = line.trim_end();

@@ -293,7 +293,7 @@ mod tests {
 
         #[test]
         fn the_gate_lets_pass_what_the_rules_allow_and_nothing_else(head in heads()) {
-            let grant = head.role.map(|role| Grant { role, scope: Scope::All });
+            let grant = head.role.map(|role| Grant { role, scope: Scope::All, until: None });
             let sender = grant.as_ref().map_or(Sender::Unknown, Sender::Session);
             let names = Names::new("0123");
             let verdict = judge((&head.method, &headers(&head)), &names, head.need, sender);

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::request::{ProcessState, State, TmuxAddress};
+use crate::model::time::Timestamp;
+
 /// What may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -68,6 +71,45 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// What of a state may be seen: with a limit, only what can't name other processes or files.
+    pub(super) fn of_state(&self, state: State) -> State {
+        if self.names().is_none() {
+            return state;
+        }
+        State {
+            root: "".into(),
+            procfile: None,
+            origin: None,
+            socket: "".into(),
+            tmux: TmuxAddress { socket: String::new(), session: String::new(), program: "".into() },
+            journal: "".into(),
+            runtime: None,
+            host: None,
+            processes: state.processes.into_iter().map(|one| self.of_process(one)).collect(),
+            ..state
+        }
+    }
+
+    /// The same of a process.
+    pub(super) fn of_process(&self, process: ProcessState) -> ProcessState {
+        if self.names().is_none() {
+            return process;
+        }
+        ProcessState {
+            exit: process.exit,
+            finished: process.finished,
+            since: process.since,
+            lives: process.lives,
+            port: process.port,
+            color: process.color,
+            ready: process.ready,
+            output_bytes: process.output_bytes,
+            ..ProcessState::new(process.name, process.state, process.pid)
+        }
+    }
+}
+
 /// The rights of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Grant {
@@ -76,9 +118,12 @@ pub(super) struct Grant {
     /// What may be seen.
     #[serde(default)]
     pub(super) scope: Scope,
+    /// When they end; `None` if only the session does.
+    #[serde(default)]
+    pub(super) until: Option<Timestamp>,
 }
 
 impl Grant {
     /// The rights of the user who started the server.
-    pub(super) const OWNER: Self = Self { role: Role::Admin, scope: Scope::All };
+    pub(super) const OWNER: Self = Self { role: Role::Admin, scope: Scope::All, until: None };
 }

@@ -46,5 +46,11 @@ pub(super) async fn list(runs: &Arc<Runs>, scope: &Scope) -> io::Result<Vec<RunE
     all.retain(|known| scope.has_run(&known.id));
     let started = |known: &KnownRun| known.plan.as_ref().map(|plan| plan.started);
     all.sort_by_key(|known| (known.standing == Standing::Over, started(known), known.title()));
-    Ok(all.iter().map(RunEntry::of).collect())
+    let mut entries: Vec<_> = all.iter().map(RunEntry::of).collect();
+    if let Some(names) = scope.names() {
+        for entry in &mut entries {
+            (entry.root, entry.processes) = (None, names.len());
+        }
+    }
+    Ok(entries)
 }

@@ -51,7 +51,7 @@ enum Said {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Frame<'a> {
-    Hello { version: &'a str, role: &'a str, time: String },
+    Hello { version: &'a str, role: &'a str, is_limited: bool, time: String },
     Runs { runs: &'a [RunEntry] },
     State { run: &'a str, state: &'a State },
     Process { run: &'a str, process: &'a ProcessState },
@@ -110,14 +110,15 @@ impl Watched {
         let is_back = (self.link, seen.link) == (Link::Gone, Link::Up);
         if let (true, Some(state)) = (!is_same || is_back, &seen.state) {
             let processes = seen.processes.iter().map(|process| (**process).clone()).collect();
-            let state = State { processes, ..(**state).clone() };
+            let state = scope.of_state(State { processes, ..(**state).clone() });
             frames.push(text(&Frame::State { run: &id, state: &state }));
             self.state.clone_from(&seen.state);
         } else {
             for process in &seen.processes {
                 let told = self.processes.get(process.name.as_str());
                 if told.is_none_or(|told| !Arc::ptr_eq(told, process)) {
-                    frames.push(text(&Frame::Process { run: &id, process }));
+                    let process = scope.of_process((**process).clone());
+                    frames.push(text(&Frame::Process { run: &id, process: &process }));
                 }
             }
         }
@@ -173,7 +174,8 @@ impl Page {
     async fn talk(&mut self) -> Result<(), Left> {
         let time = clock::now().to_string();
         let role = self.grant.role;
-        self.tell(&Frame::Hello { version: OURS, role: role.word(), time }).await?;
+        let is_limited = self.grant.scope.names().is_some();
+        self.tell(&Frame::Hello { version: OURS, role: role.word(), is_limited, time }).await?;
         let (mut runs, mut ping) = (interval(RUNS_INTERVAL), interval(PING));
         let mut closing = self.server.closing.subscribe();
         loop {

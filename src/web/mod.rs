@@ -32,6 +32,7 @@ mod live;
 mod proof;
 pub mod pty;
 mod routes;
+mod run_api;
 pub mod serve;
 mod server;
 mod sessions;

@@ -9,16 +9,16 @@ use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts as _, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hyper::service::Service as _;
-use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::answers::{file, finish, json, problem};
+use super::answers::{finish, json, problem};
+use super::follow::until;
 use super::gate::{Names, Need, Sender, judge};
 use super::grant::Grant;
 use super::listing::{RunEntry, list};
@@ -26,10 +26,9 @@ use super::live::Page;
 use super::pty::Pty;
 use super::routes::{Found, Part, find, run_of};
 use super::sessions::{LoginError, Sessions};
-use super::source::{Run, Runs};
-use super::{assets, cookie, terminal};
+use super::source::Runs;
+use super::{assets, cookie, run_api, terminal};
 use crate::api::version::OURS;
-use crate::client::ClientError;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
 /// The largest body of a request.
@@ -61,6 +60,8 @@ pub(super) struct Server {
     /// The runs of the user.
     pub(super) runs: Arc<Runs>,
     sessions: Mutex<Sessions>,
+    /// Changes when a session ends before its time.
+    session_ended: watch::Sender<()>,
     /// Why the server ends, once it does.
     pub(super) closing: watch::Sender<Option<&'static str>>,
 }
@@ -114,8 +115,8 @@ struct HelloAnswer {
 impl Server {
     /// A server with this name, port and sessions, for these runs.
     pub(super) fn new(names: Names, port: u16, sessions: Sessions, runs: Arc<Runs>) -> Self {
-        let closing = watch::Sender::new(None);
-        Self { names, port, runs, sessions: Mutex::new(sessions), closing }
+        let (closing, session_ended) = (watch::Sender::new(None), watch::Sender::new(()));
+        Self { names, port, runs, sessions: Mutex::new(sessions), session_ended, closing }
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -126,6 +127,18 @@ impl Server {
     pub(super) fn link(&self, grant: Grant) -> io::Result<String> {
         let fragment = self.sessions().link(grant, clock::now())?;
         Ok(format!("http://{}:{}/#login={fragment}", self.names.own(), self.port))
+    }
+
+    /// Returns when this session has ended.
+    async fn end_of_session(&self, (id, grant): (String, Grant)) {
+        let mut ended = self.session_ended.subscribe();
+        while self.sessions().is_live(&id, clock::now()) {
+            let due = grant.until.map(|until| Instant::now() + until.since(clock::now()));
+            tokio::select! {
+                _ = ended.changed() => {}
+                () = until(due) => {}
+            }
+        }
     }
 
     /// Answer a request.
@@ -157,7 +170,8 @@ impl Server {
         if find(&method, &path) == Found::OtherMethod {
             return problem(StatusCode::METHOD_NOT_ALLOWED, "this path has another method");
         }
-        let grant = session.as_ref().map(|(_, grant)| grant.clone());
+        let (session_id, grant) = session.clone().unzip();
+        let session_id = session_id.unwrap_or_default();
         match (part, grant) {
             (Part::Page, _) => assets::page(),
             (Part::Asset, _) => assets::asset(&path),
@@ -171,12 +185,14 @@ impl Server {
             }
             (Part::Runs, Some(grant)) => match list(&self.runs, &grant.scope).await {
                 Ok(runs) => json(StatusCode::OK, &AllRuns { runs }),
-                Err(error) => unreadable(&error),
+                Err(error) => run_api::unreadable(&error),
             },
-            (Part::Live, Some(grant)) => self.live(parts, grant).await,
-            (Part::Terminal | Part::Look, Some(grant)) => self.terminal(part, parts, &grant).await,
+            (Part::Live, Some(grant)) => self.live(parts, (session_id, grant)).await,
+            (Part::Terminal | Part::Look, Some(grant)) => {
+                self.terminal(part, parts, (session_id, grant)).await
+            }
             (Part::Files | Part::Supervisor, Some(grant)) => {
-                self.of_run(part, &grant, (parts, body)).await
+                run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
             }
             // The gate lets nobody else pass.
             (
@@ -211,7 +227,7 @@ impl Server {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
-        if is_of_stranger(ends) {
+        if is_of_stranger(ends) && !self.sessions().is_shared(&id, clock::now()) {
             return problem(
                 StatusCode::FORBIDDEN,
                 "this link logs in another user of this machine",
@@ -228,7 +244,7 @@ impl Server {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
-        if is_of_stranger(ends) {
+        if is_of_stranger(ends) && !self.sessions().is_shared(&id, clock::now()) {
             return problem(
                 StatusCode::FORBIDDEN,
                 "this link logs in another user of this machine",
@@ -236,6 +252,8 @@ impl Server {
         }
         let before = cookie::of(headers, self.port);
         let begun = self.sessions().finish((&id, &proof), before, clock::now());
+        // A second use of a link ends a session.
+        self.session_ended.send_replace(());
         match begun {
             Ok(begun) => {
                 let cookie = cookie::set(self.port, &begun.cookie);
@@ -263,11 +281,12 @@ impl Server {
     fn logout(&self, session: Option<(String, Grant)>) -> Response {
         if let Some((id, _)) = session {
             self.sessions().end(&id, clock::now());
+            self.session_ended.send_replace(());
         }
         StatusCode::NO_CONTENT.into_response()
     }
 
-    async fn live(self: &Arc<Self>, mut parts: Parts, grant: Grant) -> Response {
+    async fn live(self: &Arc<Self>, mut parts: Parts, session: (String, Grant)) -> Response {
         let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => upgrade,
             Err(rejection) => return rejection.into_response(),
@@ -278,22 +297,34 @@ impl Server {
             .max_message_size(LARGEST_MESSAGE)
             .write_buffer_size(0)
             .max_write_buffer_size(MOST_WAITING)
-            .on_upgrade(move |socket| Page::new(socket, server, grant).serve())
+            .on_upgrade(async move |socket| {
+                let page = Page::new(socket, Arc::clone(&server), session.1.clone());
+                tokio::select! {
+                    () = page.serve() => {}
+                    () = server.end_of_session(session) => {}
+                }
+            })
     }
 
     /// The terminal of a process.
-    async fn terminal(&self, part: Part, mut parts: Parts, grant: &Grant) -> Response {
+    async fn terminal(
+        self: &Arc<Self>,
+        part: Part,
+        mut parts: Parts,
+        session: (String, Grant),
+    ) -> Response {
         let uri = parts.uri.clone();
         let found = run_of(uri.path()).and_then(|(id, rest)| Some((id, rest.rsplit_once('/')?.1)));
-        let Some((id, name)) = found else { return unknown_run() };
-        let Ok(name) = percent_decode_str(name).decode_utf8() else { return unknown_run() };
-        if !grant.scope.has_run(id) || !grant.scope.has_process(&name) {
-            return unknown_run();
+        let Some((id, name)) = found else { return run_api::unknown() };
+        let Ok(name) = percent_decode_str(name).decode_utf8() else { return run_api::unknown() };
+        let scope = &session.1.scope;
+        if !scope.has_run(id) || !scope.has_process(&name) {
+            return run_api::unknown();
         }
         let socket = match self.runs.get(id).await {
             Ok(Some(run)) => run.known.socket(),
-            Ok(None) => return unknown_run(),
-            Err(error) => return unreadable(&error),
+            Ok(None) => return run_api::unknown(),
+            Err(error) => return run_api::unreadable(&error),
         };
         let Some(socket) = socket else {
             return problem(StatusCode::CONFLICT, "this run is over; it has no terminals");
@@ -310,68 +341,17 @@ impl Server {
                 return problem(StatusCode::SERVICE_UNAVAILABLE, &reason);
             }
         };
+        let server = Arc::clone(self);
         upgrade
             .protocols([TERMINAL_PROTOCOL])
             .max_message_size(LARGEST_MESSAGE)
             .write_buffer_size(0)
-            .on_upgrade(move |socket| terminal::serve(socket, pty, is_looking))
-    }
-
-    /// The API of a run.
-    async fn of_run(
-        &self,
-        part: Part,
-        grant: &Grant,
-        (mut parts, body): (Parts, Body),
-    ) -> Response {
-        let uri = parts.uri.clone();
-        let Some((id, rest)) = run_of(uri.path()) else {
-            return problem(StatusCode::NOT_FOUND, "there is no such path");
-        };
-        if !grant.scope.has_run(id) {
-            return problem(StatusCode::NOT_FOUND, "there is no such run");
-        }
-        if grant.scope.names().is_some() {
-            return problem(StatusCode::FORBIDDEN, "this login does not allow that");
-        }
-        let run = match self.runs.get(id).await {
-            Ok(Some(run)) => run,
-            Ok(None) => return problem(StatusCode::NOT_FOUND, "there is no such run"),
-            Err(error) => return unreadable(&error),
-        };
-        let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
-        let target = format!("{rest}{query}");
-        if part == Part::Supervisor {
-            return forward(&run, &parts.method, &target, body).await;
-        }
-        match target.parse() {
-            Ok(uri) => parts.uri = uri,
-            Err(_) => return problem(StatusCode::BAD_REQUEST, "the address is malformed"),
-        }
-        parts.headers.clear();
-        let reading = TowerToHyperService::new(run.reading.clone());
-        let request = Request::from_parts(parts, Body::empty());
-        let Ok(answer) = reading.call(request).await;
-        answer
-    }
-}
-
-/// Pass a request on to the supervisor of a run.
-async fn forward(run: &Run, method: &Method, target: &str, body: Body) -> Response {
-    let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
-    };
-    let answer = async {
-        match run.client().await {
-            Some(client) => Some(client?.forward(method.clone(), target, body).await),
-            None => None,
-        }
-        .transpose()
-    };
-    match answer.await {
-        Ok(Some((status, text))) => (status, file("application/json", text)).into_response(),
-        Ok(None) => problem(StatusCode::CONFLICT, "this run is over; `tmo start` begins another"),
-        Err(error) => problem(StatusCode::BAD_GATEWAY, &ClientError::to_string(&error)),
+            .on_upgrade(async move |socket| {
+                tokio::select! {
+                    () = terminal::serve(socket, pty, is_looking) => {}
+                    () = server.end_of_session(session) => {}
+                }
+            })
     }
 }
 
@@ -380,15 +360,6 @@ fn size_in(query: Option<&str>) -> (u16, u16) {
     let size = query.and_then(|query| query.strip_prefix("size=")?.split_once('x'));
     let size = size.and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)));
     size.unwrap_or((80, 24))
-}
-
-fn unknown_run() -> Response {
-    problem(StatusCode::NOT_FOUND, "there is no such run or process")
-}
-
-fn unreadable(error: &io::Error) -> Response {
-    let reason = format!("the runs of this user can't be listed: {error}");
-    problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
 }
 
 const fn status(error: LoginError) -> StatusCode {

@@ -58,7 +58,8 @@ pub(super) struct Session {
 
 impl Session {
     fn lives(&self, now: Timestamp) -> bool {
-        now.since(self.begun) < LIFE && now.since(self.used) < IDLE_LIFE
+        let is_granted = self.grant.until.is_none_or(|until| now < until);
+        is_granted && now.since(self.begun) < LIFE && now.since(self.used) < IDLE_LIFE
     }
 }
 
@@ -117,7 +118,7 @@ impl Sessions {
     pub(super) fn link(&mut self, grant: Grant, now: Timestamp) -> io::Result<String> {
         let (id, secret) = (random_hex(8)?, Secret::random()?);
         let text = format!("{id}.{}", secret.hex());
-        let until = now + LINK_LIFE;
+        let until = grant.until.unwrap_or(now + LINK_LIFE);
         self.kept.links.push(Link { id, secret, grant, until, used: None, nonces: None });
         self.save(now);
         Ok(text)
@@ -198,6 +199,16 @@ impl Sessions {
             self.save(now);
         }
         self.kept.sessions.iter().find(|found| found.id == id)
+    }
+
+    /// Whether this session has not ended.
+    pub(super) fn is_live(&self, id: &str, now: Timestamp) -> bool {
+        self.kept.sessions.iter().any(|session| session.id == id && session.lives(now))
+    }
+
+    /// Whether the link with this id was made for somebody else.
+    pub(super) fn is_shared(&mut self, id: &str, now: Timestamp) -> bool {
+        self.find_link(id, now).is_some_and(|link| link.grant.until.is_some())
     }
 
     /// End a session.
@@ -374,6 +385,7 @@ mod tests {
         let grant = Grant {
             role: Role::Read,
             scope: Scope::Processes { run: "r".into(), names: vec!["web".into()] },
+            until: None,
         };
         let mut second = Page::of(&sessions.link(grant.clone(), NOW).unwrap());
         let mut again = Sessions::open(file.try_clone().unwrap());

@@ -314,10 +314,13 @@ impl Frames {
     }
 
     fn open_at(web: &Web<'_>, path: &str, protocol: &str) -> Self {
-        let port: u16 = web.host.rsplit_once(':').unwrap().1.parse().unwrap();
+        Self::open_as((&web.host, &web.cookie, &web.proven()), path, protocol)
+    }
+
+    fn open_as((host, cookie, key): (&str, &str, &str), path: &str, protocol: &str) -> Self {
+        let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let (host, cookie, key) = (&web.host, &web.cookie, web.proven());
         let text = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -379,6 +382,15 @@ impl Frames {
         }
     }
 
+    /// Read until the server closes the connection.
+    fn wait_closed(&mut self) {
+        let mut all = vec![];
+        match self.0.read_to_end(&mut all) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        }
+    }
+
     /// What a terminal has shown when it shows this.
     fn shows(&mut self, text: &str) -> String {
         let mut all = String::new();
@@ -432,6 +444,56 @@ fn a_page_is_told_what_changes() {
     kill(web.child.id(), nix::libc::SIGINT);
     assert_eq!(frames.find("bye", |_| true)["why"], "shutdown");
     web.end();
+    world.wait_empty();
+}
+
+#[test]
+fn who_has_a_shared_link_sees_its_processes_only() {
+    let world = shop();
+    let web = Web::start(&world);
+    let run = web.run();
+    let unknown = world.run(["web", "--share", "wbe"]);
+    assert_eq!((unknown.code, unknown.stderr.contains("web")), (2, true), "{unknown:?}");
+    let link = |time: &str| {
+        let out = world.ok(["web", "--share", "web", "--for", time]);
+        link_in(&out).unwrap()
+    };
+    let (host, cookie, session, key) = log_in(&link("1h"));
+    let ask = |head: &str| {
+        let proof = proof(&key, &["tmo web page", NONCE]);
+        let key = format!("x-tmo-key: {session}.{NONCE}.{proof}");
+        let headers = format!("Origin: http://{host}\r\nCookie: {cookie}\r\n{key}\r\n");
+        request(&host, head, &headers, "").unwrap()
+    };
+    for path in ["lines?limit=1000", "lines?name=web", "extent", "output", "processes/web/screen"] {
+        let answer = ask(&format!("GET {run}/api/{path}"));
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert!(!answer.body.contains("worker") && !answer.body.contains("5432"), "{answer:?}");
+    }
+    for path in ["lines?name=worker", "lines?events=true", "why", "state", "crashes", "figures"] {
+        let answer = ask(&format!("GET {run}/api/{path}"));
+        assert_eq!(answer.status, 403, "{path}: {answer:?}");
+    }
+    let worker = ask(&format!("GET {run}/look/worker"));
+    assert_eq!((worker.status, ask(&format!("POST {run}/api/restart")).status), (404, 403));
+    let runs = ask("GET /runs");
+    assert!(runs.json()["runs"][0]["root"].is_null(), "{runs:?}");
+
+    // Its page is told of them only, and until its time is over.
+    let (host, cookie, session, key) = log_in(&link("2s"));
+    let proof = proof(&key, &["tmo web page", NONCE]);
+    let key = format!("{session}.{NONCE}.{proof}");
+    let mut frames = Frames::open_as((&host, &cookie, &key), "/ws", "tmo.1");
+    assert_eq!(frames.next()["is_limited"], true);
+    let runs = frames.find("runs", |_| true);
+    frames.say(&json!({ "type": "watch", "run": runs["runs"][0]["id"] }));
+    let state = frames.find("state", |_| true);
+    let names: Vec<_> = state["state"]["processes"].as_array().unwrap().iter().collect();
+    assert_eq!((names.len(), &names[0]["name"]), (1, &json!("web")));
+    assert!(!state.to_string().contains(world.path().to_str().unwrap()), "{state}");
+    frames.wait_closed();
+    web.end();
+    world.ok(["quit"]);
     world.wait_empty();
 }
 

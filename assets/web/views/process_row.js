@@ -127,7 +127,7 @@ export class ProcessRow {
     const text = failure ?? asks ?? (isBad && !reason(process) ? `ended with ${ending(process)}` : reason(process));
     setText(this.noteText, text);
     this.note.hidden = !text;
-    this.why.hidden = !!failure || !isKindBad;
+    this.why.hidden = !!failure || !isKindBad || me.value?.is_limited;
     this.dismiss.hidden = !failure;
     setAttribute(this.note, 'class', `note ${failure || isKindBad ? 'kind-bad' : ''}`);
   }

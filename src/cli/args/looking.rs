@@ -1,5 +1,7 @@
 //! Arguments of the commands that show the current state of a run.
 
+use std::time::Duration;
+
 use super::target::ClientArgs;
 use crate::cli::completions::values;
 use crate::cli::ps::Order;
@@ -143,7 +145,7 @@ pub struct UiArgs {
 }
 
 /// `tmo web`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct WebArgs {
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
     #[arg(short, long, value_name = "PORT")]
@@ -151,6 +153,15 @@ pub struct WebArgs {
     /// Print a link that logs in to the server that runs already.
     #[arg(long)]
     pub link: bool,
+    /// Print a link for somebody else, who may only look, and only at these processes of the run.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', add = values::processes())]
+    pub share: Vec<String>,
+    /// How long that link and who uses it may look.
+    #[arg(long = "for", value_name = "TIME", value_parser = super::span, default_value = "30m", requires = "share")]
+    pub time: Duration,
+    /// Which run.
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 /// `tmo ps`.

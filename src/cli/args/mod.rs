@@ -35,6 +35,7 @@ pub use target::ClientArgs;
 
 use crate::config::env::parse_bool;
 use crate::config::options::parse_seconds;
+use crate::model::units::parse_span;
 
 /// Run the processes of a Procfile, each in a terminal of its own.
 ///
@@ -355,6 +356,8 @@ Examples:
   tmo web                       serves until Ctrl-C, and prints a link that logs in
   tmo web --link                prints another link for the one that serves already
   tmo web --port 8080           at this port, or not at all
+  tmo web --share web,api --for 2h
+                                prints a link for a colleague, who may look at these two processes
 
 The page listens at this machine's own addresses only. A link logs in once, within 5 minutes, and only
 its own user. Runs don't depend on it: it can be started and ended at any time.")]
@@ -471,6 +474,10 @@ pub(super) fn go_style(
 /// What Go takes for a truth value, as overmind does.
 fn truth(text: &str) -> Result<bool, &'static str> {
     if text.is_empty() { Ok(false) } else { parse_bool(text).ok_or("true or false is needed") }
+}
+
+fn span(text: &str) -> Result<Duration, &'static str> {
+    parse_span(text).ok_or("a time like 90s, 30m or 2h is needed")
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

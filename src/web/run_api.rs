@@ -1,0 +1,174 @@
+//! The API of a run: from its files, or by its supervisor.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use form_urlencoded::Serializer;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+
+use super::answers::{file, problem};
+use super::grant::Scope;
+use super::routes::{Part, run_of};
+use super::source::{Run, Runs};
+use crate::client::ClientError;
+use crate::model::event::LOG;
+
+/// The largest body of a request.
+const LARGEST_BODY: usize = 1 << 20;
+
+/// Answer a request to a run.
+pub(super) async fn answer(
+    runs: &Arc<Runs>,
+    part: Part,
+    scope: &Scope,
+    (mut parts, body): (Parts, Body),
+) -> Response {
+    let uri = parts.uri.clone();
+    let Some((id, rest)) = run_of(uri.path()).filter(|(id, _)| scope.has_run(id)) else {
+        return unknown();
+    };
+    let target = match scope.names() {
+        Some(names) => within(names, rest, uri.query().unwrap_or_default()),
+        None => Some(uri.query().map_or(rest.to_owned(), |query| format!("{rest}?{query}"))),
+    };
+    let Some(target) = target else {
+        return problem(StatusCode::FORBIDDEN, "this login does not allow that");
+    };
+    let run = match runs.get(id).await {
+        Ok(Some(run)) => run,
+        Ok(None) => return unknown(),
+        Err(error) => return unreadable(&error),
+    };
+    let answer = if part == Part::Supervisor {
+        forward(&run, &parts.method, &target, body).await
+    } else {
+        match target.parse() {
+            Ok(uri) => parts.uri = uri,
+            Err(_) => return problem(StatusCode::BAD_REQUEST, "the address is malformed"),
+        }
+        parts.headers.clear();
+        let reading = TowerToHyperService::new(run.reading.clone());
+        let Ok(answer) = reading.call(Request::from_parts(parts, Body::empty())).await;
+        answer
+    };
+    if scope.names().is_some() && !answer.status().is_success() {
+        // The reason may name other processes.
+        return problem(answer.status(), "this can't be read");
+    }
+    answer
+}
+
+/// The path and query that ask for the output of these processes only; `None` if the request is for more.
+fn within(names: &[String], path: &str, query: &str) -> Option<String> {
+    if !matches!(path, "/api/lines" | "/api/extent" | "/api/output") {
+        let name = path.strip_prefix("/api/processes/")?.strip_suffix("/screen")?;
+        let is_it = names.iter().any(|known| known == name);
+        return is_it.then(|| format!("{path}?{query}"));
+    }
+    let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    if pairs.iter().any(|(key, _)| matches!(&**key, "types" | "events")) {
+        return None;
+    }
+    let is_name = |key: &str| key == "name";
+    let asked = pairs.iter().filter(|(key, _)| is_name(key));
+    if !asked.clone().all(|(_, name)| names.iter().any(|known| known == name)) {
+        return None;
+    }
+    if asked.count() == 0 {
+        pairs.extend(names.iter().map(|name| ("name".into(), name.into())));
+    }
+    // What happened to a process may name others.
+    if path == "/api/lines" {
+        pairs.push(("types".into(), LOG.into()));
+    }
+    let mut query = Serializer::new(String::new());
+    Some(format!("{path}?{}", query.extend_pairs(pairs).finish()))
+}
+
+/// Pass a request on to the supervisor of a run.
+async fn forward(run: &Run, method: &Method, target: &str, body: Body) -> Response {
+    let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+    };
+    let answer = async {
+        match run.client().await {
+            Some(client) => Some(client?.forward(method.clone(), target, body).await),
+            None => None,
+        }
+        .transpose()
+    };
+    match answer.await {
+        Ok(Some((status, text))) => (status, file("application/json", text)).into_response(),
+        Ok(None) => problem(StatusCode::CONFLICT, "this run is over; `tmo start` begins another"),
+        Err(error) => problem(StatusCode::BAD_GATEWAY, &ClientError::to_string(&error)),
+    }
+}
+
+/// The answer about a run or process that does not exist or may not be seen.
+pub(super) fn unknown() -> Response {
+    problem(StatusCode::NOT_FOUND, "there is no such run or process")
+}
+
+/// The answer when the runs can't be read.
+pub(super) fn unreadable(error: &io::Error) -> Response {
+    let reason = format!("the runs of this user can't be listed: {error}");
+    problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::within;
+
+    fn of_web(path: &str, query: &str) -> Option<String> {
+        within(&["web".to_owned(), "a b".to_owned()], path, query)
+    }
+
+    #[test]
+    fn a_limited_session_gets_the_output_of_its_processes() {
+        let all = of_web("/api/lines", "limit=5").unwrap();
+        assert_eq!(all, "/api/lines?limit=5&name=web&name=a+b&types=process%3Alog");
+        let one = of_web("/api/output", "name=a%20b").unwrap();
+        assert_eq!(one, "/api/output?name=a+b");
+        assert_eq!(of_web("/api/processes/web/screen", "").unwrap(), "/api/processes/web/screen?");
+        for (path, query) in [
+            ("/api/lines", "name=db"),
+            ("/api/lines", "name=web&name=db"),
+            ("/api/lines", "name=w*"),
+            ("/api/lines", "n%61me=db"),
+            ("/api/lines", "events=true"),
+            ("/api/lines", "types=process:exited"),
+            ("/api/processes/db/screen", ""),
+            ("/api/processes/web/why", ""),
+            ("/api/processes/web", ""),
+            ("/api/why", ""),
+            ("/api/state", ""),
+            ("/api/figures", ""),
+            ("/api/crashes/1", ""),
+        ] {
+            assert_eq!(of_web(path, query), None, "{path}?{query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_gets_around_it(query in "(name|n%61me|after|types|[a-z%&=+*0-9]{0,9}|[=&]){0,12}") {
+            let Some(target) = of_web("/api/lines", &query) else { return Ok(()) };
+            let (path, query) = target.split_once('?').unwrap();
+            prop_assert_eq!(path, "/api/lines");
+            let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+            let values = |wanted: &str| -> Vec<String> {
+                pairs.iter().filter(|(key, _)| key == wanted).map(|(_, v)| v.to_string()).collect()
+            };
+            prop_assert!(!values("name").is_empty());
+            prop_assert!(values("name").iter().all(|name| name == "web" || name == "a b"));
+            prop_assert_eq!(values("types"), ["process:log"]);
+        }
+    }
+}
