@@ -10,7 +10,9 @@ import { failed, signOf } from './lib/states.js';
 import { begin, changes, link, me, run, runs, supervisor, take } from './lib/store.js';
 import { hostTime, ms, span } from './lib/time.js';
 import { applyTheme, choice, nextTheme } from './lib/theme.js';
+import { everySecond } from './lib/visible.js';
 import { confirm } from './views/dialog.js';
+import { Timeline } from './timeline/timeline.js';
 import { help } from './views/help.js';
 import { LogView } from './views/log.js';
 import { loggedOut, otherServer } from './views/login.js';
@@ -21,6 +23,7 @@ import { TerminalView, chosen } from './views/terminal.js';
 class App {
   constructor() {
     /** @type {Overview | LogView | TerminalView | null} */ this.view = null;
+    /** @type {Timeline | null} */ this.timeline = null;
     this.shown = '';
     this.title = h('h1', { text: 'tmo' });
     this.summary = h('p', { class: 'summary' });
@@ -54,7 +57,7 @@ class App {
     for (const signal of [changes, link, supervisor, runs, me, failures]) signal.watch(draw);
     place.watch(() => this.route());
     runs.watch(() => this.choose());
-    this.clock = setInterval(draw, 1000);
+    this.stopClock = everySecond(draw);
     document.addEventListener('keydown', (event) => this.key(event));
     this.showTheme();
     this.lastNews = 0;
@@ -64,7 +67,8 @@ class App {
   end(why) {
     if (!why) return;
     this.view?.close();
-    clearInterval(this.clock);
+    this.timeline?.close();
+    this.stopClock();
     if (why === 'other') otherServer();
     else loggedOut();
   }
@@ -90,24 +94,43 @@ class App {
     if (id !== run.id) {
       begin(id);
       this.live.watch(id);
+      this.timeline?.close();
+      this.timeline = id ? new Timeline(id, (at) => this.openLine(at)) : null;
     }
     const name = view === 'terminal' ? chosen(values.name) : undefined;
     const shown = view === 'terminal' ? `${id} terminal ${name} ${values.look}` : `${id} ${view}`;
-    if (shown !== this.shown || (view === 'log' && values.at && values.at !== this.at)) {
+    if (shown !== this.shown) {
       this.shown = shown;
       this.view?.close();
       this.view = null;
       if (id) this.view = this.make(id, view, name, !!values.look);
-      this.main.replaceChildren(...(this.view ? [this.view.element] : [h('p', { class: 'dim pad', text: 'No run is known yet. `tmo start` begins one.' })]));
+      this.main.replaceChildren(...this.parts(view));
       if (this.view instanceof TerminalView) this.view.open();
     }
-    this.at = values.at;
-    if (this.view instanceof LogView) this.view.setNames((values.names ?? '').split(',').filter(Boolean));
+    if (this.view instanceof LogView) this.view.goTo(values);
     for (const [one, tab] of Object.entries(this.tabs)) {
       tab.setAttribute('href', address({ run: id, view: one, values: one === 'log' ? { names: values.names ?? '' } : {} }));
       if (view === one) tab.setAttribute('aria-current', 'page');
       else tab.removeAttribute('aria-current');
     }
+  }
+
+  /** The view, and the timeline where it belongs to it. @param {string} view */
+  parts(view) {
+    if (!this.view) return [h('p', { class: 'dim pad', text: 'No run is known yet. `tmo start` begins one.' })];
+    const { timeline } = this;
+    if (!timeline || !(this.view instanceof LogView || this.view instanceof Overview)) return [this.view.element];
+    timeline.showIn(view);
+    if (!(this.view instanceof LogView)) return [this.view.element, timeline.element];
+    this.view.onmoved = (window, follows) => timeline.showWindow(window, follows);
+    return [timeline.element, this.view.element];
+  }
+
+  /** Open the log, with all processes, at a line. @param {string | null} at */
+  openLine(at) {
+    const { values } = place.value;
+    if (at && this.view instanceof LogView && values.at === at && !values.names) this.view.pane.show(at);
+    else go({ view: 'log', values: at ? { at } : {} });
   }
 
   /** @param {string} id @param {string} view @param {string | undefined} name @param {boolean} isLooking */

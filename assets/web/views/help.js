@@ -17,6 +17,8 @@ const KEYS = [
   ['c', 'clear the view'],
   ['y', 'copy a link to this place'],
   ['click a time', 'select the line; with Shift, all lines up to it'],
+  ['← → ↑ ↓ Enter', 'in the timeline: choose a moment and a process, open the log there'],
+  ['Shift+← Shift+→', 'in the timeline: the mark before and after'],
   ['o', 'overview'],
   ['l', 'log'],
   ['?', 'this list'],

@@ -57,14 +57,25 @@ export class LogView {
     this.isWrapped = localStorage.getItem('tmo-wrap') === 'true' || matchMedia('(max-width: 700px)').matches;
     this.setTimes(this.time);
     this.setWrap(this.isWrapped);
+    /** Called with the time that is on the screen. @type {(window: [number, number] | null, follows: boolean) => void} */
+    this.onmoved = () => {};
     this.ends = [supervisor.watch(() => this.foot())];
-    const { at, to, q } = place.value.values;
-    this.input.value = q ?? '';
+    this.input.value = place.value.values.q ?? '';
     this.changed();
+  }
+
+  /** Show what the address names. @param {Record<string, string>} values */
+  goTo({ names, at, to }) {
+    const isFirst = this.at === null;
+    const before = this.at;
+    this.at = at ?? '';
+    this.setNames((names ?? '').split(',').filter(Boolean), isFirst);
+    if (!isFirst && this.at === before) return;
     if (at && to && compare(at, to) < 0) this.selection.range = [at, to];
+    else if (at && this.selection.range?.[0] !== at) this.selection.range = null;
     this.selection.element.hidden = !this.selection.range;
     if (at) this.pane.show(at);
-    else this.pane.follow();
+    else if (isFirst) this.pane.follow();
   }
 
   close() {
@@ -74,12 +85,12 @@ export class LogView {
     if ('highlights' in CSS) CSS.highlights.delete('find');
   }
 
-  /** @param {string[]} names */
-  setNames(names) {
+  /** @param {string[]} names @param {boolean} isFirst */
+  setNames(names, isFirst) {
     if (names.join() === this.pane.source.names.join()) return;
     this.pane.source.names = names;
     this.pane.element.classList.toggle('one-name', names.length === 1);
-    this.pane.reset();
+    if (!isFirst) this.pane.reset();
   }
 
   // Search
@@ -211,6 +222,7 @@ export class LogView {
   /** The address leads to the selected lines. */
   selected() {
     const [from, to] = this.selection.range ?? ['', ''];
+    this.at = from;
     keep({ at: from, to: to === from ? '' : to });
   }
 
@@ -241,21 +253,23 @@ export class LogView {
   foot() {
     const { extent } = this.pane;
     const size = extent ? this.pane.follows.value ? `${bytes(extent.all)} of output` : `${bytes(extent.before)} of ${bytes(extent.all)}` : '';
-    const span = this.onScreen();
+    const window = this.onScreen();
+    const span = window?.map((time) => clock(new Date(time))).join(' – ');
+    this.onmoved(window, this.pane.follows.value);
     const state = { up: '', gone: 'the supervisor does not answer', over: 'the run is over' }[supervisor.value];
     const mode = this.pane.follows.value ? (supervisor.value === 'up' ? 'following' : 'at the end') : 'stopped here';
     setText(this.footer, [span, size, mode, state].filter(Boolean).join(' · '));
   }
 
-  /** The times of the first and the last line on the screen. */
+  /** The times of the first and the last line on the screen. @returns {[number, number] | null} */
   onScreen() {
     const { pane } = this;
     const box = pane.view.getBoundingClientRect();
     const rows = pane.rows.children;
     const first = rowAt(rows, box.top + 1);
     const last = rowAt(rows, box.bottom - 1);
-    if (!pane.lines[first] || !pane.lines[last]) return '';
-    return `${clock(new Date(pane.lines[first].time))} – ${clock(new Date(pane.lines[last].time))}`;
+    if (!pane.lines[first] || !pane.lines[last]) return null;
+    return [Date.parse(pane.lines[first].time), Date.parse(pane.lines[last].time)];
   }
 }
 

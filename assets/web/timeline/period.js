@@ -1,0 +1,60 @@
+// The period that the timeline shows. Live, its end moves with the time in whole columns.
+
+/** @typedef {{ from: number, until: number, columns: number }} Bounds milliseconds since the epoch */
+
+/** The lengths that can be chosen, in milliseconds; the whole run has none of its own. */
+export const LENGTHS = new Map([['15 min', 15 * 60_000], ['1 h', 60 * 60_000], ['Whole run', 0]]);
+
+/** A run that has just begun is shown as if it had run for this long. */
+const SHORTEST = 60_000;
+
+export class Period {
+  /** @param {string} choice */
+  constructor(choice) {
+    this.choice = LENGTHS.has(choice) ? choice : '15 min';
+    /** Where it was stopped; null while it is live. @type {number | null} */
+    this.stopped = null;
+  }
+
+  get length() {
+    return LENGTHS.get(this.choice) ?? 0;
+  }
+
+  /**
+   * @param {number} begin when the run began @param {number} now @param {number} columns
+   * @returns {Bounds}
+   */
+  bounds(begin, now, columns) {
+    if (!this.length) return { from: begin, until: Math.max(now, begin + SHORTEST), columns };
+    const step = this.length / columns;
+    const until = Math.ceil((this.stopped ?? now) / step) * step;
+    return { from: until - this.length, until, columns };
+  }
+
+  /** Move by a part of its length; at the end it is live again. @param {number} share @param {number} begin @param {number} now */
+  move(share, begin, now) {
+    this.stopAt((this.stopped ?? now) + share * this.length, begin, now);
+  }
+
+  /** Show this time, in the middle unless it is seen already. @param {number} time @param {number} begin @param {number} now */
+  include(time, begin, now) {
+    const until = this.stopped ?? now;
+    if (!this.length || (time >= until - this.length && time <= until)) return;
+    this.stopAt(time + this.length / 2, begin, now);
+  }
+
+  /** @param {number} until @param {number} begin @param {number} now */
+  stopAt(until, begin, now) {
+    this.stopped = until >= now ? null : Math.max(until, Math.min(begin + this.length, now));
+  }
+}
+
+/** The column of a time. @param {Bounds} bounds @param {number} time */
+export function columnOf({ from, until, columns }, time) {
+  return Math.min(columns - 1, Math.max(0, Math.floor(((time - from) / (until - from)) * columns)));
+}
+
+/** When a column begins. @param {Bounds} bounds @param {number} column */
+export function timeOf({ from, until, columns }, column) {
+  return from + ((until - from) * column) / columns;
+}
