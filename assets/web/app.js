@@ -15,6 +15,7 @@ import { confirm } from './views/dialog.js';
 import { Timeline } from './timeline/timeline.js';
 import { help } from './views/help.js';
 import { LogView } from './views/log.js';
+import { ProcessView } from './process/page.js';
 import { loggedOut, otherServer } from './views/login.js';
 import { Overview } from './views/overview.js';
 import { Side, show } from './views/side.js';
@@ -22,7 +23,7 @@ import { TerminalView, chosen } from './views/terminal.js';
 
 class App {
   constructor() {
-    /** @type {Overview | LogView | TerminalView | null} */ this.view = null;
+    /** @type {Overview | LogView | ProcessView | TerminalView | null} */ this.view = null;
     /** @type {Timeline | null} */ this.timeline = null;
     this.shown = '';
     this.title = h('h1', { text: 'tmo' });
@@ -98,7 +99,7 @@ class App {
       this.timeline = id ? new Timeline(id, (at) => this.openLine(at)) : null;
     }
     const name = view === 'terminal' ? chosen(values.name) : undefined;
-    const shown = view === 'terminal' ? `${id} terminal ${name} ${values.look}` : `${id} ${view}`;
+    const shown = { terminal: `${id} terminal ${name} ${values.look}`, process: `${id} process ${values.name}` }[view] ?? `${id} ${view}`;
     if (shown !== this.shown) {
       this.shown = shown;
       this.view?.close();
@@ -136,6 +137,7 @@ class App {
   /** @param {string} id @param {string} view @param {string | undefined} name @param {boolean} isLooking */
   make(id, view, name, isLooking) {
     if (view === 'log') return new LogView(id);
+    if (view === 'process') return new ProcessView(id, place.value.values.name);
     if (view !== 'terminal') return new Overview();
     return name ? new TerminalView(id, name, isLooking) : null;
   }

@@ -1,4 +1,4 @@
-// The address of what is shown: `#/r/RUN/log?names=web,api&at=12.0`.
+// The address of what is shown: `#/r/RUN/log?names=web,api&at=12.0`, `#/r/RUN/process/web`.
 
 import { Signal } from './signal.js';
 
@@ -9,6 +9,7 @@ function read() {
   const [path, search] = location.hash.replace(/^#/, '').split('?');
   const parts = path.split('/').filter(Boolean);
   const values = Object.fromEntries(new URLSearchParams(search ?? ''));
+  if (parts[2] === 'process') values.name = decodeURIComponent(parts[3] ?? '');
   if (parts[0] === 'r' && parts[1]) return { run: decodeURIComponent(parts[1]), view: parts[2] ?? 'overview', values };
   return { run: null, view: 'overview', values };
 }
@@ -20,9 +21,11 @@ window.addEventListener('hashchange', () => place.set(read()));
 
 /** @param {Place} to */
 export function address({ run, view, values }) {
-  const kept = Object.entries(values).filter(([, value]) => value !== '');
+  const isProcess = view === 'process';
+  const path = isProcess ? `process/${encodeURIComponent(values.name)}` : view;
+  const kept = Object.entries(values).filter(([name, value]) => value !== '' && !(isProcess && name === 'name'));
   const search = new URLSearchParams(kept).toString();
-  return `#/r/${encodeURIComponent(run ?? '')}/${view}${search ? `?${search}` : ''}`;
+  return `#/r/${encodeURIComponent(run ?? '')}/${path}${search ? `?${search}` : ''}`;
 }
 
 /** Go somewhere; what is not named stays as it is. @param {Partial<Place>} to */

@@ -4,7 +4,8 @@ import { Signal } from './signal.js';
 import { atNextFrame } from './dom.js';
 import { setHostTime } from './time.js';
 
-const SAMPLES = 60;
+/** How many samples are kept of each process: one a second. */
+const SAMPLES = 300;
 
 /** All runs. @type {Signal<any[]>} */
 export const runs = new Signal(/** @type {any[]} */ ([]));
@@ -29,7 +30,7 @@ export const run = {
   /** @type {any} */ state: null,
   /** @type {Map<string, any>} */ processes: new Map(),
   /** Lines without an end yet. @type {any[]} */ unfinished: [],
-  /** @type {Map<string, { now: any, cpu: number[], memory: number[] }>} */ figures: new Map(),
+  /** @type {Map<string, { now: any, cpu: number[], memory: number[], output: number[] }>} */ figures: new Map(),
 };
 
 const changed = atNextFrame(() => changes.set(changes.value + 1));
@@ -87,13 +88,11 @@ export function take(frame) {
 
 /** @param {any} figures */
 function sample(figures) {
-  const kept = run.figures.get(figures.name) ?? { now: null, cpu: [], memory: [] };
+  const kept = run.figures.get(figures.name) ?? { now: null, cpu: [], memory: [], output: [] };
   kept.now = figures;
   kept.cpu.push(figures.cpu_percent ?? 0);
   kept.memory.push(figures.memory_bytes);
-  if (kept.cpu.length > SAMPLES) {
-    kept.cpu.shift();
-    kept.memory.shift();
-  }
+  kept.output.push(figures.output_bytes_per_second ?? 0);
+  for (const samples of [kept.cpu, kept.memory, kept.output]) if (samples.length > SAMPLES) samples.shift();
   run.figures.set(figures.name, kept);
 }

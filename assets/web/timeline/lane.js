@@ -1,6 +1,7 @@
 // The lane of one process: its name, and what it did over time.
 
-import { h, setAttribute, setText, svg } from '../lib/dom.js';
+import { h, setAttribute, svg } from '../lib/dom.js';
+import { go } from '../lib/router.js';
 import { run } from '../lib/store.js';
 import { css } from '../log/colors.js';
 import { spansOf } from './marks.js';
@@ -15,8 +16,7 @@ export class Lane {
     /** @type {number[]} */ this.bytes = [];
     /** @type {Mark[]} */ this.marks = [];
     this.color = '';
-    this.label = h('span', { class: 'lane-name', title: name });
-    setText(this.label, name);
+    this.label = h('span', { class: 'lane-name', title: name, text: name, onclick: () => go({ view: 'process', values: { name } }) });
     /** @type {Record<string, SVGElement>} */
     this.paths = Object.fromEntries(['bars', 'ran', ...KINDS, 'prompt'].map((kind) => [kind, svg('path', { class: `lane-${kind}`, d: '' })]));
     this.svg = svg('svg', { class: 'lane-drawing', height: HEIGHT, 'aria-hidden': 'true' }, ...Object.values(this.paths));

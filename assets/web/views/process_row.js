@@ -3,7 +3,7 @@
 import { prompt } from '../lib/asking.js';
 import { act, failures, setFailure } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
-import { go } from '../lib/router.js';
+import { address, go } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
 import { me, run } from '../lib/store.js';
 import { bytes, ms, span } from '../lib/time.js';
@@ -41,10 +41,7 @@ export class ProcessRow {
     const log = this.button('Log of', '≡', () => go({ view: 'log', values: { names: name } }));
     log.classList.add('log-link');
     this.element = h('tr', { dataset: { name } },
-      h('th', { scope: 'row' }, h('a', { href: '#', text: name, title: name, onclick: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        go({ view: 'log', values: { names: name } });
-      } })),
+      h('th', { scope: 'row' }, h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: name, title: name })),
       this.state, this.ready, this.up, this.restarts,
       h('td', { class: 'figure wide' }, this.cpu, this.cpuSpark.element),
       h('td', { class: 'figure' }, this.memory, this.memorySpark.element),

@@ -2,37 +2,55 @@
 
 import { get } from '../lib/api.js';
 import { h } from '../lib/dom.js';
-import { go } from '../lib/router.js';
+import { address, go } from '../lib/router.js';
 import { run } from '../lib/store.js';
+import { clock } from '../lib/time.js';
+import { openCard } from '../crash/card.js';
+import { endOf, reportId } from '../crash/report.js';
 import { dialog } from './dialog.js';
+
+/** What is known about the failure of a process. @param {string} name @returns {Promise<any>} */
+export async function explain(name) {
+  try {
+    return await get(`/r/${run.id}/api/processes/${encodeURIComponent(name)}/why`);
+  } catch (error) {
+    return { well: /** @type {Error} */ (error).message };
+  }
+}
 
 /** @param {string} name */
 export async function why(name) {
-  let said;
-  try {
-    said = await get(`/r/${run.id}/api/processes/${encodeURIComponent(name)}/why`);
-  } catch (error) {
-    said = { well: /** @type {Error} */ (error).message };
-  }
-  dialog(`Why ${name}?`, (close) => content(name, said, close));
+  const said = await explain(name);
+  dialog(`Why ${name}?`, (close) => {
+    const last = said.lastLogs ?? [];
+    return [
+      ...causes(name, said, close),
+      ...(last.length ? [h('h3', { text: 'Its last lines' }), h('pre', { text: last.join('\n') })] : []),
+      h('footer', {},
+        h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: `All about ${name}`, onclick: close })),
+    ];
+  });
 }
 
-/** @param {string} name @param {any} said @param {() => void} close */
-function content(name, said, close) {
+/**
+ * The causes, each with its evidence.
+ * @param {string} name @param {any} said @param {() => void} [leave] called before the log is opened
+ */
+export function causes(name, said, leave = () => {}) {
   if (said.well) return [h('p', { text: said.well })];
   /** @param {string} cursor */
-  const show = (cursor) => { close(); go({ view: 'log', values: { at: cursor } }); };
-  const causes = (said.causes ?? []).map((/** @type {any} */ cause) => h('li', {},
+  const show = (cursor) => { leave(); go({ view: 'log', values: { at: cursor } }); };
+  const items = (said.causes ?? []).map((/** @type {any} */ cause) => h('li', {},
     h('p', { class: 'cause', text: cause.text }),
-    cause.evidence?.text ? h('pre', { text: cause.evidence.text }) : null,
+    cause.place ? h('p', {}, 'In ', h('code', { text: cause.place })) : null,
+    cause.evidence?.text && cause.evidence.text !== cause.text ? h('pre', { text: cause.evidence.text }) : null,
     cause.next ? h('p', {}, 'Next: ', h('code', { text: cause.next })) : null,
     cause.evidence?.cursor
       ? h('button', { text: 'Show in the log', onclick: () => show(cause.evidence.cursor) }) : null));
-  const last = said.lastLogs ?? [];
+  const id = reportId(said.report);
   return [
-    said.text ? h('p', { text: said.text }) : null,
-    causes.length ? h('ol', { class: 'causes' }, ...causes) : h('p', { text: `${name}: no cause is known.` }),
-    last.length ? h('h3', { text: 'Its last lines' }) : null,
-    last.length ? h('pre', { text: last.join('\n') }) : null,
+    said.timestamp ? h('p', { class: 'dim', text: `It ${endOf(said)} at ${clock(new Date(said.timestamp))}${said.wrong ? '.' : ', and runs again.'}` }) : null,
+    items.length ? h('ol', { class: 'causes' }, ...items) : h('p', { text: `${name}: no cause is known.` }),
+    id ? h('p', {}, h('button', { text: 'Crash report', onclick: () => { leave(); openCard(id); } })) : null,
   ].filter((part) => part !== null);
 }

@@ -1,0 +1,80 @@
+// The card of a crash: why, the evidence, and what all processes printed around it.
+
+import { h, setText } from '../lib/dom.js';
+import { go } from '../lib/router.js';
+import { bytes, full, span } from '../lib/time.js';
+import { row } from '../log/rows.js';
+import { dialog } from '../views/dialog.js';
+import { markdown } from './markdown.js';
+import { loadCrash, sentence } from './report.js';
+import { saveAsPage } from './save.js';
+
+/** @typedef {import('./report.js').Crash} Crash */
+
+/** @param {string} id of the report */
+export async function openCard(id) {
+  let crash;
+  try {
+    crash = await loadCrash(id);
+  } catch (error) {
+    dialog('Crash report', () => [h('p', { text: /** @type {Error} */ (error).message })]);
+    return;
+  }
+  const loaded = crash;
+  const element = dialog(`Crash of ${loaded.report.processName}`, (close) => content(loaded, close));
+  element.classList.add('wide');
+  element.querySelector('.around .bad')?.scrollIntoView({ block: 'nearest' });
+}
+
+/** @param {Crash} crash @param {() => void} close */
+function content(crash, close) {
+  const { report, end } = crash;
+  const article = card(crash);
+  const status = h('span', { class: 'dim', role: 'status' });
+  const show = () => {
+    close();
+    if (end) go({ view: 'log', values: { at: end } });
+  };
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(markdown(crash));
+      setText(status, 'copied');
+    } catch {
+      setText(status, 'this browser does not let pages copy');
+    }
+  };
+  const save = async () => setText(status, `saved as ${await saveAsPage(article, sentence(report), crash.id)}`);
+  return [article, h('footer', {}, status, h('span', { class: 'space' }),
+    end ? h('button', { text: 'Show in the log', onclick: show }) : null,
+    h('button', { text: 'Copy as Markdown', onclick: copy }),
+    h('button', { text: 'Save as page', onclick: save }))].filter((part) => part !== null);
+}
+
+/** The card itself, which can also be saved. @param {Crash} crash */
+function card({ report, around }) {
+  const { tmo, processName } = report;
+  const causes = tmo.cause.map((/** @type {any} */ cause) => h('li', {},
+    h('p', {}, h('span', { class: 'cause', text: cause.text }), h('span', { class: 'dim', text: `  (${cause.certainty})` })),
+    cause.place ? h('p', {}, 'In ', h('code', { text: cause.place })) : null,
+    cause.evidence && cause.evidence.text !== cause.text ? h('pre', { text: cause.evidence.text }) : null,
+    cause.next ? h('p', {}, 'Next: ', h('code', { text: cause.next })) : null));
+  const facts = [
+    ['Ended', full(new Date(report.timestamp))], ['Ran for', span(tmo.uptime_ms)], ['Life', String(tmo.life)],
+    ['Command', [report.command, ...(report.args ?? [])].join(' ')], ['Directory', tmo.cwd], ['Port', tmo.port],
+  ].filter(([, value]) => value !== null && value !== undefined);
+  const lines = around.map((line) => {
+    if (line.left !== undefined) return h('div', { class: 'row gap' }, h('span', { class: 'text', text: `⋯ ${line.left.toLocaleString('en')} more lines of ${line.name} ⋯` }));
+    const element = row(line);
+    if (line.name === processName) element.classList.add(line.event === 'exit' ? 'bad' : 'own');
+    return element;
+  });
+  return h('article', { class: 'crash-card' },
+    h('p', { class: 'sentence kind-bad', text: `✖ ${sentence(report)}` }),
+    causes.length ? h('ol', { class: 'causes' }, ...causes) : null,
+    h('dl', {}, ...facts.flatMap(([term, value]) => [h('dt', { text: term }), h('dd', { text: String(value) })])),
+    h('h3', { text: 'What all processes printed around it' }),
+    tmo.slice_left_out ? h('p', { class: 'dim', text: `${bytes(tmo.slice_left_out)} of that time are not in the report.` }) : null,
+    h('div', { class: 'around', tabindex: '0' }, ...lines),
+    report.lastLogs.length ? h('h3', { text: `The last lines of ${processName}` }) : null,
+    report.lastLogs.length ? h('pre', { text: report.lastLogs.join('\n') }) : null);
+}

@@ -1,0 +1,73 @@
+// A crash report, with what all processes printed around it.
+
+import { get, query } from '../lib/api.js';
+import { run } from '../lib/store.js';
+import { isShown } from '../log/rows.js';
+
+/** The time around the end that is shown, and at most so many lines of it. */
+const BEFORE = { milliseconds: 5000, lines: 3000 };
+const AFTER = { milliseconds: 1000, lines: 600 };
+/** How many lines of another process are shown on each side of a gap. */
+const KEPT = 3;
+
+/**
+ * @typedef {{ left: number, name: string }} Gap lines of another process that are left out
+ * @typedef {{ id: string, report: any, around: (any | Gap)[], end: string | null }} Crash
+ */
+
+/** The id of a report by its file. @param {string | null | undefined} file */
+export function reportId(file) {
+  return file ? file.replace(/^.*\//, '').replace(/\.json$/, '') : null;
+}
+
+/** @param {string} id @returns {Promise<Crash>} */
+export async function loadCrash(id) {
+  const report = await get(`/r/${run.id}/api/crashes/${encodeURIComponent(id)}`);
+  /** @type {any[]} */
+  const lines = await around(report);
+  const end = lines.find((line) => line.event === 'exit' && line.name === report.processName) ?? lines.at(-1);
+  return { id, report, around: fold(lines.filter(isShown), report.processName), end: end?.cursor ?? null };
+}
+
+/** What all printed around the end: from the log or, if it no longer has it, from the report. @param {any} report */
+async function around(report) {
+  const end = Date.parse(report.timestamp);
+  const time = (/** @type {number} */ milliseconds) => new Date(end + milliseconds).toISOString();
+  const read = async (/** @type {object} */ values) => (await get(`/r/${run.id}/api/lines${query({ styles: true, ...values })}`)).lines;
+  const lines = [
+    ...await read({ since: time(-BEFORE.milliseconds), until: time(0), before: 'end', limit: BEFORE.lines }),
+    ...await read({ since: time(0), until: time(AFTER.milliseconds), limit: AFTER.lines }),
+  ];
+  const isThere = lines.some((/** @type {any} */ line) => line.name === report.processName && line.life === report.tmo.life);
+  return isThere ? lines : report.tmo.slice.map((/** @type {any} */ entry) => ({ ...entry, name: entry.process }));
+}
+
+/**
+ * Leave out the middle of long runs of lines of other processes.
+ * @param {any[]} lines @param {string} name
+ * @returns {(any | Gap)[]}
+ */
+function fold(lines, name) {
+  const folded = [];
+  for (let from = 0; from < lines.length;) {
+    let to = from;
+    while (to < lines.length && lines[to].name === lines[from].name) to += 1;
+    const left = to - from - 2 * KEPT;
+    if (lines[from].name === name || left < 2) folded.push(...lines.slice(from, to));
+    else folded.push(...lines.slice(from, from + KEPT), { left, name: lines[from].name ?? 'tmo' }, ...lines.slice(to - KEPT, to));
+    from = to;
+  }
+  return folded;
+}
+
+/** The cause in a sentence. @param {any} report */
+export function sentence(report) {
+  const cause = report.tmo.cause[0]?.text;
+  return `${report.processName} ${endOf(report)}${cause ? `: ${cause}` : ''}`;
+}
+
+/** How a process ended. @param {{ exitCode?: number | null, signal?: string | null }} report */
+export function endOf({ exitCode, signal }) {
+  if (signal) return `was ended by ${signal}`;
+  return exitCode === null || exitCode === undefined ? 'failed' : `exited with code ${exitCode}`;
+}

@@ -1,0 +1,69 @@
+// What is known of a process now, and from its newest crash report.
+
+import { get } from '../lib/api.js';
+import { h } from '../lib/dom.js';
+import { address } from '../lib/router.js';
+import { reason } from '../lib/states.js';
+import { run } from '../lib/store.js';
+
+/** @param {[string, Node | string | null | undefined][]} facts */
+function list(facts) {
+  return h('dl', {}, ...facts.filter(([, value]) => value).flatMap(([term, value]) => [h('dt', { text: term }), h('dd', {}, value)]));
+}
+
+/** @param {string[]} names */
+function links(names) {
+  return h('span', {}, ...names.flatMap((name, at) => [at ? ', ' : null, h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: name })]));
+}
+
+/** @param {any} process */
+function exits({ exits = [] }) {
+  return exits.map((/** @type {any} */ { exit, count }) => `${exit.signal === undefined ? `exit ${exit.code}` : `signal ${exit.signal}`} × ${count}`).join(', ');
+}
+
+/** What the state says. @param {any} process */
+export function facts(process) {
+  const waits = process.awaits ?? [];
+  const needed = [...run.processes.values()].filter((other) => other.awaits?.includes(process.name)).map((other) => other.name);
+  const { port } = process;
+  const isReady = process.pid && process.ready !== null && process.ready !== undefined;
+  return list([
+    ['Process id', process.pid ? String(process.pid) : null],
+    ['Port', port ? h('a', { href: `http://localhost:${port}/`, target: '_blank', rel: 'noopener noreferrer', text: String(port) }) : null],
+    ['Ready', isReady ? (process.ready ? 'yes' : reason(process) || 'not yet') : null],
+    ['Still lacks', process.lacks?.length ? h('ul', {}, ...process.lacks.map((/** @type {string} */ text) => h('li', { text }))) : null],
+    ['Waits for', waits.length ? links(waits) : null],
+    ['Awaited by', needed.length ? links(needed) : null],
+    ['Restarts', String(Math.max(0, (process.lives ?? 0) - 1))],
+    ['Crashes', process.crashes ? String(process.crashes) : null],
+    ['Ends so far', exits(process)],
+    ['Groups', process.groups?.join(', ')],
+    ['Phase', process.phase],
+    ['Name shown', process.display],
+  ]);
+}
+
+/** What only a crash report knows, read when it is opened. @param {string} id of the report @param {string} time */
+export function setup(id, time) {
+  const body = h('div', {}, h('p', { class: 'dim', text: 'loading …' }));
+  const element = h('details', { ontoggle: () => { if (/** @type {HTMLDetailsElement} */ (element).open) load(); } },
+    h('summary', { text: `Command and environment, as of ${time}` }), body);
+  let isLoaded = false;
+  const load = async () => {
+    if (isLoaded) return;
+    isLoaded = true;
+    try {
+      const report = await get(`/r/${run.id}/api/crashes/${encodeURIComponent(id)}`);
+      const names = report.tmo.environment ?? [];
+      body.replaceChildren(list([
+        ['Command', h('code', { text: [report.command, ...(report.args ?? [])].join(' ') })],
+        ['Directory', h('code', { text: report.tmo.cwd })],
+        ['Variables', h('span', {}, h('span', { class: 'dim', text: `${names.length} names; tmo keeps no values` }), h('p', { class: 'variables', text: names.join('  ') }))],
+      ]));
+    } catch (error) {
+      isLoaded = false;
+      body.replaceChildren(h('p', { class: 'kind-bad', text: /** @type {Error} */ (error).message }));
+    }
+  };
+  return element;
+}

@@ -1,0 +1,56 @@
+// What was found in the output of a process: flags, and texts that mean a failure.
+
+import { get, query } from '../lib/api.js';
+import { h } from '../lib/dom.js';
+import { go } from '../lib/router.js';
+import { run, supervisor } from '../lib/store.js';
+import { clock, ms } from '../lib/time.js';
+
+/** How many matches of a flag are listed. */
+const LAST = 5;
+
+/** Show the line of a flag in the log; the API knows its time only. @param {string} name @param {any} match */
+async function show(name, match) {
+  const since = new Date(Math.floor(ms(match.time)) - 1).toISOString();
+  const page = await get(`/r/${run.id}/api/lines${query({ name, since, limit: 200 })}`);
+  const line = page.lines.find((/** @type {any} */ one) => one.text === match.line) ?? page.lines[0];
+  if (line) go({ view: 'log', values: { at: line.cursor } });
+}
+
+/** The flags of a process, with their last matches. @param {any} process */
+export async function flags(process) {
+  const counted = process.flags ?? [];
+  if (!counted.length) return null;
+  /** @type {any[]} */
+  let found = [];
+  try {
+    ({ flags: found } = await get(`/r/${run.id}/api/processes/${encodeURIComponent(process.name)}/flags?last=${LAST}`));
+  } catch {
+    // Without a supervisor only the counts are known.
+  }
+  return h('section', { class: 'panel' }, h('header', {}, h('h2', { text: 'Flags' })),
+    ...counted.map((/** @type {any} */ flag) => {
+      const matches = found.find((one) => one.flag === flag.name)?.matches ?? [];
+      const most = flag.target === undefined || flag.target === null ? '' : ` of at most ${flag.target}`;
+      return h('div', { class: 'flag' },
+        h('h3', { class: flag.exceeded ? 'kind-bad' : '' }, `⚑ ${flag.name} `, h('span', { class: 'dim', text: `found ${flag.count.toLocaleString('en')} times${most}` })),
+        h('ol', { class: 'matches' }, ...matches.toReversed().map((/** @type {any} */ match) => h('li', {},
+          h('button', { class: 'quiet link', text: clock(new Date(ms(match.time))), 'aria-label': `Show the line of ${clock(new Date(ms(match.time)))} in the log`, onclick: () => show(process.name, match) }),
+          h('code', { text: match.line })))));
+    }));
+}
+
+/** The texts that are declared as failures; null where the server does not tell. @param {string} name */
+export async function failureTexts(name) {
+  if (supervisor.value !== 'up') return null;
+  let said;
+  try {
+    said = await get(`/r/${run.id}/api/failure-declarations/${encodeURIComponent(name)}`);
+  } catch {
+    return null;
+  }
+  const texts = said.failure_strings ?? [];
+  if (!texts.length) return null;
+  return h('section', { class: 'panel' }, h('header', {}, h('h2', { text: 'Failure texts' })),
+    h('ul', {}, ...texts.map((/** @type {string} */ text) => h('li', {}, h('code', { text })))));
+}

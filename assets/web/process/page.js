@@ -1,0 +1,125 @@
+// The page of one process: what it is, why it is in its state, its lives and what was found in its output.
+
+import { act, failures } from '../lib/actions.js';
+import { get, query } from '../lib/api.js';
+import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
+import { address } from '../lib/router.js';
+import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
+import { changes, me, run } from '../lib/store.js';
+import { full, ms, span } from '../lib/time.js';
+import { everySecond } from '../lib/visible.js';
+import { openCard } from '../crash/card.js';
+import { endOf } from '../crash/report.js';
+import { causes, explain } from '../views/why.js';
+import { facts, setup } from './facts.js';
+import { Figures } from './figures.js';
+import { failureTexts, flags } from './found.js';
+import { Lives, livesOf } from './lives.js';
+
+/** How many crash reports are listed. */
+const REPORTS = 10;
+
+/** @param {string} title @param {...(Node | string | null)} parts */
+const panel = (title, ...parts) => h('section', { class: 'panel' }, h('header', {}, h('h2', { text: title })), ...parts);
+
+export class ProcessView {
+  /** @param {string} id the run @param {string} name */
+  constructor(id, name) {
+    this.id = id;
+    this.name = name;
+    this.known = '';
+    this.sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
+    this.word = h('span');
+    this.state = h('p', { class: 'state' }, this.sign, ' ', this.word);
+    this.note = h('p', { class: 'kind-bad', role: 'status' });
+    const button = (/** @type {'start' | 'stop' | 'restart'} */ what, /** @type {string} */ text) => h('button', { text, onclick: () => act(what, name) });
+    this.start = button('start', '▶ Start');
+    this.stop = button('stop', '■ Stop');
+    this.restart = button('restart', '↻ Restart');
+    const link = (/** @type {string} */ view, /** @type {string} */ text, /** @type {Record<string, string>} */ values) =>
+      h('a', { class: 'button', href: address({ run: id, view, values }), text });
+    this.why = h('div');
+    this.whyPanel = panel('Why', this.why);
+    this.lives = new Lives();
+    this.crashes = h('div');
+    this.crashPanel = panel('Crash reports', this.crashes);
+    this.facts = h('div');
+    this.setup = h('div');
+    this.figures = new Figures(name);
+    this.found = h('div');
+    this.empty = h('p', { class: 'dim pad', text: 'No process has this name.', hidden: true });
+    this.grid = h('div', { class: 'panels' },
+      h('div', {}, this.whyPanel, this.lives.element, this.crashPanel),
+      h('div', {}, panel('What it is', this.facts, this.setup), this.figures.element, this.found));
+    this.element = h('div', { class: 'process-page' },
+      h('header', { class: 'process-head' }, h('h2', { text: name }), this.state, h('span', { class: 'space' }),
+        this.start, this.stop, this.restart, link('terminal', '⌨ Terminal', { name }), link('log', '≡ Log', { names: name })),
+      this.note, this.empty, this.grid);
+    const draw = atNextFrame(() => this.draw());
+    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), everySecond(draw)];
+  }
+
+  close() {
+    this.isClosed = true;
+    for (const end of this.ends) end();
+  }
+
+  draw() {
+    const process = run.processes.get(this.name);
+    if (this.isClosed || !run.state) return;
+    this.empty.hidden = !!process;
+    this.grid.hidden = !process;
+    if (!process) return;
+    const [mark, kind] = signOf(process);
+    setText(this.sign, mark);
+    setAttribute(this.state, 'class', `state kind-${kind}`);
+    const isBad = failed(process) && !process.pid;
+    const since = process.since ? ` for ${span(Date.now() - ms(process.since))}` : '';
+    setText(this.word, `${isBad && process.state === 'exited' ? ending(process) : process.state}${since}`);
+    setText(this.note, failures.value.get(this.name) ?? reason(process));
+    const mayAct = me.value?.role !== 'read';
+    this.start.hidden = !mayAct || !canStart(process);
+    this.stop.hidden = !mayAct || !canStop(process);
+    this.restart.hidden = !mayAct;
+    this.figures.draw(process);
+    this.read(process);
+  }
+
+  /** Read what only changes with a life, a crash or a flag. @param {any} process */
+  async read(process) {
+    const { lives, state, crashes, flags: counted, pid, ready, awaits, lacks } = process;
+    const key = JSON.stringify([lives, state, crashes, counted, pid, ready, awaits, lacks]);
+    if (key === this.known || this.isReading) return;
+    this.known = key;
+    this.isReading = true;
+    try {
+      this.facts.replaceChildren(facts(process));
+      const [said, list, reports, ...found] = await Promise.all([
+        explain(this.name), livesOf(this.id, this.name),
+        get(`/r/${this.id}/api/crashes${query({ name: this.name, last: REPORTS })}`), flags(process), failureTexts(this.name),
+      ]);
+      if (this.isClosed) return;
+      this.whyPanel.hidden = !!said.well;
+      this.why.replaceChildren(...causes(this.name, said));
+      this.lives.show(list);
+      this.showCrashes(reports.crashes);
+      this.found.replaceChildren(...found.filter((part) => part !== null));
+    } catch (error) {
+      setText(this.note, /** @type {Error} */ (error).message);
+    } finally {
+      this.isReading = false;
+    }
+  }
+
+  /** @param {any[]} reports */
+  showCrashes(reports) {
+    this.crashPanel.hidden = !reports.length;
+    this.crashes.replaceChildren(h('ul', { class: 'reports' }, ...reports.map((report) => h('li', {},
+      h('button', { class: 'quiet link', text: full(new Date(report.timestamp)).slice(0, -4), onclick: () => openCard(report.id) }),
+      h('span', { text: report.cause?.text ?? endOf(report) }),
+      report.run === run.state?.run ? null : h('span', { class: 'dim', text: 'earlier run' })))));
+    const newest = reports[0];
+    if (!newest || this.setup.childElementCount) return;
+    this.setup.replaceChildren(setup(newest.id, full(new Date(newest.timestamp)).slice(0, -4)));
+  }
+}
