@@ -4,7 +4,7 @@ import { get, query } from '../lib/api.js';
 import { h } from '../lib/dom.js';
 import { go } from '../lib/router.js';
 import { run } from '../lib/store.js';
-import { clock, full, ms, span } from '../lib/time.js';
+import { clock, full, hostTime, ms, span } from '../lib/time.js';
 
 /** @typedef {{ life: number, start: any, end: any }} Life lines of the log; without an end it is still running */
 
@@ -86,5 +86,5 @@ function row({ life, start, end }) {
     h('td', {}, moment(start.cursor, `Life ${life} began`, start.time)),
     h('td', {}, end ? moment(end.cursor, `Life ${life} ended`, end.time) : '–'),
     h('td', { class: isBad ? 'kind-bad' : '', text: isKnown ? ending(end) : 'not known' }),
-    h('td', { class: 'number', text: isKnown ? span((end ? Date.parse(end.time) : Date.now()) - began) : '–' }));
+    h('td', { class: 'number', text: isKnown ? span((end ? Date.parse(end.time) : hostTime()) - began) : '–' }));
 }

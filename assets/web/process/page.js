@@ -6,7 +6,7 @@ import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { address } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
 import { changes, me, run } from '../lib/store.js';
-import { full, ms, span } from '../lib/time.js';
+import { full, hostTime, ms, span } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { openCard } from '../crash/card.js';
 import { endOf } from '../crash/report.js';
@@ -74,7 +74,7 @@ export class ProcessView {
     setText(this.sign, mark);
     setAttribute(this.state, 'class', `state kind-${kind}`);
     const isBad = failed(process) && !process.pid;
-    const since = process.since ? ` for ${span(Date.now() - ms(process.since))}` : '';
+    const since = process.since ? ` for ${span(hostTime() - ms(process.since))}` : '';
     setText(this.word, `${isBad && process.state === 'exited' ? ending(process) : process.state}${since}`);
     setText(this.note, failures.value.get(this.name) ?? reason(process));
     const mayAct = me.value?.role !== 'read';

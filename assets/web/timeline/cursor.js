@@ -2,6 +2,7 @@
 
 import { setAttribute, setText } from '../lib/dom.js';
 import { bytes, clock } from '../lib/time.js';
+import { promptOf } from './marks.js';
 import { columnOf, timeOf } from './period.js';
 import { HEIGHT, WEIGHTS } from './shapes.js';
 
@@ -53,10 +54,10 @@ export class Cursor {
 
   /** The marks of the lane that are near the moment. */
   near() {
-    const { bounds, width, marks, prompts } = this.timeline;
+    const { bounds, width, marks } = this.timeline;
     const reach = ((bounds.until - bounds.from) / width) * REACH;
     const time = this.time ?? 0;
-    const prompt = prompts.of.get(this.name);
+    const prompt = promptOf(this.name);
     const all = [...(marks.of.get(this.name) ?? []), ...(prompt ? [prompt] : [])];
     return all.filter((mark) => WEIGHTS[mark.what] && Math.abs(mark.time - time) <= reach);
   }

@@ -3,6 +3,7 @@
 import { h, setAttribute, svg } from '../lib/dom.js';
 import { go } from '../lib/router.js';
 import { run } from '../lib/store.js';
+import { hostTime } from '../lib/time.js';
 import { css } from '../log/colors.js';
 import { spansOf } from './marks.js';
 import { HEIGHT, KINDS, bars, lines, ring, signs } from './shapes.js';
@@ -36,7 +37,7 @@ export class Lane {
     const place = (/** @type {number} */ time) => ((time - from) / (until - from)) * width;
     const show = (/** @type {string} */ kind, /** @type {string} */ path) => setAttribute(this.paths[kind], 'd', path);
     show('bars', bars(this.bytes, width));
-    const end = isLive ? Math.min(until, Date.now()) : until;
+    const end = isLive ? Math.min(until, hostTime()) : until;
     show('ran', lines(spansOf(this.marks, runs, from, end, !!process?.pid), place));
     const paths = signs(this.marks, place, width);
     for (const kind of KINDS) show(kind, paths[kind]);

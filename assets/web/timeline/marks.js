@@ -1,6 +1,9 @@
 // What happened to the processes, read from the journal: newest first, and then as it happens.
 
 import { get, query } from '../lib/api.js';
+import { prompt } from '../lib/asking.js';
+import { run } from '../lib/store.js';
+import { hostTime } from '../lib/time.js';
 
 /**
  * @typedef {'start' | 'ready' | 'end' | 'crash' | 'failed' | 'skipped' | 'flag' | 'gap' | 'asked' | 'begin' | 'over'} What
@@ -125,13 +128,22 @@ export class Marks {
   /** When the newest run began, or the first time that is known. */
   get begin() {
     const begin = this.runs.findLast((mark) => mark.what === 'begin');
-    return begin?.time ?? Math.min(Date.now(), ...[...this.of.values()].map((marks) => marks[0].time));
+    return begin?.time ?? Math.min(hostTime(), ...[...this.of.values()].map((marks) => marks[0].time));
   }
 
   /** The last time that is known. */
   get end() {
     return Math.max(this.runs.at(-1)?.time ?? 0, ...[...this.of.values()].map((marks) => marks[marks.length - 1].time));
   }
+}
+
+/** The prompt at which a process waits, as a mark of the log's end. @param {string} name @returns {Mark | null} */
+export function promptOf(name) {
+  const process = run.processes.get(name);
+  const text = process ? prompt(process) : null;
+  if (text === null) return null;
+  const line = run.unfinished.find((one) => one.name === name && one.is_prompt);
+  return { what: 'flag', time: Date.parse(line.time), cursor: '', text: `◌ waits for an answer: ${text}` };
 }
 
 /**

@@ -4,14 +4,13 @@ import { get, query } from '../lib/api.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { changes, head, run, supervisor } from '../lib/store.js';
 import { theme } from '../lib/theme.js';
-import { ms } from '../lib/time.js';
+import { hostTime, ms } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { Cursor } from './cursor.js';
 import { axisLabels } from './axis.js';
 import { Lane } from './lane.js';
-import { Marks } from './marks.js';
+import { Marks, promptOf } from './marks.js';
 import { LENGTHS, Period } from './period.js';
-import { Prompts } from './prompts.js';
 import { HEIGHT } from './shapes.js';
 
 const STORE = 'tmo-timeline';
@@ -36,7 +35,6 @@ export class Timeline {
     this.onopen = onopen;
     this.period = new Period(kept().choice ?? '');
     this.marks = new Marks(id);
-    this.prompts = new Prompts(id);
     /** @type {Map<string, Lane>} */ this.lanes = new Map();
     /** @type {import('./period.js').Bounds} */ this.bounds = { from: 0, until: 1, columns: 1 };
     /** What the log shows. @type {[number, number] | null} */ this.window = null;
@@ -76,12 +74,10 @@ export class Timeline {
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.overlay);
     this.ends = [changes.watch(() => this.arrange()), theme.watch(this.draw), everySecond(() => this.update())];
-    document.addEventListener('visibilitychange', this.seenAgain = () => this.prompts.forget());
   }
 
   close() {
     for (const end of this.ends) end();
-    document.removeEventListener('visibilitychange', this.seenAgain);
     this.observer.disconnect();
     this.abort.abort();
   }
@@ -162,7 +158,7 @@ export class Timeline {
   }
 
   get now() {
-    return supervisor.value === 'over' ? this.marks.end || Date.now() : Date.now();
+    return supervisor.value === 'over' ? this.marks.end || hostTime() : hostTime();
   }
 
   get isLive() {
@@ -177,8 +173,8 @@ export class Timeline {
       const page = await lines({ name, before: mark.cursor, limit: 100 });
       const line = page.lines.findLast((/** @type {any} */ one) => one.text === mark.line);
       if (line) return this.onopen(line.cursor);
-    } else if (mark) return this.onopen(mark.cursor);
-    const page = await lines({ since: new Date(time).toISOString(), limit: 1 });
+    } else if (mark?.cursor) return this.onopen(mark.cursor);
+    const page = await lines({ since: new Date(mark?.time ?? time).toISOString(), limit: 1 });
     return this.onopen(page.lines[0]?.cursor ?? null);
   }
 
@@ -254,7 +250,6 @@ export class Timeline {
       if (lane) lane.bytes = bytes.get(name) ?? [];
     }
     this.again = await this.marks.read(bounds.from, signal);
-    if (this.isLive) await this.prompts.read(names, signal);
     this.bounds = bounds;
     this.fetched = this.again ? '' : key;
   }
@@ -266,7 +261,7 @@ export class Timeline {
       const lane = this.lanes.get(name);
       if (!lane) continue;
       lane.marks = this.marks.of.get(name) ?? [];
-      lane.draw({ bounds, width, runs: this.marks.runs, prompt: this.prompts.of.get(name) ?? null, isLive });
+      lane.draw({ bounds, width, runs: this.marks.runs, prompt: promptOf(name), isLive });
     }
     this.axis.replaceChildren(...axisLabels(bounds, width));
     this.paintWindow();
