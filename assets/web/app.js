@@ -233,17 +233,17 @@ class App {
       if (name) show([name]);
     } else if (event.key === '/') {
       if (!log) go({ view: 'log', values: {} });
-      setTimeout(() => { if (this.view instanceof LogView) this.view.input.focus(); });
+      setTimeout(() => { if (this.view instanceof LogView) this.view.search.input.focus(); });
     } else if (!log) return;
-    else if (event.key === 'n') log.find(true);
-    else if (event.key === 'N') log.find(false);
+    else if (event.key === 'n') log.search.find(true);
+    else if (event.key === 'N') log.search.find(false);
     else if (event.key === 'f' || event.key === 'End') log.pane.follow();
     else if (event.key === 'Home') log.pane.first();
     else if (event.key === 'w') log.setWrap(!log.isWrapped);
     else if (event.key === 't') log.nextTimes();
     else if (event.key === 'c') log.clear();
     else if (event.key === 'y') log.selection.copyLink();
-    else if (event.key === 'Escape') log.typed(event);
+    else if (event.key === 'Escape') log.escape(event);
     else if (target === document.body) return log.pane.key(event);
     else return undefined;
     event.preventDefault();

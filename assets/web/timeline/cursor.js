@@ -59,7 +59,7 @@ export class Cursor {
     const time = this.time ?? 0;
     const prompt = promptOf(this.name);
     const all = [...(marks.of.get(this.name) ?? []), ...(prompt ? [prompt] : [])];
-    return all.filter((mark) => WEIGHTS[mark.what] && Math.abs(mark.time - time) <= reach);
+    return all.filter((mark) => WEIGHTS[mark.what] && Math.abs((mark === prompt ? Math.max(mark.time, bounds.from) : mark.time) - time) <= reach);
   }
 
   /** Open the log at the moment, or at the mark that is meant. @param {boolean} isClick */

@@ -41,7 +41,8 @@ export class Lane {
     show('ran', lines(spansOf(this.marks, runs, from, end, !!process?.pid), place));
     const paths = signs(this.marks, place, width);
     for (const kind of KINDS) show(kind, paths[kind]);
-    const x = prompt ? place(prompt.time) : -1;
-    show('prompt', x >= 0 && x <= width ? ring(Math.min(width - 5, Math.max(5, x))) : '');
+    // A prompt waits from its time on.
+    const x = prompt ? place(prompt.time) : width;
+    show('prompt', x < width ? ring(Math.min(width - 5, Math.max(5, x))) : '');
   }
 }

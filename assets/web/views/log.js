@@ -1,4 +1,4 @@
-// The page of the log: the pane, the search, and what is beside them.
+// The page of the log: the pane, and what is beside it.
 
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { go, keep, place } from '../lib/router.js';
@@ -6,47 +6,30 @@ import { supervisor } from '../lib/store.js';
 import { bytes, clock } from '../lib/time.js';
 import { Pane } from '../log/pane.js';
 import { plain } from '../log/rows.js';
+import { Search } from '../log/search.js';
 import { Selection, compare } from '../log/select.js';
 
 const TIMES = ['short', 'full', 'off'];
-
-/** @param {string} text */
-const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 export class LogView {
   /** @param {string} run */
   constructor(run) {
     this.pane = new Pane(run, !place.value.values.at);
     this.pane.onlines = () => this.linesChanged();
-    this.isRegex = false;
-    this.isOnly = false;
-    this.text = '';
     /** @type {string | null} */ this.at = null;
-    /** @type {AbortController | null} */ this.finding = null;
-
-    this.input = /** @type {HTMLInputElement} */ (h('input', {
-      type: 'search', class: 'find', placeholder: 'Search the log  /', 'aria-label': 'Search the log',
-      spellcheck: 'false', autocomplete: 'off',
-      onkeydown: (/** @type {KeyboardEvent} */ event) => this.typed(event),
-      oninput: () => this.changed(),
-    }));
-    const toggle = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ work) =>
-      h('button', { class: 'toggle', 'aria-pressed': 'false', text, title, onclick: work });
-    this.regex = toggle('.*', 'Regular expression', () => { this.isRegex = !this.isRegex; this.changed(); });
-    this.only = toggle('Only matches', 'Hide the lines that do not match', () => { this.isOnly = !this.isOnly; this.changed(); });
-    this.older = h('button', { class: 'act', 'aria-label': 'Older match', title: 'Older match (n)', text: '↑', onclick: () => this.find(true) });
-    this.newer = h('button', { class: 'act', 'aria-label': 'Newer match', title: 'Newer match (N)', text: '↓', onclick: () => this.find(false) });
-    this.status = h('span', { class: 'dim find-status', role: 'status' });
+    this.search = new Search(this.pane, () => this.selection.range?.[0]);
+    const { search } = this;
     this.times = h('button', { class: 'toggle', onclick: () => this.nextTimes() });
     this.wrap = h('button', { class: 'toggle', text: 'Wrap', onclick: () => this.setWrap(!this.isWrapped) });
-    this.bar = h('div', { class: 'log-bar' }, this.input, this.regex, this.only, this.older, this.newer, this.status,
+    this.bar = h('div', { class: 'log-bar' }, ...search.parts,
       h('span', { class: 'space' }), this.times, this.wrap,
       h('button', { class: 'toggle', text: 'Clear view', title: 'Hide what is there now (c)', onclick: () => this.clear() }),
       h('button', { class: 'toggle', text: 'Copy', title: 'Copy the selected lines, or all on the page', onclick: () => this.copy() }));
     this.selection = new Selection(this.pane, {
       onchange: () => this.selected(),
       onaround: (cursor) => go({ values: { ...place.value.values, names: '', at: cursor, to: '' } }),
-      oncopied: (text) => setText(this.status, text),
+      onfind: (text) => search.look(text),
+      oncopied: (text) => search.say(text),
     });
     this.pane.onreveal = (cursor) => { if (this.selection.range?.[0] !== cursor) this.selection.set([cursor, cursor]); };
     this.pane.element.append(this.selection.element);
@@ -60,8 +43,7 @@ export class LogView {
     /** Called with the time that is on the screen. @type {(window: [number, number] | null, follows: boolean) => void} */
     this.onmoved = () => {};
     this.ends = [supervisor.watch(() => this.foot())];
-    this.input.value = place.value.values.q ?? '';
-    this.changed();
+    search.set(place.value.values.q ?? '');
   }
 
   /** Show what the address names. @param {Record<string, string>} values */
@@ -73,16 +55,16 @@ export class LogView {
     if (!isFirst && this.at === before) return;
     if (at && to && compare(at, to) < 0) this.selection.range = [at, to];
     else if (at && this.selection.range?.[0] !== at) this.selection.range = null;
-    this.selection.element.hidden = !this.selection.range;
+    this.selection.show();
     if (at) this.pane.show(at);
     else if (isFirst) this.pane.follow();
   }
 
   close() {
     for (const end of this.ends) end();
-    this.finding?.abort();
+    this.search.close();
+    this.selection.close();
     this.pane.close();
-    if ('highlights' in CSS) CSS.highlights.delete('find');
   }
 
   /** @param {string[]} names @param {boolean} isFirst */
@@ -90,94 +72,9 @@ export class LogView {
     if (names.join() === this.pane.source.names.join()) return;
     this.pane.source.names = names;
     this.pane.element.classList.toggle('one-name', names.length === 1);
-    if (!isFirst) this.pane.reset();
-  }
-
-  // Search
-
-  /** The pattern of the search; null without one. */
-  pattern() {
-    if (!this.text) return null;
-    const ignore = this.text === this.text.toLowerCase();
-    return { grep: this.isRegex ? this.text : escaped(this.text), 'ignore-case': ignore };
-  }
-
-  changed() {
-    this.text = this.input.value;
-    this.finding?.abort();
-    setAttribute(this.regex, 'aria-pressed', String(this.isRegex));
-    setAttribute(this.only, 'aria-pressed', String(this.isOnly));
-    keep({ q: this.text });
-    setText(this.status, '');
-    const only = this.isOnly ? this.pattern() : null;
-    if (JSON.stringify(only) !== JSON.stringify(this.pane.source.only)) {
-      this.pane.source.only = only;
-      this.pane.reset();
-    }
-    this.highlight();
-  }
-
-  /** @param {KeyboardEvent} event */
-  typed(event) {
-    if (event.key === 'Enter') this.find(!event.shiftKey);
-    else if (event.key === 'Escape' && !this.text && this.selection.range) this.selection.set(null);
-    else if (event.key === 'Escape') {
-      this.input.value = '';
-      this.isOnly = false;
-      this.changed();
-      this.pane.view.focus();
-    } else return;
-    event.preventDefault();
-  }
-
-  /** Go to the next match, which may be far away. @param {boolean} up */
-  async find(up) {
-    const pattern = this.pattern();
-    if (!pattern) return;
-    this.finding?.abort();
-    const finding = new AbortController();
-    this.finding = finding;
-    const at = this.pane.follows.value ? null : this.selection.range?.[0];
-    const from = at ?? (this.pane.follows.value ? 'end' : this.pane.firstVisible() ?? 'end');
-    if (from === 'end' && !up) return setText(this.status, 'no newer match');
-    setText(this.status, 'searching …');
-    try {
-      const hit = await this.pane.source.find(pattern, from, up, finding.signal);
-      if (!hit) return setText(this.status, up ? 'no older match' : 'no newer match');
-      setText(this.status, '');
-      await this.pane.show(hit.cursor);
-    } catch (error) {
-      if (!finding.signal.aborted) setText(this.status, /** @type {Error} */ (error).message);
-    }
-    return undefined;
-  }
-
-  /** Mark the matches that are on the page. */
-  highlight() {
-    if (!('highlights' in CSS)) return;
-    CSS.highlights.delete('find');
-    const pattern = this.pattern();
-    if (!pattern) return;
-    let expression;
-    try {
-      expression = new RegExp(pattern.grep, pattern['ignore-case'] ? 'gi' : 'g');
-    } catch {
-      return;
-    }
-    const ranges = [];
-    for (const cell of this.pane.rows.querySelectorAll('.text')) {
-      const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
-      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-        for (const match of (node.nodeValue ?? '').matchAll(expression)) {
-          if (!match[0]) continue;
-          const range = new Range();
-          range.setStart(node, match.index);
-          range.setEnd(node, match.index + match[0].length);
-          ranges.push(range);
-        }
-      }
-    }
-    CSS.highlights.set('find', new Highlight(...ranges));
+    if (isFirst) return;
+    this.pane.reset();
+    this.search.countLater();
   }
 
   // Looks
@@ -237,15 +134,21 @@ export class LogView {
     }
     try {
       await navigator.clipboard.writeText(text);
-      setText(this.status, 'copied');
+      this.search.say('copied');
     } catch {
-      setText(this.status, 'this browser does not let pages copy');
+      this.search.say('this browser does not let pages copy');
     }
     return undefined;
   }
 
+  /** @param {KeyboardEvent} event */
+  escape(event) {
+    if (!this.search.text && this.selection.range) this.selection.clear();
+    else this.search.typed(event);
+  }
+
   linesChanged() {
-    this.highlight();
+    this.search.highlight();
     if (this.selection.range) this.selection.mark();
     this.foot();
   }
