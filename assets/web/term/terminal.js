@@ -5,6 +5,8 @@ import { FitAddon } from '../vendor/addon-fit/addon-fit.mjs';
 import { Terminal } from '../vendor/xterm/xterm.mjs';
 import { h, setText } from '../lib/dom.js';
 import { hello, key } from '../lib/session.js';
+import { confirm } from '../views/dialog.js';
+import { KeyBar } from './keys.js';
 
 const [OUTPUT, INPUT, SIZE, SHOWN, END] = [0, 1, 2, 3, 6];
 /** How many bytes are shown between two acknowledgements. */
@@ -41,17 +43,20 @@ export class ProcessTerminal {
    * @param {string} run @param {string} name @param {boolean} isLooking
    */
   constructor(run, name, isLooking) {
-    Object.assign(this, { run, name, isLooking });
     this.run = run;
     this.name = name;
     this.isLooking = isLooking;
     this.isOver = false;
+    /** Why the server has ended the terminal. */
+    this.farewell = '';
     this.shown = 0;
     /** @type {WebSocket | null} */ this.socket = null;
     this.screen = h('div', { class: 'screen' });
+    this.keys = new KeyBar(this);
+    this.keys.element.hidden = isLooking;
     this.note = h('p', { class: 'dim' });
     this.again = h('button', { text: 'Connect again', hidden: true, onclick: () => this.connect() });
-    this.element = h('div', { class: 'terminal' }, this.screen, h('div', { class: 'terminal-note' }, this.note, this.again));
+    this.element = h('div', { class: 'terminal' }, this.screen, this.keys.element, h('div', { class: 'terminal-note' }, this.note, this.again));
     this.terminal = new Terminal(/** @type {any} */ ({
       documentOverride: documentForTerminal, theme: theme(), fontSize: 13, scrollback: 2000,
       fontFamily: 'ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace',
@@ -59,11 +64,13 @@ export class ProcessTerminal {
     }));
     this.fit = new FitAddon();
     this.terminal.loadAddon(this.fit);
-    this.terminal.onData((/** @type {string} */ data) => this.type(data));
+    this.terminal.onData((/** @type {string} */ data) => this.type(this.keys.take(data)));
     this.terminal.onBinary((/** @type {string} */ data) => this.send(INPUT, Uint8Array.from(data, (one) => one.charCodeAt(0))));
     this.terminal.onResize(() => this.resize());
     this.terminal.attachCustomKeyEventHandler((/** @type {KeyboardEvent} */ event) => this.key(event));
     this.observer = new ResizeObserver(() => this.fit.fit());
+    // A phone closes the connection of a page that is hidden.
+    this.seen = () => { if (!document.hidden && this.isLost) this.connect(); };
     this.themes = new MutationObserver(() => { this.terminal.options.theme = theme(); });
     this.themes.observe(document.documentElement, { attributeFilter: ['data-theme'] });
   }
@@ -74,11 +81,14 @@ export class ProcessTerminal {
     this.screen.addEventListener('paste', (event) => this.paste(event), { capture: true });
     this.fit.fit();
     this.observer.observe(this.screen);
+    document.addEventListener('visibilitychange', this.seen);
     this.connect();
   }
 
   close() {
     this.isOver = true;
+    document.removeEventListener('visibilitychange', this.seen);
+    this.keys.close();
     this.observer.disconnect();
     this.themes.disconnect();
     this.socket?.close();
@@ -87,6 +97,8 @@ export class ProcessTerminal {
 
   async connect() {
     this.again.hidden = true;
+    this.farewell = '';
+    this.isLost = false;
     setText(this.note, 'connecting …');
     try {
       await hello();
@@ -113,7 +125,9 @@ export class ProcessTerminal {
   ended(why) {
     this.socket = null;
     if (this.isOver) return;
-    setText(this.note, why);
+    // What the server has ended stays ended; what was lost comes back.
+    this.isLost = !this.farewell;
+    setText(this.note, this.farewell || why);
     this.again.hidden = false;
   }
 
@@ -128,7 +142,8 @@ export class ProcessTerminal {
         this.shown = 0;
       });
     } else if (message[0] === END) {
-      setText(this.note, new TextDecoder().decode(rest));
+      this.farewell = new TextDecoder().decode(rest);
+      setText(this.note, this.farewell);
     }
   }
 
@@ -163,11 +178,13 @@ export class ProcessTerminal {
   /** @param {string} text */
   pasteText(text) {
     const clean = harmless(text);
-    if (!clean || this.isLooking) return;
+    if (!clean || this.isLooking) return undefined;
     const isBracketed = this.terminal.modes.bracketedPasteMode;
-    const lines = clean.split('\r').length;
-    if (!isBracketed && lines > 1 && !window.confirm(`Paste ${lines} lines?`)) return;
-    this.type(isBracketed ? `\u001b[200~${clean}\u001b[201~` : clean);
+    const paste = () => this.type(isBracketed ? `\u001b[200~${clean}\u001b[201~` : clean);
+    const lines = clean.replace(/\r$/, '').split('\r');
+    if (isBracketed || lines.length === 1) return paste();
+    const first = `${lines[0].slice(0, 80)}${lines[0].length > 80 ? '…' : ''}`;
+    return confirm(`Paste ${lines.length} lines?`, `Each is entered at once. The first is: ${first}`, 'Paste', paste);
   }
 
   /** @param {KeyboardEvent} event */

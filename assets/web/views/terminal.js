@@ -1,15 +1,9 @@
-// The page of the terminals: one process, and the keys that a phone has not.
+// The page of the terminals: one process, and whether keys reach it.
 
 import { h } from '../lib/dom.js';
 import { go, keep } from '../lib/router.js';
 import { me, run } from '../lib/store.js';
 import { ProcessTerminal } from '../term/terminal.js';
-
-/** Keys that are missing on phones. */
-const KEYS = [
-  ['Esc', '\u001b'], ['Tab', '\t'], ['^C', '\u0003'], ['^D', '\u0004'], ['^Z', '\u001a'],
-  ['↑', '\u001b[A'], ['↓', '\u001b[B'], ['←', '\u001b[D'], ['→', '\u001b[C'],
-];
 
 export class TerminalView {
   /** @param {string} id @param {string} name @param {boolean} isLooking */
@@ -24,13 +18,7 @@ export class TerminalView {
       title: 'Show the terminal as it is; neither keys nor the size of this page reach it',
       onclick: () => go({ view: 'terminal', values: { name, look: isLooking ? '' : '1' } }),
     });
-    const keys = KEYS.map(([label, data]) => h('button', {
-      class: 'act', text: label,
-      onclick: () => { this.terminal.type(data); this.terminal.terminal.focus(); },
-    }));
-    const paste = h('button', { class: 'act', text: 'Paste', onclick: async () => this.terminal.pasteText(await navigator.clipboard.readText()) });
-    const bar = h('div', { class: 'terminal-bar' }, choice, mode, h('span', { class: 'space' }),
-      ...(isLooking || !mayType ? [] : [...keys, paste]));
+    const bar = h('div', { class: 'terminal-bar' }, choice, mode);
     this.element = h('section', { class: 'terminal-view' }, bar, this.terminal.element);
   }
 
