@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::compare::{Compared, compare};
+use super::life::Log;
 use super::report::CrashReport;
 use super::store::{self, Found, Reports};
 use super::summary::Summary;
@@ -47,14 +49,31 @@ impl CrashAccess {
         plan.map_or_else(|| self.begun_with.clone(), |plan| Reports::of_plan(plan, &self.dirs))
     }
 
-    /// What is wrong in the run with this state, or with one process of it.
-    pub fn explain(&self, state: State, name: Option<&str>) -> Result<Explanation, WhyError> {
+    /// What is wrong in the run with this state, or with one process of it; without a state, what its files
+    /// tell.
+    pub fn explain(
+        &self,
+        state: Option<State>,
+        name: Option<&str>,
+    ) -> Result<Explanation, WhyError> {
         let plan = (self.plan)();
         let reports = self.reports(plan.as_ref());
-        let root = state.root.as_path().to_owned();
+        let root = state.as_ref().map(|state| state.root.as_path().to_owned());
+        let root = root.or_else(|| Some(plan.as_ref()?.root.as_path().to_owned())).unwrap_or_default();
         let index = || Ok(IndexReader::open(&self.dirs));
         let sources = Sources { dirs: &self.dirs, index: &index, reports: &reports, root: &root };
-        Analysis::new(sources, plan, Some(state))?.explain(name, "")
+        Analysis::new(sources, plan, state)?.explain(name, "")
+    }
+
+    /// What the last life of a process printed that its last good ones did not.
+    pub fn compare(&self, name: &str) -> Result<Compared, WhyError> {
+        let index = || Ok(IndexReader::open(&self.dirs));
+        let log = Log::with_index(&self.dirs, 0, index)?;
+        let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
+        let names = || streams.all().iter().map(|stream| &stream.name);
+        let known = names().find(|known| known.as_str() == name);
+        let known = known.ok_or_else(|| WhyError::unknown(name, names()))?;
+        Ok(compare(&log, known)?)
     }
 
     fn all(&self) -> Result<Vec<Found>, WhyError> {

@@ -79,7 +79,8 @@ impl<'a> Golden<'a> {
 
     /// Put words in the place of what is another in each run.
     fn steady(&self, key: &str, value: &mut Value) {
-        const CHANGES: [&str; 29] = [
+        const CHANGES: [&str; 30] = [
+            "ended",
             "hostname",
             "boot",
             "pid_namespace",
@@ -185,6 +186,8 @@ const LOOKS: &[(&str, &str)] = &[
     ("why-bad-query", "GET /api/why?name=web"),
     ("why-one", "GET /api/processes/worker/why"),
     ("why-well", "GET /api/processes/web/why"),
+    ("compare", "GET /api/processes/worker/compare"),
+    ("compare-unknown", "GET /api/processes/wrker/compare"),
     ("why-unknown", "GET /api/processes/wrker/why"),
     ("crashes", "GET /api/crashes?last=1"),
     ("crashes-none", "GET /api/crashes?name=web"),

@@ -30,7 +30,7 @@ impl From<WhyError> for Refusal {
 }
 
 /// Do this on another thread. Only a few clients at once: reports may be long, and are held in memory.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     reading: &Reading,
     work: impl FnOnce(&CrashAccess) -> T + Send + 'static,
 ) -> Result<T, Refusal> {
@@ -89,6 +89,8 @@ pub(super) async fn why_one(
 
 async fn explain(reading: &Reading, name: Option<String>) -> ApiResult {
     let state = reading.handle.state().await?;
+    // A run that is over has no supervisor.
+    let state = Some(state).filter(|state| state.pid != 0);
     let explained = read(reading, move |crashes| crashes.explain(state, name.as_deref())).await?;
     Ok(plain_json(StatusCode::OK, &explained?))
 }

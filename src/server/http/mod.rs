@@ -29,6 +29,7 @@ pub(super) mod actions;
 pub(super) mod answer;
 mod blocking;
 mod browser;
+mod compare;
 mod crashes;
 mod description;
 mod extract;
@@ -90,6 +91,7 @@ pub fn reading() -> Router<Reading> {
         .routes(routes!(crashes::why_one))
         .routes(routes!(crashes::list))
         .routes(routes!(crashes::report))
+        .routes(routes!(compare::compare))
         .routes(routes!(figures::figures))
         .split_for_parts();
     router
@@ -135,6 +137,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(crashes::why_one))
         .routes(routes!(crashes::list))
         .routes(routes!(crashes::report))
+        .routes(routes!(compare::compare))
         .routes(routes!(figures::figures))
         .routes(routes!(metrics::metrics))
 }
