@@ -59,7 +59,8 @@ impl CrashAccess {
         let plan = (self.plan)();
         let reports = self.reports(plan.as_ref());
         let root = state.as_ref().map(|state| state.root.as_path().to_owned());
-        let root = root.or_else(|| Some(plan.as_ref()?.root.as_path().to_owned())).unwrap_or_default();
+        let root =
+            root.or_else(|| Some(plan.as_ref()?.root.as_path().to_owned())).unwrap_or_default();
         let index = || Ok(IndexReader::open(&self.dirs));
         let sources = Sources { dirs: &self.dirs, index: &index, reports: &reports, root: &root };
         Analysis::new(sources, plan, state)?.explain(name, "")

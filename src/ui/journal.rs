@@ -8,21 +8,22 @@ use super::state::entry::{Entry, Kind};
 use super::state::log::window::{Edge, Part};
 use super::state::log::{From, Load};
 use super::state::msg::{Choice, Direction, Marks, Output, ScreenEnd, Target};
-use super::state::timeline::{Mark, Period, states_after};
+use super::state::timeline::Period;
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{self, EVENTS, Record};
-use crate::journal::search::landmark::{Landmark, Landmarks, Process, Turn};
+use crate::journal::search::landmark::Landmarks;
 use crate::journal::search::lines;
 use crate::journal::search::page::{Pager, Step, Want};
 use crate::journal::search::place::{output, share};
+use crate::journal::search::states::Mark;
 use crate::journal::search::styled::{Styles, printed_at, rows_of_text};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{entry_words, gap};
 use crate::model::event::{Logged, What};
-use crate::model::request::{Partial, ProcessState};
+use crate::model::request::Partial;
 use crate::model::time::Timestamp;
 use crate::sys::clock;
 use crate::view::paint::SYSTEM_COLOR;
@@ -36,9 +37,6 @@ const MOST_COUNTED: u64 = 65_536;
 /// How many matching lines are counted at most below the screen, and in how many bytes.
 const MOST_MATCHING: usize = 100;
 const COUNT_BUDGET: u64 = 1 << 20;
-
-/// How many steps are taken to find the states of processes that no longer run.
-const MOST_STEPS: usize = 16;
 
 /// Opens an index.
 pub type OpenIndex = Box<dyn Fn() -> io::Result<IndexReader> + Send>;
@@ -193,48 +191,12 @@ impl Journal {
         let from = records.start.max(floor);
         let found = landmarks.before(&mut self.index, records.end.min(head), from)?;
         self.look_for_streams();
-        let mark = |landmark: Landmark| Mark {
-            record: landmark.record,
-            time: landmark.time,
-            name: self.name_of(landmark.process),
-            what: landmark.what,
-        };
+        let mark = |landmark| Mark::new(landmark, &self.streams);
         let marks = found.landmarks.into_iter().map(mark).collect();
         let time = |record: Option<Record>| record.map_or(Timestamp::EPOCH, |record| record.time);
         let from = time(self.index.get(floor)?);
         let until = time(self.index.get(head.saturating_sub(1))?);
         Ok(Marks { marks, records: found.records, floor, bounds: Period { from, until } })
-    }
-
-    /// The states in which the last run left these processes, as far as its records tell.
-    pub fn last_states(&mut self, processes: &mut [ProcessState]) -> io::Result<()> {
-        let (mut end, mut marks) = (self.head()?, vec![]);
-        for _ in 0..MOST_STEPS {
-            let found = self.marks(0..end)?;
-            end = found.records.start;
-            marks.splice(0..0, found.marks);
-            if end <= found.floor || marks.iter().any(|mark: &Mark| mark.what == Turn::RunBegan) {
-                break;
-            }
-        }
-        let mut then = states_after(&marks, processes);
-        for process in processes {
-            if let Some(then) = then.remove(process.name.as_str()) {
-                *process = then;
-            }
-        }
-        Ok(())
-    }
-
-    fn name_of(&self, process: Process) -> Option<String> {
-        match process {
-            Process::Name(name) => Some(name.to_string()),
-            Process::Stream(number) => {
-                let known = self.streams.iter().find(|stream| stream.number == number);
-                known.map(|stream| stream.name.to_string())
-            }
-            Process::Run => None,
-        }
     }
 
     /// How much each process printed in so many parts of a period.

@@ -15,6 +15,7 @@ use crate::config::Env;
 use crate::crash::Reports;
 use crate::crash::access::CrashAccess;
 use crate::journal::search::access::RunHistory;
+use crate::journal::search::states::last_states;
 use crate::journal::streams::Streams;
 use crate::model::ProcessStatus;
 use crate::model::request::{API, Head, ProcessState, State, TmuxAddress};
@@ -128,6 +129,11 @@ fn last_state(known: &KnownRun) -> State {
             process.color = stream.color;
             processes.push(process);
         }
+    }
+    if let Some(dirs) = known.dirs()
+        && let Err(error) = last_states(&dirs, &mut processes)
+    {
+        tracing::warn!("the journal of {} can't be read: {error}", known.id);
     }
     let root = known.root().unwrap_or("/".as_ref()).to_owned();
     let journal = known.dirs().map(|dirs| dirs.journal).unwrap_or_default();

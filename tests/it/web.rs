@@ -209,6 +209,10 @@ fn a_run_is_shown_and_its_processes_are_restarted() {
     assert_eq!(web.get("/runs")["runs"][0]["state"], "over");
     let last = web.get(&format!("{run}/api/lines?name=worker&grep=job"));
     assert_eq!(last["lines"][0]["text"], "job 1");
+    let state = web.get(&format!("{run}/api/state"));
+    assert_eq!(state["processes"][1]["exit"], json!({ "code": 1 }), "{state}");
+    let why = web.get(&format!("{run}/api/processes/worker/why"));
+    assert!(why["causes"].to_string().contains("5432"), "{why}");
     let refused = web.ask(&format!("POST {run}/api/processes/web/restart")).unwrap();
     assert_eq!(refused.status, 409, "{refused:?}");
     web.end();

@@ -32,6 +32,7 @@ use super::view::{HUNG_UP, INTERRUPTED};
 use crate::config::Env;
 use crate::journal::cursor::Position;
 use crate::journal::search::pattern::Pattern;
+use crate::journal::search::states::last_states;
 use crate::model::moment::moment;
 use crate::sys::{clock, local};
 use crate::ui::draw::draw;
@@ -163,10 +164,10 @@ impl Shell {
         let source = Source::of_instance(&instance)?;
         let (sender, messages) = mpsc::channel(WAITING);
         let answers = sender.clone();
-        let mut journal = journal_of(&instance, &source)?;
+        let journal = journal_of(&instance, &source)?;
         let mut known = processes_of(&source);
         if !runs {
-            journal.last_states(&mut known).map_err(unreadable)?;
+            last_states(&source.dirs, &mut known).map_err(unreadable)?;
         }
         let reader = Reader::start(journal, move |msg| answers.blocking_send(msg).is_ok());
         let reader = reader.map_err(CliError::io("can't start"))?;

@@ -11,4 +11,5 @@ pub mod pattern;
 pub mod place;
 pub mod runs;
 pub mod select;
+pub mod states;
 pub mod styled;

@@ -7,11 +7,12 @@ use ratatui_core::style::Style;
 use super::cells::{put, put_right, restyle};
 use super::theme::Theme;
 use crate::journal::search::landmark::Turn;
+use crate::journal::search::states::Mark;
 use crate::model::Exit;
 use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
 use crate::ui::state::Ui;
-use crate::ui::state::timeline::{Mark, Timeline};
+use crate::ui::state::timeline::Timeline;
 
 /// An end without a failure.
 const ENDED: Turn = Turn::Exited(Exit::Code(0));

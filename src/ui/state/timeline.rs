@@ -9,7 +9,7 @@ use super::log::View;
 use super::msg::{Effect, Marks, Output, Question};
 use crate::journal::search::landmark::Turn;
 use crate::journal::search::place::edges;
-use crate::model::ProcessStatus;
+use crate::journal::search::states::{Mark, states_after};
 use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
 use crate::ui::keys::Key;
@@ -18,19 +18,6 @@ use crate::ui::keys::Key;
 const MOST_MARKS: usize = 100_000;
 /// The shortest period that is shown.
 const SHORTEST: Duration = Duration::from_millis(10);
-
-/// Something that happened, for the timeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// The number of its record.
-    pub record: u64,
-    /// When.
-    pub time: Timestamp,
-    /// To which process; `None` for the run.
-    pub name: Option<String>,
-    /// What.
-    pub what: Turn,
-}
 
 /// A period of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -176,53 +163,6 @@ impl Timeline {
         let until = self.marks.partition_point(|mark| mark.time <= cursor);
         self.then = states_after(&self.marks[..until], processes);
     }
-}
-
-/// What these marks say about processes, by their names.
-pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<String, ProcessState> {
-    let unknown = |process: &ProcessState| {
-        let mut then = ProcessState::new(process.name.clone(), ProcessStatus::Stopped, None);
-        then.color = process.color;
-        (process.name.to_string(), then)
-    };
-    let mut all: HashMap<_, _> = processes.iter().map(unknown).collect();
-    // Whether its present life was asked to end, or has failed.
-    let mut asked = HashMap::<&str, bool>::new();
-    for mark in marks {
-        if mark.what == Turn::RunBegan {
-            all = processes.iter().map(unknown).collect();
-        }
-        let Some(name) = mark.name.as_deref() else { continue };
-        let Some(then) = all.get_mut(name) else { continue };
-        let status = match mark.what {
-            Turn::Started(_) => {
-                (then.exit, then.ready) = (None, None);
-                asked.remove(name);
-                ProcessStatus::Running
-            }
-            Turn::Asked => {
-                asked.entry(name).or_insert(true);
-                ProcessStatus::Stopping
-            }
-            Turn::Failed => {
-                asked.insert(name, false);
-                continue;
-            }
-            Turn::Exited(exit) => {
-                then.exit = Some(exit);
-                let was_asked = asked.get(name) == Some(&true);
-                if was_asked { ProcessStatus::Stopped } else { ProcessStatus::Exited }
-            }
-            Turn::Skipped => ProcessStatus::Skipped,
-            Turn::Ready => {
-                then.ready = Some(true);
-                continue;
-            }
-            Turn::RunBegan | Turn::RunEnded | Turn::Flagged | Turn::Gap => continue,
-        };
-        (then.state, then.since) = (status, mark.time);
-    }
-    all
 }
 
 impl Ui {

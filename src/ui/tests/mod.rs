@@ -23,9 +23,10 @@ use super::state::log::{From, Load};
 use super::state::msg::{
     Choice, Direction, Effect, Found, Loaded, Marks, Msg, Now, Output, Question, ScreenEnd, Search,
 };
-use super::state::timeline::{Mark, Period};
+use super::state::timeline::Period;
 use crate::journal::cursor::Position;
 use crate::journal::search::place::Share;
+use crate::journal::search::states::Mark;
 use crate::journal::search::styled::rows_of_text;
 use crate::model::request::{Head, Partial, ProcessState};
 use crate::model::time::Timestamp;

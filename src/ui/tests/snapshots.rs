@@ -11,12 +11,12 @@ use ratatui_core::style::{Color, Modifier};
 use super::{World, at, time};
 use crate::figures::Figures;
 use crate::journal::search::landmark::Turn;
+use crate::journal::search::states::Mark;
 use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
 use crate::ui::draw::draw;
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
 use crate::ui::state::msg::{Msg, Page, Tab};
-use crate::ui::state::timeline::Mark;
 
 const THEME: Theme = Theme { color: true, ascii: false };
 const SIZES: [(u16, u16); 3] = [(40, 10), (80, 24), (120, 40)];

@@ -6,10 +6,11 @@ use pretty_assertions::assert_eq;
 
 use super::{World, time};
 use crate::journal::search::landmark::Turn;
+use crate::journal::search::states::Mark;
 use crate::model::{Exit, LifeId, ProcessStatus};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
-use crate::ui::state::timeline::{Mark, Period};
+use crate::ui::state::timeline::Period;
 
 const PLAIN: Theme = Theme { color: false, ascii: true };
 

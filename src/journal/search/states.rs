@@ -1,0 +1,113 @@
+//! The states of processes, as the journal tells them.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::landmark::{Landmark, Landmarks, Process, Turn};
+use crate::journal::clear;
+use crate::journal::reader::IndexReader;
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{Stream, Streams};
+use crate::model::ProcessStatus;
+use crate::model::request::ProcessState;
+use crate::model::time::Timestamp;
+
+/// How many steps are taken to find the states of processes that no longer run.
+const MOST_STEPS: usize = 16;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The number of its record.
+    pub record: u64,
+    /// When.
+    pub time: Timestamp,
+    /// To which process; `None` for the run.
+    pub name: Option<String>,
+    /// What.
+    pub what: Turn,
+}
+
+impl Mark {
+    /// The landmark in a journal with these streams.
+    pub fn new(landmark: Landmark, streams: &[Stream]) -> Self {
+        let of_stream = |number| streams.iter().find(|stream| stream.number == number);
+        let name = match landmark.process {
+            Process::Name(name) => Some(name.to_string()),
+            Process::Stream(number) => of_stream(number).map(|stream| stream.name.to_string()),
+            Process::Run => None,
+        };
+        Self { record: landmark.record, time: landmark.time, name, what: landmark.what }
+    }
+}
+
+/// What these marks say about processes, by their names.
+pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<String, ProcessState> {
+    let unknown = |process: &ProcessState| {
+        let mut then = ProcessState::new(process.name.clone(), ProcessStatus::Stopped, None);
+        then.color = process.color;
+        (process.name.to_string(), then)
+    };
+    let mut all: HashMap<_, _> = processes.iter().map(unknown).collect();
+    // Whether its present life was asked to end, or has failed.
+    let mut asked = HashMap::<&str, bool>::new();
+    for mark in marks {
+        if mark.what == Turn::RunBegan {
+            all = processes.iter().map(unknown).collect();
+        }
+        let Some(name) = mark.name.as_deref() else { continue };
+        let Some(then) = all.get_mut(name) else { continue };
+        let status = match mark.what {
+            Turn::Started(_) => {
+                (then.exit, then.ready) = (None, None);
+                asked.remove(name);
+                ProcessStatus::Running
+            }
+            Turn::Asked => {
+                asked.entry(name).or_insert(true);
+                ProcessStatus::Stopping
+            }
+            Turn::Failed => {
+                asked.insert(name, false);
+                continue;
+            }
+            Turn::Exited(exit) => {
+                then.exit = Some(exit);
+                let was_asked = asked.get(name) == Some(&true);
+                if was_asked { ProcessStatus::Stopped } else { ProcessStatus::Exited }
+            }
+            Turn::Skipped => ProcessStatus::Skipped,
+            Turn::Ready => {
+                then.ready = Some(true);
+                continue;
+            }
+            Turn::RunBegan | Turn::RunEnded | Turn::Flagged | Turn::Gap => continue,
+        };
+        (then.state, then.since) = (status, mark.time);
+    }
+    all
+}
+
+/// The states in which the last run left these processes, as far as its records tell.
+pub fn last_states(dirs: &Dirs, processes: &mut [ProcessState]) -> io::Result<()> {
+    let streams = Streams::open(dirs).map_err(io::Error::other)?;
+    let mut index = IndexReader::open(dirs);
+    let (floor, mut end) = (index.first()?.max(clear::mark(dirs)), index.len()?);
+    let (mut landmarks, mut marks) = (Landmarks::new(dirs), vec![]);
+    for _ in 0..MOST_STEPS {
+        let found = landmarks.before(&mut index, end, floor)?;
+        end = found.records.start;
+        let found = found.landmarks.into_iter().map(|one| Mark::new(one, streams.all()));
+        marks.splice(0..0, found);
+        if end <= floor || marks.iter().any(|mark: &Mark| mark.what == Turn::RunBegan) {
+            break;
+        }
+    }
+    let mut then = states_after(&marks, processes);
+    for process in processes {
+        if let Some(then) = then.remove(process.name.as_str()) {
+            *process = then;
+        }
+    }
+    Ok(())
+}
