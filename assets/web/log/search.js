@@ -25,7 +25,7 @@ export class Search {
     /** The head of the journal up to which matches are counted. */
     this.counted = 0;
     this.ticks = new Ticks();
-    pane.bar.element.append(this.ticks.element);
+    pane.position.bar.element.append(this.ticks.element);
 
     this.input = /** @type {HTMLInputElement} */ (h('input', {
       type: 'search', class: 'find', placeholder: 'Search the log  /', 'aria-label': 'Search the log',

@@ -94,6 +94,10 @@ export class ProcessView {
     this.isReading = true;
     try {
       this.facts.replaceChildren(facts(process));
+      // A limited session gets neither events nor reports.
+      const isLimited = !!me.value?.is_limited;
+      for (const part of [this.whyPanel, this.lives.element, this.crashPanel]) part.hidden = isLimited;
+      if (isLimited) return;
       const [said, list, reports, ...found] = await Promise.all([
         explain(this.name), livesOf(this.id, this.name),
         get(`/r/${this.id}/api/crashes${query({ name: this.name, last: REPORTS })}`), flags(process), failureTexts(this.name),

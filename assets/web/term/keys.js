@@ -29,7 +29,7 @@ export class KeyBar {
       // The terminal keeps the focus, and the phone its keyboard.
       onmousedown: (/** @type {Event} */ event) => event.preventDefault(),
     },
-    this.key('⎋', 'Escape', () => '\u001b'), this.key('⇥', 'Tab', () => '\t'), this.ctrl,
+    this.key('Esc', 'Escape', () => '\u001b'), this.key('Tab', 'Tab', () => '\t'), this.ctrl,
     this.key('^C', 'Ctrl C', () => '\u0003'),
     ...ARROWS.map(([text, name, letter]) => this.key(text, name, () => this.arrow(letter), true)),
     this.key('^D', 'Ctrl D', () => '\u0004'),

@@ -14,6 +14,9 @@ const PAGE = 1000;
 /** How many entries are read at most; what is older has no marks. */
 const MOST = 20_000;
 
+/** Without any mark, this much is taken for the run, in milliseconds. */
+const SHORTEST = 60 * 60_000;
+
 /** @param {any} line @returns {What | null} */
 function whatOf(line) {
   switch (line.event) {
@@ -128,7 +131,7 @@ export class Marks {
   /** When the newest run began, or the first time that is known. */
   get begin() {
     const begin = this.runs.findLast((mark) => mark.what === 'begin');
-    return begin?.time ?? Math.min(hostTime(), ...[...this.of.values()].map((marks) => marks[0].time));
+    return begin?.time ?? Math.min(hostTime() - SHORTEST, ...[...this.of.values()].map((marks) => marks[0].time));
   }
 
   /** The last time that is known. */

@@ -27,7 +27,7 @@ export class Period {
   bounds(begin, now, columns) {
     if (!this.length) return { from: begin, until: Math.max(now, begin + SHORTEST), columns };
     const step = this.length / columns;
-    const until = Math.ceil((this.stopped ?? now) / step) * step;
+    const until = this.stopped ?? Math.ceil(now / step) * step;
     return { from: until - this.length, until, columns };
   }
 

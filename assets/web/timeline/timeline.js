@@ -2,7 +2,7 @@
 
 import { get, query } from '../lib/api.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
-import { changes, head, run, supervisor } from '../lib/store.js';
+import { changes, head, me, run, supervisor } from '../lib/store.js';
 import { theme } from '../lib/theme.js';
 import { hostTime, ms } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
@@ -143,6 +143,7 @@ export class Timeline {
 
   /** Mark the time that the log shows. @param {[number, number] | null} window @param {boolean} [follows] */
   showWindow(window, follows = false) {
+    const before = this.period.stopped;
     this.window = window;
     if (window && follows && this.follows === false) this.period.stopped = null;
     if (window && !follows) this.period.include(window[0], this.begin, this.now);
@@ -236,8 +237,9 @@ export class Timeline {
   /** @param {AbortSignal} signal */
   async read(signal) {
     const columns = Math.max(20, Math.min(400, Math.floor(this.width / COLUMN)));
-    const wasEmpty = this.marks.bottom === null;
-    if (wasEmpty) await this.marks.read(0, signal);
+    // What happened to a process may name others, so a limited session gets no events.
+    const hasMarks = !me.value?.is_limited;
+    if (hasMarks && this.marks.bottom === null) await this.marks.read(0, signal);
     const bounds = this.period.bounds(this.begin, this.now, columns);
     const names = this.visible();
     const key = JSON.stringify([bounds, names, head.value]);
@@ -249,7 +251,7 @@ export class Timeline {
       const lane = this.lanes.get(name);
       if (lane) lane.bytes = bytes.get(name) ?? [];
     }
-    this.again = await this.marks.read(bounds.from, signal);
+    this.again = hasMarks && await this.marks.read(bounds.from, signal);
     this.bounds = bounds;
     this.fetched = this.again ? '' : key;
   }

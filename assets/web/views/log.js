@@ -100,7 +100,7 @@ export class LogView {
   }
 
   clear() {
-    this.pane.source.floor = this.pane.bottom ?? null;
+    this.pane.source.floor = this.pane.loaded.bottom;
     this.pane.set([], false, false);
     this.pane.follow();
   }
@@ -126,7 +126,7 @@ export class LogView {
   async copy() {
     if (this.selection.range) return this.selection.copy(false);
     const selection = document.getSelection();
-    let text = this.pane.text();
+    let text = this.pane.lines.map(plain).join('\n');
     if (selection && !selection.isCollapsed && this.pane.rows.contains(selection.anchorNode)) {
       const rows = [...this.pane.rows.children].filter((row) => selection.containsNode(row, true));
       const cursors = new Set(rows.map((row) => /** @type {HTMLElement} */ (row).dataset.cursor));
@@ -154,7 +154,7 @@ export class LogView {
   }
 
   foot() {
-    const { extent } = this.pane;
+    const { extent } = this.pane.position;
     const size = extent ? this.pane.follows.value ? `${bytes(extent.all)} of output` : `${bytes(extent.before)} of ${bytes(extent.all)}` : '';
     const window = this.onScreen();
     const span = window?.map((time) => clock(new Date(time))).join(' – ');
@@ -168,21 +168,9 @@ export class LogView {
   onScreen() {
     const { pane } = this;
     const box = pane.view.getBoundingClientRect();
-    const rows = pane.rows.children;
-    const first = rowAt(rows, box.top + 1);
-    const last = rowAt(rows, box.bottom - 1);
+    const first = pane.loaded.at(box.top + 1);
+    const last = pane.loaded.at(box.bottom - 1);
     if (!pane.lines[first] || !pane.lines[last]) return null;
     return [Date.parse(pane.lines[first].time), Date.parse(pane.lines[last].time)];
   }
-}
-
-/** The last row that begins above a height, found by halving. @param {HTMLCollection} rows @param {number} y */
-function rowAt(rows, y) {
-  let [low, high] = [0, rows.length - 1];
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (rows[middle].getBoundingClientRect().top <= y) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }

@@ -4,6 +4,7 @@ import { failures } from '../lib/actions.js';
 import { atNextFrame, h } from '../lib/dom.js';
 import { changes, me, run } from '../lib/store.js';
 import { hostTime } from '../lib/time.js';
+import { everySecond } from '../lib/visible.js';
 import { Group } from './group.js';
 import { COLUMNS, ProcessRow } from './process_row.js';
 import { Tiles } from './tiles.js';
@@ -24,14 +25,12 @@ export class Overview {
     this.observer = new IntersectionObserver((entries) => this.seen(entries), { root: this.element, rootMargin: '200px' });
     const draw = atNextFrame(() => this.update());
     this.again = draw;
-    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw)];
-    this.timer = setInterval(draw, 1000);
+    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), everySecond(draw)];
   }
 
   close() {
     this.isClosed = true;
     for (const end of this.ends) end();
-    clearInterval(this.timer);
     this.observer.disconnect();
   }
 

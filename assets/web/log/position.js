@@ -1,0 +1,69 @@
+// Where the lines on the page are in the whole log, in bytes of output: the scroll bar.
+
+import { atNextFrame } from '../lib/dom.js';
+import { head, run } from '../lib/store.js';
+import { everySecond } from '../lib/visible.js';
+import { ScrollBar } from './scrollbar.js';
+
+/** The time between two looks, in milliseconds. */
+const PAUSE = 200;
+
+export class Position {
+  /** @param {import('./pane.js').Pane} pane */
+  constructor(pane) {
+    this.pane = pane;
+    this.bar = new ScrollBar((share) => this.dragTo(share), (event) => pane.key(event));
+    /** Where the bar was dragged to. @type {number | null} */ this.drag = null;
+    /** @type {{ before: number, all: number } | null} */ this.extent = null;
+    this.known = '';
+    this.measure = atNextFrame(() => this.locate());
+    this.end = everySecond(() => this.locate());
+  }
+
+  /** @param {number} share */
+  dragTo(share) {
+    if (share >= 0.999) return this.pane.follow();
+    const waits = this.drag !== null;
+    this.drag = share;
+    if (!waits) this.dragOn();
+    return undefined;
+  }
+
+  async dragOn() {
+    const { pane } = this;
+    await pane.go(async (signal) => {
+      let done = null;
+      while (this.drag !== null && this.drag !== done) {
+        done = this.drag;
+        const { all } = await pane.source.extent(null, signal);
+        const page = await pane.source.after(null, signal, { at: Math.floor(all * done) });
+        pane.set(page.lines, true, page.more);
+        pane.view.scrollTop = 1;
+      }
+    });
+    this.drag = null;
+  }
+
+  /** Show where the page is, unless nothing has changed. */
+  async locate() {
+    const { pane } = this;
+    if (this.isBusy || document.hidden || !run.id) return;
+    const follows = pane.follows.value;
+    const at = follows ? null : pane.firstVisible();
+    if (!at && !follows && !pane.lines.length) return;
+    const key = JSON.stringify([head.value, follows, at, pane.source.names]);
+    if (key === this.known) return;
+    this.isBusy = true;
+    try {
+      const { before, all } = await pane.source.extent(at, pane.abort.signal);
+      this.known = key;
+      this.extent = { before, all };
+      if (this.drag === null) this.bar.show(follows ? 1 : all ? before / all : 0);
+      pane.located(all - before);
+    } catch {
+      // The next look may succeed.
+    } finally {
+      setTimeout(() => { this.isBusy = false; }, PAUSE);
+    }
+  }
+}
