@@ -72,7 +72,7 @@ export async function standalone(content, title) {
     make('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }), make('title', {}, title), make('style', {}, css));
   const page = make('html', { lang: 'en' });
   page.append(head, body);
-  return `<!doctype html>\n${page.outerHTML}\n`;
+  return `<!doctype html>\n${new XMLSerializer().serializeToString(page)}\n`;
 }
 
 /** @param {Element} content @param {string} title @param {string} name of the file @returns {Promise<string>} its whole name */

@@ -10,6 +10,8 @@ import { clock, full, hostTime, ms, span } from '../lib/time.js';
 
 /** How many entries are read; a life has up to three. */
 const ENTRIES = 1000;
+/** The signals that ask a process to end: HUP, INT, TERM. */
+const POLITE = [1, 2, 15];
 /** How many lives are listed at first. */
 const FIRST = 12;
 
@@ -62,6 +64,7 @@ export class Lives {
   /** @param {Life[]} lives */
   show(lives) {
     this.lives = lives;
+    this.element.hidden = !lives.length;
     this.draw();
   }
 
@@ -79,7 +82,7 @@ export class Lives {
 function row({ life, start, end }) {
   const began = Date.parse(start.time);
   const isRunning = !end && began >= ms(run.state?.started ?? 0);
-  const isBad = end && (end.signal !== undefined || end.code !== 0);
+  const isBad = end && (end.signal === undefined ? end.code !== 0 : !POLITE.includes(end.signal));
   const isKnown = end || isRunning;
   return h('tr', {},
     h('td', { text: String(life) }),

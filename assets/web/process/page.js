@@ -1,11 +1,12 @@
 // The page of one process: what it is, why it is in its state, its lives and what was found in its output.
 
-import { act, failures } from '../lib/actions.js';
+import { act, failures, setFailure } from '../lib/actions.js';
 import { get, query } from '../lib/api.js';
+import { prompt } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { address } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
-import { changes, me, run } from '../lib/store.js';
+import { changes, me, run, supervisor } from '../lib/store.js';
 import { full, hostTime, ms, span } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { openCard } from '../crash/card.js';
@@ -43,13 +44,14 @@ export class ProcessView {
     this.lives = new Lives();
     this.crashes = h('div');
     this.crashPanel = panel('Crash reports', this.crashes);
+    for (const part of [this.whyPanel, this.lives.element, this.crashPanel]) part.hidden = true;
     this.facts = h('div');
     this.setup = h('div');
     this.figures = new Figures(name);
     this.found = h('div');
     this.empty = h('p', { class: 'dim pad', text: 'No process has this name.', hidden: true });
-    this.grid = h('div', { class: 'panels' },
-      h('div', {}, this.whyPanel, this.lives.element, this.crashPanel),
+    this.past = h('div', {}, this.whyPanel, this.lives.element, this.crashPanel);
+    this.grid = h('div', { class: 'panels' }, this.past,
       h('div', {}, panel('What it is', this.facts, this.setup), this.figures.element, this.found));
     this.element = h('div', { class: 'process-page' },
       h('header', { class: 'process-head' }, h('h2', { text: name }), this.state, h('span', { class: 'space' }),
@@ -76,8 +78,11 @@ export class ProcessView {
     const isBad = failed(process) && !process.pid;
     const since = process.since ? ` for ${span(hostTime() - ms(process.since))}` : '';
     setText(this.word, `${isBad && process.state === 'exited' ? ending(process) : process.state}${since}`);
-    setText(this.note, failures.value.get(this.name) ?? reason(process));
-    const mayAct = me.value?.role !== 'read';
+    const failure = failures.value.get(this.name);
+    const asked = prompt(process);
+    setText(this.note, failure ?? (asked === null ? reason(process) : `waits for an answer: ${asked}`));
+    setAttribute(this.note, 'class', failure || kind === 'bad' ? 'kind-bad' : '');
+    const mayAct = me.value?.role !== 'read' && supervisor.value !== 'over';
     this.start.hidden = !mayAct || !canStart(process);
     this.stop.hidden = !mayAct || !canStop(process);
     this.restart.hidden = !mayAct;
@@ -92,26 +97,40 @@ export class ProcessView {
     if (key === this.known || this.isReading) return;
     this.known = key;
     this.isReading = true;
+    this.facts.replaceChildren(facts(process));
+    // A limited session gets neither events nor reports.
+    this.past.hidden = !!me.value?.is_limited;
+    if (!this.past.hidden) await Promise.all([this.readWhy(), this.readLives(), this.readCrashes(), this.readFound(process)]);
+    this.isReading = false;
+  }
+
+  async readWhy() {
+    const said = await explain(this.name);
+    this.whyPanel.hidden = !!said.well;
+    this.why.replaceChildren(...causes(this.name, said));
+  }
+
+  async readLives() {
+    await this.attempt(async () => this.lives.show(await livesOf(this.id, this.name)));
+  }
+
+  async readCrashes() {
+    const path = `/r/${this.id}/api/crashes${query({ name: this.name, last: REPORTS })}`;
+    await this.attempt(async () => this.showCrashes((await get(path)).crashes));
+  }
+
+  /** @param {any} process */
+  async readFound(process) {
+    const parts = await Promise.all([flags(process), failureTexts(this.name)]);
+    this.found.replaceChildren(...parts.filter((part) => part !== null));
+  }
+
+  /** @param {() => Promise<void>} work */
+  async attempt(work) {
     try {
-      this.facts.replaceChildren(facts(process));
-      // A limited session gets neither events nor reports.
-      const isLimited = !!me.value?.is_limited;
-      for (const part of [this.whyPanel, this.lives.element, this.crashPanel]) part.hidden = isLimited;
-      if (isLimited) return;
-      const [said, list, reports, ...found] = await Promise.all([
-        explain(this.name), livesOf(this.id, this.name),
-        get(`/r/${this.id}/api/crashes${query({ name: this.name, last: REPORTS })}`), flags(process), failureTexts(this.name),
-      ]);
-      if (this.isClosed) return;
-      this.whyPanel.hidden = !!said.well;
-      this.why.replaceChildren(...causes(this.name, said));
-      this.lives.show(list);
-      this.showCrashes(reports.crashes);
-      this.found.replaceChildren(...found.filter((part) => part !== null));
+      await work();
     } catch (error) {
-      setText(this.note, /** @type {Error} */ (error).message);
-    } finally {
-      this.isReading = false;
+      if (!this.isClosed) setFailure(this.name, /** @type {Error} */ (error).message);
     }
   }
 

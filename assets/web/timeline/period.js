@@ -20,12 +20,22 @@ export class Period {
     return LENGTHS.get(this.choice) ?? 0;
   }
 
+  /** Whether the whole run is shown, as it is also while it is shorter than the length that was chosen. @param {number} begin @param {number} now */
+  isWhole(begin, now) {
+    return !this.length || now - begin < this.length;
+  }
+
   /**
    * @param {number} begin when the run began @param {number} now @param {number} columns
    * @returns {Bounds}
    */
   bounds(begin, now, columns) {
-    if (!this.length) return { from: begin, until: Math.max(now, begin + SHORTEST), columns };
+    if (this.isWhole(begin, now)) {
+      // It grows by an eighth at a time, so that columns keep their times in between.
+      const length = Math.max(now - begin, SHORTEST);
+      const grain = 2 ** Math.floor(Math.log2(length)) / 8;
+      return { from: begin, until: begin + Math.ceil(length / grain) * grain, columns };
+    }
     const step = this.length / columns;
     const until = this.stopped ?? Math.ceil(now / step) * step;
     return { from: until - this.length, until, columns };

@@ -135,7 +135,7 @@ export class Timeline {
   }
 
   showChoice() {
-    const isWhole = !this.period.length;
+    const isWhole = this.period.isWhole(this.begin, this.now);
     for (const button of this.choices) setAttribute(button, 'aria-pressed', String(button.textContent === this.period.choice));
     for (const button of [this.earlier, this.later, this.live]) button.hidden = isWhole;
     setAttribute(this.live, 'aria-pressed', String(this.period.stopped === null));
@@ -253,6 +253,7 @@ export class Timeline {
     }
     this.again = hasMarks && await this.marks.read(bounds.from, signal);
     this.bounds = bounds;
+    this.showChoice();
     this.fetched = this.again ? '' : key;
   }
 

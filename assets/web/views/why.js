@@ -49,7 +49,7 @@ export function causes(name, said, leave = () => {}) {
       ? h('button', { text: 'Show in the log', onclick: () => show(cause.evidence.cursor) }) : null));
   const id = reportId(said.report);
   return [
-    said.timestamp ? h('p', { class: 'dim', text: `It ${endOf(said)} at ${clock(new Date(said.timestamp))}${said.wrong ? '.' : ', and runs again.'}` }) : null,
+    said.timestamp ? h('p', { class: 'dim', text: `It ${endOf(said)} at ${clock(new Date(said.timestamp))}${!said.wrong && said.state?.pid ? ', and runs again.' : '.'}` }) : null,
     items.length ? h('ol', { class: 'causes' }, ...items) : h('p', { text: `${name}: no cause is known.` }),
     id ? h('p', {}, h('button', { text: 'Crash report', onclick: () => { leave(); openCard(id); } })) : null,
   ].filter((part) => part !== null);
