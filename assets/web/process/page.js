@@ -12,6 +12,7 @@ import { everySecond } from '../lib/visible.js';
 import { openCard } from '../crash/card.js';
 import { endOf } from '../crash/report.js';
 import { causes, explain } from '../views/why.js';
+import { Changed } from './changed.js';
 import { facts, setup } from './facts.js';
 import { Figures } from './figures.js';
 import { failureTexts, flags } from './found.js';
@@ -42,6 +43,7 @@ export class ProcessView {
     this.why = h('div');
     this.whyPanel = panel('Why', this.why);
     this.lives = new Lives();
+    this.changed = new Changed(name);
     this.crashes = h('div');
     this.crashPanel = panel('Crash reports', this.crashes);
     for (const part of [this.whyPanel, this.lives.element, this.crashPanel]) part.hidden = true;
@@ -50,7 +52,7 @@ export class ProcessView {
     this.figures = new Figures(name);
     this.found = h('div');
     this.empty = h('p', { class: 'dim pad', text: 'No process has this name.', hidden: true });
-    this.past = h('div', {}, this.whyPanel, this.lives.element, this.crashPanel);
+    this.past = h('div', {}, this.whyPanel, this.changed.element, this.lives.element, this.crashPanel);
     this.grid = h('div', { class: 'panels' }, this.past,
       h('div', {}, panel('What it is', this.facts, this.setup), this.figures.element, this.found));
     this.element = h('div', { class: 'process-page' },
@@ -112,6 +114,7 @@ export class ProcessView {
 
   async readLives() {
     await this.attempt(async () => this.lives.show(await livesOf(this.id, this.name)));
+    this.changed.update();
   }
 
   async readCrashes() {
