@@ -104,3 +104,6 @@ mod numbered_lines; // numbered lines that show losses, duplicates and order
 mod ports; // free ports below the ephemeral range
 #[path = "../common/schema.rs"]
 mod schema; // does JSON match the description of the API?
+#[cfg(feature = "web")]
+#[path = "../common/web_server.rs"]
+mod web_server; // a running `tmo web`

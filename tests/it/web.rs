@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -12,6 +11,7 @@ use sha2::Sha256;
 
 use crate::harness::procs::{self, kill};
 use crate::harness::{World, eventually};
+use crate::web_server::{WebServer, link_in};
 
 const SHOP: &str = "\
 web: i=0; while :; do i=$((i+1)); echo GET /users $i; sleep 0.1; done
@@ -27,8 +27,7 @@ fn shop() -> World {
 
 /// `tmo web` and a browser that is logged in there.
 struct Web<'a> {
-    world: &'a World,
-    child: Child,
+    server: WebServer<'a>,
     host: String,
     cookie: String,
     session: String,
@@ -105,23 +104,11 @@ fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
     (host, cookie.to_owned(), session, key)
 }
 
-/// The link that this text has.
-fn link_in(text: &str) -> Option<String> {
-    text.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
-}
-
 impl<'a> Web<'a> {
     fn start(world: &'a World) -> Self {
-        let out = world.path().join("web.out");
-        let file = std::fs::File::create(&out).unwrap();
-        let mut command = world.tmo(["web", "--port", "0"]);
-        let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
-        let child = child.spawn().unwrap();
-        let link = eventually("tmo web prints a link", || {
-            link_in(&std::fs::read_to_string(&out).unwrap())
-        });
-        let (host, cookie, session, key) = log_in(&link);
-        Self { world, child, host, cookie, session, key }
+        let server = WebServer::start(world);
+        let (host, cookie, session, key) = log_in(&server.link);
+        Self { server, host, cookie, session, key }
     }
 
     fn proven(&self) -> String {
@@ -153,24 +140,12 @@ impl<'a> Web<'a> {
 
     /// The process that serves.
     fn server(&self) -> u32 {
-        eventually("the server runs", || {
-            let all = self.world.living();
-            let is_it = |p: &&procs::Proc| p.args.get(1).is_some_and(|verb| verb == "web-server");
-            all.iter().find(is_it).map(|p| p.pid)
-        })
+        self.server.pid()
     }
 
-    fn end(mut self) {
-        kill(self.child.id(), nix::libc::SIGINT);
-        assert!(self.child.wait().unwrap().success());
+    fn end(self) {
+        self.server.end();
         assert!(request(&self.host, "GET /", "", "").is_none(), "nobody listens any more");
-    }
-}
-
-impl Drop for Web<'_> {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -278,7 +253,7 @@ fn a_killed_server_comes_back_and_nobody_takes_its_place() {
     let after = web.get(&format!("{run}/api/state"));
     assert_eq!(pid_of(&after, "web"), pid_of(&before, "web"));
     // Without its guardian the server ends, and its sessions with it.
-    let (server, guardian) = (web.server(), web.child.id());
+    let (server, guardian) = (web.server(), web.server.guardian());
     kill(guardian, nix::libc::SIGKILL);
     eventually("the server ends", || (!procs::alive(server)).then_some(()));
     assert!(web.ask("GET /me").is_none());
@@ -445,7 +420,7 @@ fn a_page_is_told_what_changes() {
     world.ok(["quit"]);
     frames.find("end", |_| true);
     frames.find("runs", |frame| frame["runs"][0]["state"] == "over");
-    kill(web.child.id(), nix::libc::SIGINT);
+    kill(web.server.guardian(), nix::libc::SIGINT);
     assert_eq!(frames.find("bye", |_| true)["why"], "shutdown");
     web.end();
     world.wait_empty();

@@ -1,0 +1,157 @@
+//! Finds, starts and ends Chromium and its driver.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Condvar, Mutex, Once};
+
+use serde_json::{Value, json};
+
+use crate::harness::procs::{self, kill};
+use crate::harness::{World, eventually};
+use crate::webdriver::WebDriver;
+
+/// How many browsers run at once.
+const MOST: u32 = 2;
+
+const BROWSERS: [&str; 4] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+static RUNNING: Mutex<u32> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+/// An installed Chromium, and the permission to run one browser at a time.
+pub(crate) struct Chromium {
+    browser: PathBuf,
+    driver: PathBuf,
+}
+
+impl Chromium {
+    /// Waits until a browser may run; `None` without Chromium or its driver, which then is reported.
+    pub(crate) fn find() -> Option<Self> {
+        let browser = BROWSERS.iter().find_map(|name| which::which(name).ok());
+        let driver = which::which("chromedriver").ok();
+        let (Some(browser), Some(driver)) = (browser, driver) else {
+            skip();
+            return None;
+        };
+        let running = RUNNING.lock().unwrap();
+        *ENDED.wait_while(running, |running| *running >= MOST).unwrap() += 1;
+        Some(Self { browser, driver })
+    }
+
+    /// Start a browser with an empty profile.
+    pub(crate) fn start(&self, world: &World) -> Browser {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let dir = world.path().join(format!("browser-{number}"));
+        for name in ["home", "tmp", "run"] {
+            std::fs::create_dir_all(dir.join(name)).unwrap();
+        }
+        let out = std::fs::File::create(dir.join("driver.out")).unwrap();
+        let mut command = world.command(&self.driver);
+        command.env("HOME", dir.join("home")).env("TMPDIR", dir.join("tmp"));
+        command.env("XDG_RUNTIME_DIR", dir.join("run")).current_dir(&dir);
+        command.arg("--port=0").stdout(out.try_clone().unwrap()).stderr(out);
+        let mut processes = Processes { child: command.spawn().unwrap(), dir };
+        let port = processes.port();
+        let wanted = capabilities(&self.browser, &processes.dir);
+        let driver = WebDriver::open(port, &wanted).unwrap();
+        Browser { driver, _processes: processes }
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap() -= 1;
+        ENDED.notify_one();
+    }
+}
+
+/// Report once that there is no Chromium.
+fn skip() {
+    static REPORT: Once = Once::new();
+    let is_required = std::env::var_os("TMO_BROWSER").is_some_and(|value| value == "required");
+    assert!(!is_required, "no Chromium, or no chromedriver; TMO_BROWSER=required asks for both");
+    REPORT.call_once(|| {
+        // Unlike `eprintln!`, this is shown for a test that passes.
+        let _ = writeln!(std::io::stderr(), "skipped: no Chromium");
+    });
+}
+
+fn capabilities(browser: &Path, dir: &Path) -> Value {
+    let profile = format!("--user-data-dir={}", dir.join("profile").display());
+    let mut args =
+        vec!["--headless=new", "--disable-dev-shm-usage", "--disable-component-update", &profile];
+    // As root, Chromium does not start with its sandbox.
+    if nix::unistd::geteuid().is_root() {
+        args.push("--no-sandbox");
+    }
+    json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": { "binary": browser, "args": args },
+        "goog:loggingPrefs": { "browser": "ALL" },
+    })
+}
+
+/// A running browser. Its session ends first, then its processes.
+pub(crate) struct Browser {
+    pub(crate) driver: WebDriver,
+    _processes: Processes,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // What does not end by itself is killed.
+        let _ = self.driver.close();
+    }
+}
+
+/// The driver and everything that it has started.
+struct Processes {
+    child: Child,
+    dir: PathBuf,
+}
+
+impl Processes {
+    /// The port of the driver, which it prints.
+    fn port(&mut self) -> u16 {
+        let out = self.dir.join("driver.out");
+        eventually("chromedriver prints its port", || {
+            let text = std::fs::read_to_string(&out).unwrap();
+            assert!(self.child.try_wait().unwrap().is_none(), "chromedriver has ended: {text}");
+            let (_, rest) = text.split_once("started successfully on port ")?;
+            rest.split_once('.')?.0.parse().ok()
+        })
+    }
+
+    /// Everything alive that carries the directory of the browser in its arguments or its environment.
+    fn living(&self) -> Vec<u32> {
+        let dir = format!("{}/", self.dir.display());
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let is_ours = |&pid: &u32| {
+            let names_dir = |text: &String| text.contains(&dir);
+            pid != std::process::id()
+                && procs::alive(pid)
+                && (procs::args(pid).iter().any(names_dir)
+                    || procs::environment(pid).iter().any(names_dir))
+        };
+        pids.filter(is_ours).collect()
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        eventually("the browser is gone", || {
+            let living = self.living();
+            for &pid in &living {
+                kill(pid, nix::libc::SIGKILL);
+            }
+            living.is_empty().then_some(())
+        });
+    }
+}

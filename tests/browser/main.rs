@@ -1,0 +1,24 @@
+//! The page of `tmo web` in a real Chromium, driven through chromedriver. Without them the tests are skipped;
+//! with `TMO_BROWSER=required` they fail then. Pictures of the page are written to `target/web-shots/`.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
+#![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
+
+mod log; // the log follows, stays in place, and shows any output
+mod login; // links, sessions, other origins, a killed server
+mod looks; // small and large screens, light and dark
+mod overview; // states and buttons; shutting down; hundreds of processes
+mod search; // search, filters by name, links to lines
+mod terminal; // typing into a process
+
+// Shared helpers.
+mod chromium; // finds, starts and ends Chromium
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
+#[path = "../common/harness/mod.rs"]
+mod harness;
+mod keys; // keys and the wheel
+mod page; // what tests do on a page, and what holds at the end of each
+#[path = "../common/web_server.rs"]
+mod web_server; // a running `tmo web`
+mod webdriver; // a client of the W3C WebDriver protocol

@@ -1,0 +1,219 @@
+//! What tests do on a page, and what must hold at the end of each.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::chromium::{Browser, Chromium};
+use crate::harness::{World, eventually_within};
+use crate::keys;
+use crate::web_server::WebServer;
+
+/// How long anything may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+const PROBE: &str = include_str!("probe.js");
+
+/// A page in a browser of its own.
+pub(crate) struct Page {
+    browser: Browser,
+    /// What the console may print: errors that a test causes on purpose.
+    allowed: Vec<&'static str>,
+}
+
+impl Page {
+    /// An empty page in a browser with an empty profile.
+    pub(crate) fn empty(chromium: &Chromium, world: &World) -> Self {
+        let page = Self { browser: chromium.start(world), allowed: vec![] };
+        let source = json!({ "source": PROBE });
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", &source);
+        page.resize(1280, 800);
+        page
+    }
+
+    /// The page that the link of `tmo web` opens.
+    pub(crate) fn open(chromium: &Chromium, world: &World, web: &WebServer<'_>) -> Self {
+        let page = Self::empty(chromium, world);
+        page.go(&web.link);
+        page.until("the page shows a run", "probe.all('.tabs a').length && probe.state !== null");
+        page.until("the overview has a row", "probe.all('.processes tr[data-name]').length");
+        page
+    }
+
+    /// Let the console print messages that contain this text.
+    pub(crate) fn allow(&mut self, text: &'static str) {
+        self.allowed.push(text);
+    }
+
+    #[track_caller]
+    pub(crate) fn go(&self, address: &str) {
+        self.browser.driver.go(address).unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn reload(&self) {
+        self.browser.driver.reload().unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn devtools(&self, command: &str, params: &Value) -> Value {
+        self.browser.driver.devtools(command, params).unwrap()
+    }
+
+    /// Give the window a size.
+    #[track_caller]
+    pub(crate) fn resize(&self, width: u32, height: u32) {
+        let size = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 700,
+        });
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// The value of a JavaScript expression.
+    #[track_caller]
+    pub(crate) fn value(&self, expression: &str) -> Value {
+        self.browser.driver.evaluate(expression).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn number(&self, expression: &str) -> u64 {
+        let value = self.value(expression);
+        value.as_u64().unwrap_or_else(|| panic!("{expression} is {value}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn text(&self, expression: &str) -> String {
+        let value = self.value(expression);
+        value.as_str().unwrap_or_else(|| panic!("{expression} is {value}")).to_owned()
+    }
+
+    /// The address of what is shown.
+    #[track_caller]
+    pub(crate) fn address(&self) -> String {
+        self.text("location.href")
+    }
+
+    /// Wait until a JavaScript expression is true, or like it; returns its value.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, expression: &str) -> Value {
+        let is_true = |value: &Value| match value {
+            Value::Null => false,
+            Value::Bool(value) => *value,
+            Value::Number(value) => value.as_f64() != Some(0.0),
+            Value::String(value) => !value.is_empty(),
+            Value::Array(_) | Value::Object(_) => true,
+        };
+        eventually_within(DEADLINE, what, || {
+            self.browser.driver.evaluate(expression).ok().filter(is_true)
+        })
+    }
+
+    /// Wait until the log shows a line with this text.
+    #[track_caller]
+    pub(crate) fn shows_line(&self, text: &str) {
+        let text = Value::from(text);
+        let expression = format!("probe.lines().some((line) => line.includes({text}))");
+        self.until(&format!("the log shows {text}"), &expression);
+    }
+
+    /// Wait until a process is in this state, in words.
+    #[track_caller]
+    pub(crate) fn shows_state(&self, name: &str, word: &str) {
+        self.until(&format!("{name} is {word}"), &format!("probe.state('{name}') === '{word}'"));
+    }
+
+    /// Click what matches an XPath, as soon as it can be clicked.
+    #[track_caller]
+    pub(crate) fn click_at(&self, xpath: &str) {
+        let mut last = None;
+        eventually_within(DEADLINE, &format!("{xpath} can be clicked"), || {
+            self.browser.driver.click(xpath).map_err(|failure| last = Some(failure)).ok()
+        });
+    }
+
+    /// Click the button or link with this label or text.
+    #[track_caller]
+    pub(crate) fn click(&self, label: &str) {
+        let has_label = format!("@aria-label='{label}' or normalize-space()='{label}'");
+        self.click_at(&format!(
+            "//*[self::button or self::a or self::input][{has_label}][not(@hidden)]"
+        ));
+    }
+
+    /// Type a text.
+    #[track_caller]
+    pub(crate) fn types(&self, text: &str) {
+        self.browser.driver.act(&keys::text(text)).unwrap();
+    }
+
+    /// Press keys together.
+    #[track_caller]
+    pub(crate) fn presses(&self, chord: &[&str]) {
+        self.browser.driver.act(&keys::chord(chord)).unwrap();
+    }
+
+    /// Turn the wheel over the middle of the page; upwards if negative.
+    #[track_caller]
+    pub(crate) fn wheels(&self, pixels: i64) {
+        self.browser.driver.act(&keys::wheel((640, 400), pixels)).unwrap();
+    }
+
+    /// Write a picture to `target/web-shots/`.
+    #[track_caller]
+    pub(crate) fn picture(&self, name: &str) {
+        let shot = self.devtools("Page.captureScreenshot", &json!({ "format": "png" }));
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/web-shots");
+        std::fs::create_dir_all(&dir).unwrap();
+        let bytes = decoded(shot["data"].as_str().unwrap());
+        std::fs::write(dir.join(format!("{name}.png")), bytes).unwrap();
+    }
+
+    /// What must hold at the end of each test.
+    #[track_caller]
+    pub(crate) fn end(self) {
+        self.fits();
+        let none = json!([]);
+        assert_eq!(self.value("probe.violations"), none, "violations of the policy");
+        assert_eq!(self.value("probe.elsewhere()"), none, "requests to other hosts");
+        let mut entries = self.browser.driver.console().unwrap();
+        entries.retain(|entry| {
+            let message = entry["message"].as_str().unwrap_or_default();
+            entry["level"] == "SEVERE" && !self.allowed.iter().any(|text| message.contains(text))
+        });
+        assert!(entries.is_empty(), "errors in the console: {entries:#?}");
+    }
+
+    /// The page as a whole does not scroll sideways.
+    #[track_caller]
+    pub(crate) fn fits(&self) {
+        let widths = self.value("[document.documentElement.scrollWidth, innerWidth]");
+        assert_eq!(self.value("probe.isWide()"), json!(false), "the page is too wide: {widths}");
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let shown = self.browser.driver.evaluate("[location.href, document.body.innerText]");
+            eprintln!("the page at the end: {shown:#?}");
+            eprintln!("the console: {:#?}", self.browser.driver.console());
+        }
+    }
+}
+
+/// The bytes of a base64 text.
+fn decoded(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.bytes().filter_map(|byte| DIGITS.iter().position(|&digit| digit == byte));
+    let (mut bytes, mut bits, mut held) = (vec![], 0_usize, 0_u32);
+    for digit in digits {
+        bits = (bits << 6 | digit) & 0xffff;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    bytes
+}

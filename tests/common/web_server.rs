@@ -1,0 +1,60 @@
+//! A running `tmo web`.
+
+use std::process::{Child, Stdio};
+
+use crate::harness::procs::{self, kill};
+use crate::harness::{World, eventually};
+
+/// `tmo web` in a world, and the link that it printed.
+pub(crate) struct WebServer<'a> {
+    world: &'a World,
+    child: Child,
+    pub(crate) link: String,
+}
+
+/// The link in a text.
+pub(crate) fn link_in(text: &str) -> Option<String> {
+    text.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
+}
+
+impl<'a> WebServer<'a> {
+    /// Start it at a free port.
+    pub(crate) fn start(world: &'a World) -> Self {
+        let out = world.path().join("web.out");
+        let file = std::fs::File::create(&out).unwrap();
+        let mut command = world.tmo(["web", "--port", "0"]);
+        let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let child = child.spawn().unwrap();
+        let link = eventually("tmo web prints a link", || {
+            link_in(&std::fs::read_to_string(&out).unwrap())
+        });
+        Self { world, child, link }
+    }
+
+    /// The process id of the guardian.
+    pub(crate) fn guardian(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The process id of the process that serves.
+    pub(crate) fn pid(&self) -> u32 {
+        eventually("the server runs", || {
+            let all = self.world.living();
+            let is_it = |p: &&procs::Proc| p.args.get(1).is_some_and(|verb| verb == "web-server");
+            all.iter().find(is_it).map(|p| p.pid)
+        })
+    }
+
+    /// End it as Ctrl-C does.
+    pub(crate) fn end(mut self) {
+        kill(self.child.id(), nix::libc::SIGINT);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for WebServer<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
