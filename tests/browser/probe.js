@@ -5,6 +5,25 @@ window.probe = {
   all: (selector) => [...document.querySelectorAll(selector)],
   texts: (selector) => window.probe.all(selector).map((element) => element.innerText),
   lines: () => window.probe.all('.rows .text').map((element) => element.textContent),
+  // The texts of the rows inside the window of the log, and where the first of them is.
+  visible: () => {
+    const view = document.querySelector('.log-view').getBoundingClientRect();
+    const isInside = ({ top, bottom }) => top >= view.top - 1 && bottom <= view.bottom + 1;
+    return window.probe.all('.rows .row').filter((row) => isInside(row.getBoundingClientRect()))
+      .map((row) => row.querySelector('.text').textContent);
+  },
+  place: () => {
+    const { top } = document.querySelector('.log-view').getBoundingClientRect();
+    const first = window.probe.all('.rows .row').find((row) => row.getBoundingClientRect().bottom > top);
+    return first && `${first.dataset.cursor} at ${first.getBoundingClientRect().top}`;
+  },
+  // The largest number of such requests within a second.
+  busiest: (part) => {
+    const starts = performance.getEntriesByType('resource').filter((entry) => entry.name.includes(part))
+      .map((entry) => entry.startTime).sort((a, b) => a - b);
+    return Math.max(0, ...starts.map((start, at) => starts.filter((one, other) => other >= at && one < start + 1000).length));
+  },
+  elements: () => document.getElementsByTagName('*').length,
   requests: (part) => performance.getEntriesByType('resource').filter((entry) => entry.name.includes(part)).length,
   state: (name) => document.querySelector(`.processes tr[data-name="${name}"] .state span:last-child`)?.textContent,
   elsewhere: () => performance.getEntriesByType('resource').map((entry) => entry.name)

@@ -1,1 +1,105 @@
-//! To be written.
+//! Search, filters by name, and links to lines.
+
+use pretty_assertions::assert_eq;
+use serde_json::json;
+
+use crate::chromium::Chromium;
+use crate::harness::World;
+use crate::keys::{ENTER, SHIFT};
+use crate::page::Page;
+use crate::web_server::{WebServer, link_in};
+
+/// Three lines with the word `needle`, far from each other and from the end.
+const HAY: &str = "\
+hay: for at in 1 2 3; do seq -f \"hay $at.%.0f\" 3000; echo needle $at; done; seq -f 'end %.0f' 3000; exec sleep 1000
+";
+
+#[test]
+fn a_search_finds_old_lines_with_those_around_them_and_goes_on_by_key() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(HAY);
+    world.ok(["start", "-D"]);
+    world.wait_text("hay", "end 3000");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.types("/");
+    page.until("the search has the focus", "document.activeElement.matches('.find')");
+    page.types("needle");
+    page.presses(&[ENTER]);
+    let hit = |number: u32| {
+        let shown = "probe.texts('.row.here .text')[0]";
+        page.until(&format!("needle {number} is found"), &format!("{shown} === 'needle {number}'"));
+        let around = format!(
+            "['hay {number}.3000', 'needle {number}'].every((one) => probe.visible().includes(one))"
+        );
+        page.until("the lines around it are shown", &around);
+    };
+    hit(3);
+    page.click_at("//footer[@class='log-foot']");
+    page.types("n");
+    hit(2);
+    page.types("n");
+    hit(1);
+    page.presses(&[SHIFT, "N"]);
+    hit(2);
+    page.click("Only matches");
+    let matches = json!(["needle 1", "needle 2", "needle 3"]);
+    page.until(
+        "only the matches are shown",
+        &format!("JSON.stringify(probe.lines()) === '{matches}'"),
+    );
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_name_that_is_ticked_off_is_hidden_also_after_a_reload() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world =
+        World::new("web: echo I am web; exec sleep 1000\napi: echo I am api; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Log");
+    page.shows_line("I am web");
+    page.click("Show web in the log");
+    let is_hidden = "probe.lines().includes('I am api') && !probe.lines().includes('I am web')";
+    page.until("web is hidden", is_hidden);
+    assert!(page.address().contains("names=api"), "{}", page.address());
+    page.reload();
+    page.until("web is still hidden", is_hidden);
+    let tick = "document.querySelector('[aria-label=\"Show web in the log\"]').checked";
+    page.until("web is ticked off", &format!("{tick} === false"));
+    page.click("Show web in the log");
+    page.shows_line("I am web");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_address_of_a_selected_line_leads_to_it_in_another_browser() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(HAY);
+    world.ok(["start", "-D"]);
+    world.wait_text("hay", "end 3000");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Log");
+    page.shows_line("end 3000");
+    page.click_at("//*[contains(@class, 'row')][*[.='end 2990']]/*[@class='time']");
+    page.until("the line is selected", "probe.texts('.row.here .text')[0] === 'end 2990'");
+    let address = page.address();
+    assert!(address.contains("at="), "{address}");
+    page.end();
+    let other = Page::empty(&chromium, &world);
+    other.go(&link_in(&world.ok(["web", "--link"])).unwrap());
+    other.shows_state("hay", "running");
+    other.go(&address);
+    other.until("the line is selected there", "probe.texts('.row.here .text')[0] === 'end 2990'");
+    other.until("the line can be seen", "probe.visible().includes('end 2990')");
+    other.end();
+    web.end();
+    world.ok(["quit"]);
+}
