@@ -1,7 +1,13 @@
 //! Links, sessions, pages of other origins, and a killed server.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+
+use pretty_assertions::assert_eq;
+
 use crate::chromium::Chromium;
-use crate::harness::World;
+use crate::harness::procs::kill;
+use crate::harness::{World, eventually};
 use crate::page::Page;
 use crate::web_server::{WebServer, link_in};
 
@@ -37,6 +43,90 @@ fn a_link_logs_in_one_browser_once_and_its_secret_leaves_the_address() {
     thief.go(&other);
     thief.shows_state("web", "running");
     thief.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_killed_server_comes_back_and_the_page_goes_on_without_a_login() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = ticking();
+    let web = WebServer::start(&world);
+    let mut page = Page::open(&chromium, &world, &web);
+    // What was on its way is lost, and the new server wants a proof first.
+    for text in ["WebSocket connection to", "net::ERR_", "status of 401"] {
+        page.allow(text);
+    }
+    page.click("Log");
+    page.shows_line("tick");
+    let newest = "Number(probe.lines().findLast((line) => line.startsWith('tick ')).slice(5))";
+    let server = web.pid();
+    kill(server, nix::libc::SIGKILL);
+    eventually("another server runs", || (web.pid() != server).then_some(()));
+    // Printed after the kill, as the log had not got there yet.
+    let line = page.number(newest) + 20;
+    page.until("the page shows new lines", &format!("{newest} > {line}"));
+    page.until("it is connected", "document.querySelector('.banner').hidden");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// Serve an empty page at a port of this machine until the tests end.
+fn empty_page() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut head = BufReader::new(&stream).lines().map_while(Result::ok);
+            head.find(String::is_empty);
+            let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<!doctype html>";
+            let _ = (&stream).write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+/// What a page may try; each gives `refused`, or what it has got.
+const TRIES: [&str; 5] = [
+    "fetch(URL('/me'), { credentials: 'include' })",
+    "fetch(URL('/me'), { credentials: 'include', headers: { 'x-tmo-key': 'x' } })",
+    "fetch(URL(STOP), { method: 'POST', credentials: 'include', headers: { 'content-type': 'application/json' } })",
+    "fetch(URL(STOP), { method: 'POST', credentials: 'include', mode: 'no-cors' }).then((answer) => \
+     answer.type === 'opaque' ? Promise.reject() : answer)",
+    "new Promise((done, refuse) => Object.assign(new WebSocket(URL('/ws').replace('http', 'ws'), ['tmo.1', 'key.x']), \
+     { onopen: done, onerror: refuse }))",
+];
+
+#[test]
+fn a_page_of_another_port_gets_nothing_and_changes_nothing() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = ticking();
+    let pid = world.wait_state("web", "running");
+    let web = WebServer::start(&world);
+    let mut page = Page::open(&chromium, &world, &web);
+    let (own, host) = (page.address(), page.text("location.hostname"));
+    let (server, run) = (page.text("location.origin"), page.text("location.hash.split('/')[2]"));
+    // The browser reports what it refuses.
+    for text in ["CORS policy", "net::ERR_", "WebSocket connection to", "status of 40"] {
+        page.allow(text);
+    }
+    let port = empty_page();
+    // The first one shares the cookies of the page.
+    for name in [&*host, "localhost", "127.0.0.1"] {
+        page.go(&format!("http://{name}:{port}/"));
+        let named = format!("const URL = (path) => '{server}' + path, STOP = '/r/{run}/api/stop';");
+        for attempt in TRIES {
+            let got = format!(
+                "(() => {{ {named} return {attempt}.then(() => 'got it', () => 'refused'); }})()"
+            );
+            assert_eq!(page.text(&got), "refused", "{attempt} at {name}");
+        }
+    }
+    page.go(&own);
+    page.shows_state("web", "running");
+    assert_eq!(world.wait_state("web", "running"), pid);
+    page.end();
     web.end();
     world.ok(["quit"]);
 }

@@ -1,1 +1,58 @@
-//! To be written.
+//! The page on small and large screens, light and dark.
+
+use serde_json::json;
+
+use crate::chromium::Chromium;
+use crate::harness::World;
+use crate::page::Page;
+use crate::web_server::WebServer;
+
+/// Processes in many states, with long names, long lines and colours.
+const SHOP: &str = r#"web: while :; do printf '\033[32mGET\033[0m /users/42?expand=orders,addresses,preferences&sort=created_at \033[1m200\033[0m in 12 ms, served from the cache of the second region\n'; sleep 1; done
+payments-reconciliation-worker: printf '\033[33mwarning\033[0m: the queue has 12 jobs\n'; exec sleep 1000
+database: echo 'Error: connect ECONNREFUSED 127.0.0.1:5432' >&2; exit 1
+console: printf 'Continue? [y/N] '; read -r answer; exec sleep 1000
+migration: echo done
+"#;
+
+/// Widths and heights.
+const SCREENS: [(u32, u32); 2] = [(1280, 800), (390, 844)];
+
+#[test]
+fn the_page_fits_small_and_large_screens_in_both_themes() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(SHOP);
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("migration", "exited");
+    page.until("the console waits", "document.body.innerText.includes('waits for an answer')");
+    for theme in ["light", "dark"] {
+        let scheme = json!([{ "name": "prefers-color-scheme", "value": theme }]);
+        page.devtools("Emulation.setEmulatedMedia", &json!({ "features": scheme }));
+        for (width, height) in SCREENS {
+            page.resize(width, height);
+            page.until(
+                "the theme",
+                &format!("document.documentElement.dataset.theme === '{theme}'"),
+            );
+            page.until("the size", &format!("innerWidth === {width}"));
+            for view in ["Overview", "Log", "Terminal"] {
+                page.click(view);
+                page.until(
+                    "the view",
+                    &format!("document.body.dataset.view === '{}'", view.to_lowercase()),
+                );
+                if view == "Log" {
+                    page.shows_line("GET");
+                }
+                page.until("Shut down can be seen", "probe.isOnScreen('header button.danger')");
+                page.fits();
+                page.picture(&format!("{}-{width}-{theme}", view.to_lowercase()));
+            }
+        }
+    }
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

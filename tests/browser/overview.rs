@@ -51,3 +51,70 @@ fn each_process_is_shown_with_its_state_and_obeys_its_buttons() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn shutting_down_asks_first_and_the_page_reports_the_end() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let asks = "document.querySelector('dialog[open]')?.innerText.includes('stops 2 processes')";
+    page.click("Shut down");
+    page.until("it asks", asks);
+    page.click("Cancel");
+    page.until("the dialog is gone", "!document.querySelector('dialog')");
+    assert_eq!(world.wait_state("web", "running"), pid);
+    page.click("Shut down");
+    page.until("it asks", asks);
+    page.click_at("//dialog//button[.='Shut down']");
+    world.wait_state_gone();
+    page.until("the page reports it", "document.body.innerText.includes('This run is over')");
+    page.until("nothing can be shut down", "probe.all('button.danger:not([hidden])').length === 0");
+    page.end();
+    web.end();
+    world.wait_empty();
+}
+
+/// How many processes the large project has; each costs this machine a shell and a terminal.
+const MANY: usize = 120;
+
+/// Half of the processes are in the group `back`.
+fn large_project() -> World {
+    let world = World::new("");
+    let lines = (1..=MANY).map(|at| format!("p{at}: exec sleep 1000\n"));
+    world.write("Procfile", &lines.collect::<String>());
+    let groups = (1..=MANY / 2).map(|at| format!("[process.p{at}]\ngroups = [\"back\"]\n"));
+    world.write("tmo.toml", &groups.collect::<String>());
+    world.ok(["start", "-D"]);
+    world
+}
+
+#[test]
+fn hundreds_of_processes_are_shown_in_groups_and_a_change_touches_one_row() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = large_project();
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.until("all have rows", &format!("probe.all('tr[data-name]').length === {MANY}"));
+    page.until("all have tiles", &format!("probe.all('.tile.kind-good').length === {MANY}"));
+    let back = "//button[contains(@class, 'fold') and contains(., 'back')]";
+    page.click_at(back);
+    let shown = "probe.all('tr[data-name]').filter((row) => row.checkVisibility()).length";
+    page.until("the group is folded", &format!("{shown} === {}", MANY / 2));
+    page.click_at(back);
+    page.until("the group is unfolded", &format!("{shown} === {MANY}"));
+
+    let elements = page.number("probe.elements()");
+    page.value("(probe.rows = probe.all('tr[data-name]'), null)");
+    world.ok(["stop", "p7"]);
+    page.shows_state("p7", "stopped");
+    page.until("its tile", &format!("probe.all('.tile.kind-good').length === {}", MANY - 1));
+    let kept = "probe.all('tr[data-name]').every((row, at) => row === probe.rows[at])";
+    assert_eq!(page.value(kept), json!(true), "a row was made again");
+    assert_eq!(page.number("probe.elements()"), elements);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

@@ -23,6 +23,11 @@ window.probe = {
       .map((entry) => entry.startTime).sort((a, b) => a - b);
     return Math.max(0, ...starts.map((start, at) => starts.filter((one, other) => other >= at && one < start + 1000).length));
   },
+  isOnScreen: (selector) => {
+    const element = document.querySelector(selector);
+    const { left, top, right, bottom, width } = element.getBoundingClientRect();
+    return element.checkVisibility() && width > 0 && left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+  },
   elements: () => document.getElementsByTagName('*').length,
   requests: (part) => performance.getEntriesByType('resource').filter((entry) => entry.name.includes(part)).length,
   state: (name) => document.querySelector(`.processes tr[data-name="${name}"] .state span:last-child`)?.textContent,

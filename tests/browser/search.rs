@@ -1,6 +1,5 @@
 //! Search, filters by name, and links to lines.
 
-use pretty_assertions::assert_eq;
 use serde_json::json;
 
 use crate::chromium::Chromium;
