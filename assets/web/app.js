@@ -239,7 +239,7 @@ class App {
     else if (event.key === 'N') log.search.find(false);
     else if (event.key === 'f' || event.key === 'End') log.pane.follow();
     else if (event.key === 'Home') log.pane.first();
-    else if (event.key === 'w') log.setWrap(!log.isWrapped);
+    else if (event.key === 'w') log.toggleWrap();
     else if (event.key === 't') log.nextTimes();
     else if (event.key === 'c') log.clear();
     else if (event.key === 'y') log.selection.copyLink();

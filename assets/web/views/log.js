@@ -20,7 +20,7 @@ export class LogView {
     this.search = new Search(this.pane, () => this.selection.range?.[0]);
     const { search } = this;
     this.times = h('button', { class: 'toggle', onclick: () => this.nextTimes() });
-    this.wrap = h('button', { class: 'toggle', text: 'Wrap', onclick: () => this.setWrap(!this.isWrapped) });
+    this.wrap = h('button', { class: 'toggle', text: 'Wrap', onclick: () => this.toggleWrap() });
     this.bar = h('div', { class: 'log-bar' }, ...search.parts,
       h('span', { class: 'space' }), this.times, this.wrap,
       h('button', { class: 'toggle', text: 'Clear view', title: 'Hide what is there now (c)', onclick: () => this.clear() }),
@@ -37,7 +37,8 @@ export class LogView {
     this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.footer);
     this.pane.rows.addEventListener('click', (event) => this.pick(event));
     this.time = localStorage.getItem('tmo-times') ?? 'short';
-    this.isWrapped = localStorage.getItem('tmo-wrap') === 'true' || matchMedia('(max-width: 700px)').matches;
+    const wrap = localStorage.getItem('tmo-wrap');
+    this.isWrapped = wrap === null ? matchMedia('(max-width: 700px)').matches : wrap === 'true';
     this.setTimes(this.time);
     this.setWrap(this.isWrapped);
     /** Called with the time that is on the screen. @type {(window: [number, number] | null, follows: boolean) => void} */
@@ -94,9 +95,14 @@ export class LogView {
   /** @param {boolean} wrap */
   setWrap(wrap) {
     this.isWrapped = wrap;
-    localStorage.setItem('tmo-wrap', String(wrap));
     this.pane.element.classList.toggle('wraps', wrap);
     setAttribute(this.wrap, 'aria-pressed', String(wrap));
+  }
+
+  /** Only what was chosen is kept: a small screen wraps by itself. */
+  toggleWrap() {
+    this.setWrap(!this.isWrapped);
+    localStorage.setItem('tmo-wrap', String(this.isWrapped));
   }
 
   clear() {
