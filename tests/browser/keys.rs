@@ -1,4 +1,4 @@
-//! Keys and the wheel, as WebDriver names them.
+//! Keys and the wheel, as `WebDriver` names them.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Links, sessions, pages of other origins, and a killed server.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use pretty_assertions::assert_eq;
 
@@ -77,14 +77,22 @@ fn empty_page() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
+        // A browser also opens connections on which it sends nothing.
         for stream in listener.incoming().flatten() {
-            let mut head = BufReader::new(&stream).lines().map_while(Result::ok);
-            head.find(String::is_empty);
-            let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<!doctype html>";
-            let _ = (&stream).write_all(answer.as_bytes());
+            std::thread::spawn(move || answer_with_empty_page(&stream));
         }
     });
     port
+}
+
+fn answer_with_empty_page(stream: &TcpStream) {
+    let mut head = BufReader::new(stream).lines().map_while(Result::ok);
+    if head.any(|line| line.is_empty()) {
+        let mut writer = stream;
+        let _ = writer.write_all(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<!doctype html>",
+        );
+    }
 }
 
 /// What a page may try; each gives `refused`, or what it has got.

@@ -2,6 +2,7 @@
 //! with `TMO_BROWSER=required` they fail then. Pictures of the page are written to `target/web-shots/`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::expect_used, reason = "a test that can't go on fails")]
 #![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
@@ -19,6 +20,7 @@ mod chromium; // finds, starts and ends Chromium
 mod harness;
 mod keys; // keys and the wheel
 mod page; // what tests do on a page, and what holds at the end of each
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../common/web_server.rs"]
 mod web_server; // a running `tmo web`
 mod webdriver; // a client of the W3C WebDriver protocol

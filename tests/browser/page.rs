@@ -1,17 +1,16 @@
 //! What tests do on a page, and what must hold at the end of each.
 
+use std::cell::RefCell;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::chromium::{Browser, Chromium};
-use crate::harness::{World, eventually_within};
+use crate::harness::wait::eventually_or;
+use crate::harness::{World, eventually};
 use crate::keys;
 use crate::web_server::WebServer;
-
-/// How long anything may take on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(30);
+use crate::webdriver::Failure;
 
 const PROBE: &str = include_str!("probe.js");
 
@@ -36,7 +35,6 @@ impl Page {
     pub(crate) fn open(chromium: &Chromium, world: &World, web: &WebServer<'_>) -> Self {
         let page = Self::empty(chromium, world);
         page.go(&web.link);
-        page.until("the page shows a run", "probe.all('.tabs a').length && probe.state !== null");
         page.until("the overview has a row", "probe.all('.processes tr[data-name]').length");
         page
     }
@@ -104,9 +102,7 @@ impl Page {
             Value::String(value) => !value.is_empty(),
             Value::Array(_) | Value::Object(_) => true,
         };
-        eventually_within(DEADLINE, what, || {
-            self.browser.driver.evaluate(expression).ok().filter(is_true)
-        })
+        eventually(what, || self.browser.driver.evaluate(expression).ok().filter(is_true))
     }
 
     /// Wait until the log shows a line with this text.
@@ -123,13 +119,15 @@ impl Page {
         self.until(&format!("{name} is {word}"), &format!("probe.state('{name}') === '{word}'"));
     }
 
-    /// Click what matches an XPath, as soon as it can be clicked.
+    /// Click what matches an `XPath`, as soon as it can be clicked.
     #[track_caller]
     pub(crate) fn click_at(&self, xpath: &str) {
-        let mut last = None;
-        eventually_within(DEADLINE, &format!("{xpath} can be clicked"), || {
-            self.browser.driver.click(xpath).map_err(|failure| last = Some(failure)).ok()
-        });
+        let last = RefCell::default();
+        let click = || {
+            let clicked = self.browser.driver.click(xpath);
+            clicked.map_err(|Failure(why)| *last.borrow_mut() = why).ok()
+        };
+        eventually_or(&format!("{xpath} can be clicked"), click, || last.take());
     }
 
     /// Click the button or link with this label or text.
@@ -206,14 +204,10 @@ impl Drop for Page {
 fn decoded(text: &str) -> Vec<u8> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = text.bytes().filter_map(|byte| DIGITS.iter().position(|&digit| digit == byte));
-    let (mut bytes, mut bits, mut held) = (vec![], 0_usize, 0_u32);
-    for digit in digits {
-        bits = (bits << 6 | digit) & 0xffff;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held & 0xff) as u8);
-        }
-    }
-    bytes
+    let digits: Vec<u32> = digits.map(|digit| u32::try_from(digit).unwrap()).collect();
+    let group = |four: &[u32]| {
+        let bits = four.iter().enumerate().map(|(at, digit)| digit << (18 - 6 * at)).sum::<u32>();
+        bits.to_be_bytes()[1..four.len()].to_vec()
+    };
+    digits.chunks(4).flat_map(group).collect()
 }

@@ -1,4 +1,4 @@
-//! A client of the W3C WebDriver protocol, with the additions of chromedriver.
+//! A client of the W3C `WebDriver` protocol, with the additions of chromedriver.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 /// How long the driver may take for one command.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The key under which WebDriver passes references to elements.
+/// The key under which `WebDriver` passes references to elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// Why a command failed.
@@ -43,8 +43,8 @@ impl WebDriver {
         let mut driver = Self { runtime, port, session: String::new() };
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
         let opened = driver.send(Method::POST, "/session", Some(&wanted))?;
-        let session = opened["sessionId"].as_str();
-        driver.session = session.ok_or_else(|| Failure(opened.to_string()))?.to_owned();
+        let session = opened["sessionId"].as_str().map(str::to_owned);
+        driver.session = session.ok_or_else(|| Failure(opened.to_string()))?;
         Ok(driver)
     }
 
@@ -84,7 +84,7 @@ impl WebDriver {
         self.post("execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Click the first element that matches an XPath, as a mouse does: the click fails if another
+    /// Click the first element that matches an `XPath`, as a mouse does: the click fails if another
     /// element covers it.
     pub(crate) fn click(&self, xpath: &str) -> Result<(), Failure> {
         let found = self.post("element", &json!({ "using": "xpath", "value": xpath }))?;
@@ -97,7 +97,7 @@ impl WebDriver {
         self.post("actions", &json!({ "actions": [source] })).map(drop)
     }
 
-    /// A command of the DevTools protocol.
+    /// A command of the `DevTools` protocol.
     pub(crate) fn devtools(&self, command: &str, params: &Value) -> Result<Value, Failure> {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": params }))
     }
