@@ -57,7 +57,7 @@ fn the_page_fits_small_and_large_screens_in_both_themes() {
                 );
                 page.until("it has content", content);
                 page.until("Shut down can be seen", "probe.isOnScreen('header button.danger')");
-                page.fits();
+                page.check();
                 page.picture(&format!("{}-{width}-{theme}", view.to_lowercase()));
             }
         }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 
+use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
 use crate::chromium::{Browser, Chromium};
@@ -170,23 +171,28 @@ impl Page {
     /// What must hold at the end of each test.
     #[track_caller]
     pub(crate) fn end(self) {
-        self.fits();
-        let none = json!([]);
-        assert_eq!(self.value("probe.violations"), none, "violations of the policy");
-        assert_eq!(self.value("probe.elsewhere()"), none, "requests to other hosts");
-        let mut entries = self.browser.driver.console().unwrap();
-        entries.retain(|entry| {
-            let message = entry["message"].as_str().unwrap_or_default();
-            entry["level"] == "SEVERE" && !self.allowed.iter().any(|text| message.contains(text))
-        });
-        assert!(entries.is_empty(), "errors in the console: {entries:#?}");
+        self.check();
     }
 
-    /// The page as a whole does not scroll sideways.
+    /// The same for a page that goes on.
     #[track_caller]
-    pub(crate) fn fits(&self) {
-        let widths = self.value("[document.documentElement.scrollWidth, innerWidth]");
-        assert_eq!(self.value("probe.isWide()"), json!(false), "the page is too wide: {widths}");
+    pub(crate) fn check(&self) {
+        let none: [String; 0] = [];
+        assert_eq!(self.problems(), none);
+    }
+
+    /// Errors in the console, violations of the policy, requests to other hosts, and whether the page as
+    /// a whole scrolls sideways.
+    #[track_caller]
+    fn problems(&self) -> Vec<String> {
+        let console = self.browser.driver.console().unwrap();
+        let errors = console.iter().filter(|entry| entry["level"] == "SEVERE");
+        let messages = errors.map(|entry| entry["message"].to_string());
+        let is_allowed = |message: &String| self.allowed.iter().any(|text| message.contains(text));
+        let mut problems: Vec<_> = messages.filter(|message| !is_allowed(message)).collect();
+        let of_page = self.value("probe.problems()");
+        problems.extend(of_page.as_array().unwrap().iter().map(Value::to_string));
+        problems
     }
 }
 
@@ -198,6 +204,27 @@ impl Drop for Page {
             eprintln!("the console: {:#?}", self.browser.driver.console());
         }
     }
+}
+
+#[test]
+fn problems_of_a_page_are_noticed() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    assert!(page.problems().is_empty());
+    page.value("console.error('an error')");
+    page.value("fetch('http://127.0.0.1:9/').catch(() => null)");
+    page.resize(390, 844);
+    page.value("document.body.style.width = '5000px'");
+    let problems = page.problems();
+    for part in ["an error", "violates", "connect-src http://127.0.0.1:9/", "is too wide"] {
+        assert!(problems.iter().any(|problem| problem.contains(part)), "{part}: {problems:#?}");
+    }
+    drop(page);
+    web.end();
+    world.ok(["quit"]);
 }
 
 /// The bytes of a base64 text.

@@ -31,9 +31,16 @@ window.probe = {
   elements: () => document.getElementsByTagName('*').length,
   requests: (part) => performance.getEntriesByType('resource').filter((entry) => entry.name.includes(part)).length,
   state: (name) => document.querySelector(`.processes tr[data-name="${name}"] .state span:last-child`)?.textContent,
-  elsewhere: () => performance.getEntriesByType('resource').map((entry) => entry.name)
-    .filter((name) => !name.startsWith('data:') && !name.startsWith('blob:') && new URL(name).host !== location.host),
-  isWide: () => document.documentElement.scrollWidth > innerWidth,
+  problems: () => {
+    // A phone zooms out if the page is too wide, so that `innerWidth` would be as large.
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return [
+      ...window.probe.violations.map((one) => `the policy was violated: ${one}`),
+      ...performance.getEntriesByType('resource').map((entry) => entry.name)
+        .filter((name) => !/^(data|blob):/.test(name) && new URL(name).host !== location.host).map((name) => `another host: ${name}`),
+      ...(scrollWidth > clientWidth ? [`the page is too wide: ${scrollWidth} of ${clientWidth} pixels`] : []),
+    ];
+  },
 };
 addEventListener('securitypolicyviolation', (event) => {
   window.probe.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
