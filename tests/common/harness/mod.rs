@@ -265,6 +265,10 @@ impl World {
         let mut command = self.command("tmux");
         command.args(["-L", &socket]).args(text).args(enter);
         assert!(command.status().unwrap().success());
+        // tmux writes to a terminal after it has answered, but before it answers the next one.
+        let mut next = self.command("tmux");
+        next.args(["-L", &socket, "display-message", "-p", ""]);
+        assert!(next.output().unwrap().status.success());
     }
 
     /// Process ids of everything that carries the mark of this world.
