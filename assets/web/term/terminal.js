@@ -59,6 +59,8 @@ export class ProcessTerminal {
     this.element = h('div', { class: 'terminal' }, this.screen, this.keys.element, h('div', { class: 'terminal-note' }, this.note, this.again));
     this.terminal = new Terminal(/** @type {any} */ ({
       documentOverride: documentForTerminal, theme: theme(), fontSize: 13, scrollback: 2000,
+      // The theme's black is text; on coloured backgrounds xterm.js makes it readable.
+      minimumContrastRatio: 4.5,
       fontFamily: 'ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace',
       disableStdin: isLooking, allowProposedApi: false, windowOptions: {}, linkHandler: null,
     }));
