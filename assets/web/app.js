@@ -1,15 +1,16 @@
 // The page: logs in, connects, and shows what the address names.
 
-import { actOnAll, failures, quit, setFailure } from './lib/actions.js';
-import { asking } from './lib/asking.js';
+import { act, actOnAll, failures, quit, setFailure } from './lib/actions.js';
+import { asking, whenSilent } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
 import { Live } from './lib/live.js';
+import { Notices } from './lib/notices.js';
 import { address, go, place } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
-import { failed, signOf } from './lib/states.js';
-import { begin, changes, link, me, run, runs, supervisor, take } from './lib/store.js';
+import { canStop, failed, signOf } from './lib/states.js';
+import { begin, changes, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
 import { hostTime, ms, span } from './lib/time.js';
-import { applyTheme, choice, nextTheme } from './lib/theme.js';
+import { applyTheme } from './lib/theme.js';
 import { everySecond } from './lib/visible.js';
 import { confirm } from './views/dialog.js';
 import { Timeline } from './timeline/timeline.js';
@@ -18,6 +19,7 @@ import { LogView } from './views/log.js';
 import { ProcessView } from './process/page.js';
 import { loggedOut, otherServer } from './views/login.js';
 import { Overview } from './views/overview.js';
+import { settings } from './views/settings.js';
 import { Side, show } from './views/side.js';
 import { TerminalView, chosen } from './views/terminal.js';
 
@@ -33,7 +35,7 @@ class App {
     this.failure = h('p', { class: 'banner kind-bad', role: 'alert', hidden: true }, this.failureText, ' ',
       h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure('', null) }));
     this.news = h('p', { class: 'unseen', 'aria-live': 'polite' });
-    this.theme = h('button', { class: 'quiet', onclick: () => this.nextTheme() });
+    this.notices = new Notices();
     this.shut = h('button', { class: 'danger', text: 'Shut down', onclick: () => this.shutDown() });
     this.restartAll = h('button', { text: 'Restart all', onclick: () => actOnAll('restart', [...run.processes.keys()]) });
     this.tabs = {
@@ -45,7 +47,8 @@ class App {
     this.side = new Side();
     document.body.replaceChildren(
       h('header', { class: 'top' }, this.title, h('nav', { class: 'tabs', 'aria-label': 'Views' }, ...Object.values(this.tabs)),
-        h('span', { class: 'space' }), this.restartAll, this.theme,
+        h('span', { class: 'space' }), this.restartAll,
+        h('button', { class: 'quiet', 'aria-label': 'Settings', title: 'Settings', text: '⚙', onclick: settings }),
         h('button', { class: 'quiet', 'aria-label': 'Keys', text: '?', onclick: help }), this.shut),
       this.note, this.failure, this.summary,
       h('div', { class: 'body' }, this.side.element, this.main), this.news);
@@ -60,7 +63,8 @@ class App {
     runs.watch(() => this.choose());
     this.stopClock = everySecond(draw);
     document.addEventListener('keydown', (event) => this.key(event));
-    this.showTheme();
+    // Nothing else happens when a process has been silent for long enough.
+    unfinished.watch(() => whenSilent(draw));
     this.lastNews = 0;
   }
 
@@ -175,13 +179,17 @@ class App {
       up: { up: state?.quitting ? 'The run is being stopped.' : '', gone: 'The supervisor does not answer. The processes go on; another supervisor takes over.', over: 'This run is over. Its log is complete.' }[supervisor.value],
       first: '',
     };
-    const note = notes[link.value] ?? '';
+    const note = notes[link.value] || older(me.value?.version, state?.version);
     setText(this.note, note);
     this.note.hidden = !note;
     const failure = failures.value.get('') ?? '';
     setText(this.failureText, failure);
     this.failure.hidden = !failure;
     this.showWorst(bad, waiting, over);
+    this.notices.update(new Map([
+      ...bad.map((process) => notice(process, 'failed', 'has failed', 'process')),
+      ...waiting.map((process) => notice(process, 'waits', 'waits for an answer', 'terminal')),
+    ]));
   }
 
   /** Title and icon show the worst state. @param {any[]} bad @param {any[]} waiting @param {boolean} over */
@@ -206,16 +214,6 @@ class App {
     confirm('Shut down?', `This stops ${running} processes and ends the run. Its log is kept.`, 'Shut down', quit);
   }
 
-  nextTheme() {
-    nextTheme();
-    this.showTheme();
-  }
-
-  showTheme() {
-    setText(this.theme, `◐ ${choice}`);
-    this.theme.setAttribute('aria-label', `Theme: ${choice}`);
-  }
-
   /** @param {KeyboardEvent} event */
   key(event) {
     const target = /** @type {Element} */ (event.target);
@@ -231,6 +229,8 @@ class App {
     else if (digit) {
       const name = [...run.processes.keys()][digit - 1];
       if (name) show([name]);
+    } else if (!log && (event.key === 'r' || event.key === 's')) {
+      if (!actOnRow(event.key, target)) return undefined;
     } else if (event.key === '/') {
       if (!log) go({ view: 'log', values: {} });
       setTimeout(() => { if (this.view instanceof LogView) this.view.search.input.focus(); });
@@ -249,6 +249,39 @@ class App {
     event.preventDefault();
     return undefined;
   }
+}
+
+/**
+ * Restart, or start or stop, the process whose row has the focus.
+ * @param {string} key @param {Element} target @returns {boolean} whether there is one
+ */
+function actOnRow(key, target) {
+  const name = /** @type {HTMLElement | null} */ (target.closest('tr[data-name]'))?.dataset.name ?? '';
+  const process = run.processes.get(name);
+  if (!process || me.value?.role === 'read') return false;
+  if (key === 'r') act('restart', name);
+  else act(canStop(process) ? 'stop' : 'start', name);
+  return true;
+}
+
+/**
+ * What a notification says of a process, and which view it opens.
+ * @param {any} process @param {string} kind @param {string} what @param {string} view
+ * @returns {[string, import('./lib/notices.js').Notice]}
+ */
+function notice({ name, lives }, kind, what, view) {
+  const { id, state } = run;
+  const open = () => go({ run: id, view, values: { name } });
+  return [`${id} ${name} ${lives} ${kind}`, { text: `${name} ${what} (${state?.title ?? 'tmo'})`, open }];
+}
+
+/** Says so if the run is of a later version than the web server. @param {string} [web] @param {string} [ofRun] */
+function older(web, ofRun) {
+  const numbers = (/** @type {string} */ version) => version.split(/[.-]/, 3).map(Number);
+  if (!web || !ofRun) return '';
+  const [a, b] = [numbers(web), numbers(ofRun)];
+  const at = a.findIndex((number, at) => number !== b[at]);
+  return at >= 0 && b[at] > a[at] ? `This page is of tmo ${web}, the run of ${ofRun}. Start tmo web again to see all of it.` : '';
 }
 
 async function start() {

@@ -9,6 +9,7 @@
 mod log; // the log follows, stays in place, and shows any output
 mod login; // links, sessions, other origins, a killed server
 mod looks; // small and large screens, light and dark
+mod notices; // the page while it can't be seen
 mod overview; // states and buttons; shutting down; hundreds of processes
 mod search; // search, filters by name, links to lines
 mod terminal; // typing into a process

@@ -53,6 +53,48 @@ fn each_process_is_shown_with_its_state_and_obeys_its_buttons() {
 }
 
 #[test]
+fn a_process_is_restarted_by_key_and_by_menu_with_one_request_each() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("web", "running");
+    let restarted = |pid: &serde_json::Value| {
+        let is_new = |now: &serde_json::Value| now.is_u64() && now != pid;
+        eventually("web has another pid", || Some(world.field("web", "pid")).filter(is_new))
+    };
+    let (first, api) = (world.field("web", "pid"), world.field("api", "pid"));
+    page.value("document.querySelector('tr[data-name=web] th a').focus()");
+    page.types("r");
+    let second = restarted(&first);
+    assert_eq!(page.number("probe.requests('/api/processes/web/restart')"), 1);
+    page.shows_state("web", "running");
+    let at = page.value(
+        "(({ left, top }) => ({ x: left + 30, y: top + 8 }))(document.querySelector('tr[data-name=web]').getBoundingClientRect())",
+    );
+    for kind in ["mousePressed", "mouseReleased"] {
+        let event =
+            json!({ "type": kind, "x": at["x"], "y": at["y"], "button": "right", "clickCount": 1 });
+        page.devtools("Input.dispatchMouseEvent", &event);
+    }
+    page.until("the menu is shown", "document.querySelector('.menu')");
+    let items = page.value("probe.texts('.menu button')");
+    assert_eq!(
+        items,
+        json!(["Stop", "Restart", "Terminal", "Log", "Details", "Copy restart as curl"])
+    );
+    page.click("Restart");
+    restarted(&second);
+    assert_eq!(page.number("probe.requests('/api/processes/web/restart')"), 2);
+    assert_eq!(page.number("probe.all('.menu').length"), 0);
+    assert_eq!(world.field("api", "pid"), api);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn shutting_down_asks_first_and_the_page_reports_the_end() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n");

@@ -17,5 +17,13 @@ export function prompt(process) {
   return textOf(line).trim().split('\n').at(-1) ?? '';
 }
 
+/**
+ * Call a function once the present unfinished lines have been silent for long enough to be prompts.
+ * @param {() => void} work
+ */
+export function whenSilent(work) {
+  if (run.unfinished.some((line) => line.is_prompt)) setTimeout(work, SILENT + 100);
+}
+
 /** All processes that wait. */
 export const asking = () => [...run.processes.values()].filter((process) => prompt(process) !== null);

@@ -54,18 +54,27 @@ export function setAttribute(element, name, value) {
   else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
+/** How long a page that can't be seen, and so has no frames, waits instead. */
+const WITHOUT_FRAMES = 500;
+
 /**
- * Call a function at the next frame, once for any number of requests before it.
+ * Call a function at the next frame, once for any number of requests before it. A hidden page has no frames, but its
+ * title and icon can be seen, so there the function is called a moment later.
  * @param {() => void} work
  */
 export function atNextFrame(work) {
-  let waits = false;
+  let frame = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const now = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    frame = 0;
+    work();
+  };
   return () => {
-    if (waits) return;
-    waits = true;
-    requestAnimationFrame(() => {
-      waits = false;
-      work();
-    });
+    if (frame) return;
+    frame = requestAnimationFrame(now);
+    timer = setTimeout(now, WITHOUT_FRAMES);
   };
 }

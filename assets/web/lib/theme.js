@@ -3,7 +3,7 @@
 import { Signal } from './signal.js';
 
 const STORE = 'tmo-theme';
-const THEMES = ['auto', 'light', 'dark'];
+export const THEMES = ['auto', 'light', 'dark'];
 const system = matchMedia('(prefers-color-scheme: dark)');
 const stored = localStorage.getItem(STORE) ?? '';
 
@@ -19,8 +19,9 @@ export function applyTheme() {
   theme.set(isDark ? 'dark' : 'light');
 }
 
-export function nextTheme() {
-  choice = THEMES[(THEMES.indexOf(choice) + 1) % THEMES.length];
+/** @param {string} name */
+export function chooseTheme(name) {
+  choice = name;
   localStorage.setItem(STORE, choice);
   applyTheme();
 }

@@ -7,6 +7,7 @@ import { address, go } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
 import { me, run } from '../lib/store.js';
 import { bytes, ms, span } from '../lib/time.js';
+import { openMenu } from './row_menu.js';
 import { Spark } from './spark.js';
 import { why } from './why.js';
 
@@ -33,14 +34,14 @@ export class ProcessRow {
     this.memory = h('span', { class: 'amount' });
     this.cpuSpark = new Spark();
     this.memorySpark = new Spark();
-    this.port = h('td', { class: 'wide' });
+    this.port = h('td', { class: 'wide port' });
     this.start = this.button('Start', '▶', () => act('start', name));
     this.stop = this.button('Stop', '■', () => act('stop', name));
     this.restart = this.button('Restart', '↻', () => act('restart', name));
     const terminal = this.button('Terminal of', '⌨', () => go({ view: 'terminal', values: { name } }));
     const log = this.button('Log of', '≡', () => go({ view: 'log', values: { names: name } }));
     log.classList.add('log-link');
-    this.element = h('tr', { dataset: { name } },
+    this.element = h('tr', { dataset: { name }, oncontextmenu: (/** @type {MouseEvent} */ event) => this.menu(event) },
       h('th', { scope: 'row' }, h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: name, title: name })),
       this.state, this.ready, this.up, this.restarts,
       h('td', { class: 'figure wide' }, this.cpu, this.cpuSpark.element),
@@ -55,6 +56,17 @@ export class ProcessRow {
     this.dismiss = h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure(name, null) });
     this.note = h('tr', { class: 'note', hidden: true },
       h('td', { colspan: String(COLUMNS.length) }, '└ ', this.noteText, ' ', this.why, this.answer, this.dismiss));
+  }
+
+  /** @param {MouseEvent} event */
+  menu(event) {
+    // A link has a menu of its own, and a selected text too.
+    if (/** @type {Element} */ (event.target).closest('.port a') || getSelection()?.toString()) return;
+    event.preventDefault();
+    const { left, bottom } = this.element.getBoundingClientRect();
+    // The menu key names no place.
+    const isMouse = event.clientX || event.clientY;
+    openMenu(this.name, isMouse ? event.clientX : left + 20, isMouse ? event.clientY : bottom);
   }
 
   /**

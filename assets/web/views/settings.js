@@ -1,0 +1,36 @@
+// Settings of this browser.
+
+import { h } from '../lib/dom.js';
+import { possible, want, wanted } from '../lib/notices.js';
+import { THEMES, choice, chooseTheme } from '../lib/theme.js';
+import { dialog } from './dialog.js';
+
+export function settings() {
+  dialog('Settings', () => [
+    h('fieldset', {}, h('legend', { text: 'Theme' }), ...THEMES.map(theme)),
+    notices(),
+    h('p', { class: 'dim', text: 'Kept in this browser only.' }),
+  ]);
+}
+
+/** @param {string} name */
+function theme(name) {
+  const label = name === 'auto' ? 'as the system' : name;
+  const input = h('input', { type: 'radio', name: 'theme', value: name, onchange: () => chooseTheme(name) });
+  /** @type {HTMLInputElement} */ (input).checked = name === choice;
+  return h('label', { class: 'choice' }, input, ` ${label}`);
+}
+
+function notices() {
+  const box = /** @type {HTMLInputElement} */ (h('input', { type: 'checkbox', disabled: !possible, onchange: () => change() }));
+  const note = h('p', { class: 'dim', role: 'status' });
+  box.checked = wanted();
+  const change = async () => {
+    const isOn = box.checked;
+    box.checked = await want(isOn);
+    note.textContent = isOn && !box.checked ? 'The browser does not allow it. Its settings for this page have a switch.' : '';
+  };
+  if (!possible) note.textContent = 'This browser has no notifications for pages.';
+  return h('fieldset', {}, h('legend', { text: 'Notifications' }),
+    h('label', { class: 'choice' }, box, ' when a process fails or waits for an answer while this page is not in view'), note);
+}

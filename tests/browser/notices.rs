@@ -1,0 +1,52 @@
+//! What a page that can't be seen shows: its title, and notifications.
+
+use crate::chromium::Chromium;
+use crate::harness::World;
+use crate::page::Page;
+use crate::web_server::WebServer;
+
+/// Stands in for the notifications of the system, and hides the page.
+const HIDDEN: &str = "(() => {
+    window.shown = [];
+    window.Notification = class {
+        static permission = 'granted';
+        static async requestPermission() { return 'granted'; }
+        constructor(text) { window.shown.push(text); }
+        close() {}
+    };
+    Object.defineProperty(document, 'hidden', { get: () => true });
+    document.dispatchEvent(new Event('visibilitychange'));
+    // A hidden page has no frames.
+    window.requestAnimationFrame = () => 1;
+})()";
+
+#[test]
+fn a_hidden_page_names_what_fails_and_what_asks_in_its_title_and_in_notifications() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: exec sleep 1000\n\
+         worker: read line <go; echo broken; exit 3\n\
+         console: read line <go2; printf 'Continue? [y/N] '; read answer\n",
+    );
+    for pipe in ["go", "go2"] {
+        nix::unistd::mkfifo(&world.app().join(pipe), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    }
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("worker", "running");
+    page.click("Settings");
+    page.value(HIDDEN);
+    page.click_at("//dialog//input[@type='checkbox']");
+    page.until("notifications are on", "localStorage.getItem('tmo-notices') === 'on'");
+    page.click("Close");
+    std::fs::write(world.app().join("go"), "\n").unwrap();
+    page.until("a notification", "shown.some((text) => text.startsWith('worker has failed'))");
+    page.until("the title names the failure", "document.title.startsWith('▲ worker')");
+    std::fs::write(world.app().join("go2"), "\n").unwrap();
+    page.until("another", "shown.some((text) => text.startsWith('console waits for an answer'))");
+    assert_eq!(page.number("shown.length"), 2, "{:?}", page.value("shown"));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
