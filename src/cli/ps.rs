@@ -204,6 +204,7 @@ impl Shown {
             }
             ProcessStatus::Pending
             | ProcessStatus::Starting
+            | ProcessStatus::Installing
             | ProcessStatus::Running
             | ProcessStatus::Stopping
             | ProcessStatus::Stuck
@@ -255,6 +256,7 @@ const RED: &str = "\x1b[31m";
 pub(super) const fn color_of(process: &ProcessState) -> Option<&'static str> {
     const GREEN: Option<&str> = Some("\x1b[32m");
     const YELLOW: Option<&str> = Some("\x1b[33m");
+    const PURPLE: Option<&str> = Some("\x1b[35m");
     match process.state {
         ProcessStatus::Running if matches!(process.ready, Some(false)) => YELLOW,
         ProcessStatus::Running => GREEN,
@@ -268,6 +270,7 @@ pub(super) const fn color_of(process: &ProcessState) -> Option<&'static str> {
         | ProcessStatus::Starting
         | ProcessStatus::Stopping
         | ProcessStatus::Skipped => YELLOW,
+        ProcessStatus::Installing => PURPLE,
         ProcessStatus::Stopped | ProcessStatus::Other(_) => None,
     }
 }

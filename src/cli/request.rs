@@ -102,6 +102,7 @@ pub(super) async fn request_of(
                 Request::Quit => Command::Quit,
                 Request::Kill => Command::Kill,
                 Request::Start { .. }
+                | Request::Install { .. }
                 | Request::Signal { .. }
                 | Request::Scale { .. }
                 | Request::Reload { .. }
@@ -262,7 +263,10 @@ fn concerns_whole_run(request: &Request) -> bool {
         Request::Stop { names } | Request::Restart { names } | Request::Signal { names, .. } => {
             names.is_empty() || names.iter().any(is_all)
         }
-        Request::Start { .. } | Request::Scale { .. } | Request::Resize { .. } => false,
+        Request::Start { .. }
+        | Request::Install { .. }
+        | Request::Scale { .. }
+        | Request::Resize { .. } => false,
     }
 }
 
@@ -283,6 +287,7 @@ fn words(request: &Request) -> &'static str {
         Request::Start { .. } => "starting",
         Request::Stop { .. } => "stopping",
         Request::Restart { .. } => "restarting",
+        Request::Install { .. } => "installing",
         Request::Signal { .. } => "signalling",
         Request::Scale { .. } => "scaling",
         Request::Reload { .. } => "reloading",

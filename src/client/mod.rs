@@ -15,6 +15,7 @@ pub mod sse;
 mod stranger;
 mod tcp;
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -317,8 +318,12 @@ fn percent_encoded(name: &str) -> String {
 }
 
 /// Method, path and body of a request.
-fn wire(request: &Request) -> (Method, &'static str, Option<Value>) {
+fn wire(request: &Request) -> (Method, Cow<'static, str>, Option<Value>) {
     let (path, body) = match request {
+        Request::Install { name, then } => {
+            let path = format!("/api/processes/{}/install", percent_encoded(name));
+            return (Method::POST, path.into(), Some(json!({ "then": then })));
+        }
         Request::Start { names } => ("/api/start", json!({ "names": names })),
         Request::Stop { names } => ("/api/stop", json!({ "names": names })),
         Request::Restart { names } => ("/api/restart", json!({ "names": names })),
@@ -327,13 +332,14 @@ fn wire(request: &Request) -> (Method, &'static str, Option<Value>) {
         }
         Request::Scale { counts } => ("/api/scale", json!({ "counts": counts })),
         Request::Reload { plan } => ("/api/reload", json!({ "plan": plan })),
-        Request::Quit => return (Method::POST, "/api/quit", None),
-        Request::Kill => return (Method::POST, "/api/kill", None),
+        Request::Quit => return (Method::POST, "/api/quit".into(), None),
+        Request::Kill => return (Method::POST, "/api/kill".into(), None),
         Request::Resize { columns, rows } => {
-            return (Method::PUT, "/api/size", Some(json!({ "columns": columns, "rows": rows })));
+            let size = json!({ "columns": columns, "rows": rows });
+            return (Method::PUT, "/api/size".into(), Some(size));
         }
     };
-    (Method::POST, path, Some(body))
+    (Method::POST, path.into(), Some(body))
 }
 
 /// Connect to a tmo supervisor; over TCP both sides prove that they know the token.

@@ -133,6 +133,17 @@ impl Engine {
         let grace = self.stop_commands.grace_left(id, current, self.grace(id));
         let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         let process = &self.plan.processes[id];
+        let proc = &self.saved.supervisor.procs[id];
+        let install = process.install.as_ref().filter(|_| proc.installs_in(life));
+        let cwd = process.cwd.as_ref().unwrap_or(&self.plan.root);
+        let (argv, cwd, env) = match install {
+            Some(install) => {
+                let cwd = install.cwd.as_ref().unwrap_or(cwd);
+                (Some(install.command.clone()), cwd, install.env.clone())
+            }
+            None => (process.argv.clone(), cwd, plan::process_env(&self.plan, process)),
+        };
+        let cwd = cwd.clone();
         let pane = &mut self.panes[id];
         pane.generation += 1;
         let spec = Spec {
@@ -145,9 +156,9 @@ impl Engine {
             kill,
             shell: process.shell.clone(),
             command: process.command.clone(),
-            argv: process.argv.clone(),
-            cwd: process.cwd.clone().unwrap_or_else(|| self.plan.root.clone()),
-            env: plan::process_env(&self.plan, process),
+            argv,
+            cwd,
+            env,
             stdin: process.stdin,
             inherit: self.plan.inherit.clone(),
             stop_signal: process.stop_signal,

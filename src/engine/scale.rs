@@ -137,6 +137,7 @@ mod tests {
             cwd: None,
             env: vec![],
             grace_ms: None,
+            install: None,
             rules: crate::model::rules::ProcessPolicy::default(),
         };
         plan.processes = [("web", 5000), ("job#1", 5100), ("job#2", 5110)].map(process).into();

@@ -84,7 +84,11 @@ impl OutputSearch {
             (Phase::Starting { .. }, _) | (Phase::Running { .. }, Ready::Waiting { .. }) => true,
             (Phase::Running { .. }, Ready::Yes { .. } | Ready::No { .. })
             | (
-                Phase::Pending | Phase::Ending { .. } | Phase::Stuck { .. } | Phase::Over { .. },
+                Phase::Pending
+                | Phase::Installing { .. }
+                | Phase::Ending { .. }
+                | Phase::Stuck { .. }
+                | Phase::Over { .. },
                 _,
             ) => false,
         };

@@ -239,6 +239,9 @@ pub struct ProcessPlan {
     /// How often its command or other settings of its execution were changed during the run.
     #[serde(default, rename = "edition")]
     pub revision: u32,
+    /// How it is installed, if that is part of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install: Option<Install>,
     /// Its settings from `tmo.toml` that a Procfile cannot express.
     #[serde(default)]
     pub rules: ProcessPolicy,
@@ -249,6 +252,47 @@ impl ProcessPlan {
     pub fn is_meant(&self, word: &str) -> bool {
         self.name.is_selected_by(word, &self.rules.groups)
     }
+}
+
+/// How a process is installed. The installation is a life of the process, in its pane, but with this
+/// command and environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Install {
+    /// The program and its arguments, executed without a shell.
+    pub command: Vec<OsText>,
+    /// Its working directory, absolute; `None` means that of the process.
+    #[serde(default)]
+    pub cwd: Option<OsText>,
+    /// The complete environment, to which only the variables of the pane are added: neither those of the
+    /// plan nor those of the process.
+    pub env: Vec<(OsText, OsText)>,
+    /// The time limit in milliseconds. After it, the process tree is ended and the installation has failed.
+    pub timeout_ms: u64,
+    /// Identifies what is installed. An installation is complete for this version only.
+    #[serde(default)]
+    pub version: String,
+    /// Whether the version is yet to be installed, before the process can run.
+    #[serde(default)]
+    pub pending: bool,
+    /// What follows an installation that begins because the process was added to the run.
+    #[serde(default)]
+    pub then: AfterInstall,
+}
+
+impl Install {
+    /// Default time limit of an installation.
+    pub const TIMEOUT_MS: u64 = 300_000;
+}
+
+/// What follows a successful installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AfterInstall {
+    /// The process runs.
+    #[default]
+    Run,
+    /// The process stays stopped.
+    Stop,
 }
 
 /// The standard input of a process.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::event::{Note, Problem};
 use super::life::or_zero;
-use super::plan::Plan;
+use super::plan::{AfterInstall, Plan};
 use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, LifeId, ProcName, Untrusted, text::OsText};
@@ -38,6 +38,13 @@ pub enum Request {
     Restart {
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
+    },
+    /// Install a process that does not run.
+    Install {
+        /// Its full name.
+        name: String,
+        /// What follows.
+        then: AfterInstall,
     },
     /// Send a signal to the process groups of these processes.
     Signal {
@@ -194,7 +201,7 @@ pub struct TmuxAddress {
 pub struct ProcessState {
     /// Its name.
     pub name: ProcName,
-    /// One word: `pending`, `starting`, `running`, `stopping`, `stuck`, `restarting`, `stopped`,
+    /// One word: `pending`, `starting`, `installing`, `running`, `stopping`, `stuck`, `restarting`, `stopped`,
     /// `exited`, `skipped`, `broken`, `error`; a later version may have more.
     #[schema(value_type = String)]
     pub state: ProcessStatus,

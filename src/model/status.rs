@@ -14,6 +14,8 @@ pub enum ProcessStatus {
     Pending,
     /// Its shim was requested to start it.
     Starting,
+    /// Its install command is running, or about to.
+    Installing,
     /// It is running.
     Running,
     /// It was requested to stop, or its main process has exited and the rest of its tree has not.
@@ -39,9 +41,10 @@ pub enum ProcessStatus {
 
 impl ProcessStatus {
     /// All states known to this version.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Pending,
         Self::Starting,
+        Self::Installing,
         Self::Running,
         Self::Stopping,
         Self::Stuck,
@@ -58,6 +61,7 @@ impl ProcessStatus {
         match self {
             Self::Pending => "pending",
             Self::Starting => "starting",
+            Self::Installing => "installing",
             Self::Running => "running",
             Self::Stopping => "stopping",
             Self::Stuck => "stuck",

@@ -64,6 +64,7 @@ impl PlannedInstance<'_> {
             removed: false,
             additions: 0,
             revision: 0,
+            install: None,
             rules: ProcessPolicy {
                 restart: table.restart.policy(by_flag, by_table),
                 needs: needs(given, &table),

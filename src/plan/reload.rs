@@ -231,6 +231,7 @@ fn policies(
         ("color", process.color != now.color),
         ("autostart", process.waits != now.waits && process.added == now.added),
         ("on_exit", process.on_exit != now.on_exit),
+        ("install", process.install != now.install),
         ("stop", stop),
     ]);
     what.extend(ProcessTable::changed(process, now).map(str::to_owned));

@@ -49,6 +49,12 @@ impl Supervisor {
         }
     }
 
+    /// Start the processes that this one needs, and hold it back until they are there.
+    pub(super) fn await_needs(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+        self.call_needs(id, now, out);
+        self.hold(id, out);
+    }
+
     /// Whether everything it waits for has happened.
     pub(super) fn may_begin(&self, id: ProcId) -> bool {
         let met = |&(on, until): &(ProcId, DependencyCondition)| {
@@ -59,7 +65,9 @@ impl Supervisor {
 
     /// Hold the process back if something that it waits for has not happened yet.
     pub(super) fn hold(&mut self, id: ProcId, out: &mut Vec<Effect>) {
-        self.procs[id].waiting = !self.may_begin(id);
+        // An installation waits for nothing.
+        let proc = &self.procs[id];
+        self.procs[id].waiting = !proc.installs_in(proc.life) && !self.may_begin(id);
         if self.procs[id].waiting {
             let on = self.blockers(id).map(|on| self.procs[on].name.clone()).collect();
             out.push(Effect::Say(Some(id), What::Waiting { on }));
@@ -214,6 +222,10 @@ impl Proc {
         if self.goal == Goal::Run || self.alive() || self.due.is_some() {
             return DependencyStatus::Open;
         }
+        if self.installation_failure().is_some() {
+            // It can be installed again, which does not begin with a life of its program.
+            return DependencyStatus::Open;
+        }
         match (&self.phase, &self.note) {
             (Phase::Over { asked: true, .. }, _) => DependencyStatus::Never(Unavailable::Stopped),
             (Phase::Over { exit, .. }, _) => DependencyStatus::Never(Unavailable::Ended(*exit)),
@@ -221,9 +233,12 @@ impl Proc {
         }
     }
 
-    /// Whether its recorded readiness and exit belong to a life before the requested one.
+    /// Whether its recorded readiness and exit belong to a life before the requested one, or to an
+    /// installation.
     fn is_anew(&self) -> bool {
-        self.is_to_begin() || matches!(self.phase, Phase::Starting { .. })
+        self.is_to_begin()
+            || matches!(self.phase, Phase::Starting { .. })
+            || self.is_at_installation()
     }
 
     /// Whether other processes may rely on it.

@@ -69,7 +69,8 @@ impl Supervisor {
             proc.goal = Goal::Run;
             proc.retired = false;
             proc.forgive();
-            proc.life = Some(LifeId::after(proc.life.max(proc.current_life())));
+            proc.life = proc.life.max(proc.current_life());
+            proc.request_next_life();
             out.push(Effect::Say(Some(id), What::Restarting));
         }
     }
@@ -99,6 +100,9 @@ impl Supervisor {
         if Some(life) < proc.current_life() {
             return;
         }
+        if proc.installs_in(Some(life)) {
+            return self.installation_began(id, (life, pid), at, out);
+        }
         // A life file that was removed and started again may report the same life once more.
         if !matches!(proc.phase, Phase::Running { life: known, .. } if known == life) {
             proc.begun = proc.begun.saturating_add(1);
@@ -120,7 +124,8 @@ impl Supervisor {
         let wanted = proc.goal == Goal::Run && proc.life == Some(life);
         if wanted && matches!(proc.phase, Phase::Starting { life: current } if current == life) {
             self.exited(id, (life, NOT_BEGUN), at, out);
-            self.procs[id].over(life, NOT_BEGUN, false, at);
+            let proc = &mut self.procs[id];
+            proc.over(life, NOT_BEGUN, proc.end_was_intended(life), at);
         } else if matches!(proc.phase, Phase::Starting { life: current } if current <= life) {
             proc.over(life, Exit::Code(0), true, at);
         }
@@ -162,6 +167,9 @@ impl Supervisor {
         if Some(life) < proc.current_life() {
             return;
         }
+        if proc.installs_in(Some(life)) {
+            return self.installation_ended(id, (life, exit), at, out);
+        }
         let asked = proc.stop_requested >= Some(life);
         let started = proc.since;
         let ran = at.since(started);
@@ -199,7 +207,7 @@ impl Supervisor {
             return;
         }
         let exit = proc.phase.exit().unwrap_or(Exit::Signal(KILL));
-        proc.over(life, exit, proc.stop_requested >= Some(life), at);
+        proc.over(life, exit, proc.end_was_intended(life), at);
         if !spared.is_empty() {
             out.push(Effect::Say(Some(id), What::Spared { members: spared.to_vec() }));
         }
@@ -265,7 +273,7 @@ impl Supervisor {
         self.exited(id, (life, exit), now, out);
         let proc = &mut self.procs[id];
         proc.since = now;
-        proc.phase = Phase::Over { life, exit, asked: proc.stop_requested >= Some(life) };
+        proc.phase = Phase::Over { life, exit, asked: proc.end_was_intended(life) };
     }
 
     /// The shim was killed. The processes found of its process tree have been ended; their exit
@@ -298,7 +306,7 @@ impl Supervisor {
             let proc = &mut self.procs[id];
             proc.since = now;
             proc.phase = if left.is_empty() {
-                Phase::Over { life, exit, asked: proc.stop_requested >= Some(life) }
+                Phase::Over { life, exit, asked: proc.end_was_intended(life) }
             } else {
                 // Do not start a new life next to processes that are still alive; a user has to
                 // decide that.
@@ -345,6 +353,11 @@ impl Proc {
             None => Phase::Over { life, exit, asked },
         };
         self.since = at;
+    }
+
+    /// Whether this life was asked to stop, or was an installation, which always ends.
+    fn end_was_intended(&self, life: LifeId) -> bool {
+        self.stop_requested >= Some(life) || self.installs_in(Some(life))
     }
 
     /// Its shim has begun to stop this life.

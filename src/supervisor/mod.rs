@@ -10,12 +10,13 @@
 //!
 //! `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
 //! `life` follows starts and ends, `policy` decides about restarts, `ready` about readiness, `dependencies`
-//! about the order; `shutdown` stops the run, `patience` when it is asked for again.
+//! about the order; `installation` runs install commands; `shutdown` stops the run, `patience` when it is asked for again.
 
 mod dependencies;
 mod events;
 mod exit_code;
 mod exit_stats;
+mod installation;
 mod life;
 mod lifecycle;
 mod patience;
@@ -41,6 +42,7 @@ use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input};
 pub use exit_code::Decider;
 pub use exit_stats::ExitStats;
+pub use installation::Installation;
 pub use lifecycle::RunStage;
 use pending_request::PendingRequest;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, Ready};
@@ -257,6 +259,7 @@ impl Supervisor {
         self.begun = true;
         for id in ProcId::all(&self.procs) {
             if self.procs[id].goal == Goal::Run {
+                self.procs[id].choose_purpose();
                 self.call_needs(id, now, out);
             }
         }

@@ -19,7 +19,10 @@ impl Proc {
     /// When SIGKILL follows the stop signal of its current life.
     pub fn kill_due(&self) -> Option<Timestamp> {
         let life = self.current_life();
-        let waits = matches!(self.phase, Phase::Running { .. } | Phase::Ending { .. });
+        let waits = matches!(
+            self.phase,
+            Phase::Running { .. } | Phase::Installing { .. } | Phase::Ending { .. }
+        );
         let asked = self.stop_life == life && self.kill_requested < life;
         (waits && asked).then(|| self.stop_since + Duration::from_millis(self.planned.grace_ms()))
     }

@@ -12,6 +12,8 @@ use crate::model::{LifeId, ProcId, Untrusted};
 pub(super) enum WaitCondition {
     /// This life, or a later one, is running.
     Run(#[serde(with = "or_zero")] Option<LifeId>),
+    /// Its installation is complete.
+    Installed,
     /// Nothing of this life is alive any more.
     Over(#[serde(with = "or_zero")] Option<LifeId>),
 }
@@ -121,9 +123,23 @@ fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
         || proc.note.as_ref().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
     match (goal, &proc.phase) {
         (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
+        (WaitCondition::Installed, _) if proc.is_installed() => Verdict::Reached,
+        (WaitCondition::Installed | WaitCondition::Run(_), _) if proc.is_installing() => {
+            Verdict::Waiting
+        }
+        (WaitCondition::Installed, _) => Verdict::Failed(note()),
         (WaitCondition::Run(life), _) if proc.life < life => Verdict::Failed(note()),
         (WaitCondition::Over(life), _) if !proc.alive() || proc.current_life() > life => {
             Verdict::Reached
+        }
+        (WaitCondition::Run(life), Phase::Over { life: now, .. })
+            if Some(*now) >= life && proc.is_at_installation() =>
+        {
+            match &proc.note {
+                _ if proc.goal == Goal::Run => Verdict::Waiting,
+                Some(note) => Verdict::Failed(note.to_string()),
+                None => Verdict::Failed("it was stopped meanwhile".to_owned()),
+            }
         }
         (WaitCondition::Run(life), Phase::Running { life: now, .. }) if Some(*now) >= life => {
             Verdict::Reached

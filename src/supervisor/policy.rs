@@ -13,7 +13,7 @@ use crate::model::rules::{
 };
 use crate::model::time::Timestamp;
 use crate::model::units;
-use crate::model::{Exit, LifeId, ProcId};
+use crate::model::{Exit, ProcId};
 
 /// The restart policy of a process without any settings for it: the first restart is immediate, the
 /// next ones follow after 1, 2, 4 … 30 seconds, without a limit.
@@ -185,7 +185,7 @@ impl Supervisor {
         let pause = proc.next_pause(ran);
         proc.streak = proc.streak.saturating_add(1);
         if pause.is_zero() {
-            proc.life = Some(LifeId::after(proc.life));
+            proc.request_next_life();
             return self.want(id, out);
         }
         proc.rest(at, pause);
@@ -257,14 +257,17 @@ impl Supervisor {
         let checks = self.procs.iter().filter_map(Proc::check_due);
         let cleanup = ProcId::all(&self.procs).filter_map(|id| self.cleanup_due(id));
         let due = self.procs.iter().filter_map(|proc| proc.due).chain(checks).chain(cleanup);
-        due.chain(self.slow_stop_due()).min()
+        let installs = self.procs.iter().filter_map(Proc::installation_due);
+        due.chain(self.slow_stop_due()).chain(installs).min()
     }
 
     /// Whether a deadline is further away than it can be. Then the clock was set back, and an
     /// [`Input::TimerFired`](super::Input::TimerFired) makes the deadlines count from now.
     pub fn is_set_back(&self, now: Timestamp) -> bool {
         ProcId::all(&self.procs).zip(&self.procs).any(|(id, proc)| {
-            let timed = proc.check_due().is_some() || self.cleanup_due(id).is_some();
+            let timed = proc.check_due().is_some()
+                || self.cleanup_due(id).is_some()
+                || proc.installation_due().is_some();
             let late = |due: Timestamp| due > now + proc.longest_pause();
             proc.since > now && timed || proc.due.is_some_and(late)
         })
@@ -276,6 +279,7 @@ impl Supervisor {
         for id in ProcId::all(&self.procs) {
             self.look_at_checks(id, now, out);
             self.cleanup_overdue(id, now, out);
+            self.look_at_installation(id, now, out);
             let proc = &mut self.procs[id];
             // A deadline further away means that the clock was set back.
             let latest = now + proc.longest_pause();
@@ -283,7 +287,7 @@ impl Supervisor {
             if proc.due.is_some_and(|due| due <= now) {
                 proc.due = None;
                 proc.goal = Goal::Run;
-                proc.life = Some(LifeId::after(proc.life));
+                proc.request_next_life();
                 self.bring_up(id, now, out);
             }
         }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exit_stats::ExitStats;
+use super::installation::Installation;
 use super::policy::Verdict;
 use super::reload::Planned;
 use crate::model::event::{Note, Problem, Skip};
 use crate::model::life::or_zero;
 use crate::model::member::Member;
-use crate::model::plan::{OnExit, ProcessPlan};
+use crate::model::plan::{Install, OnExit, ProcessPlan};
 use crate::model::rules::{DependencyCondition, ProcessPolicy, Stage};
 use crate::model::time::{Timestamp, nanos};
 use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessStatus};
@@ -43,6 +44,13 @@ pub enum Phase {
         /// Main process.
         pid: u32,
     },
+    /// Its install command runs.
+    Installing {
+        /// The life.
+        life: LifeId,
+        /// Main process.
+        pid: u32,
+    },
     /// The main process has ended, but the rest of its process tree has not.
     Ending {
         /// The life.
@@ -63,7 +71,7 @@ pub enum Phase {
         life: LifeId,
         /// How it ended.
         exit: Exit,
-        /// Whether it was asked to stop.
+        /// Whether its end was intended: it was asked to stop, or it was an installation.
         asked: bool,
     },
 }
@@ -268,6 +276,12 @@ pub struct Proc {
     /// It was started for the cleanup at the end of the run.
     #[serde(rename = "swept", default)]
     pub for_cleanup: bool,
+    /// Its installations.
+    #[serde(default)]
+    pub installation: Installation,
+    /// How the plan installs it; not saved with the state.
+    #[serde(skip)]
+    pub install: Option<Install>,
     /// The rules of the plan for it; not saved with the state.
     #[serde(skip)]
     pub rules: ProcessPolicy,
@@ -331,6 +345,8 @@ impl Proc {
             skip: None,
             stopped_by_shutdown: false,
             for_cleanup: false,
+            installation: Installation::default(),
+            install: process.install.clone(),
             rules: process.rules.clone(),
             planned: Planned::default(),
             needs: vec![],
@@ -354,6 +370,7 @@ impl Proc {
             Phase::Pending => None,
             Phase::Starting { life }
             | Phase::Running { life, .. }
+            | Phase::Installing { life, .. }
             | Phase::Ending { life, .. }
             | Phase::Stuck { life, .. }
             | Phase::Over { life, .. } => Some(life),
@@ -387,7 +404,14 @@ impl Proc {
 
     /// The pid of its main process while that is running.
     pub fn pid(&self) -> Option<u32> {
-        if let Phase::Running { pid, .. } = self.phase { Some(pid) } else { None }
+        match self.phase {
+            Phase::Running { pid, .. } | Phase::Installing { pid, .. } => Some(pid),
+            Phase::Pending
+            | Phase::Starting { .. }
+            | Phase::Ending { .. }
+            | Phase::Stuck { .. }
+            | Phase::Over { .. } => None,
+        }
     }
 
     /// Whether its current life was asked to stop.
@@ -401,10 +425,16 @@ impl Proc {
             Phase::Pending if self.skip.is_some() => ProcessStatus::Skipped,
             Phase::Pending if self.goal == Goal::Stop => ProcessStatus::Stopped,
             Phase::Pending => ProcessStatus::Pending,
-            Phase::Starting { .. } => ProcessStatus::Starting,
-            Phase::Running { .. } | Phase::Ending { .. } if self.stop_was_requested() => {
+            Phase::Running { .. } | Phase::Installing { .. } | Phase::Ending { .. }
+                if self.stop_was_requested() =>
+            {
                 ProcessStatus::Stopping
             }
+            Phase::Starting { .. } | Phase::Ending { .. } if self.is_at_installation() => {
+                ProcessStatus::Installing
+            }
+            Phase::Starting { .. } => ProcessStatus::Starting,
+            Phase::Installing { .. } => ProcessStatus::Installing,
             Phase::Running { .. } => ProcessStatus::Running,
             Phase::Ending { .. } => ProcessStatus::Stopping,
             Phase::Stuck { .. } => ProcessStatus::Stuck,
@@ -412,6 +442,7 @@ impl Proc {
             Phase::Over { .. } if self.waiting => ProcessStatus::Pending,
             Phase::Over { .. } if self.broken.is_some() => ProcessStatus::Broken,
             Phase::Over { .. } if self.skip.is_some() => ProcessStatus::Skipped,
+            Phase::Over { .. } if self.installation_failure().is_some() => ProcessStatus::Error,
             Phase::Over { asked: true, .. } => ProcessStatus::Stopped,
             Phase::Over { exit, .. } if self.rules.judge(*exit) == Verdict::StartError => {
                 ProcessStatus::Error

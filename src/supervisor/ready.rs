@@ -131,7 +131,8 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let proc = &self.procs[id];
-        if proc.current_life() != Some(life) || !proc.alive() || proc.stop_was_requested() {
+        let runs = proc.alive() && !proc.is_at_installation();
+        if proc.current_life() != Some(life) || !runs || proc.stop_was_requested() {
             return;
         }
         let line = line.to_owned();

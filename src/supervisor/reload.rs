@@ -7,11 +7,11 @@
 use super::pending_request::{PendingRequest, WaitCondition};
 use super::proc::{Goal, Phase, Proc, Ready};
 use super::{Effect, RunPhase, Supervisor};
+use crate::model::ProcId;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::Outcome;
 use crate::model::rules::{ProcessPolicy, Stage};
 use crate::model::time::Timestamp;
-use crate::model::{LifeId, ProcId};
 
 /// The counters and settings of the plan for a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +52,7 @@ impl Supervisor {
                 proc.carry_over(&process.rules);
             }
             proc.rules = process.rules.clone();
+            proc.install.clone_from(&process.install);
             (proc.stop_signal, proc.on_exit) = (process.stop_signal, process.on_exit);
             proc.planned = Planned::of(process, plan);
         }
@@ -96,7 +97,8 @@ impl Supervisor {
                 self.remove(id, out)
             } else if came {
                 self.bring_in(id, changed, now, out)
-            } else if changed && self.procs[id].is_asked_for() {
+            } else if changed && self.procs[id].is_asked_for() && !self.procs[id].is_to_be_updated()
+            {
                 Some(self.renew(id, now, out))
             } else {
                 None
@@ -126,7 +128,16 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.retired = false;
         proc.write_off(now);
-        if proc.planned.waits || proc.rules.stage == Stage::Cleanup {
+        if proc.rules.stage == Stage::Cleanup {
+            return None;
+        }
+        if let Some(install) = &proc.install
+            && proc.needs_installation()
+        {
+            let then = install.then;
+            return Some(self.begin_installation(id, then, now, out));
+        }
+        if proc.planned.waits {
             return None;
         }
         Some(if changed { self.renew(id, now, out) } else { self.start(id, now, out) })
@@ -147,7 +158,7 @@ impl Supervisor {
         // our knowledge.
         proc.mark_requested_life_stopped();
         proc.goal = Goal::Run;
-        proc.life = Some(LifeId::after(proc.life));
+        proc.request_next_life();
         let aim = WaitCondition::Run(proc.life);
         self.want(id, out);
         aim
@@ -176,6 +187,11 @@ impl Proc {
         let ended = matches!(self.phase, Phase::Over { asked: false, .. });
         let failed = self.broken.is_some() || self.skip.is_some() || self.due.is_some();
         !self.retired && (self.goal == Goal::Run || ended || failed)
+    }
+
+    /// Whether it does not run and has a new version, whose installation is requested separately.
+    fn is_to_be_updated(&self) -> bool {
+        !self.alive() && self.needs_installation()
     }
 
     /// Adapt its recorded checks to new rules.

@@ -34,6 +34,9 @@ impl Supervisor {
             Request::Start { names } => self.each(id, (Verb::Start, names), now, out),
             Request::Stop { names } => self.each(id, (Verb::Stop, names), now, out),
             Request::Restart { names } => self.each(id, (Verb::Restart, names), now, out),
+            Request::Install { name, then } => {
+                self.ask_to_install(id, (name, *then), now, out);
+            }
             Request::Signal { signal, names } => self.signal(id, *signal, names, out),
             Request::Scale { counts } => self.scale(id, counts, now, out),
             Request::Reload { .. } => self.reload(id, now, out),
@@ -114,6 +117,9 @@ impl Supervisor {
                 meant(Verb::Start, names).into_iter().filter(rests).collect()
             }
             Request::Restart { names } => meant(Verb::Restart, names),
+            Request::Install { name, .. } => ProcId::all(&self.procs)
+                .filter(|id| self.procs[*id].name.as_str() == name)
+                .collect(),
             Request::Scale { counts } => {
                 let count = |proc: &Proc| counts.get(proc.name.entry()).copied().unwrap_or(0);
                 let of = |proc: &Proc, entry: &str| !proc.retired && proc.name.entry() == entry;
@@ -240,6 +246,7 @@ impl Supervisor {
     ) -> WaitCondition {
         let proc = &mut self.procs[id];
         let stopping = proc.alive() && proc.stop_was_requested();
+        proc.run_after_installation();
         if proc.alive() && !stopping {
             return WaitCondition::Run(proc.current_life());
         }
@@ -247,11 +254,10 @@ impl Supervisor {
         // A requested life that was cancelled may have been skipped for good, so request a new one.
         if proc.goal == Goal::Stop || proc.life <= proc.current_life() {
             proc.goal = Goal::Run;
-            proc.life = Some(LifeId::after(proc.life));
+            proc.request_next_life();
         }
         let goal = WaitCondition::Run(proc.life);
-        self.call_needs(id, now, out);
-        self.hold(id, out);
+        self.await_needs(id, now, out);
         self.bring_up(id, now, out);
         goal
     }
@@ -301,7 +307,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
         proc.due = None;
-        proc.life = Some(LifeId::after(proc.life));
+        proc.request_next_life();
         let goal = WaitCondition::Run(proc.life);
         self.want(id, out);
         goal

@@ -14,7 +14,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::problem::{Note, Problem, ShimGone, Skip, Unavailable};
+pub use self::problem::{InstallProblem, Note, Problem, ShimGone, Skip, Unavailable};
 pub use self::stored::Logged;
 pub use self::values::{
     Adoption, Fact, HookProblem, ReportSummary, RunProblem, Slow, SlowStop, Sooner, Trouble,
@@ -171,6 +171,23 @@ pub enum What {
         /// The reason.
         why: Skip,
     },
+    /// Its installation has begun.
+    Installing {
+        /// The life that installs.
+        life: LifeId,
+    },
+    /// Its installation is complete.
+    Installed {
+        /// The life that installed.
+        life: LifeId,
+    },
+    /// Its installation is not complete.
+    InstallFailed {
+        /// The life that was to install.
+        life: LifeId,
+        /// The reason.
+        why: InstallProblem,
+    },
     /// It will be restarted after a back-off pause.
     Backoff {
         /// The pause.
@@ -267,12 +284,13 @@ pub const LOG: &str = "process:log";
 
 /// The event types for other programs, which are stable, and the events of each type, whose own names may
 /// change. `start` and `exit` are not events but records of the journal.
-const TYPES: [(&str, &[&str]); 16] = [
+const TYPES: [(&str, &[&str]); 17] = [
     ("process:spawn", &["start"]),
     ("process:ready", &["ready"]),
     ("process:exit", &["exit"]),
     ("process:crash", &["crash-report"]),
     ("process:restart", &["backoff", "restarting"]),
+    ("process:install", &["installing", "installed", "install-failed"]),
     ("process:stop", &["interrupting", "killing"]),
     ("process:broken", &["broken"]),
     (LOG, &[]),

@@ -111,9 +111,29 @@ pub enum Note {
     ShimGone(ShimGone),
     /// Its command cannot be executed.
     NotRun(Exit),
+    /// Its installation is not complete.
+    NotInstalled(InstallProblem),
     /// A message from elsewhere, shown unchanged.
     #[serde(untagged)]
     Text(String),
+}
+
+/// Why an installation is not complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum InstallProblem {
+    /// It failed.
+    Ended {
+        /// How it ended.
+        exit: Exit,
+    },
+    /// It was ended because it took too long.
+    TimedOut {
+        /// The time limit.
+        limit_ms: u64,
+    },
+    /// It was stopped by request.
+    Interrupted,
 }
 
 /// What remains of a process whose shim is gone.
@@ -139,6 +159,7 @@ impl Note {
             | Self::Stuck(_)
             | Self::ShimGone(_)
             | Self::NotRun(_)
+            | Self::NotInstalled(_)
             | Self::Text(_) => None,
         }
     }

@@ -3,13 +3,13 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{
-    Adoption, Event, Fact, HookProblem, Note, Problem, RunProblem, ShimGone, Skip, Slow, SlowStop,
-    Sooner, Trouble, Unavailable, What,
+    Adoption, Event, Fact, HookProblem, InstallProblem, Note, Problem, RunProblem, ShimGone, Skip,
+    Slow, SlowStop, Sooner, Trouble, Unavailable, What,
 };
-use crate::model::ProcName;
 use crate::model::count::{self, in_a_row};
 use crate::model::rules::Probe;
 use crate::model::units::limit;
+use crate::model::{Exit, ProcName};
 
 /// Maximum number of processes named in a text; there may be thousands.
 const MOST_NAMED: usize = 5;
@@ -51,6 +51,7 @@ impl What {
                 | Self::Failing { .. }
                 | Self::Broken { .. }
                 | Self::Skipped { .. }
+                | Self::InstallFailed { .. }
                 | Self::Leftovers { .. }
                 | Self::Stuck { .. }
                 | Self::ShimGone { .. }
@@ -122,6 +123,9 @@ impl Words<'_> {
                 write!(f, "Broken: {why}; `tmo restart {name}` tries again")
             }
             What::Skipped { why } => write!(f, "Skipped: {why}"),
+            What::Installing { .. } => f.write_str("Installing..."),
+            What::Installed { .. } => f.write_str("Installed"),
+            What::InstallFailed { why, .. } => write!(f, "The {why}"),
             What::Backoff { pause_ms, times } => {
                 write!(f, "Restarting in {}", limit(*pause_ms))?;
                 times.map_or(Ok(()), |times| write!(f, " (ended {})", in_a_row(times)))
@@ -300,7 +304,23 @@ impl Display for Note {
             Self::Stuck(members) => write!(f, "SIGKILL did not end {}", list(members)),
             Self::ShimGone(what) => what.fmt(f),
             Self::NotRun(exit) => f.write_str(&exit.describe()),
+            Self::NotInstalled(why) => why.fmt(f),
             Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Display for InstallProblem {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended { exit: Exit::Code(code) } => {
+                write!(f, "installation failed (exit {code})")
+            }
+            Self::Ended { exit } => write!(f, "installation failed ({exit})"),
+            Self::TimedOut { limit_ms } => {
+                write!(f, "installation timed out after {}", limit(*limit_ms))
+            }
+            Self::Interrupted => f.write_str("installation was interrupted"),
         }
     }
 }

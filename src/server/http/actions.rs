@@ -15,6 +15,7 @@ use utoipa::{IntoParams, IntoResponses, ToSchema};
 use super::answer::{Answer, ApiResult, Refusal, json};
 use super::extract::{Body, Name, OptionalBody, Query, Words, truth};
 use crate::api::answers::{Detached, Problem};
+use crate::model::plan::AfterInstall;
 use crate::model::request::{Outcome, Request};
 use crate::model::signal::SignalName;
 use crate::server::engine_handle::EngineRequest;
@@ -218,6 +219,33 @@ pub(super) async fn stop_one(Name(name): Name, order: Order) -> ApiResult {
 )]
 pub(super) async fn restart_one(Name(name): Name, order: Order) -> ApiResult {
     order.carry_out(Request::Restart { names: vec![name] }).await
+}
+
+/// What follows an installation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Installed {
+    then: AfterInstall,
+}
+
+/// Install one that does not run.
+///
+/// It is refused if the process runs, is being installed, or has nothing to install. It is done when the
+/// installation has succeeded.
+#[utoipa::path(
+    post,
+    path = "/api/processes/{name}/install",
+    tag = "processes",
+    params(("name" = String, Path, description = "The full name."), Manner),
+    request_body = Installed,
+    responses(Acted, Named, Sent)
+)]
+pub(super) async fn install(
+    Name(name): Name,
+    order: Order,
+    Body(Installed { then }): Body<Installed>,
+) -> ApiResult {
+    order.carry_out(Request::Install { name, then }).await
 }
 
 /// A signal, and for whom.

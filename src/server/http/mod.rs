@@ -109,6 +109,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(actions::start_one))
         .routes(routes!(actions::stop_one))
         .routes(routes!(actions::restart_one))
+        .routes(routes!(actions::install))
         .routes(routes!(actions::start))
         .routes(routes!(actions::stop))
         .routes(routes!(actions::restart))

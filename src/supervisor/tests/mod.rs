@@ -51,6 +51,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         cwd: None,
         env: vec![],
         grace_ms: None,
+        install: None,
         rules: ProcessPolicy::default(),
         added: name.ends_with('+'),
         removed: false,

@@ -149,6 +149,7 @@ impl Theme {
         let (sign, ascii) = match &process.state {
             ProcessStatus::Running => ("●", "*"),
             ProcessStatus::Starting | ProcessStatus::Restarting => ("◐", "~"),
+            ProcessStatus::Installing => ("◇", "^"),
             ProcessStatus::Pending => ("◌", "."),
             ProcessStatus::Stopping => ("◑", "%"),
             ProcessStatus::Stuck => ("!", "!"),

@@ -163,6 +163,7 @@ pub fn kind(process: &ProcessState) -> Condition {
         ProcessStatus::Running => Condition::Running,
         ProcessStatus::Pending
         | ProcessStatus::Starting
+        | ProcessStatus::Installing
         | ProcessStatus::Stopping
         | ProcessStatus::Restarting => Condition::Waiting,
         ProcessStatus::Stopped | ProcessStatus::Other(_) => Condition::Done,

@@ -1,0 +1,311 @@
+//! Installing a process: a life that runs its install command instead of its program.
+//!
+//! Such a life is in the pane of the process like any other, and is stopped, killed and taken over in
+//! the same way. It is not an execution of the program, so it counts in none of its statistics: the
+//! restart policy, crashes, readiness, failure patterns, and the exit code of the run take no notice of
+//! it. A process whose installation is not complete is installed again before its program runs.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::pending_request::{PendingRequest, WaitCondition};
+use super::proc::{Goal, Phase, Proc, Ready};
+use super::{Effect, RunPhase, Supervisor};
+use crate::model::event::{InstallProblem, Note, What};
+use crate::model::plan::{AfterInstall, Install};
+use crate::model::request::Outcome;
+use crate::model::time::Timestamp;
+use crate::model::{Exit, LifeId, ProcId};
+
+/// The installations of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Installation {
+    /// The lives that install; those before the current life are dropped.
+    lives: Vec<LifeId>,
+    /// What follows the newest of them.
+    then: AfterInstall,
+    progress: Progress,
+}
+
+/// How far the installation of a process has come in this run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Progress {
+    /// There was none in this run: the plan says whether it is needed.
+    #[default]
+    None,
+    /// It was requested, and is not complete.
+    Incomplete {
+        /// The version of the plan when it was requested.
+        version: String,
+        /// Why it is not complete, once it has failed.
+        why: Option<InstallProblem>,
+    },
+    /// It is complete.
+    Complete {
+        /// The version that was installed.
+        version: String,
+    },
+}
+
+impl Installation {
+    /// Whether this life installs.
+    pub(super) fn is_life(&self, life: LifeId) -> bool {
+        self.lives.contains(&life)
+    }
+
+    /// Why the last installation is not complete, if it has failed.
+    const fn failure(&self) -> Option<&InstallProblem> {
+        match &self.progress {
+            Progress::Incomplete { why, .. } => why.as_ref(),
+            Progress::None | Progress::Complete { .. } => None,
+        }
+    }
+
+    /// Whether this version has to be installed before the process can run.
+    fn is_needed(&self, plan: &Install) -> bool {
+        match &self.progress {
+            Progress::Incomplete { version, .. } if *version == plan.version => true,
+            Progress::Complete { version } if *version == plan.version => false,
+            Progress::None | Progress::Incomplete { .. } | Progress::Complete { .. } => {
+                plan.pending
+            }
+        }
+    }
+}
+
+impl Supervisor {
+    /// Carry out a request to install a process that does not run.
+    pub(super) fn ask_to_install(
+        &mut self,
+        request_id: u64,
+        (name, then): (&str, AfterInstall),
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(id) = self.id_where(|proc| !proc.retired && proc.name.as_str() == name) else {
+            let present = self.procs.iter().filter(|proc| !proc.retired);
+            let names = present.map(|proc| &proc.name);
+            return out.push(Effect::Answer(request_id, Outcome::unknown(name, names)));
+        };
+        let proc = &mut self.procs[id];
+        proc.write_off(now);
+        let problem = if self.run_phase != RunPhase::Running {
+            Some("everything is being stopped".to_owned())
+        } else if proc.install.is_none() {
+            Some(format!("{name} has no installation: it was not uploaded"))
+        } else if proc.is_installing() {
+            Some(format!("{name} is being installed already"))
+        } else if proc.alive() || proc.is_to_begin() || proc.due.is_some() {
+            Some(format!("{name} runs; stop it first"))
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
+        }
+        let goal = self.begin_installation(id, then, now, out);
+        self.pending.push(PendingRequest::new(request_id, vec![(id, goal)]));
+    }
+
+    /// Install a process, whether or not that is needed.
+    pub(super) fn begin_installation(
+        &mut self,
+        id: ProcId,
+        then: AfterInstall,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> WaitCondition {
+        let proc = &mut self.procs[id];
+        proc.forgive();
+        (proc.goal, proc.waiting) = (Goal::Run, false);
+        proc.life = Some(LifeId::after(proc.life));
+        proc.install_in_requested_life(then);
+        self.bring_up(id, now, out);
+        WaitCondition::Installed
+    }
+
+    /// A life that installs has begun.
+    pub(super) fn installation_began(
+        &mut self,
+        id: ProcId,
+        (life, pid): (LifeId, u32),
+        at: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let proc = &mut self.procs[id];
+        // A life file that was removed and started again may report the same life once more.
+        if !matches!(proc.phase, Phase::Installing { .. }) {
+            out.push(Effect::Say(Some(id), What::Installing { life }));
+        }
+        proc.phase = Phase::Installing { life, pid };
+        (proc.since, proc.lost) = (at, 0);
+        (proc.note, proc.skip) = (None, None);
+        (proc.ready, proc.failed_checks) = (Ready::default(), 0);
+    }
+
+    /// The main process of a life that installs has ended.
+    pub(super) fn installation_ended(
+        &mut self,
+        id: ProcId,
+        (life, exit): (LifeId, Exit),
+        at: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let proc = &mut self.procs[id];
+        proc.phase = Phase::Ending { life, exit };
+        proc.since = at;
+        let overdue = proc.installation.failure().is_some();
+        let why = match proc.installation.failure() {
+            Some(why) => Some(why.clone()),
+            None if proc.was_stopped(Some(life)) => Some(InstallProblem::Interrupted),
+            None if exit.success() => None,
+            None => Some(InstallProblem::Ended { exit }),
+        };
+        match &why {
+            None => out.push(Effect::Say(Some(id), What::Installed { life })),
+            Some(why) if !overdue => {
+                out.push(Effect::Say(Some(id), What::InstallFailed { life, why: why.clone() }));
+            }
+            Some(_) => {}
+        }
+        if proc.is_to_begin() {
+            // It was restarted meanwhile, which installs once more.
+            return;
+        }
+        let runs = proc.goal == Goal::Run && proc.installation.then == AfterInstall::Run;
+        proc.goal = Goal::Stop;
+        proc.note = why.clone().map(Note::NotInstalled);
+        proc.installation.conclude(why);
+        if runs && proc.note.is_none() && self.run_phase == RunPhase::Running {
+            self.run_installed(id, at, out);
+        }
+    }
+
+    /// The installation is complete: run the process.
+    fn run_installed(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        proc.goal = Goal::Run;
+        proc.request_next_life();
+        self.await_needs(id, now, out);
+        self.want(id, out);
+    }
+
+    /// Apply the time limit of an installation.
+    pub(super) fn look_at_installation(
+        &mut self,
+        id: ProcId,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let proc = &mut self.procs[id];
+        let (Some(_), Phase::Installing { life, .. }) = (proc.installation_due(), &proc.phase)
+        else {
+            return;
+        };
+        let life = *life;
+        // The clock may have been set back.
+        proc.since = proc.since.min(now);
+        let limit_ms = proc.installation_limit();
+        if proc.installation_due().is_some_and(|due| due <= now) {
+            let why = InstallProblem::TimedOut { limit_ms };
+            proc.note = Some(Note::NotInstalled(why.clone()));
+            proc.installation.conclude(Some(why.clone()));
+            out.push(Effect::Say(Some(id), What::InstallFailed { life, why }));
+            self.stop(id, out);
+        }
+    }
+}
+
+impl Installation {
+    /// The installation has ended, or will not be completed.
+    fn conclude(&mut self, failure: Option<InstallProblem>) {
+        if let Progress::Incomplete { version, why } = &mut self.progress {
+            match failure {
+                Some(_) => *why = failure,
+                None => self.progress = Progress::Complete { version: std::mem::take(version) },
+            }
+        }
+    }
+}
+
+impl Proc {
+    /// Request a life after the newest one. It installs the process if that is needed before its
+    /// program can run.
+    pub(super) fn request_next_life(&mut self) {
+        self.life = Some(LifeId::after(self.life));
+        self.choose_purpose();
+    }
+
+    /// Decide whether the requested life installs or runs the program.
+    pub(super) fn choose_purpose(&mut self) {
+        if self.needs_installation() {
+            self.install_in_requested_life(AfterInstall::Run);
+        } else if let Some(life) = self.life {
+            self.installation.lives.retain(|old| *old != life);
+        }
+    }
+
+    /// The requested life is to install the process.
+    fn install_in_requested_life(&mut self, then: AfterInstall) {
+        let (Some(life), Some(plan)) = (self.life, &self.install) else { return };
+        let current = self.current_life();
+        let Installation { lives, then: next, progress } = &mut self.installation;
+        lives.retain(|old| *old != life && Some(*old) >= current);
+        lives.push(life);
+        *next = then;
+        *progress = Progress::Incomplete { version: plan.version.clone(), why: None };
+    }
+
+    /// Whether it has to be installed before its program can run.
+    pub(super) fn needs_installation(&self) -> bool {
+        self.install.as_ref().is_some_and(|plan| self.installation.is_needed(plan))
+    }
+
+    /// Whether this life installs it.
+    pub fn installs_in(&self, life: Option<LifeId>) -> bool {
+        life.is_some_and(|life| self.installation.is_life(life))
+    }
+
+    /// Whether its current life installs it, or the last one has.
+    pub(super) fn is_at_installation(&self) -> bool {
+        self.installs_in(self.current_life())
+    }
+
+    /// Whether it is being installed, or is about to be.
+    pub(super) fn is_installing(&self) -> bool {
+        self.alive() && self.is_at_installation()
+            || self.is_to_begin() && self.installs_in(self.life)
+    }
+
+    /// Run its program once it is installed, if it is being installed.
+    pub(super) fn run_after_installation(&mut self) {
+        self.installation.then = AfterInstall::Run;
+    }
+
+    /// Why its last life has not installed it, if that has failed without having been asked to stop.
+    pub(super) fn installation_failure(&self) -> Option<&InstallProblem> {
+        let failure =
+            self.installation.failure().filter(|why| **why != InstallProblem::Interrupted);
+        failure.filter(|_| matches!(self.phase, Phase::Over { .. }) && self.is_at_installation())
+    }
+
+    /// Whether the last installation is complete.
+    pub(super) const fn is_installed(&self) -> bool {
+        matches!(self.installation.progress, Progress::Complete { .. })
+    }
+
+    /// The time limit of its installation in milliseconds.
+    fn installation_limit(&self) -> u64 {
+        self.install.as_ref().map_or(Install::TIMEOUT_MS, |plan| plan.timeout_ms)
+    }
+
+    /// The deadline of its installation.
+    pub(super) fn installation_due(&self) -> Option<Timestamp> {
+        let Phase::Installing { .. } = self.phase else { return None };
+        let going = !self.stop_was_requested();
+        going.then(|| self.since + Duration::from_millis(self.installation_limit()))
+    }
+}
