@@ -166,6 +166,7 @@ class App {
     const waiting = asking();
     if (waiting.length) parts.push(`${waiting.length} waiting for an answer`);
     if (count('busy')) parts.push(`${count('busy')} changing`);
+    if (count('install')) parts.push(`${count('install')} installing`);
     if (count('wait')) parts.push(`${count('wait')} waiting`);
     if (count('off')) parts.push(`${count('off')} ended`);
     if (state?.pid && !over) parts.push(`up ${span(hostTime() - ms(state.started))}`);

@@ -145,6 +145,7 @@ fn head(answer: &Why, color: bool) -> String {
     match answer.about {
         About::Waiting => String::new(),
         About::Skipped => format!("{name} was skipped in the last run\n"),
+        About::NotInstalled => format!("{name} was not installed in the last run\n"),
         About::NotReady => format!("{name} did not become ready in the last run\n"),
         About::Error => {
             let cause = answer.causes.first();

@@ -110,8 +110,9 @@ impl Engine {
             return Ok(());
         };
         let (dirs, began) = (self.ingest.dirs(), self.plan.started);
-        let output = Output { dirs, stream: *stream, began };
         let proc = &self.saved.supervisor.procs[id];
+        let ignored = proc.installation.lives();
+        let output = Output { dirs, stream: *stream, began, ignored };
         search.recall(proc, &self.plan.processes[id], &self.saved, output)
     }
 

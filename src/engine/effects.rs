@@ -9,9 +9,10 @@ use super::crash_reports::Crashed;
 use super::flag_counts;
 use super::stop_commands::Wanted;
 use crate::model::event::{Event, Trouble, What};
-use crate::model::plan::Plan;
+use crate::model::plan::{Install, Plan};
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
+use crate::model::text::OsText;
 use crate::model::{LifeId, ProcId, ProcName, Untrusted};
 use crate::plan;
 use crate::protocol::life::Traces;
@@ -135,18 +136,10 @@ impl Engine {
         let process = &self.plan.processes[id];
         let proc = &self.saved.supervisor.procs[id];
         let install = process.install.as_ref().filter(|_| proc.installs_in(life));
-        let cwd = process.cwd.as_ref().unwrap_or(&self.plan.root);
-        let (argv, cwd, env) = match install {
-            Some(install) => {
-                let cwd = install.cwd.as_ref().unwrap_or(cwd);
-                (Some(install.command.clone()), cwd, install.env.clone())
-            }
-            None => (process.argv.clone(), cwd, plan::process_env(&self.plan, process)),
-        };
-        let cwd = cwd.clone();
         let pane = &mut self.panes[id];
         pane.generation += 1;
-        let spec = Spec {
+        let cwd = process.cwd.clone().unwrap_or_else(|| self.plan.root.clone());
+        let mut spec = Spec {
             version: SPEC_VERSION,
             generation: pane.generation,
             name: process.name.clone(),
@@ -156,9 +149,9 @@ impl Engine {
             kill,
             shell: process.shell.clone(),
             command: process.command.clone(),
-            argv,
+            argv: process.argv.clone(),
             cwd,
-            env,
+            env: vec![],
             stdin: process.stdin,
             inherit: self.plan.inherit.clone(),
             stop_signal: process.stop_signal,
@@ -166,6 +159,10 @@ impl Engine {
             known: pane.known,
             log: self.plan.log.clone(),
         };
+        match install {
+            Some(install) => install_instead(&mut spec, install),
+            None => spec.env = plan::process_env(&self.plan, process),
+        }
         spec.write(&pane.paths.spec())
     }
 
@@ -258,6 +255,18 @@ impl Engine {
             }),
         }
     }
+}
+
+/// Have a life run an install command instead of the program.
+fn install_instead(spec: &mut Spec, install: &Install) {
+    // Without a word in the command there is nothing to do.
+    (spec.argv, spec.command) = (Some(install.command.clone()), OsText::default());
+    spec.env.clone_from(&install.env);
+    if let Some(cwd) = &install.cwd {
+        spec.cwd.clone_from(cwd);
+    }
+    // What is installed is for this user only.
+    spec.inherit.umask = 0o077;
 }
 
 /// How long a process has from its stop signal to SIGKILL.

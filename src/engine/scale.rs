@@ -81,6 +81,8 @@ fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String>
             added: true,
             additions: 0,
             revision: 0,
+            // The first instance is the one that is installed.
+            install: None,
             ..first.clone()
         };
         // An instance that a reload has removed still has its place.

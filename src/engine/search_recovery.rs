@@ -15,6 +15,7 @@ use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::Kind;
 use crate::journal::segment::Dirs;
+use crate::model::LifeId;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
@@ -28,6 +29,8 @@ pub(super) struct Output<'a> {
     pub(super) stream: u16,
     /// When the run began; earlier output belongs to other runs.
     pub(super) began: Timestamp,
+    /// The lives in whose output nothing is searched for.
+    pub(super) ignored: &'a [LifeId],
 }
 
 impl Output<'_> {
@@ -80,6 +83,7 @@ impl OutputSearch {
     /// ready, and even its start, without acting upon it.
     fn recall_readiness(&mut self, proc: &Proc, output: Output<'_>) -> std::io::Result<()> {
         let (life, since) = (proc.current_life(), proc.since);
+        self.watcher.ignore(proc.installation.lives());
         let waits = match (&proc.phase, &proc.ready) {
             (Phase::Starting { .. }, _) | (Phase::Running { .. }, Ready::Waiting { .. }) => true,
             (Phase::Running { .. }, Ready::Yes { .. } | Ready::No { .. })
@@ -131,6 +135,7 @@ impl OutputSearch {
         let rules = ProcessPolicy { flags, ..ProcessPolicy::default() };
         let Ok(mut counter) = Watcher::new(&rules) else { return Ok(()) };
         counter.book_mut().restore(&before.book);
+        counter.ignore(output.ignored);
         counter.begin(self.life);
         self.count = CountTracker::from(before.upto, before.time, counter.book());
         if rules.flags.is_empty() {
@@ -171,6 +176,7 @@ impl OutputSearch {
         let rules = ProcessPolicy { failures, flags, ..ProcessPolicy::default() };
         let Ok(mut watcher) = Watcher::new(&rules) else { return Ok(()) };
         let mut life = from.life;
+        watcher.ignore(output.ignored);
         watcher.begin(life);
         self.checkpoint = CheckpointTracker::from(from);
         let mut cursor = output.since(from.time.max(output.began))?;

@@ -148,7 +148,8 @@ fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPla
             u64::from(fresh.formation_port_step) * process.name.instance().saturating_sub(1);
         now.port.and_then(|port| u16::try_from(u64::from(port) + above).ok())
     };
-    Some(ProcessPlan { name: process.name.clone(), port, waits: true, added: true, ..now })
+    let name = process.name.clone();
+    Some(ProcessPlan { name, port, waits: true, added: true, install: None, ..now })
 }
 
 fn color(plan: &Plan, at: usize, usual: u8) -> u8 {

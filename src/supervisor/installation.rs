@@ -18,11 +18,15 @@ use crate::model::request::Outcome;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId};
 
+/// How many of its lives are remembered as installations: those whose output may be searched, and whose
+/// end may still be reported.
+const MOST_LIVES: usize = 16;
+
 /// The installations of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Installation {
-    /// The lives that install; those before the current life are dropped.
+    /// The newest lives that install.
     lives: Vec<LifeId>,
     /// What follows the newest of them.
     then: AfterInstall,
@@ -51,6 +55,11 @@ enum Progress {
 }
 
 impl Installation {
+    /// The newest lives that install.
+    pub fn lives(&self) -> &[LifeId] {
+        &self.lives
+    }
+
     /// Whether this life installs.
     pub(super) fn is_life(&self, life: LifeId) -> bool {
         self.lives.contains(&life)
@@ -251,10 +260,10 @@ impl Proc {
     /// The requested life is to install the process.
     fn install_in_requested_life(&mut self, then: AfterInstall) {
         let (Some(life), Some(plan)) = (self.life, &self.install) else { return };
-        let current = self.current_life();
         let Installation { lives, then: next, progress } = &mut self.installation;
-        lives.retain(|old| *old != life && Some(*old) >= current);
+        lives.retain(|old| *old != life);
         lives.push(life);
+        lives.drain(..lives.len().saturating_sub(MOST_LIVES));
         *next = then;
         *progress = Progress::Incomplete { version: plan.version.clone(), why: None };
     }

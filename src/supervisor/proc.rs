@@ -14,7 +14,7 @@ use crate::model::member::Member;
 use crate::model::plan::{Install, OnExit, ProcessPlan};
 use crate::model::rules::{DependencyCondition, ProcessPolicy, Stage};
 use crate::model::time::{Timestamp, nanos};
-use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessStatus};
+use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessStatus, is_default};
 
 /// The desired state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -277,7 +277,7 @@ pub struct Proc {
     #[serde(rename = "swept", default)]
     pub for_cleanup: bool,
     /// Its installations.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub installation: Installation,
     /// How the plan installs it; not saved with the state.
     #[serde(skip)]

@@ -134,8 +134,10 @@ impl Supervisor {
         if let Some(install) = &proc.install
             && proc.needs_installation()
         {
+            // The reload is done before that: it may take minutes.
             let then = install.then;
-            return Some(self.begin_installation(id, then, now, out));
+            self.begin_installation(id, then, now, out);
+            return None;
         }
         if proc.planned.waits {
             return None;

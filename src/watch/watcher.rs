@@ -60,6 +60,10 @@ pub struct Watcher {
     slow: Vec<bool>,
     /// Those of them that have not been logged yet.
     new_slow: Vec<String>,
+    /// The present life.
+    life: Option<LifeId>,
+    /// Lives in whose output nothing is searched for.
+    ignored: Vec<LifeId>,
 }
 
 impl Watcher {
@@ -91,6 +95,8 @@ impl Watcher {
             may: vec![false; patterns.len()],
             slow: vec![false; patterns.len()],
             new_slow: vec![],
+            life: None,
+            ignored: vec![],
             patterns,
         })
     }
@@ -106,6 +112,7 @@ impl Watcher {
         };
         renewed.spent = renewed.rules.iter().map(found).collect();
         renewed.left = renewed.spent.iter().filter(|spent| !**spent).count();
+        (renewed.life, renewed.ignored) = (self.life, std::mem::take(&mut self.ignored));
         // If nothing was being searched for, the current place within the line is unknown.
         if self.wants() {
             renewed.cleaner = std::mem::take(&mut self.cleaner);
@@ -119,7 +126,14 @@ impl Watcher {
 
     /// Whether anything is still searched for in this life. If not, the watcher need not be fed.
     pub fn wants(&self) -> bool {
-        self.left > 0
+        self.left > 0 && !self.life.is_some_and(|life| self.ignored.contains(&life))
+    }
+
+    /// Search for nothing in the output of these lives.
+    pub fn ignore(&mut self, lives: &[LifeId]) {
+        if self.ignored != lives {
+            self.ignored = lives.to_vec();
+        }
     }
 
     /// The matches of the flags.
@@ -143,6 +157,7 @@ impl Watcher {
         self.open.clear();
         self.spent.fill(false);
         self.left = self.patterns.len();
+        self.life = life;
         self.book.begin(life);
     }
 

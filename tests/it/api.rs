@@ -202,7 +202,7 @@ const LOOKS: &[(&str, &str)] = &[
 ];
 
 /// The plan of the run, as a body.
-fn plan_of(world: &World) -> String {
+pub(crate) fn plan_of(world: &World) -> String {
     let state = ask(world, "GET /api/state", "", "").json();
     let plan = Path::new(state["runtime"].as_str().unwrap()).join("plan.json");
     let plan: Value = serde_json::from_slice(&std::fs::read(plan).unwrap()).unwrap();
@@ -221,6 +221,9 @@ const ACTS: &[(&str, &str, &str)] = &[
     ("restart", "POST /api/restart", r#"{"names":["web"]}"#),
     ("restart-accepted", "POST /api/restart?wait=false", r#"{"names":["web"]}"#),
     ("restart-one", "POST /api/processes/web/restart", ""),
+    ("install-none", "POST /api/processes/web/install", r#"{"then":"run"}"#),
+    ("install-unknown", "POST /api/processes/x/install", r#"{"then":"stop"}"#),
+    ("install-bad", "POST /api/processes/web/install", r#"{"then":"later"}"#),
     ("restart-one-unknown", "POST /api/processes/x/restart", ""),
     ("start-one", "POST /api/processes/web/start", ""),
     ("input", "POST /api/processes/web/input", r#"{"text":"x","enter":true}"#),

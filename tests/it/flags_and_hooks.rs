@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::followed;
 use crate::harness::{World, eventually, procs};
+use crate::installation;
 
 const TOML: &str = r#"
 [process.db]
@@ -35,7 +36,7 @@ const PROCFILE: &str = "db: echo open; exec sleep 1000\n\
     bad: exit 3\nclean: exit 4\n";
 
 /// All of them, in the order of the alphabet.
-const TYPES: [&str; 16] = [
+const TYPES: [&str; 17] = [
     "config:reload",
     "flag:matched",
     "lifecycle:cleanup-complete",
@@ -47,6 +48,7 @@ const TYPES: [&str; 16] = [
     "process:broken",
     "process:crash",
     "process:exit",
+    "process:install",
     "process:log",
     "process:ready",
     "process:restart",
@@ -75,6 +77,8 @@ fn one_run_emits_every_event_type_and_runs_its_hooks() {
         (read(&world, "crashes").matches("\"processName\":\"bad\"").count() > 0).then_some(())
     });
     world.ok(["failures", "add", "web", "panic"]);
+    installation::add(&world, "app", "exec sleep 1000", installation::install("true", 300));
+    world.wait_state("app", "running");
     let uri = format!("/api/events?since=1h&types={}", TYPES.join(","));
     let reported: BTreeSet<_> = followed(&world, &uri).into_iter().map(|(_, kind)| kind).collect();
     assert!(

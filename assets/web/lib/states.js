@@ -1,11 +1,12 @@
 // States of processes: their words, signs and kinds.
 
-/** @typedef {'good' | 'bad' | 'busy' | 'wait' | 'off'} Kind */
+/** @typedef {'good' | 'bad' | 'busy' | 'install' | 'wait' | 'off'} Kind */
 
 /** @type {Record<string, [string, Kind]>} */
 const STATES = {
   running: ['●', 'good'],
   starting: ['◐', 'busy'],
+  installing: ['◇', 'install'],
   pending: ['◌', 'wait'],
   stopping: ['◑', 'busy'],
   stuck: ['▲', 'bad'],
@@ -58,10 +59,10 @@ export function reason(process) {
 
 /** Whether it can be started. @param {any} process */
 export function canStart(process) {
-  return !process.pid && !['starting', 'restarting', 'stopping'].includes(process.state);
+  return !process.pid && !['starting', 'installing', 'restarting', 'stopping'].includes(process.state);
 }
 
 /** Whether it can be stopped. @param {any} process */
 export function canStop(process) {
-  return !!process.pid || ['starting', 'restarting', 'pending'].includes(process.state);
+  return !!process.pid || ['starting', 'installing', 'restarting', 'pending'].includes(process.state);
 }

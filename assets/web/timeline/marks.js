@@ -27,7 +27,9 @@ function whatOf(line) {
     case 'skipped': return 'skipped';
     case 'flag': return 'flag';
     case 'gap': return 'gap';
-    case 'interrupting': case 'killing': case 'hangup': return 'asked';
+    // An installation ends by itself, whatever its exit code is.
+    case 'installing': case 'interrupting': case 'killing': case 'hangup': return 'asked';
+    case 'install-failed': return line.why?.kind === 'interrupted' ? null : 'failed';
     case 'begin': return 'begin';
     case 'end': return 'over';
     default: return null;

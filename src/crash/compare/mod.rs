@@ -225,6 +225,10 @@ fn lives(landmarks: &[Landmark], head: u64) -> Vec<Life> {
                 failed: false,
             });
         }
+        if *what == Turn::Installing {
+            // It is no execution of the program.
+            lives.pop();
+        }
         let Some(life) = lives.last_mut() else { continue };
         match what {
             Turn::Ready => life.ready = true,
@@ -232,6 +236,7 @@ fn lives(landmarks: &[Landmark], head: u64) -> Vec<Life> {
             Turn::Failed => life.failed = true,
             Turn::Exited(exit) => life.ended = Some((*time, *exit)),
             Turn::Started(_)
+            | Turn::Installing
             | Turn::RunBegan
             | Turn::RunEnded
             | Turn::Skipped

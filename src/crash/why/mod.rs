@@ -87,6 +87,8 @@ pub enum About {
     },
     /// It did not become ready in the last run.
     NotReady,
+    /// It was not installed in the last run.
+    NotInstalled,
     /// It was skipped in the last run.
     Skipped,
 }

@@ -66,7 +66,11 @@ impl Analysis<'_> {
         let answer = of_report((examine_in(&input, Some((&log, &place))), None), None);
         let about = match answer.about {
             About::End { lived, .. } => About::End { lived, earlier: true },
-            about @ (About::Waiting | About::Error | About::NotReady | About::Skipped) => about,
+            about @ (About::Waiting
+            | About::Error
+            | About::NotReady
+            | About::NotInstalled
+            | About::Skipped) => about,
         };
         Ok(Some(Why { about, wrong: false, ..answer }))
     }

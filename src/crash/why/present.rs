@@ -5,6 +5,7 @@ use super::{About, Analysis, Report, Why, WhyError, of_report};
 use crate::crash::record;
 use crate::crash::watcher::LastError;
 use crate::crash::{Cause, LifeSummary, Trigger};
+use crate::model::event::Note;
 use crate::model::request::{ProcessState, State};
 use crate::model::{Exit, LifeId, ProcessStatus};
 use crate::sys::clock;
@@ -20,7 +21,11 @@ impl Analysis<'_> {
         let mut asked = asked(&state.processes, name)?;
         // The most recent change first.
         asked.sort_by_key(|process| std::cmp::Reverse(process.since));
-        let ended = |process: &&&ProcessState| process.state.has_failed_or_exited();
+        // The end of an installation says nothing about the program.
+        let ended = |process: &&&ProcessState| {
+            let is_installation = matches!(process.problem, Some(Note::NotInstalled(_)));
+            process.state.has_failed_or_exited() && !is_installation
+        };
         let mut wrong: Vec<&ProcessState> = vec![];
         let mut answer = None;
         for process in asked.iter().filter(ended).filter(|process| !process.finished) {

@@ -2,7 +2,7 @@
 
 use super::{About, WhyError};
 use crate::crash::{Cause, Certainty, Kind};
-use crate::model::event::{Logged, Note, Problem, Skip, What};
+use crate::model::event::{InstallProblem, Logged, Note, Problem, Skip, What};
 use crate::model::request::ProcessState;
 use crate::model::rules::Probe;
 use crate::model::{ProcName, ProcessStatus};
@@ -22,6 +22,7 @@ pub(super) struct Trouble {
 #[derive(Debug)]
 enum Failure {
     NotReady(Problem),
+    NotInstalled(InstallProblem),
     Skipped(Skip),
 }
 
@@ -32,8 +33,10 @@ impl Troubles {
         let why = match event.what() {
             Some(What::NotReady { why }) => Some(Failure::NotReady(why.clone())),
             Some(What::Skipped { why }) => Some(Failure::Skipped(why.clone())),
-            // It has become ready after all, or is being restarted.
-            Some(What::Ready | What::Restarting) => None,
+            Some(What::InstallFailed { why: InstallProblem::Interrupted, .. }) => None,
+            Some(What::InstallFailed { why, .. }) => Some(Failure::NotInstalled(why.clone())),
+            // It has become ready or is installed after all, or is being restarted.
+            Some(What::Ready | What::Installed { .. } | What::Restarting) => None,
             None if event.is_other("not-ready") => Some(Failure::NotReady(Problem::Text(words()))),
             None if event.is_other("skipped") => Some(Failure::Skipped(Skip::Text(words()))),
             Some(_) | None => return,
@@ -61,7 +64,11 @@ impl Troubles {
 impl Trouble {
     /// What the answer about it is about.
     pub(super) fn about(&self) -> About {
-        if matches!(self.why, Failure::Skipped(_)) { About::Skipped } else { About::NotReady }
+        match self.why {
+            Failure::Skipped(_) => About::Skipped,
+            Failure::NotInstalled(_) => About::NotInstalled,
+            Failure::NotReady(_) => About::NotReady,
+        }
     }
 
     /// The cause.
@@ -72,6 +79,7 @@ impl Trouble {
                 let next = skip.needs().map_or_else(logs, |on| format!("tmo why {on}"));
                 (Kind::DependencyNotReady, skip.to_string(), next)
             }
+            Failure::NotInstalled(why) => (Kind::Other, format!("its {why}"), logs()),
             Failure::NotReady(why) => {
                 let next = why.probe().and_then(Probe::by_hand).unwrap_or_else(logs);
                 (Kind::ReadinessTimedOut, why.to_string(), next)
@@ -100,6 +108,10 @@ pub fn asked<'a>(
 /// Why a process that has not ended is in trouble, if it is.
 pub fn held_up(process: &ProcessState) -> Option<Cause> {
     let problem = process.problem.as_ref();
+    if let Some(Note::NotInstalled(InstallProblem::Interrupted)) = problem {
+        // That was requested.
+        return None;
+    }
     let (mut of, mut probe) = (None, None);
     let (kind, text) = if let Some(Note::Skipped(skip)) = problem {
         of = skip.needs();

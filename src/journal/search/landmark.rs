@@ -48,6 +48,8 @@ pub enum Turn {
     RunEnded,
     /// This life of the process began.
     Started(Option<LifeId>),
+    /// Its present life installs it.
+    Installing,
     /// It became ready.
     Ready,
     /// It was asked to end.
@@ -134,6 +136,7 @@ const fn turn(what: &What) -> Option<Turn> {
     Some(match what {
         What::Begin { .. } => Turn::RunBegan,
         What::End { .. } => Turn::RunEnded,
+        What::Installing { .. } => Turn::Installing,
         What::Ready => Turn::Ready,
         What::Interrupting | What::Killing | What::Hangup => Turn::Asked,
         What::Failing { .. } | What::Unhealthy { .. } | What::Broken { .. } => Turn::Failed,

@@ -63,6 +63,8 @@ pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<Strin
                 asked.remove(name);
                 ProcessStatus::Running
             }
+            Turn::Installing => ProcessStatus::Installing,
+            Turn::Asked if then.state == ProcessStatus::Installing => continue,
             Turn::Asked => {
                 asked.entry(name).or_insert(true);
                 ProcessStatus::Stopping
@@ -70,6 +72,10 @@ pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<Strin
             Turn::Failed => {
                 asked.insert(name, false);
                 continue;
+            }
+            Turn::Exited(exit) if then.state == ProcessStatus::Installing => {
+                then.exit = Some(exit);
+                if exit.success() { ProcessStatus::Stopped } else { ProcessStatus::Error }
             }
             Turn::Exited(exit) => {
                 then.exit = Some(exit);

@@ -1,8 +1,8 @@
 use pretty_assertions::assert_eq;
 
 use super::{
-    Adoption, Event, Fact, HookProblem, Logged, Note, Problem, RunProblem, ShimGone, Skip, Slow,
-    SlowStop, Sooner, Trouble, Unavailable, What,
+    Adoption, Event, Fact, HookProblem, InstallProblem, Logged, Note, Problem, RunProblem,
+    ShimGone, Skip, Slow, SlowStop, Sooner, Trouble, Unavailable, What,
 };
 use crate::model::member::Member;
 use crate::model::rules::Probe;
@@ -101,6 +101,16 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             "backoff",
             "Restarting in 1.9 s (ended 2 times in a row)",
         ),
+        (What::Installing { life: LifeId::FIRST }, "installing", "Installing..."),
+        (What::Installed { life: LifeId::FIRST }, "installed", "Installed"),
+        (
+            What::InstallFailed {
+                life: LifeId::FIRST,
+                why: InstallProblem::TimedOut { limit_ms: 300_000 },
+            },
+            "install-failed",
+            "The installation timed out after 300 s",
+        ),
         (What::Signal { sent: "HUP".parse::<SignalName>().unwrap() }, "signal", "Sent signal HUP"),
         (
             What::Stuck { members: members() },
@@ -175,7 +185,14 @@ fn problems_of_version_0_1_0_are_texts() {
     assert_eq!(problem.to_string(), "ended with code 3");
     let skip: Skip = serde_json::from_str(r#""db is broken""#).unwrap();
     assert_eq!(skip.to_string(), "db is broken");
-    for note in [Note::Broken(timed_out()), Note::Skipped(skip), Note::NotRun(Exit::Code(127))] {
+    let ended = InstallProblem::Ended { exit: Exit::Signal(9) };
+    for note in [
+        Note::Broken(timed_out()),
+        Note::Skipped(skip),
+        Note::NotRun(Exit::Code(127)),
+        Note::NotInstalled(InstallProblem::Interrupted),
+        Note::NotInstalled(ended),
+    ] {
         let json = serde_json::to_string(&note).unwrap();
         assert_eq!(serde_json::from_str::<Note>(&json).unwrap(), note, "{json}");
     }

@@ -1,8 +1,11 @@
-//! Random events in random order.
+//! Random events in random order, with processes that are installed and updated.
 
 use proptest::prelude::*;
 
+use super::installation::install;
 use super::*;
+use crate::model::ProcessStatus;
+use crate::model::plan::AfterInstall;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -10,6 +13,8 @@ enum Step {
     Act(usize, bool),
     Deliver(usize),
     Die(usize, u8),
+    Install(usize, AfterInstall),
+    Update(usize),
     Start(usize),
     Stop(usize),
     Restart(usize),
@@ -28,6 +33,11 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (id.clone(), any::<bool>()).prop_map(|(id, stops)| Step::Act(id, stops)),
         8 => id.clone().prop_map(Step::Deliver),
         1 => (id.clone(), any::<u8>()).prop_map(|(id, code)| Step::Die(id, code)),
+        2 => id.clone().prop_map(|id| Step::Die(id, 0)),
+        2 => (id.clone(), any::<bool>()).prop_map(|(id, runs)| {
+            Step::Install(id, if runs { AfterInstall::Run } else { AfterInstall::Stop })
+        }),
+        1 => id.clone().prop_map(Step::Update),
         3 => id.clone().prop_map(Step::Start),
         3 => id.clone().prop_map(Step::Stop),
         3 => id.clone().prop_map(Step::Restart),
@@ -46,11 +56,59 @@ fn reload(world: &mut World, plan: &mut Plan) {
     world.machine.grow(plan, world.now);
 }
 
+/// What the programs of the plan have done, and whether they are installed.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The newest life that has begun.
+    life: Option<LifeId>,
+    /// How many lives have run the program.
+    runs: u64,
+    /// The version whose installation ended with success, unless another one began since.
+    installed: Option<String>,
+}
+
+impl Seen {
+    /// Take note of a life that has begun since the last call. A program must be installed.
+    fn look(&mut self, shim: &Shim, proc: &crate::supervisor::Proc) {
+        if shim.current == self.life {
+            return;
+        }
+        self.life = shim.current;
+        if proc.installs_in(self.life) {
+            self.installed = None;
+        } else {
+            self.runs += 1;
+            assert!(
+                proc.install.is_none() || self.installed.is_some(),
+                "it is not installed: {proc:?}"
+            );
+        }
+    }
+}
+
+impl World {
+    /// A life ends by itself. Returns whether that was one of the program.
+    fn end_life(&mut self, id: usize, code: u8, seen: &mut Seen) -> bool {
+        let (shim, proc) = (&mut self.shims[id], &self.machine.procs[id]);
+        seen.look(shim, proc);
+        let installs = proc.installs_in(shim.current);
+        if installs && code == 0 {
+            seen.installed = proc.install.as_ref().map(|install| install.version.clone());
+        }
+        shim.die(Exit::Code(code));
+        !installs
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_is_forgotten(steps in proptest::collection::vec(step(), 0..60)) {
         let all = ["a", "b", "c", "b#2", "b#3"];
         let mut plan = plan(&["a", "b?", "c!", "b#2?+", "b#3?+"]);
+        for id in [0, 2] {
+            plan.processes[id].install = Some(install("1"));
+        }
+        let mut seen = all.map(|_| Seen::default());
         let mut world = World::of(&plan);
         let mut asked = 0;
         let mut may_end = false;
@@ -65,9 +123,11 @@ proptest! {
                 Step::Act(id, stops) => world.shims[id].act(stops),
                 Step::Deliver(id) => _ = world.deliver(id),
                 Step::Die(id, code) => if world.shims[id].alive {
-                    world.shims[id].die(Exit::Code(code));
-                    may_end |= id == 0;
+                    may_end |= world.end_life(id, code, &mut seen[id]) && id == 0;
                 },
+                Step::Install(id, then) => {
+                    ask(&mut world, Request::Install { name: all[id].to_owned(), then });
+                }
                 Step::Wait(seconds) => {
                     world.now += seconds * 1_000_000_000;
                     world.input(Input::TimerFired);
@@ -79,7 +139,13 @@ proptest! {
                     ask(&mut world, Request::Scale { counts: [("b".to_owned(), count)].into() });
                     running = Some(count);
                 }
-                Step::Change(_) | Step::Remove(_) if world.machine.run_phase != RunPhase::Running => {}
+                Step::Update(_) | Step::Change(_) | Step::Remove(_) if world.machine.run_phase != RunPhase::Running => {}
+                Step::Update(id) => {
+                    let Some(install) = &mut plan.processes[id].install else { continue };
+                    install.version.push('1');
+                    reload(&mut world, &mut plan);
+                    ask(&mut world, Request::Reload { plan: Box::new(plan.clone()) });
+                }
                 Step::Change(id) => {
                     plan.processes[id].revision += 1;
                     reload(&mut world, &mut plan);
@@ -102,12 +168,28 @@ proptest! {
                     may_end = true;
                 }
             }
+            for (id, seen) in seen.iter_mut().enumerate() {
+                seen.look(&world.shims[id], &world.machine.procs[id]);
+            }
             if matches!(world.machine.run_phase, RunPhase::Finished { .. }) {
                 break;
             }
         }
         world.settle();
+        for _ in 0..2 {
+            // Installations end.
+            for (id, seen) in seen.iter_mut().enumerate() {
+                if world.machine.procs[id].status() == ProcessStatus::Installing {
+                    world.end_life(id, 0, seen);
+                }
+            }
+            world.settle();
+        }
         world.check();
+        for (proc, (shim, seen)) in world.machine.procs.iter().zip(world.shims.iter().zip(&mut seen)) {
+            seen.look(shim, proc);
+            prop_assert_eq!(proc.begun, seen.runs, "{:?}", proc);
+        }
         if world.machine.run_phase == RunPhase::Running {
             for (proc, process) in world.machine.procs.iter().zip(&plan.processes) {
                 prop_assert_eq!((proc.revision, proc.additions), (process.revision, process.additions));

@@ -6,6 +6,7 @@ mod cleanup;
 mod ends;
 mod exit_code;
 mod gates;
+mod installation;
 mod later;
 mod lifecycle;
 mod patience;

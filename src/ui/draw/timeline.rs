@@ -98,6 +98,7 @@ fn draw_lane(
             Turn::Started(_) | Turn::Failed => false,
             Turn::RunBegan
             | Turn::RunEnded
+            | Turn::Installing
             | Turn::Ready
             | Turn::Exited(_)
             | Turn::Skipped
@@ -140,6 +141,7 @@ fn ran(timeline: &Timeline, name: &str, columns: usize, runs_now: bool) -> Vec<b
                 since.take().into_iter().for_each(|from| mark_as_ran(from, mark.time));
             }
             Turn::Started(_)
+            | Turn::Installing
             | Turn::Ready
             | Turn::Asked
             | Turn::Failed
@@ -165,7 +167,7 @@ fn weight(turn: &Turn) -> u8 {
         Turn::Exited(_) | Turn::Skipped => 3,
         Turn::Started(_) => 2,
         Turn::Ready => 1,
-        Turn::RunBegan | Turn::RunEnded | Turn::Asked => 0,
+        Turn::RunBegan | Turn::RunEnded | Turn::Installing | Turn::Asked => 0,
     }
 }
 
@@ -179,7 +181,7 @@ fn sign(theme: Theme, turn: &Turn) -> Option<(&'static str, Style)> {
         Turn::Skipped => ("–", "-", theme.bad()),
         Turn::Flagged => ("⚑", "f", theme.bad()),
         Turn::Gap => ("⋯", "~", theme.bad()),
-        Turn::RunBegan | Turn::RunEnded | Turn::Asked => return None,
+        Turn::RunBegan | Turn::RunEnded | Turn::Installing | Turn::Asked => return None,
     };
     Some((if theme.ascii { ascii } else { sign }, style))
 }
