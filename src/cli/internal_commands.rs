@@ -82,7 +82,7 @@ fn web_server(handover: &OsStr) -> u8 {
     let handover = handover.to_str().and_then(|text| serde_json::from_str(text).ok());
     let Some(handover) = handover else { return 2 };
     match crate::web::serve::run(&handover) {
-        Ok(()) => 0,
+        Ok(ending) => ending.code(),
         Err(error) => {
             // Nobody is left to tell if standard error is closed.
             let _ = writeln!(std::io::stderr(), "tmo: the web server ends: {error}");
