@@ -36,6 +36,8 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         #[cfg(feature = "web")]
         "web-server" => Some(web_server(&arguments[2])),
         #[cfg(feature = "web")]
+        super::web::BESIDE => Some(web_beside(&arguments[2])),
+        #[cfg(feature = "web")]
         crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
         "environ" => Some(super::doctor::record(path)),
         _ => None,
@@ -74,6 +76,13 @@ fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
     // It is shown in the terminal of the page.
     let _ = writeln!(std::io::stderr(), "tmo: can't connect: {error}");
     1
+}
+
+#[cfg(feature = "web")]
+fn web_beside(task: &OsStr) -> u8 {
+    log_to_stderr();
+    let task = task.to_str().unwrap_or_default();
+    super::web::serve_beside(task).unwrap_or_else(|error| super::report(&error))
 }
 
 #[cfg(feature = "web")]

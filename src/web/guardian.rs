@@ -109,6 +109,7 @@ impl Guardian {
                 status = running.child.wait() => {
                     match status.as_ref().ok().and_then(|s| s.code()).and_then(Ending::of_code) {
                         Some(Ending::Run) => break Ok(Done::RunOver),
+                        Some(Ending::Asked) => break Ok(Done::Asked),
                         Some(Ending::Restart) => continue,
                         Some(Ending::Guardian) | None => {}
                     }

@@ -48,10 +48,12 @@ pub enum Ending {
     Restart,
     /// The run that it was started for is over.
     Run,
+    /// The user ends it.
+    Asked,
 }
 
 impl Ending {
-    const ALL: [Self; 3] = [Self::Guardian, Self::Restart, Self::Run];
+    const ALL: [Self; 4] = [Self::Guardian, Self::Restart, Self::Run, Self::Asked];
 
     /// The exit code.
     pub const fn code(self) -> u8 {
@@ -59,6 +61,7 @@ impl Ending {
             Self::Guardian => 0,
             Self::Restart => 40,
             Self::Run => 41,
+            Self::Asked => 42,
         }
     }
 
@@ -70,7 +73,7 @@ impl Ending {
     /// What pages are told.
     pub(super) const fn word(self) -> &'static str {
         match self {
-            Self::Guardian | Self::Run => "shutdown",
+            Self::Guardian | Self::Run | Self::Asked => "shutdown",
             Self::Restart => "restart",
         }
     }
