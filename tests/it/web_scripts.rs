@@ -152,7 +152,8 @@ fn a_poll_returns_each_message_once_and_reports_what_is_unknown() {
         assert!(messages.iter().any(ends), "{next}");
     }
     let reset = web.get(&format!("/api/poll?last_message_id={}", 1_u64 << 60));
-    assert_eq!((&reset["reset"], &reset["messages"][1]["text"]), (&json!(true), &json!("1")));
+    let mut messages = reset["messages"].as_array().unwrap().iter();
+    assert!(reset["reset"] == true && messages.any(|message| message["text"] == "1"), "{reset}");
     web.end();
     world.ok(["quit"]);
     world.wait_empty();

@@ -131,7 +131,8 @@ fn a_restart_replaces_the_server_and_no_request_fails() {
                 }
             });
         }
-        for _ in 0..3 {
+        // So that restarts and requests overlap however fast this machine is.
+        while asked.load(Ordering::Relaxed) < 300 {
             let server = web.server();
             let answer = web.ask("POST /api/restart").unwrap();
             assert_eq!((answer.status, &answer.json()["pid"]), (202, &server.into()));
@@ -142,7 +143,7 @@ fn a_restart_replaces_the_server_and_no_request_fails() {
         }
         done.store(true, Ordering::Relaxed);
     });
-    assert_eq!((failed.load(Ordering::Relaxed), asked.load(Ordering::Relaxed) > 20), (0, true));
+    assert_eq!(failed.load(Ordering::Relaxed), 0);
     let after = (web.server(), pid_of(&web.get(&format!("{run}/api/state")), "web"));
     assert!(before.0 != after.0 && before.1 == after.1, "{before:?} {after:?}");
     web.end();

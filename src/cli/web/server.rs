@@ -66,16 +66,14 @@ async fn ended(instance: &Instance, is_ours: bool, mut signals: Signals) {
     }
     let _ = crate::cli::print("stopping the run\n");
     let quit = || request::request_of(instance, Server::Tmo, Request::Quit, true);
-    let again = async {
-        // The second one ends it without grace, as in `tmo start`.
-        signals.next().await;
-        quit().await
-    };
     let quitting = tokio::select! {
         done = quit() => done,
-        done = again => done,
+        // The second one ends it without grace, as in `tmo start`.
+        _ = signals.next() => quit().await,
     };
-    if let Err(error) = quitting {
-        crate::cli::warn(&error);
+    match quitting {
+        // The page ends with the run.
+        Ok(_) => _ = signals.next().await,
+        Err(error) => crate::cli::warn(&error),
     }
 }
