@@ -18,9 +18,9 @@ use self::open::How;
 use super::args::WebArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
-use crate::config::{Env, OwnPath};
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
+use crate::config::{Env, OwnPath};
 use crate::model::request::ProcessState;
 use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::door::{self, Share, Wanted};
@@ -71,7 +71,8 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         }
         let guardian = guardian_here(args.port, &context.env, &dir)?.only(id.clone());
         let watch = guardian.watch(interrupted()?);
-        let served = tokio::join!(watch, greet(&guardian, &browser, "Ctrl-C ends the page, not the runs."));
+        let served =
+            tokio::join!(watch, greet(&guardian, &browser, "Ctrl-C ends the page, not the runs."));
         open::remove_pages(&dir);
         served.0.map_err(CliError::io("can't serve"))?;
         served.1.map(|()| 0)

@@ -126,7 +126,8 @@ impl Asked<'_> {
 
     /// The run that is meant.
     async fn run(&mut self) -> Result<Arc<Run>, Box<Response>> {
-        let mut all = self.server.runs.list().await.map_err(|error| Box::new(unreadable(&error)))?;
+        let mut all =
+            self.server.runs.list().await.map_err(|error| Box::new(unreadable(&error)))?;
         all.retain(|known| self.scope.has_run(&known.id));
         let found = if let Some(wanted) = self.query.remove("run") {
             all.iter().find(|known| known.id == wanted || known.title() == wanted)
@@ -211,7 +212,8 @@ impl Asked<'_> {
         let most = self.number("lines", MOST_LAST)?.unwrap_or(USUAL_LAST);
         self.refuse_others()?;
         let state = self.seen(run).await?;
-        let names: Vec<_> = state.processes.iter().map(|process| process.name.to_string()).collect();
+        let names: Vec<_> =
+            state.processes.iter().map(|process| process.name.to_string()).collect();
         let last = run.last_lines(names, most).await;
         let (records, last) = last.or_else(|error| {
             no(StatusCode::INTERNAL_SERVER_ERROR, &format!("the journal can't be read: {error}"))
@@ -384,7 +386,10 @@ impl Asked<'_> {
             is_selected
         };
         let selected = self.server.selections.with(self.session, &run.known.id, flip);
-        Ok(answers::json(StatusCode::OK, &json!({ "api": API, "name": name, "selected": selected })))
+        Ok(answers::json(
+            StatusCode::OK,
+            &json!({ "api": API, "name": name, "selected": selected }),
+        ))
     }
 
     async fn select(&self, run: &Run, all: bool) -> Answered {

@@ -121,7 +121,8 @@ impl Run {
         names: Vec<String>,
         most: u64,
     ) -> io::Result<(u64, Vec<Vec<String>>)> {
-        let (history, most) = (Arc::clone(&self.history), usize::try_from(most).unwrap_or(usize::MAX));
+        let (history, most) =
+            (Arc::clone(&self.history), usize::try_from(most).unwrap_or(usize::MAX));
         let read = spawn_blocking(move || {
             let records = history.records()?;
             let last = names.iter().map(|name| history.last_lines(name, most, records));

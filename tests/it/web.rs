@@ -120,8 +120,7 @@ impl Browser {
     pub(crate) fn log_in(link: &str) -> Self {
         let (host, cookie, session, key) = log_in(link);
         let key = proven(&session, &key);
-        let headers =
-            format!("Origin: http://{host}\r\nCookie: {cookie}\r\nx-tmo-key: {key}\r\n");
+        let headers = format!("Origin: http://{host}\r\nCookie: {cookie}\r\nx-tmo-key: {key}\r\n");
         Self { host, headers }
     }
 

@@ -42,7 +42,10 @@ fn every_path_answers_as_documented() {
     assert_eq!(info["working_dir"], world.app().canonicalize().unwrap().to_str().unwrap());
     assert!(info["socket"].is_string() && info["tmux_session"] == "app", "{info}");
     let metrics = web.get("/api/metrics");
-    assert_eq!((&metrics["enabled"], &metrics["processes"][0]["name"]), (&true.into(), &"web".into()));
+    assert_eq!(
+        (&metrics["enabled"], &metrics["processes"][0]["name"]),
+        (&true.into(), &"web".into())
+    );
 
     let toggled = post(&web, "/api/process/web/toggle").json();
     assert_eq!((&toggled["name"], &toggled["selected"]), (&json!("web"), &json!(false)));
@@ -69,7 +72,8 @@ fn every_path_answers_as_documented() {
     let answer = web.ask_with(&format!("POST {texts}/add"), &json!({ "failure_string": "oops" }));
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(web.get(texts).to_string().contains("oops"));
-    let answer = web.ask_with(&format!("POST {texts}/remove"), &json!({ "failure_string": "oops" }));
+    let answer =
+        web.ask_with(&format!("POST {texts}/remove"), &json!({ "failure_string": "oops" }));
     assert!(answer.status == 200 && !web.get(texts).to_string().contains("oops"), "{answer:?}");
 
     assert_eq!(web.get("/api/logs/worker")["all"], 2);
@@ -131,7 +135,9 @@ fn a_poll_returns_each_message_once_and_reports_what_is_unknown() {
         let messages = page["messages"].as_array().unwrap();
         ids.extend(messages.iter().map(|message| message["id"].as_u64().unwrap()));
         let is_line = |message: &&Value| message["event"].is_null();
-        texts.extend(messages.iter().filter(is_line).map(|m| m["text"].as_str().unwrap().to_owned()));
+        texts.extend(
+            messages.iter().filter(is_line).map(|m| m["text"].as_str().unwrap().to_owned()),
+        );
         last = page["last_message_id"].as_u64().unwrap();
         assert!(ids.iter().all(|id| *id <= last), "{last}");
         if messages.is_empty() && texts.len() == 2500 {
@@ -230,9 +236,7 @@ fn a_limited_login_gets_nothing_about_other_processes() {
     let limited = Browser::log_in(&link);
     let get = |path: &str| limited.ask(&format!("GET /api/{path}"));
     let app = world.app().display().to_string();
-    let seen = [
-        "state", "processes", "status", "metrics", "poll?last_message_id=0", "logs/web",
-    ];
+    let seen = ["state", "processes", "status", "metrics", "poll?last_message_id=0", "logs/web"];
     for path in seen {
         let answer = get(path);
         assert_eq!(answer.status, 200, "{path}: {answer:?}");

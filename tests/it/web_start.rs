@@ -51,7 +51,8 @@ fn first_call(world: &World) -> String {
 fn the_browser_is_opened_once_with_the_address_that_is_printed() {
     let world = with_programs(QUIET, &["xdg-open", "open"]);
     let web = WebServer::start_as(&world, world.tmo(["web", "--port", "0", "--open"]));
-    let (_, address) = first_call(&world).split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (_, address) =
+        first_call(&world).split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     assert_eq!(address, web.link);
     assert_eq!(Browser::log_in(&address).ask("GET /me").status, 200);
     assert!(web.output().contains("\nWeb UI available at http://"), "{}", web.output());
@@ -163,8 +164,7 @@ enum End {
 fn button_quit_and_ctrl_c_end_run_and_page_alike() {
     for how in [End::Button, End::Quit, End::CtrlC] {
         let world = World::new(QUIET);
-        let server =
-            WebServer::start_as(&world, world.tmo(["server", "--no-ui", "--port", "0"]));
+        let server = WebServer::start_as(&world, world.tmo(["server", "--no-ui", "--port", "0"]));
         let web = Web::of(server);
         assert_eq!(web.get("/api/processes")[0]["status"], "running", "{how:?}");
         let host = web.host.clone();
@@ -271,10 +271,16 @@ fn a_project_names_its_page_and_can_do_without_figures() {
     world.ok(["start", "-D"]);
     let web = Web::start(&world);
     let runs = web.get("/runs");
-    assert_eq!((&runs["runs"][0]["title"], &runs["runs"][0]["metrics"]), (&"My <Services>".into(), &false.into()));
+    assert_eq!(
+        (&runs["runs"][0]["title"], &runs["runs"][0]["metrics"]),
+        (&"My <Services>".into(), &false.into())
+    );
     assert_eq!(web.get("/api/state")["title"], "My <Services>");
     let metrics = web.get("/api/metrics");
-    assert_eq!((&metrics["enabled"], metrics["processes"].as_array().unwrap().len()), (&false.into(), 0));
+    assert_eq!(
+        (&metrics["enabled"], metrics["processes"].as_array().unwrap().len()),
+        (&false.into(), 0)
+    );
     // Nothing else can be set there.
     world.write("tmo.toml", "[web]\nhost = \"0.0.0.0\"\n");
     let refused = world.run(["check"]);

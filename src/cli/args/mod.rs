@@ -26,7 +26,8 @@ pub use changing::{
 };
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
-    FlagsArgs, LsArgs, PsArgs, ScreenArgs, TopArgs, ServerArgs, UiArgs, WAIT_FOR, WaitArgs, WaitFor, WebArgs,
+    FlagsArgs, LsArgs, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
+    WaitFor, WebArgs,
 };
 pub use offline::{CompletionsArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs};
 pub use settings::command;

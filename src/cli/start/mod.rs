@@ -110,10 +110,7 @@ pub(super) struct Background {
 }
 
 /// Start in the background, unless the run is up already.
-pub(super) fn in_background(
-    args: StartArgs,
-    typed: Vec<OsString>,
-) -> Result<Background, CliError> {
+pub(super) fn in_background(args: StartArgs, typed: Vec<OsString>) -> Result<Background, CliError> {
     let mut start = Start::gather(args)?;
     start.arguments = typed.into_iter().map(OsText::from).collect();
     for warning in &start.context.warnings {

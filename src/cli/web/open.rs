@@ -103,7 +103,9 @@ pub(super) async fn open(link: &str, how: How, own: &OwnPath, dir: &Path) {
         .spawn();
     if let Err(reason) = failed(started).await {
         let program = program.display();
-        crate::cli::warn(&format!("{program} can't open a browser: {reason}; open the link yourself"));
+        crate::cli::warn(&format!(
+            "{program} can't open a browser: {reason}; open the link yourself"
+        ));
     }
 }
 

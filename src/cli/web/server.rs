@@ -24,12 +24,10 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let names: Vec<_> = path.into_iter().collect();
     let typed = ["tmo", "start", "-D"].map(str::to_owned).into_iter().chain(names.clone());
     let typed = typed.map(Into::into).collect();
-    let args = (args.port, StartArgs {
-        names,
-        daemonize: Some(true),
-        if_needed: true,
-        ..StartArgs::default()
-    });
+    let args = (
+        args.port,
+        StartArgs { names, daemonize: Some(true), if_needed: true, ..StartArgs::default() },
+    );
     let begun = start::in_background(args.1, typed)?;
     let run = begun.instance.run_by_plan();
     let Some(run) = run.filter(|run| begun.run.as_ref().is_none_or(|begun| begun == run)) else {
@@ -39,7 +37,8 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let browser = Browser { how, own: own_path(&context, Some(&instance)), dir: dir.clone() };
     let id = instance_id(&instance.socket.path);
     let is_ours = begun.run.is_some();
-    let end = if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };
+    let end =
+        if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };
     crate::cli::block_on(async {
         let guardian =
             guardian_here(args.0, &context.env, &dir)?.only(Some(id)).until_end_of(Some(run));

@@ -87,7 +87,9 @@ impl LineCounts {
         line: u64,
     ) -> io::Result<Option<(u64, u64)>> {
         let after = self.marks.partition_point(|(_, before)| *before < line);
-        let Some((mut at, mut before)) = self.marks[..after].last().copied() else { return Ok(None) };
+        let Some((mut at, mut before)) = self.marks[..after].last().copied() else {
+            return Ok(None);
+        };
         let mut records = vec![];
         while at < self.next {
             let most = usize::try_from(self.next - at).unwrap_or(BATCH).min(BATCH);
