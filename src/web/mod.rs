@@ -13,6 +13,7 @@
 //! | `gate.rs`, `grant.rs` | whether a request may pass; roles |
 //! | `proof.rs`, `sessions.rs`, `cookie.rs` | login links and sessions |
 //! | `door.rs` | what the user's own commands ask the server |
+//! | `run_api.rs`, `compat.rs` | the API of a run; the paths under `/api/` |
 //! | `source.rs`, `listing.rs` | runs; the list of them |
 //! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
 //! | `terminal.rs`, `pty.rs` | the terminal of a process on a page |
@@ -20,6 +21,7 @@
 
 mod answers;
 mod assets;
+mod compat;
 mod cookie;
 pub mod door;
 mod follow;

@@ -34,6 +34,8 @@ pub(super) enum Part {
     Files,
     /// The API of a run, by its supervisor.
     Supervisor,
+    /// The paths under `/api/`, for the run that is chosen.
+    Chosen,
 }
 
 const READ: Need = Need::Session(Role::Read);
@@ -85,6 +87,25 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::POST, "/r/{}/api/quit", ADMIN, Part::Supervisor),
     (Method::POST, "/r/{}/api/kill", ADMIN, Part::Supervisor),
     (Method::POST, "/r/{}/api/processes/{}/input", ADMIN, Part::Supervisor),
+    (Method::GET, "/api/state", READ, Part::Chosen),
+    (Method::GET, "/api/processes", READ, Part::Chosen),
+    (Method::GET, "/api/poll", READ, Part::Chosen),
+    (Method::GET, "/api/status", READ, Part::Chosen),
+    (Method::GET, "/api/daemon/info", READ, Part::Chosen),
+    (Method::GET, "/api/logs/{}", READ, Part::Chosen),
+    (Method::GET, "/api/metrics", READ, Part::Chosen),
+    (Method::GET, "/api/failure-declarations/{}", READ, Part::Chosen),
+    (Method::POST, "/api/process/{}/toggle", READ, Part::Chosen),
+    (Method::POST, "/api/processes/select-all", READ, Part::Chosen),
+    (Method::POST, "/api/processes/deselect-all", READ, Part::Chosen),
+    (Method::POST, "/api/process/{}/start", OPERATE, Part::Chosen),
+    (Method::POST, "/api/process/{}/stop", OPERATE, Part::Chosen),
+    (Method::POST, "/api/process/{}/restart", OPERATE, Part::Chosen),
+    (Method::POST, "/api/failure-declarations/{}/add", OPERATE, Part::Chosen),
+    (Method::POST, "/api/failure-declarations/{}/remove", OPERATE, Part::Chosen),
+    (Method::POST, "/api/output/clear", ADMIN, Part::Chosen),
+    (Method::POST, "/api/shutdown", ADMIN, Part::Chosen),
+    (Method::POST, "/api/restart", ADMIN, Part::Chosen),
 ];
 
 /// What a request is for.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::answers::{finish, json, problem};
+use super::compat::Selections;
 use super::follow::until;
 use super::gate::{Names, Need, Sender, judge};
 use super::grant::Grant;
@@ -25,9 +26,10 @@ use super::listing::{RunEntry, list};
 use super::live::Page;
 use super::pty::Pty;
 use super::routes::{Found, Part, find, run_of};
+use super::serve::Ending;
 use super::sessions::{LoginError, Sessions};
 use super::source::Runs;
-use super::{assets, cookie, run_api, terminal};
+use super::{assets, compat, cookie, run_api, terminal};
 use crate::api::version::OURS;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
@@ -60,10 +62,12 @@ pub(super) struct Server {
     /// The runs of the user.
     pub(super) runs: Arc<Runs>,
     sessions: Mutex<Sessions>,
+    /// Which processes each session has deselected under `/api/`.
+    pub(super) selections: Selections,
     /// Changes when a session ends before its time.
     session_ended: watch::Sender<()>,
     /// Why the server ends, once it does.
-    pub(super) closing: watch::Sender<Option<&'static str>>,
+    pub(super) closing: watch::Sender<Option<Ending>>,
 }
 
 #[derive(Serialize)]
@@ -116,7 +120,8 @@ impl Server {
     /// A server with this name, port and sessions, for these runs.
     pub(super) fn new(names: Names, port: u16, sessions: Sessions, runs: Arc<Runs>) -> Self {
         let (closing, session_ended) = (watch::Sender::new(None), watch::Sender::new(()));
-        Self { names, port, runs, sessions: Mutex::new(sessions), session_ended, closing }
+        let (sessions, selections) = (Mutex::new(sessions), Selections::default());
+        Self { names, port, runs, sessions, selections, session_ended, closing }
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -127,6 +132,11 @@ impl Server {
     pub(super) fn link(&self, grant: Grant) -> io::Result<String> {
         let fragment = self.sessions().link(grant, clock::now())?;
         Ok(format!("http://{}:{}/#login={fragment}", self.names.own(), self.port))
+    }
+
+    /// Whether this session has not ended.
+    pub(super) fn is_live(&self, session: &str) -> bool {
+        self.sessions().is_live(session, clock::now())
     }
 
     /// Returns when this session has ended.
@@ -194,6 +204,9 @@ impl Server {
             (Part::Files | Part::Supervisor, Some(grant)) => {
                 run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
             }
+            (Part::Chosen, Some(grant)) => {
+                compat::answer(&self, (&session_id, &grant.scope), (parts, body)).await
+            }
             // The gate lets nobody else pass.
             (
                 Part::Me
@@ -202,7 +215,8 @@ impl Server {
                 | Part::Terminal
                 | Part::Look
                 | Part::Files
-                | Part::Supervisor,
+                | Part::Supervisor
+                | Part::Chosen,
                 None,
             ) => StatusCode::UNAUTHORIZED.into_response(),
         }

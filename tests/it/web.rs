@@ -18,7 +18,7 @@ web: i=0; while :; do i=$((i+1)); echo GET /users $i; sleep 0.1; done
 worker: echo job 1; echo 'Error: connect ECONNREFUSED 127.0.0.1:5432' >&2; exit 1
 ";
 
-fn shop() -> World {
+pub(crate) fn shop() -> World {
     let world = World::new(SHOP);
     world.ok(["start", "-D", "--any-can-die"]);
     world.wait_state("worker", "exited");
@@ -26,15 +26,15 @@ fn shop() -> World {
 }
 
 /// `tmo web` and a browser that is logged in there.
-struct Web<'a> {
-    server: WebServer<'a>,
-    host: String,
+pub(crate) struct Web<'a> {
+    pub(crate) server: WebServer<'a>,
+    pub(crate) host: String,
     cookie: String,
     session: String,
     key: Vec<u8>,
 }
 
-fn proof(key: &[u8], parts: &[&str]) -> String {
+pub(crate) fn proof(key: &[u8], parts: &[&str]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(parts.join("\n").as_bytes());
     hex(&mac.finalize().into_bytes())
@@ -48,24 +48,24 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-const NONCE: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const NONCE: &str = "0123456789abcdef0123456789abcdef";
 
 /// An answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
     }
 }
 
 /// Send a request with these headers besides `Host`; `None` if nobody answers.
-fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> {
+pub(crate) fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> {
     let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let length = body.len();
@@ -82,7 +82,7 @@ fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> 
 }
 
 /// A page that has opened this link: host, cookie, session and key.
-fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
+pub(crate) fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
     let (address, secret) = link.split_once("/#login=").unwrap();
     let host = address.strip_prefix("http://").unwrap().to_owned();
     let (id, secret) = secret.split_once('.').unwrap();
@@ -104,52 +104,85 @@ fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
     (host, cookie.to_owned(), session, key)
 }
 
+/// The proof of a session's key.
+fn proven(session: &str, key: &[u8]) -> String {
+    let proof = proof(key, &["tmo web page", NONCE]);
+    format!("{session}.{NONCE}.{proof}")
+}
+
+/// Another browser that has opened a link.
+pub(crate) struct Browser {
+    host: String,
+    headers: String,
+}
+
+impl Browser {
+    pub(crate) fn log_in(link: &str) -> Self {
+        let (host, cookie, session, key) = log_in(link);
+        let key = proven(&session, &key);
+        let headers = format!("Origin: http://{host}\r\nCookie: {cookie}\r\nx-tmo-key: {key}\r\n");
+        Self { host, headers }
+    }
+
+    pub(crate) fn ask(&self, head: &str) -> Answer {
+        request(&self.host, head, &self.headers, "").unwrap()
+    }
+}
+
 impl<'a> Web<'a> {
-    fn start(world: &'a World) -> Self {
-        let server = WebServer::start(world);
+    pub(crate) fn start(world: &'a World) -> Self {
+        Self::of(WebServer::start(world))
+    }
+
+    /// A browser that is logged in at this server.
+    pub(crate) fn of(server: WebServer<'a>) -> Self {
         let (host, cookie, session, key) = log_in(&server.link);
         Self { server, host, cookie, session, key }
     }
 
     fn proven(&self) -> String {
-        let proof = proof(&self.key, &["tmo web page", NONCE]);
-        format!("{}.{NONCE}.{proof}", self.session)
+        proven(&self.session, &self.key)
     }
 
-    fn headers(&self) -> String {
+    /// Send a request with this body.
+    pub(crate) fn ask_with(&self, head: &str, body: &Value) -> Answer {
+        request(&self.host, head, &self.headers(), &body.to_string()).unwrap()
+    }
+
+    pub(crate) fn headers(&self) -> String {
         let (host, cookie, key) = (&self.host, &self.cookie, self.proven());
         format!("Origin: http://{host}\r\nCookie: {cookie}\r\nx-tmo-key: {key}\r\n")
     }
 
-    fn ask(&self, head: &str) -> Option<Answer> {
+    pub(crate) fn ask(&self, head: &str) -> Option<Answer> {
         request(&self.host, head, &self.headers(), "")
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let answer = self.ask(&format!("GET {path}")).unwrap();
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         answer.json()
     }
 
     /// The path of the only run.
-    fn run(&self) -> String {
+    pub(crate) fn run(&self) -> String {
         let runs = self.get("/runs");
         format!("/r/{}", runs["runs"][0]["id"].as_str().unwrap())
     }
 
     /// The process that serves.
-    fn server(&self) -> u32 {
+    pub(crate) fn server(&self) -> u32 {
         self.server.pid()
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         self.server.end();
         assert!(request(&self.host, "GET /", "", "").is_none(), "nobody listens any more");
     }
 }
 
-fn pid_of(state: &Value, name: &str) -> Option<u64> {
+pub(crate) fn pid_of(state: &Value, name: &str) -> Option<u64> {
     let all = state["processes"].as_array().unwrap();
     all.iter().find(|process| process["name"] == name)?["pid"].as_u64()
 }

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::entry::{Names, entry_json};
 use super::lines::{Entry, Lines, Split};
+use super::numbered::{self, LineCounts, NumberedPage};
 use super::page::{Pager, Want, before_last};
 use super::pattern::Pattern;
 use super::place::{Share, output, record_at, share};
@@ -70,6 +72,27 @@ impl RunHistory {
             });
         }
         Ok(found)
+    }
+
+    /// Lines of exactly this process by number, counted from 1. `choose` gets the number of all lines.
+    pub fn numbered(
+        &self,
+        name: &str,
+        counts: &mut LineCounts,
+        choose: impl FnOnce(u64) -> RangeInclusive<u64>,
+    ) -> io::Result<NumberedPage> {
+        numbered::numbered_page(&self.dirs, name, counts, choose)
+    }
+
+    /// The last lines of exactly this process in records with numbers below `upto`, as far as they are near
+    /// that end.
+    pub fn last_lines(&self, name: &str, most: usize, upto: u64) -> io::Result<Vec<String>> {
+        numbered::last_lines(&self.dirs, name, most, upto)
+    }
+
+    /// The number of records in the index.
+    pub fn records(&self) -> io::Result<u64> {
+        IndexReader::open(&self.dirs).len()
     }
 
     fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {

@@ -6,6 +6,7 @@ pub mod access;
 pub mod entry;
 pub mod landmark;
 pub mod lines;
+pub mod numbered;
 pub mod page;
 pub mod pattern;
 pub mod place;
