@@ -13,6 +13,8 @@ import { PAGE, Source } from './source.js';
 import { Unfinished } from './unfinished.js';
 
 const RESET = 'Older lines were removed from the log; it goes on with the oldest that is left.';
+/** The shortest time between two requests of a log that follows, in milliseconds. */
+const PAUSE = 80;
 /** How close to an edge more is fetched, in pixels. */
 const EDGE = 800;
 
@@ -25,8 +27,12 @@ export class Pane {
     this.busy = false;
     this.stale = false;
     this.flood = false;
+    /** When the next request may be made. */
+    this.next = 0;
     this.abort = new AbortController();
     this.touch = 0;
+    /** How many bytes of output come after the page. */
+    this.below = 0;
     /** Where a line that was looked for has been put: being at the end there is not a wish to follow. */
     this.placed = -1;
     this.onlines = () => {};
@@ -97,6 +103,14 @@ export class Pane {
     else this.fetchEnd();
   }
 
+  /** Wait until the next request may be made. @param {AbortSignal} signal */
+  async turn(signal) {
+    const pause = this.next - performance.now();
+    if (pause > 0) await new Promise((done) => { setTimeout(done, pause); });
+    signal.throwIfAborted();
+    this.next = performance.now() + PAUSE;
+  }
+
   async fetchEnd() {
     if (this.busy) {
       this.stale = true;
@@ -106,7 +120,9 @@ export class Pane {
     this.stale = false;
     const { signal } = this.abort;
     try {
+      await this.turn(signal);
       let isWhole = this.flood || this.loaded.bottom === null || this.lines.at(-1)?.unfinished === true;
+      const isFirst = isWhole;
       if (!isWhole) {
         const page = await this.source.after(this.loaded.bottom, signal);
         if (page.more || page.reset) isWhole = true;
@@ -114,6 +130,7 @@ export class Pane {
       }
       this.flood = false;
       if (isWhole) {
+        if (!isFirst) await this.turn(signal);
         const page = await this.source.before('end', signal);
         if (this.follows.value) {
           const last = this.lines.at(-1)?.cursor;
@@ -278,8 +295,15 @@ export class Pane {
 
   /** The page was found in the whole log. @param {number} below how many bytes come after it */
   located(below) {
-    if (!this.follows.value) setText(this.jump, `↓ Follow (${bytes(below)} below)`);
+    this.below = below;
     this.onlines();
+  }
+
+  /** Show how far the end is away. @param {string} lines as a number of lines, as soon as that is known */
+  showBehind(lines) {
+    if (this.follows.value) return;
+    const far = lines ? `${lines} behind` : this.below ? `${bytes(this.below)} below` : '';
+    setText(this.jump, far ? `↓ Follow (${far})` : '↓ Follow');
   }
 
   /** @param {string | null} text */
@@ -292,7 +316,7 @@ export class Pane {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const page = this.view.clientHeight - 40;
-    const by = { PageUp: -page, PageDown: page, ArrowUp: -40, ArrowDown: 40, ' ': event.shiftKey ? -page : page }[event.key];
+    const by = { PageUp: -page, PageDown: page, ArrowUp: -40, ArrowDown: 40, k: -40, j: 40, ' ': event.shiftKey ? -page : page }[event.key];
     if (event.key === 'Home') this.first();
     else if (event.key === 'End') this.follow();
     else if (by) {

@@ -1,0 +1,62 @@
+//! From a key to its echo in a terminal on the page. Beside it: `tmo connect` in a terminal.
+
+use super::times;
+use crate::chromium::Chromium;
+use crate::harness::World;
+use crate::options::Options;
+use crate::shared::table::{Bar, Table, Who, ms};
+use crate::stack::{end, floats, open};
+use crate::terminal::Terminal;
+use crate::web_server::WebServer;
+
+/// A line has as many keys, so that the terminal does not scroll.
+const KEYS: &str = "abcdefghij";
+
+pub(super) fn measure(options: &Options, table: &mut Table) {
+    let chromium = Chromium::find().unwrap();
+    let world = World::new("p0: exec cat\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = open(&chromium, &world, &web);
+    page.click("Terminal of p0");
+    page.until("it has the focus", "document.activeElement.matches('.xterm-helper-textarea')");
+    page.types("go\r");
+    page.until("it echoes", "probe.texts('.xterm-rows').join().includes('go')");
+    let what = "key → echo in a terminal; beside it: tmo connect";
+    let (mut in_page, mut in_terminal) = (vec![], vec![]);
+    for _ in 0..options.count(10, 1) {
+        in_page.extend(floats(&page.value(&typing())));
+        page.types("\r");
+    }
+    drop(page);
+    let mut terminal = Terminal::run(&world.tmo(["connect", "p0"]));
+    terminal.first(|screen| screen.contains("go"));
+    for round in 0..options.count(10, 1) {
+        let mut line = format!("{round}:");
+        terminal.press(&line, |screen| screen.contains(&line));
+        for key in KEYS.chars() {
+            line.push(key);
+            let time = terminal.press(&key.to_string(), |screen| screen.contains(&line));
+            in_terminal.push(ms(time));
+        }
+        terminal.types("\r");
+    }
+    times(table, Who::Tmo, what, [Bar::Any, Bar::Any], &in_page);
+    times(table, Who::Peer, what, [Bar::Any, Bar::Any], &in_terminal);
+    drop(terminal);
+    end(&world, web);
+}
+
+/// Types the keys of a line one by one; the times until they are shown.
+fn typing() -> String {
+    format!(
+        "(async () => {{ const times = [], input = document.querySelector('.xterm-helper-textarea'); let line = ''; \
+         const text = () => document.querySelector('.xterm-rows').innerText.replaceAll('\\u00a0', ' '); \
+         const before = text().split('{KEYS}').length; \
+         for (const key of '{KEYS}') {{ line += key; const wanted = line; \
+         times.push(await bench.time(() => {{ const init = {{ key, code: 'Key' + key.toUpperCase(), keyCode: key.toUpperCase().charCodeAt(0), charCode: key.charCodeAt(0), bubbles: true }}; \
+         input.dispatchEvent(new KeyboardEvent('keydown', init)); \
+         input.dispatchEvent(new KeyboardEvent('keypress', {{ ...init, keyCode: key.charCodeAt(0) }})); }}, \
+         () => text().split('\\n').some((row) => row.trim() === wanted))); }} return times; }})()"
+    )
+}
