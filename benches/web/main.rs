@@ -23,7 +23,6 @@
 #![expect(clippy::disallowed_methods, reason = "benches read the environment they run in")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
 
-#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/browser/chromium.rs"]
 mod chromium;
 #[expect(dead_code, unused_imports, reason = "the tests need more of it")]
@@ -36,6 +35,7 @@ mod options;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/browser/page.rs"]
 mod page;
+#[expect(dead_code, reason = "another bench needs more of it")]
 #[path = "../ui/process.rs"]
 mod process;
 mod programs;
@@ -47,10 +47,8 @@ mod stack;
 #[expect(dead_code, reason = "another bench needs more of it")]
 #[path = "../ui/terminal.rs"]
 mod terminal;
-#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/common/web_server.rs"]
 mod web_server;
-#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/browser/webdriver.rs"]
 mod webdriver;
 

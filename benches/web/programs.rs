@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use crate::common::harness::wait::pause;
 
-#[expect(dead_code, reason = "another bench needs more of it")]
 #[path = "../ui/programs.rs"]
 mod shared;
 

@@ -104,7 +104,8 @@ pub(crate) struct Browser {
 impl Browser {
     /// The processes that run pages.
     pub(crate) fn renderers(&self) -> Vec<u32> {
-        let is_it = |pid: &u32| procs::args(*pid).iter().any(|word| word == "--type=renderer");
+        // Their arguments are one word, with spaces.
+        let is_it = |pid: &u32| procs::args(*pid).iter().any(|arg| arg.contains("--type=renderer"));
         self.processes.living().into_iter().filter(is_it).collect()
     }
 }

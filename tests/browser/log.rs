@@ -67,7 +67,7 @@ fn a_log_that_was_scrolled_up_stays_in_place_during_a_flood_until_it_follows_aga
     page.shows_line("old line 500");
     page.wheels(-20);
     page.until("there is a button that follows again", "probe.all('.jump:not([hidden])').length");
-    page.until("the wheel has turned", "probe.visible().at(-1) !== probe.lines().at(-1)");
+    page.until("the wheel has turned", "((view) => view.scrollHeight - view.clientHeight - view.scrollTop > 10)(document.querySelector('.log-view'))");
     let place = page.text("probe.place()");
     page.value("(probe.watchPlace(), null)");
     world.write("first", "");
@@ -331,11 +331,16 @@ fn a_cleared_view_is_empty_until_there_are_new_lines_and_nothing_is_restarted() 
     // It was cleared here only.
     assert!(world.ok(["logs"]).contains("old 300"));
 
+    let old = page.text("document.querySelector('.rows .row').dataset.cursor");
     page.click("Clear history");
     page.until("it asks", "document.querySelector('dialog')?.innerText.includes('for everybody')");
     page.click_at("//dialog//button[.='Clear history']");
     eventually("the history is gone", || (!world.ok(["logs"]).contains("old 300")).then_some(()));
     page.until("the page has nothing of it", "probe.lines().every((line) => line !== 'new')");
+    page.value(&format!("location.hash = location.hash.split('?')[0] + '?at={old}'"));
+    page.reload();
+    let note = "document.querySelector('.log-note:not([hidden])')?.textContent";
+    page.until("a link to it says so", &format!("{note}?.includes('no longer in the log')"));
     assert_eq!(world.field("web", "pid"), pid);
     page.end();
     web.end();

@@ -90,7 +90,7 @@ fn a_copy_a_download_and_tmo_logs_are_the_same_bytes() {
         lines.filter(|line| line.contains("line ") || line.contains("red ")).collect::<String>()
     };
     of_toolbar(&page, "Copy with names and times");
-    let times = world.ok(["logs", "count", "-t"]);
+    let times = world.ok(["logs", "count", "--timestamps"]);
     page.until("with times", "navigator.clipboard.readText().then((text) => text.startsWith('2'))");
     assert_eq!(page.text("navigator.clipboard.readText()"), only_lines(times));
     of_toolbar(&page, "Download");
@@ -171,6 +171,42 @@ fn around_a_moment_are_the_lines_of_all_processes_as_tmo_logs_has_them() {
         .collect();
     assert!(wanted.len() > 20, "{wanted:?}");
     assert_eq!(shown, Value::Array(wanted));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_text_that_is_added_as_failure_counts_from_then_on() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: echo the disk is full; echo fine; while ! [ -e go ]; do sleep 0.05; done; \
+         echo the Disk is full again; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    let pid = world.wait_state("web", "running");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Log");
+    page.shows_line("fine");
+    page.value(
+        "((cell) => { const range = new Range(); range.setStart(cell.firstChild, 4); range.setEnd(cell.firstChild, 16); \
+         getSelection().removeAllRanges(); getSelection().addRange(range); })\
+         (probe.all('.rows .text').find((cell) => cell.textContent === 'the disk is full'))",
+    );
+    of_toolbar(&page, "Add as failure text");
+    page.until(
+        "it was printed once",
+        "document.querySelector('dialog')?.innerText.includes('printed once so far')",
+    );
+    assert_eq!(page.text("document.querySelector('dialog input').value"), "disk is full");
+    page.click_at("//dialog//button[.='Add']");
+    page.until("it is added", "!document.querySelector('dialog')");
+    assert!(world.ok(["failures", "list", "web"]).contains("disk is full"));
+    assert_eq!(world.wait_state("web", "running"), pid);
+    world.write("go", "");
+    page.click("Overview");
+    page.shows_state("web", "broken");
     page.end();
     web.end();
     world.ok(["quit"]);

@@ -537,7 +537,7 @@ fn a_download_has_the_bytes_of_tmo_logs_and_needs_a_ticket_that_is_valid_once() 
         ("", &["logs"][..]),
         ("name=web", &["logs", "web"]),
         ("name=web&name=api&form=plain", &["logs", "web", "api", "--no-prefix"]),
-        ("name=api&form=times", &["logs", "api", "-t"]),
+        ("name=api&form=times", &["logs", "api", "--timestamps"]),
     ] {
         let ticket = ticket(query);
         let file = download(&ticket, &cookie);

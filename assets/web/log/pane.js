@@ -15,6 +15,8 @@ import { Unfinished } from './unfinished.js';
 const RESET = 'Older lines were removed from the log; it goes on with the oldest that is left.';
 /** The shortest time between two requests of a log that follows, in milliseconds. */
 const PAUSE = 80;
+/** While more is printed than can be shown, only about a screenful is fetched. */
+const SCREENFUL = 80;
 /** How close to an edge more is fetched, in pixels. */
 const EDGE = 800;
 
@@ -26,7 +28,10 @@ export class Pane {
     /** @type {Signal<boolean>} */ this.follows = new Signal(follows);
     this.busy = false;
     this.stale = false;
+    /** Whether more is printed than is fetched, so that only the end is of use. */
     this.flood = false;
+    /** Whether the end is to be fetched anew. */
+    this.anew = false;
     /** When the next request may be made. */
     this.next = 0;
     this.abort = new AbortController();
@@ -82,7 +87,7 @@ export class Pane {
     this.abort.abort();
     this.abort = new AbortController();
     this.busy = false;
-    this.flood = true;
+    this.anew = true;
     this.follows.set(true);
     this.jump.hidden = true;
     this.fetchEnd();
@@ -121,20 +126,22 @@ export class Pane {
     const { signal } = this.abort;
     try {
       await this.turn(signal);
-      let isWhole = this.flood || this.loaded.bottom === null || this.lines.at(-1)?.unfinished === true;
+      let isWhole = this.anew || this.flood || this.loaded.bottom === null || this.lines.at(-1)?.unfinished === true;
       const isFirst = isWhole;
       if (!isWhole) {
         const page = await this.source.after(this.loaded.bottom, signal);
         if (page.more || page.reset) isWhole = true;
         else if (this.follows.value) this.take(() => this.append(page));
       }
+      const limit = this.flood && !this.anew ? Math.max(SCREENFUL, Math.ceil(this.view.clientHeight / 15)) : PAGE;
       this.flood = false;
       if (isWhole) {
         if (!isFirst) await this.turn(signal);
-        const page = await this.source.before('end', signal);
+        const page = await this.source.before('end', signal, limit);
         if (this.follows.value) {
           const last = this.lines.at(-1)?.cursor;
-          this.flood = last !== undefined && page.lines.every((/** @type {any} */ line) => line.cursor !== last);
+          this.flood = !this.anew && last !== undefined && page.lines.every((/** @type {any} */ line) => line.cursor !== last);
+          this.anew = false;
           this.take(() => this.set(page.lines, page.more, false, page.at));
         }
       }

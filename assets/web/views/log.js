@@ -23,12 +23,11 @@ export class LogView {
     this.search = new Search(this.pane, () => this.selection.range?.[0]);
     const { search } = this;
     this.times = h('button', { class: 'toggle', onclick: () => this.nextTimes() });
-    this.history = h('button', { class: 'toggle', text: 'Clear history', title: 'Remove what was logged so far', onclick: () => this.clearHistory() });
+    this.history = h('button', { class: 'quiet', text: 'Clear history', title: 'Remove what was logged so far', onclick: () => this.clearHistory() });
     this.wrap = h('button', { class: 'toggle', text: 'Wrap', onclick: () => this.toggleWrap() });
     this.bar = h('div', { class: 'log-bar' }, ...search.parts,
       h('span', { class: 'space' }), this.times, this.wrap,
-      h('button', { class: 'toggle', text: 'Clear view', title: 'Hide what is there now (c)', onclick: () => this.clear() }), this.history,
-      h('button', { class: 'toggle', text: 'Download', title: 'The whole log, as `tmo logs` prints it', onclick: () => this.download() }),
+      h('button', { class: 'toggle', text: 'Clear view', title: 'Hide what is there now (c)', onclick: () => this.clear() }),
       h('button', { class: 'toggle', text: 'Copy', title: 'Copy the selected lines, or all on the page', onclick: () => this.copy() }));
     this.selection = new Selection(this.pane, {
       onchange: () => this.selected(),
@@ -38,7 +37,9 @@ export class LogView {
     });
     this.pane.onreveal = (cursor) => { if (this.selection.range?.[0] !== cursor) this.selection.set([cursor, cursor]); };
     this.pane.element.append(this.selection.element);
-    this.footer = h('footer', { class: 'log-foot' });
+    this.place = h('span');
+    this.footer = h('footer', { class: 'log-foot' }, this.place, h('span', { class: 'space' }), this.history,
+      h('button', { class: 'quiet', text: 'Download', title: 'The whole log, as `tmo logs` prints it', onclick: () => this.download() }));
     this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.footer);
     this.pane.rows.addEventListener('click', (event) => this.pick(event));
     this.time = localStorage.getItem('tmo-times') ?? 'short';
@@ -193,7 +194,7 @@ export class LogView {
     const state = { up: '', gone: 'the supervisor does not answer', over: 'the run is over' }[supervisor.value];
     const mode = follows ? (supervisor.value === 'up' ? 'following' : 'at the end') : 'stopped here';
     const { extent } = this.pane.position;
-    setText(this.footer, [span, this.linesShown(rows ?? []), extent && bytes(extent.all), this.rate(), mode, state].filter(Boolean).join(' · '));
+    setText(this.place, [span, this.linesShown(rows ?? []), extent && bytes(extent.all), this.rate(), mode, state].filter(Boolean).join(' · '));
   }
 
   /** Which lines of how many are on the screen. @param {any[]} rows */
