@@ -31,7 +31,7 @@ window.bench = {
   // When this holds in a frame.
   when: (holds) => new Promise((done) => {
     const look = () => (holds() ? done(window.bench.now()) : requestAnimationFrame(look));
-    look();
+    requestAnimationFrame(look);
   }),
   // How long it takes from an action until what is seen of the log holds in a frame.
   time: async (act, holds) => {
@@ -57,3 +57,5 @@ requestAnimationFrame(function look() {
   if (count && !(count in window.bench.rows)) window.bench.rows[count] = performance.now();
   if (performance.now() < 60_000) requestAnimationFrame(look);
 });
+// When the last key was pressed.
+addEventListener('keydown', () => { window.bench.pressed = window.bench.now(); }, true);

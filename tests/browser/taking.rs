@@ -95,7 +95,7 @@ fn a_copy_a_download_and_tmo_logs_are_the_same_bytes() {
     assert_eq!(page.text("navigator.clipboard.readText()"), only_lines(times));
     of_toolbar(&page, "Download");
     assert_eq!(downloaded(&downloads, "log"), only_lines(world.ok(["logs", "count"])));
-    page.click("Download");
+    page.click_at("//footer[@class='log-foot']//button[.='Download']");
     assert_eq!(downloaded(&downloads, "log"), world.ok(["logs", "count"]));
     page.end();
     web.end();

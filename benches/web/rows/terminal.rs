@@ -5,8 +5,9 @@ use crate::chromium::Chromium;
 use crate::harness::World;
 use crate::keys::ENTER;
 use crate::options::Options;
+use crate::page::Page;
 use crate::shared::table::{Bar, Table, Who, ms};
-use crate::stack::{end, floats, open};
+use crate::stack::{end, float, open};
 use crate::terminal::Terminal;
 use crate::web_server::WebServer;
 
@@ -28,7 +29,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
     let what = "key → echo in a terminal; beside it: tmo connect";
     let (mut in_page, mut in_terminal) = (vec![], vec![]);
     for first in ROUNDS.chars().take(options.count(10, 2)) {
-        in_page.extend(floats(&page.value(&typing(&format!("{first}{KEYS}")))));
+        in_page.extend(typed(&page, &format!("{first}{KEYS}")));
         page.presses(&[ENTER]);
     }
     drop(page);
@@ -50,16 +51,17 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
     end(&world, web);
 }
 
-/// Types the keys of a line one by one; the times until they are shown.
-fn typing(keys: &str) -> String {
-    format!(
-        "(async () => {{ const times = [], input = document.querySelector('.xterm-helper-textarea'); let line = ''; \
-         const rows = () => document.querySelector('.xterm-rows').innerText.replaceAll('\\u00a0', ' ').split('\\n'); \
-         for (const key of '{keys}') {{ line += key; const wanted = line, keyCode = key.toUpperCase().charCodeAt(0); \
-         const init = {{ key, code: 'Key' + key.toUpperCase(), bubbles: true, cancelable: true }}; \
-         times.push(await bench.time(() => {{ \
-         input.dispatchEvent(new KeyboardEvent('keydown', {{ ...init, keyCode }})); \
-         input.dispatchEvent(new KeyboardEvent('keypress', {{ ...init, keyCode: key.charCodeAt(0), charCode: key.charCodeAt(0) }})); \
-         }}, () => rows().some((row) => row.trim() === wanted))); }} return times; }})()"
-    )
+/// Type the keys of a line one by one; the times from the events of the keys until they are shown.
+fn typed(page: &Page, keys: &str) -> Vec<f64> {
+    let mut line = String::new();
+    let mut times = vec![];
+    for key in keys.chars() {
+        line.push(key);
+        let row = "probe.texts('.xterm-rows').join().replaceAll('\\u00a0', ' ').split('\\n')";
+        let shown = format!("{row}.some((row) => row.trim() === '{line}')");
+        page.value(&format!("(bench.echo = bench.when(() => {shown}), null)"));
+        page.types(&key.to_string());
+        times.push(float(page, "bench.echo.then((time) => time - bench.pressed)"));
+    }
+    times
 }
