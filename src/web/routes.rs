@@ -30,6 +30,12 @@ pub(super) enum Part {
     Terminal,
     /// The terminal of a process, to look at it.
     Look,
+    /// The log as text.
+    Text,
+    /// A ticket for a download of it.
+    Ticket,
+    /// The download.
+    Download,
     /// The API of a run, from its files.
     Files,
     /// The API of a run, by its supervisor.
@@ -56,12 +62,17 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/ws", READ, Part::Live),
     (Method::GET, "/r/{}/type/{}", ADMIN, Part::Terminal),
     (Method::GET, "/r/{}/look/{}", READ, Part::Look),
+    (Method::GET, "/r/{}/text", READ, Part::Text),
+    (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
+    // The ticket stands for the key, and the session is looked up with the cookie.
+    (Method::GET, "/download/{}", Need::OwnPage, Part::Download),
     (Method::GET, "/r/{}/api/state", READ, Part::Files),
     (Method::GET, "/r/{}/api/status", READ, Part::Files),
     (Method::GET, "/r/{}/api/processes", READ, Part::Files),
     (Method::GET, "/r/{}/api/processes/{}", READ, Part::Files),
     (Method::GET, "/r/{}/api/lines", READ, Part::Files),
     (Method::GET, "/r/{}/api/extent", READ, Part::Files),
+    (Method::GET, "/r/{}/api/count", READ, Part::Files),
     (Method::GET, "/r/{}/api/output", READ, Part::Files),
     (Method::GET, "/r/{}/api/why", READ, Part::Files),
     (Method::GET, "/r/{}/api/processes/{}/why", READ, Part::Files),

@@ -66,7 +66,7 @@ pub(super) async fn answer(
 
 /// The path and query that ask for the output of these processes only; `None` if the request is for more.
 fn within(names: &[String], path: &str, query: &str) -> Option<String> {
-    if !matches!(path, "/api/lines" | "/api/extent" | "/api/output") {
+    if !matches!(path, "/api/lines" | "/api/extent" | "/api/count" | "/api/output") {
         let name = path.strip_prefix("/api/processes/")?.strip_suffix("/screen")?;
         let is_it = names.iter().any(|known| known == name);
         return is_it.then(|| format!("{path}?{query}"));

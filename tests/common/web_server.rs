@@ -27,6 +27,10 @@ impl<'a> WebServer<'a> {
     pub(crate) fn start_as(world: &'a World, mut command: Command) -> Self {
         let out = world.path().join("web.out");
         let file = std::fs::File::create(&out).unwrap();
+        // The files of the page, to test changes of them without building.
+        if let Some(dir) = std::env::var_os("TMO_WEB_ASSETS") {
+            command.env("TMO_WEB_ASSETS", dir);
+        }
         let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         let child = child.spawn().unwrap();
         let link = eventually("tmo web prints a link", || {

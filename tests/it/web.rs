@@ -2,6 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -457,6 +459,149 @@ fn a_page_is_told_what_changes() {
     assert_eq!(frames.find("bye", |_| true)["why"], "shutdown");
     web.end();
     world.wait_empty();
+}
+
+/// About 100 000 lines in a second.
+const FLOOD: &str = "\
+flood: while :; do seq -f 'flood %.0f' 5000; sleep 0.05; done
+";
+
+/// Read the frames of a page, and keep the newest head and how many there were.
+fn read_heads(mut frames: Frames, heads: &(AtomicU64, AtomicU64), is_over: &AtomicBool) {
+    while !is_over.load(Ordering::Relaxed) {
+        let head = frames.find("head", |_| true);
+        heads.0.store(head["records"].as_u64().unwrap(), Ordering::Relaxed);
+        heads.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The memory of a process that no file stands behind, in KiB.
+fn memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn many_pages_and_one_that_never_reads_are_told_the_newest_and_nothing_is_kept_for_them() {
+    const PAGES: usize = 64;
+    let world = World::new(FLOOD);
+    world.ok(["start", "-D"]);
+    let web = Web::start(&world);
+    let run = web.run();
+    let id = run.strip_prefix("/r/").unwrap();
+    let watching = || {
+        let mut frames = Frames::open(&web);
+        frames.say(&json!({ "type": "watch", "run": id }));
+        frames
+    };
+    let silent = watching();
+    let heads: Vec<_> =
+        (0..PAGES).map(|_| Arc::new((AtomicU64::new(0), AtomicU64::new(0)))).collect();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = heads
+        .iter()
+        .map(|heads| {
+            let (frames, heads, is_over) = (watching(), Arc::clone(heads), Arc::clone(&is_over));
+            std::thread::spawn(move || read_heads(frames, &heads, &is_over))
+        })
+        .collect();
+    let records = || web.get(&format!("{run}/api/extent"))["records"].as_u64().unwrap();
+    let all_have = |what: &str, wanted: &dyn Fn(&(AtomicU64, AtomicU64)) -> bool| {
+        eventually(what, || heads.iter().all(|heads| wanted(heads)).then_some(()));
+    };
+    let server = web.server();
+    all_have("all pages have heads", &|(_, count)| count.load(Ordering::Relaxed) > 5);
+    let before = memory(server);
+    for _ in 0..5 {
+        let now = records();
+        all_have("all pages are at the end", &|(newest, _)| newest.load(Ordering::Relaxed) >= now);
+    }
+    all_have("each has been told often", &|(_, count)| count.load(Ordering::Relaxed) > 100);
+    let grown = memory(server).saturating_sub(before);
+    assert!(grown < 8 << 10, "{grown} KiB");
+    is_over.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    drop(silent);
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// The body of an answer that came in chunks.
+fn joined(answer: &Answer) -> String {
+    assert!(answer.head.contains("transfer-encoding: chunked"), "{}", answer.head);
+    let (mut all, mut rest) = (String::new(), &*answer.body);
+    while let Some((length, chunk)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            break;
+        }
+        all += &chunk[..length];
+        rest = &chunk[length + 2..];
+    }
+    all
+}
+
+#[test]
+fn a_download_has_the_bytes_of_tmo_logs_and_needs_a_ticket_that_is_valid_once() {
+    let world = World::new(concat!(
+        "web: seq -f 'line %.0f' 30000; exec sleep 1000\n",
+        r"api: printf '\033[31mred\033[0m\n'; exec sleep 1000",
+        "\n",
+    ));
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "line 30000");
+    world.wait_text("api", "red");
+    let web = Web::start(&world);
+    let run = web.run();
+    let ticket = |query: &str| {
+        let headers = format!("{}Content-Type: application/json\r\n", web.headers());
+        let body = json!({ "query": query }).to_string();
+        request(&web.host, &format!("POST {run}/ticket"), &headers, &body).unwrap()
+    };
+    let cookie = format!("Cookie: {}\r\nSec-Fetch-Site: same-origin\r\n", web.cookie);
+    let download = |ticket: &Answer, headers: &str| {
+        let path = format!("GET /download/{}", ticket.json()["ticket"].as_str().unwrap());
+        request(&web.host, &path, headers, "").unwrap()
+    };
+    for (query, words) in [
+        ("", &["logs"][..]),
+        ("name=web", &["logs", "web"]),
+        ("name=web&name=api&form=plain", &["logs", "web", "api", "--no-prefix"]),
+        ("name=api&form=times", &["logs", "api", "--timestamps"]),
+    ] {
+        let ticket = ticket(query);
+        let file = download(&ticket, &cookie);
+        assert!(
+            file.head.contains("content-disposition: attachment; filename=\""),
+            "{}",
+            file.head
+        );
+        assert!(joined(&file) == world.ok(words), "{query}");
+        assert_eq!(download(&ticket, &cookie).status, 404);
+    }
+    let lines = web.get(&format!("{run}/api/lines?name=web&grep=line&limit=20"))["lines"].clone();
+    let (from, to) = (lines[3]["cursor"].as_str().unwrap(), lines[12]["cursor"].as_str().unwrap());
+    let part = web.ask(&format!("GET {run}/text?name=web&form=plain&from={from}&to={to}")).unwrap();
+    let wanted: String = (4..=13).map(|number| format!("line {number}\n")).collect();
+    assert_eq!(joined(&part), wanted);
+
+    assert_eq!(download(&ticket(""), "").status, 404, "without the cookie");
+    let link = link_in(&world.ok(["web", "--link"])).unwrap();
+    let (_, other, ..) = log_in(&link);
+    assert_eq!(
+        download(&ticket(""), &format!("Cookie: {other}\r\n")).status,
+        404,
+        "another session"
+    );
+    let from_elsewhere = cookie.replace("same-origin", "cross-site");
+    assert_eq!(download(&ticket(""), &from_elsewhere).status, 403, "another page");
+    assert_eq!(ticket("name=web&colour=red").status, 400);
+    assert_eq!(web.ask(&format!("GET {run}/text?name=wbe")).unwrap().status, 404);
+    web.end();
+    world.ok(["quit"]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "web",
         &[
             "model", "sys", "config", "protocol", "instance", "api", "journal", "crash", "client",
-            "server", "figures", "runs",
+            "server", "figures", "runs", "view",
         ],
     ),
     (

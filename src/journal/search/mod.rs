@@ -5,6 +5,7 @@
 pub mod access;
 pub mod entry;
 pub mod landmark;
+pub mod line_counts;
 pub mod lines;
 pub mod numbered;
 pub mod page;
