@@ -211,15 +211,10 @@ impl Server {
                 Ok(runs) => json(StatusCode::OK, &AllRuns { runs }),
                 Err(error) => run_api::unreadable(&error),
             },
-            (Part::Text, Some(grant)) => {
-                let query = parts.uri.query().unwrap_or_default();
-                match self.run_in(&path, &grant).await {
-                    Ok(run) => self.text(&run, query, (session_id, grant)).await,
-                    Err(answer) => *answer,
-                }
+            (Part::Text | Part::Ticket | Part::Download, grant) => {
+                let session = grant.map(|grant| (session_id, grant));
+                self.as_text(part, &parts, session, body).await
             }
-            (Part::Ticket, Some(grant)) => self.ticket(&path, (session_id, grant), body).await,
-            (Part::Download, _) => self.download(&path, &parts.headers).await,
             (Part::Live, Some(grant)) => self.live(parts, (session_id, grant)).await,
             (Part::Terminal | Part::Look, Some(grant)) => {
                 self.terminal(part, parts, (session_id, grant)).await
@@ -237,8 +232,6 @@ impl Server {
                 | Part::Live
                 | Part::Terminal
                 | Part::Look
-                | Part::Text
-                | Part::Ticket
                 | Part::Files
                 | Part::Supervisor
                 | Part::Chosen,
@@ -341,29 +334,44 @@ impl Server {
         move || server.sessions().is_live(&id, clock::now())
     }
 
-    async fn text(self: &Arc<Self>, run: &Run, query: &str, session: (String, Grant)) -> Response {
-        let (id, Grant { scope, .. }) = session;
-        match TextAsk::parse(query, &scope) {
-            Some(ask) => text::answer(run, ask, &scope, self.while_live(id)).await,
+    /// The log as text, a ticket for it, or what a ticket is for.
+    async fn as_text(
+        self: &Arc<Self>,
+        part: Part,
+        parts: &Parts,
+        session: Option<(String, Grant)>,
+        body: Body,
+    ) -> Response {
+        let path = parts.uri.path();
+        if part == Part::Download {
+            return self.download(path, &parts.headers).await;
+        }
+        // The gate lets nobody else pass.
+        let Some((id, grant)) = session else { return StatusCode::UNAUTHORIZED.into_response() };
+        let run = match self.run_in(path, &grant).await {
+            Ok(run) => run,
+            Err(answer) => return *answer,
+        };
+        if part == Part::Ticket {
+            return self.ticket(&run, (id, grant), body).await;
+        }
+        match TextAsk::parse(parts.uri.query().unwrap_or_default(), &grant.scope) {
+            Some(ask) => text::answer(&run, ask, &grant.scope, self.while_live(id)).await,
             None => text::refused(),
         }
     }
 
-    async fn ticket(&self, path: &str, session: (String, Grant), body: Body) -> Response {
+    async fn ticket(&self, run: &Run, session: (String, Grant), body: Body) -> Response {
         let TicketAsk { query } = match read(body).await {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
         let (id, grant) = session;
-        let run = match self.run_in(path, &grant).await {
-            Ok(run) => run.known.id.clone(),
-            Err(answer) => return *answer,
-        };
         if TextAsk::parse(&query, &grant.scope).is_none() {
             return text::refused();
         }
-        let issued = self.tickets().issue(Ticket { session: id, run, query });
-        match issued {
+        let run = run.known.id.clone();
+        match self.tickets().issue(Ticket { session: id, run, query }) {
             Ok(ticket) => json(StatusCode::OK, &TicketAnswer { ticket }),
             Err(_) => problem(status(LoginError::NoRandom), &LoginError::NoRandom.to_string()),
         }
