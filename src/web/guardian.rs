@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
@@ -107,7 +107,8 @@ impl Guardian {
                     break Ok(Done::Asked);
                 }
                 status = running.child.wait() => {
-                    match status.as_ref().ok().and_then(|s| s.code()).and_then(Ending::of_code) {
+                    let code = status.as_ref().ok().and_then(ExitStatus::code);
+                    match code.and_then(Ending::of_code) {
                         Some(Ending::Run) => break Ok(Done::RunOver),
                         Some(Ending::Asked) => break Ok(Done::Asked),
                         Some(Ending::Restart) => continue,

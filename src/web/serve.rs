@@ -232,12 +232,11 @@ async fn serve(stream: TcpStream, peer: SocketAddr, server: Arc<Server>) {
                 _ = timeout(FIRST_REQUEST, first), if ending == Ending::Restart => None,
                 () = std::future::ready(()), if ending != Ending::Restart => None,
             };
-            match done {
-                Some(done) => done,
-                None => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            if let Some(done) = done {
+                done
+            } else {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
         }
     };
