@@ -261,6 +261,11 @@ pub fn open_to_write(path: &Path) -> io::Result<File> {
     plain(path, File::options().write(true))
 }
 
+/// Open a plain file of tmo's own for reading and writing.
+pub fn open_to_read_and_write(path: &Path) -> io::Result<File> {
+    plain(path, File::options().read(true).write(true))
+}
+
 /// Open a lock file of tmo's own (0600), created if it is missing. Anything there that is not a plain file
 /// is removed.
 pub fn make_lock(path: &Path) -> io::Result<File> {
