@@ -107,7 +107,7 @@ fn install(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> Result<(), Insta
     let manifest = store::read(apps)?;
     let (name, app) = manifest.of_process(process).ok_or_else(no_app)?;
     writeln!(out, "=== Installing {name} ===")?;
-    writeln!(out, "Program:   {name} ({}), version {}", app.script, app.version)?;
+    writeln!(out, "Program:   {name} ({})", app.script)?;
     writeln!(out, "Time:      {}", clock::now())?;
     writeln!(out, "Directory: {}", dir.display())?;
     for step in steps(dir, app, find)? {

@@ -38,8 +38,8 @@ pub struct App {
     pub install_timeout_seconds: u64,
     /// Whether this version is installed.
     pub state: InstallState,
-    /// The number of its versions so far.
-    pub version: u32,
+    /// When this version was added, in nanoseconds since the epoch. No two versions have the same.
+    pub version: u64,
     /// Its variables, over those of the run.
     #[serde(default)]
     pub env: BTreeMap<String, String>,

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::Kind;
 use super::manifest::{App, InstallState, Manifest, process_name};
 use super::zip::{Archive, ZipError, is_path};
-use crate::sys::{files, why};
+use crate::sys::{clock, files, why};
 
 const MANIFEST: &str = "apps.toml";
 const CHANGE: &str = ".change";
@@ -248,7 +248,7 @@ impl Store {
             autostart: new.autostart,
             install_timeout_seconds: new.install_timeout_seconds,
             state: InstallState::New,
-            version: 1,
+            version: clock::now().nanos(),
         };
         self.put(new.name, app, zip)
     }
@@ -256,7 +256,7 @@ impl Store {
     /// Replace the files of an app; its settings stay.
     pub fn update(&self, name: &str, zip: &mut (impl Read + Seek)) -> Result<App, StoreError> {
         let (name, app) = self.find(name)?;
-        let version = app.version.saturating_add(1);
+        let version = clock::now().nanos().max(app.version.saturating_add(1));
         self.put(name, App { state: InstallState::New, version, ..app }, zip)
     }
 
@@ -267,7 +267,7 @@ impl Store {
     }
 
     /// Note that this version of the app in this directory is installed.
-    pub fn set_installed(&self, dir: &str, version: u32) -> Result<(), StoreError> {
+    pub fn set_installed(&self, dir: &str, version: u64) -> Result<(), StoreError> {
         let mut manifest = self.manifest()?;
         for app in manifest.apps.values_mut() {
             if app.dir == dir && app.version == version {

@@ -7,6 +7,7 @@
 //! starts, `ports` assigns ports (which are free is found out by `src/cli/ports.rs`), `reload` compares two
 //! plans.
 
+mod apps;
 mod env;
 mod explain;
 mod merge;

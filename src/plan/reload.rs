@@ -149,6 +149,7 @@ fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPla
         now.port.and_then(|port| u16::try_from(u64::from(port) + above).ok())
     };
     let name = process.name.clone();
+    // The first instance is installed for all.
     Some(ProcessPlan { name, port, waits: true, added: true, install: None, ..now })
 }
 

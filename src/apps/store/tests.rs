@@ -49,19 +49,20 @@ fn an_app_is_added_updated_and_removed() {
     assert!(!dir.exists(), "looking creates nothing");
     let store = Store::open(&dir).unwrap();
     let app = store.add(new("My App"), &mut zip("1")).unwrap();
-    assert_eq!((app.dir.as_str(), app.version, app.state), ("My_App", 1, InstallState::New));
+    assert_eq!((app.dir.as_str(), app.state), ("My_App", InstallState::New));
     for again in ["My App", "My_App"] {
         let error = store.add(new(again), &mut zip("2")).unwrap_err();
         assert!(matches!(error, StoreError::Exists(_)), "{error}");
     }
-    store.set_installed("My_App", 1).unwrap();
+    store.set_installed("My_App", app.version).unwrap();
     fs::write(dir.join("My_App/old"), "").unwrap();
     assert_eq!(store.manifest().unwrap().apps["My App"].state, InstallState::Installed);
     let updated = store.update("My_App", &mut zip("2")).unwrap();
-    assert_eq!((updated.version, updated.state, updated.args), (2, InstallState::New, app.args));
+    assert!(updated.version > app.version);
+    assert_eq!((updated.state, updated.args), (InstallState::New, app.args));
     assert_eq!((names(&dir.join("My_App")), content(&dir)), (vec!["main.py".to_owned()], "2".into()));
     // The installation of an earlier version says nothing about this one.
-    store.set_installed("My_App", 1).unwrap();
+    store.set_installed("My_App", app.version).unwrap();
     assert_eq!(store.manifest().unwrap().apps["My App"].state, InstallState::New);
     assert_eq!(names(&dir), ["My_App", "apps.toml"]);
     store.remove("My App").unwrap();
@@ -95,7 +96,7 @@ fn decided(dir: &Path) -> Change {
     let app = store.add(new("My App"), &mut zip("1")).unwrap();
     fs::create_dir(dir.join(".new-2")).unwrap();
     fs::write(dir.join(".new-2/main.py"), "2").unwrap();
-    let app = super::App { version: 2, ..app };
+    let app = super::App { version: app.version + 1, ..app };
     let (name, dir) = ("My App".to_owned(), "My_App".to_owned());
     Change { name, dir, fresh: Some(".new-2".into()), old: ".old-1".into(), app: Some(app) }
 }
@@ -108,6 +109,7 @@ fn an_update_that_is_interrupted_at_any_step_leaves_the_old_or_the_new_version()
         let base = tempfile::tempdir().unwrap();
         let dir = base.path().join("apps");
         let change = decided(&dir);
+        let new = change.app.as_ref().unwrap().version;
         if done >= 1 {
             fs::write(dir.join(".change.part"), "{").unwrap();
         }
@@ -122,10 +124,10 @@ fn an_update_that_is_interrupted_at_any_step_leaves_the_old_or_the_new_version()
         }
         if done >= 5 {
             let text = fs::read_to_string(dir.join("apps.toml")).unwrap();
-            fs::write(dir.join("apps.toml"), text.replace("version = 1", "version = 2")).unwrap();
+            fs::write(dir.join("apps.toml"), text.replace(&(new - 1).to_string(), &new.to_string())).unwrap();
         }
         let version = read(&dir).unwrap().apps["My App"].version;
-        let expected = if done < 2 { (1, "1".to_owned()) } else { (2, "2".to_owned()) };
+        let expected = if done < 2 { (new - 1, "1".to_owned()) } else { (new, "2".to_owned()) };
         assert_eq!((version, content(&dir)), expected, "{step}");
         assert_eq!(names(&dir), ["My_App", "apps.toml"], "{step}");
     }
@@ -153,10 +155,11 @@ fn a_change_that_tmo_has_not_written_moves_nothing() {
     fs::create_dir(&outside).unwrap();
     for (field, value) in [("dir", "../outside"), ("fresh", ".new-/../../outside"), ("old", "../x")] {
         let change = decided(&dir);
+        let new = change.app.as_ref().unwrap().version;
         let mut change = serde_json::to_value(&change).unwrap();
         change[field] = value.into();
         fs::write(dir.join(".change"), change.to_string()).unwrap();
-        assert_eq!(read(&dir).unwrap().apps["My App"].version, 1, "{field}");
+        assert_eq!(read(&dir).unwrap().apps["My App"].version, new - 1, "{field}");
         assert!(outside.exists(), "{field}");
         Store::open(&dir).unwrap().remove("My App").unwrap();
     }
