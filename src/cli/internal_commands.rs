@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::apps::install;
 use crate::api::history::JournalAccess;
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
@@ -37,6 +38,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         "web-server" => Some(web_server(&arguments[2])),
         #[cfg(feature = "web")]
         crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
+        install::PART => Some(install_app(path)),
         "environ" => Some(super::doctor::record(path)),
         _ => None,
     }
@@ -89,6 +91,14 @@ fn web_server(handover: &OsStr) -> u8 {
             1
         }
     }
+}
+
+/// Build the environment of the app in this directory.
+fn install_app(dir: &Path) -> u8 {
+    let env = Env::real();
+    let path = env.caller("PATH").map(OsStr::to_owned);
+    let find = |name: &str| which::which_in(name, path.as_ref(), dir).ok();
+    install::run(dir, &find, &mut std::io::stdout())
 }
 
 /// The clients' access to the journal.

@@ -108,6 +108,15 @@ pub fn with_failures(
     plan
 }
 
+/// The plan of a run as the input of a reload that changes only the apps.
+pub fn with_apps(old: &Plan, fresh: Plan) -> Plan {
+    let mut plan = Plan { lines: fresh.lines, ..old.clone() };
+    let is_kept = |process: &ProcessPlan| !process.removed && !process.added;
+    plan.processes.retain(|process| is_kept(process) && process.install.is_none());
+    plan.processes.extend(fresh.processes.into_iter().filter(|process| process.install.is_some()));
+    plan
+}
+
 /// The failure patterns of a process in the plan.
 pub fn failures_of(plan: &Plan, name: &ProcName) -> Option<Vec<FailurePattern>> {
     let process = plan.processes.iter().find(|process| process.name == *name)?;

@@ -86,6 +86,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         exit_code_from: None,
         hooks: crate::model::rules::Hooks::default(),
         crash_dir: None,
+        apps: None,
         last_run: None,
         lines: vec![],
         origin: None,
