@@ -153,9 +153,14 @@ impl Incoming {
         Ok(Self { path, file })
     }
 
-    /// The file.
-    pub const fn file(&mut self) -> &mut File {
-        &mut self.file
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, to be written to.
+    pub fn writer(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 }
 

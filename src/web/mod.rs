@@ -14,11 +14,13 @@
 //! | `proof.rs`, `sessions.rs`, `cookie.rs` | login links and sessions |
 //! | `door.rs` | what the user's own commands ask the server |
 //! | `source.rs`, `listing.rs` | runs; the list of them |
+//! | `apps.rs` | uploads of apps |
 //! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
 //! | `terminal.rs`, `pty.rs` | the terminal of a process on a page |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
 
 mod answers;
+mod apps;
 mod assets;
 mod cookie;
 pub mod door;

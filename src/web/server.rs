@@ -27,7 +27,7 @@ use super::pty::Pty;
 use super::routes::{Found, Part, find, run_of};
 use super::sessions::{LoginError, Sessions};
 use super::source::Runs;
-use super::{assets, cookie, run_api, terminal};
+use super::{apps, assets, cookie, run_api, terminal};
 use crate::api::version::OURS;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
@@ -191,6 +191,11 @@ impl Server {
             (Part::Terminal | Part::Look, Some(grant)) => {
                 self.terminal(part, parts, (session_id, grant)).await
             }
+            (Part::Apps, Some(grant)) => apps::list(&self.runs, &grant.scope, &parts).await,
+            (Part::RemoveApp, Some(grant)) => apps::remove(&self.runs, &grant.scope, &parts).await,
+            (Part::Upload, Some(grant)) => {
+                apps::upload(&self.runs, &grant.scope, (parts, body)).await
+            }
             (Part::Files | Part::Supervisor, Some(grant)) => {
                 run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
             }
@@ -201,6 +206,9 @@ impl Server {
                 | Part::Live
                 | Part::Terminal
                 | Part::Look
+                | Part::Apps
+                | Part::RemoveApp
+                | Part::Upload
                 | Part::Files
                 | Part::Supervisor,
                 None,

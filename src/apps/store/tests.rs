@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Cursor, Read as _, Seek as _, Write as _};
+use std::io::{Cursor, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
@@ -169,15 +169,12 @@ fn a_change_that_tmo_has_not_written_moves_nothing() {
 fn an_archive_that_is_being_received_is_kept_and_an_abandoned_one_removed() {
     let base = tempfile::tempdir().unwrap();
     let dir = base.path().join("apps");
-    let mut incoming = Incoming::create(&dir).unwrap();
-    incoming.file().write_all(b"x").unwrap();
+    let incoming = Incoming::create(&dir).unwrap();
+    incoming.writer().unwrap().write_all(b"x").unwrap();
     fs::write(dir.join(".in-abandoned"), "").unwrap();
     drop(Store::open(&dir).unwrap());
     assert_eq!(names(&dir).len(), 1);
-    let mut text = String::new();
-    incoming.file().rewind().unwrap();
-    incoming.file().read_to_string(&mut text).unwrap();
-    assert_eq!(text, "x");
+    assert_eq!(files::read_plain(incoming.path()).unwrap(), b"x");
     drop(incoming);
     assert_eq!(names(&dir), [""; 0]);
 }
