@@ -8,6 +8,7 @@ const STATES = {
   starting: ['◐', 'busy'],
   installing: ['◇', 'install'],
   pending: ['◌', 'wait'],
+  installing: ['⤓', 'wait'],
   stopping: ['◑', 'busy'],
   stuck: ['▲', 'bad'],
   restarting: ['↻', 'busy'],
