@@ -180,10 +180,7 @@ fn python(has_requirements: bool, find: &Find<'_>) -> Result<Vec<Step>, InstallE
     Ok(vec![make, last])
 }
 
-fn node(
-    has: &dyn Fn(&str) -> bool,
-    find: &Find<'_>,
-) -> Result<Vec<Step>, InstallError> {
+fn node(has: &dyn Fn(&str) -> bool, find: &Find<'_>) -> Result<Vec<Step>, InstallError> {
     let (name, todo, args): (_, _, &[&str]) = if has("pnpm-lock.yaml") {
         ("pnpm", "`corepack enable` brings it", &["install", "--frozen-lockfile"])
     } else if has("yarn.lock") {
@@ -261,9 +258,8 @@ mod tests {
 
     #[test]
     fn the_lock_file_chooses_the_package_manager() {
-        let with = |file: &'static str| {
-            lines(node(&|name| name == file, &only(&["npm", "yarn", "pnpm"])))
-        };
+        let with =
+            |file: &'static str| lines(node(&|name| name == file, &only(&["npm", "yarn", "pnpm"])));
         assert_eq!(with("package-lock.json"), ["/bin/npm ci"]);
         assert_eq!(with(""), ["/bin/npm install"]);
         assert_eq!(with("yarn.lock"), ["/bin/yarn install --frozen-lockfile"]);
@@ -272,7 +268,8 @@ mod tests {
 
     #[test]
     fn an_installation_gets_no_secrets_of_the_run() {
-        for name in ["PATH", "HOME", "https_proxy", "HTTPS_PROXY", "PIP_INDEX_URL", "UV_CACHE_DIR"] {
+        for name in ["PATH", "HOME", "https_proxy", "HTTPS_PROXY", "PIP_INDEX_URL", "UV_CACHE_DIR"]
+        {
             assert!(gets_variable(name), "{name}");
         }
         for name in ["AWS_SECRET_ACCESS_KEY", "LD_PRELOAD", "PYTHONPATH", "TMO_TOKEN", "XPIP_X"] {

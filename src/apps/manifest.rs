@@ -95,7 +95,9 @@ impl Manifest {
             path: path.to_owned(),
             why: error.to_string(),
         })?;
-        Ok(format!("# The apps of this project. tmo writes this file; `tmo app` changes it.\n\n{text}"))
+        Ok(format!(
+            "# The apps of this project. tmo writes this file; `tmo app` changes it.\n\n{text}"
+        ))
     }
 
     /// The app with this process, and the name under which it was added.

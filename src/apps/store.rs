@@ -184,7 +184,8 @@ pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
         entries => entries.map_err(io_at(dir))?,
     };
     check_private(dir)?;
-    let is_unfinished = |name: &str| [CHANGE, INCOMING, NEW, OLD].iter().any(|p| name.starts_with(p));
+    let is_unfinished =
+        |name: &str| [CHANGE, INCOMING, NEW, OLD].iter().any(|p| name.starts_with(p));
     let mut names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     if names.any(|name| is_unfinished(&name)) {
         return Store::open(dir)?.manifest();
@@ -291,12 +292,7 @@ impl Store {
     }
 
     /// Unpack an archive as the files of this app.
-    fn put(
-        &self,
-        name: String,
-        app: App,
-        zip: &mut (impl Read + Seek),
-    ) -> Result<App, StoreError> {
+    fn put(&self, name: String, app: App, zip: &mut (impl Read + Seek)) -> Result<App, StoreError> {
         if !is_path(&app.script) {
             return Err(StoreError::Script(app.script));
         }

@@ -308,7 +308,9 @@ fn directory<R: Read + Seek>(source: &mut R) -> Result<Directory, ZipError> {
     }
     let (size, at) = (u64::from(fields.u32(12)), u64::from(fields.u32(16)));
     if at == u64::from(u32::MAX) || count == u16::MAX {
-        return Err(ZipError::Malformed("it is in the ZIP64 format; archives of this size need none"));
+        return Err(ZipError::Malformed(
+            "it is in the ZIP64 format; archives of this size need none",
+        ));
     }
     if at + size != start + end as u64 {
         return Err(ZipError::Malformed("its directory is not where it should be"));

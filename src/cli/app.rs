@@ -31,7 +31,9 @@ pub enum AppError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The name is that of another process.
-    #[error("`{0}` is a process of the project, not an app; only apps can be added, updated and removed")]
+    #[error(
+        "`{0}` is a process of the project, not an app; only apps can be added, updated and removed"
+    )]
     Protected(String),
     /// The app runs.
     #[error("`{name}` is {state}; `tmo stop {name}` stops it")]
@@ -42,7 +44,9 @@ pub enum AppError {
         state: ProcessStatus,
     },
     /// The run has no apps.
-    #[error("this run was started by an earlier version of tmo; `tmo quit` and `tmo start` begin another")]
+    #[error(
+        "this run was started by an earlier version of tmo; `tmo quit` and `tmo start` begin another"
+    )]
     OldRun,
 }
 
@@ -178,7 +182,9 @@ impl Place {
         let dir = start.project.apps(&start.context.env);
         let loaded = match start.context.load(&start.typed) {
             // What is wrong may be the app itself.
-            Err(_) if args.what != AppDo::Add => return Ok(Self { dir, run: None, others: vec![] }),
+            Err(_) if args.what != AppDo::Add => {
+                return Ok(Self { dir, run: None, others: vec![] });
+            }
             loaded => loaded?,
         };
         let names = loaded.procfile.entries.into_iter().map(|entry| entry.name);

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::apps::install;
 use crate::api::history::JournalAccess;
+use crate::apps::install;
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
 use crate::engine::guardian;

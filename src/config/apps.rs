@@ -40,7 +40,8 @@ impl Apps {
         entries.extend(self.manifest.apps.values().map(|app| {
             let words = self.command(app);
             let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-            let command = words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ");
+            let command =
+                words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ");
             Entry { name: app.dir.clone(), command: command.into(), line: 0 }
         }));
         Ok(())

@@ -10,11 +10,13 @@ use crate::model::text::OsText;
 pub(super) fn apply(given: &MergeInput<'_>, (name, app): (&str, &App), plan: &mut ProcessPlan) {
     let apps = &given.loaded.apps;
     let (dir, kind) = (apps.dir_of(app), apps.kind_of(app));
-    let variable = |name: &str| given.variables.iter().find(|(key, _)| key.as_bytes() == name.as_bytes());
+    let variable =
+        |name: &str| given.variables.iter().find(|(key, _)| key.as_bytes() == name.as_bytes());
     let path = variable("PATH").map(|(_, value)| value.as_os_str());
     plan.argv = Some(apps.command(app).into_iter().map(OsText::from).collect());
     plan.cwd = Some(dir.as_path().into());
-    plan.env.extend(kind.env(&dir, path).into_iter().map(|(key, value)| (key.into(), value.into())));
+    plan.env
+        .extend(kind.env(&dir, path).into_iter().map(|(key, value)| (key.into(), value.into())));
     let own = app.env.iter();
     plan.env.extend(own.map(|(key, value)| (key.as_str().into(), value.as_str().into())));
     plan.waits = !app.autostart;
@@ -28,9 +30,8 @@ pub(super) fn apply(given: &MergeInput<'_>, (name, app): (&str, &App), plan: &mu
 pub(super) const USUAL_END: OnExit = OnExit::Remain;
 
 fn install(given: &MergeInput<'_>, app: &App, dir: OsText) -> Install {
-    let is_passed_on = |(key, _): &&(OsText, OsText)| {
-        key.as_os_str().to_str().is_some_and(gets_variable)
-    };
+    let is_passed_on =
+        |(key, _): &&(OsText, OsText)| key.as_os_str().to_str().is_some_and(gets_variable);
     Install {
         command: vec![given.tmo.into(), install::PART.into(), dir],
         cwd: None,

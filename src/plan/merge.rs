@@ -18,8 +18,8 @@ use crate::config::procfile::Entry;
 use crate::config::toml::{Asked, ProcessTable, command_line, value};
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan, Stdin};
-use crate::model::text::OsText;
 use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
+use crate::model::text::OsText;
 
 /// All input of the merge.
 pub(super) struct MergeInput<'a> {

@@ -84,7 +84,8 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
     if scope.names().is_some() {
         return Err(problem(StatusCode::FORBIDDEN, "this login does not allow that"));
     }
-    let name = rest.strip_prefix("/apps/").map_or("", |rest| rest.strip_suffix("/remove").unwrap_or(rest));
+    let name =
+        rest.strip_prefix("/apps/").map_or("", |rest| rest.strip_suffix("/remove").unwrap_or(rest));
     let name = percent_decode_str(name).decode_utf8().map_err(|_| unknown())?.into_owned();
     let run = runs.get(id).await.map_err(|error| unreadable(&error))?.ok_or_else(unknown)?;
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
@@ -100,7 +101,11 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
 }
 
 /// Receive an archive, and add or update an app with it.
-pub(super) async fn upload(runs: &Arc<Runs>, scope: &Scope, (parts, body): (Parts, Body)) -> Response {
+pub(super) async fn upload(
+    runs: &Arc<Runs>,
+    scope: &Scope,
+    (parts, body): (Parts, Body),
+) -> Response {
     let done = async {
         let place = place(runs, scope, parts.uri.path()).await?;
         let length = parts.headers.get(header::CONTENT_LENGTH);
@@ -151,7 +156,8 @@ pub(super) async fn list(runs: &Arc<Runs>, scope: &Scope, parts: &Parts) -> Resp
 /// What `tmo app` is told for a query of `script`, `arg`, `start` and `update`.
 fn upload_arguments(query: &str, zip: &std::path::Path) -> Vec<OsString> {
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-    let is = |wanted: &str, value: &str| pairs.iter().any(|(key, word)| key == wanted && word == value);
+    let is =
+        |wanted: &str, value: &str| pairs.iter().any(|(key, word)| key == wanted && word == value);
     let mut words: Vec<OsString> = vec!["--zip".into(), zip.into()];
     if is("update", "1") {
         words.insert(0, "update".into());
@@ -201,7 +207,10 @@ fn answer(output: &Output) -> Response {
         return problem(status, line);
     };
     if outcome.ok {
-        return json(StatusCode::ACCEPTED, &Accepted { process: outcome.process.unwrap_or_default() });
+        return json(
+            StatusCode::ACCEPTED,
+            &Accepted { process: outcome.process.unwrap_or_default() },
+        );
     }
     let status = match outcome.error.as_deref() {
         Some("too-large") => StatusCode::PAYLOAD_TOO_LARGE,
@@ -220,10 +229,12 @@ async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Respons
     let (mut size, mut waiting) = (0, vec![]);
     loop {
         let next = timeout(PATIENCE, body.frame()).await;
-        let next = next.map_err(|_| problem(StatusCode::REQUEST_TIMEOUT, "the upload has stalled"))?;
+        let next =
+            next.map_err(|_| problem(StatusCode::REQUEST_TIMEOUT, "the upload has stalled"))?;
         let is_last = next.is_none();
         if let Some(frame) = next {
-            let frame = frame.map_err(|_| problem(StatusCode::BAD_REQUEST, "the upload was cut off"))?;
+            let frame =
+                frame.map_err(|_| problem(StatusCode::BAD_REQUEST, "the upload was cut off"))?;
             if let Ok(data) = frame.into_data() {
                 size += data.len() as u64;
                 if size > LARGEST_ARCHIVE {
@@ -234,7 +245,8 @@ async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Respons
         }
         if is_last || waiting.len() >= CHUNK {
             let chunk = std::mem::take(&mut waiting);
-            file = blocking(move || write(file, &chunk)).await?.map_err(|error| unwritten(&error))?;
+            file =
+                blocking(move || write(file, &chunk)).await?.map_err(|error| unwritten(&error))?;
         }
         if is_last {
             return Ok(incoming);
@@ -247,7 +259,9 @@ fn write(mut file: File, chunk: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Response> {
     spawn_blocking(work).await.map_err(|error| {
         problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("the files of the apps: {error}"))
     })
@@ -291,7 +305,8 @@ mod tests {
     fn each_kind_of_refusal_has_a_status() {
         let status = |stdout: &str, code: i32| {
             let status = ExitStatus::from_raw(code << 8);
-            let output = Output { status, stdout: stdout.into(), stderr: b"tmo: why\nmore".to_vec() };
+            let output =
+                Output { status, stdout: stdout.into(), stderr: b"tmo: why\nmore".to_vec() };
             answer(&output).status().as_u16()
         };
         for (kind, expected) in [

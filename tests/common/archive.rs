@@ -91,7 +91,8 @@ pub(crate) fn archive(members: &[Member]) -> Vec<u8> {
         directory.extend(&member.name);
     }
     let count = u16::try_from(members.len()).unwrap().to_le_bytes();
-    let ends = [directory.len(), bytes.len()].map(|size| u32::try_from(size).unwrap().to_le_bytes());
+    let ends =
+        [directory.len(), bytes.len()].map(|size| u32::try_from(size).unwrap().to_le_bytes());
     bytes.extend(&directory);
     bytes.extend(b"PK\x05\x06\0\0\0\0");
     bytes.extend([&count[..], &count, &ends[0], &ends[1], &[0; 2]].concat());

@@ -26,8 +26,9 @@ fn shop() -> World {
 }
 
 /// `tmo web` and a browser that is logged in there.
-struct Web<'a> {
-    server: WebServer<'a>,
+pub(crate) struct Web<'a> {
+    /// `None` for a guest.
+    server: Option<WebServer<'a>>,
     host: String,
     cookie: String,
     session: String,
@@ -52,14 +53,14 @@ const NONCE: &str = "0123456789abcdef0123456789abcdef";
 
 /// An answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
     }
 }
@@ -73,6 +74,11 @@ fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> 
         "{head} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     );
     stream.write_all(text.as_bytes()).ok()?;
+    read_answer(&mut stream)
+}
+
+/// What is answered until the end of the connection.
+fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
     let mut all = vec![];
     stream.read_to_end(&mut all).ok()?;
     let all = String::from_utf8_lossy(&all);
@@ -105,10 +111,16 @@ fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
 }
 
 impl<'a> Web<'a> {
-    fn start(world: &'a World) -> Self {
+    pub(crate) fn start(world: &'a World) -> Self {
         let server = WebServer::start(world);
         let (host, cookie, session, key) = log_in(&server.link);
-        Self { server, host, cookie, session, key }
+        Self { server: Some(server), host, cookie, session, key }
+    }
+
+    /// A browser that is logged in with another link.
+    pub(crate) fn guest(link: &str) -> Self {
+        let (host, cookie, session, key) = log_in(link);
+        Self { server: None, host, cookie, session, key }
     }
 
     fn proven(&self) -> String {
@@ -116,35 +128,49 @@ impl<'a> Web<'a> {
         format!("{}.{NONCE}.{proof}", self.session)
     }
 
-    fn headers(&self) -> String {
+    pub(crate) fn headers(&self) -> String {
         let (host, cookie, key) = (&self.host, &self.cookie, self.proven());
         format!("Origin: http://{host}\r\nCookie: {cookie}\r\nx-tmo-key: {key}\r\n")
     }
 
-    fn ask(&self, head: &str) -> Option<Answer> {
+    pub(crate) fn ask(&self, head: &str) -> Option<Answer> {
         request(&self.host, head, &self.headers(), "")
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let answer = self.ask(&format!("GET {path}")).unwrap();
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         answer.json()
     }
 
+    /// Put bytes of this kind, with these headers besides; `None` if the connection was cut off.
+    pub(crate) fn put(&self, path: &str, kind: &str, more: &str, bytes: &[u8]) -> Option<Answer> {
+        let port: u16 = self.host.rsplit_once(':').unwrap().1.parse().unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (host, headers) = (&self.host, self.headers());
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: {kind}\r\n{more}{headers}\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // The server may refuse the rest.
+        let _ = stream.write_all(bytes);
+        read_answer(&mut stream)
+    }
+
     /// The path of the only run.
-    fn run(&self) -> String {
+    pub(crate) fn run(&self) -> String {
         let runs = self.get("/runs");
         format!("/r/{}", runs["runs"][0]["id"].as_str().unwrap())
     }
 
     /// The process that serves.
-    fn server(&self) -> u32 {
-        self.server.pid()
+    pub(crate) fn server(&self) -> u32 {
+        self.server.as_ref().unwrap().pid()
     }
 
-    fn end(self) {
-        self.server.end();
+    pub(crate) fn end(self) {
+        self.server.unwrap().end();
         assert!(request(&self.host, "GET /", "", "").is_none(), "nobody listens any more");
     }
 }
@@ -253,7 +279,7 @@ fn a_killed_server_comes_back_and_nobody_takes_its_place() {
     let after = web.get(&format!("{run}/api/state"));
     assert_eq!(pid_of(&after, "web"), pid_of(&before, "web"));
     // Without its guardian the server ends, and its sessions with it.
-    let (server, guardian) = (web.server(), web.server.guardian());
+    let (server, guardian) = (web.server(), web.server.as_ref().unwrap().guardian());
     kill(guardian, nix::libc::SIGKILL);
     eventually("the server ends", || (!procs::alive(server)).then_some(()));
     assert!(web.ask("GET /me").is_none());
@@ -420,7 +446,7 @@ fn a_page_is_told_what_changes() {
     world.ok(["quit"]);
     frames.find("end", |_| true);
     frames.find("runs", |frame| frame["runs"][0]["state"] == "over");
-    kill(web.server.guardian(), nix::libc::SIGINT);
+    kill(web.server.as_ref().unwrap().guardian(), nix::libc::SIGINT);
     assert_eq!(frames.find("bye", |_| true)["why"], "shutdown");
     web.end();
     world.wait_empty();

@@ -71,9 +71,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "sys", "watch", "apps", "config", "plan", "protocol", "api", "journal", "crash",
-            "pane", "backend", "instance", "client", "server", "engine", "figures", "runs", "view",
-            "ui", "web",
+            "model", "sys", "watch", "apps", "config", "plan", "protocol", "api", "journal",
+            "crash", "pane", "backend", "instance", "client", "server", "engine", "figures",
+            "runs", "view", "ui", "web",
         ],
     ),
 ];

@@ -60,7 +60,10 @@ fn an_app_is_added_updated_and_removed() {
     let updated = store.update("My_App", &mut zip("2")).unwrap();
     assert!(updated.version > app.version);
     assert_eq!((updated.state, updated.args), (InstallState::New, app.args));
-    assert_eq!((names(&dir.join("My_App")), content(&dir)), (vec!["main.py".to_owned()], "2".into()));
+    assert_eq!(
+        (names(&dir.join("My_App")), content(&dir)),
+        (vec!["main.py".to_owned()], "2".into())
+    );
     // The installation of an earlier version says nothing about this one.
     store.set_installed("My_App", app.version).unwrap();
     assert_eq!(store.manifest().unwrap().apps["My App"].state, InstallState::New);
@@ -83,7 +86,10 @@ fn a_refused_archive_changes_nothing() {
     for mut bad in [hostile(), without()] {
         assert!(store.update("My App", &mut bad).is_err());
         assert!(store.add(new("b"), &mut bad).is_err());
-        assert_eq!((names(&dir), content(&dir)), (vec!["My_App".into(), "apps.toml".into()], "1".into()));
+        assert_eq!(
+            (names(&dir), content(&dir)),
+            (vec!["My_App".into(), "apps.toml".into()], "1".into())
+        );
     }
     let outside = NewApp { script: "../main.py".into(), ..new("b") };
     assert!(matches!(store.add(outside, &mut zip("")), Err(StoreError::Script(_))));
@@ -104,7 +110,8 @@ fn decided(dir: &Path) -> Change {
 #[test]
 fn an_update_that_is_interrupted_at_any_step_leaves_the_old_or_the_new_version() {
     /// What has happened when it is interrupted.
-    const STEPS: [&str; 6] = ["unpacked", "written in part", "decided", "put aside", "in place", "listed"];
+    const STEPS: [&str; 6] =
+        ["unpacked", "written in part", "decided", "put aside", "in place", "listed"];
     for (done, step) in STEPS.iter().enumerate() {
         let base = tempfile::tempdir().unwrap();
         let dir = base.path().join("apps");
@@ -124,7 +131,11 @@ fn an_update_that_is_interrupted_at_any_step_leaves_the_old_or_the_new_version()
         }
         if done >= 5 {
             let text = fs::read_to_string(dir.join("apps.toml")).unwrap();
-            fs::write(dir.join("apps.toml"), text.replace(&(new - 1).to_string(), &new.to_string())).unwrap();
+            fs::write(
+                dir.join("apps.toml"),
+                text.replace(&(new - 1).to_string(), &new.to_string()),
+            )
+            .unwrap();
         }
         let version = read(&dir).unwrap().apps["My App"].version;
         let expected = if done < 2 { (new - 1, "1".to_owned()) } else { (new, "2".to_owned()) };
@@ -153,7 +164,8 @@ fn a_change_that_tmo_has_not_written_moves_nothing() {
     let base = tempfile::tempdir().unwrap();
     let (dir, outside) = (base.path().join("apps"), base.path().join("outside"));
     fs::create_dir(&outside).unwrap();
-    for (field, value) in [("dir", "../outside"), ("fresh", ".new-/../../outside"), ("old", "../x")] {
+    for (field, value) in [("dir", "../outside"), ("fresh", ".new-/../../outside"), ("old", "../x")]
+    {
         let change = decided(&dir);
         let new = change.app.as_ref().unwrap().version;
         let mut change = serde_json::to_value(&change).unwrap();

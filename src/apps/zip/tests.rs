@@ -20,9 +20,7 @@ fn tree(dir: &Path) -> BTreeMap<String, (u32, Option<Vec<u8>>)> {
             let path = entry.unwrap().path();
             let meta = path.symlink_metadata().unwrap();
             let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
-            let content = meta.is_file().then(|| {
-                crate::sys::files::read_plain(&path).unwrap()
-            });
+            let content = meta.is_file().then(|| crate::sys::files::read_plain(&path).unwrap());
             found.insert(name, (meta.mode() & 0o7777, content));
             if meta.is_dir() {
                 left.push(path);
@@ -109,7 +107,8 @@ fn paths_that_could_lead_out_or_differ_between_systems_are_refused() {
     let mut bad = Member::new("x", "");
     (bad.name, bad.local_name) = (vec![0xff], vec![0xff]);
     assert_eq!(refused(&[bad]), EntryError::NotUtf8);
-    let fits = [Member::new(&"n".repeat(255), ""), Member::new(&format!("{}x", "d/".repeat(31)), "")];
+    let fits =
+        [Member::new(&"n".repeat(255), ""), Member::new(&format!("{}x", "d/".repeat(31)), "")];
     unpack(&archive(&fits), tempfile::tempdir().unwrap().path()).unwrap();
 }
 
@@ -128,7 +127,9 @@ fn only_plain_files_and_directories_are_accepted() {
 
 #[test]
 fn one_path_may_occur_only_once_also_where_case_does_not_count() {
-    for twice in [["a", "a"], ["A", "a"], ["x/b", "X/c"], ["a", "a/b"], ["ä/x", "Ä/y"], ["d/", "d/"]] {
+    for twice in
+        [["a", "a"], ["A", "a"], ["x/b", "X/c"], ["a", "a/b"], ["ä/x", "Ä/y"], ["d/", "d/"]]
+    {
         let members = [&["z"], &twice[..]].concat();
         let members: Vec<_> = members.into_iter().map(|name| Member::new(name, "")).collect();
         assert_eq!(refused(&members), EntryError::Twice, "{twice:?}");
@@ -195,14 +196,15 @@ fn members() -> impl Strategy<Value = Vec<Member>> {
     let mode = select(vec![0, 0, 0, 0o100_644, 0o100_755, 0o040_755, 0o120_777, 0o104_755]);
     let data = prop::collection::vec(any::<u8>(), 0..20);
     let member = (name, data, mode, 0_u32..40, any::<[bool; 4]>(), 0_u16..20);
-    let member = member.prop_map(|(name, data, mode, size, [lies, packed, shared, other], flags)| {
-        let mut member = Member::new(&name, data).with_mode(mode);
-        member.size = if lies { size } else { member.size };
-        member.method = if packed { 8 } else { 0 };
-        member.is_shared = shared && lies;
-        member.flags = if other && lies { flags } else { 0 };
-        member
-    });
+    let member =
+        member.prop_map(|(name, data, mode, size, [lies, packed, shared, other], flags)| {
+            let mut member = Member::new(&name, data).with_mode(mode);
+            member.size = if lies { size } else { member.size };
+            member.method = if packed { 8 } else { 0 };
+            member.is_shared = shared && lies;
+            member.flags = if other && lies { flags } else { 0 };
+            member
+        });
     prop::collection::vec(member, 0..6)
 }
 
