@@ -79,8 +79,6 @@ fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String>
             color: color.unwrap_or(first.color),
             waits: true,
             added: true,
-            // The first instance is installed for all.
-            install: None,
             additions: 0,
             revision: 0,
             // The first instance is the one that is installed.
