@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::config::toml::ProcessTable;
 use crate::model::ProcName;
-use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::plan::{Install, Plan, ProcessPlan};
 use crate::model::rules::{FailurePattern, Stage};
 use crate::model::text::OsText;
 
@@ -242,11 +242,16 @@ fn policies(
         ("color", process.color != now.color),
         ("autostart", process.waits != now.waits && process.added == now.added),
         ("on_exit", process.on_exit != now.on_exit),
-        ("install", process.install != now.install),
+        ("install", installs(process) != installs(now)),
         ("stop", stop),
     ]);
     what.extend(ProcessTable::changed(process, now).map(str::to_owned));
     what
+}
+
+/// How a process is installed, whether or not that has been done.
+fn installs(process: &ProcessPlan) -> Option<Install> {
+    process.install.clone().map(|install| Install { pending: false, ..install })
 }
 
 fn words(all: &[(&'static str, bool)]) -> Vec<String> {

@@ -124,8 +124,8 @@ export class AppsView {
     const why = process ? reason(process) : '';
     setText(row.note, [...parts, ...(why ? [why] : [])].join(' · '));
     const may = this.mayChange();
-    const rests = !process || (!canStop(process) && process.state !== 'installing' && !process.pid);
-    row.start.hidden = !may || !process || !canStart(process) || !rests;
+    const rests = !process || !canStop(process);
+    row.start.hidden = !may || !process || !canStart(process);
     row.stop.hidden = !may || rests;
     for (const button of [row.update, row.remove]) {
       button.hidden = !may;

@@ -8,7 +8,6 @@ const STATES = {
   starting: ['◐', 'busy'],
   installing: ['◇', 'install'],
   pending: ['◌', 'wait'],
-  installing: ['⤓', 'wait'],
   stopping: ['◑', 'busy'],
   stuck: ['▲', 'bad'],
   restarting: ['↻', 'busy'],
