@@ -17,6 +17,8 @@ use super::table::table;
 use crate::apps::manifest::{App, InstallState, Manifest, process_name};
 use crate::apps::store::{self, NewApp, Store, StoreError};
 use crate::apps::zip::{LARGEST_ARCHIVE, ZipError};
+use crate::client::WatchEvent;
+use crate::model::event::Note;
 use crate::model::plan::AfterInstall;
 use crate::model::request::Request;
 use crate::model::time::Timestamp;
@@ -203,7 +205,11 @@ impl Place {
                 let mut zip = open(args.zip.as_deref())?;
                 let app = Store::open(&self.dir)?.add(new(args, name), &mut zip)?;
                 self.report(args, &format!("{name}: added as process {}", app.dir))?;
-                self.reload(args)
+                self.reload()?;
+                match &self.run {
+                    Some(run) if !args.no_wait => super::block_on(installed(run, &app.dir)),
+                    Some(_) | None => Ok(0),
+                }
             }
             AppDo::Update => {
                 self.refuse_running(name)?;
@@ -227,7 +233,7 @@ impl Place {
                 }
                 Store::open(&self.dir)?.remove(name)?;
                 self.report(args, &format!("{name}: removed"))?;
-                self.reload(args)
+                self.reload()
             }
         }
     }
@@ -273,9 +279,9 @@ impl Place {
     }
 
     /// Tell the run, which installs an app that is new.
-    fn reload(&mut self, args: &AppArgs) -> Result<u8, CliError> {
+    fn reload(&mut self) -> Result<u8, CliError> {
         match &mut self.run {
-            Some(run) => super::block_on(Box::pin(reload_apps(run, !args.no_wait))),
+            Some(run) => super::block_on(Box::pin(reload_apps(run))),
             None => Ok(0),
         }
     }
@@ -284,7 +290,7 @@ impl Place {
     fn reload_and_install(&mut self, args: &AppArgs, app: &App) -> Result<u8, CliError> {
         let Some(run) = &mut self.run else { return Ok(0) };
         super::block_on(async {
-            Box::pin(reload_apps(run, true)).await?;
+            Box::pin(reload_apps(run)).await?;
             let then = if app.autostart { AfterInstall::Run } else { AfterInstall::Stop };
             let install = Request::Install { name: app.dir.clone(), then };
             request::request(run, install, !args.no_wait).await
@@ -341,6 +347,41 @@ impl Place {
 fn find<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a App, StoreError> {
     let found = manifest.apps.get(name).or_else(|| Some(manifest.of_process(name)?.1));
     found.ok_or_else(|| StoreError::Absent(name.to_owned()))
+}
+
+/// Wait until the installation of an app that was added has ended, and what follows has begun.
+async fn installed(run: &Instance, name: &str) -> Result<u8, CliError> {
+    loop {
+        let mut changes = run.ask(async |client| client.watch().await).await?;
+        // A supervisor that is killed is replaced by another, which is watched then.
+        while let Some(Ok(change)) = changes.next().await {
+            let process = match change {
+                WatchEvent::State(state) => {
+                    state.processes.into_iter().find(|process| process.name.as_str() == name)
+                }
+                WatchEvent::Process(process) => {
+                    Some(*process).filter(|process| process.name.as_str() == name)
+                }
+                WatchEvent::End => return Err(CliError::Over("it was stopped".to_owned())),
+            };
+            let Some(process) = process else { continue };
+            let goes_on = [
+                ProcessStatus::Pending,
+                ProcessStatus::Starting,
+                ProcessStatus::Installing,
+                ProcessStatus::Stopping,
+            ];
+            if goes_on.contains(&process.state) {
+                continue;
+            }
+            return match &process.problem {
+                Some(Note::NotInstalled(why)) => {
+                    Err(CliError::Problems(vec![format!("{name}: {why}").into()]))
+                }
+                Some(_) | None => Ok(0),
+            };
+        }
+    }
 }
 
 fn new(args: &AppArgs, name: &str) -> NewApp {

@@ -350,18 +350,16 @@ fn killing_an_update_at_any_moment_leaves_the_old_or_the_new_version_whole() {
 
 #[test]
 fn a_supervisor_that_is_killed_during_an_installation_loses_nothing_of_it() {
-    let world = with_npm(world(), "echo begun; read line <wait; echo got $line");
+    let world = with_npm(world(), "while [ ! -e go ]; do sleep 0.05; done");
     world.ok(["start", "-D", "--any-can-die"]);
     let zip = zip(&world, &NODE);
     world.ok(["app", "add", "a", "--zip", &zip, "--script", "main.js", "--no-start", "--no-wait"]);
     world.wait_state("a", "installing");
-    let fifo = apps(&world).join("a/wait");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let before = world.supervisor();
     kill(before, nix::libc::SIGKILL);
     eventually("another supervisor takes over", || (world.supervisor() != before).then_some(()));
     world.wait_state("a", "installing");
-    std::fs::write(&fifo, "it\n").unwrap();
+    std::fs::write(apps(&world).join("a/go"), "").unwrap();
     world.wait_state("a", "stopped");
     assert!(world.ok(["logs", "a"]).contains("[SUCCESS]"));
     world.ok(["quit"]);
