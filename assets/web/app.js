@@ -248,7 +248,7 @@ class App {
     else if (event.key === 'c') log.clear();
     else if (event.key === 'y') log.selection.copyLink();
     else if (event.key === 'Escape') log.escape(event);
-    else if (target === document.body) return log.pane.key(event);
+    else if (target === document.body || ['j', 'k', 'PageUp', 'PageDown'].includes(event.key)) return log.pane.key(event);
     else return undefined;
     event.preventDefault();
     return undefined;

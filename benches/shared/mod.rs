@@ -4,6 +4,7 @@
 mod machine;
 mod quantile;
 mod results;
+pub(crate) mod table;
 mod world;
 
 use std::time::Duration;

@@ -35,14 +35,13 @@ mod rows;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod stack;
-mod table;
 mod terminal;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use options::{Options, Wanted};
-use table::Table;
+use shared::table::Table;
 
 fn main() -> ExitCode {
     let (program, words) = common::programs::called();
@@ -67,7 +66,7 @@ fn measure(options: &Options) -> ExitCode {
     tmo::sys::default_signals(&[nix::libc::SIGPIPE]);
     let about = shared::conditions(options.runs);
     let peer = mprocs::describe();
-    let mut table = Table::default();
+    let mut table = Table::beside("mprocs");
     for row in &options.rows {
         eprintln!("{}", row.name());
         // Whatever happens to one measurement, the others are made.

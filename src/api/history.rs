@@ -218,6 +218,21 @@ pub struct Extent {
     pub records: u64,
 }
 
+/// How many lines there are, and how many are before an entry, of the requested processes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LineCount {
+    /// The schema version.
+    #[schema(example = 1)]
+    pub api: u32,
+    /// How many lines are before the cursor; without a cursor, all.
+    pub before: u64,
+    /// How many lines there are.
+    pub all: u64,
+    /// Whether the numbers are exact. They are estimates until all lines have been counted, which the next
+    /// requests go on with.
+    pub is_exact: bool,
+}
+
 /// How much to measure. The doc comments of its fields become descriptions in the API.
 #[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -293,6 +308,10 @@ pub trait History: Send + Sync {
     /// How much output there is in records with numbers below `upto`, and how much before the `after` of the
     /// query.
     fn extent(&self, ask: &HistoryAsk, upto: u64) -> Result<Extent, HistoryProblem>;
+
+    /// How many lines there are in records with numbers below `upto`, and how many before the `after` of the
+    /// query. It takes a limited time, and is exact once all have been counted.
+    fn count(&self, ask: &HistoryAsk, upto: u64) -> Result<LineCount, HistoryProblem>;
 
     /// How much was printed, in records with numbers below `upto`.
     fn output(&self, ask: &OutputAsk, upto: u64) -> Result<OutputOverTime, HistoryProblem>;

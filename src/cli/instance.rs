@@ -18,6 +18,7 @@ use crate::client::{Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, i
 use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
+use crate::config::paths::absolute;
 use crate::config::socket::{self, SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
 use crate::engine::guardian::StartupMessage;
@@ -123,6 +124,18 @@ impl Instance {
     /// The nearest instance, or that of `--socket`.
     pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
+        let runtime = RuntimeDir::new(find_runtime_dir(&context.env, &socket.path)?);
+        Ok(Self::new(context, socket, runtime))
+    }
+
+    /// The instance of the project in this directory, or that of `--socket`.
+    pub(super) fn find_in(dir: &Path, args: &ClientArgs) -> Result<Self, CliError> {
+        let here = Context::here()?;
+        let dir = absolute(&here.start_dir, dir);
+        if !dir.is_dir() {
+            return Err(CliError::Usage(format!("{} is not a directory", dir.display())));
+        }
+        let (context, socket) = find_socket(Context::of_other_dir(dir, Env::real()), args)?;
         let runtime = RuntimeDir::new(find_runtime_dir(&context.env, &socket.path)?);
         Ok(Self::new(context, socket, runtime))
     }

@@ -37,6 +37,8 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         #[cfg(feature = "web")]
         "web-server" => Some(web_server(&arguments[2])),
         #[cfg(feature = "web")]
+        super::web::BESIDE => Some(web_beside(&arguments[2])),
+        #[cfg(feature = "web")]
         crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
         install::PART => Some(install_app(path)),
         "environ" => Some(super::doctor::record(path)),
@@ -79,12 +81,19 @@ fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
 }
 
 #[cfg(feature = "web")]
+fn web_beside(task: &OsStr) -> u8 {
+    log_to_stderr();
+    let task = task.to_str().unwrap_or_default();
+    super::web::serve_beside(task).unwrap_or_else(|error| super::report(&error))
+}
+
+#[cfg(feature = "web")]
 fn web_server(handover: &OsStr) -> u8 {
     super::internal_commands::log_to_stderr();
     let handover = handover.to_str().and_then(|text| serde_json::from_str(text).ok());
     let Some(handover) = handover else { return 2 };
     match crate::web::serve::run(&handover) {
-        Ok(()) => 0,
+        Ok(ending) => ending.code(),
         Err(error) => {
             // Nobody is left to tell if standard error is closed.
             let _ = writeln!(std::io::stderr(), "tmo: the web server ends: {error}");

@@ -174,6 +174,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Ui(args)) => ui::ui(&args),
         Some(Verb::Web(args)) => web::web(&args),
         Some(Verb::App(args)) => app::app(&args),
+        Some(Verb::Server(args)) => web::server(&args),
         Some(Verb::Failures(args)) => failures::failures(&args),
         Some(Verb::Completions(args)) => print(args.shell.script()),
         Some(Verb::Setup(args)) => setup::setup(&args),

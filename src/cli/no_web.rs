@@ -1,11 +1,24 @@
 //! Stands in for the web interface in a build without the feature `web`.
 
-use super::args::WebArgs;
+use super::args::{ServerArgs, WebArgs};
 use super::error::CliError;
+use super::instance::Instance;
 
 pub(super) fn web(_: &WebArgs) -> Result<u8, CliError> {
-    Err(CliError::Usage(
+    Err(missing())
+}
+
+pub(super) fn server(_: &ServerArgs) -> Result<u8, CliError> {
+    Err(missing())
+}
+
+pub(super) fn begin_beside(_: &Instance) -> Result<(), CliError> {
+    Err(missing())
+}
+
+fn missing() -> CliError {
+    CliError::Usage(
         "this tmo was built without its web interface; `tmo ui` shows the runs in a terminal"
             .to_owned(),
-    ))
+    )
 }

@@ -1,20 +1,30 @@
 //! `tmo web`: serves the web interface until Ctrl-C.
 
+mod beside;
+mod open;
+mod server;
+
+pub(super) use beside::{BESIDE, begin_beside, serve_beside};
+pub(super) use server::server;
+
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
+use self::open::How;
 use super::args::WebArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
+use crate::config::dirs::instance_id;
 use crate::config::load::Context;
+use crate::config::{Env, OwnPath};
 use crate::model::request::ProcessState;
 use crate::sys::{tcp_holders, tcp_sockets};
-use crate::web::door::{self, Share};
-use crate::web::guardian::Guardian;
+use crate::web::door::{self, Share, Wanted};
+use crate::web::guardian::{Done, Guardian};
 use crate::web::listen::{self, Listening, USUAL_PORT};
 
 /// How long a server may take until it answers.
@@ -24,12 +34,26 @@ const START: Duration = Duration::from_secs(10);
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
-    let share = if args.share.is_empty() { None } else { Some(shared(args)?) };
+    let only = only(args)?;
+    let id = only.as_ref().map(|instance| instance_id(&instance.socket.path));
+    if args.stop {
+        return super::block_on(stop(&dir, args.port));
+    }
+    let share = if args.share.is_empty() { None } else { Some(shared(args, only.as_ref())?) };
+    let wanted = match (&share, &id, args.link) {
+        (Some(share), _, _) => Wanted::Share(share),
+        (None, Some(id), _) => Wanted::Only(id),
+        (None, None, true) => Wanted::Any,
+        (None, None, false) => Wanted::All,
+    };
+    let how = How::of(args, None, &context.env);
+    let browser = Browser { how, own: own_path(&context, only.as_ref()), dir: dir.clone() };
     super::block_on(async {
-        let running = running(&dir, args.port, share.as_ref()).await;
+        let running = running(&dir, args.port, &wanted).await;
         match (running, args.link || share.is_some()) {
             (Some(link), true) => {
                 super::print(&format!("{link}\n"))?;
+                browser.open(&link).await;
                 return Ok(0);
             }
             (None, true) => {
@@ -40,30 +64,94 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
                 super::print(&format!(
                     "tmo web runs already; this link logs in once:\n\n  {link}\n\n"
                 ))?;
+                browser.open(&link).await;
                 return Ok(0);
             }
             (None, false) => {}
         }
-        let listening = listen(args.port)?;
-        if args.port.is_none() && listening.port != USUAL_PORT {
-            super::print(&format!(
-                "port {USUAL_PORT} is taken{}; using {}\n",
-                holder(USUAL_PORT),
-                listening.port
-            ))?;
-        }
-        let guardian = Guardian::new(listening, &context.env, dir);
-        let guardian = guardian.map_err(CliError::io("can't start the web server"))?;
+        let guardian = guardian_here(args.port, &context.env, &dir)?.only(id.clone());
         let watch = guardian.watch(interrupted()?);
-        let (watched, greeted) = tokio::join!(watch, greet(&guardian));
-        watched.map_err(CliError::io("can't serve"))?;
-        greeted.map(|()| 0)
+        let served =
+            tokio::join!(watch, greet(&guardian, &browser, "Ctrl-C ends the page, not the runs."));
+        open::remove_pages(&dir);
+        served.0.map_err(CliError::io("can't serve"))?;
+        served.1.map(|()| 0)
     })
 }
 
+/// The only run that is to be shown, if one was named.
+fn only(args: &WebArgs) -> Result<Option<Instance>, CliError> {
+    match &args.path {
+        Some(path) => Instance::find_in(path, &args.client).map(Some),
+        None if args.client.socket.is_some() => Instance::find(&args.client).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The caller's own `PATH`, without what belongs to a project.
+fn own_path(context: &Context, only: Option<&Instance>) -> OwnPath {
+    let above = crate::config::lookup::project_above(&context.start_dir, &context.env);
+    let named = only.map(|instance| instance.context.start_dir.clone());
+    let dirs: Vec<_> =
+        [Some(context.start_dir.clone()), above, named].into_iter().flatten().collect();
+    OwnPath::of(&context.env, dirs.iter().map(PathBuf::as_path))
+}
+
+/// How links are opened.
+struct Browser {
+    how: Option<How>,
+    own: OwnPath,
+    dir: PathBuf,
+}
+
+impl Browser {
+    async fn open(&self, link: &str) {
+        if let Some(how) = self.how {
+            open::open(link, how, &self.own, &self.dir).await;
+        }
+    }
+}
+
+/// The guardian of a new server.
+fn guardian(port: Option<u16>, env: &Env, dir: &Path) -> Result<Guardian, CliError> {
+    let guardian = Guardian::new(listen(port)?, env, dir.to_owned());
+    guardian.map_err(CliError::io("can't start the web server"))
+}
+
+/// The same in the foreground: if it has another port than usual, it says so.
+fn guardian_here(port: Option<u16>, env: &Env, dir: &Path) -> Result<Guardian, CliError> {
+    let guardian = guardian(port, env, dir)?;
+    if port.is_none() && guardian.port() != USUAL_PORT {
+        super::print(&format!(
+            "port {USUAL_PORT} is taken{}; using {}\n",
+            holder(USUAL_PORT),
+            guardian.port()
+        ))?;
+    }
+    Ok(guardian)
+}
+
+/// End the server with this port, or all of this user.
+async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
+    let mut stopped = 0;
+    for (at, path) in door::all(dir) {
+        if port.is_none_or(|port| port == at) && door::stop(&path).await {
+            super::print(&format!("the web server at port {at} ends\n"))?;
+            stopped += 1;
+        }
+    }
+    if stopped == 0 {
+        return Err(CliError::Other("no web server runs here".to_owned()));
+    }
+    Ok(0)
+}
+
 /// What a link for somebody else allows.
-fn shared(args: &WebArgs) -> Result<Share, CliError> {
-    let mut instance = Instance::find(&args.client)?;
+fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
+    let mut instance = match only {
+        Some(instance) => instance.again(),
+        None => Instance::find(&args.client)?,
+    };
     let Server::Tmo = super::block_on(instance.server())? else {
         return Err(CliError::Other(
             "only runs of tmo have pages, this one is of overmind".to_owned(),
@@ -83,10 +171,10 @@ fn shared(args: &WebArgs) -> Result<Share, CliError> {
 }
 
 /// A link of a server that runs: of the one with this port, or of any.
-async fn running(dir: &Path, port: Option<u16>, share: Option<&Share>) -> Option<String> {
+async fn running(dir: &Path, port: Option<u16>, wanted: &Wanted<'_>) -> Option<String> {
     for (at, path) in door::all(dir) {
         if port.is_none_or(|port| port == at)
-            && let Some(link) = door::link(&path, share).await
+            && let Some(link) = door::link(&path, wanted).await
         {
             return Some(link);
         }
@@ -116,38 +204,66 @@ fn holder(port: u16) -> String {
     holders.first().map_or_else(String::new, |p| format!(" by {} (pid {})", p.comm, p.pid))
 }
 
-/// Print the address as soon as the server answers.
-async fn greet(guardian: &Guardian) -> Result<(), CliError> {
+/// The first link of a server that is starting; `None` if it can't start, which its guardian reports.
+async fn first_link(guardian: &Guardian) -> Option<String> {
     let path = guardian.door();
     let asked = async {
         loop {
-            if let Some(link) = door::link(&path, None).await {
+            if let Some(link) = door::link(&path, &Wanted::Any).await {
                 return link;
             }
             sleep(Duration::from_millis(5)).await;
         }
     };
-    // If the server can't start, its guardian reports why.
-    let Ok(link) = timeout(START, asked).await else { return Ok(()) };
+    timeout(START, asked).await.ok()
+}
+
+/// Print the address, and open it, as soon as the server answers.
+async fn greet(guardian: &Guardian, browser: &Browser, end: &str) -> Result<(), CliError> {
+    let Some(link) = first_link(guardian).await else { return Ok(()) };
     super::print(&format!(
-        "tmo web listens at port {}; this link logs in once, within 5 minutes:\n\n  {link}\n\n\
-         `tmo web --link` prints another one. Ctrl-C ends the page, not the runs.\n",
+        "tmo web listens at port {}\nWeb UI available at {link}\nPress Ctrl+C to stop\n\n\
+         The link logs in once, within 5 minutes; `tmo web --link` prints another one. {end}\n",
         guardian.port(),
     ))?;
+    browser.open(&link).await;
     Ok(())
+}
+
+/// The signals by which the user ends a server.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> Result<Self, CliError> {
+        let of = |kind| signal(kind).map_err(CliError::io("can't start"));
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        Ok(Self([of(interrupt)?, of(terminate)?, of(hangup)?]))
+    }
+
+    /// The next one.
+    async fn next(&mut self) -> SignalKind {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => SignalKind::interrupt(),
+            _ = terminate.recv() => SignalKind::terminate(),
+            _ = hangup.recv() => SignalKind::hangup(),
+        }
+    }
 }
 
 /// Returns when the user wants it to end, or the terminal is gone.
 fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
-    let of = |kind| signal(kind).map_err(CliError::io("can't start"));
-    let mut all =
-        [of(SignalKind::interrupt())?, of(SignalKind::terminate())?, of(SignalKind::hangup())?];
+    let mut signals = Signals::new()?;
     Ok(async move {
-        let [interrupt, terminate, hangup] = &mut all;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        signals.next().await;
     })
+}
+
+/// What is printed when a server has ended.
+const fn farewell(done: Done) -> &'static str {
+    match done {
+        Done::RunOver => "the run is over; the page ends",
+        Done::Asked => "the page ends",
+    }
 }

@@ -28,8 +28,8 @@ pub const BEFORE: Duration = Duration::from_secs(5);
 pub const BEHIND: Duration = Duration::from_secs(1);
 
 /// How much of that output is kept at most, before and after the end: its bytes, plus `LINE` per
-/// line.
-const MOST: (usize, usize) = (3 << 20, 1 << 20);
+/// line. What is nearest to the end is kept.
+const MOST: (usize, usize) = (192 << 10, 64 << 10);
 /// The overhead of a line besides its bytes.
 const LINE: usize = 96;
 /// How long after an end its record is searched for; it may be late when there is a lot of output.

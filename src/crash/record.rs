@@ -414,7 +414,7 @@ mod tests {
         assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
         assert_eq!(report.tmo.cause.first().unwrap().place.as_deref(), Some("a.go:3"));
         let size: usize = report.tmo.slice.iter().map(|entry| entry.text.len()).sum();
-        assert!(size < 4 << 20, "{size}");
+        assert!(size < 256 << 10, "{size}");
         let all = 400 * (flood.len() - 1000) as u64;
         let reported = size as u64 + report.tmo.slice_left_out;
         assert!(reported.abs_diff(all) < all / 20, "{reported} of {all}");
@@ -426,6 +426,6 @@ mod tests {
             let part = if before { first } else { last };
             part.iter().filter(|entry| entry.text.starts_with("flood")).count()
         };
-        assert!(flooded(true) > 1000 && flooded(false) > 1000);
+        assert!(flooded(true) > 1000 && flooded(false) > 300);
     }
 }

@@ -68,7 +68,7 @@ pub fn tail(
 }
 
 /// How many lines end with a record.
-fn ends(record: &Record) -> u64 {
+pub(super) fn ends(record: &Record) -> u64 {
     u64::from(record.lines) + u64::from(record.flags & UNFINISHED != 0)
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::network::TcpAddress;
-use super::rules::{Hooks, ProcessPolicy};
+use super::rules::{Hooks, ProcessPolicy, WebRules};
 use super::{ProcName, text::OsText};
 use crate::model::time::Timestamp;
 
@@ -71,6 +71,9 @@ pub struct Plan {
     /// Commands to run on events of the run.
     #[serde(default)]
     pub hooks: Hooks,
+    /// How pages show the run.
+    #[serde(default)]
+    pub web: WebRules,
     /// The directory of crash reports, absolute, if it is not next to the journal.
     #[serde(default)]
     pub crash_dir: Option<OsText>,

@@ -388,6 +388,22 @@ pub enum FlagColor {
     Orange,
 }
 
+/// How pages show a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WebRules {
+    /// Its name there, if that is not its title.
+    pub title: Option<String>,
+    /// Whether they show what its processes use.
+    pub metrics: bool,
+}
+
+impl Default for WebRules {
+    fn default() -> Self {
+        Self { title: None, metrics: true }
+    }
+}
+
 /// Commands that `sh` runs in the root of the plan on events of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

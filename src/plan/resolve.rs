@@ -218,6 +218,7 @@ pub fn resolve(
         colors: settings.colors.clone(),
         exit_code_from: None,
         hooks: loaded.toml.hooks.clone(),
+        web: loaded.toml.web.clone(),
         crash_dir: crash_dir.map(Into::into),
         apps: Some(loaded.apps.dir.as_path().into()),
         last_run: Some(dirs::last_run(env, &project.socket.path).into()),

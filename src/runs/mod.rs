@@ -45,7 +45,7 @@ impl KnownRun {
     /// Its title.
     pub fn title(&self) -> String {
         match (&self.plan, &self.last) {
-            (Some(plan), _) => plan.title.clone(),
+            (Some(plan), _) => plan.web.title.as_ref().unwrap_or(&plan.title).clone(),
             (None, Some(last)) => name_of(last),
             (None, None) => self.id.clone(),
         }
@@ -73,6 +73,11 @@ impl KnownRun {
     pub fn socket(&self) -> Option<PathBuf> {
         let (plan, runtime) = (self.plan.as_ref()?, self.runtime.as_ref()?);
         Some(listen::locate(plan.socket.as_path(), runtime))
+    }
+
+    /// Whether what its processes use is sampled for pages.
+    pub fn is_sampled(&self) -> bool {
+        self.plan.as_ref().is_none_or(|plan| plan.web.metrics)
     }
 
     /// The id of this very run; another run of the same project has another one.

@@ -12,6 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use super::grant::{Grant, Role, Scope};
+use super::serve::Ending;
 use super::server::Server;
 use crate::config::Env;
 use crate::config::dirs::{DirError, make_private_dir, runtime_base};
@@ -66,7 +67,20 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
     let mut line = String::new();
     BufReader::new(reading.take(LONGEST)).read_line(&mut line).await?;
     let answer = match line.trim_end() {
-        "link" => server.link(Grant::OWNER)?,
+        "link" if server.runs.only().is_none() => server.link(Grant::OWNER)?,
+        "link any" => server.link(Grant::OWNER)?,
+        "link" => "error: this server shows one run only".to_owned(),
+        "stop" => {
+            server.closing.send_replace(Some(Ending::Asked));
+            "ok".to_owned()
+        }
+        other if let Some(only) = other.strip_prefix("link ") => {
+            if server.runs.only() == Some(only) {
+                server.link(Grant::OWNER)?
+            } else {
+                "error: this server shows something else".to_owned()
+            }
+        }
         other if let Some(share) = other.strip_prefix("share ") => {
             match shared(share, server).await {
                 Some(grant) => server.link(grant)?,
@@ -98,13 +112,37 @@ pub struct Share {
     pub seconds: u64,
 }
 
-/// Ask the web server behind this socket for a new link for the user, or for somebody else; `None` if there
-/// is none.
-pub async fn link(path: &Path, share: Option<&Share>) -> Option<String> {
-    let ask = match share {
-        Some(share) => format!("share {}", serde_json::to_string(share).ok()?),
-        None => "link".to_owned(),
+/// The server of which a link is wanted.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    /// One that shows all runs.
+    All,
+    /// One that shows only the instance with this id.
+    Only(&'a str),
+    /// Any.
+    Any,
+    /// Any that has this run; the link is for somebody else.
+    Share(&'a Share),
+}
+
+/// Ask the web server behind this socket for a new link; `None` if there is none, or if it shows something else.
+pub async fn link(path: &Path, wanted: &Wanted<'_>) -> Option<String> {
+    let ask = match wanted {
+        Wanted::All => "link".to_owned(),
+        Wanted::Only(instance) => format!("link {instance}"),
+        Wanted::Any => "link any".to_owned(),
+        Wanted::Share(share) => format!("share {}", serde_json::to_string(share).ok()?),
     };
+    ask_server(path, &ask).await.filter(|line| line.starts_with("http"))
+}
+
+/// Let the web server behind this socket end; false if there is none.
+pub async fn stop(path: &Path) -> bool {
+    ask_server(path, "stop").await.is_some_and(|line| line == "ok")
+}
+
+/// One line to the web server behind this socket, and its answer.
+async fn ask_server(path: &Path, ask: &str) -> Option<String> {
     let asked = async {
         let stream = UnixStream::connect(path).await.ok()?;
         if !stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid())) {
@@ -114,8 +152,7 @@ pub async fn link(path: &Path, share: Option<&Share>) -> Option<String> {
         writing.write_all(format!("{ask}\n").as_bytes()).await.ok()?;
         let mut line = String::new();
         BufReader::new(reading.take(LONGEST)).read_line(&mut line).await.ok()?;
-        let line = line.trim_end();
-        line.starts_with("http").then(|| line.to_owned())
+        Some(line.trim_end().to_owned())
     };
     timeout(PATIENCE, asked).await.ok()?
 }

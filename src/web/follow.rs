@@ -159,7 +159,8 @@ impl Follow {
             let due = prompts.next();
             tokio::select! {
                 event = states.next() => match event {
-                    Some(Ok(WatchEvent::State(state))) => {
+                    Some(Ok(WatchEvent::State(mut state))) => {
+                        state.title = self.known.title().into();
                         self.seen.send_modify(|seen| seen.take_state(*state));
                     }
                     Some(Ok(WatchEvent::Process(process))) => {
@@ -192,6 +193,9 @@ impl Follow {
     }
 
     async fn sample(&self) {
+        if !self.known.is_sampled() {
+            return;
+        }
         let begun = Instant::now();
         let mut sampler = Sampler::default();
         loop {

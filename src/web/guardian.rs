@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::listen::Listening;
 use super::proof::random_hex;
-use super::serve::Handover;
+use super::serve::{Ending, Handover};
 use crate::config::Env;
 use crate::config::dirs::state_base;
 use crate::sys::{self, files};
@@ -38,6 +38,17 @@ pub struct Guardian {
     dir: PathBuf,
     sessions: File,
     program: PathBuf,
+    only: Option<String>,
+    run: Option<String>,
+}
+
+/// Why a guardian ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// It was asked to.
+    Asked,
+    /// The run that it was started for is over.
+    RunOver,
 }
 
 /// A running server.
@@ -54,7 +65,19 @@ impl Guardian {
         let path = dir.join(format!("{}.sessions", listening.port));
         let sessions = files::unnamed(&path)?;
         let program = std::env::current_exe()?;
-        Ok(Self { listening, id, dir, sessions, program })
+        Ok(Self { listening, id, dir, sessions, program, only: None, run: None })
+    }
+
+    /// Show only the instance with this id.
+    #[must_use]
+    pub fn only(self, instance: Option<String>) -> Self {
+        Self { only: instance, ..self }
+    }
+
+    /// End with the run with this id.
+    #[must_use]
+    pub fn until_end_of(self, run: Option<String>) -> Self {
+        Self { run, ..self }
     }
 
     /// The port.
@@ -67,8 +90,8 @@ impl Guardian {
         super::door::path(&self.dir, self.port())
     }
 
-    /// Keep a server running until `end`.
-    pub async fn watch(&self, end: impl Future<Output = ()>) -> io::Result<()> {
+    /// Keep a server running until `end`, or until the end of its run.
+    pub async fn watch(&self, end: impl Future<Output = ()>) -> io::Result<Done> {
         let mut end = std::pin::pin!(end);
         let mut quick = 0;
         let result = loop {
@@ -81,9 +104,15 @@ impl Guardian {
                     if tokio::time::timeout(FAREWELL, child.wait()).await.is_err() {
                         let _ = child.kill().await;
                     }
-                    break Ok(());
+                    break Ok(Done::Asked);
                 }
                 status = running.child.wait() => {
+                    match status.as_ref().ok().and_then(|s| s.code()).and_then(Ending::of_code) {
+                        Some(Ending::Run) => break Ok(Done::RunOver),
+                        Some(Ending::Asked) => break Ok(Done::Asked),
+                        Some(Ending::Restart) => continue,
+                        Some(Ending::Guardian) | None => {}
+                    }
                     quick = if begun.elapsed() < QUICK { quick + 1 } else { 0 };
                     if quick >= MOST_QUICK_DEATHS {
                         let why = format!("the web server ends at once ({})", status?);
@@ -109,6 +138,8 @@ impl Guardian {
             dir: self.dir.clone(),
             v4: v4.as_raw_fd(),
             v6: v6.as_ref().map(OwnedFd::as_raw_fd),
+            only: self.only.clone(),
+            run: self.run.clone(),
             sessions: sessions.as_raw_fd(),
             guardian: guardian.as_raw_fd(),
         };

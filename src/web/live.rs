@@ -15,6 +15,7 @@ use tokio::time::{Instant, interval, timeout};
 use super::follow::{Link, Seen, until};
 use super::grant::{Grant, Scope};
 use super::listing::{RunEntry, list};
+use super::serve::closed;
 use super::server::Server;
 use super::source::Run;
 use crate::api::history::UnfinishedLine;
@@ -188,7 +189,7 @@ impl Page {
                 () = until(head_due) => self.tell_head().await?,
                 _ = runs.tick() => if self.is_visible { self.tell_runs().await?; },
                 _ = ping.tick() => self.send(Message::Ping(vec![].into())).await?,
-                why = ended(&mut closing) => return self.tell(&Frame::Bye { why }).await,
+                why = closed(&mut closing) => return self.tell(&Frame::Bye { why: why.word() }).await,
             }
         }
     }
@@ -281,10 +282,4 @@ async fn changed(watched: &mut Option<Watched>) -> bool {
         Some(watched) => watched.seen.changed().await.is_ok(),
         None => std::future::pending().await,
     }
-}
-
-/// Returns when the server ends, and why.
-async fn ended(closing: &mut watch::Receiver<Option<&'static str>>) -> &'static str {
-    let why = closing.wait_for(Option::is_some).await;
-    why.ok().and_then(|why| *why).unwrap_or("shutdown")
 }

@@ -13,8 +13,10 @@
 //! | `gate.rs`, `grant.rs` | whether a request may pass; roles |
 //! | `proof.rs`, `sessions.rs`, `cookie.rs` | login links and sessions |
 //! | `door.rs` | what the user's own commands ask the server |
+//! | `run_api.rs`, `compat.rs` | the API of a run; the paths under `/api/` |
 //! | `source.rs`, `listing.rs` | runs; the list of them |
 //! | `apps.rs` | uploads of apps |
+//! | `text.rs`, `tickets.rs` | the log as text, to be copied or downloaded |
 //! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
 //! | `terminal.rs`, `pty.rs` | the terminal of a process on a page |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
@@ -22,6 +24,7 @@
 mod answers;
 mod apps;
 mod assets;
+mod compat;
 mod cookie;
 pub mod door;
 mod follow;
@@ -40,3 +43,5 @@ mod server;
 mod sessions;
 mod source;
 mod terminal;
+mod text;
+mod tickets;

@@ -36,10 +36,18 @@ pub(super) enum Part {
     Upload,
     /// The removal of an app.
     RemoveApp,
+    /// The log as text.
+    Text,
+    /// A ticket for a download of it.
+    Ticket,
+    /// The download.
+    Download,
     /// The API of a run, from its files.
     Files,
     /// The API of a run, by its supervisor.
     Supervisor,
+    /// The paths under `/api/`, for the run that is chosen.
+    Chosen,
 }
 
 const READ: Need = Need::Session(Role::Read);
@@ -63,12 +71,17 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/r/{}/apps", READ, Part::Apps),
     (Method::PUT, "/r/{}/apps/{}", Need::Archive, Part::Upload),
     (Method::POST, "/r/{}/apps/{}/remove", ADMIN, Part::RemoveApp),
+    (Method::GET, "/r/{}/text", READ, Part::Text),
+    (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
+    // The ticket stands for the key, and the session is looked up with the cookie.
+    (Method::GET, "/download/{}", Need::OwnPage, Part::Download),
     (Method::GET, "/r/{}/api/state", READ, Part::Files),
     (Method::GET, "/r/{}/api/status", READ, Part::Files),
     (Method::GET, "/r/{}/api/processes", READ, Part::Files),
     (Method::GET, "/r/{}/api/processes/{}", READ, Part::Files),
     (Method::GET, "/r/{}/api/lines", READ, Part::Files),
     (Method::GET, "/r/{}/api/extent", READ, Part::Files),
+    (Method::GET, "/r/{}/api/count", READ, Part::Files),
     (Method::GET, "/r/{}/api/output", READ, Part::Files),
     (Method::GET, "/r/{}/api/why", READ, Part::Files),
     (Method::GET, "/r/{}/api/processes/{}/why", READ, Part::Files),
@@ -94,6 +107,25 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::POST, "/r/{}/api/quit", ADMIN, Part::Supervisor),
     (Method::POST, "/r/{}/api/kill", ADMIN, Part::Supervisor),
     (Method::POST, "/r/{}/api/processes/{}/input", ADMIN, Part::Supervisor),
+    (Method::GET, "/api/state", READ, Part::Chosen),
+    (Method::GET, "/api/processes", READ, Part::Chosen),
+    (Method::GET, "/api/poll", READ, Part::Chosen),
+    (Method::GET, "/api/status", READ, Part::Chosen),
+    (Method::GET, "/api/daemon/info", READ, Part::Chosen),
+    (Method::GET, "/api/logs/{}", READ, Part::Chosen),
+    (Method::GET, "/api/metrics", READ, Part::Chosen),
+    (Method::GET, "/api/failure-declarations/{}", READ, Part::Chosen),
+    (Method::POST, "/api/process/{}/toggle", READ, Part::Chosen),
+    (Method::POST, "/api/processes/select-all", READ, Part::Chosen),
+    (Method::POST, "/api/processes/deselect-all", READ, Part::Chosen),
+    (Method::POST, "/api/process/{}/start", OPERATE, Part::Chosen),
+    (Method::POST, "/api/process/{}/stop", OPERATE, Part::Chosen),
+    (Method::POST, "/api/process/{}/restart", OPERATE, Part::Chosen),
+    (Method::POST, "/api/failure-declarations/{}/add", OPERATE, Part::Chosen),
+    (Method::POST, "/api/failure-declarations/{}/remove", OPERATE, Part::Chosen),
+    (Method::POST, "/api/output/clear", ADMIN, Part::Chosen),
+    (Method::POST, "/api/shutdown", ADMIN, Part::Chosen),
+    (Method::POST, "/api/restart", ADMIN, Part::Chosen),
 ];
 
 /// What a request is for.

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use form_urlencoded::Serializer;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use serde_json::Value;
 
 use super::answers::{file, problem};
 use super::grant::Scope;
@@ -65,7 +66,7 @@ pub(super) async fn answer(
 
 /// The path and query that ask for the output of these processes only; `None` if the request is for more.
 fn within(names: &[String], path: &str, query: &str) -> Option<String> {
-    if !matches!(path, "/api/lines" | "/api/extent" | "/api/output") {
+    if !matches!(path, "/api/lines" | "/api/extent" | "/api/count" | "/api/output") {
         let name = path.strip_prefix("/api/processes/")?.strip_suffix("/screen")?;
         let is_it = names.iter().any(|known| known == name);
         return is_it.then(|| format!("{path}?{query}"));
@@ -90,8 +91,20 @@ fn within(names: &[String], path: &str, query: &str) -> Option<String> {
     Some(format!("{path}?{}", query.extend_pairs(pairs).finish()))
 }
 
+/// A page of lines, as the API of the run answers it.
+pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> (StatusCode, Value) {
+    let (path, everything) = ("/api/lines", format!("/api/lines?{query}"));
+    let target = scope.names().map_or(Some(everything), |names| within(names, path, query));
+    let request = target.and_then(|target| Request::get(target).body(Body::empty()).ok());
+    let Some(request) = request else { return (StatusCode::FORBIDDEN, Value::Null) };
+    let Ok(answer) = TowerToHyperService::new(run.reading.clone()).call(request).await;
+    let status = answer.status();
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap_or_default();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
 /// Pass a request on to the supervisor of a run.
-async fn forward(run: &Run, method: &Method, target: &str, body: Body) -> Response {
+pub(super) async fn forward(run: &Run, method: &Method, target: &str, body: Body) -> Response {
     let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
         return problem(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
     };

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -34,6 +34,50 @@ const CONNECTIONS: usize = 256;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long the last answers may take when the server ends.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// The same if another server follows: connections with a request wait for that one.
+const LONG_FAREWELL: Duration = Duration::from_secs(2);
+/// How long a connection without a request is kept then: its first request may be on its way.
+const FIRST_REQUEST: Duration = Duration::from_millis(300);
+
+/// Why a server has ended, as its exit code says it to the guardian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The guardian is gone.
+    Guardian,
+    /// Another server is to take its place.
+    Restart,
+    /// The run that it was started for is over.
+    Run,
+    /// The user ends it.
+    Asked,
+}
+
+impl Ending {
+    const ALL: [Self; 4] = [Self::Guardian, Self::Restart, Self::Run, Self::Asked];
+
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Guardian => 0,
+            Self::Restart => 40,
+            Self::Run => 41,
+            Self::Asked => 42,
+        }
+    }
+
+    /// The ending with this exit code.
+    pub fn of_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|ending| i32::from(ending.code()) == code)
+    }
+
+    /// What pages are told.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Guardian | Self::Run | Self::Asked => "shutdown",
+            Self::Restart => "restart",
+        }
+    }
+}
 
 /// What the guardian hands over to its server.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,14 +92,20 @@ pub struct Handover {
     pub v4: RawFd,
     /// The same for IPv6.
     pub v6: Option<RawFd>,
+    /// The id of the only instance that is shown; `None`: all.
+    #[serde(default)]
+    pub only: Option<String>,
+    /// The id of the run with which the server ends, if it was started for one.
+    #[serde(default)]
+    pub run: Option<String>,
     /// The descriptor of the file with the sessions.
     pub sessions: RawFd,
     /// The descriptor of a pipe that closes when the guardian goes.
     pub guardian: RawFd,
 }
 
-/// Serve until the guardian goes.
-pub fn run(handover: &Handover) -> io::Result<()> {
+/// Serve until the guardian goes, or another reason to end.
+pub fn run(handover: &Handover) -> io::Result<Ending> {
     let listener = |fd: OwnedFd| {
         let listener = std::net::TcpListener::from(fd);
         listener.set_nonblocking(true)?;
@@ -67,18 +117,25 @@ pub fn run(handover: &Handover) -> io::Result<()> {
     let guardian = inherit::take(handover.guardian)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
-        let runs = Arc::new(Runs::new(Env::real()));
+        let runs = Arc::new(Runs::new(Env::real(), handover.only.clone()));
         let names = Names::new(&handover.id);
         let server = Arc::new(Server::new(names, handover.port, sessions, runs));
         let path = door::path(&handover.dir, handover.port);
         let door = door::open(&path)?;
         tokio::spawn(door::answer(door, Arc::clone(&server)));
+        if let Some(run) = handover.run.clone() {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move {
+                server.runs.end_of(&run).await;
+                server.closing.send_replace(Some(Ending::Run));
+            });
+        }
         let v4 = TcpListener::from_std(v4)?;
         let v6 = v6.map(TcpListener::from_std).transpose()?;
-        accept((v4, v6), &server, gone(guardian)).await;
+        let ending = accept((v4, v6), &server, gone(guardian)).await;
         // A guardian that was killed can't remove it.
         let _ = std::fs::remove_file(path);
-        Ok(())
+        Ok(ending)
     });
     runtime.shutdown_background();
     result
@@ -94,18 +151,20 @@ async fn accept(
     (v4, v6): (TcpListener, Option<TcpListener>),
     server: &Arc<Server>,
     gone: impl Future<Output = ()>,
-) {
+) -> Ending {
+    let mut asked = server.closing.subscribe();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut clients = JoinSet::new();
     let mut gone = std::pin::pin!(gone);
-    loop {
+    let ending = loop {
         let place = async { Arc::clone(&room).acquire_owned().await };
         let next = async {
             let place = place.await;
             (place, either(&v4, v6.as_ref()).await)
         };
         tokio::select! {
-            () = &mut gone => break,
+            () = &mut gone => break Ending::Guardian,
+            ending = closed(&mut asked) => break ending,
             Some(_) = clients.join_next() => {}
             (place, accepted) = next => match accepted {
                 Ok((stream, peer)) => {
@@ -119,12 +178,20 @@ async fn accept(
                 Err(_) => sleep(Duration::from_millis(50)).await,
             }
         }
-    }
-    server.closing.send_replace(Some("shutdown"));
+    };
+    server.closing.send_replace(Some(ending));
+    let farewell = if ending == Ending::Restart { LONG_FAREWELL } else { FAREWELL };
     let answered = async { while clients.join_next().await.is_some() {} };
     // Each page holds a receiver until it has been told.
     let told = server.closing.closed();
-    let _ = timeout(FAREWELL, async { tokio::join!(answered, told) }).await;
+    let _ = timeout(farewell, async { tokio::join!(answered, told) }).await;
+    ending
+}
+
+/// Returns when the server is to end, and why.
+pub(super) async fn closed(closing: &mut watch::Receiver<Option<Ending>>) -> Ending {
+    let why = closing.wait_for(Option::is_some).await;
+    why.ok().and_then(|why| *why).unwrap_or(Ending::Guardian)
 }
 
 async fn either(v4: &TcpListener, v6: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
@@ -143,8 +210,10 @@ async fn serve(stream: TcpStream, peer: SocketAddr, server: Arc<Server>) {
     let _ = stream.set_nodelay(true);
     let ends = Ends { peer, local };
     let mut closing = server.closing.subscribe();
+    let (begun, mut is_begun) = watch::channel(false);
     let service = service_fn(move |request: Request<Incoming>| {
         let server = Arc::clone(&server);
+        begun.send_replace(true);
         server.answer(ends, request.map(Body::new))
     });
     let connection = http1::Builder::new()
@@ -155,9 +224,21 @@ async fn serve(stream: TcpStream, peer: SocketAddr, server: Arc<Server>) {
     let mut connection = std::pin::pin!(connection);
     let done = tokio::select! {
         done = connection.as_mut() => done,
-        () = async { let _ = closing.wait_for(Option::is_some).await; } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        ending = closed(&mut closing) => {
+            let first = async { let _ = is_begun.wait_for(|is_begun| *is_begun).await; };
+            let done = tokio::select! {
+                // A client that has just connected must not find the connection closed.
+                done = connection.as_mut(), if ending == Ending::Restart => Some(done),
+                _ = timeout(FIRST_REQUEST, first), if ending == Ending::Restart => None,
+                () = std::future::ready(()), if ending != Ending::Restart => None,
+            };
+            match done {
+                Some(done) => done,
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     if let Err(error) = done {

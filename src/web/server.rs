@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::answers::{finish, json, problem};
+use super::compat::Selections;
 use super::follow::until;
 use super::gate::{Names, Need, Sender, judge};
 use super::grant::Grant;
@@ -25,9 +26,12 @@ use super::listing::{RunEntry, list};
 use super::live::Page;
 use super::pty::Pty;
 use super::routes::{Found, Part, find, run_of};
-use super::sessions::{LoginError, Sessions};
-use super::source::Runs;
-use super::{apps, assets, cookie, run_api, terminal};
+use super::serve::Ending;
+use super::sessions::{LoginError, Session, Sessions};
+use super::source::{Run, Runs};
+use super::text::{self, TextAsk};
+use super::tickets::{Ticket, Tickets};
+use super::{apps, assets, compat, cookie, run_api, terminal};
 use crate::api::version::OURS;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
@@ -60,10 +64,13 @@ pub(super) struct Server {
     /// The runs of the user.
     pub(super) runs: Arc<Runs>,
     sessions: Mutex<Sessions>,
+    /// Which processes each session has deselected under `/api/`.
+    pub(super) selections: Selections,
+    tickets: Mutex<Tickets>,
     /// Changes when a session ends before its time.
     session_ended: watch::Sender<()>,
     /// Why the server ends, once it does.
-    pub(super) closing: watch::Sender<Option<&'static str>>,
+    pub(super) closing: watch::Sender<Option<Ending>>,
 }
 
 #[derive(Serialize)]
@@ -107,6 +114,16 @@ struct HelloAsk {
     nonce: String,
 }
 
+#[derive(Deserialize)]
+struct TicketAsk {
+    query: String,
+}
+
+#[derive(Serialize)]
+struct TicketAnswer {
+    ticket: String,
+}
+
 #[derive(Serialize)]
 struct HelloAnswer {
     proof: String,
@@ -116,7 +133,9 @@ impl Server {
     /// A server with this name, port and sessions, for these runs.
     pub(super) fn new(names: Names, port: u16, sessions: Sessions, runs: Arc<Runs>) -> Self {
         let (closing, session_ended) = (watch::Sender::new(None), watch::Sender::new(()));
-        Self { names, port, runs, sessions: Mutex::new(sessions), session_ended, closing }
+        let (sessions, tickets) = (Mutex::new(sessions), Mutex::default());
+        let selections = Selections::default();
+        Self { names, port, runs, sessions, selections, tickets, session_ended, closing }
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -127,6 +146,11 @@ impl Server {
     pub(super) fn link(&self, grant: Grant) -> io::Result<String> {
         let fragment = self.sessions().link(grant, clock::now())?;
         Ok(format!("http://{}:{}/#login={fragment}", self.names.own(), self.port))
+    }
+
+    /// Whether this session has not ended.
+    pub(super) fn is_live(&self, session: &str) -> bool {
+        self.sessions().is_live(session, clock::now())
     }
 
     /// Returns when this session has ended.
@@ -187,6 +211,15 @@ impl Server {
                 Ok(runs) => json(StatusCode::OK, &AllRuns { runs }),
                 Err(error) => run_api::unreadable(&error),
             },
+            (Part::Text, Some(grant)) => {
+                let query = parts.uri.query().unwrap_or_default();
+                match self.run_in(&path, &grant).await {
+                    Ok(run) => self.text(&run, query, (session_id, grant)).await,
+                    Err(answer) => *answer,
+                }
+            }
+            (Part::Ticket, Some(grant)) => self.ticket(&path, (session_id, grant), body).await,
+            (Part::Download, _) => self.download(&path, &parts.headers).await,
             (Part::Live, Some(grant)) => self.live(parts, (session_id, grant)).await,
             (Part::Terminal | Part::Look, Some(grant)) => {
                 self.terminal(part, parts, (session_id, grant)).await
@@ -199,6 +232,9 @@ impl Server {
             (Part::Files | Part::Supervisor, Some(grant)) => {
                 run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
             }
+            (Part::Chosen, Some(grant)) => {
+                compat::answer(&self, (&session_id, &grant.scope), (parts, body)).await
+            }
             // The gate lets nobody else pass.
             (
                 Part::Me
@@ -209,8 +245,11 @@ impl Server {
                 | Part::Apps
                 | Part::RemoveApp
                 | Part::Upload
+                | Part::Text
+                | Part::Ticket
                 | Part::Files
-                | Part::Supervisor,
+                | Part::Supervisor
+                | Part::Chosen,
                 None,
             ) => StatusCode::UNAUTHORIZED.into_response(),
         }
@@ -292,6 +331,73 @@ impl Server {
             self.session_ended.send_replace(());
         }
         StatusCode::NO_CONTENT.into_response()
+    }
+
+    /// The run that a path names, if this session may see it.
+    async fn run_in(&self, path: &str, grant: &Grant) -> Result<Arc<Run>, Box<Response>> {
+        let id = run_of(path).map(|(id, _)| id).filter(|id| grant.scope.has_run(id));
+        match self.runs.get(id.unwrap_or_default()).await {
+            Ok(Some(run)) => Ok(run),
+            Ok(None) => Err(Box::new(run_api::unknown())),
+            Err(error) => Err(Box::new(run_api::unreadable(&error))),
+        }
+    }
+
+    /// Text is sent for as long as the session lasts.
+    fn while_live(self: &Arc<Self>, id: String) -> impl Fn() -> bool + Send + use<> {
+        let server = Arc::clone(self);
+        move || server.sessions().is_live(&id, clock::now())
+    }
+
+    async fn text(self: &Arc<Self>, run: &Run, query: &str, session: (String, Grant)) -> Response {
+        let (id, Grant { scope, .. }) = session;
+        match TextAsk::parse(query, &scope) {
+            Some(ask) => text::answer(run, ask, &scope, self.while_live(id)).await,
+            None => text::refused(),
+        }
+    }
+
+    async fn ticket(&self, path: &str, session: (String, Grant), body: Body) -> Response {
+        let TicketAsk { query } = match read(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        let (id, grant) = session;
+        let run = match self.run_in(path, &grant).await {
+            Ok(run) => run.known.id.clone(),
+            Err(answer) => return *answer,
+        };
+        if TextAsk::parse(&query, &grant.scope).is_none() {
+            return text::refused();
+        }
+        let issued = self.tickets().issue(Ticket { session: id, run, query });
+        match issued {
+            Ok(ticket) => json(StatusCode::OK, &TicketAnswer { ticket }),
+            Err(_) => problem(status(LoginError::NoRandom), &LoginError::NoRandom.to_string()),
+        }
+    }
+
+    /// The file that a ticket is for, to the browser that has the cookie of its session.
+    async fn download(self: &Arc<Self>, path: &str, headers: &HeaderMap) -> Response {
+        let gone = || problem(StatusCode::NOT_FOUND, "this download is over; begin it again");
+        let ticket = path.rsplit('/').next().and_then(|id| self.tickets().redeem(id));
+        let Some((ticket, cookie)) = ticket.zip(cookie::of(headers, self.port)) else {
+            return gone();
+        };
+        let Ticket { session, run, query } = ticket;
+        let found = self.sessions().with_cookie(&session, cookie, clock::now()).cloned();
+        let Some(Session { grant: Grant { scope, .. }, .. }) = found else { return gone() };
+        match (self.runs.get(&run).await, TextAsk::parse(&query, &scope)) {
+            (Ok(Some(run)), Some(ask)) => {
+                text::file(&run, ask, &scope, self.while_live(session)).await
+            }
+            (Ok(None), _) | (Ok(Some(_)), None) => gone(),
+            (Err(error), _) => run_api::unreadable(&error),
+        }
+    }
+
+    fn tickets(&self) -> MutexGuard<'_, Tickets> {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn live(self: &Arc<Self>, mut parts: Parts, session: (String, Grant)) -> Response {

@@ -201,6 +201,12 @@ impl Sessions {
         self.kept.sessions.iter().find(|found| found.id == id)
     }
 
+    /// The session with this id, if it has not ended and this is its cookie.
+    pub(super) fn with_cookie(&self, id: &str, cookie: &str, now: Timestamp) -> Option<&Session> {
+        let is_it = |session: &&Session| session.id == id && session.lives(now);
+        self.kept.sessions.iter().find(is_it).filter(|session| session.cookie.same(cookie))
+    }
+
     /// Whether this session has not ended.
     pub(super) fn is_live(&self, id: &str, now: Timestamp) -> bool {
         self.kept.sessions.iter().any(|session| session.id == id && session.lives(now))

@@ -3,18 +3,21 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
-use super::follow::{Follow, Seen};
+use super::follow::{Follow, Link, Seen};
 use crate::api::version::OURS;
 use crate::client::{Client, ClientError};
 use crate::config::Env;
 use crate::crash::Reports;
 use crate::crash::access::CrashAccess;
 use crate::journal::search::access::RunHistory;
+use crate::journal::search::numbered::{LineCounts, NumberedPage};
 use crate::journal::search::states::last_states;
 use crate::journal::streams::Streams;
 use crate::model::ProcessStatus;
@@ -25,6 +28,8 @@ use crate::server::engine_handle::{EngineRequest, Handle};
 use crate::server::http;
 use crate::server::reading::Reading;
 
+/// How long to wait for a supervisor that is away before the run is looked up again.
+const PAUSE: Duration = Duration::from_millis(250);
 /// How many questions to a run may wait.
 const WAITING: usize = 32;
 
@@ -37,6 +42,8 @@ pub(super) struct Run {
     pub(super) reading: Router,
     history: Arc<RunHistory>,
     follow: Mutex<Weak<watch::Sender<Seen>>>,
+    /// The lines of each process of which pages were read by number.
+    counts: Mutex<HashMap<String, Arc<Mutex<LineCounts>>>>,
 }
 
 impl Run {
@@ -67,7 +74,8 @@ impl Run {
         let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes);
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
-        Ok(Arc::new(Self { known, reading, history, follow: Mutex::default() }))
+        let (follow, counts) = (Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { known, reading, history, follow, counts }))
     }
 
     /// A client of its supervisor; `None` if it has none.
@@ -79,6 +87,48 @@ impl Run {
             Some(run) => client.only_of(&run),
             None => client,
         }))
+    }
+
+    /// A page of so many lines of a process, the first being 1; without a number, the last page.
+    pub(super) async fn numbered(
+        &self,
+        name: &str,
+        page: Option<u64>,
+        lines: u64,
+    ) -> io::Result<NumberedPage> {
+        let counts = self.counts_of(name);
+        let (history, name) = (Arc::clone(&self.history), name.to_owned());
+        let choose = move |all: u64| {
+            let page = page.unwrap_or_else(|| all.div_ceil(lines).max(1));
+            let before = (page - 1).saturating_mul(lines);
+            before.saturating_add(1)..=before.saturating_add(lines)
+        };
+        let read = spawn_blocking(move || {
+            let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+            history.numbered(&name, &mut counts, choose)
+        });
+        read.await.map_err(io::Error::other)?
+    }
+
+    fn counts_of(&self, name: &str) -> Arc<Mutex<LineCounts>> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(counts.entry(name.to_owned()).or_default())
+    }
+
+    /// The number of records in its journal, and the last lines of these processes before that.
+    pub(super) async fn last_lines(
+        &self,
+        names: Vec<String>,
+        most: u64,
+    ) -> io::Result<(u64, Vec<Vec<String>>)> {
+        let (history, most) =
+            (Arc::clone(&self.history), usize::try_from(most).unwrap_or(usize::MAX));
+        let read = spawn_blocking(move || {
+            let records = history.records()?;
+            let last = names.iter().map(|name| history.last_lines(name, most, records));
+            Ok((records, last.collect::<io::Result<_>>()?))
+        });
+        read.await.map_err(io::Error::other)?
     }
 
     /// What changes in it, for as long as the receiver is kept.
@@ -111,7 +161,8 @@ async fn answer(known: KnownRun, mut asked: mpsc::Receiver<EngineRequest>) {
 /// The state of a run: from its supervisor or, if there is none, from its files.
 pub(super) async fn state(known: &KnownRun) -> Result<State, ClientError> {
     if let Some(socket) = known.socket() {
-        return Client::connect(socket).await?.state().await;
+        let state = Client::connect(socket).await?.state().await?;
+        return Ok(State { title: known.title().into(), ..state });
     }
     let known = known.clone();
     let last = spawn_blocking(move || last_state(&known)).await;
@@ -163,20 +214,47 @@ fn last_state(known: &KnownRun) -> State {
 #[derive(Debug)]
 pub(super) struct Runs {
     env: Env,
+    /// The id of the only instance that is shown; `None`: all.
+    only: Option<String>,
     open: Mutex<HashMap<String, Arc<Run>>>,
 }
 
 impl Runs {
-    /// Those of the user with this environment.
-    pub(super) fn new(env: Env) -> Self {
-        Self { env, open: Mutex::default() }
+    /// Those of the user with this environment, or only this instance.
+    pub(super) fn new(env: Env, only: Option<String>) -> Self {
+        Self { env, only, open: Mutex::default() }
+    }
+
+    /// The id of the only instance that is shown, if there is one.
+    pub(super) fn only(&self) -> Option<&str> {
+        self.only.as_deref()
     }
 
     /// What the files say now.
     pub(super) async fn list(self: &Arc<Self>) -> io::Result<Vec<KnownRun>> {
         let this = Arc::clone(self);
         let all = spawn_blocking(move || runs::all(&this.env)).await;
-        Ok(all.map_err(io::Error::other)??.into_values().collect())
+        let all = all.map_err(io::Error::other)??.into_values();
+        let is_shown = |known: &KnownRun| self.only().is_none_or(|only| only == known.id);
+        Ok(all.filter(is_shown).collect())
+    }
+
+    /// Returns when this very run is over.
+    pub(super) async fn end_of(self: &Arc<Self>, run: &str) {
+        loop {
+            // What can't be read now may be readable later.
+            if let Ok(all) = self.list().await {
+                let Some(known) = all.into_iter().find(|known| known.run() == Some(run)) else {
+                    return;
+                };
+                if let Ok(Some(open)) = self.get(&known.id).await {
+                    let is_away = |seen: &Seen| matches!(seen.link, Link::Over | Link::Gone);
+                    // If it is over, its last files will be gone soon.
+                    let _ = open.follow().wait_for(is_away).await;
+                }
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// The run with this id; `None` if there is none.

@@ -58,7 +58,7 @@ impl Chromium {
         let port = processes.port();
         let wanted = capabilities(&self.browser, &processes.dir);
         let driver = WebDriver::open(port, &wanted).unwrap();
-        Browser { driver, _processes: processes }
+        Browser { driver, processes }
     }
 }
 
@@ -98,7 +98,16 @@ fn capabilities(browser: &Path, dir: &Path) -> Value {
 /// A running browser. Its session ends first, then its processes.
 pub(crate) struct Browser {
     pub(crate) driver: WebDriver,
-    _processes: Processes,
+    processes: Processes,
+}
+
+impl Browser {
+    /// The processes that run pages.
+    pub(crate) fn renderers(&self) -> Vec<u32> {
+        // Their arguments are one word, with spaces.
+        let is_it = |pid: &u32| procs::args(*pid).iter().any(|arg| arg.contains("--type=renderer"));
+        self.processes.living().into_iter().filter(is_it).collect()
+    }
 }
 
 impl Drop for Browser {

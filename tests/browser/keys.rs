@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const SHIFT: &str = "\u{e008}";
 pub(crate) const CONTROL: &str = "\u{e009}";
+pub(crate) const ESCAPE: &str = "\u{e00c}";
+pub(crate) const PAGE_UP: &str = "\u{e00e}";
 pub(crate) const END: &str = "\u{e010}";
 pub(crate) const HOME: &str = "\u{e011}";
 
@@ -21,6 +23,16 @@ pub(crate) fn chord(keys: &[&str]) -> Value {
     let down = keys.iter().map(|key| json!({ "type": "keyDown", "value": key }));
     let up = keys.iter().rev().map(|key| json!({ "type": "keyUp", "value": key }));
     json!({ "type": "key", "id": "keyboard", "actions": down.chain(up).collect::<Vec<_>>() })
+}
+
+/// Click at a point.
+pub(crate) fn click(at: (i64, i64)) -> Value {
+    let (x, y) = at;
+    json!({ "type": "pointer", "id": "mouse", "actions": [
+        { "type": "pointerMove", "x": x, "y": y, "duration": 0 },
+        { "type": "pointerDown", "button": 0 },
+        { "type": "pointerUp", "button": 0 },
+    ] })
 }
 
 /// Turn the wheel at a point; upwards if negative.

@@ -13,6 +13,7 @@ mod looks; // small and large screens, light and dark
 mod notices; // the page while it can't be seen
 mod overview; // states and buttons; shutting down; hundreds of processes
 mod search; // search, filters by name, links to lines
+mod taking; // copies, downloads, saved pages, what happened around a moment
 mod terminal; // typing into a process
 
 // Shared helpers.

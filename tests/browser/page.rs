@@ -158,6 +158,39 @@ impl Page {
         self.browser.driver.act(&keys::chord(chord)).unwrap();
     }
 
+    /// Click in the middle of an element, at a share of its height.
+    #[track_caller]
+    pub(crate) fn clicks_in(&self, element: &str, share: f64) {
+        let place = format!(
+            "(({{ left, top, width, height }}) => [left + width / 2, top + height * {share}].map(Math.round))\
+             ({element}.getBoundingClientRect())"
+        );
+        let place = self.value(&place);
+        let at = |index: usize| place[index].as_i64().unwrap();
+        self.browser.driver.act(&keys::click((at(0), at(1)))).unwrap();
+    }
+
+    /// The bytes that scripts keep.
+    #[track_caller]
+    pub(crate) fn heap(&self) -> u64 {
+        self.devtools("HeapProfiler.collectGarbage", &json!({}));
+        let usage = self.devtools("Runtime.getHeapUsage", &json!({}));
+        // A number with a fraction in the protocol.
+        usage["usedSize"].to_string().split('.').next().unwrap().parse().unwrap()
+    }
+
+    /// The processes that run the page.
+    pub(crate) fn renderers(&self) -> Vec<u32> {
+        self.browser.renderers()
+    }
+
+    /// How many nodes there are, in the document or kept by scripts.
+    #[track_caller]
+    pub(crate) fn nodes(&self) -> u64 {
+        let counters = self.devtools("Memory.getDOMCounters", &json!({}));
+        counters["nodes"].as_u64().unwrap()
+    }
+
     /// Turn the wheel over the middle of the page; upwards if negative.
     #[track_caller]
     pub(crate) fn wheels(&self, pixels: i64) {

@@ -23,6 +23,16 @@ window.probe = {
       .map((entry) => entry.startTime).sort((a, b) => a - b);
     return Math.max(0, ...starts.map((start, at) => starts.filter((one, other) => other >= at && one < start + 1000).length));
   },
+  // Notes each place that the log has from now on, frame by frame.
+  watchPlace: () => {
+    const places = new Set([window.probe.place()]);
+    const look = () => {
+      places.add(window.probe.place());
+      window.probe.watching = requestAnimationFrame(look);
+    };
+    look();
+    window.probe.places = () => [...places];
+  },
   isOnScreen: (selector) => {
     const element = document.querySelector(selector);
     const { left, top, right, bottom, width } = element.getBoundingClientRect();

@@ -1,6 +1,6 @@
 //! A running `tmo web`.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::harness::procs::{self, kill};
 use crate::harness::{World, eventually};
@@ -20,15 +20,33 @@ pub(crate) fn link_in(text: &str) -> Option<String> {
 impl<'a> WebServer<'a> {
     /// Start it at a free port.
     pub(crate) fn start(world: &'a World) -> Self {
+        Self::start_as(world, world.tmo(["web", "--port", "0"]))
+    }
+
+    /// Start this command, which serves.
+    pub(crate) fn start_as(world: &'a World, mut command: Command) -> Self {
         let out = world.path().join("web.out");
         let file = std::fs::File::create(&out).unwrap();
-        let mut command = world.tmo(["web", "--port", "0"]);
+        // The files of the page, to test changes of them without building.
+        if let Some(dir) = std::env::var_os("TMO_WEB_ASSETS") {
+            command.env("TMO_WEB_ASSETS", dir);
+        }
         let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         let child = child.spawn().unwrap();
         let link = eventually("tmo web prints a link", || {
             link_in(&std::fs::read_to_string(&out).unwrap())
         });
         Self { world, child, link }
+    }
+
+    /// What it has printed.
+    pub(crate) fn output(&self) -> String {
+        std::fs::read_to_string(self.world.path().join("web.out")).unwrap()
+    }
+
+    /// Wait until it ends by itself.
+    pub(crate) fn wait(mut self) {
+        assert!(self.child.wait().unwrap().success(), "{}", self.output());
     }
 
     /// The process id of the guardian.

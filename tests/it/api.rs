@@ -169,6 +169,8 @@ const LOOKS: &[(&str, &str)] = &[
     ("lines-event", "GET /api/lines?name=worker&last=2"),
     ("lines-none", "GET /api/lines?name=web&grep=nothing"),
     ("lines-unknown", "GET /api/lines?name=wbe"),
+    ("count", "GET /api/count?name=web"),
+    ("count-bad-cursor", "GET /api/count?after=x"),
     ("output", "GET /api/output?since=2026-01-01T00:00:00Z&until=2026-01-01T00:01:00Z&parts=3"),
     ("output-unknown", "GET /api/output?name=wbe"),
     ("output-bad-number", "GET /api/output?parts=many"),

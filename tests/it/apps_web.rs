@@ -7,7 +7,8 @@ use crate::apps::apps;
 use crate::archive::{Member, archive};
 use crate::harness::procs::kill;
 use crate::harness::{World, eventually, files};
-use crate::web::{Answer, Web};
+use crate::web::{Answer, Browser, Web};
+use crate::web_server::link_in;
 
 const LIMIT: usize = 50 << 20;
 /// A program whose installation waits for a line.
@@ -160,12 +161,13 @@ fn who_may_only_look_at_some_processes_can_neither_upload_nor_list_apps() {
     let owner = Web::start(&world);
     let run = owner.run();
     let link = world.ok(["web", "--share", "web"]);
-    let guest = Web::guest(&crate::web_server::link_in(&link).unwrap());
-    let answer = upload(&guest, &format!("{run}/apps/a?script=run.sh"), &plain());
-    assert_eq!(answer.status, 403, "{answer:?}");
-    let listed = guest.ask(&format!("GET {run}/apps")).unwrap();
+    let guest = Browser::log_in(&link_in(&link).unwrap());
+    let kind = "Content-Type: application/zip\r\n";
+    let put = guest.ask_with_headers(&format!("PUT {run}/apps/a?script=run.sh"), kind);
+    assert_eq!(put.status, 403, "{put:?}");
+    let listed = guest.ask(&format!("GET {run}/apps"));
     assert_eq!(listed.status, 403, "{listed:?}");
-    assert_eq!(guest.ask(&format!("POST {run}/apps/web/remove")).unwrap().status, 403);
+    assert_eq!(guest.ask(&format!("POST {run}/apps/web/remove")).status, 403);
     let nobody: Vec<Value> = vec![];
     assert_eq!(owner.get(&format!("{run}/apps"))["apps"], json!(nobody));
     owner.end();

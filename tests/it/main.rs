@@ -60,6 +60,10 @@ mod version_skew; // client and supervisor of different versions
 mod apps_web; // uploads of apps to `tmo web`
 #[cfg(feature = "web")]
 mod web; // `tmo web`, as a browser's requests see it
+#[cfg(feature = "web")]
+mod web_scripts; // its paths under `/api/`
+#[cfg(feature = "web")]
+mod web_start; // how it is started, opened, restarted and ended
 
 // Files of a run.
 mod damaged_run_files; // removed, replaced or damaged files of a run: lock, state, plan, socket

@@ -2,6 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -18,7 +20,7 @@ web: i=0; while :; do i=$((i+1)); echo GET /users $i; sleep 0.1; done
 worker: echo job 1; echo 'Error: connect ECONNREFUSED 127.0.0.1:5432' >&2; exit 1
 ";
 
-fn shop() -> World {
+pub(crate) fn shop() -> World {
     let world = World::new(SHOP);
     world.ok(["start", "-D", "--any-can-die"]);
     world.wait_state("worker", "exited");
@@ -27,15 +29,14 @@ fn shop() -> World {
 
 /// `tmo web` and a browser that is logged in there.
 pub(crate) struct Web<'a> {
-    /// `None` for a guest.
-    server: Option<WebServer<'a>>,
-    host: String,
+    pub(crate) server: WebServer<'a>,
+    pub(crate) host: String,
     cookie: String,
     session: String,
     key: Vec<u8>,
 }
 
-fn proof(key: &[u8], parts: &[&str]) -> String {
+pub(crate) fn proof(key: &[u8], parts: &[&str]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(parts.join("\n").as_bytes());
     hex(&mac.finalize().into_bytes())
@@ -49,7 +50,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-const NONCE: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const NONCE: &str = "0123456789abcdef0123456789abcdef";
 
 /// An answer.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Answer {
 }
 
 /// Send a request with these headers besides `Host`; `None` if nobody answers.
-fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> {
+pub(crate) fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> {
     let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let length = body.len();
@@ -88,7 +89,7 @@ fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
 }
 
 /// A page that has opened this link: host, cookie, session and key.
-fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
+pub(crate) fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
     let (address, secret) = link.split_once("/#login=").unwrap();
     let host = address.strip_prefix("http://").unwrap().to_owned();
     let (id, secret) = secret.split_once('.').unwrap();
@@ -110,22 +111,54 @@ fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
     (host, cookie.to_owned(), session, key)
 }
 
-impl<'a> Web<'a> {
-    pub(crate) fn start(world: &'a World) -> Self {
-        let server = WebServer::start(world);
-        let (host, cookie, session, key) = log_in(&server.link);
-        Self { server: Some(server), host, cookie, session, key }
+/// The proof of a session's key.
+fn proven(session: &str, key: &[u8]) -> String {
+    let proof = proof(key, &["tmo web page", NONCE]);
+    format!("{session}.{NONCE}.{proof}")
+}
+
+/// Another browser that has opened a link.
+pub(crate) struct Browser {
+    host: String,
+    headers: String,
+}
+
+impl Browser {
+    pub(crate) fn log_in(link: &str) -> Self {
+        let (host, cookie, session, key) = log_in(link);
+        let key = proven(&session, &key);
+        let headers = format!("Origin: http://{host}\r\nCookie: {cookie}\r\nx-tmo-key: {key}\r\n");
+        Self { host, headers }
     }
 
-    /// A browser that is logged in with another link.
-    pub(crate) fn guest(link: &str) -> Self {
-        let (host, cookie, session, key) = log_in(link);
-        Self { server: None, host, cookie, session, key }
+    pub(crate) fn ask(&self, head: &str) -> Answer {
+        self.ask_with_headers(head, "")
+    }
+
+    /// The same with these headers besides.
+    pub(crate) fn ask_with_headers(&self, head: &str, more: &str) -> Answer {
+        request(&self.host, head, &format!("{more}{}", self.headers), "").unwrap()
+    }
+}
+
+impl<'a> Web<'a> {
+    pub(crate) fn start(world: &'a World) -> Self {
+        Self::of(WebServer::start(world))
+    }
+
+    /// A browser that is logged in at this server.
+    pub(crate) fn of(server: WebServer<'a>) -> Self {
+        let (host, cookie, session, key) = log_in(&server.link);
+        Self { server, host, cookie, session, key }
     }
 
     fn proven(&self) -> String {
-        let proof = proof(&self.key, &["tmo web page", NONCE]);
-        format!("{}.{NONCE}.{proof}", self.session)
+        proven(&self.session, &self.key)
+    }
+
+    /// Send a request with this body.
+    pub(crate) fn ask_with(&self, head: &str, body: &Value) -> Answer {
+        request(&self.host, head, &self.headers(), &body.to_string()).unwrap()
     }
 
     pub(crate) fn headers(&self) -> String {
@@ -166,16 +199,16 @@ impl<'a> Web<'a> {
 
     /// The process that serves.
     pub(crate) fn server(&self) -> u32 {
-        self.server.as_ref().unwrap().pid()
+        self.server.pid()
     }
 
     pub(crate) fn end(self) {
-        self.server.unwrap().end();
+        self.server.end();
         assert!(request(&self.host, "GET /", "", "").is_none(), "nobody listens any more");
     }
 }
 
-fn pid_of(state: &Value, name: &str) -> Option<u64> {
+pub(crate) fn pid_of(state: &Value, name: &str) -> Option<u64> {
     let all = state["processes"].as_array().unwrap();
     all.iter().find(|process| process["name"] == name)?["pid"].as_u64()
 }
@@ -279,7 +312,7 @@ fn a_killed_server_comes_back_and_nobody_takes_its_place() {
     let after = web.get(&format!("{run}/api/state"));
     assert_eq!(pid_of(&after, "web"), pid_of(&before, "web"));
     // Without its guardian the server ends, and its sessions with it.
-    let (server, guardian) = (web.server(), web.server.as_ref().unwrap().guardian());
+    let (server, guardian) = (web.server(), web.server.guardian());
     kill(guardian, nix::libc::SIGKILL);
     eventually("the server ends", || (!procs::alive(server)).then_some(()));
     assert!(web.ask("GET /me").is_none());
@@ -446,10 +479,153 @@ fn a_page_is_told_what_changes() {
     world.ok(["quit"]);
     frames.find("end", |_| true);
     frames.find("runs", |frame| frame["runs"][0]["state"] == "over");
-    kill(web.server.as_ref().unwrap().guardian(), nix::libc::SIGINT);
+    kill(web.server.guardian(), nix::libc::SIGINT);
     assert_eq!(frames.find("bye", |_| true)["why"], "shutdown");
     web.end();
     world.wait_empty();
+}
+
+/// About 100 000 lines in a second.
+const FLOOD: &str = "\
+flood: while :; do seq -f 'flood %.0f' 5000; sleep 0.05; done
+";
+
+/// Read the frames of a page, and keep the newest head and how many there were.
+fn read_heads(mut frames: Frames, heads: &(AtomicU64, AtomicU64), is_over: &AtomicBool) {
+    while !is_over.load(Ordering::Relaxed) {
+        let head = frames.find("head", |_| true);
+        heads.0.store(head["records"].as_u64().unwrap(), Ordering::Relaxed);
+        heads.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The memory of a process that no file stands behind, in KiB.
+fn memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn many_pages_and_one_that_never_reads_are_told_the_newest_and_nothing_is_kept_for_them() {
+    const PAGES: usize = 64;
+    let world = World::new(FLOOD);
+    world.ok(["start", "-D"]);
+    let web = Web::start(&world);
+    let run = web.run();
+    let id = run.strip_prefix("/r/").unwrap();
+    let watching = || {
+        let mut frames = Frames::open(&web);
+        frames.say(&json!({ "type": "watch", "run": id }));
+        frames
+    };
+    let silent = watching();
+    let heads: Vec<_> =
+        (0..PAGES).map(|_| Arc::new((AtomicU64::new(0), AtomicU64::new(0)))).collect();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = heads
+        .iter()
+        .map(|heads| {
+            let (frames, heads, is_over) = (watching(), Arc::clone(heads), Arc::clone(&is_over));
+            std::thread::spawn(move || read_heads(frames, &heads, &is_over))
+        })
+        .collect();
+    let records = || web.get(&format!("{run}/api/extent"))["records"].as_u64().unwrap();
+    let all_have = |what: &str, wanted: &dyn Fn(&(AtomicU64, AtomicU64)) -> bool| {
+        eventually(what, || heads.iter().all(|heads| wanted(heads)).then_some(()));
+    };
+    let server = web.server();
+    all_have("all pages have heads", &|(_, count)| count.load(Ordering::Relaxed) > 5);
+    let before = memory(server);
+    for _ in 0..5 {
+        let now = records();
+        all_have("all pages are at the end", &|(newest, _)| newest.load(Ordering::Relaxed) >= now);
+    }
+    all_have("each has been told often", &|(_, count)| count.load(Ordering::Relaxed) > 100);
+    let grown = memory(server).saturating_sub(before);
+    assert!(grown < 8 << 10, "{grown} KiB");
+    is_over.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    drop(silent);
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// The body of an answer that came in chunks.
+fn joined(answer: &Answer) -> String {
+    assert!(answer.head.contains("transfer-encoding: chunked"), "{}", answer.head);
+    let (mut all, mut rest) = (String::new(), &*answer.body);
+    while let Some((length, chunk)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            break;
+        }
+        all += &chunk[..length];
+        rest = &chunk[length + 2..];
+    }
+    all
+}
+
+#[test]
+fn a_download_has_the_bytes_of_tmo_logs_and_needs_a_ticket_that_is_valid_once() {
+    let world = World::new(concat!(
+        "web: seq -f 'line %.0f' 30000; exec sleep 1000\n",
+        r"api: printf '\033[31mred\033[0m\n'; exec sleep 1000",
+        "\n",
+    ));
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "line 30000");
+    world.wait_text("api", "red");
+    let web = Web::start(&world);
+    let run = web.run();
+    let ticket = |query: &str| {
+        let headers = format!("{}Content-Type: application/json\r\n", web.headers());
+        let body = json!({ "query": query }).to_string();
+        request(&web.host, &format!("POST {run}/ticket"), &headers, &body).unwrap()
+    };
+    let cookie = format!("Cookie: {}\r\nSec-Fetch-Site: same-origin\r\n", web.cookie);
+    let download = |ticket: &Answer, headers: &str| {
+        let path = format!("GET /download/{}", ticket.json()["ticket"].as_str().unwrap());
+        request(&web.host, &path, headers, "").unwrap()
+    };
+    for (query, words) in [
+        ("", &["logs"][..]),
+        ("name=web", &["logs", "web"]),
+        ("name=web&name=api&form=plain", &["logs", "web", "api", "--no-prefix"]),
+        ("name=api&form=times", &["logs", "api", "--timestamps"]),
+    ] {
+        let ticket = ticket(query);
+        let file = download(&ticket, &cookie);
+        assert!(
+            file.head.contains("content-disposition: attachment; filename=\""),
+            "{}",
+            file.head
+        );
+        assert!(joined(&file) == world.ok(words), "{query}");
+        assert_eq!(download(&ticket, &cookie).status, 404);
+    }
+    let lines = web.get(&format!("{run}/api/lines?name=web&grep=line&limit=20"))["lines"].clone();
+    let (from, to) = (lines[3]["cursor"].as_str().unwrap(), lines[12]["cursor"].as_str().unwrap());
+    let part = web.ask(&format!("GET {run}/text?name=web&form=plain&from={from}&to={to}")).unwrap();
+    let wanted: String = (4..=13).map(|number| format!("line {number}\n")).collect();
+    assert_eq!(joined(&part), wanted);
+
+    assert_eq!(download(&ticket(""), "").status, 404, "without the cookie");
+    let link = link_in(&world.ok(["web", "--link"])).unwrap();
+    let (_, other, ..) = log_in(&link);
+    assert_eq!(
+        download(&ticket(""), &format!("Cookie: {other}\r\n")).status,
+        404,
+        "another session"
+    );
+    let from_elsewhere = cookie.replace("same-origin", "cross-site");
+    assert_eq!(download(&ticket(""), &from_elsewhere).status, 403, "another page");
+    assert_eq!(ticket("name=web&colour=red").status, 400);
+    assert_eq!(web.ask(&format!("GET {run}/text?name=wbe")).unwrap().status, 404);
+    web.end();
+    world.ok(["quit"]);
 }
 
 #[test]

@@ -65,7 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "web",
         &[
             "model", "sys", "apps", "config", "protocol", "instance", "api", "journal", "crash",
-            "client", "server", "figures", "runs",
+            "client", "server", "figures", "runs", "view",
         ],
     ),
     (

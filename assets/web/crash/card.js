@@ -2,12 +2,12 @@
 
 import { h, setText } from '../lib/dom.js';
 import { go } from '../lib/router.js';
-import { bytes, full, span } from '../lib/time.js';
+import { full, span } from '../lib/time.js';
 import { row } from '../log/rows.js';
 import { dialog } from '../views/dialog.js';
 import { markdown } from './markdown.js';
 import { loadCrash, sentence } from './report.js';
-import { saveAsPage } from './save.js';
+import { saveAsPage } from '../lib/save.js';
 
 /** @typedef {import('./report.js').Crash} Crash */
 
@@ -51,7 +51,7 @@ function content(crash, close) {
 }
 
 /** The card itself, which can also be saved. @param {Crash} crash */
-function card({ report, around }) {
+function card({ report, around, leftOut }) {
   const { tmo, processName } = report;
   const causes = tmo.cause.map((/** @type {any} */ cause) => h('li', {},
     h('p', {}, h('span', { class: 'cause', text: cause.text }), h('span', { class: 'dim', text: `  (${cause.certainty})` })),
@@ -73,7 +73,7 @@ function card({ report, around }) {
     causes.length ? h('ol', { class: 'causes' }, ...causes) : null,
     h('dl', {}, ...facts.flatMap(([term, value]) => [h('dt', { text: term }), h('dd', { text: String(value) })])),
     h('h3', { text: 'What all processes printed around it' }),
-    tmo.slice_left_out ? h('p', { class: 'dim', text: `${bytes(tmo.slice_left_out)} of that time are not in the report.` }) : null,
+    leftOut ? h('p', { class: 'dim', text: leftOut }) : null,
     h('div', { class: 'around', tabindex: '0' }, ...lines),
     report.lastLogs.length ? h('h3', { text: `The last lines of ${processName}` }) : null,
     report.lastLogs.length ? h('pre', { text: report.lastLogs.join('\n') }) : null);

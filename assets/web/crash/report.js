@@ -2,17 +2,19 @@
 
 import { get, query } from '../lib/api.js';
 import { run } from '../lib/store.js';
+import { bytes } from '../lib/time.js';
 import { isShown } from '../log/rows.js';
 
 /** The time around the end that is shown, and at most so many lines of it. */
-const BEFORE = { milliseconds: 5000, lines: 3000 };
-const AFTER = { milliseconds: 1000, lines: 600 };
+const BEFORE = { milliseconds: 5000, lines: 1000 };
+const AFTER = { milliseconds: 1000, lines: 250 };
 /** How many lines of another process are shown on each side of a gap. */
 const KEPT = 3;
 
 /**
  * @typedef {{ left: number, name: string }} Gap lines of another process that are left out
- * @typedef {{ id: string, report: any, around: (any | Gap)[], end: string | null }} Crash
+ * @typedef {{ id: string, report: any, around: (any | Gap)[], leftOut: string, end: string | null }} Crash
+ *   `leftOut`: what of that time is not shown, in words
  */
 
 /** The id of a report by its file. @param {string | null | undefined} file */
@@ -23,23 +25,30 @@ export function reportId(file) {
 /** @param {string} id @returns {Promise<Crash>} */
 export async function loadCrash(id) {
   const report = await get(`/r/${run.id}/api/crashes/${encodeURIComponent(id)}`);
-  /** @type {any[]} */
-  const lines = await around(report);
+  const { lines, leftOut } = await around(report);
   const end = lines.find((line) => line.event === 'exit' && line.name === report.processName) ?? lines.at(-1);
-  return { id, report, around: fold(lines.filter(isShown), report.processName), end: end?.cursor ?? null };
+  return { id, report, around: fold(lines.filter(isShown), report.processName), leftOut, end: end?.cursor ?? null };
 }
 
-/** What all printed around the end: from the log or, if it no longer has it, from the report. @param {any} report */
+/**
+ * What all printed around the end: from the log or, if it no longer has it, from the report.
+ * @param {any} report @returns {Promise<{ lines: any[], leftOut: string }>}
+ */
 async function around(report) {
   const end = Date.parse(report.timestamp);
   const time = (/** @type {number} */ milliseconds) => new Date(end + milliseconds).toISOString();
-  const read = async (/** @type {object} */ values) => (await get(`/r/${run.id}/api/lines${query({ styles: true, ...values })}`)).lines;
-  const lines = [
-    ...await read({ since: time(-BEFORE.milliseconds), until: time(0), before: 'end', limit: BEFORE.lines }),
-    ...await read({ since: time(0), until: time(AFTER.milliseconds), limit: AFTER.lines }),
-  ];
+  const read = (/** @type {object} */ values) => get(`/r/${run.id}/api/lines${query({ styles: true, ...values })}`);
+  const above = await read({ since: time(-BEFORE.milliseconds), until: time(0), before: 'end', limit: BEFORE.lines });
+  const below = await read({ since: time(0), until: time(AFTER.milliseconds), limit: AFTER.lines });
+  const lines = [...above.lines, ...below.lines];
   const isThere = lines.some((/** @type {any} */ line) => line.name === report.processName && line.life === report.tmo.life);
-  return isThere ? lines : report.tmo.slice.map((/** @type {any} */ entry) => ({ ...entry, name: entry.process }));
+  if (isThere) {
+    const leftOut = above.more || below.more ? `Only the nearest ${lines.length.toLocaleString('en')} lines; the log has the others.` : '';
+    return { lines, leftOut };
+  }
+  const { slice, slice_left_out: left } = report.tmo;
+  const kept = slice.map((/** @type {any} */ entry) => ({ ...entry, name: entry.process }));
+  return { lines: kept, leftOut: left ? `${bytes(left)} of that time are not in the report.` : '' };
 }
 
 /**

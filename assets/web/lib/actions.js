@@ -35,6 +35,16 @@ export function actOnAll(what, names) {
   return send('', what, { names });
 }
 
+/** Remove what was logged so far. */
+export async function clearHistory() {
+  try {
+    setFailure('', null);
+    await post(`/r/${run.id}/api/clear`);
+  } catch (error) {
+    setFailure('', /** @type {Error} */ (error).message);
+  }
+}
+
 /** End the run. */
 export function quit() {
   return send('', 'quit');

@@ -13,7 +13,7 @@ export class Refused extends Error {
 
 /**
  * @param {string} method @param {string} path @param {object} [body] @param {AbortSignal} [signal]
- * @returns {Promise<any>}
+ * @returns {Promise<Response>} an answer that is a success
  */
 async function request(method, path, body, signal) {
   const send = () => {
@@ -30,10 +30,13 @@ async function request(method, path, body, signal) {
     answer = await send();
     if (answer.status === 401) logOff();
   }
+  if (answer.ok) return answer;
   const said = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, reason(said) ?? `the answer was ${answer.status}`);
-  return said;
+  throw new Refused(answer.status, reason(said) ?? `the answer was ${answer.status}`);
 }
+
+/** @param {Response} answer @returns {Promise<any>} */
+const json = (answer) => answer.json().catch(() => null);
 
 /** What an answer gives as its reason. @param {any} said @returns {string | null} */
 export function reason(said) {
@@ -46,13 +49,33 @@ export function reason(said) {
 }
 
 /** @param {string} path @param {AbortSignal} [signal] */
-export function get(path, signal) {
-  return request('GET', path, undefined, signal);
+export async function get(path, signal) {
+  return json(await request('GET', path, undefined, signal));
+}
+
+/**
+ * A text, up to about so many characters.
+ * @param {string} path @param {number} most
+ * @returns {Promise<{ text: string, isCut: boolean }>}
+ */
+export async function getText(path, most) {
+  const answer = await request('GET', path);
+  const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  while (reader) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    text += value;
+    if (text.length < most) continue;
+    await reader.cancel();
+    return { text: text.slice(0, text.lastIndexOf('\n') + 1), isCut: true };
+  }
+  return { text, isCut: false };
 }
 
 /** @param {string} path @param {object} [body] */
-export function post(path, body) {
-  return request('POST', path, body);
+export async function post(path, body) {
+  return json(await request('POST', path, body));
 }
 
 /** Query parameters; a list becomes several of the same name. @param {Record<string, any>} values */

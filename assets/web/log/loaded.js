@@ -3,10 +3,21 @@
 import { h } from '../lib/dom.js';
 import { isShown, row } from './rows.js';
 
-/** How many lines are kept on the page. */
+/** How many lines are kept on the page, and how many characters of them: lines can be long. */
 const MOST = 1000;
+const LARGEST = 4 << 20;
 
 /** @typedef {{ lines: any[], more: boolean, at: string | null }} Page */
+
+/** How many of these lines can be kept, beginning with the first one. @param {any[]} lines */
+function fitting(lines) {
+  let size = 0;
+  const over = lines.findIndex((line, at) => {
+    size += (line.text ?? '').length;
+    return at >= MOST || (at > 0 && size > LARGEST);
+  });
+  return over < 0 ? lines.length : over;
+}
 
 export class Loaded {
   constructor() {
@@ -49,7 +60,7 @@ export class Loaded {
     this.lines.push(...shown);
     this.bottom = page.lines.at(-1)?.cursor ?? page.at ?? this.bottom;
     this.moreDown = page.more;
-    const over = this.lines.length - MOST;
+    const over = this.lines.length - fitting(this.lines.toReversed());
     if (over <= 0) return 0;
     const height = this.rows.scrollHeight;
     this.lines.splice(0, over);
@@ -68,9 +79,10 @@ export class Loaded {
     this.lines.unshift(...shown);
     this.top = page.at;
     this.moreUp = page.more;
-    if (this.lines.length > MOST) {
-      this.lines.splice(MOST);
-      while (this.rows.childElementCount > MOST) this.rows.lastElementChild?.remove();
+    const most = fitting(this.lines);
+    if (this.lines.length > most) {
+      this.lines.splice(most);
+      while (this.rows.childElementCount > most) this.rows.lastElementChild?.remove();
       this.bottom = this.lines.at(-1).cursor;
       this.moreDown = true;
     }

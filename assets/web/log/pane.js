@@ -13,6 +13,10 @@ import { PAGE, Source } from './source.js';
 import { Unfinished } from './unfinished.js';
 
 const RESET = 'Older lines were removed from the log; it goes on with the oldest that is left.';
+/** The shortest time between two requests of a log that follows, in milliseconds. */
+const PAUSE = 80;
+/** While more is printed than can be shown, only about a screenful is fetched. */
+const SCREENFUL = 80;
 /** How close to an edge more is fetched, in pixels. */
 const EDGE = 800;
 
@@ -24,9 +28,16 @@ export class Pane {
     /** @type {Signal<boolean>} */ this.follows = new Signal(follows);
     this.busy = false;
     this.stale = false;
+    /** Whether more is printed than is fetched, so that only the end is of use. */
     this.flood = false;
+    /** Whether the end is to be fetched anew. */
+    this.anew = false;
+    /** When the next request may be made. */
+    this.next = 0;
     this.abort = new AbortController();
     this.touch = 0;
+    /** How many bytes of output come after the page. */
+    this.below = 0;
     /** Where a line that was looked for has been put: being at the end there is not a wish to follow. */
     this.placed = -1;
     this.onlines = () => {};
@@ -76,7 +87,7 @@ export class Pane {
     this.abort.abort();
     this.abort = new AbortController();
     this.busy = false;
-    this.flood = true;
+    this.anew = true;
     this.follows.set(true);
     this.jump.hidden = true;
     this.fetchEnd();
@@ -97,6 +108,14 @@ export class Pane {
     else this.fetchEnd();
   }
 
+  /** Wait until the next request may be made. @param {AbortSignal} signal */
+  async turn(signal) {
+    const pause = this.next - performance.now();
+    if (pause > 0) await new Promise((done) => { setTimeout(done, pause); });
+    signal.throwIfAborted();
+    this.next = performance.now() + PAUSE;
+  }
+
   async fetchEnd() {
     if (this.busy) {
       this.stale = true;
@@ -106,18 +125,23 @@ export class Pane {
     this.stale = false;
     const { signal } = this.abort;
     try {
-      let isWhole = this.flood || this.loaded.bottom === null || this.lines.at(-1)?.unfinished === true;
+      await this.turn(signal);
+      let isWhole = this.anew || this.flood || this.loaded.bottom === null || this.lines.at(-1)?.unfinished === true;
+      const isFirst = isWhole;
       if (!isWhole) {
         const page = await this.source.after(this.loaded.bottom, signal);
         if (page.more || page.reset) isWhole = true;
         else if (this.follows.value) this.take(() => this.append(page));
       }
+      const limit = this.flood && !this.anew ? Math.max(SCREENFUL, Math.ceil(this.view.clientHeight / 15)) : PAGE;
       this.flood = false;
       if (isWhole) {
-        const page = await this.source.before('end', signal);
+        if (!isFirst) await this.turn(signal);
+        const page = await this.source.before('end', signal, limit);
         if (this.follows.value) {
           const last = this.lines.at(-1)?.cursor;
-          this.flood = last !== undefined && page.lines.every((/** @type {any} */ line) => line.cursor !== last);
+          this.flood = !this.anew && last !== undefined && page.lines.every((/** @type {any} */ line) => line.cursor !== last);
+          this.anew = false;
           this.take(() => this.set(page.lines, page.more, false, page.at));
         }
       }
@@ -278,8 +302,15 @@ export class Pane {
 
   /** The page was found in the whole log. @param {number} below how many bytes come after it */
   located(below) {
-    if (!this.follows.value) setText(this.jump, `↓ Follow (${bytes(below)} below)`);
+    this.below = below;
     this.onlines();
+  }
+
+  /** Show how far the end is away. @param {string} lines as a number of lines, as soon as that is known */
+  showBehind(lines) {
+    if (this.follows.value) return;
+    const far = lines ? `${lines} behind` : this.below ? `${bytes(this.below)} below` : '';
+    setText(this.jump, far ? `↓ Follow (${far})` : '↓ Follow');
   }
 
   /** @param {string | null} text */
@@ -292,7 +323,7 @@ export class Pane {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const page = this.view.clientHeight - 40;
-    const by = { PageUp: -page, PageDown: page, ArrowUp: -40, ArrowDown: 40, ' ': event.shiftKey ? -page : page }[event.key];
+    const by = { PageUp: -page, PageDown: page, ArrowUp: -40, ArrowDown: 40, k: -40, j: 40, ' ': event.shiftKey ? -page : page }[event.key];
     if (event.key === 'Home') this.first();
     else if (event.key === 'End') this.follow();
     else if (by) {

@@ -5,8 +5,8 @@ import { head, run } from '../lib/store.js';
 import { everySecond } from '../lib/visible.js';
 import { ScrollBar } from './scrollbar.js';
 
-/** The time between two looks, in milliseconds. */
-const PAUSE = 200;
+/** The time between two looks, in milliseconds; a log that follows is at the end anyway. */
+const PAUSE = { follows: 1000, stopped: 200 };
 
 export class Position {
   /** @param {import('./pane.js').Pane} pane */
@@ -63,7 +63,7 @@ export class Position {
     } catch {
       // The next look may succeed.
     } finally {
-      setTimeout(() => { this.isBusy = false; }, PAUSE);
+      setTimeout(() => { this.isBusy = false; }, follows ? PAUSE.follows : PAUSE.stopped);
     }
   }
 }

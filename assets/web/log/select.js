@@ -1,27 +1,24 @@
 // The selected lines: a range between two cursors, which may be longer than what is on the page.
 
 import { h, setText } from '../lib/dom.js';
-import { me, supervisor } from '../lib/store.js';
+import { saveAsPage } from '../lib/save.js';
+import { me, run, supervisor } from '../lib/store.js';
 import { full } from '../lib/time.js';
+import { openAround } from './around.js';
+import { article, block, table } from './export.js';
 import { declareFailure } from './failure.js';
 import { isShown, plain } from './rows.js';
 
-/** How many lines are copied at most. */
-const MOST = 100_000;
+/** How many characters are copied as text at most. */
+const LARGEST = 32 << 20;
+/** How many lines are copied as Markdown or saved as a page at most. */
+const MOST = 5000;
 
 /** Which of two cursors (`12.340`) comes first; negative if it is the first one. @param {string} a @param {string} b */
 export function compare(a, b) {
   const [record, byte] = a.split('.').map(Number);
   const [otherRecord, otherByte] = b.split('.').map(Number);
   return record - otherRecord || byte - otherByte;
-}
-
-/**
- * A line as text.
- * @param {any} line @param {boolean} withNames also the time and the name of its process
- */
-export function asText(line, withNames) {
-  return withNames ? `${full(new Date(line.time))} ${line.name ?? '-'}: ${plain(line)}` : plain(line);
 }
 
 /** @param {Node | null} node @returns {HTMLElement | null} */
@@ -44,10 +41,13 @@ export class Selection {
     this.label = h('span', { class: 'dim' });
     const button = (/** @type {string} */ text, /** @type {() => void} */ work) => h('button', { text, onclick: work });
     this.ofLines = [
-      button('Copy', () => this.copy(false)),
-      button('Copy with names', () => this.copy(true)),
+      button('Copy', () => this.copy('plain')),
+      button('Copy with names and times', () => this.copy('times')),
+      button('Copy as Markdown', () => this.copyMarkdown()),
       button('Copy link', () => this.copyLink()),
-      button('All processes here', () => { if (this.range) listener.onaround(this.range[0]); }),
+      button('Around this moment', () => this.around()),
+      button('Save as page', () => this.save()),
+      button('Download', () => this.download()),
     ];
     this.find = button('Find this', () => listener.onfind(this.words.text));
     this.declare = button('Add as failure text', () => this.addFailure());
@@ -129,45 +129,76 @@ export class Selection {
     this.show();
   }
 
-  /** The text of the range, read from the journal. @param {boolean} withNames */
-  async text(withNames) {
-    if (!this.range) return { text: '', count: 0 };
-    const [from, to] = this.range;
+  /** @param {'plain' | 'times'} form */
+  async copy(form) {
+    if (!this.range) return;
+    const { range, pane } = this;
+    await this.tell(async () => {
+      const { text, isCut } = await pane.source.text(range, form, LARGEST);
+      await navigator.clipboard.writeText(text);
+      const count = text.split('\n').length - 1;
+      return `copied ${isCut ? 'only the first ' : ''}${count.toLocaleString('en')} ${count === 1 ? 'line' : 'lines'}`;
+    }, 'not copied');
+  }
+
+  /** The lines of the range with their styles, not too many. @param {number} [limit] @returns {Promise<any[]>} */
+  async lines(limit = MOST) {
+    const [from, to] = /** @type {[string, string]} */ (this.range);
     const { source } = this.pane;
     // `after` leaves out the line that it names, so this begins at the line before.
-    const above = await source.lines({ before: from, limit: 1, styles: false });
-    let after = above.lines.at(-1)?.cursor ?? null;
-    /** @type {string[]} */
-    const lines = [];
-    while (lines.length < MOST) {
-      const page = await source.lines({ after, limit: 5000, styles: false });
-      const part = page.lines.filter((/** @type {any} */ line) => compare(line.cursor, from) >= 0 && compare(line.cursor, to) <= 0);
-      for (const line of part) if (isShown(line)) lines.push(asText(line, withNames));
-      const last = page.lines.at(-1)?.cursor;
-      after = page.next ?? last;
-      if (!page.more || (last && compare(last, to) >= 0)) break;
-    }
-    return { text: `${lines.slice(0, MOST).join('\n')}\n`, count: Math.min(MOST, lines.length) };
+    const above = await source.lines({ before: from, limit: 1 });
+    const page = await source.lines({ after: above.lines.at(-1)?.cursor ?? null, limit });
+    const isIn = (/** @type {any} */ { cursor }) => compare(cursor, from) >= 0 && compare(cursor, to) <= 0;
+    return page.lines.filter((/** @type {any} */ line) => isIn(line) && isShown(line));
   }
 
-  /** @param {boolean} withNames */
-  async copy(withNames) {
+  copyMarkdown() {
+    return this.tell(async () => {
+      const lines = await this.lines();
+      await navigator.clipboard.writeText(`${block(table(lines))}\n`);
+      return `copied ${lines.length.toLocaleString('en')} ${lines.length === 1 ? 'line' : 'lines'}`;
+    }, 'not copied');
+  }
+
+  save() {
+    return this.tell(async () => {
+      const lines = await this.lines();
+      const title = `${run.state?.title ?? 'tmo'}, ${full(new Date(lines[0]?.time ?? 0))}`;
+      const note = lines.length === MOST ? `The first ${MOST.toLocaleString('en')} lines of the selection.` : '';
+      return `saved as ${await saveAsPage(article(lines, title, note), title, title)}`;
+    }, 'not saved');
+  }
+
+  download() {
+    const { range, pane } = this;
+    return this.tell(async () => {
+      await pane.source.download(range);
+      return 'the download begins';
+    }, 'not downloaded');
+  }
+
+  /** All that was printed around the first line of the range. */
+  around() {
+    return this.tell(async () => {
+      const [first] = await this.lines(1);
+      if (first) await openAround(this.pane.source.run, first, () => this.listener.onaround(first.cursor));
+      return '';
+    }, 'not shown');
+  }
+
+  /** Do something, and report what came of it. @param {() => Promise<string>} work @param {string} failed */
+  async tell(work, failed) {
     try {
-      const { text, count } = await this.text(withNames);
-      await navigator.clipboard.writeText(text);
-      const only = count === MOST ? 'only the first ' : '';
-      this.listener.oncopied(`copied ${only}${count.toLocaleString('en')} ${count === 1 ? 'line' : 'lines'}`);
+      this.listener.oncopied(await work());
     } catch (error) {
-      this.listener.oncopied(`not copied: ${/** @type {Error} */ (error).message}`);
+      this.listener.oncopied(`${failed}: ${/** @type {Error} */ (error).message}`);
     }
   }
 
-  async copyLink() {
-    try {
+  copyLink() {
+    return this.tell(async () => {
       await navigator.clipboard.writeText(location.href);
-      this.listener.oncopied('link copied');
-    } catch (error) {
-      this.listener.oncopied(`not copied: ${/** @type {Error} */ (error).message}`);
-    }
+      return 'link copied';
+    }, 'not copied');
   }
 }

@@ -1,6 +1,6 @@
 // Pages of the journal.
 
-import { get, query } from '../lib/api.js';
+import { get, getText, post, query } from '../lib/api.js';
 
 /** How many lines a page has. */
 export const PAGE = 200;
@@ -65,6 +65,30 @@ export class Source {
       if (!answer.more || !next || next === at) return null;
       at = next;
     }
+  }
+
+  /** How many lines there are, and how many of them before a cursor. @param {string | null} after @param {AbortSignal} [signal] */
+  count(after, signal) {
+    return get(`/r/${this.run}/api/count${query({ after, name: this.names })}`, signal);
+  }
+
+  /** What to ask for as text. @param {[string, string] | null} range first and last line @param {'plain' | 'names' | 'times'} form */
+  ofText(range, form) {
+    return query({ name: this.names, from: range?.[0], to: range?.[1], form });
+  }
+
+  /** @param {[string, string]} range @param {'plain' | 'names' | 'times'} form @param {number} most */
+  text(range, form, most) {
+    return getText(`/r/${this.run}/text${this.ofText(range, form)}`, most);
+  }
+
+  /** Have the browser download the log, or a part of it, as `tmo logs` prints it. @param {[string, string] | null} range */
+  async download(range) {
+    const { ticket } = await post(`/r/${this.run}/ticket`, { query: this.ofText(range, 'names').slice(1) });
+    const link = document.createElement('a');
+    link.href = `/download/${ticket}`;
+    link.download = '';
+    link.click();
   }
 
   /** Where a cursor is, in bytes. @param {string | null} after @param {AbortSignal} [signal] */

@@ -9,7 +9,7 @@ const KEYS = [
   ['Esc', 'leave the search or the selection, close a dialog'],
   ['f  End', 'follow the end of the log'],
   ['Home', 'the very first line'],
-  ['PgUp PgDn ↑ ↓ Space', 'scroll the log'],
+  ['PgUp PgDn ↑ ↓ k j Space', 'scroll the log'],
   ['1 … 9', 'only this process'],
   ['0', 'all processes'],
   ['w', 'wrap lines'],

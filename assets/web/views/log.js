@@ -1,13 +1,16 @@
 // The page of the log: the pane, and what is beside it.
 
+import { clearHistory } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { go, keep, place } from '../lib/router.js';
-import { supervisor } from '../lib/store.js';
+import { me, supervisor } from '../lib/store.js';
 import { bytes, clock } from '../lib/time.js';
 import { Pane } from '../log/pane.js';
 import { plain } from '../log/rows.js';
 import { Search } from '../log/search.js';
 import { Selection, compare } from '../log/select.js';
+import { Tally, amount } from '../log/tally.js';
+import { confirm } from './dialog.js';
 
 const TIMES = ['short', 'full', 'off'];
 
@@ -20,6 +23,7 @@ export class LogView {
     this.search = new Search(this.pane, () => this.selection.range?.[0]);
     const { search } = this;
     this.times = h('button', { class: 'toggle', onclick: () => this.nextTimes() });
+    this.history = h('button', { class: 'quiet', text: 'Clear history', title: 'Remove what was logged so far', onclick: () => this.clearHistory() });
     this.wrap = h('button', { class: 'toggle', text: 'Wrap', onclick: () => this.toggleWrap() });
     this.bar = h('div', { class: 'log-bar' }, ...search.parts,
       h('span', { class: 'space' }), this.times, this.wrap,
@@ -33,7 +37,9 @@ export class LogView {
     });
     this.pane.onreveal = (cursor) => { if (this.selection.range?.[0] !== cursor) this.selection.set([cursor, cursor]); };
     this.pane.element.append(this.selection.element);
-    this.footer = h('footer', { class: 'log-foot' });
+    this.place = h('span');
+    this.footer = h('footer', { class: 'log-foot' }, this.place, h('span', { class: 'space' }), this.history,
+      h('button', { class: 'quiet', text: 'Download', title: 'The whole log, as `tmo logs` prints it', onclick: () => this.download() }));
     this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.footer);
     this.pane.rows.addEventListener('click', (event) => this.pick(event));
     this.time = localStorage.getItem('tmo-times') ?? 'short';
@@ -43,7 +49,8 @@ export class LogView {
     this.setWrap(this.isWrapped);
     /** Called with the time that is on the screen. @type {(window: [number, number] | null, follows: boolean) => void} */
     this.onmoved = () => {};
-    this.ends = [supervisor.watch(() => this.foot())];
+    this.tally = new Tally(this.pane, () => this.foot());
+    this.ends = [supervisor.watch(() => this.foot()), me.watch(() => this.foot())];
     search.set(place.value.values.q ?? '');
   }
 
@@ -63,6 +70,7 @@ export class LogView {
 
   close() {
     for (const end of this.ends) end();
+    this.tally.close();
     this.search.close();
     this.selection.close();
     this.pane.close();
@@ -111,6 +119,23 @@ export class LogView {
     this.pane.follow();
   }
 
+  clearHistory() {
+    const text = 'This removes what all processes of this project have printed so far, also in earlier runs, for everybody. The processes go on. To hide it here only, use “Clear view”.';
+    confirm('Clear the history?', text, 'Clear history', async () => {
+      await clearHistory();
+      this.pane.follow();
+    });
+  }
+
+  async download() {
+    try {
+      await this.pane.source.download(null);
+      this.search.say('the download begins');
+    } catch (error) {
+      this.search.say(/** @type {Error} */ (error).message);
+    }
+  }
+
   /** Select a line whose time or name was clicked; with Shift, all up to it. @param {MouseEvent} event */
   pick(event) {
     const target = /** @type {Element} */ (event.target);
@@ -130,7 +155,7 @@ export class LogView {
   }
 
   async copy() {
-    if (this.selection.range) return this.selection.copy(false);
+    if (this.selection.range) return this.selection.copy('plain');
     const selection = document.getSelection();
     let text = this.pane.lines.map(plain).join('\n');
     if (selection && !selection.isCollapsed && this.pane.rows.contains(selection.anchorNode)) {
@@ -160,23 +185,44 @@ export class LogView {
   }
 
   foot() {
-    const { extent } = this.pane.position;
-    const size = extent ? this.pane.follows.value ? `${bytes(extent.all)} of output` : `${bytes(extent.before)} of ${bytes(extent.all)}` : '';
-    const window = this.onScreen();
+    const follows = this.pane.follows.value;
+    this.history.hidden = me.value?.role !== 'admin' || supervisor.value !== 'up';
+    const rows = this.onScreen();
+    const window = rows && /** @type {[number, number]} */ ([rows[0], rows[rows.length - 1]].map((line) => Date.parse(line.time)));
     const span = window?.map((time) => clock(new Date(time))).join(' – ');
-    this.onmoved(window, this.pane.follows.value);
+    this.onmoved(window, follows);
     const state = { up: '', gone: 'the supervisor does not answer', over: 'the run is over' }[supervisor.value];
-    const mode = this.pane.follows.value ? (supervisor.value === 'up' ? 'following' : 'at the end') : 'stopped here';
-    setText(this.footer, [span, size, mode, state].filter(Boolean).join(' · '));
+    const mode = follows ? (supervisor.value === 'up' ? 'following' : 'at the end') : 'stopped here';
+    const { extent } = this.pane.position;
+    setText(this.place, [span, this.linesShown(rows ?? []), extent && bytes(extent.all), this.rate(), mode, state].filter(Boolean).join(' · '));
   }
 
-  /** The times of the first and the last line on the screen. @returns {[number, number] | null} */
+  /** Which lines of how many are on the screen. @param {any[]} rows */
+  linesShown(rows) {
+    const { count } = this.tally;
+    const before = this.pane.source.only ? null : this.tally.before(rows);
+    if (!count || before === null) {
+      this.pane.showBehind('');
+      return '';
+    }
+    const { all, is_exact: isExact } = count;
+    const shown = rows.filter((line) => line.event === undefined).length;
+    const left = Math.max(0, all - before - shown);
+    this.pane.showBehind(left === 1 ? '1 line' : `${amount(left, isExact)} lines`);
+    const [first, last] = [before + 1, Math.min(before + shown, all)].map((number) => amount(number, isExact));
+    return shown ? `lines ${first}–${last} of ${amount(all, isExact)}` : `${amount(all, isExact)} lines`;
+  }
+
+  rate() {
+    const { rate } = this.tally;
+    return rate === null || supervisor.value !== 'up' ? '' : `${rate.toLocaleString('en')} lines/s`;
+  }
+
+  /** The lines on the screen; null if there are none. @returns {any[] | null} */
   onScreen() {
     const { pane } = this;
     const box = pane.view.getBoundingClientRect();
-    const first = pane.loaded.at(box.top + 1);
-    const last = pane.loaded.at(box.bottom - 1);
-    if (!pane.lines[first] || !pane.lines[last]) return null;
-    return [Date.parse(pane.lines[first].time), Date.parse(pane.lines[last].time)];
+    const rows = pane.lines.slice(pane.loaded.at(box.top + 1), pane.loaded.at(box.bottom - 1) + 1);
+    return rows.length ? rows : null;
   }
 }

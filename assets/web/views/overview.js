@@ -2,7 +2,7 @@
 
 import { failures } from '../lib/actions.js';
 import { atNextFrame, h } from '../lib/dom.js';
-import { changes, me, run } from '../lib/store.js';
+import { changes, me, run, runs } from '../lib/store.js';
 import { hostTime } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { Group } from './group.js';
@@ -25,7 +25,7 @@ export class Overview {
     this.observer = new IntersectionObserver((entries) => this.seen(entries), { root: this.element, rootMargin: '200px' });
     const draw = atNextFrame(() => this.update());
     this.again = draw;
-    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), everySecond(draw)];
+    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), runs.watch(draw), everySecond(draw)];
   }
 
   close() {
@@ -57,6 +57,7 @@ export class Overview {
     if (this.isClosed) return;
     const now = hostTime();
     this.empty.hidden = run.processes.size > 0;
+    this.table.classList.toggle('no-figures', runs.value.find(({ id }) => id === run.id)?.metrics === false);
     this.forget();
     this.tiles.update();
     let made = 0;

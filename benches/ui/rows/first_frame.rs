@@ -6,8 +6,8 @@ use crate::mprocs::Mprocs;
 use crate::options::Options;
 use crate::programs::LAST;
 use crate::shared::quantile;
+use crate::shared::table::{Bar, Table, Who, ms};
 use crate::stack::Stack;
-use crate::table::{Bar, Table, Who, ms};
 use crate::terminal::Terminal;
 
 /// Starts in a run.
@@ -29,7 +29,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
             [in_small, in_large].map(|mut times| quantile(&mut times, 50).unwrap());
         table.value("exec → first frame, 1 MiB of journal [ms]", Bar::Below(50.0), small);
         if let Some(peer) = quantile(&mut in_peer, 50) {
-            table.of(Who::Mprocs, "exec → first frame, 1 MiB of journal [ms]", Bar::Any, peer);
+            table.of(Who::Peer, "exec → first frame, 1 MiB of journal [ms]", Bar::Any, peer);
         }
         table.value(&large_row, Bar::Below(50.0), large);
         table.value("the same: large journal / 1 MiB", Bar::AtMost(1.2), large / small);

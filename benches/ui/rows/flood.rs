@@ -4,8 +4,8 @@ use crate::common::harness::wait::pause;
 use crate::mprocs::Mprocs;
 use crate::options::Options;
 use crate::process::cpu_ms;
+use crate::shared::table::{Bar, Table, Who};
 use crate::stack::Stack;
-use crate::table::{Bar, Table, Who};
 use crate::terminal::Terminal;
 
 const RATES: [(&str, u32); 2] = [("1,000", 1_000), ("100,000", 100_000)];
@@ -22,13 +22,13 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
             of_tmo.push(spent);
             if let Some(peer) = Mprocs::printing(rate) {
                 let spent = self::spent(&peer.opened(), options);
-                table.of(Who::Mprocs, &row, Bar::Any, spent);
+                table.of(Who::Peer, &row, Bar::Any, spent);
                 of_peer.push(spent);
             }
         }
         table.value(RATIO, Bar::AtMost(1.2), of_tmo[1] / of_tmo[0]);
         if let [few, many] = of_peer[..] {
-            table.of(Who::Mprocs, RATIO, Bar::AtMost(1.2), many / few);
+            table.of(Who::Peer, RATIO, Bar::AtMost(1.2), many / few);
         }
     }
 }

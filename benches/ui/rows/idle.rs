@@ -6,8 +6,8 @@ use crate::common::harness::procs::wakes;
 use crate::common::harness::wait::pause;
 use crate::mprocs::Mprocs;
 use crate::options::Options;
+use crate::shared::table::{Bar, Table, Who};
 use crate::stack::Stack;
-use crate::table::{Bar, Table, Who};
 use crate::terminal::Terminal;
 
 const MINUTE: u64 = 60;
@@ -22,7 +22,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
     let stack = Stack::of_processes(3);
     let terminal = stack.opened();
     let peer = Mprocs::of_processes(3);
-    let peer = peer.as_ref().map(|peer| (Who::Mprocs, peer.opened()));
+    let peer = peer.as_ref().map(|peer| (Who::Peer, peer.opened()));
     let all: Vec<_> = [(Who::Tmo, terminal)].into_iter().chain(peer).collect();
     if options.quick {
         // The ages of the processes change every second, and are drawn.

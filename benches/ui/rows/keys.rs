@@ -6,8 +6,8 @@ use super::search;
 use crate::common::harness::wait::pause;
 use crate::mprocs::{self, Mprocs};
 use crate::options::Options;
+use crate::shared::table::{Bar, Table, Who};
 use crate::stack::Stack;
-use crate::table::{Bar, Table, Who};
 use crate::terminal::Terminal;
 
 const IN_A_FLOOD: &str = "key → frame while 100,000 lines/s are printed";
@@ -31,7 +31,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
             let mut terminal = peer.opened();
             let select = (0..times).flat_map(|number| mprocs::select(&mut terminal, number));
             let select = select.collect::<Vec<_>>();
-            table.times(Who::Mprocs, &format!("{IN_A_FLOOD}: select"), BARS, &select);
+            table.times(Who::Peer, &format!("{IN_A_FLOOD}: select"), BARS, &select);
         }
     }
     drop((flood, peer));

@@ -5,8 +5,8 @@ use super::keys::select;
 use crate::mprocs::{self, Mprocs};
 use crate::options::Options;
 use crate::shared::quantile;
+use crate::shared::table::{Bar, Table, Who, ms};
 use crate::stack::Stack;
-use crate::table::{Bar, Table, Who, ms};
 
 /// Starts in a run.
 const TIMES: usize = 5;
@@ -46,6 +46,6 @@ fn of_peer(counts: [u32; 2], presses: u32, table: &mut Table) {
         let times = (0..presses).flat_map(|number| mprocs::select(&mut terminal, number).map(ms));
         let mut times: Vec<_> = times.collect();
         let row = format!("key → frame, {count} processes, p50 [ms]");
-        table.of(Who::Mprocs, &row, Bar::Any, quantile(&mut times, 50).unwrap());
+        table.of(Who::Peer, &row, Bar::Any, quantile(&mut times, 50).unwrap());
     }
 }

@@ -8,8 +8,8 @@ use crate::mprocs::Mprocs;
 use crate::options::Options;
 use crate::process::memory_mib;
 use crate::programs::LAST;
+use crate::shared::table::{Bar, Table, Who};
 use crate::stack::Stack;
-use crate::table::{Bar, Table, Who};
 
 const BAR: Bar = Bar::Below(40.0);
 
@@ -27,7 +27,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
         if let Some(peer) = &peer {
             let terminal = peer.opened();
             pause(options.seconds(10, 2));
-            table.of(Who::Mprocs, row, BAR, memory_mib(terminal.pid()));
+            table.of(Who::Peer, row, BAR, memory_mib(terminal.pid()));
         }
     }
 }

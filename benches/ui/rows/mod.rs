@@ -13,7 +13,7 @@ mod supervisor;
 
 pub(crate) use self::keys::between;
 use crate::options::Options;
-use crate::table::Table;
+use crate::shared::table::Table;
 
 /// A group of rows of the table that are measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

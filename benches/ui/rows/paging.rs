@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::options::Options;
 use crate::programs::LAST;
+use crate::shared::table::{Bar, Table, Who};
 use crate::stack::Stack;
-use crate::table::{Bar, Table, Who};
 use crate::terminal::Terminal;
 
 const PAGE_UP: &str = "\x1b[5~";

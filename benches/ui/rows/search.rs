@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::options::Options;
 use crate::shared::quantile;
+use crate::shared::table::{Bar, Table, ms};
 use crate::stack::Stack;
-use crate::table::{Bar, Table, ms};
 use crate::terminal::Terminal;
 
 /// Upper case counts in it, for both.

@@ -5,8 +5,8 @@ use crate::common::harness::wait::pause;
 use crate::options::Options;
 use crate::process::memory_mib;
 use crate::shared::quantile;
+use crate::shared::table::{Bar, Table, ms};
 use crate::stack::Stack;
-use crate::table::{Bar, Table, ms};
 
 const PER_SECOND: u32 = 16_000;
 

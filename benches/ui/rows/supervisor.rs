@@ -4,8 +4,8 @@ use crate::common::harness::wait::pause;
 use crate::options::Options;
 use crate::process::cpu_ms;
 use crate::programs::command;
+use crate::shared::table::{Bar, Table};
 use crate::stack::Stack;
-use crate::table::{Bar, Table};
 
 const PROCESSES: usize = 20;
 

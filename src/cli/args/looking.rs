@@ -1,5 +1,6 @@
 //! Arguments of the commands that show the current state of a run.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::target::ClientArgs;
@@ -145,11 +146,27 @@ pub struct UiArgs {
 }
 
 /// `tmo web`.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct WebArgs {
+    /// Show only the run of the project in this directory.
+    #[arg(value_name = "PATH", add = values::directory())]
+    pub path: Option<PathBuf>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<u16>,
+    /// Open the page in the browser.
+    #[arg(long)]
+    pub open: bool,
+    /// Open the page in a window without tabs, if Chromium, Chrome, Edge or Brave is installed.
+    #[arg(long)]
+    pub window: bool,
+    /// Open nothing, whatever else says so.
+    #[arg(long, visible_alias = "no-ui", conflicts_with_all = ["open", "window"])]
+    pub no_open: bool,
+    /// End the server that runs. The runs go on.
+    #[arg(long, conflicts_with_all = ["open", "window", "link", "share"])]
+    pub stop: bool,
     /// Print a link that logs in to the server that runs already.
     #[arg(long)]
     pub link: bool,
@@ -162,6 +179,23 @@ pub struct WebArgs {
     /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+/// `tmo server`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ServerArgs {
+    /// The directory of the project; without it, the current one.
+    #[arg(value_name = "PATH", add = values::directory())]
+    pub path: Option<PathBuf>,
+    /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
+    #[arg(short, long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Open the page in a window without tabs, if Chromium, Chrome, Edge or Brave is installed.
+    #[arg(long)]
+    pub window: bool,
+    /// Don't open the page in a browser.
+    #[arg(long, visible_alias = "no-ui", conflicts_with = "window")]
+    pub no_open: bool,
 }
 
 /// `tmo ps`.

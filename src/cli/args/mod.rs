@@ -28,7 +28,8 @@ pub use changing::{
 };
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
-    FlagsArgs, LsArgs, PsArgs, ScreenArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs, WaitFor, WebArgs,
+    FlagsArgs, LsArgs, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
+    WaitFor, WebArgs,
 };
 pub use offline::{CompletionsArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs};
 pub use settings::command;
@@ -358,6 +359,9 @@ Examples:
   tmo web                       serves until Ctrl-C, and prints a link that logs in
   tmo web --link                prints another link for the one that serves already
   tmo web --port 8080           at this port, or not at all
+  tmo web --open                also opens the page in the browser; --window: in its own window
+  tmo web ../shop               shows only the run of that project
+  tmo web --stop                ends the server; the runs go on
   tmo web --share web,api --for 2h
                                 prints a link for a colleague, who may look at these two processes
 
@@ -379,6 +383,16 @@ This runs code of the archive as you. Python programs get a virtual environment 
 requirements.txt names, Node.js programs the packages of their package.json. The archive may have 50 MiB.
 Without a run, the next start installs what was added.")]
     App(AppArgs),
+    /// Start a project in the background and show it in the browser; Ctrl-C ends both.
+    #[command(after_help = "\
+Examples:
+  tmo server                    the project here
+  tmo server ../shop            the project in another directory
+  tmo server --no-ui            without opening a browser; NO_UI_LAUNCH=1 does the same
+
+The page shows only this run, and ends with it: by Ctrl-C here, `tmo quit`, or the button on the page.
+If the run is up already, Ctrl-C ends only the page. When the terminal is closed, the run goes on.")]
+    Server(ServerArgs),
     /// Show or change the texts that mean failure.
     #[command(after_help = "\
 Examples:

@@ -39,6 +39,9 @@ pub struct StartArgs {
     /// Show the run in the interface of `tmo ui`.
     #[arg(long, conflicts_with_all = ["daemonize", "wait", "until_ready", "print_config"])]
     pub ui: bool,
+    /// Also serve a page that shows the run in a browser, until the run ends.
+    #[arg(long, conflicts_with_all = ["print_config", "until_ready"])]
+    pub web: bool,
     /// Return as soon as the processes run, leaving them in the background until `tmo quit`. The exit
     /// code is 1 if one was skipped for lack of a dependency; the others keep running.
     #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,

@@ -26,6 +26,7 @@ use super::ui::as_view;
 use super::until_ready::Trial;
 use super::view::{self, Shown};
 use super::wait::Readiness;
+use super::web;
 use crate::backend::tmux::version;
 use crate::config::dirs::{make_runtime_dir, refuse_state_of_others, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
@@ -53,6 +54,8 @@ pub(super) struct Start {
     timestamps: bool,
     /// The run is shown in the interface.
     ui: bool,
+    /// A page shows it, too.
+    web: bool,
     wait: Option<Readiness>,
     exit_code_from: Option<String>,
     trial: bool,
@@ -99,6 +102,25 @@ pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, Cli
     }
 }
 
+/// A run in the background.
+pub(super) struct Background {
+    pub(super) instance: Instance,
+    /// Its id, if it was begun by this command.
+    pub(super) run: Option<String>,
+}
+
+/// Start in the background, unless the run is up already.
+pub(super) fn in_background(args: StartArgs, typed: Vec<OsString>) -> Result<Background, CliError> {
+    let mut start = Start::gather(args)?;
+    start.arguments = typed.into_iter().map(OsText::from).collect();
+    for warning in &start.context.warnings {
+        super::warn(warning);
+    }
+    let (instance, mut run) = (start.instance(), None);
+    start.begin(true, &mut run)?;
+    Ok(Background { instance, run })
+}
+
 impl Start {
     /// Sets the id of the run that it begins, if it begins one.
     fn begin(mut self, if_needed: bool, run: &mut Option<String>) -> Result<u8, CliError> {
@@ -122,6 +144,7 @@ impl Start {
                     let mut instance = self.instance();
                     super::block_on(async { instance.server().await.map(drop) })?;
                 }
+                self.show_on_page();
                 return self.until_ready(&[]);
             }
             if let Found::Run(state) = found {
@@ -148,14 +171,27 @@ impl Start {
             }
             match begun? {
                 Begun::Shown(shown) => return self.show(*shown),
-                Begun::Daemon(code) => return Ok(code),
+                Begun::Daemon(code) => {
+                    self.show_on_page();
+                    return Ok(code);
+                }
                 Begun::Overtaken => {}
             }
         }
     }
 
+    /// Let a page show the run, if that is wanted.
+    fn show_on_page(&self) {
+        if self.web
+            && let Err(error) = web::begin_beside(&self.instance())
+        {
+            print_warning(&error);
+        }
+    }
+
     /// Become the view of a run.
     fn show(&self, shown: Shown) -> Result<u8, CliError> {
+        self.show_on_page();
         if self.ui { as_view::show(shown, self.instance()) } else { view::show(shown) }
     }
 
@@ -195,7 +231,7 @@ impl Start {
         let_owner_in();
         let (context, typed_in) = place::place(Context::here()?, &mut args)?;
         let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
-        let (trial, ui) = (args.until_ready, args.ui);
+        let (trial, ui, web) = (args.until_ready, args.ui, args.web);
         if ui {
             as_view::check(&context.env)?;
         }
@@ -218,6 +254,7 @@ impl Start {
             daemonize,
             timestamps,
             ui,
+            web,
             wait,
             exit_code_from,
             trial,

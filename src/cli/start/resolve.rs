@@ -70,6 +70,7 @@ impl Start {
             daemonize: true,
             timestamps: false,
             ui: false,
+            web: false,
             wait: None,
             exit_code_from,
             trial: false,

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use ::toml::Spanned;
 use ::toml::de::DeTable;
 
-use crate::model::rules::{DependencyCondition, Hooks};
+use crate::model::rules::{DependencyCondition, Hooks, WebRules};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
 pub use keys::{Asked, Line, LogTable, ProcessTable, Row, command_line};
 pub use problem::{Diagnostics, Problem, Source, TomlError};
@@ -46,6 +46,8 @@ pub struct TmoToml {
     pub hooks: Hooks,
     /// The place of the hook `cleanup`.
     pub cleanup_hook: Option<std::ops::Range<usize>>,
+    /// `[web]`: how pages show the run.
+    pub web: WebRules,
     /// `[crash] dir`, relative to the directory of the file.
     pub crash_dir: Option<PathBuf>,
     /// The file itself.
@@ -148,6 +150,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
         processes,
         hooks: keys::hooks::read(table("hooks"), &mut mistakes),
         cleanup_hook: table("hooks").get("cleanup").map(Spanned::span),
+        web: keys::web::read(table("web"), &mut mistakes),
         crash_dir,
         source,
     };

@@ -2,18 +2,22 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::entry::{Names, entry_json};
+use super::line_counts::{LineCounts, lines_within};
 use super::lines::{Entry, Lines, Split};
+use super::numbered::{self, LineCounts, NumberedPage};
 use super::page::{Pager, Want, before_last};
 use super::pattern::Pattern;
 use super::place::{Share, output, record_at, share};
 use super::select::Query;
 use super::styled::{Styles, printed_at, styled_text};
 use crate::api::history::{
-    Answer, Extent, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, OutputAsk,
-    OutputOfProcess, OutputOverTime, PageAsk, UnfinishedLine,
+    Answer, Extent, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, LineCount,
+    OutputAsk, OutputOfProcess, OutputOverTime, PageAsk, UnfinishedLine,
 };
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -38,17 +42,19 @@ const STEP: u64 = 8 << 20;
 #[derive(Debug)]
 pub struct RunHistory {
     dirs: Dirs,
+    /// What has been counted of its lines.
+    counts: Mutex<LineCounts>,
 }
 
 impl RunHistory {
     /// The journal of the run with this plan.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
-        Self { dirs: Dirs::of_run(plan, runtime) }
+        Self::of(Dirs::of_run(plan, runtime))
     }
 
     /// The journal in these directories.
     pub const fn of(dirs: Dirs) -> Self {
-        Self { dirs }
+        Self { dirs, counts: Mutex::new(LineCounts::new()) }
     }
 
     /// The beginnings of lines that have no end yet.
@@ -70,6 +76,27 @@ impl RunHistory {
             });
         }
         Ok(found)
+    }
+
+    /// Lines of exactly this process by number, counted from 1. `choose` gets the number of all lines.
+    pub fn numbered(
+        &self,
+        name: &str,
+        counts: &mut LineCounts,
+        choose: impl FnOnce(u64) -> RangeInclusive<u64>,
+    ) -> io::Result<NumberedPage> {
+        numbered::numbered_page(&self.dirs, name, counts, choose)
+    }
+
+    /// The last lines of exactly this process in records with numbers below `upto`, as far as they are near
+    /// that end.
+    pub fn last_lines(&self, name: &str, most: usize, upto: u64) -> io::Result<Vec<String>> {
+        numbered::last_lines(&self.dirs, name, most, upto)
+    }
+
+    /// The number of records in the index.
+    pub fn records(&self) -> io::Result<u64> {
+        IndexReader::open(&self.dirs).len()
     }
 
     fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {
@@ -150,6 +177,37 @@ impl History for RunHistory {
             let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
             let first = Position { record: floor, skip: 0 }.to_string();
             Ok(Extent { api: API, before, all, first, records: upto })
+        };
+        read().map_err(HistoryProblem::Io)
+    }
+
+    fn count(&self, ask: &HistoryAsk, upto: u64) -> Result<LineCount, HistoryProblem> {
+        let Asked { filter, place, .. } = self.parse(ask)?;
+        let read = || {
+            let mut index = IndexReader::open(&self.dirs);
+            let floor = index.first()?.max(clear::mark(&self.dirs));
+            let upto = upto.min(index.len()?).max(floor);
+            let end = Position { record: upto, skip: 0 };
+            let at = place.unwrap_or(end).clamp(Position { record: floor, skip: 0 }, end);
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            counts.forget_before(floor);
+            let above = counts.count(&mut index, &filter, floor..at.record)?;
+            let below = counts.count(&mut index, &filter, at.record..upto)?;
+            drop(counts);
+            let within = lines_within(&mut index, &filter, at)?;
+            let lines = above.counted.lines + below.counted.lines;
+            if above.is_all && below.is_all {
+                let before = above.counted.lines + within;
+                return Ok(LineCount { api: API, before, all: lines, is_exact: true });
+            }
+            // Lines that have not been counted are taken to be as long as the others.
+            let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
+            let bytes = u128::from(above.counted.bytes + below.counted.bytes).max(1);
+            let estimate = |part: u64| {
+                u64::try_from(u128::from(part) * u128::from(lines) / bytes).unwrap_or(u64::MAX)
+            };
+            let (before, all) = (estimate(before), estimate(all));
+            Ok(LineCount { api: API, before, all, is_exact: false })
         };
         read().map_err(HistoryProblem::Io)
     }

@@ -5,7 +5,9 @@
 pub mod access;
 pub mod entry;
 pub mod landmark;
+pub mod line_counts;
 pub mod lines;
+pub mod numbered;
 pub mod page;
 pub mod pattern;
 pub mod place;

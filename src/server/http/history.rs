@@ -18,8 +18,8 @@ use super::blocking::blocking;
 use super::extract::{Query, Words, number, truth};
 use crate::api::answers::Problem;
 use crate::api::history::{
-    self, Extent, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, Line, OutputAsk,
-    OutputOverTime, PageAsk,
+    self, Extent, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, Line, LineCount,
+    OutputAsk, OutputOverTime, PageAsk,
 };
 use crate::model::event;
 use crate::model::request::{API, Cleared};
@@ -172,6 +172,33 @@ pub(super) async fn extent(
     let history = Arc::clone(&reading.history);
     let extent = blocking(move || history.extent(&ask, upto)).await??;
     Ok(plain_json(StatusCode::OK, &extent))
+}
+
+/// How many lines there are, and how many of them are before a cursor (`after`).
+///
+/// The first requests about a large journal are answered with estimates: each counts for a limited time.
+#[utoipa::path(
+    get,
+    path = "/api/count",
+    tag = "journal",
+    params(
+        ("name" = Option<Vec<String>>, Query, description = "As of `/api/lines`."),
+        ("after" = Option<String>, Query, description = "The cursor; without it, the end."),
+    ),
+    responses(
+        (status = 200, description = "Lines of output.", body = LineCount),
+        (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
+        Named,
+    )
+)]
+pub(super) async fn count(
+    State(reading): State<Reading>,
+    Query(Located(ask)): Query<Located>,
+) -> ApiResult {
+    let upto = reading.handle.head.borrow().records;
+    let history = Arc::clone(&reading.history);
+    let count = blocking(move || history.count(&ask, upto)).await??;
+    Ok(plain_json(StatusCode::OK, &count))
 }
 
 /// The parameters of an extent.

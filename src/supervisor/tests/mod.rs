@@ -85,6 +85,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         colors: vec![],
         exit_code_from: None,
         hooks: crate::model::rules::Hooks::default(),
+        web: crate::model::rules::WebRules::default(),
         crash_dir: None,
         apps: None,
         last_run: None,

@@ -25,6 +25,7 @@ mod restart;
 mod scalars;
 mod shell;
 mod stop;
+pub(super) mod web;
 
 use std::ops::Range;
 
@@ -198,6 +199,7 @@ pub(super) const TOP: &[Key] = &[
     key("hooks", Kind::Table(hooks::KEYS), "Commands to run on events of the run."),
     key("crash", Kind::Table(crash::KEYS), "Crash reports."),
     key("log", Kind::Table(log::KEYS), "Where the log is and how much of it is kept."),
+    key("web", Kind::Table(web::KEYS), "How `tmo web` shows the run."),
 ];
 
 /// The number of keys of a process, or of `[defaults]`.

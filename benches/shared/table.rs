@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::shared::quantile;
+use super::quantile;
 
 /// All figures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
+    /// What tmo is compared with.
+    peer: &'static str,
     rows: Vec<Line>,
     /// Measurements that could not be finished.
     failures: Vec<&'static str>,
@@ -18,7 +20,7 @@ struct Line {
     what: String,
     bar: Bar,
     tmo: Vec<f64>,
-    mprocs: Vec<f64>,
+    peer: Vec<f64>,
 }
 
 /// What a figure has to be.
@@ -34,10 +36,15 @@ pub(crate) enum Bar {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     Tmo,
-    Mprocs,
+    Peer,
 }
 
 impl Table {
+    /// An empty table with a column for this peer.
+    pub(crate) fn beside(peer: &'static str) -> Self {
+        Self { peer, rows: vec![], failures: vec![] }
+    }
+
     /// A figure of tmo.
     pub(crate) fn value(&mut self, what: &str, bar: Bar, value: f64) {
         self.line(what, bar).tmo.push(value);
@@ -48,7 +55,7 @@ impl Table {
         let line = self.line(what, bar);
         match who {
             Who::Tmo => line.tmo.push(value),
-            Who::Mprocs => line.mprocs.push(value),
+            Who::Peer => line.peer.push(value),
         }
     }
 
@@ -73,7 +80,7 @@ impl Table {
 
     fn line(&mut self, what: &str, bar: Bar) -> &mut Line {
         let place = self.rows.iter().position(|row| row.what == what).unwrap_or_else(|| {
-            self.rows.push(Line { what: what.to_owned(), bar, tmo: vec![], mprocs: vec![] });
+            self.rows.push(Line { what: what.to_owned(), bar, tmo: vec![], peer: vec![] });
             self.rows.len() - 1
         });
         &mut self.rows[place]
@@ -110,17 +117,17 @@ impl fmt::Display for Bar {
 impl Line {
     fn cells(&self) -> [String; 6] {
         let median = |values: &[f64]| quantile(&mut values.to_vec(), 50);
-        let (tmo, mprocs) = (median(&self.tmo), median(&self.mprocs));
+        let (tmo, peer) = (median(&self.tmo), median(&self.peer));
         let shown = |value: Option<f64>| value.map_or("–".to_owned(), number);
-        let ratio = tmo.zip(mprocs).filter(|(_, mprocs)| *mprocs > 0.0);
-        let ratio = ratio.map_or(String::new(), |(tmo, mprocs)| format!("×{:.2}", tmo / mprocs));
+        let ratio = tmo.zip(peer).filter(|(_, peer)| *peer > 0.0);
+        let ratio = ratio.map_or(String::new(), |(tmo, peer)| format!("×{:.2}", tmo / peer));
         let verdict = match tmo.and_then(|tmo| self.bar.is_met(tmo)) {
             None => "",
             Some(true) => "met",
             Some(false) => "**missed**",
         };
         let (what, bar) = (self.what.clone(), self.bar.to_string());
-        [what, shown(tmo), shown(mprocs), ratio, bar, verdict.to_owned()]
+        [what, shown(tmo), shown(peer), ratio, bar, verdict.to_owned()]
     }
 }
 
@@ -134,7 +141,8 @@ fn number(value: f64) -> String {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heading = ["what", "tmo", "mprocs", "tmo/mprocs", "bar", ""].map(str::to_owned);
+        let heading =
+            ["what", "tmo", self.peer, &format!("tmo/{}", self.peer), "bar", ""].map(str::to_owned);
         let rule = ["---", "---:", "---:", "---:", "---:", "---"].map(str::to_owned);
         let lines: Vec<_> =
             [heading, rule].into_iter().chain(self.rows.iter().map(Line::cells)).collect();

@@ -1,6 +1,6 @@
 // Saves a part of the page as a page of its own: one file, which needs nothing else and runs no script.
 
-import { theme } from '../lib/theme.js';
+import { theme } from './theme.js';
 
 const LOOKS = `
 body { margin: 24px auto; max-width: 1100px; padding: 0 16px; background: var(--page); color: var(--text); font: 14px/1.45 system-ui, sans-serif; }

@@ -1,0 +1,61 @@
+// Runs in each document before its own scripts, and notes when the page shows what.
+window.bench = {
+  // Milliseconds since the epoch, with fractions.
+  now: () => performance.timeOrigin + performance.now(),
+  // Lines `at TIME` of the log: when they were printed, and how long after that they were in a frame.
+  lines: [],
+  // The longest time between two frames.
+  longest: 0,
+  // When the overview had all rows, by their number.
+  rows: {},
+  watchLines: () => {
+    const known = new Set();
+    const look = () => {
+      const now = window.bench.now();
+      for (const cell of document.querySelectorAll('.rows .text')) {
+        const printed = /^at (\d+\.\d+)$/.exec(cell.textContent)?.[1];
+        if (!printed || known.has(printed)) continue;
+        known.add(printed);
+        window.bench.lines.push([Number(printed), now - Number(printed)]);
+      }
+    };
+    let isDue = false;
+    new MutationObserver(() => {
+      if (isDue) return;
+      isDue = true;
+      requestAnimationFrame(() => { isDue = false; look(); });
+    }).observe(document.querySelector('.rows'), { childList: true, subtree: true });
+    look();
+    window.bench.lines = [];
+  },
+  // When this holds in a frame.
+  when: (holds) => new Promise((done) => {
+    const look = () => (holds() ? done(window.bench.now()) : requestAnimationFrame(look));
+    requestAnimationFrame(look);
+  }),
+  // How long it takes from an action until what is seen of the log holds in a frame.
+  time: async (act, holds) => {
+    const before = performance.now();
+    act();
+    await window.bench.when(holds);
+    return performance.now() - before;
+  },
+  press: (key) => document.querySelector('.log-view').dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })),
+  watchFrames: () => {
+    let last = performance.now();
+    window.bench.longest = 0;
+    const look = (now) => {
+      window.bench.longest = Math.max(window.bench.longest, now - last);
+      last = now;
+      requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  },
+};
+requestAnimationFrame(function look() {
+  const count = document.querySelectorAll('.processes tr[data-name]').length;
+  if (count && !(count in window.bench.rows)) window.bench.rows[count] = performance.now();
+  if (performance.now() < 60_000) requestAnimationFrame(look);
+});
+// When the last key was pressed.
+addEventListener('keydown', () => { window.bench.pressed = window.bench.now(); }, true);

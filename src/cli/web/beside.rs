@@ -1,0 +1,95 @@
+//! The page of `tmo start --web`: a server in the background, which ends with the run.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use super::{first_link, guardian, interrupted, running};
+use crate::cli::error::CliError;
+use crate::cli::instance::Instance;
+use crate::config::Env;
+use crate::config::dirs::instance_id;
+use crate::sys;
+use crate::sys::clock;
+use crate::web::door::{self, Wanted};
+
+/// The hidden command that serves.
+pub(in crate::cli) const BESIDE: &str = "web-beside";
+
+/// What the server in the background is for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Task {
+    /// The id of the instance.
+    instance: String,
+    /// The id of its run.
+    run: String,
+}
+
+/// Serve the page of this run in the background, unless that is done already, and print its address.
+pub(in crate::cli) fn begin_beside(instance: &Instance) -> Result<(), CliError> {
+    let id = instance_id(&instance.socket.path);
+    let dir = door::dir(&instance.context.env);
+    let dir = dir.map_err(|error| CliError::Other(error.to_string()))?;
+    let wanted = Wanted::Only(&id);
+    let known = crate::cli::block_on(async { Ok(running(&dir, None, &wanted).await) })?;
+    let link = match known {
+        Some(link) => link,
+        None => launch(instance, &id)?,
+    };
+    crate::cli::print(&format!("Web UI available at {link}\n")).map(drop)
+}
+
+/// Start the server; its first line is a link.
+fn launch(instance: &Instance, id: &str) -> Result<String, CliError> {
+    let failed = CliError::io("can't serve the page");
+    let plan = instance.runtime.plan()?;
+    let task = Task { instance: id.to_owned(), run: plan.run };
+    let task = serde_json::to_string(&task).map_err(|error| CliError::Other(error.to_string()))?;
+    let log_path = plan.log.dir.as_path().join("web.log");
+    let log = sys::files::append_to(&log_path);
+    let log = log.map_or_else(|_| Stdio::null(), Stdio::from);
+    let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+    let started = Command::new(sys::program(&tmo))
+        .arg(BESIDE)
+        .arg(task)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn();
+    let mut child = started.map_err(failed)?;
+    let mut line = String::new();
+    if let Some(out) = child.stdout.take() {
+        BufReader::new(out).read_line(&mut line).map_err(CliError::io("can't serve the page"))?;
+    }
+    let line = line.trim_end();
+    if line.starts_with("http") {
+        return Ok(line.to_owned());
+    }
+    let log = log_path.display();
+    Err(CliError::Other(format!("can't serve the page: the server ended at once; see {log}")))
+}
+
+/// Serve in the background: the hidden command.
+pub(in crate::cli) fn serve_beside(task: &str) -> Result<u8, CliError> {
+    let Ok(task) = serde_json::from_str::<Task>(task) else { return Ok(2) };
+    let _ = sys::close_inherited(&[]);
+    // It outlives the terminal. This fails only for the leader of a process group, which it is not.
+    let _ = nix::unistd::setsid();
+    let env = Env::real();
+    let dir = door::dir(&env).map_err(|error| CliError::Other(error.to_string()))?;
+    crate::cli::block_on(async {
+        let guardian = guardian(None, &env, &dir)?;
+        let guardian = guardian.only(Some(task.instance)).until_end_of(Some(task.run));
+        let greet = async {
+            if let Some(link) = first_link(&guardian).await {
+                let _ = crate::cli::print(&format!("{link}\n"));
+            }
+        };
+        let (done, ()) = tokio::join!(guardian.watch(interrupted()?), greet);
+        let done = done.map_err(CliError::io("can't serve"))?;
+        crate::cli::warn(&format!("{}: {}", clock::now(), super::farewell(done)));
+        Ok(0)
+    })
+}

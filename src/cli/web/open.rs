@@ -1,0 +1,161 @@
+//! Opens the page in a browser of the user.
+//!
+//! The link logs in, and arguments of processes can be read by all users of the machine. Where the server finds
+//! out who connects, another user can't use it. Elsewhere the browser gets a private file that leads to it.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::cli::args::WebArgs;
+use crate::config::env::parse_bool;
+use crate::config::{Env, OwnPath};
+use crate::protocol::spec::replace;
+use crate::sys::{TcpPeer, is_own_uid, tcp_peer};
+
+/// What opens an address in the default browser.
+const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+/// Browsers that can show a page in a window of its own.
+const WITH_WINDOWS: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "microsoft-edge",
+    "microsoft-edge-stable",
+    "brave-browser",
+    "brave",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+    "/Applications/Brave Browser.app/Contents/MacOS/Brave Browser",
+];
+/// The beginning and the end of the name of a page that leads to a link.
+const PAGE: &str = "open-";
+const PAGE_END: &str = ".html";
+/// How long an opener may take to report a failure.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where the page is to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// In the default browser.
+    Browser,
+    /// In a window without tabs.
+    Window,
+}
+
+impl How {
+    /// What flags and variables ask for; `usual` is what holds without any.
+    pub(super) fn of(args: &WebArgs, usual: Option<Self>, env: &Env) -> Option<Self> {
+        let is_set = |name: &str| {
+            let text = env.caller(name).and_then(|value| value.to_str());
+            text.and_then(parse_bool).unwrap_or(false)
+        };
+        if args.no_open || is_set("NO_UI_LAUNCH") {
+            return None;
+        }
+        let window = args.window || is_set("TMO_UI_WINDOW") || is_set("USE_PYTHON_WEBVIEW");
+        let how = if window { Some(Self::Window) } else { None };
+        how.or_else(|| args.open.then_some(Self::Browser)).or(usual)
+    }
+}
+
+/// Open this link. What goes wrong is a warning: the link is printed as well.
+pub(super) async fn open(link: &str, how: How, own: &OwnPath, dir: &Path) {
+    let address = if is_guarded(link) {
+        Ok(link.to_owned())
+    } else {
+        private_page(dir, link).map(|path| format!("file://{}", path.display()))
+    };
+    let address = match address {
+        Ok(address) => address,
+        Err(error) => return crate::cli::warn(&format!("can't open a browser: {error}")),
+    };
+    let window = WITH_WINDOWS.iter().find_map(|name| own.find(name));
+    let (program, argument) = match (how, window) {
+        (How::Window, Some(browser)) => (Some(browser), format!("--app={address}")),
+        (how, _) => {
+            if how == How::Window {
+                let why = "no browser with app windows was found (Chromium, Chrome, Edge, Brave); \
+                           opening the default browser";
+                crate::cli::warn(&why);
+            }
+            (own.find(OPENER), address)
+        }
+    };
+    let Some(program) = program else {
+        let why = format!("there is no `{OPENER}` on your PATH; open the link yourself");
+        return crate::cli::warn(&why);
+    };
+    let started = Command::new(&program)
+        .arg(argument)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // So that Ctrl-C does not end the browser.
+        .process_group(0)
+        .spawn();
+    if let Err(reason) = failed(started).await {
+        let program = program.display();
+        crate::cli::warn(&format!(
+            "{program} can't open a browser: {reason}; open the link yourself"
+        ));
+    }
+}
+
+/// A page that leads to this link, which only this user can read. Those of earlier links are removed: a link is
+/// valid for minutes only.
+fn private_page(dir: &Path, link: &str) -> io::Result<PathBuf> {
+    remove_pages(dir);
+    // A link has no characters that mean anything in HTML.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ":/.#=-_[]".contains(c);
+    if !link.chars().all(is_plain) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let page = format!(
+        "<!doctype html><meta charset=\"utf-8\"><meta name=\"referrer\" content=\"no-referrer\">\
+         <title>tmo</title><meta http-equiv=\"refresh\" content=\"0;url={link}\">\
+         <p><a href=\"{link}\">Open the page of tmo</a>\n"
+    );
+    let path = dir.join(format!("{PAGE}{}{PAGE_END}", std::process::id()));
+    replace(&path, page.as_bytes())?;
+    Ok(path)
+}
+
+/// Remove the pages that lead to links.
+pub(super) fn remove_pages(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PAGE) && name.ends_with(PAGE_END) {
+            // If it can't be removed, its link is not valid for long.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether it has failed at once. One that goes on is the browser itself.
+async fn failed(started: io::Result<Child>) -> Result<(), String> {
+    let mut child = started.map_err(|error| error.to_string())?;
+    match timeout(PATIENCE, child.wait()).await {
+        Ok(Ok(status)) if !ExitStatus::success(&status) => Err(status.to_string()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// Whether the server can find out which user connects to this address.
+fn is_guarded(link: &str) -> bool {
+    let host = link.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    let port = host.and_then(|host| host.rsplit_once(':')?.1.parse::<u16>().ok());
+    let Some(port) = port else { return false };
+    let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    let (Ok(ours), Ok(theirs)) = (stream.local_addr(), stream.peer_addr()) else { return false };
+    matches!(tcp_peer(ours, theirs), TcpPeer::Open { owner } if is_own_uid(owner))
+}

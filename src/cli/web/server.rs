@@ -1,0 +1,78 @@
+//! `tmo server`: starts a project in the background and serves its page.
+
+use tokio::signal::unix::SignalKind;
+
+use super::open::{self, How};
+use super::{Browser, Signals, farewell, greet, guardian_here, own_path};
+use crate::cli::args::{ServerArgs, StartArgs, WebArgs};
+use crate::cli::error::CliError;
+use crate::cli::instance::{Instance, Server};
+use crate::cli::{request, start};
+use crate::config::dirs::instance_id;
+use crate::config::load::Context;
+use crate::model::request::Request;
+use crate::web::door;
+
+/// Start the project, unless it runs, and serve its page until one of them ends.
+pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
+    let context = Context::here()?;
+    let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
+    let web = WebArgs { window: args.window, no_open: args.no_open, ..WebArgs::default() };
+    let how = How::of(&web, Some(How::Browser), &context.env);
+    // A name with a slash is that of a directory, whatever processes there are.
+    let path = args.path.as_ref().map(|path| context.start_dir.join(path).display().to_string());
+    let names: Vec<_> = path.into_iter().collect();
+    let typed = ["tmo", "start", "-D"].map(str::to_owned).into_iter().chain(names.clone());
+    let typed = typed.map(Into::into).collect();
+    let args = (
+        args.port,
+        StartArgs { names, daemonize: Some(true), if_needed: true, ..StartArgs::default() },
+    );
+    let begun = start::in_background(args.1, typed)?;
+    let run = begun.instance.run_by_plan();
+    let Some(run) = run.filter(|run| begun.run.as_ref().is_none_or(|begun| begun == run)) else {
+        return Err(CliError::Other("the run has ended already; see `tmo why`".to_owned()));
+    };
+    let instance = begun.instance.only_of(&run);
+    let browser = Browser { how, own: own_path(&context, Some(&instance)), dir: dir.clone() };
+    let id = instance_id(&instance.socket.path);
+    let is_ours = begun.run.is_some();
+    let end =
+        if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };
+    crate::cli::block_on(async {
+        let guardian =
+            guardian_here(args.0, &context.env, &dir)?.only(Some(id)).until_end_of(Some(run));
+        let watch = guardian.watch(ended(&instance, is_ours, Signals::new()?));
+        let (done, greeted) = tokio::join!(watch, greet(&guardian, &browser, end));
+        open::remove_pages(&dir);
+        let done = done.map_err(CliError::io("can't serve"))?;
+        crate::cli::print(&format!("{}\n", farewell(done)))?;
+        greeted.map(|()| 0)
+    })
+}
+
+/// Returns when the user ends it. Ctrl-C ends the run, if this command has started it, and the page ends with
+/// it; without a terminal the run goes on.
+async fn ended(instance: &Instance, is_ours: bool, mut signals: Signals) {
+    let kind = signals.next().await;
+    if kind == SignalKind::hangup() {
+        return;
+    }
+    if !is_ours {
+        let flags = instance.flags();
+        let _ = crate::cli::print(&format!("the run goes on; `tmo quit{flags}` ends it\n"));
+        return;
+    }
+    let _ = crate::cli::print("stopping the run\n");
+    let quit = || request::request_of(instance, Server::Tmo, Request::Quit, true);
+    let quitting = tokio::select! {
+        done = quit() => done,
+        // The second one ends it without grace, as in `tmo start`.
+        _ = signals.next() => quit().await,
+    };
+    match quitting {
+        // The page ends with the run.
+        Ok(_) => _ = signals.next().await,
+        Err(error) => crate::cli::warn(&error),
+    }
+}

@@ -1,0 +1,17 @@
+//! `[web]`: how `tmo web` shows the run. Only what is harmless: a project can't decide who may connect.
+
+use super::{Diagnostics, Key, Kind, Spanned, View, key};
+use crate::model::rules::WebRules;
+
+/// `[web]`.
+pub(in crate::config::toml) const KEYS: &[Key] = &[
+    key("title", Kind::Text, "The name of the run on its pages; without it, that of the run."),
+    key("metrics", Kind::Switch, "Whether pages show what the processes use; true by default."),
+];
+
+/// `[web]`.
+pub(in crate::config::toml) fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> WebRules {
+    let title = view.filled("title", mistakes).map(Spanned::into_inner);
+    let metrics = view.switch("metrics").is_none_or(Spanned::into_inner);
+    WebRules { title, metrics }
+}

@@ -1,0 +1,183 @@
+//! How many lines there are. The index has the number of each record's lines, so no text is read but that of one
+//! record.
+//!
+//! Counting takes the longer the more records there are. It is done in steps of limited time, and what has been
+//! counted is kept, so it is done once.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use crate::journal::cursor::{Filter, Position};
+use crate::journal::query::ends;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{Kind, Record};
+use crate::journal::text_reader::TextReader;
+
+/// How many records are counted together.
+const BLOCK: u64 = 4096;
+/// How long one step takes.
+const STEP: Duration = Duration::from_millis(50);
+
+/// The numbers of lines of a journal, as far as they have been counted. Records never change, so neither do they.
+#[derive(Debug, Default)]
+pub struct LineCounts {
+    /// By the number of a block; the lines and bytes of each of its streams.
+    blocks: BTreeMap<u64, Vec<(u16, Counted)>>,
+}
+
+/// Lines, and the bytes that they have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// How many lines end there.
+    pub lines: u64,
+    /// How many bytes of text there are.
+    pub bytes: u64,
+}
+
+impl Counted {
+    fn add(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.bytes += other.bytes;
+    }
+}
+
+/// The lines of a part of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinesIn {
+    /// What has been counted.
+    pub counted: Counted,
+    /// Whether that is all.
+    pub is_all: bool,
+}
+
+impl LineCounts {
+    /// None.
+    pub const fn new() -> Self {
+        Self { blocks: BTreeMap::new() }
+    }
+
+    /// Count the lines that the filter accepts in these records, for a limited time.
+    pub fn count(
+        &mut self,
+        index: &mut IndexReader,
+        filter: &Filter,
+        range: Range<u64>,
+    ) -> io::Result<LinesIn> {
+        let (begun, mut counted, mut is_all) = (Instant::now(), Counted::default(), true);
+        let mut at = range.start;
+        while at < range.end {
+            let (block, end) = (at / BLOCK, (at / BLOCK + 1) * BLOCK);
+            let is_whole = at == block * BLOCK && end <= range.end;
+            let known = self.blocks.get(&block).filter(|_| is_whole);
+            let of_block = match known {
+                Some(known) => known,
+                None if begun.elapsed() > STEP => {
+                    is_all = false;
+                    at = end;
+                    continue;
+                }
+                None => {
+                    let found = block_in(index, at..end.min(range.end))?;
+                    if is_whole {
+                        self.blocks.insert(block, found);
+                        &self.blocks[&block]
+                    } else {
+                        &found.clone()
+                    }
+                }
+            };
+            for (_, some) in of_block.iter().filter(|(stream, _)| filter.takes(*stream)) {
+                counted.add(*some);
+            }
+            at = end;
+        }
+        Ok(LinesIn { counted, is_all })
+    }
+
+    /// Forget what was counted of records before this one, which are no longer kept.
+    pub fn forget_before(&mut self, floor: u64) {
+        self.blocks = self.blocks.split_off(&(floor / BLOCK));
+    }
+}
+
+/// The lines of these records, by stream.
+fn block_in(index: &mut IndexReader, range: Range<u64>) -> io::Result<Vec<(u16, Counted)>> {
+    let mut found = BTreeMap::<u16, Counted>::new();
+    index.find(range.start, |number, record| {
+        if number >= range.end {
+            return Some(());
+        }
+        if record.kind == Kind::Text {
+            let bytes = u64::from(record.len);
+            found.entry(record.stream).or_default().add(Counted { lines: ends(record), bytes });
+        }
+        None
+    })?;
+    Ok(found.into_iter().collect())
+}
+
+/// The lines of a record that end before a position in it, if the filter accepts it.
+pub fn lines_within(index: &mut IndexReader, filter: &Filter, at: Position) -> io::Result<u64> {
+    let counts = |record: &Record| record.kind == Kind::Text && filter.takes(record.stream);
+    let Some(record) = index.get(at.record)?.filter(counts) else { return Ok(0) };
+    let Record { stream, offset, len, .. } = record;
+    let mut text = vec![];
+    let length = usize::try_from(at.skip.min(len)).unwrap_or(usize::MAX);
+    if length > 0 {
+        TextReader::new(index.dirs()).read(stream, offset, length, &mut text)?;
+    }
+    Ok(memchr::memchr_iter(b'\n', &text).count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{BLOCK, LineCounts, LinesIn};
+    use crate::journal::cursor::Filter;
+    use crate::journal::reader::IndexReader;
+    use crate::journal::record::{Kind, Record, UNFINISHED};
+    use crate::journal::segment::Dirs;
+    use crate::model::time::Timestamp;
+
+    fn record(number: u64) -> Record {
+        let stream = u16::try_from(1 + number % 3).unwrap();
+        let kind = if number % 7 == 0 { Kind::Start } else { Kind::Text };
+        let lines = u32::try_from(number % 5).unwrap();
+        let flags = if number % 11 == 0 { UNFINISHED } else { 0 };
+        Record {
+            len: 10 * lines + 1,
+            lines,
+            flags,
+            ..Record::empty(kind, stream, Timestamp::EPOCH)
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn any_part_has_as_many_lines_as_its_records(
+            parts in proptest::collection::vec((0..3 * BLOCK, 0..3 * BLOCK, 1..4_u16), 1..6)
+        ) {
+            let records: Vec<_> = (0..3 * BLOCK).map(record).collect();
+            let dir = tempfile::tempdir().unwrap();
+            let dirs = Dirs::new(dir.path().to_owned(), None);
+            let mut index = IndexReader::with_memory(&dirs, 0, records.clone());
+            let mut counts = LineCounts::new();
+            for (from, to, stream) in parts {
+                let LinesIn { mut counted, mut is_all } = LinesIn { counted: super::Counted::default(), is_all: false };
+                // Each step goes on where the one before has ended.
+                while !is_all {
+                    LinesIn { counted, is_all } = counts.count(&mut index, &Filter::only(vec![stream]), from..to).unwrap();
+                }
+                let of_part = (from..to.max(from)).map(|number| &records[usize::try_from(number).unwrap()]);
+                let texts: Vec<_> = of_part.filter(|one| one.kind == Kind::Text && one.stream == stream).collect();
+                let lines: u64 = texts.iter().map(|one| u64::from(one.lines) + u64::from(one.flags & UNFINISHED)).sum();
+                let bytes: u64 = texts.iter().map(|one| u64::from(one.len)).sum();
+                prop_assert_eq!((counted.lines, counted.bytes), (lines, bytes));
+            }
+        }
+    }
+}

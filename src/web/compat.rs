@@ -1,0 +1,507 @@
+//! The paths under `/api/`: one run at a time, with words and answers that are easy to use in scripts.
+//!
+//! It is a thin layer over the API of runs. A request is for the run that it names (`?run=`), or for the only one
+//! that runs. Of what an answer tells, a limited session gets what is about its processes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::answers::{self, problem};
+use super::follow::{Link, Seen};
+use super::grant::Scope;
+use super::listing::entries;
+use super::proof::random_hex;
+use super::run_api::{forward, read_lines, unreadable};
+use super::serve::Ending;
+use super::server::Server;
+use super::source::{Run, state};
+use crate::api::version::OURS;
+use crate::journal::cursor::Position;
+use crate::model::ProcessStatus;
+use crate::model::request::{API, ProcessState, State};
+use crate::runs::Standing;
+use crate::sys::clock;
+
+/// How many lines of a log or of a poll are answered at once, unless the request says so.
+const USUAL_LINES: u64 = 500;
+/// The most that can be asked for.
+const MOST_LINES: u64 = 10_000;
+/// How many of its last lines the state of a process has, unless the request says so.
+const USUAL_LAST: u64 = 20;
+/// The most that can be asked for.
+const MOST_LAST: u64 = 1000;
+/// How long figures may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many bits of a message id are the place within a record, which has at most about 1 MiB.
+const SKIP_BITS: u32 = 21;
+
+/// Which processes each session has deselected, by session and run.
+#[derive(Debug, Default)]
+pub(super) struct Selections(Mutex<HashMap<String, HashMap<String, HashSet<String>>>>);
+
+impl Selections {
+    /// Look at, or change, the deselected processes of a session.
+    fn with<T>(&self, session: &str, run: &str, act: impl FnOnce(&mut HashSet<String>) -> T) -> T {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        act(all.entry(session.to_owned()).or_default().entry(run.to_owned()).or_default())
+    }
+
+    /// Forget the sessions that have ended.
+    fn forget(&self, lives: impl Fn(&str) -> bool) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|session, _| lives(session));
+    }
+}
+
+/// An answer, or one that says why not.
+type Answered = Result<Response, Box<Response>>;
+
+/// A refusal.
+fn no<T>(status: StatusCode, reason: &str) -> Result<T, Box<Response>> {
+    Err(Box::new(problem(status, reason)))
+}
+
+/// A request.
+struct Asked<'a> {
+    server: &'a Server,
+    session: &'a str,
+    scope: &'a Scope,
+    method: Method,
+    query: HashMap<String, String>,
+}
+
+/// Answer a request of this session.
+pub(super) async fn answer(
+    server: &Server,
+    (session, scope): (&str, &Scope),
+    (parts, body): (Parts, Body),
+) -> Response {
+    let query = parts.uri.query().unwrap_or_default();
+    let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let mut asked = Asked { server, session, scope, method: parts.method, query };
+    let answer = asked.answer(parts.uri.path(), body).await;
+    answer.unwrap_or_else(|refused| *refused)
+}
+
+impl Asked<'_> {
+    async fn answer(&mut self, path: &str, body: Body) -> Answered {
+        let path: Vec<_> = path.trim_start_matches("/api/").split('/').collect();
+        if path[..] == ["restart"] {
+            self.refuse_others()?;
+            return self.restart();
+        }
+        let run = self.run().await?;
+        match path[..] {
+            ["state"] => self.state(&run).await,
+            ["processes"] => self.processes(&run).await,
+            ["poll"] => self.poll(&run).await,
+            ["status"] => self.status(&run).await,
+            ["daemon", "info"] => self.info(&run).await,
+            ["metrics"] => self.metrics(&run).await,
+            ["logs", name] => self.log(&run, name).await,
+            ["process", name, "toggle"] => self.toggle(&run, name).await,
+            ["process", name, verb] => self.act(&run, name, verb).await,
+            ["processes", which] => self.select(&run, which == "select-all").await,
+            ["failure-declarations", name, ..] => {
+                let name = self.process(&run, name).await?;
+                let verb = path.get(2).map_or_else(String::new, |verb| format!("/{verb}"));
+                self.refuse_others()?;
+                let target = format!("/api/failure-declarations/{}{verb}", encoded(&name));
+                Ok(self.forward(&run, &target, body).await)
+            }
+            ["output", "clear"] => self.whole(&run, "/api/clear").await,
+            ["shutdown"] => self.whole(&run, "/api/quit?wait=false").await,
+            _ => no(StatusCode::NOT_FOUND, "there is no such path"),
+        }
+    }
+
+    /// The run that is meant.
+    async fn run(&mut self) -> Result<Arc<Run>, Box<Response>> {
+        let mut all =
+            self.server.runs.list().await.map_err(|error| Box::new(unreadable(&error)))?;
+        all.retain(|known| self.scope.has_run(&known.id));
+        let found = if let Some(wanted) = self.query.remove("run") {
+            all.iter().find(|known| known.id == wanted || known.title() == wanted)
+        } else {
+            let running = all.iter().filter(|known| known.standing != Standing::Over);
+            match (&running.collect::<Vec<_>>()[..], &all[..]) {
+                ([only], _) => Some(*only),
+                ([], [only]) => Some(only),
+                _ => {
+                    let reason = "`?run=` must name the run by its id";
+                    let runs = entries(&all, self.scope);
+                    let answer = json!({ "api": API, "reason": reason, "runs": runs });
+                    return Err(Box::new(answers::json(StatusCode::CONFLICT, &answer)));
+                }
+            }
+        };
+        let Some(id) = found.map(|known| known.id.clone()) else {
+            return no(StatusCode::NOT_FOUND, "there is no such run");
+        };
+        match self.server.runs.get(&id).await {
+            Ok(Some(run)) => Ok(run),
+            Ok(None) => no(StatusCode::NOT_FOUND, "there is no such run"),
+            Err(error) => Err(Box::new(unreadable(&error))),
+        }
+    }
+
+    /// A number in the query, at most `most`.
+    fn number(&mut self, name: &str, most: u64) -> Result<Option<u64>, Box<Response>> {
+        match self.query.remove(name).map(|text| text.parse::<u64>()) {
+            None => Ok(None),
+            Some(Ok(number)) => Ok(Some(number.min(most))),
+            Some(Err(_)) => no(StatusCode::BAD_REQUEST, &format!("`{name}` must be a number")),
+        }
+    }
+
+    /// Refuse what is left of the query: a misspelt word must not count as absent.
+    fn refuse_others(&self) -> Result<(), Box<Response>> {
+        match self.query.keys().next() {
+            None => Ok(()),
+            Some(name) => no(StatusCode::BAD_REQUEST, &format!("there is no `{name}` here")),
+        }
+    }
+
+    /// What this session may see of the state of a run.
+    async fn seen(&self, run: &Run) -> Result<State, Box<Response>> {
+        match state(&run.known).await {
+            Ok(mut state) => {
+                state.processes.retain(|process| self.scope.has_process(process.name.as_str()));
+                Ok(self.scope.of_state(state))
+            }
+            Err(error) => no(StatusCode::BAD_GATEWAY, &self.reason(error.to_string())),
+        }
+    }
+
+    /// A reason, which may name processes, for this session.
+    fn reason(&self, reason: String) -> String {
+        match self.scope.names() {
+            None => reason,
+            Some(_) => "this can't be read".to_owned(),
+        }
+    }
+
+    /// The whole name in a path, if the process exists.
+    async fn process(&self, run: &Run, word: &str) -> Result<String, Box<Response>> {
+        let unknown = "there is no such process";
+        let Ok(name) = percent_decode_str(word).decode_utf8() else {
+            return no(StatusCode::NOT_FOUND, unknown);
+        };
+        let state = self.seen(run).await?;
+        match state.processes.iter().find(|process| *process.name.as_str() == *name) {
+            Some(_) => Ok(name.into_owned()),
+            None => no(StatusCode::NOT_FOUND, unknown),
+        }
+    }
+
+    fn is_selected(&self, run: &Run, name: &str) -> bool {
+        let selections = &self.server.selections;
+        !selections.with(self.session, &run.known.id, |without| without.contains(name))
+    }
+
+    async fn state(&mut self, run: &Run) -> Answered {
+        let most = self.number("lines", MOST_LAST)?.unwrap_or(USUAL_LAST);
+        self.refuse_others()?;
+        let state = self.seen(run).await?;
+        let names: Vec<_> =
+            state.processes.iter().map(|process| process.name.to_string()).collect();
+        let last = run.last_lines(names, most).await;
+        let (records, last) = last.or_else(|error| {
+            no(StatusCode::INTERNAL_SERVER_ERROR, &format!("the journal can't be read: {error}"))
+        })?;
+        let mut answer = json!(state);
+        let processes = answer["processes"].as_array_mut().into_iter().flatten();
+        for ((process, known), lines) in processes.zip(&state.processes).zip(last) {
+            process["selected"] = self.is_selected(run, known.name.as_str()).into();
+            process["lines"] = lines.into();
+        }
+        answer["last_message_id"] = last_id_before(records).into();
+        Ok(answers::json(StatusCode::OK, &answer))
+    }
+
+    async fn processes(&self, run: &Run) -> Answered {
+        self.refuse_others()?;
+        let state = self.seen(run).await?;
+        let entry = |process: &ProcessState| {
+            let (name, status) = (process.name.as_str(), process.state.word());
+            let selected = self.is_selected(run, name);
+            json!({ "name": name, "status": status, "pid": process.pid, "selected": selected })
+        };
+        let all: Vec<_> = state.processes.iter().map(entry).collect();
+        Ok(answers::json(StatusCode::OK, &all))
+    }
+
+    async fn poll(&mut self, run: &Run) -> Answered {
+        let last = self.number("last_message_id", u64::MAX)?.unwrap_or(0);
+        let most = self.number("lines", MOST_LINES)?.unwrap_or(USUAL_LINES).max(1);
+        self.refuse_others()?;
+        let after = position_of(last).map_or_else(String::new, |after| format!("&after={after}"));
+        let (status, page) = read_lines(run, self.scope, &format!("limit={most}{after}")).await;
+        if status != StatusCode::OK {
+            return no(status, "the journal can't be read");
+        }
+        let id = |cursor: &Value| cursor.as_str()?.parse().ok().map(id_of);
+        let lines = page["lines"].as_array().cloned().unwrap_or_default();
+        // An entry of the Procfile means all its instances there.
+        let is_seen = |line: &Value| {
+            self.scope.names().is_none()
+                || line["name"].as_str().is_some_and(|name| self.scope.has_process(name))
+        };
+        let lines = lines.into_iter().filter(is_seen).filter_map(|mut line| {
+            line["id"] = id(&line["cursor"])?.into();
+            Some(line)
+        });
+        let is_reset = page["reset"] == true;
+        let next = id(&page["next"]).or((!is_reset).then_some(last)).unwrap_or(0);
+        let answer = json!({
+            "api": API,
+            "messages": lines.collect::<Vec<_>>(),
+            "last_message_id": next,
+            "more": page["more"],
+            "reset": is_reset,
+        });
+        Ok(answers::json(StatusCode::OK, &answer))
+    }
+
+    async fn status(&self, run: &Run) -> Answered {
+        self.refuse_others()?;
+        let state = self.seen(run).await?;
+        let mut counts: BTreeMap<_, u32> =
+            ProcessStatus::ALL.map(|status| (status.word().to_owned(), 0)).into();
+        for process in &state.processes {
+            *counts.entry(process.state.word().to_owned()).or_default() += 1;
+        }
+        let is_up = state.pid != 0;
+        let answer = json!({
+            "api": API,
+            "title": state.title,
+            "running": is_up,
+            "uptime": is_up.then(|| clock::now().since(state.started).as_secs()),
+            "processes": counts,
+            "version": state.version,
+            "web": { "version": OURS, "pid": std::process::id() },
+        });
+        Ok(answers::json(StatusCode::OK, &answer))
+    }
+
+    /// What is about the whole run is not for a session that may see a part of it.
+    fn refuse_limited(&self) -> Result<(), Box<Response>> {
+        match self.scope.names() {
+            None => Ok(()),
+            Some(_) => no(StatusCode::FORBIDDEN, "this login does not allow that"),
+        }
+    }
+
+    async fn info(&self, run: &Run) -> Answered {
+        self.refuse_others()?;
+        self.refuse_limited()?;
+        let state = self.seen(run).await?;
+        let is_up = state.pid != 0;
+        let of_run = |value: Value| if is_up { value } else { Value::Null };
+        let answer = json!({
+            "api": API,
+            "running": is_up,
+            "pid": of_run(state.pid.into()),
+            "mode": "tmux",
+            "working_dir": state.root,
+            "socket": of_run(json!(state.socket)),
+            "tmux_session": of_run(json!(state.tmux.session)),
+            "tmux_socket": of_run(json!(state.tmux.socket)),
+            "version": state.version,
+        });
+        Ok(answers::json(StatusCode::OK, &answer))
+    }
+
+    async fn metrics(&self, run: &Run) -> Answered {
+        self.refuse_others()?;
+        let mut follow = run.follow();
+        let is_known = |seen: &Seen| match seen.link {
+            Link::Over | Link::Gone => true,
+            Link::Unknown => false,
+            Link::Up => {
+                let has_pid = |process: &Arc<ProcessState>| process.pid.is_some();
+                !seen.figures.is_empty() || !seen.processes.iter().any(has_pid)
+            }
+        };
+        let is_sampled = run.known.is_sampled();
+        if is_sampled {
+            // Without figures the answer has none.
+            let _ = timeout(PATIENCE, follow.wait_for(is_known)).await;
+        }
+        let seen = follow.borrow().clone();
+        let its = seen.figures.iter().filter(|one| self.scope.has_process(one.name.as_str()));
+        let all: Vec<_> = its.collect();
+        let answer = json!({ "api": API, "enabled": is_sampled, "processes": all });
+        Ok(answers::json(StatusCode::OK, &answer))
+    }
+
+    async fn log(&mut self, run: &Run, word: &str) -> Answered {
+        let lines = self.number("lines", MOST_LINES)?.unwrap_or(USUAL_LINES).max(1);
+        let page = self.number("page", u64::MAX)?;
+        self.refuse_others()?;
+        let name = self.process(run, word).await?;
+        if page == Some(0) {
+            return no(StatusCode::BAD_REQUEST, "the first `page` is 1");
+        }
+        let Ok(found) = run.numbered(&name, page, lines).await else {
+            return no(StatusCode::INTERNAL_SERVER_ERROR, "the journal can't be read");
+        };
+        let parsed = found.lines.iter().filter_map(|line| serde_json::from_str(line).ok());
+        let texts: Vec<Value> = parsed.collect();
+        let pages = found.all.div_ceil(lines).max(1);
+        let last = (found.first + texts.len() as u64).saturating_sub(1);
+        let answer = json!({
+            "api": API,
+            "name": name,
+            "page": page.unwrap_or(pages),
+            "pages": pages,
+            "first": found.first,
+            "last": last,
+            "all": found.all,
+            "bytes": found.bytes,
+            "approximate": found.is_estimate,
+            "lines": texts,
+        });
+        Ok(answers::json(StatusCode::OK, &answer))
+    }
+
+    async fn toggle(&self, run: &Run, word: &str) -> Answered {
+        self.refuse_others()?;
+        let name = self.process(run, word).await?;
+        self.forget_ended();
+        let flip = |without: &mut HashSet<String>| {
+            let is_selected = without.remove(&name);
+            if !is_selected {
+                without.insert(name.clone());
+            }
+            is_selected
+        };
+        let selected = self.server.selections.with(self.session, &run.known.id, flip);
+        Ok(answers::json(
+            StatusCode::OK,
+            &json!({ "api": API, "name": name, "selected": selected }),
+        ))
+    }
+
+    async fn select(&self, run: &Run, all: bool) -> Answered {
+        self.refuse_others()?;
+        self.forget_ended();
+        let state = self.seen(run).await?;
+        self.server.selections.with(self.session, &run.known.id, |without| {
+            without.clear();
+            if !all {
+                without.extend(state.processes.iter().map(|process| process.name.to_string()));
+            }
+        });
+        self.processes(run).await
+    }
+
+    fn forget_ended(&self) {
+        self.server.selections.forget(|session| self.server.is_live(session));
+    }
+
+    /// Start, stop or restart a process: accepted at once, with the key that makes a repetition harmless.
+    async fn act(&mut self, run: &Run, word: &str, verb: &str) -> Answered {
+        let key = match self.query.remove("key") {
+            Some(key) => key,
+            None => random_hex(8).or_else(|_| {
+                no(StatusCode::INTERNAL_SERVER_ERROR, "the system provides no random numbers")
+            })?,
+        };
+        self.refuse_others()?;
+        let name = self.process(run, word).await?;
+        if self.scope.names().is_some() {
+            // An entry means all its instances.
+            let Ok(all) = state(&run.known).await else {
+                return no(StatusCode::BAD_GATEWAY, "the run can't be asked");
+            };
+            let mut meant = all.processes.iter().filter(|process| process.is_meant(&name));
+            if !meant.all(|process| self.scope.has_process(process.name.as_str())) {
+                return no(StatusCode::FORBIDDEN, "this login does not allow that");
+            }
+        }
+        let target =
+            format!("/api/processes/{}/{verb}?wait=false&key={}", encoded(&name), encoded(&key));
+        let done = self.forward(run, &target, Body::empty()).await;
+        if done.status() != StatusCode::ACCEPTED {
+            return Ok(done);
+        }
+        let answer = json!({ "api": API, "ok": true, "name": name, "command": key });
+        Ok(answers::json(StatusCode::ACCEPTED, &answer))
+    }
+
+    /// Something that is done to the whole run.
+    async fn whole(&self, run: &Run, target: &str) -> Answered {
+        self.refuse_others()?;
+        self.refuse_limited()?;
+        Ok(self.forward(run, target, Body::empty()).await)
+    }
+
+    async fn forward(&self, run: &Run, target: &str, body: Body) -> Response {
+        let answer = forward(run, &self.method, target, body).await;
+        if self.scope.names().is_some() && !answer.status().is_success() {
+            // The reason may name other processes.
+            return problem(answer.status(), "this can't be done");
+        }
+        answer
+    }
+
+    /// Let the guardian start another server.
+    fn restart(&self) -> Answered {
+        self.refuse_limited()?;
+        self.server.closing.send_replace(Some(Ending::Restart));
+        let answer = json!({ "api": API, "ok": true, "pid": std::process::id() });
+        Ok(answers::json(StatusCode::ACCEPTED, &answer))
+    }
+}
+
+fn encoded(text: &str) -> impl std::fmt::Display + '_ {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
+}
+
+/// The message id of a position. Ids ascend; 0 is before all of them. They fit in the numbers of JavaScript.
+fn id_of(position: Position) -> u64 {
+    let most = (1 << SKIP_BITS) - 1;
+    (position.record << SKIP_BITS) + u64::from(position.skip.min(most)) + 1
+}
+
+/// The highest id that is used for what is before this record.
+const fn last_id_before(record: u64) -> u64 {
+    record << SKIP_BITS
+}
+
+/// The position with this id; `None` for 0.
+fn position_of(id: u64) -> Option<Position> {
+    let id = id.checked_sub(1)?;
+    let skip = u32::try_from(id & ((1 << SKIP_BITS) - 1)).unwrap_or(u32::MAX);
+    Some(Position { record: id >> SKIP_BITS, skip })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{id_of, last_id_before, position_of};
+    use crate::journal::cursor::Position;
+
+    #[test]
+    fn ids_ascend_and_lead_back() {
+        let places = [(0, 0), (0, 7), (1, 0), (1, 1 << 20), (2, 0), (1 << 31, 5)];
+        let places = places.map(|(record, skip)| Position { record, skip });
+        let ids = places.map(id_of);
+        assert!(ids.is_sorted() && ids[0] > 0 && ids[5] < 1 << 53, "{ids:?}");
+        assert_eq!(ids.map(|id| position_of(id).unwrap()), places);
+        assert_eq!(position_of(0), None);
+        // All that the last record of a journal may hold comes before the next one.
+        let end = Position { record: 3, skip: u32::MAX };
+        assert_eq!(id_of(end), last_id_before(4));
+        assert!(last_id_before(4) < id_of(Position { record: 4, skip: 0 }));
+    }
+}

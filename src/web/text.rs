@@ -1,0 +1,255 @@
+//! The log as text, with the bytes that `tmo logs` prints into a pipe.
+//!
+//! It is read while it is sent, some KiB at a time: a journal of any size needs no more memory.
+
+use std::io;
+
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
+use tokio::task::spawn_blocking;
+
+use super::answers::problem;
+use super::grant::Scope;
+use super::run_api::{unknown, unreadable};
+use super::source::Run;
+use crate::journal::clear;
+use crate::journal::search::lines::{Lines, Split};
+use crate::journal::search::select::Chosen;
+use crate::journal::streams::Stream;
+use crate::journal::{Cursor, Filter, IndexReader, Position, Streams};
+use crate::sys::local;
+use crate::view::form::Form;
+use crate::view::merged::Renderer;
+use crate::view::paint::{Mode, Stamp, Style};
+
+/// How much is read at once.
+const PAGE: usize = 64 << 10;
+
+/// What to write.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct TextAsk {
+    /// Only these processes; none means all.
+    names: Vec<String>,
+    /// The first and the last entry.
+    from: Option<Position>,
+    to: Option<Position>,
+    form: TextForm,
+}
+
+/// What is written before each line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum TextForm {
+    /// The name of its process.
+    #[default]
+    Names,
+    /// Its time and the name.
+    Times,
+    /// Nothing; and lines of processes only.
+    Plain,
+}
+
+impl TextAsk {
+    /// What a query asks for, within the limits of a session; `None` if it is malformed or asks for more.
+    pub(super) fn parse(query: &str, scope: &Scope) -> Option<Self> {
+        let mut ask = Self::default();
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "name" if scope.has_process(&value) => ask.names.push(value.into_owned()),
+                "from" => ask.from = Some(value.parse().ok()?),
+                "to" => ask.to = Some(value.parse().ok()?),
+                "form" => {
+                    ask.form = match &*value {
+                        "names" => TextForm::Names,
+                        "times" => TextForm::Times,
+                        "plain" => TextForm::Plain,
+                        _ => return None,
+                    }
+                }
+                _ => return None,
+            }
+        }
+        if let (true, Some(names)) = (ask.names.is_empty(), scope.names()) {
+            ask.names = names.to_vec();
+        }
+        Some(ask)
+    }
+}
+
+/// Answer with text.
+pub(super) async fn answer(
+    run: &Run,
+    ask: TextAsk,
+    scope: &Scope,
+    goes_on: impl Fn() -> bool + Send + 'static,
+) -> Response {
+    let known = run.known.clone();
+    // What happened to a process may name others.
+    let is_limited = scope.names().is_some();
+    let opened = spawn_blocking(move || {
+        let dirs = known.dirs().ok_or(io::ErrorKind::NotFound)?;
+        let streams = Streams::open(&dirs).map_err(io::Error::other)?.all().to_vec();
+        let is_present = |stream: &&Stream| {
+            known
+                .plan
+                .as_ref()
+                .is_none_or(|plan| plan.processes.iter().any(|process| process.name == stream.name))
+        };
+        let present: Vec<_> = streams.iter().filter(is_present).collect();
+        Ok::<_, io::Error>(TextReader::new(
+            &ask,
+            IndexReader::open(&dirs),
+            (&streams, &present),
+            is_limited,
+        )?)
+    });
+    let reader = match opened.await.map_err(io::Error::other).flatten() {
+        Ok(Some(reader)) => reader,
+        Ok(None) => return unknown(),
+        Err(error) => return unreadable(&error),
+    };
+    let pages = stream::unfold(Some(reader), move |reader| {
+        let reader = reader.filter(|_| goes_on());
+        async move {
+            let mut reader = reader?;
+            let read = spawn_blocking(move || (reader.next(), reader)).await;
+            match read.map_err(io::Error::other) {
+                Ok((Ok(None), _)) => None,
+                Ok((Ok(Some(page)), reader)) => Some((Ok(Bytes::from(page)), Some(reader))),
+                // The connection breaks, so that nobody takes it for all.
+                Ok((Err(error), _)) | Err(error) => Some((Err(error), None)),
+            }
+        }
+    });
+    let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    ([kind], Body::from_stream(pages)).into_response()
+}
+
+/// The same as a file with a name.
+pub(super) async fn file(
+    run: &Run,
+    ask: TextAsk,
+    scope: &Scope,
+    goes_on: impl Fn() -> bool + Send + 'static,
+) -> Response {
+    let name: Vec<_> = [run.known.title()].into_iter().chain(ask.names.iter().cloned()).collect();
+    let safe = |one: char| if one.is_ascii_alphanumeric() || one == '-' { one } else { '_' };
+    let name: String = name.join("-").chars().take(100).map(safe).collect();
+    let mut response = answer(run, ask, scope, goes_on).await;
+    if let Ok(value) = format!("attachment; filename=\"{name}.log\"").parse() {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// The answer to a request that is malformed or asks for too much.
+pub(super) fn refused() -> Response {
+    problem(StatusCode::BAD_REQUEST, "the request is malformed, or this login does not allow it")
+}
+
+/// Reads the text.
+struct TextReader {
+    lines: Lines,
+    form: Form,
+    from: Position,
+    to: Option<Position>,
+    upto: u64,
+    is_limited: bool,
+    is_over: bool,
+}
+
+impl TextReader {
+    /// `None` if a process is unknown.
+    fn new(
+        ask: &TextAsk,
+        mut index: IndexReader,
+        (streams, present): (&[Stream], &[&Stream]),
+        is_limited: bool,
+    ) -> io::Result<Option<Self>> {
+        let is_known = |name: &String| streams.iter().any(|stream| stream.name.matches(name));
+        if !ask.names.iter().all(is_known) {
+            return Ok(None);
+        }
+        let mut filter = Filter::named(&ask.names, streams);
+        if !is_limited {
+            filter = filter.and_events_about(&ask.names);
+        }
+        let dirs = index.dirs().clone();
+        let mark = Position { record: clear::mark(&dirs), skip: 0 };
+        let (from, upto) = (ask.from.unwrap_or(mark).max(mark), index.len()?);
+        let names: Vec<_> =
+            present.iter().map(|one| (one.number, one.name.as_str(), one.color)).collect();
+        let (stamp, bare) = match ask.form {
+            TextForm::Names => (Stamp::None, false),
+            TextForm::Times => (Stamp::Date, false),
+            TextForm::Plain => (Stamp::None, true),
+        };
+        let style = Style { stamp, bare, zone: local::zone(), ..Style::new(Mode::Plain) };
+        let renderer = Renderer::new(style, &names).with_journal(&dirs);
+        let is_part = ask.from.is_some() || ask.to.is_some();
+        let split = if is_part { Split::Lines } else { Split::Never };
+        Ok(Some(Self {
+            lines: Lines::new(Cursor::over(index, from, filter), split),
+            form: Form::Merged(Box::new(renderer)),
+            from,
+            to: ask.to,
+            upto,
+            is_limited,
+            is_over: false,
+        }))
+    }
+
+    /// The next page; `None` after the last one.
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut page = vec![];
+        while !self.is_over && page.len() < PAGE {
+            let Some(entry) = self.lines.next(self.upto)? else {
+                self.is_over = true;
+                break;
+            };
+            if self.to.is_some_and(|to| entry.position > to) {
+                self.is_over = true;
+            } else if entry.position >= self.from && (entry.is_line() || !self.is_limited) {
+                self.form.show(Chosen::Entry(entry, true), &mut page);
+            }
+        }
+        if self.is_over {
+            self.form.finish(&mut page);
+        }
+        Ok((!page.is_empty()).then_some(page))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TextAsk, TextForm};
+    use crate::journal::Position;
+    use crate::web::grant::Scope;
+
+    #[test]
+    fn a_limited_session_gets_its_processes_only() {
+        let scope = Scope::Processes { run: "0a".into(), names: vec!["web".into(), "a b".into()] };
+        let names = |query: &str| TextAsk::parse(query, &scope).map(|ask| ask.names);
+        let both = Some(vec!["web".to_owned(), "a b".to_owned()]);
+        assert_eq!(names(""), both);
+        assert_eq!(names("form=plain"), both);
+        assert_eq!(names("name=a+b"), Some(vec!["a b".to_owned()]));
+        for more in ["name=db", "name=web&name=db", "name=w*", "n%61me=db", "name="] {
+            assert_eq!(names(more), None, "{more}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_understood_as_a_whole_or_not_at_all() {
+        let parse = |query: &str| TextAsk::parse(query, &Scope::All);
+        let at = |record, skip| Some(Position { record, skip });
+        let (from, to) = (at(3, 0), at(7, 12));
+        let wanted = TextAsk { names: vec!["web".into()], from, to, form: TextForm::Times };
+        assert_eq!(parse("name=web&from=3.0&to=7.12&form=times"), Some(wanted));
+        for malformed in ["from=x", "to=", "form=html", "colour=1", "name"] {
+            let is_name = malformed == "name";
+            assert_eq!(parse(malformed).is_some(), is_name, "{malformed}");
+        }
+    }
+}

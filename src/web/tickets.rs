@@ -1,0 +1,80 @@
+//! Tickets for downloads. A browser that downloads a file sends its cookie, but not the key of the session.
+//! A page that has proven the key gets a ticket, which is valid once and for a short time.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::proof::random_hex;
+
+/// How long a ticket is valid.
+const LIFE: Duration = Duration::from_secs(30);
+/// How many there may be; the oldest go first.
+const MOST: usize = 64;
+
+/// What may be downloaded, and in which session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ticket {
+    /// The id of the session.
+    pub(super) session: String,
+    /// The run.
+    pub(super) run: String,
+    /// What of its log.
+    pub(super) query: String,
+}
+
+/// All tickets that have not been used.
+#[derive(Debug, Default)]
+pub(super) struct Tickets {
+    open: VecDeque<(String, Instant, Ticket)>,
+}
+
+impl Tickets {
+    /// A new ticket; returns its id, which is a secret.
+    pub(super) fn issue(&mut self, ticket: Ticket) -> io::Result<String> {
+        let id = random_hex(16)?;
+        self.open.truncate(MOST - 1);
+        self.open.push_front((id.clone(), Instant::now() + LIFE, ticket));
+        Ok(id)
+    }
+
+    /// Use a ticket up.
+    pub(super) fn redeem(&mut self, id: &str) -> Option<Ticket> {
+        let now = Instant::now();
+        self.open.retain(|(_, until, _)| now < *until);
+        let at = self.open.iter().position(|(known, ..)| known == id)?;
+        self.open.remove(at).map(|(.., ticket)| ticket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LIFE, MOST, Ticket, Tickets};
+
+    fn ticket(run: &str) -> Ticket {
+        Ticket { session: "s".into(), run: run.into(), query: String::new() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ticket_is_valid_once_and_for_a_short_time() {
+        let mut tickets = Tickets::default();
+        let id = tickets.issue(ticket("a")).unwrap();
+        assert_eq!(tickets.redeem("0"), None);
+        assert_eq!(tickets.redeem(&id), Some(ticket("a")));
+        assert_eq!(tickets.redeem(&id), None);
+        let late = tickets.issue(ticket("b")).unwrap();
+        tokio::time::advance(LIFE).await;
+        assert_eq!(tickets.redeem(&late), None);
+    }
+
+    #[tokio::test]
+    async fn there_are_only_so_many() {
+        let mut tickets = Tickets::default();
+        let first = tickets.issue(ticket("first")).unwrap();
+        let ids: Vec<_> = (0..MOST).map(|_| tickets.issue(ticket("x")).unwrap()).collect();
+        assert_eq!(tickets.redeem(&first), None);
+        assert!(ids.iter().all(|id| tickets.redeem(id).is_some()));
+    }
+}

@@ -1,0 +1,213 @@
+//! What can be taken out of the log: copies, downloads, pages, and what happened around a moment.
+
+use std::path::PathBuf;
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+use crate::chromium::Chromium;
+use crate::harness::{World, eventually};
+use crate::keys::{END, HOME};
+use crate::page::Page;
+use crate::web_server::WebServer;
+
+/// Let the page copy, and downloads go to a directory of the world.
+fn prepare(page: &Page, world: &World) -> PathBuf {
+    let permissions = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+    page.devtools("Browser.grantPermissions", &permissions);
+    let dir = world.path().join("downloads");
+    std::fs::create_dir_all(&dir).unwrap();
+    let behavior = json!({ "behavior": "allow", "downloadPath": dir });
+    page.devtools("Page.setDownloadBehavior", &behavior);
+    dir
+}
+
+/// Wait for a complete download with this ending, and take it away.
+fn downloaded(dir: &PathBuf, ending: &str) -> String {
+    eventually("a file was downloaded", || {
+        let mut paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let path = paths.find(|path| path.extension().is_some_and(|found| found == ending))?;
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        Some(text)
+    })
+}
+
+/// The cursor of the line with exactly this text, which is on the page.
+fn cursor(page: &Page, text: &str) -> String {
+    let row = format!(
+        "probe.all('.rows .row').find((row) => row.querySelector('.text').textContent === '{text}')"
+    );
+    page.until(&format!("{text} is on the page"), &format!("{row} !== undefined"));
+    page.text(&format!("{row}.dataset.cursor"))
+}
+
+/// Select the lines between these texts of one process.
+fn select(page: &Page, name: &str, first: (&str, &str), last: (&str, &str)) {
+    page.value(&format!("location.hash = location.hash.split('?')[0] + '?names={name}'"));
+    let mut ends = vec![];
+    for (key, text) in [first, last] {
+        page.click_at("//footer[@class='log-foot']");
+        page.presses(&[key]);
+        ends.push(cursor(page, text));
+    }
+    let (at, to) = (&ends[0], &ends[1]);
+    page.value(&format!(
+        "location.hash = location.hash.split('?')[0] + '?names={name}&at={at}&to={to}'"
+    ));
+    page.until("lines are selected", "probe.all('.picked:not([hidden])').length");
+}
+
+fn of_toolbar(page: &Page, button: &str) {
+    page.click_at(&format!("//div[contains(@class, 'picked')]//button[.='{button}']"));
+}
+
+/// What was copied once the page says this.
+fn copied(page: &Page, said: &str) -> String {
+    page.until(said, &format!("probe.texts('.find-status').join().includes('{said}')"));
+    page.text("navigator.clipboard.readText()")
+}
+
+#[test]
+fn a_copy_a_download_and_tmo_logs_are_the_same_bytes() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(concat!(
+        r"count: seq -f 'line %.0f' 6000; printf '\033[31mred\033[0m ümlaut\n'; exec sleep 1000",
+        "\nother: while :; do echo other; sleep 0.2; done\n",
+    ));
+    world.ok(["start", "-D"]);
+    world.wait_text("count", "ümlaut");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let downloads = prepare(&page, &world);
+    page.click("Log");
+    page.shows_line("ümlaut");
+    select(&page, "count", (HOME, "line 1"), (END, "red ümlaut"));
+    of_toolbar(&page, "Copy");
+    assert_eq!(copied(&page, "copied 6,001 lines"), world.ok(["logs", "count", "--no-prefix"]));
+    let only_lines = |all: String| {
+        let lines = all.split_inclusive('\n').filter(|line| line.contains("| "));
+        lines.filter(|line| line.contains("line ") || line.contains("red ")).collect::<String>()
+    };
+    of_toolbar(&page, "Copy with names and times");
+    let times = world.ok(["logs", "count", "--timestamps"]);
+    page.until("with times", "navigator.clipboard.readText().then((text) => text.startsWith('2'))");
+    assert_eq!(page.text("navigator.clipboard.readText()"), only_lines(times));
+    of_toolbar(&page, "Download");
+    assert_eq!(downloaded(&downloads, "log"), only_lines(world.ok(["logs", "count"])));
+    page.click_at("//footer[@class='log-foot']//button[.='Download']");
+    assert_eq!(downloaded(&downloads, "log"), world.ok(["logs", "count"]));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_selection_becomes_markdown_and_a_page_without_scripts() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(concat!(
+        r"web: printf '\033[32mfirst\033[0m\n<script>alert(1)</script>\n```\nlast\n'; exec sleep 1000",
+        "\n",
+    ));
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let downloads = prepare(&page, &world);
+    page.click("Log");
+    page.shows_line("last");
+    select(&page, "web", (HOME, "first"), (END, "last"));
+    of_toolbar(&page, "Copy as Markdown");
+    let markdown = copied(&page, "copied 4 lines");
+    let (begin, end) =
+        (markdown.lines().next().unwrap(), markdown.trim_end().lines().last().unwrap());
+    assert_eq!((begin, end), ("````text", "````"));
+    assert!(markdown.contains("web | <script>alert(1)</script>"), "{markdown}");
+
+    of_toolbar(&page, "Save as page");
+    let saved = downloaded(&downloads, "html");
+    assert!(!saved.contains("<script") && saved.contains("&lt;script&gt;"), "{saved}");
+    world.write("saved.html", &saved);
+    let mut alone = Page::empty(&chromium, &world);
+    // Its style is allowed by its hash alone.
+    alone.allow("file:");
+    alone.go(&format!("file://{}", world.app().join("saved.html").display()));
+    let shown = alone.value("probe.texts('.text')");
+    assert_eq!(shown, json!(["first", "<script>alert(1)</script>", "```", "last"]));
+    let color = "getComputedStyle(document.querySelector('.text span')).color";
+    assert_ne!(alone.value(color), alone.value("getComputedStyle(document.body).color"));
+    assert_eq!(alone.value("probe.violations"), json!([]));
+    drop(alone);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn around_a_moment_are_the_lines_of_all_processes_as_tmo_logs_has_them() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: echo early; sleep 3; echo middle; sleep 3; echo late; exec sleep 1000\n\
+         tick: i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.1; done\n",
+    );
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    world.wait_text("web", "late");
+    page.click("Log");
+    select(&page, "web", (HOME, "middle"), (HOME, "middle"));
+    of_toolbar(&page, "Around this moment");
+    page.until("the dialog", "probe.all('dialog .around .row').length");
+    let shown = page.value(
+        "probe.all('dialog .row:not(.event)').map((row) => [row.querySelector('.name').textContent, \
+         row.querySelector('.text').textContent].join(' | '))",
+    );
+    let wanted: Vec<Value> = world
+        .ok(["logs", "web", "--around", "^middle$"])
+        .lines()
+        .filter_map(|line| line.split_once('|'))
+        .map(|(name, text)| format!("{} | {}", name.trim(), text.strip_prefix(' ').unwrap_or(text)))
+        .filter(|line| !line.starts_with("system |"))
+        .map(Value::from)
+        .collect();
+    assert!(wanted.len() > 20, "{wanted:?}");
+    assert_eq!(shown, Value::Array(wanted));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_text_that_is_added_as_failure_counts_from_then_on() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: echo the disk is full; echo fine; while ! [ -e go ]; do sleep 0.05; done; \
+         echo the Disk is full again; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    let pid = world.wait_state("web", "running");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Log");
+    page.shows_line("fine");
+    page.value(
+        "((cell) => { const range = new Range(); range.setStart(cell.firstChild, 4); range.setEnd(cell.firstChild, 16); \
+         getSelection().removeAllRanges(); getSelection().addRange(range); })\
+         (probe.all('.rows .text').find((cell) => cell.textContent === 'the disk is full'))",
+    );
+    of_toolbar(&page, "Add as failure text");
+    page.until(
+        "it was printed once",
+        "document.querySelector('dialog')?.innerText.includes('printed once so far')",
+    );
+    assert_eq!(page.text("document.querySelector('dialog input').value"), "disk is full");
+    page.click_at("//dialog//button[.='Add']");
+    page.until("it is added", "!document.querySelector('dialog')");
+    assert!(world.ok(["failures", "list", "web"]).contains("disk is full"));
+    assert_eq!(world.wait_state("web", "running"), pid);
+    world.write("go", "");
+    page.click("Overview");
+    page.shows_state("web", "broken");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

@@ -1,0 +1,268 @@
+//! The paths under `/api/` of `tmo web`, which are for scripts.
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+use crate::harness::{World, eventually};
+use crate::web::{Answer, Browser, Web, pid_of, request, shop};
+use crate::web_server::link_in;
+
+fn post(web: &Web<'_>, path: &str) -> Answer {
+    web.ask(&format!("POST {path}")).unwrap()
+}
+
+fn accepted(web: &Web<'_>, path: &str) -> Value {
+    let answer = post(web, path);
+    assert_eq!(answer.status, 202, "{path}: {answer:?}");
+    answer.json()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn every_path_answers_as_documented() {
+    let world = shop();
+    let web = Web::start(&world);
+    let state = web.get("/api/state?lines=5");
+    let worker = &state["processes"][1];
+    assert_eq!((&worker["name"], &worker["selected"]), (&json!("worker"), &json!(true)));
+    assert_eq!(worker["lines"][0], "job 1");
+    assert!(state["last_message_id"].as_u64() > Some(0) && state["title"] == "app", "{state}");
+
+    let all = web.get("/api/processes");
+    assert_eq!(keys(&all[0]), ["name", "pid", "selected", "status"]);
+    assert_eq!((&all[0]["name"], &all[0]["status"]), (&json!("web"), &json!("running")));
+    let status = web.get("/api/status");
+    assert_eq!((&status["processes"]["exited"], &status["running"]), (&json!(1), &json!(true)));
+    assert!(status["uptime"].is_u64() && status["version"].is_string(), "{status}");
+    let info = web.get("/api/daemon/info");
+    assert_eq!((&info["mode"], &info["pid"]), (&json!("tmux"), &json!(world.supervisor())));
+    assert_eq!(info["working_dir"], world.app().canonicalize().unwrap().to_str().unwrap());
+    assert!(info["socket"].is_string() && info["tmux_session"] == "app", "{info}");
+    let metrics = web.get("/api/metrics");
+    assert_eq!(
+        (&metrics["enabled"], &metrics["processes"][0]["name"]),
+        (&true.into(), &"web".into())
+    );
+
+    let toggled = post(&web, "/api/process/web/toggle").json();
+    assert_eq!((&toggled["name"], &toggled["selected"]), (&json!("web"), &json!(false)));
+    assert_eq!(web.get("/api/processes")[0]["selected"], false);
+    assert_eq!(post(&web, "/api/processes/deselect-all").json()[1]["selected"], false);
+    assert_eq!(post(&web, "/api/processes/select-all").json()[0]["selected"], true);
+    assert_eq!(post(&web, "/api/process/web/toggle").json()["selected"], false);
+    let other = Browser::log_in(&link_in(&world.ok(["web"])).unwrap());
+    let seen = other.ask("GET /api/processes").json();
+    assert_eq!(seen[0]["selected"], true, "a selection is that of a login");
+
+    let pid = pid_of(&world.state().unwrap(), "web");
+    let answer = accepted(&web, "/api/process/web/restart");
+    assert!(answer["command"].is_string(), "{answer}");
+    eventually("another web runs", || {
+        pid_of(&world.state()?, "web").filter(|now| Some(*now) != pid)
+    });
+    accepted(&web, "/api/process/web/stop");
+    world.wait_state("web", "stopped");
+    accepted(&web, "/api/process/web/start");
+    world.wait_state("web", "running");
+
+    let texts = "/api/failure-declarations/web";
+    let answer = web.ask_with(&format!("POST {texts}/add"), &json!({ "failure_string": "oops" }));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(web.get(texts).to_string().contains("oops"));
+    let answer =
+        web.ask_with(&format!("POST {texts}/remove"), &json!({ "failure_string": "oops" }));
+    assert!(answer.status == 200 && !web.get(texts).to_string().contains("oops"), "{answer:?}");
+
+    assert_eq!(web.get("/api/logs/worker")["all"], 2);
+    let cleared = post(&web, "/api/output/clear");
+    assert_eq!((cleared.status, &web.get("/api/logs/worker")["all"]), (200, &json!(0)));
+    eventually("new lines come", || (web.get("/api/logs/web")["all"] != 0).then_some(()));
+    for wrong in ["/api/state?line=5", "/api/poll?last_message_id=x", "/api/logs/web?page=0"] {
+        assert_eq!(web.ask(&format!("GET {wrong}")).unwrap().status, 400, "{wrong}");
+    }
+    assert_eq!(web.ask("GET /api/commands").unwrap().status, 404);
+    assert_eq!(web.ask("GET /api/shutdown").unwrap().status, 405);
+
+    accepted(&web, "/api/shutdown");
+    world.wait_state_gone();
+    let over = eventually("the run is over", || {
+        Some(web.get("/api/status")).filter(|status| status["running"] == false)
+    });
+    assert!(over["uptime"].is_null(), "{over}");
+    assert_eq!(post(&web, "/api/process/web/start").status, 409);
+    web.end();
+    world.wait_empty();
+}
+
+#[test]
+fn names_are_looked_up_whole() {
+    let world = World::new("a-b: exec sleep 1000\na_b: exec sleep 1000\na-b_c: exec sleep 1000\n");
+    world.ok(["start", "-D", "-m", "a-b_c=2"]);
+    let web = Web::start(&world);
+    for (word, name) in [("a-b", "a-b"), ("a_b", "a_b"), ("a-b_c%232", "a-b_c#2")] {
+        let before = world.wait_state(name, "running");
+        let others = pid_of(&world.state().unwrap(), "a-b_c");
+        accepted(&web, &format!("/api/process/{word}/restart"));
+        eventually("another one runs", || {
+            let state = world.state()?;
+            pid_of(&state, name).filter(|now| Some(*now) != before.map(u64::from))
+        });
+        assert_eq!(pid_of(&world.state().unwrap(), "a-b_c"), others, "{name} only");
+    }
+    for wrong in ["a", "a%2Fb", "a-b%2F..%2Fa_b", "*", "a*", "%FF", "a-b_c.2", "a-b%00"] {
+        let answer = post(&web, &format!("/api/process/{wrong}/restart"));
+        assert_eq!(answer.status, 404, "{wrong}");
+        assert_eq!(web.ask(&format!("GET /api/logs/{wrong}")).unwrap().status, 404, "{wrong}");
+    }
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_poll_returns_each_message_once_and_reports_what_is_unknown() {
+    let world = World::new("web: seq 1 2500; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "--for", "log", "^2500$"]);
+    let web = Web::start(&world);
+    let (mut last, mut texts, mut ids) = (0, vec![], vec![]);
+    loop {
+        let page = web.get(&format!("/api/poll?last_message_id={last}&lines=700"));
+        assert_eq!(page["reset"], false, "{last}");
+        let messages = page["messages"].as_array().unwrap();
+        ids.extend(messages.iter().map(|message| message["id"].as_u64().unwrap()));
+        let is_line = |message: &&Value| message["event"].is_null();
+        texts.extend(
+            messages.iter().filter(is_line).map(|m| m["text"].as_str().unwrap().to_owned()),
+        );
+        last = page["last_message_id"].as_u64().unwrap();
+        assert!(ids.iter().all(|id| *id <= last), "{last}");
+        if messages.is_empty() && texts.len() == 2500 {
+            break;
+        }
+    }
+    assert!(ids.is_sorted_by(|a, b| a < b), "ids ascend");
+    assert_eq!(texts, (1..=2500).map(|n| n.to_string()).collect::<Vec<_>>());
+    // What comes later follows the id of the state, too.
+    let from_state = web.get("/api/state")["last_message_id"].as_u64().unwrap();
+    world.ok(["restart", "web"]);
+    for from in [last, from_state] {
+        let next = web.get(&format!("/api/poll?last_message_id={from}"));
+        let first = &next["messages"][0];
+        assert!(first["id"].as_u64() > Some(from) && next["reset"] == false, "{next}");
+        let ends = |message: &Value| message["event"] == "exit" || message["event"] == "stopping";
+        let messages = next["messages"].as_array().unwrap();
+        assert!(messages.iter().any(ends), "{next}");
+    }
+    let reset = web.get(&format!("/api/poll?last_message_id={}", 1_u64 << 60));
+    let mut messages = reset["messages"].as_array().unwrap().iter();
+    assert!(reset["reset"] == true && messages.any(|message| message["text"] == "1"), "{reset}");
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn pages_of_a_log_have_the_lines_with_their_numbers() {
+    let world = World::new(
+        "web: seq 1 12345; exec sleep 1000\nnoise: yes noise | head -n 5000; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "--for", "log", "^12345$"]);
+    let web = Web::start(&world);
+    let texts = |page: &Value| -> Vec<String> {
+        let lines = page["lines"].as_array().unwrap();
+        lines.iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let expected = |from: u64, to: u64| (from..=to).map(|n| n.to_string()).collect::<Vec<_>>();
+    for (page, first, last) in [(3, 1001, 1500), (1, 1, 500), (25, 12_001, 12_345)] {
+        let page = web.get(&format!("/api/logs/web?page={page}&lines=500"));
+        assert_eq!(texts(&page), expected(first, last));
+        let numbers = [&page["first"], &page["last"], &page["all"], &page["pages"]];
+        assert_eq!(numbers.map(|n| n.as_u64().unwrap()), [first, last, 12_345, 25]);
+        assert_eq!(page["approximate"], false);
+    }
+    assert_eq!(texts(&web.get("/api/logs/web?lines=100")), expected(12_301, 12_345));
+    assert!(texts(&web.get("/api/logs/web?page=26&lines=500")).is_empty());
+    // New lines are counted as well.
+    world.ok(["restart", "web"]);
+    eventually("both lives are counted", || {
+        let page = web.get("/api/logs/web?page=25&lines=1000");
+        (page["all"] == 24_690).then(|| assert_eq!(texts(&page), expected(11_656, 12_345)))
+    });
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_run_must_be_named_where_there_are_several() {
+    let world = shop();
+    std::fs::create_dir(world.path().join("other")).unwrap();
+    std::fs::write(world.path().join("other/Procfile"), "db: exec sleep 1000\n").unwrap();
+    world.ok(["start", "-D", "../other/"]);
+    let web = Web::start(&world);
+    let refused = web.ask("GET /api/processes").unwrap();
+    assert_eq!(refused.status, 409, "{refused:?}");
+    let runs = refused.json()["runs"].as_array().unwrap().clone();
+    let mut titles: Vec<_> = runs.iter().map(|run| run["title"].as_str().unwrap()).collect();
+    titles.sort_unstable();
+    assert_eq!(titles, ["app", "other"]);
+    for run in &runs {
+        let all = web.get(&format!("/api/processes?run={}", run["id"].as_str().unwrap()));
+        let is_other = run["title"] == "other";
+        assert_eq!(all[0]["name"], if is_other { "db" } else { "web" });
+    }
+    assert_eq!(web.get("/api/processes?run=other")[0]["name"], "db");
+    assert_eq!(web.ask("GET /api/processes?run=nothing").unwrap().status, 404);
+    accepted(&web, "/api/shutdown?run=other");
+    eventually("only one is left", || {
+        let answer = web.ask("GET /api/processes").unwrap();
+        (answer.status == 200).then(|| assert_eq!(answer.json()[0]["name"], "web"))
+    });
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_limited_login_gets_nothing_about_other_processes() {
+    let world = shop();
+    let web = Web::start(&world);
+    let link = link_in(&world.ok(["web", "--share", "web", "--for", "1h"])).unwrap();
+    let limited = Browser::log_in(&link);
+    let get = |path: &str| limited.ask(&format!("GET /api/{path}"));
+    let app = world.app().display().to_string();
+    let seen = ["state", "processes", "status", "metrics", "poll?last_message_id=0", "logs/web"];
+    for path in seen {
+        let answer = get(path);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        for other in ["worker", "5432", "job 1", &app] {
+            assert!(!answer.body.contains(other), "{path} has {other}: {answer:?}");
+        }
+    }
+    assert_eq!(get("processes").json().as_array().unwrap().len(), 1);
+    for (head, status) in [
+        ("GET /api/logs/worker", 404),
+        ("GET /api/logs/nothing", 404),
+        ("GET /api/failure-declarations/worker", 404),
+        ("GET /api/daemon/info", 403),
+        ("POST /api/process/worker/toggle", 404),
+        ("POST /api/process/web/restart", 403),
+        ("POST /api/output/clear", 403),
+        ("POST /api/shutdown", 403),
+        ("POST /api/restart", 403),
+    ] {
+        let answer = limited.ask(head);
+        assert_eq!(answer.status, status, "{head}: {answer:?}");
+        assert!(!answer.body.contains("worker"), "{head}: {answer:?}");
+    }
+    let of_nobody = request(&web.host, "GET /api/state", "", "").unwrap();
+    assert_eq!(of_nobody.status, 401, "{of_nobody:?}");
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}

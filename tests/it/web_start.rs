@@ -1,0 +1,291 @@
+//! How `tmo web` is started, opened, restarted and ended.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+
+use crate::harness::procs::{self, kill};
+use crate::harness::{World, eventually, pause};
+use crate::web::{Browser, Web, pid_of, request, shop};
+use crate::web_server::{WebServer, link_in};
+
+const QUIET: &str = "web: exec sleep 1000\n";
+
+/// A world in which these programs of the user note how they are called; others than the system's are not
+/// found.
+fn with_programs(procfile: &str, programs: &[&str]) -> World {
+    let world = World::new(procfile);
+    let bin = world.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    for name in programs {
+        let calls = world.path().join("calls").display().to_string();
+        let script = format!("#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >>'{calls}'\n");
+        std::fs::write(bin.join(name), script).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(bin.join(name), mode).unwrap();
+    }
+    // tmux, sh and the like, but no browser.
+    let tools = world.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    for name in ["sh", "sleep", "tmux", "seq", "ps"] {
+        let found = which::which(name).unwrap();
+        std::os::unix::fs::symlink(found, tools.join(name)).unwrap();
+    }
+    let path = format!("{}:{}", bin.display(), tools.display());
+    world.env("PATH", &path)
+}
+
+/// How the programs were called.
+fn calls(world: &World) -> Vec<String> {
+    let text = std::fs::read_to_string(world.path().join("calls")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn first_call(world: &World) -> String {
+    eventually("the program is called", || calls(world).pop())
+}
+
+#[test]
+fn the_browser_is_opened_once_with_the_address_that_is_printed() {
+    let world = with_programs(QUIET, &["xdg-open", "open"]);
+    let web = WebServer::start_as(&world, world.tmo(["web", "--port", "0", "--open"]));
+    let (_, address) =
+        first_call(&world).split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    assert_eq!(address, web.link);
+    assert_eq!(Browser::log_in(&address).ask("GET /me").status, 200);
+    assert!(web.output().contains("\nWeb UI available at http://"), "{}", web.output());
+    assert!(web.output().contains("\nPress Ctrl+C to stop\n"), "{}", web.output());
+    web.end();
+    assert_eq!(calls(&world).len(), 1);
+}
+
+#[test]
+fn nothing_is_opened_unless_it_is_wanted() {
+    let world = with_programs(QUIET, &["xdg-open", "open", "chromium"]);
+    for (args, variable) in [
+        (&["web", "--port", "0"][..], ("A", "1")),
+        (&["web", "--port", "0", "--no-ui"], ("TMO_UI_WINDOW", "1")),
+        (&["web", "--port", "0", "--open"], ("NO_UI_LAUNCH", "1")),
+    ] {
+        let mut command = world.tmo(args);
+        command.env(variable.0, variable.1);
+        let web = WebServer::start_as(&world, command);
+        assert_eq!(Browser::log_in(&web.link).ask("GET /me").status, 200);
+        web.end();
+        assert_eq!(calls(&world), [""; 0], "{args:?} {variable:?}");
+    }
+}
+
+#[test]
+fn an_app_window_is_opened_or_the_default_browser_with_a_notice() {
+    let world = with_programs(QUIET, &["xdg-open", "open", "brave-browser"]);
+    let web = WebServer::start_as(&world, world.tmo(["web", "--port", "0", "--window"]));
+    assert_eq!(first_call(&world), format!("brave-browser --app={}", web.link));
+    web.end();
+
+    let world = with_programs(QUIET, &["xdg-open", "open"]);
+    let mut command = world.tmo(["web", "--port", "0"]);
+    command.env("TMO_UI_WINDOW", "1");
+    let web = WebServer::start_as(&world, command);
+    assert!(first_call(&world).ends_with(&format!("open {}", web.link)));
+    let notice = "no browser with app windows was found";
+    assert!(web.output().contains(notice), "{}", web.output());
+    web.end();
+}
+
+#[test]
+fn no_program_of_the_project_opens_the_page() {
+    let world = with_programs(QUIET, &[]);
+    let calls_of_project = world.path().join("calls");
+    let script = format!("#!/bin/sh\necho project >>'{}'\n", calls_of_project.display());
+    world.write("xdg-open", &script);
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(world.app().join("xdg-open"), mode).unwrap();
+    let path = world.variables().iter().rfind(|(name, _)| name == "PATH").unwrap().1.clone();
+    let mut command = world.tmo(["web", "--port", "0", "--open"]);
+    command.env("PATH", format!(".:{}:{path}", world.app().display()));
+    let web = WebServer::start_as(&world, command);
+    eventually("it says so", || web.output().contains("open the link yourself").then_some(()));
+    web.end();
+    assert_eq!(calls(&world), [""; 0]);
+}
+
+#[test]
+fn a_restart_replaces_the_server_and_no_request_fails() {
+    let world = shop();
+    let web = Web::start(&world);
+    let run = web.run();
+    let before = (web.server(), pid_of(&web.get(&format!("{run}/api/state")), "web"));
+    let (done, failed, asked) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let answer = web.ask("GET /me");
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    if answer.is_none_or(|answer| answer.status != 200) {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                    pause(Duration::from_millis(20));
+                }
+            });
+        }
+        // So that restarts and requests overlap however fast this machine is.
+        while asked.load(Ordering::Relaxed) < 300 {
+            let server = web.server();
+            let answer = web.ask("POST /api/restart").unwrap();
+            assert_eq!((answer.status, &answer.json()["pid"]), (202, &server.into()));
+            eventually("another server serves", || {
+                let status = web.get("/api/status");
+                (status["web"]["pid"] != server).then_some(())
+            });
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(failed.load(Ordering::Relaxed), 0);
+    let after = (web.server(), pid_of(&web.get(&format!("{run}/api/state")), "web"));
+    assert!(before.0 != after.0 && before.1 == after.1, "{before:?} {after:?}");
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// How a run of `tmo server` is ended.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Button,
+    Quit,
+    CtrlC,
+}
+
+#[test]
+fn button_quit_and_ctrl_c_end_run_and_page_alike() {
+    for how in [End::Button, End::Quit, End::CtrlC] {
+        let world = World::new(QUIET);
+        let server = WebServer::start_as(&world, world.tmo(["server", "--no-ui", "--port", "0"]));
+        let web = Web::of(server);
+        assert_eq!(web.get("/api/processes")[0]["status"], "running", "{how:?}");
+        let host = web.host.clone();
+        match how {
+            End::Button => assert_eq!(web.ask("POST /api/shutdown").unwrap().status, 202),
+            End::Quit => _ = world.ok(["quit"]),
+            End::CtrlC => kill(web.server.guardian(), nix::libc::SIGINT),
+        }
+        let out = world.path().join("web.out");
+        web.server.wait();
+        let out = std::fs::read_to_string(out).unwrap();
+        assert!(out.contains("the run is over; the page ends"), "{how:?}: {out}");
+        world.wait_empty();
+        assert!(world.state().is_none(), "{how:?}");
+        assert!(request(&host, "GET /", "", "").is_none(), "{how:?}");
+        let left = crate::harness::files(&world.path().join("run"));
+        assert!(left.is_empty(), "{how:?}: {left:?}");
+    }
+}
+
+#[test]
+fn a_run_that_was_up_already_goes_on_after_ctrl_c() {
+    let world = World::new(QUIET);
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    let server = WebServer::start_as(&world, world.tmo(["server", "--no-ui", "--port", "0"]));
+    let out = world.path().join("web.out");
+    server.end();
+    let out = std::fs::read_to_string(out).unwrap();
+    assert!(out.contains("the run goes on; `tmo quit` ends it"), "{out}");
+    assert_eq!(world.wait_state("web", "running"), pid);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_page_shows_only_the_run_that_was_named() {
+    let world = shop();
+    std::fs::create_dir(world.path().join("other")).unwrap();
+    std::fs::write(world.path().join("other/Procfile"), "db: exec sleep 1000\n").unwrap();
+    let server =
+        WebServer::start_as(&world, world.tmo(["server", "--no-ui", "--port", "0", "../other"]));
+    let web = Web::of(server);
+    let runs = web.get("/runs");
+    let titles: Vec<_> = runs["runs"].as_array().unwrap().iter().map(|r| &r["title"]).collect();
+    assert_eq!(titles, ["other"]);
+    assert_eq!(web.get("/api/processes")[0]["name"], "db");
+    // A page of all runs is another one.
+    let all = world.run(["web", "--link"]);
+    assert_eq!(all.code, 0, "{all:?}");
+    assert!(world.ok(["web", "--share", "db", "../other"]).starts_with("http"));
+    assert!(world.ok(["web", "../other"]).contains("runs already"));
+    let both = WebServer::start_as(&world, world.tmo(["web", "--port", "0"]));
+    let browser = Browser::log_in(&both.link);
+    assert_eq!(browser.ask("GET /runs").json()["runs"].as_array().unwrap().len(), 2);
+    both.end();
+    assert_eq!(web.ask("POST /api/shutdown").unwrap().status, 202);
+    web.server.wait();
+    world.wait_state("web", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn start_with_a_page_serves_it_until_the_run_ends() {
+    let world = World::new(QUIET);
+    let out = world.ok(["start", "-D", "--web"]);
+    let link = link_in(&out).unwrap();
+    let browser = Browser::log_in(&link);
+    assert_eq!(browser.ask("GET /api/processes").json()[0]["name"], "web");
+    let server = world.part("web-beside").unwrap();
+    // Neither supervisor nor guardian is its parent.
+    let parent = tmo::sys::info(server).unwrap().ppid;
+    assert!(![world.supervisor(), world.guardian()].contains(&parent), "{parent}");
+    // A supervisor that is replaced changes nothing.
+    kill(world.supervisor(), nix::libc::SIGKILL);
+    eventually("another one answers", || world.state());
+    assert!(procs::alive(server));
+    assert_eq!(browser.ask("GET /api/processes").json()[0]["status"], "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+    let log = std::fs::read_to_string(world.journal().join("web.log")).unwrap();
+    assert!(log.contains("the run is over; the page ends") && !log.contains("login="), "{log}");
+}
+
+#[test]
+fn a_server_is_ended_by_command_and_the_run_goes_on() {
+    let world = World::new(QUIET);
+    world.ok(["start", "-D"]);
+    let none = world.run(["web", "--stop"]);
+    assert!(none.code == 1 && none.stderr.contains("no web server runs here"), "{none:?}");
+    let web = WebServer::start(&world);
+    assert!(world.ok(["web", "--stop"]).contains("ends"));
+    web.wait();
+    world.wait_state("web", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_project_names_its_page_and_can_do_without_figures() {
+    let world = World::new(QUIET);
+    world.write("tmo.toml", "[web]\ntitle = \"My <Services>\"\nmetrics = false\n");
+    world.ok(["start", "-D"]);
+    let web = Web::start(&world);
+    let runs = web.get("/runs");
+    assert_eq!(
+        (&runs["runs"][0]["title"], &runs["runs"][0]["metrics"]),
+        (&"My <Services>".into(), &false.into())
+    );
+    assert_eq!(web.get("/api/state")["title"], "My <Services>");
+    let metrics = web.get("/api/metrics");
+    assert_eq!(
+        (&metrics["enabled"], metrics["processes"].as_array().unwrap().len()),
+        (&false.into(), 0)
+    );
+    // Nothing else can be set there.
+    world.write("tmo.toml", "[web]\nhost = \"0.0.0.0\"\n");
+    let refused = world.run(["check"]);
+    assert!(refused.code == 1 && refused.stderr.contains("host"), "{refused:?}");
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
