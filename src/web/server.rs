@@ -380,7 +380,10 @@ impl Server {
     /// The file that a ticket is for, to the browser that has the cookie of its session.
     async fn download(self: &Arc<Self>, path: &str, headers: &HeaderMap) -> Response {
         let gone = || problem(StatusCode::NOT_FOUND, "this download is over; begin it again");
-        let ticket = path.rsplit('/').next().and_then(|id| self.tickets().redeem(id));
+        let ticket = path
+            .rsplit('/')
+            .next()
+            .and_then(|id| self.tickets().redeem(id, std::time::Instant::now()));
         let Some((ticket, cookie)) = ticket.zip(cookie::of(headers, self.port)) else {
             return gone();
         };

@@ -17,7 +17,7 @@ use crate::config::Env;
 use crate::crash::Reports;
 use crate::crash::access::CrashAccess;
 use crate::journal::search::access::RunHistory;
-use crate::journal::search::numbered::{LineCounts, NumberedPage};
+use crate::journal::search::numbered::NumberedPage;
 use crate::journal::search::states::last_states;
 use crate::journal::streams::Streams;
 use crate::model::ProcessStatus;
@@ -42,8 +42,6 @@ pub(super) struct Run {
     pub(super) reading: Router,
     history: Arc<RunHistory>,
     follow: Mutex<Weak<watch::Sender<Seen>>>,
-    /// The lines of each process of which pages were read by number.
-    counts: Mutex<HashMap<String, Arc<Mutex<LineCounts>>>>,
 }
 
 impl Run {
@@ -74,8 +72,7 @@ impl Run {
         let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes);
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
-        let (follow, counts) = (Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { known, reading, history, follow, counts }))
+        Ok(Arc::new(Self { known, reading, history, follow: Mutex::default() }))
     }
 
     /// A client of its supervisor; `None` if it has none.
@@ -96,23 +93,14 @@ impl Run {
         page: Option<u64>,
         lines: u64,
     ) -> io::Result<NumberedPage> {
-        let counts = self.counts_of(name);
         let (history, name) = (Arc::clone(&self.history), name.to_owned());
         let choose = move |all: u64| {
             let page = page.unwrap_or_else(|| all.div_ceil(lines).max(1));
             let before = (page - 1).saturating_mul(lines);
             before.saturating_add(1)..=before.saturating_add(lines)
         };
-        let read = spawn_blocking(move || {
-            let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-            history.numbered(&name, &mut counts, choose)
-        });
+        let read = spawn_blocking(move || history.numbered(&name, choose));
         read.await.map_err(io::Error::other)?
-    }
-
-    fn counts_of(&self, name: &str) -> Arc<Mutex<LineCounts>> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(counts.entry(name.to_owned()).or_default())
     }
 
     /// The number of records in its journal, and the last lines of these processes before that.

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::entry::{Names, entry_json};
 use super::line_counts::{LineCounts, lines_within};
 use super::lines::{Entry, Lines, Split};
-use super::numbered::{self, LineCounts, NumberedPage};
+use super::numbered::{self, NumberedPage};
 use super::page::{Pager, Want, before_last};
 use super::pattern::Pattern;
 use super::place::{Share, output, record_at, share};
@@ -82,10 +82,10 @@ impl RunHistory {
     pub fn numbered(
         &self,
         name: &str,
-        counts: &mut LineCounts,
         choose: impl FnOnce(u64) -> RangeInclusive<u64>,
     ) -> io::Result<NumberedPage> {
-        numbered::numbered_page(&self.dirs, name, counts, choose)
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        numbered::numbered_page(&self.dirs, name, &mut counts, choose)
     }
 
     /// The last lines of exactly this process in records with numbers below `upto`, as far as they are near

@@ -96,10 +96,54 @@ impl LineCounts {
         Ok(LinesIn { counted, is_all })
     }
 
+    /// Count all lines that the filter accepts in these records, however long that takes.
+    pub fn count_all(
+        &mut self,
+        index: &mut IndexReader,
+        filter: &Filter,
+        range: Range<u64>,
+    ) -> io::Result<Counted> {
+        loop {
+            let LinesIn { counted, is_all } = self.count(index, filter, range.clone())?;
+            if is_all {
+                return Ok(counted);
+            }
+        }
+    }
+
+    /// The record of a line, which is counted from 1 in these records, and the number of lines before that record.
+    pub fn find(
+        &mut self,
+        index: &mut IndexReader,
+        filter: &Filter,
+        (range, line): (Range<u64>, u64),
+    ) -> io::Result<Option<(u64, u64)>> {
+        let (mut at, mut before) = (range.start, 0);
+        while at < range.end {
+            let end = ((at / BLOCK + 1) * BLOCK).min(range.end);
+            let Counted { lines, .. } = self.count_all(index, filter, at..end)?;
+            if before + lines >= line {
+                return index.find(at, |number, record| {
+                    let lines = lines_of(record, filter);
+                    before += lines;
+                    (before >= line).then_some((number, before - lines))
+                });
+            }
+            (at, before) = (end, before + lines);
+        }
+        Ok(None)
+    }
+
     /// Forget what was counted of records before this one, which are no longer kept.
     pub fn forget_before(&mut self, floor: u64) {
         self.blocks = self.blocks.split_off(&(floor / BLOCK));
     }
+}
+
+/// How many lines end with a record, if the filter accepts it.
+fn lines_of(record: &Record, filter: &Filter) -> u64 {
+    let is_text = record.kind == Kind::Text && filter.takes(record.stream);
+    if is_text { ends(record) } else { 0 }
 }
 
 /// The lines of these records, by stream.
@@ -177,6 +221,13 @@ mod tests {
                 let lines: u64 = texts.iter().map(|one| u64::from(one.lines) + u64::from(one.flags & UNFINISHED)).sum();
                 let bytes: u64 = texts.iter().map(|one| u64::from(one.len)).sum();
                 prop_assert_eq!((counted.lines, counted.bytes), (lines, bytes));
+                let filter = Filter::only(vec![stream]);
+                let found = counts.find(&mut index, &filter, (from..to, lines)).unwrap();
+                prop_assert!(lines == 0 || found.is_some());
+                if let Some((number, before)) = found.filter(|_| lines > 0) {
+                    let its = super::lines_of(&records[usize::try_from(number).unwrap()], &filter);
+                    prop_assert!(before < lines && lines <= before + its);
+                }
             }
         }
     }
