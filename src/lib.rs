@@ -8,6 +8,7 @@
 //! - [`model`]: the common types: names, exits, plans, requests, events.
 //! - [`sys`]: what differs between systems: processes, signals, clocks.
 //! - [`watch`]: the search for patterns in the output of processes.
+//! - [`apps`]: programs that come as a ZIP archive.
 //! - [`config`] and [`plan`]: Procfile, env files, variables; resolved before anything starts.
 //! - [`protocol`]: the files through which the supervisor communicates with shims and sinks.
 //! - [`supervisor`]: what to do next, as a pure function.
@@ -47,6 +48,7 @@ compile_error!(
 );
 
 pub mod api;
+pub mod apps;
 pub mod backend;
 pub mod cli;
 pub mod client;

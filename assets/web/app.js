@@ -1,5 +1,6 @@
 // The page: logs in, connects, and shows what the address names.
 
+import { AppsView } from './apps/page.js';
 import { act, actOnAll, failures, quit, setFailure } from './lib/actions.js';
 import { asking, whenSilent } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
@@ -25,7 +26,7 @@ import { TerminalView, chosen } from './views/terminal.js';
 
 class App {
   constructor() {
-    /** @type {Overview | LogView | ProcessView | TerminalView | null} */ this.view = null;
+    /** @type {Overview | LogView | AppsView | ProcessView | TerminalView | null} */ this.view = null;
     /** @type {Timeline | null} */ this.timeline = null;
     this.shown = '';
     this.title = h('h1', { text: 'tmo' });
@@ -42,6 +43,7 @@ class App {
       overview: h('a', { text: 'Overview' }),
       log: h('a', { text: 'Log' }),
       terminal: h('a', { text: 'Terminal' }),
+      apps: h('a', { text: 'Apps' }),
     };
     this.main = h('main', { class: 'main', id: 'main' });
     this.side = new Side();
@@ -141,6 +143,7 @@ class App {
   /** @param {string} id @param {string} view @param {string | undefined} name @param {boolean} isLooking */
   make(id, view, name, isLooking) {
     if (view === 'log') return new LogView(id);
+    if (view === 'apps') return new AppsView();
     if (view === 'process') return new ProcessView(id, place.value.values.name);
     if (view !== 'terminal') return new Overview();
     return name ? new TerminalView(id, name, isLooking) : null;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::app::AppError;
 use crate::backend::tmux::version::VersionError;
 use crate::client::ClientError;
 use crate::client::address::Address;
@@ -58,6 +59,9 @@ pub enum CliError {
     /// A problem with tmux.
     #[error(transparent)]
     Tmux(#[from] VersionError),
+    /// An app was not changed.
+    #[error(transparent)]
+    App(#[from] AppError),
     /// The request to the supervisor failed.
     #[error(transparent)]
     Client(ClientError),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::api::history::JournalAccess;
+use crate::apps::install;
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
 use crate::engine::guardian;
@@ -39,6 +40,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         super::web::BESIDE => Some(web_beside(&arguments[2])),
         #[cfg(feature = "web")]
         crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
+        install::PART => Some(install_app(path)),
         "environ" => Some(super::doctor::record(path)),
         _ => None,
     }
@@ -98,6 +100,14 @@ fn web_server(handover: &OsStr) -> u8 {
             1
         }
     }
+}
+
+/// Build the environment of the app in this directory.
+fn install_app(dir: &Path) -> u8 {
+    let env = Env::real();
+    let path = env.caller("PATH").map(OsStr::to_owned);
+    let find = |name: &str| which::which_in(name, path.as_ref(), dir).ok();
+    install::run(dir, &find, &mut std::io::stdout())
 }
 
 /// The clients' access to the journal.

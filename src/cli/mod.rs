@@ -4,11 +4,13 @@
 //! `sink`, `guard`, `supervise`) are this program too. They are recognized before anything else, so that
 //! they do not pay for what they do not need.
 
+mod app;
 pub mod args;
 mod check;
 mod cleanup;
 pub mod completions;
 mod config;
+mod confirm;
 mod connect;
 mod crashes;
 mod doctor;
@@ -171,6 +173,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Top(args)) => top::top(&args),
         Some(Verb::Ui(args)) => ui::ui(&args),
         Some(Verb::Web(args)) => web::web(&args),
+        Some(Verb::App(args)) => app::app(&args),
         Some(Verb::Server(args)) => web::server(&args),
         Some(Verb::Failures(args)) => failures::failures(&args),
         Some(Verb::Completions(args)) => print(args.shell.script()),

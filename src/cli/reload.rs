@@ -41,6 +41,7 @@ struct ToldChange<'a> {
 enum Part {
     All,
     Failures,
+    Apps,
 }
 
 /// The result of a reload.
@@ -113,6 +114,12 @@ pub(super) fn reload_failures(project: &Project) -> Result<(), CliError> {
     })
 }
 
+/// After the apps of a project have changed: reload them into its run. Other changes of the configuration
+/// wait for an explicit reload.
+pub(super) async fn reload_apps(instance: &mut Instance) -> Result<u8, CliError> {
+    make(instance, Part::Apps, (false, true)).await?.done
+}
+
 /// Re-read everything and send the resulting request; repeat this if the processes were changed meanwhile,
 /// for instance by a concurrent reload.
 async fn make(
@@ -162,8 +169,12 @@ fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String
         warnings
             .push(format!("changed, but in force from the next start only: {}", later.join(", ")));
     }
-    if part == Part::Failures {
-        fresh = plan::with_failures(old, &|name| plan::failures_of(&fresh, name));
+    match part {
+        Part::All => {}
+        Part::Failures => {
+            fresh = plan::with_failures(old, &|name| plan::failures_of(&fresh, name));
+        }
+        Part::Apps => fresh = plan::with_apps(old, fresh),
     }
     (fresh.run, fresh.generation) = (old.run.clone(), old.generation);
     Ok((fresh, warnings))

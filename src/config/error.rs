@@ -8,6 +8,7 @@ use super::failures::FailuresError;
 use super::procfile::ProcfileError;
 use super::socket::BadAddress;
 use super::toml::TomlError;
+use crate::apps::store::StoreError;
 use crate::sys::why;
 
 /// A configuration that cannot be used.
@@ -61,4 +62,20 @@ pub enum ConfigError {
     /// `failure_declarations.json` is not usable.
     #[error(transparent)]
     Failures(#[from] FailuresError),
+    /// The apps of the project can't be read.
+    #[error(transparent)]
+    Apps(#[from] StoreError),
+    /// An app has the name of another process.
+    #[error(
+        "`{process}` is in {} and is also the app `{app}`; rename it there, or `tmo app remove {process}`",
+        file.display()
+    )]
+    AppTwice {
+        /// The name of the process.
+        process: String,
+        /// The name of the app.
+        app: String,
+        /// The file with the other process.
+        file: PathBuf,
+    },
 }

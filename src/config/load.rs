@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::apps::Apps;
 use super::env::Env;
 use super::error::ConfigError;
 use super::failures::Failures;
@@ -41,6 +42,8 @@ pub struct Loaded {
     pub own: BTreeMap<String, ProcessOverrides>,
     /// Its `failure_declarations.json`, or an empty one.
     pub failures: Failures,
+    /// Its apps, whose entries come last.
+    pub apps: Apps,
 }
 
 impl Context {
@@ -118,7 +121,9 @@ impl Context {
             .map_err(|source| ConfigError::Root { path: project.root.clone(), source })?;
         let (failures, failures_shown) = project.failures();
         let failures = Failures::read(&failures, &failures_shown)?;
-        Ok(Loaded { project, procfile, toml, own: found.own, failures })
+        let apps = Apps::read(project.apps(&self.env))?;
+        apps.append_to(&mut procfile.entries, &project.procfile_shown)?;
+        Ok(Loaded { project, procfile, toml, own: found.own, failures, apps })
     }
 
     /// The Procfile alone, and its project.

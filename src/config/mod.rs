@@ -4,6 +4,7 @@
 //! parsers are pure. Queries to the system (which files exist, who owns them, the caller's limits) are
 //! separate, in [`project`], [`dirs`], [`inherit`] and [`load`].
 
+pub mod apps;
 pub mod dirs;
 pub mod dotenv;
 pub mod env;

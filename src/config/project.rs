@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::dirs::{instance_id, state_id};
+use super::dirs::{instance_id, state_dir, state_id};
 use super::env::Env;
 use super::options::StartOptions;
 use super::paths::{absolute, session_name};
@@ -71,6 +71,11 @@ impl Project {
     /// The `tmo.toml` beside the Procfile: its path, and its name for messages.
     pub fn toml(&self) -> (PathBuf, PathBuf) {
         (self.procfile.with_file_name("tmo.toml"), self.procfile_shown.with_file_name("tmo.toml"))
+    }
+
+    /// The directory of its apps.
+    pub fn apps(&self, env: &Env) -> PathBuf {
+        state_dir(env, &self.title, &self.state).join("apps")
     }
 
     /// The `failure_declarations.json` beside the Procfile: its path, and its name for messages.

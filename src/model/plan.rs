@@ -77,6 +77,9 @@ pub struct Plan {
     /// The directory of crash reports, absolute, if it is not next to the journal.
     #[serde(default)]
     pub crash_dir: Option<OsText>,
+    /// The directory of the apps of the project, absolute; `None` in a run of a version without them.
+    #[serde(default)]
+    pub apps: Option<OsText>,
     /// The file that records where journal and crash reports are, absolute.
     #[serde(default)]
     pub last_run: Option<OsText>,

@@ -39,6 +39,7 @@ pub fn explain(
         return vec![];
     };
     let table = &loaded.toml.of(&entry.name);
+    let of_app = |key: &str| matches!(key, "cwd" | "autostart");
     let explainer = Explainer { loaded, settings, entry, table };
     let mut all = vec![
         explainer.command(process),
@@ -59,6 +60,13 @@ pub fn explain(
     let stop_command = table.stop.command.at();
     by_file.extend(stop_command.map(|at| ("stop.command", json!(process.rules.stop_command), at)));
     all.extend(by_file.into_iter().map(|(key, value, at)| explainer.row(key, value, Some(at))));
+    if let (Some(install), Some(file)) = (&process.install, explainer.apps_file()) {
+        for row in all.iter_mut().filter(|row| of_app(row.key)) {
+            row.from.clone_from(&file);
+        }
+        let value = json!(written_span(install.timeout_ms));
+        all.push(Explained { key: "install.timeout", value, from: file });
+    }
     all
 }
 
@@ -70,6 +78,12 @@ struct Explainer<'a> {
 }
 
 impl Explainer<'_> {
+    /// The file that describes the process, if it is an app.
+    fn apps_file(&self) -> Option<String> {
+        let apps = &self.loaded.apps;
+        apps.of_process(&self.entry.name).map(|_| apps.file().display().to_string())
+    }
+
     fn place(&self, at: Option<Range<usize>>) -> Option<String> {
         at.map(|at| self.loaded.toml.source.place(&at))
     }
@@ -101,6 +115,9 @@ impl Explainer<'_> {
         };
         let of_table = self.table.command.at();
         let file = &self.loaded.project.procfile_shown;
+        if let Some(file) = self.apps_file() {
+            return Explained { key: "command", value, from: file };
+        }
         let of_procfile = || format!("{}:{}", file.display(), self.entry.line);
         let from = self.place(of_table).unwrap_or_else(of_procfile);
         Explained { key: "command", value, from }

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use toml::Spanned;
 
 use super::PlanError;
+use super::apps;
 use super::ports::Ports;
 use super::resolve::{PlannedInstance, find_shell};
 use super::settings::Settings;
@@ -18,6 +19,7 @@ use crate::config::toml::{Asked, ProcessTable, command_line, value};
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan, Stdin};
 use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
+use crate::model::text::OsText;
 
 /// All input of the merge.
 pub(super) struct MergeInput<'a> {
@@ -28,6 +30,10 @@ pub(super) struct MergeInput<'a> {
     pub(super) find: &'a dyn Fn(&OsStr) -> Option<PathBuf>,
     /// The processes of each entry of the plan.
     pub(super) instances: &'a HashMap<String, Vec<ProcName>>,
+    /// The variables of the run.
+    pub(super) variables: &'a [(OsText, OsText)],
+    /// This program.
+    pub(super) tmo: &'a Path,
 }
 
 impl PlannedInstance<'_> {
@@ -75,6 +81,9 @@ impl PlannedInstance<'_> {
             name: self.name,
         };
         table.apply(&mut plan);
+        if let Some(app) = given.loaded.apps.of_process(&entry.name) {
+            apps::apply(given, app, &mut plan);
+        }
         Ok(plan)
     }
 
@@ -91,6 +100,9 @@ impl PlannedInstance<'_> {
 
 /// The default reaction to an exit: a process that is expected to end stops no other one.
 fn usual_end(given: &MergeInput<'_>, entry: &Entry, table: &ProcessTable) -> OnExit {
+    if given.loaded.apps.of_process(&entry.name).is_some() {
+        return apps::USUAL_END;
+    }
     let ends = table.stage() != Stage::Main
         || table.ends_ready()
         || given.loaded.toml.is_to_complete(&entry.name);

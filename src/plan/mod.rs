@@ -7,6 +7,7 @@
 //! starts, `ports` assigns ports (which are free is found out by `src/cli/ports.rs`), `reload` compares two
 //! plans.
 
+mod apps;
 mod env;
 mod explain;
 mod merge;
@@ -25,7 +26,7 @@ mod warnings;
 pub use env::{process_env, run_env};
 pub use explain::{Explained, explain};
 pub use order::{Step, Turn, Wait, order};
-pub use reload::{Change, Reloaded, failures_of, not_reloaded, reload, with_failures};
+pub use reload::{Change, Reloaded, failures_of, not_reloaded, reload, with_apps, with_failures};
 pub use resolve::{Facts, PlanError, resolve};
 pub use selection::begin_with;
 pub use settings::Settings;

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::config::toml::ProcessTable;
 use crate::model::ProcName;
-use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::plan::{Install, Plan, ProcessPlan};
 use crate::model::rules::{FailurePattern, Stage};
 use crate::model::text::OsText;
 
@@ -108,6 +108,15 @@ pub fn with_failures(
     plan
 }
 
+/// The plan of a run as the input of a reload that changes only the apps.
+pub fn with_apps(old: &Plan, fresh: Plan) -> Plan {
+    let mut plan = Plan { lines: fresh.lines, ..old.clone() };
+    let is_kept = |process: &ProcessPlan| !process.removed && !process.added;
+    plan.processes.retain(|process| is_kept(process) && process.install.is_none());
+    plan.processes.extend(fresh.processes.into_iter().filter(|process| process.install.is_some()));
+    plan
+}
+
 /// The failure patterns of a process in the plan.
 pub fn failures_of(plan: &Plan, name: &ProcName) -> Option<Vec<FailurePattern>> {
     let process = plan.processes.iter().find(|process| process.name == *name)?;
@@ -149,6 +158,7 @@ fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPla
         now.port.and_then(|port| u16::try_from(u64::from(port) + above).ok())
     };
     let name = process.name.clone();
+    // The first instance is installed for all.
     Some(ProcessPlan { name, port, waits: true, added: true, install: None, ..now })
 }
 
@@ -232,11 +242,16 @@ fn policies(
         ("color", process.color != now.color),
         ("autostart", process.waits != now.waits && process.added == now.added),
         ("on_exit", process.on_exit != now.on_exit),
-        ("install", process.install != now.install),
+        ("install", installs(process) != installs(now)),
         ("stop", stop),
     ]);
     what.extend(ProcessTable::changed(process, now).map(str::to_owned));
     what
+}
+
+/// How a process is installed, whether or not that has been done.
+fn installs(process: &ProcessPlan) -> Option<Install> {
+    process.install.clone().map(|install| Install { pending: false, ..install })
 }
 
 fn words(all: &[(&'static str, bool)]) -> Vec<String> {

@@ -169,10 +169,17 @@ pub fn resolve(
     for formed in &formed {
         instances.entry(formed.entry.name.clone()).or_default().push(formed.name.clone());
     }
-    let given =
-        MergeInput { loaded, settings, shell: &shell, find: facts.find, instances: &instances };
     let variables = env.pairs();
     check_sizes(&variables)?;
+    let given = MergeInput {
+        loaded,
+        settings,
+        shell: &shell,
+        find: facts.find,
+        instances: &instances,
+        variables: &variables,
+        tmo: &facts.tmo,
+    };
     let mut total = Total::default();
     let process = |formed: PlannedInstance<'_>| {
         let mut process = formed.plan(&given)?;
@@ -192,7 +199,7 @@ pub fn resolve(
         session: project.session(),
         tmux_socket: project.tmux_socket(),
         tmux: tmux.into(),
-        tmo: facts.tmo.into(),
+        tmo: facts.tmo.as_path().into(),
         root: project.root.as_path().into(),
         procfile: project.procfile_shown.as_path().into(),
         // A link in the path may be redirected to another directory during the run.
@@ -212,6 +219,7 @@ pub fn resolve(
         hooks: loaded.toml.hooks.clone(),
         web: loaded.toml.web.clone(),
         crash_dir: crash_dir.map(Into::into),
+        apps: Some(loaded.apps.dir.as_path().into()),
         last_run: Some(dirs::last_run(env, &project.socket.path).into()),
         lines,
         origin: None,
@@ -303,7 +311,9 @@ fn formed<'a>(
         lines.iter().enumerate().map(|(at, line)| (line.as_str(), at)).collect();
     for entry in entries {
         let line = places.get(entry.name.as_str()).copied().unwrap_or(lines.len());
-        let count = settings.instances(&entry.name);
+        // Instances of an app would be installed in one directory.
+        let is_app = loaded.apps.of_process(&entry.name).is_some();
+        let count = if is_app { 1 } else { settings.instances(&entry.name) };
         for instance in 0..count {
             let name = match count {
                 1 => entry.name.clone(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 
 use super::{Facts, PlanError, Settings, process_env, resolve};
+use crate::config::apps::Apps;
 use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
 use crate::config::{Env, Project, StartOptions, procfile, toml};
@@ -59,7 +60,7 @@ impl MergeInput {
             toml::resolve_with_disk(&toml, &procfile.entries, env, (&disk, mistakes)).unwrap();
         procfile.entries = found.entries;
         let failures = Failures::parse(DECLARED.as_bytes(), "failures").unwrap();
-        Loaded { project, procfile, toml, own: found.own, failures }
+        Loaded { project, procfile, toml, own: found.own, failures, apps: Apps::default() }
     }
 
     pub(super) fn resolve_with(

@@ -166,6 +166,17 @@ pub fn open_project(path: &Path) -> io::Result<File> {
     open_up_to(path, PROJECT_LIMIT)
 }
 
+/// Open a file that the user has named, following links to a plain file; `None` if it is larger than this.
+pub fn open_archive(path: &Path, limit: u64) -> io::Result<Option<File>> {
+    match open_up_to(path, limit) {
+        Err(error) if error.get_ref().is_some_and(|why| why.is::<Unsuitable>()) => {
+            let is_large = fs::metadata(path).is_ok_and(|meta| meta.is_file());
+            if is_large { Ok(None) } else { Err(error) }
+        }
+        opened => opened.map(Some),
+    }
+}
+
 fn open_up_to(path: &Path, limit: u64) -> io::Result<File> {
     // Checked before opening: opening some devices has side effects.
     check(fs::metadata(path)?.file_type())?;
@@ -259,6 +270,11 @@ pub fn open_path(path: &Path) -> io::Result<File> {
 /// Open a plain file of tmo's own for writing.
 pub fn open_to_write(path: &Path) -> io::Result<File> {
     plain(path, File::options().write(true))
+}
+
+/// Open a plain file of tmo's own for reading and writing.
+pub fn open_to_read_and_write(path: &Path) -> io::Result<File> {
+    plain(path, File::options().read(true).write(true))
 }
 
 /// Open a lock file of tmo's own (0600), created if it is missing. Anything there that is not a plain file

@@ -15,6 +15,7 @@ mod host;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod local;
+pub mod new_tree;
 mod orphans;
 mod own_uid;
 #[cfg(not(target_os = "linux"))]

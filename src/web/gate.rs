@@ -17,7 +17,13 @@ pub(super) enum Need {
     OwnPage,
     /// A session with this role.
     Session(Role),
+    /// The session of an admin, and a ZIP archive as body. Nothing else may be put.
+    Archive,
 }
+
+/// What a body may be: JSON, or the archive.
+const JSON: &str = "application/json";
+const ZIP: &str = "application/zip";
 
 /// Who sends a request, as far as a session shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +101,14 @@ pub(super) fn judge(
     if headers.contains_key("service-worker") {
         return refused(StatusCode::FORBIDDEN, "there are no service workers here");
     }
-    if ![Method::GET, Method::HEAD, Method::POST].contains(method) {
-        return refused(StatusCode::METHOD_NOT_ALLOWED, "only GET and POST are taken");
+    let methods: &[Method] = match need {
+        Need::Archive => &[Method::PUT],
+        Need::Nothing | Need::OwnPage | Need::Session(_) => {
+            &[Method::GET, Method::HEAD, Method::POST]
+        }
+    };
+    if !methods.contains(method) {
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "this path has another method");
     }
     if need == Need::Nothing {
         return Ok(());
@@ -104,12 +116,13 @@ pub(super) fn judge(
     of_own_page(method, headers, host)?;
     match (need, sender) {
         (Need::Nothing | Need::OwnPage, _) => Ok(()),
-        (Need::Session(_), Sender::Unknown) => refused(
+        (Need::Session(_) | Need::Archive, Sender::Unknown) => refused(
             StatusCode::UNAUTHORIZED,
             "not logged in; `tmo web --link` prints a link that logs in",
         ),
         (Need::Session(role), Sender::Session(grant)) if grant.role >= role => Ok(()),
-        (Need::Session(_), Sender::Session(_)) => {
+        (Need::Archive, Sender::Session(grant)) if grant.role == Role::Admin => Ok(()),
+        (Need::Session(_) | Need::Archive, Sender::Session(_)) => {
             refused(StatusCode::FORBIDDEN, "this login does not allow that")
         }
     }
@@ -127,9 +140,10 @@ fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
 fn of_own_page(method: &Method, headers: &HeaderMap, host: &str) -> Result<(), Refused> {
     const OTHER: &str = "requests of other pages are refused";
     let is_socket = headers.contains_key(header::UPGRADE);
+    let is_reading = [Method::GET, Method::HEAD].contains(method);
     match only(headers, &header::ORIGIN) {
         Some(origin) if origin == format!("http://{host}") => {}
-        None if !headers.contains_key(header::ORIGIN) && !is_socket && method != Method::POST => {}
+        None if !headers.contains_key(header::ORIGIN) && !is_socket && is_reading => {}
         Some(_) | None => return refused(StatusCode::FORBIDDEN, OTHER),
     }
     let site = headers.get_all("sec-fetch-site");
@@ -138,8 +152,11 @@ fn of_own_page(method: &Method, headers: &HeaderMap, host: &str) -> Result<(), R
     }
     let form = headers.get(header::CONTENT_TYPE).and_then(|form| form.to_str().ok());
     let form = form.map(|form| form.split(';').next().unwrap_or(form).trim());
-    if method == Method::POST && form.is_some_and(|form| form != "application/json") {
+    if method == Method::POST && form.is_some_and(|form| form != JSON) {
         return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only `application/json` is taken");
+    }
+    if method == Method::PUT && form != Some(ZIP) {
+        return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only `application/zip` is taken");
     }
     Ok(())
 }
@@ -230,8 +247,9 @@ mod tests {
             Some("application/json"),
             Some("text/plain"),
             Some("application/json; a=b"),
+            Some("application/zip"),
         ]);
-        let mut needs = vec![Need::Nothing, Need::OwnPage];
+        let mut needs = vec![Need::Nothing, Need::OwnPage, Need::Archive];
         needs.extend(Role::ALL.map(Need::Session));
         let roles = select(std::iter::once(None).chain(Role::ALL.map(Some)).collect::<Vec<_>>());
         (methods, hosts, origins, sites, forms, any::<[bool; 2]>(), select(needs), roles).prop_map(
@@ -271,7 +289,9 @@ mod tests {
         let (is_get, is_post) =
             (method == Method::GET || method == Method::HEAD, method == Method::POST);
         let own = matches!(hosts[..], [OWN | "localhost:1"]);
-        if !own || *is_worker || !(is_get || is_post) {
+        let is_upload = *need == Need::Archive;
+        let is_method = if is_upload { method == Method::PUT } else { is_get || is_post };
+        if !own || *is_worker || !is_method {
             return false;
         }
         if *need == Need::Nothing {
@@ -280,12 +300,17 @@ mod tests {
         let origin = format!("http://{}", hosts[0]);
         let from_us = origins[..] == [&*origin] || origins.is_empty() && is_get && !is_socket;
         let site = sites.is_empty() || sites[..] == ["same-origin"];
-        let json = !is_post || form.is_none_or(|form| form.starts_with("application/json"));
+        let is_form = match (is_upload, is_post) {
+            (true, _) => *form == Some("application/zip"),
+            (false, true) => form.is_none_or(|form| form.starts_with("application/json")),
+            (false, false) => true,
+        };
         let allowed = match need {
             Need::Nothing | Need::OwnPage => true,
             Need::Session(needed) => role.is_some_and(|role| role >= *needed),
+            Need::Archive => *role == Some(Role::Admin),
         };
-        from_us && site && json && allowed
+        from_us && site && is_form && allowed
     }
 
     proptest! {

@@ -15,12 +15,14 @@
 //! | `door.rs` | what the user's own commands ask the server |
 //! | `run_api.rs`, `compat.rs` | the API of a run; the paths under `/api/` |
 //! | `source.rs`, `listing.rs` | runs; the list of them |
+//! | `apps.rs` | uploads of apps |
 //! | `text.rs`, `tickets.rs` | the log as text, to be copied or downloaded |
 //! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
 //! | `terminal.rs`, `pty.rs` | the terminal of a process on a page |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
 
 mod answers;
+mod apps;
 mod assets;
 mod compat;
 mod cookie;

@@ -30,6 +30,12 @@ pub(super) enum Part {
     Terminal,
     /// The terminal of a process, to look at it.
     Look,
+    /// The apps of a run.
+    Apps,
+    /// An archive with an app.
+    Upload,
+    /// The removal of an app.
+    RemoveApp,
     /// The log as text.
     Text,
     /// A ticket for a download of it.
@@ -62,6 +68,9 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/ws", READ, Part::Live),
     (Method::GET, "/r/{}/type/{}", ADMIN, Part::Terminal),
     (Method::GET, "/r/{}/look/{}", READ, Part::Look),
+    (Method::GET, "/r/{}/apps", READ, Part::Apps),
+    (Method::PUT, "/r/{}/apps/{}", Need::Archive, Part::Upload),
+    (Method::POST, "/r/{}/apps/{}/remove", ADMIN, Part::RemoveApp),
     (Method::GET, "/r/{}/text", READ, Part::Text),
     (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
     // The ticket stands for the key, and the session is looked up with the cookie.
@@ -173,7 +182,7 @@ mod tests {
         for (method, pattern, need, part) in ROUTES {
             let path = pattern.replace("{}", "a%2Fb").replace('*', "0.2.0/x.js");
             assert_eq!(find(method, &path), Found::Route(*need, *part), "{path}");
-            assert_ne!(find(&Method::PUT, &path), Found::Route(*need, *part), "{path}");
+            assert_ne!(find(&Method::PATCH, &path), Found::Route(*need, *part), "{path}");
             assert_eq!(find(method, &format!("{path}/")), Found::Nothing.or_asset(&path), "{path}");
         }
         assert_eq!(find(&Method::HEAD, "/"), find(&Method::GET, "/"));

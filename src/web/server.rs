@@ -31,7 +31,7 @@ use super::sessions::{LoginError, Session, Sessions};
 use super::source::{Run, Runs};
 use super::text::{self, TextAsk};
 use super::tickets::{Ticket, Tickets};
-use super::{assets, compat, cookie, run_api, terminal};
+use super::{apps, assets, compat, cookie, run_api, terminal};
 use crate::api::version::OURS;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
@@ -219,6 +219,11 @@ impl Server {
             (Part::Terminal | Part::Look, Some(grant)) => {
                 self.terminal(part, parts, (session_id, grant)).await
             }
+            (Part::Apps, Some(grant)) => apps::list(&self.runs, &grant.scope, &parts).await,
+            (Part::RemoveApp, Some(grant)) => apps::remove(&self.runs, &grant.scope, &parts).await,
+            (Part::Upload, Some(grant)) => {
+                apps::upload(&self.runs, &grant.scope, (parts, body)).await
+            }
             (Part::Files | Part::Supervisor, Some(grant)) => {
                 run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
             }
@@ -232,6 +237,9 @@ impl Server {
                 | Part::Live
                 | Part::Terminal
                 | Part::Look
+                | Part::Apps
+                | Part::RemoveApp
+                | Part::Upload
                 | Part::Files
                 | Part::Supervisor
                 | Part::Chosen,

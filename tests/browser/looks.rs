@@ -19,7 +19,7 @@ migration: echo done
 const SCREENS: [(u32, u32); 2] = [(1280, 800), (390, 844)];
 
 /// The views, and what each of them shows in the end.
-const VIEWS: [(&str, &str); 3] = [
+const VIEWS: [(&str, &str); 4] = [
     ("Overview", "probe.state('database') === 'exit 1'"),
     // Only small screens wrap lines, also after others.
     (
@@ -27,6 +27,7 @@ const VIEWS: [(&str, &str); 3] = [
         "probe.lines().some((line) => line.startsWith('GET')) && \
          !!document.querySelector('.wraps') === innerWidth < 700",
     ),
+    ("Apps", "document.body.innerText.includes('No apps yet')"),
     ("Terminal", "probe.texts('.xterm-rows').join().includes('GET')"),
 ];
 

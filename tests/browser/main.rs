@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
+mod apps; // uploads of apps
 mod log; // the log follows, stays in place, and shows any output
 mod login; // links, sessions, other origins, a killed server
 mod looks; // small and large screens, light and dark
@@ -16,6 +17,9 @@ mod taking; // copies, downloads, saved pages, what happened around a moment
 mod terminal; // typing into a process
 
 // Shared helpers.
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../common/archive.rs"]
+mod archive; // ZIP archives
 mod chromium; // finds, starts and ends Chromium
 #[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 #[path = "../common/harness/mod.rs"]

@@ -140,6 +140,12 @@ impl Page {
         ));
     }
 
+    /// Choose a file in the input that matches an `XPath`.
+    #[track_caller]
+    pub(crate) fn attaches(&self, xpath: &str, file: &Path) {
+        self.browser.driver.attach(xpath, file.to_str().unwrap()).unwrap();
+    }
+
     /// Type a text.
     #[track_caller]
     pub(crate) fn types(&self, text: &str) {

@@ -87,9 +87,19 @@ impl WebDriver {
     /// Click the first element that matches an `XPath`, as a mouse does: the click fails if another
     /// element covers it.
     pub(crate) fn click(&self, xpath: &str) -> Result<(), Failure> {
-        let found = self.post("element", &json!({ "using": "xpath", "value": xpath }))?;
-        let id = found[ELEMENT].as_str().ok_or_else(|| Failure(found.to_string()))?;
+        let id = self.element(xpath)?;
         self.post(&format!("element/{id}/click"), &json!({})).map(drop)
+    }
+
+    /// Choose a file in the input that matches an `XPath`.
+    pub(crate) fn attach(&self, xpath: &str, file: &str) -> Result<(), Failure> {
+        let id = self.element(xpath)?;
+        self.post(&format!("element/{id}/value"), &json!({ "text": file })).map(drop)
+    }
+
+    fn element(&self, xpath: &str) -> Result<String, Failure> {
+        let found = self.post("element", &json!({ "using": "xpath", "value": xpath }))?;
+        found[ELEMENT].as_str().map(str::to_owned).ok_or_else(|| Failure(found.to_string()))
     }
 
     /// Actions of keys, pointers and wheels.

@@ -57,6 +57,8 @@ mod tcp; // `-S tcp`: the token, proofs, other users, web pages
 mod version_skew; // client and supervisor of different versions
 
 #[cfg(feature = "web")]
+mod apps_web; // uploads of apps to `tmo web`
+#[cfg(feature = "web")]
 mod web; // `tmo web`, as a browser's requests see it
 #[cfg(feature = "web")]
 mod web_scripts; // its paths under `/api/`
@@ -77,6 +79,7 @@ mod terminal_escapes; // escape sequences in project files, answers and output
 mod untrusted_project; // inspecting commands execute nothing of the project
 
 // Commands.
+mod apps; // `tmo app`: programs from ZIP archives
 mod check; // `tmo check`; ports that are taken
 mod client_commands; // `wait`, `signal`, `send`, `screen`, `ps`, `events`, `ls`
 mod completions; // completion in bash, zsh and fish
@@ -103,6 +106,8 @@ mod overmind_bugs_fixed; // bugs of overmind 2.5.1, as listed in `docs/OVERMIND.
 mod tmux; // tmux: configuration, keys, windows, a broken or missing tmux
 
 // Shared helpers.
+#[path = "../common/archive.rs"]
+mod archive; // ZIP archives, also hostile ones
 #[path = "../common/harness/mod.rs"]
 mod harness; // a world of its own for each test
 mod numbered_lines; // numbered lines that show losses, duplicates and order

@@ -52,6 +52,7 @@ const INSPECTING: &[&str] = &[
     "events",
     "crashes",
     "failures list",
+    "app list",
     "doctor",
     "doctor --json",
     "man",

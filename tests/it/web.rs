@@ -75,6 +75,11 @@ pub(crate) fn request(host: &str, head: &str, headers: &str, body: &str) -> Opti
         "{head} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     );
     stream.write_all(text.as_bytes()).ok()?;
+    read_answer(&mut stream)
+}
+
+/// What is answered until the end of the connection.
+fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
     let mut all = vec![];
     stream.read_to_end(&mut all).ok()?;
     let all = String::from_utf8_lossy(&all);
@@ -127,7 +132,12 @@ impl Browser {
     }
 
     pub(crate) fn ask(&self, head: &str) -> Answer {
-        request(&self.host, head, &self.headers, "").unwrap()
+        self.ask_with_headers(head, "")
+    }
+
+    /// The same with these headers besides.
+    pub(crate) fn ask_with_headers(&self, head: &str, more: &str) -> Answer {
+        request(&self.host, head, &format!("{more}{}", self.headers), "").unwrap()
     }
 }
 
@@ -165,6 +175,20 @@ impl<'a> Web<'a> {
         let answer = self.ask(&format!("GET {path}")).unwrap();
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         answer.json()
+    }
+
+    /// Put bytes of this kind, with these headers besides; `None` if the connection was cut off.
+    pub(crate) fn put(&self, path: &str, kind: &str, more: &str, bytes: &[u8]) -> Option<Answer> {
+        let port: u16 = self.host.rsplit_once(':').unwrap().1.parse().unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (host, headers) = (&self.host, self.headers());
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: {kind}\r\n{more}{headers}\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // The server may refuse the rest.
+        let _ = stream.write_all(bytes);
+        read_answer(&mut stream)
     }
 
     /// The path of the only run.

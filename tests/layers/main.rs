@@ -16,9 +16,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("sys", &["model"]),
     ("watch", &["model", "sys"]),
+    ("apps", &["model", "sys"]),
     // Every file is opened by `sys::files`.
-    ("config", &["model", "sys"]),
-    ("plan", &["model", "config"]),
+    ("config", &["model", "sys", "apps"]),
+    ("plan", &["model", "apps", "config"]),
     ("protocol", &["model", "sys"]),
     // The formats of the pane's files are the words they share.
     ("supervisor", &["model", "protocol"]),
@@ -63,16 +64,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "model", "sys", "config", "protocol", "instance", "api", "journal", "crash", "client",
-            "server", "figures", "runs", "view",
+            "model", "sys", "apps", "config", "protocol", "instance", "api", "journal", "crash",
+            "client", "server", "figures", "runs", "view",
         ],
     ),
     (
         "cli",
         &[
-            "model", "sys", "watch", "config", "plan", "protocol", "api", "journal", "crash",
-            "pane", "backend", "instance", "client", "server", "engine", "figures", "runs", "view",
-            "ui", "web",
+            "model", "sys", "watch", "apps", "config", "plan", "protocol", "api", "journal",
+            "crash", "pane", "backend", "instance", "client", "server", "engine", "figures",
+            "runs", "view", "ui", "web",
         ],
     ),
 ];

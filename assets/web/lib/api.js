@@ -39,7 +39,7 @@ async function request(method, path, body, signal) {
 const json = (answer) => answer.json().catch(() => null);
 
 /** What an answer gives as its reason. @param {any} said @returns {string | null} */
-function reason(said) {
+export function reason(said) {
   if (!said) return null;
   if (said.reason) return said.reason;
   if (said.error) return said.error;

@@ -29,6 +29,7 @@ mod sse;
 mod state;
 mod terminal;
 mod watch;
+mod zip;
 
 /// A name, and what it stands for.
 pub(crate) type Target = (&'static str, fn(&[u8]));
@@ -55,4 +56,5 @@ pub(crate) const TARGETS: &[Target] = &[
     ("state", state::check),
     ("terminal", terminal::check),
     ("watch", watch::check),
+    ("zip", zip::check),
 ];

@@ -65,7 +65,8 @@ pub(crate) fn check(data: &[u8]) {
     let Ok(found) = found else { return };
     let procfile = procfile::Procfile { entries: found.entries, ..procfile };
     let failures = Failures::default();
-    let loaded = Loaded { project, procfile, toml, own: found.own, failures };
+    let apps = tmo::config::apps::Apps::default();
+    let loaded = Loaded { project, procfile, toml, own: found.own, failures, apps };
     let settings = match Settings::of(&typed, &context.env) {
         Ok(settings) => settings,
         Err(error) => return assert!(error.to_string().len() < 1000 + 4 * data.len()),

@@ -4,6 +4,7 @@
 //! Variables are named in the help, but not read here: env files may also set them, and each variable has
 //! two names (`TMO_…` and `OVERMIND_…`), so `plan` resolves them.
 
+mod app;
 mod changing;
 mod history;
 mod looking;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand};
 
+pub use app::{AppArgs, AppDo};
 pub use changing::{
     ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RunArgs, ScaleArgs, SendArgs,
     SignalArgs,
@@ -366,6 +368,21 @@ Examples:
 The page listens at this machine's own addresses only. A link logs in once, within 5 minutes, and only
 its own user. Runs don't depend on it: it can be started and ended at any time.")]
     Web(WebArgs),
+    /// Add programs from ZIP archives to the run, update and remove them.
+    #[command(after_help = "\
+Examples:
+  tmo app add 'My App' --zip my-app.zip
+                                a process My_App, which runs main.py
+  tmo app add bot --zip bot.zip --script bot.js --arg --port --arg 80 --no-start
+  tmo app update bot --zip bot-2.zip
+                                other files, same settings; bot must be stopped
+  tmo app remove bot            with its files; asks
+  tmo app list --json | jq -r '.apps[].process'
+
+This runs code of the archive as you. Python programs get a virtual environment with what their
+requirements.txt names, Node.js programs the packages of their package.json. The archive may have 50 MiB.
+Without a run, the next start installs what was added.")]
+    App(AppArgs),
     /// Start a project in the background and show it in the browser; Ctrl-C ends both.
     #[command(after_help = "\
 Examples:
@@ -415,7 +432,7 @@ Examples:
 /// The groups in which `--help` lists the commands, those of every day first.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Every day", &["start", "ps", "logs", "restart", "stop", "connect", "why", "quit"]),
-    ("The run", &["ui", "web", "top", "reload", "scale", "detach", "kill", "cleanup", "ls"]),
+    ("The run", &["ui", "web", "top", "reload", "scale", "app", "detach", "kill", "cleanup", "ls"]),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
     ("A process", &["send", "screen", "signal", "wait", "run"]),
     ("The project", &["init", "check", "config", "graph", "schema", "doctor"]),

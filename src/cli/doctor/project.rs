@@ -10,6 +10,7 @@ use crate::cli::error::CliError;
 use crate::cli::ls;
 use crate::cli::ports::{table, takers};
 use crate::cli::start::Start;
+use crate::config::apps::Apps;
 use crate::config::dirs::runtime_base;
 use crate::config::error::ConfigError;
 use crate::config::failures::Failures;
@@ -108,7 +109,8 @@ pub(super) fn trial(start: &Start, own: &OwnPath, tmux: &Path) -> Option<Plan> {
     let procfile = procfile::parse(b"doctor: true\n", "").ok()?;
     let (project, toml) = (start.project.clone(), TmoToml::default());
     let (tables, failures) = (BTreeMap::new(), Failures::default());
-    let loaded = Loaded { project, procfile, toml, own: tables, failures };
+    let apps = Apps::default();
+    let loaded = Loaded { project, procfile, toml, own: tables, failures, apps };
     let mut plan = plan::resolve(&context, &loaded, &settings, start.facts(&find)).ok()?;
     // So that neither tmux nor its configuration finds files through the working directory or `PATH`.
     plan.root = Path::new("/").into();

@@ -5,10 +5,11 @@
 mod files;
 mod hints;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::args::SetupArgs;
+use super::confirm::{can_ask, confirm};
 use super::error::CliError;
 use crate::config::Env;
 use files::{File, Found};
@@ -96,14 +97,7 @@ fn agreed(places: &Places, args: &SetupArgs) -> Result<bool, CliError> {
     ] {
         print(&format!("  {what:17} {}\n", dir.display()))?;
     }
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Ok(false);
-    }
-    print("Do it? [y/N] ")?;
-    io::stdout().flush().map_err(CliError::io("standard output"))?;
-    let mut line = String::new();
-    io::stdin().read_line(&mut line).map_err(CliError::io("standard input"))?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    if can_ask() { confirm("Do it?") } else { Ok(false) }
 }
 
 /// The message for a file that can't be written or removed.

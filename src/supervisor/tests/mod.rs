@@ -87,6 +87,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         hooks: crate::model::rules::Hooks::default(),
         web: crate::model::rules::WebRules::default(),
         crash_dir: None,
+        apps: None,
         last_run: None,
         lines: vec![],
         origin: None,

@@ -1,0 +1,279 @@
+//! Builds the environment of an app: what `tmo install-app` does, in the pane of the app.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use nix::sys::stat::{Mode, umask};
+
+use super::kind::{Kind, VENV};
+use super::manifest::App;
+use super::store::{self, Store, StoreError};
+use crate::sys::{clock, why};
+
+/// The hidden command that runs [`run`].
+pub const PART: &str = "install-app";
+
+/// The variables that an installation gets of the run's environment, besides proxies and those of [`PREFIXES`].
+const VARIABLES: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+/// Proxies, in lower or upper case.
+const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "no_proxy", "all_proxy"];
+/// Settings of pip and uv.
+const PREFIXES: [&str; 2] = ["PIP_", "UV_"];
+
+/// Whether an installation gets this variable. Others may be secrets of the run.
+pub fn gets_variable(name: &str) -> bool {
+    VARIABLES.contains(&name)
+        || PROXIES.contains(&name.to_ascii_lowercase().as_str())
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Why an app is not installed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// The directory is not that of an app.
+    #[error("{} is not the directory of an app", .0.display())]
+    NoApp(PathBuf),
+    /// The apps can't be read or changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A program is missing.
+    #[error("`{program}` is not found in PATH; {todo}")]
+    Missing {
+        /// The program.
+        program: &'static str,
+        /// What to do.
+        todo: &'static str,
+    },
+    /// This Python can't make virtual environments.
+    #[error(
+        "this Python has no `ensurepip`, so it makes no virtual environments; on Debian and Ubuntu the \
+         package python3-venv has it: `sudo apt install python3-venv`"
+    )]
+    NoEnsurepip,
+    /// A program could not be started.
+    #[error("can't run `{program}`: {}", why(source))]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A program has failed.
+    #[error("`{program}` failed ({status})")]
+    Failed {
+        /// The program.
+        program: String,
+        /// How.
+        status: ExitStatus,
+    },
+    /// The output, or a file, could not be written.
+    #[error("{}", why(.0))]
+    Io(#[from] io::Error),
+}
+
+/// Finds a program by its name.
+pub type Find<'a> = dyn Fn(&str) -> Option<PathBuf> + 'a;
+
+/// Something that an installation does.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// Say this.
+    Say(&'static str),
+    /// Run this program with these arguments.
+    Run(PathBuf, Vec<OsString>),
+}
+
+/// Install the app in this directory; returns the exit code.
+pub fn run(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> u8 {
+    // Nothing that it creates is for others.
+    umask(Mode::from_bits_truncate(0o077));
+    match install(dir, find, out) {
+        Ok(()) => 0,
+        Err(error) => {
+            // If this can't be written either, the exit code has to do.
+            let _ = writeln!(out, "[ERROR] {error}");
+            1
+        }
+    }
+}
+
+fn install(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> Result<(), InstallError> {
+    let no_app = || InstallError::NoApp(dir.to_owned());
+    let apps = dir.parent().ok_or_else(no_app)?;
+    let process = dir.file_name().and_then(|name| name.to_str()).ok_or_else(no_app)?;
+    let manifest = store::read(apps)?;
+    let (name, app) = manifest.of_process(process).ok_or_else(no_app)?;
+    writeln!(out, "=== Installing {name} ===")?;
+    writeln!(out, "Program:   {name} ({})", app.script)?;
+    writeln!(out, "Time:      {}", clock::now())?;
+    writeln!(out, "Directory: {}", dir.display())?;
+    for step in steps(dir, app, find)? {
+        match step {
+            Step::Say(text) => writeln!(out, "{text}")?,
+            Step::Run(program, args) => execute((&program, &args), dir, out).map_err(|error| {
+                let is_venv = args.iter().any(|arg| arg == "venv");
+                if is_venv && lacks_ensurepip(&program) { InstallError::NoEnsurepip } else { error }
+            })?,
+        }
+    }
+    Store::open(apps)?.set_installed(process, app.version)?;
+    writeln!(out, "[SUCCESS] Installation completed successfully!")?;
+    Ok(())
+}
+
+/// What is to be done for an app in this directory.
+fn steps(dir: &Path, app: &App, find: &Find<'_>) -> Result<Vec<Step>, InstallError> {
+    let has = |name: &str| dir.join(name).is_file();
+    match Kind::in_dir(dir, &app.script) {
+        Kind::Python => {
+            // What an interrupted installation has left.
+            match fs::remove_dir_all(dir.join(VENV)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                Ok(()) | Err(_) => {}
+            }
+            python(has("requirements.txt"), find)
+        }
+        Kind::Node => node(&has, find),
+        Kind::Executable if has("Gemfile") => {
+            let bundle = program("bundle", "install Ruby's bundler", find)?;
+            Ok(vec![Step::Run(bundle, words(&["install"]))])
+        }
+        Kind::Executable => Ok(vec![Step::Say("Nothing to install: it runs as it is")]),
+    }
+}
+
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+fn program(
+    name: &'static str,
+    todo: &'static str,
+    find: &Find<'_>,
+) -> Result<PathBuf, InstallError> {
+    find(name).ok_or(InstallError::Missing { program: name, todo })
+}
+
+fn python(has_requirements: bool, find: &Find<'_>) -> Result<Vec<Step>, InstallError> {
+    let own = format!("{VENV}/bin/python");
+    let (make, install) = match find("uv") {
+        Some(uv) => {
+            let install = words(&["pip", "install", "--python", &own, "-r", "requirements.txt"]);
+            (Step::Run(uv.clone(), words(&["venv", VENV])), Step::Run(uv, install))
+        }
+        None => {
+            let python = program("python3", "install Python 3, or uv", find)?;
+            let options = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check"];
+            let install = words(&[&options[..], &["-r", "requirements.txt"]].concat());
+            let make = Step::Run(python, words(&["-m", "venv", VENV]));
+            (make, Step::Run(own.into(), install))
+        }
+    };
+    let last = if has_requirements {
+        install
+    } else {
+        Step::Say("There is no requirements.txt: no packages are installed")
+    };
+    Ok(vec![make, last])
+}
+
+fn node(has: &dyn Fn(&str) -> bool, find: &Find<'_>) -> Result<Vec<Step>, InstallError> {
+    let (name, todo, args): (_, _, &[&str]) = if has("pnpm-lock.yaml") {
+        ("pnpm", "`corepack enable` brings it", &["install", "--frozen-lockfile"])
+    } else if has("yarn.lock") {
+        ("yarn", "`corepack enable` brings it", &["install", "--frozen-lockfile"])
+    } else if has("package-lock.json") || has("npm-shrinkwrap.json") {
+        ("npm", "install Node.js", &["ci"])
+    } else {
+        ("npm", "install Node.js", &["install"])
+    };
+    Ok(vec![Step::Run(program(name, todo, find)?, words(args))])
+}
+
+/// Run a program in the directory of the app; its output goes where that of this program goes.
+fn execute(
+    (program, args): (&Path, &[OsString]),
+    dir: &Path,
+    out: &mut dyn Write,
+) -> Result<(), InstallError> {
+    let name = program.display().to_string();
+    let shown: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    writeln!(out, "$ {name} {}", shown.join(" "))?;
+    out.flush()?;
+    // A relative program is one of the app.
+    let mut command = Command::new(dir.join(program));
+    command.args(args).current_dir(dir).stdin(Stdio::null());
+    let status =
+        command.status().map_err(|source| InstallError::Start { program: name.clone(), source })?;
+    if status.success() { Ok(()) } else { Err(InstallError::Failed { program: name, status }) }
+}
+
+/// Whether this Python can't make virtual environments with pip.
+fn lacks_ensurepip(python: &Path) -> bool {
+    let mut command = Command::new(python);
+    command.args(["-c", "import ensurepip"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.code() == Some(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use pretty_assertions::assert_eq;
+
+    use super::{InstallError, Step, gets_variable, node, python};
+
+    fn only(known: &'static [&'static str]) -> impl Fn(&str) -> Option<PathBuf> {
+        |name| known.contains(&name).then(|| PathBuf::from("/bin").join(name))
+    }
+
+    fn lines(steps: Result<Vec<Step>, InstallError>) -> Vec<String> {
+        let line = |step: &Step| match step {
+            Step::Say(text) => (*text).to_owned(),
+            Step::Run(program, args) => {
+                let args: Vec<_> = args.iter().map(|arg| arg.to_str().unwrap()).collect();
+                format!("{} {}", program.display(), args.join(" "))
+            }
+        };
+        steps.unwrap().iter().map(line).collect()
+    }
+
+    #[test]
+    fn python_apps_get_an_environment_of_their_own() {
+        let pip = lines(python(true, &only(&["python3"])));
+        assert_eq!(pip[0], "/bin/python3 -m venv .venv");
+        assert!(pip[1].starts_with(".venv/bin/python -m pip install --no-input"), "{pip:?}");
+        let uv = lines(python(true, &only(&["python3", "uv"])));
+        assert_eq!(uv[0], "/bin/uv venv .venv");
+        assert!(uv[1].starts_with("/bin/uv pip install --python .venv/bin/python"), "{uv:?}");
+        let none = lines(python(false, &only(&["python3"])));
+        assert!(none[1].contains("no requirements.txt"), "{none:?}");
+        let error = python(true, &only(&[])).unwrap_err().to_string();
+        assert_eq!(error, "`python3` is not found in PATH; install Python 3, or uv");
+    }
+
+    #[test]
+    fn the_lock_file_chooses_the_package_manager() {
+        let with =
+            |file: &'static str| lines(node(&|name| name == file, &only(&["npm", "yarn", "pnpm"])));
+        assert_eq!(with("package-lock.json"), ["/bin/npm ci"]);
+        assert_eq!(with(""), ["/bin/npm install"]);
+        assert_eq!(with("yarn.lock"), ["/bin/yarn install --frozen-lockfile"]);
+        assert_eq!(with("pnpm-lock.yaml"), ["/bin/pnpm install --frozen-lockfile"]);
+    }
+
+    #[test]
+    fn an_installation_gets_no_secrets_of_the_run() {
+        for name in ["PATH", "HOME", "https_proxy", "HTTPS_PROXY", "PIP_INDEX_URL", "UV_CACHE_DIR"]
+        {
+            assert!(gets_variable(name), "{name}");
+        }
+        for name in ["AWS_SECRET_ACCESS_KEY", "LD_PRELOAD", "PYTHONPATH", "TMO_TOKEN", "XPIP_X"] {
+            assert!(!gets_variable(name), "{name}");
+        }
+    }
+}

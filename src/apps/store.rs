@@ -1,0 +1,418 @@
+//! The directory of a project's apps.
+//!
+//! | in it | is |
+//! |---|---|
+//! | `apps.toml` | the apps ([`Manifest`]) |
+//! | `NAME/` | the files of an app |
+//! | `.in-*` | an archive that is being received; locked by the receiver |
+//! | `.new-*` | an archive that is being unpacked |
+//! | `.change` | a change that is decided, and perhaps carried out in part |
+//! | `.old-*` | files that were replaced |
+//! | `.lock` | locked by whoever changes anything here |
+//!
+//! A change is decided by the file `.change`: before it exists, nothing has changed, and once it exists, the change
+//! is carried out, if need be by the next one who opens the store. So a program that is killed at any step leaves
+//! either the old or the new version, whole.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::kind::Kind;
+use super::manifest::{App, InstallState, Manifest, process_name};
+use super::zip::{Archive, ZipError, is_path};
+use crate::sys::{clock, files, why};
+
+const MANIFEST: &str = "apps.toml";
+const CHANGE: &str = ".change";
+const LOCK: &str = ".lock";
+const INCOMING: &str = ".in-";
+const NEW: &str = ".new-";
+const OLD: &str = ".old-";
+/// The end of the name of a file that is being written.
+const PART: &str = ".part";
+
+/// Why apps can't be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The archive is refused.
+    #[error(transparent)]
+    Zip(#[from] ZipError),
+    /// The name can't be that of an app.
+    #[error("`{name}` can't be the name of an app: {why}")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// There is such an app.
+    #[error("there is an app `{0}` already; update it, or choose another name")]
+    Exists(String),
+    /// There is no such app.
+    #[error("there is no app `{0}`; `tmo app list` shows all")]
+    Absent(String),
+    /// The script can't be one.
+    #[error("`{0}` is not a path in the archive; name the program to run, for instance main.py")]
+    Script(String),
+    /// The archive does not contain the script.
+    #[error("the archive has no `{script}`; name the program to run, of {files}")]
+    NoScript {
+        /// The script.
+        script: String,
+        /// Some of its files.
+        files: String,
+    },
+    /// `apps.toml` is damaged.
+    #[error("{}: {why}; remove the file, and add the apps again", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The directory is another user's, or open to others.
+    #[error("{} is not a directory that only you can use; remove it, or `chmod 700` it", .0.display())]
+    Open(PathBuf),
+    /// A file could not be read or written.
+    #[error("{}: {}", path.display(), why(source))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn io_at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
+    move |source| StoreError::Io { path: path.to_owned(), source }
+}
+
+/// Settings of a new app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewApp {
+    /// The name, which may contain blanks.
+    pub name: String,
+    /// The program to run, relative to the top of the archive.
+    pub script: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its variables.
+    pub env: BTreeMap<String, String>,
+    /// Whether it is started with the run, and after its installation.
+    pub autostart: bool,
+    /// How long its installation may take, in seconds.
+    pub install_timeout_seconds: u64,
+}
+
+/// What `.change` contains.
+#[derive(Debug, Serialize, Deserialize)]
+struct Change {
+    /// The name of the app.
+    name: String,
+    /// Its directory.
+    dir: String,
+    /// The directory with the new files; `None`: the app is removed.
+    fresh: Option<String>,
+    /// Where the old files go.
+    old: String,
+    /// The new settings; `None`: the app is removed.
+    app: Option<App>,
+}
+
+/// The directory, locked for changes.
+#[derive(Debug)]
+pub struct Store {
+    dir: PathBuf,
+    /// Released when it is closed.
+    _lock: File,
+}
+
+/// An archive that is being received. The file is removed when this is dropped.
+#[derive(Debug)]
+pub struct Incoming {
+    path: PathBuf,
+    /// Locked, so that nobody takes it for a leftover.
+    file: File,
+}
+
+impl Incoming {
+    /// Create the file in the directory of the apps.
+    pub fn create(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(unique(INCOMING)?);
+        // Removed as a leftover only by someone who holds the lock.
+        let _store = Store::open(dir)?;
+        files::create_new(&path).map_err(io_at(&path))?;
+        let file = files::open_to_read_and_write(&path).map_err(io_at(&path))?;
+        flock(&file, FlockOperation::LockExclusive).map_err(|error| io_at(&path)(error.into()))?;
+        Ok(Self { path, file })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, to be written to.
+    pub fn writer(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// A name that nothing else has.
+fn unique(prefix: &str) -> Result<String, StoreError> {
+    let mut random = [0; 8];
+    files::random(&mut random).map_err(io_at(Path::new("/dev/urandom")))?;
+    Ok(format!("{prefix}{:016x}", u64::from_le_bytes(random)))
+}
+
+/// The apps in this directory; none if it does not exist. A change that was interrupted is completed.
+pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
+        entries => entries.map_err(io_at(dir))?,
+    };
+    check_private(dir)?;
+    let is_unfinished =
+        |name: &str| [CHANGE, INCOMING, NEW, OLD].iter().any(|p| name.starts_with(p));
+    let mut names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    if names.any(|name| is_unfinished(&name)) {
+        return Store::open(dir)?.manifest();
+    }
+    manifest(dir)
+}
+
+/// The file in this directory that lists the apps.
+pub fn manifest_path(dir: &Path) -> PathBuf {
+    dir.join(MANIFEST)
+}
+
+fn manifest(dir: &Path) -> Result<Manifest, StoreError> {
+    let path = manifest_path(dir);
+    let bytes = match files::read_plain(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
+        bytes => bytes.map_err(io_at(&path))?,
+    };
+    let text = String::from_utf8(bytes).map_err(|_| StoreError::Manifest {
+        path: path.clone(),
+        why: "it is not valid UTF-8".to_owned(),
+    })?;
+    Manifest::parse(&text, &path)
+}
+
+/// Refuse a directory in which others could put programs.
+fn check_private(dir: &Path) -> Result<(), StoreError> {
+    let found = dir.symlink_metadata().map_err(io_at(dir))?;
+    let is_ours = crate::sys::is_own_uid(found.uid());
+    if found.is_dir() && is_ours && found.mode() & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(StoreError::Open(dir.to_owned()))
+    }
+}
+
+impl Store {
+    /// Open the directory for a change, created if it is missing, and tidy it up. Waits for changes by others.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        files::make_dirs(dir).map_err(io_at(dir))?;
+        check_private(dir)?;
+        let path = dir.join(LOCK);
+        let lock = files::make_lock(&path).map_err(io_at(&path))?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(|error| io_at(&path)(error.into()))?;
+        let store = Self { dir: dir.to_owned(), _lock: lock };
+        store.tidy()?;
+        Ok(store)
+    }
+
+    /// The apps.
+    pub fn manifest(&self) -> Result<Manifest, StoreError> {
+        manifest(&self.dir)
+    }
+
+    /// Add an app.
+    pub fn add(&self, new: NewApp, zip: &mut (impl Read + Seek)) -> Result<App, StoreError> {
+        let process = process_name(&new.name)?;
+        if self.manifest()?.of_process(process.as_str()).is_some() {
+            return Err(StoreError::Exists(new.name));
+        }
+        let app = App {
+            dir: process.into(),
+            script: new.script,
+            args: new.args,
+            env: new.env,
+            autostart: new.autostart,
+            install_timeout_seconds: new.install_timeout_seconds,
+            state: InstallState::New,
+            version: clock::now().nanos(),
+        };
+        self.put(new.name, app, zip)
+    }
+
+    /// Replace the files of an app; its settings stay.
+    pub fn update(&self, name: &str, zip: &mut (impl Read + Seek)) -> Result<App, StoreError> {
+        let (name, app) = self.find(name)?;
+        let version = clock::now().nanos().max(app.version.saturating_add(1));
+        self.put(name, App { state: InstallState::New, version, ..app }, zip)
+    }
+
+    /// Remove an app and its files.
+    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let (name, app) = self.find(name)?;
+        self.decide(&Change { name, dir: app.dir, fresh: None, old: unique(OLD)?, app: None })
+    }
+
+    /// Note that this version of the app in this directory is installed.
+    pub fn set_installed(&self, dir: &str, version: u64) -> Result<(), StoreError> {
+        let mut manifest = self.manifest()?;
+        for app in manifest.apps.values_mut() {
+            if app.dir == dir && app.version == version {
+                app.state = InstallState::Installed;
+            }
+        }
+        self.write(&manifest)
+    }
+
+    /// The app with this name, or with this process.
+    fn find(&self, name: &str) -> Result<(String, App), StoreError> {
+        let manifest = self.manifest()?;
+        let found = manifest.apps.get_key_value(name).or_else(|| manifest.of_process(name));
+        let found = found.map(|(name, app)| (name.clone(), app.clone()));
+        found.ok_or_else(|| StoreError::Absent(name.to_owned()))
+    }
+
+    /// Unpack an archive as the files of this app.
+    fn put(&self, name: String, app: App, zip: &mut (impl Read + Seek)) -> Result<App, StoreError> {
+        if !is_path(&app.script) {
+            return Err(StoreError::Script(app.script));
+        }
+        let archive = Archive::read(zip)?;
+        if !archive.files().any(|file| file == app.script) {
+            let files: Vec<_> = archive.files().take(5).collect();
+            return Err(StoreError::NoScript { script: app.script, files: files.join(", ") });
+        }
+        let fresh = unique(NEW)?;
+        let dir = self.dir.join(&fresh);
+        archive.unpack(zip, &dir)?;
+        if Kind::in_dir(&dir, &app.script) == Kind::Executable {
+            // Archives from other systems have no modes.
+            let path = dir.join(&app.script);
+            let executable = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(&path, executable).map_err(io_at(&path))?;
+        }
+        let (dir, old) = (app.dir.clone(), unique(OLD)?);
+        self.decide(&Change { name, dir, fresh: Some(fresh), old, app: Some(app.clone()) })?;
+        Ok(app)
+    }
+
+    /// Decide a change, and carry it out.
+    fn decide(&self, change: &Change) -> Result<(), StoreError> {
+        let path = self.dir.join(CHANGE);
+        let text = serde_json::to_vec(change).map_err(|error| io_at(&path)(error.into()))?;
+        replace(&path, &text)?;
+        self.carry_out(change)?;
+        self.remove_leftovers()
+    }
+
+    /// Carry out a change. Some of it may have been done already.
+    fn carry_out(&self, change: &Change) -> Result<(), StoreError> {
+        let place = self.dir.join(&change.dir);
+        let rename = |from: &Path, to: &Path| match fs::rename(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(io_at(from)),
+        };
+        let fresh = change.fresh.as_ref().map(|fresh| self.dir.join(fresh));
+        // Once the new files are in their place, there is nothing to put aside.
+        if fresh.as_ref().is_none_or(|fresh| fresh.exists()) {
+            rename(&place, &self.dir.join(&change.old))?;
+        }
+        if let Some(fresh) = fresh {
+            rename(&fresh, &place)?;
+        }
+        let mut manifest = self.manifest()?;
+        match &change.app {
+            Some(app) => manifest.apps.insert(change.name.clone(), app.clone()),
+            None => manifest.apps.remove(&change.name),
+        };
+        self.write(&manifest)?;
+        let path = self.dir.join(CHANGE);
+        fs::remove_file(&path).map_err(io_at(&path))
+    }
+
+    fn write(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        let path = manifest_path(&self.dir);
+        replace(&path, manifest.to_text(&path)?.as_bytes())
+    }
+
+    /// Complete a change that was interrupted, and remove what is left of others.
+    fn tidy(&self) -> Result<(), StoreError> {
+        let path = self.dir.join(CHANGE);
+        match files::read_plain(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            bytes => match serde_json::from_slice::<Change>(&bytes.map_err(io_at(&path))?) {
+                Ok(change) if is_own(&change) => self.carry_out(&change)?,
+                // Nothing that tmo has written.
+                Ok(_) | Err(_) => fs::remove_file(&path).map_err(io_at(&path))?,
+            },
+        }
+        self.remove_leftovers()
+    }
+
+    /// Remove files and directories that no change needs any more.
+    fn remove_leftovers(&self) -> Result<(), StoreError> {
+        for entry in fs::read_dir(&self.dir).map_err(io_at(&self.dir))?.flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.to_string_lossy();
+            if name.starts_with(NEW) || name.starts_with(OLD) {
+                fs::remove_dir_all(&path).map_err(io_at(&path))?;
+            } else if [CHANGE, MANIFEST].iter().any(|file| name == format!("{file}{PART}"))
+                || name.starts_with(INCOMING) && is_abandoned(&path)
+            {
+                fs::remove_file(&path).map_err(io_at(&path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the names in a change are such as tmo chooses.
+fn is_own(change: &Change) -> bool {
+    let is_plain = |name: &str, prefix: &str| name.starts_with(prefix) && !name.contains('/');
+    process_name(&change.name).is_ok_and(|process| process.as_str() == change.dir)
+        && change.fresh.as_ref().is_none_or(|fresh| is_plain(fresh, NEW))
+        && is_plain(&change.old, OLD)
+        && change.app.as_ref().is_none_or(|app| app.dir == change.dir)
+}
+
+/// Whether nobody receives an archive into this file.
+fn is_abandoned(path: &Path) -> bool {
+    let Ok(file) = files::open_plain(path) else { return true };
+    flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+/// Replace a file, so that it has either the old or the new content whatever happens.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(PART);
+    let fresh = PathBuf::from(fresh);
+    let write = || {
+        let mut file = files::create_anew(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)
+    };
+    write().map_err(io_at(path))
+}
+
+#[cfg(test)]
+mod tests;

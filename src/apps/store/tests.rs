@@ -1,0 +1,205 @@
+//! Adding, updating and removing apps; what is left when that is interrupted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Cursor, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use pretty_assertions::assert_eq;
+
+use super::{Change, Incoming, NewApp, Store, StoreError, read};
+use crate::apps::manifest::InstallState;
+use crate::apps::zip::archive::{Member, archive};
+use crate::sys::files;
+
+fn zip(content: &str) -> Cursor<Vec<u8>> {
+    Cursor::new(archive(&[Member::new("main.py", content)]))
+}
+
+fn new(name: &str) -> NewApp {
+    NewApp {
+        name: name.into(),
+        script: "main.py".into(),
+        args: vec!["a".into()],
+        env: BTreeMap::new(),
+        autostart: true,
+        install_timeout_seconds: 300,
+    }
+}
+
+/// The names in a directory, without that of the lock.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name != ".lock").collect();
+    names.sort();
+    names
+}
+
+fn content(dir: &Path) -> String {
+    String::from_utf8(files::read_plain(&dir.join("My_App/main.py")).unwrap()).unwrap()
+}
+
+#[test]
+fn an_app_is_added_updated_and_removed() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = base.path().join("apps");
+    assert_eq!(read(&dir).unwrap().apps.len(), 0);
+    assert!(!dir.exists(), "looking creates nothing");
+    let store = Store::open(&dir).unwrap();
+    let app = store.add(new("My App"), &mut zip("1")).unwrap();
+    assert_eq!((app.dir.as_str(), app.state), ("My_App", InstallState::New));
+    for again in ["My App", "My_App"] {
+        let error = store.add(new(again), &mut zip("2")).unwrap_err();
+        assert!(matches!(error, StoreError::Exists(_)), "{error}");
+    }
+    store.set_installed("My_App", app.version).unwrap();
+    fs::write(dir.join("My_App/old"), "").unwrap();
+    assert_eq!(store.manifest().unwrap().apps["My App"].state, InstallState::Installed);
+    let updated = store.update("My_App", &mut zip("2")).unwrap();
+    assert!(updated.version > app.version);
+    assert_eq!((updated.state, updated.args), (InstallState::New, app.args));
+    assert_eq!(
+        (names(&dir.join("My_App")), content(&dir)),
+        (vec!["main.py".to_owned()], "2".into())
+    );
+    // The installation of an earlier version says nothing about this one.
+    store.set_installed("My_App", app.version).unwrap();
+    assert_eq!(store.manifest().unwrap().apps["My App"].state, InstallState::New);
+    assert_eq!(names(&dir), ["My_App", "apps.toml"]);
+    store.remove("My App").unwrap();
+    assert_eq!((names(&dir), store.manifest().unwrap().apps.len()), (vec!["apps.toml".into()], 0));
+    for error in [store.remove("My App"), store.update("x", &mut zip("")).map(drop)] {
+        assert!(matches!(error, Err(StoreError::Absent(_))));
+    }
+}
+
+#[test]
+fn a_refused_archive_changes_nothing() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = base.path().join("apps");
+    let store = Store::open(&dir).unwrap();
+    store.add(new("My App"), &mut zip("1")).unwrap();
+    let hostile = || Cursor::new(archive(&[Member::new("main.py", ""), Member::new("../x", "")]));
+    let without = || Cursor::new(archive(&[Member::new("other.py", "")]));
+    for mut bad in [hostile(), without()] {
+        assert!(store.update("My App", &mut bad).is_err());
+        assert!(store.add(new("b"), &mut bad).is_err());
+        assert_eq!(
+            (names(&dir), content(&dir)),
+            (vec!["My_App".into(), "apps.toml".into()], "1".into())
+        );
+    }
+    let outside = NewApp { script: "../main.py".into(), ..new("b") };
+    assert!(matches!(store.add(outside, &mut zip("")), Err(StoreError::Script(_))));
+    assert_eq!(store.manifest().unwrap().apps.len(), 1);
+}
+
+/// A store with version 1, in which the change to version 2 was decided, or is about to be.
+fn decided(dir: &Path) -> Change {
+    let store = Store::open(dir).unwrap();
+    let app = store.add(new("My App"), &mut zip("1")).unwrap();
+    fs::create_dir(dir.join(".new-2")).unwrap();
+    fs::write(dir.join(".new-2/main.py"), "2").unwrap();
+    let app = super::App { version: app.version + 1, ..app };
+    let (name, dir) = ("My App".to_owned(), "My_App".to_owned());
+    Change { name, dir, fresh: Some(".new-2".into()), old: ".old-1".into(), app: Some(app) }
+}
+
+#[test]
+fn an_update_that_is_interrupted_at_any_step_leaves_the_old_or_the_new_version() {
+    /// What has happened when it is interrupted.
+    const STEPS: [&str; 6] =
+        ["unpacked", "written in part", "decided", "put aside", "in place", "listed"];
+    for (done, step) in STEPS.iter().enumerate() {
+        let base = tempfile::tempdir().unwrap();
+        let dir = base.path().join("apps");
+        let change = decided(&dir);
+        let new = change.app.as_ref().unwrap().version;
+        if done >= 1 {
+            fs::write(dir.join(".change.part"), "{").unwrap();
+        }
+        if done >= 2 {
+            fs::write(dir.join(".change"), serde_json::to_vec(&change).unwrap()).unwrap();
+        }
+        if done >= 3 {
+            fs::rename(dir.join("My_App"), dir.join(".old-1")).unwrap();
+        }
+        if done >= 4 {
+            fs::rename(dir.join(".new-2"), dir.join("My_App")).unwrap();
+        }
+        if done >= 5 {
+            let text = fs::read_to_string(dir.join("apps.toml")).unwrap();
+            fs::write(
+                dir.join("apps.toml"),
+                text.replace(&(new - 1).to_string(), &new.to_string()),
+            )
+            .unwrap();
+        }
+        let version = read(&dir).unwrap().apps["My App"].version;
+        let expected = if done < 2 { (new - 1, "1".to_owned()) } else { (new, "2".to_owned()) };
+        assert_eq!((version, content(&dir)), expected, "{step}");
+        assert_eq!(names(&dir), ["My_App", "apps.toml"], "{step}");
+    }
+}
+
+#[test]
+fn a_removal_that_is_interrupted_is_completed() {
+    for is_aside in [false, true] {
+        let base = tempfile::tempdir().unwrap();
+        let dir = base.path().join("apps");
+        let change = Change { fresh: None, app: None, ..decided(&dir) };
+        fs::write(dir.join(".change"), serde_json::to_vec(&change).unwrap()).unwrap();
+        if is_aside {
+            fs::rename(dir.join("My_App"), dir.join(".old-1")).unwrap();
+        }
+        assert_eq!(read(&dir).unwrap().apps.len(), 0);
+        assert_eq!(names(&dir), ["apps.toml"]);
+    }
+}
+
+#[test]
+fn a_change_that_tmo_has_not_written_moves_nothing() {
+    let base = tempfile::tempdir().unwrap();
+    let (dir, outside) = (base.path().join("apps"), base.path().join("outside"));
+    fs::create_dir(&outside).unwrap();
+    for (field, value) in [("dir", "../outside"), ("fresh", ".new-/../../outside"), ("old", "../x")]
+    {
+        let change = decided(&dir);
+        let new = change.app.as_ref().unwrap().version;
+        let mut change = serde_json::to_value(&change).unwrap();
+        change[field] = value.into();
+        fs::write(dir.join(".change"), change.to_string()).unwrap();
+        assert_eq!(read(&dir).unwrap().apps["My App"].version, new - 1, "{field}");
+        assert!(outside.exists(), "{field}");
+        Store::open(&dir).unwrap().remove("My App").unwrap();
+    }
+}
+
+#[test]
+fn an_archive_that_is_being_received_is_kept_and_an_abandoned_one_removed() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = base.path().join("apps");
+    let incoming = Incoming::create(&dir).unwrap();
+    incoming.writer().unwrap().write_all(b"x").unwrap();
+    fs::write(dir.join(".in-abandoned"), "").unwrap();
+    drop(Store::open(&dir).unwrap());
+    assert_eq!(names(&dir).len(), 1);
+    assert_eq!(files::read_plain(incoming.path()).unwrap(), b"x");
+    drop(incoming);
+    assert_eq!(names(&dir), [""; 0]);
+}
+
+#[test]
+fn a_directory_that_others_can_write_to_is_refused() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = base.path().join("apps");
+    drop(Store::open(&dir).unwrap());
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o770)).unwrap();
+    assert!(matches!(read(&dir), Err(StoreError::Open(_))));
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
+    let link = base.path().join("link");
+    symlink(&dir, &link).unwrap();
+    assert!(matches!(Store::open(&link), Err(StoreError::Open(_))));
+}

@@ -1,0 +1,108 @@
+//! The paths in an archive: which are accepted, and what they form together.
+
+use std::collections::HashMap;
+
+use super::{Entry, EntryError, ZipError, failed};
+
+/// The longest name of a file or directory, in bytes.
+pub(super) const LONGEST_NAME: usize = 255;
+/// How deep a file may be.
+pub(super) const DEEPEST: usize = 32;
+/// What archives made on macOS contain besides the files.
+const MAC_METADATA: &str = "__MACOSX";
+
+/// The parts of a path. Whatever is refused here could lead out of the directory, or mean different files on
+/// different systems.
+pub(super) fn parts(name: &str) -> Result<Vec<String>, EntryError> {
+    if name.contains(char::is_control) {
+        return Err(EntryError::Control);
+    }
+    if name.contains('\\') {
+        return Err(EntryError::Backslash);
+    }
+    if name.starts_with('/') {
+        return Err(EntryError::Absolute);
+    }
+    if matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic()) {
+        return Err(EntryError::Drive);
+    }
+    let parts: Vec<&str> = name.strip_suffix('/').unwrap_or(name).split('/').collect();
+    if parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
+        return Err(EntryError::Parts);
+    }
+    if parts.iter().any(|part| part.len() > LONGEST_NAME) {
+        return Err(EntryError::LongName);
+    }
+    // One more, as a top folder may be removed.
+    if parts.len() > DEEPEST + 1 {
+        return Err(EntryError::Deep);
+    }
+    Ok(parts.into_iter().map(str::to_owned).collect())
+}
+
+/// The entries without metadata of macOS and, if all are in one folder, without that folder.
+pub(super) fn flattened(mut entries: Vec<Entry>) -> Result<Vec<Entry>, ZipError> {
+    entries.retain(|entry| entry.path.first().is_some_and(|first| first != MAC_METADATA));
+    if entries.iter().all(|entry| entry.is_dir) {
+        return Err(ZipError::Empty);
+    }
+    let first = |entry: &Entry| entry.path.first().cloned();
+    let top = entries.first().and_then(first);
+    let is_below = |entry: &Entry| entry.is_dir || entry.path.len() > 1;
+    if entries.iter().all(|entry| first(entry) == top && is_below(entry)) {
+        for entry in &mut entries {
+            entry.path.remove(0);
+        }
+    }
+    entries.retain(|entry| !entry.path.is_empty());
+    let mut tree = Tree::default();
+    for entry in &entries {
+        if entry.path.len() > DEEPEST {
+            return Err(failed(&entry.name, EntryError::Deep));
+        }
+        if !tree.add(entry) {
+            return Err(failed(&entry.name, EntryError::Twice));
+        }
+    }
+    Ok(entries)
+}
+
+/// All paths of an archive, to find those that are one file on a disk that ignores case.
+#[derive(Default)]
+struct Tree {
+    /// By the number of the directory and the name in lower case.
+    nodes: HashMap<(usize, String), Node>,
+}
+
+struct Node {
+    name: String,
+    is_dir: bool,
+    number: usize,
+    /// It has an entry of its own.
+    is_listed: bool,
+}
+
+impl Tree {
+    /// Add an entry; false if it is there already.
+    fn add(&mut self, entry: &Entry) -> bool {
+        let mut dir = 0;
+        for (at, part) in entry.path.iter().enumerate() {
+            let is_last = at + 1 == entry.path.len();
+            let is_dir = !is_last || entry.is_dir;
+            let number = self.nodes.len() + 1;
+            let key = (dir, part.to_lowercase());
+            let node = self.nodes.entry(key).or_insert_with(|| Node {
+                name: part.clone(),
+                is_dir,
+                number,
+                is_listed: false,
+            });
+            if node.name != *part || node.is_dir != is_dir || is_last && node.is_listed {
+                return false;
+            }
+            node.is_listed |= is_last;
+            dir = node.number;
+        }
+        true
+    }
+}

@@ -1,0 +1,19 @@
+//! Questions to the user.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::error::CliError;
+
+/// Whether there is somebody to ask.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Ask, and wait for the answer.
+pub(super) fn confirm(question: &str) -> Result<bool, CliError> {
+    super::print(&format!("{question} [y/N] "))?;
+    io::stdout().flush().map_err(CliError::io("standard output"))?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(CliError::io("standard input"))?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,74 @@
+//! The apps of a project, beside its Procfile and `tmo.toml`.
+
+use std::path::{Path, PathBuf};
+
+use super::error::ConfigError;
+use super::procfile::Entry;
+use crate::apps::kind::Kind;
+use crate::apps::manifest::{App, Manifest};
+use crate::apps::store;
+use crate::model::shell;
+
+/// The apps of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Apps {
+    /// Their directory.
+    pub dir: PathBuf,
+    /// What they are.
+    pub manifest: Manifest,
+}
+
+impl Apps {
+    /// Read those in this directory.
+    pub fn read(dir: PathBuf) -> Result<Self, ConfigError> {
+        let manifest = store::read(&dir)?;
+        Ok(Self { dir, manifest })
+    }
+
+    /// Append them to the entries of the project, which is described in this file.
+    pub(super) fn append_to(
+        &self,
+        entries: &mut Vec<Entry>,
+        file: &Path,
+    ) -> Result<(), ConfigError> {
+        for (name, app) in &self.manifest.apps {
+            if entries.iter().any(|entry| entry.name == app.dir) {
+                let (process, app, file) = (app.dir.clone(), name.clone(), file.to_owned());
+                return Err(ConfigError::AppTwice { process, app, file });
+            }
+        }
+        entries.extend(self.manifest.apps.values().map(|app| {
+            let words = self.command(app);
+            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            let command =
+                words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ");
+            Entry { name: app.dir.clone(), command: command.into(), line: 0 }
+        }));
+        Ok(())
+    }
+
+    /// The app with this process, and the name under which it was added.
+    pub fn of_process(&self, process: &str) -> Option<(&str, &App)> {
+        self.manifest.of_process(process).map(|(name, app)| (name.as_str(), app))
+    }
+
+    /// The directory of an app.
+    pub fn dir_of(&self, app: &App) -> PathBuf {
+        self.dir.join(&app.dir)
+    }
+
+    /// The kind of an app.
+    pub fn kind_of(&self, app: &App) -> Kind {
+        Kind::in_dir(&self.dir_of(app), &app.script)
+    }
+
+    /// The program of an app and its arguments.
+    pub fn command(&self, app: &App) -> Vec<std::ffi::OsString> {
+        self.kind_of(app).command(&self.dir_of(app), &app.script, &app.args)
+    }
+
+    /// The file that lists them.
+    pub fn file(&self) -> PathBuf {
+        store::manifest_path(&self.dir)
+    }
+}

@@ -1,0 +1,326 @@
+//! The apps of a run: uploads, removals, the list.
+//!
+//! The server only receives an archive. What follows is `tmo app`, by the program of the run: it makes the plan
+//! as its start did, and what it has begun goes on if this server is killed.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use http_body_util::BodyExt as _;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::answers::{json, problem};
+use super::grant::Scope;
+use super::routes::run_of;
+use super::run_api::{unknown, unreadable};
+use super::source::Runs;
+use crate::apps::manifest::InstallState;
+use crate::apps::store::{self, Incoming, StoreError};
+use crate::apps::zip::LARGEST_ARCHIVE;
+
+/// How much of an archive is kept in memory.
+const CHUNK: usize = 1 << 20;
+/// How long a page may send nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What `tmo app` has answered.
+#[derive(Deserialize)]
+struct Outcome {
+    ok: bool,
+    error: Option<String>,
+    reason: Option<String>,
+    process: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    process: String,
+}
+
+#[derive(Serialize)]
+struct List {
+    apps: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    process: String,
+    script: String,
+    args: Vec<String>,
+    autostart: bool,
+    installed: bool,
+    /// When this version was added, in nanoseconds since the epoch.
+    version: u64,
+}
+
+/// The run that a request is for.
+struct Place {
+    /// The directory of its apps.
+    dir: PathBuf,
+    /// Its program.
+    tmo: PathBuf,
+    socket: PathBuf,
+    /// The name of the app in the path; empty in that of the list.
+    name: String,
+}
+
+/// The run in this path, if this session may see all of it.
+async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Response> {
+    let (id, rest) = run_of(path).filter(|(id, _)| scope.has_run(id)).ok_or_else(unknown)?;
+    if scope.names().is_some() {
+        return Err(problem(StatusCode::FORBIDDEN, "this login does not allow that"));
+    }
+    let name =
+        rest.strip_prefix("/apps/").map_or("", |rest| rest.strip_suffix("/remove").unwrap_or(rest));
+    let name = percent_decode_str(name).decode_utf8().map_err(|_| unknown())?.into_owned();
+    let run = runs.get(id).await.map_err(|error| unreadable(&error))?.ok_or_else(unknown)?;
+    let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
+        let reason = "this run is over; `tmo start` begins another";
+        return Err(problem(StatusCode::CONFLICT, reason));
+    };
+    let Some(dir) = &plan.apps else {
+        let reason = "this run was started by an earlier version of tmo, without apps";
+        return Err(problem(StatusCode::CONFLICT, reason));
+    };
+    let (dir, tmo) = (dir.as_path().to_owned(), plan.tmo.as_path().to_owned());
+    Ok(Place { dir, tmo, socket, name })
+}
+
+/// Receive an archive, and add or update an app with it.
+pub(super) async fn upload(
+    runs: &Arc<Runs>,
+    scope: &Scope,
+    (parts, body): (Parts, Body),
+) -> Response {
+    let done = async {
+        let place = place(runs, scope, parts.uri.path()).await?;
+        let length = parts.headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > LARGEST_ARCHIVE) {
+            return Err(too_large());
+        }
+        let dir = place.dir.clone();
+        let incoming = blocking(move || Incoming::create(&dir)).await?.map_err(unstored)?;
+        let incoming = receive(body, incoming).await?;
+        let query = parts.uri.query().unwrap_or_default();
+        let answer = place.tell(&upload_arguments(query, incoming.path())).await;
+        drop(incoming);
+        answer
+    };
+    done.await.unwrap_or_else(|refused| refused)
+}
+
+/// Remove an app.
+pub(super) async fn remove(runs: &Arc<Runs>, scope: &Scope, parts: &Parts) -> Response {
+    match place(runs, scope, parts.uri.path()).await {
+        Ok(place) => {
+            place.tell(&["remove".into(), "--yes".into()]).await.unwrap_or_else(|refused| refused)
+        }
+        Err(refused) => refused,
+    }
+}
+
+/// List the apps.
+pub(super) async fn list(runs: &Arc<Runs>, scope: &Scope, parts: &Parts) -> Response {
+    let listed = async {
+        let place = place(runs, scope, parts.uri.path()).await?;
+        let manifest = blocking(move || store::read(&place.dir)).await?.map_err(unstored)?;
+        let apps = manifest.apps.into_iter().map(|(name, app)| Row {
+            name,
+            process: app.dir,
+            script: app.script,
+            args: app.args,
+            autostart: app.autostart,
+            installed: app.state == InstallState::Installed,
+            version: app.version,
+        });
+        Ok(json(StatusCode::OK, &List { apps: apps.collect() }))
+    };
+    listed.await.unwrap_or_else(|refused: Response| refused)
+}
+
+/// What `tmo app` is told for a query of `script`, `arg`, `start` and `update`.
+fn upload_arguments(query: &str, zip: &std::path::Path) -> Vec<OsString> {
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let is =
+        |wanted: &str, value: &str| pairs.iter().any(|(key, word)| key == wanted && word == value);
+    let mut words: Vec<OsString> = vec!["--zip".into(), zip.into()];
+    if is("update", "1") {
+        words.insert(0, "update".into());
+        return words;
+    }
+    words.insert(0, "add".into());
+    // Values may begin with a hyphen.
+    for (key, value) in &pairs {
+        match &**key {
+            "script" if !value.is_empty() => words.push(format!("--script={value}").into()),
+            "arg" => words.push(format!("--arg={value}").into()),
+            _ => {}
+        }
+    }
+    if is("start", "false") {
+        words.push("--no-start".into());
+    }
+    words
+}
+
+impl Place {
+    /// Carry out a change by `tmo app`.
+    async fn tell(&self, words: &[OsString]) -> Result<Response, Response> {
+        let mut command = Command::new(crate::sys::program(&self.tmo));
+        command.arg("app").args(words).args(["--json", "--no-wait", "--socket"]).arg(&self.socket);
+        command.arg("--").arg(&self.name);
+        // Files of the directory in which the server was started don't matter.
+        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = command.output().await.map_err(|error| {
+            let reason = format!("can't run {}: {error}", self.tmo.display());
+            problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+        })?;
+        Ok(answer(&output))
+    }
+}
+
+/// The answer for what `tmo app` has printed.
+fn answer(output: &Output) -> Response {
+    let Ok(outcome) = serde_json::from_slice::<Outcome>(&output.stdout) else {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let line = text.lines().next().unwrap_or("it has ended without an answer");
+        let status = if output.status.code() == Some(2) {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::INTERNAL_SERVER_ERROR
+        };
+        return problem(status, line);
+    };
+    if outcome.ok {
+        return json(
+            StatusCode::ACCEPTED,
+            &Accepted { process: outcome.process.unwrap_or_default() },
+        );
+    }
+    let status = match outcome.error.as_deref() {
+        Some("too-large") => StatusCode::PAYLOAD_TOO_LARGE,
+        Some("invalid") => StatusCode::UNPROCESSABLE_ENTITY,
+        Some("conflict") => StatusCode::CONFLICT,
+        Some("protected") => StatusCode::FORBIDDEN,
+        Some("unknown") => StatusCode::NOT_FOUND,
+        Some(_) | None => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    problem(status, &outcome.reason.unwrap_or_default())
+}
+
+/// Write a body to a file. Only a part of it is in memory at any time.
+async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Response> {
+    let mut file = incoming.writer().map_err(|error| unwritten(&error))?;
+    let (mut size, mut waiting) = (0, vec![]);
+    loop {
+        let next = timeout(PATIENCE, body.frame()).await;
+        let next =
+            next.map_err(|_| problem(StatusCode::REQUEST_TIMEOUT, "the upload has stalled"))?;
+        let is_last = next.is_none();
+        if let Some(frame) = next {
+            let frame =
+                frame.map_err(|_| problem(StatusCode::BAD_REQUEST, "the upload was cut off"))?;
+            if let Ok(data) = frame.into_data() {
+                size += data.len() as u64;
+                if size > LARGEST_ARCHIVE {
+                    return Err(too_large());
+                }
+                waiting.extend_from_slice(&data);
+            }
+        }
+        if is_last || waiting.len() >= CHUNK {
+            let chunk = std::mem::take(&mut waiting);
+            file =
+                blocking(move || write(file, &chunk)).await?.map_err(|error| unwritten(&error))?;
+        }
+        if is_last {
+            return Ok(incoming);
+        }
+    }
+}
+
+fn write(mut file: File, chunk: &[u8]) -> io::Result<File> {
+    file.write_all(chunk)?;
+    Ok(file)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Response> {
+    spawn_blocking(work).await.map_err(|error| {
+        problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("the files of the apps: {error}"))
+    })
+}
+
+fn too_large() -> Response {
+    let reason = format!("the archive is larger than {} MiB", LARGEST_ARCHIVE >> 20);
+    problem(StatusCode::PAYLOAD_TOO_LARGE, &reason)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of `map_err`")]
+fn unstored(error: StoreError) -> Response {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+}
+
+fn unwritten(error: &io::Error) -> Response {
+    let reason = format!("the archive can't be stored: {}", crate::sys::why(error));
+    problem(StatusCode::INSUFFICIENT_STORAGE, &reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::path::Path;
+    use std::process::{ExitStatus, Output};
+
+    use super::{answer, upload_arguments};
+
+    #[test]
+    fn a_query_becomes_arguments_that_stay_values() {
+        let words = |query| upload_arguments(query, Path::new("/z"));
+        let add = words("script=--yes&arg=-a&arg=b%20c&start=false&zip=/etc/x");
+        let expected =
+            ["add", "--zip", "/z", "--script=--yes", "--arg=-a", "--arg=b c", "--no-start"];
+        assert_eq!(add, expected);
+        assert_eq!(words("script="), ["add", "--zip", "/z"]);
+        assert_eq!(words("update=1&script=x&start=false"), ["update", "--zip", "/z"]);
+    }
+
+    #[test]
+    fn each_kind_of_refusal_has_a_status() {
+        let status = |stdout: &str, code: i32| {
+            let status = ExitStatus::from_raw(code << 8);
+            let output =
+                Output { status, stdout: stdout.into(), stderr: b"tmo: why\nmore".to_vec() };
+            answer(&output).status().as_u16()
+        };
+        for (kind, expected) in [
+            ("too-large", 413),
+            ("invalid", 422),
+            ("conflict", 409),
+            ("protected", 403),
+            ("unknown", 404),
+            ("failed", 500),
+        ] {
+            let text = format!(r#"{{"ok": false, "error": "{kind}", "reason": "why"}}"#);
+            assert_eq!(status(&text, 1), expected, "{kind}");
+        }
+        assert_eq!(status(r#"{"ok": true, "process": "web"}"#, 0), 202);
+        assert_eq!((status("", 2), status("", 101)), (400, 500));
+    }
+}
