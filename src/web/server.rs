@@ -203,14 +203,8 @@ impl Server {
             (Part::LoginFinish, _) => self.finish_login(ends, &parts.headers, body).await,
             (Part::Hello, _) => self.hello(body).await,
             (Part::Logout, _) => self.logout(session),
-            (Part::Me, Some(grant)) => {
-                let (role, time) = (grant.role.word(), clock::now().to_string());
-                json(StatusCode::OK, &Me { role, version: OURS, time })
-            }
-            (Part::Runs, Some(grant)) => match list(&self.runs, &grant.scope).await {
-                Ok(runs) => json(StatusCode::OK, &AllRuns { runs }),
-                Err(error) => run_api::unreadable(&error),
-            },
+            (Part::Me, Some(grant)) => me(&grant),
+            (Part::Runs, Some(grant)) => self.list_runs(&grant).await,
             (Part::Text | Part::Ticket | Part::Download, grant) => {
                 let session = grant.map(|grant| (session_id, grant));
                 self.as_text(part, &parts, session, body).await
@@ -245,6 +239,13 @@ impl Server {
                 | Part::Chosen,
                 None,
             ) => StatusCode::UNAUTHORIZED.into_response(),
+        }
+    }
+
+    async fn list_runs(&self, grant: &Grant) -> Response {
+        match list(&self.runs, &grant.scope).await {
+            Ok(runs) => json(StatusCode::OK, &AllRuns { runs }),
+            Err(error) => run_api::unreadable(&error),
         }
     }
 
@@ -478,6 +479,12 @@ impl Server {
                 }
             })
     }
+}
+
+/// Who is logged in.
+fn me(grant: &Grant) -> Response {
+    let (role, time) = (grant.role.word(), clock::now().to_string());
+    json(StatusCode::OK, &Me { role, version: OURS, time })
 }
 
 /// Columns and rows in a query: `80x24`.
