@@ -59,6 +59,8 @@ mod version_skew; // client and supervisor of different versions
 #[cfg(feature = "web")]
 mod web; // `tmo web`, as a browser's requests see it
 #[cfg(feature = "web")]
+mod web_access; // the same from elsewhere: addresses, passwords, tokens, other users
+#[cfg(feature = "web")]
 mod web_scripts; // its paths under `/api/`
 #[cfg(feature = "web")]
 mod web_start; // how it is started, opened, restarted and ended
