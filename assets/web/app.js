@@ -37,8 +37,8 @@ class App {
       h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure('', null) }));
     this.news = h('p', { class: 'unseen', 'aria-live': 'polite' });
     this.notices = new Notices();
-    this.shut = h('button', { class: 'danger', text: 'Shut down', onclick: () => this.shutDown() });
-    this.restartAll = h('button', { text: 'Restart all', onclick: () => actOnAll('restart', [...run.processes.keys()]) });
+    this.shut = h('button', { class: 'danger', text: 'Shut down', hidden: true, onclick: () => this.shutDown() });
+    this.restartAll = h('button', { text: 'Restart all', hidden: true, onclick: () => actOnAll('restart', [...run.processes.keys()]) });
     this.tabs = {
       overview: h('a', { text: 'Overview' }),
       log: h('a', { text: 'Log' }),
@@ -59,7 +59,6 @@ class App {
       onlink: (state) => link.set(state),
     });
     const draw = atNextFrame(() => this.draw());
-    ended.watch((why) => this.end(why));
     for (const signal of [changes, link, supervisor, runs, me, failures]) signal.watch(draw);
     place.watch(() => this.route());
     runs.watch(() => this.choose());
@@ -68,6 +67,8 @@ class App {
     // Nothing else happens when a process has been silent for long enough.
     unfinished.watch(() => whenSilent(draw));
     this.lastNews = 0;
+    // A browser without a login has ended already.
+    ended.watch((why) => this.end(why));
   }
 
   /** Show why this page can't go on, and send nothing more. @param {'other' | 'out' | null} why */

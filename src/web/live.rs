@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval, interval_at, timeout};
 
 use super::follow::{Link, Seen, until};
 use super::grant::{Grant, Scope};
@@ -152,6 +152,7 @@ impl Watched {
 pub(super) struct Page {
     socket: WebSocket,
     server: Arc<Server>,
+    session: String,
     grant: Grant,
     is_visible: bool,
     watched: Option<Watched>,
@@ -161,9 +162,13 @@ pub(super) struct Page {
 
 impl Page {
     /// The page at the other end of this socket.
-    pub(super) fn new(socket: WebSocket, server: Arc<Server>, grant: Grant) -> Self {
+    pub(super) fn new(
+        socket: WebSocket,
+        server: Arc<Server>,
+        (session, grant): (String, Grant),
+    ) -> Self {
         let (runs, next_head) = (vec![], Instant::now());
-        Self { socket, server, grant, is_visible: true, watched: None, runs, next_head }
+        Self { socket, server, session, grant, is_visible: true, watched: None, runs, next_head }
     }
 
     /// Serve it until it leaves.
@@ -177,7 +182,9 @@ impl Page {
         let role = self.grant.role;
         let is_limited = self.grant.scope.names().is_some();
         self.tell(&Frame::Hello { version: OURS, role: role.word(), is_limited, time }).await?;
-        let (mut runs, mut ping) = (interval(RUNS_INTERVAL), interval(PING));
+        // At first a page has not told yet whether it is visible.
+        let mut ping = interval_at(Instant::now() + PING, PING);
+        let mut runs = interval(RUNS_INTERVAL);
         let mut closing = self.server.closing.subscribe();
         loop {
             let head_due = self.has_head().then_some(self.next_head);
@@ -188,7 +195,12 @@ impl Page {
                 }
                 () = until(head_due) => self.tell_head().await?,
                 _ = runs.tick() => if self.is_visible { self.tell_runs().await?; },
-                _ = ping.tick() => self.send(Message::Ping(vec![].into())).await?,
+                _ = ping.tick() => {
+                    if self.is_visible && !self.server.renew(&self.session) {
+                        return Err(Left);
+                    }
+                    self.send(Message::Ping(vec![].into())).await?;
+                }
                 why = closed(&mut closing) => return self.tell(&Frame::Bye { why: why.word() }).await,
             }
         }
@@ -213,6 +225,7 @@ impl Page {
             Ok(Said::Visible { visible }) => {
                 self.is_visible = visible;
                 if visible {
+                    self.server.renew(&self.session);
                     self.tell_runs().await?;
                 }
             }

@@ -16,6 +16,10 @@ pub(super) enum Part {
     Login,
     /// Its second step.
     LoginFinish,
+    /// The proof of the server for a browser that has logged in with a password before.
+    LoginDevice,
+    /// A name and a password, for a link.
+    LoginPassword,
     /// The proof of the server that it is the one that the page knows.
     Hello,
     /// The end of the session.
@@ -61,6 +65,8 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/a/*", Need::Nothing, Part::Asset),
     (Method::POST, "/login", Need::OwnPage, Part::Login),
     (Method::POST, "/login/finish", Need::OwnPage, Part::LoginFinish),
+    (Method::POST, "/login/device", Need::OwnPage, Part::LoginDevice),
+    (Method::POST, "/login/password", Need::OwnPage, Part::LoginPassword),
     (Method::POST, "/hello", Need::OwnPage, Part::Hello),
     (Method::POST, "/logout", READ, Part::Logout),
     (Method::GET, "/me", READ, Part::Me),
@@ -92,8 +98,9 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/r/{}/api/processes/{}/flags", READ, Part::Supervisor),
     (Method::GET, "/r/{}/api/processes/{}/compare", READ, Part::Files),
     (Method::GET, "/r/{}/api/failure-declarations/{}", READ, Part::Supervisor),
-    (Method::POST, "/r/{}/api/failure-declarations/{}/add", OPERATE, Part::Supervisor),
-    (Method::POST, "/r/{}/api/failure-declarations/{}/remove", OPERATE, Part::Supervisor),
+    // These write into the project.
+    (Method::POST, "/r/{}/api/failure-declarations/{}/add", ADMIN, Part::Supervisor),
+    (Method::POST, "/r/{}/api/failure-declarations/{}/remove", ADMIN, Part::Supervisor),
     (Method::POST, "/r/{}/api/processes/{}/start", OPERATE, Part::Supervisor),
     (Method::POST, "/r/{}/api/processes/{}/stop", OPERATE, Part::Supervisor),
     (Method::POST, "/r/{}/api/processes/{}/restart", OPERATE, Part::Supervisor),
@@ -121,8 +128,8 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::POST, "/api/process/{}/start", OPERATE, Part::Chosen),
     (Method::POST, "/api/process/{}/stop", OPERATE, Part::Chosen),
     (Method::POST, "/api/process/{}/restart", OPERATE, Part::Chosen),
-    (Method::POST, "/api/failure-declarations/{}/add", OPERATE, Part::Chosen),
-    (Method::POST, "/api/failure-declarations/{}/remove", OPERATE, Part::Chosen),
+    (Method::POST, "/api/failure-declarations/{}/add", ADMIN, Part::Chosen),
+    (Method::POST, "/api/failure-declarations/{}/remove", ADMIN, Part::Chosen),
     (Method::POST, "/api/output/clear", ADMIN, Part::Chosen),
     (Method::POST, "/api/shutdown", ADMIN, Part::Chosen),
     (Method::POST, "/api/restart", ADMIN, Part::Chosen),

@@ -15,6 +15,7 @@ mod overview; // states and buttons; shutting down; hundreds of processes
 mod search; // search, filters by name, links to lines
 mod taking; // copies, downloads, saved pages, what happened around a moment
 mod terminal; // typing into a process
+mod tls; // behind a proxy with TLS: passwords and roles
 
 // Shared helpers.
 #[expect(dead_code, reason = "other tests need more of it")]

@@ -1,7 +1,7 @@
 //! `tmo web`, as a browser's requests see it.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
@@ -69,7 +69,17 @@ impl Answer {
 /// Send a request with these headers besides `Host`; `None` if nobody answers.
 pub(crate) fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> {
     let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    request_at((Ipv4Addr::LOCALHOST, port).into(), host, (head, headers), body)
+}
+
+/// The same at an address that may differ from the host.
+pub(crate) fn request_at(
+    address: SocketAddr,
+    host: &str,
+    (head, headers): (&str, &str),
+    body: &str,
+) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
     let length = body.len();
     let text = format!(
         "{head} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"

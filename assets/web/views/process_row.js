@@ -131,7 +131,7 @@ export class ProcessRow {
   showNote(process, isKindBad, isBad) {
     const failure = failures.value.get(this.name);
     const asked = prompt(process);
-    this.answer.hidden = asked === null || !!failure;
+    this.answer.hidden = asked === null || !!failure || me.value?.role !== 'admin';
     const asks = asked === null ? null : `waits for an answer: ${asked}`;
     const text = failure ?? asks ?? (isBad && !reason(process) ? `ended with ${ending(process)}` : reason(process));
     setText(this.noteText, text);
