@@ -21,8 +21,8 @@ use super::answers::{finish, json, problem};
 use super::compat::Selections;
 use super::follow::until;
 use super::gate::{Names, Need, Sender, judge};
-use super::grant::Grant;
-use super::listing::{RunEntry, list};
+use super::grant::{Grant, Scope};
+use super::listing::{RunEntry, entries};
 use super::live::Page;
 use super::pty::Pty;
 use super::routes::{Found, Part, find, run_of};
@@ -207,10 +207,7 @@ impl Server {
                 let (role, time) = (grant.role.word(), clock::now().to_string());
                 json(StatusCode::OK, &Me { role, version: OURS, time })
             }
-            (Part::Runs, Some(grant)) => match list(&self.runs, &grant.scope).await {
-                Ok(runs) => json(StatusCode::OK, &AllRuns { runs }),
-                Err(error) => run_api::unreadable(&error),
-            },
+            (Part::Runs, Some(grant)) => self.list(&grant.scope).await,
             (Part::Text | Part::Ticket | Part::Download, grant) => {
                 let session = grant.map(|grant| (session_id, grant));
                 self.as_text(part, &parts, session, body).await
@@ -223,6 +220,9 @@ impl Server {
             (Part::RemoveApp, Some(grant)) => apps::remove(&self.runs, &grant.scope, &parts).await,
             (Part::Upload, Some(grant)) => {
                 apps::upload(&self.runs, &grant.scope, (parts, body)).await
+            }
+            (Part::Figures, Some(grant)) => {
+                run_api::figures(&self.runs, &grant.scope, &parts).await
             }
             (Part::Files | Part::Supervisor, Some(grant)) => {
                 run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
@@ -240,11 +240,19 @@ impl Server {
                 | Part::Apps
                 | Part::RemoveApp
                 | Part::Upload
+                | Part::Figures
                 | Part::Files
                 | Part::Supervisor
                 | Part::Chosen,
                 None,
             ) => StatusCode::UNAUTHORIZED.into_response(),
+        }
+    }
+
+    async fn list(&self, scope: &Scope) -> Response {
+        match self.runs.list().await {
+            Ok(all) => json(StatusCode::OK, &AllRuns { runs: entries(&all, scope) }),
+            Err(error) => run_api::unreadable(&error),
         }
     }
 
