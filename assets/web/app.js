@@ -13,6 +13,9 @@ import { begin, changes, link, me, run, runs, supervisor, take, unfinished } fro
 import { hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
 import { everySecond } from './lib/visible.js';
+import { FiguresView } from './figures/page.js';
+import { SearchField } from './search/field.js';
+import { SearchView } from './search/page.js';
 import { confirm } from './views/dialog.js';
 import { Timeline } from './timeline/timeline.js';
 import { help } from './views/help.js';
@@ -26,7 +29,7 @@ import { TerminalView, chosen } from './views/terminal.js';
 
 class App {
   constructor() {
-    /** @type {Overview | LogView | AppsView | ProcessView | TerminalView | null} */ this.view = null;
+    /** @type {Overview | LogView | AppsView | ProcessView | TerminalView | FiguresView | SearchView | null} */ this.view = null;
     /** @type {Timeline | null} */ this.timeline = null;
     this.shown = '';
     this.title = h('h1', { text: 'tmo' });
@@ -43,13 +46,15 @@ class App {
       overview: h('a', { text: 'Overview' }),
       log: h('a', { text: 'Log' }),
       terminal: h('a', { text: 'Terminal' }),
+      figures: h('a', { text: 'Figures' }),
       apps: h('a', { text: 'Apps' }),
     };
+    this.field = new SearchField();
     this.main = h('main', { class: 'main', id: 'main' });
     this.side = new Side();
     document.body.replaceChildren(
       h('header', { class: 'top' }, this.title, h('nav', { class: 'tabs', 'aria-label': 'Views' }, ...Object.values(this.tabs)),
-        h('span', { class: 'space' }), this.restartAll,
+        h('span', { class: 'space' }), this.field.open, this.field.input, this.restartAll,
         h('button', { class: 'quiet', 'aria-label': 'Settings', title: 'Settings', text: '⚙', onclick: settings }),
         h('button', { class: 'quiet', 'aria-label': 'Keys', text: '?', onclick: help }), this.shut),
       this.note, this.failure, this.summary,
@@ -115,7 +120,7 @@ class App {
       this.main.replaceChildren(...this.parts(view));
       if (this.view instanceof TerminalView) this.view.open();
     }
-    if (this.view instanceof LogView) this.view.goTo(values);
+    if (this.view instanceof LogView || this.view instanceof SearchView) this.view.goTo(values);
     for (const [one, tab] of Object.entries(this.tabs)) {
       tab.setAttribute('href', address({ run: id, view: one, values: one === 'log' ? { names: values.names ?? '' } : {} }));
       if (view === one) tab.setAttribute('aria-current', 'page');
@@ -145,6 +150,8 @@ class App {
   make(id, view, name, isLooking) {
     if (view === 'log') return new LogView(id);
     if (view === 'apps') return new AppsView();
+    if (view === 'figures') return new FiguresView();
+    if (view === 'search') return new SearchView();
     if (view === 'process') return new ProcessView(id, place.value.values.name);
     if (view !== 'terminal') return new Overview();
     return name ? new TerminalView(id, name, isLooking) : null;
@@ -230,6 +237,8 @@ class App {
     if (event.key === '?') help();
     else if (event.key === 'o') go({ view: 'overview', values: {} });
     else if (event.key === 'l') go({ view: 'log', values: {} });
+    else if (event.key === 'm') go({ view: 'figures', values: {} });
+    else if (event.key === 'e') this.field.focus();
     else if (digit === 0) show([]);
     else if (digit) {
       const name = [...run.processes.keys()][digit - 1];

@@ -107,7 +107,7 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
 async fn shared(text: &str, server: &Server) -> Option<Grant> {
     let Share { run, names, seconds } = serde_json::from_str(text).ok()?;
     let all = server.runs.list().await.ok()?;
-    let run = all.into_iter().find(|known| known.run() == Some(&run))?.id;
+    let run = all.iter().find(|known| known.run() == Some(&run))?.id.clone();
     let until = Some(clock::now() + Duration::from_secs(seconds));
     Some(Grant { role: Role::Read, scope: Scope::Processes { run, names }, until })
 }

@@ -466,8 +466,8 @@ mod tests {
         let origin = format!("{}://{}", if is_public { "https" } else { "http" }, hosts[0]);
         let from_us = origins[..] == [&*origin] || origins.is_empty() && is_get && !is_socket;
         let site = sites.is_empty() || sites[..] == ["same-origin"];
-        let allowed = needed
-            .is_none_or(|needed| !head.is_token && role.is_some_and(|role| role >= needed));
+        let allowed =
+            needed.is_none_or(|needed| !head.is_token && role.is_some_and(|role| role >= needed));
         from_us && site && is_form && allowed
     }
 

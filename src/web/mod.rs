@@ -19,6 +19,7 @@
 //! | `source.rs`, `listing.rs` | runs; the list of them |
 //! | `apps.rs` | uploads of apps |
 //! | `text.rs`, `tickets.rs` | the log as text, to be copied or downloaded |
+//! | `samples.rs` | what processes use, while pages look |
 //! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
 //! | `terminal.rs`, `pty.rs` | the terminal of a process on a page |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
@@ -44,6 +45,7 @@ mod proof;
 pub mod pty;
 mod routes;
 mod run_api;
+mod samples;
 pub mod serve;
 mod server;
 mod sessions;

@@ -46,6 +46,8 @@ pub(super) enum Part {
     Ticket,
     /// The download.
     Download,
+    /// What the processes of a run have used.
+    Figures,
     /// The API of a run, from its files.
     Files,
     /// The API of a run, by its supervisor.
@@ -81,6 +83,7 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
     // The ticket stands for the key, and the session is looked up with the cookie.
     (Method::GET, "/download/{}", Need::OwnPage, Part::Download),
+    (Method::GET, "/r/{}/figures", READ, Part::Figures),
     (Method::GET, "/r/{}/api/state", READ, Part::Files),
     (Method::GET, "/r/{}/api/status", READ, Part::Files),
     (Method::GET, "/r/{}/api/processes", READ, Part::Files),

@@ -23,7 +23,7 @@ use super::compat::Selections;
 use super::follow::until;
 use super::gate::{Names, Need, Sender, Site, bearer, judge};
 use super::grant::{Grant, Scope};
-use super::listing::{RunEntry, list};
+use super::listing::{RunEntry, entries};
 use super::live::Page;
 use super::password::{self, Device, DeviceAsk, Passwords, Verdict};
 use super::pty::Pty;
@@ -262,7 +262,7 @@ impl Server {
             (Part::Hello, _) => self.hello(body).await,
             (Part::Logout, _) => self.logout(session),
             (Part::Me, Some(grant)) => me(&grant),
-            (Part::Runs, Some(grant)) => self.list_runs(&grant).await,
+            (Part::Runs, Some(grant)) => self.list(&grant.scope).await,
             (Part::Text | Part::Ticket | Part::Download, grant) => {
                 let session = grant.map(|grant| (session_id, grant));
                 self.as_text(part, &parts, session, body).await
@@ -275,6 +275,9 @@ impl Server {
             (Part::RemoveApp, Some(grant)) => apps::remove(&self.runs, &grant.scope, &parts).await,
             (Part::Upload, Some(grant)) => {
                 apps::upload(&self.runs, &grant.scope, (parts, body)).await
+            }
+            (Part::Figures, Some(grant)) => {
+                run_api::figures(&self.runs, &grant.scope, &parts).await
             }
             (Part::Files | Part::Supervisor, Some(grant)) => {
                 run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
@@ -292,6 +295,7 @@ impl Server {
                 | Part::Apps
                 | Part::RemoveApp
                 | Part::Upload
+                | Part::Figures
                 | Part::Files
                 | Part::Supervisor
                 | Part::Chosen,
@@ -300,9 +304,9 @@ impl Server {
         }
     }
 
-    async fn list_runs(&self, grant: &Grant) -> Response {
-        match list(&self.runs, &grant.scope).await {
-            Ok(runs) => json(StatusCode::OK, &AllRuns { runs }),
+    async fn list(&self, scope: &Scope) -> Response {
+        match self.runs.list().await {
+            Ok(all) => json(StatusCode::OK, &AllRuns { runs: entries(&all, scope) }),
             Err(error) => run_api::unreadable(&error),
         }
     }

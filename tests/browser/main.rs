@@ -7,6 +7,8 @@
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
 mod apps; // uploads of apps
+mod everything; // the list of runs, and the search over all of them
+mod figures; // charts of what processes use
 mod log; // the log follows, stays in place, and shows any output
 mod login; // links, sessions, other origins, a killed server
 mod looks; // small and large screens, light and dark

@@ -489,6 +489,11 @@ fn a_page_is_told_what_changes() {
     world.ok(["quit"]);
     frames.find("end", |_| true);
     frames.find("runs", |frame| frame["runs"][0]["state"] == "over");
+    // The next run of the project takes its place.
+    world.ok(["start", "-D", "--any-can-die"]);
+    frames.find("state", |frame| frame["state"]["pid"] != 0);
+    world.ok(["quit"]);
+    frames.find("end", |_| true);
     kill(web.server.guardian(), nix::libc::SIGINT);
     assert_eq!(frames.find("bye", |_| true)["why"], "shutdown");
     web.end();
@@ -639,6 +644,32 @@ fn a_download_has_the_bytes_of_tmo_logs_and_needs_a_ticket_that_is_valid_once() 
 }
 
 #[test]
+fn samples_outlive_the_page_that_looked() {
+    let world = shop();
+    let web = Web::start(&world);
+    let run = web.run();
+    assert_eq!(web.get(&format!("{run}/figures"))["last"], 0, "no page has looked");
+    let look = |after: u64| {
+        let mut frames = Frames::open(&web);
+        frames.say(&json!({ "type": "watch", "run": run.trim_start_matches("/r/") }));
+        let is_newer = |frame: &Value| frame["number"].as_u64() > Some(after);
+        frames.find("figures", is_newer)["number"].as_u64().unwrap()
+    };
+    let last = look(2);
+    let kept = web.get(&format!("{run}/figures"));
+    let processes = kept["processes"].as_array().unwrap();
+    assert_eq!((processes.len(), &processes[0]["name"]), (1, &json!("web")));
+    let memory = processes[0]["memory_bytes"].as_array().unwrap();
+    assert!(memory.len() as u64 >= last && memory[0].is_u64(), "{kept}");
+    // Another page goes on where the first one has left.
+    look(kept["last"].as_u64().unwrap());
+    let wrong = web.ask(&format!("GET {run}/figures?interval=7")).unwrap();
+    assert_eq!(wrong.status, 400, "{wrong:?}");
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn who_has_a_shared_link_sees_its_processes_only() {
     let world = shop();
     let web = Web::start(&world);
@@ -665,6 +696,8 @@ fn who_has_a_shared_link_sees_its_processes_only() {
         let answer = ask(&format!("GET {run}/api/{path}"));
         assert_eq!(answer.status, 403, "{path}: {answer:?}");
     }
+    let figures = ask(&format!("GET {run}/figures"));
+    assert!(figures.status == 200 && !figures.body.contains("worker"), "{figures:?}");
     let worker = ask(&format!("GET {run}/look/worker"));
     assert_eq!((worker.status, ask(&format!("POST {run}/api/restart")).status), (404, 403));
     let runs = ask("GET /runs");

@@ -109,8 +109,8 @@ export class ProcessRow {
   updateFigures(process, now) {
     const figures = process.pid ? run.figures.get(this.name) : undefined;
     setText(this.up, process.pid ? span(now - ms(process.since)) : '–');
-    setText(this.cpu, figures ? `${Math.round(figures.now.cpu_percent ?? 0)} %` : '–');
-    setText(this.memory, figures ? bytes(figures.now.memory_bytes) : '–');
+    setText(this.cpu, figures?.now ? `${Math.round(figures.now.cpu_percent ?? 0)} %` : '–');
+    setText(this.memory, figures?.now ? bytes(figures.now.memory_bytes) : '–');
     this.cpuSpark.show(figures?.cpu ?? [], 10);
     this.memorySpark.show(figures?.memory ?? [], 1);
   }

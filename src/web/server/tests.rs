@@ -69,6 +69,10 @@ POST /r/x/api/processes/web/input            admin    -        token
 GET  /r/x/text                               read     limited  token
 POST /r/x/ticket                             read     limited  token
 GET  /download/web                           -        limited  -
+GET  /r/x/apps                               read     -        token
+PUT  /r/x/apps/web                           admin    -        token
+POST /r/x/apps/web/remove                    admin    -        token
+GET  /r/x/figures                            read     limited  token
 GET  /r/x/api/count                          read     limited  token
 GET  /api/state                              read     limited  token
 GET  /api/processes                          read     limited  token
@@ -150,6 +154,9 @@ async fn verdict(
     }
     if path == "/ws" || path.contains("/type/") || path.contains("/look/") {
         request = request.header("upgrade", "websocket");
+    }
+    if method == "PUT" {
+        request = request.header("content-type", "application/zip");
     }
     for (name, value) in caller {
         request = request.header(*name, value);
