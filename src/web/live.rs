@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, interval_at, timeout};
+use tokio::time::{Instant, interval_at, timeout};
 
 use super::follow::{Link, Seen, until};
 use super::grant::{Grant, Scope};
