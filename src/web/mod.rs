@@ -18,7 +18,8 @@
 //! | `apps.rs` | uploads of apps |
 //! | `text.rs`, `tickets.rs` | the log as text, to be copied or downloaded |
 //! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
-//! | `terminal.rs`, `pty.rs` | the terminal of a process on a page |
+//! | `terminal.rs`, `pty.rs` | the terminal of a process on a page, to type into it |
+//! | `screens.rs` | what terminals show, for pages that only look |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
 
 mod answers;
@@ -38,6 +39,7 @@ mod proof;
 pub mod pty;
 mod routes;
 mod run_api;
+mod screens;
 pub mod serve;
 mod server;
 mod sessions;

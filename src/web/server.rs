@@ -24,15 +24,16 @@ use super::gate::{Names, Need, Sender, judge};
 use super::grant::Grant;
 use super::listing::{RunEntry, list};
 use super::live::Page;
-use super::pty::Pty;
 use super::routes::{Found, Part, find, run_of};
 use super::serve::Ending;
 use super::sessions::{LoginError, Session, Sessions};
 use super::source::{Run, Runs};
+use super::terminal::Asked;
 use super::text::{self, TextAsk};
 use super::tickets::{Ticket, Tickets};
-use super::{apps, assets, compat, cookie, run_api, terminal};
+use super::{apps, assets, compat, cookie, run_api, screens, terminal};
 use crate::api::version::OURS;
+use crate::model::ProcName;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
 /// The largest body of a request.
@@ -446,45 +447,38 @@ impl Server {
         if !scope.has_run(id) || !scope.has_process(&name) {
             return run_api::unknown();
         }
-        let socket = match self.runs.get(id).await {
-            Ok(Some(run)) => run.known.socket(),
+        let Ok(name) = ProcName::new(&*name) else { return run_api::unknown() };
+        let run = match self.runs.get(id).await {
+            Ok(Some(run)) => run,
             Ok(None) => return run_api::unknown(),
             Err(error) => return run_api::unreadable(&error),
         };
-        let Some(socket) = socket else {
-            return problem(StatusCode::CONFLICT, "this run is over; it has no terminals");
-        };
-        let is_looking = part == Part::Look;
         let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => upgrade,
             Err(rejection) => return rejection.into_response(),
         };
-        let pty = match Pty::connect(&socket, &name, is_looking, size_in(uri.query())) {
-            Ok(pty) => pty,
-            Err(error) => {
-                let reason = format!("no terminal can be opened: {error}");
-                return problem(StatusCode::SERVICE_UNAVAILABLE, &reason);
-            }
-        };
+        let is_limited = scope.names().is_some();
+        let asked = Asked::of(uri.query().unwrap_or_default());
         let server = Arc::clone(self);
         upgrade
             .protocols([TERMINAL_PROTOCOL])
             .max_message_size(LARGEST_MESSAGE)
             .write_buffer_size(0)
             .on_upgrade(async move |socket| {
+                let terminal = run.terminal(&name);
+                let shown = async {
+                    if part == Part::Look {
+                        screens::show(socket, terminal.view(&run, &name), is_limited).await;
+                    } else {
+                        terminal::open(socket, (&run, &name), asked).await;
+                    }
+                };
                 tokio::select! {
-                    () = terminal::serve(socket, pty, is_looking) => {}
+                    () = shown => {}
                     () = server.end_of_session(session) => {}
                 }
             })
     }
-}
-
-/// Columns and rows in a query: `80x24`.
-fn size_in(query: Option<&str>) -> (u16, u16) {
-    let size = query.and_then(|query| query.strip_prefix("size=")?.split_once('x'));
-    let size = size.and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)));
-    size.unwrap_or((80, 24))
 }
 
 const fn status(error: LoginError) -> StatusCode {
