@@ -24,6 +24,7 @@ pub struct NamesArgs {
 
 /// `tmo connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct ConnectArgs {
     /// The process; without a name, the first one.
     #[arg(value_name = "NAME", add = values::process())]
