@@ -224,10 +224,8 @@ impl Server {
             (Part::Terminal | Part::Look, Some(grant)) => {
                 self.terminal(part, parts, (session_id, grant)).await
             }
-            (Part::Apps, Some(grant)) => apps::list(&self.runs, &grant.scope, &parts).await,
-            (Part::RemoveApp, Some(grant)) => apps::remove(&self.runs, &grant.scope, &parts).await,
-            (Part::Upload, Some(grant)) => {
-                apps::upload(&self.runs, &grant.scope, (parts, body)).await
+            (Part::Apps(what), Some(grant)) => {
+                apps::answer(what, (&self.runs, &grant.scope), (parts, body)).await
             }
             (Part::Files | Part::Supervisor, Some(grant)) => {
                 run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
@@ -242,9 +240,7 @@ impl Server {
                 | Part::Live
                 | Part::Terminal
                 | Part::Look
-                | Part::Apps
-                | Part::RemoveApp
-                | Part::Upload
+                | Part::Apps(_)
                 | Part::Text
                 | Part::Ticket
                 | Part::Files
