@@ -14,6 +14,9 @@ use allocation_counter::measure;
 use tmo::journal::append::Appender;
 use tmo::journal::cursor::{Cursor, Filter, Position};
 use tmo::journal::ingest::Ingest;
+use tmo::journal::reader::IndexReader;
+use tmo::journal::search::page::{Pager, Want};
+use tmo::journal::search::pattern::Pattern;
 use tmo::journal::segment::Dirs;
 use tmo::journal::streams::Streams;
 use tmo::model::ProcName;
@@ -101,4 +104,43 @@ fn way(line: usize, mode: Mode) -> Blocks {
     let whole = text.iter().filter(|byte| **byte == b'\n').count() * PIECES;
     assert!(shown.abs_diff(whole) <= 1, "{shown} of {whole} lines were shown");
     blocks
+}
+
+/// Records whose text is gone are passed by the index alone: a look at files allocates.
+#[test]
+fn a_search_looks_for_no_text_that_retention_has_deleted() {
+    const RECORDS: u64 = 3000;
+    let dir = tempfile::tempdir().unwrap();
+    let dirs = Dirs::new(dir.path().join("journal"), None);
+    let mut streams = Streams::open(&dirs).unwrap();
+    streams.number(&ProcName::new("web").unwrap(), 2).unwrap();
+    streams.save().unwrap();
+    let mut sink = Appender::open(&dirs, "web", 4 << 10, true);
+    let mut ingest = Ingest::open(&dirs, &[(1, "web".to_owned())], 4096).unwrap();
+    for time in 0..RECORDS {
+        sink.append(Timestamp::from_nanos(time), b"a line of output\n");
+        ingest.wake(1, u64::MAX).unwrap();
+    }
+    let records = ingest.head().records;
+    assert!(records >= RECORDS, "{records}");
+    let mut files: Vec<_> = std::fs::read_dir(&dirs.journal).unwrap().flatten().collect();
+    files.retain(|file| file.file_name().to_str().unwrap().ends_with(".log"));
+    files.sort_by_key(std::fs::DirEntry::file_name);
+    for file in &files[..files.len() - 1] {
+        std::fs::remove_file(file.path()).unwrap();
+    }
+    settle(&dir);
+    let pattern = Some(Pattern::new("nowhere", false, false).unwrap());
+    let want = Want { pattern, ..Want::entries(1) };
+    let mut pager = Pager::new(IndexReader::open(&dirs), Filter::all());
+    let end = Position { record: records, skip: 0 };
+    let mut step = None;
+    let down = measure(|| step = pager.down(Position::default(), records, &want).ok());
+    assert!(step.unwrap().end);
+    let mut step = None;
+    let up = measure(|| step = pager.up(end, Position::default(), &want).ok());
+    assert!(step.unwrap().end);
+    for (way, blocks) in [("down", down.count_total), ("up", up.count_total)] {
+        assert!(blocks < RECORDS / 2, "{way}: {blocks} allocations for {records} records");
+    }
 }

@@ -13,6 +13,9 @@ import { begin, changes, link, me, run, runs, supervisor, take, unfinished } fro
 import { hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
 import { everySecond } from './lib/visible.js';
+import { FiguresView } from './figures/page.js';
+import { SearchField } from './search/field.js';
+import { SearchView } from './search/page.js';
 import { confirm } from './views/dialog.js';
 import { Timeline } from './timeline/timeline.js';
 import { help } from './views/help.js';
@@ -26,7 +29,7 @@ import { TerminalView, chosen } from './views/terminal.js';
 
 class App {
   constructor() {
-    /** @type {Overview | LogView | AppsView | ProcessView | TerminalView | null} */ this.view = null;
+    /** @type {Overview | LogView | AppsView | ProcessView | TerminalView | FiguresView | SearchView | null} */ this.view = null;
     /** @type {Timeline | null} */ this.timeline = null;
     this.shown = '';
     this.title = h('h1', { text: 'tmo' });
@@ -37,19 +40,21 @@ class App {
       h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure('', null) }));
     this.news = h('p', { class: 'unseen', 'aria-live': 'polite' });
     this.notices = new Notices();
-    this.shut = h('button', { class: 'danger', text: 'Shut down', onclick: () => this.shutDown() });
-    this.restartAll = h('button', { text: 'Restart all', onclick: () => actOnAll('restart', [...run.processes.keys()]) });
+    this.shut = h('button', { class: 'danger', text: 'Shut down', hidden: true, onclick: () => this.shutDown() });
+    this.restartAll = h('button', { text: 'Restart all', hidden: true, onclick: () => actOnAll('restart', [...run.processes.keys()]) });
     this.tabs = {
       overview: h('a', { text: 'Overview' }),
       log: h('a', { text: 'Log' }),
       terminal: h('a', { text: 'Terminal' }),
+      figures: h('a', { text: 'Figures' }),
       apps: h('a', { text: 'Apps' }),
     };
+    this.field = new SearchField();
     this.main = h('main', { class: 'main', id: 'main' });
     this.side = new Side();
     document.body.replaceChildren(
       h('header', { class: 'top' }, this.title, h('nav', { class: 'tabs', 'aria-label': 'Views' }, ...Object.values(this.tabs)),
-        h('span', { class: 'space' }), this.restartAll,
+        h('span', { class: 'space' }), this.field.open, this.field.input, this.restartAll,
         h('button', { class: 'quiet', 'aria-label': 'Settings', title: 'Settings', text: '⚙', onclick: settings }),
         h('button', { class: 'quiet', 'aria-label': 'Keys', text: '?', onclick: help }), this.shut),
       this.note, this.failure, this.summary,
@@ -59,7 +64,6 @@ class App {
       onlink: (state) => link.set(state),
     });
     const draw = atNextFrame(() => this.draw());
-    ended.watch((why) => this.end(why));
     for (const signal of [changes, link, supervisor, runs, me, failures]) signal.watch(draw);
     place.watch(() => this.route());
     runs.watch(() => this.choose());
@@ -68,6 +72,8 @@ class App {
     // Nothing else happens when a process has been silent for long enough.
     unfinished.watch(() => whenSilent(draw));
     this.lastNews = 0;
+    // A browser without a login has ended already.
+    ended.watch((why) => this.end(why));
   }
 
   /** Show why this page can't go on, and send nothing more. @param {'other' | 'out' | null} why */
@@ -114,7 +120,7 @@ class App {
       this.main.replaceChildren(...this.parts(view));
       if (this.view instanceof TerminalView) this.view.open();
     }
-    if (this.view instanceof LogView) this.view.goTo(values);
+    if (this.view instanceof LogView || this.view instanceof SearchView) this.view.goTo(values);
     for (const [one, tab] of Object.entries(this.tabs)) {
       tab.setAttribute('href', address({ run: id, view: one, values: one === 'log' ? { names: values.names ?? '' } : {} }));
       if (view === one) tab.setAttribute('aria-current', 'page');
@@ -144,6 +150,8 @@ class App {
   make(id, view, name, isLooking) {
     if (view === 'log') return new LogView(id);
     if (view === 'apps') return new AppsView();
+    if (view === 'figures') return new FiguresView();
+    if (view === 'search') return new SearchView();
     if (view === 'process') return new ProcessView(id, place.value.values.name);
     if (view !== 'terminal') return new Overview();
     return name ? new TerminalView(id, name, isLooking) : null;
@@ -229,6 +237,8 @@ class App {
     if (event.key === '?') help();
     else if (event.key === 'o') go({ view: 'overview', values: {} });
     else if (event.key === 'l') go({ view: 'log', values: {} });
+    else if (event.key === 'm') go({ view: 'figures', values: {} });
+    else if (event.key === 'e') this.field.focus();
     else if (digit === 0) show([]);
     else if (digit) {
       const name = [...run.processes.keys()][digit - 1];

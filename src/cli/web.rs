@@ -2,12 +2,14 @@
 
 mod beside;
 mod open;
+mod people;
 mod server;
 
 pub(super) use beside::{BESIDE, begin_beside, serve_beside};
 pub(super) use server::server;
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::config::load::Context;
 use crate::config::{Env, OwnPath};
 use crate::model::request::ProcessState;
 use crate::sys::{tcp_holders, tcp_sockets};
+use crate::web::access::Access;
 use crate::web::door::{self, Share, Wanted};
 use crate::web::guardian::{Done, Guardian};
 use crate::web::listen::{self, Listening, USUAL_PORT};
@@ -34,6 +37,10 @@ const START: Duration = Duration::from_secs(10);
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
+    if let Some(what) = people::Manage::of(args)? {
+        return what.act(args, (&context.env, &dir));
+    }
+    let access = people::access(args, &context.env)?;
     let only = only(args)?;
     let id = only.as_ref().map(|instance| instance_id(&instance.socket.path));
     if args.stop {
@@ -52,7 +59,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         let running = running(&dir, args.port, &wanted).await;
         match (running, args.link || share.is_some()) {
             (Some(link), true) => {
-                super::print(&format!("{link}\n"))?;
+                super::print(&format!("{}\n", lines(&link)))?;
                 browser.open(&link).await;
                 return Ok(0);
             }
@@ -60,16 +67,22 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
                 let what = "no web server runs here; `tmo web` starts one".to_owned();
                 return Err(CliError::Other(what));
             }
+            (Some(_), false) if is_special(args) => {
+                let what = "tmo web runs already; end it (Ctrl-C) to start it with other options";
+                return Err(CliError::Other(what.to_owned()));
+            }
             (Some(link), false) => {
                 super::print(&format!(
-                    "tmo web runs already; this link logs in once:\n\n  {link}\n\n"
+                    "tmo web runs already; this link logs in once:\n\n  {}\n\n",
+                    lines(&link)
                 ))?;
                 browser.open(&link).await;
                 return Ok(0);
             }
             (None, false) => {}
         }
-        let guardian = guardian_here(args.port, &context.env, &dir)?.only(id.clone());
+        let place = Listen { host: args.host, port: args.port };
+        let guardian = guardian_here((place, access), &context.env, &dir)?.only(id.clone());
         let watch = guardian.watch(interrupted()?);
         let served =
             tokio::join!(watch, greet(&guardian, &browser, "Ctrl-C ends the page, not the runs."));
@@ -107,20 +120,39 @@ struct Browser {
 impl Browser {
     async fn open(&self, link: &str) {
         if let Some(how) = self.how {
+            // The first address is that of this machine.
+            let link = link.split(' ').next().unwrap_or(link);
             open::open(link, how, &self.own, &self.dir).await;
         }
     }
 }
 
+/// Where a server is to listen.
+#[derive(Debug, Clone, Copy)]
+struct Listen {
+    host: Option<IpAddr>,
+    port: Option<u16>,
+}
+
 /// The guardian of a new server.
-fn guardian(port: Option<u16>, env: &Env, dir: &Path) -> Result<Guardian, CliError> {
-    let guardian = Guardian::new(listen(port)?, env, dir.to_owned());
+fn guardian(
+    (place, access): (Listen, Access),
+    env: &Env,
+    dir: &Path,
+) -> Result<Guardian, CliError> {
+    let listening = listen(place.host, place.port)?;
+    let guardian = Guardian::new(listening, access, env, dir.to_owned());
     guardian.map_err(CliError::io("can't start the web server"))
 }
 
 /// The same in the foreground: if it has another port than usual, it says so.
-fn guardian_here(port: Option<u16>, env: &Env, dir: &Path) -> Result<Guardian, CliError> {
-    let guardian = guardian(port, env, dir)?;
+fn guardian_here(
+    (place, access): (Listen, Access),
+    env: &Env,
+    dir: &Path,
+) -> Result<Guardian, CliError> {
+    let port = place.port;
+    let guardian = guardian((place, access), env, dir)?;
     if port.is_none() && guardian.port() != USUAL_PORT {
         super::print(&format!(
             "port {USUAL_PORT} is taken{}; using {}\n",
@@ -182,11 +214,22 @@ async fn running(dir: &Path, port: Option<u16>, wanted: &Wanted<'_>) -> Option<S
     None
 }
 
-fn listen(port: Option<u16>) -> Result<Listening, CliError> {
+/// Whether options other than the port are given, which a server that runs already does not take.
+fn is_special(args: &WebArgs) -> bool {
+    let is_open = args.host.is_some() || args.public_url.is_some();
+    is_open || args.token_file.is_some() || !args.trusted_proxy.is_empty()
+}
+
+/// The addresses of a link, each on a line of its own.
+fn lines(link: &str) -> String {
+    link.replace(' ', "\n  ")
+}
+
+fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError> {
     let Some(port) = port else {
-        return listen::anywhere().map_err(CliError::io("can't listen at any port"));
+        return listen::anywhere(host).map_err(CliError::io("can't listen at any port"));
     };
-    listen::at(port).map_err(|error| {
+    listen::at(host, port).map_err(|error| {
         if error.kind() != ErrorKind::AddrInUse {
             return CliError::io(format!("can't listen at port {port}"))(error);
         }
@@ -222,9 +265,10 @@ async fn first_link(guardian: &Guardian) -> Option<String> {
 async fn greet(guardian: &Guardian, browser: &Browser, end: &str) -> Result<(), CliError> {
     let Some(link) = first_link(guardian).await else { return Ok(()) };
     super::print(&format!(
-        "tmo web listens at port {}\nWeb UI available at {link}\nPress Ctrl+C to stop\n\n\
+        "tmo web listens at port {}\nWeb UI available at {addresses}\nPress Ctrl+C to stop\n\n\
          The link logs in once, within 5 minutes; `tmo web --link` prints another one. {end}\n",
         guardian.port(),
+        addresses = lines(&link),
     ))?;
     browser.open(&link).await;
     Ok(())

@@ -1,4 +1,4 @@
-//! The samples of the last minutes.
+//! The samples of the last minutes and, coarser, of the last hour.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,13 +7,22 @@ use crate::model::ProcName;
 
 /// Number of samples kept of each process: one a second for two and a half minutes.
 const KEPT: usize = 150;
+/// How many seconds a coarse sample stands for.
+pub const COARSE: u64 = 10;
+/// Number of coarse samples kept of each process: an hour.
+const COARSE_KEPT: usize = 360;
 
-/// The most recent samples of each process, oldest first; `None` where it was not running.
+/// The most recent samples of each process, one for each second.
 #[derive(Debug, Clone, Default)]
 pub struct Series {
-    samples: HashMap<ProcName, VecDeque<Option<Figures>>>,
-    /// Number of samples taken, at most [`KEPT`].
-    length: usize,
+    /// The last sample.
+    last: HashMap<ProcName, Figures>,
+    fine: Ring,
+    coarse: Ring,
+    /// Sums of the coarse sample that has begun, and of how many samples they are.
+    begun: HashMap<ProcName, (Point, u32)>,
+    /// How many seconds have passed.
+    seconds: u64,
 }
 
 /// A moment of one process, or of several together.
@@ -23,58 +32,151 @@ pub struct Point {
     pub cpu_percent: f64,
     /// Memory in bytes.
     pub memory_bytes: u64,
+    /// Output in bytes per second.
+    pub output_bytes_per_second: f64,
+}
+
+/// How long one of the samples is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// A second; two and a half minutes of them are kept.
+    Second,
+    /// Ten seconds; an hour of them is kept.
+    TenSeconds,
+}
+
+impl Point {
+    fn of(figures: &Figures) -> Self {
+        Self {
+            cpu_percent: figures.cpu_percent.unwrap_or(0.0),
+            memory_bytes: figures.memory_bytes,
+            output_bytes_per_second: figures.output_bytes_per_second.unwrap_or(0.0),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.cpu_percent += other.cpu_percent;
+        self.memory_bytes += other.memory_bytes;
+        self.output_bytes_per_second += other.output_bytes_per_second;
+    }
+
+    /// The mean of this many points with this sum.
+    fn mean((sum, count): (Self, u32)) -> Self {
+        Self {
+            cpu_percent: sum.cpu_percent / f64::from(count),
+            memory_bytes: sum.memory_bytes / u64::from(count),
+            output_bytes_per_second: sum.output_bytes_per_second / f64::from(count),
+        }
+    }
+}
+
+/// The last points of each process, oldest first; `None` where it was not running or not looked at.
+#[derive(Debug, Clone, Default)]
+struct Ring {
+    points: HashMap<ProcName, VecDeque<Option<Point>>>,
+    /// Number of points of each process.
+    length: usize,
+}
+
+impl Ring {
+    /// Add a point of each process that was running, and keep so many.
+    fn push(&mut self, points: impl Iterator<Item = (ProcName, Point)>, kept: usize) {
+        let (length, next) = (self.length, (self.length + 1).min(kept));
+        for (name, point) in points {
+            let points = self.points.entry(name).or_insert_with(|| vec![None; length].into());
+            points.push_back(Some(point));
+        }
+        self.points.retain(|_, points| {
+            if points.len() == length {
+                points.push_back(None);
+            }
+            while points.len() > next {
+                points.pop_front();
+            }
+            points.iter().any(Option::is_some)
+        });
+        self.length = next;
+    }
 }
 
 impl Series {
-    /// Add a sample of the running processes.
+    /// Add a sample of the running processes, a second after the previous one.
     pub fn push(&mut self, sample: Vec<Figures>) {
-        let (length, next) = (self.length, (self.length + 1).min(KEPT));
-        for figures in sample {
-            let name = figures.name.clone();
-            let samples = self.samples.entry(name).or_insert_with(|| vec![None; length].into());
-            samples.push_back(Some(figures));
+        self.last = sample.into_iter().map(|figures| (figures.name.clone(), figures)).collect();
+        let points = || self.last.values().map(|one| (one.name.clone(), Point::of(one)));
+        self.fine.push(points(), KEPT);
+        for (name, point) in points() {
+            let (sum, count) = self.begun.entry(name).or_default();
+            sum.add(point);
+            *count += 1;
         }
-        self.samples.retain(|_, samples| {
-            if samples.len() == length {
-                samples.push_back(None);
-            }
-            while samples.len() > next {
-                samples.pop_front();
-            }
-            samples.iter().any(Option::is_some)
-        });
-        self.length = next;
+        self.seconds += 1;
+        if self.seconds.is_multiple_of(COARSE) {
+            let means = self.begun.drain().map(|(name, sum)| (name, Point::mean(sum)));
+            self.coarse.push(means, COARSE_KEPT);
+        }
+    }
+
+    /// Let seconds pass without a sample.
+    pub fn skip(&mut self, seconds: u64) {
+        if seconds >= COARSE_KEPT as u64 * COARSE {
+            *self = Self { seconds: self.seconds + seconds, ..Self::default() };
+        } else {
+            (0..seconds).for_each(|_| self.push(vec![]));
+        }
     }
 
     /// The last sample of a process, if it was running then.
     pub fn last(&self, name: &ProcName) -> Option<&Figures> {
-        self.samples.get(name)?.back()?.as_ref()
+        self.last.get(name)
     }
 
     /// The last samples of all processes that were running then.
     pub fn lasts(&self) -> impl Iterator<Item = &Figures> {
-        self.samples.values().filter_map(|samples| samples.back()?.as_ref())
+        self.last.values()
     }
 
     /// All samples of one process, or the sums of all processes, oldest first.
     pub fn points(&self, name: Option<&ProcName>) -> Vec<Point> {
-        let mut points = vec![Point::default(); self.length];
+        let mut sums = vec![Point::default(); self.fine.length];
         let wanted =
-            self.samples.iter().filter(|(other, _)| name.is_none_or(|name| name == *other));
-        for (_, samples) in wanted {
-            for (point, figures) in points.iter_mut().zip(samples) {
-                let Some(figures) = figures else { continue };
-                point.cpu_percent += figures.cpu_percent.unwrap_or(0.0);
-                point.memory_bytes += figures.memory_bytes;
+            self.fine.points.iter().filter(|(other, _)| name.is_none_or(|name| name == *other));
+        for (_, points) in wanted {
+            for (sum, point) in sums.iter_mut().zip(points) {
+                sum.add(point.unwrap_or_default());
             }
         }
-        points
+        sums
+    }
+
+    /// How many samples of this length there have been, also those that are no longer kept.
+    pub fn count(&self, length: Length) -> u64 {
+        match length {
+            Length::Second => self.seconds,
+            Length::TenSeconds => self.seconds / COARSE,
+        }
+    }
+
+    /// The samples of each process after the first `after` ones, as far as they are kept; those of the
+    /// same place in each list are of the same time.
+    pub fn since(
+        &self,
+        length: Length,
+        after: u64,
+    ) -> impl Iterator<Item = (&ProcName, impl Iterator<Item = Option<Point>> + Clone)> {
+        let ring = match length {
+            Length::Second => &self.fine,
+            Length::TenSeconds => &self.coarse,
+        };
+        let new = usize::try_from(self.count(length).saturating_sub(after)).unwrap_or(usize::MAX);
+        let known = ring.length.saturating_sub(new);
+        ring.points.iter().map(move |(name, points)| (name, points.iter().skip(known).copied()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{KEPT, Point, Series};
+    use super::{COARSE_KEPT, KEPT, Length, Point, Series};
     use crate::figures::Figures;
     use crate::model::ProcName;
 
@@ -99,7 +201,11 @@ mod tests {
         series.push(vec![figures("web", 1.0, 10)]);
         series.push(vec![figures("web", 2.0, 20), figures("api", 5.0, 50)]);
         series.push(vec![figures("api", 6.0, 60)]);
-        let point = |cpu_percent, memory_bytes| Point { cpu_percent, memory_bytes };
+        let point = |cpu_percent, memory_bytes| Point {
+            cpu_percent,
+            memory_bytes,
+            output_bytes_per_second: 0.0,
+        };
         assert_eq!(series.points(Some(&web)), [point(1.0, 10), point(2.0, 20), point(0.0, 0)]);
         assert_eq!(series.points(Some(&api)), [point(0.0, 0), point(5.0, 50), point(6.0, 60)]);
         assert_eq!(series.points(None), [point(1.0, 10), point(7.0, 70), point(6.0, 60)]);
@@ -110,5 +216,45 @@ mod tests {
         }
         assert_eq!(series.points(None), vec![point(7.0, 70); KEPT]);
         assert_eq!(series.points(Some(&web)), vec![Point::default(); KEPT]);
+    }
+
+    /// What is kept of a process, with 0 for nothing.
+    fn memory(series: &Series, length: Length, after: u64) -> Vec<u64> {
+        let web = ProcName::new("web").unwrap();
+        let mut all = series.since(length, after).filter(|(name, _)| **name == web);
+        let points = all.next().map(|(_, points)| points.map(|p| p.map_or(0, |p| p.memory_bytes)));
+        points.map_or(vec![], Iterator::collect)
+    }
+
+    #[test]
+    fn seconds_without_samples_are_gaps_and_ten_seconds_have_their_mean() {
+        let mut series = Series::default();
+        for at in 1..=5 {
+            series.push(vec![figures("web", 1.0, at)]);
+        }
+        series.skip(3);
+        for _ in 0..4 {
+            series.push(vec![figures("web", 1.0, 10)]);
+        }
+        assert_eq!(series.count(Length::Second), 12);
+        assert_eq!(memory(&series, Length::Second, 3), [4, 5, 0, 0, 0, 10, 10, 10, 10]);
+        assert_eq!(memory(&series, Length::Second, 12), [0; 0]);
+        // Of seven samples that were taken in ten seconds.
+        assert_eq!(memory(&series, Length::TenSeconds, 0), [(1 + 2 + 3 + 4 + 5 + 10 + 10) / 7]);
+        series.skip(1_000_000);
+        assert_eq!(series.count(Length::Second), 1_000_012);
+        assert!(memory(&series, Length::TenSeconds, 0).is_empty());
+    }
+
+    #[test]
+    fn an_hour_is_kept_and_a_client_gets_what_is_new() {
+        let mut series = Series::default();
+        for at in 0..2 * 3600 {
+            series.push(vec![figures("web", 1.0, at)]);
+        }
+        assert!(memory(&series, Length::Second, 0).into_iter().eq(7050..7200));
+        let coarse = memory(&series, Length::TenSeconds, 0);
+        assert_eq!((coarse.len(), coarse[0], coarse[359]), (COARSE_KEPT, 3604, 7194));
+        assert_eq!(memory(&series, Length::TenSeconds, 718), [7184, 7194]);
     }
 }

@@ -161,8 +161,7 @@ pub fn resolve(
     let lines = settings.lines(&loaded.procfile.entries);
     let formed = formed(loaded, &lines, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
-    let shell = settings.shell.as_deref().unwrap_or(OsStr::new(SHELL));
-    let shell = find_shell(facts.find, shell)?;
+    let shell = find_shell(facts.find, settings.shell.as_deref().unwrap_or(OsStr::new(SHELL)))?;
     let tmux = (facts.find)(OsStr::new("tmux")).ok_or(PlanError::NoTmux)?;
     let config = settings.tmux_config.as_ref();
     let formed: Vec<_> = formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();

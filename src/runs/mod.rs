@@ -113,6 +113,30 @@ pub fn plan_in(runtime: &Path) -> Option<Plan> {
     (plan.version <= PLAN_VERSION).then_some(plan)
 }
 
+/// The files and directories whose changes can change what [`all`] returns, which was this.
+pub fn places(env: &Env, runs: &BTreeMap<String, KnownRun>) -> Vec<PathBuf> {
+    let base = runtime_base(env);
+    let is_known = |dir: &Path| runs.values().any(|run| run.runtime.as_deref() == Some(dir));
+    let mut places = vec![existing(&base), existing(&state_base(env).join("last-run"))];
+    for dir in runtime_dirs(&base).unwrap_or_default() {
+        // Much is written beside these two.
+        if is_known(&dir) {
+            places.extend([dir.join("plan.json"), lock::path(&dir)]);
+        } else {
+            places.push(dir);
+        }
+    }
+    let over = runs.values().filter(|run| run.standing == Standing::Over);
+    let journals = over.filter_map(|run| Some(run.last.as_ref()?.journal.as_path().to_owned()));
+    places.extend(journals);
+    places
+}
+
+/// This directory, or the closest one above it that exists.
+fn existing(dir: &Path) -> PathBuf {
+    dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(dir).to_owned()
+}
+
 /// All runs, by id.
 pub fn all(env: &Env) -> io::Result<BTreeMap<String, KnownRun>> {
     let mut runs = BTreeMap::new();

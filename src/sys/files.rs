@@ -310,6 +310,59 @@ pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
     read_all(file, OWN_LIMIT)
 }
 
+/// Why a file with secrets is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum PrivateError {
+    /// It can't be opened or read.
+    #[error("{} can't be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It belongs to another user.
+    #[error("{} belongs to user {owner}, not to you; make one of your own", path.display())]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// User id of its owner.
+        owner: u32,
+    },
+    /// Other users have access.
+    #[error("{} is open to other users (mode {mode:03o}); `chmod 600 {}` closes it",
+        path.display(), path.display())]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl PrivateError {
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// The content of a plain file that only this user can read or write.
+pub fn read_private(path: &Path, limit: u64) -> Result<Vec<u8>, PrivateError> {
+    let failed = |source| PrivateError::Read { path: path.to_owned(), source };
+    let file = open(path, File::options().read(true), libc::O_NOFOLLOW).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    check(found.file_type()).map_err(failed)?;
+    let mode = found.mode() & 0o777;
+    if found.uid() != nix::unistd::geteuid().as_raw() {
+        return Err(PrivateError::Owner { path: path.to_owned(), owner: found.uid() });
+    }
+    if mode & 0o077 != 0 {
+        return Err(PrivateError::Mode { path: path.to_owned(), mode });
+    }
+    read_all(file, limit).map_err(failed)
+}
+
 /// Part of the name of a directory that was renamed out of the way.
 const ASIDE: &str = ".aside-";
 

@@ -126,19 +126,18 @@ impl Asked<'_> {
 
     /// The run that is meant.
     async fn run(&mut self) -> Result<Arc<Run>, Box<Response>> {
-        let mut all =
-            self.server.runs.list().await.map_err(|error| Box::new(unreadable(&error)))?;
-        all.retain(|known| self.scope.has_run(&known.id));
+        let known = self.server.runs.list().await.map_err(|error| Box::new(unreadable(&error)))?;
+        let all: Vec<_> = known.iter().filter(|known| self.scope.has_run(&known.id)).collect();
         let found = if let Some(wanted) = self.query.remove("run") {
-            all.iter().find(|known| known.id == wanted || known.title() == wanted)
+            all.into_iter().find(|known| known.id == wanted || known.title() == wanted)
         } else {
             let running = all.iter().filter(|known| known.standing != Standing::Over);
             match (&running.collect::<Vec<_>>()[..], &all[..]) {
-                ([only], _) => Some(*only),
-                ([], [only]) => Some(only),
+                ([only], _) => Some(**only),
+                ([], [only]) => Some(*only),
                 _ => {
                     let reason = "`?run=` must name the run by its id";
-                    let runs = entries(&all, self.scope);
+                    let runs = entries(&known, self.scope);
                     let answer = json!({ "api": API, "reason": reason, "runs": runs });
                     return Err(Box::new(answers::json(StatusCode::CONFLICT, &answer)));
                 }
@@ -329,7 +328,7 @@ impl Asked<'_> {
             Link::Unknown => false,
             Link::Up => {
                 let has_pid = |process: &Arc<ProcessState>| process.pid.is_some();
-                !seen.figures.is_empty() || !seen.processes.iter().any(has_pid)
+                !seen.sample.figures.is_empty() || !seen.processes.iter().any(has_pid)
             }
         };
         let is_sampled = run.known.is_sampled();
@@ -338,7 +337,8 @@ impl Asked<'_> {
             let _ = timeout(PATIENCE, follow.wait_for(is_known)).await;
         }
         let seen = follow.borrow().clone();
-        let its = seen.figures.iter().filter(|one| self.scope.has_process(one.name.as_str()));
+        let its =
+            seen.sample.figures.iter().filter(|one| self.scope.has_process(one.name.as_str()));
         let all: Vec<_> = its.collect();
         let answer = json!({ "api": API, "enabled": is_sampled, "processes": all });
         Ok(answers::json(StatusCode::OK, &answer))

@@ -2,19 +2,29 @@
 
 use axum::http::{HeaderMap, header};
 
-/// Its name. Cookies do not depend on ports, so the name has the port of this server.
-pub(super) fn name(port: u16) -> String {
-    format!("tmo-{port}")
+use super::gate::Site;
+
+/// Its name. Cookies do not depend on ports, so the name has the port of this server. Over TLS, no other host
+/// of the domain can set it (`__Host-`).
+fn name(site: Site, port: u16) -> String {
+    match site {
+        Site::Local => format!("tmo-{port}"),
+        Site::Public => format!("__Host-tmo-{port}"),
+    }
 }
 
 /// The header that sets it. Scripts can't read it.
-pub(super) fn set(port: u16, value: &str) -> String {
-    format!("{}={value}; Path=/; HttpOnly; SameSite=Strict", name(port))
+pub(super) fn set(site: Site, port: u16, value: &str) -> String {
+    let secure = match site {
+        Site::Local => "",
+        Site::Public => "; Secure",
+    };
+    format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}", name(site, port))
 }
 
 /// Its value in a request, if it occurs once.
-pub(super) fn of(headers: &HeaderMap, port: u16) -> Option<&str> {
-    let name = name(port);
+pub(super) fn of(headers: &HeaderMap, site: Site, port: u16) -> Option<&str> {
+    let name = name(site, port);
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs =
         all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));

@@ -1,6 +1,7 @@
-//! The Unix socket over which the user's own commands ask a web server for a link.
+//! The Unix socket over which the user's own commands ask a web server for a link, and for its sessions.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use super::grant::{Grant, Role, Scope};
 use super::serve::Ending;
 use super::server::Server;
+use super::sessions::SessionEntry;
 use crate::config::Env;
 use crate::config::dirs::{DirError, make_private_dir, runtime_base};
 use crate::sys::{clock, is_own_uid};
@@ -87,6 +89,15 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
                 None => "error: there is no such run".to_owned(),
             }
         }
+        "sessions" => serde_json::to_string(&server.list_sessions())?,
+        "about" => serde_json::to_string(&About::of(server))?,
+        "end all" => server.end_sessions(|_, _| true).to_string(),
+        other if let Some(id) = other.strip_prefix("end id ").filter(|id| !id.is_empty()) => {
+            server.end_sessions(|full, _| full.starts_with(id)).to_string()
+        }
+        other if let Some(name) = other.strip_prefix("end user ") => {
+            server.end_sessions(|_, user| user == Some(name)).to_string()
+        }
         other => format!("error: `{other}` is unknown to this version of tmo"),
     };
     writing.write_all(format!("{answer}\n").as_bytes()).await
@@ -96,7 +107,7 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
 async fn shared(text: &str, server: &Server) -> Option<Grant> {
     let Share { run, names, seconds } = serde_json::from_str(text).ok()?;
     let all = server.runs.list().await.ok()?;
-    let run = all.into_iter().find(|known| known.run() == Some(&run))?.id;
+    let run = all.iter().find(|known| known.run() == Some(&run))?.id.clone();
     let until = Some(clock::now() + Duration::from_secs(seconds));
     Some(Grant { role: Role::Read, scope: Scope::Processes { run, names }, until })
 }
@@ -110,6 +121,56 @@ pub struct Share {
     pub names: Vec<String>,
     /// For how long.
     pub seconds: u64,
+}
+
+/// What a web server tells of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct About {
+    /// The public address.
+    pub public: Option<String>,
+    /// The proxies that are trusted.
+    pub proxies: Vec<IpAddr>,
+    /// Whether programs get in with a token.
+    pub has_token: bool,
+}
+
+impl About {
+    fn of(server: &Server) -> Self {
+        let public = server.names.public().map(|public| format!("https://{public}"));
+        let (proxies, has_token) = (server.access.proxies.clone(), server.access.token.is_some());
+        Self { public, proxies, has_token }
+    }
+}
+
+/// What a web server tells of itself; `None` if there is none behind this socket.
+pub async fn about(path: &Path) -> Option<About> {
+    serde_json::from_str(&ask_server(path, "about").await?).ok()
+}
+
+/// Its sessions.
+pub async fn sessions(path: &Path) -> Option<Vec<SessionEntry>> {
+    serde_json::from_str(&ask_server(path, "sessions").await?).ok()
+}
+
+/// Which sessions end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End<'a> {
+    /// All.
+    All,
+    /// Those whose id begins so.
+    Id(&'a str),
+    /// Those of a user.
+    User(&'a str),
+}
+
+/// End sessions; returns how many ended.
+pub async fn end(path: &Path, which: End<'_>) -> Option<usize> {
+    let what = match which {
+        End::All => "end all".to_owned(),
+        End::Id(id) => format!("end id {id}"),
+        End::User(name) => format!("end user {name}"),
+    };
+    ask_server(path, &what).await?.parse().ok()
 }
 
 /// The server of which a link is wanted.

@@ -1,16 +1,17 @@
 //! Follows a run for all pages that show it: its states, the head of its journal, what its processes use.
 
+use std::future::pending;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
+use super::samples::{SECOND, Sample, Samples};
 use super::source::state;
 use crate::api::history::UnfinishedLine;
 use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
-use crate::figures::{Figures, Sampler};
 use crate::journal::search::access::RunHistory;
 use crate::model::request::{Head, Partial, ProcessState, State};
 use crate::model::unfinished::PromptTimer;
@@ -19,8 +20,6 @@ use crate::runs::KnownRun;
 /// How long a supervisor may be away before its run is looked for again.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// The time between two samples.
-const SAMPLE: Duration = Duration::from_secs(1);
 /// A supervisor that does not answer for so long is away.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -52,7 +51,7 @@ pub(super) struct Seen {
     /// The lines that have no end yet, of processes that have been silent since.
     pub(super) unfinished: Arc<Vec<UnfinishedLine>>,
     /// What the processes use.
-    pub(super) figures: Arc<Vec<Figures>>,
+    pub(super) sample: Arc<Sample>,
 }
 
 impl Seen {
@@ -93,6 +92,7 @@ impl Seen {
 pub(super) struct Follow {
     known: KnownRun,
     history: Arc<RunHistory>,
+    samples: Arc<Samples>,
     seen: Arc<watch::Sender<Seen>>,
 }
 
@@ -101,16 +101,24 @@ impl Follow {
     pub(super) fn start(
         known: KnownRun,
         history: Arc<RunHistory>,
+        samples: Arc<Samples>,
     ) -> (Weak<watch::Sender<Seen>>, watch::Receiver<Seen>) {
         let (seen, receiver) = watch::channel(Seen::default());
         let seen = Arc::new(seen);
         let weak = Arc::downgrade(&seen);
-        let follow = Self { known, history, seen };
+        let follow = Self { known, history, samples, seen };
         tokio::spawn(async move {
             tokio::select! {
                 () = follow.seen.closed() => {}
-                _ = async { tokio::join!(follow.follow_states(), follow.sample()) } => {}
+                () = async {
+                    tokio::join!(follow.follow_states(), follow.sample());
+                    // What is known of a run that is over stays.
+                    pending::<()>().await;
+                } => {}
             }
+            let Self { samples, seen, .. } = follow;
+            drop(seen);
+            samples.linger().await;
         });
         (weak, receiver)
     }
@@ -196,22 +204,19 @@ impl Follow {
         if !self.known.is_sampled() {
             return;
         }
-        let begun = Instant::now();
-        let mut sampler = Sampler::default();
+        let mut seconds = interval(SECOND);
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            seconds.tick().await;
+            if self.seen.borrow().link == Link::Over {
+                return;
+            }
             let processes: Vec<ProcessState> =
                 self.seen.borrow().processes.iter().map(|process| (**process).clone()).collect();
             if processes.iter().any(|process| process.pid.is_some()) {
-                let now = begun.elapsed();
-                let taken = spawn_blocking(move || {
-                    let figures = sampler.sample(&processes, now);
-                    (sampler, figures)
-                });
-                let Ok((back, figures)) = taken.await else { return };
-                sampler = back;
-                self.seen.send_modify(|seen| seen.figures = Arc::new(figures));
+                let Some(sample) = self.samples.take(processes).await else { return };
+                self.seen.send_modify(|seen| seen.sample = Arc::new(sample));
             }
-            sleep(SAMPLE).await;
         }
     }
 }
@@ -220,6 +225,6 @@ impl Follow {
 pub(super) async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Any page in the same browser can send requests here, also pages of other ports of this machine. So a
 //! request passes only if it names this server (`Host`), comes from one of its own pages (`Origin`,
-//! `Sec-Fetch-Site`) and carries both the cookie and a proof of the key of one session.
+//! `Sec-Fetch-Site`) and carries both the cookie and a proof of the key of one session. A program sends a
+//! token instead, and nothing that only a browser sends.
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 
@@ -32,6 +33,8 @@ pub(super) enum Sender<'a> {
     Unknown,
     /// A session with these rights.
     Session(&'a Grant),
+    /// A program whose token has these rights.
+    Token(&'a Grant),
 }
 
 /// Why a request does not pass.
@@ -47,16 +50,41 @@ const fn refused(status: StatusCode, reason: &'static str) -> Result<(), Refused
     Err(Refused { status, reason })
 }
 
-/// The names by which this server may be addressed, without ports: a port may be forwarded to another.
+/// By which of its names a server is addressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Site {
+    /// One of this machine, over plain HTTP.
+    Local,
+    /// The public one, over a proxy with TLS.
+    Public,
+}
+
+/// The names by which this server may be addressed. Those of this machine are known without ports: a port may
+/// be forwarded to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Names {
     own: String,
+    public: Option<String>,
 }
 
 impl Names {
-    /// The usual names of this machine, and `tmo-<id>.localhost`.
-    pub(super) fn new(id: &str) -> Self {
-        Self { own: format!("tmo-{id}.localhost") }
+    /// The usual names of this machine, `tmo-<id>.localhost`, and a public one: host and port.
+    pub(super) fn new(id: &str, public: Option<String>) -> Self {
+        Self { own: format!("tmo-{id}.localhost"), public }
+    }
+
+    /// The public address, if there is one.
+    pub(super) fn public(&self) -> Option<&str> {
+        self.public.as_deref()
+    }
+
+    /// By which of these names a request is addressed, if by one.
+    pub(super) fn site(&self, headers: &HeaderMap) -> Option<Site> {
+        let host = only(headers, &header::HOST)?;
+        if self.public.as_deref().is_some_and(|public| public.eq_ignore_ascii_case(host)) {
+            return Some(Site::Public);
+        }
+        self.has(host).then_some(Site::Local)
     }
 
     /// The name that only this server has.
@@ -81,10 +109,10 @@ impl Names {
     }
 }
 
-/// Decide.
+/// Decide. `is_far`: the connection does not come over loopback.
 pub(super) fn judge(
     (method, headers): (&Method, &HeaderMap),
-    names: &Names,
+    (names, is_far): (&Names, bool),
     need: Need,
     sender: Sender<'_>,
 ) -> Result<(), Refused> {
@@ -92,12 +120,14 @@ pub(super) fn judge(
     let Some(host) = host.filter(|host| !host.is_empty()) else {
         return refused(StatusCode::BAD_REQUEST, "the request has no `Host`, or several");
     };
-    if !names.has(host) {
+    // What comes from another machine has no business with the names of this one.
+    let site = names.site(headers).filter(|site| !is_far || *site == Site::Public);
+    let Some(site) = site else {
         return refused(
             StatusCode::MISDIRECTED_REQUEST,
             "tmo does not answer by this name; use the address that `tmo web` prints",
         );
-    }
+    };
     if headers.contains_key("service-worker") {
         return refused(StatusCode::FORBIDDEN, "there are no service workers here");
     }
@@ -113,19 +143,62 @@ pub(super) fn judge(
     if need == Need::Nothing {
         return Ok(());
     }
-    of_own_page(method, headers, host)?;
-    match (need, sender) {
-        (Need::Nothing | Need::OwnPage, _) => Ok(()),
-        (Need::Session(_) | Need::Archive, Sender::Unknown) => refused(
-            StatusCode::UNAUTHORIZED,
-            "not logged in; `tmo web --link` prints a link that logs in",
-        ),
-        (Need::Session(role), Sender::Session(grant)) if grant.role >= role => Ok(()),
-        (Need::Archive, Sender::Session(grant)) if grant.role == Role::Admin => Ok(()),
-        (Need::Session(_) | Need::Archive, Sender::Session(_)) => {
-            refused(StatusCode::FORBIDDEN, "this login does not allow that")
-        }
+    let is_program = bearer(headers).is_some();
+    if is_program {
+        of_program(headers)?;
+    } else {
+        of_own_page(method, headers, (site, host))?;
     }
+    of_kind(method, headers)?;
+    let needed = match need {
+        Need::Nothing | Need::OwnPage if is_program => {
+            return refused(StatusCode::FORBIDDEN, "only a page can do this");
+        }
+        Need::Nothing | Need::OwnPage => return Ok(()),
+        Need::Session(role) => role,
+        Need::Archive => Role::Admin,
+    };
+    let grant = match sender {
+        Sender::Session(grant) if !is_program => grant,
+        Sender::Token(grant) if is_program => grant,
+        Sender::Unknown | Sender::Session(_) | Sender::Token(_) => {
+            return refused(
+                StatusCode::UNAUTHORIZED,
+                "not logged in; `tmo web --link` prints a link that logs in",
+            );
+        }
+    };
+    if grant.role < needed {
+        return refused(StatusCode::FORBIDDEN, "this login does not allow that");
+    }
+    Ok(())
+}
+
+/// The token that a request carries. Other kinds of `Authorization` are for a proxy on the way.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let values = headers.get_all(header::AUTHORIZATION).iter();
+    let tokens = values.filter_map(|value| {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    // One that is given twice is none.
+    tokens.reduce(|_, _| "")
+}
+
+/// Whether the request comes from a program: it has nothing that a browser adds, so no page has made a browser
+/// send it. A program opens no `WebSocket`.
+fn of_program(headers: &HeaderMap) -> Result<(), Refused> {
+    let names = ["origin", "cookie", "x-tmo-key", "upgrade"];
+    let of_browser = |name: &header::HeaderName| {
+        names.contains(&name.as_str()) || name.as_str().starts_with("sec-")
+    };
+    if headers.keys().any(of_browser) {
+        return refused(
+            StatusCode::FORBIDDEN,
+            "a request with a token has no `Origin`, `Sec-…`, `Upgrade` or cookie",
+        );
+    }
+    Ok(())
 }
 
 /// The value of a header that must occur once.
@@ -137,12 +210,20 @@ fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
 
 /// Whether the request comes from a page of this server. A browser sends `Origin` with each POST and each
 /// WebSocket, and `Sec-Fetch-Site` with every request; a page can forge neither.
-fn of_own_page(method: &Method, headers: &HeaderMap, host: &str) -> Result<(), Refused> {
+fn of_own_page(
+    method: &Method,
+    headers: &HeaderMap,
+    (site, host): (Site, &str),
+) -> Result<(), Refused> {
     const OTHER: &str = "requests of other pages are refused";
+    let scheme = match site {
+        Site::Local => "http",
+        Site::Public => "https",
+    };
     let is_socket = headers.contains_key(header::UPGRADE);
     let is_reading = [Method::GET, Method::HEAD].contains(method);
     match only(headers, &header::ORIGIN) {
-        Some(origin) if origin == format!("http://{host}") => {}
+        Some(origin) if origin == format!("{scheme}://{host}") => {}
         None if !headers.contains_key(header::ORIGIN) && !is_socket && is_reading => {}
         Some(_) | None => return refused(StatusCode::FORBIDDEN, OTHER),
     }
@@ -150,6 +231,11 @@ fn of_own_page(method: &Method, headers: &HeaderMap, host: &str) -> Result<(), R
     if site.iter().any(|site| site != "same-origin") {
         return refused(StatusCode::FORBIDDEN, OTHER);
     }
+    Ok(())
+}
+
+/// Whether the body is of the kind that the method takes.
+fn of_kind(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
     let form = headers.get(header::CONTENT_TYPE).and_then(|form| form.to_str().ok());
     let form = form.map(|form| form.split(';').next().unwrap_or(form).trim());
     if method == Method::POST && form.is_some_and(|form| form != JSON) {
@@ -163,18 +249,18 @@ fn of_own_page(method: &Method, headers: &HeaderMap, host: &str) -> Result<(), R
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+    use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    use super::{Names, Need, Sender, judge};
+    use super::{Names, Need, Sender, Site, bearer, judge};
     use crate::web::grant::{Grant, Role, Scope};
 
     const OWN: &str = "tmo-0123.localhost:10000";
 
     #[test]
     fn the_usual_names_are_known_with_any_port_and_no_others() {
-        let names = Names::new("0123");
+        let names = Names::new("0123", None);
         for own in [
             OWN,
             "localhost",
@@ -207,6 +293,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_public_name_is_known_as_it_is() {
+        let names = Names::new("0123", Some("tmo.example.com:8443".to_owned()));
+        let site = |host: &'static str| {
+            names.site(&HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]))
+        };
+        assert_eq!(site("tmo.example.com:8443"), Some(Site::Public));
+        assert_eq!(site("TMO.example.com:8443"), Some(Site::Public));
+        assert_eq!(site("localhost:8443"), Some(Site::Local));
+        for other in
+            ["tmo.example.com", "tmo.example.com:1", "example.com:8443", "tmo.example.com:84431"]
+        {
+            assert_eq!(site(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_given_once() {
+        let token = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(token(&["Bearer abc"]).as_deref(), Some("abc"));
+        assert_eq!(token(&["bearer  abc"]).as_deref(), Some("abc"));
+        assert_eq!(token(&["Bearer abc", "Bearer abc"]).as_deref(), Some(""));
+        assert_eq!(token(&["Basic YTpi"]), None, "a proxy asks for it");
+        assert_eq!(token(&["Bearer"]), None);
+    }
+
+    const PUBLIC: &str = "tmo.example.com";
+
     /// What a request has. Each is chosen on its own.
     #[derive(Debug, Clone)]
     struct Head {
@@ -217,18 +337,31 @@ mod tests {
         form: Option<&'static str>,
         is_socket: bool,
         is_worker: bool,
+        is_far: bool,
+        authorization: Vec<&'static str>,
+        has_cookie: bool,
         need: Need,
         role: Option<Role>,
+        /// Whether the role is that of a token.
+        is_token: bool,
     }
 
     fn heads() -> impl Strategy<Value = Head> {
-        let hosts =
-            select(vec![vec![OWN], vec!["localhost:1"], vec![], vec!["evil.com"], vec![OWN, OWN]]);
+        let hosts = select(vec![
+            vec![OWN],
+            vec!["localhost:1"],
+            vec![PUBLIC],
+            vec![],
+            vec!["evil.com"],
+            vec![OWN, OWN],
+        ]);
         let origins = select(vec![
             vec![],
             vec!["http://tmo-0123.localhost:10000"],
             vec!["http://localhost:1"],
             vec!["https://tmo-0123.localhost:10000"],
+            vec!["https://tmo.example.com"],
+            vec!["http://tmo.example.com"],
             vec!["null"],
             vec!["http://tmo-0123.localhost:10000", "http://tmo-0123.localhost:10000"],
         ]);
@@ -252,17 +385,31 @@ mod tests {
         let mut needs = vec![Need::Nothing, Need::OwnPage, Need::Archive];
         needs.extend(Role::ALL.map(Need::Session));
         let roles = select(std::iter::once(None).chain(Role::ALL.map(Some)).collect::<Vec<_>>());
-        (methods, hosts, origins, sites, forms, any::<[bool; 2]>(), select(needs), roles).prop_map(
-            |(method, hosts, origins, sites, form, [is_socket, is_worker], need, role)| Head {
-                method,
-                hosts,
-                origins,
-                sites,
-                form,
-                is_socket,
-                is_worker,
-                need,
-                role,
+        let authorization = select(vec![
+            vec![],
+            vec!["Bearer abc"],
+            vec!["Basic YTpi"],
+            vec!["Bearer abc", "Bearer abc"],
+        ]);
+        let senders = (select(needs), roles, authorization, any::<[bool; 3]>());
+        (methods, hosts, origins, sites, forms, any::<[bool; 2]>(), senders).prop_map(
+            |(method, hosts, origins, sites, form, [is_socket, is_worker], sender)| {
+                let (need, role, authorization, [is_far, has_cookie, is_token]) = sender;
+                Head {
+                    method,
+                    hosts,
+                    origins,
+                    sites,
+                    form,
+                    is_socket,
+                    is_worker,
+                    is_far,
+                    authorization,
+                    has_cookie,
+                    need,
+                    role,
+                    is_token,
+                }
             },
         )
     }
@@ -279,16 +426,20 @@ mod tests {
         add("sec-fetch-site", &head.sites);
         add("content-type", head.form.as_slice());
         add("upgrade", if head.is_socket { &["websocket"] } else { &[] });
+        add("authorization", &head.authorization);
+        add("cookie", if head.has_cookie { &["a=b"] } else { &[] });
         add("service-worker", if head.is_worker { &["script"] } else { &[] });
         headers
     }
 
     /// The rules, as a user would say them.
     fn may_pass(head: &Head) -> bool {
-        let Head { method, hosts, origins, sites, form, is_socket, is_worker, need, role } = head;
+        let Head { method, hosts, origins, sites, form, is_socket, is_worker, need, role, .. } =
+            head;
         let (is_get, is_post) =
             (method == Method::GET || method == Method::HEAD, method == Method::POST);
-        let own = matches!(hosts[..], [OWN | "localhost:1"]);
+        let is_public = hosts[..] == [PUBLIC];
+        let own = is_public || matches!(hosts[..], [OWN | "localhost:1"]) && !head.is_far;
         let is_upload = *need == Need::Archive;
         let is_method = if is_upload { method == Method::PUT } else { is_get || is_post };
         if !own || *is_worker || !is_method {
@@ -297,19 +448,26 @@ mod tests {
         if *need == Need::Nothing {
             return true;
         }
-        let origin = format!("http://{}", hosts[0]);
-        let from_us = origins[..] == [&*origin] || origins.is_empty() && is_get && !is_socket;
-        let site = sites.is_empty() || sites[..] == ["same-origin"];
         let is_form = match (is_upload, is_post) {
             (true, _) => *form == Some("application/zip"),
             (false, true) => form.is_none_or(|form| form.starts_with("application/json")),
             (false, false) => true,
         };
-        let allowed = match need {
-            Need::Nothing | Need::OwnPage => true,
-            Need::Session(needed) => role.is_some_and(|role| role >= *needed),
-            Need::Archive => *role == Some(Role::Admin),
+        let needed = match need {
+            Need::Nothing | Need::OwnPage => None,
+            Need::Session(needed) => Some(*needed),
+            Need::Archive => Some(Role::Admin),
         };
+        if head.authorization.iter().any(|value| value.starts_with("Bearer")) {
+            let bare = origins.is_empty() && sites.is_empty() && !is_socket && !head.has_cookie;
+            let Some(needed) = needed else { return false };
+            return bare && is_form && head.is_token && role.is_some_and(|role| role >= needed);
+        }
+        let origin = format!("{}://{}", if is_public { "https" } else { "http" }, hosts[0]);
+        let from_us = origins[..] == [&*origin] || origins.is_empty() && is_get && !is_socket;
+        let site = sites.is_empty() || sites[..] == ["same-origin"];
+        let allowed =
+            needed.is_none_or(|needed| !head.is_token && role.is_some_and(|role| role >= needed));
         from_us && site && is_form && allowed
     }
 
@@ -319,9 +477,14 @@ mod tests {
         #[test]
         fn the_gate_lets_pass_what_the_rules_allow_and_nothing_else(head in heads()) {
             let grant = head.role.map(|role| Grant { role, scope: Scope::All, until: None });
-            let sender = grant.as_ref().map_or(Sender::Unknown, Sender::Session);
-            let names = Names::new("0123");
-            let verdict = judge((&head.method, &headers(&head)), &names, head.need, sender);
+            let sender = match &grant {
+                Some(grant) if head.is_token => Sender::Token(grant),
+                Some(grant) => Sender::Session(grant),
+                None => Sender::Unknown,
+            };
+            let names = Names::new("0123", Some(PUBLIC.to_owned()));
+            let at = (&names, head.is_far);
+            let verdict = judge((&head.method, &headers(&head)), at, head.need, sender);
             prop_assert_eq!(verdict.is_ok(), may_pass(&head), "{:?}", verdict);
             if let (Err(refused), None) = (verdict, head.role) {
                 prop_assert_ne!(refused.status, StatusCode::OK);

@@ -8,7 +8,7 @@ use crate::model::time::Timestamp;
 /// What may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Role {
+pub enum Role {
     /// Look at states, logs and terminals.
     Read,
     /// Also start, stop and restart processes.
@@ -19,11 +19,10 @@ pub(super) enum Role {
 
 impl Role {
     /// All roles, the least first.
-    #[cfg(test)]
-    pub(super) const ALL: [Self; 3] = [Self::Read, Self::Operate, Self::Admin];
+    pub const ALL: [Self; 3] = [Self::Read, Self::Operate, Self::Admin];
 
     /// Its name.
-    pub(super) const fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Operate => "operate",

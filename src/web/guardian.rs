@@ -7,15 +7,16 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
+use super::access::Access;
 use super::listen::Listening;
-use super::proof::random_hex;
+use super::proof::kept_hex;
 use super::serve::{Ending, Handover};
 use crate::config::Env;
 use crate::config::dirs::state_base;
@@ -27,8 +28,6 @@ const MOST_QUICK_DEATHS: u32 = 20;
 const QUICK: Duration = Duration::from_millis(200);
 /// How long the server may take to end.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Length of the id of this user's web servers, in hexadecimal digits.
-const ID: usize = 32;
 
 /// What a server needs.
 #[derive(Debug)]
@@ -36,6 +35,7 @@ pub struct Guardian {
     listening: Listening,
     id: String,
     dir: PathBuf,
+    access: Access,
     sessions: File,
     program: PathBuf,
     only: Option<String>,
@@ -60,12 +60,13 @@ struct Running {
 
 impl Guardian {
     /// A guardian of these sockets. `dir` is that of [`super::door`].
-    pub fn new(listening: Listening, env: &Env, dir: PathBuf) -> io::Result<Self> {
-        let id = own_id(&state_base(env))?;
+    pub fn new(listening: Listening, access: Access, env: &Env, dir: PathBuf) -> io::Result<Self> {
+        // In the name of this user's web servers.
+        let id = kept_hex(&state_base(env).join("web-id"))?;
         let path = dir.join(format!("{}.sessions", listening.port));
         let sessions = files::unnamed(&path)?;
         let program = std::env::current_exe()?;
-        Ok(Self { listening, id, dir, sessions, program, only: None, run: None })
+        Ok(Self { listening, id, dir, access, sessions, program, only: None, run: None })
     }
 
     /// Show only the instance with this id.
@@ -107,7 +108,8 @@ impl Guardian {
                     break Ok(Done::Asked);
                 }
                 status = running.child.wait() => {
-                    match status.as_ref().ok().and_then(|s| s.code()).and_then(Ending::of_code) {
+                    let code = status.as_ref().ok().and_then(ExitStatus::code);
+                    match code.and_then(Ending::of_code) {
                         Some(Ending::Run) => break Ok(Done::RunOver),
                         Some(Ending::Asked) => break Ok(Done::Asked),
                         Some(Ending::Restart) => continue,
@@ -127,8 +129,9 @@ impl Guardian {
 
     fn spawn(&self) -> io::Result<Running> {
         // `dup` gives descriptors without close-on-exec; nothing else is started by this process meanwhile.
-        let v4 = nix::unistd::dup(&self.listening.v4)?;
-        let v6 = self.listening.v6.as_ref().map(nix::unistd::dup).transpose()?;
+        let sockets: Result<Vec<_>, _> =
+            self.listening.sockets.iter().map(nix::unistd::dup).collect();
+        let sockets = sockets?;
         let sessions = nix::unistd::dup(&self.sessions)?;
         let (reading, writing) = io::pipe()?;
         let guardian = nix::unistd::dup(&reading)?;
@@ -136,8 +139,8 @@ impl Guardian {
             port: self.port(),
             id: self.id.clone(),
             dir: self.dir.clone(),
-            v4: v4.as_raw_fd(),
-            v6: v6.as_ref().map(OwnedFd::as_raw_fd),
+            access: self.access.clone(),
+            sockets: sockets.iter().map(OwnedFd::as_raw_fd).collect(),
             only: self.only.clone(),
             run: self.run.clone(),
             sessions: sessions.as_raw_fd(),
@@ -153,21 +156,4 @@ impl Guardian {
             .spawn()?;
         Ok(Running { child, _pipe: writing })
     }
-}
-
-/// The id in the name of this user's web servers: random, made once.
-fn own_id(state: &Path) -> io::Result<String> {
-    let path = state.join("web-id");
-    let read = || {
-        let text = String::from_utf8(files::read_plain(&path).ok()?).ok()?;
-        (text.len() == ID && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
-    };
-    if let Some(id) = read() {
-        return Ok(id);
-    }
-    files::make_dirs(state)?;
-    let id = random_hex(ID / 2)?;
-    crate::protocol::spec::replace(&path, id.as_bytes())?;
-    // Another one may have been made at the same time.
-    Ok(read().unwrap_or(id))
 }

@@ -1,14 +1,23 @@
 //! The list of runs, as pages get it.
 
 use std::io;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::grant::Scope;
-use super::source::Runs;
+use crate::config::Env;
 use crate::model::untrusted::cleaned;
-use crate::runs::{KnownRun, Standing};
+use crate::runs::{self, KnownRun, Standing};
+use crate::sys::Changes;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,16 +52,219 @@ impl RunEntry {
     }
 }
 
-/// The runs that may be seen, those that run first.
-pub(super) async fn list(runs: &Arc<Runs>, scope: &Scope) -> io::Result<Vec<RunEntry>> {
-    let mut all = runs.list().await?;
-    all.retain(|known| scope.has_run(&known.id));
-    Ok(entries(&all, scope))
+/// All runs at one time.
+pub(super) type Known = Arc<Vec<KnownRun>>;
+
+/// How long after a change the files are read once more: a process that ends closes its lock before the lock
+/// is released.
+const SETTLED: Duration = Duration::from_millis(100);
+/// How often the files are read where the system tells of no changes.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The list of runs. While it is followed, files are read only after they have changed.
+#[derive(Debug)]
+pub(super) struct Listing {
+    source: Source,
+    followed: Mutex<Weak<watch::Sender<Known>>>,
+    reader: Mutex<Weak<Mutex<Reader>>>,
 }
 
-/// The entries of these runs, those that run first.
+impl Listing {
+    /// The runs of the user with this environment, or only this instance.
+    pub(super) fn new(env: Env, only: Option<String>) -> Self {
+        let source = Source { env, only };
+        Self { source, followed: Mutex::default(), reader: Mutex::default() }
+    }
+
+    /// What the files say now.
+    pub(super) async fn now(&self) -> io::Result<Known> {
+        let reader = locked(&self.reader).upgrade();
+        let source = self.source.clone();
+        let read = spawn_blocking(move || match reader {
+            Some(reader) => locked(&reader).read(),
+            None => Ok(source.read()?.0),
+        });
+        read.await.map_err(io::Error::other)?
+    }
+
+    /// The list whenever it changes, for as long as the receiver is kept.
+    pub(super) fn follow(&self) -> watch::Receiver<Known> {
+        let mut followed = locked(&self.followed);
+        let sender = followed.upgrade().unwrap_or_else(|| {
+            let sender = Arc::new(watch::Sender::default());
+            let reader = Arc::new(Mutex::new(Reader::new(self.source.clone())));
+            *locked(&self.reader) = Arc::downgrade(&reader);
+            *followed = Arc::downgrade(&sender);
+            tokio::spawn(keep(Arc::clone(&sender), reader));
+            sender
+        });
+        let mut receiver = sender.subscribe();
+        receiver.mark_changed();
+        receiver
+    }
+}
+
+/// Where the list comes from.
+#[derive(Debug, Clone)]
+struct Source {
+    env: Env,
+    /// The id of the only instance that is listed; `None`: all.
+    only: Option<String>,
+}
+
+impl Source {
+    /// The list, and the places whose changes can change it.
+    fn read(&self) -> io::Result<(Known, Vec<PathBuf>)> {
+        let all = runs::all(&self.env)?;
+        let places = runs::places(&self.env, &all);
+        let is_listed = |known: &KnownRun| self.only.as_ref().is_none_or(|only| *only == known.id);
+        Ok((Arc::new(all.into_values().filter(is_listed).collect()), places))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keep a list up to date until nobody follows it.
+async fn keep(sender: Arc<watch::Sender<Known>>, reader: Arc<Mutex<Reader>>) {
+    let signal = locked(&reader).signal();
+    let update = async {
+        loop {
+            let reader = Arc::clone(&reader);
+            let read = spawn_blocking(move || {
+                let mut reader = locked(&reader);
+                let read = reader.read();
+                let next = if read.is_ok() { reader.next() } else { Next::Interval };
+                (read, next)
+            });
+            let Ok((read, next)) = read.await else { return };
+            match read {
+                Ok(now) => {
+                    sender.send_if_modified(|known| {
+                        let is_new = !Arc::ptr_eq(known, &now);
+                        *known = now;
+                        is_new
+                    });
+                }
+                Err(error) => tracing::warn!("the runs of this user can't be listed: {error}"),
+            }
+            match (next, &signal) {
+                (Next::Settled, _) => sleep(SETTLED).await,
+                (Next::Change, Some(signal)) => match signal.readable().await {
+                    Ok(mut ready) => ready.clear_ready(),
+                    Err(_) => sleep(INTERVAL).await,
+                },
+                (Next::Change | Next::Interval, _) => sleep(INTERVAL).await,
+            }
+        }
+    };
+    tokio::select! {
+        () = sender.closed() => {}
+        () = update => {}
+    }
+}
+
+/// When the files are to be read again.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// When the last change is over.
+    Settled,
+    /// After the next change.
+    Change,
+    /// After a while: changes are not noticed.
+    Interval,
+}
+
+/// Reads the files of runs again when they have changed.
+#[derive(Debug)]
+struct Reader {
+    source: Source,
+    /// `None` where the system tells of no changes.
+    changes: Option<Changes>,
+    known: Known,
+    /// When the files were read.
+    read: Option<Instant>,
+    /// When they are known to have changed.
+    changed: Option<Instant>,
+    /// How often they were read.
+    #[cfg(test)]
+    reads: usize,
+}
+
+impl Reader {
+    fn new(source: Source) -> Self {
+        let changes = Changes::open();
+        let changes = changes.inspect_err(|error| {
+            tracing::info!("the runs are listed every 2 seconds: {error}");
+        });
+        Self {
+            source,
+            changes: changes.ok(),
+            known: Known::default(),
+            read: None,
+            changed: None,
+            #[cfg(test)]
+            reads: 0,
+        }
+    }
+
+    /// What is readable after a change.
+    fn signal(&self) -> Option<AsyncFd<OwnedFd>> {
+        let fd = self.changes.as_ref()?.signal().ok()?;
+        #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
+        // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
+        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+        fd.ok()
+    }
+
+    fn next(&self) -> Next {
+        match &self.changes {
+            None => Next::Interval,
+            Some(_) if self.is_settled() => Next::Change,
+            Some(_) => Next::Settled,
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let is_after = |changed| self.read.is_some_and(|read| read > changed + SETTLED);
+        self.read.is_some() && self.changed.is_none_or(is_after)
+    }
+
+    fn read(&mut self) -> io::Result<Known> {
+        if self.changes.as_mut().is_some_and(Changes::take) {
+            self.changed = Some(Instant::now());
+        }
+        if self.changes.is_some() && self.is_settled() {
+            return Ok(Arc::clone(&self.known));
+        }
+        loop {
+            let begun = Instant::now();
+            let (known, places) = self.source.read()?;
+            self.known = known;
+            self.read = Some(begun);
+            #[cfg(test)]
+            {
+                self.reads += 1;
+            }
+            let Some(changes) = &mut self.changes else { break };
+            match changes.watch(&places) {
+                // What was not watched may have changed meanwhile.
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!("the runs are listed every 2 seconds: {error}");
+                    self.changes = None;
+                }
+            }
+        }
+        Ok(Arc::clone(&self.known))
+    }
+}
+
+/// The runs that may be seen, those that run first.
 pub(super) fn entries(all: &[KnownRun], scope: &Scope) -> Vec<RunEntry> {
-    let mut all: Vec<_> = all.iter().collect();
+    let mut all: Vec<_> = all.iter().filter(|known| scope.has_run(&known.id)).collect();
     let started = |known: &KnownRun| known.plan.as_ref().map(|plan| plan.started);
     all.sort_by_key(|known| (known.standing == Standing::Over, started(known), known.title()));
     let mut entries: Vec<_> = all.into_iter().map(RunEntry::of).collect();
@@ -62,4 +274,93 @@ pub(super) fn entries(all: &[KnownRun], scope: &Scope) -> Vec<RunEntry> {
         }
     }
     entries
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use pretty_assertions::assert_eq;
+
+    use super::{Listing, Reader, SETTLED, Source};
+    use crate::config::Env;
+    use crate::journal::last_run::LastRun;
+    use crate::runs::KnownRun;
+
+    fn env(dir: &Path) -> Env {
+        let runtime = dir.join("run");
+        std::fs::create_dir_all(&runtime).unwrap();
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let state = dir.join("state");
+        Env::of([("XDG_RUNTIME_DIR", text(&runtime)), ("XDG_STATE_HOME", text(&state))])
+    }
+
+    /// Leave what a run leaves that is over.
+    fn leave_run(dir: &Path, id: &str) {
+        let journal = dir.join("journals").join(id);
+        std::fs::create_dir_all(&journal).unwrap();
+        let record = serde_json::json!({ "version": 1, "journal": journal, "crashes": null });
+        let last: LastRun = serde_json::from_value(record).unwrap();
+        last.record(&dir.join("state/tmo/last-run").join(id)).unwrap();
+    }
+
+    fn ids(known: &[KnownRun]) -> Vec<&str> {
+        known.iter().map(|run| run.id.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn runs_that_come_and_go_are_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let listing = Listing::new(env(dir.path()), None);
+        let mut followed = listing.follow();
+        let mut until = async |wanted: &[&str]| {
+            while ids(&followed.borrow_and_update()) != wanted {
+                followed.changed().await.unwrap();
+            }
+        };
+        until(&[]).await;
+        // Its directories come with the first one.
+        leave_run(dir.path(), "0a");
+        until(&["0a"]).await;
+        leave_run(dir.path(), "0b");
+        until(&["0a", "0b"]).await;
+        std::fs::remove_dir(dir.path().join("journals/0a")).unwrap();
+        until(&["0b"]).await;
+        std::fs::remove_file(dir.path().join("state/tmo/last-run/0b")).unwrap();
+        until(&[]).await;
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_when_nobody_follows() {
+        let dir = tempfile::tempdir().unwrap();
+        let listing = Listing::new(env(dir.path()), None);
+        drop(listing.follow());
+        while listing.reader.lock().unwrap().upgrade().is_some() {
+            tokio::task::yield_now().await;
+        }
+        leave_run(dir.path(), "0a");
+        assert_eq!(ids(&listing.now().await.unwrap()), ["0a"]);
+    }
+
+    #[test]
+    fn files_are_read_again_only_after_a_change() {
+        let dir = tempfile::tempdir().unwrap();
+        leave_run(dir.path(), "0a");
+        let mut reader = Reader::new(Source { env: env(dir.path()), only: None });
+        let count = |reader: &mut Reader| {
+            reader.read().unwrap();
+            reader.reads
+        };
+        let first = count(&mut reader);
+        assert_eq!(count(&mut reader), first);
+        leave_run(dir.path(), "0b");
+        let second = count(&mut reader);
+        assert!(second > first);
+        assert_eq!(ids(&reader.known), ["0a", "0b"]);
+        // It is read once more when the change is over, and then no more.
+        assert!(count(&mut reader) > second);
+        reader.changed = reader.changed.map(|changed| changed.checked_sub(2 * SETTLED).unwrap());
+        let last = reader.reads;
+        assert_eq!(count(&mut reader), last);
+    }
 }

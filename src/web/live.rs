@@ -10,11 +10,12 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval_at, timeout};
 
 use super::follow::{Link, Seen, until};
 use super::grant::{Grant, Scope};
-use super::listing::{RunEntry, list};
+use super::listing::{Known, RunEntry, entries};
+use super::samples::Sample;
 use super::serve::closed;
 use super::server::Server;
 use super::source::Run;
@@ -27,8 +28,6 @@ use crate::sys::clock;
 
 /// The shortest time between two frames with the head of the journal.
 const HEAD_INTERVAL: Duration = Duration::from_millis(50);
-/// How often the runs are looked for.
-const RUNS_INTERVAL: Duration = Duration::from_secs(2);
 /// How often a silent page is asked whether it is there.
 const PING: Duration = Duration::from_secs(25);
 /// A page that takes nothing for so long is gone.
@@ -58,7 +57,7 @@ enum Frame<'a> {
     Process { run: &'a str, process: &'a ProcessState },
     Head { run: &'a str, records: u64 },
     Unfinished { run: &'a str, lines: &'a [UnfinishedLine] },
-    Figures { run: &'a str, processes: &'a [Figures] },
+    Figures { run: &'a str, number: u64, processes: &'a [Figures] },
     End { run: &'a str },
     Gone { run: &'a str },
     Bye { why: &'a str },
@@ -75,7 +74,7 @@ struct Watched {
     processes: HashMap<String, Arc<ProcessState>>,
     records: Option<u64>,
     unfinished: Arc<Vec<UnfinishedLine>>,
-    figures: Arc<Vec<Figures>>,
+    sample: Arc<Sample>,
     link: Link,
 }
 
@@ -90,7 +89,7 @@ impl Watched {
             processes: HashMap::new(),
             records: None,
             unfinished: Arc::default(),
-            figures: Arc::default(),
+            sample: Arc::default(),
             link: Link::Unknown,
         }
     }
@@ -131,11 +130,12 @@ impl Watched {
             frames.push(text(&Frame::Unfinished { run: &id, lines: &lines }));
             self.unfinished = seen.unfinished;
         }
-        if is_visible && !Arc::ptr_eq(&self.figures, &seen.figures) {
-            let figures = seen.figures.iter().filter(|figures| may_see(&figures.name));
-            let processes: Vec<_> = figures.cloned().collect();
-            frames.push(text(&Frame::Figures { run: &id, processes: &processes }));
-            self.figures = seen.figures;
+        // A page that can be seen again fetches what it has missed.
+        if is_visible && self.sample.number != seen.sample.number {
+            let (number, all) = (seen.sample.number, &seen.sample.figures);
+            let processes: Vec<_> = all.iter().filter(|one| may_see(&one.name)).cloned().collect();
+            frames.push(text(&Frame::Figures { run: &id, number, processes: &processes }));
+            self.sample = seen.sample;
         }
         match seen.link {
             link if link == self.link => {}
@@ -152,18 +152,26 @@ impl Watched {
 pub(super) struct Page {
     socket: WebSocket,
     server: Arc<Server>,
+    session: String,
     grant: Grant,
     is_visible: bool,
     watched: Option<Watched>,
+    /// The runs, while the page can be seen.
+    listing: Option<watch::Receiver<Known>>,
     runs: Vec<RunEntry>,
     next_head: Instant,
 }
 
 impl Page {
     /// The page at the other end of this socket.
-    pub(super) fn new(socket: WebSocket, server: Arc<Server>, grant: Grant) -> Self {
-        let (runs, next_head) = (vec![], Instant::now());
-        Self { socket, server, grant, is_visible: true, watched: None, runs, next_head }
+    pub(super) fn new(
+        socket: WebSocket,
+        server: Arc<Server>,
+        (session, grant): (String, Grant),
+    ) -> Self {
+        let listing = Some(server.runs.follow());
+        let (watched, runs, next_head) = (None, vec![], Instant::now());
+        Self { socket, server, session, grant, is_visible: true, watched, listing, runs, next_head }
     }
 
     /// Serve it until it leaves.
@@ -177,7 +185,8 @@ impl Page {
         let role = self.grant.role;
         let is_limited = self.grant.scope.names().is_some();
         self.tell(&Frame::Hello { version: OURS, role: role.word(), is_limited, time }).await?;
-        let (mut runs, mut ping) = (interval(RUNS_INTERVAL), interval(PING));
+        // At first a page has not told yet whether it is visible.
+        let mut ping = interval_at(Instant::now() + PING, PING);
         let mut closing = self.server.closing.subscribe();
         loop {
             let head_due = self.has_head().then_some(self.next_head);
@@ -187,8 +196,13 @@ impl Page {
                     if changed { self.tell_changes().await?; } else { self.watched = None; }
                 }
                 () = until(head_due) => self.tell_head().await?,
-                _ = runs.tick() => if self.is_visible { self.tell_runs().await?; },
-                _ = ping.tick() => self.send(Message::Ping(vec![].into())).await?,
+                () = listed(&mut self.listing) => self.tell_runs().await?,
+                _ = ping.tick() => {
+                    if self.is_visible && !self.server.renew(&self.session) {
+                        return Err(Left);
+                    }
+                    self.send(Message::Ping(vec![].into())).await?;
+                }
                 why = closed(&mut closing) => return self.tell(&Frame::Bye { why: why.word() }).await,
             }
         }
@@ -203,22 +217,26 @@ impl Page {
         match serde_json::from_str(&text) {
             Ok(Said::Watch { run }) => {
                 self.watched = None;
-                let allowed = run.filter(|id| self.grant.scope.has_run(id));
-                if let Some(id) = allowed
-                    && let Ok(Some(run)) = self.server.runs.get(&id).await
-                {
-                    self.watched = Some(Watched::new(run));
+                if let Some(id) = run.filter(|id| self.grant.scope.has_run(id)) {
+                    self.watch(&id).await;
                 }
             }
             Ok(Said::Visible { visible }) => {
                 self.is_visible = visible;
+                self.listing = visible.then(|| self.server.runs.follow());
                 if visible {
-                    self.tell_runs().await?;
+                    self.server.renew(&self.session);
                 }
             }
             Ok(Said::Other) | Err(_) => {}
         }
         Ok(())
+    }
+
+    async fn watch(&mut self, id: &str) {
+        if let Ok(Some(run)) = self.server.runs.get(id).await {
+            self.watched = Some(Watched::new(run));
+        }
     }
 
     fn has_head(&self) -> bool {
@@ -238,12 +256,20 @@ impl Page {
     }
 
     async fn tell_runs(&mut self) -> Result<(), Left> {
-        let Ok(runs) = list(&self.server.runs, &self.grant.scope).await else { return Ok(()) };
+        let Some(listing) = &mut self.listing else { return Ok(()) };
+        let all = Arc::clone(&listing.borrow_and_update());
+        // Another run of the project that is watched has begun.
+        if let Some(known) = self.watched.as_ref().map(|watched| &watched.run.known)
+            && let Some(now) = all.iter().find(|run| run.id == known.id)
+            && now.run().is_some_and(|now| known.run() != Some(now))
+        {
+            self.watch(&now.id).await;
+        }
+        let runs = entries(&all, &self.grant.scope);
         if runs == self.runs {
             return Ok(());
         }
-        self.runs = runs;
-        let runs = self.runs.clone();
+        self.runs.clone_from(&runs);
         self.tell(&Frame::Runs { runs: &runs }).await
     }
 
@@ -281,5 +307,16 @@ async fn changed(watched: &mut Option<Watched>) -> bool {
     match watched {
         Some(watched) => watched.seen.changed().await.is_ok(),
         None => std::future::pending().await,
+    }
+}
+
+/// Returns when the list of runs has changed; never for a page that can't be seen.
+async fn listed(listing: &mut Option<watch::Receiver<Known>>) {
+    let is_changed = match listing {
+        Some(listing) => listing.changed().await.is_ok(),
+        None => false,
+    };
+    if !is_changed {
+        std::future::pending::<()>().await;
     }
 }

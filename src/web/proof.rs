@@ -11,15 +11,18 @@
 //! page     anything else       id of the session, nonce, proof(key, "page", nonce)
 //! ```
 //!
+//! A password is exchanged for a link (`password.rs`), so there is one way to begin a session.
+//!
 //! The server proves first. So a program that listens on the port after this server has gone learns neither
 //! the secret of a link nor a proof of a page.
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::sys::files;
 
@@ -49,6 +52,10 @@ pub(super) enum Purpose {
     Server,
     /// The page knows the key of the session.
     Page,
+    /// The server knows the key of a browser that has logged in with a password before.
+    DeviceServer,
+    /// Such a browser knows its key.
+    DevicePage,
 }
 
 impl Purpose {
@@ -59,6 +66,8 @@ impl Purpose {
             Self::Key => "tmo web key",
             Self::Server => "tmo web server",
             Self::Page => "tmo web page",
+            Self::DeviceServer => "tmo web device server",
+            Self::DevicePage => "tmo web device page",
         }
     }
 }
@@ -67,6 +76,16 @@ impl Secret {
     /// A new secret of a link: 128 bits.
     pub(super) fn random() -> io::Result<Self> {
         random_hex(16).map(Self)
+    }
+
+    /// The secret that is kept in this file: made once, readable by this user only.
+    pub(super) fn kept(path: &Path) -> io::Result<Self> {
+        kept_hex(path).map(Self)
+    }
+
+    /// A text of any form, such as a token, to compare it with others.
+    pub(super) fn of_text(text: &str) -> Self {
+        Self(hex(&Sha256::digest(text)))
     }
 
     /// The secret in hexadecimal, for the link.
@@ -120,6 +139,24 @@ pub(super) fn random_hex(length: usize) -> io::Result<String> {
     Ok(hex(&bytes))
 }
 
+/// The 32 random digits that are kept in this file; they are made once.
+pub(super) fn kept_hex(path: &Path) -> io::Result<String> {
+    let read = || {
+        let text = String::from_utf8(files::read_plain(path).ok()?).ok()?;
+        is_nonce(&text).then_some(text)
+    };
+    if let Some(text) = read() {
+        return Ok(text);
+    }
+    if let Some(dir) = path.parent() {
+        files::make_dirs(dir)?;
+    }
+    let text = nonce()?;
+    crate::protocol::spec::replace(path, text.as_bytes())?;
+    // Another one may have been made at the same time.
+    Ok(read().unwrap_or(text))
+}
+
 /// A new nonce.
 pub(super) fn nonce() -> io::Result<String> {
     random_hex(NONCE / 2)
@@ -130,7 +167,8 @@ pub(super) fn is_nonce(text: &str) -> bool {
     text.len() == NONCE && bytes(text).is_some()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         // Writing to a string cannot fail.
@@ -156,8 +194,15 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::{Purpose, Secret, is_nonce, nonce};
 
-    const PURPOSES: [Purpose; 5] =
-        [Purpose::LoginServer, Purpose::LoginPage, Purpose::Key, Purpose::Server, Purpose::Page];
+    const PURPOSES: [Purpose; 7] = [
+        Purpose::LoginServer,
+        Purpose::LoginPage,
+        Purpose::Key,
+        Purpose::Server,
+        Purpose::Page,
+        Purpose::DeviceServer,
+        Purpose::DevicePage,
+    ];
 
     #[test]
     fn a_proof_holds_for_one_secret_one_purpose_and_its_nonces() {

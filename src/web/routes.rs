@@ -16,6 +16,10 @@ pub(super) enum Part {
     Login,
     /// Its second step.
     LoginFinish,
+    /// The proof of the server for a browser that has logged in with a password before.
+    LoginDevice,
+    /// A name and a password, for a link.
+    LoginPassword,
     /// The proof of the server that it is the one that the page knows.
     Hello,
     /// The end of the session.
@@ -38,6 +42,8 @@ pub(super) enum Part {
     Ticket,
     /// The download.
     Download,
+    /// What the processes of a run have used.
+    Figures,
     /// The API of a run, from its files.
     Files,
     /// The API of a run, by its supervisor.
@@ -68,6 +74,8 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/a/*", Need::Nothing, Part::Asset),
     (Method::POST, "/login", Need::OwnPage, Part::Login),
     (Method::POST, "/login/finish", Need::OwnPage, Part::LoginFinish),
+    (Method::POST, "/login/device", Need::OwnPage, Part::LoginDevice),
+    (Method::POST, "/login/password", Need::OwnPage, Part::LoginPassword),
     (Method::POST, "/hello", Need::OwnPage, Part::Hello),
     (Method::POST, "/logout", READ, Part::Logout),
     (Method::GET, "/me", READ, Part::Me),
@@ -82,6 +90,7 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
     // The ticket stands for the key, and the session is looked up with the cookie.
     (Method::GET, "/download/{}", Need::OwnPage, Part::Download),
+    (Method::GET, "/r/{}/figures", READ, Part::Figures),
     (Method::GET, "/r/{}/api/state", READ, Part::Files),
     (Method::GET, "/r/{}/api/status", READ, Part::Files),
     (Method::GET, "/r/{}/api/processes", READ, Part::Files),
@@ -99,8 +108,9 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/r/{}/api/processes/{}/flags", READ, Part::Supervisor),
     (Method::GET, "/r/{}/api/processes/{}/compare", READ, Part::Files),
     (Method::GET, "/r/{}/api/failure-declarations/{}", READ, Part::Supervisor),
-    (Method::POST, "/r/{}/api/failure-declarations/{}/add", OPERATE, Part::Supervisor),
-    (Method::POST, "/r/{}/api/failure-declarations/{}/remove", OPERATE, Part::Supervisor),
+    // These write into the project.
+    (Method::POST, "/r/{}/api/failure-declarations/{}/add", ADMIN, Part::Supervisor),
+    (Method::POST, "/r/{}/api/failure-declarations/{}/remove", ADMIN, Part::Supervisor),
     (Method::POST, "/r/{}/api/processes/{}/start", OPERATE, Part::Supervisor),
     (Method::POST, "/r/{}/api/processes/{}/stop", OPERATE, Part::Supervisor),
     (Method::POST, "/r/{}/api/processes/{}/restart", OPERATE, Part::Supervisor),
@@ -128,8 +138,8 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::POST, "/api/process/{}/start", OPERATE, Part::Chosen),
     (Method::POST, "/api/process/{}/stop", OPERATE, Part::Chosen),
     (Method::POST, "/api/process/{}/restart", OPERATE, Part::Chosen),
-    (Method::POST, "/api/failure-declarations/{}/add", OPERATE, Part::Chosen),
-    (Method::POST, "/api/failure-declarations/{}/remove", OPERATE, Part::Chosen),
+    (Method::POST, "/api/failure-declarations/{}/add", ADMIN, Part::Chosen),
+    (Method::POST, "/api/failure-declarations/{}/remove", ADMIN, Part::Chosen),
     (Method::POST, "/api/output/clear", ADMIN, Part::Chosen),
     (Method::POST, "/api/shutdown", ADMIN, Part::Chosen),
     (Method::POST, "/api/restart", ADMIN, Part::Chosen),

@@ -1,7 +1,6 @@
 //! The API of a run: from its files, or by its supervisor.
 
 use std::io;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -24,7 +23,7 @@ const LARGEST_BODY: usize = 1 << 20;
 
 /// Answer a request to a run.
 pub(super) async fn answer(
-    runs: &Arc<Runs>,
+    runs: &Runs,
     part: Part,
     scope: &Scope,
     (mut parts, body): (Parts, Body),
@@ -62,6 +61,17 @@ pub(super) async fn answer(
         return problem(answer.status(), "this can't be read");
     }
     answer
+}
+
+/// Answer what the processes of a run have used.
+pub(super) async fn figures(runs: &Runs, scope: &Scope, parts: &Parts) -> Response {
+    let run = run_of(parts.uri.path()).map(|(id, _)| id).filter(|id| scope.has_run(id));
+    let Some(id) = run else { return unknown() };
+    match runs.get(id).await {
+        Ok(Some(run)) => run.samples().answer(scope, parts.uri.query().unwrap_or_default()),
+        Ok(None) => unknown(),
+        Err(error) => unreadable(&error),
+    }
 }
 
 /// The path and query that ask for the output of these processes only; `None` if the request is for more.

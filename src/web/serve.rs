@@ -1,10 +1,12 @@
 //! The server process: accepts connections until its guardian goes.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -20,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::access::Access;
 use super::door;
 use super::gate::Names;
 use super::server::{Ends, Server};
@@ -88,10 +91,10 @@ pub struct Handover {
     pub id: String,
     /// The directory of [`door`].
     pub dir: PathBuf,
-    /// The descriptor that listens at IPv4 loopback.
-    pub v4: RawFd,
-    /// The same for IPv6.
-    pub v6: Option<RawFd>,
+    /// Who gets in from elsewhere.
+    pub access: Access,
+    /// The descriptors of the listening sockets.
+    pub sockets: Vec<RawFd>,
     /// The id of the only instance that is shown; `None`: all.
     #[serde(default)]
     pub only: Option<String>,
@@ -111,15 +114,16 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
         listener.set_nonblocking(true)?;
         Ok::<_, io::Error>(listener)
     };
-    let v4 = listener(inherit::take(handover.v4)?)?;
-    let v6 = handover.v6.map(|fd| listener(inherit::take(fd)?)).transpose()?;
+    let sockets = handover.sockets.iter().map(|&fd| listener(inherit::take(fd)?));
+    let sockets: Vec<_> = sockets.collect::<io::Result<_>>()?;
     let sessions = Sessions::open(inherit::take(handover.sessions)?.into());
     let guardian = inherit::take(handover.guardian)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let runs = Arc::new(Runs::new(Env::real(), handover.only.clone()));
-        let names = Names::new(&handover.id);
-        let server = Arc::new(Server::new(names, handover.port, sessions, runs));
+        let names = Names::new(&handover.id, handover.access.public.clone());
+        let access = handover.access.clone();
+        let server = Arc::new(Server::new((names, handover.port), access, sessions, runs)?);
         let path = door::path(&handover.dir, handover.port);
         let door = door::open(&path)?;
         tokio::spawn(door::answer(door, Arc::clone(&server)));
@@ -130,9 +134,8 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
                 server.closing.send_replace(Some(Ending::Run));
             });
         }
-        let v4 = TcpListener::from_std(v4)?;
-        let v6 = v6.map(TcpListener::from_std).transpose()?;
-        let ending = accept((v4, v6), &server, gone(guardian)).await;
+        let sockets: Result<Vec<_>, _> = sockets.into_iter().map(TcpListener::from_std).collect();
+        let ending = accept(&sockets?, &server, gone(guardian)).await;
         // A guardian that was killed can't remove it.
         let _ = std::fs::remove_file(path);
         Ok(ending)
@@ -148,7 +151,7 @@ async fn gone(pipe: OwnedFd) {
 }
 
 async fn accept(
-    (v4, v6): (TcpListener, Option<TcpListener>),
+    sockets: &[TcpListener],
     server: &Arc<Server>,
     gone: impl Future<Output = ()>,
 ) -> Ending {
@@ -160,7 +163,7 @@ async fn accept(
         let place = async { Arc::clone(&room).acquire_owned().await };
         let next = async {
             let place = place.await;
-            (place, either(&v4, v6.as_ref()).await)
+            (place, any_of(sockets).await)
         };
         tokio::select! {
             () = &mut gone => break Ending::Guardian,
@@ -194,14 +197,13 @@ pub(super) async fn closed(closing: &mut watch::Receiver<Option<Ending>>) -> End
     why.ok().and_then(|why| *why).unwrap_or(Ending::Guardian)
 }
 
-async fn either(v4: &TcpListener, v6: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
-    match v6 {
-        Some(v6) => tokio::select! {
-            accepted = v4.accept() => accepted,
-            accepted = v6.accept() => accepted,
-        },
-        None => v4.accept().await,
-    }
+/// The next connection to any of these sockets.
+async fn any_of(sockets: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|context| {
+        let mut all = sockets.iter().map(|socket| socket.poll_accept(context));
+        all.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 async fn serve(stream: TcpStream, peer: SocketAddr, server: Arc<Server>) {
@@ -232,12 +234,11 @@ async fn serve(stream: TcpStream, peer: SocketAddr, server: Arc<Server>) {
                 _ = timeout(FIRST_REQUEST, first), if ending == Ending::Restart => None,
                 () = std::future::ready(()), if ending != Ending::Restart => None,
             };
-            match done {
-                Some(done) => done,
-                None => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            if let Some(done) = done {
+                done
+            } else {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
         }
     };

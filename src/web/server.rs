@@ -17,21 +17,24 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::access::Access;
 use super::answers::{finish, json, problem};
 use super::compat::Selections;
 use super::follow::until;
-use super::gate::{Names, Need, Sender, judge};
-use super::grant::Grant;
-use super::listing::{RunEntry, list};
+use super::gate::{Names, Need, Sender, Site, bearer, judge};
+use super::grant::{Grant, Scope};
+use super::listing::{RunEntry, entries};
 use super::live::Page;
+use super::password::{self, Device, DeviceAsk, Passwords, Verdict};
 use super::pty::Pty;
 use super::routes::{Found, Part, find, run_of};
 use super::serve::Ending;
-use super::sessions::{LoginError, Session, Sessions};
+use super::sessions::{LoginError, Session, SessionEntry, Sessions};
 use super::source::{Run, Runs};
 use super::text::{self, TextAsk};
 use super::tickets::{Ticket, Tickets};
-use super::{apps, assets, compat, cookie, run_api, terminal};
+use super::users::is_name;
+use super::{apps, assets, compat, cookie, note, run_api, terminal};
 use crate::api::version::OURS;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
@@ -67,6 +70,9 @@ pub(super) struct Server {
     /// Which processes each session has deselected under `/api/`.
     pub(super) selections: Selections,
     tickets: Mutex<Tickets>,
+    /// Who gets in from elsewhere.
+    pub(super) access: Access,
+    passwords: Passwords,
     /// Changes when a session ends before its time.
     session_ended: watch::Sender<()>,
     /// Why the server ends, once it does.
@@ -104,6 +110,13 @@ struct FinishAsk {
 }
 
 #[derive(Serialize)]
+struct PasswordAnswer {
+    /// A link, as the fragment of an address has it.
+    login: String,
+    device: Option<Device>,
+}
+
+#[derive(Serialize)]
 struct SessionAnswer {
     session: String,
 }
@@ -131,26 +144,64 @@ struct HelloAnswer {
 
 impl Server {
     /// A server with this name, port and sessions, for these runs.
-    pub(super) fn new(names: Names, port: u16, sessions: Sessions, runs: Arc<Runs>) -> Self {
+    pub(super) fn new(
+        (names, port): (Names, u16),
+        access: Access,
+        sessions: Sessions,
+        runs: Arc<Runs>,
+    ) -> io::Result<Self> {
         let (closing, session_ended) = (watch::Sender::new(None), watch::Sender::new(()));
+        let passwords = Passwords::new(access.users.clone(), &access.state)?;
         let (sessions, tickets) = (Mutex::new(sessions), Mutex::default());
         let selections = Selections::default();
-        Self { names, port, runs, sessions, selections, tickets, session_ended, closing }
+        Ok(Self {
+            names,
+            port,
+            runs,
+            sessions,
+            selections,
+            tickets,
+            access,
+            passwords,
+            session_ended,
+            closing,
+        })
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An address that logs in once.
+    /// An address that logs in once; also the public one, with a space between them.
     pub(super) fn link(&self, grant: Grant) -> io::Result<String> {
-        let fragment = self.sessions().link(grant, clock::now())?;
-        Ok(format!("http://{}:{}/#login={fragment}", self.names.own(), self.port))
+        let fragment = self.sessions().link(grant, None, clock::now())?;
+        let local = format!("http://{}:{}/#login={fragment}", self.names.own(), self.port);
+        Ok(match self.names.public() {
+            Some(public) => format!("{local} https://{public}/#login={fragment}"),
+            None => local,
+        })
     }
 
-    /// Whether this session has not ended.
+    /// All sessions.
+    pub(super) fn list_sessions(&self) -> Vec<SessionEntry> {
+        self.sessions().list(clock::now())
+    }
+
+    /// End the sessions for whose id and user this holds; returns how many.
+    pub(super) fn end_sessions(&self, is_meant: impl Fn(&str, Option<&str>) -> bool) -> usize {
+        let ended = self.sessions().end_if(is_meant, clock::now());
+        self.session_ended.send_replace(());
+        ended
+    }
+
+    /// Somebody uses this session; false if it has ended.
+    pub(super) fn renew(&self, id: &str) -> bool {
+        self.sessions().renew(id, clock::now())
+    }
+
+    /// Whether this session has not ended. A token, which has none, is checked at each request.
     pub(super) fn is_live(&self, session: &str) -> bool {
-        self.sessions().is_live(session, clock::now())
+        session.is_empty() || self.sessions().is_live(session, clock::now())
     }
 
     /// Returns when this session has ended.
@@ -184,10 +235,12 @@ impl Server {
         };
         let session = self.session_of(&parts.headers);
         let sender = match &session {
+            Some((_, grant)) if bearer(&parts.headers).is_some() => Sender::Token(grant),
             Some((_, grant)) => Sender::Session(grant),
             None => Sender::Unknown,
         };
-        if let Err(refused) = judge((&method, &parts.headers), &self.names, need, sender) {
+        let at = (&self.names, !ends.local.ip().to_canonical().is_loopback());
+        if let Err(refused) = judge((&method, &parts.headers), at, need, sender) {
             tracing::debug!(%method, path, status = refused.status.as_u16(), "refused");
             return problem(refused.status, refused.reason);
         }
@@ -196,36 +249,33 @@ impl Server {
         }
         let (session_id, grant) = session.clone().unzip();
         let session_id = session_id.unwrap_or_default();
+        if parts.headers.contains_key("x-tmo-visible") {
+            self.renew(&session_id);
+        }
         match (part, grant) {
             (Part::Page, _) => assets::page(),
             (Part::Asset, _) => assets::asset(&path),
-            (Part::Login, _) => self.login(ends, body).await,
+            (Part::Login, _) => self.login(ends, &parts.headers, body).await,
             (Part::LoginFinish, _) => self.finish_login(ends, &parts.headers, body).await,
+            (Part::LoginDevice, _) => self.greet_device(&parts.headers, body).await,
+            (Part::LoginPassword, _) => self.login_by_password(ends, &parts.headers, body).await,
             (Part::Hello, _) => self.hello(body).await,
             (Part::Logout, _) => self.logout(session),
-            (Part::Me, Some(grant)) => {
-                let (role, time) = (grant.role.word(), clock::now().to_string());
-                json(StatusCode::OK, &Me { role, version: OURS, time })
+            (Part::Me, Some(grant)) => me(&grant),
+            (Part::Runs, Some(grant)) => self.list(&grant.scope).await,
+            (Part::Text | Part::Ticket | Part::Download, grant) => {
+                let session = grant.map(|grant| (session_id, grant));
+                self.as_text(part, &parts, session, body).await
             }
-            (Part::Runs, Some(grant)) => match list(&self.runs, &grant.scope).await {
-                Ok(runs) => json(StatusCode::OK, &AllRuns { runs }),
-                Err(error) => run_api::unreadable(&error),
-            },
-            (Part::Text, Some(grant)) => {
-                let query = parts.uri.query().unwrap_or_default();
-                match self.run_in(&path, &grant).await {
-                    Ok(run) => self.text(&run, query, (session_id, grant)).await,
-                    Err(answer) => *answer,
-                }
-            }
-            (Part::Ticket, Some(grant)) => self.ticket(&path, (session_id, grant), body).await,
-            (Part::Download, _) => self.download(&path, &parts.headers).await,
             (Part::Live, Some(grant)) => self.live(parts, (session_id, grant)).await,
             (Part::Terminal | Part::Look, Some(grant)) => {
                 self.terminal(part, parts, (session_id, grant)).await
             }
             (Part::Apps(what), Some(grant)) => {
                 apps::answer(what, (&self.runs, &grant.scope), (parts, body)).await
+            }
+            (Part::Figures, Some(grant)) => {
+                run_api::figures(&self.runs, &grant.scope, &parts).await
             }
             (Part::Files | Part::Supervisor, Some(grant)) => {
                 run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
@@ -241,8 +291,7 @@ impl Server {
                 | Part::Terminal
                 | Part::Look
                 | Part::Apps(_)
-                | Part::Text
-                | Part::Ticket
+                | Part::Figures
                 | Part::Files
                 | Part::Supervisor
                 | Part::Chosen,
@@ -251,30 +300,52 @@ impl Server {
         }
     }
 
-    /// Id and rights of the session that a request proves.
+    async fn list(&self, scope: &Scope) -> Response {
+        match self.runs.list().await {
+            Ok(all) => json(StatusCode::OK, &AllRuns { runs: entries(&all, scope) }),
+            Err(error) => run_api::unreadable(&error),
+        }
+    }
+
+    /// Id and rights of the session that a request proves; a token has no id.
     fn session_of(&self, headers: &HeaderMap) -> Option<(String, Grant)> {
-        let cookie = cookie::of(headers, self.port)?;
+        if bearer(headers).is_some() {
+            return self.access.of_token(headers).map(|grant| (String::new(), grant));
+        }
+        let cookie = cookie::of(headers, self.names.site(headers)?, self.port)?;
         let of_header = headers.get("x-tmo-key").and_then(|key| key.to_str().ok());
         let of_socket = || {
             let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
             offered.split(',').find_map(|one| one.trim().strip_prefix("key."))
         };
         let key = of_header.or_else(of_socket)?;
-        let mut sessions = self.sessions();
+        let sessions = self.sessions();
         let session = sessions.of_request(cookie, key, clock::now())?;
         Some((session.id.clone(), session.grant.clone()))
     }
 
-    async fn login(&self, ends: Ends, body: Body) -> Response {
+    /// Whether the request comes over the public address.
+    fn is_public(&self, headers: &HeaderMap) -> bool {
+        self.names.site(headers) == Some(Site::Public)
+    }
+
+    /// Refuse the link of a user to other users of this machine. At the public address the connection is that of a
+    /// proxy, and the secret of the link decides alone.
+    fn refuse_stranger(&self, ends: Ends, headers: &HeaderMap, id: &str) -> Result<(), Response> {
+        let may_be_other = self.is_public(headers) || self.sessions().is_shared(id, clock::now());
+        if may_be_other || !is_of_stranger(ends) {
+            return Ok(());
+        }
+        Err(problem(StatusCode::FORBIDDEN, "this link logs in another user of this machine"))
+    }
+
+    async fn login(&self, ends: Ends, headers: &HeaderMap, body: Body) -> Response {
         let LoginAsk { id, nonce } = match read(body).await {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
-        if is_of_stranger(ends) && !self.sessions().is_shared(&id, clock::now()) {
-            return problem(
-                StatusCode::FORBIDDEN,
-                "this link logs in another user of this machine",
-            );
+        if let Err(answer) = self.refuse_stranger(ends, headers, &id) {
+            return answer;
         }
         match self.sessions().begin(&id, &nonce, clock::now()) {
             Ok((nonce, proof)) => json(StatusCode::OK, &LoginAnswer { nonce, proof }),
@@ -287,23 +358,75 @@ impl Server {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
-        if is_of_stranger(ends) && !self.sessions().is_shared(&id, clock::now()) {
-            return problem(
-                StatusCode::FORBIDDEN,
-                "this link logs in another user of this machine",
-            );
+        if let Err(answer) = self.refuse_stranger(ends, headers, &id) {
+            return answer;
         }
-        let before = cookie::of(headers, self.port);
+        let site = if self.is_public(headers) { Site::Public } else { Site::Local };
+        let before = cookie::of(headers, site, self.port);
         let begun = self.sessions().finish((&id, &proof), before, clock::now());
         // A second use of a link ends a session.
         self.session_ended.send_replace(());
         match begun {
             Ok(begun) => {
-                let cookie = cookie::set(self.port, &begun.cookie);
+                let cookie = cookie::set(site, self.port, &begun.cookie);
                 let answer = json(StatusCode::OK, &SessionAnswer { session: begun.id });
                 ([(header::SET_COOKIE, cookie)], answer).into_response()
             }
             Err(error) => problem(status(error), &error.to_string()),
+        }
+    }
+
+    /// Prove to a browser that has logged in with a password before that this is the same server.
+    async fn greet_device(&self, headers: &HeaderMap, body: Body) -> Response {
+        if !self.is_public(headers) {
+            return no_passwords_here();
+        }
+        let ask = match read::<DeviceAsk>(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        match self.passwords.hello(&ask) {
+            Some(proof) => json(StatusCode::OK, &HelloAnswer { proof }),
+            None => problem(StatusCode::BAD_REQUEST, "the request is malformed"),
+        }
+    }
+
+    async fn login_by_password(&self, ends: Ends, headers: &HeaderMap, body: Body) -> Response {
+        if !self.is_public(headers) {
+            return no_passwords_here();
+        }
+        let ask = match read::<password::Ask>(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        let from = self.access.from(ends.peer.ip(), headers);
+        // What a stranger sends is not shown as a name.
+        let name = if is_name(&ask.name) { ask.name.clone() } else { "(not a name)".to_owned() };
+        match self.passwords.check(ask, from, Instant::now()).await {
+            Verdict::Known(role, device) => {
+                note(&format!("{name} has logged in from {from}"));
+                let grant = Grant { role, scope: Scope::All, until: None };
+                match self.sessions().link(grant, Some(name), clock::now()) {
+                    Ok(login) => json(StatusCode::OK, &PasswordAnswer { login, device }),
+                    Err(error) => run_api::unreadable(&error),
+                }
+            }
+            Verdict::Wrong => {
+                note(&format!("{name}: wrong name or password, from {from}"));
+                problem(StatusCode::UNAUTHORIZED, "wrong name or password")
+            }
+            Verdict::Wait(time) => {
+                note(&format!("{name}: too many wrong passwords from {from}"));
+                let seconds = time.as_secs() + 1;
+                let reason = format!("too many wrong passwords; try again in {seconds} s");
+                let answer = problem(StatusCode::TOO_MANY_REQUESTS, &reason);
+                ([(header::RETRY_AFTER, seconds.to_string())], answer).into_response()
+            }
+            Verdict::Broken(why) => {
+                note(&format!("passwords can't be checked: {why}"));
+                let reason = "passwords can't be checked; `tmo web` tells why";
+                problem(StatusCode::SERVICE_UNAVAILABLE, reason)
+            }
         }
     }
 
@@ -342,32 +465,47 @@ impl Server {
     /// Text is sent for as long as the session lasts.
     fn while_live(self: &Arc<Self>, id: String) -> impl Fn() -> bool + Send + use<> {
         let server = Arc::clone(self);
-        move || server.sessions().is_live(&id, clock::now())
+        move || server.is_live(&id)
     }
 
-    async fn text(self: &Arc<Self>, run: &Run, query: &str, session: (String, Grant)) -> Response {
-        let (id, Grant { scope, .. }) = session;
-        match TextAsk::parse(query, &scope) {
-            Some(ask) => text::answer(run, ask, &scope, self.while_live(id)).await,
+    /// The log as text, a ticket for it, or what a ticket is for.
+    async fn as_text(
+        self: &Arc<Self>,
+        part: Part,
+        parts: &Parts,
+        session: Option<(String, Grant)>,
+        body: Body,
+    ) -> Response {
+        let path = parts.uri.path();
+        if part == Part::Download {
+            return self.download(path, &parts.headers).await;
+        }
+        // The gate lets nobody else pass.
+        let Some((id, grant)) = session else { return StatusCode::UNAUTHORIZED.into_response() };
+        let run = match self.run_in(path, &grant).await {
+            Ok(run) => run,
+            Err(answer) => return *answer,
+        };
+        if part == Part::Ticket {
+            return self.ticket(&run, (id, grant), body).await;
+        }
+        match TextAsk::parse(parts.uri.query().unwrap_or_default(), &grant.scope) {
+            Some(ask) => text::answer(&run, ask, &grant.scope, self.while_live(id)).await,
             None => text::refused(),
         }
     }
 
-    async fn ticket(&self, path: &str, session: (String, Grant), body: Body) -> Response {
+    async fn ticket(&self, run: &Run, session: (String, Grant), body: Body) -> Response {
         let TicketAsk { query } = match read(body).await {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
         let (id, grant) = session;
-        let run = match self.run_in(path, &grant).await {
-            Ok(run) => run.known.id.clone(),
-            Err(answer) => return *answer,
-        };
         if TextAsk::parse(&query, &grant.scope).is_none() {
             return text::refused();
         }
-        let issued = self.tickets().issue(Ticket { session: id, run, query });
-        match issued {
+        let run = run.known.id.clone();
+        match self.tickets().issue(Ticket { session: id, run, query }) {
             Ok(ticket) => json(StatusCode::OK, &TicketAnswer { ticket }),
             Err(_) => problem(status(LoginError::NoRandom), &LoginError::NoRandom.to_string()),
         }
@@ -380,7 +518,8 @@ impl Server {
             .rsplit('/')
             .next()
             .and_then(|id| self.tickets().redeem(id, std::time::Instant::now()));
-        let Some((ticket, cookie)) = ticket.zip(cookie::of(headers, self.port)) else {
+        let site = if self.is_public(headers) { Site::Public } else { Site::Local };
+        let Some((ticket, cookie)) = ticket.zip(cookie::of(headers, site, self.port)) else {
             return gone();
         };
         let Ticket { session, run, query } = ticket;
@@ -411,7 +550,7 @@ impl Server {
             .write_buffer_size(0)
             .max_write_buffer_size(MOST_WAITING)
             .on_upgrade(async move |socket| {
-                let page = Page::new(socket, Arc::clone(&server), session.1.clone());
+                let page = Page::new(socket, Arc::clone(&server), session.clone());
                 tokio::select! {
                     () = page.serve() => {}
                     () = server.end_of_session(session) => {}
@@ -460,12 +599,29 @@ impl Server {
             .max_message_size(LARGEST_MESSAGE)
             .write_buffer_size(0)
             .on_upgrade(async move |socket| {
+                // A key keeps the session; after its end nothing is typed any more.
+                let id = session.0.clone();
+                let may_type = || !is_looking && server.renew(&id);
                 tokio::select! {
-                    () = terminal::serve(socket, pty, is_looking) => {}
+                    () = terminal::serve(socket, pty, may_type) => {}
                     () = server.end_of_session(session) => {}
                 }
             })
     }
+}
+
+/// Who is logged in.
+fn me(grant: &Grant) -> Response {
+    let (role, time) = (grant.role.word(), clock::now().to_string());
+    json(StatusCode::OK, &Me { role, version: OURS, time })
+}
+
+/// The answer to a password at an address of this machine.
+fn no_passwords_here() -> Response {
+    problem(
+        StatusCode::FORBIDDEN,
+        "passwords are taken at the public address only; here `tmo web --link` prints a link that logs in",
+    )
 }
 
 /// Columns and rows in a query: `80x24`.
@@ -498,3 +654,6 @@ async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Box<Response>> {
     let value = bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     value.ok_or_else(|| Box::new(problem(StatusCode::BAD_REQUEST, "the request is malformed")))
 }
+
+#[cfg(test)]
+mod tests;

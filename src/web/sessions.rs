@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::grant::Grant;
+use super::grant::{Grant, Role};
 use super::proof::{Purpose, Secret, is_nonce, nonce, random_hex};
 use crate::model::time::Timestamp;
 
@@ -26,6 +26,8 @@ const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 const MOST: usize = 64;
 /// How old the saved time of the last use of a session may be.
 const SAVED_USE: Duration = Duration::from_secs(60);
+/// How much of the id of a session is shown.
+const SHOWN: usize = 8;
 /// The distance of the two places in the file that are written in turn.
 const SLOT: u64 = 1 << 20;
 
@@ -35,6 +37,9 @@ struct Link {
     id: String,
     secret: Secret,
     grant: Grant,
+    /// The user who has given a password for it.
+    #[serde(default)]
+    user: Option<String>,
     until: Timestamp,
     /// The session that it has begun.
     used: Option<String>,
@@ -52,6 +57,9 @@ pub(super) struct Session {
     cookie: Secret,
     /// What it may do.
     pub(super) grant: Grant,
+    /// Who has logged in with a password.
+    #[serde(default)]
+    user: Option<String>,
     begun: Timestamp,
     used: Timestamp,
 }
@@ -61,6 +69,24 @@ impl Session {
         let is_granted = self.grant.until.is_none_or(|until| now < until);
         is_granted && now.since(self.begun) < LIFE && now.since(self.used) < IDLE_LIFE
     }
+}
+
+/// A session, as its list shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEntry {
+    /// By which it can be named.
+    pub id: String,
+    /// The user, if a password began it.
+    pub user: Option<String>,
+    /// What it may do.
+    pub role: Role,
+    /// The only processes that it may see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<Vec<String>>,
+    /// When it began.
+    pub begun: Timestamp,
+    /// When it was used last.
+    pub used: Timestamp,
 }
 
 /// A session that has just begun.
@@ -114,12 +140,18 @@ impl Sessions {
         Self { file, kept }
     }
 
-    /// A new link with these rights: its id and secret, as the fragment of an address has them.
-    pub(super) fn link(&mut self, grant: Grant, now: Timestamp) -> io::Result<String> {
+    /// A new link with these rights: its id and secret, as the fragment of an address has them. `user` has given
+    /// a password for it.
+    pub(super) fn link(
+        &mut self,
+        grant: Grant,
+        user: Option<String>,
+        now: Timestamp,
+    ) -> io::Result<String> {
         let (id, secret) = (random_hex(8)?, Secret::random()?);
         let text = format!("{id}.{}", secret.hex());
         let until = grant.until.unwrap_or(now + LINK_LIFE);
-        self.kept.links.push(Link { id, secret, grant, until, used: None, nonces: None });
+        self.kept.links.push(Link { id, secret, grant, user, until, used: None, nonces: None });
         self.save(now);
         Ok(text)
     }
@@ -167,9 +199,10 @@ impl Sessions {
         let new = || Ok::<_, io::Error>((random_hex(16)?, Secret::random()?));
         let (session, cookie) = new().map_err(|_| LoginError::NoRandom)?;
         link.used = Some(session.clone());
-        let (key, grant) = (link.secret.key(&nonces), link.grant.clone());
+        let (key, grant, user) = (link.secret.key(&nonces), link.grant.clone(), link.user.clone());
         let begun = Begun { id: session.clone(), cookie: cookie.hex().to_owned() };
-        self.kept.sessions.push(Session { id: session, key, cookie, grant, begun: now, used: now });
+        let id = session;
+        self.kept.sessions.push(Session { id, key, cookie, grant, user, begun: now, used: now });
         self.save(now);
         Ok(begun)
     }
@@ -181,24 +214,26 @@ impl Sessions {
     }
 
     /// The session of a request with this cookie and this key: id, nonce and proof, with dots between them.
-    pub(super) fn of_request(
-        &mut self,
-        cookie: &str,
-        key: &str,
-        now: Timestamp,
-    ) -> Option<&Session> {
+    pub(super) fn of_request(&self, cookie: &str, key: &str, now: Timestamp) -> Option<&Session> {
         let [id, nonce, proof] = <[&str; 3]>::try_from(key.split('.').collect::<Vec<_>>()).ok()?;
         let at = self.kept.sessions.iter().position(|found| found.id == id && found.lives(now))?;
-        let session = &mut self.kept.sessions[at];
+        let session = &self.kept.sessions[at];
         let is_cookie = session.cookie.same(cookie);
         if !is_nonce(nonce) || !session.key.proves(proof, Purpose::Page, &[nonce]) || !is_cookie {
             return None;
         }
+        Some(session)
+    }
+
+    /// Somebody uses this session: a page that is seen, or a key. False if it has ended.
+    pub(super) fn renew(&mut self, id: &str, now: Timestamp) -> bool {
+        let found = self.kept.sessions.iter_mut().find(|found| found.id == id && found.lives(now));
+        let Some(session) = found else { return false };
         if now.since(session.used) > SAVED_USE {
             session.used = now;
             self.save(now);
         }
-        self.kept.sessions.iter().find(|found| found.id == id)
+        true
     }
 
     /// The session with this id, if it has not ended and this is its cookie.
@@ -214,7 +249,36 @@ impl Sessions {
 
     /// Whether the link with this id was made for somebody else.
     pub(super) fn is_shared(&mut self, id: &str, now: Timestamp) -> bool {
-        self.find_link(id, now).is_some_and(|link| link.grant.until.is_some())
+        let found = self.find_link(id, now);
+        found.is_some_and(|link| link.grant.until.is_some() || link.user.is_some())
+    }
+
+    /// All sessions.
+    pub(super) fn list(&self, now: Timestamp) -> Vec<SessionEntry> {
+        let living = self.kept.sessions.iter().filter(|session| session.lives(now));
+        let entry = |session: &Session| SessionEntry {
+            id: session.id[..SHOWN.min(session.id.len())].to_owned(),
+            user: session.user.clone(),
+            role: session.grant.role,
+            processes: session.grant.scope.names().map(<[String]>::to_vec),
+            begun: session.begun,
+            used: session.used,
+        };
+        living.map(entry).collect()
+    }
+
+    /// End the sessions for which this holds, and the links of their users; returns how many ended.
+    pub(super) fn end_if(
+        &mut self,
+        is_meant: impl Fn(&str, Option<&str>) -> bool,
+        now: Timestamp,
+    ) -> usize {
+        let before = self.kept.sessions.len();
+        let is_left = |id: &str, user: &Option<String>| !is_meant(id, user.as_deref());
+        self.kept.sessions.retain(|session| is_left(&session.id, &session.user));
+        self.kept.links.retain(|link| link.user.is_none() || is_left(&link.id, &link.user));
+        self.save(now);
+        before - self.kept.sessions.len()
     }
 
     /// End a session.
@@ -311,14 +375,14 @@ mod tests {
             (begun.cookie.clone(), format!("{}.{nonce}.{proof}", begun.id))
         }
 
-        fn is_known(&self, sessions: &mut Sessions, now: Timestamp) -> bool {
+        fn is_known(&self, sessions: &Sessions, now: Timestamp) -> bool {
             let (cookie, key) = self.request();
             sessions.of_request(&cookie, &key, now).is_some()
         }
     }
 
     fn logged_in(sessions: &mut Sessions) -> Page {
-        let mut page = Page::of(&sessions.link(Grant::OWNER, NOW).unwrap());
+        let mut page = Page::of(&sessions.link(Grant::OWNER, None, NOW).unwrap());
         page.log_in(sessions, NOW).unwrap();
         page
     }
@@ -327,7 +391,7 @@ mod tests {
     fn a_request_needs_cookie_and_key_of_one_session() {
         let mut sessions = Sessions::open(file());
         let (one, other) = (logged_in(&mut sessions), logged_in(&mut sessions));
-        assert!(one.is_known(&mut sessions, NOW) && other.is_known(&mut sessions, NOW));
+        assert!(one.is_known(&sessions, NOW) && other.is_known(&sessions, NOW));
         let ((cookie, key), (other_cookie, other_key)) = (one.request(), other.request());
         assert_eq!(sessions.of_request(&cookie, &key, NOW).unwrap().grant, Grant::OWNER);
         let unproven = key.rsplit_once('.').unwrap().0.to_owned();
@@ -350,11 +414,11 @@ mod tests {
     #[test]
     fn a_link_logs_in_once_and_a_thief_ends_the_session() {
         let mut sessions = Sessions::open(file());
-        let link = sessions.link(Grant::OWNER, NOW).unwrap();
+        let link = sessions.link(Grant::OWNER, None, NOW).unwrap();
         let (mut page, mut thief, mut guess) = (Page::of(&link), Page::of(&link), Page::of(&link));
         page.log_in(&mut sessions, NOW).unwrap();
         assert_eq!(page.log_in(&mut sessions, NOW), Err(LoginError::Again));
-        assert!(page.is_known(&mut sessions, NOW), "the same browser opened its link again");
+        assert!(page.is_known(&sessions, NOW), "the same browser opened its link again");
         guess.secret = Secret::random().unwrap();
         let mine = nonce().unwrap();
         let (theirs, _) = sessions.begin(&guess.id, &mine, NOW).unwrap();
@@ -363,24 +427,28 @@ mod tests {
             sessions.finish((&guess.id, &proof), None, NOW).unwrap_err(),
             LoginError::NoLink
         );
-        assert!(page.is_known(&mut sessions, NOW), "who doesn't know the secret ends nothing");
+        assert!(page.is_known(&sessions, NOW), "who doesn't know the secret ends nothing");
         assert_eq!(thief.log_in(&mut sessions, NOW), Err(LoginError::Stolen));
-        assert!(!page.is_known(&mut sessions, NOW));
+        assert!(!page.is_known(&sessions, NOW));
     }
 
     #[test]
     fn links_and_sessions_end_with_time() {
         let mut sessions = Sessions::open(file());
-        let mut late = Page::of(&sessions.link(Grant::OWNER, NOW).unwrap());
+        let mut late = Page::of(&sessions.link(Grant::OWNER, None, NOW).unwrap());
         assert_eq!(late.log_in(&mut sessions, NOW + LINK_LIFE), Err(LoginError::NoLink));
         let (idle, busy) = (logged_in(&mut sessions), logged_in(&mut sessions));
         let mut now = NOW;
         while now.since(NOW) + IDLE_LIFE / 2 < LIFE {
             now = now + IDLE_LIFE / 2;
-            assert!(busy.is_known(&mut sessions, now), "{:?}", now.since(NOW));
+            assert!(busy.is_known(&sessions, now), "{:?}", now.since(NOW));
+            assert!(sessions.renew(&busy.begun.as_ref().unwrap().id, now));
+            // Requests of a page that nobody sees renew nothing.
+            assert_eq!(idle.is_known(&sessions, now), now.since(NOW) < IDLE_LIFE);
         }
-        assert!(!idle.is_known(&mut sessions, now));
-        assert!(!busy.is_known(&mut sessions, NOW + LIFE));
+        assert!(!sessions.renew(&idle.begun.as_ref().unwrap().id, now), "an end is an end");
+        assert!(!idle.is_known(&sessions, now));
+        assert!(!busy.is_known(&sessions, NOW + LIFE));
     }
 
     #[test]
@@ -393,17 +461,43 @@ mod tests {
             scope: Scope::Processes { run: "r".into(), names: vec!["web".into()] },
             until: None,
         };
-        let mut second = Page::of(&sessions.link(grant.clone(), NOW).unwrap());
+        let mut second = Page::of(&sessions.link(grant.clone(), None, NOW).unwrap());
         let mut again = Sessions::open(file.try_clone().unwrap());
-        assert!(first.is_known(&mut again, NOW));
+        assert!(first.is_known(&again, NOW));
         second.log_in(&mut again, NOW).unwrap();
         let (cookie, key) = second.request();
         assert_eq!(again.of_request(&cookie, &key, NOW).unwrap().grant, grant);
         // The last write was the one that began the second session.
         let at = SLOT * (again.kept.turn % 2);
         std::os::unix::fs::FileExt::write_all_at(&file, b"torn", at + 60).unwrap();
-        let mut after = Sessions::open(file);
-        assert!(first.is_known(&mut after, NOW) && !second.is_known(&mut after, NOW));
+        let after = Sessions::open(file);
+        assert!(first.is_known(&after, NOW) && !second.is_known(&after, NOW));
+    }
+
+    #[test]
+    fn sessions_are_listed_and_ended_by_id_or_user() {
+        let mut sessions = Sessions::open(file());
+        let owner = logged_in(&mut sessions);
+        let of_anna = |sessions: &mut Sessions| {
+            let grant = Grant { role: Role::Read, scope: Scope::All, until: None };
+            let link = sessions.link(grant, Some("anna".to_owned()), NOW).unwrap();
+            let mut page = Page::of(&link);
+            assert!(sessions.is_shared(&page.id, NOW));
+            page.log_in(sessions, NOW).unwrap();
+            page
+        };
+        let (one, other) = (of_anna(&mut sessions), of_anna(&mut sessions));
+        let all = sessions.list(NOW);
+        let shown: Vec<_> = all.iter().map(|entry| (entry.user.as_deref(), entry.role)).collect();
+        let anna = (Some("anna"), Role::Read);
+        assert_eq!(shown, [(None, Role::Admin), anna, anna]);
+        let id = all[1].id.clone();
+        assert_eq!(sessions.end_if(|full, _| full.starts_with(&id), NOW), 1);
+        assert!(!one.is_known(&sessions, NOW) && other.is_known(&sessions, NOW));
+        assert_eq!(sessions.end_if(|_, user| user == Some("anna"), NOW), 1);
+        assert!(!other.is_known(&sessions, NOW) && owner.is_known(&sessions, NOW));
+        assert_eq!(sessions.end_if(|_, _| true, NOW), 1);
+        assert!(sessions.list(NOW).is_empty());
     }
 
     #[test]
@@ -413,9 +507,9 @@ mod tests {
         for _ in 0..MOST {
             logged_in(&mut sessions);
         }
-        assert!(!first.is_known(&mut sessions, NOW));
+        assert!(!first.is_known(&sessions, NOW));
         assert!(sessions.kept.links.len() <= MOST && sessions.kept.sessions.len() <= MOST);
         let at = NOW + Duration::from_secs(1);
-        assert!(logged_in(&mut sessions).is_known(&mut sessions, at));
+        assert!(logged_in(&mut sessions).is_known(&sessions, at));
     }
 }

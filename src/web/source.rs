@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
-use super::follow::{Follow, Link, Seen};
+use super::follow::{Follow, Seen};
+use super::listing::{Known, Listing};
+use super::samples::Samples;
 use crate::api::version::OURS;
 use crate::client::{Client, ClientError};
 use crate::config::Env;
@@ -28,8 +28,6 @@ use crate::server::engine_handle::{EngineRequest, Handle};
 use crate::server::http;
 use crate::server::reading::Reading;
 
-/// How long to wait for a supervisor that is away before the run is looked up again.
-const PAUSE: Duration = Duration::from_millis(250);
 /// How many questions to a run may wait.
 const WAITING: usize = 32;
 
@@ -42,6 +40,7 @@ pub(super) struct Run {
     pub(super) reading: Router,
     history: Arc<RunHistory>,
     follow: Mutex<Weak<watch::Sender<Seen>>>,
+    samples: Mutex<Weak<Samples>>,
 }
 
 impl Run {
@@ -72,7 +71,8 @@ impl Run {
         let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes);
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
-        Ok(Arc::new(Self { known, reading, history, follow: Mutex::default() }))
+        let (follow, samples) = (Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { known, reading, history, follow, samples }))
     }
 
     /// A client of its supervisor; `None` if it has none.
@@ -125,9 +125,16 @@ impl Run {
         if let Some(sender) = follow.upgrade() {
             return sender.subscribe();
         }
-        let (sender, receiver) = Follow::start(self.known.clone(), Arc::clone(&self.history));
+        let (known, history) = (self.known.clone(), Arc::clone(&self.history));
+        let (sender, receiver) = Follow::start(known, history, self.samples());
         *follow = sender;
         receiver
+    }
+
+    /// What its processes used while pages looked.
+    pub(super) fn samples(&self) -> Arc<Samples> {
+        let mut kept = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        Samples::of(&mut kept, self.history.dirs())
     }
 }
 
@@ -201,7 +208,7 @@ fn last_state(known: &KnownRun) -> State {
 /// All runs of the user.
 #[derive(Debug)]
 pub(super) struct Runs {
-    env: Env,
+    listing: Listing,
     /// The id of the only instance that is shown; `None`: all.
     only: Option<String>,
     open: Mutex<HashMap<String, Arc<Run>>>,
@@ -210,7 +217,7 @@ pub(super) struct Runs {
 impl Runs {
     /// Those of the user with this environment, or only this instance.
     pub(super) fn new(env: Env, only: Option<String>) -> Self {
-        Self { env, only, open: Mutex::default() }
+        Self { listing: Listing::new(env, only.clone()), only, open: Mutex::default() }
     }
 
     /// The id of the only instance that is shown, if there is one.
@@ -219,44 +226,39 @@ impl Runs {
     }
 
     /// What the files say now.
-    pub(super) async fn list(self: &Arc<Self>) -> io::Result<Vec<KnownRun>> {
-        let this = Arc::clone(self);
-        let all = spawn_blocking(move || runs::all(&this.env)).await;
-        let all = all.map_err(io::Error::other)??.into_values();
-        let is_shown = |known: &KnownRun| self.only().is_none_or(|only| only == known.id);
-        Ok(all.filter(is_shown).collect())
+    pub(super) async fn list(&self) -> io::Result<Known> {
+        self.listing.now().await
+    }
+
+    /// The list whenever it changes.
+    pub(super) fn follow(&self) -> watch::Receiver<Known> {
+        self.listing.follow()
     }
 
     /// Returns when this very run is over.
-    pub(super) async fn end_of(self: &Arc<Self>, run: &str) {
-        loop {
-            // What can't be read now may be readable later.
-            if let Ok(all) = self.list().await {
-                let Some(known) = all.into_iter().find(|known| known.run() == Some(run)) else {
-                    return;
-                };
-                if let Ok(Some(open)) = self.get(&known.id).await {
-                    let is_away = |seen: &Seen| matches!(seen.link, Link::Over | Link::Gone);
-                    // If it is over, its last files will be gone soon.
-                    let _ = open.follow().wait_for(is_away).await;
-                }
+    pub(super) async fn end_of(&self, run: &str) {
+        let is_it = |known: &KnownRun| known.run() == Some(run);
+        let mut listing = self.follow();
+        // What can't be read now may be readable later.
+        while !self.list().await.is_ok_and(|all| !all.iter().any(is_it)) {
+            if listing.changed().await.is_err() {
+                return;
             }
-            sleep(PAUSE).await;
         }
     }
 
     /// The run with this id; `None` if there is none.
-    pub(super) async fn get(self: &Arc<Self>, id: &str) -> io::Result<Option<Arc<Run>>> {
+    pub(super) async fn get(&self, id: &str) -> io::Result<Option<Arc<Run>>> {
         let all = self.list().await?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|id, _| all.iter().any(|known| known.id == *id));
-        let Some(known) = all.into_iter().find(|known| known.id == id) else { return Ok(None) };
+        let Some(known) = all.iter().find(|known| known.id == id) else { return Ok(None) };
         if let Some(run) = open.get(id)
             && (run.known.run(), run.known.standing) == (known.run(), known.standing)
         {
             return Ok(Some(Arc::clone(run)));
         }
-        let run = Run::new(known)?;
+        let run = Run::new(known.clone())?;
         open.insert(id.to_owned(), Arc::clone(&run));
         Ok(Some(run))
     }

@@ -54,8 +54,8 @@ fn parse(message: &[u8]) -> Option<Said<'_>> {
     })
 }
 
-/// Connect the page with the terminal until one of them ends. Of a page that only looks, no input is taken.
-pub(super) async fn serve(mut socket: WebSocket, pty: Pty, is_looking: bool) {
+/// Connect the page with the terminal until one of them ends. Input is taken as long as it may.
+pub(super) async fn serve(mut socket: WebSocket, pty: Pty, may_type: impl Fn() -> bool) {
     let mut under_way = 0;
     let mut buffer = vec![0; CHUNK];
     let mut ping = interval(PING);
@@ -78,7 +78,7 @@ pub(super) async fn serve(mut socket: WebSocket, pty: Pty, is_looking: bool) {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => break false,
                 };
                 let done = match parse(&message) {
-                    Some(Said::Input(bytes)) if !is_looking => pty.write(bytes).await,
+                    Some(Said::Input(bytes)) if may_type() => pty.write(bytes).await,
                     Some(Said::Size(size)) => pty.resize(size),
                     Some(Said::Shown(shown)) => {
                         under_way = under_way.saturating_sub(shown);

@@ -97,14 +97,9 @@ pub(super) async fn answer(
                 .is_none_or(|plan| plan.processes.iter().any(|process| process.name == stream.name))
         };
         let present: Vec<_> = streams.iter().filter(is_present).collect();
-        Ok::<_, io::Error>(TextReader::new(
-            &ask,
-            IndexReader::open(&dirs),
-            (&streams, &present),
-            is_limited,
-        )?)
+        TextReader::new(&ask, IndexReader::open(&dirs), (&streams, &present), is_limited)
     });
-    let reader = match opened.await.map_err(io::Error::other).flatten() {
+    let reader = match opened.await.map_err(io::Error::other).and_then(|opened| opened) {
         Ok(Some(reader)) => reader,
         Ok(None) => return unknown(),
         Err(error) => return unreadable(&error),

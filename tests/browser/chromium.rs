@@ -90,6 +90,8 @@ fn capabilities(browser: &Path, dir: &Path) -> Value {
     }
     json!({
         "browserName": "chrome",
+        // That of a proxy in a test is signed by itself.
+        "acceptInsecureCerts": true,
         "goog:chromeOptions": { "binary": browser, "args": args },
         "goog:loggingPrefs": { "browser": "ALL" },
     })

@@ -9,6 +9,7 @@ pub(crate) const ESCAPE: &str = "\u{e00c}";
 pub(crate) const PAGE_UP: &str = "\u{e00e}";
 pub(crate) const END: &str = "\u{e010}";
 pub(crate) const HOME: &str = "\u{e011}";
+pub(crate) const LEFT: &str = "\u{e012}";
 
 /// Press and release each character of a text.
 pub(crate) fn text(text: &str) -> Value {

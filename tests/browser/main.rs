@@ -7,6 +7,8 @@
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
 mod apps; // uploads of apps
+mod everything; // the list of runs, and the search over all of them
+mod figures; // charts of what processes use
 mod log; // the log follows, stays in place, and shows any output
 mod login; // links, sessions, other origins, a killed server
 mod looks; // small and large screens, light and dark
@@ -15,6 +17,7 @@ mod overview; // states and buttons; shutting down; hundreds of processes
 mod search; // search, filters by name, links to lines
 mod taking; // copies, downloads, saved pages, what happened around a moment
 mod terminal; // typing into a process
+mod tls; // behind a proxy with TLS: passwords and roles
 
 // Shared helpers.
 #[expect(dead_code, reason = "other tests need more of it")]

@@ -20,7 +20,14 @@ pub(crate) fn link_in(text: &str) -> Option<String> {
 impl<'a> WebServer<'a> {
     /// Start it at a free port.
     pub(crate) fn start(world: &'a World) -> Self {
-        Self::start_as(world, world.tmo(["web", "--port", "0"]))
+        Self::start_with(world, &[])
+    }
+
+    /// The same with options.
+    pub(crate) fn start_with(world: &'a World, options: &[&str]) -> Self {
+        let mut command = world.tmo(["web", "--port", "0"]);
+        command.args(options);
+        Self::start_as(world, command)
     }
 
     /// Start this command, which serves.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tmo::api::history::{
     Answer, ECHO_CHUNK, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
-    HistoryProblem, JournalAccess, OutputAsk, OutputOverTime, PageAsk,
+    HistoryProblem, JournalAccess, LineCount, OutputAsk, OutputOverTime, PageAsk,
 };
 use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;

@@ -61,6 +61,8 @@ mod apps_web; // uploads of apps to `tmo web`
 #[cfg(feature = "web")]
 mod web; // `tmo web`, as a browser's requests see it
 #[cfg(feature = "web")]
+mod web_access; // the same from elsewhere: addresses, passwords, tokens, other users
+#[cfg(feature = "web")]
 mod web_scripts; // its paths under `/api/`
 #[cfg(feature = "web")]
 mod web_start; // how it is started, opened, restarted and ended

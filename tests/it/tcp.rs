@@ -135,7 +135,7 @@ fn exchange(mut stream: TcpStream, question: &str) -> String {
 }
 
 /// Do this as another user, if the tests run as root: what is opened in it is that user's.
-fn as_another<T>(what: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn as_another<T>(what: impl FnOnce() -> T) -> Option<T> {
     let (root, nobody) = (nix::unistd::Uid::from_raw(0), nix::unistd::Uid::from_raw(65534));
     nix::unistd::geteuid().is_root().then(|| {
         // Of this thread alone.

@@ -1,7 +1,7 @@
 //! `tmo web`, as a browser's requests see it.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
@@ -69,7 +69,17 @@ impl Answer {
 /// Send a request with these headers besides `Host`; `None` if nobody answers.
 pub(crate) fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> {
     let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    request_at((Ipv4Addr::LOCALHOST, port).into(), host, (head, headers), body)
+}
+
+/// The same at an address that may differ from the host.
+pub(crate) fn request_at(
+    address: SocketAddr,
+    host: &str,
+    (head, headers): (&str, &str),
+    body: &str,
+) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
     let length = body.len();
     let text = format!(
         "{head} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
@@ -479,6 +489,11 @@ fn a_page_is_told_what_changes() {
     world.ok(["quit"]);
     frames.find("end", |_| true);
     frames.find("runs", |frame| frame["runs"][0]["state"] == "over");
+    // The next run of the project takes its place.
+    world.ok(["start", "-D", "--any-can-die"]);
+    frames.find("state", |frame| frame["state"]["pid"] != 0);
+    world.ok(["quit"]);
+    frames.find("end", |_| true);
     kill(web.server.guardian(), nix::libc::SIGINT);
     assert_eq!(frames.find("bye", |_| true)["why"], "shutdown");
     web.end();
@@ -629,6 +644,32 @@ fn a_download_has_the_bytes_of_tmo_logs_and_needs_a_ticket_that_is_valid_once() 
 }
 
 #[test]
+fn samples_outlive_the_page_that_looked() {
+    let world = shop();
+    let web = Web::start(&world);
+    let run = web.run();
+    assert_eq!(web.get(&format!("{run}/figures"))["last"], 0, "no page has looked");
+    let look = |after: u64| {
+        let mut frames = Frames::open(&web);
+        frames.say(&json!({ "type": "watch", "run": run.trim_start_matches("/r/") }));
+        let is_newer = |frame: &Value| frame["number"].as_u64() > Some(after);
+        frames.find("figures", is_newer)["number"].as_u64().unwrap()
+    };
+    let last = look(2);
+    let kept = web.get(&format!("{run}/figures"));
+    let processes = kept["processes"].as_array().unwrap();
+    assert_eq!((processes.len(), &processes[0]["name"]), (1, &json!("web")));
+    let memory = processes[0]["memory_bytes"].as_array().unwrap();
+    assert!(memory.len() as u64 >= last && memory[0].is_u64(), "{kept}");
+    // Another page goes on where the first one has left.
+    look(kept["last"].as_u64().unwrap());
+    let wrong = web.ask(&format!("GET {run}/figures?interval=7")).unwrap();
+    assert_eq!(wrong.status, 400, "{wrong:?}");
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn who_has_a_shared_link_sees_its_processes_only() {
     let world = shop();
     let web = Web::start(&world);
@@ -655,6 +696,8 @@ fn who_has_a_shared_link_sees_its_processes_only() {
         let answer = ask(&format!("GET {run}/api/{path}"));
         assert_eq!(answer.status, 403, "{path}: {answer:?}");
     }
+    let figures = ask(&format!("GET {run}/figures"));
+    assert!(figures.status == 200 && !figures.body.contains("worker"), "{figures:?}");
     let worker = ask(&format!("GET {run}/look/worker"));
     assert_eq!((worker.status, ask(&format!("POST {run}/api/restart")).status), (404, 403));
     let runs = ask("GET /runs");

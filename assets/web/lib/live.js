@@ -1,6 +1,6 @@
 // The WebSocket with what changes. It connects again whenever it is lost.
 
-import { LoggedOut, OtherServer, hello, key } from './session.js';
+import { LoggedOut, OtherServer, hello, openSocket } from './session.js';
 
 const FIRST = 500;
 const LONGEST = 8000;
@@ -30,7 +30,7 @@ export class Live {
       if (error instanceof OtherServer || error instanceof LoggedOut) return undefined;
       return this.again();
     }
-    const socket = new WebSocket(`ws://${location.host}/ws`, ['tmo.1', `key.${key()}`]);
+    const socket = openSocket('/ws', 'tmo.1');
     this.socket = socket;
     socket.onopen = () => {
       this.pause = FIRST;

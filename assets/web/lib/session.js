@@ -5,6 +5,8 @@
 import { Signal } from './signal.js';
 
 const STORE = 'tmo-session';
+/** The key of this browser for its next login with a password. */
+const DEVICE = 'tmo-device';
 
 /** Another program answers at this address. */
 export class OtherServer extends Error {}
@@ -14,17 +16,18 @@ export class LoggedOut extends Error {}
 /** Why this page can't go on. @type {Signal<'other' | 'out' | null>} */
 export const ended = new Signal(/** @type {any} */ (null));
 /** @type {{ session: string, key: string } | null} */
-let known = read();
+let known = stored(STORE, ['session', 'key']);
 /** What proves to the server that this page knows the key. */
 let proof = '';
 let stopped = false;
 /** The proofs that are on their way. @type {Promise<void> | null} */
 let pending = null;
 
-function read() {
+/** What this browser keeps by a name, if it has these texts. @param {string} name @param {string[]} texts @returns {any} */
+function stored(name, texts) {
   try {
-    const { session, key } = JSON.parse(localStorage.getItem(STORE) ?? 'null');
-    return typeof session === 'string' && typeof key === 'string' ? { session, key } : null;
+    const found = JSON.parse(localStorage.getItem(name) ?? 'null');
+    return found && texts.every((text) => typeof found[text] === 'string') ? found : null;
   } catch {
     return null;
   }
@@ -82,6 +85,25 @@ export async function logIn(text) {
   localStorage.setItem(STORE, JSON.stringify(known));
 }
 
+/**
+ * Log in with a name and a password, which become a link. They are sent only over TLS, and in a browser that has
+ * logged in before only to a server that proves that it is the same one.
+ * @param {string} name @param {string} password
+ */
+export async function logInAs(name, password) {
+  const before = stored(DEVICE, ['name', 'id', 'key']);
+  let device = null;
+  if (before) {
+    const mine = nonce();
+    const { proof: given } = await post('/login/device', { name: before.name, device: before.id, nonce: mine });
+    if (given !== (await mac(before.key, 'tmo web device server', mine))) stop();
+    if (before.name === name) device = `${before.id}.${mine}.${await mac(before.key, 'tmo web device page', mine)}`;
+  }
+  const { login, device: fresh } = await post('/login/password', { name, password, device });
+  if (fresh) localStorage.setItem(DEVICE, JSON.stringify({ name, id: fresh.id, key: fresh.key }));
+  await logIn(login);
+}
+
 /** @returns {never} */
 export function logOff() {
   ended.set('out');
@@ -112,6 +134,12 @@ async function prove() {
 export function key() {
   if (stopped) throw new OtherServer();
   return proof;
+}
+
+/** A WebSocket of this session. @param {string} path @param {string} protocol */
+export function openSocket(path, protocol) {
+  const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+  return new WebSocket(`${scheme}://${location.host}${path}`, [protocol, `key.${key()}`]);
 }
 
 /** End the session. */

@@ -2,10 +2,8 @@
 
 import { Signal } from './signal.js';
 import { atNextFrame } from './dom.js';
+import { beginFigures, fetchFigures, seconds, takeFigures } from './figures.js';
 import { setHostTime } from './time.js';
-
-/** How many samples are kept of each process: one a second. */
-const SAMPLES = 300;
 
 /** All runs. @type {Signal<any[]>} */
 export const runs = new Signal(/** @type {any[]} */ ([]));
@@ -30,19 +28,28 @@ export const run = {
   /** @type {any} */ state: null,
   /** @type {Map<string, any>} */ processes: new Map(),
   /** Lines without an end yet. @type {any[]} */ unfinished: [],
-  /** @type {Map<string, { now: any, cpu: number[], memory: number[], output: number[] }>} */ figures: new Map(),
+  /** What they use. */ figures: seconds.processes,
 };
 
 const changed = atNextFrame(() => changes.set(changes.value + 1));
 
 /** Forget the run. @param {string | null} id */
 export function begin(id) {
-  Object.assign(run, { id, state: null, processes: new Map(), figures: new Map(), unfinished: [] });
+  Object.assign(run, { id, state: null, processes: new Map(), unfinished: [] });
+  beginFigures(id);
+  if (link.value === 'up') fillFigures();
   unfinished.set(unfinished.value + 1);
   head.set(0);
   supervisor.set('up');
   changed();
 }
+
+/** Fetch the samples of what the processes have used before. */
+const fillFigures = () => { fetchFigures(seconds, changed); };
+document.addEventListener('visibilitychange', fillFigures);
+
+/** Whether there are samples of what the processes of the watched run use. */
+export const hasFigures = () => runs.value.find((one) => one.id === run.id)?.metrics !== false;
 
 /** @param {any} frame */
 export function take(frame) {
@@ -51,6 +58,7 @@ export function take(frame) {
     case 'hello':
       setHostTime(Date.parse(frame.time));
       me.set(frame);
+      fillFigures();
       break;
     case 'runs':
       runs.set(frame.runs);
@@ -74,7 +82,7 @@ export function take(frame) {
       changed();
       break;
     case 'figures':
-      for (const one of frame.processes) sample(one);
+      takeFigures(frame);
       changed();
       break;
     case 'gone':
@@ -84,15 +92,4 @@ export function take(frame) {
       supervisor.set('over');
       break;
   }
-}
-
-/** @param {any} figures */
-function sample(figures) {
-  const kept = run.figures.get(figures.name) ?? { now: null, cpu: [], memory: [], output: [] };
-  kept.now = figures;
-  kept.cpu.push(figures.cpu_percent ?? 0);
-  kept.memory.push(figures.memory_bytes);
-  kept.output.push(figures.output_bytes_per_second ?? 0);
-  for (const samples of [kept.cpu, kept.memory, kept.output]) if (samples.length > SAMPLES) samples.shift();
-  run.figures.set(figures.name, kept);
 }

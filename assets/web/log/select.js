@@ -85,7 +85,8 @@ export class Selection {
     this.element.hidden = !range && !words.text;
     for (const button of this.ofLines) button.hidden = !range;
     this.find.hidden = !words.text;
-    this.declare.hidden = me.value?.role === 'read' || supervisor.value !== 'up' || !this.line()?.name;
+    // It is written into the project.
+    this.declare.hidden = me.value?.role !== 'admin' || supervisor.value !== 'up' || !this.line()?.name;
     if (!range) setText(this.label, words.text ? `“${words.text.length > 30 ? `${words.text.slice(0, 29)}…` : words.text}”` : '');
   }
 

@@ -1,12 +1,13 @@
-// What a process has used in the last minutes, as far as this page has seen it.
+// What a process has used in the last minutes, sampled while a page looked.
 
 import { h, setText } from '../lib/dom.js';
-import { run } from '../lib/store.js';
+import { address } from '../lib/router.js';
+import { hasFigures, run } from '../lib/store.js';
 import { bytes } from '../lib/time.js';
-import { Spark } from '../views/spark.js';
+import { Spark, largest } from '../views/spark.js';
 
 /** How many seconds are shown. */
-const SECONDS = 300;
+const SECONDS = 150;
 
 export class Figures {
   /** @param {string} name */
@@ -18,7 +19,7 @@ export class Figures {
     this.output = chart('Output');
     this.details = h('p', { class: 'dim' });
     this.element = h('section', { class: 'panel figures' },
-      h('header', {}, h('h2', { text: 'Last 5 minutes' })),
+      h('header', {}, h('h2', { text: 'Last 2½ minutes' }), h('a', { href: address({ run: run.id, view: 'figures', values: {} }), text: 'All processes' })),
       ...[this.cpu, this.memory, this.output].map((one) =>
         h('div', { class: 'chart' }, h('p', {}, h('span', { text: one.text }), one.amount, one.most), one.spark.element)),
       this.details);
@@ -27,14 +28,14 @@ export class Figures {
   /** @param {any} process */
   draw(process) {
     const figures = run.figures.get(this.name);
-    this.element.hidden = !figures;
-    if (!figures) return;
+    this.element.hidden = !figures || !hasFigures();
+    if (!figures?.now) return;
     const { now } = figures;
     const isRunning = !!process.pid;
-    const show = (/** @type {any} */ chart, /** @type {number[]} */ values, /** @type {number} */ least, /** @type {(value: number) => string} */ text) => {
+    const show = (/** @type {any} */ chart, /** @type {(number | null)[]} */ values, /** @type {number} */ least, /** @type {(value: number) => string} */ text) => {
       chart.spark.show(values, least);
-      setText(chart.amount, isRunning ? text(values[values.length - 1]) : '–');
-      setText(chart.most, `most ${text(Math.max(...values))}`);
+      setText(chart.amount, isRunning ? text(values.at(-1) ?? 0) : '–');
+      setText(chart.most, `most ${text(largest(values, SECONDS, 0))}`);
     };
     show(this.cpu, figures.cpu, 10, (value) => `${Math.round(value)} %`);
     show(this.memory, figures.memory, 1, bytes);

@@ -4,7 +4,7 @@ import { documentForTerminal, withStandIns } from './styles.js';
 import { FitAddon } from '../vendor/addon-fit/addon-fit.mjs';
 import { Terminal } from '../vendor/xterm/xterm.mjs';
 import { h, setText } from '../lib/dom.js';
-import { hello, key } from '../lib/session.js';
+import { hello, openSocket } from '../lib/session.js';
 import { confirm } from '../views/dialog.js';
 import { KeyBar } from './keys.js';
 
@@ -109,7 +109,7 @@ export class ProcessTerminal {
     }
     const { cols, rows } = this.terminal;
     const path = `/r/${this.run}/${this.isLooking ? 'look' : 'type'}/${encodeURIComponent(this.name)}`;
-    const socket = new WebSocket(`ws://${location.host}${path}?size=${cols}x${rows}`, ['tmo-tty.1', `key.${key()}`]);
+    const socket = openSocket(`${path}?size=${cols}x${rows}`, 'tmo-tty.1');
     this.socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {

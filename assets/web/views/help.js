@@ -24,6 +24,8 @@ const KEYS = [
   ['right click', 'in the overview: the menu of a process'],
   ['o', 'overview'],
   ['l', 'log'],
+  ['m', 'figures: CPU, memory and output'],
+  ['e', 'search everything: the logs of all runs'],
   ['?', 'this list'],
 ];
 

@@ -2,7 +2,7 @@
 
 import { failures } from '../lib/actions.js';
 import { atNextFrame, h } from '../lib/dom.js';
-import { changes, me, run, runs } from '../lib/store.js';
+import { changes, hasFigures, me, run } from '../lib/store.js';
 import { hostTime } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { Group } from './group.js';
@@ -57,7 +57,7 @@ export class Overview {
     if (this.isClosed) return;
     const now = hostTime();
     this.empty.hidden = run.processes.size > 0;
-    this.table.classList.toggle('no-figures', runs.value.find(({ id }) => id === run.id)?.metrics === false);
+    this.table.classList.toggle('no-figures', !hasFigures());
     this.forget();
     this.tiles.update();
     let made = 0;

@@ -109,8 +109,8 @@ export class ProcessRow {
   updateFigures(process, now) {
     const figures = process.pid ? run.figures.get(this.name) : undefined;
     setText(this.up, process.pid ? span(now - ms(process.since)) : '–');
-    setText(this.cpu, figures ? `${Math.round(figures.now.cpu_percent ?? 0)} %` : '–');
-    setText(this.memory, figures ? bytes(figures.now.memory_bytes) : '–');
+    setText(this.cpu, figures?.now ? `${Math.round(figures.now.cpu_percent ?? 0)} %` : '–');
+    setText(this.memory, figures?.now ? bytes(figures.now.memory_bytes) : '–');
     this.cpuSpark.show(figures?.cpu ?? [], 10);
     this.memorySpark.show(figures?.memory ?? [], 1);
   }
@@ -131,7 +131,7 @@ export class ProcessRow {
   showNote(process, isKindBad, isBad) {
     const failure = failures.value.get(this.name);
     const asked = prompt(process);
-    this.answer.hidden = asked === null || !!failure;
+    this.answer.hidden = asked === null || !!failure || me.value?.role !== 'admin';
     const asks = asked === null ? null : `waits for an answer: ${asked}`;
     const text = failure ?? asks ?? (isBad && !reason(process) ? `ended with ${ending(process)}` : reason(process));
     setText(this.noteText, text);

@@ -24,7 +24,7 @@ function items(process) {
     ['Details', () => go({ view: 'process', values: { name } })],
   );
   // The API of the run itself, which needs no login.
-  if (run.state?.socket) list.push(['Copy restart as curl', () => navigator.clipboard.writeText(curl(name))]);
+  if (run.state?.socket && me.value?.role !== 'read') list.push(['Copy restart as curl', () => navigator.clipboard.writeText(curl(name))]);
   return list;
 }
 

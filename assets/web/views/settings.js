@@ -2,15 +2,26 @@
 
 import { h } from '../lib/dom.js';
 import { possible, want, wanted } from '../lib/notices.js';
+import { ended, logOut } from '../lib/session.js';
+import { me } from '../lib/store.js';
 import { THEMES, choice, chooseTheme } from '../lib/theme.js';
 import { dialog } from './dialog.js';
+
+/** What each role may do. @type {Record<string, string>} */
+const ROLES = { read: 'look at states, logs and terminals', operate: 'look, start and stop processes', admin: 'do everything' };
 
 export function settings() {
   dialog('Settings', () => [
     h('fieldset', {}, h('legend', { text: 'Theme' }), ...THEMES.map(theme)),
     notices(),
     h('p', { class: 'dim', text: 'Kept in this browser only.' }),
+    login(),
   ]);
+}
+
+function login() {
+  const out = h('button', { text: 'Log out', onclick: () => logOut().then(() => ended.set('out')) });
+  return h('fieldset', {}, h('legend', { text: 'Login' }), h('p', { text: `It may ${ROLES[me.value?.role] ?? 'look'}.` }), out);
 }
 
 /** @param {string} name */

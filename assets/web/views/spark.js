@@ -4,6 +4,34 @@ import { setAttribute, svg } from '../lib/dom.js';
 
 const HEIGHT = 16;
 
+/**
+ * The path of values, the newest at the right, with gaps for those that are null.
+ * @param {(number | null)[]} values @param {{ count: number, height: number, most: number }} size how many values are shown, and which one stands for the full height
+ */
+export function curve(values, { count, height, most }) {
+  const begin = Math.max(0, values.length - count);
+  const offset = count - values.length;
+  let path = '';
+  let isDown = false;
+  for (let at = begin; at < values.length; at += 1) {
+    const value = values[at];
+    if (value !== null) {
+      const y = (height - 1 - ((height - 2) * value) / most).toFixed(1);
+      // A value between two gaps is seen too.
+      path += isDown ? `L${offset + at},${y}` : `M${offset + at - 0.5},${y}L${offset + at},${y}`;
+    }
+    isDown = value !== null;
+  }
+  return path;
+}
+
+/** The largest of the last values, but no less than another one. @param {(number | null)[]} values @param {number} count @param {number} least */
+export function largest(values, count, least) {
+  let most = least;
+  for (let at = Math.max(0, values.length - count); at < values.length; at += 1) most = Math.max(most, values[at] ?? 0);
+  return most;
+}
+
 export class Spark {
   /** @param {number} [count] how many values it shows */
   constructor(count = 60) {
@@ -14,15 +42,9 @@ export class Spark {
     }, this.path);
   }
 
-  /** Draw the newest values at the right. @param {number[]} values @param {number} least what the full height stands for at least */
+  /** Draw the newest values at the right. @param {(number | null)[]} values @param {number} least what the full height stands for at least */
   show(values, least) {
-    const shown = values.slice(-this.count);
-    const most = Math.max(least, ...shown);
-    let path = '';
-    for (let at = 0; at < shown.length; at += 1) {
-      const y = HEIGHT - 1 - ((HEIGHT - 2) * shown[at]) / most;
-      path += `${at ? 'L' : 'M'}${this.count - shown.length + at},${y.toFixed(1)}`;
-    }
-    setAttribute(this.path, 'd', path);
+    const { count } = this;
+    setAttribute(this.path, 'd', curve(values, { count, height: HEIGHT, most: largest(values, count, least) }));
   }
 }

@@ -33,8 +33,8 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
             world.ok(["start", "p1"]);
             page.shows_state("p1", "running");
         }
-        let what = format!("the same: longest time between two frames during state changes [ms]");
-        table.of(who, &what, Bar::Below(100.0), float(&page, "bench.longest"));
+        let what = "the same: longest time between two frames during state changes [ms]";
+        table.of(who, what, Bar::Below(100.0), float(&page, "bench.longest"));
         drop(page);
         end(&world, web);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tmo::api::history::{
     Answer, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
-    HistoryProblem, JournalAccess, OutputAsk, OutputOverTime, PageAsk,
+    HistoryProblem, JournalAccess, LineCount, OutputAsk, OutputOverTime, PageAsk,
 };
 use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
@@ -175,6 +175,10 @@ pub(crate) fn state() -> State {
 impl History for Nothing {
     fn extent(&self, _: &HistoryAsk, _: u64) -> Result<Extent, HistoryProblem> {
         Ok(Extent { api: 1, before: 0, all: 0, first: "0.0".to_owned(), records: 0 })
+    }
+
+    fn count(&self, _: &HistoryAsk, _: u64) -> Result<LineCount, HistoryProblem> {
+        Ok(LineCount { api: 1, before: 0, all: 0, is_exact: true })
     }
 
     fn page(

@@ -1,5 +1,6 @@
 //! Arguments of the commands that show the current state of a run.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -145,13 +146,27 @@ pub struct UiArgs {
     pub client: ClientArgs,
 }
 
+/// What somebody may do on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum WebRole {
+    /// Look at states, logs and terminals.
+    Read,
+    /// Also start, stop and restart processes.
+    Operate,
+    /// Everything, also type into terminals.
+    Admin,
+}
+
 /// `tmo web`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct WebArgs {
-    /// Show only the run of the project in this directory.
+    /// Show only the run of the project in this directory. Or, instead of serving, `user`, `sessions` or `logout`.
     #[arg(value_name = "PATH", add = values::directory())]
     pub path: Option<PathBuf>,
+    /// `user`: add, passwd, remove or list, and a name. `logout`: the id of a session.
+    #[arg(value_name = "WORDS")]
+    pub words: Vec<String>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<u16>,
@@ -167,12 +182,33 @@ pub struct WebArgs {
     /// End the server that runs. The runs go on.
     #[arg(long, conflicts_with_all = ["open", "window", "link", "share"])]
     pub stop: bool,
+    /// Listen at this address too, for a TLS proxy on another machine; needs --public-url.
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Option<IpAddr>,
+    /// The address of a TLS proxy in front: https://NAME[:PORT].
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// The address of a proxy whose X-Forwarded-For tells where a browser is.
+    #[arg(long, value_name = "ADDRESS")]
+    pub trusted_proxy: Vec<IpAddr>,
+    /// Let programs in that send the token in this file (`Authorization: Bearer`).
+    #[arg(long, value_name = "FILE", requires = "role", add = values::file())]
+    pub token_file: Option<PathBuf>,
+    /// What they, or a new user, may do.
+    #[arg(long, value_enum, value_name = "ROLE")]
+    pub role: Option<WebRole>,
     /// Print a link that logs in to the server that runs already.
     #[arg(long)]
     pub link: bool,
     /// Print a link for somebody else, who may only look, and only at these processes of the run.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', add = values::processes())]
     pub share: Vec<String>,
+    /// `logout`: end all sessions.
+    #[arg(long)]
+    pub all: bool,
+    /// `sessions`: print them as JSON.
+    #[arg(long)]
+    pub json: bool,
     /// How long that link and who uses it may look.
     #[arg(long = "for", value_name = "TIME", value_parser = super::span, default_value = "30m", requires = "share")]
     pub time: Duration,

@@ -29,7 +29,7 @@ pub use changing::{
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
     FlagsArgs, LsArgs, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
-    WaitFor, WebArgs,
+    WaitFor, WebArgs, WebRole,
 };
 pub use offline::{CompletionsArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs};
 pub use settings::command;
@@ -364,6 +364,14 @@ Examples:
   tmo web --stop                ends the server; the runs go on
   tmo web --share web,api --for 2h
                                 prints a link for a colleague, who may look at these two processes
+
+  tmo web --public-url https://tmo.example.com
+                                behind a proxy with TLS, for phones and colleagues
+  tmo web user add anna --role operate
+                                who logs in there with a password, which it asks for
+  tmo web user list             also: passwd NAME, remove NAME
+  tmo web sessions              who is logged in
+  tmo web logout 3f2a81c0       ends a session; --all ends all
 
 The page listens at this machine's own addresses only. A link logs in once, within 5 minutes, and only
 its own user. Runs don't depend on it: it can be started and ended at any time.")]

@@ -14,6 +14,8 @@ mod run;
 mod scratch;
 mod socket;
 mod tmux;
+#[cfg(feature = "web")]
+mod web;
 
 use super::args::PreviewArgs;
 use super::error::CliError;
@@ -77,5 +79,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
         limits::look(report, plan);
     }
     instances::look(report, start);
+    #[cfg(feature = "web")]
+    web::look(report, &start.context.env);
     Ok(())
 }

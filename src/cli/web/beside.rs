@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::{first_link, guardian, interrupted, running};
+use super::{Listen, first_link, guardian, interrupted, people, running};
+use crate::cli::args::WebArgs;
 use crate::cli::error::CliError;
 use crate::cli::instance::Instance;
 use crate::config::Env;
@@ -80,7 +81,9 @@ pub(in crate::cli) fn serve_beside(task: &str) -> Result<u8, CliError> {
     let env = Env::real();
     let dir = door::dir(&env).map_err(|error| CliError::Other(error.to_string()))?;
     crate::cli::block_on(async {
-        let guardian = guardian(None, &env, &dir)?;
+        let access = people::access(&WebArgs::default(), &env)?;
+        let place = Listen { host: None, port: None };
+        let guardian = guardian((place, access), &env, &dir)?;
         let guardian = guardian.only(Some(task.instance)).until_end_of(Some(task.run));
         let greet = async {
             if let Some(link) = first_link(&guardian).await {

@@ -3,7 +3,7 @@
 use tokio::signal::unix::SignalKind;
 
 use super::open::{self, How};
-use super::{Browser, Signals, farewell, greet, guardian_here, own_path};
+use super::{Browser, Listen, Signals, farewell, greet, guardian_here, own_path, people};
 use crate::cli::args::{ServerArgs, StartArgs, WebArgs};
 use crate::cli::error::CliError;
 use crate::cli::instance::{Instance, Server};
@@ -39,9 +39,12 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let is_ours = begun.run.is_some();
     let end =
         if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };
+    let access = people::access(&web, &context.env)?;
+    let place = Listen { host: None, port: args.0 };
     crate::cli::block_on(async {
-        let guardian =
-            guardian_here(args.0, &context.env, &dir)?.only(Some(id)).until_end_of(Some(run));
+        let guardian = guardian_here((place, access), &context.env, &dir)?
+            .only(Some(id))
+            .until_end_of(Some(run));
         let watch = guardian.watch(ended(&instance, is_ours, Signals::new()?));
         let (done, greeted) = tokio::join!(watch, greet(&guardian, &browser, end));
         open::remove_pages(&dir);

@@ -57,6 +57,11 @@ impl RunHistory {
         Self { dirs, counts: Mutex::new(LineCounts::new()) }
     }
 
+    /// The directories of the journal.
+    pub const fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+
     /// The beginnings of lines that have no end yet.
     pub fn unfinished(&self, lines: &[Partial]) -> io::Result<Vec<UnfinishedLine>> {
         let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;

@@ -66,26 +66,27 @@ impl LineCounts {
         range: Range<u64>,
     ) -> io::Result<LinesIn> {
         let (begun, mut counted, mut is_all) = (Instant::now(), Counted::default(), true);
-        let mut at = range.start;
+        let (mut at, mut is_further) = (range.start, false);
         while at < range.end {
+            let fresh;
             let (block, end) = (at / BLOCK, (at / BLOCK + 1) * BLOCK);
             let is_whole = at == block * BLOCK && end <= range.end;
             let known = self.blocks.get(&block).filter(|_| is_whole);
             let of_block = match known {
                 Some(known) => known,
-                None if begun.elapsed() > STEP => {
+                // Each step gets at least one block further, however slow the disk is.
+                None if is_further && begun.elapsed() > STEP => {
                     is_all = false;
                     at = end;
                     continue;
                 }
                 None => {
-                    let found = block_in(index, at..end.min(range.end))?;
+                    fresh = block_in(index, at..end.min(range.end))?;
                     if is_whole {
-                        self.blocks.insert(block, found);
-                        &self.blocks[&block]
-                    } else {
-                        &found.clone()
+                        is_further = true;
+                        self.blocks.insert(block, fresh.clone());
                     }
+                    &fresh
                 }
             };
             for (_, some) in of_block.iter().filter(|(stream, _)| filter.takes(*stream)) {

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use super::entry::{Names, entry_json};
 use super::line_counts::{Counted, LineCounts};
+use super::lines::Entry;
 use super::page::{Pager, Want};
 use crate::journal::clear;
 use crate::journal::cursor::{Filter, Position};
@@ -121,7 +122,7 @@ pub(super) fn last_lines(
         let want = Want { bytes: LARGEST_PAGE, budget, ..Want::entries(most - lines.len()) };
         let step = pager.up(before, floor, &want)?;
         let found = step.entries.iter().rev().map(super::select::Kept::entry);
-        lines.extend(found.filter(|entry| entry.is_line()).map(|entry| shown(entry.text)));
+        lines.extend(found.filter(Entry::is_line).map(|entry| shown(entry.text)));
         if step.end {
             break;
         }

@@ -20,6 +20,8 @@ use crate::journal::words::entry_words;
 
 /// How many records are read at once, at first and at most: a page mostly needs few.
 const BATCHES: (usize, usize) = (64, 4096);
+/// What a look for text that is gone counts for in the budget: it reads no text, but directories.
+const MISS: u64 = 4 << 10;
 
 /// What a step looks for, and when it ends.
 #[derive(Debug, Clone)]
@@ -270,14 +272,19 @@ impl Pager {
         if !self.filter.wants(record) {
             return Ok(vec![]);
         }
+        self.text.clear();
         let begin = match record.kind {
-            Kind::Text | Kind::Event => self.load(piece, direction)?,
-            Kind::Start | Kind::Exit | Kind::End | Kind::Gap => {
-                self.text.clear();
-                piece.from
+            Kind::Text | Kind::Event => {
+                // Without this, each record whose text retention has deleted would cost a look at its files.
+                if record.end() <= self.oldest(record.stream)? {
+                    return Ok(vec![]);
+                }
+                let begin = self.load(piece, direction)?;
+                progress.read += if self.text.is_empty() { MISS } else { self.text.len() as u64 };
+                begin
             }
+            Kind::Start | Kind::Exit | Kind::End | Kind::Gap => piece.from,
         };
-        progress.read += self.text.len() as u64;
         let pattern = progress.want.pattern.as_ref();
         if record.kind != Kind::Text {
             return Ok(self.event(piece, pattern).into_iter().collect());
@@ -328,12 +335,11 @@ impl Pager {
         Some((Kept::of(&entry), Position { record: piece.number + 1, skip: 0 }))
     }
 
-    /// Load the text of a record, as far as it exists. Returns the place of its first byte in the record.
+    /// Load the text of a record, as far as it exists, into the empty buffer. Returns the place of its first byte in the record.
     fn load(&mut self, piece: &Piece<'_>, direction: Direction) -> io::Result<u32> {
         let Piece { record, from, to, .. } = *piece;
         let (mut at, end) = (record.offset + u64::from(from), record.offset + u64::from(to));
         let mut begin = at;
-        self.text.clear();
         while at < end {
             let length = usize::try_from(end - at).unwrap_or(usize::MAX);
             let read = match direction {
@@ -352,16 +358,19 @@ impl Pager {
         Ok(u32::try_from(begin - record.offset).unwrap_or(record.len))
     }
 
+    /// The offset of the oldest byte of a stream, as of the beginning of the step.
+    fn oldest(&mut self, stream: u16) -> io::Result<u64> {
+        if let Some(oldest) = self.oldest.get(&stream) {
+            return Ok(*oldest);
+        }
+        let oldest = self.texts.oldest(stream)?;
+        self.oldest.insert(stream, oldest);
+        Ok(oldest)
+    }
+
     /// How many bytes of a stream were deleted by retention, if it now begins at this offset.
     fn lost(&mut self, stream: u16, offset: u64) -> io::Result<u64> {
-        let oldest = if let Some(oldest) = self.oldest.get(&stream) {
-            *oldest
-        } else {
-            let oldest = self.texts.oldest(stream)?;
-            self.oldest.insert(stream, oldest);
-            oldest
-        };
-        Ok(if offset == oldest { offset } else { 0 })
+        Ok(if offset == self.oldest(stream)? { offset } else { 0 })
     }
 
     /// The first lines of the text that the pattern selects.

@@ -8,6 +8,7 @@ use crate::journal::record::{CONTINUES, Kind, TO_BE_CONTINUED};
 use crate::journal::retention::delete_old_output;
 use crate::journal::search::page::{Pager, Step, Want};
 use crate::journal::search::pattern::Pattern;
+use crate::journal::segment::LOG;
 use crate::journal::stream::StreamReader;
 use crate::journal::words::entry_words;
 use crate::model::plan::LogPolicy;
@@ -177,4 +178,30 @@ fn the_first_line_that_retention_has_kept_reports_the_loss_both_ways() {
     let first = pager.down(down[0].0, u64::MAX, &Want::entries(2)).unwrap();
     let lost: Vec<_> = first.entries.iter().map(|kept| kept.entry().lost).collect();
     assert_eq!(lost, [start, 0]);
+}
+
+#[test]
+fn a_step_over_a_hole_in_the_text_ends_when_its_budget_is_used_up() {
+    let place = Place::new();
+    let (mut web, mut ingest) = (place.sink(1, 200), place.ingest());
+    for time in 0..300 {
+        web.append(EPOCH + time, b"a line of output\n");
+        ingest.wake(1, u64::MAX).unwrap();
+    }
+    let records = ingest.head().records;
+    let mut logs: Vec<_> = std::fs::read_dir(&place.dirs.journal).unwrap().flatten().collect();
+    logs.retain(|file| file.file_name().to_str().unwrap().starts_with("web."));
+    logs.retain(|file| file.file_name().to_str().unwrap().ends_with(LOG));
+    logs.sort_by_key(std::fs::DirEntry::file_name);
+    assert!(logs.len() > 5, "{logs:?}");
+    for hole in &logs[1..logs.len() - 1] {
+        std::fs::remove_file(hole.path()).unwrap();
+    }
+    let pattern = Some(Pattern::new("nowhere", false, false).unwrap());
+    let want = Want { budget: 64 << 10, pattern, ..Want::entries(1) };
+    let mut pager = pager(&place, &Filter::all());
+    let down = pager.down(Position::default(), records, &want).unwrap();
+    assert!(!down.end && down.reached.record > 10, "{down:?}");
+    let up = pager.up(END, Position::default(), &want).unwrap();
+    assert!(!up.end && up.reached.record < records - 10, "{up:?}");
 }

@@ -7,6 +7,7 @@ use crate::journal::index::IndexWriter;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{EVENTS, Kind, Record};
 use crate::journal::search::place::{Density, Share, density, share};
+use crate::journal::search::printed::Printed;
 
 /// All records of a journal, with their numbers.
 fn all(index: &mut IndexReader) -> Vec<Record> {
@@ -120,4 +121,26 @@ fn the_density_of_many_segments_is_estimated() {
             assert!(bytes.abs_diff(exact) <= 20, "{bytes} {exact}");
         }
     }
+}
+
+#[test]
+fn what_is_printed_is_counted_as_it_comes() {
+    let place = Place::new();
+    let (mut web, mut db) = (place.sink(1, 100), place.sink(2, 100));
+    let mut ingest = place.ingest();
+    let mut printed = Printed::new(&place.dirs);
+    let mut count = || printed.count().unwrap().into_values().collect::<Vec<_>>();
+    assert_eq!(count(), [0, 0]);
+    // By name: db, web.
+    for at in 1..=50 {
+        web.append(EPOCH + at, b"ten bytes\n");
+        ingest.wake(1, u64::MAX).unwrap();
+        if at == 20 {
+            db.append(EPOCH + at, b"five\n");
+            ingest.wake(2, u64::MAX).unwrap();
+            assert_eq!(count(), [5, 200]);
+        }
+    }
+    assert_eq!(count(), [5, 500]);
+    assert_eq!(count(), [5, 500]);
 }

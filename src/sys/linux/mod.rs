@@ -1,5 +1,6 @@
 //! Linux: `/proc`, pidfds, subreapers.
 
+mod changes;
 mod sock_diag;
 mod tcp;
 mod usage;
@@ -22,6 +23,7 @@ use super::files::read_kernel;
 use super::{Ended, ProcInfo, exempt, rustix_pid, signals};
 use crate::model::Exit;
 
+pub use self::changes::Changes;
 pub use self::tcp::{
     tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer, tcp_sockets,
 };

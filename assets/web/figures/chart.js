@@ -1,0 +1,45 @@
+// A chart of one value over time: its amount, its maximum, and one path.
+
+import { h, setAttribute, setText, svg } from '../lib/dom.js';
+import { bytes } from '../lib/time.js';
+import { curve, largest } from '../views/spark.js';
+
+const HEIGHT = 40;
+
+/** @typedef {'cpu' | 'memory' | 'output'} Kind */
+
+/** The charts of a process: what they show, what the full height stands for at least, and how values are written. */
+export const CHARTS = /** @type {{ kind: Kind, label: string, least: number, words: (value: number) => string }[]} */ ([
+  { kind: 'cpu', label: 'CPU', least: 10, words: (value) => `${value < 9.95 ? value.toFixed(1) : Math.round(value)} %` },
+  { kind: 'memory', label: 'Memory', least: 1 << 20, words: bytes },
+  { kind: 'output', label: 'Output', least: 100, words: (value) => `${bytes(value)}/s` },
+]);
+
+export class Chart {
+  /** @param {typeof CHARTS[number]} chart */
+  constructor({ kind, label, least, words }) {
+    this.kind = kind;
+    this.least = least;
+    this.words = words;
+    this.count = 0;
+    this.amount = h('span', { class: 'amount' });
+    this.most = h('span', { class: 'dim most' });
+    this.path = svg('path', { d: '' });
+    this.drawing = svg('svg', { class: 'spark', 'aria-hidden': 'true', preserveAspectRatio: 'none' }, this.path);
+    this.element = h('div', { class: 'plot', dataset: { kind } },
+      h('p', {}, h('span', { class: 'dim label', text: label }), this.amount, this.most),
+      h('div', { class: 'plot-area' }));
+    this.element.lastElementChild?.append(this.drawing);
+  }
+
+  /** @param {(number | null)[]} values @param {number} count how many there is room for @param {number} at which one is written; they are right-aligned */
+  show(values, count, at) {
+    if (this.count !== count) setAttribute(this.drawing, 'viewBox', `0 0 ${count} ${HEIGHT}`);
+    this.count = count;
+    const most = largest(values, count, 0);
+    setAttribute(this.path, 'd', curve(values, { count, height: HEIGHT, most: Math.max(most, this.least) }));
+    const value = values[at - (count - values.length)] ?? null;
+    setText(this.amount, value === null ? '–' : this.words(value));
+    setText(this.most, most ? `most ${this.words(most)}` : '');
+  }
+}

@@ -1,0 +1,50 @@
+//! Checks who gets into the web interface: the file of its users, and the web servers that run.
+
+use super::report::Report;
+use crate::config::Env;
+use crate::config::dirs::runtime_base;
+use crate::sys::tcp_sockets;
+use crate::web::door;
+use crate::web::users::{self, Users};
+
+const CHECK: &str = "web";
+
+/// Check both.
+pub(super) fn look(report: &mut Report, env: &Env) {
+    if let Some(path) = users::path(env) {
+        match Users::read(&path) {
+            Err(error) => report.fail(CHECK, error),
+            Ok(all) if all.users.is_empty() => {}
+            Ok(all) => report.ok(CHECK, format!("users: {}", all.users.len())),
+        }
+    }
+    for (port, path) in door::all(&runtime_base(env).join("web")) {
+        let asked = crate::cli::block_on(async { Ok(door::about(&path).await) });
+        if let Ok(Some(about)) = asked {
+            server(report, port, &about);
+        }
+    }
+}
+
+fn server(report: &mut Report, port: u16, about: &door::About) {
+    let mut addresses: Vec<_> = tcp_sockets(port).into_iter().map(|(at, _)| at.ip()).collect();
+    addresses.sort();
+    addresses.dedup();
+    let far: Vec<_> = addresses.iter().filter(|ip| !ip.to_canonical().is_loopback()).collect();
+    let mut text = format!("a server listens at port {port}");
+    if let Some(far) = far.first() {
+        text += &format!(" of {far} too, which other machines reach");
+    }
+    if let Some(public) = &about.public {
+        text += &format!("; its public address is {public}");
+    }
+    if about.has_token {
+        text += "; programs get in with a token";
+    }
+    if about.public.is_some() && about.proxies.is_empty() {
+        let more =
+            "; without --trusted-proxy, all its browsers share one delay after wrong passwords";
+        return report.note(CHECK, text + more);
+    }
+    report.ok(CHECK, text);
+}

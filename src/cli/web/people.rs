@@ -1,0 +1,279 @@
+//! Who gets into the web interface: users, sessions, and the options for other machines.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
+
+use crate::cli::args::{WebArgs, WebRole};
+use crate::cli::error::CliError;
+use crate::cli::table::table;
+use crate::config::Env;
+use crate::config::dirs::state_base;
+use crate::web::access::{Access, public_host, read_token};
+use crate::web::door::{self, End};
+use crate::web::users::{self, LONGEST, Users};
+use crate::web::{Role, SessionEntry};
+
+/// What Ctrl-C sends.
+const INTERRUPT: u8 = 3;
+
+fn failed(error: impl std::fmt::Display) -> CliError {
+    CliError::Other(error.to_string())
+}
+
+/// What `tmo web` does besides serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manage {
+    /// Add, change, remove or list users.
+    User,
+    /// List who is logged in.
+    Sessions,
+    /// End a session.
+    Logout,
+}
+
+impl Manage {
+    /// What the first word asks for; `None` if it is a directory. One with such a name is `./user`.
+    pub(super) fn of(args: &WebArgs) -> Result<Option<Self>, CliError> {
+        let first = args.path.as_deref().and_then(Path::to_str);
+        let what = match first {
+            Some("user") => Self::User,
+            Some("sessions") => Self::Sessions,
+            Some("logout") => Self::Logout,
+            Some(_) | None => {
+                return match args.words.first() {
+                    Some(word) => Err(CliError::Usage(format!("`{word}` is one too many"))),
+                    None => Ok(None),
+                };
+            }
+        };
+        Ok(Some(what))
+    }
+
+    /// Do it.
+    pub(super) fn act(self, args: &WebArgs, at: (&Env, &Path)) -> Result<u8, CliError> {
+        manage(self, args, at)
+    }
+}
+
+fn manage(what: Manage, args: &WebArgs, (env, dir): (&Env, &Path)) -> Result<u8, CliError> {
+    let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
+    match (what, &words[..]) {
+        (Manage::User, ["list"]) => list_users(&Users::read(&users_file(env)?).map_err(failed)?),
+        (Manage::User, ["add", name]) => {
+            let Some(role) = args.role else {
+                let what = "--role is needed: read, operate or admin";
+                return Err(CliError::Usage(what.to_owned()));
+            };
+            change(env, |users| users.add(name, role_of(role), &password()?).map_err(failed))?;
+            super::super::print(&format!("{name} is added\n"))
+        }
+        (Manage::User, ["passwd", name]) => {
+            change(env, |users| users.change(name, &password()?).map_err(failed))?;
+            ended(dir, End::User(name), &format!("{name} has a new password"))
+        }
+        (Manage::User, ["remove", name]) => {
+            change(env, |users| users.remove(name).map_err(failed))?;
+            ended(dir, End::User(name), &format!("{name} is removed"))
+        }
+        (Manage::User, _) => Err(CliError::Usage(
+            "`tmo web user` takes add NAME, passwd NAME, remove NAME or list".to_owned(),
+        )),
+        (Manage::Sessions, []) => list_sessions(dir, args.json),
+        (Manage::Logout, []) if args.all => ended(dir, End::All, "done"),
+        (Manage::Logout, [id]) if !args.all => log_out(dir, id),
+        (Manage::Logout, _) => Err(CliError::Usage(
+            "`tmo web logout` takes the id of one session (`tmo web sessions`), or --all"
+                .to_owned(),
+        )),
+        (Manage::Sessions, _) => {
+            Err(CliError::Usage("`tmo web sessions` takes no names".to_owned()))
+        }
+    }
+}
+
+fn role_of(role: WebRole) -> Role {
+    match role {
+        WebRole::Read => Role::Read,
+        WebRole::Operate => Role::Operate,
+        WebRole::Admin => Role::Admin,
+    }
+}
+
+fn users_file(env: &Env) -> Result<PathBuf, CliError> {
+    users::path(env).ok_or_else(|| failed("HOME is not set; set HOME or XDG_CONFIG_HOME"))
+}
+
+fn change(env: &Env, act: impl FnOnce(&mut Users) -> Result<(), CliError>) -> Result<(), CliError> {
+    let path = users_file(env)?;
+    let mut all = Users::read(&path).map_err(failed)?;
+    act(&mut all)?;
+    all.write(&path).map_err(failed)
+}
+
+fn list_users(users: &Users) -> Result<u8, CliError> {
+    if users.users.is_empty() {
+        return super::super::print(
+            "there are no users; `tmo web user add NAME --role read` adds one\n",
+        );
+    }
+    let rows = users.users.iter().map(|user| [user.name.clone(), user.role.word().to_owned()]);
+    super::super::print(&table(["USER", "ROLE"], rows))
+}
+
+/// All sessions of all web servers of this user.
+fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
+    let all = super::super::block_on(async {
+        let mut all: Vec<SessionEntry> = vec![];
+        for (_, path) in door::all(dir) {
+            all.extend(door::sessions(&path).await.unwrap_or_default());
+        }
+        Ok(all)
+    })?;
+    if json {
+        super::super::print_json(&all)?;
+        return Ok(0);
+    }
+    if all.is_empty() {
+        return super::super::print("nobody is logged in\n");
+    }
+    let rows = all.into_iter().map(|one| {
+        let user = one.user.unwrap_or_else(|| "(link)".to_owned());
+        let sees = one.processes.map_or_else(|| "everything".to_owned(), |all| all.join(","));
+        [one.id, user, one.role.word().to_owned(), sees, one.used.to_string()]
+    });
+    super::super::print(&table(["SESSION", "USER", "ROLE", "SEES", "LAST USED"], rows))
+}
+
+/// End sessions of all web servers of this user, and say what was done.
+fn ended(dir: &Path, which: End<'_>, done: &str) -> Result<u8, CliError> {
+    let ended = end(dir, which)?;
+    super::super::print(&format!("{done}; sessions ended: {ended}\n"))
+}
+
+fn end(dir: &Path, which: End<'_>) -> Result<usize, CliError> {
+    super::super::block_on(async {
+        let mut ended = 0;
+        for (_, path) in door::all(dir) {
+            ended += door::end(&path, which).await.unwrap_or(0);
+        }
+        Ok(ended)
+    })
+}
+
+fn log_out(dir: &Path, id: &str) -> Result<u8, CliError> {
+    match end(dir, End::Id(id))? {
+        0 => Err(failed(format!("there is no session {id}; `tmo web sessions` lists all"))),
+        ended => super::super::print(&format!("sessions ended: {ended}\n")),
+    }
+}
+
+/// The options that open the web interface to other machines, checked.
+pub(super) fn access(args: &WebArgs, env: &Env) -> Result<Access, CliError> {
+    let public = match &args.public_url {
+        Some(url) => Some(
+            public_host(url)
+                .map_err(|why| CliError::Other(format!("--public-url {url}: {why}")))?,
+        ),
+        None => None,
+    };
+    let users = users_file(env).unwrap_or_default();
+    let known = Users::read(&users).map_err(failed)?;
+    let token = match (&args.token_file, args.role) {
+        (Some(path), Some(role)) => {
+            let path = std::path::absolute(path).map_err(failed)?;
+            read_token(&path).map_err(failed)?;
+            Some((path, role_of(role)))
+        }
+        (Some(_) | None, _) => None,
+    };
+    if let Some(host) = args.host.filter(|host| !host.is_loopback()) {
+        may_listen_at(host, public.is_some(), !known.users.is_empty() || token.is_some())?;
+    }
+    let proxies = args.trusted_proxy.iter().map(IpAddr::to_canonical).collect();
+    Ok(Access { public, proxies, users, state: state_base(env), token })
+}
+
+/// Whether the web interface may be served at an address that other machines reach.
+fn may_listen_at(host: IpAddr, has_url: bool, has_login: bool) -> Result<(), CliError> {
+    let why = if host.is_unspecified() && host.is_ipv6() {
+        "name one address, or 0.0.0.0".to_owned()
+    } else if !has_url {
+        "over plain http, output and passwords can be read on the way; forward the port \
+         (`ssh -L 10000:localhost:10000 HOST`), or name the TLS proxy in front with --public-url"
+            .to_owned()
+    } else if !has_login {
+        "nobody could log in there; `tmo web user add NAME --role read` adds a user, --token-file \
+         lets programs in"
+            .to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(CliError::Other(format!("tmo web does not listen at {host}: {why}")))
+}
+
+/// A password: typed twice at a terminal, or the first line of standard input.
+fn password() -> Result<String, CliError> {
+    let read = CliError::io("can't read the password");
+    if !io::stdin().is_terminal() {
+        return line().map_err(read);
+    }
+    let once = |prompt: &str| -> io::Result<String> {
+        write!(io::stderr(), "{prompt}: ")?;
+        let typed = line();
+        writeln!(io::stderr())?;
+        typed
+    };
+    let twice = || -> io::Result<_> {
+        let _silent = Silent::enter()?;
+        Ok((once("Password")?, once("Again")?))
+    };
+    let (one, again) = twice().map_err(read)?;
+    if one == again { Ok(one) } else { Err(failed("the two passwords differ; nothing is changed")) }
+}
+
+/// A line of standard input without its end.
+fn line() -> io::Result<String> {
+    let mut input = io::stdin().lock();
+    let mut typed = vec![];
+    while typed.len() <= LONGEST && !typed.ends_with(b"\n") {
+        let got = input.fill_buf()?;
+        let end = got.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(got.len(), |at| at + 1);
+        if taken == 0 {
+            break;
+        }
+        typed.extend_from_slice(&got[..taken]);
+        input.consume(taken);
+        if typed.contains(&INTERRUPT) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+    }
+    let text = String::from_utf8(typed).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// A terminal that does not show what is typed. Ctrl-C ends the line, so that the terminal is restored.
+struct Silent(Termios);
+
+impl Silent {
+    fn enter() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes -= LocalModes::ECHO | LocalModes::ISIG;
+        silent.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        // The terminal may be gone.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}

@@ -1,0 +1,44 @@
+//! How much each process has printed so far, at the cost of reading what is new in the index.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::journal::index::IndexState;
+use crate::journal::reader::IndexReader;
+use crate::journal::segment::Dirs;
+use crate::journal::streams::Streams;
+use crate::model::ProcName;
+
+/// Counts the bytes of output in a journal that grows.
+#[derive(Debug)]
+pub struct Printed {
+    index: IndexReader,
+    /// The state at the end of the index at the last look.
+    state: Option<IndexState>,
+}
+
+impl Printed {
+    /// The counts for the journal in these directories.
+    pub fn new(dirs: &Dirs) -> Self {
+        Self { index: IndexReader::open(dirs), state: None }
+    }
+
+    /// How many bytes each process has printed, deleted output included.
+    pub fn count(&mut self) -> io::Result<BTreeMap<ProcName, u64>> {
+        let end = self.index.len()?;
+        let state = match self.state.take().filter(|state| state.next <= end) {
+            Some(mut state) => {
+                self.index.advance(&mut state, end)?;
+                state
+            }
+            None => self.index.state_at(end)?,
+        };
+        let streams = Streams::open(self.index.dirs()).map_err(io::Error::other)?;
+        let mut counts = BTreeMap::new();
+        for stream in streams.all() {
+            *counts.entry(stream.name.clone()).or_default() += state.stream(stream.number).text;
+        }
+        self.state = Some(state);
+        Ok(counts)
+    }
+}

@@ -1,0 +1,213 @@
+//! Logging in with a name and a password.
+//!
+//! Only at the public address, that is, over TLS: whoever takes over a port of this machine must not be given a
+//! password. It is exchanged for a link, with which the page then logs in like with any other.
+//!
+//! A browser that has logged in keeps a key for its next login. With it the server proves itself before it gets the
+//! password again, and the browser is not held up by what others try. The key is made of the name, a random id and a
+//! secret of this user, so nothing is stored for it here.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use std::{io, mem};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::grant::Role;
+use super::proof::{Purpose, Secret, is_nonce, random_hex};
+use super::throttle::{Place, Throttle};
+use super::users::{Users, is_name};
+
+/// How many hashes are computed at once; each takes 19 MiB.
+const MOST_AT_ONCE: usize = 2;
+/// Length of the id of a device, in bytes.
+const ID: usize = 16;
+
+/// What checks passwords.
+#[derive(Debug)]
+pub(super) struct Passwords {
+    users: PathBuf,
+    /// Of which the keys of devices are made.
+    secret: Secret,
+    throttle: Mutex<Throttle>,
+    room: Semaphore,
+}
+
+/// What a page gives to log in.
+#[derive(Deserialize)]
+pub(super) struct Ask {
+    /// The name.
+    pub(super) name: String,
+    password: String,
+    /// Id, nonce and proof of a browser that has logged in before, with dots between them.
+    device: Option<String>,
+}
+
+/// What a page asks before it gives the password.
+#[derive(Deserialize)]
+pub(super) struct DeviceAsk {
+    name: String,
+    device: String,
+    nonce: String,
+}
+
+/// The key of a browser.
+#[derive(Debug, Serialize)]
+pub(super) struct Device {
+    id: String,
+    key: String,
+}
+
+/// What becomes of a login.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The user may do this; a browser that has no key yet gets one.
+    Known(Role, Option<Device>),
+    /// Name or password are wrong.
+    Wrong,
+    /// There were too many wrong ones.
+    Wait(Duration),
+    /// Passwords can't be checked.
+    Broken(String),
+}
+
+impl Passwords {
+    /// For the users in this file; `state` is where the secret is.
+    pub(super) fn new(users: PathBuf, state: &Path) -> io::Result<Self> {
+        let secret = Secret::kept(&state.join("web-devices"))?;
+        let (throttle, room) = (Mutex::default(), Semaphore::new(MOST_AT_ONCE));
+        Ok(Self { users, secret, throttle, room })
+    }
+
+    fn key(&self, name: &str, id: &str) -> Secret {
+        self.secret.key(&[name, id])
+    }
+
+    /// The server's proof that it knows the key of a browser.
+    pub(super) fn hello(&self, ask: &DeviceAsk) -> Option<String> {
+        let DeviceAsk { name, device, nonce } = ask;
+        let key = self.key(name, device);
+        is_nonce(nonce).then(|| key.proof(Purpose::DeviceServer, &[nonce]))
+    }
+
+    /// The id of the browser, if it proves that it knows its key.
+    fn device(&self, ask: &Ask) -> Option<String> {
+        let parts = ask.device.as_deref()?.split('.').collect::<Vec<_>>();
+        let [id, nonce, proof] = <[&str; 3]>::try_from(parts).ok()?;
+        let key = self.key(&ask.name, id);
+        let is_it = is_nonce(nonce) && key.proves(proof, Purpose::DevicePage, &[nonce]);
+        is_it.then(|| id.to_owned())
+    }
+
+    fn throttle<T>(&self, act: impl FnOnce(&mut Throttle) -> T) -> T {
+        act(&mut self.throttle.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Check a password that comes from this address.
+    pub(super) async fn check(&self, mut ask: Ask, from: IpAddr, now: Instant) -> Verdict {
+        // Of what can't be a name, nothing is kept.
+        if !is_name(&ask.name) {
+            ask.name.clear();
+        }
+        let device = self.device(&ask);
+        let place = device.clone().map_or_else(|| Place::of(from), Place::Device);
+        if let Err(wait) = self.throttle(|all| all.attempt(&ask.name, &place, now)) {
+            return Verdict::Wait(wait);
+        }
+        let Ok(_room) = self.room.acquire().await else {
+            return Verdict::Broken("the server ends".to_owned());
+        };
+        let (users, name) = (self.users.clone(), ask.name.clone());
+        let password = mem::take(&mut ask.password);
+        let compute = move || Users::read(&users).map(|users| users.role(&name, &password));
+        let role = match tokio::task::spawn_blocking(compute).await {
+            Ok(Ok(role)) => role,
+            Ok(Err(error)) => return Verdict::Broken(error.to_string()),
+            Err(error) => return Verdict::Broken(error.to_string()),
+        };
+        let Some(role) = role else { return Verdict::Wrong };
+        self.throttle(|all| all.forget(&ask.name, &place));
+        if device.is_some() {
+            return Verdict::Known(role, None);
+        }
+        match random_hex(ID) {
+            Ok(id) => {
+                let key = self.key(&ask.name, &id).hex().to_owned();
+                Verdict::Known(role, Some(Device { id, key }))
+            }
+            Err(error) => Verdict::Broken(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use tokio::time::Instant;
+
+    use super::{Ask, Device, DeviceAsk, Passwords, Verdict};
+    use crate::web::grant::Role;
+    use crate::web::proof::{Purpose, nonce};
+    use crate::web::users::Users;
+
+    const STRANGER: &str = "10.0.0.1";
+
+    async fn log_in(
+        all: &Passwords,
+        (name, password): (&str, &str),
+        device: Option<String>,
+        (from, now): (&str, Instant),
+    ) -> Verdict {
+        let ask = Ask { name: name.to_owned(), password: password.to_owned(), device };
+        all.check(ask, from.parse::<IpAddr>().unwrap(), now).await
+    }
+
+    #[tokio::test]
+    async fn strangers_are_delayed_and_the_browser_of_the_user_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("users");
+        let mut users = Users::default();
+        users.add("anna", Role::Operate, "correct horse").unwrap();
+        users.write(&path).unwrap();
+        let all = Passwords::new(path, dir.path()).unwrap();
+        let right = ("anna", "correct horse");
+        let now = Instant::now();
+        let (stranger, elsewhere) = ((STRANGER, now), ("10.0.0.2", now));
+        let Verdict::Known(Role::Operate, Some(Device { id, .. })) =
+            log_in(&all, right, None, stranger).await
+        else {
+            panic!("the password is right");
+        };
+        // The known name and an unknown one get the same answers.
+        for name in ["anna", "nobody", "no name"] {
+            for _ in 0..5 {
+                let verdict = log_in(&all, (name, "wrong"), None, stranger).await;
+                assert!(matches!(verdict, Verdict::Wrong), "{name}: {verdict:?}");
+            }
+            let verdict = log_in(&all, (name, "wrong"), None, stranger).await;
+            assert!(matches!(verdict, Verdict::Wait(_)), "{name}: {verdict:?}");
+        }
+        let verdict = log_in(&all, right, None, stranger).await;
+        assert!(matches!(verdict, Verdict::Wait(_)), "not even the right one: {verdict:?}");
+        let verdict = log_in(&all, right, None, elsewhere).await;
+        assert!(matches!(verdict, Verdict::Known(_, Some(_))), "{verdict:?}");
+        // The same for a server that is started again.
+        let nonce = nonce().unwrap();
+        let key = Passwords::new(all.users.clone(), dir.path()).unwrap().key("anna", &id);
+        let proof = key.proof(Purpose::DevicePage, &[&nonce]);
+        let device = format!("{id}.{nonce}.{proof}");
+        for wrong in ["", "..", &device[1..], &format!("{id}.{nonce}.")] {
+            let verdict = log_in(&all, right, Some(wrong.to_owned()), stranger).await;
+            assert!(matches!(verdict, Verdict::Wait(_)), "{wrong}: {verdict:?}");
+        }
+        let verdict = log_in(&all, right, Some(device), stranger).await;
+        assert!(matches!(verdict, Verdict::Known(Role::Operate, None)), "{verdict:?}");
+        let ask = DeviceAsk { name: "anna".to_owned(), device: id, nonce: nonce.clone() };
+        assert!(key.proves(&all.hello(&ask).unwrap(), Purpose::DeviceServer, &[&nonce]));
+    }
+}

@@ -1,0 +1,267 @@
+//! What the processes of a run use, sampled while pages look at it.
+//!
+//! The samples are kept for some minutes after the last page has left, so a page that is loaded again, or another
+//! one, shows what was before.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::answers::{json, problem};
+use super::grant::Scope;
+use crate::figures::series::{COARSE, Length, Point, Series};
+use crate::figures::{Figures, Sampler};
+use crate::journal::search::printed::Printed;
+use crate::journal::segment::Dirs;
+use crate::model::ProcName;
+use crate::model::request::{API, ProcessState};
+use crate::model::time::Timestamp;
+use crate::sys::clock;
+
+/// The time between two samples.
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+/// How long samples are kept when no page looks.
+const KEPT: Duration = Duration::from_secs(10 * 60);
+/// Percentages and rates need an earlier sample that is at most this old.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// A sample, and how many there were up to it.
+#[derive(Debug, Default)]
+pub(super) struct Sample {
+    /// Its number; the first one has 1.
+    pub(super) number: u64,
+    /// What each running process used.
+    pub(super) figures: Vec<Figures>,
+}
+
+/// The samples of a run.
+#[derive(Debug)]
+pub(super) struct Samples {
+    begun: Instant,
+    /// Locked while a sample is taken.
+    taker: Arc<tokio::sync::Mutex<Taker>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Taker {
+    sampler: Sampler,
+    printed: Printed,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    series: Series,
+    /// When the first sample was taken, on the clock of [`Samples::begun`].
+    first: Option<Duration>,
+    /// When the last sample was taken.
+    time: Timestamp,
+}
+
+impl Taker {
+    /// A sample of these processes. What they have printed is in the journal: their states are told only when
+    /// they change.
+    fn take(&mut self, mut processes: Vec<ProcessState>, now: Duration) -> Vec<Figures> {
+        match self.printed.count() {
+            Ok(counts) => {
+                for process in &mut processes {
+                    let count = counts.get(&process.name).copied();
+                    process.output_bytes = count.unwrap_or(process.output_bytes);
+                }
+            }
+            Err(error) => tracing::debug!("output can't be counted: {error}"),
+        }
+        self.sampler.sample(&processes, now)
+    }
+}
+
+impl Samples {
+    fn new(dirs: &Dirs) -> Self {
+        let sampler = Sampler::with_longest(LONGEST);
+        let taker = Taker { sampler, printed: Printed::new(dirs) };
+        let taker = Arc::new(tokio::sync::Mutex::new(taker));
+        Self { begun: Instant::now(), taker, kept: Mutex::default() }
+    }
+
+    /// Those that are still kept, or none yet, of the run with its journal in these directories.
+    pub(super) fn of(kept: &mut Weak<Self>, dirs: &Dirs) -> Arc<Self> {
+        kept.upgrade().unwrap_or_else(|| {
+            let new = Arc::new(Self::new(dirs));
+            *kept = Arc::downgrade(&new);
+            new
+        })
+    }
+
+    /// Keep them for a while.
+    pub(super) async fn linger(self: Arc<Self>) {
+        sleep(KEPT).await;
+    }
+
+    /// Take a sample of these processes. `None` at the end of the server.
+    pub(super) async fn take(&self, processes: Vec<ProcessState>) -> Option<Sample> {
+        self.take_at(self.begun.elapsed(), processes).await
+    }
+
+    async fn take_at(&self, now: Duration, processes: Vec<ProcessState>) -> Option<Sample> {
+        let mut taker = Arc::clone(&self.taker).lock_owned().await;
+        let figures = spawn_blocking(move || taker.take(processes, now)).await.ok()?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // The seconds in which no page looked are missing.
+        let first = *kept.first.get_or_insert(now);
+        let passed = now.saturating_sub(first).as_secs();
+        let missing = passed.saturating_sub(kept.series.count(Length::Second));
+        kept.series.skip(missing);
+        kept.series.push(figures.clone());
+        kept.time = clock::now();
+        Some(Sample { number: kept.series.count(Length::Second), figures })
+    }
+
+    /// The samples that a session may see, as a page asks for them.
+    pub(super) fn answer(&self, scope: &Scope, query: &str) -> Response {
+        let Some((length, after)) = asked(query) else {
+            let reason = "`interval` is 1 or 10, `after` the number of a sample; nothing else";
+            return problem(StatusCode::BAD_REQUEST, reason);
+        };
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_see = |name: &ProcName| scope.has_process(name.as_str());
+        let all = kept.series.since(length, after).filter(|(name, _)| may_see(name));
+        let mut processes: Vec<_> = all.map(|(name, points)| Used::of(name, points)).collect();
+        processes.sort_by_key(|process| process.name);
+        let (interval, begun) = match length {
+            Length::Second => (1, 0),
+            Length::TenSeconds => (COARSE, kept.series.count(Length::Second) % COARSE),
+        };
+        let begun = Duration::from_secs(begun).as_nanos();
+        let time = kept.time.nanos().saturating_sub(u64::try_from(begun).unwrap_or(0));
+        let answer = Answer {
+            api: API,
+            interval,
+            last: kept.series.count(length),
+            time: Timestamp::from_nanos(time).to_string(),
+            processes,
+        };
+        json(StatusCode::OK, &answer)
+    }
+}
+
+/// Which samples a query asks for, and after which number.
+fn asked(query: &str) -> Option<(Length, u64)> {
+    let (mut length, mut after) = (Length::Second, 0);
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        match (&*key, &*value) {
+            ("interval", "1") => length = Length::Second,
+            ("interval", "10") => length = Length::TenSeconds,
+            ("after", number) => after = number.parse().ok()?,
+            _ => return None,
+        }
+    }
+    Some((length, after))
+}
+
+/// Samples of all processes.
+#[derive(Serialize)]
+struct Answer<'a> {
+    api: u32,
+    /// Seconds between two samples.
+    interval: u64,
+    /// The number of the last sample.
+    last: u64,
+    /// When it was taken.
+    time: String,
+    processes: Vec<Used<'a>>,
+}
+
+/// Samples of one process, oldest first; null where it was not running, or no page looked.
+#[derive(Serialize)]
+struct Used<'a> {
+    name: &'a ProcName,
+    cpu_percent: Vec<Option<f64>>,
+    memory_bytes: Vec<Option<u64>>,
+    output_bytes_per_second: Vec<Option<f64>>,
+}
+
+impl<'a> Used<'a> {
+    fn of(name: &'a ProcName, points: impl Iterator<Item = Option<Point>> + Clone) -> Self {
+        // More digits would only make the answer longer.
+        let tenths = |value: f64| (value * 10.0).round() / 10.0;
+        let cpu = |point: Point| tenths(point.cpu_percent);
+        let output = |point: Point| point.output_bytes_per_second.round();
+        Self {
+            name,
+            cpu_percent: points.clone().map(|point| point.map(cpu)).collect(),
+            memory_bytes: points.clone().map(|p| p.map(|point| point.memory_bytes)).collect(),
+            output_bytes_per_second: points.map(|point| point.map(output)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Weak};
+
+    use http_body_util::BodyExt as _;
+    use pretty_assertions::assert_eq;
+    use serde_json::Value;
+
+    use super::{SECOND, Samples, asked};
+    use crate::figures::series::Length;
+    use crate::journal::segment::Dirs;
+    use crate::model::request::ProcessState;
+    use crate::model::{ProcName, ProcessStatus};
+    use crate::web::grant::Scope;
+
+    fn process(name: &str) -> ProcessState {
+        let pid = Some(std::process::id());
+        ProcessState::new(ProcName::new(name).unwrap(), ProcessStatus::Running, pid)
+    }
+
+    async fn answer(samples: &Samples, scope: &Scope, query: &str) -> Value {
+        let body = samples.answer(scope, query).into_body().collect().await.unwrap();
+        serde_json::from_slice(&body.to_bytes()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_page_gets_the_samples_that_were_taken_before_and_only_those_it_may_see() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(dir.path(), None);
+        let mut kept = Weak::new();
+        let samples = Samples::of(&mut kept, &dirs);
+        let processes = vec![process("web"), process("db")];
+        for second in 0..70 {
+            samples.take_at(second * SECOND, processes.clone()).await.unwrap();
+        }
+        // No page looks for five seconds.
+        let again = Samples::of(&mut kept, &dirs);
+        assert!(Arc::ptr_eq(&again, &samples));
+        again.take_at(75 * SECOND, processes).await.unwrap();
+        let all = answer(&samples, &Scope::All, "").await;
+        assert_eq!((&all["last"], &all["interval"]), (&Value::from(76), &Value::from(1)));
+        for at in 0..2 {
+            let memory = all["processes"][at]["memory_bytes"].as_array().unwrap();
+            assert_eq!(memory.iter().filter(|value| value.is_u64()).count(), 71);
+            assert_eq!(memory[70..75], vec![Value::Null; 5]);
+            assert_eq!(all["processes"][at]["cpu_percent"].as_array().unwrap().len(), 76);
+        }
+        let scope = Scope::Processes { run: "r".into(), names: vec!["web".into()] };
+        let one = answer(&samples, &scope, "after=75").await;
+        let processes = one["processes"].as_array().unwrap();
+        assert_eq!((processes.len(), &processes[0]["name"]), (1, &Value::from("web")));
+        assert_eq!(processes[0]["memory_bytes"].as_array().unwrap().len(), 1);
+        drop((again, samples));
+        assert_eq!(kept.strong_count(), 0);
+    }
+
+    #[test]
+    fn only_known_questions_are_answered() {
+        assert_eq!(asked(""), Some((Length::Second, 0)));
+        assert_eq!(asked("interval=10&after=7"), Some((Length::TenSeconds, 7)));
+        for wrong in ["interval=5", "after=x", "name=web"] {
+            assert_eq!(asked(wrong), None, "{wrong}");
+        }
+    }
+}

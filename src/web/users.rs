@@ -1,0 +1,253 @@
+//! The users who log in with a name and a password, and the file in which they are.
+//!
+//! There is no password in it, but what Argon2id makes of it and of random bytes. Trying out passwords costs
+//! whoever gets the file 19 MiB and some 20 ms each.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use serde::{Deserialize, Serialize};
+
+use super::grant::Role;
+use super::proof::{Secret, hex, random_hex};
+use crate::config::Env;
+use crate::sys::files::{self, PrivateError};
+
+/// The largest file.
+const LIMIT: u64 = 1 << 20;
+/// The longest name, and the shortest and longest password.
+const LONGEST_NAME: usize = 32;
+/// The fewest characters of a password.
+pub const SHORTEST: usize = 10;
+/// The most bytes of a password.
+pub const LONGEST: usize = 1024;
+/// Memory in KiB, passes and lanes of Argon2id.
+const COST: (u32, u32, u32) = (19 << 10, 2, 1);
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    salt: String,
+    hash: String,
+}
+
+/// All of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Users {
+    /// The users.
+    pub users: Vec<User>,
+}
+
+/// Why users can't be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UsersError {
+    /// The file can't be read, or others can read it.
+    #[error(transparent)]
+    File(#[from] PrivateError),
+    /// It was changed by hand.
+    #[error("{} is damaged ({error}); remove it, and add the users again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: serde_json::Error,
+    },
+    /// It can't be written.
+    #[error("{} can't be written: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The name is not one.
+    #[error("a name consists of 1 to {LONGEST_NAME} letters, digits and `-._`")]
+    Name,
+    /// The password can be guessed, or is not one.
+    #[error("a password has at least {SHORTEST} characters and at most {LONGEST} bytes")]
+    Password,
+    /// There is such a user.
+    #[error("there is a user {0} already; `tmo web user passwd {0}` changes the password")]
+    Exists(String),
+    /// There is no such user.
+    #[error("there is no user {0}; `tmo web user list` shows all")]
+    Unknown(String),
+    /// The hash can't be computed.
+    #[error("the password can't be hashed: {0}")]
+    Hash(String),
+}
+
+/// Where the users of this user's web servers are; `None` without a home.
+pub fn path(env: &Env) -> Option<PathBuf> {
+    let home = || Some(env.caller_dir("HOME")?.join(".config"));
+    let dir = env.caller_dir("XDG_CONFIG_HOME").or_else(home)?;
+    Some(dir.join("tmo/web-users"))
+}
+
+/// Whether this may be a name.
+pub fn is_name(text: &str) -> bool {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(of_name)
+}
+
+impl Users {
+    /// Those in this file; none if it is missing.
+    pub fn read(path: &Path) -> Result<Self, UsersError> {
+        let text = match files::read_private(path, LIMIT) {
+            Err(error) if error.is_missing() => return Ok(Self::default()),
+            read => read?,
+        };
+        serde_json::from_slice(&text)
+            .map_err(|error| UsersError::Damaged { path: path.to_owned(), error })
+    }
+
+    /// Replace the file.
+    pub fn write(&self, path: &Path) -> Result<(), UsersError> {
+        let write = || {
+            if let Some(dir) = path.parent() {
+                files::make_dirs(dir)?;
+            }
+            crate::protocol::spec::replace(path, &serde_json::to_vec_pretty(self)?)
+        };
+        write().map_err(|source| UsersError::Write { path: path.to_owned(), source })
+    }
+
+    /// Add a user.
+    pub fn add(&mut self, name: &str, role: Role, password: &str) -> Result<(), UsersError> {
+        if !is_name(name) {
+            return Err(UsersError::Name);
+        }
+        if self.users.iter().any(|user| user.name == name) {
+            return Err(UsersError::Exists(name.to_owned()));
+        }
+        self.users.push(User::new(name, role, password)?);
+        Ok(())
+    }
+
+    /// Change the password of a user.
+    pub fn change(&mut self, name: &str, password: &str) -> Result<(), UsersError> {
+        let found = self.users.iter_mut().find(|user| user.name == name);
+        let user = found.ok_or_else(|| UsersError::Unknown(name.to_owned()))?;
+        *user = User::new(name, user.role, password)?;
+        Ok(())
+    }
+
+    /// Remove a user.
+    pub fn remove(&mut self, name: &str) -> Result<(), UsersError> {
+        let before = self.users.len();
+        self.users.retain(|user| user.name != name);
+        if self.users.len() == before { Err(UsersError::Unknown(name.to_owned())) } else { Ok(()) }
+    }
+
+    /// The role of the user with this name and password. For an unknown name a hash is computed too, so that
+    /// the time does not tell which names exist.
+    pub(super) fn role(&self, name: &str, password: &str) -> Option<Role> {
+        let user = self.users.iter().find(|user| user.name == name);
+        let salt = user.map_or("0123456789abcdef0123456789abcdef", |user| &*user.salt);
+        let made = hash(password, salt).ok()?;
+        let is_it = Secret::of_text(&made).same(Secret::of_text(&user?.hash).hex());
+        user.filter(|_| is_it).map(|user| user.role)
+    }
+}
+
+impl User {
+    fn new(name: &str, role: Role, password: &str) -> Result<Self, UsersError> {
+        if password.chars().count() < SHORTEST || password.len() > LONGEST {
+            return Err(UsersError::Password);
+        }
+        let salt = random_hex(16).map_err(|error| UsersError::Hash(error.to_string()))?;
+        let hash = hash(password, &salt)?;
+        Ok(Self { name: name.to_owned(), role, salt, hash })
+    }
+}
+
+fn hash(password: &str, salt: &str) -> Result<String, UsersError> {
+    let (memory, passes, lanes) = COST;
+    let mut out = [0; 32];
+    let made = Params::new(memory, passes, lanes, Some(out.len())).and_then(|params| {
+        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        argon.hash_password_into(password.as_bytes(), salt.as_bytes(), &mut out)
+    });
+    made.map_err(|error| UsersError::Hash(error.to_string()))?;
+    Ok(hex(&out))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::{Users, UsersError, hash, is_name};
+    use crate::web::grant::Role;
+
+    const PASSWORD: &str = "correct horse";
+
+    #[test]
+    fn users_are_added_changed_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tmo/web-users");
+        let mut users = Users::read(&path).unwrap();
+        assert_eq!(users, Users::default());
+        users.add("anna", Role::Operate, PASSWORD).unwrap();
+        users.add("bob", Role::Read, PASSWORD).unwrap();
+        assert!(matches!(users.add("anna", Role::Read, PASSWORD), Err(UsersError::Exists(_))));
+        assert!(matches!(users.add("a b", Role::Read, PASSWORD), Err(UsersError::Name)));
+        assert!(matches!(users.add("eve", Role::Read, "short"), Err(UsersError::Password)));
+        users.write(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains(PASSWORD));
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let mut users = Users::read(&path).unwrap();
+        assert_ne!(users.users[0].hash, users.users[1].hash, "each has a salt of its own");
+        assert_eq!(users.role("anna", PASSWORD), Some(Role::Operate));
+        assert_eq!(users.role("bob", PASSWORD), Some(Role::Read));
+        for (name, password) in
+            [("anna", "correct hors"), ("ann", PASSWORD), ("", ""), ("anna", "")]
+        {
+            assert_eq!(users.role(name, password), None, "{name}");
+        }
+        users.change("anna", "another horse").unwrap();
+        assert_eq!(users.role("anna", PASSWORD), None);
+        assert_eq!(users.role("anna", "another horse"), Some(Role::Operate));
+        users.remove("anna").unwrap();
+        assert_eq!(users.role("anna", "another horse"), None);
+        assert!(matches!(users.remove("anna"), Err(UsersError::Unknown(_))));
+        assert!(matches!(users.change("anna", PASSWORD), Err(UsersError::Unknown(_))));
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_and_a_damaged_one_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web-users");
+        let mut users = Users::default();
+        users.add("anna", Role::Operate, PASSWORD).unwrap();
+        users.write(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let refused = Users::read(&path).unwrap_err().to_string();
+        assert!(refused.contains("chmod 600"), "{refused}");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&path, "{").unwrap();
+        assert!(matches!(Users::read(&path), Err(UsersError::Damaged { .. })));
+    }
+
+    #[test]
+    fn the_hash_is_argon2id() {
+        // printf password | argon2 somesaltsomesalt -id -m 14 … with 19456 KiB, 2 passes, 1 lane
+        let made = hash("password", "somesaltsomesalt").unwrap();
+        assert_eq!(made.len(), 64);
+        assert_eq!(made, hash("password", "somesaltsomesalt").unwrap());
+        assert_ne!(made, hash("password", "somesaltsomesal0").unwrap());
+    }
+
+    #[test]
+    fn names_are_plain() {
+        assert!(is_name("anna.b-c_1") && is_name(&"a".repeat(32)));
+        for wrong in ["", "a b", "ä", "a\n", &"a".repeat(33)] {
+            assert!(!is_name(wrong), "{wrong}");
+        }
+    }
+}

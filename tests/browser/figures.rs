@@ -1,0 +1,68 @@
+//! What processes use: the charts, and the minutes before a page was opened.
+
+use serde_json::json;
+
+use crate::chromium::Chromium;
+use crate::harness::World;
+use crate::keys::LEFT;
+use crate::page::Page;
+use crate::web_server::WebServer;
+
+/// More processes than there is room for.
+fn many() -> String {
+    let loud = "loud: while :; do echo a line of output; sleep 0.1; done\n".to_owned();
+    loud + &(1..=30).map(|at| format!("p{at}: exec sleep 1000\n")).collect::<String>()
+}
+
+#[test]
+fn charts_survive_a_reload_and_only_those_in_view_are_drawn() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(&many());
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Figures");
+    page.until("all have rows", "probe.all('.used[data-name]').length === 31");
+    let chart = "document.querySelector('.used[data-name=\"loud\"] [data-kind=\"output\"]')";
+    let samples =
+        format!("({chart}?.querySelector('path').getAttribute('d') ?? '').split('L').length - 1");
+    page.until("some seconds are drawn", &format!("{samples} >= 4"));
+    let rate =
+        format!("/[1-9][0-9.]* (B|kB)\\/s/.test({chart}.querySelector('.amount').innerText)");
+    page.until("its output has a rate", &rate);
+    let charts = page.number("probe.all('.used-list .plot').length");
+    assert!((9..90).contains(&charts), "{charts} charts");
+    let one_path = "probe.all('.plot').every((one) => one.querySelectorAll('path').length === 1)";
+    assert_eq!(page.value(one_path), json!(true));
+
+    // Without its process no sample is added, so those that are there after a reload are old ones.
+    world.ok(["stop", "loud"]);
+    page.until(
+        "it is stopped",
+        "document.querySelector('.used[data-name=\"loud\"]').innerText.includes('stopped')",
+    );
+    let before = page.number(&samples);
+    page.reload();
+    page.until("they are still there", &format!("{samples} >= {before} - 1"));
+
+    page.value("document.querySelector('.total').focus()");
+    page.until("the moment is now", "document.querySelector('.moment').textContent === 'now'");
+    page.presses(&[LEFT]);
+    page.until(
+        "it is a time",
+        "/^\\d+:\\d+:\\d+$/.test(document.querySelector('.moment').textContent)",
+    );
+    page.picture("figures-desktop");
+    page.click("1 hour");
+    page.until(
+        "the hour is chosen",
+        "document.querySelector('[aria-pressed=\"true\"]').innerText === '1 hour'",
+    );
+    page.click("2½ minutes");
+    page.resize(390, 844);
+    page.until("a chart is on the screen", "probe.isOnScreen('.total .spark')");
+    page.picture("figures-phone");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
