@@ -159,18 +159,14 @@ fn program(
 
 fn python(has_requirements: bool, find: &Find<'_>) -> Result<Vec<Step>, InstallError> {
     let own = format!("{VENV}/bin/python");
-    let (make, install) = match find("uv") {
-        Some(uv) => {
-            let install = words(&["pip", "install", "--python", &own, "-r", "requirements.txt"]);
-            (Step::Run(uv.clone(), words(&["venv", VENV])), Step::Run(uv, install))
-        }
-        None => {
-            let python = program("python3", "install Python 3, or uv", find)?;
-            let options = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check"];
-            let install = words(&[&options[..], &["-r", "requirements.txt"]].concat());
-            let make = Step::Run(python, words(&["-m", "venv", VENV]));
-            (make, Step::Run(own.into(), install))
-        }
+    let (make, install) = if let Some(uv) = find("uv") {
+        let install = words(&["pip", "install", "--python", &own, "-r", "requirements.txt"]);
+        (Step::Run(uv.clone(), words(&["venv", VENV])), Step::Run(uv, install))
+    } else {
+        let python = program("python3", "install Python 3, or uv", find)?;
+        let options = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check"];
+        let install = words(&[&options[..], &["-r", "requirements.txt"]].concat());
+        (Step::Run(python, words(&["-m", "venv", VENV])), Step::Run(own.into(), install))
     };
     let last = if has_requirements {
         install

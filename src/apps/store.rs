@@ -215,11 +215,11 @@ fn manifest(dir: &Path) -> Result<Manifest, StoreError> {
 fn check_private(dir: &Path) -> Result<(), StoreError> {
     let found = dir.symlink_metadata().map_err(io_at(dir))?;
     let is_ours = crate::sys::is_own_uid(found.uid());
-    if found.is_dir() && is_ours && found.mode() & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(StoreError::Open(dir.to_owned()))
+    let is_open = found.mode() & 0o077 != 0;
+    if !found.is_dir() || !is_ours || is_open {
+        return Err(StoreError::Open(dir.to_owned()));
     }
+    Ok(())
 }
 
 impl Store {

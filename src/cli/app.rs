@@ -57,9 +57,14 @@ impl AppError {
     const fn kind(&self) -> &'static str {
         match self {
             Self::Store(StoreError::Zip(ZipError::LargeArchive)) => "too-large",
-            Self::Store(StoreError::Zip(ZipError::Read(_) | ZipError::Write { .. })) => "failed",
             Self::Store(
-                StoreError::Zip(_)
+                StoreError::Zip(
+                    ZipError::Malformed(_)
+                    | ZipError::Many(_)
+                    | ZipError::Empty
+                    | ZipError::LargeTotal
+                    | ZipError::Entry { .. },
+                )
                 | StoreError::Name { .. }
                 | StoreError::Script(_)
                 | StoreError::NoScript { .. },
@@ -68,7 +73,10 @@ impl AppError {
             Self::Store(StoreError::Absent(_)) => "unknown",
             Self::Protected(_) => "protected",
             Self::Store(
-                StoreError::Manifest { .. } | StoreError::Open(_) | StoreError::Io { .. },
+                StoreError::Zip(ZipError::Read(_) | ZipError::Write { .. })
+                | StoreError::Manifest { .. }
+                | StoreError::Open(_)
+                | StoreError::Io { .. },
             )
             | Self::OldRun => "failed",
         }

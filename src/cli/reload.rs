@@ -117,7 +117,7 @@ pub(super) fn reload_failures(project: &Project) -> Result<(), CliError> {
 /// After the apps of a project have changed: reload them into its run. Other changes of the configuration
 /// wait for an explicit reload.
 pub(super) async fn reload_apps(instance: &mut Instance) -> Result<u8, CliError> {
-    make(instance, Part::Apps, (false, true)).await?.done
+    Box::pin(make(instance, Part::Apps, (false, true))).await?.done
 }
 
 /// Re-read everything and send the resulting request; repeat this if the processes were changed meanwhile,

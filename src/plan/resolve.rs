@@ -165,10 +165,7 @@ pub fn resolve(
     let tmux = (facts.find)(OsStr::new("tmux")).ok_or(PlanError::NoTmux)?;
     let config = settings.tmux_config.as_ref();
     let formed: Vec<_> = formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
-    let mut instances: HashMap<String, Vec<ProcName>> = HashMap::new();
-    for formed in &formed {
-        instances.entry(formed.entry.name.clone()).or_default().push(formed.name.clone());
-    }
+    let instances = instances(&formed);
     let variables = env.pairs();
     check_sizes(&variables)?;
     let given = MergeInput {
@@ -180,15 +177,7 @@ pub fn resolve(
         variables: &variables,
         tmo: &facts.tmo,
     };
-    let mut total = Total::default();
-    let process = |formed: PlannedInstance<'_>| {
-        let mut process = formed.plan(&given)?;
-        // Failure patterns that were declared beside the Procfile come after the process's own.
-        let own = std::mem::take(&mut process.rules.failures);
-        process.rules.failures = loaded.failures.behind(own, &process.name);
-        total.checked(process)
-    };
-    let processes = formed.into_iter().map(process).collect::<Result<Vec<_>, _>>()?;
+    let processes = processes(formed, &given)?;
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
     Ok(Plan {
@@ -226,6 +215,31 @@ pub fn resolve(
         generation: 0,
         processes,
     })
+}
+
+/// The names of the instances of each entry.
+fn instances(formed: &[PlannedInstance<'_>]) -> HashMap<String, Vec<ProcName>> {
+    let mut instances: HashMap<String, Vec<ProcName>> = HashMap::new();
+    for formed in formed {
+        instances.entry(formed.entry.name.clone()).or_default().push(formed.name.clone());
+    }
+    instances
+}
+
+/// The plans of all processes.
+fn processes(
+    formed: Vec<PlannedInstance<'_>>,
+    given: &MergeInput<'_>,
+) -> Result<Vec<ProcessPlan>, PlanError> {
+    let mut total = Total::default();
+    let process = |formed: PlannedInstance<'_>| {
+        let mut process = formed.plan(given)?;
+        // Failure patterns that were declared beside the Procfile come after the process's own.
+        let own = std::mem::take(&mut process.rules.failures);
+        process.rules.failures = given.loaded.failures.behind(own, &process.name);
+        total.checked(process)
+    };
+    formed.into_iter().map(process).collect()
 }
 
 /// Reject a variable that is too large to start a program with.

@@ -168,13 +168,11 @@ pub fn open_project(path: &Path) -> io::Result<File> {
 
 /// Open a file that the user has named, following links to a plain file; `None` if it is larger than this.
 pub fn open_archive(path: &Path, limit: u64) -> io::Result<Option<File>> {
-    match open_up_to(path, limit) {
-        Err(error) if error.get_ref().is_some_and(|why| why.is::<Unsuitable>()) => {
-            let is_large = fs::metadata(path).is_ok_and(|meta| meta.is_file());
-            if is_large { Ok(None) } else { Err(error) }
-        }
-        opened => opened.map(Some),
+    let found = fs::metadata(path)?;
+    if found.is_file() && found.len() > limit {
+        return Ok(None);
     }
+    open_up_to(path, limit).map(Some)
 }
 
 fn open_up_to(path: &Path, limit: u64) -> io::Result<File> {

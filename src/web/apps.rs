@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::answers::{json, problem};
 use super::grant::Scope;
-use super::routes::run_of;
+use super::routes::{AppsPart, run_of};
 use super::run_api::{unknown, unreadable};
 use super::source::Runs;
 use crate::apps::manifest::InstallState;
@@ -100,57 +100,50 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
     Ok(Place { dir, tmo, socket, name })
 }
 
-/// Receive an archive, and add or update an app with it.
-pub(super) async fn upload(
-    runs: &Arc<Runs>,
-    scope: &Scope,
+/// Answer a request about the apps of a run.
+pub(super) async fn answer(
+    what: AppsPart,
+    (runs, scope): (&Arc<Runs>, &Scope),
     (parts, body): (Parts, Body),
 ) -> Response {
-    let done = async {
+    let answer = async {
         let place = place(runs, scope, parts.uri.path()).await?;
-        let length = parts.headers.get(header::CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if length.is_some_and(|length| length > LARGEST_ARCHIVE) {
-            return Err(too_large());
+        match what {
+            AppsPart::List => list(place).await,
+            AppsPart::Upload => upload(&place, (parts, body)).await,
+            AppsPart::Remove => place.tell(&["remove".into(), "--yes".into()]).await,
         }
-        let dir = place.dir.clone();
-        let incoming = blocking(move || Incoming::create(&dir)).await?.map_err(unstored)?;
-        let incoming = receive(body, incoming).await?;
-        let query = parts.uri.query().unwrap_or_default();
-        let answer = place.tell(&upload_arguments(query, incoming.path())).await;
-        drop(incoming);
-        answer
     };
-    done.await.unwrap_or_else(|refused| refused)
+    answer.await.unwrap_or_else(|refused| refused)
 }
 
-/// Remove an app.
-pub(super) async fn remove(runs: &Arc<Runs>, scope: &Scope, parts: &Parts) -> Response {
-    match place(runs, scope, parts.uri.path()).await {
-        Ok(place) => {
-            place.tell(&["remove".into(), "--yes".into()]).await.unwrap_or_else(|refused| refused)
-        }
-        Err(refused) => refused,
+/// Receive an archive, and add or update an app with it.
+async fn upload(place: &Place, (parts, body): (Parts, Body)) -> Result<Response, Response> {
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > LARGEST_ARCHIVE) {
+        return Err(too_large());
     }
+    let dir = place.dir.clone();
+    let incoming = blocking(move || Incoming::create(&dir)).await?.map_err(unstored)?;
+    let incoming = receive(body, incoming).await?;
+    let query = parts.uri.query().unwrap_or_default();
+    place.tell(&upload_arguments(query, incoming.path())).await
 }
 
 /// List the apps.
-pub(super) async fn list(runs: &Arc<Runs>, scope: &Scope, parts: &Parts) -> Response {
-    let listed = async {
-        let place = place(runs, scope, parts.uri.path()).await?;
-        let manifest = blocking(move || store::read(&place.dir)).await?.map_err(unstored)?;
-        let apps = manifest.apps.into_iter().map(|(name, app)| Row {
-            name,
-            process: app.dir,
-            script: app.script,
-            args: app.args,
-            autostart: app.autostart,
-            installed: app.state == InstallState::Installed,
-            version: app.version,
-        });
-        Ok(json(StatusCode::OK, &List { apps: apps.collect() }))
-    };
-    listed.await.unwrap_or_else(|refused: Response| refused)
+async fn list(place: Place) -> Result<Response, Response> {
+    let manifest = blocking(move || store::read(&place.dir)).await?.map_err(unstored)?;
+    let apps = manifest.apps.into_iter().map(|(name, app)| Row {
+        name,
+        process: app.dir,
+        script: app.script,
+        args: app.args,
+        autostart: app.autostart,
+        installed: app.state == InstallState::Installed,
+        version: app.version,
+    });
+    Ok(json(StatusCode::OK, &List { apps: apps.collect() }))
 }
 
 /// What `tmo app` is told for a query of `script`, `arg`, `start` and `update`.
@@ -190,12 +183,12 @@ impl Place {
             let reason = format!("can't run {}: {error}", self.tmo.display());
             problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
         })?;
-        Ok(answer(&output))
+        Ok(translated(&output))
     }
 }
 
 /// The answer for what `tmo app` has printed.
-fn answer(output: &Output) -> Response {
+fn translated(output: &Output) -> Response {
     let Ok(outcome) = serde_json::from_slice::<Outcome>(&output.stdout) else {
         let text = String::from_utf8_lossy(&output.stderr);
         let line = text.lines().next().unwrap_or("it has ended without an answer");
@@ -288,7 +281,7 @@ mod tests {
     use std::path::Path;
     use std::process::{ExitStatus, Output};
 
-    use super::{answer, upload_arguments};
+    use super::{translated, upload_arguments};
 
     #[test]
     fn a_query_becomes_arguments_that_stay_values() {
@@ -307,7 +300,7 @@ mod tests {
             let status = ExitStatus::from_raw(code << 8);
             let output =
                 Output { status, stdout: stdout.into(), stderr: b"tmo: why\nmore".to_vec() };
-            answer(&output).status().as_u16()
+            translated(&output).status().as_u16()
         };
         for (kind, expected) in [
             ("too-large", 413),

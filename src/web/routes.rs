@@ -35,11 +35,7 @@ pub(super) enum Part {
     /// The terminal of a process, to look at it.
     Look,
     /// The apps of a run.
-    Apps,
-    /// An archive with an app.
-    Upload,
-    /// The removal of an app.
-    RemoveApp,
+    Apps(AppsPart),
     /// The log as text.
     Text,
     /// A ticket for a download of it.
@@ -54,6 +50,17 @@ pub(super) enum Part {
     Supervisor,
     /// The paths under `/api/`, for the run that is chosen.
     Chosen,
+}
+
+/// What is done with the apps of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AppsPart {
+    /// They are listed.
+    List,
+    /// An archive is received.
+    Upload,
+    /// One is removed.
+    Remove,
 }
 
 const READ: Need = Need::Session(Role::Read);
@@ -76,9 +83,9 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/ws", READ, Part::Live),
     (Method::GET, "/r/{}/type/{}", ADMIN, Part::Terminal),
     (Method::GET, "/r/{}/look/{}", READ, Part::Look),
-    (Method::GET, "/r/{}/apps", READ, Part::Apps),
-    (Method::PUT, "/r/{}/apps/{}", Need::Archive, Part::Upload),
-    (Method::POST, "/r/{}/apps/{}/remove", ADMIN, Part::RemoveApp),
+    (Method::GET, "/r/{}/apps", READ, Part::Apps(AppsPart::List)),
+    (Method::PUT, "/r/{}/apps/{}", Need::Archive, Part::Apps(AppsPart::Upload)),
+    (Method::POST, "/r/{}/apps/{}/remove", ADMIN, Part::Apps(AppsPart::Remove)),
     (Method::GET, "/r/{}/text", READ, Part::Text),
     (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
     // The ticket stands for the key, and the session is looked up with the cookie.

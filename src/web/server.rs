@@ -272,10 +272,8 @@ impl Server {
             (Part::Terminal | Part::Look, Some(grant)) => {
                 self.terminal(part, parts, (session_id, grant)).await
             }
-            (Part::Apps, Some(grant)) => apps::list(&self.runs, &grant.scope, &parts).await,
-            (Part::RemoveApp, Some(grant)) => apps::remove(&self.runs, &grant.scope, &parts).await,
-            (Part::Upload, Some(grant)) => {
-                apps::upload(&self.runs, &grant.scope, (parts, body)).await
+            (Part::Apps(what), Some(grant)) => {
+                apps::answer(what, (&self.runs, &grant.scope), (parts, body)).await
             }
             (Part::Figures, Some(grant)) => {
                 run_api::figures(&self.runs, &grant.scope, &parts).await
@@ -293,9 +291,7 @@ impl Server {
                 | Part::Live
                 | Part::Terminal
                 | Part::Look
-                | Part::Apps
-                | Part::RemoveApp
-                | Part::Upload
+                | Part::Apps(_)
                 | Part::Figures
                 | Part::Files
                 | Part::Supervisor

@@ -1,5 +1,7 @@
 //! Adding, updating and removing apps; what is left when that is interrupted.
 
+#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write as _};

@@ -41,10 +41,8 @@ fn refused(members: &[Member]) -> EntryError {
     let dir = tempfile::tempdir().unwrap();
     let error = unpack(&archive(members), dir.path()).unwrap_err();
     assert_eq!(tree(dir.path()), BTreeMap::new());
-    match error {
-        ZipError::Entry { why, .. } => why,
-        error => panic!("{error}"),
-    }
+    let ZipError::Entry { why, .. } = error else { panic!("{error}") };
+    why
 }
 
 #[test]
