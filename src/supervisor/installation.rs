@@ -273,6 +273,11 @@ impl Proc {
         self.install.as_ref().is_some_and(|plan| self.installation.is_needed(plan))
     }
 
+    /// It is another process than before: nothing is known to be installed.
+    pub(super) fn forget_installation(&mut self) {
+        self.installation.progress = Progress::None;
+    }
+
     /// Whether this life installs it.
     pub fn installs_in(&self, life: Option<LifeId>) -> bool {
         life.is_some_and(|life| self.installation.is_life(life))

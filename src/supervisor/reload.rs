@@ -128,6 +128,8 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.retired = false;
         proc.write_off(now);
+        // What an earlier process of this name has installed may be gone.
+        proc.forget_installation();
         if proc.rules.stage == Stage::Cleanup {
             return None;
         }

@@ -319,6 +319,22 @@ fn a_process_that_a_reload_adds_is_installed_at_once() {
 }
 
 #[test]
+fn a_process_that_was_removed_and_added_again_is_installed_again() {
+    let mut plan = uploaded(&["app", "web"]);
+    let mut world = World::of(&plan);
+    world.settle();
+    world.ends(0, 0);
+    plan.processes[0].removed = true;
+    world.reload(1, &mut plan);
+    assert!(!world.machine.procs[0].counts());
+    (plan.processes[0].removed, plan.processes[0].additions) = (false, 1);
+    world.reload(2, &mut plan);
+    assert_eq!(world.status(0), ProcessStatus::Installing);
+    world.ends(0, 0);
+    assert_eq!(world.status(0), ProcessStatus::Running);
+}
+
+#[test]
 fn a_new_version_restarts_nothing_and_is_installed_before_the_next_life() {
     let mut plan = uploaded(&["app", "web"]);
     let mut world = World::of(&plan);
