@@ -329,6 +329,7 @@ mod tests {
 
     /// What a request has. Each is chosen on its own.
     #[derive(Debug, Clone)]
+    #[expect(clippy::struct_excessive_bools, reason = "each is chosen on its own")]
     struct Head {
         method: Method,
         hosts: Vec<&'static str>,
@@ -346,6 +347,7 @@ mod tests {
         is_token: bool,
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list of what each part can be")]
     fn heads() -> impl Strategy<Value = Head> {
         let hosts = select(vec![
             vec![OWN],

@@ -24,6 +24,19 @@ pub(super) enum Part {
     Hello,
     /// The end of the session.
     Logout,
+    /// The log as text.
+    Text,
+    /// A ticket for a download of it.
+    Ticket,
+    /// The download.
+    Download,
+    /// What is only for those who are logged in.
+    OfSession(OfSession),
+}
+
+/// What answers a request of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OfSession {
     /// Who is logged in.
     Me,
     /// The runs of the user.
@@ -36,12 +49,6 @@ pub(super) enum Part {
     Look,
     /// The apps of a run.
     Apps(AppsPart),
-    /// The log as text.
-    Text,
-    /// A ticket for a download of it.
-    Ticket,
-    /// The download.
-    Download,
     /// What the processes of a run have used.
     Figures,
     /// The API of a run, from its files.
@@ -67,6 +74,10 @@ const READ: Need = Need::Session(Role::Read);
 const OPERATE: Need = Need::Session(Role::Operate);
 const ADMIN: Need = Need::Session(Role::Admin);
 
+const FILES: Part = Part::OfSession(OfSession::Files);
+const SUPERVISOR: Part = Part::OfSession(OfSession::Supervisor);
+const CHOSEN: Part = Part::OfSession(OfSession::Chosen);
+
 /// Method, pattern (`{}`: one segment, `*`: the rest), need and part. What is missing here is answered with
 /// 404.
 pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
@@ -78,71 +89,81 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::POST, "/login/password", Need::OwnPage, Part::LoginPassword),
     (Method::POST, "/hello", Need::OwnPage, Part::Hello),
     (Method::POST, "/logout", READ, Part::Logout),
-    (Method::GET, "/me", READ, Part::Me),
-    (Method::GET, "/runs", READ, Part::Runs),
-    (Method::GET, "/ws", READ, Part::Live),
-    (Method::GET, "/r/{}/type/{}", ADMIN, Part::Terminal),
-    (Method::GET, "/r/{}/look/{}", READ, Part::Look),
-    (Method::GET, "/r/{}/apps", READ, Part::Apps(AppsPart::List)),
-    (Method::PUT, "/r/{}/apps/{}", Need::Archive, Part::Apps(AppsPart::Upload)),
-    (Method::POST, "/r/{}/apps/{}/remove", ADMIN, Part::Apps(AppsPart::Remove)),
+    (Method::GET, "/me", READ, Part::OfSession(OfSession::Me)),
+    (Method::GET, "/runs", READ, Part::OfSession(OfSession::Runs)),
+    (Method::GET, "/ws", READ, Part::OfSession(OfSession::Live)),
+    (Method::GET, "/r/{}/type/{}", ADMIN, Part::OfSession(OfSession::Terminal)),
+    (Method::GET, "/r/{}/look/{}", READ, Part::OfSession(OfSession::Look)),
+    (Method::GET, "/r/{}/apps", READ, Part::OfSession(OfSession::Apps(AppsPart::List))),
+    (
+        Method::PUT,
+        "/r/{}/apps/{}",
+        Need::Archive,
+        Part::OfSession(OfSession::Apps(AppsPart::Upload)),
+    ),
+    (
+        Method::POST,
+        "/r/{}/apps/{}/remove",
+        ADMIN,
+        Part::OfSession(OfSession::Apps(AppsPart::Remove)),
+    ),
     (Method::GET, "/r/{}/text", READ, Part::Text),
     (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
     // The ticket stands for the key, and the session is looked up with the cookie.
     (Method::GET, "/download/{}", Need::OwnPage, Part::Download),
-    (Method::GET, "/r/{}/figures", READ, Part::Figures),
-    (Method::GET, "/r/{}/api/state", READ, Part::Files),
-    (Method::GET, "/r/{}/api/status", READ, Part::Files),
-    (Method::GET, "/r/{}/api/processes", READ, Part::Files),
-    (Method::GET, "/r/{}/api/processes/{}", READ, Part::Files),
-    (Method::GET, "/r/{}/api/lines", READ, Part::Files),
-    (Method::GET, "/r/{}/api/extent", READ, Part::Files),
-    (Method::GET, "/r/{}/api/count", READ, Part::Files),
-    (Method::GET, "/r/{}/api/output", READ, Part::Files),
-    (Method::GET, "/r/{}/api/why", READ, Part::Files),
-    (Method::GET, "/r/{}/api/processes/{}/why", READ, Part::Files),
-    (Method::GET, "/r/{}/api/crashes", READ, Part::Files),
-    (Method::GET, "/r/{}/api/crashes/{}", READ, Part::Files),
-    (Method::GET, "/r/{}/api/figures", READ, Part::Files),
-    (Method::GET, "/r/{}/api/processes/{}/screen", READ, Part::Supervisor),
-    (Method::GET, "/r/{}/api/processes/{}/flags", READ, Part::Supervisor),
-    (Method::GET, "/r/{}/api/processes/{}/compare", READ, Part::Files),
-    (Method::GET, "/r/{}/api/failure-declarations/{}", READ, Part::Supervisor),
+    (Method::GET, "/r/{}/figures", READ, Part::OfSession(OfSession::Figures)),
+    (Method::GET, "/r/{}/api/state", READ, FILES),
+    (Method::GET, "/r/{}/api/status", READ, FILES),
+    (Method::GET, "/r/{}/api/processes", READ, FILES),
+    (Method::GET, "/r/{}/api/processes/{}", READ, FILES),
+    (Method::GET, "/r/{}/api/lines", READ, FILES),
+    (Method::GET, "/r/{}/api/extent", READ, FILES),
+    (Method::GET, "/r/{}/api/count", READ, FILES),
+    (Method::GET, "/r/{}/api/output", READ, FILES),
+    (Method::GET, "/r/{}/api/why", READ, FILES),
+    (Method::GET, "/r/{}/api/processes/{}/why", READ, FILES),
+    (Method::GET, "/r/{}/api/crashes", READ, FILES),
+    (Method::GET, "/r/{}/api/crashes/{}", READ, FILES),
+    (Method::GET, "/r/{}/api/figures", READ, FILES),
+    (Method::GET, "/r/{}/api/processes/{}/screen", READ, SUPERVISOR),
+    (Method::GET, "/r/{}/api/processes/{}/flags", READ, SUPERVISOR),
+    (Method::GET, "/r/{}/api/processes/{}/compare", READ, FILES),
+    (Method::GET, "/r/{}/api/failure-declarations/{}", READ, SUPERVISOR),
     // These write into the project.
-    (Method::POST, "/r/{}/api/failure-declarations/{}/add", ADMIN, Part::Supervisor),
-    (Method::POST, "/r/{}/api/failure-declarations/{}/remove", ADMIN, Part::Supervisor),
-    (Method::POST, "/r/{}/api/processes/{}/start", OPERATE, Part::Supervisor),
-    (Method::POST, "/r/{}/api/processes/{}/stop", OPERATE, Part::Supervisor),
-    (Method::POST, "/r/{}/api/processes/{}/restart", OPERATE, Part::Supervisor),
-    (Method::POST, "/r/{}/api/start", OPERATE, Part::Supervisor),
-    (Method::POST, "/r/{}/api/stop", OPERATE, Part::Supervisor),
-    (Method::POST, "/r/{}/api/restart", OPERATE, Part::Supervisor),
-    (Method::POST, "/r/{}/api/signal", ADMIN, Part::Supervisor),
-    (Method::POST, "/r/{}/api/scale", ADMIN, Part::Supervisor),
-    (Method::POST, "/r/{}/api/reload", ADMIN, Part::Supervisor),
-    (Method::POST, "/r/{}/api/clear", ADMIN, Part::Supervisor),
-    (Method::POST, "/r/{}/api/quit", ADMIN, Part::Supervisor),
-    (Method::POST, "/r/{}/api/kill", ADMIN, Part::Supervisor),
-    (Method::POST, "/r/{}/api/processes/{}/input", ADMIN, Part::Supervisor),
-    (Method::GET, "/api/state", READ, Part::Chosen),
-    (Method::GET, "/api/processes", READ, Part::Chosen),
-    (Method::GET, "/api/poll", READ, Part::Chosen),
-    (Method::GET, "/api/status", READ, Part::Chosen),
-    (Method::GET, "/api/daemon/info", READ, Part::Chosen),
-    (Method::GET, "/api/logs/{}", READ, Part::Chosen),
-    (Method::GET, "/api/metrics", READ, Part::Chosen),
-    (Method::GET, "/api/failure-declarations/{}", READ, Part::Chosen),
-    (Method::POST, "/api/process/{}/toggle", READ, Part::Chosen),
-    (Method::POST, "/api/processes/select-all", READ, Part::Chosen),
-    (Method::POST, "/api/processes/deselect-all", READ, Part::Chosen),
-    (Method::POST, "/api/process/{}/start", OPERATE, Part::Chosen),
-    (Method::POST, "/api/process/{}/stop", OPERATE, Part::Chosen),
-    (Method::POST, "/api/process/{}/restart", OPERATE, Part::Chosen),
-    (Method::POST, "/api/failure-declarations/{}/add", ADMIN, Part::Chosen),
-    (Method::POST, "/api/failure-declarations/{}/remove", ADMIN, Part::Chosen),
-    (Method::POST, "/api/output/clear", ADMIN, Part::Chosen),
-    (Method::POST, "/api/shutdown", ADMIN, Part::Chosen),
-    (Method::POST, "/api/restart", ADMIN, Part::Chosen),
+    (Method::POST, "/r/{}/api/failure-declarations/{}/add", ADMIN, SUPERVISOR),
+    (Method::POST, "/r/{}/api/failure-declarations/{}/remove", ADMIN, SUPERVISOR),
+    (Method::POST, "/r/{}/api/processes/{}/start", OPERATE, SUPERVISOR),
+    (Method::POST, "/r/{}/api/processes/{}/stop", OPERATE, SUPERVISOR),
+    (Method::POST, "/r/{}/api/processes/{}/restart", OPERATE, SUPERVISOR),
+    (Method::POST, "/r/{}/api/start", OPERATE, SUPERVISOR),
+    (Method::POST, "/r/{}/api/stop", OPERATE, SUPERVISOR),
+    (Method::POST, "/r/{}/api/restart", OPERATE, SUPERVISOR),
+    (Method::POST, "/r/{}/api/signal", ADMIN, SUPERVISOR),
+    (Method::POST, "/r/{}/api/scale", ADMIN, SUPERVISOR),
+    (Method::POST, "/r/{}/api/reload", ADMIN, SUPERVISOR),
+    (Method::POST, "/r/{}/api/clear", ADMIN, SUPERVISOR),
+    (Method::POST, "/r/{}/api/quit", ADMIN, SUPERVISOR),
+    (Method::POST, "/r/{}/api/kill", ADMIN, SUPERVISOR),
+    (Method::POST, "/r/{}/api/processes/{}/input", ADMIN, SUPERVISOR),
+    (Method::GET, "/api/state", READ, CHOSEN),
+    (Method::GET, "/api/processes", READ, CHOSEN),
+    (Method::GET, "/api/poll", READ, CHOSEN),
+    (Method::GET, "/api/status", READ, CHOSEN),
+    (Method::GET, "/api/daemon/info", READ, CHOSEN),
+    (Method::GET, "/api/logs/{}", READ, CHOSEN),
+    (Method::GET, "/api/metrics", READ, CHOSEN),
+    (Method::GET, "/api/failure-declarations/{}", READ, CHOSEN),
+    (Method::POST, "/api/process/{}/toggle", READ, CHOSEN),
+    (Method::POST, "/api/processes/select-all", READ, CHOSEN),
+    (Method::POST, "/api/processes/deselect-all", READ, CHOSEN),
+    (Method::POST, "/api/process/{}/start", OPERATE, CHOSEN),
+    (Method::POST, "/api/process/{}/stop", OPERATE, CHOSEN),
+    (Method::POST, "/api/process/{}/restart", OPERATE, CHOSEN),
+    (Method::POST, "/api/failure-declarations/{}/add", ADMIN, CHOSEN),
+    (Method::POST, "/api/failure-declarations/{}/remove", ADMIN, CHOSEN),
+    (Method::POST, "/api/output/clear", ADMIN, CHOSEN),
+    (Method::POST, "/api/shutdown", ADMIN, CHOSEN),
+    (Method::POST, "/api/restart", ADMIN, CHOSEN),
 ];
 
 /// What a request is for.

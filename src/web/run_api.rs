@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::answers::{file, problem};
 use super::grant::Scope;
-use super::routes::{Part, run_of};
+use super::routes::{OfSession, run_of};
 use super::source::{Run, Runs};
 use crate::client::ClientError;
 use crate::model::event::LOG;
@@ -24,7 +24,7 @@ const LARGEST_BODY: usize = 1 << 20;
 /// Answer a request to a run.
 pub(super) async fn answer(
     runs: &Runs,
-    part: Part,
+    part: OfSession,
     scope: &Scope,
     (mut parts, body): (Parts, Body),
 ) -> Response {
@@ -44,7 +44,7 @@ pub(super) async fn answer(
         Ok(None) => return unknown(),
         Err(error) => return unreadable(&error),
     };
-    let answer = if part == Part::Supervisor {
+    let answer = if part == OfSession::Supervisor {
         forward(&run, &parts.method, &target, body).await
     } else {
         match target.parse() {

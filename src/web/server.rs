@@ -26,7 +26,7 @@ use super::grant::{Grant, Scope};
 use super::listing::{RunEntry, entries};
 use super::live::Page;
 use super::password::{self, Device, DeviceAsk, Passwords, Verdict};
-use super::routes::{Found, Part, find, run_of};
+use super::routes::{Found, OfSession, Part, find, run_of};
 use super::serve::Ending;
 use super::sessions::{LoginError, Session, SessionEntry, Sessions};
 use super::source::{Run, Runs};
@@ -248,12 +248,10 @@ impl Server {
         if find(&method, &path) == Found::OtherMethod {
             return problem(StatusCode::METHOD_NOT_ALLOWED, "this path has another method");
         }
-        let (session_id, grant) = session.clone().unzip();
-        let session_id = session_id.unwrap_or_default();
-        if parts.headers.contains_key("x-tmo-visible") {
-            self.renew(&session_id);
+        if let (Some((id, _)), true) = (&session, parts.headers.contains_key("x-tmo-visible")) {
+            self.renew(id);
         }
-        match (part, grant) {
+        match (part, session) {
             (Part::Page, _) => assets::page(),
             (Part::Asset, _) => assets::asset(&path),
             (Part::Login, _) => self.login(ends, &parts.headers, body).await,
@@ -261,43 +259,37 @@ impl Server {
             (Part::LoginDevice, _) => self.greet_device(&parts.headers, body).await,
             (Part::LoginPassword, _) => self.login_by_password(ends, &parts.headers, body).await,
             (Part::Hello, _) => self.hello(body).await,
-            (Part::Logout, _) => self.logout(session),
-            (Part::Me, Some(grant)) => me(&grant),
-            (Part::Runs, Some(grant)) => self.list(&grant.scope).await,
-            (Part::Text | Part::Ticket | Part::Download, grant) => {
-                let session = grant.map(|grant| (session_id, grant));
+            (Part::Logout, session) => self.logout(session),
+            (Part::Text | Part::Ticket | Part::Download, session) => {
                 self.as_text(part, &parts, session, body).await
             }
-            (Part::Live, Some(grant)) => self.live(parts, (session_id, grant)).await,
-            (Part::Terminal | Part::Look, Some(grant)) => {
-                self.terminal(part, parts, (session_id, grant)).await
-            }
-            (Part::Apps(what), Some(grant)) => {
-                apps::answer(what, (&self.runs, &grant.scope), (parts, body)).await
-            }
-            (Part::Figures, Some(grant)) => {
-                run_api::figures(&self.runs, &grant.scope, &parts).await
-            }
-            (Part::Files | Part::Supervisor, Some(grant)) => {
-                run_api::answer(&self.runs, part, &grant.scope, (parts, body)).await
-            }
-            (Part::Chosen, Some(grant)) => {
-                compat::answer(&self, (&session_id, &grant.scope), (parts, body)).await
+            (Part::OfSession(part), Some(session)) => {
+                self.answer_in(session, part, (parts, body)).await
             }
             // The gate lets nobody else pass.
-            (
-                Part::Me
-                | Part::Runs
-                | Part::Live
-                | Part::Terminal
-                | Part::Look
-                | Part::Apps(_)
-                | Part::Figures
-                | Part::Files
-                | Part::Supervisor
-                | Part::Chosen,
-                None,
-            ) => StatusCode::UNAUTHORIZED.into_response(),
+            (Part::OfSession(_), None) => StatusCode::UNAUTHORIZED.into_response(),
+        }
+    }
+
+    /// Answer a request of a session.
+    async fn answer_in(
+        self: &Arc<Self>,
+        session: (String, Grant),
+        part: OfSession,
+        (parts, body): (Parts, Body),
+    ) -> Response {
+        let scope = &session.1.scope;
+        match part {
+            OfSession::Me => me(&session.1),
+            OfSession::Runs => self.list(scope).await,
+            OfSession::Live => self.live(parts, session).await,
+            OfSession::Terminal | OfSession::Look => self.terminal(part, parts, session).await,
+            OfSession::Apps(what) => apps::answer(what, (&self.runs, scope), (parts, body)).await,
+            OfSession::Figures => run_api::figures(&self.runs, scope, &parts).await,
+            OfSession::Files | OfSession::Supervisor => {
+                run_api::answer(&self.runs, part, scope, (parts, body)).await
+            }
+            OfSession::Chosen => compat::answer(self, (&session.0, scope), (parts, body)).await,
         }
     }
 
@@ -332,12 +324,11 @@ impl Server {
 
     /// Refuse the link of a user to other users of this machine. At the public address the connection is that of a
     /// proxy, and the secret of the link decides alone.
-    fn refuse_stranger(&self, ends: Ends, headers: &HeaderMap, id: &str) -> Result<(), Response> {
+    fn refuse_stranger(&self, ends: Ends, headers: &HeaderMap, id: &str) -> Option<Response> {
         let may_be_other = self.is_public(headers) || self.sessions().is_shared(id, clock::now());
-        if may_be_other || !is_of_stranger(ends) {
-            return Ok(());
-        }
-        Err(problem(StatusCode::FORBIDDEN, "this link logs in another user of this machine"))
+        let reason = "this link logs in another user of this machine";
+        let is_refused = !may_be_other && is_of_stranger(ends);
+        is_refused.then(|| problem(StatusCode::FORBIDDEN, reason))
     }
 
     async fn login(&self, ends: Ends, headers: &HeaderMap, body: Body) -> Response {
@@ -345,7 +336,7 @@ impl Server {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
-        if let Err(answer) = self.refuse_stranger(ends, headers, &id) {
+        if let Some(answer) = self.refuse_stranger(ends, headers, &id) {
             return answer;
         }
         match self.sessions().begin(&id, &nonce, clock::now()) {
@@ -359,7 +350,7 @@ impl Server {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
-        if let Err(answer) = self.refuse_stranger(ends, headers, &id) {
+        if let Some(answer) = self.refuse_stranger(ends, headers, &id) {
             return answer;
         }
         let site = if self.is_public(headers) { Site::Public } else { Site::Local };
@@ -562,7 +553,7 @@ impl Server {
     /// The terminal of a process.
     async fn terminal(
         self: &Arc<Self>,
-        part: Part,
+        part: OfSession,
         mut parts: Parts,
         session: (String, Grant),
     ) -> Response {
@@ -597,7 +588,7 @@ impl Server {
                 let may_type = || server.renew(&id);
                 let terminal = run.terminal(&name);
                 let shown = async {
-                    if part == Part::Look {
+                    if part == OfSession::Look {
                         screens::show(socket, terminal.view(&run, &name), is_limited).await;
                     } else {
                         terminal::open(socket, (&run, &name), asked, &may_type).await;

@@ -198,7 +198,7 @@ mod tests {
         assert!(matches!(users.add("a b", Role::Read, PASSWORD), Err(UsersError::Name)));
         assert!(matches!(users.add("eve", Role::Read, "short"), Err(UsersError::Password)));
         users.write(&path).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = String::from_utf8(crate::sys::files::read_plain(&path).unwrap()).unwrap();
         assert!(!text.contains(PASSWORD));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let mut users = Users::read(&path).unwrap();

@@ -185,7 +185,7 @@ pub struct WebArgs {
     /// Listen at this address too, for a TLS proxy on another machine; needs --public-url.
     #[arg(long, value_name = "ADDRESS")]
     pub host: Option<IpAddr>,
-    /// The address of a TLS proxy in front: https://NAME[:PORT].
+    /// The address of a TLS proxy in front, as `https://NAME[:PORT]`.
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
     /// The address of a proxy whose X-Forwarded-For tells where a browser is.

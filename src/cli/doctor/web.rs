@@ -1,5 +1,7 @@
 //! Checks who gets into the web interface: the file of its users, and the web servers that run.
 
+use std::fmt::Write as _;
+
 use super::report::Report;
 use crate::config::Env;
 use crate::config::dirs::runtime_base;
@@ -33,10 +35,10 @@ fn server(report: &mut Report, port: u16, about: &door::About) {
     let far: Vec<_> = addresses.iter().filter(|ip| !ip.to_canonical().is_loopback()).collect();
     let mut text = format!("a server listens at port {port}");
     if let Some(far) = far.first() {
-        text += &format!(" of {far} too, which other machines reach");
+        let _ = write!(text, " of {far} too, which other machines reach");
     }
     if let Some(public) = &about.public {
-        text += &format!("; its public address is {public}");
+        let _ = write!(text, "; its public address is {public}");
     }
     if about.has_token {
         text += "; programs get in with a token";

@@ -189,9 +189,9 @@ mod tests {
 
     fn record(number: u64) -> Record {
         let stream = u16::try_from(1 + number % 3).unwrap();
-        let kind = if number % 7 == 0 { Kind::Start } else { Kind::Text };
+        let kind = if number.is_multiple_of(7) { Kind::Start } else { Kind::Text };
         let lines = u32::try_from(number % 5).unwrap();
-        let flags = if number % 11 == 0 { UNFINISHED } else { 0 };
+        let flags = if number.is_multiple_of(11) { UNFINISHED } else { 0 };
         Record {
             len: 10 * lines + 1,
             lines,

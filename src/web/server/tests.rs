@@ -1,6 +1,7 @@
 //! What each kind of caller may do on each route.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -101,7 +102,6 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 fn server(dir: &Path, role: Role) -> Arc<Server> {
     let (token, users) = (dir.join("token"), dir.join("users"));
     let mut options = std::fs::OpenOptions::new();
-    use std::os::unix::fs::OpenOptionsExt as _;
     #[expect(clippy::disallowed_methods, reason = "a file of the test")]
     let mut file =
         options.create(true).truncate(true).write(true).mode(0o600).open(&token).unwrap();
