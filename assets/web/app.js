@@ -57,7 +57,7 @@ class App {
         h('span', { class: 'space' }), this.field.open, this.field.input, this.restartAll,
         h('button', { class: 'quiet', 'aria-label': 'Settings', title: 'Settings', text: '⚙', onclick: settings }),
         h('button', { class: 'quiet', 'aria-label': 'Keys', text: '?', onclick: help }), this.shut),
-      this.note, this.failure, this.summary,
+      h('section', { 'aria-label': 'The run' }, this.note, this.failure, this.summary),
       h('div', { class: 'body' }, this.side.element, this.main), this.news);
     this.live = new Live({
       onframe: (frame) => this.frame(frame),
@@ -116,7 +116,7 @@ class App {
       this.shown = shown;
       this.view?.close();
       this.view = null;
-      if (id) this.view = this.make(id, view, name, !!values.look);
+      if (id) this.view = this.make(id, view, name, values.look ?? '');
       this.main.replaceChildren(...this.parts(view));
       if (this.view instanceof TerminalView) this.view.open();
     }
@@ -146,15 +146,15 @@ class App {
     else go({ view: 'log', values: at ? { at } : {} });
   }
 
-  /** @param {string} id @param {string} view @param {string | undefined} name @param {boolean} isLooking */
-  make(id, view, name, isLooking) {
+  /** @param {string} id @param {string} view @param {string | undefined} name @param {string} look */
+  make(id, view, name, look) {
     if (view === 'log') return new LogView(id);
     if (view === 'apps') return new AppsView();
     if (view === 'figures') return new FiguresView();
     if (view === 'search') return new SearchView();
     if (view === 'process') return new ProcessView(id, place.value.values.name);
     if (view !== 'terminal') return new Overview();
-    return name ? new TerminalView(id, name, isLooking) : null;
+    return name ? new TerminalView(id, name, look) : null;
   }
 
   draw() {

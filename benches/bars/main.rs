@@ -35,6 +35,7 @@ mod programs;
 mod reader;
 mod rows;
 mod running;
+#[expect(dead_code, reason = "other benches need more of it")]
 #[path = "../shared/mod.rs"]
 mod shared;
 mod table;

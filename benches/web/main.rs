@@ -47,6 +47,7 @@ mod stack;
 #[expect(dead_code, reason = "another bench needs more of it")]
 #[path = "../ui/terminal.rs"]
 mod terminal;
+#[expect(dead_code, reason = "tests need more of it")]
 #[path = "../../tests/common/web_server.rs"]
 mod web_server;
 #[path = "../../tests/browser/webdriver.rs"]

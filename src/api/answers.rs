@@ -44,13 +44,6 @@ pub struct Typed {
     pub enter: bool,
 }
 
-/// What a terminal shows.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Shown {
-    /// Its lines, each with a newline.
-    pub screen: String,
-}
-
 /// Recent matches of the flags of a process.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Found {

@@ -74,7 +74,7 @@ fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
 fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
     let [name, how] = rest else { return 2 };
     let Some(name) = name.to_str() else { return 2 };
-    let error = crate::web::pty::attach(socket, name, how == "look");
+    let error = crate::web::pty::attach(socket, name, how == "keep-size");
     // It is shown in the terminal of the page.
     let _ = writeln!(std::io::stderr(), "tmo: can't connect: {error}");
     1

@@ -14,6 +14,7 @@ mod config;
 mod confirm;
 mod connect;
 mod crashes;
+mod demo;
 mod doctor;
 mod early_signals;
 mod echo;
@@ -138,6 +139,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Config(args)) => config::config(*args),
         Some(Verb::Graph(args)) => graph::graph(*args),
         Some(Verb::Init(args)) => init::init(&args),
+        Some(Verb::Demo(args)) => demo::demo(&args),
         Some(Verb::Schema) => print_json(&crate::config::toml::schema()),
         Some(Verb::Doctor(args)) => doctor::doctor(*args),
         Some(Verb::Restart(NamesArgs { names, no_wait, client })) => {

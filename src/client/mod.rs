@@ -26,6 +26,8 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
@@ -34,9 +36,10 @@ use self::address::Address;
 use self::events::EventStream;
 use self::reply::{Peer, Reply, introduce};
 use self::tcp::Answerer;
-use crate::api::answers::{Alive, Detached, Found, Shown, Typed};
+use crate::api::answers::{Alive, Detached, Found, Typed};
 use crate::api::version::RUN_HEADER;
 use crate::model::request::{Cleared, FlagMatches, Outcome, Request, State};
+use crate::model::screen::Screen;
 use crate::sys::dial;
 
 pub use self::error::ClientError;
@@ -158,11 +161,29 @@ impl Client {
         of_process(reply).map(drop)
     }
 
-    /// The content of a process's terminal.
+    /// The text of a process's terminal.
     pub async fn screen(&self, name: &str, color: bool) -> Result<String, ClientError> {
-        let path = format!("/api/processes/{}/screen?color={color}", percent_encoded(name));
+        #[derive(Deserialize)]
+        struct Text {
+            screen: String,
+        }
+        let query = if color { "color=true" } else { "color=false" };
+        Ok(self.ask_screen::<Text>(name, query).await?.screen)
+    }
+
+    /// All that a process's terminal shows.
+    pub async fn whole_screen(&self, name: &str) -> Result<Screen, ClientError> {
+        self.ask_screen(name, "color=true&blanks=true").await
+    }
+
+    async fn ask_screen<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        query: &str,
+    ) -> Result<T, ClientError> {
+        let path = format!("/api/processes/{}/screen?{query}", percent_encoded(name));
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
-        Ok(of_process(reply)?.read::<Shown>()?.screen)
+        of_process(reply)?.read()
     }
 
     /// The latest matches of a process's flags, at most `last` for each; the name must be complete.

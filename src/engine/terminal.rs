@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::core::Engine;
 use crate::model::ProcId;
 use crate::model::request::Outcome;
+use crate::model::screen::Screen;
 use crate::server::engine_handle::{PaneRequest, RequestError};
 
 impl Engine {
@@ -13,7 +14,7 @@ impl Engine {
         &self,
         name: &str,
         ask: PaneRequest,
-        reply: oneshot::Sender<Result<String, RequestError>>,
+        reply: oneshot::Sender<Result<Screen, RequestError>>,
     ) {
         let pane = match self.pane_of(name, &ask) {
             Ok(pane) => pane,
@@ -27,9 +28,9 @@ impl Engine {
         tokio::task::spawn_local(async move {
             let done = match ask {
                 PaneRequest::Type { text, enter } => {
-                    tmux.type_text(&pane, &text, enter).await.map(|()| String::new())
+                    tmux.type_text(&pane, &text, enter).await.map(|()| Screen::default())
                 }
-                PaneRequest::Screen { color } => tmux.screen(&pane, color).await,
+                PaneRequest::Screen { color, blanks } => tmux.screen(&pane, color, blanks).await,
             };
             let _ = reply.send(done.map_err(|error| RequestError::Refused(error.to_string())));
         });

@@ -19,6 +19,7 @@ pub mod proc_id;
 pub mod request;
 pub mod rules;
 pub mod run_end;
+pub mod screen;
 pub mod sgr;
 pub mod shell;
 pub mod signal;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::model::request::{FlagMatches, Head, Outcome, Request, State};
 use crate::model::run_end::End;
+use crate::model::screen::Screen;
 
 /// A message to the engine.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub enum EngineRequest {
         /// What to do with the terminal.
         ask: PaneRequest,
         /// Where the reply goes.
-        reply: oneshot::Sender<Result<String, RequestError>>,
+        reply: oneshot::Sender<Result<Screen, RequestError>>,
     },
     /// List or change the failure strings of a process.
     Failures {
@@ -88,6 +89,8 @@ pub enum PaneRequest {
     Screen {
         /// Whether to keep colours, as escape sequences.
         color: bool,
+        /// Whether to keep blanks at the ends of lines, and not to divide lines that are wrapped.
+        blanks: bool,
     },
 }
 

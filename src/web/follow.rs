@@ -48,6 +48,8 @@ pub(super) struct Seen {
     pub(super) processes: Vec<Arc<ProcessState>>,
     /// The number of records in its journal.
     pub(super) records: u64,
+    /// How often something was printed.
+    pub(super) heads: u64,
     /// The lines that have no end yet, of processes that have been silent since.
     pub(super) unfinished: Arc<Vec<UnfinishedLine>>,
     /// What the processes use.
@@ -70,6 +72,7 @@ impl Seen {
 
     fn take_head(&mut self, head: &Head) {
         self.records = head.records;
+        self.heads = self.heads.wrapping_add(1);
         let goes_on = |line: &UnfinishedLine| {
             let is_it =
                 |now: &Partial| (now.stream, now.start) == (line.place.stream, line.place.start);

@@ -21,7 +21,8 @@
 //! | `text.rs`, `tickets.rs` | the log as text, to be copied or downloaded |
 //! | `samples.rs` | what processes use, while pages look |
 //! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
-//! | `terminal.rs`, `pty.rs` | the terminal of a process on a page |
+//! | `terminal.rs`, `pty.rs` | the terminal of a process on a page, to type into it |
+//! | `screens.rs` | what terminals show, for pages that only look |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
 
 use std::io::Write as _;
@@ -46,6 +47,7 @@ pub mod pty;
 mod routes;
 mod run_api;
 mod samples;
+mod screens;
 pub mod serve;
 mod server;
 mod sessions;

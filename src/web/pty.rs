@@ -36,7 +36,7 @@ impl Pty {
     pub(super) fn connect(
         socket: &Path,
         name: &str,
-        is_looking: bool,
+        keeps_size: bool,
         size: Size,
     ) -> io::Result<Self> {
         let (ws_col, ws_row) = bounded(size);
@@ -49,7 +49,7 @@ impl Pty {
         let end = || pair.slave.try_clone().map(Stdio::from);
         let mut command = Command::new(crate::sys::program(&std::env::current_exe()?));
         command.args([ATTACH.into(), socket.as_os_str().to_owned(), OsString::from(name)]);
-        command.arg(if is_looking { "look" } else { "type" });
+        command.arg(if keeps_size { "keep-size" } else { "set-size" });
         command.stdin(end()?).stdout(end()?).stderr(end()?);
         command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
         // The server may have been started in a tmux, in which this terminal is not.
@@ -102,14 +102,14 @@ impl Pty {
 }
 
 /// Become `tmo connect` in the terminal at standard input. Returns only if that fails.
-pub fn attach(socket: &Path, name: &str, is_looking: bool) -> io::Error {
+pub fn attach(socket: &Path, name: &str, keeps_size: bool) -> io::Error {
     let become_connect = || {
         let _ = nix::unistd::setsid();
         ioctl_tiocsctty(rustix::stdio::stdin())?;
         let mut command = std::process::Command::new(std::env::current_exe()?);
-        command.arg("connect").arg("--socket").arg(socket);
-        if is_looking {
-            command.arg("--read-only");
+        command.args(["connect", "--no-status", "--socket"]).arg(socket);
+        if keeps_size {
+            command.arg("--keep-size");
         }
         Err::<(), _>(command.arg("--").arg(name).exec())
     };

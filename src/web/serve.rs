@@ -182,6 +182,7 @@ async fn accept(
             }
         }
     };
+    drop(asked);
     server.closing.send_replace(Some(ending));
     let farewell = if ending == Ending::Restart { LONG_FAREWELL } else { FAREWELL };
     let answered = async { while clients.join_next().await.is_some() {} };

@@ -26,16 +26,17 @@ use super::grant::{Grant, Scope};
 use super::listing::{RunEntry, entries};
 use super::live::Page;
 use super::password::{self, Device, DeviceAsk, Passwords, Verdict};
-use super::pty::Pty;
 use super::routes::{Found, Part, find, run_of};
 use super::serve::Ending;
 use super::sessions::{LoginError, Session, SessionEntry, Sessions};
 use super::source::{Run, Runs};
+use super::terminal::Asked;
 use super::text::{self, TextAsk};
 use super::tickets::{Ticket, Tickets};
 use super::users::is_name;
-use super::{apps, assets, compat, cookie, note, run_api, terminal};
+use super::{apps, assets, compat, cookie, note, run_api, screens, terminal};
 use crate::api::version::OURS;
+use crate::model::ProcName;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
 /// The largest body of a request.
@@ -573,26 +574,18 @@ impl Server {
         if !scope.has_run(id) || !scope.has_process(&name) {
             return run_api::unknown();
         }
-        let socket = match self.runs.get(id).await {
-            Ok(Some(run)) => run.known.socket(),
+        let Ok(name) = ProcName::new(&*name) else { return run_api::unknown() };
+        let run = match self.runs.get(id).await {
+            Ok(Some(run)) => run,
             Ok(None) => return run_api::unknown(),
             Err(error) => return run_api::unreadable(&error),
         };
-        let Some(socket) = socket else {
-            return problem(StatusCode::CONFLICT, "this run is over; it has no terminals");
-        };
-        let is_looking = part == Part::Look;
         let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => upgrade,
             Err(rejection) => return rejection.into_response(),
         };
-        let pty = match Pty::connect(&socket, &name, is_looking, size_in(uri.query())) {
-            Ok(pty) => pty,
-            Err(error) => {
-                let reason = format!("no terminal can be opened: {error}");
-                return problem(StatusCode::SERVICE_UNAVAILABLE, &reason);
-            }
-        };
+        let is_limited = scope.names().is_some();
+        let asked = Asked::of(uri.query().unwrap_or_default());
         let server = Arc::clone(self);
         upgrade
             .protocols([TERMINAL_PROTOCOL])
@@ -601,9 +594,17 @@ impl Server {
             .on_upgrade(async move |socket| {
                 // A key keeps the session; after its end nothing is typed any more.
                 let id = session.0.clone();
-                let may_type = || !is_looking && server.renew(&id);
+                let may_type = || server.renew(&id);
+                let terminal = run.terminal(&name);
+                let shown = async {
+                    if part == Part::Look {
+                        screens::show(socket, terminal.view(&run, &name), is_limited).await;
+                    } else {
+                        terminal::open(socket, (&run, &name), asked, &may_type).await;
+                    }
+                };
                 tokio::select! {
-                    () = terminal::serve(socket, pty, may_type) => {}
+                    () = shown => {}
                     () = server.end_of_session(session) => {}
                 }
             })
@@ -622,13 +623,6 @@ fn no_passwords_here() -> Response {
         StatusCode::FORBIDDEN,
         "passwords are taken at the public address only; here `tmo web --link` prints a link that logs in",
     )
-}
-
-/// Columns and rows in a query: `80x24`.
-fn size_in(query: Option<&str>) -> (u16, u16) {
-    let size = query.and_then(|query| query.strip_prefix("size=")?.split_once('x'));
-    let size = size.and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)));
-    size.unwrap_or((80, 24))
 }
 
 const fn status(error: LoginError) -> StatusCode {

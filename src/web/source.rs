@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use super::follow::{Follow, Seen};
 use super::listing::{Known, Listing};
 use super::samples::Samples;
+use super::screens::Terminal;
 use crate::api::version::OURS;
 use crate::client::{Client, ClientError};
 use crate::config::Env;
@@ -20,9 +21,9 @@ use crate::journal::search::access::RunHistory;
 use crate::journal::search::numbered::NumberedPage;
 use crate::journal::search::states::last_states;
 use crate::journal::streams::Streams;
-use crate::model::ProcessStatus;
 use crate::model::request::{API, Head, ProcessState, State, TmuxAddress};
 use crate::model::time::Timestamp;
+use crate::model::{ProcName, ProcessStatus};
 use crate::runs::{self, KnownRun};
 use crate::server::engine_handle::{EngineRequest, Handle};
 use crate::server::http;
@@ -41,6 +42,7 @@ pub(super) struct Run {
     history: Arc<RunHistory>,
     follow: Mutex<Weak<watch::Sender<Seen>>>,
     samples: Mutex<Weak<Samples>>,
+    terminals: Mutex<HashMap<ProcName, Weak<Terminal>>>,
 }
 
 impl Run {
@@ -71,8 +73,8 @@ impl Run {
         let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes);
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
-        let (follow, samples) = (Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { known, reading, history, follow, samples }))
+        let (follow, samples, terminals) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { known, reading, history, follow, samples, terminals }))
     }
 
     /// A client of its supervisor; `None` if it has none.
@@ -117,6 +119,24 @@ impl Run {
             Ok((records, last.collect::<io::Result<_>>()?))
         });
         read.await.map_err(io::Error::other)?
+    }
+
+    /// The terminal of a process, shared by all pages that show it.
+    pub(super) fn terminal(&self, name: &ProcName) -> Arc<Terminal> {
+        let mut terminals = self.terminals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(terminal) = terminals.get(name).and_then(Weak::upgrade) {
+            return terminal;
+        }
+        terminals.retain(|_, terminal| terminal.strong_count() > 0);
+        let terminal = Arc::<Terminal>::default();
+        terminals.insert(name.clone(), Arc::downgrade(&terminal));
+        terminal
+    }
+
+    /// How many bytes a process has printed.
+    pub(super) async fn printed(&self, name: &ProcName) -> io::Result<u64> {
+        let (history, name) = (Arc::clone(&self.history), name.clone());
+        spawn_blocking(move || history.printed(&name)).await.map_err(io::Error::other)?
     }
 
     /// What changes in it, for as long as the receiver is kept.

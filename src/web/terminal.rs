@@ -1,35 +1,68 @@
 //! The WebSocket of a terminal on a page.
 //!
-//! Binary messages, of which the first byte is the kind: from the server 0 output, 6 end (its reason as text); from
-//! the page 1 input, 2 size (columns and rows, 16 bits each, big-endian), 3 acknowledgement (bytes shown since the
-//! last one, 32 bits).
+//! Binary messages, of which the first byte is the kind: from the server 0 output, 5 status (JSON), 6 end (its reason
+//! as text), 7 a whole screen (JSON); from the page 1 input, 2 size (columns and rows, 16 bits each, big-endian),
+//! 3 acknowledgement (bytes shown since the last one, 32 bits).
 //!
 //! The terminal is read only as fast as the page shows it. tmux then skips output for this client; the process and
 //! its log are not delayed.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
+use serde::Serialize;
+use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 
 use super::pty::{Pty, Size};
+use super::screens::{Typist, View};
+use super::source::Run;
+use crate::model::ProcName;
+use crate::view::merged::cleaned;
 
 const OUTPUT: u8 = 0;
 const INPUT: u8 = 1;
 const SIZE: u8 = 2;
 const SHOWN: u8 = 3;
+const STATUS: u8 = 5;
 const END: u8 = 6;
+/// The kind of a message that shows a whole screen.
+pub(super) const SCREEN: u8 = 7;
 
 /// How many bytes may be under way before the page has shown them.
 const WINDOW: usize = 128 << 10;
 /// How much is read at once.
 const CHUNK: usize = 16 << 10;
 /// How often a silent page is asked whether it is there.
-const PING: Duration = Duration::from_secs(25);
+pub(super) const PING: Duration = Duration::from_secs(25);
 /// A page that takes nothing for so long is gone.
 const GONE: Duration = Duration::from_secs(60);
 /// How long `tmo connect` may take to end after its terminal.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How much of the last output is searched for the words with which `tmo connect` ends.
+const LAST: usize = 1 << 10;
+/// How long to wait for the size that a terminal has.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest reason that is passed on, in characters.
+const LONGEST_FAREWELL: usize = 200;
+/// The reason of the end of a terminal whose run is over.
+pub(super) const RUN_OVER: &str = "This run is over; it has no terminals.";
+
+/// What a page is told beside what the terminal shows.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Status {
+    /// How many other pages type into this terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) others: Option<usize>,
+    /// Columns and rows, if the page has to take those of the terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) size: Option<Size>,
+    /// Why the terminal can't be seen now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<String>,
+}
 
 /// A message of a page.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,22 +87,86 @@ fn parse(message: &[u8]) -> Option<Said<'_>> {
     })
 }
 
-/// Connect the page with the terminal until one of them ends. Input is taken as long as it may.
-pub(super) async fn serve(mut socket: WebSocket, pty: Pty, may_type: impl Fn() -> bool) {
-    let mut under_way = 0;
+/// Whether the session of a page that types still lasts; asked with each key.
+type MayType<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// What a page that types asks for in its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Its columns and rows.
+    size: Size,
+    /// The terminal keeps the size that it has, and the page takes it.
+    keeps_size: bool,
+}
+
+impl Asked {
+    /// What a query says, as `size=80x24&keep=1`.
+    pub(super) fn of(query: &str) -> Self {
+        let mut asked = Self { size: (80, 24), keeps_size: false };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let size = || {
+                let (columns, rows) = value.split_once('x')?;
+                Some((columns.parse().ok()?, rows.parse().ok()?))
+            };
+            match &*name {
+                "size" => asked.size = size().unwrap_or(asked.size),
+                "keep" => asked.keeps_size = value == "1",
+                _ => {}
+            }
+        }
+        asked
+    }
+}
+
+/// Let a page type into the terminal of a process.
+pub(super) async fn open(
+    mut socket: WebSocket,
+    (run, name): (&Arc<Run>, &ProcName),
+    Asked { mut size, keeps_size }: Asked,
+    may_type: MayType<'_>,
+) {
+    let Some(address) = run.known.socket() else { return end(&mut socket, RUN_OVER).await };
+    let terminal = run.terminal(name);
+    let mut view = None;
+    if keeps_size {
+        let view = view.insert(terminal.view(run, name));
+        // Without an answer, the size of the page is as good as any.
+        let _ = timeout(PATIENCE, view.wait_for(|view| *view != View::Unknown)).await.is_ok();
+        if let View::Screen(now, _) = *view.borrow_and_update() {
+            size = now;
+        }
+        say(&mut socket, &Status { size: Some(size), ..Status::default() }).await;
+    }
+    let typist = Typist::new(&terminal);
+    match Pty::connect(&address, name.as_str(), keeps_size, size) {
+        Ok(pty) => serve(socket, Typing { pty, typist, size, view, may_type }).await,
+        Err(error) => end(&mut socket, &format!("No terminal can be opened: {error}")).await,
+    }
+}
+
+/// A terminal that a page types into.
+struct Typing<'a> {
+    pty: Pty,
+    typist: Typist,
+    size: Size,
+    /// What the terminal shows, if the page has to take its size.
+    view: Option<watch::Receiver<View>>,
+    may_type: MayType<'a>,
+}
+
+/// Connect the page with the terminal until one of them ends.
+async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
+    let Typing { pty, typist, mut size, mut view, may_type } = typing;
+    let mut conversation = Conversation { under_way: 0, last: vec![], keeps_size: view.is_some() };
     let mut buffer = vec![0; CHUNK];
     let mut ping = interval(PING);
-    let ended = loop {
-        tokio::select! {
-            read = pty.read(&mut buffer), if under_way < WINDOW => match read {
+    let mut all = typist.all();
+    all.mark_changed();
+    let has_ended = loop {
+        let is_there = tokio::select! {
+            read = pty.read(&mut buffer), if conversation.under_way < WINDOW => match read {
                 Ok(0) | Err(_) => break true,
-                Ok(read) => {
-                    under_way += read;
-                    let message = [&[OUTPUT], &buffer[..read]].concat();
-                    if !send(&mut socket, message).await {
-                        break false;
-                    }
-                }
+                Ok(read) => conversation.show(&mut socket, &buffer[..read]).await,
             },
             said = socket.recv() => {
                 let message = match said {
@@ -77,42 +174,148 @@ pub(super) async fn serve(mut socket: WebSocket, pty: Pty, may_type: impl Fn() -
                     Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => break false,
                 };
-                let done = match parse(&message) {
-                    Some(Said::Input(bytes)) if may_type() => pty.write(bytes).await,
-                    Some(Said::Size(size)) => pty.resize(size),
-                    Some(Said::Shown(shown)) => {
-                        under_way = under_way.saturating_sub(shown);
-                        Ok(())
-                    }
-                    Some(Said::Input(_)) | None => Ok(()),
-                };
-                if done.is_err() {
+                if conversation.hear(&message, (&pty, &typist), may_type).await.is_err() {
                     break true;
                 }
+                true
             }
-            _ = ping.tick() => {
-                if !matches!(timeout(GONE, socket.send(Message::Ping(vec![].into()))).await, Ok(Ok(()))) {
-                    break false;
+            Ok(()) = all.changed() => {
+                let others = all.borrow_and_update().count.saturating_sub(1);
+                say(&mut socket, &Status { others: Some(others), ..Status::default() }).await
+            }
+            now = new_size(&mut view, size) => {
+                size = now;
+                if pty.resize(size).is_err() {
+                    break true;
                 }
+                say(&mut socket, &Status { size: Some(size), ..Status::default() }).await
             }
+            _ = ping.tick() => ask_whether_there(&mut socket).await,
+        };
+        if !is_there {
+            break false;
         }
     };
     let mut child = pty.close();
     if timeout(FAREWELL, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }
-    if ended {
-        send(&mut socket, [&[END], &b"the terminal was closed"[..]].concat()).await;
+    // tmux has been told by now.
+    drop(typist);
+    if has_ended {
+        end(&mut socket, &conversation.farewell()).await;
     }
 }
 
-async fn send(socket: &mut WebSocket, message: Vec<u8>) -> bool {
+/// What has been said and shown so far.
+struct Conversation {
+    under_way: usize,
+    last: Vec<u8>,
+    keeps_size: bool,
+}
+
+impl Conversation {
+    /// Show output; false if the page is gone.
+    async fn show(&mut self, socket: &mut WebSocket, output: &[u8]) -> bool {
+        self.under_way += output.len();
+        self.last.extend(output);
+        self.last.drain(..self.last.len().saturating_sub(LAST));
+        send(socket, message(OUTPUT, output)).await
+    }
+
+    async fn hear(
+        &mut self,
+        message: &[u8],
+        (pty, typist): (&Pty, &Typist),
+        may_type: MayType<'_>,
+    ) -> io::Result<()> {
+        match parse(message) {
+            Some(Said::Input(bytes)) if may_type() => pty.write(bytes).await,
+            Some(Said::Size(size)) if !self.keeps_size => {
+                typist.resized();
+                pty.resize(size)
+            }
+            Some(Said::Shown(shown)) => {
+                self.under_way = self.under_way.saturating_sub(shown);
+                Ok(())
+            }
+            Some(Said::Input(_) | Said::Size(_)) | None => Ok(()),
+        }
+    }
+
+    /// The last line of the output, which is that of `tmo connect`: why it has ended.
+    fn farewell(&self) -> String {
+        let text = cleaned(&self.last, false);
+        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+        last.unwrap_or("The terminal was closed.").chars().take(LONGEST_FAREWELL).collect()
+    }
+}
+
+/// Returns when the terminal has another size, which the page has to take.
+async fn new_size(view: &mut Option<watch::Receiver<View>>, known: Size) -> Size {
+    let Some(view) = view else { return std::future::pending().await };
+    loop {
+        if view.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        match *view.borrow_and_update() {
+            View::Screen(size, _) if size != known => return size,
+            View::Unknown | View::Screen(..) | View::Problem(_) | View::Over => {}
+        }
+    }
+}
+
+/// A message of this kind.
+pub(super) fn message(kind: u8, content: &[u8]) -> Vec<u8> {
+    [&[kind], content].concat()
+}
+
+/// Send a message; false if the page is gone.
+pub(super) async fn send(socket: &mut WebSocket, message: Vec<u8>) -> bool {
     matches!(timeout(GONE, socket.send(Message::Binary(message.into()))).await, Ok(Ok(())))
+}
+
+/// Tell the page something; false if it is gone.
+pub(super) async fn say(socket: &mut WebSocket, status: &Status) -> bool {
+    match serde_json::to_vec(status) {
+        Ok(json) => send(socket, message(STATUS, &json)).await,
+        Err(_) => true,
+    }
+}
+
+/// Tell the page why its terminal has ended.
+pub(super) async fn end(socket: &mut WebSocket, why: &str) {
+    send(socket, message(END, why.as_bytes())).await;
+}
+
+/// Make a page that is gone without a word show that; false if it is gone.
+pub(super) async fn ask_whether_there(socket: &mut WebSocket) -> bool {
+    matches!(timeout(GONE, socket.send(Message::Ping(vec![].into()))).await, Ok(Ok(())))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Said, parse};
+    use super::{Asked, Conversation, LONGEST_FAREWELL, Said, parse};
+
+    #[test]
+    fn the_address_tells_size_and_rule() {
+        let asked = |size, keeps_size| Asked { size, keeps_size };
+        assert_eq!(Asked::of("size=100x30&keep=1"), asked((100, 30), true));
+        assert_eq!(Asked::of("size=100x-3&keep=0"), asked((80, 24), false));
+        assert_eq!(Asked::of(""), asked((80, 24), false));
+    }
+
+    #[test]
+    fn the_farewell_is_the_last_line_as_plain_text() {
+        let farewell = |last: &[u8]| {
+            Conversation { under_way: 0, last: last.to_vec(), keeps_size: false }.farewell()
+        };
+        let output =
+            b"got <a>\r\n\x1b[?1049l[exited]\r\n\x1b[1mleft web; the run is over\x1b[m\r\n\r\n";
+        assert_eq!(farewell(output), "left web; the run is over");
+        assert_eq!(farewell(b""), "The terminal was closed.");
+        assert_eq!(farewell(&[b'x'; 1000]).len(), LONGEST_FAREWELL);
+    }
 
     #[test]
     fn messages_are_read() {

@@ -14,6 +14,7 @@ mod login; // links, sessions, other origins, a killed server
 mod looks; // small and large screens, light and dark
 mod notices; // the page while it can't be seen
 mod overview; // states and buttons; shutting down; hundreds of processes
+mod pictures; // the pictures of the README and of docs/WEB.md
 mod search; // search, filters by name, links to lines
 mod taking; // copies, downloads, saved pages, what happened around a moment
 mod terminal; // typing into a process

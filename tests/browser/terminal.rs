@@ -1,10 +1,11 @@
 //! The terminal of a process.
 
 use pretty_assertions::assert_eq;
+use serde_json::json;
 
 use crate::chromium::Chromium;
 use crate::harness::World;
-use crate::keys::{CONTROL, ENTER, SHIFT};
+use crate::keys::{CONTROL, ENTER, ESCAPE, SHIFT};
 use crate::page::Page;
 use crate::web_server::WebServer;
 
@@ -45,4 +46,193 @@ fn a_process_is_typed_into_and_goes_on_when_the_page_leaves_its_terminal() {
     web.end();
     world.ok(["quit"]);
     world.wait_empty();
+}
+
+/// The size of the pane of `shell`.
+fn size(world: &World) -> String {
+    world.tmux(["display-message", "-p", "-t", "=app:=shell", "#{pane_width}x#{pane_height}"])
+}
+
+#[test]
+fn a_phone_only_looks_first_and_the_terminal_keeps_its_size_when_it_types() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(ANSWERING);
+    world.ok(["start", "-D"]);
+    world.wait_state("shell", "running");
+    let before = size(&world);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.resize(390, 844);
+    page.devtools("Emulation.setTouchEmulationEnabled", &json!({ "enabled": true }));
+    page.until("the size", "innerWidth === 390");
+    page.click("Terminal");
+    shows(&page, "ready");
+    page.until("it says so", "document.body.innerText.includes('keys do not reach')");
+    page.until(
+        "all of it is seen",
+        "document.querySelector('.xterm-screen').getBoundingClientRect().right <= innerWidth",
+    );
+    page.click_at("//*[@class='xterm-screen']");
+    page.types("nobody");
+    page.click("Type");
+    page.until("there are keys", "probe.isOnScreen('.key-bar')");
+    page.until("it has the focus", "document.activeElement.matches('.xterm-helper-textarea')");
+    page.types("ann");
+    page.presses(&[ENTER]);
+    shows(&page, "got <ann>");
+    page.click("Ctrl C");
+    shows(&page, "interrupted");
+    assert_eq!(size(&world), before);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn what_is_pasted_presses_no_keys_and_several_lines_are_asked_for() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(ANSWERING);
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Terminal of shell");
+    shows(&page, "ready");
+    page.until("it has the focus", "document.activeElement.matches('.xterm-helper-textarea')");
+    let paste = |text: &str| {
+        let text = json!(text);
+        page.value(&format!(
+            "(() => {{ const data = new DataTransfer(); data.setData('text/plain', {text});
+             document.querySelector('.xterm-helper-textarea').dispatchEvent(new ClipboardEvent('paste',
+             {{ clipboardData: data, bubbles: true, cancelable: true }})); }})()"
+        ));
+    };
+    paste("a\u{1b}[201~\u{3}b\n");
+    shows(&page, "got <a[201~b>");
+    paste("one\ntwo\n");
+    page.until("it asks", "document.querySelector('dialog')?.innerText.includes('Paste 2 lines?')");
+    page.click_at("//dialog//button[normalize-space()='Paste']");
+    shows(&page, "got <two>");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// Prints what could do harm: titles, the clipboard, reports, sizes, links, markup.
+const HOSTILE: &str = r"shell: printf '\033]0;<b>title\007\033]52;c;aGFybQ==\007\033[8;5;5t\033[21t\033]8;;javascript:alert(1)\033\\click\033]8;;\033\\ <img src=http://127.0.0.1:9/x> http://user@127.0.0.1:9/path, done\n'; exec sleep 1000
+";
+
+#[test]
+fn what_a_program_prints_can_only_be_seen() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(HOSTILE);
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Terminal of shell");
+    shows(&page, "done");
+    assert!(page.value("document.querySelector('.terminal img')").is_null());
+    assert!(!page.text("document.title").contains("title"));
+    page.value(
+        "(async () => {
+            const dir = document.querySelector('script[src]').src.replace('app.js', 'term/');
+            window.links = await import(dir + 'links.js');
+            window.emulator = (await import(dir + 'emulator.js')).emulator;
+        })()",
+    );
+    // tmux passes some of it on, newer ones more; xterm.js gets all of it here.
+    let rows = page.value(
+        "(async () => {
+            const terminal = window.emulator({ isLooking: false, isRead: false });
+            let answers = '';
+            let titles = '';
+            terminal.onData((data) => { answers += data; });
+            terminal.onTitleChange((title) => { titles += title; });
+            const long = 'http://127.0.0.1:9/' + 'x'.repeat(3000);
+            await new Promise((done) => terminal.write(
+                `\\u001b]52;c;aGFybQ==\\u0007\\u001b[8;5;5t\\u001b[21t\\u001b]8;;${long}\\u0007text`, done));
+            return [terminal.cols, terminal.rows, answers];
+        })()",
+    );
+    assert_eq!(rows, json!([80, 24, ""]));
+    for no_link in ["javascript:alert(1)", "file:///etc/passwd", "data:text/html,x", "http://"] {
+        let is_none = format!("links.webAddress({}) === null", json!(no_link));
+        assert_eq!(page.value(&is_none), true, "{no_link}");
+    }
+    page.value("links.openLink('http://127.0.0.1@example.invalid:9/a?b')");
+    page.until(
+        "it says where the link leads",
+        "document.querySelector('dialog .link-host')?.textContent === 'example.invalid:9'",
+    );
+    page.presses(&[ESCAPE]);
+    page.until("it is closed", "!document.querySelector('dialog')");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_screen_reader_gets_the_last_line_if_that_is_chosen() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(ANSWERING);
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Terminal of shell");
+    shows(&page, "ready");
+    let describes = "document.getElementById(document.querySelector('.xterm-helper-textarea')
+        .getAttribute('aria-describedby')).innerText";
+    assert!(page.text(describes).contains("Ctrl+Shift+L"));
+    page.click("Screen reader");
+    let reads = "probe.texts('.xterm-accessibility').join().includes('ready')";
+    page.until("it can be read", reads);
+    page.reload();
+    page.until("it is remembered", reads);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_terminal_whose_run_has_ended_says_so() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(ANSWERING);
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Terminal of shell");
+    shows(&page, "ready");
+    world.ok(["quit"]);
+    page.until(
+        "it says why",
+        "document.querySelector('.terminal-note p').innerText.includes('the run is')",
+    );
+    page.click("Reopen");
+    page.until(
+        "it can't be opened",
+        "document.querySelector('.terminal-note p').innerText.includes('run is over')",
+    );
+    page.end();
+    web.end();
+}
+
+#[test]
+fn the_log_of_one_process_opens_in_a_dialog_and_the_focus_returns() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: echo one; exec sleep 1000\nworker: echo two; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("worker", "running");
+    page.click("Log of worker");
+    page.until("its log is shown", "probe.texts('dialog .rows').join().includes('two')");
+    assert!(!page.text("document.querySelector('dialog').innerText").contains("one"));
+    page.presses(&[ESCAPE]);
+    page.until("it is closed", "!document.querySelector('dialog')");
+    page.until(
+        "the focus is back",
+        "document.activeElement.getAttribute('aria-label') === 'Log of worker'",
+    );
+    page.end();
+    web.end();
+    world.ok(["quit"]);
 }

@@ -18,6 +18,7 @@ use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
 };
 use tmo::model::run_end::End;
+use tmo::model::screen::Screen;
 use tmo::model::time::Timestamp;
 use tmo::model::{LifeId, ProcName, ProcessStatus};
 use tmo::server::engine_handle::{
@@ -192,8 +193,10 @@ async fn engine(
                     (true, PaneRequest::Type { .. }) if name == "slow" => {
                         Err(RequestError::Refused("slow does not run".to_owned()))
                     }
-                    (true, PaneRequest::Type { .. }) => Ok(String::new()),
-                    (true, PaneRequest::Screen { color }) => Ok(format!("screen {color}\n")),
+                    (true, PaneRequest::Type { .. }) => Ok(Screen::default()),
+                    (true, PaneRequest::Screen { color, .. }) => {
+                        Ok(Screen { screen: format!("screen {color}\n"), ..Screen::default() })
+                    }
                 };
                 let _ = reply.send(answer);
                 Seen::Pane(name, ask)

@@ -232,13 +232,13 @@ fn connect_to_a_tmux_that_has_just_ended_starts_no_new_server() {
 }
 
 /// The sessions of the run's tmux, without that of the run itself.
-fn own_sessions(world: &World) -> Vec<String> {
+pub(crate) fn own_sessions(world: &World) -> Vec<String> {
     let listed = world.tmux(["list-sessions", "-F", "#S"]);
     listed.lines().filter(|name| name.starts_with("c-")).map(ToOwned::to_owned).collect()
 }
 
 /// The size of a process's pane.
-fn size(world: &World, process: &str) -> String {
+pub(crate) fn size(world: &World, process: &str) -> String {
     let listed =
         world.tmux(["list-panes", "-a", "-F", "#{window_name} #{pane_width}x#{pane_height}"]);
     let line = listed.lines().find_map(|line| line.strip_prefix(process)?.strip_prefix(' '));
@@ -246,7 +246,7 @@ fn size(world: &World, process: &str) -> String {
 }
 
 #[track_caller]
-fn wait_size(world: &World, process: &str, wanted: &str) {
+pub(crate) fn wait_size(world: &World, process: &str, wanted: &str) {
     let mut last = String::new();
     let reached = || {
         last = size(world, process);

@@ -66,6 +66,8 @@ mod web_access; // the same from elsewhere: addresses, passwords, tokens, other 
 mod web_scripts; // its paths under `/api/`
 #[cfg(feature = "web")]
 mod web_start; // how it is started, opened, restarted and ended
+#[cfg(feature = "web")]
+mod web_terminals; // terminals on pages: sizes, many pages, floods, ends
 
 // Files of a run.
 mod damaged_run_files; // removed, replaced or damaged files of a run: lock, state, plan, socket
@@ -99,6 +101,7 @@ mod shell_quoting; // text that tmo quotes for a shell
 mod why; // `tmo why` and `tmo crashes`
 
 // Other programs and the documentation.
+mod demo; // `tmo demo`
 mod docs_guides; // examples of `docs/SUPERVISION.md` and `docs/COMING_FROM.md`
 mod docs_scripting; // examples of `docs/SCRIPTING.md`
 mod example_project; // `examples/microservices`

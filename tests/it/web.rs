@@ -354,14 +354,14 @@ fn a_second_server_is_a_link_to_the_first_and_a_taken_port_is_named() {
 }
 
 /// The frames of a WebSocket.
-struct Frames(TcpStream);
+pub(crate) struct Frames(TcpStream);
 
 impl Frames {
     fn open(web: &Web<'_>) -> Self {
         Self::open_at(web, "/ws", "tmo.1")
     }
 
-    fn open_at(web: &Web<'_>, path: &str, protocol: &str) -> Self {
+    pub(crate) fn open_at(web: &Web<'_>, path: &str, protocol: &str) -> Self {
         Self::open_as((&web.host, &web.cookie, &web.proven()), path, protocol)
     }
 
@@ -392,7 +392,7 @@ impl Frames {
         self.send(1, value.to_string().as_bytes());
     }
 
-    fn send(&mut self, kind: u8, message: &[u8]) {
+    pub(crate) fn send(&mut self, kind: u8, message: &[u8]) {
         let length = u8::try_from(message.len()).unwrap();
         assert!(length < 126);
         let mut frame = vec![0x80 | kind, 0x80 | length, 0, 0, 0, 0];
@@ -405,29 +405,46 @@ impl Frames {
     }
 
     /// The next message of this kind: text (1) or bytes (2).
-    fn message(&mut self, kind: u8) -> Vec<u8> {
+    pub(crate) fn message(&mut self, kind: u8) -> Vec<u8> {
         loop {
-            let mut head = [0; 2];
-            self.0.read_exact(&mut head).unwrap();
-            let length = match head[1] {
-                126 => {
-                    let mut length = [0; 2];
-                    self.0.read_exact(&mut length).unwrap();
-                    u64::from(u16::from_be_bytes(length))
-                }
-                127 => {
-                    let mut length = [0; 8];
-                    self.0.read_exact(&mut length).unwrap();
-                    u64::from_be_bytes(length)
-                }
-                short => u64::from(short),
-            };
-            let mut body = vec![0; usize::try_from(length).unwrap()];
-            self.0.read_exact(&mut body).unwrap();
-            if head[0] == 0x80 | kind {
+            let (found, body) = self.frame();
+            if found == kind {
                 return body;
             }
         }
+    }
+
+    /// How many bytes come before the answer to a ping.
+    pub(crate) fn bytes_until_pong(&mut self) -> usize {
+        let mut bytes = 0;
+        loop {
+            match self.frame() {
+                (10, _) => return bytes,
+                (_, body) => bytes += body.len(),
+            }
+        }
+    }
+
+    /// The next frame: its kind and its content.
+    fn frame(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).unwrap();
+        let length = match head[1] {
+            126 => {
+                let mut length = [0; 2];
+                self.0.read_exact(&mut length).unwrap();
+                u64::from(u16::from_be_bytes(length))
+            }
+            127 => {
+                let mut length = [0; 8];
+                self.0.read_exact(&mut length).unwrap();
+                u64::from_be_bytes(length)
+            }
+            short => u64::from(short),
+        };
+        let mut body = vec![0; usize::try_from(length).unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        (head[0] & 0xf, body)
     }
 
     /// Read until the server closes the connection.
@@ -437,19 +454,6 @@ impl Frames {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
         }
-    }
-
-    /// What a terminal has shown when it shows this.
-    fn shows(&mut self, text: &str) -> String {
-        let mut all = String::new();
-        while !all.contains(text) {
-            let message = self.message(2);
-            assert_eq!(message[0], 0, "{all}");
-            all += &String::from_utf8_lossy(&message[1..]);
-            let shown = u32::try_from(message.len() - 1).unwrap().to_be_bytes();
-            self.send(2, &[&[3], &shown[..]].concat());
-        }
-        all
     }
 
     /// The next frame of this kind that is as it should be.
@@ -734,39 +738,6 @@ fn a_page_is_told_of_a_prompt() {
     assert_eq!((&line["runs"][0]["text"], &line["is_prompt"]), (&"name? ".into(), &true.into()));
     world.ok(["send", "shell", "anna", "--enter"]);
     frames.find("unfinished", |frame| frame["lines"].as_array().is_some_and(Vec::is_empty));
-    web.end();
-    world.ok(["quit"]);
-    world.wait_empty();
-}
-
-#[test]
-fn a_terminal_is_typed_into_and_who_looks_changes_nothing() {
-    let world =
-        World::new("shell: printf 'name? '; read a; echo \"hello $a\"; read b; exec sleep 1000\n");
-    world.ok(["start", "-D"]);
-    let asks = || world.ok(["screen", "shell"]).contains("name?").then_some(());
-    eventually("the process asks", asks);
-    let web = Web::start(&world);
-    let run = web.run();
-
-    let mut looking = Frames::open_at(&web, &format!("{run}/look/shell?size=40x10"), "tmo-tty.1");
-    looking.shows("name?");
-    looking.send(2, b"\x01nobody\r");
-    let mut typing = Frames::open_at(&web, &format!("{run}/type/shell?size=100x30"), "tmo-tty.1");
-    typing.shows("name?");
-    typing.send(2, b"\x01anna\r");
-    typing.shows("hello anna");
-    looking.shows("hello anna");
-    // A page that goes takes neither the process nor a session of tmux with it.
-    let pid = world.field("shell", "pid");
-    drop(typing);
-    drop(looking);
-    let attached = |p: &procs::Proc| p.args.iter().any(|a| a == "connect" || a == "-N");
-    eventually("the clients have gone", || (!world.living().iter().any(attached)).then_some(()));
-    assert_eq!(world.field("shell", "pid"), pid);
-
-    let none = web.ask(&format!("GET {run}/type/nobody")).unwrap();
-    assert_eq!(none.status, 400, "it is no WebSocket: {none:?}");
     web.end();
     world.ok(["quit"]);
     world.wait_empty();

@@ -26,7 +26,8 @@ function luminance(color) {
 /** Move a colour towards the text colour until it can be read. @param {[number, number, number]} color */
 function readable(color) {
   const dark = isDark();
-  const page = dark ? 0.0065 : 1;
+  // Of the backgrounds of the theme, the one that is closest to the text.
+  const page = dark ? 0.02 : 0.85;
   const goal = dark ? 255 : 20;
   let now = color;
   for (let step = 0; step < 8; step += 1) {

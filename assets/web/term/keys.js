@@ -29,7 +29,7 @@ export class KeyBar {
       // The terminal keeps the focus, and the phone its keyboard.
       onmousedown: (/** @type {Event} */ event) => event.preventDefault(),
     },
-    this.key('Esc', 'Escape', () => '\u001b'), this.key('Tab', 'Tab', () => '\t'), this.ctrl,
+    this.key('Esc', 'Esc', () => '\u001b'), this.key('Tab', 'Tab', () => '\t'), this.ctrl,
     this.key('^C', 'Ctrl C', () => '\u0003'),
     ...ARROWS.map(([text, name, letter]) => this.key(text, name, () => this.arrow(letter), true)),
     this.key('^D', 'Ctrl D', () => '\u0004'),
@@ -44,17 +44,22 @@ export class KeyBar {
   /** @param {string} text @param {string} label @param {() => string} data @param {boolean} [repeats] */
   key(text, label, data, repeats = false) {
     const type = () => this.terminal.type(data());
+    let isRepeated = false;
     const button = h('button', { text, 'aria-label': label, onclick: () => {
-      type();
+      // What was held is typed already.
+      if (!isRepeated) type();
+      isRepeated = false;
       this.setCtrl(false);
     } });
     if (!repeats) return button;
     const again = () => {
+      isRepeated = true;
       type();
       this.timer = setTimeout(again, REPEAT);
     };
     button.addEventListener('pointerdown', () => {
       clearTimeout(this.timer);
+      isRepeated = false;
       this.timer = setTimeout(again, DELAY);
     });
     for (const end of ['pointerup', 'pointercancel', 'pointerleave']) button.addEventListener(end, () => clearTimeout(this.timer));

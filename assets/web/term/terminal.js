@@ -1,173 +1,157 @@
-// The terminal of a process.
+// The terminal of a process: one that is typed into, or one that is only looked at.
 
-import { documentForTerminal, withStandIns } from './styles.js';
-import { FitAddon } from '../vendor/addon-fit/addon-fit.mjs';
-import { Terminal } from '../vendor/xterm/xterm.mjs';
+import { withStandIns } from './styles.js';
+import { Connection } from './connection.js';
+import { emulator, followTheme } from './emulator.js';
+import { TerminalSize } from './size.js';
+import { isPhone, settings } from './settings.js';
 import { h, setText } from '../lib/dom.js';
-import { hello, openSocket } from '../lib/session.js';
 import { confirm } from '../views/dialog.js';
 import { KeyBar } from './keys.js';
 
-const [OUTPUT, INPUT, SIZE, SHOWN, END] = [0, 1, 2, 3, 6];
-/** How many bytes are shown between two acknowledgements. */
-const ACKNOWLEDGE = 32 << 10;
-/** The largest message. */
-const LARGEST = 32 << 10;
-
-const encoder = new TextEncoder();
-
-/** The colours of the page. */
-function theme() {
-  const style = getComputedStyle(document.documentElement);
-  const color = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-  const names = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
-  /** @type {Record<string, string>} */
-  const colors = {
-    background: color('--page'), foreground: color('--text'), cursor: color('--text'),
-    cursorAccent: color('--page'), selectionBackground: color('--mark'),
-  };
-  names.forEach((name, at) => {
-    colors[name] = color(`--c${at}`);
-    colors[`bright${name[0].toUpperCase()}${name.slice(1)}`] = color(`--c${at + 8}`);
-  });
-  return colors;
-}
+/** How to leave a terminal that takes the Tab key. */
+const HINT = 'Ctrl+Shift+L leaves the terminal';
 
 /** Without what could end the brackets around a paste, or press other keys. @param {string} text */
 export function harmless(text) {
   return text.replace(/\r\n?/g, '\n').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '').replace(/\n/g, '\r');
 }
 
+/** What shows a screen in an empty terminal. @param {any} screen */
+function painted({ screen, cursor }) {
+  const lines = screen.replace(/\n$/, '').replaceAll('\n', '\r\n');
+  // tmux switches to the second set of characters for lines and corners.
+  const begin = '\u001b[0m\u001b)0\u000f\u001b[?25l\u001b[H\u001b[2J';
+  const place = `\u001b[0m\u000f\u001b[${cursor.row + 1};${cursor.column + 1}H`;
+  return `${begin}${lines}${place}${cursor.is_visible ? '\u001b[?25h' : ''}`;
+}
+
 export class ProcessTerminal {
-  /**
-   * @param {string} run @param {string} name @param {boolean} isLooking
-   */
+  /** @param {string} run @param {string} name @param {boolean} isLooking */
   constructor(run, name, isLooking) {
-    this.run = run;
-    this.name = name;
+    const { keepsSize, isWhole, isRead } = settings();
     this.isLooking = isLooking;
-    this.isOver = false;
-    /** Why the server has ended the terminal. */
-    this.farewell = '';
-    this.shown = 0;
-    /** @type {WebSocket | null} */ this.socket = null;
+    this.keepsSize = keepsSize && !isLooking;
+    const how = isLooking ? 'look' : 'type';
+    this.path = `/r/${run}/${how}/${encodeURIComponent(name)}`;
+    /** @type {Connection | null} */ this.connection = null;
+    this.isLost = false;
+    this.hint = isLooking ? 'You look: keys do not reach the process' : isPhone() ? 'Keys reach the process' : HINT;
+    this.others = 0;
     this.screen = h('div', { class: 'screen' });
     this.keys = new KeyBar(this);
     this.keys.element.hidden = isLooking;
-    this.note = h('p', { class: 'dim' });
-    this.again = h('button', { text: 'Connect again', hidden: true, onclick: () => this.connect() });
+    this.note = h('p', { class: 'dim', id: 'terminal-note', role: 'status' });
+    this.again = h('button', { text: 'Reopen', hidden: true, onclick: () => this.connect() });
     this.element = h('div', { class: 'terminal' }, this.screen, this.keys.element, h('div', { class: 'terminal-note' }, this.note, this.again));
-    this.terminal = new Terminal(/** @type {any} */ ({
-      documentOverride: documentForTerminal, theme: theme(), fontSize: 13, scrollback: 2000,
-      // The theme's black is text; on coloured backgrounds xterm.js makes it readable.
-      minimumContrastRatio: 4.5,
-      fontFamily: 'ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace',
-      disableStdin: isLooking, allowProposedApi: false, windowOptions: {}, linkHandler: null,
-    }));
-    this.fit = new FitAddon();
-    this.terminal.loadAddon(this.fit);
+    this.terminal = emulator({ isLooking, isRead });
+    this.size = new TerminalSize(this.terminal, this.screen);
+    this.size.isWhole = isWhole;
     this.terminal.onData((/** @type {string} */ data) => this.type(this.keys.take(data)));
-    this.terminal.onBinary((/** @type {string} */ data) => this.send(INPUT, Uint8Array.from(data, (one) => one.charCodeAt(0))));
-    this.terminal.onResize(() => this.resize());
+    this.terminal.onBinary((/** @type {string} */ data) => this.type(Uint8Array.from(data, (one) => one.charCodeAt(0))));
+    this.terminal.onResize(({ cols, rows }) => { if (!this.size.fixed) this.connection?.resize(cols, rows); });
     this.terminal.attachCustomKeyEventHandler((/** @type {KeyboardEvent} */ event) => this.key(event));
-    this.observer = new ResizeObserver(() => this.fit.fit());
-    // A phone closes the connection of a page that is hidden.
-    this.seen = () => { if (!document.hidden && this.isLost) this.connect(); };
-    this.themes = new MutationObserver(() => { this.terminal.options.theme = theme(); });
-    this.themes.observe(document.documentElement, { attributeFilter: ['data-theme'] });
+    this.unfollow = followTheme(this.terminal);
+    this.seen = () => this.changeVisibility();
+    /** The newest screen, until xterm.js has shown the one before. @type {any} */
+    this.waiting = null;
+    this.isPainting = false;
   }
 
   /** To be called when the element is on the page. */
   open() {
     withStandIns(() => this.terminal.open(this.screen));
+    const field = this.terminal.textarea;
+    if (field) {
+      field.setAttribute('aria-describedby', 'terminal-note');
+      // Nothing is typed here, so a phone needs no keyboard.
+      if (this.isLooking) field.inputMode = 'none';
+    }
     this.screen.addEventListener('paste', (event) => this.paste(event), { capture: true });
-    this.fit.fit();
-    this.observer.observe(this.screen);
+    this.size.open();
     document.addEventListener('visibilitychange', this.seen);
     this.connect();
   }
 
   close() {
-    this.isOver = true;
     document.removeEventListener('visibilitychange', this.seen);
     this.keys.close();
-    this.observer.disconnect();
-    this.themes.disconnect();
-    this.socket?.close();
+    this.size.close();
+    this.unfollow();
+    this.connection?.close();
     this.terminal.dispose();
   }
 
-  async connect() {
-    this.again.hidden = true;
-    this.farewell = '';
-    this.isLost = false;
-    setText(this.note, 'connecting …');
-    try {
-      await hello();
-    } catch (error) {
-      return this.ended(/** @type {Error} */ (error).message);
+  /** A phone closes the connection of a page that is hidden; a page that nobody sees needs no screens. */
+  changeVisibility() {
+    if (!document.hidden && this.isLost) this.connect();
+    else if (document.hidden && this.isLooking && this.connection && !this.connection.isOver) {
+      this.connection.close();
+      this.isLost = true;
     }
-    const { cols, rows } = this.terminal;
-    const path = `/r/${this.run}/${this.isLooking ? 'look' : 'type'}/${encodeURIComponent(this.name)}`;
-    const socket = openSocket(`${path}?size=${cols}x${rows}`, 'tmo-tty.1');
-    this.socket = socket;
-    socket.binaryType = 'arraybuffer';
-    socket.onopen = () => {
-      this.terminal.reset();
-      this.shown = 0;
-      setText(this.note, this.isLooking ? 'looking: keys do not reach the process' : 'Ctrl+Shift+L leaves the terminal');
-      if (!this.isLooking) this.terminal.focus();
-    };
-    socket.onmessage = (message) => this.take(new Uint8Array(message.data));
-    socket.onclose = () => { if (this.socket === socket) this.ended('The connection to the terminal has ended.'); };
-    return undefined;
   }
 
-  /** @param {string} why */
-  ended(why) {
-    this.socket = null;
-    if (this.isOver) return;
-    // What the server has ended stays ended; what was lost comes back.
-    this.isLost = !this.farewell;
-    setText(this.note, this.farewell || why);
+  connect() {
+    this.again.hidden = true;
+    this.isLost = false;
+    setText(this.note, 'Connecting …');
+    this.connection?.close();
+    const { cols, rows } = this.terminal;
+    const query = this.isLooking ? '' : `?size=${cols}x${rows}${this.keepsSize ? '&keep=1' : ''}`;
+    this.connection = new Connection(`${this.path}${query}`, {
+      onopen: () => this.opened(),
+      onoutput: (bytes, shown) => this.terminal.write(bytes, shown),
+      onscreen: (screen) => this.paint(screen),
+      onstatus: (status) => this.take(status),
+      onend: (why, isFinal) => this.ended(why, isFinal),
+    });
+  }
+
+  opened() {
+    this.terminal.reset();
+    this.describe();
+    if (!this.isLooking) this.terminal.focus();
+  }
+
+  /** @param {string} [problem] */
+  describe(problem) {
+    const others = this.others ? ` · ${this.others} more ${this.others === 1 ? 'page types' : 'pages type'} here` : '';
+    setText(this.note, problem ?? `${this.hint}${others}`);
+  }
+
+  /** @param {{ others?: number, size?: [number, number], problem?: string }} status */
+  take({ others, size, problem }) {
+    if (size) this.size.fix(size);
+    if (others !== undefined) this.others = others;
+    this.describe(problem);
+  }
+
+  /** What the server has ended stays ended; what was lost comes back. @param {string} why @param {boolean} isFinal */
+  ended(why, isFinal) {
+    this.isLost = !isFinal;
+    setText(this.note, why);
     this.again.hidden = false;
   }
 
-  /** @param {Uint8Array} message */
-  take(message) {
-    const rest = message.subarray(1);
-    if (message[0] === OUTPUT) {
-      this.terminal.write(rest, () => {
-        this.shown += rest.length;
-        if (this.shown < ACKNOWLEDGE) return;
-        this.send(SHOWN, new Uint8Array(new Uint32Array([this.shown]).buffer).reverse());
-        this.shown = 0;
-      });
-    } else if (message[0] === END) {
-      this.farewell = new TextDecoder().decode(rest);
-      setText(this.note, this.farewell);
-    }
+  /** @param {any} screen */
+  paint(screen) {
+    this.waiting = screen;
+    if (this.isPainting) return;
+    const next = () => {
+      const now = this.waiting;
+      this.waiting = null;
+      this.isPainting = !!now;
+      if (!now) return;
+      this.size.fix([now.columns, now.rows]);
+      this.terminal.write(painted(now), next);
+    };
+    this.describe();
+    next();
   }
 
-  /** @param {number} kind @param {Uint8Array} bytes */
-  send(kind, bytes) {
-    if (this.socket?.readyState !== WebSocket.OPEN) return;
-    const message = new Uint8Array(bytes.length + 1);
-    message[0] = kind;
-    message.set(bytes, 1);
-    this.socket.send(message);
-  }
-
-  /** @param {string} data */
+  /** @param {string | Uint8Array} data */
   type(data) {
-    if (this.isLooking) return;
-    const bytes = encoder.encode(data);
-    for (let at = 0; at < bytes.length; at += LARGEST) this.send(INPUT, bytes.subarray(at, at + LARGEST));
-  }
-
-  resize() {
-    const { cols, rows } = this.terminal;
-    this.send(SIZE, Uint8Array.from([cols >> 8, cols & 255, rows >> 8, rows & 255]));
+    if (!this.isLooking) this.connection?.type(data);
   }
 
   /** @param {ClipboardEvent} event */
@@ -189,12 +173,35 @@ export class ProcessTerminal {
     return confirm(`Paste ${lines.length} lines?`, `Each is entered at once. The first is: ${first}`, 'Paste', paste);
   }
 
+  /** Copy what is selected, or all that is shown. */
+  copy() {
+    let text = this.terminal.getSelection();
+    if (!text) {
+      const buffer = this.terminal.buffer.active;
+      const lines = Array.from({ length: this.terminal.rows }, (_, at) => buffer.getLine(buffer.viewportY + at)?.translateToString(true) ?? '');
+      text = `${lines.join('\n').trimEnd()}\n`;
+    }
+    return navigator.clipboard.writeText(text);
+  }
+
+  /** @param {boolean} keepsSize */
+  keepSize(keepsSize) {
+    this.keepsSize = keepsSize;
+    this.size.release();
+    this.connect();
+  }
+
+  /** @param {boolean} isRead */
+  setRead(isRead) {
+    this.terminal.options.screenReaderMode = isRead;
+  }
+
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.type !== 'keydown' || !event.ctrlKey || !event.shiftKey) return true;
     const key = event.key.toLowerCase();
     if (key === 'l') /** @type {HTMLElement | null} */ (document.querySelector('.terminal-bar select'))?.focus();
-    else if (key === 'c') navigator.clipboard.writeText(this.terminal.getSelection());
+    else if (key === 'c') this.copy();
     else return true;
     event.preventDefault();
     return false;

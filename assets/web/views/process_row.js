@@ -7,6 +7,7 @@ import { address, go } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
 import { me, run } from '../lib/store.js';
 import { bytes, ms, span } from '../lib/time.js';
+import { logDialog } from './log_dialog.js';
 import { openMenu } from './row_menu.js';
 import { Spark } from './spark.js';
 import { why } from './why.js';
@@ -39,7 +40,7 @@ export class ProcessRow {
     this.stop = this.button('Stop', '■', () => act('stop', name));
     this.restart = this.button('Restart', '↻', () => act('restart', name));
     const terminal = this.button('Terminal of', '⌨', () => go({ view: 'terminal', values: { name } }));
-    const log = this.button('Log of', '≡', () => go({ view: 'log', values: { names: name } }));
+    const log = this.button('Log of', '≡', () => logDialog(name));
     log.classList.add('log-link');
     this.element = h('tr', { dataset: { name }, oncontextmenu: (/** @type {MouseEvent} */ event) => this.menu(event) },
       h('th', { scope: 'row' }, h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: name, title: name })),
@@ -51,7 +52,7 @@ export class ProcessRow {
     this.noteText = h('span');
     this.why = h('button', { text: 'Why?', 'aria-label': `Why? ${name}`, onclick: () => why(name) });
     this.answer = h('button', {
-      text: 'Answer', 'aria-label': `Answer ${name}`, onclick: () => go({ view: 'terminal', values: { name } }),
+      text: 'Answer', 'aria-label': `Answer ${name}`, onclick: () => go({ view: 'terminal', values: { name, look: '0' } }),
     });
     this.dismiss = h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure(name, null) });
     this.note = h('tr', { class: 'note', hidden: true },

@@ -1,25 +1,67 @@
 // The page of the terminals: one process, and whether keys reach it.
 
-import { h } from '../lib/dom.js';
+import { h, setAttribute } from '../lib/dom.js';
 import { go, keep } from '../lib/router.js';
 import { me, run } from '../lib/store.js';
+import { isPhone, remember, settings } from '../term/settings.js';
 import { ProcessTerminal } from '../term/terminal.js';
 
+/** @param {string} text @param {string} title @param {boolean} isOn @param {(isOn: boolean) => void} change */
+function toggle(text, title, isOn, change) {
+  const button = h('button', { class: 'toggle', text, title, 'aria-pressed': String(isOn), onclick: () => {
+    const now = button.getAttribute('aria-pressed') !== 'true';
+    setAttribute(button, 'aria-pressed', String(now));
+    change(now);
+  } });
+  return button;
+}
+
 export class TerminalView {
-  /** @param {string} id @param {string} name @param {boolean} isLooking */
-  constructor(id, name, isLooking) {
+  /** @param {string} id @param {string} name @param {string} look `1`: only look, `0`: type, empty: what fits the device */
+  constructor(id, name, look) {
     const mayType = me.value?.role === 'admin';
-    this.terminal = new ProcessTerminal(id, name, isLooking || !mayType);
+    const isLooking = !mayType || (look ? look === '1' : isPhone());
+    this.terminal = new ProcessTerminal(id, name, isLooking);
     const choice = h('select', { 'aria-label': 'Process', onchange: (/** @type {Event} */ event) => {
-      go({ view: 'terminal', values: { name: /** @type {HTMLSelectElement} */ (event.target).value, look: isLooking ? '1' : '' } });
+      go({ view: 'terminal', values: { name: /** @type {HTMLSelectElement} */ (event.target).value, look } });
     } }, ...[...run.processes.keys()].map((one) => h('option', { value: one, text: one, selected: one === name })));
-    const mode = h('button', {
-      class: 'toggle', text: 'Only look', 'aria-pressed': String(isLooking || !mayType), disabled: !mayType,
-      title: 'Show the terminal as it is; neither keys nor the size of this page reach it',
-      onclick: () => go({ view: 'terminal', values: { name, look: isLooking ? '' : '1' } }),
+    const mode = mayType
+      ? toggle('Type', 'Let keys reach the process', !isLooking, (isOn) => go({ view: 'terminal', values: { name, look: isOn ? '0' : '1' } }))
+      : null;
+    this.element = h('section', { class: 'terminal-view' },
+      h('div', { class: 'terminal-bar' }, choice, mode, ...this.sizes(isLooking), h('span', { class: 'space' }), ...this.tools(isLooking)),
+      this.terminal.element);
+  }
+
+  /** @param {boolean} isLooking */
+  sizes(isLooking) {
+    const { keepsSize, isWhole } = settings();
+    const { terminal } = this;
+    const whole = toggle('Fit', 'Show all of the terminal, with smaller text', isWhole, (isOn) => {
+      remember({ isWhole: isOn });
+      terminal.size.showWhole(isOn);
     });
-    const bar = h('div', { class: 'terminal-bar' }, choice, mode);
-    this.element = h('section', { class: 'terminal-view' }, bar, this.terminal.element);
+    whole.hidden = !isLooking && !keepsSize;
+    if (isLooking) return [whole];
+    const keeps = toggle('Keep size', 'Leave the size of the terminal as it is, for others and for the log', keepsSize, (isOn) => {
+      remember({ keepsSize: isOn });
+      whole.hidden = !isOn;
+      terminal.keepSize(isOn);
+    });
+    return [keeps, whole];
+  }
+
+  /** @param {boolean} isLooking */
+  tools(isLooking) {
+    const { terminal } = this;
+    return [
+      toggle('Screen reader', 'Let a screen reader read the terminal', settings().isRead, (isOn) => {
+        remember({ isRead: isOn });
+        terminal.setRead(isOn);
+      }),
+      h('button', { text: 'Copy', title: 'Copy the selection, or all that is shown (Ctrl+Shift+C)', onclick: () => terminal.copy() }),
+      isLooking ? null : h('button', { class: 'paste', text: 'Paste', onclick: () => terminal.keys.paste() }),
+    ];
   }
 
   open() {

@@ -14,6 +14,7 @@ use tmo::crash::access::CrashAccess;
 use tmo::journal::Dirs;
 use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tmo::model::run_end::End;
+use tmo::model::screen::Screen;
 use tmo::model::time::Timestamp;
 use tmo::model::{ProcName, ProcessStatus};
 use tmo::server::engine_handle::{EngineRequest, FailureTexts, Handle};
@@ -103,7 +104,7 @@ async fn engine(mut asked: mpsc::Receiver<EngineRequest>, seen: Arc<Mutex<Vec<As
             }
             EngineRequest::Pane { reply, .. } => {
                 // Whoever has asked may be gone.
-                let _ = reply.send(Ok(String::new()));
+                let _ = reply.send(Ok(Screen::default()));
                 continue;
             }
             EngineRequest::Failures { name, reply, .. } => {

@@ -13,6 +13,7 @@ const SHOWN_MS: &str = "5000";
 
 /// The pane to attach to, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Target<'a> {
     /// Name of the server.
     pub socket: &'a str,
@@ -26,6 +27,10 @@ pub struct Target<'a> {
     pub client: &'a str,
     /// Keys do not reach the process.
     pub read_only: bool,
+    /// The size of the client does not change that of the pane. A read-only client never does.
+    pub keeps_size: bool,
+    /// Without tmux's status line.
+    pub no_status: bool,
     /// The client is a program that speaks control mode.
     pub control: bool,
     /// The keys before `d` and `m`, as the terminal has to send them.
@@ -102,9 +107,10 @@ fn commands(target: &Target<'_>) -> Vec<Command> {
     let set = |option: &str, value: &str| {
         Command::new("set-option").arg("-q").arg("-t").arg(&own).arg(option).arg(value)
     };
+    let keeps_size = target.read_only || target.keeps_size;
     let mut commands = vec![];
-    if target.read_only {
-        // tmux 3.3a uses the size of a read-only client if there is no other client.
+    if keeps_size {
+        // tmux 3.3a uses the size of such a client if there is no other client.
         let keeps = "#{||:#{@tmo_shown},#{==:#{window-size},manual}}";
         let pin = format!("resize-window -t {}", found.window);
         let check = Command::new("if-shell").arg("-F").arg("-t").arg(target.pane);
@@ -114,17 +120,32 @@ fn commands(target: &Target<'_>) -> Vec<Command> {
         commands.push(unpin.arg("window-size"));
     }
     let mut open = Command::new("new-session").arg("-t").arg(format!("={}", target.session));
-    if target.read_only && found.modern {
-        open = open.arg("-f").arg("read-only,ignore-size");
+    if keeps_size && found.modern {
+        open = open.arg("-f").arg(if target.read_only {
+            "read-only,ignore-size"
+        } else {
+            "ignore-size"
+        });
     }
     commands.push(open.arg("-s").arg(target.client));
-    commands.push(set(config::CLIENT, if target.read_only { "read-only" } else { "plain" }));
+    let kind = match (target.read_only, target.keeps_size) {
+        (true, _) => "read-only",
+        (false, true) => "keeps-size",
+        (false, false) => "plain",
+    };
+    commands.push(set(config::CLIENT, kind));
+    if target.no_status {
+        commands.push(set("status", "off"));
+    }
     let name = Command::new("set-option").arg("-qF").arg("-t").arg(&own);
     commands.push(name.arg(config::CLIENT_NAME).arg("#{client_name}"));
     commands.push(Command::new("select-window").arg("-t").arg(format!("{own}{}", found.window)));
     commands.push(Command::new("select-pane").arg("-t").arg(target.pane));
     if target.read_only && !found.modern {
         commands.push(Command::new("switch-client").arg("-r"));
+    }
+    if target.no_status {
+        return commands;
     }
     let keys = format!("menu: {0} m, to leave: {0} d", target.prefix);
     if found.own_status {

@@ -13,7 +13,12 @@ use super::command::{self, Command};
 use super::environ::Environ;
 use super::{config, version};
 use crate::model::plan::Plan;
+use crate::model::screen::{Screen, ScreenCursor};
 use crate::sys::files;
+
+/// Size, cursor and kind of what a pane shows, as numbers.
+const SCREEN: &str =
+    "#{pane_width} #{pane_height} #{cursor_x} #{cursor_y} #{cursor_flag} #{alternate_on}";
 
 /// A tmux call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -278,13 +283,20 @@ impl Tmux {
         self.call(close.words().to_vec()).await.map(drop)
     }
 
-    /// The content of a pane without trailing blanks; with its colours if `color` is set.
-    pub async fn screen(&self, pane: &str, color: bool) -> Result<String, TmuxError> {
+    /// What a pane shows; with its colours if `color` is set. Without `blanks`, the blanks at the ends of
+    /// lines are left out, and lines that tmux has wrapped are divided.
+    pub async fn screen(&self, pane: &str, color: bool, blanks: bool) -> Result<Screen, TmuxError> {
+        // For a pane that is gone, this would answer for another one; but then the capture fails.
+        let ask = Command::new("display-message").arg("-p").arg("-t").arg(pane).arg(SCREEN);
         let mut capture = Command::new("capture-pane").arg("-p").arg("-t").arg(pane);
-        if color {
-            capture = capture.arg("-e");
+        for (flag, _) in [("-e", color), ("-J", blanks)].into_iter().filter(|(_, is_set)| *is_set) {
+            capture = capture.arg(flag);
         }
-        self.call(capture.words().to_vec()).await
+        let said = self.call(command::batches(&[vec![ask, capture]]).concat()).await?;
+        parse_screen(&said).ok_or_else(|| TmuxError::Refused {
+            what: "capture-pane".to_owned(),
+            words: "its answer is malformed".to_owned(),
+        })
     }
 
     /// End the server.
@@ -335,6 +347,16 @@ pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {
         .map_err(|source| TmuxError::Config { path: path.to_owned(), source })
 }
 
+/// What a pane shows, from the answer to [`SCREEN`] and the lines behind it.
+fn parse_screen(said: &str) -> Option<Screen> {
+    let (head, screen) = said.split_once('\n')?;
+    let numbers: Vec<u16> = head.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [columns, rows, column, row, is_visible, is_alternate] = *numbers else { return None };
+    let cursor = ScreenCursor { column, row, is_visible: is_visible == 1 };
+    let is_alternate = is_alternate == 1;
+    Some(Screen { screen: screen.to_owned(), columns, rows, cursor, is_alternate })
+}
+
 fn parse_listed(line: &str) -> Option<Listed> {
     let mut fields = line.splitn(6, ' ');
     Some(Listed {
@@ -354,7 +376,7 @@ fn hook_name(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Listed, hook_name, parse_listed};
+    use super::{Listed, Screen, ScreenCursor, hook_name, parse_listed, parse_screen};
 
     #[test]
     fn what_tmux_says_is_read() {
@@ -368,5 +390,15 @@ mod tests {
         assert_eq!(parse_listed("rubbish"), None);
         assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), "after-new-window");
         assert_eq!(hook_name("alert-bell"), "alert-bell");
+    }
+
+    #[test]
+    fn a_screen_is_read_with_size_and_cursor() {
+        let cursor = ScreenCursor { column: 4, row: 2, is_visible: true };
+        let screen = "one\n\n  two\n".to_owned();
+        let screen = Screen { screen, columns: 80, rows: 3, cursor, is_alternate: false };
+        assert_eq!(parse_screen("80 3 4 2 1 0\none\n\n  two\n"), Some(screen));
+        assert_eq!(parse_screen("80 3 4 2 1\none\n"), None);
+        assert_eq!(parse_screen(""), None);
     }
 }

@@ -24,6 +24,7 @@ pub struct NamesArgs {
 
 /// `tmo connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct ConnectArgs {
     /// The process; without a name, the first one.
     #[arg(value_name = "NAME", add = values::process())]
@@ -31,6 +32,12 @@ pub struct ConnectArgs {
     /// Show the terminal, but send it no keys.
     #[arg(short = 'r', long)]
     pub read_only: bool,
+    /// Leave the size of the terminal as it is, whatever the size of this one.
+    #[arg(long)]
+    pub keep_size: bool,
+    /// Show no status line.
+    #[arg(long, hide = true)]
+    pub no_status: bool,
     /// Speak tmux's control mode (`tmux -CC`), for terminals that integrate tmux windows.
     #[arg(short = 'c', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]

@@ -31,7 +31,9 @@ pub use looking::{
     FlagsArgs, LsArgs, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
     WaitFor, WebArgs, WebRole,
 };
-pub use offline::{CompletionsArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs};
+pub use offline::{
+    CompletionsArgs, DemoArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs,
+};
 pub use settings::command;
 pub use start::StartArgs;
 pub use target::ClientArgs;
@@ -130,6 +132,16 @@ Without a Procfile it looks for Procfile.dev, bin/dev, package.json, manage.py, 
 config.ru, and shows what it has written. It executes nothing, and overwrites files only with
 --force.")]
     Init(InitArgs),
+    /// Write a small project that shows what tmo does, and run it.
+    #[command(after_help = "\
+Examples:
+  tmo demo                      in output/demo, until Ctrl-C
+  tmo demo -D                   in the background; `tmo web` then shows it
+  tmo demo --dir /tmp/demo --ui
+
+Its processes are shell scripts that only pretend: they open no port and reach nothing. Arguments
+after --dir are those of `tmo start`.")]
+    Demo(DemoArgs),
     /// Print the JSON Schema of tmo.toml, for editors.
     #[command(after_help = "\
 Examples:

@@ -1,5 +1,6 @@
 //! Arguments of the commands that work without a run: on files, on the machine or on tmo itself.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::start::StartArgs;
@@ -45,6 +46,17 @@ pub struct InitArgs {
     /// The Procfile; its directory is where the file goes.
     #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
     pub procfile: Option<PathBuf>,
+}
+
+/// `tmo demo`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct DemoArgs {
+    /// Where to write it [default: output/demo].
+    #[arg(long, value_name = "DIR", add = values::file())]
+    pub dir: Option<PathBuf>,
+    /// Arguments of `tmo start`.
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub start: Vec<OsString>,
 }
 
 /// `tmo completions`.

@@ -195,6 +195,8 @@ async fn prepare(
         found,
         client: &format!("c-{}", std::process::id()),
         read_only: args.read_only,
+        keeps_size: args.keep_size,
+        no_status: args.no_status,
         control,
         prefix: &prefix,
         utf8: takes_utf8(env),

@@ -214,8 +214,8 @@ impl Scratch {
         let pane = self.tmux.list().await.ok();
         let pane = pane.and_then(|all| all.into_iter().find(|pane| pane.process == name.as_str()));
         let Some(pane) = pane else { return String::new() };
-        let screen = self.tmux.screen(&pane.pane, false).await.unwrap_or_default();
-        let line = screen.lines().find(|line| !line.trim().is_empty());
+        let screen = self.tmux.screen(&pane.pane, false, false).await.unwrap_or_default();
+        let line = screen.screen.lines().find(|line| !line.trim().is_empty());
         line.map(|line| format!(" ({})", line.trim())).unwrap_or_default()
     }
 

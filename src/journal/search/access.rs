@@ -24,7 +24,9 @@ use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::query::{since, tail};
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
+use crate::journal::stream::StreamReader;
 use crate::journal::streams::{Stream, Streams};
+use crate::model::ProcName;
 use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
 use crate::model::plan::Plan;
@@ -102,6 +104,11 @@ impl RunHistory {
     /// The number of records in the index.
     pub fn records(&self) -> io::Result<u64> {
         IndexReader::open(&self.dirs).len()
+    }
+
+    /// How many bytes a process has printed; 0 if it is not known.
+    pub fn printed(&self, name: &ProcName) -> io::Result<u64> {
+        StreamReader::open(&self.dirs, &name.slug()).end()
     }
 
     fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {

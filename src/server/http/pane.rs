@@ -7,7 +7,8 @@ use utoipa::IntoParams;
 use super::actions::{Named, Sent};
 use super::answer::{Answer, ApiResult, Done, Refusal, json};
 use super::extract::{Body, LARGEST_LONG, Name, Query, Words, truth};
-use crate::api::answers::{Problem, Shown, Typed};
+use crate::api::answers::{Problem, Typed};
+use crate::model::screen::Screen;
 use crate::server::engine_handle::{EngineRequest, PaneRequest};
 use crate::server::serve::Api;
 
@@ -46,12 +47,16 @@ pub(super) struct Look {
     /// With its colours, as escape sequences.
     #[param(required = false, default = false)]
     color: bool,
+    /// With the blanks at the ends of its lines, and with lines that are wrapped as one.
+    #[param(required = false, default = false)]
+    blanks: bool,
 }
 
 impl Words for Look {
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
         match name {
             "color" => self.color = truth(name, value)?,
+            "blanks" => self.blanks = truth(name, value)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -65,7 +70,7 @@ impl Words for Look {
     tag = "terminals",
     params(("name" = String, Path, description = "The name of one process."), Look),
     responses(
-        (status = 200, description = "Its screen.", body = Answer<Shown>),
+        (status = 200, description = "Its screen.", body = Answer<Screen>),
         (status = 409, description = "It has no terminal, or tmux refused.", body = Answer<Problem>),
         Named,
     )
@@ -73,9 +78,9 @@ impl Words for Look {
 pub(super) async fn screen(
     State(api): State<Api>,
     Name(name): Name,
-    Query(Look { color }): Query<Look>,
+    Query(Look { color, blanks }): Query<Look>,
 ) -> ApiResult {
-    let ask = PaneRequest::Screen { color };
+    let ask = PaneRequest::Screen { color, blanks };
     let screen = api.handle.ask(|reply| EngineRequest::Pane { name, ask, reply }).await??;
-    Ok(json(StatusCode::OK, &Shown { screen }))
+    Ok(json(StatusCode::OK, &screen))
 }

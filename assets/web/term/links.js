@@ -1,0 +1,74 @@
+// Links in a terminal: only to the web, and only after the user has seen where they lead.
+
+import { h } from '../lib/dom.js';
+import { dialog } from '../views/dialog.js';
+
+const LINK = /https?:\/\/[^\s"'<>`{}|\\^\u0000-\u001f\u007f-\u009f]+/g;
+/** What ends a sentence, not a link. */
+const BEHIND = /[.,;:!?)\]]+$/;
+/** The longest link that a program may hide behind a text, in characters. */
+const LONGEST = 2048;
+/** How many rows a link may be wrapped over. */
+const MOST_ROWS = 20;
+
+/** The address, if it is one of the web. @param {string} text */
+export function webAddress(text) {
+  const url = text.length <= LONGEST ? URL.parse(text) : null;
+  return url && (url.protocol === 'http:' || url.protocol === 'https:') && url.host ? url : null;
+}
+
+/** Show where a link leads, and open it if the user wants that. @param {string} text */
+export function openLink(text) {
+  const url = webAddress(text);
+  if (!url) return;
+  const element = dialog('Open this link?', (close) => [
+    h('p', {}, 'It leads to ', h('strong', { class: 'link-host', text: url.host }), ':'),
+    h('pre', { class: 'link-address', text: url.href }),
+    h('footer', {},
+      h('button', { text: 'Cancel', onclick: close }),
+      h('button', { text: 'Copy', onclick: () => navigator.clipboard.writeText(url.href) }),
+      h('button', { text: 'Open', onclick: () => { close(); window.open(url.href, '_blank', 'noopener,noreferrer'); } })),
+  ]);
+  /** @type {HTMLElement | null} */ (element.querySelector('footer button'))?.focus();
+}
+
+/** Links that a program has put behind a text. */
+export const linkHandler = {
+  /** @param {MouseEvent} _event @param {string} text */
+  activate: (_event, text) => openLink(text),
+  allowNonHttpProtocols: false,
+};
+
+/** Finds the links in what a terminal shows. */
+export class LinkFinder {
+  /** @param {any} terminal */
+  constructor(terminal) {
+    this.terminal = terminal;
+  }
+
+  /** @param {number} row counted from 1 @param {(links: any[] | undefined) => void} found */
+  provideLinks(row, found) {
+    const buffer = this.terminal.buffer.active;
+    let first = row - 1;
+    while (first > 0 && row - first < MOST_ROWS && buffer.getLine(first)?.isWrapped) first -= 1;
+    let text = '';
+    for (let at = first; at < first + MOST_ROWS; at += 1) {
+      const line = buffer.getLine(at);
+      if (!line || (at > first && !line.isWrapped)) break;
+      text += line.translateToString(false);
+    }
+    const { cols } = this.terminal;
+    const place = (/** @type {number} */ at) => ({ x: (at % cols) + 1, y: first + Math.floor(at / cols) + 1 });
+    const links = [...text.matchAll(LINK)].map((match) => {
+      const address = match[0].replace(BEHIND, '');
+      const range = { start: place(match.index), end: place(match.index + address.length - 1) };
+      return { text: address, range, activate: () => openLink(address) };
+    }).filter(({ text: address, range }) => webAddress(address) && range.start.y <= row && range.end.y >= row);
+    found(links.length ? links : undefined);
+  }
+}
+
+/** Whether a program's sequence for a link is to be ignored. @param {string} data */
+export function isTooLong(data) {
+  return data.length > LONGEST;
+}

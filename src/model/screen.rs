@@ -1,0 +1,30 @@
+//! What a terminal shows.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a terminal shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Screen {
+    /// Its lines, each with a newline.
+    pub screen: String,
+    /// Its width.
+    pub columns: u16,
+    /// Its height.
+    pub rows: u16,
+    /// Where the cursor is.
+    pub cursor: ScreenCursor,
+    /// A program that uses the whole screen shows its own, without the lines above it.
+    pub is_alternate: bool,
+}
+
+/// The cursor of a terminal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ScreenCursor {
+    /// Its column, from 0.
+    pub column: u16,
+    /// Its row, from 0.
+    pub row: u16,
+    /// Whether it is shown.
+    pub is_visible: bool,
+}
