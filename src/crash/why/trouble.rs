@@ -33,10 +33,14 @@ impl Troubles {
         let why = match event.what() {
             Some(What::NotReady { why }) => Some(Failure::NotReady(why.clone())),
             Some(What::Skipped { why }) => Some(Failure::Skipped(why.clone())),
-            Some(What::InstallFailed { why: InstallProblem::Interrupted, .. }) => None,
+            // It has become ready or is installed after all, is being restarted, or was stopped by request.
+            Some(
+                What::Ready
+                | What::Installed { .. }
+                | What::Restarting
+                | What::InstallFailed { why: InstallProblem::Interrupted, .. },
+            ) => None,
             Some(What::InstallFailed { why, .. }) => Some(Failure::NotInstalled(why.clone())),
-            // It has become ready or is installed after all, or is being restarted.
-            Some(What::Ready | What::Installed { .. } | What::Restarting) => None,
             None if event.is_other("not-ready") => Some(Failure::NotReady(Problem::Text(words()))),
             None if event.is_other("skipped") => Some(Failure::Skipped(Skip::Text(words()))),
             Some(_) | None => return,
