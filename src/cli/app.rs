@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Versioned;
+use super::app_error::AppError;
 use super::args::{AppArgs, AppDo, StartArgs};
 use super::confirm::{can_ask, confirm};
 use super::error::CliError;
@@ -25,63 +26,6 @@ use crate::model::time::Timestamp;
 use crate::model::units::{self, whole_seconds};
 use crate::model::{ProcessStatus, shell};
 use crate::sys::{clock, files};
-
-/// Why an app is not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// The archive, the name or the directory of the apps.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The name is that of another process.
-    #[error(
-        "`{0}` is a process of the project, not an app; only apps can be added, updated and removed"
-    )]
-    Protected(String),
-    /// The app runs.
-    #[error("`{name}` is {state}; `tmo stop {name}` stops it")]
-    Runs {
-        /// Its process.
-        name: String,
-        /// Its state.
-        state: ProcessStatus,
-    },
-    /// The run has no apps.
-    #[error(
-        "this run was started by an earlier version of tmo; `tmo quit` and `tmo start` begin another"
-    )]
-    OldRun,
-}
-
-impl AppError {
-    /// The kind of the error, for programs.
-    const fn kind(&self) -> &'static str {
-        match self {
-            Self::Store(StoreError::Zip(ZipError::LargeArchive)) => "too-large",
-            Self::Store(
-                StoreError::Zip(
-                    ZipError::Malformed(_)
-                    | ZipError::Many(_)
-                    | ZipError::Empty
-                    | ZipError::LargeTotal
-                    | ZipError::Entry { .. },
-                )
-                | StoreError::Name { .. }
-                | StoreError::Script(_)
-                | StoreError::NoScript { .. },
-            ) => "invalid",
-            Self::Store(StoreError::Exists(_)) | Self::Runs { .. } => "conflict",
-            Self::Store(StoreError::Absent(_)) => "unknown",
-            Self::Protected(_) => "protected",
-            Self::Store(
-                StoreError::Zip(ZipError::Read(_) | ZipError::Write { .. })
-                | StoreError::Manifest { .. }
-                | StoreError::Open(_)
-                | StoreError::Io { .. },
-            )
-            | Self::OldRun => "failed",
-        }
-    }
-}
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::app::AppError;
+use super::app_error::AppError;
 use crate::backend::tmux::version::VersionError;
 use crate::client::ClientError;
 use crate::client::address::Address;

@@ -5,6 +5,7 @@
 //! they do not pay for what they do not need.
 
 mod app;
+mod app_error;
 pub mod args;
 mod check;
 mod cleanup;
