@@ -124,7 +124,7 @@ fn a_search_looks_for_no_text_that_retention_has_deleted() {
     let records = ingest.head().records;
     assert!(records >= RECORDS, "{records}");
     let mut files: Vec<_> = std::fs::read_dir(&dirs.journal).unwrap().flatten().collect();
-    files.retain(|file| file.file_name().to_str().unwrap().ends_with(".log"));
+    files.retain(|file| file.path().extension().is_some_and(|kind| kind == "log"));
     files.sort_by_key(std::fs::DirEntry::file_name);
     for file in &files[..files.len() - 1] {
         std::fs::remove_file(file.path()).unwrap();

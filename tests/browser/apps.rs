@@ -9,6 +9,13 @@ use crate::keys;
 use crate::page::Page;
 use crate::web_server::WebServer;
 
+/// Type into the field of the form with this label.
+fn fill(page: &Page, label: &str, text: &str) {
+    page.click_at(&format!("//dialog//label[contains(., '{label}')]/input"));
+    page.presses(&[keys::CONTROL, "a"]);
+    page.types(text);
+}
+
 #[test]
 fn an_app_is_uploaded_with_the_form_and_removed() {
     let Some(chromium) = Chromium::find() else { return };
@@ -30,11 +37,8 @@ fn an_app_is_uploaded_with_the_form_and_removed() {
     page.click("Upload an app");
     page.until("the form", "document.querySelector('dialog form')");
     page.types("My App");
-    for (label, text) in [("Script", "run.sh"), ("Arguments", "a, b c")] {
-        page.click_at(&format!("//dialog//label[contains(., '{label}')]/input"));
-        page.presses(&[keys::CONTROL, "a"]);
-        page.types(text);
-    }
+    fill(&page, "Script", "run.sh");
+    fill(&page, "Arguments", "a, b c");
     let zip = |members: &[Member]| {
         let path = world.path().join("app.zip");
         std::fs::write(&path, archive(members)).unwrap();

@@ -11,7 +11,7 @@ use crate::web_server::WebServer;
 /// More processes than there is room for.
 fn many() -> String {
     let loud = "loud: while :; do echo a line of output; sleep 0.1; done\n".to_owned();
-    loud + &(1..=30).map(|at| format!("p{at}: exec sleep 1000\n")).collect::<String>()
+    (1..=30).fold(loud, |all, at| all + &format!("p{at}: exec sleep 1000\n"))
 }
 
 #[test]

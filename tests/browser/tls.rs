@@ -15,7 +15,7 @@ use crate::web_server::WebServer;
 const PASSWORD: &str = "correct horse";
 
 /// Takes the port of the server from standard input, and passes on what comes over TLS.
-const PROXY: &str = r#"
+const PROXY: &str = r"
 import socket, ssl, sys, threading
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 tls.load_cert_chain('proxy.pem', 'proxy.key')
@@ -51,7 +51,7 @@ while True:
     except OSError:
         break
     threading.Thread(target=serve, args=(plain,), daemon=True).start()
-"#;
+";
 
 /// A proxy with a certificate that it has signed itself.
 struct Proxy {

@@ -31,7 +31,7 @@ fn the_demo_is_written_runs_and_leaves_nothing_running() {
 #[test]
 fn the_demo_replaces_only_what_is_its_own() {
     let world = World::new("web: exec sleep 1000\n");
-    let (own, taken) = (world.app().join("own"), world.app().to_owned());
+    let (own, taken) = (world.app().join("own"), world.app());
     let demo = |dir: &Path| world.run(["demo", "--dir", dir.to_str().unwrap(), "--print-config"]);
     assert_eq!(demo(&own).code, 0);
     std::fs::write(own.join("bin/web"), "echo changed\n").unwrap();

@@ -21,6 +21,17 @@ fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
+/// Declare a failure text and remove it again.
+fn declare_and_remove(web: &Web<'_>) {
+    let texts = "/api/failure-declarations/web";
+    let answer = web.ask_with(&format!("POST {texts}/add"), &json!({ "failure_string": "oops" }));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(web.get(texts).to_string().contains("oops"));
+    let answer =
+        web.ask_with(&format!("POST {texts}/remove"), &json!({ "failure_string": "oops" }));
+    assert!(answer.status == 200 && !web.get(texts).to_string().contains("oops"), "{answer:?}");
+}
+
 #[test]
 fn every_path_answers_as_documented() {
     let world = shop();
@@ -68,13 +79,7 @@ fn every_path_answers_as_documented() {
     accepted(&web, "/api/process/web/start");
     world.wait_state("web", "running");
 
-    let texts = "/api/failure-declarations/web";
-    let answer = web.ask_with(&format!("POST {texts}/add"), &json!({ "failure_string": "oops" }));
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert!(web.get(texts).to_string().contains("oops"));
-    let answer =
-        web.ask_with(&format!("POST {texts}/remove"), &json!({ "failure_string": "oops" }));
-    assert!(answer.status == 200 && !web.get(texts).to_string().contains("oops"), "{answer:?}");
+    declare_and_remove(&web);
 
     assert_eq!(web.get("/api/logs/worker")["all"], 2);
     let cleared = post(&web, "/api/output/clear");

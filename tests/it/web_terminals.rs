@@ -1,4 +1,4 @@
-//! Terminals on the pages of `tmo web`, as their WebSockets show them.
+//! Terminals on the pages of `tmo web`, as their `WebSockets` show them.
 
 use pretty_assertions::assert_eq;
 use serde_json::Value;
