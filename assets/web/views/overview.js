@@ -2,7 +2,7 @@
 
 import { failures } from '../lib/actions.js';
 import { atNextFrame, h } from '../lib/dom.js';
-import { changes, hasFigures, me, run } from '../lib/store.js';
+import { changes, hasFigures, me, run, runs } from '../lib/store.js';
 import { hostTime } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { Group } from './group.js';
