@@ -181,6 +181,10 @@ fn unique(prefix: &str) -> Result<String, StoreError> {
 pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
+        // The start reports whose state directory it is.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_in_foreign(dir) => {
+            return Ok(Manifest::default());
+        }
         entries => entries.map_err(io_at(dir))?,
     };
     check_private(dir)?;
@@ -191,6 +195,12 @@ pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
         return Store::open(dir)?.manifest();
     }
     manifest(dir)
+}
+
+/// Whether the directory that holds this one belongs to another user.
+fn is_in_foreign(dir: &Path) -> bool {
+    let owner = dir.parent().and_then(|parent| Some(parent.metadata().ok()?.uid()));
+    owner.is_some_and(|owner| !crate::sys::is_own_uid(owner))
 }
 
 /// The file in this directory that lists the apps.

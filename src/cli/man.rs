@@ -108,7 +108,8 @@ mod tests {
             );
             let text = page(Some(name));
             assert!(text.contains(&format!("tmo\\-{name}")), "{text}");
-            for flag in verb.get_arguments().filter_map(clap::Arg::get_long) {
+            let shown = verb.get_arguments().filter(|arg| !arg.is_hide_set());
+            for flag in shown.filter_map(clap::Arg::get_long) {
                 let flag = flag.replace('-', "\\-");
                 assert!(
                     text.contains(&format!("\\-\\-{flag}")),

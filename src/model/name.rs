@@ -97,8 +97,11 @@ impl ProcName {
     /// Whether a word given by a user means this process.
     ///
     /// `*` matches anything (overmind); a bare entry name means all its instances; `web.2` is accepted for
-    /// `web#2` (foreman).
+    /// `web#2` (foreman). `=web` means the process with exactly this name, and no other instance.
     pub fn matches(&self, pattern: &str) -> bool {
+        if let Some(whole) = pattern.strip_prefix('=') {
+            return whole == self.0;
+        }
         let dotted = pattern.replacen('.', "#", 1);
         glob(pattern, &self.0) || glob(pattern, self.entry()) || dotted == self.0
     }
@@ -160,10 +163,10 @@ mod tests {
     #[test]
     fn matches_entries_instances_and_globs() {
         let web2 = name("web#2");
-        for pattern in ["web#2", "web", "web.2", "web*", "*", "*#2", "w*2", "web#*"] {
+        for pattern in ["web#2", "=web#2", "web", "web.2", "web*", "*", "*#2", "w*2", "web#*"] {
             assert!(web2.matches(pattern), "{pattern}");
         }
-        for pattern in ["web#1", "we", "web.1", "eb*", "*#1", "webs*"] {
+        for pattern in ["web#1", "=web", "=*", "we", "web.1", "eb*", "*#1", "webs*"] {
             assert!(!web2.matches(pattern), "{pattern}");
         }
     }

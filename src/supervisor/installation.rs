@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::pending_request::{PendingRequest, WaitCondition};
 use super::proc::{Goal, Phase, Proc, Ready};
 use super::{Effect, RunPhase, Supervisor};
@@ -17,73 +15,6 @@ use crate::model::plan::{AfterInstall, Install};
 use crate::model::request::Outcome;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId};
-
-/// How many of its lives are remembered as installations: those whose output may be searched, and whose
-/// end may still be reported.
-const MOST_LIVES: usize = 16;
-
-/// The installations of a process.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Installation {
-    /// The newest lives that install.
-    lives: Vec<LifeId>,
-    /// What follows the newest of them.
-    then: AfterInstall,
-    progress: Progress,
-}
-
-/// How far the installation of a process has come in this run.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Progress {
-    /// There was none in this run: the plan says whether it is needed.
-    #[default]
-    None,
-    /// It was requested, and is not complete.
-    Incomplete {
-        /// The version of the plan when it was requested.
-        version: String,
-        /// Why it is not complete, once it has failed.
-        why: Option<InstallProblem>,
-    },
-    /// It is complete.
-    Complete {
-        /// The version that was installed.
-        version: String,
-    },
-}
-
-impl Installation {
-    /// The newest lives that install.
-    pub fn lives(&self) -> &[LifeId] {
-        &self.lives
-    }
-
-    /// Whether this life installs.
-    pub(super) fn is_life(&self, life: LifeId) -> bool {
-        self.lives.contains(&life)
-    }
-
-    /// Why the last installation is not complete, if it has failed.
-    const fn failure(&self) -> Option<&InstallProblem> {
-        match &self.progress {
-            Progress::Incomplete { why, .. } => why.as_ref(),
-            Progress::None | Progress::Complete { .. } => None,
-        }
-    }
-
-    /// Whether this version has to be installed before the process can run.
-    fn is_needed(&self, plan: &Install) -> bool {
-        match &self.progress {
-            Progress::Incomplete { version, .. } if *version == plan.version => true,
-            Progress::Complete { version } if *version == plan.version => false,
-            Progress::None | Progress::Incomplete { .. } | Progress::Complete { .. } => {
-                plan.pending
-            }
-        }
-    }
-}
 
 impl Supervisor {
     /// Carry out a request to install a process that does not run.
@@ -184,7 +115,7 @@ impl Supervisor {
             // It was restarted meanwhile, which installs once more.
             return;
         }
-        let runs = proc.goal == Goal::Run && proc.installation.then == AfterInstall::Run;
+        let runs = proc.goal == Goal::Run && proc.installation.runs_next();
         proc.goal = Goal::Stop;
         proc.note = why.clone().map(Note::NotInstalled);
         proc.installation.conclude(why);
@@ -228,18 +159,6 @@ impl Supervisor {
     }
 }
 
-impl Installation {
-    /// The installation has ended, or will not be completed.
-    fn conclude(&mut self, failure: Option<InstallProblem>) {
-        if let Progress::Incomplete { version, why } = &mut self.progress {
-            match failure {
-                Some(_) => *why = failure,
-                None => self.progress = Progress::Complete { version: std::mem::take(version) },
-            }
-        }
-    }
-}
-
 impl Proc {
     /// Request a life after the newest one. It installs the process if that is needed before its
     /// program can run.
@@ -253,19 +172,14 @@ impl Proc {
         if self.needs_installation() {
             self.install_in_requested_life(AfterInstall::Run);
         } else if let Some(life) = self.life {
-            self.installation.lives.retain(|old| *old != life);
+            self.installation.forget_life(life);
         }
     }
 
     /// The requested life is to install the process.
     fn install_in_requested_life(&mut self, then: AfterInstall) {
         let (Some(life), Some(plan)) = (self.life, &self.install) else { return };
-        let Installation { lives, then: next, progress } = &mut self.installation;
-        lives.retain(|old| *old != life);
-        lives.push(life);
-        lives.drain(..lives.len().saturating_sub(MOST_LIVES));
-        *next = then;
-        *progress = Progress::Incomplete { version: plan.version.clone(), why: None };
+        self.installation.begin(life, plan.version.clone(), then);
     }
 
     /// Whether it has to be installed before its program can run.
@@ -275,7 +189,7 @@ impl Proc {
 
     /// It is another process than before: nothing is known to be installed.
     pub(super) fn forget_installation(&mut self) {
-        self.installation.progress = Progress::None;
+        self.installation.forget();
     }
 
     /// Whether this life installs it.
@@ -296,7 +210,7 @@ impl Proc {
 
     /// Run its program once it is installed, if it is being installed.
     pub(super) fn run_after_installation(&mut self) {
-        self.installation.then = AfterInstall::Run;
+        self.installation.run_next();
     }
 
     /// Why its last life has not installed it, if that has failed without having been asked to stop.
@@ -308,7 +222,7 @@ impl Proc {
 
     /// Whether the last installation is complete.
     pub(super) const fn is_installed(&self) -> bool {
-        matches!(self.installation.progress, Progress::Complete { .. })
+        self.installation.is_complete()
     }
 
     /// The time limit of its installation in milliseconds.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exit_stats::ExitStats;
-use super::installation::Installation;
+use super::install_state::Installation;
 use super::policy::Verdict;
 use super::reload::Planned;
 use crate::model::event::{Note, Problem, Skip};

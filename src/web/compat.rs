@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::answers::{self, problem};
+use super::ending::Ending;
 use super::follow::{Link, Seen};
 use super::grant::Scope;
 use super::listing::entries;
 use super::proof::random_hex;
 use super::run_api::{forward, read_lines, unreadable};
-use super::serve::Ending;
 use super::server::Server;
 use super::source::{Run, state};
 use crate::api::version::OURS;

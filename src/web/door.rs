@@ -12,8 +12,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
+use super::ending::Ending;
 use super::grant::{Grant, Role, Scope};
-use super::serve::Ending;
 use super::server::Server;
 use super::sessions::SessionEntry;
 use crate::config::Env;

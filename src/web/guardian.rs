@@ -15,9 +15,10 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::access::Access;
+use super::ending::Ending;
 use super::listen::Listening;
 use super::proof::kept_hex;
-use super::serve::{Ending, Handover};
+use super::serve::Handover;
 use crate::config::Env;
 use crate::config::dirs::state_base;
 use crate::sys::{self, files};

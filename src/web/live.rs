@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, timeout};
 
+use super::ending::closed;
 use super::follow::{Link, Seen, until};
 use super::grant::{Grant, Scope};
 use super::listing::{Known, RunEntry, entries};
 use super::samples::Sample;
-use super::serve::closed;
 use super::server::Server;
 use super::source::Run;
 use crate::api::history::UnfinishedLine;

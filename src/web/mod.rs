@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `guardian.rs` | the process that owns the sockets, and starts the server again when it dies |
 //! | `listen.rs` | ports and addresses |
+//! | `ending.rs` | why a server ends |
 //! | `serve.rs` | connections; the end of the server |
 //! | `server.rs` | one request, from the gate to its answer |
 //! | `routes.rs` | every path, with what it needs and what answers it |
@@ -34,6 +35,7 @@ mod assets;
 mod compat;
 mod cookie;
 pub mod door;
+mod ending;
 mod follow;
 mod gate;
 mod grant;

@@ -78,20 +78,19 @@ pub(super) async fn figures(runs: &Runs, scope: &Scope, parts: &Parts) -> Respon
 fn within(names: &[String], path: &str, query: &str) -> Option<String> {
     if !matches!(path, "/api/lines" | "/api/extent" | "/api/count" | "/api/output") {
         let name = path.strip_prefix("/api/processes/")?.strip_suffix("/screen")?;
-        let is_it = names.iter().any(|known| known == name);
+        let is_it = names.iter().any(|known| known == whole(name));
         return is_it.then(|| format!("{path}?{query}"));
     }
     let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     if pairs.iter().any(|(key, _)| matches!(&**key, "types" | "events")) {
         return None;
     }
-    let is_name = |key: &str| key == "name";
-    let asked = pairs.iter().filter(|(key, _)| is_name(key));
-    if !asked.clone().all(|(_, name)| names.iter().any(|known| known == name)) {
-        return None;
+    for (_, name) in pairs.iter_mut().filter(|(key, _)| key == "name") {
+        let known = names.iter().find(|known| *known == whole(name))?;
+        *name = exactly(known).into();
     }
-    if asked.count() == 0 {
-        pairs.extend(names.iter().map(|name| ("name".into(), name.into())));
+    if !pairs.iter().any(|(key, _)| key == "name") {
+        pairs.extend(names.iter().map(|name| ("name".into(), exactly(name).into())));
     }
     // What happened to a process may name others.
     if path == "/api/lines" {
@@ -99,6 +98,16 @@ fn within(names: &[String], path: &str, query: &str) -> Option<String> {
     }
     let mut query = Serializer::new(String::new());
     Some(format!("{path}?{}", query.extend_pairs(pairs).finish()))
+}
+
+/// The word for the process with exactly this name: an entry of the Procfile would mean its other instances too.
+pub(super) fn exactly(name: &str) -> String {
+    format!("={name}")
+}
+
+/// The name in a word that may be for exactly this process.
+pub(super) fn whole(word: &str) -> &str {
+    word.strip_prefix('=').unwrap_or(word)
 }
 
 /// A page of lines, as the API of the run answers it.
@@ -156,14 +165,16 @@ mod tests {
     #[test]
     fn a_limited_session_gets_the_output_of_its_processes() {
         let all = of_web("/api/lines", "limit=5").unwrap();
-        assert_eq!(all, "/api/lines?limit=5&name=web&name=a+b&types=process%3Alog");
-        let one = of_web("/api/output", "name=a%20b").unwrap();
-        assert_eq!(one, "/api/output?name=a+b");
+        assert_eq!(all, "/api/lines?limit=5&name=%3Dweb&name=%3Da+b&types=process%3Alog");
+        for asked in ["name=a%20b", "name=%3Da%20b"] {
+            assert_eq!(of_web("/api/output", asked).unwrap(), "/api/output?name=%3Da+b");
+        }
         assert_eq!(of_web("/api/processes/web/screen", "").unwrap(), "/api/processes/web/screen?");
         for (path, query) in [
             ("/api/lines", "name=db"),
             ("/api/lines", "name=web&name=db"),
             ("/api/lines", "name=w*"),
+            ("/api/lines", "name=%3D%3Dweb"),
             ("/api/lines", "n%61me=db"),
             ("/api/lines", "events=true"),
             ("/api/lines", "types=process:exited"),
@@ -190,7 +201,7 @@ mod tests {
                 pairs.iter().filter(|(key, _)| key == wanted).map(|(_, v)| v.to_string()).collect()
             };
             prop_assert!(!values("name").is_empty());
-            prop_assert!(values("name").iter().all(|name| name == "web" || name == "a b"));
+            prop_assert!(values("name").iter().all(|name| name == "=web" || name == "=a b"));
             prop_assert_eq!(values("types"), ["process:log"]);
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Interval, interval, sleep};
 
 use super::follow::{Link, Seen};
+use super::run_api::exactly;
 use super::source::Run;
 use super::terminal::{PING, RUN_OVER, SCREEN, Status, ask_whether_there, end, message, say, send};
 use crate::model::ProcName;
@@ -24,10 +25,35 @@ const INTERVAL: Duration = Duration::from_millis(200);
 const AFTER_TYPISTS: u8 = 5;
 
 /// The terminal of a process, shared by all pages that show it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Terminal {
+    pub(super) run: Arc<Run>,
+    pub(super) name: ProcName,
     view: Mutex<Weak<watch::Sender<View>>>,
     typists: watch::Sender<Typists>,
+}
+
+/// The terminals that pages show.
+#[derive(Debug, Default)]
+pub(super) struct Terminals(Mutex<Vec<Weak<Terminal>>>);
+
+impl Terminals {
+    /// The terminal of a process.
+    pub(super) fn of(&self, run: &Arc<Run>, name: &ProcName) -> Arc<Terminal> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|terminal| terminal.strong_count() > 0);
+        let is_it = |it: &Arc<Terminal>| Arc::ptr_eq(&it.run, run) && it.name == *name;
+        all.iter().filter_map(Weak::upgrade).find(is_it).unwrap_or_else(|| {
+            let terminal = Arc::new(Terminal {
+                run: Arc::clone(run),
+                name: name.clone(),
+                view: Mutex::default(),
+                typists: watch::Sender::default(),
+            });
+            all.push(Arc::downgrade(&terminal));
+            terminal
+        })
+    }
 }
 
 /// The pages that type into a terminal.
@@ -89,7 +115,7 @@ impl Terminal {
     }
 
     /// What it shows, for as long as the receiver is kept.
-    pub(super) fn view(self: &Arc<Self>, run: &Arc<Run>, name: &ProcName) -> watch::Receiver<View> {
+    pub(super) fn view(self: &Arc<Self>) -> watch::Receiver<View> {
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = view.upgrade() {
             return sender.subscribe();
@@ -98,9 +124,9 @@ impl Terminal {
         let sender = Arc::new(sender);
         *view = Arc::downgrade(&sender);
         let looking = Looking {
-            run: Arc::clone(run),
-            name: name.clone(),
-            seen: run.follow(),
+            run: Arc::clone(&self.run),
+            name: self.name.clone(),
+            seen: self.run.follow(),
             typists: self.typists.subscribe(),
         };
         let terminal = Arc::clone(self);
@@ -174,8 +200,17 @@ impl Looking {
     }
 
     async fn look(&self) -> View {
+        let name = self.name.as_str();
+        // A supervisor of an earlier version knows no `=`, which is needed only where there are more instances.
+        let is_entry = self
+            .seen
+            .borrow()
+            .processes
+            .iter()
+            .any(|other| other.name != self.name && other.name.entry() == name);
+        let word = if is_entry { exactly(name) } else { name.to_owned() };
         let answer = match self.run.client().await {
-            Some(Ok(client)) => client.whole_screen(self.name.as_str()).await,
+            Some(Ok(client)) => client.whole_screen(&word).await,
             Some(Err(error)) => Err(error),
             None => return View::Over,
         };

@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use super::access::Access;
 use super::door;
+use super::ending::{Ending, closed};
 use super::gate::Names;
 use super::server::{Ends, Server};
 use super::sessions::Sessions;
@@ -41,46 +42,6 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const LONG_FAREWELL: Duration = Duration::from_secs(2);
 /// How long a connection without a request is kept then: its first request may be on its way.
 const FIRST_REQUEST: Duration = Duration::from_millis(300);
-
-/// Why a server has ended, as its exit code says it to the guardian.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// The guardian is gone.
-    Guardian,
-    /// Another server is to take its place.
-    Restart,
-    /// The run that it was started for is over.
-    Run,
-    /// The user ends it.
-    Asked,
-}
-
-impl Ending {
-    const ALL: [Self; 4] = [Self::Guardian, Self::Restart, Self::Run, Self::Asked];
-
-    /// The exit code.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Guardian => 0,
-            Self::Restart => 40,
-            Self::Run => 41,
-            Self::Asked => 42,
-        }
-    }
-
-    /// The ending with this exit code.
-    pub fn of_code(code: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|ending| i32::from(ending.code()) == code)
-    }
-
-    /// What pages are told.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Guardian | Self::Run | Self::Asked => "shutdown",
-            Self::Restart => "restart",
-        }
-    }
-}
 
 /// What the guardian hands over to its server.
 #[derive(Debug, Serialize, Deserialize)]
@@ -190,12 +151,6 @@ async fn accept(
     let told = server.closing.closed();
     let _ = timeout(farewell, async { tokio::join!(answered, told) }).await;
     ending
-}
-
-/// Returns when the server is to end, and why.
-pub(super) async fn closed(closing: &mut watch::Receiver<Option<Ending>>) -> Ending {
-    let why = closing.wait_for(Option::is_some).await;
-    why.ok().and_then(|why| *why).unwrap_or(Ending::Guardian)
 }
 
 /// The next connection to any of these sockets.

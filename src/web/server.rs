@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::access::Access;
 use super::answers::{finish, json, problem};
 use super::compat::Selections;
+use super::ending::Ending;
 use super::follow::until;
 use super::gate::{Names, Need, Sender, Site, bearer, judge};
 use super::grant::{Grant, Scope};
@@ -27,7 +28,7 @@ use super::listing::{RunEntry, entries};
 use super::live::Page;
 use super::password::{self, Device, DeviceAsk, Passwords, Verdict};
 use super::routes::{Found, OfSession, Part, find, run_of};
-use super::serve::Ending;
+use super::screens::Terminals;
 use super::sessions::{LoginError, Session, SessionEntry, Sessions};
 use super::source::{Run, Runs};
 use super::terminal::Asked;
@@ -71,6 +72,7 @@ pub(super) struct Server {
     /// Which processes each session has deselected under `/api/`.
     pub(super) selections: Selections,
     tickets: Mutex<Tickets>,
+    terminals: Terminals,
     /// Who gets in from elsewhere.
     pub(super) access: Access,
     passwords: Passwords,
@@ -154,7 +156,7 @@ impl Server {
         let (closing, session_ended) = (watch::Sender::new(None), watch::Sender::new(()));
         let passwords = Passwords::new(access.users.clone(), &access.state)?;
         let (sessions, tickets) = (Mutex::new(sessions), Mutex::default());
-        let selections = Selections::default();
+        let (selections, terminals) = (Selections::default(), Terminals::default());
         Ok(Self {
             names,
             port,
@@ -162,6 +164,7 @@ impl Server {
             sessions,
             selections,
             tickets,
+            terminals,
             access,
             passwords,
             session_ended,
@@ -586,12 +589,12 @@ impl Server {
                 // A key keeps the session; after its end nothing is typed any more.
                 let id = session.0.clone();
                 let may_type = || server.renew(&id);
-                let terminal = run.terminal(&name);
+                let terminal = server.terminals.of(&run, &name);
                 let shown = async {
                     if part == OfSession::Look {
-                        screens::show(socket, terminal.view(&run, &name), is_limited).await;
+                        screens::show(socket, terminal.view(), is_limited).await;
                     } else {
-                        terminal::open(socket, (&run, &name), asked, &may_type).await;
+                        terminal::open(socket, &terminal, asked, &may_type).await;
                     }
                 };
                 tokio::select! {

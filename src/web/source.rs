@@ -11,7 +11,6 @@ use tokio::task::spawn_blocking;
 use super::follow::{Follow, Seen};
 use super::listing::{Known, Listing};
 use super::samples::Samples;
-use super::screens::Terminal;
 use crate::api::version::OURS;
 use crate::client::{Client, ClientError};
 use crate::config::Env;
@@ -42,7 +41,6 @@ pub(super) struct Run {
     history: Arc<RunHistory>,
     follow: Mutex<Weak<watch::Sender<Seen>>>,
     samples: Mutex<Weak<Samples>>,
-    terminals: Mutex<HashMap<ProcName, Weak<Terminal>>>,
 }
 
 impl Run {
@@ -73,8 +71,8 @@ impl Run {
         let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes);
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
-        let (follow, samples, terminals) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { known, reading, history, follow, samples, terminals }))
+        let (follow, samples) = (Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { known, reading, history, follow, samples }))
     }
 
     /// A client of its supervisor; `None` if it has none.
@@ -119,18 +117,6 @@ impl Run {
             Ok((records, last.collect::<io::Result<_>>()?))
         });
         read.await.map_err(io::Error::other)?
-    }
-
-    /// The terminal of a process, shared by all pages that show it.
-    pub(super) fn terminal(&self, name: &ProcName) -> Arc<Terminal> {
-        let mut terminals = self.terminals.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(terminal) = terminals.get(name).and_then(Weak::upgrade) {
-            return terminal;
-        }
-        terminals.retain(|_, terminal| terminal.strong_count() > 0);
-        let terminal = Arc::<Terminal>::default();
-        terminals.insert(name.clone(), Arc::downgrade(&terminal));
-        terminal
     }
 
     /// How many bytes a process has printed.

@@ -17,9 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 
 use super::pty::{Pty, Size};
-use super::screens::{Typist, View};
-use super::source::Run;
-use crate::model::ProcName;
+use super::screens::{Terminal, Typist, View};
 use crate::view::merged::cleaned;
 
 const OUTPUT: u8 = 0;
@@ -121,15 +119,16 @@ impl Asked {
 /// Let a page type into the terminal of a process.
 pub(super) async fn open(
     mut socket: WebSocket,
-    (run, name): (&Arc<Run>, &ProcName),
+    terminal: &Arc<Terminal>,
     Asked { mut size, keeps_size }: Asked,
     may_type: MayType<'_>,
 ) {
-    let Some(address) = run.known.socket() else { return end(&mut socket, RUN_OVER).await };
-    let terminal = run.terminal(name);
+    let Some(address) = terminal.run.known.socket() else {
+        return end(&mut socket, RUN_OVER).await;
+    };
     let mut view = None;
     if keeps_size {
-        let view = view.insert(terminal.view(run, name));
+        let view = view.insert(terminal.view());
         // Without an answer, the size of the page is as good as any.
         let _ = timeout(PATIENCE, view.wait_for(|view| *view != View::Unknown)).await.is_ok();
         if let View::Screen(now, _) = *view.borrow_and_update() {
@@ -137,8 +136,8 @@ pub(super) async fn open(
         }
         say(&mut socket, &Status { size: Some(size), ..Status::default() }).await;
     }
-    let typist = Typist::new(&terminal);
-    match Pty::connect(&address, name.as_str(), keeps_size, size) {
+    let typist = Typist::new(terminal);
+    match Pty::connect(&address, terminal.name.as_str(), keeps_size, size) {
         Ok(pty) => serve(socket, Typing { pty, typist, size, view, may_type }).await,
         Err(error) => end(&mut socket, &format!("No terminal can be opened: {error}")).await,
     }

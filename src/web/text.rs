@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::answers::problem;
 use super::grant::Scope;
-use super::run_api::{unknown, unreadable};
+use super::run_api::{exactly, unknown, unreadable, whole};
 use super::source::Run;
 use crate::journal::clear;
 use crate::journal::search::lines::{Lines, Split};
@@ -56,7 +56,10 @@ impl TextAsk {
         let mut ask = Self::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
-                "name" if scope.has_process(&value) => ask.names.push(value.into_owned()),
+                "name" if scope.has_process(whole(&value)) => ask.names.push(match scope.names() {
+                    Some(_) => exactly(whole(&value)),
+                    None => value.into_owned(),
+                }),
                 "from" => ask.from = Some(value.parse().ok()?),
                 "to" => ask.to = Some(value.parse().ok()?),
                 "form" => {
@@ -71,7 +74,7 @@ impl TextAsk {
             }
         }
         if let (true, Some(names)) = (ask.names.is_empty(), scope.names()) {
-            ask.names = names.to_vec();
+            ask.names = names.iter().map(|name| exactly(name)).collect();
         }
         Some(ask)
     }
@@ -128,7 +131,10 @@ pub(super) async fn file(
     scope: &Scope,
     goes_on: impl Fn() -> bool + Send + 'static,
 ) -> Response {
-    let name: Vec<_> = [run.known.title()].into_iter().chain(ask.names.iter().cloned()).collect();
+    let name: Vec<_> = [run.known.title()]
+        .into_iter()
+        .chain(ask.names.iter().map(|word| whole(word).to_owned()))
+        .collect();
     let safe = |one: char| if one.is_ascii_alphanumeric() || one == '-' { one } else { '_' };
     let name: String = name.join("-").chars().take(100).map(safe).collect();
     let mut response = answer(run, ask, scope, goes_on).await;
@@ -226,10 +232,11 @@ mod tests {
     fn a_limited_session_gets_its_processes_only() {
         let scope = Scope::Processes { run: "0a".into(), names: vec!["web".into(), "a b".into()] };
         let names = |query: &str| TextAsk::parse(query, &scope).map(|ask| ask.names);
-        let both = Some(vec!["web".to_owned(), "a b".to_owned()]);
+        let both = Some(vec!["=web".to_owned(), "=a b".to_owned()]);
         assert_eq!(names(""), both);
         assert_eq!(names("form=plain"), both);
-        assert_eq!(names("name=a+b"), Some(vec!["a b".to_owned()]));
+        assert_eq!(names("name=a+b"), Some(vec!["=a b".to_owned()]));
+        assert_eq!(names("name=%3Da+b"), Some(vec!["=a b".to_owned()]));
         for more in ["name=db", "name=web&name=db", "name=w*", "n%61me=db", "name="] {
             assert_eq!(names(more), None, "{more}");
         }

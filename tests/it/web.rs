@@ -393,11 +393,16 @@ impl Frames {
     }
 
     pub(crate) fn send(&mut self, kind: u8, message: &[u8]) {
+        self.try_send(kind, message).unwrap();
+    }
+
+    /// The same to a server that may have closed the connection.
+    pub(crate) fn try_send(&mut self, kind: u8, message: &[u8]) -> std::io::Result<()> {
         let length = u8::try_from(message.len()).unwrap();
         assert!(length < 126);
         let mut frame = vec![0x80 | kind, 0x80 | length, 0, 0, 0, 0];
         frame.extend(message);
-        self.0.write_all(&frame).unwrap();
+        self.0.write_all(&frame)
     }
 
     fn next(&mut self) -> Value {

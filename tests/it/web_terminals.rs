@@ -30,7 +30,8 @@ impl Frames {
             let message = self.message(2);
             if message[0] == OUTPUT {
                 let shown = u32::try_from(message.len() - 1).unwrap().to_be_bytes();
-                self.send(2, &[&[3], &shown[..]].concat());
+                // What was sent before the end is still to be read.
+                let _ = self.try_send(2, &[&[3], &shown[..]].concat());
             }
             if message[0] == kind
                 && let Some(found) = holds(&message[1..])

@@ -135,6 +135,7 @@ const WRITES: &[(&str, &str)] = &[
     ("mod.rs", "has these functions, and prints the help"),
     ("completions/mod.rs", "writes text of the program itself"),
     ("man.rs", "writes text of the program itself"),
+    ("demo.rs", "writes files"),
     ("init/mod.rs", "writes files"),
     ("setup/files.rs", "writes files"),
     ("far.rs", "shows the log of another machine, cleaned by `view`"),

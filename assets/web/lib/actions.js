@@ -27,7 +27,9 @@ async function send(name, path, body) {
 
 /** @param {'start' | 'stop' | 'restart'} what @param {string} name */
 export function act(what, name) {
-  return send(name, `processes/${encodeURIComponent(name)}/${what}`);
+  // A supervisor of an earlier version knows no `=`, which is needed only where there are more instances.
+  const isEntry = [...run.processes.keys()].some((other) => other.startsWith(`${name}#`));
+  return send(name, `processes/${encodeURIComponent(isEntry ? `=${name}` : name)}/${what}`);
 }
 
 /** @param {'start' | 'stop' | 'restart'} what @param {string[]} names */

@@ -80,12 +80,16 @@ export async function post(path, body) {
   return json(await request('POST', path, body));
 }
 
-/** Query parameters; a list becomes several of the same name. @param {Record<string, any>} values */
+/**
+ * Query parameters; a list becomes several of the same name. `name` means exactly these processes, not all instances
+ * of an entry.
+ * @param {Record<string, any>} values
+ */
 export function query(values) {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
     if (value === undefined || value === null || value === false || value === '') continue;
-    for (const one of Array.isArray(value) ? value : [value]) search.append(name, String(one));
+    for (const one of Array.isArray(value) ? value : [value]) search.append(name, name === 'name' ? `=${one}` : String(one));
   }
   return search.size ? `?${search}` : '';
 }

@@ -452,10 +452,16 @@ Examples:
 /// The groups in which `--help` lists the commands, those of every day first.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Every day", &["start", "ps", "logs", "restart", "stop", "connect", "why", "quit"]),
-    ("The run", &["ui", "web", "top", "reload", "scale", "app", "detach", "kill", "cleanup", "ls"]),
+    (
+        "The run",
+        &[
+            "ui", "web", "server", "top", "reload", "scale", "app", "detach", "kill", "cleanup",
+            "ls",
+        ],
+    ),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
     ("A process", &["send", "screen", "signal", "wait", "run"]),
-    ("The project", &["init", "check", "config", "graph", "schema", "doctor"]),
+    ("The project", &["demo", "init", "check", "config", "graph", "schema", "doctor"]),
     ("tmo itself", &["setup", "completions", "man", "help"]),
 ];
 

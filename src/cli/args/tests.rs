@@ -137,6 +137,7 @@ fn every_flag_of_start_names_its_default() {
         "backend",
         "overmind",
         "ui",
+        "web",
     ];
     let flags = start.get_arguments().filter(|arg| !once.contains(&arg.get_id().as_str()));
     assert_eq!(flags.count(), SETTINGS.len());
