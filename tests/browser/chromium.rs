@@ -28,12 +28,18 @@ pub(crate) struct Chromium {
 }
 
 impl Chromium {
-    /// Waits until a browser may run; `None` without Chromium or its driver, which then is reported.
+    /// Waits until a browser may run; `None` if there is none, or if these tests are not wanted, which then is
+    /// reported. They take longer than all others together.
     pub(crate) fn find() -> Option<Self> {
+        if !is_wanted() {
+            skip("TMO_TEST=full runs the tests in a browser");
+            return None;
+        }
         let browser = BROWSERS.iter().find_map(|name| which::which(name).ok());
         let driver = which::which("chromedriver").ok();
         let (Some(browser), Some(driver)) = (browser, driver) else {
-            skip();
+            assert!(!is_required(), "TMO_BROWSER=required, but no Chromium, or no chromedriver");
+            skip("no Chromium, or no chromedriver");
             return None;
         };
         let running = RUNNING.lock().unwrap();
@@ -69,14 +75,20 @@ impl Drop for Chromium {
     }
 }
 
-/// Report once that there is no Chromium.
-fn skip() {
+fn is_required() -> bool {
+    std::env::var_os("TMO_BROWSER").is_some_and(|value| value == "required")
+}
+
+fn is_wanted() -> bool {
+    is_required() || std::env::var_os("TMO_TEST").is_some_and(|tier| tier == "full")
+}
+
+/// Report once why these tests are skipped.
+fn skip(why: &str) {
     static REPORT: Once = Once::new();
-    let is_required = std::env::var_os("TMO_BROWSER").is_some_and(|value| value == "required");
-    assert!(!is_required, "no Chromium, or no chromedriver; TMO_BROWSER=required asks for both");
     REPORT.call_once(|| {
         // Unlike `eprintln!`, this is shown for a test that passes.
-        let _ = writeln!(std::io::stderr(), "skipped: no Chromium");
+        let _ = writeln!(std::io::stderr(), "skipped: {why}");
     });
 }
 

@@ -1,5 +1,5 @@
-//! The page of `tmo web` in a real Chromium, driven through chromedriver. Without them the tests are skipped;
-//! with `TMO_BROWSER=required` they fail then. Pictures of the page are written to `target/web-shots/`.
+//! The page of `tmo web` in a real Chromium, driven through chromedriver. They run with `TMO_TEST=full`; without
+//! Chromium they are skipped, or fail with `TMO_BROWSER=required`. Pictures of the page are written to `target/web-shots/`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(clippy::expect_used, reason = "a test that can't go on fails")]
