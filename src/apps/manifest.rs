@@ -59,6 +59,9 @@ const fn install_timeout() -> u64 {
     INSTALL_TIMEOUT
 }
 
+/// Names in the log that are tmo's own.
+const RESERVED: [&str; 2] = ["system", "tmo"];
+
 /// The name of the process of an app with this name, which is also that of its directory.
 pub fn process_name(name: &str) -> Result<ProcName, StoreError> {
     let bad = |why: String| StoreError::Name { name: name.to_owned(), why };
@@ -67,6 +70,9 @@ pub fn process_name(name: &str) -> Result<ProcName, StoreError> {
     })?;
     if process.as_str() != process.entry() || name.trim() != name {
         return Err(bad("it can't have `#`, nor a blank at its begin or end".to_owned()));
+    }
+    if name.starts_with('-') || RESERVED.contains(&process.as_str()) {
+        return Err(bad("it can't begin with `-`, nor be one of tmo's own words".to_owned()));
     }
     check_length(process.as_str()).map_err(|why| bad(why.to_string()))?;
     Ok(process)

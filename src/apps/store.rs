@@ -197,9 +197,9 @@ pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
     manifest(dir)
 }
 
-/// Whether the directory that holds this one belongs to another user.
+/// Whether the nearest directory above this one that can be seen belongs to another user.
 fn is_in_foreign(dir: &Path) -> bool {
-    let owner = dir.parent().and_then(|parent| Some(parent.metadata().ok()?.uid()));
+    let owner = dir.ancestors().skip(1).find_map(|above| Some(above.metadata().ok()?.uid()));
     owner.is_some_and(|owner| !crate::sys::is_own_uid(owner))
 }
 

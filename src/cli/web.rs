@@ -20,9 +20,9 @@ use self::open::How;
 use super::args::WebArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
+use crate::config::OwnPath;
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
-use crate::config::{Env, OwnPath};
 use crate::model::request::ProcessState;
 use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::access::Access;
@@ -82,7 +82,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
             (None, false) => {}
         }
         let place = Listen { host: args.host, port: args.port };
-        let guardian = guardian_here((place, access), &context.env, &dir)?.only(id.clone());
+        let guardian = guardian_here((place, access), &dir)?.only(id.clone());
         let watch = guardian.watch(interrupted()?);
         let served =
             tokio::join!(watch, greet(&guardian, &browser, "Ctrl-C ends the page, not the runs."));
@@ -135,24 +135,16 @@ struct Listen {
 }
 
 /// The guardian of a new server.
-fn guardian(
-    (place, access): (Listen, Access),
-    env: &Env,
-    dir: &Path,
-) -> Result<Guardian, CliError> {
+fn guardian((place, access): (Listen, Access), dir: &Path) -> Result<Guardian, CliError> {
     let listening = listen(place.host, place.port)?;
-    let guardian = Guardian::new(listening, access, env, dir.to_owned());
+    let guardian = Guardian::new(listening, access, dir.to_owned());
     guardian.map_err(CliError::io("can't start the web server"))
 }
 
 /// The same in the foreground: if it has another port than usual, it says so.
-fn guardian_here(
-    (place, access): (Listen, Access),
-    env: &Env,
-    dir: &Path,
-) -> Result<Guardian, CliError> {
+fn guardian_here((place, access): (Listen, Access), dir: &Path) -> Result<Guardian, CliError> {
     let port = place.port;
-    let guardian = guardian((place, access), env, dir)?;
+    let guardian = guardian((place, access), dir)?;
     if port.is_none() && guardian.port() != USUAL_PORT {
         super::print(&format!(
             "port {USUAL_PORT} is taken{}; using {}\n",

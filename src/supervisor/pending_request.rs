@@ -123,10 +123,10 @@ fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
         || proc.note.as_ref().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
     match (goal, &proc.phase) {
         (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
-        (WaitCondition::Installed, _) if proc.is_installed() => Verdict::Reached,
         (WaitCondition::Installed | WaitCondition::Run(_), _) if proc.is_installing() => {
             Verdict::Waiting
         }
+        (WaitCondition::Installed, _) if proc.is_installed() => Verdict::Reached,
         (WaitCondition::Installed, _) => Verdict::Failed(note()),
         (WaitCondition::Run(life), _) if proc.life < life => Verdict::Failed(note()),
         (WaitCondition::Over(life), _) if !proc.alive() || proc.current_life() > life => {

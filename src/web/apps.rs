@@ -87,6 +87,9 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
     let name =
         rest.strip_prefix("/apps/").map_or("", |rest| rest.strip_suffix("/remove").unwrap_or(rest));
     let name = percent_decode_str(name).decode_utf8().map_err(|_| unknown())?.into_owned();
+    if name.contains('\0') {
+        return Err(problem(StatusCode::BAD_REQUEST, "a name has no NUL"));
+    }
     let run = runs.get(id).await.map_err(|error| unreadable(&error))?.ok_or_else(unknown)?;
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
         let reason = "this run is over; `tmo start` begins another";
@@ -128,6 +131,9 @@ async fn upload(place: &Place, (parts, body): (Parts, Body)) -> Result<Response,
     let incoming = blocking(move || Incoming::create(&dir)).await?.map_err(unstored)?;
     let incoming = receive(body, incoming).await?;
     let query = parts.uri.query().unwrap_or_default();
+    if query.contains("%00") {
+        return Err(problem(StatusCode::BAD_REQUEST, "a script or an argument has no NUL"));
+    }
     place.tell(&upload_arguments(query, incoming.path())).await
 }
 

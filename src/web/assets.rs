@@ -9,24 +9,30 @@ use crate::api::version::OURS;
 // `FILES`: path and content of each file, made by `build.rs`.
 include!(concat!(env!("OUT_DIR"), "/web_assets.rs"));
 
-/// The page, for this version of its files.
-pub(super) fn page() -> Response {
+/// The part of paths that names these files: their version, and a word that only this server and those of its
+/// guardian have. So a browser does not take one for what it has kept of another program at the same address.
+fn edition(word: &str) -> String {
+    format!("{OURS}-{word}")
+}
+
+/// The page of a server with this word.
+pub(super) fn page(word: &str) -> Response {
     match find("index.html") {
         Some(page) => {
-            let page = String::from_utf8_lossy(&page).replace("{{version}}", OURS);
+            let page = String::from_utf8_lossy(&page).replace("{{version}}", &edition(word));
             file("text/html; charset=utf-8", page)
         }
         None => problem(StatusCode::NOT_FOUND, "this tmo was built without the page"),
     }
 }
 
-/// The file with this path, which begins with the version.
-pub(super) fn asset(path: &str) -> Response {
+/// The file with this path, which begins with the edition.
+pub(super) fn asset(path: &str, word: &str) -> Response {
     let name = path.strip_prefix("/a/").and_then(|path| path.split_once('/'));
     let Some((version, name)) = name else { return missing() };
     let (Some(content), Some(kind)) = (find(name), kind(name)) else { return missing() };
     let mut response = file(kind, content.into_owned());
-    if version == OURS && !from_disk() {
+    if version == edition(word) && !from_disk() {
         let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
         response.headers_mut().insert(header::CACHE_CONTROL, forever);
     }
@@ -72,8 +78,7 @@ mod tests {
     use axum::http::{StatusCode, header};
     use sha2::{Digest as _, Sha256};
 
-    use super::{FILES, asset, kind, page};
-    use crate::api::version::OURS;
+    use super::{FILES, asset, edition, kind, page};
 
     fn content(name: &str) -> &'static [u8] {
         FILES.iter().find(|(path, _)| *path == name).unwrap().1
@@ -105,17 +110,17 @@ mod tests {
                 assert!(["index.html", "vendor/SHA256SUMS"].contains(path), "{path} has no type");
                 continue;
             }
-            let answer = asset(&format!("/a/{OURS}/{path}"));
+            let answer = asset(&format!("/a/{}/{path}", edition("0a")), "0a");
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
             assert!(answer.headers().contains_key(header::CACHE_CONTROL), "{path}");
         }
-        assert_eq!(page().status(), StatusCode::OK);
+        assert_eq!(page("0a").status(), StatusCode::OK);
         let html = std::str::from_utf8(content("index.html")).unwrap();
         for part in html.split("/a/{{version}}/").skip(1) {
             content(part.split('"').next().unwrap());
         }
         for wrong in ["/a/", "/a/x", "/a/x/../index.html", "/a/x/no.js"] {
-            assert_eq!(asset(wrong).status(), StatusCode::NOT_FOUND, "{wrong}");
+            assert_eq!(asset(wrong, "0a").status(), StatusCode::NOT_FOUND, "{wrong}");
         }
     }
 

@@ -129,7 +129,10 @@ impl Asked<'_> {
         let known = self.server.runs.list().await.map_err(|error| Box::new(unreadable(&error)))?;
         let all: Vec<_> = known.iter().filter(|known| self.scope.has_run(&known.id)).collect();
         let found = if let Some(wanted) = self.query.remove("run") {
-            all.into_iter().find(|known| known.id == wanted || known.title() == wanted)
+            let mut titled = all.iter().filter(|known| known.title() == wanted);
+            let by_title = titled.next().filter(|_| titled.next().is_none());
+            // A project chooses its title, so an id counts first.
+            all.iter().find(|known| known.id == wanted).or(by_title).copied()
         } else {
             let running = all.iter().filter(|known| known.standing != Standing::Over);
             match (&running.collect::<Vec<_>>()[..], &all[..]) {

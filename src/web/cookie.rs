@@ -22,13 +22,14 @@ pub(super) fn set(site: Site, port: u16, value: &str) -> String {
     format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}", name(site, port))
 }
 
-/// Its value in a request, if it occurs once.
-pub(super) fn of(headers: &HeaderMap, site: Site, port: u16) -> Option<&str> {
+/// How many values of it are looked at.
+const MOST: usize = 8;
+
+/// Its values in a request. A page of another port of this host can add some, for longer paths.
+pub(super) fn all(headers: &HeaderMap, site: Site, port: u16) -> impl Iterator<Item = &str> {
     let name = name(site, port);
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs =
         all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut found = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
-    let first = found.next()?;
-    found.next().is_none().then_some(first)
+    pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value).take(MOST)
 }

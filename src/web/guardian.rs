@@ -17,10 +17,8 @@ use tokio::time::Instant;
 use super::access::Access;
 use super::ending::Ending;
 use super::listen::Listening;
-use super::proof::kept_hex;
+use super::proof::random_hex;
 use super::serve::Handover;
-use crate::config::Env;
-use crate::config::dirs::state_base;
 use crate::sys::{self, files};
 
 /// After so many deaths in a row within [`QUICK`] of the start, the server is not started again.
@@ -29,6 +27,9 @@ const MOST_QUICK_DEATHS: u32 = 20;
 const QUICK: Duration = Duration::from_millis(200);
 /// How long the server may take to end.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Bytes of the id in the name of a server.
+const ID: usize = 16;
 
 /// What a server needs.
 #[derive(Debug)]
@@ -61,9 +62,10 @@ struct Running {
 
 impl Guardian {
     /// A guardian of these sockets. `dir` is that of [`super::door`].
-    pub fn new(listening: Listening, access: Access, env: &Env, dir: PathBuf) -> io::Result<Self> {
-        // In the name of this user's web servers.
-        let id = kept_hex(&state_base(env).join("web-id"))?;
+    pub fn new(listening: Listening, access: Access, dir: PathBuf) -> io::Result<Self> {
+        // A new name each time: what a browser has kept of a program that had the port and the name before, such as
+        // a page in its cache or a service worker, has no part in the pages of this server.
+        let id = random_hex(ID)?;
         let path = dir.join(format!("{}.sessions", listening.port));
         let sessions = files::unnamed(&path)?;
         let program = std::env::current_exe()?;

@@ -23,6 +23,7 @@
 //! | `samples.rs` | what processes use, while pages look |
 //! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
 //! | `terminal.rs`, `pty.rs` | the terminal of a process on a page, to type into it |
+//! | `leftover_session.rs` | the tmux session of a page that has left |
 //! | `screens.rs` | what terminals show, for pages that only look |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
 
@@ -40,6 +41,7 @@ mod follow;
 mod gate;
 mod grant;
 pub mod guardian;
+mod leftover_session;
 pub mod listen;
 mod listing;
 mod live;

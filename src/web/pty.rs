@@ -88,6 +88,11 @@ impl Pty {
         Ok(())
     }
 
+    /// The process that shows the terminal.
+    pub(super) fn client(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Close the terminal, by which the command in it ends.
     pub(super) fn close(self) -> Child {
         self.child

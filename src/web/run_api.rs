@@ -1,6 +1,7 @@
 //! The API of a run: from its files, or by its supervisor.
 
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -10,6 +11,7 @@ use form_urlencoded::Serializer;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::answers::{file, problem};
 use super::grant::Scope;
@@ -20,6 +22,8 @@ use crate::model::event::LOG;
 
 /// The largest body of a request.
 const LARGEST_BODY: usize = 1 << 20;
+/// How long it may take.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Answer a request to a run.
 pub(super) async fn answer(
@@ -124,8 +128,11 @@ pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> (Status
 
 /// Pass a request on to the supervisor of a run.
 pub(super) async fn forward(run: &Run, method: &Method, target: &str, body: Body) -> Response {
-    let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+    let read = timeout(BODY_TIME, axum::body::to_bytes(body, LARGEST_BODY)).await;
+    let body = match read {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return problem(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
+        Err(_) => return problem(StatusCode::REQUEST_TIMEOUT, "the request takes too long"),
     };
     let answer = async {
         match run.client().await {

@@ -26,7 +26,7 @@ use super::access::Access;
 use super::door;
 use super::ending::{Ending, closed};
 use super::gate::Names;
-use super::server::{Ends, Server};
+use super::server::{Ends, Server, is_of_stranger};
 use super::sessions::Sessions;
 use super::source::Runs;
 use crate::config::Env;
@@ -34,6 +34,9 @@ use crate::instance::inherit;
 
 /// How many connections are served at once.
 const CONNECTIONS: usize = 256;
+/// How many of them may be of other users of this machine, or of other machines, so that there is always room for
+/// the user's own browser.
+const OF_OTHERS: usize = 64;
 /// How long a browser may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long the last answers may take when the server ends.
@@ -118,6 +121,7 @@ async fn accept(
 ) -> Ending {
     let mut asked = server.closing.subscribe();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let of_others = Arc::new(Semaphore::new(OF_OTHERS));
     let mut clients = JoinSet::new();
     let mut gone = std::pin::pin!(gone);
     let ending = loop {
@@ -132,10 +136,21 @@ async fn accept(
             Some(_) = clients.join_next() => {}
             (place, accepted) = next => match accepted {
                 Ok((stream, peer)) => {
+                    let Ok(local) = stream.local_addr() else { continue };
+                    let ends = Ends { peer, local };
+                    // A proxy may run as another user.
+                    let is_other = server.names.public().is_none() && is_of_stranger(ends);
+                    let other = match is_other {
+                        true => Some(Arc::clone(&of_others).try_acquire_owned()),
+                        false => None,
+                    };
+                    if let Some(Err(_)) = other {
+                        continue;
+                    }
                     let server = Arc::clone(server);
                     clients.spawn(async move {
-                        serve(stream, peer, server).await;
-                        drop(place);
+                        serve(stream, ends, server).await;
+                        drop((place, other));
                     });
                 }
                 // Too many open files, or a client that has gone already.
@@ -162,11 +177,9 @@ async fn any_of(sockets: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> 
     .await
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, server: Arc<Server>) {
-    let Ok(local) = stream.local_addr() else { return };
+async fn serve(stream: TcpStream, ends: Ends, server: Arc<Server>) {
     // A state must not wait for the next one.
     let _ = stream.set_nodelay(true);
-    let ends = Ends { peer, local };
     let mut closing = server.closing.subscribe();
     let (begun, mut is_begun) = watch::channel(false);
     let service = service_fn(move |request: Request<Incoming>| {

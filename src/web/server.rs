@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -15,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::access::Access;
 use super::answers::{finish, json, problem};
@@ -40,8 +41,10 @@ use crate::api::version::OURS;
 use crate::model::ProcName;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
-/// The largest body of a request.
-const LARGEST_BODY: usize = 1 << 20;
+/// The largest body of a request that is read here: a few words of a page.
+const LARGEST_BODY: usize = 16 << 10;
+/// How long it may take.
+const BODY_TIME: Duration = Duration::from_secs(10);
 /// The largest message of a page over its WebSocket.
 const LARGEST_MESSAGE: usize = 64 << 10;
 /// How much may wait to be written to a WebSocket.
@@ -255,8 +258,8 @@ impl Server {
             self.renew(id);
         }
         match (part, session) {
-            (Part::Page, _) => assets::page(),
-            (Part::Asset, _) => assets::asset(&path),
+            (Part::Page, _) => assets::page(self.names.own()),
+            (Part::Asset, _) => assets::asset(&path, self.names.own()),
             (Part::Login, _) => self.login(ends, &parts.headers, body).await,
             (Part::LoginFinish, _) => self.finish_login(ends, &parts.headers, body).await,
             (Part::LoginDevice, _) => self.greet_device(&parts.headers, body).await,
@@ -308,7 +311,7 @@ impl Server {
         if bearer(headers).is_some() {
             return self.access.of_token(headers).map(|grant| (String::new(), grant));
         }
-        let cookie = cookie::of(headers, self.names.site(headers)?, self.port)?;
+        let mut cookies = cookie::all(headers, self.names.site(headers)?, self.port);
         let of_header = headers.get("x-tmo-key").and_then(|key| key.to_str().ok());
         let of_socket = || {
             let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
@@ -316,7 +319,7 @@ impl Server {
         };
         let key = of_header.or_else(of_socket)?;
         let sessions = self.sessions();
-        let session = sessions.of_request(cookie, key, clock::now())?;
+        let session = cookies.find_map(|cookie| sessions.of_request(cookie, key, clock::now()))?;
         Some((session.id.clone(), session.grant.clone()))
     }
 
@@ -357,8 +360,8 @@ impl Server {
             return answer;
         }
         let site = if self.is_public(headers) { Site::Public } else { Site::Local };
-        let before = cookie::of(headers, site, self.port);
-        let begun = self.sessions().finish((&id, &proof), before, clock::now());
+        let before: Vec<_> = cookie::all(headers, site, self.port).collect();
+        let begun = self.sessions().finish((&id, &proof), &before, clock::now());
         // A second use of a link ends a session.
         self.session_ended.send_replace(());
         match begun {
@@ -514,11 +517,10 @@ impl Server {
             .next()
             .and_then(|id| self.tickets().redeem(id, std::time::Instant::now()));
         let site = if self.is_public(headers) { Site::Public } else { Site::Local };
-        let Some((ticket, cookie)) = ticket.zip(cookie::of(headers, site, self.port)) else {
-            return gone();
-        };
-        let Ticket { session, run, query } = ticket;
-        let found = self.sessions().with_cookie(&session, cookie, clock::now()).cloned();
+        let Some(Ticket { session, run, query }) = ticket else { return gone() };
+        let found = cookie::all(headers, site, self.port).find_map(|cookie| {
+            self.sessions().with_cookie(&session, cookie, clock::now()).cloned()
+        });
         let Some(Session { grant: Grant { scope, .. }, .. }) = found else { return gone() };
         match (self.runs.get(&run).await, TextAsk::parse(&query, &scope)) {
             (Ok(Some(run)), Some(ask)) => {
@@ -628,7 +630,7 @@ const fn status(error: LoginError) -> StatusCode {
 }
 
 /// Whether another user of this machine is at the other end.
-fn is_of_stranger(ends: Ends) -> bool {
+pub(super) fn is_of_stranger(ends: Ends) -> bool {
     match tcp_peer(ends.peer, ends.local) {
         TcpPeer::Open { owner } => !is_own_uid(owner),
         TcpPeer::Closed => true,
@@ -638,8 +640,9 @@ fn is_of_stranger(ends: Ends) -> bool {
 }
 
 async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Box<Response>> {
-    let bytes = axum::body::to_bytes(body, LARGEST_BODY).await;
-    let value = bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let bytes = timeout(BODY_TIME, axum::body::to_bytes(body, LARGEST_BODY)).await;
+    let value =
+        bytes.ok().and_then(Result::ok).and_then(|bytes| serde_json::from_slice(&bytes).ok());
     value.ok_or_else(|| Box::new(problem(StatusCode::BAD_REQUEST, "the request is malformed")))
 }
 

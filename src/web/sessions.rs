@@ -4,6 +4,7 @@
 //! the guardian and its server have open. A server that is started again after a crash finds them there; a
 //! program that takes the port over later does not.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -22,7 +23,7 @@ const LINK_LIFE: Duration = Duration::from_secs(5 * 60);
 const IDLE_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// How long a session lasts at most.
 const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How many links and sessions there may be; the oldest go first.
+/// How many links and sessions each user may have; the oldest go first.
 const MOST: usize = 64;
 /// How old the saved time of the last use of a session may be.
 const SAVED_USE: Duration = Duration::from_secs(60);
@@ -173,11 +174,11 @@ impl Sessions {
         Ok((ours, proof))
     }
 
-    /// Finish it with the page's proof. `cookie` is what the browser has from before.
+    /// Finish it with the page's proof. `cookies` are what the browser has from before.
     pub(super) fn finish(
         &mut self,
         (id, proof): (&str, &str),
-        cookie: Option<&str>,
+        cookies: &[&str],
         now: Timestamp,
     ) -> Result<Begun, LoginError> {
         let link = self.find_link(id, now).ok_or(LoginError::NoLink)?;
@@ -188,7 +189,7 @@ impl Sessions {
         }
         if let Some(session) = link.used.clone() {
             let is_same = |found: &Session| {
-                found.id == session && cookie.is_some_and(|cookie| cookie == found.cookie.hex())
+                found.id == session && cookies.iter().any(|cookie| *cookie == found.cookie.hex())
             };
             if self.kept.sessions.iter().any(is_same) {
                 return Err(LoginError::Again);
@@ -298,13 +299,29 @@ impl Sessions {
         *turn += 1;
         links.retain(|link| now < link.until);
         sessions.retain(|session| session.lives(now));
-        links.drain(..links.len().saturating_sub(MOST));
-        sessions.drain(..sessions.len().saturating_sub(MOST));
+        // Nobody can push out the links and sessions of others.
+        keep_newest(links, |link| link.user.clone());
+        keep_newest(sessions, |session| session.user.clone());
         let at = SLOT * (*turn % 2);
         if let Err(error) = write(&self.file, at, &self.kept) {
             tracing::warn!("the sessions can't be saved: {error}");
         }
     }
+}
+
+/// Keep only the newest of each user; all who have a link that was not made for a password count as one.
+fn keep_newest<T>(all: &mut Vec<T>, user: impl Fn(&T) -> Option<String>) {
+    let mut counts = HashMap::<Option<String>, usize>::new();
+    let mut kept: Vec<T> = vec![];
+    for one in std::mem::take(all).into_iter().rev() {
+        let count = counts.entry(user(&one)).or_default();
+        *count += 1;
+        if *count <= MOST {
+            kept.push(one);
+        }
+    }
+    kept.reverse();
+    *all = kept;
 }
 
 fn write(file: &File, at: u64, kept: &Kept) -> io::Result<()> {
@@ -363,7 +380,11 @@ mod tests {
             assert!(self.secret.proves(&proof, Purpose::LoginServer, &nonces));
             let proof = self.secret.proof(Purpose::LoginPage, &nonces);
             let cookie = self.begun.as_ref().map(|begun| begun.cookie.clone());
-            self.begun = Some(sessions.finish((&self.id, &proof), cookie.as_deref(), now)?);
+            self.begun = Some(sessions.finish(
+                (&self.id, &proof),
+                &cookie.as_deref().into_iter().collect::<Vec<_>>(),
+                now,
+            )?);
             self.key = Some(self.secret.key(&nonces));
             Ok(())
         }
@@ -423,10 +444,7 @@ mod tests {
         let mine = nonce().unwrap();
         let (theirs, _) = sessions.begin(&guess.id, &mine, NOW).unwrap();
         let proof = guess.secret.proof(Purpose::LoginPage, &[&mine, &theirs]);
-        assert_eq!(
-            sessions.finish((&guess.id, &proof), None, NOW).unwrap_err(),
-            LoginError::NoLink
-        );
+        assert_eq!(sessions.finish((&guess.id, &proof), &[], NOW).unwrap_err(), LoginError::NoLink);
         assert!(page.is_known(&sessions, NOW), "who doesn't know the secret ends nothing");
         assert_eq!(thief.log_in(&mut sessions, NOW), Err(LoginError::Stolen));
         assert!(!page.is_known(&sessions, NOW));

@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 
+use super::leftover_session::LeftoverSession;
 use super::pty::{Pty, Size};
 use super::screens::{Terminal, Typist, View};
 use crate::view::merged::cleaned;
@@ -137,8 +138,13 @@ pub(super) async fn open(
         say(&mut socket, &Status { size: Some(size), ..Status::default() }).await;
     }
     let typist = Typist::new(terminal);
+    let run = Arc::clone(&terminal.run);
     match Pty::connect(&address, terminal.name.as_str(), keeps_size, size) {
-        Ok(pty) => serve(socket, Typing { pty, typist, size, view, may_type }).await,
+        Ok(pty) => {
+            // Also if the session of the page ends meanwhile.
+            let _leftover = LeftoverSession::of(run, pty.client());
+            serve(socket, Typing { pty, typist, size, view, may_type }).await;
+        }
         Err(error) => end(&mut socket, &format!("No terminal can be opened: {error}")).await,
     }
 }

@@ -289,7 +289,7 @@ fn another_user_of_the_machine_gets_neither_a_link_nor_a_secret() {
         let is_it = |path: &&PathBuf| path.to_string_lossy().ends_with(end);
         found.iter().find(is_it).unwrap().clone()
     };
-    let secrets = [users_file(&world), of("web-id"), of("web-devices")];
+    let secrets = [users_file(&world), of("web-devices")];
     for path in &secrets {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{path:?}");
     }

@@ -7,16 +7,24 @@ import { sentence } from './report.js';
 /** Text in a line, without what Markdown would take for its own. @param {string} text */
 const escaped = (text) => text.replace(/[\\`*_[\]<>#|]/g, '\\$&');
 
+/** Text as code in a line, in more backticks than it has in a row. @param {string} text */
+function code(text) {
+  const line = text.replace(/\s+/g, ' ');
+  const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return longest ? `${fence} ${line} ${fence}` : `${fence}${line}${fence}`;
+}
+
 /** @param {import('./report.js').Crash} crash */
 export function markdown({ report, around }) {
   const { tmo } = report;
   const causes = tmo.cause.map((/** @type {any} */ cause) => {
-    const place = cause.place ? `, in \`${cause.place}\`` : '';
+    const place = cause.place ? `, in ${code(cause.place)}` : '';
     return `- ${escaped(cause.text)} (${cause.certainty})${place}`;
   });
   return [
     `## ${escaped(sentence(report))}`,
-    `${full(new Date(report.timestamp))}, after ${span(tmo.uptime_ms)}, life ${tmo.life}. Command: \`${[report.command, ...(report.args ?? [])].join(' ')}\``,
+    `${full(new Date(report.timestamp))}, after ${span(tmo.uptime_ms)}, life ${tmo.life}. Command: ${code([report.command, ...(report.args ?? [])].join(' '))}`,
     causes.join('\n'),
     report.lastLogs.length ? `Its last lines:\n\n${block(report.lastLogs.join('\n'))}` : '',
     `What all processes printed around it:\n\n${block(table(around))}`,

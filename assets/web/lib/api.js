@@ -1,6 +1,6 @@
 // Requests to the server.
 
-import { hello, key, logOff } from './session.js';
+import { doubt, hello, key, logOff } from './session.js';
 
 /** An answer that is not a success; its message is for people. */
 export class Refused extends Error {
@@ -22,7 +22,10 @@ async function request(method, path, body, signal) {
     if (body) headers['content-type'] = 'application/json';
     // What a page does that nobody sees does not keep the session.
     if (!document.hidden) headers['x-tmo-visible'] = '1';
-    return fetch(path, { method, headers, body: body && JSON.stringify(body), signal });
+    return fetch(path, { method, headers, body: body && JSON.stringify(body), signal }).catch((error) => {
+      if (error?.name !== 'AbortError') doubt();
+      throw error;
+    });
   };
   if (!key()) await hello();
   let answer = await send();

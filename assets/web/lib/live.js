@@ -1,6 +1,6 @@
 // The WebSocket with what changes. It connects again whenever it is lost.
 
-import { LoggedOut, OtherServer, hello, openSocket } from './session.js';
+import { LoggedOut, OtherServer, doubt, hello, openSocket } from './session.js';
 
 const FIRST = 500;
 const LONGEST = 8000;
@@ -43,6 +43,7 @@ export class Live {
   }
 
   again() {
+    doubt();
     this.socket = null;
     this.listener.onlink('down');
     setTimeout(() => this.connect(), this.pause * (0.75 + Math.random() / 2));

@@ -130,6 +130,13 @@ async function prove() {
   proof = `${known.session}.${mine}.${await mac(known.key, 'tmo web page', mine)}`;
 }
 
+/**
+ * The server may be another one now: send no proof before it has proven anew that it knows the key.
+ */
+export function doubt() {
+  proof = '';
+}
+
 /** The proof for headers and WebSockets. */
 export function key() {
   if (stopped) throw new OtherServer();
@@ -144,6 +151,7 @@ export function openSocket(path, protocol) {
 
 /** End the session. */
 export async function logOut() {
+  await hello();
   await fetch('/logout', { method: 'POST', headers: { 'x-tmo-key': key() } });
   localStorage.removeItem(STORE);
 }

@@ -83,7 +83,7 @@ pub(in crate::cli) fn serve_beside(task: &str) -> Result<u8, CliError> {
     crate::cli::block_on(async {
         let access = people::access(&WebArgs::default(), &env)?;
         let place = Listen { host: None, port: None };
-        let guardian = guardian((place, access), &env, &dir)?;
+        let guardian = guardian((place, access), &dir)?;
         let guardian = guardian.only(Some(task.instance)).until_end_of(Some(task.run));
         let greet = async {
             if let Some(link) = first_link(&guardian).await {

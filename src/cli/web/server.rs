@@ -42,9 +42,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let access = people::access(&web, &context.env)?;
     let place = Listen { host: None, port: args.0 };
     crate::cli::block_on(async {
-        let guardian = guardian_here((place, access), &context.env, &dir)?
-            .only(Some(id))
-            .until_end_of(Some(run));
+        let guardian = guardian_here((place, access), &dir)?.only(Some(id)).until_end_of(Some(run));
         let watch = guardian.watch(ended(&instance, is_ours, Signals::new()?));
         let (done, greeted) = tokio::join!(watch, greet(&guardian, &browser, end));
         open::remove_pages(&dir);

@@ -127,7 +127,7 @@ fn page(server: &Server, grant: Grant, user: Option<&str>) -> Vec<(&'static str,
     let (theirs, _) = sessions.begin(id, &mine, now).unwrap();
     let nonces = [&*mine, &*theirs];
     let proof = secret.proof(Purpose::LoginPage, &nonces);
-    let begun = sessions.finish((id, &proof), None, now).unwrap();
+    let begun = sessions.finish((id, &proof), &[], now).unwrap();
     let proof = secret.key(&nonces).proof(Purpose::Page, &[&mine]);
     vec![
         ("cookie", format!("__Host-tmo-10000={}", begun.cookie)),

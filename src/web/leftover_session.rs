@@ -1,0 +1,63 @@
+//! The tmux session of a page that typed into a terminal, if tmux does not end it.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::sleep;
+
+use super::source::{Run, state};
+use crate::config::Env;
+use crate::config::own_path::OwnPath;
+use crate::model::text::OsText;
+
+/// How long tmux may take until it knows that a client is gone.
+const GONE_FOR_TMUX: Duration = Duration::from_secs(1);
+
+/// Ends the tmux session of a page that has left, should it still be there: tmux 3.3a sometimes does not run its hook
+/// when a client is gone.
+pub(super) struct LeftoverSession {
+    run: Arc<Run>,
+    /// The process that attached the session.
+    client: Option<u32>,
+}
+
+impl LeftoverSession {
+    /// That of a page whose terminal is shown by this process.
+    pub(super) const fn of(run: Arc<Run>, client: Option<u32>) -> Self {
+        Self { run, client }
+    }
+}
+
+impl Drop for LeftoverSession {
+    fn drop(&mut self) {
+        let Some(client) = self.client else { return };
+        let run = Arc::clone(&self.run);
+        tokio::spawn(async move {
+            // Until the client is gone for tmux too; to end its session before that sometimes crashes tmux 3.3a.
+            sleep(GONE_FOR_TMUX).await;
+            end_session(&run, &format!("c-{client}")).await;
+        });
+    }
+}
+
+/// End this session if no client is attached to it. Mostly there is no such session any more.
+async fn end_session(run: &Run, session: &str) {
+    let Some(plan) = &run.known.plan else { return };
+    let Ok(state) = state(&run.known).await else { return };
+    let root = run.known.root().into_iter();
+    let Some(tmux) = OwnPath::of(&Env::real(), root).find("tmux") else { return };
+    let mut command = Command::new(tmux);
+    match plan.caller_env().get(&OsText::from("TMUX_TMPDIR")) {
+        Some(dir) => command.env("TMUX_TMPDIR", &dir.0),
+        None => command.env_remove("TMUX_TMPDIR"),
+    };
+    command.arg("-L").arg(&state.tmux.socket);
+    command.args(["if-shell", "-F", "-t", &format!("={session}:"), "#{session_attached}", ""]);
+    command.arg(format!("kill-session -t '={session}'"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Err(error) = command.status().await {
+        tracing::warn!("can't run tmux: {error}");
+    }
+}
