@@ -296,7 +296,7 @@ fn directory<R: Read + Seek>(source: &mut R) -> Result<Directory, ZipError> {
     let start = length.saturating_sub(END_SIZE + LONGEST_COMMENT);
     let tail = read_at(source, start, length - start)?;
     let found = tail.windows(4).rposition(|bytes| bytes == b"PK\x05\x06");
-    let end = found.ok_or(ZipError::Malformed("it has no directory at its end"))?;
+    let end = found.ok_or(ZipError::Malformed("it is not a ZIP archive"))?;
     let fields = Fields(&tail[end..]);
     let comment = u64::from(fields.u16(20));
     if (tail.len() - end) as u64 != END_SIZE + comment {

@@ -12,7 +12,7 @@ pub enum AppError {
     Store(#[from] StoreError),
     /// The name is that of another process.
     #[error(
-        "`{0}` is a process of the project, not an app; only apps can be added, updated and removed"
+        "`{0}` is a process of the project, not an app: choose another name; only apps can be updated and removed"
     )]
     Protected(String),
     /// The app runs.

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use super::args::DemoArgs;
 use super::error::CliError;
+use crate::model::shell::quoted;
 use crate::sys::files;
 
 /// Where the project is if no directory is given.
@@ -37,6 +38,10 @@ const FILES: [(&str, &str); 9] = demo_files![
 pub(super) fn demo(args: &DemoArgs) -> Result<u8, CliError> {
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(DIR));
     write(&dir)?;
+    let (place, shown) = (dir.display(), quoted_path(&dir));
+    super::print(&format!(
+        "The project is in {place}; commands for it are typed there: cd {shown}\n"
+    ))?;
     let own = std::env::current_exe().map_err(CliError::io("can't find tmo itself"))?;
     let mut start = Command::new(crate::sys::program(&own));
     let error = start.arg("start").args(&args.start).current_dir(&dir).exec();
@@ -44,6 +49,10 @@ pub(super) fn demo(args: &DemoArgs) -> Result<u8, CliError> {
         what: format!("can't run {}", start.get_program().display()),
         source: error,
     })
+}
+
+fn quoted_path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
 }
 
 fn write(dir: &Path) -> Result<(), CliError> {

@@ -8,7 +8,7 @@ mod server;
 pub(super) use beside::{BESIDE, begin_beside, serve_beside};
 pub(super) use server::server;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +24,7 @@ use crate::config::OwnPath;
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
 use crate::model::request::ProcessState;
+use crate::model::units::span;
 use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::access::Access;
 use crate::web::door::{self, Share, Wanted};
@@ -59,13 +60,16 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         let running = running(&dir, args.port, &wanted).await;
         match (running, args.link || share.is_some()) {
             (Some(link), true) => {
+                // What the link allows is for the user who passes it on; scripts get the link alone.
+                if let (Some(share), true) = (&share, std::io::stdout().is_terminal()) {
+                    super::print(&told(share))?;
+                }
                 super::print(&format!("{}\n", lines(&link)))?;
                 browser.open(&link).await;
                 return Ok(0);
             }
             (None, true) => {
-                let what = "no web server runs here; `tmo web` starts one".to_owned();
-                return Err(CliError::Other(what));
+                return Err(none_runs(&dir, args.port, "; `tmo web` starts one"));
             }
             (Some(_), false) if is_special(args) => {
                 let what = "tmo web runs already; end it (Ctrl-C) to start it with other options";
@@ -89,6 +93,27 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         open::remove_pages(&dir);
         served.0.map_err(CliError::io("can't serve"))?;
         served.1.map(|()| 0)
+    })
+}
+
+/// What a link for somebody else allows, and how it is used.
+fn told(share: &Share) -> String {
+    let time = span(Duration::from_secs(share.seconds));
+    format!(
+        "For {time}, this link lets somebody look at {}, and change nothing. It logs in once; from another machine \
+         the port has to be forwarded (ssh -L):\n\n",
+        share.names.join(", ")
+    )
+}
+
+/// Why nothing can be asked of a server.
+fn none_runs(dir: &Path, port: Option<u16>, next: &str) -> CliError {
+    let others: Vec<_> = door::all(dir).into_iter().map(|(at, _)| at.to_string()).collect();
+    CliError::Other(match port {
+        Some(port) if !others.is_empty() => {
+            format!("no web server runs here at port {port}, but at {}", others.join(", "))
+        }
+        Some(_) | None => format!("no web server runs here{next}"),
     })
 }
 
@@ -165,7 +190,7 @@ async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
         }
     }
     if stopped == 0 {
-        return Err(CliError::Other("no web server runs here".to_owned()));
+        return Err(none_runs(dir, port, ""));
     }
     Ok(0)
 }

@@ -168,7 +168,7 @@ pub struct WebArgs {
     #[arg(value_name = "WORDS")]
     pub words: Vec<String>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
-    #[arg(short, long, value_name = "PORT")]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
     pub port: Option<u16>,
     /// Open the page in the browser.
     #[arg(long)]
@@ -224,7 +224,7 @@ pub struct ServerArgs {
     #[arg(value_name = "PATH", add = values::directory())]
     pub path: Option<PathBuf>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
-    #[arg(short, long, value_name = "PORT")]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
     pub port: Option<u16>,
     /// Open the page in a window without tabs, if Chromium, Chrome, Edge or Brave is installed.
     #[arg(long)]
@@ -249,4 +249,9 @@ pub struct PsArgs {
     /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+/// A port in an argument.
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a port is a number from 0 to 65535".to_owned())
 }

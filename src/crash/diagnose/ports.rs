@@ -38,18 +38,44 @@ const FAR: usize = 30;
 
 pub(super) fn find(found: &mut Findings<'_>) {
     let Some((at, ports)) = taken(found.evidence) else { return };
-    let (text, next) = describe(found.evidence, the_one(found.evidence, &ports));
+    let (text, next) = describe(found.evidence, ports.the_one(found.evidence));
     found.add_line(88, at, Kind::PortTaken, text).next = Some(next);
 }
 
 /// The ports that are taken according to the output. The caller should look up which processes hold
 /// them.
 pub fn ports_named(evidence: &Evidence) -> Vec<u16> {
-    taken(evidence).map(|(_, ports)| ports).unwrap_or_default()
+    taken(evidence).map(|(_, ports)| ports.all()).unwrap_or_default()
+}
+
+/// The ports that a message may be about.
+enum Ports {
+    /// It contains this one.
+    Named(u16),
+    /// It contains none; these are in the command of the process, or assigned to it.
+    Possible(Vec<u16>),
+}
+
+impl Ports {
+    fn all(self) -> Vec<u16> {
+        match self {
+            Self::Named(port) => vec![port],
+            Self::Possible(ports) => ports,
+        }
+    }
+
+    /// The port that is meant: the one in the message, or one that some process listens on.
+    fn the_one(&self, evidence: &Evidence) -> Option<u16> {
+        let held = |port: &&u16| evidence.facts.holders.iter().any(|held| held.port == **port);
+        match self {
+            Self::Named(port) => Some(*port),
+            Self::Possible(ports) => ports.iter().find(held).copied(),
+        }
+    }
 }
 
 /// The line with the message, and the ports that it may be about.
-fn taken(evidence: &Evidence) -> Option<(usize, Vec<u16>)> {
+fn taken(evidence: &Evidence) -> Option<(usize, Ports)> {
     let lines = &evidence.lines;
     let says = |line: &Line| TAKEN.finds(&line.text) && !GOES_ON.finds(&line.text);
     let last = lines.iter().rposition(says)?;
@@ -61,7 +87,7 @@ fn taken(evidence: &Evidence) -> Option<(usize, Vec<u16>)> {
     let behind = lines.iter().skip(at).take(NEAR + 1);
     let before = lines[..at].iter().rev().take(NEAR);
     let port = behind.chain(before).find_map(|line| number(&line.text));
-    Some((at, port.map_or_else(|| wanted(evidence), |port| vec![port])))
+    Some((at, port.map_or_else(|| Ports::Possible(wanted(evidence)), Ports::Named)))
 }
 
 /// If the message does not contain the port: the ports in its command and the one it was assigned.
@@ -73,17 +99,6 @@ fn wanted(evidence: &Evidence) -> Vec<u16> {
     ports.sort_unstable();
     ports.dedup();
     ports
-}
-
-/// Of several ports, the one that some process listens on.
-fn the_one(evidence: &Evidence, ports: &[u16]) -> Option<u16> {
-    match ports {
-        [port] => Some(*port),
-        ports => {
-            let held = |port: &&u16| evidence.facts.holders.iter().any(|held| held.port == **port);
-            ports.iter().find(held).copied()
-        }
-    }
 }
 
 /// The port in a line.
@@ -116,7 +131,8 @@ fn told_of(tenant: &OwningRun, who: &Sender, port: u16) -> (String, String) {
 
 fn describe(evidence: &Evidence, port: Option<u16>) -> (String, String) {
     let Some(port) = port else {
-        return ("the port or address that it wanted is taken".to_owned(), listeners(None));
+        let text = "a port or address was taken, and the output does not say which";
+        return (text.to_owned(), listeners(None));
     };
     let holder = evidence.facts.holders.iter().find(|holder| holder.port == port);
     if let Some(Holder { process: Some(who), tenant: Some(tenant), .. }) = holder

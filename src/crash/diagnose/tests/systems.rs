@@ -192,7 +192,13 @@ fn a_port_of_the_command_is_not_mistaken_for_the_one_that_was_told() {
     evidence.command = "python3 -m http.server 8000 --workers 4".to_owned();
     assert_eq!(diagnose::ports_named(&evidence), [3000, 8000]);
     let reported = |evidence: &Evidence| diagnose(evidence).causes.remove(0).text;
-    assert_eq!(reported(&evidence), "the port or address that it wanted is taken");
+    let unknown = "a port or address was taken, and the output does not say which";
+    assert_eq!(reported(&evidence), unknown);
+    // Its own port is not named as the one that is taken either.
+    evidence.command = "node server.js".to_owned();
+    assert_eq!(diagnose::ports_named(&evidence), [3000]);
+    assert_eq!(reported(&evidence), unknown);
+    evidence.command = "python3 -m http.server 8000 --workers 4".to_owned();
     let process = Some(Sender { pid: 99, name: "python3".to_owned() });
     evidence.facts.holders = vec![Holder { port: 8000, process, tenant: None }];
     assert_eq!(reported(&evidence), "port 8000 is taken by python3 (pid 99)");
