@@ -17,8 +17,8 @@ use crate::model::{LifeId, ProcName, event, is_default};
 #[into_params(parameter_in = Query)]
 #[expect(clippy::struct_excessive_bools, reason = "yes or no, each on its own")]
 pub struct HistoryAsk {
-    /// Names, patterns with `*`, or entries of the Procfile, one each; without one, all processes
-    /// and the supervisor's own words.
+    /// Names, patterns with `*`, or entries of the Procfile, one each (`=web` is exactly this process); without
+    /// one, all processes and the supervisor's own words.
     #[param(rename = "name", required = false)]
     pub names: Vec<String>,
     /// Only entries after this cursor.

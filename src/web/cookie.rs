@@ -33,3 +33,24 @@ pub(super) fn all(headers: &HeaderMap, site: Site, port: u16) -> impl Iterator<I
         all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value).take(MOST)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderValue, header};
+
+    use super::{MOST, all};
+    use crate::web::gate::Site;
+
+    #[test]
+    fn values_that_others_have_added_hide_none() {
+        let mut headers = HeaderMap::new();
+        for value in ["tmo-1=x; tmo-10=no; other=1", "a; tmo-1=own"] {
+            headers.append(header::COOKIE, HeaderValue::from_static(value));
+        }
+        assert_eq!(all(&headers, Site::Local, 1).collect::<Vec<_>>(), ["x", "own"]);
+        assert_eq!(all(&headers, Site::Public, 1).count(), 0);
+        let many = "tmo-1=x; ".repeat(100);
+        headers.insert(header::COOKIE, HeaderValue::from_str(&many).unwrap());
+        assert_eq!(all(&headers, Site::Local, 1).count(), MOST);
+    }
+}

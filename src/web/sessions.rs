@@ -493,6 +493,21 @@ mod tests {
     }
 
     #[test]
+    fn logins_of_one_user_end_no_session_of_another() {
+        let mut sessions = Sessions::open(file());
+        let owner = logged_in(&mut sessions);
+        let mut first = None;
+        for _ in 0..=MOST {
+            let anna = Some("anna".to_owned());
+            let mut page = Page::of(&sessions.link(Grant::OWNER, anna, NOW).unwrap());
+            page.log_in(&mut sessions, NOW).unwrap();
+            first.get_or_insert(page);
+        }
+        assert!(owner.is_known(&mut sessions, NOW));
+        assert!(!first.unwrap().is_known(&mut sessions, NOW), "the oldest of anna has gone");
+    }
+
+    #[test]
     fn sessions_are_listed_and_ended_by_id_or_user() {
         let mut sessions = Sessions::open(file());
         let owner = logged_in(&mut sessions);

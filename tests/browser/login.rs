@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 
 use pretty_assertions::assert_eq;
 
@@ -69,6 +70,56 @@ fn a_killed_server_comes_back_and_the_page_goes_on_without_a_login() {
     page.until("it is connected", "document.querySelector('.banner').hidden");
     page.end();
     web.end();
+    world.ok(["quit"]);
+}
+
+/// Answer everything at this socket with nothing of use, and keep the heads of the requests.
+fn record(listener: TcpListener) -> Arc<Mutex<Vec<String>>> {
+    let heads = Arc::<Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&heads);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let kept = Arc::clone(&kept);
+            std::thread::spawn(move || {
+                let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+                if !head.is_empty() {
+                    kept.lock().unwrap().push(head.join("\n").to_lowercase());
+                }
+                let mut writer = &stream;
+                let _ = writer.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{}",
+                );
+            });
+        }
+    });
+    heads
+}
+
+#[test]
+fn an_open_page_gives_nothing_to_a_program_that_takes_the_port() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = ticking();
+    let web = WebServer::start(&world);
+    let mut page = Page::open(&chromium, &world, &web);
+    for text in ["WebSocket connection to", "net::ERR_"] {
+        page.allow(text);
+    }
+    page.shows_state("web", "running");
+    let address = web.link.split_once("#login").unwrap().0.trim_end_matches('/').to_owned();
+    let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    kill(web.guardian(), nix::libc::SIGKILL);
+    let taken = eventually("the port is free", || TcpListener::bind(("127.0.0.1", port)).ok());
+    let heads = record(taken);
+    // What the user does before the page has noticed.
+    page.value("document.querySelector('[aria-label=\"Restart web\"]').click()");
+    page.until("the page has stopped", "document.body.innerText.includes('Another program')");
+    let heads = heads.lock().unwrap();
+    assert!(heads.iter().any(|head| head.starts_with("post /hello ")), "{heads:#?}");
+    for head in heads.iter() {
+        assert!(!head.contains("x-tmo-key") && !head.contains("key."), "{head}");
+    }
+    page.end();
     world.ok(["quit"]);
 }
 

@@ -336,6 +336,22 @@ fn a_killed_server_comes_back_and_nobody_takes_its_place() {
 }
 
 #[test]
+fn each_server_has_a_name_and_paths_of_its_own() {
+    let world = shop();
+    let name = || {
+        let web = Web::start(&world);
+        let host = web.host.clone();
+        let page = request(&host, "GET /", "", "").unwrap().body;
+        let script = page.split("src=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        web.end();
+        (host.rsplit_once(':').unwrap().0.to_owned(), script)
+    };
+    let (first, second) = (name(), name());
+    assert!(first.0 != second.0 && first.1 != second.1, "{first:?} {second:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_second_server_is_a_link_to_the_first_and_a_taken_port_is_named() {
     let world = shop();
     let none = world.run(["web", "--link"]);

@@ -322,6 +322,32 @@ fn another_user_of_the_machine_gets_neither_a_link_nor_a_secret() {
 }
 
 #[test]
+fn other_users_do_not_keep_the_user_out_with_requests_that_they_never_finish() {
+    let world = shop();
+    let server = WebServer::start(&world);
+    let (at, host) = (local(&server), format!("localhost:{}", port(&server)));
+    let head = format!(
+        "POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Length: 1000000\r\n\r\n{{"
+    );
+    let stalled = as_another(|| {
+        let stalled = (0..300).map(|_| {
+            let mut stream = std::net::TcpStream::connect(at).unwrap();
+            let _ = std::io::Write::write_all(&mut stream, head.as_bytes());
+            stream
+        });
+        stalled.collect::<Vec<_>>()
+    });
+    if stalled.is_none() {
+        eprintln!("SKIPPED: only root can act as another user");
+    }
+    let answer = request_at(at, &host, ("GET /", ""), "").unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    drop(stalled);
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn doctor_reports_who_gets_in() {
     let world = shop();
     add_user(&world, "anna", "read");
