@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::chromium::Chromium;
 use crate::harness::World;
-use crate::keys::{ENTER, SHIFT};
+use crate::keys::{ENTER, ESCAPE, SHIFT};
 use crate::page::Page;
 use crate::web_server::{WebServer, link_in};
 
@@ -99,6 +99,57 @@ fn the_address_of_a_selected_line_leads_to_it_in_another_browser() {
     other.until("the line is selected there", "probe.texts('.row.here .text')[0] === 'end 2990'");
     other.until("the line can be seen", "probe.visible().includes('end 2990')");
     other.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// Few lines of one process between many of another.
+const BETWEEN: &str = "\
+chatty: seq -f 'first %.0f' 3000; echo > half; while ! [ -e middle ]; do sleep 0.05; done; seq -f 'second %.0f' 3000; exec sleep 1000
+worker: while ! [ -e half ]; do sleep 0.05; done; sleep 0.3; seq -f 'job %.0f' 5; sleep 0.3; echo > middle; exec sleep 1000
+";
+
+#[test]
+fn the_log_stays_in_place_when_a_process_is_hidden_and_shown_again() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(BETWEEN);
+    world.ok(["start", "-D"]);
+    world.wait_text("chatty", "second 3000");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Log");
+    page.shows_line("second 3000");
+    page.click("worker");
+    let is_seen = |texts: &str| format!("{texts}.every((text) => probe.visible().includes(text))");
+    let is_gone = |text: &str| format!("!probe.lines().includes('{text}')");
+    let is_only = format!("{} && {}", is_gone("second 3000"), is_seen("['job 5']"));
+    page.until("only worker is shown", &is_only);
+    page.click_at("//*[contains(@class, 'row')][*[.='job 3']]/*[@class='time']");
+    page.until("the line is selected", "probe.texts('.row.here .text')[0] === 'job 3'");
+    let at = page.text("new URLSearchParams(location.hash.split('?')[1]).get('at')");
+    let top = "document.querySelector('.rows .here').getBoundingClientRect().top";
+    let height = page.value(top);
+
+    page.click("Show chatty in the log");
+    page.until("both are shown", &is_seen("['first 3000', 'job 3', 'second 1']"));
+    assert_eq!(page.value(top), height);
+    page.click("Show worker in the log");
+    let is_near = format!("{} && {}", is_gone("job 3"), is_seen("['first 3000', 'second 1']"));
+    page.until("the nearest lines are shown", &is_near);
+    assert!(page.address().contains(&format!("at={at}")), "{}", page.address());
+    page.click("Show worker in the log");
+    page.until("the selected line is back", &is_seen("['job 3']"));
+    assert_eq!(page.value(top), height);
+
+    page.presses(&[ESCAPE]);
+    page.until("nothing is selected", "probe.all('.row.here').length === 0");
+    let place = page.text("probe.place()");
+    page.click("Show chatty in the log");
+    page.until("chatty is hidden", &is_gone("first 3000"));
+    page.click("Show chatty in the log");
+    page.until("chatty is shown", &is_seen("['second 1']"));
+    assert_eq!(page.text("probe.place()"), place);
+    page.end();
     web.end();
     world.ok(["quit"]);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::chromium::Chromium;
 use crate::harness::{World, eventually};
-use crate::keys::{END, HOME};
+use crate::keys::{END, HOME, PAGE_UP};
 use crate::page::Page;
 use crate::web_server::WebServer;
 
@@ -207,6 +207,29 @@ fn a_text_that_is_added_as_failure_counts_from_then_on() {
     world.write("go", "");
     page.click("Overview");
     page.shows_state("web", "broken");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_link_to_this_place_leads_to_the_first_line_on_the_screen() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("count: seq -f 'line %.0f' 3000; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("count", "line 3000");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    prepare(&page, &world);
+    page.click("Log");
+    page.shows_line("line 3000");
+    page.presses(&[PAGE_UP]);
+    page.until("the page is scrolled up", "probe.all('.jump:not([hidden])').length");
+    let first = page.text("probe.place().split(' ')[0]");
+    page.types("y");
+    let link = copied(&page, "link copied");
+    assert!(link.ends_with(&format!("at={first}")), "{link}, but {first} is the first line");
+    assert!(!page.address().contains("at="), "nothing is selected: {}", page.address());
     page.end();
     web.end();
     world.ok(["quit"]);

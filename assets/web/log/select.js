@@ -1,6 +1,7 @@
 // The selected lines: a range between two cursors, which may be longer than what is on the page.
 
 import { h, setText } from '../lib/dom.js';
+import { address, place } from '../lib/router.js';
 import { saveAsPage } from '../lib/save.js';
 import { me, run, supervisor } from '../lib/store.js';
 import { full } from '../lib/time.js';
@@ -8,18 +9,12 @@ import { openAround } from './around.js';
 import { article, block, table } from './export.js';
 import { declareFailure } from './failure.js';
 import { isShown, plain } from './rows.js';
+import { compare } from './source.js';
 
 /** How many characters are copied as text at most. */
 const LARGEST = 32 << 20;
 /** How many lines are copied as Markdown or saved as a page at most. */
 const MOST = 5000;
-
-/** Which of two cursors (`12.340`) comes first; negative if it is the first one. @param {string} a @param {string} b */
-export function compare(a, b) {
-  const [record, byte] = a.split('.').map(Number);
-  const [otherRecord, otherByte] = b.split('.').map(Number);
-  return record - otherRecord || byte - otherByte;
-}
 
 /** @param {Node | null} node @returns {HTMLElement | null} */
 function rowOf(node) {
@@ -196,9 +191,13 @@ export class Selection {
     }
   }
 
+  /** Copy the address of the selected lines or, without any, of the first line on the screen. */
   copyLink() {
     return this.tell(async () => {
-      await navigator.clipboard.writeText(location.href);
+      const at = this.range || this.pane.follows.value ? null : this.pane.firstVisible();
+      const { values } = place.value;
+      const to = at ? address({ ...place.value, values: { ...values, at, to: '' } }) : location.hash;
+      await navigator.clipboard.writeText(new URL(to, location.href).href);
       return 'link copied';
     }, 'not copied');
   }

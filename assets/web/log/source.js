@@ -5,6 +5,13 @@ import { get, getText, post, query } from '../lib/api.js';
 /** How many lines a page has. */
 export const PAGE = 200;
 
+/** Which of two cursors (`12.340`) comes first; negative if it is the first one. @param {string} a @param {string} b */
+export function compare(a, b) {
+  const [record, byte] = a.split('.').map(Number);
+  const [otherRecord, otherByte] = b.split('.').map(Number);
+  return record - otherRecord || byte - otherByte;
+}
+
 export class Source {
   /** @param {string} run */
   constructor(run) {

@@ -8,7 +8,8 @@ import { bytes, clock } from '../lib/time.js';
 import { Pane } from '../log/pane.js';
 import { plain } from '../log/rows.js';
 import { Search } from '../log/search.js';
-import { Selection, compare } from '../log/select.js';
+import { Selection } from '../log/select.js';
+import { compare } from '../log/source.js';
 import { Tally, amount } from '../log/tally.js';
 import { confirm } from './dialog.js';
 
@@ -36,6 +37,7 @@ export class LogView {
       oncopied: (text) => search.say(text),
     });
     this.pane.onreveal = (cursor) => { if (this.selection.range?.[0] !== cursor) this.selection.set([cursor, cursor]); };
+    this.pane.chosen = () => this.selection.range?.[0] ?? null;
     this.pane.element.append(this.selection.element);
     this.place = h('span');
     this.footer = h('footer', { class: 'log-foot' }, this.place, h('span', { class: 'space' }), this.history,
@@ -151,6 +153,7 @@ export class LogView {
   selected() {
     const [from, to] = this.selection.range ?? ['', ''];
     this.at = from;
+    this.pane.anchor = null;
     keep({ at: from, to: to === from ? '' : to });
   }
 

@@ -18,7 +18,7 @@ export function shownNames() {
 /** @param {string[]} names */
 export function show(names) {
   const all = names.length === 0 || names.length === run.processes.size;
-  go({ view: 'log', values: { ...place.value.values, at: '', to: '', names: all ? '' : names.join(',') } });
+  go({ view: 'log', values: { ...place.value.values, names: all ? '' : names.join(',') } });
 }
 
 export class Side {
