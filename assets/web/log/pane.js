@@ -360,6 +360,11 @@ export class Pane {
     return this.lines[this.loaded.at(top + 1)]?.cursor ?? null;
   }
 
+  /** The cursor of the last line that can be seen. */
+  lastVisible() {
+    return this.lines[this.loaded.at(this.view.getBoundingClientRect().bottom - 1)]?.cursor ?? null;
+  }
+
   /** The page was found in the whole log. @param {number} below how many bytes come after it */
   located(below) {
     this.below = below;

@@ -11,6 +11,8 @@ import { Ticks } from './ticks.js';
 
 /** How long the text must stay as it is before its matches are counted, in milliseconds. */
 const PAUSE = 300;
+/** Enter that soon after the log went to a match by itself, in milliseconds, confirms it. */
+const CONFIRMS = 1500;
 
 export class Search {
   /** @param {import('./pane.js').Pane} pane @param {() => string | undefined} current the cursor of the line that is selected */
@@ -20,6 +22,10 @@ export class Search {
     this.isRegex = false;
     this.isOnly = false;
     this.text = '';
+    /** Whether the log is to go to a match once the text is no longer being typed. */
+    this.isTyped = false;
+    /** When it last did so. */
+    this.arrived = -Infinity;
     /** @type {AbortController | null} */ this.finding = null;
     this.matches = new Matches(pane.source.run, isShown, () => this.showMatches());
     /** The head of the journal up to which matches are counted. */
@@ -31,7 +37,10 @@ export class Search {
       type: 'search', class: 'find', placeholder: 'Search the log  /', 'aria-label': 'Search the log',
       spellcheck: 'false', autocomplete: 'off',
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.typed(event),
-      oninput: () => this.changed(),
+      oninput: () => {
+        this.isTyped = true;
+        this.changed();
+      },
     }));
     const toggle = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ work) =>
       h('button', { class: 'toggle', 'aria-pressed': 'false', text, title, onclick: work });
@@ -60,6 +69,7 @@ export class Search {
   /** @param {string} text */
   set(text) {
     this.input.value = text;
+    this.isTyped = false;
     this.changed();
   }
 
@@ -104,6 +114,7 @@ export class Search {
   async count() {
     const pattern = this.pattern();
     if (!pattern) return;
+    if (this.isTyped) this.arrive();
     const { names, floor } = this.pane.source;
     this.counted = head.value;
     this.matches.count({ ...pattern, name: names, after: floor });
@@ -132,7 +143,11 @@ export class Search {
 
   /** @param {KeyboardEvent} event */
   typed(event) {
-    if (event.key === 'Enter') this.find(!event.shiftKey);
+    if (event.key === 'Enter') {
+      const isThere = performance.now() - this.arrived < CONFIRMS;
+      if (!isThere || event.shiftKey) this.find(!event.shiftKey);
+      this.arrived = -Infinity;
+    }
     else if (event.key === 'Escape') {
       this.isOnly = false;
       this.set('');
@@ -142,25 +157,53 @@ export class Search {
   }
 
   /** Go to the next match, which may be far away. @param {boolean} up */
-  async find(up) {
-    const pattern = this.pattern();
-    if (!pattern) return;
-    this.finding?.abort();
-    const finding = new AbortController();
-    this.finding = finding;
+  find(up) {
     const at = this.pane.follows.value ? null : this.current();
     const from = at ?? (this.pane.follows.value ? 'end' : this.pane.firstVisible() ?? 'end');
     if (from === 'end' && !up) return this.say('no newer match');
+    return this.seek((pattern, signal) => this.pane.source.find(pattern, from, up, signal), up ? 'no older match' : 'no newer match');
+  }
+
+  /** Go to the match that is nearest to where the reader is: this line, or one before it, otherwise one after it. */
+  async arrive() {
+    const { pane } = this;
+    const seen = pane.anchorNow()?.cursor;
+    const at = pane.follows.value ? null : seen && seen === this.current() ? seen : pane.lastVisible();
+    const next = at ? pane.lines[pane.lines.findIndex((line) => line.cursor === at) + 1]?.cursor : null;
+    const from = next ?? (at && pane.loaded.moreDown ? at : 'end');
+    const isThere = await this.seek(async (pattern, signal) => {
+      const older = await pane.source.find(pattern, from, true, signal);
+      return older ?? (at ? pane.source.find(pattern, at, false, signal) : null);
+    }, 'no match');
+    if (isThere) this.arrived = performance.now();
+  }
+
+  /**
+   * Go to the match that this finds.
+   * @param {(pattern: object, signal: AbortSignal) => Promise<any>} look @param {string} none what is said without one
+   * @returns {Promise<boolean>} whether there is one
+   */
+  async seek(look, none) {
+    const pattern = this.pattern();
+    if (!pattern) return false;
+    this.isTyped = false;
+    this.finding?.abort();
+    const finding = new AbortController();
+    this.finding = finding;
     this.say('searching …');
     try {
-      const hit = await this.pane.source.find(pattern, from, up, finding.signal);
-      if (!hit) return this.say(up ? 'no older match' : 'no newer match');
+      const hit = await look(pattern, finding.signal);
+      if (!hit) {
+        this.say(none);
+        return false;
+      }
       await this.pane.show(hit.cursor);
       this.showMatches();
+      return !finding.signal.aborted;
     } catch (error) {
       if (!finding.signal.aborted) this.say(/** @type {Error} */ (error).message);
+      return false;
     }
-    return undefined;
   }
 
   /** Mark the matches that are on the page. */

@@ -1,0 +1,71 @@
+// A menu at a place of the window.
+
+import { h } from '../lib/dom.js';
+
+/** @typedef {[string, () => any]} Item what it says, and what it does */
+
+/**
+ * @param {string} label @param {Item[]} items
+ * @param {number} x @param {number} y where it begins, as far as it fits there
+ */
+export function showMenu(label, items, x, y) {
+  const before = document.activeElement;
+  // Not `auto`: where a right button opens the menu when it is pressed, its release would close it.
+  const menu = h('div', {
+    class: 'menu', role: 'menu', 'aria-label': label, popover: 'manual',
+    // Selected text stays selected while an item is pressed.
+    onmousedown: (/** @type {Event} */ event) => event.preventDefault(),
+  });
+  const outside = (/** @type {Event} */ event) => {
+    if (!menu.contains(/** @type {Node} */ (event.target))) close();
+  };
+  const close = () => {
+    document.removeEventListener('pointerdown', outside, true);
+    window.removeEventListener('blur', close);
+    const hadFocus = menu.contains(document.activeElement);
+    menu.remove();
+    if (hadFocus && before instanceof HTMLElement) before.focus();
+  };
+  for (const [text, work] of items) {
+    menu.append(h('button', { role: 'menuitem', text, onclick: () => { close(); work(); } }));
+  }
+  menu.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' || event.key === 'Tab') close();
+    else if (!move(menu, event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  document.addEventListener('pointerdown', outside, true);
+  window.addEventListener('blur', close);
+  document.body.append(menu);
+  menu.showPopover();
+  const { width, height } = menu.getBoundingClientRect();
+  menu.style.left = `${Math.max(4, Math.min(x, innerWidth - width - 4))}px`;
+  menu.style.top = `${Math.max(4, Math.min(y, innerHeight - height - 4))}px`;
+  /** @type {HTMLElement | null} */ (menu.firstElementChild)?.focus();
+}
+
+/**
+ * A button that opens a menu.
+ * @param {string} text @param {string} label @param {() => Item[]} items
+ */
+export function menuButton(text, label, items) {
+  const button = h('button', {
+    class: 'menu-button', text, title: label, 'aria-label': label, 'aria-haspopup': 'menu',
+    onclick: () => {
+      const { left, bottom } = button.getBoundingClientRect();
+      showMenu(label, items(), left, bottom + 2);
+    },
+  });
+  return button;
+}
+
+/** @param {HTMLElement} menu @param {KeyboardEvent} event @returns {boolean} whether the key moves the focus */
+function move(menu, event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return false;
+  const all = /** @type {HTMLElement[]} */ ([...menu.children]);
+  const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  all[(at + step + all.length) % all.length].focus();
+  return true;
+}
