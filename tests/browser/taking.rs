@@ -58,13 +58,24 @@ fn select(page: &Page, name: &str, first: (&str, &str), last: (&str, &str)) {
     page.until("lines are selected", "probe.all('.picked:not([hidden])').length");
 }
 
+/// What the toolbar has in its menu.
+const IN_MENU: [&str; 4] =
+    ["Copy with names and times", "Copy as Markdown", "Save as page", "Download"];
+
 fn of_toolbar(page: &Page, button: &str) {
-    page.click_at(&format!("//div[contains(@class, 'picked')]//button[.='{button}']"));
+    let of = |class: &str| format!("//div[contains(@class, '{class}')]//button[.='{button}']");
+    if IN_MENU.contains(&button) {
+        page.click_at("//div[contains(@class, 'picked')]//button[.='More']");
+        page.click_at(&of("menu"));
+    } else {
+        page.click_at(&of("picked"));
+    }
 }
 
 /// What was copied once the page says this.
 fn copied(page: &Page, said: &str) -> String {
-    page.until(said, &format!("probe.texts('.find-status').join().includes('{said}')"));
+    let places = "probe.texts('.picked-status, .find-status').join()";
+    page.until(said, &format!("{places}.includes('{said}')"));
     page.text("navigator.clipboard.readText()")
 }
 

@@ -65,7 +65,7 @@ export class Pane {
     this.view.addEventListener('keydown', (event) => this.key(event));
     this.hold = new Hold(this.rows, () => { if (this.stale) this.moved(); });
     this.ends = [head.watch(() => this.moved()), theme.watch(() => this.repaint()), this.unfinished.end];
-    this.observer = new ResizeObserver(() => { if (this.follows.value) this.toEnd(); });
+    this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.view);
   }
 
@@ -171,6 +171,20 @@ export class Pane {
   take(work) {
     if (this.hold.isSelecting) this.stale = true;
     else work();
+  }
+
+  /** The end stays at the bottom, and the selected line is not lost below it. */
+  resized() {
+    const height = this.view.clientHeight;
+    const lost = (this.height ?? height) - height;
+    this.height = height;
+    if (this.follows.value) this.toEnd();
+    const { bottom } = this.view.getBoundingClientRect();
+    const row = lost > 0 && this.rows.querySelector('.here');
+    const below = row ? row.getBoundingClientRect().bottom - bottom : 0;
+    if (below <= 0 || below > lost) return;
+    this.view.scrollTop += below;
+    this.placed = this.view.scrollTop;
   }
 
   toEnd() {

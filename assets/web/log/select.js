@@ -5,6 +5,7 @@ import { address, place } from '../lib/router.js';
 import { saveAsPage } from '../lib/save.js';
 import { me, run, supervisor } from '../lib/store.js';
 import { full } from '../lib/time.js';
+import { menuButton } from '../views/menu.js';
 import { openAround } from './around.js';
 import { article, block, table } from './export.js';
 import { declareFailure } from './failure.js';
@@ -25,6 +26,7 @@ export class Selection {
   /**
    * @param {import('./pane.js').Pane} pane
    * @param {{ onchange: () => void, onaround: (cursor: string) => void, onfind: (text: string) => void, oncopied: (text: string) => void }} listener
+   *   `oncopied` is called with what came of an action while the bar is hidden, as nothing is selected
    */
   constructor(pane, listener) {
     this.pane = pane;
@@ -35,14 +37,17 @@ export class Selection {
     this.words = { text: '', cursor: '' };
     this.label = h('span', { class: 'dim' });
     const button = (/** @type {string} */ text, /** @type {() => void} */ work) => h('button', { text, onclick: work });
+    this.status = h('span', { class: 'dim picked-status', role: 'status' });
     this.ofLines = [
       button('Copy', () => this.copy('plain')),
-      button('Copy with names and times', () => this.copy('times')),
-      button('Copy as Markdown', () => this.copyMarkdown()),
       button('Copy link', () => this.copyLink()),
       button('Around this moment', () => this.around()),
-      button('Save as page', () => this.save()),
-      button('Download', () => this.download()),
+      menuButton('More', 'More for the selected lines', () => [
+        ['Copy with names and times', () => this.copy('times')],
+        ['Copy as Markdown', () => this.copyMarkdown()],
+        ['Save as page', () => this.save()],
+        ['Download', () => this.download()],
+      ]),
     ];
     this.find = button('Find this', () => listener.onfind(this.words.text));
     this.declare = button('Add as failure text', () => this.addFailure());
@@ -50,7 +55,7 @@ export class Selection {
       class: 'picked', role: 'toolbar', 'aria-label': 'Selected lines', hidden: true,
       // Selected text stays selected while a button is pressed.
       onmousedown: (/** @type {Event} */ event) => event.preventDefault(),
-    }, this.label, ...this.ofLines, this.find, this.declare,
+    }, this.label, ...this.ofLines, this.find, this.declare, this.status, h('span', { class: 'space' }),
     h('button', { class: 'quiet', 'aria-label': 'Select nothing', text: '✕', onclick: () => this.clear() }));
     this.takeWords = () => this.setWords();
     document.addEventListener('selectionchange', this.takeWords);
@@ -106,6 +111,7 @@ export class Selection {
   /** @param {[string, string] | null} range */
   set(range) {
     this.range = range;
+    setText(this.status, '');
     if (!range) this.anchor = '';
     else this.anchor ||= range[0];
     this.mark();
@@ -184,11 +190,14 @@ export class Selection {
 
   /** Do something, and report what came of it. @param {() => Promise<string>} work @param {string} failed */
   async tell(work, failed) {
+    let said;
     try {
-      this.listener.oncopied(await work());
+      said = await work();
     } catch (error) {
-      this.listener.oncopied(`${failed}: ${/** @type {Error} */ (error).message}`);
+      said = `${failed}: ${/** @type {Error} */ (error).message}`;
     }
+    if (this.element.hidden) this.listener.oncopied(said);
+    else setText(this.status, said);
   }
 
   /** Copy the address of the selected lines or, without any, of the first line on the screen. */

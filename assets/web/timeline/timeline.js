@@ -16,6 +16,8 @@ import { HEIGHT } from './shapes.js';
 const STORE = 'tmo-timeline';
 /** The width of a column in pixels. */
 const COLUMN = 4;
+/** Beside the log, more lanes are folded until they are asked for. */
+const MOST_BESIDE_LOG = 6;
 
 /** @typedef {{ choice?: string, overview?: boolean, log?: boolean }} Kept */
 
@@ -94,7 +96,8 @@ export class Timeline {
 
   get isOpen() {
     const isLarge = !matchMedia('(max-width: 700px)').matches;
-    return kept()[/** @type {'log' | 'overview'} */ (this.view)] ?? (isLarge || this.view === 'overview');
+    const isSmall = isLarge && this.lanes.size <= MOST_BESIDE_LOG;
+    return kept()[/** @type {'log' | 'overview'} */ (this.view)] ?? (isSmall || this.view === 'overview');
   }
 
   toggle() {
@@ -194,6 +197,7 @@ export class Timeline {
       this.lanes.set(name, lane);
       this.rows.append(lane.element);
     }
+    if (this.body.hidden === this.isOpen) this.showFold();
   }
 
   /** The names of the lanes that can be seen. */

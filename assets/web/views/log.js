@@ -38,11 +38,10 @@ export class LogView {
     });
     this.pane.onreveal = (cursor) => { if (this.selection.range?.[0] !== cursor) this.selection.set([cursor, cursor]); };
     this.pane.chosen = () => this.selection.range?.[0] ?? null;
-    this.pane.element.append(this.selection.element);
     this.place = h('span');
     this.footer = h('footer', { class: 'log-foot' }, this.place, h('span', { class: 'space' }), this.history,
       h('button', { class: 'quiet', text: 'Download', title: 'The whole log, as `tmo logs` prints it', onclick: () => this.download() }));
-    this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.footer);
+    this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.selection.element, this.footer);
     this.pane.rows.addEventListener('click', (event) => this.pick(event));
     this.time = localStorage.getItem('tmo-times') ?? 'short';
     const wrap = localStorage.getItem('tmo-wrap');

@@ -7,8 +7,9 @@ import { h } from '../lib/dom.js';
 /**
  * @param {string} label @param {Item[]} items
  * @param {number} x @param {number} y where it begins, as far as it fits there
+ * @param {number} [bottom] where it ends otherwise
  */
-export function showMenu(label, items, x, y) {
+export function showMenu(label, items, x, y, bottom = innerHeight - 4) {
   const before = document.activeElement;
   // Not `auto`: where a right button opens the menu when it is pressed, its release would close it.
   const menu = h('div', {
@@ -41,7 +42,7 @@ export function showMenu(label, items, x, y) {
   menu.showPopover();
   const { width, height } = menu.getBoundingClientRect();
   menu.style.left = `${Math.max(4, Math.min(x, innerWidth - width - 4))}px`;
-  menu.style.top = `${Math.max(4, Math.min(y, innerHeight - height - 4))}px`;
+  menu.style.top = `${Math.max(4, y + height > innerHeight - 4 ? bottom - height : y)}px`;
   /** @type {HTMLElement | null} */ (menu.firstElementChild)?.focus();
 }
 
@@ -53,8 +54,8 @@ export function menuButton(text, label, items) {
   const button = h('button', {
     class: 'menu-button', text, title: label, 'aria-label': label, 'aria-haspopup': 'menu',
     onclick: () => {
-      const { left, bottom } = button.getBoundingClientRect();
-      showMenu(label, items(), left, bottom + 2);
+      const { left, top, bottom } = button.getBoundingClientRect();
+      showMenu(label, items(), left, bottom + 2, top - 2);
     },
   });
   return button;
