@@ -136,6 +136,7 @@ class App {
     timeline.showIn(view);
     if (!(this.view instanceof LogView)) return [this.view.element, timeline.element];
     this.view.onmoved = (window, follows) => timeline.showWindow(window, follows);
+    this.view.ontimeline = () => timeline.toggle();
     return [timeline.element, this.view.element];
   }
 

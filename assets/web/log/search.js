@@ -43,7 +43,7 @@ export class Search {
       },
     }));
     const toggle = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ work) =>
-      h('button', { class: 'toggle', 'aria-pressed': 'false', text, title, onclick: work });
+      h('button', { class: 'toggle find-toggle', 'aria-pressed': 'false', text, title, onclick: work });
     this.regex = toggle('.*', 'Regular expression', () => { this.isRegex = !this.isRegex; this.changed(); });
     this.only = toggle('Only matches', 'Hide the lines that do not match', () => { this.isOnly = !this.isOnly; this.changed(); });
     this.older = h('button', { class: 'act', 'aria-label': 'Older match', title: 'Older match (n)', text: '↑', onclick: () => this.find(true) });

@@ -38,11 +38,14 @@ export class Selection {
     this.label = h('span', { class: 'dim' });
     const button = (/** @type {string} */ text, /** @type {() => void} */ work) => h('button', { text, onclick: work });
     this.status = h('span', { class: 'dim picked-status', role: 'status' });
+    this.moment = h('button', { class: 'moment', text: 'Around this moment', onclick: () => this.around() });
     this.ofLines = [
       button('Copy', () => this.copy('plain')),
       button('Copy link', () => this.copyLink()),
-      button('Around this moment', () => this.around()),
+      this.moment,
       menuButton('More', 'More for the selected lines', () => [
+        // Phones have no room for its button.
+        ...(this.moment.checkVisibility() ? [] : [/** @type {import('../views/menu.js').Item} */ (['Around this moment', () => this.around()])]),
         ['Copy with names and times', () => this.copy('times')],
         ['Copy as Markdown', () => this.copyMarkdown()],
         ['Save as page', () => this.save()],
@@ -56,7 +59,7 @@ export class Selection {
       // Selected text stays selected while a button is pressed.
       onmousedown: (/** @type {Event} */ event) => event.preventDefault(),
     }, this.label, ...this.ofLines, this.find, this.declare, this.status, h('span', { class: 'space' }),
-    h('button', { class: 'quiet', 'aria-label': 'Select nothing', text: '✕', onclick: () => this.clear() }));
+    h('button', { class: 'quiet none', 'aria-label': 'Select nothing', text: '✕', onclick: () => this.clear() }));
     this.takeWords = () => this.setWords();
     document.addEventListener('selectionchange', this.takeWords);
   }

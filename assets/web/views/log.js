@@ -12,8 +12,13 @@ import { Selection } from '../log/select.js';
 import { compare } from '../log/source.js';
 import { Tally, amount } from '../log/tally.js';
 import { confirm } from './dialog.js';
+import { menuButton } from './menu.js';
 
 const TIMES = ['short', 'full', 'off'];
+/** How close to the left edge of a line a click selects it, in pixels: phones show no times. */
+const EDGE = 16;
+/** How long a touch takes that selects the line, in milliseconds. */
+const LONG = 500;
 
 export class LogView {
   /** @param {string} run */
@@ -26,10 +31,11 @@ export class LogView {
     this.times = h('button', { class: 'toggle', onclick: () => this.nextTimes() });
     this.history = h('button', { class: 'quiet', text: 'Clear history', title: 'Remove what was logged so far', onclick: () => this.clearHistory() });
     this.wrap = h('button', { class: 'toggle', text: 'Wrap', onclick: () => this.toggleWrap() });
-    this.bar = h('div', { class: 'log-bar' }, ...search.parts,
-      h('span', { class: 'space' }), this.times, this.wrap,
+    this.onPage = [this.times, this.wrap,
       h('button', { class: 'toggle', text: 'Clear view', title: 'Hide what is there now (c)', onclick: () => this.clear() }),
-      h('button', { class: 'toggle', text: 'Copy', title: 'Copy the selected lines, or all on the page', onclick: () => this.copy() }));
+      h('button', { class: 'toggle', text: 'Copy', title: 'Copy the selected lines, or all on the page', onclick: () => this.copy() })];
+    this.bar = h('div', { class: 'log-bar' }, ...search.parts, h('span', { class: 'space' }), ...this.onPage,
+      menuButton('⋯', 'More for the log', () => this.items()));
     this.selection = new Selection(this.pane, {
       onchange: () => this.selected(),
       onaround: (cursor) => go({ values: { ...place.value.values, names: '', at: cursor, to: '' } }),
@@ -39,10 +45,12 @@ export class LogView {
     this.pane.onreveal = (cursor) => { if (this.selection.range?.[0] !== cursor) this.selection.set([cursor, cursor]); };
     this.pane.chosen = () => this.selection.range?.[0] ?? null;
     this.place = h('span');
-    this.footer = h('footer', { class: 'log-foot' }, this.place, h('span', { class: 'space' }), this.history,
-      h('button', { class: 'quiet', text: 'Download', title: 'The whole log, as `tmo logs` prints it', onclick: () => this.download() }));
+    this.whole = h('button', { class: 'quiet', text: 'Download', title: 'The whole log, as `tmo logs` prints it', onclick: () => this.download() });
+    this.footer = h('footer', { class: 'log-foot' }, this.place, h('span', { class: 'space' }), this.history, this.whole);
     this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.selection.element, this.footer);
     this.pane.rows.addEventListener('click', (event) => this.pick(event));
+    this.pane.rows.addEventListener('pointerdown', (event) => this.touched(event));
+    for (const end of ['pointerup', 'pointercancel']) this.pane.rows.addEventListener(end, () => clearTimeout(this.touch));
     this.time = localStorage.getItem('tmo-times') ?? 'short';
     const wrap = localStorage.getItem('tmo-wrap');
     this.isWrapped = wrap === null ? matchMedia('(max-width: 700px)').matches : wrap === 'true';
@@ -50,6 +58,7 @@ export class LogView {
     this.setWrap(this.isWrapped);
     /** Called with the time that is on the screen. @type {(window: [number, number] | null, follows: boolean) => void} */
     this.onmoved = () => {};
+    this.ontimeline = () => {};
     this.tally = new Tally(this.pane, () => this.foot());
     this.ends = [supervisor.watch(() => this.foot()), me.watch(() => this.foot())];
     search.set(place.value.values.q ?? '');
@@ -71,6 +80,7 @@ export class LogView {
 
   close() {
     for (const end of this.ends) end();
+    clearTimeout(this.touch);
     this.tally.close();
     this.search.close();
     this.selection.close();
@@ -137,15 +147,36 @@ export class LogView {
     }
   }
 
-  /** Select a line whose time or name was clicked; with Shift, all up to it. @param {MouseEvent} event */
+  /** What the menu has where there is no room for these buttons. @returns {import('./menu.js').Item[]} */
+  items() {
+    const { regex, only } = this.search;
+    const buttons = [regex, only, ...this.onPage, this.history, this.whole].filter((button) => !button.hidden);
+    const label = (/** @type {HTMLElement} */ button) => (button === regex ? 'Regular expression' : button.textContent ?? '');
+    const mark = (/** @type {HTMLElement} */ button) => (button.getAttribute('aria-pressed') === 'true' ? ' ✓' : '');
+    return [...buttons.map((button) => /** @type {[string, () => void]} */ ([label(button) + mark(button), () => button.click()])),
+      ['Timeline', () => this.ontimeline()]];
+  }
+
+  /** Select a line whose time, name or edge was clicked; with Shift, all up to it. @param {MouseEvent} event */
   pick(event) {
     const target = /** @type {Element} */ (event.target);
-    if (!target.matches('.time, .name')) return;
-    const cursor = /** @type {HTMLElement | null} */ (target.closest('.row'))?.dataset.cursor;
+    const row = /** @type {HTMLElement | null} */ (target.closest('.row'));
+    if (row && (target.matches('.time, .name') || event.clientX < row.getBoundingClientRect().left + EDGE)) this.pickRow(row, event.shiftKey);
+  }
+
+  /** A long touch selects the line. @param {PointerEvent} event */
+  touched(event) {
+    clearTimeout(this.touch);
+    const row = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest('.row'));
+    if (row && event.pointerType === 'touch') this.touch = setTimeout(() => this.pickRow(row, false), LONG);
+  }
+
+  /** @param {HTMLElement} row @param {boolean} isMore */
+  pickRow({ dataset: { cursor } }, isMore) {
     if (!cursor) return;
     this.pane.freeze();
-    if (event.shiftKey) document.getSelection()?.removeAllRanges();
-    this.selection.pick(cursor, event.shiftKey);
+    if (isMore) document.getSelection()?.removeAllRanges();
+    this.selection.pick(cursor, isMore);
   }
 
   /** The address leads to the selected lines. */
