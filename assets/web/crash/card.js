@@ -3,7 +3,7 @@
 import { h, setText } from '../lib/dom.js';
 import { go } from '../lib/router.js';
 import { full, span } from '../lib/time.js';
-import { row } from '../log/rows.js';
+import { foldedRow } from '../log/fold.js';
 import { dialog } from '../views/dialog.js';
 import { markdown } from './markdown.js';
 import { loadCrash, sentence } from './report.js';
@@ -63,9 +63,8 @@ function card({ report, around, leftOut }) {
     ['Command', [report.command, ...(report.args ?? [])].join(' ')], ['Directory', tmo.cwd], ['Port', tmo.port],
   ].filter(([, value]) => value !== null && value !== undefined);
   const lines = around.map((line) => {
-    if (line.left !== undefined) return h('div', { class: 'row gap' }, h('span', { class: 'text', text: `⋯ ${line.left.toLocaleString('en')} more lines of ${line.name} ⋯` }));
-    const element = row(line);
-    if (line.name === processName) element.classList.add(line.event === 'exit' ? 'bad' : 'own');
+    const element = foldedRow(line);
+    if (line.name === processName && line.left === undefined) element.classList.add(line.event === 'exit' ? 'bad' : 'own');
     return element;
   });
   return h('article', { class: 'crash-card' },

@@ -3,17 +3,15 @@
 import { get, query } from '../lib/api.js';
 import { run } from '../lib/store.js';
 import { bytes } from '../lib/time.js';
+import { fold } from '../log/fold.js';
 import { isShown } from '../log/rows.js';
 
 /** The time around the end that is shown, and at most so many lines of it. */
 const BEFORE = { milliseconds: 5000, lines: 1000 };
 const AFTER = { milliseconds: 1000, lines: 250 };
-/** How many lines of another process are shown on each side of a gap. */
-const KEPT = 3;
 
 /**
- * @typedef {{ left: number, name: string }} Gap lines of another process that are left out
- * @typedef {{ id: string, report: any, around: (any | Gap)[], leftOut: string, end: string | null }} Crash
+ * @typedef {{ id: string, report: any, around: (any | import('../log/fold.js').Gap)[], leftOut: string, end: string | null }} Crash
  *   `leftOut`: what of that time is not shown, in words
  */
 
@@ -27,7 +25,7 @@ export async function loadCrash(id) {
   const report = await get(`/r/${run.id}/api/crashes/${encodeURIComponent(id)}`);
   const { lines, leftOut } = await around(report);
   const end = lines.find((line) => line.event === 'exit' && line.name === report.processName) ?? lines.at(-1);
-  return { id, report, around: fold(lines.filter(isShown), report.processName), leftOut, end: end?.cursor ?? null };
+  return { id, report, around: fold(lines.filter(isShown), (line) => line.name === report.processName), leftOut, end: end?.cursor ?? null };
 }
 
 /**
@@ -49,24 +47,6 @@ async function around(report) {
   const { slice, slice_left_out: left } = report.tmo;
   const kept = slice.map((/** @type {any} */ entry) => ({ ...entry, name: entry.process }));
   return { lines: kept, leftOut: left ? `${bytes(left)} of that time are not in the report.` : '' };
-}
-
-/**
- * Leave out the middle of long runs of lines of other processes.
- * @param {any[]} lines @param {string} name
- * @returns {(any | Gap)[]}
- */
-function fold(lines, name) {
-  const folded = [];
-  for (let from = 0; from < lines.length;) {
-    let to = from;
-    while (to < lines.length && lines[to].name === lines[from].name) to += 1;
-    const left = to - from - 2 * KEPT;
-    if (lines[from].name === name || left < 2) folded.push(...lines.slice(from, to));
-    else folded.push(...lines.slice(from, from + KEPT), { left, name: lines[from].name ?? 'tmo' }, ...lines.slice(to - KEPT, to));
-    from = to;
-  }
-  return folded;
 }
 
 /** The cause in a sentence. @param {any} report */

@@ -3,15 +3,21 @@
 import { get, query } from '../lib/api.js';
 import { h, setText } from '../lib/dom.js';
 import { saveAsPage } from '../lib/save.js';
+import { run } from '../lib/store.js';
 import { full } from '../lib/time.js';
 import { dialog } from '../views/dialog.js';
 import { article, block, table } from './export.js';
+import { fold } from './fold.js';
 import { isShown } from './rows.js';
 
 /** So many nanoseconds before and after the moment; `tmo logs --around` has the same. */
 const WINDOW = 2_000_000_000n;
-/** How many lines are shown of each side, the nearest. */
-const MOST = 1000;
+/** How many lines are read of each side, the nearest. */
+const MOST = 4000;
+/** A process that has a larger share of the lines than this is not read any further. */
+const LOUD = 0.1;
+/** Only what nobody reads line by line is folded. */
+const FOLDED = { kept: 10, least: 50 };
 
 /** A time as the journal has it, moved by nanoseconds. @param {string} time @param {bigint} by */
 function moved(time, by) {
@@ -21,19 +27,31 @@ function moved(time, by) {
   return `${whole}.${String(nanoseconds % 1_000_000_000n).padStart(9, '0')}Z`;
 }
 
-/** @param {string} run @param {any} line @returns {Promise<{ lines: any[], isCut: boolean }>} */
-async function read(run, line) {
-  const ask = (/** @type {object} */ values) => get(`/r/${run}/api/lines${query({ styles: true, limit: MOST, ...values })}`);
-  const above = await ask({ since: moved(line.time, -WINDOW), before: line.cursor });
-  const below = await ask({ until: moved(line.time, WINDOW), after: line.cursor });
-  return { lines: [...above.lines, line, ...below.lines].filter(isShown), isCut: above.more || below.more };
+/**
+ * What was printed around a line. Beside a process that prints very much, the others are read for the whole time.
+ * @param {string} id of the run @param {any} line
+ * @returns {Promise<{ lines: any[], cut: string[] }>} `cut`: the processes of which only the nearest lines are there
+ */
+async function read(id, line) {
+  const ask = (/** @type {object} */ values) => get(`/r/${id}/api/lines${query({ styles: true, limit: MOST, ...values })}`);
+  const older = (/** @type {string} */ before, name = /** @type {string[]} */ ([])) => ask({ since: moved(line.time, -WINDOW), before, name });
+  const newer = (/** @type {string} */ after, name = /** @type {string[]} */ ([])) => ask({ until: moved(line.time, WINDOW), after, name });
+  const above = await older(line.cursor);
+  const below = await newer(line.cursor);
+  const near = [...above.lines, line, ...below.lines];
+  const cut = above.more || below.more ? [...run.processes.keys()].filter((name) => near.filter((one) => one.name === name).length > near.length * LOUD) : [];
+  const others = [...run.processes.keys()].filter((name) => !cut.includes(name));
+  const first = above.more && others.length ? (await older(above.lines[0].cursor, others)).lines : [];
+  const last = below.more && others.length ? (await newer(below.lines.at(-1).cursor, others)).lines : [];
+  return { lines: [...first, ...near, ...last].filter(isShown), cut };
 }
 
-/** @param {string} run @param {any} line @param {() => void} onshow called to show the moment in the log */
-export async function openAround(run, line, onshow) {
-  const { lines, isCut } = await read(run, line);
+/** @param {string} id of the run @param {any} line @param {() => void} onshow called to show the moment in the log */
+export async function openAround(id, line, onshow) {
+  const { lines: all, cut } = await read(id, line);
+  const lines = fold(all, (one) => one.cursor === line.cursor, FOLDED);
   const title = `Around ${full(new Date(line.time))}`;
-  const note = isCut ? `All processes, 2 seconds before and after; the nearest ${lines.length.toLocaleString('en')} lines.` : 'All processes, 2 seconds before and after.';
+  const note = `All processes, 2 seconds before and after${cut.length ? `; of ${cut.join(', ')} only the nearest lines` : ''}.`;
   const content = article(lines, title, note);
   content.firstElementChild?.remove();
   const status = h('span', { class: 'dim', role: 'status' });

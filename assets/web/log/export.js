@@ -2,7 +2,8 @@
 
 import { h } from '../lib/dom.js';
 import { clock } from '../lib/time.js';
-import { plain, row } from './rows.js';
+import { foldedRow } from './fold.js';
+import { plain } from './rows.js';
 
 /** A fence that is longer than any in the text. @param {string} text */
 export function block(text) {
@@ -22,5 +23,5 @@ export function article(lines, title, note = '') {
   return h('article', {},
     h('h2', { text: title }),
     note ? h('p', { class: 'dim', text: note }) : null,
-    h('div', { class: 'around', tabindex: '0' }, ...lines.map(row)));
+    h('div', { class: 'around', tabindex: '0' }, ...lines.map(foldedRow)));
 }
