@@ -13,11 +13,11 @@ import { isShown } from './rows.js';
 /** So many nanoseconds before and after the moment; `tmo logs --around` has the same. */
 const WINDOW = 2_000_000_000n;
 /** How many lines are read of each side, the nearest. */
-const MOST = 4000;
+const MOST = 8000;
 /** A process that has a larger share of the lines than this is not read any further. */
 const LOUD = 0.1;
 /** Only what nobody reads line by line is folded. */
-const FOLDED = { kept: 10, least: 50 };
+const FOLDED = { kept: 4, least: 50 };
 
 /** A time as the journal has it, moved by nanoseconds. @param {string} time @param {bigint} by */
 function moved(time, by) {

@@ -35,7 +35,11 @@ export function foldedRow(line) {
   const show = () => gap.replaceWith(...line.lines.map(row));
   const gap = h('div', {
     class: 'row gap', role: 'button', tabindex: '0', title: 'Show them', onclick: show,
-    onkeydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === 'Enter') show(); },
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      if (![' ', 'Enter'].includes(event.key)) return;
+      event.preventDefault();
+      show();
+    },
   }, h('span', { class: 'text', text: `⋯ ${line.left.toLocaleString('en')} more lines of ${line.name} ⋯` }));
   return gap;
 }
