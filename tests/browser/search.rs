@@ -1,5 +1,6 @@
 //! Search, filters by name, and links to lines.
 
+use pretty_assertions::assert_eq;
 use serde_json::json;
 
 use crate::chromium::Chromium;
@@ -47,6 +48,28 @@ fn a_search_finds_old_lines_with_those_around_them_and_goes_on_by_key() {
         "only the matches are shown",
         &format!("JSON.stringify(probe.lines()) === '{matches}'"),
     );
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_text_that_is_typed_leads_to_its_newest_match() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(HAY);
+    world.ok(["start", "-D"]);
+    world.wait_text("hay", "end 3000");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.types("/");
+    page.until("the search has the focus", "document.activeElement.matches('.find')");
+    page.types("needle");
+    page.until(
+        "the newest match is shown",
+        "probe.texts('.row.here .text')[0] === 'needle 3' && probe.visible().includes('needle 3')",
+    );
+    page.types(" 1");
+    page.until("it leads on", "probe.texts('.row.here .text')[0] === 'needle 1'");
     page.end();
     web.end();
     world.ok(["quit"]);

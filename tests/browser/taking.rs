@@ -188,6 +188,34 @@ fn around_a_moment_are_the_lines_of_all_processes_as_tmo_logs_has_them() {
 }
 
 #[test]
+fn around_a_moment_in_a_flood_long_runs_of_one_process_are_folded_until_they_are_asked_for() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "flood: seq -f 'first %.0f' 3000; echo > half; while ! [ -e middle ]; do sleep 0.05; done; \
+         seq -f 'second %.0f' 3000; exec sleep 1000\n\
+         web: while ! [ -e half ]; do sleep 0.05; done; sleep 0.3; echo middle; sleep 0.3; \
+         echo > middle; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_text("flood", "second 3000");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Log");
+    select(&page, "web", (HOME, "middle"), (HOME, "middle"));
+    of_toolbar(&page, "Around this moment");
+    let folded = "probe.texts('dialog .gap').join()";
+    page.until("lines are folded", &format!("{folded}.includes('more lines of flood')"));
+    let shown = "probe.texts('dialog .row:not(.gap) .text')";
+    assert_eq!(page.value(&format!("{shown}.includes('second 1500')")), json!(false));
+    page.until("those beside it are shown", &format!("{shown}.includes('second 1')"));
+    page.value("(probe.all('dialog .gap').at(-1).click(), null)");
+    page.until("the folded ones are shown", &format!("{shown}.includes('second 1500')"));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_text_that_is_added_as_failure_counts_from_then_on() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new(
