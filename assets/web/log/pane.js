@@ -164,7 +164,9 @@ export class Pane {
     this.busy = false;
     if (this.hold.isSelecting) return;
     if (this.follows.value) this.toEnd();
-    if (this.stale) this.fetchEnd();
+    // It was scrolled up meanwhile, perhaps as far as it goes, and then no other event follows.
+    else this.fill();
+    if (this.stale && this.follows.value) this.fetchEnd();
   }
 
   /** Change the rows, unless text is being selected: then it is done later. @param {() => void} work */
@@ -287,7 +289,9 @@ export class Pane {
     } catch (error) {
       if (!signal.aborted) this.problem(/** @type {Error} */ (error).message);
     }
-    if (!signal.aborted) this.busy = false;
+    if (signal.aborted) return;
+    this.busy = false;
+    this.fill();
   }
 
   /** Show the line with this cursor, with all around it. @param {string} cursor */
