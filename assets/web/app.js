@@ -8,7 +8,7 @@ import { Live } from './lib/live.js';
 import { Notices } from './lib/notices.js';
 import { address, go, place } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
-import { canStop, failed, signOf } from './lib/states.js';
+import { canStop, isBad, signOf } from './lib/states.js';
 import { begin, changes, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
 import { hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
@@ -168,7 +168,7 @@ class App {
     const kinds = all.map((process) => signOf(process)[1]);
     const count = (/** @type {string} */ kind) => kinds.filter((one) => one === kind).length;
     const running = all.filter((process) => process.pid).length;
-    const bad = all.filter((process) => signOf(process)[1] === 'bad' || (failed(process) && !process.pid));
+    const bad = all.filter(isBad);
     const state = run.state;
     const over = supervisor.value === 'over';
     setText(this.title, state?.title ?? 'tmo');

@@ -2,7 +2,7 @@
 
 import { actOnAll } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
-import { signOf } from '../lib/states.js';
+import { isBad } from '../lib/states.js';
 import { me, run } from '../lib/store.js';
 import { COLUMNS } from './process_row.js';
 
@@ -56,7 +56,7 @@ export class Group {
     let running = 0;
     for (const name of names) {
       const process = run.processes.get(name);
-      if (signOf(process)[1] === 'bad') bad += 1;
+      if (isBad(process)) bad += 1;
       if (process.pid) running += 1;
     }
     setText(this.count, `${running} of ${names.length} running${bad ? ` · ▲ ${bad} failed` : ''}`);
