@@ -200,7 +200,7 @@ export class ProcessTerminal {
   key(event) {
     if (event.type !== 'keydown' || !event.ctrlKey || !event.shiftKey) return true;
     const key = event.key.toLowerCase();
-    if (key === 'l') /** @type {HTMLElement | null} */ (document.querySelector('.terminal-bar select'))?.focus();
+    if (key === 'l') /** @type {HTMLElement | null} */ (document.querySelector('.terminal-back'))?.focus();
     else if (key === 'c') this.copy();
     else return true;
     event.preventDefault();
