@@ -298,9 +298,19 @@ function older(web, ofRun) {
   return at >= 0 && b[at] > a[at] ? `This page is of tmo ${web}, the run of ${ofRun}. Start tmo web again to see all of it.` : '';
 }
 
+/** The address of a link that logs in. */
+const LOGIN = /^#login=(.+)$/;
+
+/** A link that is pasted into this tab only changes the fragment. Nothing is done where another server may answer. */
+function followLinks() {
+  window.addEventListener('hashchange', () => {
+    if (ended.value !== 'other' && LOGIN.test(location.hash)) location.reload();
+  });
+}
+
 async function start() {
   applyTheme();
-  const login = /^#login=(.+)$/.exec(location.hash);
+  const login = LOGIN.exec(location.hash);
   if (login) {
     // The link must not stay in the address.
     history.replaceState(null, '', location.pathname);
@@ -310,9 +320,13 @@ async function start() {
     } catch (error) {
       const { status, message } = /** @type {any} */ (error);
       if (!status) return otherServer();
-      if (status !== 409) return loggedOut(message);
+      if (status !== 409) {
+        followLinks();
+        return loggedOut(message);
+      }
     }
   }
+  followLinks();
   window.addEventListener('unhandledrejection', (event) => setFailure('', event.reason?.message ?? 'something went wrong'));
   return new App();
 }
