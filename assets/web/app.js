@@ -1,7 +1,7 @@
 // The page: logs in, connects, and shows what the address names.
 
 import { AppsView } from './apps/page.js';
-import { act, actOnAll, failures, quit, setFailure } from './lib/actions.js';
+import { act, failures, quit, setFailure } from './lib/actions.js';
 import { asking, whenSilent } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
 import { Live } from './lib/live.js';
@@ -19,6 +19,7 @@ import { SearchView } from './search/page.js';
 import { confirm } from './views/dialog.js';
 import { Timeline } from './timeline/timeline.js';
 import { help } from './views/help.js';
+import { askToRestart } from './views/restart_all.js';
 import { LogView } from './views/log.js';
 import { ProcessView } from './process/page.js';
 import { loggedOut, otherServer } from './views/login.js';
@@ -41,7 +42,7 @@ class App {
     this.news = h('p', { class: 'unseen', 'aria-live': 'polite' });
     this.notices = new Notices();
     this.shut = h('button', { class: 'danger', text: 'Shut down', hidden: true, onclick: () => this.shutDown() });
-    this.restartAll = h('button', { text: 'Restart all', hidden: true, onclick: () => actOnAll('restart', [...run.processes.keys()]) });
+    this.restartAll = h('button', { class: 'restart-all', text: 'Restart all', hidden: true, onclick: () => askToRestart('Restart all?', [...run.processes.keys()]) });
     this.tabs = {
       overview: h('a', { text: 'Overview' }),
       log: h('a', { text: 'Log' }),

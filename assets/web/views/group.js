@@ -5,6 +5,7 @@ import { h, setAttribute, setText } from '../lib/dom.js';
 import { isBad } from '../lib/states.js';
 import { me, run } from '../lib/store.js';
 import { COLUMNS } from './process_row.js';
+import { askToRestart } from './restart_all.js';
 
 const STORE = 'tmo-folded';
 
@@ -26,9 +27,11 @@ export class Group {
     this.isFolded = name !== '' && stored().includes(this.key);
     this.fold = h('button', { class: 'quiet fold', onclick: () => this.toggle() });
     this.count = h('span', { class: 'dim' });
-    const button = (/** @type {'start' | 'stop' | 'restart'} */ what, /** @type {string} */ label) =>
-      h('button', { class: 'quiet', text: label, 'aria-label': `${label} group ${name}`, onclick: () => actOnAll(what, this.names) });
-    this.acts = h('span', { class: 'group-acts' }, button('start', 'Start'), button('stop', 'Stop'), button('restart', 'Restart'));
+    const button = (/** @type {string} */ label, /** @type {() => void} */ work) =>
+      h('button', { class: 'quiet', text: label, 'aria-label': `${label} group ${name}`, onclick: work });
+    this.acts = h('span', { class: 'group-acts' }, button('Start', () => actOnAll('start', this.names)),
+      button('Stop', () => actOnAll('stop', this.names)),
+      button('Restart', () => askToRestart(`Restart the group ${name}?`, this.names)));
     this.head = h('tr', { class: 'group' },
       h('th', { scope: 'rowgroup', colspan: String(COLUMNS.length) }, h('span', { class: 'group-head' }, this.fold, this.count, this.acts)));
     this.body = h('tbody', {}, name ? this.head : null);
