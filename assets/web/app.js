@@ -9,7 +9,7 @@ import { Notices } from './lib/notices.js';
 import { address, go, place } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
 import { canStop, isBad, signOf } from './lib/states.js';
-import { begin, changes, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
+import { begin, canAct, changes, isGone, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
 import { hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
 import { everySecond } from './lib/visible.js';
@@ -89,7 +89,6 @@ class App {
 
   /** @param {any} frame */
   frame(frame) {
-    if (frame.type === 'bye' && frame.why === 'shutdown') this.over = true;
     take(frame);
   }
 
@@ -177,18 +176,19 @@ class App {
     if (bad.length) parts.push(`${bad.length} failed`);
     const waiting = asking();
     if (waiting.length) parts.push(`${waiting.length} waiting for an answer`);
-    if (count('busy')) parts.push(`${count('busy')} changing`);
+    parts.push(...changing(all));
     if (count('install')) parts.push(`${count('install')} installing`);
     if (count('wait')) parts.push(`${count('wait')} waiting`);
     if (count('off')) parts.push(`${count('off')} ended`);
     if (state?.pid && !over) parts.push(`up ${span(hostTime() - ms(state.started))}`);
     if (state?.root) parts.push(state.root);
     setText(this.summary, state ? parts.join(' · ') : '');
-    const mayQuit = me.value?.role === 'admin' && !over && !!state;
+    const mayQuit = me.value?.role === 'admin' && canAct() && !!state;
     this.shut.hidden = !mayQuit;
-    this.restartAll.hidden = me.value?.role === 'read' || over || !state;
+    this.tabs.apps.hidden = !!me.value?.is_limited;
+    this.restartAll.hidden = !canAct() || !state;
     const notes = {
-      down: this.over ? 'tmo web has ended; this page shows what it knew.' : 'The web server does not answer; connecting again …',
+      down: isGone.value ? 'tmo web has ended; this page shows what it knew. `tmo web` starts it again and prints a new link.' : 'The web server does not answer; connecting again …',
       up: { up: state?.quitting ? 'The run is being stopped.' : '', gone: 'The supervisor does not answer. The processes go on; another supervisor takes over.', over: 'This run is over. Its log is complete.' }[supervisor.value],
       first: '',
     };
@@ -266,6 +266,18 @@ class App {
   }
 }
 
+/** `1 stopping`: how many are in each of the states that pass. @param {any[]} all */
+function changing(all) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const process of all) {
+    if (signOf(process)[1] !== 'busy') continue;
+    const word = process.state === 'running' ? 'not ready yet' : process.state;
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  return [...counts].map(([word, count]) => `${count} ${word}`);
+}
+
 /**
  * Restart, or start or stop, the process whose row has the focus.
  * @param {string} key @param {Element} target @returns {boolean} whether there is one
@@ -273,7 +285,7 @@ class App {
 function actOnRow(key, target) {
   const name = /** @type {HTMLElement | null} */ (target.closest('tr[data-name]'))?.dataset.name ?? '';
   const process = run.processes.get(name);
-  if (!process || me.value?.role === 'read') return false;
+  if (!process || !canAct()) return false;
   if (key === 'r') act('restart', name);
   else act(canStop(process) ? 'stop' : 'start', name);
   return true;

@@ -118,6 +118,33 @@ fn restarting_all_asks_once_and_leaves_alone_what_was_stopped_or_is_complete() {
 }
 
 #[test]
+fn a_failure_comes_first_in_the_overview_with_its_cause_which_is_asked_for_once() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: exec sleep 1000\n\
+         api: exec sleep 1000\n\
+         worker: read line <go; echo 'Error: connect ECONNREFUSED 127.0.0.1:5432' >&2; exit 1\n",
+    );
+    nix::unistd::mkfifo(&world.app().join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("worker", "running");
+    let names = "probe.all('tr[data-name]').map((row) => row.dataset.name)";
+    assert_eq!(page.value(names), json!(["web", "api", "worker"]));
+    std::fs::write(world.app().join("go"), "\n").unwrap();
+    page.shows_state("worker", "exit 1");
+    page.until("it comes first", &format!("{names}.join() === 'worker,web,api'"));
+    page.until("the cause", "probe.texts('tr.note').join().includes('port 5432')");
+    world.ok(["stop", "api"]);
+    page.shows_state("api", "stopped");
+    assert_eq!(page.number("probe.requests('/api/processes/worker/why')"), 1);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_process_is_restarted_by_key_and_by_menu_with_one_request_each() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n");
@@ -179,6 +206,8 @@ fn shutting_down_asks_first_and_the_page_reports_the_end() {
     world.wait_state_gone();
     page.until("the page reports it", "document.body.innerText.includes('This run is over')");
     page.until("nothing can be shut down", "probe.all('button.danger:not([hidden])').length === 0");
+    let acts = "probe.all('.acts button:not([hidden], .log-link)').length";
+    page.until("nothing can be started", &format!("{acts} === 0"));
     page.end();
     web.end();
     world.wait_empty();

@@ -94,7 +94,7 @@ export class Timeline {
 
   get isOpen() {
     const isLarge = !matchMedia('(max-width: 700px)').matches;
-    return kept()[/** @type {'log' | 'overview'} */ (this.view)] ?? (isLarge || this.view === 'overview');
+    return kept()[/** @type {'log' | 'overview'} */ (this.view)] ?? isLarge;
   }
 
   toggle() {

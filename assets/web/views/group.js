@@ -3,8 +3,8 @@
 import { actOnAll } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { isBad } from '../lib/states.js';
-import { me, run } from '../lib/store.js';
-import { COLUMNS } from './process_row.js';
+import { canAct, run } from '../lib/store.js';
+import { columns } from './process_row.js';
 import { askToRestart } from './restart_all.js';
 
 const STORE = 'tmo-folded';
@@ -32,8 +32,8 @@ export class Group {
     this.acts = h('span', { class: 'group-acts' }, button('Start', () => actOnAll('start', this.names)),
       button('Stop', () => actOnAll('stop', this.names)),
       button('Restart', () => askToRestart(`Restart the group ${name}?`, this.names)));
-    this.head = h('tr', { class: 'group' },
-      h('th', { scope: 'rowgroup', colspan: String(COLUMNS.length) }, h('span', { class: 'group-head' }, this.fold, this.count, this.acts)));
+    this.cell = h('th', { scope: 'rowgroup' }, h('span', { class: 'group-head' }, this.fold, this.count, this.acts));
+    this.head = h('tr', { class: 'group' }, this.cell);
     this.body = h('tbody', {}, name ? this.head : null);
     this.show();
   }
@@ -55,6 +55,7 @@ export class Group {
   update(names) {
     this.names = names;
     if (!this.name) return;
+    setAttribute(this.cell, 'colspan', columns());
     let bad = 0;
     let running = 0;
     for (const name of names) {
@@ -64,6 +65,6 @@ export class Group {
     }
     setText(this.count, `${running} of ${names.length} running${bad ? ` · ▲ ${bad} failed` : ''}`);
     setAttribute(this.count, 'class', bad ? 'kind-bad' : 'dim');
-    this.acts.hidden = me.value?.role === 'read';
+    this.acts.hidden = !canAct();
   }
 }
