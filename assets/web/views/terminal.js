@@ -58,10 +58,11 @@ export class TerminalView {
   sizes(isLooking) {
     const { keepsSize, isWhole } = settings();
     const { terminal } = this;
-    const whole = toggle('Fit', 'Show all of the terminal, with smaller text', isWhole, (isOn) => {
+    const whole = toggle('Fit', 'Show all of the terminal, with smaller text', isWhole !== false, (isOn) => {
       remember({ isWhole: isOn });
       terminal.size.showWhole(isOn);
     });
+    terminal.size.onpan = () => setAttribute(whole, 'aria-pressed', String(!terminal.size.isPanned));
     whole.hidden = !isLooking && !keepsSize;
     if (isLooking) return [whole];
     const keeps = toggle('Keep size', 'Leave the size of the terminal as it is, for others and for the log', keepsSize, (isOn) => {
