@@ -39,7 +39,7 @@ export class ProcessRow {
     this.memory = h('span', { class: 'amount' });
     this.cpuSpark = new Spark();
     this.memorySpark = new Spark();
-    this.port = h('td', { class: 'wide port' });
+    this.port = h('a', { target: '_blank', rel: 'noopener noreferrer' });
     this.start = this.button('Start', '▶', () => act('start', name));
     this.stop = this.button('Stop', '■', () => act('stop', name));
     this.restart = this.button('Restart', '↻', () => act('restart', name));
@@ -51,7 +51,7 @@ export class ProcessRow {
       this.state, this.ready, this.up, this.restarts,
       h('td', { class: 'figure wide' }, this.cpu, this.cpuSpark.element),
       h('td', { class: 'figure' }, this.memory, this.memorySpark.element),
-      this.port,
+      h('td', { class: 'wide port' }, this.port),
       h('td', { class: 'acts' }, this.start, this.stop, this.restart, this.terminal, log));
     this.noteText = h('span');
     this.why = h('button', { text: 'Why?', 'aria-label': `Why? ${name}`, onclick: () => why(name) });
@@ -66,7 +66,7 @@ export class ProcessRow {
   /** @param {MouseEvent} event */
   menu(event) {
     // A link has a menu of its own, and a selected text too.
-    if (/** @type {Element} */ (event.target).closest('.port a') || getSelection()?.toString()) return;
+    if (/** @type {Element} */ (event.target).closest('.port a[href]') || getSelection()?.toString()) return;
     event.preventDefault();
     const { left, bottom } = this.element.getBoundingClientRect();
     // The menu key names no place.
@@ -157,10 +157,7 @@ export class ProcessRow {
 
   /** A link only where something may answer. @param {number | null} port @param {boolean} isRunning */
   showPort(port, isRunning) {
-    const text = port ? String(port) : '–';
-    const isLink = !!port && isRunning;
-    if (this.port.textContent === text && !!this.port.firstElementChild === isLink) return;
-    const href = `http://localhost:${port}/`;
-    this.port.replaceChildren(isLink ? h('a', { href, target: '_blank', rel: 'noopener noreferrer', text }) : text);
+    setText(this.port, port ? String(port) : '–');
+    setAttribute(this.port, 'href', port && isRunning ? `http://localhost:${port}/` : null);
   }
 }
