@@ -106,9 +106,7 @@ fn restarting_all_asks_once_and_leaves_alone_what_was_stopped_or_is_complete() {
         let pid = world.field("web", "pid");
         (pid.is_u64() && pid != first).then_some(())
     });
-    eventually("worker has run again", || {
-        (lives("worker").as_u64() > Some(before)).then_some(())
-    });
+    eventually("worker has run again", || (lives("worker").as_u64() > Some(before)).then_some(()));
     assert_eq!(page.number("probe.requests('/api/restart')"), 1);
     page.shows_state("api", "stopped");
     assert_eq!((lives("api"), lives("migration")), (json!(1), json!(1)));

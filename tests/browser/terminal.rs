@@ -92,7 +92,10 @@ fn a_phone_only_looks_first_and_the_terminal_keeps_its_size_when_it_types() {
     page.click("Terminal");
     shows(&page, "ready");
     page.until("it says so", "document.body.innerText.includes('keys do not reach')");
-    page.until("it can be read", "parseFloat(getComputedStyle(document.querySelector('.xterm-rows')).fontSize) >= 11");
+    page.until(
+        "it can be read",
+        "parseFloat(getComputedStyle(document.querySelector('.xterm-rows')).fontSize) >= 11",
+    );
     page.until("so it scrolls", "document.querySelector('.screen').classList.contains('pans')");
     page.click("Fit");
     page.until(
