@@ -5,7 +5,7 @@ import { act, failures, setFailure } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { address, go } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
-import { canAct, hasFigures, me, run, supervisor } from '../lib/store.js';
+import { canAct, hasFigures, isGone, me, run, supervisor } from '../lib/store.js';
 import { bytes, ms, span } from '../lib/time.js';
 import { causeOf } from './cause.js';
 import { logDialog } from './log_dialog.js';
@@ -127,7 +127,7 @@ export class ProcessRow {
     this.start.hidden = !mayAct || !canStart(process);
     this.stop.hidden = !mayAct || !canStop(process);
     this.restart.hidden = !mayAct;
-    this.terminal.hidden = supervisor.value === 'over';
+    this.terminal.hidden = supervisor.value === 'over' || isGone.value;
     // One takes the place of the other, and the focus.
     if (before === this.start && this.start.hidden) (this.stop.hidden ? this.restart : this.stop).focus();
     if (before === this.stop && this.stop.hidden) (this.start.hidden ? this.restart : this.start).focus();
