@@ -1,15 +1,15 @@
 // The page: logs in, connects, and shows what the address names.
 
 import { AppsView } from './apps/page.js';
-import { act, actOnAll, failures, quit, setFailure } from './lib/actions.js';
+import { act, failures, quit, setFailure } from './lib/actions.js';
 import { asking, whenSilent } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
 import { Live } from './lib/live.js';
 import { Notices } from './lib/notices.js';
 import { address, go, place } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
-import { canStop, failed, signOf } from './lib/states.js';
-import { begin, changes, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
+import { canStop, isBad, signOf } from './lib/states.js';
+import { begin, canAct, changes, isGone, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
 import { hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
 import { everySecond } from './lib/visible.js';
@@ -19,6 +19,7 @@ import { SearchView } from './search/page.js';
 import { confirm } from './views/dialog.js';
 import { Timeline } from './timeline/timeline.js';
 import { help } from './views/help.js';
+import { askToRestart } from './views/restart_all.js';
 import { LogView } from './views/log.js';
 import { ProcessView } from './process/page.js';
 import { loggedOut, otherServer } from './views/login.js';
@@ -41,7 +42,7 @@ class App {
     this.news = h('p', { class: 'unseen', 'aria-live': 'polite' });
     this.notices = new Notices();
     this.shut = h('button', { class: 'danger', text: 'Shut down', hidden: true, onclick: () => this.shutDown() });
-    this.restartAll = h('button', { text: 'Restart all', hidden: true, onclick: () => actOnAll('restart', [...run.processes.keys()]) });
+    this.restartAll = h('button', { class: 'restart-all', text: 'Restart all', hidden: true, onclick: () => askToRestart('Restart all?', [...run.processes.keys()]) });
     this.tabs = {
       overview: h('a', { text: 'Overview' }),
       log: h('a', { text: 'Log' }),
@@ -88,7 +89,6 @@ class App {
 
   /** @param {any} frame */
   frame(frame) {
-    if (frame.type === 'bye' && frame.why === 'shutdown') this.over = true;
     take(frame);
   }
 
@@ -169,7 +169,7 @@ class App {
     const kinds = all.map((process) => signOf(process)[1]);
     const count = (/** @type {string} */ kind) => kinds.filter((one) => one === kind).length;
     const running = all.filter((process) => process.pid).length;
-    const bad = all.filter((process) => signOf(process)[1] === 'bad' || (failed(process) && !process.pid));
+    const bad = all.filter(isBad);
     const state = run.state;
     const over = supervisor.value === 'over';
     setText(this.title, state?.title ?? 'tmo');
@@ -177,18 +177,19 @@ class App {
     if (bad.length) parts.push(`${bad.length} failed`);
     const waiting = asking();
     if (waiting.length) parts.push(`${waiting.length} waiting for an answer`);
-    if (count('busy')) parts.push(`${count('busy')} changing`);
+    parts.push(...changing(all));
     if (count('install')) parts.push(`${count('install')} installing`);
     if (count('wait')) parts.push(`${count('wait')} waiting`);
     if (count('off')) parts.push(`${count('off')} ended`);
     if (state?.pid && !over) parts.push(`up ${span(hostTime() - ms(state.started))}`);
     if (state?.root) parts.push(state.root);
     setText(this.summary, state ? parts.join(' · ') : '');
-    const mayQuit = me.value?.role === 'admin' && !over && !!state;
+    const mayQuit = me.value?.role === 'admin' && canAct() && !!state;
     this.shut.hidden = !mayQuit;
-    this.restartAll.hidden = me.value?.role === 'read' || over || !state;
+    this.tabs.apps.hidden = !!me.value?.is_limited;
+    this.restartAll.hidden = !canAct() || !state;
     const notes = {
-      down: this.over ? 'tmo web has ended; this page shows what it knew.' : 'The web server does not answer; connecting again …',
+      down: isGone.value ? 'tmo web has ended; this page shows what it knew. `tmo web` starts it again and prints a new link.' : 'The web server does not answer; connecting again …',
       up: { up: state?.quitting ? 'The run is being stopped.' : '', gone: 'The supervisor does not answer. The processes go on; another supervisor takes over.', over: 'This run is over. Its log is complete.' }[supervisor.value],
       first: '',
     };
@@ -266,6 +267,18 @@ class App {
   }
 }
 
+/** `1 stopping`: how many are in each of the states that pass. @param {any[]} all */
+function changing(all) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const process of all) {
+    if (signOf(process)[1] !== 'busy') continue;
+    const word = process.state === 'running' ? 'not ready yet' : process.state;
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  return [...counts].map(([word, count]) => `${count} ${word}`);
+}
+
 /**
  * Restart, or start or stop, the process whose row has the focus.
  * @param {string} key @param {Element} target @returns {boolean} whether there is one
@@ -273,7 +286,7 @@ class App {
 function actOnRow(key, target) {
   const name = /** @type {HTMLElement | null} */ (target.closest('tr[data-name]'))?.dataset.name ?? '';
   const process = run.processes.get(name);
-  if (!process || me.value?.role === 'read') return false;
+  if (!process || !canAct()) return false;
   if (key === 'r') act('restart', name);
   else act(canStop(process) ? 'stop' : 'start', name);
   return true;
@@ -299,9 +312,19 @@ function older(web, ofRun) {
   return at >= 0 && b[at] > a[at] ? `This page is of tmo ${web}, the run of ${ofRun}. Start tmo web again to see all of it.` : '';
 }
 
+/** The address of a link that logs in. */
+const LOGIN = /^#login=(.+)$/;
+
+/** A link that is pasted into this tab only changes the fragment. Nothing is done where another server may answer. */
+function followLinks() {
+  window.addEventListener('hashchange', () => {
+    if (ended.value !== 'other' && LOGIN.test(location.hash)) location.reload();
+  });
+}
+
 async function start() {
   applyTheme();
-  const login = /^#login=(.+)$/.exec(location.hash);
+  const login = LOGIN.exec(location.hash);
   if (login) {
     // The link must not stay in the address.
     history.replaceState(null, '', location.pathname);
@@ -311,9 +334,13 @@ async function start() {
     } catch (error) {
       const { status, message } = /** @type {any} */ (error);
       if (!status) return otherServer();
-      if (status !== 409) return loggedOut(message);
+      if (status !== 409) {
+        followLinks();
+        return loggedOut(message);
+      }
     }
   }
+  followLinks();
   window.addEventListener('unhandledrejection', (event) => setFailure('', event.reason?.message ?? 'something went wrong'));
   return new App();
 }

@@ -44,7 +44,11 @@ fn a_run_that_begins_or_ends_is_in_the_list_by_itself() {
     other.ok(&["start", "-D"]);
     page.until("the other run is there", "probe.texts('.runs a').includes('older')");
     other.ok(&["quit"]);
-    page.until("it is over", "probe.texts('.runs a').includes('older over')");
+    let has_ended =
+        "probe.texts('.runs a').some((text) => /^older\\s+ended \\d\\d:\\d\\d$/.test(text))";
+    page.until("it is told when it ended", has_ended);
+    page.click_at("//button[contains(., 'Ended (1)')]");
+    page.until("it is folded", "probe.all('.runs a').length === 1");
     // The page has asked for neither.
     assert_eq!(page.number("probe.requests('/runs')"), 0);
     page.end();

@@ -53,6 +53,96 @@ fn each_process_is_shown_with_its_state_and_obeys_its_buttons() {
 }
 
 #[test]
+fn what_was_asked_to_stop_has_not_failed() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\nworker: exit 3\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("worker", "exit 3");
+    page.click("Stop api");
+    page.shows_state("api", "stopped");
+    let summary = "document.querySelector('.summary').innerText";
+    page.until("it is counted as ended", &format!("{summary}.includes('1 running · 1 failed')"));
+    page.until("the title names the failure", "document.title.startsWith('▲ worker')");
+    let notes = "probe.texts('tr.note:not([hidden])').join()";
+    assert!(!page.text(notes).contains("signal"), "{}", page.text(notes));
+    world.ok(["quit"]);
+    page.until("all have ended", &format!("{summary}.includes('0 running · 1 failed')"));
+    page.end();
+    web.end();
+}
+
+#[test]
+fn restarting_all_asks_once_and_leaves_alone_what_was_stopped_or_is_complete() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: exec sleep 1000\n\
+         api: exec sleep 1000\n\
+         worker: echo no; exit 3\n\
+         migration: echo done\n\
+         console: printf 'Continue? [y/N] '; read answer\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("worker", "exit 3");
+    page.shows_state("migration", "exited");
+    page.click("Stop api");
+    page.shows_state("api", "stopped");
+    page.until("the console waits", "document.body.innerText.includes('waits for an answer')");
+    let lives = |name: &str| world.field(name, "lives");
+    let (first, before) = (world.field("web", "pid"), lives("worker").as_u64().unwrap());
+    page.click("Restart all");
+    let asks = "document.querySelector('dialog[open]')?.innerText";
+    page.until("it asks", asks);
+    let text = page.text(asks);
+    for part in ["the 2 processes that run", "failed: worker", "console waits for an answer"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(world.field("web", "pid"), first);
+    page.click_at("//dialog//button[.='Restart']");
+    eventually("web has another pid", || {
+        let pid = world.field("web", "pid");
+        (pid.is_u64() && pid != first).then_some(())
+    });
+    eventually("worker has run again", || (lives("worker").as_u64() > Some(before)).then_some(()));
+    assert_eq!(page.number("probe.requests('/api/restart')"), 1);
+    page.shows_state("api", "stopped");
+    assert_eq!((lives("api"), lives("migration")), (json!(1), json!(1)));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_failure_comes_first_in_the_overview_with_its_cause_which_is_asked_for_once() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: exec sleep 1000\n\
+         api: exec sleep 1000\n\
+         worker: read line <go; echo 'Error: connect ECONNREFUSED 127.0.0.1:5432' >&2; exit 1\n",
+    );
+    nix::unistd::mkfifo(&world.app().join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("worker", "running");
+    let names = "probe.all('tr[data-name]').map((row) => row.dataset.name)";
+    assert_eq!(page.value(names), json!(["web", "api", "worker"]));
+    std::fs::write(world.app().join("go"), "\n").unwrap();
+    page.shows_state("worker", "exit 1");
+    page.until("it comes first", &format!("{names}.join() === 'worker,web,api'"));
+    page.until("the cause", "probe.texts('tr.note').join().includes('port 5432')");
+    world.ok(["stop", "api"]);
+    page.shows_state("api", "stopped");
+    assert_eq!(page.number("probe.requests('/api/processes/worker/why')"), 1);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_process_is_restarted_by_key_and_by_menu_with_one_request_each() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n");
@@ -114,6 +204,8 @@ fn shutting_down_asks_first_and_the_page_reports_the_end() {
     world.wait_state_gone();
     page.until("the page reports it", "document.body.innerText.includes('This run is over')");
     page.until("nothing can be shut down", "probe.all('button.danger:not([hidden])').length === 0");
+    let acts = "probe.all('.acts button:not([hidden], .log-link)').length";
+    page.until("nothing can be started", &format!("{acts} === 0"));
     page.end();
     web.end();
     world.wait_empty();

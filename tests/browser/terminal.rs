@@ -38,14 +38,38 @@ fn a_process_is_typed_into_and_goes_on_when_the_page_leaves_its_terminal() {
     page.presses(&[CONTROL, "c"]);
     shows(&page, "interrupted");
     page.presses(&[CONTROL, SHIFT, "l"]);
-    page.until("the terminal is left", "document.activeElement.matches('.terminal-bar select')");
-    page.click("Overview");
+    page.until(
+        "the terminal is left",
+        "document.activeElement.getAttribute('aria-label') === 'Back to overview'",
+    );
+    page.types("o");
+    page.until("keys of the page work", "document.body.dataset.view === 'overview'");
     page.shows_state("shell", "running");
     assert_eq!(world.wait_state("shell", "running"), pid);
     page.end();
     web.end();
     world.ok(["quit"]);
     world.wait_empty();
+}
+
+#[test]
+fn letters_in_the_list_of_processes_choose_and_only_enter_opens_a_terminal() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("api: echo one; exec sleep 1000\nworker: echo two; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Terminal of api");
+    shows(&page, "one");
+    page.value("document.querySelector('.terminal-bar select').focus()");
+    page.types("w");
+    page.until("it is chosen", "document.querySelector('.terminal-bar select').value === 'worker'");
+    assert!(page.address().ends_with("name=api"), "{}", page.address());
+    page.presses(&[ENTER]);
+    shows(&page, "two");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
 }
 
 /// The size of the pane of `shell`.
@@ -68,6 +92,12 @@ fn a_phone_only_looks_first_and_the_terminal_keeps_its_size_when_it_types() {
     page.click("Terminal");
     shows(&page, "ready");
     page.until("it says so", "document.body.innerText.includes('keys do not reach')");
+    page.until(
+        "it can be read",
+        "parseFloat(getComputedStyle(document.querySelector('.xterm-rows')).fontSize) >= 11",
+    );
+    page.until("so it scrolls", "document.querySelector('.screen').classList.contains('pans')");
+    page.click("Fit");
     page.until(
         "all of it is seen",
         "document.querySelector('.xterm-screen').getBoundingClientRect().right <= innerWidth",

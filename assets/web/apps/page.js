@@ -4,7 +4,7 @@ import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { act } from '../lib/actions.js';
 import { address, go } from '../lib/router.js';
 import { canStart, canStop, reason, signOf } from '../lib/states.js';
-import { changes, me, run, supervisor } from '../lib/store.js';
+import { canAct, changes, me, run, supervisor } from '../lib/store.js';
 import { hostTime, ms, span } from '../lib/time.js';
 import { confirm } from '../views/dialog.js';
 import { addApp, updateApp } from './form.js';
@@ -13,6 +13,7 @@ import { listApps, removeApp } from './upload.js';
 export class AppsView {
   constructor() {
     /** @type {any[]} */ this.apps = [];
+    /** Names of apps that are being removed. @type {Set<string>} */ this.leaving = new Set();
     /** The processes when the list was read. */
     this.known = '';
     this.add = h('button', { text: 'Upload an app', onclick: () => addApp(null, (answer) => this.opened(answer)) });
@@ -40,7 +41,7 @@ export class AppsView {
   }
 
   mayChange() {
-    return me.value?.role === 'admin' && supervisor.value !== 'over';
+    return me.value?.role === 'admin' && canAct();
   }
 
   /** Show the installation in the log. @param {any} answer */
@@ -49,6 +50,8 @@ export class AppsView {
   }
 
   async load() {
+    // Without a supervisor nobody knows the apps.
+    if (supervisor.value === 'over') return this.draw();
     try {
       this.apps = await listApps();
       this.fail('');
@@ -56,7 +59,7 @@ export class AppsView {
       this.apps = [];
       this.fail(/** @type {Error} */ (error).message);
     }
-    this.draw();
+    return this.draw();
   }
 
   /** @param {string} text */
@@ -73,8 +76,11 @@ export class AppsView {
       this.known = names;
     }
     this.add.hidden = !this.mayChange();
-    setText(this.hint, this.apps.length ? '' : 'No apps yet. A ZIP archive with a Python, Node.js or other program becomes a process of this run; drop it here.');
-    this.hint.hidden = !!this.apps.length;
+    const how = 'No apps yet. A ZIP archive with a Python, Node.js or other program becomes a process of this run; drop it here.';
+    if (supervisor.value === 'over') this.fail('');
+    const over = supervisor.value === 'over' ? 'This run is over. Apps can be uploaded to a run that goes on.' : '';
+    setText(this.hint, over || (this.apps.length ? '' : this.mayChange() ? how : 'No apps yet.'));
+    this.hint.hidden = !this.hint.textContent;
     for (const [name, row] of this.made) {
       if (this.apps.some((app) => app.name === name)) continue;
       row.element.remove();
@@ -118,12 +124,13 @@ export class AppsView {
     const [mark, kind] = process ? signOf(process) : ['–', 'off'];
     setText(row.sign, mark);
     setAttribute(row.state, 'class', `kind-${kind}`);
-    setText(row.word, process ? process.state : 'not in this run');
+    const isLeaving = this.leaving.has(app.name);
+    setText(row.word, isLeaving ? 'being removed …' : process ? process.state : 'not in this run');
     setText(row.command, [app.script, ...app.args].join(' '));
     const parts = [`process ${app.process}`, `uploaded ${span(hostTime() - ms(app.version))} ago`, app.autostart ? 'starts with the run' : 'started by hand'];
     const why = process ? reason(process) : '';
     setText(row.note, [...parts, ...(why ? [why] : [])].join(' · '));
-    const may = this.mayChange();
+    const may = this.mayChange() && !isLeaving;
     const rests = !process || !canStop(process);
     row.start.hidden = !may || !process || !canStart(process);
     row.stop.hidden = !may || rests;
@@ -136,11 +143,15 @@ export class AppsView {
 
   /** @param {string} name */
   async remove(name) {
+    this.leaving.add(name);
+    this.draw();
     try {
       await removeApp(name);
       await this.load();
     } catch (error) {
       this.fail(/** @type {Error} */ (error).message);
     }
+    this.leaving.delete(name);
+    this.draw();
   }
 }

@@ -3,7 +3,7 @@
 
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { fetchFigures, seconds, tens } from '../lib/figures.js';
-import { changes, hasFigures, run } from '../lib/store.js';
+import { changes, hasFigures, run, supervisor } from '../lib/store.js';
 import { clock } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { CHARTS, Chart } from './chart.js';
@@ -53,7 +53,7 @@ export class FiguresView {
     this.list = h('ul', { class: 'used-list' });
     this.starts = new Starts();
     this.scroll = h('div', { class: 'figures-scroll' }, this.total, this.list, this.starts.element);
-    this.none = h('p', { class: 'dim pad', text: 'This run takes no samples of what its processes use (`metrics = false`), or it is over.', hidden: true });
+    this.none = h('p', { class: 'dim pad', hidden: true });
     this.element = h('section', { class: 'figures-page', 'aria-label': 'Figures' },
       h('div', { class: 'figures-bar' }, ...this.lengths, h('span', { class: 'space' }), this.sort), this.none,
       h('div', { class: 'figures-area' }, this.scroll, ...this.lines));
@@ -143,7 +143,9 @@ export class FiguresView {
 
   update() {
     if (this.isClosed) return;
-    const hasAny = hasFigures();
+    const isOver = supervisor.value === 'over' && !seconds.length;
+    const hasAny = hasFigures() && !isOver;
+    setText(this.none, isOver ? 'This run is over, and what its processes used is not kept.' : 'This run takes no samples of what its processes use: its configuration says `metrics = false`.');
     this.none.hidden = hasAny;
     this.scroll.hidden = !hasAny;
     if (!hasAny) return;

@@ -34,10 +34,19 @@ export function signOf(process) {
   return [mark, kind];
 }
 
-/** Whether it has ended, and not well. @param {any} process */
+/** States of what was asked to end, or comes up again; how it ended is no failure. */
+const ASKED = ['stopped', 'stopping', 'starting', 'installing'];
+
+/** Whether it has ended by itself, and not well. @param {any} process */
 export function failed(process) {
   const exit = process.exit;
-  return !!exit && !process.finished && (exit.signal !== undefined || (exit.code ?? 0) !== 0);
+  if (!exit || process.finished || ASKED.includes(process.state)) return false;
+  return exit.signal !== undefined || (exit.code ?? 0) !== 0;
+}
+
+/** Whether it needs a look: it has failed, or does not do what it should. @param {any} process */
+export function isBad(process) {
+  return signOf(process)[1] === 'bad' || (failed(process) && !process.pid);
 }
 
 /** `exit 1`, `signal 9` @param {any} process */

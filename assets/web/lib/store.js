@@ -13,6 +13,8 @@ export const me = new Signal(null);
 export const link = new Signal(/** @type {any} */ ('first'));
 /** Whether the supervisor of the run answers. @type {Signal<'up' | 'gone' | 'over'>} */
 export const supervisor = new Signal(/** @type {any} */ ('up'));
+/** Whether the web server has said that it ends. @type {Signal<boolean>} */
+export const isGone = new Signal(false);
 /** The number of records in the journal. @type {Signal<number>} */
 export const head = new Signal(0);
 /** Counts changes of the unfinished lines. */
@@ -51,12 +53,16 @@ document.addEventListener('visibilitychange', fillFigures);
 /** Whether there are samples of what the processes of the watched run use. */
 export const hasFigures = () => runs.value.find((one) => one.id === run.id)?.metrics !== false;
 
+/** Whether this session may start and stop processes, and there is something that does it. */
+export const canAct = () => me.value?.role !== 'read' && supervisor.value !== 'over' && !isGone.value;
+
 /** @param {any} frame */
 export function take(frame) {
   if (frame.run !== undefined && frame.run !== run.id) return;
   switch (frame.type) {
     case 'hello':
       setHostTime(Date.parse(frame.time));
+      isGone.set(false);
       me.set(frame);
       fillFigures();
       break;
@@ -83,6 +89,10 @@ export function take(frame) {
       break;
     case 'figures':
       takeFigures(frame);
+      changed();
+      break;
+    case 'bye':
+      isGone.set(frame.why === 'shutdown');
       changed();
       break;
     case 'gone':

@@ -53,7 +53,7 @@ export function declareFailure(text, name) {
   };
   const element = dialog('Add as failure text', (close) => [
     h('form', { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); add(close); } },
-      h('label', {}, h('span', { class: 'dim', text: 'If a line contains this, in any case:' }), input),
+      h('label', {}, h('span', { class: 'dim', text: 'If a line contains this, in upper or lower case:' }), input),
       h('label', {}, h('span', { class: 'dim', text: 'of the process' }), choice),
       h('p', { class: 'dim', text: 'then the process has failed, and tmo stops it. Only what it prints from now on counts.' }),
       status, list, problem,

@@ -44,7 +44,10 @@ function described(life) {
 function content(compared) {
   const { life, good, alike } = compared;
   if (!life) return [h('p', { text: 'It has not run yet.' })];
-  if (!good.length) return [h('p', { text: `No life before ${described(life)} went well, so there is nothing to compare it with.` })];
+  if (!good.length) {
+    const earlier = life.life === 1 ? 'No earlier life went well' : 'Every earlier life failed or was stopped';
+    return [h('p', { text: `${earlier}, so there is nothing to compare with.` })];
+  }
   const others = good.length === 1 ? described(good[0]) : `the last ${good.length} good ones, the newest of them ${described(good[0])}`;
   return [
     h('p', { text: `This compares ${described(life)} with ${others}. Lines that differ in numbers, times and ids only are one.` }),

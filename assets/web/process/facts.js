@@ -29,7 +29,7 @@ export function facts(process) {
   const isReady = process.pid && process.ready !== null && process.ready !== undefined;
   return list([
     ['Process id', process.pid ? String(process.pid) : null],
-    ['Port', port ? h('a', { href: `http://localhost:${port}/`, target: '_blank', rel: 'noopener noreferrer', text: String(port) }) : null],
+    ['Port', port && process.pid ? h('a', { href: `http://localhost:${port}/`, target: '_blank', rel: 'noopener noreferrer', text: String(port) }) : null],
     ['Ready', isReady ? (process.ready ? 'yes' : reason(process) || 'not yet') : null],
     ['Still lacks', process.lacks?.length ? h('ul', {}, ...process.lacks.map((/** @type {string} */ text) => h('li', { text }))) : null],
     ['Waits for', waits.length ? links(waits) : null],

@@ -71,12 +71,21 @@ export class Lives {
   draw() {
     const shown = this.isWhole ? this.lives : this.lives.slice(0, FIRST);
     const before = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.cursor : undefined;
-    this.body.replaceChildren(...shown.map(row));
+    this.body.replaceChildren(...shown.flatMap((life, at) => (isOfEarlierRun(life, shown[at - 1]) ? [divider(), row(life)] : [row(life)])));
     if (before) /** @type {HTMLElement | null} */ (this.body.querySelector(`[data-cursor="${before}"]`))?.focus();
     this.more.hidden = shown.length === this.lives.length;
     this.more.textContent = `Show all ${this.lives.length}`;
   }
 }
+
+/** Whether the run of a life ended before the next newer one began: each run counts its lives anew. @param {Life} life @param {Life | undefined} newer */
+function isOfEarlierRun(life, newer) {
+  const began = ms(run.state?.started ?? 0);
+  const isOld = Date.parse(life.start.time) < began;
+  return newer ? life.life >= newer.life || (isOld && Date.parse(newer.start.time) >= began) : isOld;
+}
+
+const divider = () => h('tr', { class: 'divider' }, h('th', { scope: 'rowgroup', colspan: '5', text: 'earlier run' }));
 
 /** @param {Life} life */
 function row({ life, start, end }) {

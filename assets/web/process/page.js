@@ -6,7 +6,7 @@ import { prompt } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { address } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
-import { changes, me, run, supervisor } from '../lib/store.js';
+import { canAct, changes, me, run, supervisor } from '../lib/store.js';
 import { full, hostTime, ms, span } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { openCard } from '../crash/card.js';
@@ -40,6 +40,7 @@ export class ProcessView {
     this.restart = button('restart', '↻ Restart');
     const link = (/** @type {string} */ view, /** @type {string} */ text, /** @type {Record<string, string>} */ values) =>
       h('a', { class: 'button', href: address({ run: id, view, values }), text });
+    this.terminal = link('terminal', '⌨ Terminal', { name });
     this.why = h('div');
     this.whyPanel = panel('Why', this.why);
     this.lives = new Lives();
@@ -57,7 +58,7 @@ export class ProcessView {
       h('div', {}, panel('What it is', this.facts, this.setup), this.figures.element, this.found));
     this.element = h('div', { class: 'process-page' },
       h('header', { class: 'process-head' }, h('h2', { text: name }), this.state, h('span', { class: 'space' }),
-        this.start, this.stop, this.restart, link('terminal', '⌨ Terminal', { name }), link('log', '≡ Log', { names: name })),
+        this.start, this.stop, this.restart, this.terminal, link('log', '≡ Log', { names: name })),
       this.note, this.empty, this.grid);
     const draw = atNextFrame(() => this.draw());
     this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), everySecond(draw)];
@@ -84,10 +85,11 @@ export class ProcessView {
     const asked = prompt(process);
     setText(this.note, failure ?? (asked === null ? reason(process) : `waits for an answer: ${asked}`));
     setAttribute(this.note, 'class', failure || kind === 'bad' ? 'kind-bad' : '');
-    const mayAct = me.value?.role !== 'read' && supervisor.value !== 'over';
+    const mayAct = canAct();
     this.start.hidden = !mayAct || !canStart(process);
     this.stop.hidden = !mayAct || !canStop(process);
     this.restart.hidden = !mayAct;
+    this.terminal.hidden = supervisor.value === 'over';
     this.figures.draw(process);
     this.read(process);
   }

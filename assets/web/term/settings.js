@@ -2,7 +2,7 @@
 
 const STORE = 'tmo-terminal';
 
-/** @typedef {{ keepsSize: boolean, isWhole: boolean, isRead: boolean }} Settings */
+/** @typedef {{ keepsSize: boolean, isWhole: boolean | null, isRead: boolean }} Settings */
 
 /** A device without room for a terminal, or without a keyboard. */
 export function isPhone() {
@@ -20,8 +20,8 @@ export function settings() {
   return {
     // The terminal keeps its size when this page types into it.
     keepsSize: kept.keepsSize ?? isPhone(),
-    // A terminal with a size of its own is scaled so that all of it is seen.
-    isWhole: kept.isWhole ?? true,
+    // A terminal with a size of its own is scaled so that all of it is seen; null: as long as it can be read.
+    isWhole: kept.isWhole ?? null,
     // A screen reader reads it.
     isRead: kept.isRead ?? false,
   };

@@ -3,8 +3,9 @@
 import { FitAddon } from '../vendor/addon-fit/addon-fit.mjs';
 import { FONT_SIZE } from './emulator.js';
 
-/** The smallest text, in pixels, and the steps between sizes. */
+/** The smallest text, in pixels, the smallest that can be read, and the steps between sizes. */
 const SMALLEST = 4;
+const READABLE = 11;
 const STEP = 0.5;
 /** The room around a terminal with a size of its own, in pixels. */
 const EDGE = 3;
@@ -18,8 +19,12 @@ export class TerminalSize {
     terminal.loadAddon(this.fit);
     /** Columns and rows, if they are not those of the place. @type {[number, number] | null} */
     this.fixed = null;
-    /** All of it is seen; otherwise the place scrolls. */
-    this.isWhole = true;
+    /** All of it is seen; otherwise the place scrolls. Null: as long as it can be read. @type {boolean | null} */
+    this.isWhole = null;
+    /** The place scrolls. */
+    this.isPanned = false;
+    /** Called when `isPanned` has changed. */
+    this.onpan = () => {};
     this.observer = new ResizeObserver(() => this.apply());
   }
 
@@ -54,21 +59,48 @@ export class TerminalSize {
     this.apply();
   }
 
+  /** @param {boolean} isPanned */
+  pan(isPanned) {
+    this.place.classList.toggle('pans', isPanned);
+    if (isPanned === this.isPanned) return;
+    this.isPanned = isPanned;
+    this.onpan();
+  }
+
+  /** Scroll to the cursor. */
+  reveal() {
+    const shown = this.shown;
+    if (!this.isPanned || !shown) return;
+    const { cursorX, cursorY } = this.terminal.buffer.active;
+    const [width, height] = [shown.offsetWidth / this.terminal.cols, shown.offsetHeight / this.terminal.rows];
+    const { clientWidth, clientHeight } = this.place;
+    const [x, y] = [cursorX * width, cursorY * height];
+    const { scrollLeft, scrollTop } = this.place;
+    // From the left edge as long as the cursor can be seen there, as lines begin there.
+    if (x < scrollLeft || x + 2 * width > scrollLeft + clientWidth) this.place.scrollLeft = x + 2 * width > clientWidth ? x - clientWidth / 2 : 0;
+    if (y < scrollTop || y + 2 * height > scrollTop + clientHeight) this.place.scrollTop = y - clientHeight + 3 * height;
+  }
+
+  get shown() {
+    return /** @type {HTMLElement | null} */ (this.place.querySelector('.xterm-screen'));
+  }
+
   apply() {
     this.place.classList.toggle('fixed', !!this.fixed);
-    this.place.classList.toggle('pans', !!this.fixed && !this.isWhole);
+    this.pan(!!this.fixed && this.isWhole === false);
     if (!this.fixed) return this.fit.fit();
     this.terminal.options.fontSize = FONT_SIZE;
-    if (!this.isWhole) return undefined;
-    const shown = /** @type {HTMLElement | null} */ (this.place.querySelector('.xterm-screen'));
-    if (!shown) return undefined;
+    const shown = this.shown;
+    if (this.isPanned || !shown) return this.reveal();
+    const least = this.isWhole ? SMALLEST : READABLE;
     const share = () => Math.min((this.place.clientWidth - 2 * EDGE) / shown.offsetWidth, (this.place.clientHeight - 2 * EDGE) / shown.offsetHeight);
     let size = FONT_SIZE;
     // Cells have whole pixels, so the first guess may be too large.
-    while (size > SMALLEST && share() < 1) {
-      size = Math.max(SMALLEST, Math.min(size - STEP, Math.floor((size * share()) / STEP) * STEP));
+    while (size > least && share() < 1) {
+      size = Math.max(least, Math.min(size - STEP, Math.floor((size * share()) / STEP) * STEP));
       this.terminal.options.fontSize = size;
     }
-    return undefined;
+    this.pan(!this.isWhole && share() < 1);
+    return this.reveal();
   }
 }

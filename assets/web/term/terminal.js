@@ -48,6 +48,7 @@ export class ProcessTerminal {
     this.size = new TerminalSize(this.terminal, this.screen);
     this.size.isWhole = isWhole;
     this.terminal.onData((/** @type {string} */ data) => this.type(this.keys.take(data)));
+    if (!isLooking) this.terminal.onCursorMove(() => this.size.reveal());
     this.terminal.onBinary((/** @type {string} */ data) => this.type(Uint8Array.from(data, (one) => one.charCodeAt(0))));
     this.terminal.onResize(({ cols, rows }) => { if (!this.size.fixed) this.connection?.resize(cols, rows); });
     this.terminal.attachCustomKeyEventHandler((/** @type {KeyboardEvent} */ event) => this.key(event));
@@ -200,7 +201,7 @@ export class ProcessTerminal {
   key(event) {
     if (event.type !== 'keydown' || !event.ctrlKey || !event.shiftKey) return true;
     const key = event.key.toLowerCase();
-    if (key === 'l') /** @type {HTMLElement | null} */ (document.querySelector('.terminal-bar select'))?.focus();
+    if (key === 'l') /** @type {HTMLElement | null} */ (document.querySelector('.terminal-back'))?.focus();
     else if (key === 'c') this.copy();
     else return true;
     event.preventDefault();

@@ -54,9 +54,9 @@ export class Timeline {
     this.later = move('▶', 'Later', 0.5);
     this.live = h('button', { class: 'toggle', text: 'Live', title: 'Move with the time', onclick: () => this.toggleLive() });
     this.controls = h('span', { class: 'timeline-controls' }, ...this.choices, this.earlier, this.later, this.live);
-    this.legend = h('span', { class: 'timeline-legend dim', 'aria-hidden': 'true' },
-      ...[['start', '▶ start'], ['end', '■ end'], ['crash', '✖ crash'], ['flag', '⚑ flag'], ['prompt', '◌ prompt']].map(([kind, text]) =>
-        h('span', { class: `legend-${kind}`, text })));
+    this.signs = Object.fromEntries([['start', '▶ start'], ['end', '■ end'], ['crash', '✖ crash'], ['flag', '⚑ flag'], ['prompt', '◌ prompt']].map(([kind, text]) =>
+      [kind, h('span', { class: `legend-${kind}`, text })]));
+    this.legend = h('span', { class: 'timeline-legend dim', 'aria-hidden': 'true' }, ...Object.values(this.signs));
     this.shown = h('span', { class: 'lane-window', hidden: true });
     this.line = h('span', { class: 'lane-cursor', hidden: true });
     this.overlay = h('div', { class: 'lane-overlay' }, this.shown, this.line);
@@ -96,8 +96,8 @@ export class Timeline {
 
   get isOpen() {
     const isLarge = !matchMedia('(max-width: 700px)').matches;
-    const isSmall = isLarge && this.lanes.size <= MOST_BESIDE_LOG;
-    return kept()[/** @type {'log' | 'overview'} */ (this.view)] ?? (isSmall || this.view === 'overview');
+    const isFew = this.view === 'overview' || this.lanes.size <= MOST_BESIDE_LOG;
+    return kept()[/** @type {'log' | 'overview'} */ (this.view)] ?? (isLarge && isFew);
   }
 
   toggle() {
@@ -184,8 +184,17 @@ export class Timeline {
 
   // Lanes
 
+  /** The legend has only the marks that this session and this run can have. */
+  showLegend() {
+    const hasMarks = !me.value?.is_limited;
+    for (const kind of ['start', 'end', 'crash']) this.signs[kind].hidden = !hasMarks;
+    this.signs.flag.hidden = !hasMarks || ![...run.processes.values()].some((process) => process.flags?.length);
+    this.signs.prompt.hidden = supervisor.value === 'over';
+  }
+
   /** One lane for each process, in their order. */
   arrange() {
+    this.showLegend();
     for (const [name, lane] of this.lanes) {
       if (run.processes.has(name)) continue;
       lane.element.remove();

@@ -28,14 +28,15 @@ export function dialog(title, content) {
 
 /**
  * Ask before something that can't be taken back.
- * @param {string} title @param {string} text @param {string} action @param {() => void} work
+ * @param {string} title @param {string} text each line is a paragraph
+ * @param {string | null} action null if there is nothing to do @param {() => void} [work]
  */
 export function confirm(title, text, action, work) {
   const element = dialog(title, (close) => [
-    h('p', { text }),
+    ...text.split('\n').map((line) => h('p', { text: line })),
     h('footer', {},
-      h('button', { text: 'Cancel', onclick: close }),
-      h('button', { class: 'danger', text: action, onclick: () => { close(); work(); } })),
+      h('button', { text: action ? 'Cancel' : 'Close', onclick: close }),
+      action ? h('button', { class: 'danger', text: action, onclick: () => { close(); work?.(); } }) : ''),
   ]);
   /** @type {HTMLElement | null} */ (element.querySelector('footer button'))?.focus();
 }

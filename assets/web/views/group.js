@@ -2,9 +2,10 @@
 
 import { actOnAll } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
-import { signOf } from '../lib/states.js';
-import { me, run } from '../lib/store.js';
-import { COLUMNS } from './process_row.js';
+import { isBad } from '../lib/states.js';
+import { canAct, run } from '../lib/store.js';
+import { columns } from './process_row.js';
+import { askToRestart } from './restart_all.js';
 
 const STORE = 'tmo-folded';
 
@@ -26,11 +27,13 @@ export class Group {
     this.isFolded = name !== '' && stored().includes(this.key);
     this.fold = h('button', { class: 'quiet fold', onclick: () => this.toggle() });
     this.count = h('span', { class: 'dim' });
-    const button = (/** @type {'start' | 'stop' | 'restart'} */ what, /** @type {string} */ label) =>
-      h('button', { class: 'quiet', text: label, 'aria-label': `${label} group ${name}`, onclick: () => actOnAll(what, this.names) });
-    this.acts = h('span', { class: 'group-acts' }, button('start', 'Start'), button('stop', 'Stop'), button('restart', 'Restart'));
-    this.head = h('tr', { class: 'group' },
-      h('th', { scope: 'rowgroup', colspan: String(COLUMNS.length) }, h('span', { class: 'group-head' }, this.fold, this.count, this.acts)));
+    const button = (/** @type {string} */ label, /** @type {() => void} */ work) =>
+      h('button', { class: 'quiet', text: label, 'aria-label': `${label} group ${name}`, onclick: work });
+    this.acts = h('span', { class: 'group-acts' }, button('Start', () => actOnAll('start', this.names)),
+      button('Stop', () => actOnAll('stop', this.names)),
+      button('Restart', () => askToRestart(`Restart the group ${name}?`, this.names)));
+    this.cell = h('th', { scope: 'rowgroup' }, h('span', { class: 'group-head' }, this.fold, this.count, this.acts));
+    this.head = h('tr', { class: 'group' }, this.cell);
     this.body = h('tbody', {}, name ? this.head : null);
     this.show();
   }
@@ -52,15 +55,16 @@ export class Group {
   update(names) {
     this.names = names;
     if (!this.name) return;
+    setAttribute(this.cell, 'colspan', columns());
     let bad = 0;
     let running = 0;
     for (const name of names) {
       const process = run.processes.get(name);
-      if (signOf(process)[1] === 'bad') bad += 1;
+      if (isBad(process)) bad += 1;
       if (process.pid) running += 1;
     }
     setText(this.count, `${running} of ${names.length} running${bad ? ` · ▲ ${bad} failed` : ''}`);
     setAttribute(this.count, 'class', bad ? 'kind-bad' : 'dim');
-    this.acts.hidden = me.value?.role === 'read';
+    this.acts.hidden = !canAct();
   }
 }

@@ -1,9 +1,11 @@
 // All processes at a glance. Only the cells that have changed are touched.
 
 import { failures } from '../lib/actions.js';
+import { prompt } from '../lib/asking.js';
 import { atNextFrame, h } from '../lib/dom.js';
+import { isBad } from '../lib/states.js';
 import { changes, hasFigures, me, run, runs } from '../lib/store.js';
-import { hostTime } from '../lib/time.js';
+import { hostTime, ms } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { Group } from './group.js';
 import { COLUMNS, ProcessRow } from './process_row.js';
@@ -11,6 +13,10 @@ import { Tiles } from './tiles.js';
 
 /** How many rows are made in one frame, so that none takes long. */
 const STEP = 25;
+/** How long the mouse must rest before rows change their places, in milliseconds. */
+const REST = 2000;
+/** What crashes again and again stays in its place for so long after it has started, in milliseconds. */
+const CALM = 10_000;
 
 export class Overview {
   constructor() {
@@ -21,6 +27,9 @@ export class Overview {
       h('thead', {}, h('tr', {}, ...COLUMNS.map(([text, kind]) =>
         h('th', { scope: 'col', class: kind }, text || h('span', { class: 'unseen', text: 'Actions' }))))));
     this.empty = h('p', { class: 'dim pad', text: 'Looking for the processes …' });
+    /** When the mouse was moved over the table: rows must not change their places under it. */
+    this.pointed = 0;
+    this.table.addEventListener('pointermove', () => { this.pointed = hostTime(); });
     this.element = h('div', { class: 'overview' }, this.tiles.element, this.table, this.empty);
     this.observer = new IntersectionObserver((entries) => this.seen(entries), { root: this.element, rootMargin: '200px' });
     const draw = atNextFrame(() => this.update());
@@ -42,6 +51,8 @@ export class Overview {
       const [row, process] = [this.rows.get(name), run.processes.get(name)];
       if (!row) continue;
       row.isInView = entry.isIntersecting;
+      // Now that it can be seen, it may also ask why it has failed.
+      if (row.isInView) this.again();
       if (row.isInView && process) row.updateFigures(process, now);
     }
   }
@@ -74,8 +85,19 @@ export class Overview {
         if (row.element.parentElement !== section.body) section.body.append(row.element, row.note);
         row.update(run.processes.get(name), now);
       }
+      if (now - this.pointed > REST) this.arrange(section.body, urgentFirst(names, now));
     }
     if (made === STEP) this.again();
+  }
+
+  /** Put the rows of a group in this order. @param {HTMLElement} body @param {string[]} names */
+  arrange(body, names) {
+    const rows = names.flatMap((name) => this.rows.get(name) ?? []);
+    const shown = [...body.querySelectorAll('tr[data-name]')];
+    if (rows.every((row, at) => row.element === shown[at])) return;
+    const focused = document.activeElement;
+    body.append(...rows.flatMap((row) => [row.element, row.note]));
+    if (focused instanceof HTMLElement && body.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   /** @param {string} name */
@@ -113,6 +135,16 @@ export class Overview {
       this.groups.delete(name);
     }
   }
+}
+
+/** What has failed or waits for an answer comes first, otherwise in their order. @param {string[]} names @param {number} now */
+function urgentFirst(names, now) {
+  const isUrgent = (/** @type {string} */ name) => {
+    const process = run.processes.get(name);
+    return isBad(process) || prompt(process) !== null || (process.pid && process.crashes > 0 && now - ms(process.since) < CALM);
+  };
+  const urgent = names.filter(isUrgent);
+  return urgent.length ? [...urgent, ...names.filter((name) => !urgent.includes(name))] : names;
 }
 
 /** The names of the processes by their first group; those without one come first. */

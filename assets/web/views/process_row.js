@@ -5,8 +5,9 @@ import { act, failures, setFailure } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { address, go } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
-import { me, run } from '../lib/store.js';
+import { canAct, hasFigures, isGone, me, run, supervisor } from '../lib/store.js';
 import { bytes, ms, span } from '../lib/time.js';
+import { causeOf } from './cause.js';
 import { logDialog } from './log_dialog.js';
 import { openMenu } from './row_menu.js';
 import { Spark } from './spark.js';
@@ -18,6 +19,9 @@ export const COLUMNS = [
   ['Restarts', 'col-restarts wide'], ['CPU', 'col-figure wide'], ['Memory', 'col-figure'], ['Port', 'col-port wide'],
   ['', 'col-acts'],
 ];
+
+/** How many columns are shown, as the text of `colspan`; more would take a part of the width. */
+export const columns = () => String(COLUMNS.length - (hasFigures() ? 0 : 2));
 
 export class ProcessRow {
   /** @param {string} name */
@@ -35,11 +39,11 @@ export class ProcessRow {
     this.memory = h('span', { class: 'amount' });
     this.cpuSpark = new Spark();
     this.memorySpark = new Spark();
-    this.port = h('td', { class: 'wide port' });
+    this.port = h('a', { target: '_blank', rel: 'noopener noreferrer' });
     this.start = this.button('Start', '▶', () => act('start', name));
     this.stop = this.button('Stop', '■', () => act('stop', name));
     this.restart = this.button('Restart', '↻', () => act('restart', name));
-    const terminal = this.button('Terminal of', '⌨', () => go({ view: 'terminal', values: { name } }));
+    this.terminal = this.button('Terminal of', '⌨', () => go({ view: 'terminal', values: { name } }));
     const log = this.button('Log of', '≡', () => logDialog(name));
     log.classList.add('log-link');
     this.element = h('tr', { dataset: { name }, oncontextmenu: (/** @type {MouseEvent} */ event) => this.menu(event) },
@@ -47,22 +51,22 @@ export class ProcessRow {
       this.state, this.ready, this.up, this.restarts,
       h('td', { class: 'figure wide' }, this.cpu, this.cpuSpark.element),
       h('td', { class: 'figure' }, this.memory, this.memorySpark.element),
-      this.port,
-      h('td', { class: 'acts' }, this.start, this.stop, this.restart, terminal, log));
+      h('td', { class: 'wide port' }, this.port),
+      h('td', { class: 'acts' }, this.start, this.stop, this.restart, this.terminal, log));
     this.noteText = h('span');
     this.why = h('button', { text: 'Why?', 'aria-label': `Why? ${name}`, onclick: () => why(name) });
     this.answer = h('button', {
       text: 'Answer', 'aria-label': `Answer ${name}`, onclick: () => go({ view: 'terminal', values: { name, look: '0' } }),
     });
     this.dismiss = h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure(name, null) });
-    this.note = h('tr', { class: 'note', hidden: true },
-      h('td', { colspan: String(COLUMNS.length) }, '└ ', this.noteText, ' ', this.why, this.answer, this.dismiss));
+    this.noteCell = h('td', {}, '└ ', this.noteText, ' ', this.why, this.answer, this.dismiss);
+    this.note = h('tr', { class: 'note', hidden: true }, this.noteCell);
   }
 
   /** @param {MouseEvent} event */
   menu(event) {
     // A link has a menu of its own, and a selected text too.
-    if (/** @type {Element} */ (event.target).closest('.port a') || getSelection()?.toString()) return;
+    if (/** @type {Element} */ (event.target).closest('.port a[href]') || getSelection()?.toString()) return;
     event.preventDefault();
     const { left, bottom } = this.element.getBoundingClientRect();
     // The menu key names no place.
@@ -100,7 +104,7 @@ export class ProcessRow {
     setText(this.word, isBad && process.state === 'exited' ? ending(process) : process.state);
     setText(this.ready, process.pid && process.ready ? '✓' : process.pid && process.ready === false ? '…' : '–');
     setText(this.restarts, String(Math.max(0, (process.lives ?? 0) - 1)));
-    this.showPort(process.port);
+    this.showPort(process.port, !!process.pid);
     this.showButtons(process);
     this.showNote(process, kind === 'bad', isBad);
     if (this.isInView) this.updateFigures(process, now);
@@ -118,11 +122,12 @@ export class ProcessRow {
 
   /** @param {any} process */
   showButtons(process) {
-    const mayAct = me.value?.role !== 'read';
+    const mayAct = canAct();
     const before = document.activeElement;
     this.start.hidden = !mayAct || !canStart(process);
     this.stop.hidden = !mayAct || !canStop(process);
     this.restart.hidden = !mayAct;
+    this.terminal.hidden = supervisor.value === 'over' || isGone.value;
     // One takes the place of the other, and the focus.
     if (before === this.start && this.start.hidden) (this.stop.hidden ? this.restart : this.stop).focus();
     if (before === this.stop && this.stop.hidden) (this.start.hidden ? this.restart : this.start).focus();
@@ -132,21 +137,27 @@ export class ProcessRow {
   showNote(process, isKindBad, isBad) {
     const failure = failures.value.get(this.name);
     const asked = prompt(process);
-    this.answer.hidden = asked === null || !!failure || me.value?.role !== 'admin';
+    this.answer.hidden = asked === null || !!failure || me.value?.role !== 'admin' || !canAct();
     const asks = asked === null ? null : `waits for an answer: ${asked}`;
-    const text = failure ?? asks ?? (isBad && !reason(process) ? `ended with ${ending(process)}` : reason(process));
+    const known = [isBad ? this.cause(process) : '', reason(process)].filter(Boolean).join(' · ');
+    const text = failure ?? asks ?? known;
     setText(this.noteText, text);
+    setAttribute(this.noteCell, 'colspan', columns());
     this.note.hidden = !text;
     this.why.hidden = !!failure || !isKindBad || me.value?.is_limited;
     this.dismiss.hidden = !failure;
     setAttribute(this.note, 'class', `note ${failure || isKindBad ? 'kind-bad' : ''}`);
   }
 
-  /** @param {number | null} port */
-  showPort(port) {
-    const text = port ? String(port) : '–';
-    if (this.port.textContent === text) return;
-    const href = `http://localhost:${port}/`;
-    this.port.replaceChildren(port ? h('a', { href, target: '_blank', rel: 'noopener noreferrer', text }) : text);
+  /** Why it has failed. A limited session can't ask, as causes may name other processes. @param {any} process */
+  cause(process) {
+    if (!me.value || me.value.is_limited || !this.isInView) return '';
+    return causeOf(process) ?? 'looking for the cause …';
+  }
+
+  /** A link only where something may answer. @param {number | null} port @param {boolean} isRunning */
+  showPort(port, isRunning) {
+    setText(this.port, port ? String(port) : '–');
+    setAttribute(this.port, 'href', port && isRunning ? `http://localhost:${port}/` : null);
   }
 }

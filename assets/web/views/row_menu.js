@@ -3,7 +3,7 @@
 import { act } from '../lib/actions.js';
 import { go } from '../lib/router.js';
 import { canStart, canStop } from '../lib/states.js';
-import { me, run } from '../lib/store.js';
+import { canAct, run, supervisor } from '../lib/store.js';
 import { showMenu } from './menu.js';
 
 /** @typedef {import('./menu.js').Item} Item */
@@ -13,18 +13,18 @@ function items(process) {
   const { name } = process;
   /** @type {Item[]} */
   const list = [];
-  if (me.value?.role !== 'read') {
+  if (canAct()) {
     if (canStart(process)) list.push(['Start', () => act('start', name)]);
     if (canStop(process)) list.push(['Stop', () => act('stop', name)]);
     list.push(['Restart', () => act('restart', name)]);
   }
+  if (supervisor.value !== 'over') list.push(['Terminal', () => go({ view: 'terminal', values: { name } })]);
   list.push(
-    ['Terminal', () => go({ view: 'terminal', values: { name } })],
     ['Log', () => go({ view: 'log', values: { names: name } })],
     ['Details', () => go({ view: 'process', values: { name } })],
   );
   // The API of the run itself, which needs no login.
-  if (run.state?.socket && me.value?.role !== 'read') list.push(['Copy restart as curl', () => navigator.clipboard.writeText(curl(name))]);
+  if (run.state?.socket && canAct()) list.push(['Copy restart as curl', () => navigator.clipboard.writeText(curl(name))]);
   return list;
 }
 

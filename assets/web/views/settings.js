@@ -21,7 +21,7 @@ export function settings() {
 
 function login() {
   const out = h('button', { text: 'Log out', onclick: () => logOut().then(() => ended.set('out')) });
-  return h('fieldset', {}, h('legend', { text: 'Login' }), h('p', { text: `It may ${ROLES[me.value?.role] ?? 'look'}.` }), out);
+  return h('fieldset', {}, h('legend', { text: 'Login' }), h('p', { text: `This browser may ${ROLES[me.value?.role] ?? 'look'}.` }), out);
 }
 
 /** @param {string} name */

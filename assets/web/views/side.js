@@ -1,11 +1,12 @@
 // Runs and processes, at the left.
 
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
-import { address, go, place } from '../lib/router.js';
-import { changes, run, runs } from '../lib/store.js';
+import { go, place } from '../lib/router.js';
+import { changes, run } from '../lib/store.js';
 import { ending, signOf } from '../lib/states.js';
 import { theme } from '../lib/theme.js';
 import { css } from '../log/colors.js';
+import { Runs } from './runs.js';
 
 /** How many rows are made in one frame. */
 const STEP = 50;
@@ -23,25 +24,15 @@ export function show(names) {
 
 export class Side {
   constructor() {
-    this.runs = h('ul', { class: 'runs' });
     this.list = h('ul', { class: 'names' });
     this.element = h('nav', { class: 'side', 'aria-label': 'Runs and processes' },
-      h('h2', { text: 'Runs' }), this.runs, h('h2', { text: 'Processes' }), this.list);
+      h('h2', { text: 'Runs' }), new Runs().list, h('h2', { text: 'Processes' }), this.list);
     /** @type {Map<string, any>} */
     this.rows = new Map();
-    runs.watch(() => this.drawRuns());
     this.again = atNextFrame(() => this.drawNames());
-    place.watch(() => { this.drawRuns(); this.again(); });
+    place.watch(this.again);
     changes.watch(this.again);
     theme.watch(this.again);
-  }
-
-  drawRuns() {
-    this.runs.replaceChildren(...runs.value.map((one) => h('li', {},
-      h('a', {
-        href: address({ run: one.id, view: 'overview', values: {} }), title: one.root ?? '',
-        class: one.state === 'over' ? 'over' : '', 'aria-current': one.id === place.value.run ? 'true' : null,
-      }, one.title, one.state === 'running' ? null : h('span', { class: 'dim', text: ` ${one.state}` })))));
   }
 
   /** @param {string} name */

@@ -16,20 +16,41 @@ function toggle(text, title, isOn, change) {
   return button;
 }
 
+/**
+ * A list of the processes. Letters and arrows only choose one in it; a click or Enter opens it.
+ * @param {string} name the process that is shown @param {(name: string) => void} open
+ */
+function processChoice(name, open) {
+  let isByKey = false;
+  const choice = /** @type {HTMLSelectElement} */ (h('select', {
+    'aria-label': 'Process', title: 'Enter opens the terminal of the process that is chosen',
+    onpointerdown: () => { isByKey = false; },
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      // The blank pops the list up, which then hears all keys itself.
+      isByKey = ![' ', 'Enter'].includes(event.key);
+      if (event.key !== 'Enter' || choice.value === name) return;
+      event.preventDefault();
+      open(choice.value);
+    },
+    onchange: () => { if (!isByKey) open(choice.value); },
+    onblur: () => { choice.value = name; },
+  }, ...[...run.processes.keys()].map((one) => h('option', { value: one, text: one, selected: one === name }))));
+  return choice;
+}
+
 export class TerminalView {
   /** @param {string} id @param {string} name @param {string} look `1`: only look, `0`: type, empty: what fits the device */
   constructor(id, name, look) {
     const mayType = me.value?.role === 'admin';
     const isLooking = !mayType || (look ? look === '1' : isPhone());
     this.terminal = new ProcessTerminal(id, name, isLooking);
-    const choice = h('select', { 'aria-label': 'Process', onchange: (/** @type {Event} */ event) => {
-      go({ view: 'terminal', values: { name: /** @type {HTMLSelectElement} */ (event.target).value, look } });
-    } }, ...[...run.processes.keys()].map((one) => h('option', { value: one, text: one, selected: one === name })));
+    const back = h('button', { class: 'terminal-back', text: '← Overview', 'aria-label': 'Back to overview', onclick: () => go({ view: 'overview', values: {} }) });
+    const choice = processChoice(name, (other) => go({ view: 'terminal', values: { name: other, look } }));
     const mode = mayType
       ? toggle('Type', 'Let keys reach the process', !isLooking, (isOn) => go({ view: 'terminal', values: { name, look: isOn ? '0' : '1' } }))
       : null;
     this.element = h('section', { class: 'terminal-view' },
-      h('div', { class: 'terminal-bar' }, choice, mode, ...this.sizes(isLooking), h('span', { class: 'space' }), ...this.tools(isLooking)),
+      h('div', { class: 'terminal-bar' }, back, choice, mode, ...this.sizes(isLooking), h('span', { class: 'space' }), ...this.tools(isLooking)),
       this.terminal.element);
   }
 
@@ -37,10 +58,11 @@ export class TerminalView {
   sizes(isLooking) {
     const { keepsSize, isWhole } = settings();
     const { terminal } = this;
-    const whole = toggle('Fit', 'Show all of the terminal, with smaller text', isWhole, (isOn) => {
+    const whole = toggle('Fit', 'Show all of the terminal, with smaller text', isWhole !== false, (isOn) => {
       remember({ isWhole: isOn });
       terminal.size.showWhole(isOn);
     });
+    terminal.size.onpan = () => setAttribute(whole, 'aria-pressed', String(!terminal.size.isPanned));
     whole.hidden = !isLooking && !keepsSize;
     if (isLooking) return [whole];
     const keeps = toggle('Keep size', 'Leave the size of the terminal as it is, for others and for the log', keepsSize, (isOn) => {

@@ -1,0 +1,35 @@
+// Why processes have failed, in one line each. Each failure is asked for once, one after the other.
+
+import { changes, run } from '../lib/store.js';
+import { explain } from './why.js';
+
+/** The last failure of each process; its text is null until it is known. @type {Map<string, { since: number, text: string | null }>} */
+const known = new Map();
+/** The request that was made last. @type {Promise<unknown>} */
+let last = Promise.resolve();
+
+/** @param {any} said @returns {string} */
+function inShort({ causes = [], lastLogs = [] }) {
+  const [cause] = causes;
+  if (cause) return cause.place ? `${cause.text} · ${cause.place}` : cause.text;
+  const line = lastLogs.findLast((/** @type {string} */ text) => text.trim());
+  return line ? `last line: ${line.trim()}` : 'printed nothing that tells why';
+}
+
+/** @param {any} process which has failed @returns {string | null} null until it is known */
+export function causeOf(process) {
+  const { name, since } = process;
+  const key = `${run.id} ${name}`;
+  const before = known.get(key);
+  if (before?.since === since) return before.text;
+  /** @type {{ since: number, text: string | null }} */
+  const failure = { since, text: null };
+  known.set(key, failure);
+  const { id } = run;
+  last = last.then(async () => {
+    if (id !== run.id) return known.delete(key);
+    failure.text = inShort(await explain(name));
+    return changes.set(changes.value + 1);
+  }).catch(() => {});
+  return null;
+}

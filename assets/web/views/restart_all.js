@@ -1,0 +1,35 @@
+// Restarting several processes: asks first, and leaves alone what is meant to rest.
+
+import { actOnAll } from '../lib/actions.js';
+import { prompt } from '../lib/asking.js';
+import { isBad } from '../lib/states.js';
+import { run } from '../lib/store.js';
+import { confirm } from './dialog.js';
+
+/** @param {any[]} processes */
+const names = (processes) => processes.map(({ name }) => name).join(', ');
+
+/** `1 process that runs` @param {number} count @param {string} one @param {string} many */
+const counted = (count, one, many) => `${count} ${count === 1 ? `process that ${one}` : `processes that ${many}`}`;
+
+/** What is restarted, and what it costs, in words. @param {any[]} all */
+function plan(all) {
+  const running = all.filter((process) => process.pid);
+  const bad = all.filter((process) => !process.pid && isBad(process));
+  const left = all.length - running.length - bad.length;
+  const parts = [
+    running.length ? `This restarts the ${counted(running.length, 'runs', 'run')}.` : '',
+    bad.length ? `It starts what has failed: ${names(bad)}.` : '',
+    ...running.filter((process) => prompt(process) !== null).map((process) => `${process.name} waits for an answer, which is lost: ${prompt(process)}`),
+    left ? `${counted(left, 'was stopped or has ended stays', 'were stopped or have ended stay')} as ${left === 1 ? 'it is' : 'they are'}.` : '',
+  ];
+  return { chosen: [...running, ...bad], text: parts.filter(Boolean).join('\n') };
+}
+
+/** Ask, and restart those of these processes that run or have failed. @param {string} title @param {string[]} of */
+export function askToRestart(title, of) {
+  const all = of.map((name) => run.processes.get(name)).filter((process) => process);
+  const { chosen, text } = plan(all);
+  if (!chosen.length) return confirm(title, `None of them runs or has failed.${text ? `\n${text}` : ''}`, null);
+  return confirm(title, text, 'Restart', () => actOnAll('restart', chosen.map(({ name }) => name)));
+}

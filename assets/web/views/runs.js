@@ -1,0 +1,86 @@
+// The list of runs: those that go on, and below them those that have ended.
+
+import { get, query } from '../lib/api.js';
+import { h, setAttribute, setText } from '../lib/dom.js';
+import { address, place } from '../lib/router.js';
+import { runs } from '../lib/store.js';
+import { full, ms } from '../lib/time.js';
+
+const STORE = 'tmo-ended';
+/** Up to so many that have ended are shown unless the user folds them. */
+const FEW = 5;
+
+/** `22:08`, with its day if that is not today. @param {Date} date */
+function short(date) {
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday ? full(date).slice(11, 16) : full(date).slice(5, 16);
+}
+
+export class Runs {
+  constructor() {
+    /** When runs ended, in words, by their ids. @type {Map<string, string>} */ this.ends = new Map();
+    this.fold = h('button', { class: 'quiet fold', onclick: () => this.toggle() });
+    this.list = h('ul', { class: 'runs' });
+    runs.watch(() => this.draw());
+    place.watch(() => this.draw());
+  }
+
+  get ended() {
+    return runs.value.filter((one) => one.state === 'over');
+  }
+
+  get isOpen() {
+    const kept = localStorage.getItem(STORE);
+    return kept ? kept === 'open' : this.ended.length <= FEW;
+  }
+
+  toggle() {
+    localStorage.setItem(STORE, this.isOpen ? 'folded' : 'open');
+    this.draw();
+  }
+
+  draw() {
+    const { ended, isOpen } = this;
+    for (const { id, state } of runs.value) if (state !== 'over') this.ends.delete(id);
+    const shown = ended.filter((one) => isOpen || one.id === place.value.run);
+    const hadFocus = document.activeElement === this.fold;
+    setText(this.fold, `${isOpen ? '▾' : '▸'} Ended (${ended.length})`);
+    setAttribute(this.fold, 'aria-expanded', String(isOpen));
+    this.list.replaceChildren(
+      ...runs.value.filter((one) => one.state !== 'over').map((one) => this.entry(one)),
+      ...(ended.length ? [h('li', {}, this.fold)] : []),
+      ...shown.map((one) => this.entry(one)));
+    if (hadFocus) this.fold.focus();
+    const unknown = shown.find((one) => !this.ends.has(one.id));
+    if (unknown) this.read(unknown.id);
+  }
+
+  /** @param {any} one */
+  entry({ id, title, root, state }) {
+    return h('li', {}, h('a', {
+      href: address({ run: id, view: 'overview', values: {} }), title: root ?? '',
+      class: state === 'over' ? 'over' : '', 'aria-current': id === place.value.run ? 'true' : null,
+    }, title, this.note(id)));
+  }
+
+  /** What tells a run from others with its name. @param {string} id */
+  note(id) {
+    const one = runs.value.find((other) => other.id === id);
+    const began = one.started && runs.value.some((other) => other !== one && other.title === one.title) ? `since ${short(new Date(ms(one.started)))}` : '';
+    const text = one.state === 'over' ? this.ends.get(id) || 'ended' : [one.state === 'running' ? '' : one.state, began].filter(Boolean).join(' ');
+    return text ? h('span', { class: 'dim when', text }) : null;
+  }
+
+  /** Read when a run ended: its last event. @param {string} id */
+  async read(id) {
+    this.ends.set(id, '');
+    try {
+      const { lines } = await get(`/r/${encodeURIComponent(id)}/api/lines${query({ events: true, before: 'end', limit: 1 })}`);
+      const last = lines.at(-1);
+      if (last) this.ends.set(id, `ended ${short(new Date(last.time))}`);
+    } catch {
+      // That it has ended is known all the same.
+    }
+    this.draw();
+  }
+}
