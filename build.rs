@@ -6,8 +6,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by environment")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -30,21 +34,27 @@ fn embed(root: &Path, out: &Path) {
     collect(root, &mut files);
     files.sort();
     let mut list = String::from("const FILES: &[(&str, &[u8])] = &[\n");
-    for file in files {
+    for (number, file) in files.into_iter().enumerate() {
         let Ok(name) = file.strip_prefix(root) else { continue };
-        let (name, file) = (name.display().to_string(), file.display().to_string());
-        list.extend([
-            "    (",
-            &format!("{name:?}"),
-            ", include_bytes!(",
-            &format!("{file:?}"),
-            ")),\n",
-        ]);
+        // Packed, they are a quarter as large.
+        let packed = out.join(format!("web_asset_{number}"));
+        if let Err(error) = pack(&file, &packed) {
+            println!("cargo:warning={} can't be packed: {error}", file.display());
+            continue;
+        }
+        let (name, packed) = (name.display().to_string(), packed.display().to_string());
+        list += &format!("    ({name:?}, include_bytes!({packed:?})),\n");
     }
     list += "];\n";
     if let Err(error) = std::fs::write(out.join("web_assets.rs"), list) {
         println!("cargo:warning=the files of the web page can't be listed: {error}");
     }
+}
+
+fn pack(file: &Path, packed: &Path) -> std::io::Result<()> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&std::fs::read(file)?)?;
+    std::fs::write(packed, encoder.finish()?)
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) {

@@ -1,12 +1,15 @@
 //! The files of the page (`assets/web/`), which are part of the program.
 
+use std::io::Read as _;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use flate2::read::DeflateDecoder;
 
 use super::answers::{file, problem};
 use crate::api::version::OURS;
 
-// `FILES`: path and content of each file, made by `build.rs`.
+// `FILES`: path and packed content of each file, made by `build.rs`.
 include!(concat!(env!("OUT_DIR"), "/web_assets.rs"));
 
 /// The part of paths that names these files: their version, and a word that only this server and those of its
@@ -31,7 +34,7 @@ pub(super) fn asset(path: &str, word: &str) -> Response {
     let name = path.strip_prefix("/a/").and_then(|path| path.split_once('/'));
     let Some((version, name)) = name else { return missing() };
     let (Some(content), Some(kind)) = (find(name), kind(name)) else { return missing() };
-    let mut response = file(kind, content.into_owned());
+    let mut response = file(kind, content);
     if version == edition(word) && !from_disk() {
         let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
         response.headers_mut().insert(header::CACHE_CONTROL, forever);
@@ -52,12 +55,14 @@ fn disk() -> Option<std::path::PathBuf> {
     crate::config::Env::real().caller_dir("TMO_WEB_ASSETS")
 }
 
-fn find(name: &str) -> Option<std::borrow::Cow<'static, [u8]>> {
-    let known = FILES.iter().find(|(path, _)| *path == name);
+fn find(name: &str) -> Option<Vec<u8>> {
     if from_disk() && !name.split('/').any(|part| part == "..") {
-        return crate::sys::files::read_plain(&disk()?.join(name)).ok().map(Into::into);
+        return crate::sys::files::read_plain(&disk()?.join(name)).ok();
     }
-    known.map(|(_, content)| (*content).into())
+    let (_, packed) = FILES.iter().find(|(path, _)| *path == name)?;
+    let mut content = vec![];
+    DeflateDecoder::new(*packed).read_to_end(&mut content).ok()?;
+    Some(content)
 }
 
 fn kind(name: &str) -> Option<&'static str> {
@@ -78,15 +83,15 @@ mod tests {
     use axum::http::{StatusCode, header};
     use sha2::{Digest as _, Sha256};
 
-    use super::{FILES, asset, edition, kind, page};
+    use super::{FILES, asset, edition, find, kind, page};
 
-    fn content(name: &str) -> &'static [u8] {
-        FILES.iter().find(|(path, _)| *path == name).unwrap().1
+    fn content(name: &str) -> Vec<u8> {
+        find(name).unwrap()
     }
 
     #[test]
     fn files_of_other_projects_are_as_they_were_fetched_and_have_their_licence() {
-        let sums = std::str::from_utf8(content("vendor/SHA256SUMS")).unwrap();
+        let sums = String::from_utf8(content("vendor/SHA256SUMS")).unwrap();
         let known: Vec<_> = sums.lines().map(|line| line.split_once("  ").unwrap()).collect();
         let vendored = FILES.iter().filter_map(|(path, _)| path.strip_prefix("vendor/"));
         for name in vendored.filter(|name| *name != "SHA256SUMS") {
@@ -115,7 +120,7 @@ mod tests {
             assert!(answer.headers().contains_key(header::CACHE_CONTROL), "{path}");
         }
         assert_eq!(page("0a").status(), StatusCode::OK);
-        let html = std::str::from_utf8(content("index.html")).unwrap();
+        let html = String::from_utf8(content("index.html")).unwrap();
         for part in html.split("/a/{{version}}/").skip(1) {
             content(part.split('"').next().unwrap());
         }
@@ -129,8 +134,8 @@ mod tests {
         let own = FILES
             .iter()
             .filter(|(path, _)| path.rsplit_once('.').is_some_and(|(_, end)| end == "js"));
-        for (path, content) in own {
-            let text = std::str::from_utf8(content).unwrap();
+        for (path, _) in own {
+            let text = String::from_utf8(content(path)).unwrap();
             for unsafe_word in
                 ["innerHTML", "outerHTML =", "insertAdjacentHTML", "eval(", "Function("]
             {
