@@ -1,5 +1,6 @@
 // What this page knows of the runs, kept by the frames of the WebSocket.
 
+import { get } from './api.js';
 import { Signal } from './signal.js';
 import { atNextFrame } from './dom.js';
 import { beginFigures, fetchFigures, seconds, takeFigures } from './figures.js';
@@ -56,6 +57,16 @@ export const hasFigures = () => runs.value.find((one) => one.id === run.id)?.met
 /** Whether this session may start and stop processes, and there is something that does it. */
 export const canAct = () => me.value?.role !== 'read' && supervisor.value !== 'over' && !isGone.value;
 
+/** Read how a run has ended: the last state that was told is of a moment before. @param {string | null} id */
+async function readEnd(id) {
+  try {
+    const state = await get(`/r/${id}/api/state`);
+    if (run.id === id && supervisor.value === 'over' && !state.pid) take({ type: 'state', run: id, state });
+  } catch {
+    // The last state that was told stays.
+  }
+}
+
 /** @param {any} frame */
 export function take(frame) {
   if (frame.run !== undefined && frame.run !== run.id) return;
@@ -100,6 +111,7 @@ export function take(frame) {
       break;
     case 'end':
       supervisor.set('over');
+      if (run.state?.pid) readEnd(run.id);
       break;
   }
 }

@@ -11,7 +11,8 @@ let last = Promise.resolve();
 /** @param {any} said @returns {string} */
 function inShort({ causes = [], lastLogs = [] }) {
   const [cause] = causes;
-  if (cause) return cause.place ? `${cause.text} · ${cause.place}` : cause.text;
+  // The state tells the exit code.
+  if (cause && cause.kind !== 'exit-code') return cause.place ? `${cause.text} · ${cause.place}` : cause.text;
   const line = lastLogs.findLast((/** @type {string} */ text) => text.trim());
   return line ? `last line: ${line.trim()}` : 'printed nothing that tells why';
 }

@@ -6,7 +6,7 @@ import { changes, run } from '../lib/store.js';
 import { ending, signOf } from '../lib/states.js';
 import { theme } from '../lib/theme.js';
 import { css } from '../log/colors.js';
-import { Runs } from './runs.js';
+import { Runs } from './run_list.js';
 
 /** How many rows are made in one frame. */
 const STEP = 50;
