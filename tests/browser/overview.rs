@@ -42,8 +42,8 @@ fn each_process_is_shown_with_its_state_and_obeys_its_buttons() {
     });
     page.shows_state("web", "running");
     for what in ["stop", "start", "restart"] {
-        let count = format!("probe.requests('/api/processes/web/{what}')");
-        assert_eq!(page.number(&count), 1, "requests to {what}");
+        let count = format!("probe.requests('/api/processes/web/{what}') === 1");
+        page.until(&format!("one request to {what}"), &count);
     }
     assert_eq!(world.field("api", "pid"), api);
     assert_eq!(world.field("done", "pid"), json!(null));
@@ -107,7 +107,8 @@ fn restarting_all_asks_once_and_leaves_alone_what_was_stopped_or_is_complete() {
         (pid.is_u64() && pid != first).then_some(())
     });
     eventually("worker has run again", || (lives("worker").as_u64() > Some(before)).then_some(()));
-    assert_eq!(page.number("probe.requests('/api/restart')"), 1);
+    // A request is counted when its answer has come.
+    page.until("one request", "probe.requests('/api/restart') === 1");
     page.shows_state("api", "stopped");
     assert_eq!((lives("api"), lives("migration")), (json!(1), json!(1)));
     page.end();
@@ -158,7 +159,8 @@ fn a_process_is_restarted_by_key_and_by_menu_with_one_request_each() {
     page.value("document.querySelector('tr[data-name=web] th a').focus()");
     page.types("r");
     let second = restarted(&first);
-    assert_eq!(page.number("probe.requests('/api/processes/web/restart')"), 1);
+    // A request is counted when its answer has come.
+    page.until("one request", "probe.requests('/api/processes/web/restart') === 1");
     page.shows_state("web", "running");
     let at = page.value(
         "(({ left, top }) => ({ x: left + 30, y: top + 8 }))(document.querySelector('tr[data-name=web]').getBoundingClientRect())",
@@ -176,7 +178,7 @@ fn a_process_is_restarted_by_key_and_by_menu_with_one_request_each() {
     );
     page.click("Restart");
     restarted(&second);
-    assert_eq!(page.number("probe.requests('/api/processes/web/restart')"), 2);
+    page.until("another one", "probe.requests('/api/processes/web/restart') === 2");
     assert_eq!(page.number("probe.all('.menu').length"), 0);
     assert_eq!(world.field("api", "pid"), api);
     page.end();
