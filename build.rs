@@ -6,6 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by environment")]
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,7 +44,8 @@ fn embed(root: &Path, out: &Path) {
             continue;
         }
         let (name, packed) = (name.display().to_string(), packed.display().to_string());
-        list += &format!("    ({name:?}, include_bytes!({packed:?})),\n");
+        // Writing to a string does not fail.
+        let _ = writeln!(list, "    ({name:?}, include_bytes!({packed:?})),");
     }
     list += "];\n";
     if let Err(error) = std::fs::write(out.join("web_assets.rs"), list) {

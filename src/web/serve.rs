@@ -140,10 +140,7 @@ async fn accept(
                     let ends = Ends { peer, local };
                     // A proxy may run as another user.
                     let is_other = server.names.public().is_none() && is_of_stranger(ends);
-                    let other = match is_other {
-                        true => Some(Arc::clone(&of_others).try_acquire_owned()),
-                        false => None,
-                    };
+                    let other = is_other.then(|| Arc::clone(&of_others).try_acquire_owned());
                     if let Some(Err(_)) = other {
                         continue;
                     }

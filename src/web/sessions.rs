@@ -503,8 +503,8 @@ mod tests {
             page.log_in(&mut sessions, NOW).unwrap();
             first.get_or_insert(page);
         }
-        assert!(owner.is_known(&mut sessions, NOW));
-        assert!(!first.unwrap().is_known(&mut sessions, NOW), "the oldest of anna has gone");
+        assert!(owner.is_known(&sessions, NOW));
+        assert!(!first.unwrap().is_known(&sessions, NOW), "the oldest of anna has gone");
     }
 
     #[test]
