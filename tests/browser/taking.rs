@@ -28,6 +28,10 @@ fn downloaded(dir: &PathBuf, ending: &str) -> String {
         let mut paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
         let path = paths.find(|path| path.extension().is_some_and(|found| found == ending))?;
         let text = std::fs::read_to_string(&path).unwrap();
+        // Chromium reserves the name with an empty file, which the complete one then replaces.
+        if text.is_empty() {
+            return None;
+        }
         std::fs::remove_file(path).unwrap();
         Some(text)
     })
