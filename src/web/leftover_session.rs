@@ -12,8 +12,10 @@ use crate::config::Env;
 use crate::config::own_path::OwnPath;
 use crate::model::text::OsText;
 
-/// How long tmux may take until it knows that a client is gone.
-const GONE_FOR_TMUX: Duration = Duration::from_secs(1);
+/// How long tmux may take until it knows that a client is gone, and how long a client that was killed while it
+/// attached may take until its session is there: the times between the looks.
+const LOOKS: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(6)];
 
 /// Ends the tmux session of a page that has left, should it still be there: tmux 3.3a sometimes does not run its hook
 /// when a client is gone.
@@ -36,8 +38,10 @@ impl Drop for LeftoverSession {
         let run = Arc::clone(&self.run);
         tokio::spawn(async move {
             // Until the client is gone for tmux too; to end its session before that sometimes crashes tmux 3.3a.
-            sleep(GONE_FOR_TMUX).await;
-            end_session(&run, &format!("c-{client}")).await;
+            for pause in LOOKS {
+                sleep(pause).await;
+                end_session(&run, &format!("c-{client}")).await;
+            }
         });
     }
 }
