@@ -4,6 +4,7 @@
 //! runs ([`LastRun`]).
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use crate::instance::{listen, lock};
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
 use crate::model::plan::{PLAN_VERSION, Plan};
+use crate::model::text::OsText;
 use crate::sys::files;
 
 /// What is known of the processes of a run without asking them.
@@ -106,11 +108,22 @@ pub fn runtime_dirs(base: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// The plan in this runtime directory, without its environment; `None` if this version can't read it.
 pub fn plan_in(runtime: &Path) -> Option<Plan> {
-    let text = files::read_plain(&runtime.join("plan.json")).ok()?;
-    let mut plan: Plan = serde_json::from_slice(&text).ok()?;
+    let mut plan = whole_plan_in(runtime)?;
     // What lists runs has no use for the environment, which may have secrets.
     plan.env.clear();
+    Some(plan)
+}
+
+fn whole_plan_in(runtime: &Path) -> Option<Plan> {
+    let text = files::read_plain(&runtime.join("plan.json")).ok()?;
+    let plan: Plan = serde_json::from_slice(&text).ok()?;
     (plan.version <= PLAN_VERSION).then_some(plan)
+}
+
+/// `TMUX_TMPDIR` of the run with this runtime directory, with which its tmux server is found.
+pub fn tmux_dir(runtime: &Path) -> Option<OsString> {
+    let plan = whole_plan_in(runtime)?;
+    plan.caller_env().get(&OsText::from("TMUX_TMPDIR")).map(|dir| dir.0.clone())
 }
 
 /// The files and directories whose changes can change what [`all`] returns, which was this.

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::Command;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::source::{Run, state};
 use crate::config::Env;
 use crate::config::own_path::OwnPath;
-use crate::model::text::OsText;
+use crate::runs;
 
-/// How long tmux may take until it knows that a client is gone, and how long a client that was killed while it
-/// attached may take until its session is there: the times between the looks.
-const LOOKS: [Duration; 3] =
-    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(6)];
+/// How long tmux may take until it knows that a client is gone. It reports that to nobody.
+const GONE_FOR_TMUX: Duration = Duration::from_secs(1);
 
 /// Ends the tmux session of a page that has left, should it still be there: tmux 3.3a sometimes does not run its hook
 /// when a client is gone.
@@ -37,25 +36,24 @@ impl Drop for LeftoverSession {
         let Some(client) = self.client else { return };
         let run = Arc::clone(&self.run);
         tokio::spawn(async move {
-            // Until the client is gone for tmux too; to end its session before that sometimes crashes tmux 3.3a.
-            for pause in LOOKS {
-                sleep(pause).await;
-                end_session(&run, &format!("c-{client}")).await;
-            }
+            // Ending the session while its client is detaching sometimes crashes tmux 3.3a.
+            sleep(GONE_FOR_TMUX).await;
+            end_session(&run, &format!("c-{client}")).await;
         });
     }
 }
 
 /// End this session if no client is attached to it. Mostly there is no such session any more.
 async fn end_session(run: &Run, session: &str) {
-    let Some(plan) = &run.known.plan else { return };
+    let Some(runtime) = run.known.runtime.clone() else { return };
     let Ok(state) = state(&run.known).await else { return };
     let root = run.known.root().into_iter();
     let Some(tmux) = OwnPath::of(&Env::real(), root).find("tmux") else { return };
     let mut command = Command::new(tmux);
-    match plan.caller_env().get(&OsText::from("TMUX_TMPDIR")) {
-        Some(dir) => command.env("TMUX_TMPDIR", &dir.0),
-        None => command.env_remove("TMUX_TMPDIR"),
+    match spawn_blocking(move || runs::tmux_dir(&runtime)).await {
+        Ok(Some(dir)) => command.env("TMUX_TMPDIR", dir),
+        Ok(None) => command.env_remove("TMUX_TMPDIR"),
+        Err(_) => return,
     };
     command.arg("-L").arg(&state.tmux.socket);
     command.args(["if-shell", "-F", "-t", &format!("={session}:"), "#{session_attached}", ""]);

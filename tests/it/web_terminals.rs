@@ -146,7 +146,6 @@ fn the_size_of_a_terminal_is_that_of_who_types_and_in_the_end_that_of_the_run() 
 }
 
 #[test]
-#[ignore = "fails now and then on a busy machine: tmux 3.3a keeps a session without a client"]
 fn after_abrupt_ends_of_pages_no_tmux_session_is_left_and_the_size_is_that_of_the_run() {
     let world = World::new(ANSWERING);
     world.ok(["start", "-D"]);
