@@ -15,6 +15,10 @@ use crate::webdriver::Failure;
 
 const PROBE: &str = include_str!("probe.js");
 
+/// What the page of a failed test shows.
+const SHOWN: &str = "[location.href, document.body.innerText, document.querySelector('.log-view') && \
+     { seen: probe.visible(), place: probe.place(), top: document.querySelector('.log-view').scrollTop }]";
+
 /// A page in a browser of its own.
 pub(crate) struct Page {
     browser: Browser,
@@ -238,7 +242,7 @@ impl Page {
 impl Drop for Page {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let shown = self.browser.driver.evaluate("[location.href, document.body.innerText]");
+            let shown = self.browser.driver.evaluate(SHOWN);
             eprintln!("the page at the end: {shown:#?}");
             eprintln!("the console: {:#?}", self.browser.driver.console());
         }
