@@ -1,5 +1,9 @@
 //! One request: through the gate, then to the part that answers it.
 
+mod log_text;
+mod login;
+mod sockets;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -7,14 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{FromRequestParts as _, Request};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use percent_encoding::percent_decode_str;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -23,36 +25,23 @@ use super::answers::{finish, json, problem};
 use super::compat::Selections;
 use super::ending::Ending;
 use super::follow::until;
-use super::gate::{Names, Need, Sender, Site, bearer, judge};
+use super::gate::{Names, Need, Sender, bearer, judge};
 use super::grant::{Grant, Scope};
 use super::listing::{RunEntry, entries};
-use super::live::Page;
-use super::password::{self, Device, DeviceAsk, Passwords, Verdict};
-use super::routes::{Found, OfSession, Part, find, run_of};
+use super::password::Passwords;
+use super::routes::{Found, OfSession, Part, find};
 use super::screens::Terminals;
-use super::sessions::{LoginError, Session, SessionEntry, Sessions};
-use super::source::{Run, Runs};
-use super::terminal::Asked;
-use super::text::{self, TextAsk};
-use super::tickets::{Ticket, Tickets};
-use super::users::is_name;
-use super::{apps, assets, compat, cookie, note, run_api, screens, terminal};
+use super::sessions::{SessionEntry, Sessions};
+use super::source::Runs;
+use super::tickets::Tickets;
+use super::{apps, assets, compat, cookie, run_api};
 use crate::api::version::OURS;
-use crate::model::ProcName;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
 /// The largest body of a request that is read here: a few words of a page.
 const LARGEST_BODY: usize = 16 << 10;
 /// How long it may take.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// The largest message of a page over its WebSocket.
-const LARGEST_MESSAGE: usize = 64 << 10;
-/// How much may wait to be written to a WebSocket.
-const MOST_WAITING: usize = 16 << 20;
-/// What the two kinds of `WebSocket` speak.
-const PROTOCOL: &str = "tmo.1";
-const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
-
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ends {
@@ -95,57 +84,6 @@ struct Me<'a> {
 #[derive(Serialize)]
 struct AllRuns {
     runs: Vec<RunEntry>,
-}
-
-#[derive(Deserialize)]
-struct LoginAsk {
-    id: String,
-    nonce: String,
-}
-
-#[derive(Serialize)]
-struct LoginAnswer {
-    nonce: String,
-    proof: String,
-}
-
-#[derive(Deserialize)]
-struct FinishAsk {
-    id: String,
-    proof: String,
-}
-
-#[derive(Serialize)]
-struct PasswordAnswer {
-    /// A link, as the fragment of an address has it.
-    login: String,
-    device: Option<Device>,
-}
-
-#[derive(Serialize)]
-struct SessionAnswer {
-    session: String,
-}
-
-#[derive(Deserialize)]
-struct HelloAsk {
-    session: String,
-    nonce: String,
-}
-
-#[derive(Deserialize)]
-struct TicketAsk {
-    query: String,
-}
-
-#[derive(Serialize)]
-struct TicketAnswer {
-    ticket: String,
-}
-
-#[derive(Serialize)]
-struct HelloAnswer {
-    proof: String,
 }
 
 impl Server {
@@ -322,311 +260,12 @@ impl Server {
         let session = cookies.find_map(|cookie| sessions.of_request(cookie, key, clock::now()))?;
         Some((session.id.clone(), session.grant.clone()))
     }
-
-    /// Whether the request comes over the public address.
-    fn is_public(&self, headers: &HeaderMap) -> bool {
-        self.names.site(headers) == Some(Site::Public)
-    }
-
-    /// Refuse the link of a user to other users of this machine. At the public address the connection is that of a
-    /// proxy, and the secret of the link decides alone.
-    fn refuse_stranger(&self, ends: Ends, headers: &HeaderMap, id: &str) -> Option<Response> {
-        let may_be_other = self.is_public(headers) || self.sessions().is_shared(id, clock::now());
-        let reason = "this link logs in another user of this machine";
-        let is_refused = !may_be_other && is_of_stranger(ends);
-        is_refused.then(|| problem(StatusCode::FORBIDDEN, reason))
-    }
-
-    async fn login(&self, ends: Ends, headers: &HeaderMap, body: Body) -> Response {
-        let LoginAsk { id, nonce } = match read(body).await {
-            Ok(ask) => ask,
-            Err(answer) => return *answer,
-        };
-        if let Some(answer) = self.refuse_stranger(ends, headers, &id) {
-            return answer;
-        }
-        match self.sessions().begin(&id, &nonce, clock::now()) {
-            Ok((nonce, proof)) => json(StatusCode::OK, &LoginAnswer { nonce, proof }),
-            Err(error) => problem(status(error), &error.to_string()),
-        }
-    }
-
-    async fn finish_login(&self, ends: Ends, headers: &HeaderMap, body: Body) -> Response {
-        let FinishAsk { id, proof } = match read(body).await {
-            Ok(ask) => ask,
-            Err(answer) => return *answer,
-        };
-        if let Some(answer) = self.refuse_stranger(ends, headers, &id) {
-            return answer;
-        }
-        let site = if self.is_public(headers) { Site::Public } else { Site::Local };
-        let before: Vec<_> = cookie::all(headers, site, self.port).collect();
-        let begun = self.sessions().finish((&id, &proof), &before, clock::now());
-        // A second use of a link ends a session.
-        self.session_ended.send_replace(());
-        match begun {
-            Ok(begun) => {
-                let cookie = cookie::set(site, self.port, &begun.cookie);
-                let answer = json(StatusCode::OK, &SessionAnswer { session: begun.id });
-                ([(header::SET_COOKIE, cookie)], answer).into_response()
-            }
-            Err(error) => problem(status(error), &error.to_string()),
-        }
-    }
-
-    /// Prove to a browser that has logged in with a password before that this is the same server.
-    async fn greet_device(&self, headers: &HeaderMap, body: Body) -> Response {
-        if !self.is_public(headers) {
-            return no_passwords_here();
-        }
-        let ask = match read::<DeviceAsk>(body).await {
-            Ok(ask) => ask,
-            Err(answer) => return *answer,
-        };
-        match self.passwords.hello(&ask) {
-            Some(proof) => json(StatusCode::OK, &HelloAnswer { proof }),
-            None => problem(StatusCode::BAD_REQUEST, "the request is malformed"),
-        }
-    }
-
-    async fn login_by_password(&self, ends: Ends, headers: &HeaderMap, body: Body) -> Response {
-        if !self.is_public(headers) {
-            return no_passwords_here();
-        }
-        let ask = match read::<password::Ask>(body).await {
-            Ok(ask) => ask,
-            Err(answer) => return *answer,
-        };
-        let from = self.access.from(ends.peer.ip(), headers);
-        // What a stranger sends is not shown as a name.
-        let name = if is_name(&ask.name) { ask.name.clone() } else { "(not a name)".to_owned() };
-        match self.passwords.check(ask, from, Instant::now()).await {
-            Verdict::Known(role, device) => {
-                note(&format!("{name} has logged in from {from}"));
-                let grant = Grant { role, scope: Scope::All, until: None };
-                match self.sessions().link(grant, Some(name), clock::now()) {
-                    Ok(login) => json(StatusCode::OK, &PasswordAnswer { login, device }),
-                    Err(error) => run_api::unreadable(&error),
-                }
-            }
-            Verdict::Wrong => {
-                note(&format!("{name}: wrong name or password, from {from}"));
-                problem(StatusCode::UNAUTHORIZED, "wrong name or password")
-            }
-            Verdict::Wait(time) => {
-                note(&format!("{name}: too many wrong passwords from {from}"));
-                let seconds = time.as_secs() + 1;
-                let reason = format!("too many wrong passwords; try again in {seconds} s");
-                let answer = problem(StatusCode::TOO_MANY_REQUESTS, &reason);
-                ([(header::RETRY_AFTER, seconds.to_string())], answer).into_response()
-            }
-            Verdict::Broken(why) => {
-                note(&format!("passwords can't be checked: {why}"));
-                let reason = "passwords can't be checked; `tmo web` tells why";
-                problem(StatusCode::SERVICE_UNAVAILABLE, reason)
-            }
-        }
-    }
-
-    async fn hello(&self, body: Body) -> Response {
-        let HelloAsk { session, nonce } = match read(body).await {
-            Ok(ask) => ask,
-            Err(answer) => return *answer,
-        };
-        match self.sessions().hello(&session, &nonce, clock::now()) {
-            Some(proof) => json(StatusCode::OK, &HelloAnswer { proof }),
-            None => problem(
-                StatusCode::UNAUTHORIZED,
-                "not logged in; `tmo web --link` prints a link that logs in",
-            ),
-        }
-    }
-
-    fn logout(&self, session: Option<(String, Grant)>) -> Response {
-        if let Some((id, _)) = session {
-            self.sessions().end(&id, clock::now());
-            self.session_ended.send_replace(());
-        }
-        StatusCode::NO_CONTENT.into_response()
-    }
-
-    /// The run that a path names, if this session may see it.
-    async fn run_in(&self, path: &str, grant: &Grant) -> Result<Arc<Run>, Box<Response>> {
-        let id = run_of(path).map(|(id, _)| id).filter(|id| grant.scope.has_run(id));
-        match self.runs.get(id.unwrap_or_default()).await {
-            Ok(Some(run)) => Ok(run),
-            Ok(None) => Err(Box::new(run_api::unknown())),
-            Err(error) => Err(Box::new(run_api::unreadable(&error))),
-        }
-    }
-
-    /// Text is sent for as long as the session lasts.
-    fn while_live(self: &Arc<Self>, id: String) -> impl Fn() -> bool + Send + use<> {
-        let server = Arc::clone(self);
-        move || server.is_live(&id)
-    }
-
-    /// The log as text, a ticket for it, or what a ticket is for.
-    async fn as_text(
-        self: &Arc<Self>,
-        part: Part,
-        parts: &Parts,
-        session: Option<(String, Grant)>,
-        body: Body,
-    ) -> Response {
-        let path = parts.uri.path();
-        if part == Part::Download {
-            return self.download(path, &parts.headers).await;
-        }
-        // The gate lets nobody else pass.
-        let Some((id, grant)) = session else { return StatusCode::UNAUTHORIZED.into_response() };
-        let run = match self.run_in(path, &grant).await {
-            Ok(run) => run,
-            Err(answer) => return *answer,
-        };
-        if part == Part::Ticket {
-            return self.ticket(&run, (id, grant), body).await;
-        }
-        match TextAsk::parse(parts.uri.query().unwrap_or_default(), &grant.scope) {
-            Some(ask) => text::answer(&run, ask, &grant.scope, self.while_live(id)).await,
-            None => text::refused(),
-        }
-    }
-
-    async fn ticket(&self, run: &Run, session: (String, Grant), body: Body) -> Response {
-        let TicketAsk { query } = match read(body).await {
-            Ok(ask) => ask,
-            Err(answer) => return *answer,
-        };
-        let (id, grant) = session;
-        if TextAsk::parse(&query, &grant.scope).is_none() {
-            return text::refused();
-        }
-        let run = run.known.id.clone();
-        match self.tickets().issue(Ticket { session: id, run, query }) {
-            Ok(ticket) => json(StatusCode::OK, &TicketAnswer { ticket }),
-            Err(_) => problem(status(LoginError::NoRandom), &LoginError::NoRandom.to_string()),
-        }
-    }
-
-    /// The file that a ticket is for, to the browser that has the cookie of its session.
-    async fn download(self: &Arc<Self>, path: &str, headers: &HeaderMap) -> Response {
-        let gone = || problem(StatusCode::NOT_FOUND, "this download is over; begin it again");
-        let ticket = path
-            .rsplit('/')
-            .next()
-            .and_then(|id| self.tickets().redeem(id, std::time::Instant::now()));
-        let site = if self.is_public(headers) { Site::Public } else { Site::Local };
-        let Some(Ticket { session, run, query }) = ticket else { return gone() };
-        let found = cookie::all(headers, site, self.port).find_map(|cookie| {
-            self.sessions().with_cookie(&session, cookie, clock::now()).cloned()
-        });
-        let Some(Session { grant: Grant { scope, .. }, .. }) = found else { return gone() };
-        match (self.runs.get(&run).await, TextAsk::parse(&query, &scope)) {
-            (Ok(Some(run)), Some(ask)) => {
-                text::file(&run, ask, &scope, self.while_live(session)).await
-            }
-            (Ok(None), _) | (Ok(Some(_)), None) => gone(),
-            (Err(error), _) => run_api::unreadable(&error),
-        }
-    }
-
-    fn tickets(&self) -> MutexGuard<'_, Tickets> {
-        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn live(self: &Arc<Self>, mut parts: Parts, session: (String, Grant)) -> Response {
-        let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => upgrade,
-            Err(rejection) => return rejection.into_response(),
-        };
-        let server = Arc::clone(self);
-        upgrade
-            .protocols([PROTOCOL])
-            .max_message_size(LARGEST_MESSAGE)
-            .write_buffer_size(0)
-            .max_write_buffer_size(MOST_WAITING)
-            .on_upgrade(async move |socket| {
-                let page = Page::new(socket, Arc::clone(&server), session.clone());
-                tokio::select! {
-                    () = page.serve() => {}
-                    () = server.end_of_session(session) => {}
-                }
-            })
-    }
-
-    /// The terminal of a process.
-    async fn terminal(
-        self: &Arc<Self>,
-        part: OfSession,
-        mut parts: Parts,
-        session: (String, Grant),
-    ) -> Response {
-        let uri = parts.uri.clone();
-        let found = run_of(uri.path()).and_then(|(id, rest)| Some((id, rest.rsplit_once('/')?.1)));
-        let Some((id, name)) = found else { return run_api::unknown() };
-        let Ok(name) = percent_decode_str(name).decode_utf8() else { return run_api::unknown() };
-        let scope = &session.1.scope;
-        if !scope.has_run(id) || !scope.has_process(&name) {
-            return run_api::unknown();
-        }
-        let Ok(name) = ProcName::new(&*name) else { return run_api::unknown() };
-        let run = match self.runs.get(id).await {
-            Ok(Some(run)) => run,
-            Ok(None) => return run_api::unknown(),
-            Err(error) => return run_api::unreadable(&error),
-        };
-        let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => upgrade,
-            Err(rejection) => return rejection.into_response(),
-        };
-        let is_limited = scope.names().is_some();
-        let asked = Asked::of(uri.query().unwrap_or_default());
-        let server = Arc::clone(self);
-        upgrade
-            .protocols([TERMINAL_PROTOCOL])
-            .max_message_size(LARGEST_MESSAGE)
-            .write_buffer_size(0)
-            .on_upgrade(async move |socket| {
-                // A key keeps the session; after its end nothing is typed any more.
-                let id = session.0.clone();
-                let may_type = || server.renew(&id);
-                let terminal = server.terminals.of(&run, &name);
-                let shown = async {
-                    if part == OfSession::Look {
-                        screens::show(socket, terminal.view(), is_limited).await;
-                    } else {
-                        terminal::open(socket, &terminal, asked, &may_type).await;
-                    }
-                };
-                tokio::select! {
-                    () = shown => {}
-                    () = server.end_of_session(session) => {}
-                }
-            })
-    }
 }
 
 /// Who is logged in.
 fn me(grant: &Grant) -> Response {
     let (role, time) = (grant.role.word(), clock::now().to_string());
     json(StatusCode::OK, &Me { role, version: OURS, time })
-}
-
-/// The answer to a password at an address of this machine.
-fn no_passwords_here() -> Response {
-    problem(
-        StatusCode::FORBIDDEN,
-        "passwords are taken at the public address only; here `tmo web --link` prints a link that logs in",
-    )
-}
-
-const fn status(error: LoginError) -> StatusCode {
-    match error {
-        LoginError::NoLink | LoginError::Stolen => StatusCode::NOT_FOUND,
-        LoginError::Again => StatusCode::CONFLICT,
-        LoginError::NoRandom => StatusCode::INTERNAL_SERVER_ERROR,
-    }
 }
 
 /// Whether another user of this machine is at the other end.

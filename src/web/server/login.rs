@@ -1,0 +1,218 @@
+//! Logging in and out: by a link, by a password for a link, and the proofs of the server.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{Ends, Server, is_of_stranger, read};
+use crate::sys::clock;
+use crate::web::answers::{json, problem};
+use crate::web::gate::Site;
+use crate::web::grant::{Grant, Scope};
+use crate::web::password::{self, Device, DeviceAsk, Verdict};
+use crate::web::sessions::LoginError;
+use crate::web::users::is_name;
+use crate::web::{cookie, note, run_api};
+
+#[derive(Deserialize)]
+struct LoginAsk {
+    id: String,
+    nonce: String,
+}
+
+#[derive(Serialize)]
+struct LoginAnswer {
+    nonce: String,
+    proof: String,
+}
+
+#[derive(Deserialize)]
+struct FinishAsk {
+    id: String,
+    proof: String,
+}
+
+#[derive(Serialize)]
+struct PasswordAnswer {
+    /// A link, as the fragment of an address has it.
+    login: String,
+    device: Option<Device>,
+}
+
+#[derive(Serialize)]
+struct SessionAnswer {
+    session: String,
+}
+
+#[derive(Deserialize)]
+struct HelloAsk {
+    session: String,
+    nonce: String,
+}
+
+#[derive(Serialize)]
+struct HelloAnswer {
+    proof: String,
+}
+
+impl Server {
+    /// Whether the request comes over the public address.
+    pub(super) fn is_public(&self, headers: &HeaderMap) -> bool {
+        self.names.site(headers) == Some(Site::Public)
+    }
+
+    /// Refuse the link of a user to other users of this machine. At the public address the connection is that of a
+    /// proxy, and the secret of the link decides alone.
+    pub(super) fn refuse_stranger(
+        &self,
+        ends: Ends,
+        headers: &HeaderMap,
+        id: &str,
+    ) -> Option<Response> {
+        let may_be_other = self.is_public(headers) || self.sessions().is_shared(id, clock::now());
+        let reason = "this link logs in another user of this machine";
+        let is_refused = !may_be_other && is_of_stranger(ends);
+        is_refused.then(|| problem(StatusCode::FORBIDDEN, reason))
+    }
+
+    pub(super) async fn login(&self, ends: Ends, headers: &HeaderMap, body: Body) -> Response {
+        let LoginAsk { id, nonce } = match read(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        if let Some(answer) = self.refuse_stranger(ends, headers, &id) {
+            return answer;
+        }
+        match self.sessions().begin(&id, &nonce, clock::now()) {
+            Ok((nonce, proof)) => json(StatusCode::OK, &LoginAnswer { nonce, proof }),
+            Err(error) => problem(status(error), &error.to_string()),
+        }
+    }
+
+    pub(super) async fn finish_login(
+        &self,
+        ends: Ends,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Response {
+        let FinishAsk { id, proof } = match read(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        if let Some(answer) = self.refuse_stranger(ends, headers, &id) {
+            return answer;
+        }
+        let site = if self.is_public(headers) { Site::Public } else { Site::Local };
+        let before: Vec<_> = cookie::all(headers, site, self.port).collect();
+        let begun = self.sessions().finish((&id, &proof), &before, clock::now());
+        // A second use of a link ends a session.
+        self.session_ended.send_replace(());
+        match begun {
+            Ok(begun) => {
+                let cookie = cookie::set(site, self.port, &begun.cookie);
+                let answer = json(StatusCode::OK, &SessionAnswer { session: begun.id });
+                ([(header::SET_COOKIE, cookie)], answer).into_response()
+            }
+            Err(error) => problem(status(error), &error.to_string()),
+        }
+    }
+
+    /// Prove to a browser that has logged in with a password before that this is the same server.
+    pub(super) async fn greet_device(&self, headers: &HeaderMap, body: Body) -> Response {
+        if !self.is_public(headers) {
+            return no_passwords_here();
+        }
+        let ask = match read::<DeviceAsk>(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        match self.passwords.hello(&ask) {
+            Some(proof) => json(StatusCode::OK, &HelloAnswer { proof }),
+            None => problem(StatusCode::BAD_REQUEST, "the request is malformed"),
+        }
+    }
+
+    pub(super) async fn login_by_password(
+        &self,
+        ends: Ends,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Response {
+        if !self.is_public(headers) {
+            return no_passwords_here();
+        }
+        let ask = match read::<password::Ask>(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        let from = self.access.from(ends.peer.ip(), headers);
+        // What a stranger sends is not shown as a name.
+        let name = if is_name(&ask.name) { ask.name.clone() } else { "(not a name)".to_owned() };
+        match self.passwords.check(ask, from, Instant::now()).await {
+            Verdict::Known(role, device) => {
+                note(&format!("{name} has logged in from {from}"));
+                let grant = Grant { role, scope: Scope::All, until: None };
+                match self.sessions().link(grant, Some(name), clock::now()) {
+                    Ok(login) => json(StatusCode::OK, &PasswordAnswer { login, device }),
+                    Err(error) => run_api::unreadable(&error),
+                }
+            }
+            Verdict::Wrong => {
+                note(&format!("{name}: wrong name or password, from {from}"));
+                problem(StatusCode::UNAUTHORIZED, "wrong name or password")
+            }
+            Verdict::Wait(time) => {
+                note(&format!("{name}: too many wrong passwords from {from}"));
+                let seconds = time.as_secs() + 1;
+                let reason = format!("too many wrong passwords; try again in {seconds} s");
+                let answer = problem(StatusCode::TOO_MANY_REQUESTS, &reason);
+                ([(header::RETRY_AFTER, seconds.to_string())], answer).into_response()
+            }
+            Verdict::Broken(why) => {
+                note(&format!("passwords can't be checked: {why}"));
+                let reason = "passwords can't be checked; `tmo web` tells why";
+                problem(StatusCode::SERVICE_UNAVAILABLE, reason)
+            }
+        }
+    }
+
+    pub(super) async fn hello(&self, body: Body) -> Response {
+        let HelloAsk { session, nonce } = match read(body).await {
+            Ok(ask) => ask,
+            Err(answer) => return *answer,
+        };
+        match self.sessions().hello(&session, &nonce, clock::now()) {
+            Some(proof) => json(StatusCode::OK, &HelloAnswer { proof }),
+            None => problem(
+                StatusCode::UNAUTHORIZED,
+                "not logged in; `tmo web --link` prints a link that logs in",
+            ),
+        }
+    }
+
+    pub(super) fn logout(&self, session: Option<(String, Grant)>) -> Response {
+        if let Some((id, _)) = session {
+            self.sessions().end(&id, clock::now());
+            self.session_ended.send_replace(());
+        }
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+/// The answer to a password at an address of this machine.
+fn no_passwords_here() -> Response {
+    problem(
+        StatusCode::FORBIDDEN,
+        "passwords are taken at the public address only; here `tmo web --link` prints a link that logs in",
+    )
+}
+
+const fn status(error: LoginError) -> StatusCode {
+    match error {
+        LoginError::NoLink | LoginError::Stolen => StatusCode::NOT_FOUND,
+        LoginError::Again => StatusCode::CONFLICT,
+        LoginError::NoRandom => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
