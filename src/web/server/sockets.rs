@@ -1,4 +1,4 @@
-//! The WebSockets of a page: what changes, and terminals.
+//! The web sockets of a page: what changes, and terminals.
 
 use std::sync::Arc;
 
