@@ -23,7 +23,7 @@ use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
-use crate::sys::{Usage, clock};
+use crate::sys::clock;
 use crate::view::paint::Stamp;
 
 /// Print a table, or the whole state as JSON.
@@ -150,7 +150,7 @@ impl Shown {
         let now = clock::now();
         let row = |process: &ProcessState| -> Vec<String> {
             let pid = process.pid.filter(|_| self.is_here);
-            let used = pid.and_then(|pid| Tree::of(pid, false)).map(|tree| tree.usage);
+            let used = pid.and_then(Tree::of);
             heads.iter().map(|head| self.cell(head, process, used, now)).collect()
         };
         let rows: Vec<_> = processes.iter().map(row).collect();
@@ -167,7 +167,7 @@ impl Shown {
         &self,
         head: &str,
         process: &ProcessState,
-        used: Option<Usage>,
+        used: Option<Tree>,
         now: Timestamp,
     ) -> String {
         let cell = match head {
@@ -183,8 +183,8 @@ impl Shown {
             "RESTARTS" => Some(process.lives.saturating_sub(1).to_string()),
             "PORT" => process.port.map(|port| port.to_string()),
             "SINCE" => Some(units::span(now.since(process.since)).replace(' ', "")),
-            "CPU" => used.map(|used| cpu_time(used.cpu)),
-            "MEMORY" => used.map(|used| units::bytes(used.resident).replace(' ', "")),
+            "CPU" => used.map(|used| cpu_time(used.usage.cpu)),
+            "MEMORY" => used.map(|used| units::bytes(used.memory()).replace(' ', "")),
             _ => return self.note(process),
         };
         cell.unwrap_or_else(|| "-".to_owned())

@@ -33,8 +33,7 @@ pub struct Tree {
 
 impl Tree {
     /// The tree of this main process: all descendants of its parent, the shim, which also adopts its orphans.
-    /// `in_full`: also what takes long to find out, memory shares and open files.
-    pub fn of(main: u32, in_full: bool) -> Option<Self> {
+    pub fn of(main: u32) -> Option<Self> {
         let shim = sys::info(main)?.ppid;
         let mut tree = Self::default();
         for process in sys::descendants(shim) {
@@ -42,12 +41,15 @@ impl Tree {
             tree.threads += process.threads;
             // A process that has just ended uses nothing any more.
             tree.usage += sys::usage(process.pid).unwrap_or_default();
-            if in_full {
-                tree.share = sum(tree.share, sys::memory_share(process.pid));
-                tree.files = sum(tree.files, sys::open_files(process.pid));
-            }
+            tree.share = sum(tree.share, sys::memory_share(process.pid));
+            tree.files = sum(tree.files, sys::open_files(process.pid));
         }
         Some(tree)
+    }
+
+    /// Memory in bytes: its share (PSS) where the system tells, otherwise resident memory.
+    pub fn memory(&self) -> u64 {
+        self.share.unwrap_or(self.usage.resident)
     }
 }
 
@@ -129,7 +131,7 @@ impl Sampler {
     pub fn sample(&mut self, processes: &[ProcessState], now: Duration) -> Vec<Figures> {
         let trees = processes.iter().filter_map(|process| {
             let pid = process.pid?;
-            Some((process, pid, Tree::of(pid, true)?))
+            Some((process, pid, Tree::of(pid)?))
         });
         let trees: Vec<_> = trees.collect();
         let names: Vec<_> = trees.iter().map(|(process, ..)| process.name.clone()).collect();
@@ -157,7 +159,7 @@ impl Sampler {
             pid,
             cpu_percent: used.zip(passed).map(|(used, passed)| used.as_secs_f64() / passed * 100.0),
             cpu_seconds: of_life.as_secs_f64(),
-            memory_bytes: tree.share.unwrap_or(tree.usage.resident),
+            memory_bytes: tree.memory(),
             processes: tree.processes,
             threads: tree.threads,
             files: tree.files,

@@ -28,7 +28,7 @@ fn charts_survive_a_reload_and_only_those_in_view_are_drawn() {
         format!("({chart}?.querySelector('path').getAttribute('d') ?? '').split('L').length - 1");
     page.until("some seconds are drawn", &format!("{samples} >= 4"));
     let rate =
-        format!("/[1-9][0-9.]* (B|kB)\\/s/.test({chart}.querySelector('.amount').innerText)");
+        format!("/[1-9][0-9.]* (B|KiB)\\/s/.test({chart}.querySelector('.amount').innerText)");
     page.until("its output has a rate", &rate);
     let charts = page.number("probe.all('.used-list .plot').length");
     assert!((9..90).contains(&charts), "{charts} charts");

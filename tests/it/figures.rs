@@ -62,6 +62,16 @@ fn api_and_ps_tell_what_each_process_and_its_children_use() {
     assert!(number(busy, "cpu_seconds") > number(idle, "cpu_seconds"), "{listed}");
     assert!(number(idle, "memory_bytes") > 0.0 && idle["threads"] == 1, "{listed}");
     assert_eq!(listed["api"], 1);
+    // The table has the memory that all others have.
+    eventually("the table has the same memory", || {
+        let table = world.ok(["ps"]);
+        let row: Vec<_> =
+            table.lines().find(|row| row.starts_with("idle "))?.split_whitespace().collect();
+        let sample = sample();
+        let bytes = sample["processes"][1]["memory_bytes"].as_u64()?;
+        let shown = [format!("{}KiB", bytes >> 10), format!("{}MiB", bytes >> 20)];
+        shown.iter().any(|bytes| row.contains(&bytes.as_str())).then_some(())
+    });
     world.ok(["stop", "idle"]);
     let stopped: Value = serde_json::from_str(&world.ok(["ps", "--json"])).unwrap();
     assert_eq!(stopped["processes"][1]["figures"], Value::Null);

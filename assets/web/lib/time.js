@@ -13,6 +13,12 @@ export function full(date) {
   return `${day} ${clock(date)}.${pad(date.getMilliseconds(), 3)}`;
 }
 
+/** `22:08`, with its day if that is not today. @param {Date} date */
+export function short(date) {
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday ? full(date).slice(11, 16) : full(date).slice(5, 16);
+}
+
 /** `2 h 14 m` @param {number} milliseconds */
 export function span(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
@@ -24,9 +30,9 @@ export function span(milliseconds) {
   return `${Math.floor(hours / 24)} d`;
 }
 
-/** `84 MB` @param {number} count */
+/** `84 MiB`, in the units of `tmo ps` @param {number} count */
 export function bytes(count) {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let at = 0;
   while (count >= 1000 && at < units.length - 1) {
     count /= 1024;

@@ -339,6 +339,9 @@ process of the Procfile."
     #[command(
         visible_alias = "status",
         after_help = "\
+CPU and MEMORY are those of the process and everything that it has started. MEMORY is the share (PSS)
+where the system tells it, as in `tmo top` and on the page of `tmo web`.
+
 Examples:
   tmo ps
   tmo ps --json | jq -r '.processes[] | select(.state == \"exited\").name'"
