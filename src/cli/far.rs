@@ -362,7 +362,11 @@ fn why_of_state(
         process.state.has_failed_or_exited() && !process.finished || held_up(process).is_some()
     };
     let Some(process) = asked.iter().find(is_ill) else {
-        return Ok(Explanation::Well(Well { api: API, well: well(&asked, name.is_some()) }));
+        return Ok(Explanation::Well(Well {
+            api: API,
+            well: well(&asked, name.is_some()),
+            run_ended: None,
+        }));
     };
     let (name, state) = (process.name.as_str(), &process.state);
     let why = format!("{name} is {state}, and its log tells why: `tmo why {name}`");

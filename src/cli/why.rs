@@ -176,6 +176,9 @@ fn screen(answer: &Why, color: bool, flags: &str) -> String {
         let pid = state.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
         let _ = writeln!(text, "state of {}: {}{pid}", state.name, state.state);
     }
+    if let Some(ended) = &answer.run_ended {
+        let _ = writeln!(text, "The run {ended}");
+    }
     text.push('\n');
     text += &causes(&answer.causes[..answer.causes.len().min(MOST)], color);
     let said = answer.last_logs.iter().rev().skip_while(|line| line.trim().is_empty());

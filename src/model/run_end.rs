@@ -21,6 +21,18 @@ pub struct End {
     pub decider: Option<Decider>,
 }
 
+impl End {
+    /// Why, to follow "the run"; `None` if no process was the reason.
+    pub fn reason(&self) -> Option<String> {
+        let Culprit { name, exit, .. } = self.culprit.as_ref()?;
+        let verb = match exit {
+            Exit::Code(_) => "exited with",
+            Exit::Signal(_) => "was ended by",
+        };
+        Some(format!("ended because {name} {verb} {}", exit.describe()))
+    }
+}
+
 /// The process that the exit code of a run comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Decider {

@@ -93,6 +93,9 @@ fn why_names_the_process_that_ended_the_run() {
     assert_eq!(answer["process"], "db");
     assert_eq!(answer["causes"][0]["text"], "it logged: FATAL: no disk");
     assert_eq!(answer["state"], Value::Null);
+    assert_eq!(answer["runEnded"], "ended because db exited with code 4");
+    let told = wrong(&world, &[]);
+    assert!(told.contains("The run ended because db exited with code 4\n"), "{told}");
     let answer = json(&world, &["why", "web"]);
     assert_eq!(answer["causes"][0]["kind"], "stopped-with-other");
     assert_eq!(answer["causes"][0]["text"], "tmo stopped it because db exited with code 4");
@@ -108,7 +111,10 @@ fn why_has_nothing_to_explain_after_a_requested_end() {
     world.wait_state("web", "running");
     world.ok(["quit"]);
     let ran = world.run(["why"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, "the last run ended as it was asked to\n"));
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, "the last run ended as it was asked to (tmo quit, Ctrl-C)\n")
+    );
     let reported = world.ok(["why", "web"]);
     assert!(reported.contains("it was stopped by a command of tmo"), "{reported}");
     let ran = world.run(["crashes"]);
@@ -187,7 +193,11 @@ fn why_explains_a_process_that_never_became_ready() {
     assert_eq!(answer["causes"][0]["text"], "did not print `up` within 100 ms");
     let reported = wrong(&world, &["web"]);
     assert!(
-        reported.starts_with("web was skipped in the last run\n\n  db is not ready"),
+        reported.starts_with(
+            "web was skipped in the last run\n\
+             The run ended because the start failed: db is not ready: did not print `up` within 100 ms\n\n  \
+             db is not ready"
+        ),
         "{reported}"
     );
     assert!(reported.contains("$ tmo why db"), "{reported}");

@@ -65,6 +65,9 @@ pub struct Why {
     /// The file with the full crash report, if there is one.
     #[schema(value_type = Option<String>)]
     pub report: Option<PathBuf>,
+    /// How the run ended, in words that follow "the run"; null while it goes on.
+    #[schema(example = "ended because api exited with code 1")]
+    pub run_ended: Option<String>,
     /// What happened to it.
     #[serde(skip)]
     pub about: About,
@@ -102,6 +105,9 @@ pub struct Well {
     /// What there is instead, for people.
     #[schema(example = "all processes are running")]
     pub well: String,
+    /// How the run ended, in words that follow "the run"; absent while it goes on.
+    #[serde(rename = "runEnded", default, skip_serializing_if = "Option::is_none")]
+    pub run_ended: Option<String>,
 }
 
 /// What is wrong, or that nothing is.
@@ -218,10 +224,15 @@ impl<'a> Analysis<'a> {
             Some(state) => self.of_run(state, name)?,
             None => self.afterwards(name)?,
         };
-        Ok(match found {
-            Some(why) => Explanation::Wrong(Box::new(why)),
-            None => Explanation::Well(Well { api: API, well: self.all_is_well(name, flags)? }),
-        })
+        let run_ended = match &self.state {
+            Some(_) => None,
+            None => Some(self.ended()?.words()),
+        };
+        if let Some(why) = found {
+            return Ok(Explanation::Wrong(Box::new(Why { run_ended, ..why })));
+        }
+        let well = self.all_is_well(name, flags)?;
+        Ok(Explanation::Well(Well { api: API, well, run_ended }))
     }
 
     /// The report of a process's last end in this run, from its file or generated from the journal.
@@ -301,6 +312,7 @@ impl<'a> Analysis<'a> {
             last_logs: lines.collect(),
             others: vec![],
             report: None,
+            run_ended: None,
             about: About::Waiting,
         }
     }
@@ -331,6 +343,7 @@ fn of_report((report, path): Report, state: Option<&ProcessState>) -> Why {
         last_logs: report.last_logs,
         others: vec![],
         report: path,
+        run_ended: None,
         about: About::End { lived: Some(lived), earlier: false },
     }
 }

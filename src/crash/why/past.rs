@@ -6,22 +6,36 @@ use crate::crash::record::examine_in;
 use crate::crash::{Log, Trigger};
 use crate::journal::last::last_events;
 use crate::model::ProcName;
-use crate::model::event::What;
-use crate::model::run_end::Culprit;
+use crate::model::event::{RunProblem, What};
+use crate::model::run_end::{Culprit, End};
 
 /// How the last run ended.
 #[derive(Debug, Default)]
 pub(super) struct Ended {
     /// Its id; `None` if its end was not recorded.
     pub(super) run: Option<String>,
-    culprit: Option<Culprit>,
+    end: End,
+    /// The failure of the run as a whole that ended it.
+    failure: Option<String>,
     troubles: Troubles,
+}
+
+impl Ended {
+    /// How it ended, to follow "the run".
+    pub(super) fn words(&self) -> String {
+        if self.run.is_none() {
+            return "was killed".to_owned();
+        }
+        let failed = || Some(format!("ended because {}", self.failure.as_ref()?));
+        let reason = self.end.reason().or_else(failed);
+        reason.unwrap_or_else(|| "ended as it was asked to (tmo quit, Ctrl-C)".to_owned())
+    }
 }
 
 impl Analysis<'_> {
     /// If nothing runs: which process ended everything, or what was wrong at the end.
     pub(super) fn afterwards(&self, name: Option<&str>) -> Result<Option<Why>, WhyError> {
-        let Ended { run, culprit, troubles } = self.ended()?;
+        let Ended { run, end: End { culprit, .. }, troubles, .. } = self.ended()?;
         let run = run.unwrap_or_default();
         let Some(name) = name else {
             if let Some(culprit) = culprit {
@@ -81,8 +95,12 @@ impl Analysis<'_> {
         for (_, event) in last_events(self.log.open_index()?, self.first)? {
             match event.what() {
                 Some(What::End { run, end }) => {
-                    (ended.run, ended.culprit) = (Some(run.clone()), end.culprit.clone());
+                    (ended.run, ended.end) = (Some(run.clone()), end.clone());
                 }
+                Some(What::Failed { why: RunProblem::Start(why) }) => {
+                    ended.failure = Some(format!("the start failed: {why}"));
+                }
+                Some(What::TmuxGone) => ended.failure = Some("its tmux server is gone".to_owned()),
                 Some(_) | None => ended.troubles.read(&event),
             }
         }

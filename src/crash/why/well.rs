@@ -19,7 +19,7 @@ impl Analysis<'_> {
         if let Some(name) = name {
             return Err(WhyError::NoEnd(name.to_owned()));
         }
-        let ended = self.ended()?.run.map_or("was killed", |_| "ended as it was asked to");
+        let ended = self.ended()?.words();
         let crash = self.earlier.last().and_then(|found| store::read(&found.path).ok());
         let crash = crash.map_or(String::new(), |report| {
             let name = &report.process_name;
