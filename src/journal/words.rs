@@ -4,13 +4,17 @@ use super::record::{Kind, Record};
 use crate::model::event::Logged;
 use crate::model::{Exit, LifeId};
 
-/// The text for a start, an exit or a gap.
-pub fn record_words(record: &Record) -> Option<String> {
+/// Whether this record is the start of a life after the first one.
+pub fn is_later_start(record: &Record) -> bool {
+    record.kind == Kind::Start && record.life > Some(LifeId::FIRST)
+}
+
+/// The text for a start, which may be one of many (`again`), an exit or a gap.
+pub fn record_words(record: &Record, again: bool) -> Option<String> {
     match record.kind {
         Kind::Start => {
             // Both lines are derived from this one record. A separate event of the supervisor would come
             // too late for the first: after output of the new life.
-            let again = record.life > Some(LifeId::FIRST);
             let verb = if again { "Restarting...\nRestarted" } else { "Started" };
             Some(match record.value {
                 // Its life file is gone, so only the output reveals that it started.
@@ -31,7 +35,7 @@ pub fn record_words(record: &Record) -> Option<String> {
 /// there is no text. `text` is the JSON of an event.
 pub fn entry_words(record: &Record, text: &[u8]) -> Option<(Option<String>, String)> {
     if record.kind != Kind::Event {
-        return record_words(record).map(|words| (None, words));
+        return record_words(record, is_later_start(record)).map(|words| (None, words));
     }
     let event = Logged::from_json(text)?;
     Some((event.name().map(ToString::to_string), event.text()?))
@@ -69,10 +73,10 @@ mod tests {
             kind,
             flags,
         };
-        assert_eq!(record_words(&record).unwrap(), "Restarting...\nRestarted with pid 7...");
+        assert_eq!(record_words(&record, true).unwrap(), "Restarting...\nRestarted with pid 7...");
         record.value = 0;
         assert_eq!(
-            record_words(&record).unwrap(),
+            record_words(&record, true).unwrap(),
             "Restarting...\nRestarted; its pid is not known"
         );
     }

@@ -8,8 +8,8 @@ use super::rows::Row;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
-use crate::journal::words::{gap, record_words};
-use crate::model::event::Logged;
+use crate::journal::words::{gap, is_later_start, record_words};
+use crate::model::event::{Logged, What};
 use crate::model::time::Timestamp;
 use crate::model::untrusted;
 
@@ -103,6 +103,8 @@ pub(super) struct Lane {
     at: u64,
     /// Bytes from this offset on were shown before their record arrived.
     ahead: Option<u64>,
+    /// Its last life was an installation, so the next one starts the program.
+    is_installed: bool,
 }
 
 impl Lane {
@@ -116,6 +118,7 @@ impl Lane {
             color,
             at: 0,
             ahead: None,
+            is_installed: false,
         }
     }
 
@@ -237,7 +240,9 @@ impl Renderer {
         }
         // An empty gap exists only to report the loss before it.
         let reported = record.kind == Kind::Gap && record.len == 0 && chunk.lost > 0;
-        if !reported && let Some(text) = record_words(record) {
+        let again = is_later_start(record) && !self.lanes[lane].is_installed;
+        self.lanes[lane].is_installed &= record.kind != Kind::Start;
+        if !reported && let Some(text) = record_words(record, again) {
             self.say(Some(lane), &text, false, out);
         }
     }
@@ -427,6 +432,9 @@ impl Renderer {
             let Some(event) = Logged::from_json(line) else { continue };
             let Some(text) = event.text() else { continue };
             let lane = event.name().and_then(|name| self.named(name.as_str()));
+            if let (Some(lane), Some(What::Installed { .. })) = (lane, event.what()) {
+                self.lanes[lane].is_installed = true;
+            }
             self.say(lane, &text, event.is_error(), out);
         }
     }

@@ -115,3 +115,14 @@ impl Bench {
         std::mem::take(&mut self.out).escape_ascii().to_string()
     }
 }
+
+#[test]
+fn the_program_that_an_installation_is_followed_by_is_started_and_not_restarted() {
+    let mut bench = Bench::new(Mode::Exact);
+    let start = |life| Record { life: Some(LifeId::nth(life)), value: 7, ..record(Kind::Start, 1) };
+    bench.bare(start(1)).event(r#"{"name":"web","event":"installed","life":1}"#).taken();
+    let shown = bench.bare(start(2)).taken();
+    assert!(shown.contains("Started with pid 7") && !shown.contains("Restart"), "{shown}");
+    let shown = bench.bare(start(3)).taken();
+    assert!(shown.contains("Restarted with pid 7"), "{shown}");
+}
