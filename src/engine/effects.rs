@@ -249,6 +249,7 @@ impl Engine {
             output_bytes: self.ingest.indexed(self.panes[id].stream),
             phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
             groups: process.rules.groups.clone(),
+            command: Some(process.command.to_string().into()),
             display: process.rules.display.as_deref().map(Untrusted::from),
             flags: self.panes[id].search.as_ref().map_or_else(Vec::new, |search| {
                 flag_counts::states(&process.rules.flags, search.watcher.book())

@@ -279,6 +279,10 @@ pub struct ProcessState {
     /// `@GROUP` means all processes of a group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// Its command, as in the Procfile; absent from versions that do not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub command: Option<Untrusted>,
     /// Its name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -318,6 +322,7 @@ impl ProcessState {
             output_bytes: 0,
             phase: None,
             groups: vec![],
+            command: None,
             display: None,
             flags: vec![],
         }

@@ -28,6 +28,7 @@ export function facts(process) {
   const { port } = process;
   const isReady = process.pid && process.ready !== null && process.ready !== undefined;
   return list([
+    ['Command', process.command ? h('code', { text: process.command }) : null],
     ['Process id', process.pid ? String(process.pid) : null],
     ['Port', port && process.pid ? h('a', { href: `http://localhost:${port}/`, target: '_blank', rel: 'noopener noreferrer', text: String(port) }) : null],
     ['Ready', isReady ? (process.ready ? 'yes' : reason(process) || 'not yet') : null],

@@ -96,8 +96,8 @@ export class ProcessView {
 
   /** Read what only changes with a life, a crash or a flag. @param {any} process */
   async read(process) {
-    const { lives, state, crashes, flags: counted, pid, ready, awaits, lacks } = process;
-    const key = JSON.stringify([lives, state, crashes, counted, pid, ready, awaits, lacks]);
+    const { lives, state, crashes, flags: counted, pid, ready, awaits, lacks, command } = process;
+    const key = JSON.stringify([lives, state, crashes, counted, pid, ready, awaits, lacks, command]);
     if (key === this.known || this.isReading) return;
     this.known = key;
     this.isReading = true;
