@@ -51,16 +51,50 @@ enum Said {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Frame<'a> {
-    Hello { version: &'a str, role: &'a str, is_limited: bool, time: String },
-    Runs { runs: &'a [RunEntry] },
-    State { run: &'a str, state: &'a State },
-    Process { run: &'a str, process: &'a ProcessState },
-    Head { run: &'a str, records: u64 },
-    Unfinished { run: &'a str, lines: &'a [UnfinishedLine] },
-    Figures { run: &'a str, number: u64, processes: &'a [Figures] },
-    End { run: &'a str },
-    Gone { run: &'a str },
-    Bye { why: &'a str },
+    Hello {
+        version: &'a str,
+        role: &'a str,
+        /// Who has logged in with a password.
+        user: Option<String>,
+        /// Whether only some processes of a run may be seen.
+        is_limited: bool,
+        /// When the session ends, if that is limited.
+        until: Option<String>,
+        time: String,
+    },
+    Runs {
+        runs: &'a [RunEntry],
+    },
+    State {
+        run: &'a str,
+        state: &'a State,
+    },
+    Process {
+        run: &'a str,
+        process: &'a ProcessState,
+    },
+    Head {
+        run: &'a str,
+        records: u64,
+    },
+    Unfinished {
+        run: &'a str,
+        lines: &'a [UnfinishedLine],
+    },
+    Figures {
+        run: &'a str,
+        number: u64,
+        processes: &'a [Figures],
+    },
+    End {
+        run: &'a str,
+    },
+    Gone {
+        run: &'a str,
+    },
+    Bye {
+        why: &'a str,
+    },
 }
 
 /// The page is gone.
@@ -184,7 +218,10 @@ impl Page {
         let time = clock::now().to_string();
         let role = self.grant.role;
         let is_limited = self.grant.scope.names().is_some();
-        self.tell(&Frame::Hello { version: OURS, role: role.word(), is_limited, time }).await?;
+        let (version, role) = (OURS, role.word());
+        let user = self.server.user_of(&self.session);
+        let end = self.grant.until.map(|time| time.to_string());
+        self.tell(&Frame::Hello { version, role, user, is_limited, until: end, time }).await?;
         // At first a page has not told yet whether it is visible.
         let mut ping = interval_at(Instant::now() + PING, PING);
         let mut closing = self.server.closing.subscribe();

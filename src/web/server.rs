@@ -144,6 +144,11 @@ impl Server {
         self.sessions().renew(id, clock::now())
     }
 
+    /// Who has begun this session with a password.
+    pub(super) fn user_of(&self, session: &str) -> Option<String> {
+        self.sessions().user_of(session)
+    }
+
     /// Whether this session has not ended. A token, which has none, is checked at each request.
     pub(super) fn is_live(&self, session: &str) -> bool {
         session.is_empty() || self.sessions().is_live(session, clock::now())

@@ -268,6 +268,11 @@ impl Sessions {
         living.map(entry).collect()
     }
 
+    /// The user who has begun this session with a password.
+    pub(super) fn user_of(&self, id: &str) -> Option<String> {
+        self.kept.sessions.iter().find(|session| session.id == id)?.user.clone()
+    }
+
     /// End the sessions for which this holds, and the links of their users; returns how many ended.
     pub(super) fn end_if(
         &mut self,

@@ -191,3 +191,32 @@ fn a_page_of_another_port_gets_nothing_and_changes_nothing() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_guest_is_told_what_can_be_watched_and_until_when_and_is_offered_no_apps() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::empty(&chromium, &world);
+    page.go(&link_in(&world.ok(["web", "--share", "web", "--for", "1h"])).unwrap());
+    page.shows_state("web", "running");
+    page.click("Settings");
+    let text = "document.querySelector('dialog')?.innerText";
+    page.until(
+        "it is told",
+        &format!(
+            "/Guest, until [-\\d ]*\\d\\d:\\d\\d: can watch web, and change nothing/.test({text})"
+        ),
+    );
+    page.click("Close");
+    page.value("void (location.hash = location.hash.replace('overview', 'apps'))");
+    page.until(
+        "it is refused",
+        "document.querySelector('.apps-page')?.innerText.trim().endsWith('Only an admin can install apps.')",
+    );
+    // Nothing was asked for that is refused: the console would have an error.
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

@@ -118,6 +118,20 @@ fn type_login(page: &Page, name: &str, password: &str) {
     page.presses(&[ENTER]);
 }
 
+/// The settings tell who is logged in, here a user with the name of the role, and the apps who can install any.
+fn tells_role(page: &Page, role: &str) {
+    page.click("Settings");
+    let says = format!("Logged in as {role} (role: {role}).");
+    let dialog = "document.querySelector('dialog').innerText";
+    page.until(&says, &format!("{dialog}.includes('{says}')"));
+    page.click("Close");
+    page.click("Apps");
+    page.until("the apps", "document.body.innerText.includes('No apps yet')");
+    let refusal = "document.body.innerText.includes('Only an admin can install apps')";
+    assert_eq!(page.value(refusal), role != "admin", "{role}");
+    page.click("Overview");
+}
+
 const SHELL: &str = "shell: echo ready; while :; do read -r line && echo \"got <$line>\"; done\nweb: exec sleep 1000\n";
 
 #[test]
@@ -161,6 +175,7 @@ fn a_password_logs_in_over_tls_to_what_its_role_allows() {
                 || (role == "admin" && button == "Restart all");
             assert_eq!(shown.contains(button), is_meant, "{role} {button}: {shown}");
         }
+        tells_role(&page, role);
         if role != "admin" {
             page.click("Settings");
             page.click("Log out");

@@ -19,9 +19,10 @@ export class AppsView {
     this.add = h('button', { text: 'Upload an app', onclick: () => addApp(null, (answer) => this.opened(answer)) });
     this.hint = h('p', { class: 'dim' });
     this.problem = h('p', { class: 'kind-bad', role: 'alert', hidden: true });
+    this.refusal = h('p', { class: 'dim', text: 'Only an admin can install apps.', hidden: true });
     this.rows = h('ul', { class: 'apps' });
     this.element = h('section', { class: 'apps-page', 'aria-label': 'Apps' },
-      h('header', {}, h('h2', { text: 'Apps' }), this.add), this.hint, this.problem, this.rows);
+      h('header', {}, h('h2', { text: 'Apps' }), this.add), this.refusal, this.hint, this.problem, this.rows);
     this.element.addEventListener('dragover', (event) => {
       if (this.mayChange()) event.preventDefault();
     });
@@ -31,9 +32,9 @@ export class AppsView {
       addApp(event.dataTransfer.files, (answer) => this.opened(answer));
     });
     const draw = atNextFrame(() => this.draw());
-    this.stops = [changes.watch(draw), me.watch(draw), supervisor.watch(draw)];
     /** @type {Map<string, any>} */ this.made = new Map();
-    this.load();
+    // Whether they may be read is known with the session.
+    this.stops = [changes.watch(draw), me.watch(() => this.load()), supervisor.watch(draw)];
   }
 
   close() {
@@ -50,8 +51,8 @@ export class AppsView {
   }
 
   async load() {
-    // Without a supervisor nobody knows the apps.
-    if (supervisor.value === 'over') return this.draw();
+    // Without a supervisor nobody knows the apps, and a limited session is not told them.
+    if (supervisor.value === 'over' || !me.value || me.value.is_limited) return this.draw();
     try {
       this.apps = await listApps();
       this.fail('');
@@ -79,7 +80,8 @@ export class AppsView {
     const how = 'No apps yet. A ZIP archive with a Python, Node.js or other program becomes a process of this run; drop it here.';
     if (supervisor.value === 'over') this.fail('');
     const over = supervisor.value === 'over' ? 'This run is over. Apps can be uploaded to a run that goes on.' : '';
-    setText(this.hint, over || (this.apps.length ? '' : this.mayChange() ? how : 'No apps yet.'));
+    this.refusal.hidden = !me.value || me.value.role === 'admin';
+    setText(this.hint, over || (this.apps.length || me.value?.is_limited ? '' : this.mayChange() ? how : 'No apps yet.'));
     this.hint.hidden = !this.hint.textContent;
     for (const [name, row] of this.made) {
       if (this.apps.some((app) => app.name === name)) continue;
@@ -131,9 +133,10 @@ export class AppsView {
     const why = process ? reason(process) : '';
     setText(row.note, [...parts, ...(why ? [why] : [])].join(' · '));
     const may = this.mayChange() && !isLeaving;
+    const mayAct = canAct() && !isLeaving;
     const rests = !process || !canStop(process);
-    row.start.hidden = !may || !process || !canStart(process);
-    row.stop.hidden = !may || rests;
+    row.start.hidden = !mayAct || !process || !canStart(process);
+    row.stop.hidden = !mayAct || rests;
     for (const button of [row.update, row.remove]) {
       button.hidden = !may;
       button.disabled = !rests;

@@ -4,17 +4,11 @@ import { get, query } from '../lib/api.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { address, place } from '../lib/router.js';
 import { runs } from '../lib/store.js';
-import { full, ms } from '../lib/time.js';
+import { ms, short } from '../lib/time.js';
 
 const STORE = 'tmo-ended';
 /** Up to so many that have ended are shown unless the user folds them. */
 const FEW = 5;
-
-/** `22:08`, with its day if that is not today. @param {Date} date */
-function short(date) {
-  const isToday = date.toDateString() === new Date().toDateString();
-  return isToday ? full(date).slice(11, 16) : full(date).slice(5, 16);
-}
 
 export class Runs {
   constructor() {

@@ -3,12 +3,17 @@
 import { h } from '../lib/dom.js';
 import { possible, want, wanted } from '../lib/notices.js';
 import { ended, logOut } from '../lib/session.js';
-import { me } from '../lib/store.js';
+import { me, run } from '../lib/store.js';
+import { short } from '../lib/time.js';
 import { THEMES, choice, chooseTheme } from '../lib/theme.js';
 import { dialog } from './dialog.js';
 
-/** What each role may do. @type {Record<string, string>} */
-const ROLES = { read: 'look at states, logs and terminals', operate: 'look, start and stop processes', admin: 'do everything' };
+/** What each role can do. @type {Record<string, string>} */
+const ROLES = {
+  read: 'You can see states, logs and terminals, and change nothing.',
+  operate: 'You can see everything, and start, stop and restart processes.',
+  admin: 'You can do everything, as in a terminal on this machine.',
+};
 
 export function settings() {
   dialog('Settings', () => [
@@ -21,7 +26,18 @@ export function settings() {
 
 function login() {
   const out = h('button', { text: 'Log out', onclick: () => logOut().then(() => ended.set('out')) });
-  return h('fieldset', {}, h('legend', { text: 'Login' }), h('p', { text: `This browser may ${ROLES[me.value?.role] ?? 'look'}.` }), out);
+  return h('fieldset', {}, h('legend', { text: 'Login' }), ...who(me.value).map((text) => h('p', { text })), out);
+}
+
+/** Who is logged in, and what that allows. @param {any} session @returns {string[]} */
+function who(session) {
+  if (!session) return ['The web server does not answer.'];
+  const { user, role, until, is_limited: isLimited } = session;
+  if (isLimited) {
+    const names = [...run.processes.keys()].join(', ');
+    return [`Guest${until ? `, until ${short(new Date(until))}` : ''}: can watch ${names || 'no process'}, and change nothing.`];
+  }
+  return [user ? `Logged in as ${user} (role: ${role}).` : `Logged in with a link (role: ${role}).`, ROLES[role] ?? ''];
 }
 
 /** @param {string} name */
