@@ -277,3 +277,41 @@ fn a_link_to_this_place_leads_to_the_first_line_on_the_screen() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn the_card_of_a_crash_begins_with_its_cause_and_names_cover_no_text_on_a_phone() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: while :; do echo tick; sleep 0.1; done\n\
+         worker: seq 200; echo 'Error: connect ECONNREFUSED 127.0.0.1:5432' >&2; exit 1\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("worker", "exit 1");
+    page.resize(390, 844);
+    page.click_at("//th/a[.='worker']");
+    page.click("Crash report");
+    page.until("the card", "document.querySelector('.crash-card .around .row.bad')");
+    let cause = "nobody takes connections at port 5432";
+    let times =
+        format!("document.querySelector('.crash-card').innerText.split('{cause}').length - 1");
+    assert_eq!(
+        page.number(&times),
+        1,
+        "{}",
+        page.text("document.querySelector('.crash-card').innerText")
+    );
+    page.until("the cause can be seen", "probe.isOnScreen('.crash-card .sentence')");
+    let covers = "probe.all('.around .row').filter((row) => row.querySelector('.name')?.checkVisibility()).some((row) => {
+        const [name, text] = ['.name', '.text'].map((part) => row.querySelector(part).getBoundingClientRect());
+        return name.bottom > text.top + 1;
+    })";
+    assert_eq!(page.value(covers), json!(false));
+    let names = "probe.all('.around .row .name').filter((name) => name.checkVisibility()).map((name) => name.innerText)";
+    assert!(page.value(names).as_array().unwrap().contains(&json!("worker")));
+    page.picture("crash-card-phone");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

@@ -23,7 +23,9 @@ export async function openCard(id) {
   const loaded = crash;
   const element = dialog(`Crash of ${loaded.report.processName}`, (close) => content(loaded, close));
   element.classList.add('wide');
-  element.querySelector('.around .bad')?.scrollIntoView({ block: 'nearest' });
+  // The end is shown among what was printed around it; the cause stays at the top.
+  const [around, end] = [element.querySelector('.around'), element.querySelector('.around .bad')];
+  if (around && end) around.scrollTop += end.getBoundingClientRect().bottom - around.getBoundingClientRect().bottom;
 }
 
 /** @param {Crash} crash @param {() => void} close */
@@ -50,25 +52,37 @@ function content(crash, close) {
     h('button', { text: 'Save as page', onclick: save }))].filter((part) => part !== null);
 }
 
+/** Where a cause is, what shows it, and what to do next. @param {any} cause */
+function details({ text, place, evidence, next }) {
+  return [
+    place ? h('p', {}, 'In ', h('code', { text: place })) : null,
+    evidence && evidence.text !== text ? h('pre', { text: evidence.text }) : null,
+    next ? h('p', {}, 'Next: ', h('code', { text: next })) : null,
+  ];
+}
+
 /** The card itself, which can also be saved. @param {Crash} crash */
 function card({ report, around, leftOut }) {
   const { tmo, processName } = report;
-  const causes = tmo.cause.map((/** @type {any} */ cause) => h('li', {},
-    h('p', {}, h('span', { class: 'cause', text: cause.text }), h('span', { class: 'dim', text: `  (${cause.certainty})` })),
-    cause.place ? h('p', {}, 'In ', h('code', { text: cause.place })) : null,
-    cause.evidence && cause.evidence.text !== cause.text ? h('pre', { text: cause.evidence.text }) : null,
-    cause.next ? h('p', {}, 'Next: ', h('code', { text: cause.next })) : null));
+  const [first, ...others] = tmo.cause;
+  const causes = others.map((/** @type {any} */ cause) => h('li', {},
+    h('p', {}, h('span', { class: 'cause', text: cause.text }), h('span', { class: 'dim', text: `  (${cause.certainty})` })), ...details(cause)));
   const facts = [
     ['Ended', full(new Date(report.timestamp))], ['Ran for', span(tmo.uptime_ms)], ['Life', String(tmo.life)],
     ['Command', [report.command, ...(report.args ?? [])].join(' ')], ['Directory', tmo.cwd], ['Port', tmo.port],
   ].filter(([, value]) => value !== null && value !== undefined);
+  let before;
   const lines = around.map((line) => {
     const element = foldedRow(line);
+    element.classList.toggle('block', line.name !== before);
+    before = line.name;
     if (line.name === processName && line.left === undefined) element.classList.add(line.event === 'exit' ? 'bad' : 'own');
     return element;
   });
   return h('article', { class: 'crash-card' },
     h('p', { class: 'sentence kind-bad', text: `✖ ${sentence(report)}` }),
+    ...(first ? [h('p', { class: 'dim', text: `The cause is ${first.certainty}.` }), ...details(first)] : []),
+    causes.length ? h('h3', { text: 'Other possible causes' }) : null,
     causes.length ? h('ol', { class: 'causes' }, ...causes) : null,
     h('dl', {}, ...facts.flatMap(([term, value]) => [h('dt', { text: term }), h('dd', { text: String(value) })])),
     h('h3', { text: 'What all processes printed around it' }),

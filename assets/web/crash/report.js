@@ -15,6 +15,9 @@ const AFTER = { milliseconds: 1000, lines: 250 };
  *   `leftOut`: what of that time is not shown, in words
  */
 
+/** Whether a line tells a cause, which the card has at its top. @param {any} line */
+const isAboutCause = (line) => ['crash', 'crash-report'].includes(line.event);
+
 /** The id of a report by its file. @param {string | null | undefined} file */
 export function reportId(file) {
   return file ? file.replace(/^.*\//, '').replace(/\.json$/, '') : null;
@@ -25,7 +28,7 @@ export async function loadCrash(id) {
   const report = await get(`/r/${run.id}/api/crashes/${encodeURIComponent(id)}`);
   const { lines, leftOut } = await around(report);
   const end = lines.find((line) => line.event === 'exit' && line.name === report.processName) ?? lines.at(-1);
-  return { id, report, around: fold(lines.filter(isShown), (line) => line.name === report.processName), leftOut, end: end?.cursor ?? null };
+  return { id, report, around: fold(lines.filter((line) => isShown(line) && !isAboutCause(line)), (line) => line.name === report.processName), leftOut, end: end?.cursor ?? null };
 }
 
 /**
