@@ -105,3 +105,23 @@ fn a_search_over_everything_leads_to_a_line_of_a_run_that_is_over() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_match_of_an_expression_is_marked_in_the_log_that_it_opens() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: echo order 4711 paid; echo order none; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "order none");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.value("void (location.hash = location.hash.replace('overview', 'search?regex=1&q=order%20%5Cd%2B'))");
+    page.click_at("//*[@class='hit'][contains(., 'order 4711 paid')]");
+    page.until("the line is selected", "probe.texts('.row.here .text')[0] === 'order 4711 paid'");
+    let marked = "[...CSS.highlights.get('find') ?? []].map((range) => range.toString())";
+    page.until("it is marked", &format!("JSON.stringify({marked}) === '[\"order 4711\"]'"));
+    page.reload();
+    page.until("also after a reload", &format!("JSON.stringify({marked}) === '[\"order 4711\"]'"));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

@@ -192,3 +192,28 @@ fn the_log_stays_in_place_when_a_process_is_hidden_and_shown_again() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_line_that_a_crash_repeats_is_found_once() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: exec sleep 1000\nworker: echo unusual words; echo \"KeyError: 'email'\" >&2; exit 1\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_text("worker", "crashed (exit 1)");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Log");
+    page.shows_line("crashed (exit 1)");
+    page.types("/");
+    page.until("the search has the focus", "document.activeElement.matches('.find')");
+    page.types("unusual");
+    let status = "document.querySelector('.find-status').textContent";
+    page.until("it is found once", &format!("{status} === '1/1'"));
+    page.until("that is the output", "probe.texts('.row.here .text')[0] === 'unusual words'");
+    page.click("Older match");
+    page.until("there is no other", &format!("{status} === 'no older match'"));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

@@ -19,6 +19,9 @@ function words(line) {
       return line.bytes ? `✂ ${line.bytes} bytes are missing here` : '✂ some output is missing here';
     case 'end-of-life':
       return null;
+    case 'crash':
+      // After its first line it repeats output, which stands above it.
+      return line.text?.startsWith(' ') ? null : line.text ?? null;
     case 'crash-report':
       return line.cause ? `▲ crashed: ${line.cause}` : '▲ crashed';
     default:
@@ -95,7 +98,7 @@ function text(line) {
 /** @param {any} line */
 function kind(line) {
   if (line.event === undefined) return 'row';
-  return ['crash-report', 'gap', 'broken'].includes(line.event) ? 'row event bad' : 'row event';
+  return ['crash', 'crash-report', 'gap', 'broken'].includes(line.event) ? 'row event bad' : 'row event';
 }
 
 /** @param {any} line @returns {HTMLElement} */

@@ -66,8 +66,9 @@ export class Search {
     setText(this.status, text);
   }
 
-  /** @param {string} text */
-  set(text) {
+  /** @param {string} text @param {boolean} [isRegex] */
+  set(text, isRegex = false) {
+    this.isRegex = isRegex;
     this.input.value = text;
     this.isTyped = false;
     this.changed();
@@ -75,7 +76,6 @@ export class Search {
 
   /** Search for a text. @param {string} text */
   look(text) {
-    this.isRegex = false;
     this.set(text);
     this.find(true);
   }
@@ -92,7 +92,7 @@ export class Search {
     this.finding?.abort();
     setAttribute(this.regex, 'aria-pressed', String(this.isRegex));
     setAttribute(this.only, 'aria-pressed', String(this.isOnly));
-    keep({ q: this.text });
+    keep({ q: this.text, regex: this.text && this.isRegex ? '1' : '' });
     this.say('');
     const only = this.isOnly ? this.pattern() : null;
     if (JSON.stringify(only) !== JSON.stringify(this.pane.source.only)) {
@@ -150,7 +150,7 @@ export class Search {
     }
     else if (event.key === 'Escape') {
       this.isOnly = false;
-      this.set('');
+      this.set('', this.isRegex);
       this.pane.view.focus();
     } else return;
     event.preventDefault();

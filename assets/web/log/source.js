@@ -1,6 +1,7 @@
 // Pages of the journal.
 
 import { get, getText, post, query } from '../lib/api.js';
+import { isShown } from './rows.js';
 
 /** How many lines a page has. */
 export const PAGE = 200;
@@ -67,7 +68,7 @@ export class Source {
       const place = up ? { before: at, after: this.floor } : { after: at };
       const answer = await this.lines({ ...pattern, ...place, limit: 1, step: true, styles: false }, signal);
       const hit = up ? answer.lines.at(-1) : answer.lines[0];
-      if (hit) return hit;
+      if (hit && isShown(hit)) return hit;
       const next = up ? answer.previous : answer.next;
       if (!answer.more || !next || next === at) return null;
       at = next;

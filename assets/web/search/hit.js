@@ -19,7 +19,7 @@ export class HitRow {
     this.hit = hit;
     this.isWhole = false;
     const { run, line } = hit;
-    const values = { at: line.cursor, q: wish.isRegex ? '' : wish.text };
+    const values = { at: line.cursor, q: wish.text, regex: wish.isRegex ? '1' : '' };
     this.before = h('span', { class: 'near' });
     this.after = h('span', { class: 'near' });
     this.element = h('li', {},

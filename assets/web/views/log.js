@@ -61,7 +61,7 @@ export class LogView {
     this.ontimeline = () => {};
     this.tally = new Tally(this.pane, () => this.foot());
     this.ends = [supervisor.watch(() => this.foot()), me.watch(() => this.foot())];
-    search.set(place.value.values.q ?? '');
+    search.set(place.value.values.q ?? '', !!place.value.values.regex);
   }
 
   /** Show what the address names. @param {Record<string, string>} values */
