@@ -2,7 +2,7 @@
 
 import { AppsView } from './apps/page.js';
 import { act, failures, quit, setFailure } from './lib/actions.js';
-import { asking, whenSilent } from './lib/asking.js';
+import { asking, prompt, whenSilent } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
 import { Live } from './lib/live.js';
 import { Notices } from './lib/notices.js';
@@ -34,7 +34,9 @@ class App {
     /** @type {Timeline | null} */ this.timeline = null;
     this.shown = '';
     this.title = h('h1', { text: 'tmo' });
-    this.summary = h('p', { class: 'summary' });
+    this.counts = h('span');
+    this.root = h('span', { class: 'root' });
+    this.summary = h('p', { class: 'summary', hidden: true }, this.counts, this.root);
     this.note = h('p', { class: 'banner', role: 'status', hidden: true });
     this.failureText = h('span');
     this.failure = h('p', { class: 'banner kind-bad', role: 'alert', hidden: true }, this.failureText, ' ',
@@ -166,31 +168,23 @@ class App {
       this.route();
     }
     const all = [...run.processes.values()];
-    const kinds = all.map((process) => signOf(process)[1]);
-    const count = (/** @type {string} */ kind) => kinds.filter((one) => one === kind).length;
-    const running = all.filter((process) => process.pid).length;
     const bad = all.filter(isBad);
     const state = run.state;
     const over = supervisor.value === 'over';
     setText(this.title, state?.title ?? 'tmo');
-    const parts = [`${running} running`];
-    if (bad.length) parts.push(`${bad.length} failed`);
     const waiting = asking();
-    if (waiting.length) parts.push(`${waiting.length} waiting for an answer`);
-    parts.push(...changing(all));
-    if (count('install')) parts.push(`${count('install')} installing`);
-    if (count('wait')) parts.push(`${count('wait')} waiting`);
-    if (count('off')) parts.push(`${count('off')} ended`);
+    const parts = counts(all);
     if (state?.pid && !over) parts.push(`up ${span(hostTime() - ms(state.started))}`);
-    if (state?.root) parts.push(state.root);
-    setText(this.summary, state ? parts.join(' · ') : '');
+    setText(this.counts, state ? parts.join(' · ') : '');
+    setText(this.root, state?.root ? ` · ${state.root}` : '');
+    this.summary.hidden = !state;
     const mayQuit = me.value?.role === 'admin' && canAct() && !!state;
     this.shut.hidden = !mayQuit;
     this.tabs.apps.hidden = !!me.value?.is_limited;
     this.restartAll.hidden = !canAct() || !state;
     const notes = {
       down: isGone.value ? 'tmo web has ended; this page shows what it knew. `tmo web` starts it again and prints a new link.' : 'The web server does not answer; connecting again …',
-      up: { up: state?.quitting ? 'The run is being stopped.' : '', gone: 'The supervisor does not answer. The processes go on; another supervisor takes over.', over: 'This run is over. Its log is complete.' }[supervisor.value],
+      up: { up: state?.quitting ? 'The run is being stopped.' : '', gone: 'The supervisor does not answer. The processes go on; another supervisor takes over.', over: `This run is over${run.ended ? `: it ${run.ended}` : ''}. Its log is complete.` }[supervisor.value],
       first: '',
     };
     const note = notes[link.value] || older(me.value?.version, state?.version);
@@ -225,7 +219,8 @@ class App {
 
   shutDown() {
     const running = [...run.processes.values()].filter((process) => process.pid).length;
-    confirm('Shut down?', `This stops ${running} processes and ends the run. Its log is kept.`, 'Shut down', quit);
+    const what = running === 1 ? '1 process' : `${running} processes`;
+    confirm(`Shut down ${run.state?.title ?? ''}?`, `This stops ${what} and ends the run. Its log is kept.`, 'Shut down', quit);
   }
 
   /** @param {KeyboardEvent} event */
@@ -267,16 +262,26 @@ class App {
   }
 }
 
-/** `1 stopping`: how many are in each of the states that pass. @param {any[]} all */
-function changing(all) {
-  /** @type {Map<string, number>} */
-  const counts = new Map();
+/** The words of the counts, in their order; those of states that pass follow. */
+const COUNTED = ['running', 'failed', 'waiting for an answer'];
+
+/** What a process is counted as. @param {any} process */
+function countedAs(process) {
+  const [, kind] = signOf(process);
+  if (kind === 'busy') return process.state === 'running' ? 'not ready yet' : process.state;
+  if (isBad(process)) return 'failed';
+  if (prompt(process) !== null) return 'waiting for an answer';
+  return { install: 'installing', wait: 'waiting', off: 'ended' }[/** @type {string} */ (kind)] ?? 'running';
+}
+
+/** `6 running`, `1 stopping`: each process counts once. @param {any[]} all */
+function counts(all) {
+  const found = new Map(COUNTED.map((word) => [word, 0]));
   for (const process of all) {
-    if (signOf(process)[1] !== 'busy') continue;
-    const word = process.state === 'running' ? 'not ready yet' : process.state;
-    counts.set(word, (counts.get(word) ?? 0) + 1);
+    const word = countedAs(process);
+    found.set(word, (found.get(word) ?? 0) + 1);
   }
-  return [...counts].map(([word, count]) => `${count} ${word}`);
+  return [...found].filter(([word, count]) => count || word === 'running').map(([word, count]) => `${count} ${word}`);
 }
 
 /**

@@ -1,5 +1,6 @@
 //! The page on small and large screens, light and dark.
 
+use pretty_assertions::assert_eq;
 use serde_json::json;
 
 use crate::chromium::Chromium;
@@ -18,8 +19,13 @@ migration: echo done
 /// Widths and heights.
 const SCREENS: [(u32, u32); 2] = [(1280, 800), (390, 844)];
 
+/// The buttons and links that a finger would miss.
+const SMALL: &str = "probe.all('button, a[href], select, summary').filter((one) => one.checkVisibility() \
+    && !one.closest('.xterm, .hit')).map((one) => [one.ariaLabel ?? one.innerText, one.offsetWidth, one.offsetHeight])\
+    .filter(([, width, height]) => height < 44 || width < 30)";
+
 /// The views, and what each of them shows in the end.
-const VIEWS: [(&str, &str); 4] = [
+const VIEWS: [(&str, &str); 5] = [
     ("Overview", "probe.state('database') === 'exit 1'"),
     // Only small screens wrap lines, also after others.
     (
@@ -27,8 +33,10 @@ const VIEWS: [(&str, &str); 4] = [
         "probe.lines().some((line) => line.startsWith('GET')) && \
          !!document.querySelector('.wraps') === innerWidth < 700",
     ),
+    ("Figures", "probe.all('.used').length > 1"),
     ("Apps", "document.body.innerText.includes('No apps yet')"),
-    ("Terminal", "probe.texts('.xterm-rows').join().includes('GET')"),
+    // That of the process that waits.
+    ("Terminal", "probe.texts('.xterm-rows').join().includes('Continue?')"),
 ];
 
 #[test]
@@ -58,9 +66,18 @@ fn the_page_fits_small_and_large_screens_in_both_themes() {
                 );
                 page.until("it has content", content);
                 page.until("Shut down can be seen", "probe.isOnScreen('header button.danger')");
+                if width < 700 {
+                    assert_eq!(page.value(SMALL), json!([]), "{view}");
+                }
                 page.check();
                 page.picture(&format!("{}-{width}-{theme}", view.to_lowercase()));
             }
+            page.click("Settings");
+            page.until("the settings", "document.querySelector('dialog[open]')");
+            if width < 700 {
+                assert_eq!(page.value(SMALL), json!([]), "Settings");
+            }
+            page.click("Close");
         }
     }
     page.end();

@@ -194,7 +194,7 @@ fn shutting_down_asks_first_and_the_page_reports_the_end() {
     let pid = world.wait_state("web", "running");
     let web = WebServer::start(&world);
     let page = Page::open(&chromium, &world, &web);
-    let asks = "document.querySelector('dialog[open]')?.innerText.includes('stops 2 processes')";
+    let asks = "['Shut down app?', 'stops 2 processes'].every((part) => document.querySelector('dialog[open]')?.innerText.includes(part))";
     page.click("Shut down");
     page.until("it asks", asks);
     page.click("Cancel");
@@ -204,13 +204,76 @@ fn shutting_down_asks_first_and_the_page_reports_the_end() {
     page.until("it asks", asks);
     page.click_at("//dialog//button[.='Shut down']");
     world.wait_state_gone();
-    page.until("the page reports it", "document.body.innerText.includes('This run is over')");
+    let reports =
+        "document.body.innerText.includes('This run is over: it ended as it was asked to')";
+    page.until("the page reports it", reports);
     page.until("nothing can be shut down", "probe.all('button.danger:not([hidden])').length === 0");
     let acts = "probe.all('.acts button:not([hidden], .log-link)').length";
     page.until("nothing can be started", &format!("{acts} === 0"));
     page.end();
     web.end();
     world.wait_empty();
+}
+
+#[test]
+fn a_run_that_is_over_says_which_process_ended_it() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\napi: read line <go; exit 3\n");
+    nix::unistd::mkfifo(&world.app().join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("api", "running");
+    std::fs::write(world.app().join("go"), "\n").unwrap();
+    let banner = "document.querySelector('.banner').innerText";
+    let says = format!("{banner}.includes('it ended because api exited with code 3')");
+    page.until("the page says it", &says);
+    page.reload();
+    page.until("it says it again", &says);
+    page.end();
+    web.end();
+    world.wait_empty();
+}
+
+#[test]
+fn each_process_counts_once_in_the_status_line_which_is_whole_on_a_phone() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: exec sleep 1000\nworker: exit 3\nflaky: exit 4\n\
+         console: printf 'Continue? [y/N] '; read answer\n",
+    );
+    world.write(
+        "tmo.toml",
+        "[process.flaky]\nrestart = { policy = \"always\", delay = \"600s\" }\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("flaky", "restarting");
+    page.shows_state("worker", "exit 3");
+    let summary = "document.querySelector('.summary')";
+    let counts = "1 running · 1 failed · 1 waiting for an answer · 1 restarting · up";
+    page.until("each counts once", &format!("{summary}.innerText.startsWith('{counts}')"));
+    page.resize(390, 844);
+    page.until("the size", "innerWidth === 390");
+    page.until("nothing is cut", &format!("{summary}.scrollWidth <= {summary}.clientWidth"));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_page_of_a_process_that_runs_has_its_command() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click_at("//th/a[.='web']");
+    page.until("the command", "probe.texts('dl dd').includes('exec sleep 1000')");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
 }
 
 /// How many processes the large project has; each costs this machine a shell and a terminal.

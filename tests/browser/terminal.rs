@@ -106,6 +106,11 @@ fn a_phone_only_looks_first_and_the_terminal_keeps_its_size_when_it_types() {
     page.types("nobody");
     page.click("Type");
     page.until("there are keys", "probe.isOnScreen('.key-bar')");
+    let all = "probe.all('.terminal-bar :is(button, select), .key-bar button').filter((one) => one.checkVisibility())";
+    let left_out = format!(
+        "{all}.filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.innerText)"
+    );
+    assert_eq!(page.value(&left_out), json!([]));
     page.until("it has the focus", "document.activeElement.matches('.xterm-helper-textarea')");
     page.types("ann");
     page.presses(&[ENTER]);
@@ -262,6 +267,40 @@ fn the_log_of_one_process_opens_in_a_dialog_and_the_focus_returns() {
         "the focus is back",
         "document.activeElement.getAttribute('aria-label') === 'Log of worker'",
     );
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn what_waits_is_marked_in_the_list_and_the_mark_leads_to_its_terminal() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: exec sleep 1000\nconsole: printf 'Continue? [y/N] '; read answer; echo \"got $answer\"; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Log");
+    let marks = "probe.all('.names .asks').filter((mark) => mark.checkVisibility()).map((mark) => mark.ariaLabel).join('|')";
+    page.until(
+        "only the console is marked",
+        &format!("{marks} === 'console waits for an answer: open its terminal'"),
+    );
+    page.resize(390, 844);
+    page.until("a phone shows it too", "probe.isOnScreen('.names .asking .asks')");
+    // Without a name it is the one that waits.
+    page.click("Terminal");
+    shows(&page, "Continue?");
+    page.click("Log");
+    page.click("console waits for an answer: open its terminal");
+    page.until("it has the focus", "document.activeElement.matches('.xterm-helper-textarea')");
+    page.types("y");
+    page.presses(&[ENTER]);
+    shows(&page, "got y");
+    page.resize(1280, 800);
+    page.click("Log");
+    page.until("nothing is marked", &format!("{marks} === ''"));
     page.end();
     web.end();
     world.ok(["quit"]);

@@ -31,6 +31,7 @@ export const run = {
   /** @type {any} */ state: null,
   /** @type {Map<string, any>} */ processes: new Map(),
   /** Lines without an end yet. @type {any[]} */ unfinished: [],
+  /** How it ended, in words that follow "it"; empty while that is not known. */ ended: '',
   /** What they use. */ figures: seconds.processes,
 };
 
@@ -38,7 +39,7 @@ const changed = atNextFrame(() => changes.set(changes.value + 1));
 
 /** Forget the run. @param {string | null} id */
 export function begin(id) {
-  Object.assign(run, { id, state: null, processes: new Map(), unfinished: [] });
+  Object.assign(run, { id, state: null, processes: new Map(), unfinished: [], ended: '' });
   beginFigures(id);
   if (link.value === 'up') fillFigures();
   unfinished.set(unfinished.value + 1);
@@ -67,6 +68,18 @@ async function readEnd(id) {
   }
 }
 
+/** Read why a run has ended. A limited session can't ask, as causes may name other processes. @param {string | null} id */
+async function readReason(id) {
+  if (!me.value || me.value.is_limited) return;
+  try {
+    const { runEnded } = await get(`/r/${id}/api/why`);
+    if (run.id === id && supervisor.value === 'over') run.ended = runEnded ?? '';
+    changed();
+  } catch {
+    // That it has ended is known all the same.
+  }
+}
+
 /** @param {any} frame */
 export function take(frame) {
   if (frame.run !== undefined && frame.run !== run.id) return;
@@ -84,6 +97,8 @@ export function take(frame) {
       run.state = frame.state;
       run.processes = new Map(frame.state.processes.map((/** @type {any} */ one) => [one.name, one]));
       supervisor.set(frame.state.pid ? 'up' : 'over');
+      run.ended = '';
+      if (!frame.state.pid) readReason(run.id);
       changed();
       break;
     case 'process':

@@ -1,8 +1,9 @@
 // Runs and processes, at the left.
 
+import { prompt, whenSilent } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
-import { go, place } from '../lib/router.js';
-import { changes, run } from '../lib/store.js';
+import { address, go, place } from '../lib/router.js';
+import { changes, me, run, unfinished } from '../lib/store.js';
 import { ending, signOf } from '../lib/states.js';
 import { theme } from '../lib/theme.js';
 import { css } from '../log/colors.js';
@@ -22,6 +23,9 @@ export function show(names) {
   go({ view: 'log', values: { ...place.value.values, names: all ? '' : names.join(',') } });
 }
 
+/** Where a process that waits is answered. @param {string} name */
+const answerAddress = (name) => address({ run: run.id, view: 'terminal', values: { name, look: me.value?.role === 'admin' ? '0' : '' } });
+
 export class Side {
   constructor() {
     this.list = h('ul', { class: 'names' });
@@ -33,6 +37,8 @@ export class Side {
     place.watch(this.again);
     changes.watch(this.again);
     theme.watch(this.again);
+    // Nothing else happens when a process has been silent for long enough.
+    unfinished.watch(() => whenSilent(this.again));
   }
 
   /** @param {string} name */
@@ -48,8 +54,9 @@ export class Side {
     const sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
     const only = h('button', { class: 'quiet name-only', title: `Only ${name}`, onclick: () => show([name]) }, name);
     const word = h('span', { class: 'state-word' });
-    const element = h('li', {}, tick, sign, only, word);
-    return { tick, sign, only, word, element };
+    const asks = h('a', { class: 'asks', href: answerAddress(name), 'aria-label': `${name} waits for an answer: open its terminal`, text: '? waits' });
+    const element = h('li', {}, tick, sign, only, word, asks);
+    return { tick, sign, only, word, asks, element };
   }
 
   drawNames() {
@@ -76,6 +83,11 @@ export class Side {
       const isEnd = process.state === 'exited' && kind === 'bad';
       setText(row.word, isEnd ? ending(process) : process.state);
       setAttribute(row.word, 'class', `state-word kind-${kind}`);
+      const asked = prompt(process);
+      row.asks.hidden = asked === null;
+      row.word.hidden = asked !== null;
+      row.element.classList.toggle('asking', asked !== null);
+      setAttribute(row.asks, 'title', asked);
       setAttribute(row.only, 'title', `Only ${name} (${process.state})`);
       const color = css(process.color);
       if (row.color !== color) row.only.style.color = color;

@@ -1,5 +1,6 @@
 // The page of the terminals: one process, and whether keys reach it.
 
+import { asking } from '../lib/asking.js';
 import { h, setAttribute } from '../lib/dom.js';
 import { go, keep } from '../lib/router.js';
 import { me, run } from '../lib/store.js';
@@ -95,9 +96,9 @@ export class TerminalView {
   }
 }
 
-/** The process whose terminal is shown: that of the address, or the first one. @param {string | undefined} name */
+/** The process whose terminal is shown: that of the address, otherwise one that waits, or the first one. @param {string | undefined} name */
 export function chosen(name) {
-  const known = name && run.processes.has(name) ? name : run.processes.keys().next().value;
+  const known = name && run.processes.has(name) ? name : asking()[0]?.name ?? run.processes.keys().next().value;
   if (known && known !== name) keep({ name: known });
   return known;
 }
