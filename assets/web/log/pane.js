@@ -8,8 +8,9 @@ import { theme } from '../lib/theme.js';
 import { bytes } from '../lib/time.js';
 import { Hold } from './hold.js';
 import { Loaded } from './loaded.js';
+import { Place } from './place.js';
 import { Position } from './position.js';
-import { PAGE, Source, compare } from './source.js';
+import { PAGE, Source } from './source.js';
 import { Unfinished } from './unfinished.js';
 
 const RESET = 'Older lines were removed from the log; it goes on with the oldest that is left.';
@@ -19,8 +20,6 @@ const PAUSE = 80;
 const SCREENFUL = 80;
 /** How close to an edge more is fetched, in pixels. */
 const EDGE = 800;
-
-/** @typedef {{ cursor: string, time: string, y: number }} Anchor a line, and how far it is below the top of the view */
 
 export class Pane {
   /** @param {string} id the run @param {boolean} follows whether it begins at the end */
@@ -40,12 +39,6 @@ export class Pane {
     this.touch = 0;
     /** How many bytes of output come after the page. */
     this.below = 0;
-    /** Where a line that was looked for has been put: being at the end there is not a wish to follow. */
-    this.placed = -1;
-    /** What stays at its place when other lines are shown, until the reader goes elsewhere. @type {Anchor | null} */
-    this.anchor = null;
-    /** The cursor of the line that is selected. @type {() => string | null} */
-    this.chosen = () => null;
     this.onlines = () => {};
     /** Called with the cursor of a line that was looked for. */
     this.onreveal = (/** @type {string} */ _cursor) => {};
@@ -54,6 +47,7 @@ export class Pane {
     this.unfinished = new Unfinished(() => !this.loaded.moreDown && !this.source.only, () => this.source.names);
     this.unfinished.onchange = () => { if (this.follows.value && !this.hold.isSelecting) this.toEnd(); };
     this.view = h('div', { class: 'log-view', tabindex: '0' }, this.rows, this.unfinished.element);
+    this.place = new Place(this.view, this.loaded);
     this.note = h('p', { class: 'log-note', hidden: true });
     this.jump = h('button', { class: 'jump', hidden: true, onclick: () => this.follow() });
     this.position = new Position(this);
@@ -79,15 +73,15 @@ export class Pane {
 
   /** Show other processes, or use another filter, at the same place. */
   reset() {
-    const anchor = this.follows.value ? null : this.anchor ?? this.anchorNow();
+    const anchor = this.follows.value ? null : this.place.kept;
     if (!anchor) {
       this.follow();
       return;
     }
-    this.anchor = anchor;
+    this.place.anchor = anchor;
     this.go(async (signal) => {
       await this.load(anchor.cursor, signal);
-      this.put(anchor);
+      this.place.put(anchor);
     });
   }
 
@@ -98,7 +92,7 @@ export class Pane {
     this.abort = new AbortController();
     this.busy = false;
     this.anew = true;
-    this.anchor = null;
+    this.place.anchor = null;
     this.follows.set(true);
     this.jump.hidden = true;
     this.fetchEnd();
@@ -186,7 +180,7 @@ export class Pane {
     const below = row ? row.getBoundingClientRect().bottom - bottom : 0;
     if (below <= 0 || below > lost) return;
     this.view.scrollTop += below;
-    this.placed = this.view.scrollTop;
+    this.place.arrive();
   }
 
   toEnd() {
@@ -216,16 +210,13 @@ export class Pane {
   /** @param {import('./loaded.js').Page} page */
   append(page) {
     const removed = this.loaded.append(page);
-    if (!this.follows.value) this.moveBy(-removed);
+    if (!this.follows.value) this.place.moveWith(() => -removed);
     this.changed();
   }
 
   /** @param {import('./loaded.js').Page} page */
   prepend(page) {
-    const isPlaced = this.isPlaced();
-    const top = this.view.scrollTop;
-    this.view.scrollTop = top + this.loaded.prepend(page);
-    if (isPlaced) this.placed = this.view.scrollTop;
+    this.place.moveWith(() => this.loaded.prepend(page));
     this.changed();
   }
 
@@ -240,8 +231,8 @@ export class Pane {
     const { scrollTop, scrollHeight, clientHeight } = this.view;
     const below = scrollHeight - clientHeight - scrollTop;
     if (this.follows.value && below > 40 && !this.busy) this.freeze();
-    const isWish = !this.isPlaced();
-    if (isWish) [this.placed, this.anchor] = [-1, null];
+    const isWish = !this.place.isPlaced();
+    if (isWish) this.place.leave();
     if (!this.follows.value && below < 2 && !this.loaded.moreDown && isWish) this.follow();
     this.fill();
     this.position.measure();
@@ -296,11 +287,11 @@ export class Pane {
 
   /** Show the line with this cursor, with all around it. @param {string} cursor */
   show(cursor) {
-    this.anchor = null;
+    this.place.anchor = null;
     return this.go(async (signal) => {
       await this.load(cursor, signal);
       if (this.reveal(cursor)) return;
-      this.put({ cursor, time: '', y: this.view.clientHeight / 2 });
+      this.place.put({ cursor, time: '', y: this.view.clientHeight / 2 });
       const hidden = this.source.names.length || this.source.only || this.source.floor;
       this.problem(hidden ? 'That line is not among those that are shown.' : 'That line is no longer in the log.');
     });
@@ -312,7 +303,7 @@ export class Pane {
     if (!found) return false;
     this.onreveal(cursor);
     found.scrollIntoView({ block: 'center' });
-    this.placed = this.view.scrollTop;
+    this.place.arrive();
     return true;
   }
 
@@ -323,48 +314,8 @@ export class Pane {
     this.set([...above.lines, ...below.lines], above.more, below.more, above.at);
   }
 
-  /** The line that is selected, if it can be seen, otherwise the first one on the screen. @returns {Anchor | null} */
-  anchorNow() {
-    const { top, bottom } = this.view.getBoundingClientRect();
-    const chosen = this.chosen();
-    const place = (/** @type {number} */ at) => this.rows.children[at].getBoundingClientRect();
-    let at = chosen ? this.lines.findIndex((line) => line.cursor === chosen) : -1;
-    if (at < 0 || place(at).bottom <= top || place(at).top >= bottom) at = this.loaded.at(top + 1);
-    const line = this.lines[at];
-    return line ? { cursor: line.cursor, time: line.time, y: place(at).top - top } : null;
-  }
-
-  /** Put a line, or the nearest one that is shown, at its place. @param {Anchor} anchor */
-  put(anchor) {
-    const row = this.rows.children[this.nearest(anchor)];
-    if (row) this.view.scrollTop += row.getBoundingClientRect().top - this.view.getBoundingClientRect().top - anchor.y;
-    this.placed = this.view.scrollTop;
-    this.anchor = anchor;
-  }
-
-  /** Which of the lines is the nearest one in time. @param {Anchor} anchor */
-  nearest({ cursor, time }) {
-    const at = this.lines.findIndex((line) => compare(line.cursor, cursor) >= 0);
-    if (at <= 0) return at < 0 ? this.lines.length - 1 : at;
-    const distance = (/** @type {any} */ line) => Math.abs(Date.parse(line.time) - Date.parse(time));
-    const isOlder = this.lines[at].cursor !== cursor && distance(this.lines[at - 1]) < distance(this.lines[at]);
-    return isOlder ? at - 1 : at;
-  }
-
-  /** Whether the view is still where a line was put. */
-  isPlaced() {
-    return Math.abs(this.view.scrollTop - this.placed) <= 1;
-  }
-
-  /** Scroll as far as the rows have moved. @param {number} pixels */
-  moveBy(pixels) {
-    const isPlaced = this.isPlaced();
-    this.view.scrollTop += pixels;
-    if (isPlaced) this.placed = this.view.scrollTop;
-  }
-
   first() {
-    this.anchor = null;
+    this.place.anchor = null;
     return this.go(async (signal) => {
       const page = await this.source.after(null, signal);
       this.set(page.lines, false, page.more);

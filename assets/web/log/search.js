@@ -167,7 +167,7 @@ export class Search {
   /** Go to the match that is nearest to where the reader is: this line, or one before it, otherwise one after it. */
   async arrive() {
     const { pane } = this;
-    const seen = pane.anchorNow()?.cursor;
+    const seen = pane.place.now()?.cursor;
     const at = pane.follows.value ? null : seen && seen === this.current() ? seen : pane.lastVisible();
     const next = at ? pane.lines[pane.lines.findIndex((line) => line.cursor === at) + 1]?.cursor : null;
     const from = next ?? (at && pane.loaded.moreDown ? at : 'end');

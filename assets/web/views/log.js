@@ -43,7 +43,7 @@ export class LogView {
       oncopied: (text) => search.say(text),
     });
     this.pane.onreveal = (cursor) => { if (this.selection.range?.[0] !== cursor) this.selection.set([cursor, cursor]); };
-    this.pane.chosen = () => this.selection.range?.[0] ?? null;
+    this.pane.place.chosen = () => this.selection.range?.[0] ?? null;
     this.place = h('span');
     this.whole = h('button', { class: 'quiet', text: 'Download', title: 'The whole log, as `tmo logs` prints it', onclick: () => this.download() });
     this.footer = h('footer', { class: 'log-foot' }, this.place, h('span', { class: 'space' }), this.history, this.whole);
@@ -183,7 +183,7 @@ export class LogView {
   selected() {
     const [from, to] = this.selection.range ?? ['', ''];
     this.at = from;
-    this.pane.anchor = null;
+    this.pane.place.anchor = null;
     keep({ at: from, to: to === from ? '' : to });
   }
 
