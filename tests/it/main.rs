@@ -68,6 +68,8 @@ mod web_scripts; // its paths under `/api/`
 mod web_start; // how it is started, opened, restarted and ended
 #[cfg(feature = "web")]
 mod web_terminals; // terminals on pages: sizes, many pages, floods, ends
+#[cfg(feature = "web")]
+mod web_together; // killed web servers; several servers and `tmo connect` on one run
 
 // Files of a run.
 mod damaged_run_files; // removed, replaced or damaged files of a run: lock, state, plan, socket

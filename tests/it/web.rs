@@ -306,22 +306,9 @@ fn only_the_own_page_with_cookie_and_key_gets_in() {
 }
 
 #[test]
-fn a_killed_server_comes_back_and_nobody_takes_its_place() {
+fn a_server_without_its_guardian_ends_and_nobody_takes_its_place() {
     let world = shop();
     let web = Web::start(&world);
-    let run = web.run();
-    let before = web.get(&format!("{run}/api/state"));
-    for _ in 0..5 {
-        let server = web.server();
-        kill(server, nix::libc::SIGKILL);
-        eventually("the page is back, and still logged in", || {
-            let answer = web.ask("GET /me").filter(|answer| answer.status == 200);
-            answer.filter(|_| web.server() != server)
-        });
-    }
-    let after = web.get(&format!("{run}/api/state"));
-    assert_eq!(pid_of(&after, "web"), pid_of(&before, "web"));
-    // Without its guardian the server ends, and its sessions with it.
     let (server, guardian) = (web.server(), web.server.guardian());
     kill(guardian, nix::libc::SIGKILL);
     eventually("the server ends", || (!procs::alive(server)).then_some(()));
@@ -373,7 +360,7 @@ fn a_second_server_is_a_link_to_the_first_and_a_taken_port_is_named() {
 pub(crate) struct Frames(TcpStream);
 
 impl Frames {
-    fn open(web: &Web<'_>) -> Self {
+    pub(crate) fn open(web: &Web<'_>) -> Self {
         Self::open_at(web, "/ws", "tmo.1")
     }
 
@@ -404,7 +391,7 @@ impl Frames {
         Self(stream)
     }
 
-    fn say(&mut self, value: &Value) {
+    pub(crate) fn say(&mut self, value: &Value) {
         self.send(1, value.to_string().as_bytes());
     }
 
@@ -478,7 +465,7 @@ impl Frames {
     }
 
     /// The next frame of this kind that is as it should be.
-    fn find(&mut self, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn find(&mut self, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
         loop {
             let frame = self.next();
             if frame["type"] == kind && holds(&frame) {

@@ -159,3 +159,48 @@ fn is_guarded(link: &str) -> bool {
     let (Ok(ours), Ok(theirs)) = (stream.local_addr(), stream.peer_addr()) else { return false };
     matches!(tcp_peer(ours, theirs), TcpPeer::Open { owner } if is_own_uid(owner))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use nix::sys::stat::Mode;
+
+    use super::{How, OPENER, OwnPath, open, remove_pages};
+    use crate::config::Env;
+
+    #[test]
+    fn where_users_are_unknown_the_opener_gets_a_private_file_and_not_the_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bin, pages, told) =
+            (dir.path().join("bin"), dir.path().join("pages"), dir.path().join("told"));
+        for dir in [&bin, &pages] {
+            std::fs::create_dir(dir).unwrap();
+        }
+        nix::unistd::mkfifo(&told, Mode::S_IRWXU).unwrap();
+        let script = format!("#!/bin/sh\nprintf '%s\\n' \"$0\" \"$@\" >'{}'\n", told.display());
+        let (text, opener) = (dir.path().join("script"), bin.join(OPENER));
+        std::fs::write(&text, script).unwrap();
+        std::fs::set_permissions(&text, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // A copy: forks of other tests may inherit the file that this process writes, and then it can't be executed.
+        let copied = std::process::Command::new("cp").arg(&text).arg(&opener).status();
+        assert!(copied.unwrap().success());
+        let own = OwnPath::of(&Env::of([("PATH", bin.as_os_str())]), []);
+        let arguments = std::thread::spawn(move || std::fs::read_to_string(told).unwrap());
+        // Nobody listens there, so nobody can tell who connects.
+        let link = "http://127.0.0.1:1/#login=0123.4567";
+        crate::cli::block_on(async {
+            open(link, How::Browser, &own, &pages).await;
+            Ok(())
+        })
+        .unwrap();
+        let arguments = arguments.join().unwrap();
+        let address = arguments.lines().nth(1).unwrap();
+        assert!(!arguments.contains("0123") && arguments.lines().count() == 2, "{arguments}");
+        let page = std::path::Path::new(address.strip_prefix("file://").unwrap());
+        assert_eq!(page.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(std::fs::read_to_string(page).unwrap().contains(link));
+        remove_pages(&pages);
+        assert_eq!(std::fs::read_dir(&pages).unwrap().count(), 0);
+    }
+}
