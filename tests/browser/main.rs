@@ -16,6 +16,7 @@ mod notices; // the page while it can't be seen
 mod overview; // states and buttons; shutting down; hundreds of processes
 mod pictures; // the pictures of the README and of docs/WEB.md
 mod search; // search, filters by name, links to lines
+mod states; // states that pass: words, shapes, a process that ignores signals
 mod taking; // copies, downloads, saved pages, what happened around a moment
 mod terminal; // typing into a process
 mod tls; // behind a proxy with TLS: passwords and roles
