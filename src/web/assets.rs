@@ -78,6 +78,7 @@ fn kind(name: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::fmt::Write as _;
 
     use axum::http::{StatusCode, header};
@@ -154,6 +155,52 @@ mod tests {
                 }
                 let target = parts.join("/");
                 assert!(FILES.iter().any(|(path, _)| *path == target), "{path}: {name}");
+            }
+        }
+    }
+
+    /// The colours of a theme: the variables of a block of `theme.css`.
+    fn colors(block: &str) -> BTreeMap<&str, [u8; 3]> {
+        let variables = block.split(['{', ';', '}']).filter_map(|part| part.split_once(": #"));
+        let byte = |hex: &str, at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        variables.map(|(name, hex)| (name.trim(), [0, 2, 4].map(|at| byte(hex, at)))).collect()
+    }
+
+    /// The relative luminance of a colour, by WCAG 2.2.
+    fn luminance(color: [u8; 3]) -> f64 {
+        let [red, green, blue] = color.map(|part| {
+            let part = f64::from(part) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        });
+        red.mul_add(0.2126, green.mul_add(0.7152, blue * 0.0722))
+    }
+
+    fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
+        let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+        (one / other).max(other / one)
+    }
+
+    #[test]
+    fn all_texts_have_enough_contrast_in_both_themes() {
+        assert!((contrast([0; 3], [255; 3]) - 21.0).abs() < 1e-9);
+        let css = String::from_utf8(content("css/theme.css")).unwrap();
+        let (light, dark) = css.split_once(":root[data-theme=\"dark\"]").unwrap();
+        for (theme, block) in [("light", light), ("dark", dark)] {
+            let colors = colors(block);
+            let backgrounds = ["--page", "--panel", "--row"];
+            // Lines only separate; a match has a background of its own.
+            let no_text = [&backgrounds[..], &["--line", "--mark", "--mark-now"]].concat();
+            let texts: Vec<_> = colors.keys().filter(|name| !no_text.contains(name)).collect();
+            assert_eq!(texts.len(), 9 + 16, "{theme}: {texts:?}");
+            for text in texts {
+                for background in backgrounds {
+                    let found = contrast(colors[text], colors[background]);
+                    assert!(found >= 4.5, "{theme}: {text} on {background}: {found:.2}:1");
+                }
+            }
+            for background in ["--mark", "--mark-now"] {
+                let found = contrast(colors["--text"], colors[background]);
+                assert!(found >= 4.5, "{theme}: text on {background}: {found:.2}:1");
             }
         }
     }

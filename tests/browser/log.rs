@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
 use crate::chromium::Chromium;
-use crate::harness::procs::kill;
+use crate::harness::procs::{kill, memory};
 use crate::harness::{World, eventually};
 use crate::keys::{END, ESCAPE, HOME, PAGE_UP};
 use crate::page::Page;
@@ -98,7 +98,7 @@ fn a_log_that_was_scrolled_up_stays_in_place_during_a_flood_until_it_follows_aga
 }
 
 #[test]
-fn a_page_that_is_stopped_delays_no_other_and_is_at_the_end_when_it_goes_on() {
+fn a_page_that_is_stopped_costs_nothing_delays_no_other_and_is_at_the_end_when_it_goes_on() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new(
         "flood: while :; do seq -f 'flood %.0f' 5000; sleep 0.05; done\n\
@@ -121,8 +121,16 @@ fn a_page_that_is_stopped_delays_no_other_and_is_at_the_end_when_it_goes_on() {
     for pid in &renderers {
         kill(*pid, nix::libc::SIGSTOP);
     }
-    let begun = other.number(newest);
-    other.until("the other page goes on", &format!("{newest} > {}", begun + 30));
+    let server = web.pid();
+    let goes_on = |by: u64| {
+        let begun = other.number(newest);
+        other.until("the other page goes on", &format!("{newest} > {}", begun + by));
+    };
+    goes_on(10);
+    let before = memory(server);
+    goes_on(30);
+    let grown = memory(server).saturating_sub(before);
+    assert!(grown < 8 << 10, "{grown} KiB");
     for pid in &renderers {
         kill(*pid, nix::libc::SIGCONT);
     }

@@ -1,10 +1,11 @@
-//! The page on small and large screens, light and dark.
+//! The page on small and large screens, light and dark, by keys, and as a screen reader sees it.
 
 use pretty_assertions::assert_eq;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::chromium::Chromium;
 use crate::harness::World;
+use crate::keys;
 use crate::page::Page;
 use crate::web_server::WebServer;
 
@@ -24,53 +25,93 @@ const SMALL: &str = "probe.all('button, a[href], select, summary').filter((one) 
     && !one.closest('.xterm, .hit')).map((one) => [one.ariaLabel ?? one.innerText, one.offsetWidth, one.offsetHeight])\
     .filter(([, width, height]) => height < 44 || width < 30)";
 
-/// The views, and what each of them shows in the end.
-const VIEWS: [(&str, &str); 5] = [
-    ("Overview", "probe.state('database') === 'exit 1'"),
+/// The pages: where they are in the run, and what each of them shows in the end.
+const PAGES: [(&str, &str); 6] = [
+    ("overview", "probe.state('database') === 'exit 1'"),
     // Only small screens wrap lines, also after others.
     (
-        "Log",
+        "log",
         "probe.lines().some((line) => line.startsWith('GET')) && \
          !!document.querySelector('.wraps') === innerWidth < 700",
     ),
-    ("Figures", "probe.all('.used').length > 1"),
-    ("Apps", "document.body.innerText.includes('No apps yet')"),
-    // That of the process that waits.
-    ("Terminal", "probe.texts('.xterm-rows').join().includes('Continue?')"),
+    ("apps", "document.body.innerText.includes('No apps yet')"),
+    ("figures", "probe.all('.used[data-name]').length === 5"),
+    ("process/database", "document.querySelector('.panels')?.innerText.includes('port 5432')"),
+    // Keys are not for the terminal.
+    ("terminal?name=web&look=1", "probe.texts('.xterm-rows').join().includes('GET')"),
 ];
+
+/// Roles of elements that do something.
+const ROLES: [&str; 14] = [
+    "button",
+    "checkbox",
+    "combobox",
+    "link",
+    "listbox",
+    "menuitem",
+    "radio",
+    "scrollbar",
+    "searchbox",
+    "slider",
+    "spinbutton",
+    "switch",
+    "tab",
+    "textbox",
+];
+
+fn shop() -> World {
+    let world = World::new(SHOP);
+    world.ok(["start", "-D", "--any-can-die"]);
+    world
+}
+
+/// The first page, when all processes are in their states.
+fn open(chromium: &Chromium, world: &World, web: &WebServer<'_>) -> Page {
+    let page = Page::open(chromium, world, web);
+    page.shows_state("migration", "exited");
+    page.until("the console waits", "document.body.innerText.includes('waits for an answer')");
+    page
+}
+
+fn set_theme(page: &Page, theme: &str) {
+    let scheme = json!([{ "name": "prefers-color-scheme", "value": theme }]);
+    page.devtools("Emulation.setEmulatedMedia", &json!({ "features": scheme }));
+    page.until("the theme", &format!("document.documentElement.dataset.theme === '{theme}'"));
+}
+
+fn set_size(page: &Page, (width, height): (u32, u32)) {
+    page.resize(width, height);
+    page.until("the size", &format!("innerWidth === {width}"));
+}
+
+/// Show a page; returns its name.
+fn show<'a>(page: &Page, (path, content): (&'a str, &str)) -> &'a str {
+    let run = "location.hash.split('/').slice(0, 3).join('/')";
+    page.value(&format!("void (location.hash = {run} + '/{path}')"));
+    let name = path.split(['/', '?']).next().unwrap();
+    page.until("the view", &format!("document.body.dataset.view === '{name}'"));
+    page.until(&format!("{path} has content"), content);
+    name
+}
 
 #[test]
 fn the_page_fits_small_and_large_screens_in_both_themes() {
     let Some(chromium) = Chromium::find() else { return };
-    let world = World::new(SHOP);
-    world.ok(["start", "-D", "--any-can-die"]);
+    let world = shop();
     let web = WebServer::start(&world);
-    let page = Page::open(&chromium, &world, &web);
-    page.shows_state("migration", "exited");
-    page.until("the console waits", "document.body.innerText.includes('waits for an answer')");
+    let page = open(&chromium, &world, &web);
     for theme in ["light", "dark"] {
-        let scheme = json!([{ "name": "prefers-color-scheme", "value": theme }]);
-        page.devtools("Emulation.setEmulatedMedia", &json!({ "features": scheme }));
-        for (width, height) in SCREENS {
-            page.resize(width, height);
-            page.until(
-                "the theme",
-                &format!("document.documentElement.dataset.theme === '{theme}'"),
-            );
-            page.until("the size", &format!("innerWidth === {width}"));
-            for (view, content) in VIEWS {
-                page.click(view);
-                page.until(
-                    "the view",
-                    &format!("document.body.dataset.view === '{}'", view.to_lowercase()),
-                );
-                page.until("it has content", content);
+        set_theme(&page, theme);
+        for size in SCREENS {
+            set_size(&page, size);
+            for one in PAGES {
+                let name = show(&page, one);
                 page.until("Shut down can be seen", "probe.isOnScreen('header button.danger')");
-                if width < 700 {
-                    assert_eq!(page.value(SMALL), json!([]), "{view}");
+                if size.0 < 700 {
+                    assert_eq!(page.value(SMALL), json!([]), "{name}");
                 }
                 page.check();
-                page.picture(&format!("{}-{width}-{theme}", view.to_lowercase()));
+                page.picture(&format!("{name}-{}-{theme}", size.0));
             }
             page.click("Settings");
             page.until("the settings", "document.querySelector('dialog[open]')");
@@ -78,6 +119,66 @@ fn the_page_fits_small_and_large_screens_in_both_themes() {
                 assert_eq!(page.value(SMALL), json!([]), "Settings");
             }
             page.click("Close");
+        }
+    }
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn at_twice_the_size_of_text_no_page_scrolls_sideways() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = shop();
+    let web = WebServer::start(&world);
+    let page = open(&chromium, &world, &web);
+    // Half of each dimension is what is left of a screen at a zoom of 200 %.
+    let (width, height) = SCREENS[0];
+    set_size(&page, (width / 2, height / 2));
+    for one in PAGES {
+        show(&page, one);
+        page.until("Shut down can be seen", "probe.isOnScreen('header button.danger')");
+        page.check();
+    }
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// The elements without a name among those that do something, as a screen reader finds them.
+fn unnamed(page: &Page) -> Vec<String> {
+    let tree = page.devtools("Accessibility.getFullAXTree", &json!({}));
+    let nodes = tree["nodes"].as_array().unwrap();
+    let acts = |node: &&Value| {
+        let role = node["role"]["value"].as_str().unwrap_or_default();
+        node["ignored"] == false && ROLES.contains(&role)
+    };
+    let acting: Vec<_> = nodes.iter().filter(acts).collect();
+    assert!(acting.len() > 5, "{acting:?}");
+    let has_name =
+        |node: &&Value| node["name"]["value"].as_str().is_some_and(|name| !name.is_empty());
+    acting.into_iter().filter(|node| !has_name(node)).map(|node| node["role"].to_string()).collect()
+}
+
+#[test]
+fn everything_is_reached_by_tab_and_has_a_name_for_screen_readers() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = shop();
+    let web = WebServer::start(&world);
+    let page = open(&chromium, &world, &web);
+    page.devtools("Accessibility.enable", &json!({}));
+    let none: [String; 0] = [];
+    for size in SCREENS {
+        set_size(&page, size);
+        for one in PAGES {
+            let name = show(&page, one);
+            assert_eq!(unnamed(&page), none, "{name} {size:?}");
+            assert_eq!(page.value("probe.untold()"), json!([]), "{name} {size:?}");
+            let count = page.number("probe.reachable().length");
+            assert!(count > 5, "{name}: {count} elements");
+            page.value("(probe.watchFocus(), null)");
+            page.types(&keys::TAB.repeat(usize::try_from(count).unwrap() + 5));
+            assert_eq!(page.value("probe.unreached()"), json!([]), "{name} {size:?}");
         }
     }
     page.end();

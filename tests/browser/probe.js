@@ -41,6 +41,31 @@ window.probe = {
   elements: () => document.getElementsByTagName('*').length,
   requests: (part) => performance.getEntriesByType('resource').filter((entry) => entry.name.includes(part)).length,
   state: (name) => document.querySelector(`.processes tr[data-name="${name}"] .state span:last-child`)?.textContent,
+  // An element, as a person can find it in the page.
+  described: (element) => `${element.outerHTML.split('>')[0]}> ${element.textContent.slice(0, 40)}`,
+  // What can be acted on and is shown; of a group of radio buttons the one that Tab leads to.
+  reachable: () => window.probe.all('a[href], button, input, select, textarea, summary, iframe, [tabindex]')
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && (one.type !== 'radio' || one.checked)),
+  // Notes what gets the focus from now on, which begins before the first element.
+  watchFocus: () => {
+    const focused = new Set();
+    addEventListener('focusin', (event) => focused.add(event.target));
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute('tabindex');
+    window.probe.unreached = () => window.probe.reachable().filter((one) => !focused.has(one)).map(window.probe.described);
+  },
+  // Headings that leave out a level, and pictures that are neither named nor hidden from screen readers.
+  untold: () => {
+    const levels = window.probe.all('h1, h2, h3, h4, h5, h6').filter((one) => one.checkVisibility()).map((one) => Number(one.tagName[1]));
+    const isNamed = (one) => one.closest('[aria-hidden="true"]') || one.getAttribute('alt') ||
+      (one.getAttribute('role') === 'img' && one.getAttribute('aria-label'));
+    return [
+      ...levels.filter((level, at) => level > (levels[at - 1] ?? 0) + 1).map((level) => `a heading of level ${level} among ${levels}`),
+      ...(levels.filter((level) => level === 1).length === 1 ? [] : [`headings of levels ${levels}`]),
+      ...window.probe.all('svg, img, canvas').filter((one) => one.checkVisibility() && !isNamed(one)).map(window.probe.described),
+    ];
+  },
   problems: () => {
     // A phone zooms out if the page is too wide, so that `innerWidth` would be as large.
     const { scrollWidth, clientWidth } = document.documentElement;

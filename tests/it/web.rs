@@ -526,13 +526,6 @@ fn read_heads(mut frames: Frames, heads: &(AtomicU64, AtomicU64), is_over: &Atom
     }
 }
 
-/// The memory of a process that no file stands behind, in KiB.
-fn memory(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[test]
 fn many_pages_and_one_that_never_reads_are_told_the_newest_and_nothing_is_kept_for_them() {
     const PAGES: usize = 64;
@@ -563,13 +556,13 @@ fn many_pages_and_one_that_never_reads_are_told_the_newest_and_nothing_is_kept_f
     };
     let server = web.server();
     all_have("all pages have heads", &|(_, count)| count.load(Ordering::Relaxed) > 5);
-    let before = memory(server);
+    let before = procs::memory(server);
     for _ in 0..5 {
         let now = records();
         all_have("all pages are at the end", &|(newest, _)| newest.load(Ordering::Relaxed) >= now);
     }
     all_have("each has been told often", &|(_, count)| count.load(Ordering::Relaxed) > 100);
-    let grown = memory(server).saturating_sub(before);
+    let grown = procs::memory(server).saturating_sub(before);
     assert!(grown < 8 << 10, "{grown} KiB");
     is_over.store(true, Ordering::Relaxed);
     for reader in readers {

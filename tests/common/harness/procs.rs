@@ -118,6 +118,13 @@ pub(crate) fn wakes(pid: u32) -> u64 {
     threads.flatten().map(|thread| number(&status(thread), "voluntary_ctxt_switches:")).sum()
 }
 
+/// The memory of a process that no file stands behind, in KiB.
+pub(crate) fn memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// The number behind a word at the beginning of a line.
 fn number(path: &str, word: &str) -> u64 {
     let text = std::fs::read_to_string(path).unwrap();
