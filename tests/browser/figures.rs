@@ -6,12 +6,17 @@ use crate::chromium::Chromium;
 use crate::harness::World;
 use crate::keys::LEFT;
 use crate::page::Page;
-use crate::web_server::WebServer;
+use crate::web_server::{WebServer, link_in};
 
 /// More processes than there is room for.
 fn many() -> String {
     let loud = "loud: while :; do echo a line of output; sleep 0.1; done\n".to_owned();
     (1..=30).fold(loud, |all, at| all + &format!("p{at}: exec sleep 1000\n"))
+}
+
+/// How many samples a chart shows.
+fn samples(chart: &str) -> String {
+    format!("({chart}?.querySelector('path').getAttribute('d') ?? '').split('L').length - 1")
 }
 
 #[test]
@@ -24,8 +29,7 @@ fn charts_survive_a_reload_and_only_those_in_view_are_drawn() {
     page.click("Figures");
     page.until("all have rows", "probe.all('.used[data-name]').length === 31");
     let chart = "document.querySelector('.used[data-name=\"loud\"] [data-kind=\"output\"]')";
-    let samples =
-        format!("({chart}?.querySelector('path').getAttribute('d') ?? '').split('L').length - 1");
+    let samples = &samples(chart);
     page.until("some seconds are drawn", &format!("{samples} >= 4"));
     let rate =
         format!("/[1-9][0-9.]* (B|KiB)\\/s/.test({chart}.querySelector('.amount').innerText)");
@@ -63,6 +67,36 @@ fn charts_survive_a_reload_and_only_those_in_view_are_drawn() {
     page.until("a chart is on the screen", "probe.isOnScreen('.total .spark')");
     page.picture("figures-phone");
     page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn charts_have_no_gap_where_the_page_was_hidden() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("loud: while :; do echo a line of output; sleep 0.1; done\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let other = Page::empty(&chromium, &world);
+    other.go(&link_in(&world.ok(["web", "--link"])).unwrap());
+    let chart = "document.querySelector('.used[data-name=\"loud\"] [data-kind=\"memory\"]')";
+    let samples = &samples(chart);
+    for page in [&page, &other] {
+        page.until("the tabs", "probe.all('.tabs a').length");
+        page.click("Figures");
+        page.until("some seconds are drawn", &format!("{samples} >= 2"));
+    }
+    page.hide(true);
+    let (hidden, begun) = (page.number(samples), other.number(samples));
+    other.until("the other page has more", &format!("{samples} >= {begun} + 4"));
+    assert!(page.number(samples) < hidden + 3, "a hidden page draws nothing");
+    page.hide(false);
+    page.until("it has all of them", &format!("{samples} >= {hidden} + 4"));
+    let parts = format!("{chart}.querySelector('path').getAttribute('d').split('M').length - 1");
+    page.until("they are one line", &format!("{parts} === 1"));
+    page.end();
+    other.end();
     web.end();
     world.ok(["quit"]);
 }

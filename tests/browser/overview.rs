@@ -319,3 +319,38 @@ fn hundreds_of_processes_are_shown_in_groups_and_a_change_touches_one_row() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn the_timeline_is_folded_and_unfolded_and_stays_so_after_a_reload() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let fold = "//section[@class='timeline']//button[contains(@class, 'fold')]";
+    let button = "document.querySelector('.timeline .fold')";
+    let is_open = |lanes: usize, is_open: bool| {
+        let seen = "probe.all('.timeline .lane').filter((lane) => lane.checkVisibility()).length";
+        let expanded = format!("{button}?.getAttribute('aria-expanded') === '{is_open}'");
+        page.until(
+            &format!("{lanes} lanes are shown"),
+            &format!("{seen} === {lanes} && {expanded}"),
+        );
+    };
+    is_open(2, true);
+    page.click_at(fold);
+    is_open(0, false);
+    page.reload();
+    page.shows_state("web", "running");
+    is_open(0, false);
+    // That of the log is another matter.
+    page.click("Log");
+    is_open(2, true);
+    page.click("Overview");
+    is_open(0, false);
+    page.click_at(fold);
+    is_open(2, true);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

@@ -73,6 +73,12 @@ impl Page {
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
+    /// Behave as a tab that another one covers, or as one that is seen again.
+    #[track_caller]
+    pub(crate) fn hide(&self, is_hidden: bool) {
+        self.value(&format!("(probe.hide({is_hidden}), null)"));
+    }
+
     /// The value of a JavaScript expression.
     #[track_caller]
     pub(crate) fn value(&self, expression: &str) -> Value {

@@ -33,6 +33,13 @@ window.probe = {
     look();
     window.probe.places = () => [...places];
   },
+  // A hidden page has no frames.
+  hide: (isHidden) => {
+    window.probe.frames ??= window.requestAnimationFrame;
+    window.requestAnimationFrame = isHidden ? () => 1 : window.probe.frames;
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => isHidden });
+    document.dispatchEvent(new Event('visibilitychange'));
+  },
   isOnScreen: (selector) => {
     const element = document.querySelector(selector);
     const { left, top, right, bottom, width } = element.getBoundingClientRect();

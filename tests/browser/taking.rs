@@ -315,3 +315,41 @@ fn the_card_of_a_crash_begins_with_its_cause_and_names_cover_no_text_on_a_phone(
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_long_touch_on_a_phone_selects_a_line_and_offers_to_copy_it() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("count: seq -f 'line %.0f' 300; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("count", "line 300");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    prepare(&page, &world);
+    page.resize(390, 844);
+    page.devtools("Emulation.setTouchEmulationEnabled", &json!({ "enabled": true }));
+    page.until("the size", "innerWidth === 390");
+    page.click("Log");
+    page.until("the end can be seen", "probe.visible().includes('line 300')");
+    let place = page.value(
+        "(({ left, top, width }) => ({ x: left + width / 2, y: top + 5 }))(probe.all('.rows .text')\
+         .find((cell) => cell.textContent === 'line 298').getBoundingClientRect())",
+    );
+    let touch = |kind: &str, points: &Value| {
+        page.devtools("Input.dispatchTouchEvent", &json!({ "type": kind, "touchPoints": points }));
+    };
+    // A short one selects nothing.
+    touch("touchStart", &json!([place]));
+    touch("touchEnd", &json!([]));
+    touch("touchStart", &json!([place]));
+    page.until("the line is selected", "probe.texts('.row.here .text').join() === 'line 298'");
+    touch("touchEnd", &json!([]));
+    page.until("there are buttons", "probe.isOnScreen('.picked')");
+    of_toolbar(&page, "Copy");
+    assert_eq!(copied(&page, "copied 1 line"), "line 298\n");
+    page.picture("selected-phone");
+    page.click("Select nothing");
+    page.until("nothing is selected", "probe.all('.row.here').length === 0");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
