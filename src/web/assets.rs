@@ -189,7 +189,7 @@ mod tests {
             let colors = colors(block);
             let backgrounds = ["--page", "--panel", "--row"];
             // Lines only separate; a match has a background of its own.
-            let no_text = [&backgrounds[..], &["--line", "--mark", "--mark-now"]].concat();
+            let no_text = [&backgrounds[..], &["--line", "--mark", "--tick"]].concat();
             let texts: Vec<_> = colors.keys().filter(|name| !no_text.contains(name)).collect();
             assert_eq!(texts.len(), 9 + 16, "{theme}: {texts:?}");
             for text in texts {
@@ -198,9 +198,12 @@ mod tests {
                     assert!(found >= 4.5, "{theme}: {text} on {background}: {found:.2}:1");
                 }
             }
-            for background in ["--mark", "--mark-now"] {
-                let found = contrast(colors["--text"], colors[background]);
-                assert!(found >= 4.5, "{theme}: text on {background}: {found:.2}:1");
+            for (what, one, other, least) in [
+                ("a match", "--text", "--mark", 4.5),
+                ("a tick beside the scroll bar", "--tick", "--panel", 3.0),
+            ] {
+                let found = contrast(colors[one], colors[other]);
+                assert!(found >= least, "{theme}: {what}: {found:.2}:1");
             }
         }
     }
