@@ -354,3 +354,25 @@ fn the_timeline_is_folded_and_unfolded_and_stays_so_after_a_reload() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn of_a_process_that_restarts_for_ever_the_newest_marks_are_kept() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    // What the server would tell in hours.
+    let kept = page.value(
+        "import(document.querySelector('script[src]').src.replace('app.js', 'timeline/marks.js')).then(({ Marks }) => { \
+         const marks = new Marks('run'); \
+         const start = (life) => ({ event: 'start', name: 'web', life, time: '2026-01-01T00:00:00Z', cursor: `${life}.0` }); \
+         for (let at = 0; at < 50; at += 1) marks.add(Array.from({ length: 1000 }, (_, life) => start(at * 1000 + life)), false); \
+         const all = marks.of.get('web'); \
+         return [all.length, all.at(-1).cursor]; })",
+    );
+    assert_eq!(kept, json!([20_000, "49999.0"]));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

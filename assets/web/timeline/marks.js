@@ -11,7 +11,7 @@ import { hostTime } from '../lib/time.js';
  */
 
 const PAGE = 1000;
-/** How many entries are read at most; what is older has no marks. */
+/** How many entries are read, and how many marks of a process are kept, at most; what is older has no marks. */
 const MOST = 20_000;
 
 /** Without any mark, this much is taken for the run, in milliseconds. */
@@ -124,7 +124,7 @@ export class Marks {
     this.runs = isBefore ? [...runs, ...this.runs] : [...this.runs, ...runs];
     for (const [name, marks] of found) {
       const known = this.of.get(name) ?? [];
-      const all = isBefore ? [...marks, ...known] : [...known, ...marks];
+      const all = isBefore ? [...marks, ...known] : [...known, ...marks].slice(-MOST);
       settle(all);
       this.of.set(name, all);
     }
