@@ -45,7 +45,7 @@ fn charts_survive_a_reload_and_only_those_in_view_are_drawn() {
         "it is stopped",
         "document.querySelector('.used[data-name=\"loud\"]').innerText.includes('stopped')",
     );
-    let before = page.number(&samples);
+    let before = page.number(samples);
     page.reload();
     page.until("they are still there", &format!("{samples} >= {before} - 1"));
 

@@ -161,6 +161,7 @@ fn is_guarded(link: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads its own files")]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
