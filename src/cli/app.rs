@@ -139,7 +139,7 @@ impl Place {
             Err(_) if args.what != AppDo::Add => {
                 return Ok(Self { dir, run: None, others: vec![] });
             }
-            loaded => loaded?,
+            loaded => loaded.map_err(|error| start.without_procfile(error))?,
         };
         let names = loaded.procfile.entries.into_iter().map(|entry| entry.name);
         let others = names.filter(|name| loaded.apps.of_process(name).is_none()).collect();

@@ -417,3 +417,17 @@ fn a_python_app_gets_its_packages_from_the_index() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn what_is_no_archive_and_no_project_is_said_once_with_what_to_do() {
+    let world = world();
+    let procfile = world.app().join("Procfile").display().to_string();
+    let no_zip = world.run(["app", "add", "x", "--zip", &procfile]);
+    let text = "tmo: the file is not a ZIP archive; `zip -r app.zip FILES` makes one\n";
+    assert_eq!((no_zip.code, &*no_zip.stderr), (1, text));
+    let empty = world.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let mut command = world.tmo(["app", "add", "x", "--zip", &procfile]);
+    let outside = crate::harness::Ran::of(&command.current_dir(&empty).output().unwrap());
+    assert!(outside.code == 1 && outside.stderr.contains("tmo init"), "{outside:?}");
+}
