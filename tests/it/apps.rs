@@ -44,12 +44,16 @@ pub(crate) fn apps(world: &World) -> PathBuf {
     world.journal().join("apps")
 }
 
-/// A stand-in for a program that installs packages, with this script.
 fn with_npm(world: World, script: &str) -> World {
+    with_installer(world, "npm", script)
+}
+
+/// A stand-in for a program that installs packages, with this script.
+fn with_installer(world: World, name: &str, script: &str) -> World {
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
-    std::fs::write(bin.join("npm"), format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(bin.join("npm"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     world.env("PATH", &path)
 }
@@ -276,6 +280,38 @@ fn a_failed_installation_is_an_error_with_its_output_in_the_log() {
     assert!(log.contains("no such package") && log.contains("[ERROR] `"), "{log}");
     assert!(!log.contains("[SUCCESS]"), "{log}");
     world.wait_state("web", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn an_update_that_can_t_be_installed_brings_the_version_before_back() {
+    let script = "echo x >>installed; ! test -e bad";
+    let world = with_installer(world(), "bundle", script);
+    world.ok(["start", "-D", "--any-can-die"]);
+    let good = zip(&world, &[("Gemfile", ""), ("run.sh", RUN)]);
+    world.ok(["app", "add", "a", "--zip", &good, "--script", "run.sh"]);
+    world.wait_state("a", "running");
+    world.ok(["stop", "a"]);
+    let before = tree(&apps(&world).join("a"));
+    let bad = zip(&world, &[("Gemfile", ""), ("run.sh", "#!/bin/sh\nexit 1\n"), ("bad", "")]);
+    let update = ["app", "update", "a", "--zip", &bad];
+    let ran = world.run(update);
+    assert!(ran.code == 1 && ran.stderr.contains("the version before is back"), "{ran:?}");
+    assert_eq!(tree(&apps(&world).join("a")), before);
+    let log = world.ok(["logs", "a"]);
+    assert!(log.contains("The update is not installed; the version before is back"), "{log}");
+    // It runs as it was installed.
+    world.ok(["start", "a"]);
+    world.wait_state("a", "running");
+    assert_eq!(tree(&apps(&world).join("a")), before);
+    // The same when nobody waits, as for the page: the run has not learned of it.
+    world.ok(["stop", "a"]);
+    assert_eq!(world.run([&update[..], &["--no-wait"]].concat()).code, 0);
+    world.wait_state("a", "error");
+    world.ok(["start", "a"]);
+    world.wait_state("a", "running");
+    assert_eq!(tree(&apps(&world).join("a")), before);
     world.ok(["quit"]);
     world.wait_empty();
 }
