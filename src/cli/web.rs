@@ -324,16 +324,15 @@ fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError
     let Some(port) = port else {
         return listen::anywhere(host).map_err(CliError::io("can't listen at any port"));
     };
-    listen::at(host, port).map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => CliError::Other(format!(
-            "port {port} is taken{}; name another one, or none to get one that is free",
-            holder(port)
-        )),
-        ErrorKind::PermissionDenied => CliError::Other(format!(
-            "can't listen at port {port}: only root may, as with most ports below 1024; name another one, or \
-             none to get one that is free"
-        )),
-        _ => CliError::io(format!("can't listen at port {port}"))(error),
+    listen::at(host, port).map_err(|error| {
+        let why = if error.kind() == ErrorKind::AddrInUse {
+            format!("port {port} is taken{}", holder(port))
+        } else if error.kind() == ErrorKind::PermissionDenied {
+            format!("only root may listen at port {port}, as at most below 1024")
+        } else {
+            return CliError::io(format!("can't listen at port {port}"))(error);
+        };
+        CliError::Other(format!("{why}; name another one, or none to get one that is free"))
     })
 }
 

@@ -36,7 +36,7 @@ pub use offline::{
     CompletionsArgs, DemoArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs,
 };
 pub use settings::command;
-pub use start::StartArgs;
+pub use start::{PagePort, StartArgs};
 pub use target::ClientArgs;
 
 use crate::config::env::parse_bool;

@@ -7,7 +7,7 @@ use pretty_assertions::assert_eq;
 use super::settings::SETTINGS;
 use clap::Command;
 
-use super::{Args, GROUPS, StartArgs, Verb, command, parse};
+use super::{Args, GROUPS, PagePort, StartArgs, Verb, command, parse};
 
 fn read(line: &str) -> Result<Args, clap::Error> {
     parse(line.split(' ').map(OsString::from))
@@ -189,8 +189,8 @@ fn a_flag_may_be_given_by_both_its_names() {
 fn the_page_of_a_start_can_have_a_port() {
     let web = |line: &str| start(line).web;
     assert_eq!(web("tmo start"), None);
-    assert_eq!(web("tmo start --web api"), Some(None));
-    assert_eq!(web("tmo start --web=8080"), Some(Some(8080)));
+    assert_eq!(web("tmo start --web api"), Some(PagePort::Any));
+    assert_eq!(web("tmo start --web=8080"), Some(PagePort::At(8080)));
     assert!(read("tmo start --web=x").is_err());
 }
 
