@@ -164,7 +164,7 @@ fn without_blocks(markdown: &str) -> String {
         let ticks = line.chars().take_while(|c| *c == '`').count();
         match fence {
             None if ticks >= 3 => fence = Some(ticks),
-            None => outside += &format!("{line}\n"),
+            None => outside.extend([line, "\n"]),
             Some(open) if ticks >= open && ticks == line.trim_end().len() => fence = None,
             Some(_) => {}
         }

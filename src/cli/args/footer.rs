@@ -9,6 +9,9 @@ pub(super) fn fitted(text: &str) -> String {
     for line in text.lines() {
         if line.is_empty() || line.starts_with(' ') {
             fill(&mut lines, "", &std::mem::take(&mut sentence));
+            if line.is_empty() {
+                lines.push(String::new());
+            }
             let (head, words) = line.split_at(column(line));
             fill(&mut lines, head, words);
             continue;
@@ -64,6 +67,7 @@ Examples:
   tmo two                       what this does needs more columns than there are in a line
                                 and what is below it does as well, so that it is continued
   tmo three | grep 'a command without a description is never broken, so that it can be copied'
+
 It is a sentence that goes on in
 the next line.
 Another begins a line.";
@@ -75,6 +79,7 @@ Examples:
                                 and what is below it does as well, so that it is
                                 continued
   tmo three | grep 'a command without a description is never broken, so that it can be copied'
+
 It is a sentence that goes on in the next line.
 Another begins a line.";
         assert_eq!(fitted(text), expected);

@@ -483,7 +483,7 @@ fn grouped(command: Command) -> Command {
         }
         list.push('\n');
     }
-    let list = footer::fitted(&list) + "\n\n";
+    let list = footer::fitted(&list) + "\n";
     let head = "{about-with-newline}\n{usage-heading} {usage}\n\n";
     command.help_template(format!("{head}{list}Options:\n{{options}}{{after-help}}"))
 }
