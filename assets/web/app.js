@@ -317,8 +317,8 @@ function older(web, ofRun) {
   return at >= 0 && b[at] > a[at] ? `This page is of tmo ${web}, the run of ${ofRun}. Start tmo web again to see all of it.` : '';
 }
 
-/** The address of a link that logs in. */
-const LOGIN = /^#login=(.+)$/;
+/** The address of a link that logs in, and perhaps leads to a run: `#login=SECRET/r/RUN`. */
+const LOGIN = /^#login=([^/]+)(\/.*)?$/;
 
 /** A link that is pasted into this tab only changes the fragment. Nothing is done where another server may answer. */
 function followLinks() {
@@ -332,7 +332,7 @@ async function start() {
   const login = LOGIN.exec(location.hash);
   if (login) {
     // The link must not stay in the address.
-    history.replaceState(null, '', location.pathname);
+    history.replaceState(null, '', location.pathname + (login[2] ? `#${login[2]}` : ''));
     window.dispatchEvent(new HashChangeEvent('hashchange'));
     try {
       await logIn(login[1]);

@@ -110,6 +110,26 @@ fn install(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> Result<(), Insta
     writeln!(out, "Program:   {name} ({})", app.script)?;
     writeln!(out, "Time:      {}", clock::now())?;
     writeln!(out, "Directory: {}", dir.display())?;
+    if app.restored {
+        writeln!(out, "Nothing to install: this version is back, and was installed before")?;
+    } else if let Err(error) = carry_out(dir, app, find, out) {
+        if Store::open(apps)?.restore(process, app.version)? {
+            writeln!(out, "The update is not installed; the version before is back")?;
+        }
+        return Err(error);
+    }
+    Store::open(apps)?.set_installed(process, app.version)?;
+    writeln!(out, "[SUCCESS] Installation completed successfully!")?;
+    Ok(())
+}
+
+/// Do what is to be done for an app in this directory.
+fn carry_out(
+    dir: &Path,
+    app: &App,
+    find: &Find<'_>,
+    out: &mut dyn Write,
+) -> Result<(), InstallError> {
     for step in steps(dir, app, find)? {
         match step {
             Step::Say(text) => writeln!(out, "{text}")?,
@@ -119,8 +139,6 @@ fn install(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> Result<(), Insta
             })?,
         }
     }
-    Store::open(apps)?.set_installed(process, app.version)?;
-    writeln!(out, "[SUCCESS] Installation completed successfully!")?;
     Ok(())
 }
 

@@ -40,6 +40,12 @@ pub struct App {
     pub state: InstallState,
     /// When this version was added, in nanoseconds since the epoch. No two versions have the same.
     pub version: u64,
+    /// The version before, if its files are kept until this one is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<u64>,
+    /// Whether it is back, since a later version could not be installed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restored: bool,
     /// Its variables, over those of the run.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -127,6 +133,8 @@ mod tests {
             install_timeout_seconds: INSTALL_TIMEOUT,
             state: InstallState::New,
             version: 1,
+            previous: Some(2),
+            restored: true,
             env: [("A".to_owned(), "=".to_owned())].into(),
         }
     }

@@ -8,6 +8,7 @@
 //! | `.new-*` | an archive that is being unpacked |
 //! | `.change` | a change that is decided, and perhaps carried out in part |
 //! | `.old-*` | files that were replaced |
+//! | `.kept-NAME/` | the files of the version before, until the update is installed |
 //! | `.lock` | locked by whoever changes anything here |
 //!
 //! A change is decided by the file `.change`: before it exists, nothing has changed, and once it exists, the change
@@ -34,6 +35,7 @@ const LOCK: &str = ".lock";
 const INCOMING: &str = ".in-";
 const NEW: &str = ".new-";
 const OLD: &str = ".old-";
+const KEPT: &str = ".kept-";
 /// The end of the name of a file that is being written.
 const PART: &str = ".part";
 
@@ -265,15 +267,24 @@ impl Store {
             install_timeout_seconds: new.install_timeout_seconds,
             state: InstallState::New,
             version: clock::now().nanos(),
+            previous: None,
+            restored: false,
         };
-        self.put(new.name, app, zip)
+        self.put((new.name, app), unique(OLD)?, zip)
     }
 
-    /// Replace the files of an app; its settings stay.
+    /// Replace the files of an app; its settings stay. Files that are installed are kept, to be put back if the
+    /// new ones can't be.
     pub fn update(&self, name: &str, zip: &mut (impl Read + Seek)) -> Result<App, StoreError> {
         let (name, app) = self.find(name)?;
         let version = clock::now().nanos().max(app.version.saturating_add(1));
-        self.put(name, App { state: InstallState::New, version, ..app }, zip)
+        let (previous, old) = match app.state {
+            InstallState::Installed => (Some(app.version), kept(&app.dir)),
+            InstallState::New => (app.previous, unique(OLD)?),
+        };
+        let state = InstallState::New;
+        let app = App { state, version, previous, restored: false, ..app };
+        self.put((name, app), old, zip)
     }
 
     /// Remove an app and its files.
@@ -288,9 +299,24 @@ impl Store {
         for app in manifest.apps.values_mut() {
             if app.dir == dir && app.version == version {
                 app.state = InstallState::Installed;
+                (app.previous, app.restored) = (None, false);
             }
         }
-        self.write(&manifest)
+        self.write(&manifest)?;
+        self.remove_leftovers()
+    }
+
+    /// Put the version before back, as this version of the app in this directory can't be installed; false if
+    /// there is none.
+    pub fn restore(&self, dir: &str, version: u64) -> Result<bool, StoreError> {
+        let (name, app) = self.find(dir)?;
+        let is_it = app.version == version && app.state == InstallState::New;
+        let Some(previous) = app.previous.filter(|_| is_it) else { return Ok(false) };
+        let (fresh, state) = (Some(kept(dir)), InstallState::Installed);
+        let app = App { state, version: previous, previous: None, restored: true, ..app };
+        let dir = app.dir.clone();
+        self.decide(&Change { name, dir, fresh, old: unique(OLD)?, app: Some(app) })?;
+        Ok(true)
     }
 
     /// The app with this name, or with this process.
@@ -301,8 +327,13 @@ impl Store {
         found.ok_or_else(|| StoreError::Absent(name.to_owned()))
     }
 
-    /// Unpack an archive as the files of this app.
-    fn put(&self, name: String, app: App, zip: &mut (impl Read + Seek)) -> Result<App, StoreError> {
+    /// Unpack an archive as the files of this app; the old ones go here.
+    fn put(
+        &self,
+        (name, app): (String, App),
+        old: String,
+        zip: &mut (impl Read + Seek),
+    ) -> Result<App, StoreError> {
         if !is_path(&app.script) {
             return Err(StoreError::Script(app.script));
         }
@@ -320,7 +351,7 @@ impl Store {
             let executable = fs::Permissions::from_mode(0o755);
             fs::set_permissions(&path, executable).map_err(io_at(&path))?;
         }
-        let (dir, old) = (app.dir.clone(), unique(OLD)?);
+        let dir = app.dir.clone();
         self.decide(&Change { name, dir, fresh: Some(fresh), old, app: Some(app.clone()) })?;
         Ok(app)
     }
@@ -378,12 +409,19 @@ impl Store {
         self.remove_leftovers()
     }
 
+    /// Whether an app needs these files of the version before. Unless that is known, it does.
+    fn is_kept(&self, name: &str) -> bool {
+        let needs = |app: &App| app.previous.is_some() && kept(&app.dir) == name;
+        self.manifest().map_or(true, |manifest| manifest.apps.values().any(needs))
+    }
+
     /// Remove files and directories that no change needs any more.
     fn remove_leftovers(&self) -> Result<(), StoreError> {
         for entry in fs::read_dir(&self.dir).map_err(io_at(&self.dir))?.flatten() {
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            if name.starts_with(NEW) || name.starts_with(OLD) {
+            let is_old = name.starts_with(OLD) || name.starts_with(KEPT) && !self.is_kept(&name);
+            if name.starts_with(NEW) || is_old {
                 fs::remove_dir_all(&path).map_err(io_at(&path))?;
             } else if [CHANGE, MANIFEST].iter().any(|file| name == format!("{file}{PART}"))
                 || name.starts_with(INCOMING) && is_abandoned(&path)
@@ -395,12 +433,20 @@ impl Store {
     }
 }
 
+/// Where the files of the version before are kept.
+fn kept(dir: &str) -> String {
+    format!("{KEPT}{dir}")
+}
+
 /// Whether the names in a change are such as tmo chooses.
 fn is_own(change: &Change) -> bool {
     let is_plain = |name: &str, prefix: &str| name.starts_with(prefix) && !name.contains('/');
     process_name(&change.name).is_ok_and(|process| process.as_str() == change.dir)
-        && change.fresh.as_ref().is_none_or(|fresh| is_plain(fresh, NEW))
-        && is_plain(&change.old, OLD)
+        && change
+            .fresh
+            .as_ref()
+            .is_none_or(|fresh| is_plain(fresh, NEW) || *fresh == kept(&change.dir))
+        && (is_plain(&change.old, OLD) || change.old == kept(&change.dir))
         && change.app.as_ref().is_none_or(|app| app.dir == change.dir)
 }
 

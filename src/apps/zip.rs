@@ -51,8 +51,11 @@ pub enum ZipError {
     /// It is larger than [`LARGEST_ARCHIVE`].
     #[error("the archive is larger than {} MiB", LARGEST_ARCHIVE >> 20)]
     LargeArchive,
-    /// It is no ZIP archive, or a damaged one.
-    #[error("it is not a ZIP archive that can be read: {0}")]
+    /// It is no ZIP archive.
+    #[error("the file is not a ZIP archive; `zip -r app.zip FILES` makes one")]
+    NotZip,
+    /// It is a damaged one, or uses features of the format that no app needs.
+    #[error("the ZIP archive can't be read: {0}")]
     Malformed(&'static str),
     /// It has too many entries.
     #[error("the archive has {0} entries; {MOST_ENTRIES} are allowed")]
@@ -90,6 +93,9 @@ pub enum EntryError {
     /// The name has control characters.
     #[error("has control characters in its name")]
     Control,
+    /// The name has characters that change the order in which it is shown.
+    #[error("has characters in its name that change the order in which it is shown")]
+    Bidi,
     /// The name has a backslash.
     #[error("has a backslash in its name")]
     Backslash,
@@ -296,7 +302,7 @@ fn directory<R: Read + Seek>(source: &mut R) -> Result<Directory, ZipError> {
     let start = length.saturating_sub(END_SIZE + LONGEST_COMMENT);
     let tail = read_at(source, start, length - start)?;
     let found = tail.windows(4).rposition(|bytes| bytes == b"PK\x05\x06");
-    let end = found.ok_or(ZipError::Malformed("it is not a ZIP archive"))?;
+    let end = found.ok_or(ZipError::NotZip)?;
     let fields = Fields(&tail[end..]);
     let comment = u64::from(fields.u16(20));
     if (tail.len() - end) as u64 != END_SIZE + comment {

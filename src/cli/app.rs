@@ -139,7 +139,7 @@ impl Place {
             Err(_) if args.what != AppDo::Add => {
                 return Ok(Self { dir, run: None, others: vec![] });
             }
-            loaded => loaded?,
+            loaded => loaded.map_err(|error| start.without_procfile(error))?,
         };
         let names = loaded.procfile.entries.into_iter().map(|entry| entry.name);
         let others = names.filter(|name| loaded.apps.of_process(name).is_none()).collect();
@@ -241,12 +241,19 @@ impl Place {
     /// The same for one that it has already.
     fn reload_and_install(&mut self, args: &AppArgs, app: &App) -> Result<u8, CliError> {
         let Some(run) = &mut self.run else { return Ok(0) };
-        super::block_on(async {
+        let done = super::block_on(async {
             Box::pin(reload_apps(run)).await?;
             let then = if app.autostart { AfterInstall::Run } else { AfterInstall::Stop };
             let install = Request::Install { name: app.dir.clone(), then };
             request::request(run, install, !args.no_wait).await
-        })
+        });
+        let manifest = store::read(&self.dir)?;
+        if manifest.of_process(&app.dir).is_some_and(|(_, app)| app.restored) {
+            // The run learns that it needs no installation.
+            super::block_on(Box::pin(reload_apps(run)))?;
+            super::warn(&format!("the version before is back; `tmo start {}` runs it", app.dir));
+        }
+        done
     }
 
     fn list(&self, args: &AppArgs) -> Result<u8, CliError> {

@@ -37,7 +37,8 @@ impl AppError {
             Self::Store(StoreError::Zip(ZipError::LargeArchive)) => "too-large",
             Self::Store(
                 StoreError::Zip(
-                    ZipError::Malformed(_)
+                    ZipError::NotZip
+                    | ZipError::Malformed(_)
                     | ZipError::Many(_)
                     | ZipError::Empty
                     | ZipError::LargeTotal

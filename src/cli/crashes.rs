@@ -124,10 +124,8 @@ fn list(found: &[Found], name: Option<&str>, json: bool) -> Result<u8, CliError>
 
 /// A report's timestamp in this zone: `2026-01-02 04:04:05`.
 fn local_time(time: &str, zone: &TimeZone) -> String {
-    time.parse::<Timestamp>().map_or_else(
-        |_| time.to_owned(),
-        |time| zone.to_datetime(time.utc()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
-    )
+    time.parse::<Timestamp>()
+        .map_or_else(|_| time.to_owned(), |time| local::date_and_time(time, zone))
 }
 
 fn show(

@@ -46,7 +46,7 @@ pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
         "flags go before `--`; ".to_owned()
     } else if lacks_command(error, typed) {
         "`--` goes before the command, as in `tmo start --until-ready -- npm test`; ".to_owned()
-    } else if let Some(advice) = of_other_tools(error, typed) {
+    } else if let Some(advice) = of_other_tools(error, typed).or_else(|| choices(error, verb)) {
         advice
     } else {
         let meant = meant(error, &command, verb);
@@ -61,6 +61,21 @@ fn lacks_command(error: &clap::Error, typed: &[OsString]) -> bool {
     error.kind() == ErrorKind::MissingRequiredArgument
         && typed.get(1).is_some_and(|verb| verb == "start")
         && matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::Strings(words)) if lacks(words))
+}
+
+/// What a flag takes that is missing.
+fn choices(error: &clap::Error, verb: Option<&Command>) -> Option<String> {
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let flag = missing.first()?.split(' ').next()?;
+    let mut flags = verb?.get_arguments();
+    let flag = flags.find(|known| known.get_long() == flag.strip_prefix("--"))?;
+    let values = flag.get_possible_values();
+    let values: Vec<_> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
+    let (last, others) = values.split_last()?;
+    let name = flag.get_long()?;
+    Some(format!("--{name} takes {} or {last}; ", others.join(", ")))
 }
 
 /// The advice to use the equivalent of another tool's command.
@@ -200,6 +215,11 @@ mod tests {
                 "tmo start --deamonize -- web",
                 "unexpected argument '--deamonize' found; did you mean `--daemonize`? \
                  see `tmo start --help`",
+            ),
+            (
+                "tmo web --token-file x",
+                "the following required arguments were not provided: --role <ROLE>; \
+                 --role takes read, operate or admin; see `tmo web --help`",
             ),
             (
                 "tmo signal",

@@ -8,6 +8,7 @@ mod server;
 pub(super) use beside::{BESIDE, begin_beside, serve_beside};
 pub(super) use server::server;
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, IsTerminal as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -20,11 +21,12 @@ use self::open::How;
 use super::args::WebArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
-use crate::config::OwnPath;
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
+use crate::config::{Env, OwnPath};
 use crate::model::request::ProcessState;
 use crate::model::units::span;
+use crate::runs::{self, KnownRun};
 use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::access::Access;
 use crate::web::door::{self, Share, Wanted};
@@ -48,42 +50,29 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         return super::block_on(stop(&dir, args.port));
     }
     let share = if args.share.is_empty() { None } else { Some(shared(args, only.as_ref())?) };
-    let wanted = match (&share, &id, args.link) {
-        (Some(share), _, _) => Wanted::Share(share),
-        (None, Some(id), _) => Wanted::Only(id),
-        (None, None, true) => Wanted::Any,
-        (None, None, false) => Wanted::All,
-    };
+    let project = Project::of(only.as_ref(), args, &context.env);
     let how = How::of(args, None, &context.env);
-    let browser = Browser { how, own: own_path(&context, only.as_ref()), dir: dir.clone() };
+    let run = project.run.clone().filter(|_| share.is_none());
+    let browser = Browser { how, own: own_path(&context, only.as_ref()), dir: dir.clone(), run };
+    if args.link || share.is_some() {
+        let link = print_link(args, share.as_ref(), (&project, only.is_some()), browser);
+        return super::block_on(link);
+    }
     super::block_on(async {
-        let running = running(&dir, args.port, &wanted).await;
-        match (running, args.link || share.is_some()) {
-            (Some(link), true) => {
-                // What the link allows is for the user who passes it on; scripts get the link alone.
-                if let (Some(share), true) = (&share, std::io::stdout().is_terminal()) {
-                    super::print(&told(share))?;
-                }
-                super::print(&format!("{}\n", lines(&link)))?;
-                browser.open(&link).await;
-                return Ok(0);
-            }
-            (None, true) => {
-                return Err(none_runs(&dir, args.port, "; `tmo web` starts one"));
-            }
-            (Some(_), false) if is_special(args) => {
-                let what = "tmo web runs already; end it (Ctrl-C) to start it with other options";
+        let wanted = id.as_deref().map_or(Wanted::All, Wanted::Only);
+        if let Some(running) = running(&dir, args.port, &[wanted]).await {
+            if is_special(args) {
+                let what = "tmo web runs already; `tmo web --stop` ends it, then start it with these \
+                            options";
                 return Err(CliError::Other(what.to_owned()));
             }
-            (Some(link), false) => {
-                super::print(&format!(
-                    "tmo web runs already; this link logs in once:\n\n  {}\n\n",
-                    lines(&link)
-                ))?;
-                browser.open(&link).await;
-                return Ok(0);
-            }
-            (None, false) => {}
+            let (port, link) = (running.port, browser.lead(&running.link));
+            super::print(&format!(
+                "tmo web runs already at port {port}; this link logs in once:\n\n  {}\n\n",
+                lines(&link)
+            ))?;
+            browser.open(&link).await;
+            return Ok(0);
         }
         let place = Listen { host: args.host, port: args.port };
         let guardian = guardian_here((place, access), &dir)?.only(id.clone());
@@ -94,6 +83,75 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         served.0.map_err(CliError::io("can't serve"))?;
         served.1.map(|()| 0)
     })
+}
+
+/// The project that links lead to: the one that was named, or the one here.
+struct Project {
+    /// Its instance.
+    id: Option<String>,
+    /// The same, if it has a run that pages show.
+    run: Option<String>,
+    /// The roots of the runs that pages show, by instance.
+    roots: BTreeMap<String, PathBuf>,
+}
+
+impl Project {
+    fn of(only: Option<&Instance>, args: &WebArgs, env: &Env) -> Self {
+        let here = || Instance::find(&args.client).ok();
+        let of = |instance: &Instance| instance_id(&instance.socket.path);
+        let id = only.map(of).or_else(|| here().as_ref().map(of));
+        // What can't be read is not shown either.
+        let all = runs::all(env).unwrap_or_default();
+        let run = id.clone().filter(|id| all.contains_key(id));
+        let root = |(id, run): (String, KnownRun)| Some((id, run.root()?.to_owned()));
+        Self { id, run, roots: all.into_iter().filter_map(root).collect() }
+    }
+
+    /// What a server shows, in words.
+    fn told(&self, only: Option<&str>) -> String {
+        match only {
+            None => "shows all runs".to_owned(),
+            Some(_) if only == self.id.as_deref() => "shows only this project".to_owned(),
+            Some(only) => self.roots.get(only).map_or_else(
+                || "shows only another project".to_owned(),
+                |root| format!("shows only {}", root.display()),
+            ),
+        }
+    }
+}
+
+/// Print a link to a server that runs, for the user or for somebody else, and open it. The server of this
+/// project comes first, then one that shows all.
+async fn print_link(
+    args: &WebArgs,
+    share: Option<&Share>,
+    (project, is_named): (&Project, bool),
+    mut browser: Browser,
+) -> Result<u8, CliError> {
+    let own = project.id.as_deref().map(Wanted::Only);
+    let any = Some(Wanted::Any).filter(|_| !is_named);
+    let wanted: Vec<_> = match share {
+        Some(share) => vec![Wanted::Share(share)],
+        None => own.into_iter().chain([Wanted::All]).chain(any).collect(),
+    };
+    let Some(running) = running(&browser.dir, args.port, &wanted).await else {
+        return Err(none_runs(&browser.dir, args.port, "; `tmo web` starts one"));
+    };
+    match share {
+        // What the link allows is for the user who passes it on; scripts get the link alone.
+        Some(share) if std::io::stdout().is_terminal() => _ = super::print(&told(share))?,
+        Some(_) => {}
+        None => {
+            let only = door::about(&running.door).await.and_then(|about| about.only);
+            let shows = project.told(only.as_deref());
+            super::warn(&format!("the web server at port {} {shows}", running.port));
+            browser.run = browser.run.filter(|run| only.as_ref().is_none_or(|only| only == run));
+        }
+    }
+    let link = browser.lead(&running.link);
+    super::print(&format!("{}\n", lines(&link)))?;
+    browser.open(&link).await;
+    Ok(0)
 }
 
 /// What a link for somebody else allows, and how it is used.
@@ -140,9 +198,18 @@ struct Browser {
     how: Option<How>,
     own: OwnPath,
     dir: PathBuf,
+    /// The run that they lead to.
+    run: Option<String>,
 }
 
 impl Browser {
+    /// The addresses of a link, which lead to the run.
+    fn lead(&self, link: &str) -> String {
+        let Some(run) = &self.run else { return link.to_owned() };
+        let addresses: Vec<_> = link.split(' ').map(|one| format!("{one}/r/{run}")).collect();
+        addresses.join(" ")
+    }
+
     async fn open(&self, link: &str) {
         if let Some(how) = self.how {
             // The first address is that of this machine.
@@ -219,13 +286,24 @@ fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
     Ok(Share { run: state.run, names: names.collect(), seconds: args.time.as_secs() })
 }
 
-/// A link of a server that runs: of the one with this port, or of any.
-async fn running(dir: &Path, port: Option<u16>, wanted: &Wanted<'_>) -> Option<String> {
-    for (at, path) in door::all(dir) {
-        if port.is_none_or(|port| port == at)
-            && let Some(link) = door::link(&path, wanted).await
-        {
-            return Some(link);
+/// A server that runs.
+struct Running {
+    port: u16,
+    /// Its socket.
+    door: PathBuf,
+    /// A new link to it.
+    link: String,
+}
+
+/// The server with this port, or any, that has what is wanted; what is named first is preferred.
+async fn running(dir: &Path, port: Option<u16>, wanted: &[Wanted<'_>]) -> Option<Running> {
+    for wanted in wanted {
+        for (at, door) in door::all(dir) {
+            if port.is_none_or(|port| port == at)
+                && let Some(link) = door::link(&door, wanted).await
+            {
+                return Some(Running { port: at, door, link });
+            }
         }
     }
     None
@@ -247,13 +325,14 @@ fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError
         return listen::anywhere(host).map_err(CliError::io("can't listen at any port"));
     };
     listen::at(host, port).map_err(|error| {
-        if error.kind() != ErrorKind::AddrInUse {
+        let why = if error.kind() == ErrorKind::AddrInUse {
+            format!("port {port} is taken{}", holder(port))
+        } else if error.kind() == ErrorKind::PermissionDenied {
+            format!("only root may listen at port {port}, as at most below 1024")
+        } else {
             return CliError::io(format!("can't listen at port {port}"))(error);
-        }
-        CliError::Other(format!(
-            "port {port} is taken{}; another `--port`, or none, finds a free one",
-            holder(port)
-        ))
+        };
+        CliError::Other(format!("{why}; name another one, or none to get one that is free"))
     })
 }
 
@@ -281,6 +360,7 @@ async fn first_link(guardian: &Guardian) -> Option<String> {
 /// Print the address, and open it, as soon as the server answers.
 async fn greet(guardian: &Guardian, browser: &Browser, end: &str) -> Result<(), CliError> {
     let Some(link) = first_link(guardian).await else { return Ok(()) };
+    let link = browser.lead(&link);
     super::print(&format!(
         "tmo web listens at port {}\nWeb UI available at {addresses}\nPress Ctrl+C to stop\n\n\
          The link logs in once, within 5 minutes; `tmo web --link` prints another one. {end}\n",

@@ -396,11 +396,13 @@ pub struct WebRules {
     pub title: Option<String>,
     /// Whether they show what its processes use.
     pub metrics: bool,
+    /// Whether they take apps at the public address, too.
+    pub uploads: bool,
 }
 
 impl Default for WebRules {
     fn default() -> Self {
-        Self { title: None, metrics: true }
+        Self { title: None, metrics: true, uploads: false }
     }
 }
 

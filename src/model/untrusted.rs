@@ -118,7 +118,7 @@ pub fn is_active(c: char) -> bool {
 }
 
 /// Whether this character embeds, overrides or isolates a writing direction.
-pub fn reorders(c: char) -> bool {
+pub const fn reorders(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

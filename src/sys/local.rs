@@ -31,6 +31,11 @@ pub fn now() -> Zoned {
     Timestamp::now().to_zoned(zone())
 }
 
+/// A time in this zone: `2026-01-02 14:05:02`.
+pub fn date_and_time(time: crate::model::time::Timestamp, zone: &TimeZone) -> String {
+    zone.to_datetime(time.utc()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// The local time, `14:05:02`.
 ///
 /// Uses the C library, which keeps memory small: there is one shim per process.

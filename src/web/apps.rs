@@ -76,6 +76,8 @@ struct Place {
     socket: PathBuf,
     /// The name of the app in the path; empty in that of the list.
     name: String,
+    /// Whether it takes apps at the public address.
+    takes_public: bool,
 }
 
 /// The run in this path, if this session may see all of it.
@@ -100,12 +102,12 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
         return Err(problem(StatusCode::CONFLICT, reason));
     };
     let (dir, tmo) = (dir.as_path().to_owned(), plan.tmo.as_path().to_owned());
-    Ok(Place { dir, tmo, socket, name })
+    Ok(Place { dir, tmo, socket, name, takes_public: plan.web.uploads })
 }
 
-/// Answer a request about the apps of a run.
+/// Answer a request about the apps of a run, which may have come to the public address.
 pub(super) async fn answer(
-    what: AppsPart,
+    (what, is_public): (AppsPart, bool),
     (runs, scope): (&Arc<Runs>, &Scope),
     (parts, body): (Parts, Body),
 ) -> Response {
@@ -113,6 +115,11 @@ pub(super) async fn answer(
         let place = place(runs, scope, parts.uri.path()).await?;
         match what {
             AppsPart::List => list(place).await,
+            AppsPart::Upload if is_public && !place.takes_public => Err(problem(
+                StatusCode::FORBIDDEN,
+                "this project takes no uploads at the public address: set `uploads = true` in `[web]` of its \
+                 tmo.toml, and start the run again",
+            )),
             AppsPart::Upload => upload(&place, (parts, body)).await,
             AppsPart::Remove => place.tell(&["remove".into(), "--yes".into()]).await,
         }

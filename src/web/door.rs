@@ -132,13 +132,17 @@ pub struct About {
     pub proxies: Vec<IpAddr>,
     /// Whether programs get in with a token.
     pub has_token: bool,
+    /// The id of the only instance that it shows; `None`: it shows all.
+    #[serde(default)]
+    pub only: Option<String>,
 }
 
 impl About {
     fn of(server: &Server) -> Self {
         let public = server.names.public().map(|public| format!("https://{public}"));
         let (proxies, has_token) = (server.access.proxies.clone(), server.access.token.is_some());
-        Self { public, proxies, has_token }
+        let only = server.runs.only().map(str::to_owned);
+        Self { public, proxies, has_token, only }
     }
 }
 

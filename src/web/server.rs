@@ -233,7 +233,10 @@ impl Server {
             OfSession::Runs => self.list(scope).await,
             OfSession::Live => self.live(parts, session).await,
             OfSession::Terminal | OfSession::Look => self.terminal(part, parts, session).await,
-            OfSession::Apps(what) => apps::answer(what, (&self.runs, scope), (parts, body)).await,
+            OfSession::Apps(what) => {
+                let is_public = self.is_public(&parts.headers);
+                apps::answer((what, is_public), (&self.runs, scope), (parts, body)).await
+            }
             OfSession::Figures => run_api::figures(&self.runs, scope, &parts).await,
             OfSession::Files | OfSession::Supervisor => {
                 run_api::answer(&self.runs, part, scope, (parts, body)).await

@@ -157,6 +157,56 @@ fn a_selection_becomes_markdown_and_a_page_without_scripts() {
     world.ok(["quit"]);
 }
 
+/// A fence ends where a line has at least its backticks, and nothing else.
+fn without_blocks(markdown: &str) -> String {
+    let (mut outside, mut fence) = (String::new(), None::<usize>);
+    for line in markdown.lines() {
+        let ticks = line.chars().take_while(|c| *c == '`').count();
+        match fence {
+            None if ticks >= 3 => fence = Some(ticks),
+            None => outside.extend([line, "\n"]),
+            Some(open) if ticks >= open && ticks == line.trim_end().len() => fence = None,
+            Some(_) => {}
+        }
+    }
+    assert_eq!(fence, None, "{markdown}");
+    outside
+}
+
+#[test]
+fn what_a_process_prints_stays_in_the_blocks_of_a_crash_as_markdown() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(concat!(
+        r"web: printf '```\n````\n# Heading\n![](http://x.invalid/)\nError: `a` [b](http://x.invalid/)\n'; exit 1",
+        "\nquiet: exec sleep 1000\n",
+    ));
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "exited");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    prepare(&page, &world);
+    page.value("location.hash = location.hash.split('/').slice(0, 3).join('/') + '/process/web'");
+    page.until("its crash reports", "probe.all('.reports button').length");
+    page.click_at("//ul[@class='reports']//button");
+    page.click_at("//dialog//button[.='Copy as Markdown']");
+    page.until("it is copied", "probe.texts('dialog footer .dim').includes('copied')");
+    let markdown = page.text("navigator.clipboard.readText()");
+    assert!(markdown.contains("# Heading\n"), "{markdown}");
+    let outside = without_blocks(&markdown);
+    assert!(outside.contains("What all processes printed around it:"), "{markdown}");
+    assert!(!outside.contains("\n# Heading") && !outside.contains("\n!["), "{outside}");
+    // The sentence and the causes have the texts of lines, escaped; the command is code.
+    let is_prose = |line: &&str| line.starts_with("## ") || line.starts_with("- ");
+    for line in outside.lines().filter(is_prose) {
+        assert!(!line.contains(" [b]") && !line.contains(" `a`"), "{line}");
+    }
+    let command = outside.lines().find(|line| line.contains("Command: ")).unwrap();
+    assert!(command.contains("Command: ````` "), "{command}");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
 #[test]
 fn around_a_moment_are_the_lines_of_all_processes_as_tmo_logs_has_them() {
     let Some(chromium) = Chromium::find() else { return };

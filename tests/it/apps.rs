@@ -44,12 +44,16 @@ pub(crate) fn apps(world: &World) -> PathBuf {
     world.journal().join("apps")
 }
 
-/// A stand-in for a program that installs packages, with this script.
 fn with_npm(world: World, script: &str) -> World {
+    with_installer(world, "npm", script)
+}
+
+/// A stand-in for a program that installs packages, with this script.
+fn with_installer(world: World, name: &str, script: &str) -> World {
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
-    std::fs::write(bin.join("npm"), format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(bin.join("npm"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     world.env("PATH", &path)
 }
@@ -281,6 +285,38 @@ fn a_failed_installation_is_an_error_with_its_output_in_the_log() {
 }
 
 #[test]
+fn an_update_that_can_t_be_installed_brings_the_version_before_back() {
+    let script = "echo x >>installed; ! test -e bad";
+    let world = with_installer(world(), "bundle", script);
+    world.ok(["start", "-D", "--any-can-die"]);
+    let good = zip(&world, &[("Gemfile", ""), ("run.sh", RUN)]);
+    world.ok(["app", "add", "a", "--zip", &good, "--script", "run.sh"]);
+    world.wait_state("a", "running");
+    world.ok(["stop", "a"]);
+    let before = tree(&apps(&world).join("a"));
+    let bad = zip(&world, &[("Gemfile", ""), ("run.sh", "#!/bin/sh\nexit 1\n"), ("bad", "")]);
+    let update = ["app", "update", "a", "--zip", &bad];
+    let ran = world.run(update);
+    assert!(ran.code == 1 && ran.stderr.contains("the version before is back"), "{ran:?}");
+    assert_eq!(tree(&apps(&world).join("a")), before);
+    let log = world.ok(["logs", "a"]);
+    assert!(log.contains("The update is not installed; the version before is back"), "{log}");
+    // It runs as it was installed.
+    world.ok(["start", "a"]);
+    world.wait_state("a", "running");
+    assert_eq!(tree(&apps(&world).join("a")), before);
+    // The same when nobody waits, as for the page: the run has not learned of it.
+    world.ok(["stop", "a"]);
+    assert_eq!(world.run([&update[..], &["--no-wait"]].concat()).code, 0);
+    world.wait_state("a", "error");
+    world.ok(["start", "a"]);
+    world.wait_state("a", "running");
+    assert_eq!(tree(&apps(&world).join("a")), before);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
 fn an_installation_gets_few_variables_and_creates_files_for_the_user_only() {
     let world = with_npm(world(), "env >env.txt; umask >>env.txt");
     let world =
@@ -416,4 +452,18 @@ fn a_python_app_gets_its_packages_from_the_index() {
     eventually("it prints", || world.ok(["logs", "six"]).contains("six 1.16.0").then_some(()));
     world.ok(["quit"]);
     world.wait_empty();
+}
+
+#[test]
+fn what_is_no_archive_and_no_project_is_said_once_with_what_to_do() {
+    let world = world();
+    let procfile = world.app().join("Procfile").display().to_string();
+    let no_zip = world.run(["app", "add", "x", "--zip", &procfile]);
+    let text = "tmo: the file is not a ZIP archive; `zip -r app.zip FILES` makes one\n";
+    assert_eq!((no_zip.code, &*no_zip.stderr), (1, text));
+    let empty = world.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let mut command = world.tmo(["app", "add", "x", "--zip", &procfile]);
+    let outside = crate::harness::Ran::of(&command.current_dir(&empty).output().unwrap());
+    assert!(outside.code == 1 && outside.stderr.contains("tmo init"), "{outside:?}");
 }

@@ -670,3 +670,27 @@ fn completion_starts_no_program_and_ends_in_time() {
     assert_eq!(answer(&world, &["tmo", "start", "w"]).stdout, "words\n");
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
+
+#[test]
+fn what_manages_logins_is_completed_before_directories() {
+    let world = World::new(TWO);
+    std::fs::create_dir(world.app().join("shop")).unwrap();
+    let words = |typed: &[&str]| {
+        let ran = answer(&world, typed);
+        let words = ran.stdout.lines().filter_map(|line| line.split('\t').next());
+        words.filter(|word| !word.starts_with('-')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let first = words(&["tmo", "web", ""]);
+    assert!(
+        ["user", "sessions", "logout"].iter().all(|word| first.contains(&(*word).into())),
+        "{first:?}"
+    );
+    let user = words(&["tmo", "web", "user", ""]);
+    assert!(user.contains(&"passwd".to_owned()), "{user:?}");
+    let add = words(&["tmo", "web", "user", "add", "a"]);
+    assert!(!add.contains(&"add".to_owned()), "{add:?}");
+    let roles = words(&["tmo", "web", "user", "add", "anna", "--role", ""]);
+    assert!(roles.contains(&"operate".to_owned()), "{roles:?}");
+    let dir = answer(&world, &["tmo", "web", "sh"]).stdout;
+    assert!(!dir.contains("sessions"), "{dir}");
+}

@@ -103,7 +103,7 @@ pub(crate) fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
     let (address, secret) = link.split_once("/#login=").unwrap();
     let host = address.strip_prefix("http://").unwrap().to_owned();
     let (id, secret) = secret.split_once('.').unwrap();
-    let secret = bytes(secret);
+    let secret = bytes(secret.split('/').next().unwrap());
     let headers = format!("Origin: http://{host}\r\nContent-Type: application/json\r\n");
     let post = |path: &str, body: Value| {
         let answer = request(&host, &format!("POST {path}"), &headers, &body.to_string()).unwrap();

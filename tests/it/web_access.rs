@@ -386,3 +386,43 @@ fn a_typed_password_is_not_shown_and_ctrl_c_leaves_the_terminal_as_it_was() {
     assert!(!screen.contains("horse"), "{screen}");
     assert_eq!(world.ok(["web", "user", "list"]), "USER  ROLE\nanna  read\n");
 }
+
+#[test]
+fn the_public_address_takes_uploads_only_if_the_project_says_so() {
+    let world = shop();
+    add_user(&world, "anna", "admin");
+    let server = WebServer::start_with(&world, &["--public-url", URL]);
+    let at = local(&server);
+    let session = log_in(at, "anna");
+    let runs = ask(at, "GET /runs", &session, "").json();
+    let path = format!("/r/{}/apps/a?script=run.sh", runs["runs"][0]["id"].as_str().unwrap());
+    let headers = format!("Content-Type: application/zip\r\n{session}");
+    let upload = || ask(at, &format!("PUT {path}"), &headers, "no archive");
+    let refused = upload();
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(refused.body.contains("set `uploads = true` in `[web]`"), "{refused:?}");
+    world.write("tmo.toml", "[web]\nuploads = true\n");
+    world.ok(["quit"]);
+    world.ok(["start", "-D", "--any-can-die"]);
+    let taken = upload();
+    assert_eq!(taken.status, 422, "{taken:?}");
+    assert!(taken.body.contains("not a ZIP archive"), "{taken:?}");
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn sessions_are_listed_with_local_times() {
+    let world = shop().env("TZ", "Etc/GMT-5");
+    let server = WebServer::start(&world);
+    crate::web::Browser::log_in(&server.link);
+    let sessions: Value = serde_json::from_str(&world.ok(["web", "sessions", "--json"])).unwrap();
+    let used = sessions[0]["used"].as_u64().unwrap();
+    let local = jiff::Timestamp::from_nanosecond(used.into()).unwrap()
+        + jiff::SignedDuration::from_hours(5);
+    let shown = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let listed = world.ok(["web", "sessions"]);
+    assert!(listed.trim_end().ends_with(&shown), "{listed}");
+    server.end();
+    world.ok(["quit"]);
+}

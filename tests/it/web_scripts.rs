@@ -234,6 +234,47 @@ fn a_run_must_be_named_where_there_are_several() {
 }
 
 #[test]
+fn a_title_that_is_the_id_of_another_run_does_not_stand_for_it() {
+    let world = shop();
+    let other = world.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "db: exec sleep 1000\n").unwrap();
+    world.ok(["start", "-D", "../other/"]);
+    let web = Web::start(&world);
+    let ids = || {
+        let runs = web.get("/runs");
+        let runs = runs["runs"].as_array().unwrap();
+        let id = |run: &Value| run["id"].as_str().unwrap().to_owned();
+        let other = runs.iter().find(|run| run["processes"] == 1).map(id).unwrap();
+        (runs.iter().map(id).find(|id| *id != other).unwrap(), other)
+    };
+    let (app_id, other_id) = ids();
+    // Each has the id of the other one, so the order of the runs makes no difference.
+    let titled = |title: &str| format!("[web]\ntitle = \"{title}\"\n");
+    world.write("tmo.toml", &titled(&other_id));
+    std::fs::write(other.join("tmo.toml"), titled(&app_id)).unwrap();
+    let there = |args: &[&str]| {
+        assert!(world.tmo(args).current_dir(&other).status().unwrap().success(), "{args:?}");
+    };
+    world.ok(["quit"]);
+    there(&["quit"]);
+    world.ok(["start", "-D", "--any-can-die"]);
+    there(&["start", "-D"]);
+    eventually("both have their titles", || {
+        let runs = web.get("/runs").to_string();
+        let has = |id: &str| runs.contains(&format!("\"title\":\"{id}\""));
+        (has(&app_id) && has(&other_id)).then_some(())
+    });
+    assert_eq!(web.get(&format!("/api/processes?run={app_id}"))[0]["name"], "web");
+    assert_eq!(web.get(&format!("/api/processes?run={other_id}"))[0]["name"], "db");
+    assert_eq!(pid_of(&web.get(&format!("/r/{other_id}/api/state")), "web"), None);
+    web.end();
+    world.ok(["quit"]);
+    there(&["quit"]);
+    world.wait_empty();
+}
+
+#[test]
 fn a_limited_login_gets_nothing_about_other_processes() {
     let world = shop();
     let web = Web::start(&world);

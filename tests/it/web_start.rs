@@ -7,7 +7,8 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 
 use crate::harness::procs::{self, kill};
-use crate::harness::{World, eventually, pause};
+use crate::harness::{Ran, World, eventually, pause};
+use crate::ports::free_port;
 use crate::web::{Browser, Web, pid_of, request, shop};
 use crate::web_server::{WebServer, link_in};
 
@@ -212,9 +213,11 @@ fn a_page_shows_only_the_run_that_was_named() {
     let titles: Vec<_> = runs["runs"].as_array().unwrap().iter().map(|r| &r["title"]).collect();
     assert_eq!(titles, ["other"]);
     assert_eq!(web.get("/api/processes")[0]["name"], "db");
-    // A page of all runs is another one.
+    // There is no other server, so it says what this one shows.
     let all = world.run(["web", "--link"]);
     assert_eq!(all.code, 0, "{all:?}");
+    assert!(all.stderr.contains("shows only ") && all.stderr.contains("/other\n"), "{all:?}");
+    assert!(!all.stdout.contains("/r/"), "{all:?}");
     assert!(world.ok(["web", "--share", "db", "../other"]).starts_with("http"));
     assert!(world.ok(["web", "../other"]).contains("runs already"));
     let both = WebServer::start_as(&world, world.tmo(["web", "--port", "0"]));
@@ -226,6 +229,79 @@ fn a_page_shows_only_the_run_that_was_named() {
     world.wait_state("web", "running");
     world.ok(["quit"]);
     world.wait_empty();
+}
+
+#[test]
+fn a_link_is_of_the_server_of_this_project_and_leads_to_its_run() {
+    let world = shop();
+    let other = world.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "db: exec sleep 1000\n").unwrap();
+    let there = |args: &[&str]| Ran::of(&world.tmo(args).current_dir(&other).output().unwrap());
+    // Where the servers are in the order of their ports must not matter.
+    let mut ports = [free_port(), free_port()];
+    ports.sort_unstable();
+    let [first, second] = ports.map(|port| port.to_string());
+    assert_eq!(there(&["start", "-D", &format!("--web={first}")]).code, 0);
+    let own = there(&["web", "--link"]);
+    assert!(own.stderr.contains(&format!("port {first} shows only this project")), "{own:?}");
+    let all = WebServer::start_as(&world, world.tmo(["web", "--port", &second]));
+    let here = Ran::of(&world.tmo(["web", "--link"]).output().unwrap());
+    assert!(here.stderr.contains(&format!("port {second} shows all runs")), "{here:?}");
+    let own = there(&["web", "--link"]);
+    assert!(own.stderr.contains(&format!("port {first} ")), "{own:?}");
+    let run = |link: &str| {
+        let link = link_in(link).unwrap();
+        let (_, run) = link.split_once("/r/").unwrap_or_else(|| panic!("{link}"));
+        (link.clone(), run.to_owned())
+    };
+    let (link, shop) = run(&here.stdout);
+    assert!(link.contains(&format!(":{second}/#login=")), "{link}");
+    let runs = Browser::log_in(&link).ask("GET /runs").json();
+    let is_shop = |run: &&serde_json::Value| run["id"] == *shop;
+    let found = runs["runs"].as_array().unwrap().iter().find(is_shop).unwrap();
+    assert_ne!(found["title"], "other");
+    // The first link leads there, too, and so does that of the server that runs already.
+    assert_eq!(run(&all.link).1, shop);
+    assert_eq!(run(&world.ok(["web"])).1, shop);
+    assert_ne!(run(&own.stdout).1, shop);
+    // Elsewhere there is no project.
+    let elsewhere = Ran::of(&world.tmo(["web", "--link"]).current_dir("/").output().unwrap());
+    assert!(elsewhere.code == 0 && !elsewhere.stdout.contains("/r/"), "{elsewhere:?}");
+    all.end();
+    assert_eq!(there(&["quit"]).code, 0);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_start_whose_page_gets_no_port_says_why() {
+    let world = World::new(QUIET);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let out = world.run(["start", "-D", &format!("--web={port}")]);
+    let why = format!("can't serve the page: port {port} is taken");
+    assert!(out.code == 0 && out.stderr.contains(&why), "{out:?}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_mistyped_word_is_answered_with_the_command_that_was_meant() {
+    let world = World::new(QUIET);
+    for (word, command) in [
+        ("stop", "tmo web --stop"),
+        ("users", "tmo web user list"),
+        ("link", "tmo web --link"),
+        ("sesions", "tmo web sessions"),
+    ] {
+        let out = world.run(["web", word]);
+        let meant = format!("did you mean `{command}`?");
+        assert!(out.code == 2 && out.stderr.contains(&meant), "{out:?}");
+        assert_eq!(out.stderr.lines().count(), 1, "{out:?}");
+    }
+    let server = world.run(["server", "stop"]);
+    assert!(server.code == 2 && server.stderr.contains("`tmo quit` ends a run"), "{server:?}");
 }
 
 #[test]

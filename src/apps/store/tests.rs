@@ -69,7 +69,7 @@ fn an_app_is_added_updated_and_removed() {
     // The installation of an earlier version says nothing about this one.
     store.set_installed("My_App", app.version).unwrap();
     assert_eq!(store.manifest().unwrap().apps["My App"].state, InstallState::New);
-    assert_eq!(names(&dir), ["My_App", "apps.toml"]);
+    assert_eq!(names(&dir), [".kept-My_App", "My_App", "apps.toml"]);
     store.remove("My App").unwrap();
     assert_eq!((names(&dir), store.manifest().unwrap().apps.len()), (vec!["apps.toml".into()], 0));
     for error in [store.remove("My App"), store.update("x", &mut zip("")).map(drop)] {
@@ -142,6 +142,76 @@ fn an_update_that_is_interrupted_at_any_step_leaves_the_old_or_the_new_version()
         let version = read(&dir).unwrap().apps["My App"].version;
         let expected = if done < 2 { (new - 1, "1".to_owned()) } else { (new, "2".to_owned()) };
         assert_eq!((version, content(&dir)), expected, "{step}");
+        assert_eq!(names(&dir), ["My_App", "apps.toml"], "{step}");
+    }
+}
+
+/// A store in which version 1 is installed, and version 2 is not.
+fn updated(dir: &Path) -> (Store, u64) {
+    let store = Store::open(dir).unwrap();
+    let app = store.add(new("My App"), &mut zip("1")).unwrap();
+    fs::write(dir.join("My_App/installed"), "").unwrap();
+    store.set_installed("My_App", app.version).unwrap();
+    let version = store.update("My App", &mut zip("2")).unwrap().version;
+    assert_eq!(names(dir), [".kept-My_App", "My_App", "apps.toml"]);
+    (store, version)
+}
+
+#[test]
+fn an_update_that_can_t_be_installed_brings_the_version_before_back() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = base.path().join("apps");
+    let (store, version) = updated(&dir);
+    assert!(!store.restore("My_App", version - 1).unwrap(), "that is another version");
+    // What replaces an update that has failed does not replace what was installed.
+    let version = { store.update("My App", &mut zip("3")).unwrap().version.max(version) };
+    assert!(store.restore("My_App", version).unwrap());
+    let app = store.manifest().unwrap().apps["My App"].clone();
+    assert_eq!((app.state, app.restored, app.previous), (InstallState::Installed, true, None));
+    assert_eq!(
+        (content(&dir), names(&dir.join("My_App"))),
+        ("1".into(), vec!["installed".into(), "main.py".into()])
+    );
+    assert_eq!(names(&dir), ["My_App", "apps.toml"]);
+    assert!(!store.restore("My_App", app.version).unwrap(), "there is none before");
+    // What is kept goes with the app, and once the update is installed.
+    let version = store.update("My App", &mut zip("4")).unwrap().version;
+    store.set_installed("My_App", version).unwrap();
+    assert_eq!(
+        (names(&dir), content(&dir)),
+        (vec!["My_App".into(), "apps.toml".into()], "4".into())
+    );
+    store.update("My App", &mut zip("5")).unwrap();
+    store.remove("My App").unwrap();
+    assert_eq!(names(&dir), ["apps.toml"]);
+}
+
+#[test]
+fn a_version_that_is_put_back_is_whole_wherever_that_is_interrupted() {
+    for (done, step) in ["decided", "put aside", "in place"].iter().enumerate() {
+        let base = tempfile::tempdir().unwrap();
+        let dir = base.path().join("apps");
+        let (store, _) = updated(&dir);
+        let app = store.manifest().unwrap().apps["My App"].clone();
+        let version = app.previous.unwrap();
+        let app = super::App { version, state: InstallState::Installed, previous: None, ..app };
+        let change = Change {
+            name: "My App".into(),
+            dir: "My_App".into(),
+            fresh: Some(".kept-My_App".into()),
+            old: ".old-1".into(),
+            app: Some(app),
+        };
+        drop(store);
+        fs::write(dir.join(".change"), serde_json::to_vec(&change).unwrap()).unwrap();
+        if done >= 1 {
+            fs::rename(dir.join("My_App"), dir.join(".old-1")).unwrap();
+        }
+        if done >= 2 {
+            fs::rename(dir.join(".kept-My_App"), dir.join("My_App")).unwrap();
+        }
+        let found = read(&dir).unwrap().apps["My App"].version;
+        assert_eq!((found, content(&dir)), (version, "1".to_owned()), "{step}");
         assert_eq!(names(&dir), ["My_App", "apps.toml"], "{step}");
     }
 }

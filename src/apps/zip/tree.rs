@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Entry, EntryError, ZipError, failed};
+use crate::model::untrusted::reorders;
 
 /// The longest name of a file or directory, in bytes.
 pub(super) const LONGEST_NAME: usize = 255;
@@ -16,6 +17,9 @@ const MAC_METADATA: &str = "__MACOSX";
 pub(super) fn parts(name: &str) -> Result<Vec<String>, EntryError> {
     if name.contains(char::is_control) {
         return Err(EntryError::Control);
+    }
+    if name.contains(is_bidi_control) {
+        return Err(EntryError::Bidi);
     }
     if name.contains('\\') {
         return Err(EntryError::Backslash);
@@ -38,6 +42,11 @@ pub(super) fn parts(name: &str) -> Result<Vec<String>, EntryError> {
         return Err(EntryError::Deep);
     }
     Ok(parts.into_iter().map(str::to_owned).collect())
+}
+
+/// Whether this character changes the order in which others are shown, so that a name could look like another.
+const fn is_bidi_control(c: char) -> bool {
+    reorders(c) || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}')
 }
 
 /// The entries without metadata of macOS and, if all are in one folder, without that folder.

@@ -162,13 +162,13 @@ pub enum WebRole {
 #[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct WebArgs {
     /// Show only the run of the project in this directory. Or, instead of serving, `user`, `sessions` or `logout`.
-    #[arg(value_name = "PATH", add = values::directory())]
+    #[arg(value_name = "PATH", add = values::of_web())]
     pub path: Option<PathBuf>,
     /// `user`: add, passwd, remove or list, and a name. `logout`: the id of a session.
-    #[arg(value_name = "WORDS")]
+    #[arg(value_name = "WORDS", add = values::of_web_user())]
     pub words: Vec<String>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
-    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    #[arg(short, long, value_name = "PORT", value_parser = super::port)]
     pub port: Option<u16>,
     /// Open the page in the browser.
     #[arg(long)]
@@ -177,7 +177,8 @@ pub struct WebArgs {
     #[arg(long)]
     pub window: bool,
     /// Open nothing, whatever else says so.
-    #[arg(long, visible_alias = "no-ui", conflicts_with_all = ["open", "window"])]
+    #[arg(long, visible_alias = "no-ui", conflicts_with_all = ["open", "window"],
+        overrides_with = "no_open")]
     pub no_open: bool,
     /// End the server that runs. The runs go on.
     #[arg(long, conflicts_with_all = ["open", "window", "link", "share"])]
@@ -224,13 +225,13 @@ pub struct ServerArgs {
     #[arg(value_name = "PATH", add = values::directory())]
     pub path: Option<PathBuf>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
-    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    #[arg(short, long, value_name = "PORT", value_parser = super::port)]
     pub port: Option<u16>,
     /// Open the page in a window without tabs, if Chromium, Chrome, Edge or Brave is installed.
     #[arg(long)]
     pub window: bool,
     /// Don't open the page in a browser.
-    #[arg(long, visible_alias = "no-ui", conflicts_with = "window")]
+    #[arg(long, visible_alias = "no-ui", conflicts_with = "window", overrides_with = "no_open")]
     pub no_open: bool,
 }
 
@@ -249,9 +250,4 @@ pub struct PsArgs {
     /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
-}
-
-/// A port in an argument.
-fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| "a port is a number from 0 to 65535".to_owned())
 }

@@ -6,6 +6,7 @@
 
 mod app;
 mod changing;
+mod footer;
 mod history;
 mod looking;
 mod offline;
@@ -35,7 +36,7 @@ pub use offline::{
     CompletionsArgs, DemoArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs,
 };
 pub use settings::command;
-pub use start::StartArgs;
+pub use start::{PagePort, StartArgs};
 pub use target::ClientArgs;
 
 use crate::config::env::parse_bool;
@@ -77,6 +78,7 @@ pub enum Verb {
 Examples:
   tmo start                     run ./Procfile until Ctrl-C
   tmo start -f Procfile.dev     another Procfile; its directory is where the processes run
+  tmo start --web=8080          also in a browser, at this port
   tmo start --wait=web,60s      until web listens at its PORT, then in the background
   tmo start -D                  in the background; `tmo echo` shows the log, `tmo quit` ends it
   tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
@@ -138,6 +140,7 @@ Examples:
   tmo demo                      in output/demo, until Ctrl-C
   tmo demo -D                   in the background; `tmo web` then shows it
   tmo demo --dir /tmp/demo --ui
+  tmo demo --web=8080           with its page at this port; -p is the PORT of its processes
 
 Its processes are shell scripts that only pretend: they open no port and reach nothing. Arguments
 after --dir are those of `tmo start`.")]
@@ -480,6 +483,7 @@ fn grouped(command: Command) -> Command {
         }
         list.push('\n');
     }
+    let list = footer::fitted(&list) + "\n";
     let head = "{about-with-newline}\n{usage-heading} {usage}\n\n";
     command.help_template(format!("{head}{list}Options:\n{{options}}{{after-help}}"))
 }
@@ -488,9 +492,44 @@ fn grouped(command: Command) -> Command {
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let command = command();
     let args: Vec<OsString> = go_style(&command, args);
+    let command = of_people(command, &args);
     let mut matches = command.try_get_matches_from(args)?;
     Args::from_arg_matches_mut(&mut matches)
 }
+
+/// The help of `tmo web user`, `sessions` and `logout` is about that only.
+fn of_people(command: Command, args: &[OsString]) -> Command {
+    let word = |at: usize| args.get(at).and_then(|word| word.to_str()).unwrap_or_default();
+    let found = OF_PEOPLE.iter().find(|(name, ..)| (word(1), word(2)) == ("web", name));
+    let Some((name, about, usage, flags)) = found else { return command };
+    command.mut_subcommand("web", |web| {
+        let web = web.about(*about).after_help("").override_usage(format!("tmo web {name}{usage}"));
+        web.mut_args(|arg| {
+            let is_used = flags.contains(&arg.get_id().as_str());
+            arg.hide(!is_used)
+        })
+    })
+}
+
+/// What `tmo web` does besides serving: its first word, what it does, what follows, and the flags that count.
+const OF_PEOPLE: [(&str, &str, &str, &[&str]); 3] = [
+    (
+        "user",
+        "Manage who logs in with a password, at the address of --public-url.\n\n\
+         add asks for the password, or reads it from standard input, as passwd does. passwd and remove end the \
+         sessions of the user. list shows all.",
+        " add NAME --role ROLE\n       tmo web user passwd NAME\n       tmo web user remove NAME\n       \
+         tmo web user list",
+        &["role"],
+    ),
+    ("sessions", "List who is logged in to your web servers.", " [--json]", &["json"]),
+    (
+        "logout",
+        "End a session that `tmo web sessions` lists; the first digits of its id are enough. Or end all.",
+        " ID\n       tmo web logout --all",
+        &["all"],
+    ),
+];
 
 /// Flags as Go's programs take them: `-port 3000` is `--port 3000`. And `h` is `help`.
 pub(super) fn go_style(
@@ -542,4 +581,9 @@ fn span(text: &str) -> Result<Duration, &'static str> {
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {
     parse_seconds(text).ok_or("a number of seconds is needed")
+}
+
+/// A port in an argument.
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a port is a number from 0 to 65535".to_owned())
 }

@@ -3,6 +3,7 @@
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory as _};
 
+use super::footer::fitted;
 use super::{Args, grouped};
 
 /// A setting behind a flag: the flag, its variable without `TMO_` or `OVERMIND_`, its default.
@@ -47,7 +48,7 @@ const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
 
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
-    grouped(Args::command()).mut_subcommands(|verb| {
+    with_footer(grouped(Args::command())).mut_subcommands(|verb| {
         let of_start = ["start", "check", "config", "graph", "init", "doctor", "failures"];
         let settings = if of_start.contains(&verb.get_name()) {
             &SETTINGS[..]
@@ -59,7 +60,7 @@ pub fn command() -> Command {
         let valued = |arg: &Arg| {
             arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
         };
-        verb.mut_args(|arg| {
+        with_footer(verb).mut_args(|arg| {
             let valued = valued(&arg);
             let arg = arg.allow_negative_numbers(valued);
             let Some(setting) = settings.iter().find(|(id, ..)| arg.get_id() == *id) else {
@@ -69,6 +70,15 @@ pub fn command() -> Command {
             arg.help(help)
         })
     })
+}
+
+/// The command with its examples in lines that fit.
+fn with_footer(command: Command) -> Command {
+    let text = command.get_after_help().map(|text| fitted(&text.to_string()));
+    match text {
+        Some(text) => command.after_help(text),
+        None => command,
+    }
 }
 
 fn help_of(help: Option<&StyledStr>, (_, variable, default): &Setting) -> String {

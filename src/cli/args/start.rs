@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{seconds, truth};
+use super::{port, seconds, truth};
 use crate::cli::completions::values;
 use crate::config::StartOptions;
 
@@ -13,6 +13,29 @@ use crate::config::StartOptions;
 pub enum Backend {
     /// A private tmux server.
     Tmux,
+}
+
+/// The port of the page beside a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PagePort {
+    /// The first one that is free.
+    Any,
+    /// This one.
+    At(u16),
+}
+
+impl PagePort {
+    /// The port, if a certain one is wanted.
+    pub(in crate::cli) const fn number(self) -> Option<u16> {
+        match self {
+            Self::Any => None,
+            Self::At(port) => Some(port),
+        }
+    }
+}
+
+fn page_port(text: &str) -> Result<PagePort, String> {
+    if text.is_empty() { Ok(PagePort::Any) } else { port(text).map(PagePort::At) }
 }
 
 /// `tmo start`.
@@ -39,9 +62,12 @@ pub struct StartArgs {
     /// Show the run in the interface of `tmo ui`.
     #[arg(long, conflicts_with_all = ["daemonize", "wait", "until_ready", "print_config"])]
     pub ui: bool,
-    /// Also serve a page that shows the run in a browser, until the run ends.
-    #[arg(long, conflicts_with_all = ["print_config", "until_ready"])]
-    pub web: bool,
+    /// Also serve a page that shows the run in a browser, until the run ends; at this port or, without one,
+    /// at the first free one from 10000 on.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true,
+        default_missing_value = "", value_parser = page_port,
+        conflicts_with_all = ["print_config", "until_ready"])]
+    pub web: Option<PagePort>,
     /// Return as soon as the processes run, leaving them in the background until `tmo quit`. The exit
     /// code is 1 if one was skipped for lack of a dependency; the others keep running.
     #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,

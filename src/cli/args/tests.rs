@@ -7,7 +7,7 @@ use pretty_assertions::assert_eq;
 use super::settings::SETTINGS;
 use clap::Command;
 
-use super::{Args, GROUPS, StartArgs, Verb, command, parse};
+use super::{Args, GROUPS, PagePort, StartArgs, Verb, command, parse};
 
 fn read(line: &str) -> Result<Args, clap::Error> {
     parse(line.split(' ').map(OsString::from))
@@ -149,6 +149,49 @@ fn every_flag_of_start_names_its_default() {
             assert!(help.contains(&format!("[env: TMO_{variable}, OVERMIND_{variable}")), "{help}");
         }
     }
+}
+
+#[test]
+fn no_help_is_wrapped_at_80_columns_in_the_middle_of_an_example() {
+    let is_long = |line: &&str| line.chars().count() > 80;
+    let overview = command().term_width(80).render_help().to_string();
+    assert_eq!(overview.lines().find(is_long), None);
+    for verb in [command()].iter().chain(command().get_subcommands()) {
+        let text = verb.get_after_help().unwrap().to_string();
+        assert_eq!(text.lines().find(is_long), None, "`tmo {}`", verb.get_name());
+    }
+}
+
+#[test]
+fn the_help_about_users_is_not_that_of_serving() {
+    for (line, has, lacks) in [
+        ("tmo web user add --help", "--role", "--share"),
+        ("tmo web user -h", "passwd NAME", "--json"),
+        ("tmo web sessions --help", "--json", "--role"),
+        ("tmo web logout --help", "--all", "--port"),
+        ("tmo web --help", "--share", "--script"),
+    ] {
+        let help = read(line).unwrap_err();
+        assert_eq!(help.kind(), ErrorKind::DisplayHelp, "{line}");
+        let help = help.to_string();
+        assert!(help.contains(has) && !help.contains(lacks), "{line}: {help}");
+    }
+}
+
+#[test]
+fn a_flag_may_be_given_by_both_its_names() {
+    for line in ["tmo web --no-open --no-ui", "tmo server --no-ui --no-open"] {
+        read(line).unwrap();
+    }
+}
+
+#[test]
+fn the_page_of_a_start_can_have_a_port() {
+    let web = |line: &str| start(line).web;
+    assert_eq!(web("tmo start"), None);
+    assert_eq!(web("tmo start --web api"), Some(PagePort::Any));
+    assert_eq!(web("tmo start --web=8080"), Some(PagePort::At(8080)));
+    assert!(read("tmo start --web=x").is_err());
 }
 
 #[test]

@@ -37,6 +37,9 @@ struct Typed {
     procfile: Option<PathBuf>,
     root: Option<PathBuf>,
     names: Vec<String>,
+    /// The first word of `tmo web`, and those behind it.
+    path: Option<PathBuf>,
+    words: Vec<String>,
 }
 
 /// Global, because completers only receive the word at the cursor.
@@ -56,13 +59,18 @@ impl Typed {
         fn one<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Option<T> {
             matches.try_get_one(id).ok().flatten().cloned()
         }
-        let names = matches.try_get_many("names").ok().flatten();
+        let all = |id: &str| -> Vec<String> {
+            let words = matches.try_get_many(id).ok().flatten();
+            words.map(|words| words.cloned().collect()).unwrap_or_default()
+        };
         Self {
             socket: one(matches, "socket"),
             network: one(matches, "network"),
             procfile: one(matches, "procfile"),
             root: one(matches, "root"),
-            names: names.map(|names| names.cloned().collect()).unwrap_or_default(),
+            names: all("names"),
+            path: one(matches, "path"),
+            words: all("words"),
         }
     }
 }
@@ -204,6 +212,26 @@ pub(in crate::cli) fn crash() -> ArgValueCompleter {
     by(|current| {
         let words = ["list", "show"].map(str::to_owned);
         candidates(words.into_iter().chain(names()), current)
+    })
+}
+
+/// The first word of `tmo web`: what manages logins, or a directory.
+pub(in crate::cli) fn of_web() -> ArgValueCompleter {
+    by(|current| {
+        let words = candidates(["user", "sessions", "logout"], current);
+        if words.is_empty() { left_to_shell(DIRECTORIES) } else { words }
+    })
+}
+
+/// What follows `tmo web user`.
+pub(in crate::cli) fn of_web_user() -> ArgValueCompleter {
+    by(|current| match TYPED.get() {
+        Some(typed)
+            if typed.words.is_empty() && typed.path.as_deref() == Some(Path::new("user")) =>
+        {
+            candidates(["add", "list", "passwd", "remove"], current)
+        }
+        Some(_) | None => vec![],
     })
 }
 

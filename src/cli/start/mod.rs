@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use self::fresh::Begun;
 use self::place::Typed;
 use self::warnings::{print_warning, print_warnings};
-use super::args::StartArgs;
+use super::args::{PagePort, StartArgs};
 use super::early_signals::Early;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
@@ -55,7 +55,7 @@ pub(super) struct Start {
     /// The run is shown in the interface.
     ui: bool,
     /// A page shows it, too.
-    web: bool,
+    web: Option<PagePort>,
     wait: Option<Readiness>,
     exit_code_from: Option<String>,
     trial: bool,
@@ -182,8 +182,8 @@ impl Start {
 
     /// Let a page show the run, if that is wanted.
     fn show_on_page(&self) {
-        if self.web
-            && let Err(error) = web::begin_beside(&self.instance())
+        if let Some(port) = self.web
+            && let Err(error) = web::begin_beside(&self.instance(), port.number())
         {
             print_warning(&error);
         }

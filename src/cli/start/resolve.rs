@@ -70,7 +70,7 @@ impl Start {
             daemonize: true,
             timestamps: false,
             ui: false,
-            web: false,
+            web: None,
             wait: None,
             exit_code_from,
             trial: false,
@@ -155,7 +155,7 @@ impl Start {
     }
 
     /// Advice if there is no Procfile. Overmind's message only names the file.
-    fn without_procfile(&self, error: ConfigError) -> CliError {
+    pub(in crate::cli) fn without_procfile(&self, error: ConfigError) -> CliError {
         if let ConfigError::Read { path, source } = &error
             && source.kind() == ErrorKind::NotFound
             && *path == self.project.procfile_shown

@@ -25,27 +25,30 @@ struct Task {
     instance: String,
     /// The id of its run.
     run: String,
+    /// Where it listens; `None`: at the first free port.
+    port: Option<u16>,
 }
 
-/// Serve the page of this run in the background, unless that is done already, and print its address.
-pub(in crate::cli) fn begin_beside(instance: &Instance) -> Result<(), CliError> {
+/// Serve the page of this run in the background, at this port or any, unless that is done already, and print
+/// its address.
+pub(in crate::cli) fn begin_beside(instance: &Instance, port: Option<u16>) -> Result<(), CliError> {
     let id = instance_id(&instance.socket.path);
     let dir = door::dir(&instance.context.env);
     let dir = dir.map_err(|error| CliError::Other(error.to_string()))?;
-    let wanted = Wanted::Only(&id);
-    let known = crate::cli::block_on(async { Ok(running(&dir, None, &wanted).await) })?;
+    let wanted = [Wanted::Only(&id)];
+    let known = crate::cli::block_on(async { Ok(running(&dir, port, &wanted).await) })?;
     let link = match known {
-        Some(link) => link,
-        None => launch(instance, &id)?,
+        Some(known) => known.link,
+        None => launch(instance, id, port)?,
     };
     crate::cli::print(&format!("Web UI available at {link}\n")).map(drop)
 }
 
-/// Start the server; its first line is a link.
-fn launch(instance: &Instance, id: &str) -> Result<String, CliError> {
+/// Start the server; its first line is a link, or why there is none.
+fn launch(instance: &Instance, id: String, port: Option<u16>) -> Result<String, CliError> {
     let failed = CliError::io("can't serve the page");
     let plan = instance.runtime.plan()?;
-    let task = Task { instance: id.to_owned(), run: plan.run };
+    let task = Task { instance: id, run: plan.run, port };
     let task = serde_json::to_string(&task).map_err(|error| CliError::Other(error.to_string()))?;
     let log_path = plan.log.dir.as_path().join("web.log");
     let log = sys::files::append_to(&log_path);
@@ -68,8 +71,11 @@ fn launch(instance: &Instance, id: &str) -> Result<String, CliError> {
     if line.starts_with("http") {
         return Ok(line.to_owned());
     }
-    let log = log_path.display();
-    Err(CliError::Other(format!("can't serve the page: the server ended at once; see {log}")))
+    let why = match line {
+        "" => format!("the server ended at once; see {}", log_path.display()),
+        error => error.to_owned(),
+    };
+    Err(CliError::Other(format!("can't serve the page: {why}")))
 }
 
 /// Serve in the background: the hidden command.
@@ -82,8 +88,10 @@ pub(in crate::cli) fn serve_beside(task: &str) -> Result<u8, CliError> {
     let dir = door::dir(&env).map_err(|error| CliError::Other(error.to_string()))?;
     crate::cli::block_on(async {
         let access = people::access(&WebArgs::default(), &env)?;
-        let place = Listen { host: None, port: None };
-        let guardian = guardian((place, access), &dir)?;
+        let place = Listen { host: None, port: task.port };
+        // The command that has started it reads this line.
+        let guardian = guardian((place, access), &dir)
+            .inspect_err(|error| _ = crate::cli::print(&format!("{error}\n")))?;
         let guardian = guardian.only(Some(task.instance)).until_end_of(Some(task.run));
         let greet = async {
             if let Some(link) = first_link(&guardian).await {

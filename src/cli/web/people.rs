@@ -13,6 +13,8 @@ use crate::cli::error::CliError;
 use crate::cli::table::table;
 use crate::config::Env;
 use crate::config::dirs::state_base;
+use crate::model::nearest::nearest;
+use crate::sys::local;
 use crate::web::access::{Access, public_host, read_token};
 use crate::web::door::{self, End};
 use crate::web::users::{self, LONGEST, Users};
@@ -44,6 +46,13 @@ impl Manage {
             Some("user") => Self::User,
             Some("sessions") => Self::Sessions,
             Some("logout") => Self::Logout,
+            Some(word)
+                if !Path::new(word).exists()
+                    && let Some(command) = meant(word) =>
+            {
+                let text = format!("there is no directory `{word}`; did you mean `{command}`?");
+                return Err(CliError::Usage(text));
+            }
             Some(_) | None => {
                 return match args.words.first() {
                     Some(word) => Err(CliError::Usage(format!("`{word}` is one too many"))),
@@ -58,6 +67,27 @@ impl Manage {
     pub(super) fn act(self, args: &WebArgs, at: (&Env, &Path)) -> Result<u8, CliError> {
         manage(self, args, at)
     }
+}
+
+/// The command that was probably meant by a word that is no directory.
+fn meant(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "stop" | "quit" | "end" | "kill" | "down" => "tmo web --stop",
+        "start" | "serve" | "run" | "up" => "tmo web",
+        "open" => "tmo web --open",
+        "link" | "url" | "login" => "tmo web --link",
+        "share" => "tmo web --share NAMES",
+        "help" => "tmo web --help",
+        "users" | "list" => "tmo web user list",
+        "add" => "tmo web user add NAME --role read",
+        "passwd" | "password" => "tmo web user passwd NAME",
+        "remove" | "delete" | "rm" => "tmo web user remove NAME",
+        word => match nearest(word, ["user", "sessions", "logout"])? {
+            "user" => "tmo web user list",
+            "sessions" => "tmo web sessions",
+            _ => "tmo web logout ID",
+        },
+    })
 }
 
 fn manage(what: Manage, args: &WebArgs, (env, dir): (&Env, &Path)) -> Result<u8, CliError> {
@@ -141,10 +171,11 @@ fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
     if all.is_empty() {
         return super::super::print("nobody is logged in\n");
     }
+    let zone = local::zone();
     let rows = all.into_iter().map(|one| {
         let user = one.user.unwrap_or_else(|| "(link)".to_owned());
         let sees = one.processes.map_or_else(|| "everything".to_owned(), |all| all.join(","));
-        [one.id, user, one.role.word().to_owned(), sees, one.used.to_string()]
+        [one.id, user, one.role.word().to_owned(), sees, local::date_and_time(one.used, &zone)]
     });
     super::super::print(&table(["SESSION", "USER", "ROLE", "SEES", "LAST USED"], rows))
 }

@@ -19,6 +19,12 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
     let web = WebArgs { window: args.window, no_open: args.no_open, ..WebArgs::default() };
     let how = How::of(&web, Some(How::Browser), &context.env);
+    if let Some(path) = args.path.as_ref().filter(|path| !context.start_dir.join(path).is_dir()) {
+        return Err(CliError::Usage(format!(
+            "there is no directory `{}`; `tmo quit` ends a run with its page, `tmo web --stop` the page alone",
+            path.display()
+        )));
+    }
     // A name with a slash is that of a directory, whatever processes there are.
     let path = args.path.as_ref().map(|path| context.start_dir.join(path).display().to_string());
     let names: Vec<_> = path.into_iter().collect();
@@ -34,7 +40,8 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
         return Err(CliError::Other("the run has ended already; see `tmo why`".to_owned()));
     };
     let instance = begun.instance.only_of(&run);
-    let browser = Browser { how, own: own_path(&context, Some(&instance)), dir: dir.clone() };
+    let own = own_path(&context, Some(&instance));
+    let browser = Browser { how, own, dir: dir.clone(), run: None };
     let id = instance_id(&instance.socket.path);
     let is_ours = begun.run.is_some();
     let end =

@@ -1,5 +1,7 @@
 //! A refused connection: a service that the process needs is not running.
 
+use std::net::IpAddr;
+
 use super::{Findings, ports, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
@@ -9,11 +11,28 @@ static REFUSED: Expr = Expr::new(
 );
 
 /// `connect ECONNREFUSED 127.0.0.1:5432`, `port 5432`, `dial tcp [::1]:5432`.
-static PORT: [Expr; 3] = [
+static PORT: [Expr; 4] = [
     Expr::new(r"(?i)ECONNREFUSED \S*?:(\d{2,5})\b"),
     Expr::new(r"(?i)\bport[ :=]{1,2}(\d{2,5})\b"),
     Expr::new(r"(?i)(?:dial tcp|to|at|connect) \S*?:(\d{2,5})\b"),
+    Expr::new(r"://[^\s/]*:(\d{2,5})\b"),
 ];
+
+/// The host and its port: `smtp.example.com:587`, `"db" (10.0.0.5), port 5432`, `host='db', port=5432`.
+static HOST: [Expr; 3] = [
+    Expr::new(
+        r"(?i)(?:\b(?:ECONNREFUSED|dial [a-z]+\d?|to|at|connect) |//(?:[^\s/@]*@)?)\[?([0-9a-z:][0-9a-z._:-]*)\]?:(\d{2,5})\b",
+    ),
+    Expr::new(
+        r"(?i)\bhost[ :=]{1,2}['\x22]?([0-9a-z][0-9a-z._-]*)['\x22]?,? port[ :=]{1,2}(\d{2,5})\b",
+    ),
+    Expr::new(
+        r"(?i)\b(?:to|at|for) ['\x22]?([0-9a-z][0-9a-z._-]*)['\x22]?(?: \([^)]*\))?,? port[ :=]{1,2}(\d{2,5})\b",
+    ),
+];
+
+/// Words before `port` that are no hosts.
+const NO_HOSTS: [&str; 5] = ["the", "a", "this", "server", "local"];
 
 /// The services that usually use these ports.
 const USUAL: [(u16, &str); 13] = [
@@ -44,22 +63,45 @@ pub(super) fn find(found: &mut Findings<'_>) {
     };
     // Node prints the port in the lines before, which list each address that it tried.
     let before = evidence.lines[..at].iter().rev().take(NEAR).map(|line| line.text.as_str());
-    let Some(port) = [line].into_iter().chain(before).find_map(port) else {
+    let named = [line].into_iter().chain(before).find_map(|line| Some((line, port(line)?)));
+    let Some((line, port)) = named else {
         let text = "nobody takes connections where it wanted to connect".to_owned();
         found.add_line(72, at, Kind::ConnectionRefused, text).next = Some(ports::listeners(None));
         return;
     };
-    let owner = evidence.others.iter().find(|(_, reported)| *reported == port);
     let usual = USUAL.iter().find(|(usual, _)| *usual == port);
-    let (whose, next) = match (owner, usual) {
-        (Some((name, _)), _) => {
-            (format!(", the port of {name}"), format!("tmo why {}", quoted(name.as_str())))
-        }
-        (None, Some((_, name))) => {
-            (format!(", where {name} usually is"), format!("nc -vz localhost {port}"))
-        }
-        (None, None) => (String::new(), format!("nc -vz localhost {port}")),
+    let usual = usual.map_or_else(String::new, |(_, name)| format!(", where {name} usually is"));
+    let (text, next) = if let Some(host) = other_host(line, port) {
+        (
+            format!("{host} takes no connections at port {port}{usual}"),
+            format!("nc -vz {host} {port}"),
+        )
+    } else {
+        let owner = evidence.others.iter().find(|(_, reported)| *reported == port);
+        let (whose, next) = owner.map_or_else(
+            || (usual, format!("nc -vz localhost {port}")),
+            |(name, _)| {
+                (format!(", the port of {name}"), format!("tmo why {}", quoted(name.as_str())))
+            },
+        );
+        (format!("nobody takes connections at port {port}{whose}"), next)
     };
-    let text = format!("nobody takes connections at port {port}{whose}");
     found.add_line(78, at, Kind::ConnectionRefused, text).next = Some(next);
+}
+
+/// The host of this port in a line, if it is not this machine. It has only characters that shells take as
+/// they are.
+fn other_host(line: &str, port: u16) -> Option<&str> {
+    let of_port = |expr: &Expr| {
+        let [host, its] = expr.groups(line)?;
+        (its.parse() == Ok(port)).then_some(host)
+    };
+    let host = HOST.iter().find_map(of_port)?;
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return (!ip.is_loopback() && !ip.is_unspecified()).then_some(host);
+    }
+    let name = host.to_ascii_lowercase();
+    let is_name = name.contains(|c: char| c.is_ascii_alphabetic()) && !name.contains(':');
+    let is_here = name == "localhost" || name.ends_with(".localhost");
+    (is_name && !is_here && !NO_HOSTS.contains(&&*name)).then_some(host)
 }

@@ -7,11 +7,13 @@ use crate::model::rules::WebRules;
 pub(in crate::config::toml) const KEYS: &[Key] = &[
     key("title", Kind::Text, "The name of the run on its pages; without it, that of the run."),
     key("metrics", Kind::Switch, "Whether pages show what the processes use; true by default."),
+    key("uploads", Kind::Switch, "Whether apps can be uploaded at the public address, too."),
 ];
 
 /// `[web]`.
 pub(in crate::config::toml) fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> WebRules {
     let title = view.filled("title", mistakes).map(Spanned::into_inner);
     let metrics = view.switch("metrics").is_none_or(Spanned::into_inner);
-    WebRules { title, metrics }
+    let uploads = view.switch("uploads").is_some_and(Spanned::into_inner);
+    WebRules { title, metrics, uploads }
 }

@@ -142,6 +142,57 @@ fn connections_that_were_refused() {
 }
 
 #[test]
+fn a_refused_connection_names_the_host_unless_it_is_this_machine() {
+    use Kind::ConnectionRefused as No;
+    check(&[
+        row(
+            ("node", "Error: connect ECONNREFUSED smtp.example.com:587"),
+            No,
+            "smtp.example.com takes no connections at port 587",
+            Some("nc -vz smtp.example.com 587"),
+        ),
+        row(
+            ("node, an address", "Error: connect ECONNREFUSED 10.0.0.5:4000"),
+            No,
+            "10.0.0.5 takes no connections at port 4000",
+            Some("nc -vz 10.0.0.5 4000"),
+        ),
+        row(
+            ("go, IPv6", "panic: dial tcp [2001:db8::7]:4000: connect: connection refused"),
+            No,
+            "2001:db8::7 takes no connections at port 4000",
+            Some("nc -vz 2001:db8::7 4000"),
+        ),
+        row(
+            ("another name of this machine", "Error: connect ECONNREFUSED api.localhost:4000"),
+            No,
+            "nobody takes connections at port 4000, the port of api",
+            Some("tmo why api"),
+        ),
+    ]);
+}
+
+#[test]
+fn the_host_that_refuses_a_connection_is_found_in_every_notation() {
+    let text = "db.lan takes no connections at port 5432, where Postgres usually is";
+    for output in [
+        "psycopg2.OperationalError: connection to server at \"db.lan\" (10.0.0.5), port 5432 failed: Connection refused",
+        "org.postgresql.util.PSQLException: Connection to db.lan:5432 refused. Check that the hostname and port are correct",
+        "Connection refused - connect(2) for \"db.lan\" port 5432 (Errno::ECONNREFUSED)",
+        "curl: (7) Failed to connect to db.lan port 5432 after 0 ms: Couldn't connect to server",
+        "urllib3.exceptions.MaxRetryError: HTTPConnectionPool(host='db.lan', port=5432): Max retries exceeded (Caused by NewConnectionError: [Errno 111] Connection refused)",
+        "reqwest::Error: http://db.lan:5432/x: Connection refused",
+    ] {
+        let cause = first(Exit::Code(1), output);
+        assert_eq!(
+            (&*cause.text, cause.next.as_deref()),
+            (text, Some("nc -vz db.lan 5432")),
+            "{output}"
+        );
+    }
+}
+
+#[test]
 fn modules_that_there_are_not() {
     use Kind::MissingModule as No;
     let npm = Some("npm install");
