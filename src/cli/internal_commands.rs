@@ -75,7 +75,7 @@ fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
     let [name, how] = rest else { return 2 };
     let Some(name) = name.to_str() else { return 2 };
     let error = crate::web::pty::attach(socket, name, how == "keep-size");
-    // It is shown in the terminal of the page.
+    // The page shows this in its terminal.
     let _ = writeln!(std::io::stderr(), "tmo: can't connect: {error}");
     1
 }
@@ -95,7 +95,7 @@ fn web_server(handover: &OsStr) -> u8 {
     match crate::web::serve::run(&handover) {
         Ok(ending) => ending.code(),
         Err(error) => {
-            // Nobody is left to tell if standard error is closed.
+            // Without a standard error, the error can't be reported.
             let _ = writeln!(std::io::stderr(), "tmo: the web server ends: {error}");
             1
         }

@@ -31,10 +31,10 @@ use crate::web::door::{self, Share, Wanted};
 use crate::web::guardian::{Done, Guardian};
 use crate::web::listen::{self, Listening, USUAL_PORT};
 
-/// How long a server may take until it answers.
+/// How long a starting server may take to answer.
 const START: Duration = Duration::from_secs(10);
 
-/// Serve, or print a link to the server that runs.
+/// Serve, or print a link to the running server.
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
@@ -60,9 +60,9 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         let running = running(&dir, args.port, &wanted).await;
         match (running, args.link || share.is_some()) {
             (Some(link), true) => {
-                // What the link allows is for the user who passes it on; scripts get the link alone.
+                // At a terminal, explain the link; scripts get only the link.
                 if let (Some(share), true) = (&share, std::io::stdout().is_terminal()) {
-                    super::print(&told(share))?;
+                    super::print(&describe_share(share))?;
                 }
                 super::print(&format!("{}\n", lines(&link)))?;
                 browser.open(&link).await;
@@ -96,8 +96,8 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     })
 }
 
-/// What a link for somebody else allows, and how it is used.
-fn told(share: &Share) -> String {
+/// What a shared link allows, and how to use it.
+fn describe_share(share: &Share) -> String {
     let time = span(Duration::from_secs(share.seconds));
     format!(
         "For {time}, this link lets somebody look at {}, and change nothing. It logs in once; from another machine \
@@ -106,7 +106,7 @@ fn told(share: &Share) -> String {
     )
 }
 
-/// Why nothing can be asked of a server.
+/// The error if no server answers.
 fn none_runs(dir: &Path, port: Option<u16>, next: &str) -> CliError {
     let others: Vec<_> = door::all(dir).into_iter().map(|(at, _)| at.to_string()).collect();
     CliError::Other(match port {
@@ -117,7 +117,7 @@ fn none_runs(dir: &Path, port: Option<u16>, next: &str) -> CliError {
     })
 }
 
-/// The only run that is to be shown, if one was named.
+/// The only run to show, if one is named.
 fn only(args: &WebArgs) -> Result<Option<Instance>, CliError> {
     match &args.path {
         Some(path) => Instance::find_in(path, &args.client).map(Some),
@@ -152,7 +152,7 @@ impl Browser {
     }
 }
 
-/// Where a server is to listen.
+/// Where a server listens.
 #[derive(Debug, Clone, Copy)]
 struct Listen {
     host: Option<IpAddr>,
@@ -166,7 +166,7 @@ fn guardian((place, access): (Listen, Access), dir: &Path) -> Result<Guardian, C
     guardian.map_err(CliError::io("can't start the web server"))
 }
 
-/// The same in the foreground: if it has another port than usual, it says so.
+/// The guardian of a server in the foreground. It prints the port if that is not the default.
 fn guardian_here((place, access): (Listen, Access), dir: &Path) -> Result<Guardian, CliError> {
     let port = place.port;
     let guardian = guardian((place, access), dir)?;
@@ -180,7 +180,7 @@ fn guardian_here((place, access): (Listen, Access), dir: &Path) -> Result<Guardi
     Ok(guardian)
 }
 
-/// End the server with this port, or all of this user.
+/// End the server with this port, or all servers of this user.
 async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
     let mut stopped = 0;
     for (at, path) in door::all(dir) {
@@ -195,7 +195,7 @@ async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// What a link for somebody else allows.
+/// The permissions of a shared link.
 fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
     let mut instance = match only {
         Some(instance) => instance.again(),
@@ -219,7 +219,7 @@ fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
     Ok(Share { run: state.run, names: names.collect(), seconds: args.time.as_secs() })
 }
 
-/// A link of a server that runs: of the one with this port, or of any.
+/// A link of a running server: the one with this port, or any.
 async fn running(dir: &Path, port: Option<u16>, wanted: &Wanted<'_>) -> Option<String> {
     for (at, path) in door::all(dir) {
         if port.is_none_or(|port| port == at)
@@ -231,13 +231,13 @@ async fn running(dir: &Path, port: Option<u16>, wanted: &Wanted<'_>) -> Option<S
     None
 }
 
-/// Whether options other than the port are given, which a server that runs already does not take.
+/// Whether options are given that a running server does not accept.
 fn is_special(args: &WebArgs) -> bool {
     let is_open = args.host.is_some() || args.public_url.is_some();
     is_open || args.token_file.is_some() || !args.trusted_proxy.is_empty()
 }
 
-/// The addresses of a link, each on a line of its own.
+/// The addresses of a link, one per line.
 fn lines(link: &str) -> String {
     link.replace(' ', "\n  ")
 }
@@ -257,14 +257,14 @@ fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError
     })
 }
 
-/// Which process has this port, as words to append; nothing if it is another user's.
+/// The process that holds this port, as text to append; empty if it belongs to another user.
 fn holder(port: u16) -> String {
     let sockets: Vec<u64> = tcp_sockets(port).into_iter().map(|(_, socket)| socket).collect();
     let holders = tcp_holders(&sockets);
     holders.first().map_or_else(String::new, |p| format!(" by {} (pid {})", p.comm, p.pid))
 }
 
-/// The first link of a server that is starting; `None` if it can't start, which its guardian reports.
+/// The first link of a starting server; `None` if it can't start, which its guardian reports.
 async fn first_link(guardian: &Guardian) -> Option<String> {
     let path = guardian.door();
     let asked = async {
@@ -278,7 +278,7 @@ async fn first_link(guardian: &Guardian) -> Option<String> {
     timeout(START, asked).await.ok()
 }
 
-/// Print the address, and open it, as soon as the server answers.
+/// Print and open the link as soon as the server answers.
 async fn greet(guardian: &Guardian, browser: &Browser, end: &str) -> Result<(), CliError> {
     let Some(link) = first_link(guardian).await else { return Ok(()) };
     super::print(&format!(
@@ -302,7 +302,7 @@ impl Signals {
         Ok(Self([of(interrupt)?, of(terminate)?, of(hangup)?]))
     }
 
-    /// The next one.
+    /// Wait for the next signal.
     async fn next(&mut self) -> SignalKind {
         let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
@@ -313,7 +313,7 @@ impl Signals {
     }
 }
 
-/// Returns when the user wants it to end, or the terminal is gone.
+/// Completes when the user ends the command or the terminal is closed.
 fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
     let mut signals = Signals::new()?;
     Ok(async move {
@@ -321,7 +321,7 @@ fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
     })
 }
 
-/// What is printed when a server has ended.
+/// The message after the end of a server.
 const fn farewell(done: Done) -> &'static str {
     match done {
         Done::RunOver => "the run is over; the page ends",

@@ -39,7 +39,7 @@ pub struct StartArgs {
     /// Show the run in the interface of `tmo ui`.
     #[arg(long, conflicts_with_all = ["daemonize", "wait", "until_ready", "print_config"])]
     pub ui: bool,
-    /// Also serve a page that shows the run in a browser, until the run ends.
+    /// Also serve a page that shows the run in a browser, for as long as the run lasts.
     #[arg(long, conflicts_with_all = ["print_config", "until_ready"])]
     pub web: bool,
     /// Return as soon as the processes run, leaving them in the background until `tmo quit`. The exit

@@ -1,4 +1,4 @@
-//! The page of `tmo start --web`: a server in the background, which ends with the run.
+//! The page of `tmo start --web`: a server in the background that ends with the run.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ use crate::web::door::{self, Wanted};
 /// The hidden command that serves.
 pub(in crate::cli) const BESIDE: &str = "web-beside";
 
-/// What the server in the background is for.
+/// The task of the server in the background.
 #[derive(Debug, Serialize, Deserialize)]
 struct Task {
     /// The id of the instance.
@@ -27,7 +27,7 @@ struct Task {
     run: String,
 }
 
-/// Serve the page of this run in the background, unless that is done already, and print its address.
+/// Serve the page of this run in the background, unless a server does so already, and print its link.
 pub(in crate::cli) fn begin_beside(instance: &Instance) -> Result<(), CliError> {
     let id = instance_id(&instance.socket.path);
     let dir = door::dir(&instance.context.env);
@@ -76,7 +76,7 @@ fn launch(instance: &Instance, id: &str) -> Result<String, CliError> {
 pub(in crate::cli) fn serve_beside(task: &str) -> Result<u8, CliError> {
     let Ok(task) = serde_json::from_str::<Task>(task) else { return Ok(2) };
     let _ = sys::close_inherited(&[]);
-    // It outlives the terminal. This fails only for the leader of a process group, which it is not.
+    // The server must outlive the terminal. `setsid` fails only for the leader of a process group.
     let _ = nix::unistd::setsid();
     let env = Env::real();
     let dir = door::dir(&env).map_err(|error| CliError::Other(error.to_string()))?;

@@ -19,7 +19,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
     let web = WebArgs { window: args.window, no_open: args.no_open, ..WebArgs::default() };
     let how = How::of(&web, Some(How::Browser), &context.env);
-    // A name with a slash is that of a directory, whatever processes there are.
+    // An absolute path is always taken for a directory, never for the name of a process.
     let path = args.path.as_ref().map(|path| context.start_dir.join(path).display().to_string());
     let names: Vec<_> = path.into_iter().collect();
     let typed = ["tmo", "start", "-D"].map(str::to_owned).into_iter().chain(names.clone());
@@ -52,8 +52,8 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     })
 }
 
-/// Returns when the user ends it. Ctrl-C ends the run, if this command has started it, and the page ends with
-/// it; without a terminal the run goes on.
+/// Completes when the user ends the page. Ctrl-C ends the run if this command has started it, and the page with
+/// it. If the terminal is closed, the run continues.
 async fn ended(instance: &Instance, is_ours: bool, mut signals: Signals) {
     let kind = signals.next().await;
     if kind == SignalKind::hangup() {
@@ -68,7 +68,7 @@ async fn ended(instance: &Instance, is_ours: bool, mut signals: Signals) {
     let quit = || request::request_of(instance, Server::Tmo, Request::Quit, true);
     let quitting = tokio::select! {
         done = quit() => done,
-        // The second one ends it without grace, as in `tmo start`.
+        // The second signal ends the run without grace, as in `tmo start`.
         _ = signals.next() => quit().await,
     };
     match quitting {

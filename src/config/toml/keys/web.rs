@@ -1,4 +1,4 @@
-//! `[web]`: how `tmo web` shows the run. Only what is harmless: a project can't decide who may connect.
+//! `[web]`: how `tmo web` shows the run. It has only harmless settings: a project can't decide who may connect.
 
 use super::{Diagnostics, Key, Kind, Spanned, View, key};
 use crate::model::rules::WebRules;
