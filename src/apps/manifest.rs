@@ -24,23 +24,23 @@ pub struct Manifest {
 /// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct App {
-    /// The name of its directory, which is also that of its process.
+    /// The name of its directory and of its process.
     pub dir: String,
     /// The program to run, relative to the directory.
     pub script: String,
     /// Its arguments.
     #[serde(default)]
     pub args: Vec<String>,
-    /// Whether a start of the run, and a successful installation, starts it.
+    /// Whether it starts with the run and after its installation.
     pub autostart: bool,
     /// How long an installation may take, in seconds.
     #[serde(default = "install_timeout")]
     pub install_timeout_seconds: u64,
     /// Whether this version is installed.
     pub state: InstallState,
-    /// When this version was added, in nanoseconds since the epoch. No two versions have the same.
+    /// When this version was added, in nanoseconds since the epoch. It identifies the version.
     pub version: u64,
-    /// Its variables, over those of the run.
+    /// Its environment variables, in addition to those of the run.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
 }
@@ -49,9 +49,9 @@ pub struct App {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstallState {
-    /// Not yet.
+    /// Not installed yet.
     New,
-    /// It is.
+    /// Installed.
     Installed,
 }
 
@@ -59,10 +59,10 @@ const fn install_timeout() -> u64 {
     INSTALL_TIMEOUT
 }
 
-/// Names in the log that are tmo's own.
+/// Names that tmo itself uses in the log.
 const RESERVED: [&str; 2] = ["system", "tmo"];
 
-/// The name of the process of an app with this name, which is also that of its directory.
+/// The name of an app's process and directory.
 pub fn process_name(name: &str) -> Result<ProcName, StoreError> {
     let bad = |why: String| StoreError::Name { name: name.to_owned(), why };
     let process = ProcName::new(name.replace(' ', "_")).map_err(|_| {
@@ -84,7 +84,7 @@ impl Manifest {
         let broken = |why: String| StoreError::Manifest { path: path.to_owned(), why };
         let manifest: Self = toml::from_str(text).map_err(|error| broken(error.to_string()))?;
         for (name, app) in &manifest.apps {
-            // Directories elsewhere must not be run, or removed.
+            // Programs in other directories must not be run, and other directories not removed.
             if process_name(name)?.as_str() != app.dir {
                 return Err(broken(format!("the directory of `{name}` has another name")));
             }
@@ -106,7 +106,7 @@ impl Manifest {
         ))
     }
 
-    /// The app with this process, and the name under which it was added.
+    /// The app with this process name, and the name under which it was added.
     pub fn of_process(&self, process: &str) -> Option<(&String, &App)> {
         self.apps.iter().find(|(_, app)| app.dir == process)
     }
