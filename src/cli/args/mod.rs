@@ -385,7 +385,7 @@ Examples:
   tmo web user add anna --role operate
                                 adds a user of that address; asks for a password
   tmo web user list             also: passwd NAME, remove NAME
-  tmo web sessions              lists the sessions: user, role, address and times
+  tmo web sessions              lists the sessions with user, role and last use
   tmo web logout 3f2a81c0       ends a session; --all ends all
 
 The server listens only at this machine's loopback addresses. A link logs in once, within 5 minutes, and
