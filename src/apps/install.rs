@@ -40,7 +40,7 @@ pub enum InstallError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A program is missing.
-    #[error("`{program}` is not found in PATH; {todo}")]
+    #[error("`{program}` was not found in PATH; {todo}")]
     Missing {
         /// The program.
         program: &'static str,
@@ -49,8 +49,8 @@ pub enum InstallError {
     },
     /// This Python can't make virtual environments.
     #[error(
-        "this Python has no `ensurepip`, so it makes no virtual environments; on Debian and Ubuntu the \
-         package python3-venv has it: `sudo apt install python3-venv`"
+        "this Python has no `ensurepip` and can't create virtual environments; on Debian and Ubuntu, install the \
+         package python3-venv: `sudo apt install python3-venv`"
     )]
     NoEnsurepip,
     /// A program could not be started.
@@ -141,7 +141,7 @@ fn steps(dir: &Path, app: &App, find: &Find<'_>) -> Result<Vec<Step>, InstallErr
             let bundle = program("bundle", "install Ruby's bundler", find)?;
             Ok(vec![Step::Run(bundle, words(&["install"]))])
         }
-        Kind::Executable => Ok(vec![Step::Say("Nothing to install: it runs as it is")]),
+        Kind::Executable => Ok(vec![Step::Say("Nothing to install")]),
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
         let none = lines(python(false, &only(&["python3"])));
         assert!(none[1].contains("no requirements.txt"), "{none:?}");
         let error = python(true, &only(&[])).unwrap_err().to_string();
-        assert_eq!(error, "`python3` is not found in PATH; install Python 3, or uv");
+        assert_eq!(error, "`python3` was not found in PATH; install Python 3, or uv");
     }
 
     #[test]

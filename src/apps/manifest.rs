@@ -65,14 +65,13 @@ const RESERVED: [&str; 2] = ["system", "tmo"];
 /// The name of an app's process and directory.
 pub fn process_name(name: &str) -> Result<ProcName, StoreError> {
     let bad = |why: String| StoreError::Name { name: name.to_owned(), why };
-    let process = ProcName::new(name.replace(' ', "_")).map_err(|_| {
-        bad("only letters, digits, blanks, `_` and `-` can be part of it".to_owned())
-    })?;
+    let process = ProcName::new(name.replace(' ', "_"))
+        .map_err(|_| bad("only letters, digits, spaces, `_` and `-` are allowed".to_owned()))?;
     if process.as_str() != process.entry() || name.trim() != name {
-        return Err(bad("it can't have `#`, nor a blank at its begin or end".to_owned()));
+        return Err(bad("it can't contain `#`, nor begin or end with a space".to_owned()));
     }
     if name.starts_with('-') || RESERVED.contains(&process.as_str()) {
-        return Err(bad("it can't begin with `-`, nor be one of tmo's own words".to_owned()));
+        return Err(bad("it can't begin with `-`, nor be a name that tmo reserves".to_owned()));
     }
     check_length(process.as_str()).map_err(|why| bad(why.to_string()))?;
     Ok(process)

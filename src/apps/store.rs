@@ -61,7 +61,9 @@ pub enum StoreError {
     #[error("`{0}` is not a path in the archive; name the program to run, for instance main.py")]
     Script(String),
     /// The archive does not contain the script.
-    #[error("the archive has no `{script}`; name the program to run, of {files}")]
+    #[error(
+        "the archive does not contain `{script}`; choose the program to run, for example of {files}"
+    )]
     NoScript {
         /// The script.
         script: String,

@@ -52,7 +52,7 @@ pub enum ZipError {
     #[error("the archive is larger than {} MiB", LARGEST_ARCHIVE >> 20)]
     LargeArchive,
     /// It is not a ZIP archive, or it is damaged.
-    #[error("it is not a ZIP archive that can be read: {0}")]
+    #[error("the ZIP archive is not valid: {0}")]
     Malformed(&'static str),
     /// It has too many entries.
     #[error("the archive has {0} entries; {MOST_ENTRIES} are allowed")]
@@ -124,13 +124,13 @@ pub enum EntryError {
     #[error("needs features that tmo does not support; only `stored` and `deflate` are")]
     Unsupported,
     /// Another entry has the same path, apart from upper and lower case.
-    #[error("is there twice, perhaps in other capitals, or as a file and a directory")]
+    #[error("occurs twice, perhaps in another case, or as a file and a directory")]
     Twice,
     /// Its data overlaps another entry.
     #[error("shares data with another entry or with the directory of the archive")]
     Overlap,
     /// Its local header and the directory of the archive differ.
-    #[error("is described differently in the directory of the archive and before its data")]
+    #[error("differs between the directory of the archive and its local header")]
     Differs,
     /// It is too large.
     #[error("is larger than {} MiB", LARGEST_FILE >> 20)]
@@ -296,24 +296,22 @@ fn directory<R: Read + Seek>(source: &mut R) -> Result<Directory, ZipError> {
     let start = length.saturating_sub(END_SIZE + LONGEST_COMMENT);
     let tail = read_at(source, start, length - start)?;
     let found = tail.windows(4).rposition(|bytes| bytes == b"PK\x05\x06");
-    let end = found.ok_or(ZipError::Malformed("it is not a ZIP archive"))?;
+    let end = found.ok_or(ZipError::Malformed("its end was not found"))?;
     let fields = Fields(&tail[end..]);
     let comment = u64::from(fields.u16(20));
     if (tail.len() - end) as u64 != END_SIZE + comment {
-        return Err(ZipError::Malformed("there is something after its end"));
+        return Err(ZipError::Malformed("it has data after its end"));
     }
     let (on_disk, count) = (fields.u16(8), fields.u16(10));
     if fields.u32(4) != 0 || on_disk != count {
-        return Err(ZipError::Malformed("it is a part of an archive in several files"));
+        return Err(ZipError::Malformed("it is a part of a multi-part archive"));
     }
     let (size, at) = (u64::from(fields.u32(12)), u64::from(fields.u32(16)));
     if at == u64::from(u32::MAX) || count == u16::MAX {
-        return Err(ZipError::Malformed(
-            "it is in the ZIP64 format; archives of this size need none",
-        ));
+        return Err(ZipError::Malformed("it uses ZIP64, which archives of this size do not need"));
     }
     if at + size != start + end as u64 {
-        return Err(ZipError::Malformed("its directory is not where it should be"));
+        return Err(ZipError::Malformed("the position of its directory is wrong"));
     }
     if count > MOST_ENTRIES {
         return Err(ZipError::Many(count));
@@ -325,11 +323,7 @@ fn read_at<R: Read + Seek>(source: &mut R, at: u64, size: u64) -> Result<Vec<u8>
     let mut bytes = vec![];
     source.seek(SeekFrom::Start(at)).map_err(ZipError::Read)?;
     source.take(size).read_to_end(&mut bytes).map_err(ZipError::Read)?;
-    if bytes.len() as u64 == size {
-        Ok(bytes)
-    } else {
-        Err(ZipError::Malformed("it ends too early"))
-    }
+    if bytes.len() as u64 == size { Ok(bytes) } else { Err(ZipError::Malformed("it is truncated")) }
 }
 
 /// The entries of a directory.

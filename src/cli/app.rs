@@ -177,7 +177,7 @@ impl Place {
                 let dir = self.dir.join(&app.dir);
                 let question = format!("Remove {name} and all files in {}?", dir.display());
                 if !args.yes && !can_ask() {
-                    let text = "nobody can be asked here; --yes removes it without a question";
+                    let text = "a confirmation needs a terminal; --yes removes it without one";
                     return Err(CliError::Usage(text.to_owned()));
                 }
                 if !args.yes && !confirm(&question)? {

@@ -60,7 +60,7 @@ fn write(dir: &Path) -> Result<(), CliError> {
         std::fs::create_dir_all(&dir).map_err(CliError::io(dir.display()))?;
         // A symbolic link could lead to files elsewhere, which would be replaced.
         if !dir.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-            return Err(CliError::Other(format!("{} is no directory of its own", dir.display())));
+            return Err(CliError::Other(format!("{} is a link or not a directory", dir.display())));
         }
     }
     let mark = dir.join(MARK);

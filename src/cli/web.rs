@@ -100,8 +100,8 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
 fn describe_share(share: &Share) -> String {
     let time = span(Duration::from_secs(share.seconds));
     format!(
-        "For {time}, this link lets somebody look at {}, and change nothing. It logs in once; from another machine \
-         the port has to be forwarded (ssh -L):\n\n",
+        "For {time}, this link gives read-only access to {}. It logs in once. To use it on another machine, \
+         forward the port (ssh -L):\n\n",
         share.names.join(", ")
     )
 }

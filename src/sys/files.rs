@@ -322,7 +322,7 @@ pub enum PrivateError {
         source: io::Error,
     },
     /// It belongs to another user.
-    #[error("{} belongs to user {owner}, not to you; make one of your own", path.display())]
+    #[error("{} belongs to user {owner}, not to you; create your own file", path.display())]
     Owner {
         /// The file.
         path: PathBuf,

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_tells_the_address_of_the_browser() {
+    fn the_address_of_the_browser_comes_only_from_a_trusted_proxy() {
         let proxy: IpAddr = "10.0.0.1".parse().unwrap();
         let access = Access { proxies: vec![proxy], ..Access::default() };
         let from = |peer: &str, forwarded: &[&'static str]| {

@@ -88,7 +88,7 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
         rest.strip_prefix("/apps/").map_or("", |rest| rest.strip_suffix("/remove").unwrap_or(rest));
     let name = percent_decode_str(name).decode_utf8().map_err(|_| unknown())?.into_owned();
     if name.contains('\0') {
-        return Err(problem(StatusCode::BAD_REQUEST, "a name has no NUL"));
+        return Err(problem(StatusCode::BAD_REQUEST, "a name can't contain NUL"));
     }
     let run = runs.get(id).await.map_err(|error| unreadable(&error))?.ok_or_else(unknown)?;
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
@@ -132,7 +132,7 @@ async fn upload(place: &Place, (parts, body): (Parts, Body)) -> Result<Response,
     let incoming = receive(body, incoming).await?;
     let query = parts.uri.query().unwrap_or_default();
     if query.contains("%00") {
-        return Err(problem(StatusCode::BAD_REQUEST, "a script or an argument has no NUL"));
+        return Err(problem(StatusCode::BAD_REQUEST, "a script or an argument can't contain NUL"));
     }
     place.run_tmo(&upload_arguments(query, incoming.path())).await
 }

@@ -428,7 +428,10 @@ impl Asked<'_> {
         if self.scope.names().is_some() {
             // An entry stands for all its instances.
             let Ok(all) = state(&run.known).await else {
-                return refuse(StatusCode::BAD_GATEWAY, "the run can't be asked");
+                return refuse(
+                    StatusCode::BAD_GATEWAY,
+                    "the supervisor of the run does not answer",
+                );
             };
             let mut meant = all.processes.iter().filter(|process| process.is_meant(&name));
             if !meant.all(|process| self.scope.has_process(process.name.as_str())) {

@@ -80,7 +80,7 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
             if server.runs.only() == Some(only) {
                 server.link(Grant::OWNER)?
             } else {
-                "error: this server shows something else".to_owned()
+                "error: this server shows other runs".to_owned()
             }
         }
         other if let Some(share) = other.strip_prefix("share ") => {

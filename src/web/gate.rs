@@ -125,11 +125,11 @@ pub(super) fn judge(
     let Some(site) = site else {
         return refused(
             StatusCode::MISDIRECTED_REQUEST,
-            "tmo does not answer by this name; use the address that `tmo web` prints",
+            "this host name is unknown; use the address that `tmo web` prints",
         );
     };
     if headers.contains_key("service-worker") {
-        return refused(StatusCode::FORBIDDEN, "there are no service workers here");
+        return refused(StatusCode::FORBIDDEN, "service workers are not supported");
     }
     let methods: &[Method] = match need {
         Need::Archive => &[Method::PUT],
@@ -138,7 +138,7 @@ pub(super) fn judge(
         }
     };
     if !methods.contains(method) {
-        return refused(StatusCode::METHOD_NOT_ALLOWED, "this path has another method");
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "this path does not support this method");
     }
     if need == Need::Nothing {
         return Ok(());
@@ -152,7 +152,7 @@ pub(super) fn judge(
     of_kind(method, headers)?;
     let needed = match need {
         Need::Nothing | Need::OwnPage if is_program => {
-            return refused(StatusCode::FORBIDDEN, "only a page can do this");
+            return refused(StatusCode::FORBIDDEN, "only a page of tmo can send this request");
         }
         Need::Nothing | Need::OwnPage => return Ok(()),
         Need::Session(role) => role,

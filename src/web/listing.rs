@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_kept_when_nobody_follows() {
+    async fn the_list_is_dropped_with_its_last_receiver() {
         let dir = tempfile::tempdir().unwrap();
         let listing = Listing::new(env(dir.path()), None);
         drop(listing.follow());

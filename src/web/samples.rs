@@ -124,7 +124,7 @@ impl Samples {
     /// Answer a request for samples, within the limits of the session.
     pub(super) fn answer(&self, scope: &Scope, query: &str) -> Response {
         let Some((length, after)) = asked(query) else {
-            let reason = "`interval` is 1 or 10, `after` the number of a sample; nothing else";
+            let reason = "`interval` must be 1 or 10, and `after` the number of a sample";
             return problem(StatusCode::BAD_REQUEST, reason);
         };
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

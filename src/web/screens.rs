@@ -235,7 +235,8 @@ pub(super) async fn show(mut socket: WebSocket, mut view: watch::Receiver<View>,
             View::Unknown => true,
             View::Screen(_, frame) => send(&mut socket, frame.to_vec()).await,
             View::Problem(why) => {
-                let why = if is_limited { "It can't be seen now.".to_owned() } else { why };
+                let why =
+                    if is_limited { "The screen is not available now.".to_owned() } else { why };
                 send_status(&mut socket, &Status { problem: Some(why), ..Status::default() }).await
             }
             View::Over => return end(&mut socket, RUN_OVER).await,

@@ -195,7 +195,10 @@ impl Server {
             return problem(refused.status, refused.reason);
         }
         if find(&method, &path) == Found::OtherMethod {
-            return problem(StatusCode::METHOD_NOT_ALLOWED, "this path has another method");
+            return problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not support this method",
+            );
         }
         if let (Some((id, _)), true) = (&session, parts.headers.contains_key("x-tmo-visible")) {
             self.renew(id);

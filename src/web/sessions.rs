@@ -103,7 +103,7 @@ pub(super) struct Begun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LoginError {
     /// The link does not exist or has expired.
-    #[error("this link is not valid, or not any more; `tmo web --link` prints a new one")]
+    #[error("this link is not valid or has expired; `tmo web --link` prints a new one")]
     NoLink,
     /// The link was used before, in this browser.
     #[error("this link has logged in this browser already")]

@@ -303,7 +303,7 @@ mod tests {
     use super::{Asked, Conversation, LONGEST_FAREWELL, PageMessage, parse};
 
     #[test]
-    fn the_address_tells_size_and_rule() {
+    fn the_query_has_size_and_rule() {
         let asked = |size, keeps_size| Asked { size, keeps_size };
         assert_eq!(Asked::of("size=100x30&keep=1"), asked((100, 30), true));
         assert_eq!(Asked::of("size=100x-3&keep=0"), asked((80, 24), false));

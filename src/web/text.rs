@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_understood_as_a_whole_or_not_at_all() {
+    fn a_query_is_parsed_and_a_malformed_one_is_refused() {
         let parse = |query: &str| TextAsk::parse(query, &Scope::All);
         let at = |record, skip| Some(Position { record, skip });
         let (from, to) = (at(3, 0), at(7, 12));

@@ -14,7 +14,7 @@ use crate::harness::procs::kill;
 use crate::harness::{World, eventually, files};
 
 const PROCFILE: &str = "web: exec sleep 1000\n";
-/// A program that runs as it is.
+/// A program without an installation.
 const RUN: &str = "#!/bin/sh\necho \"runs in $(pwd -P) with $*\"\nexec sleep 1000\n";
 
 fn world() -> World {
@@ -44,7 +44,7 @@ pub(crate) fn apps(world: &World) -> PathBuf {
     world.journal().join("apps")
 }
 
-/// A stand-in for a program that installs packages, with this script.
+/// A fake package manager that runs this script.
 fn with_npm(world: World, script: &str) -> World {
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -58,7 +58,7 @@ fn with_npm(world: World, script: &str) -> World {
 const NODE: [(&str, &str); 2] =
     [("package.json", "{}"), ("main.js", "setInterval(() => {}, 1000)\n")];
 
-/// A program without installation that can take its place.
+/// A program without an installation that can replace it.
 const PLAIN: [(&str, &str); 1] = [("main.js", RUN)];
 
 /// The contents of all files of an app.
@@ -171,7 +171,7 @@ fn an_app_is_changed_only_while_it_is_stopped_and_other_processes_never() {
     world.ok(["app", "remove", "a", "--yes"]);
     assert!(!dir.exists());
     assert!(!world.ok(["ps"]).contains("\na "));
-    // The same archive again is another app, which is installed again.
+    // The same archive is another version, which is installed again.
     world.ok(["app", "add", "a", "--zip", &second, "--script", "run.sh"]);
     world.wait_state("a", "running");
     assert_eq!(world.ok(["logs", "a"]).matches("[SUCCESS]").count(), 3);
@@ -311,10 +311,10 @@ fn an_installation_gets_few_variables_and_creates_files_for_the_user_only() {
 }
 
 #[test]
-fn killing_an_update_at_any_moment_leaves_the_old_or_the_new_version_whole() {
+fn killing_an_update_at_any_moment_leaves_the_complete_old_or_new_version() {
     const TRIALS: u32 = 12;
     let world = world();
-    // Every file of a version has its number.
+    // Each file contains the number of its version.
     let version = |n: u32| -> Vec<Member> {
         let file = |at: u32| Member::new(&format!("f{at}"), n.to_string());
         (0..200).map(file).chain([Member::new("main.py", n.to_string())]).collect()
@@ -327,7 +327,7 @@ fn killing_an_update_at_any_moment_leaves_the_old_or_the_new_version_whole() {
         let zip = write(&world, &archive(&version(n)));
         let mut command = world.tmo(["app", "update", "a", "--zip", &zip]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Soon after it has begun to write, each time a bit later.
+        // Kill it soon after it has begun to write, each time a bit later.
         eventually("it unpacks, or has ended", || {
             let unpacks =
                 files(&dir).iter().any(|path| path.display().to_string().contains(".new-"));

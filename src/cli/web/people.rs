@@ -139,7 +139,7 @@ fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
         return Ok(0);
     }
     if all.is_empty() {
-        return super::super::print("nobody is logged in\n");
+        return super::super::print("there are no sessions\n");
     }
     let rows = all.into_iter().map(|one| {
         let user = one.user.unwrap_or_else(|| "(link)".to_owned());
@@ -207,7 +207,7 @@ fn may_listen_at(host: IpAddr, has_url: bool, has_login: bool) -> Result<(), Cli
          (`ssh -L 10000:localhost:10000 HOST`), or name the TLS proxy in front with --public-url"
             .to_owned()
     } else if !has_login {
-        "nobody could log in there; `tmo web user add NAME --role read` adds a user, --token-file \
+        "no login is possible there; `tmo web user add NAME --role read` adds a user, --token-file \
          lets programs in"
             .to_owned()
     } else {

@@ -245,7 +245,7 @@ fn an_end_of_the_run_ends_an_installation() {
 }
 
 #[test]
-fn whoever_starts_a_process_that_is_installed_to_stay_stopped_gets_it_running() {
+fn a_start_during_an_installation_that_ends_stopped_runs_the_process() {
     let mut plan = uploaded(&["app-"]);
     plan.processes[0].install = Some(Install { pending: false, ..install("1") });
     let mut world = World::of(&plan);

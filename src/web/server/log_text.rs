@@ -95,7 +95,7 @@ impl Server {
 
     /// The download for a ticket. The browser must send the cookie of the ticket's session.
     async fn download(self: &Arc<Self>, path: &str, headers: &HeaderMap) -> Response {
-        let gone = || problem(StatusCode::NOT_FOUND, "this download is over; begin it again");
+        let gone = || problem(StatusCode::NOT_FOUND, "this download has expired; start it again");
         let ticket = path
             .rsplit('/')
             .next()

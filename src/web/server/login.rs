@@ -72,7 +72,7 @@ impl Server {
         id: &str,
     ) -> Option<Response> {
         let may_be_other = self.is_public(headers) || self.sessions().is_shared(id, clock::now());
-        let reason = "this link logs in another user of this machine";
+        let reason = "this link is for another user of this machine";
         let is_refused = !may_be_other && is_of_other_user(ends);
         is_refused.then(|| problem(StatusCode::FORBIDDEN, reason))
     }
@@ -172,7 +172,7 @@ impl Server {
             }
             Verdict::Broken(why) => {
                 note(&format!("passwords can't be checked: {why}"));
-                let reason = "passwords can't be checked; `tmo web` tells why";
+                let reason = "passwords can't be checked; see the output of `tmo web`";
                 problem(StatusCode::SERVICE_UNAVAILABLE, reason)
             }
         }
@@ -205,7 +205,7 @@ impl Server {
 fn no_passwords_here() -> Response {
     problem(
         StatusCode::FORBIDDEN,
-        "passwords are taken at the public address only; here `tmo web --link` prints a link that logs in",
+        "passwords are accepted only at the public address; here, `tmo web --link` prints a link that logs in",
     )
 }
 

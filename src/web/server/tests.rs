@@ -173,7 +173,7 @@ async fn verdict(
 }
 
 #[tokio::test]
-async fn each_role_gets_what_the_table_says() {
+async fn each_role_gets_the_routes_of_the_table() {
     let dir = tempfile::tempdir().unwrap();
     let rows = TABLE.lines().filter(|line| !line.is_empty());
     let rows = rows.map(|row| row.split_whitespace().collect::<Vec<_>>());
