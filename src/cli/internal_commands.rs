@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         #[cfg(feature = "web")]
         "web-server" => Some(web_server(&arguments[2])),
         #[cfg(feature = "web")]
-        super::web::BESIDE => Some(web_beside(&arguments[2])),
+        super::web::BACKGROUND => Some(web_background(&arguments[2])),
         #[cfg(feature = "web")]
         crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
         install::PART => Some(install_app(path)),
@@ -81,10 +81,10 @@ fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
 }
 
 #[cfg(feature = "web")]
-fn web_beside(task: &OsStr) -> u8 {
+fn web_background(task: &OsStr) -> u8 {
     log_to_stderr();
     let task = task.to_str().unwrap_or_default();
-    super::web::serve_beside(task).unwrap_or_else(|error| super::report(&error))
+    super::web::serve_in_background(task).unwrap_or_else(|error| super::report(&error))
 }
 
 #[cfg(feature = "web")]

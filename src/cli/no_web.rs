@@ -12,7 +12,7 @@ pub(super) fn server(_: &ServerArgs) -> Result<u8, CliError> {
     Err(missing())
 }
 
-pub(super) fn begin_beside(_: &Instance) -> Result<(), CliError> {
+pub(super) fn start_in_background(_: &Instance) -> Result<(), CliError> {
     Err(missing())
 }
 

@@ -1,11 +1,11 @@
 //! `tmo web`: serves the web interface until Ctrl-C.
 
-mod beside;
+mod background;
 mod open;
 mod people;
 mod server;
 
-pub(super) use beside::{BESIDE, begin_beside, serve_beside};
+pub(super) use background::{BACKGROUND, serve_in_background, start_in_background};
 pub(super) use server::server;
 
 use std::io::{ErrorKind, IsTerminal as _};
@@ -145,7 +145,7 @@ struct Browser {
 impl Browser {
     async fn open(&self, link: &str) {
         if let Some(how) = self.how {
-            // The first address is that of this machine.
+            // The first address is the local one.
             let link = link.split(' ').next().unwrap_or(link);
             open::open(link, how, &self.own, &self.dir).await;
         }

@@ -343,7 +343,7 @@ mod tests {
         has_cookie: bool,
         need: Need,
         role: Option<Role>,
-        /// Whether the role is that of a token.
+        /// Whether a program with a token sends it.
         is_token: bool,
     }
 

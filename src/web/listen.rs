@@ -23,7 +23,7 @@ pub struct Listening {
 /// another user could listen at a free one.
 pub fn at(host: Option<IpAddr>, port: u16) -> io::Result<Listening> {
     let more = host.filter(|host| !host.is_loopback());
-    // All addresses of IPv4 include that of loopback.
+    // The unspecified address includes loopback.
     let is_all = more.is_some_and(|host| host.is_unspecified());
     let first = more.filter(|_| is_all).unwrap_or(Ipv4Addr::LOCALHOST.into());
     let v4 = TcpListener::bind(SocketAddr::from((first, port)))?;

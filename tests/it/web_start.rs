@@ -235,7 +235,7 @@ fn start_with_a_page_serves_it_until_the_run_ends() {
     let link = link_in(&out).unwrap();
     let browser = Browser::log_in(&link);
     assert_eq!(browser.ask("GET /api/processes").json()[0]["name"], "web");
-    let server = world.part("web-beside").unwrap();
+    let server = world.part("web-background").unwrap();
     // Neither supervisor nor guardian is its parent.
     let parent = tmo::sys::info(server).unwrap().ppid;
     assert!(![world.supervisor(), world.guardian()].contains(&parent), "{parent}");

@@ -120,7 +120,7 @@ fn a_terminal_has_the_size_of_the_typing_page_and_afterwards_that_of_the_run() {
     let web = Web::start(&world);
     let mut looking = open(&web, "look/shell");
     looking.sees_text("ready");
-    assert_eq!(size(&world, "shell"), before, "who looks has no size");
+    assert_eq!(size(&world, "shell"), before, "a watching page does not change the size");
     // A page that keeps the size receives it.
     let mut keeping = open(&web, "type/shell?size=45x20&keep=1");
     keeping.is_told("size", &Value::from([columns, rows]));

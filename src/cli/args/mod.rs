@@ -376,7 +376,7 @@ Examples:
   tmo web --port 8080           listens at this port; fails if it is taken
   tmo web --open                also opens the page in the browser; --window: in its own window
   tmo web ../shop               shows only the run of that project
-  tmo web --stop                ends the server; the runs go on
+  tmo web --stop                stops the server; the runs continue
   tmo web --share web,api --for 2h
                                 prints a read-only link to these two processes, for a colleague
 

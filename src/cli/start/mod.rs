@@ -183,7 +183,7 @@ impl Start {
     /// Serve the page of the run if `--web` is given.
     fn show_on_page(&self) {
         if self.web
-            && let Err(error) = web::begin_beside(&self.instance())
+            && let Err(error) = web::start_in_background(&self.instance())
         {
             print_warning(&error);
         }

@@ -1,4 +1,4 @@
-//! The WebSockets of a page: changes, and terminals.
+//! The `WebSockets` of a page: changes, and terminals.
 
 use std::sync::Arc;
 

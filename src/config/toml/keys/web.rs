@@ -5,8 +5,12 @@ use crate::model::rules::WebRules;
 
 /// `[web]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key("title", Kind::Text, "The name of the run on its pages; without it, that of the run."),
-    key("metrics", Kind::Switch, "Whether pages show what the processes use; true by default."),
+    key("title", Kind::Text, "The name of the run on its pages; by default, the title of the run."),
+    key(
+        "metrics",
+        Kind::Switch,
+        "Whether pages sample and show the resource use of processes; true by default.",
+    ),
 ];
 
 /// `[web]`.

@@ -16,7 +16,7 @@ use crate::sys::clock;
 use crate::web::door::{self, Wanted};
 
 /// The hidden command that serves.
-pub(in crate::cli) const BESIDE: &str = "web-beside";
+pub(in crate::cli) const BACKGROUND: &str = "web-background";
 
 /// The task of the server in the background.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ struct Task {
 }
 
 /// Serve the page of this run in the background, unless a server does so already, and print its link.
-pub(in crate::cli) fn begin_beside(instance: &Instance) -> Result<(), CliError> {
+pub(in crate::cli) fn start_in_background(instance: &Instance) -> Result<(), CliError> {
     let id = instance_id(&instance.socket.path);
     let dir = door::dir(&instance.context.env);
     let dir = dir.map_err(|error| CliError::Other(error.to_string()))?;
@@ -50,9 +50,9 @@ fn launch(instance: &Instance, id: &str) -> Result<String, CliError> {
     let log_path = plan.log.dir.as_path().join("web.log");
     let log = sys::files::append_to(&log_path);
     let log = log.map_or_else(|_| Stdio::null(), Stdio::from);
-    let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+    let tmo = std::env::current_exe().map_err(CliError::io("can't find tmo itself"))?;
     let started = Command::new(sys::program(&tmo))
-        .arg(BESIDE)
+        .arg(BACKGROUND)
         .arg(task)
         .current_dir("/")
         .stdin(Stdio::null())
@@ -73,7 +73,7 @@ fn launch(instance: &Instance, id: &str) -> Result<String, CliError> {
 }
 
 /// Serve in the background: the hidden command.
-pub(in crate::cli) fn serve_beside(task: &str) -> Result<u8, CliError> {
+pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
     let Ok(task) = serde_json::from_str::<Task>(task) else { return Ok(2) };
     let _ = sys::close_inherited(&[]);
     // The server must outlive the terminal. `setsid` fails only for the leader of a process group.
