@@ -152,7 +152,7 @@ fn an_app_is_changed_only_while_it_is_stopped_and_other_processes_never() {
         (&["app", "add", "web", "--zip", &second], "`web` is a process of the project, not an app"),
         (&["app", "remove", "web", "--yes"], "`web` is a process of the project, not an app"),
         (&["app", "update", "b", "--zip", &second], "there is no app `b`"),
-        (&["app", "add", "b", "--zip", &second], "the archive has no `main.py`"),
+        (&["app", "add", "b", "--zip", &second], "the archive does not contain `main.py`"),
         (&["app", "add", "b/c", "--zip", &second], "`b/c` can't be the name of an app"),
     ] {
         let ran = world.run(words);
@@ -203,7 +203,7 @@ fn hostile_archives_are_refused_and_nothing_is_written() {
         (vec![file("main.py"), file("../x")], "the entry `../x` of the archive has a path"),
         (vec![file("main.py"), file("/etc/x")], "has an absolute path"),
         (vec![file("main.py"), file("x").with_mode(0o120_777)], "is a link"),
-        (vec![file("main.py"), file("MAIN.py")], "is there twice"),
+        (vec![file("main.py"), file("MAIN.py")], "occurs twice"),
         (vec![Member { size: 2, ..file("main.py").deflated() }], "another size or checksum"),
         (many, "the archive has 10001 entries"),
     ] {

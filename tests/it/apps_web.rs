@@ -91,7 +91,7 @@ fn uploads_that_must_not_be_stored_are_refused_with_the_reason() {
     refused(upload(&web, &path("web"), &plain()), 403, "not an app");
     refused(upload(&web, &format!("{run}/apps/a?update=1"), &plain()), 404, "there is no app");
     refused(upload(&web, &path("a%2Fb"), &plain()), 422, "can't be the name");
-    refused(upload(&web, &format!("{run}/apps/a"), &plain()), 422, "has no `main.py`");
+    refused(upload(&web, &format!("{run}/apps/a"), &plain()), 422, "does not contain `main.py`");
     refused(upload(&web, &path("a"), b"not a zip"), 422, "the ZIP archive is not valid");
     let hostile = zip(&[("run.sh", ""), ("../x", "")]);
     refused(upload(&web, &path("a"), &hostile), 422, "`../x`");
