@@ -37,7 +37,7 @@ fn embed(root: &Path, out: &Path) {
     let mut list = String::from("const FILES: &[(&str, &[u8])] = &[\n");
     for (number, file) in files.into_iter().enumerate() {
         let Ok(name) = file.strip_prefix(root) else { continue };
-        // Packed, they are a quarter as large.
+        // Compression reduces the files to a quarter of their size.
         let packed = out.join(format!("web_asset_{number}"));
         if let Err(error) = pack(&file, &packed) {
             println!("cargo:warning={} can't be packed: {error}", file.display());

@@ -8,7 +8,7 @@
 //! - [`model`]: the common types: names, exits, plans, requests, events.
 //! - [`sys`]: what differs between systems: processes, signals, clocks.
 //! - [`watch`]: the search for patterns in the output of processes.
-//! - [`apps`]: programs that come as a ZIP archive.
+//! - [`apps`]: programs from ZIP archives.
 //! - [`config`] and [`plan`]: Procfile, env files, variables; resolved before anything starts.
 //! - [`protocol`]: the files through which the supervisor communicates with shims and sinks.
 //! - [`supervisor`]: what to do next, as a pure function.
@@ -23,7 +23,7 @@
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a
 //!   killed one (`engine::adopt`).
 //! - [`figures`]: what processes use, sampled for `ps` and `top`.
-//! - [`runs`]: the runs of this user, also those that are over.
+//! - [`runs`]: the runs of this user, including finished ones.
 //! - [`view`]: the log as people see it. `ui`: the same in a full-screen interface (a
 //!   feature that is on by default).
 //!   `web`: the same for a browser (another such feature).

@@ -106,7 +106,7 @@ fn way(line: usize, mode: Mode) -> Blocks {
     blocks
 }
 
-/// Records whose text is gone are passed by the index alone: a look at files allocates.
+/// Records of deleted text are skipped by the index alone: a lookup of files would allocate.
 #[test]
 fn a_search_looks_for_no_text_that_retention_has_deleted() {
     const RECORDS: u64 = 3000;

@@ -1,4 +1,4 @@
-// The page: logs in, connects, and shows what the address names.
+// Entry point of the page: logs in, connects, and shows the view that the address names.
 
 import { AppsView } from './apps/page.js';
 import { act, failures, quit, setFailure } from './lib/actions.js';
@@ -72,14 +72,14 @@ class App {
     runs.watch(() => this.choose());
     this.stopClock = everySecond(draw);
     document.addEventListener('keydown', (event) => this.key(event));
-    // Nothing else happens when a process has been silent for long enough.
+    // No frame arrives when a process has been silent for long enough to count as waiting.
     unfinished.watch(() => whenSilent(draw));
     this.lastNews = 0;
-    // A browser without a login has ended already.
+    // Without a login, the page has ended before this point.
     ended.watch((why) => this.end(why));
   }
 
-  /** Show why this page can't go on, and send nothing more. @param {'other' | 'out' | null} why */
+  /** Show why this page can't continue, and close its connection. @param {'other' | 'out' | null} why */
   end(why) {
     if (!why) return;
     this.view?.close();
@@ -94,7 +94,7 @@ class App {
     take(frame);
   }
 
-  /** Without a run in the address, the first one. */
+  /** Choose the first run if the address names none. */
   choose() {
     if (!place.value.run && runs.value.length) {
       history.replaceState(null, '', address({ run: runs.value[0].id, view: 'overview', values: {} }));
@@ -130,7 +130,7 @@ class App {
     }
   }
 
-  /** The view, and the timeline where it belongs to it. @param {string} view */
+  /** The elements of the view, with the timeline where the view has one. @param {string} view */
   parts(view) {
     if (!this.view) return [h('p', { class: 'dim pad', text: 'No run is known yet. `tmo start` begins one.' })];
     const { timeline } = this;
@@ -162,7 +162,7 @@ class App {
 
   draw() {
     if (ended.value) return;
-    // The processes are known only now.
+    // Until now, the processes were not known.
     if (place.value.view === 'terminal' && !this.view && run.processes.size) {
       this.shown = '';
       this.route();
@@ -200,7 +200,7 @@ class App {
     ]));
   }
 
-  /** Title and icon show the worst state. @param {any[]} bad @param {any[]} waiting @param {boolean} over */
+  /** Show the worst state in the title and the icon. @param {any[]} bad @param {any[]} waiting @param {boolean} over */
   showWorst(bad, waiting, over) {
     const title = run.state?.title ?? 'tmo';
     const [first] = [...bad.map(({ name }) => `▲ ${name}`), ...waiting.map(({ name }) => `? ${name}`)];
@@ -298,7 +298,7 @@ function actOnRow(key, target) {
 }
 
 /**
- * What a notification says of a process, and which view it opens.
+ * The text of a notification about a process, and the view that it opens.
  * @param {any} process @param {string} kind @param {string} what @param {string} view
  * @returns {[string, import('./lib/notices.js').Notice]}
  */
@@ -308,7 +308,7 @@ function notice({ name, lives }, kind, what, view) {
   return [`${id} ${name} ${lives} ${kind}`, { text: `${name} ${what} (${state?.title ?? 'tmo'})`, open }];
 }
 
-/** Says so if the run is of a later version than the web server. @param {string} [web] @param {string} [ofRun] */
+/** A warning if the version of the run is newer than that of the web server. @param {string} [web] @param {string} [ofRun] */
 function older(web, ofRun) {
   const numbers = (/** @type {string} */ version) => version.split(/[.-]/, 3).map(Number);
   if (!web || !ofRun) return '';
@@ -320,7 +320,7 @@ function older(web, ofRun) {
 /** The address of a link that logs in, and perhaps leads to a run: `#login=SECRET/r/RUN`. */
 const LOGIN = /^#login=([^/]+)(\/.*)?$/;
 
-/** A link that is pasted into this tab only changes the fragment. Nothing is done where another server may answer. */
+/** Log in when a link is pasted into this tab, which changes only the fragment. Not if another program may answer here. */
 function followLinks() {
   window.addEventListener('hashchange', () => {
     if (ended.value !== 'other' && LOGIN.test(location.hash)) location.reload();

@@ -1,12 +1,12 @@
-// Runs in each document before its own scripts, and notes when the page shows what.
+// Runs in each document before its own scripts, and records when the page shows events.
 window.bench = {
   // Milliseconds since the epoch, with fractions.
   now: () => performance.timeOrigin + performance.now(),
-  // Lines `at TIME` of the log: when they were printed, and how long after that they were in a frame.
+  // Lines `at TIME` of the log: when they were printed, and the delay until they were in a frame.
   lines: [],
   // The longest time between two frames.
   longest: 0,
-  // When the overview had all rows, by their number.
+  // The times at which the overview had all rows, by number of rows.
   rows: {},
   watchLines: () => {
     const known = new Set();
@@ -28,12 +28,12 @@ window.bench = {
     look();
     window.bench.lines = [];
   },
-  // When this holds in a frame.
+  // The time of the first frame in which a condition is true.
   when: (holds) => new Promise((done) => {
     const look = () => (holds() ? done(window.bench.now()) : requestAnimationFrame(look));
     requestAnimationFrame(look);
   }),
-  // How long it takes from an action until what is seen of the log holds in a frame.
+  // The time from an action to the first frame in which a condition on the visible log is true.
   time: async (act, holds) => {
     const before = performance.now();
     act();
@@ -57,5 +57,5 @@ requestAnimationFrame(function look() {
   if (count && !(count in window.bench.rows)) window.bench.rows[count] = performance.now();
   if (performance.now() < 60_000) requestAnimationFrame(look);
 });
-// When the last key was pressed.
+// The time of the last key.
 addEventListener('keydown', () => { window.bench.pressed = window.bench.now(); }, true);

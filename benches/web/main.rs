@@ -1,7 +1,7 @@
-//! The web interface: how soon the page shows what happens, and what it costs, in a real Chromium.
+//! Benchmarks of the web interface in a real Chromium: latency of the page, and its costs.
 //!
 //! A page with a large journal is measured beside the same page with an empty one, a terminal beside
-//! `tmo connect`, a search beside `tmo logs --grep`. All times end with the frame that shows it.
+//! `tmo connect`, a search beside `tmo logs --grep`. All times end with the frame that shows the result.
 //!
 //! ```text
 //! cargo bench --bench web
@@ -10,10 +10,10 @@
 //! cargo bench --bench web -- --full --save
 //! ```
 //!
-//! `--journal` is the size of the large journal in MiB. `--quick` measures with small sizes and short floods: it
-//! shows that the measurements work, its figures say little. `--full` has a journal of 1 GiB and a flood of ten
-//! minutes. Without Chromium nothing is measured. A missed bar is reported; only a measurement that can't be
-//! finished makes the program fail.
+//! `--journal` is the size of the large journal in MiB. `--quick` uses small sizes and short floods: it checks that the
+//! measurements work, but its figures are not meaningful. `--full` has a journal of 1 GiB and a flood of ten minutes.
+//! Without Chromium, nothing is measured. A missed bar is only reported; the program fails only if a measurement can't
+//! be finished.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@
     reason = "a measurement that can't go on fails"
 )]
 #![expect(clippy::disallowed_methods, reason = "benches read the environment they run in")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are printed")]
 
 #[path = "../../tests/browser/chromium.rs"]
 mod chromium;
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> ExitCode {
-    // It reports that there is none.
+    // `find` has reported that there is no Chromium.
     if Chromium::find().is_none() {
         return ExitCode::SUCCESS;
     }
@@ -88,7 +88,7 @@ fn measure(options: &Options) -> ExitCode {
     let mut table = Table::beside("peer");
     for row in &options.rows {
         eprintln!("{}", row.name());
-        // Whatever happens to one measurement, the others are made.
+        // If one measurement fails, the others are still made.
         if catch_unwind(AssertUnwindSafe(|| row.measure(options, &mut table))).is_err() {
             table.failed(row.name());
         }

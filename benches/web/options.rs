@@ -1,10 +1,10 @@
-//! What was typed.
+//! The options of the command line.
 
 use std::time::Duration;
 
 use crate::rows::Row;
 
-/// What to measure, and how thoroughly.
+/// The chosen measurements and their sizes.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) rows: Vec<Row>,
@@ -13,20 +13,20 @@ pub(crate) struct Options {
     pub(crate) save: bool,
     /// The size of the large journal.
     pub(crate) journal_mib: u32,
-    /// How long a flood takes.
+    /// The length of a flood.
     pub(crate) flood: Duration,
 }
 
-/// Whether anything is to be measured at all.
+/// Whether to measure at all.
 #[derive(Debug)]
 pub(crate) enum Wanted {
     Run(Options),
-    /// Called by `cargo test --all-targets` or by a lister of tests.
+    /// Called by `cargo test --all-targets`, or to list tests.
     Nothing,
 }
 
 impl Options {
-    /// Understand our own words and the one that `cargo bench` adds.
+    /// Parse our own options and the one that `cargo bench` adds.
     pub(crate) fn parse(words: &[String]) -> Result<Wanted, String> {
         let has = |flag: &str| words.iter().any(|word| word == flag);
         let (quick, full) = (has("--quick"), has("--full"));

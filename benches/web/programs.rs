@@ -1,4 +1,4 @@
-//! The programs that the runs consist of. They are parts of this binary, called by hidden arguments.
+//! The programs of the runs. They are part of this binary, called by hidden arguments.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ pub(crate) fn run(program: &str, words: &[String]) -> ExitCode {
     }
 }
 
-/// Print the time, about so often, but not in step with anything.
+/// Print the time at about this interval, but not synchronously with other events.
 fn clock(step: Duration) -> ! {
     let mut out = std::io::stdout();
     for number in 0.. {

@@ -31,7 +31,7 @@ pub(crate) fn run_of(commands: &[String]) -> World {
     world
 }
 
-/// A run with a journal of so many MiB, and a process that prints the time.
+/// A run with a journal of this many MiB, and a process that prints the time.
 pub(crate) fn with_journal(mib: u32) -> World {
     let fill = format!("{} {mib}", command("fill"));
     let world = run_of(&[fill, format!("{} 100", command("clock")), command("stay")]);
@@ -53,7 +53,7 @@ pub(crate) fn end(world: &World, web: WebServer<'_>) {
     world.ok(["quit"]);
 }
 
-/// Open the page, with what notes the times.
+/// Open the page, with the script that records times.
 pub(crate) fn open(chromium: &Chromium, world: &World, web: &WebServer<'_>) -> Page {
     let page = Page::empty(chromium, world);
     page.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": SCRIPT }));
@@ -81,7 +81,7 @@ pub(crate) fn floats(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().filter_map(Value::as_f64).collect()
 }
 
-/// How long after they were printed lines were seen since the last call.
+/// The delays of the lines shown since the last call.
 pub(crate) fn latencies(page: &Page) -> Vec<f64> {
     floats(&page.value("bench.lines.splice(0).map(([, after]) => after)"))
 }

@@ -17,8 +17,8 @@ use crate::model::{LifeId, ProcName, event, is_default};
 #[into_params(parameter_in = Query)]
 #[expect(clippy::struct_excessive_bools, reason = "yes or no, each on its own")]
 pub struct HistoryAsk {
-    /// Names, patterns with `*`, or entries of the Procfile, one each (`=web` is exactly this process); without
-    /// one, all processes and the supervisor's own words.
+    /// A name, a pattern with `*`, or an entry of the Procfile; can be repeated (`=web` is exactly this process).
+    /// Without any, all processes and the messages of the supervisor.
     #[param(rename = "name", required = false)]
     pub names: Vec<String>,
     /// Only entries after this cursor.
@@ -59,7 +59,7 @@ pub struct PageAsk {
     /// ones; with `after`, none from before that. A line over 1 MiB then comes in parts.
     #[param(pattern = "^(end|[0-9]+[.][0-9]+)$")]
     pub before: Option<String>,
-    /// The first entries from this byte of the output on, as [`Extent`] counts them: for a scroll bar.
+    /// The first entries from this byte of the output on, counted as in [`Extent`]; a scroll bar uses it.
     pub at: Option<u64>,
     /// Stop after some MiB of the journal, even if the page is not full: for a search that shows its progress
     /// and can be given up.
@@ -202,34 +202,34 @@ pub struct HistoryPage {
     pub reset: bool,
 }
 
-/// How much output there is, and where an entry is in it. All bytes are those of the requested processes.
+/// The amount of output of the requested processes in bytes, and the position of an entry in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Extent {
     /// The schema version.
     #[schema(example = 1)]
     pub api: u32,
-    /// How many bytes are before the cursor; without a cursor, all.
+    /// The number of bytes before the cursor; without a cursor, all.
     pub before: u64,
-    /// How many bytes there are.
+    /// The number of all bytes.
     pub all: u64,
-    /// The cursor of the first entry that is kept.
+    /// The cursor of the oldest entry in the journal.
     pub first: String,
     /// The number of records in the index of the journal.
     pub records: u64,
 }
 
-/// How many lines there are, and how many are before an entry, of the requested processes.
+/// The number of lines of the requested processes, in all and before an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LineCount {
     /// The schema version.
     #[schema(example = 1)]
     pub api: u32,
-    /// How many lines are before the cursor; without a cursor, all.
+    /// The number of lines before the cursor; without a cursor, all.
     pub before: u64,
-    /// How many lines there are.
+    /// The number of all lines.
     pub all: u64,
-    /// Whether the numbers are exact. They are estimates until all lines have been counted, which the next
-    /// requests go on with.
+    /// Whether the numbers are exact. They are estimates until all lines have been counted; further requests
+    /// continue the count.
     pub is_exact: bool,
 }
 
@@ -275,19 +275,19 @@ pub struct OutputOfProcess {
     pub bytes: Vec<u64>,
 }
 
-/// A line that a process has begun: a prompt, progress.
+/// A line without a line end so far, such as a prompt or a progress bar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnfinishedLine {
     /// The process.
     pub name: ProcName,
-    /// Where it is.
+    /// The position of its bytes in the journal.
     #[serde(skip)]
     pub place: Partial,
-    /// When it grew last, RFC 3339 in UTC.
+    /// The time of its last output, RFC 3339 in UTC.
     pub time: String,
-    /// It looks like a question to the user.
+    /// Whether it looks like a question to the user.
     pub is_prompt: bool,
-    /// The text; of a long line only the end.
+    /// The text; only the end of a long line.
     pub runs: Vec<StyledText>,
 }
 
@@ -305,12 +305,11 @@ pub trait History: Send + Sync {
         upto: u64,
     ) -> Result<HistoryPage, HistoryProblem>;
 
-    /// How much output there is in records with numbers below `upto`, and how much before the `after` of the
-    /// query.
+    /// Measure the output in records with numbers below `upto`, in all and before the `after` of the query.
     fn extent(&self, ask: &HistoryAsk, upto: u64) -> Result<Extent, HistoryProblem>;
 
-    /// How many lines there are in records with numbers below `upto`, and how many before the `after` of the
-    /// query. It takes a limited time, and is exact once all have been counted.
+    /// Count the lines in records with numbers below `upto`, in all and before the `after` of the query. A call
+    /// takes a limited time; the result is exact once all lines have been counted.
     fn count(&self, ask: &HistoryAsk, upto: u64) -> Result<LineCount, HistoryProblem>;
 
     /// How much was printed, in records with numbers below `upto`.

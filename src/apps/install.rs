@@ -1,4 +1,4 @@
-//! Builds the environment of an app: what `tmo install-app` does, in the pane of the app.
+//! Builds the environment of an app. The hidden command `tmo install-app` does so in the pane of the app.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,11 +16,11 @@ use crate::sys::{clock, why};
 /// The hidden command that runs [`run`].
 pub const PART: &str = "install-app";
 
-/// The variables that an installation gets of the run's environment, besides proxies and those of [`PREFIXES`].
+/// The variables of the run's environment that an installation gets, besides [`PROXIES`] and [`PREFIXES`].
 const VARIABLES: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 /// Proxies, in lower or upper case.
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "no_proxy", "all_proxy"];
-/// Settings of pip and uv.
+/// Prefixes of the variables that configure pip and uv.
 const PREFIXES: [&str; 2] = ["PIP_", "UV_"];
 
 /// Whether an installation gets this variable. Others may be secrets of the run.
@@ -30,17 +30,17 @@ pub fn gets_variable(name: &str) -> bool {
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Why an app is not installed.
+/// Why an installation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// The directory is not that of an app.
+    /// The directory does not belong to an app.
     #[error("{} is not the directory of an app", .0.display())]
     NoApp(PathBuf),
     /// The apps can't be read or changed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A program is missing.
-    #[error("`{program}` is not found in PATH; {todo}")]
+    #[error("`{program}` was not found in PATH; {todo}")]
     Missing {
         /// The program.
         program: &'static str,
@@ -49,8 +49,8 @@ pub enum InstallError {
     },
     /// This Python can't make virtual environments.
     #[error(
-        "this Python has no `ensurepip`, so it makes no virtual environments; on Debian and Ubuntu the \
-         package python3-venv has it: `sudo apt install python3-venv`"
+        "this Python has no `ensurepip` and can't create virtual environments; on Debian and Ubuntu, install the \
+         package python3-venv: `sudo apt install python3-venv`"
     )]
     NoEnsurepip,
     /// A program could not be started.
@@ -58,7 +58,7 @@ pub enum InstallError {
     Start {
         /// The program.
         program: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// A program has failed.
@@ -66,7 +66,7 @@ pub enum InstallError {
     Failed {
         /// The program.
         program: String,
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
     },
     /// The output, or a file, could not be written.
@@ -77,23 +77,23 @@ pub enum InstallError {
 /// Finds a program by its name.
 pub type Find<'a> = dyn Fn(&str) -> Option<PathBuf> + 'a;
 
-/// Something that an installation does.
+/// A step of an installation.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// Say this.
+    /// Print this text.
     Say(&'static str),
-    /// Run this program with these arguments.
+    /// Run a program with arguments.
     Run(PathBuf, Vec<OsString>),
 }
 
 /// Install the app in this directory; returns the exit code.
 pub fn run(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> u8 {
-    // Nothing that it creates is for others.
+    // Other users must not read the installed files.
     umask(Mode::from_bits_truncate(0o077));
     match install(dir, find, out) {
         Ok(()) => 0,
         Err(error) => {
-            // If this can't be written either, the exit code has to do.
+            // If this can't be written either, only the exit code reports the failure.
             let _ = writeln!(out, "[ERROR] {error}");
             1
         }
@@ -142,12 +142,12 @@ fn carry_out(
     Ok(())
 }
 
-/// What is to be done for an app in this directory.
+/// The steps for an app in this directory.
 fn steps(dir: &Path, app: &App, find: &Find<'_>) -> Result<Vec<Step>, InstallError> {
     let has = |name: &str| dir.join(name).is_file();
     match Kind::in_dir(dir, &app.script) {
         Kind::Python => {
-            // What an interrupted installation has left.
+            // An interrupted installation may have left a part of it.
             match fs::remove_dir_all(dir.join(VENV)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
                 Ok(()) | Err(_) => {}
@@ -159,7 +159,7 @@ fn steps(dir: &Path, app: &App, find: &Find<'_>) -> Result<Vec<Step>, InstallErr
             let bundle = program("bundle", "install Ruby's bundler", find)?;
             Ok(vec![Step::Run(bundle, words(&["install"]))])
         }
-        Kind::Executable => Ok(vec![Step::Say("Nothing to install: it runs as it is")]),
+        Kind::Executable => Ok(vec![Step::Say("Nothing to install")]),
     }
 }
 
@@ -207,7 +207,7 @@ fn node(has: &dyn Fn(&str) -> bool, find: &Find<'_>) -> Result<Vec<Step>, Instal
     Ok(vec![Step::Run(program(name, todo, find)?, words(args))])
 }
 
-/// Run a program in the directory of the app; its output goes where that of this program goes.
+/// Run a program in the directory of the app, with the output of this program.
 fn execute(
     (program, args): (&Path, &[OsString]),
     dir: &Path,
@@ -217,7 +217,7 @@ fn execute(
     let shown: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
     writeln!(out, "$ {name} {}", shown.join(" "))?;
     out.flush()?;
-    // A relative program is one of the app.
+    // A relative path names a program of the app.
     let mut command = Command::new(dir.join(program));
     command.args(args).current_dir(dir).stdin(Stdio::null());
     let status =
@@ -267,7 +267,7 @@ mod tests {
         let none = lines(python(false, &only(&["python3"])));
         assert!(none[1].contains("no requirements.txt"), "{none:?}");
         let error = python(true, &only(&[])).unwrap_err().to_string();
-        assert_eq!(error, "`python3` is not found in PATH; install Python 3, or uv");
+        assert_eq!(error, "`python3` was not found in PATH; install Python 3, or uv");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What kind of program an app is, and what follows from that.
+//! The kinds of apps: how each is run.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -15,7 +15,7 @@ pub enum Kind {
     Python,
     /// Run by Node.js.
     Node,
-    /// Run as it is.
+    /// Run directly.
     Executable,
 }
 
@@ -46,7 +46,7 @@ impl Kind {
         words
     }
 
-    /// The variables that it needs, given the usual `PATH`.
+    /// The environment variables that it needs, given the `PATH` of the run.
     pub fn env(self, dir: &Path, path: Option<&OsStr>) -> Vec<(&'static str, OsString)> {
         let programs = match self {
             Self::Python => dir.join(VENV).join("bin"),

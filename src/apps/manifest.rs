@@ -24,29 +24,29 @@ pub struct Manifest {
 /// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct App {
-    /// The name of its directory, which is also that of its process.
+    /// The name of its directory and of its process.
     pub dir: String,
     /// The program to run, relative to the directory.
     pub script: String,
     /// Its arguments.
     #[serde(default)]
     pub args: Vec<String>,
-    /// Whether a start of the run, and a successful installation, starts it.
+    /// Whether it starts with the run and after its installation.
     pub autostart: bool,
     /// How long an installation may take, in seconds.
     #[serde(default = "install_timeout")]
     pub install_timeout_seconds: u64,
     /// Whether this version is installed.
     pub state: InstallState,
-    /// When this version was added, in nanoseconds since the epoch. No two versions have the same.
+    /// When this version was added, in nanoseconds since the epoch. It identifies the version.
     pub version: u64,
-    /// The version before, if its files are kept until this one is installed.
+    /// The previous version, if its files are kept until this one is installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<u64>,
-    /// Whether it is back, since a later version could not be installed.
+    /// Whether this version was restored because a later one could not be installed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restored: bool,
-    /// Its variables, over those of the run.
+    /// Its environment variables, in addition to those of the run.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
 }
@@ -55,9 +55,9 @@ pub struct App {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstallState {
-    /// Not yet.
+    /// Not installed yet.
     New,
-    /// It is.
+    /// Installed.
     Installed,
 }
 
@@ -65,20 +65,19 @@ const fn install_timeout() -> u64 {
     INSTALL_TIMEOUT
 }
 
-/// Names in the log that are tmo's own.
+/// Names that tmo itself uses in the log.
 const RESERVED: [&str; 2] = ["system", "tmo"];
 
-/// The name of the process of an app with this name, which is also that of its directory.
+/// The name of an app's process and directory.
 pub fn process_name(name: &str) -> Result<ProcName, StoreError> {
     let bad = |why: String| StoreError::Name { name: name.to_owned(), why };
-    let process = ProcName::new(name.replace(' ', "_")).map_err(|_| {
-        bad("only letters, digits, blanks, `_` and `-` can be part of it".to_owned())
-    })?;
+    let process = ProcName::new(name.replace(' ', "_"))
+        .map_err(|_| bad("only letters, digits, spaces, `_` and `-` are allowed".to_owned()))?;
     if process.as_str() != process.entry() || name.trim() != name {
-        return Err(bad("it can't have `#`, nor a blank at its begin or end".to_owned()));
+        return Err(bad("it can't contain `#`, nor begin or end with a space".to_owned()));
     }
     if name.starts_with('-') || RESERVED.contains(&process.as_str()) {
-        return Err(bad("it can't begin with `-`, nor be one of tmo's own words".to_owned()));
+        return Err(bad("it can't begin with `-`, nor be a name that tmo reserves".to_owned()));
     }
     check_length(process.as_str()).map_err(|why| bad(why.to_string()))?;
     Ok(process)
@@ -90,7 +89,7 @@ impl Manifest {
         let broken = |why: String| StoreError::Manifest { path: path.to_owned(), why };
         let manifest: Self = toml::from_str(text).map_err(|error| broken(error.to_string()))?;
         for (name, app) in &manifest.apps {
-            // Directories elsewhere must not be run, or removed.
+            // Programs in other directories must not be run, and other directories not removed.
             if process_name(name)?.as_str() != app.dir {
                 return Err(broken(format!("the directory of `{name}` has another name")));
             }
@@ -112,7 +111,7 @@ impl Manifest {
         ))
     }
 
-    /// The app with this process, and the name under which it was added.
+    /// The app with this process name, and the name under which it was added.
     pub fn of_process(&self, process: &str) -> Option<(&String, &App)> {
         self.apps.iter().find(|(_, app)| app.dir == process)
     }

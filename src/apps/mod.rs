@@ -1,12 +1,12 @@
-//! Apps: programs that come as a ZIP archive and become processes of a run.
+//! Apps: programs from ZIP archives that become processes of a run.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `zip.rs`, `zip/tree.rs` | which archives are accepted; how they are unpacked |
-//! | `kind.rs` | what kind of program an app is, how it is run and installed |
+//! | `zip.rs`, `zip/tree.rs` | checks and unpacks archives |
+//! | `kind.rs` | the kinds of apps, and how each is run |
 //! | `manifest.rs` | `apps.toml`: the apps of a project |
-//! | `store.rs` | the directory of the apps; adding, updating and removing one, in steps that can be interrupted |
-//! | `install.rs` | the program that builds the environment of an app |
+//! | `store.rs` | the directory of the apps; adds, updates and removes them, safe against interruption |
+//! | `install.rs` | builds the environment of an app |
 
 pub mod install;
 pub mod kind;

@@ -1,19 +1,19 @@
 //! The directory of a project's apps.
 //!
-//! | in it | is |
+//! | entry | content |
 //! |---|---|
 //! | `apps.toml` | the apps ([`Manifest`]) |
 //! | `NAME/` | the files of an app |
-//! | `.in-*` | an archive that is being received; locked by the receiver |
+//! | `.in-*` | an archive that is being received; the receiver holds a lock on it |
 //! | `.new-*` | an archive that is being unpacked |
-//! | `.change` | a change that is decided, and perhaps carried out in part |
-//! | `.old-*` | files that were replaced |
-//! | `.kept-NAME/` | the files of the version before, until the update is installed |
-//! | `.lock` | locked by whoever changes anything here |
+//! | `.change` | a committed change, which may have been applied in part |
+//! | `.old-*` | replaced files |
+//! | `.kept-NAME/` | the files of the previous version, until the update is installed |
+//! | `.lock` | the lock that each change of the directory holds |
 //!
-//! A change is decided by the file `.change`: before it exists, nothing has changed, and once it exists, the change
-//! is carried out, if need be by the next one who opens the store. So a program that is killed at any step leaves
-//! either the old or the new version, whole.
+//! Writing the file `.change` commits a change. Before, nothing has changed; afterwards, the change is applied, if
+//! necessary when the store is opened the next time. A program that is killed at any step thus leaves either the
+//! complete old version or the complete new one.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -36,7 +36,7 @@ const INCOMING: &str = ".in-";
 const NEW: &str = ".new-";
 const OLD: &str = ".old-";
 const KEPT: &str = ".kept-";
-/// The end of the name of a file that is being written.
+/// The suffix of a file that is being written.
 const PART: &str = ".part";
 
 /// Why apps can't be read or changed.
@@ -45,25 +45,27 @@ pub enum StoreError {
     /// The archive is refused.
     #[error(transparent)]
     Zip(#[from] ZipError),
-    /// The name can't be that of an app.
+    /// The name is not valid for an app.
     #[error("`{name}` can't be the name of an app: {why}")]
     Name {
         /// The name.
         name: String,
-        /// Why.
+        /// The cause.
         why: String,
     },
-    /// There is such an app.
+    /// The app exists already.
     #[error("there is an app `{0}` already; update it, or choose another name")]
     Exists(String),
-    /// There is no such app.
+    /// The app does not exist.
     #[error("there is no app `{0}`; `tmo app list` shows all")]
     Absent(String),
-    /// The script can't be one.
+    /// The script is not a valid path.
     #[error("`{0}` is not a path in the archive; name the program to run, for instance main.py")]
     Script(String),
     /// The archive does not contain the script.
-    #[error("the archive has no `{script}`; name the program to run, of {files}")]
+    #[error(
+        "the archive does not contain `{script}`; choose the program to run, for example of {files}"
+    )]
     NoScript {
         /// The script.
         script: String,
@@ -75,10 +77,10 @@ pub enum StoreError {
     Manifest {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         why: String,
     },
-    /// The directory is another user's, or open to others.
+    /// The directory belongs to another user, or other users have access to it.
     #[error("{} is not a directory that only you can use; remove it, or `chmod 700` it", .0.display())]
     Open(PathBuf),
     /// A file could not be read or written.
@@ -86,7 +88,7 @@ pub enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -98,13 +100,13 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
 /// Settings of a new app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApp {
-    /// The name, which may contain blanks.
+    /// The name, which may contain spaces.
     pub name: String,
     /// The program to run, relative to the top of the archive.
     pub script: String,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Its variables.
+    /// Its environment variables.
     pub env: BTreeMap<String, String>,
     /// Whether it is started with the run, and after its installation.
     pub autostart: bool,
@@ -112,7 +114,7 @@ pub struct NewApp {
     pub install_timeout_seconds: u64,
 }
 
-/// What `.change` contains.
+/// The content of `.change`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Change {
     /// The name of the app.
@@ -121,7 +123,7 @@ struct Change {
     dir: String,
     /// The directory with the new files; `None`: the app is removed.
     fresh: Option<String>,
-    /// Where the old files go.
+    /// The directory to which the old files are moved.
     old: String,
     /// The new settings; `None`: the app is removed.
     app: Option<App>,
@@ -139,7 +141,7 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Incoming {
     path: PathBuf,
-    /// Locked, so that nobody takes it for a leftover.
+    /// The lock on it shows other programs that it is still in use.
     file: File,
 }
 
@@ -147,7 +149,7 @@ impl Incoming {
     /// Create the file in the directory of the apps.
     pub fn create(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(unique(INCOMING)?);
-        // Removed as a leftover only by someone who holds the lock.
+        // Leftovers are removed only with the lock of the store, so hold it until the file is locked.
         let _store = Store::open(dir)?;
         files::create_new(&path).map_err(io_at(&path))?;
         let file = files::open_to_read_and_write(&path).map_err(io_at(&path))?;
@@ -160,7 +162,7 @@ impl Incoming {
         &self.path
     }
 
-    /// The file, to be written to.
+    /// A handle for writing.
     pub fn writer(&self) -> io::Result<File> {
         self.file.try_clone()
     }
@@ -172,18 +174,18 @@ impl Drop for Incoming {
     }
 }
 
-/// A name that nothing else has.
+/// A unique name.
 fn unique(prefix: &str) -> Result<String, StoreError> {
     let mut random = [0; 8];
     files::random(&mut random).map_err(io_at(Path::new("/dev/urandom")))?;
     Ok(format!("{prefix}{:016x}", u64::from_le_bytes(random)))
 }
 
-/// The apps in this directory; none if it does not exist. A change that was interrupted is completed.
+/// The apps in this directory; none if it does not exist. An interrupted change is completed.
 pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
-        // The start reports whose state directory it is.
+        // `tmo start` reports which user owns the state directory.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_in_foreign(dir) => {
             return Ok(Manifest::default());
         }
@@ -199,7 +201,7 @@ pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
     manifest(dir)
 }
 
-/// Whether the nearest directory above this one that can be seen belongs to another user.
+/// Whether the nearest accessible directory above this one belongs to another user.
 fn is_in_foreign(dir: &Path) -> bool {
     let owner = dir.ancestors().skip(1).find_map(|above| Some(above.metadata().ok()?.uid()));
     owner.is_some_and(|owner| !crate::sys::is_own_uid(owner))
@@ -235,7 +237,7 @@ fn check_private(dir: &Path) -> Result<(), StoreError> {
 }
 
 impl Store {
-    /// Open the directory for a change, created if it is missing, and tidy it up. Waits for changes by others.
+    /// Open the directory for a change; create it if it is missing, and clean it up. Waits for the lock.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         files::make_dirs(dir).map_err(io_at(dir))?;
         check_private(dir)?;
@@ -319,7 +321,7 @@ impl Store {
         Ok(true)
     }
 
-    /// The app with this name, or with this process.
+    /// The app with this name or this process name.
     fn find(&self, name: &str) -> Result<(String, App), StoreError> {
         let manifest = self.manifest()?;
         let found = manifest.apps.get_key_value(name).or_else(|| manifest.of_process(name));
@@ -327,7 +329,7 @@ impl Store {
         found.ok_or_else(|| StoreError::Absent(name.to_owned()))
     }
 
-    /// Unpack an archive as the files of this app; the old ones go here.
+    /// Replace the files of an app by those of an archive; the old files are moved to `old`.
     fn put(
         &self,
         (name, app): (String, App),
@@ -346,7 +348,7 @@ impl Store {
         let dir = self.dir.join(&fresh);
         archive.unpack(zip, &dir)?;
         if Kind::in_dir(&dir, &app.script) == Kind::Executable {
-            // Archives from other systems have no modes.
+            // Archives made on other systems may have no modes.
             let path = dir.join(&app.script);
             let executable = fs::Permissions::from_mode(0o755);
             fs::set_permissions(&path, executable).map_err(io_at(&path))?;
@@ -356,7 +358,7 @@ impl Store {
         Ok(app)
     }
 
-    /// Decide a change, and carry it out.
+    /// Commit a change, and apply it.
     fn decide(&self, change: &Change) -> Result<(), StoreError> {
         let path = self.dir.join(CHANGE);
         let text = serde_json::to_vec(change).map_err(|error| io_at(&path)(error.into()))?;
@@ -365,7 +367,7 @@ impl Store {
         self.remove_leftovers()
     }
 
-    /// Carry out a change. Some of it may have been done already.
+    /// Apply a change, which may have been applied in part already.
     fn carry_out(&self, change: &Change) -> Result<(), StoreError> {
         let place = self.dir.join(&change.dir);
         let rename = |from: &Path, to: &Path| match fs::rename(from, to) {
@@ -373,7 +375,7 @@ impl Store {
             result => result.map_err(io_at(from)),
         };
         let fresh = change.fresh.as_ref().map(|fresh| self.dir.join(fresh));
-        // Once the new files are in their place, there is nothing to put aside.
+        // Once the new files are in place, the old ones have been moved already.
         if fresh.as_ref().is_none_or(|fresh| fresh.exists()) {
             rename(&place, &self.dir.join(&change.old))?;
         }
@@ -395,27 +397,27 @@ impl Store {
         replace(&path, manifest.to_text(&path)?.as_bytes())
     }
 
-    /// Complete a change that was interrupted, and remove what is left of others.
+    /// Complete an interrupted change, and remove leftovers.
     fn tidy(&self) -> Result<(), StoreError> {
         let path = self.dir.join(CHANGE);
         match files::read_plain(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             bytes => match serde_json::from_slice::<Change>(&bytes.map_err(io_at(&path))?) {
                 Ok(change) if is_own(&change) => self.carry_out(&change)?,
-                // Nothing that tmo has written.
+                // Not a change that tmo has written.
                 Ok(_) | Err(_) => fs::remove_file(&path).map_err(io_at(&path))?,
             },
         }
         self.remove_leftovers()
     }
 
-    /// Whether an app needs these files of the version before. Unless that is known, it does.
+    /// Whether an app needs these files of its previous version. If that is not known, they are kept.
     fn is_kept(&self, name: &str) -> bool {
         let needs = |app: &App| app.previous.is_some() && kept(&app.dir) == name;
         self.manifest().map_or(true, |manifest| manifest.apps.values().any(needs))
     }
 
-    /// Remove files and directories that no change needs any more.
+    /// Remove files and directories that are no longer needed.
     fn remove_leftovers(&self) -> Result<(), StoreError> {
         for entry in fs::read_dir(&self.dir).map_err(io_at(&self.dir))?.flatten() {
             let (path, name) = (entry.path(), entry.file_name());
@@ -433,12 +435,12 @@ impl Store {
     }
 }
 
-/// Where the files of the version before are kept.
+/// The directory for the files of the previous version.
 fn kept(dir: &str) -> String {
     format!("{KEPT}{dir}")
 }
 
-/// Whether the names in a change are such as tmo chooses.
+/// Whether the names in a change have the form that tmo uses.
 fn is_own(change: &Change) -> bool {
     let is_plain = |name: &str, prefix: &str| name.starts_with(prefix) && !name.contains('/');
     process_name(&change.name).is_ok_and(|process| process.as_str() == change.dir)
@@ -450,13 +452,13 @@ fn is_own(change: &Change) -> bool {
         && change.app.as_ref().is_none_or(|app| app.dir == change.dir)
 }
 
-/// Whether nobody receives an archive into this file.
+/// Whether no program is writing an archive into this file.
 fn is_abandoned(path: &Path) -> bool {
     let Ok(file) = files::open_plain(path) else { return true };
     flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
-/// Replace a file, so that it has either the old or the new content whatever happens.
+/// Replace a file atomically.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(PART);

@@ -1,8 +1,8 @@
-//! ZIP archives from outside: what is accepted, and unpacking.
+//! Checks and unpacks ZIP archives from untrusted sources.
 //!
-//! An archive is checked as a whole before anything of it is written. Only the part of the format that archives
-//! of programs need is accepted. There is one reader for it, so no two readers can disagree about what an archive
-//! contains. Declared sizes may lie, so bytes are counted again while they are unpacked.
+//! The whole archive is checked before any file is written. Only the features that archives of programs need are
+//! accepted. The check and the unpacking share one reader, so they can't disagree about the content. Declared sizes
+//! may be wrong, so bytes are counted again while they are unpacked.
 
 mod tree;
 
@@ -31,10 +31,10 @@ const CENTRAL_SIZE: usize = 46;
 const LOCAL_SIZE: usize = 30;
 /// The longest comment at the end of an archive.
 const LONGEST_COMMENT: u64 = 65_535;
-/// Bits of an entry's flags: deflate's options, sizes after the data, names in UTF-8.
+/// Accepted flags of an entry: deflate options, sizes after the data, names in UTF-8.
 const KNOWN_FLAGS: u16 = 0b110 | SIZES_BEHIND | (1 << 11);
 const SIZES_BEHIND: u16 = 1 << 3;
-/// Bits that mean encryption: of the data, strong, of the directory.
+/// Flags of encryption: of the data, strong, of the directory.
 const ENCRYPTED: u16 = 1 | (1 << 6) | (1 << 13);
 /// Bits of a Unix mode.
 const KIND: u32 = 0o170_000;
@@ -51,35 +51,35 @@ pub enum ZipError {
     /// It is larger than [`LARGEST_ARCHIVE`].
     #[error("the archive is larger than {} MiB", LARGEST_ARCHIVE >> 20)]
     LargeArchive,
-    /// It is no ZIP archive.
+    /// It is not a ZIP archive.
     #[error("the file is not a ZIP archive; `zip -r app.zip FILES` makes one")]
     NotZip,
-    /// It is a damaged one, or uses features of the format that no app needs.
-    #[error("the ZIP archive can't be read: {0}")]
+    /// It is damaged, or uses features of the format that no app needs.
+    #[error("the ZIP archive is not valid: {0}")]
     Malformed(&'static str),
     /// It has too many entries.
     #[error("the archive has {0} entries; {MOST_ENTRIES} are allowed")]
     Many(u16),
-    /// It contains nothing.
+    /// It contains no files.
     #[error("the archive contains no file")]
     Empty,
-    /// Its files are too large together.
+    /// The total size of its files is too large.
     #[error("the files of the archive are larger than {} MiB together", LARGEST_TOTAL >> 20)]
     LargeTotal,
     /// One of its entries is refused.
     #[error("the entry `{name}` of the archive {why}")]
     Entry {
-        /// Its name, safe to show.
+        /// Its name, safe to print.
         name: String,
-        /// Why.
+        /// The cause.
         why: EntryError,
     },
     /// An entry could not be written.
     #[error("can't write `{name}` of the archive: {}", why(source))]
     Write {
-        /// The name of the entry, safe to show.
+        /// The name of the entry, safe to print.
         name: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -120,7 +120,7 @@ pub enum EntryError {
     /// It is neither file nor directory.
     #[error("is neither a file nor a directory")]
     Special,
-    /// It would run as another user.
+    /// Its mode has setuid or setgid.
     #[error("is setuid or setgid")]
     Setuid,
     /// It is encrypted.
@@ -129,19 +129,19 @@ pub enum EntryError {
     /// It is compressed by another method, or uses other features of the format.
     #[error("needs features that tmo does not support; only `stored` and `deflate` are")]
     Unsupported,
-    /// The same path is there twice, or twice but for upper and lower case.
-    #[error("is there twice, perhaps in other capitals, or as a file and a directory")]
+    /// Another entry has the same path, apart from upper and lower case.
+    #[error("occurs twice, perhaps in another case, or as a file and a directory")]
     Twice,
-    /// Its data is also that of another entry.
+    /// Its data overlaps another entry.
     #[error("shares data with another entry or with the directory of the archive")]
     Overlap,
-    /// The header before its data and the directory of the archive differ.
-    #[error("is described differently in the directory of the archive and before its data")]
+    /// Its local header and the directory of the archive differ.
+    #[error("differs between the directory of the archive and its local header")]
     Differs,
     /// It is too large.
     #[error("is larger than {} MiB", LARGEST_FILE >> 20)]
     Large,
-    /// Its data is not what was declared.
+    /// The size or the checksum of its data is not the declared one.
     #[error("has another size or checksum than it declares, or is damaged")]
     Damaged,
 }
@@ -159,13 +159,13 @@ struct Entry {
     crc: u32,
     compressed: u64,
     size: u64,
-    /// Where its local header begins.
+    /// The offset of its local header.
     header: u64,
-    /// Where its data begins.
+    /// The offset of its data.
     data: u64,
 }
 
-/// An archive that was looked through and accepted.
+/// An archive that was checked and accepted.
 #[derive(Debug)]
 pub struct Archive {
     entries: Vec<Entry>,
@@ -174,9 +174,9 @@ pub struct Archive {
 /// The directory of an archive, which is at its end.
 struct Directory {
     bytes: Vec<u8>,
-    /// How many entries it has.
+    /// The number of its entries.
     count: u16,
-    /// Where it begins.
+    /// Its offset.
     start: u64,
 }
 
@@ -197,19 +197,19 @@ fn failed(name: &str, why: EntryError) -> ZipError {
     ZipError::Entry { name: shown(name), why }
 }
 
-/// A name as messages show it.
+/// A name in the form for messages.
 fn shown(name: &str) -> String {
     const MOST: usize = 80;
     crate::model::text::cut(&shown_line(name), MOST).into_owned()
 }
 
-/// Whether this can be the path of a file in an archive.
+/// Whether this is a valid path of a file in an archive.
 pub(super) fn is_path(path: &str) -> bool {
     !path.ends_with('/') && tree::parts(path).is_ok()
 }
 
 impl Archive {
-    /// Look through an archive.
+    /// Read the directory of an archive, and check it.
     pub fn read<R: Read + Seek>(source: &mut R) -> Result<Self, ZipError> {
         let directory = directory(source)?;
         let mut entries = entries(&directory)?;
@@ -224,12 +224,12 @@ impl Archive {
         Ok(Self { entries })
     }
 
-    /// The paths of its files, as they will be unpacked.
+    /// The paths of its files in the unpacked directory.
     pub fn files(&self) -> impl Iterator<Item = String> {
         self.entries.iter().filter(|entry| !entry.is_dir).map(|entry| entry.path.join("/"))
     }
 
-    /// Unpack it into a new directory. After an error nothing of that is left.
+    /// Unpack it into a new directory, which is removed after an error.
     pub fn unpack<R: Read + Seek>(&self, source: &mut R, into: &Path) -> Result<(), ZipError> {
         let tree = NewTree::create(into).map_err(|source| {
             let name = shown(&into.file_name().unwrap_or_default().to_string_lossy());
@@ -271,7 +271,7 @@ fn copy<R: Read + Seek>(
         if entry.is_deflated { Box::new(DeflateDecoder::new(packed)) } else { Box::new(packed) };
     let (mut crc, mut size, mut buffer) = (Crc::new(), 0, vec![0; 64 << 10]);
     loop {
-        // A read fails if the compressed data is damaged.
+        // Reading fails if the compressed data is damaged.
         let read = match data.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => read,
@@ -279,7 +279,7 @@ fn copy<R: Read + Seek>(
             Err(_) => return Err(failed(&entry.name, EntryError::Damaged)),
         };
         size += read as u64;
-        // The declared size is within the limits.
+        // The check has limited the declared size.
         if size > entry.size {
             return Err(failed(&entry.name, EntryError::Damaged));
         }
@@ -306,20 +306,18 @@ fn directory<R: Read + Seek>(source: &mut R) -> Result<Directory, ZipError> {
     let fields = Fields(&tail[end..]);
     let comment = u64::from(fields.u16(20));
     if (tail.len() - end) as u64 != END_SIZE + comment {
-        return Err(ZipError::Malformed("there is something after its end"));
+        return Err(ZipError::Malformed("it has data after its end"));
     }
     let (on_disk, count) = (fields.u16(8), fields.u16(10));
     if fields.u32(4) != 0 || on_disk != count {
-        return Err(ZipError::Malformed("it is a part of an archive in several files"));
+        return Err(ZipError::Malformed("it is a part of a multi-part archive"));
     }
     let (size, at) = (u64::from(fields.u32(12)), u64::from(fields.u32(16)));
     if at == u64::from(u32::MAX) || count == u16::MAX {
-        return Err(ZipError::Malformed(
-            "it is in the ZIP64 format; archives of this size need none",
-        ));
+        return Err(ZipError::Malformed("it uses ZIP64, which archives of this size do not need"));
     }
     if at + size != start + end as u64 {
-        return Err(ZipError::Malformed("its directory is not where it should be"));
+        return Err(ZipError::Malformed("the position of its directory is wrong"));
     }
     if count > MOST_ENTRIES {
         return Err(ZipError::Many(count));
@@ -331,11 +329,7 @@ fn read_at<R: Read + Seek>(source: &mut R, at: u64, size: u64) -> Result<Vec<u8>
     let mut bytes = vec![];
     source.seek(SeekFrom::Start(at)).map_err(ZipError::Read)?;
     source.take(size).read_to_end(&mut bytes).map_err(ZipError::Read)?;
-    if bytes.len() as u64 == size {
-        Ok(bytes)
-    } else {
-        Err(ZipError::Malformed("it ends too early"))
-    }
+    if bytes.len() as u64 == size { Ok(bytes) } else { Err(ZipError::Malformed("it is truncated")) }
 }
 
 /// The entries of a directory.
@@ -379,7 +373,7 @@ fn entry(fields: &Fields<'_>, name: &[u8]) -> Result<Entry, ZipError> {
         KIND_LINK => return refuse(EntryError::Link),
         _ => return refuse(EntryError::Special),
     }
-    // Shared directories are often setgid, which is of no consequence: modes are not taken over.
+    // Shared directories are often setgid. That does not matter, as modes are not applied.
     if mode & 0o6000 != 0 && !is_dir {
         return refuse(EntryError::Setuid);
     }
@@ -405,7 +399,7 @@ fn entry(fields: &Fields<'_>, name: &[u8]) -> Result<Entry, ZipError> {
     })
 }
 
-/// Compare the header before the data of an entry with the directory, and find its data.
+/// Compare the local header of an entry with the directory, and find its data.
 fn check_local<R: Read + Seek>(source: &mut R, entry: &mut Entry) -> Result<(), ZipError> {
     let differs = |_| failed(&entry.name, EntryError::Differs);
     let header = read_at(source, entry.header, LOCAL_SIZE as u64).map_err(differs)?;
@@ -427,7 +421,7 @@ fn check_local<R: Read + Seek>(source: &mut R, entry: &mut Entry) -> Result<(), 
     Ok(())
 }
 
-/// Refuse entries that share bytes, by which a small archive could contain a lot.
+/// Refuse entries that share bytes: a small archive could otherwise unpack to a huge size.
 fn check_overlaps(entries: &[Entry], directory: u64) -> Result<(), ZipError> {
     let mut sorted: Vec<&Entry> = entries.iter().collect();
     sorted.sort_by_key(|entry| entry.header);

@@ -37,14 +37,14 @@ impl From<StoreError> for CliError {
 #[derive(Serialize)]
 struct Document<'a> {
     ok: bool,
-    /// The kind of the error.
+    /// The kind of the error, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     process: Option<&'a str>,
-    /// Whether a run has it now.
+    /// Whether the project runs.
     running: bool,
 }
 
@@ -53,7 +53,7 @@ struct Document<'a> {
 struct Row<'a> {
     name: &'a str,
     process: &'a str,
-    /// The state of its process, if there is a run.
+    /// The state of its process, if the project runs.
     state: Option<ProcessStatus>,
     installed: bool,
     script: &'a str,
@@ -69,12 +69,12 @@ struct List<'a> {
     apps: Vec<Row<'a>>,
 }
 
-/// The apps of a project, and its run.
+/// The directory of a project's apps, and its run.
 struct Place {
     dir: PathBuf,
-    /// The run, if there is one.
+    /// The run, if the project runs.
     run: Option<Instance>,
-    /// The names of processes that are no apps.
+    /// The names of the other processes.
     others: Vec<String>,
 }
 
@@ -135,7 +135,7 @@ impl Place {
         let start = Start::gather(start)?;
         let dir = start.project.apps(&start.context.env);
         let loaded = match start.context.load(&start.typed) {
-            // What is wrong may be the app itself.
+            // The error may be about the app itself, which must stay removable.
             Err(_) if args.what != AppDo::Add => {
                 return Ok(Self { dir, run: None, others: vec![] });
             }
@@ -177,7 +177,7 @@ impl Place {
                 let dir = self.dir.join(&app.dir);
                 let question = format!("Remove {name} and all files in {}?", dir.display());
                 if !args.yes && !can_ask() {
-                    let text = "nobody can be asked here; --yes removes it without a question";
+                    let text = "a confirmation needs a terminal; --yes removes it without one";
                     return Err(CliError::Usage(text.to_owned()));
                 }
                 if !args.yes && !confirm(&question)? {
@@ -230,7 +230,7 @@ impl Place {
         Err(AppError::Runs { name: app.dir.clone(), state: process.state }.into())
     }
 
-    /// Tell the run, which installs an app that is new.
+    /// Reload the configuration of the run, which then installs new apps.
     fn reload(&mut self) -> Result<u8, CliError> {
         match &mut self.run {
             Some(run) => super::block_on(Box::pin(reload_apps(run))),
@@ -238,7 +238,7 @@ impl Place {
         }
     }
 
-    /// The same for one that it has already.
+    /// Reload, and install an app that the run already has.
     fn reload_and_install(&mut self, args: &AppArgs, app: &App) -> Result<u8, CliError> {
         let Some(run) = &mut self.run else { return Ok(0) };
         let done = super::block_on(async {
@@ -302,17 +302,17 @@ impl Place {
     }
 }
 
-/// The app with this name, or with this process.
+/// The app with this name or this process name.
 fn find<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a App, StoreError> {
     let found = manifest.apps.get(name).or_else(|| Some(manifest.of_process(name)?.1));
     found.ok_or_else(|| StoreError::Absent(name.to_owned()))
 }
 
-/// Wait until the installation of an app that was added has ended, and what follows has begun.
+/// Wait until a new app is installed and, if it starts with the run, has started.
 async fn installed(run: &Instance, name: &str) -> Result<u8, CliError> {
     loop {
         let mut changes = run.ask(async |client| client.watch().await).await?;
-        // A supervisor that is killed is replaced by another, which is watched then.
+        // If the supervisor is killed, another one takes over and is watched instead.
         while let Some(Ok(change)) = changes.next().await {
             let process = match change {
                 WatchEvent::State(state) => {

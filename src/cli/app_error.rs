@@ -1,16 +1,16 @@
-//! Why `tmo app` changes nothing.
+//! The errors of `tmo app`.
 
 use crate::apps::store::StoreError;
 use crate::apps::zip::ZipError;
 use crate::model::ProcessStatus;
 
-/// Why an app is not changed.
+/// Why an app was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// The archive, the name or the directory of the apps.
+    /// The archive, the name or the directory of the apps is unusable.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The name is that of another process.
+    /// Another process has this name.
     #[error(
         "`{0}` is a process of the project, not an app: choose another name; only apps can be updated and removed"
     )]
@@ -23,7 +23,7 @@ pub enum AppError {
         /// Its state.
         state: ProcessStatus,
     },
-    /// The run has no apps.
+    /// The supervisor does not support apps.
     #[error(
         "this run was started by an earlier version of tmo; `tmo quit` and `tmo start` begin another"
     )]

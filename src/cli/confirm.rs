@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use super::error::CliError;
 
-/// Whether there is somebody to ask.
+/// Whether the user can be asked: standard input and output are terminals.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }

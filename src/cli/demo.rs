@@ -1,4 +1,4 @@
-//! `tmo demo`: writes a small project whose processes only pretend, and starts it.
+//! `tmo demo`: writes a small project with simulated processes, and starts it.
 
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -10,7 +10,7 @@ use super::error::CliError;
 use crate::model::shell::quoted;
 use crate::sys::files;
 
-/// Where the project is if no directory is given.
+/// The default directory of the project.
 const DIR: &str = "output/demo";
 
 /// The file that marks a directory as one that this command has written.
@@ -58,9 +58,9 @@ fn quoted_path(path: &Path) -> String {
 fn write(dir: &Path) -> Result<(), CliError> {
     for dir in [dir.to_owned(), dir.join("bin")] {
         std::fs::create_dir_all(&dir).map_err(CliError::io(dir.display()))?;
-        // Through a link, files elsewhere would be replaced.
+        // A symbolic link could lead to files elsewhere, which would be replaced.
         if !dir.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-            return Err(CliError::Other(format!("{} is no directory of its own", dir.display())));
+            return Err(CliError::Other(format!("{} is a link or not a directory", dir.display())));
         }
     }
     let mark = dir.join(MARK);

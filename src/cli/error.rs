@@ -59,7 +59,7 @@ pub enum CliError {
     /// A problem with tmux.
     #[error(transparent)]
     Tmux(#[from] VersionError),
-    /// An app was not changed.
+    /// `tmo app` failed.
     #[error(transparent)]
     App(#[from] AppError),
     /// The request to the supervisor failed.

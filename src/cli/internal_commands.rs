@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         #[cfg(feature = "web")]
         "web-server" => Some(web_server(&arguments[2])),
         #[cfg(feature = "web")]
-        super::web::BESIDE => Some(web_beside(&arguments[2])),
+        super::web::BACKGROUND => Some(web_background(&arguments[2])),
         #[cfg(feature = "web")]
         crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
         install::PART => Some(install_app(path)),
@@ -75,16 +75,16 @@ fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
     let [name, how] = rest else { return 2 };
     let Some(name) = name.to_str() else { return 2 };
     let error = crate::web::pty::attach(socket, name, how == "keep-size");
-    // It is shown in the terminal of the page.
+    // The page shows this in its terminal.
     let _ = writeln!(std::io::stderr(), "tmo: can't connect: {error}");
     1
 }
 
 #[cfg(feature = "web")]
-fn web_beside(task: &OsStr) -> u8 {
+fn web_background(task: &OsStr) -> u8 {
     log_to_stderr();
     let task = task.to_str().unwrap_or_default();
-    super::web::serve_beside(task).unwrap_or_else(|error| super::report(&error))
+    super::web::serve_in_background(task).unwrap_or_else(|error| super::report(&error))
 }
 
 #[cfg(feature = "web")]
@@ -95,7 +95,7 @@ fn web_server(handover: &OsStr) -> u8 {
     match crate::web::serve::run(&handover) {
         Ok(ending) => ending.code(),
         Err(error) => {
-            // Nobody is left to tell if standard error is closed.
+            // Without a standard error, the error can't be reported.
             let _ = writeln!(std::io::stderr(), "tmo: the web server ends: {error}");
             1
         }

@@ -12,7 +12,7 @@ pub(super) fn server(_: &ServerArgs) -> Result<u8, CliError> {
     Err(missing())
 }
 
-pub(super) fn begin_beside(_: &Instance, _: Option<u16>) -> Result<(), CliError> {
+pub(super) fn start_in_background(_: &Instance, _: Option<u16>) -> Result<(), CliError> {
     Err(missing())
 }
 

@@ -114,8 +114,8 @@ pub(super) fn reload_failures(project: &Project) -> Result<(), CliError> {
     })
 }
 
-/// After the apps of a project have changed: reload them into its run. Other changes of the configuration
-/// wait for an explicit reload.
+/// Reload the apps of a project into its run. Other changes of the configuration wait for an explicit
+/// reload.
 pub(super) async fn reload_apps(instance: &mut Instance) -> Result<u8, CliError> {
     Box::pin(make(instance, Part::Apps, (false, true))).await?.done
 }

@@ -1,11 +1,11 @@
 //! `tmo web`: serves the web interface until Ctrl-C.
 
-mod beside;
+mod background;
 mod open;
 mod people;
 mod server;
 
-pub(super) use beside::{BESIDE, begin_beside, serve_beside};
+pub(super) use background::{BACKGROUND, serve_in_background, start_in_background};
 pub(super) use server::server;
 
 use std::collections::BTreeMap;
@@ -33,10 +33,10 @@ use crate::web::door::{self, Share, Wanted};
 use crate::web::guardian::{Done, Guardian};
 use crate::web::listen::{self, Listening, USUAL_PORT};
 
-/// How long a server may take until it answers.
+/// How long a starting server may take to answer.
 const START: Duration = Duration::from_secs(10);
 
-/// Serve, or print a link to the server that runs.
+/// Serve, or print a link to the running server.
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
@@ -85,11 +85,11 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     })
 }
 
-/// The project that links lead to: the one that was named, or the one here.
+/// The project that links lead to: the named one, or the one in this directory.
 struct Project {
     /// Its instance.
     id: Option<String>,
-    /// The same, if it has a run that pages show.
+    /// The same, if pages show a run of it.
     run: Option<String>,
     /// The roots of the runs that pages show, by instance.
     roots: BTreeMap<String, PathBuf>,
@@ -107,8 +107,8 @@ impl Project {
         Self { id, run, roots: all.into_iter().filter_map(root).collect() }
     }
 
-    /// What a server shows, in words.
-    fn told(&self, only: Option<&str>) -> String {
+    /// Which runs a server shows, in words.
+    fn scope_of(&self, only: Option<&str>) -> String {
         match only {
             None => "shows all runs".to_owned(),
             Some(_) if only == self.id.as_deref() => "shows only this project".to_owned(),
@@ -120,8 +120,8 @@ impl Project {
     }
 }
 
-/// Print a link to a server that runs, for the user or for somebody else, and open it. The server of this
-/// project comes first, then one that shows all.
+/// Print a link to a running server, either for the user or to be shared, and open it. A server for only this
+/// project is preferred to one for all runs.
 async fn print_link(
     args: &WebArgs,
     share: Option<&Share>,
@@ -138,12 +138,12 @@ async fn print_link(
         return Err(none_runs(&browser.dir, args.port, "; `tmo web` starts one"));
     };
     match share {
-        // What the link allows is for the user who passes it on; scripts get the link alone.
-        Some(share) if std::io::stdout().is_terminal() => _ = super::print(&told(share))?,
+        // At a terminal, explain the link; scripts get only the link.
+        Some(share) if std::io::stdout().is_terminal() => _ = super::print(&describe_share(share))?,
         Some(_) => {}
         None => {
             let only = door::about(&running.door).await.and_then(|about| about.only);
-            let shows = project.told(only.as_deref());
+            let shows = project.scope_of(only.as_deref());
             super::warn(&format!("the web server at port {} {shows}", running.port));
             browser.run = browser.run.filter(|run| only.as_ref().is_none_or(|only| only == run));
         }
@@ -154,17 +154,17 @@ async fn print_link(
     Ok(0)
 }
 
-/// What a link for somebody else allows, and how it is used.
-fn told(share: &Share) -> String {
+/// What a shared link allows, and how to use it.
+fn describe_share(share: &Share) -> String {
     let time = span(Duration::from_secs(share.seconds));
     format!(
-        "For {time}, this link lets somebody look at {}, and change nothing. It logs in once; from another machine \
-         the port has to be forwarded (ssh -L):\n\n",
+        "For {time}, this link gives read-only access to {}. It logs in once. To use it on another machine, \
+         forward the port (ssh -L):\n\n",
         share.names.join(", ")
     )
 }
 
-/// Why nothing can be asked of a server.
+/// The error if no server answers.
 fn none_runs(dir: &Path, port: Option<u16>, next: &str) -> CliError {
     let others: Vec<_> = door::all(dir).into_iter().map(|(at, _)| at.to_string()).collect();
     CliError::Other(match port {
@@ -175,7 +175,7 @@ fn none_runs(dir: &Path, port: Option<u16>, next: &str) -> CliError {
     })
 }
 
-/// The only run that is to be shown, if one was named.
+/// The only run to show, if one is named.
 fn only(args: &WebArgs) -> Result<Option<Instance>, CliError> {
     match &args.path {
         Some(path) => Instance::find_in(path, &args.client).map(Some),
@@ -212,14 +212,14 @@ impl Browser {
 
     async fn open(&self, link: &str) {
         if let Some(how) = self.how {
-            // The first address is that of this machine.
+            // The first address is the local one.
             let link = link.split(' ').next().unwrap_or(link);
             open::open(link, how, &self.own, &self.dir).await;
         }
     }
 }
 
-/// Where a server is to listen.
+/// Where a server listens.
 #[derive(Debug, Clone, Copy)]
 struct Listen {
     host: Option<IpAddr>,
@@ -233,7 +233,7 @@ fn guardian((place, access): (Listen, Access), dir: &Path) -> Result<Guardian, C
     guardian.map_err(CliError::io("can't start the web server"))
 }
 
-/// The same in the foreground: if it has another port than usual, it says so.
+/// The guardian of a server in the foreground. It prints the port if that is not the default.
 fn guardian_here((place, access): (Listen, Access), dir: &Path) -> Result<Guardian, CliError> {
     let port = place.port;
     let guardian = guardian((place, access), dir)?;
@@ -247,7 +247,7 @@ fn guardian_here((place, access): (Listen, Access), dir: &Path) -> Result<Guardi
     Ok(guardian)
 }
 
-/// End the server with this port, or all of this user.
+/// End the server with this port, or all servers of this user.
 async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
     let mut stopped = 0;
     for (at, path) in door::all(dir) {
@@ -262,7 +262,7 @@ async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// What a link for somebody else allows.
+/// The permissions of a shared link.
 fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
     let mut instance = match only {
         Some(instance) => instance.again(),
@@ -286,7 +286,7 @@ fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
     Ok(Share { run: state.run, names: names.collect(), seconds: args.time.as_secs() })
 }
 
-/// A server that runs.
+/// A running server.
 struct Running {
     port: u16,
     /// Its socket.
@@ -295,7 +295,7 @@ struct Running {
     link: String,
 }
 
-/// The server with this port, or any, that has what is wanted; what is named first is preferred.
+/// A running server, at this port or any, that can give one of these links; the first ones are preferred.
 async fn running(dir: &Path, port: Option<u16>, wanted: &[Wanted<'_>]) -> Option<Running> {
     for wanted in wanted {
         for (at, door) in door::all(dir) {
@@ -309,13 +309,13 @@ async fn running(dir: &Path, port: Option<u16>, wanted: &[Wanted<'_>]) -> Option
     None
 }
 
-/// Whether options other than the port are given, which a server that runs already does not take.
+/// Whether options are given that a running server does not accept.
 fn is_special(args: &WebArgs) -> bool {
     let is_open = args.host.is_some() || args.public_url.is_some();
     is_open || args.token_file.is_some() || !args.trusted_proxy.is_empty()
 }
 
-/// The addresses of a link, each on a line of its own.
+/// The addresses of a link, one per line.
 fn lines(link: &str) -> String {
     link.replace(' ', "\n  ")
 }
@@ -336,14 +336,14 @@ fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError
     })
 }
 
-/// Which process has this port, as words to append; nothing if it is another user's.
+/// The process that holds this port, as text to append; empty if it belongs to another user.
 fn holder(port: u16) -> String {
     let sockets: Vec<u64> = tcp_sockets(port).into_iter().map(|(_, socket)| socket).collect();
     let holders = tcp_holders(&sockets);
     holders.first().map_or_else(String::new, |p| format!(" by {} (pid {})", p.comm, p.pid))
 }
 
-/// The first link of a server that is starting; `None` if it can't start, which its guardian reports.
+/// The first link of a starting server; `None` if it can't start, which its guardian reports.
 async fn first_link(guardian: &Guardian) -> Option<String> {
     let path = guardian.door();
     let asked = async {
@@ -357,7 +357,7 @@ async fn first_link(guardian: &Guardian) -> Option<String> {
     timeout(START, asked).await.ok()
 }
 
-/// Print the address, and open it, as soon as the server answers.
+/// Print and open the link as soon as the server answers.
 async fn greet(guardian: &Guardian, browser: &Browser, end: &str) -> Result<(), CliError> {
     let Some(link) = first_link(guardian).await else { return Ok(()) };
     let link = browser.lead(&link);
@@ -382,7 +382,7 @@ impl Signals {
         Ok(Self([of(interrupt)?, of(terminate)?, of(hangup)?]))
     }
 
-    /// The next one.
+    /// Wait for the next signal.
     async fn next(&mut self) -> SignalKind {
         let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
@@ -393,7 +393,7 @@ impl Signals {
     }
 }
 
-/// Returns when the user wants it to end, or the terminal is gone.
+/// Completes when the user ends the command or the terminal is closed.
 fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
     let mut signals = Signals::new()?;
     Ok(async move {
@@ -401,7 +401,7 @@ fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
     })
 }
 
-/// What is printed when a server has ended.
+/// The message after the end of a server.
 const fn farewell(done: Done) -> &'static str {
     match done {
         Done::RunOver => "the run is over; the page ends",

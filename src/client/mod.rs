@@ -171,7 +171,7 @@ impl Client {
         Ok(self.ask_screen::<Text>(name, query).await?.screen)
     }
 
-    /// All that a process's terminal shows.
+    /// The screen of a process's terminal, with its size and cursor.
     pub async fn whole_screen(&self, name: &str) -> Result<Screen, ClientError> {
         self.ask_screen(name, "color=true&blanks=true").await
     }
@@ -205,7 +205,7 @@ impl Client {
         Ok((views, gone))
     }
 
-    /// Pass on a request of the API as it is: the status and the body of the answer.
+    /// Forward a request of the API unchanged; returns the status and the body of the answer.
     pub async fn forward(
         &self,
         method: Method,

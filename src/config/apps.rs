@@ -14,18 +14,18 @@ use crate::model::shell;
 pub struct Apps {
     /// Their directory.
     pub dir: PathBuf,
-    /// What they are.
+    /// Their descriptions.
     pub manifest: Manifest,
 }
 
 impl Apps {
-    /// Read those in this directory.
+    /// Read the apps in this directory.
     pub fn read(dir: PathBuf) -> Result<Self, ConfigError> {
         let manifest = store::read(&dir)?;
         Ok(Self { dir, manifest })
     }
 
-    /// Append them to the entries of the project, which is described in this file.
+    /// Append the apps to the entries of the project, which `file` describes.
     pub(super) fn append_to(
         &self,
         entries: &mut Vec<Entry>,
@@ -47,7 +47,7 @@ impl Apps {
         Ok(())
     }
 
-    /// The app with this process, and the name under which it was added.
+    /// The app with this process name, and the name under which it was added.
     pub fn of_process(&self, process: &str) -> Option<(&str, &App)> {
         self.manifest.of_process(process).map(|(name, app)| (name.as_str(), app))
     }

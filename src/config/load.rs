@@ -42,7 +42,7 @@ pub struct Loaded {
     pub own: BTreeMap<String, ProcessOverrides>,
     /// Its `failure_declarations.json`, or an empty one.
     pub failures: Failures,
-    /// Its apps, whose entries come last.
+    /// The apps. Their entries come last.
     pub apps: Apps,
 }
 

@@ -49,8 +49,8 @@ impl CrashAccess {
         plan.map_or_else(|| self.begun_with.clone(), |plan| Reports::of_plan(plan, &self.dirs))
     }
 
-    /// What is wrong in the run with this state, or with one process of it; without a state, what its files
-    /// tell.
+    /// Explain the problems of the run with this state, or of one of its processes. Without a state, the
+    /// explanation comes from its files.
     pub fn explain(
         &self,
         state: Option<State>,
@@ -66,7 +66,7 @@ impl CrashAccess {
         Analysis::new(sources, plan, state)?.explain(name, "")
     }
 
-    /// What the last life of a process printed that its last good ones did not.
+    /// Compare the output of a process's last life with that of its last good ones.
     pub fn compare(&self, name: &str) -> Result<Compared, WhyError> {
         let index = || Ok(IndexReader::open(&self.dirs));
         let log = Log::with_index(&self.dirs, 0, index)?;

@@ -28,7 +28,7 @@ pub const BEFORE: Duration = Duration::from_secs(5);
 pub const BEHIND: Duration = Duration::from_secs(1);
 
 /// How much of that output is kept at most, before and after the end: its bytes, plus `LINE` per
-/// line. What is nearest to the end is kept.
+/// line. The output nearest to the end is kept.
 const MOST: (usize, usize) = (192 << 10, 64 << 10);
 /// The overhead of a line besides its bytes.
 const LINE: usize = 96;

@@ -260,13 +260,13 @@ impl Engine {
 
 /// Have a life run an install command instead of the program.
 fn install_instead(spec: &mut Spec, install: &Install) {
-    // Without a word in the command there is nothing to do.
+    // An empty install command does nothing.
     (spec.argv, spec.command) = (Some(install.command.clone()), OsText::default());
     spec.env.clone_from(&install.env);
     if let Some(cwd) = &install.cwd {
         spec.cwd.clone_from(cwd);
     }
-    // What is installed is for this user only.
+    // Only this user may access the installed files.
     spec.inherit.umask = 0o077;
 }
 

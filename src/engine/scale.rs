@@ -81,7 +81,7 @@ fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String>
             added: true,
             additions: 0,
             revision: 0,
-            // The first instance is the one that is installed.
+            // Only the first instance is installed.
             install: None,
             ..first.clone()
         };

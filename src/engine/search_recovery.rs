@@ -29,7 +29,7 @@ pub(super) struct Output<'a> {
     pub(super) stream: u16,
     /// When the run began; earlier output belongs to other runs.
     pub(super) began: Timestamp,
-    /// The lives in whose output nothing is searched for.
+    /// The lives whose output is not searched.
     pub(super) ignored: &'a [LifeId],
 }
 

@@ -7,7 +7,7 @@ use crate::model::ProcName;
 
 /// Number of samples kept of each process: one a second for two and a half minutes.
 const KEPT: usize = 150;
-/// How many seconds a coarse sample stands for.
+/// The number of seconds in a coarse sample.
 pub const COARSE: u64 = 10;
 /// Number of coarse samples kept of each process: an hour.
 const COARSE_KEPT: usize = 360;
@@ -19,7 +19,7 @@ pub struct Series {
     last: HashMap<ProcName, Figures>,
     fine: Ring,
     coarse: Ring,
-    /// Sums of the coarse sample that has begun, and of how many samples they are.
+    /// The sums for the next coarse sample, and the number of samples in them.
     begun: HashMap<ProcName, (Point, u32)>,
     /// How many seconds have passed.
     seconds: u64,
@@ -36,12 +36,12 @@ pub struct Point {
     pub output_bytes_per_second: f64,
 }
 
-/// How long one of the samples is.
+/// The length of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
-    /// A second; two and a half minutes of them are kept.
+    /// One second; kept for two and a half minutes.
     Second,
-    /// Ten seconds; an hour of them is kept.
+    /// Ten seconds; kept for an hour.
     TenSeconds,
 }
 
@@ -60,7 +60,7 @@ impl Point {
         self.output_bytes_per_second += other.output_bytes_per_second;
     }
 
-    /// The mean of this many points with this sum.
+    /// The mean of `count` points with this sum.
     fn mean((sum, count): (Self, u32)) -> Self {
         Self {
             cpu_percent: sum.cpu_percent / f64::from(count),
@@ -70,7 +70,7 @@ impl Point {
     }
 }
 
-/// The last points of each process, oldest first; `None` where it was not running or not looked at.
+/// The last points of each process, oldest first; `None` if it was not running or not sampled.
 #[derive(Debug, Clone, Default)]
 struct Ring {
     points: HashMap<ProcName, VecDeque<Option<Point>>>,
@@ -79,7 +79,7 @@ struct Ring {
 }
 
 impl Ring {
-    /// Add a point of each process that was running, and keep so many.
+    /// Add a point of each running process, and keep the last `kept` points.
     fn push(&mut self, points: impl Iterator<Item = (ProcName, Point)>, kept: usize) {
         let (length, next) = (self.length, (self.length + 1).min(kept));
         for (name, point) in points {
@@ -117,7 +117,7 @@ impl Series {
         }
     }
 
-    /// Let seconds pass without a sample.
+    /// Add seconds without a sample.
     pub fn skip(&mut self, seconds: u64) {
         if seconds >= COARSE_KEPT as u64 * COARSE {
             *self = Self { seconds: self.seconds + seconds, ..Self::default() };
@@ -149,7 +149,7 @@ impl Series {
         sums
     }
 
-    /// How many samples of this length there have been, also those that are no longer kept.
+    /// The number of samples of this length so far, including those that are no longer kept.
     pub fn count(&self, length: Length) -> u64 {
         match length {
             Length::Second => self.seconds,
@@ -157,8 +157,8 @@ impl Series {
         }
     }
 
-    /// The samples of each process after the first `after` ones, as far as they are kept; those of the
-    /// same place in each list are of the same time.
+    /// The samples of each process after the first `after` ones, as far as they are kept. Samples at the
+    /// same index of the lists have the same time.
     pub fn since(
         &self,
         length: Length,
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(series.points(Some(&web)), vec![Point::default(); KEPT]);
     }
 
-    /// What is kept of a process, with 0 for nothing.
+    /// The kept values of a process, with 0 for none.
     fn memory(series: &Series, length: Length, after: u64) -> Vec<u64> {
         let web = ProcName::new("web").unwrap();
         let mut all = series.since(length, after).filter(|(name, _)| **name == web);
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(series.count(Length::Second), 12);
         assert_eq!(memory(&series, Length::Second, 3), [4, 5, 0, 0, 0, 10, 10, 10, 10]);
         assert_eq!(memory(&series, Length::Second, 12), [0; 0]);
-        // Of seven samples that were taken in ten seconds.
+        // The mean of the seven samples within ten seconds.
         assert_eq!(memory(&series, Length::TenSeconds, 0), [(1 + 2 + 3 + 4 + 5 + 10 + 10) / 7]);
         series.skip(1_000_000);
         assert_eq!(series.count(Length::Second), 1_000_012);

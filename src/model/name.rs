@@ -97,7 +97,7 @@ impl ProcName {
     /// Whether a word given by a user means this process.
     ///
     /// `*` matches anything (overmind); a bare entry name means all its instances; `web.2` is accepted for
-    /// `web#2` (foreman). `=web` means the process with exactly this name, and no other instance.
+    /// `web#2` (foreman). `=web` matches only the process with exactly this name.
     pub fn matches(&self, pattern: &str) -> bool {
         if let Some(whole) = pattern.strip_prefix('=') {
             return whole == self.0;

@@ -245,7 +245,7 @@ pub struct ProcessPlan {
     /// How often its command or other settings of its execution were changed during the run.
     #[serde(default, rename = "edition")]
     pub revision: u32,
-    /// How it is installed, if that is part of the run.
+    /// Its installation, if it needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<Install>,
     /// Its settings from `tmo.toml` that a Procfile cannot express.
@@ -260,27 +260,27 @@ impl ProcessPlan {
     }
 }
 
-/// How a process is installed. The installation is a life of the process, in its pane, but with this
-/// command and environment.
+/// The installation of a process. It is a life of the process, in its pane, but with this command and
+/// environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Install {
     /// The program and its arguments, executed without a shell.
     pub command: Vec<OsText>,
-    /// Its working directory, absolute; `None` means that of the process.
+    /// Its working directory, absolute; `None`: the directory of the process.
     #[serde(default)]
     pub cwd: Option<OsText>,
-    /// The complete environment, to which only the variables of the pane are added: neither those of the
-    /// plan nor those of the process.
+    /// The complete environment. Only the variables of the pane are added, not those of the plan or of the
+    /// process.
     pub env: Vec<(OsText, OsText)>,
     /// The time limit in milliseconds. After it, the process tree is ended and the installation has failed.
     pub timeout_ms: u64,
-    /// Identifies what is installed. An installation is complete for this version only.
+    /// Identifies the installed version. An installation is valid only for this version.
     #[serde(default)]
     pub version: String,
-    /// Whether the version is yet to be installed, before the process can run.
+    /// Whether the version must be installed before the process can run.
     #[serde(default)]
     pub pending: bool,
-    /// What follows an installation that begins because the process was added to the run.
+    /// The next step after an installation that begins because the process was added to the run.
     #[serde(default)]
     pub then: AfterInstall,
 }
@@ -290,7 +290,7 @@ impl Install {
     pub const TIMEOUT_MS: u64 = 300_000;
 }
 
-/// What follows a successful installation.
+/// The next step after a successful installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AfterInstall {

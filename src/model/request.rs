@@ -43,7 +43,7 @@ pub enum Request {
     Install {
         /// Its full name.
         name: String,
-        /// What follows.
+        /// The next step.
         then: AfterInstall,
     },
     /// Send a signal to the process groups of these processes.

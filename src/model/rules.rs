@@ -392,9 +392,9 @@ pub enum FlagColor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WebRules {
-    /// Its name there, if that is not its title.
+    /// Its name on pages, if it differs from its title.
     pub title: Option<String>,
-    /// Whether they show what its processes use.
+    /// Whether pages show the resource use of its processes.
     pub metrics: bool,
     /// Whether they take apps at the public address, too.
     pub uploads: bool,

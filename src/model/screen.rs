@@ -1,9 +1,9 @@
-//! What a terminal shows.
+//! The screen of a terminal.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a terminal shows.
+/// The screen of a terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Screen {
     /// Its lines, each with a newline.
@@ -12,9 +12,9 @@ pub struct Screen {
     pub columns: u16,
     /// Its height.
     pub rows: u16,
-    /// Where the cursor is.
+    /// Its cursor.
     pub cursor: ScreenCursor,
-    /// A program that uses the whole screen shows its own, without the lines above it.
+    /// Whether it is the alternate screen of a full-screen program, without the lines above it.
     pub is_alternate: bool,
 }
 
@@ -25,6 +25,6 @@ pub struct ScreenCursor {
     pub column: u16,
     /// Its row, from 0.
     pub row: u16,
-    /// Whether it is shown.
+    /// Whether it is visible.
     pub is_visible: bool,
 }

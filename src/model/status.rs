@@ -14,7 +14,7 @@ pub enum ProcessStatus {
     Pending,
     /// Its shim was requested to start it.
     Starting,
-    /// Its install command is running, or about to.
+    /// Its install command is running or about to run.
     Installing,
     /// It is running.
     Running,

@@ -1,4 +1,4 @@
-//! Lines that have no end yet: when they are shown, and which of them are prompts.
+//! Unfinished lines: when to show them, and which of them are prompts.
 
 use std::collections::BTreeMap;
 use std::ops::Add;
@@ -19,7 +19,7 @@ pub fn is_prompt(text: &str) -> bool {
     text.trim_end().ends_with(['>', ':', '?', '$', '#', '%', ']', ')'])
 }
 
-/// Keeps, for each unfinished line, when to show it. The caller provides the time, by any clock.
+/// Keeps the time at which to show each unfinished line. The caller provides the time, by any clock.
 #[derive(Debug)]
 pub struct PromptTimer<T> {
     lines: BTreeMap<u16, Line<T>>,
@@ -69,7 +69,7 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> PromptTimer<T> {
         due
     }
 
-    /// When to ask again, unless a new head arrives first.
+    /// When the next line is due, unless a new head arrives first.
     pub fn next(&self) -> Option<T> {
         self.lines.values().filter_map(|line| line.due).min()
     }

@@ -6,7 +6,7 @@ use crate::apps::manifest::{App, InstallState};
 use crate::model::plan::{AfterInstall, Install, OnExit, ProcessPlan};
 use crate::model::text::OsText;
 
-/// Make this the plan of an app. What `[defaults]` says about processes has been applied already.
+/// Turn this into the plan of an app. The rules of `[defaults]` have been applied already.
 pub(super) fn apply(given: &MergeInput<'_>, (name, app): (&str, &App), plan: &mut ProcessPlan) {
     let apps = &given.loaded.apps;
     let (dir, kind) = (apps.dir_of(app), apps.kind_of(app));
@@ -26,7 +26,7 @@ pub(super) fn apply(given: &MergeInput<'_>, (name, app): (&str, &App), plan: &mu
     plan.install = Some(install(given, app, dir.as_path().into()));
 }
 
-/// An app that ends stops nothing else, unless the user says so.
+/// By default, the end of an app does not stop other processes.
 pub(super) const USUAL_END: OnExit = OnExit::Remain;
 
 fn install(given: &MergeInput<'_>, app: &App, dir: OsText) -> Install {

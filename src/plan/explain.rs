@@ -78,7 +78,7 @@ struct Explainer<'a> {
 }
 
 impl Explainer<'_> {
-    /// The file that describes the process, if it is an app.
+    /// The file with the settings of the process, if it is an app.
     fn apps_file(&self) -> Option<String> {
         let apps = &self.loaded.apps;
         apps.of_process(&self.entry.name).map(|_| apps.file().display().to_string())

@@ -30,9 +30,9 @@ pub(super) struct MergeInput<'a> {
     pub(super) find: &'a dyn Fn(&OsStr) -> Option<PathBuf>,
     /// The processes of each entry of the plan.
     pub(super) instances: &'a HashMap<String, Vec<ProcName>>,
-    /// The variables of the run.
+    /// The environment variables of the run.
     pub(super) variables: &'a [(OsText, OsText)],
-    /// This program.
+    /// The executable of tmo.
     pub(super) tmo: &'a Path,
 }
 

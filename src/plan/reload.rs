@@ -108,7 +108,7 @@ pub fn with_failures(
     plan
 }
 
-/// The plan of a run as the input of a reload that changes only the apps.
+/// The plan for a reload that changes only the apps of a run.
 pub fn with_apps(old: &Plan, fresh: Plan) -> Plan {
     let mut plan = Plan { lines: fresh.lines, ..old.clone() };
     let is_kept = |process: &ProcessPlan| !process.removed && !process.added;
@@ -158,7 +158,7 @@ fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPla
         now.port.and_then(|port| u16::try_from(u64::from(port) + above).ok())
     };
     let name = process.name.clone();
-    // The first instance is installed for all.
+    // The installation of the first instance serves all instances.
     Some(ProcessPlan { name, port, waits: true, added: true, install: None, ..now })
 }
 
@@ -249,7 +249,7 @@ fn policies(
     what
 }
 
-/// How a process is installed, whether or not that has been done.
+/// The installation of a process, whether or not it is complete.
 fn installs(process: &ProcessPlan) -> Option<Install> {
     process.install.clone().map(|install| Install { pending: false, ..install })
 }

@@ -234,7 +234,7 @@ fn processes(
     let mut total = Total::default();
     let process = |formed: PlannedInstance<'_>| {
         let mut process = formed.plan(given)?;
-        // Failure patterns that were declared beside the Procfile come after the process's own.
+        // Failure patterns from outside the Procfile come after the process's own.
         let own = std::mem::take(&mut process.rules.failures);
         process.rules.failures = given.loaded.failures.behind(own, &process.name);
         total.checked(process)
@@ -325,7 +325,7 @@ fn formed<'a>(
         lines.iter().enumerate().map(|(at, line)| (line.as_str(), at)).collect();
     for entry in entries {
         let line = places.get(entry.name.as_str()).copied().unwrap_or(lines.len());
-        // Instances of an app would be installed in one directory.
+        // An app has only one instance, as its instances would share one directory.
         let is_app = loaded.apps.of_process(&entry.name).is_some();
         let count = if is_app { 1 } else { settings.instances(&entry.name) };
         for instance in 0..count {

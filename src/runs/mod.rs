@@ -1,6 +1,6 @@
-//! The runs of this user: those that run, and those that are over but have left a journal.
+//! The runs of this user: active ones, and finished ones that have left a journal.
 //!
-//! Nothing here asks a supervisor: all of it comes from the runtime directories and from the records of last
+//! No supervisor is asked: all information comes from the runtime directories and from the records of last
 //! runs ([`LastRun`]).
 
 use std::collections::BTreeMap;
@@ -17,29 +17,29 @@ use crate::model::plan::{PLAN_VERSION, Plan};
 use crate::model::text::OsText;
 use crate::sys::files;
 
-/// What is known of the processes of a run without asking them.
+/// The status of a run, as far as its lock shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// A guardian or supervisor holds its lock.
+    /// A guardian or a supervisor holds the lock.
     Held,
-    /// Its supervisor was killed; its processes may be alive.
+    /// The supervisor was killed; processes may be alive.
     Abandoned,
     /// It has ended.
     Over,
 }
 
-/// A run, or the last run of a project.
+/// An active run, or the last run of a project.
 #[derive(Debug, Clone)]
 pub struct KnownRun {
     /// The id of the instance: the same for all runs with the same control socket.
     pub id: String,
-    /// Whether it runs.
+    /// Its status.
     pub standing: Standing,
     /// Its plan, unless it is over.
     pub plan: Option<Box<Plan>>,
     /// Its runtime directory, unless it is over.
     pub runtime: Option<PathBuf>,
-    /// Where its files are, if it is over.
+    /// The location of its files, if it is over.
     pub last: Option<LastRun>,
 }
 
@@ -62,7 +62,7 @@ impl KnownRun {
         }
     }
 
-    /// Where its journal is.
+    /// The directories of its journal.
     pub fn dirs(&self) -> Option<Dirs> {
         match (&self.plan, &self.runtime, &self.last) {
             (Some(plan), Some(runtime), _) => Some(Dirs::of_run(plan, runtime)),
@@ -77,18 +77,18 @@ impl KnownRun {
         Some(listen::locate(plan.socket.as_path(), runtime))
     }
 
-    /// Whether what its processes use is sampled for pages.
+    /// Whether the resource use of its processes is sampled for pages.
     pub fn is_sampled(&self) -> bool {
         self.plan.as_ref().is_none_or(|plan| plan.web.metrics)
     }
 
-    /// The id of this very run; another run of the same project has another one.
+    /// The id of this run; each run of a project has its own.
     pub fn run(&self) -> Option<&str> {
         self.plan.as_ref().map(|plan| &*plan.run)
     }
 }
 
-/// The name of a project of which only the journal is left.
+/// The name of a project from its journal alone.
 fn name_of(last: &LastRun) -> String {
     let origin = last.origin.as_ref().and_then(|dir| dir.as_path().file_name());
     let journal = || last.journal.as_path().file_name();
@@ -102,14 +102,14 @@ pub fn runtime_dirs(base: &Path) -> io::Result<Vec<PathBuf>> {
         entries => entries?,
     };
     let dirs = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    // In a directory that others may write to, use only this user's entries.
+    // Other users may be able to write to the base directory, so use only private directories of this user.
     Ok(dirs.filter(|dir| is_private(dir)).collect())
 }
 
 /// The plan in this runtime directory, without its environment; `None` if this version can't read it.
 pub fn plan_in(runtime: &Path) -> Option<Plan> {
     let mut plan = whole_plan_in(runtime)?;
-    // What lists runs has no use for the environment, which may have secrets.
+    // A list of runs does not need the environment, which may have secrets.
     plan.env.clear();
     Some(plan)
 }
@@ -120,19 +120,19 @@ fn whole_plan_in(runtime: &Path) -> Option<Plan> {
     (plan.version <= PLAN_VERSION).then_some(plan)
 }
 
-/// `TMUX_TMPDIR` of the run with this runtime directory, with which its tmux server is found.
+/// `TMUX_TMPDIR` of the run with this runtime directory, which locates its tmux server.
 pub fn tmux_dir(runtime: &Path) -> Option<OsString> {
     let plan = whole_plan_in(runtime)?;
     plan.caller_env().get(&OsText::from("TMUX_TMPDIR")).map(|dir| dir.0.clone())
 }
 
-/// The files and directories whose changes can change what [`all`] returns, which was this.
+/// The files and directories whose changes can affect the result of [`all`], given its last result.
 pub fn places(env: &Env, runs: &BTreeMap<String, KnownRun>) -> Vec<PathBuf> {
     let base = runtime_base(env);
     let is_known = |dir: &Path| runs.values().any(|run| run.runtime.as_deref() == Some(dir));
     let mut places = vec![existing(&base), existing(&state_base(env).join("last-run"))];
     for dir in runtime_dirs(&base).unwrap_or_default() {
-        // Much is written beside these two.
+        // Watch only these two files, as others in the directory change often.
         if is_known(&dir) {
             places.extend([dir.join("plan.json"), lock::path(&dir)]);
         } else {
@@ -145,7 +145,7 @@ pub fn places(env: &Env, runs: &BTreeMap<String, KnownRun>) -> Vec<PathBuf> {
     places
 }
 
-/// This directory, or the closest one above it that exists.
+/// This directory, or the closest existing one above it.
 fn existing(dir: &Path) -> PathBuf {
     dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(dir).to_owned()
 }

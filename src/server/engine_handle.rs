@@ -89,7 +89,7 @@ pub enum PaneRequest {
     Screen {
         /// Whether to keep colours, as escape sequences.
         color: bool,
-        /// Whether to keep blanks at the ends of lines, and not to divide lines that are wrapped.
+        /// Whether to keep trailing spaces, and not to divide wrapped lines.
         blanks: bool,
     },
 }

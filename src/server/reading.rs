@@ -1,4 +1,4 @@
-//! What clients read of a run: its journal, its crash reports, its state and what its processes use.
+//! The readable data of a run: its journal, its crash reports, its state, and the figures of its processes.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use super::samples::Samples;
 use crate::api::history::History;
 use crate::crash::access::CrashAccess;
 
-/// How many clients may read crash reports at once.
+/// The most clients that read crash reports at once.
 const CRASH_READERS: usize = 2;
 
-/// A run as clients read it. Cloning it is cheap.
+/// The readable data of a run. Cheap to clone.
 #[derive(Clone)]
 pub struct Reading {
     pub(super) handle: Handle,
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Reading {
 }
 
 impl Reading {
-    /// The run behind this handle. Its journal is read up to the head of the handle.
+    /// The data of the run of this handle. The journal is read up to the head of the handle.
     pub fn new(handle: Handle, history: Arc<dyn History>, crashes: Arc<CrashAccess>) -> Self {
         let crash_readers = Arc::new(Semaphore::new(CRASH_READERS));
         Self { handle, history, crashes, crash_readers, samples: Arc::default() }

@@ -49,7 +49,7 @@ impl Supervisor {
         }
     }
 
-    /// Start the processes that this one needs, and hold it back until they are there.
+    /// Start the processes that this one needs, and hold it back until they are ready.
     pub(super) fn await_needs(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         self.call_needs(id, now, out);
         self.hold(id, out);
@@ -65,7 +65,7 @@ impl Supervisor {
 
     /// Hold the process back if something that it waits for has not happened yet.
     pub(super) fn hold(&mut self, id: ProcId, out: &mut Vec<Effect>) {
-        // An installation waits for nothing.
+        // An installation has no dependencies.
         let proc = &self.procs[id];
         self.procs[id].waiting = !proc.installs_in(proc.life) && !self.may_begin(id);
         if self.procs[id].waiting {
@@ -223,7 +223,7 @@ impl Proc {
             return DependencyStatus::Open;
         }
         if self.installation_failure().is_some() {
-            // It can be installed again, which does not begin with a life of its program.
+            // It can still be installed again, and then run.
             return DependencyStatus::Open;
         }
         match (&self.phase, &self.note) {

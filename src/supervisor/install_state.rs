@@ -1,4 +1,4 @@
-//! What is known of the installations of a process: which of its lives install, and how far the last one has come.
+//! The state of a process's installations: the lives that install, and the progress of the last one.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::model::LifeId;
 use crate::model::event::InstallProblem;
 use crate::model::plan::{AfterInstall, Install};
 
-/// How many of its lives are remembered as installations: those whose output may be searched, and whose
+/// How many lives of a process are remembered as installations. Their output may still be searched, and their
 /// end may still be reported.
 const MOST_LIVES: usize = 16;
 
@@ -16,26 +16,26 @@ const MOST_LIVES: usize = 16;
 pub struct Installation {
     /// The newest lives that install.
     lives: Vec<LifeId>,
-    /// What follows the newest of them.
+    /// The next step after the newest of them.
     then: AfterInstall,
     progress: Progress,
 }
 
-/// How far the installation of a process has come in this run.
+/// The progress of a process's installation in this run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Progress {
-    /// There was none in this run: the plan says whether it is needed.
+    /// No installation in this run: the plan determines whether one is needed.
     #[default]
     None,
-    /// It was requested, and is not complete.
+    /// Requested, and not complete.
     Incomplete {
         /// The version of the plan when it was requested.
         version: String,
-        /// Why it is not complete, once it has failed.
+        /// The reason, once it has failed.
         why: Option<InstallProblem>,
     },
-    /// It is complete.
+    /// Complete.
     Complete {
         /// The version that was installed.
         version: String,
@@ -53,7 +53,7 @@ impl Installation {
         self.lives.contains(&life)
     }
 
-    /// Why the last installation is not complete, if it has failed.
+    /// The reason why the last installation failed.
     pub(super) const fn failure(&self) -> Option<&InstallProblem> {
         match &self.progress {
             Progress::Incomplete { why, .. } => why.as_ref(),
@@ -77,7 +77,7 @@ impl Installation {
         matches!(self.progress, Progress::Complete { .. })
     }
 
-    /// This life is to install a version.
+    /// Note that this life installs a version.
     pub(super) fn begin(&mut self, life: LifeId, version: String, then: AfterInstall) {
         self.forget_life(life);
         self.lives.push(life);
@@ -86,7 +86,7 @@ impl Installation {
         self.progress = Progress::Incomplete { version, why: None };
     }
 
-    /// The installation has ended, or will not be completed.
+    /// Note that the installation has ended or was given up.
     pub(super) fn conclude(&mut self, failure: Option<InstallProblem>) {
         if let Progress::Incomplete { version, why } = &mut self.progress {
             match failure {
@@ -96,22 +96,22 @@ impl Installation {
         }
     }
 
-    /// This life does not install.
+    /// Note that this life does not install.
     pub(super) fn forget_life(&mut self, life: LifeId) {
         self.lives.retain(|old| *old != life);
     }
 
-    /// Nothing is known to be installed.
+    /// Forget that any version is installed.
     pub(super) fn forget(&mut self) {
         self.progress = Progress::None;
     }
 
-    /// The process is to run after the installation.
+    /// Run the process after the installation.
     pub(super) fn run_next(&mut self) {
         self.then = AfterInstall::Run;
     }
 
-    /// Whether it is to run then.
+    /// Whether the process runs after the installation.
     pub(super) fn runs_next(&self) -> bool {
         self.then == AfterInstall::Run
     }

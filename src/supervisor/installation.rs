@@ -1,9 +1,9 @@
-//! Installing a process: a life that runs its install command instead of its program.
+//! The installation of a process: a life that runs its install command instead of its program.
 //!
-//! Such a life is in the pane of the process like any other, and is stopped, killed and taken over in
-//! the same way. It is not an execution of the program, so it counts in none of its statistics: the
-//! restart policy, crashes, readiness, failure patterns, and the exit code of the run take no notice of
-//! it. A process whose installation is not complete is installed again before its program runs.
+//! Such a life runs in the pane of the process and is stopped, killed and taken over like any other. It
+//! is not an execution of the program: the restart policy, crash reports, readiness, failure patterns,
+//! statistics, and the exit code of the run ignore it. A process whose installation is not complete is
+//! installed again before its program runs.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl Supervisor {
         WaitCondition::Installed
     }
 
-    /// A life that installs has begun.
+    /// Note that a life that installs has begun.
     pub(super) fn installation_began(
         &mut self,
         id: ProcId,
@@ -76,7 +76,7 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
-        // A life file that was removed and started again may report the same life once more.
+        // A life file that was removed and created again may report the same life twice.
         if !matches!(proc.phase, Phase::Installing { .. }) {
             out.push(Effect::Say(Some(id), What::Installing { life }));
         }
@@ -86,7 +86,7 @@ impl Supervisor {
         (proc.ready, proc.failed_checks) = (Ready::default(), 0);
     }
 
-    /// The main process of a life that installs has ended.
+    /// Handle the end of the main process of a life that installs.
     pub(super) fn installation_ended(
         &mut self,
         id: ProcId,
@@ -112,7 +112,7 @@ impl Supervisor {
             Some(_) => {}
         }
         if proc.is_to_begin() {
-            // It was restarted meanwhile, which installs once more.
+            // The process was restarted meanwhile, so it is installed again.
             return;
         }
         let runs = proc.goal == Goal::Run && proc.installation.runs_next();
@@ -124,7 +124,7 @@ impl Supervisor {
         }
     }
 
-    /// The installation is complete: run the process.
+    /// Run the process after its installation.
     fn run_installed(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
@@ -187,7 +187,7 @@ impl Proc {
         self.install.as_ref().is_some_and(|plan| self.installation.is_needed(plan))
     }
 
-    /// It is another process than before: nothing is known to be installed.
+    /// Forget the installation of an earlier process with this name.
     pub(super) fn forget_installation(&mut self) {
         self.installation.forget();
     }
@@ -197,23 +197,23 @@ impl Proc {
         life.is_some_and(|life| self.installation.is_life(life))
     }
 
-    /// Whether its current life installs it, or the last one has.
+    /// Whether its current or last life is an installation.
     pub(super) fn is_at_installation(&self) -> bool {
         self.installs_in(self.current_life())
     }
 
-    /// Whether it is being installed, or is about to be.
+    /// Whether it is being installed or about to be installed.
     pub(super) fn is_installing(&self) -> bool {
         self.alive() && self.is_at_installation()
             || self.is_to_begin() && self.installs_in(self.life)
     }
 
-    /// Run its program once it is installed, if it is being installed.
+    /// If it is being installed, run its program afterwards.
     pub(super) fn run_after_installation(&mut self) {
         self.installation.run_next();
     }
 
-    /// Why its last life has not installed it, if that has failed without having been asked to stop.
+    /// The reason if its last life was an installation that failed without a request to stop.
     pub(super) fn installation_failure(&self) -> Option<&InstallProblem> {
         let failure =
             self.installation.failure().filter(|why| **why != InstallProblem::Interrupted);

@@ -355,7 +355,7 @@ impl Proc {
         self.since = at;
     }
 
-    /// Whether this life was asked to stop, or was an installation, which always ends.
+    /// Whether this life was requested to stop, or was an installation, which always ends.
     fn end_was_intended(&self, life: LifeId) -> bool {
         self.stop_requested >= Some(life) || self.installs_in(Some(life))
     }

@@ -10,7 +10,8 @@
 //!
 //! `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
 //! `life` follows starts and ends, `policy` decides about restarts, `ready` about readiness, `dependencies`
-//! about the order; `installation` runs install commands; `shutdown` stops the run, `patience` when it is asked for again.
+//! about the order; `installation` runs install commands; `shutdown` stops the run, `patience` handles repeated
+//! requests to stop.
 
 mod dependencies;
 mod events;

@@ -71,7 +71,7 @@ pub enum Phase {
         life: LifeId,
         /// How it ended.
         exit: Exit,
-        /// Whether its end was intended: it was asked to stop, or it was an installation.
+        /// Whether its end was intended: it was requested to stop, or it was an installation.
         asked: bool,
     },
 }
@@ -279,7 +279,7 @@ pub struct Proc {
     /// Its installations.
     #[serde(default, skip_serializing_if = "is_default")]
     pub installation: Installation,
-    /// How the plan installs it; not saved with the state.
+    /// Its installation in the plan; not saved with the state.
     #[serde(skip)]
     pub install: Option<Install>,
     /// The rules of the plan for it; not saved with the state.

@@ -128,7 +128,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.retired = false;
         proc.write_off(now);
-        // What an earlier process of this name has installed may be gone.
+        // The files installed for an earlier process of this name may be gone.
         proc.forget_installation();
         if proc.rules.stage == Stage::Cleanup {
             return None;
@@ -136,7 +136,7 @@ impl Supervisor {
         if let Some(install) = &proc.install
             && proc.needs_installation()
         {
-            // The reload is done before that: it may take minutes.
+            // The reload does not wait for the installation, which may take minutes.
             let then = install.then;
             self.begin_installation(id, then, now, out);
             return None;
@@ -193,7 +193,7 @@ impl Proc {
         !self.retired && (self.goal == Goal::Run || ended || failed)
     }
 
-    /// Whether it does not run and has a new version, whose installation is requested separately.
+    /// Whether it does not run and has a new version. A separate request installs that version.
     fn is_to_be_updated(&self) -> bool {
         !self.alive() && self.needs_installation()
     }

@@ -166,7 +166,7 @@ pub fn open_project(path: &Path) -> io::Result<File> {
     open_up_to(path, PROJECT_LIMIT)
 }
 
-/// Open a file that the user has named, following links to a plain file; `None` if it is larger than this.
+/// Open a regular file that the user has named, following links; `None` if it exceeds the limit.
 pub fn open_archive(path: &Path, limit: u64) -> io::Result<Option<File>> {
     let found = fs::metadata(path)?;
     if found.is_file() && found.len() > limit {
@@ -318,11 +318,11 @@ pub enum PrivateError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// It belongs to another user.
-    #[error("{} belongs to user {owner}, not to you; make one of your own", path.display())]
+    #[error("{} belongs to user {owner}, not to you; create your own file", path.display())]
     Owner {
         /// The file.
         path: PathBuf,
@@ -341,13 +341,13 @@ pub enum PrivateError {
 }
 
 impl PrivateError {
-    /// Whether there is no such file.
+    /// Whether the file does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 }
 
-/// The content of a plain file that only this user can read or write.
+/// Read a regular file that only this user can read or write.
 pub fn read_private(path: &Path, limit: u64) -> Result<Vec<u8>, PrivateError> {
     let failed = |source| PrivateError::Read { path: path.to_owned(), source };
     let file = open(path, File::options().read(true), libc::O_NOFOLLOW).map_err(failed)?;
@@ -403,8 +403,8 @@ pub fn create_new(path: &Path) -> io::Result<File> {
     open(path, File::options().write(true).create_new(true).mode(0o600), 0)
 }
 
-/// Create a file that has no name any more: only who inherits its descriptor can open it. `path` is its name for
-/// a moment.
+/// Create an anonymous file, which is reachable only by its descriptor. `path` is its name for a moment, until it is
+/// unlinked.
 pub fn unnamed(path: &Path) -> io::Result<File> {
     let make =
         || open(path, File::options().read(true).write(true).create_new(true).mode(0o600), 0);

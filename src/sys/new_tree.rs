@@ -1,8 +1,8 @@
-//! A new directory whose content comes from elsewhere, such as an archive.
+//! A new directory for untrusted content, such as that of an archive.
 //!
-//! Everything in it is created through handles, one level at a time, and no link is followed: whatever another
-//! program puts into the directory meanwhile, nothing is written outside of it. Modes do not depend on the
-//! umask.
+//! Entries are created through directory handles, one level at a time, and links are not followed. Even if
+//! another program changes the directory meanwhile, no file is written outside of it. Modes do not depend
+//! on the umask.
 
 use std::fs::File;
 use std::io;
@@ -12,10 +12,10 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, fchmod, mkdirat, openat};
 use rustix::io::Errno;
 
-/// How a directory is opened.
+/// The flags to open a directory.
 const DIR: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-/// How a file is created.
+/// The flags to create a file.
 const FILE: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
     .union(OFlags::EXCL)
@@ -29,7 +29,7 @@ pub struct NewTree {
 }
 
 impl NewTree {
-    /// Create the directory, for its owner only; fails if there is anything at this path.
+    /// Create the directory, for its owner only; fails if the path exists.
     pub fn create(path: &Path) -> io::Result<Self> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -41,12 +41,12 @@ impl NewTree {
         Ok(Self { root })
     }
 
-    /// Create a directory in it, with those above it; it may exist.
+    /// Create a directory in it, with its parents; it may exist already.
     pub fn make_dir(&self, path: &[String]) -> io::Result<()> {
         self.open_dir(path).map(drop)
     }
 
-    /// Create a file in it, with the directories above it. It must not exist.
+    /// Create a file in it, with its parent directories. The file must not exist.
     pub fn create_file(&self, path: &[String], is_executable: bool) -> io::Result<File> {
         let Some((name, dirs)) = path.split_last() else {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -75,7 +75,7 @@ impl NewTree {
     }
 }
 
-/// A name that stays in its directory.
+/// Check that a name stays within its directory.
 fn plain(name: &str) -> io::Result<&str> {
     let leaves = matches!(name, "" | "." | "..") || name.contains(['/', '\0']);
     if leaves { Err(io::ErrorKind::InvalidInput.into()) } else { Ok(name) }

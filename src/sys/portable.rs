@@ -265,7 +265,7 @@ pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
     signals::kill(i32::try_from(pid).unwrap_or(0), signal)
 }
 
-/// Notices changes of files: not here, where kqueue does not tell of a lock that is released.
+/// Reports changes of files. Not available here, as kqueue does not report the release of a lock.
 #[derive(Debug)]
 pub struct Changes(std::convert::Infallible);
 
@@ -275,17 +275,17 @@ impl Changes {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// A descriptor that is readable when something has changed.
+    /// A descriptor that becomes readable after a change.
     pub fn signal(&self) -> io::Result<OwnedFd> {
         match self.0 {}
     }
 
-    /// Watch these paths and no others.
+    /// Watch exactly these paths.
     pub fn watch(&mut self, _paths: &[PathBuf]) -> io::Result<bool> {
         match self.0 {}
     }
 
-    /// Whether something has changed since the last call.
+    /// Whether there was a change since the last call.
     pub fn take(&mut self) -> bool {
         match self.0 {}
     }

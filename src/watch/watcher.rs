@@ -60,9 +60,9 @@ pub struct Watcher {
     slow: Vec<bool>,
     /// Those of them that have not been logged yet.
     new_slow: Vec<String>,
-    /// The present life.
+    /// The current life.
     life: Option<LifeId>,
-    /// Lives in whose output nothing is searched for.
+    /// Lives whose output is not searched.
     ignored: Vec<LifeId>,
 }
 
@@ -129,7 +129,7 @@ impl Watcher {
         self.left > 0 && !self.life.is_some_and(|life| self.ignored.contains(&life))
     }
 
-    /// Search for nothing in the output of these lives.
+    /// Don't search the output of these lives.
     pub fn ignore(&mut self, lives: &[LifeId]) {
         if self.ignored != lives {
             self.ignored = lives.to_vec();

@@ -1,4 +1,4 @@
-//! Who gets in from elsewhere: the public address, proxies, users and tokens.
+//! The options for access from other machines: the public address, proxies, users and tokens.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -16,18 +16,18 @@ const SHORTEST_TOKEN: usize = 20;
 /// The largest file with a token.
 const TOKEN_LIMIT: u64 = 4 << 10;
 
-/// What `tmo web` was told.
+/// The access options of `tmo web`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Access {
     /// Host and port of the public address, as browsers send them.
     pub public: Option<String>,
-    /// The proxies whose `X-Forwarded-For` counts.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: Vec<IpAddr>,
     /// The file with the users.
     pub users: PathBuf,
-    /// Where secrets of this user's web servers are.
+    /// The directory with the secrets of this user's web servers.
     pub state: PathBuf,
-    /// The file with a token, and the role of programs that have it.
+    /// The file with a token, and the role of programs that send it.
     pub token: Option<(PathBuf, Role)>,
 }
 
@@ -42,7 +42,7 @@ pub enum PublicError {
     /// It has a path.
     #[error("it can't have a path: give tmo a host name or a port of its own")]
     Path,
-    /// It is something else.
+    /// It has another form.
     #[error("https://NAME or https://NAME:PORT is needed")]
     Malformed,
 }
@@ -68,7 +68,7 @@ pub fn public_host(url: &str) -> Result<String, PublicError> {
     if !is_name || port.is_some_and(|port| port.parse::<u16>().is_err()) {
         return Err(PublicError::Malformed);
     }
-    // Browsers leave out the usual port.
+    // Browsers omit the default port.
     Ok(if port == Some("443") { name.to_owned() } else { host.to_owned() })
 }
 
@@ -78,17 +78,17 @@ pub enum TokenError {
     /// Its file can't be read, or others can read it.
     #[error(transparent)]
     File(#[from] PrivateError),
-    /// It can be guessed.
+    /// It is too short.
     #[error(
         "the token has {0} characters, {SHORTEST_TOKEN} are needed; `openssl rand -hex 32` makes one"
     )]
     Short(usize),
-    /// It can't be in a header.
+    /// It has characters that a header can't carry.
     #[error("the token has characters other than visible ASCII; `openssl rand -hex 32` makes one")]
     Malformed,
 }
 
-/// The token in a file.
+/// Read the token in a file.
 pub fn read_token(path: &Path) -> Result<String, TokenError> {
     let text = files::read_private(path, TOKEN_LIMIT)?;
     let text = String::from_utf8(text).map_err(|_| TokenError::Malformed)?;
@@ -103,28 +103,28 @@ pub fn read_token(path: &Path) -> Result<String, TokenError> {
 }
 
 impl Access {
-    /// The rights of the token that a request carries. The file is read each time: a token ends with it.
+    /// The rights of the token in a request. The file is read each time, so removing it revokes the token.
     pub(super) fn of_token(&self, headers: &HeaderMap) -> Option<Grant> {
         let given = bearer(headers)?;
         let (path, role) = self.token.as_ref()?;
         let token = match read_token(path) {
             Ok(token) => token,
             Err(error) => {
-                super::note(&format!("no token is taken: {error}"));
+                super::note(&format!("the token can't be checked: {error}"));
                 return None;
             }
         };
-        // Hashes have the same length, so the comparison tells nothing about the token.
+        // Hashes have the same length, so the time of the comparison reveals nothing about the token.
         let is_it = Secret::of_text(&token).same(Secret::of_text(given).hex());
         is_it.then_some(Grant { role: *role, scope: Scope::All, until: None })
     }
 
-    /// The address of the browser: what a proxy says, if it is one that is trusted.
+    /// The address of the browser: from the header of a trusted proxy, otherwise the peer of the connection.
     pub(super) fn from(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.proxies.contains(&peer.to_canonical()) {
             return peer;
         }
-        // Each proxy appends the address that it sees; what stands before can be forged.
+        // Each proxy appends the address of its peer. Entries before the last one can be forged.
         let last = headers.get_all("x-forwarded-for").iter().next_back();
         let last =
             last.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_tells_the_address_of_the_browser() {
+    fn the_address_of_the_browser_comes_only_from_a_trusted_proxy() {
         let proxy: IpAddr = "10.0.0.1".parse().unwrap();
         let access = Access { proxies: vec![proxy], ..Access::default() };
         let from = |peer: &str, forwarded: &[&'static str]| {

@@ -1,11 +1,11 @@
-//! Answers of the web server itself, and the headers of all.
+//! Answers of the web server itself, and the headers of all answers.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-/// What a page may load: only what this server gives; no inline script, no frame.
+/// A page may load only files of this server, and no inline script or frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src 'self' data:; font-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
@@ -37,7 +37,7 @@ struct Problem<'a> {
     reason: &'a str,
 }
 
-/// An answer that says why not.
+/// An error answer with its reason.
 pub(super) fn problem(status: StatusCode, reason: &str) -> Response {
     json(status, &Problem { reason })
 }

@@ -1,7 +1,7 @@
 //! The apps of a run: uploads, removals, the list.
 //!
-//! The server only receives an archive. What follows is `tmo app`, by the program of the run: it makes the plan
-//! as its start did, and what it has begun goes on if this server is killed.
+//! The server only receives an archive. It then runs `tmo app` with the executable of the run: that version makes the
+//! plan as the start did, and its installation continues if this server is killed.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -33,10 +33,10 @@ use crate::apps::zip::LARGEST_ARCHIVE;
 
 /// How much of an archive is kept in memory.
 const CHUNK: usize = 1 << 20;
-/// How long a page may send nothing.
+/// How long an upload may stall.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What `tmo app` has answered.
+/// The JSON output of `tmo app`.
 #[derive(Deserialize)]
 struct Outcome {
     ok: bool,
@@ -67,14 +67,14 @@ struct Row {
     version: u64,
 }
 
-/// The run that a request is for.
+/// The run that a request names.
 struct Place {
     /// The directory of its apps.
     dir: PathBuf,
-    /// Its program.
+    /// Its executable of tmo.
     tmo: PathBuf,
     socket: PathBuf,
-    /// The name of the app in the path; empty in that of the list.
+    /// The name of the app in the path; empty for the list.
     name: String,
     /// Whether it takes apps at the public address.
     takes_public: bool,
@@ -90,7 +90,7 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
         rest.strip_prefix("/apps/").map_or("", |rest| rest.strip_suffix("/remove").unwrap_or(rest));
     let name = percent_decode_str(name).decode_utf8().map_err(|_| unknown())?.into_owned();
     if name.contains('\0') {
-        return Err(problem(StatusCode::BAD_REQUEST, "a name has no NUL"));
+        return Err(problem(StatusCode::BAD_REQUEST, "a name can't contain NUL"));
     }
     let run = runs.get(id).await.map_err(|error| unreadable(&error))?.ok_or_else(unknown)?;
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
@@ -121,7 +121,7 @@ pub(super) async fn answer(
                  tmo.toml, and start the run again",
             )),
             AppsPart::Upload => upload(&place, (parts, body)).await,
-            AppsPart::Remove => place.tell(&["remove".into(), "--yes".into()]).await,
+            AppsPart::Remove => place.run_tmo(&["remove".into(), "--yes".into()]).await,
         }
     };
     answer.await.unwrap_or_else(|refused| refused)
@@ -139,9 +139,9 @@ async fn upload(place: &Place, (parts, body): (Parts, Body)) -> Result<Response,
     let incoming = receive(body, incoming).await?;
     let query = parts.uri.query().unwrap_or_default();
     if query.contains("%00") {
-        return Err(problem(StatusCode::BAD_REQUEST, "a script or an argument has no NUL"));
+        return Err(problem(StatusCode::BAD_REQUEST, "a script or an argument can't contain NUL"));
     }
-    place.tell(&upload_arguments(query, incoming.path())).await
+    place.run_tmo(&upload_arguments(query, incoming.path())).await
 }
 
 /// List the apps.
@@ -159,7 +159,7 @@ async fn list(place: Place) -> Result<Response, Response> {
     Ok(json(StatusCode::OK, &List { apps: apps.collect() }))
 }
 
-/// What `tmo app` is told for a query of `script`, `arg`, `start` and `update`.
+/// The arguments of `tmo app` for a query with `script`, `arg`, `start` and `update`.
 fn upload_arguments(query: &str, zip: &std::path::Path) -> Vec<OsString> {
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let is =
@@ -185,12 +185,12 @@ fn upload_arguments(query: &str, zip: &std::path::Path) -> Vec<OsString> {
 }
 
 impl Place {
-    /// Carry out a change by `tmo app`.
-    async fn tell(&self, words: &[OsString]) -> Result<Response, Response> {
+    /// Make a change by `tmo app`.
+    async fn run_tmo(&self, words: &[OsString]) -> Result<Response, Response> {
         let mut command = Command::new(crate::sys::program(&self.tmo));
         command.arg("app").args(words).args(["--json", "--no-wait", "--socket"]).arg(&self.socket);
         command.arg("--").arg(&self.name);
-        // Files of the directory in which the server was started don't matter.
+        // The directory in which the server was started must not matter.
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = command.output().await.map_err(|error| {
             let reason = format!("can't run {}: {error}", self.tmo.display());
@@ -200,7 +200,7 @@ impl Place {
     }
 }
 
-/// The answer for what `tmo app` has printed.
+/// The answer that corresponds to the output of `tmo app`.
 fn translated(output: &Output) -> Response {
     let Ok(outcome) = serde_json::from_slice::<Outcome>(&output.stdout) else {
         let text = String::from_utf8_lossy(&output.stderr);

@@ -12,8 +12,8 @@ use crate::api::version::OURS;
 // `FILES`: path and packed content of each file, made by `build.rs`.
 include!(concat!(env!("OUT_DIR"), "/web_assets.rs"));
 
-/// The part of paths that names these files: their version, and a word that only this server and those of its
-/// guardian have. So a browser does not take one for what it has kept of another program at the same address.
+/// The path prefix of these files: their version, and a word that only the servers of this guardian know. A browser
+/// thus never serves them from what another program at the same address left in its cache.
 fn edition(word: &str) -> String {
     format!("{OURS}-{word}")
 }
@@ -46,7 +46,7 @@ fn missing() -> Response {
     problem(StatusCode::NOT_FOUND, "there is no such file")
 }
 
-/// In a debug build the files can be those of a directory, to see changes without building.
+/// Whether files are read from a directory, which debug builds allow for work on the page.
 fn from_disk() -> bool {
     cfg!(debug_assertions) && disk().is_some()
 }

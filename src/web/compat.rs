@@ -1,7 +1,7 @@
-//! The paths under `/api/`: one run at a time, with words and answers that are easy to use in scripts.
+//! The paths under `/api/`: an API for scripts, for one run at a time.
 //!
-//! It is a thin layer over the API of runs. A request is for the run that it names (`?run=`), or for the only one
-//! that runs. Of what an answer tells, a limited session gets what is about its processes.
+//! It is a thin layer over the API of runs. A request is for the run that it names (`?run=`), or for the only active
+//! one. A limited session receives only the parts of an answer that are about its processes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,25 +31,25 @@ use crate::model::request::{API, ProcessState, State};
 use crate::runs::Standing;
 use crate::sys::clock;
 
-/// How many lines of a log or of a poll are answered at once, unless the request says so.
+/// The default number of lines in an answer with a part of a log.
 const USUAL_LINES: u64 = 500;
-/// The most that can be asked for.
+/// The most lines that a request may ask for.
 const MOST_LINES: u64 = 10_000;
-/// How many of its last lines the state of a process has, unless the request says so.
+/// The default number of last lines in the state of a process.
 const USUAL_LAST: u64 = 20;
-/// The most that can be asked for.
+/// The most last lines that a request may ask for.
 const MOST_LAST: u64 = 1000;
-/// How long figures may take.
+/// How long to wait for figures.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many bits of a message id are the place within a record, which has at most about 1 MiB.
+/// The number of bits in a message id for the position within a record, which has at most about 1 MiB.
 const SKIP_BITS: u32 = 21;
 
-/// Which processes each session has deselected, by session and run.
+/// The processes that each session has deselected, by session and run.
 #[derive(Debug, Default)]
 pub(super) struct Selections(Mutex<HashMap<String, HashMap<String, HashSet<String>>>>);
 
 impl Selections {
-    /// Look at, or change, the deselected processes of a session.
+    /// Access the deselected processes of a session.
     fn with<T>(&self, session: &str, run: &str, act: impl FnOnce(&mut HashSet<String>) -> T) -> T {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         act(all.entry(session.to_owned()).or_default().entry(run.to_owned()).or_default())
@@ -62,11 +62,11 @@ impl Selections {
     }
 }
 
-/// An answer, or one that says why not.
+/// An answer, or an error answer.
 type Answered = Result<Response, Box<Response>>;
 
 /// A refusal.
-fn no<T>(status: StatusCode, reason: &str) -> Result<T, Box<Response>> {
+fn refuse<T>(status: StatusCode, reason: &str) -> Result<T, Box<Response>> {
     Err(Box::new(problem(status, reason)))
 }
 
@@ -120,18 +120,18 @@ impl Asked<'_> {
             }
             ["output", "clear"] => self.whole(&run, "/api/clear").await,
             ["shutdown"] => self.whole(&run, "/api/quit?wait=false").await,
-            _ => no(StatusCode::NOT_FOUND, "there is no such path"),
+            _ => refuse(StatusCode::NOT_FOUND, "there is no such path"),
         }
     }
 
-    /// The run that is meant.
+    /// The run of the request.
     async fn run(&mut self) -> Result<Arc<Run>, Box<Response>> {
         let known = self.server.runs.list().await.map_err(|error| Box::new(unreadable(&error)))?;
         let all: Vec<_> = known.iter().filter(|known| self.scope.has_run(&known.id)).collect();
         let found = if let Some(wanted) = self.query.remove("run") {
             let mut titled = all.iter().filter(|known| known.title() == wanted);
             let by_title = titled.next().filter(|_| titled.next().is_none());
-            // A project chooses its title, so an id counts first.
+            // A project can choose any title, so ids take precedence.
             all.iter().find(|known| known.id == wanted).or(by_title).copied()
         } else {
             let running = all.iter().filter(|known| known.standing != Standing::Over);
@@ -147,11 +147,11 @@ impl Asked<'_> {
             }
         };
         let Some(id) = found.map(|known| known.id.clone()) else {
-            return no(StatusCode::NOT_FOUND, "there is no such run");
+            return refuse(StatusCode::NOT_FOUND, "there is no such run");
         };
         match self.server.runs.get(&id).await {
             Ok(Some(run)) => Ok(run),
-            Ok(None) => no(StatusCode::NOT_FOUND, "there is no such run"),
+            Ok(None) => refuse(StatusCode::NOT_FOUND, "there is no such run"),
             Err(error) => Err(Box::new(unreadable(&error))),
         }
     }
@@ -161,30 +161,30 @@ impl Asked<'_> {
         match self.query.remove(name).map(|text| text.parse::<u64>()) {
             None => Ok(None),
             Some(Ok(number)) => Ok(Some(number.min(most))),
-            Some(Err(_)) => no(StatusCode::BAD_REQUEST, &format!("`{name}` must be a number")),
+            Some(Err(_)) => refuse(StatusCode::BAD_REQUEST, &format!("`{name}` must be a number")),
         }
     }
 
-    /// Refuse what is left of the query: a misspelt word must not count as absent.
+    /// Refuse the rest of the query: a misspelt parameter must not be ignored.
     fn refuse_others(&self) -> Result<(), Box<Response>> {
         match self.query.keys().next() {
             None => Ok(()),
-            Some(name) => no(StatusCode::BAD_REQUEST, &format!("there is no `{name}` here")),
+            Some(name) => refuse(StatusCode::BAD_REQUEST, &format!("there is no `{name}` here")),
         }
     }
 
-    /// What this session may see of the state of a run.
+    /// The part of a run's state that this session may see.
     async fn seen(&self, run: &Run) -> Result<State, Box<Response>> {
         match state(&run.known).await {
             Ok(mut state) => {
                 state.processes.retain(|process| self.scope.has_process(process.name.as_str()));
                 Ok(self.scope.of_state(state))
             }
-            Err(error) => no(StatusCode::BAD_GATEWAY, &self.reason(error.to_string())),
+            Err(error) => refuse(StatusCode::BAD_GATEWAY, &self.reason(error.to_string())),
         }
     }
 
-    /// A reason, which may name processes, for this session.
+    /// A reason for this session. A limited session gets a general one, as a reason may name other processes.
     fn reason(&self, reason: String) -> String {
         match self.scope.names() {
             None => reason,
@@ -196,12 +196,12 @@ impl Asked<'_> {
     async fn process(&self, run: &Run, word: &str) -> Result<String, Box<Response>> {
         let unknown = "there is no such process";
         let Ok(name) = percent_decode_str(word).decode_utf8() else {
-            return no(StatusCode::NOT_FOUND, unknown);
+            return refuse(StatusCode::NOT_FOUND, unknown);
         };
         let state = self.seen(run).await?;
         match state.processes.iter().find(|process| *process.name.as_str() == *name) {
             Some(_) => Ok(name.into_owned()),
-            None => no(StatusCode::NOT_FOUND, unknown),
+            None => refuse(StatusCode::NOT_FOUND, unknown),
         }
     }
 
@@ -218,7 +218,10 @@ impl Asked<'_> {
             state.processes.iter().map(|process| process.name.to_string()).collect();
         let last = run.last_lines(names, most).await;
         let (records, last) = last.or_else(|error| {
-            no(StatusCode::INTERNAL_SERVER_ERROR, &format!("the journal can't be read: {error}"))
+            refuse(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &format!("the journal can't be read: {error}"),
+            )
         })?;
         let mut answer = json!(state);
         let processes = answer["processes"].as_array_mut().into_iter().flatten();
@@ -249,11 +252,11 @@ impl Asked<'_> {
         let after = position_of(last).map_or_else(String::new, |after| format!("&after={after}"));
         let (status, page) = read_lines(run, self.scope, &format!("limit={most}{after}")).await;
         if status != StatusCode::OK {
-            return no(status, "the journal can't be read");
+            return refuse(status, "the journal can't be read");
         }
         let id = |cursor: &Value| cursor.as_str()?.parse().ok().map(id_of);
         let lines = page["lines"].as_array().cloned().unwrap_or_default();
-        // An entry of the Procfile means all its instances there.
+        // There, an entry of the Procfile stands for all its instances.
         let is_seen = |line: &Value| {
             self.scope.names().is_none()
                 || line["name"].as_str().is_some_and(|name| self.scope.has_process(name))
@@ -295,11 +298,11 @@ impl Asked<'_> {
         Ok(answers::json(StatusCode::OK, &answer))
     }
 
-    /// What is about the whole run is not for a session that may see a part of it.
+    /// Refuse a request about the whole run to a limited session.
     fn refuse_limited(&self) -> Result<(), Box<Response>> {
         match self.scope.names() {
             None => Ok(()),
-            Some(_) => no(StatusCode::FORBIDDEN, "this login does not allow that"),
+            Some(_) => refuse(StatusCode::FORBIDDEN, "this login does not allow that"),
         }
     }
 
@@ -336,7 +339,7 @@ impl Asked<'_> {
         };
         let is_sampled = run.known.is_sampled();
         if is_sampled {
-            // Without figures the answer has none.
+            // After a timeout, the answer has no figures.
             let _ = timeout(PATIENCE, follow.wait_for(is_known)).await;
         }
         let seen = follow.borrow().clone();
@@ -353,10 +356,10 @@ impl Asked<'_> {
         self.refuse_others()?;
         let name = self.process(run, word).await?;
         if page == Some(0) {
-            return no(StatusCode::BAD_REQUEST, "the first `page` is 1");
+            return refuse(StatusCode::BAD_REQUEST, "the first `page` is 1");
         }
         let Ok(found) = run.numbered(&name, page, lines).await else {
-            return no(StatusCode::INTERNAL_SERVER_ERROR, "the journal can't be read");
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the journal can't be read");
         };
         let parsed = found.lines.iter().filter_map(|line| serde_json::from_str(line).ok());
         let texts: Vec<Value> = parsed.collect();
@@ -412,24 +415,27 @@ impl Asked<'_> {
         self.server.selections.forget(|session| self.server.is_live(session));
     }
 
-    /// Start, stop or restart a process: accepted at once, with the key that makes a repetition harmless.
+    /// Start, stop or restart a process. The request is accepted at once, with an idempotency key.
     async fn act(&mut self, run: &Run, word: &str, verb: &str) -> Answered {
         let key = match self.query.remove("key") {
             Some(key) => key,
             None => random_hex(8).or_else(|_| {
-                no(StatusCode::INTERNAL_SERVER_ERROR, "the system provides no random numbers")
+                refuse(StatusCode::INTERNAL_SERVER_ERROR, "the system provides no random numbers")
             })?,
         };
         self.refuse_others()?;
         let name = self.process(run, word).await?;
         if self.scope.names().is_some() {
-            // An entry means all its instances.
+            // An entry stands for all its instances.
             let Ok(all) = state(&run.known).await else {
-                return no(StatusCode::BAD_GATEWAY, "the run can't be asked");
+                return refuse(
+                    StatusCode::BAD_GATEWAY,
+                    "the supervisor of the run does not answer",
+                );
             };
             let mut meant = all.processes.iter().filter(|process| process.is_meant(&name));
             if !meant.all(|process| self.scope.has_process(process.name.as_str())) {
-                return no(StatusCode::FORBIDDEN, "this login does not allow that");
+                return refuse(StatusCode::FORBIDDEN, "this login does not allow that");
             }
         }
         let target =
@@ -442,7 +448,7 @@ impl Asked<'_> {
         Ok(answers::json(StatusCode::ACCEPTED, &answer))
     }
 
-    /// Something that is done to the whole run.
+    /// A request that changes the whole run.
     async fn whole(&self, run: &Run, target: &str) -> Answered {
         self.refuse_others()?;
         self.refuse_limited()?;
@@ -458,7 +464,7 @@ impl Asked<'_> {
         answer
     }
 
-    /// Let the guardian start another server.
+    /// Have the guardian start another server.
     fn restart(&self) -> Answered {
         self.refuse_limited()?;
         self.server.closing.send_replace(Some(Ending::Restart));
@@ -471,13 +477,13 @@ fn encoded(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, NON_ALPHANUMERIC)
 }
 
-/// The message id of a position. Ids ascend; 0 is before all of them. They fit in the numbers of JavaScript.
+/// The message id of a position. Ids ascend, and 0 precedes them all. JavaScript can represent them exactly.
 fn id_of(position: Position) -> u64 {
     let most = (1 << SKIP_BITS) - 1;
     (position.record << SKIP_BITS) + u64::from(position.skip.min(most)) + 1
 }
 
-/// The highest id that is used for what is before this record.
+/// The highest id that an entry before this record can have.
 const fn last_id_before(record: u64) -> u64 {
     record << SKIP_BITS
 }

@@ -4,8 +4,8 @@ use axum::http::{HeaderMap, header};
 
 use super::gate::Site;
 
-/// Its name. Cookies do not depend on ports, so the name has the port of this server. Over TLS, no other host
-/// of the domain can set it (`__Host-`).
+/// Its name. Cookies do not distinguish ports, so the name contains the port of this server. Over TLS, the prefix
+/// `__Host-` keeps other hosts of the domain from setting it.
 fn name(site: Site, port: u16) -> String {
     match site {
         Site::Local => format!("tmo-{port}"),
@@ -13,7 +13,7 @@ fn name(site: Site, port: u16) -> String {
     }
 }
 
-/// The header that sets it. Scripts can't read it.
+/// The header that sets it. Scripts can't read the cookie.
 pub(super) fn set(site: Site, port: u16, value: &str) -> String {
     let secure = match site {
         Site::Local => "",
@@ -22,10 +22,10 @@ pub(super) fn set(site: Site, port: u16, value: &str) -> String {
     format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}", name(site, port))
 }
 
-/// How many values of it are looked at.
+/// The most values that are tried.
 const MOST: usize = 8;
 
-/// Its values in a request. A page of another port of this host can add some, for longer paths.
+/// Its values in a request. There may be several: a page of another port of this host can set some for longer paths.
 pub(super) fn all(headers: &HeaderMap, site: Site, port: u16) -> impl Iterator<Item = &str> {
     let name = name(site, port);
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());

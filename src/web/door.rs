@@ -1,4 +1,4 @@
-//! The Unix socket over which the user's own commands ask a web server for a link, and for its sessions.
+//! The Unix socket of a web server for the user's own commands: they request links, list and end sessions.
 
 use std::io;
 use std::net::IpAddr;
@@ -38,7 +38,7 @@ pub(super) fn path(dir: &Path, port: u16) -> PathBuf {
     dir.join(format!("{port}.sock"))
 }
 
-/// Open the socket; one that a killed server has left is replaced.
+/// Open the socket, and replace one that a killed server has left.
 pub(super) fn open(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -58,7 +58,7 @@ pub(super) async fn answer(listener: UnixListener, server: Arc<Server>) {
                 tokio::spawn(async move { timeout(PATIENCE, talk(stream, &server)).await });
             }
             Ok(_) => {}
-            // Too many open files: those who wait are answered when there are fewer.
+            // Too many open files: waiting clients are accepted once there are fewer.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -80,7 +80,7 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
             if server.runs.only() == Some(only) {
                 server.link(Grant::OWNER)?
             } else {
-                "error: this server shows something else".to_owned()
+                "error: this server shows other runs".to_owned()
             }
         }
         other if let Some(share) = other.strip_prefix("share ") => {
@@ -103,7 +103,7 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
     writing.write_all(format!("{answer}\n").as_bytes()).await
 }
 
-/// The rights of somebody who may look at these processes for some time.
+/// The rights of a shared link.
 async fn shared(text: &str, server: &Server) -> Option<Grant> {
     let Share { run, names, seconds } = serde_json::from_str(text).ok()?;
     let all = server.runs.list().await.ok()?;
@@ -112,25 +112,25 @@ async fn shared(text: &str, server: &Server) -> Option<Grant> {
     Some(Grant { role: Role::Read, scope: Scope::Processes { run, names }, until })
 }
 
-/// What a link allows that is made for somebody else.
+/// The permissions of a shared link.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Share {
     /// The run.
     pub run: String,
     /// The processes.
     pub names: Vec<String>,
-    /// For how long.
+    /// How long they are valid.
     pub seconds: u64,
 }
 
-/// What a web server tells of itself.
+/// The settings that a web server reports.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct About {
     /// The public address.
     pub public: Option<String>,
-    /// The proxies that are trusted.
+    /// The trusted proxies.
     pub proxies: Vec<IpAddr>,
-    /// Whether programs get in with a token.
+    /// Whether programs can authenticate with a token.
     pub has_token: bool,
     /// The id of the only instance that it shows; `None`: it shows all.
     #[serde(default)]
@@ -146,24 +146,24 @@ impl About {
     }
 }
 
-/// What a web server tells of itself; `None` if there is none behind this socket.
+/// Request the settings of a web server; `None` if no server answers at this socket.
 pub async fn about(path: &Path) -> Option<About> {
     serde_json::from_str(&ask_server(path, "about").await?).ok()
 }
 
-/// Its sessions.
+/// Request the sessions of a web server.
 pub async fn sessions(path: &Path) -> Option<Vec<SessionEntry>> {
     serde_json::from_str(&ask_server(path, "sessions").await?).ok()
 }
 
-/// Which sessions end.
+/// The sessions to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End<'a> {
-    /// All.
+    /// All sessions.
     All,
-    /// Those whose id begins so.
+    /// The sessions whose id begins with this text.
     Id(&'a str),
-    /// Those of a user.
+    /// The sessions of a user.
     User(&'a str),
 }
 
@@ -177,20 +177,20 @@ pub async fn end(path: &Path, which: End<'_>) -> Option<usize> {
     ask_server(path, &what).await?.parse().ok()
 }
 
-/// The server of which a link is wanted.
+/// The server whose link is wanted.
 #[derive(Debug, Clone, Copy)]
 pub enum Wanted<'a> {
-    /// One that shows all runs.
+    /// A server that shows all runs.
     All,
-    /// One that shows only the instance with this id.
+    /// A server that shows only the instance with this id.
     Only(&'a str),
-    /// Any.
+    /// Any server.
     Any,
-    /// Any that has this run; the link is for somebody else.
+    /// Any server that has this run, for a shared link.
     Share(&'a Share),
 }
 
-/// Ask the web server behind this socket for a new link; `None` if there is none, or if it shows something else.
+/// Request a new link; `None` if no server answers at this socket, or if it is not the wanted one.
 pub async fn link(path: &Path, wanted: &Wanted<'_>) -> Option<String> {
     let ask = match wanted {
         Wanted::All => "link".to_owned(),
@@ -201,12 +201,12 @@ pub async fn link(path: &Path, wanted: &Wanted<'_>) -> Option<String> {
     ask_server(path, &ask).await.filter(|line| line.starts_with("http"))
 }
 
-/// Let the web server behind this socket end; false if there is none.
+/// Stop the web server; false if none answers at this socket.
 pub async fn stop(path: &Path) -> bool {
     ask_server(path, "stop").await.is_some_and(|line| line == "ok")
 }
 
-/// One line to the web server behind this socket, and its answer.
+/// Send one line to the web server at this socket, and read its answer.
 async fn ask_server(path: &Path, ask: &str) -> Option<String> {
     let asked = async {
         let stream = UnixStream::connect(path).await.ok()?;

@@ -2,16 +2,16 @@
 
 use tokio::sync::watch;
 
-/// Why a server has ended, as its exit code says it to the guardian.
+/// Why a server has ended. Its exit code reports this to the guardian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The guardian is gone.
     Guardian,
-    /// Another server is to take its place.
+    /// Another server will replace it.
     Restart,
-    /// The run that it was started for is over.
+    /// The run for which it was started is over.
     Run,
-    /// The user ends it.
+    /// The user has stopped it.
     Asked,
 }
 
@@ -33,7 +33,7 @@ impl Ending {
         Self::ALL.into_iter().find(|ending| i32::from(ending.code()) == code)
     }
 
-    /// What pages are told.
+    /// The word for it in frames to pages.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Guardian | Self::Run | Self::Asked => "shutdown",
@@ -42,7 +42,7 @@ impl Ending {
     }
 }
 
-/// Returns when the server is to end, and why.
+/// Wait for the end of the server; returns its reason.
 pub(super) async fn closed(closing: &mut watch::Receiver<Option<Ending>>) -> Ending {
     let why = closing.wait_for(Option::is_some).await;
     why.ok().and_then(|why| *why).unwrap_or(Ending::Guardian)

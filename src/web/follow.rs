@@ -1,4 +1,4 @@
-//! Follows a run for all pages that show it: its states, the head of its journal, what its processes use.
+//! Follows a run for all pages that show it: its states, the head of its journal, and the figures of its processes.
 
 use std::future::pending;
 use std::sync::{Arc, Weak};
@@ -17,27 +17,27 @@ use crate::model::request::{Head, Partial, ProcessState, State};
 use crate::model::unfinished::PromptTimer;
 use crate::runs::KnownRun;
 
-/// How long a supervisor may be away before its run is looked for again.
+/// The first pause before connecting again to a run whose supervisor is away.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A supervisor that does not answer for so long is away.
+/// A supervisor that does not answer for this long is away.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether the supervisor answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Link {
-    /// Not asked yet.
+    /// Not known yet.
     #[default]
     Unknown,
     /// It answers.
     Up,
-    /// It does not; another one may take over.
+    /// It does not answer; another one may take over.
     Gone,
     /// The run is over.
     Over,
 }
 
-/// What is known of a run now. Cheap to clone.
+/// The known state of a run. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     /// Whether its supervisor answers.
@@ -48,11 +48,11 @@ pub(super) struct Seen {
     pub(super) processes: Vec<Arc<ProcessState>>,
     /// The number of records in its journal.
     pub(super) records: u64,
-    /// How often something was printed.
+    /// Counts the changes of the journal's head.
     pub(super) heads: u64,
-    /// The lines that have no end yet, of processes that have been silent since.
+    /// The unfinished lines of processes that have been silent since.
     pub(super) unfinished: Arc<Vec<UnfinishedLine>>,
-    /// What the processes use.
+    /// The last sample of the processes' resource use.
     pub(super) sample: Arc<Sample>,
 }
 
@@ -91,7 +91,7 @@ impl Seen {
     }
 }
 
-/// The task that follows a run until nobody looks any more.
+/// The task that follows a run while there are receivers.
 pub(super) struct Follow {
     known: KnownRun,
     history: Arc<RunHistory>,
@@ -115,7 +115,7 @@ impl Follow {
                 () = follow.seen.closed() => {}
                 () = async {
                     tokio::join!(follow.follow_states(), follow.sample());
-                    // What is known of a run that is over stays.
+                    // The last state of a run that is over stays available.
                     pending::<()>().await;
                 } => {}
             }
@@ -160,7 +160,7 @@ impl Follow {
         }
     }
 
-    /// Take what this supervisor says, until it goes; true if its run is over.
+    /// Take the events of a supervisor until the connection ends; true if the run is over.
     async fn listen(&self, client: &Client) -> bool {
         let opened =
             async { Ok::<_, ClientError>((client.watch().await?, client.head(false).await?)) };
@@ -224,7 +224,7 @@ impl Follow {
     }
 }
 
-/// Returns at this time, if there is one.
+/// Wait until this time; forever without one.
 pub(super) async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,

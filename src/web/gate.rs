@@ -1,35 +1,35 @@
-//! Whether a request may pass, decided from its head alone.
+//! Decides from the head of a request whether it is allowed.
 //!
-//! Any page in the same browser can send requests here, also pages of other ports of this machine. So a
-//! request passes only if it names this server (`Host`), comes from one of its own pages (`Origin`,
-//! `Sec-Fetch-Site`) and carries both the cookie and a proof of the key of one session. A program sends a
-//! token instead, and nothing that only a browser sends.
+//! Any page in the same browser can send requests to this server, including pages of other ports of this
+//! machine. A request is therefore allowed only if it names this server (`Host`), comes from one of its own
+//! pages (`Origin`, `Sec-Fetch-Site`) and carries both the cookie and a proof of the key of one session. A
+//! program sends a token instead, and none of the headers that only a browser sends.
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 
 use super::grant::{Grant, Role};
 
-/// What a path needs.
+/// What a path requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     /// Nothing: the page and its files, which hold no secret.
     Nothing,
-    /// To come from an own page: login.
+    /// An own page as the sender: login.
     OwnPage,
     /// A session with this role.
     Session(Role),
-    /// The session of an admin, and a ZIP archive as body. Nothing else may be put.
+    /// The session of an admin, the method PUT, and a ZIP archive as body.
     Archive,
 }
 
-/// What a body may be: JSON, or the archive.
+/// The content types of bodies: JSON, or an archive.
 const JSON: &str = "application/json";
 const ZIP: &str = "application/zip";
 
-/// Who sends a request, as far as a session shows it.
+/// The authentication of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sender<'a> {
-    /// No session: a part of the proof is missing or wrong.
+    /// None: a part of the proof is missing or wrong.
     Unknown,
     /// A session with these rights.
     Session(&'a Grant),
@@ -37,7 +37,7 @@ pub(super) enum Sender<'a> {
     Token(&'a Grant),
 }
 
-/// Why a request does not pass.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refused {
     /// The status of the answer.
@@ -50,17 +50,17 @@ const fn refused(status: StatusCode, reason: &'static str) -> Result<(), Refused
     Err(Refused { status, reason })
 }
 
-/// By which of its names a server is addressed.
+/// The kind of name by which a request addresses the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Site {
-    /// One of this machine, over plain HTTP.
+    /// A name of this machine, over plain HTTP.
     Local,
-    /// The public one, over a proxy with TLS.
+    /// The public name, over a proxy with TLS.
     Public,
 }
 
-/// The names by which this server may be addressed. Those of this machine are known without ports: a port may
-/// be forwarded to another.
+/// The names by which this server may be addressed. Names of this machine match with any port, as a port may be
+/// forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Names {
     own: String,
@@ -68,7 +68,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The usual names of this machine, `tmo-<id>.localhost`, and a public one: host and port.
+    /// The usual names of this machine, `tmo-<id>.localhost`, and a public name with its port.
     pub(super) fn new(id: &str, public: Option<String>) -> Self {
         Self { own: format!("tmo-{id}.localhost"), public }
     }
@@ -78,7 +78,7 @@ impl Names {
         self.public.as_deref()
     }
 
-    /// By which of these names a request is addressed, if by one.
+    /// The kind of name that a request uses; `None` if it is not a name of this server.
     pub(super) fn site(&self, headers: &HeaderMap) -> Option<Site> {
         let host = only(headers, &header::HOST)?;
         if self.public.as_deref().is_some_and(|public| public.eq_ignore_ascii_case(host)) {
@@ -94,7 +94,7 @@ impl Names {
 
     fn has(&self, host: &str) -> bool {
         let name = match host.rsplit_once(':') {
-            // An IPv6 address without a port ends with a bracket.
+            // Only an IPv6 address without a port ends with a bracket.
             Some((name, port)) if !host.ends_with(']') => {
                 if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) {
                     name
@@ -109,7 +109,7 @@ impl Names {
     }
 }
 
-/// Decide. `is_far`: the connection does not come over loopback.
+/// Decide. `is_far`: the connection does not come from loopback.
 pub(super) fn judge(
     (method, headers): (&Method, &HeaderMap),
     (names, is_far): (&Names, bool),
@@ -120,16 +120,16 @@ pub(super) fn judge(
     let Some(host) = host.filter(|host| !host.is_empty()) else {
         return refused(StatusCode::BAD_REQUEST, "the request has no `Host`, or several");
     };
-    // What comes from another machine has no business with the names of this one.
+    // Requests from other machines may use only the public name.
     let site = names.site(headers).filter(|site| !is_far || *site == Site::Public);
     let Some(site) = site else {
         return refused(
             StatusCode::MISDIRECTED_REQUEST,
-            "tmo does not answer by this name; use the address that `tmo web` prints",
+            "this host name is unknown; use the address that `tmo web` prints",
         );
     };
     if headers.contains_key("service-worker") {
-        return refused(StatusCode::FORBIDDEN, "there are no service workers here");
+        return refused(StatusCode::FORBIDDEN, "service workers are not supported");
     }
     let methods: &[Method] = match need {
         Need::Archive => &[Method::PUT],
@@ -138,7 +138,7 @@ pub(super) fn judge(
         }
     };
     if !methods.contains(method) {
-        return refused(StatusCode::METHOD_NOT_ALLOWED, "this path has another method");
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "this path does not support this method");
     }
     if need == Need::Nothing {
         return Ok(());
@@ -152,7 +152,7 @@ pub(super) fn judge(
     of_kind(method, headers)?;
     let needed = match need {
         Need::Nothing | Need::OwnPage if is_program => {
-            return refused(StatusCode::FORBIDDEN, "only a page can do this");
+            return refused(StatusCode::FORBIDDEN, "only a page of tmo can send this request");
         }
         Need::Nothing | Need::OwnPage => return Ok(()),
         Need::Session(role) => role,
@@ -174,19 +174,19 @@ pub(super) fn judge(
     Ok(())
 }
 
-/// The token that a request carries. Other kinds of `Authorization` are for a proxy on the way.
+/// The token in a request. Other kinds of `Authorization` are meant for a proxy.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let values = headers.get_all(header::AUTHORIZATION).iter();
     let tokens = values.filter_map(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
-    // One that is given twice is none.
+    // Several tokens count as none.
     tokens.reduce(|_, _| "")
 }
 
-/// Whether the request comes from a program: it has nothing that a browser adds, so no page has made a browser
-/// send it. A program opens no `WebSocket`.
+/// Check that the request comes from a program: without the headers that a browser adds, no page can have caused
+/// it. A program opens no `WebSocket`.
 fn of_program(headers: &HeaderMap) -> Result<(), Refused> {
     let names = ["origin", "cookie", "x-tmo-key", "upgrade"];
     let of_browser = |name: &header::HeaderName| {
@@ -208,8 +208,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
     all.next().is_none().then_some(first)
 }
 
-/// Whether the request comes from a page of this server. A browser sends `Origin` with each POST and each
-/// WebSocket, and `Sec-Fetch-Site` with every request; a page can forge neither.
+/// Check that the request comes from a page of this server. A browser sends `Origin` with each POST and each
+/// WebSocket, and `Sec-Fetch-Site` with every request. A page can forge neither.
 fn of_own_page(
     method: &Method,
     headers: &HeaderMap,
@@ -234,7 +234,7 @@ fn of_own_page(
     Ok(())
 }
 
-/// Whether the body is of the kind that the method takes.
+/// Check that the body has the content type that the method requires.
 fn of_kind(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
     let form = headers.get(header::CONTENT_TYPE).and_then(|form| form.to_str().ok());
     let form = form.map(|form| form.split(';').next().unwrap_or(form).trim());
@@ -327,9 +327,9 @@ mod tests {
 
     const PUBLIC: &str = "tmo.example.com";
 
-    /// What a request has. Each is chosen on its own.
+    /// The properties of a request, each chosen independently.
     #[derive(Debug, Clone)]
-    #[expect(clippy::struct_excessive_bools, reason = "each is chosen on its own")]
+    #[expect(clippy::struct_excessive_bools, reason = "each is chosen independently")]
     struct Head {
         method: Method,
         hosts: Vec<&'static str>,
@@ -343,7 +343,7 @@ mod tests {
         has_cookie: bool,
         need: Need,
         role: Option<Role>,
-        /// Whether the role is that of a token.
+        /// Whether a program with a token sends it.
         is_token: bool,
     }
 
@@ -434,7 +434,7 @@ mod tests {
         headers
     }
 
-    /// The rules, as a user would say them.
+    /// The rules, written independently of the code under test.
     fn may_pass(head: &Head) -> bool {
         let Head { method, hosts, origins, sites, form, is_socket, is_worker, need, role, .. } =
             head;

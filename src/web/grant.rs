@@ -1,11 +1,11 @@
-//! What a session may do: a role, and what it may see.
+//! The rights of a session: a role, and the visible runs and processes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::request::{ProcessState, State, TmuxAddress};
 use crate::model::time::Timestamp;
 
-/// What may be done.
+/// The actions that are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -31,7 +31,7 @@ impl Role {
     }
 }
 
-/// What may be seen.
+/// The runs and processes that are visible.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Scope {
@@ -48,7 +48,7 @@ pub(super) enum Scope {
 }
 
 impl Scope {
-    /// Whether any part of this run may be seen.
+    /// Whether any part of this run is visible.
     pub(super) fn has_run(&self, id: &str) -> bool {
         match self {
             Self::All => true,
@@ -56,12 +56,12 @@ impl Scope {
         }
     }
 
-    /// Whether this process of a run that may be seen may be seen.
+    /// Whether this process of a visible run is visible.
     pub(super) fn has_process(&self, name: &str) -> bool {
         self.names().is_none_or(|names| names.iter().any(|known| known == name))
     }
 
-    /// The only processes of a run that may be seen; `None` if there is no limit.
+    /// The only visible processes of a run; `None` if all are visible.
     pub(super) fn names(&self) -> Option<&[String]> {
         match self {
             Self::All => None,
@@ -71,7 +71,7 @@ impl Scope {
 }
 
 impl Scope {
-    /// What of a state may be seen: with a limit, only what can't name other processes or files.
+    /// The visible part of a state. A limited session sees no fields that can name other processes or files.
     pub(super) fn of_state(&self, state: State) -> State {
         if self.names().is_none() {
             return state;
@@ -90,7 +90,7 @@ impl Scope {
         }
     }
 
-    /// The same of a process.
+    /// The visible part of a process's state.
     pub(super) fn of_process(&self, process: ProcessState) -> ProcessState {
         if self.names().is_none() {
             return process;
@@ -112,12 +112,12 @@ impl Scope {
 /// The rights of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Grant {
-    /// What may be done.
+    /// The allowed actions.
     pub(super) role: Role,
-    /// What may be seen.
+    /// The visible runs and processes.
     #[serde(default)]
     pub(super) scope: Scope,
-    /// When they end; `None` if only the session does.
+    /// When the rights end; `None` if they last as long as the session.
     #[serde(default)]
     pub(super) until: Option<Timestamp>,
 }

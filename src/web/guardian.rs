@@ -1,8 +1,8 @@
-//! The guardian of a web server: it owns the sockets and the sessions, and starts the server again when it
+//! The guardian of a web server. It owns the sockets and the sessions, and restarts the server when that
 //! dies.
 //!
-//! Sessions end with the sockets. A page whose server is gone sends its cookie to whatever listens on the
-//! port next; as long as a session is valid, that must be our own server.
+//! Sessions end with the sockets. A page whose server is gone sends its cookie to the next program that
+//! listens on the port. As long as a session is valid, that program must be a server of this guardian.
 
 use std::fs::File;
 use std::io;
@@ -21,9 +21,9 @@ use super::proof::random_hex;
 use super::serve::Handover;
 use crate::sys::{self, files};
 
-/// After so many deaths in a row within [`QUICK`] of the start, the server is not started again.
+/// After this many deaths in a row within [`QUICK`] of the start, the server is not restarted.
 const MOST_QUICK_DEATHS: u32 = 20;
-/// A server that lives for less than this dies quickly.
+/// A shorter life of a server counts as a quick death.
 const QUICK: Duration = Duration::from_millis(200);
 /// How long the server may take to end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Bytes of the id in the name of a server.
 const ID: usize = 16;
 
-/// What a server needs.
+/// A guardian, with everything that a server needs.
 #[derive(Debug)]
 pub struct Guardian {
     listening: Listening,
@@ -47,24 +47,24 @@ pub struct Guardian {
 /// Why a guardian ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
-    /// It was asked to.
+    /// The user has stopped it.
     Asked,
-    /// The run that it was started for is over.
+    /// The run for which it was started is over.
     RunOver,
 }
 
 /// A running server.
 struct Running {
     child: Child,
-    /// Closes when it is dropped, or when this process dies.
+    /// Closes when this value is dropped or this process dies.
     _pipe: io::PipeWriter,
 }
 
 impl Guardian {
-    /// A guardian of these sockets. `dir` is that of [`super::door`].
+    /// A guardian of these sockets. `dir` is the directory of [`super::door`].
     pub fn new(listening: Listening, access: Access, dir: PathBuf) -> io::Result<Self> {
-        // A new name each time: what a browser has kept of a program that had the port and the name before, such as
-        // a page in its cache or a service worker, has no part in the pages of this server.
+        // A new name each time. Otherwise, a cached page or a service worker of a program that had the port and the
+        // name before could affect the pages of this server.
         let id = random_hex(ID)?;
         let path = dir.join(format!("{}.sessions", listening.port));
         let sessions = files::unnamed(&path)?;
@@ -154,7 +154,7 @@ impl Guardian {
             .arg(serde_json::to_string(&handover)?)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            // So that Ctrl-C reaches the guardian, which lets the server say goodbye.
+            // Ctrl-C must reach only the guardian, so that the server can end in order.
             .process_group(0)
             .spawn()?;
         Ok(Running { child, _pipe: writing })

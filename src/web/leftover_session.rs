@@ -1,4 +1,4 @@
-//! The tmux session of a page that typed into a terminal, if tmux does not end it.
+//! Ends the tmux session of a page that has left a terminal, if tmux does not do so itself.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use crate::config::Env;
 use crate::config::own_path::OwnPath;
 use crate::runs;
 
-/// How long tmux may take until it knows that a client is gone. It reports that to nobody.
+/// How long tmux may take to notice that a client is gone. It sends no notification of that.
 const GONE_FOR_TMUX: Duration = Duration::from_secs(1);
 
-/// Ends the tmux session of a page that has left, should it still be there: tmux 3.3a sometimes does not run its hook
-/// when a client is gone.
+/// Ends the tmux session of a page when dropped. Normally a hook of tmux does that, but tmux 3.3a sometimes does not
+/// run the hook.
 pub(super) struct LeftoverSession {
     run: Arc<Run>,
-    /// The process that attached the session.
+    /// The process that is attached to the session.
     client: Option<u32>,
 }
 
 impl LeftoverSession {
-    /// That of a page whose terminal is shown by this process.
+    /// The session to which this process attaches a page.
     pub(super) const fn of(run: Arc<Run>, client: Option<u32>) -> Self {
         Self { run, client }
     }
@@ -43,7 +43,7 @@ impl Drop for LeftoverSession {
     }
 }
 
-/// End this session if no client is attached to it. Mostly there is no such session any more.
+/// End this session if no client is attached to it. Usually it no longer exists.
 async fn end_session(run: &Run, session: &str) {
     let Some(runtime) = run.known.runtime.clone() else { return };
     let Ok(state) = state(&run.known).await else { return };

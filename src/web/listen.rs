@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-/// The first port that is tried.
+/// The default port, which is tried first.
 pub const USUAL_PORT: u16 = 10_000;
 /// How many ports are tried.
 const TRIES: u16 = 100;
@@ -13,17 +13,17 @@ const TRIES: u16 = 100;
 pub struct Listening {
     /// The port.
     pub port: u16,
-    /// Those of IPv4 and, unless this machine has none, IPv6 loopback, and of the host that was asked for.
+    /// The sockets of IPv4 loopback, of IPv6 loopback if this machine has it, and of the requested host.
     pub sockets: Vec<TcpListener>,
 }
 
-/// Listen at this port of the loopback addresses, and of this host.
+/// Listen at this port of the loopback addresses and of this host.
 ///
-/// Browsers prefer `::1` for `localhost` and names that end with it. So both addresses are taken: at a free
-/// one another user could be listening.
+/// Browsers resolve `localhost` and its subdomains to `::1` or `127.0.0.1`. The server must hold both addresses, as
+/// another user could listen at a free one.
 pub fn at(host: Option<IpAddr>, port: u16) -> io::Result<Listening> {
     let more = host.filter(|host| !host.is_loopback());
-    // All addresses of IPv4 include that of loopback.
+    // The unspecified address includes loopback.
     let is_all = more.is_some_and(|host| host.is_unspecified());
     let first = more.filter(|_| is_all).unwrap_or(Ipv4Addr::LOCALHOST.into());
     let v4 = TcpListener::bind(SocketAddr::from((first, port)))?;
@@ -32,7 +32,7 @@ pub fn at(host: Option<IpAddr>, port: u16) -> io::Result<Listening> {
     match TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
         Ok(v6) => sockets.push(v6),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
-        // There is no IPv6 here, so nobody else can listen there either.
+        // Without IPv6, no other program can listen there either.
         Err(_) => {}
     }
     if let Some(host) = more.filter(|_| !is_all) {
@@ -41,7 +41,7 @@ pub fn at(host: Option<IpAddr>, port: u16) -> io::Result<Listening> {
     Ok(Listening { port, sockets })
 }
 
-/// Listen at the first free port from the usual one on.
+/// Listen at the first free port from the default one on.
 pub fn anywhere(host: Option<IpAddr>) -> io::Result<Listening> {
     let taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
     let mut last = None;

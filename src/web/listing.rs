@@ -1,4 +1,4 @@
-//! The list of runs, as pages get it.
+//! The list of runs for pages.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -27,7 +27,7 @@ pub(super) struct RunEntry {
     state: &'static str,
     root: Option<String>,
     processes: usize,
-    /// Whether pages show what its processes use.
+    /// Whether pages show the resource use of its processes.
     metrics: bool,
     /// Nanoseconds since the epoch.
     started: Option<u64>,
@@ -55,10 +55,10 @@ impl RunEntry {
 /// All runs at one time.
 pub(super) type Known = Arc<Vec<KnownRun>>;
 
-/// How long after a change the files are read once more: a process that ends closes its lock before the lock
-/// is released.
+/// The files are read again this long after a change: a process that ends closes its lock file before the lock is
+/// released.
 const SETTLED: Duration = Duration::from_millis(100);
-/// How often the files are read where the system tells of no changes.
+/// How often the files are read where the system does not report changes.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The list of runs. While it is followed, files are read only after they have changed.
@@ -76,7 +76,7 @@ impl Listing {
         Self { source, followed: Mutex::default(), reader: Mutex::default() }
     }
 
-    /// What the files say now.
+    /// Read the list now.
     pub(super) async fn now(&self) -> io::Result<Known> {
         let reader = locked(&self.reader).upgrade();
         let source = self.source.clone();
@@ -87,7 +87,7 @@ impl Listing {
         read.await.map_err(io::Error::other)?
     }
 
-    /// The list whenever it changes, for as long as the receiver is kept.
+    /// Follow the list for as long as the receiver exists.
     pub(super) fn follow(&self) -> watch::Receiver<Known> {
         let mut followed = locked(&self.followed);
         let sender = followed.upgrade().unwrap_or_else(|| {
@@ -104,7 +104,7 @@ impl Listing {
     }
 }
 
-/// Where the list comes from.
+/// The source of the list.
 #[derive(Debug, Clone)]
 struct Source {
     env: Env,
@@ -113,7 +113,7 @@ struct Source {
 }
 
 impl Source {
-    /// The list, and the places whose changes can change it.
+    /// The list, and the paths whose changes can affect it.
     fn read(&self) -> io::Result<(Known, Vec<PathBuf>)> {
         let all = runs::all(&self.env)?;
         let places = runs::places(&self.env, &all);
@@ -126,7 +126,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keep a list up to date until nobody follows it.
+/// Keep a list up to date while it has receivers.
 async fn keep(sender: Arc<watch::Sender<Known>>, reader: Arc<Mutex<Reader>>) {
     let signal = locked(&reader).signal();
     let update = async {
@@ -165,14 +165,14 @@ async fn keep(sender: Arc<watch::Sender<Known>>, reader: Arc<Mutex<Reader>>) {
     }
 }
 
-/// When the files are to be read again.
+/// When to read the files again.
 #[derive(Debug, Clone, Copy)]
 enum Next {
-    /// When the last change is over.
+    /// Once the last change has settled.
     Settled,
     /// After the next change.
     Change,
-    /// After a while: changes are not noticed.
+    /// After an interval, as changes are not reported.
     Interval,
 }
 
@@ -180,12 +180,12 @@ enum Next {
 #[derive(Debug)]
 struct Reader {
     source: Source,
-    /// `None` where the system tells of no changes.
+    /// `None` where the system does not report changes.
     changes: Option<Changes>,
     known: Known,
     /// When the files were read.
     read: Option<Instant>,
-    /// When they are known to have changed.
+    /// When they last changed.
     changed: Option<Instant>,
     /// How often they were read.
     #[cfg(test)]
@@ -209,7 +209,7 @@ impl Reader {
         }
     }
 
-    /// What is readable after a change.
+    /// A descriptor that becomes readable after a change.
     fn signal(&self) -> Option<AsyncFd<OwnedFd>> {
         let fd = self.changes.as_ref()?.signal().ok()?;
         #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
@@ -249,7 +249,7 @@ impl Reader {
             }
             let Some(changes) = &mut self.changes else { break };
             match changes.watch(&places) {
-                // What was not watched may have changed meanwhile.
+                // A path that was not watched yet may have changed meanwhile.
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -262,7 +262,7 @@ impl Reader {
     }
 }
 
-/// The runs that may be seen, those that run first.
+/// The visible runs, active ones first.
 pub(super) fn entries(all: &[KnownRun], scope: &Scope) -> Vec<RunEntry> {
     let mut all: Vec<_> = all.iter().filter(|known| scope.has_run(&known.id)).collect();
     let started = |known: &KnownRun| known.plan.as_ref().map(|plan| plan.started);
@@ -295,7 +295,7 @@ mod tests {
         Env::of([("XDG_RUNTIME_DIR", text(&runtime)), ("XDG_STATE_HOME", text(&state))])
     }
 
-    /// Leave what a run leaves that is over.
+    /// Create the files that a finished run leaves.
     fn leave_run(dir: &Path, id: &str) {
         let journal = dir.join("journals").join(id);
         std::fs::create_dir_all(&journal).unwrap();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_kept_when_nobody_follows() {
+    async fn the_list_is_dropped_with_its_last_receiver() {
         let dir = tempfile::tempdir().unwrap();
         let listing = Listing::new(env(dir.path()), None);
         drop(listing.follow());
@@ -357,7 +357,7 @@ mod tests {
         let second = count(&mut reader);
         assert!(second > first);
         assert_eq!(ids(&reader.known), ["0a", "0b"]);
-        // It is read once more when the change is over, and then no more.
+        // It is read once more after the change has settled, and then not again.
         assert!(count(&mut reader) > second);
         reader.changed = reader.changed.map(|changed| changed.checked_sub(2 * SETTLED).unwrap());
         let last = reader.reads;

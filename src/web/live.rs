@@ -1,7 +1,7 @@
-//! The WebSocket of a page: what changes in the run that it shows.
+//! The WebSocket of a page, which sends the changes in the run that the page shows.
 //!
-//! A frame is made only when the page has taken the previous one, and always of the latest values. So a page
-//! that is slow, hidden or stopped costs nothing but its socket, and delays nobody.
+//! A frame is created only after the page has accepted the previous one, and always from the latest values. A page
+//! that is slow, hidden or stopped therefore costs only its socket, and delays no other page.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,15 +28,15 @@ use crate::sys::clock;
 
 /// The shortest time between two frames with the head of the journal.
 const HEAD_INTERVAL: Duration = Duration::from_millis(50);
-/// How often a silent page is asked whether it is there.
+/// The interval between pings.
 const PING: Duration = Duration::from_secs(25);
-/// A page that takes nothing for so long is gone.
+/// A page that accepts no data for this long is gone.
 const GONE: Duration = Duration::from_secs(60);
 
-/// What a page says.
+/// A message from a page.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum Said {
+enum PageMessage {
     Watch {
         run: Option<String>,
     },
@@ -47,7 +47,7 @@ enum Said {
     Other,
 }
 
-/// What a page is told.
+/// A message to a page.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Frame<'a> {
@@ -100,7 +100,7 @@ enum Frame<'a> {
 /// The page is gone.
 struct Left;
 
-/// What a page has been told of the run that it watches.
+/// The state of the watched run that was last sent to the page.
 struct Watched {
     run: Arc<Run>,
     seen: watch::Receiver<Seen>,
@@ -128,19 +128,19 @@ impl Watched {
         }
     }
 
-    /// The frames about what differs from what the page was told before, of what it may see.
-    fn news(&mut self, scope: &Scope, is_visible: bool) -> Vec<String> {
+    /// The frames for everything that has changed since the last frames and that the page may see.
+    fn frames(&mut self, scope: &Scope, is_visible: bool) -> Vec<String> {
         let mut seen = self.seen.borrow_and_update().clone();
         let id = self.run.known.id.clone();
         let may_see = |name: &ProcName| scope.has_process(name.as_str());
         seen.processes.retain(|process| may_see(&process.name));
         let mut frames = vec![];
         let is_same = match (&self.state, &seen.state) {
-            (Some(told), Some(now)) => Arc::ptr_eq(told, now),
+            (Some(sent), Some(now)) => Arc::ptr_eq(sent, now),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        // After an absence everything is told again.
+        // After an absence of the supervisor, everything is sent again.
         let is_back = (self.link, seen.link) == (Link::Gone, Link::Up);
         if let (true, Some(state)) = (!is_same || is_back, &seen.state) {
             let processes = seen.processes.iter().map(|process| (**process).clone()).collect();
@@ -149,8 +149,8 @@ impl Watched {
             self.state.clone_from(&seen.state);
         } else {
             for process in &seen.processes {
-                let told = self.processes.get(process.name.as_str());
-                if told.is_none_or(|told| !Arc::ptr_eq(told, process)) {
+                let sent = self.processes.get(process.name.as_str());
+                if sent.is_none_or(|sent| !Arc::ptr_eq(sent, process)) {
                     let process = scope.of_process((**process).clone());
                     frames.push(text(&Frame::Process { run: &id, process: &process }));
                 }
@@ -164,7 +164,7 @@ impl Watched {
             frames.push(text(&Frame::Unfinished { run: &id, lines: &lines }));
             self.unfinished = seen.unfinished;
         }
-        // A page that can be seen again fetches what it has missed.
+        // A hidden page gets no samples. When it becomes visible, it fetches the missing ones.
         if is_visible && self.sample.number != seen.sample.number {
             let (number, all) = (seen.sample.number, &seen.sample.figures);
             let processes: Vec<_> = all.iter().filter(|one| may_see(&one.name)).cloned().collect();
@@ -190,14 +190,14 @@ pub(super) struct Page {
     grant: Grant,
     is_visible: bool,
     watched: Option<Watched>,
-    /// The runs, while the page can be seen.
+    /// The runs, while the page is visible.
     listing: Option<watch::Receiver<Known>>,
     runs: Vec<RunEntry>,
     next_head: Instant,
 }
 
 impl Page {
-    /// The page at the other end of this socket.
+    /// The page at this socket.
     pub(super) fn new(
         socket: WebSocket,
         server: Arc<Server>,
@@ -210,62 +210,63 @@ impl Page {
 
     /// Serve it until it leaves.
     pub(super) async fn serve(mut self) {
-        // A page that leaves just leaves.
-        let _ = self.talk().await;
+        // The only error is that the page has left.
+        let _ = self.exchange().await;
     }
 
-    async fn talk(&mut self) -> Result<(), Left> {
+    async fn exchange(&mut self) -> Result<(), Left> {
         let time = clock::now().to_string();
         let role = self.grant.role;
         let is_limited = self.grant.scope.names().is_some();
         let (version, role) = (OURS, role.word());
         let user = self.server.user_of(&self.session);
         let end = self.grant.until.map(|time| time.to_string());
-        self.tell(&Frame::Hello { version, role, user, is_limited, until: end, time }).await?;
-        // At first a page has not told yet whether it is visible.
+        self.send_frame(&Frame::Hello { version, role, user, is_limited, until: end, time })
+            .await?;
+        // The page has not reported yet whether it is visible.
         let mut ping = interval_at(Instant::now() + PING, PING);
         let mut closing = self.server.closing.subscribe();
         loop {
             let head_due = self.has_head().then_some(self.next_head);
             tokio::select! {
-                said = self.socket.recv() => self.hear(said).await?,
+                received = self.socket.recv() => self.handle(received).await?,
                 changed = changed(&mut self.watched) => {
-                    if changed { self.tell_changes().await?; } else { self.watched = None; }
+                    if changed { self.send_changes().await?; } else { self.watched = None; }
                 }
-                () = until(head_due) => self.tell_head().await?,
-                () = listed(&mut self.listing) => self.tell_runs().await?,
+                () = until(head_due) => self.send_head().await?,
+                () = listed(&mut self.listing) => self.send_runs().await?,
                 _ = ping.tick() => {
                     if self.is_visible && !self.server.renew(&self.session) {
                         return Err(Left);
                     }
                     self.send(Message::Ping(vec![].into())).await?;
                 }
-                why = closed(&mut closing) => return self.tell(&Frame::Bye { why: why.word() }).await,
+                why = closed(&mut closing) => return self.send_frame(&Frame::Bye { why: why.word() }).await,
             }
         }
     }
 
-    async fn hear(&mut self, said: Option<Result<Message, axum::Error>>) -> Result<(), Left> {
-        let text = match said {
+    async fn handle(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<(), Left> {
+        let text = match received {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_))) => return Ok(()),
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Left),
         };
         match serde_json::from_str(&text) {
-            Ok(Said::Watch { run }) => {
+            Ok(PageMessage::Watch { run }) => {
                 self.watched = None;
                 if let Some(id) = run.filter(|id| self.grant.scope.has_run(id)) {
                     self.watch(&id).await;
                 }
             }
-            Ok(Said::Visible { visible }) => {
+            Ok(PageMessage::Visible { visible }) => {
                 self.is_visible = visible;
                 self.listing = visible.then(|| self.server.runs.follow());
                 if visible {
                     self.server.renew(&self.session);
                 }
             }
-            Ok(Said::Other) | Err(_) => {}
+            Ok(PageMessage::Other) | Err(_) => {}
         }
         Ok(())
     }
@@ -284,18 +285,18 @@ impl Page {
         self.is_visible && self.watched.as_ref().is_some_and(new)
     }
 
-    async fn tell_head(&mut self) -> Result<(), Left> {
+    async fn send_head(&mut self) -> Result<(), Left> {
         let Some(watched) = &mut self.watched else { return Ok(()) };
         let (records, run) = (watched.seen.borrow().records, watched.run.known.id.clone());
         watched.records = Some(records);
         self.next_head = Instant::now() + HEAD_INTERVAL;
-        self.tell(&Frame::Head { run: &run, records }).await
+        self.send_frame(&Frame::Head { run: &run, records }).await
     }
 
-    async fn tell_runs(&mut self) -> Result<(), Left> {
+    async fn send_runs(&mut self) -> Result<(), Left> {
         let Some(listing) = &mut self.listing else { return Ok(()) };
         let all = Arc::clone(&listing.borrow_and_update());
-        // Another run of the project that is watched has begun.
+        // The watched project has started another run.
         if let Some(known) = self.watched.as_ref().map(|watched| &watched.run.known)
             && let Some(now) = all.iter().find(|run| run.id == known.id)
             && now.run().is_some_and(|now| known.run() != Some(now))
@@ -307,19 +308,19 @@ impl Page {
             return Ok(());
         }
         self.runs.clone_from(&runs);
-        self.tell(&Frame::Runs { runs: &runs }).await
+        self.send_frame(&Frame::Runs { runs: &runs }).await
     }
 
-    /// Tell what differs from what was told before.
-    async fn tell_changes(&mut self) -> Result<(), Left> {
+    /// Send everything that has changed since the last frames.
+    async fn send_changes(&mut self) -> Result<(), Left> {
         let Some(watched) = &mut self.watched else { return Ok(()) };
-        for text in watched.news(&self.grant.scope, self.is_visible) {
+        for text in watched.frames(&self.grant.scope, self.is_visible) {
             self.send(Message::Text(text.into())).await?;
         }
         Ok(())
     }
 
-    async fn tell(&mut self, frame: &Frame<'_>) -> Result<(), Left> {
+    async fn send_frame(&mut self, frame: &Frame<'_>) -> Result<(), Left> {
         match text(frame) {
             Some(text) => self.send(Message::Text(text.into())).await,
             None => Ok(()),
@@ -339,7 +340,7 @@ fn text(frame: &Frame<'_>) -> Option<String> {
     text.inspect_err(|error| tracing::warn!("a frame has no JSON form: {error}")).ok()
 }
 
-/// Returns when something has changed in the run; false if it is not followed any more.
+/// Wait for a change in the run; false if the run is no longer followed.
 async fn changed(watched: &mut Option<Watched>) -> bool {
     match watched {
         Some(watched) => watched.seen.changed().await.is_ok(),
@@ -347,7 +348,7 @@ async fn changed(watched: &mut Option<Watched>) -> bool {
     }
 }
 
-/// Returns when the list of runs has changed; never for a page that can't be seen.
+/// Wait for a change in the list of runs; forever for a hidden page.
 async fn listed(listing: &mut Option<watch::Receiver<Known>>) {
     let is_changed = match listing {
         Some(listing) => listing.changed().await.is_ok(),

@@ -1,30 +1,30 @@
-//! The web interface: a server that shows the runs of this user to a browser.
+//! The web interface: a server that shows the runs of this user in a browser.
 //!
-//! It is a process of its own. It reads the journals of runs itself and asks their supervisors for the rest,
-//! so it can be killed at any time without a run noticing it.
+//! The server is a separate process. It reads the journals of runs from their files and asks the supervisors for
+//! the rest. Killing it does not affect any run.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `guardian.rs` | the process that owns the sockets, and starts the server again when it dies |
+//! | `guardian.rs` | the process that owns the sockets and restarts the server when it dies |
 //! | `listen.rs` | ports and addresses |
 //! | `ending.rs` | why a server ends |
 //! | `serve.rs` | connections; the end of the server |
 //! | `server.rs` | one request, from the gate to its answer |
-//! | `routes.rs` | every path, with what it needs and what answers it |
-//! | `gate.rs`, `grant.rs` | whether a request may pass; roles |
+//! | `routes.rs` | every path, with its requirement and its handler |
+//! | `gate.rs`, `grant.rs` | whether a request is allowed; roles and visible processes |
 //! | `proof.rs`, `sessions.rs`, `cookie.rs` | login links and sessions |
 //! | `access.rs` | the public address, proxies, tokens of programs |
-//! | `password.rs`, `users.rs`, `throttle.rs` | users, their passwords, delays after wrong ones |
-//! | `door.rs` | what the user's own commands ask the server |
+//! | `password.rs`, `users.rs`, `throttle.rs` | users, their passwords, delays after wrong passwords |
+//! | `door.rs` | the socket for the user's own commands |
 //! | `run_api.rs`, `compat.rs` | the API of a run; the paths under `/api/` |
 //! | `source.rs`, `listing.rs` | runs; the list of them |
 //! | `apps.rs` | uploads of apps |
-//! | `text.rs`, `tickets.rs` | the log as text, to be copied or downloaded |
-//! | `samples.rs` | what processes use, while pages look |
-//! | `follow.rs`, `live.rs` | what changes in a run; the WebSocket of a page |
-//! | `terminal.rs`, `pty.rs` | the terminal of a process on a page, to type into it |
-//! | `leftover_session.rs` | the tmux session of a page that has left |
-//! | `screens.rs` | what terminals show, for pages that only look |
+//! | `text.rs`, `tickets.rs` | the log as text, for copying and downloading |
+//! | `samples.rs` | samples of the resource use of processes |
+//! | `follow.rs`, `live.rs` | the changes in a run; the WebSocket of a page |
+//! | `terminal.rs`, `pty.rs` | the terminal of a process, for pages that type |
+//! | `leftover_session.rs` | removal of the tmux session of a page that has left |
+//! | `screens.rs` | the screens of terminals, for pages that only watch |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
 
 use std::io::Write as _;
@@ -65,8 +65,8 @@ pub mod users;
 pub use grant::Role;
 pub use sessions::SessionEntry;
 
-/// Tell the user of `tmo web` what happened, in one line.
+/// Print an event as one line for the user of `tmo web`.
 fn note(text: &str) {
-    // Nobody is left to tell if standard error is closed.
+    // Without a standard error, the line can't be printed.
     let _ = writeln!(std::io::stderr(), "{} {text}", crate::sys::clock::now());
 }

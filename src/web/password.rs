@@ -1,11 +1,11 @@
-//! Logging in with a name and a password.
+//! The login with a name and a password.
 //!
-//! Only at the public address, that is, over TLS: whoever takes over a port of this machine must not be given a
-//! password. It is exchanged for a link, with which the page then logs in like with any other.
+//! It works only at the public address, that is, over TLS: a program that takes over a local port must never receive a
+//! password. The server exchanges the password for a link, and the page then logs in with the link.
 //!
-//! A browser that has logged in keeps a key for its next login. With it the server proves itself before it gets the
-//! password again, and the browser is not held up by what others try. The key is made of the name, a random id and a
-//! secret of this user, so nothing is stored for it here.
+//! A browser that has logged in keeps a device key for its next login. The server then proves that it knows the key
+//! before the browser sends the password, and failed attempts elsewhere do not delay this browser. The key is derived
+//! from the name, a random id and a secret of this user, so the server does not store it.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -22,32 +22,32 @@ use super::proof::{Purpose, Secret, is_nonce, random_hex};
 use super::throttle::{Place, Throttle};
 use super::users::{Users, is_name};
 
-/// How many hashes are computed at once; each takes 19 MiB.
+/// The most hashes that are computed at once; each needs 19 MiB of memory.
 const MOST_AT_ONCE: usize = 2;
 /// Length of the id of a device, in bytes.
 const ID: usize = 16;
 
-/// What checks passwords.
+/// Checks passwords.
 #[derive(Debug)]
 pub(super) struct Passwords {
     users: PathBuf,
-    /// Of which the keys of devices are made.
+    /// The secret from which device keys are derived.
     secret: Secret,
     throttle: Mutex<Throttle>,
     room: Semaphore,
 }
 
-/// What a page gives to log in.
+/// A request to log in.
 #[derive(Deserialize)]
 pub(super) struct Ask {
     /// The name.
     pub(super) name: String,
     password: String,
-    /// Id, nonce and proof of a browser that has logged in before, with dots between them.
+    /// Id, nonce and proof of a browser that has logged in before, separated by dots.
     device: Option<String>,
 }
 
-/// What a page asks before it gives the password.
+/// A request for the server's proof, before the password is sent.
 #[derive(Deserialize)]
 pub(super) struct DeviceAsk {
     name: String,
@@ -62,21 +62,21 @@ pub(super) struct Device {
     key: String,
 }
 
-/// What becomes of a login.
+/// The result of a login.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// The user may do this; a browser that has no key yet gets one.
+    /// The role of the user, and a device key for a browser that has none.
     Known(Role, Option<Device>),
     /// Name or password are wrong.
     Wrong,
-    /// There were too many wrong ones.
+    /// There were too many wrong passwords.
     Wait(Duration),
     /// Passwords can't be checked.
     Broken(String),
 }
 
 impl Passwords {
-    /// For the users in this file; `state` is where the secret is.
+    /// For the users in this file. `state` is the directory of the secret.
     pub(super) fn new(users: PathBuf, state: &Path) -> io::Result<Self> {
         let secret = Secret::kept(&state.join("web-devices"))?;
         let (throttle, room) = (Mutex::default(), Semaphore::new(MOST_AT_ONCE));
@@ -87,7 +87,7 @@ impl Passwords {
         self.secret.key(&[name, id])
     }
 
-    /// The server's proof that it knows the key of a browser.
+    /// The server's proof that it knows the device key of a browser.
     pub(super) fn hello(&self, ask: &DeviceAsk) -> Option<String> {
         let DeviceAsk { name, device, nonce } = ask;
         let key = self.key(name, device);
@@ -109,7 +109,7 @@ impl Passwords {
 
     /// Check a password that comes from this address.
     pub(super) async fn check(&self, mut ask: Ask, from: IpAddr, now: Instant) -> Verdict {
-        // Of what can't be a name, nothing is kept.
+        // Invalid names are not recorded.
         if !is_name(&ask.name) {
             ask.name.clear();
         }
@@ -183,7 +183,7 @@ mod tests {
         else {
             panic!("the password is right");
         };
-        // The known name and an unknown one get the same answers.
+        // A known and an unknown name get the same answers.
         for name in ["anna", "nobody", "no name"] {
             for _ in 0..5 {
                 let verdict = log_in(&all, (name, "wrong"), None, stranger).await;
@@ -196,7 +196,7 @@ mod tests {
         assert!(matches!(verdict, Verdict::Wait(_)), "not even the right one: {verdict:?}");
         let verdict = log_in(&all, right, None, elsewhere).await;
         assert!(matches!(verdict, Verdict::Known(_, Some(_))), "{verdict:?}");
-        // The same for a server that is started again.
+        // The proof is the same after a restart of the server.
         let nonce = nonce().unwrap();
         let key = Passwords::new(all.users.clone(), dir.path()).unwrap().key("anna", &id);
         let proof = key.proof(Purpose::DevicePage, &[&nonce]);

@@ -1,4 +1,4 @@
-//! Proofs that page and server know a secret, without either of them sending it.
+//! Proofs that page and server know a secret. Neither of them sends the secret.
 //!
 //! ```text
 //! page     POST /login         id of the link, nonce
@@ -11,10 +11,10 @@
 //! page     anything else       id of the session, nonce, proof(key, "page", nonce)
 //! ```
 //!
-//! A password is exchanged for a link (`password.rs`), so there is one way to begin a session.
+//! A password is exchanged for a link (`password.rs`), so there is only one way to begin a session.
 //!
-//! The server proves first. So a program that listens on the port after this server has gone learns neither
-//! the secret of a link nor a proof of a page.
+//! The server proves first. A program that listens on the port after the end of this server therefore learns
+//! neither the secret of a link nor a proof of a page.
 
 use std::fmt::Write as _;
 use std::io;
@@ -29,7 +29,7 @@ use crate::sys::files;
 /// Length of a nonce, in hexadecimal digits.
 const NONCE: usize = 32;
 
-/// A secret that page and server share: that of a login link, or the key of a session.
+/// A secret that page and server share: the secret of a login link, or the key of a session.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Secret(String);
 
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What a proof is for. A proof for one purpose is none for another.
+/// The purpose of a proof. A proof for one purpose is not valid for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// The server knows the secret of a link.
@@ -54,7 +54,7 @@ pub(super) enum Purpose {
     Page,
     /// The server knows the key of a browser that has logged in with a password before.
     DeviceServer,
-    /// Such a browser knows its key.
+    /// A browser that has logged in with a password before knows its key.
     DevicePage,
 }
 
@@ -78,12 +78,12 @@ impl Secret {
         random_hex(16).map(Self)
     }
 
-    /// The secret that is kept in this file: made once, readable by this user only.
+    /// The secret in this file. It is created once, and readable only by this user.
     pub(super) fn kept(path: &Path) -> io::Result<Self> {
         kept_hex(path).map(Self)
     }
 
-    /// A text of any form, such as a token, to compare it with others.
+    /// A hash of any text, such as a token, for comparisons.
     pub(super) fn of_text(text: &str) -> Self {
         Self(hex(&Sha256::digest(text)))
     }
@@ -120,7 +120,7 @@ impl Secret {
 
     /// Whether this is the secret itself. Compares in constant time.
     pub(super) fn same(&self, text: &str) -> bool {
-        // Comparing proofs takes the same time for every text.
+        // The comparison of proofs takes the same time for every text.
         let nonce = "0".repeat(NONCE);
         let other = Self(text.to_owned());
         self.proves(&other.proof(Purpose::Key, &[&nonce]), Purpose::Key, &[&nonce])
@@ -139,7 +139,7 @@ pub(super) fn random_hex(length: usize) -> io::Result<String> {
     Ok(hex(&bytes))
 }
 
-/// The 32 random digits that are kept in this file; they are made once.
+/// The 32 random digits in this file. They are created once.
 pub(super) fn kept_hex(path: &Path) -> io::Result<String> {
     let read = || {
         let text = String::from_utf8(files::read_plain(path).ok()?).ok()?;
@@ -153,7 +153,7 @@ pub(super) fn kept_hex(path: &Path) -> io::Result<String> {
     }
     let text = nonce()?;
     crate::protocol::spec::replace(path, text.as_bytes())?;
-    // Another one may have been made at the same time.
+    // Another process may have created the file at the same time.
     Ok(read().unwrap_or(text))
 }
 

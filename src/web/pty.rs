@@ -1,4 +1,4 @@
-//! A terminal of `tmo connect`, whose other end is a page.
+//! A pseudo-terminal between `tmo connect` and a page.
 
 use std::ffi::OsString;
 use std::io;
@@ -20,13 +20,13 @@ pub const ATTACH: &str = "web-attach";
 /// Columns and rows.
 pub(super) type Size = (u16, u16);
 
-/// The page's end of a terminal, and the command in it.
+/// The page's end of a pseudo-terminal, and the command in it.
 pub(super) struct Pty {
     ours: AsyncFd<OwnedFd>,
     child: Child,
 }
 
-/// Columns and rows within bounds that tmux and programs take.
+/// Limit columns and rows to values that tmux and programs accept.
 fn bounded((columns, rows): Size) -> Size {
     (columns.clamp(10, 1000), rows.clamp(2, 500))
 }
@@ -42,7 +42,7 @@ impl Pty {
         let (ws_col, ws_row) = bounded(size);
         let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(Some(&size), None)?;
-        // Nothing is started between these lines: this program has one thread that starts commands.
+        // No command can inherit the descriptor before this line: only this thread starts commands.
         fcntl_setfd(&pair.master, FdFlags::CLOEXEC)?;
         fcntl_setfd(&pair.slave, FdFlags::CLOEXEC)?;
         ioctl_fionbio(&pair.master, true)?;
@@ -52,22 +52,22 @@ impl Pty {
         command.arg(if keeps_size { "keep-size" } else { "set-size" });
         command.stdin(end()?).stdout(end()?).stderr(end()?);
         command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
-        // The server may have been started in a tmux, in which this terminal is not.
+        // The server may run in a tmux to which this terminal does not belong.
         command.env_remove("TMUX").env_remove("TMUX_PANE");
         let child = command.kill_on_drop(true).spawn()?;
         #[expect(unsafe_code, reason = "tokio has no other way to wait for a terminal")]
-        // SAFETY: an `OwnedFd` stays open, and the same, until it is dropped with this value.
+        // SAFETY: an `OwnedFd` keeps its descriptor open until it is dropped with this value.
         let ours = unsafe { AsyncFd::register(pair.master) }?;
         Ok(Self { ours, child })
     }
 
-    /// Read what is shown; 0 at the end.
+    /// Read output of the terminal; 0 at the end.
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let mut ready = self.ours.readable().await?;
             let read = ready.try_io(|fd| Ok(rustix::io::read(fd.get_ref(), &mut *buffer)?));
             match read {
-                // Linux says EIO when the other end is closed.
+                // Linux returns EIO when the other end is closed.
                 Ok(Err(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
                     return Ok(0);
                 }
@@ -77,7 +77,7 @@ impl Pty {
         }
     }
 
-    /// Write what was typed.
+    /// Write typed input.
     pub(super) async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let mut ready = self.ours.writable().await?;
@@ -88,17 +88,16 @@ impl Pty {
         Ok(())
     }
 
-    /// The process that shows the terminal.
+    /// The process of `tmo connect`.
     pub(super) fn client(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Close the terminal, by which the command in it ends.
+    /// Close the terminal, which ends the command in it.
     pub(super) fn close(self) -> Child {
         self.child
     }
 
-    /// Change the size.
     pub(super) fn resize(&self, size: Size) -> io::Result<()> {
         let (ws_col, ws_row) = bounded(size);
         let size = rustix::termios::Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };

@@ -1,11 +1,11 @@
-//! Every path, with what it needs and what answers it.
+//! Every path, with its requirement and its handler.
 
 use axum::http::Method;
 
 use super::gate::Need;
 use super::grant::Role;
 
-/// What answers a request.
+/// The handler of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// The page.
@@ -16,57 +16,57 @@ pub(super) enum Part {
     Login,
     /// Its second step.
     LoginFinish,
-    /// The proof of the server for a browser that has logged in with a password before.
+    /// The server's proof for a browser that has logged in with a password before.
     LoginDevice,
-    /// A name and a password, for a link.
+    /// The exchange of a name and a password for a link.
     LoginPassword,
-    /// The proof of the server that it is the one that the page knows.
+    /// The server's proof that it knows the key of the session.
     Hello,
     /// The end of the session.
     Logout,
     /// The log as text.
     Text,
-    /// A ticket for a download of it.
+    /// A ticket for a download of the log.
     Ticket,
-    /// The download.
+    /// The download of the log.
     Download,
-    /// What is only for those who are logged in.
+    /// A part for logged-in sessions.
     OfSession(OfSession),
 }
 
-/// What answers a request of a session.
+/// The handler of a request of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OfSession {
-    /// Who is logged in.
+    /// The role of the session.
     Me,
     /// The runs of the user.
     Runs,
-    /// The WebSocket with what changes.
+    /// The WebSocket with changes.
     Live,
-    /// The terminal of a process, to type into it.
+    /// The terminal of a process, for typing.
     Terminal,
-    /// The terminal of a process, to look at it.
+    /// The terminal of a process, for watching.
     Look,
     /// The apps of a run.
     Apps(AppsPart),
-    /// What the processes of a run have used.
+    /// The samples of the resource use of a run's processes.
     Figures,
     /// The API of a run, from its files.
     Files,
-    /// The API of a run, by its supervisor.
+    /// The API of a run, forwarded to its supervisor.
     Supervisor,
-    /// The paths under `/api/`, for the run that is chosen.
+    /// The paths under `/api/`.
     Chosen,
 }
 
-/// What is done with the apps of a run.
+/// The requests about the apps of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AppsPart {
-    /// They are listed.
+    /// List the apps.
     List,
-    /// An archive is received.
+    /// Receive an archive.
     Upload,
-    /// One is removed.
+    /// Remove an app.
     Remove,
 }
 
@@ -78,7 +78,7 @@ const FILES: Part = Part::OfSession(OfSession::Files);
 const SUPERVISOR: Part = Part::OfSession(OfSession::Supervisor);
 const CHOSEN: Part = Part::OfSession(OfSession::Chosen);
 
-/// Method, pattern (`{}`: one segment, `*`: the rest), need and part. What is missing here is answered with
+/// Method, pattern (`{}`: one segment, `*`: the rest), requirement and handler. The answer to any other request is
 /// 404.
 pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/", Need::Nothing, Part::Page),
@@ -109,7 +109,7 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     ),
     (Method::GET, "/r/{}/text", READ, Part::Text),
     (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
-    // The ticket stands for the key, and the session is looked up with the cookie.
+    // The ticket replaces the proof of the key. The cookie identifies the session.
     (Method::GET, "/download/{}", Need::OwnPage, Part::Download),
     (Method::GET, "/r/{}/figures", READ, Part::OfSession(OfSession::Figures)),
     (Method::GET, "/r/{}/api/state", READ, FILES),
@@ -166,14 +166,14 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::POST, "/api/restart", ADMIN, CHOSEN),
 ];
 
-/// What a request is for.
+/// The result of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
-    /// This, with this need.
+    /// A handler with its requirement.
     Route(Need, Part),
     /// The path exists, but not with this method.
     OtherMethod,
-    /// There is no such path.
+    /// The path does not exist.
     Nothing,
 }
 
@@ -203,7 +203,7 @@ fn is_match(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// The run in a path of a run, and the path without it.
+/// Split a path into the id of the run and the rest.
 pub(super) fn run_of(path: &str) -> Option<(&str, &str)> {
     let (run, rest) = path.strip_prefix("/r/")?.split_once('/')?;
     Some((run, &path[path.len() - rest.len() - 1..]))

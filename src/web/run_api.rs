@@ -1,4 +1,4 @@
-//! The API of a run: from its files, or by its supervisor.
+//! The API of a run, answered from its files or by its supervisor.
 
 use std::io;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::model::event::LOG;
 
 /// The largest body of a request.
 const LARGEST_BODY: usize = 1 << 20;
-/// How long it may take.
+/// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Answer a request to a run.
@@ -67,7 +67,7 @@ pub(super) async fn answer(
     answer
 }
 
-/// Answer what the processes of a run have used.
+/// Answer with samples of the resource use of a run's processes.
 pub(super) async fn figures(runs: &Runs, scope: &Scope, parts: &Parts) -> Response {
     let run = run_of(parts.uri.path()).map(|(id, _)| id).filter(|id| scope.has_run(id));
     let Some(id) = run else { return unknown() };
@@ -78,7 +78,7 @@ pub(super) async fn figures(runs: &Runs, scope: &Scope, parts: &Parts) -> Respon
     }
 }
 
-/// The path and query that ask for the output of these processes only; `None` if the request is for more.
+/// Restrict a request to the output of these processes; `None` if it asks for more.
 fn within(names: &[String], path: &str, query: &str) -> Option<String> {
     if !matches!(path, "/api/lines" | "/api/extent" | "/api/count" | "/api/output") {
         let name = path.strip_prefix("/api/processes/")?.strip_suffix("/screen")?;
@@ -96,7 +96,7 @@ fn within(names: &[String], path: &str, query: &str) -> Option<String> {
     if !pairs.iter().any(|(key, _)| key == "name") {
         pairs.extend(names.iter().map(|name| ("name".into(), exactly(name).into())));
     }
-    // What happened to a process may name others.
+    // Events of a process may name others.
     if path == "/api/lines" {
         pairs.push(("types".into(), LOG.into()));
     }
@@ -104,12 +104,12 @@ fn within(names: &[String], path: &str, query: &str) -> Option<String> {
     Some(format!("{path}?{}", query.extend_pairs(pairs).finish()))
 }
 
-/// The word for the process with exactly this name: an entry of the Procfile would mean its other instances too.
+/// The selector of exactly this process. Its plain name could be an entry of the Procfile with other instances.
 pub(super) fn exactly(name: &str) -> String {
     format!("={name}")
 }
 
-/// The name in a word that may be for exactly this process.
+/// The name in a selector.
 pub(super) fn whole(word: &str) -> &str {
     word.strip_prefix('=').unwrap_or(word)
 }
@@ -126,7 +126,7 @@ pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> (Status
     (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// Pass a request on to the supervisor of a run.
+/// Forward a request to the supervisor of a run.
 pub(super) async fn forward(run: &Run, method: &Method, target: &str, body: Body) -> Response {
     let read = timeout(BODY_TIME, axum::body::to_bytes(body, LARGEST_BODY)).await;
     let body = match read {
@@ -148,7 +148,7 @@ pub(super) async fn forward(run: &Run, method: &Method, target: &str, body: Body
     }
 }
 
-/// The answer about a run or process that does not exist or may not be seen.
+/// The answer about a run or process that does not exist or is not visible to the session.
 pub(super) fn unknown() -> Response {
     problem(StatusCode::NOT_FOUND, "there is no such run or process")
 }

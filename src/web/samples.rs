@@ -1,7 +1,7 @@
-//! What the processes of a run use, sampled while pages look at it.
+//! Samples the resource use of a run's processes while pages show the run.
 //!
-//! The samples are kept for some minutes after the last page has left, so a page that is loaded again, or another
-//! one, shows what was before.
+//! The samples are kept for some minutes after the last page has left, so that a page that is reloaded still shows
+//! them.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -25,17 +25,17 @@ use crate::sys::clock;
 
 /// The time between two samples.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-/// How long samples are kept when no page looks.
+/// How long samples are kept without a page.
 const KEPT: Duration = Duration::from_secs(10 * 60);
 /// Percentages and rates need an earlier sample that is at most this old.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// A sample, and how many there were up to it.
+/// A numbered sample.
 #[derive(Debug, Default)]
 pub(super) struct Sample {
-    /// Its number; the first one has 1.
+    /// Its number, from 1.
     pub(super) number: u64,
-    /// What each running process used.
+    /// The resource use of each running process.
     pub(super) figures: Vec<Figures>,
 }
 
@@ -64,8 +64,8 @@ struct Kept {
 }
 
 impl Taker {
-    /// A sample of these processes. What they have printed is in the journal: their states are told only when
-    /// they change.
+    /// Sample these processes. The amounts of output are read from the journal, as those in the states are not
+    /// updated with each line.
     fn take(&mut self, mut processes: Vec<ProcessState>, now: Duration) -> Vec<Figures> {
         match self.printed.count() {
             Ok(counts) => {
@@ -88,7 +88,7 @@ impl Samples {
         Self { begun: Instant::now(), taker, kept: Mutex::default() }
     }
 
-    /// Those that are still kept, or none yet, of the run with its journal in these directories.
+    /// The kept samples of the run with its journal in these directories, or an empty list.
     pub(super) fn of(kept: &mut Weak<Self>, dirs: &Dirs) -> Arc<Self> {
         kept.upgrade().unwrap_or_else(|| {
             let new = Arc::new(Self::new(dirs));
@@ -97,12 +97,12 @@ impl Samples {
         })
     }
 
-    /// Keep them for a while.
+    /// Keep the samples for a while.
     pub(super) async fn linger(self: Arc<Self>) {
         sleep(KEPT).await;
     }
 
-    /// Take a sample of these processes. `None` at the end of the server.
+    /// Take a sample of these processes; `None` at the end of the server.
     pub(super) async fn take(&self, processes: Vec<ProcessState>) -> Option<Sample> {
         self.take_at(self.begun.elapsed(), processes).await
     }
@@ -111,7 +111,7 @@ impl Samples {
         let mut taker = Arc::clone(&self.taker).lock_owned().await;
         let figures = spawn_blocking(move || taker.take(processes, now)).await.ok()?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // The seconds in which no page looked are missing.
+        // The seconds without a page count as missing samples.
         let first = *kept.first.get_or_insert(now);
         let passed = now.saturating_sub(first).as_secs();
         let missing = passed.saturating_sub(kept.series.count(Length::Second));
@@ -121,10 +121,10 @@ impl Samples {
         Some(Sample { number: kept.series.count(Length::Second), figures })
     }
 
-    /// The samples that a session may see, as a page asks for them.
+    /// Answer a request for samples, within the limits of the session.
     pub(super) fn answer(&self, scope: &Scope, query: &str) -> Response {
         let Some((length, after)) = asked(query) else {
-            let reason = "`interval` is 1 or 10, `after` the number of a sample; nothing else";
+            let reason = "`interval` must be 1 or 10, and `after` the number of a sample";
             return problem(StatusCode::BAD_REQUEST, reason);
         };
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +149,7 @@ impl Samples {
     }
 }
 
-/// Which samples a query asks for, and after which number.
+/// The interval of the samples in a query, and the number after which they begin.
 fn asked(query: &str) -> Option<(Length, u64)> {
     let (mut length, mut after) = (Length::Second, 0);
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -171,12 +171,12 @@ struct Answer<'a> {
     interval: u64,
     /// The number of the last sample.
     last: u64,
-    /// When it was taken.
+    /// The time of the last sample.
     time: String,
     processes: Vec<Used<'a>>,
 }
 
-/// Samples of one process, oldest first; null where it was not running, or no page looked.
+/// Samples of one process, oldest first; null if it was not running or no sample was taken.
 #[derive(Serialize)]
 struct Used<'a> {
     name: &'a ProcName,
@@ -187,7 +187,7 @@ struct Used<'a> {
 
 impl<'a> Used<'a> {
     fn of(name: &'a ProcName, points: impl Iterator<Item = Option<Point>> + Clone) -> Self {
-        // More digits would only make the answer longer.
+        // One digit is enough, and keeps the answer short.
         let tenths = |value: f64| (value * 10.0).round() / 10.0;
         let cpu = |point: Point| tenths(point.cpu_percent);
         let output = |point: Point| point.output_bytes_per_second.round();
@@ -235,7 +235,7 @@ mod tests {
         for second in 0..70 {
             samples.take_at(second * SECOND, processes.clone()).await.unwrap();
         }
-        // No page looks for five seconds.
+        // There is no page for five seconds.
         let again = Samples::of(&mut kept, &dirs);
         assert!(Arc::ptr_eq(&again, &samples));
         again.take_at(75 * SECOND, processes).await.unwrap();

@@ -1,8 +1,8 @@
-//! What terminals show, for the pages that look at them.
+//! The screens of terminals, for pages that only watch.
 //!
-//! A page that looks is no client of tmux: such a client would change the size of the pane, and keys could reach
-//! the process. Instead, the screen is taken when the process has printed something, at most five times a second and
-//! once for all pages.
+//! A watching page is not a client of tmux: a client would change the size of the pane, and its keys could reach the
+//! process. Instead, the server captures the screen after output of the process, at most five times a second and once
+//! for all pages.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -14,14 +14,14 @@ use tokio::time::{Interval, interval, sleep};
 use super::follow::{Link, Seen};
 use super::run_api::exactly;
 use super::source::Run;
-use super::terminal::{PING, RUN_OVER, SCREEN, Status, ask_whether_there, end, message, say, send};
+use super::terminal::{PING, RUN_OVER, SCREEN, Status, end, message, send, send_ping, send_status};
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
 
-/// The shortest time between two looks at a screen.
+/// The shortest time between two captures.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// How often the screen is looked at after a page has come, gone or changed its size: tmux sets the size of the
-/// pane some time later, and tells nobody.
+/// The number of captures after a typing page has joined, left or changed its size: tmux resizes the pane some time
+/// later, without a notification.
 const AFTER_TYPISTS: u8 = 5;
 
 /// The terminal of a process, shared by all pages that show it.
@@ -33,7 +33,7 @@ pub(super) struct Terminal {
     typists: watch::Sender<Typists>,
 }
 
-/// The terminals that pages show.
+/// The terminals that are shown on pages.
 #[derive(Debug, Default)]
 pub(super) struct Terminals(Mutex<Vec<Weak<Terminal>>>);
 
@@ -59,42 +59,42 @@ impl Terminals {
 /// The pages that type into a terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Typists {
-    /// How many there are.
+    /// The number of pages.
     pub(super) count: usize,
-    /// How often one has come, gone or changed its size.
+    /// Counts how often a page has joined, left or changed its size.
     changes: u64,
 }
 
-/// What is known of a screen. Cheap to clone.
+/// The state of a screen. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum View {
-    /// Nothing yet.
+    /// Not captured yet.
     #[default]
     Unknown,
-    /// Columns and rows, and the message that shows it.
+    /// Columns and rows, and the message with the screen.
     Screen((u16, u16), Arc<[u8]>),
-    /// Why it can't be seen now.
+    /// Why the screen can't be captured now.
     Problem(String),
     /// The run is over.
     Over,
 }
 
-/// A page that types; dropped when it leaves.
+/// A typing page; dropped when the page leaves.
 pub(super) struct Typist(Arc<Terminal>);
 
 impl Typist {
-    /// A page begins to type.
+    /// Count a page that begins to type.
     pub(super) fn new(terminal: &Arc<Terminal>) -> Self {
         terminal.change(|count| count + 1);
         Self(Arc::clone(terminal))
     }
 
-    /// Its size has changed.
+    /// Note that its size has changed.
     pub(super) fn resized(&self) {
         self.0.change(|count| count);
     }
 
-    /// All pages that type into the same terminal.
+    /// Follow the number of pages that type into the same terminal.
     pub(super) fn all(&self) -> watch::Receiver<Typists> {
         self.0.typists.subscribe()
     }
@@ -114,7 +114,7 @@ impl Terminal {
         });
     }
 
-    /// What it shows, for as long as the receiver is kept.
+    /// Follow the screen for as long as the receiver exists.
     pub(super) fn view(self: &Arc<Self>) -> watch::Receiver<View> {
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = view.upgrade() {
@@ -141,7 +141,7 @@ impl Terminal {
     }
 }
 
-/// What a screen is looked at for, if it differs from the last time.
+/// The screen is captured when this differs from the last time.
 #[derive(PartialEq)]
 struct Occasion {
     printed: u64,
@@ -149,7 +149,7 @@ struct Occasion {
     link: Link,
 }
 
-/// The task that looks at a screen for all pages.
+/// The task that captures a screen for all pages.
 struct Looking {
     run: Arc<Run>,
     name: ProcName,
@@ -168,7 +168,7 @@ impl Looking {
             }
             let printed = match &last {
                 Some(last) if heads == seen.heads => last.printed,
-                // A journal that can't be read can't tell that nothing has changed.
+                // If the journal can't be read, assume new output.
                 Some(_) | None => self.run.printed(&self.name).await.unwrap_or(seen.heads),
             };
             heads = seen.heads;
@@ -201,7 +201,7 @@ impl Looking {
 
     async fn look(&self) -> View {
         let name = self.name.as_str();
-        // A supervisor of an earlier version knows no `=`, which is needed only where there are more instances.
+        // `=` is needed only if the entry has several instances. Supervisors of earlier versions do not know it.
         let is_entry = self
             .seen
             .borrow()
@@ -225,8 +225,8 @@ impl Looking {
     }
 }
 
-/// Show the screen to a page, the newest only, until one of them ends. What the page says goes nowhere. A page that
-/// `is_limited` is not told reasons, which may name other processes.
+/// Send the newest screen to a page until one of them ends. Messages from the page are ignored. A limited session
+/// gets no reasons of problems, which may name other processes.
 pub(super) async fn show(mut socket: WebSocket, mut view: watch::Receiver<View>, is_limited: bool) {
     let mut ping = interval(PING);
     loop {
@@ -235,8 +235,9 @@ pub(super) async fn show(mut socket: WebSocket, mut view: watch::Receiver<View>,
             View::Unknown => true,
             View::Screen(_, frame) => send(&mut socket, frame.to_vec()).await,
             View::Problem(why) => {
-                let why = if is_limited { "It can't be seen now.".to_owned() } else { why };
-                say(&mut socket, &Status { problem: Some(why), ..Status::default() }).await
+                let why =
+                    if is_limited { "The screen is not available now.".to_owned() } else { why };
+                send_status(&mut socket, &Status { problem: Some(why), ..Status::default() }).await
             }
             View::Over => return end(&mut socket, RUN_OVER).await,
         };
@@ -246,7 +247,7 @@ pub(super) async fn show(mut socket: WebSocket, mut view: watch::Receiver<View>,
     }
 }
 
-/// Wait for something to show; false if the page is gone.
+/// Wait for a new screen; false if the page is gone.
 async fn wait(
     socket: &mut WebSocket,
     view: &mut watch::Receiver<View>,
@@ -255,11 +256,11 @@ async fn wait(
     loop {
         tokio::select! {
             changed = view.changed() => return changed.is_ok(),
-            said = socket.recv() => match said {
+            received = socket.recv() => match received {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
                 Some(Ok(_)) => {}
             },
-            _ = ping.tick() => if !ask_whether_there(socket).await { return false; },
+            _ = ping.tick() => if !send_ping(socket).await { return false; },
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The server process: accepts connections until its guardian goes.
+//! The server process: accepts connections until its guardian is gone.
 
 use std::future::poll_fn;
 use std::io;
@@ -26,27 +26,27 @@ use super::access::Access;
 use super::door;
 use super::ending::{Ending, closed};
 use super::gate::Names;
-use super::server::{Ends, Server, is_of_stranger};
+use super::server::{Ends, Server, is_of_other_user};
 use super::sessions::Sessions;
 use super::source::Runs;
 use crate::config::Env;
 use crate::instance::inherit;
 
-/// How many connections are served at once.
+/// The most connections that are served at once.
 const CONNECTIONS: usize = 256;
-/// How many of them may be of other users of this machine, or of other machines, so that there is always room for
-/// the user's own browser.
+/// The most connections of other users of this machine or of other machines. The rest are reserved for the user's
+/// own browser.
 const OF_OTHERS: usize = 64;
 /// How long a browser may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long the last answers may take when the server ends.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// The same if another server follows: connections with a request wait for that one.
+/// The same if another server follows, which then answers further requests.
 const LONG_FAREWELL: Duration = Duration::from_secs(2);
-/// How long a connection without a request is kept then: its first request may be on its way.
+/// How long a connection without a request is kept at a restart: its first request may be on its way.
 const FIRST_REQUEST: Duration = Duration::from_millis(300);
 
-/// What the guardian hands over to its server.
+/// The arguments that the guardian passes to its server.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Handover {
     /// The port.
@@ -55,23 +55,23 @@ pub struct Handover {
     pub id: String,
     /// The directory of [`door`].
     pub dir: PathBuf,
-    /// Who gets in from elsewhere.
+    /// The options for access from other machines.
     pub access: Access,
     /// The descriptors of the listening sockets.
     pub sockets: Vec<RawFd>,
     /// The id of the only instance that is shown; `None`: all.
     #[serde(default)]
     pub only: Option<String>,
-    /// The id of the run with which the server ends, if it was started for one.
+    /// The id of the run with which the server ends, if there is one.
     #[serde(default)]
     pub run: Option<String>,
     /// The descriptor of the file with the sessions.
     pub sessions: RawFd,
-    /// The descriptor of a pipe that closes when the guardian goes.
+    /// The descriptor of a pipe that closes when the guardian ends.
     pub guardian: RawFd,
 }
 
-/// Serve until the guardian goes, or another reason to end.
+/// Serve until the guardian ends or there is another reason to end.
 pub fn run(handover: &Handover) -> io::Result<Ending> {
     let listener = |fd: OwnedFd| {
         let listener = std::net::TcpListener::from(fd);
@@ -100,7 +100,7 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
         }
         let sockets: Result<Vec<_>, _> = sockets.into_iter().map(TcpListener::from_std).collect();
         let ending = accept(&sockets?, &server, gone(guardian)).await;
-        // A guardian that was killed can't remove it.
+        // A killed guardian could not remove it.
         let _ = std::fs::remove_file(path);
         Ok(ending)
     });
@@ -108,7 +108,7 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
     result
 }
 
-/// Returns when the guardian is gone.
+/// Wait until the guardian is gone.
 async fn gone(pipe: OwnedFd) {
     let Ok(mut pipe) = tokio::net::unix::pipe::Receiver::from_owned_fd(pipe) else { return };
     while pipe.read(&mut [0]).await.is_ok_and(|read| read > 0) {}
@@ -139,7 +139,7 @@ async fn accept(
                     let Ok(local) = stream.local_addr() else { continue };
                     let ends = Ends { peer, local };
                     // A proxy may run as another user.
-                    let is_other = server.names.public().is_none() && is_of_stranger(ends);
+                    let is_other = server.names.public().is_none() && is_of_other_user(ends);
                     let other = is_other.then(|| Arc::clone(&of_others).try_acquire_owned());
                     if let Some(Err(_)) = other {
                         continue;
@@ -159,13 +159,13 @@ async fn accept(
     server.closing.send_replace(Some(ending));
     let farewell = if ending == Ending::Restart { LONG_FAREWELL } else { FAREWELL };
     let answered = async { while clients.join_next().await.is_some() {} };
-    // Each page holds a receiver until it has been told.
-    let told = server.closing.closed();
-    let _ = timeout(farewell, async { tokio::join!(answered, told) }).await;
+    // Each page holds a receiver until it has been notified.
+    let notified = server.closing.closed();
+    let _ = timeout(farewell, async { tokio::join!(answered, notified) }).await;
     ending
 }
 
-/// The next connection to any of these sockets.
+/// Accept the next connection at any of these sockets.
 async fn any_of(sockets: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
     poll_fn(|context| {
         let mut all = sockets.iter().map(|socket| socket.poll_accept(context));
@@ -175,7 +175,7 @@ async fn any_of(sockets: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> 
 }
 
 async fn serve(stream: TcpStream, ends: Ends, server: Arc<Server>) {
-    // A state must not wait for the next one.
+    // Small frames must be sent at once.
     let _ = stream.set_nodelay(true);
     let mut closing = server.closing.subscribe();
     let (begun, mut is_begun) = watch::channel(false);
@@ -195,7 +195,7 @@ async fn serve(stream: TcpStream, ends: Ends, server: Arc<Server>) {
         ending = closed(&mut closing) => {
             let first = async { let _ = is_begun.wait_for(|is_begun| *is_begun).await; };
             let done = tokio::select! {
-                // A client that has just connected must not find the connection closed.
+                // A client that has just connected must get an answer.
                 done = connection.as_mut(), if ending == Ending::Restart => Some(done),
                 _ = timeout(FIRST_REQUEST, first), if ending == Ending::Restart => None,
                 () = std::future::ready(()), if ending != Ending::Restart => None,

@@ -1,4 +1,4 @@
-//! One request: through the gate, then to the part that answers it.
+//! Handles a request: the gate checks it, then its handler answers.
 
 mod log_text;
 mod login;
@@ -38,16 +38,16 @@ use super::{apps, assets, compat, cookie, run_api};
 use crate::api::version::OURS;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
-/// The largest body of a request that is read here: a few words of a page.
+/// The largest body of a request that the server itself reads.
 const LARGEST_BODY: usize = 16 << 10;
-/// How long it may take.
+/// How long such a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ends {
-    /// The browser's.
+    /// The address of the browser.
     pub(super) peer: SocketAddr,
-    /// Ours.
+    /// The address of this server.
     pub(super) local: SocketAddr,
 }
 
@@ -61,16 +61,16 @@ pub(super) struct Server {
     /// The runs of the user.
     pub(super) runs: Arc<Runs>,
     sessions: Mutex<Sessions>,
-    /// Which processes each session has deselected under `/api/`.
+    /// The processes that each session has deselected under `/api/`.
     pub(super) selections: Selections,
     tickets: Mutex<Tickets>,
     terminals: Terminals,
-    /// Who gets in from elsewhere.
+    /// The options for access from other machines.
     pub(super) access: Access,
     passwords: Passwords,
     /// Changes when a session ends before its time.
     session_ended: watch::Sender<()>,
-    /// Why the server ends, once it does.
+    /// Why the server ends; `None` until then.
     pub(super) closing: watch::Sender<Option<Ending>>,
 }
 
@@ -117,7 +117,7 @@ impl Server {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An address that logs in once; also the public one, with a space between them.
+    /// The addresses of a link, local and public, separated by a space.
     pub(super) fn link(&self, grant: Grant) -> io::Result<String> {
         let fragment = self.sessions().link(grant, None, clock::now())?;
         let local = format!("http://{}:{}/#login={fragment}", self.names.own(), self.port);
@@ -132,14 +132,14 @@ impl Server {
         self.sessions().list(clock::now())
     }
 
-    /// End the sessions for whose id and user this holds; returns how many.
+    /// End the sessions whose id and user satisfy a predicate; returns their number.
     pub(super) fn end_sessions(&self, is_meant: impl Fn(&str, Option<&str>) -> bool) -> usize {
         let ended = self.sessions().end_if(is_meant, clock::now());
         self.session_ended.send_replace(());
         ended
     }
 
-    /// Somebody uses this session; false if it has ended.
+    /// Note a use of this session; false if it has ended.
     pub(super) fn renew(&self, id: &str) -> bool {
         self.sessions().renew(id, clock::now())
     }
@@ -154,7 +154,7 @@ impl Server {
         session.is_empty() || self.sessions().is_live(session, clock::now())
     }
 
-    /// Returns when this session has ended.
+    /// Wait until this session has ended.
     async fn end_of_session(&self, (id, grant): (String, Grant)) {
         let mut ended = self.session_ended.subscribe();
         while self.sessions().is_live(&id, clock::now()) {
@@ -180,7 +180,7 @@ impl Server {
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let (need, part) = match find(&method, &path) {
             Found::Route(need, part) => (need, part),
-            // They pass the gate first: its answers don't tell what exists.
+            // The gate checks these first, so that its refusals do not reveal which paths exist.
             Found::OtherMethod | Found::Nothing => (Need::OwnPage, Part::Asset),
         };
         let session = self.session_of(&parts.headers);
@@ -195,7 +195,10 @@ impl Server {
             return problem(refused.status, refused.reason);
         }
         if find(&method, &path) == Found::OtherMethod {
-            return problem(StatusCode::METHOD_NOT_ALLOWED, "this path has another method");
+            return problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not support this method",
+            );
         }
         if let (Some((id, _)), true) = (&session, parts.headers.contains_key("x-tmo-visible")) {
             self.renew(id);
@@ -215,7 +218,7 @@ impl Server {
             (Part::OfSession(part), Some(session)) => {
                 self.answer_in(session, part, (parts, body)).await
             }
-            // The gate lets nobody else pass.
+            // The gate has already refused requests without a session.
             (Part::OfSession(_), None) => StatusCode::UNAUTHORIZED.into_response(),
         }
     }
@@ -270,18 +273,18 @@ impl Server {
     }
 }
 
-/// Who is logged in.
+/// Answer with the role of the session.
 fn me(grant: &Grant) -> Response {
     let (role, time) = (grant.role.word(), clock::now().to_string());
     json(StatusCode::OK, &Me { role, version: OURS, time })
 }
 
-/// Whether another user of this machine is at the other end.
-pub(super) fn is_of_stranger(ends: Ends) -> bool {
+/// Whether the peer is another user of this machine.
+pub(super) fn is_of_other_user(ends: Ends) -> bool {
     match tcp_peer(ends.peer, ends.local) {
         TcpPeer::Open { owner } => !is_own_uid(owner),
         TcpPeer::Closed => true,
-        // Where the system does not tell, the secret of the link decides alone.
+        // Where the system can't determine the peer, only the secret of the link decides.
         TcpPeer::Unknown => false,
     }
 }

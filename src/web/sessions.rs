@@ -1,8 +1,8 @@
 //! Login links and sessions.
 //!
-//! They end with the sockets that the server listens on: they are kept in a file without a name, which only
-//! the guardian and its server have open. A server that is started again after a crash finds them there; a
-//! program that takes the port over later does not.
+//! They end with the listening sockets: they are kept in an anonymous file that only the guardian and its server
+//! have open. A server that is restarted after a crash reads them from there. A program that takes over the port
+//! later can't.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,19 +17,19 @@ use super::grant::{Grant, Role};
 use super::proof::{Purpose, Secret, is_nonce, nonce, random_hex};
 use crate::model::time::Timestamp;
 
-/// How long a link logs in.
+/// How long a link is valid.
 const LINK_LIFE: Duration = Duration::from_secs(5 * 60);
-/// How long a session lasts that nobody uses.
+/// How long an unused session lasts.
 const IDLE_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// How long a session lasts at most.
 const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How many links and sessions each user may have; the oldest go first.
+/// The most links and sessions per user; the oldest are dropped first.
 const MOST: usize = 64;
-/// How old the saved time of the last use of a session may be.
+/// The time of the last use of a session is saved at most this often.
 const SAVED_USE: Duration = Duration::from_secs(60);
-/// How much of the id of a session is shown.
+/// How many characters of the id of a session are shown.
 const SHOWN: usize = 8;
-/// The distance of the two places in the file that are written in turn.
+/// The distance between the two slots of the file, which are written in turn.
 const SLOT: u64 = 1 << 20;
 
 /// A link that logs in once.
@@ -38,13 +38,13 @@ struct Link {
     id: String,
     secret: Secret,
     grant: Grant,
-    /// The user who has given a password for it.
+    /// The user who has logged in with a password to get it.
     #[serde(default)]
     user: Option<String>,
     until: Timestamp,
-    /// The session that it has begun.
+    /// The session that began with it.
     used: Option<String>,
-    /// The nonces of the login under way.
+    /// The nonces of the current login.
     #[serde(skip)]
     nonces: Option<[String; 2]>,
 }
@@ -52,13 +52,13 @@ struct Link {
 /// A session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Session {
-    /// Its id, which is no secret.
+    /// Its id, which is not a secret.
     pub(super) id: String,
     key: Secret,
     cookie: Secret,
-    /// What it may do.
+    /// Its rights.
     pub(super) grant: Grant,
-    /// Who has logged in with a password.
+    /// The user, if the login was with a password.
     #[serde(default)]
     user: Option<String>,
     begun: Timestamp,
@@ -72,16 +72,16 @@ impl Session {
     }
 }
 
-/// A session, as its list shows it.
+/// A session in the list of sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEntry {
-    /// By which it can be named.
+    /// The part of its id that commands accept.
     pub id: String,
-    /// The user, if a password began it.
+    /// The user, if the login was with a password.
     pub user: Option<String>,
-    /// What it may do.
+    /// Its role.
     pub role: Role,
-    /// The only processes that it may see.
+    /// The only visible processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<Vec<String>>,
     /// When it began.
@@ -90,7 +90,7 @@ pub struct SessionEntry {
     pub used: Timestamp,
 }
 
-/// A session that has just begun.
+/// A new session.
 #[derive(Debug)]
 pub(super) struct Begun {
     /// Its id.
@@ -102,13 +102,13 @@ pub(super) struct Begun {
 /// Why a login fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LoginError {
-    /// There is no such link, or not any more.
-    #[error("this link is not valid, or not any more; `tmo web --link` prints a new one")]
+    /// The link does not exist or has expired.
+    #[error("this link is not valid or has expired; `tmo web --link` prints a new one")]
     NoLink,
-    /// It was used before, in this browser.
+    /// The link was used before, in this browser.
     #[error("this link has logged in this browser already")]
     Again,
-    /// It was used before, somewhere else.
+    /// The link was used before, in another browser.
     #[error(
         "this link was used a second time, so the session that it began was ended; `tmo web --link` \
          prints a new one"
@@ -119,7 +119,7 @@ pub(super) enum LoginError {
     NoRandom,
 }
 
-/// All of them.
+/// All links and sessions.
 #[derive(Debug)]
 pub(super) struct Sessions {
     file: File,
@@ -134,15 +134,15 @@ struct Kept {
 }
 
 impl Sessions {
-    /// Those in this file.
+    /// Read the links and sessions in this file.
     pub(super) fn open(file: File) -> Self {
         let slots = [0, SLOT].into_iter().filter_map(|at| read(&file, at));
         let kept = slots.max_by_key(|kept| kept.turn).unwrap_or_default();
         Self { file, kept }
     }
 
-    /// A new link with these rights: its id and secret, as the fragment of an address has them. `user` has given
-    /// a password for it.
+    /// Create a link with these rights; returns its id and secret, as in the fragment of an address. `user` has
+    /// logged in with a password.
     pub(super) fn link(
         &mut self,
         grant: Grant,
@@ -157,7 +157,7 @@ impl Sessions {
         Ok(text)
     }
 
-    /// Begin a login with the nonce of the page: the server's nonce and proof.
+    /// Begin a login with the nonce of the page; returns the server's nonce and proof.
     pub(super) fn begin(
         &mut self,
         id: &str,
@@ -174,7 +174,7 @@ impl Sessions {
         Ok((ours, proof))
     }
 
-    /// Finish it with the page's proof. `cookies` are what the browser has from before.
+    /// Finish a login with the page's proof. `cookies` are the earlier cookies of the browser.
     pub(super) fn finish(
         &mut self,
         (id, proof): (&str, &str),
@@ -214,7 +214,7 @@ impl Sessions {
         is_nonce(theirs).then(|| session.key.proof(Purpose::Server, &[theirs]))
     }
 
-    /// The session of a request with this cookie and this key: id, nonce and proof, with dots between them.
+    /// The session of a request with this cookie and this key (id, nonce and proof, separated by dots).
     pub(super) fn of_request(&self, cookie: &str, key: &str, now: Timestamp) -> Option<&Session> {
         let [id, nonce, proof] = <[&str; 3]>::try_from(key.split('.').collect::<Vec<_>>()).ok()?;
         let at = self.kept.sessions.iter().position(|found| found.id == id && found.lives(now))?;
@@ -226,7 +226,7 @@ impl Sessions {
         Some(session)
     }
 
-    /// Somebody uses this session: a page that is seen, or a key. False if it has ended.
+    /// Note a use of this session: a visible page, or a typed key. False if it has ended.
     pub(super) fn renew(&mut self, id: &str, now: Timestamp) -> bool {
         let found = self.kept.sessions.iter_mut().find(|found| found.id == id && found.lives(now));
         let Some(session) = found else { return false };
@@ -248,13 +248,12 @@ impl Sessions {
         self.kept.sessions.iter().any(|session| session.id == id && session.lives(now))
     }
 
-    /// Whether the link with this id was made for somebody else.
+    /// Whether the link with this id is a shared one.
     pub(super) fn is_shared(&mut self, id: &str, now: Timestamp) -> bool {
         let found = self.find_link(id, now);
         found.is_some_and(|link| link.grant.until.is_some() || link.user.is_some())
     }
 
-    /// All sessions.
     pub(super) fn list(&self, now: Timestamp) -> Vec<SessionEntry> {
         let living = self.kept.sessions.iter().filter(|session| session.lives(now));
         let entry = |session: &Session| SessionEntry {
@@ -297,14 +296,14 @@ impl Sessions {
         self.kept.links.iter_mut().find(|link| link.id == id && now < link.until)
     }
 
-    /// Write all that is valid, in the place that was not written last: of a write that was interrupted, the
-    /// previous one is left.
+    /// Write all that is valid into the slot that was not written last. If the write is interrupted, the other slot
+    /// stays intact.
     fn save(&mut self, now: Timestamp) {
         let Kept { turn, links, sessions } = &mut self.kept;
         *turn += 1;
         links.retain(|link| now < link.until);
         sessions.retain(|session| session.lives(now));
-        // Nobody can push out the links and sessions of others.
+        // The limit is per user, so that a user can't displace the links and sessions of others.
         keep_newest(links, |link| link.user.clone());
         keep_newest(sessions, |session| session.user.clone());
         let at = SLOT * (*turn % 2);
@@ -314,7 +313,7 @@ impl Sessions {
     }
 }
 
-/// Keep only the newest of each user; all who have a link that was not made for a password count as one.
+/// Keep only the newest of each user. Links and sessions without a user count as those of one user.
 fn keep_newest<T>(all: &mut Vec<T>, user: impl Fn(&T) -> Option<String>) {
     let mut counts = HashMap::<Option<String>, usize>::new();
     let mut kept: Vec<T> = vec![];
@@ -363,7 +362,7 @@ mod tests {
         tempfile::tempfile().unwrap()
     }
 
-    /// What a page does.
+    /// A simulated page.
     struct Page {
         id: String,
         secret: Secret,
@@ -450,7 +449,7 @@ mod tests {
         let (theirs, _) = sessions.begin(&guess.id, &mine, NOW).unwrap();
         let proof = guess.secret.proof(Purpose::LoginPage, &[&mine, &theirs]);
         assert_eq!(sessions.finish((&guess.id, &proof), &[], NOW).unwrap_err(), LoginError::NoLink);
-        assert!(page.is_known(&sessions, NOW), "who doesn't know the secret ends nothing");
+        assert!(page.is_known(&sessions, NOW), "a login without the secret ends nothing");
         assert_eq!(thief.log_in(&mut sessions, NOW), Err(LoginError::Stolen));
         assert!(!page.is_known(&sessions, NOW));
     }
@@ -466,10 +465,13 @@ mod tests {
             now = now + IDLE_LIFE / 2;
             assert!(busy.is_known(&sessions, now), "{:?}", now.since(NOW));
             assert!(sessions.renew(&busy.begun.as_ref().unwrap().id, now));
-            // Requests of a page that nobody sees renew nothing.
+            // Requests of a hidden page renew nothing.
             assert_eq!(idle.is_known(&sessions, now), now.since(NOW) < IDLE_LIFE);
         }
-        assert!(!sessions.renew(&idle.begun.as_ref().unwrap().id, now), "an end is an end");
+        assert!(
+            !sessions.renew(&idle.begun.as_ref().unwrap().id, now),
+            "an ended session can't be renewed"
+        );
         assert!(!idle.is_known(&sessions, now));
         assert!(!busy.is_known(&sessions, NOW + LIFE));
     }

@@ -1,4 +1,4 @@
-//! A run as the web server sees it: its files, and its supervisor if it has one.
+//! Access to a run: to its files, and to its supervisor if it has one.
 
 use std::collections::HashMap;
 use std::io;
@@ -28,13 +28,13 @@ use crate::server::engine_handle::{EngineRequest, Handle};
 use crate::server::http;
 use crate::server::reading::Reading;
 
-/// How many questions to a run may wait.
+/// The most requests to a run that may wait.
 const WAITING: usize = 32;
 
-/// A run, or the last run of a project.
+/// An active run, or the last run of a project.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// What its files say.
+    /// The facts from its files.
     pub(super) known: KnownRun,
     /// The part of the API that only reads.
     pub(super) reading: Router,
@@ -48,7 +48,7 @@ impl Run {
         let dirs = known.dirs().ok_or(io::ErrorKind::NotFound)?;
         let (asks, asked) = mpsc::channel(WAITING);
         let run = known.run().unwrap_or(&known.id).into();
-        // Whatever is in the index counts.
+        // All records of the index count.
         let head = Head { records: u64::MAX, ..Head::default() };
         let handle = Handle {
             asks,
@@ -86,7 +86,7 @@ impl Run {
         }))
     }
 
-    /// A page of so many lines of a process, the first being 1; without a number, the last page.
+    /// A page of lines of a process. Pages are numbered from 1; without a number, the last page.
     pub(super) async fn numbered(
         &self,
         name: &str,
@@ -103,7 +103,7 @@ impl Run {
         read.await.map_err(io::Error::other)?
     }
 
-    /// The number of records in its journal, and the last lines of these processes before that.
+    /// The number of records in its journal, and the last lines of these processes in them.
     pub(super) async fn last_lines(
         &self,
         names: Vec<String>,
@@ -119,13 +119,13 @@ impl Run {
         read.await.map_err(io::Error::other)?
     }
 
-    /// How many bytes a process has printed.
+    /// The number of bytes that a process has printed.
     pub(super) async fn printed(&self, name: &ProcName) -> io::Result<u64> {
         let (history, name) = (Arc::clone(&self.history), name.clone());
         spawn_blocking(move || history.printed(&name)).await.map_err(io::Error::other)?
     }
 
-    /// What changes in it, for as long as the receiver is kept.
+    /// Follow the run for as long as the receiver exists.
     pub(super) fn follow(&self) -> watch::Receiver<Seen> {
         let mut follow = self.follow.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = follow.upgrade() {
@@ -137,17 +137,17 @@ impl Run {
         receiver
     }
 
-    /// What its processes used while pages looked.
+    /// The samples of its processes' resource use.
     pub(super) fn samples(&self) -> Arc<Samples> {
         let mut kept = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         Samples::of(&mut kept, self.history.dirs())
     }
 }
 
-/// Answer the questions of the reading part: what only a supervisor knows.
+/// Answer the requests of the reading API that need a supervisor.
 async fn answer(known: KnownRun, mut asked: mpsc::Receiver<EngineRequest>) {
     while let Some(ask) = asked.recv().await {
-        // The reading part asks nothing else.
+        // The reading API sends no other request.
         if let EngineRequest::State { reply } = ask {
             let known = known.clone();
             tokio::spawn(async move {
@@ -170,7 +170,7 @@ pub(super) async fn state(known: &KnownRun) -> Result<State, ClientError> {
     last.map_err(|error| ClientError::Lost { at: "".into(), cause: error.to_string() })
 }
 
-/// The last state of a run that is over, as far as its journal has it.
+/// The last state of a finished run, as far as its journal has it.
 fn last_state(known: &KnownRun) -> State {
     let streams = known.dirs().and_then(|dirs| Streams::open(&dirs).ok());
     let streams = streams.map(|streams| streams.all().to_vec()).unwrap_or_default();
@@ -221,7 +221,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// Those of the user with this environment, or only this instance.
+    /// The runs of the user with this environment, or only this instance.
     pub(super) fn new(env: Env, only: Option<String>) -> Self {
         Self { listing: Listing::new(env, only.clone()), only, open: Mutex::default() }
     }
@@ -231,21 +231,21 @@ impl Runs {
         self.only.as_deref()
     }
 
-    /// What the files say now.
+    /// Read the list now.
     pub(super) async fn list(&self) -> io::Result<Known> {
         self.listing.now().await
     }
 
-    /// The list whenever it changes.
+    /// Follow the list.
     pub(super) fn follow(&self) -> watch::Receiver<Known> {
         self.listing.follow()
     }
 
-    /// Returns when this very run is over.
+    /// Wait until exactly this run is over.
     pub(super) async fn end_of(&self, run: &str) {
         let is_it = |known: &KnownRun| known.run() == Some(run);
         let mut listing = self.follow();
-        // What can't be read now may be readable later.
+        // If the list can't be read now, it may be readable later.
         while !self.list().await.is_ok_and(|all| !all.iter().any(is_it)) {
             if listing.changed().await.is_err() {
                 return;

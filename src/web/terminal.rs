@@ -1,10 +1,10 @@
 //! The WebSocket of a terminal on a page.
 //!
-//! Binary messages, of which the first byte is the kind: from the server 0 output, 5 status (JSON), 6 end (its reason
-//! as text), 7 a whole screen (JSON); from the page 1 input, 2 size (columns and rows, 16 bits each, big-endian),
-//! 3 acknowledgement (bytes shown since the last one, 32 bits).
+//! All messages are binary, and their first byte is the kind. The server sends 0 output, 5 status (JSON), 6 end (its
+//! reason as text), and 7 a whole screen (JSON). The page sends 1 input, 2 size (columns and rows, 16 bits each,
+//! big-endian), and 3 acknowledgement (bytes shown since the last one, 32 bits).
 //!
-//! The terminal is read only as fast as the page shows it. tmux then skips output for this client; the process and
+//! The terminal is read only as fast as the page shows its output. For a slow page, tmux skips output; the process and
 //! its log are not delayed.
 
 use std::io;
@@ -30,76 +30,76 @@ const END: u8 = 6;
 /// The kind of a message that shows a whole screen.
 pub(super) const SCREEN: u8 = 7;
 
-/// How many bytes may be under way before the page has shown them.
+/// The most bytes that may be unacknowledged by the page.
 const WINDOW: usize = 128 << 10;
 /// How much is read at once.
 const CHUNK: usize = 16 << 10;
-/// How often a silent page is asked whether it is there.
+/// The interval between pings.
 pub(super) const PING: Duration = Duration::from_secs(25);
-/// A page that takes nothing for so long is gone.
+/// A page that accepts no data for this long is gone.
 const GONE: Duration = Duration::from_secs(60);
 /// How long `tmo connect` may take to end after its terminal.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How much of the last output is searched for the words with which `tmo connect` ends.
+/// How much of the last output is searched for the final message of `tmo connect`.
 const LAST: usize = 1 << 10;
-/// How long to wait for the size that a terminal has.
+/// How long to wait for the size of a terminal.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest reason that is passed on, in characters.
+/// The longest reason that is forwarded, in characters.
 const LONGEST_FAREWELL: usize = 200;
-/// The reason of the end of a terminal whose run is over.
+/// The reason for the end of a terminal whose run is over.
 pub(super) const RUN_OVER: &str = "This run is over; it has no terminals.";
 
-/// What a page is told beside what the terminal shows.
+/// A message to the page about the terminal.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Status {
-    /// How many other pages type into this terminal.
+    /// The number of other pages that type into this terminal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) others: Option<usize>,
-    /// Columns and rows, if the page has to take those of the terminal.
+    /// Columns and rows, if the page must use the size of the terminal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) size: Option<Size>,
-    /// Why the terminal can't be seen now.
+    /// Why the screen can't be captured now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) problem: Option<String>,
 }
 
-/// A message of a page.
+/// A message from a page.
 #[derive(Debug, PartialEq, Eq)]
-enum Said<'a> {
+enum PageMessage<'a> {
     Input(&'a [u8]),
     Size(Size),
     Shown(usize),
 }
 
-/// Read a message; `None` for what is unknown or malformed.
-fn parse(message: &[u8]) -> Option<Said<'_>> {
+/// Parse a message; `None` if it is unknown or malformed.
+fn parse(message: &[u8]) -> Option<PageMessage<'_>> {
     let (kind, rest) = message.split_first()?;
     Some(match (*kind, rest) {
-        (INPUT, bytes) => Said::Input(bytes),
+        (INPUT, bytes) => PageMessage::Input(bytes),
         (SIZE, &[a, b, c, d]) => {
-            Said::Size((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+            PageMessage::Size((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
         }
-        (SHOWN, &[a, b, c, d]) => {
-            Said::Shown(usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX))
-        }
+        (SHOWN, &[a, b, c, d]) => PageMessage::Shown(
+            usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX),
+        ),
         _ => return None,
     })
 }
 
-/// Whether the session of a page that types still lasts; asked with each key.
+/// Whether the session of a typing page still lasts. This is checked for each input.
 type MayType<'a> = &'a (dyn Fn() -> bool + Sync);
 
-/// What a page that types asks for in its address.
+/// The parameters of a typing page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Asked {
     /// Its columns and rows.
     size: Size,
-    /// The terminal keeps the size that it has, and the page takes it.
+    /// Whether the terminal keeps its size and the page uses that.
     keeps_size: bool,
 }
 
 impl Asked {
-    /// What a query says, as `size=80x24&keep=1`.
+    /// Parse a query such as `size=80x24&keep=1`.
     pub(super) fn of(query: &str) -> Self {
         let mut asked = Self { size: (80, 24), keeps_size: false };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -130,18 +130,18 @@ pub(super) async fn open(
     let mut view = None;
     if keeps_size {
         let view = view.insert(terminal.view());
-        // Without an answer, the size of the page is as good as any.
+        // After a timeout, the size of the page is used.
         let _ = timeout(PATIENCE, view.wait_for(|view| *view != View::Unknown)).await.is_ok();
         if let View::Screen(now, _) = *view.borrow_and_update() {
             size = now;
         }
-        say(&mut socket, &Status { size: Some(size), ..Status::default() }).await;
+        send_status(&mut socket, &Status { size: Some(size), ..Status::default() }).await;
     }
     let typist = Typist::new(terminal);
     let run = Arc::clone(&terminal.run);
     match Pty::connect(&address, terminal.name.as_str(), keeps_size, size) {
         Ok(pty) => {
-            // Also if the session of the page ends meanwhile.
+            // This also runs if the session of the page ends meanwhile.
             let _leftover = LeftoverSession::of(run, pty.client());
             serve(socket, Typing { pty, typist, size, view, may_type }).await;
         }
@@ -149,12 +149,12 @@ pub(super) async fn open(
     }
 }
 
-/// A terminal that a page types into.
+/// A terminal with a typing page.
 struct Typing<'a> {
     pty: Pty,
     typist: Typist,
     size: Size,
-    /// What the terminal shows, if the page has to take its size.
+    /// The screen of the terminal, if the page must use its size.
     view: Option<watch::Receiver<View>>,
     may_type: MayType<'a>,
 }
@@ -173,29 +173,29 @@ async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
                 Ok(0) | Err(_) => break true,
                 Ok(read) => conversation.show(&mut socket, &buffer[..read]).await,
             },
-            said = socket.recv() => {
-                let message = match said {
+            received = socket.recv() => {
+                let message = match received {
                     Some(Ok(Message::Binary(message))) => message,
                     Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => break false,
                 };
-                if conversation.hear(&message, (&pty, &typist), may_type).await.is_err() {
+                if conversation.handle(&message, (&pty, &typist), may_type).await.is_err() {
                     break true;
                 }
                 true
             }
             Ok(()) = all.changed() => {
                 let others = all.borrow_and_update().count.saturating_sub(1);
-                say(&mut socket, &Status { others: Some(others), ..Status::default() }).await
+                send_status(&mut socket, &Status { others: Some(others), ..Status::default() }).await
             }
             now = new_size(&mut view, size) => {
                 size = now;
                 if pty.resize(size).is_err() {
                     break true;
                 }
-                say(&mut socket, &Status { size: Some(size), ..Status::default() }).await
+                send_status(&mut socket, &Status { size: Some(size), ..Status::default() }).await
             }
-            _ = ping.tick() => ask_whether_there(&mut socket).await,
+            _ = ping.tick() => send_ping(&mut socket).await,
         };
         if !is_there {
             break false;
@@ -205,14 +205,14 @@ async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
     if timeout(FAREWELL, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }
-    // tmux has been told by now.
+    // By now, the client has left tmux.
     drop(typist);
     if has_ended {
         end(&mut socket, &conversation.farewell()).await;
     }
 }
 
-/// What has been said and shown so far.
+/// The state of the connection.
 struct Conversation {
     under_way: usize,
     last: Vec<u8>,
@@ -228,27 +228,27 @@ impl Conversation {
         send(socket, message(OUTPUT, output)).await
     }
 
-    async fn hear(
+    async fn handle(
         &mut self,
         message: &[u8],
         (pty, typist): (&Pty, &Typist),
         may_type: MayType<'_>,
     ) -> io::Result<()> {
         match parse(message) {
-            Some(Said::Input(bytes)) if may_type() => pty.write(bytes).await,
-            Some(Said::Size(size)) if !self.keeps_size => {
+            Some(PageMessage::Input(bytes)) if may_type() => pty.write(bytes).await,
+            Some(PageMessage::Size(size)) if !self.keeps_size => {
                 typist.resized();
                 pty.resize(size)
             }
-            Some(Said::Shown(shown)) => {
+            Some(PageMessage::Shown(shown)) => {
                 self.under_way = self.under_way.saturating_sub(shown);
                 Ok(())
             }
-            Some(Said::Input(_) | Said::Size(_)) | None => Ok(()),
+            Some(PageMessage::Input(_) | PageMessage::Size(_)) | None => Ok(()),
         }
     }
 
-    /// The last line of the output, which is that of `tmo connect`: why it has ended.
+    /// The last line of the output, in which `tmo connect` prints why it has ended.
     fn farewell(&self) -> String {
         let text = cleaned(&self.last, false);
         let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
@@ -256,7 +256,7 @@ impl Conversation {
     }
 }
 
-/// Returns when the terminal has another size, which the page has to take.
+/// Wait until the terminal has another size, which the page must use.
 async fn new_size(view: &mut Option<watch::Receiver<View>>, known: Size) -> Size {
     let Some(view) = view else { return std::future::pending().await };
     loop {
@@ -280,30 +280,30 @@ pub(super) async fn send(socket: &mut WebSocket, message: Vec<u8>) -> bool {
     matches!(timeout(GONE, socket.send(Message::Binary(message.into()))).await, Ok(Ok(())))
 }
 
-/// Tell the page something; false if it is gone.
-pub(super) async fn say(socket: &mut WebSocket, status: &Status) -> bool {
+/// Send a status to the page; false if the page is gone.
+pub(super) async fn send_status(socket: &mut WebSocket, status: &Status) -> bool {
     match serde_json::to_vec(status) {
         Ok(json) => send(socket, message(STATUS, &json)).await,
         Err(_) => true,
     }
 }
 
-/// Tell the page why its terminal has ended.
+/// Send the page the reason for the end of its terminal.
 pub(super) async fn end(socket: &mut WebSocket, why: &str) {
     send(socket, message(END, why.as_bytes())).await;
 }
 
-/// Make a page that is gone without a word show that; false if it is gone.
-pub(super) async fn ask_whether_there(socket: &mut WebSocket) -> bool {
+/// Send a ping; false if the page is gone.
+pub(super) async fn send_ping(socket: &mut WebSocket) -> bool {
     matches!(timeout(GONE, socket.send(Message::Ping(vec![].into()))).await, Ok(Ok(())))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Conversation, LONGEST_FAREWELL, Said, parse};
+    use super::{Asked, Conversation, LONGEST_FAREWELL, PageMessage, parse};
 
     #[test]
-    fn the_address_tells_size_and_rule() {
+    fn the_query_has_size_and_rule() {
         let asked = |size, keeps_size| Asked { size, keeps_size };
         assert_eq!(Asked::of("size=100x30&keep=1"), asked((100, 30), true));
         assert_eq!(Asked::of("size=100x-3&keep=0"), asked((80, 24), false));
@@ -324,9 +324,9 @@ mod tests {
 
     #[test]
     fn messages_are_read() {
-        assert_eq!(parse(&[1, b'a', b'b']), Some(Said::Input(b"ab")));
-        assert_eq!(parse(&[2, 0, 80, 1, 0]), Some(Said::Size((80, 256))));
-        assert_eq!(parse(&[3, 0, 0, 1, 0]), Some(Said::Shown(256)));
+        assert_eq!(parse(&[1, b'a', b'b']), Some(PageMessage::Input(b"ab")));
+        assert_eq!(parse(&[2, 0, 80, 1, 0]), Some(PageMessage::Size((80, 256))));
+        assert_eq!(parse(&[3, 0, 0, 1, 0]), Some(PageMessage::Shown(256)));
         for wrong in [&[][..], &[2, 0, 80], &[3, 0], &[0, 1], &[9], &[2, 0, 80, 0, 24, 0]] {
             assert_eq!(parse(wrong), None, "{wrong:?}");
         }

@@ -1,6 +1,6 @@
 //! The log as text, with the bytes that `tmo logs` prints into a pipe.
 //!
-//! It is read while it is sent, some KiB at a time: a journal of any size needs no more memory.
+//! It is read in small parts while it is sent, so a journal of any size needs the same memory.
 
 use std::io;
 
@@ -27,10 +27,10 @@ use crate::view::paint::{Mode, Stamp, Style};
 /// How much is read at once.
 const PAGE: usize = 64 << 10;
 
-/// What to write.
+/// The selection of entries and their form.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct TextAsk {
-    /// Only these processes; none means all.
+    /// The processes; none means all.
     names: Vec<String>,
     /// The first and the last entry.
     from: Option<Position>,
@@ -38,7 +38,7 @@ pub(super) struct TextAsk {
     form: TextForm,
 }
 
-/// What is written before each line.
+/// The text before each line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum TextForm {
     /// The name of its process.
@@ -46,12 +46,12 @@ enum TextForm {
     Names,
     /// Its time and the name.
     Times,
-    /// Nothing; and lines of processes only.
+    /// Nothing; only lines of processes are written.
     Plain,
 }
 
 impl TextAsk {
-    /// What a query asks for, within the limits of a session; `None` if it is malformed or asks for more.
+    /// Parse a query; `None` if it is malformed or asks for more than the session may see.
     pub(super) fn parse(query: &str, scope: &Scope) -> Option<Self> {
         let mut ask = Self::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -88,7 +88,7 @@ pub(super) async fn answer(
     goes_on: impl Fn() -> bool + Send + 'static,
 ) -> Response {
     let known = run.known.clone();
-    // What happened to a process may name others.
+    // Events of a process may name others.
     let is_limited = scope.names().is_some();
     let opened = spawn_blocking(move || {
         let dirs = known.dirs().ok_or(io::ErrorKind::NotFound)?;
@@ -115,7 +115,7 @@ pub(super) async fn answer(
             match read.map_err(io::Error::other) {
                 Ok((Ok(None), _)) => None,
                 Ok((Ok(Some(page)), reader)) => Some((Ok(Bytes::from(page)), Some(reader))),
-                // The connection breaks, so that nobody takes it for all.
+                // The connection is aborted, so that the client does not take the text for complete.
                 Ok((Err(error), _)) | Err(error) => Some((Err(error), None)),
             }
         }
@@ -124,7 +124,7 @@ pub(super) async fn answer(
     ([kind], Body::from_stream(pages)).into_response()
 }
 
-/// The same as a file with a name.
+/// Answer with the text as a named file.
 pub(super) async fn file(
     run: &Run,
     ask: TextAsk,
@@ -144,12 +144,12 @@ pub(super) async fn file(
     response
 }
 
-/// The answer to a request that is malformed or asks for too much.
+/// The answer to a request that is malformed or asks for more than the session may see.
 pub(super) fn refused() -> Response {
     problem(StatusCode::BAD_REQUEST, "the request is malformed, or this login does not allow it")
 }
 
-/// Reads the text.
+/// Reads the log as text.
 struct TextReader {
     lines: Lines,
     form: Form,
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_understood_as_a_whole_or_not_at_all() {
+    fn a_query_is_parsed_and_a_malformed_one_is_refused() {
         let parse = |query: &str| TextAsk::parse(query, &Scope::All);
         let at = |record, skip| Some(Position { record, skip });
         let (from, to) = (at(3, 0), at(7, 12));

@@ -1,7 +1,7 @@
 //! Delays after wrong passwords.
 //!
-//! They are counted for a name together with where it comes from, so a stranger can't keep a user out. A browser
-//! in which the user has logged in before is a place of its own, whatever its address.
+//! Failures are counted per name and place, so that attempts from elsewhere can't lock a user out. A browser in which
+//! the user has logged in before is a separate place, whatever its address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,26 +9,26 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many attempts are free.
+/// The number of attempts without a delay.
 const FREE: u32 = 5;
 /// The longest delay.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
 /// How long failures are remembered after the last delay.
 const MEMORY: Duration = Duration::from_secs(3600);
-/// How many counters there may be; the oldest go first.
+/// The most counters; the oldest are dropped first.
 const MOST: usize = 4096;
 
 /// Where an attempt comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Place {
-    /// An address; of IPv6, the network that one customer has.
+    /// An address; for IPv6, the network of one customer.
     Address(IpAddr),
     /// A browser that knows the key of its device.
     Device(String),
 }
 
 impl Place {
-    /// That of an address.
+    /// The place of an address.
     pub(super) fn of(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
@@ -40,7 +40,7 @@ impl Place {
 #[derive(Debug, Clone, Copy)]
 struct Counter {
     attempts: u32,
-    /// When the next one may be made.
+    /// When the next attempt is allowed.
     next: Instant,
 }
 
@@ -49,8 +49,8 @@ struct Counter {
 pub(super) struct Throttle(HashMap<(String, Place), Counter>);
 
 impl Throttle {
-    /// Count an attempt, or say how long to wait. It counts as failed until [`Self::forget`]: attempts at the
-    /// same time count, too.
+    /// Count an attempt, or return how long to wait. An attempt counts as failed until [`Self::forget`], so
+    /// concurrent attempts count, too.
     pub(super) fn attempt(
         &mut self,
         name: &str,
@@ -76,7 +76,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// The password was right.
+    /// Forget the failures after a correct password.
     pub(super) fn forget(&mut self, name: &str, place: &Place) {
         self.0.remove(&(name.to_owned(), place.clone()));
     }
@@ -139,7 +139,7 @@ mod tests {
             assert_eq!(throttle.attempt("anna", &other, now), Ok(()));
         }
         assert_eq!(throttle.attempt("bob", &place("10.0.0.1"), now), Ok(()));
-        // All addresses of a network of IPv6 are one place.
+        // All addresses of an IPv6 network are one place.
         assert_eq!(place("fd00::1"), place("fd00::ffff:2"));
         assert_ne!(place("fd00::1"), place("fd00:0:0:1::1"));
         assert_eq!(place("::ffff:10.0.0.1"), place("10.0.0.1"));

@@ -1,5 +1,5 @@
-//! Tickets for downloads. A browser that downloads a file sends its cookie, but not the key of the session.
-//! A page that has proven the key gets a ticket, which is valid once and for a short time.
+//! Tickets for downloads. A browser sends its cookie with a download, but not the proof of the session's key. A page
+//! that has proven the key therefore gets a ticket, which is valid once and for a short time.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,28 +9,28 @@ use super::proof::random_hex;
 
 /// How long a ticket is valid.
 const LIFE: Duration = Duration::from_secs(30);
-/// How many there may be; the oldest go first.
+/// The most tickets; the oldest are dropped first.
 const MOST: usize = 64;
 
-/// What may be downloaded, and in which session.
+/// A permission to download a log in a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ticket {
     /// The id of the session.
     pub(super) session: String,
     /// The run.
     pub(super) run: String,
-    /// What of its log.
+    /// The query for a part of its log.
     pub(super) query: String,
 }
 
-/// All tickets that have not been used.
+/// The unused tickets.
 #[derive(Debug, Default)]
 pub(super) struct Tickets {
     open: VecDeque<(String, Instant, Ticket)>,
 }
 
 impl Tickets {
-    /// A new ticket; returns its id, which is a secret.
+    /// Store a ticket; returns its id, which is a secret.
     pub(super) fn issue(&mut self, ticket: Ticket) -> io::Result<String> {
         let id = random_hex(16)?;
         self.open.truncate(MOST - 1);
@@ -38,7 +38,7 @@ impl Tickets {
         Ok(id)
     }
 
-    /// Use a ticket up.
+    /// Take a ticket out.
     pub(super) fn redeem(&mut self, id: &str, now: Instant) -> Option<Ticket> {
         self.open.retain(|(_, until, _)| now < *until);
         let at = self.open.iter().position(|(known, ..)| known == id)?;

@@ -1,7 +1,7 @@
-//! The users who log in with a name and a password, and the file in which they are.
+//! The users who log in with a name and a password, and the file with them.
 //!
-//! There is no password in it, but what Argon2id makes of it and of random bytes. Trying out passwords costs
-//! whoever gets the file 19 MiB and some 20 ms each.
+//! The file has no passwords, but salted Argon2id hashes. To guess passwords from a stolen file, each attempt needs
+//! 19 MiB of memory and about 20 ms.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::sys::files::{self, PrivateError};
 
 /// The largest file.
 const LIMIT: u64 = 1 << 20;
-/// The longest name, and the shortest and longest password.
+/// The most characters of a name.
 const LONGEST_NAME: usize = 32;
 /// The fewest characters of a password.
 pub const SHORTEST: usize = 10;
@@ -30,13 +30,13 @@ const COST: (u32, u32, u32) = (19 << 10, 2, 1);
 pub struct User {
     /// The name.
     pub name: String,
-    /// What the user may do.
+    /// The role.
     pub role: Role,
     salt: String,
     hash: String,
 }
 
-/// All of them.
+/// All users.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Users {
     /// The users.
@@ -49,32 +49,32 @@ pub enum UsersError {
     /// The file can't be read, or others can read it.
     #[error(transparent)]
     File(#[from] PrivateError),
-    /// It was changed by hand.
+    /// The file is not valid, for example after an edit by hand.
     #[error("{} is damaged ({error}); remove it, and add the users again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error of the parser.
         error: serde_json::Error,
     },
-    /// It can't be written.
+    /// The file can't be written.
     #[error("{} can't be written: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The name is not one.
+    /// The name is not valid.
     #[error("a name consists of 1 to {LONGEST_NAME} letters, digits and `-._`")]
     Name,
-    /// The password can be guessed, or is not one.
+    /// The password is too short or too long.
     #[error("a password has at least {SHORTEST} characters and at most {LONGEST} bytes")]
     Password,
-    /// There is such a user.
+    /// The user exists already.
     #[error("there is a user {0} already; `tmo web user passwd {0}` changes the password")]
     Exists(String),
-    /// There is no such user.
+    /// The user does not exist.
     #[error("there is no user {0}; `tmo web user list` shows all")]
     Unknown(String),
     /// The hash can't be computed.
@@ -82,21 +82,21 @@ pub enum UsersError {
     Hash(String),
 }
 
-/// Where the users of this user's web servers are; `None` without a home.
+/// The file with the users of this user's web servers; `None` without a home directory.
 pub fn path(env: &Env) -> Option<PathBuf> {
     let home = || Some(env.caller_dir("HOME")?.join(".config"));
     let dir = env.caller_dir("XDG_CONFIG_HOME").or_else(home)?;
     Some(dir.join("tmo/web-users"))
 }
 
-/// Whether this may be a name.
+/// Whether this is a valid name.
 pub fn is_name(text: &str) -> bool {
     let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(of_name)
 }
 
 impl Users {
-    /// Those in this file; none if it is missing.
+    /// Read the users in this file; none if it is missing.
     pub fn read(path: &Path) -> Result<Self, UsersError> {
         let text = match files::read_private(path, LIMIT) {
             Err(error) if error.is_missing() => return Ok(Self::default()),
@@ -144,8 +144,8 @@ impl Users {
         if self.users.len() == before { Err(UsersError::Unknown(name.to_owned())) } else { Ok(()) }
     }
 
-    /// The role of the user with this name and password. For an unknown name a hash is computed too, so that
-    /// the time does not tell which names exist.
+    /// The role of the user with this name and password. For an unknown name, a hash is computed too, so that the
+    /// time does not reveal which names exist.
     pub(super) fn role(&self, name: &str, password: &str) -> Option<Role> {
         let user = self.users.iter().find(|user| user.name == name);
         let salt = user.map_or("0123456789abcdef0123456789abcdef", |user| &*user.salt);
@@ -202,7 +202,7 @@ mod tests {
         assert!(!text.contains(PASSWORD));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let mut users = Users::read(&path).unwrap();
-        assert_ne!(users.users[0].hash, users.users[1].hash, "each has a salt of its own");
+        assert_ne!(users.users[0].hash, users.users[1].hash, "each has its own salt");
         assert_eq!(users.role("anna", PASSWORD), Some(Role::Operate));
         assert_eq!(users.role("bob", PASSWORD), Some(Role::Read));
         for (name, password) in

@@ -1,4 +1,4 @@
-//! Apps: the form that uploads one, its installation in the log, and its end.
+//! Apps: the upload form, the installation in the log, and the removal.
 
 use std::os::unix::fs::PermissionsExt as _;
 

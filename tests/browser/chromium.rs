@@ -28,8 +28,8 @@ pub(crate) struct Chromium {
 }
 
 impl Chromium {
-    /// Waits until a browser may run; `None` if there is none, or if these tests are not wanted, which then is
-    /// reported. They take longer than all others together.
+    /// Wait until a browser may run; `None` if there is no Chromium or these tests are not enabled, which is then
+    /// reported. They take longer than all other tests together.
     pub(crate) fn find() -> Option<Self> {
         if !is_wanted() {
             skip("TMO_TEST=full runs the tests in a browser");
@@ -87,7 +87,7 @@ fn is_wanted() -> bool {
 fn skip(why: &str) {
     static REPORT: Once = Once::new();
     REPORT.call_once(|| {
-        // Unlike `eprintln!`, this is shown for a test that passes.
+        // Unlike `eprintln!`, this is also shown for a passing test.
         let _ = writeln!(std::io::stderr(), "skipped: {why}");
     });
 }
@@ -96,13 +96,13 @@ fn capabilities(browser: &Path, dir: &Path) -> Value {
     let profile = format!("--user-data-dir={}", dir.join("profile").display());
     let mut args =
         vec!["--headless=new", "--disable-dev-shm-usage", "--disable-component-update", &profile];
-    // As root, Chromium does not start with its sandbox.
+    // As root, Chromium does not start with a sandbox.
     if nix::unistd::geteuid().is_root() {
         args.push("--no-sandbox");
     }
     json!({
         "browserName": "chrome",
-        // That of a proxy in a test is signed by itself.
+        // The proxy of a test has a self-signed certificate.
         "acceptInsecureCerts": true,
         "goog:chromeOptions": { "binary": browser, "args": args },
         "goog:loggingPrefs": { "browser": "ALL" },
@@ -126,12 +126,12 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // What does not end by itself is killed.
+        // Processes that do not end by themselves are killed.
         let _ = self.driver.close();
     }
 }
 
-/// The driver and everything that it has started.
+/// The driver and all processes that it has started.
 struct Processes {
     child: Child,
     dir: PathBuf,
@@ -149,7 +149,7 @@ impl Processes {
         })
     }
 
-    /// Everything alive that carries the directory of the browser in its arguments or its environment.
+    /// All live processes with the directory of the browser in their arguments or environment.
     fn living(&self) -> Vec<u32> {
         let dir = format!("{}/", self.dir.display());
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();

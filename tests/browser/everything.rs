@@ -46,10 +46,10 @@ fn a_run_that_begins_or_ends_is_in_the_list_by_itself() {
     other.ok(&["quit"]);
     let has_ended =
         "probe.texts('.runs a').some((text) => /^older\\s+ended \\d\\d:\\d\\d$/.test(text))";
-    page.until("it is told when it ended", has_ended);
+    page.until("it shows when the run ended", has_ended);
     page.click_at("//button[contains(., 'Ended (1)')]");
     page.until("it is folded", "probe.all('.runs a').length === 1");
-    // The page has asked for neither.
+    // The page has requested neither.
     assert_eq!(page.number("probe.requests('/runs')"), 0);
     page.end();
     web.end();

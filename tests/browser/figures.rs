@@ -1,4 +1,4 @@
-//! What processes use: the charts, and the minutes before a page was opened.
+//! The resource use of processes: the charts, and the minutes before a page was opened.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::keys::LEFT;
 use crate::page::Page;
 use crate::web_server::{WebServer, link_in};
 
-/// More processes than there is room for.
+/// More processes than fit on the screen.
 fn many() -> String {
     let loud = "loud: while :; do echo a line of output; sleep 0.1; done\n".to_owned();
     (1..=30).fold(loud, |all, at| all + &format!("p{at}: exec sleep 1000\n"))
@@ -39,7 +39,7 @@ fn charts_survive_a_reload_and_only_those_in_view_are_drawn() {
     let one_path = "probe.all('.plot').every((one) => one.querySelectorAll('path').length === 1)";
     assert_eq!(page.value(one_path), json!(true));
 
-    // Without its process no sample is added, so those that are there after a reload are old ones.
+    // Without its process, no sample is added, so the samples after a reload are old ones.
     world.ok(["stop", "loud"]);
     page.until(
         "it is stopped",

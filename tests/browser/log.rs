@@ -76,7 +76,7 @@ fn a_log_that_was_scrolled_up_stays_in_place_during_a_flood_until_it_follows_aga
         "the button says that there is more",
         r"/3\d\d,\d{3} lines behind/.test(document.querySelector('.jump').textContent)",
     );
-    // In no frame was it anywhere else.
+    // It was at this place in all frames.
     assert_eq!(page.value("probe.places()"), json!([place]));
     page.value("(cancelAnimationFrame(probe.watching), null)");
     page.click_at("//button[contains(@class, 'jump')]");
@@ -233,7 +233,7 @@ fn a_wide_log_scrolls_sideways_while_names_stay() {
     page.until("it has scrolled", "document.querySelector('.log-view').scrollLeft === 700");
     let moved = |before: &Value, after: &Value| before.as_f64().unwrap() - after.as_f64().unwrap();
     assert!(moved(&text, &left(".text")) > 699.0);
-    // Only the space at the edge is given up.
+    // Only the margin is lost.
     assert!(moved(&name, &left(".name")) < 20.0);
     let over = format!(
         "(({{ left, top }}) => document.elementFromPoint(left + 5, top + 5).className)({row}.querySelector('.name').getBoundingClientRect())"
@@ -245,7 +245,7 @@ fn a_wide_log_scrolls_sideways_while_names_stay() {
 }
 
 #[test]
-fn the_keys_of_the_log_do_what_the_help_says() {
+fn the_keys_of_the_log_work_as_the_help_describes() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new(
         "web: seq -f 'line %.0f' 3000; exec sleep 1000\napi: echo I am api; exec sleep 1000\n",
@@ -337,7 +337,7 @@ fn a_cleared_view_is_empty_until_there_are_new_lines_and_nothing_is_restarted() 
     page.shows_line("new");
     assert_eq!(page.value("probe.lines()"), json!(["new"]));
     assert_eq!(world.field("web", "pid"), pid);
-    // It was cleared here only.
+    // It was cleared only on this page.
     assert!(world.ok(["logs"]).contains("old 300"));
 
     let old = page.text("document.querySelector('.rows .row').dataset.cursor");

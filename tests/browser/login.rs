@@ -40,7 +40,7 @@ fn a_link_logs_in_one_browser_once_and_its_secret_leaves_the_address() {
     );
     assert!(!thief.address().contains("login"), "{}", thief.address());
     let other = link_in(&world.ok(["web", "--link"])).unwrap();
-    // In the same tab only the fragment changes.
+    // In the same tab, only the fragment changes.
     let fragment = other.split_once('#').unwrap().1;
     thief.value(&format!("(location.hash = '{fragment}', null)"));
     thief.shows_state("web", "running");
@@ -56,7 +56,7 @@ fn a_killed_server_comes_back_and_the_page_goes_on_without_a_login() {
     let world = ticking();
     let web = WebServer::start(&world);
     let mut page = Page::open(&chromium, &world, &web);
-    // What was on its way is lost, and the new server wants a proof first.
+    // Requests under way are lost, and the new server demands a proof first.
     for text in ["WebSocket connection to", "net::ERR_", "status of 401"] {
         page.allow(text);
     }
@@ -66,7 +66,7 @@ fn a_killed_server_comes_back_and_the_page_goes_on_without_a_login() {
     let server = web.pid();
     kill(server, nix::libc::SIGKILL);
     eventually("another server runs", || (web.pid() != server).then_some(()));
-    // Printed after the kill, as the log had not got there yet.
+    // Printed after the kill, so the log did not show it yet.
     let line = page.number(newest) + 20;
     page.until("the page shows new lines", &format!("{newest} > {line}"));
     page.until("it is connected", "document.querySelector('.banner').hidden");
@@ -75,7 +75,7 @@ fn a_killed_server_comes_back_and_the_page_goes_on_without_a_login() {
     world.ok(["quit"]);
 }
 
-/// Answer everything at this socket with nothing of use, and keep the heads of the requests.
+/// Answer all requests at this socket with an error, and record their heads.
 fn record(listener: TcpListener) -> Arc<Mutex<Vec<String>>> {
     let heads = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&heads);
@@ -113,7 +113,7 @@ fn an_open_page_gives_nothing_to_a_program_that_takes_the_port() {
     kill(web.guardian(), nix::libc::SIGKILL);
     let taken = eventually("the port is free", || TcpListener::bind(("127.0.0.1", port)).ok());
     let heads = record(taken);
-    // What the user does before the page has noticed.
+    // Actions of the user before the page notices the change.
     page.value("document.querySelector('[aria-label=\"Restart web\"]').click()");
     page.until("the page has stopped", "document.body.innerText.includes('Another program')");
     let heads = heads.lock().unwrap();
@@ -130,7 +130,7 @@ fn empty_page() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
-        // A browser also opens connections on which it sends nothing.
+        // A browser also opens connections without a request.
         for stream in listener.incoming().flatten() {
             std::thread::spawn(move || answer_with_empty_page(&stream));
         }
@@ -148,7 +148,7 @@ fn answer_with_empty_page(stream: &TcpStream) {
     }
 }
 
-/// What a page may try; each gives `refused`, or what it has got.
+/// The attempts of a page. Each returns `refused`, or the answer.
 const TRIES: [&str; 5] = [
     "fetch(URL('/me'), { credentials: 'include' })",
     "fetch(URL('/me'), { credentials: 'include', headers: { 'x-tmo-key': 'x' } })",
@@ -168,7 +168,7 @@ fn a_page_of_another_port_gets_nothing_and_changes_nothing() {
     let mut page = Page::open(&chromium, &world, &web);
     let (own, host) = (page.address(), page.text("location.hostname"));
     let (server, run) = (page.text("location.origin"), page.text("location.hash.split('/')[2]"));
-    // The browser reports what it refuses.
+    // The browser reports the requests that it refuses.
     for text in ["CORS policy", "net::ERR_", "WebSocket connection to", "status of 40"] {
         page.allow(text);
     }

@@ -4,20 +4,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(clippy::expect_used, reason = "a test that can't go on fails")]
 #![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
-#![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
+#![expect(clippy::print_stderr, reason = "the leftovers of a failed test are shown")]
 
 mod apps; // uploads of apps
 mod everything; // the list of runs, and the search over all of them
-mod figures; // charts of what processes use
+mod figures; // charts of resource use
 mod log; // the log follows, stays in place, and shows any output
 mod login; // links, sessions, other origins, a killed server
 mod looks; // small and large screens, light and dark
-mod notices; // the page while it can't be seen
+mod notices; // the hidden page
 mod overview; // states and buttons; shutting down; hundreds of processes
 mod pictures; // the pictures of the README and of docs/WEB.md
 mod search; // search, filters by name, links to lines
 mod states; // states that pass: words, shapes, a process that ignores signals
-mod taking; // copies, downloads, saved pages, what happened around a moment
+mod taking; // copies, downloads, saved pages, output around a moment
 mod terminal; // typing into a process
 mod tls; // behind a proxy with TLS: passwords and roles
 
@@ -30,7 +30,7 @@ mod chromium; // finds, starts and ends Chromium
 #[path = "../common/harness/mod.rs"]
 mod harness;
 mod keys; // keys and the wheel
-mod page; // what tests do on a page, and what holds at the end of each
+mod page; // actions on a page, and the checks at the end of each test
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../common/web_server.rs"]
 mod web_server; // a running `tmo web`

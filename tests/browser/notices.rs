@@ -1,11 +1,11 @@
-//! What a page that can't be seen shows: its title, and notifications.
+//! The hidden page: its title, and notifications.
 
 use crate::chromium::Chromium;
 use crate::harness::World;
 use crate::page::Page;
 use crate::web_server::WebServer;
 
-/// Stands in for the notifications of the system.
+/// Replaces the notifications of the system.
 const NOTIFICATIONS: &str = "(() => {
     window.shown = [];
     window.Notification = class {

@@ -1,4 +1,4 @@
-//! What tests do on a page, and what must hold at the end of each.
+//! Actions on a page, and the checks at the end of each test.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -15,14 +15,14 @@ use crate::webdriver::Failure;
 
 const PROBE: &str = include_str!("probe.js");
 
-/// What the page of a failed test shows.
+/// The visible text of the page, for a failed test.
 const SHOWN: &str = "[location.href, document.body.innerText, document.querySelector('.log-view') && \
      { seen: probe.visible(), place: probe.place(), top: document.querySelector('.log-view').scrollTop }]";
 
-/// A page in a browser of its own.
+/// A page in its own browser.
 pub(crate) struct Page {
     browser: Browser,
-    /// What the console may print: errors that a test causes on purpose.
+    /// Messages that the console may print: errors that a test causes on purpose.
     allowed: Vec<&'static str>,
 }
 
@@ -97,13 +97,13 @@ impl Page {
         value.as_str().unwrap_or_else(|| panic!("{expression} is {value}")).to_owned()
     }
 
-    /// The address of what is shown.
+    /// The address of the current view.
     #[track_caller]
     pub(crate) fn address(&self) -> String {
         self.text("location.href")
     }
 
-    /// Wait until a JavaScript expression is true, or like it; returns its value.
+    /// Wait until a JavaScript expression is truthy; returns its value.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, expression: &str) -> Value {
         let is_true = |value: &Value| match value {
@@ -124,13 +124,13 @@ impl Page {
         self.until(&format!("the log shows {text}"), &expression);
     }
 
-    /// Wait until a process is in this state, in words.
+    /// Wait until a process shows this word for its state.
     #[track_caller]
     pub(crate) fn shows_state(&self, name: &str, word: &str) {
         self.until(&format!("{name} is {word}"), &format!("probe.state('{name}') === '{word}'"));
     }
 
-    /// Click what matches an `XPath`, as soon as it can be clicked.
+    /// Click the element that matches an `XPath`, as soon as it is clickable.
     #[track_caller]
     pub(crate) fn click_at(&self, xpath: &str) {
         let last = RefCell::default();
@@ -180,12 +180,12 @@ impl Page {
         self.browser.driver.act(&keys::click((at(0), at(1)))).unwrap();
     }
 
-    /// The bytes that scripts keep.
+    /// The size of the JavaScript heap in bytes.
     #[track_caller]
     pub(crate) fn heap(&self) -> u64 {
         self.devtools("HeapProfiler.collectGarbage", &json!({}));
         let usage = self.devtools("Runtime.getHeapUsage", &json!({}));
-        // A number with a fraction in the protocol.
+        // The protocol has a floating-point number.
         usage["usedSize"].to_string().split('.').next().unwrap().parse().unwrap()
     }
 
@@ -217,13 +217,13 @@ impl Page {
         std::fs::write(dir.join(format!("{name}.png")), bytes).unwrap();
     }
 
-    /// What must hold at the end of each test.
+    /// The checks at the end of each test.
     #[track_caller]
     pub(crate) fn end(self) {
         self.check();
     }
 
-    /// The same for a page that goes on.
+    /// The same checks for a page that stays open.
     #[track_caller]
     pub(crate) fn check(&self) {
         let none: [String; 0] = [];

@@ -1,4 +1,4 @@
-//! The pictures of the README and of docs/WEB.md, which `shell/screenshots` makes. What they show is real.
+//! The screenshots of the README and of docs/WEB.md, which `shell/screenshots` makes from real processes.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::harness::wait::eventually_within;
 use crate::page::Page;
 use crate::web_server::WebServer;
 
-/// How long the processes of the demo take until all of them have something to show.
+/// How long the processes of the demo take until all of them show their behaviour.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Take a picture; where the project is on this machine is nobody's business.
+/// Take a screenshot, without the path of the project on this machine.
 fn picture(page: &Page, name: &str) {
     page.value(
         "probe.all('.summary').forEach((line) => {

@@ -1,11 +1,11 @@
-// Runs in each document before its own scripts, and keeps what the tests look at.
+// Runs in each document before its own scripts, and collects data for the tests.
 performance.setResourceTimingBufferSize(1_000_000);
 window.probe = {
   violations: [],
   all: (selector) => [...document.querySelectorAll(selector)],
   texts: (selector) => window.probe.all(selector).map((element) => element.innerText),
   lines: () => window.probe.all('.rows .text').map((element) => element.textContent),
-  // The texts of the rows inside the window of the log, and where the first of them is.
+  // The texts of the visible rows of the log, and the position of the first one.
   visible: () => {
     const view = document.querySelector('.log-view').getBoundingClientRect();
     const isInside = ({ top, bottom }) => top >= view.top - 1 && bottom <= view.bottom + 1;
@@ -23,7 +23,7 @@ window.probe = {
       .map((entry) => entry.startTime).sort((a, b) => a - b);
     return Math.max(0, ...starts.map((start, at) => starts.filter((one, other) => other >= at && one < start + 1000).length));
   },
-  // Notes each place that the log has from now on, frame by frame.
+  // Records the position of the log in each frame from now on.
   watchPlace: () => {
     const places = new Set([window.probe.place()]);
     const look = () => {

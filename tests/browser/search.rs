@@ -126,13 +126,13 @@ fn the_address_of_a_selected_line_leads_to_it_in_another_browser() {
     world.ok(["quit"]);
 }
 
-/// Few lines of one process between many of another. Each part is printed when its file is there.
+/// Few lines of one process between many of another. Each part is printed once its file exists.
 const BETWEEN: &str = "\
 chatty: until [ -e one ]; do sleep 0.05; done; seq -f 'first %.0f' 3000; until [ -e three ]; do sleep 0.05; done; seq -f 'second %.0f' 3000; exec sleep 1000
 worker: until [ -e two ]; do sleep 0.05; done; seq -f 'job %.0f' 5; exec sleep 1000
 ";
 
-/// A run of these, in whose log the parts follow each other.
+/// A run of these processes, whose log has the parts in order.
 fn between() -> World {
     let world = World::new(BETWEEN);
     world.ok(["start", "-D"]);

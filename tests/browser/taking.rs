@@ -1,4 +1,4 @@
-//! What can be taken out of the log: copies, downloads, pages, and what happened around a moment.
+//! Exports of the log: copies, downloads, saved pages, and the output around a moment.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::keys::{END, HOME, PAGE_UP};
 use crate::page::Page;
 use crate::web_server::WebServer;
 
-/// Let the page copy, and downloads go to a directory of the world.
+/// Let the page use the clipboard, and send downloads to a directory of the world.
 fn prepare(page: &Page, world: &World) -> PathBuf {
     let permissions = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
     page.devtools("Browser.grantPermissions", &permissions);
@@ -22,7 +22,7 @@ fn prepare(page: &Page, world: &World) -> PathBuf {
     dir
 }
 
-/// Wait for a complete download with this ending, and take it away.
+/// Wait for a complete download with this ending, and move it away.
 fn downloaded(dir: &PathBuf, ending: &str) -> String {
     eventually("a file was downloaded", || {
         let mut paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -37,7 +37,7 @@ fn downloaded(dir: &PathBuf, ending: &str) -> String {
     })
 }
 
-/// The cursor of the line with exactly this text, which is on the page.
+/// The cursor of the line on the page with exactly this text.
 fn cursor(page: &Page, text: &str) -> String {
     let row = format!(
         "probe.all('.rows .row').find((row) => row.querySelector('.text').textContent === '{text}')"
@@ -62,7 +62,7 @@ fn select(page: &Page, name: &str, first: (&str, &str), last: (&str, &str)) {
     page.until("lines are selected", "probe.all('.picked:not([hidden])').length");
 }
 
-/// What the toolbar has in its menu.
+/// The items in the menu of the toolbar.
 const IN_MENU: [&str; 4] =
     ["Copy with names and times", "Copy as Markdown", "Save as page", "Download"];
 
@@ -76,10 +76,10 @@ fn of_toolbar(page: &Page, button: &str) {
     }
 }
 
-/// What was copied once the page says this.
-fn copied(page: &Page, said: &str) -> String {
+/// The copied text, once the page shows this message.
+fn copied(page: &Page, message: &str) -> String {
     let places = "probe.texts('.picked-status, .find-status').join()";
-    page.until(said, &format!("{places}.includes('{said}')"));
+    page.until(message, &format!("{places}.includes('{message}')"));
     page.text("navigator.clipboard.readText()")
 }
 
@@ -143,7 +143,7 @@ fn a_selection_becomes_markdown_and_a_page_without_scripts() {
     assert!(!saved.contains("<script") && saved.contains("&lt;script&gt;"), "{saved}");
     world.write("saved.html", &saved);
     let mut alone = Page::empty(&chromium, &world);
-    // Its style is allowed by its hash alone.
+    // Its policy allows its style only by hash.
     alone.allow("file:");
     alone.go(&format!("file://{}", world.app().join("saved.html").display()));
     let shown = alone.value("probe.texts('.text')");

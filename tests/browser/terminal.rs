@@ -152,7 +152,7 @@ fn what_is_pasted_presses_no_keys_and_several_lines_are_asked_for() {
     world.ok(["quit"]);
 }
 
-/// Prints what could do harm: titles, the clipboard, reports, sizes, links, markup.
+/// Prints harmful sequences: titles, the clipboard, reports, sizes, links, markup.
 const HOSTILE: &str = r"shell: printf '\033]0;<b>title\007\033]52;c;aGFybQ==\007\033[8;5;5t\033[21t\033]8;;javascript:alert(1)\033\\click\033]8;;\033\\ <img src=http://127.0.0.1:9/x> http://user@127.0.0.1:9/path, done\n'; exec sleep 1000
 ";
 
@@ -174,7 +174,7 @@ fn what_a_program_prints_can_only_be_seen() {
             window.emulator = (await import(dir + 'emulator.js')).emulator;
         })()",
     );
-    // tmux passes some of it on, newer ones more; xterm.js gets all of it here.
+    // tmux forwards some of them, newer versions more; here, xterm.js gets all of them.
     let rows = page.value(
         "(async () => {
             const terminal = window.emulator({ isLooking: false, isRead: false });
@@ -228,7 +228,7 @@ fn a_screen_reader_gets_the_last_line_if_that_is_chosen() {
 }
 
 #[test]
-fn a_terminal_whose_run_has_ended_says_so() {
+fn a_terminal_reports_the_end_of_its_run() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new(ANSWERING);
     world.ok(["start", "-D"]);

@@ -1,4 +1,4 @@
-//! The page behind a proxy with TLS, and logging in with a password.
+//! The page behind a proxy with TLS, and the login with a password.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -14,7 +14,7 @@ use crate::web_server::WebServer;
 
 const PASSWORD: &str = "correct horse";
 
-/// Takes the port of the server from standard input, and passes on what comes over TLS.
+/// Reads the port of the server from standard input, and forwards TLS connections to it.
 const PROXY: &str = r"
 import socket, ssl, sys, threading
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -53,7 +53,7 @@ while True:
     threading.Thread(target=serve, args=(plain,), daemon=True).start()
 ";
 
-/// A proxy with a certificate that it has signed itself.
+/// A proxy with a self-signed certificate.
 struct Proxy {
     child: Child,
     input: ChildStdin,
@@ -61,7 +61,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// `None` without openssl or python3, which then is reported.
+    /// `None` without openssl or python3, which is then reported.
     fn start(world: &World) -> Option<Self> {
         let (Ok(openssl), Ok(python)) = (which::which("openssl"), which::which("python3")) else {
             let _ = writeln!(std::io::stderr(), "skipped: no openssl, or no python3");
@@ -147,7 +147,7 @@ fn a_password_logs_in_over_tls_to_what_its_role_allows() {
     let server = WebServer::start_with(&world, &["--public-url", &proxy.url]);
     proxy.lead_to(&server);
     let mut page = Page::empty(&chromium, &world);
-    // Without a login, with a wrong password, and of a server that was replaced.
+    // Messages without a login, with a wrong password, and of a replaced server.
     page.allow("status of 401");
     page.allow("net::ERR_");
     page.allow("WebSocket connection to");
@@ -159,7 +159,7 @@ fn a_password_logs_in_over_tls_to_what_its_role_allows() {
     page.resize(1280, 800);
     page.picture("login");
 
-    // What each role is offered.
+    // The actions that each role sees.
     let offered = "[...document.querySelectorAll('button')].filter((one) => one.offsetParent).map((one) => one.ariaLabel ?? one.textContent).join('|')";
     for (role, buttons) in [
         ("read", &[][..]),
@@ -217,7 +217,7 @@ fn a_server_that_is_not_the_known_one_gets_no_password() {
     page.click("Settings");
     page.click("Log out");
     page.until("the form is there", "document.querySelector('form.login')");
-    // A server without the secret of this user is another one for this browser.
+    // For this browser, a server without the secret of this user is an unknown one.
     let found = crate::harness::files(world.path());
     let secret = found.iter().find(|path| path.ends_with("tmo/web-devices")).unwrap();
     std::fs::remove_file(secret).unwrap();

@@ -112,7 +112,7 @@ impl WebDriver {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": params }))
     }
 
-    /// What the console has printed since the last call.
+    /// The messages of the console since the last call.
     pub(crate) fn console(&self) -> Result<Vec<Value>, Failure> {
         let entries = self.post("se/log", &json!({ "type": "browser" }))?;
         Ok(entries.as_array().cloned().unwrap_or_default())

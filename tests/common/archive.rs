@@ -1,16 +1,16 @@
-//! ZIP archives for tests, also such as no program makes.
+//! ZIP archives for tests, including invalid ones.
 
 use std::io::Write as _;
 
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 
-/// A file or directory of an archive, with all that its headers say.
+/// A file or directory of an archive, with all fields of its headers.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
     /// The name in the directory.
     pub(crate) name: Vec<u8>,
-    /// The name before the data.
+    /// The name in the local header.
     pub(crate) local_name: Vec<u8>,
     /// The content.
     pub(crate) data: Vec<u8>,
@@ -42,17 +42,15 @@ impl Member {
         }
     }
 
-    /// The same with this mode.
     pub(crate) fn with_mode(self, mode: u32) -> Self {
         Self { mode, ..self }
     }
 
-    /// The same, compressed.
     pub(crate) fn deflated(self) -> Self {
         Self { method: 8, ..self }
     }
 
-    /// Method, flags, checksum and sizes, as both headers have them.
+    /// Method, flags, checksum and sizes, which both headers have.
     fn described(&self, packed: &[u8]) -> [Vec<u8>; 2] {
         let mut crc = Crc::new();
         crc.update(&self.data);

@@ -23,18 +23,18 @@ impl<'a> WebServer<'a> {
         Self::start_with(world, &[])
     }
 
-    /// The same with options.
+    /// Start it with options.
     pub(crate) fn start_with(world: &'a World, options: &[&str]) -> Self {
         let mut command = world.tmo(["web", "--port", "0"]);
         command.args(options);
         Self::start_as(world, command)
     }
 
-    /// Start this command, which serves.
+    /// Start this command, which must serve the page.
     pub(crate) fn start_as(world: &'a World, mut command: Command) -> Self {
         let out = world.path().join("web.out");
         let file = std::fs::File::create(&out).unwrap();
-        // The files of the page, to test changes of them without building.
+        // Use the files of the page from this directory, to test changes without a build.
         if let Some(dir) = std::env::var_os("TMO_WEB_ASSETS") {
             command.env("TMO_WEB_ASSETS", dir);
         }
@@ -46,7 +46,7 @@ impl<'a> WebServer<'a> {
         Self { world, child, link }
     }
 
-    /// What it has printed.
+    /// The output so far.
     pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(self.world.path().join("web.out")).unwrap()
     }
@@ -61,7 +61,7 @@ impl<'a> WebServer<'a> {
         self.child.id()
     }
 
-    /// The process id of the process that serves.
+    /// The process id of the server.
     pub(crate) fn pid(&self) -> u32 {
         eventually("the server runs", || {
             let all = self.world.living();

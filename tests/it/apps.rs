@@ -14,7 +14,7 @@ use crate::harness::procs::kill;
 use crate::harness::{World, eventually, files};
 
 const PROCFILE: &str = "web: exec sleep 1000\n";
-/// A program that runs as it is.
+/// A program without an installation.
 const RUN: &str = "#!/bin/sh\necho \"runs in $(pwd -P) with $*\"\nexec sleep 1000\n";
 
 fn world() -> World {
@@ -62,7 +62,7 @@ fn with_installer(world: World, name: &str, script: &str) -> World {
 const NODE: [(&str, &str); 2] =
     [("package.json", "{}"), ("main.js", "setInterval(() => {}, 1000)\n")];
 
-/// A program without installation that can take its place.
+/// A program without an installation that can replace it.
 const PLAIN: [(&str, &str); 1] = [("main.js", RUN)];
 
 /// The contents of all files of an app.
@@ -156,7 +156,7 @@ fn an_app_is_changed_only_while_it_is_stopped_and_other_processes_never() {
         (&["app", "add", "web", "--zip", &second], "`web` is a process of the project, not an app"),
         (&["app", "remove", "web", "--yes"], "`web` is a process of the project, not an app"),
         (&["app", "update", "b", "--zip", &second], "there is no app `b`"),
-        (&["app", "add", "b", "--zip", &second], "the archive has no `main.py`"),
+        (&["app", "add", "b", "--zip", &second], "the archive does not contain `main.py`"),
         (&["app", "add", "b/c", "--zip", &second], "`b/c` can't be the name of an app"),
     ] {
         let ran = world.run(words);
@@ -175,7 +175,7 @@ fn an_app_is_changed_only_while_it_is_stopped_and_other_processes_never() {
     world.ok(["app", "remove", "a", "--yes"]);
     assert!(!dir.exists());
     assert!(!world.ok(["ps"]).contains("\na "));
-    // The same archive again is another app, which is installed again.
+    // The same archive is another version, which is installed again.
     world.ok(["app", "add", "a", "--zip", &second, "--script", "run.sh"]);
     world.wait_state("a", "running");
     assert_eq!(world.ok(["logs", "a"]).matches("[SUCCESS]").count(), 3);
@@ -207,7 +207,7 @@ fn hostile_archives_are_refused_and_nothing_is_written() {
         (vec![file("main.py"), file("../x")], "the entry `../x` of the archive has a path"),
         (vec![file("main.py"), file("/etc/x")], "has an absolute path"),
         (vec![file("main.py"), file("x").with_mode(0o120_777)], "is a link"),
-        (vec![file("main.py"), file("MAIN.py")], "is there twice"),
+        (vec![file("main.py"), file("MAIN.py")], "occurs twice"),
         (vec![Member { size: 2, ..file("main.py").deflated() }], "another size or checksum"),
         (many, "the archive has 10001 entries"),
     ] {
@@ -347,10 +347,10 @@ fn an_installation_gets_few_variables_and_creates_files_for_the_user_only() {
 }
 
 #[test]
-fn killing_an_update_at_any_moment_leaves_the_old_or_the_new_version_whole() {
+fn killing_an_update_at_any_moment_leaves_the_complete_old_or_new_version() {
     const TRIALS: u32 = 12;
     let world = world();
-    // Every file of a version has its number.
+    // Each file contains the number of its version.
     let version = |n: u32| -> Vec<Member> {
         let file = |at: u32| Member::new(&format!("f{at}"), n.to_string());
         (0..200).map(file).chain([Member::new("main.py", n.to_string())]).collect()
@@ -363,7 +363,7 @@ fn killing_an_update_at_any_moment_leaves_the_old_or_the_new_version_whole() {
         let zip = write(&world, &archive(&version(n)));
         let mut command = world.tmo(["app", "update", "a", "--zip", &zip]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Soon after it has begun to write, each time a bit later.
+        // Kill it soon after it has begun to write, each time a bit later.
         eventually("it unpacks, or has ended", || {
             let unpacks =
                 files(&dir).iter().any(|path| path.display().to_string().contains(".new-"));

@@ -32,7 +32,7 @@ fn upload(web: &Web<'_>, path: &str, bytes: &[u8]) -> Answer {
     web.put(path, "application/zip", &length, bytes).unwrap()
 }
 
-/// A run with a stand-in for `bundle` that installs until it is told to end.
+/// A run with a fake `bundle` that installs until it is released.
 fn world() -> World {
     let world = World::new("web: exec sleep 1000\n");
     let script = "while [ ! -e go ]; do sleep 0.05; done; echo bundled";
@@ -91,12 +91,12 @@ fn uploads_that_must_not_be_stored_are_refused_with_the_reason() {
     refused(upload(&web, &path("web"), &plain()), 403, "not an app");
     refused(upload(&web, &format!("{run}/apps/a?update=1"), &plain()), 404, "there is no app");
     refused(upload(&web, &path("a%2Fb"), &plain()), 422, "can't be the name");
-    refused(upload(&web, &format!("{run}/apps/a"), &plain()), 422, "has no `main.py`");
-    refused(upload(&web, &path("a"), b"not a zip"), 422, "not a ZIP archive");
+    refused(upload(&web, &format!("{run}/apps/a"), &plain()), 422, "does not contain `main.py`");
+    refused(upload(&web, &path("a"), b"not a zip"), 422, "the ZIP archive is not valid");
     let hostile = zip(&[("run.sh", ""), ("../x", "")]);
     refused(upload(&web, &path("a"), &hostile), 422, "`../x`");
     refused(web.put(&path("a"), "application/json", "", b"").unwrap(), 415, "application/zip");
-    // Nothing of a body whose length is above the limit is read.
+    // A body whose length exceeds the limit is not read.
     let length = format!("Content-Length: {}\r\n", LIMIT + 1);
     refused(web.put(&path("a"), "application/zip", &length, b"").unwrap(), 413, "50 MiB");
     let files = || files(&apps(&world)).into_iter().filter(|path| !path.ends_with(".lock"));
@@ -156,7 +156,7 @@ fn a_web_server_that_is_killed_during_an_upload_leaves_nothing_in_part() {
 }
 
 #[test]
-fn who_may_only_look_at_some_processes_can_neither_upload_nor_list_apps() {
+fn a_session_limited_to_some_processes_can_neither_upload_nor_list_apps() {
     let world = world();
     let owner = Web::start(&world);
     let run = owner.run();
@@ -168,8 +168,8 @@ fn who_may_only_look_at_some_processes_can_neither_upload_nor_list_apps() {
     let listed = guest.ask(&format!("GET {run}/apps"));
     assert_eq!(listed.status, 403, "{listed:?}");
     assert_eq!(guest.ask(&format!("POST {run}/apps/web/remove")).status, 403);
-    let nobody: Vec<Value> = vec![];
-    assert_eq!(owner.get(&format!("{run}/apps"))["apps"], json!(nobody));
+    let none: Vec<Value> = vec![];
+    assert_eq!(owner.get(&format!("{run}/apps"))["apps"], json!(none));
     owner.end();
     world.ok(["quit"]);
     world.wait_empty();

@@ -1,4 +1,4 @@
-//! `tmo demo`: a project to look at.
+//! `tmo demo`.
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ fn the_demo_replaces_only_what_is_its_own() {
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("not from `tmo demo`"), "{}", refused.stderr);
     assert_eq!(world.read("Procfile"), "web: exec sleep 1000\n");
-    // Another file stays what it is, even if a link leads to it.
+    // Other files stay unchanged, even if a link leads to them.
     std::fs::remove_file(own.join("Procfile")).unwrap();
     std::os::unix::fs::symlink(taken.join("Procfile"), own.join("Procfile")).unwrap();
     assert_eq!(demo(&own).code, 0);

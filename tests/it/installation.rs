@@ -1,5 +1,5 @@
-//! Processes that are installed: lives that run an install command. Which process has one is written into the
-//! plan here.
+//! Processes with an installation: lives that run an install command. These tests write the installation into the
+//! plan.
 
 use serde_json::{Value, json};
 
@@ -47,9 +47,9 @@ fn post(world: &World, name: &str, then: &str) -> Answer {
     ask(world, &line, "", &json!({ "then": then }).to_string())
 }
 
-/// That a process has counted nothing: no restart, no crash, no report.
+/// Check that no restart, crash or report was counted for a process.
 fn assert_no_crash(world: &World, name: &str) {
-    // What is 0 is left out.
+    // Zero is omitted.
     let number = |field: &str| world.field(name, field).as_u64().unwrap_or(0);
     assert!(number("lives") <= 1, "it has no restart");
     assert_eq!(number("crashes"), 0);
@@ -88,7 +88,7 @@ fn an_installed_process_runs_and_its_installation_has_no_other_environment() {
     let names = |file: &str| {
         let text = std::fs::read_to_string(world.app().join(file)).unwrap();
         let names = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
-        // The shell adds some.
+        // The shell adds some variables.
         let own = ["_", "SHLVL", "OLDPWD"];
         let names = names.filter(|name| !own.contains(name) && !name.starts_with("TMUX"));
         names
@@ -148,7 +148,7 @@ fn a_failed_installation_is_an_error_and_the_run_goes_on() {
     let why = world.run(["why", "app"]);
     assert!(why.code == 1 && why.stdout.contains("installation failed (exit 1)"), "{why:?}");
     assert_no_crash(&world, "app");
-    // Started, it is installed first.
+    // A start installs it first.
     go(&world);
     world.ok(["start", "app"]);
     assert_eq!(world.field("app", "state"), "running");

@@ -59,9 +59,9 @@ mod version_skew; // client and supervisor of different versions
 #[cfg(feature = "web")]
 mod apps_web; // uploads of apps to `tmo web`
 #[cfg(feature = "web")]
-mod web; // `tmo web`, as a browser's requests see it
+mod web; // `tmo web`, by the requests of a browser
 #[cfg(feature = "web")]
-mod web_access; // the same from elsewhere: addresses, passwords, tokens, other users
+mod web_access; // its access control: addresses, passwords, tokens, other users
 #[cfg(feature = "web")]
 mod web_scripts; // its paths under `/api/`
 #[cfg(feature = "web")]

@@ -155,7 +155,7 @@ fn an_earlier_time_shows_how_everything_was() {
     terminal.wait("● api       running");
     // And the log follows the cursor.
     terminal.keys(["{"]);
-    // What the process printed in the same moment may stand behind the event.
+    // Output of the same moment may come after the event.
     terminal.wait_for("the log is at the start", |screen| {
         screen.contains("▶Started with pid") || screen.contains("▶connecting")
     });

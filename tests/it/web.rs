@@ -1,4 +1,4 @@
-//! `tmo web`, as a browser's requests see it.
+//! `tmo web`, by the requests of a browser.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -66,13 +66,13 @@ impl Answer {
     }
 }
 
-/// Send a request with these headers besides `Host`; `None` if nobody answers.
+/// Send a request with these headers and `Host`; `None` without an answer.
 pub(crate) fn request(host: &str, head: &str, headers: &str, body: &str) -> Option<Answer> {
     let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
     request_at((Ipv4Addr::LOCALHOST, port).into(), host, (head, headers), body)
 }
 
-/// The same at an address that may differ from the host.
+/// Send it to an address that may differ from the host.
 pub(crate) fn request_at(
     address: SocketAddr,
     host: &str,
@@ -88,7 +88,7 @@ pub(crate) fn request_at(
     read_answer(&mut stream)
 }
 
-/// What is answered until the end of the connection.
+/// All data of the answer, until the end of the connection.
 fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
     let mut all = vec![];
     stream.read_to_end(&mut all).ok()?;
@@ -145,7 +145,7 @@ impl Browser {
         self.ask_with_headers(head, "")
     }
 
-    /// The same with these headers besides.
+    /// Open it with additional headers.
     pub(crate) fn ask_with_headers(&self, head: &str, more: &str) -> Answer {
         request(&self.host, head, &format!("{more}{}", self.headers), "").unwrap()
     }
@@ -196,7 +196,7 @@ impl<'a> Web<'a> {
             "PUT {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: {kind}\r\n{more}{headers}\r\n"
         );
         stream.write_all(head.as_bytes()).unwrap();
-        // The server may refuse the rest.
+        // The server may close the connection before the end of the body.
         let _ = stream.write_all(bytes);
         read_answer(&mut stream)
     }
@@ -207,14 +207,14 @@ impl<'a> Web<'a> {
         format!("/r/{}", runs["runs"][0]["id"].as_str().unwrap())
     }
 
-    /// The process that serves.
+    /// The server process.
     pub(crate) fn server(&self) -> u32 {
         self.server.pid()
     }
 
     pub(crate) fn end(self) {
         self.server.end();
-        assert!(request(&self.host, "GET /", "", "").is_none(), "nobody listens any more");
+        assert!(request(&self.host, "GET /", "", "").is_none(), "the port is closed");
     }
 }
 
@@ -247,7 +247,7 @@ fn a_run_is_shown_and_its_processes_are_restarted() {
     assert_ne!(pid_of(&after, "web"), Some(web_pid));
     let unknown = web.ask(&format!("POST {run}/api/processes/wbe/restart")).unwrap();
     assert_eq!(unknown.status, 404, "{unknown:?}");
-    // After its end it is shown from its files.
+    // After its end, the run is shown from its files.
     world.ok(["quit"]);
     world.wait_state_gone();
     assert_eq!(web.get("/runs")["runs"][0]["state"], "over");
@@ -399,7 +399,7 @@ impl Frames {
         self.try_send(kind, message).unwrap();
     }
 
-    /// The same to a server that may have closed the connection.
+    /// Send it to a server that may have closed the connection.
     pub(crate) fn try_send(&mut self, kind: u8, message: &[u8]) -> std::io::Result<()> {
         let length = u8::try_from(message.len()).unwrap();
         assert!(length < 126);
@@ -422,7 +422,7 @@ impl Frames {
         }
     }
 
-    /// How many bytes come before the answer to a ping.
+    /// The number of bytes before the answer to a ping.
     pub(crate) fn bytes_until_pong(&mut self) -> usize {
         let mut bytes = 0;
         loop {
@@ -464,7 +464,7 @@ impl Frames {
         }
     }
 
-    /// The next frame of this kind that is as it should be.
+    /// The next frame of this kind that satisfies a condition.
     pub(crate) fn find(&mut self, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
         loop {
             let frame = self.next();
@@ -476,7 +476,7 @@ impl Frames {
 }
 
 #[test]
-fn a_page_is_told_what_changes() {
+fn a_page_receives_changes() {
     let world = shop();
     let web = Web::start(&world);
     let mut frames = Frames::open(&web);
@@ -494,14 +494,14 @@ fn a_page_is_told_what_changes() {
         let process = &frame["process"];
         process["name"] == "web" && process["pid"].as_u64().is_some_and(|now| now != pid)
     });
-    // Another supervisor takes over: everything is told again.
+    // Another supervisor takes over: everything is sent again.
     kill(world.supervisor(), nix::libc::SIGKILL);
     frames.find("gone", |_| true);
     frames.find("state", |_| true);
     world.ok(["quit"]);
     frames.find("end", |_| true);
     frames.find("runs", |frame| frame["runs"][0]["state"] == "over");
-    // The next run of the project takes its place.
+    // The next run of the project replaces it.
     world.ok(["start", "-D", "--any-can-die"]);
     frames.find("state", |frame| frame["state"]["pid"] != 0);
     world.ok(["quit"]);
@@ -517,7 +517,7 @@ const FLOOD: &str = "\
 flood: while :; do seq -f 'flood %.0f' 5000; sleep 0.05; done
 ";
 
-/// Read the frames of a page, and keep the newest head and how many there were.
+/// Read the frames of a page, and keep the newest head and the number of frames.
 fn read_heads(mut frames: Frames, heads: &(AtomicU64, AtomicU64), is_over: &AtomicBool) {
     while !is_over.load(Ordering::Relaxed) {
         let head = frames.find("head", |_| true);
@@ -527,7 +527,7 @@ fn read_heads(mut frames: Frames, heads: &(AtomicU64, AtomicU64), is_over: &Atom
 }
 
 #[test]
-fn many_pages_and_one_that_never_reads_are_told_the_newest_and_nothing_is_kept_for_them() {
+fn many_pages_get_the_newest_state_and_a_page_that_never_reads_costs_no_memory() {
     const PAGES: usize = 64;
     let world = World::new(FLOOD);
     world.ok(["start", "-D"]);
@@ -561,7 +561,7 @@ fn many_pages_and_one_that_never_reads_are_told_the_newest_and_nothing_is_kept_f
         let now = records();
         all_have("all pages are at the end", &|(newest, _)| newest.load(Ordering::Relaxed) >= now);
     }
-    all_have("each has been told often", &|(_, count)| count.load(Ordering::Relaxed) > 100);
+    all_have("each has received many heads", &|(_, count)| count.load(Ordering::Relaxed) > 100);
     let grown = procs::memory(server).saturating_sub(before);
     assert!(grown < 8 << 10, "{grown} KiB");
     is_over.store(true, Ordering::Relaxed);
@@ -573,7 +573,7 @@ fn many_pages_and_one_that_never_reads_are_told_the_newest_and_nothing_is_kept_f
     world.ok(["quit"]);
 }
 
-/// The body of an answer that came in chunks.
+/// The body of a chunked answer.
 fn joined(answer: &Answer) -> String {
     assert!(answer.head.contains("transfer-encoding: chunked"), "{}", answer.head);
     let (mut all, mut rest) = (String::new(), &*answer.body);
@@ -666,7 +666,7 @@ fn samples_outlive_the_page_that_looked() {
     assert_eq!((processes.len(), &processes[0]["name"]), (1, &json!("web")));
     let memory = processes[0]["memory_bytes"].as_array().unwrap();
     assert!(memory.len() as u64 >= last && memory[0].is_u64(), "{kept}");
-    // Another page goes on where the first one has left.
+    // Another page continues where the first one ended.
     look(kept["last"].as_u64().unwrap());
     let wrong = web.ask(&format!("GET {run}/figures?interval=7")).unwrap();
     assert_eq!(wrong.status, 400, "{wrong:?}");
@@ -675,7 +675,7 @@ fn samples_outlive_the_page_that_looked() {
 }
 
 #[test]
-fn who_has_a_shared_link_sees_its_processes_only() {
+fn a_shared_link_shows_only_its_processes() {
     let world = shop();
     let web = Web::start(&world);
     let run = web.run();
@@ -708,7 +708,7 @@ fn who_has_a_shared_link_sees_its_processes_only() {
     let runs = ask("GET /runs");
     assert!(runs.json()["runs"][0]["root"].is_null(), "{runs:?}");
 
-    // Its page is told of them only, and until its time is over.
+    // Its page receives only these processes, and only until its time is over.
     let (host, cookie, session, key) = log_in(&link("2s"));
     let proof = proof(&key, &["tmo web page", NONCE]);
     let key = format!("{session}.{NONCE}.{proof}");
@@ -727,7 +727,7 @@ fn who_has_a_shared_link_sees_its_processes_only() {
 }
 
 #[test]
-fn a_page_is_told_of_a_prompt() {
+fn a_page_receives_a_prompt() {
     let world = World::new("shell: printf 'name? '; read a; echo \"hello $a\"; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     let web = Web::start(&world);

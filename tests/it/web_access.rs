@@ -1,4 +1,4 @@
-//! `tmo web` for others: other addresses, passwords, tokens, and other users of this machine.
+//! Access control of `tmo web`: other addresses, passwords, tokens, and other users of this machine.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -26,7 +26,7 @@ fn with_input(world: &World, args: &[&str], input: &str) -> Ran {
     let mut command = world.tmo(args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A command that takes no input may have ended.
+    // A command that reads no input may have ended.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     Ran::of(&child.wait_with_output().unwrap())
 }
@@ -59,7 +59,7 @@ fn local(server: &WebServer<'_>) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port(server)).into()
 }
 
-/// Ask as the proxy does: by the public name.
+/// Send a request like the proxy, with the public name.
 fn ask(at: SocketAddr, head: &str, headers: &str, body: &str) -> Answer {
     let headers = format!("Origin: {URL}\r\n{headers}");
     request_at(at, PUBLIC, (head, &headers), body).unwrap()
@@ -70,7 +70,7 @@ fn try_password(at: SocketAddr, name: &str, password: &str) -> Answer {
     ask(at, "POST /login/password", "Content-Type: application/json\r\n", &body.to_string())
 }
 
-/// Open a link, its id and secret, as a page at the public address does: the headers of its requests.
+/// Open a link (id and secret) like a page at the public address; returns the headers of its requests.
 fn open(at: SocketAddr, link: &str) -> (Answer, String) {
     let (id, secret) = link.split_once('.').unwrap();
     let secret = bytes(secret);
@@ -170,7 +170,7 @@ fn a_password_logs_in_over_tls_only_and_its_session_can_be_ended() {
     assert!(begun.head.contains("; secure"), "{begun:?}");
     let me = ask(at, "GET /me", &anna, "");
     assert_eq!((me.status, &me.json()["role"]), (200, &json!("operate")), "{me:?}");
-    // The cookie of the public address is none elsewhere.
+    // The cookie of the public address is not valid at local addresses.
     let elsewhere = request_at(at, &host, ("GET /me", &anna), "").unwrap();
     assert_eq!(elsewhere.status, 401);
 
@@ -196,7 +196,7 @@ fn a_password_logs_in_over_tls_only_and_its_session_can_be_ended() {
 }
 
 #[test]
-fn wrong_passwords_are_delayed_and_tell_nothing_about_names() {
+fn wrong_passwords_are_delayed_and_reveal_nothing_about_names() {
     let world = shop();
     add_user(&world, "anna", "read");
     let options = ["--public-url", URL, "--trusted-proxy", "127.0.0.1"];
@@ -206,26 +206,26 @@ fn wrong_passwords_are_delayed_and_tell_nothing_about_names() {
         let body = json!({ "name": name, "password": password }).to_string();
         ask(at, "POST /login/password", &format!("X-Forwarded-For: {from}\r\n"), &body)
     };
-    // Each failure doubles the delay, so at some time it is longer than an attempt takes.
+    // Each failure doubles the delay, so eventually it exceeds the time of an attempt.
     let until_delayed = |name: &str| {
-        let mut told = vec![];
+        let mut answers = vec![];
         loop {
             let answer = attempt(name, "wrong", "192.0.2.7");
             if answer.status == 429 {
                 assert!(answer.head.contains("retry-after: "), "{answer:?}");
-                return told;
+                return answers;
             }
-            told.push((answer.status, answer.body));
-            assert!(told.len() < 20, "{told:?}");
+            answers.push((answer.status, answer.body));
+            assert!(answers.len() < 20, "{answers:?}");
         }
     };
     for name in ["anna", "nobody"] {
-        let told = until_delayed(name);
-        assert!(told.len() >= 5, "{told:?}");
+        let answers = until_delayed(name);
+        assert!(answers.len() >= 5, "{answers:?}");
         let same = (401, r#"{"reason":"wrong name or password"}"#.to_owned());
-        assert!(told.iter().all(|one| *one == same), "{told:?}");
+        assert!(answers.iter().all(|one| *one == same), "{answers:?}");
     }
-    // Who is elsewhere is not held up.
+    // Attempts from another address are not delayed.
     assert_eq!(attempt("anna", PASSWORD, "192.0.2.8").status, 200);
     let printed = server.output();
     let lines = |what: &str| printed.lines().filter(|line| line.contains(what)).count();
@@ -270,7 +270,7 @@ fn a_program_gets_in_with_a_token_and_nothing_of_a_browser() {
         let answer = request_at(at, "localhost", ("GET /runs", headers), "").unwrap();
         assert_eq!(answer.status, 401, "{headers}: {answer:?}");
     }
-    // It ends with its file.
+    // Removing the file revokes the token.
     std::fs::remove_file(file).unwrap();
     assert_eq!(ask("GET /runs", "").status, 401);
     assert!(!server.output().contains(TOKEN));
@@ -348,18 +348,18 @@ fn other_users_do_not_keep_the_user_out_with_requests_that_they_never_finish() {
 }
 
 #[test]
-fn doctor_reports_who_gets_in() {
+fn doctor_reports_users_and_servers() {
     let world = shop();
     add_user(&world, "anna", "read");
     let server = WebServer::start_with(&world, &["--public-url", URL]);
-    let told = world.run(["doctor"]).stdout;
-    assert!(told.contains("users: 1") && told.contains(URL), "{told}");
-    assert!(told.contains("--trusted-proxy"), "{told}");
+    let report = world.run(["doctor"]).stdout;
+    assert!(report.contains("users: 1") && report.contains(URL), "{report}");
+    assert!(report.contains("--trusted-proxy"), "{report}");
     let file = users_file(&world);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let told = world.run(["doctor"]);
-    assert!(told.code == 1 && told.stdout.contains("chmod 600"), "{told:?}");
-    // Nobody logs in with such a file.
+    let report = world.run(["doctor"]);
+    assert!(report.code == 1 && report.stdout.contains("chmod 600"), "{report:?}");
+    // With such a file, no login succeeds.
     assert_eq!(try_password(local(&server), "anna", PASSWORD).status, 503);
     server.end();
     world.ok(["quit"]);

@@ -1,4 +1,4 @@
-//! The paths under `/api/` of `tmo web`, which are for scripts.
+//! The paths below `/api/` of `tmo web`, for scripts.
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn every_path_answers_as_documented() {
 }
 
 #[test]
-fn names_are_looked_up_whole() {
+fn names_must_match_exactly() {
     let world = World::new("a-b: exec sleep 1000\na_b: exec sleep 1000\na-b_c: exec sleep 1000\n");
     world.ok(["start", "-D", "-m", "a-b_c=2"]);
     let web = Web::start(&world);
@@ -151,7 +151,7 @@ fn a_poll_returns_each_message_once_and_reports_what_is_unknown() {
     }
     assert!(ids.is_sorted_by(|a, b| a < b), "ids ascend");
     assert_eq!(texts, (1..=2500).map(|n| n.to_string()).collect::<Vec<_>>());
-    // What comes later follows the id of the state, too.
+    // Later messages have higher ids than the one of the state, too.
     let from_state = web.get("/api/state")["last_message_id"].as_u64().unwrap();
     world.ok(["restart", "web"]);
     for from in [last, from_state] {
@@ -306,8 +306,8 @@ fn a_limited_login_gets_nothing_about_other_processes() {
         assert_eq!(answer.status, status, "{head}: {answer:?}");
         assert!(!answer.body.contains("worker"), "{head}: {answer:?}");
     }
-    let of_nobody = request(&web.host, "GET /api/state", "", "").unwrap();
-    assert_eq!(of_nobody.status, 401, "{of_nobody:?}");
+    let without_login = request(&web.host, "GET /api/state", "", "").unwrap();
+    assert_eq!(without_login.status, 401, "{without_login:?}");
     web.end();
     world.ok(["quit"]);
     world.wait_empty();

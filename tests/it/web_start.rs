@@ -1,4 +1,4 @@
-//! How `tmo web` is started, opened, restarted and ended.
+//! Starting, opening, restarting and ending `tmo web`.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,7 +14,7 @@ use crate::web_server::{WebServer, link_in};
 
 const QUIET: &str = "web: exec sleep 1000\n";
 
-/// A world in which these programs of the user note how they are called; others than the system's are not
+/// A world in which these programs of the user record their calls. Of other programs, only those of the system are
 /// found.
 fn with_programs(procfile: &str, programs: &[&str]) -> World {
     let world = World::new(procfile);
@@ -38,7 +38,7 @@ fn with_programs(procfile: &str, programs: &[&str]) -> World {
     world.env("PATH", &path)
 }
 
-/// How the programs were called.
+/// The calls of the programs.
 fn calls(world: &World) -> Vec<String> {
     let text = std::fs::read_to_string(world.path().join("calls")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
@@ -133,7 +133,7 @@ fn a_restart_replaces_the_server_and_no_request_fails() {
                 }
             });
         }
-        // So that restarts and requests overlap however fast this machine is.
+        // Restarts and requests must overlap on a machine of any speed.
         while asked.load(Ordering::Relaxed) < 300 {
             let server = web.server();
             let answer = web.ask("POST /api/restart").unwrap();
@@ -153,7 +153,7 @@ fn a_restart_replaces_the_server_and_no_request_fails() {
     world.wait_empty();
 }
 
-/// How a run of `tmo server` is ended.
+/// A way to end a run of `tmo server`.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Button,
@@ -311,11 +311,11 @@ fn start_with_a_page_serves_it_until_the_run_ends() {
     let link = link_in(&out).unwrap();
     let browser = Browser::log_in(&link);
     assert_eq!(browser.ask("GET /api/processes").json()[0]["name"], "web");
-    let server = world.part("web-beside").unwrap();
+    let server = world.part("web-background").unwrap();
     // Neither supervisor nor guardian is its parent.
     let parent = tmo::sys::info(server).unwrap().ppid;
     assert!(![world.supervisor(), world.guardian()].contains(&parent), "{parent}");
-    // A supervisor that is replaced changes nothing.
+    // Replacing the supervisor does not affect the server.
     kill(world.supervisor(), nix::libc::SIGKILL);
     eventually("another one answers", || world.state());
     assert!(procs::alive(server));
@@ -357,7 +357,7 @@ fn a_project_names_its_page_and_can_do_without_figures() {
         (&metrics["enabled"], metrics["processes"].as_array().unwrap().len()),
         (&false.into(), 0)
     );
-    // Nothing else can be set there.
+    // Other settings are not accepted there.
     world.write("tmo.toml", "[web]\nhost = \"0.0.0.0\"\n");
     let refused = world.run(["check"]);
     assert!(refused.code == 1 && refused.stderr.contains("host"), "{refused:?}");

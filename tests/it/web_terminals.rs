@@ -1,4 +1,4 @@
-//! Terminals on the pages of `tmo web`, as their `WebSockets` show them.
+//! Terminals on the pages of `tmo web`, by their `WebSocket`s.
 
 use pretty_assertions::assert_eq;
 use serde_json::Value;
@@ -16,7 +16,7 @@ const SCREEN: u8 = 7;
 /// Answers each line.
 const ANSWERING: &str = "shell: echo ready; while read -r line; do echo \"got <$line>\"; done\n";
 
-/// How many bytes the server sends before they are acknowledged, at most.
+/// The most bytes that the server sends without an acknowledgement.
 const UNDER_WAY: usize = (128 + 16) << 10;
 
 fn open(web: &Web<'_>, path: &str) -> Frames {
@@ -24,13 +24,13 @@ fn open(web: &Web<'_>, path: &str) -> Frames {
 }
 
 impl Frames {
-    /// Read until a message of this kind is as it should be.
+    /// Read until a message of this kind satisfies a condition.
     fn until<T>(&mut self, kind: u8, holds: impl Fn(&[u8]) -> Option<T>) -> T {
         loop {
             let message = self.message(2);
             if message[0] == OUTPUT {
                 let shown = u32::try_from(message.len() - 1).unwrap().to_be_bytes();
-                // What was sent before the end is still to be read.
+                // Data from before the end can still be read.
                 let _ = self.try_send(2, &[&[3], &shown[..]].concat());
             }
             if message[0] == kind
@@ -41,7 +41,7 @@ impl Frames {
         }
     }
 
-    /// Read until what is typed into shows this.
+    /// Read until a typing page shows this.
     fn shows(&mut self, text: &str) {
         let mut all = String::new();
         while !all.contains(text) {
@@ -49,7 +49,7 @@ impl Frames {
         }
     }
 
-    /// Read until what is looked at is as it should be.
+    /// Read until the screen of a watching page satisfies a condition.
     fn sees(&mut self, holds: impl Fn(&Value) -> bool) -> Value {
         self.until(SCREEN, |json| {
             let screen = serde_json::from_slice(json).unwrap();
@@ -65,7 +65,7 @@ impl Frames {
         self.sees(|screen| screen["columns"] == columns && screen["rows"] == rows);
     }
 
-    /// Read until the server says this beside the output.
+    /// Read until the server sends this status.
     fn is_told(&mut self, name: &str, value: &Value) {
         self.until(STATUS, |json| {
             let status: Value = serde_json::from_slice(json).unwrap();
@@ -83,7 +83,7 @@ impl Frames {
 }
 
 #[test]
-fn who_looks_sees_the_whole_screen_and_reaches_nothing() {
+fn a_watching_page_gets_the_whole_screen_and_its_keys_reach_nothing() {
     let world = World::new(
         "shell: printf 'one\\033[31mred\\033[m\\n'; read -r a; echo \"hello $a\"; read -r b; printf '\\033[?1049h\\033[44mall of it\\033[3;5H'; exec sleep 1000\n",
     );
@@ -110,7 +110,7 @@ fn who_looks_sees_the_whole_screen_and_reaches_nothing() {
 }
 
 #[test]
-fn the_size_of_a_terminal_is_that_of_who_types_and_in_the_end_that_of_the_run() {
+fn a_terminal_has_the_size_of_the_typing_page_and_afterwards_that_of_the_run() {
     let world = World::new(ANSWERING);
     world.ok(["start", "-D"]);
     world.wait_state("shell", "running");
@@ -120,8 +120,8 @@ fn the_size_of_a_terminal_is_that_of_who_types_and_in_the_end_that_of_the_run() 
     let web = Web::start(&world);
     let mut looking = open(&web, "look/shell");
     looking.sees_text("ready");
-    assert_eq!(size(&world, "shell"), before, "who looks has no size");
-    // A page that keeps the size is told what it is.
+    assert_eq!(size(&world, "shell"), before, "a watching page does not change the size");
+    // A page that keeps the size receives it.
     let mut keeping = open(&web, "type/shell?size=45x20&keep=1");
     keeping.is_told("size", &Value::from([columns, rows]));
     keeping.shows("ready");
@@ -179,7 +179,7 @@ fn after_abrupt_ends_of_pages_no_tmux_session_is_left_and_the_size_is_that_of_th
 }
 
 #[test]
-fn a_page_that_shows_nothing_holds_nobody_up_and_gets_a_bounded_number_of_bytes() {
+fn a_page_that_reads_nothing_delays_no_other_and_gets_a_bounded_number_of_bytes() {
     let world = World::new("shell: trap 'echo interrupted' INT; read -r a; yes; exec sleep 1000\n");
     world.ok(["start", "-D"]);
     world.wait_state("shell", "running");
@@ -195,7 +195,7 @@ fn a_page_that_shows_nothing_holds_nobody_up_and_gets_a_bounded_number_of_bytes(
     eventually("Ctrl+C has reached it", || {
         world.ok(["logs", "-n", "1", "shell"]).contains("interrupted").then_some(())
     });
-    // The answer to a ping comes after all that was sent before it.
+    // The answer to a ping comes after all earlier messages.
     typing.send(9, b"");
     let bytes = typing.bytes_until_pong();
     assert!(bytes <= UNDER_WAY, "{bytes}");
@@ -204,7 +204,7 @@ fn a_page_that_shows_nothing_holds_nobody_up_and_gets_a_bounded_number_of_bytes(
 }
 
 #[test]
-fn a_terminal_stays_open_over_a_restart_and_says_why_it_ends() {
+fn a_terminal_stays_open_over_a_restart_and_gives_the_reason_of_its_end() {
     let world = World::new(ANSWERING);
     world.ok(["start", "-D"]);
     let web = Web::start(&world);

@@ -54,13 +54,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
-    // The runs of a user, as their files show them.
+    // The runs of a user, read from their files.
     ("runs", &["model", "sys", "config", "instance", "journal"]),
     // Never the engine: a view reads the journal.
     ("view", &["model", "sys", "api", "journal"]),
     // The interface in a terminal: a view with keys.
     ("ui", &["model", "sys", "api", "journal", "figures", "view"]),
-    // The interface in a browser: it reads runs, and passes requests on to their supervisors.
+    // The interface in a browser: it reads runs, and forwards requests to their supervisors.
     (
         "web",
         &[

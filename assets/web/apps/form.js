@@ -1,10 +1,10 @@
-// The dialogs that upload an app, or another version of one.
+// The dialogs that upload an app or update it.
 
 import { h, setText } from '../lib/dom.js';
 import { dialog } from '../views/dialog.js';
 import { LARGEST, sendApp } from './upload.js';
 
-/** What an upload means. */
+/** The warning in each upload dialog. */
 const WARNING = 'tmo runs the code of this archive as you, on this machine. Upload only what you trust.';
 
 /** @param {string} label @param {Record<string, any>} props */
@@ -13,15 +13,15 @@ function field(label, props) {
   return { input, element: h('label', {}, h('span', { text: label }), input) };
 }
 
-/** The arguments in a text: `a, b` are two. @param {string} text */
+/** Split a text at its commas into arguments. @param {string} text */
 export function argumentsIn(text) {
   return text.split(',').map((word) => word.trim()).filter(Boolean);
 }
 
 /**
- * A form with a file, a bar that shows how much of it was sent, and the reason if it is refused.
+ * Open a form with a file input, a progress bar, and a place for the reason of a refusal.
  * @param {string} title @param {string} action @param {Node[]} fields
- * @param {FileList | null} files those that were dropped
+ * @param {FileList | null} files the dropped files
  * @param {(file: File, onprogress: (part: number) => void) => Promise<any>} send
  * @param {(answer: any) => void} done
  */

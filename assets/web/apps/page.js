@@ -1,4 +1,4 @@
-// The apps of a run: what was uploaded, and what can be done with it.
+// The page of a run's uploaded apps.
 
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { act } from '../lib/actions.js';
@@ -14,7 +14,7 @@ export class AppsView {
   constructor() {
     /** @type {any[]} */ this.apps = [];
     /** Names of apps that are being removed. @type {Set<string>} */ this.leaving = new Set();
-    /** The processes when the list was read. */
+    /** The names of the processes at the time the list was read. */
     this.known = '';
     this.add = h('button', { text: 'Upload an app', onclick: () => addApp(null, (answer) => this.opened(answer)) });
     this.hint = h('p', { class: 'dim' });
@@ -72,7 +72,7 @@ export class AppsView {
   draw() {
     const names = [...run.processes.keys()].join();
     if (names !== this.known) {
-      // An app may have come or gone.
+      // An app may have been added or removed.
       if (this.known) this.load();
       this.known = names;
     }

@@ -1,4 +1,4 @@
-// Requests about the apps of a run.
+// Requests to list, upload and remove apps.
 
 import { Refused, get, post, query, reason } from '../lib/api.js';
 import { hello, key } from '../lib/session.js';
@@ -21,14 +21,14 @@ export function removeApp(name) {
 }
 
 /**
- * Send an archive. `fetch` does not tell how much of it was sent.
+ * Send an archive. This uses XMLHttpRequest, as `fetch` reports no upload progress.
  * @param {string} name @param {File} file
  * @param {{ script?: string, arg?: string[], start?: string, update?: string }} settings
- * @param {(part: number) => void} onprogress called with what was sent, from 0 to 1
+ * @param {(part: number) => void} onprogress called with the part that was sent, from 0 to 1
  * @returns {Promise<any>}
  */
 export async function sendApp(name, file, settings, onprogress) {
-  // It can't be sent again after a 401 as cheaply as other requests.
+  // Renew the proof first: repeating an upload after a 401 is expensive.
   await hello();
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -39,7 +39,7 @@ export async function sendApp(name, file, settings, onprogress) {
     request.onerror = () => reject(new Refused(0, 'the upload was cut off'));
     request.onload = () => {
       let said = null;
-      try { said = JSON.parse(request.responseText); } catch { /* not the server's own words */ }
+      try { said = JSON.parse(request.responseText); } catch { /* not an answer of the web server itself */ }
       if (request.status === 202) resolve(said);
       else reject(new Refused(request.status, reason(said) ?? `the answer was ${request.status}`));
     };

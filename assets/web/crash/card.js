@@ -1,4 +1,4 @@
-// The card of a crash: why, the evidence, and what all processes printed around it.
+// The card of a crash: its causes, the evidence, and the output of all processes around it.
 
 import { h, setText } from '../lib/dom.js';
 import { go } from '../lib/router.js';

@@ -4,10 +4,10 @@ import { full, span } from '../lib/time.js';
 import { block, table } from '../log/export.js';
 import { sentence } from './report.js';
 
-/** Text in a line, without what Markdown would take for its own. @param {string} text */
+/** Text within a line, with the special characters of Markdown escaped. @param {string} text */
 const escaped = (text) => text.replace(/[\\`*_[\]<>#|]/g, '\\$&');
 
-/** Text as code in a line, in more backticks than it has in a row. @param {string} text */
+/** Inline code, between more backticks than the text has in a row. @param {string} text */
 function code(text) {
   const line = text.replace(/\s+/g, ' ');
   const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));

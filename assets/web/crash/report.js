@@ -1,4 +1,4 @@
-// A crash report, with what all processes printed around it.
+// A crash report, with the output of all processes around the crash.
 
 import { get, query } from '../lib/api.js';
 import { run } from '../lib/store.js';
@@ -6,13 +6,13 @@ import { bytes } from '../lib/time.js';
 import { fold } from '../log/fold.js';
 import { isShown } from '../log/rows.js';
 
-/** The time around the end that is shown, and at most so many lines of it. */
+/** How much time before the end is shown, and at most how many lines. */
 const BEFORE = { milliseconds: 5000, lines: 1000 };
 const AFTER = { milliseconds: 1000, lines: 250 };
 
 /**
  * @typedef {{ id: string, report: any, around: (any | import('../log/fold.js').Gap)[], leftOut: string, end: string | null }} Crash
- *   `leftOut`: what of that time is not shown, in words
+ *   `leftOut` describes the output of that time that is not shown
  */
 
 /** Whether a line tells a cause, which the card has at its top. @param {any} line */
@@ -32,7 +32,7 @@ export async function loadCrash(id) {
 }
 
 /**
- * What all printed around the end: from the log or, if it no longer has it, from the report.
+ * The output of all processes around the end: from the log or, if the log no longer has it, from the report.
  * @param {any} report @returns {Promise<{ lines: any[], leftOut: string }>}
  */
 async function around(report) {
@@ -52,7 +52,7 @@ async function around(report) {
   return { lines: kept, leftOut: left ? `${bytes(left)} of that time are not in the report.` : '' };
 }
 
-/** The cause in a sentence. @param {any} report */
+/** The cause as a sentence. @param {any} report */
 export function sentence(report) {
   const cause = report.tmo.cause[0]?.text;
   return `${report.processName} ${endOf(report)}${cause ? `: ${cause}` : ''}`;

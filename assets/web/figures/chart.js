@@ -8,7 +8,7 @@ const HEIGHT = 40;
 
 /** @typedef {'cpu' | 'memory' | 'output'} Kind */
 
-/** The charts of a process: what they show, what the full height stands for at least, and how values are written. */
+/** The charts of a process; the full height is at least the value `least`. */
 export const CHARTS = /** @type {{ kind: Kind, label: string, least: number, words: (value: number) => string }[]} */ ([
   { kind: 'cpu', label: 'CPU', least: 10, words: (value) => `${value < 9.95 ? value.toFixed(1) : Math.round(value)} %` },
   { kind: 'memory', label: 'Memory', least: 1 << 20, words: bytes },
@@ -32,7 +32,7 @@ export class Chart {
     this.element.lastElementChild?.append(this.drawing);
   }
 
-  /** @param {(number | null)[]} values @param {number} count how many there is room for @param {number} at which one is written; they are right-aligned */
+  /** Draw right-aligned values. @param {(number | null)[]} values @param {number} count how many fit @param {number} at the one whose amount is written */
   show(values, count, at) {
     if (this.count !== count) setAttribute(this.drawing, 'viewBox', `0 0 ${count} ${HEIGHT}`);
     this.count = count;

@@ -1,5 +1,5 @@
-// The page of figures: what each process uses, over the last minutes or the last hour. Only what can be seen is
-// drawn, and the moment under the mouse is the same in all charts.
+// The page of figures: the resource use of each process over the last minutes or the last hour. Only visible rows
+// are drawn. The moment under the mouse is marked in all charts.
 
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { fetchFigures, seconds, tens } from '../lib/figures.js';
@@ -10,9 +10,9 @@ import { CHARTS, Chart } from './chart.js';
 import { Row } from './row.js';
 import { Starts } from './starts.js';
 
-/** How many rows are made in one frame. */
+/** How many rows are created in one frame. */
 const STEP = 25;
-/** How many samples are averaged to sort by. */
+/** The rows are sorted by the average of this many samples. */
 const RECENT = 5;
 /** How often the order may change, in milliseconds. */
 const ORDER = 5000;
@@ -43,7 +43,7 @@ export class FiguresView {
         h('option', { value, text, selected: value === this.order }))));
     this.moment = h('span', { class: 'moment' });
     this.sums = CHARTS.map((chart) => new Chart(chart));
-    /** What they show. @type {import('../lib/ring.js').Values[]} */ this.values = [];
+    /** The values of the charts of sums. @type {import('../lib/ring.js').Values[]} */ this.values = [];
     this.summed = '';
     this.lines = CHARTS.map(() => h('span', { class: 'figures-line', hidden: true }));
     this.total = h('div', {
@@ -87,7 +87,7 @@ export class FiguresView {
     this.refresh();
   }
 
-  /** Fetch a sample of ten seconds when there is a new one. */
+  /** Fetch the newest ten-second sample once there is one. */
   refresh() {
     if (this.isHour && Date.now() - this.fetched >= tens.interval * 1000) {
       this.fetched = Date.now();
@@ -199,7 +199,7 @@ export class FiguresView {
     return this.arrange();
   }
 
-  /** Put the rows in order, but not under the mouse. */
+  /** Sort the rows, unless the mouse is over them. */
   arrange() {
     if (Date.now() - this.ordered < ORDER || (this.ordered && this.at !== null)) return;
     this.ordered = Date.now();

@@ -1,4 +1,4 @@
-// A process on the page of figures. Its charts are made when it is first seen.
+// A process on the page of figures. Its charts are created when the row first becomes visible.
 
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { address } from '../lib/router.js';
@@ -21,7 +21,7 @@ export class Row {
       h('div', { class: 'used-name' }, h('p', {}, this.sign, this.link), this.facts));
   }
 
-  /** @param {import('../lib/ring.js').Ring} ring @param {number} at the sample whose values are written */
+  /** @param {import('../lib/ring.js').Ring} ring @param {number} at the sample whose amounts are written */
   draw(ring, at) {
     const process = this.isInView ? run.processes.get(this.name) : undefined;
     if (!process) return;

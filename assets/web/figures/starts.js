@@ -6,7 +6,7 @@ import { address } from '../lib/router.js';
 import { me, run } from '../lib/store.js';
 import { full } from '../lib/time.js';
 
-/** How many entries of the log are looked through, and how many are shown. */
+/** How many entries of the log are read, and how many are shown. */
 const ENTRIES = 1000;
 const SHOWN = 100;
 
@@ -29,7 +29,7 @@ export class Starts {
 
   /** Read them again if a process has begun or ended. */
   async update() {
-    // A limited session does not get events.
+    // A limited session receives no events.
     if (me.value?.is_limited || this.isReading || !run.id) return;
     const known = [...run.processes.values()].map((one) => `${one.name} ${one.lives} ${one.pid}`).join();
     if (known === this.known) return;
@@ -39,7 +39,7 @@ export class Starts {
       this.known = known;
       this.show(page.lines.filter((/** @type {any} */ line) => line.event === 'start' || line.event === 'exit').reverse().slice(0, SHOWN));
     } catch {
-      // Tried again at the next change.
+      // The next change tries again.
     }
     this.isReading = false;
   }

@@ -1,10 +1,10 @@
-// What buttons do to a run. Each is answered at once; the states tell how it goes on.
+// Actions on a run. The server answers at once; the states of the processes show the progress.
 
 import { post } from './api.js';
 import { Signal } from './signal.js';
 import { run } from './store.js';
 
-/** What has failed, by process; '' for the whole run. @type {Signal<Map<string, string>>} */
+/** Error messages by process; '' is the whole run. @type {Signal<Map<string, string>>} */
 export const failures = new Signal(new Map());
 
 /** @param {string} name @param {string | null} why */
@@ -27,7 +27,7 @@ async function send(name, path, body) {
 
 /** @param {'start' | 'stop' | 'restart'} what @param {string} name */
 export function act(what, name) {
-  // A supervisor of an earlier version knows no `=`, which is needed only where there are more instances.
+  // `=` is needed only if the entry has several instances. Supervisors of earlier versions do not know it.
   const isEntry = [...run.processes.keys()].some((other) => other.startsWith(`${name}#`));
   return send(name, `processes/${encodeURIComponent(isEntry ? `=${name}` : name)}/${what}`);
 }
@@ -37,7 +37,7 @@ export function actOnAll(what, names) {
   return send('', what, { names });
 }
 
-/** Remove what was logged so far. */
+/** Delete the log so far. */
 export async function clearHistory() {
   try {
     setFailure('', null);

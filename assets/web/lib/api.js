@@ -2,7 +2,7 @@
 
 import { doubt, hello, key, logOff } from './session.js';
 
-/** An answer that is not a success; its message is for people. */
+/** An answer that is not a success. Its message is shown to the user. */
 export class Refused extends Error {
   /** @param {number} status @param {string} reason */
   constructor(status, reason) {
@@ -20,7 +20,7 @@ async function request(method, path, body, signal) {
     /** @type {Record<string, string>} */
     const headers = { 'x-tmo-key': key() };
     if (body) headers['content-type'] = 'application/json';
-    // What a page does that nobody sees does not keep the session.
+    // Requests of a hidden page do not renew the session.
     if (!document.hidden) headers['x-tmo-visible'] = '1';
     return fetch(path, { method, headers, body: body && JSON.stringify(body), signal }).catch((error) => {
       if (error?.name !== 'AbortError') doubt();
@@ -30,7 +30,7 @@ async function request(method, path, body, signal) {
   if (!key()) await hello();
   let answer = await send();
   if (answer.status === 401) {
-    // The server may have been replaced: prove anew, once.
+    // The server may have been replaced: exchange proofs again, once.
     await hello();
     answer = await send();
     if (answer.status === 401) logOff();
@@ -43,7 +43,7 @@ async function request(method, path, body, signal) {
 /** @param {Response} answer @returns {Promise<any>} */
 const json = (answer) => answer.json().catch(() => null);
 
-/** What an answer gives as its reason. @param {any} said @returns {string | null} */
+/** The reason that an answer gives. @param {any} said @returns {string | null} */
 export function reason(said) {
   if (!said) return null;
   if (said.reason) return said.reason;
@@ -59,7 +59,7 @@ export async function get(path, signal) {
 }
 
 /**
- * A text, up to about so many characters.
+ * Read a text, up to about `most` characters.
  * @param {string} path @param {number} most
  * @returns {Promise<{ text: string, isCut: boolean }>}
  */

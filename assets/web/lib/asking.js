@@ -1,9 +1,9 @@
-// Which processes wait for an answer of the user.
+// Finds the processes that wait for an answer of the user.
 
 import { run } from './store.js';
 import { hostTime } from './time.js';
 
-/** A process that has been silent for so long after a prompt waits. */
+/** A process waits if it has been silent for this long after a prompt, in milliseconds. */
 const SILENT = 2000;
 
 /** @param {any} line the text of an unfinished line */
@@ -25,5 +25,5 @@ export function whenSilent(work) {
   if (run.unfinished.some((line) => line.is_prompt)) setTimeout(work, SILENT + 100);
 }
 
-/** All processes that wait. */
+/** All processes that wait for an answer. */
 export const asking = () => [...run.processes.values()].filter((process) => prompt(process) !== null);

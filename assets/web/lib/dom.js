@@ -1,9 +1,9 @@
-// Elements of the page, made without markup.
+// Creates elements without markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
- * An element with attributes, listeners (`onclick`) and children. `class`, `text` and `dataset` are set as
+ * Create an element with attributes, listeners (`onclick`) and children. `class`, `text` and `dataset` are set as
  * such; attributes that are null or false are left out.
  * @param {string} tag
  * @param {Record<string, any>} [props]
@@ -54,12 +54,12 @@ export function setAttribute(element, name, value) {
   else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
-/** How long a page that can't be seen, and so has no frames, waits instead. */
+/** A hidden page has no frames and waits this long instead, in milliseconds. */
 const WITHOUT_FRAMES = 500;
 
 /**
  * Call a function at the next frame, once for any number of requests before it. A hidden page has no frames, but its
- * title and icon can be seen, so there the function is called a moment later.
+ * title and icon are visible, so there the function is called a moment later.
  * @param {() => void} work
  */
 export function atNextFrame(work) {

@@ -1,4 +1,4 @@
-// What the processes of the watched run use: the last minutes, and the last hour while somebody looks at it.
+// The resource use of the processes of the watched run: the last minutes, and the last hour while its view is open.
 
 import { get, query } from './api.js';
 import { Ring } from './ring.js';
@@ -9,7 +9,7 @@ export const seconds = new Ring(1, 150);
 /** One sample in ten seconds. */
 export const tens = new Ring(10, 360);
 
-/** The run they belong to. @type {string | null} */
+/** The run of these samples. @type {string | null} */
 let run = null;
 
 /** Forget all samples; fetch those of this run. @param {string | null} id */
@@ -19,7 +19,7 @@ export function beginFigures(id) {
   tens.clear();
 }
 
-/** Fetch the samples that this page has not seen. @param {Ring} ring @param {() => void} onchange */
+/** Fetch the samples that this page does not have yet. @param {Ring} ring @param {() => void} onchange */
 export async function fetchFigures(ring, onchange) {
   if (!run || document.hidden) return;
   const id = run;
@@ -30,7 +30,7 @@ export async function fetchFigures(ring, onchange) {
     ring.fill(answer);
     onchange();
   } catch {
-    // The samples that come are shown all the same.
+    // New samples are shown all the same.
   }
 }
 

@@ -1,4 +1,4 @@
-// The WebSocket with what changes. It connects again whenever it is lost.
+// The WebSocket that delivers changes. It reconnects when the connection is lost.
 
 import { LoggedOut, OtherServer, doubt, hello, openSocket } from './session.js';
 
@@ -26,7 +26,7 @@ export class Live {
     try {
       await hello();
     } catch (error) {
-      // The page is another one then.
+      // The page has ended then, and shows why.
       if (error instanceof OtherServer || error instanceof LoggedOut) return undefined;
       return this.again();
     }

@@ -1,17 +1,17 @@
-// Notifications of the browser, about failures and prompts that come while the page can't be seen.
+// Browser notifications about failures and prompts that appear while the page is hidden.
 
 const STORE = 'tmo-notices';
 
-/** Whether this browser can show them. Chrome on Android has the class, but its constructor throws. */
+/** Whether this browser can show notifications. In Chrome on Android, the constructor of the class throws. */
 export const possible = 'Notification' in window && !/Android/.test(navigator.userAgent);
 
-/** Whether the user wants them, and the browser allows them. */
+/** Whether the user has enabled notifications and the browser allows them. */
 export function wanted() {
   return possible && localStorage.getItem(STORE) === 'on' && Notification.permission === 'granted';
 }
 
 /**
- * Turn them on or off. The browser may ask the user.
+ * Turn notifications on or off. The browser may ask the user.
  * @param {boolean} isOn
  * @returns {Promise<boolean>} whether they are on now
  */
@@ -23,13 +23,13 @@ export async function want(isOn) {
 
 /** @typedef {{ text: string, open: () => void }} Notice */
 
-/** Shows each notice once, for as long as it lasts. */
+/** Shows each notice once, and closes it when its reason is gone. */
 export class Notices {
   constructor() {
     /** @type {Map<string, Notification | null>} */ this.shown = new Map();
   }
 
-  /** Show what is new; notices that are no longer there are closed. @param {Map<string, Notice>} notices */
+  /** Show new notices, and close those that are no longer in the map. @param {Map<string, Notice>} notices */
   update(notices) {
     for (const [key, notification] of this.shown) {
       if (notices.has(key)) continue;
@@ -37,7 +37,7 @@ export class Notices {
       this.shown.delete(key);
     }
     for (const [key, notice] of notices) {
-      // What began while the page could be seen is known.
+      // The user has already seen a notice that began while the page was visible.
       if (!this.shown.has(key)) this.shown.set(key, document.hidden && wanted() ? show(key, notice) : null);
     }
   }

@@ -1,5 +1,5 @@
-// Samples of all processes in lists of the same length, oldest first; null where a process was not running, or
-// where nobody looked.
+// Samples of all processes in lists of the same length, oldest first. A value is null if the process was not running
+// or no sample was taken.
 
 /** @typedef {(number | null)[]} Values */
 /** @typedef {{ now: any, cpu: Values, memory: Values, output: Values }} Used `now` is the last sample in full */
@@ -24,7 +24,7 @@ export class Ring {
     /** The number of the last sample. */
     this.last = 0;
     this.length = 0;
-    /** When it was taken, in milliseconds. */
+    /** The time of the last sample, in milliseconds. */
     this.time = 0;
   }
 
@@ -62,7 +62,7 @@ export class Ring {
 
   /** Add a sample. @param {number} number @param {any[]} figures @param {number} time */
   push(number, figures, time) {
-    // The server has begun anew.
+    // A restarted server counts from the start.
     if (number <= this.last) this.clear();
     if (!this.length) this.last = number - 1;
     this.reach(number);
@@ -78,10 +78,10 @@ export class Ring {
   /** Fill in what the server has kept. @param {any} answer */
   fill(answer) {
     const count = Math.max(0, ...answer.processes.map((/** @type {any} */ one) => one.memory_bytes.length));
-    // The server has begun anew; else only samples that came meanwhile are newer.
+    // The server was restarted if the page is more than a few samples ahead of its answer.
     if (answer.last + 5 < this.last) this.clear();
     if (!this.length) this.last = answer.last - count;
-    // There may be samples before the first one of this page.
+    // The server may have samples from before this page was opened.
     const before = Math.min(this.most, count - (answer.last - this.last)) - this.length;
     if (before > 0) this.widen(before);
     const isNewer = answer.last >= this.last;
@@ -92,7 +92,7 @@ export class Ring {
       const used = this.of(one.name);
       for (const [part, name] of PARTS) {
         const values = one[name];
-        // Counted from the end, where both have their last sample.
+        // Align both lists at their last sample.
         const shift = this.length - (this.last - answer.last) - values.length;
         for (let at = Math.max(0, -shift); at < values.length; at += 1) {
           if (values[at] !== null) used[part][at + shift] = values[at];

@@ -1,4 +1,4 @@
-// The address of what is shown: `#/r/RUN/log?names=web,api&at=12.0`, `#/r/RUN/process/web`.
+// The address of the current view: `#/r/RUN/log?names=web,api&at=12.0`, `#/r/RUN/process/web`.
 
 import { Signal } from './signal.js';
 
@@ -28,7 +28,7 @@ export function address({ run, view, values }) {
   return `#/r/${encodeURIComponent(run ?? '')}/${path}${search ? `?${search}` : ''}`;
 }
 
-/** Go somewhere; what is not named stays as it is. @param {Partial<Place>} to */
+/** Go to a place. Parts that are not given stay as they are. @param {Partial<Place>} to */
 export function go(to) {
   location.hash = address({ ...place.value, ...to });
 }

@@ -1,4 +1,4 @@
-// Saves a part of the page as a page of its own: one file, which needs nothing else and runs no script.
+// Saves a part of the page as a single, self-contained HTML file without scripts.
 
 import { theme } from './theme.js';
 
@@ -14,7 +14,7 @@ pre, .around { overflow: auto; background: var(--panel); border: 1px solid var(-
 .a-bold { font-weight: 700; } .a-dim { opacity: .75; } .a-italic { font-style: italic; } .a-underlined { text-decoration: underline; } .a-struck { text-decoration: line-through; }
 `;
 
-/** The colours of the page as they are now. */
+/** The current colours of the page. */
 function colors() {
   const style = getComputedStyle(document.documentElement);
   const names = ['page', 'panel', 'row', 'line', 'text', 'dim', 'bad', ...Array.from({ length: 16 }, (_, at) => `c${at}`)];
@@ -23,8 +23,8 @@ function colors() {
 }
 
 /**
- * A copy of an element in another document, without buttons; styles of its own become classes.
- * @param {Node} node @param {Document} to @param {Map<string, string>} classes by their CSS
+ * Copy an element into another document, without buttons. Inline styles become classes.
+ * @param {Node} node @param {Document} to @param {Map<string, string>} classes names of classes by their CSS
  * @returns {Node | null}
  */
 function copy(node, to, classes) {
@@ -52,7 +52,7 @@ async function hash(text) {
   return btoa(String.fromCharCode(...digest));
 }
 
-/** The file as text. Its elements are in no document, so the policy of this page does not apply to its style. @param {Element} content @param {string} title */
+/** The file as text. Its elements are not in this document, whose policy forbids inline styles. @param {Element} content @param {string} title */
 export async function standalone(content, title) {
   const to = document.implementation.createHTMLDocument();
   const make = (/** @type {string} */ tag, /** @type {Record<string, string>} */ attributes = {}, text = '') => {
@@ -75,7 +75,7 @@ export async function standalone(content, title) {
   return `<!doctype html>\n${new XMLSerializer().serializeToString(page)}\n`;
 }
 
-/** @param {Element} content @param {string} title @param {string} name of the file @returns {Promise<string>} its whole name */
+/** @param {Element} content @param {string} title @param {string} name of the file, without extension @returns {Promise<string>} the full name */
 export async function saveAsPage(content, title, name) {
   const file = `${name.replace(/[^\w.-]+/g, '_')}.html`;
   const address = URL.createObjectURL(new Blob([await standalone(content, title)], { type: 'text/html' }));

@@ -1,29 +1,29 @@
-// The session of this page: logging in, and the proofs that page and server give each other.
+// The session of this page: the login, and the proofs that page and server exchange.
 //
-// The server proves first that it knows the key. A page that meets another program at its address stops.
+// The server proves first that it knows the key. If another program answers at the address, the page stops.
 
 import { Signal } from './signal.js';
 
 const STORE = 'tmo-session';
-/** The key of this browser for its next login with a password. */
+/** Where this browser keeps its key for the next login with a password. */
 const DEVICE = 'tmo-device';
 
 /** Another program answers at this address. */
 export class OtherServer extends Error {}
-/** Nobody is logged in. */
+/** This browser is not logged in. */
 export class LoggedOut extends Error {}
 
-/** Why this page can't go on. @type {Signal<'other' | 'out' | null>} */
+/** Why this page can't continue. @type {Signal<'other' | 'out' | null>} */
 export const ended = new Signal(/** @type {any} */ (null));
 /** @type {{ session: string, key: string } | null} */
 let known = stored(STORE, ['session', 'key']);
-/** What proves to the server that this page knows the key. */
+/** Proves to the server that this page knows the key. */
 let proof = '';
 let stopped = false;
-/** The proofs that are on their way. @type {Promise<void> | null} */
+/** The exchange of proofs that is under way. @type {Promise<void> | null} */
 let pending = null;
 
-/** What this browser keeps by a name, if it has these texts. @param {string} name @param {string[]} texts @returns {any} */
+/** Read an object from the storage of this browser, if it has these texts. @param {string} name @param {string[]} texts @returns {any} */
 function stored(name, texts) {
   try {
     const found = JSON.parse(localStorage.getItem(name) ?? 'null');
@@ -86,8 +86,8 @@ export async function logIn(text) {
 }
 
 /**
- * Log in with a name and a password, which become a link. They are sent only over TLS, and in a browser that has
- * logged in before only to a server that proves that it is the same one.
+ * Log in with a name and a password, which the server exchanges for a link. They are sent only over TLS. A browser
+ * that has logged in before sends them only to a server that proves to be the same one.
  * @param {string} name @param {string} password
  */
 export async function logInAs(name, password) {
@@ -110,7 +110,7 @@ export function logOff() {
   throw new LoggedOut('not logged in');
 }
 
-/** Let the server prove that it knows the key; from then on this page proves it too. */
+/** Have the server prove that it knows the key. From then on, this page proves it with each request. */
 export function hello() {
   pending ??= prove().finally(() => { pending = null; });
   return pending;
@@ -131,7 +131,7 @@ async function prove() {
 }
 
 /**
- * The server may be another one now: send no proof before it has proven anew that it knows the key.
+ * Forget the proof, as another server may answer now: it must first prove again that it knows the key.
  */
 export function doubt() {
   proof = '';

@@ -1,4 +1,4 @@
-// States of processes: their words, signs and kinds.
+// The states of processes: sign, kind, and reason.
 
 /** @typedef {'good' | 'bad' | 'busy' | 'install' | 'wait' | 'off'} Kind */
 
@@ -24,7 +24,7 @@ export function sign(state) {
 }
 
 /**
- * Sign and kind of a process. What ended badly is bad, whatever its state is called.
+ * The sign and the kind of a process. A failed process is bad, whatever its state is called.
  * @param {any} process @returns {[string, Kind]}
  */
 export function signOf(process) {
@@ -34,17 +34,17 @@ export function signOf(process) {
   return [mark, kind];
 }
 
-/** States of what was asked to end, or comes up again; how it ended is no failure. */
+/** In these states, the way the last life ended is not a failure. */
 const ASKED = ['stopped', 'stopping', 'starting', 'installing'];
 
-/** Whether it has ended by itself, and not well. @param {any} process */
+/** Whether a process has failed by itself. @param {any} process */
 export function failed(process) {
   const exit = process.exit;
   if (!exit || process.finished || ASKED.includes(process.state)) return false;
   return exit.signal !== undefined || (exit.code ?? 0) !== 0;
 }
 
-/** Whether it needs a look: it has failed, or does not do what it should. @param {any} process */
+/** Whether a process needs attention: it has failed, or does not work as it should. @param {any} process */
 export function isBad(process) {
   return signOf(process)[1] === 'bad' || (failed(process) && !process.pid);
 }
@@ -57,7 +57,7 @@ export function ending(process) {
   return `exit ${exit.code ?? 0}`;
 }
 
-/** What is said beside the state. @param {any} process @returns {string} */
+/** The note beside the state. @param {any} process @returns {string} */
 export function reason(process) {
   if (process.reason) return process.reason;
   if (process.not_ready) return process.not_ready;
@@ -66,12 +66,10 @@ export function reason(process) {
   return '';
 }
 
-/** Whether it can be started. @param {any} process */
 export function canStart(process) {
   return !process.pid && !['starting', 'installing', 'restarting', 'stopping'].includes(process.state);
 }
 
-/** Whether it can be stopped. @param {any} process */
 export function canStop(process) {
   return !!process.pid || ['starting', 'installing', 'restarting', 'pending'].includes(process.state);
 }

@@ -1,4 +1,4 @@
-// What this page knows of the runs, kept by the frames of the WebSocket.
+// The state of the runs on this page, updated by the frames of the WebSocket.
 
 import { get } from './api.js';
 import { Signal } from './signal.js';
@@ -14,7 +14,7 @@ export const me = new Signal(null);
 export const link = new Signal(/** @type {any} */ ('first'));
 /** Whether the supervisor of the run answers. @type {Signal<'up' | 'gone' | 'over'>} */
 export const supervisor = new Signal(/** @type {any} */ ('up'));
-/** Whether the web server has said that it ends. @type {Signal<boolean>} */
+/** Whether the web server has announced its end. @type {Signal<boolean>} */
 export const isGone = new Signal(false);
 /** The number of records in the journal. @type {Signal<number>} */
 export const head = new Signal(0);
@@ -25,7 +25,7 @@ export const changes = new Signal(0);
 /** The names that are shown in the log; null means all. @type {Signal<Set<string> | null>} */
 export const shown = new Signal(/** @type {any} */ (null));
 
-/** The run that is watched. */
+/** The watched run. */
 export const run = {
   /** @type {string | null} */ id: null,
   /** @type {any} */ state: null,
@@ -48,23 +48,23 @@ export function begin(id) {
   changed();
 }
 
-/** Fetch the samples of what the processes have used before. */
+/** Fetch the earlier samples of the processes' resource use. */
 const fillFigures = () => { fetchFigures(seconds, changed); };
 document.addEventListener('visibilitychange', fillFigures);
 
-/** Whether there are samples of what the processes of the watched run use. */
+/** Whether the watched run samples the resource use of its processes. */
 export const hasFigures = () => runs.value.find((one) => one.id === run.id)?.metrics !== false;
 
-/** Whether this session may start and stop processes, and there is something that does it. */
+/** Whether this session may start and stop processes, and the run can carry that out. */
 export const canAct = () => me.value?.role !== 'read' && supervisor.value !== 'over' && !isGone.value;
 
-/** Read how a run has ended: the last state that was told is of a moment before. @param {string | null} id */
+/** Read the final state of a run: the last state frame was sent a moment before the end. @param {string | null} id */
 async function readEnd(id) {
   try {
     const state = await get(`/r/${id}/api/state`);
     if (run.id === id && supervisor.value === 'over' && !state.pid) take({ type: 'state', run: id, state });
   } catch {
-    // The last state that was told stays.
+    // The last state frame stays.
   }
 }
 

@@ -1,4 +1,4 @@
-// Whether the page is light or dark.
+// The light and the dark theme.
 
 import { Signal } from './signal.js';
 
@@ -7,10 +7,10 @@ export const THEMES = ['auto', 'light', 'dark'];
 const system = matchMedia('(prefers-color-scheme: dark)');
 const stored = localStorage.getItem(STORE) ?? '';
 
-/** What was chosen. */
+/** The user's choice. */
 export let choice = THEMES.includes(stored) ? stored : 'auto';
 
-/** What is shown. @type {Signal<string>} */
+/** The theme that is shown. @type {Signal<string>} */
 export const theme = new Signal('');
 
 export function applyTheme() {

@@ -1,4 +1,4 @@
-// Times and amounts, as people read them.
+// Formats times and amounts.
 
 const pad = (/** @type {number} */ number, width = 2) => String(number).padStart(width, '0');
 
@@ -44,13 +44,13 @@ export function bytes(count) {
 /** Nanoseconds since the epoch as milliseconds. @param {number} nanoseconds */
 export const ms = (nanoseconds) => nanoseconds / 1e6;
 
-/** How far the clock of the host is ahead of the browser's. */
+/** How far the host's clock is ahead of the browser's, in milliseconds. */
 let skew = 0;
 
-/** Called with what the clock of the host shows now, in milliseconds. @param {number} host */
+/** Set the time of the host's clock, in milliseconds. @param {number} host */
 export function setHostTime(host) {
   skew = Number.isFinite(host) ? host - Date.now() : 0;
 }
 
-/** What the clock of the host shows, in milliseconds. */
+/** The time of the host's clock, in milliseconds. */
 export const hostTime = () => Date.now() + skew;

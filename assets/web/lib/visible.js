@@ -1,7 +1,7 @@
-// Work that is repeated while the page can be seen.
+// Repeats work while the page is visible.
 
 /**
- * Call a function each second, and at once when the page is seen again, until the returned function is called.
+ * Call a function each second while the page is visible, and at once when it becomes visible, until the returned function is called.
  * @param {() => void} work
  */
 export function everySecond(work) {

@@ -1,4 +1,4 @@
-// What all processes printed around a moment.
+// A dialog with the output of all processes around a moment.
 
 import { get, query } from '../lib/api.js';
 import { h, setText } from '../lib/dom.js';
@@ -10,16 +10,16 @@ import { article, block, table } from './export.js';
 import { fold } from './fold.js';
 import { isShown } from './rows.js';
 
-/** So many nanoseconds before and after the moment; `tmo logs --around` has the same. */
+/** Nanoseconds before and after the moment, as in `tmo logs --around`. */
 const WINDOW = 2_000_000_000n;
-/** How many lines are read of each side, the nearest. */
+/** How many lines are read on each side. */
 const MOST = 8000;
-/** A process that has a larger share of the lines than this is not read any further. */
+/** No more lines are read of a process that has a larger share of the lines than this. */
 const LOUD = 0.1;
-/** Only what nobody reads line by line is folded. */
+/** Only very long runs of lines are folded. */
 const FOLDED = { kept: 4, least: 50 };
 
-/** A time as the journal has it, moved by nanoseconds. @param {string} time @param {bigint} by */
+/** A time of the journal, moved by nanoseconds. @param {string} time @param {bigint} by */
 function moved(time, by) {
   const [, seconds, fraction = ''] = /^(.*?)(?:\.(\d+))?Z$/.exec(time) ?? [];
   const nanoseconds = BigInt(Date.parse(`${seconds}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, '0').slice(0, 9)) + by;
@@ -28,9 +28,9 @@ function moved(time, by) {
 }
 
 /**
- * What was printed around a line. Beside a process that prints very much, the others are read for the whole time.
+ * Read the output around a line. If one process floods the log, the others are still read for the whole time.
  * @param {string} id of the run @param {any} line
- * @returns {Promise<{ lines: any[], cut: string[] }>} `cut`: the processes of which only the nearest lines are there
+ * @returns {Promise<{ lines: any[], cut: string[] }>} `cut` names the processes with only their nearest lines
  */
 async function read(id, line) {
   const ask = (/** @type {object} */ values) => get(`/r/${id}/api/lines${query({ styles: true, limit: MOST, ...values })}`);
@@ -46,7 +46,7 @@ async function read(id, line) {
   return { lines: [...first, ...near, ...last].filter(isShown), cut };
 }
 
-/** @param {string} id of the run @param {any} line @param {() => void} onshow called to show the moment in the log */
+/** @param {string} id of the run @param {any} line @param {() => void} onshow shows the moment in the log */
 export async function openAround(id, line, onshow) {
   const { lines: all, cut } = await read(id, line);
   const lines = fold(all, (one) => one.cursor === line.cursor, FOLDED);

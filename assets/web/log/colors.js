@@ -1,6 +1,5 @@
-// Colours of terminals on this page.
+// Shows terminal colours on the page.
 
-/** Is the page dark? */
 const isDark = () => document.documentElement.dataset.theme === 'dark';
 
 /** @param {number} number one of the 256 colours @returns {[number, number, number]} */
@@ -26,7 +25,7 @@ function luminance(color) {
 /** Move a colour towards the text colour until it can be read. @param {[number, number, number]} color */
 function readable(color) {
   const dark = isDark();
-  // Of the backgrounds of the theme, the one that is closest to the text.
+  // The background of the theme that has the least contrast to text.
   const page = dark ? 0.02 : 0.85;
   const goal = dark ? 255 : 20;
   let now = color;
@@ -41,7 +40,7 @@ function readable(color) {
 /** @type {Map<string, string>} */
 const cache = new Map();
 
-/** A colour of a line as CSS. @param {number | string} color @param {boolean} isBackground */
+/** The CSS of a terminal colour. @param {number | string} color @param {boolean} isBackground */
 export function css(color, isBackground = false) {
   if (typeof color === 'number' && color < 16) return `var(--c${color})`;
   const key = `${color} ${isBackground} ${isDark()}`;

@@ -1,4 +1,4 @@
-// Declares a text as a failure of a process, after showing how often it was printed so far.
+// Declares a text as a failure of a process. The dialog first shows how often it was printed so far.
 
 import { post } from '../lib/api.js';
 import { h, setText } from '../lib/dom.js';
@@ -10,7 +10,7 @@ import { Matches } from './matches.js';
 
 /** How many of the last matches are shown. */
 const SHOWN = 3;
-/** How long the text must stay as it is before it is counted, in milliseconds. */
+/** How long the text must be unchanged before its matches are counted, in milliseconds. */
 const PAUSE = 300;
 
 /** @param {string} text @param {string} name the process that printed it */

@@ -1,15 +1,15 @@
-// Lines without the middle of long runs of one process, which can be shown again.
+// Folds the middle of long runs of lines of one process.
 
 import { h } from '../lib/dom.js';
 import { row } from './rows.js';
 
-/** @typedef {{ left: number, name: string, lines: any[] }} Gap lines of a process that are left out, and how many */
+/** @typedef {{ left: number, name: string, lines: any[] }} Gap the lines that are left out, and their number */
 
 /**
  * Leave out the middle of long runs of lines of one process.
  * @param {any[]} lines
- * @param {(line: any) => boolean} isOwn whether a line is what this is about: it is never left out
- * @param {{ kept: number, least: number }} [how] how many lines are shown on each side of a gap, and how many a gap has at least
+ * @param {(line: any) => boolean} isOwn whether a line is of the subject and so never left out
+ * @param {{ kept: number, least: number }} [how] lines shown on each side of a gap, and the least lines in a gap
  * @returns {(any | Gap)[]}
  */
 export function fold(lines, isOwn, { kept, least } = { kept: 3, least: 2 }) {
@@ -29,7 +29,7 @@ export function fold(lines, isOwn, { kept, least } = { kept: 3, least: 2 }) {
   return folded;
 }
 
-/** The row of a line, or one that tells what is left out and shows it when it is chosen. @param {any | Gap} line */
+/** The row of a line or of a gap. Choosing a gap shows its lines. @param {any | Gap} line */
 export function foldedRow(line) {
   if (line.left === undefined) return row(line);
   const show = () => gap.replaceWith(...line.lines.map(row));

@@ -1,10 +1,10 @@
-// Whether the reader is selecting text: the lines must not move then.
+// Holds the lines in place while the reader selects text.
 
 export class Hold {
-  /** @param {HTMLElement} rows @param {() => void} onrelease called when that may have ended */
+  /** @param {HTMLElement} rows @param {() => void} onrelease called when the selection may have ended */
   constructor(rows, onrelease) {
     this.rows = rows;
-    /** A button of the mouse is down on a line. */
+    /** Whether a mouse button is held down on a line. */
     this.isDown = false;
     rows.addEventListener('pointerdown', (event) => { if (event.pointerType === 'mouse') this.isDown = true; });
     this.release = () => {

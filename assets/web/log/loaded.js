@@ -3,13 +3,13 @@
 import { h } from '../lib/dom.js';
 import { isShown, row } from './rows.js';
 
-/** How many lines are kept on the page, and how many characters of them: lines can be long. */
+/** How many lines are kept on the page, and how many characters: lines can be long. */
 const MOST = 1000;
 const LARGEST = 4 << 20;
 
 /** @typedef {{ lines: any[], more: boolean, at: string | null }} Page */
 
-/** How many of these lines can be kept, beginning with the first one. @param {any[]} lines */
+/** How many of these lines can be kept, from the first one on. @param {any[]} lines */
 function fitting(lines) {
   let size = 0;
   const over = lines.findIndex((line, at) => {
@@ -24,7 +24,7 @@ export class Loaded {
     /** @type {any[]} */ this.lines = [];
     this.moreUp = true;
     this.moreDown = false;
-    /** Where to go on upwards and downwards. @type {string | null} */ this.top = null;
+    /** Cursors for loading more, upwards and downwards. @type {string | null} */ this.top = null;
     /** @type {string | null} */ this.bottom = null;
     this.rows = h('div', { class: 'rows', id: 'log-rows', role: 'log', 'aria-live': 'off', 'aria-label': 'Log' });
   }
@@ -89,7 +89,7 @@ export class Loaded {
     return added;
   }
 
-  /** Mark the first row of each block of one process: phones show its name there only. */
+  /** Mark the first row of each block of one process: phones show the name only there. */
   markBlocks() {
     let before;
     for (let at = 0; at < this.lines.length; at += 1) {

@@ -1,8 +1,8 @@
-// Counts the lines of the whole log that match a pattern, newest first, some MiB at a time.
+// Counts the lines of the whole log that match a pattern, newest first, a few MiB per request.
 
 import { get, query } from '../lib/api.js';
 
-/** No more matches are counted than this. */
+/** Counting stops at this many matches. */
 export const MOST = 10_000;
 const PAGE = 1000;
 
@@ -17,17 +17,17 @@ export class Matches {
     /** The newest first. @type {Hit[]} */ this.hits = [];
     this.isDone = true;
     this.isGoingOn = false;
-    /** Why it can't be counted. */
+    /** The error of the last request. */
     this.problem = '';
     this.abort = new AbortController();
   }
 
-  /** Whether there may be more than have been counted. */
+  /** Whether counting stopped at the limit. */
   get isCut() {
     return this.hits.length >= MOST;
   }
 
-  /** `318`, or `≥ 10,000`; `…` follows while it is counted. */
+  /** `318`, or `≥ 10,000`; followed by `…` while counting. */
   get words() {
     const count = this.hits.length.toLocaleString('en');
     return this.isCut ? `≥ ${count}` : this.isDone ? count : `${count} …`;
@@ -43,7 +43,7 @@ export class Matches {
     /** @type {string | null} */ this.newest = null;
   }
 
-  /** Count anew. @param {{ grep: string, 'ignore-case': boolean, name: string[], after?: string | null }} ask */
+  /** Start a new count. @param {{ grep: string, 'ignore-case': boolean, name: string[], after?: string | null }} ask */
   async count(ask) {
     this.stop();
     this.ask = ask;
@@ -66,7 +66,7 @@ export class Matches {
     this.onchange();
   }
 
-  /** Count what was printed since. */
+  /** Count the output since then. */
   async goOn() {
     if (this.isGoingOn || !this.isDone || !this.ask || !this.newest || this.isCut) return;
     const { signal } = this.abort;
@@ -96,7 +96,7 @@ export class Matches {
     }
   }
 
-  /** Which of the matches a line is, counted from the newest; 0 for none. @param {string | undefined} cursor */
+  /** The number of the match at this cursor, counted from the newest; 0 for none. @param {string | undefined} cursor */
   indexOf(cursor) {
     return cursor ? this.hits.findIndex((one) => one.cursor === cursor) + 1 : 0;
   }

@@ -1,5 +1,5 @@
-// The log: a window over the journal. It fetches what it shows; while it follows, it fetches the end whenever
-// that has moved, one request at a time.
+// The log: a window over the journal. It fetches only the lines that it shows. While it follows, it fetches the end
+// each time that has moved, with one request at a time.
 
 import { h, setText } from '../lib/dom.js';
 import { Signal } from '../lib/signal.js';
@@ -14,11 +14,11 @@ import { PAGE, Source } from './source.js';
 import { Unfinished } from './unfinished.js';
 
 const RESET = 'Older lines were removed from the log; it goes on with the oldest that is left.';
-/** The shortest time between two requests of a log that follows, in milliseconds. */
+/** The shortest time between two requests while following, in milliseconds. */
 const PAUSE = 80;
-/** While more is printed than can be shown, only about a screenful is fetched. */
+/** During a flood of output, only about one screenful is fetched. */
 const SCREENFUL = 80;
-/** How close to an edge more is fetched, in pixels. */
+/** More lines are fetched this close to an edge, in pixels. */
 const EDGE = 800;
 
 export class Pane {
@@ -29,9 +29,9 @@ export class Pane {
     /** @type {Signal<boolean>} */ this.follows = new Signal(follows);
     this.busy = false;
     this.stale = false;
-    /** Whether more is printed than is fetched, so that only the end is of use. */
+    /** Whether output arrives faster than it is fetched. */
     this.flood = false;
-    /** Whether the end is to be fetched anew. */
+    /** Whether the end must be fetched again. */
     this.anew = false;
     /** When the next request may be made. */
     this.next = 0;
@@ -40,7 +40,7 @@ export class Pane {
     /** How many bytes of output come after the page. */
     this.below = 0;
     this.onlines = () => {};
-    /** Called with the cursor of a line that was looked for. */
+    /** Called with the cursor of the line that `show` reveals. */
     this.onreveal = (/** @type {string} */ _cursor) => {};
 
     this.rows = this.loaded.rows;
@@ -71,7 +71,7 @@ export class Pane {
     this.abort.abort();
   }
 
-  /** Show other processes, or use another filter, at the same place. */
+  /** Load again at the same place, for other processes or another filter. */
   reset() {
     const anchor = this.follows.value ? null : this.place.kept;
     if (!anchor) {
@@ -158,18 +158,18 @@ export class Pane {
     this.busy = false;
     if (this.hold.isSelecting) return;
     if (this.follows.value) this.toEnd();
-    // It was scrolled up meanwhile, perhaps as far as it goes, and then no other event follows.
+    // The reader scrolled up meanwhile, perhaps to the top, where no further event would load more.
     else this.fill();
     if (this.stale && this.follows.value) this.fetchEnd();
   }
 
-  /** Change the rows, unless text is being selected: then it is done later. @param {() => void} work */
+  /** Change the rows; if text is being selected, do it later. @param {() => void} work */
   take(work) {
     if (this.hold.isSelecting) this.stale = true;
     else work();
   }
 
-  /** The end stays at the bottom, and the selected line is not lost below it. */
+  /** Keep the end at the bottom, and the selected line in view. */
   resized() {
     const height = this.view.clientHeight;
     const lost = (this.height ?? height) - height;
@@ -199,7 +199,7 @@ export class Pane {
     this.changed();
   }
 
-  /** Make the rows again, in the colours of the theme. */
+  /** Create the rows again, in the colours of the theme. */
   repaint() {
     const top = this.view.scrollTop;
     this.loaded.repaint();
@@ -285,7 +285,7 @@ export class Pane {
     this.fill();
   }
 
-  /** Show the line with this cursor, with all around it. @param {string} cursor */
+  /** Show the line with this cursor, and the lines around it. @param {string} cursor */
   show(cursor) {
     this.place.anchor = null;
     return this.go(async (signal) => {
@@ -323,24 +323,24 @@ export class Pane {
     });
   }
 
-  /** The cursor of the first line that can be seen. */
+  /** The cursor of the first visible line. */
   firstVisible() {
     const top = this.view.getBoundingClientRect().top;
     return this.lines[this.loaded.at(top + 1)]?.cursor ?? null;
   }
 
-  /** The cursor of the last line that can be seen. */
+  /** The cursor of the last visible line. */
   lastVisible() {
     return this.lines[this.loaded.at(this.view.getBoundingClientRect().bottom - 1)]?.cursor ?? null;
   }
 
-  /** The page was found in the whole log. @param {number} below how many bytes come after it */
+  /** Note the place of the page in the whole log. @param {number} below how many bytes follow the page */
   located(below) {
     this.below = below;
     this.onlines();
   }
 
-  /** Show how far the end is away. @param {string} lines as a number of lines, as soon as that is known */
+  /** Show how far away the end is. @param {string} lines the number of lines, once it is known */
   showBehind(lines) {
     if (this.follows.value) return;
     const far = lines ? `${lines} behind` : this.below ? `${bytes(this.below)} below` : '';

@@ -1,11 +1,11 @@
-// Where the lines on the page are in the whole log, in bytes of output: the scroll bar.
+// Keeps the scroll bar at the place of the page in the whole log, in bytes of output.
 
 import { atNextFrame } from '../lib/dom.js';
 import { head, run } from '../lib/store.js';
 import { everySecond } from '../lib/visible.js';
 import { ScrollBar } from './scrollbar.js';
 
-/** The time between two looks, in milliseconds; a log that follows is at the end anyway. */
+/** The time between two requests, in milliseconds. A log that follows is at the end anyway. */
 const PAUSE = { follows: 1000, stopped: 200 };
 
 export class Position {
@@ -44,7 +44,7 @@ export class Position {
     this.drag = null;
   }
 
-  /** Show where the page is, unless nothing has changed. */
+  /** Request the place of the page, unless nothing has changed. */
   async locate() {
     const { pane } = this;
     if (this.isBusy || document.hidden || !run.id) return;
@@ -61,7 +61,7 @@ export class Position {
       if (this.drag === null) this.bar.show(follows ? 1 : all ? before / all : 0);
       pane.located(all - before);
     } catch {
-      // The next look may succeed.
+      // The next request may succeed.
     } finally {
       setTimeout(() => { this.isBusy = false; }, follows ? PAUSE.follows : PAUSE.stopped);
     }

@@ -5,10 +5,10 @@ import { run } from '../lib/store.js';
 import { bytes, clock, full } from '../lib/time.js';
 import { css } from './colors.js';
 
-/** Longer lines are cut on the screen. */
+/** Lines longer than this are cut on the screen. */
 const LONGEST = 4096;
 
-/** What happened, in words; null for what nobody needs to read. @param {any} line @returns {string | null} */
+/** The text of an event; null for events that are not shown. @param {any} line @returns {string | null} */
 function words(line) {
   switch (line.event) {
     case 'start':
@@ -46,7 +46,7 @@ function styled(piece) {
   const { color, background } = piece;
   const attributes = piece.attributes ?? [];
   if (attributes.includes('reversed')) {
-    // The background is exact then, and the text has the colour of the page.
+    // The background colour is exact, and the text has the colour of the page.
     span.style.background = color === undefined ? 'var(--text)' : css(color);
     span.style.color = background === undefined ? 'var(--page)' : css(background);
   } else {
@@ -58,7 +58,7 @@ function styled(piece) {
 }
 
 /**
- * Add text in its styles, up to a number of characters.
+ * Add styled text, up to a number of characters.
  * @param {HTMLElement} cell @param {any} line @param {number} most
  */
 function write(cell, line, most) {
@@ -75,7 +75,7 @@ function write(cell, line, most) {
 /** @param {any} line */
 function text(line) {
   const cell = h('span', { class: 'text' });
-  // As text of its own, so that it is neither copied nor searched as part of the line.
+  // Not part of the text of the line, so that it is neither copied nor searched.
   if (line.lost) cell.dataset.lost = `✂ ${bytes(line.lost)} of output are missing before this line`;
   if (line.event !== undefined) {
     cell.textContent = words(line) ?? '';

@@ -1,4 +1,4 @@
-// The search in the log: its input, how many lines match and where, and the way from one to the next.
+// The search in the log: its input, the number and places of the matches, and the keys between them.
 
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { escaped } from '../lib/pattern.js';
@@ -9,26 +9,26 @@ import { Matches } from './matches.js';
 import { isShown } from './rows.js';
 import { Ticks } from './ticks.js';
 
-/** How long the text must stay as it is before its matches are counted, in milliseconds. */
+/** How long the text must be unchanged before its matches are counted, in milliseconds. */
 const PAUSE = 300;
-/** Enter that soon after the log went to a match by itself, in milliseconds, confirms it. */
+/** For this long after the log jumped to a match by itself, Enter only confirms that match, in milliseconds. */
 const CONFIRMS = 1500;
 
 export class Search {
-  /** @param {import('./pane.js').Pane} pane @param {() => string | undefined} current the cursor of the line that is selected */
+  /** @param {import('./pane.js').Pane} pane @param {() => string | undefined} current the cursor of the selected line */
   constructor(pane, current) {
     this.pane = pane;
     this.current = current;
     this.isRegex = false;
     this.isOnly = false;
     this.text = '';
-    /** Whether the log is to go to a match once the text is no longer being typed. */
+    /** Whether the log jumps to a match once typing has paused. */
     this.isTyped = false;
-    /** When it last did so. */
+    /** When the log last jumped so. */
     this.arrived = -Infinity;
     /** @type {AbortController | null} */ this.finding = null;
     this.matches = new Matches(pane.source.run, isShown, () => this.showMatches());
-    /** The head of the journal up to which matches are counted. */
+    /** Matches are counted up to this head of the journal. */
     this.counted = 0;
     this.ticks = new Ticks();
     pane.position.bar.element.append(this.ticks.element);
@@ -103,7 +103,7 @@ export class Search {
     this.countLater();
   }
 
-  /** Count the matches once the text is no longer being typed. */
+  /** Count the matches once typing has paused. */
   countLater() {
     clearTimeout(this.pause);
     this.matches.stop();
@@ -126,7 +126,7 @@ export class Search {
     }
   }
 
-  /** Count what was printed since. */
+  /** Count the matches in output since the last count. */
   countNew() {
     if (!this.text || this.counted === head.value) return;
     this.counted = head.value;
@@ -156,7 +156,7 @@ export class Search {
     event.preventDefault();
   }
 
-  /** Go to the next match, which may be far away. @param {boolean} up */
+  /** Go to the next match, anywhere in the log. @param {boolean} up */
   find(up) {
     const at = this.pane.follows.value ? null : this.current();
     const from = at ?? (this.pane.follows.value ? 'end' : this.pane.firstVisible() ?? 'end');
@@ -164,7 +164,7 @@ export class Search {
     return this.seek((pattern, signal) => this.pane.source.find(pattern, from, up, signal), up ? 'no older match' : 'no newer match');
   }
 
-  /** Go to the match that is nearest to where the reader is: this line, or one before it, otherwise one after it. */
+  /** Go to the nearest match: the current line or one before it, otherwise one after it. */
   async arrive() {
     const { pane } = this;
     const seen = pane.place.now()?.cursor;
@@ -179,8 +179,8 @@ export class Search {
   }
 
   /**
-   * Go to the match that this finds.
-   * @param {(pattern: object, signal: AbortSignal) => Promise<any>} look @param {string} none what is said without one
+   * Go to the match that `look` finds.
+   * @param {(pattern: object, signal: AbortSignal) => Promise<any>} look @param {string} none the message if there is no match
    * @returns {Promise<boolean>} whether there is one
    */
   async seek(look, none) {

@@ -1,4 +1,4 @@
-// The selected lines: a range between two cursors, which may be longer than what is on the page.
+// The selected lines: a range between two cursors, which may extend beyond the page.
 
 import { h, setText } from '../lib/dom.js';
 import { address, place } from '../lib/router.js';
@@ -12,9 +12,9 @@ import { declareFailure } from './failure.js';
 import { isShown, plain } from './rows.js';
 import { compare } from './source.js';
 
-/** How many characters are copied as text at most. */
+/** The most characters that are copied as text. */
 const LARGEST = 32 << 20;
-/** How many lines are copied as Markdown or saved as a page at most. */
+/** The most lines that are copied as Markdown or saved as a page. */
 const MOST = 5000;
 
 /** @param {Node | null} node @returns {HTMLElement | null} */
@@ -26,14 +26,14 @@ export class Selection {
   /**
    * @param {import('./pane.js').Pane} pane
    * @param {{ onchange: () => void, onaround: (cursor: string) => void, onfind: (text: string) => void, oncopied: (text: string) => void }} listener
-   *   `oncopied` is called with what came of an action while the bar is hidden, as nothing is selected
+   *   `oncopied` is called with the result of an action while nothing is selected and the bar is hidden
    */
   constructor(pane, listener) {
     this.pane = pane;
     this.listener = listener;
     /** First and last line. @type {[string, string] | null} */ this.range = null;
     this.anchor = '';
-    /** Text that is selected in one line, and the cursor of that line. */
+    /** The selected text within one line, and the cursor of that line. */
     this.words = { text: '', cursor: '' };
     this.label = h('span', { class: 'dim' });
     const button = (/** @type {string} */ text, /** @type {() => void} */ work) => h('button', { text, onclick: work });
@@ -44,7 +44,7 @@ export class Selection {
       button('Copy link', () => this.copyLink()),
       this.moment,
       menuButton('More', 'More for the selected lines', () => [
-        // Phones have no room for its button.
+        // Phones have no room for this button.
         ...(this.moment.checkVisibility() ? [] : [/** @type {import('../views/menu.js').Item} */ (['Around this moment', () => this.around()])]),
         ['Copy with names and times', () => this.copy('times')],
         ['Copy as Markdown', () => this.copyMarkdown()],
@@ -68,7 +68,7 @@ export class Selection {
     document.removeEventListener('selectionchange', this.takeWords);
   }
 
-  /** Learn which text is selected, if it is part of one line. */
+  /** Remember the selected text if it is within one line. */
   setWords() {
     const selection = document.getSelection();
     const row = selection && !selection.isCollapsed ? rowOf(selection.anchorNode) : null;
@@ -82,18 +82,18 @@ export class Selection {
     this.set(null);
   }
 
-  /** Show what can be done with what is selected. */
+  /** Show the actions for the selection. */
   show() {
     const { range, words } = this;
     this.element.hidden = !range && !words.text;
     for (const button of this.ofLines) button.hidden = !range;
     this.find.hidden = !words.text;
-    // It is written into the project.
+    // A failure text is written into the project's configuration.
     this.declare.hidden = me.value?.role !== 'admin' || supervisor.value !== 'up' || !this.line()?.name;
     if (!range) setText(this.label, words.text ? `“${words.text.length > 30 ? `${words.text.slice(0, 29)}…` : words.text}”` : '');
   }
 
-  /** The line that a failure text would be taken from. */
+  /** The line from which a failure text would be taken. */
   line() {
     const cursor = this.words.cursor || (this.range && this.range[0] === this.range[1] ? this.range[0] : '');
     return this.pane.lines.find((line) => line.cursor === cursor && line.event === undefined);
@@ -104,7 +104,7 @@ export class Selection {
     if (line) declareFailure(this.words.text || plain(line), line.name);
   }
 
-  /** Select a line, or all from the one before to this one. @param {string} cursor @param {boolean} isMore */
+  /** Select a line, or extend the selection to it. @param {string} cursor @param {boolean} isMore */
   pick(cursor, isMore) {
     if (!isMore || !this.anchor) this.anchor = cursor;
     const isAfter = compare(this.anchor, cursor) <= 0;
@@ -121,7 +121,7 @@ export class Selection {
     this.listener.onchange();
   }
 
-  /** Mark the rows of the range, after they have changed. */
+  /** Mark the rows of the range again after the rows have changed. */
   mark() {
     let count = 0;
     for (const element of this.pane.rows.children) {
@@ -146,11 +146,11 @@ export class Selection {
     }, 'not copied');
   }
 
-  /** The lines of the range with their styles, not too many. @param {number} [limit] @returns {Promise<any[]>} */
+  /** The lines of the range with their styles, up to a limit. @param {number} [limit] @returns {Promise<any[]>} */
   async lines(limit = MOST) {
     const [from, to] = /** @type {[string, string]} */ (this.range);
     const { source } = this.pane;
-    // `after` leaves out the line that it names, so this begins at the line before.
+    // `after` excludes the line that it names, so begin at the line before.
     const above = await source.lines({ before: from, limit: 1 });
     const page = await source.lines({ after: above.lines.at(-1)?.cursor ?? null, limit });
     const isIn = (/** @type {any} */ { cursor }) => compare(cursor, from) >= 0 && compare(cursor, to) <= 0;
@@ -182,7 +182,7 @@ export class Selection {
     }, 'not downloaded');
   }
 
-  /** All that was printed around the first line of the range. */
+  /** Open the output around the first line of the range. */
   around() {
     return this.tell(async () => {
       const [first] = await this.lines(1);
@@ -191,7 +191,7 @@ export class Selection {
     }, 'not shown');
   }
 
-  /** Do something, and report what came of it. @param {() => Promise<string>} work @param {string} failed */
+  /** Do some work and report its result. @param {() => Promise<string>} work @param {string} failed */
   async tell(work, failed) {
     let said;
     try {
@@ -203,7 +203,7 @@ export class Selection {
     else setText(this.status, said);
   }
 
-  /** Copy the address of the selected lines or, without any, of the first line on the screen. */
+  /** Copy the address of the selected lines, or of the first line on the screen if none is selected. */
   copyLink() {
     return this.tell(async () => {
       const at = this.range || this.pane.follows.value ? null : this.pane.firstVisible();

@@ -1,4 +1,4 @@
-// Pages of the journal.
+// Reads pages of the journal.
 
 import { get, getText, post, query } from '../lib/api.js';
 import { isShown } from './rows.js';
@@ -6,7 +6,7 @@ import { isShown } from './rows.js';
 /** How many lines a page has. */
 export const PAGE = 200;
 
-/** Which of two cursors (`12.340`) comes first; negative if it is the first one. @param {string} a @param {string} b */
+/** Compare two cursors (`12.340`); negative if `a` comes first. @param {string} a @param {string} b */
 export function compare(a, b) {
   const [record, byte] = a.split('.').map(Number);
   const [otherRecord, otherByte] = b.split('.').map(Number);
@@ -20,7 +20,7 @@ export class Source {
     /** @type {string[]} */ this.names = [];
     /** Only lines that match. @type {{ grep: string, 'ignore-case': boolean } | null} */
     this.only = null;
-    /** Nothing before this is shown. @type {string | null} */
+    /** Lines before this cursor are hidden. @type {string | null} */
     this.floor = null;
   }
 
@@ -36,7 +36,7 @@ export class Source {
     let lines = [];
     let at = before;
     let answer;
-    // A search reads some MiB at a time.
+    // Each request of a search reads only a few MiB.
     do {
       answer = await this.lines({ before: at, after: this.floor, limit }, signal);
       lines = [...answer.lines, ...lines];
@@ -80,7 +80,7 @@ export class Source {
     return get(`/r/${this.run}/api/count${query({ after, name: this.names })}`, signal);
   }
 
-  /** What to ask for as text. @param {[string, string] | null} range first and last line @param {'plain' | 'names' | 'times'} form */
+  /** The query for the text of a range. @param {[string, string] | null} range first and last line @param {'plain' | 'names' | 'times'} form */
   ofText(range, form) {
     return query({ name: this.names, from: range?.[0], to: range?.[1], form });
   }
@@ -90,7 +90,7 @@ export class Source {
     return getText(`/r/${this.run}/text${this.ofText(range, form)}`, most);
   }
 
-  /** Have the browser download the log, or a part of it, as `tmo logs` prints it. @param {[string, string] | null} range */
+  /** Have the browser download the log or a range, in the format of `tmo logs`. @param {[string, string] | null} range */
   async download(range) {
     const { ticket } = await post(`/r/${this.run}/ticket`, { query: this.ofText(range, 'names').slice(1) });
     const link = document.createElement('a');
@@ -99,7 +99,7 @@ export class Source {
     link.click();
   }
 
-  /** Where a cursor is, in bytes. @param {string | null} after @param {AbortSignal} [signal] */
+  /** The place of a cursor in bytes of output. @param {string | null} after @param {AbortSignal} [signal] */
   extent(after, signal) {
     return get(`/r/${this.run}/api/extent${query({ after, name: this.names })}`, signal);
   }

@@ -1,10 +1,10 @@
-// How many lines the log has, and how fast it grows. The server counts them a part at a time; until it has counted
-// all, the numbers are estimates.
+// The number of lines in the log, and how fast it grows. The server counts step by step; until it has finished, the
+// numbers are estimates.
 
 import { head } from '../lib/store.js';
 import { everySecond } from '../lib/visible.js';
 
-/** How soon the server is asked to go on with counting, in milliseconds. */
+/** The pause before the next step of an unfinished count, in milliseconds. */
 const SOON = 250;
 
 export class Tally {
@@ -13,8 +13,8 @@ export class Tally {
     this.pane = pane;
     this.onchange = onchange;
     /** @type {{ before: number, all: number, is_exact: boolean } | null} */ this.count = null;
-    /** The line that `before` is about. @type {string | null} */ this.at = null;
-    /** Lines per second; null if that is not known. @type {number | null} */ this.rate = null;
+    /** The cursor up to which `before` counts. @type {string | null} */ this.at = null;
+    /** Lines per second; null if unknown. @type {number | null} */ this.rate = null;
     /** @type {{ all: number, time: number, names: string } | null} */ this.last = null;
     this.known = '';
     this.isBusy = false;
@@ -44,22 +44,22 @@ export class Tally {
       this.measure(performance.now(), names);
       if (!this.known) this.timer = setTimeout(() => this.update(), SOON);
     } catch {
-      // The next look may succeed.
+      // The next request may succeed.
     } finally {
       this.isBusy = false;
     }
   }
 
   /**
-   * How many lines come before the first of these rows; null if that is not known.
-   * @param {any[]} rows those on the screen
+   * The number of lines before the first of these rows; null if unknown.
+   * @param {any[]} rows the rows on the screen
    */
   before(rows) {
     const { count, pane } = this;
     if (!count) return null;
     const isOutput = (/** @type {any} */ line) => line.event === undefined;
     if (pane.follows.value) return Math.max(0, count.all - rows.filter(isOutput).length);
-    // The page may have been scrolled since they were counted.
+    // The reader may have scrolled since the lines were counted.
     const from = pane.lines.findIndex((line) => line.cursor === this.at);
     const to = pane.lines.indexOf(rows[0]);
     if (from < 0 || to < 0) return null;

@@ -1,4 +1,4 @@
-// Where the matches of a search are, beside the scroll bar. Their places are those of their times.
+// Marks the matches of a search beside the scroll bar. The place of a mark follows from the time of its line.
 
 import { get, query } from '../lib/api.js';
 import { setAttribute, svg } from '../lib/dom.js';
@@ -6,7 +6,7 @@ import { setAttribute, svg } from '../lib/dom.js';
 const HEIGHT = 1000;
 const PARTS = 1000;
 
-/** @typedef {{ from: number, step: number, sums: number[] }} Scale how many bytes there were at the end of each part of the time */
+/** @typedef {{ from: number, step: number, sums: number[] }} Scale the bytes printed up to the end of each part of the time */
 
 export class Ticks {
   constructor() {
@@ -15,7 +15,7 @@ export class Ticks {
     /** @type {Scale | null} */ this.scale = null;
   }
 
-  /** Learn how much was printed when. @param {string} run @param {string[]} names */
+  /** Fetch the amount of output over time. @param {string} run @param {string[]} names */
   async measure(run, names) {
     const output = await get(`/r/${run}/api/output${query({ parts: PARTS, name: names })}`);
     const [from, until] = [Date.parse(output.since), Date.parse(output.until)];

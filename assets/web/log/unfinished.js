@@ -1,4 +1,4 @@
-// The lines at the end of the log that have no end yet: prompts, progress.
+// The unfinished lines at the end of the log, such as prompts and progress bars.
 
 import { h } from '../lib/dom.js';
 import { run, unfinished } from '../lib/store.js';
@@ -17,7 +17,7 @@ export class Unfinished {
   }
 
   /**
-   * A line that has ended stays until the log was fetched, so that it is never missing.
+   * Update the lines. A line that has been finished stays until the log is fetched, so that it is never missing.
    * @param {boolean} isFetched
    */
   update(isFetched) {

@@ -1,4 +1,4 @@
-// What the last life of a process printed that its good ones did not, and the other way round.
+// Compares the output of a process's last life with its last good ones.
 
 import { get } from '../lib/api.js';
 import { h } from '../lib/dom.js';
@@ -6,7 +6,7 @@ import { go } from '../lib/router.js';
 import { run } from '../lib/store.js';
 import { clock } from '../lib/time.js';
 
-/** A panel that compares when it is opened, as much may have to be read. */
+/** A panel that compares only when it is opened, as the server may have to read much. */
 export class Changed {
   /** @param {string} name */
   constructor(name) {
@@ -18,7 +18,7 @@ export class Changed {
     this.element = h('section', { class: 'panel' }, h('header', {}, h('h2', { text: 'What changed' })), details);
   }
 
-  /** Another life has begun or ended. */
+  /** Note that a life has begun or ended. */
   update() {
     if (this.details.open) this.read();
   }

@@ -1,4 +1,4 @@
-// What is known of a process now, and from its newest crash report.
+// The facts about a process: from its state, and from its newest crash report.
 
 import { get } from '../lib/api.js';
 import { h } from '../lib/dom.js';
@@ -21,7 +21,7 @@ function exits({ exits = [] }) {
   return exits.map((/** @type {any} */ { exit, count }) => `${exit.signal === undefined ? `exit ${exit.code}` : `signal ${exit.signal}`} × ${count}`).join(', ');
 }
 
-/** What the state says. @param {any} process */
+/** The facts from the state. @param {any} process */
 export function facts(process) {
   const waits = process.awaits ?? [];
   const needed = [...run.processes.values()].filter((other) => other.awaits?.includes(process.name)).map((other) => other.name);
@@ -44,7 +44,7 @@ export function facts(process) {
   ]);
 }
 
-/** What only a crash report knows, read when it is opened. @param {string} id of the report @param {string} time */
+/** The facts that only a crash report has, read when the panel is opened. @param {string} id of the report @param {string} time */
 export function setup(id, time) {
   const body = h('div', {}, h('p', { class: 'dim', text: 'loading …' }));
   const element = h('details', { ontoggle: () => { if (/** @type {HTMLDetailsElement} */ (element).open) load(); } },

@@ -1,4 +1,4 @@
-// What a process has used in the last minutes, sampled while a page looked.
+// The resource use of a process in the last minutes, sampled while a page is open.
 
 import { h, setText } from '../lib/dom.js';
 import { address } from '../lib/router.js';

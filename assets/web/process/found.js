@@ -1,4 +1,4 @@
-// What was found in the output of a process: flags, and texts that mean a failure.
+// The flags that were found in the output of a process, and its failure texts.
 
 import { get, query } from '../lib/api.js';
 import { h } from '../lib/dom.js';
@@ -9,7 +9,7 @@ import { clock, ms } from '../lib/time.js';
 /** How many matches of a flag are listed. */
 const LAST = 5;
 
-/** Show the line of a flag in the log; the API knows its time only. @param {string} name @param {any} match */
+/** Show the line of a flag in the log. It is searched by its time, as the API has no cursor of it. @param {string} name @param {any} match */
 async function show(name, match) {
   const since = new Date(Math.floor(ms(match.time)) - 1).toISOString();
   const page = await get(`/r/${run.id}/api/lines${query({ name, since, limit: 200 })}`);
@@ -26,7 +26,7 @@ export async function flags(process) {
   try {
     ({ flags: found } = await get(`/r/${run.id}/api/processes/${encodeURIComponent(process.name)}/flags?last=${LAST}`));
   } catch {
-    // Without a supervisor only the counts are known.
+    // Without a supervisor, only the counts are known.
   }
   return h('section', { class: 'panel' }, h('header', {}, h('h2', { text: 'Flags' })),
     ...counted.map((/** @type {any} */ flag) => {
@@ -40,7 +40,7 @@ export async function flags(process) {
     }));
 }
 
-/** The texts that are declared as failures; null where the server does not tell. @param {string} name */
+/** The failure texts; null if the server does not list them for this session. @param {string} name */
 export async function failureTexts(name) {
   if (supervisor.value !== 'up') return null;
   let said;

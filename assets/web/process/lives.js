@@ -1,4 +1,4 @@
-// The lives of a process: when each began and ended, and how.
+// The lives of a process: when each began, and when and how it ended.
 
 import { get, query } from '../lib/api.js';
 import { h } from '../lib/dom.js';
@@ -6,9 +6,9 @@ import { go } from '../lib/router.js';
 import { run } from '../lib/store.js';
 import { clock, full, hostTime, ms, span } from '../lib/time.js';
 
-/** @typedef {{ life: number, start: any, end: any }} Life lines of the log; without an end it is still running */
+/** @typedef {{ life: number, start: any, end: any }} Life lines of the log; without an end, the life is still running */
 
-/** How many entries are read; a life has up to three. */
+/** How many entries are read. A life has up to three. */
 const ENTRIES = 1000;
 /** The signals that ask a process to end: HUP, INT, TERM. */
 const POLITE = [1, 2, 15];
@@ -16,7 +16,7 @@ const POLITE = [1, 2, 15];
 const FIRST = 12;
 
 /**
- * The newest lives, the newest first.
+ * The latest lives, newest first.
  * @param {string} id the run @param {string} name
  * @returns {Promise<Life[]>}
  */

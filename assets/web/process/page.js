@@ -1,4 +1,4 @@
-// The page of one process: what it is, why it is in its state, its lives and what was found in its output.
+// The page of one process: its facts, the reason for its state, its lives, and the flags in its output.
 
 import { act, failures, setFailure } from '../lib/actions.js';
 import { get, query } from '../lib/api.js';
@@ -94,7 +94,7 @@ export class ProcessView {
     this.read(process);
   }
 
-  /** Read what only changes with a life, a crash or a flag. @param {any} process */
+  /** Read again the parts that change only with a life, a crash or a flag. @param {any} process */
   async read(process) {
     const { lives, state, crashes, flags: counted, pid, ready, awaits, lacks, command } = process;
     const key = JSON.stringify([lives, state, crashes, counted, pid, ready, awaits, lacks, command]);

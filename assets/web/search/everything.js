@@ -1,14 +1,14 @@
-// Searches the logs of all runs, newest lines first, some MiB at a time and each run in turn.
+// Searches the logs of all runs, newest lines first, a few MiB per request and each run in turn.
 
 import { get, query } from '../lib/api.js';
 import { escaped } from '../lib/pattern.js';
 import { isShown } from '../log/rows.js';
 
-/** How many matches are found before somebody asks for more. */
+/** The search pauses after this many matches. */
 export const MOST = 500;
-/** How many of them a step returns. */
+/** The most matches that one request returns. */
 const PAGE = 50;
-/** How many steps are under way at once. */
+/** How many requests are under way at once. */
 const AT_ONCE = 2;
 
 /** @typedef {{ text: string, isCased: boolean, isRegex: boolean }} Wish */
@@ -35,14 +35,14 @@ class Walk {
 }
 
 export class Everything {
-  /** @param {Wish} wish @param {any[]} runs those to search, the most important first */
+  /** @param {Wish} wish @param {any[]} runs the runs to search, the most important first */
   constructor(wish, runs) {
     this.wish = wish;
     this.pattern = { grep: wish.isRegex ? wish.text : escaped(wish.text), 'ignore-case': !wish.isCased };
     this.walks = runs.map((run) => new Walk(run));
     /** The newest first. @type {Hit[]} */ this.hits = [];
     this.most = MOST;
-    /** Why a run can't be searched. */
+    /** The error of a run that can't be searched. */
     this.problem = '';
     /** @type {AbortController | null} */ this.abort = null;
     this.onchange = () => {};
@@ -61,7 +61,7 @@ export class Everything {
     return this.done === this.walks.length;
   }
 
-  /** Search until enough is found. */
+  /** Search until there are enough matches. */
   async start() {
     if (this.abort) return;
     const abort = new AbortController();

@@ -1,9 +1,9 @@
-// The field of the search over everything, in the head of the page.
+// The input of the search over everything, in the header of the page.
 
 import { h, svg } from '../lib/dom.js';
 import { go, place } from '../lib/router.js';
 
-/** How long the text must stay as it is before it is searched, in milliseconds. */
+/** How long the text must be unchanged before the search begins, in milliseconds. */
 const PAUSE = 250;
 
 export class SearchField {
@@ -26,7 +26,7 @@ export class SearchField {
   }
 
   focus() {
-    // A small screen has room for it on its own page only.
+    // A small screen has room for the input only on the page of the search.
     if (!this.input.checkVisibility()) go({ view: 'search', values: {} });
     setTimeout(() => this.input.focus());
   }

@@ -1,4 +1,4 @@
-// A match of the search over everything: where and when, and the line between its neighbours.
+// A match of the search over everything: run, process and time, and the line between its neighbours.
 
 import { get, query } from '../lib/api.js';
 import { h } from '../lib/dom.js';
@@ -10,7 +10,7 @@ import { isShown, plain } from '../log/rows.js';
 /** How many characters of a line are shown, and how many of them come before the match. */
 const LONGEST = 400;
 const BEFORE = 80;
-/** How many neighbours are fetched, as some entries of the log are not shown. */
+/** How many entries are fetched on each side to find one that is shown. */
 const NEAR = 3;
 
 export class HitRow {
@@ -53,7 +53,7 @@ function expression({ text, isCased, isRegex }) {
   try {
     return new RegExp(isRegex ? text : escaped(text), isCased ? 'g' : 'gi');
   } catch {
-    // The server knows expressions that the browser does not.
+    // The server accepts some expressions that the browser does not.
     return null;
   }
 }

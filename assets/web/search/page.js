@@ -1,4 +1,4 @@
-// The page of the search over everything: matches as they are found, the newest first.
+// The page of the search over everything: its matches as they are found, newest first.
 
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { keep, place } from '../lib/router.js';
@@ -6,10 +6,10 @@ import { runs } from '../lib/store.js';
 import { Everything } from './everything.js';
 import { HitRow } from './hit.js';
 
-/** How many rows are made in one frame. */
+/** How many rows are created in one frame. */
 const STEP = 60;
 
-/** What was searched last, with what was found: whoever comes back finds it as it was. */
+/** The last search and its matches, for a return to this page. */
 let last = /** @type {{ search: Everything, top: number } | null} */ (null);
 
 export class SearchView {
@@ -33,7 +33,7 @@ export class SearchView {
       h('div', { class: 'figures-bar' }, this.cased, this.regex, this.stop, this.status), this.scroll);
     this.observer = new IntersectionObserver((entries) => this.seen(entries), { root: this.scroll });
     this.draw = atNextFrame(() => this.update());
-    // The runs may be known only later.
+    // The list of runs may arrive later.
     this.end = runs.watch(() => { if (!this.search?.walks.length) this.goTo(place.value.values); });
   }
 
@@ -96,7 +96,7 @@ export class SearchView {
     if (!search) return;
     let made = 0;
     let before = null;
-    // Each is put after the one that precedes it.
+    // Insert each row after that of the previous match.
     for (const hit of search.hits) {
       let row = this.rows.get(hit);
       if (!row) {

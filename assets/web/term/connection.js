@@ -27,7 +27,7 @@ export class Connection {
     this.path = path;
     this.listener = listener;
     this.isOver = false;
-    /** Why the server has ended the terminal. */
+    /** The server's reason for ending the terminal. */
     this.farewell = '';
     this.shown = 0;
     /** @type {WebSocket | null} */ this.socket = null;
@@ -50,7 +50,7 @@ export class Connection {
     return undefined;
   }
 
-  /** Close it; the listener hears nothing more. */
+  /** Close the connection; the listener is not called any more. */
   close() {
     this.isOver = true;
     this.socket?.close();

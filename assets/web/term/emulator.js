@@ -1,4 +1,4 @@
-// xterm.js, set up so that what a program prints can do nothing but be seen.
+// xterm.js, configured so that the output of a program can only be displayed.
 
 import { documentForTerminal } from './styles.js';
 import { LinkFinder, isTooLong, linkHandler } from './links.js';
@@ -35,13 +35,13 @@ export function emulator({ isLooking, isRead }) {
     disableStdin: isLooking, screenReaderMode: isRead, allowProposedApi: false, windowOptions: {}, linkHandler,
   }));
   terminal.registerLinkProvider(new LinkFinder(terminal));
-  // No program sets the clipboard, and none hides a long link. What a handler takes is not handled further.
+  // Programs can neither set the clipboard nor hide a long link: a handler that returns true ends the handling.
   terminal.parser.registerOscHandler(52, () => true);
   terminal.parser.registerOscHandler(8, isTooLong);
   return terminal;
 }
 
-/** Follow the theme of the page; returns what ends that. @param {any} terminal */
+/** Follow the theme of the page until the returned function is called. @param {any} terminal */
 export function followTheme(terminal) {
   const observer = new MutationObserver(() => { terminal.options.theme = theme(); });
   observer.observe(document.documentElement, { attributeFilter: ['data-theme'] });

@@ -1,16 +1,16 @@
-// The keys that phones lack, as a bar below a terminal.
+// A bar below a terminal with the keys that phones lack.
 
 import { h, setAttribute } from '../lib/dom.js';
 import { dialog } from '../views/dialog.js';
 
-/** A key that is held is typed again after this time, and then this often, in milliseconds. */
+/** The delay until a held key repeats, and the interval of its repetitions, in milliseconds. */
 const DELAY = 400;
 const REPEAT = 80;
 
 /** Arrows: text, name, and the final letter of the sequence. */
 const ARROWS = [['↑', 'Up', 'A'], ['↓', 'Down', 'B'], ['←', 'Left', 'D'], ['→', 'Right', 'C']];
 
-/** What a key sends while Ctrl is held. @param {string} key one character @returns {string} */
+/** The character that a key sends with Ctrl. @param {string} key one character @returns {string} */
 function withCtrl(key) {
   const code = key.toUpperCase().charCodeAt(0);
   if (key === ' ') return '\u0000';
@@ -21,7 +21,7 @@ export class KeyBar {
   /** @param {import('./terminal.js').ProcessTerminal} terminal */
   constructor(terminal) {
     this.terminal = terminal;
-    /** The next key is typed with Ctrl. */
+    /** Whether the next key is typed with Ctrl. */
     this.isCtrl = false;
     this.ctrl = h('button', { class: 'toggle', text: 'Ctrl', 'aria-label': 'Ctrl, for the next key', onclick: () => this.setCtrl(!this.isCtrl) });
     this.element = h('div', {
@@ -46,7 +46,7 @@ export class KeyBar {
     const type = () => this.terminal.type(data());
     let isRepeated = false;
     const button = h('button', { text, 'aria-label': label, onclick: () => {
-      // What was held is typed already.
+      // A held key has been typed already.
       if (!isRepeated) type();
       isRepeated = false;
       this.setCtrl(false);
@@ -63,7 +63,7 @@ export class KeyBar {
       this.timer = setTimeout(again, DELAY);
     });
     for (const end of ['pointerup', 'pointercancel', 'pointerleave']) button.addEventListener(end, () => clearTimeout(this.timer));
-    // Holding must not open a menu.
+    // Holding a key must not open a menu.
     button.addEventListener('contextmenu', (event) => event.preventDefault());
     return button;
   }
@@ -80,7 +80,7 @@ export class KeyBar {
     setAttribute(this.ctrl, 'aria-pressed', String(isCtrl));
   }
 
-  /** What the keyboard has typed, with Ctrl if that was pressed here. @param {string} data */
+  /** Apply Ctrl to typed text if it was pressed on the bar. @param {string} data */
   take(data) {
     if (!this.isCtrl || data.length !== 1) return data;
     this.setCtrl(false);
@@ -97,7 +97,7 @@ export class KeyBar {
     return this.terminal.pasteText(text);
   }
 
-  /** Where pages can't read the clipboard, the user pastes into a field. */
+  /** Let the user paste into a field, where pages can't read the clipboard. */
   askForText() {
     const field = /** @type {HTMLTextAreaElement} */ (h('textarea', { class: 'field', rows: '5', 'aria-label': 'Text to paste', placeholder: 'Paste here', spellcheck: 'false', autocapitalize: 'off' }));
     dialog('Paste into the terminal', (close) => [field, h('footer', {},

@@ -1,23 +1,23 @@
-// Links in a terminal: only to the web, and only after the user has seen where they lead.
+// Links in a terminal. They lead only to the web, and open only after the user has seen the address.
 
 import { h } from '../lib/dom.js';
 import { dialog } from '../views/dialog.js';
 
 const LINK = /https?:\/\/[^\s"'<>`{}|\\^\u0000-\u001f\u007f-\u009f]+/g;
-/** What ends a sentence, not a link. */
+/** Punctuation after a link that is not part of it. */
 const BEHIND = /[.,;:!?)\]]+$/;
-/** The longest link that a program may hide behind a text, in characters. */
+/** The longest address that a program may give a text, in characters. */
 const LONGEST = 2048;
-/** How many rows a link may be wrapped over. */
+/** The most rows over which a link may be wrapped. */
 const MOST_ROWS = 20;
 
-/** The address, if it is one of the web. @param {string} text */
+/** The URL if the text is a web address. @param {string} text */
 export function webAddress(text) {
   const url = text.length <= LONGEST ? URL.parse(text) : null;
   return url && (url.protocol === 'http:' || url.protocol === 'https:') && url.host ? url : null;
 }
 
-/** Show where a link leads, and open it if the user wants that. @param {string} text */
+/** Show where a link leads, and open it if the user agrees. @param {string} text */
 export function openLink(text) {
   const url = webAddress(text);
   if (!url) return;
@@ -32,14 +32,14 @@ export function openLink(text) {
   /** @type {HTMLElement | null} */ (element.querySelector('footer button'))?.focus();
 }
 
-/** Links that a program has put behind a text. */
+/** Handles hyperlinks that a program has given a text of their own. */
 export const linkHandler = {
   /** @param {MouseEvent} _event @param {string} text */
   activate: (_event, text) => openLink(text),
   allowNonHttpProtocols: false,
 };
 
-/** Finds the links in what a terminal shows. */
+/** Finds links in the text of a terminal. */
 export class LinkFinder {
   /** @param {any} terminal */
   constructor(terminal) {
@@ -68,7 +68,7 @@ export class LinkFinder {
   }
 }
 
-/** Whether a program's sequence for a link is to be ignored. @param {string} data */
+/** Whether a program's hyperlink sequence is too long and ignored. @param {string} data */
 export function isTooLong(data) {
   return data.length > LONGEST;
 }

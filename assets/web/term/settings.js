@@ -1,10 +1,10 @@
-// What this browser remembers of how terminals are shown.
+// The terminal settings that this browser remembers.
 
 const STORE = 'tmo-terminal';
 
 /** @typedef {{ keepsSize: boolean, isWhole: boolean | null, isRead: boolean }} Settings */
 
-/** A device without room for a terminal, or without a keyboard. */
+/** Whether the device has no room for a terminal, or no keyboard. */
 export function isPhone() {
   return matchMedia('(pointer: coarse), (max-width: 700px)').matches;
 }
@@ -18,11 +18,11 @@ export function settings() {
     kept = {};
   }
   return {
-    // The terminal keeps its size when this page types into it.
+    // Whether the terminal keeps its size when this page types into it.
     keepsSize: kept.keepsSize ?? isPhone(),
-    // A terminal with a size of its own is scaled so that all of it is seen; null: as long as it can be read.
+    // Whether a terminal with its own size is scaled to be visible as a whole. Null: as long as it stays readable.
     isWhole: kept.isWhole ?? null,
-    // A screen reader reads it.
+    // Whether a screen reader reads the terminal.
     isRead: kept.isRead ?? false,
   };
 }

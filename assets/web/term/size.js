@@ -1,13 +1,13 @@
-// The size of a terminal on the page: that of its place, or one that it has elsewhere.
+// The size of a terminal on the page: that of its element, or the size that the pane already has.
 
 import { FitAddon } from '../vendor/addon-fit/addon-fit.mjs';
 import { FONT_SIZE } from './emulator.js';
 
-/** The smallest text, in pixels, the smallest that can be read, and the steps between sizes. */
+/** The smallest text size, the smallest readable one, and the step between sizes, in pixels. */
 const SMALLEST = 4;
 const READABLE = 11;
 const STEP = 0.5;
-/** The room around a terminal with a size of its own, in pixels. */
+/** The margin around a terminal with its own size, in pixels. */
 const EDGE = 3;
 
 export class TerminalSize {
@@ -17,11 +17,11 @@ export class TerminalSize {
     this.place = place;
     this.fit = new FitAddon();
     terminal.loadAddon(this.fit);
-    /** Columns and rows, if they are not those of the place. @type {[number, number] | null} */
+    /** Columns and rows, if they do not follow the place. @type {[number, number] | null} */
     this.fixed = null;
-    /** All of it is seen; otherwise the place scrolls. Null: as long as it can be read. @type {boolean | null} */
+    /** Whether the terminal is scaled to fit; otherwise the place scrolls. Null: as long as it stays readable. @type {boolean | null} */
     this.isWhole = null;
-    /** The place scrolls. */
+    /** Whether the place scrolls. */
     this.isPanned = false;
     /** Called when `isPanned` has changed. */
     this.onpan = () => {};
@@ -45,7 +45,7 @@ export class TerminalSize {
     this.apply();
   }
 
-  /** Take the size of the place again. */
+  /** Use the size of the place again. */
   release() {
     if (!this.fixed) return;
     this.fixed = null;
@@ -76,7 +76,7 @@ export class TerminalSize {
     const { clientWidth, clientHeight } = this.place;
     const [x, y] = [cursorX * width, cursorY * height];
     const { scrollLeft, scrollTop } = this.place;
-    // From the left edge as long as the cursor can be seen there, as lines begin there.
+    // Stay at the left edge, where lines begin, as long as the cursor is visible there.
     if (x < scrollLeft || x + 2 * width > scrollLeft + clientWidth) this.place.scrollLeft = x + 2 * width > clientWidth ? x - clientWidth / 2 : 0;
     if (y < scrollTop || y + 2 * height > scrollTop + clientHeight) this.place.scrollTop = y - clientHeight + 3 * height;
   }
@@ -95,7 +95,7 @@ export class TerminalSize {
     const least = this.isWhole ? SMALLEST : READABLE;
     const share = () => Math.min((this.place.clientWidth - 2 * EDGE) / shown.offsetWidth, (this.place.clientHeight - 2 * EDGE) / shown.offsetHeight);
     let size = FONT_SIZE;
-    // Cells have whole pixels, so the first guess may be too large.
+    // The size of a cell is rounded to whole pixels, so the first guess may be too large.
     while (size > least && share() < 1) {
       size = Math.max(least, Math.min(size - STEP, Math.floor((size * share()) / STEP) * STEP));
       this.terminal.options.fontSize = size;

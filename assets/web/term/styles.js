@@ -1,7 +1,7 @@
 // Lets xterm.js work under a policy that forbids inline styles.
 //
-// It makes <style> elements and sets `style` attributes. The first become style sheets of the document, the
-// second go through the CSSOM; the policy allows both, as neither can come from markup.
+// It creates <style> elements and sets `style` attributes. Here, the elements become style sheets of the document, and
+// the attributes are set through the CSSOM. The policy allows both, as neither can come from markup.
 
 const make = document.createElement;
 
@@ -41,7 +41,7 @@ export const documentForTerminal = new Proxy(document, {
   },
 });
 
-/** Do this while also the real document makes such elements. @param {() => void} work */
+/** Do some work while the real document creates such stand-ins too. @param {() => void} work */
 export function withStandIns(work) {
   Object.defineProperty(document, 'createElement', { value: create, configurable: true });
   try {

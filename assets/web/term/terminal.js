@@ -1,4 +1,4 @@
-// The terminal of a process: one that is typed into, or one that is only looked at.
+// The terminal of a process, for typing or only for watching.
 
 import { withStandIns } from './styles.js';
 import { Connection } from './connection.js';
@@ -9,18 +9,18 @@ import { h, setText } from '../lib/dom.js';
 import { confirm } from '../views/dialog.js';
 import { KeyBar } from './keys.js';
 
-/** How to leave a terminal that takes the Tab key. */
+/** How to leave a terminal with the keyboard, as Tab goes to the process. */
 const HINT = 'Ctrl+Shift+L leaves the terminal';
 
-/** Without what could end the brackets around a paste, or press other keys. @param {string} text */
+/** Remove characters that could end a bracketed paste or act as other keys. @param {string} text */
 export function harmless(text) {
   return text.replace(/\r\n?/g, '\n').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '').replace(/\n/g, '\r');
 }
 
-/** What shows a screen in an empty terminal. @param {any} screen */
+/** The text that draws a screen in an empty terminal. @param {any} screen */
 function painted({ screen, cursor }) {
   const lines = screen.replace(/\n$/, '').replaceAll('\n', '\r\n');
-  // tmux switches to the second set of characters for lines and corners.
+  // tmux switches to the second character set for lines and corners.
   const begin = '\u001b[0m\u001b)0\u000f\u001b[?25l\u001b[H\u001b[2J';
   const place = `\u001b[0m\u000f\u001b[${cursor.row + 1};${cursor.column + 1}H`;
   return `${begin}${lines}${place}${cursor.is_visible ? '\u001b[?25h' : ''}`;
@@ -54,12 +54,12 @@ export class ProcessTerminal {
     this.terminal.attachCustomKeyEventHandler((/** @type {KeyboardEvent} */ event) => this.key(event));
     this.unfollow = followTheme(this.terminal);
     this.seen = () => this.changeVisibility();
-    /** The newest screen, until xterm.js has shown the one before. @type {any} */
+    /** The newest screen, while xterm.js still draws the one before. @type {any} */
     this.waiting = null;
     this.isPainting = false;
   }
 
-  /** To be called when the element is on the page. */
+  /** Call this once the element is on the page. */
   open() {
     withStandIns(() => this.terminal.open(this.screen));
     const field = this.terminal.textarea;
@@ -83,7 +83,7 @@ export class ProcessTerminal {
     this.terminal.dispose();
   }
 
-  /** A phone closes the connection of a page that is hidden; a page that nobody sees needs no screens. */
+  /** Reconnect when the page becomes visible: a hidden page needs no screens, and phones close its connection. */
   changeVisibility() {
     if (!document.hidden && this.isLost) this.connect();
     else if (document.hidden && this.isLooking && this.connection && !this.connection.isOver) {
@@ -127,7 +127,7 @@ export class ProcessTerminal {
     this.describe(problem);
   }
 
-  /** What the server has ended stays ended; what was lost comes back. @param {string} why @param {boolean} isFinal */
+  /** The connection has ended. A lost one is opened again, unless the server has ended it. @param {string} why @param {boolean} isFinal */
   ended(why, isFinal) {
     this.isLost = !isFinal;
     setText(this.note, why);
@@ -174,7 +174,7 @@ export class ProcessTerminal {
     return confirm(`Paste ${lines.length} lines?`, `Each is entered at once. The first is: ${first}`, 'Paste', paste);
   }
 
-  /** Copy what is selected, or all that is shown. */
+  /** Copy the selection, or all of the screen. */
   copy() {
     let text = this.terminal.getSelection();
     if (!text) {

@@ -4,7 +4,7 @@ import { h } from '../lib/dom.js';
 import { clock } from '../lib/time.js';
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400].map((one) => one * 1000);
-/** The least distance of two labels, in pixels. */
+/** The least distance between two labels, in pixels. */
 const DISTANCE = 90;
 
 /** @param {import('./period.js').Bounds} bounds @param {number} width */

@@ -1,4 +1,4 @@
-// The moment in the timeline that the mouse or the keys point at.
+// The moment of the timeline at which the mouse or the keys point.
 
 import { setAttribute, setText } from '../lib/dom.js';
 import { bytes, clock } from '../lib/time.js';
@@ -6,7 +6,7 @@ import { promptOf } from './marks.js';
 import { columnOf, timeOf } from './period.js';
 import { HEIGHT, WEIGHTS } from './shapes.js';
 
-/** How many marks are told at once. */
+/** How many marks are described at once. */
 const MOST = 4;
 /** How close a click must be to a mark, in pixels. */
 const REACH = 6;
@@ -62,7 +62,7 @@ export class Cursor {
     return all.filter((mark) => WEIGHTS[mark.what] && Math.abs((mark === prompt ? Math.max(mark.time, bounds.from) : mark.time) - time) <= reach);
   }
 
-  /** Open the log at the moment, or at the mark that is meant. @param {boolean} isClick */
+  /** Open the log at the moment, or at the mark near it. @param {boolean} isClick */
   open(isClick) {
     if (this.time === null) return;
     const mark = this.near().sort((a, b) => (WEIGHTS[b.what] ?? 0) - (WEIGHTS[a.what] ?? 0))[0];
@@ -104,7 +104,7 @@ export class Cursor {
     this.show();
   }
 
-  /** Draw the line, and tell what is there. */
+  /** Draw the line, and describe the marks near it. */
   show() {
     const { bounds, width, line, tip, list, lanes, overlay } = this.timeline;
     const { time } = this;

@@ -1,4 +1,4 @@
-// The lane of one process: its name, and what it did over time.
+// The lane of one process: its name, output, marks, and the times when it ran.
 
 import { h, setAttribute, svg } from '../lib/dom.js';
 import { go } from '../lib/router.js';
@@ -41,7 +41,7 @@ export class Lane {
     show('ran', lines(spansOf(this.marks, runs, from, end, !!process?.pid), place));
     const paths = signs(this.marks, place, width);
     for (const kind of KINDS) show(kind, paths[kind]);
-    // A prompt waits from its time on.
+    // From the time of the prompt on, the process waits.
     const x = prompt ? place(prompt.time) : width;
     show('prompt', x < width ? ring(Math.min(width - 5, Math.max(5, x))) : '');
   }

@@ -1,4 +1,4 @@
-// What happened to the processes, read from the journal: newest first, and then as it happens.
+// The events of the processes, read from the journal: backwards for the past, and forwards as they happen.
 
 import { get, query } from '../lib/api.js';
 import { prompt } from '../lib/asking.js';
@@ -7,14 +7,14 @@ import { hostTime } from '../lib/time.js';
 
 /**
  * @typedef {'start' | 'ready' | 'end' | 'crash' | 'failed' | 'skipped' | 'flag' | 'gap' | 'asked' | 'begin' | 'over'} What
- * @typedef {{ what: What, time: number, cursor: string, text: string, line?: string }} Mark the line is that of a flag
+ * @typedef {{ what: What, time: number, cursor: string, text: string, line?: string }} Mark `line` is the line of a flag
  */
 
 const PAGE = 1000;
-/** How many entries are read, and how many marks of a process are kept, at most; what is older has no marks. */
+/** The most entries that are read, and the most marks of a process that are kept. Older events have no marks. */
 const MOST = 20_000;
 
-/** Without any mark, this much is taken for the run, in milliseconds. */
+/** The assumed length of a run without any mark, in milliseconds. */
 const SHORTEST = 60 * 60_000;
 
 /** @param {any} line @returns {What | null} */
@@ -48,7 +48,7 @@ function wordsOf(what, line) {
   }
 }
 
-/** What was told to end has not crashed, whatever its exit code is. @param {Mark[]} marks */
+/** A process that was stopped has not crashed, whatever its exit code is. @param {Mark[]} marks */
 function settle(marks) {
   let wasAsked = false;
   for (const mark of marks) {
@@ -66,13 +66,13 @@ export class Marks {
     /** When runs began and ended, in the order of time. @type {Mark[]} */ this.runs = [];
     /** @type {string} */ this.top = 'end';
     /** @type {string | null} */ this.bottom = null;
-    /** All since this time has been read. */
+    /** Everything since this time has been read. */
     this.since = Infinity;
     this.count = 0;
   }
 
   /**
-   * Read what has happened since the last time, and what happened since a time before; one step of each.
+   * Read one step forwards, and one step backwards to the time `from`.
    * @param {number} from @param {AbortSignal} signal
    * @returns {Promise<boolean>} whether there is more to read
    */
@@ -106,7 +106,7 @@ export class Marks {
     return get(`/r/${this.run}/api/lines${query({ events: true, step: true, limit: PAGE, ...place })}`, signal);
   }
 
-  /** @param {any[]} lines @param {boolean} isBefore whether they come before all that are known */
+  /** @param {any[]} lines @param {boolean} isBefore whether they are older than all known lines */
   add(lines, isBefore) {
     /** @type {Map<string, Mark[]>} */
     const found = new Map();
@@ -130,13 +130,13 @@ export class Marks {
     }
   }
 
-  /** When the newest run began, or the first time that is known. */
+  /** When the newest run began, or the first known time. */
   get begin() {
     const begin = this.runs.findLast((mark) => mark.what === 'begin');
     return begin?.time ?? Math.min(hostTime() - SHORTEST, ...[...this.of.values()].map((marks) => marks[0].time));
   }
 
-  /** The last time that is known. */
+  /** The last known time. */
   get end() {
     return Math.max(this.runs.at(-1)?.time ?? 0, ...[...this.of.values()].map((marks) => marks[marks.length - 1].time));
   }

@@ -1,18 +1,18 @@
-// The period that the timeline shows. Live, its end moves with the time in whole columns.
+// The period that the timeline shows. While it is live, its end moves on in whole columns.
 
 /** @typedef {{ from: number, until: number, columns: number }} Bounds milliseconds since the epoch */
 
-/** The lengths that can be chosen, in milliseconds; the whole run has none of its own. */
+/** The lengths to choose from, in milliseconds; 0 is the whole run. */
 export const LENGTHS = new Map([['15 min', 15 * 60_000], ['1 h', 60 * 60_000], ['Whole run', 0]]);
 
-/** A run that has just begun is shown as if it had run for this long. */
+/** The shortest period for a run that has just begun, in milliseconds. */
 const SHORTEST = 60_000;
 
 export class Period {
   /** @param {string} choice */
   constructor(choice) {
     this.choice = LENGTHS.has(choice) ? choice : '15 min';
-    /** Where it was stopped; null while it is live. @type {number | null} */
+    /** The end of the period once it is stopped; null while it is live. @type {number | null} */
     this.stopped = null;
   }
 
@@ -20,7 +20,7 @@ export class Period {
     return LENGTHS.get(this.choice) ?? 0;
   }
 
-  /** Whether the whole run is shown, as it is also while it is shorter than the length that was chosen. @param {number} begin @param {number} now */
+  /** Whether the whole run is shown, by choice or because it is shorter than the chosen length. @param {number} begin @param {number} now */
   isWhole(begin, now) {
     return !this.length || now - begin < this.length;
   }
@@ -31,7 +31,7 @@ export class Period {
    */
   bounds(begin, now, columns) {
     if (this.isWhole(begin, now)) {
-      // It grows by an eighth at a time, so that columns keep their times in between.
+      // The period grows by an eighth at a time. In between, columns keep their times.
       const length = Math.max(now - begin, SHORTEST);
       const grain = 2 ** Math.floor(Math.log2(length)) / 8;
       return { from: begin, until: begin + Math.ceil(length / grain) * grain, columns };
@@ -41,12 +41,12 @@ export class Period {
     return { from: until - this.length, until, columns };
   }
 
-  /** Move by a part of its length; at the end it is live again. @param {number} share @param {number} begin @param {number} now */
+  /** Move by a share of the length. At the end, the period becomes live again. @param {number} share @param {number} begin @param {number} now */
   move(share, begin, now) {
     this.stopAt((this.stopped ?? now) + share * this.length, begin, now);
   }
 
-  /** Show this time, in the middle unless it is seen already. @param {number} time @param {number} begin @param {number} now */
+  /** Put this time in the middle, unless it is visible already. @param {number} time @param {number} begin @param {number} now */
   include(time, begin, now) {
     const until = this.stopped ?? now;
     if (!this.length || (time >= until - this.length && time <= until)) return;

@@ -5,13 +5,13 @@
 export const HEIGHT = 22;
 const BASE = HEIGHT - 3;
 const TOP = 3;
-/** Marks that are closer to each other than this are drawn as one. */
+/** Marks closer than this are drawn as one. */
 const SLOT = 9;
 
-/** Which of several marks in one place is drawn; those without a weight are not. @type {Partial<Record<What, number>>} */
+/** The heaviest of several marks in one place is drawn; marks without a weight are never drawn. @type {Partial<Record<What, number>>} */
 export const WEIGHTS = { failed: 7, crash: 6, gap: 5, flag: 4, end: 3, skipped: 3, start: 2 };
 
-/** The kinds of shapes, each drawn as one path. */
+/** The kinds of shapes. All shapes of a kind are one path. */
 export const KINDS = /** @type {const} */ (['start', 'end', 'flag', 'gap', 'crash']);
 
 /** @type {Partial<Record<What, typeof KINDS[number]>>} */
@@ -26,7 +26,7 @@ const SHAPES = {
   crash: (x) => `M${x},9l3,-3 2,2 -3,3 3,3 -2,2 -3,-3 -3,3 -2,-2 3,-3 -3,-3 2,-2z`,
 };
 
-/** Bars of how much was printed; a row of its own scale. @param {number[]} bytes @param {number} width */
+/** Bars for the amount of output, scaled to the largest. @param {number[]} bytes @param {number} width */
 export function bars(bytes, width) {
   const most = Math.sqrt(Math.max(1, ...bytes));
   const step = width / bytes.length;

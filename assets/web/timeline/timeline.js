@@ -16,7 +16,7 @@ import { HEIGHT } from './shapes.js';
 const STORE = 'tmo-timeline';
 /** The width of a column in pixels. */
 const COLUMN = 4;
-/** Beside the log, more lanes are folded until they are asked for. */
+/** In the log, a timeline with more lanes than this is folded at first. */
 const MOST_BESIDE_LOG = 6;
 
 /** @typedef {{ choice?: string, overview?: boolean, log?: boolean }} Kept */
@@ -31,7 +31,7 @@ function kept() {
 }
 
 export class Timeline {
-  /** @param {string} id the run @param {(cursor: string | null) => void} onopen called with the line that was chosen; null for the end */
+  /** @param {string} id the run @param {(cursor: string | null) => void} onopen called with the chosen line; null for the end */
   constructor(id, onopen) {
     this.id = id;
     this.onopen = onopen;
@@ -39,7 +39,7 @@ export class Timeline {
     this.marks = new Marks(id);
     /** @type {Map<string, Lane>} */ this.lanes = new Map();
     /** @type {import('./period.js').Bounds} */ this.bounds = { from: 0, until: 1, columns: 1 };
-    /** What the log shows. @type {[number, number] | null} */ this.window = null;
+    /** The time that the log shows. @type {[number, number] | null} */ this.window = null;
     this.view = 'overview';
     this.width = 0;
     this.fetched = '';
@@ -84,7 +84,7 @@ export class Timeline {
     this.abort.abort();
   }
 
-  /** Be part of this view. @param {string} view */
+  /** Adapt to this view. @param {string} view */
   showIn(view) {
     this.view = view;
     this.element.dataset.in = view;
@@ -173,7 +173,7 @@ export class Timeline {
   async open(name, mark, time) {
     const lines = (/** @type {object} */ values) => get(`/r/${this.id}/api/lines${query(values)}`);
     if (mark?.line !== undefined) {
-      // The flag was found in a line before.
+      // The journal has the flag after its line.
       const page = await lines({ name, before: mark.cursor, limit: 100 });
       const line = page.lines.findLast((/** @type {any} */ one) => one.text === mark.line);
       if (line) return this.onopen(line.cursor);
@@ -184,7 +184,7 @@ export class Timeline {
 
   // Lanes
 
-  /** The legend has only the marks that this session and this run can have. */
+  /** Show in the legend only the marks that can occur in this session and this run. */
   showLegend() {
     const hasMarks = !me.value?.is_limited;
     for (const kind of ['start', 'end', 'crash']) this.signs[kind].hidden = !hasMarks;
@@ -192,7 +192,7 @@ export class Timeline {
     this.signs.prompt.hidden = supervisor.value === 'over';
   }
 
-  /** One lane for each process, in their order. */
+  /** Create a lane for each process, in the order of the processes. */
   arrange() {
     this.showLegend();
     for (const [name, lane] of this.lanes) {
@@ -209,7 +209,7 @@ export class Timeline {
     if (this.body.hidden === this.isOpen) this.showFold();
   }
 
-  /** The names of the lanes that can be seen. */
+  /** The names of the visible lanes. */
   visible() {
     const first = Math.floor(this.list.scrollTop / HEIGHT);
     const count = Math.ceil(this.list.clientHeight / HEIGHT) + 1;
@@ -225,7 +225,7 @@ export class Timeline {
 
   // Reading and drawing
 
-  /** Read what is missing, one request at a time, and draw. */
+  /** Read missing data, one request at a time, and draw. */
   async update() {
     if (document.hidden || !this.isOpen || !this.width || !this.element.isConnected || !run.state) return;
     if (this.busy) {
@@ -250,7 +250,7 @@ export class Timeline {
   /** @param {AbortSignal} signal */
   async read(signal) {
     const columns = Math.max(20, Math.min(400, Math.floor(this.width / COLUMN)));
-    // What happened to a process may name others, so a limited session gets no events.
+    // Events of a process may name others, so a limited session receives none.
     const hasMarks = !me.value?.is_limited;
     if (hasMarks && this.marks.bottom === null) await this.marks.read(0, signal);
     const bounds = this.period.bounds(this.begin, this.now, columns);

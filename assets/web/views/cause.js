@@ -1,4 +1,4 @@
-// Why processes have failed, in one line each. Each failure is asked for once, one after the other.
+// The cause of each failure in one line. Each failure is requested once, one after the other.
 
 import { changes, run } from '../lib/store.js';
 import { explain } from './why.js';
@@ -11,7 +11,7 @@ let last = Promise.resolve();
 /** @param {any} said @returns {string} */
 function inShort({ causes = [], lastLogs = [] }) {
   const [cause] = causes;
-  // The state tells the exit code.
+  // The exit code is part of the state already.
   if (cause && cause.kind !== 'exit-code') return cause.place ? `${cause.text} · ${cause.place}` : cause.text;
   const line = lastLogs.findLast((/** @type {string} */ text) => text.trim());
   return line ? `last line: ${line.trim()}` : 'printed nothing that tells why';

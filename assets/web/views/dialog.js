@@ -27,7 +27,7 @@ export function dialog(title, content) {
 }
 
 /**
- * Ask before something that can't be taken back.
+ * Ask before an action that can't be undone.
  * @param {string} title @param {string} text each line is a paragraph
  * @param {string | null} action null if there is nothing to do @param {() => void} [work]
  */

@@ -1,4 +1,4 @@
-// The processes of one group in the overview, which can be folded.
+// A foldable group of processes in the overview.
 
 import { actOnAll } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';

@@ -1,9 +1,9 @@
-// The keys.
+// The help: a list of keys.
 
 import { h } from '../lib/dom.js';
 import { dialog } from './dialog.js';
 
-/** Keys, with two spaces between them, and what they do. */
+/** Keys, separated by two spaces, and their actions. */
 const KEYS = [
   ['/', 'search in the log'],
   ['n  N', 'next and previous match (older, newer)'],

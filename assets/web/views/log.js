@@ -1,4 +1,4 @@
-// The page of the log: the pane, and what is beside it.
+// The page of the log: the pane with its bars.
 
 import { clearHistory } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
@@ -15,9 +15,9 @@ import { confirm } from './dialog.js';
 import { menuButton } from './menu.js';
 
 const TIMES = ['short', 'full', 'off'];
-/** How close to the left edge of a line a click selects it, in pixels: phones show no times. */
+/** A click this close to the left edge of a line selects it, in pixels: phones show no times. */
 const EDGE = 16;
-/** How long a touch takes that selects the line, in milliseconds. */
+/** A touch of this length selects the line, in milliseconds. */
 const LONG = 500;
 
 export class LogView {
@@ -56,7 +56,7 @@ export class LogView {
     this.isWrapped = wrap === null ? matchMedia('(max-width: 700px)').matches : wrap === 'true';
     this.setTimes(this.time);
     this.setWrap(this.isWrapped);
-    /** Called with the time that is on the screen. @type {(window: [number, number] | null, follows: boolean) => void} */
+    /** Called with the time of the lines on the screen. @type {(window: [number, number] | null, follows: boolean) => void} */
     this.onmoved = () => {};
     this.ontimeline = () => {};
     this.tally = new Tally(this.pane, () => this.foot());
@@ -64,7 +64,7 @@ export class LogView {
     search.set(place.value.values.q ?? '', !!place.value.values.regex);
   }
 
-  /** Show what the address names. @param {Record<string, string>} values */
+  /** Show the processes and lines that the address names. @param {Record<string, string>} values */
   goTo({ names, at, to }) {
     const isFirst = this.at === null;
     const before = this.at;
@@ -118,7 +118,7 @@ export class LogView {
     setAttribute(this.wrap, 'aria-pressed', String(wrap));
   }
 
-  /** Only what was chosen is kept: a small screen wraps by itself. */
+  /** Only the user's choice is stored: a small screen wraps by itself. */
   toggleWrap() {
     this.setWrap(!this.isWrapped);
     localStorage.setItem('tmo-wrap', String(this.isWrapped));
@@ -147,7 +147,7 @@ export class LogView {
     }
   }
 
-  /** What the menu has where there is no room for these buttons. @returns {import('./menu.js').Item[]} */
+  /** The menu items for buttons that do not fit. @returns {import('./menu.js').Item[]} */
   items() {
     const { regex, only } = this.search;
     const buttons = [regex, only, ...this.onPage, this.history, this.whole].filter((button) => !button.hidden);
@@ -157,14 +157,14 @@ export class LogView {
       ['Timeline', () => this.ontimeline()]];
   }
 
-  /** Select a line whose time, name or edge was clicked; with Shift, all up to it. @param {MouseEvent} event */
+  /** Select a line whose time, name or edge was clicked; with Shift, extend the selection to it. @param {MouseEvent} event */
   pick(event) {
     const target = /** @type {Element} */ (event.target);
     const row = /** @type {HTMLElement | null} */ (target.closest('.row'));
     if (row && (target.matches('.time, .name') || event.clientX < row.getBoundingClientRect().left + EDGE)) this.pickRow(row, event.shiftKey);
   }
 
-  /** A long touch selects the line. @param {PointerEvent} event */
+  /** Select the line after a long touch. @param {PointerEvent} event */
   touched(event) {
     clearTimeout(this.touch);
     const row = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest('.row'));
@@ -179,7 +179,7 @@ export class LogView {
     this.selection.pick(cursor, isMore);
   }
 
-  /** The address leads to the selected lines. */
+  /** Put the selected lines into the address. */
   selected() {
     const [from, to] = this.selection.range ?? ['', ''];
     this.at = from;
@@ -230,7 +230,7 @@ export class LogView {
     setText(this.place, [span, this.linesShown(rows ?? []), extent && bytes(extent.all), this.rate(), mode, state].filter(Boolean).join(' · '));
   }
 
-  /** Which lines of how many are on the screen. @param {any[]} rows */
+  /** The numbers of the lines on the screen, and of all lines. @param {any[]} rows */
   linesShown(rows) {
     const { count } = this.tally;
     const before = this.pane.source.only ? null : this.tally.before(rows);

@@ -1,4 +1,4 @@
-// The log of one process in a dialog, for a short look from another view.
+// The log of one process in a dialog over another view.
 
 import { h } from '../lib/dom.js';
 import { go } from '../lib/router.js';

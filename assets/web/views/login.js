@@ -1,4 +1,4 @@
-// Pages that are shown instead of everything else.
+// The full pages: the login, and the warning about another program.
 
 import { h, setText } from '../lib/dom.js';
 import { OtherServer, logInAs } from '../lib/session.js';
@@ -9,7 +9,7 @@ function alone(title, ...content) {
   document.body.replaceChildren(h('main', { class: 'alone' }, h('h1', { text: title }), ...content));
 }
 
-/** Name and password, which are taken over TLS only. */
+/** The form for name and password, which are accepted only over TLS. */
 function passwordForm() {
   const name = /** @type {HTMLInputElement} */ (h('input', { name: 'name', autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false', required: true }));
   const password = /** @type {HTMLInputElement} */ (h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true }));

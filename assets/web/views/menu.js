@@ -1,17 +1,17 @@
-// A menu at a place of the window.
+// A context menu.
 
 import { h } from '../lib/dom.js';
 
-/** @typedef {[string, () => any]} Item what it says, and what it does */
+/** @typedef {[string, () => any]} Item label and action */
 
 /**
  * @param {string} label @param {Item[]} items
- * @param {number} x @param {number} y where it begins, as far as it fits there
- * @param {number} [bottom] where it ends otherwise
+ * @param {number} x @param {number} y the top left corner, if the menu fits there
+ * @param {number} [bottom] the bottom edge if it does not fit
  */
 export function showMenu(label, items, x, y, bottom = innerHeight - 4) {
   const before = document.activeElement;
-  // Not `auto`: where a right button opens the menu when it is pressed, its release would close it.
+  // Not `auto`: on systems where pressing the right button opens the menu, the release would close it.
   const menu = h('div', {
     class: 'menu', role: 'menu', 'aria-label': label, popover: 'manual',
     // Selected text stays selected while an item is pressed.

@@ -1,4 +1,4 @@
-// All processes at a glance. Only the cells that have changed are touched.
+// All processes at a glance. Only changed cells are updated.
 
 import { failures } from '../lib/actions.js';
 import { prompt } from '../lib/asking.js';
@@ -11,11 +11,11 @@ import { Group } from './group.js';
 import { COLUMNS, ProcessRow } from './process_row.js';
 import { Tiles } from './tiles.js';
 
-/** How many rows are made in one frame, so that none takes long. */
+/** How many rows are created in one frame. */
 const STEP = 25;
-/** How long the mouse must rest before rows change their places, in milliseconds. */
+/** The mouse must rest for this long before rows move, in milliseconds. */
 const REST = 2000;
-/** What crashes again and again stays in its place for so long after it has started, in milliseconds. */
+/** A process that crashes repeatedly keeps its place for this long after a start, in milliseconds. */
 const CALM = 10_000;
 
 export class Overview {
@@ -27,7 +27,7 @@ export class Overview {
       h('thead', {}, h('tr', {}, ...COLUMNS.map(([text, kind]) =>
         h('th', { scope: 'col', class: kind }, text || h('span', { class: 'unseen', text: 'Actions' }))))));
     this.empty = h('p', { class: 'dim pad', text: 'Looking for the processes …' });
-    /** When the mouse was moved over the table: rows must not change their places under it. */
+    /** When the mouse last moved over the table: rows must not move under it. */
     this.pointed = 0;
     this.table.addEventListener('pointermove', () => { this.pointed = hostTime(); });
     this.element = h('div', { class: 'overview' }, this.tiles.element, this.table, this.empty);
@@ -51,7 +51,7 @@ export class Overview {
       const [row, process] = [this.rows.get(name), run.processes.get(name)];
       if (!row) continue;
       row.isInView = entry.isIntersecting;
-      // Now that it can be seen, it may also ask why it has failed.
+      // A visible row may request the cause of its failure.
       if (row.isInView) this.again();
       if (row.isInView && process) row.updateFigures(process, now);
     }
@@ -119,7 +119,7 @@ export class Overview {
     return group;
   }
 
-  /** Remove what is no longer there. */
+  /** Remove the rows and groups of processes that are gone. */
   forget() {
     for (const [name, row] of this.rows) {
       if (run.processes.has(name)) continue;
@@ -137,7 +137,7 @@ export class Overview {
   }
 }
 
-/** What has failed or waits for an answer comes first, otherwise in their order. @param {string[]} names @param {number} now */
+/** Sort failed and waiting processes first, and keep the order otherwise. @param {string[]} names @param {number} now */
 function urgentFirst(names, now) {
   const isUrgent = (/** @type {string} */ name) => {
     const process = run.processes.get(name);

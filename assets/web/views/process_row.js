@@ -1,4 +1,4 @@
-// A process in the overview: its row, and the line below it that says why it is in its state.
+// A process in the overview: its row, and a line below with the reason for its state.
 
 import { prompt } from '../lib/asking.js';
 import { act, failures, setFailure } from '../lib/actions.js';
@@ -20,14 +20,14 @@ export const COLUMNS = [
   ['', 'col-acts'],
 ];
 
-/** How many columns are shown, as the text of `colspan`; more would take a part of the width. */
+/** The number of visible columns as the value of `colspan`; a larger value would take up width. */
 export const columns = () => String(COLUMNS.length - (hasFigures() ? 0 : 2));
 
 export class ProcessRow {
   /** @param {string} name */
   constructor(name) {
     this.name = name;
-    /** Figures are drawn only where they can be seen. */
+    /** Figures are drawn only in visible rows. */
     this.isInView = false;
     this.sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
     this.word = h('span');
@@ -65,17 +65,17 @@ export class ProcessRow {
 
   /** @param {MouseEvent} event */
   menu(event) {
-    // A link has a menu of its own, and a selected text too.
+    // Keep the browser's menu for links and for selected text.
     if (/** @type {Element} */ (event.target).closest('.port a[href]') || getSelection()?.toString()) return;
     event.preventDefault();
     const { left, bottom } = this.element.getBoundingClientRect();
-    // The menu key names no place.
+    // The menu key has no coordinates.
     const isMouse = event.clientX || event.clientY;
     openMenu(this.name, isMouse ? event.clientX : left + 20, isMouse ? event.clientY : bottom);
   }
 
   /**
-   * A button; a second click waits until the request of the first one is answered. It is not disabled
+   * Create a button that ignores clicks until the request of the last one is answered. It is not disabled
    * meanwhile, as it would lose the focus.
    * @param {string} label @param {string} text @param {() => any} work
    */
@@ -110,7 +110,7 @@ export class ProcessRow {
     if (this.isInView) this.updateFigures(process, now);
   }
 
-  /** What changes each second. @param {any} process @param {number} now */
+  /** Update the cells that change each second. @param {any} process @param {number} now */
   updateFigures(process, now) {
     const figures = process.pid ? run.figures.get(this.name) : undefined;
     setText(this.up, process.pid ? span(now - ms(process.since)) : '–');
@@ -128,7 +128,7 @@ export class ProcessRow {
     this.stop.hidden = !mayAct || !canStop(process);
     this.restart.hidden = !mayAct;
     this.terminal.hidden = supervisor.value === 'over' || isGone.value;
-    // One takes the place of the other, and the focus.
+    // The button that replaces the other takes over the focus.
     if (before === this.start && this.start.hidden) (this.stop.hidden ? this.restart : this.stop).focus();
     if (before === this.stop && this.stop.hidden) (this.start.hidden ? this.restart : this.start).focus();
   }
@@ -149,13 +149,13 @@ export class ProcessRow {
     setAttribute(this.note, 'class', `note ${failure || isKindBad ? 'kind-bad' : ''}`);
   }
 
-  /** Why it has failed. A limited session can't ask, as causes may name other processes. @param {any} process */
+  /** The cause of a failure. A limited session does not receive it, as it may name other processes. @param {any} process */
   cause(process) {
     if (!me.value || me.value.is_limited || !this.isInView) return '';
     return causeOf(process) ?? 'looking for the cause …';
   }
 
-  /** A link only where something may answer. @param {number | null} port @param {boolean} isRunning */
+  /** Show the port, as a link while the process runs. @param {number | null} port @param {boolean} isRunning */
   showPort(port, isRunning) {
     setText(this.port, port ? String(port) : '–');
     setAttribute(this.port, 'href', port && isRunning ? `http://localhost:${port}/` : null);

@@ -1,4 +1,4 @@
-// Restarting several processes: asks first, and leaves alone what is meant to rest.
+// Restarts several processes after a confirmation. Processes that were stopped or have ended well stay so.
 
 import { actOnAll } from '../lib/actions.js';
 import { prompt } from '../lib/asking.js';
@@ -12,7 +12,7 @@ const names = (processes) => processes.map(({ name }) => name).join(', ');
 /** `1 process that runs` @param {number} count @param {string} one @param {string} many */
 const counted = (count, one, many) => `${count} ${count === 1 ? `process that ${one}` : `processes that ${many}`}`;
 
-/** What is restarted, and what it costs, in words. @param {any[]} all */
+/** Which processes are restarted, and a description with the consequences. @param {any[]} all */
 function plan(all) {
   const running = all.filter((process) => process.pid);
   const bad = all.filter((process) => !process.pid && isBad(process));
@@ -26,7 +26,7 @@ function plan(all) {
   return { chosen: [...running, ...bad], text: parts.filter(Boolean).join('\n') };
 }
 
-/** Ask, and restart those of these processes that run or have failed. @param {string} title @param {string[]} of */
+/** Restart those of the processes that run or have failed, after a confirmation. @param {string} title @param {string[]} of */
 export function askToRestart(title, of) {
   const all = of.map((name) => run.processes.get(name)).filter((process) => process);
   const { chosen, text } = plan(all);

@@ -1,4 +1,4 @@
-// The menu of a process: by the right button, the menu key, or a long touch.
+// The context menu of a process.
 
 import { act } from '../lib/actions.js';
 import { go } from '../lib/router.js';
@@ -8,7 +8,7 @@ import { showMenu } from './menu.js';
 
 /** @typedef {import('./menu.js').Item} Item */
 
-/** What can be done with a process. @param {any} process @returns {Item[]} */
+/** The items for a process. @param {any} process @returns {Item[]} */
 function items(process) {
   const { name } = process;
   /** @type {Item[]} */
@@ -23,7 +23,7 @@ function items(process) {
     ['Log', () => go({ view: 'log', values: { names: name } })],
     ['Details', () => go({ view: 'process', values: { name } })],
   );
-  // The API of the run itself, which needs no login.
+  // This uses the run's own socket, which needs no login.
   if (run.state?.socket && canAct()) list.push(['Copy restart as curl', () => navigator.clipboard.writeText(curl(name))]);
   return list;
 }
@@ -38,7 +38,7 @@ function curl(name) {
 }
 
 /**
- * Show the menu at a place of the window.
+ * Open the menu at a place of the window.
  * @param {string} name @param {number} x @param {number} y
  */
 export function openMenu(name, x, y) {

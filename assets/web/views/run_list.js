@@ -1,4 +1,4 @@
-// The list of runs: those that go on, and below them those that have ended.
+// The list of runs: active ones, and below them those that have ended.
 
 import { get, query } from '../lib/api.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
@@ -7,7 +7,7 @@ import { runs } from '../lib/store.js';
 import { ms, short } from '../lib/time.js';
 
 const STORE = 'tmo-ended';
-/** Up to so many that have ended are shown unless the user folds them. */
+/** Up to this many ended runs are shown unless the user folds them. */
 const FEW = 5;
 
 export class Runs {
@@ -57,7 +57,7 @@ export class Runs {
     }, title, this.note(id)));
   }
 
-  /** What tells a run from others with its name. @param {string} id */
+  /** The note that distinguishes a run from others with the same name. @param {string} id */
   note(id) {
     const one = runs.value.find((other) => other.id === id);
     const began = one.started && runs.value.some((other) => other !== one && other.title === one.title) ? `since ${short(new Date(ms(one.started)))}` : '';
@@ -65,7 +65,7 @@ export class Runs {
     return text ? h('span', { class: 'dim when', text }) : null;
   }
 
-  /** Read when a run ended: its last event. @param {string} id */
+  /** Read the time of a run's end from its last event. @param {string} id */
   async read(id) {
     this.ends.set(id, '');
     try {
@@ -73,7 +73,7 @@ export class Runs {
       const last = lines.at(-1);
       if (last) this.ends.set(id, `ended ${short(new Date(last.time))}`);
     } catch {
-      // That it has ended is known all the same.
+      // The list then shows no time.
     }
     this.draw();
   }

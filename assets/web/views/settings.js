@@ -1,4 +1,4 @@
-// Settings of this browser.
+// The settings of this browser.
 
 import { h } from '../lib/dom.js';
 import { possible, want, wanted } from '../lib/notices.js';

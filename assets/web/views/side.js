@@ -1,4 +1,4 @@
-// Runs and processes, at the left.
+// The side bar with runs and processes.
 
 import { prompt, whenSilent } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
@@ -9,10 +9,10 @@ import { theme } from '../lib/theme.js';
 import { css } from '../log/colors.js';
 import { Runs } from './run_list.js';
 
-/** How many rows are made in one frame. */
+/** How many rows are created in one frame. */
 const STEP = 50;
 
-/** The names that the address shows in the log; none means all. */
+/** The processes that the address selects for the log; none means all. */
 export function shownNames() {
   return (place.value.values.names ?? '').split(',').filter((name) => run.processes.has(name));
 }

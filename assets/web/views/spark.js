@@ -1,12 +1,12 @@
-// A line of figures as one path.
+// A sparkline as one path.
 
 import { setAttribute, svg } from '../lib/dom.js';
 
 const HEIGHT = 16;
 
 /**
- * The path of values, the newest at the right, with gaps for those that are null.
- * @param {(number | null)[]} values @param {{ count: number, height: number, most: number }} size how many values are shown, and which one stands for the full height
+ * The path of values, newest at the right, with gaps for null.
+ * @param {(number | null)[]} values @param {{ count: number, height: number, most: number }} size the number of values shown, and the value at full height
  */
 export function curve(values, { count, height, most }) {
   const begin = Math.max(0, values.length - count);
@@ -17,7 +17,7 @@ export function curve(values, { count, height, most }) {
     const value = values[at];
     if (value !== null) {
       const y = (height - 1 - ((height - 2) * value) / most).toFixed(1);
-      // A value between two gaps is seen too.
+      // A single value between two gaps stays visible.
       path += isDown ? `L${offset + at},${y}` : `M${offset + at - 0.5},${y}L${offset + at},${y}`;
     }
     isDown = value !== null;
@@ -25,7 +25,7 @@ export function curve(values, { count, height, most }) {
   return path;
 }
 
-/** The largest of the last values, but no less than another one. @param {(number | null)[]} values @param {number} count @param {number} least */
+/** The largest of the last values, but at least `least`. @param {(number | null)[]} values @param {number} count @param {number} least */
 export function largest(values, count, least) {
   let most = least;
   for (let at = Math.max(0, values.length - count); at < values.length; at += 1) most = Math.max(most, values[at] ?? 0);
@@ -42,7 +42,7 @@ export class Spark {
     }, this.path);
   }
 
-  /** Draw the newest values at the right. @param {(number | null)[]} values @param {number} least what the full height stands for at least */
+  /** Draw the newest values at the right. @param {(number | null)[]} values @param {number} least the least value at full height */
   show(values, least) {
     const { count } = this;
     setAttribute(this.path, 'd', curve(values, { count, height: HEIGHT, most: largest(values, count, least) }));

@@ -1,4 +1,4 @@
-// The page of the terminals: one process, and whether keys reach it.
+// The page of the terminals: the choice of the process and the mode, and the terminal.
 
 import { asking } from '../lib/asking.js';
 import { h, setAttribute } from '../lib/dom.js';
@@ -18,7 +18,7 @@ function toggle(text, title, isOn, change) {
 }
 
 /**
- * A list of the processes. Letters and arrows only choose one in it; a click or Enter opens it.
+ * A list of the processes. Letters and arrows only select one; a click or Enter opens it.
  * @param {string} name the process that is shown @param {(name: string) => void} open
  */
 function processChoice(name, open) {
@@ -27,7 +27,7 @@ function processChoice(name, open) {
     'aria-label': 'Process', title: 'Enter opens the terminal of the process that is chosen',
     onpointerdown: () => { isByKey = false; },
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
-      // The blank pops the list up, which then hears all keys itself.
+      // Space opens the native list, which then handles all keys itself.
       isByKey = ![' ', 'Enter'].includes(event.key);
       if (event.key !== 'Enter' || choice.value === name) return;
       event.preventDefault();
@@ -40,7 +40,7 @@ function processChoice(name, open) {
 }
 
 export class TerminalView {
-  /** @param {string} id @param {string} name @param {string} look `1`: only look, `0`: type, empty: what fits the device */
+  /** @param {string} id @param {string} name @param {string} look `1`: watch, `0`: type, empty: depends on the device */
   constructor(id, name, look) {
     const mayType = me.value?.role === 'admin';
     const isLooking = !mayType || (look ? look === '1' : isPhone());

@@ -1,17 +1,17 @@
-// A tile for each process, where a table alone is too long for one look.
+// A tile for each process, if there are too many to see the whole table at once.
 
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { signOf } from '../lib/states.js';
 import { run } from '../lib/store.js';
 
-/** From how many processes on there are tiles. */
+/** The number of processes from which tiles are shown. */
 const FROM = 60;
 
 export class Tiles {
   /** @param {(name: string) => void} onpick */
   constructor(onpick) {
     /** @type {Map<string, HTMLElement>} */ this.tiles = new Map();
-    // The table below has the same as text; the tiles are for eyes and mice.
+    // Hidden from screen readers, as the table below has the same content as text.
     this.element = h('div', { class: 'tiles', 'aria-hidden': 'true', hidden: true, onclick: (/** @type {Event} */ event) => {
       const name = /** @type {HTMLElement} */ (event.target).dataset.name;
       if (name) onpick(name);

@@ -1,4 +1,4 @@
-// Why a process has ended, or does not come up.
+// A dialog with the reason why a process has ended or does not start.
 
 import { get } from '../lib/api.js';
 import { h } from '../lib/dom.js';
@@ -9,7 +9,7 @@ import { openCard } from '../crash/card.js';
 import { endOf, reportId } from '../crash/report.js';
 import { dialog } from './dialog.js';
 
-/** What is known about the failure of a process. @param {string} name @returns {Promise<any>} */
+/** Request the explanation of a process's state. @param {string} name @returns {Promise<any>} */
 export async function explain(name) {
   try {
     return await get(`/r/${run.id}/api/processes/${encodeURIComponent(name)}/why`);

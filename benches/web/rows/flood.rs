@@ -11,7 +11,7 @@ use crate::shared::table::{Bar, Table, Who};
 use crate::stack::{end, flooded, latencies, open_log, server_mib, with_journal};
 use crate::web_server::WebServer;
 
-/// What a page and its server keep.
+/// The memory of a page and its server.
 #[derive(Debug, Clone, Copy)]
 struct Kept {
     heap: f64,
@@ -83,7 +83,7 @@ fn follow(time: Duration, page: &Page, table: &mut Table, who: Who) {
     times(table, who, what, [Bar::AtMost(200.0), Bar::Any], &lines);
 }
 
-/// Go on for ten minutes: what is kept must not grow.
+/// Continue for ten minutes: the memory must not grow.
 fn soak(page: &Page, web: &WebServer<'_>, (early, minute): (Kept, Duration), table: &mut Table) {
     for number in 2..=10 {
         let begun = Instant::now();

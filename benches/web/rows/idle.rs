@@ -1,4 +1,4 @@
-//! What the web server costs while nobody looks, and how large the program is.
+//! The costs of the web server without a page, and the size of the program.
 
 use std::time::Duration;
 

@@ -53,7 +53,7 @@ impl Row {
         }
     }
 
-    /// The row that is meant by this word.
+    /// The measurement with this name.
     pub(crate) fn by_name(name: &str) -> Result<Self, String> {
         let known = || Self::ALL.map(Self::name).join(", ");
         let meant = Self::ALL.into_iter().find(|row| row.name() == name);

@@ -42,7 +42,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
     }
 }
 
-/// Kill a process; returns after how long the page has shown its end.
+/// Kill a process; returns the time until the page shows its end.
 fn end_of_process(world: &World, page: &Page) -> f64 {
     world.ok(["start", "p2"]);
     page.shows_state("p2", "running");

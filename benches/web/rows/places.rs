@@ -18,7 +18,7 @@ fn drag(share: f64) -> String {
     )
 }
 
-/// The time until other lines are seen, and these words if there are any.
+/// The time until other lines are visible, with these words if there are any.
 fn until_moved(page: &Page, act: &str, shows: &str) -> f64 {
     float(
         page,
@@ -35,7 +35,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
         let world = with_journal(mib);
         let web = WebServer::start(&world);
         let page = open_log(&chromium, &world, &web);
-        // The pointer that is captured is none of a real device.
+        // Capturing fails for a pointer without a real device.
         page.value("(Element.prototype.setPointerCapture = () => {}, null)");
         let (mut ends, mut places, mut pages) = (vec![], vec![], vec![]);
         for round in 0..options.count(20, 3) {

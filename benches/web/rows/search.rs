@@ -1,4 +1,4 @@
-//! How fast the journal is searched for what is nowhere in it. Beside it: `tmo logs --grep`.
+//! The speed of a search without a match. Beside it: `tmo logs --grep`.
 
 use std::process::Stdio;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! A page that is stopped while it follows 100,000 lines per second. Beside the latency of the other page: that
-//! before.
+//! A page that is stopped while it follows 100,000 lines per second. Beside the latency of another page meanwhile: its
+//! latency before.
 
 use std::time::Duration;
 

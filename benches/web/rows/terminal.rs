@@ -11,7 +11,7 @@ use crate::stack::{end, float, open};
 use crate::terminal::Terminal;
 use crate::web_server::WebServer;
 
-/// What is typed in each round; the first key differs, so that no line looks like another one.
+/// The text typed in each round. The first key differs, so that all lines are distinct.
 const ROUNDS: &str = "klmnopqrst";
 const KEYS: &str = "abcdefghij";
 
@@ -51,7 +51,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
     end(&world, web);
 }
 
-/// Type the keys of a line one by one; the times from the events of the keys until they are shown.
+/// Type the keys of a line one by one; returns the times from key events until the keys are shown.
 fn typed(page: &Page, keys: &str) -> Vec<f64> {
     let mut line = String::new();
     let mut times = vec![];

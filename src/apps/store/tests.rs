@@ -1,4 +1,4 @@
-//! Adding, updating and removing apps; what is left when that is interrupted.
+//! Adding, updating and removing apps, and interruptions of that.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 
@@ -30,7 +30,7 @@ fn new(name: &str) -> NewApp {
     }
 }
 
-/// The names in a directory, without that of the lock.
+/// The names in a directory, without the lock.
 fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -48,7 +48,7 @@ fn an_app_is_added_updated_and_removed() {
     let base = tempfile::tempdir().unwrap();
     let dir = base.path().join("apps");
     assert_eq!(read(&dir).unwrap().apps.len(), 0);
-    assert!(!dir.exists(), "looking creates nothing");
+    assert!(!dir.exists(), "reading creates nothing");
     let store = Store::open(&dir).unwrap();
     let app = store.add(new("My App"), &mut zip("1")).unwrap();
     assert_eq!((app.dir.as_str(), app.state), ("My_App", InstallState::New));
@@ -66,7 +66,7 @@ fn an_app_is_added_updated_and_removed() {
         (names(&dir.join("My_App")), content(&dir)),
         (vec!["main.py".to_owned()], "2".into())
     );
-    // The installation of an earlier version says nothing about this one.
+    // The end of an earlier version's installation must not affect this version.
     store.set_installed("My_App", app.version).unwrap();
     assert_eq!(store.manifest().unwrap().apps["My App"].state, InstallState::New);
     assert_eq!(names(&dir), [".kept-My_App", "My_App", "apps.toml"]);
@@ -98,7 +98,7 @@ fn a_refused_archive_changes_nothing() {
     assert_eq!(store.manifest().unwrap().apps.len(), 1);
 }
 
-/// A store with version 1, in which the change to version 2 was decided, or is about to be.
+/// A store with version 1, and the change to version 2, which is not written yet.
 fn decided(dir: &Path) -> Change {
     let store = Store::open(dir).unwrap();
     let app = store.add(new("My App"), &mut zip("1")).unwrap();
@@ -111,7 +111,7 @@ fn decided(dir: &Path) -> Change {
 
 #[test]
 fn an_update_that_is_interrupted_at_any_step_leaves_the_old_or_the_new_version() {
-    /// What has happened when it is interrupted.
+    /// The last step before the interruption.
     const STEPS: [&str; 6] =
         ["unpacked", "written in part", "decided", "put aside", "in place", "listed"];
     for (done, step) in STEPS.iter().enumerate() {

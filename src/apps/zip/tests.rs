@@ -1,4 +1,4 @@
-//! Archives that are accepted, and many that are not.
+//! Archives that are accepted, and archives that are refused.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -30,13 +30,13 @@ fn tree(dir: &Path) -> BTreeMap<String, (u32, Option<Vec<u8>>)> {
     found
 }
 
-/// Look through and unpack into `new` in this directory.
+/// Check an archive, and unpack it into `new` in this directory.
 fn unpack(bytes: &[u8], dir: &Path) -> Result<(), ZipError> {
     let mut source = Cursor::new(bytes);
     Archive::read(&mut source)?.unpack(&mut source, &dir.join("new"))
 }
 
-/// The reason for which an entry is refused; nothing must be left.
+/// The reason for refusing an entry. No file may be left.
 fn refused(members: &[Member]) -> EntryError {
     let dir = tempfile::tempdir().unwrap();
     let error = unpack(&archive(members), dir.path()).unwrap_err();
@@ -136,7 +136,7 @@ fn one_path_may_occur_only_once_also_where_case_does_not_count() {
         let members: Vec<_> = members.into_iter().map(|name| Member::new(name, "")).collect();
         assert_eq!(refused(&members), EntryError::Twice, "{twice:?}");
     }
-    // Only after the top folder is gone are these the same.
+    // These are the same only after the top folder is removed.
     let members = ["t/a", "t/A"].map(|name| Member::new(name, ""));
     assert_eq!(refused(&members), EntryError::Twice);
 }
@@ -157,7 +157,7 @@ fn what_the_headers_say_must_be_true_and_agree() {
     assert_eq!(with(&|m| m.is_shared = true), EntryError::Differs);
     assert_eq!(with(&|m| m.size = 4), EntryError::Damaged);
     for size in [4, 6, 0] {
-        // Found only while unpacking.
+        // Detected only while unpacking.
         let lie = |m: &mut Member| (m.method, m.size) = (8, size);
         assert_eq!(with(&lie), EntryError::Damaged, "{size}");
     }
@@ -193,7 +193,7 @@ fn an_archive_that_was_cut_or_extended_is_refused() {
     }
 }
 
-/// Members as an attacker would choose them.
+/// Members that an attacker could choose.
 fn members() -> impl Strategy<Value = Vec<Member>> {
     let part = select(vec!["a", "A", "b", "..", ".", "", "c:", "x\\y", "\0", "l"]);
     let name = prop::collection::vec(part, 1..4).prop_map(|parts| parts.join("/"));

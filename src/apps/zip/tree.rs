@@ -1,4 +1,4 @@
-//! The paths in an archive: which are accepted, and what they form together.
+//! Checks the paths in an archive.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use crate::model::untrusted::reorders;
 
 /// The longest name of a file or directory, in bytes.
 pub(super) const LONGEST_NAME: usize = 255;
-/// How deep a file may be.
+/// The most parts of a path.
 pub(super) const DEEPEST: usize = 32;
-/// What archives made on macOS contain besides the files.
+/// The folder with metadata in archives made on macOS.
 const MAC_METADATA: &str = "__MACOSX";
 
-/// The parts of a path. Whatever is refused here could lead out of the directory, or mean different files on
+/// Split a path into its parts. Refuses paths that could lead out of the directory, or that name different files on
 /// different systems.
 pub(super) fn parts(name: &str) -> Result<Vec<String>, EntryError> {
     if name.contains(char::is_control) {
@@ -37,7 +37,7 @@ pub(super) fn parts(name: &str) -> Result<Vec<String>, EntryError> {
     if parts.iter().any(|part| part.len() > LONGEST_NAME) {
         return Err(EntryError::LongName);
     }
-    // One more, as a top folder may be removed.
+    // One more is allowed, as a top folder may be removed.
     if parts.len() > DEEPEST + 1 {
         return Err(EntryError::Deep);
     }
@@ -49,7 +49,7 @@ const fn is_bidi_control(c: char) -> bool {
     reorders(c) || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}')
 }
 
-/// The entries without metadata of macOS and, if all are in one folder, without that folder.
+/// Remove the metadata of macOS and, if all entries are in one folder, that folder from the paths.
 pub(super) fn flattened(mut entries: Vec<Entry>) -> Result<Vec<Entry>, ZipError> {
     entries.retain(|entry| entry.path.first().is_some_and(|first| first != MAC_METADATA));
     if entries.iter().all(|entry| entry.is_dir) {
@@ -76,10 +76,10 @@ pub(super) fn flattened(mut entries: Vec<Entry>) -> Result<Vec<Entry>, ZipError>
     Ok(entries)
 }
 
-/// All paths of an archive, to find those that are one file on a disk that ignores case.
+/// All paths of an archive, to find those that collide on a file system that ignores case.
 #[derive(Default)]
 struct Tree {
-    /// By the number of the directory and the name in lower case.
+    /// Keyed by the number of the directory and the name in lower case.
     nodes: HashMap<(usize, String), Node>,
 }
 
@@ -87,12 +87,12 @@ struct Node {
     name: String,
     is_dir: bool,
     number: usize,
-    /// It has an entry of its own.
+    /// Whether it has its own entry.
     is_listed: bool,
 }
 
 impl Tree {
-    /// Add an entry; false if it is there already.
+    /// Add an entry; false if its path exists already.
     fn add(&mut self, entry: &Entry) -> bool {
         let mut dir = 0;
         for (at, part) in entry.path.iter().enumerate() {

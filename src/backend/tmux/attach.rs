@@ -27,9 +27,9 @@ pub struct Target<'a> {
     pub client: &'a str,
     /// Keys do not reach the process.
     pub read_only: bool,
-    /// The size of the client does not change that of the pane. A read-only client never does.
+    /// The client does not change the size of the pane. A read-only client never does.
     pub keeps_size: bool,
-    /// Without tmux's status line.
+    /// Hide tmux's status line.
     pub no_status: bool,
     /// The client is a program that speaks control mode.
     pub control: bool,
@@ -110,7 +110,7 @@ fn commands(target: &Target<'_>) -> Vec<Command> {
     let keeps_size = target.read_only || target.keeps_size;
     let mut commands = vec![];
     if keeps_size {
-        // tmux 3.3a uses the size of such a client if there is no other client.
+        // tmux 3.3a still uses the size of such a client if there is no other one.
         let keeps = "#{||:#{@tmo_shown},#{==:#{window-size},manual}}";
         let pin = format!("resize-window -t {}", found.window);
         let check = Command::new("if-shell").arg("-F").arg("-t").arg(target.pane);

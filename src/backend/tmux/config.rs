@@ -9,8 +9,8 @@ pub const OPTIONS: &str = include_str!("../../../shell/tmux.conf");
 /// Options that the user's own configuration may override, as shipped in `shell/status.conf`.
 const STATUS: &str = include_str!("../../../shell/status.conf");
 
-/// The session option that marks the session of a `connect` client: `plain`, or, if it leaves the size of the
-/// window alone, `read-only` or `keeps-size`.
+/// The session option that marks the session of a `connect` client: `plain`, or `read-only` or `keeps-size` if it does
+/// not change the size of the window.
 pub const CLIENT: &str = "@tmo_client";
 
 /// The session option with the name of its client, which is that of its terminal.
@@ -30,7 +30,7 @@ const EVENTS: [(&str, &str); 4] = [
 ///    tmux 3.3a forgets the session of a client that is killed while it detaches, so a hook of that
 ///    session would not run. No other session is ended: if its client is still detaching, that
 ///    sometimes crashes tmux 3.3a.
-/// 2. Mark each window as shown in a plain client, or watched by one that leaves its size alone.
+/// 2. Mark each window as shown in a plain client, or watched by one that does not change its size.
 /// 3. A window that no plain client shows is fixed at the size of the run. One that plain clients
 ///    show follows them. If another client watches it too, it is fixed at the size of the plain ones:
 ///    tmux 3.3a would otherwise resize it to the watching client when no other is left.

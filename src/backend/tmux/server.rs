@@ -16,7 +16,7 @@ use crate::model::plan::Plan;
 use crate::model::screen::{Screen, ScreenCursor};
 use crate::sys::files;
 
-/// Size, cursor and kind of what a pane shows, as numbers.
+/// The format for size, cursor and kind of a pane's screen, as numbers.
 const SCREEN: &str =
     "#{pane_width} #{pane_height} #{cursor_x} #{cursor_y} #{cursor_flag} #{alternate_on}";
 
@@ -283,17 +283,17 @@ impl Tmux {
         self.call(close.words().to_vec()).await.map(drop)
     }
 
-    /// What a pane shows; with its colours if `color` is set. Without `blanks`, the blanks at the ends of
-    /// lines are left out, and lines that tmux has wrapped are divided.
+    /// Capture the screen of a pane, with colours if `color` is set. Without `blanks`, trailing spaces are
+    /// removed, and lines that tmux has wrapped are divided.
     pub async fn screen(&self, pane: &str, color: bool, blanks: bool) -> Result<Screen, TmuxError> {
-        // For a pane that is gone, this would answer for another one; but then the capture fails.
+        // If the pane is gone, this answers for another pane, but then the capture fails.
         let ask = Command::new("display-message").arg("-p").arg("-t").arg(pane).arg(SCREEN);
         let mut capture = Command::new("capture-pane").arg("-p").arg("-t").arg(pane);
         for (flag, _) in [("-e", color), ("-J", blanks)].into_iter().filter(|(_, is_set)| *is_set) {
             capture = capture.arg(flag);
         }
-        let said = self.call(command::batches(&[vec![ask, capture]]).concat()).await?;
-        parse_screen(&said).ok_or_else(|| TmuxError::Refused {
+        let answer = self.call(command::batches(&[vec![ask, capture]]).concat()).await?;
+        parse_screen(&answer).ok_or_else(|| TmuxError::Refused {
             what: "capture-pane".to_owned(),
             words: "its answer is malformed".to_owned(),
         })
@@ -347,9 +347,9 @@ pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {
         .map_err(|source| TmuxError::Config { path: path.to_owned(), source })
 }
 
-/// What a pane shows, from the answer to [`SCREEN`] and the lines behind it.
-fn parse_screen(said: &str) -> Option<Screen> {
-    let (head, screen) = said.split_once('\n')?;
+/// Parse the answer to [`SCREEN`] and the captured lines after it.
+fn parse_screen(answer: &str) -> Option<Screen> {
+    let (head, screen) = answer.split_once('\n')?;
     let numbers: Vec<u16> = head.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
     let [columns, rows, column, row, is_visible, is_alternate] = *numbers else { return None };
     let cursor = ScreenCursor { column, row, is_visible: is_visible == 1 };

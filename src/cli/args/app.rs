@@ -13,7 +13,7 @@ pub struct AppArgs {
     /// What to do.
     #[arg(value_name = "DO")]
     pub what: AppDo,
-    /// The app. In the name of its process, blanks become `_`.
+    /// The name of the app. In the name of its process, spaces become `_`.
     #[arg(value_name = "NAME", add = values::process(),
         required_if_eq_any([("what", "add"), ("what", "update"), ("what", "remove")]))]
     pub name: Option<String>,
@@ -21,16 +21,16 @@ pub struct AppArgs {
     #[arg(long, value_name = "FILE", add = values::file(),
         required_if_eq_any([("what", "add"), ("what", "update")]))]
     pub zip: Option<PathBuf>,
-    /// With add: the program to run, as it is called in the archive.
+    /// With add: the path of the program within the archive.
     #[arg(long, value_name = "PATH", default_value = "main.py")]
     pub script: String,
-    /// With add: an argument for it; can be repeated.
+    /// With add: an argument of the program; can be repeated.
     #[arg(long = "arg", value_name = "WORD", allow_hyphen_values = true)]
     pub args: Vec<String>,
-    /// With add: a variable for it; can be repeated.
+    /// With add: an environment variable of the program; can be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub env: Vec<(String, String)>,
-    /// With add: it is not started after its installation, nor with the run.
+    /// With add: start the app neither after its installation nor with the run.
     #[arg(long)]
     pub no_start: bool,
     /// With add: how long an installation may take.
@@ -39,13 +39,13 @@ pub struct AppArgs {
     /// With remove: don't ask.
     #[arg(short, long)]
     pub yes: bool,
-    /// Return when the files are in place, not when they are installed.
+    /// Return once the files are in place, before the installation.
     #[arg(long)]
     pub no_wait: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// The Procfile of the project, if it is not running.
+    /// The Procfile of the project, if the project is not running.
     #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
     pub procfile: Option<PathBuf>,
     /// Which run.

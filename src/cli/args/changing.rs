@@ -32,7 +32,7 @@ pub struct ConnectArgs {
     /// Show the terminal, but send it no keys.
     #[arg(short = 'r', long)]
     pub read_only: bool,
-    /// Leave the size of the terminal as it is, whatever the size of this one.
+    /// Keep the size of the process's terminal, even if this terminal has another size.
     #[arg(long)]
     pub keep_size: bool,
     /// Show no status line.

@@ -146,14 +146,14 @@ pub struct UiArgs {
     pub client: ClientArgs,
 }
 
-/// What somebody may do on the page.
+/// The permissions of a user on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum WebRole {
     /// Look at states, logs and terminals.
     Read,
     /// Also start, stop and restart processes.
     Operate,
-    /// Everything, also type into terminals.
+    /// Everything, including typing into terminals.
     Admin,
 }
 
@@ -161,10 +161,10 @@ pub enum WebRole {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct WebArgs {
-    /// Show only the run of the project in this directory. Or, instead of serving, `user`, `sessions` or `logout`.
+    /// The directory of a project, to show only its run; or the subcommand `user`, `sessions` or `logout`.
     #[arg(value_name = "PATH", add = values::of_web())]
     pub path: Option<PathBuf>,
-    /// `user`: add, passwd, remove or list, and a name. `logout`: the id of a session.
+    /// After `user`: add, passwd, remove or list, and a name. After `logout`: the id of a session.
     #[arg(value_name = "WORDS", add = values::of_web_user())]
     pub words: Vec<String>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
@@ -176,41 +176,41 @@ pub struct WebArgs {
     /// Open the page in a window without tabs, if Chromium, Chrome, Edge or Brave is installed.
     #[arg(long)]
     pub window: bool,
-    /// Open nothing, whatever else says so.
+    /// Don't open the page, even if other options or variables request it.
     #[arg(long, visible_alias = "no-ui", conflicts_with_all = ["open", "window"],
         overrides_with = "no_open")]
     pub no_open: bool,
-    /// End the server that runs. The runs go on.
+    /// Stop the web server. The runs continue.
     #[arg(long, conflicts_with_all = ["open", "window", "link", "share"])]
     pub stop: bool,
-    /// Listen at this address too, for a TLS proxy on another machine; needs --public-url.
+    /// Also listen at this address, for a TLS proxy on another machine; needs --public-url.
     #[arg(long, value_name = "ADDRESS")]
     pub host: Option<IpAddr>,
-    /// The address of a TLS proxy in front, as `https://NAME[:PORT]`.
+    /// The public address of a TLS proxy in front of tmo, as `https://NAME[:PORT]`.
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// The address of a proxy whose X-Forwarded-For tells where a browser is.
+    /// The IP address of a proxy; its X-Forwarded-For header is trusted for the address of the browser.
     #[arg(long, value_name = "ADDRESS")]
     pub trusted_proxy: Vec<IpAddr>,
-    /// Let programs in that send the token in this file (`Authorization: Bearer`).
+    /// Accept API requests with the token in this file (`Authorization: Bearer`).
     #[arg(long, value_name = "FILE", requires = "role", add = values::file())]
     pub token_file: Option<PathBuf>,
-    /// What they, or a new user, may do.
+    /// The role of these programs, or of a new user.
     #[arg(long, value_enum, value_name = "ROLE")]
     pub role: Option<WebRole>,
-    /// Print a link that logs in to the server that runs already.
+    /// Print a login link for the running server.
     #[arg(long)]
     pub link: bool,
-    /// Print a link for somebody else, who may only look, and only at these processes of the run.
+    /// Print a read-only link to these processes of the run, for another person.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', add = values::processes())]
     pub share: Vec<String>,
-    /// `logout`: end all sessions.
+    /// With `logout`: end all sessions.
     #[arg(long)]
     pub all: bool,
-    /// `sessions`: print them as JSON.
+    /// With `sessions`: print JSON.
     #[arg(long)]
     pub json: bool,
-    /// How long that link and who uses it may look.
+    /// With --share: how long the link and its session are valid.
     #[arg(long = "for", value_name = "TIME", value_parser = super::span, default_value = "30m", requires = "share")]
     pub time: Duration,
     /// Which run.

@@ -142,8 +142,8 @@ Examples:
   tmo demo --dir /tmp/demo --ui
   tmo demo --web=8080           with its page at this port; -p is the PORT of its processes
 
-Its processes are shell scripts that only pretend: they open no port and reach nothing. Arguments
-after --dir are those of `tmo start`.")]
+Its processes are shell scripts that only print: they open no port and no connection. Further arguments
+are passed to `tmo start`.")]
     Demo(DemoArgs),
     /// Print the JSON Schema of tmo.toml, for editors.
     #[command(after_help = "\
@@ -375,24 +375,24 @@ Examples:
     #[command(after_help = "\
 Examples:
   tmo web                       serves until Ctrl-C, and prints a link that logs in
-  tmo web --link                prints another link for the one that serves already
-  tmo web --port 8080           at this port, or not at all
+  tmo web --link                prints another link for the running server
+  tmo web --port 8080           listens at this port; fails if it is taken
   tmo web --open                also opens the page in the browser; --window: in its own window
   tmo web ../shop               shows only the run of that project
-  tmo web --stop                ends the server; the runs go on
+  tmo web --stop                stops the server; the runs continue
   tmo web --share web,api --for 2h
-                                prints a link for a colleague, who may look at these two processes
+                                prints a read-only link to these two processes, for a colleague
 
   tmo web --public-url https://tmo.example.com
                                 behind a proxy with TLS, for phones and colleagues
   tmo web user add anna --role operate
-                                who logs in there with a password, which it asks for
+                                adds a user of that address; asks for a password
   tmo web user list             also: passwd NAME, remove NAME
-  tmo web sessions              who is logged in
+  tmo web sessions              lists the sessions with user, role and last use
   tmo web logout 3f2a81c0       ends a session; --all ends all
 
-The page listens at this machine's own addresses only. A link logs in once, within 5 minutes, and only
-its own user. Runs don't depend on it: it can be started and ended at any time.")]
+The server listens only at this machine's loopback addresses. A link logs in once, within 5 minutes, and
+only for the user who started the server. Runs don't depend on the server: start and stop it at any time.")]
     Web(WebArgs),
     /// Add programs from ZIP archives to the run, update and remove them.
     #[command(after_help = "\
@@ -401,23 +401,23 @@ Examples:
                                 a process My_App, which runs main.py
   tmo app add bot --zip bot.zip --script bot.js --arg --port --arg 80 --no-start
   tmo app update bot --zip bot-2.zip
-                                other files, same settings; bot must be stopped
-  tmo app remove bot            with its files; asks
+                                replaces the files and keeps the settings; bot must be stopped
+  tmo app remove bot            removes it and its files, after a confirmation
   tmo app list --json | jq -r '.apps[].process'
 
-This runs code of the archive as you. Python programs get a virtual environment with what their
-requirements.txt names, Node.js programs the packages of their package.json. The archive may have 50 MiB.
-Without a run, the next start installs what was added.")]
+This runs the code of the archive under your account. Python programs get a virtual environment with the
+packages of their requirements.txt, Node.js programs those of their package.json. An archive has at most
+50 MiB. If the project is not running, its next start installs the new apps.")]
     App(AppArgs),
     /// Start a project in the background and show it in the browser; Ctrl-C ends both.
     #[command(after_help = "\
 Examples:
-  tmo server                    the project here
-  tmo server ../shop            the project in another directory
-  tmo server --no-ui            without opening a browser; NO_UI_LAUNCH=1 does the same
+  tmo server                    starts the project here
+  tmo server ../shop            starts the project in another directory
+  tmo server --no-ui            opens no browser; NO_UI_LAUNCH=1 does the same
 
-The page shows only this run, and ends with it: by Ctrl-C here, `tmo quit`, or the button on the page.
-If the run is up already, Ctrl-C ends only the page. When the terminal is closed, the run goes on.")]
+The page shows only this run and ends with it: by Ctrl-C here, `tmo quit`, or the button on the page.
+If the run was started before, Ctrl-C ends only the page. If the terminal is closed, the run continues.")]
     Server(ServerArgs),
     /// Show or change the texts that mean failure.
     #[command(after_help = "\

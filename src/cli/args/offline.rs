@@ -51,7 +51,7 @@ pub struct InitArgs {
 /// `tmo demo`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct DemoArgs {
-    /// Where to write it [default: output/demo].
+    /// The directory to write it into [default: output/demo].
     #[arg(long, value_name = "DIR", add = values::file())]
     pub dir: Option<PathBuf>,
     /// Arguments of `tmo start`.

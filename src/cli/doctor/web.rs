@@ -1,4 +1,4 @@
-//! Checks who gets into the web interface: the file of its users, and the web servers that run.
+//! Checks the access to the web interface: the file of its users, and the running web servers.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::web::users::{self, Users};
 
 const CHECK: &str = "web";
 
-/// Check both.
+/// Check the users and the servers.
 pub(super) fn look(report: &mut Report, env: &Env) {
     if let Some(path) = users::path(env) {
         match Users::read(&path) {

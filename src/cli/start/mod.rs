@@ -54,7 +54,7 @@ pub(super) struct Start {
     timestamps: bool,
     /// The run is shown in the interface.
     ui: bool,
-    /// A page shows it, too.
+    /// The port of the page that shows the run, if there is one.
     web: Option<PagePort>,
     wait: Option<Readiness>,
     exit_code_from: Option<String>,
@@ -105,11 +105,11 @@ pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, Cli
 /// A run in the background.
 pub(super) struct Background {
     pub(super) instance: Instance,
-    /// Its id, if it was begun by this command.
+    /// Its id, if this command has started it.
     pub(super) run: Option<String>,
 }
 
-/// Start in the background, unless the run is up already.
+/// Start in the background, unless the project runs already.
 pub(super) fn in_background(args: StartArgs, typed: Vec<OsString>) -> Result<Background, CliError> {
     let mut start = Start::gather(args)?;
     start.arguments = typed.into_iter().map(OsText::from).collect();
@@ -180,10 +180,10 @@ impl Start {
         }
     }
 
-    /// Let a page show the run, if that is wanted.
+    /// Serve the page of the run if `--web` is given.
     fn show_on_page(&self) {
         if let Some(port) = self.web
-            && let Err(error) = web::begin_beside(&self.instance(), port.number())
+            && let Err(error) = web::start_in_background(&self.instance(), port.number())
         {
             print_warning(&error);
         }

@@ -1,7 +1,8 @@
-//! Opens the page in a browser of the user.
+//! Opens the page in the user's browser.
 //!
-//! The link logs in, and arguments of processes can be read by all users of the machine. Where the server finds
-//! out who connects, another user can't use it. Elsewhere the browser gets a private file that leads to it.
+//! The link logs in, but all users of the machine can read the arguments of processes. Where the server can find
+//! out which user connects, it refuses the link to other users. Elsewhere, the browser opens a private file that
+//! redirects to the link.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpStream};
@@ -18,7 +19,7 @@ use crate::config::{Env, OwnPath};
 use crate::protocol::spec::replace;
 use crate::sys::{TcpPeer, is_own_uid, tcp_peer};
 
-/// What opens an address in the default browser.
+/// The command that opens an address in the default browser.
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 /// Browsers that can show a page in a window of its own.
 const WITH_WINDOWS: &[&str] = &[
@@ -35,7 +36,7 @@ const WITH_WINDOWS: &[&str] = &[
     "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
     "/Applications/Brave Browser.app/Contents/MacOS/Brave Browser",
 ];
-/// The beginning and the end of the name of a page that leads to a link.
+/// The prefix and the suffix of the name of a page that redirects to a link.
 const PAGE: &str = "open-";
 const PAGE_END: &str = ".html";
 /// How long an opener may take to report a failure.
@@ -51,7 +52,7 @@ pub(super) enum How {
 }
 
 impl How {
-    /// What flags and variables ask for; `usual` is what holds without any.
+    /// The choice by flags and variables; `usual` without any.
     pub(super) fn of(args: &WebArgs, usual: Option<Self>, env: &Env) -> Option<Self> {
         let is_set = |name: &str| {
             let text = env.caller(name).and_then(|value| value.to_str());
@@ -66,7 +67,7 @@ impl How {
     }
 }
 
-/// Open this link. What goes wrong is a warning: the link is printed as well.
+/// Open this link. A failure is only a warning, as the link is printed as well.
 pub(super) async fn open(link: &str, how: How, own: &OwnPath, dir: &Path) {
     let address = if is_guarded(link) {
         Ok(link.to_owned())
@@ -98,7 +99,7 @@ pub(super) async fn open(link: &str, how: How, own: &OwnPath, dir: &Path) {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // So that Ctrl-C does not end the browser.
+        // Ctrl-C must not end the browser.
         .process_group(0)
         .spawn();
     if let Err(reason) = failed(started).await {
@@ -109,11 +110,11 @@ pub(super) async fn open(link: &str, how: How, own: &OwnPath, dir: &Path) {
     }
 }
 
-/// A page that leads to this link, which only this user can read. Those of earlier links are removed: a link is
-/// valid for minutes only.
+/// Write a page that redirects to this link and that only this user can read. Pages of earlier links are
+/// removed, as a link is valid only for minutes.
 fn private_page(dir: &Path, link: &str) -> io::Result<PathBuf> {
     remove_pages(dir);
-    // A link has no characters that mean anything in HTML.
+    // A link has no special characters of HTML.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || ":/.#=-_[]".contains(c);
     if !link.chars().all(is_plain) {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -128,19 +129,19 @@ fn private_page(dir: &Path, link: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Remove the pages that lead to links.
+/// Remove the pages that redirect to links.
 pub(super) fn remove_pages(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(PAGE) && name.ends_with(PAGE_END) {
-            // If it can't be removed, its link is not valid for long.
+            // If this fails, the link expires soon anyway.
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
-/// Whether it has failed at once. One that goes on is the browser itself.
+/// Wait whether the opener fails at once. If it keeps running, it is the browser itself.
 async fn failed(started: io::Result<Child>) -> Result<(), String> {
     let mut child = started.map_err(|error| error.to_string())?;
     match timeout(PATIENCE, child.wait()).await {

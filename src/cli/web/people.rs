@@ -1,4 +1,4 @@
-//! Who gets into the web interface: users, sessions, and the options for other machines.
+//! The access to the web interface: users, sessions, and the options for other machines.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::net::IpAddr;
@@ -20,26 +20,26 @@ use crate::web::door::{self, End};
 use crate::web::users::{self, LONGEST, Users};
 use crate::web::{Role, SessionEntry};
 
-/// What Ctrl-C sends.
+/// The character that Ctrl-C sends.
 const INTERRUPT: u8 = 3;
 
 fn failed(error: impl std::fmt::Display) -> CliError {
     CliError::Other(error.to_string())
 }
 
-/// What `tmo web` does besides serving.
+/// The subcommands of `tmo web`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manage {
     /// Add, change, remove or list users.
     User,
-    /// List who is logged in.
+    /// List the sessions.
     Sessions,
     /// End a session.
     Logout,
 }
 
 impl Manage {
-    /// What the first word asks for; `None` if it is a directory. One with such a name is `./user`.
+    /// The subcommand that the first word names; `None` for a directory. A directory of such a name is `./user`.
     pub(super) fn of(args: &WebArgs) -> Result<Option<Self>, CliError> {
         let first = args.path.as_deref().and_then(Path::to_str);
         let what = match first {
@@ -63,7 +63,7 @@ impl Manage {
         Ok(Some(what))
     }
 
-    /// Do it.
+    /// Run the subcommand.
     pub(super) fn act(self, args: &WebArgs, at: (&Env, &Path)) -> Result<u8, CliError> {
         manage(self, args, at)
     }
@@ -169,7 +169,7 @@ fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
         return Ok(0);
     }
     if all.is_empty() {
-        return super::super::print("nobody is logged in\n");
+        return super::super::print("there are no sessions\n");
     }
     let zone = local::zone();
     let rows = all.into_iter().map(|one| {
@@ -180,7 +180,7 @@ fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
     super::super::print(&table(["SESSION", "USER", "ROLE", "SEES", "LAST USED"], rows))
 }
 
-/// End sessions of all web servers of this user, and say what was done.
+/// End sessions of all web servers of this user, and print `done` with their number.
 fn ended(dir: &Path, which: End<'_>, done: &str) -> Result<u8, CliError> {
     let ended = end(dir, which)?;
     super::super::print(&format!("{done}; sessions ended: {ended}\n"))
@@ -238,7 +238,7 @@ fn may_listen_at(host: IpAddr, has_url: bool, has_login: bool) -> Result<(), Cli
          (`ssh -L 10000:localhost:10000 HOST`), or name the TLS proxy in front with --public-url"
             .to_owned()
     } else if !has_login {
-        "nobody could log in there; `tmo web user add NAME --role read` adds a user, --token-file \
+        "no login is possible there; `tmo web user add NAME --role read` adds a user, --token-file \
          lets programs in"
             .to_owned()
     } else {
@@ -247,7 +247,7 @@ fn may_listen_at(host: IpAddr, has_url: bool, has_login: bool) -> Result<(), Cli
     Err(CliError::Other(format!("tmo web does not listen at {host}: {why}")))
 }
 
-/// A password: typed twice at a terminal, or the first line of standard input.
+/// Read a password: typed twice at a terminal, or the first line of standard input.
 fn password() -> Result<String, CliError> {
     let read = CliError::io("can't read the password");
     if !io::stdin().is_terminal() {
@@ -267,7 +267,7 @@ fn password() -> Result<String, CliError> {
     if one == again { Ok(one) } else { Err(failed("the two passwords differ; nothing is changed")) }
 }
 
-/// A line of standard input without its end.
+/// Read a line of standard input, without the line end.
 fn line() -> io::Result<String> {
     let mut input = io::stdin().lock();
     let mut typed = vec![];
@@ -288,7 +288,7 @@ fn line() -> io::Result<String> {
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// A terminal that does not show what is typed. Ctrl-C ends the line, so that the terminal is restored.
+/// A terminal without echo, until dropped. Ctrl-C ends the line, so that the terminal is restored.
 struct Silent(Termios);
 
 impl Silent {
@@ -304,7 +304,7 @@ impl Silent {
 
 impl Drop for Silent {
     fn drop(&mut self) {
-        // The terminal may be gone.
+        // This fails if the terminal was closed.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }

@@ -25,7 +25,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
             path.display()
         )));
     }
-    // A name with a slash is that of a directory, whatever processes there are.
+    // An absolute path is always taken for a directory, never for the name of a process.
     let path = args.path.as_ref().map(|path| context.start_dir.join(path).display().to_string());
     let names: Vec<_> = path.into_iter().collect();
     let typed = ["tmo", "start", "-D"].map(str::to_owned).into_iter().chain(names.clone());
@@ -59,8 +59,8 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     })
 }
 
-/// Returns when the user ends it. Ctrl-C ends the run, if this command has started it, and the page ends with
-/// it; without a terminal the run goes on.
+/// Completes when the user ends the page. Ctrl-C ends the run if this command has started it, and the page with
+/// it. If the terminal is closed, the run continues.
 async fn ended(instance: &Instance, is_ours: bool, mut signals: Signals) {
     let kind = signals.next().await;
     if kind == SignalKind::hangup() {
@@ -75,7 +75,7 @@ async fn ended(instance: &Instance, is_ours: bool, mut signals: Signals) {
     let quit = || request::request_of(instance, Server::Tmo, Request::Quit, true);
     let quitting = tokio::select! {
         done = quit() => done,
-        // The second one ends it without grace, as in `tmo start`.
+        // The second signal ends the run without grace, as in `tmo start`.
         _ = signals.next() => quit().await,
     };
     match quitting {

@@ -226,7 +226,7 @@ fn lives(landmarks: &[Landmark], head: u64) -> Vec<Life> {
             });
         }
         if *what == Turn::Installing {
-            // It is no execution of the program.
+            // An installation is not an execution of the program.
             lives.pop();
         }
         let Some(life) = lives.last_mut() else { continue };

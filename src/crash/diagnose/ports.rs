@@ -48,11 +48,11 @@ pub fn ports_named(evidence: &Evidence) -> Vec<u16> {
     taken(evidence).map(|(_, ports)| ports.all()).unwrap_or_default()
 }
 
-/// The ports that a message may be about.
+/// The ports to which a message may refer.
 enum Ports {
-    /// It contains this one.
+    /// The port in the message.
     Named(u16),
-    /// It contains none; these are in the command of the process, or assigned to it.
+    /// The message has none: the ports in the command of the process, or assigned to it.
     Possible(Vec<u16>),
 }
 
@@ -64,7 +64,7 @@ impl Ports {
         }
     }
 
-    /// The port that is meant: the one in the message, or one that some process listens on.
+    /// The port in the message, or the possible port on which some process listens.
     fn the_one(&self, evidence: &Evidence) -> Option<u16> {
         let held = |port: &&u16| evidence.facts.holders.iter().any(|held| held.port == **port);
         match self {

@@ -90,7 +90,7 @@ pub enum About {
     },
     /// It did not become ready in the last run.
     NotReady,
-    /// It was not installed in the last run.
+    /// The process was not installed in the last run.
     NotInstalled,
     /// It was skipped in the last run.
     Skipped,

@@ -21,7 +21,7 @@ impl Analysis<'_> {
         let mut asked = asked(&state.processes, name)?;
         // The most recent change first.
         asked.sort_by_key(|process| std::cmp::Reverse(process.since));
-        // The end of an installation says nothing about the program.
+        // The end of an installation is not an end of the program.
         let ended = |process: &&&ProcessState| {
             let is_installation = matches!(process.problem, Some(Note::NotInstalled(_)));
             process.state.has_failed_or_exited() && !is_installation

@@ -113,7 +113,7 @@ pub fn asked<'a>(
 pub fn held_up(process: &ProcessState) -> Option<Cause> {
     let problem = process.problem.as_ref();
     if let Some(Note::NotInstalled(InstallProblem::Interrupted)) = problem {
-        // That was requested.
+        // The interruption was requested.
         return None;
     }
     let (mut of, mut probe) = (None, None);

@@ -44,7 +44,7 @@ const STEP: u64 = 8 << 20;
 #[derive(Debug)]
 pub struct RunHistory {
     dirs: Dirs,
-    /// What has been counted of its lines.
+    /// The line counts so far.
     counts: Mutex<LineCounts>,
 }
 
@@ -64,7 +64,7 @@ impl RunHistory {
         &self.dirs
     }
 
-    /// The beginnings of lines that have no end yet.
+    /// The text of unfinished lines.
     pub fn unfinished(&self, lines: &[Partial]) -> io::Result<Vec<UnfinishedLine>> {
         let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
         let mut styles = Styles::new(&self.dirs);
@@ -85,7 +85,7 @@ impl RunHistory {
         Ok(found)
     }
 
-    /// Lines of exactly this process by number, counted from 1. `choose` gets the number of all lines.
+    /// Lines of exactly this process by number, counted from 1. `choose` selects them, given the number of all lines.
     pub fn numbered(
         &self,
         name: &str,
@@ -95,8 +95,8 @@ impl RunHistory {
         numbered::numbered_page(&self.dirs, name, &mut counts, choose)
     }
 
-    /// The last lines of exactly this process in records with numbers below `upto`, as far as they are near
-    /// that end.
+    /// The last lines of exactly this process in records with numbers below `upto`. Only a limited part of the
+    /// journal before `upto` is searched.
     pub fn last_lines(&self, name: &str, most: usize, upto: u64) -> io::Result<Vec<String>> {
         numbered::last_lines(&self.dirs, name, most, upto)
     }
@@ -106,7 +106,7 @@ impl RunHistory {
         IndexReader::open(&self.dirs).len()
     }
 
-    /// How many bytes a process has printed; 0 if it is not known.
+    /// The number of bytes that a process has printed; 0 for an unknown process.
     pub fn printed(&self, name: &ProcName) -> io::Result<u64> {
         StreamReader::open(&self.dirs, &name.slug()).end()
     }
@@ -212,7 +212,7 @@ impl History for RunHistory {
                 let before = above.counted.lines + within;
                 return Ok(LineCount { api: API, before, all: lines, is_exact: true });
             }
-            // Lines that have not been counted are taken to be as long as the others.
+            // Estimate the lines not counted yet by the average length of the others.
             let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
             let bytes = u128::from(above.counted.bytes + below.counted.bytes).max(1);
             let estimate = |part: u64| {

@@ -48,7 +48,7 @@ pub enum Turn {
     RunEnded,
     /// This life of the process began.
     Started(Option<LifeId>),
-    /// Its present life installs it.
+    /// Its current life installs it.
     Installing,
     /// It became ready.
     Ready,

@@ -1,8 +1,7 @@
-//! How many lines there are. The index has the number of each record's lines, so no text is read but that of one
-//! record.
+//! Counts lines. The index has the number of lines of each record, so the text of only one record is read.
 //!
-//! Counting takes the longer the more records there are. It is done in steps of limited time, and what has been
-//! counted is kept, so it is done once.
+//! The time grows with the number of records. Counting is therefore done in steps of limited time, and the results are
+//! kept.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,19 +19,19 @@ const BLOCK: u64 = 4096;
 /// How long one step takes.
 const STEP: Duration = Duration::from_millis(50);
 
-/// The numbers of lines of a journal, as far as they have been counted. Records never change, so neither do they.
+/// The line counts of a journal so far. They stay valid, as records never change.
 #[derive(Debug, Default)]
 pub struct LineCounts {
-    /// By the number of a block; the lines and bytes of each of its streams.
+    /// The lines and bytes of each stream, by the number of the block.
     blocks: BTreeMap<u64, Vec<(u16, Counted)>>,
 }
 
-/// Lines, and the bytes that they have.
+/// A number of lines and bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counted {
-    /// How many lines end there.
+    /// The number of line ends.
     pub lines: u64,
-    /// How many bytes of text there are.
+    /// The number of bytes of text.
     pub bytes: u64,
 }
 
@@ -46,14 +45,14 @@ impl Counted {
 /// The lines of a part of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinesIn {
-    /// What has been counted.
+    /// The count so far.
     pub counted: Counted,
-    /// Whether that is all.
+    /// Whether the count is complete.
     pub is_all: bool,
 }
 
 impl LineCounts {
-    /// None.
+    /// No counts.
     pub const fn new() -> Self {
         Self { blocks: BTreeMap::new() }
     }
@@ -74,7 +73,7 @@ impl LineCounts {
             let known = self.blocks.get(&block).filter(|_| is_whole);
             let of_block = match known {
                 Some(known) => known,
-                // Each step gets at least one block further, however slow the disk is.
+                // Each step counts at least one block, however slow the disk is.
                 None if is_further && begun.elapsed() > STEP => {
                     is_all = false;
                     at = end;
@@ -97,7 +96,7 @@ impl LineCounts {
         Ok(LinesIn { counted, is_all })
     }
 
-    /// Count all lines that the filter accepts in these records, however long that takes.
+    /// Count all lines that the filter accepts in these records, without a time limit.
     pub fn count_all(
         &mut self,
         index: &mut IndexReader,
@@ -135,13 +134,13 @@ impl LineCounts {
         Ok(None)
     }
 
-    /// Forget what was counted of records before this one, which are no longer kept.
+    /// Forget the counts of records before this one, which are no longer kept.
     pub fn forget_before(&mut self, floor: u64) {
         self.blocks = self.blocks.split_off(&(floor / BLOCK));
     }
 }
 
-/// How many lines end with a record, if the filter accepts it.
+/// The number of line ends in a record, if the filter accepts it.
 fn lines_of(record: &Record, filter: &Filter) -> u64 {
     let is_text = record.kind == Kind::Text && filter.takes(record.stream);
     if is_text { ends(record) } else { 0 }
@@ -213,7 +212,7 @@ mod tests {
             let mut counts = LineCounts::new();
             for (from, to, stream) in parts {
                 let LinesIn { mut counted, mut is_all } = LinesIn { counted: super::Counted::default(), is_all: false };
-                // Each step goes on where the one before has ended.
+                // Each step continues where the previous one ended.
                 while !is_all {
                     LinesIn { counted, is_all } = counts.count(&mut index, &Filter::only(vec![stream]), from..to).unwrap();
                 }

@@ -1,6 +1,6 @@
-//! Pages of the lines of one process by number, counted from the first line that is kept.
+//! Pages of the lines of one process by number, counted from the oldest kept line.
 //!
-//! What has been counted stays known ([`LineCounts`]): a later request counts only what came since.
+//! [`LineCounts`] keeps the counts, so a later request counts only newer lines.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -32,19 +32,19 @@ pub struct NumberedPage {
     pub lines: Vec<String>,
     /// How many lines there are in all.
     pub all: u64,
-    /// How many bytes they have.
+    /// The size of the lines in bytes.
     pub bytes: u64,
-    /// Retention has deleted the text of some lines that were counted, so the numbers may be too high.
+    /// Whether retention has deleted the text of some counted lines, so that the numbers may be too high.
     pub is_estimate: bool,
 }
 
-/// The streams of exactly this process; an entry of the Procfile does not mean its other instances.
+/// A filter for exactly this process, without other instances of the same entry of the Procfile.
 fn of_process(streams: &Streams, name: &str) -> Filter {
     let its = streams.all().iter().filter(|stream| stream.name.as_str() == name);
     Filter::only(its.map(|stream| stream.number).collect())
 }
 
-/// The lines with these numbers, counted from 1. `choose` gets the number of all lines.
+/// The lines with the chosen numbers, counted from 1. `choose` gets the number of all lines.
 pub(super) fn numbered_page(
     dirs: &Dirs,
     name: &str,
@@ -103,7 +103,7 @@ pub(super) fn numbered_page(
     Ok(page)
 }
 
-/// The last lines of exactly this process before a record, as far as they are near it.
+/// The last lines of exactly this process before a record, within the last [`NEAR`] bytes.
 pub(super) fn last_lines(
     dirs: &Dirs,
     name: &str,
@@ -126,7 +126,7 @@ pub(super) fn last_lines(
         if step.end {
             break;
         }
-        // Events of the process don't count as lines, so there may be room for more.
+        // Events of the process are not lines, so more entries may be needed.
         budget = if step.entries.is_empty() { 0 } else { budget / 2 };
         before = step.reached;
     }

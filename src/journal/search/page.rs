@@ -20,7 +20,7 @@ use crate::journal::words::entry_words;
 
 /// How many records are read at once, at first and at most: a page mostly needs few.
 const BATCHES: (usize, usize) = (64, 4096);
-/// What a look for text that is gone counts for in the budget: it reads no text, but directories.
+/// The cost of a lookup of deleted text in the budget: it reads no text, but directories.
 const MISS: u64 = 4 << 10;
 
 /// What a step looks for, and when it ends.
@@ -275,7 +275,7 @@ impl Pager {
         self.text.clear();
         let begin = match record.kind {
             Kind::Text | Kind::Event => {
-                // Without this, each record whose text retention has deleted would cost a look at its files.
+                // Skip deleted text without a lookup of its files.
                 if record.end() <= self.oldest(record.stream)? {
                     return Ok(vec![]);
                 }
@@ -335,7 +335,7 @@ impl Pager {
         Some((Kept::of(&entry), Position { record: piece.number + 1, skip: 0 }))
     }
 
-    /// Load the text of a record, as far as it exists, into the empty buffer. Returns the place of its first byte in the record.
+    /// Load the remaining text of a record into the empty buffer; returns the position of its first byte in the record.
     fn load(&mut self, piece: &Piece<'_>, direction: Direction) -> io::Result<u32> {
         let Piece { record, from, to, .. } = *piece;
         let (mut at, end) = (record.offset + u64::from(from), record.offset + u64::from(to));
@@ -358,7 +358,7 @@ impl Pager {
         Ok(u32::try_from(begin - record.offset).unwrap_or(record.len))
     }
 
-    /// The offset of the oldest byte of a stream, as of the beginning of the step.
+    /// The offset of a stream's oldest byte at the beginning of the step.
     fn oldest(&mut self, stream: u16) -> io::Result<u64> {
         if let Some(oldest) = self.oldest.get(&stream) {
             return Ok(*oldest);

@@ -44,8 +44,8 @@ pub fn share(
     Ok(Share { before: (before.saturating_sub(base) + within).min(all), all })
 }
 
-/// The record with this byte of the text that the filter accepts, counted from `floor`; `upto` if there are
-/// not so many.
+/// The record with this byte of the text that the filter accepts, counted from `floor`; `upto` if there is
+/// less text.
 pub fn record_at(
     index: &mut IndexReader,
     filter: &Filter,
@@ -54,7 +54,7 @@ pub fn record_at(
 ) -> io::Result<u64> {
     let floor = floor.max(index.first()?);
     let wanted = text(&index.state_at(floor)?, filter).saturating_add(byte);
-    // The last record that has at most so many bytes before it.
+    // The last record with at most this many bytes before it.
     let (mut low, mut high) = (floor, upto.max(floor));
     while low < high {
         let middle = high - (high - low) / 2;

@@ -1,4 +1,4 @@
-//! How much each process has printed so far, at the cost of reading what is new in the index.
+//! Counts the output of each process. Each count reads only the new part of the index.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,11 +9,11 @@ use crate::journal::segment::Dirs;
 use crate::journal::streams::Streams;
 use crate::model::ProcName;
 
-/// Counts the bytes of output in a journal that grows.
+/// Counts the bytes of output in a growing journal.
 #[derive(Debug)]
 pub struct Printed {
     index: IndexReader,
-    /// The state at the end of the index at the last look.
+    /// The state at the end of the index at the last count.
     state: Option<IndexState>,
 }
 
@@ -23,7 +23,7 @@ impl Printed {
         Self { index: IndexReader::open(dirs), state: None }
     }
 
-    /// How many bytes each process has printed, deleted output included.
+    /// The number of bytes that each process has printed, including deleted output.
     pub fn count(&mut self) -> io::Result<BTreeMap<ProcName, u64>> {
         let end = self.index.len()?;
         let state = match self.state.take().filter(|state| state.next <= end) {

@@ -1,4 +1,4 @@
-//! The states of processes, as the journal tells them.
+//! Derives the states of processes from the journal.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,19 +12,19 @@ use crate::model::ProcessStatus;
 use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
 
-/// How many steps are taken to find the states of processes that no longer run.
+/// The most steps back to find the states of processes that no longer run.
 const MOST_STEPS: usize = 16;
 
-/// Something that happened.
+/// An event in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// The number of its record.
     pub record: u64,
-    /// When.
+    /// Its time.
     pub time: Timestamp,
-    /// To which process; `None` for the run.
+    /// Its process; `None` for the run.
     pub name: Option<String>,
-    /// What.
+    /// Its kind.
     pub what: Turn,
 }
 
@@ -41,7 +41,7 @@ impl Mark {
     }
 }
 
-/// What these marks say about processes, by their names.
+/// The states of processes after these events, by name.
 pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<String, ProcessState> {
     let unknown = |process: &ProcessState| {
         let mut then = ProcessState::new(process.name.clone(), ProcessStatus::Stopped, None);
@@ -49,7 +49,7 @@ pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<Strin
         (process.name.to_string(), then)
     };
     let mut all: HashMap<_, _> = processes.iter().map(unknown).collect();
-    // Whether its present life was asked to end, or has failed.
+    // Whether the current life was requested to end, or has failed.
     let mut asked = HashMap::<&str, bool>::new();
     for mark in marks {
         if mark.what == Turn::RunBegan {
@@ -94,7 +94,7 @@ pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<Strin
     all
 }
 
-/// The states in which the last run left these processes, as far as its records tell.
+/// Set the final states of processes in the last run, as far as its records have them.
 pub fn last_states(dirs: &Dirs, processes: &mut [ProcessState]) -> io::Result<()> {
     let streams = Streams::open(dirs).map_err(io::Error::other)?;
     let mut index = IndexReader::open(dirs);

@@ -181,9 +181,9 @@ pub enum What {
         /// The life that installed.
         life: LifeId,
     },
-    /// Its installation is not complete.
+    /// Its installation has failed.
     InstallFailed {
-        /// The life that was to install.
+        /// The life that was installing.
         life: LifeId,
         /// The reason.
         why: InstallProblem,

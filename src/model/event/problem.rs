@@ -111,28 +111,28 @@ pub enum Note {
     ShimGone(ShimGone),
     /// Its command cannot be executed.
     NotRun(Exit),
-    /// Its installation is not complete.
+    /// Its installation has failed.
     NotInstalled(InstallProblem),
     /// A message from elsewhere, shown unchanged.
     #[serde(untagged)]
     Text(String),
 }
 
-/// Why an installation is not complete.
+/// Why an installation has failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum InstallProblem {
-    /// It failed.
+    /// The install command failed.
     Ended {
         /// How it ended.
         exit: Exit,
     },
-    /// It was ended because it took too long.
+    /// It exceeded its time limit.
     TimedOut {
         /// The time limit.
         limit_ms: u64,
     },
-    /// It was stopped by request.
+    /// It was stopped by a request.
     Interrupted,
 }
 

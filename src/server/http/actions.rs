@@ -221,17 +221,17 @@ pub(super) async fn restart_one(Name(name): Name, order: Order) -> ApiResult {
     order.carry_out(Request::Restart { names: vec![name] }).await
 }
 
-/// What follows an installation.
+/// The parameters of an installation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Installed {
     then: AfterInstall,
 }
 
-/// Install one that does not run.
+/// Install a process that does not run.
 ///
-/// It is refused if the process runs, is being installed, or has nothing to install. It is done when the
-/// installation has succeeded.
+/// The request is refused if the process runs, is being installed, or has nothing to install. It is complete when
+/// the installation has succeeded.
 #[utoipa::path(
     post,
     path = "/api/processes/{name}/install",

@@ -1,4 +1,4 @@
-//! What the last life of a process printed that its good ones did not.
+//! Compares the output of a process's last life with that of its good ones.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,18 +17,18 @@ use crate::server::reading::Reading;
 /// Two lives of a process side by side.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Comparison {
-    /// The present or last life; of a process that runs again after a failure, the one that failed. Null if it
+    /// The current or last life; for a process that runs again after a failure, the life that failed. Null if it
     /// has not run.
     life: Option<ComparedLife>,
     /// The last good lives before it, the last one first.
     good: Vec<ComparedLife>,
-    /// What only the life in question has printed, in order: the first line of each kind.
+    /// Lines that only `life` has printed, in order: the first line of each kind.
     new: Vec<ComparedLine>,
-    /// What only the last good one has printed, in order.
+    /// Lines that only the last good life has printed, in order.
     missing: Vec<ComparedLine>,
-    /// The last life before that ended like this one.
+    /// The last life before `life` that ended in the same way.
     alike: Option<ComparedLife>,
-    /// Of a life that has printed very much, only the beginning was compared.
+    /// Whether only the beginning was compared, because a life has printed very much.
     is_cut: bool,
 }
 
@@ -44,20 +44,20 @@ struct ComparedLife {
     ended: Option<String>,
     /// How it ended.
     exit: Option<Exit>,
-    /// It failed.
+    /// Whether it failed.
     failed: bool,
 }
 
-/// Lines that differ in numbers only.
+/// Lines that differ only in numbers, times and ids.
 #[derive(Debug, Serialize, ToSchema)]
 struct ComparedLine {
-    /// The first of them.
+    /// The first line.
     text: String,
-    /// Its cursor.
+    /// The cursor of the first line.
     cursor: String,
-    /// When it was printed, RFC 3339 in UTC.
+    /// When the first line was printed, RFC 3339 in UTC.
     time: String,
-    /// How many there are.
+    /// The number of lines.
     count: usize,
 }
 
@@ -101,9 +101,9 @@ impl From<Compared> for Comparison {
     }
 }
 
-/// What the last life of a process printed that its last good ones did not.
+/// Compare the output of a process's last life with that of its last good ones.
 ///
-/// As `D` in `tmo ui` shows it. Lines that differ in numbers, times and ids only are of one kind.
+/// The key `D` in `tmo ui` shows the same. Lines that differ only in numbers, times and ids are of one kind.
 #[utoipa::path(
     get,
     path = "/api/processes/{name}/compare",

@@ -89,7 +89,7 @@ pub(super) async fn why_one(
 
 async fn explain(reading: &Reading, name: Option<String>) -> ApiResult {
     let state = reading.handle.state().await?;
-    // A run that is over has no supervisor.
+    // A finished run has no supervisor.
     let state = Some(state).filter(|state| state.pid != 0);
     let explained = read(reading, move |crashes| crashes.explain(state, name.as_deref())).await?;
     Ok(plain_json(StatusCode::OK, &explained?))

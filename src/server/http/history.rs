@@ -147,7 +147,7 @@ pub(super) async fn lines(
     Ok(written_json(StatusCode::OK, body))
 }
 
-/// How much output there is, and how much of it is before a cursor (`after`).
+/// The amount of output, in all and before a cursor (`after`).
 ///
 /// This reads no text, so it takes the same time for a journal of any size.
 #[utoipa::path(
@@ -174,9 +174,9 @@ pub(super) async fn extent(
     Ok(plain_json(StatusCode::OK, &extent))
 }
 
-/// How many lines there are, and how many of them are before a cursor (`after`).
+/// The number of lines, in all and before a cursor (`after`).
 ///
-/// The first requests about a large journal are answered with estimates: each counts for a limited time.
+/// Each request counts for a limited time, so the first answers about a large journal are estimates.
 #[utoipa::path(
     get,
     path = "/api/count",

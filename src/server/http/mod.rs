@@ -77,7 +77,7 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// The part of the API that only reads a run, and needs no supervisor for it.
+/// The part of the API that only reads a run and needs no supervisor.
 pub fn reading() -> Router<Reading> {
     let (router, _) = OpenApiRouter::with_openapi(description::base())
         .routes(routes!(state::state))

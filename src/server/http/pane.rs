@@ -47,7 +47,7 @@ pub(super) struct Look {
     /// With its colours, as escape sequences.
     #[param(required = false, default = false)]
     color: bool,
-    /// With the blanks at the ends of its lines, and with lines that are wrapped as one.
+    /// Keep trailing spaces, and don't divide wrapped lines.
     #[param(required = false, default = false)]
     blanks: bool,
 }

@@ -56,19 +56,19 @@ fn reload(world: &mut World, plan: &mut Plan) {
     world.machine.grow(plan, world.now);
 }
 
-/// What the programs of the plan have done, and whether they are installed.
+/// The observed lives and installations of a process.
 #[derive(Debug, Default)]
 struct Seen {
     /// The newest life that has begun.
     life: Option<LifeId>,
-    /// How many lives have run the program.
+    /// The number of lives that have run the program.
     runs: u64,
-    /// The version whose installation ended with success, unless another one began since.
+    /// The installed version, unless another installation has begun since.
     installed: Option<String>,
 }
 
 impl Seen {
-    /// Take note of a life that has begun since the last call. A program must be installed.
+    /// Note a life that has begun since the last call, and check that its program is installed.
     fn look(&mut self, shim: &Shim, proc: &crate::supervisor::Proc) {
         if shim.current == self.life {
             return;
@@ -87,7 +87,7 @@ impl Seen {
 }
 
 impl World {
-    /// A life ends by itself. Returns whether that was one of the program.
+    /// End a life by itself; returns whether it ran the program.
     fn end_life(&mut self, id: usize, code: u8, seen: &mut Seen) -> bool {
         let (shim, proc) = (&mut self.shims[id], &self.machine.procs[id]);
         seen.look(shim, proc);

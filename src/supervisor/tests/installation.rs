@@ -9,7 +9,7 @@ use crate::model::{ProcId, ProcessStatus};
 
 const LIMIT_MS: u64 = 300_000;
 
-/// How version `version` of a process is installed.
+/// The installation of a version of a process.
 pub(super) fn install(version: &str) -> Install {
     Install {
         command: vec!["/bin/install".into()],
@@ -34,7 +34,7 @@ fn installs(name: &str, then: AfterInstall) -> Request {
 }
 
 impl World {
-    /// The running life of a process ends by itself.
+    /// End the running life of a process by itself.
     fn ends(&mut self, id: usize, code: u8) {
         self.shims[id].die(Exit::Code(code));
         self.settle();
@@ -53,7 +53,7 @@ impl World {
         self.settle();
     }
 
-    /// What the statistics of a process say.
+    /// The statistics of a process.
     fn figures(&self, id: usize) -> (u64, u64, u32, usize) {
         let proc = &self.machine.procs[id];
         (proc.begun, proc.exit_stats.crashes, proc.failures, proc.exit_stats.exits().len())
@@ -220,7 +220,7 @@ fn a_stopped_installation_is_begun_again_before_the_program_runs() {
     assert_eq!(world.reason(0), "installation was interrupted");
     for request in [
         Request::Start { names: names(&["app"]) },
-        // One that interrupts it and begins anew.
+        // This request interrupts the installation and starts it again.
         Request::Restart { names: names(&["app"]) },
     ] {
         world.ask(2, request);
@@ -245,7 +245,7 @@ fn an_end_of_the_run_ends_an_installation() {
 }
 
 #[test]
-fn whoever_starts_a_process_that_is_installed_to_stay_stopped_gets_it_running() {
+fn a_start_during_an_installation_that_ends_stopped_runs_the_process() {
     let mut plan = uploaded(&["app-"]);
     plan.processes[0].install = Some(Install { pending: false, ..install("1") });
     let mut world = World::of(&plan);
@@ -308,7 +308,7 @@ fn a_process_that_a_reload_adds_is_installed_at_once() {
         plan.processes.push(app);
         world.reload(1, &mut plan);
         assert_eq!(world.status(1), ProcessStatus::Installing);
-        // The same plan, as long as nothing says that the version is installed.
+        // The plan still marks the version as not installed.
         world.reload(2, &mut plan);
         world.ends(1, 0);
         assert_eq!(world.status(1), status);
@@ -350,7 +350,7 @@ fn a_new_version_restarts_nothing_and_is_installed_before_the_next_life() {
     assert_eq!(world.status(0), ProcessStatus::Installing);
     world.ends(0, 1);
     assert_eq!(world.status(0), ProcessStatus::Error);
-    // The old version is back, and complete.
+    // The old version is back, and its installation is still valid.
     plan.processes[0].install = Some(Install { pending: false, ..install("1") });
     world.reload(4, &mut plan);
     world.ask(5, Request::Start { names: names(&["app"]) });

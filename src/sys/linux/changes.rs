@@ -11,8 +11,8 @@ use rustix::fs::inotify::{
 };
 use rustix::io::Errno;
 
-/// Notices when watched files are replaced, removed or closed by a writer, and when entries of watched
-/// directories come and go.
+/// Reports when watched files are replaced, removed or closed after writing, and when watched directories
+/// gain or lose entries.
 #[derive(Debug)]
 pub struct Changes {
     inotify: OwnedFd,
@@ -20,19 +20,19 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Nothing is watched yet.
+    /// Start without any watch.
     pub fn open() -> io::Result<Self> {
         let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         Ok(Self { inotify, watched: HashMap::new() })
     }
 
-    /// A descriptor that is readable when something has changed.
+    /// A descriptor that becomes readable after a change.
     pub fn signal(&self) -> io::Result<OwnedFd> {
         self.inotify.try_clone()
     }
 
-    /// Watch these paths and no others. Returns whether one of them, or what is there, was not watched before:
-    /// then it may have changed unnoticed.
+    /// Watch exactly these paths. Returns whether a path, or the file there, was not watched before and so may
+    /// have changed unnoticed.
     ///
     /// # Errors
     /// The system watches no more files for this user.
@@ -49,7 +49,7 @@ impl Changes {
             match add_watch(&self.inotify, &**path, WHAT) {
                 Ok(watch) => _ = now.insert(path.clone(), watch),
                 Err(error @ (Errno::NOSPC | Errno::NOMEM)) => return Err(error.into()),
-                // What is gone is noticed in its directory.
+                // The watch of its directory reports that the file is gone.
                 Err(_) => {}
             }
         }
@@ -59,14 +59,14 @@ impl Changes {
             let is_used = self.watched.get(&path) == Some(&watch)
                 || self.watched.values().any(|other| *other == watch);
             if !is_used {
-                // It may have ended with its file.
+                // The watch may have ended with its file.
                 let _ = remove_watch(&self.inotify, watch);
             }
         }
         Ok(is_new)
     }
 
-    /// Whether something has changed since the last call.
+    /// Whether there was a change since the last call.
     pub fn take(&mut self) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = Reader::new(&self.inotify, &mut buffer);
@@ -98,7 +98,7 @@ mod tests {
         assert!(!changes.take());
         files::append_to(&other).unwrap();
         drop(files::open_plain(&file).unwrap());
-        assert!(!changes.take(), "of no interest");
+        assert!(!changes.take(), "not a watched event");
         drop(held);
         assert!(changes.take());
         fs::rename(&other, &file).unwrap();

@@ -1,4 +1,4 @@
-//! The log as text: in an answer, or as a download for which the page gets a ticket first.
+//! The log as text: as an answer, or as a download with a ticket.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -31,7 +31,7 @@ struct TicketAnswer {
 }
 
 impl Server {
-    /// The run that a path names, if this session may see it.
+    /// The run that a path names, if it is visible to this session.
     async fn run_in(&self, path: &str, grant: &Grant) -> Result<Arc<Run>, Box<Response>> {
         let id = run_of(path).map(|(id, _)| id).filter(|id| grant.scope.has_run(id));
         match self.runs.get(id.unwrap_or_default()).await {
@@ -41,13 +41,13 @@ impl Server {
         }
     }
 
-    /// Text is sent for as long as the session lasts.
+    /// A check that ends the sending of text when the session has ended.
     fn while_live(self: &Arc<Self>, id: String) -> impl Fn() -> bool + Send + use<> {
         let server = Arc::clone(self);
         move || server.is_live(&id)
     }
 
-    /// The log as text, a ticket for it, or what a ticket is for.
+    /// Answer with the log as text, with a ticket, or with the download for a ticket.
     pub(super) async fn as_text(
         self: &Arc<Self>,
         part: Part,
@@ -59,7 +59,7 @@ impl Server {
         if part == Part::Download {
             return self.download(path, &parts.headers).await;
         }
-        // The gate lets nobody else pass.
+        // The gate has already refused requests without a session.
         let Some((id, grant)) = session else { return StatusCode::UNAUTHORIZED.into_response() };
         let run = match self.run_in(path, &grant).await {
             Ok(run) => run,
@@ -93,9 +93,9 @@ impl Server {
         }
     }
 
-    /// The file that a ticket is for, to the browser that has the cookie of its session.
+    /// The download for a ticket. The browser must send the cookie of the ticket's session.
     async fn download(self: &Arc<Self>, path: &str, headers: &HeaderMap) -> Response {
-        let gone = || problem(StatusCode::NOT_FOUND, "this download is over; begin it again");
+        let gone = || problem(StatusCode::NOT_FOUND, "this download has expired; start it again");
         let ticket = path
             .rsplit('/')
             .next()

@@ -1,4 +1,4 @@
-//! Logging in and out: by a link, by a password for a link, and the proofs of the server.
+//! Login by a link, exchange of a password for a link, logout, and the proofs of the server.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Ends, Server, is_of_stranger, read};
+use super::{Ends, Server, is_of_other_user, read};
 use crate::sys::clock;
 use crate::web::answers::{json, problem};
 use crate::web::gate::Site;
@@ -36,7 +36,7 @@ struct FinishAsk {
 
 #[derive(Serialize)]
 struct PasswordAnswer {
-    /// A link, as the fragment of an address has it.
+    /// A link, as in the fragment of an address.
     login: String,
     device: Option<Device>,
 }
@@ -58,22 +58,22 @@ struct HelloAnswer {
 }
 
 impl Server {
-    /// Whether the request comes over the public address.
+    /// Whether the request uses the public address.
     pub(super) fn is_public(&self, headers: &HeaderMap) -> bool {
         self.names.site(headers) == Some(Site::Public)
     }
 
-    /// Refuse the link of a user to other users of this machine. At the public address the connection is that of a
-    /// proxy, and the secret of the link decides alone.
-    pub(super) fn refuse_stranger(
+    /// Refuse a link to other users of this machine. At the public address, the peer is a proxy, and only the secret
+    /// of the link decides.
+    pub(super) fn refuse_other_user(
         &self,
         ends: Ends,
         headers: &HeaderMap,
         id: &str,
     ) -> Option<Response> {
         let may_be_other = self.is_public(headers) || self.sessions().is_shared(id, clock::now());
-        let reason = "this link logs in another user of this machine";
-        let is_refused = !may_be_other && is_of_stranger(ends);
+        let reason = "this link is for another user of this machine";
+        let is_refused = !may_be_other && is_of_other_user(ends);
         is_refused.then(|| problem(StatusCode::FORBIDDEN, reason))
     }
 
@@ -82,7 +82,7 @@ impl Server {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
-        if let Some(answer) = self.refuse_stranger(ends, headers, &id) {
+        if let Some(answer) = self.refuse_other_user(ends, headers, &id) {
             return answer;
         }
         match self.sessions().begin(&id, &nonce, clock::now()) {
@@ -101,7 +101,7 @@ impl Server {
             Ok(ask) => ask,
             Err(answer) => return *answer,
         };
-        if let Some(answer) = self.refuse_stranger(ends, headers, &id) {
+        if let Some(answer) = self.refuse_other_user(ends, headers, &id) {
             return answer;
         }
         let site = if self.is_public(headers) { Site::Public } else { Site::Local };
@@ -119,7 +119,7 @@ impl Server {
         }
     }
 
-    /// Prove to a browser that has logged in with a password before that this is the same server.
+    /// Prove to a browser that this server knows its device key.
     pub(super) async fn greet_device(&self, headers: &HeaderMap, body: Body) -> Response {
         if !self.is_public(headers) {
             return no_passwords_here();
@@ -148,7 +148,7 @@ impl Server {
             Err(answer) => return *answer,
         };
         let from = self.access.from(ends.peer.ip(), headers);
-        // What a stranger sends is not shown as a name.
+        // Text that is not a valid name is not printed.
         let name = if is_name(&ask.name) { ask.name.clone() } else { "(not a name)".to_owned() };
         match self.passwords.check(ask, from, Instant::now()).await {
             Verdict::Known(role, device) => {
@@ -172,7 +172,7 @@ impl Server {
             }
             Verdict::Broken(why) => {
                 note(&format!("passwords can't be checked: {why}"));
-                let reason = "passwords can't be checked; `tmo web` tells why";
+                let reason = "passwords can't be checked; see the output of `tmo web`";
                 problem(StatusCode::SERVICE_UNAVAILABLE, reason)
             }
         }
@@ -205,7 +205,7 @@ impl Server {
 fn no_passwords_here() -> Response {
     problem(
         StatusCode::FORBIDDEN,
-        "passwords are taken at the public address only; here `tmo web --link` prints a link that logs in",
+        "passwords are accepted only at the public address; here, `tmo web --link` prints a link that logs in",
     )
 }
 

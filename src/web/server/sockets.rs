@@ -1,4 +1,4 @@
-//! The web sockets of a page: what changes, and terminals.
+//! The `WebSockets` of a page: changes, and terminals.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use crate::web::{run_api, screens};
 
 /// The largest message of a page.
 const LARGEST_MESSAGE: usize = 64 << 10;
-/// How much may wait to be written to a page.
+/// The most bytes that may wait to be written to a page.
 const MOST_WAITING: usize = 16 << 20;
-/// What the two kinds of `WebSocket` speak.
+/// The protocol of both kinds of WebSocket.
 const PROTOCOL: &str = "tmo.1";
 const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
 
@@ -82,7 +82,7 @@ impl Server {
             .max_message_size(LARGEST_MESSAGE)
             .write_buffer_size(0)
             .on_upgrade(async move |socket| {
-                // A key keeps the session; after its end nothing is typed any more.
+                // Each key renews the session. After the end of the session, keys are ignored.
                 let id = session.0.clone();
                 let may_type = || server.renew(&id);
                 let terminal = server.terminals.of(&run, &name);

@@ -1,4 +1,4 @@
-//! What each kind of caller may do on each route.
+//! The permissions of each kind of caller on each route.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -20,8 +20,8 @@ use crate::web::routes::ROUTES;
 use crate::web::sessions::Sessions;
 use crate::web::source::Runs;
 
-/// Method, path, the least role of a session (`-`: nobody needs to be logged in), and whether a session that is
-/// limited to the process `web` and a program with a token get there.
+/// Method, path, the least role (`-`: no login), and whether the route is open to a session that is limited to the
+/// process `web`, and to a program with a token.
 const TABLE: &str = "
 GET  /                                       -        limited  token
 GET  /a/x.js                                 -        limited  token
@@ -98,7 +98,7 @@ POST /api/restart                            admin    -        token
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A server to which programs with the token have this role.
+/// A server that gives this role to programs with the token.
 fn server(dir: &Path, role: Role) -> Arc<Server> {
     let (token, users) = (dir.join("token"), dir.join("users"));
     let mut options = std::fs::OpenOptions::new();
@@ -173,7 +173,7 @@ async fn verdict(
 }
 
 #[tokio::test]
-async fn each_role_gets_what_the_table_says() {
+async fn each_role_gets_the_routes_of_the_table() {
     let dir = tempfile::tempdir().unwrap();
     let rows = TABLE.lines().filter(|line| !line.is_empty());
     let rows = rows.map(|row| row.split_whitespace().collect::<Vec<_>>());
@@ -212,7 +212,7 @@ async fn each_role_gets_what_the_table_says() {
             let may_limited = may && *limited == "limited";
             let expected = if may_limited { Verdict::Passes } else { Verdict::Forbidden };
             let passed = verdict(&server, at, &caller).await;
-            // Nobody gets a limited session that may do more than look.
+            // A limited session always has the role `read`.
             if role == Role::Read {
                 assert_eq!(passed, expected, "{at:?} limited");
             }

@@ -1,12 +1,16 @@
-//! `[web]`: how `tmo web` shows the run. Only what is harmless: a project can't decide who may connect.
+//! `[web]`: how `tmo web` shows the run. It has only harmless settings: a project can't decide who may connect.
 
 use super::{Diagnostics, Key, Kind, Spanned, View, key};
 use crate::model::rules::WebRules;
 
 /// `[web]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key("title", Kind::Text, "The name of the run on its pages; without it, that of the run."),
-    key("metrics", Kind::Switch, "Whether pages show what the processes use; true by default."),
+    key("title", Kind::Text, "The name of the run on its pages; by default, the title of the run."),
+    key(
+        "metrics",
+        Kind::Switch,
+        "Whether pages sample and show the resource use of processes; true by default.",
+    ),
     key("uploads", Kind::Switch, "Whether apps can be uploaded at the public address, too."),
 ];
 

@@ -194,7 +194,7 @@ fn a_port_of_the_command_is_not_mistaken_for_the_one_that_was_told() {
     let reported = |evidence: &Evidence| diagnose(evidence).causes.remove(0).text;
     let unknown = "a port or address was taken, and the output does not say which";
     assert_eq!(reported(&evidence), unknown);
-    // Its own port is not named as the one that is taken either.
+    // The cause does not name the process's own port as the taken one either.
     evidence.command = "node server.js".to_owned();
     assert_eq!(diagnose::ports_named(&evidence), [3000]);
     assert_eq!(reported(&evidence), unknown);

@@ -1,4 +1,4 @@
-//! The page of `tmo start --web`: a server in the background, which ends with the run.
+//! The page of `tmo start --web`: a server in the background that ends with the run.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -16,9 +16,9 @@ use crate::sys::clock;
 use crate::web::door::{self, Wanted};
 
 /// The hidden command that serves.
-pub(in crate::cli) const BESIDE: &str = "web-beside";
+pub(in crate::cli) const BACKGROUND: &str = "web-background";
 
-/// What the server in the background is for.
+/// The task of the server in the background.
 #[derive(Debug, Serialize, Deserialize)]
 struct Task {
     /// The id of the instance.
@@ -29,9 +29,12 @@ struct Task {
     port: Option<u16>,
 }
 
-/// Serve the page of this run in the background, at this port or any, unless that is done already, and print
-/// its address.
-pub(in crate::cli) fn begin_beside(instance: &Instance, port: Option<u16>) -> Result<(), CliError> {
+/// Serve the page of this run in the background, at this port or any, unless a server does so already, and print its
+/// link.
+pub(in crate::cli) fn start_in_background(
+    instance: &Instance,
+    port: Option<u16>,
+) -> Result<(), CliError> {
     let id = instance_id(&instance.socket.path);
     let dir = door::dir(&instance.context.env);
     let dir = dir.map_err(|error| CliError::Other(error.to_string()))?;
@@ -53,9 +56,9 @@ fn launch(instance: &Instance, id: String, port: Option<u16>) -> Result<String, 
     let log_path = plan.log.dir.as_path().join("web.log");
     let log = sys::files::append_to(&log_path);
     let log = log.map_or_else(|_| Stdio::null(), Stdio::from);
-    let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+    let tmo = std::env::current_exe().map_err(CliError::io("can't find tmo itself"))?;
     let started = Command::new(sys::program(&tmo))
-        .arg(BESIDE)
+        .arg(BACKGROUND)
         .arg(task)
         .current_dir("/")
         .stdin(Stdio::null())
@@ -79,10 +82,10 @@ fn launch(instance: &Instance, id: String, port: Option<u16>) -> Result<String, 
 }
 
 /// Serve in the background: the hidden command.
-pub(in crate::cli) fn serve_beside(task: &str) -> Result<u8, CliError> {
+pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
     let Ok(task) = serde_json::from_str::<Task>(task) else { return Ok(2) };
     let _ = sys::close_inherited(&[]);
-    // It outlives the terminal. This fails only for the leader of a process group, which it is not.
+    // The server must outlive the terminal. `setsid` fails only for the leader of a process group.
     let _ = nix::unistd::setsid();
     let env = Env::real();
     let dir = door::dir(&env).map_err(|error| CliError::Other(error.to_string()))?;
