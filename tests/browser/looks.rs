@@ -115,7 +115,7 @@ fn the_page_fits_small_and_large_screens_in_both_themes() {
             }
             page.click("Settings");
             page.until("the settings", "document.querySelector('dialog[open]')");
-            if width < 700 {
+            if size.0 < 700 {
                 assert_eq!(page.value(SMALL), json!([]), "Settings");
             }
             page.click("Close");
