@@ -221,7 +221,8 @@ impl Page {
         let (version, role) = (OURS, role.word());
         let user = self.server.user_of(&self.session);
         let end = self.grant.until.map(|time| time.to_string());
-        self.send_frame(&Frame::Hello { version, role, user, is_limited, until: end, time }).await?;
+        self.send_frame(&Frame::Hello { version, role, user, is_limited, until: end, time })
+            .await?;
         // The page has not reported yet whether it is visible.
         let mut ping = interval_at(Instant::now() + PING, PING);
         let mut closing = self.server.closing.subscribe();
