@@ -342,7 +342,7 @@ fn a_cleared_view_is_empty_until_there_are_new_lines_and_nothing_is_restarted() 
 
     let old = page.text("document.querySelector('.rows .row').dataset.cursor");
     page.click("Clear history");
-    page.until("it asks", "document.querySelector('dialog')?.innerText.includes('for everybody')");
+    page.until("it asks", "document.querySelector('dialog')?.innerText.includes('for all users')");
     page.click_at("//dialog//button[.='Clear history']");
     eventually("the history is gone", || (!world.ok(["logs"]).contains("old 300")).then_some(()));
     page.until("the page has nothing of it", "probe.lines().every((line) => line !== 'new')");

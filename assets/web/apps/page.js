@@ -51,7 +51,7 @@ export class AppsView {
   }
 
   async load() {
-    // Without a supervisor nobody knows the apps, and a limited session is not told them.
+    // Only the supervisor knows the apps, and a limited session does not receive them.
     if (supervisor.value === 'over' || !me.value || me.value.is_limited) return this.draw();
     try {
       this.apps = await listApps();

@@ -38,10 +38,10 @@ export async function sendApp(name, file, settings, onprogress) {
     request.upload.onprogress = (event) => onprogress(event.total ? event.loaded / event.total : 1);
     request.onerror = () => reject(new Refused(0, 'the upload was cut off'));
     request.onload = () => {
-      let said = null;
-      try { said = JSON.parse(request.responseText); } catch { /* not an answer of the web server itself */ }
-      if (request.status === 202) resolve(said);
-      else reject(new Refused(request.status, reason(said) ?? `the answer was ${request.status}`));
+      let body = null;
+      try { body = JSON.parse(request.responseText); } catch { /* not an answer of the web server itself */ }
+      if (request.status === 202) resolve(body);
+      else reject(new Refused(request.status, reason(body) ?? `the answer was ${request.status}`));
     };
     request.send(new Blob([file], { type: 'application/zip' }));
   });

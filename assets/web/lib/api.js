@@ -36,20 +36,20 @@ async function request(method, path, body, signal) {
     if (answer.status === 401) logOff();
   }
   if (answer.ok) return answer;
-  const said = await answer.json().catch(() => null);
-  throw new Refused(answer.status, reason(said) ?? `the answer was ${answer.status}`);
+  const refusal = await answer.json().catch(() => null);
+  throw new Refused(answer.status, reason(refusal) ?? `the answer was ${answer.status}`);
 }
 
 /** @param {Response} answer @returns {Promise<any>} */
 const json = (answer) => answer.json().catch(() => null);
 
-/** The reason that an answer gives. @param {any} said @returns {string | null} */
-export function reason(said) {
-  if (!said) return null;
-  if (said.reason) return said.reason;
-  if (said.error) return said.error;
-  if (said.problems?.length) return said.problems.join('; ');
-  if (said.unknown) return `no process has the name ${said.unknown.name}`;
+/** The reason that an answer gives. @param {any} body @returns {string | null} */
+export function reason(body) {
+  if (!body) return null;
+  if (body.reason) return body.reason;
+  if (body.error) return body.error;
+  if (body.problems?.length) return body.problems.join('; ');
+  if (body.unknown) return `no process has the name ${body.unknown.name}`;
   return null;
 }
 

@@ -59,9 +59,9 @@ async function post(path, body) {
   if (stopped) throw new OtherServer();
   const headers = { 'content-type': 'application/json' };
   const answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
-  const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(said.reason ?? `status ${answer.status}`), { status: answer.status });
-  return said;
+  const given = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(given.reason ?? `status ${answer.status}`), { status: answer.status });
+  return given;
 }
 
 function stop() {

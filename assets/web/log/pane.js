@@ -32,7 +32,7 @@ export class Pane {
     /** Whether output arrives faster than it is fetched. */
     this.flood = false;
     /** Whether the end must be fetched again. */
-    this.anew = false;
+    this.isReset = false;
     /** When the next request may be made. */
     this.next = 0;
     this.abort = new AbortController();
@@ -91,7 +91,7 @@ export class Pane {
     this.abort.abort();
     this.abort = new AbortController();
     this.busy = false;
-    this.anew = true;
+    this.isReset = true;
     this.place.anchor = null;
     this.follows.set(true);
     this.jump.hidden = true;
@@ -131,22 +131,22 @@ export class Pane {
     const { signal } = this.abort;
     try {
       await this.turn(signal);
-      let isWhole = this.anew || this.flood || this.loaded.bottom === null || this.lines.at(-1)?.unfinished === true;
+      let isWhole = this.isReset || this.flood || this.loaded.bottom === null || this.lines.at(-1)?.unfinished === true;
       const isFirst = isWhole;
       if (!isWhole) {
         const page = await this.source.after(this.loaded.bottom, signal);
         if (page.more || page.reset) isWhole = true;
         else if (this.follows.value) this.take(() => this.append(page));
       }
-      const limit = this.flood && !this.anew ? Math.max(SCREENFUL, Math.ceil(this.view.clientHeight / 15)) : PAGE;
+      const limit = this.flood && !this.isReset ? Math.max(SCREENFUL, Math.ceil(this.view.clientHeight / 15)) : PAGE;
       this.flood = false;
       if (isWhole) {
         if (!isFirst) await this.turn(signal);
         const page = await this.source.before('end', signal, limit);
         if (this.follows.value) {
           const last = this.lines.at(-1)?.cursor;
-          this.flood = !this.anew && last !== undefined && page.lines.every((/** @type {any} */ line) => line.cursor !== last);
-          this.anew = false;
+          this.flood = !this.isReset && last !== undefined && page.lines.every((/** @type {any} */ line) => line.cursor !== last);
+          this.isReset = false;
           this.take(() => this.set(page.lines, page.more, false, page.at));
         }
       }
@@ -293,7 +293,7 @@ export class Pane {
       if (this.reveal(cursor)) return;
       this.place.put({ cursor, time: '', y: this.view.clientHeight / 2 });
       const hidden = this.source.names.length || this.source.only || this.source.floor;
-      this.problem(hidden ? 'That line is not among those that are shown.' : 'That line is no longer in the log.');
+      this.problem(hidden ? 'That line is hidden by the choice of processes or the filter.' : 'That line is no longer in the log.');
     });
   }
 

@@ -138,7 +138,7 @@ export class Selection {
   async copy(form) {
     if (!this.range) return;
     const { range, pane } = this;
-    await this.tell(async () => {
+    await this.report(async () => {
       const { text, isCut } = await pane.source.text(range, form, LARGEST);
       await navigator.clipboard.writeText(text);
       const count = text.split('\n').length - 1;
@@ -158,7 +158,7 @@ export class Selection {
   }
 
   copyMarkdown() {
-    return this.tell(async () => {
+    return this.report(async () => {
       const lines = await this.lines();
       await navigator.clipboard.writeText(`${block(table(lines))}\n`);
       return `copied ${lines.length.toLocaleString('en')} ${lines.length === 1 ? 'line' : 'lines'}`;
@@ -166,7 +166,7 @@ export class Selection {
   }
 
   save() {
-    return this.tell(async () => {
+    return this.report(async () => {
       const lines = await this.lines();
       const title = `${run.state?.title ?? 'tmo'}, ${full(new Date(lines[0]?.time ?? 0))}`;
       const note = lines.length === MOST ? `The first ${MOST.toLocaleString('en')} lines of the selection.` : '';
@@ -176,7 +176,7 @@ export class Selection {
 
   download() {
     const { range, pane } = this;
-    return this.tell(async () => {
+    return this.report(async () => {
       await pane.source.download(range);
       return 'the download begins';
     }, 'not downloaded');
@@ -184,7 +184,7 @@ export class Selection {
 
   /** Open the output around the first line of the range. */
   around() {
-    return this.tell(async () => {
+    return this.report(async () => {
       const [first] = await this.lines(1);
       if (first) await openAround(this.pane.source.run, first, () => this.listener.onaround(first.cursor));
       return '';
@@ -192,20 +192,20 @@ export class Selection {
   }
 
   /** Do some work and report its result. @param {() => Promise<string>} work @param {string} failed */
-  async tell(work, failed) {
-    let said;
+  async report(work, failed) {
+    let message;
     try {
-      said = await work();
+      message = await work();
     } catch (error) {
-      said = `${failed}: ${/** @type {Error} */ (error).message}`;
+      message = `${failed}: ${/** @type {Error} */ (error).message}`;
     }
-    if (this.element.hidden) this.listener.oncopied(said);
-    else setText(this.status, said);
+    if (this.element.hidden) this.listener.oncopied(message);
+    else setText(this.status, message);
   }
 
   /** Copy the address of the selected lines, or of the first line on the screen if none is selected. */
   copyLink() {
-    return this.tell(async () => {
+    return this.report(async () => {
       const at = this.range || this.pane.follows.value ? null : this.pane.firstVisible();
       const { values } = place.value;
       const to = at ? address({ ...place.value, values: { ...values, at, to: '' } }) : location.hash;

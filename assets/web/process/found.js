@@ -43,13 +43,13 @@ export async function flags(process) {
 /** The failure texts; null if the server does not list them for this session. @param {string} name */
 export async function failureTexts(name) {
   if (supervisor.value !== 'up') return null;
-  let said;
+  let answer;
   try {
-    said = await get(`/r/${run.id}/api/failure-declarations/${encodeURIComponent(name)}`);
+    answer = await get(`/r/${run.id}/api/failure-declarations/${encodeURIComponent(name)}`);
   } catch {
     return null;
   }
-  const texts = said.failure_strings ?? [];
+  const texts = answer.failure_strings ?? [];
   if (!texts.length) return null;
   return h('section', { class: 'panel' }, h('header', {}, h('h2', { text: 'Failure texts' })),
     h('ul', {}, ...texts.map((/** @type {string} */ text) => h('li', {}, h('code', { text })))));

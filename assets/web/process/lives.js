@@ -78,7 +78,7 @@ export class Lives {
   }
 }
 
-/** Whether the run of a life ended before the next newer one began: each run counts its lives anew. @param {Life} life @param {Life | undefined} newer */
+/** Whether the run of a life ended before the next newer one began: each run counts its lives from 1. @param {Life} life @param {Life | undefined} newer */
 function isOfEarlierRun(life, newer) {
   const began = ms(run.state?.started ?? 0);
   const isOld = Date.parse(life.start.time) < began;

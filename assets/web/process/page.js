@@ -109,9 +109,9 @@ export class ProcessView {
   }
 
   async readWhy() {
-    const said = await explain(this.name);
-    this.whyPanel.hidden = !!said.well;
-    this.why.replaceChildren(...causes(this.name, said));
+    const explanation = await explain(this.name);
+    this.whyPanel.hidden = !!explanation.well;
+    this.why.replaceChildren(...causes(this.name, explanation));
   }
 
   async readLives() {

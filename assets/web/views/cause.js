@@ -8,13 +8,13 @@ const known = new Map();
 /** The request that was made last. @type {Promise<unknown>} */
 let last = Promise.resolve();
 
-/** @param {any} said @returns {string} */
+/** @param {any} explanation @returns {string} */
 function inShort({ causes = [], lastLogs = [] }) {
   const [cause] = causes;
   // The exit code is part of the state already.
   if (cause && cause.kind !== 'exit-code') return cause.place ? `${cause.text} · ${cause.place}` : cause.text;
   const line = lastLogs.findLast((/** @type {string} */ text) => text.trim());
-  return line ? `last line: ${line.trim()}` : 'printed nothing that tells why';
+  return line ? `last line: ${line.trim()}` : 'its output does not explain why';
 }
 
 /** @param {any} process which has failed @returns {string | null} null until it is known */

@@ -20,11 +20,11 @@ export async function explain(name) {
 
 /** @param {string} name */
 export async function why(name) {
-  const said = await explain(name);
+  const explanation = await explain(name);
   dialog(`Why ${name}?`, (close) => {
-    const last = said.lastLogs ?? [];
+    const last = explanation.lastLogs ?? [];
     return [
-      ...causes(name, said, close),
+      ...causes(name, explanation, close),
       ...(last.length ? [h('h3', { text: 'Its last lines' }), h('pre', { text: last.join('\n') })] : []),
       h('footer', {},
         h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: `All about ${name}`, onclick: close })),
@@ -34,22 +34,22 @@ export async function why(name) {
 
 /**
  * The causes, each with its evidence.
- * @param {string} name @param {any} said @param {() => void} [leave] called before the log is opened
+ * @param {string} name @param {any} explanation @param {() => void} [leave] called before the log is opened
  */
-export function causes(name, said, leave = () => {}) {
-  if (said.well) return [h('p', { text: said.well })];
+export function causes(name, explanation, leave = () => {}) {
+  if (explanation.well) return [h('p', { text: explanation.well })];
   /** @param {string} cursor */
   const show = (cursor) => { leave(); go({ view: 'log', values: { at: cursor } }); };
-  const items = (said.causes ?? []).map((/** @type {any} */ cause) => h('li', {},
+  const items = (explanation.causes ?? []).map((/** @type {any} */ cause) => h('li', {},
     h('p', { class: 'cause', text: cause.text }),
     cause.place ? h('p', {}, 'In ', h('code', { text: cause.place })) : null,
     cause.evidence?.text && cause.evidence.text !== cause.text ? h('pre', { text: cause.evidence.text }) : null,
     cause.next ? h('p', {}, 'Next: ', h('code', { text: cause.next })) : null,
     cause.evidence?.cursor
       ? h('button', { text: 'Show in the log', onclick: () => show(cause.evidence.cursor) }) : null));
-  const id = reportId(said.report);
+  const id = reportId(explanation.report);
   return [
-    said.timestamp ? h('p', { class: 'dim', text: `It ${endOf(said)} at ${clock(new Date(said.timestamp))}${!said.wrong && said.state?.pid ? ', and runs again.' : '.'}` }) : null,
+    explanation.timestamp ? h('p', { class: 'dim', text: `It ${endOf(explanation)} at ${clock(new Date(explanation.timestamp))}${!explanation.wrong && explanation.state?.pid ? ', and runs again.' : '.'}` }) : null,
     items.length ? h('ol', { class: 'causes' }, ...items) : h('p', { text: `${name}: no cause is known.` }),
     id ? h('p', {}, h('button', { text: 'Crash report', onclick: () => { leave(); openCard(id); } })) : null,
   ].filter((part) => part !== null);
