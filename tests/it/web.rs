@@ -306,7 +306,7 @@ fn only_the_own_page_with_cookie_and_key_gets_in() {
 }
 
 #[test]
-fn a_server_without_its_guardian_ends_and_nobody_takes_its_place() {
+fn a_server_without_its_guardian_ends_and_no_other_program_takes_its_place() {
     let world = shop();
     let web = Web::start(&world);
     let (server, guardian) = (web.server(), web.server.guardian());
