@@ -23,6 +23,7 @@
 #![expect(clippy::disallowed_methods, reason = "benches read the environment they run in")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are printed")]
 
+#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/browser/chromium.rs"]
 mod chromium;
 #[expect(dead_code, unused_imports, reason = "the tests need more of it")]
@@ -80,8 +81,8 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> ExitCode {
-    // `find` has reported that there is no Chromium.
-    if Chromium::find().is_none() {
+    // That there is no Chromium has been reported.
+    if Chromium::installed().is_none() {
         return ExitCode::SUCCESS;
     }
     let about = shared::conditions(1).replace("Medians of 1 interleaved runs", "Measured");

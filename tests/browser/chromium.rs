@@ -28,13 +28,18 @@ pub(crate) struct Chromium {
 }
 
 impl Chromium {
-    /// Wait until a browser may run; `None` if there is no Chromium or these tests are not enabled, which is then
-    /// reported. They take longer than all other tests together.
+    /// [`Self::installed`] for a test; `None` if these tests are not enabled, which is then reported. They take longer
+    /// than all other tests together.
     pub(crate) fn find() -> Option<Self> {
         if !is_wanted() {
             skip("TMO_TEST=full runs the tests in a browser");
             return None;
         }
+        Self::installed()
+    }
+
+    /// Wait until a browser may run; `None` if there is no Chromium, which is then reported.
+    pub(crate) fn installed() -> Option<Self> {
         let browser = BROWSERS.iter().find_map(|name| which::which(name).ok());
         let driver = which::which("chromedriver").ok();
         let (Some(browser), Some(driver)) = (browser, driver) else {

@@ -13,7 +13,7 @@ const FEW: usize = 5;
 pub(super) fn measure(options: &Options, table: &mut Table) {
     let many = options.count(500, 50);
     for (who, count) in [(Who::Tmo, many), (Who::Peer, FEW)] {
-        let chromium = Chromium::find().unwrap();
+        let chromium = Chromium::installed().unwrap();
         let world = run_of(&vec![command("stay"); count]);
         let web = WebServer::start(&world);
         let page = open(&chromium, &world, &web);

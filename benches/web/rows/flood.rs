@@ -30,7 +30,7 @@ impl Kept {
 pub(super) fn measure(options: &Options, table: &mut Table) {
     let minute = options.flood;
     for who in [Who::Tmo, Who::Peer] {
-        let chromium = Chromium::find().unwrap();
+        let chromium = Chromium::installed().unwrap();
         let world = if who == Who::Tmo { flooded() } else { with_journal(1) };
         let web = WebServer::start(&world);
         let page = open_log(&chromium, &world, &web);

@@ -28,7 +28,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
     table.of(Who::Tmo, &what, Bar::AtMost(0.0), wakes_in(time));
     let memory = "idle: memory (PSS) of the web server; beside it: with a page [MiB]";
     table.of(Who::Tmo, memory, Bar::Any, server_mib(&web));
-    let chromium = Chromium::find().unwrap();
+    let chromium = Chromium::installed().unwrap();
     let page = open(&chromium, &world, &web);
     pause(Duration::from_secs(2));
     table.of(Who::Peer, &what, Bar::Any, wakes_in(time));

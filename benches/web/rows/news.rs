@@ -19,7 +19,7 @@ use std::time::Duration;
 pub(super) fn measure(options: &Options, table: &mut Table) {
     let count = options.count(100, 10);
     for (who, mib) in [(Who::Tmo, options.journal_mib), (Who::Peer, 1)] {
-        let chromium = Chromium::find().unwrap();
+        let chromium = Chromium::installed().unwrap();
         let world = with_journal(mib);
         let web = WebServer::start(&world);
         let page = open(&chromium, &world, &web);

@@ -31,7 +31,7 @@ fn until_moved(page: &Page, act: &str, shows: &str) -> f64 {
 
 pub(super) fn measure(options: &Options, table: &mut Table) {
     for (who, mib) in [(Who::Tmo, options.journal_mib), (Who::Peer, 1)] {
-        let chromium = Chromium::find().unwrap();
+        let chromium = Chromium::installed().unwrap();
         let world = with_journal(mib);
         let web = WebServer::start(&world);
         let page = open_log(&chromium, &world, &web);

@@ -13,7 +13,7 @@ use crate::web_server::WebServer;
 const TEXT: &str = "Nowhere to be found";
 
 pub(super) fn measure(options: &Options, table: &mut Table) {
-    let chromium = Chromium::find().unwrap();
+    let chromium = Chromium::installed().unwrap();
     let world = with_journal(options.journal_mib);
     let web = WebServer::start(&world);
     let page = open_log(&chromium, &world, &web);

@@ -16,7 +16,7 @@ use crate::stack::{end, float, flooded, latencies, open_log, server_mib};
 use crate::web_server::WebServer;
 
 pub(super) fn measure(options: &Options, table: &mut Table) {
-    let chromium = Chromium::find().unwrap();
+    let chromium = Chromium::installed().unwrap();
     let world = flooded();
     let web = WebServer::start(&world);
     let (stopped, other) = (open_log(&chromium, &world, &web), open_log(&chromium, &world, &web));

@@ -16,7 +16,7 @@ const ROUNDS: &str = "klmnopqrst";
 const KEYS: &str = "abcdefghij";
 
 pub(super) fn measure(options: &Options, table: &mut Table) {
-    let chromium = Chromium::find().unwrap();
+    let chromium = Chromium::installed().unwrap();
     let world = World::new("p0: exec cat\n");
     world.ok(["start", "-D"]);
     let web = WebServer::start(&world);
@@ -44,6 +44,8 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
             in_terminal.push(ms(time));
         }
         terminal.types("\r");
+        // `cat` repeats the line; what is typed before that would be in the same line.
+        terminal.first(|screen| screen.matches(&line).count() == 2);
     }
     times(table, Who::Tmo, what, [Bar::Any, Bar::Any], &in_page);
     times(table, Who::Peer, what, [Bar::Any, Bar::Any], &in_terminal);
