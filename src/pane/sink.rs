@@ -253,12 +253,16 @@ fn lock(path: &Path) -> Turn {
 
 /// Whether our pipe is closed and the present or last holder of the lock is younger than us.
 fn overtaken(lock: &Path) -> bool {
-    /// The largest difference between the pids of two sinks that were started shortly after one
-    /// another.
-    const APART: u32 = 1 << 14;
-    let me = std::process::id();
-    let younger = said(lock).is_some_and(|said| (1..APART).contains(&said.pid.wrapping_sub(me)));
-    younger && hung_up()
+    said(lock).is_some_and(|said| is_younger(said.pid, std::process::id())) && hung_up()
+}
+
+/// Whether the first of two sinks that were started shortly after one another is the younger one. Process ids ascend,
+/// and begin again at a small number after the greatest one.
+fn is_younger(one: u32, other: u32) -> bool {
+    /// More than lies between the ids of the two, and less than half of all ids.
+    const APART: i64 = 1 << 14;
+    let distance = i64::from(one) - i64::from(other);
+    (1..APART).contains(&distance) || distance <= -APART
 }
 
 /// Whether the writing end of our input is closed; there may be unread bytes left. tmux closes it at
@@ -301,10 +305,18 @@ impl io::Read for Stdin {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUFFER, Pace};
+    use super::{BUFFER, Pace, is_younger};
     use crate::model::time::Timestamp;
 
     const MS: u64 = 1_000_000;
+
+    #[test]
+    fn the_younger_sink_is_known_also_when_process_ids_begin_again() {
+        for (younger, older) in [(1001, 1000), (3000, 1000), (310, 32_700), (400, 4_194_000)] {
+            assert!(is_younger(younger, older) && !is_younger(older, younger), "{younger} {older}");
+        }
+        assert!(!is_younger(1000, 1000));
+    }
 
     #[test]
     fn a_flood_is_told_from_a_trickle() {

@@ -92,7 +92,7 @@ fn uploads_that_must_not_be_stored_are_refused_with_the_reason() {
     refused(upload(&web, &format!("{run}/apps/a?update=1"), &plain()), 404, "there is no app");
     refused(upload(&web, &path("a%2Fb"), &plain()), 422, "can't be the name");
     refused(upload(&web, &format!("{run}/apps/a"), &plain()), 422, "does not contain `main.py`");
-    refused(upload(&web, &path("a"), b"not a zip"), 422, "the ZIP archive is not valid");
+    refused(upload(&web, &path("a"), b"not a zip"), 422, "the file is not a ZIP archive");
     let hostile = zip(&[("run.sh", ""), ("../x", "")]);
     refused(upload(&web, &path("a"), &hostile), 422, "`../x`");
     refused(web.put(&path("a"), "application/json", "", b"").unwrap(), 415, "application/zip");

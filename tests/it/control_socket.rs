@@ -202,7 +202,7 @@ fn ps_as_json_is_the_state_of_the_api() {
     assert_eq!(processes.len(), 2);
     assert_eq!(
         keys(&processes[0]),
-        "color exit last_pid lives name output_bytes pane pid port ready since state"
+        "color command exit last_pid lives name output_bytes pane pid port ready since state"
     );
     for (process, (name, port)) in processes.iter().zip([("web", 5000), ("worker", 5100)]) {
         assert_eq!(process["name"], name);

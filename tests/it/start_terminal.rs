@@ -156,6 +156,8 @@ fn a_view_in_the_background_reads_nothing_and_is_not_stopped() {
     terminal.line("touch foreground");
     terminal.wait("--enter` types that");
     terminal.keys(["C-z"]);
+    // Before that, the view reads what is typed.
+    terminal.wait("Stopped");
     terminal.line("touch stopped");
     eventually("the shell has it", || world.app().join("stopped").exists().then_some(()));
     terminal.line("bg");
