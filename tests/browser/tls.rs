@@ -16,33 +16,41 @@ const PASSWORD: &str = "correct horse";
 
 /// Reads the port of the server from standard input, and forwards TLS connections to it.
 const PROXY: &str = r"
-import socket, ssl, sys, threading
+import select, socket, ssl, sys, threading
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 tls.load_cert_chain('proxy.pem', 'proxy.key')
 listener = socket.create_server(('127.0.0.1', 0))
 print(listener.getsockname()[1], flush=True)
 port = int(sys.stdin.readline())
 
-def copy(source, target):
+# None if it was not output that made the socket readable.
+def read(source):
+    source.settimeout(0.05)
     try:
-        while data := source.recv(65536):
-            target.sendall(data)
-    except OSError:
-        pass
-    for end in (source, target):
-        try:
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        return source.recv(65536)
+    except TimeoutError:
+        return None
+    finally:
+        source.settimeout(60)
+
+# One thread for both directions: two must not use the same TLS connection at once.
+def copy(client, server):
+    while True:
+        ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+        for source in ready:
+            data = read(source)
+            if data == b'':
+                return
+            if data:
+                (server if source is client else client).sendall(data)
 
 def serve(plain):
     try:
-        client = tls.wrap_socket(plain, server_side=True)
-        server = socket.create_connection(('127.0.0.1', port))
+        with tls.wrap_socket(plain, server_side=True) as client:
+            with socket.create_connection(('127.0.0.1', port)) as server:
+                copy(client, server)
     except OSError:
-        return plain.close()
-    threading.Thread(target=copy, args=(client, server), daemon=True).start()
-    copy(server, client)
+        plain.close()
 
 threading.Thread(target=lambda: (sys.stdin.read(), listener.close()), daemon=True).start()
 while True:
