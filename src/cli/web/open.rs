@@ -174,13 +174,13 @@ mod tests {
     #[test]
     fn where_users_are_unknown_the_opener_gets_a_private_file_and_not_the_link() {
         let dir = tempfile::tempdir().unwrap();
-        let (bin, pages, told) =
-            (dir.path().join("bin"), dir.path().join("pages"), dir.path().join("told"));
+        let (bin, pages, called) =
+            (dir.path().join("bin"), dir.path().join("pages"), dir.path().join("called"));
         for dir in [&bin, &pages] {
             std::fs::create_dir(dir).unwrap();
         }
-        nix::unistd::mkfifo(&told, Mode::S_IRWXU).unwrap();
-        let script = format!("#!/bin/sh\nprintf '%s\\n' \"$0\" \"$@\" >'{}'\n", told.display());
+        nix::unistd::mkfifo(&called, Mode::S_IRWXU).unwrap();
+        let script = format!("#!/bin/sh\nprintf '%s\\n' \"$0\" \"$@\" >'{}'\n", called.display());
         let (text, opener) = (dir.path().join("script"), bin.join(OPENER));
         std::fs::write(&text, script).unwrap();
         std::fs::set_permissions(&text, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -188,8 +188,8 @@ mod tests {
         let copied = std::process::Command::new("cp").arg(&text).arg(&opener).status();
         assert!(copied.unwrap().success());
         let own = OwnPath::of(&Env::of([("PATH", bin.as_os_str())]), []);
-        let arguments = std::thread::spawn(move || std::fs::read_to_string(told).unwrap());
-        // Nobody listens there, so nobody can tell who connects.
+        let arguments = std::thread::spawn(move || std::fs::read_to_string(called).unwrap());
+        // No process listens there, so the owner of a connection is unknown.
         let link = "http://127.0.0.1:1/#login=0123.4567";
         crate::cli::block_on(async {
             open(link, How::Browser, &own, &pages).await;
