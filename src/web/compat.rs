@@ -256,7 +256,7 @@ impl Asked<'_> {
         }
         let id = |cursor: &Value| cursor.as_str()?.parse().ok().map(id_of);
         let lines = page["lines"].as_array().cloned().unwrap_or_default();
-        // There, an entry of the Procfile stands for all its instances.
+        // There, the name of an entry selects all its instances.
         let is_seen = |line: &Value| {
             self.scope.names().is_none()
                 || line["name"].as_str().is_some_and(|name| self.scope.has_process(name))
@@ -426,7 +426,7 @@ impl Asked<'_> {
         self.refuse_others()?;
         let name = self.process(run, word).await?;
         if self.scope.names().is_some() {
-            // An entry stands for all its instances.
+            // The name of an entry selects all its instances.
             let Ok(all) = state(&run.known).await else {
                 return refuse(
                     StatusCode::BAD_GATEWAY,

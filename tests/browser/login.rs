@@ -204,7 +204,7 @@ fn a_guest_is_told_what_can_be_watched_and_until_when_and_is_offered_no_apps() {
     page.click("Settings");
     let text = "document.querySelector('dialog')?.innerText";
     page.until(
-        "it is told",
+        "the limit is shown",
         &format!(
             "/Guest, until [-\\d ]*\\d\\d:\\d\\d: can watch web, and change nothing/.test({text})"
         ),

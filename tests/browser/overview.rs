@@ -362,7 +362,7 @@ fn of_a_process_that_restarts_for_ever_the_newest_marks_are_kept() {
     world.ok(["start", "-D"]);
     let web = WebServer::start(&world);
     let page = Page::open(&chromium, &world, &web);
-    // What the server would tell in hours.
+    // What the server would send only after hours.
     let kept = page.value(
         "import(document.querySelector('script[src]').src.replace('app.js', 'timeline/marks.js')).then(({ Marks }) => { \
          const marks = new Marks('run'); \

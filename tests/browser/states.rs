@@ -123,12 +123,12 @@ fn a_process_that_ignores_signals_is_stopping_until_it_is_killed_and_the_page_go
     assert_eq!(world.field("stubborn", "pid"), pid);
     page.click("Log");
     page.shows_line("ended by signal 9");
-    let told = page.value(
+    let shown = page.value(
         "probe.all('.rows .row').map((row) => [row.querySelector('.name').textContent, row.querySelector('.text').textContent]) \
          .filter(([name, text]) => name === 'short' || text.includes('short (pid ')).map(([, text]) => \
          /Interrupting|SIGKILL in|Killing|ended by signal 9/.exec(text)?.[0]).filter(Boolean)",
     );
-    assert_eq!(told, json!(["Interrupting", "SIGKILL in", "Killing", "ended by signal 9"]));
+    assert_eq!(shown, json!(["Interrupting", "SIGKILL in", "Killing", "ended by signal 9"]));
     // Who insists does not wait.
     page.click("Overview");
     page.click("Stop stubborn");

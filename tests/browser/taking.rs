@@ -343,7 +343,7 @@ fn the_card_of_a_crash_begins_with_its_cause_and_names_cover_no_text_on_a_phone(
     page.click_at("//th/a[.='worker']");
     page.click("Crash report");
     page.until("the card", "document.querySelector('.crash-card .around .row.bad')");
-    let cause = "nobody takes connections at port 5432";
+    let cause = "nothing listens on port 5432";
     let times =
         format!("document.querySelector('.crash-card').innerText.split('{cause}').length - 1");
     assert_eq!(

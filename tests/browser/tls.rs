@@ -126,7 +126,7 @@ fn type_login(page: &Page, name: &str, password: &str) {
     page.presses(&[ENTER]);
 }
 
-/// The settings tell who is logged in, here a user with the name of the role, and the apps who can install any.
+/// The settings show the user, here named like the role, and the page of the apps shows who can install apps.
 fn tells_role(page: &Page, role: &str) {
     page.click("Settings");
     let says = format!("Logged in as {role} (role: {role}).");

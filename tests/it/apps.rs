@@ -305,7 +305,7 @@ fn an_update_that_can_t_be_installed_brings_the_version_before_back() {
     world.ok(["start", "a"]);
     world.wait_state("a", "running");
     assert_eq!(tree(&apps(&world).join("a")), before);
-    // The same when nobody waits, as for the page: the run has not learned of it.
+    // The same without a command that waits, as from the page: the run has not been informed.
     world.ok(["stop", "a"]);
     assert_eq!(world.run([&update[..], &["--no-wait"]].concat()).code, 0);
     world.wait_state("a", "error");

@@ -52,7 +52,7 @@ fn a_dead_process_is_explained_restarted_and_its_error_copied() {
     terminal.wait("GET /users");
     // Down to the worker, and why.
     terminal.keys(["j", "j", "d"]);
-    terminal.wait("nobody takes connections at port 5432");
+    terminal.wait("nothing listens on port 5432");
     terminal.keys(["q"]);
     // The error itself, and a copy of it, which reaches the tmux around it.
     terminal.typed("/ECONNREF");

@@ -94,8 +94,8 @@ fn why_names_the_process_that_ended_the_run() {
     assert_eq!(answer["causes"][0]["text"], "it logged: FATAL: no disk");
     assert_eq!(answer["state"], Value::Null);
     assert_eq!(answer["runEnded"], "ended because db exited with code 4");
-    let told = wrong(&world, &[]);
-    assert!(told.contains("The run ended because db exited with code 4\n"), "{told}");
+    let printed = wrong(&world, &[]);
+    assert!(printed.contains("The run ended because db exited with code 4\n"), "{printed}");
     let answer = json(&world, &["why", "web"]);
     assert_eq!(answer["causes"][0]["kind"], "stopped-with-other");
     assert_eq!(answer["causes"][0]["text"], "tmo stopped it because db exited with code 4");

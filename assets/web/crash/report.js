@@ -15,7 +15,7 @@ const AFTER = { milliseconds: 1000, lines: 250 };
  *   `leftOut` describes the output of that time that is not shown
  */
 
-/** Whether a line tells a cause, which the card has at its top. @param {any} line */
+/** Whether a line contains the cause, which the card shows at its top. @param {any} line */
 const isAboutCause = (line) => ['crash', 'crash-report'].includes(line.event);
 
 /** The id of a report by its file. @param {string | null | undefined} file */

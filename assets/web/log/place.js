@@ -68,7 +68,7 @@ export class Place {
     return isOlder ? at - 1 : at;
   }
 
-  /** Do what moves the rows, and scroll as far as that tells in pixels. @param {() => number} work */
+  /** Change the rows, and scroll by the number of pixels that the change returns. @param {() => number} work */
   moveWith(work) {
     const isPlaced = this.isPlaced();
     const { scrollTop } = this.view;

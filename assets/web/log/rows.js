@@ -20,7 +20,7 @@ function words(line) {
     case 'end-of-life':
       return null;
     case 'crash':
-      // After its first line it repeats output, which stands above it.
+      // Its first line is shown; the rest repeats output that is shown above.
       return line.text?.startsWith(' ') ? null : line.text ?? null;
     case 'crash-report':
       return line.cause ? `▲ crashed: ${line.cause}` : '▲ crashed';

@@ -65,7 +65,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     let before = evidence.lines[..at].iter().rev().take(NEAR).map(|line| line.text.as_str());
     let named = [line].into_iter().chain(before).find_map(|line| Some((line, port(line)?)));
     let Some((line, port)) = named else {
-        let text = "nobody takes connections where it wanted to connect".to_owned();
+        let text = "nothing listens where it wanted to connect".to_owned();
         found.add_line(72, at, Kind::ConnectionRefused, text).next = Some(ports::listeners(None));
         return;
     };
@@ -73,7 +73,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     let usual = usual.map_or_else(String::new, |(_, name)| format!(", where {name} usually is"));
     let (text, next) = if let Some(host) = other_host(line, port) {
         (
-            format!("{host} takes no connections at port {port}{usual}"),
+            format!("nothing listens on port {port} of {host}{usual}"),
             format!("nc -vz {host} {port}"),
         )
     } else {
@@ -84,7 +84,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
                 (format!(", the port of {name}"), format!("tmo why {}", quoted(name.as_str())))
             },
         );
-        (format!("nobody takes connections at port {port}{whose}"), next)
+        (format!("nothing listens on port {port}{whose}"), next)
     };
     found.add_line(78, at, Kind::ConnectionRefused, text).next = Some(next);
 }

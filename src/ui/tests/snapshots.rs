@@ -96,7 +96,7 @@ const SCREENS: [(&str, Steps); 9] = [
     }),
     ("why", |world| {
         let text = "\x1b[1mworker\x1b[0m exited with code 1\n\n\
-            1. Nobody takes connections at port 5432, where Postgres usually is; no process of the run \
+            1. Nothing listens on port 5432, where Postgres usually is; no process of the run \
             listens there.\n   \x1b[2mError: connect ECONNREFUSED 127.0.0.1:5432\x1b[0m\n";
         page(world, "d", Tab::Why, text);
     }),

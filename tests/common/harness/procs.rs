@@ -118,7 +118,7 @@ pub(crate) fn wakes(pid: u32) -> u64 {
     threads.flatten().map(|thread| number(&status(thread), "voluntary_ctxt_switches:")).sum()
 }
 
-/// The memory of a process that no file stands behind, in KiB.
+/// The anonymous memory of a process, in KiB.
 pub(crate) fn memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();

@@ -148,25 +148,25 @@ fn a_refused_connection_names_the_host_unless_it_is_this_machine() {
         row(
             ("node", "Error: connect ECONNREFUSED smtp.example.com:587"),
             No,
-            "smtp.example.com takes no connections at port 587",
+            "nothing listens on port 587 of smtp.example.com",
             Some("nc -vz smtp.example.com 587"),
         ),
         row(
             ("node, an address", "Error: connect ECONNREFUSED 10.0.0.5:4000"),
             No,
-            "10.0.0.5 takes no connections at port 4000",
+            "nothing listens on port 4000 of 10.0.0.5",
             Some("nc -vz 10.0.0.5 4000"),
         ),
         row(
             ("go, IPv6", "panic: dial tcp [2001:db8::7]:4000: connect: connection refused"),
             No,
-            "2001:db8::7 takes no connections at port 4000",
+            "nothing listens on port 4000 of 2001:db8::7",
             Some("nc -vz 2001:db8::7 4000"),
         ),
         row(
             ("another name of this machine", "Error: connect ECONNREFUSED api.localhost:4000"),
             No,
-            "nobody takes connections at port 4000, the port of api",
+            "nothing listens on port 4000, the port of api",
             Some("tmo why api"),
         ),
     ]);
@@ -174,7 +174,7 @@ fn a_refused_connection_names_the_host_unless_it_is_this_machine() {
 
 #[test]
 fn the_host_that_refuses_a_connection_is_found_in_every_notation() {
-    let text = "db.lan takes no connections at port 5432, where Postgres usually is";
+    let text = "nothing listens on port 5432 of db.lan, where Postgres usually is";
     for output in [
         "psycopg2.OperationalError: connection to server at \"db.lan\" (10.0.0.5), port 5432 failed: Connection refused",
         "org.postgresql.util.PSQLException: Connection to db.lan:5432 refused. Check that the hostname and port are correct",
