@@ -47,7 +47,7 @@ impl Tree {
         Some(tree)
     }
 
-    /// Memory in bytes: its share (PSS) where the system tells, otherwise resident memory.
+    /// Memory in bytes: its share (PSS) where the system provides it, otherwise resident memory.
     pub fn memory(&self) -> u64 {
         self.share.unwrap_or(self.usage.resident)
     }
@@ -74,7 +74,7 @@ pub struct Figures {
     /// CPU time of its present life in seconds. Of child processes that have ended it has what earlier samples
     /// found, so it does not fall from sample to sample.
     pub cpu_seconds: f64,
-    /// Memory in bytes: its share (PSS) where the system tells, otherwise resident memory.
+    /// Memory in bytes: its share (PSS) where the system provides it, otherwise resident memory.
     pub memory_bytes: u64,
     /// Number of processes.
     pub processes: u32,

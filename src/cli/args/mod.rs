@@ -343,7 +343,7 @@ process of the Procfile."
         visible_alias = "status",
         after_help = "\
 CPU and MEMORY are those of the process and everything that it has started. MEMORY is the share (PSS)
-where the system tells it, as in `tmo top` and on the page of `tmo web`.
+where the system provides it, as in `tmo top` and on the page of `tmo web`.
 
 Examples:
   tmo ps
@@ -353,7 +353,7 @@ Examples:
     /// Show what the processes use: CPU, memory, threads, open files, output.
     #[command(after_help = "\
 One row per process, with everything that it has started; a new sample each second, until Ctrl-C or
-the end of the run. CPU% is of one processor. MEMORY is the share (PSS) where the system tells it.
+the end of the run. CPU% is of one processor. MEMORY is the share (PSS) where the system provides it.
 
 Examples:
   tmo top
