@@ -7,6 +7,7 @@
 mod app;
 mod changing;
 mod footer;
+mod go_style;
 mod history;
 mod looking;
 mod offline;
@@ -15,6 +16,7 @@ mod start;
 mod target;
 #[cfg(test)]
 mod tests;
+mod web_subcommands;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -27,6 +29,7 @@ pub use changing::{
     ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RunArgs, ScaleArgs, SendArgs,
     SignalArgs,
 };
+pub(super) use go_style::go_style;
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
     FlagsArgs, LsArgs, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
@@ -492,82 +495,9 @@ fn grouped(command: Command) -> Command {
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let command = command();
     let args: Vec<OsString> = go_style(&command, args);
-    let command = of_people(command, &args);
+    let command = web_subcommands::narrow_help(command, &args);
     let mut matches = command.try_get_matches_from(args)?;
     Args::from_arg_matches_mut(&mut matches)
-}
-
-/// The help of `tmo web user`, `sessions` and `logout` is about that only.
-fn of_people(command: Command, args: &[OsString]) -> Command {
-    let word = |at: usize| args.get(at).and_then(|word| word.to_str()).unwrap_or_default();
-    let found = OF_PEOPLE.iter().find(|(name, ..)| (word(1), word(2)) == ("web", name));
-    let Some((name, about, usage, flags)) = found else { return command };
-    command.mut_subcommand("web", |web| {
-        let web = web.about(*about).after_help("").override_usage(format!("tmo web {name}{usage}"));
-        web.mut_args(|arg| {
-            let is_used = flags.contains(&arg.get_id().as_str());
-            arg.hide(!is_used)
-        })
-    })
-}
-
-/// What `tmo web` does besides serving: its first word, what it does, what follows, and the flags that count.
-const OF_PEOPLE: [(&str, &str, &str, &[&str]); 3] = [
-    (
-        "user",
-        "Manage who logs in with a password, at the address of --public-url.\n\n\
-         add asks for the password, or reads it from standard input, as passwd does. passwd and remove end the \
-         sessions of the user. list shows all.",
-        " add NAME --role ROLE\n       tmo web user passwd NAME\n       tmo web user remove NAME\n       \
-         tmo web user list",
-        &["role"],
-    ),
-    ("sessions", "List who is logged in to your web servers.", " [--json]", &["json"]),
-    (
-        "logout",
-        "End a session that `tmo web sessions` lists; the first digits of its id are enough. Or end all.",
-        " ID\n       tmo web logout --all",
-        &["all"],
-    ),
-];
-
-/// Flags as Go's programs take them: `-port 3000` is `--port 3000`. And `h` is `help`.
-pub(super) fn go_style(
-    command: &Command,
-    args: impl IntoIterator<Item = OsString>,
-) -> Vec<OsString> {
-    let verbs = command.get_subcommands().flat_map(Command::get_arguments);
-    let flags: Vec<&str> =
-        verbs.filter_map(clap::Arg::get_long).chain(["help", "version"]).collect();
-    let args: Vec<OsString> = args.into_iter().collect();
-    let verb = args.get(1).and_then(|verb| command.find_subcommand(verb));
-    let known = |short: char| {
-        let shorts =
-            |verb: &Command| verb.get_arguments().any(|arg| arg.get_short() == Some(short));
-        short == 'h' || verb.is_none_or(shorts)
-    };
-    let long = |text: &str| {
-        let name = text.strip_prefix('-')?.split('=').next()?;
-        // A word whose first letter is not a short flag cannot be a group of short flags either.
-        let unknown = name.starts_with(|first: char| first.is_alphabetic() && !known(first));
-        let long = name.len() > 1 && (flags.contains(&name) || unknown);
-        long.then(|| format!("-{text}").into())
-    };
-    let mut literal = false;
-    let word = |(index, arg): (usize, OsString)| {
-        literal |= arg == "--";
-        match arg.to_str() {
-            Some("h") if index == 1 => "help".into(),
-            Some("run" | "exec" | "e") if index == 1 => {
-                // All further words belong to the command.
-                literal = true;
-                arg
-            }
-            Some(text) if !literal => long(text).unwrap_or(arg),
-            Some(_) | None => arg,
-        }
-    };
-    args.into_iter().enumerate().map(word).collect()
 }
 
 /// What Go takes for a truth value, as overmind does.
