@@ -1,3 +1,247 @@
 //! The mechanism below the supervisor: terminals. It opens, pipes and shows; it decides nothing.
 
+pub mod native;
 pub mod tmux;
+
+use std::path::PathBuf;
+
+use self::native::Native;
+use self::tmux::{Tmux, TmuxError};
+use crate::model::ProcName;
+use crate::model::plan::{Backend, Plan};
+use crate::model::screen::Screen;
+use crate::protocol::terminal::WantedScreen;
+
+/// The terminals of a run.
+#[derive(Debug, Clone)]
+pub enum Terminals {
+    /// Windows of a tmux server.
+    Tmux(Tmux),
+    /// Terminals of tmo's own, each with a holder.
+    Native(Native),
+}
+
+/// What to open: a name and its spec file.
+pub type Opening = (ProcName, PathBuf);
+
+/// The previous pane of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Former {
+    /// The backend's name of it (`%3` in tmux).
+    pub pane: Option<String>,
+    /// Process id of its last shim, which has ended.
+    pub shim: Option<u32>,
+    /// A sink already reads its output and continues to; a new pipe would lose output in transit.
+    pub piped: bool,
+}
+
+/// A pane as the backend lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The backend's name of it (`%3` in tmux).
+    pub pane: String,
+    /// Process id of its shim.
+    pub pid: u32,
+    /// Nothing runs in it any more.
+    pub dead: bool,
+    /// It is in the run's session (a person may have made others).
+    pub ours: bool,
+    /// The process it was opened for; empty if a user opened it.
+    pub process: String,
+    /// Name of its window, which any program or user may have changed.
+    pub window: String,
+}
+
+/// The server that has all terminals of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its process id.
+    pub pid: u32,
+    /// Its socket.
+    pub socket: PathBuf,
+}
+
+/// The terminals that exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// The server that has them, if they have one.
+    pub server: Option<Server>,
+    /// The panes.
+    pub panes: Vec<Listed>,
+}
+
+/// A request for terminals that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TerminalError {
+    /// tmux failed.
+    #[error(transparent)]
+    Tmux(#[from] TmuxError),
+    /// A process could not be started.
+    #[error("can't run {}: {}", program.display(), crate::sys::why(source))]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The holder of a terminal has not answered.
+    #[error("the terminal does not answer: {}", crate::sys::why(source))]
+    Holder {
+        /// Why.
+        #[from]
+        source: std::io::Error,
+    },
+}
+
+impl TerminalError {
+    /// The session to be created exists already.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Tmux(error) if error.is_duplicate())
+    }
+
+    /// The server ended during the call.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Tmux(error) if error.is_lost())
+    }
+}
+
+impl Terminals {
+    /// The terminals of this plan; nothing is started yet.
+    pub fn new(plan: &Plan, runtime: &std::path::Path) -> Self {
+        match plan.backend {
+            Backend::Tmux => Self::Tmux(Tmux::new(plan, runtime)),
+            Backend::Native => Self::Native(Native::new(plan, runtime)),
+        }
+    }
+
+    /// Whether one server has all terminals; without it, there are none.
+    pub const fn have_server(&self) -> bool {
+        matches!(self, Self::Tmux(_))
+    }
+
+    /// Open the first terminals of the run.
+    pub async fn start(&self, openings: &[Opening]) -> Result<Survey, TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.start(openings).await?),
+            Self::Native(native) => native.open(openings),
+        }
+    }
+
+    /// Open a terminal for each of these.
+    pub async fn open(&self, openings: &[Opening]) -> Result<Survey, TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.open(openings).await?),
+            Self::Native(native) => native.open(openings),
+        }
+    }
+
+    /// Give this process a terminal again.
+    pub async fn reopen(&self, opening: &Opening, old: &Former) -> Result<Survey, TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.reopen(opening, old).await?),
+            Self::Native(native) => native.open(std::slice::from_ref(opening)),
+        }
+    }
+
+    /// The server, if it runs.
+    pub async fn survey(&self) -> Result<Survey, TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.survey().await?),
+            Self::Native(_) => Ok(Survey { server: None, panes: vec![] }),
+        }
+    }
+
+    /// Have the output of a pane captured again; `false` if nothing had to be done. A shim with a terminal of its own
+    /// does that itself.
+    pub async fn recapture(
+        &self,
+        pane: &str,
+        spec: &std::path::Path,
+        closed: bool,
+    ) -> Result<bool, TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.pipe(pane, spec, closed).await?),
+            Self::Native(_) => Ok(false),
+        }
+    }
+
+    /// Have the server read the user's own configuration.
+    pub async fn source_user_config(&self) -> Result<(), TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.source_user_config().await?),
+            Self::Native(_) => Ok(()),
+        }
+    }
+
+    /// Give this size to all panes that no client shows.
+    pub async fn resize(&self, columns: u16, rows: u16) -> Result<(), TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.resize(columns, rows).await?),
+            Self::Native(native) => native.resize(columns, rows).await,
+        }
+    }
+
+    /// Close a pane in which nothing runs any more.
+    pub async fn close(&self, pane: &str, shim: Option<(u32, u64)>) -> Result<(), TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.close(pane).await?),
+            Self::Native(_) => {
+                hang_up(shim);
+                Ok(())
+            }
+        }
+    }
+
+    /// What a pane shows.
+    pub async fn screen(
+        &self,
+        pane: &str,
+        color: bool,
+        blanks: bool,
+    ) -> Result<Screen, TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.screen(pane, color, blanks).await?),
+            Self::Native(native) => native.screen(pane, WantedScreen { color, blanks }).await,
+        }
+    }
+
+    /// Type text into a pane.
+    pub async fn type_text(
+        &self,
+        pane: &str,
+        text: &str,
+        enter: bool,
+    ) -> Result<(), TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.type_text(pane, text, enter).await?),
+            Self::Native(native) => native.type_text(pane, text, enter).await,
+        }
+    }
+
+    /// Delete what a killed supervisor may have left in the server while it typed.
+    pub async fn clear_typed(&self) -> Result<(), TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.clear_typed().await?),
+            Self::Native(_) => Ok(()),
+        }
+    }
+
+    /// Close all terminals.
+    pub async fn end(&self, shims: impl Iterator<Item = (u32, u64)>) -> Result<(), TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.kill_server().await?),
+            Self::Native(_) => {
+                shims.for_each(|shim| hang_up(Some(shim)));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Tell a shim that its terminal is closed.
+fn hang_up(shim: Option<(u32, u64)>) {
+    if let Some((pid, start_time)) = shim {
+        // If it is gone already, nothing is left to do.
+        let _ = crate::sys::signal(pid, start_time, nix::libc::SIGHUP);
+    }
+}

@@ -16,7 +16,8 @@ use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::inherit;
 use crate::journal::search::access::RunHistory;
 use crate::model::plan::Plan;
-use crate::pane::{beside, shim, sink};
+use crate::pane::shim::{self, Opener};
+use crate::pane::{beside, sink};
 use crate::sys::files;
 use crate::view::echo::EchoLog;
 
@@ -25,7 +26,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
     let part = arguments.get(1)?.to_str()?;
     let path = Path::new(arguments.get(2)?);
     match part {
-        "shim" => Some(shim::run(path)),
+        "shim" => Some(shim::run(path, Opener::parse(&arguments[3..]))),
         "sink" => Some(sink::run(path)),
         "guard" => Some(guardian(path, &arguments[3..])),
         "supervise" => Some(supervisor(path, &arguments[3..])),

@@ -29,12 +29,13 @@ use crate::journal::search::runs;
 use crate::journal::search::select::Query;
 use crate::journal::segment::{Dirs, LOG, Listing};
 use crate::journal::streams::Stream;
+use crate::model::ProcName;
 use crate::model::moment::{moment, span};
 use crate::model::request::Cleared;
 use crate::model::units;
 use crate::sys::local;
 use crate::view::form::Form;
-use crate::view::paint::Style;
+use crate::view::paint::{Stamp, Style};
 use crate::view::reading::{Reading, times_around};
 
 /// With `--around`: how long before and after a line the output of other processes is shown.
@@ -84,6 +85,28 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         return outlet.finish();
     }
     Ok(0)
+}
+
+/// Print the last lines of a process, as they are shown without names.
+pub(super) fn print_last(
+    instance: &Instance,
+    name: &ProcName,
+    lines: usize,
+) -> Result<(), CliError> {
+    let source = Source::of_instance(instance)?;
+    let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let filter = source.filter(&[name.to_string()])?;
+    let mut index = index_of(&source, supervised)?;
+    let upto = index.len().map_err(unreadable)?;
+    let from = tail(&mut index, &filter, lines as u64, upto).map_err(unreadable)?;
+    let style = Style { bare: true, ..Source::style(&instance.context.env, Stamp::default()) };
+    let form = Form::Merged(Box::new(source.renderer(style)));
+    let mut outlet = Stdout::new(None);
+    let mut reading = Reading::new(Cursor::over(index, from, filter), Query::default(), form, None);
+    if goes_on(reading.read(upto, &mut |page| outlet.put(page)))? {
+        goes_on(reading.finish(&mut |page| outlet.put(page)))?;
+    }
+    outlet.finish().map(drop)
 }
 
 /// The query that the flags describe.

@@ -57,6 +57,32 @@ pub struct StartOptions {
     pub show_timestamps: Option<bool>,
     /// `--shell`.
     pub shell: Option<OsString>,
+    /// `--backend`.
+    pub backend: Option<BackendChoice>,
+}
+
+/// What is to provide the terminals of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum BackendChoice {
+    /// tmux if it is installed, else tmo itself.
+    #[default]
+    Auto,
+    /// A private tmux server.
+    Tmux,
+    /// tmo itself; tmux is not needed.
+    Native,
+}
+
+impl BackendChoice {
+    /// The choice of this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(Self::Auto),
+            "tmux" => Some(Self::Tmux),
+            "native" => Some(Self::Native),
+            _ => None,
+        }
+    }
 }
 
 impl StartOptions {

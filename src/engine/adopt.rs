@@ -14,6 +14,7 @@ use super::outbox::{self, Part};
 use super::pane_state::PaneState;
 use super::queue::Event;
 use super::search_recovery::Output;
+use crate::backend::{Server, Survey};
 use crate::model::ProcId;
 use crate::pane::sink;
 use crate::protocol::life::LifeEvent;
@@ -182,18 +183,19 @@ impl Engine {
     async fn find_tmux(&mut self) {
         match self.saved.tmux.clone() {
             Some(server) if sys::alive(server.pid, server.start_time) => {
-                self.watch_tmux(server.pid, server.socket.as_path());
-                let tmux = self.tmux.clone();
+                let socket = server.socket.as_path().to_owned();
+                self.watch_tmux(&Server { pid: server.pid, socket });
+                let terminals = self.terminals.clone();
                 tokio::task::spawn_local(async move {
-                    if let Err(error) = tmux.clear_typed().await {
+                    if let Err(error) = terminals.clear_typed().await {
                         tracing::warn!(%error, "buffers of a killed supervisor");
                     }
                 });
             }
             Some(_) => self.queue.push(Event::TmuxExit),
             None => {
-                if let Ok(server) = self.tmux.survey().await {
-                    self.watch_tmux(server.pid, &server.socket);
+                if let Ok(Survey { server: Some(server), .. }) = self.terminals.survey().await {
+                    self.watch_tmux(&server);
                 }
             }
         }

@@ -94,9 +94,9 @@ impl Engine {
             self.hooks.hurry();
         }
         if let Request::Resize { columns, rows } = request {
-            let tmux = self.tmux.clone();
+            let terminals = self.terminals.clone();
             tokio::task::spawn_local(async move {
-                if let Err(error) = tmux.resize(columns, rows).await {
+                if let Err(error) = terminals.resize(columns, rows).await {
                     tracing::warn!(%error, "resize");
                 }
             });

@@ -22,7 +22,7 @@ use super::search_recovery;
 use super::startup_report::StartupReport;
 use super::stop_commands::StopCommands;
 use super::wakeups;
-use crate::backend::tmux::Tmux;
+use crate::backend::Terminals;
 use crate::crash::CrashReport;
 use crate::instance::lock::RunLock;
 use crate::journal::ingest::Ingest;
@@ -54,7 +54,7 @@ pub(super) struct Engine {
     pub(super) head: watch::Sender<Head>,
     /// Counts the changes of the state of the run, for clients that watch it.
     pub(super) changes: watch::Sender<u64>,
-    pub(super) tmux: Tmux,
+    pub(super) terminals: Terminals,
     /// How many panes tmux was asked to open without having answered yet.
     pub(super) opening: usize,
     /// Set when the run is to end although tmux has not answered its first call.

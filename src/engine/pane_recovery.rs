@@ -6,7 +6,7 @@ use super::core::Engine;
 use super::pane_state::{Ended, PaneState, Sink};
 use super::queue::Event;
 use super::wakeups;
-use crate::backend::tmux::TmuxError;
+use crate::backend::TerminalError;
 use crate::model::event::Trouble;
 use crate::model::{ProcId, ProcessStatus};
 use crate::pane::process_tree::named;
@@ -48,11 +48,17 @@ impl Engine {
             return self.panes[id].await_sink();
         }
         let closed = said.is_some_and(|said| said.drained);
-        if !closed {
+        if !closed && !self.is_lossless(id) {
             self.gap(id);
         }
         self.panes[id].await_sink();
         self.pipe(id, pane, closed);
+    }
+
+    /// Whether the death of its last sink has lost nothing.
+    fn is_lossless(&self, id: ProcId) -> bool {
+        let said = sink::said(&self.panes[id].paths.sink_lock());
+        said.is_some_and(|said| said.lossless && Some(said.pid) == self.panes[id].sink_pid)
     }
 
     /// Continue a sink that was stopped; returns whether it was. Its pid comes from a file, so
@@ -84,10 +90,10 @@ impl Engine {
         if let Err(error) = self.ingest.reserve_next(self.panes[id].stream) {
             tracing::error!(%error, "where the stream goes on can't be noted");
         }
-        let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
+        let (terminals, queue) = (self.terminals.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {
-            let result = tmux.pipe(&pane, &spec, closed).await;
+            let result = terminals.recapture(&pane, &spec, closed).await;
             queue.push(Event::Piped(id, closed, result));
         });
     }
@@ -115,7 +121,7 @@ impl Engine {
         self.trouble(id, Trouble::PipeBroken);
     }
 
-    pub(super) fn piped(&mut self, id: ProcId, closed: bool, result: Result<bool, TmuxError>) {
+    pub(super) fn piped(&mut self, id: ProcId, closed: bool, result: Result<bool, TerminalError>) {
         match (closed, result) {
             (true, Ok(true)) => self.gap(id),
             (true, Ok(false)) | (false, Ok(_)) => {}
@@ -245,7 +251,7 @@ impl Engine {
             // Another process has read the byte that reports it.
             return self.on_event(Event::SinkUp(id));
         }
-        if pane.sink == Sink::Gone && pane.sinks_lost == 0 {
+        if pane.sink == Sink::Gone && pane.sinks_lost == 0 && !self.is_lossless(id) {
             self.gap(id);
         }
         let pane = &mut self.panes[id];

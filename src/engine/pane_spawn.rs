@@ -1,6 +1,5 @@
 //! Opening panes: requesting them from tmux, awaiting their shims, watching the tmux server.
 
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,8 +11,7 @@ use super::queue::Event;
 use super::stop_commands::Wanted;
 use super::wakeups;
 use crate::backend::tmux::TmuxError;
-use crate::backend::tmux::panes::Former;
-use crate::backend::tmux::server::{Listed, Survey};
+use crate::backend::{Former, Listed, Server, Survey, TerminalError};
 use crate::model::ProcId;
 use crate::plan;
 use crate::protocol::spec::Want;
@@ -54,7 +52,8 @@ impl Engine {
     }
 
     fn ask_for_panes(&mut self, mut ids: Vec<ProcId>) {
-        let (first, adopted) = (self.saved.tmux.is_none(), self.adopted);
+        let first = self.saved.tmux.is_none() && self.terminals.have_server();
+        let adopted = self.adopted;
         let at_first = self.in_turn(&mut ids);
         let opening =
             |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
@@ -67,7 +66,7 @@ impl Engine {
                 Former { pane: pane.pane.clone(), shim: pane.last_shim, piped }
             })
             .collect();
-        let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
+        let (terminals, queue) = (self.terminals.clone(), self.queue.clone());
         let mut gives_up = self.gives_up.subscribe();
         self.opening += ids.len();
         for &id in &ids {
@@ -79,9 +78,9 @@ impl Engine {
                 loop {
                     tries -= 1;
                     let started = tokio::select! {
-                        started = tmux.start(&openings[..at_first]) => started,
+                        started = terminals.start(&openings[..at_first]) => started,
                         // The sender lives as long as the engine, so this does not fail.
-                        _ = gives_up.wait_for(|gives_up| *gives_up) => Err(TmuxError::GivenUp),
+                        _ = gives_up.wait_for(|gives_up| *gives_up) => Err(TmuxError::GivenUp.into()),
                     };
                     match started {
                         // A killed supervisor had requested the session just before.
@@ -95,7 +94,7 @@ impl Engine {
                             queue.push(Event::Opened(ids, Ok(survey)));
                             let more = openings[at_first..].chunks(AT_ONCE);
                             for (ids, openings) in later.chunks(AT_ONCE).zip(more) {
-                                let result = tmux.open(openings).await;
+                                let result = terminals.open(openings).await;
                                 queue.push(Event::Opened(ids.to_vec(), result));
                             }
                             return;
@@ -104,7 +103,7 @@ impl Engine {
                 }
             }
             for ((opening, old), id) in openings.iter().zip(old).zip(ids) {
-                let result = tmux.reopen(opening, &old).await;
+                let result = terminals.reopen(opening, &old).await;
                 queue.push(Event::Opened(vec![id], result));
             }
         });
@@ -156,13 +155,13 @@ impl Engine {
 
     /// Handle the answer of tmux to a request for panes. A shim that never comes up can't report
     /// that, so the pane's process is watched until the shim is up.
-    pub(super) fn opened(&mut self, ids: &[ProcId], result: &Result<Survey, TmuxError>) {
+    pub(super) fn opened(&mut self, ids: &[ProcId], result: &Result<Survey, TerminalError>) {
         self.opening = self.opening.saturating_sub(ids.len());
-        if let Ok(survey) = result
-            && self.saved.tmux.as_ref().is_none_or(|tmux| tmux.pid != survey.pid)
+        if let Ok(Survey { server: Some(server), .. }) = result
+            && self.saved.tmux.as_ref().is_none_or(|tmux| tmux.pid != server.pid)
         {
             self.saved.config_due = true;
-            self.watch_tmux(survey.pid, &survey.socket);
+            self.watch_tmux(server);
         }
         for &id in ids {
             self.read(id);
@@ -176,22 +175,23 @@ impl Engine {
             }
             match result {
                 Err(error) => self.input(Input::NoPane(id, error.to_string())),
-                Ok(Survey { panes, pid, .. }) => {
+                Ok(Survey { panes, server }) => {
                     let name = self.plan.processes[id].name.as_str();
                     let old = |pane: &&Listed| self.panes[id].pane.as_ref() == Some(&pane.pane);
                     let new = |pane: &&Listed| pane.ours && pane.process == name;
                     let pane = panes.iter().find(old).or_else(|| panes.iter().rev().find(new));
-                    self.await_shim(id, pane, *pid);
+                    let parent = server.as_ref().map_or_else(std::process::id, |server| server.pid);
+                    self.await_shim(id, pane, parent);
                 }
             }
         }
     }
 
-    fn await_shim(&mut self, id: ProcId, pane: Option<&Listed>, server: u32) {
+    fn await_shim(&mut self, id: ProcId, pane: Option<&Listed>, parent: u32) {
         let Some(pane) = pane.filter(|pane| !pane.dead) else { return self.no_shim(id) };
         let gone = || Event::ShimExit(id, pane.pid, true);
         // tmux may still list a process that has ended and whose pid was reused.
-        let process = sys::info(pane.pid).filter(|process| process.ppid == server);
+        let process = sys::info(pane.pid).filter(|process| process.ppid == parent);
         let start_time = process.map(|process| process.start_time);
         self.panes[id].awaited = Some((pane.pid, start_time.unwrap_or(0)));
         self.panes[id].shim_due = Some(Instant::now() + SHIM_TIMEOUT);
@@ -236,12 +236,13 @@ impl Engine {
         self.input(Input::NoPane(id, why));
     }
 
-    /// Watch the tmux server of this pid and socket.
-    pub(super) fn watch_tmux(&mut self, pid: u32, socket: &Path) {
+    /// Watch this tmux server.
+    pub(super) fn watch_tmux(&mut self, Server { pid, socket }: &Server) {
+        let pid = *pid;
         let Some(start_time) = sys::start_time(pid) else {
             return self.queue.push(Event::TmuxExit);
         };
-        self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.into() });
+        self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.as_path().into() });
         self.save();
         if wakeups::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
             self.queue.push(Event::TmuxExit);
@@ -257,9 +258,9 @@ impl Engine {
         }
         self.saved.config_due = false;
         self.save();
-        let tmux = self.tmux.clone();
+        let terminals = self.terminals.clone();
         tokio::task::spawn_local(async move {
-            if let Err(error) = tmux.source_user_config().await {
+            if let Err(error) = terminals.source_user_config().await {
                 tracing::warn!(%error, "the user's tmux configuration");
             }
         });

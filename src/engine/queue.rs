@@ -8,8 +8,7 @@ use tokio::sync::Notify;
 
 use super::declaration_edit::DeclarationEdit;
 use super::outbox::OutboxItem;
-use crate::backend::tmux::TmuxError;
-use crate::backend::tmux::server::Survey;
+use crate::backend::{Survey, TerminalError};
 use crate::crash::CrashReport;
 use crate::model::{LifeId, ProcId};
 use crate::supervisor::Question;
@@ -31,7 +30,7 @@ pub(super) enum Event {
     /// The tmux server has ended.
     TmuxExit,
     /// tmux has answered a request to open these panes: what exists now, or an error.
-    Opened(Vec<ProcId>, Result<Survey, TmuxError>),
+    Opened(Vec<ProcId>, Result<Survey, TerminalError>),
     /// A probe has an answer to this question.
     Asked(Question, Answer),
     /// The stop command of a life has ended, with its error, if any.
@@ -42,7 +41,7 @@ pub(super) enum Event {
     Finished(Finished),
     /// The loss of a sink was handled: whether tmux had closed its pipe (so the sink was not killed),
     /// and whether the pane was piped again.
-    Piped(ProcId, bool, Result<bool, TmuxError>),
+    Piped(ProcId, bool, Result<bool, TerminalError>),
 }
 
 /// The result of work that the end of the run waits for.

@@ -30,7 +30,7 @@ use super::startup_report::StartupReport;
 use super::stop_commands::StopCommands;
 use crate::api::history::JournalAccess;
 use crate::api::proof::Token;
-use crate::backend::tmux::Tmux;
+use crate::backend::Terminals;
 use crate::instance::inherit;
 use crate::instance::listen::Place;
 use crate::instance::lock::RunLock;
@@ -43,7 +43,7 @@ use crate::model::event::{Adoption, Fact, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
-use crate::protocol::paths::spill_dir;
+use crate::protocol::paths::{spill_dir, terminals_dir};
 use crate::protocol::spec::replace;
 use crate::server::engine_handle::{Busy, EngineRequest, Handle};
 use crate::server::serve::{Files, Listeners};
@@ -180,7 +180,7 @@ async fn main(
 }
 
 fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
-    for dir in [runtime.panes(), spill_dir(runtime.dir())] {
+    for dir in [runtime.panes(), spill_dir(runtime.dir()), terminals_dir(runtime.dir())] {
         crate::config::dirs::make_private_dir(&dir).map_err(|error| RunError::Io {
             what: dir.display().to_string(),
             source: std::io::Error::other(error.to_string()),
@@ -225,7 +225,7 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
     record_dirs(&plan);
     let engine = Engine {
         runtime: runtime.clone(),
-        tmux: Tmux::new(&plan, runtime.dir()),
+        terminals: Terminals::new(&plan, runtime.dir()),
         plan,
         head: watch::Sender::new(Head::default()),
         changes: watch::Sender::default(),

@@ -34,9 +34,9 @@ impl Engine {
     /// Close the window of an instance that was scaled away; scaled up again, it gets a new one.
     pub(super) fn close(&mut self, id: ProcId) {
         let Some(pane) = self.panes[id].pane.take() else { return };
-        let tmux = self.tmux.clone();
+        let (terminals, shim) = (self.terminals.clone(), self.panes[id].shim);
         tokio::task::spawn_local(async move {
-            if let Err(error) = tmux.close(&pane).await {
+            if let Err(error) = terminals.close(&pane, shim).await {
                 tracing::debug!(%error, "a window can't be closed");
             }
         });

@@ -16,6 +16,7 @@ use super::serving::Serving;
 use super::stop_commands::StopCommands;
 use super::wakeups;
 use crate::backend::tmux::socket;
+use crate::backend::{Server, Survey};
 use crate::instance::listen::Place;
 use crate::model::ProcId;
 use crate::model::event::{Trouble, What};
@@ -76,14 +77,15 @@ impl Engine {
         // A server that is still starting cannot be ended yet.
         self.wait_until(|engine| engine.opening == 0).await;
         // A server whose start failed half-way must be ended too.
-        if self.saved.tmux.is_none() {
+        if self.saved.tmux.is_none() && self.terminals.have_server() {
             let patience = if *self.gives_up.borrow() { LAST_MOMENT } else { PATIENCE };
-            match timeout(patience, self.tmux.survey()).await {
-                Ok(Ok(server)) => self.watch_tmux(server.pid, &server.socket),
+            match timeout(patience, self.terminals.survey()).await {
+                Ok(Ok(Survey { server: Some(server), .. })) => self.watch_tmux(&server),
                 // A server without a session may not have exited yet.
-                Ok(Err(_)) => {
+                Ok(Ok(Survey { server: None, .. }) | Err(_)) => {
                     for server in self.runtime.servers() {
-                        self.watch_tmux(server.pid, &socket::of_plan(&self.plan));
+                        let socket = socket::of_plan(&self.plan);
+                        self.watch_tmux(&Server { pid: server.pid, socket });
                     }
                 }
                 Err(_) => {
@@ -96,10 +98,11 @@ impl Engine {
         for id in ProcId::all(&self.panes) {
             self.wake_sink(id);
         }
-        if !self.tmux_is_gone() {
+        if !self.tmux_is_gone() || !self.terminals.have_server() {
             let deadline = Instant::now() + PATIENCE;
-            if let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {
-                tracing::warn!(%error, "kill-server");
+            let shims = self.panes.iter().filter_map(|pane| pane.shim.or(pane.awaited));
+            if let Ok(Err(error)) = timeout_at(deadline, self.terminals.end(shims)).await {
+                tracing::warn!(%error, "the terminals can't be closed");
             }
         }
         if !self.wait_until(Self::all_is_gone).await {
@@ -190,6 +193,9 @@ impl Engine {
 
     /// Remove tmux's socket: tmux leaves it behind, even if it has opened no window.
     fn remove_tmux_socket(&self) {
+        if !self.terminals.have_server() {
+            return;
+        }
         let (socket, gone) = if let Some(server) = &self.saved.tmux {
             (server.socket.as_path().to_owned(), !sys::alive(server.pid, server.start_time))
         } else {

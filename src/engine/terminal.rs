@@ -24,13 +24,15 @@ impl Engine {
                 return;
             }
         };
-        let tmux = self.tmux.clone();
+        let terminals = self.terminals.clone();
         tokio::task::spawn_local(async move {
             let done = match ask {
                 PaneRequest::Type { text, enter } => {
-                    tmux.type_text(&pane, &text, enter).await.map(|()| Screen::default())
+                    terminals.type_text(&pane, &text, enter).await.map(|()| Screen::default())
                 }
-                PaneRequest::Screen { color, blanks } => tmux.screen(&pane, color, blanks).await,
+                PaneRequest::Screen { color, blanks } => {
+                    terminals.screen(&pane, color, blanks).await
+                }
             };
             let _ = reply.send(done.map_err(|error| RequestError::Refused(error.to_string())));
         });

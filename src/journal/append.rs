@@ -1,13 +1,17 @@
 //! The write side of a stream.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, PipeReader, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileExt as _;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::segment::{Dirs, LOG, Listing, Place, Segment, TIMES};
 use super::segment_writer::SegmentWriter;
 use super::times;
 use crate::model::time::Timestamp;
-use crate::sys::files;
+use crate::sys::{self, files};
 
 /// Size of a spill segment.
 pub const SPILL_SEGMENT: u64 = 512 << 10;
@@ -20,9 +24,18 @@ pub const EVENTS_SLUG: &str = "@events";
 #[derive(Debug)]
 pub struct Appender {
     row: SegmentWriter<Files>,
-    timed: bool,
+    how: How,
     end: u64,
     noted: u64,
+}
+
+/// How the files of a segment are opened.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    /// With a file for the times.
+    timed: bool,
+    /// For [`Appender::append_from`]: the kernel moves bytes only into a file that is not in append mode.
+    moved: bool,
 }
 
 #[derive(Debug)]
@@ -38,6 +51,15 @@ impl Appender {
     /// The last segment is continued if it is less than half full, so that many short runs do not
     /// leave as many files.
     pub fn open(dirs: &Dirs, slug: &str, limit: u64, timed: bool) -> Self {
+        Self::open_as(dirs, slug, limit, How { timed, moved: false })
+    }
+
+    /// The same for a stream whose bytes come from a pipe, with the time of each append.
+    pub fn open_for_pipe(dirs: &Dirs, slug: &str, limit: u64) -> Self {
+        Self::open_as(dirs, slug, limit, How { timed: true, moved: true })
+    }
+
+    fn open_as(dirs: &Dirs, slug: &str, limit: u64, how: How) -> Self {
         let mut listing = Listing::new(slug, LOG);
         // A directory that can't be read can't be written to either; `append` handles that.
         let _ = listing.refresh(dirs);
@@ -49,10 +71,10 @@ impl Appender {
         let last = listing.segments().iter().rev().find(|segment| end_of(segment) == end);
         let open = last
             .filter(|last| last.place == Place::Journal && end - last.start < limit.div_ceil(2))
-            .and_then(|last| Some((*last, files_of(&row, *last, timed).ok()?)))
-            .filter(|(_, files)| !timed || files.times.is_some());
+            .and_then(|last| Some((*last, files_of(&row, *last, how).ok()?)))
+            .filter(|(_, files)| !how.timed || files.times.is_some());
         row.adopt(listing.segments(), open);
-        let mut this = Self { row, timed, end, noted: end };
+        let mut this = Self { row, how, end, noted: end };
         this.choose(crate::sys::clock::now());
         this
     }
@@ -74,44 +96,86 @@ impl Appender {
         while !rest.is_empty() {
             self.note(now);
             self.choose(now);
-            let Some((_, files)) = self.row.open() else {
+            let at = self.end;
+            let Some((segment, files)) = self.row.open() else {
                 self.end += rest.len() as u64;
                 self.noted = self.end;
                 break;
             };
-            match files.log.write(rest) {
+            let written = match self.how.moved {
+                true => files.log.write_at(rest, at - segment.start),
+                false => files.log.write(rest),
+            };
+            match written {
                 Ok(written) if written > 0 => {
                     self.end += written as u64;
                     rest = &rest[written..];
                     self.row.accepted();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(_) | Err(_) => {
-                    let timed = self.timed;
-                    self.row.refuse(self.end, now, &|row, segment| files_of(row, segment, timed));
-                }
+                Ok(_) | Err(_) => self.refuse(now),
             }
         }
         self.note(now);
+    }
+
+    /// Append this many bytes that are in a pipe, without reading them if possible: a process that is killed while
+    /// it does this has not lost any of them.
+    pub fn append_from(&mut self, now: Timestamp, pipe: &mut PipeReader, count: usize) {
+        let mut rest = count;
+        while rest > 0 {
+            self.note(now);
+            self.choose(now);
+            let at = self.end;
+            let Some((segment, files)) = self.row.open() else {
+                // Neither directory takes it. It must not stay in the pipe, or the process would stop.
+                self.end += discard(pipe, rest) as u64;
+                self.noted = self.end;
+                break;
+            };
+            let to = (files.log.as_fd(), Some(at - segment.start));
+            match sys::splice(pipe.as_fd(), to, rest) {
+                Ok(moved) if moved > 0 => {
+                    self.end += moved as u64;
+                    rest -= moved;
+                    self.row.accepted();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The file system of the journal can't do it.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    let mut bytes = vec![0; rest];
+                    let Ok(read @ 1..) = pipe.read(&mut bytes) else { break };
+                    self.append(now, &bytes[..read]);
+                    rest -= read;
+                }
+                Ok(_) | Err(_) => self.refuse(now),
+            }
+        }
+        self.note(now);
+    }
+
+    fn refuse(&mut self, now: Timestamp) {
+        let how = self.how;
+        self.row.refuse(self.end, now, &|row, segment| files_of(row, segment, how));
     }
 
     /// End the stream. If the newest bytes could not be written to the disk, leave an empty segment
     /// there at the end offset, so that the next writer does not use any offset twice.
     pub fn finish(&mut self, now: Timestamp) {
         if self.row.spilling() {
-            let timed = self.timed;
-            self.row.next_on_disk(self.end, now, &|row, segment| files_of(row, segment, timed));
+            let how = self.how;
+            self.row.next_on_disk(self.end, now, &|row, segment| files_of(row, segment, how));
         }
     }
 
     fn choose(&mut self, now: Timestamp) {
-        let (timed, end) = (self.timed, self.end);
+        let (how, end) = (self.how, self.end);
         let sound = |segment: Segment| end.saturating_sub(segment.start)..=u64::MAX;
         if let Some((segment, len)) = self.row.leave_spoiled(|files| &files.log, sound) {
             // Another writer has appended to the segment, which has used up offsets.
             self.end = self.end.max(segment.end(len));
         }
-        self.row.choose(self.end, now, &|row, segment| files_of(row, segment, timed));
+        self.row.choose(self.end, now, &|row, segment| files_of(row, segment, how));
     }
 
     /// Record the arrival time of the bytes since the last note.
@@ -133,8 +197,14 @@ impl Appender {
     }
 }
 
+/// Read up to this many bytes from a pipe and drop them; returns how many there were.
+fn discard(pipe: &mut PipeReader, most: usize) -> usize {
+    let mut bytes = vec![0; most];
+    pipe.read(&mut bytes).unwrap_or(most)
+}
+
 /// Open the files of a segment for appending, without the times file if that can't be written.
-fn files_of(row: &SegmentWriter<Files>, segment: Segment, with_times: bool) -> io::Result<Files> {
+fn files_of(row: &SegmentWriter<Files>, segment: Segment, how: How) -> io::Result<Files> {
     row.dirs.create(segment.place)?;
     let open = |ending| {
         let path = segment.path(&row.dirs, &row.slug, ending).ok_or(io::ErrorKind::NotFound)?;
@@ -142,7 +212,11 @@ fn files_of(row: &SegmentWriter<Files>, segment: Segment, with_times: bool) -> i
     };
     let whole = |file: &File| file.metadata().is_ok_and(|m| m.len() % times::ENTRY as u64 == 0);
     let log = open(LOG)?;
-    let times = if with_times { open(TIMES).ok().filter(whole) } else { None };
+    if how.moved {
+        let flags = fcntl_getfl(&log)?;
+        fcntl_setfl(&log, flags.difference(OFlags::APPEND))?;
+    }
+    let times = if how.timed { open(TIMES).ok().filter(whole) } else { None };
     Ok(Files { log, times })
 }
 

@@ -17,6 +17,8 @@ pub enum Token<'a> {
     Osc(&'a [u8]),
     /// A two-byte escape sequence; this is the second byte.
     Escape(u8),
+    /// The choice of a character set: which place (`(` or `)`), which set.
+    Designate(u8, u8),
     /// Any other sequence, or a sequence that is too long to be kept.
     Other,
 }
@@ -83,6 +85,7 @@ enum Step {
     Csi,
     Osc,
     Escape,
+    Designate,
     Other,
 }
 
@@ -121,6 +124,7 @@ impl Scanner {
                 Step::Csi if !self.overflow => return Some(Token::Csi(&self.kept, byte)),
                 Step::Osc if !self.overflow => return Some(Token::Osc(&self.kept)),
                 Step::Escape => return Some(Token::Escape(byte)),
+                Step::Designate => return Some(Token::Designate(self.kept[0], byte)),
                 Step::Csi | Step::Osc | Step::Other => return Some(Token::Other),
             }
         }
@@ -158,12 +162,20 @@ impl Scanner {
             (_, 0x80..) => self.go(State::Ground, Step::Again),
             (State::Csi, 0x20..0x40) => self.keep(byte),
             (State::Csi, _) => self.go(State::Ground, Step::Csi),
-            (_, 0x20..0x30) => self.go(State::Intermediate, Step::On),
+            (State::Escape, 0x20..0x30) => {
+                self.begin(State::Intermediate);
+                self.keep(byte)
+            }
+            (_, 0x20..0x30) => self.keep(byte),
             (State::Escape, b'[') => self.begin(State::Csi),
             (State::Escape, b']') => self.begin(State::Osc),
             (State::Escape, b'P' | b'X' | b'^' | b'_') => self.begin(State::String),
             (State::Escape, 0x30..DEL) => self.go(State::Ground, Step::Escape),
-            (_, 0x30..DEL) => self.go(State::Ground, Step::Other),
+            (_, 0x30..DEL) => {
+                let designates = matches!(self.kept[..], [b'(' | b')']);
+                let step = if designates { Step::Designate } else { Step::Other };
+                self.go(State::Ground, step)
+            }
         }
     }
 
@@ -253,6 +265,7 @@ mod tests {
                     }
                     Token::Osc(inside) => format!("osc:{}", inside.escape_ascii()),
                     Token::Escape(last) => format!("esc:{}", last as char),
+                    Token::Designate(place, set) => format!("set:{}{}", place as char, set as char),
                     Token::Other => "other".to_owned(),
                 };
                 match (words.last_mut(), word.strip_prefix("t:")) {
@@ -271,7 +284,7 @@ mod tests {
             (b"\x1b[1;31mred\x1b[m", &["csi:1;31m", "t:red", "csi:m"]),
             (b"\x1b]0;title\x07x", &["osc:0;title", "t:x"]),
             (b"\x1b]8;;http://a\x1b\\x", &["osc:8;;http://a", "t:x"]),
-            (b"\x1bc\x1b(0\x1b7x", &["esc:c", "other", "esc:7", "t:x"]),
+            (b"\x1bc\x1b(0\x1b7x", &["esc:c", "set:(0", "esc:7", "t:x"]),
             (b"\x1bPq#0\x07\x1b\\x", &["other", "t:x"]),
             (b"\x1b]0;open\nnext", &["c:0a", "t:next"]),
             (b"\x1b[3\n1m\x1b\nc", &["c:0a", "t:1m", "c:0a", "t:c"]),

@@ -29,6 +29,9 @@ pub struct Plan {
     /// The tmux session: the title in lower case, with each sequence of characters other than ASCII
     /// letters and digits replaced by `-`.
     pub session: String,
+    /// What has the terminals.
+    #[serde(default)]
+    pub backend: Backend,
     /// Name of the tmux server (`tmux -L`).
     pub tmux_socket: String,
     /// The tmux program, absolute.
@@ -98,6 +101,17 @@ pub struct Plan {
     pub generation: u64,
     /// The processes in the order of the Procfile, followed by those added later.
     pub processes: Vec<ProcessPlan>,
+}
+
+/// What has the terminals of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// A tmux server.
+    #[default]
+    Tmux,
+    /// tmo itself.
+    Native,
 }
 
 /// How the run was started. A reload uses this to read the same files again.

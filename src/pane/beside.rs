@@ -40,7 +40,7 @@ fn carry_out(shell: &OsStr, command: &OsStr) -> io::Result<Exit> {
     let _ = nix::unistd::close(0);
     let own = std::process::id();
     let session = sys::info(own).map_or(0, |process| process.sid);
-    let root = Root { shim: own, session, main: child.id() };
+    let root = Root { shim: own, session, main: child.id(), holder: 0 };
     let (mut exit, mut ending) = (None, None);
     loop {
         process_tree::reap_all_but(root);

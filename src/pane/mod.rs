@@ -5,6 +5,7 @@
 //! runtime, because there are several of them per process.
 
 pub mod beside;
+pub mod holder;
 pub mod process_tree;
 pub mod shim;
 pub mod sink;

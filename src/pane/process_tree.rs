@@ -42,6 +42,8 @@ pub struct Root {
     pub session: u32,
     /// The main process; its pid is also the id of the main process group.
     pub main: u32,
+    /// The holder of the terminal, which is below the shim but does not belong to the tree; 0 if there is none.
+    pub holder: u32,
 }
 
 /// A snapshot of a process tree.
@@ -83,6 +85,9 @@ impl Tree {
 
     /// Put one process into the snapshot; return whether to continue below it.
     fn take(&mut self, root: Root, process: ProcInfo, each: &mut dyn FnMut(&ProcInfo)) -> bool {
+        if process.pid == root.holder {
+            return false;
+        }
         if !process.alive() {
             self.unreaped.extend((process.ppid == root.shim).then_some(process));
             return false;
@@ -342,7 +347,7 @@ mod tests {
     use super::{KillPhase, Root, Termination, Tree};
     use crate::sys::ProcInfo;
 
-    const ROOT: Root = Root { shim: 10, session: 10, main: 20 };
+    const ROOT: Root = Root { shim: 10, session: 10, main: 20, holder: 0 };
 
     fn process(pid: u32, group: u32, session: u32, name: &str) -> ProcInfo {
         let (comm, name) = (name.to_owned(), name.to_owned());
@@ -432,7 +437,7 @@ mod tests {
             .map(|_| std::process::Command::new("sleep").arg("1000").spawn().unwrap())
             .collect();
         let shim = std::process::id();
-        let root = Root { shim, session: shim, main: children[0].id() };
+        let root = Root { shim, session: shim, main: children[0].id(), holder: 0 };
         let cut = Tree::survey(root, Some(Instant::now()));
         let whole = Tree::survey(root, None);
         for child in &mut children {

@@ -18,6 +18,7 @@ use rustix::io::retry_on_intr;
 
 use crate::journal::append::Appender;
 use crate::journal::segment::Dirs;
+use crate::journal::stream::StreamReader;
 use crate::model::time::Timestamp;
 use crate::protocol::paths::{PanePaths, spill_dir};
 use crate::protocol::spec::{Spec, SpecError};
@@ -53,6 +54,29 @@ pub fn run(spec_path: &Path) -> u8 {
 
 /// What a sink that has read everything writes into the lock file after its pid.
 const DRAINED: &str = "drained";
+/// What a holder writes there whose death loses nothing: what it has taken from the terminal is in the stream, or in a
+/// pipe that its successor goes on with.
+const LOSSLESS: &str = "lossless";
+/// What precedes, there, the offset in the stream at which the output of a terminal of our own begins.
+const FROM: &str = "from ";
+
+/// Where a sink gets its bytes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The pipe of `pipe-pane`.
+    Tmux,
+    /// A terminal of our own.
+    Terminal(Holding),
+}
+
+/// How a holder takes the output of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Holding {
+    /// See [`LOSSLESS`].
+    pub(super) is_lossless: bool,
+    /// An earlier holder has taken output of the same terminal.
+    pub(super) is_successor: bool,
+}
 
 /// What the last holder of a lock file has written into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +86,10 @@ pub struct Said {
     /// It ended because tmux closed the pipe, and nothing was lost. A sink that was killed cannot
     /// write this.
     pub drained: bool,
+    /// Even if it was killed, nothing was lost.
+    pub lossless: bool,
+    /// Where the output of its terminal begins in the stream.
+    from: Option<u64>,
 }
 
 /// Whether a sink holds this lock; it may not have written its pid yet.
@@ -81,13 +109,16 @@ pub fn said(lock: &Path) -> Option<Said> {
     const LONGEST: u64 = 100;
     let text = io::read_to_string(files::open_plain(lock).ok()?.take(LONGEST)).ok()?;
     let (pid, rest) = text.split_once('\n')?;
-    Some(Said { pid: pid.parse().ok()?, drained: rest.trim_end() == DRAINED })
+    let says = |word| rest.lines().any(|line| line == word);
+    let from = rest.lines().find_map(|line| line.strip_prefix(FROM)?.parse().ok());
+    let (drained, lossless) = (says(DRAINED), says(LOSSLESS));
+    Some(Said { pid: pid.parse().ok()?, drained, lossless, from })
 }
 
 /// Block the signals that a terminal may send, or a kill of the whole process group of the tmux
 /// server, so that they do not end the sink. Exceeding the file size limit (SIGXFSZ) becomes a write
 /// error.
-fn deafen() {
+pub(super) fn deafen() {
     let mut signals = SigSet::empty();
     for signal in [
         Signal::SIGINT,
@@ -104,41 +135,80 @@ fn deafen() {
     let _ = signals.thread_block();
 }
 
-struct Sink {
-    appender: Appender,
+/// Appends to the stream of a process, and rings its bell.
+pub(super) struct Sink {
+    pub(super) appender: Appender,
+    reader: (Dirs, String),
     // Dropped before the bell. A killed sink closes its descriptors in the same order. So when the
     // supervisor sees the bell close, the lock is already free.
     lock: Option<File>,
     bell_path: PathBuf,
     bell: Option<File>,
+    /// Where the output of a terminal of our own begins in the stream.
+    pub(super) from: u64,
 }
 
 impl Sink {
     /// Wait for the lock and open the sink of this spec file; `None` if a younger sink was faster.
     fn open(spec_path: &Path) -> Result<Option<Self>, SpecError> {
+        match lock(&PanePaths::beside(spec_path).sink_lock(), overtaken) {
+            Turn::Come(lock) => Self::with_lock(spec_path, lock, Source::Tmux).map(Some),
+            Turn::Passed => Ok(None),
+        }
+    }
+
+    /// The sink of this spec file for a holder, which is never overtaken: there is one for each terminal.
+    pub(super) fn of_holder(spec_path: &Path, holding: Holding) -> Result<Self, SpecError> {
+        let lock = match lock(&PanePaths::beside(spec_path).sink_lock(), |_| false) {
+            Turn::Come(lock) => lock,
+            Turn::Passed => None,
+        };
+        Self::with_lock(spec_path, lock, Source::Terminal(holding))
+    }
+
+    fn with_lock(
+        spec_path: &Path,
+        mut lock: Option<File>,
+        source: Source,
+    ) -> Result<Self, SpecError> {
         let spec = Spec::read(spec_path)?;
         let paths = PanePaths::beside(spec_path);
-        let mut lock = match lock(&paths.sink_lock()) {
-            Turn::Come(lock) => lock,
-            Turn::Passed => return Ok(None),
-        };
         let bell_path = paths.bell();
         let bell = hang_up(&bell_path);
-        if let Some(lock) = &mut lock {
-            // Only after the bell is open: readers of this file rely on that.
-            let _ = writeln!(lock, "{}", std::process::id());
-        }
         let runtime = spec_path.parent().and_then(Path::parent);
         let dirs = Dirs::new(spec.log.dir.as_path(), runtime.map(spill_dir));
-        let appender = Appender::open(&dirs, &spec.name.slug(), spec.log.segment(), true);
-        let mut sink = Self { appender, lock, bell_path, bell };
+        let (slug, limit) = (spec.name.slug(), spec.log.segment());
+        let appender = match source {
+            Source::Tmux => Appender::open(&dirs, &slug, limit, true),
+            Source::Terminal(_) => Appender::open_for_pipe(&dirs, &slug, limit),
+        };
+        let mut from = appender.end();
+        if let Some(lock) = &mut lock {
+            let mut lines = format!("{}\n", std::process::id());
+            if let Source::Terminal(Holding { is_lossless, is_successor }) = source {
+                let earlier = said(&paths.sink_lock()).filter(|_| is_successor);
+                from = earlier.and_then(|said| said.from).unwrap_or(from);
+                lines.push_str(&format!("{FROM}{from}\n"));
+                if is_lossless {
+                    lines.push_str(&format!("{LOSSLESS}\n"));
+                }
+            }
+            // Only after the bell is open: readers of this file rely on that.
+            let _ = lock.set_len(0).and_then(|()| lock.write_all(lines.as_bytes()));
+        }
+        let mut sink = Self { appender, reader: (dirs, slug), lock, bell_path, bell, from };
         sink.ring(b'S');
-        Ok(Some(sink))
+        Ok(sink)
+    }
+
+    /// A reader of the stream.
+    pub(super) fn reader(&self) -> StreamReader {
+        StreamReader::open(&self.reader.0, &self.reader.1)
     }
 
     /// Record that nothing was lost. This must precede the close of the bell, which tells the supervisor that
     /// this sink has ended.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         if let Some(lock) = &mut self.lock {
             // If this fails it only looks as if output might be missing.
             let _ = writeln!(lock, "{DRAINED}");
@@ -173,7 +243,7 @@ impl Sink {
     /// Write one byte into the bell. If that is full, the supervisor will wake up anyway. If the FIFO
     /// has been deleted, the shim, which opens it by name, cannot ring any more; so create a new one
     /// and close the old one, which the supervisor notices (`src/engine/wakeups.rs`).
-    fn ring(&mut self, word: u8) {
+    pub(super) fn ring(&mut self, word: u8) {
         let Some(bell) = &mut self.bell else { return };
         let _ = bell.write(&[word]);
         if bell.metadata().is_ok_and(|meta| meta.nlink() == 0)
@@ -233,7 +303,7 @@ enum Turn {
 
 /// Wait until no other sink appends to the stream. If the file system does not support locks,
 /// continue without one: losing bytes would be worse than mixing up their order.
-fn lock(path: &Path) -> Turn {
+fn lock(path: &Path, overtaken: impl Fn(&Path) -> bool) -> Turn {
     let Ok(file) = files::append_to(path) else { return Turn::Come(None) };
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         if overtaken(path) {
@@ -246,8 +316,6 @@ fn lock(path: &Path) -> Turn {
             return Turn::Passed;
         }
     }
-    // Remove what the previous sink has written.
-    let _ = file.set_len(0);
     Turn::Come(Some(file))
 }
 

@@ -10,13 +10,14 @@ use super::settings::{GRACE, SHELL, Settings};
 use crate::config::dirs;
 use crate::config::env::BadValue;
 use crate::config::load::{Context, Loaded};
+use crate::config::options::BackendChoice;
 use crate::config::paths::{absolute, at_home};
 use crate::config::procfile::Entry;
 use crate::model::ProcName;
 use crate::model::expression;
 use crate::model::limits::{ITEM_BYTES, PROCESS_EXPRESSIONS, PROCESSES, TOTAL_BYTES};
 use crate::model::name::{BadName, LongName, check_length};
-use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
+use crate::model::plan::{Backend, Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::rules::Probe;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
@@ -162,7 +163,12 @@ pub fn resolve(
     let formed = formed(loaded, &lines, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
     let shell = find_shell(facts.find, settings.shell.as_deref().unwrap_or(OsStr::new(SHELL)))?;
-    let tmux = (facts.find)(OsStr::new("tmux")).ok_or(PlanError::NoTmux)?;
+    let tmux = (facts.find)(OsStr::new("tmux"));
+    let backend = match (settings.backend, &tmux) {
+        (BackendChoice::Native, _) | (BackendChoice::Auto, None) => Backend::Native,
+        (BackendChoice::Auto | BackendChoice::Tmux, Some(_)) => Backend::Tmux,
+        (BackendChoice::Tmux, None) => return Err(PlanError::NoTmux),
+    };
     let config = settings.tmux_config.as_ref();
     let formed: Vec<_> = formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
     let instances = instances(&formed);
@@ -187,7 +193,8 @@ pub fn resolve(
         title: project.title.clone(),
         session: project.session(),
         tmux_socket: project.tmux_socket(),
-        tmux: tmux.into(),
+        backend,
+        tmux: tmux.unwrap_or_default().into(),
         tmo: facts.tmo.as_path().into(),
         root: project.root.as_path().into(),
         procfile: project.procfile_shown.as_path().into(),

@@ -10,11 +10,11 @@ use nix::sys::signal::Signal;
 use super::PlanError;
 use super::ports::Ports;
 use crate::config::env::{BadValue, Env};
-use crate::config::options::{StartOptions, parse_seconds};
+use crate::config::options::{BackendChoice, StartOptions, parse_seconds};
 use crate::config::procfile::Procfile;
 use crate::config::{Warning, procfile::Entry, unknown_processes};
 use crate::model::limits::{PROCESSES, TOLD};
-use crate::model::plan::OnExit;
+use crate::model::plan::{Backend, OnExit};
 
 const BASE_PORT: u16 = 5000;
 const PORT_STEP: u16 = 100;
@@ -50,6 +50,7 @@ pub struct Settings {
     /// Only if configured; see [`SHELL`].
     pub(super) shell: Option<OsString>,
     pub(super) tmux_config: Option<PathBuf>,
+    pub(super) backend: BackendChoice,
     /// The flag or variable that each setting comes from, by its name.
     pub(super) said_by: Provenance,
     /// The entries that already have a place in the numbering of ports.
@@ -136,6 +137,8 @@ impl Settings {
         let stop_signals = pairs(&stop_signals, &PlanError::StopSignals, stop_signal)?;
         let stop_signals = ByName::of(stop_signals, "STOP_SIGNALS", &said_by)?;
         let grace = or_env(typed.timeout, env, "TIMEOUT", "a number of seconds", parse_seconds)?;
+        let kinds = "auto, tmux or native";
+        let backend = or_env(typed.backend, env, "BACKEND", kinds, BackendChoice::by_name)?;
         let shell = || env.tmo_or_overmind("SHELL").map(|found| found.value.to_owned());
         Ok(Self {
             ports,
@@ -150,6 +153,7 @@ impl Settings {
             grace,
             shell: typed.shell.clone().or_else(shell),
             tmux_config: typed.tmux_config.clone().or_else(|| env.path("TMUX_CONFIG")),
+            backend: backend.unwrap_or_default(),
             said_by,
             known_lines: vec![],
         })
@@ -158,6 +162,14 @@ impl Settings {
     /// The port of the first line, if ports are assigned.
     pub fn first_port(&self) -> Option<u16> {
         self.ports.map(|ports| ports.base)
+    }
+
+    /// Have the terminals of a run that exists already.
+    pub const fn keep_backend(&mut self, backend: Backend) {
+        self.backend = match backend {
+            Backend::Tmux => BackendChoice::Tmux,
+            Backend::Native => BackendChoice::Native,
+        };
     }
 
     /// Start from another port.

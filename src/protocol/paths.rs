@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::model::ProcName;
 
 /// The files of one process in the runtime directory (`<runtime>/p/<slug>.*`).
@@ -13,7 +15,12 @@ pub struct PanePaths {
 impl PanePaths {
     /// The files of `name` below this runtime directory.
     pub fn new(runtime: &Path, name: &ProcName) -> Self {
-        Self { base: runtime.join("p").join(name.slug()) }
+        Self::of_slug(runtime, &name.slug())
+    }
+
+    /// The files of the process with this name in file names.
+    pub fn of_slug(runtime: &Path, slug: &str) -> Self {
+        Self { base: runtime.join("p").join(slug) }
     }
 
     /// The files next to this spec file.
@@ -25,6 +32,11 @@ impl PanePaths {
         let mut path = self.base.clone().into_os_string();
         path.push(ending);
         path.into()
+    }
+
+    /// The process, as it is in file names.
+    pub fn slug(&self) -> String {
+        self.base.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The desired state, replaced by rename ([`super::spec::Spec`]).
@@ -47,10 +59,24 @@ impl PanePaths {
         self.with(".sink-lock")
     }
 
+    /// The socket of the holder of its terminal, if the terminal is tmo's own. It has a short name of its own: the path
+    /// of a socket is limited to about 100 bytes, and the name of a process may be long.
+    pub fn terminal(&self) -> PathBuf {
+        let hash = Sha256::digest(self.slug());
+        let name = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
+        let runtime = self.base.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        terminals_dir(runtime).join(name)
+    }
+
     /// A script with the command, if that is too long for an argument.
     pub fn script(&self) -> PathBuf {
         self.with(".sh")
     }
+}
+
+/// The directory of the sockets of terminals.
+pub fn terminals_dir(runtime: &Path) -> PathBuf {
+    runtime.join("t")
 }
 
 /// The directory that takes the newest output while the disk of the journal is full.

@@ -254,6 +254,11 @@ pub fn open_terminal(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true).write(true), 0)
 }
 
+/// Open `/dev/null` for reading and writing.
+pub fn open_null() -> io::Result<File> {
+    open_terminal("/dev/null".as_ref())
+}
+
 /// Open a directory, to lock it.
 pub fn open_dir(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true), libc::O_DIRECTORY)

@@ -98,6 +98,49 @@ impl Report {
     }
 }
 
+/// Fork a child that does this work, in a session of its own and without a terminal, and exits with its result.
+/// It keeps only these file descriptors. Returns its process id.
+///
+/// It shares the memory of this process until one of the two changes it, so it costs less than a program of its own.
+pub fn detached(keep: &[i32], work: impl FnOnce() -> u8) -> io::Result<u32> {
+    // No signal handler of this process may run in the child.
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    #[expect(unsafe_code, reason = "fork")]
+    // SAFETY: a shim has one thread, so the child may do anything its parent may.
+    let forked = unsafe { nix::unistd::fork() };
+    match forked {
+        Ok(ForkResult::Child) => {
+            super::default_signals(&[]);
+            let _ = nix::unistd::setsid();
+            let _ = detach_standard_streams();
+            let _ = super::close_inherited(keep);
+            let status = work();
+            #[expect(unsafe_code, reason = "no exit handler of the parent may run in the child")]
+            // SAFETY: ends the process at once.
+            unsafe {
+                libc::_exit(status.into())
+            }
+        }
+        Ok(ForkResult::Parent { child }) => {
+            mask.thread_set_mask()?;
+            Ok(child.as_raw().unsigned_abs())
+        }
+        Err(error) => {
+            mask.thread_set_mask()?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Replace the standard streams with `/dev/null`.
+fn detach_standard_streams() -> io::Result<()> {
+    let null = super::files::open_null()?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}
+
 /// Set the file mode creation mask.
 pub fn umask(bits: u32) {
     nix::sys::stat::umask(Mode::from_bits_truncate((bits & 0o777).cast()));

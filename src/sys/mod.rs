@@ -32,11 +32,12 @@ pub use host::host;
 use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Changes, adopt_orphans, all, arguments_of, boot_id, children, end_with_parent, ignores, info,
-    loads, memory_share, mount_namespace, open_files, own_orphans, own_threads, peek,
-    pid_namespace, pid_namespace_of, program_of, sees, set_usual_discipline, signal,
-    signal_with_parent, start_time, tcp_holders, tcp_listener_owners, tcp_listeners,
-    tcp_listening_ports, tcp_peer, tcp_sockets, usage, variable_of, visit_marked, walk, watch_exit,
+    Changes, adopt_orphans, all, arguments_of, boot_id, children, end_after_parent,
+    end_with_parent, ignores, info, loads, memory_share, mount_namespace, open_files,
+    outlive_parent, own_orphans, own_threads, peek, pid_namespace, pid_namespace_of, program_of,
+    rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice, start_time,
+    tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer, tcp_sockets,
+    usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
 pub use orphans::{OrphanReport, Orphans, ends_within, has_orphans, kill_orphans};
@@ -45,11 +46,12 @@ pub use own_uid::is_own_uid;
 use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
-    Changes, adopt_orphans, all, arguments_of, boot_id, children, end_with_parent, ignores, info,
-    loads, memory_share, mount_namespace, open_files, own_orphans, own_threads, peek,
-    pid_namespace, pid_namespace_of, program_of, sees, set_usual_discipline, signal,
-    signal_with_parent, start_time, tcp_holders, tcp_listener_owners, tcp_listeners,
-    tcp_listening_ports, tcp_peer, tcp_sockets, usage, variable_of, visit_marked, walk, watch_exit,
+    Changes, adopt_orphans, all, arguments_of, boot_id, children, end_after_parent,
+    end_with_parent, ignores, info, loads, memory_share, mount_namespace, open_files,
+    outlive_parent, own_orphans, own_threads, peek, pid_namespace, pid_namespace_of, program_of,
+    rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice, start_time,
+    tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer, tcp_sockets,
+    usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use process::{Ended, Listener, ProcInfo, TcpPeer, Usage};
 pub(crate) use signals::timespec;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -49,6 +49,28 @@ pub const fn signal_with_parent(
     _signal: nix::sys::signal::Signal,
 ) {
 }
+
+/// Not supported here either: a process outlives its parent.
+pub const fn end_after_parent(_parent: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// It does so anyway.
+pub const fn outlive_parent() -> io::Result<()> {
+    Ok(())
+}
+
+/// Moving bytes inside the kernel is not possible here.
+pub fn splice(
+    _from: BorrowedFd<'_>,
+    _to: (BorrowedFd<'_>, Option<u64>),
+    _most: usize,
+) -> io::Result<usize> {
+    Err(nix::errno::Errno::EINVAL.into())
+}
+
+/// Not supported here: the arguments stay.
+pub const fn rename_argument(_at: usize, _name: &str) {}
 
 /// There are no subreapers: orphans are reparented to process 1.
 pub const fn adopt_orphans() -> io::Result<()> {

@@ -46,10 +46,14 @@ impl Wakes {
         self.hangup.swap(false, Ordering::AcqRel)
     }
 
-    /// Wait for a signal, for `also` to become readable, or until the timeout.
-    pub fn wait(&mut self, time: Option<Duration>, also: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    /// Wait for a signal, for one of `also` to become readable, or until the timeout.
+    pub fn wait<'a>(
+        &mut self,
+        time: Option<Duration>,
+        also: impl IntoIterator<Item = BorrowedFd<'a>>,
+    ) -> io::Result<()> {
         let mut fds = vec![PollFd::new(&self.pipe, PollFlags::IN)];
-        fds.extend(also.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        fds.extend(also.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         match rustix::event::poll(&mut fds, time.map(timespec).as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),

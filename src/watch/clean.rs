@@ -52,7 +52,11 @@ impl Cleaner {
                 Token::Text(text) => self.text.extend_from_slice(text),
                 Token::Control(b'\n') => self.text.push(b'\n'),
                 Token::Control(_) => {}
-                Token::Csi(..) | Token::Osc(_) | Token::Escape(_) | Token::Other => return,
+                Token::Csi(..)
+                | Token::Osc(_)
+                | Token::Escape(_)
+                | Token::Designate(..)
+                | Token::Other => return,
             }
         }
     }

@@ -243,6 +243,7 @@ fn naive(texts: &[Text], bytes: &[u8]) -> Vec<(usize, String)> {
             | Token::Csi(..)
             | Token::Osc(_)
             | Token::Escape(_)
+            | Token::Designate(..)
             | Token::Other => {}
         }
     }

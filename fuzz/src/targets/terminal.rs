@@ -88,6 +88,7 @@ fn words(pieces: &[&[u8]]) -> Vec<(String, Vec<u8>)> {
                 Token::Csi(inside, last) => (format!("csi {last}"), inside.to_vec()),
                 Token::Osc(inside) => ("osc".to_owned(), inside.to_vec()),
                 Token::Escape(last) => (format!("escape {last}"), vec![]),
+                Token::Designate(place, set) => (format!("set {place} {set}"), vec![]),
                 Token::Other => ("other".to_owned(), vec![]),
             };
             assert!(kind == "text" || bytes.len() <= 4096);
@@ -170,7 +171,9 @@ fn harmless(mode: Mode, out: &[u8]) {
                 inside.escape_ascii(),
                 char::from(last)
             ),
-            Token::Osc(_) | Token::Escape(_) | Token::Other => panic!("no colour"),
+            Token::Osc(_) | Token::Escape(_) | Token::Designate(..) | Token::Other => {
+                panic!("no colour")
+            }
         }
     }
 }

@@ -1,29 +1,15 @@
 //! Opening panes: a window, its shim and its pipe.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::command::{self, Command};
-use super::server::{Listed, Survey, Tmux, TmuxError, keep_empty, write};
+use super::server::{Tmux, TmuxError, keep_empty, write};
 use super::{config, menu};
-use crate::model::ProcName;
+use crate::backend::{Former, Listed, Opening, Survey};
 use crate::sys;
 
 /// The temporary name of a new window; it is not a valid process name.
 const BEING_OPENED: &str = "tmo is opening this";
-
-/// What to open: a name and its spec file.
-pub type Opening = (ProcName, PathBuf);
-
-/// The previous pane of a process.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Former {
-    /// tmux's name of it (`%3`).
-    pub pane: Option<String>,
-    /// Process id of its last shim, which has ended.
-    pub shim: Option<u32>,
-    /// A sink already reads its output and continues to; a new pipe would lose output in transit.
-    pub piped: bool,
-}
 
 impl Tmux {
     /// Start the server with a window and a pipe for each of these.

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use super::command::{self, Command};
 use super::environ::Environ;
 use super::{config, version};
+use crate::backend::{Listed, Server, Survey};
 use crate::model::plan::Plan;
 use crate::model::screen::{Screen, ScreenCursor};
 use crate::sys::files;
@@ -70,34 +71,6 @@ pub struct Tmux {
     pub(super) opening: Arc<Mutex<()>>,
     /// Held while typing; the value is whether tmux has no buffer left over from that.
     pub(super) typing: Arc<Mutex<bool>>,
-}
-
-/// A pane as tmux lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// `%3`.
-    pub pane: String,
-    /// Process id of its shim.
-    pub pid: u32,
-    /// Nothing runs in it any more.
-    pub dead: bool,
-    /// It is in the run's session (a person may have made others).
-    pub ours: bool,
-    /// The process it was opened for; empty if a user opened it.
-    pub process: String,
-    /// Name of its window, which any program or user may have changed.
-    pub window: String,
-}
-
-/// What a running server has reported about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Survey {
-    /// Its process id.
-    pub pid: u32,
-    /// Its socket.
-    pub socket: PathBuf,
-    /// Its panes.
-    pub panes: Vec<Listed>,
 }
 
 impl TmuxError {
@@ -166,7 +139,8 @@ impl Tmux {
         let (pid, socket) = server.split_once(' ').ok_or_else(refused)?;
         let pid = pid.parse().map_err(|_| refused())?;
         let panes = panes.lines().filter_map(parse_listed).collect();
-        Ok(Survey { pid, socket: socket.into(), panes })
+        let server = Some(Server { pid, socket: socket.into() });
+        Ok(Survey { server, panes })
     }
 
     /// All panes; none if the session is gone.

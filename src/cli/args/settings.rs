@@ -10,7 +10,7 @@ use super::{Args, grouped};
 pub(super) type Setting = (&'static str, Option<&'static str>, &'static str);
 
 /// The settings behind the flags of `tmo start`.
-pub(super) const SETTINGS: [Setting; 23] = [
+pub(super) const SETTINGS: [Setting; 24] = [
     ("procfile", Some("PROCFILE"), "./Procfile"),
     ("root", None, "the directory of the Procfile"),
     ("daemonize", Some("DAEMONIZE"), "false"),
@@ -34,6 +34,7 @@ pub(super) const SETTINGS: [Setting; 23] = [
     ("tmux_config", Some("TMUX_CONFIG"), "~/.tmux.conf"),
     ("show_timestamps", Some("SHOW_TIMESTAMPS"), "false"),
     ("shell", Some("SHELL"), "sh"),
+    ("backend", Some("BACKEND"), "auto"),
 ];
 
 /// The setting behind the flag of every client.

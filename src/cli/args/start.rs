@@ -7,13 +7,7 @@ use std::time::Duration;
 use super::{port, seconds, truth};
 use crate::cli::completions::values;
 use crate::config::StartOptions;
-
-/// What gives processes their terminals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Backend {
-    /// A private tmux server.
-    Tmux,
-}
+use crate::config::options::BackendChoice;
 
 /// The port of the page beside a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,9 +84,9 @@ pub struct StartArgs {
     /// stopped or killed.
     #[arg(long, value_name = "NAME", add = values::process())]
     pub exit_code_from: Option<String>,
-    /// What provides the processes' terminals: tmux.
+    /// What provides the terminals of the processes.
     #[arg(long, value_name = "KIND", value_enum)]
-    pub backend: Option<Backend>,
+    pub backend: Option<BackendChoice>,
     /// The same as `--backend tmux`.
     #[arg(long, conflicts_with = "backend")]
     pub overmind: bool,
@@ -191,6 +185,7 @@ impl From<StartArgs> for StartOptions {
             tmux_config: args.tmux_config,
             show_timestamps: args.show_timestamps,
             shell: args.shell,
+            backend: if args.overmind { Some(BackendChoice::Tmux) } else { args.backend },
         }
     }
 }

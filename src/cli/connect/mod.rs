@@ -2,11 +2,12 @@
 
 mod client;
 mod farewell;
+mod native;
 mod nested;
 mod waiting;
 
 use std::ffi::OsStr;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,10 +21,14 @@ use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::config::env::Env;
 use crate::model::ProcName;
+use crate::model::plan::Backend;
 use crate::model::request::{ProcessState, State};
 use crate::model::shell;
 use crate::model::text::OsText;
 use crate::model::untrusted::{is_active, shown};
+
+/// How many lines of the log go into the scroll-back before a terminal of tmo's own is shown.
+const HISTORY: usize = 200;
 
 /// The program to run.
 enum Prepared {
@@ -34,6 +39,8 @@ enum Prepared {
     Switch(ProcName, Command),
     /// A program that replaces this one.
     Exec(Command),
+    /// A terminal of tmo's own.
+    Native(ProcName, native::Attach),
 }
 
 /// Show the process until the user detaches.
@@ -44,10 +51,15 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
         None => instance.context.env.flag("CONTROL_MODE")?.unwrap_or(false),
     };
     let prepared = super::block_on(prepare(&mut instance, args, control))?;
-    let (Prepared::Client(_, command) | Prepared::Switch(_, command) | Prepared::Exec(command)) =
-        &prepared;
     if args.print {
-        return super::print(&quoted(command));
+        return match &prepared {
+            Prepared::Client(_, command)
+            | Prepared::Switch(_, command)
+            | Prepared::Exec(command) => super::print(&quoted(command)),
+            Prepared::Native(name, _) => Err(CliError::Other(format!(
+                "the terminal of {name} is tmo's own, so there is no tmux command that shows it"
+            ))),
+        };
     }
     needs_terminal()?;
     let cannot_run = |command: &Command, source| CliError::Io {
@@ -64,6 +76,19 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
             let ran = command.stdin(Stdio::inherit()).output();
             let ran = ran.map_err(|error| cannot_run(&command, error))?;
             if ran.status.success() { Ok(0) } else { Err(not_switched(&name, &ran.stderr)) }
+        }
+        Prepared::Native(name, attach) => {
+            super::logs::print_last(&instance, &name, HISTORY)?;
+            super::block_on(async {
+                let ended = native::show_terminal(&attach).await;
+                let ended = ended.map_err(CliError::io(format!("the terminal of {name}")))?;
+                let _ = writeln!(io::stdout(), "{}", farewell::words(&instance, &name).await);
+                Ok(match ended {
+                    native::Ended::Left => 0,
+                    native::Ended::Gone => farewell::exit_code(&instance, &name),
+                    native::Ended::Signal(code) => code,
+                })
+            })
         }
         Prepared::Client(name, mut command) => super::block_on(async {
             let shown = client::show(&mut command).await;
@@ -90,6 +115,10 @@ pub(super) async fn connect_from_ui(
         Prepared::Switch(name, mut command) => {
             let ran = command.stdin(Stdio::inherit()).output().map_err(cannot_run)?;
             if ran.status.success() { Ok(()) } else { Err(not_switched(&name, &ran.stderr)) }
+        }
+        Prepared::Native(name, attach) => {
+            let ended = native::show_terminal(&attach).await;
+            ended.map(drop).map_err(CliError::io(format!("the terminal of {name}")))
         }
         Prepared::Exec(_) => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
     }
@@ -160,6 +189,17 @@ async fn prepare(
     let state = instance.state().await?;
     let name = choose(&state, args.name.as_deref())?.name.clone();
     let (state, pane) = waiting::terminal_of(instance, &name, args.timeout.as_deref()).await?;
+    if let Ok(plan) = instance.runtime.plan()
+        && plan.backend == Backend::Native
+    {
+        let attach = native::Attach {
+            socket: native::socket(instance.runtime.dir(), &pane),
+            read_only: args.read_only,
+            keeps_size: args.keep_size,
+            keys: native::DetachKeys::usual(),
+        };
+        return Ok(Prepared::Native(name, attach));
+    }
     if !is_server_name(&state.tmux.socket) || !is_pane(&pane) {
         let text = format!("{}: its listener names no tmux server of yours", instance.address());
         return Err(CliError::Other(text));

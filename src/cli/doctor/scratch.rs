@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::environment::Variables;
 use super::recorder::{ended, parse};
-use crate::backend::tmux::panes::Former;
+use crate::backend::Former;
 use crate::backend::tmux::{Tmux, TmuxError, socket};
 use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::plan::{Plan, ProcessPlan};
@@ -132,7 +132,7 @@ impl Scratch {
         let (spec, record) = self.prepare(process, &process.name)?;
         let opening = (process.name.clone(), spec);
         let survey = self.tmux.start(std::slice::from_ref(&opening)).await?;
-        let utempter = sys::loads(survey.pid, "libutempter");
+        let utempter = survey.server.and_then(|server| sys::loads(server.pid, "libutempter"));
         let first = self.hear(process, &process.name, &record).await;
         let config = match self.tmux.user_config() {
             Some(path) => Some((path.to_owned(), self.tmux.source_user_config().await)),
@@ -241,7 +241,7 @@ impl Scratch {
     /// The server as it reports itself, or else the parent of the processes that it started.
     async fn server(&self) -> Option<ProcInfo> {
         if let Ok(survey) = self.tmux.survey().await {
-            return sys::info(survey.pid);
+            return sys::info(survey.server?.pid);
         }
         let process = self.plan.processes.first()?;
         let life = PanePaths::new(&self.dir, &process.name).life();

@@ -206,6 +206,7 @@ impl Start {
     ) -> Result<Plan, CliError> {
         if let Some(earlier) = &self.earlier {
             settings.keep_lines(earlier.lines.clone());
+            settings.keep_backend(earlier.backend);
             // The run's ports stay at the place that was found to be free.
             let moved = earlier.origin.as_ref().and_then(|origin| origin.first_port);
             if let Some(first) = moved {

@@ -41,6 +41,11 @@ struct MainExit {
 }
 
 impl Life {
+    /// The terminal has this holder now.
+    pub(super) const fn has_holder(&mut self, pid: u32) {
+        self.root.holder = pid;
+    }
+
     /// When to continue even if no event occurs.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.ending.as_ref()?.deadline()

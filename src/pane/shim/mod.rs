@@ -13,6 +13,7 @@ mod life_log;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -22,12 +23,14 @@ use nix::libc;
 
 use self::life::Life;
 use self::life_log::LifeLogWriter;
+use super::holder::{HolderKeeper, Terminal};
 use super::process_tree::{self, Root};
 use super::tty::Tty;
 use crate::model::LifeId;
 use crate::protocol::life::LifeEvent;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::{Spec, Want};
+use crate::protocol::terminal::Size;
 use crate::sys::{self, Wakes};
 
 /// Signals from terminals and group kills that the shim must survive.
@@ -54,8 +57,31 @@ fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// What a shim needs that opens its own terminal. Without, it has been started by tmux in one.
+#[derive(Debug, Clone, Copy)]
+pub struct Opener {
+    size: Size,
+    /// The process id of the supervisor that started it.
+    supervisor: u32,
+}
+
+impl Opener {
+    /// Of the arguments `80x24 1234`.
+    pub fn parse(arguments: &[OsString]) -> Option<Self> {
+        let [size, supervisor] = arguments else { return None };
+        let (columns, rows) = size.to_str()?.split_once('x')?;
+        let size = (columns.parse().ok()?, rows.parse().ok()?);
+        Some(Self { size, supervisor: supervisor.to_str()?.parse().ok()? })
+    }
+
+    /// As arguments.
+    pub fn arguments(size: Size) -> [String; 2] {
+        [format!("{}x{}", size.0, size.1), std::process::id().to_string()]
+    }
+}
+
 /// Run the shim of the pane with this spec file until it is told to exit; returns the exit status.
-pub fn run(spec_path: &Path) -> u8 {
+pub fn run(spec_path: &Path, opener: Option<Opener>) -> u8 {
     // The supervisor was killed while it requested this pane, and the run was over by the time tmux
     // opened it. Neither the shim nor the tmux server that was started for it is needed.
     if let Ok(false) = spec_path.try_exists() {
@@ -63,7 +89,7 @@ pub fn run(spec_path: &Path) -> u8 {
         end_own_server();
         return 1;
     }
-    match Shim::begin(spec_path) {
+    match Shim::begin(spec_path, opener) {
         Ok(shim) => {
             shim.serve();
             0
@@ -112,6 +138,8 @@ struct Shim {
     diary: LifeLogWriter,
     /// The root of the tree, still without a main process.
     root: Root,
+    /// Keeps the holder, if this shim has a terminal of its own.
+    holder: Option<HolderKeeper>,
     wish: DesiredState,
     /// The spec of the next life, which has not begun yet.
     next: Option<Box<Spec>>,
@@ -127,9 +155,18 @@ struct Shim {
 }
 
 impl Shim {
-    fn begin(spec_path: &Path) -> std::io::Result<Self> {
+    fn begin(spec_path: &Path, opener: Option<Opener>) -> std::io::Result<Self> {
         // Where there is no /dev/fd, tmux has closed its descriptors itself.
         let _ = sys::close_inherited(&[]);
+        let terminal = match opener {
+            // Another supervisor learns of this shim from its life file only.
+            Some(opener) => {
+                sys::end_after_parent(opener.supervisor)?;
+                Some(Terminal::open(opener.size)?)
+            }
+            None => None,
+        };
+        let holder = terminal.map(|terminal| HolderKeeper::begin(terminal, spec_path));
         sys::ignore_signals(IGNORED);
         let paths = PanePaths::beside(spec_path);
         // Before the signal handlers are installed: this may wait for the lock, and closing the pane
@@ -149,7 +186,13 @@ impl Shim {
             tty: Tty::open(),
             begun: diary.begun(),
             diary,
-            root: Root { shim: pid, session, main: 0 },
+            root: Root {
+                shim: pid,
+                session,
+                main: 0,
+                holder: holder.as_ref().map_or(0, HolderKeeper::pid),
+            },
+            holder,
             wish: DesiredState {
                 want: Want::Stop,
                 life: None,
@@ -165,13 +208,18 @@ impl Shim {
         };
         shim.tty.calm();
         let pane = launch::pane_environment().find(|(name, _)| name == "TMUX_PANE");
+        let pane = pane.map(|(_, id)| id.to_string_lossy().into_owned());
+        let own = || shim.paths.slug();
         shim.diary.note(LifeEvent::Up {
             pid,
             start_time,
-            pane: pane.map_or_else(String::new, |(_, id)| id.to_string_lossy().into_owned()),
+            pane: if shim.holder.is_some() { own() } else { pane.unwrap_or_default() },
             tty: shim.tty.name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
+        if shim.holder.is_some() {
+            sys::outlive_parent()?;
+        }
         // The supervisor could not signal us before our `Up` entry, so the spec may have changed
         // since.
         shim.read_spec();
@@ -187,8 +235,19 @@ impl Shim {
             }
             let now = Instant::now();
             let time = self.deadline(now).map(|at| at.saturating_duration_since(now));
-            if self.wakes.wait(time, self.watched.as_ref().map(OwnedFd::as_fd)).is_err() {
+            let also = [
+                self.watched.as_ref().map(OwnedFd::as_fd),
+                self.holder.as_ref().and_then(HolderKeeper::end),
+            ];
+            if self.wakes.wait(time, also.into_iter().flatten()).is_err() {
                 sleep(time.unwrap_or(RETRY).min(RETRY));
+            }
+            if let Some(holder) = &mut self.holder {
+                holder.renew(&self.spec_path);
+                self.root.holder = holder.pid();
+                if let Some(life) = &mut self.life {
+                    life.has_holder(self.root.holder);
+                }
             }
             if self.wakes.bell() {
                 self.read_spec();
@@ -204,7 +263,8 @@ impl Shim {
     fn deadline(&self, now: Instant) -> Option<Instant> {
         let ending = self.life.as_ref().and_then(Life::deadline);
         let retry = self.diary.is_behind().then(|| now + RETRY);
-        [ending, retry].into_iter().flatten().min()
+        let holder = self.holder.as_ref().and_then(HolderKeeper::due);
+        [ending, retry, holder].into_iter().flatten().min()
     }
 
     /// Do everything that is possible without waiting.

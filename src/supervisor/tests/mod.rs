@@ -22,7 +22,9 @@ mod whatever;
 use std::collections::VecDeque;
 
 use super::{Effect, Goal, Input, Phase, RunPhase, Supervisor};
-use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan, Stdin};
+use crate::model::plan::{
+    Backend, Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan, Stdin,
+};
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::ProcessPolicy;
 use crate::model::time::Timestamp;
@@ -66,6 +68,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         started: Timestamp::EPOCH,
         title: "t".into(),
         session: "t".into(),
+        backend: Backend::Tmux,
         tmux_socket: "tmo-t".into(),
         tmux: "/usr/bin/tmux".into(),
         tmo: "/usr/bin/tmo".into(),

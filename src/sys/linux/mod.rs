@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -62,6 +62,18 @@ pub fn mount_namespace() -> String {
     format!("{} {}:{}", name.display(), root.0, root.1)
 }
 
+/// Move up to this many bytes from one file to another, of which one is a pipe, inside the kernel. `at` is the offset
+/// in the target, if that is a file. `EINVAL`: the kernel can't do it for these files.
+pub fn splice(
+    from: BorrowedFd<'_>,
+    (to, at): (BorrowedFd<'_>, Option<u64>),
+    most: usize,
+) -> io::Result<usize> {
+    use rustix::pipe::{SpliceFlags, splice};
+    let mut at = at;
+    Ok(splice(from, None, to, at.as_mut(), most, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?)
+}
+
 /// Orphans below this process become its children; the parameters are for systems without subreapers.
 pub fn own_orphans(_run: &str, _process: &str) -> io::Result<()> {
     adopt_orphans()
@@ -91,6 +103,18 @@ pub fn signal_with_parent(command: &mut std::process::Command, signal: nix::sys:
     unsafe {
         std::os::unix::process::CommandExt::pre_exec(command, ask);
     }
+}
+
+/// End this process by SIGHUP as soon as this parent has ended, or end it now if the parent has ended already.
+pub fn end_after_parent(parent: u32) -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGHUP)?;
+    let is_child = nix::unistd::getppid().as_raw().unsigned_abs() == parent;
+    if is_child { Ok(()) } else { Err(nix::Error::ESRCH.into()) }
+}
+
+/// Let this process outlive its parent.
+pub fn outlive_parent() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_pdeathsig(None)?)
 }
 
 /// When this process started.
@@ -313,6 +337,25 @@ pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
     let line = read_kernel(format!("/proc/{pid}/cmdline")).ok()?;
     let words = line.strip_suffix(b"\0").unwrap_or(&line).split(|&byte| byte == 0);
     Some(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
+/// Replace an argument of this process by one of the same length in what `ps` shows. Without access to its own memory
+/// by file, nothing changes.
+pub fn rename_argument(at: usize, name: &str) {
+    let line = read_kernel("/proc/self/cmdline").unwrap_or_default();
+    let before: usize = line.split_inclusive(|&byte| byte == 0).take(at).map(<[u8]>::len).sum();
+    let old = line.get(before..).and_then(|rest| rest.split(|&byte| byte == 0).next());
+    let stat = read_kernel("/proc/self/stat").unwrap_or_default();
+    let stat = String::from_utf8_lossy(&stat);
+    // The fields behind the name begin with the third one; this is the 48th.
+    let start = stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(45));
+    if let (Some(old), Some(Ok(start))) = (old, start.map(str::parse::<u64>))
+        && old.len() == name.len()
+        && let Ok(memory) = super::files::open_to_write(Path::new("/proc/self/mem"))
+    {
+        // Whoever reads it sees the old name if this fails.
+        let _ = memory.write_all_at(name.as_bytes(), start + before as u64);
+    }
 }
 
 /// Whether a process ignores this signal.

@@ -1,6 +1,7 @@
 //! A separate world for each test: directory, home, runtime directory, tmux sockets, and a mark in the
 //! environment of everything started in it, by which leftover processes are found.
 
+mod backend;
 mod orphan_cleanup;
 pub(crate) mod procs;
 pub(crate) mod pty;
@@ -46,9 +47,16 @@ impl World {
         let private = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(dir.path().join("run"), private).unwrap();
         orphan_cleanup::watch(dir.path());
-        let world = Self { dir, extra: vec![], spared: vec![] };
+        let extra = backend::chosen().map(|backend| ("TMO_BACKEND".into(), backend));
+        let world = Self { dir, extra: extra.into_iter().collect(), spared: vec![] };
         world.write("Procfile", procfile);
         world
+    }
+
+    /// Whether its processes have terminals of tmo's own.
+    pub(crate) fn is_native(&self) -> bool {
+        let backend = self.extra.iter().rfind(|(name, _)| name == "TMO_BACKEND");
+        backend.is_some_and(|(_, backend)| backend == "native")
     }
 
     /// Set a variable for all commands from now on.
@@ -255,6 +263,10 @@ impl World {
     /// Type a line into the terminal of a process.
     #[track_caller]
     pub(crate) fn type_into(&self, name: &str, text: &str) {
+        if self.is_native() {
+            self.ok(["send", name, text, "--enter"]);
+            return;
+        }
         let state = self.state().unwrap();
         let pane = self.field(name, "pane");
         let socket = state["tmux"]["socket"].as_str().unwrap().to_owned();

@@ -1,0 +1,169 @@
+//! Terminals without tmux: each has a shim that opens it, and a holder that takes what is printed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::{Listed, Opening, Survey, TerminalError};
+use crate::model::plan::Plan;
+use crate::model::screen::Screen;
+use crate::model::text::OsText;
+use crate::pane::shim::Opener;
+use crate::protocol::paths::{PanePaths, terminals_dir};
+use crate::protocol::terminal::{
+    Frames, FromClient, FromHolder, Hello, LONGEST, VERSION, WantedScreen,
+};
+
+/// What the terminals call themselves.
+const TERM: &str = "xterm-256color";
+
+/// How long a holder may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The terminals of one run.
+#[derive(Debug, Clone)]
+pub struct Native {
+    tmo: PathBuf,
+    runtime: PathBuf,
+    env: Vec<(OsText, OsText)>,
+    /// The size of new terminals.
+    size: Arc<Mutex<(u16, u16)>>,
+}
+
+impl Native {
+    /// The terminals of this plan; nothing is started yet.
+    pub(super) fn new(plan: &Plan, runtime: &Path) -> Self {
+        let mut env = vec![
+            ("TERM".into(), TERM.into()),
+            ("TERM_PROGRAM".into(), "tmo".into()),
+            ("TERM_PROGRAM_VERSION".into(), env!("CARGO_PKG_VERSION").into()),
+        ];
+        // The terminal shows all colours. A value of an env file counts more.
+        let color = OsText::from("COLORTERM");
+        let set = plan.env_to_pass_on().find(|(name, _)| *name == color).map(|(_, value)| value);
+        if set == plan.caller_env().get(&color).copied() {
+            env.push((color, "truecolor".into()));
+        }
+        Self {
+            tmo: plan.tmo.as_path().to_owned(),
+            runtime: runtime.to_owned(),
+            env,
+            size: Arc::new(Mutex::new(plan.size)),
+        }
+    }
+
+    /// Start a shim, which opens a terminal, for each of these.
+    pub(super) fn open(&self, openings: &[Opening]) -> Result<Survey, TerminalError> {
+        let panes = openings.iter().map(|opening| self.open_one(opening));
+        Ok(Survey { server: None, panes: panes.collect::<Result<_, _>>()? })
+    }
+
+    fn open_one(&self, (name, spec): &Opening) -> Result<Listed, TerminalError> {
+        let size = *self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut command = tokio::process::Command::new(&self.tmo);
+        command.arg("shim").arg(spec).args(Opener::arguments(size));
+        command.env_clear().envs(self.env.iter().map(|(name, value)| (&name.0, &value.0)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.current_dir("/").spawn();
+        let child =
+            child.map_err(|source| TerminalError::Spawn { program: self.tmo.clone(), source })?;
+        Ok(Listed {
+            pane: PanePaths::beside(spec).slug(),
+            // Known until it is waited for.
+            pid: child.id().unwrap_or(0),
+            dead: false,
+            ours: true,
+            process: name.as_str().to_owned(),
+            window: name.as_str().to_owned(),
+        })
+    }
+
+    /// Give this size to all terminals that no client shows, and to those that are opened later.
+    pub(super) async fn resize(&self, columns: u16, rows: u16) -> Result<(), TerminalError> {
+        *self.size.lock().unwrap_or_else(PoisonError::into_inner) = (columns, rows);
+        let sockets = std::fs::read_dir(terminals_dir(&self.runtime))?;
+        for socket in sockets.flatten() {
+            // A terminal that has just been closed has no size.
+            if let Ok(mut client) = Client::dial(&socket.path()).await {
+                client.send(&FromClient::OwnSize((columns, rows))).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a terminal shows.
+    pub(super) async fn screen(
+        &self,
+        pane: &str,
+        wanted: WantedScreen,
+    ) -> Result<Screen, TerminalError> {
+        let mut client = Client::dial(&self.socket(pane)).await?;
+        client.send(&FromClient::Screen(wanted)).await?;
+        loop {
+            if let FromHolder::Screen(screen) = client.next().await? {
+                return Ok(*screen);
+            }
+        }
+    }
+
+    /// Type text into a terminal, with line breaks as Enter.
+    pub(super) async fn type_text(
+        &self,
+        pane: &str,
+        text: &str,
+        enter: bool,
+    ) -> Result<(), TerminalError> {
+        let enter = if enter { "\n" } else { "" };
+        let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
+        let mut client = Client::dial(&self.socket(pane)).await?;
+        for part in bytes.chunks(LONGEST) {
+            client.send(&FromClient::Input(part.to_vec())).await?;
+        }
+        client.send(&FromClient::Typed).await?;
+        while client.next().await? != FromHolder::Typed {}
+        Ok(())
+    }
+
+    fn socket(&self, pane: &str) -> PathBuf {
+        PanePaths::of_slug(&self.runtime, pane).terminal()
+    }
+}
+
+/// A client of a holder that does not look at the terminal.
+struct Client {
+    stream: UnixStream,
+    frames: Frames,
+}
+
+impl Client {
+    async fn dial(path: &Path) -> io::Result<Self> {
+        let stream = timeout(PATIENCE, UnixStream::connect(path)).await??;
+        let mut client = Self { stream, frames: Frames::default() };
+        let hello = Hello { version: VERSION, size: None, watches: false, read_only: false };
+        client.send(&FromClient::Hello(hello)).await?;
+        Ok(client)
+    }
+
+    async fn send(&mut self, frame: &FromClient) -> io::Result<()> {
+        timeout(PATIENCE, self.stream.write_all(&frame.encode())).await?
+    }
+
+    async fn next(&mut self) -> io::Result<FromHolder> {
+        let mut buffer = vec![0; LONGEST];
+        loop {
+            if let Some(frame) = self.frames.of_holder().map_err(io::Error::other)? {
+                return Ok(frame);
+            }
+            match timeout(PATIENCE, self.stream.read(&mut buffer)).await?? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => self.frames.add(&buffer[..read]),
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Opening a terminal.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use nix::pty::{Winsize, openpty};
+use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::process::ioctl_tiocsctty;
+
+use crate::protocol::terminal::Size;
+
+/// Open a terminal of this size. Begin a session on it, with the terminal as standard streams; returns its other end,
+/// which does not block.
+pub(super) fn become_leader_of_terminal((columns, rows): Size) -> io::Result<OwnedFd> {
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let pair = openpty(Some(&size), None)?;
+    fcntl_setfd(&pair.master, FdFlags::CLOEXEC)?;
+    ioctl_fionbio(&pair.master, true)?;
+    // Fails only for a process that leads a session already.
+    nix::unistd::setsid()?;
+    ioctl_tiocsctty(&pair.slave)?;
+    rustix::stdio::dup2_stdin(&pair.slave)?;
+    rustix::stdio::dup2_stdout(&pair.slave)?;
+    rustix::stdio::dup2_stderr(&pair.slave)?;
+    Ok(pair.master)
+}
+
+/// Columns and rows of a terminal.
+pub(super) fn size(master: BorrowedFd<'_>) -> io::Result<Size> {
+    let size = rustix::termios::tcgetwinsize(master)?;
+    Ok((size.ws_col, size.ws_row))
+}
+
+/// Give a terminal another size; programs are notified by the kernel.
+pub(super) fn resize(master: BorrowedFd<'_>, (columns, rows): Size) -> io::Result<()> {
+    let size = rustix::termios::Winsize {
+        ws_row: rows.max(1),
+        ws_col: columns.max(1),
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    Ok(rustix::termios::tcsetwinsize(master, size)?)
+}

@@ -1,0 +1,262 @@
+//! The clients of a terminal: who looks at it, types into it, or asks for its screen.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::protocol::terminal::{Frames, FromClient, FromHolder, Hello, LONGEST, Size, VERSION};
+
+/// How many clients there may be.
+const MOST: usize = 16;
+/// How long a client may take to introduce itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How much output waits for a client. One that is slower gets a fresh screen later.
+const QUEUE: usize = 1 << 20;
+
+/// A client.
+pub(super) struct Viewer {
+    stream: UnixStream,
+    frames: Frames,
+    hello: Option<Hello>,
+    began: Instant,
+    /// Frames to be sent, and how much of the first one has been sent.
+    queue: VecDeque<Vec<u8>>,
+    sent: usize,
+    queued: usize,
+    /// It has missed output, or has seen nothing yet.
+    needs_redraw: bool,
+    /// When it typed or changed its size last, as a count.
+    active: u64,
+    /// It waits until everything that was typed is in the terminal.
+    pub(super) awaits_typed: bool,
+    is_gone: bool,
+}
+
+impl Viewer {
+    fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            frames: Frames::default(),
+            hello: None,
+            began: Instant::now(),
+            queue: VecDeque::new(),
+            sent: 0,
+            queued: 0,
+            needs_redraw: false,
+            active: 0,
+            awaits_typed: false,
+            is_gone: false,
+        }
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+
+    /// Whether frames wait to be sent.
+    pub(super) fn has_to_send(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Whether it waits for a fresh screen and can take one.
+    pub(super) fn wants_redraw(&self) -> bool {
+        self.needs_redraw && self.queue.is_empty()
+    }
+
+    fn watches(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.watches)
+    }
+
+    /// Send it this frame.
+    pub(super) fn send(&mut self, frame: &FromHolder) {
+        let bytes = frame.encode();
+        self.queued += bytes.len();
+        self.queue.push_back(bytes);
+        self.flush();
+    }
+
+    /// Show it what was printed.
+    pub(super) fn show(&mut self, output: &[u8]) {
+        if self.needs_redraw || !self.watches() {
+            return;
+        }
+        if self.queued + output.len() > QUEUE {
+            // A frame that has been sent in part must be sent as a whole.
+            self.queue.truncate(usize::from(self.sent > 0));
+            self.queued = self.queue.iter().map(Vec::len).sum();
+            self.needs_redraw = true;
+            return;
+        }
+        for part in output.chunks(LONGEST) {
+            self.send(&FromHolder::Output(part.to_vec()));
+        }
+    }
+
+    /// Show it the whole screen.
+    pub(super) fn redraw(&mut self, bytes: &[u8]) {
+        self.needs_redraw = false;
+        for part in bytes.chunks(LONGEST) {
+            self.send(&FromHolder::Redraw(part.to_vec()));
+        }
+    }
+
+    /// Send as much as it takes now.
+    pub(super) fn flush(&mut self) {
+        while let Some(first) = self.queue.front() {
+            match self.stream.write(&first[self.sent..]) {
+                Ok(written) if self.sent + written < first.len() => self.sent += written,
+                Ok(_) => {
+                    self.queued -= first.len();
+                    self.queue.pop_front();
+                    self.sent = 0;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.is_gone = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Read what it has sent.
+    fn receive(&mut self) -> Vec<FromClient> {
+        let mut buffer = [0; 16 << 10];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => self.is_gone = true,
+            Ok(read) => self.frames.add(&buffer[..read]),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
+            Err(_) => self.is_gone = true,
+        }
+        let mut received = vec![];
+        loop {
+            match (self.frames.of_client(), &self.hello) {
+                (Ok(Some(FromClient::Hello(hello))), None) if hello.version == VERSION => {
+                    self.needs_redraw = hello.watches;
+                    self.hello = Some(hello);
+                }
+                (Ok(Some(frame)), Some(_)) => received.push(frame),
+                (Ok(None), _) => return received,
+                (Ok(Some(_)) | Err(_), _) => {
+                    self.is_gone = true;
+                    return received;
+                }
+            }
+        }
+    }
+}
+
+/// What a client wants of the terminal.
+#[derive(Debug)]
+pub(super) struct Wish {
+    /// The place of the client.
+    pub(super) by: usize,
+    pub(super) frame: FromClient,
+}
+
+/// All clients.
+pub(super) struct Viewers {
+    listener: Option<UnixListener>,
+    pub(super) all: Vec<Viewer>,
+    actions: u64,
+    /// The size of the terminal while no client has one.
+    own_size: Size,
+}
+
+impl Viewers {
+    /// Listen at this path. Without a socket the terminal works, but can't be looked at.
+    pub(super) fn listen(path: &Path, own_size: Size) -> Self {
+        Self { listener: listen(path).ok(), all: vec![], actions: 0, own_size }
+    }
+
+    pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
+        self.listener.as_ref().map(UnixListener::as_fd)
+    }
+
+    /// Take new clients in.
+    pub(super) fn accept(&mut self) {
+        let Some(listener) = &self.listener else { return };
+        while let Ok((stream, _)) = listener.accept() {
+            // The directory of the socket is accessible to its owner only.
+            if self.all.len() < MOST && stream.set_nonblocking(true).is_ok() {
+                self.all.push(Viewer::new(stream));
+            }
+        }
+    }
+
+    /// Read from the client at this place. What it wants of the clients themselves is done here.
+    pub(super) fn receive(&mut self, by: usize) -> Vec<Wish> {
+        let Some(viewer) = self.all.get_mut(by) else { return vec![] };
+        let had_hello = viewer.hello.is_some();
+        let mut wishes = vec![];
+        for frame in viewer.receive() {
+            let read_only = viewer.hello.as_ref().is_some_and(|hello| hello.read_only);
+            match &frame {
+                FromClient::Resize(size) => {
+                    if let Some(own) = viewer.hello.as_mut().and_then(|hello| hello.size.as_mut()) {
+                        *own = *size;
+                        self.actions += 1;
+                        viewer.active = self.actions;
+                    }
+                }
+                FromClient::OwnSize(size) => self.own_size = *size,
+                FromClient::Input(_) if read_only => {}
+                FromClient::Input(_) => {
+                    self.actions += 1;
+                    viewer.active = self.actions;
+                    wishes.push(Wish { by, frame });
+                }
+                FromClient::Hello(_) | FromClient::Screen(_) | FromClient::Typed => {
+                    wishes.push(Wish { by, frame });
+                }
+            }
+        }
+        if !had_hello && viewer.hello.is_some() {
+            self.actions += 1;
+            viewer.active = self.actions;
+        }
+        wishes
+    }
+
+    /// Forget the clients that are gone, and those that have not introduced themselves.
+    pub(super) fn forget_gone(&mut self) {
+        let now = Instant::now();
+        self.all.retain(|viewer| {
+            let is_late = viewer.hello.is_none() && now.duration_since(viewer.began) >= PATIENCE;
+            !viewer.is_gone && !is_late
+        });
+    }
+
+    /// When a client that has not introduced itself will be forgotten.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let silent = self.all.iter().filter(|viewer| viewer.hello.is_none());
+        silent.map(|viewer| viewer.began + PATIENCE).min()
+    }
+
+    /// The size that the terminal should have: that of the client who did something last, or its own.
+    pub(super) fn size(&self) -> Size {
+        let sized = self.all.iter().filter_map(|viewer| {
+            let size = viewer.hello.as_ref()?.size?;
+            Some((viewer.active, size))
+        });
+        sized.max_by_key(|(active, _)| *active).map_or(self.own_size, |(_, size)| size)
+    }
+}
+
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    // That of an earlier holder.
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

@@ -1,0 +1,250 @@
+//! The conversation between the holder of a terminal and who looks at it or types into it, over a socket of its own.
+//!
+//! Each frame is its kind (one byte), the length of its content (32 bits, little-endian), and the content. The first
+//! frame from a client is [`FromClient::Hello`].
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::model::screen::Screen;
+
+/// The version of this protocol.
+pub const VERSION: u32 = 1;
+/// The longest content of a frame.
+pub const LONGEST: usize = 64 << 10;
+/// The longest greeting.
+pub const LONGEST_HELLO: usize = 1 << 10;
+
+/// Columns and rows.
+pub type Size = (u16, u16);
+
+/// What a client introduces itself with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The size of its terminal; `None` if the terminal of the process is to keep its own size.
+    pub size: Option<Size>,
+    /// It wants to see what is shown, beginning with the whole screen.
+    pub watches: bool,
+    /// It promises to type nothing. This protects from mistakes only.
+    pub read_only: bool,
+}
+
+/// How a screen is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedScreen {
+    /// With colours.
+    pub color: bool,
+    /// With the blanks at the ends of lines, and wrapped lines joined.
+    pub blanks: bool,
+}
+
+/// A frame from a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromClient {
+    /// Who it is. Must come first.
+    Hello(Hello),
+    /// Bytes that were typed.
+    Input(Vec<u8>),
+    /// Its terminal has this size now.
+    Resize(Size),
+    /// It wants the screen as text.
+    Screen(WantedScreen),
+    /// It wants to know when everything that it has typed is in the terminal.
+    Typed,
+    /// The size of the terminal while no client has a size.
+    OwnSize(Size),
+}
+
+/// A frame from a holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromHolder {
+    /// Bytes that make a terminal show the same, whatever it shows now.
+    Redraw(Vec<u8>),
+    /// What the process has printed since.
+    Output(Vec<u8>),
+    /// The terminal has this size now.
+    Size(Size),
+    /// The screen as text.
+    Screen(Box<Screen>),
+    /// Everything that was typed is in the terminal.
+    Typed,
+}
+
+/// A frame that can't be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a frame of the terminal's socket is malformed")]
+pub struct Malformed;
+
+fn json(content: &impl Serialize) -> Vec<u8> {
+    // Plain data can always be serialized.
+    serde_json::to_vec(content).unwrap_or_default()
+}
+
+fn read<T: DeserializeOwned>(content: &[u8]) -> Result<T, Malformed> {
+    serde_json::from_slice(content).map_err(|_| Malformed)
+}
+
+fn frame(kind: u8, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
+    [&[kind], &length.to_le_bytes()[..], content].concat()
+}
+
+impl FromClient {
+    /// The bytes of this frame. Input longer than [`LONGEST`] must be divided.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Hello(hello) => frame(0, &json(hello)),
+            Self::Input(bytes) => frame(1, bytes),
+            Self::Resize(size) => frame(2, &json(size)),
+            Self::Screen(wanted) => frame(3, &json(wanted)),
+            Self::Typed => frame(4, &[]),
+            Self::OwnSize(size) => frame(5, &json(size)),
+        }
+    }
+
+    fn decode(kind: u8, content: &[u8]) -> Result<Self, Malformed> {
+        Ok(match kind {
+            0 if content.len() <= LONGEST_HELLO => Self::Hello(read(content)?),
+            1 => Self::Input(content.to_vec()),
+            2 => Self::Resize(read(content)?),
+            3 => Self::Screen(read(content)?),
+            4 => Self::Typed,
+            5 => Self::OwnSize(read(content)?),
+            _ => return Err(Malformed),
+        })
+    }
+}
+
+impl FromHolder {
+    /// The bytes of this frame. A content longer than [`LONGEST`] must be divided.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Redraw(bytes) => frame(0, bytes),
+            Self::Output(bytes) => frame(1, bytes),
+            Self::Size(size) => frame(2, &json(size)),
+            Self::Screen(screen) => frame(3, &json(screen)),
+            Self::Typed => frame(4, &[]),
+        }
+    }
+
+    fn decode(kind: u8, content: &[u8]) -> Result<Self, Malformed> {
+        Ok(match kind {
+            0 => Self::Redraw(content.to_vec()),
+            1 => Self::Output(content.to_vec()),
+            2 => Self::Size(read(content)?),
+            3 => Self::Screen(read(content)?),
+            4 => Self::Typed,
+            _ => return Err(Malformed),
+        })
+    }
+}
+
+/// Puts frames together from what arrives.
+#[derive(Debug, Default)]
+pub struct Frames {
+    bytes: Vec<u8>,
+}
+
+impl Frames {
+    /// The length of kind and length.
+    const HEAD: usize = 5;
+
+    /// Add what has arrived.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next whole frame of a client.
+    pub fn of_client(&mut self) -> Result<Option<FromClient>, Malformed> {
+        self.next(LONGEST, FromClient::decode)
+    }
+
+    /// The next whole frame of a holder. A screen is longer than other frames.
+    pub fn of_holder(&mut self) -> Result<Option<FromHolder>, Malformed> {
+        const LONGEST_SCREEN: usize = 4 << 20;
+        self.next(LONGEST_SCREEN, FromHolder::decode)
+    }
+
+    fn next<T>(
+        &mut self,
+        longest: usize,
+        decode: impl Fn(u8, &[u8]) -> Result<T, Malformed>,
+    ) -> Result<Option<T>, Malformed> {
+        let Some((&[kind, a, b, c, d], rest)) = self.bytes.split_first_chunk::<{ Self::HEAD }>()
+        else {
+            return Ok(None);
+        };
+        let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX);
+        if length > longest {
+            return Err(Malformed);
+        }
+        let Some(content) = rest.get(..length) else { return Ok(None) };
+        let decoded = decode(kind, content)?;
+        self.bytes.drain(..Self::HEAD + length);
+        Ok(Some(decoded))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Frames, FromClient, FromHolder, Hello, LONGEST, VERSION, WantedScreen};
+
+    fn from_client() -> impl Strategy<Value = FromClient> {
+        let size = || any::<(u16, u16)>();
+        let hello = (prop::option::of(size()), any::<bool>(), any::<bool>());
+        prop_oneof![
+            hello.prop_map(|(size, watches, read_only)| {
+                FromClient::Hello(Hello { version: VERSION, size, watches, read_only })
+            }),
+            any::<Vec<u8>>().prop_map(FromClient::Input),
+            size().prop_map(FromClient::Resize),
+            size().prop_map(FromClient::OwnSize),
+            any::<(bool, bool)>()
+                .prop_map(|(color, blanks)| FromClient::Screen(WantedScreen { color, blanks })),
+            Just(FromClient::Typed),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_back_however_they_are_divided(
+            sent in prop::collection::vec(from_client(), 0..8),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let bytes: Vec<u8> = sent.iter().flat_map(FromClient::encode).collect();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.push(bytes.len());
+            cuts.sort_unstable();
+            let (mut frames, mut got, mut from) = (Frames::default(), vec![], 0);
+            for to in cuts {
+                frames.add(&bytes[from..to]);
+                from = to;
+                while let Some(frame) = frames.of_client().unwrap() {
+                    got.push(frame);
+                }
+            }
+            prop_assert_eq!(got, sent);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes: Vec<u8>) {
+            let mut frames = Frames::default();
+            frames.add(&bytes);
+            while let Ok(Some(_)) = frames.of_holder() {}
+        }
+    }
+
+    #[test]
+    fn a_frame_that_would_be_too_long_is_refused_at_once() {
+        let mut frames = Frames::default();
+        frames.add(&[1]);
+        frames.add(&u32::try_from(LONGEST + 1).unwrap().to_le_bytes());
+        frames.of_client().unwrap_err();
+        let mut frames = Frames::default();
+        frames.add(&FromHolder::Output(b"x".to_vec()).encode());
+        assert_eq!(frames.of_holder(), Ok(Some(FromHolder::Output(b"x".to_vec()))));
+    }
+}
