@@ -8,6 +8,21 @@ use crate::lines::Fate;
 pub(crate) use crate::shared::quantile;
 use crate::tool::{Kind, Tool};
 
+/// The bars of tmo without tmux, where they differ.
+const NATIVE_BARS: &[(&str, &str)] = &[
+    ("throughput [s], 1 writing 41 MB", "≤ ×0.6"),
+    ("throughput [s], 4 writing 41 MB", "≤ ×0.4"),
+    ("throughput [s], 16 writing 41 MB", "≤ ×0.4"),
+    ("exec → first line of the last, 1 [ms]", "≤ ×0.6"),
+    ("exec → first line of the last, 100 [ms]", "≤ ×0.6"),
+    ("SIGINT → command back, 1 [ms]", "≤ ×0.8"),
+    ("SIGINT → command back, 100 [ms]", "≤ ×0.4"),
+    ("last exit → command back [ms]", "≤ ×1"),
+    ("restart → command back [ms]", "≤ ×1.2"),
+    ("ps [ms]", "≤ ×1"),
+    ("idle: share of memory of everything (PSS) [MiB]", "≤ 8"),
+];
+
 /// All rows; one column per contestant.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -68,7 +83,8 @@ impl Table {
     /// Whether tmo has lost, doubled, torn or disordered any line.
     pub(crate) fn lost_by_tmo(&self) -> bool {
         let bad = |(place, cell): (&usize, &Cell)| {
-            self.kinds[*place] == Kind::Tmo && matches!(cell, Cell::Fate(fate) if !fate.good())
+            matches!(self.kinds[*place], Kind::Tmo | Kind::Native)
+                && matches!(cell, Cell::Fate(fate) if !fate.good())
         };
         self.rows.iter().flat_map(|row| &row.cells).any(bad)
     }
@@ -77,13 +93,13 @@ impl Table {
         self.kinds.iter().position(|k| *k == kind)
     }
 
-    /// How much of the floor's tmo takes.
-    fn ratio(&self, row: &Line) -> Option<f64> {
+    /// How much of the floor's this contestant takes.
+    fn ratio(&self, row: &Line, kind: Kind) -> Option<f64> {
         let value = |kind| match row.cells.get(&self.place_of(kind)?)? {
             Cell::Values(values) => quantile(&mut values.clone(), 50),
             Cell::Share(..) | Cell::Fate(_) => None,
         };
-        let (tmo, floor) = (value(Kind::Tmo)?, value(Kind::Floor)?);
+        let (tmo, floor) = (value(kind)?, value(Kind::Floor)?);
         (floor > 0.0).then(|| tmo / floor)
     }
 }
@@ -154,7 +170,8 @@ impl fmt::Display for Cell {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = [&["what"], &*self.names, &["tmo/floor", "bar"]].concat();
+        let ratios = ["tmo/floor", "bar", "native/floor", "bar"];
+        let columns = [&["what"], &*self.names, &ratios].concat();
         let mut lines = vec![columns.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()];
         lines.push(
             columns
@@ -167,8 +184,13 @@ impl fmt::Display for Table {
             let mut line = vec![row.what.clone()];
             let cell = |place| row.cells.get(&place).map_or("–".to_owned(), Cell::to_string);
             line.extend((0..self.names.len()).map(cell));
-            line.push(self.ratio(row).map_or(String::new(), |ratio| format!("×{ratio:.2}")));
-            line.push(row.bar.clone());
+            let native = NATIVE_BARS.iter().find(|(what, _)| *what == row.what);
+            let native = native.map_or("", |(_, bar)| bar);
+            for (kind, bar) in [(Kind::Tmo, &*row.bar), (Kind::Native, native)] {
+                let ratio = self.ratio(row, kind);
+                line.push(ratio.map_or(String::new(), |ratio| format!("×{ratio:.2}")));
+                line.push(bar.to_owned());
+            }
             lines.push(line);
         }
         let width = |i: usize| lines.iter().map(|line| line[i].chars().count()).max().unwrap_or(0);

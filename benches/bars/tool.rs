@@ -12,6 +12,8 @@ use crate::shared::World;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tmo,
+    /// tmo with terminals of its own, without tmux.
+    Native,
     Floor,
     /// Runs a Procfile when called with these words.
     Procfile(&'static [&'static str]),
@@ -96,6 +98,11 @@ pub(crate) fn find_all(wanted: &[String]) -> (Vec<Tool>, Vec<&'static str>) {
         let note = "`tmo start`, as it was built here";
         all.push(Tool { name: "tmo", kind: Kind::Tmo, program, note });
     }
+    if wants("native") {
+        let program = env!("CARGO_BIN_EXE_tmo").into();
+        let note = "the same with `--backend native`: without tmux";
+        all.push(Tool { name: "native", kind: Kind::Native, program, note });
+    }
     for (name, program, kind, note) in OTHERS.into_iter().filter(|other| wants(other.0)) {
         if let Ok(program) = which::which(program) {
             all.push(Tool { name, kind, program, note });
@@ -109,7 +116,7 @@ pub(crate) fn find_all(wanted: &[String]) -> (Vec<Tool>, Vec<&'static str>) {
 
 /// The names of all contestants.
 pub(crate) fn names() -> Vec<&'static str> {
-    let mut names = vec!["tmo"];
+    let mut names = vec!["tmo", "native"];
     names.extend(OTHERS.map(|other| other.0));
     names
 }
@@ -118,7 +125,7 @@ impl Tool {
     /// Run these commands, each as a process named `p0`, `p1` and so on.
     pub(crate) fn start(&self, world: &World, commands: &[String], to: To) -> Running {
         match self.kind {
-            Kind::Tmo | Kind::Overmind => {
+            Kind::Tmo | Kind::Native | Kind::Overmind => {
                 foreground::by_procfile(self, world, &["start"], commands, to)
             }
             Kind::Procfile(words) => foreground::by_procfile(self, world, words, commands, to),
@@ -133,7 +140,7 @@ impl Tool {
     /// The command that lists what runs, where there is one.
     pub(crate) fn ps(&self, world: &World) -> Option<Command> {
         let command = match self.kind {
-            Kind::Tmo | Kind::Overmind => self.call(world, &["ps"]),
+            Kind::Tmo | Kind::Native | Kind::Overmind => self.call(world, &["ps"]),
             Kind::Floor => floor::call(self, world, &["list-panes", "-a"]),
             Kind::Supervisord => supervisord::call(self, world, &["status"]),
             Kind::Pm2 => self.call(world, &["ls"]),
@@ -145,7 +152,9 @@ impl Tool {
     /// The command that restarts the process `p0`, where there is one.
     pub(crate) fn restart(&self, world: &World) -> Option<Command> {
         let command = match self.kind {
-            Kind::Tmo | Kind::Overmind | Kind::Pm2 => self.call(world, &["restart", "p0"]),
+            Kind::Tmo | Kind::Native | Kind::Overmind | Kind::Pm2 => {
+                self.call(world, &["restart", "p0"])
+            }
             Kind::Floor => floor::call(self, world, &["respawn-pane", "-k", "-t", "=s:=p0"]),
             Kind::Supervisord => supervisord::call(self, world, &["restart", "all:p0"]),
             Kind::Mprocs => mprocs::restart(self, world),
@@ -164,7 +173,9 @@ impl Tool {
     pub(crate) const fn keeps(&self) -> To {
         match self.kind {
             Kind::Floor | Kind::Mprocs | Kind::Supervisord | Kind::Pm2 => To::File,
-            Kind::Tmo | Kind::Overmind | Kind::Procfile(_) | Kind::Arguments => To::Pipe,
+            Kind::Tmo | Kind::Native | Kind::Overmind | Kind::Procfile(_) | Kind::Arguments => {
+                To::Pipe
+            }
         }
     }
 
@@ -173,7 +184,12 @@ impl Tool {
         match self.kind {
             Kind::Supervisord | Kind::Mprocs => false,
             Kind::Pm2 => matches!(to, To::Pipe),
-            Kind::Tmo | Kind::Floor | Kind::Overmind | Kind::Procfile(_) | Kind::Arguments => true,
+            Kind::Tmo
+            | Kind::Native
+            | Kind::Floor
+            | Kind::Overmind
+            | Kind::Procfile(_)
+            | Kind::Arguments => true,
         }
     }
 

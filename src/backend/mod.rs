@@ -3,6 +3,7 @@
 pub mod native;
 pub mod tmux;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use self::native::Native;
@@ -10,6 +11,7 @@ use self::tmux::{Tmux, TmuxError};
 use crate::model::ProcName;
 use crate::model::plan::{Backend, Plan};
 use crate::model::screen::Screen;
+use crate::model::text::OsText;
 use crate::protocol::terminal::WantedScreen;
 
 /// The terminals of a run.
@@ -236,6 +238,22 @@ impl Terminals {
             }
         }
     }
+}
+
+/// Set by tmux for each pane.
+const OF_PANES: [&[u8]; 2] = [b"TMUX", b"TMUX_PANE"];
+
+/// What shims and the server of terminals are started with: the caller's own environment.
+fn env_of_terminals(plan: &Plan) -> BTreeMap<&OsText, &OsText> {
+    let mut own = plan.env_of_own_programs();
+    own.retain(|name, _| !OF_PANES.contains(&name.as_bytes()));
+    let color = OsText::from("COLORTERM");
+    let passed_on = plan.env_to_pass_on().find(|(name, _)| *name == color);
+    if own.get(&color).copied() != passed_on.map(|(_, value)| value) {
+        // The terminal's value would override the process's, but the env file's value must win.
+        own.remove(&color);
+    }
+    own
 }
 
 /// Tell a shim that its terminal is closed.

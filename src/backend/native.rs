@@ -1,5 +1,6 @@
 //! Terminals without tmux: each has a shim that opens it, and a holder that takes what is printed.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -31,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Native {
     tmo: PathBuf,
     runtime: PathBuf,
-    env: Vec<(OsText, OsText)>,
+    env: BTreeMap<OsText, OsText>,
     /// The size of new terminals.
     size: Arc<Mutex<(u16, u16)>>,
 }
@@ -39,17 +40,20 @@ pub struct Native {
 impl Native {
     /// The terminals of this plan; nothing is started yet.
     pub(super) fn new(plan: &Plan, runtime: &Path) -> Self {
-        let mut env = vec![
+        let own = super::env_of_terminals(plan);
+        let color = OsText::from("COLORTERM");
+        // The terminal shows all colours, unless an env file has another value.
+        let color = (own.contains_key(&color)
+            || plan.env_to_pass_on().all(|(name, _)| *name != color))
+        .then(|| (color, "truecolor".into()));
+        let mut env: BTreeMap<_, _> =
+            own.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        env.extend([
             ("TERM".into(), TERM.into()),
             ("TERM_PROGRAM".into(), "tmo".into()),
             ("TERM_PROGRAM_VERSION".into(), env!("CARGO_PKG_VERSION").into()),
-        ];
-        // The terminal shows all colours. A value of an env file counts more.
-        let color = OsText::from("COLORTERM");
-        let set = plan.env_to_pass_on().find(|(name, _)| *name == color).map(|(_, value)| value);
-        if set == plan.caller_env().get(&color).copied() {
-            env.push((color, "truecolor".into()));
-        }
+        ]);
+        env.extend(color);
         Self {
             tmo: plan.tmo.as_path().to_owned(),
             runtime: runtime.to_owned(),

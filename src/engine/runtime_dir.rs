@@ -306,7 +306,7 @@ impl RuntimeDir {
     /// stay.
     pub fn clear(&self) -> std::io::Result<()> {
         let mut done = Ok(());
-        for name in ["p", "spill"] {
+        for name in ["p", "spill", "t"] {
             done = done.and(remove_file(&self.dir.join(name)));
         }
         // The directory belongs to tmo: whatever was found in the place of one of its files, and

@@ -36,7 +36,7 @@ impl Tree {
     pub fn of(main: u32) -> Option<Self> {
         let shim = sys::info(main)?.ppid;
         let mut tree = Self::default();
-        for process in sys::descendants(shim) {
+        for process in sys::descendants_of_shim(shim) {
             tree.processes += 1;
             tree.threads += process.threads;
             // A process that has just ended uses nothing any more.

@@ -71,6 +71,25 @@ pub fn descendants(pid: u32) -> Vec<ProcInfo> {
     found
 }
 
+/// Everything that a shim has started, parents before their children, without the holder of its terminal.
+pub fn descendants_of_shim(shim: u32) -> Vec<ProcInfo> {
+    let mut found = Vec::new();
+    let mut arguments = None;
+    walk(shim, &mut |process| {
+        // The holder is a fork of the shim.
+        let may_be = process.ppid == shim && process.sid == process.pid;
+        if may_be && let Some(words) = arguments_of(process.pid) {
+            let of_shim = arguments.get_or_insert_with(|| arguments_of(shim).unwrap_or_default());
+            if words.len() > 2 && words.get(2..) == of_shim.get(2..) {
+                return ControlFlow::Continue(false);
+            }
+        }
+        found.push(process);
+        ControlFlow::Continue(true)
+    });
+    found
+}
+
 /// This user's processes that were given all these variables (`NAME=value`).
 pub fn processes_with_env(marks: &[&str]) -> Vec<ProcInfo> {
     let mut found = Vec::new();

@@ -16,20 +16,22 @@ fn a_killed_sink_is_replaced_and_the_gap_is_reported() {
     world.wait_state("web", "running");
     world.write("lines", "x\n");
     view.shows("| line 1\n");
-    for round in 1..=3 {
+    for turn in 1..=3 {
         let sink = world.sink("web");
         procs::kill(sink, 9);
         eventually("another sink", || world.pane_part("sink", "web").filter(|p| *p != sink));
+        // A terminal of tmo's own keeps the output for the next one.
+        let round = if world.is_native() { 0 } else { turn };
         eventually("it is told", || {
             let reported = "web    | Its pipe was broken: output may be missing here\n";
             (view.log().matches(reported).count() == round).then_some(())
         });
         world.write("lines", "x\n");
-        view.shows(&format!("| line {}\n", round + 1));
+        view.shows(&format!("| line {}\n", turn + 1));
     }
     assert_eq!(
         view.log().matches("| ... output may be missing here\n").count(),
-        3,
+        if world.is_native() { 0 } else { 3 },
         "{}",
         view.log()
     );
@@ -124,10 +126,15 @@ fn a_sink_killed_under_load_costs_no_more_than_a_gap() {
     let mut view = world.start([""; 0]);
     view.shows("| 1000\n");
     procs::kill(world.sink("web"), 9);
-    view.shows("Its pipe was broken: output may be missing here\n");
+    if !world.is_native() {
+        view.shows("Its pipe was broken: output may be missing here\n");
+    }
     world.write("go", "");
     view.shows("| done\n");
     complete_but_for_gaps(&view.log(), 200_000);
+    if world.is_native() {
+        assert!(!view.log().contains("missing here"), "nothing is lost");
+    }
     assert_eq!(view.interrupt(), 0);
 }
 

@@ -1,5 +1,6 @@
 //! `tmo connect` in a real terminal.
 
+use crate::api::ask;
 use crate::harness::pty::{ABRUPT_ENDS, Pty};
 use crate::harness::{Terminal, World, eventually, procs};
 
@@ -8,6 +9,10 @@ pub(crate) const TALK: &str = "while read x; do echo \"heard <$x>\"; done";
 
 /// The number of clients attached to the run's tmux.
 fn clients(world: &World) -> usize {
+    if world.is_native() {
+        let living = world.living();
+        return living.iter().filter(|p| p.args.get(1).is_some_and(|a| a == "connect")).count();
+    }
     world.tmux(["list-clients", "-F", "#{client_session}"]).lines().count()
 }
 
@@ -21,7 +26,7 @@ fn typed_text_reaches_the_process_and_leaving_does_not_end_it() {
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
     terminal.wait("ask me");
-    terminal.wait("to leave: C-b C-b d");
+    terminal.wait_connected("C-b C-b d");
     terminal.line("hello you");
     terminal.wait("heard <hello you>");
     view.shows("| heard <hello you>\n");
@@ -29,9 +34,7 @@ fn typed_text_reaches_the_process_and_leaving_does_not_end_it() {
     terminal.wait("left web; it is still running");
     terminal.line("echo back $((6 * 7))");
     terminal.wait("back 42");
-    eventually("its session is gone too", || {
-        (world.tmux(["list-sessions", "-F", "#S"]).lines().count() == 1).then_some(())
-    });
+    eventually("its session is gone too", || own_sessions(&world).is_empty().then_some(()));
     assert_eq!(world.field("web", "pid"), pid);
     assert!(procs::alive(pid));
     terminal.close();
@@ -46,7 +49,7 @@ fn connect_works_in_a_terminal_outside_of_tmux() {
     terminal.line("unset TMUX TMUX_PANE TMUX_TMPDIR");
     terminal.tmo("connect");
     terminal.wait("ask me");
-    terminal.wait("to leave: C-b d\n");
+    terminal.wait_connected("C-b d\n");
     terminal.line("yes");
     terminal.wait("heard <yes>");
     terminal.close();
@@ -78,12 +81,14 @@ fn a_read_only_client_shows_the_process_and_sends_nothing() {
     let view = world.start([""; 0]);
     view.shows("| look\n");
     let pid = world.wait_state("web", "running").unwrap();
-    // Or tmux takes keys that follow each other so fast for pasted text.
-    world.tmux(["set-option", "-g", "assume-paste-time", "0"]);
+    if !world.is_native() {
+        // Or tmux takes keys that follow each other so fast for pasted text.
+        world.tmux(["set-option", "-g", "assume-paste-time", "0"]);
+    }
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect -r web");
     terminal.wait("look");
-    terminal.wait("to leave: C-b C-b d");
+    terminal.wait_connected("C-b C-b d");
     terminal.keys(["C-c"]);
     terminal.line("typed in vain");
     terminal.keys(["C-b", "d"]);
@@ -198,7 +203,7 @@ fn a_terminal_left_in_raw_mode_is_reset_for_the_next_life() {
     let terminal = Terminal::open(&world, "a", 100, 30);
     terminal.tmo("connect web");
     terminal.wait("\nTidy Now\n");
-    assert_eq!(world.tmux(["display-message", "-p", "-t", "web", "#{alternate_on}"]), "0\n");
+    assert_eq!(screen(&world, "web")["is_alternate"], false);
     terminal.close();
     world.ok(["quit"]);
 }
@@ -233,16 +238,33 @@ fn connect_to_a_tmux_that_has_just_ended_starts_no_new_server() {
 
 /// The sessions of the run's tmux, without that of the run itself.
 pub(crate) fn own_sessions(world: &World) -> Vec<String> {
+    if world.is_native() {
+        return vec![];
+    }
     let listed = world.tmux(["list-sessions", "-F", "#S"]);
     listed.lines().filter(|name| name.starts_with("c-")).map(ToOwned::to_owned).collect()
 }
 
 /// The size of a process's pane.
 pub(crate) fn size(world: &World, process: &str) -> String {
+    if world.is_native() {
+        let screen = screen(world, process);
+        return format!("{}x{}", screen["columns"], screen["rows"]);
+    }
     let listed =
         world.tmux(["list-panes", "-a", "-F", "#{window_name} #{pane_width}x#{pane_height}"]);
     let line = listed.lines().find_map(|line| line.strip_prefix(process)?.strip_prefix(' '));
     line.unwrap_or_default().to_owned()
+}
+
+/// What the terminal of a process shows.
+fn screen(world: &World, process: &str) -> serde_json::Value {
+    ask(world, &format!("GET /api/processes/{process}/screen"), "", "").json()
+}
+
+/// The size of a terminal of this size when a client shows it: tmux takes a row for its status line.
+fn shown(world: &World, columns: u16, rows: u16) -> String {
+    format!("{columns}x{}", if world.is_native() { rows } else { rows - 1 })
 }
 
 #[track_caller]
@@ -269,13 +291,13 @@ fn a_pane_returns_to_the_size_of_the_run_however_its_last_client_leaves() {
     let before = size(&world, "web");
     for way in ABRUPT_ENDS {
         let client = Pty::tmo(&world, &["connect", "web"], 61, 17);
-        wait_size(&world, "web", "61x16");
+        wait_size(&world, "web", &shown(&world, 61, 17));
         client.end(way);
         wait_size(&world, "web", &before);
     }
     let terminal = Terminal::open(&world, "a", 61, 17);
     terminal.tmo("connect web");
-    wait_size(&world, "web", "61x16");
+    wait_size(&world, "web", &shown(&world, 61, 17));
     terminal.keys(["C-b", "d"]);
     terminal.wait("left web");
     wait_size(&world, "web", &before);
@@ -291,7 +313,7 @@ fn the_pane_size_of_a_run_is_that_of_its_view() {
     view.wait("Started with pid");
     let at_first = size(&world, "web");
     let client = Pty::tmo(&world, &["connect", "web"], 61, 17);
-    wait_size(&world, "web", "61x16");
+    wait_size(&world, "web", &shown(&world, 61, 17));
     // Meanwhile the view gets another size, which the client's terminal does not.
     view.resize(120, 40);
     eventually("the run has another size", || {
@@ -299,7 +321,7 @@ fn the_pane_size_of_a_run_is_that_of_its_view() {
         (of_run.trim() != at_first).then_some(())
     });
     let of_run = world.tmux(["show-options", "-gv", "default-size"]);
-    assert_eq!(size(&world, "web"), "61x16");
+    assert_eq!(size(&world, "web"), shown(&world, 61, 17));
     client.end("SIGKILL");
     wait_size(&world, "web", of_run.trim());
     world.ok(["quit"]);
@@ -313,12 +335,12 @@ fn the_remaining_of_two_clients_determines_the_pane_size() {
     world.wait_state("worker", "running");
     let before = size(&world, "web");
     let first = Pty::tmo(&world, &["connect", "web"], 61, 17);
-    wait_size(&world, "web", "61x16");
+    wait_size(&world, "web", &shown(&world, 61, 17));
     let second = Pty::tmo(&world, &["connect", "web"], 90, 25);
-    wait_size(&world, "web", "90x24");
+    wait_size(&world, "web", &shown(&world, 90, 25));
     assert_eq!(size(&world, "worker"), before, "nobody looks at that one");
     second.end("closed");
-    wait_size(&world, "web", "61x16");
+    wait_size(&world, "web", &shown(&world, 61, 17));
     first.end("SIGKILL");
     wait_size(&world, "web", &before);
     world.ok(["quit"]);
@@ -342,12 +364,12 @@ fn a_read_only_client_never_resizes_the_pane() {
     let first = look();
     wait_clients(&world, 1);
     let plain = Pty::tmo(&world, &["connect", "web"], 61, 17);
-    wait_size(&world, "web", "61x16");
+    wait_size(&world, "web", &shown(&world, 61, 17));
     let second = look();
     wait_clients(&world, 3);
     first.end("closed");
     wait_clients(&world, 2);
-    assert_eq!(size(&world, "web"), "61x16");
+    assert_eq!(size(&world, "web"), shown(&world, 61, 17));
     plain.end("SIGTERM");
     wait_size(&world, "web", &before);
     second.end("SIGHUP");
@@ -395,7 +417,7 @@ fn a_client_switched_to_another_session_leaves_no_tmux_session() {
     world.wait_state("web", "running");
     let before = size(&world, "web");
     let client = Pty::tmo(&world, &["connect", "web"], 61, 17);
-    wait_size(&world, "web", "61x16");
+    wait_size(&world, "web", &shown(&world, 61, 17));
     let terminal = world.tmux(["list-clients", "-F", "#{client_tty}"]);
     world.tmux(["switch-client", "-c", terminal.trim(), "-t", "=app:"]);
     assert_eq!((clients(&world), size(&world, "web")), (1, "61x16".to_owned()));
@@ -549,7 +571,7 @@ fn leaving_reports_the_state_of_the_process_and_nothing_about_tmux() {
     terminal.keys(["C-b", "d"]);
     terminal.wait("left web; it has ended with signal 9 (SIGKILL)\ncode 0");
     terminal.tmo("connect worker; echo code $?");
-    terminal.wait("to leave");
+    terminal.wait_connected("C-b C-b d");
     world.ok(["quit"]);
     terminal.wait("worker has ended with signal 2 (SIGINT); the run is");
     terminal.wait("code 1");

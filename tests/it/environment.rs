@@ -88,9 +88,19 @@ fn check(world: &World) {
         ("a-b", "5200", [("web", "5000"), ("worker", "5100")]),
     ] {
         let mut found = variables(world, name);
+        if world.is_native() {
+            assert_eq!(
+                found.remove(OsStr::new("COLORTERM")).as_deref(),
+                Some(OsStr::new("truecolor"))
+            );
+        }
         let pane: Vec<_> = PANES.iter().filter_map(|n| found.remove(OsStr::new(n))).collect();
         pretty_assertions::assert_eq!(found, expected(world, name, port, &others));
         let pane: Vec<_> = pane.iter().map(|value| value.to_string_lossy()).collect();
+        if world.is_native() {
+            assert_eq!(pane[0], "xterm-256color");
+            continue;
+        }
         assert!(pane[0].starts_with("tmux-") || pane[0].starts_with("screen"), "{pane:?}");
         assert!(pane[1].contains("/tmo-app-"), "of our tmux, not the caller's: {pane:?}");
         assert!(pane[2].starts_with('%'), "{pane:?}");

@@ -305,14 +305,19 @@ fn a_process_cannot_forge_markers_with_its_nonce() {
     let mut view = world.start([""; 0]);
     let web = world.wait_state("web", "running").unwrap();
     symlink(world.own(".life"), world.app().join("life")).unwrap();
-    let socket = world.state().unwrap()["tmux"]["socket"].as_str().unwrap().to_owned();
+    let state = world.state().unwrap();
     let pane = world.field("web", "pane").as_str().unwrap().to_owned();
     // All of it is there by the time it is looked at.
     let supervisor = world.supervisor();
     procs::kill(supervisor, 19);
-    let mut typed = world.command("tmux");
-    typed.args(["-L", &socket, "send-keys", "-t", &pane, "go", "Enter"]);
-    assert!(typed.status().unwrap().success());
+    if world.is_native() {
+        world.type_into("web", "go");
+    } else {
+        let socket = state["tmux"]["socket"].as_str().unwrap();
+        let mut typed = world.command("tmux");
+        typed.args(["-L", socket, "send-keys", "-t", &pane, "go", "Enter"]);
+        assert!(typed.status().unwrap().success());
+    }
     eventually("it has ended", || (!procs::alive(web)).then_some(()));
     eventually("its end is known", || {
         fs::read_to_string(world.own(".life")).unwrap().contains("\"end\"").then_some(())
@@ -336,7 +341,7 @@ fn a_flushed_start_marker_delays_the_supervisor_only_briefly() {
     );
     let mut view = world.start([""; 0]);
     view.shows("| flushed\n");
-    let server = world.tmux_server();
+    let server = world.terminal_server().unwrap_or_else(|| world.sink("web"));
     procs::kill(server, 19);
     let mut restart = world.tmo(["restart", "web"]).spawn().unwrap();
     eventually("the next life has begun", || (world.read("flushes").len() == 2).then_some(()));

@@ -14,7 +14,7 @@ fn with(program: &str, command: &str, test: impl FnOnce(&World, &Terminal<'_>)) 
     world.wait_state("web", "running");
     let terminal = Terminal::open(&world, "a", 90, 24);
     terminal.tmo("connect web");
-    terminal.wait("to leave: C-b C-b d");
+    terminal.wait_connected("C-b C-b d");
     test(&world, &terminal);
     terminal.close();
     // What it makes of an interrupt is its own affair.

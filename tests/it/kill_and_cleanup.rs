@@ -325,6 +325,9 @@ fn kill_ends_a_run_whose_runtime_directory_lost_its_mode() {
 
 /// The socket of the tmux server of the only run.
 fn tmux_socket(world: &World) -> std::path::PathBuf {
+    if world.is_native() {
+        return world.path().join("no-socket");
+    }
     world.tmux(["display-message", "-p", "#{socket_path}"]).trim().into()
 }
 
@@ -352,7 +355,7 @@ fn start_refuses_beside_living_parts_of_a_run_without_files() {
         for name in gone {
             std::fs::rename(runtime.join(name), world.path().join(name)).unwrap();
         }
-        std::fs::remove_file(&socket).unwrap();
+        let _ = std::fs::remove_file(&socket);
         std::fs::write(&socket, "").unwrap();
         let before = world.living().len();
         for args in [&["start", "-D"][..], &["start", "--if-needed", "-D"]] {
@@ -380,7 +383,7 @@ fn kill_ends_processes_that_the_supervisor_has_lost_track_of() {
     let supervisor = world.supervisor();
     procs::kill(supervisor, 9);
     let state = world.runtime().join("state.json");
-    std::fs::remove_file(&socket).unwrap();
+    let _ = std::fs::remove_file(&socket);
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     // In one step: another supervisor may be writing it just now.
     let link = world.path().join("link");
@@ -537,10 +540,15 @@ fn leftovers_of_a_killed_run_do_not_block_a_start() {
     let world = World::new(WEB);
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
-    let tmux = world.state().unwrap()["tmux"]["socket"].as_str().unwrap().to_owned();
+    let state = world.state().unwrap();
     kill_both(&world);
-    let mut command = world.command("tmux");
-    assert!(command.args(["-L", &tmux, "kill-server"]).status().unwrap().success());
+    match state["tmux"]["socket"].as_str() {
+        Some(tmux) => {
+            let mut command = world.command("tmux");
+            assert!(command.args(["-L", tmux, "kill-server"]).status().unwrap().success());
+        }
+        None => world.close_terminal("web"),
+    }
     // At once: the shims may be ending their trees just now.
     let mut view = world.start([""; 0]);
     eventually("a run, or the end of the old one", || {
@@ -564,11 +572,12 @@ fn cleanup_ends_the_leftovers_of_a_killed_run() {
     world.wait_text("web", "up");
     let ran = world.run(["cleanup"]);
     assert!(ran.code == 1 && ran.stderr.contains("a run is here"), "{ran:?}");
-    let (supervisor, tmux) = (world.supervisor(), world.tmux_server());
+    let (supervisor, tmux) = (world.supervisor(), world.terminal_server());
     kill_all(&[world.guardian(), supervisor]);
     let ran = world.run(["cleanup"]);
     assert!(ran.code == 1 && ran.stderr.contains("`tmo start` goes on with them"), "{ran:?}");
-    kill_all(&[world.shim("web"), tmux, world.sink("web")]);
+    let parts: Vec<_> = [Some(world.shim("web")), tmux, Some(world.sink("web"))].into();
+    kill_all(&parts.into_iter().flatten().collect::<Vec<_>>());
     assert!(procs::alive(web), "it hears no hangup");
     let mut stranger = world.command("sleep").arg("1000").spawn().unwrap();
     let said = world.ok(["cleanup"]);
@@ -590,8 +599,10 @@ fn start_ends_the_leftovers_of_a_completely_killed_run() {
     let web = world.wait_state("web", "running").unwrap();
     world.wait_text("web", "up");
     // Who would end it before who would not.
-    let (supervisor, tmux) = (world.supervisor(), world.tmux_server());
-    kill_all(&[world.guardian(), supervisor, world.shim("web"), tmux, world.sink("web")]);
+    let mut parts = vec![world.guardian(), world.supervisor(), world.shim("web")];
+    parts.extend(world.terminal_server());
+    parts.push(world.sink("web"));
+    kill_all(&parts);
     assert!(procs::alive(web), "it hears no hangup");
     let ran = world.run(["start", "-D"]);
     assert_eq!(ran.code, 0, "{ran:?}");

@@ -216,10 +216,19 @@ fn a_line_of_many_records_is_printed_as_one() {
 fn logs_can_be_read_after_a_crash() {
     let world = printed();
     let before = world.ok(["logs", "web", "--no-prefix", "--grep", "many", "-n", "5"]);
-    let tmux = world.tmux_server();
+    let server = world.terminal_server();
     crate::takeover::kill_both(&world);
-    procs::kill(tmux, 9);
-    eventually("tmux is gone", || (!procs::alive(tmux)).then_some(()));
+    match server {
+        Some(server) => {
+            procs::kill(server, 9);
+            eventually("tmux is gone", || (!procs::alive(server)).then_some(()));
+        }
+        None => {
+            let shim = world.shim("web");
+            world.close_terminal("web");
+            eventually("its shim is gone", || (!procs::alive(shim)).then_some(()));
+        }
+    }
     assert_eq!(world.ok(["logs", "web", "--no-prefix", "--grep", "many", "-n", "5"]), before);
     assert!(world.ok(["logs", "--around", "done"]).contains("| done\n"));
     let mut view = world.start([""; 0]);

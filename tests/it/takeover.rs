@@ -411,7 +411,7 @@ fn takeover_works_with_a_new_program_after_the_old_one_was_removed() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(world.wait_state("web", "running"), web);
     // New windows are those of the program that is there.
-    world.tmux(["kill-window", "-t", "worker"]);
+    world.close_terminal("worker");
     world.wait_state("worker", "stopped");
     world.ok(["restart", "worker"]);
     world.ok(["quit"]);
@@ -425,24 +425,14 @@ fn a_reused_pid_of_a_dead_part_is_never_signalled() {
     let mut stranger = world.command("setsid").args(["sleep", "1000"]).spawn().unwrap();
     world.spared.push(stranger.id());
     let (runtime, own) = (world.runtime(), stranger.id().to_string());
-    let parts = [
-        world.guardian(),
-        world.supervisor(),
-        world.tmux_server(),
-        world.shim("web"),
-        world.shim("worker"),
-    ];
     for command in [&["start", "-D"][..], &["stop"], &["quit"], &["kill"]] {
         if command[0] != "start" {
             world.ok(["start", "-D"]);
             world.wait_state("web", "running");
         }
-        let parts = if command[0] == "start" {
-            parts
-        } else {
-            let shims = [world.shim("web"), world.shim("worker")];
-            [world.guardian(), world.supervisor(), world.tmux_server(), shims[0], shims[1]]
-        };
+        let mut parts = vec![world.guardian(), world.supervisor()];
+        parts.extend(world.terminal_server());
+        parts.extend([world.shim("web"), world.shim("worker")]);
         kill_all(&parts);
         for name in ["state.json", "p/web.life", "p/worker.life"] {
             let text = std::fs::read_to_string(runtime.join(name)).unwrap();

@@ -188,7 +188,7 @@ fn a_process_gets_the_terminal_and_gives_it_back() {
     terminal.tmo("ui console");
     terminal.wait("console");
     terminal.keys(["c"]);
-    terminal.wait("to leave:");
+    terminal.wait_connected("");
     terminal.line("from inside");
     terminal.wait("you said from inside");
     terminal.keys(["C-b", "d"]);

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use crate::reader::Reader;
 use crate::running::Running;
 use crate::shared::World;
-use crate::tool::{To, Tool};
+use crate::tool::{Kind, To, Tool};
 
 /// Run what a Procfile says.
 pub(crate) fn by_procfile(
@@ -21,7 +21,9 @@ pub(crate) fn by_procfile(
     let lines = commands.iter().enumerate().map(|(i, command)| format!("p{i}: {command}\n"));
     std::fs::write(world.app().join("Procfile"), lines.collect::<String>()).unwrap();
     let mut command = world.command(&tool.program);
-    command.args(words);
+    command
+        .args(words)
+        .env("TMO_BACKEND", if tool.kind == Kind::Native { "native" } else { "tmux" });
     run(world, command, to)
 }
 

@@ -67,7 +67,7 @@ pub(super) fn last(tool: &Tool, column: &mut Column<'_>) {
         } else {
             None
         };
-        column.value("last exit → command back [ms]", "≤ 15", ms(back));
+        column.value("last exit → command back [ms]", "≤ ×2.5", ms(back));
         // Who hangs once need not be waited for again and again.
         if back.is_none() {
             break;

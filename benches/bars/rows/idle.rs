@@ -33,7 +33,7 @@ pub(super) fn measure(tool: &Tool, column: &mut Column<'_>) {
     }
     let total: f64 = own.iter().chain(&tmux).map(|p| memory(p.pid).pss / 1024.0).sum();
     column.value("idle: share of memory of everything (PSS) [MiB]", "", total);
-    if tool.kind == Kind::Tmo {
+    if matches!(tool.kind, Kind::Tmo | Kind::Native) {
         parts(&own, column);
     }
     running.finish();

@@ -55,7 +55,7 @@ fn list(mut ps: Command, column: &mut Column<'_>) -> bool {
     let begun = Instant::now();
     let good = within(&mut ps.spawn().unwrap(), PATIENCE);
     if good != Some(false) {
-        column.value("ps [ms]", "≤ 5", ms(good.map(|_| begun.elapsed())));
+        column.value("ps [ms]", "≤ ×1.1", ms(good.map(|_| begun.elapsed())));
     }
     good == Some(true)
 }
@@ -65,6 +65,6 @@ fn back(mut restart: Command, running: &mut Running, column: &mut Column<'_>) ->
     let old = running.reader().text.len();
     let begun = Instant::now();
     let returned = within(&mut restart.spawn().unwrap(), PATIENCE).map(|_| begun.elapsed());
-    column.value("restart → command back [ms]", "≤ 8", ms(returned));
+    column.value("restart → command back [ms]", "≤ ×1.3", ms(returned));
     running.reader().until_from(old, FIRST, 1) && returned.is_some()
 }

@@ -15,12 +15,12 @@ const TIMES: usize = 5;
 pub(super) fn measure(tool: &Tool, column: &mut Column<'_>) {
     for _ in 0..TIMES {
         // Who hangs once need not be waited for again and again.
-        if !once(tool, column, 1, ["≤ 25", "≤ 15", "≤ floor + 15"]) {
+        if !once(tool, column, 1, ["≤ ×1.6", "≤ 15", "≤ ×1.5"]) {
             break;
         }
     }
     once(tool, column, 10, ["", "", ""]);
-    once(tool, column, 100, ["≤ ×1.2", "≤ 80", "≤ floor + 15"]);
+    once(tool, column, 100, ["≤ ×1.4", "≤ 80", "≤ ×1.4"]);
 }
 
 /// Whether it did not hang.

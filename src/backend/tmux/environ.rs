@@ -12,12 +12,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::super::{OF_PANES, env_of_terminals};
 use super::command::Command;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
-
-/// Set by tmux for each pane.
-const OF_PANES: [&[u8]; 2] = [b"TMUX", b"TMUX_PANE"];
 
 /// The two environments of a tmux server.
 #[derive(Debug, Clone)]
@@ -33,15 +31,9 @@ pub(super) struct Environ {
 impl Environ {
     /// The environments of this plan; the files go into the runtime directory.
     pub(super) fn new(plan: &Plan, runtime: &Path) -> Self {
-        let mut own = plan.env_of_own_programs();
-        own.retain(|name, _| !OF_PANES.contains(&name.as_bytes()));
+        let own = env_of_terminals(plan);
         let all: BTreeMap<_, _> =
             plan.env_to_pass_on().map(|(name, value)| (name, value)).collect();
-        let color = OsText::from("COLORTERM");
-        if own.get(&color) != all.get(&color) {
-            // The pane's value would override the process's, but the env file's value must win.
-            own.remove(&color);
-        }
         let differs = |(name, value): &(&OsText, &OsText)| {
             !OF_PANES.contains(&name.as_bytes()) && own.get(name) != Some(value)
         };

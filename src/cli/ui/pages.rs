@@ -224,7 +224,7 @@ fn tree_page(process: Option<&ProcessState>) -> String {
         return "not running".to_owned();
     };
     let Some(main) = sys::info(pid) else { return "not running".to_owned() };
-    let all = sys::descendants(main.ppid);
+    let all = sys::descendants_of_shim(main.ppid);
     let mut text = format!("{:>8} {:>9} {:>8}  COMMAND\n", "PID", "MEMORY", "CPU");
     let mut open = vec![(pid, 0)];
     let mut listed = std::collections::HashSet::new();

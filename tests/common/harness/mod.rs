@@ -74,7 +74,7 @@ impl World {
         std::fs::write(bin.join("tmux"), script).unwrap();
         std::fs::set_permissions(bin.join("tmux"), std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-        self.env("PATH", &path)
+        self.env("PATH", &path).env("TMO_BACKEND", "tmux")
     }
 
     /// The project directory.
@@ -264,8 +264,7 @@ impl World {
     #[track_caller]
     pub(crate) fn type_into(&self, name: &str, text: &str) {
         if self.is_native() {
-            self.ok(["send", name, text, "--enter"]);
-            return;
+            return self.type_into_holder(name, text);
         }
         let state = self.state().unwrap();
         let pane = self.field(name, "pane");
@@ -282,6 +281,26 @@ impl World {
         let mut next = self.command("tmux");
         next.args(["-L", &socket, "display-message", "-p", ""]);
         next.output().unwrap();
+    }
+
+    /// The same without the supervisor, which may be stopped.
+    fn type_into_holder(&self, name: &str, text: &str) {
+        use tmo::protocol::paths::PanePaths;
+        use tmo::protocol::terminal::{Frames, FromClient, FromHolder, Hello, VERSION};
+        let paths = PanePaths::beside(&self.runtime().join(format!("p/{name}.spec")));
+        let mut stream = UnixStream::connect(paths.terminal()).unwrap();
+        let hello = Hello { version: VERSION, size: None, watches: false, read_only: false };
+        let input = FromClient::Input(format!("{text}\r").into_bytes());
+        for frame in [FromClient::Hello(hello), input, FromClient::Typed] {
+            stream.write_all(&frame.encode()).unwrap();
+        }
+        let mut frames = Frames::default();
+        while frames.of_holder().unwrap() != Some(FromHolder::Typed) {
+            let mut bytes = [0; 1024];
+            let count = stream.read(&mut bytes).unwrap();
+            assert_ne!(count, 0, "the holder of {name} has ended");
+            frames.add(&bytes[..count]);
+        }
     }
 
     /// Process ids of everything that carries the mark of this world.

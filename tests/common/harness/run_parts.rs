@@ -43,6 +43,34 @@ impl World {
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
 
+    /// The process that has the terminals of the run, if one has them all.
+    pub(crate) fn terminal_server(&self) -> Option<u32> {
+        (!self.is_native()).then(|| self.tmux_server())
+    }
+
+    /// Hang up the terminal of this process, as when its window is closed.
+    pub(crate) fn close_terminal(&self, process: &str) {
+        if self.is_native() {
+            return procs::kill(self.shim(process), 1);
+        }
+        self.tmux(["kill-window", "-t", process]);
+    }
+
+    /// The processes that have a terminal.
+    pub(crate) fn terminals(&self) -> Vec<String> {
+        if self.is_native() {
+            let living = self.living();
+            let shims = living.iter().filter(|p| p.args.get(1).is_some_and(|a| a == "shim"));
+            let name = |p: &Proc| {
+                let spec = std::path::Path::new(p.args.get(2)?).file_stem()?;
+                Some(spec.to_str()?.to_owned())
+            };
+            return shims.filter_map(name).collect();
+        }
+        let windows = self.tmux(["list-windows", "-F", "#{window_name}"]);
+        windows.lines().map(str::to_owned).collect()
+    }
+
     /// A tmux command to the run's server, as a person may type it.
     #[track_caller]
     pub(crate) fn tmux<const N: usize>(&self, args: [&str; N]) -> String {

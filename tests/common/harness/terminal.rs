@@ -84,6 +84,18 @@ impl<'a> Terminal<'a> {
         self.tmux(["display-message", "-p", "-t", "t", format], |_| {}).trim_end().to_owned()
     }
 
+    /// Wait until `tmo connect` shows a process, and tells how to leave it with these keys.
+    #[track_caller]
+    pub(crate) fn wait_connected(&self, keys: &str) {
+        let words = format!("to leave: {keys}");
+        if self.world.is_native() {
+            return eventually("the title tells how to leave", || {
+                self.ask("#{pane_title}").contains("to leave: C-b d").then_some(())
+            });
+        }
+        self.wait(&words);
+    }
+
     /// What is on the screen.
     pub(crate) fn screen(&self) -> String {
         self.tmux(["capture-pane", "-p", "-t", "t"], |_| {})

@@ -24,6 +24,7 @@ pub(crate) fn prove(times: u32, mut random: Random) -> Table {
     alone(((times / 4).max(2), most), random.next(), &mut table);
     views(((times / 5).max(2), most), random.next(), &mut table);
     held((times / 10).max(2), random.next(), &mut table);
+    holders((times, most), random.next(), &mut table);
     table
 }
 
@@ -74,6 +75,37 @@ fn echo(rig: &mut Rig<'_>) -> Child {
     });
     procs::kill(child.id(), nix::libc::SIGSTOP);
     child
+}
+
+/// Without tmux: what takes the output of a process is killed, and sometimes the supervisor.
+fn holders((times, most): (u32, u64), seed: u64, table: &mut Table) {
+    let world = rig::world(false).env("TMO_BACKEND", "native");
+    let mut rig = Rig::new(&world, seed, most);
+    let mut view = world.start_into("shown", [""; 0]);
+    let pids = rig.ready();
+    while rig.holders < times {
+        rig.burst();
+        for _ in 0..rig.strikes() {
+            rig.strike_holder();
+        }
+        if rig.strikes() == 1 {
+            rig.strike();
+        }
+        rig.settle();
+    }
+    let same = pids == rig.pids();
+    let code = view.interrupt();
+    table.figure("without tmux: kills of what takes the output", rig.holders);
+    rig.tell("without tmux", table);
+    table.must("pids of the processes unchanged", same, true);
+    table.must("exit code of the view", code, 0);
+    let log = rig.world.ok(["logs"]);
+    table.must("gaps told", log.matches("may be missing here").count(), 0);
+    rig.journal().tell("journal", table);
+    rig.merged(rig.run(&["logs"]), table);
+    let mut shown = Merged::new(&NAMES);
+    shown.read(rig.open("shown"));
+    shown.end(&rig.written()).tell("view", table);
 }
 
 /// Nobody looks; whoever comes after guardian and supervisor were killed takes over.

@@ -30,6 +30,8 @@ pub(super) struct Rig<'a> {
     began: Instant,
     lasted: Duration,
     pub(super) kills: u32,
+    /// Kills of holders of terminals.
+    pub(super) holders: u32,
     together: u32,
     guardians: u32,
 }
@@ -64,6 +66,7 @@ impl<'a> Rig<'a> {
             began: Instant::now(),
             lasted: Duration::from_millis(300),
             kills: 0,
+            holders: 0,
             together: 0,
             guardians: 0,
             world,
@@ -138,6 +141,17 @@ impl<'a> Rig<'a> {
             self.guardians += 1;
         }
         self.kills += 1;
+    }
+
+    /// Wait for a moment, then kill the holder of a terminal.
+    pub(super) fn strike_holder(&mut self) {
+        let moment = self.random.within(self.lasted / 2);
+        pause(moment);
+        let name = NAMES[usize::try_from(self.random.below(4)).unwrap()];
+        let holder =
+            eventually_within(PATIENCE, "a holder is there", || self.world.pane_part("sink", name));
+        kill(&[holder]);
+        self.holders += 1;
     }
 
     /// Whether nobody is left who would start another supervisor.
