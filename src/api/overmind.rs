@@ -86,15 +86,15 @@ pub fn status(processes: &[ProcessState]) -> String {
     table
 }
 
-/// The answer to `get-connection`.
+/// The answer to `get-connection`: empty if the process is unknown, or its terminal is not in tmux.
 pub fn connection(state: &State, name: Option<&str>) -> String {
     let wanted = match name {
         None => state.processes.first(),
         Some(name) => state.processes.iter().find(|process| process.name.as_str() == name),
     };
-    wanted.map_or_else(
+    wanted.zip(state.tmux.as_ref()).map_or_else(
         || "\n".to_owned(),
-        |process| format!("{} {}:{}\n", state.tmux.socket, state.tmux.session, process.name),
+        |(process, tmux)| format!("{} {}:{}\n", tmux.socket, tmux.session, process.name),
     )
 }
 

@@ -14,10 +14,11 @@ use crate::model::rules::Hooks;
 use crate::model::shell;
 use crate::model::text::OsText;
 use crate::model::untrusted::shown;
-use crate::plan::{Explained, Settings, explain};
+use crate::plan::{Explained, explain, explain_backend};
 
 #[derive(Serialize)]
 struct Document<'a> {
+    backend: Explained,
     processes: Vec<Process<'a>>,
     hooks: &'a Hooks,
     crash_dir: Option<&'a OsText>,
@@ -36,8 +37,7 @@ pub(super) fn config(args: PreviewArgs) -> Result<u8, CliError> {
     let names = std::mem::take(&mut start.typed.names);
     let plan = start.preview(&|name| find_program(&start.context, name))?;
     CliError::refuse_unknown(&names, plan.processes.iter().map(|process| &process.name))?;
-    let (loaded, settings) =
-        (start.context.load(&start.typed)?, Settings::of(&start.typed, &start.context.env)?);
+    let (loaded, settings) = (start.context.load(&start.typed)?, start.settings()?);
     let wanted = |name: &ProcName| names.is_empty() || names.iter().any(|word| name.matches(word));
     let processes = plan.processes.iter().filter(|process| wanted(&process.name));
     let processes = processes.map(|process| Process {
@@ -45,6 +45,7 @@ pub(super) fn config(args: PreviewArgs) -> Result<u8, CliError> {
         settings: explain(&loaded, &settings, &plan, process),
     });
     let document = Document {
+        backend: explain_backend(&loaded.toml, &settings),
         processes: processes.collect(),
         hooks: &plan.hooks,
         crash_dir: plan.crash_dir.as_ref(),
@@ -52,21 +53,20 @@ pub(super) fn config(args: PreviewArgs) -> Result<u8, CliError> {
     if args.json {
         return super::print_json(&Versioned::new(document));
     }
-    super::print(&table(&document.processes))
+    let of_run = if names.is_empty() { table("", [&document.backend]) } else { String::new() };
+    let block =
+        |process: &Process<'_>| format!("{}\n{}", process.name, table("  ", &process.settings));
+    super::print(&(of_run + &document.processes.iter().map(block).collect::<String>()))
 }
 
-/// Three columns for each process: key, value, source.
-fn table(processes: &[Process<'_>]) -> String {
+/// Three columns, after this indent: key, value, source.
+fn table<'a>(indent: &str, rows: impl IntoIterator<Item = &'a Explained>) -> String {
     /// Longer cells do not widen their column, so that a long command does not shift all sources.
     const WIDEST: usize = 40;
     let row = |row: &Explained| {
-        [format!("  {}", row.key), shown(&value(&row.value)).into_owned(), row.from.clone()]
+        [format!("{indent}{}", row.key), shown(&value(&row.value)).into_owned(), row.from.clone()]
     };
-    let block = |process: &Process<'_>| {
-        let rows: Vec<_> = process.settings.iter().map(row).collect();
-        format!("{}\n{}", process.name, columns(&rows, WIDEST))
-    };
-    processes.iter().map(block).collect()
+    columns(&rows.into_iter().map(row).collect::<Vec<_>>(), WIDEST)
 }
 
 /// A value in the syntax of `tmo.toml`.

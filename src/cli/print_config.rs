@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use serde::Serialize;
 
 use super::error::CliError;
-use crate::model::plan::{LogPolicy, OnExit, Plan, ProcessPlan};
+use crate::model::plan::{Backend, LogPolicy, OnExit, Plan, ProcessPlan};
 use crate::model::text::OsText;
 
 /// The effective settings from flags, variables, files and defaults. The names are those of the flags.
@@ -19,6 +19,7 @@ struct Shown<'a> {
     show_timestamps: bool,
     /// Seconds.
     timeout: f64,
+    backend: Backend,
     tmux: &'a OsText,
     tmux_config: Option<&'a OsText>,
     log: &'a LogPolicy,
@@ -68,6 +69,7 @@ pub(super) fn print(
         daemonize,
         show_timestamps,
         timeout: f64::from(millis) / 1000.0,
+        backend: plan.backend,
         tmux: &plan.tmux,
         tmux_config: plan.tmux_config.as_ref(),
         log: &plan.log,

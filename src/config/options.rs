@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::env::{BadValue, Env};
+use crate::model::plan::Backend;
 
 /// The command line after `tmo start`; `None` if a flag was not given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,9 +65,10 @@ pub struct StartOptions {
 }
 
 /// What is to provide the terminals of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum BackendChoice {
-    /// tmux if it is installed, else tmo itself.
+    /// tmux if a usable one is installed, else tmo itself.
     #[default]
     Auto,
     /// A private tmux server.
@@ -74,6 +78,18 @@ pub enum BackendChoice {
 }
 
 impl BackendChoice {
+    /// All names, as in [`by_name`](Self::by_name).
+    pub const NAMES: &[&str] = &["auto", "tmux", "native"];
+
+    /// Whether a run may have these terminals.
+    pub const fn allows(self, backend: Backend) -> bool {
+        match self {
+            Self::Auto => true,
+            Self::Tmux => matches!(backend, Backend::Tmux),
+            Self::Native => matches!(backend, Backend::Native),
+        }
+    }
+
     /// The choice of this name.
     pub fn by_name(name: &str) -> Option<Self> {
         match name {

@@ -9,7 +9,7 @@ use super::crash_reports::Crashed;
 use super::flag_counts;
 use super::stop_commands::Wanted;
 use crate::model::event::{Event, Trouble, What};
-use crate::model::plan::{Install, Plan};
+use crate::model::plan::{Backend, Install, Plan};
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
 use crate::model::text::OsText;
@@ -180,11 +180,12 @@ impl Engine {
             procfile: Some(plan.procfile.clone()),
             origin: plan.origin.as_ref().map(|origin| origin.dir.clone()),
             socket: plan.socket.clone(),
-            tmux: TmuxAddress {
+            backend: plan.backend,
+            tmux: (plan.backend == Backend::Tmux).then(|| TmuxAddress {
                 socket: plan.tmux_socket.clone(),
                 session: plan.session.clone(),
                 program: plan.tmux.clone(),
-            },
+            }),
             journal: plan.log.dir.clone(),
             runtime: Some(self.runtime.dir().into()),
             host: Some(sys::host(self.runtime.dir())),

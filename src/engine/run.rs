@@ -40,7 +40,7 @@ use crate::journal::segment::Dirs;
 use crate::journal::streams::{Streams, StreamsError};
 use crate::model::ProcId;
 use crate::model::event::{Adoption, Fact, What};
-use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::plan::{Backend, Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
 use crate::protocol::paths::{spill_dir, terminals_dir};
@@ -422,11 +422,14 @@ impl Engine {
 
     fn greet(&mut self, place: &Place) {
         let socket = place.shown(self.plan.socket.as_path(), self.plan.socket_shown.as_path());
-        let facts = [
-            Fact::TmuxSocket(self.plan.tmux_socket.clone()),
-            Fact::TmuxSession(self.plan.session.clone()),
-            Fact::Listening(socket.display().to_string()),
-        ];
+        let mut facts = match self.plan.backend {
+            Backend::Tmux => vec![
+                Fact::TmuxSocket(self.plan.tmux_socket.clone()),
+                Fact::TmuxSession(self.plan.session.clone()),
+            ],
+            Backend::Native => vec![],
+        };
+        facts.push(Fact::Listening(socket.display().to_string()));
         for fact in facts {
             self.say_system(What::Begin { fact });
         }

@@ -12,13 +12,13 @@ use super::rules::{Hooks, ProcessPolicy, WebRules};
 use super::{ProcName, text::OsText};
 use crate::model::time::Timestamp;
 
-/// The version of `plan.json` that this program writes.
-pub const PLAN_VERSION: u32 = 1;
+/// The latest version of `plan.json` that this program reads.
+pub const PLAN_VERSION: u32 = 2;
 
 /// All settings of a run, as computed before the first process starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Format version, [`PLAN_VERSION`].
+    /// Format version: that of its [`backend`](Backend::plan_version).
     pub version: u32,
     /// Unique id of the run, kept across takeovers; processes see it as `TMO_SESSION`.
     pub run: String,
@@ -29,12 +29,12 @@ pub struct Plan {
     /// The tmux session: the title in lower case, with each sequence of characters other than ASCII
     /// letters and digits replaced by `-`.
     pub session: String,
-    /// What has the terminals.
+    /// What provides the terminals; tmux in a run of a version without a choice.
     #[serde(default)]
     pub backend: Backend,
     /// Name of the tmux server (`tmux -L`).
     pub tmux_socket: String,
-    /// The tmux program, absolute.
+    /// The tmux program, absolute; empty if tmux is not used.
     pub tmux: OsText,
     /// The tmo program, absolute; panes and pipes run it.
     pub tmo: OsText,
@@ -103,7 +103,7 @@ pub struct Plan {
     pub processes: Vec<ProcessPlan>,
 }
 
-/// What has the terminals of a run.
+/// What provides the terminals of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
@@ -112,6 +112,25 @@ pub enum Backend {
     Tmux,
     /// tmo itself.
     Native,
+}
+
+impl Backend {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tmux => "tmux",
+            Self::Native => "native",
+        }
+    }
+
+    /// The version of a plan with this backend. A program that does not know terminals without tmux must
+    /// not take over such a run, but can still take over one in tmux.
+    pub const fn plan_version(self) -> u32 {
+        match self {
+            Self::Tmux => 1,
+            Self::Native => PLAN_VERSION,
+        }
+    }
 }
 
 /// How the run was started. A reload uses this to read the same files again.

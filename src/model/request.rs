@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::event::{Note, Problem};
 use super::life::or_zero;
-use super::plan::{AfterInstall, Plan};
+use super::plan::{AfterInstall, Backend, Plan};
 use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, LifeId, ProcName, Untrusted, text::OsText};
@@ -145,8 +145,14 @@ pub struct State {
     pub origin: Option<OsText>,
     /// The control socket, absolute.
     pub socket: OsText,
-    /// tmux server name and session.
-    pub tmux: TmuxAddress,
+    /// What provides the terminals: `tmux` or `native` (tmo itself). Versions that do not report it have them in
+    /// tmux.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub backend: Backend,
+    /// tmux server name and session, if the terminals are in tmux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tmux: Option<TmuxAddress>,
     /// Directory of the journal.
     pub journal: OsText,
     /// The runtime directory, by which a client of another session finds all the rest.
@@ -183,7 +189,7 @@ pub struct Host {
     pub runtime_id: Option<String>,
 }
 
-/// How to reach the terminals of a run.
+/// How to reach the terminals of a run in tmux.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TmuxAddress {
     /// Name of the server (`tmux -L`).
@@ -224,7 +230,7 @@ pub struct ProcessState {
     pub port: Option<u16>,
     /// The xterm colour of its prefix.
     pub color: u8,
-    /// The tmux pane it lives in (`%3`).
+    /// Its terminal, as the backend names it: in tmux its pane (`%3`).
     #[serde(default, deserialize_with = "word_if_any")]
     pub pane: Option<String>,
     /// When SIGKILL follows, nanoseconds since the epoch, while it is being stopped.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::Entry;
-use crate::config::toml::{ProcessTable, Said as _};
+use crate::config::toml::{ProcessTable, Said as _, TmoToml};
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::signal::SignalName;
 use crate::model::units::written_span;
@@ -68,6 +68,17 @@ pub fn explain(
         all.push(Explained { key: "install.timeout", value, from: file });
     }
     all
+}
+
+/// What is to provide the terminals of the run, and why.
+pub fn explain_backend(toml: &TmoToml, settings: &Settings) -> Explained {
+    let of_file = || toml.backend.at().map(|at| toml.source.place(&at));
+    let by = settings.said_by.get("BACKEND").map(str::to_owned);
+    Explained {
+        key: "backend",
+        value: json!(settings.backend(toml)),
+        from: by.or_else(of_file).unwrap_or_else(|| DEFAULT.into()),
+    }
 }
 
 struct Explainer<'a> {

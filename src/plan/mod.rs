@@ -24,7 +24,7 @@ mod toml_tests;
 mod warnings;
 
 pub use env::{process_env, run_env};
-pub use explain::{Explained, explain};
+pub use explain::{Explained, explain, explain_backend};
 pub use order::{Step, Turn, Wait, order};
 pub use reload::{Change, Reloaded, failures_of, not_reloaded, reload, with_apps, with_failures};
 pub use resolve::{Facts, PlanError, resolve};

@@ -17,7 +17,7 @@ use crate::model::ProcName;
 use crate::model::expression;
 use crate::model::limits::{ITEM_BYTES, PROCESS_EXPRESSIONS, PROCESSES, TOTAL_BYTES};
 use crate::model::name::{BadName, LongName, check_length};
-use crate::model::plan::{Backend, Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
+use crate::model::plan::{Backend, Inherit, LogPolicy, Plan, ProcessPlan};
 use crate::model::rules::Probe;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
@@ -163,12 +163,7 @@ pub fn resolve(
     let formed = formed(loaded, &lines, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
     let shell = find_shell(facts.find, settings.shell.as_deref().unwrap_or(OsStr::new(SHELL)))?;
-    let tmux = (facts.find)(OsStr::new("tmux"));
-    let backend = match (settings.backend, &tmux) {
-        (BackendChoice::Native, _) | (BackendChoice::Auto, None) => Backend::Native,
-        (BackendChoice::Auto | BackendChoice::Tmux, Some(_)) => Backend::Tmux,
-        (BackendChoice::Tmux, None) => return Err(PlanError::NoTmux),
-    };
+    let (backend, tmux) = backend(settings.backend(&loaded.toml), facts.find)?;
     let config = settings.tmux_config.as_ref();
     let formed: Vec<_> = formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
     let instances = instances(&formed);
@@ -187,14 +182,14 @@ pub fn resolve(
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
     Ok(Plan {
-        version: PLAN_VERSION,
+        version: backend.plan_version(),
         run: facts.run,
         started: facts.started,
         title: project.title.clone(),
         session: project.session(),
         tmux_socket: project.tmux_socket(),
         backend,
-        tmux: tmux.unwrap_or_default().into(),
+        tmux: tmux.into(),
         tmo: facts.tmo.as_path().into(),
         root: project.root.as_path().into(),
         procfile: project.procfile_shown.as_path().into(),
@@ -222,6 +217,22 @@ pub fn resolve(
         generation: 0,
         processes,
     })
+}
+
+/// What provides the terminals, and the tmux program, if that is it.
+fn backend(
+    choice: BackendChoice,
+    find: &dyn Fn(&OsStr) -> Option<PathBuf>,
+) -> Result<(Backend, PathBuf), PlanError> {
+    let native = (Backend::Native, PathBuf::new());
+    if choice == BackendChoice::Native {
+        return Ok(native);
+    }
+    match find(OsStr::new("tmux")) {
+        Some(tmux) => Ok((Backend::Tmux, tmux)),
+        None if choice == BackendChoice::Tmux => Err(PlanError::NoTmux),
+        None => Ok(native),
+    }
 }
 
 /// The names of the instances of each entry.

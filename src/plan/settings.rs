@@ -12,6 +12,7 @@ use super::ports::Ports;
 use crate::config::env::{BadValue, Env};
 use crate::config::options::{BackendChoice, StartOptions, parse_seconds};
 use crate::config::procfile::Procfile;
+use crate::config::toml::{TmoToml, value};
 use crate::config::{Warning, procfile::Entry, unknown_processes};
 use crate::model::limits::{PROCESSES, TOLD};
 use crate::model::plan::{Backend, OnExit};
@@ -50,7 +51,10 @@ pub struct Settings {
     /// Only if configured; see [`SHELL`].
     pub(super) shell: Option<OsString>,
     pub(super) tmux_config: Option<PathBuf>,
-    pub(super) backend: BackendChoice,
+    /// Only if configured; see [`Settings::backend`].
+    backend: Option<BackendChoice>,
+    /// What provides the terminals if nothing is configured.
+    usual_backend: BackendChoice,
     /// The flag or variable that each setting comes from, by its name.
     pub(super) said_by: Provenance,
     /// The entries that already have a place in the numbering of ports.
@@ -153,7 +157,8 @@ impl Settings {
             grace,
             shell: typed.shell.clone().or_else(shell),
             tmux_config: typed.tmux_config.clone().or_else(|| env.path("TMUX_CONFIG")),
-            backend: backend.unwrap_or_default(),
+            backend,
+            usual_backend: BackendChoice::Auto,
             said_by,
             known_lines: vec![],
         })
@@ -164,12 +169,22 @@ impl Settings {
         self.ports.map(|ports| ports.base)
     }
 
+    /// Use tmux unless something else is configured, as overmind does.
+    pub const fn prefer_tmux(&mut self) {
+        self.usual_backend = BackendChoice::Tmux;
+    }
+
     /// Have the terminals of a run that exists already.
     pub const fn keep_backend(&mut self, backend: Backend) {
-        self.backend = match backend {
+        self.backend = Some(match backend {
             Backend::Tmux => BackendChoice::Tmux,
             Backend::Native => BackendChoice::Native,
-        };
+        });
+    }
+
+    /// What is to provide the terminals: the flag, then the variable, then this file.
+    pub fn backend(&self, toml: &TmoToml) -> BackendChoice {
+        self.backend.or(value(&toml.backend)).unwrap_or(self.usual_backend)
     }
 
     /// Start from another port.
@@ -268,6 +283,7 @@ impl Provenance {
             ("AUTO_RESTART", typed.auto_restart.is_some()),
             ("PORT", typed.port.is_some()),
             ("NO_PORT", typed.no_port.is_some()),
+            ("BACKEND", typed.backend.is_some()),
         ];
         let by = |(name, is_typed): (&'static str, bool)| {
             let flag = || format!("--{}", name.to_ascii_lowercase().replace('_', "-"));

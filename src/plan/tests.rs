@@ -10,8 +10,9 @@ use super::{Facts, PlanError, Settings, process_env, resolve};
 use crate::config::apps::Apps;
 use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
+use crate::config::options::BackendChoice;
 use crate::config::{Env, Project, StartOptions, procfile, toml};
-use crate::model::plan::{Inherit, OnExit, Plan};
+use crate::model::plan::{Backend, Inherit, OnExit, Plan};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 
@@ -38,6 +39,10 @@ pub(super) fn given(env: &[(&str, &str)]) -> MergeInput {
 fn find(name: &OsStr) -> Option<PathBuf> {
     let known = ["sh", "bash", "tmux"].iter().any(|known| name == *known);
     known.then(|| Path::new("/bin").join(name))
+}
+
+fn without_tmux(name: &OsStr) -> Option<PathBuf> {
+    find(name).filter(|_| name != "tmux")
 }
 
 impl MergeInput {
@@ -67,6 +72,14 @@ impl MergeInput {
         &self,
         find: &dyn Fn(&OsStr) -> Option<PathBuf>,
     ) -> Result<Plan, PlanError> {
+        self.resolve_these(&Settings::of(&self.typed, &self.context.env)?, find)
+    }
+
+    fn resolve_these(
+        &self,
+        settings: &Settings,
+        find: &dyn Fn(&OsStr) -> Option<PathBuf>,
+    ) -> Result<Plan, PlanError> {
         let facts = Facts {
             run: "run1".into(),
             started: Timestamp::from_nanos(7),
@@ -75,8 +88,7 @@ impl MergeInput {
             tmo: "/bin/tmo".into(),
             find,
         };
-        let settings = Settings::of(&self.typed, &self.context.env)?;
-        resolve(&self.context, &self.loaded(), &settings, facts)
+        resolve(&self.context, &self.loaded(), settings, facts)
     }
 
     pub(super) fn plan(&self) -> Plan {
@@ -174,13 +186,62 @@ fn errors_speak_as_overmind_does() {
     assert_eq!(empty.error(), "No entries were found in Procfile");
     let nosuch = StartOptions { processes: Some("nosuch".into()), ..Default::default() };
     assert_eq!(given(&[]).typed(nosuch).error(), "No processes to run");
-    let without = |name: &OsStr| find(name).filter(|_| name != "tmux");
-    let error = given(&[]).resolve_with(&without).unwrap_err().to_string();
-    assert_eq!(error, "Can't find tmux. Did you forget to install it?");
+    let error = given(&[("TMO_BACKEND", "tmux")]).resolve_with(&without_tmux).unwrap_err();
+    assert_eq!(error.to_string(), "Can't find tmux. Did you forget to install it?");
     assert!(given(&[("TMO_SHELL", "nosh")]).error().contains("`nosh`"));
     assert!(given(&[("PORT", "65500")]).error().contains("`worker`"));
     assert_eq!(given(&[("PORT", "x")]).error(), "PORT=x is not a port (0 to 65535)");
     assert!(given(&[("OVERMIND_TIMEOUT", "soon")]).error().starts_with("OVERMIND_TIMEOUT=soon"));
+}
+
+#[test]
+fn terminals_are_those_of_flag_variable_and_file_in_this_order() {
+    let backend = |flag, variable: &'static str, toml, is_installed: bool| {
+        let env = [("TMO_BACKEND", variable)];
+        let mut given = given(if variable.is_empty() { &[] } else { &env });
+        given.toml = toml;
+        given.typed.backend = flag;
+        let plan = given.resolve_with(if is_installed { &find } else { &without_tmux });
+        plan.map(|plan| plan.backend)
+    };
+    let (tmux, native) = (Ok(Backend::Tmux), Ok(Backend::Native));
+    let (of_tmux, of_native) = ("backend = \"tmux\"\n", "backend = \"native\"\n");
+    assert_eq!(
+        [backend(None, "", "", true), backend(None, "", "", false)],
+        [tmux.clone(), native.clone()]
+    );
+    assert_eq!(backend(None, "", of_native, true), native);
+    assert_eq!(backend(None, "", of_tmux, false), Err(PlanError::NoTmux));
+    assert_eq!(backend(None, "tmux", of_native, true), tmux);
+    assert_eq!(backend(None, "auto", of_tmux, false), native);
+    assert_eq!(backend(Some(BackendChoice::Native), "tmux", of_tmux, true), native);
+    assert_eq!(
+        backend(Some(BackendChoice::Tmux), "native", of_native, false),
+        Err(PlanError::NoTmux)
+    );
+    let error = given(&[("TMO_BACKEND", "screen")]).error();
+    assert_eq!(error, "TMO_BACKEND=screen is not auto, tmux or native");
+}
+
+#[test]
+fn a_run_keeps_its_terminals_and_overmind_prefers_tmux() {
+    let given = given(&[]);
+    let resolved =
+        |settings: &Settings, find| given.resolve_these(settings, find).map(|p| p.backend);
+    let mut settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    settings.prefer_tmux();
+    assert_eq!(resolved(&settings, &without_tmux), Err(PlanError::NoTmux));
+    settings.keep_backend(Backend::Native);
+    assert_eq!(resolved(&settings, &find), Ok(Backend::Native));
+    settings.keep_backend(Backend::Tmux);
+    assert_eq!(resolved(&settings, &find), Ok(Backend::Tmux));
+}
+
+#[test]
+fn a_program_that_knows_only_tmux_refuses_a_run_without_it() {
+    let plan = |word| given(&[("TMO_BACKEND", word)]).plan();
+    assert_eq!((plan("tmux").version, plan("native").version), (1, 2));
+    assert!(plan("native").tmux.as_bytes().is_empty());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -58,6 +58,16 @@ pub const fn end_after_parent(_parent: u32) -> io::Result<()> {
 /// It does so anyway.
 pub const fn outlive_parent() -> io::Result<()> {
     Ok(())
+}
+
+/// The user at the other end of a Unix socket.
+pub fn peer_user(socket: impl AsFd) -> io::Result<u32> {
+    Ok(nix::unistd::getpeereid(socket)?.0.as_raw())
+}
+
+/// The number of terminals is not known here.
+pub const fn terminals() -> Option<(u64, u64)> {
+    None
 }
 
 /// Moving bytes inside the kernel is not possible here.

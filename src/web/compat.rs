@@ -316,11 +316,11 @@ impl Asked<'_> {
             "api": API,
             "running": is_up,
             "pid": of_run(state.pid.into()),
-            "mode": "tmux",
+            "mode": state.backend,
             "working_dir": state.root,
             "socket": of_run(json!(state.socket)),
-            "tmux_session": of_run(json!(state.tmux.session)),
-            "tmux_socket": of_run(json!(state.tmux.socket)),
+            "tmux_session": of_run(json!(state.tmux.as_ref().map(|tmux| &tmux.session))),
+            "tmux_socket": of_run(json!(state.tmux.as_ref().map(|tmux| &tmux.socket))),
             "version": state.version,
         });
         Ok(answers::json(StatusCode::OK, &answer))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::request::{ProcessState, State, TmuxAddress};
+use crate::model::request::{ProcessState, State};
 use crate::model::time::Timestamp;
 
 /// The actions that are allowed.
@@ -81,7 +81,7 @@ impl Scope {
             procfile: None,
             origin: None,
             socket: "".into(),
-            tmux: TmuxAddress { socket: String::new(), session: String::new(), program: "".into() },
+            tmux: None,
             journal: "".into(),
             runtime: None,
             host: None,

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::source::{Run, state};
 use crate::config::Env;
 use crate::config::own_path::OwnPath;
+use crate::model::request::State;
 use crate::runs;
 
 /// How long tmux may take to notice that a client is gone. It sends no notification of that.
@@ -46,7 +47,7 @@ impl Drop for LeftoverSession {
 /// End this session if no client is attached to it. Usually it no longer exists.
 async fn end_session(run: &Run, session: &str) {
     let Some(runtime) = run.known.runtime.clone() else { return };
-    let Ok(state) = state(&run.known).await else { return };
+    let Ok(State { tmux: Some(address), .. }) = state(&run.known).await else { return };
     let root = run.known.root().into_iter();
     let Some(tmux) = OwnPath::of(&Env::real(), root).find("tmux") else { return };
     let mut command = Command::new(tmux);
@@ -55,7 +56,7 @@ async fn end_session(run: &Run, session: &str) {
         Ok(None) => command.env_remove("TMUX_TMPDIR"),
         Err(_) => return,
     };
-    command.arg("-L").arg(&state.tmux.socket);
+    command.arg("-L").arg(&address.socket);
     command.args(["if-shell", "-F", "-t", &format!("={session}:"), "#{session_attached}", ""]);
     command.arg(format!("kill-session -t '={session}'"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -20,7 +20,8 @@ use crate::journal::search::access::RunHistory;
 use crate::journal::search::numbered::NumberedPage;
 use crate::journal::search::states::last_states;
 use crate::journal::streams::Streams;
-use crate::model::request::{API, Head, ProcessState, State, TmuxAddress};
+use crate::model::plan::Backend;
+use crate::model::request::{API, Head, ProcessState, State};
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus};
 use crate::runs::{self, KnownRun};
@@ -199,7 +200,8 @@ fn last_state(known: &KnownRun) -> State {
         procfile: None,
         origin: Some(root.into()),
         socket: "".into(),
-        tmux: TmuxAddress { socket: String::new(), session: String::new(), program: "".into() },
+        backend: Backend::default(),
+        tmux: None,
         journal: journal.into(),
         runtime: None,
         host: None,

@@ -34,7 +34,7 @@ fn send(socket: &Path, text: &str) -> UnixStream {
 }
 
 /// Send this and nothing more; what comes back until the end.
-fn talk(socket: &Path, text: &str) -> String {
+pub(crate) fn talk(socket: &Path, text: &str) -> String {
     let mut stream = send(socket, text);
     stream.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();

@@ -110,7 +110,7 @@ fn doctor_runs_the_other_checks_without_tmux() {
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink("/bin/sh", bin.join("sh")).unwrap();
-    let world = world.env("PATH", bin.to_str().unwrap());
+    let world = world.env("PATH", bin.to_str().unwrap()).env("TMO_BACKEND", "tmux");
     let ran = examine(&world, &[]);
     assert_eq!(ran.code, 1);
     assert!(ran.line("FAIL").starts_with("FAIL  tmux: Can't find tmux"), "{ran:#?}");
@@ -123,6 +123,7 @@ fn doctor_runs_the_other_checks_without_tmux() {
 
 #[test]
 fn doctor_quotes_the_error_of_a_broken_tmux() {
+    let world = |procfile| self::world(procfile).env("TMO_BACKEND", "tmux");
     let broken = world(QUIET).with_tmux(|_| "echo 'libevent is missing' >&2; exit 127".to_owned());
     let ran = examine(&broken, &[]);
     assert!(

@@ -8,6 +8,7 @@
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
 // Start and stop.
+mod backend; // what provides the terminals: tmux, or tmo itself where tmux is missing or too old
 mod env_files; // variables of env files, and which programs must not see them
 mod environment; // what a process finds: variables, umask, limits, directory
 mod exit_code; // the exit code of `tmo start`, and the message that explains it

@@ -241,18 +241,18 @@ fn refuses(world: &World, words: &str) {
 }
 
 #[test]
-fn start_without_tmux_reports_it() {
+fn a_start_that_insists_on_tmux_reports_that_it_is_missing() {
     let world = World::new("web: exec sleep 1000\n");
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink("/bin/sh", bin.join("sh")).unwrap();
-    let world = world.env("PATH", bin.to_str().unwrap());
+    let world = world.env("PATH", bin.to_str().unwrap()).env("TMO_BACKEND", "tmux");
     refuses(&world, "tmo: Can't find tmux. Did you forget to install it?\n");
 }
 
 #[test]
 fn start_reports_a_tmux_that_is_too_old() {
-    let world = with_fake("#!/bin/sh\necho tmux 2.9a\n");
+    let world = with_fake("#!/bin/sh\necho tmux 2.9a\n").env("TMO_BACKEND", "tmux");
     let tmux = world.path().join("bin/tmux");
     let words =
         format!("tmo: {} is tmux 2.9a, too old: tmo needs tmux 3.0 or later\n", tmux.display());
@@ -261,7 +261,8 @@ fn start_reports_a_tmux_that_is_too_old() {
 
 #[test]
 fn start_quotes_the_error_of_a_broken_tmux() {
-    let world = with_fake("#!/bin/sh\necho 'libevent-2.1.so.7: cannot open' >&2\nexit 127\n");
+    let script = "#!/bin/sh\necho 'libevent-2.1.so.7: cannot open' >&2\nexit 127\n";
+    let world = with_fake(script).env("TMO_BACKEND", "tmux");
     let tmux = world.path().join("bin/tmux");
     refuses(
         &world,

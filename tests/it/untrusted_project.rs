@@ -140,9 +140,12 @@ fn doctor_runs_no_tmux_of_the_project_when_the_caller_has_none() {
     std::os::unix::fs::symlink("/bin/sh", own.join("sh")).unwrap();
     let inside = world.app().join("bin");
     let world = world.env("PATH", &format!("{}:{}", inside.display(), own.display()));
-    let ran = world.run(["doctor"]);
+    let ran = world.run(["doctor", "--backend", "tmux"]);
     assert_eq!((ran.code, world.read("RAN").as_str()), (1, ""), "{ran:#?}");
     assert!(ran.stdout.contains("FAIL  tmux: "), "{ran:#?}");
+    let ran = world.run(["doctor", "--backend", "auto"]);
+    assert_eq!(world.read("RAN"), "", "{ran:#?}");
+    assert!(ran.stdout.contains("ok    backend: native, as "), "{ran:#?}");
 }
 
 /// What a stranger at the socket can prepare: a directory of this user, closed to others, whose plan
@@ -311,7 +314,8 @@ fn a_start_runs_no_tmux_of_the_project() {
         let bare = world.path().join("bare");
         create_dir_all(&bare).unwrap();
         let _ = std::os::unix::fs::symlink("/bin/sh", bare.join("sh"));
-        let (code, stderr) = run(&["start", "-D"], &format!("{dir}:{}", bare.display()));
+        let insist = ["start", "-D", "--backend", "tmux"];
+        let (code, stderr) = run(&insist, &format!("{dir}:{}", bare.display()));
         assert_eq!((code, world.read("RAN").as_str()), (Some(1), ""), "{dir}: {stderr}");
         assert!(stderr.starts_with("tmo: tmux is found only at "), "{stderr}");
     }

@@ -91,6 +91,33 @@ fn unknown_fields_of_a_newer_supervisor_are_ignored() {
 }
 
 #[test]
+fn a_supervisor_of_another_version_may_have_no_tmux_or_report_no_backend() {
+    let world = World::new("web: x\n");
+    let native = |word: &'static str| {
+        move |_: &str| {
+            let mut state = state(1);
+            let fields = state.as_object_mut().unwrap();
+            fields.remove("tmux");
+            fields.insert("backend".to_owned(), word.into());
+            (200, state)
+        }
+    };
+    {
+        // As early versions.
+        let _other = supervise(&world, "0.1.0", |_| (200, state(1)));
+        let json: Value = serde_json::from_str(&world.ok(["ps", "--json"])).unwrap();
+        assert_eq!(json["backend"], "tmux");
+    }
+    {
+        let _other = supervise(&world, "9.0.0", native("native"));
+        assert!(world.ok(["ps"]).contains("dreaming"));
+        fails(&world.run(["connect", "-c", "web"]), &["tmo's own, not in tmux: control mode"]);
+    }
+    let _other = supervise(&world, "9.0.0", native("hologram"));
+    fails(&world.run(["ps"]), &["is tmo 9.0.0", OURS, "can't read its answer"]);
+}
+
+#[test]
 fn a_newer_supervisor_is_reported_and_can_be_ended() {
     let world = World::new("web: x\n");
     let _other = supervise(&world, "9.0.0", |path| match path {

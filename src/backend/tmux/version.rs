@@ -40,6 +40,13 @@ pub enum VersionError {
     },
 }
 
+impl VersionError {
+    /// Whether there is none.
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+}
+
 /// The output of a tmux client, given this standard input. It ends by itself unless tmux or its server is
 /// broken; in that case it is killed after a timeout, with everything it has started.
 pub async fn answer(

@@ -48,9 +48,9 @@ use crate::model::units::parse_span;
 
 /// Run the processes of a Procfile, each in a terminal of its own.
 ///
-/// `tmo start` runs each line of ./Procfile in its own window of a private tmux server and shows
-/// their output merged, prefixed and coloured. Other commands, run anywhere in the project,
-/// inspect or control the running processes.
+/// `tmo start` runs each line of ./Procfile in a terminal of its own, a window of a private tmux
+/// server if tmux is installed, and shows their output merged, prefixed and coloured. Other
+/// commands, run anywhere in the project, inspect or control the running processes.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "tmo", version = crate::cli::VERSION, disable_version_flag = true, max_term_width = 100)]
 #[command(after_help = "\
@@ -160,8 +160,9 @@ Examples:
   tmo doctor --json | jq '.findings[] | select(.level == \"fail\")'
   tmo doctor -f Procfile.dev    check a start with these flags
 
-It tries tmux with your configuration on a temporary server of its own, and changes nothing. It
-runs no program of the project: tmux and the shell come from your own PATH, and checks that would
+It runs a process as a start would, in tmux with your configuration on a temporary server of its
+own or in a terminal without tmux, and changes nothing. It names which of them a start would use.
+It runs no program of the project: tmux and the shell come from your own PATH, and checks that would
 need the project's programs are listed as not tried. It shows the names of variables, not their
 values; of a PATH, only the entries that differ. Exits 1 if anything fails.")]
     Doctor(Box<PreviewArgs>),

@@ -84,8 +84,9 @@ pub struct StartArgs {
     /// stopped or killed.
     #[arg(long, value_name = "NAME", add = values::process())]
     pub exit_code_from: Option<String>,
-    /// What provides the terminals of the processes.
-    #[arg(long, value_name = "KIND", value_enum)]
+    /// What provides the terminals of the processes: tmux, tmo itself (native), or tmux if a usable
+    /// one is installed (auto).
+    #[arg(long, value_name = "KIND", value_enum, hide_possible_values = true)]
     pub backend: Option<BackendChoice>,
     /// The same as `--backend tmux`.
     #[arg(long, conflicts_with = "backend")]

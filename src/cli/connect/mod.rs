@@ -56,9 +56,7 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
             Prepared::Client(_, command)
             | Prepared::Switch(_, command)
             | Prepared::Exec(command) => super::print(&quoted(command)),
-            Prepared::Native(name, _) => Err(CliError::Other(format!(
-                "the terminal of {name} is tmo's own, so there is no tmux command that shows it"
-            ))),
+            Prepared::Native(name, _) => Err(not_in_tmux(name, "no tmux command shows it")),
         };
     }
     needs_terminal()?;
@@ -188,24 +186,21 @@ async fn prepare(
     instance.on_this_machine()?;
     let state = instance.state().await?;
     let name = choose(&state, args.name.as_deref())?.name.clone();
-    let (state, pane) = waiting::terminal_of(instance, &name, args.timeout.as_deref()).await?;
-    if let Ok(plan) = instance.runtime.plan()
-        && plan.backend == Backend::Native
-    {
-        let attach = native::Attach {
-            socket: native::socket(instance.runtime.dir(), &pane),
-            read_only: args.read_only,
-            keeps_size: args.keep_size,
-            keys: native::DetachKeys::usual(),
-        };
-        return Ok(Prepared::Native(name, attach));
+    if state.backend == Backend::Native && control {
+        let why = "control mode (--control-mode, TMO_CONTROL_MODE) needs tmux";
+        return Err(not_in_tmux(&name, why));
     }
-    if !is_server_name(&state.tmux.socket) || !is_pane(&pane) {
+    let (state, pane) = waiting::terminal_of(instance, &name, args.timeout.as_deref()).await?;
+    if state.backend == Backend::Native {
+        return native_terminal(instance, name, &pane, args);
+    }
+    let Some(tmux) = state.tmux.filter(|tmux| is_server_name(&tmux.socket) && is_pane(&pane))
+    else {
         let text = format!("{}: its listener names no tmux server of yours", instance.address());
         return Err(CliError::Other(text));
-    }
+    };
     let mut ask = command(instance)?;
-    ask.args(ask_windows(&state.tmux.socket));
+    ask.args(ask_windows(&tmux.socket));
     let listed = answer(&mut ask.into(), None).await.map_err(CliError::io("can't ask tmux"))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let found = find(&listed, &pane).ok_or_else(|| {
@@ -222,15 +217,15 @@ async fn prepare(
     let mut command = command(instance)?;
     let env = &instance.context.env;
     let outer = env.caller("TMUX");
-    if outer.is_some_and(|tmux| is_server(tmux, &state.tmux.socket)) {
+    if outer.is_some_and(|outer| is_server(outer, &tmux.socket)) {
         // A client can't run inside a pane of its own server, so switch the existing client.
-        command.arg("-L").arg(&state.tmux.socket).args(["switch-client", "-t", &pane]);
+        command.arg("-L").arg(&tmux.socket).args(["switch-client", "-t", &pane]);
         return Ok(Prepared::Switch(name, command));
     }
     let prefix = nested::prefix(command.get_program(), outer, found.prefix).await;
     let target = Target {
-        socket: &state.tmux.socket,
-        session: &state.tmux.session,
+        socket: &tmux.socket,
+        session: &tmux.session,
         pane: &pane,
         found,
         client: &format!("c-{}", std::process::id()),
@@ -244,6 +239,33 @@ async fn prepare(
     command.args(arguments(&target)).env_remove("TMUX");
     // A control-mode program needs all of tmux's output.
     Ok(if control { Prepared::Exec(command) } else { Prepared::Client(name, command) })
+}
+
+fn not_in_tmux(name: &ProcName, why: &str) -> CliError {
+    CliError::Other(format!("the terminal of {name} is tmo's own, not in tmux: {why}"))
+}
+
+/// Show a terminal of tmo's own.
+fn native_terminal(
+    instance: &Instance,
+    name: ProcName,
+    pane: &str,
+    args: &ConnectArgs,
+) -> Result<Prepared, CliError> {
+    if instance.runtime.plan().is_err() {
+        let dir = instance.runtime.dir().display();
+        return Err(CliError::Other(format!(
+            "the terminal of {name} is not in {dir}: the run belongs to another user, or to a session \
+             with another XDG_RUNTIME_DIR; connect from there"
+        )));
+    }
+    let attach = native::Attach {
+        socket: native::socket(instance.runtime.dir(), pane),
+        read_only: args.read_only,
+        keeps_size: args.keep_size,
+        keys: native::DetachKeys::usual(),
+    };
+    Ok(Prepared::Native(name, attach))
 }
 
 /// Whether to write UTF-8 to a terminal of this locale. Without a locale, or with the C locale, the

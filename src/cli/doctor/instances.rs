@@ -84,16 +84,19 @@ fn doctor(dir: &Path) -> Option<u32> {
     dir.file_name()?.to_str()?.strip_prefix(scratch::NAME)?.parse().ok()
 }
 
-/// A `tmo doctor` that was killed could not end its server. After the server's end, its socket remains.
+/// A `tmo doctor` that was killed could not end its server or shim. After the server's end, its socket remains.
 fn forgotten(report: &mut Report, start: &Start, (dir, pid): (&Path, u32)) {
     if sys::info(pid).is_none() {
         let name = format!("tmo-{}{pid}", scratch::NAME);
         let socket = socket::of_name(start.context.env.caller(socket::TMUX_DIR), &name);
+        let shims = scratch::shims(dir).map(|shim| format!(" {}", shim.pid)).collect::<String>();
         let dir = dir.display();
-        // If it was killed before it started a server, there is no socket.
+        // If it was killed before it started anything, there are only files.
         let todo = if socket.exists() {
             let socket = socket.display();
             format!("`tmux -L {name} kill-server; rm -r {dir} {socket}` removes it")
+        } else if !shims.is_empty() {
+            format!("`kill -HUP{shims}; rm -r {dir}` removes it")
         } else {
             format!("`rm -r {dir}` removes it")
         };

@@ -1,8 +1,9 @@
 //! `tmo doctor`: finds out why tmo does not work here.
 //!
-//! There is one file per group of checks; each adds lines to the report. [`scratch`] tries tmux with a
-//! separate server, [`environment`] compares the environment of a process there with that of this shell.
+//! There is one file per group of checks; each adds lines to the report. [`scratch`] runs a process in a terminal
+//! of its own, in tmux with a separate server; [`environment`] compares its environment with that of this shell.
 
+mod backend;
 mod environment;
 mod instances;
 mod limits;
@@ -13,7 +14,9 @@ mod report;
 mod run;
 mod scratch;
 mod socket;
+mod terminals;
 mod tmux;
+mod trial;
 #[cfg(feature = "web")]
 mod web;
 
@@ -22,6 +25,7 @@ use super::error::CliError;
 use super::log::Source;
 use super::start::Start;
 use crate::instance::lock;
+use crate::model::plan::Backend;
 use crate::sys;
 use crate::view::paint::Stamp;
 
@@ -55,18 +59,26 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     let context = &start.context;
     let held = lock::is_held(start.runtime.dir()).unwrap_or(false);
     project::env_files(report, context);
-    let plan = project::plan(report, start);
     // Only the caller's own programs are run here, not those that files of the project name.
     let own = start.own_path();
-    let tmux = tmux::find(report, start, &own);
+    let chosen = backend::choose(start, &own)?;
+    let plan = project::plan(report, start, &chosen);
+    chosen.tell(report);
+    let tmux = chosen.tmux.as_ref().ok().map(|tmux| &*tmux.path);
     if held {
-        run::look(report, start, (plan.as_ref(), tmux.as_deref()));
+        run::look(report, start, (plan.as_ref(), tmux));
     }
-    if let Some(tmux) = tmux
-        && let Some(trial) = project::trial(start, &own, &tmux)
+    let is_native = chosen.backend == Backend::Native;
+    if is_native {
+        terminals::look(report, plan.as_ref());
+    } else {
+        tmux::look(report, start, &own, &chosen);
+    }
+    if (is_native || tmux.is_some())
+        && let Some(trial) = project::trial(start, &own, &chosen)
     {
         project::not_tried(report, plan.as_ref(), &trial);
-        tmux::try_out(report, context, (plan.as_ref(), &trial))?;
+        trial::try_out(report, context, (plan.as_ref(), &trial))?;
     }
     // A run here holds its own ports.
     if let Some(plan) = plan.as_ref().filter(|_| !held) {
@@ -75,7 +87,9 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     socket::control(report, start);
     places::directories(report, start, plan.as_ref());
     if let Some(plan) = &plan {
-        socket::of_tmux(report, plan);
+        if !is_native {
+            socket::of_tmux(report, plan);
+        }
         limits::look(report, plan);
     }
     instances::look(report, start);

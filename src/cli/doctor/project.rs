@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::backend::Chosen;
 use super::report::Report;
+use super::scratch;
 use crate::cli::check::summary;
 use crate::cli::error::CliError;
 use crate::cli::ls;
@@ -18,7 +20,7 @@ use crate::config::load::{Context, Loaded, find_for_plan, find_program};
 use crate::config::toml::TmoToml;
 use crate::config::{Env, OwnPath, StartOptions, Warning, procfile};
 use crate::engine::runtime_dir::RuntimeDir;
-use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::plan::{Backend, Plan, ProcessPlan};
 use crate::plan::{self, PlanError, Settings};
 use crate::sys;
 
@@ -46,12 +48,15 @@ fn without_quotes(text: &str) -> String {
 }
 
 /// The plan of a start.
-pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
+pub(super) fn plan(report: &mut Report, start: &Start, chosen: &Chosen) -> Option<Plan> {
     let mut warnings = vec![];
     // Missing programs are reported by the checks that look for them.
     let own = start.own_path();
-    let find =
-        |name: &OsStr| find_for_plan(&start.context, &own, name).or_else(|| Some(name.into()));
+    let find = |name: &OsStr| {
+        let is_absent = name == "tmux" && chosen.backend == Backend::Native;
+        let found = || find_for_plan(&start.context, &own, name).or_else(|| Some(name.into()));
+        if is_absent { None } else { found() }
+    };
     let plan = start.resolve_with(&find, &mut warnings, false);
     for warning in warnings {
         report.note("Procfile", warning);
@@ -80,12 +85,12 @@ pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
     }
 }
 
-/// A plan to try tmux with, which uses nothing from the files of the project: one process, with the
+/// A plan to try the backend with, which uses nothing from the files of the project: one process, with the
 /// environment, settings and programs of the caller.
 ///
 /// Command-line values are used as they are. A path from a variable is used only if it is outside the
 /// project.
-pub(super) fn trial(start: &Start, own: &OwnPath, tmux: &Path) -> Option<Plan> {
+pub(super) fn trial(start: &Start, own: &OwnPath, chosen: &Chosen) -> Option<Plan> {
     let (typed, caller) = (&start.typed, start.context.env.of_caller());
     let by_variable = |name| caller.path(name).filter(|path| own.allows(path));
     let named = caller.path("SHELL").filter(|path| path.components().count() == 1);
@@ -95,18 +100,20 @@ pub(super) fn trial(start: &Start, own: &OwnPath, tmux: &Path) -> Option<Plan> {
         tmux_config: typed.tmux_config.clone().or_else(|| by_variable("TMUX_CONFIG")),
         ..StartOptions::default()
     };
-    let settings = Settings::of(&options, &Env::default()).ok()?;
+    let mut settings = Settings::of(&options, &Env::default()).ok()?;
+    settings.keep_backend(chosen.backend);
+    let tmux = chosen.tmux.as_ref().ok().map(|tmux| &tmux.path);
     let context = Context { env: caller, warnings: vec![], ..start.context.clone() };
     let find = |name: &OsStr| {
         let is_typed =
             typed.shell.as_deref() == Some(name) && Path::new(name).components().count() > 1;
         match name.to_str() {
-            Some("tmux") => Some(tmux.to_owned()),
+            Some("tmux") => tmux.cloned(),
             _ if is_typed => find_program(&context, name),
             _ => own.find(name),
         }
     };
-    let procfile = procfile::parse(b"doctor: true\n", "").ok()?;
+    let procfile = procfile::parse(format!("{}: true\n", scratch::FIRST).as_bytes(), "").ok()?;
     let (project, toml) = (start.project.clone(), TmoToml::default());
     let (tables, failures) = (BTreeMap::new(), Failures::default());
     let apps = Apps::default();

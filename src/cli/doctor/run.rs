@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::request::state_at;
 use crate::cli::start::Start;
 use crate::instance::listen;
-use crate::model::plan::Plan;
+use crate::model::plan::{Backend, Plan};
 use crate::model::request::State;
 use crate::model::text::OsText;
 use crate::protocol::life::{LifeEvent, LifeReader};
@@ -48,7 +48,7 @@ pub(super) fn look(
         if let Some(fresh) = fresh {
             environment(report, &plan, fresh);
         }
-        if let Some(program) = program {
+        if let Some(program) = program.filter(|_| plan.backend == Backend::Tmux) {
             tmux(report, start, (&plan, program));
         }
     }

@@ -1,6 +1,6 @@
-//! A temporary tmux server with a process in it, created as a start would do it.
+//! A process in a temporary terminal, created as a start would do it: in tmux on a separate server.
 //!
-//! Whatever happens, the server, its processes and all files are removed afterwards.
+//! Whatever happens, the server, the processes and all files are removed afterwards.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,15 +15,15 @@ use tokio::time::timeout;
 
 use super::environment::Variables;
 use super::recorder::{ended, parse};
-use crate::backend::Former;
-use crate::backend::tmux::{Tmux, TmuxError, socket};
+use crate::backend::tmux::{TmuxError, socket};
+use crate::backend::{Former, TerminalError, Terminals};
 use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::shell::quoted_bytes;
 use crate::model::{LifeId, ProcName};
 use crate::plan::process_env;
 use crate::protocol::life::Traces;
-use crate::protocol::paths::PanePaths;
+use crate::protocol::paths::{PanePaths, terminals_dir};
 use crate::protocol::spec::{SPEC_VERSION, Spec, Want, replace};
 use crate::sys::{self, ProcInfo, files, why};
 
@@ -36,6 +36,12 @@ const LAST_MOMENTS: Duration = Duration::from_secs(5);
 /// File descriptors needed to run a tmux client, read its output, and watch for exits. With fewer than
 /// these, tmux itself would begin to spin.
 const RESERVE: u32 = 24;
+
+/// The first process, as [`super::project::trial`] names it.
+pub(super) const FIRST: &str = "doctor";
+
+/// The second process.
+const LATER: &str = "later";
 
 /// Prefix of the names of the directory and of the server; the process id follows.
 pub(super) const NAME: &str = "doctor-";
@@ -54,9 +60,9 @@ pub(super) enum ScratchError {
         /// Why.
         cause: io::Error,
     },
-    /// tmux reported an error.
+    /// There is no terminal.
     #[error(transparent)]
-    Tmux(#[from] TmuxError),
+    Terminal(#[from] TerminalError),
     /// The process did not run.
     #[error("`{shell}` {how}{said}; look at what it reads when it begins")]
     NotRun {
@@ -69,35 +75,35 @@ pub(super) enum ScratchError {
     },
 }
 
-/// What was found out about the server.
+/// What was found out.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// Whether it has loaded libutempter, if that can be seen.
+    /// Whether the tmux server has loaded libutempter, if that can be seen.
     pub(super) utempter: Option<bool>,
     /// The environment of a process.
     pub(super) first: Result<Variables, ScratchError>,
     /// The user's configuration, if there is one, and tmux's errors in it.
     pub(super) config: Option<(PathBuf, Result<(), TmuxError>)>,
-    /// The environment of a process whose window is opened after the user's configuration was sourced;
+    /// The environment of a process whose terminal is opened after the user's configuration was sourced;
     /// only if the first process ran.
     pub(super) later: Option<Result<Variables, ScratchError>>,
 }
 
-/// The server, and the directory of its files.
+/// The terminals, and the directory of their files.
 #[derive(Debug)]
 pub(super) struct Scratch {
     plan: Plan,
     dir: PathBuf,
     /// The parent directories that were created for this, innermost first; they are removed with it.
     made: Vec<PathBuf>,
-    tmux: Tmux,
+    terminals: Terminals,
     socket: PathBuf,
-    /// File descriptors reserved for ending the server, which must be possible even if they run out.
+    /// File descriptors reserved for ending everything, which must be possible even if they run out.
     reserve: Vec<File>,
 }
 
 impl Scratch {
-    /// Prepare the files of the server; it is not started yet.
+    /// Prepare the files; nothing is started yet.
     pub(super) fn new(plan: &Plan, base: &Path) -> Result<Self, ScratchError> {
         let name = format!("{NAME}{}", std::process::id());
         let mut plan = plan.clone();
@@ -106,11 +112,11 @@ impl Scratch {
         "doctor".clone_into(&mut plan.session);
         let made = base.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
         let dir = base.join(name);
-        let (tmux, socket) = (Tmux::new(&plan, &dir), socket::of_plan(&plan));
+        let (terminals, socket) = (Terminals::new(&plan, &dir), socket::of_plan(&plan));
         let hold = |_| files::open_dir(Path::new("/"));
         let reserve = (0..RESERVE).map(hold).collect::<io::Result<_>>();
         let reserve = reserve.map_err(|cause| ScratchError::File { path: "/".into(), cause })?;
-        let scratch = Self { plan, dir, made, tmux, socket, reserve };
+        let scratch = Self { plan, dir, made, terminals, socket, reserve };
         scratch.make(base)?;
         Ok(scratch)
     }
@@ -118,34 +124,37 @@ impl Scratch {
     fn make(&self, base: &Path) -> Result<(), ScratchError> {
         make_private_dir(base)?;
         make_private_dir(&self.dir)?;
-        for part in ["p", "log"] {
-            make_private_dir(&self.dir.join(part))?;
+        for dir in [self.dir.join("p"), self.dir.join("log"), terminals_dir(&self.dir)] {
+            make_private_dir(&dir)?;
         }
         Ok(())
     }
 
-    /// Run the whole trial; an error if there is no server.
+    /// Run the whole trial; an error if there is no terminal.
     pub(super) async fn look(&self) -> Result<Seen, ScratchError> {
         let Some(process) = self.plan.processes.first() else {
             return Err(DirError::NoDirectory { path: self.dir.clone() }.into());
         };
         let (spec, record) = self.prepare(process, &process.name)?;
         let opening = (process.name.clone(), spec);
-        let survey = self.tmux.start(std::slice::from_ref(&opening)).await?;
+        let survey = self.terminals.start(std::slice::from_ref(&opening)).await?;
         let utempter = survey.server.and_then(|server| sys::loads(server.pid, "libutempter"));
         let first = self.hear(process, &process.name, &record).await;
-        let config = match self.tmux.user_config() {
-            Some(path) => Some((path.to_owned(), self.tmux.source_user_config().await)),
-            None => None,
+        let config = match &self.terminals {
+            Terminals::Tmux(tmux) => match tmux.user_config() {
+                Some(path) => Some((path.to_owned(), tmux.source_user_config().await)),
+                None => None,
+            },
+            Terminals::Native(_) => None,
         };
         let later = if first.is_ok() { Some(self.later(process).await) } else { None };
         Ok(Seen { utempter, first, config, later })
     }
 
     async fn later(&self, process: &ProcessPlan) -> Result<Variables, ScratchError> {
-        let name = ProcName::new("later").unwrap_or_else(|_| process.name.clone());
+        let name = ProcName::new(LATER).unwrap_or_else(|_| process.name.clone());
         let (spec, record) = self.prepare(process, &name)?;
-        self.tmux.reopen(&(name.clone(), spec), &Former::default()).await?;
+        self.terminals.reopen(&(name.clone(), spec), &Former::default()).await?;
         self.hear(process, &name, &record).await
     }
 
@@ -211,25 +220,37 @@ impl Scratch {
 
     /// The first line on the terminal of a process.
     async fn said(&self, name: &ProcName) -> String {
-        let pane = self.tmux.list().await.ok();
-        let pane = pane.and_then(|all| all.into_iter().find(|pane| pane.process == name.as_str()));
+        let pane = match &self.terminals {
+            Terminals::Tmux(tmux) => {
+                let all = tmux.list().await.unwrap_or_default();
+                all.into_iter().find(|pane| pane.process == name.as_str()).map(|pane| pane.pane)
+            }
+            Terminals::Native(_) => Some(name.slug()),
+        };
         let Some(pane) = pane else { return String::new() };
-        let screen = self.tmux.screen(&pane.pane, false, false).await.unwrap_or_default();
+        let screen = self.terminals.screen(&pane, false, false).await.unwrap_or_default();
         let line = screen.screen.lines().find(|line| !line.trim().is_empty());
         line.map(|line| format!(" ({})", line.trim())).unwrap_or_default()
     }
 
-    /// End the server and all its processes; the files are removed when this value is dropped.
+    /// End the server and all processes; the files are removed when this value is dropped.
     pub(super) async fn end(mut self) {
         self.reserve.clear();
-        let Some(server) = self.server().await else { return };
-        let mut all = sys::descendants(server.pid);
-        all.push(server.clone());
+        let shims: Vec<_> = shims(&self.dir).collect();
+        let roots = match &self.terminals {
+            Terminals::Tmux(_) => self.server(&shims).await.into_iter().collect(),
+            Terminals::Native(_) => shims.clone(),
+        };
+        let mut all: Vec<_> = roots.iter().flat_map(|root| sys::descendants(root.pid)).collect();
+        all.extend(roots.iter().cloned());
         let watched: Vec<_> =
             all.iter().filter_map(|p| sys::watch_exit(p.pid, p.start_time).ok()).collect();
-        if self.tmux.kill_server().await.is_err() {
-            // The client may fail to start, for example at the process limit.
-            let _ = sys::signal(server.pid, server.start_time, nix::libc::SIGTERM);
+        let ended = self.terminals.end(shims.iter().map(|shim| (shim.pid, shim.start_time)));
+        if !roots.is_empty() && ended.await.is_err() {
+            // The tmux client may fail to start, for example at the process limit.
+            for root in &roots {
+                let _ = sys::signal(root.pid, root.start_time, nix::libc::SIGTERM);
+            }
         }
         for fd in watched {
             let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
@@ -239,16 +260,21 @@ impl Scratch {
     }
 
     /// The server as it reports itself, or else the parent of the processes that it started.
-    async fn server(&self) -> Option<ProcInfo> {
-        if let Ok(survey) = self.tmux.survey().await {
+    async fn server(&self, shims: &[ProcInfo]) -> Option<ProcInfo> {
+        if let Ok(survey) = self.terminals.survey().await {
             return sys::info(survey.server?.pid);
         }
-        let process = self.plan.processes.first()?;
-        let life = PanePaths::new(&self.dir, &process.name).life();
-        let (shim, start_time) = Traces::read(&life).shim?;
-        let shim = sys::info(shim).filter(|shim| shim.start_time == start_time)?;
-        sys::info(shim.ppid).filter(|parent| parent.name == "tmux")
+        sys::info(shims.first()?.ppid).filter(|parent| parent.name == "tmux")
     }
+}
+
+/// The living shims of a scratch directory.
+pub(super) fn shims(dir: &Path) -> impl Iterator<Item = ProcInfo> {
+    [FIRST, LATER].into_iter().filter_map(|process| {
+        let paths = PanePaths::of_slug(dir, process);
+        let (shim, start_time) = Traces::read(&paths.life()).shim?;
+        sys::info(shim).filter(|shim| shim.start_time == start_time)
+    })
 }
 
 impl Drop for Scratch {

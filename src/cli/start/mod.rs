@@ -5,6 +5,7 @@ mod fresh;
 mod greeting;
 mod place;
 mod resolve;
+pub(super) mod tmux;
 mod unlike;
 pub(super) mod warnings;
 
@@ -27,7 +28,6 @@ use super::until_ready::Trial;
 use super::view::{self, Shown};
 use super::wait::Readiness;
 use super::web;
-use crate::backend::tmux::version;
 use crate::config::dirs::{make_runtime_dir, refuse_state_of_others, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::Context;
@@ -35,7 +35,7 @@ use crate::config::{OwnPath, Project, StartOptions};
 use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::lock::{self, Door};
 use crate::journal::{Dirs, IndexReader, Position, clear};
-use crate::model::plan::{Backend, Inherit, Plan};
+use crate::model::plan::{Inherit, Plan};
 use crate::model::request::{Request, State};
 use crate::model::text::OsText;
 use crate::model::units;
@@ -303,9 +303,6 @@ impl Start {
         refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;
         warnings.extend(taken_ports(&plan));
         print_warnings(&warnings);
-        if plan.backend == Backend::Tmux {
-            super::block_on(async { Ok(version::ask(plan.tmux.as_path()).await?) })?;
-        }
         let terminal = if self.ui { as_view::log_size() } else { screen::stdin_size() };
         plan.size = screen::pane_size(terminal, plan.name_width, self.timestamps);
         Ok(Some(plan))

@@ -1,11 +1,13 @@
 //! Resolves files and command line into a plan, for a start or a reload.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Start;
 use super::place::Typed;
+use super::tmux;
 use super::warnings::{print_warning, print_warnings};
 use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
@@ -13,10 +15,10 @@ use crate::cli::instance::{identity, left_by_link};
 use crate::cli::persona::Persona;
 use crate::cli::ports;
 use crate::config::error::ConfigError;
-use crate::config::load::{Context, Loaded, callers_tmux, find_for_plan};
+use crate::config::load::{Context, Loaded, find_for_plan};
 use crate::config::{Env, StartOptions};
 use crate::engine::runtime_dir::RuntimeDir;
-use crate::model::plan::{OnExit, Origin, Plan, ProcessPlan};
+use crate::model::plan::{Backend, OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::plan::{self, Facts, PlanError, Settings};
 use crate::sys::why;
@@ -96,6 +98,15 @@ impl Start {
         }
     }
 
+    /// Flags and variables.
+    pub(in crate::cli) fn settings(&self) -> Result<Settings, PlanError> {
+        let mut settings = Settings::of(&self.typed, &self.context.env)?;
+        if Persona::here() == Persona::Overmind {
+            settings.prefer_tmux();
+        }
+        Ok(settings)
+    }
+
     /// The plan, and warnings about it.
     pub(in crate::cli) fn resolve(&self) -> Result<(Plan, Vec<String>), CliError> {
         self.resolve_for(false)
@@ -106,23 +117,30 @@ impl Start {
     pub(super) fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
         let mut warnings = vec![];
         let own = self.own_path();
-        let find = |name: &OsStr| find_for_plan(&self.context, &own, name);
-        match self.resolve_with(&find, &mut warnings, keep) {
-            Err(CliError::Plan(PlanError::NoTmux)) if callers_tmux(&self.context).is_some() => {
-                print_warnings(&warnings);
-                let found = callers_tmux(&self.context).unwrap_or_default();
-                Err(CliError::Other(format!(
-                    "tmux is found only at {}, which lies in the project or is named by a relative \
-                     entry of PATH, so it is not run; install tmux elsewhere, or add its directory \
-                     to PATH",
-                    found.display()
-                )))
+        // Searched for once, though a plan may be resolved twice.
+        let tmux = OnceCell::new();
+        let find = |name: &OsStr| {
+            if name == "tmux" {
+                tmux.get_or_init(|| tmux::find(&self.context, &own, keep)).as_ref().ok().cloned()
+            } else {
+                find_for_plan(&self.context, &own, name)
             }
-            Err(error @ CliError::Plan(_)) => {
+        };
+        let plan = self.resolve_with(&find, &mut warnings, keep);
+        match (plan, tmux.into_inner()) {
+            (Err(CliError::Plan(PlanError::NoTmux)), Some(Err(unusable))) => {
+                print_warnings(&warnings);
+                Err(unusable.into())
+            }
+            (Err(error @ CliError::Plan(_)), _) => {
                 print_warnings(&warnings);
                 Err(error)
             }
-            plan => Ok((plan?, warnings)),
+            (Ok(plan), Some(Err(unusable))) if keep => {
+                warnings.push(unusable.instead()?);
+                Ok((plan, warnings))
+            }
+            (plan, _) => Ok((plan?, warnings)),
         }
     }
 
@@ -133,13 +151,20 @@ impl Start {
         warnings: &mut Vec<String>,
         keep: bool,
     ) -> Result<Plan, CliError> {
-        let mut settings = Settings::of(&self.typed, &self.context.env)?;
+        let mut settings = self.settings()?;
         let loaded =
             self.context.load(&self.typed).map_err(|error| self.without_procfile(error))?;
         let odd = settings.warnings(&loaded.procfile);
         let undeclared = loaded.failures.warnings(&loaded.procfile);
         let odd = loaded.procfile.warnings.iter().chain(&odd).chain(&undeclared);
         warnings.extend(odd.map(ToString::to_string));
+        if let Some(earlier) = &self.earlier {
+            if !settings.backend(&loaded.toml).allows(earlier.backend) {
+                let text = "changed, but in force from the next start only: backend";
+                warnings.push(text.to_owned());
+            }
+            settings.keep_backend(earlier.backend);
+        }
         let mut plan = self.plan(&loaded, &mut settings, (find, keep))?;
         warnings.extend(self.tmux_config_warning(&plan));
         warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
@@ -177,6 +202,10 @@ impl Start {
 
     /// The reason why the user's tmux configuration can't be read, if it can't.
     fn tmux_config_warning(&self, plan: &Plan) -> Option<String> {
+        if plan.backend == Backend::Native {
+            let config = self.typed.tmux_config.as_ref()?.display();
+            return Some(format!("the tmux configuration {config} is not used: no tmux runs"));
+        }
         let own = || Some(Path::new(self.context.env.caller("HOME")?).join(".tmux.conf"));
         let named = plan.tmux_config.as_ref().map(|config| config.as_path().to_owned());
         let config = named.or_else(|| own().filter(|config| config.exists()))?;
@@ -206,7 +235,6 @@ impl Start {
     ) -> Result<Plan, CliError> {
         if let Some(earlier) = &self.earlier {
             settings.keep_lines(earlier.lines.clone());
-            settings.keep_backend(earlier.backend);
             // The run's ports stay at the place that was found to be free.
             let moved = earlier.origin.as_ref().and_then(|origin| origin.first_port);
             if let Some(first) = moved {

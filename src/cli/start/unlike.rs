@@ -13,6 +13,7 @@ impl Start {
         // A run that has just ended has no plan any more, and an early version does not record how it was
         // started.
         let Ok(plan) = self.runtime.plan() else { return Ok(()) };
+        let backend = plan.backend;
         let Ok(begun) = Self::again(plan, self.runtime.clone()) else { return Ok(()) };
         let (theirs, ours) = (&begun.project.procfile, &self.project.procfile);
         let is_named = self.typed.procfile.is_some() || self.context.env.path("PROCFILE").is_some();
@@ -31,6 +32,9 @@ impl Start {
         let mut unapplied = new_flags(&self.typed, &begun.typed);
         if self.exit_code_from.is_some() && self.exit_code_from != begun.exit_code_from {
             unapplied.push("--exit-code-from");
+        }
+        if self.typed.backend.is_some_and(|choice| !choice.allows(backend)) {
+            unapplied.push("--backend");
         }
         if !unapplied.is_empty() {
             print_warning(&format!(

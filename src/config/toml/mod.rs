@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use ::toml::Spanned;
 use ::toml::de::DeTable;
 
+use crate::config::options::BackendChoice;
 use crate::model::rules::{DependencyCondition, Hooks, WebRules};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
 pub use keys::{Asked, Line, LogTable, ProcessTable, Row, command_line};
@@ -36,6 +37,8 @@ use validate::{View, in_order};
 /// The contents of a `tmo.toml`; every part is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TmoToml {
+    /// `backend`: what provides the terminals.
+    pub backend: At<BackendChoice>,
     /// `[log]`: the directory and the limits of the journal.
     pub log: LogTable,
     /// `[defaults]`: settings for every process that does not override them.
@@ -144,6 +147,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
     let crash_dir = keys::crash::read(table("crash"), &mut mistakes);
     let processes = processes(table("process"), &mut mistakes);
     let toml = TmoToml {
+        backend: view.word("backend"),
         log: keys::log::read(table("log")),
         defaults: ProcessTable::read(table("defaults"), &mut mistakes),
         index: Index::of(&processes),

@@ -7,6 +7,7 @@
 
 mod feed;
 mod modes;
+mod probe;
 mod pty;
 mod screen;
 mod viewers;
@@ -22,6 +23,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use self::feed::{Feed, Taken};
 use self::modes::{Modes, Question};
+pub use self::probe::probe;
 use self::screen::Model;
 use self::viewers::{Viewers, Wish};
 use super::sink::{self, Holding, Sink};

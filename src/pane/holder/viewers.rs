@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::protocol::terminal::{Frames, FromClient, FromHolder, Hello, LONGEST, Size, VERSION};
+use crate::sys;
 
 /// How many clients there may be.
 const MOST: usize = 16;
@@ -34,6 +35,12 @@ pub(super) struct Viewer {
     /// It waits until everything that was typed is in the terminal.
     pub(super) awaits_typed: bool,
     is_gone: bool,
+}
+
+/// Whether the client is this user or root. Others can't reach the socket as long as its directory is private.
+fn is_ours(stream: &UnixStream) -> bool {
+    let mine = nix::unistd::geteuid().as_raw();
+    sys::peer_user(stream).is_ok_and(|user| user == mine || user == 0)
 }
 
 impl Viewer {
@@ -186,8 +193,7 @@ impl Viewers {
     pub(super) fn accept(&mut self) {
         let Some(listener) = &self.listener else { return };
         while let Ok((stream, _)) = listener.accept() {
-            // The directory of the socket is accessible to its owner only.
-            if self.all.len() < MOST && stream.set_nonblocking(true).is_ok() {
+            if self.all.len() < MOST && is_ours(&stream) && stream.set_nonblocking(true).is_ok() {
                 self.all.push(Viewer::new(stream));
             }
         }

@@ -21,7 +21,7 @@ use crate::server::serve::Api;
     request_body = Typed,
     responses(
         (status = 200, description = "It is typed.", body = Answer<Done>),
-        (status = 409, description = "It does not run, or tmux refused.", body = Answer<Problem>),
+        (status = 409, description = "It does not run, or its terminal refused.", body = Answer<Problem>),
         Named,
         Sent,
     )
@@ -71,7 +71,7 @@ impl Words for Look {
     params(("name" = String, Path, description = "The name of one process."), Look),
     responses(
         (status = 200, description = "Its screen.", body = Answer<Screen>),
-        (status = 409, description = "It has no terminal, or tmux refused.", body = Answer<Problem>),
+        (status = 409, description = "It has no terminal, or its terminal refused.", body = Answer<Problem>),
         Named,
     )
 )]

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::answer::{Answer, ApiResult, json, plain_json};
 use super::extract::{Name, Query};
 use crate::api::answers::Alive;
+use crate::model::plan::Backend;
 use crate::model::request::{Outcome, ProcessState, State, TmuxAddress};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
@@ -55,8 +56,12 @@ struct Status {
     procfile: Option<OsText>,
     /// The control socket, absolute.
     socket: OsText,
-    /// tmux server name and session.
-    tmux: TmuxAddress,
+    /// What provides the terminals: `tmux` or `native` (tmo itself).
+    #[schema(value_type = String)]
+    backend: Backend,
+    /// tmux server name and session, if the terminals are in tmux.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tmux: Option<TmuxAddress>,
     /// How many processes are in each state, also where that is 0.
     processes: BTreeMap<String, u32>,
 }
@@ -79,6 +84,7 @@ impl Status {
             root: state.root,
             procfile: state.procfile,
             socket: state.socket,
+            backend: state.backend,
             tmux: state.tmux,
             processes,
         }

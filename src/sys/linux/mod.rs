@@ -10,13 +10,15 @@ use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use nix::libc;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::files::read_kernel;
@@ -72,6 +74,20 @@ pub fn splice(
     use rustix::pipe::{SpliceFlags, splice};
     let mut at = at;
     Ok(splice(from, None, to, at.as_mut(), most, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?)
+}
+
+/// The user at the other end of a Unix socket.
+pub fn peer_user(socket: impl AsFd) -> io::Result<u32> {
+    Ok(getsockopt(&socket, PeerCredentials)?.uid())
+}
+
+/// How many terminals are in use on this system, and how many there can be.
+pub fn terminals() -> Option<(u64, u64)> {
+    let number = |name: &str| {
+        let text = read_kernel(format!("/proc/sys/kernel/pty/{name}")).ok()?;
+        std::str::from_utf8(&text).ok()?.trim().parse().ok()
+    };
+    Some((number("nr")?, number("max")?))
 }
 
 /// Orphans below this process become its children; the parameters are for systems without subreapers.

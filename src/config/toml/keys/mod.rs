@@ -39,6 +39,7 @@ use super::kind::{COUNT, Key, Kind, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, key};
 use super::problem::Diagnostics;
 use super::said::{At, Said, said_by_key, value};
 use super::validate::View;
+use crate::config::options::BackendChoice;
 use crate::model::limits::ITEM_BYTES;
 use crate::model::plan::ProcessPlan;
 
@@ -194,6 +195,11 @@ pub(super) const DEFAULTS: &[Key] = &joined::<{ count(true) }>(true);
 
 /// The whole file.
 pub(super) const TOP: &[Key] = &[
+    key(
+        "backend",
+        Kind::Word(BackendChoice::NAMES),
+        "What provides the terminals: tmux, tmo itself, or tmux if it is installed.",
+    ),
     key("defaults", Kind::Table(DEFAULTS), "Settings of each process that does not override them."),
     key("process", Kind::Map(&Kind::Table(PROCESS)), "The processes, by name."),
     key("hooks", Kind::Table(hooks::KEYS), "Commands to run on events of the run."),

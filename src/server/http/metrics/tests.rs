@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::exposition;
 use crate::figures::Figures;
+use crate::model::plan::Backend;
 use crate::model::request::{ExitCount, FlagState, ProcessState, State, TmuxAddress};
 use crate::model::rules::FlagColor;
 use crate::model::time::Timestamp;
@@ -98,7 +99,8 @@ fn state(processes: Vec<ProcessState>) -> State {
         procfile: None,
         origin: None,
         socket: "/s".into(),
-        tmux: TmuxAddress { socket: "s".into(), session: "a".into(), program: "tmux".into() },
+        backend: Backend::Tmux,
+        tmux: Some(TmuxAddress { socket: "s".into(), session: "a".into(), program: "tmux".into() }),
         journal: "/j".into(),
         runtime: None,
         host: None,
