@@ -69,7 +69,7 @@ impl Keyboard {
         if !is_terminal(io::stdin()) || !is_terminal(io::stdout()) {
             return None;
         }
-        Some(Self { terminal: open_terminal()?, begun: vec![] })
+        Some(Self { terminal: open_terminal(OFlag::O_RDONLY)?, begun: vec![] })
     }
 
     /// Wait until Enter is pressed, for a command that leaves the input to the shell. Nothing is read.
@@ -104,18 +104,23 @@ impl Keyboard {
     }
 }
 
-/// Open the terminal once more, for reading without blocking.
-pub(super) fn open_terminal() -> Option<AsyncFd<File>> {
+/// Open the terminal once more, for use without blocking.
+pub(super) fn open_terminal(access: OFlag) -> Option<AsyncFd<File>> {
     // Not every system can poll `/dev/tty`.
     let names = ["/dev/tty".into()].into_iter().chain(ttyname(io::stdin()).ok());
+    let interest = if access == OFlag::O_RDWR {
+        Interest::READABLE | Interest::WRITABLE
+    } else {
+        Interest::READABLE
+    };
     let open = |name: std::path::PathBuf| {
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let flags = access | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
         let terminal = nix::fcntl::open(&name, flags, nix::sys::stat::Mode::empty()).ok()?;
         let terminal = File::from(terminal);
         #[expect(unsafe_code, reason = "tokio can't know that the descriptor stays open")]
         // SAFETY: the `AsyncFd` owns the file, so it is closed after it was deregistered.
         unsafe {
-            AsyncFd::register_with_interest(terminal, Interest::READABLE).ok()
+            AsyncFd::register_with_interest(terminal, interest).ok()
         }
     };
     names.into_iter().find_map(open)

@@ -87,12 +87,12 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// Print the last lines of a process, as they are shown without names.
-pub(super) fn print_last(
+/// The last lines of a process, as they are shown without names.
+pub(super) fn last_lines(
     instance: &Instance,
     name: &ProcName,
     lines: usize,
-) -> Result<(), CliError> {
+) -> Result<Vec<u8>, CliError> {
     let source = Source::of_instance(instance)?;
     let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
     let filter = source.filter(&[name.to_string()])?;
@@ -101,12 +101,15 @@ pub(super) fn print_last(
     let from = tail(&mut index, &filter, lines as u64, upto).map_err(unreadable)?;
     let style = Style { bare: true, ..Source::style(&instance.context.env, Stamp::default()) };
     let form = Form::Merged(Box::new(source.renderer(style)));
-    let mut outlet = Stdout::new(None);
+    let mut shown = vec![];
+    let mut out = |page: &[u8]| {
+        shown.extend_from_slice(page);
+        Ok(())
+    };
     let mut reading = Reading::new(Cursor::over(index, from, filter), Query::default(), form, None);
-    if goes_on(reading.read(upto, &mut |page| outlet.put(page)))? {
-        goes_on(reading.finish(&mut |page| outlet.put(page)))?;
-    }
-    outlet.finish().map(drop)
+    let read = reading.read(upto, &mut out).and_then(|()| reading.finish(&mut out));
+    read.map_err(unreadable)?;
+    Ok(shown)
 }
 
 /// The query that the flags describe.

@@ -54,6 +54,9 @@ impl Engine {
         if matches!(ask, PaneRequest::Type { .. }) && procs[id].pid().is_none() {
             return Err(RequestError::Refused(format!("{name} does not run")));
         }
+        if self.plan.processes[id].rules.no_terminal {
+            return Err(RequestError::Refused(format!("{name} has no terminal (`pty = false`)")));
+        }
         let pane = self.panes[id].pane.clone();
         pane.ok_or_else(|| RequestError::Refused(format!("{name} has no terminal")))
     }

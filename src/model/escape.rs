@@ -15,6 +15,8 @@ pub enum Token<'a> {
     Csi(&'a [u8], u8),
     /// The content of an operating system command.
     Osc(&'a [u8]),
+    /// The content of a device control string.
+    Dcs(&'a [u8]),
     /// A two-byte escape sequence; this is the second byte.
     Escape(u8),
     /// The choice of a character set: which place (`(` or `)`), which set.
@@ -33,10 +35,12 @@ enum State {
     Intermediate,
     Csi,
     Osc,
-    /// DCS, SOS, PM, APC.
+    Dcs,
+    /// SOS, PM, APC.
     String,
     /// After an escape byte within a string: a backslash would end the string.
     OscEscape,
+    DcsEscape,
     StringEscape,
 }
 
@@ -84,6 +88,7 @@ enum Step {
     Control,
     Csi,
     Osc,
+    Dcs,
     Escape,
     Designate,
     Other,
@@ -123,9 +128,10 @@ impl Scanner {
                 Step::Control => return Some(Token::Control(byte)),
                 Step::Csi if !self.overflow => return Some(Token::Csi(&self.kept, byte)),
                 Step::Osc if !self.overflow => return Some(Token::Osc(&self.kept)),
+                Step::Dcs if !self.overflow => return Some(Token::Dcs(&self.kept)),
                 Step::Escape => return Some(Token::Escape(byte)),
                 Step::Designate => return Some(Token::Designate(self.kept[0], byte)),
-                Step::Csi | Step::Osc | Step::Other => return Some(Token::Other),
+                Step::Csi | Step::Osc | Step::Dcs | Step::Other => return Some(Token::Other),
             }
         }
     }
@@ -140,10 +146,13 @@ impl Scanner {
             },
             State::Lead => self.go(State::Ground, Step::On),
             State::Escape | State::Intermediate | State::Csi => self.sequence(byte),
-            State::Osc | State::String => self.string(byte),
+            State::Osc | State::Dcs | State::String => self.string(byte),
             State::OscEscape if byte == b'\\' => self.go(State::Ground, Step::Osc),
+            State::DcsEscape if byte == b'\\' => self.go(State::Ground, Step::Dcs),
             State::StringEscape if byte == b'\\' => self.go(State::Ground, Step::Other),
-            State::OscEscape | State::StringEscape => self.go(State::Escape, Step::Again),
+            State::OscEscape | State::DcsEscape | State::StringEscape => {
+                self.go(State::Escape, Step::Again)
+            }
         }
     }
 
@@ -169,7 +178,8 @@ impl Scanner {
             (_, 0x20..0x30) => self.keep(byte),
             (State::Escape, b'[') => self.begin(State::Csi),
             (State::Escape, b']') => self.begin(State::Osc),
-            (State::Escape, b'P' | b'X' | b'^' | b'_') => self.begin(State::String),
+            (State::Escape, b'P') => self.begin(State::Dcs),
+            (State::Escape, b'X' | b'^' | b'_') => self.begin(State::String),
             (State::Escape, 0x30..DEL) => self.go(State::Ground, Step::Escape),
             (_, 0x30..DEL) => {
                 let designates = matches!(self.kept[..], [b'(' | b')']);
@@ -181,14 +191,16 @@ impl Scanner {
 
     fn string(&mut self, byte: u8) -> Step {
         let osc = self.state == State::Osc;
+        let dcs = self.state == State::Dcs;
         match byte {
             BEL if osc => self.go(State::Ground, Step::Osc),
             ESC if osc => self.go(State::OscEscape, Step::On),
+            ESC if dcs => self.go(State::DcsEscape, Step::On),
             ESC => self.go(State::StringEscape, Step::On),
             0x18 | 0x1a => self.go(State::Ground, Step::Other),
             b'\n' => self.go(State::Ground, Step::Again),
             0x00..0x20 => Step::On,
-            _ if osc => self.keep(byte),
+            _ if osc || dcs => self.keep(byte),
             _ => Step::On,
         }
     }
@@ -264,6 +276,7 @@ mod tests {
                         format!("csi:{}{}", inside.escape_ascii(), last as char)
                     }
                     Token::Osc(inside) => format!("osc:{}", inside.escape_ascii()),
+                    Token::Dcs(inside) => format!("dcs:{}", inside.escape_ascii()),
                     Token::Escape(last) => format!("esc:{}", last as char),
                     Token::Designate(place, set) => format!("set:{}{}", place as char, set as char),
                     Token::Other => "other".to_owned(),
@@ -279,13 +292,14 @@ mod tests {
 
     #[test]
     fn takes_a_stream_apart() {
-        let cases: [(&[u8], &[&str]); 13] = [
+        let cases: [(&[u8], &[&str]); 14] = [
             (b"a\tb\r\n", &["t:a\\tb", "c:0d", "c:0a"]),
             (b"\x1b[1;31mred\x1b[m", &["csi:1;31m", "t:red", "csi:m"]),
             (b"\x1b]0;title\x07x", &["osc:0;title", "t:x"]),
             (b"\x1b]8;;http://a\x1b\\x", &["osc:8;;http://a", "t:x"]),
             (b"\x1bc\x1b(0\x1b7x", &["esc:c", "set:(0", "esc:7", "t:x"]),
-            (b"\x1bPq#0\x07\x1b\\x", &["other", "t:x"]),
+            (b"\x1bPq#0\x07\x1b\\x", &["dcs:q#0", "t:x"]),
+            (b"\x1b_G\x1b\\x", &["other", "t:x"]),
             (b"\x1b]0;open\nnext", &["c:0a", "t:next"]),
             (b"\x1b[3\n1m\x1b\nc", &["c:0a", "t:1m", "c:0a", "t:c"]),
             (b"\x1b[3\r1mx", &["c:0d", "csi:31m", "t:x"]),

@@ -2,6 +2,7 @@
 
 pub mod cells;
 pub mod count;
+pub mod detach_keys;
 pub mod escape;
 pub mod event;
 pub mod exit;
@@ -24,6 +25,7 @@ pub mod sgr;
 pub mod shell;
 pub mod signal;
 pub mod status;
+pub mod terminal;
 pub mod text;
 pub mod time;
 pub mod unfinished;

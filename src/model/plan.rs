@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::detach_keys::DetachKeys;
 use super::network::TcpAddress;
 use super::rules::{Hooks, ProcessPolicy, WebRules};
 use super::{ProcName, text::OsText};
@@ -77,6 +78,9 @@ pub struct Plan {
     /// How pages show the run.
     #[serde(default)]
     pub web: WebRules,
+    /// The keys that leave a terminal without tmux, if they were chosen.
+    #[serde(default)]
+    pub detach_keys: Option<DetachKeys>,
     /// The directory of crash reports, absolute, if it is not next to the journal.
     #[serde(default)]
     pub crash_dir: Option<OsText>,

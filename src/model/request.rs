@@ -233,6 +233,9 @@ pub struct ProcessState {
     /// Its terminal, as the backend names it: in tmux its pane (`%3`).
     #[serde(default, deserialize_with = "word_if_any")]
     pub pane: Option<String>,
+    /// It is to have none: its output goes to a pipe.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub no_terminal: bool,
     /// When SIGKILL follows, nanoseconds since the epoch, while it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
@@ -313,6 +316,7 @@ impl ProcessState {
             port: None,
             color: 0,
             pane: None,
+            no_terminal: false,
             kill_due: None,
             reason: None,
             problem: None,

@@ -42,6 +42,10 @@ pub struct ProcessPolicy {
     pub groups: Vec<String>,
     /// A display name.
     pub display: Option<String>,
+    /// Its output goes to a pipe instead of a terminal, and it reads from `/dev/null`.
+    pub no_terminal: bool,
+    /// Its variable `TERM`, if it is not that of its terminal.
+    pub term: Option<String>,
 }
 
 impl ProcessPolicy {

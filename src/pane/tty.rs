@@ -41,12 +41,14 @@ pub struct Tty {
 }
 
 impl Tty {
-    /// The terminal on stdin.
+    /// The terminal on stdin, or the pipe on stdout if there is none.
     pub fn open() -> Self {
         let name = ttyname(stdin(), Vec::new()).unwrap_or_default();
         let name = PathBuf::from(std::ffi::OsString::from_vec(name.into_bytes()));
         let own = || files::open_terminal("/dev/tty".as_ref());
-        let out = files::open_terminal(&name).or_else(|_| own()).ok();
+        let out = files::open_terminal(&name).or_else(|_| own());
+        // Without a terminal, output goes to a pipe.
+        let out = out.or_else(|_| files::reopen_output()).ok();
         let fresh = tcgetattr(stdin()).ok().map(sane);
         Self { name, out, fresh, torn: Vec::new(), stuck: false }
     }

@@ -75,6 +75,10 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
         } else {
             color(fresh, plan.processes.len(), process.color)
         };
+        if !process.removed {
+            // Its shim has what it had at its start.
+            now.rules.no_terminal = process.rules.no_terminal;
+        }
         let change = compare((old, process), (&plan, &mut now));
         changes.push((now.name.clone(), change));
         plan.processes.push(now);
@@ -130,8 +134,15 @@ pub fn not_reloaded(old: &Plan, fresh: &Plan) -> Vec<&'static str> {
         ("socket", old.socket != fresh.socket || old.tcp != fresh.tcp),
         ("tmux configuration", old.tmux_config != fresh.tmux_config),
         ("log", old.log != fresh.log),
+        ("pty", old.present().any(|process| has_other_pty(process, fresh))),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(what, _)| what).collect()
+}
+
+/// Whether a process is to have a terminal where it has none, or the reverse.
+fn has_other_pty(process: &ProcessPlan, fresh: &Plan) -> bool {
+    let now = fresh.processes.iter().find(|now| now.name == process.name);
+    now.is_some_and(|now| now.rules.no_terminal != process.rules.no_terminal)
 }
 
 /// The new definition of a process of the run; `None` if it was removed.
@@ -198,6 +209,7 @@ fn what_it_runs(
         ("shell", process.shell != now.shell),
         ("port", process.port != now.port),
         ("stdin", process.stdin != now.stdin),
+        ("term", process.rules.term != now.rules.term),
         ("phase", cleans(process) != cleans(now)),
     ]);
     let variables = variables(&own_env(old, process), &own_env(plan, now));

@@ -13,6 +13,7 @@ use crate::config::load::{Context, Loaded};
 use crate::config::options::BackendChoice;
 use crate::config::paths::{absolute, at_home};
 use crate::config::procfile::Entry;
+use crate::config::toml::Said as _;
 use crate::model::ProcName;
 use crate::model::expression;
 use crate::model::limits::{ITEM_BYTES, PROCESS_EXPRESSIONS, PROCESSES, TOTAL_BYTES};
@@ -126,6 +127,15 @@ pub enum PlanError {
     /// There is no tmux.
     #[error("Can't find tmux. Did you forget to install it?")]
     NoTmux,
+    /// A process without a terminal, in tmux.
+    #[error(
+        "{place}: `pty = false` is not possible in tmux; write `backend = \"native\"` at the top of tmo.toml, or \
+         start with --backend native"
+    )]
+    PipeInTmux {
+        /// The file and the line.
+        place: String,
+    },
     /// The shell for the commands is missing.
     #[error("can't find the shell `{0}`; install it, or name another with --shell")]
     NoShell(String),
@@ -179,6 +189,9 @@ pub fn resolve(
         tmo: &facts.tmo,
     };
     let processes = processes(formed, &given)?;
+    if backend == Backend::Tmux {
+        refuse_pipes(&processes, loaded)?;
+    }
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
     Ok(Plan {
@@ -209,6 +222,7 @@ pub fn resolve(
         exit_code_from: None,
         hooks: loaded.toml.hooks.clone(),
         web: loaded.toml.web.clone(),
+        detach_keys: loaded.toml.detach_keys.clone(),
         crash_dir: crash_dir.map(Into::into),
         apps: Some(loaded.apps.dir.as_path().into()),
         last_run: Some(dirs::last_run(env, &project.socket.path).into()),
@@ -233,6 +247,15 @@ fn backend(
         None if choice == BackendChoice::Tmux => Err(PlanError::NoTmux),
         None => Ok(native),
     }
+}
+
+/// In tmux, every process has a terminal.
+fn refuse_pipes(processes: &[ProcessPlan], loaded: &Loaded) -> Result<(), PlanError> {
+    let Some(process) = processes.iter().find(|process| process.rules.no_terminal) else {
+        return Ok(());
+    };
+    let at = loaded.toml.of(process.name.entry()).pty.at().unwrap_or_default();
+    Err(PlanError::PipeInTmux { place: loaded.toml.source.place(&at) })
 }
 
 /// The names of the instances of each entry.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::life::or_zero;
 use crate::model::plan::{Inherit, LogPolicy, Stdin};
-use crate::model::{LifeId, ProcName, text::OsText};
+use crate::model::{LifeId, ProcName, is_default, text::OsText};
 use crate::sys::files;
 
 /// The version of the format that this program writes.
@@ -62,6 +62,12 @@ pub struct Spec {
     /// Its standard input.
     #[serde(default)]
     pub stdin: Stdin,
+    /// Its output goes to a pipe. Only the value at the start of the shim counts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub no_terminal: bool,
+    /// Its variable `TERM`, if it is not that of the pane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<String>,
     /// umask, limits, nice, ignored signals.
     pub inherit: Inherit,
     /// The signal that asks the process to stop.
@@ -230,6 +236,8 @@ mod tests {
                 generation, name, run, want, life, kill, shell, command, argv, cwd, env, inherit,
                 stop_signal, grace_ms, log, known,
                 stdin: Stdin::default(),
+                no_terminal: false,
+                term: None,
             }
         }
     }

@@ -54,12 +54,14 @@ pub enum FromClient {
     Typed,
     /// The size of the terminal while no client has a size.
     OwnSize(Size),
+    /// It wants to be shown the whole screen again.
+    Redraw,
 }
 
 /// A frame from a holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromHolder {
-    /// Bytes that make a terminal show the same, whatever it shows now.
+    /// Bytes that make a terminal show the same, whatever it shows now: the whole screen at once.
     Redraw(Vec<u8>),
     /// What the process has printed since.
     Output(Vec<u8>),
@@ -100,6 +102,7 @@ impl FromClient {
             Self::Screen(wanted) => frame(3, &json(wanted)),
             Self::Typed => frame(4, &[]),
             Self::OwnSize(size) => frame(5, &json(size)),
+            Self::Redraw => frame(6, &[]),
         }
     }
 
@@ -111,13 +114,14 @@ impl FromClient {
             3 => Self::Screen(read(content)?),
             4 => Self::Typed,
             5 => Self::OwnSize(read(content)?),
+            6 => Self::Redraw,
             _ => return Err(Malformed),
         })
     }
 }
 
 impl FromHolder {
-    /// The bytes of this frame. A content longer than [`LONGEST`] must be divided.
+    /// The bytes of this frame. Output longer than [`LONGEST`] must be divided.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Redraw(bytes) => frame(0, bytes),
@@ -162,7 +166,7 @@ impl Frames {
 
     /// The next whole frame of a holder. A screen is longer than other frames.
     pub fn of_holder(&mut self) -> Result<Option<FromHolder>, Malformed> {
-        const LONGEST_SCREEN: usize = 4 << 20;
+        const LONGEST_SCREEN: usize = 32 << 20;
         self.next(LONGEST_SCREEN, FromHolder::decode)
     }
 
@@ -205,6 +209,7 @@ mod tests {
             any::<(bool, bool)>()
                 .prop_map(|(color, blanks)| FromClient::Screen(WantedScreen { color, blanks })),
             Just(FromClient::Typed),
+            Just(FromClient::Redraw),
         ]
     }
 

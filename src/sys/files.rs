@@ -254,6 +254,11 @@ pub fn open_terminal(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true).write(true), 0)
 }
 
+/// Open the pipe that is the standard output of this process once more, so that only this file does not block.
+pub fn reopen_output() -> io::Result<File> {
+    open(Path::new("/dev/fd/1"), File::options().write(true), 0)
+}
+
 /// Open `/dev/null` for reading and writing.
 pub fn open_null() -> io::Result<File> {
     open_terminal("/dev/null".as_ref())

@@ -54,6 +54,7 @@ impl Cleaner {
                 Token::Control(_) => {}
                 Token::Csi(..)
                 | Token::Osc(_)
+                | Token::Dcs(_)
                 | Token::Escape(_)
                 | Token::Designate(..)
                 | Token::Other => return,

@@ -242,6 +242,7 @@ fn naive(texts: &[Text], bytes: &[u8]) -> Vec<(usize, String)> {
             Token::Control(_)
             | Token::Csi(..)
             | Token::Osc(_)
+            | Token::Dcs(_)
             | Token::Escape(_)
             | Token::Designate(..)
             | Token::Other => {}

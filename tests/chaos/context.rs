@@ -63,7 +63,7 @@ pub(crate) struct Context<'a> {
 }
 
 /// A world with the Procfile of all this.
-pub(crate) fn world(config: &Config) -> World {
+pub(crate) fn world(config: &Config, seed: u64) -> World {
     let mut procfile = String::new();
     for name in NAMES {
         let command = if WRITERS.contains(&name) {
@@ -73,7 +73,12 @@ pub(crate) fn world(config: &Config) -> World {
         };
         let _ = writeln!(procfile, "{name}: {command}");
     }
-    let world = World::new(&procfile);
+    // Unless all tests run over the same terminals, the seed decides.
+    let backend = ["tmux", "native"][usize::from(seed.is_multiple_of(2))];
+    let mut world = World::new(&procfile);
+    if !world.extra.iter().any(|(name, _)| name == "TMO_BACKEND") {
+        world = world.env("TMO_BACKEND", backend);
+    }
     for (name, text) in SCRIPTS {
         world.write(name, text);
     }
@@ -196,6 +201,12 @@ impl<'a> Context<'a> {
         command.args(["-L", &format!("test-{}", self.names[slot])]);
         let output = command.args(["display-message", "-p", "#{pane_current_command}"]).output();
         String::from_utf8_lossy(&output.unwrap().stdout).trim().to_owned()
+    }
+
+    /// Whether a terminal shows a process.
+    pub(crate) fn is_connected(&mut self, slot: usize) -> bool {
+        let client = if self.world.is_native() { "tmo" } else { "tmux" };
+        self.connected[slot].is_some() && self.shows(slot).starts_with(client)
     }
 
     /// A terminal; opened if it is not there.

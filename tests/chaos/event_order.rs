@@ -41,9 +41,9 @@ struct EventReader<'a> {
 
 /// What is wrong with these events of `tmo events --json`.
 pub(crate) fn judge(events: &[Value], actions: &ActionLog) -> Vec<String> {
-    let begins = |event: &Value| event["fact"]["tmux-socket"].is_string();
+    let begins = |at: &usize| events[*at]["event"] == "begin";
     let starts: Vec<usize> =
-        events.iter().enumerate().filter(|(_, e)| begins(e)).map(|(n, _)| n).collect();
+        (0..events.len()).filter(begins).filter(|&at| at == 0 || !begins(&(at - 1))).collect();
     let ends = starts.iter().skip(1).copied().chain([events.len()]);
     let mut problems = vec![];
     if starts.is_empty() && !events.is_empty() {

@@ -72,12 +72,12 @@ impl Round {
     pub(crate) fn run(&self) -> Result<RoundSummary, Failure> {
         let began = Instant::now();
         let config = self.config();
-        let world = context::world(&config);
+        let world = context::world(&config, self.seed);
         let mut context = Context::new(&world, config, self.verbose);
         let steps = self.steps();
         if catch_unwind(AssertUnwindSafe(|| context.run_steps(&steps))).is_ok() {
             let logs = world.run(["logs"]).stdout;
-            let runs = logs.lines().filter(|l| l.contains("| Tmux socket name: ")).count();
+            let runs = logs.lines().filter(|l| l.contains("| Listening at ")).count();
             return Ok(RoundSummary { lines: context.lines, runs, time: began.elapsed() });
         }
         let (why, place) = SAID.lock().unwrap().clone();

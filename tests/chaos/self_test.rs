@@ -69,7 +69,7 @@ const GOOD: [(i64, &str, &str); 24] = [
 
 fn event(&(at, name, what): &(i64, &str, &str)) -> Value {
     let (event, code) = what.split_once(' ').unwrap_or((what, ""));
-    let fact = (event == "begin").then(|| json!({ "tmux-socket": "t" }));
+    let fact = (event == "begin").then(|| json!({ "listening": "t" }));
     let why = (event == "skipped").then(|| json!({ "on": "api" }));
     let time = jiff::Timestamp::new(BEGIN, 0).unwrap() + jiff::SignedDuration::from_millis(at);
     json!({

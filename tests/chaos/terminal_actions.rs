@@ -18,12 +18,12 @@ impl Context<'_> {
             TerminalAction::Hold => self.terminal(slot).keys(["C-s"]),
             TerminalAction::Release => self.terminal(slot).keys(["C-q"]),
             TerminalAction::Text => {
-                if self.connected[slot] == Some(TALK) && self.shows(slot).starts_with("tmux") {
+                if self.connected[slot] == Some(TALK) && self.is_connected(slot) {
                     self.terminal(slot).line("hello you");
                 }
             }
             TerminalAction::Detach => {
-                if self.connected[slot].is_some() && self.shows(slot).starts_with("tmux") {
+                if self.is_connected(slot) {
                     self.terminal(slot).keys(["C-b", "d"]);
                 }
             }

@@ -12,7 +12,7 @@ use tmo::protocol::terminal::{FromClient, Hello, VERSION, WantedScreen};
 use crate::api::ask;
 use crate::control_socket::{mode, talk};
 use crate::harness::pty::Pty;
-use crate::harness::{Ran, World, eventually};
+use crate::harness::{Ran, World, eventually, procs};
 use crate::host_environment::NOBODY;
 use crate::takeover::{QUIET, kill_both};
 
@@ -21,7 +21,10 @@ const NO_TMUX: &str =
 
 /// A world in which nothing but its start chooses the backend.
 fn world(procfile: &str) -> World {
-    let mut world = World::new(procfile);
+    unchosen(World::new(procfile))
+}
+
+fn unchosen(mut world: World) -> World {
     world.extra.retain(|(name, _)| name != "TMO_BACKEND");
     world
 }
@@ -101,7 +104,7 @@ fn a_tmux_that_can_not_be_used_is_reported_and_not_needed() {
         ("echo tmux 2.8", "tmux 2.8 is too old (3.0 is needed)"),
         ("echo 'no libevent' >&2; exit 127", "TMUX -V failed: no libevent"),
     ] {
-        let world = world("web: exec sleep 1000\n").with_tmux(|_| script.to_owned());
+        let world = unchosen(World::new("web: exec sleep 1000\n").with_tmux(|_| script.to_owned()));
         let tmux = world.path().join("bin/tmux").display().to_string();
         let why = why.replace("TMUX", &tmux);
         begins(
@@ -314,6 +317,100 @@ fn the_environment_without_tmux_describes_the_terminal_and_no_outer_tmux() {
     let changed = ["COLORTERM=24bit", "TERM=xterm-256color", "TERM_PROGRAM=tmo", version];
     assert_eq!(of_terminal(&world), changed);
     ends(&world);
+}
+
+/// What the processes of these tests have: tmo's own terminals, and `web` none.
+const PIPES: &str = "backend = \"native\"\n[process.web]\npty = false\n";
+
+#[test]
+fn a_process_without_pty_has_pipes_and_keeps_the_order_of_its_output() {
+    let world = world(
+        "web: for fd in 0 1 2; do [ -t $fd ] || echo no $fd; done; cat; echo err >&2; echo out; \
+         echo life $$; exec sleep 1000\nworker: exec sleep 1000\n",
+    );
+    world.write("tmo.toml", PIPES);
+    begins(&world, &[], "");
+    let lines = |pid: u32| format!("no 0\nno 1\nno 2\nerr\nout\nlife {pid}\n");
+    let first = world.wait_state("web", "running").unwrap();
+    world.wait_text("web", &format!("life {first}\n"));
+    assert_eq!(world.ok(["logs", "web", "--no-prefix"]), lines(first));
+    let refused = |args: &[&str], why: &str| {
+        let ran = world.run(args);
+        assert!(ran.code == 1 && ran.stderr.contains(why), "{ran:?}");
+    };
+    refused(&["send", "web", "x"], "web has no terminal (`pty = false`)");
+    refused(&["screen", "web"], "web has no terminal (`pty = false`)");
+    refused(&["connect", "web"], "`tmo logs web -f` shows its output");
+    assert_eq!(world.field("web", "no_terminal"), true);
+    assert_eq!(world.field("worker", "no_terminal"), Value::Null);
+    world.ok(["restart", "web"]);
+    let second = world.wait_state("web", "running").unwrap();
+    world.wait_text("web", &format!("life {second}\n"));
+    assert_eq!(world.ok(["logs", "web", "--no-prefix"]), lines(first) + &lines(second));
+    assert!(!procs::alive(first));
+    world.ok(["stop", "web"]);
+    assert!(!procs::alive(second));
+    ends(&world);
+}
+
+#[test]
+fn output_of_a_process_without_pty_survives_kills_of_its_sink_and_of_the_supervisor() {
+    let world = world(
+        "web: n=0; until [ -e stop ]; do seq $((n + 1)) $((n + 1000)); n=$((n + 1000)); done; \
+         echo all done; exec sleep 1000\n",
+    );
+    world.write("tmo.toml", PIPES);
+    begins(&world, &[], "");
+    let mut killed = vec![];
+    eventually("three killed sinks", || {
+        let sink = world.pane_part("sink", "web").filter(|sink| !killed.contains(sink))?;
+        procs::kill(sink, 9);
+        killed.push(sink);
+        (killed.len() == 3).then_some(())
+    });
+    kill_both(&world);
+    world.write("stop", "");
+    world.ok(["ps"]);
+    world.wait_text("web", "all done\n");
+    let text = world.ok(["logs", "web", "--no-prefix"]);
+    let last = text.lines().count() - 1;
+    assert_eq!(last % 1000, 0);
+    let mut expected: String = (1..=last).map(|n| format!("{n}\n")).collect();
+    expected += "all done\n";
+    assert!(text == expected, "{} bytes of {}", text.len(), expected.len());
+    ends(&world);
+}
+
+#[test]
+fn a_process_without_pty_is_refused_in_tmux() {
+    let world = world(QUIET);
+    world.write("tmo.toml", "[process.web]\npty = false\n");
+    let ran = world.run(["start", "-D", "--backend", "tmux"]);
+    let words = "tmo: ./tmo.toml:2: `pty = false` is not possible in tmux; write `backend = \"native\"` at the \
+                 top of tmo.toml, or start with --backend native\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, words), "{ran:?}");
+}
+
+#[test]
+fn a_reload_changes_the_term_of_a_process_but_not_whether_it_has_a_terminal() {
+    for backend in ["native", "tmux"] {
+        let world = world("web: echo $TERM on $(tty); exec sleep 1000\n");
+        let write = |rest: &str| {
+            let text = format!("backend = \"{backend}\"\n[process.web]\nterm = {rest}\n");
+            world.write("tmo.toml", &text);
+        };
+        write("\"vt100\"");
+        begins(&world, &[], "");
+        world.wait_text("web", "vt100 on /dev/");
+        let pty = if backend == "native" { "\npty = false" } else { "" };
+        write(&format!("\"dumb\"{pty}"));
+        let ran = world.run(["reload"]);
+        assert_eq!(ran.stdout, "web: restarted (term changed)\n", "{ran:?}");
+        let later = "tmo: changed, but in force from the next start only: pty\n";
+        assert_eq!(ran.stderr, if pty.is_empty() { "" } else { later });
+        world.wait_text("web", "dumb on /dev/");
+        ends(&world);
+    }
 }
 
 #[test]

@@ -307,7 +307,7 @@ fn a_pane_returns_to_the_size_of_the_run_however_its_last_client_leaves() {
 
 #[test]
 fn the_pane_size_of_a_run_is_that_of_its_view() {
-    let world = World::new("web: exec sleep 1000\n");
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     let view = Terminal::open(&world, "view", 100, 30);
     view.tmo("start");
     view.wait("Started with pid");
@@ -316,14 +316,13 @@ fn the_pane_size_of_a_run_is_that_of_its_view() {
     wait_size(&world, "web", &shown(&world, 61, 17));
     // Meanwhile the view gets another size, which the client's terminal does not.
     view.resize(120, 40);
-    eventually("the run has another size", || {
-        let of_run = world.tmux(["show-options", "-gv", "default-size"]);
-        (of_run.trim() != at_first).then_some(())
-    });
-    let of_run = world.tmux(["show-options", "-gv", "default-size"]);
+    // One that nobody looks at has the size of the run.
+    let of_run = || size(&world, "worker");
+    eventually("the run has another size", || (of_run() != at_first).then_some(()));
+    let of_run = of_run();
     assert_eq!(size(&world, "web"), shown(&world, 61, 17));
     client.end("SIGKILL");
-    wait_size(&world, "web", of_run.trim());
+    wait_size(&world, "web", &of_run);
     world.ok(["quit"]);
     view.close();
 }
@@ -376,7 +375,10 @@ fn a_read_only_client_never_resizes_the_pane() {
     wait_clients(&world, 0);
     assert_eq!(size(&world, "web"), before);
     let (columns, rows) = before.split_once('x').unwrap();
-    let reported = || (world.read("sizes") == format!("16 61\n{rows} {columns}\n")).then_some(());
+    let shown = shown(&world, 61, 17);
+    let (_, shown_rows) = shown.split_once('x').unwrap();
+    let expected = format!("{shown_rows} 61\n{rows} {columns}\n");
+    let reported = || (world.read("sizes") == expected).then_some(());
     eventually("the process hears of the plain client's size only", reported);
     world.ok(["quit"]);
 }

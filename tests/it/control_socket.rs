@@ -475,7 +475,8 @@ fn a_failed_background_start_reports_the_reason() {
     }
     std::fs::create_dir(world.app().join("bin")).unwrap();
     std::os::unix::fs::symlink("/bin/sh", world.app().join("bin/sh")).unwrap();
-    let ran = world.tmo(["start", "-D"]).env("PATH", world.app().join("bin")).output().unwrap();
+    let args = ["start", "-D", "--backend", "tmux"];
+    let ran = world.tmo(args).env("PATH", world.app().join("bin")).output().unwrap();
     assert_eq!(ran.status.code(), Some(1));
     let said = String::from_utf8(ran.stderr).unwrap();
     assert!(said.contains("Can't find tmux"), "{said}");

@@ -220,14 +220,17 @@ fn doctor_reports_leftovers_of_killed_runs_with_the_command_to_remove_them() {
     ran.line("ok    run: all parts are tmo ");
     ran.line("ok    socket: ./.overmind.sock: a run listens");
     ran.line("ok    runs: you have 1");
-    let (supervisor, tmux) = (world.supervisor(), world.tmux_server());
+    let (supervisor, tmux) = (world.supervisor(), world.terminal_server());
     kill_all(&[world.guardian(), supervisor]);
     let ran = examine(&world, &[]);
     let socket = world.app().join(".overmind.sock");
     let line = ran.line("note  runs: processes live in ");
     assert!(line.contains(&format!("`tmo ps -s {}` goes on", socket.display())), "{line}");
     ran.line("note  socket: nobody listens on ./.overmind.sock; ");
-    kill_all(&[world.shim("web"), tmux, world.sink("web")]);
+    let mut parts = vec![world.shim("web")];
+    parts.extend(tmux);
+    parts.push(world.sink("web"));
+    kill_all(&parts);
     // Also told where another project is asked about.
     let elsewhere = world.tmo(["doctor", "-s", "/tmp/none/at/all"]).output().unwrap();
     let ran_elsewhere = Ran::of(&elsewhere);

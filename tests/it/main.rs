@@ -39,6 +39,7 @@ mod journal; // the log on disk: bytes, segments, size limit, full disk
 mod log_pages; // pages of the log in both directions, search in steps, styled lines
 mod logs; // `tmo logs`: search, time ranges, JSON, paging, following
 mod lost_log; // a log that was moved or replaced during a run
+mod screen_model; // the model of a terminal's screen: recorded programs, snapshots
 mod start_terminal; // messages of `tmo start` to a person; typed lines; attaching
 mod terminal_output; // rendering of process output: colours, prompts, spinners, `--raw`
 #[cfg(feature = "ui")]
@@ -92,6 +93,7 @@ mod client_commands; // `wait`, `signal`, `send`, `screen`, `ps`, `events`, `ls`
 mod completions; // completion in bash, zsh and fish
 mod config; // `tmo config`, `tmo init`, errors in `tmo.toml`
 mod connect; // `tmo connect` in a real terminal
+mod connect_native; // the same without tmux: keys, modes, several clients
 mod crash_api; // `/api/why` and `/api/crashes`
 mod declared_failures; // `tmo failures` and `failure_declarations.json`
 mod doctor; // `tmo doctor`

@@ -65,6 +65,8 @@ pub fn spec(dir: &std::path::Path, command: &str) -> Spec {
         cwd: dir.into(),
         env: vec![("PATH".into(), path.into()), ("DIR".into(), dir.into())],
         stdin: Stdin::default(),
+        no_terminal: false,
+        term: None,
         inherit: Inherit { umask: 0o022, ..Inherit::default() },
         stop_signal: libc::SIGINT,
         grace_ms: 600_000,

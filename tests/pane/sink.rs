@@ -64,6 +64,8 @@ impl Scene {
             cwd: OsText::from("/"),
             env: vec![],
             stdin: Stdin::default(),
+            no_terminal: false,
+            term: None,
             inherit: Inherit::default(),
             stop_signal: 2,
             grace_ms: 5000,

@@ -12,6 +12,7 @@ use tmo::api::history::{
 use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
 use tmo::journal::Dirs;
+use tmo::model::plan::Backend;
 use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tmo::model::run_end::End;
 use tmo::model::screen::Screen;
@@ -161,7 +162,12 @@ pub(crate) fn state() -> State {
         origin: None,
         pid: 1,
         socket: "/s".into(),
-        tmux: TmuxAddress { socket: "sock".into(), session: "sess".into(), program: "tmux".into() },
+        backend: Backend::Tmux,
+        tmux: Some(TmuxAddress {
+            socket: "sock".into(),
+            session: "sess".into(),
+            program: "tmux".into(),
+        }),
         journal: "/j".into(),
         started: Timestamp::EPOCH,
         views: 0,

@@ -51,6 +51,8 @@ fn made(input: &mut Input<'_>) {
         cwd: text(input),
         env: (0..input.byte() % 8).map(|_| (text(input), text(input))).collect(),
         stdin: input.one_of(&[Stdin::Terminal, Stdin::Null]),
+        no_terminal: false,
+        term: None,
         inherit: Inherit {
             umask: input.u32(),
             nice: input.u32().cast_signed(),

@@ -87,6 +87,7 @@ fn words(pieces: &[&[u8]]) -> Vec<(String, Vec<u8>)> {
                 Token::Control(byte) => (format!("control {byte}"), vec![]),
                 Token::Csi(inside, last) => (format!("csi {last}"), inside.to_vec()),
                 Token::Osc(inside) => ("osc".to_owned(), inside.to_vec()),
+                Token::Dcs(inside) => ("dcs".to_owned(), inside.to_vec()),
                 Token::Escape(last) => (format!("escape {last}"), vec![]),
                 Token::Designate(place, set) => (format!("set {place} {set}"), vec![]),
                 Token::Other => ("other".to_owned(), vec![]),
@@ -171,9 +172,11 @@ fn harmless(mode: Mode, out: &[u8]) {
                 inside.escape_ascii(),
                 char::from(last)
             ),
-            Token::Osc(_) | Token::Escape(_) | Token::Designate(..) | Token::Other => {
-                panic!("no colour")
-            }
+            Token::Osc(_)
+            | Token::Dcs(_)
+            | Token::Escape(_)
+            | Token::Designate(..)
+            | Token::Other => panic!("no colour"),
         }
     }
 }

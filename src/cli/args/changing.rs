@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::target::ClientArgs;
 use super::truth;
 use crate::cli::completions::values;
+use crate::model::detach_keys::DetachKeys;
 use crate::model::signal::SignalName;
 
 /// `tmo stop`, `tmo restart`.
@@ -38,6 +39,10 @@ pub struct ConnectArgs {
     /// Show no status line.
     #[arg(long, hide = true)]
     pub no_status: bool,
+    /// The keys that leave a terminal of tmo's own, such as `ctrl-p,ctrl-q` (default ctrl-b,d). Those of a
+    /// terminal of tmux are set in its own configuration.
+    #[arg(long, value_name = "KEYS")]
+    pub detach_keys: Option<DetachKeys>,
     /// Speak tmux's control mode (`tmux -CC`), for terminals that integrate tmux windows.
     #[arg(short = 'c', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]

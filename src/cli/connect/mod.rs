@@ -76,9 +76,10 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
             if ran.status.success() { Ok(0) } else { Err(not_switched(&name, &ran.stderr)) }
         }
         Prepared::Native(name, attach) => {
-            super::logs::print_last(&instance, &name, HISTORY)?;
+            // Without its log it can be shown all the same.
+            let log = || super::logs::last_lines(&instance, &name, HISTORY).unwrap_or_default();
             super::block_on(async {
-                let ended = native::show_terminal(&attach).await;
+                let ended = native::show_terminal(&attach, log).await;
                 let ended = ended.map_err(CliError::io(format!("the terminal of {name}")))?;
                 let _ = writeln!(io::stdout(), "{}", farewell::words(&instance, &name).await);
                 Ok(match ended {
@@ -115,7 +116,7 @@ pub(super) async fn connect_from_ui(
             if ran.status.success() { Ok(()) } else { Err(not_switched(&name, &ran.stderr)) }
         }
         Prepared::Native(name, attach) => {
-            let ended = native::show_terminal(&attach).await;
+            let ended = native::show_terminal(&attach, Vec::new).await;
             ended.map(drop).map_err(CliError::io(format!("the terminal of {name}")))
         }
         Prepared::Exec(_) => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
@@ -185,7 +186,13 @@ async fn prepare(
     }
     instance.on_this_machine()?;
     let state = instance.state().await?;
-    let name = choose(&state, args.name.as_deref())?.name.clone();
+    let process = choose(&state, args.name.as_deref())?;
+    let name = process.name.clone();
+    if process.no_terminal {
+        return Err(CliError::Other(format!(
+            "{name} has no terminal (`pty = false`); `tmo logs {name} -f` shows its output"
+        )));
+    }
     if state.backend == Backend::Native && control {
         let why = "control mode (--control-mode, TMO_CONTROL_MODE) needs tmux";
         return Err(not_in_tmux(&name, why));
@@ -252,18 +259,20 @@ fn native_terminal(
     pane: &str,
     args: &ConnectArgs,
 ) -> Result<Prepared, CliError> {
-    if instance.runtime.plan().is_err() {
+    let Ok(plan) = instance.runtime.plan() else {
         let dir = instance.runtime.dir().display();
         return Err(CliError::Other(format!(
             "the terminal of {name} is not in {dir}: the run belongs to another user, or to a session \
              with another XDG_RUNTIME_DIR; connect from there"
         )));
-    }
+    };
     let attach = native::Attach {
+        name: name.clone(),
         socket: native::socket(instance.runtime.dir(), pane),
         read_only: args.read_only,
         keeps_size: args.keep_size,
-        keys: native::DetachKeys::usual(),
+        no_status: args.no_status,
+        keys: args.detach_keys.clone().or(plan.detach_keys).unwrap_or_default(),
     };
     Ok(Prepared::Native(name, attach))
 }

@@ -184,6 +184,8 @@ impl Scratch {
             cwd: self.plan.root.clone(),
             env: process_env(&self.plan, process),
             stdin: process.stdin,
+            no_terminal: false,
+            term: None,
             inherit: self.plan.inherit.clone(),
             stop_signal: process.stop_signal,
             grace_ms: 0,
@@ -255,7 +257,8 @@ impl Scratch {
         for fd in watched {
             let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
             let limit = PollTimeout::try_from(LAST_MOMENTS).unwrap_or(PollTimeout::MAX);
-            let _ = poll(&mut fds, limit);
+            // A shim of this process interrupts it when it ends.
+            while poll(&mut fds, limit) == Err(nix::errno::Errno::EINTR) {}
         }
     }
 

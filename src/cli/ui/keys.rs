@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
 
@@ -30,7 +31,7 @@ pub(super) struct Keys {
 impl Keys {
     /// The terminal of this program; `None` if there is none.
     pub(super) fn open() -> Option<Self> {
-        let terminal = open_terminal()?;
+        let terminal = open_terminal(OFlag::O_RDONLY)?;
         Some(Self { terminal, parser: Parser::default(), ready: VecDeque::new(), esc_due: None })
     }
 

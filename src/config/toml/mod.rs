@@ -25,6 +25,7 @@ use ::toml::Spanned;
 use ::toml::de::DeTable;
 
 use crate::config::options::BackendChoice;
+use crate::model::detach_keys::DetachKeys;
 use crate::model::rules::{DependencyCondition, Hooks, WebRules};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
 pub use keys::{Asked, Line, LogTable, ProcessTable, Row, command_line};
@@ -51,6 +52,8 @@ pub struct TmoToml {
     pub cleanup_hook: Option<std::ops::Range<usize>>,
     /// `[web]`: how pages show the run.
     pub web: WebRules,
+    /// `[connect] detach`.
+    pub detach_keys: Option<DetachKeys>,
     /// `[crash] dir`, relative to the directory of the file.
     pub crash_dir: Option<PathBuf>,
     /// The file itself.
@@ -155,6 +158,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
         hooks: keys::hooks::read(table("hooks"), &mut mistakes),
         cleanup_hook: table("hooks").get("cleanup").map(Spanned::span),
         web: keys::web::read(table("web"), &mut mistakes),
+        detach_keys: keys::connect::read(table("connect"), &mut mistakes),
         crash_dir,
         source,
     };

@@ -16,7 +16,11 @@ impl Line {
             Token::Control(byte) => self.control(byte),
             Token::Escape(last) => self.escape(last),
             Token::Csi(inside, last) => self.csi(inside, last),
-            Token::Text(_) | Token::Osc(_) | Token::Designate(..) | Token::Other => None,
+            Token::Text(_)
+            | Token::Osc(_)
+            | Token::Dcs(_)
+            | Token::Designate(..)
+            | Token::Other => None,
         };
         // Only a character immediately before a repetition is repeated.
         self.last = '\0';

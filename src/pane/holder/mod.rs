@@ -6,9 +6,9 @@
 //! stays: nothing is lost, and the process only waits for a moment.
 
 mod feed;
-mod modes;
 mod probe;
 mod pty;
+mod questions;
 mod screen;
 mod viewers;
 
@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use self::feed::{Feed, Taken};
-use self::modes::{Modes, Question};
 pub use self::probe::probe;
+use self::questions::{Follower, Known};
 use self::screen::Model;
 use self::viewers::{Viewers, Wish};
 use super::sink::{self, Holding, Sink};
@@ -57,6 +57,8 @@ pub struct Terminal {
     pipe: (PipeReader, PipeWriter),
     /// Its size while no client looks at it.
     size: Size,
+    /// It is only a pipe: nothing can be typed, and nothing looks at what is printed.
+    is_pipe: bool,
 }
 
 impl Terminal {
@@ -64,7 +66,13 @@ impl Terminal {
     /// streams.
     pub fn open(size: Size) -> io::Result<Self> {
         let master = pty::become_leader_of_terminal(size)?;
-        Ok(Self { master, pipe: io::pipe()?, size })
+        Ok(Self { master, pipe: io::pipe()?, size, is_pipe: false })
+    }
+
+    /// Make a pipe the standard output and error of this process instead, which it leads without a terminal.
+    pub fn open_pipe() -> io::Result<Self> {
+        let master = pty::become_leader_with_pipe()?;
+        Ok(Self { master, pipe: io::pipe()?, size: (0, 0), is_pipe: true })
     }
 
     /// Fork the process that takes what is printed, in place of an earlier one or as the first.
@@ -98,7 +106,7 @@ impl Terminal {
         let sink = Sink::of_holder(spec, holding).map_err(io::Error::other)?;
         sink::deafen();
         sys::outlive_parent()?;
-        let mut hold = Hold::new(feed, sink, spec, self.size);
+        let mut hold = Hold::new(feed, sink, spec, self);
         hold.remember();
         hold.feed.take_rest(&mut hold.sink.appender, clock::now());
         hold.serve(end)
@@ -112,7 +120,7 @@ struct Hold {
     bell: BellPause,
     viewers: Viewers,
     socket: PathBuf,
-    modes: Modes,
+    follower: Follower,
     model: Model,
     stream: StreamReader,
     /// Everything before this offset of the stream has been looked at.
@@ -120,15 +128,16 @@ struct Hold {
     /// What is to be typed.
     input: VecDeque<u8>,
     size: Size,
+    is_pipe: bool,
 }
 
 impl Hold {
-    fn new(feed: Feed, sink: Sink, spec: &Path, own_size: Size) -> Self {
+    fn new(feed: Feed, sink: Sink, spec: &Path, terminal: &Terminal) -> Self {
         let socket = PanePaths::beside(spec).terminal();
         let seen = sink.appender.end();
-        let size = pty::size(feed.master()).unwrap_or(own_size);
+        let size = pty::size(feed.master()).unwrap_or(terminal.size);
         Self {
-            viewers: Viewers::listen(&socket, size),
+            viewers: Viewers::listen(Some(&*socket).filter(|_| !terminal.is_pipe), size),
             model: Model::new(size, sink.from),
             stream: sink.reader(),
             seen,
@@ -136,28 +145,19 @@ impl Hold {
             sink,
             bell: BellPause::default(),
             socket,
-            modes: Modes::default(),
+            follower: Follower::default(),
             input: VecDeque::new(),
             size,
+            is_pipe: terminal.is_pipe,
         }
     }
 
     /// Find out what the program has set in the terminal before this holder began.
     fn remember(&mut self) {
-        let mut at = self.sink.from.max(self.seen.saturating_sub(MOST_REMEMBERED));
-        let mut buffer = vec![0; LOOK];
-        while at < self.seen {
-            let most = usize::try_from(self.seen - at).unwrap_or(LOOK).min(LOOK);
-            match self.stream.read_at(at, &mut buffer[..most]) {
-                Ok(Read::Bytes(read)) => {
-                    // The questions have been answered.
-                    self.modes.scan(&buffer[..read], |_, _| {});
-                    at += read as u64;
-                }
-                Ok(Read::Gap { next }) => at = next,
-                Ok(Read::End) | Err(_) => return,
-            }
-        }
+        let end = self.seen;
+        self.seen = self.sink.from.max(end.saturating_sub(MOST_REMEMBERED)).min(end);
+        // The questions have been answered.
+        self.read_to(end, |hold, bytes| hold.follower.scan(bytes, |_, _, _| {}));
     }
 
     fn serve(mut self, shim: &UnixStream) -> io::Result<()> {
@@ -186,61 +186,50 @@ impl Hold {
     /// Look at what was printed since: answer questions, and show it to the clients.
     fn look(&mut self) {
         let end = self.sink.appender.end();
+        if self.is_pipe {
+            self.seen = end;
+            return;
+        }
+        self.read_to(end, Self::saw);
+        for viewer in self.viewers.all.iter_mut().filter(|viewer| viewer.wants_redraw()) {
+            let now = (self.seen, self.follower.modes());
+            if let Ok(bytes) = self.model.redraw(&mut self.stream, now) {
+                viewer.redraw(self.size, bytes);
+            }
+        }
+    }
+
+    /// Read on up to this offset of the stream.
+    fn read_to(&mut self, end: u64, mut take: impl FnMut(&mut Self, &[u8])) {
         let mut buffer = vec![];
         while self.seen < end {
             let most = usize::try_from(end - self.seen).unwrap_or(LOOK).min(LOOK);
             buffer.resize(most, 0);
             match self.stream.read_at(self.seen, &mut buffer) {
-                Ok(Read::Bytes(read)) => self.saw(&buffer[..read]),
-                Ok(Read::Gap { next }) => self.seen = next,
-                // It can't be read again: who looks gets a fresh screen when it can.
-                Ok(Read::End) | Err(_) => self.seen = end,
-            }
-        }
-        for at in 0..self.viewers.all.len() {
-            if self.viewers.all[at].wants_redraw() {
-                let now = (self.seen, &self.modes);
-                if let Ok(bytes) = self.model.redraw(&mut self.stream, now) {
-                    self.viewers.all[at].send(&FromHolder::Size(self.size));
-                    self.viewers.all[at].redraw(&bytes);
+                Ok(Read::Bytes(read)) => {
+                    take(self, &buffer[..read]);
+                    self.seen += read as u64;
                 }
+                Ok(Read::Gap { next }) => self.seen = next,
+                // It can't be read again: clients get a fresh screen when it can.
+                Ok(Read::End) | Err(_) => self.seen = end,
             }
         }
     }
 
     fn saw(&mut self, bytes: &[u8]) {
-        let mut asked = vec![];
-        self.modes.scan(bytes, |question, at| asked.push((question, at)));
-        for (question, at) in asked {
-            let answer = self.answer(question, self.seen + at as u64);
-            self.input.extend(answer);
-        }
-        self.seen += bytes.len() as u64;
+        let Self { follower, model, stream, input, seen, size, .. } = self;
+        follower.scan(bytes, |question, modes, length| {
+            let cursor = if question.is_about_cursor() {
+                model.cursor(stream, (*seen + length as u64, modes)).unwrap_or((1, 1))
+            } else {
+                (1, 1)
+            };
+            input.extend(question.answer(&Known { modes, size: *size, cursor }).bytes());
+        });
         for viewer in &mut self.viewers.all {
             viewer.show(bytes);
         }
-    }
-
-    /// The answer to a question that ended at this offset.
-    fn answer(&mut self, question: Question, at: u64) -> Vec<u8> {
-        let (columns, rows) = self.size;
-        let text = match question {
-            // A VT220 with colours.
-            Question::Attributes => "\x1b[?62;22c".to_owned(),
-            Question::SecondaryAttributes => "\x1b[>1;10;0c".to_owned(),
-            Question::Status => "\x1b[0n".to_owned(),
-            Question::Cursor { is_private } => {
-                let cursor = self.model.cursor(&mut self.stream, (at, &self.modes));
-                let (row, column) = cursor.unwrap_or((1, 1));
-                format!("\x1b[{}{row};{column}R", if is_private { "?" } else { "" })
-            }
-            Question::Mode(mode) => format!("\x1b[?{mode};{}$y", self.modes.report(mode)),
-            Question::Version => format!("\x1bP>|tmo {}\x1b\\", env!("CARGO_PKG_VERSION")),
-            Question::Color(10) => "\x1b]10;rgb:ffff/ffff/ffff\x1b\\".to_owned(),
-            Question::Color(which) => format!("\x1b]{which};rgb:0000/0000/0000\x1b\\"),
-            Question::Size => format!("\x1b[8;{rows};{columns}t"),
-        };
-        text.into_bytes()
     }
 
     /// Wait for output or clients, and serve the clients; returns whether the shim has ended.
@@ -288,7 +277,7 @@ impl Hold {
         match frame {
             FromClient::Input(bytes) => self.input.extend(bytes),
             FromClient::Screen(wanted) => {
-                let now = (self.seen, &self.modes);
+                let now = (self.seen, self.follower.modes());
                 let screen = self.model.text(&mut self.stream, now, wanted);
                 if let (Ok(screen), Some(viewer)) = (screen, self.viewers.all.get_mut(by)) {
                     viewer.send(&FromHolder::Screen(Box::new(screen)));
@@ -297,6 +286,11 @@ impl Hold {
             FromClient::Typed => {
                 if let Some(viewer) = self.viewers.all.get_mut(by) {
                     viewer.awaits_typed = true;
+                }
+            }
+            FromClient::Redraw => {
+                if let Some(viewer) = self.viewers.all.get_mut(by) {
+                    viewer.needs_redraw();
                 }
             }
             FromClient::Hello(_) | FromClient::Resize(_) | FromClient::OwnSize(_) => {}
@@ -311,8 +305,9 @@ impl Hold {
         }
         self.size = size;
         self.model.resize(size);
+        self.follower.resized();
         for viewer in &mut self.viewers.all {
-            viewer.send(&FromHolder::Size(size));
+            viewer.resized(size);
         }
     }
 

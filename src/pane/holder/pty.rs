@@ -8,6 +8,7 @@ use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
 use rustix::process::ioctl_tiocsctty;
 
 use crate::protocol::terminal::Size;
+use crate::sys::files;
 
 /// Open a terminal of this size. Begin a session on it, with the terminal as standard streams; returns its other end,
 /// which does not block.
@@ -23,6 +24,18 @@ pub(super) fn become_leader_of_terminal((columns, rows): Size) -> io::Result<Own
     rustix::stdio::dup2_stdout(&pair.slave)?;
     rustix::stdio::dup2_stderr(&pair.slave)?;
     Ok(pair.master)
+}
+
+/// Begin a session without a terminal: a pipe takes what is printed, and there is nothing to be read. Returns the other
+/// end of the pipe, which does not block.
+pub(super) fn become_leader_with_pipe() -> io::Result<OwnedFd> {
+    let (reader, writer) = io::pipe()?;
+    ioctl_fionbio(&reader, true)?;
+    nix::unistd::setsid()?;
+    rustix::stdio::dup2_stdin(files::open_null()?)?;
+    rustix::stdio::dup2_stdout(&writer)?;
+    rustix::stdio::dup2_stderr(&writer)?;
+    Ok(reader.into())
 }
 
 /// Columns and rows of a terminal.

@@ -17,6 +17,8 @@ const MOST: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How much output waits for a client. One that is slower gets a fresh screen later.
 const QUEUE: usize = 1 << 20;
+/// The most columns and rows of a terminal.
+const MOST_CELLS: Size = (1000, 500);
 
 /// A client.
 pub(super) struct Viewer {
@@ -30,6 +32,8 @@ pub(super) struct Viewer {
     queued: usize,
     /// It has missed output, or has seen nothing yet.
     needs_redraw: bool,
+    /// The terminal had the size of the client's own terminal when it was told a size last.
+    fits: bool,
     /// When it typed or changed its size last, as a count.
     active: u64,
     /// It waits until everything that was typed is in the terminal.
@@ -54,6 +58,7 @@ impl Viewer {
             sent: 0,
             queued: 0,
             needs_redraw: false,
+            fits: false,
             active: 0,
             awaits_typed: false,
             is_gone: false,
@@ -103,12 +108,31 @@ impl Viewer {
         }
     }
 
-    /// Show it the whole screen.
-    pub(super) fn redraw(&mut self, bytes: &[u8]) {
+    /// It will be shown the whole screen.
+    pub(super) fn needs_redraw(&mut self) {
+        self.needs_redraw = self.watches();
+    }
+
+    /// Show it the whole screen of a terminal of this size.
+    pub(super) fn redraw(&mut self, size: Size, bytes: Vec<u8>) {
         self.needs_redraw = false;
-        for part in bytes.chunks(LONGEST) {
-            self.send(&FromHolder::Redraw(part.to_vec()));
+        self.send_size(size);
+        self.send(&FromHolder::Redraw(bytes));
+    }
+
+    /// The terminal has this size now. If this was and is the size of the client's own terminal, that has adapted
+    /// what it shows, as every terminal does.
+    pub(super) fn resized(&mut self, size: Size) {
+        let fitted = self.fits;
+        self.send_size(size);
+        if !(fitted && self.fits) {
+            self.needs_redraw();
         }
+    }
+
+    fn send_size(&mut self, size: Size) {
+        self.fits = self.hello.as_ref().is_some_and(|hello| hello.size == Some(size));
+        self.send(&FromHolder::Size(size));
     }
 
     /// Send as much as it takes now.
@@ -147,8 +171,9 @@ impl Viewer {
         let mut received = vec![];
         loop {
             match (self.frames.of_client(), &self.hello) {
-                (Ok(Some(FromClient::Hello(hello))), None) if hello.version == VERSION => {
+                (Ok(Some(FromClient::Hello(mut hello))), None) if hello.version == VERSION => {
                     self.needs_redraw = hello.watches;
+                    hello.size = hello.size.map(limited);
                     self.hello = Some(hello);
                 }
                 (Ok(Some(frame)), Some(_)) => received.push(frame),
@@ -181,8 +206,13 @@ pub(super) struct Viewers {
 
 impl Viewers {
     /// Listen at this path. Without a socket the terminal works, but can't be looked at.
-    pub(super) fn listen(path: &Path, own_size: Size) -> Self {
-        Self { listener: listen(path).ok(), all: vec![], actions: 0, own_size }
+    pub(super) fn listen(path: Option<&Path>, own_size: Size) -> Self {
+        Self {
+            listener: path.and_then(|path| listen(path).ok()),
+            all: vec![],
+            actions: 0,
+            own_size,
+        }
     }
 
     pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
@@ -209,21 +239,22 @@ impl Viewers {
             match &frame {
                 FromClient::Resize(size) => {
                     if let Some(own) = viewer.hello.as_mut().and_then(|hello| hello.size.as_mut()) {
-                        *own = *size;
+                        *own = limited(*size);
                         self.actions += 1;
                         viewer.active = self.actions;
                     }
                 }
-                FromClient::OwnSize(size) => self.own_size = *size,
+                FromClient::OwnSize(size) => self.own_size = limited(*size),
                 FromClient::Input(_) if read_only => {}
                 FromClient::Input(_) => {
                     self.actions += 1;
                     viewer.active = self.actions;
                     wishes.push(Wish { by, frame });
                 }
-                FromClient::Hello(_) | FromClient::Screen(_) | FromClient::Typed => {
-                    wishes.push(Wish { by, frame });
-                }
+                FromClient::Hello(_)
+                | FromClient::Screen(_)
+                | FromClient::Typed
+                | FromClient::Redraw => wishes.push(Wish { by, frame }),
             }
         }
         if !had_hello && viewer.hello.is_some() {
@@ -256,6 +287,12 @@ impl Viewers {
         });
         sized.max_by_key(|(active, _)| *active).map_or(self.own_size, |(_, size)| size)
     }
+}
+
+/// A size for which a screen fits into memory.
+fn limited((columns, rows): Size) -> Size {
+    let (most_columns, most_rows) = MOST_CELLS;
+    (columns.clamp(1, most_columns), rows.clamp(1, most_rows))
 }
 
 fn listen(path: &Path) -> io::Result<UnixListener> {

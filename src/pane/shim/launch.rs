@@ -163,6 +163,10 @@ fn environment(
         ("TMO_PROCESS", spec.name.as_str().into()),
     ];
     env.extend(own.map(|(name, value)| (name.into(), value)));
+    if let Some(term) = &spec.term {
+        env.retain(|(name, _)| name != "TERM");
+        env.push(("TERM".into(), term.into()));
+    }
     let from_pane = env.len();
     for (OsText(name), OsText(value)) in &spec.env {
         let set = env[..from_pane].iter().any(|(other, _)| other == name);

@@ -162,7 +162,8 @@ impl Shim {
             // Another supervisor learns of this shim from its life file only.
             Some(opener) => {
                 sys::end_after_parent(opener.supervisor)?;
-                Some(Terminal::open(opener.size)?)
+                let is_pipe = Spec::read(spec_path).is_ok_and(|spec| spec.no_terminal);
+                Some(if is_pipe { Terminal::open_pipe()? } else { Terminal::open(opener.size)? })
             }
             None => None,
         };

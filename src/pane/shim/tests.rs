@@ -20,6 +20,8 @@ pub(super) fn spec(command: &str) -> Spec {
         cwd: "/".into(),
         env: vec![],
         stdin: Stdin::default(),
+        no_terminal: false,
+        term: None,
         inherit: Inherit::default(),
         stop_signal: 2,
         grace_ms: 5000,

@@ -89,6 +89,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         exit_code_from: None,
         hooks: crate::model::rules::Hooks::default(),
         web: crate::model::rules::WebRules::default(),
+        detach_keys: None,
         crash_dir: None,
         apps: None,
         last_run: None,

@@ -3,6 +3,7 @@
 /// The tests that always run over tmux, by the beginning of their names, and what they are about.
 const ONLY_TMUX: &[(&str, &str)] = &[
     ("tmux::", "tmux itself"),
+    ("api::every_endpoint_answers", "golden files, which name tmux"),
     ("component_failures::a_pane_piped_elsewhere_by_hand", "pipe-pane"),
     (
         "component_failures::output_of_a_slow_sink_is_in_the_log_before_the_exit_when_tmux",

@@ -74,7 +74,8 @@ impl World {
         std::fs::write(bin.join("tmux"), script).unwrap();
         std::fs::set_permissions(bin.join("tmux"), std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-        self.env("PATH", &path).env("TMO_BACKEND", "tmux")
+        let world = self.env("PATH", &path);
+        if world.is_native() { world.env("TMO_BACKEND", "tmux") } else { world }
     }
 
     /// The project directory.
@@ -288,7 +289,9 @@ impl World {
         use tmo::protocol::paths::PanePaths;
         use tmo::protocol::terminal::{Frames, FromClient, FromHolder, Hello, VERSION};
         let paths = PanePaths::beside(&self.runtime().join(format!("p/{name}.spec")));
-        let mut stream = UnixStream::connect(paths.terminal()).unwrap();
+        // Its holder may just have been replaced.
+        let mut stream =
+            eventually("a holder listens", || UnixStream::connect(paths.terminal()).ok());
         let hello = Hello { version: VERSION, size: None, watches: false, read_only: false };
         let input = FromClient::Input(format!("{text}\r").into_bytes());
         for frame in [FromClient::Hello(hello), input, FromClient::Typed] {

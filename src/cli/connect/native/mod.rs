@@ -4,41 +4,46 @@
 //! that was killed is replaced within a moment, and the client goes on with its successor.
 
 mod filter;
+mod fitted;
+mod history;
 mod keys;
+mod link;
+mod user_terminal;
 
-use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::stdio::{stdin, stdout};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::filter::Filter;
-pub(super) use self::keys::DetachKeys;
+use self::fitted::Fitted;
 use self::keys::{KeyParser, Typed};
-use super::super::keyboard::open_terminal;
-use crate::protocol::terminal::{Frames, FromClient, FromHolder, Hello, LONGEST, Size, VERSION};
+use self::link::Link;
+use self::user_terminal::UserTerminal;
+use crate::model::ProcName;
+use crate::model::detach_keys::DetachKeys;
+use crate::model::terminal::{Emulator, Modes};
+use crate::protocol::terminal::{FromClient, FromHolder, Hello, LONGEST, Size, VERSION};
 
 /// How long a key may take that is sent in several bytes.
 const KEY: Duration = Duration::from_millis(30);
-/// How long to look for the successor of a holder that has ended, and how often.
-const SUCCESSOR: Duration = Duration::from_secs(3);
-const RETRY: Duration = Duration::from_millis(20);
-/// The line that `Ctrl-b ?` shows.
-const HELP: &str = "C-b d leaves, C-b C-b types C-b, C-b l draws the screen again";
+/// How long a holder may take to show the screen.
+const FIRST: Duration = Duration::from_secs(10);
+/// How long the keys are shown.
+const HELP: Duration = Duration::from_secs(3);
 
 /// How to attach.
 #[derive(Debug, Clone)]
 pub(super) struct Attach {
+    pub(super) name: ProcName,
     /// The socket of the holder.
     pub(super) socket: PathBuf,
     pub(super) read_only: bool,
     pub(super) keeps_size: bool,
+    /// Its title does not tell the keys.
+    pub(super) no_status: bool,
     pub(super) keys: DetachKeys,
 }
 
@@ -53,118 +58,85 @@ pub(super) enum Ended {
     Signal(u8),
 }
 
-/// The user's terminal in raw mode, until this is dropped.
-struct Raw {
-    before: Termios,
-    filter: Filter,
-}
-
-impl Raw {
-    fn begin() -> io::Result<Self> {
-        let before = tcgetattr(stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(stdin(), OptionalActions::Drain, &raw)?;
-        let this = Self { before, filter: Filter::default() };
-        let rows = usize::from(size_of_terminal().map_or(24, |(_, rows)| rows));
-        // Keep the title, and move what is shown into the scroll-back.
-        let lines = "\r\n".repeat(rows.saturating_sub(1));
-        show(format!("\x1b[22;2t{lines}").as_bytes())?;
-        Ok(this)
+impl Attach {
+    /// A client that only looks on changes nothing, not even the size.
+    const fn keeps_size(&self) -> bool {
+        self.keeps_size || self.read_only
     }
 
-    fn draw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        show(&self.filter.pass(bytes))
+    fn hello(&self, own: Size) -> Hello {
+        let size = if self.keeps_size() { None } else { Some(own) };
+        Hello { version: VERSION, size, watches: true, read_only: self.read_only }
     }
 }
 
-impl Drop for Raw {
-    fn drop(&mut self) {
-        let rows = size_of_terminal().map_or(24, |(_, rows)| rows);
-        let mut bytes = self.filter.undo();
-        bytes.extend(format!("\x1b[{rows};1H\r\n\x1b[23;2t").into_bytes());
-        // The terminal may be gone.
-        let _ = show(&bytes);
-        let _ = tcsetattr(stdin(), OptionalActions::Flush, &self.before);
-    }
-}
-
-fn show(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    out.flush()
-}
-
-fn size_of_terminal() -> Option<Size> {
-    let size = tcgetwinsize(stdout()).ok()?;
-    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
-}
-
-/// A conversation with a holder.
-struct Link {
-    stream: UnixStream,
-    frames: Frames,
-}
-
-impl Link {
-    async fn dial(attach: &Attach) -> io::Result<Self> {
-        let stream = UnixStream::connect(&attach.socket).await?;
-        let mut link = Self { stream, frames: Frames::default() };
-        let size = if attach.keeps_size { None } else { size_of_terminal() };
-        let hello = Hello { version: VERSION, size, watches: true, read_only: attach.read_only };
-        link.send(&FromClient::Hello(hello)).await?;
-        Ok(link)
-    }
-
-    /// The same with the successor of a holder that has just ended.
-    async fn dial_again(attach: &Attach) -> Option<Self> {
-        let until = Instant::now() + SUCCESSOR;
-        while Instant::now() < until {
-            match Self::dial(attach).await {
-                Ok(link) => return Some(link),
-                // No event tells that it listens.
-                Err(_) => sleep(RETRY).await,
-            }
+/// Show the terminal until the user leaves, or it is gone. `log` are the lines that were printed last.
+pub(super) async fn show_terminal(
+    attach: &Attach,
+    log: impl FnOnce() -> Vec<u8>,
+) -> io::Result<Ended> {
+    let terminal = user_terminal::open()?;
+    let own = user_terminal::size(&terminal);
+    let mut link = Link::dial(&attach.socket, attach.hello(own)).await?;
+    let (size, screen) = timeout(FIRST, first_screen(&mut link)).await??;
+    let mut emulator = Emulator::new(size, Modes::default());
+    emulator.feed(&screen);
+    let suffix = match attach.no_status {
+        true => String::new(),
+        false => format!(" (to leave: {})", attach.keys),
+    };
+    let mut user = UserTerminal::begin(terminal, Filter::new(suffix))?;
+    user.draw(format!("\x1b]2;{}\x07", attach.name).as_bytes())?;
+    if !emulator.modes().is_alternate() {
+        for line in history::hidden(&log(), &emulator.lines()) {
+            user.show(line);
+            user.show(b"\r\n");
         }
-        None
     }
+    user.scroll_away();
+    let keys = KeyParser::new(attach.keys.clone());
+    let view = if size == own { View::Whole } else { View::Part(Fitted::new(size)) };
+    let mut shown = Shown { attach, link, user, keys, view, resized: false, redraw: None };
+    shown.draw(&screen)?;
+    shown.serve().await
+}
 
-    async fn send(&mut self, frame: &FromClient) -> io::Result<()> {
-        self.stream.write_all(&frame.encode()).await
-    }
-
-    /// The next frame; an error if the holder is gone.
-    async fn next(&mut self) -> io::Result<FromHolder> {
-        loop {
-            if let Some(frame) = self.frames.of_holder().map_err(io::Error::other)? {
-                return Ok(frame);
-            }
-            let mut buffer = [0; 16 << 10];
-            match self.stream.read(&mut buffer).await? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => self.frames.add(&buffer[..read]),
-            }
+/// The size of the terminal, and what it shows.
+async fn first_screen(link: &mut Link) -> io::Result<(Size, Vec<u8>)> {
+    let mut size = (80, 24);
+    loop {
+        match link.next().await? {
+            FromHolder::Size(new) => size = new,
+            FromHolder::Redraw(screen) => return Ok((size, screen)),
+            FromHolder::Output(_) | FromHolder::Screen(_) | FromHolder::Typed => {}
         }
     }
 }
 
-/// Show the terminal until the user leaves, or it is gone.
-pub(super) async fn show_terminal(attach: &Attach) -> io::Result<Ended> {
-    let link = Link::dial(attach).await?;
-    let raw = Raw::begin()?;
-    Shown { attach, link, raw, keys: KeyParser::new(attach.keys.clone()) }.serve().await
+/// How the terminal is shown.
+enum View {
+    /// It has the size of the user's terminal, which gets what is printed.
+    Whole,
+    /// It has another size.
+    Part(Fitted),
 }
 
 struct Shown<'a> {
     attach: &'a Attach,
     link: Link,
-    raw: Raw,
+    user: UserTerminal,
     keys: KeyParser,
+    view: View,
+    /// The holder has been told of another size of the user's terminal, and has not taken it yet.
+    resized: bool,
+    /// When to draw the screen again, because something else covers it.
+    redraw: Option<Instant>,
 }
 
 /// The signals that matter here.
 struct Signals {
     resized: Signal,
+    continued: Signal,
     end: [(Signal, u8); 3],
 }
 
@@ -176,6 +148,7 @@ impl Signals {
         };
         Ok(Self {
             resized: signal(SignalKind::window_change())?,
+            continued: signal(SignalKind::from_raw(nix::libc::SIGCONT))?,
             end: [
                 end(SignalKind::hangup())?,
                 end(SignalKind::terminate())?,
@@ -195,77 +168,150 @@ impl Signals {
     }
 }
 
+/// Wait until then; forever without a time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Shown<'_> {
     async fn serve(mut self) -> io::Result<Ended> {
         let mut signals = Signals::new()?;
-        let keyboard = open_terminal().ok_or(io::ErrorKind::NotFound)?;
         loop {
-            let waits_for_key = self.keys.is_waiting();
+            let (is_behind, waits_for_key) = (self.user.is_behind(), self.keys.is_waiting());
             tokio::select! {
-                frame = self.link.next() => match frame {
-                    Ok(FromHolder::Output(bytes) | FromHolder::Redraw(bytes)) => self.raw.draw(&bytes)?,
-                    Ok(FromHolder::Size(_) | FromHolder::Screen(_) | FromHolder::Typed) => {}
-                    Err(_) => match Link::dial_again(self.attach).await {
-                        Some(link) => self.link = link,
-                        None => return Ok(Ended::Gone),
-                    },
+                written = self.user.write(), if is_behind => self.user.wrote(written?),
+                frame = self.link.next(), if !is_behind => match frame {
+                    Ok(frame) => self.take(frame).await?,
+                    Err(_) if self.dial_again().await => {}
+                    Err(_) => return Ok(Ended::Gone),
                 },
-                ready = keyboard.readable() => {
-                    let mut ready = ready?;
-                    let mut bytes = [0; 4 << 10];
-                    match ready.try_io(|terminal| Ok(rustix::io::read(terminal.get_ref().as_fd(), &mut bytes)?)) {
-                        Ok(Ok(0) | Err(_)) => return Ok(Ended::Left),
-                        Ok(Ok(count)) => {
-                            let wants = self.keys.take(&bytes[..count]);
-                            if self.act(wants).await? {
-                                return Ok(Ended::Left);
-                            }
-                        }
-                        Err(_) => {}
+                typed = self.user.read() => {
+                    // A terminal that is gone hangs up its programs, too.
+                    let Ok(bytes) = typed else { return Ok(Ended::Left) };
+                    let wants = self.keys.take(&bytes);
+                    if self.act(wants).await {
+                        return Ok(Ended::Left);
                     }
                 }
                 () = sleep(KEY), if waits_for_key => {
                     let wants = self.keys.give_up();
-                    if self.act(wants).await? {
+                    if self.act(wants).await {
                         return Ok(Ended::Left);
                     }
                 }
-                _ = signals.resized.recv() => {
-                    if let (false, Some(size)) = (self.attach.keeps_size, size_of_terminal()) {
-                        self.send(&FromClient::Resize(size)).await;
-                    }
+                () = at(self.redraw) => {
+                    self.redraw = None;
+                    self.link.send(&FromClient::Redraw).await;
+                }
+                _ = signals.resized.recv() => self.resized().await,
+                _ = signals.continued.recv() => {
+                    self.user.renew()?;
+                    self.link.send(&FromClient::Redraw).await;
                 }
                 code = Signals::ended(&mut signals.end) => return Ok(Ended::Signal(code)),
             }
         }
     }
 
-    /// Send a frame. If the holder has just ended, the next read finds its successor.
-    async fn send(&mut self, frame: &FromClient) {
-        let _ = timeout(SUCCESSOR, self.link.send(frame)).await;
+    /// Connect to the successor of the holder; returns whether there is one.
+    async fn dial_again(&mut self) -> bool {
+        let hello = self.attach.hello(self.user.size());
+        match Link::dial_again(&self.attach.socket, hello).await {
+            Some(link) => {
+                self.link = link;
+                true
+            }
+            None => false,
+        }
+    }
+
+    async fn take(&mut self, frame: FromHolder) -> io::Result<()> {
+        match frame {
+            FromHolder::Output(bytes) => self.draw(&bytes)?,
+            FromHolder::Redraw(bytes) => {
+                self.redraw = None;
+                if let View::Part(fitted) = &mut self.view {
+                    fitted.forget();
+                }
+                self.draw(&bytes)?;
+            }
+            FromHolder::Size(size) => self.fit(size).await?,
+            FromHolder::Screen(_) | FromHolder::Typed => {}
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let View::Part(fitted) = &mut self.view else { return self.user.draw(bytes) };
+        let before = fitted.input_modes();
+        fitted.feed(bytes);
+        let modes = fitted.input_modes();
+        if before != modes || bytes.starts_with(b"\x1bc") {
+            fitted.forget();
+            self.user.draw(&[b"\x1bc", &*modes].concat())?;
+        }
+        let own = self.user.size();
+        let drawn = fitted.draw(own);
+        self.user.draw(drawn.as_bytes())
+    }
+
+    /// Show a terminal of this size.
+    async fn fit(&mut self, size: Size) -> io::Result<()> {
+        let is_whole = size == self.user.size();
+        let has_changed = match &self.view {
+            View::Whole => !is_whole,
+            View::Part(fitted) => fitted.size() != size || is_whole,
+        };
+        if has_changed {
+            self.view = if is_whole { View::Whole } else { View::Part(Fitted::new(size)) };
+            self.user.draw(b"\x1bc")?;
+            if self.resized {
+                // The holder believes that the size has fitted all along.
+                self.link.send(&FromClient::Redraw).await;
+            }
+        }
+        self.resized &= !is_whole;
+        Ok(())
+    }
+
+    /// The user's terminal has another size.
+    async fn resized(&mut self) {
+        if self.attach.keeps_size() {
+            self.link.send(&FromClient::Redraw).await;
+        } else {
+            self.resized = true;
+            let size = self.user.size();
+            self.link.send(&FromClient::Resize(size)).await;
+        }
+    }
+
+    /// Show the keys in the first line, for a moment.
+    fn show_keys(&mut self) {
+        let columns = usize::from(self.user.size().0);
+        let text: String = self.attach.keys.help().chars().take(columns).collect();
+        self.user.show(format!("\x1b7\x1b[1;1H\x1b[0;7m{text}\x1b[m\x1b[K\x1b8").as_bytes());
+        self.redraw = Some(Instant::now() + HELP);
     }
 
     /// Do what the user wants; returns whether that is to leave.
-    async fn act(&mut self, wants: Vec<Typed>) -> io::Result<bool> {
+    async fn act(&mut self, wants: Vec<Typed>) -> bool {
         for want in wants {
             match want {
                 Typed::Input(_) if self.attach.read_only => {}
                 Typed::Input(bytes) => {
                     for part in bytes.chunks(LONGEST) {
-                        self.send(&FromClient::Input(part.to_vec())).await;
+                        self.link.send(&FromClient::Input(part.to_vec())).await;
                     }
                 }
-                Typed::Leave => return Ok(true),
-                Typed::Help => {
-                    show(format!("\x1b7\x1b[1;1H\x1b[7m{HELP}\x1b[m\x1b[K\x1b8").as_bytes())?
-                }
-                Typed::Redraw => match Link::dial_again(self.attach).await {
-                    Some(link) => self.link = link,
-                    None => return Ok(true),
-                },
+                Typed::Leave => return true,
+                Typed::Help => self.show_keys(),
+                Typed::Redraw => self.link.send(&FromClient::Redraw).await,
             }
         }
-        Ok(false)
+        false
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod args;
 mod command;
+pub(super) mod connect;
 pub(super) mod crash;
 pub(super) mod cwd;
 mod depends_on;
@@ -25,6 +26,7 @@ mod restart;
 mod scalars;
 mod shell;
 mod stop;
+mod terminal;
 pub(super) mod web;
 
 use std::ops::Range;
@@ -163,6 +165,10 @@ process_keys! {
     shell: shell::Shell,
     /// Its standard input.
     stdin: scalars::StdinKey,
+    /// Whether it has a terminal.
+    pty: terminal::Pty,
+    /// Its variable `TERM`.
+    term: terminal::Term,
     /// The phase in which it runs.
     phase: scalars::Phase,
     /// The checks that make it ready.
@@ -206,6 +212,7 @@ pub(super) const TOP: &[Key] = &[
     key("crash", Kind::Table(crash::KEYS), "Crash reports."),
     key("log", Kind::Table(log::KEYS), "Where the log is and how much of it is kept."),
     key("web", Kind::Table(web::KEYS), "How `tmo web` shows the run."),
+    key("connect", Kind::Table(connect::KEYS), "How `tmo connect` shows terminals."),
 ];
 
 /// The number of keys of a process, or of `[defaults]`.

@@ -1,0 +1,69 @@
+//! A terminal that has another size than the user's own: the part of it around its cursor is drawn.
+
+use crate::model::terminal::Emulator;
+use crate::protocol::terminal::Size;
+
+/// The terminal, and what of it is drawn.
+pub(super) struct Fitted {
+    emulator: Emulator,
+    /// The rows as they are drawn.
+    drawn: Vec<String>,
+}
+
+impl Fitted {
+    /// A terminal of this size. It is to be redrawn next.
+    pub(super) fn new(size: Size) -> Self {
+        Self {
+            emulator: Emulator::new(size, crate::model::terminal::Modes::default()),
+            drawn: vec![],
+        }
+    }
+
+    /// Its columns and rows.
+    pub(super) fn size(&self) -> Size {
+        let (rows, columns) = self.emulator.screen().size();
+        (columns.get(), rows.get())
+    }
+
+    /// Show what a program prints next.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.emulator.feed(bytes);
+    }
+
+    /// The user's terminal shows nothing of it any more.
+    pub(super) fn forget(&mut self) {
+        self.drawn.clear();
+    }
+
+    /// Bytes for the user's terminal of this size.
+    pub(super) fn draw(&mut self, (own_columns, own_rows): Size) -> String {
+        let screen = self.emulator.screen();
+        let (row, column) = screen.cursor_position();
+        let (above, left) = (
+            row.saturating_sub(own_rows.saturating_sub(1)),
+            column.saturating_sub(own_columns.saturating_sub(1)),
+        );
+        let visible = (usize::from(above), usize::from(own_rows));
+        let rows = screen.rows_formatted(left, own_columns).skip(visible.0).take(visible.1);
+        let rows: Vec<String> = rows.collect();
+        let mut out = String::from("\x1b[?25l");
+        let count = rows.len().max(self.drawn.len());
+        for at in 0..count {
+            let row = rows.get(at).map_or("", String::as_str);
+            if self.drawn.get(at).map(String::as_str) != Some(row) {
+                out.push_str(&format!("\x1b[{};1H\x1b[m\x1b[2K{row}", at + 1));
+            }
+        }
+        out.push_str(&format!("\x1b[m\x1b[{};{}H", row - above + 1, column - left + 1));
+        if !screen.hide_cursor() {
+            out.push_str("\x1b[?25h");
+        }
+        self.drawn = rows;
+        out
+    }
+
+    /// Sequences that set the modes which decide what the user's terminal sends.
+    pub(super) fn input_modes(&self) -> Vec<u8> {
+        self.emulator.modes().of_input().set_all()
+    }
+}

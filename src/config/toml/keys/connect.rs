@@ -1,0 +1,18 @@
+//! `[connect]`: how `tmo connect` shows terminals.
+
+use super::{Diagnostics, Key, Kind, View, key};
+use crate::model::detach_keys::DetachKeys;
+
+/// `[connect]`.
+pub(in crate::config::toml) const KEYS: &[Key] =
+    &[key("detach", Kind::Text, "The keys that leave a terminal of tmo's own: \"ctrl-p,ctrl-q\".")];
+
+/// The keys.
+pub(in crate::config::toml) fn read(
+    view: View<'_, '_>,
+    mistakes: &mut Diagnostics,
+) -> Option<DetachKeys> {
+    let detach = view.text("detach")?;
+    let keys = detach.get_ref().parse::<DetachKeys>();
+    keys.map_err(|error| mistakes.add(detach.span(), error.to_string())).ok()
+}

@@ -1,0 +1,132 @@
+//! The model of a terminal's screen: a snapshot of it shows the same.
+
+use std::path::Path;
+
+use tmo::model::terminal::Emulator;
+
+/// Recorded output of programs in a terminal of 80 columns and 24 rows, and hostile output.
+fn recordings() -> Vec<(String, Vec<u8>)> {
+    let mut all = vec![];
+    for dir in ["recordings", "nasty"] {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(dir);
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            all.push((name, std::fs::read(&path).unwrap()));
+        }
+    }
+    all.sort();
+    assert!(all.len() > 40, "{}", all.len());
+    all
+}
+
+fn shown(size: (u16, u16), bytes: &[u8]) -> Emulator {
+    let mut emulator = Emulator::new(size, tmo::model::terminal::Modes::default());
+    emulator.feed(bytes);
+    emulator
+}
+
+/// All that can be seen of a terminal: cells, cursor, modes.
+fn state(emulator: &Emulator) -> Vec<String> {
+    let screen = emulator.screen();
+    let (rows, columns) = screen.size();
+    let mut state: Vec<String> = (0..rows.get())
+        .map(|row| {
+            let cells = (0..columns.get()).map(|column| {
+                let cell = screen.cell(row, column).unwrap();
+                let style =
+                    (cell.bold(), cell.dim(), cell.italic(), cell.underline(), cell.inverse());
+                let text = match cell.contents() {
+                    "" => " ",
+                    text => text,
+                };
+                format!("{text}{:?}{:?}{style:?}", cell.fgcolor(), cell.bgcolor())
+            });
+            cells.collect::<Vec<_>>().join("|") + if screen.row_wrapped(row) { "+" } else { "" }
+        })
+        .collect();
+    let modes = emulator.modes();
+    state.push(format!("cursor {:?}", screen.cursor_position()));
+    state.push(format!("colours {:?} {:?}", screen.fgcolor(), screen.bgcolor()));
+    state.push(format!("hidden {}", screen.hide_cursor()));
+    state.push(format!("region {:?}", modes.region(rows.get())));
+    state.push(format!("alternate {} {}", screen.alternate_screen(), modes.is_alternate()));
+    state.push(format!("modes {}", modes.set_all().escape_ascii()));
+    state
+}
+
+#[track_caller]
+fn assert_same(shown: &Emulator, copy: &Emulator, what: &str) {
+    let (shown, copy) = (state(shown), state(copy));
+    for (line, (shown, copy)) in shown.iter().zip(&copy).enumerate() {
+        assert_eq!(shown, copy, "{what}, line {line}");
+    }
+}
+
+/// Numbers that look random.
+fn random(seed: &mut u64) -> usize {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*seed >> 33).unwrap()
+}
+
+#[test]
+fn a_snapshot_shows_what_the_terminal_shows() {
+    /// What a program may print next: it depends on what can't be seen.
+    const NEXT: &[&[u8]] =
+        &[b"", b"x\x1b8y\r\n\nz", b"\x1b[?1049lmain\x1b[?1l", b"\x1b[24;1H\n\x0eq"];
+    let mut seed = 7;
+    for (name, bytes) in recordings() {
+        for size in [(80, 24), (132, 43), (20, 5)] {
+            for _ in 0..200 / 3 {
+                let cut = random(&mut seed) % (bytes.len() + 1);
+                let mut shown = self::shown(size, &bytes[..cut]);
+                let snapshot = shown.snapshot();
+                let what = format!("{name} at {cut}, {size:?}");
+                let mut copy =
+                    self::shown(size, b"something else\x1b[?1049h\x1b[?6h\x1b[4h\x1b[2;3r");
+                copy.feed(&snapshot);
+                assert_same(&shown, &copy, &what);
+                // What can't be seen matters to what follows.
+                let next = NEXT[random(&mut seed) % NEXT.len()];
+                let rest = [&bytes[cut..bytes.len().min(cut + 200)], next].concat();
+                shown.feed(&rest);
+                copy.feed(&rest);
+                let what = format!("{what} and then {}", rest.escape_ascii());
+                assert_same(&shown, &copy, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn output_in_pieces_shows_the_same() {
+    let mut seed = 11;
+    for (name, bytes) in recordings() {
+        let whole = shown((80, 24), &bytes);
+        let (mut pieces, mut from) = (shown((80, 24), b""), 0);
+        while from < bytes.len() {
+            let to = (from + 1 + random(&mut seed) % 7).min(bytes.len());
+            pieces.feed(&bytes[from..to]);
+            from = to;
+        }
+        assert_same(&whole, &pieces, &name);
+    }
+}
+
+#[test]
+fn line_drawing_and_insert_mode_and_lines_without_wrapping_are_shown() {
+    let cases: &[(&[u8], &str)] = &[
+        (b"\x1b(0lqk\x1b(Blqk\x1b)0\x0ex\x0fx", "┌─┐lqk│x"),
+        (b"\x1b(0\x1b7\x1b(Bq\x1b8q", "─"),
+        (b"world\x1b[4h\r\xc3\xa9\xe6\xbc\xa2 \x1b[4l\x1b[7GW", "é漢 woWld"),
+        (b"\x1b[?7labcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrsz"),
+        (b"\x1b[4h\x1b(0\x1b[!pq", "q"),
+        (b"one\x1bEtwo\x1bDthree\x1b[s\x1b[H1\x1b[u!", "1ne\ntwo\n   three!"),
+        (b"a\x1b[2IX\x1b[Zb\x1b[2Zc", "a       c       b"),
+        (b"bad\x9b5m\xff!", "bad?5m?!"),
+    ];
+    for (bytes, lines) in cases {
+        let shown = shown((20, 5), bytes);
+        assert_eq!(shown.lines().join("\n"), *lines, "{}", bytes.escape_ascii());
+    }
+}
