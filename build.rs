@@ -19,6 +19,9 @@ fn main() {
     let variable = |name| std::env::var(name).unwrap_or_default();
     if variable("CARGO_CFG_TARGET_OS") == "linux" && variable("CARGO_CFG_TARGET_ENV") == "gnu" {
         println!("cargo:rustc-link-arg-bins=-no-pie");
+        if variable("HOST") == variable("TARGET") {
+            unwind_statically(Path::new(&variable("OUT_DIR")));
+        }
     }
     // Not in a debug build: every commit would build it anew.
     let release = variable("PROFILE") == "release";
@@ -27,6 +30,17 @@ fn main() {
     let built = built.map(|commit| format!(" ({commit})")).unwrap_or_default();
     println!("cargo:rustc-env=TMO_BUILT_FROM={built}");
     embed(&Path::new(&dir).join("assets/web"), Path::new(&variable("OUT_DIR")));
+}
+
+/// Link the unwinder statically where the compiler has it: a shared library costs every process a tenth of its start.
+///
+/// rustc names `libgcc_s` itself, so a linker script of this name takes its place.
+fn unwind_statically(out: &Path) {
+    let known = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output();
+    let found = known.is_ok_and(|known| known.stdout.starts_with(b"/"));
+    if found && std::fs::write(out.join("libgcc_s.so"), "INPUT(-lgcc_eh)\n").is_ok() {
+        println!("cargo:rustc-link-search=native={}", out.display());
+    }
 }
 
 /// Write a list of the files of the web page, with their contents, for `src/web/assets.rs`.

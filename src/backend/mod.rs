@@ -6,6 +6,8 @@ pub mod tmux;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use nix::libc;
+
 use self::native::Native;
 use self::tmux::{Tmux, TmuxError};
 use crate::model::ProcName;
@@ -228,14 +230,12 @@ impl Terminals {
         }
     }
 
-    /// Close all terminals.
-    pub async fn end(&self, shims: impl Iterator<Item = (u32, u64)>) -> Result<(), TerminalError> {
+    /// Close all terminals: those of this server, or of these shims.
+    pub fn end(&self, server: Option<(u32, u64)>, shims: impl Iterator<Item = (u32, u64)>) {
         match self {
-            Self::Tmux(tmux) => Ok(tmux.kill_server().await?),
-            Self::Native(_) => {
-                shims.for_each(|shim| hang_up(Some(shim)));
-                Ok(())
-            }
+            // The same that `kill-server` does, without a client.
+            Self::Tmux(_) => server.into_iter().for_each(|server| signal(server, libc::SIGTERM)),
+            Self::Native(_) => shims.for_each(|shim| hang_up(Some(shim))),
         }
     }
 }
@@ -258,8 +258,12 @@ fn env_of_terminals(plan: &Plan) -> BTreeMap<&OsText, &OsText> {
 
 /// Tell a shim that its terminal is closed.
 fn hang_up(shim: Option<(u32, u64)>) {
-    if let Some((pid, start_time)) = shim {
-        // If it is gone already, nothing is left to do.
-        let _ = crate::sys::signal(pid, start_time, nix::libc::SIGHUP);
+    if let Some(shim) = shim {
+        signal(shim, libc::SIGHUP);
     }
+}
+
+fn signal((pid, start_time): (u32, u64), signal: i32) {
+    // If it is gone already, nothing is left to do.
+    let _ = crate::sys::signal(pid, start_time, signal);
 }

@@ -128,7 +128,8 @@ pub(super) fn log_to_stderr() {
 
 /// With `TMO_LOG` the supervisor logs its actions to `tmo.log` in the directory of its journal.
 fn log_to_file(runtime: &RuntimeDir) {
-    let (Some(filter), Ok(plan)) = (filter(), runtime.plan()) else { return };
+    let Some(filter) = filter() else { return };
+    let Ok(plan) = runtime.plan() else { return };
     let dir = plan.log.dir.as_path();
     // The first run of a project has no journal yet. If the directory can't be created, there is no log.
     let _ = files::make_dirs(dir);

@@ -1,10 +1,15 @@
 //! Shows progress on a terminal while an operation takes long. A pipe does not see it.
 
+use std::cell::RefCell;
+use std::io::{IsTerminal as _, Write as _, stderr};
+use std::iter::Cycle;
+use std::str::Chars;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::model::text::cut;
+use crate::view::screen;
 
 /// Shorter operations show nothing.
 const MOMENT: Duration = Duration::from_millis(300);
@@ -12,8 +17,7 @@ const MOMENT: Duration = Duration::from_millis(300);
 /// After this much more time details are shown.
 const LONGER: Duration = Duration::from_millis(700);
 
-/// The spinner's interval. We turn it ourselves: the library would use a thread, and panic if none can be
-/// created.
+/// The interval of the spinner's frames.
 const TURN: Duration = Duration::from_millis(120);
 
 /// Show progress while a blocking operation runs.
@@ -21,12 +25,11 @@ pub(super) fn while_blocked<T>(words: &'static str, work: impl FnOnce() -> T) ->
     let (over, is_over) = channel::<()>();
     let show = move || {
         if is_over.recv_timeout(MOMENT) == Err(RecvTimeoutError::Timeout) {
-            let bar = spinner(words);
+            let mut spinner = Spinner::new();
             // Nothing is ever sent: the channel closes when the work is done.
-            while !bar.is_hidden() && is_over.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout) {
-                bar.tick();
+            while spinner.is_seen && is_over.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout) {
+                spinner.turn(words);
             }
-            bar.finish_and_clear();
         }
     };
     // If no thread can be created, nothing is shown.
@@ -54,39 +57,61 @@ pub(super) async fn with_details<T>(
     if let Ok(done) = tokio::time::timeout(MOMENT, &mut work).await {
         return done;
     }
-    let bar = spinner(words);
+    let said = RefCell::new(words.to_owned());
+    let mut spinner = Spinner::new();
+    let is_seen = spinner.is_seen;
     let details = async {
         // Query only if it takes long.
         tokio::time::sleep(LONGER).await;
-        while !bar.is_hidden()
-            && let Some((details, again)) = look().await
-        {
-            bar.set_message(format!("{words}: {details}"));
+        while is_seen && let Some((details, again)) = look().await {
+            said.replace(format!("{words}: {details}"));
             // `look` returns when its answer may change, as changes are not announced.
             tokio::time::sleep(again).await;
         }
         std::future::pending().await
     };
     let turn = async {
-        while !bar.is_hidden() {
+        while is_seen {
             // Drives the spinner.
             tokio::time::sleep(TURN).await;
-            bar.tick();
+            spinner.turn(&said.borrow());
         }
         std::future::pending().await
     };
-    let done = tokio::select! {
+    tokio::select! {
         done = &mut work => done,
         never = details => never,
         never = turn => never,
-    };
-    bar.finish_and_clear();
-    done
+    }
 }
 
-fn spinner(words: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
-    let bar = ProgressBar::new_spinner().with_message(words);
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar
+/// A line on a terminal that shows that something goes on; erased on drop.
+struct Spinner {
+    is_seen: bool,
+    since: Instant,
+    frames: Cycle<Chars<'static>>,
+}
+
+impl Spinner {
+    fn new() -> Self {
+        let frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".chars().cycle();
+        Self { is_seen: stderr().is_terminal(), since: Instant::now(), frames }
+    }
+
+    /// Show the next frame, with these words.
+    fn turn(&mut self, words: &str) {
+        let columns = screen::window_size(stderr()).map_or(80, |(columns, _)| columns);
+        let frame = self.frames.next().unwrap_or_default();
+        let line = format!("{frame} {words} ({} s)", self.since.elapsed().as_secs());
+        // A line that wraps could not be erased. If the terminal is gone, nobody misses it.
+        let _ = write!(stderr(), "\r{}\x1b[K", cut(&line, usize::from(columns).saturating_sub(2)));
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        if self.is_seen {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+    }
 }

@@ -26,6 +26,7 @@ use crate::backend::Terminals;
 use crate::crash::CrashReport;
 use crate::instance::lock::RunLock;
 use crate::journal::ingest::Ingest;
+use crate::journal::segment::SharedLook;
 use crate::journal::streams::Streams;
 use crate::model::event::{self, HookProblem, Trouble, What};
 use crate::model::plan::Plan;
@@ -83,6 +84,7 @@ pub(super) struct Engine {
 impl Engine {
     /// React to one event.
     pub(super) fn on_event(&mut self, event: Event) {
+        Self::see_last_output(&event);
         match event {
             Event::Bell(id) => {
                 self.look(id);
@@ -109,6 +111,13 @@ impl Engine {
             Event::Hooked(problem, code) => self.act(hooks::last_ended(problem, code)),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
             Event::Finished(result) => self.on_finished(result),
+        }
+    }
+
+    /// What has ended may have begun another segment a moment ago, and does not ring again.
+    pub(super) fn see_last_output(event: &Event) {
+        if matches!(event, Event::SinkGone(_) | Event::ShimExit(..)) {
+            SharedLook::renew();
         }
     }
 

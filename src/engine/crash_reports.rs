@@ -165,9 +165,14 @@ impl CrashReports {
         vec![Action::Log(LogEvent::of(&report.process_name, what))]
     }
 
+    /// Nothing else is going to happen: write all reports now.
+    pub(super) fn hurry(&self) {
+        self.hurry.send_replace(true);
+    }
+
     /// Finish all reports. Returns the cause of the crash of `culprit`, which has ended the run.
     pub(super) async fn finish(&mut self, culprit: Option<ProcId>) -> Option<String> {
-        self.hurry.send_replace(true);
+        self.hurry();
         let mut cause = None;
         for (id, task) in std::mem::take(&mut self.pending) {
             match timeout(TIMEOUT, task).await {

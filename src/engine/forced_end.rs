@@ -169,9 +169,19 @@ impl RuntimeDir {
     }
 
     fn members(&self, reach: Reach) -> Members {
+        self.members_among(sys::all(), reach)
+    }
+
+    /// The parts of the run in any session, but not the processes that they run. A start looks for them on a machine
+    /// with any number of processes, so only those are examined that have the id in their arguments, as each part has.
+    fn living_parts(&self) -> Members {
+        self.members_among(sys::all_naming(&self.id()), Reach::EverySession)
+    }
+
+    fn members_among(&self, processes: Vec<ProcInfo>, reach: Reach) -> Members {
         let me = std::process::id();
         let mut members = Members::default();
-        for process in sys::all().into_iter().filter(|p| p.alive() && p.pid != me) {
+        for process in processes.into_iter().filter(|p| p.alive() && p.pid != me) {
             members.take(self, reach, process);
         }
         if reach == Reach::OwnDirectory {
@@ -190,13 +200,13 @@ impl RuntimeDir {
 
     /// The tmo and tmux processes of a run of this directory, found without its files.
     pub fn parts(&self) -> Vec<ProcInfo> {
-        self.members(Reach::EverySession).parts().cloned().collect()
+        self.living_parts().parts().cloned().collect()
     }
 
     /// The parts beside which nothing may be started. This excludes a guardian of another session
     /// that began later than this process: it will find this process and give up.
     pub(super) fn parts_in_the_way(&self) -> Vec<ProcInfo> {
-        let members = self.members(Reach::EverySession);
+        let members = self.living_parts();
         let me = std::process::id();
         let own = (sys::start_time(me).unwrap_or(u64::MAX), me);
         let gives_up = |part: &ProcInfo| {
@@ -207,12 +217,12 @@ impl RuntimeDir {
 
     /// The runtime directories of living parts of this instance that were started in other sessions.
     pub fn of_other_sessions(&self) -> Vec<PathBuf> {
-        self.members(Reach::EverySession).elsewhere.into_iter().collect()
+        self.living_parts().elsewhere.into_iter().collect()
     }
 
     /// The tmux servers of a run of this directory.
     pub(super) fn servers(&self) -> Vec<ProcInfo> {
-        self.members(Reach::EverySession).servers
+        self.living_parts().servers
     }
 
     /// Kill the tmux servers of this run, which do not answer.

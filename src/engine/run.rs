@@ -36,7 +36,7 @@ use crate::instance::listen::Place;
 use crate::instance::lock::RunLock;
 use crate::journal::ingest::Ingest;
 use crate::journal::last_run::LastRun;
-use crate::journal::segment::Dirs;
+use crate::journal::segment::{Dirs, SharedLook};
 use crate::journal::streams::{Streams, StreamsError};
 use crate::model::ProcId;
 use crate::model::event::{Adoption, Fact, What};
@@ -399,11 +399,13 @@ impl Engine {
             }
             // Handle only the events that are queued now. The events they cause are handled in the
             // next turn, after I/O.
+            let look = SharedLook::begin();
             for _ in 0..queue.len() {
                 if let Some(event) = queue.pop() {
                     self.on_event(event);
                 }
             }
+            drop(look);
             self.carry_out();
             self.read_user_config();
             self.update_probes();

@@ -18,6 +18,7 @@ use super::wakeups;
 use crate::backend::tmux::socket;
 use crate::backend::{Server, Survey};
 use crate::instance::listen::Place;
+use crate::journal::segment::SharedLook;
 use crate::model::ProcId;
 use crate::model::event::{Trouble, What};
 use crate::model::run_end::{Culprit, Decider, End};
@@ -35,6 +36,7 @@ impl Engine {
         (end, server): (watch::Sender<Option<End>>, Serving),
         place: Place,
     ) {
+        self.crash_reports.hurry();
         self.take_tmux_down().await;
         if self.is_deposed() {
             return;
@@ -99,11 +101,9 @@ impl Engine {
             self.wake_sink(id);
         }
         if !self.tmux_is_gone() || !self.terminals.have_server() {
-            let deadline = Instant::now() + PATIENCE;
+            let server = self.saved.tmux.as_ref().map(|server| (server.pid, server.start_time));
             let shims = self.panes.iter().filter_map(|pane| pane.shim.or(pane.awaited));
-            if let Ok(Err(error)) = timeout_at(deadline, self.terminals.end(shims)).await {
-                tracing::warn!(%error, "the terminals can't be closed");
-            }
+            self.terminals.end(server, shims);
         }
         if !self.wait_until(Self::all_is_gone).await {
             self.force();
@@ -155,9 +155,12 @@ impl Engine {
     }
 
     fn take_last_events(&mut self) {
+        let look = SharedLook::begin();
         while let Some(event) = self.queue.pop() {
+            Self::see_last_output(&event);
             self.on_last_event(event);
         }
+        drop(look);
     }
 
     fn on_last_event(&mut self, event: Event) {

@@ -5,9 +5,11 @@
 //! of a stream never overlap; if the next one begins later than the end of the one before, bytes
 //! are missing.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
+use std::marker::PhantomData;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -184,6 +186,10 @@ impl Listing {
 
     /// Read the directories again if they have changed. Returns whether it did.
     pub fn refresh(&mut self, dirs: &Dirs) -> io::Result<bool> {
+        if let Some(shared) = SharedLook::listing(dirs, &self.slug, self.ending)? {
+            *self = shared;
+            return Ok(true);
+        }
         let stamps = stamps(dirs);
         if self.stamps == Some(stamps) {
             return Ok(false);
@@ -260,6 +266,53 @@ impl Listings {
     }
 }
 
+thread_local! {
+    /// What was read for all streams since the [`SharedLook`] began, if there is one.
+    static SHARED: RefCell<Option<Vec<(Dirs, Listings)>>> = const { RefCell::new(None) };
+}
+
+/// While this exists, one reading of the directories serves all streams.
+///
+/// Where many streams begin or end together, the directories change again and again, and each reader would read all
+/// names to find its own. A reader may miss what is created after the first look. So this suits a reader that is
+/// going to be woken for it.
+#[derive(Debug)]
+pub struct SharedLook(PhantomData<*const ()>);
+
+impl SharedLook {
+    /// Begin, on this thread.
+    pub fn begin() -> Self {
+        SHARED.set(Some(vec![]));
+        Self(PhantomData)
+    }
+
+    /// Whatever exists now is seen: read the directories again.
+    pub fn renew() {
+        SHARED.with_borrow_mut(|shared| shared.iter_mut().for_each(Vec::clear));
+    }
+
+    fn listing(dirs: &Dirs, slug: &str, ending: &'static str) -> io::Result<Option<Listing>> {
+        SHARED.with_borrow_mut(|shared| {
+            let Some(shared) = shared else { return Ok(None) };
+            let known = |(of, listings): &(Dirs, Listings)| of == dirs && listings.ending == ending;
+            let place = match shared.iter().position(known) {
+                Some(place) => place,
+                None => {
+                    shared.push((dirs.clone(), Listings::read(dirs, ending)?));
+                    shared.len() - 1
+                }
+            };
+            Ok(Some(shared[place].1.of(slug)))
+        })
+    }
+}
+
+impl Drop for SharedLook {
+    fn drop(&mut self) {
+        SHARED.set(None);
+    }
+}
+
 fn stamps(dirs: &Dirs) -> [Stamp; 2] {
     PLACES.map(|place| dirs.get(place).and_then(stamp))
 }
@@ -298,7 +351,7 @@ pub(crate) fn collect(dir: &Path, mut take: impl FnMut(&str)) -> io::Result<()> 
 
 #[cfg(test)]
 mod tests {
-    use super::{Dirs, LOG, Listing, Place, Segment, file_name, parse_name};
+    use super::{Dirs, LOG, Listing, Place, Segment, SharedLook, file_name, parse_name};
 
     #[test]
     fn names_are_frozen_and_lead_back() {
@@ -344,5 +397,27 @@ mod tests {
         let holding: Vec<Segment> = listing.holding(15).collect();
         assert_eq!(holding.iter().map(|s| s.start).collect::<Vec<_>>(), [9, 9, 0]);
         assert_eq!(listing.behind(9), [Segment { start: 20, place: Place::Spill }]);
+    }
+
+    #[test]
+    fn what_is_created_during_a_shared_look_is_seen_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(dir.path(), None);
+        let [mut web, mut worker] = ["web", "worker"].map(|slug| Listing::new(slug, LOG));
+        let create = |slug| std::fs::write(dir.path().join(file_name(slug, 0, LOG)), "").unwrap();
+        let count = |listing: &mut Listing| {
+            listing.refresh(&dirs).unwrap();
+            listing.segments().len()
+        };
+        create("web");
+        let look = SharedLook::begin();
+        assert_eq!(count(&mut web), 1);
+        create("worker");
+        assert_eq!(count(&mut worker), 0);
+        SharedLook::renew();
+        assert_eq!(count(&mut worker), 1);
+        std::fs::write(dir.path().join(file_name("worker", 9, LOG)), "").unwrap();
+        drop(look);
+        assert_eq!(count(&mut worker), 2);
     }
 }

@@ -25,6 +25,7 @@ mod patience;
 mod pending_request;
 mod policy;
 mod proc;
+mod proc_texts;
 mod ready;
 mod reload;
 mod request;
@@ -74,6 +75,7 @@ pub enum RunPhase {
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Supervisor {
     /// The processes in the order of the plan.
+    #[serde(serialize_with = "proc_texts::serialize")]
     pub procs: Vec<Proc>,
     /// The state of the run as a whole.
     #[serde(rename = "course")]

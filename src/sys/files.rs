@@ -129,8 +129,14 @@ fn is_plain(path: &Path) -> bool {
 }
 
 /// The rest of a file, up to this many bytes.
-fn read_all(mut file: impl io::Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+fn read_all(file: impl io::Read, limit: u64) -> io::Result<Vec<u8>> {
+    read_about(file, 0, limit)
+}
+
+/// Like [`read_all`], for a file that was this long a moment ago: it is read in one piece.
+fn read_about(mut file: impl io::Read, len: u64, limit: u64) -> io::Result<Vec<u8>> {
+    // With room for one more byte, the last read finds the end instead of growing the buffer.
+    let mut bytes = Vec::with_capacity(usize::try_from(len).map_or(0, |len| len + 1));
     file.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(Unsuitable::Large(limit).into()) } else { Ok(bytes) }
 }
@@ -314,10 +320,11 @@ pub fn open_plain(path: &Path) -> io::Result<File> {
 /// The content of a plain file of tmo's own.
 pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
     let file = open_plain(path)?;
-    if file.metadata()?.len() > OWN_LIMIT {
+    let len = file.metadata()?.len();
+    if len > OWN_LIMIT {
         return Err(Unsuitable::Large(OWN_LIMIT).into());
     }
-    read_all(file, OWN_LIMIT)
+    read_about(file, len, OWN_LIMIT)
 }
 
 /// Why a file with secrets is not read.

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::os::fd::AsRawFd as _;
 
 pub mod clock;
 pub mod dial;
@@ -32,7 +33,7 @@ pub use host::host;
 use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Changes, adopt_orphans, all, arguments_of, boot_id, children, end_after_parent,
+    Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
     end_with_parent, ignores, info, loads, memory_share, mount_namespace, open_files,
     outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace, pid_namespace_of,
     program_of, rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice,
@@ -46,7 +47,7 @@ pub use own_uid::is_own_uid;
 use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
-    Changes, adopt_orphans, all, arguments_of, boot_id, children, end_after_parent,
+    Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
     end_with_parent, ignores, info, loads, memory_share, mount_namespace, open_files,
     outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace, pid_namespace_of,
     program_of, rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice,
@@ -140,8 +141,15 @@ pub fn program(path: &std::path::Path) -> std::path::PathBuf {
 
 /// Whether this process can open this many more files. The libraries below us panic if they can't.
 pub fn can_open(more: usize) -> io::Result<()> {
-    let mut held = Vec::with_capacity(more);
-    for _ in 0..more {
+    let first = files::open_dir(std::path::Path::new("/"))?;
+    // Descriptors are given out in ascending order: if the last one of that many is below the limit, so are the others.
+    let last =
+        i32::try_from(more).map(|more| first.as_raw_fd().saturating_add(more.saturating_sub(1)));
+    if last.is_ok_and(|last| rustix::io::fcntl_dupfd_cloexec(&first, last).is_ok()) {
+        return Ok(());
+    }
+    let mut held = vec![first];
+    for _ in 1..more {
         held.push(files::open_dir(std::path::Path::new("/"))?);
     }
     Ok(())

@@ -273,11 +273,6 @@ impl Tmux {
         })
     }
 
-    /// End the server.
-    pub async fn kill_server(&self) -> Result<(), TmuxError> {
-        self.call(vec!["kill-server".into()]).await.map(drop)
-    }
-
     pub(super) async fn call(&self, words: Vec<OsString>) -> Result<String, TmuxError> {
         self.call_with(words, None).await
     }

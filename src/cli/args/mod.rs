@@ -494,10 +494,12 @@ fn grouped(command: Command) -> Command {
 
 /// Read a command line, its first word being the name of the program.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
-    let command = command();
-    let args: Vec<OsString> = go_style(&command, args);
-    let command = web_subcommands::narrow_help(command, &args);
-    let mut matches = command.try_get_matches_from(args)?;
+    let bare = settings::bare_command();
+    let args: Vec<OsString> = go_style(&bare, args);
+    let mut matches = bare.try_get_matches_from(&args).or_else(|_| {
+        // A help, or an error that quotes it.
+        web_subcommands::narrow_help(command(), &args).try_get_matches_from(&args)
+    })?;
     Args::from_arg_matches_mut(&mut matches)
 }
 

@@ -49,26 +49,34 @@ const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
 
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
-    with_footer(grouped(Args::command())).mut_subcommands(|verb| {
+    with_footer(grouped(bare_command())).mut_subcommands(|verb| {
         let of_start = ["start", "check", "config", "graph", "init", "doctor", "failures"];
         let settings = if of_start.contains(&verb.get_name()) {
             &SETTINGS[..]
         } else {
             &[CLIENT_SOCKET, NETWORK, CONTROL_MODE]
         };
-        // As in Go, the word after a flag is its value, even if it is a negative number. The code that uses
-        // the value rejects that where it is invalid.
-        let valued = |arg: &Arg| {
-            arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
-        };
         with_footer(verb).mut_args(|arg| {
-            let valued = valued(&arg);
-            let arg = arg.allow_negative_numbers(valued);
             let Some(setting) = settings.iter().find(|(id, ..)| arg.get_id() == *id) else {
                 return arg;
             };
             let help = help_of(arg.get_help(), setting);
             arg.help(help)
+        })
+    })
+}
+
+/// The same without what only a help shows, which takes as long as all else.
+pub(super) fn bare_command() -> Command {
+    // As in Go, the word after a flag is its value, even if it is a negative number. The code that uses the value
+    // rejects that where it is invalid.
+    let valued = |arg: &Arg| {
+        arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
+    };
+    Args::command().mut_subcommands(|verb| {
+        verb.mut_args(|arg| {
+            let valued = valued(&arg);
+            arg.allow_negative_numbers(valued)
         })
     })
 }

@@ -247,13 +247,8 @@ impl Scratch {
         all.extend(roots.iter().cloned());
         let watched: Vec<_> =
             all.iter().filter_map(|p| sys::watch_exit(p.pid, p.start_time).ok()).collect();
-        let ended = self.terminals.end(shims.iter().map(|shim| (shim.pid, shim.start_time)));
-        if !roots.is_empty() && ended.await.is_err() {
-            // The tmux client may fail to start, for example at the process limit.
-            for root in &roots {
-                let _ = sys::signal(root.pid, root.start_time, nix::libc::SIGTERM);
-            }
-        }
+        let server = roots.first().map(ProcInfo::id);
+        self.terminals.end(server, shims.iter().map(ProcInfo::id));
         for fd in watched {
             let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
             let limit = PollTimeout::try_from(LAST_MOMENTS).unwrap_or(PollTimeout::MAX);

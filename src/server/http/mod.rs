@@ -53,8 +53,10 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
+use axum::routing::MethodRouter;
+use utoipa::Path;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa_axum::{PathItemExt as _, routes};
 
 pub use self::description::description;
 
@@ -64,10 +66,82 @@ use super::serve::Api;
 use super::versions;
 use crate::api::version::RUN_HEADER;
 
+/// A router with the description of each path.
+macro_rules! described {
+    ($($module:ident::$handler:ident),* $(,)?) => {
+        OpenApiRouter::with_openapi(description::base())$(.routes(routes!($module::$handler)))*
+    };
+}
+
+/// The same router without the descriptions, which take longer than all else that a supervisor does before it answers.
+macro_rules! served {
+    ($($module:ident::$handler:ident),* $(,)?) => {
+        utoipa_axum::paste! {
+            Router::new()$(.route(
+                &<$module::[<__path_ $handler>] as Path>::path(),
+                <$module::[<__path_ $handler>] as Path>::methods()
+                    .iter()
+                    .fold(MethodRouter::new(), |router, method| {
+                        router.on(method.to_method_filter(), $module::$handler)
+                    }),
+            ))*
+        }
+    };
+}
+
+/// Pass the handlers of the API to one of these macros.
+macro_rules! with_all {
+    ($router:ident) => {
+        $router![
+            description::openapi,
+            state::state,
+            state::status,
+            state::alive,
+            state::processes,
+            state::process,
+            actions::start_one,
+            actions::stop_one,
+            actions::restart_one,
+            actions::install,
+            actions::start,
+            actions::stop,
+            actions::restart,
+            actions::signal,
+            actions::scale,
+            reload::reload,
+            actions::quit,
+            actions::shutdown,
+            actions::kill,
+            actions::size,
+            actions::detach,
+            failures::list,
+            failures::add,
+            failures::remove,
+            flags::flags,
+            pane::input,
+            pane::screen,
+            history::lines,
+            history::output,
+            history::extent,
+            history::count,
+            history::events,
+            history::clear,
+            head::head,
+            watch::watch,
+            crashes::why,
+            crashes::why_one,
+            crashes::list,
+            crashes::report,
+            compare::compare,
+            figures::figures,
+            metrics::metrics,
+        ]
+    };
+}
+
 /// The API, independent of the transport.
 pub fn router(api: Api) -> Router {
-    let (router, _) = documented().split_for_parts();
-    router
+    with_all!(served)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(extract::LARGEST_BODY))
@@ -79,70 +153,27 @@ pub fn router(api: Api) -> Router {
 
 /// The part of the API that only reads a run and needs no supervisor.
 pub fn reading() -> Router<Reading> {
-    let (router, _) = OpenApiRouter::with_openapi(description::base())
-        .routes(routes!(state::state))
-        .routes(routes!(state::status))
-        .routes(routes!(state::processes))
-        .routes(routes!(state::process))
-        .routes(routes!(history::lines))
-        .routes(routes!(history::output))
-        .routes(routes!(history::extent))
-        .routes(routes!(history::count))
-        .routes(routes!(crashes::why))
-        .routes(routes!(crashes::why_one))
-        .routes(routes!(crashes::list))
-        .routes(routes!(crashes::report))
-        .routes(routes!(compare::compare))
-        .routes(routes!(figures::figures))
-        .split_for_parts();
-    router
+    served![
+        state::state,
+        state::status,
+        state::processes,
+        state::process,
+        history::lines,
+        history::output,
+        history::extent,
+        history::count,
+        crashes::why,
+        crashes::why_one,
+        crashes::list,
+        crashes::report,
+        compare::compare,
+        figures::figures,
+    ]
 }
 
 /// Every path, with its description.
 fn documented() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(description::base())
-        .routes(routes!(description::openapi))
-        .routes(routes!(state::state))
-        .routes(routes!(state::status))
-        .routes(routes!(state::alive))
-        .routes(routes!(state::processes))
-        .routes(routes!(state::process))
-        .routes(routes!(actions::start_one))
-        .routes(routes!(actions::stop_one))
-        .routes(routes!(actions::restart_one))
-        .routes(routes!(actions::install))
-        .routes(routes!(actions::start))
-        .routes(routes!(actions::stop))
-        .routes(routes!(actions::restart))
-        .routes(routes!(actions::signal))
-        .routes(routes!(actions::scale))
-        .routes(routes!(reload::reload))
-        .routes(routes!(actions::quit))
-        .routes(routes!(actions::shutdown))
-        .routes(routes!(actions::kill))
-        .routes(routes!(actions::size))
-        .routes(routes!(actions::detach))
-        .routes(routes!(failures::list))
-        .routes(routes!(failures::add))
-        .routes(routes!(failures::remove))
-        .routes(routes!(flags::flags))
-        .routes(routes!(pane::input))
-        .routes(routes!(pane::screen))
-        .routes(routes!(history::lines))
-        .routes(routes!(history::output))
-        .routes(routes!(history::extent))
-        .routes(routes!(history::count))
-        .routes(routes!(history::events))
-        .routes(routes!(history::clear))
-        .routes(routes!(head::head))
-        .routes(routes!(watch::watch))
-        .routes(routes!(crashes::why))
-        .routes(routes!(crashes::why_one))
-        .routes(routes!(crashes::list))
-        .routes(routes!(crashes::report))
-        .routes(routes!(compare::compare))
-        .routes(routes!(figures::figures))
-        .routes(routes!(metrics::metrics))
+    with_all!(described)
 }
 
 /// Refuse a request that names another run in its `tmo-run` header.
