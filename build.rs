@@ -37,8 +37,11 @@ fn main() {
 /// rustc names `libgcc_s` itself, so a linker script of this name takes its place.
 fn unwind_statically(out: &Path) {
     let known = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output();
-    let found = known.is_ok_and(|known| known.stdout.starts_with(b"/"));
-    if found && std::fs::write(out.join("libgcc_s.so"), "INPUT(-lgcc_eh)\n").is_ok() {
+    let path =
+        known.ok().and_then(|known| String::from_utf8(known.stdout).ok()).unwrap_or_default();
+    let path = path.trim();
+    let script = format!("INPUT(\"{path}\")\n");
+    if path.starts_with('/') && std::fs::write(out.join("libgcc_s.so"), script).is_ok() {
         println!("cargo:rustc-link-search=native={}", out.display());
     }
 }

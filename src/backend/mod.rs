@@ -20,7 +20,7 @@ use crate::protocol::terminal::WantedScreen;
 #[derive(Debug, Clone)]
 pub enum Terminals {
     /// Windows of a tmux server.
-    Tmux(Tmux),
+    Tmux(Box<Tmux>),
     /// Terminals of tmo's own, each with a holder.
     Native(Native),
 }
@@ -113,7 +113,7 @@ impl Terminals {
     /// The terminals of this plan; nothing is started yet.
     pub fn new(plan: &Plan, runtime: &std::path::Path) -> Self {
         match plan.backend {
-            Backend::Tmux => Self::Tmux(Tmux::new(plan, runtime)),
+            Backend::Tmux => Self::Tmux(Box::new(Tmux::new(plan, runtime))),
             Backend::Native => Self::Native(Native::new(plan, runtime)),
         }
     }

@@ -15,10 +15,9 @@ use super::{Listed, Opening, Survey, TerminalError};
 use crate::model::plan::Plan;
 use crate::model::screen::Screen;
 use crate::model::text::OsText;
-use crate::pane::shim::Opener;
 use crate::protocol::paths::{PanePaths, terminals_dir};
 use crate::protocol::terminal::{
-    Frames, FromClient, FromHolder, Hello, LONGEST, VERSION, WantedScreen,
+    Frames, FromClient, FromHolder, Hello, LONGEST, Opener, VERSION, WantedScreen,
 };
 
 /// What the terminals call themselves.
@@ -70,8 +69,9 @@ impl Native {
 
     fn open_one(&self, (name, spec): &Opening) -> Result<Listed, TerminalError> {
         let size = *self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let opener = Opener { size, supervisor: std::process::id() };
         let mut command = tokio::process::Command::new(&self.tmo);
-        command.arg("shim").arg(spec).args(Opener::arguments(size));
+        command.arg("shim").arg(spec).args(opener.arguments());
         command.env_clear().envs(self.env.iter().map(|(name, value)| (&name.0, &value.0)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.current_dir("/").spawn();

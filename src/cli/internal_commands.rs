@@ -16,8 +16,8 @@ use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::inherit;
 use crate::journal::search::access::RunHistory;
 use crate::model::plan::Plan;
-use crate::pane::shim::{self, Opener};
-use crate::pane::{beside, sink};
+use crate::pane::{beside, shim, sink};
+use crate::protocol::terminal::Opener;
 use crate::sys::files;
 use crate::view::echo::EchoLog;
 

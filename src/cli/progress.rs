@@ -71,12 +71,14 @@ pub(super) async fn with_details<T>(
         std::future::pending().await
     };
     let turn = async {
-        while is_seen {
+        if !is_seen {
+            std::future::pending::<()>().await;
+        }
+        loop {
             // Drives the spinner.
             tokio::time::sleep(TURN).await;
             spinner.turn(&said.borrow());
         }
-        std::future::pending().await
     };
     tokio::select! {
         done = &mut work => done,

@@ -102,9 +102,10 @@ impl Appender {
                 self.noted = self.end;
                 break;
             };
-            let written = match self.how.moved {
-                true => files.log.write_at(rest, at - segment.start),
-                false => files.log.write(rest),
+            let written = if self.how.moved {
+                files.log.write_at(rest, at - segment.start)
+            } else {
+                files.log.write(rest)
             };
             match written {
                 Ok(written) if written > 0 => {

@@ -295,14 +295,13 @@ impl SharedLook {
         SHARED.with_borrow_mut(|shared| {
             let Some(shared) = shared else { return Ok(None) };
             let known = |(of, listings): &(Dirs, Listings)| of == dirs && listings.ending == ending;
-            let place = match shared.iter().position(known) {
-                Some(place) => place,
-                None => {
-                    shared.push((dirs.clone(), Listings::read(dirs, ending)?));
-                    shared.len() - 1
-                }
-            };
-            Ok(Some(shared[place].1.of(slug)))
+            if let Some((_, listings)) = shared.iter().find(|one| known(one)) {
+                return Ok(Some(listings.of(slug)));
+            }
+            let listings = Listings::read(dirs, ending)?;
+            let listing = listings.of(slug);
+            shared.push((dirs.clone(), listings));
+            Ok(Some(listing))
         })
     }
 }

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::journal::append::Appender;
 use crate::journal::segment::Dirs;
@@ -43,7 +44,7 @@ pub fn run(spec_path: &Path) -> u8 {
             return 1;
         }
     };
-    match sink.drain(&mut Stdin) {
+    match sink.drain() {
         Ok(()) => {
             sink.leave();
             0
@@ -188,9 +189,9 @@ impl Sink {
             if let Source::Terminal(Holding { is_lossless, is_successor }) = source {
                 let earlier = said(&paths.sink_lock()).filter(|_| is_successor);
                 from = earlier.and_then(|said| said.from).unwrap_or(from);
-                lines.push_str(&format!("{FROM}{from}\n"));
+                lines.push_str(&[FROM, &from.to_string(), "\n"].concat());
                 if is_lossless {
-                    lines.push_str(&format!("{LOSSLESS}\n"));
+                    lines.push_str(&[LOSSLESS, "\n"].concat());
                 }
             }
             // Only after the bell is open: readers of this file rely on that.
@@ -216,23 +217,25 @@ impl Sink {
     }
 
     /// Append until end of file.
-    fn drain(&mut self, input: &mut impl io::Read) -> io::Result<()> {
-        let mut buffer = vec![0; BUFFER];
+    fn drain(&mut self) -> io::Result<()> {
+        // Without zeros, it takes no more memory than has ever been read at once.
+        let mut buffer = Vec::with_capacity(BUFFER);
         let mut pace = Pace::default();
         let result = loop {
-            match input.read(&mut buffer) {
+            buffer.clear();
+            match rustix::io::read(io::stdin(), spare_capacity(&mut buffer)) {
                 Ok(0) => break Ok(()),
                 Ok(read) => {
                     let now = now();
-                    self.appender.append(now, &buffer[..read]);
+                    self.appender.append(now, &buffer);
                     self.ring(b'd');
                     if pace.is_a_flood(now, read) {
                         let_it_gather();
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => await_input(),
-                Err(error) => break Err(error),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => await_input(),
+                Err(error) => break Err(error.into()),
             }
         };
         self.appender.finish(now());
@@ -360,15 +363,6 @@ fn poll_input(events: PollFlags, time: PollTimeout) -> nix::Result<PollFlags> {
     let mut input = [PollFd::new(stdin.as_fd(), events)];
     poll(&mut input, time)?;
     Ok(input[0].revents().unwrap_or(PollFlags::empty()))
-}
-
-/// Standard input, unbuffered.
-struct Stdin;
-
-impl io::Read for Stdin {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(nix::unistd::read(io::stdin(), buffer)?)
-    }
 }
 
 #[cfg(test)]

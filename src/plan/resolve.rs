@@ -167,14 +167,13 @@ pub fn resolve(
     settings: &Settings,
     facts: Facts<'_>,
 ) -> Result<Plan, PlanError> {
-    let (env, project) = (&context.env, &loaded.project);
+    let (env, project, here) = (&context.env, &loaded.project, &context.start_dir);
     let log = log_policy(context, loaded)?;
     let lines = settings.lines(&loaded.procfile.entries);
     let formed = formed(loaded, &lines, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
     let shell = find_shell(facts.find, settings.shell.as_deref().unwrap_or(OsStr::new(SHELL)))?;
     let (backend, tmux) = backend(settings.backend(&loaded.toml), facts.find)?;
-    let config = settings.tmux_config.as_ref();
     let formed: Vec<_> = formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
     let instances = instances(&formed);
     let variables = env.pairs();
@@ -189,9 +188,7 @@ pub fn resolve(
         tmo: &facts.tmo,
     };
     let processes = processes(formed, &given)?;
-    if backend == Backend::Tmux {
-        refuse_pipes(&processes, loaded)?;
-    }
+    refuse_pipes(backend, &processes, loaded)?;
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
     Ok(Plan {
@@ -210,7 +207,7 @@ pub fn resolve(
         socket: dirs::real_parent(&project.socket.path).into(),
         socket_shown: project.socket.shown.as_path().into(),
         tcp: project.socket.tcp.clone(),
-        tmux_config: config.map(|path| absolute(&context.start_dir, path).into()),
+        tmux_config: settings.tmux_config.as_ref().map(|path| absolute(here, path).into()),
         env: variables,
         inherit: facts.inherit,
         size: facts.size,
@@ -250,10 +247,13 @@ fn backend(
 }
 
 /// In tmux, every process has a terminal.
-fn refuse_pipes(processes: &[ProcessPlan], loaded: &Loaded) -> Result<(), PlanError> {
-    let Some(process) = processes.iter().find(|process| process.rules.no_terminal) else {
-        return Ok(());
-    };
+fn refuse_pipes(
+    backend: Backend,
+    processes: &[ProcessPlan],
+    loaded: &Loaded,
+) -> Result<(), PlanError> {
+    let found = processes.iter().find(|process| process.rules.no_terminal);
+    let Some(process) = found.filter(|_| backend == Backend::Tmux) else { return Ok(()) };
     let at = loaded.toml.of(process.name.entry()).pty.at().unwrap_or_default();
     Err(PlanError::PipeInTmux { place: loaded.toml.source.place(&at) })
 }

@@ -63,7 +63,7 @@ impl PanePaths {
     /// of a socket is limited to about 100 bytes, and the name of a process may be long.
     pub fn terminal(&self) -> PathBuf {
         let hash = Sha256::digest(self.slug());
-        let name = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
+        let name = format!("{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]);
         let runtime = self.base.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         terminals_dir(runtime).join(name)
     }

@@ -3,6 +3,8 @@
 //! Each frame is its kind (one byte), the length of its content (32 bits, little-endian), and the content. The first
 //! frame from a client is [`FromClient::Hello`].
 
+use std::ffi::OsString;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::model::screen::Screen;
@@ -16,6 +18,31 @@ pub const LONGEST_HELLO: usize = 1 << 10;
 
 /// Columns and rows.
 pub type Size = (u16, u16);
+
+/// The arguments of a shim that opens its own terminal. Without, it has been started by tmux in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opener {
+    /// The size of the terminal.
+    pub size: Size,
+    /// The process id of the supervisor that started it.
+    pub supervisor: u32,
+}
+
+impl Opener {
+    /// Of the arguments `80x24 1234`.
+    pub fn parse(arguments: &[OsString]) -> Option<Self> {
+        let [size, supervisor] = arguments else { return None };
+        let (columns, rows) = size.to_str()?.split_once('x')?;
+        let size = (columns.parse().ok()?, rows.parse().ok()?);
+        Some(Self { size, supervisor: supervisor.to_str()?.parse().ok()? })
+    }
+
+    /// As arguments.
+    pub fn arguments(&self) -> [String; 2] {
+        let Self { size: (columns, rows), supervisor } = self;
+        [format!("{columns}x{rows}"), supervisor.to_string()]
+    }
+}
 
 /// What a client introduces itself with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,7 +221,7 @@ impl Frames {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Frames, FromClient, FromHolder, Hello, LONGEST, VERSION, WantedScreen};
+    use super::{Frames, FromClient, FromHolder, Hello, LONGEST, Opener, VERSION, WantedScreen};
 
     fn from_client() -> impl Strategy<Value = FromClient> {
         let size = || any::<(u16, u16)>();
@@ -211,6 +238,24 @@ mod tests {
             Just(FromClient::Typed),
             Just(FromClient::Redraw),
         ]
+    }
+
+    #[test]
+    fn the_arguments_of_a_shim_are_read_as_they_were_written() {
+        let opener = Opener { size: (132, 43), supervisor: 4711 };
+        let words = |words: &[&str]| words.iter().map(Into::into).collect::<Vec<_>>();
+        let [size, supervisor] = opener.arguments();
+        assert_eq!(Opener::parse(&words(&[&size, &supervisor])), Some(opener));
+        for wrong in [
+            &[][..],
+            &["80x24"],
+            &["80", "1"],
+            &["80x", "1"],
+            &["80x24", "x"],
+            &["80x24", "1", "2"],
+        ] {
+            assert_eq!(Opener::parse(&words(wrong)), None, "{wrong:?}");
+        }
     }
 
     proptest! {

@@ -39,9 +39,16 @@ impl Context<'_> {
             if running {
                 self.check_running_process(state, name);
             } else {
-                let left = self.tree(name);
+                // A hook of its crash may still run.
+                let is_hook =
+                    |pid: &u32| procs::args(*pid).get(1).is_some_and(|word| word == "beside");
+                let mut left = self.tree(name);
+                left.retain(|pid| !is_hook(pid));
                 let left: Vec<_> = left.iter().map(|pid| described(*pid)).collect();
                 assert!(left.is_empty(), "{name} is stopped, but there is {left:?}");
+                eventually_within(deadline(), "the hooks have ended", || {
+                    self.tree(name).is_empty().then_some(())
+                });
             }
         }
         self.check_flag_counts(state);

@@ -14,6 +14,7 @@ use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
 use tmo::instance::listen::{self, Listening};
 use tmo::journal::Dirs;
+use tmo::model::plan::Backend;
 use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
 };
@@ -306,11 +307,12 @@ pub(crate) fn state() -> State {
         procfile: None,
         origin: None,
         socket: "/app/.overmind.sock".into(),
-        tmux: TmuxAddress {
+        backend: Backend::Tmux,
+        tmux: Some(TmuxAddress {
             socket: "tmo-app-1".to_owned(),
             session: "app".to_owned(),
             program: "tmux".into(),
-        },
+        }),
         journal: "/j".into(),
         started: Timestamp::from_nanos(1),
         views: 0,

@@ -53,6 +53,7 @@ fn own_tmux(t: &mut Trial) {
     std::fs::copy(real.unwrap(), t.at("real")).unwrap();
     let bin = t.at("bin").display().to_string();
     t.env("PATH", &format!("{bin}:{path}"));
+    t.env("TMO_BACKEND", "tmux");
     right(t);
 }
 

@@ -102,7 +102,7 @@ fn kill_ends_a_run_with_an_unreadable_plan() {
         ("garbage", &|plan| std::fs::write(plan, "{").unwrap()),
         ("another version", &|plan| {
             let text = std::fs::read_to_string(plan).unwrap();
-            std::fs::write(plan, text.replacen("\"version\":1", "\"version\":999", 1)).unwrap();
+            std::fs::write(plan, text.replacen("\"version\":", "\"version\":99", 1)).unwrap();
         }),
         ("a name that no file can have", &|plan| {
             let text = std::fs::read_to_string(plan).unwrap();

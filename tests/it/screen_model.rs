@@ -1,5 +1,6 @@
 //! The model of a terminal's screen: a snapshot of it shows the same.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use tmo::model::terminal::Emulator;
@@ -32,17 +33,18 @@ fn state(emulator: &Emulator) -> Vec<String> {
     let (rows, columns) = screen.size();
     let mut state: Vec<String> = (0..rows.get())
         .map(|row| {
-            let cells = (0..columns.get()).map(|column| {
+            let mut line = String::new();
+            for column in 0..columns.get() {
                 let cell = screen.cell(row, column).unwrap();
+                line.push_str(if cell.has_contents() { cell.contents() } else { " " });
                 let style =
                     (cell.bold(), cell.dim(), cell.italic(), cell.underline(), cell.inverse());
-                let text = match cell.contents() {
-                    "" => " ",
-                    text => text,
-                };
-                format!("{text}{:?}{:?}{style:?}", cell.fgcolor(), cell.bgcolor())
-            });
-            cells.collect::<Vec<_>>().join("|") + if screen.row_wrapped(row) { "+" } else { "" }
+                let colors = (cell.fgcolor(), cell.bgcolor());
+                if (style, colors) != Default::default() {
+                    write!(line, "{colors:?}{style:?}").unwrap();
+                }
+            }
+            line + if screen.row_wrapped(row) { "+" } else { "" }
         })
         .collect();
     let modes = emulator.modes();

@@ -32,6 +32,15 @@ fn declare_and_remove(web: &Web<'_>) {
     assert!(answer.status == 200 && !web.get(texts).to_string().contains("oops"), "{answer:?}");
 }
 
+fn check_info(world: &World, info: &Value) {
+    let mode = if world.is_native() { "native" } else { "tmux" };
+    assert_eq!((&info["mode"], &info["pid"]), (&json!(mode), &json!(world.supervisor())));
+    assert_eq!(info["working_dir"], world.app().canonicalize().unwrap().to_str().unwrap());
+    assert!(info["socket"].is_string(), "{info}");
+    let session = if world.is_native() { json!(null) } else { json!("app") };
+    assert_eq!(info["tmux_session"], session);
+}
+
 #[test]
 fn every_path_answers_as_documented() {
     let world = shop();
@@ -48,10 +57,7 @@ fn every_path_answers_as_documented() {
     let status = web.get("/api/status");
     assert_eq!((&status["processes"]["exited"], &status["running"]), (&json!(1), &json!(true)));
     assert!(status["uptime"].is_u64() && status["version"].is_string(), "{status}");
-    let info = web.get("/api/daemon/info");
-    assert_eq!((&info["mode"], &info["pid"]), (&json!("tmux"), &json!(world.supervisor())));
-    assert_eq!(info["working_dir"], world.app().canonicalize().unwrap().to_str().unwrap());
-    assert!(info["socket"].is_string() && info["tmux_session"] == "app", "{info}");
+    check_info(&world, &web.get("/api/daemon/info"));
     let metrics = web.get("/api/metrics");
     assert_eq!(
         (&metrics["enabled"], &metrics["processes"][0]["name"]),

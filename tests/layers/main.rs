@@ -142,6 +142,8 @@ const WRITES: &[(&str, &str)] = &[
     ("top.rs", "moves the cursor to draw over its table, which is cleaned"),
     ("echo.rs", "passes on a log, cleaned by `view`"),
     ("log.rs", "shows the log, cleaned by `view` for a terminal"),
+    ("connect/native/fitted.rs", "draws a screen, which goes through the filter of the terminal"),
+    ("connect/native/link.rs", "writes to a socket"),
     ("stdout.rs", "shows the log, cleaned by `view` for a terminal; `logs --raw` is byte for byte"),
 ];
 

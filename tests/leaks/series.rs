@@ -129,6 +129,23 @@ pub(crate) fn starts(times: u32, _: u64) -> Table {
     table
 }
 
+/// How many clients of `tmo connect` are attached.
+fn connected(world: &World) -> usize {
+    if world.is_native() {
+        let living = world.living();
+        return living.iter().filter(|p| p.args.get(1).is_some_and(|a| a == "connect")).count();
+    }
+    world.tmux(["list-clients", "-F", "#{client_session}"]).lines().count()
+}
+
+/// How many sessions tmux has; without tmux, as if there was that of the run.
+fn sessions(world: &World) -> usize {
+    if world.is_native() {
+        return 1;
+    }
+    world.tmux(["list-sessions", "-F", "#S"]).lines().count()
+}
+
 /// Views that are closed or killed, and terminals that connect and leave or are closed.
 pub(crate) fn attachments(times: u32, _: u64) -> Table {
     let world = world();
@@ -136,10 +153,7 @@ pub(crate) fn attachments(times: u32, _: u64) -> Table {
     let pids = ["web", "worker"].map(|name| world.wait_state(name, "running").unwrap());
     let terminal = Terminal::open(&world, "a", 90, 20);
     let clients = |count: usize| {
-        eventually("terminals come and go", || {
-            let there = world.tmux(["list-clients", "-F", "#{client_session}"]).lines().count();
-            (there == count).then_some(())
-        });
+        eventually("terminals come and go", || (connected(&world) == count).then_some(()));
     };
     let compared = Compared::after(&world, times, |turn| {
         if turn % 2 == 0 {
@@ -152,12 +166,10 @@ pub(crate) fn attachments(times: u32, _: u64) -> Table {
         }
         terminal.tmo("connect web");
         clients(1);
-        terminal.wait("to leave: C-b C-b d");
+        terminal.wait_connected("C-b C-b d");
         terminal.keys(["C-b", "d"]);
         clients(0);
-        eventually("its session is gone too", || {
-            (world.tmux(["list-sessions", "-F", "#S"]).lines().count() == 1).then_some(())
-        });
+        eventually("its session is gone too", || (sessions(&world) == 1).then_some(()));
         terminal.line("clear");
     });
     let mut table = Table::default();
@@ -176,10 +188,7 @@ pub(crate) fn clients(times: u32, _: u64) -> Table {
     world.ok(["start", "-D"]);
     world.wait_state("worker", "running");
     let clients = |count: usize| {
-        eventually("clients come and go", || {
-            let there = world.tmux(["list-clients", "-F", "#{client_session}"]).lines().count();
-            (there == count).then_some(())
-        });
+        eventually("clients come and go", || (connected(&world) == count).then_some(()));
     };
     let stays = Pty::tmo(&world, &["connect", "worker"], 80, 24);
     clients(1);
@@ -196,13 +205,14 @@ pub(crate) fn clients(times: u32, _: u64) -> Table {
         client.end(way);
         clients(1);
     });
-    let sessions = || world.tmux(["list-sessions", "-F", "#S"]).lines().count();
     eventually("the sessions of the run and of the other client", || {
-        (sessions() <= 2).then_some(())
+        (sessions(&world) <= 2).then_some(())
     });
     let mut table = Table::default();
     compared.tell_within(times, TMUX_SLACK + TMUX_CLIENT * u64::from(times), &mut table);
-    table.must("sessions of clients that are gone", sessions() - 2, 0);
+    if !world.is_native() {
+        table.must("sessions of clients that are gone", sessions(&world) - 2, 0);
+    }
     stays.end("SIGKILL");
     world.ok(["quit"]);
     world.wait_empty();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use nix::libc;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -29,6 +30,14 @@ pub enum VersionError {
         path: PathBuf,
         /// Its own words, or the system's.
         words: String,
+    },
+    /// The system has no room for it now.
+    #[error("can't run {} -V: {}", path.display(), sys::why(source))]
+    NoRoom {
+        /// The program.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// It is too old.
     #[error("{} is {found}, too old: tmo needs tmux 3.0 or later", path.display())]
@@ -105,7 +114,15 @@ pub async fn ask(path: &Path) -> Result<String, VersionError> {
     let broken = |words: String| VersionError::Broken { path: path.clone(), words };
     let mut command = tokio::process::Command::new(&path);
     command.arg("-V");
-    let output = answer(&mut command, None).await.map_err(|error| broken(error.to_string()))?;
+    let output = answer(&mut command, None).await.map_err(|source| {
+        // Too many open files, or processes, or no memory: this is not about tmux.
+        let no_room = [libc::EMFILE, libc::ENFILE, libc::EAGAIN, libc::ENOMEM];
+        if source.raw_os_error().is_some_and(|code| no_room.contains(&code)) {
+            VersionError::NoRoom { path: path.clone(), source }
+        } else {
+            broken(source.to_string())
+        }
+    })?;
     let said = one_line;
     if !output.status.success() {
         let words = said(&output.stderr);

@@ -36,7 +36,7 @@ pub struct ConnectArgs {
     /// Keep the size of the process's terminal, even if this terminal has another size.
     #[arg(long)]
     pub keep_size: bool,
-    /// Show no status line.
+    /// Show no status line, and no keys in the title.
     #[arg(long, hide = true)]
     pub no_status: bool,
     /// The keys that leave a terminal of tmo's own, such as `ctrl-p,ctrl-q` (default ctrl-b,d). Those of a

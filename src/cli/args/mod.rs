@@ -187,7 +187,7 @@ Examples:
         visible_alias = "c",
         after_help = "\
 Examples:
-  tmo connect web               type into it; leave with the keys the status line shows
+  tmo connect web               type into it; leave with C-b d, or the keys it shows
   tmo connect -r web            look, but don't touch"
     )]
     Connect(ConnectArgs),

@@ -134,7 +134,6 @@ fn every_flag_of_start_names_its_default() {
         "until_ready",
         "command",
         "exit_code_from",
-        "backend",
         "overmind",
         "ui",
         "web",

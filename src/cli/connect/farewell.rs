@@ -41,7 +41,7 @@ fn of_run(name: &ProcName, exit: Option<Exit>, run: &str) -> String {
 
 /// The exit code of a client whose terminal is gone: that of the process, if it has ended.
 pub(super) fn exit_code(instance: &Instance, name: &ProcName) -> u8 {
-    last_exit(instance, name).map_or(0, |exit| exit.shell_status())
+    last_exit(instance, name).map_or(0, Exit::shell_status)
 }
 
 /// The exit of the last life of this process, from the journal.

@@ -22,7 +22,7 @@ use crate::client::overmind::OvermindClient;
 use crate::config::env::Env;
 use crate::model::ProcName;
 use crate::model::plan::Backend;
-use crate::model::request::{ProcessState, State};
+use crate::model::request::{ProcessState, State, TmuxAddress};
 use crate::model::shell;
 use crate::model::text::OsText;
 use crate::model::untrusted::{is_active, shown};
@@ -206,34 +206,35 @@ async fn prepare(
         let text = format!("{}: its listener names no tmux server of yours", instance.address());
         return Err(CliError::Other(text));
     };
+    in_tmux(instance, (name, &pane), &tmux, args, control).await
+}
+
+/// Show a window of this tmux server.
+async fn in_tmux(
+    instance: &Instance,
+    (name, pane): (ProcName, &str),
+    tmux: &TmuxAddress,
+    args: &ConnectArgs,
+    control: bool,
+) -> Result<Prepared, CliError> {
     let mut ask = command(instance)?;
     ask.args(ask_windows(&tmux.socket));
     let listed = answer(&mut ask.into(), None).await.map_err(CliError::io("can't ask tmux"))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let found = find(&listed, &pane).ok_or_else(|| {
-        CliError::Other(if instance.runtime.plan().is_ok() {
-            format!("the window of {name} is gone; `tmo restart {name}` opens one")
-        } else {
-            // The socket directory of the run is known only to its own session.
-            format!(
-                "your tmux does not find the window of {name}: the run belongs to another user, or \
-                 to a session with another TMUX_TMPDIR or TMPDIR; connect from there"
-            )
-        })
-    })?;
+    let found = find(&listed, pane).ok_or_else(|| no_window(instance, &name))?;
     let mut command = command(instance)?;
     let env = &instance.context.env;
     let outer = env.caller("TMUX");
     if outer.is_some_and(|outer| is_server(outer, &tmux.socket)) {
         // A client can't run inside a pane of its own server, so switch the existing client.
-        command.arg("-L").arg(&tmux.socket).args(["switch-client", "-t", &pane]);
+        command.arg("-L").arg(&tmux.socket).args(["switch-client", "-t", pane]);
         return Ok(Prepared::Switch(name, command));
     }
     let prefix = nested::prefix(command.get_program(), outer, found.prefix).await;
     let target = Target {
         socket: &tmux.socket,
         session: &tmux.session,
-        pane: &pane,
+        pane,
         found,
         client: &format!("c-{}", std::process::id()),
         read_only: args.read_only,
@@ -275,6 +276,19 @@ fn native_terminal(
         keys: args.detach_keys.clone().or(plan.detach_keys).unwrap_or_default(),
     };
     Ok(Prepared::Native(name, attach))
+}
+
+/// The error if the run's tmux does not list the window of a process.
+fn no_window(instance: &Instance, name: &ProcName) -> CliError {
+    CliError::Other(if instance.runtime.plan().is_ok() {
+        format!("the window of {name} is gone; `tmo restart {name}` opens one")
+    } else {
+        // The socket directory of the run is known only to its own session.
+        format!(
+            "your tmux does not find the window of {name}: the run belongs to another user, or to a \
+             session with another TMUX_TMPDIR or TMPDIR; connect from there"
+        )
+    })
 }
 
 /// Whether to write UTF-8 to a terminal of this locale. Without a locale, or with the C locale, the

@@ -89,14 +89,14 @@ fn forgotten(report: &mut Report, start: &Start, (dir, pid): (&Path, u32)) {
     if sys::info(pid).is_none() {
         let name = format!("tmo-{}{pid}", scratch::NAME);
         let socket = socket::of_name(start.context.env.caller(socket::TMUX_DIR), &name);
-        let shims = scratch::shims(dir).map(|shim| format!(" {}", shim.pid)).collect::<String>();
+        let shims: Vec<_> = scratch::shims(dir).map(|shim| shim.pid.to_string()).collect();
         let dir = dir.display();
         // If it was killed before it started anything, there are only files.
         let todo = if socket.exists() {
             let socket = socket.display();
             format!("`tmux -L {name} kill-server; rm -r {dir} {socket}` removes it")
         } else if !shims.is_empty() {
-            format!("`kill -HUP{shims}; rm -r {dir}` removes it")
+            format!("`kill -HUP {}; rm -r {dir}` removes it", shims.join(" "))
         } else {
             format!("`rm -r {dir}` removes it")
         };

@@ -141,7 +141,8 @@ pub(super) fn not_tried(report: &mut Report, plan: Option<&Plan>, trial: &Plan) 
         report
             .note("shell", format!("{shell} runs {}: {why}; `-H {shell}` tries it", process.name));
     }
-    if plan.tmux_config != trial.tmux_config
+    if plan.backend == Backend::Tmux
+        && plan.tmux_config != trial.tmux_config
         && let Some(config) = &plan.tmux_config
     {
         let config = config.as_path().display();

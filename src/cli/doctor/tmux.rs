@@ -29,7 +29,7 @@ pub(super) fn look(report: &mut Report, start: &Start, own: &OwnPath, chosen: &C
     }
     match &chosen.tmux {
         Ok(Usable { path, version }) => {
-            report.ok(CHECK, format!("{} is {version}", path.display()))
+            report.ok(CHECK, format!("{} is {version}", path.display()));
         }
         Err(unusable) if chosen.insists => fail(report, unusable),
         Err(_) => {}
@@ -45,7 +45,9 @@ fn fail(report: &mut Report, unusable: &Unusable) {
             "install a newer one, or put it first in PATH"
         }
         Unusable::Version(VersionError::Broken { .. }) => "run that yourself, and reinstall tmux",
-        Unusable::OfProject(_) | Unusable::NotAsked(_) => return report.fail(CHECK, unusable),
+        Unusable::Version(VersionError::NoRoom { .. })
+        | Unusable::OfProject(_)
+        | Unusable::NotAsked(_) => return report.fail(CHECK, unusable),
     };
     report.fail_so(CHECK, unusable, todo);
 }

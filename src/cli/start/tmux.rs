@@ -33,7 +33,9 @@ impl Unusable {
             Self::Version(VersionError::TooOld { found, .. }) => {
                 format!("{found} is too old ({major}.{minor} is needed)")
             }
-            Self::Version(error @ VersionError::Broken { .. }) => error.to_string(),
+            Self::Version(error @ (VersionError::Broken { .. } | VersionError::NoRoom { .. })) => {
+                error.to_string()
+            }
             Self::OfProject(path) => format!(
                 "{} is not run, as it lies in the project or is named by a relative entry of PATH",
                 path.display()
@@ -46,6 +48,7 @@ impl Unusable {
     pub(super) fn instead(self) -> Result<String, CliError> {
         match self {
             Self::NotAsked(error) => Err(error),
+            Self::Version(error @ VersionError::NoRoom { .. }) => Err(CliError::Tmux(error)),
             Self::Version(_) | Self::OfProject(_) => {
                 Ok(format!("{}: terminals are tmo's own (--backend tmux insists)", self.reason()))
             }

@@ -244,6 +244,7 @@ impl Modes {
     }
 
     /// The modes that decide what a terminal sends, without what changes how it draws.
+    #[must_use]
     pub fn of_input(&self) -> Self {
         let screen = usize::from(self.is_alternate());
         let changed = self.changed.iter().copied().filter(|mode| INPUT.contains(mode)).collect();

@@ -72,7 +72,7 @@ impl Terminal {
     /// Make a pipe the standard output and error of this process instead, which it leads without a terminal.
     pub fn open_pipe() -> io::Result<Self> {
         let master = pty::become_leader_with_pipe()?;
-        Ok(Self { master, pipe: io::pipe()?, size: (0, 0), is_pipe: true })
+        Ok(Self { master, pipe: io::pipe()?, size: (1, 1), is_pipe: true })
     }
 
     /// Fork the process that takes what is printed, in place of an earlier one or as the first.
@@ -185,12 +185,11 @@ impl Hold {
 
     /// Look at what was printed since: answer questions, and show it to the clients.
     fn look(&mut self) {
-        let end = self.sink.appender.end();
         if self.is_pipe {
-            self.seen = end;
+            self.seen = self.sink.appender.end();
             return;
         }
-        self.read_to(end, Self::saw);
+        self.read_to(self.sink.appender.end(), Self::saw);
         for viewer in self.viewers.all.iter_mut().filter(|viewer| viewer.wants_redraw()) {
             let now = (self.seen, self.follower.modes());
             if let Ok(bytes) = self.model.redraw(&mut self.stream, now) {

@@ -17,10 +17,13 @@ const MOST: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How much output waits for a client. One that is slower gets a fresh screen later.
 const QUEUE: usize = 1 << 20;
+/// How often a client is shown the whole screen at most. In a flood, a slow one would need it again and again.
+const REDRAW_PAUSE: Duration = Duration::from_millis(100);
 /// The most columns and rows of a terminal.
 const MOST_CELLS: Size = (1000, 500);
 
 /// A client.
+#[expect(clippy::struct_excessive_bools, reason = "they do not depend on each other")]
 pub(super) struct Viewer {
     stream: UnixStream,
     frames: Frames,
@@ -32,6 +35,8 @@ pub(super) struct Viewer {
     queued: usize,
     /// It has missed output, or has seen nothing yet.
     needs_redraw: bool,
+    /// When it was shown the whole screen last.
+    redrawn: Option<Instant>,
     /// The terminal had the size of the client's own terminal when it was told a size last.
     fits: bool,
     /// When it typed or changed its size last, as a count.
@@ -58,6 +63,7 @@ impl Viewer {
             sent: 0,
             queued: 0,
             needs_redraw: false,
+            redrawn: None,
             fits: false,
             active: 0,
             awaits_typed: false,
@@ -74,9 +80,15 @@ impl Viewer {
         !self.queue.is_empty()
     }
 
-    /// Whether it waits for a fresh screen and can take one.
+    /// When it is to be shown a fresh screen, if it waits for one and can take it.
+    fn redraw_due(&self) -> Option<Instant> {
+        let waits = self.needs_redraw && self.queue.is_empty();
+        waits.then(|| self.redrawn.map_or(self.began, |redrawn| redrawn + REDRAW_PAUSE))
+    }
+
+    /// Whether it is to be shown a fresh screen now.
     pub(super) fn wants_redraw(&self) -> bool {
-        self.needs_redraw && self.queue.is_empty()
+        self.redraw_due().is_some_and(|due| due <= Instant::now())
     }
 
     fn watches(&self) -> bool {
@@ -116,6 +128,7 @@ impl Viewer {
     /// Show it the whole screen of a terminal of this size.
     pub(super) fn redraw(&mut self, size: Size, bytes: Vec<u8>) {
         self.needs_redraw = false;
+        self.redrawn = Some(Instant::now());
         self.send_size(size);
         self.send(&FromHolder::Redraw(bytes));
     }
@@ -273,10 +286,13 @@ impl Viewers {
         });
     }
 
-    /// When a client that has not introduced itself will be forgotten.
+    /// When a client that has not introduced itself will be forgotten, or one is to be shown a fresh screen.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let silent = self.all.iter().filter(|viewer| viewer.hello.is_none());
-        silent.map(|viewer| viewer.began + PATIENCE).min()
+        let deadline = |viewer: &Viewer| match viewer.hello {
+            None => Some(viewer.began + PATIENCE),
+            Some(_) => viewer.redraw_due(),
+        };
+        self.all.iter().filter_map(deadline).min()
     }
 
     /// The size that the terminal should have: that of the client who did something last, or its own.

@@ -13,7 +13,6 @@ mod life_log;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -30,7 +29,7 @@ use crate::model::LifeId;
 use crate::protocol::life::LifeEvent;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::{Spec, Want};
-use crate::protocol::terminal::Size;
+use crate::protocol::terminal::Opener;
 use crate::sys::{self, Wakes};
 
 /// Signals from terminals and group kills that the shim must survive.
@@ -57,27 +56,12 @@ fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// What a shim needs that opens its own terminal. Without, it has been started by tmux in one.
-#[derive(Debug, Clone, Copy)]
-pub struct Opener {
-    size: Size,
-    /// The process id of the supervisor that started it.
-    supervisor: u32,
-}
-
-impl Opener {
-    /// Of the arguments `80x24 1234`.
-    pub fn parse(arguments: &[OsString]) -> Option<Self> {
-        let [size, supervisor] = arguments else { return None };
-        let (columns, rows) = size.to_str()?.split_once('x')?;
-        let size = (columns.parse().ok()?, rows.parse().ok()?);
-        Some(Self { size, supervisor: supervisor.to_str()?.parse().ok()? })
-    }
-
-    /// As arguments.
-    pub fn arguments(size: Size) -> [String; 2] {
-        [format!("{}x{}", size.0, size.1), std::process::id().to_string()]
-    }
+/// Open a terminal, or a pipe in its place.
+fn open_terminal(opener: Opener, spec: &Path) -> std::io::Result<Terminal> {
+    // Another supervisor learns of this shim from its life file only.
+    sys::end_after_parent(opener.supervisor)?;
+    let is_pipe = Spec::read(spec).is_ok_and(|spec| spec.no_terminal);
+    if is_pipe { Terminal::open_pipe() } else { Terminal::open(opener.size) }
 }
 
 /// Run the shim of the pane with this spec file until it is told to exit; returns the exit status.
@@ -158,15 +142,7 @@ impl Shim {
     fn begin(spec_path: &Path, opener: Option<Opener>) -> std::io::Result<Self> {
         // Where there is no /dev/fd, tmux has closed its descriptors itself.
         let _ = sys::close_inherited(&[]);
-        let terminal = match opener {
-            // Another supervisor learns of this shim from its life file only.
-            Some(opener) => {
-                sys::end_after_parent(opener.supervisor)?;
-                let is_pipe = Spec::read(spec_path).is_ok_and(|spec| spec.no_terminal);
-                Some(if is_pipe { Terminal::open_pipe()? } else { Terminal::open(opener.size)? })
-            }
-            None => None,
-        };
+        let terminal = opener.map(|opener| open_terminal(opener, spec_path)).transpose()?;
         let holder = terminal.map(|terminal| HolderKeeper::begin(terminal, spec_path));
         sys::ignore_signals(IGNORED);
         let paths = PanePaths::beside(spec_path);

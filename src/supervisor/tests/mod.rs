@@ -34,10 +34,9 @@ use crate::protocol::spec::Want;
 
 const INT: i32 = 2;
 
-/// A plan with processes of these names: `name?` may end, `name!` is restarted, `name-` begins only
-/// on request, `name+` was added by a scale request.
-pub(crate) fn plan(names: &[&str]) -> Plan {
-    let process = |name: &&str| ProcessPlan {
+/// A process of this name, with what [`plan`] reads from it.
+fn process(name: &&str) -> ProcessPlan {
+    ProcessPlan {
         name: ProcName::new(name.trim_end_matches(['?', '!', '+'])).unwrap(),
         on_exit: match name {
             name if name.contains('?') => OnExit::Remain,
@@ -61,7 +60,12 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         additions: 0,
         revision: 0,
         waits: name.ends_with(['-', '+']),
-    };
+    }
+}
+
+/// A plan with processes of these names: `name?` may end, `name!` is restarted, `name-` begins only
+/// on request, `name+` was added by a scale request.
+pub(crate) fn plan(names: &[&str]) -> Plan {
     Plan {
         version: PLAN_VERSION,
         run: "run".into(),

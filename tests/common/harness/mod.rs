@@ -288,7 +288,8 @@ impl World {
     fn type_into_holder(&self, name: &str, text: &str) {
         use tmo::protocol::paths::PanePaths;
         use tmo::protocol::terminal::{Frames, FromClient, FromHolder, Hello, VERSION};
-        let paths = PanePaths::beside(&self.runtime().join(format!("p/{name}.spec")));
+        let name = tmo::model::ProcName::new(name).unwrap();
+        let paths = PanePaths::new(&self.runtime(), &name);
         // Its holder may just have been replaced.
         let mut stream =
             eventually("a holder listens", || UnixStream::connect(paths.terminal()).ok());

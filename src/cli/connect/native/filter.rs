@@ -161,12 +161,12 @@ fn sequence(inside: &[u8], last: u8) -> Option<Vec<u8>> {
         (b'm', b">4") => true,
         // The terminal's size would change, or the cursor's position within lines that are not this program's.
         _ if DRAWING.contains(&last) => is_plain || selective,
-        // Insert mode.
-        (b'h' | b'l', b"4") => true,
-        (b's' | b'u', b"") => true,
-        (b'u', [b'<' | b'>' | b'=', ..]) => true,
+        // Insert mode, the saved cursor, kitty's keyboard flags, and the soft reset.
+        (b'h' | b'l', b"4")
+        | (b's' | b'u', b"")
+        | (b'u', [b'<' | b'>' | b'=', ..])
+        | (b'p', b"!") => true,
         (b'q', [digits @ .., b' ']) => digits.len() < 2,
-        (b'p', b"!") => true,
         _ => false,
     };
     allowed.then(|| inside.to_vec())

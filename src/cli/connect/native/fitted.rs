@@ -1,6 +1,8 @@
 //! A terminal that has another size than the user's own: the part of it around its cursor is drawn.
 
-use crate::model::terminal::Emulator;
+use std::fmt::Write as _;
+
+use crate::model::terminal::{Emulator, Modes};
 use crate::protocol::terminal::Size;
 
 /// The terminal, and what of it is drawn.
@@ -13,10 +15,7 @@ pub(super) struct Fitted {
 impl Fitted {
     /// A terminal of this size. It is to be redrawn next.
     pub(super) fn new(size: Size) -> Self {
-        Self {
-            emulator: Emulator::new(size, crate::model::terminal::Modes::default()),
-            drawn: vec![],
-        }
+        Self { emulator: Emulator::new(size, Modes::default()), drawn: vec![] }
     }
 
     /// Its columns and rows.
@@ -51,10 +50,11 @@ impl Fitted {
         for at in 0..count {
             let row = rows.get(at).map_or("", String::as_str);
             if self.drawn.get(at).map(String::as_str) != Some(row) {
-                out.push_str(&format!("\x1b[{};1H\x1b[m\x1b[2K{row}", at + 1));
+                // Writing to a string can't fail.
+                let _ = write!(out, "\x1b[{};1H\x1b[m\x1b[2K{row}", at + 1);
             }
         }
-        out.push_str(&format!("\x1b[m\x1b[{};{}H", row - above + 1, column - left + 1));
+        let _ = write!(out, "\x1b[m\x1b[{};{}H", row - above + 1, column - left + 1);
         if !screen.hide_cursor() {
             out.push_str("\x1b[?25h");
         }

@@ -105,7 +105,7 @@ impl KeyParser {
                 None
             }
             Kind::Key(code) if !self.in_paste => Some(code),
-            _ => None,
+            Kind::Key(_) | Kind::Other | Kind::Release | Kind::Reply | Kind::Partial => None,
         };
         let keys = self.keys.bytes();
         if code.is_some() && code == keys.get(self.pressed).copied() {
@@ -146,7 +146,7 @@ const LONGEST_REPLY: usize = 4 << 10;
 fn first(bytes: &[u8]) -> (Kind, usize) {
     const ESC: u8 = 0x1b;
     match bytes {
-        [ESC] | [ESC, b'[' | b']' | b'P' | b'_'] => (Kind::Partial, 0),
+        [] | [ESC] | [ESC, b'[' | b']' | b'P' | b'_'] => (Kind::Partial, 0),
         [ESC, b'[', rest @ ..] => {
             let end = rest.iter().position(|byte| !matches!(byte, 0x20..0x40));
             match end.and_then(|end| Some((&rest[..end], *rest.get(end)?))) {
@@ -167,7 +167,6 @@ fn first(bytes: &[u8]) -> (Kind, usize) {
             }
         }
         [byte, ..] => (Kind::Key(*byte), 1),
-        [] => (Kind::Partial, 0),
     }
 }
 
@@ -183,8 +182,10 @@ fn of_sequence(inside: &[u8], last: u8) -> Kind {
     let number = |field: usize, part: usize| fields.get(field)?.get(part).copied().flatten();
     match (last, inside) {
         (b'~', b"200" | b"201") => Kind::Paste(inside == b"200"),
-        (b'u' | b'c' | b'n' | b'y' | b'R' | b'S', [b'?' | b'>', ..]) => Kind::Reply,
-        (b'n', b"0" | b"3") | (b't', _) | (b'y', [.., b'$']) => Kind::Reply,
+        (b'u' | b'c' | b'n' | b'y' | b'R' | b'S', [b'?' | b'>', ..])
+        | (b'n', b"0" | b"3")
+        | (b't', _)
+        | (b'y', [.., b'$']) => Kind::Reply,
         // With modifiers, the key F3 looks like the cursor's position.
         (b'R', [_, ..]) if !(number(0, 0) == Some(1) && matches!(number(1, 0), Some(2..=8))) => {
             Kind::Reply

@@ -10,36 +10,46 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::protocol::terminal::{Frames, FromClient, FromHolder, Hello};
 
-/// How long to look for the successor of a holder that has ended, and how often.
+/// How long to look for the successor of a holder that was killed, and how often.
 const SUCCESSOR: Duration = Duration::from_secs(3);
+/// The same if it has removed its socket, which it does at the end of the terminal.
+const AFTER_END: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_millis(20);
+
+/// How much is read at once.
+const READ: usize = 16 << 10;
 
 /// A connection to a holder.
 pub(super) struct Link {
     stream: UnixStream,
     frames: Frames,
+    buffer: Vec<u8>,
 }
 
 impl Link {
     /// Connect to the holder at this socket.
     pub(super) async fn dial(socket: &Path, hello: Hello) -> io::Result<Self> {
         let stream = UnixStream::connect(socket).await?;
-        let mut link = Self { stream, frames: Frames::default() };
+        let mut link = Self { stream, frames: Frames::default(), buffer: vec![0; READ] };
         link.stream.write_all(&FromClient::Hello(hello).encode()).await?;
         Ok(link)
     }
 
     /// The same with the successor of a holder that has just ended.
     pub(super) async fn dial_again(socket: &Path, hello: Hello) -> Option<Self> {
-        let until = Instant::now() + SUCCESSOR;
-        while Instant::now() < until {
-            match Self::dial(socket, hello.clone()).await {
+        let began = Instant::now();
+        loop {
+            let patience = match Self::dial(socket, hello.clone()).await {
                 Ok(link) => return Some(link),
-                // No event tells that it listens.
-                Err(_) => sleep(RETRY).await,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => AFTER_END,
+                Err(_) => SUCCESSOR,
+            };
+            if began.elapsed() >= patience {
+                return None;
             }
+            // No event tells that it listens.
+            sleep(RETRY).await;
         }
-        None
     }
 
     /// Send a frame. If the holder has just ended, the next read finds its successor.
@@ -53,10 +63,9 @@ impl Link {
             if let Some(frame) = self.frames.of_holder().map_err(io::Error::other)? {
                 return Ok(frame);
             }
-            let mut buffer = [0; 16 << 10];
-            match self.stream.read(&mut buffer).await? {
+            match self.stream.read(&mut self.buffer).await? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => self.frames.add(&buffer[..read]),
+                read => self.frames.add(&self.buffer[..read]),
             }
         }
     }

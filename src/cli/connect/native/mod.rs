@@ -78,13 +78,13 @@ pub(super) async fn show_terminal(
     let terminal = user_terminal::open()?;
     let own = user_terminal::size(&terminal);
     let mut link = Link::dial(&attach.socket, attach.hello(own)).await?;
-    let (size, screen) = timeout(FIRST, first_screen(&mut link)).await??;
+    let first = timeout(FIRST, first_screen(&mut link)).await;
+    let refused = || io::Error::other("it shows nothing; perhaps too many clients are connected");
+    let (size, screen) = first.map_err(|_| refused())?.map_err(|_| refused())?;
     let mut emulator = Emulator::new(size, Modes::default());
     emulator.feed(&screen);
-    let suffix = match attach.no_status {
-        true => String::new(),
-        false => format!(" (to leave: {})", attach.keys),
-    };
+    let suffix =
+        if attach.no_status { String::new() } else { format!(" (to leave: {})", attach.keys) };
     let mut user = UserTerminal::begin(terminal, Filter::new(suffix))?;
     user.draw(format!("\x1b]2;{}\x07", attach.name).as_bytes())?;
     if !emulator.modes().is_alternate() {
@@ -95,7 +95,7 @@ pub(super) async fn show_terminal(
     }
     user.scroll_away();
     let keys = KeyParser::new(attach.keys.clone());
-    let view = if size == own { View::Whole } else { View::Part(Fitted::new(size)) };
+    let view = if size == own { View::Whole } else { View::part(size) };
     let mut shown = Shown { attach, link, user, keys, view, resized: false, redraw: None };
     shown.draw(&screen)?;
     shown.serve().await
@@ -118,7 +118,13 @@ enum View {
     /// It has the size of the user's terminal, which gets what is printed.
     Whole,
     /// It has another size.
-    Part(Fitted),
+    Part(Box<Fitted>),
+}
+
+impl View {
+    fn part(size: Size) -> Self {
+        Self::Part(Box::new(Fitted::new(size)))
+    }
 }
 
 struct Shown<'a> {
@@ -266,7 +272,7 @@ impl Shown<'_> {
             View::Part(fitted) => fitted.size() != size || is_whole,
         };
         if has_changed {
-            self.view = if is_whole { View::Whole } else { View::Part(Fitted::new(size)) };
+            self.view = if is_whole { View::Whole } else { View::part(size) };
             self.user.draw(b"\x1bc")?;
             if self.resized {
                 // The holder believes that the size has fitted all along.

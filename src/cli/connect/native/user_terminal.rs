@@ -134,7 +134,7 @@ impl UserTerminal {
 
     /// What was typed; an error if the terminal is gone. Cancel-safe.
     pub(super) async fn read(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = [0; 4 << 10];
+        let mut bytes = vec![0; 4 << 10];
         loop {
             let mut ready = self.terminal.readable().await?;
             let read =
@@ -208,4 +208,32 @@ fn undo_on_panic() {
             report(panic);
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read as _;
+
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+
+    use super::{ON_PANIC, undo_on_panic};
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let (mut ours, theirs) = (File::from(pty.master), File::from(pty.slave));
+        let before = tcgetattr(&theirs).unwrap();
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(&theirs, OptionalActions::Now, &raw).unwrap();
+        undo_on_panic();
+        let shown = theirs.try_clone().unwrap();
+        *ON_PANIC.lock().unwrap() = Some((shown, before.clone(), b"\x1b[?1049lEND".to_vec()));
+        std::panic::catch_unwind(|| panic!("a test of the hook")).unwrap_err();
+        let mut written = [0; 11];
+        ours.read_exact(&mut written).unwrap();
+        assert_eq!(written, *b"\x1b[?1049lEND");
+        assert_eq!(tcgetattr(&theirs).unwrap().local_modes, before.local_modes);
+    }
 }
