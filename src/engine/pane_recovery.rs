@@ -85,11 +85,16 @@ impl Engine {
         }
     }
 
-    /// Have tmux pipe a pane's output again.
-    fn pipe(&mut self, id: ProcId, pane: String, closed: bool) {
+    /// Make sure that the next sink continues behind what has been read, also if files were removed.
+    pub(super) fn reserve(&mut self, id: ProcId) {
         if let Err(error) = self.ingest.reserve_next(self.panes[id].stream) {
             tracing::error!(%error, "where the stream goes on can't be noted");
         }
+    }
+
+    /// Have tmux pipe a pane's output again.
+    fn pipe(&mut self, id: ProcId, pane: String, closed: bool) {
+        self.reserve(id);
         let (terminals, queue) = (self.terminals.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {

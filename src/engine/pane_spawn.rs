@@ -139,6 +139,9 @@ impl Engine {
         let life = self.saved.supervisor.procs[id].current_life();
         self.write_spec(id, Wanted { want: Want::Stop, life, kill: None })
             .map_err(|e| e.to_string())?;
+        if self.panes[id].last_shim.is_some() {
+            self.reserve(id);
+        }
         self.listen(id).map_err(|e| format!("{}: {e}", bell.display()))
     }
 

@@ -51,22 +51,23 @@ impl Appender {
     /// The last segment is continued if it is less than half full, so that many short runs do not
     /// leave as many files.
     pub fn open(dirs: &Dirs, slug: &str, limit: u64, timed: bool) -> Self {
-        Self::open_as(dirs, slug, limit, How { timed, moved: false })
+        Self::open_as(dirs, slug, (limit, 0), How { timed, moved: false })
     }
 
-    /// The same for a stream whose bytes come from a pipe, with the time of each append.
-    pub fn open_for_pipe(dirs: &Dirs, slug: &str, limit: u64) -> Self {
-        Self::open_as(dirs, slug, limit, How { timed: true, moved: true })
+    /// The same for a stream whose bytes come from a pipe, with the time of each append. Nothing is appended before the
+    /// offset `at_least`: files may be missing.
+    pub fn open_for_pipe(dirs: &Dirs, slug: &str, (limit, at_least): (u64, u64)) -> Self {
+        Self::open_as(dirs, slug, (limit, at_least), How { timed: true, moved: true })
     }
 
-    fn open_as(dirs: &Dirs, slug: &str, limit: u64, how: How) -> Self {
+    fn open_as(dirs: &Dirs, slug: &str, (limit, at_least): (u64, u64), how: How) -> Self {
         let mut listing = Listing::new(slug, LOG);
         // A directory that can't be read can't be written to either; `append` handles that.
         let _ = listing.refresh(dirs);
         let end_of = |segment: &Segment| {
             segment.end(segment.metadata(dirs, slug).map_or(0, |meta| meta.len()))
         };
-        let end = listing.segments().iter().map(end_of).max().unwrap_or(0);
+        let end = listing.segments().iter().map(end_of).max().unwrap_or(0).max(at_least);
         let mut row = SegmentWriter::new(dirs, slug, &[LOG, TIMES], (limit, SPILL_SEGMENT));
         let last = listing.segments().iter().rev().find(|segment| end_of(segment) == end);
         let open = last

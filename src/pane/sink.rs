@@ -58,8 +58,6 @@ const DRAINED: &str = "drained";
 /// What a holder writes there whose death loses nothing: what it has taken from the terminal is in the stream, or in a
 /// pipe that its successor goes on with.
 const LOSSLESS: &str = "lossless";
-/// What precedes, there, the offset in the stream at which the output of a terminal of our own begins.
-const FROM: &str = "from ";
 
 /// Where a sink gets its bytes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +73,8 @@ enum Source {
 pub(super) struct Holding {
     /// See [`LOSSLESS`].
     pub(super) is_lossless: bool,
-    /// An earlier holder has taken output of the same terminal.
-    pub(super) is_successor: bool,
+    /// Offsets of the stream before this one have been used.
+    pub(super) at_least: u64,
 }
 
 /// What the last holder of a lock file has written into it.
@@ -89,8 +87,6 @@ pub struct Said {
     pub drained: bool,
     /// Even if it was killed, nothing was lost.
     pub lossless: bool,
-    /// Where the output of its terminal begins in the stream.
-    from: Option<u64>,
 }
 
 /// Whether a sink holds this lock; it may not have written its pid yet.
@@ -111,9 +107,7 @@ pub fn said(lock: &Path) -> Option<Said> {
     let text = io::read_to_string(files::open_plain(lock).ok()?.take(LONGEST)).ok()?;
     let (pid, rest) = text.split_once('\n')?;
     let says = |word| rest.lines().any(|line| line == word);
-    let from = rest.lines().find_map(|line| line.strip_prefix(FROM)?.parse().ok());
-    let (drained, lossless) = (says(DRAINED), says(LOSSLESS));
-    Some(Said { pid: pid.parse().ok()?, drained, lossless, from })
+    Some(Said { pid: pid.parse().ok()?, drained: says(DRAINED), lossless: says(LOSSLESS) })
 }
 
 /// Block the signals that a terminal may send, or a kill of the whole process group of the tmux
@@ -145,8 +139,6 @@ pub(super) struct Sink {
     lock: Option<File>,
     bell_path: PathBuf,
     bell: Option<File>,
-    /// Where the output of a terminal of our own begins in the stream.
-    pub(super) from: u64,
 }
 
 impl Sink {
@@ -181,23 +173,20 @@ impl Sink {
         let (slug, limit) = (spec.name.slug(), spec.log.segment());
         let appender = match source {
             Source::Tmux => Appender::open(&dirs, &slug, limit, true),
-            Source::Terminal(_) => Appender::open_for_pipe(&dirs, &slug, limit),
+            Source::Terminal(holding) => {
+                Appender::open_for_pipe(&dirs, &slug, (limit, holding.at_least))
+            }
         };
-        let mut from = appender.end();
         if let Some(lock) = &mut lock {
             let mut lines = format!("{}\n", std::process::id());
-            if let Source::Terminal(Holding { is_lossless, is_successor }) = source {
-                let earlier = said(&paths.sink_lock()).filter(|_| is_successor);
-                from = earlier.and_then(|said| said.from).unwrap_or(from);
-                lines.push_str(&[FROM, &from.to_string(), "\n"].concat());
-                if is_lossless {
-                    lines.push_str(&[LOSSLESS, "\n"].concat());
-                }
+            if let Source::Terminal(Holding { is_lossless: true, .. }) = source {
+                lines.push_str(LOSSLESS);
+                lines.push('\n');
             }
             // Only after the bell is open: readers of this file rely on that.
             let _ = lock.set_len(0).and_then(|()| lock.write_all(lines.as_bytes()));
         }
-        let mut sink = Self { appender, reader: (dirs, slug), lock, bell_path, bell, from };
+        let mut sink = Self { appender, reader: (dirs, slug), lock, bell_path, bell };
         sink.ring(b'S');
         Ok(sink)
     }

@@ -34,7 +34,7 @@ use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]
 pub use linux::{
     Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_with_parent, ignores, info, loads, memory_share, mount_namespace, open_files,
+    end_with_parent, ignores, info, loads, memory_file, memory_share, mount_namespace, open_files,
     outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace, pid_namespace_of,
     program_of, rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice,
     start_time, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer,
@@ -48,7 +48,7 @@ use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
     Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_with_parent, ignores, info, loads, memory_share, mount_namespace, open_files,
+    end_with_parent, ignores, info, loads, memory_file, memory_share, mount_namespace, open_files,
     outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace, pid_namespace_of,
     program_of, rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice,
     start_time, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer,

@@ -79,6 +79,11 @@ pub fn splice(
     Err(nix::errno::Errno::EINVAL.into())
 }
 
+/// There are no such files here.
+pub fn memory_file() -> io::Result<std::fs::File> {
+    Err(nix::errno::Errno::ENOTSUP.into())
+}
+
 /// Not supported here: the arguments stay.
 pub const fn rename_argument(_at: usize, _name: &str) {}
 

@@ -470,3 +470,33 @@ try:
 except ConnectionError:
     print('closed')
 ";
+
+#[test]
+fn a_replaced_holder_continues_behind_removed_files_of_the_log() {
+    let world = World::new("web: while read x; do echo line $x; done <>lines\n")
+        .env("TMO_BACKEND", "native");
+    nix::unistd::mkfifo(&world.app().join("lines"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    world.write("lines", "one\n");
+    view.shows("| line one\n");
+    let (supervisor, sink) = (world.supervisor(), world.sink("web"));
+    let segments = world.ok(["logs", "web", "--path"]);
+    procs::kill(supervisor, 19);
+    for segment in segments.lines() {
+        std::fs::remove_file(segment).unwrap();
+    }
+    procs::kill(sink, 9);
+    eventually("another one", || world.pane_part("sink", "web").filter(|pid| *pid != sink));
+    world.write("lines", "two\n");
+    eventually("it has been written", || {
+        let journal = crate::harness::files(&world.journal());
+        let has = |path: &std::path::PathBuf| {
+            std::fs::read(path).is_ok_and(|bytes| bytes.windows(8).any(|part| part == b"line two"))
+        };
+        journal.iter().any(has).then_some(())
+    });
+    procs::kill(supervisor, 18);
+    view.shows("| line two\n");
+    assert_eq!(view.interrupt(), 0);
+}

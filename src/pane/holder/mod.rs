@@ -6,6 +6,7 @@
 //! stays: nothing is lost, and the process only waits for a moment.
 
 mod feed;
+mod notes;
 mod probe;
 mod pty;
 mod questions;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use self::feed::{Feed, Taken};
+use self::notes::{Noted, Notes};
 pub use self::probe::probe;
 use self::questions::{Follower, Known};
 use self::screen::Model;
@@ -43,6 +45,8 @@ const MOST_REMEMBERED: u64 = 1 << 20;
 const LOOK: usize = 64 << 10;
 /// How much may wait to be typed before no more is taken from the clients.
 const MOST_INPUT: usize = 64 << 10;
+/// How often to take output before a screen is sent.
+const MOST_TAKEN: u32 = 100;
 /// How long a holder must have lived for its successor to be started at once.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// How many holders in a row may live shorter than that before the next one has to wait.
@@ -59,6 +63,7 @@ pub struct Terminal {
     size: Size,
     /// It is only a pipe: nothing can be typed, and nothing looks at what is printed.
     is_pipe: bool,
+    notes: Notes,
 }
 
 impl Terminal {
@@ -66,55 +71,58 @@ impl Terminal {
     /// streams.
     pub fn open(size: Size) -> io::Result<Self> {
         let master = pty::become_leader_of_terminal(size)?;
-        Ok(Self { master, pipe: io::pipe()?, size, is_pipe: false })
+        Ok(Self { master, pipe: io::pipe()?, size, is_pipe: false, notes: Notes::new() })
     }
 
     /// Make a pipe the standard output and error of this process instead, which it leads without a terminal.
     pub fn open_pipe() -> io::Result<Self> {
         let master = pty::become_leader_with_pipe()?;
-        Ok(Self { master, pipe: io::pipe()?, size: (1, 1), is_pipe: true })
+        Ok(Self { master, pipe: io::pipe()?, size: (1, 1), is_pipe: true, notes: Notes::new() })
     }
 
-    /// Fork the process that takes what is printed, in place of an earlier one or as the first.
-    fn hold(&self, spec: &Path, is_successor: bool) -> io::Result<Holder> {
+    /// Fork the process that takes what is printed.
+    fn hold(&self, spec: &Path) -> io::Result<Holder> {
         let (ours, theirs) = UnixStream::pair()?;
         let (reader, writer) = (self.pipe.0.as_fd(), self.pipe.1.as_fd());
         let keep = [self.master.as_fd(), reader, writer, theirs.as_fd()].map(|fd| fd.as_raw_fd());
+        let keep: Vec<_> = keep.into_iter().chain(self.notes.raw_fd()).collect();
         let shim = std::process::id();
-        let pid =
-            fork::detached(&keep, || match self.serve(spec, is_successor, (shim, &theirs)) {
-                Ok(()) => 0,
-                Err(_) => 1,
-            })?;
+        let pid = fork::detached(&keep, || match self.serve(spec, (shim, &theirs)) {
+            Ok(()) => 0,
+            Err(_) => 1,
+        })?;
         Ok(Holder { pid, end: ours, began: Instant::now() })
     }
 
     /// Take what is printed until no process has the terminal any more.
-    fn serve(
-        &self,
-        spec: &Path,
-        is_successor: bool,
-        (shim, end): (u32, &UnixStream),
-    ) -> io::Result<()> {
+    fn serve(&self, spec: &Path, (shim, end): (u32, &UnixStream)) -> io::Result<()> {
         // While it waits for the lock of its predecessor, it has taken nothing.
         sys::end_after_parent(shim)?;
         // `ps` shows it as what it is.
         sys::rename_argument(1, "sink");
         let pipe = (self.pipe.0.try_clone()?, self.pipe.1.try_clone()?);
         let feed = Feed::new(self.master.try_clone()?, pipe);
-        let holding = Holding { is_lossless: feed.is_lossless(), is_successor };
+        let noted = self.notes.read();
+        let at_least = noted.map_or(0, |noted| noted.end);
+        let holding = Holding { is_lossless: feed.is_lossless(), at_least };
         let sink = Sink::of_holder(spec, holding).map_err(io::Error::other)?;
         sink::deafen();
         sys::outlive_parent()?;
-        let mut hold = Hold::new(feed, sink, spec, self);
-        hold.remember();
+        let end_of_stream = sink.appender.end();
+        let noted = noted.unwrap_or(Noted { begin: end_of_stream, end: 0, own_size: self.size });
+        let noted = Noted { end: end_of_stream, ..noted };
+        self.notes.write(noted);
+        let mut hold = Hold::new((feed, sink), spec, (self, noted));
+        hold.remember(noted.begin);
         hold.feed.take_rest(&mut hold.sink.appender, clock::now());
+        self.notes.write_end(hold.sink.appender.end());
         hold.serve(end)
     }
 }
 
 /// A holder at work.
-struct Hold {
+struct Hold<'a> {
+    notes: &'a Notes,
     feed: Feed,
     sink: Sink,
     bell: BellPause,
@@ -131,14 +139,19 @@ struct Hold {
     is_pipe: bool,
 }
 
-impl Hold {
-    fn new(feed: Feed, sink: Sink, spec: &Path, terminal: &Terminal) -> Self {
+impl<'a> Hold<'a> {
+    fn new(
+        (feed, sink): (Feed, Sink),
+        spec: &Path,
+        (terminal, noted): (&'a Terminal, Noted),
+    ) -> Self {
         let socket = PanePaths::beside(spec).terminal();
         let seen = sink.appender.end();
-        let size = pty::size(feed.master()).unwrap_or(terminal.size);
+        let size = pty::size(feed.master()).unwrap_or(noted.own_size);
         Self {
-            viewers: Viewers::listen(Some(&*socket).filter(|_| !terminal.is_pipe), size),
-            model: Model::new(size, sink.from),
+            notes: &terminal.notes,
+            viewers: Viewers::listen(Some(&*socket).filter(|_| !terminal.is_pipe), noted.own_size),
+            model: Model::new(size, noted.begin),
             stream: sink.reader(),
             seen,
             feed,
@@ -153,9 +166,9 @@ impl Hold {
     }
 
     /// Find out what the program has set in the terminal before this holder began.
-    fn remember(&mut self) {
+    fn remember(&mut self, begin: u64) {
         let end = self.seen;
-        self.seen = self.sink.from.max(end.saturating_sub(MOST_REMEMBERED)).min(end);
+        self.seen = begin.max(end.saturating_sub(MOST_REMEMBERED)).min(end);
         // The questions have been answered.
         self.read_to(end, |hold, bytes| hold.follower.scan(bytes, |_, _, _| {}));
     }
@@ -164,10 +177,8 @@ impl Hold {
         let mut shim = Some(shim);
         let mut until = None;
         loop {
-            match self.feed.take(&mut self.sink.appender, clock::now())? {
-                Taken::Bytes => self.ring(),
-                Taken::Nothing => {}
-                Taken::End => break,
+            if self.take()? == Taken::End {
+                break;
             }
             self.look();
             if until.is_some_and(|until| until <= Instant::now()) {
@@ -181,6 +192,16 @@ impl Hold {
         }
         self.finish();
         Ok(())
+    }
+
+    /// Take what was printed.
+    fn take(&mut self) -> io::Result<Taken> {
+        let taken = self.feed.take(&mut self.sink.appender, clock::now())?;
+        if taken == Taken::Bytes {
+            self.notes.write_end(self.sink.appender.end());
+            self.ring();
+        }
+        Ok(taken)
     }
 
     /// Look at what was printed since: answer questions, and show it to the clients.
@@ -276,6 +297,10 @@ impl Hold {
         match frame {
             FromClient::Input(bytes) => self.input.extend(bytes),
             FromClient::Screen(wanted) => {
+                // It is to show what was printed before it was asked for, as far as that comes to an end.
+                let is_taken = |taken| !matches!(taken, Ok(Taken::Bytes));
+                let _ = (0..MOST_TAKEN).find(|_| is_taken(self.take()));
+                self.look();
                 let now = (self.seen, self.follower.modes());
                 let screen = self.model.text(&mut self.stream, now, wanted);
                 if let (Ok(screen), Some(viewer)) = (screen, self.viewers.all.get_mut(by)) {
@@ -292,7 +317,8 @@ impl Hold {
                     viewer.needs_redraw();
                 }
             }
-            FromClient::Hello(_) | FromClient::Resize(_) | FromClient::OwnSize(_) => {}
+            FromClient::OwnSize(size) => self.notes.write_own_size(size),
+            FromClient::Hello(_) | FromClient::Resize(_) => {}
         }
     }
 
@@ -392,8 +418,6 @@ struct Holder {
 pub struct HolderKeeper {
     terminal: Terminal,
     holder: Option<Holder>,
-    /// There has been a holder.
-    has_begun: bool,
     /// How many holders in a row have lived for a short time only.
     short_lives: u32,
     /// When to start the next one.
@@ -403,18 +427,14 @@ pub struct HolderKeeper {
 impl HolderKeeper {
     /// Start the first holder of this terminal.
     pub fn begin(terminal: Terminal, spec: &Path) -> Self {
-        let mut keeper =
-            Self { terminal, holder: None, has_begun: false, short_lives: 0, due: None };
+        let mut keeper = Self { terminal, holder: None, short_lives: 0, due: None };
         keeper.start(spec);
         keeper
     }
 
     fn start(&mut self, spec: &Path) {
-        match self.terminal.hold(spec, self.has_begun) {
-            Ok(holder) => {
-                (self.holder, self.due) = (Some(holder), None);
-                self.has_begun = true;
-            }
+        match self.terminal.hold(spec) {
+            Ok(holder) => (self.holder, self.due) = (Some(holder), None),
             // The user has too many processes: some will end.
             Err(_) => self.due = Some(Instant::now() + SHORT_LIFE),
         }

@@ -257,7 +257,10 @@ impl Viewers {
                         viewer.active = self.actions;
                     }
                 }
-                FromClient::OwnSize(size) => self.own_size = limited(*size),
+                FromClient::OwnSize(size) => {
+                    self.own_size = limited(*size);
+                    wishes.push(Wish { by, frame: FromClient::OwnSize(self.own_size) });
+                }
                 FromClient::Input(_) if read_only => {}
                 FromClient::Input(_) => {
                     self.actions += 1;

@@ -90,6 +90,12 @@ pub fn terminals() -> Option<(u64, u64)> {
     Some((number("nr")?, number("max")?))
 }
 
+/// A file that is only in memory and has no name.
+pub fn memory_file() -> io::Result<std::fs::File> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+    Ok(memfd_create("tmo", MemfdFlags::CLOEXEC)?.into())
+}
+
 /// Orphans below this process become its children; the parameters are for systems without subreapers.
 pub fn own_orphans(_run: &str, _process: &str) -> io::Result<()> {
     adopt_orphans()
