@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Listed, Opening, Survey, TerminalError};
 use crate::model::plan::Plan;
@@ -25,6 +25,10 @@ const TERM: &str = "xterm-256color";
 
 /// How long a holder may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait for a holder to listen, and how often to look: no event tells that it does.
+const SOON: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(20);
 
 /// The terminals of one run.
 #[derive(Debug, Clone)]
@@ -95,7 +99,7 @@ impl Native {
         for socket in sockets.flatten() {
             // A terminal that has just been closed has no size.
             if let Ok(mut client) = Client::dial(&socket.path()).await {
-                client.send(&FromClient::OwnSize((columns, rows))).await?;
+                let _ = client.send(&FromClient::OwnSize((columns, rows))).await;
             }
         }
         Ok(())
@@ -107,7 +111,7 @@ impl Native {
         pane: &str,
         wanted: WantedScreen,
     ) -> Result<Screen, TerminalError> {
-        let mut client = Client::dial(&self.socket(pane)).await?;
+        let mut client = Client::dial_soon(&self.socket(pane)).await?;
         client.send(&FromClient::Screen(wanted)).await?;
         loop {
             if let FromHolder::Screen(screen) = client.next().await? {
@@ -125,7 +129,7 @@ impl Native {
     ) -> Result<(), TerminalError> {
         let enter = if enter { "\n" } else { "" };
         let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
-        let mut client = Client::dial(&self.socket(pane)).await?;
+        let mut client = Client::dial_soon(&self.socket(pane)).await?;
         for part in bytes.chunks(LONGEST) {
             client.send(&FromClient::Input(part.to_vec())).await?;
         }
@@ -139,6 +143,11 @@ impl Native {
     }
 }
 
+/// Whether nobody listens.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
 /// A client of a holder that does not look at the terminal.
 struct Client {
     stream: UnixStream,
@@ -146,6 +155,17 @@ struct Client {
 }
 
 impl Client {
+    /// The same with a holder that may not listen yet, or is just being replaced.
+    async fn dial_soon(path: &Path) -> io::Result<Self> {
+        let until = Instant::now() + SOON;
+        loop {
+            match Self::dial(path).await {
+                Err(error) if is_absent(&error) && Instant::now() < until => sleep(RETRY).await,
+                dialled => return dialled,
+            }
+        }
+    }
+
     async fn dial(path: &Path) -> io::Result<Self> {
         let stream = timeout(PATIENCE, UnixStream::connect(path)).await??;
         let mut client = Self { stream, frames: Frames::default() };

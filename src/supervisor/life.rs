@@ -97,15 +97,18 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
+        let installs = proc.installs_in(Some(life));
+        // A life file that was removed and started again may report the same life once more.
+        let is_known = matches!(proc.phase, Phase::Running { life: known, .. } if known == life);
+        if !installs && !is_known {
+            proc.begun = proc.begun.saturating_add(1);
+        }
+        // Meanwhile another life has been requested.
         if Some(life) < proc.current_life() {
             return;
         }
-        if proc.installs_in(Some(life)) {
+        if installs {
             return self.installation_began(id, (life, pid), at, out);
-        }
-        // A life file that was removed and started again may report the same life once more.
-        if !matches!(proc.phase, Phase::Running { life: known, .. } if known == life) {
-            proc.begun = proc.begun.saturating_add(1);
         }
         proc.phase = Phase::Running { life, pid };
         proc.last_pid = Some(pid);

@@ -55,9 +55,11 @@ pub(crate) fn prove(times: u32, seed: u64) -> Table {
             for damage in DAMAGES {
                 let name = |when| format!("{begin}…{end}: {damage:?}, {when} ({round})");
                 cases.push(Case::new(name("before an adoption"), move |t| {
+                    t.choose_backend(begin);
                     before_adoption(t, (begin, end), damage);
                 }));
                 cases.push(Case::new(name("before a start"), move |t| {
+                    t.choose_backend(begin);
                     before_start(t, (begin, end), damage);
                 }));
             }

@@ -20,7 +20,7 @@ const INSTEAD: [Instead; 5] =
     [Instead::Nothing, Instead::File, Instead::Directory, Instead::Fifo, Instead::DeadLink];
 
 /// Where, by a name for it; a star is the instance.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 9] = [
     ("control socket", "app/.overmind.sock"),
     ("lock", "run/tmo/*/lock"),
     ("bell", "run/tmo/*/p/web.fifo"),
@@ -29,6 +29,7 @@ const PLACES: [(&str, &str); 8] = [
     ("runtime directory", "run/tmo/*"),
     ("journal directory", "state/tmo/app-*"),
     ("tmux socket", "tmux/tmux-*/tmo-*"),
+    ("native terminals", "run/tmo/*/t"),
 ];
 
 pub(crate) fn prove(times: u32, seed: u64) -> Table {
@@ -36,12 +37,15 @@ pub(crate) fn prove(times: u32, seed: u64) -> Table {
     for (name, place) in PLACES {
         for instead in INSTEAD {
             cases.push(Case::new(format!("{name}: {instead:?}, while all runs"), move |t| {
+                t.choose_backend(name);
                 while_running(t, place, instead);
             }));
             cases.push(Case::new(format!("{name}: {instead:?}, before an adoption"), move |t| {
+                t.choose_backend(name);
                 before_adoption(t, place, instead);
             }));
             cases.push(Case::new(format!("{name}: {instead:?}, before a start"), move |t| {
+                t.choose_backend(name);
                 before_start(t, place, instead);
             }));
         }

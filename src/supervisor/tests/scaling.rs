@@ -75,3 +75,20 @@ fn an_unknown_entry_is_answered_with_each_entry_once() {
     let known = &world.answers[0].1.unknown.as_ref().unwrap().known;
     assert_eq!(known.iter().map(ToString::to_string).collect::<Vec<_>>(), ["job", "web"]);
 }
+
+#[test]
+fn a_life_whose_start_is_heard_after_the_next_was_requested_is_counted() {
+    let mut world = World::of(&plan(&["a", "b?", "b#2?+"]));
+    let b = || names(&["b"]);
+    world.bring_up(1);
+    world.ask(1, Request::Stop { names: b() });
+    world.shims[1].act(false);
+    world.ask(2, Request::Restart { names: b() });
+    // It begins the second life, which nobody hears yet.
+    world.shims[1].act(false);
+    world.ask(3, Request::Stop { names: b() });
+    world.ask(4, Request::Scale { counts: [("b".to_owned(), 1)].into() });
+    world.settle();
+    let proc = &world.machine.procs[1];
+    assert_eq!((proc.current_life(), proc.begun), (Some(LifeId::nth(3)), 2));
+}
