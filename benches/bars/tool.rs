@@ -95,7 +95,11 @@ pub(crate) fn find_all(wanted: &[String]) -> (Vec<Tool>, Vec<&'static str>) {
     let (mut all, mut missing) = (vec![], vec![]);
     if wants("tmo") {
         let program = env!("CARGO_BIN_EXE_tmo").into();
-        let note = "`tmo start`, as it was built here";
+        let note = if cfg!(target_feature = "crt-static") {
+            "`tmo start`, linked statically as in a release archive"
+        } else {
+            "`tmo start`, as it was built here"
+        };
         all.push(Tool { name: "tmo", kind: Kind::Tmo, program, note });
     }
     if wants("native") {
@@ -204,8 +208,10 @@ impl Tool {
         let word = if self.kind == Kind::Floor { "-V" } else { "--version" };
         let said = output_within(self.call(&world, &[word]), Duration::from_secs(20));
         let said = said.unwrap_or_default();
-        let version = said.lines().next_back().unwrap_or_default().trim().rsplit(' ').next();
-        let version = version.filter(|word| !word.is_empty()).unwrap_or("(version not told)");
+        // tmo prints its commit after the version.
+        let mut words = said.lines().next_back().unwrap_or_default().split_whitespace();
+        let version = words.find(|word| word.contains(|char: char| char.is_ascii_digit()));
+        let version = version.unwrap_or("(unknown version)");
         format!("- **{}** {version}: {}.", self.name, self.note)
     }
 }

@@ -33,6 +33,10 @@ pub struct HistoryAsk {
     pub until: Option<String>,
     /// Only what matches this regular expression.
     pub grep: Option<String>,
+    /// Only lines that were written to standard error (`err`), which is apart for processes with `split_stderr`, or only
+    /// the other output (`out`).
+    #[param(inline)]
+    pub stream: Option<OutputStream>,
     /// Ignore case.
     #[param(rename = "ignore-case", required = false, default = false)]
     pub ignore_case: bool,
@@ -131,6 +135,26 @@ impl TextColor {
     }
 }
 
+/// Where a process has written a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputStream {
+    /// To its terminal or pipe, which may be for both standard output and standard error.
+    Out,
+    /// To standard error, which is kept apart (`split_stderr = true`).
+    Err,
+}
+
+impl OutputStream {
+    /// Its name in requests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::Err => "err",
+        }
+    }
+}
+
 /// A line that was printed, or something that happened. Later versions may have more events, and
 /// more properties of each.
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,6 +166,9 @@ pub struct Line<'a> {
     /// The process; none for what the supervisor says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
+    /// Where the process has written the line, if its standard error is apart (`split_stderr`); otherwise none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<OutputStream>,
     /// Which life of the process, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u32>)]

@@ -196,6 +196,14 @@ impl Terminals {
         }
     }
 
+    /// Nobody waits any more for this shim, which was requested: its pane has another one. tmux opens
+    /// no second pane.
+    pub fn give_up(&self, shim: (u32, u64)) {
+        if matches!(self, Self::Native(_)) {
+            hang_up(Some(shim));
+        }
+    }
+
     /// What a pane shows.
     pub async fn screen(
         &self,

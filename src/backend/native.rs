@@ -66,7 +66,7 @@ impl Native {
     }
 
     /// Start a shim, which opens a terminal, for each of these.
-    pub(super) fn open(&self, openings: &[Opening]) -> Result<Survey, TerminalError> {
+    pub fn open(&self, openings: &[Opening]) -> Result<Survey, TerminalError> {
         let panes = openings.iter().map(|opening| self.open_one(opening));
         Ok(Survey { server: None, panes: panes.collect::<Result<_, _>>()? })
     }

@@ -28,7 +28,7 @@ use crate::view::printer::Job;
 pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let server = super::block_on(instance.server())?;
-    let is_all = args.names.is_empty() && args.lines.is_none();
+    let is_all = args.names.is_empty() && args.lines.is_none() && args.stream.is_none();
     let overmind = match (server, instance.address()) {
         (Server::Overmind(address), _) => Some(OvermindClient::new(&address)),
         // tmo also serves overmind's protocol over TCP, which carries the log.
@@ -45,7 +45,7 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     }
     instance.on_this_machine()?;
     let source = Source::of_instance(&instance)?;
-    let filter = source.filter(&args.names)?;
+    let filter = source.filter(&args.names)?.only_output(args.stream, &source.streams);
     let mut index = source.index();
     let record = index.len().map_err(unreadable)?;
     let position = match args.lines {

@@ -89,7 +89,8 @@ pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8
 
 /// `tmo echo`.
 pub(super) fn echo(instance: &Instance, far: &Far, args: &EchoArgs) -> Result<u8, CliError> {
-    let logs = LogsArgs { names: args.names.clone(), ..LogsArgs::default() };
+    let (names, stream) = (args.names.clone(), args.stream);
+    let logs = LogsArgs { names, stream, ..LogsArgs::default() };
     let mut shown = Shown::new(instance, far, &logs);
     let mut query = query(&logs)?;
     query.push(("lines", "true".to_owned()));
@@ -127,6 +128,7 @@ fn query(args: &LogsArgs) -> Result<Query, CliError> {
             query.push((key, time.to_string()));
         }
     }
+    query.extend(args.stream.map(|stream| ("stream", stream.name().to_owned())));
     query.extend(args.grep.iter().map(|grep| ("grep", grep.clone())));
     let flags = [("ignore-case", args.ignore_case), ("invert", args.invert_match)];
     let flags = flags.into_iter().chain([("events", args.events)]);

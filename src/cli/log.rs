@@ -14,7 +14,7 @@ use crate::journal::last::{last_events, last_lines};
 use crate::journal::last_run::LastRun;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
-use crate::journal::streams::{Stream, Streams};
+use crate::journal::streams::{self, Stream, Streams};
 use crate::model::ProcName;
 use crate::model::event::What;
 use crate::model::network::Network;
@@ -67,14 +67,14 @@ impl Source {
     fn open(dirs: Dirs, reports: Reports) -> Result<Self, CliError> {
         let streams = Streams::open(&dirs).map_err(|e| CliError::Other(e.to_string()))?;
         let streams = streams.all().to_vec();
-        let present = streams.iter().map(|stream| stream.name.clone()).collect();
+        let present = streams::names(&streams).cloned().collect();
         Ok(Self { dirs, streams, reports, present })
     }
 
     /// A filter for the streams that these words select; without words, all streams and the supervisor's
     /// messages.
     pub(super) fn filter(&self, names: &[String]) -> Result<Filter, CliError> {
-        CliError::refuse_unknown(names, self.streams.iter().map(|stream| &stream.name))?;
+        CliError::refuse_unknown(names, streams::names(&self.streams))?;
         Ok(Filter::named(names, &self.streams).and_events_about(names))
     }
 

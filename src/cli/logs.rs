@@ -52,7 +52,7 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         return far::logs(&instance, far, args);
     }
     let source = Source::of_instance(&instance)?;
-    let mut filter = source.filter(&args.names)?;
+    let mut filter = source.filter(&args.names)?.only_output(args.stream, &source.streams);
     if args.path {
         return paths(&source, &filter);
     }
@@ -354,7 +354,7 @@ pub(super) fn index_of(source: &Source, supervised: bool) -> Result<IndexReader,
 
 /// The index, extended by what no supervisor has indexed yet.
 pub(super) fn whole_index(dirs: &Dirs, streams: &[Stream]) -> Result<IndexReader, CliError> {
-    let streams: Vec<_> = streams.iter().map(|s| (s.number, s.name.slug())).collect();
+    let streams: Vec<_> = streams.iter().map(|s| (s.number, s.slug())).collect();
     let mut ingest = Ingest::in_memory(dirs, &streams, false).map_err(unreadable)?;
     while ingest.catch_up(u64::MAX).map_err(unreadable)?.more {}
     Ok(ingest.into_index())
@@ -364,7 +364,7 @@ pub(super) fn whole_index(dirs: &Dirs, streams: &[Stream]) -> Result<IndexReader
 fn paths(source: &Source, filter: &Filter) -> Result<u8, CliError> {
     let mut text = String::new();
     for stream in source.streams.iter().filter(|s| filter.takes(s.number)) {
-        let mut listing = Listing::new(&stream.name.slug(), LOG);
+        let mut listing = Listing::new(&stream.slug(), LOG);
         listing.refresh(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
         for segment in listing.segments() {
             if let Some(path) = segment.path(&source.dirs, listing.slug(), LOG) {

@@ -8,6 +8,7 @@ use super::report::CrashReport;
 use super::store::{self, Found, Reports};
 use super::summary::Summary;
 use super::why::{Analysis, Explanation, Sources, WhyError};
+use crate::journal::streams::names;
 use crate::journal::{Dirs, IndexReader, Streams};
 use crate::model::plan::Plan;
 use crate::model::request::State;
@@ -71,7 +72,7 @@ impl CrashAccess {
         let index = || Ok(IndexReader::open(&self.dirs));
         let log = Log::with_index(&self.dirs, 0, index)?;
         let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
-        let names = || streams.all().iter().map(|stream| &stream.name);
+        let names = || names(streams.all());
         let known = names().find(|known| known.as_str() == name);
         let known = known.ok_or_else(|| WhyError::unknown(name, names()))?;
         Ok(compare(&log, known)?)
@@ -88,7 +89,7 @@ impl CrashAccess {
             all.retain(|found| found.matches(name));
             if all.is_empty() {
                 let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
-                let names = || streams.all().iter().map(|stream| &stream.name);
+                let names = || names(streams.all());
                 if !names().any(|known| known.matches(name)) {
                     return Err(WhyError::unknown(name, names()));
                 }

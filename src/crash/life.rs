@@ -128,7 +128,13 @@ impl<'a> Log<'a> {
 
     /// The stream number of a process.
     pub fn stream(&self, name: &ProcName) -> Option<u16> {
-        self.streams.all().iter().find(|stream| stream.name == *name).map(|stream| stream.number)
+        let mut all = self.streams.all().iter();
+        all.find(|stream| stream.name == *name && !stream.stderr).map(|stream| stream.number)
+    }
+
+    /// The output of the process with this main stream.
+    pub(super) fn output_of(&self, main: u16) -> Filter {
+        Filter::only(self.streams.of_process(main))
     }
 
     /// The last life of a process that has ended in this run, and its place.
@@ -219,7 +225,7 @@ impl<'a> Log<'a> {
 
     /// The last lines of a life, at most `most`.
     pub fn last_lines(&self, place: &Place, most: usize) -> io::Result<Vec<Line>> {
-        let filter = Filter::only(vec![place.stream]);
+        let filter = self.output_of(place.stream);
         let mut index = (self.index)()?;
         let from = tail(&mut index, &filter, most as u64, place.upto)?.max(self.begin());
         let mut cursor = Cursor::over(index, from, filter);
@@ -252,7 +258,7 @@ impl<'a> Log<'a> {
         let mut cursor = Cursor::over(index, from, Filter::all());
         let (mut all, mut text) = (BTreeMap::<u16, VecDeque<Line>>::new(), vec![]);
         while let Some(chunk) = cursor.next(len, &mut text)? {
-            let lines = all.entry(chunk.record.stream).or_default();
+            let lines = all.entry(self.streams.main(chunk.record.stream)).or_default();
             match chunk.record.kind {
                 Kind::Start | Kind::Exit => lines.clear(),
                 Kind::Text => pieces(&chunk, &text, |at, line| {

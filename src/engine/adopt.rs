@@ -67,6 +67,7 @@ impl Engine {
         }
         self.panes[id].known = seen;
         self.panes[id].marked = self.last_marker(id);
+        self.ingest.look_at_stderr(self.panes[id].stream)?;
         for entry in self.panes[id].life.poll()? {
             self.expect(id, &entry);
             self.panes[id].known = self.panes[id].known.max(entry.seq);
@@ -113,7 +114,8 @@ impl Engine {
         let (dirs, began) = (self.ingest.dirs(), self.plan.started);
         let proc = &self.saved.supervisor.procs[id];
         let ignored = proc.installation.lives();
-        let output = Output { dirs, stream: *stream, began, ignored };
+        let stderr = self.ingest.stderr_of(*stream);
+        let output = Output { dirs, stream: *stream, stderr, began, ignored };
         search.recall(proc, &self.plan.processes[id], &self.saved, output)
     }
 

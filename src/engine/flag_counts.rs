@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use super::match_checkpoint::{Searched, Upto};
+use crate::journal::record::{Kind, Record};
 use crate::model::LifeId;
 use crate::model::request::{FlagMatches, FlagState};
 use crate::model::rules::Flag;
@@ -21,8 +22,9 @@ const MOST_UNSAVED: u64 = 16 << 20;
 /// The flag counts of one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SavedCounts {
-    /// The position in its stream up to which matches are counted.
-    pub(super) upto: u64,
+    /// The position in its streams up to which matches are counted.
+    #[serde(flatten)]
+    pub(super) upto: Upto,
     /// The time of the output before it, in nanoseconds since the epoch.
     pub(super) time: Timestamp,
     /// The counts and the last matches.
@@ -34,29 +36,27 @@ pub struct SavedCounts {
 pub(super) struct CountTracker {
     now: SavedCounts,
     /// The position that was saved last.
-    saved: Option<u64>,
+    saved: Option<Upto>,
     /// The end of the output that was searched.
-    end: u64,
+    end: Searched,
 }
 
 impl CountTracker {
     /// Start counting at this position.
-    pub(super) fn from(upto: u64, time: Timestamp, book: &FlagBook) -> Self {
-        Self { now: SavedCounts { upto, time, book: book.brief() }, saved: None, end: upto }
+    pub(super) fn from(upto: Upto, time: Timestamp, book: &FlagBook) -> Self {
+        Self {
+            now: SavedCounts { upto, time, book: book.brief() },
+            saved: None,
+            end: Searched::from(upto),
+        }
     }
 
     /// A record has been searched.
-    pub(super) fn passed(&mut self, record: &Record, book: &FlagBook) {
-        self.end = self.end.max(record.end());
-        let in_line = match record.kind {
-            Kind::Text => record.flags & (TO_BE_CONTINUED | UNFINISHED) != 0,
-            Kind::Exit | Kind::End => false,
-            Kind::Start | Kind::Gap | Kind::Event => return,
-        };
-        if in_line {
+    pub(super) fn passed(&mut self, record: &Record, is_stderr: bool, book: &FlagBook) {
+        if !self.end.passed(record, is_stderr) || record.kind == Kind::Start {
             return;
         }
-        (self.now.upto, self.now.time) = (self.end, record.time);
+        (self.now.upto, self.now.time) = (self.end.upto, record.time);
         if !self.now.book.counts_as(book) {
             self.now.book = book.brief();
         }
@@ -64,7 +64,8 @@ impl CountTracker {
 
     /// Whether much has been searched since the last save.
     pub(super) fn is_due(&self) -> bool {
-        self.now.upto.saturating_sub(self.saved.unwrap_or(0)) > MOST_UNSAVED
+        let saved = self.saved.map_or(0, |saved| saved.bytes());
+        self.now.upto.bytes().saturating_sub(saved) > MOST_UNSAVED
     }
 
     /// The counts to save, unless they are saved already.
@@ -142,9 +143,9 @@ mod tests {
             if kind == Kind::Exit {
                 watcher.finish();
             }
-            count.passed(&record(kind, upto, text, flags), watcher.book());
+            count.passed(&record(kind, upto, text, flags), false, watcher.book());
             upto += text.len() as u64;
-            (count.now.upto, count.now.book.flags().first().map_or(0, |flag| flag.count))
+            (count.now.upto.main, count.now.book.flags().first().map_or(0, |flag| flag.count))
         };
         assert_eq!(hear(Kind::Text, "x\na x\n", 0), (6, 2));
         assert_eq!(hear(Kind::Text, "y\n", 0), (8, 2));
@@ -160,7 +161,11 @@ mod tests {
         for _ in 0..9 {
             watcher.feed(b"before\nx\nbehind\n");
         }
-        count.passed(&record(Kind::Text, 0, &"before\nx\nbehind\n".repeat(9), 0), watcher.book());
+        count.passed(
+            &record(Kind::Text, 0, &"before\nx\nbehind\n".repeat(9), 0),
+            false,
+            watcher.book(),
+        );
         let counted = count.unsaved().unwrap();
         assert!(count.unsaved().is_none());
         let json = serde_json::to_string(&counted).unwrap();

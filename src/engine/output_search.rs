@@ -14,7 +14,7 @@ use super::action::Action;
 use super::aux_command::AuxCommands;
 use super::flag_counts::{CountTracker, Matches};
 use super::hook_command::{FlagHook, Hook};
-use super::match_checkpoint::{CheckpointTracker, ends_lives};
+use super::match_checkpoint::{CheckpointTracker, Upto, ends_lives};
 use super::search_lag::Lag;
 use crate::crash::{Line, Trigger};
 use crate::journal::incremental_reader::IncrementalReader;
@@ -39,6 +39,8 @@ type Hits = VecDeque<(Option<LifeId>, Hit)>;
 pub(super) struct OutputSearch {
     pub(super) watcher: Watcher,
     tap: IncrementalReader,
+    /// The stream of standard error, if the process has one.
+    stderr: Option<(u16, IncrementalReader)>,
     pub(super) life: Option<LifeId>,
     /// Matches that the state machine has not received yet, each with its life.
     hits: Hits,
@@ -59,7 +61,7 @@ pub(super) struct OutputSearch {
 
 impl OutputSearch {
     /// `None` if there is nothing to search for.
-    fn new(process: &ProcessPlan, tap: IncrementalReader) -> Option<Self> {
+    fn new(process: &ProcessPlan, stream: u16, ingest: &Ingest) -> Option<Self> {
         let rules = &process.rules;
         if !looks_for_anything(rules) {
             return None;
@@ -69,7 +71,10 @@ impl OutputSearch {
             Watcher::new(rules).inspect_err(|error| tracing::error!(%error, "patterns")).ok()?;
         Some(Self {
             watcher,
-            tap,
+            tap: IncrementalReader::new(ingest.dirs(), stream),
+            stderr: ingest
+                .stderr_of(stream)
+                .map(|stderr| (stderr, IncrementalReader::new(ingest.dirs(), stderr))),
             life: None,
             hits: VecDeque::new(),
             again: VecDeque::new(),
@@ -89,9 +94,12 @@ impl OutputSearch {
         life: Option<LifeId>,
         ingest: &mut Ingest,
     ) -> Option<Box<Self>> {
-        let mut search = Self::new(process, IncrementalReader::new(ingest.dirs(), stream))?;
+        let mut search = Self::new(process, stream, ingest)?;
         ingest.listen_to(stream);
-        let (upto, now) = (ingest.indexed(stream), clock::now());
+        let indexed = |stream| ingest.indexed(stream);
+        let upto =
+            Upto { main: indexed(stream), stderr: ingest.stderr_of(stream).map_or(0, indexed) };
+        let now = clock::now();
         search.count = CountTracker::from(upto, now, search.watcher.book());
         search.checkpoint = CheckpointTracker::at(upto, now, life);
         Some(Box::new(search))
@@ -164,11 +172,13 @@ impl OutputSearch {
             self.idle_due = None;
         }
         let mut searched = records.iter().try_for_each(|record| self.search_record(record));
-        if searched.is_ok()
-            && !self.lag.skips()
-            && let Some((start, end)) = ingest.partial(stream)
-        {
-            searched = self.search_partial(start, end);
+        for stream in std::iter::once(stream).chain(ingest.stderr_of(stream)) {
+            if searched.is_ok()
+                && !self.lag.skips()
+                && let Some((start, end)) = ingest.partial(stream)
+            {
+                searched = self.search_partial(stream, (start, end));
+            }
         }
         let unsearched = searched.err().map(|error| Trouble::Unsearched(error.to_string()));
         let mut actions: Vec<_> =
@@ -304,33 +314,53 @@ impl OutputSearch {
             }
             Kind::Gap | Kind::Event => {}
         }
-        self.count.passed(record, self.watcher.book());
-        self.checkpoint.passed(record);
+        let is_stderr = self.is_stderr(record.stream);
+        self.count.passed(record, is_stderr, self.watcher.book());
+        self.checkpoint.passed(record, is_stderr);
         Ok(())
     }
 
     fn search_text(&mut self, record: &Record) -> std::io::Result<()> {
         if self.lag.skips() {
             self.lag.skip(record.len.into());
-            self.tap.skip_to(record.end());
+            tap(&mut self.tap, &mut self.stderr, record.stream).skip_to(record.end());
             return Ok(());
         }
         self.watcher.at(record.time);
-        let text = self.tap.record(record)?;
+        self.watcher.feed_stderr(self.is_stderr(record.stream));
+        let tap = tap(&mut self.tap, &mut self.stderr, record.stream);
+        let text = tap.record(record)?;
         let hits = self.watcher.feed(text);
         self.found(hits);
         Ok(())
     }
 
+    pub(super) fn is_stderr(&self, stream: u16) -> bool {
+        self.stderr.as_ref().is_some_and(|(stderr, _)| *stderr == stream)
+    }
+
     /// Search the present part of an unfinished line.
-    fn search_partial(&mut self, start: u64, end: u64) -> std::io::Result<()> {
-        let text = self.tap.range(start, end)?;
+    fn search_partial(&mut self, stream: u16, (start, end): (u64, u64)) -> std::io::Result<()> {
+        self.watcher.feed_stderr(self.is_stderr(stream));
+        let text = tap(&mut self.tap, &mut self.stderr, stream).range(start, end)?;
         if !text.is_empty() {
             let hits = self.watcher.feed(text);
             self.found(hits);
             self.idle_due = Some(Instant::now() + QUIET);
         }
         Ok(())
+    }
+}
+
+/// The reader of a stream.
+fn tap<'a>(
+    main: &'a mut IncrementalReader,
+    stderr: &'a mut Option<(u16, IncrementalReader)>,
+    stream: u16,
+) -> &'a mut IncrementalReader {
+    match stderr {
+        Some((number, stderr)) if *number == stream => stderr,
+        Some(_) | None => main,
     }
 }
 

@@ -13,8 +13,8 @@ use crate::model::event::{Trouble, What};
 use crate::model::{LifeId, ProcId};
 use crate::protocol::life::{Entry, LifeEvent};
 use crate::supervisor::{Input, Proc};
-use crate::sys::clock;
 use crate::sys::why;
+use crate::sys::{self, clock};
 
 impl Engine {
     /// Read the news of a pane: first life entries, then output up to its present end. Then process
@@ -135,6 +135,9 @@ impl Engine {
     }
 
     pub(super) fn read_life(&mut self, id: ProcId) {
+        if let Err(error) = self.ingest.look_at_stderr(self.panes[id].stream) {
+            return self.trouble(id, Trouble::Unread(error.to_string()));
+        }
         let entries = match self.panes[id].life.poll() {
             Ok(entries) => entries,
             Err(error) => return self.trouble(id, Trouble::LifeFile(error.to_string())),
@@ -207,6 +210,12 @@ impl Engine {
         let known = pane.shim == Some(shim) || pane.awaited == Some(shim);
         // It is no longer awaited: its exit must not count as that of a later awaited shim.
         pane.awaited = pane.awaited.filter(|(pid, _)| *pid != shim.0);
+        if let Some(other) = pane.awaited
+            && sys::start_time(shim.0) == Some(shim.1)
+        {
+            // That one would wait for the end of this one.
+            self.terminals.give_up(other);
+        }
         pane.shim = Some(shim);
         pane.last_shim = Some(shim.0);
         pane.shim_due = None;
@@ -232,11 +241,13 @@ impl Engine {
         }
     }
 
-    /// A process may begin once its shim is up and its sink reads its output.
+    /// A process may begin once its shim is up and its sink reads its output. A terminal without
+    /// tmux keeps its output until the holder comes.
     pub(super) fn check_ready(&mut self, id: ProcId) {
+        let keeps = !self.terminals.have_server();
         let pane = &mut self.panes[id];
         let Some((shim, _)) = pane.shim else { return };
-        if pane.sink == Sink::Up && pane.ready != Some(shim) {
+        if (pane.sink == Sink::Up || keeps) && pane.ready != Some(shim) {
             pane.ready = Some(shim);
             self.decide(Input::PaneReady(id));
         }

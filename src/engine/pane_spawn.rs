@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::core::Engine;
-use super::pane_state::Sink;
+use super::pane_state::{PaneState, Sink};
 use super::persisted_state::TmuxServer;
 use super::queue::Event;
 use super::stop_commands::Wanted;
 use super::wakeups;
 use crate::backend::tmux::TmuxError;
-use crate::backend::{Former, Listed, Server, Survey, TerminalError};
+use crate::backend::{Former, Listed, Server, Survey, TerminalError, Terminals};
 use crate::model::ProcId;
 use crate::plan;
 use crate::protocol::spec::Want;
@@ -52,12 +52,25 @@ impl Engine {
     }
 
     fn ask_for_panes(&mut self, mut ids: Vec<ProcId>) {
-        let first = self.saved.tmux.is_none() && self.terminals.have_server();
+        let first = self.saved.tmux.is_none();
         let adopted = self.adopted;
         let at_first = self.in_turn(&mut ids);
         let opening =
             |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
         let openings: Vec<_> = ids.iter().map(opening).collect();
+        self.opening += ids.len();
+        for &id in &ids {
+            self.panes[id].asked_for += 1;
+        }
+        if let Terminals::Native(native) = &self.terminals {
+            for (opening, id) in openings.iter().zip(ids) {
+                let result = native.open(std::slice::from_ref(opening));
+                self.queue.push(Event::Opened(vec![id], result));
+            }
+            // Everything else can wait until the shims have opened their terminals.
+            std::thread::yield_now();
+            return;
+        }
         let old: Vec<_> = ids
             .iter()
             .map(|&id| {
@@ -68,10 +81,6 @@ impl Engine {
             .collect();
         let (terminals, queue) = (self.terminals.clone(), self.queue.clone());
         let mut gives_up = self.gives_up.subscribe();
-        self.opening += ids.len();
-        for &id in &ids {
-            self.panes[id].asked_for += 1;
-        }
         tokio::task::spawn_local(async move {
             if first {
                 let mut tries = if adopted { MOST_LOST } else { 1 };
@@ -174,6 +183,7 @@ impl Engine {
             let asked_for = self.panes[id].asked_for.saturating_sub(1);
             self.panes[id].asked_for = asked_for;
             if asked_for > 0 || self.saved.supervisor.procs[id].pane != Pane::Opening {
+                self.give_up_unknown(id, result);
                 continue;
             }
             match result {
@@ -190,13 +200,31 @@ impl Engine {
         }
     }
 
+    /// End the shim of this answer if nobody waits for it.
+    fn give_up_unknown(&self, id: ProcId, result: &Result<Survey, TerminalError>) {
+        let PaneState { shim, awaited, .. } = &self.panes[id];
+        let name = self.plan.processes[id].name.as_str();
+        let answered = result.iter().flat_map(|survey| &survey.panes);
+        let of_process = answered.filter(|pane| pane.process == name && !pane.dead);
+        let is_known = |pid| shim.iter().chain(awaited).any(|shim| shim.0 == pid);
+        for pane in of_process.filter(|pane| !is_known(pane.pid)) {
+            let shim = sys::info(pane.pid).filter(|process| process.ppid == std::process::id());
+            if let Some(shim) = shim {
+                self.terminals.give_up((pane.pid, shim.start_time));
+            }
+        }
+    }
+
     fn await_shim(&mut self, id: ProcId, pane: Option<&Listed>, parent: u32) {
         let Some(pane) = pane.filter(|pane| !pane.dead) else { return self.no_shim(id) };
         let gone = || Event::ShimExit(id, pane.pid, true);
         // tmux may still list a process that has ended and whose pid was reused.
         let process = sys::info(pane.pid).filter(|process| process.ppid == parent);
         let start_time = process.map(|process| process.start_time);
-        self.panes[id].awaited = Some((pane.pid, start_time.unwrap_or(0)));
+        let awaited = self.panes[id].awaited.replace((pane.pid, start_time.unwrap_or(0)));
+        if let Some(former) = awaited.filter(|former| former.0 != pane.pid) {
+            self.terminals.give_up(former);
+        }
         self.panes[id].shim_due = Some(Instant::now() + SHIM_TIMEOUT);
         let watched = start_time
             .ok_or(std::io::ErrorKind::NotFound.into())

@@ -6,7 +6,7 @@
 use super::core::Engine;
 use super::output_search::OutputSearch;
 use super::pane_state::PaneState;
-use super::run::{afford, record_dirs};
+use super::run::{afford, numbers_of, record_dirs};
 use crate::model::event::What;
 use crate::model::plan::Plan;
 use crate::model::{ProcId, ProcName};
@@ -48,12 +48,9 @@ impl Engine {
     pub(super) fn change_plan(&mut self, plan: Plan) -> Result<(), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let known = self.plan.processes.len();
-        afford(plan.processes.len()).map_err(|error| text(&error))?;
+        afford(&plan, 0).map_err(|error| text(&error))?;
         let mut streams = self.streams.clone();
-        let all = plan.processes.iter();
-        let numbers: Result<Vec<_>, _> =
-            all.map(|process| streams.number(&process.name, process.color)).collect();
-        let numbers = numbers.map_err(|error| text(&error))?;
+        let numbers = numbers_of(&plan, &mut streams).map_err(|error| text(&error))?;
         // Write the streams before the plan, because an adopter relies on the plan. An unused name
         // in the journal does no harm.
         streams.save().map_err(|error| text(&error))?;
@@ -64,15 +61,25 @@ impl Engine {
         self.streams = streams;
         let old = std::mem::replace(&mut self.plan, plan);
         let mut done = Ok(());
-        for (id, number) in ProcId::all(&self.plan.processes).zip(numbers).skip(known) {
+        for (id, number) in ProcId::all(&self.plan.processes).zip(numbers) {
             let name = &self.plan.processes[id].name;
-            if let Err(error) = self.ingest.add(number, &name.slug()) {
+            // A process that comes back may be split now.
+            let (is_new, stderr) = (id.place() >= known, self.ingest.stderr_of(number));
+            let slugs = self.streams.slugs(&[number]);
+            let added = slugs.iter().try_for_each(|(number, slug)| self.ingest.add(*number, slug));
+            if let Err(error) = added {
                 done = Err(format!("the journal takes no output of {name}: {error}"));
-                self.plan.processes.truncate(id.place());
-                break;
+                if is_new {
+                    self.plan.processes.truncate(id.place());
+                    break;
+                }
             }
-            self.panes.push(PaneState::new(self.runtime.dir(), name, number));
-            self.begin_search(id);
+            if is_new {
+                self.panes.push(PaneState::new(self.runtime.dir(), name, number));
+            }
+            if is_new || stderr != self.ingest.stderr_of(number) {
+                self.begin_search(id);
+            }
         }
         self.saved.supervisor.grow(&self.plan, clock::now());
         self.look_anew(&old);

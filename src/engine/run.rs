@@ -193,19 +193,14 @@ fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
 fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = with_program(runtime.plan()?);
-    afford(plan.processes.len())?;
+    afford(&plan, 0)?;
     let adopting = runtime.state_file().exists();
     make_dirs(runtime)?;
     let dirs = Dirs::of_run(&plan, runtime.dir());
     let (list, streams) =
         number_streams(&plan, &dirs).map_err(|error| if adopting { lost(error) } else { error })?;
-    let slugs: Vec<_> =
-        plan.processes.iter().zip(&streams).map(|(p, number)| (*number, p.name.slug())).collect();
-    if !adopting {
-        Ingest::conclude(&dirs, &slugs).map_err(|e| io(plan.log.dir.as_path(), e))?;
-    }
-    let mut ingest = Ingest::open(&dirs, &slugs, plan.log.segment())
-        .map_err(|e| io(plan.log.dir.as_path(), e))?;
+    let slugs = list.slugs(&streams);
+    let mut ingest = open_journal(&plan, &dirs, &slugs, adopting)?;
     let saved = if adopting {
         PersistedState { keeper: PersistedState::own_id(), ..runtime.saved_of(&plan)? }
     } else {
@@ -222,7 +217,6 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
     let track =
         |(process, of): (&ProcessPlan, &u16)| PaneState::new(runtime.dir(), &process.name, *of);
     let panes = plan.processes.iter().zip(&streams).map(track).collect();
-    record_dirs(&plan);
     let engine = Engine {
         runtime: runtime.clone(),
         terminals: Terminals::new(&plan, runtime.dir()),
@@ -255,6 +249,23 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
     Ok((engine, adopting))
 }
 
+/// Open the journal to index these streams.
+fn open_journal(
+    plan: &Plan,
+    dirs: &Dirs,
+    slugs: &[(u16, String)],
+    adopting: bool,
+) -> Result<Ingest, RunError> {
+    let io = |source| RunError::Io { what: plan.log.dir.as_path().display().to_string(), source };
+    // Nothing is written before the run begins.
+    let _look = (!adopting).then(SharedLook::begin);
+    if !adopting {
+        Ingest::conclude(dirs, slugs).map_err(io)?;
+        SharedLook::renew();
+    }
+    Ingest::open(dirs, slugs, plan.log.segment()).map_err(io)
+}
+
 /// Record where this run keeps journal and crash reports. If the state directory can't be written,
 /// the run continues without that.
 pub(super) fn record_dirs(plan: &Plan) {
@@ -277,7 +288,9 @@ fn with_program(plan: Plan) -> Plan {
 }
 
 /// Check that there are enough file descriptors for this many processes.
-pub(super) fn afford(processes: usize) -> Result<(), RunError> {
+pub(super) fn afford(plan: &Plan, more: usize) -> Result<(), RunError> {
+    let split = plan.processes.iter().filter(|process| process.rules.split_stderr).count();
+    let processes = plan.processes.len() + split + more;
     sys::can_open(DESCRIPTORS_FOR_ALL + DESCRIPTORS_FOR_EACH * processes).map_err(|source| {
         RunError::Io { what: "raise `ulimit -n` to run all of this".into(), source }
     })
@@ -287,12 +300,27 @@ fn lost(error: RunError) -> RunError {
     RunError::Lost { error: Box::new(error) }
 }
 
+/// The stream number of each process in this list, which gets the missing ones.
+pub(super) fn numbers_of(plan: &Plan, streams: &mut Streams) -> Result<Vec<u16>, StreamsError> {
+    let number = |process: &ProcessPlan| {
+        if process.rules.split_stderr {
+            streams.number_of_stderr(&process.name, process.color)?;
+        }
+        streams.number(&process.name, process.color)
+    };
+    plan.processes.iter().map(number).collect()
+}
+
 /// The stream number of each process, which is the same as in earlier runs.
 fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<(Streams, Vec<u16>), RunError> {
-    let mut streams = Streams::open(dirs)?;
-    let number = |p: &ProcessPlan| streams.number(&p.name, p.color);
-    let numbers = plan.processes.iter().map(number).collect::<Result<Vec<_>, _>>()?;
-    streams.save()?;
+    let known = Streams::open(dirs)?;
+    let mut streams = known.clone();
+    let numbers = numbers_of(plan, &mut streams)?;
+    if streams == known {
+        streams.keep()?;
+    } else {
+        streams.save()?;
+    }
     Ok((streams, numbers))
 }
 
@@ -340,6 +368,7 @@ impl Engine {
         if !adopting {
             self.input(Input::Begin);
         }
+        record_dirs(&self.plan);
         let code = self.turn(&mut asks).await.map_err(|e| io("waiting", e))?;
         let Some(code) = code else { return Err(RunError::Deposed) };
         busy.ending.store(true, Ordering::Relaxed);

@@ -16,13 +16,12 @@ use crate::model::plan::{Plan, ProcessPlan};
 impl Engine {
     /// Make sure that there are this many instances of each entry; unknown entries are ignored.
     pub(super) fn make_room(&mut self, counts: &BTreeMap<String, u16>) -> Result<(), String> {
-        let known = self.plan.processes.len();
         let missing: usize = counts.iter().map(|(entry, n)| missing(&self.plan, entry, *n)).sum();
         if missing == 0 {
             return Ok(());
         }
         // Check this first: creating far too many instances would block all clients.
-        afford(known + missing).map_err(|error| error.to_string())?;
+        afford(&self.plan, missing).map_err(|error| error.to_string())?;
         let mut plan = self.plan.clone();
         for (entry, count) in counts {
             add_instances(&mut plan, entry, *count)?;

@@ -13,7 +13,7 @@ use super::persisted_state::PersistedState;
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
-use crate::journal::record::Kind;
+use crate::journal::record::{Kind, Record};
 use crate::journal::segment::Dirs;
 use crate::model::LifeId;
 use crate::model::plan::{Plan, ProcessPlan};
@@ -27,6 +27,8 @@ use crate::watch::{Rule, Watcher};
 pub(super) struct Output<'a> {
     pub(super) dirs: &'a Dirs,
     pub(super) stream: u16,
+    /// The stream of standard error, if there is one.
+    pub(super) stderr: Option<u16>,
     /// When the run began; earlier output belongs to other runs.
     pub(super) began: Timestamp,
     /// The lives whose output is not searched.
@@ -34,10 +36,16 @@ pub(super) struct Output<'a> {
 }
 
 impl Output<'_> {
+    fn is_stderr(self, record: &Record) -> bool {
+        self.stderr == Some(record.stream)
+    }
+
     fn since(self, time: Timestamp) -> std::io::Result<Cursor> {
         let mut index = IndexReader::open(self.dirs);
         let position = query::since(&mut index, time)?;
-        Ok(Cursor::over(index, position, Filter::only(vec![self.stream])))
+        Ok(Cursor::over(index, position, {
+            Filter::only(std::iter::once(self.stream).chain(self.stderr).collect())
+        }))
     }
 }
 
@@ -111,7 +119,10 @@ impl OutputSearch {
                     self.watcher.begin(chunk.record.life);
                     continue;
                 }
-                Kind::Text => self.watcher.feed(&text),
+                Kind::Text => {
+                    self.watcher.feed_stderr(output.is_stderr(&chunk.record));
+                    self.watcher.feed(&text)
+                }
                 Kind::Exit | Kind::End => self.watcher.finish(),
                 Kind::Gap | Kind::Event => continue,
             };
@@ -145,9 +156,11 @@ impl OutputSearch {
         let mut text = vec![];
         while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
             let record = chunk.record;
+            let is_stderr = output.is_stderr(&record);
             match record.kind {
-                Kind::Text if record.offset < before.upto => continue,
+                Kind::Text if before.upto.includes(&record, is_stderr) => continue,
                 Kind::Text => {
+                    counter.feed_stderr(is_stderr);
                     counter.at(record.time);
                     counter.feed(&text);
                 }
@@ -155,7 +168,7 @@ impl OutputSearch {
                 Kind::Exit | Kind::End => _ = counter.finish(),
                 Kind::Gap | Kind::Event => {}
             }
-            self.count.passed(&record, counter.book());
+            self.count.passed(&record, is_stderr, counter.book());
         }
         self.watcher.book_mut().restore(counter.book());
         Ok(())
@@ -183,9 +196,13 @@ impl OutputSearch {
         let mut text = vec![];
         while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
             let record = chunk.record;
+            let is_stderr = output.is_stderr(&record);
             let hits = match record.kind {
-                Kind::Text if record.offset < from.upto => continue,
-                Kind::Text => watcher.feed(&text),
+                Kind::Text if from.upto.includes(&record, is_stderr) => continue,
+                Kind::Text => {
+                    watcher.feed_stderr(is_stderr);
+                    watcher.feed(&text)
+                }
                 Kind::Exit | Kind::End => watcher.finish(),
                 Kind::Start => {
                     life = record.life;
@@ -194,7 +211,7 @@ impl OutputSearch {
                 }
                 Kind::Gap | Kind::Event => continue,
             };
-            self.checkpoint.passed(&record);
+            self.checkpoint.passed(&record, is_stderr);
             let ends = |rule: &Rule| match rule {
                 Rule::Failure(_) => true,
                 Rule::Flag(number) => {

@@ -16,6 +16,7 @@ use super::small;
 use super::stream::Read;
 use super::streams::{Stream, Streams};
 use super::text_reader::TextReader;
+use crate::api::history::OutputStream;
 use crate::model::ProcName;
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
@@ -45,6 +46,8 @@ pub struct Later {
     known: u16,
     /// The names to include; empty means all.
     words: Vec<String>,
+    /// The only kind of streams to include.
+    only: Option<OutputStream>,
 }
 
 impl Filter {
@@ -73,7 +76,21 @@ impl Filter {
     /// (or any name if there are none).
     #[must_use]
     pub fn and_later(self, known: u16, words: &[String]) -> Self {
-        Self { later: Some(Later { known, words: words.to_vec() }), ..self }
+        Self { later: Some(Later { known, words: words.to_vec(), only: None }), ..self }
+    }
+
+    /// Keep only standard error, or only the other output of processes.
+    #[must_use]
+    pub fn only_output(mut self, only: Option<OutputStream>, streams: &[Stream]) -> Self {
+        if let (Some(only), Some(wanted)) = (only, &mut self.streams) {
+            let is_wanted = |stream: &&Stream| stream.output() == only;
+            let numbers: Vec<u16> = streams.iter().filter(is_wanted).map(|s| s.number).collect();
+            wanted.retain(|number| numbers.contains(number));
+            if let Some(later) = &mut self.later {
+                later.only = Some(only);
+            }
+        }
+        self
     }
 
     /// Also include the events about processes with these names.
@@ -105,7 +122,9 @@ impl Filter {
         // Without the list of streams there are no names to compare. Try again at the next batch.
         let Ok(streams) = Streams::open(dirs) else { return };
         for stream in streams.all().iter().filter(|stream| stream.number > later.known) {
-            if later.words.is_empty() || later.words.iter().any(|w| stream.name.matches(w)) {
+            let is_named =
+                later.words.is_empty() || later.words.iter().any(|w| stream.name.matches(w));
+            if is_named && later.only.is_none_or(|only| stream.output() == only) {
                 wanted.push(stream.number);
             }
         }

@@ -21,6 +21,9 @@ use crate::sys::files;
 pub const SEGMENT_RECORDS: u64 = 65_536;
 /// How many of them a spill segment holds (512 KiB).
 pub const SPILL_RECORDS: u64 = (512 << 10) / BLOCK as u64;
+/// A new writer continues the newest segment if it has at most this many records. Otherwise the writer
+/// begins another segment, so that the next start has less to read.
+pub(crate) const CONTINUED: u64 = 4096;
 /// The name of the index in file names.
 pub const SLUG: &str = "@index";
 /// How many records are read at once during recovery.
@@ -175,7 +178,9 @@ impl IndexWriter {
             }
         }
         let mut row = SegmentWriter::new(dirs, SLUG, &[""], (records, SPILL_RECORDS));
-        let usable = segment.filter(|segment| !torn && segment.place == Place::Journal);
+        let is_short = |segment: &Segment| standing.next - segment.start <= CONTINUED;
+        let usable =
+            segment.filter(|segment| !torn && segment.place == Place::Journal && is_short(segment));
         let open = usable.and_then(|segment| {
             let path = segment.path(dirs, SLUG, "")?;
             Some((segment, files::append_to(&path).ok()?))

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::index::{self, IndexState, read_head};
 use super::segment::{Dirs, LOG, LONGEST, TIMES, collect, file_name, parse_name};
-use super::streams::Streams;
+use super::streams::{STDERR_SUFFIX, Streams};
 use crate::model::plan::LogPolicy;
 use crate::sys::files;
 
@@ -60,10 +60,20 @@ pub fn delete_old_output(
         retention.deletable(slug, covered)
     };
     if policy.per_process > 0 {
+        // Both streams of a process count towards its quota.
+        let process = |slug: &str| slug.strip_suffix(STDERR_SUFFIX).unwrap_or(slug).to_owned();
+        let mut of_process = BTreeMap::<String, Vec<&String>>::new();
         for slug in &slugs {
-            while retention.bytes_of(slug) > policy.per_process
-                && oldest(&retention, slug).is_some()
-            {
+            of_process.entry(process(slug)).or_default().push(slug);
+        }
+        for slugs in of_process.values() {
+            let bytes = |retention: &Retention<'_>| {
+                slugs.iter().map(|slug| retention.bytes_of(slug)).sum::<u64>()
+            };
+            while bytes(&retention) > policy.per_process {
+                let candidates =
+                    slugs.iter().filter_map(|slug| Some((oldest(&retention, slug)?, slug)));
+                let Some((_, slug)) = candidates.min() else { break };
                 retention.delete(slug)?;
             }
         }

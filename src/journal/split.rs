@@ -34,6 +34,8 @@ pub enum MarkerTrust {
     Announced,
     /// All of them: the life file no longer exists.
     All,
+    /// None: markers are in another stream of the process.
+    Never,
 }
 
 /// How a call of [`Splitter::feed`] ended.
@@ -44,6 +46,8 @@ pub enum Fed {
     /// There is a marker here that may have been announced since. The caller must read the life
     /// file, then feed the bytes from [`Splitter::position`] again.
     Ask,
+    /// There is a marker of this kind here. See [`Splitter::stop_at_markers`].
+    Marker(Kind),
 }
 
 /// Splits one stream.
@@ -73,6 +77,10 @@ pub struct Splitter {
     /// them that was not announced then never will be.
     asked: u64,
     nonce: Option<u64>,
+    /// Whether to stop before each marker.
+    stops: bool,
+    /// The offset of the marker that may be passed.
+    passes: Option<u64>,
     finder: Finder<'static>,
 }
 
@@ -125,6 +133,8 @@ impl Splitter {
             known: 0,
             asked: 0,
             nonce: None,
+            stops: false,
+            passes: None,
             finder: Finder::new(INTRO),
         }
     }
@@ -137,6 +147,32 @@ impl Splitter {
     /// The offset up to which everything has a record.
     pub fn indexed(&self) -> u64 {
         self.skipping.as_ref().map_or(self.open, |skipping| skipping.start)
+    }
+
+    /// Stop before each marker, until [`Splitter::pass_marker`] is called: the other stream of the process has to be
+    /// indexed up to there.
+    pub fn stop_at_markers(&mut self) {
+        self.stops = true;
+    }
+
+    /// Continue with the marker at [`Splitter::position`].
+    pub fn pass_marker(&mut self) {
+        self.passes = Some(self.scanned);
+    }
+
+    /// The life that the bytes at [`Splitter::position`] belong to.
+    pub fn life(&self) -> Option<LifeId> {
+        self.life
+    }
+
+    /// Set that life, for a stream without markers.
+    pub fn set_life(&mut self, life: Option<LifeId>) {
+        self.life = life;
+    }
+
+    /// Whether the next marker is the start of a life.
+    pub fn awaits_start(&self) -> bool {
+        self.expected.front().is_some_and(|waiting| waiting.marker.kind == Kind::Start)
     }
 
     /// The unfinished line, if there is one.
@@ -193,6 +229,9 @@ impl Splitter {
                     self.asked = self.scanned + rest.len() as u64;
                     return Fed::Ask;
                 }
+                Found::Marker(marker, _) if self.stops && self.passes != Some(self.scanned) => {
+                    return Fed::Marker(self.kind_of(marker));
+                }
                 Found::Marker(marker, len) => {
                     self.begin_marker(marker, len, out);
                     rest = &rest[len..];
@@ -203,6 +242,9 @@ impl Splitter {
 
     /// Look for the next marker. Returns how many bytes of text precede it, and what follows them.
     fn find(&self, bytes: &[u8], closed: bool) -> (usize, Found) {
+        if self.trust == MarkerTrust::Never {
+            return (bytes.len(), Found::Nothing);
+        }
         let mut from = 0;
         while let Some(at) = self.finder.find(&bytes[from..]).map(|at| from + at) {
             match Marker::look(&bytes[at..]) {
@@ -232,8 +274,22 @@ impl Splitter {
             MarkerTrust::Announced if marker.seq > self.known && at >= self.asked => {
                 Some(|_, _| Found::Ask)
             }
-            MarkerTrust::Announced => None,
+            MarkerTrust::Announced | MarkerTrust::Never => None,
         }
+    }
+
+    fn kind_of(&self, marker: Marker) -> Kind {
+        let mut known = self.expected.iter().map(|one| &one.marker).chain(&self.late);
+        match known.find(|one| one.is(marker)) {
+            Some(known) => known.kind,
+            None if self.is_first(marker) => Kind::Start,
+            None => Kind::End,
+        }
+    }
+
+    /// Whether this is the first marker of its life.
+    fn is_first(&self, marker: Marker) -> bool {
+        !self.nonce.is_some_and(|nonce| of_one_life(nonce, marker.nonce))
     }
 
     fn begin_marker(&mut self, marker: Marker, len: usize, out: &mut Vec<Record>) {
@@ -276,7 +332,7 @@ impl Splitter {
     /// Reconstruct what a marker without a life file still reveals: a different nonce means a
     /// different life.
     fn unannounced(&mut self, marker: Marker) -> Expected {
-        let first = !self.nonce.is_some_and(|nonce| of_one_life(nonce, marker.nonce));
+        let first = self.is_first(marker);
         self.nonce = Some(marker.nonce);
         Expected {
             seq: marker.seq,
@@ -394,7 +450,7 @@ impl Splitter {
     }
 
     /// Make a record for everything, including the unfinished line, which nothing will continue.
-    fn close(&mut self, out: &mut Vec<Record>) {
+    pub fn close(&mut self, out: &mut Vec<Record>) {
         let flags = if self.scanned > self.whole { UNFINISHED } else { 0 };
         if self.scanned > self.open {
             self.text(self.scanned, flags, out);

@@ -59,14 +59,13 @@ impl StreamReader {
         Ok(sizes.map(|s| s.end(self.size(*s))).max().unwrap_or(0))
     }
 
-    /// The offset of the oldest byte that still exists, or [`StreamReader::end`] if there is none.
+    /// The offset of the oldest byte that still exists, or of the next byte if there is none.
     pub fn start(&mut self) -> io::Result<u64> {
         self.listing.refresh(&self.dirs)?;
-        let mut segments = self.listing.segments().iter();
-        match segments.find(|segment| self.size(**segment) > 0) {
-            Some(segment) => Ok(segment.start),
-            None => self.end(),
-        }
+        let segments = self.listing.segments();
+        let first = segments.iter().find(|segment| self.size(**segment) > 0);
+        // If there was none, the first one may be written just now: it must not be skipped.
+        Ok(first.or(segments.last()).map_or(0, |segment| segment.start))
     }
 
     /// The segment that was read last.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::append::EVENTS_SLUG;
 use super::record::EVENTS;
 use super::segment::{Dirs, PLACES, Place};
+use crate::api::history::OutputStream;
 use crate::model::ProcName;
 use crate::protocol::spec::replace;
 use crate::sys::{self, files};
@@ -17,6 +18,10 @@ use crate::sys::{self, files};
 pub const FILE: &str = "@streams.json";
 /// The version of the file that this program writes.
 pub const VERSION: u32 = 1;
+
+/// The end of the name in file names of a stream that is the standard error of a process. No name of a process
+/// contains `@`.
+pub const STDERR_SUFFIX: &str = "@err";
 
 /// The streams of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,27 @@ pub struct Stream {
     pub name: ProcName,
     /// The xterm colour of its prefix in the latest run.
     pub color: u8,
+    /// It is the standard error of the process, which has another stream for the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stderr: bool,
+}
+
+impl Stream {
+    /// What it holds.
+    pub const fn output(&self) -> OutputStream {
+        if self.stderr { OutputStream::Err } else { OutputStream::Out }
+    }
+
+    /// Its name in file names.
+    pub fn slug(&self) -> String {
+        let slug = self.name.slug();
+        if self.stderr { slug + STDERR_SUFFIX } else { slug }
+    }
+}
+
+/// The processes of these streams, each once.
+pub fn names(streams: &[Stream]) -> impl Iterator<Item = &ProcName> + Clone {
+    streams.iter().filter(|stream| !stream.stderr).map(|stream| &stream.name)
 }
 
 /// Why the list of streams can't be used.
@@ -117,15 +143,26 @@ impl Streams {
 
     /// The number of a process's stream; a new one is added if necessary.
     pub fn number(&mut self, name: &ProcName, color: u8) -> Result<u16, StreamsError> {
+        self.number_of(name, color, false)
+    }
+
+    /// The same for the stream of its standard error. It has a higher number.
+    pub fn number_of_stderr(&mut self, name: &ProcName, color: u8) -> Result<u16, StreamsError> {
+        self.number(name, color)?;
+        self.number_of(name, color, true)
+    }
+
+    fn number_of(&mut self, name: &ProcName, color: u8, stderr: bool) -> Result<u16, StreamsError> {
         let streams = &mut self.content.streams;
-        if let Some(stream) = streams.iter_mut().find(|stream| stream.name == *name) {
+        let mut of_process = streams.iter_mut().filter(|stream| stream.name == *name);
+        if let Some(stream) = of_process.find(|stream| stream.stderr == stderr) {
             stream.color = color;
             return Ok(stream.number);
         }
         let last = streams.iter().map(|stream| stream.number).max().unwrap_or(EVENTS);
         let number =
             last.checked_add(1).ok_or_else(|| StreamsError::Full { name: name.clone() })?;
-        streams.push(Stream { number, name: name.clone(), color });
+        streams.push(Stream { number, name: name.clone(), color, stderr });
         Ok(number)
     }
 
@@ -163,7 +200,30 @@ impl Streams {
         if number == EVENTS {
             return Some(EVENTS_SLUG.to_owned());
         }
-        self.get(number).map(|stream| stream.name.slug())
+        self.get(number).map(Stream::slug)
+    }
+
+    /// Numbers and names in file names of all streams of the processes with these main streams.
+    pub fn slugs(&self, mains: &[u16]) -> Vec<(u16, String)> {
+        let all = mains.iter().flat_map(|main| self.of_process(*main));
+        all.filter_map(|number| Some((number, self.slug(number)?))).collect()
+    }
+
+    /// The stream with the starts and ends of the lives that this stream belongs to.
+    pub fn main(&self, number: u16) -> u16 {
+        let stderr = self.get(number).filter(|stream| stream.stderr);
+        let is_main = |other: &&Stream| {
+            !other.stderr && stderr.is_some_and(|stream| stream.name == other.name)
+        };
+        self.all().iter().find(is_main).map_or(number, |main| main.number)
+    }
+
+    /// All streams of the process with this main stream.
+    pub fn of_process(&self, main: u16) -> Vec<u16> {
+        let numbers = self.all().iter().map(|stream| stream.number);
+        std::iter::once(main)
+            .chain(numbers.filter(|number| *number != main && self.main(*number) == main))
+            .collect()
     }
 }
 
@@ -209,6 +269,13 @@ mod tests {
         let mut again = Streams::open(&dirs).unwrap();
         assert_eq!(again, streams);
         assert_eq!(again.number(&name("db"), 5).unwrap(), 3);
+        assert_eq!(again.number_of_stderr(&name("web#2"), 6).unwrap(), 4);
+        assert_eq!(again.number_of_stderr(&name("web#2"), 6).unwrap(), 4);
+        assert_eq!(again.number(&name("web#2"), 6).unwrap(), 2);
+        assert_eq!(again.slug(4).unwrap(), "web.2@err");
+        assert_eq!((again.main(4), again.main(2), again.of_process(2)), (2, 2, vec![2, 4]));
+        let stderr = r#"{"number":4,"name":"web#2","color":6,"stderr":true}"#;
+        assert_eq!(serde_json::to_string(again.get(4).unwrap()).unwrap(), stderr);
         assert_eq!(again.slug(2).unwrap(), "web.2");
         assert_eq!(again.slug(0).unwrap(), "@events");
         assert_eq!(again.slug(9), None);

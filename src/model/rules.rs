@@ -44,6 +44,8 @@ pub struct ProcessPolicy {
     pub display: Option<String>,
     /// Its output goes to a pipe instead of a terminal, and it reads from `/dev/null`.
     pub no_terminal: bool,
+    /// Its standard error is a stream of its own.
+    pub split_stderr: bool,
     /// Its variable `TERM`, if it is not that of its terminal.
     pub term: Option<String>,
 }

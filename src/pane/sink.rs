@@ -20,6 +20,7 @@ use rustix::io::{Errno, retry_on_intr};
 use crate::journal::append::Appender;
 use crate::journal::segment::Dirs;
 use crate::journal::stream::StreamReader;
+use crate::journal::streams::STDERR_SUFFIX;
 use crate::model::time::Timestamp;
 use crate::protocol::paths::{PanePaths, spill_dir};
 use crate::protocol::spec::{Spec, SpecError};
@@ -133,7 +134,10 @@ pub(super) fn deafen() {
 /// Appends to the stream of a process, and rings its bell.
 pub(super) struct Sink {
     pub(super) appender: Appender,
-    reader: (Dirs, String),
+    dirs: Dirs,
+    slug: String,
+    /// The size of a segment.
+    limit: u64,
     // Dropped before the bell. A killed sink closes its descriptors in the same order. So when the
     // supervisor sees the bell close, the lock is already free.
     lock: Option<File>,
@@ -186,14 +190,21 @@ impl Sink {
             // Only after the bell is open: readers of this file rely on that.
             let _ = lock.set_len(0).and_then(|()| lock.write_all(lines.as_bytes()));
         }
-        let mut sink = Self { appender, reader: (dirs, slug), lock, bell_path, bell };
+        let mut sink = Self { appender, dirs, slug, limit, lock, bell_path, bell };
         sink.ring(b'S');
         Ok(sink)
     }
 
     /// A reader of the stream.
     pub(super) fn reader(&self) -> StreamReader {
-        StreamReader::open(&self.reader.0, &self.reader.1)
+        StreamReader::open(&self.dirs, &self.slug)
+    }
+
+    /// The stream of standard error, for a holder. Offsets before `at_least` have been used.
+    pub(super) fn open_stderr(&self, at_least: u64) -> (Appender, StreamReader) {
+        let slug = self.slug.clone() + STDERR_SUFFIX;
+        let appender = Appender::open_for_pipe(&self.dirs, &slug, (self.limit, at_least));
+        (appender, StreamReader::open(&self.dirs, &slug))
     }
 
     /// Record that nothing was lost. This must precede the close of the bell, which tells the supervisor that
@@ -252,7 +263,7 @@ impl Sink {
 /// tmux passes on every few KiB as soon as it has them. Sink, supervisor and views would wake up
 /// each time and take CPU time from the process itself and tmux.
 #[derive(Debug, Default)]
-struct Pace {
+pub(super) struct Pace {
     last: Timestamp,
     streak: u32,
     flood: bool,
@@ -266,7 +277,7 @@ impl Pace {
     const OFTEN: u32 = 8;
 
     /// Whether to wait a moment for more output, after this many bytes were read now.
-    fn is_a_flood(&mut self, now: Timestamp, read: usize) -> bool {
+    pub(super) fn is_a_flood(&mut self, now: Timestamp, read: usize) -> bool {
         let again = read >= Self::MUCH && now.since(self.last) < Self::SOON;
         self.last = now;
         // A flood continues while each wait yields enough bytes to be worth it.

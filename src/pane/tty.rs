@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -32,6 +32,8 @@ pub struct Tty {
     /// A separate open file for output, so that only this one is non-blocking. `None`: there is no
     /// terminal.
     out: Option<File>,
+    /// Another terminal or pipe for the standard error of processes.
+    stderr: Option<OwnedFd>,
     /// The terminal modes for the start of a process.
     fresh: Option<Termios>,
     /// The rest of a marker that was written only in part.
@@ -42,7 +44,7 @@ pub struct Tty {
 
 impl Tty {
     /// The terminal on stdin, or the pipe on stdout if there is none.
-    pub fn open() -> Self {
+    pub fn open(stderr: Option<OwnedFd>) -> Self {
         let name = ttyname(stdin(), Vec::new()).unwrap_or_default();
         let name = PathBuf::from(std::ffi::OsString::from_vec(name.into_bytes()));
         let own = || files::open_terminal("/dev/tty".as_ref());
@@ -50,7 +52,7 @@ impl Tty {
         // Without a terminal, output goes to a pipe.
         let out = out.or_else(|_| files::reopen_output()).ok();
         let fresh = tcgetattr(stdin()).ok().map(sane);
-        Self { name, out, fresh, torn: Vec::new(), stuck: false }
+        Self { name, out, stderr, fresh, torn: Vec::new(), stuck: false }
     }
 
     /// The path of the terminal device.
@@ -76,6 +78,15 @@ impl Tty {
     /// Set the terminal modes for the start of a process.
     pub fn cook(&self) {
         self.set(|_| ());
+        if let (Some(stderr), Some(modes)) = (&self.stderr, &self.fresh) {
+            let _ = tcflow(stderr, Action::OOn);
+            let _ = tcsetattr(stderr, OptionalActions::Now, modes);
+        }
+    }
+
+    /// What a process gets for standard error, if that is apart.
+    pub fn stderr(&self) -> Option<BorrowedFd<'_>> {
+        self.stderr.as_ref().map(OwnedFd::as_fd)
     }
 
     /// Discard typed input that has not been read.
@@ -85,7 +96,8 @@ impl Tty {
 
     /// Undo changes that a process made to the flags of the descriptors that the next one inherits.
     pub fn restore_descriptors(&self) {
-        for fd in [stdin(), stdout(), stderr()] {
+        let all = [stdin(), stdout(), stderr()];
+        for fd in all.into_iter().chain(self.stderr()) {
             let _ = rustix::fs::fcntl_getfl(fd).and_then(|flags| {
                 rustix::fs::fcntl_setfl(fd, flags.difference(OFlags::NONBLOCK | OFlags::APPEND))
             });

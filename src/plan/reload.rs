@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::config::toml::ProcessTable;
 use crate::model::ProcName;
 use crate::model::plan::{Install, Plan, ProcessPlan};
-use crate::model::rules::{FailurePattern, Stage};
+use crate::model::rules::{FailurePattern, ProcessPolicy, Stage};
 use crate::model::text::OsText;
 
 /// What a reload does to one process.
@@ -78,6 +78,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
         if !process.removed {
             // Its shim has what it had at its start.
             now.rules.no_terminal = process.rules.no_terminal;
+            now.rules.split_stderr = process.rules.split_stderr;
         }
         let change = compare((old, process), (&plan, &mut now));
         changes.push((now.name.clone(), change));
@@ -129,20 +130,21 @@ pub fn failures_of(plan: &Plan, name: &ProcName) -> Option<Vec<FailurePattern>> 
 
 /// Settings that have changed but take effect only at the next start.
 pub fn not_reloaded(old: &Plan, fresh: &Plan) -> Vec<&'static str> {
+    let differs_in = |setting: &dyn Fn(&ProcessPolicy) -> bool| {
+        old.present().any(|process| {
+            let now = fresh.processes.iter().find(|now| now.name == process.name);
+            now.is_some_and(|now| setting(&now.rules) != setting(&process.rules))
+        })
+    };
     let differs = [
         ("title", old.title != fresh.title),
         ("socket", old.socket != fresh.socket || old.tcp != fresh.tcp),
         ("tmux configuration", old.tmux_config != fresh.tmux_config),
         ("log", old.log != fresh.log),
-        ("pty", old.present().any(|process| has_other_pty(process, fresh))),
+        ("pty", differs_in(&|rules| rules.no_terminal)),
+        ("split_stderr", differs_in(&|rules| rules.split_stderr)),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(what, _)| what).collect()
-}
-
-/// Whether a process is to have a terminal where it has none, or the reverse.
-fn has_other_pty(process: &ProcessPlan, fresh: &Plan) -> bool {
-    let now = fresh.processes.iter().find(|now| now.name == process.name);
-    now.is_some_and(|now| now.rules.no_terminal != process.rules.no_terminal)
 }
 
 /// The new definition of a process of the run; `None` if it was removed.

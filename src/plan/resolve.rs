@@ -127,14 +127,16 @@ pub enum PlanError {
     /// There is no tmux.
     #[error("Can't find tmux. Did you forget to install it?")]
     NoTmux,
-    /// A process without a terminal, in tmux.
+    /// A process without a terminal, or with two, in tmux.
     #[error(
-        "{place}: `pty = false` is not possible in tmux; write `backend = \"native\"` at the top of tmo.toml, or \
+        "{place}: `{setting}` is not possible in tmux; write `backend = \"native\"` at the top of tmo.toml, or \
          start with --backend native"
     )]
-    PipeInTmux {
+    NotInTmux {
         /// The file and the line.
         place: String,
+        /// The line.
+        setting: &'static str,
     },
     /// The shell for the commands is missing.
     #[error("can't find the shell `{0}`; install it, or name another with --shell")]
@@ -188,7 +190,7 @@ pub fn resolve(
         tmo: &facts.tmo,
     };
     let processes = processes(formed, &given)?;
-    refuse_pipes(backend, &processes, loaded)?;
+    refuse_native_settings(backend, &processes, loaded)?;
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
     Ok(Plan {
@@ -246,16 +248,26 @@ fn backend(
     }
 }
 
-/// In tmux, every process has a terminal.
-fn refuse_pipes(
+/// In tmux, every process has one terminal.
+fn refuse_native_settings(
     backend: Backend,
     processes: &[ProcessPlan],
     loaded: &Loaded,
 ) -> Result<(), PlanError> {
-    let found = processes.iter().find(|process| process.rules.no_terminal);
-    let Some(process) = found.filter(|_| backend == Backend::Tmux) else { return Ok(()) };
-    let at = loaded.toml.of(process.name.entry()).pty.at().unwrap_or_default();
-    Err(PlanError::PipeInTmux { place: loaded.toml.source.place(&at) })
+    if backend != Backend::Tmux {
+        return Ok(());
+    }
+    for process in processes {
+        let said = loaded.toml.of(process.name.entry());
+        let (at, setting) = match &process.rules {
+            rules if rules.no_terminal => (said.pty.at(), "pty = false"),
+            rules if rules.split_stderr => (said.split_stderr.at(), "split_stderr = true"),
+            _ => continue,
+        };
+        let place = loaded.toml.source.place(&at.unwrap_or_default());
+        return Err(PlanError::NotInTmux { place, setting });
+    }
+    Ok(())
 }
 
 /// The names of the instances of each entry.

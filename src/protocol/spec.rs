@@ -65,6 +65,9 @@ pub struct Spec {
     /// Its output goes to a pipe. Only the value at the start of the shim counts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub no_terminal: bool,
+    /// Its standard error is a stream of its own. Only the value at the start of the shim counts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub split_stderr: bool,
     /// Its variable `TERM`, if it is not that of the pane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<String>,
@@ -237,6 +240,7 @@ mod tests {
                 stop_signal, grace_ms, log, known,
                 stdin: Stdin::default(),
                 no_terminal: false,
+                split_stderr: false,
                 term: None,
             }
         }

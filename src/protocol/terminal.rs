@@ -85,6 +85,9 @@ pub enum FromClient {
     Redraw,
 }
 
+/// How many clients may look at a terminal.
+pub const MOST_WATCHING: usize = 16;
+
 /// A frame from a holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromHolder {
@@ -98,6 +101,8 @@ pub enum FromHolder {
     Screen(Box<Screen>),
     /// Everything that was typed is in the terminal.
     Typed,
+    /// [`MOST_WATCHING`] clients look at the terminal already; the holder closes this connection.
+    Full,
 }
 
 /// A frame that can't be understood.
@@ -156,6 +161,7 @@ impl FromHolder {
             Self::Size(size) => frame(2, &json(size)),
             Self::Screen(screen) => frame(3, &json(screen)),
             Self::Typed => frame(4, &[]),
+            Self::Full => frame(5, &[]),
         }
     }
 
@@ -166,6 +172,7 @@ impl FromHolder {
             2 => Self::Size(read(content)?),
             3 => Self::Screen(read(content)?),
             4 => Self::Typed,
+            5 => Self::Full,
             _ => return Err(Malformed),
         })
     }

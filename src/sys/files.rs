@@ -250,6 +250,11 @@ pub fn read_kernel(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
+/// The beginning of a kernel file that the kernel provides at once; returns its length.
+pub fn read_kernel_start(path: impl AsRef<Path>, buffer: &mut [u8]) -> io::Result<usize> {
+    open(path.as_ref(), File::options().read(true), 0)?.read(buffer)
+}
+
 /// Random bytes from the kernel.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     open(Path::new("/dev/urandom"), File::options().read(true), 0)?.read_exact(bytes)

@@ -111,6 +111,7 @@ pub fn detached(keep: &[i32], work: impl FnOnce() -> u8) -> io::Result<u32> {
     match forked {
         Ok(ForkResult::Child) => {
             super::default_signals(&[]);
+            let _ = super::unblock_signals();
             let _ = nix::unistd::setsid();
             let _ = detach_standard_streams();
             let _ = super::close_inherited(keep);

@@ -49,6 +49,10 @@ pub struct Watcher {
     cleaner: Cleaner,
     folded: Vec<u8>,
     open: Open,
+    /// `cleaner` and `open` of the other stream of the process: standard error, or the main stream while standard error
+    /// is fed.
+    other: (Cleaner, Open),
+    feeds_stderr: bool,
     /// Patterns that have been found and are not searched for again in this life.
     spent: Vec<bool>,
     /// How many patterns are still searched for.
@@ -89,6 +93,8 @@ impl Watcher {
             cleaner: Cleaner::default(),
             folded: vec![],
             open: Open::new(patterns.len(), span),
+            other: (Cleaner::default(), Open::new(patterns.len(), span)),
+            feeds_stderr: false,
             spent: vec![false; patterns.len()],
             left: patterns.len(),
             book: FlagBook::new(&rules.flags),
@@ -113,14 +119,21 @@ impl Watcher {
         renewed.spent = renewed.rules.iter().map(found).collect();
         renewed.left = renewed.spent.iter().filter(|spent| !**spent).count();
         (renewed.life, renewed.ignored) = (self.life, std::mem::take(&mut self.ignored));
+        let was_stderr = self.feeds_stderr;
+        self.feed_stderr(false);
         // If nothing was being searched for, the current place within the line is unknown.
         if self.wants() {
             renewed.cleaner = std::mem::take(&mut self.cleaner);
             if !self.open.is_empty() {
                 renewed.open.push(self.open.head());
             }
+            renewed.other.0 = std::mem::take(&mut self.other.0);
+            if !self.other.1.is_empty() {
+                renewed.other.1.push(self.other.1.head());
+            }
         }
         *self = renewed;
+        self.feed_stderr(was_stderr);
         Ok(())
     }
 
@@ -151,10 +164,18 @@ impl Watcher {
         self.book.at(time);
     }
 
+    /// Whether the bytes that are fed from now on are from the stream of standard error. It has lines of its own.
+    pub fn feed_stderr(&mut self, stderr: bool) {
+        if self.feeds_stderr != stderr {
+            self.feeds_stderr = stderr;
+            std::mem::swap(&mut self.cleaner, &mut self.other.0);
+            std::mem::swap(&mut self.open, &mut self.other.1);
+        }
+    }
+
     /// A life begins: search for everything again.
     pub fn begin(&mut self, life: Option<LifeId>) {
-        self.cleaner.reset();
-        self.open.clear();
+        self.forget_lines();
         self.spent.fill(false);
         self.left = self.patterns.len();
         self.life = life;
@@ -184,22 +205,35 @@ impl Watcher {
     /// in it is not reported again when the line continues.
     pub fn idle(&mut self) -> Vec<Hit> {
         let mut hits = vec![];
-        if std::mem::take(&mut self.open.fresh) && self.wants() {
-            self.expressions_of_open(&mut hits);
+        for _ in 0..2 {
+            if std::mem::take(&mut self.open.fresh) && self.wants() {
+                self.expressions_of_open(&mut hits);
+            }
+            self.feed_stderr(!self.feeds_stderr);
         }
         hits
     }
 
-    /// The life has ended, and with it its last line.
+    /// The life has ended, and with it its last lines.
     pub fn finish(&mut self) -> Vec<Hit> {
         let mut hits = vec![];
-        if !self.open.is_empty() && self.wants() {
-            self.end_open(&mut hits);
+        for _ in 0..2 {
+            if !self.open.is_empty() && self.wants() {
+                self.end_open(&mut hits);
+            }
+            self.feed_stderr(!self.feeds_stderr);
         }
-        self.cleaner.reset();
-        self.open.clear();
+        self.forget_lines();
         self.book.end();
         hits
+    }
+
+    fn forget_lines(&mut self) {
+        for _ in 0..2 {
+            self.cleaner.reset();
+            self.open.clear();
+            self.feed_stderr(!self.feeds_stderr);
+        }
     }
 
     /// Patterns that were skipped on some line because the search would have taken too long. Each

@@ -163,6 +163,7 @@ fn fits_word(word: &str, said: &Value, value: &Value) -> bool {
             let pattern = regex::Regex::new(said.as_str().unwrap()).unwrap();
             text.is_none_or(|text| pattern.is_match(text))
         }
+        "enum" => said.as_array().unwrap().contains(value),
         "maxLength" => text.is_none_or(|text| text.len() as u64 <= said.as_u64().unwrap()),
         // Words for people, and what `fits` sees to.
         "description"

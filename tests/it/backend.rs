@@ -1,12 +1,14 @@
 //! What provides the terminals: tmux, or tmo itself on a machine without it.
 
-use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
+use tmo::model::ProcName;
+use tmo::protocol::paths::PanePaths;
 use tmo::protocol::terminal::{FromClient, Hello, VERSION, WantedScreen};
 
 use crate::api::ask;
@@ -499,4 +501,37 @@ fn a_replaced_holder_continues_behind_removed_files_of_the_log() {
     procs::kill(supervisor, 18);
     view.shows("| line two\n");
     assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_successor_rings_for_what_a_killed_holder_has_left() {
+    let waits = "while [ ! -e go ]; do sleep 0.05; done";
+    let world = World::new(&format!(
+        "web: echo Ready; {waits}; echo last; touch printed; exec sleep 1000\n"
+    ))
+    .env("TMO_BACKEND", "native");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "Ready");
+    let paths = PanePaths::new(&world.runtime(), &ProcName::new("web").unwrap());
+    let mut bell = std::fs::File::options();
+    let mut bell = bell.read(true).custom_flags(nix::libc::O_NONBLOCK).open(paths.bell()).unwrap();
+    let (supervisor, holder) = (world.supervisor(), world.sink("web"));
+    // Nobody else reads the bell, and nobody takes what is printed.
+    procs::kill(supervisor, 19);
+    procs::kill(holder, 19);
+    world.write("go", "");
+    eventually("it has printed", || world.app().join("printed").exists().then_some(()));
+    while bell.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+    procs::kill(holder, 9);
+    let mut rung = vec![];
+    eventually("a ring for the output, after that for the start", || {
+        let mut bytes = [0; 64];
+        let count = bell.read(&mut bytes).unwrap_or(0);
+        rung.extend_from_slice(&bytes[..count]);
+        let start = rung.iter().position(|&byte| byte == b'S')?;
+        rung[start..].contains(&b'd').then_some(())
+    });
+    procs::kill(supervisor, 18);
+    world.ok(["quit"]);
+    assert!(world.ok(["logs", "web"]).contains("| last\n"));
 }

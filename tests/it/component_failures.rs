@@ -198,7 +198,7 @@ fn a_shim_killed_while_its_process_is_stopped_is_replaced_at_the_next_start() {
     procs::kill(pid, 9);
     eventually("it is gone", || (!procs::alive(pid)).then_some(()));
     assert_eq!(world.field("web", "state"), "stopped");
-    assert_eq!(world.field("worker", "state"), "running");
+    world.wait_state("worker", "running");
     world.ok(["restart", "web"]);
     let pid = world.wait_state("web", "running").unwrap();
     view.shows(&format!("| life {pid}\n"));

@@ -1,6 +1,12 @@
 //! `tmo connect` to a terminal without tmux. The user's terminal is a real one: a tmux of the test's own.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use tmo::model::ProcName;
+use tmo::protocol::paths::PanePaths;
+use tmo::protocol::terminal::{FromClient, Hello, MOST_WATCHING, VERSION};
 
 use crate::connect::TALK;
 use crate::harness::{Terminal, World, eventually, procs};
@@ -353,6 +359,38 @@ fn the_size_is_that_of_the_viewer_who_typed_last() {
     world.wait_text("web", "last 24 80");
     narrow.close();
     wide.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn one_viewer_too_many_is_told_so() {
+    let world = native("web: echo look; cat\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "look");
+    let name = ProcName::new("web").unwrap();
+    let socket = PanePaths::new(&world.runtime(), &name).terminal();
+    let hello = Hello { version: VERSION, size: None, watches: true, read_only: true };
+    let mut viewers: Vec<_> = (0..MOST_WATCHING)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&socket).unwrap();
+            stream.write_all(&FromClient::Hello(hello.clone()).encode()).unwrap();
+            // It is shown the screen.
+            stream.read_exact(&mut [0]).unwrap();
+            stream
+        })
+        .collect();
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal
+        .wait("the terminal of web: 16 clients are connected to it already, which is the maximum");
+    // Whoever only types or looks once is no viewer.
+    world.ok(["send", "web", "typed", "--enter"]);
+    world.wait_text("web", "typed");
+    viewers.pop();
+    terminal.line("clear");
+    terminal.tmo("connect web");
+    terminal.wait_connected("C-b d");
+    terminal.close();
     world.ok(["quit"]);
 }
 

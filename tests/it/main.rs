@@ -40,6 +40,7 @@ mod log_pages; // pages of the log in both directions, search in steps, styled l
 mod logs; // `tmo logs`: search, time ranges, JSON, paging, following
 mod lost_log; // a log that was moved or replaced during a run
 mod screen_model; // the model of a terminal's screen: recorded programs, snapshots
+mod split_stderr; // standard error as a stream of its own
 mod start_terminal; // messages of `tmo start` to a person; typed lines; attaching
 mod terminal_output; // rendering of process output: colours, prompts, spinners, `--raw`
 #[cfg(feature = "ui")]

@@ -66,6 +66,7 @@ pub fn spec(dir: &std::path::Path, command: &str) -> Spec {
         env: vec![("PATH".into(), path.into()), ("DIR".into(), dir.into())],
         stdin: Stdin::default(),
         no_terminal: false,
+        split_stderr: false,
         term: None,
         inherit: Inherit { umask: 0o022, ..Inherit::default() },
         stop_signal: libc::SIGINT,

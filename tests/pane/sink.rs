@@ -65,6 +65,7 @@ impl Scene {
             env: vec![],
             stdin: Stdin::default(),
             no_terminal: false,
+            split_stderr: false,
             term: None,
             inherit: Inherit::default(),
             stop_signal: 2,

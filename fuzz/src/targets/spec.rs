@@ -52,6 +52,7 @@ fn made(input: &mut Input<'_>) {
         env: (0..input.byte() % 8).map(|_| (text(input), text(input))).collect(),
         stdin: input.one_of(&[Stdin::Terminal, Stdin::Null]),
         no_terminal: false,
+        split_stderr: false,
         term: None,
         inherit: Inherit {
             umask: input.u32(),

@@ -1,6 +1,7 @@
 //! Arguments of the commands that show output and events.
 
 use super::target::ClientArgs;
+use crate::api::history::OutputStream;
 use crate::cli::completions::values;
 use crate::model::units;
 use crate::view::paint::Stamp;
@@ -14,6 +15,9 @@ pub struct EchoArgs {
     /// Start with the last N lines of output.
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
+    /// Only standard error (err) of processes that keep it apart, or only the other output (out).
+    #[arg(long, value_name = "STREAM", value_enum, hide_possible_values = true)]
+    pub stream: Option<OutputStream>,
     /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
@@ -67,8 +71,11 @@ pub struct LogsArgs {
     /// Only what each process printed since its last start.
     #[arg(long, conflicts_with = "run")]
     pub since_restart: bool,
+    /// Only standard error (err) of processes that keep it apart, or only the other output (out).
+    #[arg(long, value_name = "STREAM", value_enum, hide_possible_values = true)]
+    pub stream: Option<OutputStream>,
     /// Only tmo's own messages: starts, exits, restarts.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stream")]
     pub events: bool,
     /// One JSON object per line.
     #[arg(long)]
@@ -91,7 +98,7 @@ pub struct LogsArgs {
     /// Clear the log so far, for all processes and runs: commands no longer show it. Crash reports
     /// are kept.
     #[arg(long, conflicts_with_all = ["names", "lines", "follow", "since", "until", "grep", "around",
-        "run", "since_restart", "events", "json", "raw", "no_prefix", "max_bytes", "timestamps", "path"])]
+        "run", "since_restart", "stream", "events", "json", "raw", "no_prefix", "max_bytes", "timestamps", "path"])]
     pub clear: bool,
     /// Which run.
     #[command(flatten)]

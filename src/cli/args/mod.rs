@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgAction, Args as _, Command, FromArgMatches as _, Parser, Subcommand};
 
 pub use app::{AppArgs, AppDo};
 pub use changing::{
@@ -494,6 +494,11 @@ fn grouped(command: Command) -> Command {
 
 /// Read a command line, its first word being the name of the program.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    parse_start(&args).map_or_else(|| parse_any(args), Ok)
+}
+
+fn parse_any(args: Vec<OsString>) -> Result<Args, clap::Error> {
     let bare = settings::bare_command();
     let args: Vec<OsString> = go_style(&bare, args);
     let mut matches = bare.try_get_matches_from(&args).or_else(|_| {
@@ -501,6 +506,23 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
         web_subcommands::narrow_help(command(), &args).try_get_matches_from(&args)
     })?;
     Args::from_arg_matches_mut(&mut matches)
+}
+
+/// A correct `tmo start`. To define all commands takes several times as long as to define one.
+fn parse_start(args: &[OsString]) -> Option<Args> {
+    let [_, verb, flags @ ..] = args else { return None };
+    let is_short = |word: &OsString| {
+        let word = word.as_encoded_bytes();
+        word.len() <= 2 || !word.starts_with(b"-") || word.starts_with(b"--")
+    };
+    // Longer words behind one dash depend on the flags of all commands (`go_style`).
+    if !["start", "s"].iter().any(|name| verb == name) || !flags.iter().all(is_short) {
+        return None;
+    }
+    let start = settings::as_in_go(StartArgs::augment_args(Command::new("start")));
+    let mut matches = start.no_binary_name(true).try_get_matches_from(flags).ok()?;
+    let start = StartArgs::from_arg_matches_mut(&mut matches).ok()?;
+    Some(Args { version: None, verb: Some(Verb::Start(Box::new(start))) })
 }
 
 /// What Go takes for a truth value, as overmind does.

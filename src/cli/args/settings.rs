@@ -68,16 +68,18 @@ pub fn command() -> Command {
 
 /// The same without what only a help shows, which takes as long as all else.
 pub(super) fn bare_command() -> Command {
-    // As in Go, the word after a flag is its value, even if it is a negative number. The code that uses the value
-    // rejects that where it is invalid.
+    Args::command().mut_subcommands(as_in_go)
+}
+
+/// As in Go, the word after a flag is its value, even if it is a negative number. The code that uses the value
+/// rejects that where it is invalid.
+pub(super) fn as_in_go(verb: Command) -> Command {
     let valued = |arg: &Arg| {
         arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
     };
-    Args::command().mut_subcommands(|verb| {
-        verb.mut_args(|arg| {
-            let valued = valued(&arg);
-            arg.allow_negative_numbers(valued)
-        })
+    verb.mut_args(|arg| {
+        let valued = valued(&arg);
+        arg.allow_negative_numbers(valued)
     })
 }
 

@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use pretty_assertions::assert_eq;
+use proptest::prelude::*;
 
 use super::settings::SETTINGS;
 use clap::Command;
 
-use super::{Args, GROUPS, PagePort, StartArgs, Verb, command, parse};
+use super::{Args, GROUPS, PagePort, StartArgs, Verb, command, parse, parse_any, parse_start};
 
 fn read(line: &str) -> Result<Args, clap::Error> {
     parse(line.split(' ').map(OsString::from))
@@ -20,6 +21,24 @@ fn verb(line: &str) -> Verb {
 fn start(line: &str) -> StartArgs {
     let Verb::Start(args) = verb(line) else { panic!("{line} is no start") };
     *args
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn the_short_way_to_a_start_leads_to_the_same(
+        words in prop::collection::vec(prop::sample::select(vec![
+            "-f", "Procfile.dev", "-l", "web,worker", "-l=web", "-D", "--daemonize", "--wait=web,60s",
+            "--wait", "-p", "3000", "-p=3000", "-follow", "-port", "--port-auto", "--port", "-1", "--",
+            "web", "-N", "--no-port", "--no-port=false", "--backend", "native", "--web=8080", "--ui",
+            "--help", "-h", "-c", "", "-", "--unknown", "-T", "--socket=x", "-r", "../shop",
+        ]), 0..6),
+    ) {
+        let args: Vec<OsString> = ["tmo", "start"].into_iter().chain(words).map(OsString::from).collect();
+        if let Some(short) = parse_start(&args) {
+            prop_assert_eq!(short, parse_any(args).unwrap());
+        }
+    }
 }
 
 #[test]

@@ -47,7 +47,8 @@ pub(super) fn exit_code(instance: &Instance, name: &ProcName) -> u8 {
 /// The exit of the last life of this process, from the journal.
 fn last_exit(instance: &Instance, name: &ProcName) -> Option<Exit> {
     let source = Source::of_instance(instance).ok()?;
-    let stream = source.streams.iter().find(|stream| stream.name == *name)?.number;
+    let stream =
+        source.streams.iter().find(|stream| stream.name == *name && !stream.stderr)?.number;
     let mut index = source.index();
     let end = index.len().ok()?;
     let last = index.rfind(end, |_, record| {

@@ -2,6 +2,7 @@
 //!
 //! Whatever happens, the server, the processes and all files are removed afterwards.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use super::environment::Variables;
 use super::recorder::{ended, parse};
 use crate::backend::tmux::{TmuxError, socket};
-use crate::backend::{Former, TerminalError, Terminals};
+use crate::backend::{Former, Survey, TerminalError, Terminals};
 use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::shell::quoted_bytes;
@@ -98,6 +99,8 @@ pub(super) struct Scratch {
     made: Vec<PathBuf>,
     terminals: Terminals,
     socket: PathBuf,
+    /// The shims that this process has started itself.
+    own: RefCell<Vec<ProcInfo>>,
     /// File descriptors reserved for ending everything, which must be possible even if they run out.
     reserve: Vec<File>,
 }
@@ -116,7 +119,7 @@ impl Scratch {
         let hold = |_| files::open_dir(Path::new("/"));
         let reserve = (0..RESERVE).map(hold).collect::<io::Result<_>>();
         let reserve = reserve.map_err(|cause| ScratchError::File { path: "/".into(), cause })?;
-        let scratch = Self { plan, dir, made, terminals, socket, reserve };
+        let scratch = Self { plan, dir, made, terminals, socket, own: RefCell::default(), reserve };
         scratch.make(base)?;
         Ok(scratch)
     }
@@ -138,6 +141,7 @@ impl Scratch {
         let (spec, record) = self.prepare(process, &process.name)?;
         let opening = (process.name.clone(), spec);
         let survey = self.terminals.start(std::slice::from_ref(&opening)).await?;
+        self.note_shims(&survey);
         let utempter = survey.server.and_then(|server| sys::loads(server.pid, "libutempter"));
         let first = self.hear(process, &process.name, &record).await;
         let config = match &self.terminals {
@@ -154,8 +158,17 @@ impl Scratch {
     async fn later(&self, process: &ProcessPlan) -> Result<Variables, ScratchError> {
         let name = ProcName::new(LATER).unwrap_or_else(|_| process.name.clone());
         let (spec, record) = self.prepare(process, &name)?;
-        self.terminals.reopen(&(name.clone(), spec), &Former::default()).await?;
+        let survey = self.terminals.reopen(&(name.clone(), spec), &Former::default()).await?;
+        self.note_shims(&survey);
         self.hear(process, &name, &record).await
+    }
+
+    /// They must be ended even if they report nothing.
+    fn note_shims(&self, survey: &Survey) {
+        if let Terminals::Native(_) = self.terminals {
+            let shims = survey.panes.iter().filter_map(|pane| sys::info(pane.pid));
+            self.own.borrow_mut().extend(shims);
+        }
     }
 
     /// Write the spec that makes a shim run this program, which records its environment.
@@ -185,6 +198,7 @@ impl Scratch {
             env: process_env(&self.plan, process),
             stdin: process.stdin,
             no_terminal: false,
+            split_stderr: false,
             term: None,
             inherit: self.plan.inherit.clone(),
             stop_signal: process.stop_signal,
@@ -241,14 +255,14 @@ impl Scratch {
         let shims: Vec<_> = shims(&self.dir).collect();
         let roots = match &self.terminals {
             Terminals::Tmux(_) => self.server(&shims).await.into_iter().collect(),
-            Terminals::Native(_) => shims.clone(),
+            Terminals::Native(_) => self.own.take(),
         };
         let mut all: Vec<_> = roots.iter().flat_map(|root| sys::descendants(root.pid)).collect();
         all.extend(roots.iter().cloned());
         let watched: Vec<_> =
             all.iter().filter_map(|p| sys::watch_exit(p.pid, p.start_time).ok()).collect();
         let server = roots.first().map(ProcInfo::id);
-        self.terminals.end(server, shims.iter().map(ProcInfo::id));
+        self.terminals.end(server, roots.iter().map(ProcInfo::id));
         for fd in watched {
             let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
             let limit = PollTimeout::try_from(LAST_MOMENTS).unwrap_or(PollTimeout::MAX);

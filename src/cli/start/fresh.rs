@@ -43,8 +43,14 @@ impl Start {
             None => (self.runtime.plan()?, self.runtime.shown()),
         };
         let file = fresh.map(|(_, file)| file.as_path());
-        let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), file)?;
-        let first = match self.first_message(&mut launch, fresh.is_some(), &early)? {
+        // The guardian takes this file; it is left over only if there was no guardian. It is removed before
+        // the door opens: the next start writes a file of the same name.
+        let discard = || file.map(std::fs::remove_file);
+        let launch = Launch::begin(&self.tmo, self.runtime.dir(), file);
+        let mut launch = launch.inspect_err(|_| drop(discard()))?;
+        let first = self.first_message(&mut launch, fresh.is_some(), &early);
+        discard();
+        let first = match first? {
             // The run to take over has just ended.
             StartupMessage::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
                 return Ok(Begun::Overtaken);

@@ -128,6 +128,7 @@ impl Start {
         let mut taken_over = false;
         loop {
             let Some((door, found)) = self.look(&mut taken_over)? else { continue };
+            let survivors = matches!(found, Found::Processes);
             let names = &self.typed.names;
             if !names.is_empty() && !matches!(found, Found::Nothing) {
                 drop(door);
@@ -139,7 +140,7 @@ impl Start {
             }
             if if_needed && !matches!(found, Found::Nothing) {
                 drop(door);
-                if matches!(found, Found::Processes) {
+                if survivors {
                     // A new supervisor continues in the background.
                     let mut instance = self.instance();
                     super::block_on(async { instance.server().await.map(drop) })?;
@@ -158,18 +159,12 @@ impl Start {
                 continue;
             }
             // Until here a signal may end the program at once: nothing has been started yet.
-            let plan = self.prepare()?;
+            let plan = self.prepare(survivors)?;
             // Before the first file is written, which an interrupted start would leave behind.
             let early = Early::begin().map_err(CliError::io("signals"))?;
             let fresh = plan.map(|plan| self.hand_over(plan)).transpose()?;
             *run = fresh.as_ref().map(|(plan, _)| plan.run.clone());
-            let begun = self.launch(fresh.as_ref(), door, early);
-            if let Some((_, file)) = fresh {
-                // The guardian takes this file; it is left over only if there was no guardian.
-                let _ = std::fs::remove_file(file);
-                lock::remove_empty(self.runtime.dir());
-            }
-            match begun? {
+            match self.launch(fresh.as_ref(), door, early)? {
                 Begun::Shown(shown) => return self.show(*shown),
                 Begun::Daemon(code) => {
                     self.show_on_page();
@@ -295,8 +290,9 @@ impl Start {
     }
 
     /// Resolve the plan; `None` if there is a run to adopt, which has its own plan.
-    fn prepare(&self) -> Result<Option<Plan>, CliError> {
-        if self.runtime.adoptable()? {
+    fn prepare(&self, survivors: bool) -> Result<Option<Plan>, CliError> {
+        // Without survivors, the guardian searches the process table for a run whose files are gone.
+        if survivors && self.runtime.adoptable()? {
             return Ok(None);
         }
         let (mut plan, mut warnings) = self.resolve_for(true)?;

@@ -232,7 +232,7 @@ impl Shell {
 
     fn open(&mut self, name: &str) -> Result<(), CliError> {
         let source = Source::of_instance(&self.instance)?;
-        let known = source.streams.iter().map(|stream| &stream.name);
+        let known = crate::journal::streams::names(&source.streams);
         CliError::refuse_unknown(&[name.to_owned()], known.clone())?;
         let name = known.into_iter().find(|known| known.matches(name)).cloned();
         (self.ui.list.selected, self.ui.list.open) = (name.clone(), name);

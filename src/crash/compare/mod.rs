@@ -9,7 +9,7 @@ use std::io;
 use self::shape::shape;
 use super::life::{Log, pieces};
 use crate::journal::search::landmark::{Landmark, Landmarks, Process, Turn};
-use crate::journal::{Cursor, Filter, Kind, Position};
+use crate::journal::{Cursor, Kind, Position};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
 
@@ -260,7 +260,7 @@ fn shapes(
     let mut index = log.open_index()?;
     let first = index.search_time(since)?.max(life.records.0);
     let from = Position { record: first, skip: 0 }.max(log.begin());
-    let mut cursor = Cursor::over(index, from, Filter::only(vec![stream]));
+    let mut cursor = Cursor::over(index, from, log.output_of(stream));
     let (mut shapes, mut text) = (Shapes::new(), vec![]);
     let (mut bytes, mut lines) = (0, 0);
     while let Some(chunk) = cursor.next(life.records.1, &mut text)? {

@@ -8,7 +8,7 @@ use crate::crash::expr::Expr;
 /// The messages of Node, Python, Ruby, Go, Java, Rust, nginx, Postgres, Redis, `MySQL` and common
 /// development servers.
 static TAKEN: Expr = Expr::new(
-    r"(?i)\bEADDRINUSE\b|\bAddrInUse\b|address (?:is )?already in use|only one usage of each socket|\bport\b\D{0,16}\d{2,5}\D{0,24}\b(?:in use|being used|occupied|taken|allocated)\b|that port is already in use|\bconnection in use\b|already listening on port|bind\(\) to \S+ failed \(98",
+    r"(?i)\bEADDRINUSE\b|\bAddrInUse\b|address (?:is )?already in use|only one usage of each socket|\bport\b[^0-9]{0,16}[0-9]{2,5}[^0-9]{0,24}\b(?:in use|being used|occupied|taken|allocated)\b|that port is already in use|\bconnection in use\b|already listening on port|bind\(\) to \S+ failed \(98",
 );
 
 /// Programs that continue on another port have not failed because of it.

@@ -5,6 +5,7 @@ use super::{About, Analysis, Why, WhyError, of_report};
 use crate::crash::record::examine_in;
 use crate::crash::{Log, Trigger};
 use crate::journal::last::last_events;
+use crate::journal::streams::names;
 use crate::model::ProcName;
 use crate::model::event::{RunProblem, What};
 use crate::model::run_end::{Culprit, End};
@@ -115,7 +116,7 @@ impl Analysis<'_> {
 
 /// The process that this word means; of several, the one that ended last.
 fn last_to_end(name: &str, log: &Log<'_>) -> Result<Option<ProcName>, WhyError> {
-    let named = || log.streams().iter().map(|stream| &stream.name);
+    let named = || names(log.streams());
     let mut last = None;
     for process in named().filter(|process| process.matches(name)) {
         let ended = log.last_ended(process)?;

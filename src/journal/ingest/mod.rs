@@ -19,9 +19,10 @@ use super::index::{IndexState, IndexWriter, recover};
 use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
 use super::retention::{Deleted, delete_old_output};
-use super::segment::{Dirs, Place};
+use super::segment::{Dirs, Place, SharedLook};
 use super::split::{Lost, MarkerTrust, Splitter};
 use super::stream::StreamReader;
+use super::streams::STDERR_SUFFIX;
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
 use crate::model::time::Timestamp;
@@ -54,6 +55,14 @@ pub struct Ingest {
 enum Index {
     Disk(IndexWriter),
     Memory { first: u64, standing: IndexState, records: Vec<Record> },
+}
+
+/// Whether the output may be of several lives that have begun and ended since. Otherwise a life begins only after the end
+/// of the one before it was indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backlog {
+    Yes,
+    No,
 }
 
 /// The result of a call.
@@ -92,6 +101,9 @@ impl Ingest {
         let index = Index::Disk(IndexWriter::open(dirs)?);
         let mut this = Self::with(dirs, index, streams, MarkerTrust::Announced)?;
         this.events = Some(EventWriter::open(dirs, segment));
+        for at in 0..this.streams.len() {
+            this.hold_back(at);
+        }
         Ok(this)
     }
 
@@ -151,18 +163,58 @@ impl Ingest {
         } else {
             reader.start()?
         };
-        let splitter = Splitter::new(&summary, position, trust);
-        let slug = slug.to_owned();
-        self.streams.push(Stream { number, slug, reader, splitter, seen: position });
+        let at = self.streams.len();
+        let main = slug.strip_suffix(STDERR_SUFFIX);
+        let main = main.and_then(|main| self.streams.iter().position(|other| other.slug == main));
+        if let Some(main) = main {
+            self.streams[main].stderr = Some(at);
+            self.streams[main].splitter.stop_at_markers();
+        }
+        let trust = if main.is_some() { MarkerTrust::Never } else { trust };
+        self.streams.push(Stream {
+            number,
+            slug: slug.to_owned(),
+            reader,
+            splitter: Splitter::new(&summary, position, trust),
+            seen: position,
+            stderr: None,
+            main,
+            upto: u64::MAX,
+        });
         Ok(())
     }
 
-    /// Begin to index one more stream, like [`Ingest::open`] followed by [`Ingest::reserve`].
+    /// Index nothing of a new standard error until [`Ingest::look_at_stderr`] is called.
+    fn hold_back(&mut self, at: usize) {
+        let stream = &mut self.streams[at];
+        if stream.main.is_some() {
+            stream.upto = stream.seen;
+        }
+    }
+
+    /// Call before reading the life file of a process: what it has written to standard error by now belongs to lives
+    /// that the file announces.
+    pub fn look_at_stderr(&mut self, stream: u16) -> io::Result<()> {
+        if let Some(at) = self.get(stream).and_then(|stream| stream.stderr) {
+            self.streams[at].upto = self.streams[at].reader.end()?;
+        }
+        Ok(())
+    }
+
+    /// Begin to index one more stream, unless it is indexed already, like [`Ingest::open`] followed by [`Ingest::reserve`].
     pub fn add(&mut self, number: u16, slug: &str) -> io::Result<()> {
+        if self.get(number).is_some() {
+            return Ok(());
+        }
         self.begin(number, slug, MarkerTrust::Announced)?;
+        let at = self.streams.len() - 1;
         let reserved = self.reserve();
         if reserved.is_err() {
-            self.streams.pop();
+            if let Some(Stream { main: Some(main), .. }) = self.streams.pop() {
+                self.streams[main].stderr = None;
+            }
+        } else {
+            self.hold_back(at);
         }
         reserved
     }
@@ -184,21 +236,39 @@ impl Ingest {
                 continue;
             }
             self.dirs.claim(&stream.slug, summary.end)?;
-            stream.splitter = Splitter::new(&summary, summary.end, MarkerTrust::Announced);
+            let is_stderr = stream.main.is_some();
+            let trust = if is_stderr { MarkerTrust::Never } else { MarkerTrust::Announced };
+            stream.splitter = Splitter::new(&summary, summary.end, trust);
+            if stream.stderr.is_some() {
+                stream.splitter.stop_at_markers();
+            }
             stream.seen = summary.end;
         }
         Ok(())
     }
 
-    /// Like [`Ingest::reserve`], for one stream during the run: the next sink must begin after the
+    /// Like [`Ingest::reserve`], for one process during the run: the next sink must begin after the
     /// known end of the stream, even if the files have been deleted.
     pub fn reserve_next(&mut self, stream: u16) -> io::Result<()> {
         let dirs = self.dirs.clone();
-        let Some(stream) = self.find(stream) else { return Ok(()) };
-        if stream.reader.end()? < stream.seen {
-            dirs.claim(&stream.slug, stream.seen)?;
+        for at in self.places(stream) {
+            let stream = &mut self.streams[at];
+            if stream.reader.end()? < stream.seen {
+                dirs.claim(&stream.slug, stream.seen)?;
+            }
         }
         Ok(())
+    }
+
+    /// The places of the streams of a process.
+    fn places(&self, main: u16) -> impl Iterator<Item = usize> + use<> {
+        let at = self.streams.iter().position(|stream| stream.number == main);
+        at.into_iter().chain(at.and_then(|at| self.streams[at].stderr))
+    }
+
+    /// The number of the stream of a process's standard error, if there is one.
+    pub fn stderr_of(&self, main: u16) -> Option<u16> {
+        self.get(main)?.stderr.map(|at| self.streams[at].number)
     }
 
     fn standing(&self) -> &IndexState {
@@ -220,11 +290,18 @@ impl Ingest {
         live.unwrap_or_else(|| self.standing().stream(stream).end)
     }
 
-    /// Whether this stream or the index is being spilled because the disk refuses it.
-    pub fn spilling(&self, stream: u16) -> bool {
+    /// How many bytes of a process have records.
+    pub fn printed(&self, main: u16) -> u64 {
+        self.indexed(main) + self.stderr_of(main).map_or(0, |stderr| self.indexed(stderr))
+    }
+
+    /// Whether the output of this process or the index is being spilled because the disk refuses it.
+    pub fn spilling(&self, main: u16) -> bool {
         let index = matches!(&self.index, Index::Disk(writer) if writer.spilling());
-        let segment = self.get(stream).and_then(|stream| stream.reader.segment());
-        index || segment.is_some_and(|segment| segment.place == Place::Spill)
+        let spills = |at: usize| {
+            self.streams[at].reader.segment().is_some_and(|segment| segment.place == Place::Spill)
+        };
+        index || self.places(main).any(spills)
     }
 
     /// Delete indexed output that the policy does not keep. Worth calling after
@@ -270,16 +347,19 @@ impl Ingest {
         }
     }
 
-    /// From now on keep the new records of this stream for [`Ingest::take_heard`].
-    pub fn listen_to(&mut self, stream: u16) {
-        if !self.listened.contains(&stream) {
-            self.listened.push(stream);
+    /// From now on keep the new records of this process for [`Ingest::take_heard`].
+    pub fn listen_to(&mut self, main: u16) {
+        for stream in std::iter::once(main).chain(self.stderr_of(main)) {
+            if !self.listened.contains(&stream) {
+                self.listened.push(stream);
+            }
         }
     }
 
-    /// Take the records of this stream that were added since the last call.
-    pub fn take_heard(&mut self, stream: u16) -> Vec<Record> {
-        let of_it = |record: &mut Record| record.stream == stream;
+    /// Take the records of this process that were added since the last call.
+    pub fn take_heard(&mut self, main: u16) -> Vec<Record> {
+        let stderr = self.stderr_of(main);
+        let of_it = |record: &mut Record| record.stream == main || Some(record.stream) == stderr;
         self.heard.extract_if(.., of_it).collect()
     }
 
@@ -288,10 +368,14 @@ impl Ingest {
         self.get(stream)?.splitter.partial()
     }
 
-    /// How many bytes of a stream exist but have not been read by the indexer.
-    pub fn backlog(&mut self, stream: u16) -> io::Result<u64> {
-        let Some(stream) = self.find(stream) else { return Ok(0) };
-        Ok(stream.reader.end()?.saturating_sub(stream.seen))
+    /// How many bytes of a process exist but have not been read by the indexer.
+    pub fn backlog(&mut self, main: u16) -> io::Result<u64> {
+        let mut backlog = 0;
+        for at in self.places(main) {
+            let stream = &mut self.streams[at];
+            backlog += stream.reader.end()?.saturating_sub(stream.seen);
+        }
+        Ok(backlog)
     }
 
     fn get(&self, number: u16) -> Option<&Stream> {
@@ -302,14 +386,17 @@ impl Ingest {
         self.streams.iter_mut().find(|stream| stream.number == number)
     }
 
-    /// Index the new output of one stream, at most about `budget` bytes.
-    pub fn wake(&mut self, stream: u16, budget: u64) -> io::Result<Progress> {
+    /// Index the new output of one process, at most about `budget` bytes.
+    pub fn wake(&mut self, main: u16, budget: u64) -> io::Result<Progress> {
         let mut progress = Progress::default();
-        let Some(at) = self.streams.iter().position(|s| s.number == stream) else {
+        let Some(at) = self.streams.iter().position(|s| s.number == main) else {
             return Ok(progress);
         };
+        if let Some(stderr) = self.streams[at].stderr {
+            return self.merge(&[at, stderr], budget, Backlog::No);
+        }
         let limit = self.streams[at].seen.saturating_add(budget);
-        let stop = self.advance(at, limit, &mut progress)?;
+        let stop = self.advance_one(at, limit, &mut progress)?;
         progress.more = stop == Stop::Limit;
         self.commit(&mut progress);
         Ok(progress)
@@ -317,19 +404,37 @@ impl Ingest {
 
     /// Index the backlog of all streams in order of arrival, at most about `budget` bytes.
     pub fn catch_up(&mut self, budget: u64) -> io::Result<Progress> {
+        let all: Vec<usize> = (0..self.streams.len()).collect();
+        self.merge(&all, budget, Backlog::Yes)
+    }
+
+    /// Index these streams in order of arrival, at most about `budget` bytes.
+    fn merge(&mut self, streams: &[usize], budget: u64, backlog: Backlog) -> io::Result<Progress> {
         let mut progress = Progress::default();
         let mut left = budget;
         let mut turns = BinaryHeap::new();
-        for (at, stream) in self.streams.iter_mut().enumerate() {
-            turns.push(Reverse((stream.next_time()?, at)));
+        for &at in streams {
+            turns.push(Reverse((self.streams[at].next_time()?, at)));
         }
+        // Main streams whose standard error has to wait for the start of its life.
+        let mut awaited = vec![];
         while let Some(Reverse((time, at))) = turns.pop() {
             let until = turns.peek().map_or(Timestamp::LAST, |Reverse((other, _))| *other);
-            let until = until.max(time) + SLACK;
+            let main = self.streams[at].main;
+            if let Some(main) = main.filter(|&main| self.streams[main].splitter.awaits_start()) {
+                awaited.push(main);
+                continue;
+            }
+            // The start of a life comes before all that it writes to standard error.
+            let slack = if main.is_some() { Duration::ZERO } else { SLACK };
+            let until = until.max(time) + slack;
             let stream = &mut self.streams[at];
-            let limit = stream.reader.run(stream.seen, until, STEP)?;
+            if stream.seen >= stream.upto {
+                continue;
+            }
+            let limit = stream.reader.run(stream.seen, until, STEP.min(budget))?.min(stream.upto);
             let before = stream.seen;
-            let stop = self.advance(at, limit, &mut progress)?;
+            let stop = self.advance(at, limit, backlog, &mut progress)?;
             // `seen` moves back if the splitter stops at a marker in the bytes that it had held
             // back.
             let seen = self.streams[at].seen;
@@ -345,12 +450,85 @@ impl Ingest {
                 break;
             }
         }
+        progress.more |= awaited.iter().any(|&main| !self.streams[main].splitter.awaits_start());
         self.commit(&mut progress);
         Ok(progress)
     }
 
-    /// Feed one stream up to the offset `limit`, and put its records, with times, into `out`.
-    fn advance(&mut self, at: usize, limit: u64, progress: &mut Progress) -> io::Result<Stop> {
+    /// Feed one stream up to the offset `limit`, and put its records, with times, into `out`. What a life has written to
+    /// standard error comes before the marker of its end.
+    fn advance(
+        &mut self,
+        at: usize,
+        limit: u64,
+        backlog: Backlog,
+        progress: &mut Progress,
+    ) -> io::Result<Stop> {
+        if let Some(main) = self.streams[at].main {
+            let life = self.streams[main].splitter.life();
+            self.streams[at].splitter.set_life(life);
+        }
+        let Some(stderr) = self.streams[at].stderr else {
+            return self.advance_one(at, limit, progress);
+        };
+        let splitter = &self.streams[at].splitter;
+        if splitter.unsettled() && !splitter.awaits_start() {
+            // The markers that were given up are placed behind all output.
+            self.drain_stderr((at, stderr), None, progress)?;
+        }
+        loop {
+            let kind = match self.advance_one(at, limit, progress)? {
+                Stop::Marker(kind) => kind,
+                stop @ (Stop::End | Stop::Ask | Stop::Limit) => return Ok(stop),
+            };
+            if kind != Kind::Start {
+                let stream = &mut self.streams[at];
+                let time = stream.reader.time_of(stream.splitter.position() + 1)?;
+                let until = (backlog == Backlog::Yes).then_some(time);
+                self.drain_stderr((at, stderr), until, progress)?;
+            }
+            self.streams[at].splitter.pass_marker();
+        }
+    }
+
+    /// Index standard error, to its end or what had arrived by some time. Its last line ends there.
+    fn drain_stderr(
+        &mut self,
+        (main, stderr): (usize, usize),
+        until: Option<Timestamp>,
+        progress: &mut Progress,
+    ) -> io::Result<()> {
+        let life = self.streams[main].splitter.life();
+        self.streams[stderr].splitter.set_life(life);
+        // Also what is in a segment that was begun a moment ago.
+        SharedLook::renew();
+        loop {
+            let stream = &mut self.streams[stderr];
+            let limit = match until {
+                Some(until) => {
+                    if stream.reader.end()? <= stream.seen || stream.next_time()? > until {
+                        break;
+                    }
+                    stream.reader.run(stream.seen, until, STEP)?
+                }
+                None => u64::MAX,
+            };
+            if self.advance_one(stderr, limit, progress)? != Stop::Limit {
+                break;
+            }
+        }
+        let Self { streams, out, .. } = self;
+        let (stream, first) = (&mut streams[stderr], out.len());
+        stream.upto = stream.upto.max(stream.seen);
+        stream.splitter.close(out);
+        for record in &mut out[first..] {
+            record.time = stream.reader.time_of(record.end())?;
+        }
+        Ok(())
+    }
+
+    /// Feed only this stream.
+    fn advance_one(&mut self, at: usize, limit: u64, progress: &mut Progress) -> io::Result<Stop> {
         let Self { streams, buffer, out, .. } = self;
         let stream = &mut streams[at];
         let segment = stream.reader.segment();
@@ -420,7 +598,7 @@ impl Ingest {
         let Some(at) = self.streams.iter().position(|s| s.number == stream) else {
             return Ok(progress);
         };
-        let stop = self.advance(at, u64::MAX, &mut progress)?;
+        let stop = self.advance(at, u64::MAX, Backlog::No, &mut progress)?;
         if stop == Stop::End {
             let first = self.out.len();
             let stream = &mut self.streams[at];

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::super::record::Record;
+use super::super::record::{Kind, Record};
 use super::super::split::{Fed, Splitter};
 use super::super::stream::{Read, StreamReader};
 use super::BUFFER;
@@ -17,6 +17,13 @@ pub(super) struct Stream {
     /// The end of what has been read. The bytes from the splitter's position up to here are held
     /// back.
     pub(super) seen: u64,
+    /// The place of the stream of standard error of the same process.
+    pub(super) stderr: Option<usize>,
+    /// The place of the main stream of the same process, if this is its standard error.
+    pub(super) main: Option<usize>,
+    /// If this is standard error: what had arrived when the life file was last read. Anything after that may belong to a
+    /// life whose start is not known yet.
+    pub(super) upto: u64,
 }
 
 /// Why the indexing of a stream stopped.
@@ -26,6 +33,8 @@ pub(super) enum Stop {
     End,
     /// A marker that has not been announced yet.
     Ask,
+    /// A marker of a process with another stream, which has to be indexed up to there.
+    Marker(Kind),
     /// The limit.
     Limit,
 }
@@ -60,9 +69,14 @@ impl Stream {
             Some(Read::Bytes(_)) | None => false,
         };
         self.seen = self.seen.max(position + filled as u64);
-        if self.splitter.feed(&buffer[..filled], last, out) == Fed::Ask {
+        let stop = match self.splitter.feed(&buffer[..filled], last, out) {
+            Fed::All => None,
+            Fed::Ask => Some(Stop::Ask),
+            Fed::Marker(kind) => Some(Stop::Marker(kind)),
+        };
+        if stop.is_some() {
             self.seen = self.splitter.position();
-            return Ok(Some(Stop::Ask));
+            return Ok(stop);
         }
         match then {
             Some(Read::Gap { next }) => {

@@ -25,7 +25,7 @@ use crate::journal::query::{since, tail};
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
 use crate::journal::stream::StreamReader;
-use crate::journal::streams::{Stream, Streams};
+use crate::journal::streams::{STDERR_SUFFIX, Stream, Streams, names};
 use crate::model::ProcName;
 use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
@@ -108,7 +108,8 @@ impl RunHistory {
 
     /// The number of bytes that a process has printed; 0 for an unknown process.
     pub fn printed(&self, name: &ProcName) -> io::Result<u64> {
-        StreamReader::open(&self.dirs, &name.slug()).end()
+        let stderr = StreamReader::open(&self.dirs, &(name.slug() + STDERR_SUFFIX)).end()?;
+        Ok(StreamReader::open(&self.dirs, &name.slug()).end()? + stderr)
     }
 
     fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {
@@ -120,11 +121,11 @@ impl RunHistory {
     fn filter(ask: &HistoryAsk, streams: &[Stream]) -> Result<Filter, HistoryProblem> {
         for name in &ask.names {
             if !streams.iter().any(|stream| stream.name.matches(name)) {
-                let known = streams.iter().map(|stream| &stream.name);
+                let known = names(streams);
                 return Err(HistoryProblem::Unknown(Box::new(Outcome::unknown(name, known))));
             }
         }
-        let mut filter = Filter::named(&ask.names, streams);
+        let mut filter = Filter::named(&ask.names, streams).only_output(ask.stream, streams);
         filter.no_text = ask.events || !ask.types.is_empty() && !ask.types.contains(&LOG);
         Ok(filter)
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::lines::Entry;
 use super::pattern::without_break;
-use crate::api::history::{Line, StyledText};
+use crate::api::history::{Line, OutputStream, StyledText};
 use crate::journal::record::{EVENTS, Kind, Record, UNFINISHED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
@@ -25,7 +25,7 @@ impl Names {
         Self { dirs: dirs.clone(), known: known.to_vec() }
     }
 
-    fn get(&mut self, number: u16) -> Option<&str> {
+    fn get(&mut self, number: u16) -> Option<&Stream> {
         let knows = |known: &[Stream]| known.iter().position(|stream| stream.number == number);
         if number != EVENTS
             && knows(&self.known).is_none()
@@ -33,7 +33,14 @@ impl Names {
         {
             self.known = streams.all().to_vec();
         }
-        knows(&self.known).map(|at| self.known[at].name.as_str())
+        knows(&self.known).map(|at| &self.known[at])
+    }
+
+    /// What a stream holds, if its process has two.
+    fn output(&mut self, number: u16) -> Option<OutputStream> {
+        let stream = self.get(number)?.clone();
+        let is_split = self.known.iter().any(|one| one.stderr && one.name == stream.name);
+        is_split.then(|| stream.output())
     }
 }
 
@@ -47,7 +54,8 @@ pub fn entry_json(
     runs: Option<Vec<StyledText>>,
 ) -> (String, String) {
     let Record { time, stream, life, kind, value, len, flags, .. } = entry.record;
-    let name = names.get(stream);
+    let output = names.output(stream).filter(|_| entry.is_line());
+    let name = names.get(stream).map(|stream| stream.name.as_str());
     let mut more = Map::new();
     let mut text = None;
     let event = match kind {
@@ -91,6 +99,7 @@ pub fn entry_json(
         time: time.to_string(),
         cursor: entry.position.to_string(),
         name,
+        stream: output,
         life,
         event,
         of_type: None,

@@ -1,6 +1,6 @@
 //! Finds the beginnings of runs and lives.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -8,6 +8,7 @@ use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
+use crate::journal::streams::Streams;
 use crate::model::event::Logged;
 
 /// The records with which the runs in a journal begin, oldest first. If the beginning of the oldest
@@ -71,13 +72,16 @@ pub fn last_starts(
     streams: &[u16],
     upto: u64,
 ) -> io::Result<HashMap<u16, u64>> {
+    let list = Streams::open(index.dirs()).map_err(io::Error::other)?;
+    let streams = streams.iter().filter(|stream| **stream != EVENTS);
+    let mains: Vec<(u16, u16)> = streams.map(|&stream| (stream, list.main(stream))).collect();
+    let wanted: HashSet<u16> = mains.iter().map(|(_, main)| *main).collect();
     let mut found = HashMap::new();
-    let wanted = streams.iter().filter(|stream| **stream != EVENTS).count();
     index.rfind(upto, |number, record| {
-        if record.kind == Kind::Start && streams.contains(&record.stream) {
+        if record.kind == Kind::Start && wanted.contains(&record.stream) {
             found.entry(record.stream).or_insert(number);
         }
-        (found.len() >= wanted).then_some(())
+        (found.len() >= wanted.len()).then_some(())
     })?;
-    Ok(found)
+    Ok(mains.into_iter().filter_map(|(stream, main)| Some((stream, *found.get(&main)?))).collect())
 }

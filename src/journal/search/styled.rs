@@ -181,7 +181,7 @@ pub fn styled_text(rows: &[Row]) -> Vec<StyledText> {
 
 /// When the end of an unfinished line was printed.
 pub fn printed_at(dirs: &Dirs, stream: &Stream, line: Partial) -> io::Result<Timestamp> {
-    let mut reader = StreamReader::open(dirs, &stream.name.slug());
+    let mut reader = StreamReader::open(dirs, &stream.slug());
     // This also looks for its files.
     let end = reader.end()?.min(line.end);
     reader.time_of(end)

@@ -211,3 +211,20 @@ fn a_file_that_was_emptied_or_written_to_by_others_shifts_no_address() {
     }
     assert_eq!(text, b"after\nmine\nonce more\n");
 }
+
+#[test]
+fn the_first_bytes_are_not_skipped_if_they_are_written_while_the_start_is_determined() {
+    for _ in 0..300 {
+        let place = Place::new();
+        let mut sink = place.sink(1, 100);
+        std::thread::scope(|scope| {
+            scope.spawn(|| sink.append(EPOCH, b"up"));
+            let mut reader = StreamReader::open(&place.dirs, "web");
+            let mut is_written = false;
+            while !is_written {
+                is_written = reader.end().unwrap() > 0;
+                assert_eq!(reader.start().unwrap(), 0);
+            }
+        });
+    }
+}

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{EPOCH, Place};
 use crate::journal::format::{BLOCK, Block, seal};
-use crate::journal::index::{IndexState, IndexWriter, SLUG, SPILL_RECORDS};
+use crate::journal::index::{CONTINUED, IndexState, IndexWriter, SLUG, SPILL_RECORDS};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::segment::{Dirs, file_name};
@@ -96,6 +96,22 @@ fn a_segment_without_a_sound_beginning_is_begun_anew() {
     assert_eq!(writer.standing().next, 8);
     writer.append(&records(8, 13)).unwrap();
     assert_eq!(read_all(&mut IndexReader::open(&place.dirs)), records(0, 13));
+}
+
+#[test]
+fn a_long_segment_is_not_continued_by_the_next_writer() {
+    for (written, continued) in [(CONTINUED, true), (CONTINUED + 1, false)] {
+        let place = Place::new();
+        IndexWriter::open(&place.dirs).unwrap().append(&records(0, written)).unwrap();
+        let mut writer = IndexWriter::open(&place.dirs).unwrap();
+        writer.append(&records(written, written + 1)).unwrap();
+        assert_eq!(segment(&place, written).exists(), !continued);
+        let all = records(0, written + 1);
+        assert_eq!(read_all(&mut IndexReader::open(&place.dirs)), all);
+        let mut standing = IndexState::default();
+        standing.advance_all(&all);
+        assert_eq!(*IndexWriter::open(&place.dirs).unwrap().standing(), standing);
+    }
 }
 
 #[test]

@@ -2,14 +2,18 @@ use std::fs;
 
 use pretty_assertions::assert_eq;
 
-use super::{EPOCH, Place, SECOND, drain, expected, marker, records, streams};
+use super::{EPOCH, NAMES, Place, SECOND, drain, expected, marker, records, streams};
 use crate::journal::append::Appender;
-use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::cursor::{Chunk, Cursor, Filter, Position};
+use crate::journal::expected_markers::Expected;
 use crate::journal::ingest::{Ingest, Progress, Seen};
-use crate::journal::record::{CONTINUES, EVENTS, Kind, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::segment::{LOG, file_name};
 use crate::journal::split::Lost;
+use crate::journal::streams::Streams;
 use crate::model::request::Partial;
+use crate::model::{LifeId, ProcName};
+use crate::protocol::marker::Marker;
 
 fn wake(ingest: &mut Ingest, stream: u16) -> Progress {
     ingest.wake(stream, u64::MAX).unwrap()
@@ -326,4 +330,106 @@ fn what_an_earlier_run_left_unfinished_stands_before_what_comes() {
         let next = place.all(Filter::only(vec![1])).pop().unwrap();
         assert_eq!(next.1, b"[31mthe next run\n", "{}", tail.escape_ascii());
     }
+}
+
+/// A journal whose process 1 has standard error apart, as stream 3, and the writer of that.
+fn split(place: &Place) -> (Ingest, Appender) {
+    let mut list = Streams::open(&place.dirs).unwrap();
+    assert_eq!(list.number_of_stderr(&ProcName::new(NAMES[0]).unwrap(), 2).unwrap(), 3);
+    list.save().unwrap();
+    let slug = list.slug(3).unwrap();
+    let stderr = Appender::open(&place.dirs, &slug, 1 << 20, true);
+    let all = [streams(), vec![(3, slug)]].concat();
+    (Ingest::open(&place.dirs, &all, 4096).unwrap(), stderr)
+}
+
+/// Kind, life and text of the records of the process.
+fn of_process(place: &Place) -> Vec<(Kind, u16, u32, String)> {
+    let chunks = place.all(Filter::only(vec![1, 3])).into_iter();
+    let brief = |(chunk, text): (Chunk, Vec<u8>)| {
+        let Record { kind, stream, life, .. } = chunk.record;
+        (kind, stream, life.map_or(0, LifeId::number), String::from_utf8(text).unwrap())
+    };
+    chunks.map(brief).collect()
+}
+
+fn marker_of(life: u32, seq: u64, kind: Kind) -> (Vec<u8>, Expected) {
+    let nonce = 0xfeed_0000_0000 * u64::from(life);
+    let expected = Expected { seq, nonce, kind, value: 0, life: LifeId::nth(life) };
+    (Marker { nonce, seq, skip: 0 }.encode(), expected)
+}
+
+#[test]
+fn standard_error_is_between_start_and_exit_of_its_life_whatever_arrives_first() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 20);
+    let (mut ingest, mut stderr) = split(&place);
+    let (start, expected) = marker_of(1, 1, Kind::Start);
+    stderr.append(EPOCH, b"panic");
+    ingest.look_at_stderr(1).unwrap();
+    ingest.expect(1, expected);
+    // The start is announced but has not been taken yet.
+    assert_eq!(wake(&mut ingest, 1), Progress::default());
+    sink.append(EPOCH + 1, &[&start[..], b"begins\n"].concat());
+    while wake(&mut ingest, 1).more {}
+    assert_eq!(ingest.head().partials, [Partial { stream: 3, start: 0, end: 5 }]);
+    let (exit, expected) = marker_of(1, 2, Kind::Exit);
+    ingest.expect(1, expected);
+    sink.append(EPOCH + 2, &[b"ends\n", &exit[..]].concat());
+    // This has not been looked at, but is there when the exit is found.
+    stderr.append(EPOCH + 3, b"ked\nat x.rs");
+    while wake(&mut ingest, 1).more {}
+    let text = |stream, text: &str| (Kind::Text, stream, 1, text.to_owned());
+    let all = [
+        (Kind::Start, 1, 1, String::new()),
+        text(1, "begins\n"),
+        text(1, "ends\n"),
+        text(3, "panicked\n"),
+        text(3, "at x.rs"),
+        (Kind::Exit, 1, 1, String::new()),
+    ];
+    assert_eq!(of_process(&place), all);
+    assert_eq!(ingest.printed(1), sink.end() + stderr.end());
+}
+
+#[test]
+fn the_backlog_of_several_lives_keeps_each_one_together() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 20);
+    let (mut ingest, mut stderr) = split(&place);
+    let mut expected = vec![];
+    let mut now = EPOCH;
+    for life in 1..=3 {
+        for (seq, kind) in [(1, Kind::Start), (2, Kind::Exit), (3, Kind::End)] {
+            let (bytes, announced) = marker_of(life, u64::from(life) * 3 + seq, kind);
+            expected.push(announced);
+            if kind != Kind::Start {
+                sink.append(now, &bytes);
+                continue;
+            }
+            // Taken before the start, which was printed before it; and at the same time as the end.
+            now += SECOND;
+            stderr.append(now, b"first\n");
+            now += 1;
+            sink.append(now, &bytes);
+            now += SECOND;
+            stderr.append(now, b"last\n");
+        }
+    }
+    ingest.look_at_stderr(1).unwrap();
+    for marker in expected {
+        ingest.expect(1, marker);
+    }
+    while ingest.catch_up(40).unwrap().more {}
+    let of_life = |life| {
+        let record = move |kind, stream, text: &str| (kind, stream, life, text.to_owned());
+        [
+            record(Kind::Start, 1, ""),
+            record(Kind::Text, 3, "first\nlast\n"),
+            record(Kind::Exit, 1, ""),
+            record(Kind::End, 1, ""),
+        ]
+    };
+    let all: Vec<_> = (1..=3).flat_map(of_life).collect();
+    assert_eq!(of_process(&place), all);
 }

@@ -26,6 +26,16 @@ pub(super) enum Taken {
     End,
 }
 
+/// How often at most to take all that a terminal or a pipe has: more than fits into it.
+const MOST_TAKEN: u32 = 64;
+
+/// What is ready to be appended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gathered {
+    count: usize,
+    is_over: bool,
+}
+
 /// Takes what a terminal prints.
 #[derive(Debug)]
 pub(super) struct Feed {
@@ -64,6 +74,28 @@ impl Feed {
 
     /// Append what the terminal has printed.
     pub(super) fn take(&mut self, appender: &mut Appender, now: Timestamp) -> io::Result<Taken> {
+        let gathered = self.gather()?;
+        Ok(self.append(gathered, appender, now))
+    }
+
+    /// Append everything that the terminal has printed before this call.
+    pub(super) fn take_all(
+        &mut self,
+        appender: &mut Appender,
+        now: Timestamp,
+    ) -> io::Result<Taken> {
+        let mut taken = self.take(appender, now)?;
+        for _ in 0..MOST_TAKEN {
+            if taken != Taken::Bytes || self.take(appender, now)? != Taken::Bytes {
+                break;
+            }
+            taken = Taken::Bytes;
+        }
+        Ok(taken)
+    }
+
+    /// Take what the terminal has printed, but do not append it yet.
+    pub(super) fn gather(&mut self) -> io::Result<Gathered> {
         let mut count = 0;
         let mut is_over = false;
         // A terminal gives some hundred bytes at a time, and a file takes long for each call.
@@ -85,13 +117,23 @@ impl Feed {
             }
             break;
         }
+        Ok(Gathered { count, is_over })
+    }
+
+    /// Append what was gathered.
+    pub(super) fn append(
+        &mut self,
+        Gathered { count, is_over }: Gathered,
+        appender: &mut Appender,
+        now: Timestamp,
+    ) -> Taken {
         match (count, is_over) {
-            (0, true) => return Ok(Taken::End),
-            (0, false) => return Ok(Taken::Nothing),
+            (0, true) => return Taken::End,
+            (0, false) => return Taken::Nothing,
             _ if self.moves => appender.append_from(now, &mut self.pipe.0, count),
             _ => appender.append(now, &self.buffer[..count]),
         }
-        Ok(Taken::Bytes)
+        Taken::Bytes
     }
 
     fn read_once(&mut self) -> io::Result<usize> {

@@ -6,7 +6,9 @@
 //! stays: nothing is lost, and the process only waits for a moment.
 
 mod feed;
+mod keeper;
 mod notes;
+mod pace;
 mod probe;
 mod pty;
 mod questions;
@@ -15,7 +17,7 @@ mod viewers;
 
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,20 +25,21 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use self::feed::{Feed, Taken};
+pub use self::keeper::HolderKeeper;
 use self::notes::{Noted, Notes};
+use self::pace::Pace;
 pub use self::probe::probe;
 use self::questions::{Follower, Known};
-use self::screen::Model;
+use self::screen::{Model, Offsets};
 use self::viewers::{Viewers, Wish};
 use super::sink::{self, Holding, Sink};
+use crate::journal::append::Appender;
 use crate::journal::stream::{Read, StreamReader};
+use crate::model::time::Timestamp;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::terminal::{FromClient, FromHolder, Size};
 use crate::sys::{self, clock, fork};
 
-/// How often the bell is rung at most. A terminal holds only 4 KiB, so its output is taken at once; but the views need
-/// not wake up each time.
-const BELL_PAUSE: Duration = Duration::from_millis(3);
 /// How long to go on taking output after the end of the shim: processes that have left its tree may keep the terminal.
 const AFTER_SHIM: Duration = Duration::from_secs(1);
 /// How much of the output that an earlier holder has taken is looked at.
@@ -47,45 +50,72 @@ const LOOK: usize = 64 << 10;
 const MOST_INPUT: usize = 64 << 10;
 /// How often to take output before a screen is sent.
 const MOST_TAKEN: u32 = 100;
-/// How long a holder must have lived for its successor to be started at once.
-const SHORT_LIFE: Duration = Duration::from_secs(1);
-/// How many holders in a row may live shorter than that before the next one has to wait.
-const MOST_SHORT_LIVES: u32 = 3;
 
 /// A terminal of our own.
 #[derive(Debug)]
 pub struct Terminal {
-    /// The other end of the terminal.
-    master: OwnedFd,
-    /// What has been taken from it and is not in the stream yet.
-    pipe: (PipeReader, PipeWriter),
+    main: Channel,
+    /// The terminal for standard error, if that is apart.
+    stderr: Option<Channel>,
     /// Its size while no client looks at it.
     size: Size,
     /// It is only a pipe: nothing can be typed, and nothing looks at what is printed.
     is_pipe: bool,
+}
+
+/// What is taken from a terminal, on its way into a stream.
+#[derive(Debug)]
+struct Channel {
+    /// The other end of the terminal.
+    master: OwnedFd,
+    /// What has been taken from it and is not in the stream yet.
+    pipe: (PipeReader, PipeWriter),
     notes: Notes,
+}
+
+impl Channel {
+    fn new(master: OwnedFd) -> io::Result<Self> {
+        Ok(Self { master, pipe: io::pipe()?, notes: Notes::new() })
+    }
+
+    fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        let fds = [self.master.as_fd(), self.pipe.0.as_fd(), self.pipe.1.as_fd()];
+        fds.map(|fd| fd.as_raw_fd()).into_iter().chain(self.notes.raw_fd())
+    }
+
+    fn feed(&self) -> io::Result<Feed> {
+        let pipe = (self.pipe.0.try_clone()?, self.pipe.1.try_clone()?);
+        Ok(Feed::new(self.master.try_clone()?, pipe))
+    }
 }
 
 impl Terminal {
     /// Open a terminal of this size and make it that of this process: its controlling terminal and its standard
     /// streams.
     pub fn open(size: Size) -> io::Result<Self> {
-        let master = pty::become_leader_of_terminal(size)?;
-        Ok(Self { master, pipe: io::pipe()?, size, is_pipe: false, notes: Notes::new() })
+        let main = Channel::new(pty::become_leader_of_terminal(size)?)?;
+        Ok(Self { main, stderr: None, size, is_pipe: false })
     }
 
     /// Make a pipe the standard output and error of this process instead, which it leads without a terminal.
     pub fn open_pipe() -> io::Result<Self> {
-        let master = pty::become_leader_with_pipe()?;
-        Ok(Self { master, pipe: io::pipe()?, size: (1, 1), is_pipe: true, notes: Notes::new() })
+        let main = Channel::new(pty::become_leader_with_pipe()?)?;
+        Ok(Self { main, stderr: None, size: (1, 1), is_pipe: true })
+    }
+
+    /// Take standard error from another terminal or pipe; returns the end that its processes have.
+    pub fn split_stderr(&mut self) -> io::Result<OwnedFd> {
+        let (ours, theirs) = pty::open_for_stderr(self.size, self.is_pipe)?;
+        self.stderr = Some(Channel::new(ours)?);
+        Ok(theirs)
     }
 
     /// Fork the process that takes what is printed.
     fn hold(&self, spec: &Path) -> io::Result<Holder> {
         let (ours, theirs) = UnixStream::pair()?;
-        let (reader, writer) = (self.pipe.0.as_fd(), self.pipe.1.as_fd());
-        let keep = [self.master.as_fd(), reader, writer, theirs.as_fd()].map(|fd| fd.as_raw_fd());
-        let keep: Vec<_> = keep.into_iter().chain(self.notes.raw_fd()).collect();
+        let channels = std::iter::once(&self.main).chain(&self.stderr);
+        let keep = channels.flat_map(Channel::descriptors).chain([theirs.as_raw_fd()]);
+        let keep: Vec<_> = keep.collect();
         let shim = std::process::id();
         let pid = fork::detached(&keep, || match self.serve(spec, (shim, &theirs)) {
             Ok(()) => 0,
@@ -100,23 +130,62 @@ impl Terminal {
         sys::end_after_parent(shim)?;
         // `ps` shows it as what it is.
         sys::rename_argument(1, "sink");
-        let pipe = (self.pipe.0.try_clone()?, self.pipe.1.try_clone()?);
-        let feed = Feed::new(self.master.try_clone()?, pipe);
-        let noted = self.notes.read();
+        // The main stream first: what is in its pipe was printed before what is still to be taken from standard error.
+        let feed = self.main.feed()?;
+        let stderr = self.stderr.as_ref().map(Channel::feed).transpose()?;
+        let noted = self.main.notes.read();
         let at_least = noted.map_or(0, |noted| noted.end);
-        let holding = Holding { is_lossless: feed.is_lossless(), at_least };
+        let is_lossless = feed.is_lossless() && stderr.as_ref().is_none_or(Feed::is_lossless);
+        let holding = Holding { is_lossless, at_least };
         let sink = Sink::of_holder(spec, holding).map_err(io::Error::other)?;
         sink::deafen();
         sys::outlive_parent()?;
         let end_of_stream = sink.appender.end();
         let noted = noted.unwrap_or(Noted { begin: end_of_stream, end: 0, own_size: self.size });
         let noted = Noted { end: end_of_stream, ..noted };
-        self.notes.write(noted);
-        let mut hold = Hold::new((feed, sink), spec, (self, noted));
-        hold.remember(noted.begin);
-        hold.feed.take_rest(&mut hold.sink.appender, clock::now());
-        self.notes.write_end(hold.sink.appender.end());
+        self.main.notes.write(noted);
+        let stderr = self.stderr.as_ref().zip(stderr);
+        let stderr = stderr.map(|(channel, feed)| Stderr::open(channel, feed, &sink));
+        let mut hold = Hold::new((feed, sink), stderr, spec, (self, noted));
+        hold.remember();
+        hold.take_rest()?;
         hold.serve(end)
+    }
+}
+
+/// Standard error of a process, if it is a stream of its own.
+struct Stderr<'a> {
+    notes: &'a Notes,
+    feed: Feed,
+    appender: Appender,
+    /// Where the output of this terminal begins in the stream.
+    begin: u64,
+    /// No process has the terminal any more.
+    is_over: bool,
+}
+
+impl<'a> Stderr<'a> {
+    fn open(Channel { notes, .. }: &'a Channel, feed: Feed, sink: &Sink) -> (Self, StreamReader) {
+        let noted = notes.read();
+        let (appender, stream) = sink.open_stderr(noted.map_or(0, |noted| noted.end));
+        let end = appender.end();
+        let begin = noted.map_or(end, |noted| noted.begin);
+        notes.write(Noted { begin, end, own_size: (0, 0) });
+        (Self { notes, feed, appender, begin, is_over: false }, stream)
+    }
+
+    /// Append everything that was printed before this call.
+    fn take_all(&mut self, now: Timestamp) -> io::Result<Taken> {
+        if self.is_over {
+            return Ok(Taken::End);
+        }
+        let taken = self.feed.take_all(&mut self.appender, now)?;
+        match taken {
+            Taken::Bytes => self.notes.write_end(self.appender.end()),
+            Taken::End => self.is_over = true,
+            Taken::Nothing => {}
+        }
+        Ok(taken)
     }
 }
 
@@ -125,14 +194,19 @@ struct Hold<'a> {
     notes: &'a Notes,
     feed: Feed,
     sink: Sink,
-    bell: BellPause,
+    bell: Pace,
     viewers: Viewers,
     socket: PathBuf,
     follower: Follower,
     model: Model,
-    stream: StreamReader,
-    /// Everything before this offset of the stream has been looked at.
-    seen: u64,
+    /// Readers of the main stream, and of standard error if it is apart.
+    streams: Vec<StreamReader>,
+    /// Everything before these offsets of the streams has been looked at.
+    seen: Offsets,
+    /// Standard error, if it is apart.
+    stderr: Option<Stderr<'a>>,
+    /// No process has the main terminal any more.
+    is_over: bool,
     /// What is to be typed.
     input: VecDeque<u8>,
     size: Size,
@@ -142,21 +216,25 @@ struct Hold<'a> {
 impl<'a> Hold<'a> {
     fn new(
         (feed, sink): (Feed, Sink),
+        stderr: Option<(Stderr<'a>, StreamReader)>,
         spec: &Path,
         (terminal, noted): (&'a Terminal, Noted),
     ) -> Self {
         let socket = PanePaths::beside(spec).terminal();
-        let seen = sink.appender.end();
         let size = pty::size(feed.master()).unwrap_or(noted.own_size);
+        let (stderr, stream) = stderr.unzip();
+        let begin = [noted.begin, stderr.as_ref().map_or(0, |stderr| stderr.begin)];
         Self {
-            notes: &terminal.notes,
+            notes: &terminal.main.notes,
             viewers: Viewers::listen(Some(&*socket).filter(|_| !terminal.is_pipe), noted.own_size),
-            model: Model::new(size, noted.begin),
-            stream: sink.reader(),
-            seen,
+            model: Model::new(size, begin),
+            streams: std::iter::once(sink.reader()).chain(stream).collect(),
+            seen: begin,
+            stderr,
+            is_over: false,
             feed,
             sink,
-            bell: BellPause::default(),
+            bell: Pace::default(),
             socket,
             follower: Follower::default(),
             input: VecDeque::new(),
@@ -165,12 +243,37 @@ impl<'a> Hold<'a> {
         }
     }
 
+    /// The ends of the streams.
+    fn ends(&self) -> Offsets {
+        let stderr = self.stderr.as_ref().map_or(0, |stderr| stderr.appender.end());
+        [self.sink.appender.end(), stderr]
+    }
+
     /// Find out what the program has set in the terminal before this holder began.
-    fn remember(&mut self, begin: u64) {
-        let end = self.seen;
-        self.seen = begin.max(end.saturating_sub(MOST_REMEMBERED)).min(end);
+    fn remember(&mut self) {
+        let ends = self.ends();
+        for (seen, end) in self.seen.iter_mut().zip(ends) {
+            *seen = (*seen).max(end.saturating_sub(MOST_REMEMBERED)).min(end);
+        }
         // The questions have been answered.
-        self.read_to(end, |hold, bytes| hold.follower.scan(bytes, |_, _, _| {}));
+        self.read_to(ends, |hold, _, bytes| hold.follower.scan(bytes, |_, _, _| {}));
+    }
+
+    /// Append what an earlier holder has left, and what was printed before this one began.
+    fn take_rest(&mut self) -> io::Result<()> {
+        let (now, before) = (clock::now(), self.ends());
+        if let Some(stderr) = &mut self.stderr {
+            stderr.feed.take_rest(&mut stderr.appender, now);
+            stderr.notes.write_end(stderr.appender.end());
+            stderr.take_all(now)?;
+        }
+        self.feed.take_rest(&mut self.sink.appender, now);
+        self.notes.write_end(self.sink.appender.end());
+        if self.ends() != before {
+            // The supervisor may already have read the stream, after the ring at the start of this holder.
+            self.sink.ring(b'd');
+        }
+        Ok(())
     }
 
     fn serve(mut self, shim: &UnixStream) -> io::Result<()> {
@@ -194,54 +297,76 @@ impl<'a> Hold<'a> {
         Ok(())
     }
 
-    /// Take what was printed.
+    /// Take what was printed. What was written to standard error before the end of a life is appended before the marker
+    /// of that end, and not with a later time.
     fn take(&mut self) -> io::Result<Taken> {
-        let taken = self.feed.take(&mut self.sink.appender, clock::now())?;
-        if taken == Taken::Bytes {
-            self.notes.write_end(self.sink.appender.end());
-            self.ring();
+        let before: u64 = self.ends().iter().sum();
+        let gathered = if self.is_over { None } else { Some(self.feed.gather()?) };
+        let now = clock::now();
+        let of_stderr = self.stderr.as_mut().map(|stderr| stderr.take_all(now)).transpose();
+        // It is in memory if the kernel can't move it.
+        let taken = gathered.map_or(Taken::End, |gathered| {
+            self.feed.append(gathered, &mut self.sink.appender, now)
+        });
+        match taken {
+            Taken::Bytes => self.notes.write_end(self.sink.appender.end()),
+            Taken::End => self.is_over = true,
+            Taken::Nothing => {}
         }
-        Ok(taken)
+        let both = [taken, of_stderr?.unwrap_or(Taken::End)];
+        if both.contains(&Taken::Bytes) {
+            let bytes = self.ends().iter().sum::<u64>() - before;
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            self.bell.took(bytes, (Instant::now(), now));
+            self.ring_if_due();
+            return Ok(Taken::Bytes);
+        }
+        Ok(if both == [Taken::End; 2] { Taken::End } else { Taken::Nothing })
     }
 
     /// Look at what was printed since: answer questions, and show it to the clients.
     fn look(&mut self) {
+        let ends = self.ends();
         if self.is_pipe {
-            self.seen = self.sink.appender.end();
+            self.seen = ends;
             return;
         }
-        self.read_to(self.sink.appender.end(), Self::saw);
+        self.read_to(ends, Self::saw);
         for viewer in self.viewers.all.iter_mut().filter(|viewer| viewer.wants_redraw()) {
             let now = (self.seen, self.follower.modes());
-            if let Ok(bytes) = self.model.redraw(&mut self.stream, now) {
+            if let Ok(bytes) = self.model.redraw(&mut self.streams, now) {
                 viewer.redraw(self.size, bytes);
             }
         }
     }
 
-    /// Read on up to this offset of the stream.
-    fn read_to(&mut self, end: u64, mut take: impl FnMut(&mut Self, &[u8])) {
+    /// Read on up to these offsets of the streams.
+    fn read_to(&mut self, ends: Offsets, mut take: impl FnMut(&mut Self, usize, &[u8])) {
         let mut buffer = vec![];
-        while self.seen < end {
-            let most = usize::try_from(end - self.seen).unwrap_or(LOOK).min(LOOK);
-            buffer.resize(most, 0);
-            match self.stream.read_at(self.seen, &mut buffer) {
-                Ok(Read::Bytes(read)) => {
-                    take(self, &buffer[..read]);
-                    self.seen += read as u64;
+        for (at, end) in ends.into_iter().enumerate().take(self.streams.len()) {
+            while self.seen[at] < end {
+                let most = usize::try_from(end - self.seen[at]).unwrap_or(LOOK).min(LOOK);
+                buffer.resize(most, 0);
+                match self.streams[at].read_at(self.seen[at], &mut buffer) {
+                    Ok(Read::Bytes(read)) => {
+                        take(self, at, &buffer[..read]);
+                        self.seen[at] += read as u64;
+                    }
+                    Ok(Read::Gap { next }) => self.seen[at] = next,
+                    // It can't be read again: clients get a fresh screen when it can.
+                    Ok(Read::End) | Err(_) => self.seen[at] = end,
                 }
-                Ok(Read::Gap { next }) => self.seen = next,
-                // It can't be read again: clients get a fresh screen when it can.
-                Ok(Read::End) | Err(_) => self.seen = end,
             }
         }
     }
 
-    fn saw(&mut self, bytes: &[u8]) {
-        let Self { follower, model, stream, input, seen, size, .. } = self;
+    fn saw(&mut self, at: usize, bytes: &[u8]) {
+        let Self { follower, model, streams, input, seen, size, .. } = self;
         follower.scan(bytes, |question, modes, length| {
             let cursor = if question.is_about_cursor() {
-                model.cursor(stream, (*seen + length as u64, modes)).unwrap_or((1, 1))
+                let mut ends = *seen;
+                ends[at] += length as u64;
+                model.cursor(streams, (ends, modes)).unwrap_or((1, 1))
             } else {
                 (1, 1)
             };
@@ -257,7 +382,15 @@ impl<'a> Hold<'a> {
         let takes_input = self.input.len() < MOST_INPUT;
         let master =
             if self.input.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
-        let mut fds = vec![PollFd::from_borrowed_fd(self.feed.master(), master)];
+        let mut fds = vec![];
+        // A terminal that no process has any more would be reported each time.
+        if !self.is_over {
+            fds.push(PollFd::from_borrowed_fd(self.feed.master(), master));
+        }
+        let stderr = self.stderr.as_ref().filter(|stderr| !stderr.is_over);
+        fds.extend(
+            stderr.map(|stderr| PollFd::from_borrowed_fd(stderr.feed.master(), PollFlags::IN)),
+        );
         let shim = shim.map(UnixStream::as_fd);
         let (shim_at, listener) = (fds.len(), self.viewers.listener());
         fds.extend(shim.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
@@ -270,7 +403,7 @@ impl<'a> Hold<'a> {
             events.set(PollFlags::OUT, viewer.has_to_send());
             PollFd::from_borrowed_fd(viewer.fd(), events)
         }));
-        let deadlines = [until, self.bell.due, self.viewers.deadline()];
+        let deadlines = [until, self.bell.due(), self.viewers.deadline()];
         let events = poll(&mut fds, deadlines.into_iter().flatten().min())?;
         drop(fds);
         let has = |at: usize| events.get(at).is_some_and(|events| !events.is_empty());
@@ -302,7 +435,7 @@ impl<'a> Hold<'a> {
                 let _ = (0..MOST_TAKEN).find(|_| is_taken(self.take()));
                 self.look();
                 let now = (self.seen, self.follower.modes());
-                let screen = self.model.text(&mut self.stream, now, wanted);
+                let screen = self.model.text(&mut self.streams, now, wanted);
                 if let (Ok(screen), Some(viewer)) = (screen, self.viewers.all.get_mut(by)) {
                     viewer.send(&FromHolder::Screen(Box::new(screen)));
                 }
@@ -327,6 +460,10 @@ impl<'a> Hold<'a> {
         let size = self.viewers.size();
         if size == self.size || pty::resize(self.feed.master(), size).is_err() {
             return;
+        }
+        if let Some(stderr) = &self.stderr {
+            // If no process has it any more, its size does not matter.
+            let _ = pty::resize(stderr.feed.master(), size);
         }
         self.size = size;
         self.model.resize(size);
@@ -354,25 +491,10 @@ impl<'a> Hold<'a> {
         }
     }
 
-    /// Ring the bell, or make sure that it will be rung soon.
-    fn ring(&mut self) {
-        let now = Instant::now();
-        match self.bell.rung.map(|rung| rung + BELL_PAUSE).filter(|&next| next > now) {
-            Some(next) => _ = self.bell.due.get_or_insert(next),
-            None => self.ring_now(now),
-        }
-    }
-
     fn ring_if_due(&mut self) {
-        let now = Instant::now();
-        if self.bell.due.is_some_and(|due| due <= now) {
-            self.ring_now(now);
+        if self.bell.rings(Instant::now()) {
+            self.sink.ring(b'd');
         }
-    }
-
-    fn ring_now(&mut self, now: Instant) {
-        self.sink.ring(b'd');
-        self.bell = BellPause { rung: Some(now), due: None };
     }
 
     /// Everything has been taken.
@@ -381,16 +503,12 @@ impl<'a> Hold<'a> {
         // its shim starts only after this holder's.
         let _ = std::fs::remove_file(&self.socket);
         self.sink.appender.finish(clock::now());
+        if let Some(stderr) = &mut self.stderr {
+            stderr.appender.finish(clock::now());
+        }
         self.sink.ring(b'd');
         self.sink.leave();
     }
-}
-
-/// When the bell was rung, and when it must be rung again.
-#[derive(Debug, Default)]
-struct BellPause {
-    rung: Option<Instant>,
-    due: Option<Instant>,
 }
 
 /// Wait for these events, or until the deadline; returns what has happened.
@@ -411,73 +529,4 @@ struct Holder {
     /// Closed when it ends.
     end: UnixStream,
     began: Instant,
-}
-
-/// Keeps a holder for the terminal of a shim.
-#[derive(Debug)]
-pub struct HolderKeeper {
-    terminal: Terminal,
-    holder: Option<Holder>,
-    /// How many holders in a row have lived for a short time only.
-    short_lives: u32,
-    /// When to start the next one.
-    due: Option<Instant>,
-}
-
-impl HolderKeeper {
-    /// Start the first holder of this terminal.
-    pub fn begin(terminal: Terminal, spec: &Path) -> Self {
-        let mut keeper = Self { terminal, holder: None, short_lives: 0, due: None };
-        keeper.start(spec);
-        keeper
-    }
-
-    fn start(&mut self, spec: &Path) {
-        match self.terminal.hold(spec) {
-            Ok(holder) => (self.holder, self.due) = (Some(holder), None),
-            // The user has too many processes: some will end.
-            Err(_) => self.due = Some(Instant::now() + SHORT_LIFE),
-        }
-    }
-
-    /// The process id of the holder, 0 while there is none.
-    pub fn pid(&self) -> u32 {
-        self.holder.as_ref().map_or(0, |holder| holder.pid)
-    }
-
-    /// What is closed when the holder ends.
-    pub fn end(&self) -> Option<BorrowedFd<'_>> {
-        self.holder.as_ref().map(|holder| holder.end.as_fd())
-    }
-
-    /// When [`Self::renew`] has something to do.
-    pub const fn due(&self) -> Option<Instant> {
-        self.due
-    }
-
-    /// Start another holder if this one has ended.
-    pub fn renew(&mut self, spec: &Path) {
-        let now = Instant::now();
-        if self.due.is_some_and(|due| due <= now) {
-            return self.start(spec);
-        }
-        let Some(holder) = &self.holder else { return };
-        if !has_ended(&holder.end) {
-            return;
-        }
-        let is_short = now.duration_since(holder.began) < SHORT_LIFE;
-        self.short_lives = if is_short { self.short_lives + 1 } else { 0 };
-        self.holder = None;
-        if self.short_lives > MOST_SHORT_LIVES {
-            self.due = Some(now + SHORT_LIFE);
-        } else {
-            self.start(spec);
-        }
-    }
-}
-
-/// Whether the other end is closed.
-fn has_ended(end: &UnixStream) -> bool {
-    let polled = poll(&mut [PollFd::new(end, PollFlags::IN)], Some(Instant::now()));
-    polled.is_ok_and(|events| events.iter().any(|events| !events.is_empty()))
 }

@@ -10,32 +10,51 @@ use rustix::process::ioctl_tiocsctty;
 use crate::protocol::terminal::Size;
 use crate::sys::files;
 
-/// Open a terminal of this size. Begin a session on it, with the terminal as standard streams; returns its other end,
-/// which does not block.
-pub(super) fn become_leader_of_terminal((columns, rows): Size) -> io::Result<OwnedFd> {
+/// A terminal of this size: the end that does not block, and the other one.
+fn open_pair((columns, rows): Size) -> io::Result<(OwnedFd, OwnedFd)> {
     let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let pair = openpty(Some(&size), None)?;
     fcntl_setfd(&pair.master, FdFlags::CLOEXEC)?;
     ioctl_fionbio(&pair.master, true)?;
+    Ok((pair.master, pair.slave))
+}
+
+/// A pipe: the end that does not block, and the other one.
+fn open_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    ioctl_fionbio(&reader, true)?;
+    Ok((reader.into(), writer.into()))
+}
+
+/// A terminal of this size for standard error, or a pipe: the end that does not block, and the other one.
+pub(super) fn open_for_stderr(size: Size, is_pipe: bool) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = if is_pipe { open_pipe()? } else { open_pair(size)? };
+    fcntl_setfd(&theirs, FdFlags::CLOEXEC)?;
+    Ok((ours, theirs))
+}
+
+/// Open a terminal of this size. Begin a session on it, with the terminal as standard streams; returns its other end,
+/// which does not block.
+pub(super) fn become_leader_of_terminal(size: Size) -> io::Result<OwnedFd> {
+    let (master, slave) = open_pair(size)?;
     // Fails only for a process that leads a session already.
     nix::unistd::setsid()?;
-    ioctl_tiocsctty(&pair.slave)?;
-    rustix::stdio::dup2_stdin(&pair.slave)?;
-    rustix::stdio::dup2_stdout(&pair.slave)?;
-    rustix::stdio::dup2_stderr(&pair.slave)?;
-    Ok(pair.master)
+    ioctl_tiocsctty(&slave)?;
+    rustix::stdio::dup2_stdin(&slave)?;
+    rustix::stdio::dup2_stdout(&slave)?;
+    rustix::stdio::dup2_stderr(&slave)?;
+    Ok(master)
 }
 
 /// Begin a session without a terminal: a pipe takes what is printed, and there is nothing to be read. Returns the other
 /// end of the pipe, which does not block.
 pub(super) fn become_leader_with_pipe() -> io::Result<OwnedFd> {
-    let (reader, writer) = io::pipe()?;
-    ioctl_fionbio(&reader, true)?;
+    let (reader, writer) = open_pipe()?;
     nix::unistd::setsid()?;
     rustix::stdio::dup2_stdin(files::open_null()?)?;
     rustix::stdio::dup2_stdout(&writer)?;
     rustix::stdio::dup2_stderr(&writer)?;
-    Ok(reader.into())
+    Ok(reader)
 }
 
 /// Columns and rows of a terminal.

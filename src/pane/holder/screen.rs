@@ -1,4 +1,4 @@
-//! A model of what the terminal shows, built from the stream when somebody wants to see it.
+//! A model of what the terminal shows, built from the streams when somebody wants to see it.
 //!
 //! A flood that nobody looks at costs nothing: the model reads on from where it was, or begins anew close to the end.
 
@@ -21,18 +21,21 @@ const CHUNK: usize = 64 << 10;
 pub(super) struct Model {
     emulator: Option<Emulator>,
     size: Size,
-    /// The output of the terminal begins at this offset of the stream.
-    begin: u64,
-    /// Everything before this offset has been taken in.
-    fed: u64,
+    /// The output of the terminal begins at these offsets of the streams.
+    begin: Offsets,
+    /// Everything before these offsets has been taken in.
+    fed: Offsets,
 }
 
-/// Up to which offset of the stream a model has to be, and the modes there.
-pub(super) type Now<'a> = (u64, &'a Modes);
+/// An offset in each stream of a process: the main one, and standard error if it is apart.
+pub(super) type Offsets = [u64; 2];
+
+/// Up to which offsets of the streams a model has to be, and the modes there.
+pub(super) type Now<'a> = (Offsets, &'a Modes);
 
 impl Model {
-    /// The model of a terminal of this size whose output begins at this offset.
-    pub(super) const fn new(size: Size, begin: u64) -> Self {
+    /// The model of a terminal of this size whose output begins at these offsets.
+    pub(super) const fn new(size: Size, begin: Offsets) -> Self {
         Self { emulator: None, size, begin, fed: begin }
     }
 
@@ -45,20 +48,27 @@ impl Model {
                 emulator.resize(size);
             } else {
                 self.emulator = None;
-                self.fed = self.begin.max(self.fed.saturating_sub(RESIZED_TAIL));
+                self.begin_near(self.fed, RESIZED_TAIL);
             }
         }
     }
 
-    /// Take in everything up to this offset.
+    /// Begin anew at most this far before these offsets.
+    fn begin_near(&mut self, ends: Offsets, tail: u64) {
+        self.emulator = None;
+        for (fed, (begin, end)) in self.fed.iter_mut().zip(self.begin.into_iter().zip(ends)) {
+            *fed = begin.max(end.saturating_sub(tail));
+        }
+    }
+
+    /// Take in everything up to these offsets, in the order of arrival.
     fn catch_up(
         &mut self,
-        stream: &mut StreamReader,
-        (end, modes): Now<'_>,
+        streams: &mut [StreamReader],
+        (ends, modes): Now<'_>,
     ) -> io::Result<&Emulator> {
-        if end - self.fed.min(end) > FARTHEST {
-            self.emulator = None;
-            self.fed = end - TAIL;
+        if ends.iter().zip(self.fed).any(|(end, fed)| end.saturating_sub(fed) > FARTHEST) {
+            self.begin_near(ends, TAIL);
         }
         let emulator = self.emulator.get_or_insert_with(|| {
             // What was set before a later offset is still set, as far as it can be known.
@@ -66,14 +76,14 @@ impl Model {
             Emulator::new(self.size, modes)
         });
         let mut buffer = vec![0; CHUNK];
-        while self.fed < end {
-            let most = usize::try_from(end - self.fed).unwrap_or(CHUNK).min(CHUNK);
-            match stream.read_at(self.fed, &mut buffer[..most])? {
+        while let Some((at, end)) = next_run(streams, self.fed, ends)? {
+            let most = usize::try_from(end - self.fed[at]).unwrap_or(CHUNK).min(CHUNK);
+            match streams[at].read_at(self.fed[at], &mut buffer[..most])? {
                 Read::Bytes(read) => {
                     emulator.feed(&buffer[..read]);
-                    self.fed += read as u64;
+                    self.fed[at] += read as u64;
                 }
-                Read::Gap { next } => self.fed = next,
+                Read::Gap { next } => self.fed[at] = next,
                 Read::End => break,
             }
         }
@@ -83,30 +93,30 @@ impl Model {
     /// Bytes that make a terminal show the same, whatever it shows now.
     pub(super) fn redraw(
         &mut self,
-        stream: &mut StreamReader,
+        streams: &mut [StreamReader],
         now: Now<'_>,
     ) -> io::Result<Vec<u8>> {
-        Ok(self.catch_up(stream, now)?.snapshot())
+        Ok(self.catch_up(streams, now)?.snapshot())
     }
 
     /// Row and column of the cursor, as they are reported to programs.
     pub(super) fn cursor(
         &mut self,
-        stream: &mut StreamReader,
+        streams: &mut [StreamReader],
         now: Now<'_>,
     ) -> io::Result<(u16, u16)> {
-        Ok(self.catch_up(stream, now)?.reported_cursor())
+        Ok(self.catch_up(streams, now)?.reported_cursor())
     }
 
     /// What it shows, as text.
     pub(super) fn text(
         &mut self,
-        stream: &mut StreamReader,
+        streams: &mut [StreamReader],
         now: Now<'_>,
         wanted: WantedScreen,
     ) -> io::Result<Screen> {
         let (columns, rows) = self.size;
-        let screen = self.catch_up(stream, now)?.screen();
+        let screen = self.catch_up(streams, now)?.screen();
         let (row, column) = screen.cursor_position();
         Ok(Screen {
             screen: lines(screen, columns, wanted),
@@ -115,6 +125,25 @@ impl Model {
             cursor: ScreenCursor { column, row, is_visible: !screen.hide_cursor() },
             is_alternate: screen.alternate_screen(),
         })
+    }
+}
+
+/// The stream whose next bytes arrived first, and the end of those before the other's next ones.
+fn next_run(
+    streams: &mut [StreamReader],
+    fed: Offsets,
+    ends: Offsets,
+) -> io::Result<Option<(usize, u64)>> {
+    match (streams, [fed[0] < ends[0], fed[1] < ends[1]]) {
+        (_, [false, false]) => Ok(None),
+        ([_], _) | (_, [true, false]) => Ok(Some((0, ends[0]))),
+        (_, [false, true]) => Ok(Some((1, ends[1]))),
+        (streams, [true, true]) => {
+            let times = [streams[0].time_of(fed[0] + 1)?, streams[1].time_of(fed[1] + 1)?];
+            let at = usize::from(times[1] < times[0]);
+            let end = streams[at].run(fed[at], times[1 - at], CHUNK as u64)?;
+            Ok(Some((at, end.min(ends[at]))))
+        }
     }
 }
 

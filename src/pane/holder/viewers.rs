@@ -8,11 +8,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::protocol::terminal::{Frames, FromClient, FromHolder, Hello, LONGEST, Size, VERSION};
+use crate::protocol::terminal::{
+    Frames, FromClient, FromHolder, Hello, LONGEST, MOST_WATCHING, Size, VERSION,
+};
 use crate::sys;
 
-/// How many clients there may be.
-const MOST: usize = 16;
+/// The maximum number of clients, including those that only type or ask for the screen.
+const MOST: usize = 2 * MOST_WATCHING;
 /// How long a client may take to introduce itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How much output waits for a client. One that is slower gets a fresh screen later.
@@ -168,6 +170,13 @@ impl Viewer {
         }
     }
 
+    /// Refuse it: the maximum number of clients looks at the terminal already.
+    fn turn_away(&mut self) {
+        (self.hello, self.needs_redraw) = (None, false);
+        self.send(&FromHolder::Full);
+        self.is_gone = true;
+    }
+
     /// Read what it has sent.
     fn receive(&mut self) -> Vec<FromClient> {
         let mut buffer = [0; 16 << 10];
@@ -244,6 +253,7 @@ impl Viewers {
 
     /// Read from the client at this place. What it wants of the clients themselves is done here.
     pub(super) fn receive(&mut self, by: usize) -> Vec<Wish> {
+        let watching = self.all.iter().filter(|viewer| viewer.watches()).count();
         let Some(viewer) = self.all.get_mut(by) else { return vec![] };
         let had_hello = viewer.hello.is_some();
         let mut wishes = vec![];
@@ -272,6 +282,10 @@ impl Viewers {
                 | FromClient::Typed
                 | FromClient::Redraw => wishes.push(Wish { by, frame }),
             }
+        }
+        if !had_hello && viewer.watches() && watching >= MOST_WATCHING {
+            viewer.turn_away();
+            return vec![];
         }
         if !had_hello && viewer.hello.is_some() {
             self.actions += 1;

@@ -2,6 +2,7 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
@@ -64,7 +65,7 @@ impl Launch {
     }
 
     /// Execute the command; returns only if that failed. To be called in the child.
-    pub(super) fn become_command(&self) -> Failure {
+    pub(super) fn become_command(&self, stderr: Option<BorrowedFd<'_>>) -> Failure {
         sys::default_signals(&self.inherit.ignored);
         let _ = sys::unblock_signals();
         self.inherit();
@@ -75,6 +76,11 @@ impl Launch {
             && let Err(error) = read_from_nothing()
         {
             return failed("open /dev/null", &error);
+        }
+        if let Some(stderr) = stderr
+            && let Err(error) = rustix::stdio::dup2_stderr(stderr)
+        {
+            return failed("open standard error", &error.into());
         }
         let errno = self.execute();
         let status = if errno == Errno::ENOENT || errno == Errno::ENOTDIR { 127 } else { 126 };

@@ -61,7 +61,7 @@ impl Shim {
         self.tty.restore_descriptors();
         let launch = Launch::prepare(spec, &self.paths);
         let become_command = || match &launch {
-            Ok(launch) => launch.become_command(),
+            Ok(launch) => launch.become_command(self.tty.stderr()),
             Err(failure) => failure.clone(),
         };
         let held = match fork::hold(become_command) {

@@ -56,12 +56,16 @@ fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Open a terminal, or a pipe in its place.
-fn open_terminal(opener: Opener, spec: &Path) -> std::io::Result<Terminal> {
-    // Another supervisor learns of this shim from its life file only.
-    sys::end_after_parent(opener.supervisor)?;
-    let is_pipe = Spec::read(spec).is_ok_and(|spec| spec.no_terminal);
-    if is_pipe { Terminal::open_pipe() } else { Terminal::open(opener.size) }
+/// Open a terminal, or a pipe in its place, and what the process has for standard error if that is apart.
+fn open_terminal(
+    opener: Opener,
+    spec: Option<&Spec>,
+) -> std::io::Result<(Terminal, Option<OwnedFd>)> {
+    let is_pipe = spec.is_some_and(|spec| spec.no_terminal);
+    let mut terminal = if is_pipe { Terminal::open_pipe()? } else { Terminal::open(opener.size)? };
+    let splits = spec.is_some_and(|spec| spec.split_stderr);
+    let stderr = splits.then(|| terminal.split_stderr()).transpose()?;
+    Ok((terminal, stderr))
 }
 
 /// Run the shim of the pane with this spec file until it is told to exit; returns the exit status.
@@ -142,15 +146,21 @@ impl Shim {
     fn begin(spec_path: &Path, opener: Option<Opener>) -> std::io::Result<Self> {
         // Where there is no /dev/fd, tmux has closed its descriptors itself.
         let _ = sys::close_inherited(&[]);
-        let terminal = opener.map(|opener| open_terminal(opener, spec_path)).transpose()?;
-        let holder = terminal.map(|terminal| HolderKeeper::begin(terminal, spec_path));
-        sys::ignore_signals(IGNORED);
+        if let Some(opener) = opener {
+            // Another supervisor learns of this shim from its life file only.
+            sys::end_after_parent(opener.supervisor)?;
+        }
         let paths = PanePaths::beside(spec_path);
         // Before the signal handlers are installed: this may wait for the lock, and closing the pane
-        // must end a shim that waits.
+        // must end a shim that waits. Before the terminal is opened: the pane may have another shim,
+        // whose holder this one's must not replace.
         let mut diary = LifeLogWriter::new(&paths);
-        let known = Spec::read(spec_path);
-        diary.go_on_after(known.map_or(0, |spec| spec.known));
+        let spec = Spec::read(spec_path).ok();
+        diary.go_on_after(spec.as_ref().map_or(0, |spec| spec.known));
+        let terminal = opener.map(|opener| open_terminal(opener, spec.as_ref())).transpose()?;
+        let (terminal, stderr) = terminal.unzip();
+        let holder = terminal.map(|terminal| HolderKeeper::begin(terminal, spec_path));
+        sys::ignore_signals(IGNORED);
         let wakes = Wakes::install()?;
         sys::unblock_signals()?;
         let pid = std::process::id();
@@ -160,7 +170,7 @@ impl Shim {
             spec_path: spec_path.to_owned(),
             paths,
             wakes,
-            tty: Tty::open(),
+            tty: Tty::open(stderr.flatten()),
             begun: diary.begun(),
             diary,
             root: Root {

@@ -21,6 +21,7 @@ pub(super) fn spec(command: &str) -> Spec {
         env: vec![],
         stdin: Stdin::default(),
         no_terminal: false,
+        split_stderr: false,
         term: None,
         inherit: Inherit::default(),
         stop_signal: 2,

@@ -19,7 +19,7 @@ use super::extract::{Query, Words, number, truth};
 use crate::api::answers::Problem;
 use crate::api::history::{
     self, Extent, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, Line, LineCount,
-    OutputAsk, OutputOverTime, PageAsk,
+    OutputAsk, OutputOverTime, OutputStream, PageAsk,
 };
 use crate::model::event;
 use crate::model::request::{API, Cleared};
@@ -418,6 +418,13 @@ fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
 }
 
 /// Parse a parameter of [`HistoryAsk`].
+/// Parse the name of a stream.
+fn stream(value: &str) -> Result<OutputStream, Refusal> {
+    let mut all = [OutputStream::Out, OutputStream::Err].into_iter();
+    let found = all.find(|stream| stream.name() == value);
+    found.ok_or_else(|| Refusal::bad(format!("`stream={value}`: give out or err")))
+}
+
 fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal> {
     let text = || Some(value.to_owned());
     match name {
@@ -427,6 +434,7 @@ fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal
         "since" => ask.since = text(),
         "until" => ask.until = text(),
         "grep" => ask.grep = text(),
+        "stream" => ask.stream = Some(stream(value)?),
         "ignore-case" => ask.ignore_case = truth(name, value)?,
         "invert" => ask.invert = truth(name, value)?,
         "events" => ask.events = truth(name, value)?,

@@ -21,7 +21,7 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::files::read_kernel;
+use super::files::{read_kernel, read_kernel_start};
 use super::{Ended, ProcInfo, exempt, rustix_pid, signals};
 use crate::model::Exit;
 
@@ -156,12 +156,13 @@ pub fn all() -> Vec<ProcInfo> {
     pids().filter_map(info).collect()
 }
 
-/// The processes that have this text in their arguments, and possibly others.
+/// The processes that have this text in the first 4 KiB of their arguments, and possibly others.
 pub fn all_naming(text: &str) -> Vec<ProcInfo> {
     let finder = memchr::memmem::Finder::new(text);
+    let mut line = [0; 4096];
     let names = |pid: &u32| {
-        let line = read_kernel(format!("/proc/{pid}/cmdline"));
-        line.is_ok_and(|line| finder.find(&line).is_some())
+        let read = read_kernel_start(format!("/proc/{pid}/cmdline"), &mut line);
+        read.is_ok_and(|read| finder.find(&line[..read]).is_some())
     };
     pids().filter(names).filter_map(info).collect()
 }
@@ -513,7 +514,26 @@ pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::parse_stat;
+
+    /// Whether this becomes true. A socket closed by a test remains open for as long as a process that
+    /// another test has just forked has a copy of it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing tells that another process has closed its copy"
+    )]
+    pub(super) fn becomes(condition: impl Fn() -> bool) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !condition() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
 
     #[test]
     fn a_name_may_hold_anything() {

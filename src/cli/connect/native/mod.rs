@@ -25,7 +25,9 @@ use self::user_terminal::UserTerminal;
 use crate::model::ProcName;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::terminal::{Emulator, Modes};
-use crate::protocol::terminal::{FromClient, FromHolder, Hello, LONGEST, Size, VERSION};
+use crate::protocol::terminal::{
+    FromClient, FromHolder, Hello, LONGEST, MOST_WATCHING, Size, VERSION,
+};
 
 /// How long a key may take that is sent in several bytes.
 const KEY: Duration = Duration::from_millis(30);
@@ -79,8 +81,10 @@ pub(super) async fn show_terminal(
     let own = user_terminal::size(&terminal);
     let mut link = Link::dial(&attach.socket, attach.hello(own)).await?;
     let first = timeout(FIRST, first_screen(&mut link)).await;
-    let refused = || io::Error::other("it shows nothing; perhaps too many clients are connected");
-    let (size, screen) = first.map_err(|_| refused())?.map_err(|_| refused())?;
+    let nothing = || io::Error::other("it shows nothing");
+    let (size, screen) = first.map_err(|_| nothing())?.map_err(|error| {
+        if error.kind() == io::ErrorKind::UnexpectedEof { nothing() } else { error }
+    })?;
     let mut emulator = Emulator::new(size, Modes::default());
     emulator.feed(&screen);
     let suffix =
@@ -96,7 +100,16 @@ pub(super) async fn show_terminal(
     user.scroll_away();
     let keys = KeyParser::new(attach.keys.clone());
     let view = if size == own { View::Whole } else { View::part(size) };
-    let mut shown = Shown { attach, link, user, keys, view, resized: false, redraw: None };
+    let mut shown = Shown {
+        attach,
+        link,
+        user,
+        keys,
+        view,
+        resized: false,
+        redraw: None,
+        unconfirmed: Unconfirmed::default(),
+    };
     shown.draw(&screen)?;
     shown.serve().await
 }
@@ -108,9 +121,15 @@ async fn first_screen(link: &mut Link) -> io::Result<(Size, Vec<u8>)> {
         match link.next().await? {
             FromHolder::Size(new) => size = new,
             FromHolder::Redraw(screen) => return Ok((size, screen)),
+            FromHolder::Full => return Err(full()),
             FromHolder::Output(_) | FromHolder::Screen(_) | FromHolder::Typed => {}
         }
     }
+}
+
+fn full() -> io::Error {
+    let text = format!("{MOST_WATCHING} clients are connected to it already, which is the maximum");
+    io::Error::other(text)
 }
 
 /// How the terminal is shown.
@@ -137,6 +156,47 @@ struct Shown<'a> {
     resized: bool,
     /// When to draw the screen again, because something else covers it.
     redraw: Option<Instant>,
+    unconfirmed: Unconfirmed,
+}
+
+/// What was sent to the holder and may not have been typed yet.
+#[derive(Default)]
+struct Unconfirmed {
+    bytes: Vec<u8>,
+    /// The holder was asked to confirm that many of them.
+    asked: usize,
+}
+
+impl Unconfirmed {
+    /// The successor of a holder types this again. Of more, the program has probably read a part.
+    const MOST: usize = 1 << 10;
+
+    /// These bytes are sent now.
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What was asked for is confirmed.
+    fn confirm(&mut self) {
+        self.bytes.drain(..self.asked);
+        self.asked = 0;
+    }
+
+    /// Whether to ask for a confirmation now.
+    const fn asks(&mut self) -> bool {
+        let asks = self.asked == 0 && !self.bytes.is_empty();
+        if asks {
+            self.asked = self.bytes.len();
+        }
+        asks
+    }
+
+    /// The holder has ended; returns what its successor is to type.
+    fn again(&mut self) -> Vec<u8> {
+        self.asked = 0;
+        let bytes = std::mem::take(&mut self.bytes);
+        if bytes.len() <= Self::MOST { bytes } else { vec![] }
+    }
 }
 
 /// The signals that matter here.
@@ -228,9 +288,25 @@ impl Shown<'_> {
         match Link::dial_again(&self.attach.socket, hello).await {
             Some(link) => {
                 self.link = link;
+                let again = self.unconfirmed.again();
+                self.type_in(&again).await;
                 true
             }
             None => false,
+        }
+    }
+
+    async fn type_in(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(LONGEST) {
+            self.unconfirmed.add(part);
+            self.link.send(&FromClient::Input(part.to_vec())).await;
+        }
+        self.ask_to_confirm().await;
+    }
+
+    async fn ask_to_confirm(&mut self) {
+        if self.unconfirmed.asks() {
+            self.link.send(&FromClient::Typed).await;
         }
     }
 
@@ -245,7 +321,12 @@ impl Shown<'_> {
                 self.draw(&bytes)?;
             }
             FromHolder::Size(size) => self.fit(size).await?,
-            FromHolder::Screen(_) | FromHolder::Typed => {}
+            FromHolder::Typed => {
+                self.unconfirmed.confirm();
+                self.ask_to_confirm().await;
+            }
+            FromHolder::Full => return Err(full()),
+            FromHolder::Screen(_) => {}
         }
         Ok(())
     }
@@ -307,11 +388,7 @@ impl Shown<'_> {
         for want in wants {
             match want {
                 Typed::Input(_) if self.attach.read_only => {}
-                Typed::Input(bytes) => {
-                    for part in bytes.chunks(LONGEST) {
-                        self.link.send(&FromClient::Input(part.to_vec())).await;
-                    }
-                }
+                Typed::Input(bytes) => self.type_in(&bytes).await,
                 Typed::Leave => return true,
                 Typed::Help => self.show_keys(),
                 Typed::Redraw => self.link.send(&FromClient::Redraw).await,
@@ -324,4 +401,23 @@ impl Shown<'_> {
 /// The socket of a process in this runtime directory, by the name of its pane.
 pub(super) fn socket(runtime: &Path, pane: &str) -> PathBuf {
     crate::protocol::paths::PanePaths::of_slug(runtime, pane).terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Unconfirmed;
+
+    #[test]
+    fn what_was_not_confirmed_is_typed_again() {
+        let mut unconfirmed = Unconfirmed::default();
+        assert!(!unconfirmed.asks());
+        unconfirmed.add(b"ab");
+        assert!(unconfirmed.asks() && !unconfirmed.asks());
+        unconfirmed.add(b"cd");
+        unconfirmed.confirm();
+        assert!(unconfirmed.asks());
+        assert_eq!(unconfirmed.again(), b"cd");
+        unconfirmed.add(&vec![b'x'; Unconfirmed::MOST + 1]);
+        assert!(unconfirmed.again().is_empty() && !unconfirmed.asks());
+    }
 }

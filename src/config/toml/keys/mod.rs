@@ -167,6 +167,8 @@ process_keys! {
     stdin: scalars::StdinKey,
     /// Whether it has a terminal.
     pty: terminal::Pty,
+    /// Whether the log keeps its standard error apart.
+    split_stderr: terminal::SplitStderr,
     /// Its variable `TERM`.
     term: terminal::Term,
     /// The phase in which it runs.

@@ -1,0 +1,84 @@
+//! Keeps a terminal's holder running: the shim starts another one when the holder has ended.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::{Holder, Terminal, poll};
+
+/// How long a holder must have lived for its successor to be started at once.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
+/// How many holders in a row may live shorter than that before the next one has to wait.
+const MOST_SHORT_LIVES: u32 = 3;
+
+/// Keeps a holder for the terminal of a shim.
+#[derive(Debug)]
+pub struct HolderKeeper {
+    terminal: Terminal,
+    holder: Option<Holder>,
+    /// How many holders in a row have lived for a short time only.
+    short_lives: u32,
+    /// When to start the next one.
+    due: Option<Instant>,
+}
+
+impl HolderKeeper {
+    /// Start the first holder of this terminal.
+    pub fn begin(terminal: Terminal, spec: &Path) -> Self {
+        let mut keeper = Self { terminal, holder: None, short_lives: 0, due: None };
+        keeper.start(spec);
+        keeper
+    }
+
+    fn start(&mut self, spec: &Path) {
+        match self.terminal.hold(spec) {
+            Ok(holder) => (self.holder, self.due) = (Some(holder), None),
+            // The user has too many processes: some will end.
+            Err(_) => self.due = Some(Instant::now() + SHORT_LIFE),
+        }
+    }
+
+    /// The process id of the holder, 0 while there is none.
+    pub fn pid(&self) -> u32 {
+        self.holder.as_ref().map_or(0, |holder| holder.pid)
+    }
+
+    /// What is closed when the holder ends.
+    pub fn end(&self) -> Option<BorrowedFd<'_>> {
+        self.holder.as_ref().map(|holder| holder.end.as_fd())
+    }
+
+    /// When [`Self::renew`] has something to do.
+    pub const fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Start another holder if this one has ended.
+    pub fn renew(&mut self, spec: &Path) {
+        let now = Instant::now();
+        if self.due.is_some_and(|due| due <= now) {
+            return self.start(spec);
+        }
+        let Some(holder) = &self.holder else { return };
+        if !has_ended(&holder.end) {
+            return;
+        }
+        let is_short = now.duration_since(holder.began) < SHORT_LIFE;
+        self.short_lives = if is_short { self.short_lives + 1 } else { 0 };
+        self.holder = None;
+        if self.short_lives > MOST_SHORT_LIVES {
+            self.due = Some(now + SHORT_LIFE);
+        } else {
+            self.start(spec);
+        }
+    }
+}
+
+/// Whether the other end is closed.
+fn has_ended(end: &UnixStream) -> bool {
+    let polled = poll(&mut [PollFd::new(end, PollFlags::IN)], Some(Instant::now()));
+    polled.is_ok_and(|events| events.iter().any(|events| !events.is_empty()))
+}
