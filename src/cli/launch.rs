@@ -45,12 +45,18 @@ impl Launch {
         Ok(Self { news: BufReader::new(news), is_closed: false, guardian })
     }
 
-    /// The next report; the end of the pipe without one is a failure too.
+    /// The next report; the end of the pipe without one is a failure too. Who reports a failure exits:
+    /// wait for that, so that a command that has failed leaves no process behind.
     pub(super) fn next(&mut self) -> Result<StartupMessage, CliError> {
         let gone = || CliError::Other("the supervisor died while it was starting".into());
         let mut line = String::new();
         self.is_closed = self.news.read_line(&mut line).map_err(CliError::io("news"))? == 0;
-        serde_json::from_str(&line).map_err(|_| gone())
+        let news = serde_json::from_str(&line).map_err(|_| gone())?;
+        if matches!(news, StartupMessage::Failed { .. }) {
+            // An error means that it is gone already.
+            let _ = self.guardian.wait();
+        }
+        Ok(news)
     }
 
     /// If the guardian is dead, wait until its locks are free, which may be after its end of the pipe has

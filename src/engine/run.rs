@@ -85,10 +85,7 @@ pub enum RunError {
     #[error(transparent)]
     Streams(#[from] StreamsError),
     /// A living run can't be continued, because its files are damaged or missing.
-    #[error(
-        "{error}: the processes that run here can't be taken over; `tmo kill` ends them and their \
-         tmux server"
-    )]
+    #[error("{error}: the processes that run here can't be taken over; `tmo kill` ends them")]
     Lost {
         /// What is missing.
         error: Box<RunError>,

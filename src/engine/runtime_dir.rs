@@ -78,10 +78,7 @@ pub enum RuntimeDirError {
         pid: u32,
     },
     /// Parts of the run are alive, but its files can't be read.
-    #[error(
-        "{error}: the processes that run here can't be taken over; `tmo kill` ends them and their \
-         tmux server"
-    )]
+    #[error("{error}: the processes that run here can't be taken over; `tmo kill` ends them")]
     Lost {
         /// The file that can't be read, and why.
         error: Box<RuntimeDirError>,

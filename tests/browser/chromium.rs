@@ -60,13 +60,17 @@ impl Chromium {
         for name in ["home", "tmp", "run"] {
             std::fs::create_dir_all(dir.join(name)).unwrap();
         }
-        let out = std::fs::File::create(dir.join("driver.out")).unwrap();
-        let mut command = world.command(&self.driver);
-        command.env("HOME", dir.join("home")).env("TMPDIR", dir.join("tmp"));
-        command.env("XDG_RUNTIME_DIR", dir.join("run")).current_dir(&dir);
-        command.arg("--port=0").stdout(out.try_clone().unwrap()).stderr(out);
-        let mut processes = Processes { child: command.spawn().unwrap(), dir };
-        let port = processes.port();
+        let (processes, port) = eventually("chromedriver finds a port", || {
+            let out = std::fs::File::create(dir.join("driver.out")).unwrap();
+            let mut command = world.command(&self.driver);
+            command.env("HOME", dir.join("home")).env("TMPDIR", dir.join("tmp"));
+            command.env("XDG_RUNTIME_DIR", dir.join("run")).current_dir(&dir);
+            command.arg("--port=0").stdout(out.try_clone().unwrap()).stderr(out);
+            let child = command.spawn().unwrap();
+            let mut processes = Processes { child, dir: dir.clone() };
+            let port = processes.port()?;
+            Some((processes, port))
+        });
         let wanted = capabilities(&self.browser, &processes.dir);
         let driver = WebDriver::open(port, &wanted).unwrap();
         Browser { driver, processes }
@@ -143,14 +147,19 @@ struct Processes {
 }
 
 impl Processes {
-    /// The port of the driver, which it prints.
-    fn port(&mut self) -> u16 {
+    /// The port of the driver, which it prints. `None` if it has ended because somebody else has the port:
+    /// it lets the system choose one for IPv6, and takes the same one for IPv4, where it may be in use.
+    fn port(&mut self) -> Option<u16> {
         let out = self.dir.join("driver.out");
         eventually("chromedriver prints its port", || {
+            let has_ended = self.child.try_wait().unwrap().is_some();
             let text = std::fs::read_to_string(&out).unwrap();
-            assert!(self.child.try_wait().unwrap().is_none(), "chromedriver has ended: {text}");
+            if has_ended && text.contains("Address already in use") {
+                return Some(None);
+            }
+            assert!(!has_ended, "chromedriver has ended: {text}");
             let (_, rest) = text.split_once("started successfully on port ")?;
-            rest.split_once('.')?.0.parse().ok()
+            rest.split_once('.')?.0.parse().ok().map(Some)
         })
     }
 
