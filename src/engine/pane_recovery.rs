@@ -252,7 +252,9 @@ impl Engine {
         if pane.shim.is_none() || self.saved.supervisor.tmux_gone {
             return;
         }
-        if sink::is_up(&pane.paths.sink_lock()) {
+        let is_heard = self.listen(id).is_ok();
+        let pane = &mut self.panes[id];
+        if is_heard && sink::is_up(&pane.paths.sink_lock()) {
             // Another process has read the byte that reports it.
             return self.on_event(Event::SinkUp(id));
         }

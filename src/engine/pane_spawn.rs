@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::core::Engine;
@@ -154,14 +155,12 @@ impl Engine {
         self.listen(id).map_err(|e| format!("{}: {e}", bell.display()))
     }
 
-    /// Listen to the bell of a pane, once.
+    /// Listen to the bell of a pane, unless a task already does.
     pub(super) fn listen(&mut self, id: ProcId) -> std::io::Result<()> {
-        if self.panes[id].listening {
-            return Ok(());
+        if self.panes[id].listener.as_ref().is_none_or(JoinHandle::is_finished) {
+            let bell = self.panes[id].paths.bell();
+            self.panes[id].listener = Some(wakeups::listen(id, &bell, self.queue.clone())?);
         }
-        let bell = self.panes[id].paths.bell();
-        wakeups::listen(id, &bell, self.queue.clone())?;
-        self.panes[id].listening = true;
         Ok(())
     }
 

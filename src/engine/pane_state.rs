@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::output_search::OutputSearch;
@@ -188,8 +189,8 @@ pub(super) struct PaneState {
     pub(super) asked_for: u32,
     /// Its tmux pane, also while nothing runs in it.
     pub(super) pane: Option<String>,
-    /// Whether a task listens to its bell.
-    pub(super) listening: bool,
+    /// The task that listens to its bell.
+    pub(super) listener: Option<JoinHandle<()>>,
     /// Generation of the last spec that was written.
     pub(super) generation: u64,
     /// The deadlines for the awaited marker.
@@ -235,7 +236,7 @@ impl PaneState {
             ready: None,
             asked_for: 0,
             pane: None,
-            listening: false,
+            listener: None,
             generation: 0,
             marker_deadline: None,
             replaced: None,

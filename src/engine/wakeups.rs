@@ -15,7 +15,8 @@ use crate::sys::{self, files};
 /// The byte that a sink writes when it is ready.
 const SINK_READY: u8 = b'S';
 
-/// Listen to a bell for as long as the task lives.
+/// Listen to a bell for as long as the task lives. It ends if the bell can't be opened any more,
+/// because its directory is gone; then it counts as a bell that no sink holds.
 ///
 /// When the last writer closes a FIFO, its reader sees end-of-file from then on. The bell is
 /// therefore opened again, and checked for a writer, since a shim holds it only while it rings.
@@ -43,7 +44,7 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
             }
             match open() {
                 Ok(fresh) => bell = fresh,
-                Err(_) => return,
+                Err(_) => return queue.push(Event::SinkGone(id)),
             }
         }
     }))

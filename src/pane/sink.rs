@@ -4,7 +4,7 @@
 //! only when tmux closes the pipe, because bytes that nothing reads would be lost. Its successor
 //! waits, without opening the bell, until this sink has read everything.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -244,12 +244,16 @@ impl Sink {
     }
 
     /// Write one byte into the bell. If that is full, the supervisor will wake up anyway. If the FIFO
-    /// has been deleted, the shim, which opens it by name, cannot ring any more; so create a new one
-    /// and close the old one, which the supervisor notices (`src/engine/wakeups.rs`).
+    /// has been removed or replaced, the shim, which opens it by name, and perhaps another supervisor
+    /// don't have this one. So open the one at the path, or create it, and close the old one, which the
+    /// supervisor notices (`src/engine/wakeups.rs`).
     pub(super) fn ring(&mut self, word: u8) {
         let Some(bell) = &mut self.bell else { return };
         let _ = bell.write(&[word]);
-        if bell.metadata().is_ok_and(|meta| meta.nlink() == 0)
+        let id = |meta: Metadata| (meta.dev(), meta.ino());
+        let ours = bell.metadata().map(id);
+        let named = self.bell_path.symlink_metadata().map(id);
+        if ours.is_ok_and(|ours| named.ok() != Some(ours))
             && let Some(mut fresh) = hang_up(&self.bell_path)
         {
             let _ = fresh.write(b"S");
