@@ -188,6 +188,38 @@ fn a_removed_or_replaced_bell_is_created_again() {
 }
 
 #[test]
+fn a_bell_that_was_moved_is_rung_at_its_place_after_a_takeover() {
+    let world = printer();
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running");
+    world.wait_state("worker", "running");
+    crate::sessions::abandon(&world);
+    fs::rename(world.own(".fifo"), world.path().join("moved")).unwrap();
+    assert_eq!(world.wait_state("web", "running"), web);
+    world.write("lines", "one\n");
+    world.wait_text("web", "| line one\n");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_process_that_was_stopped_while_the_directory_was_away_is_heard_again() {
+    let world = printer();
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let worker = world.wait_state("worker", "running").unwrap();
+    let (runtime, away) = (world.runtime(), world.path().join("away"));
+    fs::rename(&runtime, &away).unwrap();
+    // What can be done without its files is done; the others are refused.
+    for command in ["restart", "stop", "restart"] {
+        let _ = world.run([command, "web"]);
+    }
+    let _ = fs::remove_dir_all(&runtime);
+    fs::rename(&away, &runtime).unwrap();
+    world.all_is_well(worker);
+    world.ok(["quit"]);
+}
+
+#[test]
 fn reading_from_the_bell_of_a_shim_prevents_no_command() {
     let world = printer();
     let mut view = world.start([""; 0]);
