@@ -113,7 +113,12 @@ fn capabilities(browser: &Path, dir: &Path) -> Value {
         "browserName": "chrome",
         // The proxy of a test has a self-signed certificate.
         "acceptInsecureCerts": true,
-        "goog:chromeOptions": { "binary": browser, "args": args },
+        "goog:chromeOptions": {
+            "binary": browser,
+            "args": args,
+            // It offers to save passwords in a window of its own, which could get the focus.
+            "prefs": { "credentials_enable_service": false, "profile.password_manager_enabled": false },
+        },
         "goog:loggingPrefs": { "browser": "ALL" },
     })
 }

@@ -15,9 +15,11 @@ use crate::webdriver::Failure;
 
 const PROBE: &str = include_str!("probe.js");
 
-/// The visible text of the page, for a failed test.
+/// The visible text of the page and the state of its forms, for a failed test.
 const SHOWN: &str = "[location.href, document.body.innerText, document.querySelector('.log-view') && \
-     { seen: probe.visible(), place: probe.place(), top: document.querySelector('.log-view').scrollTop }]";
+     { seen: probe.visible(), place: probe.place(), top: document.querySelector('.log-view').scrollTop }, \
+     document.activeElement?.outerHTML.slice(0, 200), \
+     [...document.querySelectorAll('input, button:disabled')].map((one) => one.value || one.textContent)]";
 
 /// A page in its own browser.
 pub(crate) struct Page {

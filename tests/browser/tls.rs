@@ -119,10 +119,12 @@ fn type_login(page: &Page, name: &str, password: &str) {
     page.value(
         "document.querySelectorAll('form.login input').forEach((input) => { input.value = ''; })",
     );
-    page.click_at("//input[@name='name']");
-    page.types(name);
-    page.click_at("//input[@name='password']");
-    page.types(password);
+    for (field, text) in [("name", name), ("password", password)] {
+        page.click_at(&format!("//input[@name='{field}']"));
+        page.types(text);
+        let is_typed = format!("document.querySelector('input[name={field}]').value === '{text}'");
+        page.until(&format!("the {field} is typed"), &is_typed);
+    }
     page.presses(&[ENTER]);
 }
 
