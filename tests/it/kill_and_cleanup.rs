@@ -357,13 +357,17 @@ fn start_refuses_beside_living_parts_of_a_run_without_files() {
         }
         let _ = std::fs::remove_file(&socket);
         std::fs::write(&socket, "").unwrap();
-        let before = world.living().len();
+        let parts = || {
+            let is_part = |p: &procs::Proc| p.args.first().is_some_and(|arg| arg.ends_with("/tmo"));
+            world.living().into_iter().filter(is_part).count()
+        };
+        let before = parts();
         for args in [&["start", "-D"][..], &["start", "--if-needed", "-D"]] {
             let refused = world.run(args);
             assert_eq!(refused.code, 1, "{gone:?}, {args:?}: {refused:?}");
             assert!(refused.stderr.contains("`tmo kill` ends"), "{gone:?}, {args:?}: {refused:?}");
         }
-        assert!(world.living().len() <= before, "{gone:?}");
+        assert_eq!(parts(), before, "{gone:?}");
         world.ok(["kill"]);
         all_ended(&world);
         std::fs::remove_file(&socket).unwrap();

@@ -141,6 +141,7 @@ fn a_link_to_a_moved_run_leads_no_command_to_it() {
     let world = World::new("web: exec sleep 1000\n");
     let other = Hostile::beside(&world);
     world.ok(["start", "-D"]);
+    world.wait_entered("web");
     let moved = world.path().join("moved");
     std::fs::rename(world.app(), &moved).unwrap();
     other.links_to(&moved.join(".overmind.sock"));

@@ -202,7 +202,7 @@ fn cleanup_and_kill_of_a_leftover_end_no_run_of_another_project() {
 fn start_finds_the_run_of_a_moved_project() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D"]);
-    let pid = world.wait_state("web", "running").unwrap();
+    let pid = world.wait_entered("web");
     let moved = world.path().join("moved");
     std::fs::rename(world.app(), &moved).unwrap();
     let session = Session::own(&world);

@@ -44,7 +44,7 @@ pub(crate) fn quiet_run() -> World {
     let world = World::new(QUIET);
     world.ok(["start", "-D"]);
     for name in ["web", "worker"] {
-        world.wait_state(name, "running");
+        world.wait_entered(name);
     }
     world
 }

@@ -60,6 +60,9 @@ static NOT_EXECUTABLE: [Expr; 6] = [
     Expr::new(r"^tmo: cannot run (.+): [^:]+$"),
 ];
 
+/// What tmo prints if a command could not begin: its directory, and why it can't be entered.
+static NOT_ENTERED: Expr = Expr::new(r"^tmo: cannot enter (.+): ([^:]+)$");
+
 static BAD_SYNTAX: [Expr; 4] = [
     Expr::new(r"^\S+: (?:\d+: )?Syntax error: "),
     Expr::new(r"^\S+: (?:-c: )?line \d+: (?:syntax error|unexpected EOF while looking)"),
@@ -105,7 +108,11 @@ pub(super) fn find(found: &mut Findings<'_>) {
             library(found);
             command(found);
         }
-        Exit::Code(126) => not_executable(found),
+        Exit::Code(126) => {
+            if !not_entered(found) {
+                not_executable(found);
+            }
+        }
         Exit::Code(1..) => in_the_middle(found),
         Exit::Code(_) | Exit::Signal(_) => {}
     }
@@ -199,6 +206,20 @@ fn command(found: &mut Findings<'_>) {
     let cause = found.add_line(96, at, Kind::CommandNotFound, text);
     cause.next = Some(next);
     cause.place = place;
+}
+
+/// Whether the command could not begin in its directory.
+fn not_entered(found: &mut Findings<'_>) -> bool {
+    let Some((at, line)) = found.last(&NOT_ENTERED) else { return false };
+    let Some([dir, why]) = NOT_ENTERED.groups(line) else { return false };
+    let (kind, text) = if why.starts_with("No such file") {
+        (Kind::MissingFile, format!("its directory {dir} does not exist"))
+    } else {
+        (Kind::NotExecutable, format!("its directory {dir} can't be entered: {why}"))
+    };
+    let next = format!("ls -ld {}", quoted(dir));
+    found.add_line(98, at, kind, text).next = Some(next);
+    true
 }
 
 fn not_executable(found: &mut Findings<'_>) {

@@ -80,6 +80,19 @@ impl World {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Wait until a process runs in the directory of the project, after which that may be moved. It has a
+    /// pid before it has entered its directory.
+    #[track_caller]
+    pub(crate) fn wait_entered(&self, process: &str) -> u32 {
+        let pid = self.wait_state(process, "running").unwrap();
+        let app = self.app().canonicalize().unwrap();
+        eventually(&format!("{process} has entered its directory"), || {
+            let dir = std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
+            (dir == app).then_some(())
+        });
+        pid
+    }
+
     /// Wait until a process has printed this.
     #[track_caller]
     pub(crate) fn wait_text(&self, process: &str, text: &str) {

@@ -237,6 +237,21 @@ fn a_command_without_a_shell_is_told_by_its_name() {
     assert_eq!(diagnose(&printed(Exit::Code(127), output)).causes.len(), 1);
 }
 
+#[test]
+fn a_command_whose_directory_is_not_there_is_told_by_the_directory() {
+    for (why, text) in [
+        ("No such file or directory", "its directory /a/b does not exist"),
+        ("Permission denied", "its directory /a/b can't be entered: Permission denied"),
+    ] {
+        let mut evidence = printed(Exit::Code(126), &format!("tmo: cannot enter /a/b: {why}"));
+        evidence.command = "exec sleep 1000".to_owned();
+        let causes = diagnose(&evidence).causes;
+        let texts: Vec<_> = causes.iter().map(|cause| cause.text.as_str()).collect();
+        assert_eq!(texts, [text]);
+        assert_eq!(causes[0].next.as_deref(), Some("ls -ld /a/b"));
+    }
+}
+
 impl Row {
     const fn at(mut self, place: &'static str) -> Self {
         self.place = Some(place);
