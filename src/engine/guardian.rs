@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::runtime_dir::RuntimeDir;
-use crate::instance::listen::{self, Listening, Place};
+use crate::instance::listen::{self, ListenError, Listening, Place};
 use crate::instance::lock::{LockError, RunLock};
 use crate::model::count;
 use crate::model::run_end::Culprit;
@@ -191,7 +191,10 @@ fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, Startu
         }
     };
     let listening = listen::bind(path, shown, runtime.dir());
-    let mut listening = listening.inspect_err(|_| clear()).map_err(failed)?;
+    let mut listening = listening.inspect_err(|_| clear()).map_err(|error| match error {
+        ListenError::Foreign { .. } => runtime.overtaken().map_or_else(|| failed(error), failed),
+        error => failed(error),
+    })?;
     if listening.replaced && !survivors && killed.is_none() {
         let socket = shown.display();
         listening.note = Some(format!("{socket} was left by a run that is gone; replaced it"));

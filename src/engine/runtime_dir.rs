@@ -213,14 +213,11 @@ impl RuntimeDir {
             let Some(ProcInfo { pid, comm, .. }) = forced_end::remaining(&parts) else {
                 return Ok(false);
             };
-            let is_run = |dir: &PathBuf| lock::is_held(dir).unwrap_or(false);
-            let session = self.of_other_sessions().into_iter().find(is_run);
-            return Err(match session {
-                Some(dir) => RuntimeDirError::OtherSession { dir, pid: *pid },
-                None => {
-                    RuntimeDirError::Stray { dir: self.dir.clone(), pid: *pid, comm: comm.clone() }
-                }
-            });
+            return Err(self.of_other_session(*pid).unwrap_or_else(|| RuntimeDirError::Stray {
+                dir: self.dir.clone(),
+                pid: *pid,
+                comm: comm.clone(),
+            }));
         }
         match self.plan().and_then(|plan| self.saved_of(&plan)) {
             Ok(saved) if saved.is_elsewhere() => {
@@ -229,6 +226,19 @@ impl RuntimeDir {
             Ok(_) => Ok(true),
             Err(error) => Err(RuntimeDirError::Lost { error: Box::new(error) }),
         }
+    }
+
+    /// The run of another session that was faster: it was not there yet when [`Self::adoptable`]
+    /// searched, or was expected to give up, but now it listens.
+    pub fn overtaken(&self) -> Option<RuntimeDirError> {
+        self.of_other_session(self.parts().first()?.pid)
+    }
+
+    /// The error about another session that has a run; `pid` is one of its processes.
+    fn of_other_session(&self, pid: u32) -> Option<RuntimeDirError> {
+        let is_run = |dir: &PathBuf| lock::is_held(dir).unwrap_or(false);
+        let dir = self.of_other_sessions().into_iter().find(is_run)?;
+        Some(RuntimeDirError::OtherSession { dir, pid })
     }
 
     /// End the leftover processes of a run whose own tmo parts were all killed: the next start

@@ -198,7 +198,7 @@ fn a_signal_just_before_readiness_or_detaching_ends_the_run() {
     // Who waits for the command can't be sent away.
     let mut start =
         world.start(["--until-ready", "--", "sh", "-c", "test -e go || exit 3; touch ran"]);
-    world.wait_state("web", "running");
+    eventually("it is a view", || (world.state()?["views"] == 1).then_some(()));
     world.ok(["detach"]);
     world.write("go", "");
     assert_eq!(start.code(), 0, "{}", start.errors());
