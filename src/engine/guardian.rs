@@ -191,9 +191,10 @@ fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, Startu
         }
     };
     let listening = listen::bind(path, shown, runtime.dir());
-    let mut listening = listening.inspect_err(|_| clear()).map_err(|error| match error {
-        ListenError::Foreign { .. } => runtime.overtaken().map_or_else(|| failed(error), failed),
-        error => failed(error),
+    let mut listening = listening.inspect_err(|_| clear()).map_err(|error| {
+        let is_foreign = matches!(error, ListenError::Foreign { .. });
+        let overtaken = is_foreign.then(|| runtime.overtaken()).flatten();
+        overtaken.map_or_else(|| failed(error), failed)
     })?;
     if listening.replaced && !survivors && killed.is_none() {
         let socket = shown.display();
