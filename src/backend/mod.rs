@@ -196,8 +196,8 @@ impl Terminals {
         }
     }
 
-    /// Nobody waits any more for this shim, which was requested: its pane has another one. tmux opens
-    /// no second pane.
+    /// End a shim that was requested but is not needed any more, because its pane has another one.
+    /// With tmux there is never one: it opens no second pane.
     pub fn give_up(&self, shim: (u32, u64)) {
         if matches!(self, Self::Native(_)) {
             hang_up(Some(shim));

@@ -45,8 +45,8 @@ impl Launch {
         Ok(Self { news: BufReader::new(news), is_closed: false, guardian })
     }
 
-    /// The next report; the end of the pipe without one is a failure too. Who reports a failure exits:
-    /// wait for that, so that a command that has failed leaves no process behind.
+    /// The next report; the end of the pipe without one is a failure too. The guardian exits after a reported
+    /// failure; this waits until it has, so that a failed command leaves no process behind.
     pub(super) fn next(&mut self) -> Result<StartupMessage, CliError> {
         let gone = || CliError::Other("the supervisor died while it was starting".into());
         let mut line = String::new();

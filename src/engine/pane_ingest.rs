@@ -213,7 +213,7 @@ impl Engine {
         if let Some(other) = pane.awaited
             && sys::start_time(shim.0) == Some(shim.1)
         {
-            // That one would wait for the end of this one.
+            // The awaited shim would wait until this one has ended.
             self.terminals.give_up(other);
         }
         pane.shim = Some(shim);

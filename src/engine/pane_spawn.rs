@@ -199,7 +199,8 @@ impl Engine {
         }
     }
 
-    /// End the shim of this answer if nobody waits for it.
+    /// End shims of the process that this answer lists, but that are neither the shim of its pane nor
+    /// the one that is awaited.
     fn give_up_unknown(&self, id: ProcId, result: &Result<Survey, TerminalError>) {
         let PaneState { shim, awaited, .. } = &self.panes[id];
         let name = self.plan.processes[id].name.as_str();

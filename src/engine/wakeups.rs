@@ -15,8 +15,9 @@ use crate::sys::{self, files};
 /// The byte that a sink writes when it is ready.
 const SINK_READY: u8 = b'S';
 
-/// Listen to a bell for as long as the task lives. It ends if the bell can't be opened any more,
-/// because its directory is gone; then it counts as a bell that no sink holds.
+/// Listen to a bell for as long as the task lives. The task ends if the bell can't be opened again,
+/// because its directory is gone. It then reports that the sink is gone, and the recovery of the sink
+/// listens again.
 ///
 /// When the last writer closes a FIFO, its reader sees end-of-file from then on. The bell is
 /// therefore opened again, and checked for a writer, since a shim holds it only while it rings.

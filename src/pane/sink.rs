@@ -4,7 +4,7 @@
 //! only when tmux closes the pipe, because bytes that nothing reads would be lost. Its successor
 //! waits, without opening the bell, until this sink has read everything.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -142,7 +142,7 @@ pub(super) struct Sink {
     // supervisor sees the bell close, the lock is already free.
     lock: Option<File>,
     bell_path: PathBuf,
-    bell: Option<File>,
+    bell: Option<Bell>,
 }
 
 impl Sink {
@@ -249,14 +249,12 @@ impl Sink {
     /// supervisor notices (`src/engine/wakeups.rs`).
     pub(super) fn ring(&mut self, word: u8) {
         let Some(bell) = &mut self.bell else { return };
-        let _ = bell.write(&[word]);
-        let id = |meta: Metadata| (meta.dev(), meta.ino());
-        let ours = bell.metadata().map(id);
-        let named = self.bell_path.symlink_metadata().map(id);
-        if ours.is_ok_and(|ours| named.ok() != Some(ours))
+        let _ = bell.fifo.write(&[word]);
+        let named = self.bell_path.symlink_metadata().ok();
+        if named.is_none_or(|named| (named.dev(), named.ino()) != bell.id)
             && let Some(mut fresh) = hang_up(&self.bell_path)
         {
-            let _ = fresh.write(b"S");
+            let _ = fresh.fifo.write(b"S");
             self.bell = Some(fresh);
         }
     }
@@ -348,11 +346,20 @@ fn hung_up() -> bool {
     reported.is_ok_and(|reported| reported.contains(PollFlags::POLLHUP))
 }
 
+/// An open bell.
+struct Bell {
+    fifo: File,
+    /// Device and inode.
+    id: (u64, u64),
+}
+
 /// Open the bell for as long as the sink lives: the supervisor sees the end of the sink when it is
 /// closed.
-fn hang_up(path: &Path) -> Option<File> {
+fn hang_up(path: &Path) -> Option<Bell> {
     files::make_fifo(path).ok()?;
-    files::open_fifo(path, true).ok()
+    let fifo = files::open_fifo(path, true).ok()?;
+    let found = fifo.metadata().ok()?;
+    Some(Bell { fifo, id: (found.dev(), found.ino()) })
 }
 
 /// Wait for input, in case another process has made the pipe non-blocking.
