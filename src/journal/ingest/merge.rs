@@ -1,0 +1,228 @@
+//! The order of records: streams are merged by the times of their output.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+use std::time::Duration;
+
+use super::stream::Stop;
+use super::{Index, Ingest, Progress, Seen};
+use crate::journal::record::{Kind, Record};
+use crate::journal::segment::SharedLook;
+use crate::model::time::Timestamp;
+
+/// How much of one stream is indexed before it is another stream's turn, when several have a
+/// backlog.
+const STEP: u64 = 64 << 10;
+/// Output of two streams that arrived within this time may be swapped.
+const SLACK: Duration = Duration::from_millis(1);
+/// How many records are written at once when a backlog is indexed.
+const BATCH: usize = 1024;
+
+/// Whether the output may be of several lives that have begun and ended since. Otherwise a life begins only after the end
+/// of the one before it was indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backlog {
+    Yes,
+    No,
+}
+
+impl Ingest {
+    /// Index the new output of one process, at most about `budget` bytes.
+    pub fn wake(&mut self, main: u16, budget: u64) -> io::Result<Progress> {
+        let mut progress = Progress::default();
+        let Some(at) = self.streams.iter().position(|s| s.number == main) else {
+            return Ok(progress);
+        };
+        if let Some(stderr) = self.streams[at].stderr {
+            return self.merge(&[at, stderr], budget, Backlog::No);
+        }
+        let limit = self.streams[at].seen.saturating_add(budget);
+        let stop = self.advance_one(at, limit, &mut progress)?;
+        progress.more = stop == Stop::Limit;
+        self.commit(&mut progress);
+        Ok(progress)
+    }
+
+    /// Index the backlog of all streams in order of arrival, at most about `budget` bytes.
+    pub fn catch_up(&mut self, budget: u64) -> io::Result<Progress> {
+        let all: Vec<usize> = (0..self.streams.len()).collect();
+        self.merge(&all, budget, Backlog::Yes)
+    }
+
+    /// Index these streams in order of arrival, at most about `budget` bytes.
+    fn merge(&mut self, streams: &[usize], budget: u64, backlog: Backlog) -> io::Result<Progress> {
+        let mut progress = Progress::default();
+        let mut left = budget;
+        let mut turns = BinaryHeap::new();
+        for &at in streams {
+            turns.push(Reverse((self.streams[at].next_time()?, at)));
+        }
+        // Main streams whose standard error has to wait for the start of its life.
+        let mut awaited = vec![];
+        while let Some(Reverse((time, at))) = turns.pop() {
+            let until = turns.peek().map_or(Timestamp::LAST, |Reverse((other, _))| *other);
+            let main = self.streams[at].main;
+            if let Some(main) = main.filter(|&main| self.streams[main].splitter.awaits_start()) {
+                awaited.push(main);
+                continue;
+            }
+            // The start of a life comes before all that it writes to standard error.
+            let slack = if main.is_some() { Duration::ZERO } else { SLACK };
+            let until = until.max(time) + slack;
+            let stream = &mut self.streams[at];
+            if stream.seen >= stream.upto {
+                continue;
+            }
+            let limit = stream.reader.run(stream.seen, until, STEP.min(budget))?.min(stream.upto);
+            let before = stream.seen;
+            let stop = self.advance(at, limit, backlog, &mut progress)?;
+            // `seen` moves back if the splitter stops at a marker in the bytes that it had held
+            // back.
+            let seen = self.streams[at].seen;
+            left = left.saturating_sub(seen.saturating_sub(before));
+            if stop == Stop::Limit {
+                turns.push(Reverse((self.streams[at].next_time()?, at)));
+            }
+            if self.out.len() >= BATCH {
+                self.commit(&mut progress);
+            }
+            if left == 0 {
+                progress.more = !turns.is_empty();
+                break;
+            }
+        }
+        progress.more |= awaited.iter().any(|&main| !self.streams[main].splitter.awaits_start());
+        self.commit(&mut progress);
+        Ok(progress)
+    }
+
+    /// Feed one stream up to the offset `limit`, and put its records, with times, into `out`. What a life has written to
+    /// standard error comes before the marker of its end.
+    pub(super) fn advance(
+        &mut self,
+        at: usize,
+        limit: u64,
+        backlog: Backlog,
+        progress: &mut Progress,
+    ) -> io::Result<Stop> {
+        if let Some(main) = self.streams[at].main {
+            let life = self.streams[main].splitter.life();
+            self.streams[at].splitter.set_life(life);
+        }
+        let Some(stderr) = self.streams[at].stderr else {
+            return self.advance_one(at, limit, progress);
+        };
+        let splitter = &self.streams[at].splitter;
+        if splitter.unsettled() && !splitter.awaits_start() {
+            // The markers that were given up are placed behind all output.
+            self.drain_stderr((at, stderr), None, progress)?;
+        }
+        loop {
+            let kind = match self.advance_one(at, limit, progress)? {
+                Stop::Marker(kind) => kind,
+                stop @ (Stop::End | Stop::Ask | Stop::Limit) => return Ok(stop),
+            };
+            if kind != Kind::Start {
+                let stream = &mut self.streams[at];
+                let time = stream.reader.time_of(stream.splitter.position() + 1)?;
+                let until = (backlog == Backlog::Yes).then_some(time);
+                self.drain_stderr((at, stderr), until, progress)?;
+            }
+            self.streams[at].splitter.pass_marker();
+        }
+    }
+
+    /// Index standard error, to its end or what had arrived by some time. Its last line ends there.
+    fn drain_stderr(
+        &mut self,
+        (main, stderr): (usize, usize),
+        until: Option<Timestamp>,
+        progress: &mut Progress,
+    ) -> io::Result<()> {
+        let life = self.streams[main].splitter.life();
+        self.streams[stderr].splitter.set_life(life);
+        // Also what is in a segment that was begun a moment ago.
+        SharedLook::renew();
+        loop {
+            let stream = &mut self.streams[stderr];
+            let limit = match until {
+                Some(until) => {
+                    if stream.reader.end()? <= stream.seen || stream.next_time()? > until {
+                        break;
+                    }
+                    stream.reader.run(stream.seen, until, STEP)?
+                }
+                None => u64::MAX,
+            };
+            if self.advance_one(stderr, limit, progress)? != Stop::Limit {
+                break;
+            }
+        }
+        let Self { streams, out, .. } = self;
+        let (stream, first) = (&mut streams[stderr], out.len());
+        stream.upto = stream.upto.max(stream.seen);
+        stream.splitter.close(out);
+        for record in &mut out[first..] {
+            record.time = stream.reader.time_of(record.end())?;
+        }
+        Ok(())
+    }
+
+    /// Feed only this stream.
+    pub(super) fn advance_one(
+        &mut self,
+        at: usize,
+        limit: u64,
+        progress: &mut Progress,
+    ) -> io::Result<Stop> {
+        let Self { streams, buffer, out, .. } = self;
+        let stream = &mut streams[at];
+        let segment = stream.reader.segment();
+        let first = out.len();
+        let stop = loop {
+            match stream.step(buffer, limit, out)? {
+                Some(stop) => break stop,
+                None if stream.seen >= limit => break Stop::Limit,
+                None => {}
+            }
+        };
+        stream.splitter.flush(out);
+        if stop == Stop::Ask {
+            progress.ask.push(stream.number);
+        }
+        progress.rotated |= segment.is_some() && segment != stream.reader.segment();
+        for record in &mut out[first..] {
+            let end = if record.kind == Kind::Gap { record.offset } else { record.end() };
+            record.time = stream.reader.time_of(end)?;
+        }
+        Ok(stop)
+    }
+
+    /// Write the records in `out` to the index.
+    pub(super) fn commit(&mut self, progress: &mut Progress) {
+        let mut time = self.standing().time;
+        for record in &mut self.out {
+            time = time.max(record.time);
+            record.time = time;
+            if matches!(record.kind, Kind::Start | Kind::Exit | Kind::End) {
+                let Record { stream, seq, kind, .. } = *record;
+                progress.markers.push(Seen { stream, seq, kind });
+            }
+        }
+        if !self.listened.is_empty() {
+            let heard = |record: &&Record| self.listened.contains(&record.stream);
+            self.heard.extend(self.out.iter().filter(heard));
+        }
+        progress.records += self.out.len() as u64;
+        match &mut self.index {
+            // The markers are reported even if this fails: the supervisor waits for them.
+            Index::Disk(writer) => progress.unindexed |= writer.append(&self.out).is_err(),
+            Index::Memory { standing, records, .. } => {
+                standing.advance_all(&self.out);
+                records.extend_from_slice(&self.out);
+            }
+        }
+        self.out.clear();
+    }
+}
