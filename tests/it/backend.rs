@@ -363,13 +363,7 @@ fn output_of_a_process_without_pty_survives_kills_of_its_sink_and_of_the_supervi
     );
     world.write("tmo.toml", PIPES);
     begins(&world, &[], "");
-    let mut killed = vec![];
-    eventually("three killed sinks", || {
-        let sink = world.pane_part("sink", "web").filter(|sink| !killed.contains(sink))?;
-        procs::kill(sink, 9);
-        killed.push(sink);
-        (killed.len() == 3).then_some(())
-    });
+    world.kill_sinks_in_a_row("web", 3);
     kill_both(&world);
     world.write("stop", "");
     world.ok(["ps"]);

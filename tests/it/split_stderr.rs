@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Terminal, World, eventually, files, procs};
+use crate::harness::{Terminal, World, eventually, files};
 use crate::takeover::kill_both;
 
 /// With a terminal and with a pipe in its place.
@@ -165,13 +165,7 @@ fn neither_stream_loses_anything_when_its_holder_and_the_supervisor_are_killed()
              seq -f e%.0f $((n + 1)) $((n + 500)) >&2; n=$((n + 500)); done; echo all done; exec sleep 1000",
             kind,
         );
-        let mut killed = vec![];
-        eventually("three killed holders", || {
-            let sink = world.pane_part("sink", "web").filter(|sink| !killed.contains(sink))?;
-            procs::kill(sink, 9);
-            killed.push(sink);
-            (killed.len() == 3).then_some(())
-        });
+        world.kill_sinks_in_a_row("web", 3);
         kill_both(&world);
         world.write("stop", "");
         world.ok(["ps"]);

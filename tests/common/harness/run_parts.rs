@@ -93,6 +93,18 @@ impl World {
         pid
     }
 
+    /// Kill the sink of a process and each one that replaces it, until this many are killed.
+    #[track_caller]
+    pub(crate) fn kill_sinks_in_a_row(&self, process: &str, count: usize) {
+        let mut killed = vec![];
+        eventually(&format!("{count} killed sinks"), || {
+            let sink = self.pane_part("sink", process).filter(|sink| !killed.contains(sink))?;
+            procs::kill(sink, 9);
+            killed.push(sink);
+            (killed.len() == count).then_some(())
+        });
+    }
+
     /// Wait until a process has printed this.
     #[track_caller]
     pub(crate) fn wait_text(&self, process: &str, text: &str) {
