@@ -238,7 +238,7 @@ fn lock_on_thread(file: File, how: FlockOperation) -> io::Result<mpsc::Receiver<
 
 /// Remove this runtime directory if it is empty. If another process holds its door, that one removes
 /// it.
-pub fn remove_empty(runtime: &Path) {
+fn remove_empty(runtime: &Path) {
     if let Ok(dir) = files::open_dir(runtime)
         && try_flock(&dir, FlockOperation::NonBlockingLockExclusive).unwrap_or(false)
     {
