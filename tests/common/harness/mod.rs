@@ -399,6 +399,9 @@ impl Drop for World {
             for file in ["log", "log.err"] {
                 eprintln!("-- {file}\n{}", self.read(file));
             }
+            if let Ok(logs) = self.tmo(["logs", "-n", "40"]).output() {
+                eprintln!("-- tmo logs\n{}", String::from_utf8_lossy(&logs.stdout));
+            }
             return;
         }
         assert!(left.is_empty(), "left behind: {left:#?}");
