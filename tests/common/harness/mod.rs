@@ -295,14 +295,13 @@ impl World {
             eventually("a holder listens", || UnixStream::connect(paths.terminal()).ok());
         let hello = Hello { version: VERSION, size: None, watches: false, read_only: false };
         let input = FromClient::Input(format!("{text}\r").into_bytes());
-        for frame in [FromClient::Hello(hello), input, FromClient::Typed] {
-            stream.write_all(&frame.encode()).unwrap();
-        }
+        let all = [FromClient::Hello(hello), input, FromClient::Typed];
+        stream.write_all(&all.map(|frame| frame.encode()).concat()).unwrap();
         let mut frames = Frames::default();
         while frames.of_holder().unwrap() != Some(FromHolder::Typed) {
             let mut bytes = [0; 1024];
-            let count = stream.read(&mut bytes).unwrap();
-            assert_ne!(count, 0, "the holder of {name} has ended");
+            // There is no answer if the line has ended the run, and with it the holder.
+            let Ok(count @ 1..) = stream.read(&mut bytes) else { return };
             frames.add(&bytes[..count]);
         }
     }
