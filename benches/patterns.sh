@@ -2,11 +2,11 @@
 # What fifty failure patterns cost end to end: one process prints 500 MB of lines of 100 bytes, with
 # and without them, in turn, five times each. The time is from the first byte to when the supervisor
 # has indexed the last line, and that of its processor is what the kernel says of it.
-# Needs python3; `cargo build --release` comes first. TMO is another program than that one.
+# Needs python3; `cargo build --profile dist` comes first. TMO is another program than that one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tmo=${TMO:-$PWD/target/release/tmo}
+tmo=${TMO:-$PWD/target/dist/tmo}
 for need in "$tmo" python3; do
     command -v "$need" >/dev/null || { echo "$need is not there" >&2; exit 1; }
 done

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # How fast the log is searched, beside rg and tail on the same files: the least of five runs of each,
-# in turn, and the ratio to the other. Needs rg; `cargo build --release` comes first.
+# in turn, and the ratio to the other. Needs rg; `cargo build --profile dist` comes first.
 #
 #     benches/search.sh [MiB of noise, 512]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tmo=$PWD/target/release/tmo
+tmo=$PWD/target/dist/tmo
 mib=${1:-512}
 for need in "$tmo" rg python3; do
     command -v "$need" >/dev/null || { echo "$need is not there" >&2; exit 1; }

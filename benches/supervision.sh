@@ -4,11 +4,11 @@
 # chain of ten levels of five processes each, over what the processes take themselves. Restarts
 # without a delay are measured by the processes' own clock, beside supervisord and pm2, and the chain
 # beside process-compose, where these are on PATH (`benches/peers.sh` installs what it can).
-# Needs python3; `cargo build --release` comes first.
+# Needs python3; `cargo build --profile dist` comes first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tmo=$PWD/target/release/tmo
+tmo=$PWD/target/dist/tmo
 for need in "$tmo" python3; do
     command -v "$need" >/dev/null || { echo "$need is not there" >&2; exit 1; }
 done
