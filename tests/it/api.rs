@@ -121,6 +121,7 @@ impl<'a> Golden<'a> {
             Value::Number(_) => {}
             Value::String(text) => {
                 let there = text.replace(&self.world.path().display().to_string(), "WORLD");
+                let there = there.replace(&self.world.port(1).to_string(), "PORT-1");
                 let id = regex::Regex::new("[0-9a-f]{8,}").unwrap();
                 *text = id.replace_all(&there, "ID").into_owned();
             }

@@ -206,7 +206,9 @@ fn ps_as_json_is_the_state_of_the_api() {
         keys(&processes[0]),
         "color command exit last_pid lives name output_bytes pane pid port ready since state"
     );
-    for (process, (name, port)) in processes.iter().zip([("web", 5000), ("worker", 5100)]) {
+    for (process, (name, port)) in
+        processes.iter().zip([("web", world.port(0)), ("worker", world.port(1))])
+    {
         assert_eq!(process["name"], name);
         assert_eq!(process["port"], port);
         assert_eq!(process["state"], "running");

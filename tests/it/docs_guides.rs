@@ -4,8 +4,8 @@ use pretty_assertions::assert_eq;
 use serde_json::Value;
 use tmo::cli::args::command;
 
+use crate::harness::ports::free_port;
 use crate::harness::{World, eventually, procs};
-use crate::ports::free_port;
 
 const SUPERVISION: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SUPERVISION.md"));
 const COMING_FROM: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/COMING_FROM.md"));

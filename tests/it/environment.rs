@@ -55,7 +55,7 @@ fn variables(world: &World, process: &str) -> Variables {
 }
 
 /// What the variables of this process must be, whatever tmux thinks.
-fn expected(world: &World, process: &str, port: &str, others: &[(&str, &str)]) -> Variables {
+fn expected(world: &World, process: &str, port: u16, others: &[(&str, u16)]) -> Variables {
     let mut all: Variables =
         world.variables().into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     all.extend(odd_values());
@@ -65,7 +65,7 @@ fn expected(world: &World, process: &str, port: &str, others: &[(&str, &str)]) -
     let socket = world.app().join(".overmind.sock").into_os_string();
     let run = world.state().unwrap()["run"].as_str().unwrap().to_owned();
     let own = [
-        ("PORT", port.into()),
+        ("PORT", port.to_string().into()),
         ("PS", process.into()),
         ("TMO_SESSION", run.into()),
         ("TMO_PROCESS", process.into()),
@@ -75,17 +75,18 @@ fn expected(world: &World, process: &str, port: &str, others: &[(&str, &str)]) -
     ];
     all.extend(own.map(|(name, value): (&str, OsString)| (name.into(), value)));
     for (name, port) in others {
-        all.insert(format!("OVERMIND_PROCESS_{name}_PORT").into(), port.into());
+        all.insert(format!("OVERMIND_PROCESS_{name}_PORT").into(), port.to_string().into());
     }
     all
 }
 
 #[track_caller]
 fn check(world: &World) {
+    let [web, worker, a_b] = [0, 1, 2].map(|place| world.port(place));
     for (name, port, others) in [
-        ("web", "5000", [("worker", "5100"), ("a_b", "5200")]),
-        ("worker", "5100", [("web", "5000"), ("a_b", "5200")]),
-        ("a-b", "5200", [("web", "5000"), ("worker", "5100")]),
+        ("web", web, [("worker", worker), ("a_b", a_b)]),
+        ("worker", worker, [("web", web), ("a_b", a_b)]),
+        ("a-b", a_b, [("web", web), ("worker", worker)]),
     ] {
         let mut found = variables(world, name);
         if world.is_native() {

@@ -6,7 +6,6 @@ use pretty_assertions::assert_eq;
 use serde_json::Value;
 
 use crate::harness::{World, eventually};
-use crate::ports::in_a_row;
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/microservices");
 
@@ -27,10 +26,9 @@ fn copy(from: &Path, to: &Path) {
 fn stack() -> (World, u16) {
     let world = World::new("").env("STANDINS", "1");
     copy(Path::new(HERE), &world.app());
-    let first = in_a_row(7);
+    let first = world.port(0);
     world.write("tmo.toml", &world.read("tmo.toml").replace("5300", &(first + 3).to_string()));
-    let first_port = first.to_string();
-    (world.env("TMO_PORT", &first_port).env("TMO_PORT_STEP", "1"), first)
+    (world.env("TMO_PORT_STEP", "1"), first)
 }
 
 /// What happened, in its order: process and event.
@@ -103,7 +101,7 @@ fn microservices_example_starts_in_order_and_leaves_nothing() {
 
 #[test]
 fn microservices_readme_shows_the_start_order() {
-    let world = World::new("");
+    let world = World::new("").with_default_ports();
     copy(Path::new(HERE), &world.app());
     let readme = world.read("README.md");
     let shown = readme.split("$ tmo graph\n").nth(1).unwrap().split("```").next().unwrap();

@@ -122,7 +122,6 @@ mod archive; // ZIP archives, also hostile ones
 #[path = "../common/harness/mod.rs"]
 mod harness; // a world of its own for each test
 mod numbered_lines; // numbered lines that show losses, duplicates and order
-mod ports; // free ports below the ephemeral range
 #[path = "../common/schema.rs"]
 mod schema; // does JSON match the description of the API?
 #[cfg(feature = "web")]

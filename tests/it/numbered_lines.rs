@@ -1,5 +1,7 @@
 //! Helper: numbered lines that show losses, duplicates and order.
 
+use crate::harness::NEVER_FLAKY;
+
 /// A process that prints `line 1`, `line 2`, … for ever.
 pub(crate) const COUNT: &str = "i=0; while :; do i=$((i+1)); echo \"line $i\"; sleep 0.01; done";
 
@@ -14,7 +16,7 @@ pub(crate) fn numbers(log: &str, process: &str) -> Vec<u64> {
 #[track_caller]
 pub(crate) fn complete(numbers: &[u64]) {
     for (&number, expected) in numbers.iter().zip(1..) {
-        assert_eq!(number, expected, "around {:?}", around(numbers, number));
+        assert_eq!(number, expected, "{NEVER_FLAKY} around {:?}", around(numbers, number));
     }
 }
 
@@ -41,8 +43,8 @@ pub(crate) fn complete_but_for_gaps(log: &str, last: u64) {
             continue;
         }
         let number: u64 = web[at].parse().unwrap();
-        assert_eq!(next.unwrap_or(number), number, "line {at} of {}", web.len());
+        assert_eq!(next.unwrap_or(number), number, "{NEVER_FLAKY} line {at} of {}", web.len());
         next = Some(number + 1);
     }
-    assert!(next.is_none_or(|next| next == last + 1), "ended before {next:?}");
+    assert!(next.is_none_or(|next| next == last + 1), "{NEVER_FLAKY} ended before {next:?}");
 }

@@ -5,8 +5,8 @@ use std::fs::{Permissions, create_dir_all, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use crate::harness::ports::free_port;
 use crate::harness::{Ran, World, eventually, procs};
-use crate::ports::free_port;
 use crate::sessions::{Session, abandon};
 
 /// What changes a run, with the words that it needs.

@@ -12,8 +12,8 @@ const LONG: &str = "web: echo $PS on $PORT; exec sleep 1000\nworker: exec sleep 
 fn a_formation_runs_instances_by_name_and_port() {
     let world = World::new(LONG);
     let mut view = world.start(["-m", "web=2,worker=0", "--formation-port-step", "3"]);
-    view.shows("web#1  | web#1 on 5000\n");
-    view.shows("web#2  | web#2 on 5003\n");
+    view.shows(&format!("web#1  | web#1 on {}\n", world.port(0)));
+    view.shows(&format!("web#2  | web#2 on {}\n", world.port(0) + 3));
     let ps = world.ok(["ps"]);
     assert!(!ps.contains("worker"), "{ps}");
     // The name of the entry means all of its instances.

@@ -295,8 +295,8 @@ fn an_unknown_flag_is_refused() {
 fn a_port_step_of_zero_is_accepted() {
     let world = World::new("web: echo $PS $PORT; exec sleep 1000\n");
     let mut view = world.start(["-m", "web=2", "--formation-port-step", "0"]);
-    view.shows("web#1  | web#1 5000\n");
-    view.shows("web#2  | web#2 5000\n");
+    view.shows(&format!("web#1  | web#1 {}\n", world.port(0)));
+    view.shows(&format!("web#2  | web#2 {}\n", world.port(0)));
     assert_eq!(view.interrupt(), 0);
 }
 
@@ -344,7 +344,7 @@ fn the_socket_is_private_to_the_user() {
 #[test]
 fn ports_of_other_processes_are_in_the_environment() {
     let world = background("web: env; exec sleep 1000\nthe-db: exec sleep 1000\n");
-    world.wait_text("web", "OVERMIND_PROCESS_the_db_PORT=5100");
+    world.wait_text("web", &format!("OVERMIND_PROCESS_the_db_PORT={}\n", world.port(1)));
     world.ok(["quit"]);
 }
 

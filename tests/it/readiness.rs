@@ -2,8 +2,8 @@
 
 use std::net::TcpListener;
 
+use crate::harness::ports::free_port;
 use crate::harness::{World, eventually};
-use crate::ports::free_port;
 
 /// A shell command that listens on a port and accepts connections until it is ended.
 fn listen(port: u16) -> String {

@@ -8,8 +8,8 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use crate::harness::ports::free_port;
 use crate::harness::{Ran, View, World, eventually, procs};
-use crate::ports::free_port;
 
 const WEB: &str = "web: echo up; exec sleep 1000\n";
 

@@ -9,7 +9,7 @@ const TWO: &str =
 fn start_shows_all_processes_and_ctrl_c_ends_them() {
     let world = World::new(TWO);
     let mut view = world.start([""; 0]);
-    view.shows("web    | up on 5000\n");
+    view.shows(&format!("web    | up on {}\n", world.port(0)));
     view.shows("worker | I am worker\n");
     assert_eq!(view.interrupt(), 0);
     let log = view.log();

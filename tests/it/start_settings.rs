@@ -69,7 +69,7 @@ fn config(world: &World, args: &[String], variables: &[(String, &str)]) -> Value
 
 #[test]
 fn every_setting_comes_from_its_flag_its_variables_or_its_default() {
-    let world = World::new(PROCFILE);
+    let world = World::new(PROCFILE).with_default_ports();
     world.write("P2", PROCFILE);
     let plain = config(&world, &[], &[]);
     for setting in SETTINGS {
@@ -102,7 +102,7 @@ fn every_setting_comes_from_its_flag_its_variables_or_its_default() {
 
 #[test]
 fn print_config_leaves_no_files() {
-    let world = World::new(PROCFILE);
+    let world = World::new(PROCFILE).with_default_ports();
     let shown = config(&world, &["worker".to_owned()], &[]);
     assert_eq!(shown["processes"][0]["begins"], false);
     assert_eq!(shown["processes"][1]["begins"], true);

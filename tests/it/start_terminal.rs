@@ -468,6 +468,7 @@ fn the_first_start_explains_how_to_stop_and_later_ones_do_not() {
         terminal.keys(["C-c"]);
         terminal.wait("Killed by signal 2");
         assert_eq!(count(&terminal.history(), reported), times, "{}", terminal.history());
+        world.wait_state_gone();
     }
 }
 

@@ -234,7 +234,7 @@ fn background_start_takes_over_with_the_old_plan() {
     world.ok(["restart", "worker"]);
     let lines = world.ok(["logs", "worker", "-n", "1", "--no-prefix"]);
     assert_eq!(lines.trim_end(), format!("I see old in {}", world.app().display()));
-    assert_eq!(world.field("worker", "port"), 5000);
+    assert_eq!(world.field("worker", "port"), world.port(0));
     world.ok(["quit"]);
     world.wait_empty();
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 
+use crate::harness::ports::free_port;
 use crate::harness::procs::{self, kill};
 use crate::harness::{Ran, World, eventually, pause};
-use crate::ports::free_port;
 use crate::web::{Browser, Web, pid_of, request, shop};
 use crate::web_server::{WebServer, link_in};
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::harness::ports::free_port;
 use crate::harness::{World, eventually, pause};
-use crate::ports::free_port;
 use serde_json::Value;
 
 /// The report of the only crash of a process, once it is written.

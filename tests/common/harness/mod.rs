@@ -3,6 +3,7 @@
 
 mod backend;
 mod orphan_cleanup;
+pub(crate) mod ports;
 pub(crate) mod procs;
 pub(crate) mod pty;
 pub(crate) mod run_parts;
@@ -20,7 +21,10 @@ use std::time::Duration;
 
 pub(crate) use terminal::Terminal;
 use wait::eventually_or;
-pub(crate) use wait::{eventually, eventually_within, pause};
+pub(crate) use wait::{NEVER_FLAKY, eventually, eventually_within, pause};
+
+/// In the message of a panic of tmo.
+const PANIC: &str = "panicked at src/";
 
 /// The variable that marks everything of one world.
 pub(crate) const MARK: &str = "TMO_TEST_WORLD";
@@ -28,6 +32,7 @@ pub(crate) const MARK: &str = "TMO_TEST_WORLD";
 /// A project directory and all around it.
 pub(crate) struct World {
     dir: tempfile::TempDir,
+    ports: ports::Ports,
     pub(crate) extra: Vec<(String, String)>,
     /// A test that leaves something on purpose says so.
     pub(crate) spared: Vec<u32>,
@@ -47,8 +52,10 @@ impl World {
         let private = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(dir.path().join("run"), private).unwrap();
         orphan_cleanup::watch(dir.path());
-        let extra = backend::chosen().map(|backend| ("TMO_BACKEND".into(), backend));
-        let world = Self { dir, extra: extra.into_iter().collect(), spared: vec![] };
+        let ports = ports::Ports::reserve();
+        let mut extra = vec![("TMO_PORT".to_owned(), ports.at(0).to_string())];
+        extra.extend(backend::chosen().map(|backend| ("TMO_BACKEND".to_owned(), backend)));
+        let world = Self { dir, ports, extra, spared: vec![] };
         world.write("Procfile", procfile);
         world
     }
@@ -57,6 +64,18 @@ impl World {
     pub(crate) fn is_native(&self) -> bool {
         let backend = self.extra.iter().rfind(|(name, _)| name == "TMO_BACKEND");
         backend.is_some_and(|(_, backend)| backend == "native")
+    }
+
+    /// The port of the process at this place in the Procfile, which nothing else uses; those of its other
+    /// instances follow. tmo gets the first one in `TMO_PORT`.
+    pub(crate) fn port(&self, place: u16) -> u16 {
+        self.ports.at(place)
+    }
+
+    /// The world without `TMO_PORT`, for tests of the default.
+    pub(crate) fn with_default_ports(mut self) -> Self {
+        self.extra.retain(|(name, _)| name != "TMO_PORT");
+        self
     }
 
     /// Set a variable for all commands from now on.
@@ -252,7 +271,9 @@ impl World {
     /// Wait until no supervisor answers any more.
     #[track_caller]
     pub(crate) fn wait_state_gone(&self) {
-        eventually("the run is over", || self.state().is_none().then_some(()));
+        eventually(&format!("{NEVER_FLAKY} the run is over"), || {
+            self.state().is_none().then_some(())
+        });
     }
 
     /// Run a line of the shell to its end.
@@ -335,6 +356,18 @@ impl World {
         format!("{living}{files:?}\n{reported}\n{journal}\n{shown}")
     }
 
+    /// The message of a panic in the output of commands, or of a part of a run that is there.
+    fn panic_of_tmo(&self) -> Option<String> {
+        let ours = std::fs::read_dir(self.app()).into_iter().flatten().flatten();
+        let commands = ours
+            .map(|entry| entry.path())
+            .filter(|path| path.extension() == Some(OsStr::new("err")) && path.is_file());
+        let parts = files(&self.path().join("run")).into_iter();
+        let parts = parts.filter(|path| path.file_name() == Some(OsStr::new("stderr")));
+        let texts = commands.chain(parts).filter_map(|path| std::fs::read_to_string(path).ok());
+        texts.into_iter().find(|text| text.contains(PANIC))
+    }
+
     /// The supervisor's and the guardian's process ids.
     pub(crate) fn supervisor(&self) -> u32 {
         self.part("supervise").expect("a supervisor")
@@ -360,13 +393,13 @@ impl World {
         };
         let pids: Vec<u32> = self.living().into_iter().filter(ending).map(|p| p.pid).collect();
         let gone = || pids.iter().all(|&pid| !procs::alive(pid)).then_some(());
-        eventually("the supervisor is gone", gone);
+        eventually(&format!("{NEVER_FLAKY} the supervisor is gone"), gone);
     }
 
     /// Wait until nothing that this world started is alive.
     #[track_caller]
     pub(crate) fn wait_empty(&self) {
-        eventually("nothing is left", || {
+        eventually(&format!("{NEVER_FLAKY} nothing is left"), || {
             let left = self.living();
             left.iter().all(|p| self.spared.contains(&p.pid)).then_some(())
         });
@@ -375,6 +408,10 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        if let Some(panic) = self.panic_of_tmo() {
+            eprintln!("{NEVER_FLAKY} {panic}");
+            assert!(std::thread::panicking(), "tmo has panicked");
+        }
         if !std::thread::panicking() {
             self.wait_supervisor_gone();
         } else if std::env::var_os("TMO_TEST_KEEP").is_some() {
@@ -403,14 +440,20 @@ impl Drop for World {
             }
             return;
         }
-        assert!(left.is_empty(), "left behind: {left:#?}");
+        assert!(left.is_empty(), "{NEVER_FLAKY} left behind: {left:#?}");
         let sockets: Vec<_> = files(&self.dir.path().join("tmux"));
-        assert!(spared.len() >= sockets.len(), "tmux sockets left behind: {sockets:?}");
+        assert!(
+            spared.len() >= sockets.len(),
+            "{NEVER_FLAKY} tmux sockets left behind: {sockets:?}"
+        );
         let run = files(&self.dir.path().join("run"));
         let errors = run.iter().filter(|path| path.file_name() == Some(OsStr::new("stderr")));
         let errors: String = errors.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
-        assert!(run.is_empty(), "left in the runtime directory: {run:?}\n{errors}");
-        assert!(!self.app().join(".overmind.sock").exists(), "the socket was left behind");
+        assert!(run.is_empty(), "{NEVER_FLAKY} left in the runtime directory: {run:?}\n{errors}");
+        assert!(
+            !self.app().join(".overmind.sock").exists(),
+            "{NEVER_FLAKY} the socket was left behind"
+        );
     }
 }
 
@@ -439,10 +482,12 @@ impl Ran {
     pub(crate) fn of(output: &Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let signal = output.status.signal().map_or(-1, |s| -s);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!stderr.contains(PANIC), "{NEVER_FLAKY} {stderr}");
         Self {
             code: output.status.code().unwrap_or(signal),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            stderr,
         }
     }
 }
@@ -481,7 +526,8 @@ impl View<'_> {
     #[track_caller]
     pub(crate) fn end(&mut self) -> ExitStatus {
         let story = || self.world.story(&self.log);
-        eventually_or("the view ends", || self.child.try_wait().unwrap(), story)
+        let what = format!("{NEVER_FLAKY} the view ends");
+        eventually_or(&what, || self.child.try_wait().unwrap(), story)
     }
 
     /// Send it a signal until it has ended: one that follows another one in an instant does not count.
@@ -492,7 +538,7 @@ impl View<'_> {
             procs::kill(self.child.id(), signal);
             self.child.try_wait().unwrap()
         };
-        eventually_or("the view ends", press, story)
+        eventually_or(&format!("{NEVER_FLAKY} the view ends"), press, story)
     }
 
     /// Wait for its end and return its exit code.

@@ -2,7 +2,7 @@
 
 use super::World;
 use super::procs::{self, Proc};
-use super::wait::eventually;
+use super::wait::{NEVER_FLAKY, eventually};
 
 impl World {
     /// Everything alive that was started as a part of this process.
@@ -139,7 +139,7 @@ pub(crate) fn in_order(log: &str, process: &str, last: u32) -> bool {
         let torn = gap_at(at + 1) || (1..=2).any(|back| at >= back && gap_at(at - back));
         let Some(number) = line.parse::<u32>().ok().filter(|_| !torn) else { continue };
         if before.is_some_and(|before| before + 1 != number) {
-            eprintln!("{process}: {number} came after {before:?}");
+            eprintln!("{NEVER_FLAKY} {process}: {number} came after {before:?}");
             return false;
         }
         before = Some(number);

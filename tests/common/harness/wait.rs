@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// How long anything may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// In the message of a failure that is never chance: `.ci/judge` does not run such a test again.
+pub(crate) const NEVER_FLAKY: &str = "[never flaky]";
+
 /// Wait until `look` finds something.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
