@@ -204,10 +204,10 @@ pub(super) fn causes(causes: &[Cause], color: bool) -> String {
         let certainty = match cause.certainty {
             crate::crash::Certainty::Certain => "",
             crate::crash::Certainty::Likely | crate::crash::Certainty::Possible if known => "",
-            crate::crash::Certainty::Likely => " (likely)",
-            crate::crash::Certainty::Possible => " (possibly)",
+            crate::crash::Certainty::Likely => "likely: ",
+            crate::crash::Certainty::Possible => "possibly: ",
         };
-        let _ = writeln!(text, "  {}{certainty}", strong(&shown(&cause.text), color));
+        let _ = writeln!(text, "  {certainty}{}", strong(&shown(&cause.text), color));
         if let Some(clue) = &cause.evidence {
             let _ = writeln!(text, "    | {}", shown_line(&clue.text));
         }

@@ -361,7 +361,8 @@ fn why_of_state(
 ) -> Result<Explanation, CliError> {
     let asked = asked(&state.processes, name)?;
     let is_ill = |process: &&&ProcessState| {
-        process.state.has_failed_or_exited() && !process.finished || held_up(process).is_some()
+        process.state.has_failed_or_exited() && !process.finished
+            || held_up(process, &state.processes).is_some()
     };
     let Some(process) = asked.iter().find(is_ill) else {
         return Ok(Explanation::Well(Well {

@@ -34,7 +34,8 @@ use crate::model::Exit;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::model::rules::{Check, Probe};
-use crate::model::run_end::End;
+use crate::model::run_end::{Culprit, End};
+use crate::model::shell::quoted;
 use crate::sys::files;
 use crate::view::paint::Stamp;
 use crate::view::printer::{Farewell, Job, Printer};
@@ -252,9 +253,28 @@ impl Shown {
             last_lines: if error { &lines } else { &[] },
             ..death
         });
+        let hint = self.way_to_end(culprit);
+        brief.extend(hint.clone());
+        full.extend(hint);
         brief.extend(decided.clone());
         full.extend(decided);
         Some(Farewell { name: culprit.name.to_string(), full, brief, error })
+    }
+
+    /// How to start a process that has ended with success, and so has stopped others.
+    fn way_to_end(&self, culprit: &Culprit) -> Option<String> {
+        let name = &culprit.name;
+        let is_wanted = self.plan.exit_code_from.as_ref() == Some(name);
+        let is_alone = self.plan.present().count() < 2;
+        if culprit.exit != Exit::Code(0) || is_wanted || is_alone || Persona::here() != Persona::Tmo
+        {
+            return None;
+        }
+        let name = quoted(name.as_str());
+        Some(format!(
+            "if {name} may end: `tmo start -c {name}{}`, or `on_exit = \"ignore\"` in tmo.toml",
+            self.flags
+        ))
     }
 
     /// Follow the run until it ends, or this terminal does.

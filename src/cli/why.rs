@@ -15,9 +15,9 @@ use crate::crash::report::end_words;
 use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
 use crate::instance::lock;
 use crate::journal::cursor::Position;
-use crate::model::ProcName;
 use crate::model::request::State;
 use crate::model::untrusted::shown_line;
+use crate::model::{ProcName, ProcessStatus};
 use crate::view::paint::Stamp;
 
 /// Maximum number of causes.
@@ -143,7 +143,13 @@ fn about_this_run(next: String, flags: &str) -> String {
 fn head(answer: &Why, color: bool) -> String {
     let name = strong(answer.process.as_str(), color);
     match answer.about {
-        About::Waiting => String::new(),
+        About::Waiting => {
+            let Some(state) = &answer.state else { return String::new() };
+            let pid = state.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
+            let runs = state.state == ProcessStatus::Running;
+            let wrong = if runs { ", but something is wrong" } else { "" };
+            format!("{name} is {}{pid}{wrong}\n", state.state)
+        }
         About::Skipped => format!("{name} was skipped in the last run\n"),
         About::NotInstalled => format!("{name} was not installed in the last run\n"),
         About::NotReady => format!("{name} did not become ready in the last run\n"),
@@ -153,10 +159,15 @@ fn head(answer: &Why, color: bool) -> String {
             let at = cause.and_then(|cause| cause.place.as_ref());
             let at = at.map_or(String::new(), |place| format!(" at {place}"));
             let clock = answer.timestamp.as_deref();
-            let clock = clock.map_or(String::new(), |time| format!(", {}", time_of_day(time)));
-            let waiting =
-                if answer.wrong { " below a watcher, which waits for a change" } else { "" };
-            format!("{name} runs{waiting}; its last error{clock}: {text}{at}\n")
+            let clock = clock.map_or(String::new(), |time| format!(" at {}", time_of_day(time)));
+            if answer.wrong {
+                format!(
+                    "the program of {name} has failed{clock}: {text}{at}\n\
+                     its watcher is running and waits for a change\n"
+                )
+            } else {
+                format!("{name} is running; its last error{clock}: {text}{at}\n")
+            }
         }
         About::End { lived, earlier } => {
             let timestamp = answer.timestamp.as_deref().unwrap_or_default();
@@ -171,7 +182,7 @@ fn head(answer: &Why, color: bool) -> String {
 /// The complete answer, for one screen.
 fn screen(answer: &Why, color: bool, flags: &str) -> String {
     let mut text = head(answer, color);
-    if let Some(state) = &answer.state {
+    if let Some(state) = answer.state.as_ref().filter(|_| answer.about != About::Waiting) {
         // Writing to a string does not fail.
         let pid = state.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
         let _ = writeln!(text, "state of {}: {}{pid}", state.name, state.state);

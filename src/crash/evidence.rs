@@ -22,7 +22,7 @@ pub struct Evidence {
     pub cwd: String,
     /// The port it was assigned.
     pub port: Option<u16>,
-    /// The ports that other processes of the run were assigned.
+    /// The ports of other processes of the run: those of their checks, then those they were assigned.
     pub others: Vec<(ProcName, u16)>,
     /// Its last process id.
     pub pid: Option<u32>,
@@ -52,6 +52,8 @@ pub struct Facts {
     pub trigger: Option<Trigger>,
     /// The processes that listen at present on ports named in the output.
     pub holders: Vec<Holder>,
+    /// The process that a refused connection was for, if it had ended by then, and how it ended.
+    pub gone: Option<(ProcName, Exit)>,
     /// By how much the `oom_kill` count of the control group rose while it ran.
     pub oom_kills: u64,
     /// If a program was not found: the names of existing programs.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::cause::Diagnosis;
-use super::diagnose::{diagnose, ports_named};
+use super::diagnose::{diagnose, ports_named, refused_by};
 use super::evidence::{Evidence, Facts, Line, working_directory};
 use super::facts;
 use super::life::{LifeSummary, Log, Place, Slice};
@@ -38,7 +38,7 @@ pub struct CrashInput {
     pub env: Vec<(OsText, OsText)>,
     /// The port it was assigned.
     pub port: Option<u16>,
-    /// The ports that other processes of the run were assigned.
+    /// The ports of other processes of the run: those of their checks, then those they were assigned.
     pub others: Vec<(ProcName, u16)>,
     /// The journal.
     pub dirs: Dirs,
@@ -53,8 +53,10 @@ pub struct CrashInput {
 impl CrashInput {
     /// The end of a life of a process in this plan. The caller may add to [`Self::facts`].
     pub fn new(plan: &Plan, process: &ProcessPlan, dirs: &Dirs, lived: LifeSummary) -> Self {
-        let others = plan.processes.iter().filter(|other| other.name != process.name);
-        let others = others.filter_map(|other| Some((other.name.clone(), other.port?)));
+        let others = || plan.processes.iter().filter(|other| other.name != process.name);
+        let of = |other: &ProcessPlan, port| (other.name.clone(), port);
+        let checked = others().flat_map(|other| other.rules.ports().map(|port| of(other, port)));
+        let assigned = others().filter_map(|other| Some(of(other, other.port?)));
         Self {
             run: plan.run.clone(),
             name: process.name.clone(),
@@ -64,7 +66,7 @@ impl CrashInput {
             root: plan.root.clone(),
             env: plan.env.iter().chain(&process.env).cloned().collect(),
             port: process.port,
-            others: others.collect(),
+            others: checked.chain(assigned).collect(),
             dirs: dirs.clone(),
             first: 0,
             lived,
@@ -87,8 +89,9 @@ impl CrashInput {
         }
     }
 
-    /// Get the remaining facts from the operating system.
-    fn look_up(&self, evidence: &mut Evidence) {
+    /// Get the remaining facts from the operating system and the journal.
+    fn look_up(&self, evidence: &mut Evidence, log: Option<&Log<'_>>) {
+        evidence.facts.gone = log.and_then(|log| gone(evidence, log));
         let ports = ports_named(evidence);
         evidence.facts.holders.extend(facts::holders(&ports, &self.run));
         evidence.facts.dumped = evidence.signal().is_some() && facts::dumps_are_kept();
@@ -100,6 +103,14 @@ impl CrashInput {
             evidence.facts.packaged = facts::programs(packaged.as_os_str());
         }
     }
+}
+
+/// The process that a refused connection was for, and how it ended, if it had ended before and has not come back.
+fn gone(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, Exit)> {
+    let (name, time) = refused_by(evidence)?;
+    let is_gone = matches!(log.present(name), Ok(None));
+    let (lived, _) = log.last_ended(name).ok()??;
+    (is_gone && lived.ended <= time).then(|| (name.clone(), lived.exit))
 }
 
 /// The report of a crash, with what is known now. Data that can't be read is left out. Best called
@@ -124,7 +135,7 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &Place)>) -> Cras
         (lines, log.slice(place).map_err(read).unwrap_or_default())
     });
     let mut evidence = input.evidence(lines);
-    input.look_up(&mut evidence);
+    input.look_up(&mut evidence, found.map(|(log, _)| log));
     let cause = diagnose(&evidence);
     put_together(input, &evidence.lines, cause, slice)
 }
@@ -138,10 +149,10 @@ pub fn last_error(
     let lines = log.last_lines(place, LOOKED_THROUGH)?;
     let mut evidence = input.evidence(lines);
     // A cheap check first: most processes have printed no error.
-    if watcher::last_error(&evidence).is_none() {
+    if watcher::last_error(&evidence).is_none() && refused_by(&evidence).is_none() {
         return Ok(None);
     }
-    input.look_up(&mut evidence);
+    input.look_up(&mut evidence, Some(log));
     let last = &evidence.lines[evidence.lines.len().saturating_sub(LAST_LOGS)..];
     let last = last.iter().map(|line| line.text.clone()).collect();
     Ok(watcher::last_error(&evidence).map(|error| (error, last)))

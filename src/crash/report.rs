@@ -4,12 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::cause::{Cause, Diagnosis};
+use crate::model::event::What;
 use crate::model::{LifeId, ProcName};
 
 /// How many of the last lines a report contains.
 pub const LAST_LOGS: usize = 100;
-/// How many of them are shown with the death notice.
-const LAST_WORDS: usize = 5;
 
 /// The content of a crash report. Its keys are fixed: none is ever removed, and new ones go into
 /// [`CrashReport::tmo`].
@@ -106,16 +105,11 @@ pub fn end_words(signal: Option<&str>, exit_code: Option<u8>) -> String {
     }
 }
 
-/// The log message for a crash: a headline, and the last lines of the process.
-pub fn notice(report: &CrashReport) -> Vec<String> {
-    let name = &report.process_name;
-    let cause = report.cause().map_or("nobody knows why", |cause| cause.text.as_str());
-    let head = format!("{name} crashed ({}): {cause}; see `tmo why {name}`", report.end());
-    let said = report.last_logs.iter().rev().filter(|line| !line.trim().is_empty());
-    let mut last: Vec<String> = said.take(LAST_WORDS).map(|line| format!("  {line}")).collect();
-    last.push(head);
-    last.reverse();
-    last
+/// The event for a crash. The last lines of the process stand above it in the log.
+pub fn notice(report: &CrashReport) -> What {
+    let text = format!("{} crashed ({})", report.process_name, report.end());
+    let cause = report.cause().map_or("no cause is known", |cause| cause.text.as_str());
+    What::Crash { life: report.tmo.life, text, cause: Some(cause.to_owned()) }
 }
 
 #[cfg(test)]
@@ -123,6 +117,7 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::{CrashReport, notice};
+    use crate::model::event::{Event, Logged};
 
     /// A report as it is in a file.
     pub(crate) fn example() -> serde_json::Value {
@@ -203,15 +198,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_notice_of_a_death() {
+    fn the_notice_of_a_crash() {
         let mut report: CrashReport = serde_json::from_value(example()).unwrap();
-        let head = "web crashed (exit 1): it logged: Error: no; see `tmo why web`";
-        assert_eq!(notice(&report), [head, "  starting", "  Error: no"]);
+        let event = |report: &CrashReport| Event::of(&report.process_name, notice(report));
+        let text = event(&report).text().unwrap().to_string();
+        assert_eq!(text, "web crashed (exit 1): it logged: Error: no; see `tmo why web`");
+        let logged = Logged::from_json(event(&report).to_json().as_bytes()).unwrap();
+        assert_eq!(logged.text().unwrap(), text);
+        assert_eq!(logged.searched().unwrap(), "web crashed (exit 1)");
         report.signal = Some("SIGSEGV".into());
         report.tmo.cause.causes.clear();
-        report.last_logs = (0..20).map(|n| n.to_string()).collect();
-        let reported = notice(&report);
-        assert_eq!(reported[0], "web crashed (SIGSEGV): nobody knows why; see `tmo why web`");
-        assert_eq!(reported[1..], ["  15", "  16", "  17", "  18", "  19"]);
+        let text = event(&report).text().unwrap().to_string();
+        assert_eq!(text, "web crashed (SIGSEGV): no cause is known; see `tmo why web`");
     }
 }

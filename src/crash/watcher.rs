@@ -178,6 +178,7 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let is_sure = |cause: &Cause| {
         course.failed.is_some()
             || cause.kind == Kind::Exception
+            || cause.kind == Kind::ConnectionRefused && cause.certainty == Certainty::Certain
             || cause.kind == Kind::LoggedError && cause.place.is_some()
             || course.is_open && cause.certainty > Certainty::Possible
     };

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::action::Action;
 use super::aux_command::AuxCommands;
 use super::clients::Clients;
-use super::crash_reports::{self, CrashReports};
+use super::crash_reports::CrashReports;
 use super::failure_declarations::FailureDeclarations;
 use super::hooks::{self, Hooks};
 use super::notifications::Notifications;
@@ -124,8 +124,8 @@ impl Engine {
     /// React to the result of some work, which may also come while the run ends.
     pub(super) fn on_finished(&mut self, result: Finished) {
         let actions = match result {
-            Finished::Examined(id, life, lines) => {
-                crash_reports::notice(&self.plan.processes[id].name, life, lines)
+            Finished::Examined(name, notice) => {
+                vec![Action::Log(event::Event::of(&name, notice))]
             }
             Finished::HookFailed(why) => vec![hooks::failed(HookProblem::Failed(why))],
             Finished::HookEnded(item) => vec![Action::Complete(item)],

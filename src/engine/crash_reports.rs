@@ -19,7 +19,7 @@ use crate::crash::{self, CrashInput, CrashReport, Kind, LifeSummary, Log, Report
 use crate::journal::segment::Dirs;
 use crate::model::event::{Event as LogEvent, ReportSummary, What};
 use crate::model::plan::Plan;
-use crate::model::{LifeId, ProcId, ProcName};
+use crate::model::{LifeId, ProcId};
 use crate::supervisor::{Goal, Proc, RunPhase, Supervisor};
 
 /// How long to collect output of other processes before the report is written.
@@ -41,6 +41,8 @@ pub(super) struct CrashReports {
     blame: HashMap<ProcId, (LifeId, Trigger)>,
     /// Lives whose report a killed supervisor had already logged.
     logged: HashSet<(ProcId, LifeId)>,
+    /// Lives whose crash has an event in the log before that of the report.
+    noticed: HashSet<(ProcId, LifeId)>,
     /// The OOM kill count of the system at the last crash.
     oom_kills: Option<u64>,
 }
@@ -129,6 +131,9 @@ impl CrashReports {
         if notice && run.run_phase == RunPhase::Running {
             log_cause(crash, input.clone(), queue.clone());
         }
+        if !notice || run.run_phase == RunPhase::Running {
+            self.noticed.insert((crash.id, crash.lived.life));
+        }
         let (mut hurry, queue) = (self.hurry.subscribe(), queue.clone());
         let dir = Reports::of_plan(run.plan, run.dirs).dir;
         let task = spawn_local(async move {
@@ -152,6 +157,7 @@ impl CrashReports {
     /// A report has been written: log that, unless a killed supervisor has done so.
     pub(super) fn written(&mut self, id: ProcId, report: &CrashReport) -> Vec<Action> {
         let life = report.tmo.life;
+        let noticed = self.noticed.remove(&(id, life));
         if self.logged.remove(&(id, life)) {
             return vec![];
         }
@@ -161,7 +167,7 @@ impl CrashReports {
             timestamp: report.timestamp.clone(),
             cause: report.cause().map(|cause| cause.text.clone()),
         };
-        let what = What::CrashReport { life, summary };
+        let what = What::CrashReport { life, noticed, summary };
         vec![Action::Log(LogEvent::of(&report.process_name, what))]
     }
 
@@ -188,13 +194,6 @@ impl CrashReports {
     }
 }
 
-/// Log the cause of a crash. The events contain the life so that an adopter can tell what was
-/// logged.
-pub(super) fn notice(name: &ProcName, life: LifeId, lines: Vec<String>) -> Vec<Action> {
-    let event = |text| Action::Log(LogEvent::of(name, What::Crash { life, text }));
-    lines.into_iter().map(event).collect()
-}
-
 fn input_of(crash: PendingCrash, run: Crashed<'_>) -> CrashInput {
     let process = &run.plan.processes[crash.id];
     let input = CrashInput::new(run.plan, process, run.dirs, crash.lived);
@@ -213,7 +212,8 @@ pub(super) fn access(plan: &Plan, runtime: &RuntimeDir) -> CrashAccess {
 fn log_cause(crash: PendingCrash, input: CrashInput, queue: Queue) {
     spawn_local(async move {
         if let Ok(report) = spawn_blocking(move || examine(crash, input)).await {
-            queue.finished(Finished::Examined(crash.id, crash.lived.life, crash::notice(&report)));
+            let notice = crash::notice(&report);
+            queue.finished(Finished::Examined(report.process_name, notice));
         }
     });
 }

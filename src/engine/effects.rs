@@ -8,7 +8,7 @@ use super::core::Engine;
 use super::crash_reports::Crashed;
 use super::flag_counts;
 use super::stop_commands::Wanted;
-use crate::model::event::{Event, Trouble, What};
+use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::{Backend, Install, Plan};
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
@@ -219,14 +219,19 @@ impl Engine {
     }
 
     fn process_state(&self, id: ProcId) -> ProcessState {
-        let (proc, process) = (&self.saved.supervisor.procs[id], &self.plan.processes[id]);
+        let supervisor = &self.saved.supervisor;
+        let (proc, process) = (&supervisor.procs[id], &self.plan.processes[id]);
+        let missed_by = supervisor.missed_by(id).into_iter();
+        let missed_by: Vec<_> = missed_by.map(|id| supervisor.procs[id].name.clone()).collect();
+        let missed = event::missed(&missed_by).map(Untrusted::from);
         ProcessState {
             name: proc.name.clone(),
             state: proc.status(),
             pid: proc.pid(),
             last_pid: proc.last_pid,
             exit: proc.phase.exit(),
-            finished: self.saved.supervisor.has_finished(id),
+            finished: supervisor.has_finished(id),
+            missed_by,
             since: proc.since,
             lives: proc.begun,
             port: process.port,
@@ -235,7 +240,7 @@ impl Engine {
             no_terminal: process.rules.no_terminal,
             kill_due: proc.kill_due(),
             problem: proc.note.clone(),
-            reason: proc.note.as_ref().map(|note| note.to_string().into()),
+            reason: proc.note.as_ref().map(|note| note.to_string().into()).or(missed),
             ready: Some(proc.is_ready()),
             not_ready: match &proc.ready {
                 Ready::No { why } => Some(why.to_string().into()),

@@ -10,7 +10,8 @@ use super::declaration_edit::DeclarationEdit;
 use super::outbox::OutboxItem;
 use crate::backend::{Survey, TerminalError};
 use crate::crash::CrashReport;
-use crate::model::{LifeId, ProcId};
+use crate::model::event::What;
+use crate::model::{LifeId, ProcId, ProcName};
 use crate::supervisor::Question;
 use crate::sys::OrphanReport;
 
@@ -47,8 +48,8 @@ pub(super) enum Event {
 /// The result of work that the end of the run waits for.
 #[derive(Debug)]
 pub(super) enum Finished {
-    /// The lines to log about a life that has crashed.
-    Examined(ProcId, LifeId, Vec<String>),
+    /// The event to log about a process that has crashed.
+    Examined(ProcName, What),
     /// A hook that the saved state lists as unfinished has ended.
     HookEnded(OutboxItem),
     /// A hook has failed.

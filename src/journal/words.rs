@@ -41,6 +41,14 @@ pub fn entry_words(record: &Record, text: &[u8]) -> Option<(Option<String>, Stri
     Some((event.name().map(ToString::to_string), event.text()?))
 }
 
+/// The text for a record that is not output, as a search looks at it: without output that it repeats.
+pub fn searched_words(record: &Record, text: &[u8]) -> Option<String> {
+    if record.kind == Kind::Event {
+        return Logged::from_json(text)?.searched();
+    }
+    record_words(record, is_later_start(record))
+}
+
 /// The text for a gap of this many bytes; 0 if the number is unknown.
 pub fn gap(bytes: u64) -> String {
     match bytes {

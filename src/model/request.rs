@@ -221,6 +221,9 @@ pub struct ProcessState {
     /// It has ended well, and was expected to.
     #[serde(default, skip_serializing_if = "is_default")]
     pub finished: bool,
+    /// If it was to keep running but has ended: the running processes that depend on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed_by: Vec<ProcName>,
     /// Since when it has been in this state, nanoseconds since the epoch.
     #[schema(value_type = u64)]
     pub since: Timestamp,
@@ -311,6 +314,7 @@ impl ProcessState {
             last_pid: pid,
             exit: None,
             finished: false,
+            missed_by: vec![],
             since: Timestamp::EPOCH,
             lives: 0,
             port: None,

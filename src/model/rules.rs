@@ -64,6 +64,18 @@ impl ProcessPolicy {
         }
     }
 
+    /// Whether it is to keep running, because something is to be seen of it while it runs.
+    pub fn is_to_stay(&self) -> bool {
+        let ends = |probe: &Probe| matches!(probe, Probe::Exit { .. } | Probe::Delay { .. });
+        self.live.is_some() || self.ready.iter().any(|check| !ends(&check.probe))
+    }
+
+    /// The ports that its checks connect to.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        let live = self.live.iter().map(|live| &live.probe);
+        self.ready.iter().map(|check| &check.probe).chain(live).filter_map(Probe::port)
+    }
+
     /// Whether the process is ready once it has exited with this code; `None` means with any code.
     pub fn is_ready_by(&self, code: Option<u8>) -> bool {
         self.ready.iter().any(|check| {
@@ -178,6 +190,18 @@ pub enum Probe {
 }
 
 impl Probe {
+    /// The port that it connects to.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Port { port, .. } => Some(*port),
+            Self::Http { url } => {
+                let (_, rest) = url.split_once("://")?;
+                rest.split('/').next()?.rsplit_once(':')?.1.parse().ok()
+            }
+            Self::Log(_) | Self::Exec { .. } | Self::Exit { .. } | Self::Delay { .. } => None,
+        }
+    }
+
     /// A command with which a user can run the same check, if there is one.
     pub fn by_hand(&self) -> Option<String> {
         match self {

@@ -129,12 +129,32 @@ impl Supervisor {
     /// Whether it has ended with success and was expected to end.
     pub fn has_finished(&self, id: ProcId) -> bool {
         let proc = &self.procs[id];
-        let is_to_end = proc.on_exit == OnExit::Remain
-            || proc.rules.stage == Stage::Cleanup
-            || self.is_to_end(id);
         let well = matches!(proc.phase, Phase::Over { exit, asked: false, .. }
             if proc.rules.is_good(exit));
-        is_to_end && well
+        let may_end = || proc.on_exit == OnExit::Remain && self.missed_by(id).is_empty();
+        well && (proc.rules.stage == Stage::Cleanup || self.is_to_end(id) || may_end())
+    }
+
+    /// The running processes that depend on it, directly or through others, if it was to keep running but has
+    /// ended by itself.
+    pub fn missed_by(&self, id: ProcId) -> Vec<ProcId> {
+        let proc = &self.procs[id];
+        let has_ended =
+            proc.due.is_none() && matches!(proc.phase, Phase::Over { asked: false, .. });
+        if !has_ended || !proc.rules.is_to_stay() || self.is_to_end(id) {
+            return vec![];
+        }
+        let mut seen = vec![id];
+        let mut at = 0;
+        while let Some(&on) = seen.get(at) {
+            let needs = |proc: &Proc| proc.needs.iter().any(|(need, _)| *need == on);
+            let dependents = ProcId::all(&self.procs).filter(|other| needs(&self.procs[*other]));
+            let fresh: Vec<_> = dependents.filter(|other| !seen.contains(other)).collect();
+            seen.extend(fresh);
+            at += 1;
+        }
+        seen.retain(|other| self.procs[*other].alive());
+        seen
     }
 
     fn remain_or_stop_all(

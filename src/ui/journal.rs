@@ -170,7 +170,7 @@ impl Journal {
                 && Logged::from_json(entry.text)
                     .is_some_and(|event| matches!(event.what(), Some(What::Crash { .. })));
             let kind = if is_failure { Kind::Failure } else { Kind::Note };
-            // After its first line, a crash repeats output, which stands above it.
+            // Version 0.2.0 has logged the last lines again, which stand above it.
             let first = words.lines().next().unwrap_or_default();
             (kind, about, rows_of_text(if is_failure { first } else { &words }))
         };

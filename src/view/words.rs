@@ -27,14 +27,15 @@ pub struct Death<'a> {
 ///
 /// They contain no escape sequences: quoted lines lose their colours.
 pub fn last_words(death: &Death<'_>) -> Vec<String> {
-    let how = match death.exit {
-        Exit::Code(_) => format!("exited with {}", death.exit.describe()),
-        Exit::Signal(_) => format!("was killed by {}", death.exit),
+    let how = match (death.exit, death.cause) {
+        (Exit::Code(_), None) => format!("exited with {}", death.exit.describe()),
+        (Exit::Code(_), Some(_)) => format!("exited with {}", death.exit),
+        (Exit::Signal(_), _) => format!("was killed by {}", death.exit),
     };
     let quoted: Vec<String> = death.last_lines.iter().map(|line| quote(line)).collect();
     let more = if quoted.is_empty() { "" } else { "; its last lines:" };
     let cause =
-        death.cause.map_or_else(String::new, |cause| format!(" ({})", quote(cause.as_bytes())));
+        death.cause.map_or_else(String::new, |cause| format!(": {}", quote(cause.as_bytes())));
     let head = format!("{} {how} after {}{cause}{more}", death.name, units::span(death.uptime));
     std::iter::once(head).chain(quoted.into_iter().map(|line| format!("  {line}"))).collect()
 }

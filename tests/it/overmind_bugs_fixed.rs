@@ -629,8 +629,8 @@ fn orphans_of_a_process_are_ended() {
 #[test]
 fn a_missing_or_unusable_command_is_reported_with_127_or_126() {
     for (command, code, reported) in [
-        ("nosuchcommand", 127, "web exited with code 127 (command not found) after "),
-        ("./Procfile", 126, "web exited with code 126 (command can't be run) after "),
+        ("nosuchcommand", 127, "web exited with code 127"),
+        ("./Procfile", 126, "web exited with code 126"),
     ] {
         let world = World::new(&format!("web: {command}\n"));
         let mut view = world.start([""; 0]);
@@ -639,9 +639,6 @@ fn a_missing_or_unusable_command_is_reported_with_127_or_126() {
         assert!(view.log().contains(reported), "{}", view.log());
         let background = world.run(["start", "-D"]);
         assert_eq!(background.code, code, "{background:?}");
-        assert!(
-            background.stderr.contains(&reported["web exited ".len()..reported.len() - 7]),
-            "{background:?}"
-        );
+        assert!(background.stderr.contains(&reported["web exited ".len()..]), "{background:?}");
     }
 }

@@ -178,7 +178,7 @@ fn a_failed_life_is_compared_with_the_last_good_one() {
     terminal.tmo("ui api");
     terminal.wait("pry>");
     terminal.keys(["D"]);
-    terminal.wait("There is no earlier good life");
+    terminal.wait("There is nothing to compare with");
     terminal.keys(["q"]);
     // A second life like the first.
     world.ok(["restart", "api"]);

@@ -51,7 +51,7 @@ fn why_explains_an_exit_during_the_run() {
     assert!(reported.starts_with("web ended at 20"), "{reported}");
     assert!(reported.contains("(exit 3) after"), "{reported}");
     assert!(reported.contains("state of web: exited\n"), "{reported}");
-    assert!(reported.contains("port 5999 was taken; nobody listens there any more"), "{reported}");
+    assert!(reported.contains("port 5999 was taken, but is free now"), "{reported}");
     assert!(reported.contains("| Error: listen EADDRINUSE"), "{reported}");
     assert!(reported.contains("$ tmo start web"), "{reported}");
     assert!(!reported.contains('\u{1b}'), "{reported}");
@@ -134,7 +134,7 @@ fn crashes_lists_and_shows_reports() {
         assert_eq!(reported.lines().count(), 2, "{reported}");
         let row = reported.lines().last().unwrap();
         assert!(row.contains("web      exit 3") && row.contains(file), "{row}");
-        assert!(row.ends_with("port 5999 was taken; nobody listens there any more"), "{row}");
+        assert!(row.ends_with("port 5999 was taken, but is free now"), "{row}");
     }
     assert_eq!(json(&world, &["crashes", "list", "api"]), Value::Array(vec![]));
     let listed = json(&world, &["crashes"]);
@@ -483,4 +483,176 @@ fn ps_marks_a_process_whose_program_has_failed_below_a_watcher() {
     eventually("it is over", || (!row("web").contains("why")).then_some(()));
     assert_eq!(world.run(["why", "web"]).code, 0);
     world.ok(["quit"]);
+}
+
+#[test]
+fn why_ends_where_the_index_is_empty_or_lost() {
+    let world = World::new("web: echo hi; exit 3\n");
+    let index = || {
+        let files = std::fs::read_dir(world.journal()).unwrap().flatten().map(|file| file.path());
+        let is_index =
+            |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("@index.");
+        files.filter(is_index).collect::<Vec<_>>()
+    };
+    assert_eq!(world.run(["start"]).code, 3);
+    assert!(!index().is_empty());
+    for path in index() {
+        std::fs::write(path, "").unwrap();
+    }
+    // The harness ends a command that takes too long.
+    for args in [&["why"][..], &["why", "web"], &["logs"], &["crashes"]] {
+        world.run(args);
+    }
+    assert_eq!(world.run(["start"]).code, 3);
+    world.run(["why"]);
+    for path in index() {
+        std::fs::remove_file(path).unwrap();
+    }
+    for args in [&["why"][..], &["why", "web"], &["logs"], &["crashes"]] {
+        world.run(args);
+    }
+}
+
+/// A run whose `db` has ended with success, although `web` depends on it, and which goes on.
+fn without_db(world: &World, more: &str) {
+    world.write(
+        "tmo.toml",
+        &format!(
+            "[process.db]\nready = {{ log = \"db up\" }}\non_exit = \"ignore\"\n\
+             [process.web]\ndepends_on = [\"db\"]\n{more}"
+        ),
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let ran = world.run(["why", "web"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "nothing is wrong: web is running\n"));
+    world.type_into("db", "");
+    world.wait_state("db", "exited");
+}
+
+#[test]
+fn why_and_ps_mark_a_dependency_that_ended_with_success_but_was_to_stay() {
+    let world =
+        World::new("db: echo db up; read x\nweb: exec sleep 1000\nother: exec sleep 1000\n");
+    without_db(&world, "");
+    let answer = json(&world, &["why"]);
+    assert_eq!(answer["process"], "db", "{answer}");
+    assert_eq!(answer["causes"][0]["kind"], "ended-early", "{answer}");
+    assert_eq!(answer["state"]["missed_by"], serde_json::json!(["web"]), "{answer}");
+    assert!(wrong(&world, &[]).starts_with("db ended at "));
+    let reported = wrong(&world, &["web"]);
+    assert!(reported.starts_with("web is running (pid "), "{reported}");
+    assert!(
+        reported.contains("  it depends on db, which ended with code 0\n    $ tmo why db\n"),
+        "{reported}"
+    );
+    let ran = world.run(["why", "other"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "nothing is wrong: other is running\n"));
+    let table = world.ok(["ps"]);
+    let row = table.lines().find(|line| line.starts_with("db ")).unwrap();
+    assert!(row.ends_with("web depends on it; `tmo why db` explains it"), "{table}");
+    // Without anything that depends on it, its end is expected.
+    world.ok(["stop", "web"]);
+    world.wait_state("web", "stopped");
+    let ran = world.run(["why"]);
+    assert!(
+        ran.code == 0 && ran.stdout.contains("db has ended with code 0, as expected"),
+        "{ran:?}"
+    );
+    world.ok(["quit"]);
+}
+
+#[test]
+fn why_names_the_ended_process_at_whose_port_a_connection_was_refused() {
+    let port = free_port();
+    let world = World::new(&format!(
+        "redis: read x\n\
+         web: read x; echo \"Error 111 connecting to 127.0.0.1:{port}. Connection refused.\"; \
+         printf 'Traceback (most recent call last):\\n  File \"a.py\", line 3, in f\\nAttributeError: no errors\\n'; \
+         read x; exit 1\n"
+    ));
+    world.write(
+        "tmo.toml",
+        &format!("[process.redis]\nready = {{ port = {port}, timeout = \"1h\" }}\n"),
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "running");
+    world.type_into("redis", "");
+    world.wait_state("redis", "exited");
+    world.type_into("web", "");
+    eventually("it has printed", || world.ok(["logs", "web"]).contains("no errors").then_some(()));
+    let text = format!("nothing listens on port {port} of redis, which ended with code 0");
+    let answer = json(&world, &["why", "web"]);
+    assert_eq!(answer["causes"][0]["text"], text, "{answer}");
+    assert_eq!(answer["causes"][0]["next"], "tmo why redis", "{answer}");
+    world.type_into("web", "");
+    world.wait_state("web", "exited");
+    let answer = json(&world, &["why", "web"]);
+    assert_eq!(answer["causes"][0]["text"], text, "{answer}");
+    world.ok(["quit"]);
+    let answer = json(&world, &["why", "web"]);
+    assert_eq!(answer["causes"][0]["text"], text, "also from the report: {answer}");
+}
+
+#[test]
+fn why_has_a_heading_and_the_command_for_what_was_skipped() {
+    let world = World::new("migrate: [ -e fixed ]\nweb: exec sleep 1000\nother: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.migrate]\non_exit = \"ignore\"\n[process.web]\ndepends_on = { migrate = \"completed\" }\n",
+    );
+    world.run(["start", "-D"]);
+    world.wait_state("web", "skipped");
+    let reported = wrong(&world, &["web"]);
+    assert!(
+        reported
+            .starts_with("web is skipped\n\n  migrate ended with code 1\n    $ tmo why migrate\n"),
+        "{reported}"
+    );
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_run_that_a_finished_process_ended_shows_how_to_let_it_end() {
+    let world = World::new("migrate: echo done\nweb: exec sleep 1000\n");
+    let ran = world.run(["start"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let way = "if migrate may end: `tmo start -c migrate`, or `on_exit = \"ignore\"` in tmo.toml";
+    assert!(ran.stdout.contains(way), "{ran:?}");
+    let reported = wrong(&world, &[]);
+    assert!(
+        reported.contains("it exited with code 0, which ended the run. If migrate may end"),
+        "{reported}"
+    );
+    assert!(reported.contains("$ tmo start -c migrate\n"), "{reported}");
+    world.ok(["start", "-D", "-c", "migrate"]);
+    world.wait_state("migrate", "exited");
+    assert_eq!(world.run(["why"]).code, 0);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_crash_is_found_once_in_the_log() {
+    let world = World::new("web: read x; echo cart is undefined; exit 1\nkeep: exec sleep 1000\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    for life in 1..3 {
+        world.type_into("web", "");
+        world.wait_state("web", "exited");
+        let crashed = || world.ok(["logs", "--grep", "web crashed"]).lines().count();
+        eventually("the crash is in the log", || (crashed() == life).then_some(()));
+        assert_eq!(world.ok(["logs", "--grep", "cart is undefined"]).lines().count(), life);
+        world.ok(["start", "web"]);
+    }
+    let log = world.ok(["logs"]);
+    assert_eq!(log.matches("| cart is undefined").count(), 2, "{log}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn why_says_that_a_run_was_stopped_before_it_was_ready() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.write("tmo.toml", "[process.web]\nready = { log = \"up\", timeout = \"100ms\" }\n");
+    assert_eq!(world.run(["start", "--until-ready", "--", "true"]).code, 1);
+    let reported = wrong(&world, &[]);
+    assert!(reported.contains("The run was stopped before web was ready\n"), "{reported}");
 }

@@ -41,6 +41,7 @@ const ASKED = ['stopped', 'stopping', 'starting', 'installing'];
 export function failed(process) {
   const exit = process.exit;
   if (!exit || process.finished || ASKED.includes(process.state)) return false;
+  if (process.state === 'exited' && process.missed_by?.length) return true;
   return exit.signal !== undefined || (exit.code ?? 0) !== 0;
 }
 

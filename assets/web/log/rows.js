@@ -20,9 +20,10 @@ function words(line) {
     case 'end-of-life':
       return null;
     case 'crash':
-      // Its first line is shown; the rest repeats output that is shown above.
+      // Version 0.2.0 has logged the last lines again, which are shown above.
       return line.text?.startsWith(' ') ? null : line.text ?? null;
     case 'crash-report':
+      if (line.noticed) return null;
       return line.cause ? `▲ crashed: ${line.cause}` : '▲ crashed';
     default:
       return line.text ?? null;

@@ -139,7 +139,9 @@ export class ProcessRow {
     const asked = prompt(process);
     this.answer.hidden = asked === null || !!failure || me.value?.role !== 'admin' || !canAct();
     const asks = asked === null ? null : `waits for an answer: ${asked}`;
-    const known = [isBad ? this.cause(process) : '', reason(process)].filter(Boolean).join(' · ');
+    // What a broken process has done is its cause too.
+    const parts = [isBad ? this.cause(process) : '', process.state === 'broken' && isBad ? '' : reason(process)];
+    const known = parts.filter(Boolean).join(' · ') || reason(process);
     const text = failure ?? asks ?? known;
     setText(this.noteText, text);
     setAttribute(this.noteCell, 'colspan', columns());

@@ -102,8 +102,8 @@ fn compare_page(
         Compared::NoLife => return Ok((format!("{name} has not run"), None)),
         Compared::NothingGood(life) => {
             let text = format!(
-                "{}\n\nThere is no earlier good life to compare with: of {name}, none became ready, ran for a \
-                 minute or ended with success, or it failed within 20 s.",
+                "{}\n\nThere is nothing to compare with: {name} has no earlier life that became ready, ran for \
+                 a minute or ended with success. One that failed counts if it had run for 20 s.",
                 life_words(name, &life)
             );
             return Ok((text, None));

@@ -20,7 +20,7 @@ const SIGNALS: [(Signal, &str, i32); 14] = [
     (Signal::SIGSYS, "forbidden system call", 72),
     (Signal::SIGPIPE, "it wrote to a pipe that nobody reads", 72),
     (Signal::SIGXCPU, "it exceeded its limit of CPU time", 80),
-    (Signal::SIGKILL, "it was killed, by the kernel for lack of memory or by `kill -9`", 72),
+    (Signal::SIGKILL, "it was killed by the kernel for lack of memory, or by `kill -9`", 72),
     (Signal::SIGTERM, "it was asked to end", 74),
     (Signal::SIGINT, "it was interrupted", 74),
     (Signal::SIGQUIT, "it was asked to quit and dump its memory", 74),
@@ -44,11 +44,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
         return signal(found, exit, number);
     }
     let (score, kind, text) = if exit.success() {
-        (
-            76,
-            Kind::EndedEarly,
-            "it exited with code 0; a long-running process was expected".to_owned(),
-        )
+        (76, Kind::EndedEarly, "it exited with code 0, but was expected to keep running".to_owned())
     } else {
         (20, Kind::ExitCode, format!("it exited with {}", exit.describe()))
     };
@@ -65,8 +61,11 @@ fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
         meant.map_or(("a signal ended it", 70), |(_, words, score)| (*words, *score));
     let label = known.map_or_else(|| format!("signal {number}"), |signal| signal.to_string());
     let shell = matches!(exit, Exit::Code(_));
-    let below = if shell { "; it was a command below its shell" } else { "" };
-    let text = format!("{words} ({label}){below}");
+    let text = if shell {
+        format!("a command below its shell ended by {label}: {words}")
+    } else {
+        format!("{words} ({label})")
+    };
     // A program may also exit with such a code without any signal.
     let score = if shell { score - 4 } else { score };
     let pid = evidence.pid.filter(|_| !shell);

@@ -61,6 +61,10 @@ static VARIABLES: [Expr; 10] = [
     Expr::new(r"(environment variable not found|NotPresent)"),
 ];
 
+/// A file in a virtual environment of Python: the directory of the environment.
+static VENV: Expr =
+    Expr::new(r#"(?:^|[\s"'=])((?:[^\s"'=]*/)?[\w.-]*\bv?env[\w.-]*/)(?:bin|lib)/"#);
+
 /// pydantic names the missing variable in the line before `REQUIRED`, zod in the line after `PATH`.
 static SETTINGS: Expr = Expr::new(r"^\d+ validation errors? for \w*(?:Settings|Config|Env)\w*$");
 static REQUIRED: Expr = Expr::new(r"^\s*Field required \[type=missing\b");
@@ -104,7 +108,12 @@ fn modules(found: &mut Findings<'_>) {
             Language::Node | Language::Python | Language::Ruby | Language::Perl => "module",
         };
         let text = format!("there is no {what} {}", found.evidence.shown(name));
-        let next = install(*tongue, name, line).filter(|_| !own);
+        let next = if *tongue == Language::Python {
+            Some(pip(found, name))
+        } else {
+            install(*tongue, name, line)
+        };
+        let next = next.filter(|_| !own);
         let next = next.unwrap_or_else(|| format!("ls {}", quoted(folder(name))));
         found.add_line(86, at, Kind::MissingModule, text).next = Some(next);
     }
@@ -112,15 +121,30 @@ fn modules(found: &mut Findings<'_>) {
 
 /// The command that installs a module.
 fn install(tongue: Language, name: &str, line: &str) -> Option<String> {
-    let top = name.split(['.', '/']).next().unwrap_or(name);
     match tongue {
         Language::Node => Some("npm install".to_owned()),
-        Language::Python => Some(format!("pip install {}", quoted(top))),
-        Language::Ruby if line.contains("LoadError") => Some(format!("bundle add {}", quoted(top))),
+        Language::Ruby if line.contains("LoadError") => {
+            let top = name.split(['.', '/']).next().unwrap_or(name);
+            Some(format!("bundle add {}", quoted(top)))
+        }
         Language::Ruby => Some("bundle install".to_owned()),
         Language::Go => Some("go mod tidy".to_owned()),
         Language::Perl => Some(format!("cpan {}", quoted(name))),
-        Language::Java => None,
+        Language::Java | Language::Python => None,
+    }
+}
+
+/// The command that installs a Python module: with the pip of the virtual environment that ran.
+fn pip(found: &Findings<'_>, name: &str) -> String {
+    let evidence = found.evidence;
+    let in_command = VENV.group(&evidence.command);
+    let dir = in_command.or_else(|| found.last_group(&VENV).map(|(_, _, dir)| dir));
+    let top = quoted(name.split('.').next().unwrap_or(name));
+    match dir {
+        Some(dir) => {
+            format!("{} install {top}", quoted(&format!("{}bin/pip", evidence.shown(dir))))
+        }
+        None => format!("pip install {top}"),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::model::text;
 use crate::model::time::Timestamp;
 
 pub use ports::ports_named;
+pub use refused::refused_by;
 
 /// The maximum number of causes; more would not be useful.
 const MOST: usize = 6;
@@ -75,6 +76,20 @@ struct Finding {
     /// The line that is the evidence.
     line: Option<usize>,
     cause: Cause,
+}
+
+/// A program's reaction to being stopped.
+static INTERRUPTED: Expr =
+    Expr::new(r"^(?:KeyboardInterrupt|Interrupt|SignalException|SystemExit)\b|\bSIG(?:INT|TERM)\b");
+
+impl Finding {
+    /// Whether another finding is only the line that tmo ended the process for.
+    fn is_repeated_by(&self, other: &Self) -> bool {
+        let clue = |finding: &Self| Some(finding.cause.evidence.as_ref()?.text.clone());
+        let Some(line) = clue(other).filter(|_| self.score >= triggers::SURE) else { return false };
+        let is_quoted = line.len() > 3 && self.cause.text.contains(&format!("`{line}`"));
+        is_quoted || clue(self).as_ref() == Some(&line)
+    }
 }
 
 impl<'e> Findings<'e> {
@@ -154,12 +169,16 @@ impl<'e> Findings<'e> {
             let logged = finding.cause.kind == Kind::LoggedError && finding.cause.place.is_none();
             !(logged && finding.line.is_some_and(part))
         });
+        if self.evidence.facts.trigger.is_some() {
+            self.all.retain(|finding| !INTERRUPTED.finds(&finding.cause.text));
+        }
         self.all.sort_by_key(|finding| std::cmp::Reverse(finding.score));
         let mut kept: Vec<Finding> = vec![];
         for mut finding in self.all {
             finding.cause.certainty = certainty(finding.score);
             let same = |other: &&mut Finding| {
                 finding.line.is_some() && other.line == finding.line
+                    || other.is_repeated_by(&finding)
                     || other.cause.kind == finding.cause.kind
                         && other.cause.text == finding.cause.text
             };

@@ -95,10 +95,8 @@ fn wanted(evidence: &Evidence) -> Vec<u16> {
     let numbers = evidence.command.split(|c: char| !c.is_ascii_digit());
     let numbers = numbers.filter(|number| (2..=5).contains(&number.len()));
     let ports = numbers.filter_map(|number| number.parse().ok()).filter(|port| *port >= LOWEST);
-    let mut ports: Vec<u16> = ports.chain(evidence.port).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports
+    // It need not use the port that it was assigned.
+    ports.chain(evidence.port).collect()
 }
 
 /// The port in a line.
@@ -154,7 +152,7 @@ fn describe(evidence: &Evidence, port: Option<u16>) -> (String, String) {
             format!("sudo lsof -nP -i :{port}"),
         ),
         (None, None) => (
-            format!("port {port} was taken; nobody listens there any more"),
+            format!("port {port} was taken, but is free now"),
             // This also starts a new run if this one is over.
             format!("tmo start {}", quoted(evidence.name.as_str())),
         ),

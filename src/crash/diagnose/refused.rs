@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::{Findings, ports, quoted};
+use super::{Findings, clue, ports, quoted};
 use crate::crash::cause::Kind;
+use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
+use crate::model::ProcName;
+use crate::model::time::Timestamp;
 
 static REFUSED: Expr = Expr::new(
     r"(?i)ECONNREFUSED|connection refused|ConnectionRefused|could not connect to \S+ at|Failed to connect to \S+ port \d+|Connection to \S+:\d+ refused|No connection could be made",
@@ -51,24 +54,52 @@ const USUAL: [(u16, &str); 13] = [
     (1433, "SQL Server"),
 ];
 
+/// The score if the process that was to listen has ended: above all output, below what tmo did.
+const GONE: i32 = 95;
+
 /// How many lines before the message the port may be.
 const NEAR: usize = 3;
 
-pub(super) fn find(found: &mut Findings<'_>) {
-    let Some((at, line)) = found.last(&REFUSED) else { return };
-    let evidence = found.evidence;
+/// The number of the last line with the message; the line with the port, and the port.
+type Refused<'e> = (usize, Option<(&'e str, u16)>);
+
+fn refused(evidence: &Evidence) -> Option<Refused<'_>> {
+    let at = evidence.lines.iter().rposition(|line| REFUSED.finds(&line.text))?;
     let port = |line: &str| {
         let by_words = PORT.iter().find_map(|expr| expr.group(line)?.parse::<u16>().ok());
         by_words.or_else(|| ports::number(line))
     };
     // Node prints the port in the lines before, which list each address that it tried.
-    let before = evidence.lines[..at].iter().rev().take(NEAR).map(|line| line.text.as_str());
-    let named = [line].into_iter().chain(before).find_map(|line| Some((line, port(line)?)));
+    let near = evidence.lines[..=at].iter().rev().take(NEAR + 1).map(|line| line.text.as_str());
+    Some((at, near.into_iter().find_map(|line| Some((line, port(line)?)))))
+}
+
+/// The process of the run that a connection was refused for, and the time.
+pub fn refused_by(evidence: &Evidence) -> Option<(&ProcName, Timestamp)> {
+    let (at, (line, port)) = refused(evidence).and_then(|(at, named)| Some((at, named?)))?;
+    let (name, _) = evidence.others.iter().find(|(_, reported)| *reported == port)?;
+    other_host(line, port).is_none().then_some((name, evidence.lines[at].time))
+}
+
+pub(super) fn find(found: &mut Findings<'_>) {
+    let evidence = found.evidence;
+    let Some((at, named)) = refused(evidence) else { return };
     let Some((line, port)) = named else {
         let text = "nothing listens where it wanted to connect".to_owned();
         found.add_line(72, at, Kind::ConnectionRefused, text).next = Some(ports::listeners(None));
         return;
     };
+    if let Some((name, exit)) = &evidence.facts.gone {
+        let text = format!(
+            "nothing listens on port {port} of {name}, which ended with {}",
+            exit.describe()
+        );
+        let next = format!("tmo why {}", quoted(name.as_str()));
+        // Whatever else was printed follows from this.
+        let cause = found.add(GONE, Kind::ConnectionRefused, text, next);
+        cause.evidence = Some(clue(&evidence.lines[at]));
+        return;
+    }
     let usual = USUAL.iter().find(|(usual, _)| *usual == port);
     let usual = usual.map_or_else(String::new, |(_, name)| format!(", where {name} usually is"));
     let (text, next) = if let Some(host) = other_host(line, port) {

@@ -8,7 +8,7 @@ use crate::model::event::lacking;
 use crate::model::rules::Text;
 
 /// Higher than the score of any output.
-const SURE: i32 = 100;
+pub(super) const SURE: i32 = 100;
 
 pub(super) fn find(found: &mut Findings<'_>) {
     let evidence = found.evidence;

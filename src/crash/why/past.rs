@@ -3,12 +3,13 @@
 use super::trouble::{Trouble, Troubles};
 use super::{About, Analysis, Why, WhyError, of_report};
 use crate::crash::record::examine_in;
-use crate::crash::{Log, Trigger};
+use crate::crash::{Kind, Log, Trigger};
 use crate::journal::last::last_events;
 use crate::journal::streams::names;
 use crate::model::ProcName;
 use crate::model::event::{RunProblem, What};
 use crate::model::run_end::{Culprit, End};
+use crate::model::shell::quoted;
 
 /// How the last run ended.
 #[derive(Debug, Default)]
@@ -28,7 +29,12 @@ impl Ended {
             return "was killed".to_owned();
         }
         let failed = || Some(format!("ended because {}", self.failure.as_ref()?));
-        let reason = self.end.reason().or_else(failed);
+        // `tmo start --until-ready` stops a run that does not become ready.
+        let unready = || {
+            let trouble = self.troubles.first()?;
+            Some(format!("was stopped before {} was ready", trouble.name))
+        };
+        let reason = self.end.reason().or_else(failed).or_else(unready);
         reason.unwrap_or_else(|| "ended as it was asked to (tmo quit, Ctrl-C)".to_owned())
     }
 }
@@ -41,7 +47,8 @@ impl Analysis<'_> {
         let Some(name) = name else {
             if let Some(culprit) = culprit {
                 let found = self.last_end(&culprit.name, &run, None)?;
-                return Ok(found.map(|found| of_report(found, None)));
+                let answer = found.map(|found| of_report(found, None));
+                return Ok(answer.map(|answer| self.with_way_to_end(answer)));
             }
             for (report, path) in &self.reports {
                 // A process that had crashed and ran again was fine at the end.
@@ -106,6 +113,22 @@ impl Analysis<'_> {
             }
         }
         Ok(ended)
+    }
+
+    /// A process that was to end, and so ended the run: the way to start it.
+    fn with_way_to_end(&self, mut answer: Why) -> Why {
+        let name = &answer.process;
+        let decides =
+            self.plan.as_ref().is_some_and(|plan| plan.exit_code_from.as_ref() == Some(name));
+        let early = answer.causes.iter_mut().find(|cause| cause.kind == Kind::EndedEarly);
+        if let Some(cause) = early.filter(|_| !decides) {
+            cause.text = format!(
+                "it exited with code 0, which ended the run. If {name} may end, start it with -c, or set \
+                 `on_exit = \"ignore\"` in tmo.toml"
+            );
+            cause.next = Some(format!("tmo start -c {}", quoted(name.as_str())));
+        }
+        answer
     }
 
     /// The answer about a process that did not come up in a run that is over.

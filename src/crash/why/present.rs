@@ -1,6 +1,8 @@
 //! What is wrong in a run that goes on.
 
-use super::trouble::{asked, held_up};
+use std::cmp::Reverse;
+
+use super::trouble::{asked, depends_on, held_up};
 use super::{About, Analysis, Report, Why, WhyError, of_report};
 use crate::crash::record;
 use crate::crash::watcher::LastError;
@@ -19,8 +21,8 @@ impl Analysis<'_> {
         name: Option<&str>,
     ) -> Result<Option<Why>, WhyError> {
         let mut asked = asked(&state.processes, name)?;
-        // The most recent change first.
-        asked.sort_by_key(|process| std::cmp::Reverse(process.since));
+        // What others depend on first, then the most recent change.
+        asked.sort_by_key(|process| (process.missed_by.is_empty(), Reverse(process.since)));
         // The end of an installation is not an end of the program.
         let ended = |process: &&&ProcessState| {
             let is_installation = matches!(process.problem, Some(Note::NotInstalled(_)));
@@ -36,7 +38,9 @@ impl Analysis<'_> {
             }
         }
         for process in &asked {
-            if let Some(cause) = held_up(process).filter(|_| !wrong.contains(process)) {
+            if let Some(cause) =
+                held_up(process, &state.processes).filter(|_| !wrong.contains(process))
+            {
                 wrong.push(process);
                 answer = answer.or_else(|| Some(self.waits(process, cause)));
             }
@@ -56,7 +60,26 @@ impl Analysis<'_> {
             let others = others.map(|process| process.name.clone()).collect();
             return Ok(Some(Why { others, ..answer }));
         }
-        let (Some(_), [process]) = (name, &asked[..]) else { return Ok(past) };
+        if name.is_none() { Ok(past) } else { self.of_named(state, &asked, past) }
+    }
+
+    /// For named processes in which nothing else is wrong now: what they lack, or what happened to them. `past`
+    /// is an error that a process has survived.
+    fn of_named(
+        &self,
+        state: &State,
+        asked: &[&ProcessState],
+        past: Option<Why>,
+    ) -> Result<Option<Why>, WhyError> {
+        let missing = |process: &&ProcessState| depends_on(&state.processes, &process.name);
+        if let Some((process, cause)) =
+            asked.iter().find_map(|process| Some((process, missing(process)?)))
+        {
+            let mut answer = self.waits(process, cause);
+            answer.causes.extend(past.into_iter().flat_map(|past| past.causes));
+            return Ok(Some(answer));
+        }
+        let [process] = asked else { return Ok(past) };
         let crash = self.reports.iter().find(|(report, _)| report.process_name == process.name);
         let found = match (past, crash) {
             (Some(error), _) => return Ok(Some(error)),

@@ -109,17 +109,36 @@ pub fn asked<'a>(
     }
 }
 
-/// Why a process that has not ended is in trouble, if it is.
-pub fn held_up(process: &ProcessState) -> Option<Cause> {
+/// Why a running process does not work: one that it depends on has ended.
+pub(super) fn depends_on(processes: &[ProcessState], name: &ProcName) -> Option<Cause> {
+    let on = processes.iter().find(|process| process.missed_by.contains(name))?;
+    let (kind, certainty) = (Kind::DependencyNotReady, Certainty::Certain);
+    let text = format!("it depends on {}, which ended with {}", on.name, on.exit?.describe());
+    let next = Some(format!("tmo why {}", on.name));
+    Some(Cause { kind, certainty, text, evidence: None, place: None, next })
+}
+
+/// Why a process that has not ended is in trouble, if it is. `all` are the processes of the run.
+pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
     let problem = process.problem.as_ref();
     if let Some(Note::NotInstalled(InstallProblem::Interrupted)) = problem {
         // The interruption was requested.
         return None;
     }
-    let (mut of, mut probe) = (None, None);
+    let (mut of, mut probe, mut next) = (None, None, None);
     let (kind, text) = if let Some(Note::Skipped(skip)) = problem {
         of = skip.needs();
-        (Kind::DependencyNotReady, skip.to_string())
+        let works = |on: &&ProcessState| on.finished || on.ready == Some(true);
+        let repaired = all.iter().filter(works).find(|on| Some(&on.name) == of);
+        if let Some(on) = repaired {
+            next = Some(format!("tmo start {}", process.name));
+            (
+                Kind::DependencyNotReady,
+                format!("it was skipped because {skip}; {} works now", on.name),
+            )
+        } else {
+            (Kind::DependencyNotReady, skip.to_string())
+        }
     } else if let Some(reason) = &process.reason {
         probe = problem.and_then(Note::probe);
         let kind =
@@ -138,13 +157,10 @@ pub fn held_up(process: &ProcessState) -> Option<Cause> {
         let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
         (Kind::DependencyNotReady, format!("it waits for {}", names.join(", ")))
     };
-    let next = match of {
-        Some(name) => format!("tmo why {name}"),
-        None => {
-            probe.and_then(Probe::by_hand).unwrap_or_else(|| format!("tmo logs {}", process.name))
-        }
-    };
-    let (certainty, next) = (Certainty::Certain, Some(next));
+    let next = next.or_else(|| of.map(|name| format!("tmo why {name}")));
+    let next = next.or_else(|| probe.and_then(Probe::by_hand));
+    let next = next.or_else(|| Some(format!("tmo logs {}", process.name)));
+    let certainty = Certainty::Certain;
     Some(Cause { kind, certainty, text, evidence: None, place: None, next })
 }
 

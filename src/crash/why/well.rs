@@ -1,7 +1,5 @@
 //! That nothing is wrong, in words.
 
-use std::fmt::Write as _;
-
 use super::trouble::asked;
 use super::{Analysis, WhyError};
 use crate::crash::store;
@@ -31,15 +29,18 @@ impl Analysis<'_> {
     fn well(&self, state: &State, name: Option<&str>, flags: &str) -> Result<String, WhyError> {
         let asked = asked(&state.processes, name)?;
         let mut text = well(&asked, name.is_some());
+        let mut earlier: Vec<String> = vec![];
         let mut named: Vec<&ProcName> = vec![];
         for (report, _) in self.reports.iter().filter(|_| name.is_none()) {
             let name = &report.process_name;
             if !named.contains(&name) {
                 named.push(name);
                 let time = time_of_day(&report.timestamp);
-                // Writing to a string does not fail.
-                let _ = write!(text, "; {name} crashed at {time}: `tmo why {name}{flags}`");
+                earlier.push(format!("{name} crashed at {time} (`tmo why {name}{flags}`)"));
             }
+        }
+        if !earlier.is_empty() {
+            text = format!("{text}. Earlier in this run, {}", earlier.join("; "));
         }
         Ok(text)
     }
@@ -62,7 +63,12 @@ pub fn well(processes: &[&ProcessState], named: bool) -> String {
         return "all processes are running".to_owned();
     }
     let others: Vec<_> = others.into_iter().map(is).collect();
-    format!("nothing is wrong: {}, {} running", others.join(", "), running.len())
+    let others = others.join(", ");
+    match running.len() {
+        0 => format!("nothing is wrong: {others}"),
+        1 => format!("nothing is wrong: 1 process is running; {others}"),
+        many => format!("nothing is wrong: {many} processes are running; {others}"),
+    }
 }
 
 /// The local time of day of a timestamp in the log.

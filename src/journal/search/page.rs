@@ -16,7 +16,7 @@ use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHE
 use crate::journal::small;
 use crate::journal::stream::Read;
 use crate::journal::text_reader::TextReader;
-use crate::journal::words::entry_words;
+use crate::journal::words::{entry_words, searched_words};
 
 /// How many records are read at once, at first and at most: a page mostly needs few.
 const BATCHES: (usize, usize) = (64, 4096);
@@ -327,7 +327,7 @@ impl Pager {
             return None;
         }
         if let Some(pattern) = pattern {
-            let (_, words) = entry_words(&record, &self.text)?;
+            let words = searched_words(&record, &self.text)?;
             let mut scratch = vec![];
             words.lines().find(|line| pattern.takes(line.as_bytes(), &mut scratch))?;
         }

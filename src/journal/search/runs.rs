@@ -39,9 +39,10 @@ pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
     /// The number of events to look at in the first attempt.
     const EVENTS_AT_FIRST: u64 = 256;
     let mut most = EVENTS_AT_FIRST;
+    let mut reader = index()?;
+    let (first, len) = (reader.first()?, reader.len()?);
+    let mut earlier = None;
     loop {
-        let mut reader = index()?;
-        let (first, len) = (reader.first()?, reader.len()?);
         let filter = Filter::only(vec![EVENTS]);
         let from = tail(&mut reader, &filter, most, len)?;
         let mut cursor = Cursor::over(reader, from, filter);
@@ -59,9 +60,12 @@ pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
         if let Some(begin) = found.filter(is_whole) {
             return Ok(begin);
         }
-        if from.record <= first {
+        // A damaged index may begin with records of output, or have no events at all.
+        if from.record <= first || earlier == Some(from) {
             return Ok(found.unwrap_or(first));
         }
+        earlier = Some(from);
+        reader = index()?;
         most = most.saturating_mul(16);
     }
 }

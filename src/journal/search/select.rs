@@ -7,7 +7,7 @@ use super::lines::Entry;
 use super::pattern::Pattern;
 use crate::journal::cursor::Position;
 use crate::journal::record::{EVENTS, Record};
-use crate::journal::words::entry_words;
+use crate::journal::words::searched_words;
 use crate::model::time::Timestamp;
 
 /// Which of the entries read are wanted.
@@ -49,10 +49,8 @@ impl Query {
         if entry.is_line() {
             return pattern.takes(entry.text, scratch);
         }
-        let words = entry_words(&entry.record, entry.text);
-        words.is_some_and(|(_, words)| {
-            words.lines().any(|line| pattern.takes(line.as_bytes(), scratch))
-        })
+        let words = searched_words(&entry.record, entry.text);
+        words.is_some_and(|words| words.lines().any(|line| pattern.takes(line.as_bytes(), scratch)))
     }
 }
 

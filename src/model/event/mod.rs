@@ -19,7 +19,7 @@ pub use self::stored::Logged;
 pub use self::values::{
     Adoption, Fact, HookProblem, ReportSummary, RunProblem, Slow, SlowStop, Sooner, Trouble,
 };
-pub use self::words::{Words, lacking};
+pub use self::words::{Words, lacking, missed};
 use super::life::or_zero;
 use super::member::Member;
 use super::run_end::End;
@@ -241,17 +241,23 @@ pub enum What {
         /// The problem.
         what: Trouble,
     },
-    /// A line of the diagnosis of its crash.
+    /// It has crashed.
     Crash {
         /// The life that crashed.
         life: LifeId,
-        /// The line, for display. The findings themselves are in the crash report.
+        /// How it ended, for display. The findings themselves are in the crash report.
         text: String,
+        /// The cause, for display. Version 0.2.0 has it in the text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
     },
     /// A crash report was written.
     CrashReport {
         /// The life that crashed.
         life: LifeId,
+        /// Whether the log already has a `crash` event about this life.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        noticed: bool,
         /// Summary of the report.
         #[serde(flatten)]
         summary: ReportSummary,

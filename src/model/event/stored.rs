@@ -94,6 +94,16 @@ impl Logged {
         }
     }
 
+    /// The text that a search looks at: without the output that it repeats.
+    pub fn searched(&self) -> Option<String> {
+        match &self.what {
+            Some(what) => {
+                what.without_output().text(self.name.as_ref()).map(|text| text.to_string())
+            }
+            None => self.text.clone(),
+        }
+    }
+
     /// Whether it reports a failure.
     pub fn is_error(&self) -> bool {
         self.what.as_ref().map_or(self.error, What::is_error)

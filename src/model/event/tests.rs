@@ -118,7 +118,11 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             "SIGKILL did not end sleep (pid 12, state S)",
         ),
         (What::Trouble { what: Trouble::Text("no pty".into()) }, "trouble", "no pty"),
-        (What::Crash { life: LifeId::nth(2), text: "it crashed".into() }, "crash", "it crashed"),
+        (
+            What::Crash { life: LifeId::nth(2), text: "it crashed".into(), cause: None },
+            "crash",
+            "it crashed",
+        ),
     ]
 }
 
@@ -150,6 +154,25 @@ fn nothing_depends_on_the_stored_text() {
         let logged = Logged::from_json(raw.to_string().as_bytes()).unwrap();
         assert_eq!(logged.what(), Some(&event.what));
         assert_eq!(logged.text(), event.text().map(|text| text.to_string()));
+    }
+}
+
+#[test]
+fn output_that_an_event_repeats_is_not_searched() {
+    let line = String::from("KeyError: 'x'");
+    let often =
+        Problem::Failed { times: 3, last: Box::new(Problem::Printed { line: line.clone() }) };
+    let cause = Some(line.clone());
+    for (what, searched) in [
+        (What::Crash { life: LifeId::FIRST, text: "web crashed".into(), cause }, "web crashed"),
+        (What::Failing { line: line.clone() }, "Failed: printed ``"),
+        (What::Broken { why: often }, "Broken: printed ``; `tmo restart web` tries again"),
+        (What::Ready, "Ready"),
+    ] {
+        let event = Event::of(&name("web"), what);
+        let logged = Logged::from_json(event.to_json().as_bytes()).unwrap();
+        assert_eq!(logged.text().unwrap().contains(&line), searched != "Ready");
+        assert_eq!(logged.searched().unwrap(), searched);
     }
 }
 

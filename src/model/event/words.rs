@@ -1,5 +1,6 @@
 //! The texts of events and problems, all in one place.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use super::{
@@ -38,6 +39,22 @@ impl What {
         is_shown.then_some(Words { what: self, name })
     }
 
+    /// The same without the output that its text repeats: a search finds that where it was printed.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others repeat no output")]
+    pub(super) fn without_output(&self) -> Cow<'_, Self> {
+        let line = String::new;
+        match self {
+            Self::Crash { life, text, .. } => {
+                Cow::Owned(Self::Crash { life: *life, text: text.clone(), cause: None })
+            }
+            Self::Failing { .. } => Cow::Owned(Self::Failing { line: line() }),
+            Self::Broken { why } if matches!(why.root(), Problem::Printed { .. }) => {
+                Cow::Owned(Self::Broken { why: Problem::Printed { line: line() } })
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// Whether it reports a failure.
     pub const fn is_error(&self) -> bool {
         matches!(
@@ -71,9 +88,9 @@ impl Display for Words<'_> {
                 let count = count::processes(*living, "");
                 write!(f, "The supervisor was killed; a new one goes on with {count}")
             }
-            What::Adopted { found: Adoption::Note(text) }
-            | What::Refused { notice: text }
-            | What::Crash { text, .. } => f.write_str(text),
+            What::Adopted { found: Adoption::Note(text) } | What::Refused { notice: text } => {
+                f.write_str(text)
+            }
             What::Echo { number, opened: true } => write!(f, "Echo #{number} opened"),
             What::Echo { number, opened: false } => write!(f, "Echo #{number} closed"),
             What::Notify { why } => write!(f, "No notice can be shown on the desktop: {why}"),
@@ -142,6 +159,11 @@ impl Words<'_> {
             What::Spared { members } => write!(f, "Left running on purpose: {}", list(members)),
             What::Stuck { members } => write!(f, "SIGKILL did not end {}", list(members)),
             What::ShimGone { what } => what.fmt(f),
+            What::Crash { text, cause, .. } => {
+                let name = self.name.map_or("NAME", ProcName::as_str);
+                f.write_str(text)?;
+                cause.as_ref().map_or(Ok(()), |why| write!(f, ": {why}; see `tmo why {name}`"))
+            }
             What::NoPane { why } => write!(f, "Can't open its window: {why}"),
             What::Trouble { what } => what.fmt(f),
             _ => Ok(()),
@@ -363,6 +385,17 @@ pub fn lacking(probe: &Probe) -> String {
         Probe::Exec { command } => format!("`{command}` does not succeed"),
         Probe::Exit { code } => format!("it has not ended with {code}"),
         Probe::Delay { ms } => format!("it has not run for {}", limit(*ms)),
+    }
+}
+
+/// What an ended process means for the running processes that depend on it; `None` without any.
+pub fn missed(by: &[ProcName]) -> Option<String> {
+    let named = by.iter().take(MOST_NAMED).map(ProcName::as_str).collect::<Vec<_>>().join(", ");
+    match by {
+        [] => None,
+        [_] => Some(format!("{named} depends on it")),
+        _ if by.len() > MOST_NAMED => Some(format!("{named} and others depend on it")),
+        _ => Some(format!("{named} depend on it")),
     }
 }
 

@@ -44,7 +44,7 @@ impl ExitBanner<'_> {
         let Self { name, life, .. } = self;
         let lasted = span(self.lasted);
         let text = format!(
-            "{RESET}\r\n\x1b[2m{name} {how} at {clock}, after {lasted} (life {life})\x1b[0m\r\n"
+            "{RESET}\r\n\x1b[2m{name} {how} at {clock} after running for {lasted} (life {life})\x1b[0m\r\n"
         );
         text.into_bytes()
     }
@@ -83,7 +83,10 @@ mod tests {
         screen.process(&note(Exit::Code(3), false));
         let text = screen.screen().contents();
         assert!(text.starts_with("some output\n"), "{text}");
-        assert!(text.contains("web exited with code 3 at 14:05:02, after 12 s (life 2)"), "{text}");
+        assert!(
+            text.contains("web exited with code 3 at 14:05:02 after running for 12 s (life 2)"),
+            "{text}"
+        );
         assert!(!screen.screen().hide_cursor());
         let killed = String::from_utf8(note(Exit::Signal(9), false)).unwrap();
         assert!(killed.contains("was ended by signal 9 (SIGKILL)"), "{killed}");

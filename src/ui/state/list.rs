@@ -169,7 +169,7 @@ pub fn kind(process: &ProcessState) -> Condition {
         ProcessStatus::Stopped | ProcessStatus::Other(_) => Condition::Done,
         ProcessStatus::Exited if process.finished => Condition::Done,
         ProcessStatus::Exited => match process.exit {
-            Some(exit) if exit.success() => Condition::Done,
+            Some(exit) if exit.success() && process.missed_by.is_empty() => Condition::Done,
             Some(_) | None => Condition::Failed,
         },
         ProcessStatus::Stuck

@@ -31,7 +31,7 @@ fn signals() {
             ("below a shell", Code(139)),
             "x\nSegmentation fault (core dumped)",
             By,
-            "(SIGSEGV); it was a command below",
+            "a command below its shell ended by SIGSEGV",
             "Segmentation fault",
         ),
         row(
@@ -41,7 +41,7 @@ fn signals() {
             "SIGKILL",
             "Killed",
         ),
-        row(("SIGKILL", Signal(9)), "busy", By, "lack of memory or by `kill -9`", "signal 9"),
+        row(("SIGKILL", Signal(9)), "busy", By, "lack of memory, or by `kill -9`", "signal 9"),
         row(("SIGTERM", Signal(15)), "bye", By, "it was asked to end (SIGTERM)", ""),
         row(("SIGABRT", Signal(6)), "listening", By, "aborted itself (SIGABRT)", ""),
         row(
@@ -162,7 +162,7 @@ fn who_holds_a_port_is_told() {
         (cause.text, cause.next.unwrap())
     };
     let (text, next) = reported(&evidence);
-    assert_eq!(text, "port 3000 was taken; nobody listens there any more");
+    assert_eq!(text, "port 3000 was taken, but is free now");
     assert_eq!(next, "tmo start web");
     evidence.facts.holders = vec![Holder { port: 3000, process: None, tenant: None }];
     assert_eq!(reported(&evidence).0, "port 3000 is taken by a process of another user");
@@ -256,5 +256,41 @@ impl Row {
     const fn at(mut self, place: &'static str) -> Self {
         self.place = Some(place);
         self
+    }
+}
+
+#[test]
+fn a_failure_that_tmo_acted_on_is_one_cause() {
+    let mut evidence = printed(
+        Exit::Signal(2),
+        "ERROR 7 no cart\nTraceback (most recent call last):\n  File \"traffic.py\", line 11, in <module>\n    \
+         time.sleep(1)\nKeyboardInterrupt\n",
+    );
+    let text = "it printed `ERROR 7 no cart`, which counts as a failure".to_owned();
+    evidence.facts.trigger =
+        Some(Trigger::Failed { kind: Kind::FailurePattern, text: text.clone() });
+    let causes = diagnose(&evidence).causes;
+    assert_eq!(causes.iter().map(|cause| &cause.text).collect::<Vec<_>>(), [&text], "{causes:#?}");
+    assert_eq!(causes[0].place, None);
+}
+
+#[test]
+fn a_python_module_is_installed_by_the_pip_that_belongs_to_the_program() {
+    let output = "ModuleNotFoundError: No module named 'packaging'";
+    let trace =
+        format!("  File \"/srv/app/venv/lib/python3.12/site-packages/x.py\", line 3\n{output}");
+    for (command, output, next) in [
+        ("bin/serve", output, "pip install packaging"),
+        (".venv/bin/celery -A app worker", output, ".venv/bin/pip install packaging"),
+        (
+            "exec \"/opt/my-venv/bin/python\" app.py",
+            output,
+            "/opt/my-venv/bin/pip install packaging",
+        ),
+        ("gunicorn app", &trace, "venv/bin/pip install packaging"),
+    ] {
+        let evidence = Evidence { command: command.to_owned(), ..printed(Exit::Code(1), output) };
+        let cause = diagnose(&evidence).first().unwrap().clone();
+        assert_eq!(cause.next.as_deref(), Some(next), "{command}");
     }
 }
