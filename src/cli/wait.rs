@@ -2,11 +2,9 @@
 
 mod seen;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
-
-use tokio::net::TcpStream;
 
 use self::seen::Seen;
 use super::args::{WaitArgs, WaitFor};
@@ -15,10 +13,13 @@ use super::instance::Instance;
 use super::progress::with_progress;
 use super::terminal::tmo_only;
 use crate::client::HeadEvent;
+use crate::engine::port_owner::{OwnerCheck, Probed};
 use crate::model::moment::span;
 use crate::model::request::{ProcessState, State};
+use crate::model::rules::{PortOwner, Probe};
 use crate::model::units;
-use crate::model::{Exit, ProcessStatus, Untrusted};
+use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
+use crate::sys::{self, clock};
 
 /// The current state of the condition.
 enum Verdict {
@@ -115,6 +116,8 @@ async fn until(
         Err(error) => return seen.at_the_end()?.ok_or(error),
     };
     // Output counts even if the process has ended since.
+    let is_far = instance.on_this_machine().is_err();
+    let mut ports = Ports { checks: HashMap::new(), is_far };
     let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
     loop {
         let state = match instance.state().await {
@@ -128,7 +131,7 @@ async fn until(
         let verdict = match (what, &mut seen.search) {
             (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
             (WaitFor::Exit, _) => all_ended(&wanted),
-            (WaitFor::Port, _) => ports(&wanted).await?,
+            (WaitFor::Port, _) => ports.open(&wanted, &state.run).await?,
             // The end of the run is more informative than that of one process.
             (WaitFor::Ready | WaitFor::Up(_), _) if state.quitting => {
                 Verdict::NotYet("everything is being stopped".to_owned())
@@ -136,7 +139,7 @@ async fn until(
             (WaitFor::Ready, _) => all_ready(&wanted, names.is_empty())?,
             (WaitFor::Up(listening), _) => match all_ready(&wanted, true)? {
                 Verdict::So(_) if !listening.is_empty() => {
-                    ports(&chosen(&state, listening)?).await?
+                    ports.open(&chosen(&state, listening)?, &state.run).await?
                 }
                 verdict @ (Verdict::So(_) | Verdict::NotYet(_)) => verdict,
             },
@@ -285,21 +288,41 @@ fn all_ended(wanted: &[&ProcessState]) -> Verdict {
     Verdict::So(code)
 }
 
-async fn ports(wanted: &[&ProcessState]) -> Result<Verdict, CliError> {
-    for process in wanted {
-        still_comes(process)?;
-        let Some(port) = process.port else {
-            return Err(CliError::Other(format!("{} has no PORT", process.name)));
-        };
-        let mut open = false;
-        for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
-            // With an ephemeral port number, a connection can reach itself although nothing listens.
-            let met = |stream: TcpStream| stream.local_addr().ok() != stream.peer_addr().ok();
-            open |= TcpStream::connect((address, port)).await.is_ok_and(met);
+/// Follows the ports of the processes that are waited for, each with the number of its life.
+struct Ports {
+    checks: HashMap<ProcName, (u64, OwnerCheck)>,
+    /// The run is on another machine, whose processes can't be examined.
+    is_far: bool,
+}
+
+impl Ports {
+    /// Whether all of these listen at their port, by the rules of a readiness check.
+    async fn open(&mut self, wanted: &[&ProcessState], run: &str) -> Result<Verdict, CliError> {
+        let is_far = self.is_far;
+        for process in wanted {
+            still_comes(process)?;
+            let Some(port) = process.port else {
+                return Err(CliError::Other(format!("{} has no PORT", process.name)));
+            };
+            let Some(pid) = process.pid else {
+                return Ok(Verdict::NotYet(format!("{} is {}", process.name, process.state)));
+            };
+            let fresh = || {
+                let (name, run) = (process.name.to_string(), run.to_owned());
+                let shim = sys::info(pid).filter(|_| !is_far).map(|main| main.ppid);
+                let rule = if is_far { PortOwner::Any } else { PortOwner::Auto };
+                let age = clock::now().since(process.since);
+                (process.lives, OwnerCheck::new(rule, Probed { name, run, shim }, age))
+            };
+            let (life, check) = self.checks.entry(process.name.clone()).or_insert_with(fresh);
+            if *life != process.lives {
+                (*life, *check) = fresh();
+            }
+            if let Err(why) = check.reach(Probe::HERE, port).await {
+                let (name, why) = (&process.name, why.text);
+                return Ok(Verdict::NotYet(format!("{name} is not listening on {port} ({why})")));
+            }
         }
-        if !open {
-            return Ok(Verdict::NotYet(format!("{} is not listening on {port}", process.name)));
-        }
+        Ok(Verdict::So(0))
     }
-    Ok(Verdict::So(0))
 }

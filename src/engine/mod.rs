@@ -29,7 +29,7 @@ mod pane_recovery;
 mod pane_spawn;
 mod pane_state;
 pub mod persisted_state;
-mod port_owner;
+pub mod port_owner;
 mod probes;
 mod queue;
 mod reload;

@@ -6,10 +6,11 @@
 //! listener that is older than the life (a database in a container, reached through a proxy
 //! process) makes it ready once the life has lasted long enough for a failed bind to have ended it.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
@@ -19,21 +20,27 @@ use crate::sys::{self, ProcInfo};
 
 /// How long a life must have lasted before a foreign listener that is older than it counts.
 const SETTLED: Duration = Duration::from_secs(3);
+/// The hosts of a check that mean this machine, whatever address the process listens on.
+const HERE: [&str; 2] = ["127.0.0.1", "localhost"];
+/// The addresses to try first for these.
+const LOOPBACK: [&str; 2] = ["127.0.0.1", "::1"];
+/// The most ports that one message names.
+const MOST_NAMED: usize = 5;
 
 /// A process whose port is probed.
 #[derive(Debug, Clone)]
-pub(super) struct Probed {
+pub struct Probed {
     /// Its name.
-    pub(super) name: String,
+    pub name: String,
     /// Its run.
-    pub(super) run: String,
+    pub run: String,
     /// Its shim, the root of its tree.
-    pub(super) shim: Option<u32>,
+    pub shim: Option<u32>,
 }
 
 /// Follows the listeners of one port over the attempts of one check.
 #[derive(Debug)]
-pub(super) struct OwnerCheck {
+pub struct OwnerCheck {
     rule: PortOwner,
     process: Probed,
     /// When the life began.
@@ -42,6 +49,17 @@ pub(super) struct OwnerCheck {
     earlier: Option<Vec<u64>>,
     /// The sockets of the last attempt, and their owner.
     last: Option<(Vec<u64>, Owner)>,
+    /// What listened at the last failed attempt.
+    seen: Option<Seen>,
+}
+
+/// What listens on the machine.
+#[derive(Debug)]
+struct Seen {
+    /// All listening sockets.
+    sockets: Vec<(SocketAddr, u64)>,
+    /// The addresses of those in the process's own tree.
+    own: Vec<SocketAddr>,
 }
 
 /// Who owns a listener, as seen from the probed process.
@@ -57,23 +75,74 @@ enum Owner {
 
 /// Why a port that accepts connections does not make the process ready yet.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotYet {
+pub struct NotYet {
     /// The reason.
-    pub(super) text: String,
+    pub text: String,
     /// How long to wait until time alone changes that, if it does.
     pub(super) again: Option<Duration>,
 }
 
 impl OwnerCheck {
-    pub(super) fn new(rule: PortOwner, process: Probed, age: Duration) -> Self {
+    /// For a process that has run for this long.
+    pub fn new(rule: PortOwner, process: Probed, age: Duration) -> Self {
         let now = Instant::now();
         let began = now.checked_sub(age).unwrap_or(now);
-        Self { rule, process, began, earlier: None, last: None }
+        Self { rule, process, began, earlier: None, last: None, seen: None }
+    }
+
+    /// Connect to this port; the text is a warning. On this machine the process may listen on any
+    /// address: both loopback addresses are tried, then those on which its own tree listens.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and which ports the process listens on instead.
+    pub async fn reach(
+        &mut self,
+        host: &str,
+        port: u16,
+    ) -> Result<(TcpStream, Option<String>), NotYet> {
+        self.prepare(port).await;
+        let is_here = HERE.contains(&host);
+        let hosts = if is_here { &LOOPBACK[..] } else { &[host] };
+        let (mut refused, mut unfit) = (None, None);
+        for host in hosts {
+            match connect((*host, port)).await {
+                Err(why) => _ = refused.get_or_insert(why),
+                Ok(stream) => match self.judge(&stream).await {
+                    Ok(warning) => return Ok((stream, warning)),
+                    Err(why) => unfit = Some(why),
+                },
+            }
+        }
+        let own = if is_here { self.listens_on().await } else { vec![] };
+        for at in own.iter().filter(|at| at.port() == port && !at.ip().is_unspecified()) {
+            if let Ok(stream) = connect(*at).await {
+                return Ok((stream, None));
+            }
+        }
+        let instead = instead(&own, port);
+        let mut why =
+            unfit.unwrap_or_else(|| NotYet { text: refused.unwrap_or_default(), again: None });
+        why.text.push_str(&instead);
+        Err(why)
+    }
+
+    /// The addresses on which the process's own tree listens.
+    async fn listens_on(&mut self) -> Vec<SocketAddr> {
+        let Some(shim) = self.process.shim else { return vec![] };
+        let sockets = spawn_blocking(sys::tcp_listening).await.unwrap_or_default();
+        if let Some(seen) = self.seen.as_ref().filter(|seen| seen.sockets == sockets) {
+            return seen.own.clone();
+        }
+        let own =
+            spawn_blocking(move || sys::tcp_listeners_of_tree(shim)).await.unwrap_or_default();
+        self.seen = Some(Seen { sockets, own: own.clone() });
+        own
     }
 
     /// Call this before each connection attempt: the first call records the listeners that exist
     /// already.
-    pub(super) async fn prepare(&mut self, port: u16) {
+    async fn prepare(&mut self, port: u16) {
         if self.rule == PortOwner::Auto && self.earlier.is_none() {
             let sockets = spawn_blocking(move || sys::tcp_sockets(port)).await.unwrap_or_default();
             self.earlier = Some(sockets.into_iter().map(|(_, socket)| socket).collect());
@@ -81,7 +150,7 @@ impl OwnerCheck {
     }
 
     /// Whether the listener behind this connection makes the process ready, perhaps with a warning.
-    pub(super) async fn judge(&mut self, stream: &TcpStream) -> Result<Option<String>, NotYet> {
+    async fn judge(&mut self, stream: &TcpStream) -> Result<Option<String>, NotYet> {
         let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else {
             return Ok(None);
         };
@@ -105,6 +174,23 @@ impl OwnerCheck {
         });
         verdict(self.rule, &owner, earlier, self.began.elapsed())
     }
+}
+
+async fn connect(to: impl ToSocketAddrs) -> Result<TcpStream, String> {
+    let stream = TcpStream::connect(to).await.map_err(|error| sys::why(&error))?;
+    // A connection to a port of the ephemeral range may be given that same port as its source and
+    // connect to itself.
+    if stream.local_addr().ok() == stream.peer_addr().ok() {
+        return Err("nobody listens".to_owned());
+    }
+    Ok(stream)
+}
+
+/// Which ports a process listens on instead of this one, as the end of a sentence.
+fn instead(own: &[SocketAddr], port: u16) -> String {
+    let others: BTreeSet<u16> = own.iter().map(SocketAddr::port).filter(|p| *p != port).collect();
+    let named: Vec<_> = others.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    if named.is_empty() { String::new() } else { format!("; it listens on {}", named.join(", ")) }
 }
 
 fn verdict(

@@ -12,7 +12,6 @@ use hyper::body::Bytes;
 use hyper::header::{HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
@@ -43,7 +42,7 @@ pub(super) struct Probes(HashMap<Question, Task>);
 #[derive(Debug)]
 enum Way {
     Port(String, u16, OwnerCheck),
-    Http(String),
+    Http(String, OwnerCheck),
     Exec(AuxCommand),
 }
 
@@ -160,7 +159,9 @@ fn way(question: Question, probe: &Probe, run: Probed<'_>) -> Option<Way> {
             let rule = if question.check.is_some() { *owner } else { PortOwner::Any };
             Some(Way::Port(host.clone(), *port, owner_check(question.id, rule, run)))
         }
-        Probe::Http { url } => Some(Way::Http(url.clone())),
+        Probe::Http { url } => {
+            Some(Way::Http(url.clone(), owner_check(question.id, PortOwner::Any, run)))
+        }
         Probe::Exec { command } => {
             Some(Way::Exec(run.commands.of_process(run.plan, process, command)))
         }
@@ -201,7 +202,7 @@ impl Way {
     fn subject(&self) -> String {
         match self {
             Self::Port(host, port, _) => format!("{host}:{port}"),
-            Self::Http(url) => url.clone(),
+            Self::Http(url, _) => url.clone(),
             Self::Exec(run) => run.describe(),
         }
     }
@@ -212,11 +213,9 @@ impl Way {
         let asked = async {
             match self {
                 Self::Port(host, port, owner) => {
-                    owner.prepare(*port).await;
-                    let stream = connect(host, *port).await.map_err(bad)?;
-                    owner.judge(&stream).await
+                    owner.reach(host, *port).await.map(|(_, warning)| warning)
                 }
-                Self::Http(url) => get(url).await.map(|()| None).map_err(bad),
+                Self::Http(url, owner) => get(url, owner).await.map(|()| None).map_err(bad),
                 Self::Exec(run) => run.outcome().await.map(|()| None).map_err(bad),
             }
         };
@@ -227,22 +226,13 @@ impl Way {
     }
 }
 
-async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
-    // A connection to a port of the ephemeral range may be given that same port as its source and
-    // connect to itself.
-    if stream.local_addr().ok() == stream.peer_addr().ok() {
-        return Err("nobody listens".to_owned());
-    }
-    Ok(stream)
-}
-
-async fn get(url: &str) -> Result<(), String> {
+async fn get(url: &str, owner: &mut OwnerCheck) -> Result<(), String> {
     let reported = |error: &dyn std::fmt::Display| error.to_string();
     let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| reported(&error))?;
     let host = uri.host().ok_or_else(|| reported(&"names no host"))?;
     let plain = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = connect(plain, uri.port_u16().unwrap_or(80)).await?;
+    let reached = owner.reach(plain, uri.port_u16().unwrap_or(80)).await;
+    let (stream, _) = reached.map_err(|not_yet| not_yet.text)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| reported(&error))?;

@@ -190,6 +190,9 @@ pub enum Probe {
 }
 
 impl Probe {
+    /// The default host of a port.
+    pub const HERE: &str = "127.0.0.1";
+
     /// The port that it connects to.
     pub fn port(&self) -> Option<u16> {
         match self {

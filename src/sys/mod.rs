@@ -3,7 +3,9 @@
 //! Where it matters, processes are identified by pid *and* start time, because a pid alone may have been
 //! reused by the time it is needed.
 
+use std::collections::HashSet;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd as _;
 
@@ -34,11 +36,12 @@ use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]
 pub use linux::{
     Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_with_parent, ignores, info, loads, memory_file, memory_share, mount_namespace, open_files,
-    outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace, pid_namespace_of,
-    program_of, rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice,
-    start_time, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer,
-    tcp_sockets, terminals, usage, variable_of, visit_marked, walk, watch_exit,
+    end_with_parent, foreign_owner, ignores, info, loads, memory_file, memory_share,
+    mount_namespace, open_files, outlive_parent, own_orphans, own_threads, peek, peer_user,
+    pid_namespace, pid_namespace_of, program_of, rename_argument, sees, set_usual_discipline,
+    signal, signal_with_parent, splice, start_time, tcp_held_by, tcp_holders, tcp_listener_owners,
+    tcp_listeners, tcp_listening, tcp_listening_ports, tcp_peer, tcp_sockets, terminals, usage,
+    variable_of, visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
 pub use orphans::{OrphanReport, Orphans, ends_within, has_orphans, kill_orphans};
@@ -48,11 +51,12 @@ use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
     Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_with_parent, ignores, info, loads, memory_file, memory_share, mount_namespace, open_files,
-    outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace, pid_namespace_of,
-    program_of, rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice,
-    start_time, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer,
-    tcp_sockets, terminals, usage, variable_of, visit_marked, walk, watch_exit,
+    end_with_parent, foreign_owner, ignores, info, loads, memory_file, memory_share,
+    mount_namespace, open_files, outlive_parent, own_orphans, own_threads, peek, peer_user,
+    pid_namespace, pid_namespace_of, program_of, rename_argument, sees, set_usual_discipline,
+    signal, signal_with_parent, splice, start_time, tcp_held_by, tcp_holders, tcp_listener_owners,
+    tcp_listeners, tcp_listening, tcp_listening_ports, tcp_peer, tcp_sockets, terminals, usage,
+    variable_of, visit_marked, walk, watch_exit,
 };
 pub use process::{Ended, Listener, ProcInfo, TcpPeer, Usage};
 pub(crate) use signals::timespec;
@@ -89,6 +93,16 @@ pub fn descendants_of_shim(shim: u32) -> Vec<ProcInfo> {
         ControlFlow::Continue(true)
     });
     found
+}
+
+/// The addresses on which this process and everything below it listens.
+pub fn tcp_listeners_of_tree(root: u32) -> Vec<SocketAddr> {
+    let listening = tcp_listening();
+    let sockets: Vec<u64> = listening.iter().map(|(_, socket)| *socket).collect();
+    let below = if sockets.is_empty() { vec![] } else { descendants(root) };
+    let processes = below.iter().map(|process| process.pid).chain([root]);
+    let held: HashSet<u64> = processes.flat_map(|pid| tcp_held_by(pid, &sockets)).collect();
+    listening.into_iter().filter(|(_, socket)| held.contains(socket)).map(|(at, _)| at).collect()
 }
 
 /// This user's processes that were given all these variables (`NAME=value`).

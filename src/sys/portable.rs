@@ -235,7 +235,7 @@ pub const fn tcp_listener_owners(_at: std::net::SocketAddr) -> Option<Vec<u32>> 
 /// The ports in this list that have a listener, on any address, with its process.
 pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     let mut taken: Vec<(u16, Listener)> = vec![];
-    for (address, pid) in listening_sockets() {
+    for (address, pid) in tcp_listening() {
         let port = address.port();
         if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
             taken.push((port, Listener { process: u32::try_from(pid).ok().and_then(info) }));
@@ -246,12 +246,22 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
 
 /// The ports that have a listener, on any address.
 pub fn tcp_listening_ports() -> HashSet<u16> {
-    listening_sockets().into_iter().map(|(address, _)| address.port()).collect()
+    tcp_listening().into_iter().map(|(address, _)| address.port()).collect()
 }
 
 /// The sockets that listen on this port: address and, as sockets have no inode here, the pid.
 pub fn tcp_sockets(port: u16) -> Vec<(SocketAddr, u64)> {
-    listening_sockets().into_iter().filter(|(address, _)| address.port() == port).collect()
+    tcp_listening().into_iter().filter(|(address, _)| address.port() == port).collect()
+}
+
+/// Not looked up here.
+pub const fn foreign_owner(_pid: u32) -> Option<u32> {
+    None
+}
+
+/// Those of these sockets that this process holds.
+pub fn tcp_held_by(pid: u32, sockets: &[u64]) -> Vec<u64> {
+    if sockets.contains(&pid.into()) { vec![pid.into()] } else { vec![] }
 }
 
 /// The processes that hold these sockets.
@@ -259,7 +269,8 @@ pub fn tcp_holders(sockets: &[u64]) -> Vec<ProcInfo> {
     sockets.iter().filter_map(|pid| info(u32::try_from(*pid).ok()?)).collect()
 }
 
-fn listening_sockets() -> Vec<(SocketAddr, u64)> {
+/// The sockets that listen: address and, as sockets have no inode here, the pid.
+pub fn tcp_listening() -> Vec<(SocketAddr, u64)> {
     // `-F` prints process and address on lines of their own.
     let text = lines_of("lsof", &["-nP", "-iTCP", "-sTCP:LISTEN", "-Fpn"]).1;
     let (mut found, mut pid) = (vec![], None);

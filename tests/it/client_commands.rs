@@ -58,7 +58,10 @@ fn wait_for_port_returns_when_the_port_is_open() {
     eventually("the port is closed", || std::net::TcpStream::connect(address).err());
     let ran = world.run(["wait", "--for", "port", "--timeout", "0.2"]);
     assert_eq!(ran.code, 124, "{ran:?}");
-    assert!(ran.stderr.contains(&format!("web is not listening on {port} after")), "{ran:?}");
+    assert!(
+        ran.stderr.contains(&format!("web is not listening on {port} (connection refused) after")),
+        "{ran:?}"
+    );
     world.ok(["quit"]);
 }
 
@@ -80,7 +83,8 @@ fn start_wait_shows_the_log_until_all_processes_run_and_listen() {
     assert_eq!(world.run(["start", "--if-needed", "--wait"]).code, 0);
     drop(listener);
     let ran = world.run(["start", "--if-needed", "--wait=web,0.2"]);
-    let reported = format!("tmo: web is not listening on {port} after 200 ms\n");
+    let reported =
+        format!("tmo: web is not listening on {port} (connection refused) after 200 ms\n");
     assert_eq!((ran.code, ran.stderr.as_str()), (124, reported.as_str()), "{ran:?}");
     world.ok(["quit"]);
     // Those that may end are told of, and the rest goes on.

@@ -96,7 +96,7 @@ fn a_dependency_that_is_not_ready_in_time_ends_the_start() {
     let mut view = world.start([] as [&str; 0]);
     assert_eq!(view.code(), 1);
     let log = view.log();
-    assert!(log.contains("The start failed: db is not ready: did not listen on 127.0.0.1:"));
+    assert!(log.contains("The start failed: db is not ready: did not listen on port "));
     assert!(log.contains(" within 300 ms") && !log.contains("web | Started"), "{log}");
 }
 

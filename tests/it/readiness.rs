@@ -14,6 +14,15 @@ fn listen(port: u16) -> String {
     )
 }
 
+/// The same on this address; it answers each connection as a web server.
+fn serve(address: &str, port: u16) -> String {
+    format!(
+        "exec perl -MIO::Socket::IP -e '$s = IO::Socket::IP->new(LocalHost => \"{address}\", \
+         LocalPort => {port}, Listen => 9, ReuseAddr => 1) or die \"$!\\n\"; \
+         while ($c = $s->accept) {{ print $c \"HTTP/1.0 204 No Content\\r\\n\\r\\n\"; close $c }}'"
+    )
+}
+
 /// A world whose only process is ready once its port accepts connections.
 fn world(command: &str, ready: &str) -> World {
     let world = World::new(&format!("web: {command}\n"));
@@ -43,6 +52,44 @@ fn own_listener_makes_a_process_ready_at_once() {
     world.ok(["start", "-D"]);
     world.ok(["wait", "--for", "ready", "--timeout", "20s"]);
     assert!(!world.ok(["logs"]).contains("did so before"), "no warning");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn own_listener_counts_on_whichever_address() {
+    let port = free_port();
+    let addresses = ["127.0.0.2", "::1"].into_iter();
+    let addresses: Vec<_> =
+        addresses.filter(|address| TcpListener::bind((*address, 0)).is_ok()).collect();
+    for address in addresses {
+        let world = World::new(&format!("web: {}\n", serve(address, port)));
+        let checks = format!("{{ port = true }}, {{ http = \"http://localhost:{port}/\" }}");
+        let live = "{ port = true, every = \"20ms\", failures = 1, action = \"break\" }";
+        world.write("tmo.toml", &format!("[process.web]\nready = [{checks}]\nlive = {live}\n"));
+        world.ok(["start", "-D", "-p", &port.to_string(), "--wait=web,20s"]);
+        world.ok(["wait", "web", "--for", "port", "--timeout", "20s"]);
+        assert!(is_ready(&world), "{address}");
+        // Long enough for a number of liveness checks.
+        let ran = world.run(["wait", "web", "--for", "exit", "--timeout", "0.3"]);
+        assert_eq!(ran.code, 124, "{ran:?}");
+        assert_eq!(world.field("web", "state"), "running", "{address}");
+        world.ok(["quit"]);
+    }
+}
+
+#[test]
+fn what_a_process_listens_on_instead_is_named() {
+    let (wanted, real) = (free_port(), free_port());
+    let world = world(&listen(real), &format!("port = {wanted}, timeout = \"1s\""));
+    world.ok(["start", "-D", "-p", &wanted.to_string()]);
+    let instead = format!("connection refused; it listens on {real}");
+    wait_lack(&world, &format!("it does not listen on port {wanted}: {instead}"));
+    let ran = world.run(["wait", "web", "--for", "port", "--timeout", "0.2"]);
+    let text = format!("web is not listening on {wanted} ({instead}) after 200 ms");
+    assert!(ran.code == 124 && ran.stderr.contains(&text), "{ran:?}");
+    let not_ready = || world.field("web", "not_ready").as_str().map(str::to_owned);
+    let why = eventually("the time is over", not_ready);
+    assert!(why.contains(&instead), "{why}");
     world.ok(["quit"]);
 }
 
@@ -84,7 +131,7 @@ fn start_and_check_name_the_other_run_that_holds_a_port() {
     let other = World::new(&format!("db: {}\n", listen(port)));
     other.ok(["start", "-D", "-p", &port.to_string()]);
     other.ok(["wait", "db", "--for", "port", "--timeout", "20s"]);
-    let world = World::new("web: exec sleep 1000\n");
+    let world = World::new("web: exec sleep 1000 # $PORT\n");
     let text = format!("port {port} of web is taken: db of another run (perl, pid ");
     for command in [&["check"][..], &["start", "-D"]] {
         let ran = world.run(command.iter().chain(&["-p", &port.to_string()]));

@@ -364,11 +364,16 @@ impl Display for ShimGone {
     }
 }
 
+/// The address of a check. The default host stands for every address of this machine.
+fn address(host: &str, port: u16) -> String {
+    if host == Probe::HERE { format!("port {port}") } else { format!("{host}:{port}") }
+}
+
 /// What a failed check did not observe.
 fn expected(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("did not print `{}`", text.pattern),
-        Probe::Port { host, port, .. } => format!("did not listen on {host}:{port}"),
+        Probe::Port { host, port, .. } => format!("did not listen on {}", address(host, *port)),
         Probe::Http { url } => format!("{url} did not answer with success"),
         Probe::Exec { command } => format!("`{command}` did not succeed"),
         Probe::Exit { code } => format!("did not end with {code}"),
@@ -380,7 +385,9 @@ fn expected(probe: &Probe) -> String {
 pub fn lacking(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("it has not printed `{}`", text.pattern),
-        Probe::Port { host, port, .. } => format!("it does not listen on {host}:{port}"),
+        Probe::Port { host, port, .. } => {
+            format!("it does not listen on {}", address(host, *port))
+        }
         Probe::Http { url } => format!("{url} does not answer with success"),
         Probe::Exec { command } => format!("`{command}` does not succeed"),
         Probe::Exit { code } => format!("it has not ended with {code}"),

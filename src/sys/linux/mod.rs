@@ -27,7 +27,8 @@ use crate::model::Exit;
 
 pub use self::changes::Changes;
 pub use self::tcp::{
-    tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer, tcp_sockets,
+    tcp_held_by, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening,
+    tcp_listening_ports, tcp_peer, tcp_sockets,
 };
 pub use self::usage::{memory_share, open_files, usage};
 
@@ -339,11 +340,23 @@ pub fn variable_of(pid: u32, name: &str) -> Option<String> {
 /// Whether a process belongs to this user alone. Another user who starts a setuid program chooses its
 /// arguments and variables.
 fn is_own(pid: u32) -> Option<bool> {
-    let me = rustix::process::geteuid().as_raw().to_string();
+    let me = rustix::process::geteuid().as_raw();
+    Some(users_of(pid)?.iter().all(|user| *user == me))
+}
+
+/// The real, effective, saved and file system user of a process.
+fn users_of(pid: u32) -> Option<Vec<u32>> {
     let status = read_kernel(format!("/proc/{pid}/status")).ok()?;
     let status = String::from_utf8_lossy(&status);
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    Some(users.split_ascii_whitespace().all(|user| user == me))
+    users.split_ascii_whitespace().map(|user| user.parse().ok()).collect()
+}
+
+/// The user of a process to which this user may send no signals.
+pub fn foreign_owner(pid: u32) -> Option<u32> {
+    let (me, users) = (rustix::process::geteuid().as_raw(), users_of(pid)?);
+    let [real, _, saved, ..] = users[..] else { return None };
+    (me != 0 && real != me && saved != me).then_some(real)
 }
 
 /// Whether a process sees the same files as this one under their absolute paths, or at least this directory

@@ -120,7 +120,7 @@ fn tables() -> Option<String> {
 /// The ports in this list that have a listener, on any address, with its process.
 pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     let mut taken: Vec<(u16, u64)> = vec![];
-    for (address, inode) in listening_sockets() {
+    for (address, inode) in tcp_listening() {
         let port = address.port();
         if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
             taken.push((port, inode));
@@ -134,12 +134,18 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
 
 /// The ports that have a listener, on any address.
 pub fn tcp_listening_ports() -> HashSet<u16> {
-    listening_sockets().into_iter().map(|(address, _)| address.port()).collect()
+    tcp_listening().into_iter().map(|(address, _)| address.port()).collect()
 }
 
 /// The sockets that listen on this port, by address and inode.
 pub fn tcp_sockets(port: u16) -> Vec<(SocketAddr, u64)> {
-    listening_sockets().into_iter().filter(|(address, _)| address.port() == port).collect()
+    tcp_listening().into_iter().filter(|(address, _)| address.port() == port).collect()
+}
+
+/// The sockets that listen, by address and inode.
+pub fn tcp_listening() -> Vec<(SocketAddr, u64)> {
+    let sockets = listening().unwrap_or_default().into_iter();
+    sockets.map(|socket| (socket.address, socket.inode)).collect()
 }
 
 /// The processes that hold these sockets; those of another user are not visible.
@@ -147,9 +153,14 @@ pub fn tcp_holders(sockets: &[u64]) -> Vec<ProcInfo> {
     holders_of(sockets).into_iter().map(|(_, process)| process).collect()
 }
 
-fn listening_sockets() -> Vec<(SocketAddr, u64)> {
-    let sockets = listening().unwrap_or_default().into_iter();
-    sockets.map(|socket| (socket.address, socket.inode)).collect()
+/// Those of these sockets that this process holds.
+pub fn tcp_held_by(pid: u32, sockets: &[u64]) -> Vec<u64> {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut own: Vec<u64> = open.filter_map(|fd| socket_inode(&fd.path())).collect();
+    own.retain(|inode| sockets.contains(inode));
+    own.sort_unstable();
+    own.dedup();
+    own
 }
 
 /// Each pair of one of these inodes and a process that has it open.
@@ -159,11 +170,7 @@ fn holders_of(inodes: &[u64]) -> Vec<(u64, ProcInfo)> {
         return held;
     }
     for pid in pids() {
-        let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-        let mut own: Vec<u64> = open.flatten().filter_map(|fd| socket_inode(&fd.path())).collect();
-        own.retain(|inode| inodes.contains(inode));
-        own.sort_unstable();
-        own.dedup();
+        let own = tcp_held_by(pid, inodes);
         if let (false, Some(process)) = (own.is_empty(), info(pid)) {
             held.extend(own.into_iter().map(|inode| (inode, process.clone())));
         }

@@ -13,9 +13,6 @@ use crate::model::units::written_span;
 /// A port number, or the port that tmo assigns to the process (`$PORT`).
 pub(super) const OWN_PORT: Kind = Kind::Either(&[PORT, Kind::Switch]);
 
-/// The default host for a port.
-const HERE: &str = "127.0.0.1";
-
 /// A probe before the port of the process is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
@@ -65,7 +62,7 @@ pub(super) fn written(probe: &Probe) -> Map<String, Value> {
         }
         Probe::Port { host, port, owner } => {
             word("port", json!(port));
-            if host != HERE {
+            if host != Probe::HERE {
                 word("host", json!(host));
             }
             if *owner != PortOwner::Auto {
@@ -125,7 +122,7 @@ pub(super) fn asked(
 fn port(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Option<Asked> {
     let host = match view.get("host") {
         Some(_) => view.filled("host", mistakes)?.into_inner(),
-        None => HERE.to_owned(),
+        None => Probe::HERE.to_owned(),
     };
     let owner = view.word("owner").map_or(PortOwner::Auto, Spanned::into_inner);
     let value = view.get("port")?;
