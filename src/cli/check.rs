@@ -1,4 +1,5 @@
-//! `tmo check`: reports the problems that a start would report, without starting.
+//! `tmo check`: reports the problems that a start would report, without starting. Ports that are
+//! taken at present are named, but are no problem of the project.
 
 use serde::Serialize;
 
@@ -43,11 +44,13 @@ impl<'a> Error<'a> {
     }
 }
 
-/// Check everything that a start would check, without running a program; returns 1 on any problem.
+/// Check everything that a start would check, without running a program; returns 1 on any problem of the project.
 pub(super) fn check(args: PreviewArgs) -> Result<u8, CliError> {
-    let mut warnings = vec![];
-    let looked = look(args.start, &mut warnings);
+    let (mut warnings, mut taken) = (vec![], vec![]);
+    let looked = look(args.start, &mut warnings, &mut taken);
+    // Who holds a port at present is no mistake of the project.
     let code = u8::from(looked.is_err() || !warnings.is_empty());
+    warnings.append(&mut taken);
     if args.json {
         let document = Document {
             ok: code == 0,
@@ -77,14 +80,18 @@ pub(super) fn summary(plan: &Plan) -> String {
     format!("{}: {count}: {}", plan.procfile.as_path().display(), names.join(", "))
 }
 
-/// The plan of a start.
-fn look(args: StartArgs, warnings: &mut Vec<String>) -> Result<Plan, CliError> {
+/// The plan of a start; `taken` are the ports that processes need and others hold.
+fn look(
+    args: StartArgs,
+    warnings: &mut Vec<String>,
+    taken: &mut Vec<String>,
+) -> Result<Plan, CliError> {
     let start = Start::gather(args)?;
     warnings.extend(start.context.warnings.iter().map(ToString::to_string));
     let plan = start.resolve_with(&|name| find_program(&start.context, name), warnings, false)?;
     // A run here holds its own ports.
     if !lock::is_held(start.runtime.dir()).unwrap_or(false) {
-        warnings.extend(taken_ports(&plan));
+        *taken = taken_ports(&plan, &start.context.env, &start.runtime);
         if let Some(what) = listen::in_the_way(&start.project.socket.path) {
             let shown = start.project.socket.shown.clone();
             warnings.push(ListenError::InTheWay { shown, what }.to_string());

@@ -1,18 +1,26 @@
 //! Detects taken ports, and reserves a block of ports for each project (`--port-auto`, `ports.json`).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::error::CliError;
+use super::log::{Source, unreadable};
 use super::ls::there;
 use crate::config::Project;
 use crate::config::dirs::{make_private_dir, real_parent, runtime_base, state_base};
 use crate::config::env::Env;
 use crate::crash::{OwningRun, facts};
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::lock::lock_alone;
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::record::Kind;
+use crate::journal::search::runs;
+use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::rules::Probe;
 use crate::model::text::OsText;
 use crate::protocol::spec::replace;
 use crate::sys::files::{self, ChosenBy};
@@ -24,6 +32,11 @@ const APART: u16 = 10;
 
 /// The file that records the ports of each project, among the state directories.
 const BOOK: &str = "ports.json";
+
+/// The hosts of checks that mean this machine.
+const HERE: [&str; 5] = ["127.0.0.1", "localhost", "::1", "[::1]", "0.0.0.0"];
+/// How much output of an earlier life is searched for a port.
+const MOST_READ: usize = 64 << 10;
 
 /// Printed while another command assigns ports to its project.
 const WAITS: &str = "another tmo is finding ports for its project; waiting for it";
@@ -167,20 +180,24 @@ pub(super) fn table(plan: &Plan) -> String {
     plan.processes.iter().filter_map(reported).collect::<Vec<_>>().join(", ")
 }
 
-/// The processes' ports that are taken by listeners. Not every process uses its port.
-pub(super) fn taken_ports(plan: &Plan) -> Vec<String> {
+/// The ports on which processes are known to listen, and others listen already.
+pub(super) fn taken_ports(plan: &Plan, env: &Env, runtime: &RuntimeDir) -> Vec<String> {
     let reported = |(text, _)| format!("{text}; `--port-auto` takes others");
-    takers(plan).into_iter().map(reported).collect()
+    takers(plan, env, runtime).into_iter().map(reported).collect()
 }
 
 /// The same, with the process that listens, if it is visible.
-pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
+pub(super) fn takers(
+    plan: &Plan,
+    env: &Env,
+    runtime: &RuntimeDir,
+) -> Vec<(String, Option<ProcInfo>)> {
     let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
-    let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).collect();
+    let checked = begin.iter().flat_map(|process| checked_ports(process));
+    let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).chain(checked).collect();
     let taken = sys::tcp_listeners(&ports);
-    let reported = |process: &&ProcessPlan| {
-        let (port, Listener { process: holder }) =
-            taken.iter().find(|(port, _)| Some(*port) == process.port)?;
+    let reported = |process: &ProcessPlan, port: u16| {
+        let (_, Listener { process: holder }) = taken.iter().find(|(taken, _)| *taken == port)?;
         let tenant = holder.as_ref().and_then(|holder| facts::tenant(holder, &plan.run));
         let who = match holder {
             Some(ProcInfo { name, pid, .. }) => match tenant {
@@ -194,14 +211,115 @@ pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
         let text = format!("port {port} of {} is taken: {who} listens on it", process.name);
         Some((text, holder.clone()))
     };
-    begin.iter().filter_map(reported).collect()
+    let of_process = |process: &&ProcessPlan| {
+        let mut ports = checked_ports(process);
+        let own = process.port.filter(|port| taken.iter().any(|(taken, _)| taken == port));
+        ports.extend(own.filter(|port| {
+            names_port(process, env, *port) || has_printed(plan, runtime, &process.name, *port)
+        }));
+        ports.into_iter().filter_map(|port| reported(process, port)).collect::<Vec<_>>()
+    };
+    begin.iter().flat_map(of_process).collect()
+}
+
+/// The ports of this machine that the checks of a process probe.
+fn checked_ports(process: &ProcessPlan) -> BTreeSet<u16> {
+    let port = |probe: &Probe| {
+        let (host, port) = match probe {
+            Probe::Port { host, port, .. } => (host.clone(), *port),
+            Probe::Http { url } => {
+                let uri: hyper::Uri = url.parse().ok()?;
+                (uri.host()?.to_owned(), uri.port_u16().unwrap_or(80))
+            }
+            Probe::Log(_) | Probe::Exec { .. } | Probe::Exit { .. } | Probe::Delay { .. } => {
+                return None;
+            }
+        };
+        HERE.contains(&host.as_str()).then_some(port)
+    };
+    probes(process).filter_map(port).collect()
+}
+
+fn probes(process: &ProcessPlan) -> impl Iterator<Item = &Probe> {
+    let ready = process.rules.ready.iter().map(|check| &check.probe);
+    ready.chain(process.rules.live.as_ref().map(|live| &live.probe))
+}
+
+/// Whether the command of a process, a command of its checks, or a variable from a file of the project names
+/// its port.
+fn names_port(process: &ProcessPlan, env: &Env, port: u16) -> bool {
+    let command = process.argv.iter().flatten().chain([&process.command]);
+    let checks = probes(process).filter_map(|probe| match probe {
+        Probe::Exec { command } => Some(command),
+        Probe::Port { .. }
+        | Probe::Http { .. }
+        | Probe::Log(_)
+        | Probe::Exit { .. }
+        | Probe::Delay { .. } => None,
+    });
+    let own = process.env.iter().map(|(_, value)| value);
+    // Settings of tmo say nothing about a process.
+    let is_setting = |key: &OsStr| {
+        ["TMO_", "OVERMIND_"]
+            .iter()
+            .any(|prefix| key.as_encoded_bytes().starts_with(prefix.as_bytes()))
+    };
+    let files = env.set_by_files().filter(|(key, _)| !is_setting(key));
+    let files = files.filter_map(|(key, _)| env.get(key)).map(OsStr::as_encoded_bytes);
+    let mut texts = command.chain(checks).chain(own).map(OsText::as_bytes).chain(files);
+    texts.any(|text| names(text, port))
+}
+
+/// Whether a text has this number, or the name of the variable, as a word.
+fn names(text: &[u8], port: u16) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    has_word(text, &port.to_string(), u8::is_ascii_digit) || has_word(text, "PORT", is_letter)
+}
+
+fn has_word(text: &[u8], word: &str, is_part: fn(&u8) -> bool) -> bool {
+    memchr::memmem::find_iter(text, word).any(|at| {
+        let before = at.checked_sub(1).and_then(|at| text.get(at));
+        !before.is_some_and(is_part) && !text.get(at + word.len()).is_some_and(is_part)
+    })
+}
+
+/// Whether the last life of a process has printed this port when it began.
+fn has_printed(plan: &Plan, runtime: &RuntimeDir, name: &ProcName, port: u16) -> bool {
+    // A journal that can't be read tells nothing.
+    begin_of_last_life(plan, runtime, name)
+        .is_ok_and(|text| has_word(&text, &port.to_string(), u8::is_ascii_digit))
+}
+
+/// The first output of the last life of a process.
+fn begin_of_last_life(
+    plan: &Plan,
+    runtime: &RuntimeDir,
+    name: &ProcName,
+) -> Result<Vec<u8>, CliError> {
+    let source = Source::of_plan(plan, runtime.dir())?;
+    let of_process = source.streams.iter().filter(|stream| stream.name == *name);
+    let numbers: Vec<u16> = of_process.map(|stream| stream.number).collect();
+    let mut index = source.index();
+    let upto = index.len().map_err(unreadable)?;
+    let starts = runs::last_starts(&mut index, &numbers, upto).map_err(unreadable)?;
+    let (mut text, mut part) = (vec![], vec![]);
+    let Some(record) = starts.values().min().copied() else { return Ok(text) };
+    let mut cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::only(numbers));
+    while text.len() < MOST_READ
+        && let Some(chunk) = cursor.next(upto, &mut part).map_err(unreadable)?
+    {
+        if chunk.record.kind == Kind::Text {
+            text.extend_from_slice(&part);
+        }
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{Block, Book, Wanted};
+    use super::{Block, Book, Wanted, names};
 
     fn wanted<'a>(instance: &'a str, shy: bool, above: &'a [u16]) -> Wanted<'a> {
         Wanted { instance, root: Path::new("/x"), asked: 5000, shy, above }
@@ -230,6 +348,16 @@ mod tests {
         // Ports that would overlap with those of others are moved.
         let ten = [0, 10, 20];
         assert_eq!(wanted("a", false, &ten).find(&taken, all), Some((5020, 5020)));
+    }
+
+    #[test]
+    fn a_port_is_named_by_its_number_or_by_its_variable() {
+        for text in ["serve -p $PORT", "serve --port=5100", "PORT=${PORT:-80}", "-b [::]:5100"] {
+            assert!(names(text.as_bytes(), 5100), "{text}");
+        }
+        for text in ["serve -p 51000", "echo $DB_PORT", "x --port 5432", "exporter", "PORTS=1"] {
+            assert!(!names(text.as_bytes(), 5100), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io::BufRead as _;
 use std::path::Path;
 
+use crate::harness::ports::free_port;
 use crate::harness::{Ran, World, eventually};
 
 #[test]
@@ -33,21 +34,81 @@ fn check_reports_problems_and_starts_nothing() {
 
 #[test]
 fn check_and_start_name_the_holder_of_a_taken_port() {
-    let world = World::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n");
+    let world = World::new("web: echo up at $PORT; exec sleep 1000\nworker: exec sleep 1000\n");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let me = format!("(pid {}) listens on it", std::process::id());
     let reported = format!("tmo: port {port} of web is taken: ");
     let ran = world.run(["check", "-p", &port.to_string()]);
-    assert!(ran.code == 1 && ran.stderr.contains(&reported) && ran.stderr.contains(&me), "{ran:?}");
+    assert!(ran.code == 0 && ran.stderr.contains(&reported) && ran.stderr.contains(&me), "{ran:?}");
     let ran = world.run(["start", "-D", "-p", &port.to_string()]);
     assert!(ran.code == 0 && ran.stderr.contains(&reported), "it may not use it: {ran:?}");
-    assert_eq!(world.run(["check", "-p", &port.to_string()]).code, 0, "it runs");
+    let is_named = || world.run(["check", "-p", &port.to_string()]).stderr.contains(&reported);
+    assert!(!is_named(), "it runs");
     world.ok(["quit"]);
     drop(taken);
     // Another test may be starting a process just now, which has all files until its program begins.
-    let is_free = || (world.run(["check", "-p", &port.to_string()]).code == 0).then_some(());
-    eventually("it is free", is_free);
+    eventually("it is free", || (!is_named()).then_some(()));
+}
+
+#[test]
+fn a_taken_port_is_named_only_for_a_process_that_is_known_to_listen_there() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let world = World::new("").env("TMO_PORT", &port.to_string()).env("TMO_PORT_STEP", "0");
+    let sleep = "exec sleep 1000";
+    // All of them have the taken port as their PORT.
+    world.write(
+        "Procfile",
+        &format!(
+            "seed: {sleep}\nmigrate: {sleep}\nworker: {sleep} # $DB_PORT\ncss: {sleep}\nredis: {sleep}\n\
+             env: {sleep}\nliteral: {sleep} # --port {port}\nvariable: {sleep} # $PORT\n"
+        ),
+    );
+    world.write(
+        "tmo.toml",
+        &format!(
+            "[process.redis]\nready = {{ port = {} }}\n[process.env.env]\nBIND = \"0.0.0.0:{port}\"\n",
+            free_port()
+        ),
+    );
+    let named = || {
+        let ran = world.run(["check"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let names = ["seed", "migrate", "worker", "css", "redis", "env", "literal", "variable"];
+        let is_named = |name: &&str| ran.stderr.contains(&format!("{port} of {name} is taken"));
+        names.into_iter().filter(is_named).collect::<Vec<_>>()
+    };
+    assert_eq!(named(), ["env", "literal", "variable"]);
+    // What its check probes is what it listens on.
+    world.write("Procfile", &format!("seed: {sleep}\nredis: {sleep}\n"));
+    world.write("tmo.toml", &format!("[process.redis]\nlive = {{ port = {port} }}\n"));
+    assert_eq!(named(), ["redis"]);
+    // A variable of an env file; settings of tmo in one mean nothing.
+    std::fs::remove_file(world.app().join("tmo.toml")).unwrap();
+    world.write(".overmind.env", &format!("OVERMIND_PORT={port}\n"));
+    assert_eq!(named(), [""; 0]);
+    world.write(".env", &format!("LISTEN=:{port}\n"));
+    assert_eq!(named(), ["seed", "redis"]);
+}
+
+#[test]
+fn an_earlier_life_that_printed_its_port_is_known_to_listen_there() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let world = World::new("web: ./app\nworker: exec sleep 1000\n")
+        .env("TMO_PORT", &port.to_string())
+        .env("TMO_PORT_STEP", "0");
+    world.write("app", "#!/bin/sh\necho \"up at http://localhost:$PORT/\"\nexec sleep 1000\n");
+    assert_eq!(world.shell("chmod +x app").code, 0);
+    let ran = world.run(["start", "-D"]);
+    assert!(ran.code == 0 && !ran.stderr.contains("is taken"), "{ran:?}");
+    world.wait_text("web", "up at http");
+    world.ok(["quit"]);
+    let ran = world.run(["start", "-D"]);
+    let named = |name| ran.stderr.contains(&format!("port {port} of {name} is taken"));
+    assert!(ran.code == 0 && named("web") && !named("worker"), "{ran:?}");
+    world.ok(["quit"]);
 }
 
 #[test]

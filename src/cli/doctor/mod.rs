@@ -82,7 +82,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     }
     // A run here holds its own ports.
     if let Some(plan) = plan.as_ref().filter(|_| !held) {
-        project::ports(report, context, plan);
+        project::ports(report, start, plan);
     }
     socket::control(report, start);
     places::directories(report, start, plan.as_ref());

@@ -167,9 +167,10 @@ fn shell(report: &mut Report, context: &Context, plan: &Plan) {
 }
 
 /// Report ports of the processes that are taken already.
-pub(super) fn ports(report: &mut Report, context: &Context, plan: &Plan) {
+pub(super) fn ports(report: &mut Report, start: &Start, plan: &Plan) {
     const CHECK: &str = "ports";
-    let (ports, taken) = (table(plan), takers(plan));
+    let context = &start.context;
+    let (ports, taken) = (table(plan), takers(plan, &context.env, &start.runtime));
     if taken.is_empty() && !ports.is_empty() {
         report.ok(CHECK, format!("free: {ports}"));
     }

@@ -297,7 +297,7 @@ impl Start {
         }
         let (mut plan, mut warnings) = self.resolve_for(true)?;
         refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;
-        warnings.extend(taken_ports(&plan));
+        warnings.extend(taken_ports(&plan, &self.context.env, &self.runtime));
         print_warnings(&warnings);
         let terminal = if self.ui { as_view::log_size() } else { screen::stdin_size() };
         plan.size = screen::pane_size(terminal, plan.name_width, self.timestamps);
