@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
-use super::leftovers::{refuse, remove};
+use super::leftovers::{refuse, remove, spared};
 use crate::engine::runtime_dir::RuntimeDirError;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
 use crate::model::count;
-use crate::sys;
 use crate::sys::dial::{self, Answer};
+use crate::sys::{self, OrphanReport};
 
 /// Kill and remove the leftovers, and report them. A run that is alive and can be taken over is left alone,
 /// and so is a run of another session, which has its own runtime directory.
@@ -35,7 +35,7 @@ pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
             return Err(CliError::Other(text));
         }
         let tmux = runtime.saved().ok().and_then(|saved| saved.tmux);
-        let (ended, left) = match runtime.adoptable() {
+        let OrphanReport { ended, exempt, left } = match runtime.adoptable() {
             Ok(true) => {
                 let text = "processes live here whose supervisor was killed: `tmo start` goes on \
                             with them, `tmo quit` ends them";
@@ -50,9 +50,9 @@ pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
             ) => {
                 let forced = runtime.end_own_by_force()?.unwrap_or_default();
                 sockets.extend(forced.sockets);
-                let (killed, mut left) = runtime.kill_orphans();
-                left.extend(forced.left);
-                (forced.ended + killed, left)
+                let mut report = forced.report;
+                report.add(runtime.kill_orphans());
+                report
             }
             Err(error) => return Err(error.into()),
         };
@@ -60,6 +60,7 @@ pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
         if ended > 0 {
             done.push(format!("ended {}", count::processes(ended, "")));
         }
+        done.extend(spared(&exempt));
         let gone = tmux.filter(|server| !sys::alive(server.pid, server.start_time));
         sockets.extend(gone.map(|server| server.socket.as_path().to_owned()));
     }

@@ -15,6 +15,8 @@ use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::listen;
 use crate::instance::lock::{Door, RunLock};
 use crate::model::count;
+use crate::model::member::Member;
+use crate::pane::process_tree::{named, named_with_ports};
 use crate::sys::ProcInfo;
 use crate::sys::dial::Answer;
 
@@ -47,7 +49,10 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
         ))
     });
     let Some(forced) = forced?.or_else(by_name) else { return Err(reason) };
-    refuse(&forced.left)?;
+    if forced.was_over && matches!(reason, CliError::Problems(_) | CliError::NothingRuns(_)) {
+        return Err(reason);
+    }
+    refuse(&forced.report.left)?;
     tell(&reason, &forced);
     remove(instance, &forced.sockets)?;
     Ok(0)
@@ -61,7 +66,7 @@ pub(super) fn search(args: &ClientArgs, reason: CliError) -> Result<u8, CliError
         instance.refuse_unknown_project()?;
     }
     let Some(forced) = instance.runtime.end_by_search() else { return Err(reason) };
-    refuse(&forced.left)?;
+    refuse(&forced.report.left)?;
     tell(&reason, &forced);
     for socket in forced.sockets.iter().chain([&instance.socket.path]) {
         remove_stale(socket)?;
@@ -78,7 +83,7 @@ pub(super) fn finish(instance: &Instance, parts: &[ProcInfo]) -> Result<(), CliE
 }
 
 fn tell(reason: &CliError, forced: &Forced) {
-    let count = count::processes(forced.ended, "");
+    let count = count::processes(forced.report.ended, "");
     // These errors advise the user to type this very command.
     let is_silent = |error: &CliError| {
         matches!(
@@ -98,6 +103,19 @@ fn tell(reason: &CliError, forced: &Forced) {
         reason.to_string()
     };
     super::warn(&format!("{reason}; ended the run without its supervisor ({count})"));
+    if let Some(spared) = spared(&forced.report.exempt) {
+        super::warn(&spared);
+    }
+}
+
+/// The processes that were left running on purpose.
+pub(super) fn spared(exempt: &[ProcInfo]) -> Option<String> {
+    let list = list(&named_with_ports(exempt));
+    (!exempt.is_empty()).then(|| format!("left running on purpose: {list}"))
+}
+
+fn list(members: &[Member]) -> String {
+    members.iter().map(Member::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Lock the runtime directory against starts, if it exists and the lock is free in time.
@@ -114,8 +132,7 @@ pub(super) fn refuse(left: &[ProcInfo]) -> Result<(), CliError> {
     if left.is_empty() {
         return Ok(());
     }
-    let list = left.iter().map(|process| format!("{} (pid {})", process.comm, process.pid));
-    let list = list.collect::<Vec<_>>().join(", ");
+    let list = list(&named(left));
     Err(CliError::Other(format!("these processes can't be ended: {list}")))
 }
 

@@ -18,9 +18,11 @@ use nix::libc::SIGKILL;
 
 use super::runtime_dir::{RuntimeDir, RuntimeDirError};
 use crate::backend::tmux::socket;
+use crate::model::member::Member;
 use crate::model::plan::Plan;
 use crate::protocol::life::Traces;
-use crate::sys::{self, Orphans, ProcInfo, files};
+use crate::supervisor::Proc;
+use crate::sys::{self, OrphanReport, Orphans, ProcInfo, files};
 
 /// How long processes may take to end after SIGKILL, and sinks to read the remaining output.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -37,10 +39,10 @@ enum Reach {
 /// The result of ending a run by force.
 #[derive(Debug, Default)]
 pub struct Forced {
-    /// How many processes were ended, parts of tmo and tmux included.
-    pub ended: usize,
-    /// The processes that could not be ended.
-    pub left: Vec<ProcInfo>,
+    /// The processes: those that were ended include the parts of tmo and tmux.
+    pub report: OrphanReport,
+    /// The run had ended already: only its guardian and supervisor had yet to exit.
+    pub was_over: bool,
     /// The sockets of killed tmux servers, which may still exist.
     pub sockets: Vec<PathBuf>,
 }
@@ -67,6 +69,12 @@ struct Members {
 impl Members {
     fn is_empty(&self) -> bool {
         self.parts().next().is_none() && self.marked.is_empty()
+    }
+
+    /// Whether only a guardian and a supervisor are left.
+    fn are_only_keepers(&self) -> bool {
+        let keepers = self.guardians.len() + self.supervisors.len();
+        self.parts().count() == keepers && self.marked.is_empty()
     }
 
     /// The processes of tmo and tmux, without those that they run.
@@ -254,12 +262,27 @@ impl RuntimeDir {
             return Err(RuntimeDirError::Elsewhere { dir: self.dir().to_owned() });
         }
         let socket = self.plan().ok().map(|plan| socket::of_plan(&plan));
+        let stuck = self.stuck();
         let mut forced = self.end(reach, self.lives().collect());
         if let Some(forced) = &mut forced {
+            // Without its parent and its terminal, nothing else shows that it belongs to the run.
+            let left = stuck.into_iter().filter(|p| sys::alive(p.pid, p.start_time)).collect();
+            forced.report.add(OrphanReport { left, ..OrphanReport::default() });
             // The socket of a server that was killed earlier.
             forced.sockets.extend(socket.filter(|socket| !forced.sockets.contains(socket)));
         }
         Ok(forced)
+    }
+
+    /// The processes that the supervisor could not end.
+    fn stuck(&self) -> Vec<ProcInfo> {
+        let Ok(saved) = self.saved() else { return vec![] };
+        if saved.boot != sys::boot_id() {
+            return vec![];
+        }
+        let members = saved.supervisor.procs.iter().flat_map(Proc::stuck_members);
+        let same = |member: &Member| sys::info(member.pid).filter(|now| now.name == member.name);
+        members.filter_map(same).collect()
     }
 
     /// The same without reading the directory, for a directory that can't be trusted.
@@ -272,7 +295,8 @@ impl RuntimeDir {
         if members.is_empty() {
             return None;
         }
-        let mut forced = Forced::default();
+        let was_over = members.are_only_keepers() && !self.plan_file().exists();
+        let mut forced = Forced { was_over, ..Forced::default() };
         // Kill the guardian first: it would start another supervisor.
         for keepers in [&members.guardians, &members.supervisors] {
             forced.kill(keepers);
@@ -320,9 +344,7 @@ impl RuntimeDir {
         let shims: Vec<ProcInfo> = members.shims.iter().map(|(shim, _)| shim.clone()).collect();
         forced.kill(&shims);
         for orphans in orphans {
-            let report = sys::kill_orphans(&orphans);
-            forced.ended += report.ended;
-            forced.left.extend(report.left);
+            forced.report.add(sys::kill_orphans(&orphans));
         }
     }
 
@@ -335,7 +357,7 @@ impl RuntimeDir {
             let name = if name.is_empty() { UNMARKED } else { name };
             let (run, process) = (run.to_owned(), name.to_owned());
             let orphans = all.entry((run.clone(), process.clone())).or_default();
-            orphans.mains.extend(pids);
+            orphans.known.extend(pids);
             (orphans.run, orphans.process) = (run, process);
         };
         for (process, run, name) in &members.marked {
@@ -353,7 +375,10 @@ impl RuntimeDir {
             }
         }
         for life in lives {
-            of(&mut all, &some_run, UNMARKED, Traces::read(&life).mains);
+            of(&mut all, &some_run, UNMARKED, vec![]);
+            if let Some(orphans) = all.get_mut(&(some_run.clone(), UNMARKED.to_owned())) {
+                orphans.mains.extend(Traces::read(&life).mains);
+            }
         }
         all.into_values().collect()
     }
@@ -378,9 +403,9 @@ impl Forced {
         }
         for process in there {
             if sys::ends_within(process.pid, process.start_time, PATIENCE) {
-                self.ended += 1;
-            } else if !self.left.contains(process) {
-                self.left.push(process.clone());
+                self.report.ended += 1;
+            } else if !self.report.left.contains(process) {
+                self.report.left.push(process.clone());
             }
         }
     }

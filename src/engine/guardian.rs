@@ -19,9 +19,11 @@ use super::runtime_dir::RuntimeDir;
 use crate::instance::listen::{self, ListenError, Listening, Place};
 use crate::instance::lock::{LockError, RunLock};
 use crate::model::count;
+use crate::model::member::Member;
 use crate::model::run_end::Culprit;
+use crate::pane::process_tree::{named, named_with_ports};
 use crate::server::tcp;
-use crate::sys::{self, clock, files};
+use crate::sys::{self, OrphanReport, clock, files};
 
 /// Messages from guardian and supervisor to the command that started them, one JSON line each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,17 +208,25 @@ fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, Startu
 /// End the leftover processes of a run whose own tmo parts were all killed, so that nothing runs
 /// twice.
 fn kill_orphans(runtime: &RuntimeDir) -> Result<Option<String>, StartupMessage> {
-    let (ended, left) = runtime.kill_orphans();
+    let OrphanReport { ended, exempt, left } = runtime.kill_orphans();
+    let list =
+        |members: Vec<Member>| members.iter().map(Member::to_string).collect::<Vec<_>>().join(", ");
     if !left.is_empty() {
-        let list = left.iter().map(|process| format!("{} (pid {})", process.comm, process.pid));
-        let list = list.collect::<Vec<_>>().join(", ");
         return Err(failed(format_args!(
-            "processes of the run that was killed here can't be ended: {list}"
+            "processes of the run that was killed here can't be ended: {}",
+            list(named(&left))
         )));
     }
     Ok((ended > 0).then(|| {
         let count = count::processes(ended, "");
-        format!("an earlier run here was killed; ended the processes that it left behind ({count})")
+        let spared = if exempt.is_empty() {
+            String::new()
+        } else {
+            format!("; left running on purpose: {}", list(named_with_ports(&exempt)))
+        };
+        format!(
+            "an earlier run here was killed; ended the processes that it left behind ({count}){spared}"
+        )
     }))
 }
 

@@ -8,8 +8,9 @@ use super::queue::Event;
 use super::wakeups;
 use crate::backend::TerminalError;
 use crate::model::event::Trouble;
+use crate::model::member::Member;
 use crate::model::{ProcId, ProcessStatus};
-use crate::pane::process_tree::named;
+use crate::pane::process_tree::{named, named_with_ports};
 use crate::pane::sink;
 use crate::protocol::life::Traces;
 use crate::supervisor::{Input, Pane};
@@ -158,6 +159,7 @@ impl Engine {
             process: self.plan.processes[id].name.to_string(),
             shim: pid,
             mains: Traces::read(&self.panes[id].paths.life()).mains,
+            known: vec![],
             witnessed,
         };
         let queue = self.queue.clone();
@@ -213,8 +215,8 @@ impl Engine {
         self.panes[id].shim = None;
         self.panes[id].ready = None;
         if !report.exempt.is_empty() {
-            let list = report.exempt.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
-            self.trouble(id, Trouble::LeftRunning(list.collect()));
+            let list = named_with_ports(&report.exempt);
+            self.trouble(id, Trouble::LeftRunning(list.iter().map(Member::to_string).collect()));
         }
         self.input(Input::ShimGone(id, named(&report.left)));
     }

@@ -14,7 +14,7 @@ use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::replace;
 use crate::supervisor::RunPhase;
-use crate::sys::{self, ProcInfo, clock, files};
+use crate::sys::{self, OrphanReport, ProcInfo, clock, files};
 
 /// The runtime directory: lock, plan, state, and the files of the panes (`p/`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,13 +242,13 @@ impl RuntimeDir {
     }
 
     /// End the leftover processes of a run whose own tmo parts were all killed: the next start
-    /// would run the same commands beside them. Returns how many processes were ended, and which
-    /// ones could not be.
-    pub fn kill_orphans(&self) -> (usize, Vec<sys::ProcInfo>) {
-        let Ok(plan) = self.plan() else { return (0, vec![]) };
+    /// would run the same commands beside them.
+    pub fn kill_orphans(&self) -> OrphanReport {
+        let mut all = OrphanReport::default();
+        let Ok(plan) = self.plan() else { return all };
         let here = |saved: PersistedState| saved.boot == sys::boot_id() && !saved.is_elsewhere();
         if !self.saved().is_ok_and(here) {
-            return (0, vec![]);
+            return all;
         }
         let traces =
             |process: &ProcessPlan| Traces::read(&PanePaths::new(&self.dir, &process.name).life());
@@ -256,22 +256,20 @@ impl RuntimeDir {
             |traces: Traces| traces.mains.iter().any(|&(pid, start)| sys::alive(pid, start));
         let known = plan.processes.iter().any(|process| lives(traces(process)));
         if !known && !sys::has_orphans(&plan.run) {
-            return (0, vec![]);
+            return all;
         }
-        let (mut ended, mut left) = (0, vec![]);
         for process in &plan.processes {
             let Traces { shim, mains } = traces(process);
-            let report = sys::kill_orphans(&sys::Orphans {
+            all.add(sys::kill_orphans(&sys::Orphans {
                 run: plan.run.clone(),
                 process: process.name.to_string(),
                 shim: shim.map_or(0, |(pid, _)| pid),
                 mains,
+                known: vec![],
                 witnessed: false,
-            });
-            ended += report.ended;
-            left.extend(report.left);
+            }));
         }
-        (ended, left)
+        all
     }
 
     /// All life files in this directory.

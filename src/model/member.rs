@@ -13,11 +13,24 @@ pub struct Member {
     pub name: String,
     /// State letter of the kernel (`S`, `D`, `Z` …).
     pub state: char,
+    /// The user to whom it belongs, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Of a process that was spared: the ports on which it, or a process below it, listens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
 }
 
 impl fmt::Display for Member {
-    /// `node (pid 13, state D)`.
+    /// `node (pid 13, state D, belongs to root)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (pid {}, state {})", self.name, self.pid, self.state)
+        write!(f, "{} (pid {}, state {}", self.name, self.pid, self.state)?;
+        if let Some(owner) = &self.owner {
+            write!(f, ", belongs to {owner}")?;
+        }
+        for port in &self.ports {
+            write!(f, ", holds port {port}")?;
+        }
+        f.write_str(")")
     }
 }

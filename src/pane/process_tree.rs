@@ -1,7 +1,7 @@
 //! The process tree of a life: everything below the shim, and how it is ended.
 //!
-//! A tree is ended in stages. First the main process group gets the stop signal. When the main
-//! process has ended, the remaining members of its group get the stop signal, or SIGTERM if they
+//! A tree is ended in stages. First the main process group and the foreground group of the terminal
+//! get the stop signal. When the main process has ended, the remaining members of its group get the stop signal, or SIGTERM if they
 //! ignore it (background jobs of a shell ignore SIGINT). When the group is empty, the same happens to
 //! strays: processes in groups and sessions of their own. When the grace period is over, everything
 //! left gets SIGKILL, repeatedly, until no new process appears.
@@ -9,7 +9,8 @@
 //! The main process stays a zombie until the end, so its pid cannot be reused and its process group
 //! can be signalled as a whole.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -122,8 +123,25 @@ pub fn named(processes: &[ProcInfo]) -> Vec<Member> {
         pid: process.pid,
         name: process.name.clone(),
         state: process.state,
+        owner: sys::foreign_owner(process.pid).map(user),
+        ports: vec![],
     };
     processes.iter().take(NAMED).map(member).collect()
+}
+
+/// The same for spared processes, with the ports that they still hold.
+pub fn named_with_ports(processes: &[ProcInfo]) -> Vec<Member> {
+    let mut members = named(processes);
+    for member in &mut members {
+        let listeners = sys::tcp_listeners_of_tree(member.pid);
+        let ports: BTreeSet<u16> = listeners.iter().map(SocketAddr::port).collect();
+        member.ports = ports.into_iter().take(NAMED).collect();
+    }
+    members
+}
+
+fn user(id: u32) -> String {
+    if id == 0 { "root".to_owned() } else { format!("user {id}") }
 }
 
 /// A tree being ended.
@@ -162,8 +180,15 @@ pub enum Progress {
 }
 
 impl Termination {
-    /// Begin to end a tree whose main process is alive: send the stop signal to its group.
-    pub fn ask(root: Root, signal: i32, now: Instant, grace: Duration) -> Self {
+    /// Begin to end a tree whose main process is alive: send the stop signal to its group, and to the
+    /// foreground group of the terminal. If a shell with job control is the main process, that is
+    /// another group, and the shell itself ignores the signal.
+    pub fn ask(
+        (root, foreground): (Root, Option<u32>),
+        signal: i32,
+        now: Instant,
+        grace: Duration,
+    ) -> Self {
         let mut ending = Self::leftovers(signal, now, grace);
         // Processes that this snapshot misses get the signal a second time later, which does no harm.
         let tree = Tree::survey(root, now.checked_add(grace / 2));
@@ -180,6 +205,11 @@ impl Termination {
         }
         // A stopped process handles the signal only after SIGCONT.
         let _ = sys::signal_group(root.main, SIGCONT);
+        let in_front =
+            |member: &&ProcInfo| member.pgid != root.main && Some(member.pgid) == foreground;
+        for member in tree.members.iter().filter(in_front) {
+            ending.ask_one(member);
+        }
         ending
     }
 
@@ -213,7 +243,7 @@ impl Termination {
 
     /// Take the next step for a tree that is not empty.
     pub fn go_on(&mut self, root: Root, tree: &Tree, gone: bool, now: Instant) -> Progress {
-        let begins = self.struck.is_none() && self.kill_at.is_some_and(|at| at <= now);
+        let begins = self.struck.is_none() && self.is_due(now);
         if begins {
             self.struck = Some(KillPhase::new(now));
         }
@@ -245,14 +275,23 @@ impl Termination {
             if self.kill_at.is_some_and(|at| at <= Instant::now()) {
                 return;
             }
-            let (pid, started) = member.id();
-            let signal = if sys::ignores(pid, self.signal) { SIGTERM } else { self.signal };
-            // The signal may be refused (a process of another user). Then it is found stuck after the
-            // grace period.
-            let _ = sys::signal(pid, started, signal);
-            let _ = sys::signal(pid, started, SIGCONT);
-            self.asked.insert((pid, started));
+            self.ask_one(member);
         }
+    }
+
+    fn ask_one(&mut self, member: &ProcInfo) {
+        let (pid, started) = member.id();
+        let signal = if sys::ignores(pid, self.signal) { SIGTERM } else { self.signal };
+        // The signal may be refused (a process of another user). Then it is found stuck after the
+        // grace period.
+        let _ = sys::signal(pid, started, signal);
+        let _ = sys::signal(pid, started, SIGCONT);
+        self.asked.insert((pid, started));
+    }
+
+    /// Whether everything that is left gets SIGKILL now.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.struck.is_some() || self.kill_at.is_some_and(|at| at <= now)
     }
 
     /// The processes that are to get the stop signal now.

@@ -111,6 +111,12 @@ impl Tty {
         }
     }
 
+    /// The foreground process group.
+    pub fn foreground_group(&self) -> Option<u32> {
+        let group = tcgetpgrp(stdin()).ok()?;
+        u32::try_from(group.as_raw_pid()).ok()
+    }
+
     /// Whether the foreground process group is the shim's own or has no members left.
     pub fn deserted(&self) -> bool {
         tcgetpgrp(stdin()).is_ok_and(|group| {

@@ -402,6 +402,11 @@ impl Proc {
         matches!(self.phase, Phase::Stuck { .. })
     }
 
+    /// What SIGKILL did not end.
+    pub fn stuck_members(&self) -> &[Member] {
+        if let Phase::Stuck { members, .. } = &self.phase { members } else { &[] }
+    }
+
     /// The pid of its main process while that is running.
     pub fn pid(&self) -> Option<u32> {
         match self.phase {

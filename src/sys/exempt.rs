@@ -23,6 +23,9 @@ const NAMES: &[&str] = &[
     "kotlin-daemon",
     "tmo",
     "overmind",
+    "zellij",
+    "dtach",
+    "abduco",
 ];
 
 /// Whether to spare this process, and everything below it, when the tree on the terminal of `session` is
@@ -31,10 +34,24 @@ const NAMES: &[&str] = &[
 /// Only a process in a session of its own is exempt: a `tmux attach` in the pane is part of the process,
 /// but the tmux server that it started belongs to the user.
 pub fn is_exempt(process: &ProcInfo, session: u32) -> bool {
+    let by_arguments =
+        |arguments: Vec<String>| is_another_run(&arguments) || is_shared(&process.name, &arguments);
     process.sid != session
         && (NAMES.contains(&process.name.as_str())
             || process.comm.starts_with("bazel(")
-            || super::arguments_of(process.pid).is_some_and(|arguments| is_another_run(&arguments)))
+            || super::arguments_of(process.pid).is_some_and(by_arguments))
+}
+
+/// Whether a program with these arguments, or with this title, serves others: the master of shared SSH
+/// connections, and the daemon of Emacs (`emacs-nox`, `emacs-29.3` …).
+fn is_shared(name: &str, arguments: &[String]) -> bool {
+    const DAEMON: [&str; 4] = ["--daemon", "-daemon", "--bg-daemon", "--fg-daemon"];
+    let is_emacs = name == "emacs" || name.starts_with("emacs-");
+    let starts_daemon = |word: &String| {
+        DAEMON.contains(&word.split_once('=').map_or(word.as_str(), |(flag, _)| flag))
+    };
+    name == "ssh" && arguments.iter().any(|word| word.ends_with("[mux]"))
+        || is_emacs && arguments.iter().any(starts_daemon)
 }
 
 /// Whether these arguments are those of a guardian or a supervisor, whatever its executable is called.
@@ -67,7 +84,7 @@ pub(super) fn disguised(name: &str, command_line: &[u8]) -> Option<&'static str>
 
 #[cfg(test)]
 mod tests {
-    use super::{disguised, is_another_run, is_exempt};
+    use super::{disguised, is_another_run, is_exempt, is_shared};
     use crate::sys::process::tests::process;
 
     #[test]
@@ -87,6 +104,24 @@ mod tests {
         assert!(is_one("tmo-1.2 guard /tmp/tmo-1000/6baae0a153"));
         for other in ["node supervise /srv/app", "tmo-dev start -D", "x guard /tmp/tmo-x/y", "x"] {
             assert!(!is_one(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn masters_of_ssh_and_daemons_of_emacs_are_known_by_their_arguments() {
+        let is_one = |name: &str, words: &[&str]| {
+            is_shared(name, &words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>())
+        };
+        assert!(is_one("ssh", &["ssh: /home/me/.ssh/cm-host [mux]"]));
+        assert!(is_one("emacs-nox", &["emacs", "--bg-daemon=work"]));
+        assert!(is_one("emacs", &["emacs", "--daemon"]));
+        for (name, words) in [
+            ("ssh", &["ssh", "-M", "host"][..]),
+            ("node", &["ssh: x [mux]"]),
+            ("emacs", &["emacs", "daemon.c"]),
+            ("emacsclient", &["emacsclient", "--daemon"]),
+        ] {
+            assert!(!is_one(name, words), "{name} {words:?}");
         }
     }
 

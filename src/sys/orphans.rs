@@ -31,12 +31,14 @@ pub struct Orphans {
     pub shim: u32,
     /// Known main processes of the shim, with their start times.
     pub mains: Vec<(u32, u64)>,
+    /// Other processes that are known to belong to it.
+    pub known: Vec<(u32, u64)>,
     /// The shim was seen to end just now. If it ended unobserved, its pid may since have become the session
     /// id of unrelated processes, so its session counts only while a known process is in it.
     pub witnessed: bool,
 }
 
-/// What was killed, and what it left running.
+/// What was killed, and what was left running.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrphanReport {
     /// Number of processes killed.
@@ -45,6 +47,18 @@ pub struct OrphanReport {
     pub exempt: Vec<ProcInfo>,
     /// Still there after SIGKILL.
     pub left: Vec<ProcInfo>,
+}
+
+impl OrphanReport {
+    /// Add the report on other processes.
+    pub fn add(&mut self, other: Self) {
+        self.ended += other.ended;
+        for (own, others) in [(&mut self.exempt, other.exempt), (&mut self.left, other.left)] {
+            let fresh = others.into_iter().filter(|one| own.iter().all(|own| own.id() != one.id()));
+            let fresh: Vec<_> = fresh.collect();
+            own.extend(fresh);
+        }
+    }
 }
 
 /// SIGKILL everything that a dead shim left behind: processes with the run and the process in their
@@ -59,16 +73,22 @@ pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
     if orphans.run.is_empty() || orphans.process.is_empty() {
         return OrphanReport::default();
     }
+    // The sessions of the pane. What is in them is part of the process, whatever its name is.
+    let of_mains = orphans.mains.iter().filter_map(|(pid, started)| {
+        Some(info(*pid).filter(|main| main.start_time == *started)?.sid)
+    });
+    let sessions: HashSet<u32> = of_mains.chain([orphans.shim]).collect();
     let begun = Instant::now();
     let mut until = begun + PATIENCE;
     let (mut struck, mut refused) = (HashSet::new(), HashSet::new());
     let mut last: HashSet<(u32, u64)> = HashSet::new();
     let mut rounds = 0;
     loop {
-        let (known, met_all) = meet_marked(orphans, &mut struck);
+        let (known, met_all) = meet_marked(orphans, &sessions, &mut struck);
         let table = all();
         let groups = Groups::of(&table);
-        let report = sort(table, &known, (orphans.shim, orphans.witnessed), std::process::id());
+        let report =
+            sort(table, (&known, &sessions), (orphans.shim, orphans.witnessed), std::process::id());
         let left: HashSet<_> = report.left.iter().map(ProcInfo::id).collect();
         if last.iter().any(|id| !left.contains(id)) || may_go(&report.left, &last, &refused) {
             until = (Instant::now() + PATIENCE).min(begun + LONGEST);
@@ -103,15 +123,19 @@ fn may_go(left: &[ProcInfo], last: &HashSet<(u32, u64)>, refused: &HashSet<(u32,
 /// Find the processes that carry the marks (the flag reports whether the list is complete) and kill at once
 /// those that may be killed regardless of the rest of the process table: by the time the table is read,
 /// they may have forked and been replaced.
-fn meet_marked(orphans: &Orphans, struck: &mut HashSet<(u32, u64)>) -> (HashSet<(u32, u64)>, bool) {
+fn meet_marked(
+    orphans: &Orphans,
+    sessions: &HashSet<u32>,
+    struck: &mut HashSet<(u32, u64)>,
+) -> (HashSet<(u32, u64)>, bool) {
     let asking = ancestors(std::process::id()).map(|process| process.pid).collect::<HashSet<_>>();
     let marks =
         [format!("TMO_SESSION={}", orphans.run), format!("TMO_PROCESS={}", orphans.process)];
-    let mut known: HashSet<_> =
-        orphans.mains.iter().copied().filter(|(pid, started)| alive(*pid, *started)).collect();
+    let mut known: HashSet<_> = orphans.mains.iter().chain(&orphans.known).copied().collect();
+    known.retain(|(pid, started)| alive(*pid, *started));
     let met_all = visit_marked(&marks.each_ref().map(String::as_str), &mut |process| {
         known.insert(process.id());
-        let theirs = || ancestors(process.pid).any(|p| is_exempt(&p, orphans.shim));
+        let theirs = || ancestors(process.pid).any(|p| is_spared(&p, sessions));
         if CHEAP_LOOKS
             && process.alive()
             && ![1, orphans.shim].contains(&process.pid)
@@ -123,6 +147,11 @@ fn meet_marked(orphans: &Orphans, struck: &mut HashSet<(u32, u64)>) -> (HashSet<
         }
     });
     (known, met_all)
+}
+
+/// Whether to spare this process of a pane with these sessions.
+fn is_spared(process: &ProcInfo, sessions: &HashSet<u32>) -> bool {
+    !sessions.contains(&process.sid) && is_exempt(process, 0)
 }
 
 /// The ancestors of a process, itself included, as they are now.
@@ -198,7 +227,7 @@ fn wait_all(watched: Vec<OwnedFd>, until: Instant) {
 /// Sort the process table into processes to kill and processes to spare.
 fn sort(
     table: Vec<ProcInfo>,
-    known: &HashSet<(u32, u64)>,
+    (known, sessions): (&HashSet<(u32, u64)>, &HashSet<u32>),
     (shim, witnessed): (u32, bool),
     me: u32,
 ) -> OrphanReport {
@@ -214,7 +243,7 @@ fn sort(
     close_under_children(&table, &mut below);
     let roots: HashSet<u32> = table
         .iter()
-        .filter(|p| below.contains(&p.pid) && is_exempt(p, shim))
+        .filter(|p| below.contains(&p.pid) && is_spared(p, sessions))
         .map(|p| p.pid)
         .collect();
     let mut safe = roots.clone();
@@ -268,6 +297,20 @@ mod tests {
     use super::{may_go, sort};
     use crate::sys::process::tests::process;
 
+    fn pane() -> HashSet<u32> {
+        HashSet::from([10])
+    }
+
+    #[test]
+    fn a_main_process_and_its_session_are_spared_by_no_name() {
+        let table =
+            vec![process(1, 0, 1, "init"), process(20, 1, 20, "tmux"), process(21, 20, 20, "tmux")];
+        let known = HashSet::from([(20, 200)]);
+        let report = sort(table, (&known, &HashSet::from([20])), (0, false), 60);
+        assert_eq!(report.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [20, 21]);
+        assert_eq!(report.exempt, []);
+    }
+
     #[test]
     fn marks_session_and_children_go_and_the_spared_stay() {
         let table = vec![
@@ -281,7 +324,7 @@ mod tests {
             process(60, 1, 60, "tmo"), // tmo itself
         ];
         let marked = HashSet::from([(30, 300), (40, 400), (41, 410)]);
-        let report = sort(table, &marked, (10, true), 60);
+        let report = sort(table, (&marked, &pane()), (10, true), 60);
         let pids = |list: &[crate::sys::ProcInfo]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
         assert_eq!(pids(&report.left), [20, 30, 31]);
         assert_eq!(pids(&report.exempt), [40]);
@@ -297,7 +340,7 @@ mod tests {
             process(60, 31, 60, "guard"),
             process(32, 30, 32, "helper"),
         ];
-        let report = sort(table, &HashSet::from([(20, 200), (30, 300)]), (10, true), 60);
+        let report = sort(table, (&HashSet::from([(20, 200), (30, 300)]), &pane()), (10, true), 60);
         assert_eq!(report.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [32]);
     }
 
@@ -317,7 +360,7 @@ mod tests {
         // Inside a pid namespace, processes that entered it from outside have session 0.
         let table = || vec![process(1, 0, 0, "init"), process(9, 0, 0, "shell")];
         for shim in [0, 1] {
-            assert!(sort(table(), &HashSet::new(), (shim, true), 60).left.is_empty());
+            assert!(sort(table(), (&HashSet::new(), &pane()), (shim, true), 60).left.is_empty());
         }
         for (run, process) in [("", "web"), ("run", "")] {
             let (run, process) = (run.into(), process.into());
@@ -329,7 +372,7 @@ mod tests {
     #[test]
     fn a_reused_number_is_no_session_of_ours() {
         let table = vec![process(10, 1, 10, "stranger"), process(11, 10, 10, "its child")];
-        assert!(sort(table, &HashSet::new(), (10, true), 60).left.is_empty());
+        assert!(sort(table, (&HashSet::new(), &pane()), (10, true), 60).left.is_empty());
     }
 
     #[test]
@@ -338,7 +381,7 @@ mod tests {
         let table = || vec![process(20, 1, 10, "nohup"), process(21, 1, 10, "known")];
         let left = |known: &[u32], witnessed| {
             let known = known.iter().map(|&pid| (pid, u64::from(pid) * 10)).collect();
-            sort(table(), &known, (10, witnessed), 60)
+            sort(table(), (&known, &pane()), (10, witnessed), 60)
                 .left
                 .iter()
                 .map(|p| p.pid)

@@ -5,8 +5,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use crate::harness::{Ran, World, eventually};
+use crate::harness::{Ran, World, eventually, procs};
 use crate::host_environment::{NOBODY, TMO, as_plain_user, ok, run};
+use crate::takeover::kill_all;
 
 #[test]
 fn start_leaves_no_files_in_directories_of_another_user() {
@@ -70,6 +71,64 @@ fn start_leaves_no_files_in_directories_of_another_user() {
     std::os::unix::fs::chown(&kept, Some(0), Some(0)).unwrap();
     let ran = user(&["start", "-D"]);
     assert!(ran.code == 1 && ran.stderr.contains("belongs to user 0, not to you"), "{ran:?}");
+}
+
+#[test]
+fn what_belongs_to_another_user_and_survives_is_named_with_its_owner() {
+    let world = World::new("web: exec ./raise --reuid=0 --clear-groups sleep 1000\n")
+        .env("TMO_TIMEOUT", "0.3");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can make a program that belongs to root");
+        return;
+    }
+    let Some(plain) = as_plain_user(&world) else { return };
+    let made = world.shell("cp \"$(command -v setpriv)\" raise && chmod 4755 raise");
+    assert_eq!(made.code, 0, "{made:?}");
+    let raise = world.app().join("raise");
+    if run(plain(raise.as_ref()), &["--reuid=0", "id", "-ru"]).stdout != "0\n" {
+        eprintln!("SKIPPED: a program can't become another user here");
+        return;
+    }
+    let user = |args: &[&str]| run(plain(TMO.as_ref()), args);
+    let begin = || {
+        assert_eq!(user(&["start", "-D"]).code, 0);
+        // The pid of the main process is in the life file; the state tells it as well.
+        let of_root = || {
+            let ran = user(&["ps", "--json"]);
+            let state: serde_json::Value = serde_json::from_str(&ran.stdout).ok()?;
+            let pid = u32::try_from(state["processes"][0]["pid"].as_u64()?).ok()?;
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            (status.contains("Name:\tsleep") && status.contains("Uid:\t0\t0\t0")).then_some(pid)
+        };
+        eventually("it belongs to root", of_root)
+    };
+    let refused = |args: &[&str], pid: u32| {
+        let ran = user(args);
+        let named = ran.stderr.contains(&format!("sleep (pid {pid}, state S, belongs to root)"));
+        assert!(ran.code == 1 && named, "{args:?}: {ran:?}");
+        assert!(procs::alive(pid), "{args:?}");
+    };
+    let pid = begin();
+    refused(&["stop"], pid);
+    refused(&["kill"], pid);
+    procs::kill(pid, 9);
+    user(&["kill"]);
+    world.wait_empty();
+    // The end of the run is told at once, and its supervisor takes some more seconds to exit.
+    let pid = begin();
+    refused(&["quit"], pid);
+    let ran = user(&["kill"]);
+    assert!(ran.code == 1 && procs::alive(pid), "{ran:?}");
+    procs::kill(pid, 9);
+    user(&["kill"]);
+    world.wait_empty();
+    // Without a supervisor.
+    let pid = begin();
+    kill_all(&[world.guardian(), world.supervisor()]);
+    refused(&["kill"], pid);
+    procs::kill(pid, 9);
+    user(&["cleanup"]);
+    world.wait_empty();
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The end of a process ends its whole process tree.
 
+use crate::harness::ports::free_port;
 use crate::harness::{World, eventually, procs};
+use crate::takeover::kill_all;
 
 /// What processes leave around themselves. Each command says `up` when all of it is there.
 const KINDS: &[(&str, &str)] = &[
@@ -130,6 +132,114 @@ fn a_users_own_tmux_server_is_spared_and_named() {
     own(&["kill-server"]);
     world.wait_empty();
     std::fs::remove_dir_all(world.path().join("tmux")).unwrap();
+}
+
+/// Programs that a user shares, each a copy of perl in a session of its own, with what it does besides.
+const SHARED: [(&str, &str, &str); 5] = [
+    (
+        "ssh",
+        // The title takes the place of the environment.
+        "$0 = \"ssh: /x/cm [mux]\"; $s = IO::Socket::INET->new(LocalAddr => \"127.0.0.1\", \
+         LocalPort => shift, Listen => 1) or die;",
+        "",
+    ),
+    ("emacs-nox", "", "--daemon"),
+    ("zellij", "", ""),
+    ("dtach", "", ""),
+    ("abduco", "", ""),
+];
+
+#[track_caller]
+fn all_live(shared: &[(&str, u32)]) {
+    for (name, pid) in shared {
+        assert!(procs::alive(*pid), "{name} was ended");
+    }
+}
+
+#[test]
+fn servers_that_a_user_shares_are_spared_by_each_way_to_end_a_process() {
+    let port = free_port();
+    // Only the first life starts them.
+    let begin = |(name, work, word): &(&str, &str, &str)| {
+        format!(
+            "./{name} -MPOSIX -MIO::Socket::INET -e 'POSIX::setsid(); {work} open(F, \">{name}.new\"); \
+             print F $$; close F; rename(\"{name}.new\", \"{name}.pid\"); sleep 1000' \
+             -- {port} {word} </dev/null & "
+        )
+    };
+    let begin: String = SHARED.iter().map(begin).collect();
+    let ready = SHARED.map(|(name, ..)| format!("until [ -e {name}.pid ]; do :; done; ")).concat();
+    let world = World::new("web: exec sh ./web\n");
+    world.write(
+        "web",
+        &format!("if mkdir begun 2>/dev/null; then {begin}{ready}fi\necho up\nexec sleep 1000\n"),
+    );
+    for (name, ..) in SHARED {
+        assert_eq!(world.shell(&format!("cp \"$(command -v perl)\" {name}")).code, 0);
+    }
+    world.ok(["start", "-D", "-r", "web"]);
+    world.wait_text("web", "| up\n");
+    let pid = |name: &str| world.read(&format!("{name}.pid")).parse().unwrap();
+    let shared: [(&str, u32); 5] = SHARED.map(|(name, ..)| (name, pid(name)));
+    world.ok(["restart", "web"]);
+    all_live(&shared);
+    let ssh = shared[0].1;
+    let named = format!("ssh (pid {ssh}, state S, holds port {port})");
+    let log = world.ok(["logs"]);
+    assert!(log.contains("Left running on purpose: ") && log.contains(&named), "{log}");
+    // A killed shim; its process is started again. Without its parent and its environment, nothing shows
+    // where the master of ssh came from.
+    let named = format!("dtach (pid {}, state S)", shared[3].1);
+    let shim = world.shim("web");
+    procs::kill(shim, 9);
+    eventually("another shim", || world.pane_part("shim", "web").filter(|pid| *pid != shim));
+    world.wait_state("web", "running");
+    all_live(&shared);
+    let log = world.ok(["logs"]);
+    let lost = log.lines().find(|line| line.contains("Left running: "));
+    assert!(lost.is_some_and(|line| line.contains(&named)), "{log}");
+    // Without a supervisor.
+    kill_all(&[world.guardian(), world.supervisor()]);
+    let ran = world.run(["kill"]);
+    assert!(ran.code == 0 && ran.stderr.contains(&named), "{ran:?}");
+    all_live(&shared);
+    for (_, pid) in shared {
+        procs::kill(pid, 9);
+    }
+    world.wait_empty();
+}
+
+#[test]
+fn a_stop_names_what_it_ends_besides_the_group_of_the_process() {
+    let world = World::new(
+        "web: sleep 2016 & setsid sh -c 'echo $$ >stray.pid; exec sleep 2017' & \
+         until [ -s stray.pid ]; do :; done; echo up; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "| up\n");
+    let stray = world.read("stray.pid");
+    world.ok(["stop", "web"]);
+    let log = world.ok(["logs"]);
+    let named = format!("Left behind and now ended: sleep (pid {}, state S)\n", stray.trim());
+    assert!(log.contains(&named), "{log}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_program_below_a_shell_with_job_control_is_asked_to_stop_once() {
+    let world = World::new("web: exec bash -ic 'sh ./serve; echo over'\n").env("TMO_TIMEOUT", "60");
+    world.write(
+        "serve",
+        "exec perl -e '$| = 1; $SIG{INT} = sub { print \"asked\\n\"; $asked = 1 }; print \"up\\n\"; \
+         select(undef, undef, undef, 0.1) until $asked; select(undef, undef, undef, 0.3); exit 0'",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "| up\n");
+    world.ok(["stop", "web"]);
+    let log = world.ok(["logs"]);
+    assert_eq!(log.matches("| asked\n").count(), 1, "{log}");
+    assert!(!log.contains("Killing"), "{log}");
+    world.ok(["quit"]);
 }
 
 #[test]

@@ -15,7 +15,8 @@ fn name(name: &str) -> ProcName {
 }
 
 fn members() -> Vec<Member> {
-    vec![Member { pid: 12, name: "sleep".into(), state: 'S' }]
+    let (owner, ports) = (Some("root".into()), vec![5000]);
+    vec![Member { pid: 12, name: "sleep".into(), state: 'S', owner, ports }]
 }
 
 fn timed_out() -> Problem {

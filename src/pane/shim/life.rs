@@ -13,7 +13,7 @@ use crate::protocol::life::LifeEvent;
 use crate::protocol::marker::{self, Marker};
 use crate::protocol::spec::{Spec, Want};
 use crate::sys::fork::Report;
-use crate::sys::{self, Ended, clock, files, fork};
+use crate::sys::{self, Ended, ProcInfo, clock, files, fork};
 
 /// The first snapshot of leftover processes may take at least this long.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -30,6 +30,8 @@ pub(super) struct Life {
     ending: Option<Termination>,
     /// It was asked to stop; it did not end by itself.
     asked: bool,
+    /// What is left of it, and is ended, has been reported.
+    reported: bool,
 }
 
 /// How and when a main process ended.
@@ -93,6 +95,7 @@ impl Shim {
             ended: None,
             ending: None,
             asked: false,
+            reported: false,
         })
     }
 
@@ -110,9 +113,8 @@ impl Shim {
         let first = Instant::now().checked_add(grace.max(FIRST_LOOK));
         let until = life.ending.as_ref().map_or(first, Termination::survey_until);
         let tree = Tree::survey(life.root, until);
+        self.report_leftovers(life, &tree);
         if life.ending.is_none() && !tree.members.is_empty() {
-            let members = process_tree::named(&tree.members);
-            self.diary.note(LifeEvent::Leftovers { life: life.number, members });
             life.ending = Some(leftovers);
         }
         self.go_on(life, &tree);
@@ -197,8 +199,27 @@ impl Shim {
                 Termination::leftovers(signal, now, Duration::ZERO)
             } else {
                 self.diary.note(LifeEvent::Stopping { life: life.number, signal });
-                Termination::ask(life.root, signal, now, grace)
+                let foreground = self.tty.foreground_group();
+                Termination::ask((life.root, foreground), signal, now, grace)
             });
+        }
+    }
+
+    /// Record what is ended besides the process, once: everything that it has left behind when it ended
+    /// by itself; what has left its group when it was asked to stop.
+    fn report_leftovers(&mut self, life: &mut Life, tree: &Tree) {
+        let due = |ending: &Termination| ending.is_due(Instant::now());
+        if life.reported || life.ended.is_none() && !life.ending.as_ref().is_some_and(due) {
+            return;
+        }
+        let is_left = |member: &&ProcInfo| {
+            !life.asked || member.pgid != life.root.main && member.pid != life.root.main
+        };
+        let left: Vec<_> = tree.members.iter().filter(is_left).cloned().collect();
+        if !left.is_empty() {
+            life.reported = true;
+            let members = process_tree::named(&left);
+            self.diary.note(LifeEvent::Leftovers { life: life.number, members });
         }
     }
 
@@ -221,10 +242,10 @@ impl Shim {
 
     fn finish(&mut self, life: &Life, fate: &MainExit, tree: &Tree) {
         let _ = sys::reap(life.root.main);
-        let unnamed = |process: &&sys::ProcInfo| !self.named.contains(&process.id());
+        let unnamed = |process: &&ProcInfo| !self.named.contains(&process.id());
         let spared: Vec<_> = tree.exempt.iter().filter(unnamed).cloned().collect();
-        self.named = tree.exempt.iter().map(sys::ProcInfo::id).collect();
-        let spared = process_tree::named(&spared);
+        self.named = tree.exempt.iter().map(ProcInfo::id).collect();
+        let spared = process_tree::named_with_ports(&spared);
         let noted = self.note_marked(LifeEvent::End { life: life.number, spared });
         self.tty.calm();
         self.tty.flush_input();

@@ -93,7 +93,8 @@ pub enum LifeEvent {
         /// Largest resident set, KiB.
         max_rss_kib: u64,
     },
-    /// The main child ended by itself and left these processes behind; they are being ended.
+    /// These processes are being ended besides the main child: all that it left behind when it ended by
+    /// itself, or those that were not in its group when it was stopped.
     Leftovers {
         /// Number of the life.
         life: LifeId,

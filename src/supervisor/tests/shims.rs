@@ -17,7 +17,8 @@ fn a_killed_shim_is_a_death() {
 
 #[test]
 fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
-    let left = || vec![Member { pid: 4711, name: "sh".into(), state: 'S' }];
+    let left =
+        || vec![Member { pid: 4711, name: "sh".into(), state: 'S', owner: None, ports: vec![] }];
     let mut world = World::new(&["web", "api"]);
     world.settle();
     world.ask(1, Request::Restart { names: names(&["web"]) });
