@@ -1,10 +1,8 @@
 //! Apps: the upload form, the installation in the log, and the removal.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use crate::archive::{Member, archive};
 use crate::chromium::Chromium;
-use crate::harness::World;
+use crate::harness::{World, executable};
 use crate::keys;
 use crate::page::Page;
 use crate::web_server::WebServer;
@@ -23,8 +21,7 @@ fn an_app_is_uploaded_with_the_form_and_removed() {
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     let bundle = "#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.05; done\n";
-    std::fs::write(bin.join("bundle"), bundle).unwrap();
-    std::fs::set_permissions(bin.join("bundle"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&bin.join("bundle"), bundle);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let world = world.env("PATH", &path);
     world.ok(["start", "-D", "--any-can-die"]);

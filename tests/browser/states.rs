@@ -1,14 +1,13 @@
 //! States that pass: how they look, and that the page goes on meanwhile.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
 use crate::archive::{Member, archive};
 use crate::chromium::Chromium;
-use crate::harness::{World, eventually};
+use crate::harness::{World, eventually, executable};
 use crate::page::Page;
 use crate::web_server::WebServer;
 
@@ -28,8 +27,7 @@ fn passing() -> World {
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     let bundle = "#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.05; done\n";
-    std::fs::write(bin.join("bundle"), bundle).unwrap();
-    std::fs::set_permissions(bin.join("bundle"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&bin.join("bundle"), bundle);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     world.env("PATH", &path)
 }

@@ -1,7 +1,7 @@
 //! `tmo app`: programs from ZIP archives as processes of a run.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::archive::{Member, archive};
 use crate::harness::procs::kill;
-use crate::harness::{World, eventually, files};
+use crate::harness::{World, eventually, executable, files};
 
 const PROCFILE: &str = "web: exec sleep 1000\n";
 /// A program without an installation.
@@ -52,8 +52,7 @@ fn with_npm(world: World, script: &str) -> World {
 fn with_installer(world: World, name: &str, script: &str) -> World {
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
-    std::fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&bin.join(name), &format!("#!/bin/sh\n{script}\n"));
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     world.env("PATH", &path)
 }

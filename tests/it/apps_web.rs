@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::apps::apps;
 use crate::archive::{Member, archive};
 use crate::harness::procs::kill;
-use crate::harness::{World, eventually, files};
+use crate::harness::{World, eventually, executable, files};
 use crate::web::{Answer, Browser, Web};
 use crate::web_server::link_in;
 
@@ -39,9 +39,7 @@ fn world() -> World {
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     let bundle = bin.join("bundle");
-    std::fs::write(&bundle, format!("#!/bin/sh\n{script}\n")).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&bundle, mode).unwrap();
+    executable(&bundle, &format!("#!/bin/sh\n{script}\n"));
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let world = world.env("PATH", &path);
     world.ok(["start", "-D", "--any-can-die"]);

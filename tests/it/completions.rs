@@ -1,10 +1,9 @@
 //! Completion: the answers of the program, and their effect in real shells.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Ran, Terminal, World};
+use crate::harness::{Ran, Terminal, World, executable};
 
 const TWO: &str = "web: exec sleep 1000\njobs: exec sleep 1000\n";
 
@@ -43,8 +42,7 @@ fn in_shells(
 ) {
     let completions = concat!(env!("CARGO_MANIFEST_DIR"), "/completions");
     let tool = world.home().join("zzz-tool");
-    std::fs::write(&tool, "#!/bin/sh\n").unwrap();
-    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&tool, "#!/bin/sh\n");
     world.without_fish_reading_manuals();
     for (name, command, setup) in shells {
         if !world.shell(&format!("command -v {name}")).stdout.contains('/') {
@@ -216,8 +214,7 @@ fn no_shell_evaluates_an_answer_that_replaces_a_number() {
     let bin = world.path().join("answers");
     std::fs::create_dir(&bin).unwrap();
     let script = "#!/bin/sh\ncat \"$HOME/answer\"\n";
-    std::fs::write(bin.join("tmo"), script).unwrap();
-    std::fs::set_permissions(bin.join("tmo"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&bin.join("tmo"), script);
     in_each_shell_with(&world, &bin, |terminal| {
         for number in ["psvar[$(touch RAN)]", "(touch RAN)", "0", "-1", "08", "99999", ""] {
             for mark in ["", ":"] {
@@ -401,8 +398,7 @@ fn bash_quotes_the_names_of_files_directories_and_programs() {
     for (number, name) in ODD_NAMES.iter().enumerate() {
         let file = world.app().join(format!("f{number}")).join(name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, "").unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&file, "");
         std::fs::create_dir_all(world.app().join(format!("d{number}")).join(name)).unwrap();
     }
     std::fs::write(world.home().join("my file"), "").unwrap();
@@ -454,8 +450,7 @@ fn fish_runs_no_name_of_a_file_or_directory() {
     for (number, name) in NAMES.iter().enumerate() {
         let dir = world.app().join(format!("d{number}")).join(name);
         std::fs::create_dir_all(dir.join("sub")).unwrap();
-        std::fs::write(dir.join("tool"), "#!/bin/sh\n").unwrap();
-        std::fs::set_permissions(dir.join("tool"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&dir.join("tool"), "#!/bin/sh\n");
     }
     in_fish(&world, |terminal| {
         let lives = || {
@@ -572,8 +567,7 @@ fn bash_completes_a_path_whose_quote_begins_after_the_home_directory() {
     let dir = world.home().join("my proj");
     std::fs::create_dir(&dir).unwrap();
     drop(std::os::unix::net::UnixListener::bind(dir.join("x.sock")).unwrap());
-    std::fs::write(dir.join("tool"), "#!/bin/sh\n").unwrap();
-    std::fs::set_permissions(dir.join("tool"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&dir.join("tool"), "#!/bin/sh\n");
     let dir = dir.display();
     for compopt in [true, false] {
         in_bash(&world, compopt, |terminal| {
@@ -595,8 +589,7 @@ fn bash_continues_completion_inside_a_directory() {
     std::fs::create_dir(&bin).unwrap();
     std::fs::create_dir(world.app().join("both")).unwrap();
     for tool in [bin.join("tool"), world.app().join("both/tool"), world.app().join("both-run")] {
-        std::fs::write(&tool, "#!/bin/sh\n").unwrap();
-        std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&tool, "#!/bin/sh\n");
     }
     std::fs::write(world.app().join("a text"), "").unwrap();
     in_bash(&world, true, |terminal| {
@@ -652,8 +645,7 @@ fn completion_starts_no_program_and_ends_in_time() {
     std::fs::create_dir(&bin).unwrap();
     for name in ["tmux", "sh", "git"] {
         let script = format!("#!/bin/sh\n: >{}/started\n", world.path().display());
-        std::fs::write(bin.join(name), script).unwrap();
-        std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&bin.join(name), &script);
     }
     let world = world.env("PATH", &bin.display().to_string());
     for line in ["tmo ", "tmo start ", "tmo start -f ", "tmo connect w", "tmo run ", "tmo ps -s "] {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::api::followed;
-use crate::harness::{World, eventually, procs};
+use crate::harness::{World, eventually, executable, procs};
 use crate::installation;
 
 const TOML: &str = r#"
@@ -226,12 +226,10 @@ fn matches_of_one_read_are_one_event() {
 
 /// Something in the place of `notify-send`.
 fn with_notifier(world: &World, script: &str) -> std::path::PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
     let dir = world.path().join("notifier");
     std::fs::create_dir_all(&dir).unwrap();
     let file = dir.join("notify-send");
-    std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&file, &format!("#!/bin/sh\n{script}\n"));
     dir
 }
 

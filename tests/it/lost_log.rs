@@ -1,13 +1,11 @@
 //! A log that was moved or replaced during a run: no command hangs.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 
-use crate::harness::{Ran, World, eventually, procs};
+use crate::harness::{Ran, World, eventually, executable, procs};
 use crate::takeover::kill_both;
 
 /// The longest that a command may take, on a machine that is busy with other tests too.
@@ -148,8 +146,7 @@ impl World {
         let (plan, tmo) = (self.runtime().join("plan.json"), env!("CARGO_BIN_EXE_tmo"));
         let script = self.path().join("stopped");
         let text = format!("#!/bin/sh\n[ $1 != supervise ] || kill -STOP $$\nexec {tmo} \"$@\"\n");
-        std::fs::write(&script, text).unwrap();
-        std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        executable(&script, &text);
         let text = std::fs::read_to_string(&plan).unwrap();
         let mut content: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(content["tmo"], tmo);

@@ -1,11 +1,10 @@
 //! A command reaches its shell as written in the Procfile, byte for byte.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use tmo::config::procfile::parse;
 
-use crate::harness::{World, eventually};
+use crate::harness::{World, eventually, executable};
 
 /// In place of a shell: keeps the command it is given.
 const RECORDER: &str = "#!/bin/sh\nprintf %s \"$2\" >\"$HOME/$PS.new\"\n\
@@ -17,8 +16,7 @@ fn all_arrive(procfile: &[u8], what: &str) -> usize {
     let world = World::new("");
     std::fs::write(world.app().join("Procfile"), procfile).unwrap();
     let recorder = world.path().join("recorder");
-    std::fs::write(&recorder, RECORDER).unwrap();
-    std::fs::set_permissions(&recorder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&recorder, RECORDER);
     let entries = parse(procfile, what).unwrap().entries;
     if entries.is_empty() {
         return 0;

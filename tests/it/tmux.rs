@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::harness::{World, eventually, procs};
+use crate::harness::{World, eventually, executable, procs};
 use crate::takeover::quiet_run;
 
 /// A process that prints this many lines and stays.
@@ -225,8 +225,7 @@ fn with_fake(script: &str) -> World {
     let world = World::new("web: exec sleep 1000\n");
     let bin = world.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
-    std::fs::write(bin.join("tmux"), script).unwrap();
-    std::fs::set_permissions(bin.join("tmux"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&bin.join("tmux"), script);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     world.env("PATH", &path)
 }

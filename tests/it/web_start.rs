@@ -8,7 +8,7 @@ use pretty_assertions::assert_eq;
 
 use crate::harness::ports::free_port;
 use crate::harness::procs::{self, kill};
-use crate::harness::{Ran, World, eventually, pause};
+use crate::harness::{Ran, World, eventually, executable, pause};
 use crate::web::{Browser, Web, pid_of, request, shop};
 use crate::web_server::{WebServer, link_in};
 
@@ -23,9 +23,7 @@ fn with_programs(procfile: &str, programs: &[&str]) -> World {
     for name in programs {
         let calls = world.path().join("calls").display().to_string();
         let script = format!("#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >>'{calls}'\n");
-        std::fs::write(bin.join(name), script).unwrap();
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(bin.join(name), mode).unwrap();
+        executable(&bin.join(name), &script);
     }
     // tmux, sh and the like, but no browser.
     let tools = world.path().join("tools");

@@ -90,8 +90,7 @@ impl World {
         std::fs::create_dir(&bin).unwrap();
         let real = self.shell("command -v tmux").stdout;
         let script = format!("#!/bin/sh\n{}", script(real.trim()));
-        std::fs::write(bin.join("tmux"), script).unwrap();
-        std::fs::set_permissions(bin.join("tmux"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&bin.join("tmux"), &script);
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         let world = self.env("PATH", &path);
         if world.is_native() { world.env("TMO_BACKEND", "tmux") } else { world }
@@ -455,6 +454,17 @@ impl Drop for World {
             "{NEVER_FLAKY} the socket was left behind"
         );
     }
+}
+
+/// Write a program that can be executed at once. A fork of another test could inherit a file that this process
+/// writes, and no file that is open for writing can be executed: so another process writes it.
+pub(crate) fn executable(path: &Path, text: &str) {
+    let write = "cat > \"$0\" && chmod 755 \"$0\"";
+    let mut writer = Command::new("/bin/sh");
+    writer.args(["-c", write]).arg(path).stdin(Stdio::piped());
+    let mut writer = writer.spawn().unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success(), "{}", path.display());
 }
 
 /// Everything below a directory that is no directory.
