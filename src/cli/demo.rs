@@ -1,6 +1,8 @@
 //! `tmo demo`: writes a small project with simulated processes, and starts it.
 
+use std::fs::DirBuilder;
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +14,9 @@ use crate::sys::files;
 
 /// The default directory of the project.
 const DIR: &str = "output/demo";
+
+/// The mode of its directories.
+const MODE: u32 = 0o755;
 
 /// The file that marks a directory as one that this command has written.
 const MARK: &str = ".tmo-demo";
@@ -55,13 +60,48 @@ fn quoted_path(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
+/// Refuse a directory whose files other users could replace before they are executed. As in the search for a project,
+/// a directory above may be open to a group.
+fn refuse_others(dir: &Path) -> Result<(), CliError> {
+    let real = dir.canonicalize().map_err(CliError::io(dir.display()))?;
+    let own = nix::unistd::geteuid().as_raw();
+    let above: Vec<_> = real.ancestors().collect();
+    for (at, above) in above.into_iter().enumerate().rev() {
+        let found = above.symlink_metadata().map_err(CliError::io(above.display()))?;
+        let (owner, mode) = (found.uid(), found.mode());
+        let is_open = if at == 0 {
+            mode & 0o022 != 0
+        } else {
+            // In a directory such as /tmp, files of this user stay its own.
+            mode & 0o1002 == 0o002
+        };
+        let why = if owner != own && (at == 0 || owner != 0) {
+            "belongs to another user"
+        } else if is_open {
+            "can be written by other users"
+        } else {
+            continue;
+        };
+        let above = above.display();
+        return Err(CliError::Other(format!(
+            "{above} {why}, who could replace the programs of the demo; give it another directory with --dir"
+        )));
+    }
+    Ok(())
+}
+
 fn write(dir: &Path) -> Result<(), CliError> {
     for dir in [dir.to_owned(), dir.join("bin")] {
-        std::fs::create_dir_all(&dir).map_err(CliError::io(dir.display()))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(MODE)
+            .create(&dir)
+            .map_err(CliError::io(dir.display()))?;
         // A symbolic link could lead to files elsewhere, which would be replaced.
         if !dir.symlink_metadata().is_ok_and(|found| found.is_dir()) {
             return Err(CliError::Other(format!("{} is a link or not a directory", dir.display())));
         }
+        refuse_others(&dir)?;
     }
     let mark = dir.join(MARK);
     let is_ours = mark.symlink_metadata().is_ok_and(|found| found.is_file());

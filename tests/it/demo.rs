@@ -1,5 +1,6 @@
 //! `tmo demo`.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use pretty_assertions::assert_eq;
@@ -26,6 +27,42 @@ fn the_demo_is_written_runs_and_leaves_nothing_running() {
     assert!(why.contains("EADDRINUSE"), "{why}");
     world.ok(["quit", "--socket", socket]);
     world.wait_empty();
+}
+
+#[test]
+fn the_demo_takes_no_directory_in_which_others_could_replace_its_programs() {
+    let world = World::new("");
+    let demo = |dir: &Path| world.run(["demo", "--dir", dir.to_str().unwrap(), "--print-config"]);
+    let mode = |dir: &Path, mode: u32| {
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let above = world.app().join("open");
+    let dir = above.join("demo");
+    std::fs::create_dir_all(dir.join("bin")).unwrap();
+    std::fs::write(dir.join(".tmo-demo"), "").unwrap();
+    let refused = |case: &str, why: &str| {
+        let ran = demo(&dir);
+        assert!(ran.code == 1 && ran.stderr.contains(why), "{case}: {ran:?}");
+        assert!(!dir.join("bin/web").exists(), "{case}");
+    };
+    for (at, bits) in [(&dir, 0o777), (&dir, 0o775), (&dir.join("bin"), 0o777), (&above, 0o777)] {
+        mode(at, bits);
+        refused(&format!("{} {bits:o}", at.display()), "can be written by other users");
+        mode(at, 0o755);
+    }
+    // Like /tmp.
+    mode(&above, 0o1777);
+    if nix::unistd::geteuid().is_root() {
+        for at in [&dir, &dir.join("bin"), &above] {
+            std::os::unix::fs::chown(at, Some(65534), None).unwrap();
+            refused(&at.display().to_string(), "belongs to another user");
+            std::os::unix::fs::chown(at, Some(0), None).unwrap();
+        }
+    } else {
+        eprintln!("SKIPPED: only root can act as another user");
+    }
+    let ran = demo(&dir);
+    assert_eq!(ran.code, 0, "{ran:?}");
 }
 
 #[test]
