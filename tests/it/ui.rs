@@ -46,7 +46,13 @@ fn shop() -> World {
 #[test]
 fn a_dead_process_is_explained_restarted_and_its_error_copied() {
     let world = shop();
+    // No program of the project is executed for that.
+    std::fs::create_dir(world.app().join("bin")).unwrap();
+    world.write("bin/tmux", "#!/bin/sh\ntouch ran\nexit 1\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(world.app().join("bin/tmux"), mode).unwrap();
     let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.line("export PATH=./bin:$PATH");
     terminal.tmo("ui");
     terminal.wait("worker    exit 1");
     terminal.wait("GET /users");
@@ -62,6 +68,7 @@ fn a_dead_process_is_explained_restarted_and_its_error_copied() {
     terminal.wait("copied the line to tmux's buffer");
     let copied = world.command("tmux").args(["-L", "test-a", "show-buffer"]).output().unwrap();
     assert_eq!(copied.stdout, b"Error: connect ECONNREFUSED 127.0.0.1:5432");
+    assert!(!world.app().join("ran").exists());
     std::fs::write(world.app().join("fixed"), "").unwrap();
     terminal.keys(["r"]);
     terminal.wait("worker restarted");

@@ -136,7 +136,8 @@ impl Shell {
     fn copy(&mut self, text: &str, what: &'static str) {
         let lines = text.lines().count();
         let count = if lines == 1 { String::new() } else { format!(" ({lines} lines)") };
-        match clipboard::copy(text, &self.places) {
+        let own = self.instance.own_path();
+        match clipboard::copy(text, &self.places, |name| own.find(name)) {
             Copied::To(place) => self.ui.say(format!("copied {what}{count} to {place}")),
             Copied::Osc52(bytes) => {
                 self.writer.pass(bytes);

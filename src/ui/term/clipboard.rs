@@ -1,6 +1,7 @@
 //! Copies text: into tmux if this is a pane of it, with a program of the desktop, or through the terminal.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// What is known about the environment.
@@ -23,8 +24,8 @@ pub enum Copied {
     Osc52(Vec<u8>),
 }
 
-/// Copy text.
-pub fn copy(text: &str, places: &Places) -> Copied {
+/// Copy text. `find` searches for a program where no file of a project can be.
+pub fn copy(text: &str, places: &Places, find: impl Fn(&str) -> Option<PathBuf>) -> Copied {
     let candidates: [(bool, &[&str], &'static str); 5] = [
         // `-w` passes it on to the terminal around it.
         (places.tmux, &["tmux", "load-buffer", "-w", "-"], "tmux's buffer and the clipboard"),
@@ -34,7 +35,7 @@ pub fn copy(text: &str, places: &Places) -> Copied {
         (cfg!(target_os = "macos"), &["pbcopy"], "the clipboard"),
     ];
     for (_, command, place) in candidates.into_iter().filter(|(there, ..)| *there) {
-        if pipe(command, text).is_some() {
+        if pipe(command, text, &find).is_some() {
             return Copied::To(place);
         }
     }
@@ -42,9 +43,9 @@ pub fn copy(text: &str, places: &Places) -> Copied {
 }
 
 /// Give text to a command; `None` if it fails.
-fn pipe(command: &[&str], text: &str) -> Option<()> {
+fn pipe(command: &[&str], text: &str, find: impl Fn(&str) -> Option<PathBuf>) -> Option<()> {
     let (program, args) = command.split_first()?;
-    let mut child = Command::new(program)
+    let mut child = Command::new(find(program)?)
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
