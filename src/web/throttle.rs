@@ -15,8 +15,10 @@ const FREE: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(5 * 60);
 /// How long failures are remembered after the last delay.
 const MEMORY: Duration = Duration::from_secs(3600);
-/// The most counters; the oldest are dropped first.
+/// The most counters. Those without a delay are dropped first, then the oldest.
 const MOST: usize = 4096;
+/// The most names from one address that have a counter of their own; further ones share one.
+const NAMES: usize = 64;
 
 /// Where an attempt comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,7 +59,7 @@ impl Throttle {
         place: &Place,
         now: Instant,
     ) -> Result<(), Duration> {
-        let key = (name.to_owned(), place.clone());
+        let key = self.key(name, place);
         let fresh = Counter { attempts: 0, next: now };
         let mut counter = self.0.get(&key).copied().unwrap_or(fresh);
         if now < counter.next {
@@ -81,10 +83,18 @@ impl Throttle {
         self.0.remove(&(name.to_owned(), place.clone()));
     }
 
+    /// The counter of a name. An address that tries many names must not displace the counters of others.
+    fn key(&self, name: &str, place: &Place) -> (String, Place) {
+        let key = (name.to_owned(), place.clone());
+        let its = || self.0.keys().filter(|(_, from)| from == place).count();
+        if self.0.contains_key(&key) || its() < NAMES { key } else { (String::new(), key.1) }
+    }
+
     fn make_room(&mut self, now: Instant) {
         self.0.retain(|_, counter| counter.next + MEMORY > now);
         if self.0.len() >= MOST
-            && let Some(oldest) = self.0.iter().min_by_key(|(_, counter)| counter.next)
+            && let Some(oldest) =
+                self.0.iter().min_by_key(|(_, counter)| (counter.attempts >= FREE, counter.next))
         {
             let oldest = oldest.0.clone();
             self.0.remove(&oldest);
@@ -98,7 +108,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{FREE, LONGEST, MEMORY, MOST, Place, Throttle};
+    use super::{FREE, LONGEST, MEMORY, MOST, NAMES, Place, Throttle};
 
     fn place(address: &str) -> Place {
         Place::of(address.parse().unwrap())
@@ -146,11 +156,34 @@ mod tests {
     }
 
     #[test]
-    fn there_are_only_so_many_counters() {
-        let (mut throttle, now) = (Throttle::default(), Instant::now());
-        for number in 0..MOST + 10 {
-            throttle.attempt(&number.to_string(), &place("10.0.0.1"), now).unwrap();
+    fn many_names_flush_no_delay_and_share_one_counter() {
+        let (mut throttle, mut now) = (Throttle::default(), Instant::now());
+        let here = place("10.0.0.1");
+        for _ in 0..FREE {
+            throttle.attempt("anna", &here, now).unwrap();
+        }
+        now += Duration::from_secs(2);
+        let names = (0..MOST + 10).map(|number| number.to_string());
+        let taken = names.filter(|name| throttle.attempt(name, &here, now).is_ok()).count();
+        assert!(taken < NAMES + FREE as usize, "{taken}");
+        throttle.attempt("anna", &here, now).unwrap();
+        assert!(throttle.attempt("anna", &here, now).is_err(), "the failures are still known");
+        assert_eq!(throttle.attempt("anna", &place("10.0.0.2"), now), Ok(()));
+    }
+
+    #[test]
+    fn there_are_only_so_many_counters_and_delays_are_kept_longest() {
+        let (mut throttle, mut now) = (Throttle::default(), Instant::now());
+        for _ in 0..FREE {
+            throttle.attempt("anna", &place("10.0.0.1"), now).unwrap();
+        }
+        now += Duration::from_secs(2);
+        for number in 0..MOST as u32 + 10 {
+            let address = Place::of(std::net::Ipv4Addr::from_bits(0x0b00_0000 + number).into());
+            throttle.attempt("bob", &address, now).unwrap();
         }
         assert_eq!(throttle.0.len(), MOST);
+        throttle.attempt("anna", &place("10.0.0.1"), now).unwrap();
+        assert!(throttle.attempt("anna", &place("10.0.0.1"), now).is_err());
     }
 }
