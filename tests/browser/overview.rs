@@ -376,3 +376,30 @@ fn of_a_process_that_restarts_for_ever_the_newest_marks_are_kept() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn the_page_of_an_unknown_process_says_so_and_has_no_buttons() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("web", "running");
+    let shown = "probe.all('.process-head > button, .process-head > a').filter((it) => it.checkVisibility()).length";
+    let open = |name: &str| {
+        page.value(&format!(
+            "location.hash = location.hash.split('/').slice(0, 3).join('/') + '/process/{name}'"
+        ));
+    };
+    open("nosuch");
+    page.until(
+        "it says so",
+        "probe.texts('.process-page .pad').includes('No process has this name.')",
+    );
+    assert_eq!(page.value(shown), 0);
+    open("web");
+    page.until("those of web are shown", &format!("{shown} > 3"));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

@@ -177,7 +177,7 @@ fn without_blocks(markdown: &str) -> String {
 fn what_a_process_prints_stays_in_the_blocks_of_a_crash_as_markdown() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new(concat!(
-        r"web: printf '```\n````\n# Heading\n![](http://x.invalid/)\nError: `a` [b](http://x.invalid/)\n'; exit 1",
+        r"web: printf '```\n````\n# Heading\n![](http://x.invalid/)\nError: `a` [b](http://x.invalid/) @octocat\n'; exit 1",
         "\nquiet: exec sleep 1000\n",
     ));
     world.ok(["start", "-D", "--any-can-die"]);
@@ -195,10 +195,12 @@ fn what_a_process_prints_stays_in_the_blocks_of_a_crash_as_markdown() {
     let outside = without_blocks(&markdown);
     assert!(outside.contains("What all processes printed around it:"), "{markdown}");
     assert!(!outside.contains("\n# Heading") && !outside.contains("\n!["), "{outside}");
-    // The sentence and the causes have the texts of lines, escaped; the command is code.
+    // Sites make links and notifications of addresses and names after an @, except in code.
     let is_prose = |line: &&str| line.starts_with("## ") || line.starts_with("- ");
     for line in outside.lines().filter(is_prose) {
-        assert!(!line.contains(" [b]") && !line.contains(" `a`"), "{line}");
+        let (_, end) = line.split_once("`` ").unwrap_or_else(|| panic!("{line}"));
+        let (text, end) = end.rsplit_once(" ``").unwrap();
+        assert!(text.contains("@octocat") && !end.contains(['@', '[']), "{line}");
     }
     let command = outside.lines().find(|line| line.contains("Command: ")).unwrap();
     assert!(command.contains("Command: ````` "), "{command}");

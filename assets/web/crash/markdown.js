@@ -4,10 +4,10 @@ import { full, span } from '../lib/time.js';
 import { block, table } from '../log/export.js';
 import { sentence } from './report.js';
 
-/** Text within a line, with the special characters of Markdown escaped. @param {string} text */
-const escaped = (text) => text.replace(/[\\`*_[\]<>#|]/g, '\\$&');
-
-/** Inline code, between more backticks than the text has in a row. @param {string} text */
+/**
+ * Inline code, between more backticks than the text has in a row. Text of processes is always code: sites turn names after
+ * an @ and bare addresses into notifications and links, also where they are escaped. @param {string} text
+ */
 function code(text) {
   const line = text.replace(/\s+/g, ' ');
   const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));
@@ -20,10 +20,10 @@ export function markdown({ report, around }) {
   const { tmo } = report;
   const causes = tmo.cause.map((/** @type {any} */ cause) => {
     const place = cause.place ? `, in ${code(cause.place)}` : '';
-    return `- ${escaped(cause.text)} (${cause.certainty})${place}`;
+    return `- ${code(cause.text)} (${cause.certainty})${place}`;
   });
   return [
-    `## ${escaped(sentence(report))}`,
+    `## ${code(sentence(report))}`,
     `${full(new Date(report.timestamp))}, after ${span(tmo.uptime_ms)}, life ${tmo.life}. Command: ${code([report.command, ...(report.args ?? [])].join(' '))}`,
     causes.join('\n'),
     report.lastLogs.length ? `Its last lines:\n\n${block(report.lastLogs.join('\n'))}` : '',

@@ -41,6 +41,7 @@ export class ProcessView {
     const link = (/** @type {string} */ view, /** @type {string} */ text, /** @type {Record<string, string>} */ values) =>
       h('a', { class: 'button', href: address({ run: id, view, values }), text });
     this.terminal = link('terminal', '⌨ Terminal', { name });
+    this.log = link('log', '≡ Log', { names: name });
     this.why = h('div');
     this.whyPanel = panel('Why', this.why);
     this.lives = new Lives();
@@ -58,7 +59,7 @@ export class ProcessView {
       h('div', {}, panel('What it is', this.facts, this.setup), this.figures.element, this.found));
     this.element = h('div', { class: 'process-page' },
       h('header', { class: 'process-head' }, h('h2', { text: name }), this.state, h('span', { class: 'space' }),
-        this.start, this.stop, this.restart, this.terminal, link('log', '≡ Log', { names: name })),
+        this.start, this.stop, this.restart, this.terminal, this.log),
       this.note, this.empty, this.grid);
     const draw = atNextFrame(() => this.draw());
     this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), everySecond(draw)];
@@ -73,8 +74,12 @@ export class ProcessView {
     const process = run.processes.get(this.name);
     if (this.isClosed || !run.state) return;
     this.empty.hidden = !!process;
-    this.grid.hidden = !process;
-    if (!process) return;
+    for (const part of [this.grid, this.state, this.log]) part.hidden = !process;
+    if (!process) {
+      for (const part of [this.start, this.stop, this.restart, this.terminal]) part.hidden = true;
+      setText(this.note, '');
+      return;
+    }
     const [mark, kind] = signOf(process);
     setText(this.sign, mark);
     setAttribute(this.state, 'class', `state kind-${kind}`);
