@@ -8,6 +8,7 @@
 //! `accept` takes connections on the socket, `tcp/listener.rs` on a TCP address: there a client has to prove
 //! that it knows the token of the run ([`crate::api::proof`]). `http/actions.rs` has the requests.
 
+pub mod budget;
 pub mod engine_handle;
 pub mod http;
 pub mod prefixed_stream;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::budget::{self, Budget};
 use super::engine_handle::Handle;
 use super::samples::Samples;
 use crate::api::history::History;
@@ -20,6 +21,7 @@ pub struct Reading {
     pub(super) crashes: Arc<CrashAccess>,
     pub(super) crash_readers: Arc<Semaphore>,
     pub(super) samples: Arc<Samples>,
+    pub(super) answers: Budget,
 }
 
 impl std::fmt::Debug for Reading {
@@ -32,6 +34,7 @@ impl Reading {
     /// The data of the run of this handle. The journal is read up to the head of the handle.
     pub fn new(handle: Handle, history: Arc<dyn History>, crashes: Arc<CrashAccess>) -> Self {
         let crash_readers = Arc::new(Semaphore::new(CRASH_READERS));
-        Self { handle, history, crashes, crash_readers, samples: Arc::default() }
+        let (samples, answers) = (Arc::default(), Budget::new(budget::ALL));
+        Self { handle, history, crashes, crash_readers, samples, answers }
     }
 }

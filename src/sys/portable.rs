@@ -40,6 +40,12 @@ pub fn boot_id() -> String {
     lines_of("sysctl", &["-n", "kern.boottime"]).1.trim().to_owned()
 }
 
+/// Not supported here: a connection lasts as long as its peer wants.
+pub const fn end_stalled(_stream: &impl AsFd, _after: std::time::Duration) {}
+
+/// Not necessary here.
+pub const fn trim_memory() {}
+
 /// Not supported here: a child outlives its parent.
 pub const fn end_with_parent(_command: &mut std::process::Command) {}
 

@@ -36,6 +36,8 @@ use crate::sys::{clock, local};
 
 /// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
 const LARGEST_PAGE: usize = 4 << 20;
+/// How much text of a page is read at once. As JSON with styles, it may be many times as large.
+const PART: usize = LARGEST_PAGE / 16;
 
 /// How much of the journal one step reads.
 const STEP: u64 = 8 << 20;
@@ -326,7 +328,7 @@ impl History for RunHistory {
         let mut reader = PageReader {
             pager: Pager::new(IndexReader::open(&self.dirs), filter),
             want: Want {
-                bytes: LARGEST_PAGE,
+                bytes: PART,
                 budget: if page.step { STEP } else { u64::MAX },
                 pattern: query.pattern,
                 ..Want::entries(most)
@@ -358,7 +360,7 @@ struct PageReader<'a> {
 
 impl PageReader<'_> {
     fn read(&mut self, way: Way, most: usize) -> io::Result<HistoryPage> {
-        let (mut way, mut page) = (way, HistoryPage::default());
+        let (mut way, mut page, mut size) = (way, HistoryPage::default(), 0);
         loop {
             self.want.entries = most - page.entries.len();
             let step = match way {
@@ -372,6 +374,7 @@ impl PageReader<'_> {
                     found.extend(self.entry(&entry)?);
                 }
             }
+            size += found.iter().map(|entry| entry.json.len()).sum::<usize>();
             way = match way {
                 Way::Up(_) => {
                     page.entries.splice(0..0, found);
@@ -383,7 +386,7 @@ impl PageReader<'_> {
                 }
             };
             let is_step = self.want.budget < u64::MAX;
-            if step.end || is_step || page.entries.len() >= most {
+            if step.end || is_step || page.entries.len() >= most || size >= LARGEST_PAGE {
                 page.more = !step.end;
                 page.reached = match way {
                     Way::Up(before) => Some(before.to_string()),
@@ -461,7 +464,13 @@ impl Answer for Reader {
             bytes += json.len();
             self.kept.push_back(HistoryEntry { cursor, kind, json });
             match self.last {
-                Some(last) if self.kept.len() > last => _ = self.kept.pop_front(),
+                // Of the last entries, those that a page can hold.
+                Some(last)
+                    if self.kept.len() > last
+                        || bytes > 2 * LARGEST_PAGE && self.kept.len() > 1 =>
+                {
+                    bytes -= self.kept.pop_front().map_or(0, |entry| entry.json.len());
+                }
                 None if self.kept.len() > most || bytes > LARGEST_PAGE => break,
                 Some(_) | None => {}
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
 use futures_util::stream;
 use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
@@ -23,6 +24,7 @@ use crate::api::history::{
 };
 use crate::model::event;
 use crate::model::request::{API, Cleared};
+use crate::server::budget;
 use crate::server::events::stream_of;
 use crate::server::reading::Reading;
 use crate::server::serve::Api;
@@ -35,6 +37,8 @@ const MOST: usize = 10_000;
 const USUAL_PARTS: usize = 60;
 /// Maximum number of parts of a period.
 const MOST_PARTS: usize = 1000;
+/// Why there is no answer when clients leave too many unread.
+const BUSY: &str = "too many answers are under way; try again";
 /// Number of entries read at once for a client that follows.
 const BATCH: usize = 256;
 
@@ -113,6 +117,16 @@ pub(super) async fn lines(
         page.before.get_or_insert_with(|| "end".to_owned());
         limit = limit.min(last);
     }
+    let answers = reading.answers.clone();
+    let read = async {
+        let read = read_lines(reading, ask, page, limit).await;
+        read.unwrap_or_else(IntoResponse::into_response)
+    };
+    let busy = || Refusal::Reason(StatusCode::SERVICE_UNAVAILABLE, BUSY.to_owned());
+    answers.answer(budget::PAGE, read).await.ok_or_else(busy)
+}
+
+async fn read_lines(reading: Reading, ask: HistoryAsk, page: PageAsk, limit: usize) -> ApiResult {
     let (after, up) = (ask.after.clone(), page.before.is_some());
     let upto = reading.handle.head.borrow().records;
     let history = Arc::clone(&reading.history);

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use nix::libc;
-use nix::sys::socket::getsockopt;
-use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::sockopt::{PeerCredentials, TcpUserTimeout};
+use nix::sys::socket::{getsockopt, setsockopt};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::files::{read_kernel, read_kernel_start};
@@ -31,6 +31,23 @@ pub use self::tcp::{
     tcp_listening_ports, tcp_peer, tcp_sockets,
 };
 pub use self::usage::{memory_share, open_files, usage};
+
+/// Have the kernel end a connection whose peer takes no data for this long.
+pub fn end_stalled(stream: &impl AsFd, after: std::time::Duration) {
+    let after = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
+    // Without it, the connection lasts as long as its peer wants.
+    let _ = setsockopt(stream, TcpUserTimeout, &after);
+}
+
+/// Return freed memory to the system. Other allocators than glibc's do that by themselves.
+pub fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "nothing wraps this function")]
+    // SAFETY: it affects only memory that is free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
 
 /// Inspecting a process takes only microseconds.
 pub(super) const CHEAP_LOOKS: bool = true;
@@ -556,6 +573,21 @@ mod tests {
         assert_eq!((process.state, process.ppid, process.pgid, process.sid), ('Z', 7, 42, 40));
         assert_eq!((process.threads, process.start_time), (3, 9876));
         assert!(process.alive(), "other threads go on");
+    }
+
+    #[test]
+    fn a_connection_whose_peer_reads_nothing_is_ended() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut own, _) = listener.accept().unwrap();
+        super::end_stalled(&own, Duration::from_secs(1));
+        let ended = loop {
+            if let Err(error) = std::io::Write::write(&mut own, &[0; 64 << 10]) {
+                break error;
+            }
+        };
+        assert_eq!(ended.kind(), std::io::ErrorKind::TimedOut, "{ended}");
+        drop(peer);
     }
 
     #[test]
