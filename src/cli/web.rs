@@ -29,7 +29,7 @@ use crate::model::units::span;
 use crate::runs::{self, KnownRun};
 use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::access::Access;
-use crate::web::door::{self, Share, Wanted};
+use crate::web::door::{self, NoAnswer, Share, Wanted};
 use crate::web::guardian::{Done, Guardian};
 use crate::web::listen::{self, Listening, USUAL_PORT};
 
@@ -53,7 +53,8 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let project = Project::of(only.as_ref(), args, &context.env);
     let how = How::of(args, None, &context.env);
     let run = project.run.clone().filter(|_| share.is_none());
-    let browser = Browser { how, own: own_path(&context, only.as_ref()), dir: dir.clone(), run };
+    let (own, is_shared) = (own_path(&context, only.as_ref()), share.is_some());
+    let browser = Browser { how, own, dir: dir.clone(), run, is_shared };
     if args.link || share.is_some() {
         let link = print_link(args, share.as_ref(), (&project, only.is_some()), browser);
         return super::block_on(link);
@@ -135,6 +136,11 @@ async fn print_link(
         None => own.into_iter().chain([Wanted::All]).chain(any).collect(),
     };
     let Some(running) = running(&browser.dir, args.port, &wanted).await else {
+        for (port, door) in door::all(&browser.dir) {
+            if door::about(&door).await.is_err_and(|why| why == NoAnswer::Silent) {
+                return Err(silent(port));
+            }
+        }
         return Err(none_runs(&browser.dir, args.port, "; `tmo web` starts one"));
     };
     match share {
@@ -142,7 +148,7 @@ async fn print_link(
         Some(share) if std::io::stdout().is_terminal() => _ = super::print(&describe_share(share))?,
         Some(_) => {}
         None => {
-            let only = door::about(&running.door).await.and_then(|about| about.only);
+            let only = door::about(&running.door).await.ok().and_then(|about| about.only);
             let shows = project.scope_of(only.as_deref());
             super::warn(&format!("the web server at port {} {shows}", running.port));
             browser.run = browser.run.filter(|run| only.as_ref().is_none_or(|only| only == run));
@@ -200,6 +206,8 @@ struct Browser {
     dir: PathBuf,
     /// The run that they lead to.
     run: Option<String>,
+    /// Whether anybody may use them.
+    is_shared: bool,
 }
 
 impl Browser {
@@ -214,7 +222,7 @@ impl Browser {
         if let Some(how) = self.how {
             // The first address is the local one.
             let link = link.split(' ').next().unwrap_or(link);
-            open::open(link, how, &self.own, &self.dir).await;
+            open::open((link, self.is_shared), how, &self.own, &self.dir).await;
         }
     }
 }
@@ -249,17 +257,32 @@ fn guardian_here((place, access): (Listen, Access), dir: &Path) -> Result<Guardi
 
 /// End the server with this port, or all servers of this user.
 async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
-    let mut stopped = 0;
+    let mut stopped = Err(none_runs(dir, port, ""));
     for (at, path) in door::all(dir) {
-        if port.is_none_or(|port| port == at) && door::stop(&path).await {
-            super::print(&format!("the web server at port {at} ends\n"))?;
-            stopped += 1;
+        if port.is_some_and(|port| port != at) {
+            continue;
+        }
+        match door::stop(&path).await {
+            Ok(()) => {
+                super::print(&format!("the web server at port {at} ends\n"))?;
+                stopped = stopped.or(Ok(0));
+            }
+            Err(NoAnswer::Silent) => stopped = Err(silent(at)),
+            Err(NoAnswer::NoServer) => {}
         }
     }
-    if stopped == 0 {
-        return Err(none_runs(dir, port, ""));
-    }
-    Ok(0)
+    stopped
+}
+
+/// The error if a server does not answer.
+pub(super) fn silent(port: u16) -> CliError {
+    let holders = tcp_holders(&sockets_of(port));
+    let end = holders.first().map_or_else(String::new, |p| format!("; `kill {}` ends it", p.pid));
+    CliError::Other(format!("the web server at port {port} does not answer{end}"))
+}
+
+fn sockets_of(port: u16) -> Vec<u64> {
+    tcp_sockets(port).into_iter().map(|(_, socket)| socket).collect()
 }
 
 /// The permissions of a shared link.
@@ -338,8 +361,7 @@ fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError
 
 /// The process that holds this port, as text to append; empty if it belongs to another user.
 fn holder(port: u16) -> String {
-    let sockets: Vec<u64> = tcp_sockets(port).into_iter().map(|(_, socket)| socket).collect();
-    let holders = tcp_holders(&sockets);
+    let holders = tcp_holders(&sockets_of(port));
     holders.first().map_or_else(String::new, |p| format!(" by {} (pid {})", p.comm, p.pid))
 }
 

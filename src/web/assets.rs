@@ -1,7 +1,10 @@
 //! The files of the page (`assets/web/`), which are part of the program.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::sync::{Mutex, PoisonError};
 
+use axum::body::Bytes;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use flate2::read::DeflateDecoder;
@@ -55,14 +58,20 @@ fn disk() -> Option<std::path::PathBuf> {
     crate::config::Env::real().caller_dir("TMO_WEB_ASSETS")
 }
 
-fn find(name: &str) -> Option<Vec<u8>> {
+/// The content of a file. It is unpacked once, so that unread answers share one copy.
+fn find(name: &str) -> Option<Bytes> {
+    static UNPACKED: Mutex<BTreeMap<&str, Bytes>> = Mutex::new(BTreeMap::new());
     if from_disk() && !name.split('/').any(|part| part == "..") {
-        return crate::sys::files::read_plain(&disk()?.join(name)).ok();
+        return crate::sys::files::read_plain(&disk()?.join(name)).ok().map(Bytes::from);
     }
-    let (_, packed) = FILES.iter().find(|(path, _)| *path == name)?;
+    let (path, packed) = FILES.iter().find(|(path, _)| *path == name)?;
+    let mut unpacked = UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(content) = unpacked.get(path) {
+        return Some(content.clone());
+    }
     let mut content = vec![];
     DeflateDecoder::new(*packed).read_to_end(&mut content).ok()?;
-    Some(content)
+    Some(unpacked.entry(path).or_insert(content.into()).clone())
 }
 
 fn kind(name: &str) -> Option<&'static str> {
@@ -87,7 +96,7 @@ mod tests {
     use super::{FILES, asset, edition, find, kind, page};
 
     fn content(name: &str) -> Vec<u8> {
-        find(name).unwrap()
+        find(name).unwrap().to_vec()
     }
 
     #[test]

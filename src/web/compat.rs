@@ -112,6 +112,7 @@ impl Asked<'_> {
             ["process", name, verb] => self.act(&run, name, verb).await,
             ["processes", which] => self.select(&run, which == "select-all").await,
             ["failure-declarations", name, ..] => {
+                self.refuse_limited()?;
                 let name = self.process(&run, name).await?;
                 let verb = path.get(2).map_or_else(String::new, |verb| format!("/{verb}"));
                 self.refuse_others()?;

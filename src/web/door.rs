@@ -1,5 +1,6 @@
 //! The Unix socket of a web server for the user's own commands: they request links, list and end sessions.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -18,10 +21,13 @@ use super::server::Server;
 use super::sessions::SessionEntry;
 use crate::config::Env;
 use crate::config::dirs::{DirError, make_private_dir, runtime_base};
+use crate::sys::files::open_null;
 use crate::sys::{clock, is_own_uid};
 
 /// How long one conversation may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many descriptors are kept for commands.
+const KEPT: usize = 4;
 /// A longer line is not from our own commands.
 const LONGEST: u64 = 64 << 10;
 
@@ -51,14 +57,29 @@ pub(super) fn open(path: &Path) -> io::Result<UnixListener> {
 
 /// Answer the commands that connect.
 pub(super) async fn answer(listener: UnixListener, server: Arc<Server>) {
+    // Descriptors for commands: browsers may use up all others.
+    let mut kept = VecDeque::new();
     loop {
+        while kept.len() < KEPT
+            && let Ok(file) = open_null()
+        {
+            kept.push_back(file);
+        }
         match listener.accept().await {
             Ok((stream, _)) if stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid())) => {
                 let server = Arc::clone(&server);
                 tokio::spawn(async move { timeout(PATIENCE, talk(stream, &server)).await });
             }
             Ok(_) => {}
-            // Too many open files: waiting clients are accepted once there are fewer.
+            // Too many open files.
+            Err(_) if kept.pop_front().is_some() => {
+                if let Some(Ok((stream, _))) = listener.accept().now_or_never()
+                    && stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid()))
+                {
+                    let _ = timeout(PATIENCE, talk(stream, &server)).await;
+                }
+            }
+            // Waiting clients are accepted once there are fewer.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -96,7 +117,7 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
             server.end_sessions(|full, _| full.starts_with(id)).to_string()
         }
         other if let Some(name) = other.strip_prefix("end user ") => {
-            server.end_sessions(|_, user| user == Some(name)).to_string()
+            server.end_sessions(|_, user| user.is_some_and(|user| user.name == name)).to_string()
         }
         other => format!("error: `{other}` is unknown to this version of tmo"),
     };
@@ -146,14 +167,27 @@ impl About {
     }
 }
 
-/// Request the settings of a web server; `None` if no server answers at this socket.
-pub async fn about(path: &Path) -> Option<About> {
-    serde_json::from_str(&ask_server(path, "about").await?).ok()
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// No server listens at the socket.
+    NoServer,
+    /// The server does not answer.
+    Silent,
+}
+
+/// Request the settings of a web server.
+pub async fn about(path: &Path) -> Result<About, NoAnswer> {
+    parsed(&ask_server(path, "about").await?)
 }
 
 /// Request the sessions of a web server.
-pub async fn sessions(path: &Path) -> Option<Vec<SessionEntry>> {
-    serde_json::from_str(&ask_server(path, "sessions").await?).ok()
+pub async fn sessions(path: &Path) -> Result<Vec<SessionEntry>, NoAnswer> {
+    parsed(&ask_server(path, "sessions").await?)
+}
+
+fn parsed<T: DeserializeOwned>(line: &str) -> Result<T, NoAnswer> {
+    serde_json::from_str(line).map_err(|_| NoAnswer::Silent)
 }
 
 /// The sessions to end.
@@ -168,13 +202,13 @@ pub enum End<'a> {
 }
 
 /// End sessions; returns how many ended.
-pub async fn end(path: &Path, which: End<'_>) -> Option<usize> {
+pub async fn end(path: &Path, which: End<'_>) -> Result<usize, NoAnswer> {
     let what = match which {
         End::All => "end all".to_owned(),
         End::Id(id) => format!("end id {id}"),
         End::User(name) => format!("end user {name}"),
     };
-    ask_server(path, &what).await?.parse().ok()
+    parsed(&ask_server(path, &what).await?)
 }
 
 /// The server whose link is wanted.
@@ -198,28 +232,36 @@ pub async fn link(path: &Path, wanted: &Wanted<'_>) -> Option<String> {
         Wanted::Any => "link any".to_owned(),
         Wanted::Share(share) => format!("share {}", serde_json::to_string(share).ok()?),
     };
-    ask_server(path, &ask).await.filter(|line| line.starts_with("http"))
+    ask_server(path, &ask).await.ok().filter(|line| line.starts_with("http"))
 }
 
-/// Stop the web server; false if none answers at this socket.
-pub async fn stop(path: &Path) -> bool {
-    ask_server(path, "stop").await.is_some_and(|line| line == "ok")
+/// Stop the web server.
+pub async fn stop(path: &Path) -> Result<(), NoAnswer> {
+    ask_server(path, "stop").await.map(drop)
 }
 
 /// Send one line to the web server at this socket, and read its answer.
-async fn ask_server(path: &Path, ask: &str) -> Option<String> {
+async fn ask_server(path: &Path, ask: &str) -> Result<String, NoAnswer> {
+    let connect = UnixStream::connect(path).await;
+    let stream = connect.map_err(|error| {
+        let gone = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+        // Otherwise, too many others wait.
+        if gone.contains(&error.kind()) { NoAnswer::NoServer } else { NoAnswer::Silent }
+    })?;
+    if !stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid())) {
+        return Err(NoAnswer::NoServer);
+    }
     let asked = async {
-        let stream = UnixStream::connect(path).await.ok()?;
-        if !stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid())) {
-            return None;
-        }
         let (reading, mut writing) = stream.into_split();
-        writing.write_all(format!("{ask}\n").as_bytes()).await.ok()?;
+        writing.write_all(format!("{ask}\n").as_bytes()).await?;
         let mut line = String::new();
-        BufReader::new(reading.take(LONGEST)).read_line(&mut line).await.ok()?;
-        Some(line.trim_end().to_owned())
+        BufReader::new(reading.take(LONGEST)).read_line(&mut line).await?;
+        io::Result::Ok(line.trim_end().to_owned())
     };
-    timeout(PATIENCE, asked).await.ok()?
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok(line)) if !line.is_empty() => Ok(line),
+        Ok(Ok(_) | Err(_)) | Err(_) => Err(NoAnswer::Silent),
+    }
 }
 
 /// The sockets of the web servers of this user, by port.

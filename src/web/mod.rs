@@ -8,7 +8,7 @@
 //! | `guardian.rs` | the process that owns the sockets and restarts the server when it dies |
 //! | `listen.rs` | ports and addresses |
 //! | `ending.rs` | why a server ends |
-//! | `serve.rs` | connections; the end of the server |
+//! | `serve.rs`, `places.rs` | connections and their limits; the end of the server |
 //! | `server.rs` | one request, from the gate to its answer |
 //! | `routes.rs` | every path, with its requirement and its handler |
 //! | `gate.rs`, `grant.rs` | whether a request is allowed; roles and visible processes |
@@ -46,6 +46,7 @@ pub mod listen;
 mod listing;
 mod live;
 mod password;
+mod places;
 mod proof;
 pub mod pty;
 mod routes;

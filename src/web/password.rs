@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::grant::Role;
 use super::proof::{Purpose, Secret, is_nonce, random_hex};
 use super::throttle::{Place, Throttle};
-use super::users::{Users, is_name};
+use super::users::{KnownUser, Users, UsersError, is_name};
 
 /// The most hashes that are computed at once; each needs 19 MiB of memory.
 const MOST_AT_ONCE: usize = 2;
@@ -65,8 +65,8 @@ pub(super) struct Device {
 /// The result of a login.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// The role of the user, and a device key for a browser that has none.
-    Known(Role, Option<Device>),
+    /// The user, and a device key for a browser that has none.
+    Known(Role, KnownUser, Option<Device>),
     /// Name or password are wrong.
     Wrong,
     /// There were too many wrong passwords.
@@ -123,21 +123,25 @@ impl Passwords {
         };
         let (users, name) = (self.users.clone(), ask.name.clone());
         let password = mem::take(&mut ask.password);
-        let compute = move || Users::read(&users).map(|users| users.role(&name, &password));
-        let role = match tokio::task::spawn_blocking(compute).await {
-            Ok(Ok(role)) => role,
+        let compute = move || {
+            let users = Users::read(&users)?;
+            Ok(users.find(&name, &password).map(|user| (user.role, user.known())))
+        };
+        let computed: Result<Result<_, UsersError>, _> = tokio::task::spawn_blocking(compute).await;
+        let found = match computed {
+            Ok(Ok(found)) => found,
             Ok(Err(error)) => return Verdict::Broken(error.to_string()),
             Err(error) => return Verdict::Broken(error.to_string()),
         };
-        let Some(role) = role else { return Verdict::Wrong };
+        let Some((role, user)) = found else { return Verdict::Wrong };
         self.throttle(|all| all.forget(&ask.name, &place));
         if device.is_some() {
-            return Verdict::Known(role, None);
+            return Verdict::Known(role, user, None);
         }
         match random_hex(ID) {
             Ok(id) => {
                 let key = self.key(&ask.name, &id).hex().to_owned();
-                Verdict::Known(role, Some(Device { id, key }))
+                Verdict::Known(role, user, Some(Device { id, key }))
             }
             Err(error) => Verdict::Broken(error.to_string()),
         }
@@ -178,7 +182,7 @@ mod tests {
         let right = ("anna", "correct horse");
         let now = Instant::now();
         let (stranger, elsewhere) = ((STRANGER, now), ("10.0.0.2", now));
-        let Verdict::Known(Role::Operate, Some(Device { id, .. })) =
+        let Verdict::Known(Role::Operate, _, Some(Device { id, .. })) =
             log_in(&all, right, None, stranger).await
         else {
             panic!("the password is right");
@@ -195,7 +199,7 @@ mod tests {
         let verdict = log_in(&all, right, None, stranger).await;
         assert!(matches!(verdict, Verdict::Wait(_)), "not even the right one: {verdict:?}");
         let verdict = log_in(&all, right, None, elsewhere).await;
-        assert!(matches!(verdict, Verdict::Known(_, Some(_))), "{verdict:?}");
+        assert!(matches!(verdict, Verdict::Known(_, _, Some(_))), "{verdict:?}");
         // The proof is the same after a restart of the server.
         let nonce = nonce().unwrap();
         let key = Passwords::new(all.users.clone(), dir.path()).unwrap().key("anna", &id);
@@ -206,7 +210,7 @@ mod tests {
             assert!(matches!(verdict, Verdict::Wait(_)), "{wrong}: {verdict:?}");
         }
         let verdict = log_in(&all, right, Some(device), stranger).await;
-        assert!(matches!(verdict, Verdict::Known(Role::Operate, None)), "{verdict:?}");
+        assert!(matches!(verdict, Verdict::Known(Role::Operate, _, None)), "{verdict:?}");
         let ask = DeviceAsk { name: "anna".to_owned(), device: id, nonce: nonce.clone() };
         assert!(key.proves(&all.hello(&ask).unwrap(), Purpose::DeviceServer, &[&nonce]));
     }

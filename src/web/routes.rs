@@ -4,6 +4,7 @@ use axum::http::Method;
 
 use super::gate::Need;
 use super::grant::Role;
+use crate::model::nearest::nearest;
 
 /// The handler of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,6 +191,24 @@ pub(super) fn find(method: &Method, path: &str) -> Found {
     }
 }
 
+/// The reason why a path does not exist, with the nearest one.
+pub(super) fn no_such_path(path: &str) -> String {
+    let given: Vec<_> = path.split('/').collect();
+    let filled = ROUTES.iter().filter_map(|(_, pattern, ..)| {
+        let wanted: Vec<_> = pattern.split('/').collect();
+        let parts = wanted.iter().zip(&given).map(|(one, given)| match *one {
+            "{}" => *given,
+            one => one,
+        });
+        (wanted.len() == given.len()).then(|| parts.collect::<Vec<_>>().join("/"))
+    });
+    let filled: Vec<_> = filled.collect();
+    match nearest(path, filled.iter().map(String::as_str)) {
+        Some(near) => format!("there is no `{path}` here; did you mean `{near}`?"),
+        None => format!("there is no `{path}` here"),
+    }
+}
+
 fn is_match(pattern: &str, path: &str) -> bool {
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
     loop {
@@ -213,7 +232,16 @@ pub(super) fn run_of(path: &str) -> Option<(&str, &str)> {
 mod tests {
     use axum::http::Method;
 
-    use super::{Found, ROUTES, find, run_of};
+    use super::{Found, ROUTES, find, no_such_path, run_of};
+
+    #[test]
+    fn an_unknown_path_is_named_with_the_nearest_one() {
+        let near = |path| no_such_path(path).split('`').nth(3).map(str::to_owned);
+        assert_eq!(near("/api/statu").as_deref(), Some("/api/state"));
+        assert_eq!(near("/r/0a/api/line").as_deref(), Some("/r/0a/api/lines"));
+        assert_eq!(near("/api/logz/web").as_deref(), Some("/api/logs/web"));
+        assert_eq!(near("/wholly/other"), None);
+    }
 
     #[test]
     fn each_path_is_found_with_its_method_only() {

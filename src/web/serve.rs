@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -26,17 +26,17 @@ use super::access::Access;
 use super::door;
 use super::ending::{Ending, closed};
 use super::gate::Names;
-use super::server::{Ends, Server, is_of_other_user};
+use super::places::Place;
+use super::server::{Ends, Server, peer_of};
 use super::sessions::Sessions;
 use super::source::Runs;
 use crate::config::Env;
 use crate::instance::inherit;
 
-/// The most connections that are served at once.
-const CONNECTIONS: usize = 256;
-/// The most connections of other users of this machine or of other machines. The rest are reserved for the user's
-/// own browser.
-const OF_OTHERS: usize = 64;
+/// How many bytes may wait in a connection for its client, and the largest head of a request.
+const BUFFER: usize = 64 << 10;
+/// A client that takes no data for this long is disconnected.
+const STALLED: Duration = Duration::from_secs(60);
 /// How long a browser may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long the last answers may take when the server ends.
@@ -91,6 +91,7 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
         let path = door::path(&handover.dir, handover.port);
         let door = door::open(&path)?;
         tokio::spawn(door::answer(door, Arc::clone(&server)));
+        tokio::spawn(Arc::clone(&server).follow_users());
         if let Some(run) = handover.run.clone() {
             let server = Arc::clone(&server);
             tokio::spawn(async move {
@@ -120,8 +121,7 @@ async fn accept(
     gone: impl Future<Output = ()>,
 ) -> Ending {
     let mut asked = server.closing.subscribe();
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let of_others = Arc::new(Semaphore::new(OF_OTHERS));
+    let room = Arc::new(Semaphore::new(server.places.most()));
     let mut clients = JoinSet::new();
     let mut gone = std::pin::pin!(gone);
     let ending = loop {
@@ -138,17 +138,9 @@ async fn accept(
                 Ok((stream, peer)) => {
                     let Ok(local) = stream.local_addr() else { continue };
                     let ends = Ends { peer, local };
-                    // A proxy may run as another user.
-                    let is_other = server.names.public().is_none() && is_of_other_user(ends);
-                    let other = is_other.then(|| Arc::clone(&of_others).try_acquire_owned());
-                    if let Some(Err(_)) = other {
-                        continue;
-                    }
-                    let server = Arc::clone(server);
-                    clients.spawn(async move {
-                        serve(stream, ends, server).await;
-                        drop((place, other));
-                    });
+                    let Some(own) = server.places.of_connection(peer_of(ends)) else { continue };
+                    let taken = Taken(Arc::new((place.ok(), own)));
+                    clients.spawn(serve((stream, taken), ends, Arc::clone(server)));
                 }
                 // Too many open files, or a client that has gone already.
                 Err(_) => sleep(Duration::from_millis(50)).await,
@@ -174,19 +166,28 @@ async fn any_of(sockets: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> 
     .await
 }
 
-async fn serve(stream: TcpStream, ends: Ends, server: Arc<Server>) {
+/// The place of a connection. A WebSocket keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Taken(
+    #[expect(dead_code, reason = "it is held")] Arc<(Option<OwnedSemaphorePermit>, Place)>,
+);
+
+async fn serve((stream, taken): (TcpStream, Taken), ends: Ends, server: Arc<Server>) {
+    crate::sys::end_stalled(&stream, STALLED);
     // Small frames must be sent at once.
     let _ = stream.set_nodelay(true);
     let mut closing = server.closing.subscribe();
     let (begun, mut is_begun) = watch::channel(false);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let server = Arc::clone(&server);
+        request.extensions_mut().insert(taken.clone());
         begun.send_replace(true);
         server.answer(ends, request.map(Body::new))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
+        .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -7,6 +7,8 @@ mod sockets;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,33 +17,60 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::future::OptionFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
 
 use super::access::Access;
 use super::answers::{finish, json, problem};
 use super::compat::Selections;
 use super::ending::Ending;
-use super::follow::until;
 use super::gate::{Names, Need, Sender, bearer, judge};
-use super::grant::{Grant, Scope};
+use super::grant::{Grant, Role, Scope};
 use super::listing::{RunEntry, entries};
 use super::password::Passwords;
-use super::routes::{Found, OfSession, Part, find};
+use super::places::{Peer, Places};
+use super::routes::{Found, OfSession, Part, find, no_such_path};
 use super::screens::Terminals;
-use super::sessions::{SessionEntry, Sessions};
+use super::sessions::{NewLink, SessionEntry, Sessions};
 use super::source::Runs;
 use super::tickets::Tickets;
+use super::users::{KnownUser, Users};
 use super::{apps, assets, compat, cookie, run_api};
 use crate::api::version::OURS;
-use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
+use crate::server::budget::{self, Budget};
+use crate::sys::{Changes, TcpPeer, clock, is_own_uid, tcp_peer};
 
 /// The largest body of a request that the server itself reads.
 const LARGEST_BODY: usize = 16 << 10;
 /// How long such a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
+/// How often it is checked whether a session has ended, if nothing reports that.
+const RECHECK: Duration = Duration::from_secs(60);
+
+/// The memory of all answers under way: 64 MiB.
+#[derive(Debug)]
+struct Answers {
+    /// Of pages of lines and of all others, to the user.
+    own: [Budget; 2],
+    /// The same, to guests and programs.
+    of_guests: [Budget; 2],
+}
+
+impl Answers {
+    /// What another answer than a page of lines may need while it is made.
+    const USUAL: usize = 64 << 10;
+
+    fn new() -> Self {
+        let budgets = |sizes: [usize; 2]| sizes.map(|mebibytes| Budget::new(mebibytes << 20));
+        Self { own: budgets([32, 8]), of_guests: budgets([16, 8]) }
+    }
+}
+
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ends {
@@ -68,8 +97,14 @@ pub(super) struct Server {
     /// The options for access from other machines.
     pub(super) access: Access,
     passwords: Passwords,
+    /// The limits of connections.
+    pub(super) places: Places,
+    /// The memory of answers.
+    answers: Answers,
     /// Changes when a session ends before its time.
     session_ended: watch::Sender<()>,
+    /// A user has logged in with a password.
+    user_came: Notify,
     /// Why the server ends; `None` until then.
     pub(super) closing: watch::Sender<Option<Ending>>,
 }
@@ -98,6 +133,7 @@ impl Server {
         let passwords = Passwords::new(access.users.clone(), &access.state)?;
         let (sessions, tickets) = (Mutex::new(sessions), Mutex::default());
         let (selections, terminals) = (Selections::default(), Terminals::default());
+        let places = Places::new(names.public().is_some());
         Ok(Self {
             names,
             port,
@@ -108,7 +144,10 @@ impl Server {
             terminals,
             access,
             passwords,
+            places,
+            answers: Answers::new(),
             session_ended,
+            user_came: Notify::new(),
             closing,
         })
     }
@@ -119,10 +158,10 @@ impl Server {
 
     /// The addresses of a link, local and public, separated by a space.
     pub(super) fn link(&self, grant: Grant) -> io::Result<String> {
-        let fragment = self.sessions().link(grant, None, clock::now())?;
-        let local = format!("http://{}:{}/#login={fragment}", self.names.own(), self.port);
+        let NewLink { local, public: far } = self.sessions().link(grant, None, clock::now())?;
+        let local = format!("http://{}:{}/#login={local}", self.names.own(), self.port);
         Ok(match self.names.public() {
-            Some(public) => format!("{local} https://{public}/#login={fragment}"),
+            Some(public) => format!("{local} https://{public}/#login={far}"),
             None => local,
         })
     }
@@ -133,10 +172,48 @@ impl Server {
     }
 
     /// End the sessions whose id and user satisfy a predicate; returns their number.
-    pub(super) fn end_sessions(&self, is_meant: impl Fn(&str, Option<&str>) -> bool) -> usize {
+    pub(super) fn end_sessions(
+        &self,
+        is_meant: impl Fn(&str, Option<&KnownUser>) -> bool,
+    ) -> usize {
         let ended = self.sessions().end_if(is_meant, clock::now());
-        self.session_ended.send_replace(());
+        if ended > 0 {
+            self.session_ended.send_replace(());
+        }
         ended
+    }
+
+    /// End the sessions of users whose entry in their file has changed or is gone. False if the file can't be read.
+    fn end_of_removed_users(&self) -> bool {
+        let users = Users::read(&self.access.users);
+        if let Ok(users) = &users {
+            self.end_sessions(|_, user| user.is_some_and(|user| !users.have(user)));
+        }
+        users.is_ok()
+    }
+
+    /// End the sessions of users as soon as their entry has changed.
+    pub(super) async fn follow_users(self: Arc<Self>) {
+        let (file, dir) = (&self.access.users, self.access.users.parent());
+        let paths: Vec<_> = dir.into_iter().chain([&**file]).map(Path::to_owned).collect();
+        let mut changes = Changes::open().ok();
+        let signal = changes.as_ref().and_then(|changes| signal_of(changes).ok());
+        loop {
+            let is_watched = changes.as_mut().is_some_and(|changes| {
+                changes.take();
+                changes.watch(&paths).is_ok()
+            });
+            let has_users = self.sessions().have_users();
+            if has_users {
+                self.end_of_removed_users();
+            }
+            tokio::select! {
+                // The directory may be newer than the server.
+                () = self.user_came.notified() => {}
+                Some(Ok(mut ready)) = OptionFuture::from(signal.as_ref().map(AsyncFd::readable)) => ready.clear_ready(),
+                () = sleep(RECHECK), if has_users && !is_watched => {}
+            }
+        }
     }
 
     /// Note a use of this session; false if it has ended.
@@ -151,18 +228,18 @@ impl Server {
 
     /// Whether this session has not ended. A token, which has none, is checked at each request.
     pub(super) fn is_live(&self, session: &str) -> bool {
-        session.is_empty() || self.sessions().is_live(session, clock::now())
+        session.is_empty() || self.sessions().end_of(session, clock::now()).is_some()
     }
 
     /// Wait until this session has ended.
-    async fn end_of_session(&self, (id, grant): (String, Grant)) {
+    async fn end_of_session(&self, id: &str) {
         let mut ended = self.session_ended.subscribe();
-        while self.sessions().is_live(&id, clock::now()) {
-            let due = grant.until.map(|until| Instant::now() + until.since(clock::now()));
-            tokio::select! {
-                _ = ended.changed() => {}
-                () = until(due) => {}
-            }
+        loop {
+            let now = clock::now();
+            let Some(end) = self.sessions().end_of(id, now) else { return };
+            // The clock may be set, and the timer stands still while the machine is suspended.
+            let pause = end.since(now).min(RECHECK);
+            let _ = timeout(pause, ended.changed()).await;
         }
     }
 
@@ -178,12 +255,16 @@ impl Server {
     async fn respond(self: Arc<Self>, ends: Ends, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let (need, part) = match find(&method, &path) {
+        let session = self.session_of(&parts.headers);
+        let found = find(&method, &path);
+        let (need, part) = match found {
             Found::Route(need, part) => (need, part),
             // The gate checks these first, so that its refusals do not reveal which paths exist.
+            Found::OtherMethod | Found::Nothing if session.is_some() => {
+                (Need::Session(Role::Read), Part::Asset)
+            }
             Found::OtherMethod | Found::Nothing => (Need::OwnPage, Part::Asset),
         };
-        let session = self.session_of(&parts.headers);
         let sender = match &session {
             Some((_, grant)) if bearer(&parts.headers).is_some() => Sender::Token(grant),
             Some((_, grant)) => Sender::Session(grant),
@@ -194,7 +275,10 @@ impl Server {
             tracing::debug!(%method, path, status = refused.status.as_u16(), "refused");
             return problem(refused.status, refused.reason);
         }
-        if find(&method, &path) == Found::OtherMethod {
+        if found == Found::Nothing && session.is_some() {
+            return problem(StatusCode::NOT_FOUND, &no_such_path(&path));
+        }
+        if found == Found::OtherMethod {
             return problem(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "this path does not support this method",
@@ -216,11 +300,31 @@ impl Server {
                 self.as_text(part, &parts, session, body).await
             }
             (Part::OfSession(part), Some(session)) => {
-                self.answer_in(session, part, (parts, body)).await
+                self.answer_within_budget(session, part, (parts, body)).await
             }
             // The gate has already refused requests without a session.
             (Part::OfSession(_), None) => StatusCode::UNAUTHORIZED.into_response(),
         }
+    }
+
+    /// Answer a request of a session when the answers under way leave room.
+    async fn answer_within_budget(
+        self: &Arc<Self>,
+        session: (String, Grant),
+        part: OfSession,
+        (parts, body): (Parts, Body),
+    ) -> Response {
+        let Some(is_page) = is_page(part, parts.uri.path()) else {
+            return self.answer_in(session, part, (parts, body)).await;
+        };
+        let Answers { own, of_guests } = &self.answers;
+        let [pages, others] = if self.is_guest(&session) { of_guests } else { own };
+        let (budget, most) = if is_page { (pages, budget::PAGE) } else { (others, Answers::USUAL) };
+        let answer = self.answer_in(session, part, (parts, body));
+        budget.answer(most, Box::pin(answer)).await.unwrap_or_else(|| {
+            let reason = "too many answers are under way; try again";
+            problem(StatusCode::SERVICE_UNAVAILABLE, reason)
+        })
     }
 
     /// Answer a request of a session.
@@ -248,6 +352,11 @@ impl Server {
         }
     }
 
+    /// Whether this is not a session of the user, but of a shared link, of a password, or of a program.
+    fn is_guest(&self, (id, grant): &(String, Grant)) -> bool {
+        id.is_empty() || grant.until.is_some() || self.user_of(id).is_some()
+    }
+
     async fn list(&self, scope: &Scope) -> Response {
         match self.runs.list().await {
             Ok(all) => json(StatusCode::OK, &AllRuns { runs: entries(&all, scope) }),
@@ -269,7 +378,32 @@ impl Server {
         let key = of_header.or_else(of_socket)?;
         let sessions = self.sessions();
         let session = cookies.find_map(|cookie| sessions.of_request(cookie, key, clock::now()))?;
-        Some((session.id.clone(), session.grant.clone()))
+        let (known, is_user) =
+            ((session.id.clone(), session.grant.clone()), session.user.is_some());
+        drop(sessions);
+        let is_live = !is_user || self.end_of_removed_users() && self.is_live(&known.0);
+        is_live.then_some(known)
+    }
+}
+
+/// A signal of changes.
+fn signal_of(changes: &Changes) -> io::Result<AsyncFd<OwnedFd>> {
+    let fd = changes.signal()?;
+    #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
+    // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
+    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    Ok(fd?)
+}
+
+/// Whether this answer has a page of lines; `None` for `WebSockets` and for archives, which may take long.
+fn is_page(part: OfSession, path: &str) -> Option<bool> {
+    match part {
+        OfSession::Live | OfSession::Terminal | OfSession::Look | OfSession::Apps(_) => None,
+        OfSession::Files => Some(path.ends_with("/api/lines")),
+        OfSession::Chosen => {
+            Some(["/api/poll", "/api/state"].contains(&path) || path.starts_with("/api/logs/"))
+        }
+        OfSession::Me | OfSession::Runs | OfSession::Figures | OfSession::Supervisor => Some(false),
     }
 }
 
@@ -279,13 +413,14 @@ fn me(grant: &Grant) -> Response {
     json(StatusCode::OK, &Me { role, version: OURS, time })
 }
 
-/// Whether the peer is another user of this machine.
-pub(super) fn is_of_other_user(ends: Ends) -> bool {
+/// Who is at the other end of a connection.
+pub(super) fn peer_of(ends: Ends) -> Peer {
     match tcp_peer(ends.peer, ends.local) {
-        TcpPeer::Open { owner } => !is_own_uid(owner),
-        TcpPeer::Closed => true,
+        TcpPeer::Open { owner } if is_own_uid(owner) => Peer::Own,
+        TcpPeer::Open { owner } => Peer::Other(owner),
+        TcpPeer::Closed => Peer::Unknown,
         // Where the system can't determine the peer, only the secret of the link decides.
-        TcpPeer::Unknown => false,
+        TcpPeer::Unknown => Peer::Own,
     }
 }
 

@@ -13,8 +13,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::gate::Site;
 use super::grant::{Grant, Role};
 use super::proof::{Purpose, Secret, is_nonce, nonce, random_hex};
+use super::users::KnownUser;
 use crate::model::time::Timestamp;
 
 /// How long a link is valid.
@@ -36,17 +38,40 @@ const SLOT: u64 = 1 << 20;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Link {
     id: String,
+    /// The secret at the addresses of this machine.
     secret: Secret,
+    /// The secret at the public address.
+    public: Secret,
     grant: Grant,
     /// The user who has logged in with a password to get it.
     #[serde(default)]
-    user: Option<String>,
+    user: Option<KnownUser>,
     until: Timestamp,
     /// The session that began with it.
     used: Option<String>,
     /// The nonces of the current login.
     #[serde(skip)]
     nonces: Option<[String; 2]>,
+}
+
+impl Link {
+    const fn secret(&self, site: Site) -> &Secret {
+        match site {
+            Site::Local => &self.secret,
+            Site::Public => &self.public,
+        }
+    }
+}
+
+/// A new link: its id and its secret, as in the fragments of its addresses. All users of the machine can read the
+/// arguments of a browser. Therefore, the local secret is worthless at the public address, where the server can't
+/// distinguish them.
+#[derive(Debug)]
+pub(super) struct NewLink {
+    /// At the addresses of this machine.
+    pub(super) local: String,
+    /// At the public address.
+    pub(super) public: String,
 }
 
 /// A session.
@@ -60,15 +85,20 @@ pub(super) struct Session {
     pub(super) grant: Grant,
     /// The user, if the login was with a password.
     #[serde(default)]
-    user: Option<String>,
+    pub(super) user: Option<KnownUser>,
     begun: Timestamp,
     used: Timestamp,
 }
 
 impl Session {
+    /// When it ends unless it is used again.
+    fn end(&self) -> Timestamp {
+        let end = (self.begun + LIFE).min(self.used + IDLE_LIFE);
+        self.grant.until.map_or(end, |until| until.min(end))
+    }
+
     fn lives(&self, now: Timestamp) -> bool {
-        let is_granted = self.grant.until.is_none_or(|until| now < until);
-        is_granted && now.since(self.begun) < LIFE && now.since(self.used) < IDLE_LIFE
+        now < self.end()
     }
 }
 
@@ -141,26 +171,27 @@ impl Sessions {
         Self { file, kept }
     }
 
-    /// Create a link with these rights; returns its id and secret, as in the fragment of an address. `user` has
-    /// logged in with a password.
+    /// Create a link with these rights. `user` has logged in with a password.
     pub(super) fn link(
         &mut self,
         grant: Grant,
-        user: Option<String>,
+        user: Option<KnownUser>,
         now: Timestamp,
-    ) -> io::Result<String> {
-        let (id, secret) = (random_hex(8)?, Secret::random()?);
-        let text = format!("{id}.{}", secret.hex());
+    ) -> io::Result<NewLink> {
+        let (id, secret, public) = (random_hex(8)?, Secret::random()?, Secret::random()?);
+        let text = |secret: &Secret| format!("{id}.{}", secret.hex());
+        let new = NewLink { local: text(&secret), public: text(&public) };
         let until = grant.until.unwrap_or(now + LINK_LIFE);
-        self.kept.links.push(Link { id, secret, grant, user, until, used: None, nonces: None });
+        let (used, nonces) = (None, None);
+        self.kept.links.push(Link { id, secret, public, grant, user, until, used, nonces });
         self.save(now);
-        Ok(text)
+        Ok(new)
     }
 
     /// Begin a login with the nonce of the page; returns the server's nonce and proof.
     pub(super) fn begin(
         &mut self,
-        id: &str,
+        (id, site): (&str, Site),
         theirs: &str,
         now: Timestamp,
     ) -> Result<(String, String), LoginError> {
@@ -169,7 +200,7 @@ impl Sessions {
             return Err(LoginError::NoLink);
         }
         let ours = nonce().map_err(|_| LoginError::NoRandom)?;
-        let proof = link.secret.proof(Purpose::LoginServer, &[theirs, &ours]);
+        let proof = link.secret(site).proof(Purpose::LoginServer, &[theirs, &ours]);
         link.nonces = Some([theirs.to_owned(), ours.clone()]);
         Ok((ours, proof))
     }
@@ -177,14 +208,14 @@ impl Sessions {
     /// Finish a login with the page's proof. `cookies` are the earlier cookies of the browser.
     pub(super) fn finish(
         &mut self,
-        (id, proof): (&str, &str),
+        (id, site, proof): (&str, Site, &str),
         cookies: &[&str],
         now: Timestamp,
     ) -> Result<Begun, LoginError> {
         let link = self.find_link(id, now).ok_or(LoginError::NoLink)?;
         let Some([theirs, ours]) = link.nonces.take() else { return Err(LoginError::NoLink) };
         let nonces = [&*theirs, &*ours];
-        if !link.secret.proves(proof, Purpose::LoginPage, &nonces) {
+        if !link.secret(site).proves(proof, Purpose::LoginPage, &nonces) {
             return Err(LoginError::NoLink);
         }
         if let Some(session) = link.used.clone() {
@@ -200,7 +231,8 @@ impl Sessions {
         let new = || Ok::<_, io::Error>((random_hex(16)?, Secret::random()?));
         let (session, cookie) = new().map_err(|_| LoginError::NoRandom)?;
         link.used = Some(session.clone());
-        let (key, grant, user) = (link.secret.key(&nonces), link.grant.clone(), link.user.clone());
+        let (key, grant, user) =
+            (link.secret(site).key(&nonces), link.grant.clone(), link.user.clone());
         let begun = Begun { id: session.clone(), cookie: cookie.hex().to_owned() };
         let id = session;
         self.kept.sessions.push(Session { id, key, cookie, grant, user, begun: now, used: now });
@@ -243,22 +275,22 @@ impl Sessions {
         self.kept.sessions.iter().find(is_it).filter(|session| session.cookie.same(cookie))
     }
 
-    /// Whether this session has not ended.
-    pub(super) fn is_live(&self, id: &str, now: Timestamp) -> bool {
-        self.kept.sessions.iter().any(|session| session.id == id && session.lives(now))
+    /// When this session ends unless it is used again; `None` if it has ended.
+    pub(super) fn end_of(&self, id: &str, now: Timestamp) -> Option<Timestamp> {
+        let session = self.kept.sessions.iter().find(|session| session.id == id)?;
+        Some(session.end()).filter(|end| now < *end)
     }
 
     /// Whether the link with this id is a shared one.
     pub(super) fn is_shared(&mut self, id: &str, now: Timestamp) -> bool {
-        let found = self.find_link(id, now);
-        found.is_some_and(|link| link.grant.until.is_some() || link.user.is_some())
+        self.find_link(id, now).is_some_and(|link| link.grant.until.is_some())
     }
 
     pub(super) fn list(&self, now: Timestamp) -> Vec<SessionEntry> {
         let living = self.kept.sessions.iter().filter(|session| session.lives(now));
         let entry = |session: &Session| SessionEntry {
             id: session.id[..SHOWN.min(session.id.len())].to_owned(),
-            user: session.user.clone(),
+            user: session.user.as_ref().map(|user| user.name.clone()),
             role: session.grant.role,
             processes: session.grant.scope.names().map(<[String]>::to_vec),
             begun: session.begun,
@@ -269,17 +301,23 @@ impl Sessions {
 
     /// The user who has begun this session with a password.
     pub(super) fn user_of(&self, id: &str) -> Option<String> {
-        self.kept.sessions.iter().find(|session| session.id == id)?.user.clone()
+        let session = self.kept.sessions.iter().find(|session| session.id == id)?;
+        Some(session.user.as_ref()?.name.clone())
+    }
+
+    /// Whether any session began with a password.
+    pub(super) fn have_users(&self) -> bool {
+        self.kept.sessions.iter().any(|session| session.user.is_some())
     }
 
     /// End the sessions for which this holds, and the links of their users; returns how many ended.
     pub(super) fn end_if(
         &mut self,
-        is_meant: impl Fn(&str, Option<&str>) -> bool,
+        is_meant: impl Fn(&str, Option<&KnownUser>) -> bool,
         now: Timestamp,
     ) -> usize {
         let before = self.kept.sessions.len();
-        let is_left = |id: &str, user: &Option<String>| !is_meant(id, user.as_deref());
+        let is_left = |id: &str, user: &Option<KnownUser>| !is_meant(id, user.as_ref());
         self.kept.sessions.retain(|session| is_left(&session.id, &session.user));
         self.kept.links.retain(|link| link.user.is_none() || is_left(&link.id, &link.user));
         self.save(now);
@@ -304,8 +342,8 @@ impl Sessions {
         links.retain(|link| now < link.until);
         sessions.retain(|session| session.lives(now));
         // The limit is per user, so that a user can't displace the links and sessions of others.
-        keep_newest(links, |link| link.user.clone());
-        keep_newest(sessions, |session| session.user.clone());
+        keep_newest(links, |link| link.user.as_ref());
+        keep_newest(sessions, |session| session.user.as_ref());
         let at = SLOT * (*turn % 2);
         if let Err(error) = write(&self.file, at, &self.kept) {
             tracing::warn!("the sessions can't be saved: {error}");
@@ -314,11 +352,12 @@ impl Sessions {
 }
 
 /// Keep only the newest of each user. Links and sessions without a user count as those of one user.
-fn keep_newest<T>(all: &mut Vec<T>, user: impl Fn(&T) -> Option<String>) {
+fn keep_newest<T>(all: &mut Vec<T>, user: impl Fn(&T) -> Option<&KnownUser>) {
     let mut counts = HashMap::<Option<String>, usize>::new();
     let mut kept: Vec<T> = vec![];
     for one in std::mem::take(all).into_iter().rev() {
-        let count = counts.entry(user(&one)).or_default();
+        let name = user(&one).map(|user| user.name.clone());
+        let count = counts.entry(name).or_default();
         *count += 1;
         if *count <= MOST {
             kept.push(one);
@@ -351,10 +390,12 @@ mod tests {
     use std::fs::File;
     use std::time::Duration;
 
-    use super::{Begun, IDLE_LIFE, LIFE, LINK_LIFE, LoginError, MOST, SLOT, Sessions};
+    use super::{Begun, IDLE_LIFE, LIFE, LINK_LIFE, LoginError, MOST, NewLink, SLOT, Sessions};
     use crate::model::time::Timestamp;
+    use crate::web::gate::Site;
     use crate::web::grant::{Grant, Role, Scope};
     use crate::web::proof::{Purpose, Secret, nonce};
+    use crate::web::users::{KnownUser, Users};
 
     const NOW: Timestamp = Timestamp::from_nanos(1_700_000_000_000_000_000);
 
@@ -366,26 +407,31 @@ mod tests {
     struct Page {
         id: String,
         secret: Secret,
+        site: Site,
         key: Option<Secret>,
         begun: Option<Begun>,
     }
 
     impl Page {
-        fn of(link: &str) -> Self {
-            let (id, secret) = link.split_once('.').unwrap();
+        fn of(link: &NewLink) -> Self {
+            Self::at(&link.local, Site::Local)
+        }
+
+        fn at(fragment: &str, site: Site) -> Self {
+            let (id, secret) = fragment.split_once('.').unwrap();
             let secret = serde_json::from_str(&format!("{secret:?}")).unwrap();
-            Self { id: id.to_owned(), secret, key: None, begun: None }
+            Self { id: id.to_owned(), secret, site, key: None, begun: None }
         }
 
         fn log_in(&mut self, sessions: &mut Sessions, now: Timestamp) -> Result<(), LoginError> {
             let mine = nonce().unwrap();
-            let (theirs, proof) = sessions.begin(&self.id, &mine, now)?;
+            let (theirs, proof) = sessions.begin((&self.id, self.site), &mine, now)?;
             let nonces = [&*mine, &*theirs];
             assert!(self.secret.proves(&proof, Purpose::LoginServer, &nonces));
             let proof = self.secret.proof(Purpose::LoginPage, &nonces);
             let cookie = self.begun.as_ref().map(|begun| begun.cookie.clone());
             self.begun = Some(sessions.finish(
-                (&self.id, &proof),
+                (&self.id, self.site, &proof),
                 &cookie.as_deref().into_iter().collect::<Vec<_>>(),
                 now,
             )?);
@@ -404,6 +450,12 @@ mod tests {
             let (cookie, key) = self.request();
             sessions.of_request(&cookie, &key, now).is_some()
         }
+    }
+
+    fn anna() -> KnownUser {
+        let mut users = Users::default();
+        users.add("anna", Role::Read, "correct horse").unwrap();
+        users.users[0].known()
     }
 
     fn logged_in(sessions: &mut Sessions) -> Page {
@@ -446,12 +498,32 @@ mod tests {
         assert!(page.is_known(&sessions, NOW), "the same browser opened its link again");
         guess.secret = Secret::random().unwrap();
         let mine = nonce().unwrap();
-        let (theirs, _) = sessions.begin(&guess.id, &mine, NOW).unwrap();
+        let (theirs, _) = sessions.begin((&guess.id, Site::Local), &mine, NOW).unwrap();
         let proof = guess.secret.proof(Purpose::LoginPage, &[&mine, &theirs]);
-        assert_eq!(sessions.finish((&guess.id, &proof), &[], NOW).unwrap_err(), LoginError::NoLink);
+        let guessed = sessions.finish((&guess.id, Site::Local, &proof), &[], NOW);
+        assert_eq!(guessed.unwrap_err(), LoginError::NoLink);
         assert!(page.is_known(&sessions, NOW), "a login without the secret ends nothing");
         assert_eq!(thief.log_in(&mut sessions, NOW), Err(LoginError::Stolen));
         assert!(!page.is_known(&sessions, NOW));
+    }
+
+    #[test]
+    fn the_local_secret_of_a_link_is_worthless_at_the_public_address() {
+        let mut sessions = Sessions::open(file());
+        let link = sessions.link(Grant::OWNER, None, NOW).unwrap();
+        for (fragment, site) in [(&link.local, Site::Public), (&link.public, Site::Local)] {
+            let thief = Page::at(fragment, site);
+            let mine = nonce().unwrap();
+            let (theirs, _) = sessions.begin((&thief.id, site), &mine, NOW).unwrap();
+            let proof = thief.secret.proof(Purpose::LoginPage, &[&mine, &theirs]);
+            let finished = sessions.finish((&thief.id, site, &proof), &[], NOW);
+            assert_eq!(finished.unwrap_err(), LoginError::NoLink);
+        }
+        let mut page = Page::at(&link.public, Site::Public);
+        page.log_in(&mut sessions, NOW).unwrap();
+        assert!(page.is_known(&sessions, NOW));
+        // It is one link with two addresses.
+        assert_eq!(Page::of(&link).log_in(&mut sessions, NOW), Err(LoginError::Stolen));
     }
 
     #[test]
@@ -505,8 +577,8 @@ mod tests {
         let owner = logged_in(&mut sessions);
         let mut first = None;
         for _ in 0..=MOST {
-            let anna = Some("anna".to_owned());
-            let mut page = Page::of(&sessions.link(Grant::OWNER, anna, NOW).unwrap());
+            let link = sessions.link(Grant::OWNER, Some(anna()), NOW).unwrap();
+            let mut page = Page::at(&link.public, Site::Public);
             page.log_in(&mut sessions, NOW).unwrap();
             first.get_or_insert(page);
         }
@@ -520,9 +592,8 @@ mod tests {
         let owner = logged_in(&mut sessions);
         let of_anna = |sessions: &mut Sessions| {
             let grant = Grant { role: Role::Read, scope: Scope::All, until: None };
-            let link = sessions.link(grant, Some("anna".to_owned()), NOW).unwrap();
-            let mut page = Page::of(&link);
-            assert!(sessions.is_shared(&page.id, NOW));
+            let link = sessions.link(grant, Some(anna()), NOW).unwrap();
+            let mut page = Page::at(&link.public, Site::Public);
             page.log_in(sessions, NOW).unwrap();
             page
         };
@@ -534,7 +605,7 @@ mod tests {
         let id = all[1].id.clone();
         assert_eq!(sessions.end_if(|full, _| full.starts_with(&id), NOW), 1);
         assert!(!one.is_known(&sessions, NOW) && other.is_known(&sessions, NOW));
-        assert_eq!(sessions.end_if(|_, user| user == Some("anna"), NOW), 1);
+        assert_eq!(sessions.end_if(|_, user| user.is_some_and(|user| user.name == "anna"), NOW), 1);
         assert!(!other.is_known(&sessions, NOW) && owner.is_known(&sessions, NOW));
         assert_eq!(sessions.end_if(|_, _| true, NOW), 1);
         assert!(sessions.list(NOW).is_empty());

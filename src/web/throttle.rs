@@ -178,7 +178,7 @@ mod tests {
             throttle.attempt("anna", &place("10.0.0.1"), now).unwrap();
         }
         now += Duration::from_secs(2);
-        for number in 0..MOST as u32 + 10 {
+        for number in 0..u32::try_from(MOST).unwrap() + 10 {
             let address = Place::of(std::net::Ipv4Addr::from_bits(0x0b00_0000 + number).into());
             throttle.attempt("bob", &address, now).unwrap();
         }

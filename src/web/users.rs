@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use argon2::{Algorithm, Argon2, Params, Version};
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::grant::Role;
@@ -34,6 +35,16 @@ pub struct User {
     pub role: Role,
     salt: String,
     hash: String,
+}
+
+/// A user whose password was right. The entry identifies the user: a removed user who is added again, a new password
+/// and a new role have another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KnownUser {
+    /// The name.
+    pub(super) name: String,
+    /// A hash of the entry in the file.
+    entry: String,
 }
 
 /// All users.
@@ -107,7 +118,7 @@ impl Users {
     }
 
     /// Replace the file.
-    pub fn write(&self, path: &Path) -> Result<(), UsersError> {
+    pub(super) fn write(&self, path: &Path) -> Result<(), UsersError> {
         let write = || {
             if let Some(dir) = path.parent() {
                 files::make_dirs(dir)?;
@@ -144,18 +155,50 @@ impl Users {
         if self.users.len() == before { Err(UsersError::Unknown(name.to_owned())) } else { Ok(()) }
     }
 
-    /// The role of the user with this name and password. For an unknown name, a hash is computed too, so that the
-    /// time does not reveal which names exist.
-    pub(super) fn role(&self, name: &str, password: &str) -> Option<Role> {
+    /// Read the file, change the users and replace the file. Concurrent calls wait for each other.
+    pub fn edit(
+        path: &Path,
+        change: impl FnOnce(&mut Self) -> Result<(), UsersError>,
+    ) -> Result<(), UsersError> {
+        let lock = || {
+            let dir = path.parent().unwrap_or(Path::new("/"));
+            files::make_dirs(dir)?;
+            let dir = files::open_dir(dir)?;
+            flock(&dir, FlockOperation::LockExclusive)?;
+            Ok(dir)
+        };
+        let failed = |source| UsersError::Write { path: path.to_owned(), source };
+        // The lock is released when this is closed.
+        let _lock = lock().map_err(failed)?;
+        let mut all = Self::read(path)?;
+        change(&mut all)?;
+        all.write(path)
+    }
+
+    /// Whether this user still has the same entry.
+    pub(super) fn have(&self, known: &KnownUser) -> bool {
+        self.users.iter().any(|user| user.known() == *known)
+    }
+
+    /// The user with this name and password. For an unknown name, a hash is computed too, so that the time does not
+    /// reveal which names exist.
+    pub(super) fn find(&self, name: &str, password: &str) -> Option<&User> {
         let user = self.users.iter().find(|user| user.name == name);
         let salt = user.map_or("0123456789abcdef0123456789abcdef", |user| &*user.salt);
         let made = hash(password, salt).ok()?;
         let is_it = Secret::of_text(&made).same(Secret::of_text(&user?.hash).hex());
-        user.filter(|_| is_it).map(|user| user.role)
+        user.filter(|_| is_it)
     }
 }
 
 impl User {
+    /// The user, as a session knows them.
+    pub(super) fn known(&self) -> KnownUser {
+        let Self { name, role, salt, hash } = self;
+        let entry = Secret::of_text(&format!("{} {salt} {hash}", role.word()));
+        KnownUser { name: name.clone(), entry: entry.hex().to_owned() }
+    }
+
     fn new(name: &str, role: Role, password: &str) -> Result<Self, UsersError> {
         if password.chars().count() < SHORTEST || password.len() > LONGEST {
             return Err(UsersError::Password);
@@ -186,6 +229,10 @@ mod tests {
 
     const PASSWORD: &str = "correct horse";
 
+    fn role(users: &Users, name: &str, password: &str) -> Option<Role> {
+        users.find(name, password).map(|user| user.role)
+    }
+
     #[test]
     fn users_are_added_changed_and_removed() {
         let dir = tempfile::tempdir().unwrap();
@@ -203,18 +250,21 @@ mod tests {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let mut users = Users::read(&path).unwrap();
         assert_ne!(users.users[0].hash, users.users[1].hash, "each has its own salt");
-        assert_eq!(users.role("anna", PASSWORD), Some(Role::Operate));
-        assert_eq!(users.role("bob", PASSWORD), Some(Role::Read));
+        assert_eq!(role(&users, "anna", PASSWORD), Some(Role::Operate));
+        assert_eq!(role(&users, "bob", PASSWORD), Some(Role::Read));
         for (name, password) in
             [("anna", "correct hors"), ("ann", PASSWORD), ("", ""), ("anna", "")]
         {
-            assert_eq!(users.role(name, password), None, "{name}");
+            assert_eq!(role(&users, name, password), None, "{name}");
         }
+        let known = users.users[0].known();
+        assert!(users.have(&known));
         users.change("anna", "another horse").unwrap();
-        assert_eq!(users.role("anna", PASSWORD), None);
-        assert_eq!(users.role("anna", "another horse"), Some(Role::Operate));
+        assert!(!users.have(&known), "a new password is another entry");
+        assert_eq!(role(&users, "anna", PASSWORD), None);
+        assert_eq!(role(&users, "anna", "another horse"), Some(Role::Operate));
         users.remove("anna").unwrap();
-        assert_eq!(users.role("anna", "another horse"), None);
+        assert_eq!(role(&users, "anna", "another horse"), None);
         assert!(matches!(users.remove("anna"), Err(UsersError::Unknown(_))));
         assert!(matches!(users.change("anna", PASSWORD), Err(UsersError::Unknown(_))));
     }

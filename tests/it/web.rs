@@ -368,7 +368,19 @@ impl Frames {
         Self::open_as((&web.host, &web.cookie, &web.proven()), path, protocol)
     }
 
-    fn open_as((host, cookie, key): (&str, &str, &str), path: &str, protocol: &str) -> Self {
+    fn open_as(session: (&str, &str, &str), path: &str, protocol: &str) -> Self {
+        let (frames, head) = Self::try_open(session, path, protocol);
+        assert!(head.starts_with("http/1.1 101"), "{head}");
+        assert!(head.contains(&format!("sec-websocket-protocol: {protocol}\r\n")), "{head}");
+        frames
+    }
+
+    /// Ask for a WebSocket; also returns the head of the answer.
+    fn try_open(
+        (host, cookie, key): (&str, &str, &str),
+        path: &str,
+        protocol: &str,
+    ) -> (Self, String) {
         let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -386,9 +398,7 @@ impl Frames {
             head.push(byte[0]);
         }
         let head = String::from_utf8_lossy(&head).to_lowercase();
-        assert!(head.starts_with("http/1.1 101"), "{head}");
-        assert!(head.contains(&format!("sec-websocket-protocol: {protocol}\r\n")), "{head}");
-        Self(stream)
+        (Self(stream), head)
     }
 
     pub(crate) fn say(&mut self, value: &Value) {
@@ -729,6 +739,96 @@ fn a_shared_link_shows_only_its_processes() {
     web.end();
     world.ok(["quit"]);
     world.wait_empty();
+}
+
+#[test]
+fn the_guests_of_a_server_with_few_descriptors_do_not_keep_the_user_out() {
+    let world = shop();
+    let tmo = world.tmo([""]).get_program().to_str().unwrap().to_owned();
+    let mut limited = world.command("sh");
+    limited.args(["-c", &format!("ulimit -n 64; exec '{tmo}' web --port 0")]);
+    let web = Web::of(WebServer::start_as(&world, limited));
+    let link = link_in(&world.ok(["web", "--share", "web"])).unwrap();
+    let (host, cookie, session, key) = log_in(&link);
+    let key = proven(&session, &key);
+    let mut open = vec![];
+    let refused = loop {
+        let (frames, head) = Frames::try_open((&host, &cookie, &key), "/ws", "tmo.1");
+        if !head.starts_with("http/1.1 101") {
+            break head;
+        }
+        open.push(frames);
+        assert!(open.len() < 64, "there is no limit");
+    };
+    assert!(refused.starts_with("http/1.1 429"), "{refused}");
+    assert_eq!(web.get("/me")["role"], "admin");
+    drop(Frames::open(&web));
+    // Connections that send nothing take all places, but not the way to the server.
+    let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
+    let silent: Vec<_> =
+        (0..100).map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()).collect();
+    let listed = world.ok(["web", "sessions"]);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    let stopped = world.ok(["web", "--stop"]);
+    assert!(stopped.contains("ends"), "{stopped}");
+    drop((silent, open));
+    web.server.wait();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_named_with_its_process() {
+    let world = shop();
+    let web = Web::start(&world);
+    let server = web.server();
+    kill(server, nix::libc::SIGSTOP);
+    for args in [&["web", "sessions"][..], &["web", "logout", "--all"], &["web", "--stop"]] {
+        let ran = world.run(args);
+        assert!(ran.code == 1 && ran.stderr.contains("does not answer; `kill "), "{ran:?}");
+    }
+    kill(server, nix::libc::SIGCONT);
+    world.ok(["web", "sessions"]);
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn answers_that_are_not_read_need_little_memory_and_give_it_back() {
+    /// Each page of this has 4 MiB.
+    const LINES: &str = "web: x=$(printf '%0500d' 0); seq -f \"%.0f $x\" 20000; echo all''printed; exec sleep 1000\n";
+    let world = World::new(LINES);
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "allprinted");
+    let web = Web::start(&world);
+    let path = format!("{}/api/lines?limit=10000&styles=true", web.run());
+    let page = web.get(&path);
+    assert_eq!(page["more"], true, "a page is limited in size");
+    assert!(page.to_string().len() < 6 << 20);
+    let server = web.server();
+    let before = procs::memory(server);
+    let port: u16 = web.host.rsplit_once(':').unwrap().1.parse().unwrap();
+    let unread: Vec<_> = (0..60)
+        .map(|_| {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+            let (host, headers) = (&web.host, web.headers());
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n").unwrap();
+            stream
+        })
+        .collect();
+    // Other requests are answered meanwhile, and pages that find no room are refused after some seconds.
+    assert_eq!(web.get("/me")["role"], "admin");
+    let refused = web.ask(&format!("GET {path}")).unwrap();
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let grown = procs::memory(server).saturating_sub(before);
+    assert!(grown < 96 << 10, "{grown} KiB");
+    drop(unread);
+    eventually("the memory is given back", || {
+        let grown = procs::memory(server).saturating_sub(before);
+        (grown < 16 << 10).then_some(())
+    });
+    web.get(&path);
+    web.end();
+    world.ok(["quit"]);
 }
 
 #[test]

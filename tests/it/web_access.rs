@@ -11,7 +11,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
 use crate::harness::terminal::Terminal;
-use crate::harness::{Ran, World};
+use crate::harness::{Ran, World, eventually};
 use crate::tcp::as_another;
 use crate::web::{Answer, NONCE, bytes, proof, request_at, shop};
 use crate::web_server::WebServer;
@@ -70,18 +70,25 @@ fn try_password(at: SocketAddr, name: &str, password: &str) -> Answer {
     ask(at, "POST /login/password", "Content-Type: application/json\r\n", &body.to_string())
 }
 
-/// Open a link (id and secret) like a page at the public address; returns the headers of its requests.
-fn open(at: SocketAddr, link: &str) -> (Answer, String) {
+/// Try a link (id and secret) at the public address; returns the answer and the nonce of the server.
+fn try_link(at: SocketAddr, link: &str) -> (Answer, String) {
     let (id, secret) = link.split_once('.').unwrap();
-    let secret = bytes(secret);
     let post = |path: &str, body: &Value| ask(at, &format!("POST {path}"), "", &body.to_string());
     let begun = post("/login", &json!({ "id": id, "nonce": NONCE })).json();
     let theirs = begun["nonce"].as_str().unwrap();
-    let mine = proof(&secret, &["tmo web login page", NONCE, theirs]);
+    let mine = proof(&bytes(secret), &["tmo web login page", NONCE, theirs]);
     let finished = post("/login/finish", &json!({ "id": id, "nonce": NONCE, "proof": mine }));
+    (finished, theirs.to_owned())
+}
+
+/// Open a link like a page at the public address; returns the headers of its requests.
+fn open(at: SocketAddr, link: &str) -> (Answer, String) {
+    let secret = bytes(link.split_once('.').unwrap().1);
+    let (finished, theirs) = try_link(at, link);
+    assert_eq!(finished.status, 200, "{finished:?}");
     let cookie = finished.head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
     let cookie = cookie.replace("__host-", "__Host-");
-    let key = bytes(&proof(&secret, &["tmo web key", NONCE, theirs]));
+    let key = bytes(&proof(&secret, &["tmo web key", NONCE, &theirs]));
     let proven = proof(&key, &["tmo web page", NONCE]);
     let session = finished.json()["session"].as_str().unwrap().to_owned();
     (finished, format!("Cookie: {cookie}\r\nx-tmo-key: {session}.{NONCE}.{proven}\r\n"))
@@ -322,9 +329,86 @@ fn another_user_of_the_machine_gets_neither_a_link_nor_a_secret() {
 }
 
 #[test]
+fn the_link_that_a_browser_gets_as_an_argument_is_worthless_at_the_public_address() {
+    let world = shop();
+    let server = WebServer::start_with(&world, &["--public-url", URL]);
+    let at = local(&server);
+    let printed = server.output();
+    let fragment = |start: &str| {
+        let link = printed.split_whitespace().find(|word| word.starts_with(start)).unwrap();
+        let fragment = link.split_once("#login=").unwrap().1;
+        fragment.split('/').next().unwrap().to_owned()
+    };
+    let (own, public) = (fragment("http://"), fragment("https://"));
+    // There, nothing shows which user of the machine connects.
+    let (refused, _) = try_link(at, &own);
+    assert_eq!(refused.status, 404, "{refused:?}");
+    assert_eq!(ask(at, "GET /me", &open(at, &public).1, "").status, 200);
+    let link = world.ok(["web", "--link"]);
+    crate::web::Browser::log_in(&crate::web_server::link_in(&link).unwrap());
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_user_who_is_removed_while_a_password_is_typed_stays_removed() {
+    let world = World::new("web: exec sleep 1000\n");
+    for name in ["anna", "bob"] {
+        add_user(&world, name, "read");
+    }
+    let terminal = Terminal::open(&world, "web-passwd", 100, 24);
+    terminal.tmo("web user passwd bob");
+    terminal.wait("Password:");
+    world.ok(["web", "user", "remove", "anna"]);
+    terminal.line("another horse");
+    terminal.wait("Again:");
+    terminal.line("another horse");
+    terminal.wait("bob has a new password");
+    assert_eq!(world.ok(["web", "user", "list"]), "USER  ROLE\nbob   read\n");
+}
+
+#[test]
+fn users_who_are_added_at_the_same_time_are_all_there() {
+    let world = World::new("web: exec sleep 1000\n");
+    let names: Vec<_> = (10..22).map(|number| format!("user{number}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| add_user(&world, name, "read"));
+        }
+    });
+    let list = world.ok(["web", "user", "list"]);
+    assert!(names.iter().all(|name| list.contains(name)), "{list}");
+}
+
+#[test]
+fn a_removed_user_is_logged_out_from_servers_of_another_login_session() {
+    let world = shop();
+    add_user(&world, "anna", "admin");
+    let server = WebServer::start_with(&world, &["--public-url", URL]);
+    let at = local(&server);
+    let anna = log_in(at, "anna");
+    assert_eq!(ask(at, "GET /me", &anna, "").status, 200);
+    let elsewhere = world.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let mut remove = world.tmo(["web", "user", "remove", "anna"]);
+    let removed = Ran::of(&remove.env("XDG_RUNTIME_DIR", elsewhere).output().unwrap());
+    assert!(removed.stdout.contains("sessions ended: 0"), "{removed:?}");
+    assert_eq!(ask(at, "GET /me", &anna, "").status, 401);
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn other_users_do_not_keep_the_user_out_with_requests_that_they_never_finish() {
     let world = shop();
-    let server = WebServer::start(&world);
+    for options in [&[][..], &["--public-url", URL]] {
+        keeps_the_user_in(&world, options);
+    }
+    world.ok(["quit"]);
+}
+
+fn keeps_the_user_in(world: &World, options: &[&str]) {
+    let server = WebServer::start_with(world, options);
     let (at, host) = (local(&server), format!("localhost:{}", port(&server)));
     let head = format!(
         "POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Length: 1000000\r\n\r\n{{"
@@ -342,9 +426,14 @@ fn other_users_do_not_keep_the_user_out_with_requests_that_they_never_finish() {
     }
     let answer = request_at(at, &host, ("GET /", ""), "").unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
-    drop(stalled);
+    // That was not only after the time limit of their requests.
+    let is_open = |stream: &&std::net::TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        stream.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    let open = stalled.map(|all| all.iter().filter(is_open).count());
+    assert!(open.is_none_or(|open| open > 50), "{open:?}");
     server.end();
-    world.ok(["quit"]);
 }
 
 #[test]
@@ -385,6 +474,27 @@ fn a_typed_password_is_not_shown_and_ctrl_c_leaves_the_terminal_as_it_was() {
     let screen = terminal.screen();
     assert!(!screen.contains("horse"), "{screen}");
     assert_eq!(world.ok(["web", "user", "list"]), "USER  ROLE\nanna  read\n");
+}
+
+#[test]
+fn a_signal_at_the_prompt_leaves_the_terminal_as_it_was() {
+    let world = World::new("web: exec sleep 1000\n");
+    let terminal = Terminal::open(&world, "web-password-signal", 100, 24);
+    for signal in [nix::libc::SIGTERM, nix::libc::SIGHUP, nix::libc::SIGINT] {
+        terminal.line("clear");
+        terminal.tmo("web user add anna --role read");
+        terminal.wait("Password:");
+        let prompt = || {
+            let all = world.living();
+            all.iter().find(|p| p.args.iter().any(|arg| arg == "anna")).map(|p| p.pid)
+        };
+        crate::harness::procs::kill(eventually("the prompt runs", prompt), signal);
+        eventually("the prompt has ended", || prompt().is_none().then_some(()));
+        terminal.line("stty -a | grep -ow -e '-*isig' -e '-*echo' | paste -sd+");
+        terminal.wait_for("echo and Ctrl-C are on", |screen| {
+            screen.lines().any(|line| ["isig+echo", "echo+isig"].contains(&line.trim()))
+        });
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::report::Report;
 use crate::config::Env;
 use crate::config::dirs::runtime_base;
 use crate::sys::tcp_sockets;
-use crate::web::door;
+use crate::web::door::{self, NoAnswer};
 use crate::web::users::{self, Users};
 
 const CHECK: &str = "web";
@@ -22,8 +22,10 @@ pub(super) fn look(report: &mut Report, env: &Env) {
     }
     for (port, path) in door::all(&runtime_base(env).join("web")) {
         let asked = crate::cli::block_on(async { Ok(door::about(&path).await) });
-        if let Ok(Some(about)) = asked {
-            server(report, port, &about);
+        match asked {
+            Ok(Ok(about)) => server(report, port, &about),
+            Ok(Err(NoAnswer::Silent)) => report.fail(CHECK, crate::cli::web::silent(port)),
+            Ok(Err(NoAnswer::NoServer)) | Err(_) => {}
         }
     }
 }

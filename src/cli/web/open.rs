@@ -1,8 +1,8 @@
 //! Opens the page in the user's browser.
 //!
 //! The link logs in, but all users of the machine can read the arguments of processes. Where the server can find
-//! out which user connects, it refuses the link to other users. Elsewhere, the browser opens a private file that
-//! redirects to the link.
+//! out which user connects, it refuses the link to other users, unless it is a shared one. Otherwise, the browser opens
+//! a private file that redirects to the link.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpStream};
@@ -68,8 +68,8 @@ impl How {
 }
 
 /// Open this link. A failure is only a warning, as the link is printed as well.
-pub(super) async fn open(link: &str, how: How, own: &OwnPath, dir: &Path) {
-    let address = if is_guarded(link) {
+pub(super) async fn open((link, is_shared): (&str, bool), how: How, own: &OwnPath, dir: &Path) {
+    let address = if !is_shared && is_guarded(link) {
         Ok(link.to_owned())
     } else {
         private_page(dir, link).map(|path| format!("file://{}", path.display()))
@@ -165,23 +165,22 @@ fn is_guarded(link: &str) -> bool {
 #[expect(clippy::disallowed_methods, reason = "a test reads its own files")]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
 
     use nix::sys::stat::Mode;
 
     use super::{How, OPENER, OwnPath, open, remove_pages};
     use crate::config::Env;
 
-    #[test]
-    fn where_users_are_unknown_the_opener_gets_a_private_file_and_not_the_link() {
-        let dir = tempfile::tempdir().unwrap();
-        let (bin, pages, called) =
-            (dir.path().join("bin"), dir.path().join("pages"), dir.path().join("called"));
+    /// The arguments with which the opener of this link is called.
+    fn arguments(dir: &Path, link: &str, is_shared: bool) -> String {
+        let (bin, pages, called) = (dir.join("bin"), dir.join("pages"), dir.join("called"));
         for dir in [&bin, &pages] {
             std::fs::create_dir(dir).unwrap();
         }
         nix::unistd::mkfifo(&called, Mode::S_IRWXU).unwrap();
         let script = format!("#!/bin/sh\nprintf '%s\\n' \"$0\" \"$@\" >'{}'\n", called.display());
-        let (text, opener) = (dir.path().join("script"), bin.join(OPENER));
+        let (text, opener) = (dir.join("script"), bin.join(OPENER));
         std::fs::write(&text, script).unwrap();
         std::fs::set_permissions(&text, std::fs::Permissions::from_mode(0o755)).unwrap();
         // A copy: forks of other tests may inherit the file that this process writes, and then it can't be executed.
@@ -189,20 +188,32 @@ mod tests {
         assert!(copied.unwrap().success());
         let own = OwnPath::of(&Env::of([("PATH", bin.as_os_str())]), []);
         let arguments = std::thread::spawn(move || std::fs::read_to_string(called).unwrap());
-        // No process listens there, so the owner of a connection is unknown.
-        let link = "http://127.0.0.1:1/#login=0123.4567";
         crate::cli::block_on(async {
-            open(link, How::Browser, &own, &pages).await;
+            open((link, is_shared), How::Browser, &own, &pages).await;
             Ok(())
         })
         .unwrap();
-        let arguments = arguments.join().unwrap();
-        let address = arguments.lines().nth(1).unwrap();
-        assert!(!arguments.contains("0123") && arguments.lines().count() == 2, "{arguments}");
-        let page = std::path::Path::new(address.strip_prefix("file://").unwrap());
-        assert_eq!(page.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(std::fs::read_to_string(page).unwrap().contains(link));
-        remove_pages(&pages);
-        assert_eq!(std::fs::read_dir(&pages).unwrap().count(), 0);
+        arguments.join().unwrap()
+    }
+
+    #[test]
+    fn where_another_user_could_use_the_link_the_opener_gets_a_private_file() {
+        // No process listens at port 1, so the owner of a connection is unknown there. A shared link has no owner.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = format!("http://{}/#login=0123.4567", listener.local_addr().unwrap());
+        for (link, is_shared) in [("http://127.0.0.1:1/#login=0123.4567", false), (&*ours, true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let arguments = arguments(dir.path(), link, is_shared);
+            let address = arguments.lines().nth(1).unwrap();
+            assert!(!arguments.contains("0123") && arguments.lines().count() == 2, "{arguments}");
+            let page = Path::new(address.strip_prefix("file://").unwrap());
+            assert_eq!(page.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            assert!(std::fs::read_to_string(page).unwrap().contains(link));
+            let pages = dir.path().join("pages");
+            remove_pages(&pages);
+            assert_eq!(std::fs::read_dir(&pages).unwrap().count(), 0);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        assert!(arguments(dir.path(), &ours, false).ends_with(&format!("{ours}\n")));
     }
 }

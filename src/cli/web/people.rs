@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
@@ -14,10 +15,10 @@ use crate::cli::table::table;
 use crate::config::Env;
 use crate::config::dirs::state_base;
 use crate::model::nearest::nearest;
-use crate::sys::local;
+use crate::sys::{end_by, local};
 use crate::web::access::{Access, public_host, read_token};
-use crate::web::door::{self, End};
-use crate::web::users::{self, LONGEST, Users};
+use crate::web::door::{self, End, NoAnswer};
+use crate::web::users::{self, LONGEST, Users, UsersError};
 use crate::web::{Role, SessionEntry};
 
 /// The character that Ctrl-C sends.
@@ -99,22 +100,26 @@ fn manage(what: Manage, args: &WebArgs, (env, dir): (&Env, &Path)) -> Result<u8,
                 let what = "--role is needed: read, operate or admin";
                 return Err(CliError::Usage(what.to_owned()));
             };
-            change(env, |users| users.add(name, role_of(role), &password()?).map_err(failed))?;
+            let password = password()?;
+            change(env, |users| users.add(name, role_of(role), &password))?;
             super::super::print(&format!("{name} is added\n"))
         }
         (Manage::User, ["passwd", name]) => {
-            change(env, |users| users.change(name, &password()?).map_err(failed))?;
-            ended(dir, End::User(name), &format!("{name} has a new password"))
+            let password = password()?;
+            let before = sessions_of(dir, name)?;
+            change(env, |users| users.change(name, &password))?;
+            ended(dir, End::User(name), (&format!("{name} has a new password"), before))
         }
         (Manage::User, ["remove", name]) => {
-            change(env, |users| users.remove(name).map_err(failed))?;
-            ended(dir, End::User(name), &format!("{name} is removed"))
+            let before = sessions_of(dir, name)?;
+            change(env, |users| users.remove(name))?;
+            ended(dir, End::User(name), (&format!("{name} is removed"), before))
         }
         (Manage::User, _) => Err(CliError::Usage(
             "`tmo web user` takes add NAME, passwd NAME, remove NAME or list".to_owned(),
         )),
         (Manage::Sessions, []) => list_sessions(dir, args.json),
-        (Manage::Logout, []) if args.all => ended(dir, End::All, "done"),
+        (Manage::Logout, []) if args.all => ended(dir, End::All, ("done", 0)),
         (Manage::Logout, [id]) if !args.all => log_out(dir, id),
         (Manage::Logout, _) => Err(CliError::Usage(
             "`tmo web logout` takes the id of one session (`tmo web sessions`), or --all"
@@ -138,11 +143,12 @@ fn users_file(env: &Env) -> Result<PathBuf, CliError> {
     users::path(env).ok_or_else(|| failed("HOME is not set; set HOME or XDG_CONFIG_HOME"))
 }
 
-fn change(env: &Env, act: impl FnOnce(&mut Users) -> Result<(), CliError>) -> Result<(), CliError> {
-    let path = users_file(env)?;
-    let mut all = Users::read(&path).map_err(failed)?;
-    act(&mut all)?;
-    all.write(&path).map_err(failed)
+/// Change the users. The password is known by then: meanwhile, other commands may change the users.
+fn change(
+    env: &Env,
+    act: impl FnOnce(&mut Users) -> Result<(), UsersError>,
+) -> Result<(), CliError> {
+    Users::edit(&users_file(env)?, act).map_err(failed)
 }
 
 fn list_users(users: &Users) -> Result<u8, CliError> {
@@ -157,19 +163,14 @@ fn list_users(users: &Users) -> Result<u8, CliError> {
 
 /// All sessions of all web servers of this user.
 fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
-    let all = super::super::block_on(async {
-        let mut all: Vec<SessionEntry> = vec![];
-        for (_, path) in door::all(dir) {
-            all.extend(door::sessions(&path).await.unwrap_or_default());
-        }
-        Ok(all)
-    })?;
+    let (all, done) = of_all(dir, &async |door| door::sessions(door).await)?;
+    let all: Vec<SessionEntry> = all.into_iter().flatten().collect();
     if json {
         super::super::print_json(&all)?;
-        return Ok(0);
+        return done;
     }
     if all.is_empty() {
-        return super::super::print("there are no sessions\n");
+        return done.and_then(|_| super::super::print("there are no sessions\n"));
     }
     let zone = local::zone();
     let rows = all.into_iter().map(|one| {
@@ -177,28 +178,49 @@ fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
         let sees = one.processes.map_or_else(|| "everything".to_owned(), |all| all.join(","));
         [one.id, user, one.role.word().to_owned(), sees, local::date_and_time(one.used, &zone)]
     });
-    super::super::print(&table(["SESSION", "USER", "ROLE", "SEES", "LAST USED"], rows))
+    super::super::print(&table(["SESSION", "USER", "ROLE", "SEES", "LAST USED"], rows))?;
+    done
 }
 
-/// End sessions of all web servers of this user, and print `done` with their number.
-fn ended(dir: &Path, which: End<'_>, done: &str) -> Result<u8, CliError> {
-    let ended = end(dir, which)?;
-    super::super::print(&format!("{done}; sessions ended: {ended}\n"))
-}
-
-fn end(dir: &Path, which: End<'_>) -> Result<usize, CliError> {
+/// The answers of all web servers of this user, and an error if one does not answer.
+fn of_all<T>(
+    dir: &Path,
+    ask: &impl AsyncFn(&Path) -> Result<T, NoAnswer>,
+) -> Result<(Vec<T>, Result<u8, CliError>), CliError> {
     super::super::block_on(async {
-        let mut ended = 0;
-        for (_, path) in door::all(dir) {
-            ended += door::end(&path, which).await.unwrap_or(0);
+        let (mut answers, mut done) = (vec![], Ok(0));
+        for (port, door) in door::all(dir) {
+            match ask(&door).await {
+                Ok(answer) => answers.push(answer),
+                Err(NoAnswer::Silent) => done = Err(super::silent(port)),
+                Err(NoAnswer::NoServer) => {}
+            }
         }
-        Ok(ended)
+        Ok((answers, done))
     })
 }
 
+/// The number of sessions of this user.
+fn sessions_of(dir: &Path, name: &str) -> Result<usize, CliError> {
+    let (all, _) = of_all(dir, &async |door| door::sessions(door).await)?;
+    Ok(all.iter().flatten().filter(|session| session.user.as_deref() == Some(name)).count())
+}
+
+/// End sessions of all web servers of this user, and print `what` with their number. A server may have ended those of
+/// `before` already: it watches the file of users.
+fn ended(dir: &Path, which: End<'_>, (what, before): (&str, usize)) -> Result<u8, CliError> {
+    let (ended, done) = of_all(dir, &async |door| door::end(door, which).await)?;
+    let ended = ended.into_iter().sum::<usize>().max(before);
+    super::super::print(&format!("{what}; sessions ended: {ended}\n"))?;
+    done
+}
+
 fn log_out(dir: &Path, id: &str) -> Result<u8, CliError> {
-    match end(dir, End::Id(id))? {
-        0 => Err(failed(format!("there is no session {id}; `tmo web sessions` lists all"))),
+    let (ended, done) = of_all(dir, &async |door| door::end(door, End::Id(id)).await)?;
+    match ended.into_iter().sum::<usize>() {
+        0 => done.and_then(|_| {
+            Err(failed(format!("there is no session {id}; `tmo web sessions` lists all")))
+        }),
         ended => super::super::print(&format!("sessions ended: {ended}\n")),
     }
 }
@@ -288,8 +310,12 @@ fn line() -> io::Result<String> {
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// A terminal without echo, until dropped. Ctrl-C ends the line, so that the terminal is restored.
-struct Silent(Termios);
+/// A terminal without echo, until dropped. Ctrl-C ends the line, and the terminal is also restored before a signal ends
+/// this process.
+struct Silent {
+    before: Termios,
+    mask: SigSet,
+}
 
 impl Silent {
     fn enter() -> io::Result<Self> {
@@ -297,14 +323,28 @@ impl Silent {
         let mut silent = before.clone();
         silent.local_modes -= LocalModes::ECHO | LocalModes::ISIG;
         silent.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
+        let ending: SigSet = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT]
+            .into_iter()
+            .collect();
+        let mask = ending.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let restored = before.clone();
+        // The signals are blocked in this thread, so that it can wait for them.
+        std::thread::Builder::new().spawn(move || {
+            if let Ok(signal) = ending.wait() {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, &restored);
+                let _ = ending.thread_unblock();
+                end_by(signal as i32);
+            }
+        })?;
         tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
-        Ok(Self(before))
+        Ok(Self { before, mask })
     }
 }
 
 impl Drop for Silent {
     fn drop(&mut self) {
         // This fails if the terminal was closed.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        let _ = self.mask.thread_set_mask();
     }
 }

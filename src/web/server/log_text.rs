@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::{Server, read};
 use crate::sys::clock;
 use crate::web::answers::{json, problem};
-use crate::web::gate::Site;
 use crate::web::grant::Grant;
 use crate::web::routes::{Part, run_of};
 use crate::web::sessions::Session;
@@ -100,7 +99,7 @@ impl Server {
             .rsplit('/')
             .next()
             .and_then(|id| self.tickets().redeem(id, std::time::Instant::now()));
-        let site = if self.is_public(headers) { Site::Public } else { Site::Local };
+        let site = self.site(headers);
         let Some(Ticket { session, run, query }) = ticket else { return gone() };
         let found = cookie::all(headers, site, self.port).find_map(|cookie| {
             self.sessions().with_cookie(&session, cookie, clock::now()).cloned()

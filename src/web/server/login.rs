@@ -6,13 +6,14 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Ends, Server, is_of_other_user, read};
+use super::{Ends, Server, peer_of, read};
 use crate::sys::clock;
 use crate::web::answers::{json, problem};
 use crate::web::gate::Site;
 use crate::web::grant::{Grant, Scope};
 use crate::web::password::{self, Device, DeviceAsk, Verdict};
-use crate::web::sessions::LoginError;
+use crate::web::places::Peer;
+use crate::web::sessions::{LoginError, NewLink};
 use crate::web::users::is_name;
 use crate::web::{cookie, note, run_api};
 
@@ -63,8 +64,13 @@ impl Server {
         self.names.site(headers) == Some(Site::Public)
     }
 
+    /// The kind of address that the request uses, which the gate has checked.
+    pub(super) fn site(&self, headers: &HeaderMap) -> Site {
+        if self.is_public(headers) { Site::Public } else { Site::Local }
+    }
+
     /// Refuse a link to other users of this machine. At the public address, the peer is a proxy, and only the secret
-    /// of the link decides.
+    /// of the link decides, which is another one there.
     pub(super) fn refuse_other_user(
         &self,
         ends: Ends,
@@ -73,7 +79,7 @@ impl Server {
     ) -> Option<Response> {
         let may_be_other = self.is_public(headers) || self.sessions().is_shared(id, clock::now());
         let reason = "this link is for another user of this machine";
-        let is_refused = !may_be_other && is_of_other_user(ends);
+        let is_refused = !may_be_other && peer_of(ends) != Peer::Own;
         is_refused.then(|| problem(StatusCode::FORBIDDEN, reason))
     }
 
@@ -85,7 +91,8 @@ impl Server {
         if let Some(answer) = self.refuse_other_user(ends, headers, &id) {
             return answer;
         }
-        match self.sessions().begin(&id, &nonce, clock::now()) {
+        let site = self.site(headers);
+        match self.sessions().begin((&id, site), &nonce, clock::now()) {
             Ok((nonce, proof)) => json(StatusCode::OK, &LoginAnswer { nonce, proof }),
             Err(error) => problem(status(error), &error.to_string()),
         }
@@ -104,9 +111,9 @@ impl Server {
         if let Some(answer) = self.refuse_other_user(ends, headers, &id) {
             return answer;
         }
-        let site = if self.is_public(headers) { Site::Public } else { Site::Local };
+        let site = self.site(headers);
         let before: Vec<_> = cookie::all(headers, site, self.port).collect();
-        let begun = self.sessions().finish((&id, &proof), &before, clock::now());
+        let begun = self.sessions().finish((&id, site, &proof), &before, clock::now());
         // A second use of a link ends a session.
         self.session_ended.send_replace(());
         match begun {
@@ -151,11 +158,14 @@ impl Server {
         // Text that is not a valid name is not printed.
         let name = if is_name(&ask.name) { ask.name.clone() } else { "(not a name)".to_owned() };
         match self.passwords.check(ask, from, Instant::now()).await {
-            Verdict::Known(role, device) => {
+            Verdict::Known(role, user, device) => {
                 note(&format!("{name} has logged in from {from}"));
                 let grant = Grant { role, scope: Scope::All, until: None };
-                match self.sessions().link(grant, Some(name), clock::now()) {
-                    Ok(login) => json(StatusCode::OK, &PasswordAnswer { login, device }),
+                self.user_came.notify_one();
+                match self.sessions().link(grant, Some(user), clock::now()) {
+                    Ok(NewLink { public: login, .. }) => {
+                        json(StatusCode::OK, &PasswordAnswer { login, device })
+                    }
                     Err(error) => run_api::unreadable(&error),
                 }
             }

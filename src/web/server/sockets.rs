@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::WebSocketUpgrade;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::percent_decode_str;
 
 use super::Server;
 use crate::model::ProcName;
+use crate::web::answers::problem;
 use crate::web::grant::Grant;
 use crate::web::live::Page;
+use crate::web::places::Place;
 use crate::web::routes::{OfSession, run_of};
+use crate::web::serve::Taken;
 use crate::web::terminal::{self, Asked};
 use crate::web::{run_api, screens};
 
@@ -24,7 +28,22 @@ const MOST_WAITING: usize = 16 << 20;
 const PROTOCOL: &str = "tmo.1";
 const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
 
+/// The answer when a session, or all together, have too many `WebSockets`.
+fn too_many() -> Response {
+    problem(StatusCode::TOO_MANY_REQUESTS, "too many pages are open; close some of them")
+}
+
 impl Server {
+    /// A place for a WebSocket, and the place of its connection.
+    fn socket_place(
+        &self,
+        parts: &mut Parts,
+        session: &(String, Grant),
+    ) -> Option<(Option<Taken>, Place)> {
+        let place = self.places.of_socket(&session.0, self.is_guest(session))?;
+        Some((parts.extensions.remove(), place))
+    }
+
     pub(super) async fn live(
         self: &Arc<Self>,
         mut parts: Parts,
@@ -34,6 +53,7 @@ impl Server {
             Ok(upgrade) => upgrade,
             Err(rejection) => return rejection.into_response(),
         };
+        let Some(held) = self.socket_place(&mut parts, &session) else { return too_many() };
         let server = Arc::clone(self);
         upgrade
             .protocols([PROTOCOL])
@@ -41,10 +61,11 @@ impl Server {
             .write_buffer_size(0)
             .max_write_buffer_size(MOST_WAITING)
             .on_upgrade(async move |socket| {
-                let page = Page::new(socket, Arc::clone(&server), session.clone());
+                let (_held, id) = (held, session.0.clone());
+                let page = Page::new(socket, Arc::clone(&server), session);
                 tokio::select! {
                     () = page.serve() => {}
-                    () = server.end_of_session(session) => {}
+                    () = server.end_of_session(&id) => {}
                 }
             })
     }
@@ -74,6 +95,7 @@ impl Server {
             Ok(upgrade) => upgrade,
             Err(rejection) => return rejection.into_response(),
         };
+        let Some(held) = self.socket_place(&mut parts, &session) else { return too_many() };
         let is_limited = scope.names().is_some();
         let asked = Asked::of(uri.query().unwrap_or_default());
         let server = Arc::clone(self);
@@ -83,7 +105,7 @@ impl Server {
             .write_buffer_size(0)
             .on_upgrade(async move |socket| {
                 // Each key renews the session. After the end of the session, keys are ignored.
-                let id = session.0.clone();
+                let (_held, id) = (held, session.0.clone());
                 let may_type = || server.renew(&id);
                 let terminal = server.terminals.of(&run, &name);
                 let shown = async {
@@ -95,7 +117,7 @@ impl Server {
                 };
                 tokio::select! {
                     () = shown => {}
-                    () = server.end_of_session(session) => {}
+                    () = server.end_of_session(&id) => {}
                 }
             })
     }

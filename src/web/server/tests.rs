@@ -4,21 +4,25 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use pretty_assertions::assert_eq;
+use tokio::time::timeout;
 
 use super::{Ends, Server};
 use crate::config::Env;
+use crate::model::time::Timestamp;
 use crate::sys::clock;
 use crate::web::access::Access;
-use crate::web::gate::Names;
+use crate::web::gate::{Names, Site};
 use crate::web::grant::{Grant, Role, Scope};
 use crate::web::proof::{Purpose, Secret, nonce};
 use crate::web::routes::ROUTES;
 use crate::web::sessions::Sessions;
 use crate::web::source::Runs;
+use crate::web::users::{KnownUser, Users};
 
 /// Method, path, the least role (`-`: no login), and whether the route is open to a session that is limited to the
 /// process `web`, and to a program with a token.
@@ -82,7 +86,7 @@ GET  /api/status                             read     limited  token
 GET  /api/daemon/info                        read     limited  token
 GET  /api/logs/web                           read     limited  token
 GET  /api/metrics                            read     limited  token
-GET  /api/failure-declarations/web           read     limited  token
+GET  /api/failure-declarations/web           read     -        token
 POST /api/process/web/toggle                 read     limited  token
 POST /api/processes/select-all               read     limited  token
 POST /api/processes/deselect-all             read     limited  token
@@ -117,17 +121,25 @@ fn server(dir: &Path, role: Role) -> Arc<Server> {
 }
 
 /// The headers of a page that is logged in.
-fn page(server: &Server, grant: Grant, user: Option<&str>) -> Vec<(&'static str, String)> {
+fn page(server: &Server, grant: Grant, user: Option<&KnownUser>) -> Vec<(&'static str, String)> {
+    page_since(server, grant, user, clock::now())
+}
+
+fn page_since(
+    server: &Server,
+    grant: Grant,
+    user: Option<&KnownUser>,
+    now: Timestamp,
+) -> Vec<(&'static str, String)> {
     let mut sessions = server.sessions();
-    let now = clock::now();
-    let link = sessions.link(grant, user.map(str::to_owned), now).unwrap();
+    let link = sessions.link(grant, user.cloned(), now).unwrap().public;
     let (id, secret) = link.split_once('.').unwrap();
     let secret: Secret = serde_json::from_str(&format!("{secret:?}")).unwrap();
     let mine = nonce().unwrap();
-    let (theirs, _) = sessions.begin(id, &mine, now).unwrap();
+    let (theirs, _) = sessions.begin((id, Site::Public), &mine, now).unwrap();
     let nonces = [&*mine, &*theirs];
     let proof = secret.proof(Purpose::LoginPage, &nonces);
-    let begun = sessions.finish((id, &proof), &[], now).unwrap();
+    let begun = sessions.finish((id, Site::Public, &proof), &[], now).unwrap();
     let proof = secret.key(&nonces).proof(Purpose::Page, &[&mine]);
     vec![
         ("cookie", format!("__Host-tmo-10000={}", begun.cookie)),
@@ -186,6 +198,10 @@ async fn each_role_gets_the_routes_of_the_table() {
     });
     assert_eq!(in_table, routes.collect(), "each route is in the table");
 
+    let mut users = Users::default();
+    users.add("anna", Role::Read, "correct horse").unwrap();
+    users.write(&dir.path().join("users")).unwrap();
+    let anna = users.users[0].known();
     for role in Role::ALL {
         let server = server(dir.path(), role);
         for [method, path, least, limited, token] in &rows {
@@ -194,7 +210,7 @@ async fn each_role_gets_the_routes_of_the_table() {
             let may = is_open || Role::ALL.iter().any(|one| one.word() == *least && role >= *one);
             let expected = if may { Verdict::Passes } else { Verdict::Forbidden };
             let grant = Grant { role, scope: Scope::All, until: None };
-            for user in [None, Some("anna")] {
+            for user in [None, Some(&anna)] {
                 let caller = page(&server, grant.clone(), user);
                 assert_eq!(
                     verdict(&server, at, &caller).await,
@@ -231,4 +247,49 @@ async fn each_role_gets_the_routes_of_the_table() {
             assert_eq!(wrong == Verdict::Passes, is_page, "{at:?} with a wrong token");
         }
     }
+}
+
+#[tokio::test]
+async fn the_connections_of_a_session_end_when_it_expires() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = server(dir.path(), Role::Read);
+    // Nothing has used it for almost twelve hours.
+    let last = clock::now().nanos() - (12 * 3600 - 5) * 1_000_000_000;
+    let caller = page_since(&server, Grant::OWNER, None, Timestamp::from_nanos(last));
+    assert_eq!(verdict(&server, ("GET", "/me"), &caller).await, Verdict::Passes);
+    let id = caller[1].1.split('.').next().unwrap();
+    let ended = timeout(Duration::from_secs(60), server.end_of_session(id)).await;
+    assert!(ended.is_ok(), "the session still lasts");
+    assert_eq!(verdict(&server, ("GET", "/me"), &caller).await, Verdict::LoggedOut);
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_entry_of_its_user() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("users");
+    let server = server(dir.path(), Role::Read);
+    tokio::spawn(Arc::clone(&server).follow_users());
+    let added = |name: &str| {
+        let mut users = Users::default();
+        users.add(name, Role::Operate, "correct horse").unwrap();
+        users.write(&path).unwrap();
+        users.users[0].known()
+    };
+    let grant = Grant { role: Role::Operate, scope: Scope::All, until: None };
+    let anna = added("anna");
+    let caller = page(&server, grant.clone(), Some(&anna));
+    server.user_came.notify_one();
+    assert_eq!(verdict(&server, ("GET", "/me"), &caller).await, Verdict::Passes);
+    let id = caller[1].1.split('.').next().unwrap();
+    let mut end = std::pin::pin!(server.end_of_session(id));
+    assert!(timeout(Duration::from_millis(50), &mut end).await.is_err());
+    // The same name and password are another entry.
+    added("anna");
+    assert!(timeout(Duration::from_secs(50), end).await.is_ok(), "its connections still last");
+    assert_eq!(verdict(&server, ("GET", "/me"), &caller).await, Verdict::LoggedOut);
+    let bob = added("bob");
+    let caller = page(&server, grant, Some(&bob));
+    assert_eq!(verdict(&server, ("GET", "/me"), &caller).await, Verdict::Passes);
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(verdict(&server, ("GET", "/me"), &caller).await, Verdict::LoggedOut);
 }

@@ -1,0 +1,149 @@
+//! Limits on connections, so that neither other users of the machine nor guests can keep the user out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::process::{Resource, getrlimit};
+
+/// The most connections that are served at once. `WebSockets` count too, until they are closed.
+const MOST: usize = 256;
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Peer {
+    /// A program of this user or, where the system can't determine that, any program.
+    Own,
+    /// A program of this other user of the machine.
+    Other(u32),
+    /// It has gone, or is on another machine.
+    Unknown,
+}
+
+/// Who holds places.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Holder {
+    /// All other users of this machine, and other machines.
+    Others,
+    /// One of them.
+    Other(Peer),
+    /// The `WebSockets` of all pages.
+    Sockets,
+    /// The `WebSockets` of all guests.
+    GuestSockets,
+    /// The `WebSockets` of a session.
+    Session(String),
+}
+
+/// The places that are taken.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    most: usize,
+    /// Whether other users connect for browsers: with a public address, they may be its proxy.
+    has_proxy: bool,
+    taken: Arc<Mutex<HashMap<Holder, usize>>>,
+}
+
+/// A place; it is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Places, Vec<Holder>);
+
+impl Places {
+    pub(super) fn new(has_proxy: bool) -> Self {
+        // Each connection needs a descriptor, and reading a journal some more.
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 2;
+        let most = usize::try_from(files).unwrap_or(usize::MAX).clamp(8, MOST);
+        Self { most, has_proxy, taken: Arc::default() }
+    }
+
+    /// The most connections at once.
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// A place for a connection. Some places are reserved for the user's own browser.
+    pub(super) fn of_connection(&self, peer: Peer) -> Option<Place> {
+        if peer == Peer::Own {
+            return self.take(vec![]);
+        }
+        let (others, each) = if self.has_proxy {
+            (self.most * 3 / 4, self.most / 2)
+        } else {
+            (self.most / 4, self.most / 4)
+        };
+        self.take(vec![(Holder::Others, others), (Holder::Other(peer), each)])
+    }
+
+    /// A place for a WebSocket of a session. The rest is reserved for requests.
+    pub(super) fn of_socket(&self, session: &str, is_guest: bool) -> Option<Place> {
+        let session = Holder::Session(session.to_owned());
+        let all = (Holder::Sockets, self.most / 2);
+        self.take(if is_guest {
+            vec![all, (Holder::GuestSockets, self.most / 4), (session, self.most / 8)]
+        } else {
+            vec![all, (session, self.most * 3 / 8)]
+        })
+    }
+
+    fn take(&self, holders: Vec<(Holder, usize)>) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if holders.iter().any(|(holder, most)| taken.get(holder).is_some_and(|now| now >= most)) {
+            return None;
+        }
+        for (holder, _) in &holders {
+            *taken.entry(holder.clone()).or_default() += 1;
+        }
+        Some(Place(self.clone(), holders.into_iter().map(|(holder, _)| holder).collect()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        for holder in &self.1 {
+            let Some(count) = taken.get_mut(holder) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(holder);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Peer, Places};
+
+    fn places(most: usize, has_proxy: bool) -> Places {
+        Places { most, ..Places::new(has_proxy) }
+    }
+
+    #[test]
+    fn other_users_and_guests_leave_places_for_the_user() {
+        for (has_proxy, others) in [(false, 64), (true, 128)] {
+            let places = places(256, has_proxy);
+            let eve: Vec<_> =
+                std::iter::from_fn(|| places.of_connection(Peer::Other(1001))).collect();
+            assert_eq!(eve.len(), others);
+            // The proxy has places whatever eve does.
+            assert_eq!(places.of_connection(Peer::Other(33)).is_some(), has_proxy);
+            assert!(places.of_connection(Peer::Own).is_some());
+            drop(eve);
+            assert!(places.of_connection(Peer::Other(1001)).is_some());
+        }
+    }
+
+    #[test]
+    fn a_session_has_only_so_many_sockets() {
+        let places = places(256, false);
+        let sockets = |session: &str, is_guest| {
+            std::iter::from_fn(|| places.of_socket(session, is_guest)).collect::<Vec<_>>()
+        };
+        let guests = [sockets("a", true), sockets("b", true), sockets("c", true)];
+        assert_eq!(guests.each_ref().map(Vec::len), [32, 32, 0]);
+        let own = [sockets("d", false), sockets("e", false)];
+        assert_eq!(own.each_ref().map(Vec::len), [64, 0]);
+        drop((guests, own));
+        assert_eq!(sockets("d", false).len(), 96);
+        assert!(places.taken.lock().unwrap().is_empty());
+    }
+}
