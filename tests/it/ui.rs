@@ -1,6 +1,6 @@
 //! `tmo ui`, in a real terminal.
 
-use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGTERM};
+use nix::libc::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
 
 use crate::harness::procs;
 use crate::harness::{Terminal, World, eventually};
@@ -217,10 +217,15 @@ fn a_process_gets_the_terminal_and_gives_it_back() {
 fn every_end_gives_the_terminal_back() {
     let world = shop();
     let terminal = Terminal::open(&world, "a", 80, 24);
-    for (signal, code) in [(SIGTERM, "130"), (SIGHUP, "129")] {
+    let ends = [(SIGTERM, "130"), (SIGHUP, "129"), (SIGINT, "130"), (SIGQUIT, "130")];
+    for ((signal, code), plain) in ends.into_iter().flat_map(|end| [(end, false), (end, true)]) {
         terminal.tmo("ui; echo it was $?");
         terminal.wait("GET /users");
         terminal.wait("? keys");
+        if plain {
+            terminal.keys(["p"]);
+            terminal.wait("p goes back");
+        }
         procs::kill(ui_of(&world), signal);
         terminal.wait(&format!("it was {code}"));
         is_given_back(&terminal);

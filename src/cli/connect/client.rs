@@ -20,6 +20,7 @@ pub(super) async fn show(command: &mut Command) -> io::Result<Result<u8, String>
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
     sys::end_with_parent(command);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut asked = None;
@@ -36,6 +37,7 @@ pub(super) async fn show(command: &mut Command) -> io::Result<Result<u8, String>
             _ = hangup.recv() => Signal::SIGHUP,
             _ = terminate.recv() => Signal::SIGTERM,
             _ = interrupt.recv() => Signal::SIGINT,
+            _ = quit.recv() => Signal::SIGQUIT,
         };
         asked = Some(signal);
         // SIGTERM makes it restore the terminal.

@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::Shell;
 use super::keys::Keys;
+use super::signals::Signals;
 use crate::cli::error::CliError;
 use crate::cli::log::{Source, unreadable};
 use crate::journal::cursor::Position;
@@ -68,8 +69,9 @@ impl Shell {
         let printer = Printer::start(job, |_| {}).map_err(CliError::io("can't start"))?;
         printer.head(Head { records: upto, ..Head::default() });
         printer.say(HINT, false);
+        let signals = Signals::new()?;
         let mode = KeyMode::enter().map_err(CliError::io("the terminal"))?;
-        let next = self.follow_plainly(&printer, &mode).await;
+        let next = self.follow_plainly(&printer, &mode, signals).await;
         drop(mode);
         self.plain_from = Some(Position { record: self.ui.log.head, skip: 0 });
         printer.finish();
@@ -78,10 +80,18 @@ impl Shell {
         Ok(next)
     }
 
-    async fn follow_plainly(&mut self, printer: &Printer, mode: &KeyMode) -> Next {
+    async fn follow_plainly(
+        &mut self,
+        printer: &Printer,
+        mode: &KeyMode,
+        mut signals: Signals,
+    ) -> Next {
         let Some(mut keys) = Keys::open() else { return Next::Leave };
         loop {
             tokio::select! {
+                biased;
+                // The interface, which has received it too, ends.
+                () = signals.next_end() => return Next::Back,
                 key = keys.next() => {
                     match key {
                         Some(Msg::Key(Key::Char('p' | 'q') | Key::Esc)) => return Next::Back,

@@ -9,6 +9,7 @@ pub(super) struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
     resume: Signal,
     resize: Signal,
 }
@@ -20,6 +21,7 @@ impl Signals {
             hangup: on(SignalKind::hangup())?,
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
+            quit: on(SignalKind::quit())?,
             resume: on(resume())?,
             resize: on(SignalKind::window_change())?,
         })
@@ -30,9 +32,15 @@ impl Signals {
             _ = self.hangup.recv() => SignalKind::hangup(),
             _ = self.terminate.recv() => SignalKind::terminate(),
             _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.quit.recv() => SignalKind::quit(),
             _ = self.resume.recv() => resume(),
             _ = self.resize.recv() => SignalKind::window_change(),
         }
+    }
+
+    /// Wait for one that ends the interface.
+    pub(super) async fn next_end(&mut self) {
+        while [resume(), SignalKind::window_change()].contains(&self.next().await) {}
     }
 }
 
