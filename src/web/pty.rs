@@ -77,15 +77,14 @@ impl Pty {
         }
     }
 
-    /// Write typed input.
-    pub(super) async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
+    /// Write some of the typed input; returns how much. Cancel-safe.
+    pub(super) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
             let mut ready = self.ours.writable().await?;
             if let Ok(written) = ready.try_io(|fd| Ok(rustix::io::write(fd.get_ref(), bytes)?)) {
-                bytes = &bytes[written?..];
+                return written;
             }
         }
-        Ok(())
     }
 
     /// The process of `tmo connect`.

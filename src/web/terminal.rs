@@ -7,6 +7,7 @@
 //! The terminal is read only as fast as the page shows its output. For a slow page, tmux skips output; the process and
 //! its log are not delayed.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use super::leftover_session::LeftoverSession;
 use super::pty::{Pty, Size};
@@ -32,6 +33,12 @@ pub(super) const SCREEN: u8 = 7;
 
 /// The most bytes that may be unacknowledged by the page.
 const WINDOW: usize = 128 << 10;
+/// Nothing more is read from a page while so much of its input waits. If it waits for long, the page is closed: it
+/// could have left without being noticed.
+const MOST_INPUT: usize = 1 << 20;
+const UNREAD: Duration = Duration::from_secs(10);
+/// Why it is closed then.
+const DOES_NOT_READ: &str = "The process does not read, and 1 MiB of input waits for it.";
 /// How much is read at once.
 const CHUNK: usize = 16 << 10;
 /// The interval between pings.
@@ -162,7 +169,7 @@ struct Typing<'a> {
 /// Connect the page with the terminal until one of them ends.
 async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
     let Typing { pty, typist, mut size, mut view, may_type } = typing;
-    let mut conversation = Conversation { under_way: 0, last: vec![], keeps_size: view.is_some() };
+    let mut conversation = Conversation::new(view.is_some());
     let mut buffer = vec![0; CHUNK];
     let mut ping = interval(PING);
     let mut all = typist.all();
@@ -173,13 +180,23 @@ async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
                 Ok(0) | Err(_) => break true,
                 Ok(read) => conversation.show(&mut socket, &buffer[..read]).await,
             },
-            received = socket.recv() => {
+            written = pty.write(conversation.input.as_slices().0), if !conversation.input.is_empty() => {
+                let Ok(written) = written else { break true };
+                conversation.input.drain(..written);
+                conversation.moved = Instant::now();
+                true
+            }
+            () = sleep_until(conversation.moved + UNREAD), if conversation.is_full() => {
+                conversation.last = DOES_NOT_READ.into();
+                break true;
+            }
+            received = socket.recv(), if !conversation.is_full() => {
                 let message = match received {
                     Some(Ok(Message::Binary(message))) => message,
                     Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => break false,
                 };
-                if conversation.handle(&message, (&pty, &typist), may_type).await.is_err() {
+                if conversation.handle(&message, (&pty, &typist), may_type).is_err() {
                     break true;
                 }
                 true
@@ -214,12 +231,25 @@ async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
 
 /// The state of the connection.
 struct Conversation {
+    /// What was typed and is not in the terminal yet.
+    input: VecDeque<u8>,
+    /// When the terminal took some of it last.
+    moved: Instant,
     under_way: usize,
     last: Vec<u8>,
     keeps_size: bool,
 }
 
 impl Conversation {
+    fn new(keeps_size: bool) -> Self {
+        let moved = Instant::now();
+        Self { input: VecDeque::new(), moved, under_way: 0, last: vec![], keeps_size }
+    }
+
+    fn is_full(&self) -> bool {
+        self.input.len() >= MOST_INPUT
+    }
+
     /// Show output; false if the page is gone.
     async fn show(&mut self, socket: &mut WebSocket, output: &[u8]) -> bool {
         self.under_way += output.len();
@@ -228,14 +258,20 @@ impl Conversation {
         send(socket, message(OUTPUT, output)).await
     }
 
-    async fn handle(
+    fn handle(
         &mut self,
         message: &[u8],
         (pty, typist): (&Pty, &Typist),
         may_type: MayType<'_>,
     ) -> io::Result<()> {
         match parse(message) {
-            Some(PageMessage::Input(bytes)) if may_type() => pty.write(bytes).await,
+            Some(PageMessage::Input(bytes)) if may_type() => {
+                if self.input.is_empty() {
+                    self.moved = Instant::now();
+                }
+                self.input.extend(bytes);
+                Ok(())
+            }
             Some(PageMessage::Size(size)) if !self.keeps_size => {
                 typist.resized();
                 pty.resize(size)
@@ -313,7 +349,7 @@ mod tests {
     #[test]
     fn the_farewell_is_the_last_line_as_plain_text() {
         let farewell = |last: &[u8]| {
-            Conversation { under_way: 0, last: last.to_vec(), keeps_size: false }.farewell()
+            Conversation { last: last.to_vec(), ..Conversation::new(false) }.farewell()
         };
         let output =
             b"got <a>\r\n\x1b[?1049l[exited]\r\n\x1b[1mleft web; the run is over\x1b[m\r\n\r\n";

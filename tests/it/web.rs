@@ -411,9 +411,15 @@ impl Frames {
 
     /// Send it to a server that may have closed the connection.
     pub(crate) fn try_send(&mut self, kind: u8, message: &[u8]) -> std::io::Result<()> {
-        let length = u8::try_from(message.len()).unwrap();
-        assert!(length < 126);
-        let mut frame = vec![0x80 | kind, 0x80 | length, 0, 0, 0, 0];
+        let mut frame = vec![0x80 | kind];
+        if message.len() < 126 {
+            frame.push(0x80 | u8::try_from(message.len()).unwrap());
+        } else {
+            frame.push(0x80 | 126);
+            frame.extend(u16::try_from(message.len()).unwrap().to_be_bytes());
+        }
+        // The mask.
+        frame.extend([0; 4]);
         frame.extend(message);
         self.0.write_all(&frame)
     }

@@ -225,3 +225,26 @@ fn a_terminal_stays_open_over_a_restart_and_gives_the_reason_of_its_end() {
     web.end();
     world.wait_empty();
 }
+
+#[test]
+fn a_page_that_closes_leaves_the_terminal_even_if_its_input_is_not_read() {
+    let world = World::new("shell: stty -echo; echo ready; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = Web::start(&world);
+    let clients =
+        || world.living().iter().filter(|p| p.args.iter().any(|a| a == "connect")).count();
+    let mut typing = open(&web, "type/shell");
+    typing.shows("ready");
+    assert_eq!(clients(), 1);
+    for _ in 0..10 {
+        typing.types(&"a line that nobody reads\r".repeat(2000));
+    }
+    // Pings are answered meanwhile, so all of it was read.
+    typing.send(9, b"");
+    typing.bytes_until_pong();
+    drop(typing);
+    eventually("the client of the page is gone", || (clients() == 0).then_some(()));
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
