@@ -126,6 +126,8 @@ fn line_drawing_and_insert_mode_and_lines_without_wrapping_are_shown() {
         (b"one\x1bEtwo\x1bDthree\x1b[s\x1b[H1\x1b[u!", "1ne\ntwo\n   three!"),
         (b"a\x1b[2IX\x1b[Zb\x1b[2Zc", "a       c       b"),
         (b"bad\x9b5m\xff!", "bad?5m?!"),
+        (b"ab\x1b[3bc", "abbbbc"),
+        (b"12345x\x1b[65535b\r\nend", "12345xxxxxxxxxxxxxxx\nend"),
     ];
     for (bytes, lines) in cases {
         let shown = shown((20, 5), bytes);

@@ -171,6 +171,11 @@ impl Emulator {
             (b's', b"") => self.parser.process(b"\x1b7"),
             (b'u', b"") => self.parser.process(b"\x1b8"),
             (b'p', b"!") => self.parser.process(SOFT_RESET),
+            (b'b', _) => {
+                // Not beyond the end of the line, as in tmux. Every other count is limited by the parser.
+                let left = self.screen().size().1.get() - self.reported_cursor().1 + 1;
+                self.sequence(count().min(left), 'b');
+            }
             (b'a', _) => self.sequence(count(), 'C'),
             (b'e', _) => self.sequence(count(), 'B'),
             (b'I', _) => {
