@@ -88,6 +88,26 @@ pub enum TerminalError {
         /// Why.
         source: std::io::Error,
     },
+    /// Typed text has no room in the terminal of a process.
+    #[error(
+        "the process does not read: it has taken {taken} of {of} bytes, and the others are discarded"
+    )]
+    Unread {
+        /// How many bytes are in the terminal.
+        taken: u64,
+        /// How many were to be typed.
+        of: usize,
+    },
+    /// A process has ended before all text was typed.
+    #[error(
+        "the process has ended: it has taken {taken} of {of} bytes, and the others are discarded"
+    )]
+    Ended {
+        /// How many bytes were in the terminal.
+        taken: u64,
+        /// How many were to be typed.
+        of: usize,
+    },
     /// The holder of a terminal has not answered.
     #[error("the terminal does not answer: {}", crate::sys::why(source))]
     Holder {

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -129,13 +129,30 @@ impl Native {
     ) -> Result<(), TerminalError> {
         let enter = if enter { "\n" } else { "" };
         let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
-        let mut client = Client::dial_soon(&self.socket(pane)).await?;
-        for part in bytes.chunks(LONGEST) {
-            client.send(&FromClient::Input(part.to_vec())).await?;
+        let Client { mut stream, mut frames } = Client::dial_soon(&self.socket(pane)).await?;
+        let (mut from, mut to) = stream.split();
+        let inputs = bytes.chunks(LONGEST).map(|part| FromClient::Input(part.to_vec()));
+        let all = inputs.chain([FromClient::Typed]).flat_map(|frame| frame.encode());
+        let all: Vec<u8> = all.collect();
+        let (mut sent, mut taken) = (0, None);
+        loop {
+            tokio::select! {
+                written = to.write(&all[sent..]), if sent < all.len() => sent += written?,
+                frame = next(&mut frames, &mut from) => match (frame, taken) {
+                    (Ok(FromHolder::Typed), _) => return Ok(()),
+                    (Ok(FromHolder::Taken(count)), _) => taken = Some(count),
+                    (Ok(FromHolder::Discarded), _) => {
+                        let (taken, of) = (taken.unwrap_or(0), bytes.len());
+                        return Err(TerminalError::Ended { taken, of });
+                    }
+                    (Err(error), Some(taken)) if error.kind() == io::ErrorKind::TimedOut => {
+                        return Err(TerminalError::Unread { taken, of: bytes.len() });
+                    }
+                    (Err(error), _) => return Err(error.into()),
+                    (Ok(_), _) => {}
+                },
+            }
         }
-        client.send(&FromClient::Typed).await?;
-        while client.next().await? != FromHolder::Typed {}
-        Ok(())
     }
 
     fn socket(&self, pane: &str) -> PathBuf {
@@ -169,7 +186,13 @@ impl Client {
     async fn dial(path: &Path) -> io::Result<Self> {
         let stream = timeout(PATIENCE, UnixStream::connect(path)).await??;
         let mut client = Self { stream, frames: Frames::default() };
-        let hello = Hello { version: VERSION, size: None, watches: false, read_only: false };
+        let hello = Hello {
+            version: VERSION,
+            size: None,
+            watches: false,
+            read_only: false,
+            follows_input: true,
+        };
         client.send(&FromClient::Hello(hello)).await?;
         Ok(client)
     }
@@ -179,15 +202,23 @@ impl Client {
     }
 
     async fn next(&mut self) -> io::Result<FromHolder> {
-        let mut buffer = vec![0; LONGEST];
-        loop {
-            if let Some(frame) = self.frames.of_holder().map_err(io::Error::other)? {
-                return Ok(frame);
-            }
-            match timeout(PATIENCE, self.stream.read(&mut buffer)).await?? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => self.frames.add(&buffer[..read]),
-            }
+        next(&mut self.frames, &mut self.stream).await
+    }
+}
+
+/// The next frame of a holder. Cancel-safe.
+async fn next(
+    frames: &mut Frames,
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<FromHolder> {
+    let mut buffer = vec![0; LONGEST];
+    loop {
+        if let Some(frame) = frames.of_holder().map_err(io::Error::other)? {
+            return Ok(frame);
+        }
+        match timeout(PATIENCE, stream.read(&mut buffer)).await?? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => frames.add(&buffer[..read]),
         }
     }
 }

@@ -80,8 +80,7 @@ fn name(key: u8) -> String {
 impl fmt::Display for DetachKeys {
     /// `C-b d`, as tmux writes it.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.0.iter().map(|key| name(*key)).collect();
-        out.write_str(&names.join(" "))
+        out.write_str(&self.after(&self.first()))
     }
 }
 
@@ -91,17 +90,25 @@ impl DetachKeys {
         &self.0
     }
 
-    /// One line that explains the keys.
-    pub fn help(&self) -> String {
-        match self.0[..] {
-            [first, _, ..] => {
-                let first = name(first);
-                format!(
-                    "{self} leaves, {first} {first} types {first}, {first} l redraws the screen"
-                )
-            }
-            _ => format!("{self} leaves"),
+    /// The first of them: `C-b`.
+    pub fn first(&self) -> String {
+        self.0.first().map_or_else(String::new, |key| name(*key))
+    }
+
+    /// All of them, in a terminal that needs these keys for the first one: `C-b C-b d` in a tmux with the same prefix.
+    pub fn after(&self, first: &str) -> String {
+        let others = self.0.iter().skip(1).map(|key| name(*key));
+        std::iter::once(first.to_owned()).chain(others).collect::<Vec<_>>().join(" ")
+    }
+
+    /// One line that explains the keys in such a terminal.
+    pub fn help(&self, first: &str) -> String {
+        let leave = self.after(first);
+        if self.0.len() < 2 {
+            return format!("{leave} leaves");
         }
+        let key = self.first();
+        format!("{leave} leaves, {first} {first} types {key}, {first} l redraws the screen")
     }
 }
 
@@ -134,8 +141,12 @@ mod tests {
 
     #[test]
     fn the_help_names_them() {
-        let help = |text: &str| text.parse::<DetachKeys>().unwrap().help();
-        assert_eq!(help("ctrl-b,d"), "C-b d leaves, C-b C-b types C-b, C-b l redraws the screen");
-        assert_eq!(help("ctrl-]"), "C-] leaves");
+        let help = |text: &str, first| text.parse::<DetachKeys>().unwrap().help(first);
+        let usual = "C-b d leaves, C-b C-b types C-b, C-b l redraws the screen";
+        assert_eq!(help("ctrl-b,d", "C-b"), usual);
+        let nested = "C-a a d leaves, C-a a C-a a types C-a, C-a a l redraws the screen";
+        assert_eq!(help("ctrl-a,d", "C-a a"), nested);
+        assert_eq!(help("ctrl-]", "C-]"), "C-] leaves");
+        assert_eq!(DetachKeys::default().to_string(), "C-b d");
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
+use rustix::io::ioctl_fionread;
 use rustix::process::Pid;
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{
@@ -24,6 +25,11 @@ use crate::sys::{self, files};
 
 /// The time limit for writing a marker.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// So much waits in a terminal that can't take more at present.
+const FULL: u64 = 4000;
+/// How long nothing more must arrive before all input counts as discarded, and the limit for that.
+const QUIET: Duration = Duration::from_millis(100);
+const DISCARDING: Duration = Duration::from_secs(5);
 
 /// The terminal of a pane.
 #[derive(Debug)]
@@ -89,9 +95,19 @@ impl Tty {
         self.stderr.as_ref().map(OwnedFd::as_fd)
     }
 
-    /// Discard typed input that has not been read.
-    pub fn flush_input(&self) {
+    /// Discard typed input that has not been read. If more may wait in the terminal's server, that too: it arrives
+    /// as soon as there is room.
+    pub fn flush_input(&self, has_server: bool) {
+        let is_full = ioctl_fionread(stdin()).is_ok_and(|count| count >= FULL);
         let _ = tcflush(stdin(), QueueSelector::IFlush);
+        let until = Instant::now() + DISCARDING;
+        while has_server && is_full && Instant::now() < until {
+            let mut fds = [PollFd::from_borrowed_fd(stdin(), PollFlags::IN)];
+            if !matches!(rustix::event::poll(&mut fds, Some(&sys::timespec(QUIET))), Ok(1..)) {
+                break;
+            }
+            let _ = tcflush(stdin(), QueueSelector::IFlush);
+        }
     }
 
     /// Undo changes that a process made to the flags of the descriptors that the next one inherits.

@@ -18,6 +18,14 @@ pub const LONGEST_HELLO: usize = 1 << 10;
 
 /// Columns and rows.
 pub type Size = (u16, u16);
+/// The most columns and rows of a terminal.
+const MOST_CELLS: Size = (1000, 500);
+
+/// A size for which a screen fits into memory.
+pub fn limited((columns, rows): Size) -> Size {
+    let (most_columns, most_rows) = MOST_CELLS;
+    (columns.clamp(1, most_columns), rows.clamp(1, most_rows))
+}
 
 /// The arguments of a shim that opens its own terminal. Without, it has been started by tmux in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +63,9 @@ pub struct Hello {
     pub watches: bool,
     /// It promises to type nothing. This protects from mistakes only.
     pub read_only: bool,
+    /// It understands [`FromHolder::Taken`] and [`FromHolder::Discarded`], which came with 0.3.
+    #[serde(default)]
+    pub follows_input: bool,
 }
 
 /// How a screen is wanted.
@@ -71,7 +82,7 @@ pub struct WantedScreen {
 pub enum FromClient {
     /// Who it is. Must come first.
     Hello(Hello),
-    /// Bytes that were typed.
+    /// Bytes that were typed. After a frame of the length [`LONGEST`], more of the same write follows.
     Input(Vec<u8>),
     /// Its terminal has this size now.
     Resize(Size),
@@ -103,6 +114,10 @@ pub enum FromHolder {
     Typed,
     /// [`MOST_WATCHING`] clients look at the terminal already; the holder closes this connection.
     Full,
+    /// So many bytes of this client are in the terminal by now.
+    Taken(u64),
+    /// The process has ended: what was typed for it and has not reached it is discarded.
+    Discarded,
 }
 
 /// A frame that can't be understood.
@@ -162,6 +177,8 @@ impl FromHolder {
             Self::Screen(screen) => frame(3, &json(screen)),
             Self::Typed => frame(4, &[]),
             Self::Full => frame(5, &[]),
+            Self::Taken(count) => frame(6, &json(count)),
+            Self::Discarded => frame(7, &[]),
         }
     }
 
@@ -173,6 +190,8 @@ impl FromHolder {
             3 => Self::Screen(read(content)?),
             4 => Self::Typed,
             5 => Self::Full,
+            6 => Self::Taken(read(content)?),
+            7 => Self::Discarded,
             _ => return Err(Malformed),
         })
     }
@@ -232,10 +251,11 @@ mod tests {
 
     fn from_client() -> impl Strategy<Value = FromClient> {
         let size = || any::<(u16, u16)>();
-        let hello = (prop::option::of(size()), any::<bool>(), any::<bool>());
+        let hello = (prop::option::of(size()), any::<[bool; 3]>());
         prop_oneof![
-            hello.prop_map(|(size, watches, read_only)| {
-                FromClient::Hello(Hello { version: VERSION, size, watches, read_only })
+            hello.prop_map(|(size, [watches, read_only, follows_input])| {
+                let version = VERSION;
+                FromClient::Hello(Hello { version, size, watches, read_only, follows_input })
             }),
             any::<Vec<u8>>().prop_map(FromClient::Input),
             size().prop_map(FromClient::Resize),
@@ -301,7 +321,22 @@ mod tests {
         frames.add(&u32::try_from(LONGEST + 1).unwrap().to_le_bytes());
         frames.of_client().unwrap_err();
         let mut frames = Frames::default();
-        frames.add(&FromHolder::Output(b"x".to_vec()).encode());
-        assert_eq!(frames.of_holder(), Ok(Some(FromHolder::Output(b"x".to_vec()))));
+        for frame in
+            [FromHolder::Output(b"x".to_vec()), FromHolder::Taken(u64::MAX), FromHolder::Discarded]
+        {
+            frames.add(&frame.encode());
+            assert_eq!(frames.of_holder(), Ok(Some(frame)));
+        }
+    }
+
+    #[test]
+    fn a_greeting_of_an_earlier_version_is_understood() {
+        let content = br#"{"version":1,"size":[80,24],"watches":true,"read_only":false}"#;
+        let mut frames = Frames::default();
+        frames.add(&super::frame(0, content));
+        let size = Some((80, 24));
+        let hello =
+            Hello { version: 1, size, watches: true, read_only: false, follows_input: false };
+        assert_eq!(frames.of_client(), Ok(Some(FromClient::Hello(hello))));
     }
 }

@@ -433,7 +433,8 @@ fn a_terminal_without_tmux_is_open_to_its_user_only() {
     let above = || dir.ancestors().take_while(|dir| dir.starts_with(world.path()));
     set(&sockets[0], 0o777);
     above().for_each(|dir| set(dir, 0o755));
-    let hello = Hello { version: VERSION, size: None, watches: false, read_only: false };
+    let (watches, read_only, follows_input) = (false, false, false);
+    let hello = Hello { version: VERSION, size: None, watches, read_only, follows_input };
     let wanted = WantedScreen { color: false, blanks: false };
     let frames = [FromClient::Hello(hello), FromClient::Screen(wanted)];
     let bytes: Vec<u8> = frames.iter().flat_map(FromClient::encode).collect();

@@ -9,6 +9,7 @@ use tmo::protocol::paths::PanePaths;
 use tmo::protocol::terminal::{FromClient, Hello, MOST_WATCHING, VERSION};
 
 use crate::connect::TALK;
+use crate::harness::pty::Pty;
 use crate::harness::{Terminal, World, eventually, procs};
 
 fn native(procfile: &str) -> World {
@@ -44,7 +45,7 @@ fn typed_text_reaches_the_process_and_leaving_does_not_end_it() {
     terminal.wait("heard <hello you>");
     view.shows("| heard <hello you>\n");
     terminal.keys(["C-b", "?"]);
-    terminal.wait("C-b d leaves, C-b C-b types C-b, C-b l redraws the screen");
+    terminal.wait("C-b C-b d leaves, C-b C-b C-b C-b types C-b, C-b C-b l redraws the screen");
     // They are shown for a moment only.
     terminal.wait("ask me");
     terminal.keys(["C-b", "d"]);
@@ -369,7 +370,8 @@ fn one_viewer_too_many_is_told_so() {
     world.wait_text("web", "look");
     let name = ProcName::new("web").unwrap();
     let socket = PanePaths::new(&world.runtime(), &name).terminal();
-    let hello = Hello { version: VERSION, size: None, watches: true, read_only: true };
+    let (watches, read_only, follows_input) = (true, true, false);
+    let hello = Hello { version: VERSION, size: None, watches, read_only, follows_input };
     let mut viewers: Vec<_> = (0..MOST_WATCHING)
         .map(|_| {
             let mut stream = UnixStream::connect(&socket).unwrap();
@@ -587,4 +589,150 @@ fn fish_edits_its_line() {
         terminal.keys(["Up", "Enter"]);
         terminal.wait_for("the same again", |screen| screen.matches("\none two\n").count() == 2);
     });
+}
+
+#[test]
+fn the_keys_for_leaving_are_on_the_screen_at_first() {
+    let world = native(&format!("web: printf 'ask me\\n> '; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "ask me");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    // A tmux around it intercepts the first key.
+    terminal.wait("connected to web; Ctrl-b Ctrl-b d leaves, Ctrl-c reaches it");
+    terminal.wait("ask me\n>");
+    assert!(terminal.ask("#{pane_title}").starts_with("C-b C-b d leaves "));
+    // A key is enough to have the whole screen.
+    terminal.typed("x");
+    let gone = |screen: &str| screen.contains("> x") && !screen.contains("connected to");
+    terminal.wait_for("only the process is shown", gone);
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("left web");
+    terminal.line(&format!("clear; env -u TMUX {} connect -r web", env!("CARGO_BIN_EXE_tmo")));
+    terminal.wait("connected to web, read-only; Ctrl-b d leaves");
+    assert_eq!(terminal.ask("#{pane_title}"), "web (to leave: C-b d)");
+    // It goes by itself, too.
+    terminal.wait_for("only the process is shown", gone);
+    terminal.close();
+    assert!(!world.ok(["logs", "--raw", "web"]).contains("connected"));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn pasted_text_waits_for_the_process_and_keeps_nobody_from_leaving() {
+    let world = native(
+        "web: stty raw -echo; echo Ready; until [ -e go ]; do sleep 0.1; done; exec cat >got\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "Ready");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait_connected("C-b d");
+    let mut text = String::new();
+    for part in 0..60 {
+        let lines: String = (0..1000).map(|at| format!("{}\n", part * 1000 + at)).collect();
+        terminal.paste(&lines);
+        text += &lines;
+    }
+    // All of it was read, as keys after it have an effect.
+    terminal.keys(["C-b", "?"]);
+    terminal.wait("d leaves, ");
+    fs::write(world.app().join("go"), "").unwrap();
+    let expected = text.replace('\n', "\r");
+    eventually("all of it arrives", || (world.read("got") == expected).then_some(()));
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("left web");
+    terminal.line("clear");
+    // The same while nothing is read.
+    fs::remove_file(world.app().join("go")).unwrap();
+    world.ok(["restart", "web"]);
+    let ready = || (world.ok(["logs", "web"]).matches("Ready").count() == 2).then_some(());
+    eventually("the next life does not read", ready);
+    for end in ["keys", "SIGTERM", "SIGQUIT"] {
+        terminal.tmo("connect web; echo 'ended '$?");
+        terminal.wait_connected("C-b d");
+        for _ in 0..10 {
+            terminal.paste(&text[..8000]);
+        }
+        terminal.keys(["C-b", "?"]);
+        terminal.wait("d leaves, ");
+        let client = world.living();
+        let client = client.iter().find(|p| p.args.iter().any(|a| a == "connect")).unwrap().pid;
+        let code = match end {
+            "keys" => {
+                terminal.keys(["C-b", "d"]);
+                0
+            }
+            "SIGTERM" => {
+                procs::kill(client, 15);
+                143
+            }
+            _ => {
+                procs::kill(client, 3);
+                131
+            }
+        };
+        terminal.wait("web has not read all that was typed: ");
+        terminal.wait(&format!("ended {code}"));
+        terminal.line("clear; echo fine");
+        terminal.wait_for("the terminal is as before", |screen| screen.starts_with("fine\nready>"));
+        terminal.line("clear");
+    }
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_terminal_that_was_held_goes_on_when_the_last_viewer_leaves() {
+    let world = native(&format!("web: echo ask me; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "ask me");
+    let [one, other] = ["one", "other"].map(|name| Terminal::open(&world, name, 90, 20));
+    for terminal in [&one, &other] {
+        terminal.tmo("connect web");
+        terminal.wait_connected("C-b d");
+    }
+    one.keys(["C-s"]);
+    one.line("held");
+    one.keys(["C-b", "d"]);
+    one.wait("left web");
+    assert!(!world.ok(["logs", "web"]).contains("heard"));
+    other.keys(["C-b", "d"]);
+    other.wait("left web");
+    world.wait_text("web", "heard <held>");
+    one.close();
+    other.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn answers_that_a_program_does_not_read_are_dropped() {
+    let world = native(
+        "web: stty raw -echo; yes \"$(printf '\\033[c\\033]4;1;?;2;?;3;?\\007')\" | head -c 3000000; echo \
+         asked; until [ -e go ]; do sleep 0.1; done; exec cat >got\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "asked");
+    assert!(world.ok(["screen", "web"]).contains("asked"));
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("asked");
+    fs::write(world.app().join("go"), "").unwrap();
+    terminal.typed("END");
+    eventually("it reads again", || world.read("got").ends_with("END").then_some(()));
+    // What the kernel keeps, and what the holder does.
+    let answers = world.read("got").len();
+    assert!((1000..64 << 10).contains(&answers), "{answers}");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_size_of_a_huge_terminal_is_cut() {
+    let world = native("web: stty size; exec sleep 1000\n");
+    let start = Pty::tmo(&world, &["start", "-D"], 65535, 65535);
+    world.wait_text("web", "500 1000");
+    assert!(world.ok(["screen", "web"]).contains("500 1000"));
+    drop(start);
+    world.ok(["quit"]);
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Ran, World, eventually, procs};
+use crate::harness::{Ran, Terminal, World, eventually, procs};
 
 /// Writes what is typed into a file, byte for byte.
 const COPY: &str = "web: stty raw -echo; echo copying; exec cat >typed\n";
@@ -163,4 +163,76 @@ fn a_flag_after_the_two_dashes_is_explained() {
     let told = "tmo: unexpected argument '--enter' found; flags go before `--`; \
                 see `tmo send --help`\n";
     assert!(ran.code == 2 && ran.stderr == told, "{ran:?}");
+}
+
+#[test]
+fn texts_that_are_sent_at_once_arrive_one_after_another() {
+    let world = World::new(COPY);
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "copying");
+    let texts = ["a", "b", "c"].map(|letter| letter.repeat(200_000));
+    std::thread::scope(|scope| {
+        let senders = texts.each_ref().map(|text| scope.spawn(|| send(&world, text, &[])));
+        for sender in senders {
+            let ran = sender.join().unwrap();
+            assert_eq!(ran.code, 0, "{ran:?}");
+        }
+    });
+    let typed = eventually("all of it arrives", || {
+        let typed = world.read("typed");
+        (typed.len() == 600_000).then_some(typed)
+    });
+    let runs: Vec<usize> = typed.as_bytes().chunk_by(|a, b| a == b).map(<[u8]>::len).collect();
+    assert_eq!(runs, [200_000; 3]);
+    world.ok(["quit"]);
+}
+
+/// Reads nothing in its first life, and lines in the others.
+const DEAF: &str = "web: stty -echo; if mkdir first 2>/dev/null; then echo deaf; exec sleep 1000; fi; echo \
+                    hearing; while read -r x; do echo \"got <$x>\"; done\n";
+
+#[test]
+fn what_a_process_does_not_read_keeps_nobody_from_its_terminal() {
+    let world = World::new(DEAF);
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "deaf");
+    let lines = "a line that nobody reads\n".repeat(6_000);
+    for _ in 0..2 {
+        let ran = send(&world, &lines, &[]);
+        if world.is_native() {
+            let told = "the process does not read: it has taken ";
+            assert!(ran.code == 1 && ran.stderr.contains(told), "{ran:?}");
+            assert!(ran.stderr.contains(" of 150000 bytes"), "{ran:?}");
+        } else {
+            // tmux keeps it.
+            assert_eq!(ran.code, 0, "{ran:?}");
+        }
+        assert!(world.ok(["screen", "web"]).contains("deaf"));
+    }
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("deaf");
+    terminal.line("typed in vain");
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("left web; it is still running");
+    // What waited for the first life dies with it.
+    world.ok(["restart", "web"]);
+    world.wait_text("web", "hearing");
+    world.ok(["send", "web", "new", "--enter"]);
+    world.wait_text("web", "got <new>");
+    let log = world.ok(["logs", "web"]);
+    let got: Vec<&str> = log.lines().filter(|line| line.contains("got <")).collect();
+    assert!(got.len() == 1 && got[0].contains("got <new>"), "{got:?}");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn erasing_takes_a_whole_character() {
+    let world = World::new("web: echo ready; read -r x; echo \"got <$x>\"; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "ready");
+    assert_eq!(send(&world, "aé\u{7f}日\u{7f}b", &["--enter"]).code, 0);
+    world.wait_text("web", "got <ab>");
+    world.ok(["quit"]);
 }

@@ -80,7 +80,13 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
             let log = || super::logs::last_lines(&instance, &name, HISTORY).unwrap_or_default();
             super::block_on(async {
                 let ended = native::show_terminal(&attach, log).await;
-                let ended = ended.map_err(CliError::io(format!("the terminal of {name}")))?;
+                let (ended, unsent) =
+                    ended.map_err(CliError::io(format!("the terminal of {name}")))?;
+                if unsent > 0 {
+                    super::warn(&format!(
+                        "{name} has not read all that was typed: {unsent} bytes did not reach it"
+                    ));
+                }
                 let _ = writeln!(io::stdout(), "{}", farewell::words(&instance, &name).await);
                 Ok(match ended {
                     native::Ended::Left => 0,
@@ -199,7 +205,7 @@ async fn prepare(
     }
     let (state, pane) = waiting::terminal_of(instance, &name, args.timeout.as_deref()).await?;
     if state.backend == Backend::Native {
-        return native_terminal(instance, name, &pane, args);
+        return native_terminal(instance, name, &pane, args).await;
     }
     let Some(tmux) = state.tmux.filter(|tmux| is_server_name(&tmux.socket) && is_pane(&pane))
     else {
@@ -254,7 +260,7 @@ fn not_in_tmux(name: &ProcName, why: &str) -> CliError {
 }
 
 /// Show a terminal of tmo's own.
-fn native_terminal(
+async fn native_terminal(
     instance: &Instance,
     name: ProcName,
     pane: &str,
@@ -267,13 +273,18 @@ fn native_terminal(
              with another XDG_RUNTIME_DIR; connect from there"
         )));
     };
+    let keys = args.detach_keys.clone().or(plan.detach_keys).unwrap_or_default();
+    let tmux = instance.own_path().find("tmux").unwrap_or_default();
+    let outer = instance.context.env.caller("TMUX");
+    let first_key = nested::prefix(tmux.as_ref(), outer, &keys.first()).await;
     let attach = native::Attach {
         name: name.clone(),
         socket: native::socket(instance.runtime.dir(), pane),
         read_only: args.read_only,
         keeps_size: args.keep_size,
         no_status: args.no_status,
-        keys: args.detach_keys.clone().or(plan.detach_keys).unwrap_or_default(),
+        keys,
+        first_key,
     };
     Ok(Prepared::Native(name, attach))
 }

@@ -1,5 +1,6 @@
 //! Keeps a terminal's holder running: the shim starts another one when the holder has ended.
 
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -13,6 +14,8 @@ use super::{Holder, Terminal, poll};
 const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// How many holders in a row may live shorter than that before the next one has to wait.
 const MOST_SHORT_LIVES: u32 = 3;
+/// How long a holder may take to discard input. One that is stopped does not.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Keeps a holder for the terminal of a shim.
 #[derive(Debug)]
@@ -56,6 +59,18 @@ impl HolderKeeper {
         self.due
     }
 
+    /// Discard what was typed for a process that has ended and is not in the terminal yet.
+    pub fn discard_input(&self) {
+        let Some(Holder { end, .. }) = &self.holder else { return };
+        let mut to = end;
+        if has_ended(end) || to.write_all(&[0]).is_err() {
+            return;
+        }
+        // If it ends meanwhile, so does what it kept.
+        let _ = poll(&mut [PollFd::new(end, PollFlags::IN)], Some(Instant::now() + PATIENCE));
+        has_ended(end);
+    }
+
     /// Start another holder if this one has ended.
     pub fn renew(&mut self, spec: &Path) {
         let now = Instant::now();
@@ -77,8 +92,15 @@ impl HolderKeeper {
     }
 }
 
-/// Whether the other end is closed.
-fn has_ended(end: &UnixStream) -> bool {
-    let polled = poll(&mut [PollFd::new(end, PollFlags::IN)], Some(Instant::now()));
-    polled.is_ok_and(|events| events.iter().any(|events| !events.is_empty()))
+/// Whether the other end is closed. Its answers to [`HolderKeeper::discard_input`] are no longer needed.
+fn has_ended(mut end: &UnixStream) -> bool {
+    loop {
+        match end.read(&mut [0; 64]) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return true,
+        }
+    }
 }

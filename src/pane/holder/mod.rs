@@ -6,6 +6,7 @@
 //! stays: nothing is lost, and the process only waits for a moment.
 
 mod feed;
+mod input;
 mod keeper;
 mod notes;
 mod pace;
@@ -15,8 +16,7 @@ mod questions;
 mod screen;
 mod viewers;
 
-use std::collections::VecDeque;
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -25,19 +25,20 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use self::feed::{Feed, Taken};
+use self::input::Input;
 pub use self::keeper::HolderKeeper;
 use self::notes::{Noted, Notes};
 use self::pace::Pace;
 pub use self::probe::probe;
 use self::questions::{Follower, Known};
 use self::screen::{Model, Offsets};
-use self::viewers::{Viewers, Wish};
+use self::viewers::{Viewer, Viewers, Wish};
 use super::sink::{self, Holding, Sink};
 use crate::journal::append::Appender;
 use crate::journal::stream::{Read, StreamReader};
 use crate::model::time::Timestamp;
 use crate::protocol::paths::PanePaths;
-use crate::protocol::terminal::{FromClient, FromHolder, Size};
+use crate::protocol::terminal::{FromClient, FromHolder, Size, limited};
 use crate::sys::{self, clock, fork};
 
 /// How long to go on taking output after the end of the shim: processes that have left its tree may keep the terminal.
@@ -46,8 +47,6 @@ const AFTER_SHIM: Duration = Duration::from_secs(1);
 const MOST_REMEMBERED: u64 = 1 << 20;
 /// How much output is looked at at once.
 const LOOK: usize = 64 << 10;
-/// How much may wait to be typed before no more is taken from the clients.
-const MOST_INPUT: usize = 64 << 10;
 /// How often to take output before a screen is sent.
 const MOST_TAKEN: u32 = 100;
 
@@ -93,6 +92,7 @@ impl Terminal {
     /// Open a terminal of this size and make it that of this process: its controlling terminal and its standard
     /// streams.
     pub fn open(size: Size) -> io::Result<Self> {
+        let size = limited(size);
         let main = Channel::new(pty::become_leader_of_terminal(size)?)?;
         Ok(Self { main, stderr: None, size, is_pipe: false })
     }
@@ -113,6 +113,7 @@ impl Terminal {
     /// Fork the process that takes what is printed.
     fn hold(&self, spec: &Path) -> io::Result<Holder> {
         let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
         let channels = std::iter::once(&self.main).chain(&self.stderr);
         let keep = channels.flat_map(Channel::descriptors).chain([theirs.as_raw_fd()]);
         let keep: Vec<_> = keep.collect();
@@ -208,7 +209,7 @@ struct Hold<'a> {
     /// No process has the main terminal any more.
     is_over: bool,
     /// What is to be typed.
-    input: VecDeque<u8>,
+    input: Input,
     size: Size,
     is_pipe: bool,
 }
@@ -237,7 +238,7 @@ impl<'a> Hold<'a> {
             bell: Pace::default(),
             socket,
             follower: Follower::default(),
-            input: VecDeque::new(),
+            input: Input::default(),
             size,
             is_pipe: terminal.is_pipe,
         }
@@ -363,6 +364,9 @@ impl<'a> Hold<'a> {
     fn saw(&mut self, at: usize, bytes: &[u8]) {
         let Self { follower, model, streams, input, seen, size, .. } = self;
         follower.scan(bytes, |question, modes, length| {
+            if !input.takes_answers() {
+                return;
+            }
             let cursor = if question.is_about_cursor() {
                 let mut ends = *seen;
                 ends[at] += length as u64;
@@ -370,7 +374,7 @@ impl<'a> Hold<'a> {
             } else {
                 (1, 1)
             };
-            input.extend(question.answer(&Known { modes, size: *size, cursor }).bytes());
+            input.answer(&question.answer(&Known { modes, size: *size, cursor }));
         });
         for viewer in &mut self.viewers.all {
             viewer.show(bytes);
@@ -379,9 +383,8 @@ impl<'a> Hold<'a> {
 
     /// Wait for output or clients, and serve the clients; returns whether the shim has ended.
     fn wait(&mut self, shim: Option<&UnixStream>, until: Option<Instant>) -> io::Result<bool> {
-        let takes_input = self.input.len() < MOST_INPUT;
-        let master =
-            if self.input.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        let mut master = PollFlags::IN;
+        master.set(PollFlags::OUT, !self.input.next().is_empty());
         let mut fds = vec![];
         // A terminal that no process has any more would be reported each time.
         if !self.is_over {
@@ -391,19 +394,18 @@ impl<'a> Hold<'a> {
         fds.extend(
             stderr.map(|stderr| PollFd::from_borrowed_fd(stderr.feed.master(), PollFlags::IN)),
         );
-        let shim = shim.map(UnixStream::as_fd);
         let (shim_at, listener) = (fds.len(), self.viewers.listener());
-        fds.extend(shim.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        fds.extend(shim.map(|shim| PollFd::from_borrowed_fd(shim.as_fd(), PollFlags::IN)));
         let listener_at = fds.len();
         fds.extend(listener.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let viewers_at = fds.len();
         fds.extend(self.viewers.all.iter().map(|viewer| {
             let mut events = PollFlags::empty();
-            events.set(PollFlags::IN, takes_input);
+            events.set(PollFlags::IN, self.reads(viewer));
             events.set(PollFlags::OUT, viewer.has_to_send());
             PollFd::from_borrowed_fd(viewer.fd(), events)
         }));
-        let deadlines = [until, self.bell.due(), self.viewers.deadline()];
+        let deadlines = [until, self.bell.due(), self.viewers.deadline(), self.input.deadline()];
         let events = poll(&mut fds, deadlines.into_iter().flatten().min())?;
         drop(fds);
         let has = |at: usize| events.get(at).is_some_and(|events| !events.is_empty());
@@ -412,6 +414,11 @@ impl<'a> Hold<'a> {
                 self.viewers.all[at].flush();
             }
             if events.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                if !self.reads(&self.viewers.all[at]) {
+                    // It is reported all the same, so it has left.
+                    self.viewers.all[at].is_gone = true;
+                    continue;
+                }
                 for wish in self.viewers.receive(at) {
                     self.fulfil(wish);
                 }
@@ -420,15 +427,49 @@ impl<'a> Hold<'a> {
         if listener_at < viewers_at && has(listener_at) {
             self.viewers.accept();
         }
-        self.viewers.forget_gone();
+        if self.viewers.forget_gone(&mut self.input) {
+            // If it fails, no process has the terminal any more.
+            let _ = pty::release(self.feed.master());
+        }
         self.adapt_size();
+        let ended = shim.is_some_and(|shim| has(shim_at) && self.serve_shim(shim));
+        self.input.give_up(Instant::now());
         self.write_input();
-        Ok(shim_at < listener_at && has(shim_at))
+        Ok(ended)
+    }
+
+    /// Whether to read what this client sends.
+    fn reads(&self, viewer: &Viewer) -> bool {
+        viewer.is_read() && self.input.takes(viewer.id)
+    }
+
+    /// Do what the shim wants: to discard what was typed for a process that has ended. Returns whether the shim has
+    /// ended itself.
+    fn serve_shim(&mut self, mut shim: &UnixStream) -> bool {
+        if !matches!(shim.read(&mut [0]), Ok(1)) {
+            return true;
+        }
+        // What they have sent before was for that process, too.
+        for at in 0..self.viewers.all.len() {
+            for wish in self.viewers.receive(at) {
+                self.fulfil(wish);
+            }
+        }
+        self.input.discard();
+        let _ = pty::discard_input(self.feed.master());
+        for viewer in &mut self.viewers.all {
+            viewer.discarded();
+        }
+        shim.write_all(&[0]).is_err()
     }
 
     fn fulfil(&mut self, Wish { by, frame }: Wish) {
         match frame {
-            FromClient::Input(bytes) => self.input.extend(bytes),
+            FromClient::Input(bytes) => {
+                if let Some(viewer) = self.viewers.all.get(by) {
+                    self.input.add(viewer.id, &bytes);
+                }
+            }
             FromClient::Screen(wanted) => {
                 // It is to show what was printed before it was asked for, as far as that comes to an end.
                 let is_taken = |taken| !matches!(taken, Ok(Taken::Bytes));
@@ -443,6 +484,7 @@ impl<'a> Hold<'a> {
             FromClient::Typed => {
                 if let Some(viewer) = self.viewers.all.get_mut(by) {
                     viewer.awaits_typed = true;
+                    self.input.end(viewer.id);
                 }
             }
             FromClient::Redraw => {
@@ -475,19 +517,26 @@ impl<'a> Hold<'a> {
 
     /// Type as much as the terminal takes now.
     fn write_input(&mut self) {
-        while !self.input.is_empty() {
-            match rustix::io::write(self.feed.master(), self.input.as_slices().0) {
-                Ok(0) | Err(rustix::io::Errno::AGAIN) => return,
-                Ok(written) => drop(self.input.drain(..written)),
+        let mut has_typed = false;
+        while !self.input.next().is_empty() {
+            match rustix::io::write(self.feed.master(), self.input.next()) {
+                Ok(0) | Err(rustix::io::Errno::AGAIN) => break,
+                Ok(written) => {
+                    has_typed = true;
+                    let client = self.input.typed(written);
+                    let viewer =
+                        self.viewers.all.iter_mut().find(|viewer| Some(viewer.id) == client);
+                    if let Some(viewer) = viewer {
+                        viewer.taken += written as u64;
+                    }
+                }
                 Err(rustix::io::Errno::INTR) => {}
                 // No process has the terminal any more.
                 Err(_) => self.input.clear(),
             }
         }
         for viewer in &mut self.viewers.all {
-            if std::mem::take(&mut viewer.awaits_typed) {
-                viewer.send(&FromHolder::Typed);
-            }
+            viewer.report(&self.input, has_typed);
         }
     }
 
@@ -526,7 +575,7 @@ fn poll(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<Vec<Pol
 struct Holder {
     /// Its process id.
     pid: u32,
-    /// Closed when it ends.
+    /// Closed when it ends. A byte has it discard input, which it answers with a byte.
     end: UnixStream,
     began: Instant,
 }

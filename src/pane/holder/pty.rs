@@ -6,6 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use nix::pty::{Winsize, openpty};
 use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
 use rustix::process::ioctl_tiocsctty;
+use rustix::termios::{InputModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcsetattr};
 
 use crate::protocol::terminal::Size;
 use crate::sys::files;
@@ -16,6 +17,10 @@ fn open_pair((columns, rows): Size) -> io::Result<(OwnedFd, OwnedFd)> {
     let pair = openpty(Some(&size), None)?;
     fcntl_setfd(&pair.master, FdFlags::CLOEXEC)?;
     ioctl_fionbio(&pair.master, true)?;
+    // Backspace erases a character, however many bytes it has.
+    let mut modes = tcgetattr(&pair.slave)?;
+    modes.input_modes.insert(InputModes::IUTF8);
+    tcsetattr(&pair.slave, OptionalActions::Now, &modes)?;
     Ok((pair.master, pair.slave))
 }
 
@@ -55,6 +60,24 @@ pub(super) fn become_leader_with_pipe() -> io::Result<OwnedFd> {
     rustix::stdio::dup2_stdout(&writer)?;
     rustix::stdio::dup2_stderr(&writer)?;
     Ok(reader)
+}
+
+/// Continue the output that a user has held with Ctrl-S.
+pub(super) fn release(master: BorrowedFd<'_>) -> io::Result<()> {
+    let modes = tcgetattr(master)?;
+    if modes.input_modes.contains(InputModes::IXON) {
+        // Without this mode, nothing is held.
+        let mut without = modes.clone();
+        without.input_modes.remove(InputModes::IXON);
+        tcsetattr(master, OptionalActions::Now, &without)?;
+        tcsetattr(master, OptionalActions::Now, &modes)?;
+    }
+    Ok(())
+}
+
+/// Discard what was typed and has not reached the line discipline yet.
+pub(super) fn discard_input(master: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(tcflush(master, QueueSelector::OFlush)?)
 }
 
 /// Columns and rows of a terminal.

@@ -8,8 +8,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::input::Input;
 use crate::protocol::terminal::{
-    Frames, FromClient, FromHolder, Hello, LONGEST, MOST_WATCHING, Size, VERSION,
+    Frames, FromClient, FromHolder, Hello, LONGEST, MOST_WATCHING, Size, VERSION, limited,
 };
 use crate::sys;
 
@@ -21,12 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const QUEUE: usize = 1 << 20;
 /// How often a client is shown the whole screen at most. In a flood, a slow one would need it again and again.
 const REDRAW_PAUSE: Duration = Duration::from_millis(100);
-/// The most columns and rows of a terminal.
-const MOST_CELLS: Size = (1000, 500);
-
 /// A client.
 #[expect(clippy::struct_excessive_bools, reason = "they do not depend on each other")]
 pub(super) struct Viewer {
+    /// Its number, which no other client has.
+    pub(super) id: u64,
     stream: UnixStream,
     frames: Frames,
     hello: Option<Hello>,
@@ -43,9 +43,12 @@ pub(super) struct Viewer {
     fits: bool,
     /// When it typed or changed its size last, as a count.
     active: u64,
-    /// It waits until everything that was typed is in the terminal.
+    /// It waits until everything that it has typed is in the terminal.
     pub(super) awaits_typed: bool,
-    is_gone: bool,
+    /// How many of its bytes are in the terminal, and how many of those it knows of.
+    pub(super) taken: u64,
+    reported: Option<u64>,
+    pub(super) is_gone: bool,
 }
 
 /// Whether the client is this user or root. Others can't reach the socket as long as its directory is private.
@@ -55,8 +58,9 @@ fn is_ours(stream: &UnixStream) -> bool {
 }
 
 impl Viewer {
-    fn new(stream: UnixStream) -> Self {
+    fn new(id: u64, stream: UnixStream) -> Self {
         Self {
+            id,
             stream,
             frames: Frames::default(),
             hello: None,
@@ -69,12 +73,19 @@ impl Viewer {
             fits: false,
             active: 0,
             awaits_typed: false,
+            taken: 0,
+            reported: None,
             is_gone: false,
         }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+
+    /// Whether to read what it has sent: not while it does not read what it has asked for.
+    pub(super) fn is_read(&self) -> bool {
+        self.queued <= QUEUE
     }
 
     /// Whether frames wait to be sent.
@@ -97,6 +108,31 @@ impl Viewer {
         self.hello.as_ref().is_some_and(|hello| hello.watches)
     }
 
+    fn follows_input(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.follows_input)
+    }
+
+    /// Tell it what of its input is in the terminal; also if it waits while that of another client was typed.
+    pub(super) fn report(&mut self, input: &Input, has_typed: bool) {
+        let waits = has_typed && !input.is_typed(self.id);
+        let is_new = waits || Some(self.taken) != self.reported;
+        if self.follows_input() && is_new && !self.has_to_send() {
+            self.reported = Some(self.taken);
+            self.send(&FromHolder::Taken(self.taken));
+        }
+        if self.awaits_typed && input.is_typed(self.id) {
+            self.awaits_typed = false;
+            self.send(&FromHolder::Typed);
+        }
+    }
+
+    /// What it has typed was for a process that has ended.
+    pub(super) fn discarded(&mut self) {
+        if self.follows_input() {
+            self.send(&FromHolder::Discarded);
+        }
+    }
+
     /// Send it this frame.
     pub(super) fn send(&mut self, frame: &FromHolder) {
         let bytes = frame.encode();
@@ -105,16 +141,21 @@ impl Viewer {
         self.flush();
     }
 
-    /// Show it what was printed.
-    pub(super) fn show(&mut self, output: &[u8]) {
-        if self.needs_redraw || !self.watches() {
-            return;
-        }
-        if self.queued + output.len() > QUEUE {
+    /// Whether there is no room for this much of what it is shown. Then it will be shown the whole screen instead.
+    fn overflows(&mut self, length: usize) -> bool {
+        let overflows = self.queued + length > QUEUE;
+        if overflows {
             // A frame that has been sent in part must be sent as a whole.
             self.queue.truncate(usize::from(self.sent > 0));
             self.queued = self.queue.iter().map(Vec::len).sum();
             self.needs_redraw = true;
+        }
+        overflows
+    }
+
+    /// Show it what was printed.
+    pub(super) fn show(&mut self, output: &[u8]) {
+        if self.needs_redraw || !self.watches() || self.overflows(output.len()) {
             return;
         }
         for part in output.chunks(LONGEST) {
@@ -138,6 +179,9 @@ impl Viewer {
     /// The terminal has this size now. If this was and is the size of the client's own terminal, that has adapted
     /// what it shows, as every terminal does.
     pub(super) fn resized(&mut self, size: Size) {
+        if !self.watches() || self.overflows(0) {
+            return;
+        }
         let fitted = self.fits;
         self.send_size(size);
         if !(fitted && self.fits) {
@@ -221,6 +265,8 @@ pub(super) struct Wish {
 pub(super) struct Viewers {
     listener: Option<UnixListener>,
     pub(super) all: Vec<Viewer>,
+    /// How many have connected.
+    connected: u64,
     actions: u64,
     /// The size of the terminal while no client has one.
     own_size: Size,
@@ -232,6 +278,7 @@ impl Viewers {
         Self {
             listener: path.and_then(|path| listen(path).ok()),
             all: vec![],
+            connected: 0,
             actions: 0,
             own_size,
         }
@@ -246,7 +293,8 @@ impl Viewers {
         let Some(listener) = &self.listener else { return };
         while let Ok((stream, _)) = listener.accept() {
             if self.all.len() < MOST && is_ours(&stream) && stream.set_nonblocking(true).is_ok() {
-                self.all.push(Viewer::new(stream));
+                self.connected += 1;
+                self.all.push(Viewer::new(self.connected, stream));
             }
         }
     }
@@ -294,13 +342,20 @@ impl Viewers {
         wishes
     }
 
-    /// Forget the clients that are gone, and those that have not introduced themselves.
-    pub(super) fn forget_gone(&mut self) {
+    /// Forget the clients that are gone, and those that have not introduced themselves. Returns whether the last one
+    /// that was shown the terminal has left.
+    pub(super) fn forget_gone(&mut self, input: &mut Input) -> bool {
         let now = Instant::now();
+        let watched = self.all.iter().any(Viewer::watches);
         self.all.retain(|viewer| {
             let is_late = viewer.hello.is_none() && now.duration_since(viewer.began) >= PATIENCE;
-            !viewer.is_gone && !is_late
+            let stays = !viewer.is_gone && !is_late;
+            if !stays {
+                input.leave(viewer.id, viewer.watches());
+            }
+            stays
         });
+        watched && !self.all.iter().any(Viewer::watches)
     }
 
     /// When a client that has not introduced itself will be forgotten, or one is to be shown a fresh screen.
@@ -320,12 +375,6 @@ impl Viewers {
         });
         sized.max_by_key(|(active, _)| *active).map_or(self.own_size, |(_, size)| size)
     }
-}
-
-/// A size for which a screen fits into memory.
-fn limited((columns, rows): Size) -> Size {
-    let (most_columns, most_rows) = MOST_CELLS;
-    (columns.clamp(1, most_columns), rows.clamp(1, most_rows))
 }
 
 fn listen(path: &Path) -> io::Result<UnixListener> {

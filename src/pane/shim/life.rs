@@ -60,6 +60,10 @@ impl Shim {
         if let Err(error) = sys::own_orphans(&spec.run, spec.name.as_str()) {
             self.trouble(format!("orphans of {} will not be found: {error}", spec.name));
         }
+        if life > LifeId::nth(1) {
+            // Nothing was typed before the first one, whose holder may not be there yet.
+            self.discard_input();
+        }
         self.tty.restore_descriptors();
         let launch = Launch::prepare(spec, &self.paths);
         let become_command = || match &launch {
@@ -82,7 +86,7 @@ impl Shim {
             nonce: format!("{nonce:016x}"),
         });
         self.mark(nonce, seq.map(|seq| (seq, 0)));
-        self.tty.flush_input();
+        self.tty.flush_input(false);
         self.tty.cook();
         self.tty.foreground(pid);
         Some(Life {
@@ -248,7 +252,7 @@ impl Shim {
         let spared = process_tree::named_with_ports(&spared);
         let noted = self.note_marked(LifeEvent::End { life: life.number, spared });
         self.tty.calm();
-        self.tty.flush_input();
+        self.discard_input();
         let Some((seq, key)) = noted else { return };
         let Life { name, number, asked, .. } = life;
         let &MainExit { exit, ref at, lasted } = fate;

@@ -247,6 +247,14 @@ impl Shim {
         }
     }
 
+    /// Discard what was typed for a life that is over: it must not reach the next one.
+    fn discard_input(&self) {
+        if let Some(holder) = &self.holder {
+            holder.discard_input();
+        }
+        self.tty.flush_input(self.holder.is_none());
+    }
+
     fn deadline(&self, now: Instant) -> Option<Instant> {
         let ending = self.life.as_ref().and_then(Life::deadline);
         let retry = self.diary.is_behind().then(|| now + RETRY);

@@ -313,7 +313,8 @@ impl World {
         // Its holder may just have been replaced.
         let mut stream =
             eventually("a holder listens", || UnixStream::connect(paths.terminal()).ok());
-        let hello = Hello { version: VERSION, size: None, watches: false, read_only: false };
+        let (watches, read_only, follows_input) = (false, false, false);
+        let hello = Hello { version: VERSION, size: None, watches, read_only, follows_input };
         let input = FromClient::Input(format!("{text}\r").into_bytes());
         let all = [FromClient::Hello(hello), input, FromClient::Typed];
         stream.write_all(&all.map(|frame| frame.encode()).concat()).unwrap();

@@ -21,14 +21,14 @@ pub(super) struct Filter {
     /// The flags of kitty's keyboard protocol that each screen of the terminal has, if any were set: one entry of its
     /// stack, whatever the program does with its own.
     keyboards: [Option<u8>; 2],
-    /// What is appended to titles.
-    suffix: String,
+    /// What titles get before and after their text.
+    affixes: [String; 2],
 }
 
 impl Filter {
-    /// A filter that appends this to titles.
-    pub(super) fn new(suffix: String) -> Self {
-        Self { suffix, ..Self::default() }
+    /// A filter that puts these before and after titles.
+    pub(super) fn new(affixes: [String; 2]) -> Self {
+        Self { affixes, ..Self::default() }
     }
 
     /// What of these bytes may reach the terminal.
@@ -56,9 +56,12 @@ impl Filter {
             Token::Csi(inside, last) => return self.pass_sequence(inside, last, out),
             Token::Osc(inside) if is_allowed_command(inside) => {
                 out.extend_from_slice(b"\x1b]");
-                out.extend_from_slice(inside);
-                if let [b'0' | b'2', b';', ..] = inside {
-                    out.extend_from_slice(self.suffix.as_bytes());
+                if let [b'0' | b'2', b';', title @ ..] = inside {
+                    let [before, after] = &self.affixes;
+                    let parts = [&inside[..2], before.as_bytes(), title, after.as_bytes()];
+                    out.extend(parts.concat());
+                } else {
+                    out.extend_from_slice(inside);
                 }
                 out.extend_from_slice(b"\x1b\\");
             }
@@ -225,13 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn titles_keep_what_is_appended_to_them() {
-        let mut filter = Filter::new(" (how to leave)".to_owned());
+    fn titles_keep_what_is_added_to_them() {
+        let affixes = ["keys: ", " (how to leave)"].map(str::to_owned);
+        let mut filter = Filter::new(affixes);
         let passed =
             filter.pass(b"\x1b]2;vim\x07\x1b]1;icon\x07\x1b]0;\x07").escape_ascii().to_string();
         assert_eq!(
             passed,
-            "\\x1b]2;vim (how to leave)\\x1b\\\\\\x1b]1;icon\\x1b\\\\\\x1b]0; (how to leave)\\x1b\\\\"
+            "\\x1b]2;keys: vim (how to leave)\\x1b\\\\\\x1b]1;icon\\x1b\\\\\\x1b]0;keys:  (how to leave)\\x1b\\\\"
         );
     }
 

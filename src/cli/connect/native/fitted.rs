@@ -18,6 +18,11 @@ impl Fitted {
         Self { emulator: Emulator::new(size, Modes::default()), drawn: vec![] }
     }
 
+    /// What it shows.
+    pub(super) fn emulator(&self) -> &Emulator {
+        &self.emulator
+    }
+
     /// Its columns and rows.
     pub(super) fn size(&self) -> Size {
         let (rows, columns) = self.emulator.screen().size();

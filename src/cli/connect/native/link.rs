@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::protocol::terminal::{Frames, FromClient, FromHolder, Hello};
 
@@ -18,21 +18,25 @@ const RETRY: Duration = Duration::from_millis(20);
 
 /// How much is read at once.
 const READ: usize = 16 << 10;
+/// A holder that is stopped gets no more requests than this, in bytes. Input has its own limit.
+const MOST_WAITING: usize = 64 << 10;
 
 /// A connection to a holder.
 pub(super) struct Link {
     stream: UnixStream,
     frames: Frames,
     buffer: Vec<u8>,
+    /// What is to be sent, from this place on.
+    out: Vec<u8>,
+    sent: usize,
 }
 
 impl Link {
     /// Connect to the holder at this socket.
     pub(super) async fn dial(socket: &Path, hello: Hello) -> io::Result<Self> {
         let stream = UnixStream::connect(socket).await?;
-        let mut link = Self { stream, frames: Frames::default(), buffer: vec![0; READ] };
-        link.stream.write_all(&FromClient::Hello(hello).encode()).await?;
-        Ok(link)
+        let out = FromClient::Hello(hello).encode();
+        Ok(Self { stream, frames: Frames::default(), buffer: vec![0; READ], out, sent: 0 })
     }
 
     /// The same with the successor of a holder that has just ended.
@@ -52,20 +56,47 @@ impl Link {
         }
     }
 
-    /// Send a frame. If the holder has just ended, the next read finds its successor.
-    pub(super) async fn send(&mut self, frame: &FromClient) {
-        let _ = timeout(SUCCESSOR, self.stream.write_all(&frame.encode())).await;
+    /// Send a frame, during [`Self::next`].
+    pub(super) fn send(&mut self, frame: &FromClient) {
+        let is_limited = matches!(frame, FromClient::Input(_) | FromClient::Typed);
+        if is_limited || self.out.len() < MOST_WAITING {
+            self.out.extend(frame.encode());
+        }
     }
 
-    /// The next frame; an error if the holder is gone. Cancel-safe.
-    pub(super) async fn next(&mut self) -> io::Result<FromHolder> {
+    /// Send as much of it as the holder takes at once.
+    pub(super) fn flush(&mut self) {
+        if let Ok(written) = self.stream.try_write(&self.out[self.sent..]) {
+            self.wrote(written);
+        }
+    }
+
+    fn wrote(&mut self, count: usize) {
+        self.sent += count;
+        if self.sent == self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+        }
+    }
+
+    /// Send what is to be sent, and return the next frame if `reads`; an error if the holder is gone. Cancel-safe.
+    pub(super) async fn next(&mut self, reads: bool) -> io::Result<FromHolder> {
         loop {
-            if let Some(frame) = self.frames.of_holder().map_err(io::Error::other)? {
+            if reads && let Some(frame) = self.frames.of_holder().map_err(io::Error::other)? {
                 return Ok(frame);
             }
-            match self.stream.read(&mut self.buffer).await? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => self.frames.add(&self.buffer[..read]),
+            let (mut from, mut to) = self.stream.split();
+            tokio::select! {
+                read = from.read(&mut self.buffer), if reads => match read? {
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    read => self.frames.add(&self.buffer[..read]),
+                },
+                // If the holder has ended, the next read finds that.
+                written = to.write(&self.out[self.sent..]), if self.sent < self.out.len() => {
+                    let written = written.unwrap_or(self.out.len() - self.sent);
+                    self.wrote(written);
+                }
+                else => std::future::pending().await,
             }
         }
     }

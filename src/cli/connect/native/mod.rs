@@ -8,6 +8,7 @@ mod fitted;
 mod history;
 mod keys;
 mod link;
+mod outbox;
 mod user_terminal;
 
 use std::io;
@@ -21,20 +22,21 @@ use self::filter::Filter;
 use self::fitted::Fitted;
 use self::keys::{KeyParser, Typed};
 use self::link::Link;
+use self::outbox::Outbox;
 use self::user_terminal::UserTerminal;
 use crate::model::ProcName;
 use crate::model::detach_keys::DetachKeys;
-use crate::model::terminal::{Emulator, Modes};
-use crate::protocol::terminal::{
-    FromClient, FromHolder, Hello, LONGEST, MOST_WATCHING, Size, VERSION,
-};
+use crate::protocol::terminal::{FromClient, FromHolder, Hello, MOST_WATCHING, Size, VERSION};
 
 /// How long a key may take that is sent in several bytes.
 const KEY: Duration = Duration::from_millis(30);
 /// How long a holder may take to show the screen.
 const FIRST: Duration = Duration::from_secs(10);
-/// How long the keys are shown.
+/// How long the keys are shown, and how long at the beginning, unless a key is pressed.
 const HELP: Duration = Duration::from_secs(3);
+const NOTICE: Duration = Duration::from_secs(5);
+/// The fewest rows of a terminal that shows them at the beginning.
+const FEWEST_ROWS: u16 = 3;
 
 /// How to attach.
 #[derive(Debug, Clone)]
@@ -44,9 +46,11 @@ pub(super) struct Attach {
     pub(super) socket: PathBuf,
     pub(super) read_only: bool,
     pub(super) keeps_size: bool,
-    /// Its title does not tell the keys.
+    /// Neither its title nor a line of its own tells the keys.
     pub(super) no_status: bool,
     pub(super) keys: DetachKeys,
+    /// What has to be pressed for the first of them: more than that in a tmux with the same prefix.
+    pub(super) first_key: String,
 }
 
 /// How it ended.
@@ -68,15 +72,40 @@ impl Attach {
 
     fn hello(&self, own: Size) -> Hello {
         let size = if self.keeps_size() { None } else { Some(own) };
-        Hello { version: VERSION, size, watches: true, read_only: self.read_only }
+        let read_only = self.read_only;
+        Hello { version: VERSION, size, watches: true, read_only, follows_input: true }
+    }
+
+    /// What titles get before and after their text. A tmux cuts them at their end.
+    fn title(&self) -> [String; 2] {
+        let keys = self.keys.after(&self.first_key);
+        if self.no_status {
+            [String::new(), String::new()]
+        } else if self.first_key == self.keys.first() {
+            [String::new(), format!(" (to leave: {keys})")]
+        } else {
+            [format!("{keys} leaves "), String::new()]
+        }
+    }
+
+    /// The line that tells the keys at the beginning.
+    fn notice(&self) -> String {
+        let keys = self.keys.after(&self.first_key).replace("C-", "Ctrl-");
+        let name = &self.name;
+        if self.read_only {
+            format!("connected to {name}, read-only; {keys} leaves")
+        } else {
+            format!("connected to {name}; {keys} leaves, Ctrl-c reaches it")
+        }
     }
 }
 
-/// Show the terminal until the user leaves, or it is gone. `log` are the lines that were printed last.
+/// Show the terminal until the user leaves, or it is gone; returns also how many typed bytes were not sent. `log` are
+/// the lines that were printed last.
 pub(super) async fn show_terminal(
     attach: &Attach,
     log: impl FnOnce() -> Vec<u8>,
-) -> io::Result<Ended> {
+) -> io::Result<(Ended, usize)> {
     let terminal = user_terminal::open()?;
     let own = user_terminal::size(&terminal);
     let mut link = Link::dial(&attach.socket, attach.hello(own)).await?;
@@ -85,44 +114,45 @@ pub(super) async fn show_terminal(
     let (size, screen) = first.map_err(|_| nothing())?.map_err(|error| {
         if error.kind() == io::ErrorKind::UnexpectedEof { nothing() } else { error }
     })?;
-    let mut emulator = Emulator::new(size, Modes::default());
-    emulator.feed(&screen);
-    let suffix =
-        if attach.no_status { String::new() } else { format!(" (to leave: {})", attach.keys) };
-    let mut user = UserTerminal::begin(terminal, Filter::new(suffix))?;
+    let signals = Signals::new()?;
+    let mut user = UserTerminal::begin(terminal, Filter::new(attach.title()))?;
     user.draw(format!("\x1b]2;{}\x07", attach.name).as_bytes())?;
-    if !emulator.modes().is_alternate() {
-        for line in history::hidden(&log(), &emulator.lines()) {
-            user.show(line);
-            user.show(b"\r\n");
-        }
-    }
     user.scroll_away();
-    let keys = KeyParser::new(attach.keys.clone());
-    let view = if size == own { View::Whole } else { View::part(size) };
+    let tells_keys = !attach.no_status && own.1 >= FEWEST_ROWS;
     let mut shown = Shown {
         attach,
         link,
         user,
-        keys,
-        view,
+        keys: KeyParser::new(attach.keys.clone()),
+        view: View::part(size),
+        notice: tells_keys.then(|| Instant::now() + NOTICE),
+        log: Some(Box::new(log)),
         resized: false,
         redraw: None,
-        unconfirmed: Unconfirmed::default(),
+        outbox: Outbox::default(),
     };
     shown.draw(&screen)?;
-    shown.serve().await
+    if !tells_keys {
+        shown.reveal()?;
+    }
+    let ended = shown.serve(signals).await?;
+    shown.link.flush();
+    Ok((ended, shown.outbox.unsent()))
 }
 
 /// The size of the terminal, and what it shows.
 async fn first_screen(link: &mut Link) -> io::Result<(Size, Vec<u8>)> {
     let mut size = (80, 24);
     loop {
-        match link.next().await? {
+        match link.next(true).await? {
             FromHolder::Size(new) => size = new,
             FromHolder::Redraw(screen) => return Ok((size, screen)),
             FromHolder::Full => return Err(full()),
-            FromHolder::Output(_) | FromHolder::Screen(_) | FromHolder::Typed => {}
+            FromHolder::Output(_)
+            | FromHolder::Screen(_)
+            | FromHolder::Typed
+            | FromHolder::Taken(_)
+            | FromHolder::Discarded => {}
         }
     }
 }
@@ -152,58 +182,23 @@ struct Shown<'a> {
     user: UserTerminal,
     keys: KeyParser,
     view: View,
+    /// Until then, the last row of the user's terminal tells the keys. The screen does not scroll meanwhile: the line
+    /// would go with it.
+    notice: Option<Instant>,
+    /// The lines that were printed last, until they are in the scroll-back.
+    log: Option<Box<dyn FnOnce() -> Vec<u8> + 'a>>,
     /// The holder has been told of another size of the user's terminal, and has not taken it yet.
     resized: bool,
     /// When to draw the screen again, because something else covers it.
     redraw: Option<Instant>,
-    unconfirmed: Unconfirmed,
-}
-
-/// What was sent to the holder and may not have been typed yet.
-#[derive(Default)]
-struct Unconfirmed {
-    bytes: Vec<u8>,
-    /// The holder was asked to confirm that many of them.
-    asked: usize,
-}
-
-impl Unconfirmed {
-    /// The successor of a holder types this again. Of more, the program has probably read a part.
-    const MOST: usize = 1 << 10;
-
-    /// These bytes are sent now.
-    fn add(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// What was asked for is confirmed.
-    fn confirm(&mut self) {
-        self.bytes.drain(..self.asked);
-        self.asked = 0;
-    }
-
-    /// Whether to ask for a confirmation now.
-    const fn asks(&mut self) -> bool {
-        let asks = self.asked == 0 && !self.bytes.is_empty();
-        if asks {
-            self.asked = self.bytes.len();
-        }
-        asks
-    }
-
-    /// The holder has ended; returns what its successor is to type.
-    fn again(&mut self) -> Vec<u8> {
-        self.asked = 0;
-        let bytes = std::mem::take(&mut self.bytes);
-        if bytes.len() <= Self::MOST { bytes } else { vec![] }
-    }
+    outbox: Outbox,
 }
 
 /// The signals that matter here.
 struct Signals {
     resized: Signal,
     continued: Signal,
-    end: [(Signal, u8); 3],
+    end: [(Signal, u8); 4],
 }
 
 impl Signals {
@@ -219,17 +214,19 @@ impl Signals {
                 end(SignalKind::hangup())?,
                 end(SignalKind::terminate())?,
                 end(SignalKind::interrupt())?,
+                end(SignalKind::quit())?,
             ],
         })
     }
 
     /// Wait for one that ends the client; returns the exit code.
-    async fn ended(end: &mut [(Signal, u8); 3]) -> u8 {
-        let [(hangup, a), (terminate, b), (interrupt, c)] = end;
+    async fn ended(end: &mut [(Signal, u8); 4]) -> u8 {
+        let [(hangup, a), (terminate, b), (interrupt, c), (quit, d)] = end;
         tokio::select! {
             _ = hangup.recv() => *a,
             _ = terminate.recv() => *b,
             _ = interrupt.recv() => *c,
+            _ = quit.recv() => *d,
         }
     }
 }
@@ -243,39 +240,40 @@ async fn at(time: Option<Instant>) {
 }
 
 impl Shown<'_> {
-    async fn serve(mut self) -> io::Result<Ended> {
-        let mut signals = Signals::new()?;
+    async fn serve(&mut self, mut signals: Signals) -> io::Result<Ended> {
         loop {
+            self.send_typed();
             let (is_behind, waits_for_key) = (self.user.is_behind(), self.keys.is_waiting());
             tokio::select! {
                 written = self.user.write(), if is_behind => self.user.wrote(written?),
-                frame = self.link.next(), if !is_behind => match frame {
-                    Ok(frame) => self.take(frame).await?,
+                frame = self.link.next(!is_behind) => match frame {
+                    Ok(frame) => self.take(frame)?,
                     Err(_) if self.dial_again().await => {}
                     Err(_) => return Ok(Ended::Gone),
                 },
-                typed = self.user.read() => {
+                typed = self.user.read(), if self.outbox.has_room() => {
                     // A terminal that is gone hangs up its programs, too.
                     let Ok(bytes) = typed else { return Ok(Ended::Left) };
                     let wants = self.keys.take(&bytes);
-                    if self.act(wants).await {
+                    if self.act(wants)? {
                         return Ok(Ended::Left);
                     }
                 }
                 () = sleep(KEY), if waits_for_key => {
                     let wants = self.keys.give_up();
-                    if self.act(wants).await {
+                    if self.act(wants)? {
                         return Ok(Ended::Left);
                     }
                 }
                 () = at(self.redraw) => {
                     self.redraw = None;
-                    self.link.send(&FromClient::Redraw).await;
+                    self.link.send(&FromClient::Redraw);
                 }
-                _ = signals.resized.recv() => self.resized().await,
+                () = at(self.notice) => self.reveal()?,
+                _ = signals.resized.recv() => self.resized()?,
                 _ = signals.continued.recv() => {
                     self.user.renew()?;
-                    self.link.send(&FromClient::Redraw).await;
+                    self.link.send(&FromClient::Redraw);
                 }
                 code = Signals::ended(&mut signals.end) => return Ok(Ended::Signal(code)),
             }
@@ -288,29 +286,23 @@ impl Shown<'_> {
         match Link::dial_again(&self.attach.socket, hello).await {
             Some(link) => {
                 self.link = link;
-                let again = self.unconfirmed.again();
-                self.type_in(&again).await;
+                self.outbox.send_again();
                 true
             }
             None => false,
         }
     }
 
-    async fn type_in(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(LONGEST) {
-            self.unconfirmed.add(part);
-            self.link.send(&FromClient::Input(part.to_vec())).await;
+    fn send_typed(&mut self) {
+        while let Some(bytes) = self.outbox.next() {
+            self.link.send(&FromClient::Input(bytes));
         }
-        self.ask_to_confirm().await;
-    }
-
-    async fn ask_to_confirm(&mut self) {
-        if self.unconfirmed.asks() {
-            self.link.send(&FromClient::Typed).await;
+        if self.outbox.asks() {
+            self.link.send(&FromClient::Typed);
         }
     }
 
-    async fn take(&mut self, frame: FromHolder) -> io::Result<()> {
+    fn take(&mut self, frame: FromHolder) -> io::Result<()> {
         match frame {
             FromHolder::Output(bytes) => self.draw(&bytes)?,
             FromHolder::Redraw(bytes) => {
@@ -320,13 +312,11 @@ impl Shown<'_> {
                 }
                 self.draw(&bytes)?;
             }
-            FromHolder::Size(size) => self.fit(size).await?,
-            FromHolder::Typed => {
-                self.unconfirmed.confirm();
-                self.ask_to_confirm().await;
-            }
+            FromHolder::Size(size) => self.fit(size)?,
+            FromHolder::Typed => self.outbox.confirm(),
+            FromHolder::Discarded => self.outbox.discard(),
             FromHolder::Full => return Err(full()),
-            FromHolder::Screen(_) => {}
+            FromHolder::Screen(_) | FromHolder::Taken(_) => {}
         }
         Ok(())
     }
@@ -335,19 +325,52 @@ impl Shown<'_> {
         let View::Part(fitted) = &mut self.view else { return self.user.draw(bytes) };
         let before = fitted.input_modes();
         fitted.feed(bytes);
-        let modes = fitted.input_modes();
-        if before != modes || bytes.starts_with(b"\x1bc") {
+        let is_new = before != fitted.input_modes() || bytes.starts_with(b"\x1bc");
+        self.draw_part(is_new)
+    }
+
+    /// Draw what has changed, or all of it.
+    fn draw_part(&mut self, all: bool) -> io::Result<()> {
+        let View::Part(fitted) = &mut self.view else { return Ok(()) };
+        if all {
             fitted.forget();
-            self.user.draw(&[b"\x1bc", &*modes].concat())?;
+            self.user.draw(&[b"\x1bc", &*fitted.input_modes()].concat())?;
         }
-        let own = self.user.size();
-        let drawn = fitted.draw(own);
+        let (columns, mut rows) = self.user.size();
+        if self.notice.is_some() {
+            let text: String = self.attach.notice().chars().take(columns.into()).collect();
+            self.user.show(format!("\x1b[{rows};1H\x1b[0;7m{text}\x1b[m\x1b[K").as_bytes());
+            rows -= 1;
+        }
+        let drawn = fitted.draw((columns, rows));
         self.user.draw(drawn.as_bytes())
     }
 
+    /// Give the screen the whole terminal, and put the log into the scroll-back.
+    fn reveal(&mut self) -> io::Result<()> {
+        self.notice = None;
+        let View::Part(fitted) = &self.view else { return Ok(()) };
+        let emulator = fitted.emulator();
+        self.user.draw(b"\x1bc")?;
+        if let Some(log) = self.log.take().filter(|_| !emulator.modes().is_alternate()) {
+            for line in history::hidden(&log(), &emulator.lines()) {
+                self.user.show(line);
+                self.user.show(b"\r\n");
+            }
+            self.user.scroll_away();
+        }
+        if fitted.size() != self.user.size() {
+            return self.draw_part(true);
+        }
+        let snapshot = emulator.snapshot();
+        self.view = View::Whole;
+        self.user.draw(&snapshot)
+    }
+
     /// Show a terminal of this size.
-    async fn fit(&mut self, size: Size) -> io::Result<()> {
-        let is_whole = size == self.user.size();
+    fn fit(&mut self, size: Size) -> io::Result<()> {
+        let fits = size == self.user.size();
+        let is_whole = fits && self.notice.is_none();
         let has_changed = match &self.view {
             View::Whole => !is_whole,
             View::Part(fitted) => fitted.size() != size || is_whole,
@@ -357,67 +380,59 @@ impl Shown<'_> {
             self.user.draw(b"\x1bc")?;
             if self.resized {
                 // The holder believes that the size has fitted all along.
-                self.link.send(&FromClient::Redraw).await;
+                self.link.send(&FromClient::Redraw);
             }
         }
-        self.resized &= !is_whole;
+        self.resized &= !fits;
         Ok(())
     }
 
     /// The user's terminal has another size.
-    async fn resized(&mut self) {
+    fn resized(&mut self) -> io::Result<()> {
+        if self.notice.is_some() {
+            self.reveal()?;
+        }
         if self.attach.keeps_size() {
-            self.link.send(&FromClient::Redraw).await;
+            self.link.send(&FromClient::Redraw);
         } else {
             self.resized = true;
             let size = self.user.size();
-            self.link.send(&FromClient::Resize(size)).await;
+            self.link.send(&FromClient::Resize(size));
         }
+        Ok(())
     }
 
     /// Show the keys in the first line, for a moment.
     fn show_keys(&mut self) {
         let columns = usize::from(self.user.size().0);
-        let text: String = self.attach.keys.help().chars().take(columns).collect();
+        let text = self.attach.keys.help(&self.attach.first_key);
+        let text: String = text.chars().take(columns).collect();
         self.user.show(format!("\x1b7\x1b[1;1H\x1b[0;7m{text}\x1b[m\x1b[K\x1b8").as_bytes());
         self.redraw = Some(Instant::now() + HELP);
     }
 
     /// Do what the user wants; returns whether that is to leave.
-    async fn act(&mut self, wants: Vec<Typed>) -> bool {
+    fn act(&mut self, wants: Vec<Typed>) -> io::Result<bool> {
         for want in wants {
+            if want == Typed::Leave {
+                self.send_typed();
+                return Ok(true);
+            }
+            if self.notice.is_some() {
+                self.reveal()?;
+            }
             match want {
                 Typed::Input(_) if self.attach.read_only => {}
-                Typed::Input(bytes) => self.type_in(&bytes).await,
-                Typed::Leave => return true,
+                Typed::Input(bytes) => self.outbox.add(&bytes),
                 Typed::Help => self.show_keys(),
-                Typed::Redraw => self.link.send(&FromClient::Redraw).await,
+                Typed::Leave | Typed::Redraw => self.link.send(&FromClient::Redraw),
             }
         }
-        false
+        Ok(false)
     }
 }
 
 /// The socket of a process in this runtime directory, by the name of its pane.
 pub(super) fn socket(runtime: &Path, pane: &str) -> PathBuf {
     crate::protocol::paths::PanePaths::of_slug(runtime, pane).terminal()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Unconfirmed;
-
-    #[test]
-    fn what_was_not_confirmed_is_typed_again() {
-        let mut unconfirmed = Unconfirmed::default();
-        assert!(!unconfirmed.asks());
-        unconfirmed.add(b"ab");
-        assert!(unconfirmed.asks() && !unconfirmed.asks());
-        unconfirmed.add(b"cd");
-        unconfirmed.confirm();
-        assert!(unconfirmed.asks());
-        assert_eq!(unconfirmed.again(), b"cd");
-        unconfirmed.add(&vec![b'x'; Unconfirmed::MOST + 1]);
-        assert!(unconfirmed.again().is_empty() && !unconfirmed.asks());
-    }
 }
