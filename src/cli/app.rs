@@ -111,8 +111,8 @@ impl Place {
                 server.refuse_overmind()?;
                 Err(AppError::OldRun.into())
             }
-            Err(error @ CliError::NothingRuns(_)) if args.client.socket.is_some() => Err(error),
-            Err(CliError::NothingRuns(_)) => Self::of_project(args),
+            Err(error @ CliError::NothingRuns { .. }) if args.client.socket.is_some() => Err(error),
+            Err(CliError::NothingRuns { .. }) => Self::of_project(args),
             Err(error) => Err(error),
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<u8, CliError> {
     write(&dir)?;
     let (place, shown) = (dir.display(), quoted_path(&dir));
     super::print(&format!(
-        "The project is in {place}; commands for it are typed there: cd {shown}\n"
+        "The project is in {place}; run other commands for it there, after: cd {shown}\n"
     ))?;
     let own = std::env::current_exe().map_err(CliError::io("can't find tmo itself"))?;
     let mut start = Command::new(crate::sys::program(&own));

@@ -56,7 +56,8 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
             last.map_err(unreadable)?.max(mark)
         }
     };
-    let style = Source::style(&instance.context.env, Stamp::None);
+    let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };
+    let style = Source::style(&instance.context.env, stamp);
     follow(&instance, source.job(position, filter, style))
 }
 

@@ -66,8 +66,14 @@ pub enum CliError {
     #[error(transparent)]
     Client(ClientError),
     /// There is no listener on the socket.
-    #[error("{0}; nothing runs here, `tmo start` starts a run")]
-    NothingRuns(#[source] ClientError),
+    #[error("nothing runs here, `tmo start` starts a run{elsewhere} ({cause})")]
+    NothingRuns {
+        /// Why the socket does not answer.
+        #[source]
+        cause: ClientError,
+        /// Where other runs of this user are.
+        elsewhere: String,
+    },
     /// There is a socket without a listener, and it was not left by a run of this machine.
     #[error(
         "nobody listens on {0} any more; if it was forwarded (`ssh -L`), that ssh has ended, and a \
@@ -150,11 +156,13 @@ pub enum CliError {
         why: String,
     },
     /// There is nothing to start.
-    #[error(
-        "there is no Procfile in {} or above it; `tmo init` writes one, `-f FILE` names another",
-        .0.display()
-    )]
-    NoProcfile(PathBuf),
+    #[error("there is no Procfile in {} or above it; {hint}", dir.display())]
+    NoProcfile {
+        /// The directory.
+        dir: PathBuf,
+        /// What to do.
+        hint: String,
+    },
     /// There is no log.
     #[error("no run has logged anything here (looked in {}); `tmo start` starts one", .0.display())]
     NoLog(PathBuf),

@@ -3,8 +3,10 @@
 mod origin;
 pub(super) use origin::{identity, left_by_link};
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -15,9 +17,12 @@ use super::launch::Launch;
 use super::persona::Persona;
 use crate::client::address::{Address, TcpTarget};
 use crate::client::{Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, identify_listener};
-use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
+use crate::config::dirs::{
+    command_sockets, find_runtime_dir, is_runtime_dir, last_command, last_run, runtime_base,
+    runtime_dir,
+};
 use crate::config::load::Context;
-use crate::config::lookup::project_above;
+use crate::config::lookup::{is_project, project_above};
 use crate::config::paths::absolute;
 use crate::config::socket::{self, SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
@@ -27,11 +32,12 @@ use crate::instance::lock::Door;
 use crate::instance::{listen, lock};
 use crate::journal::last_run::LastRun;
 use crate::model::count;
-use crate::model::network::TcpAddress;
+use crate::model::network::{Network, TcpAddress};
 use crate::model::request::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
-use crate::sys::{self, ProcInfo};
+use crate::runs;
+use crate::sys::{self, ProcInfo, files};
 
 /// Maximum number of supervisors that may be killed during one request.
 pub(super) const MOST_TRIES: u32 = 100;
@@ -175,7 +181,7 @@ impl Instance {
             Err(_) if self.is_known() => {}
             Err(error) => {
                 let error = self.not_there(error);
-                if !matches!(error, CliError::NothingRuns(_)) {
+                if !matches!(error, CliError::NothingRuns { .. }) {
                     return Err(error);
                 }
             }
@@ -434,6 +440,27 @@ impl Instance {
         self.socket.path.file_name() != Some(SOCKET.as_ref())
     }
 
+    /// Where other runs of this user are, for a message.
+    fn elsewhere(&self) -> String {
+        const MOST: usize = 3;
+        if Persona::here() == Persona::Overmind {
+            return String::new();
+        }
+        let dirs = runs::runtime_dirs(&runtime_base(&self.context.env)).unwrap_or_default();
+        let others = dirs.iter().filter(|dir| *dir != self.runtime.dir());
+        let held = others.filter(|dir| lock::is_held(dir).unwrap_or(false));
+        let mut places: Vec<_> = held
+            .filter_map(|dir| Some(runs::plan_in(dir)?.root.as_path().display().to_string()))
+            .collect();
+        places.sort();
+        places.dedup();
+        match places.len() {
+            0 => String::new(),
+            1..=MOST => format!("; others run in {} (`tmo ls`)", places.join(", ")),
+            more => format!("; {more} others run elsewhere (`tmo ls`)"),
+        }
+    }
+
     /// The meaning of a refused connection: nothing runs, or parts of a run have survived.
     fn not_there(&self, error: ClientError) -> CliError {
         let ClientError::Dial { cause, .. } = error else { return error.into() };
@@ -454,7 +481,10 @@ impl Instance {
             return CliError::DeadSocket(at);
         }
         let dial = ClientError::Dial { at, cause };
-        if nobody { CliError::NothingRuns(dial) } else { dial.into() }
+        if !nobody {
+            return dial.into();
+        }
+        CliError::NothingRuns { cause: dial, elsewhere: self.elsewhere() }
     }
 }
 
@@ -466,16 +496,56 @@ fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath)
     socket.check()?;
     let named = args.socket.is_some() || here.env.path("SOCKET").is_some();
     let there = socket.path.symlink_metadata().is_ok();
-    if named || there || socket.tcp.is_some() || Persona::here() == Persona::Overmind {
+    let is_here = there && socket.path.parent() == Some(&here.start_dir);
+    if named || is_here || socket.tcp.is_some() || Persona::here() == Persona::Overmind {
         return Ok((here, socket));
     }
-    let Some(dir) = project_above(&here.start_dir, &here.env) else { return Ok((here, socket)) };
+    if let Some(command) = command_here(&here)? {
+        let command = named_socket(&here, command)?;
+        return Ok((here, command));
+    }
+    if there {
+        return Ok((here, socket));
+    }
+    let Some(dir) = project_above(&here.start_dir, &here.env) else {
+        let note = || files::read_plain(&last_command(&here.env, &here.start_dir)).ok();
+        let last = if is_project(&here.start_dir) { None } else { note() };
+        let Some(last) = last else { return Ok((here, socket)) };
+        let socket = named_socket(&here, OsString::from_vec(last).into())?;
+        return Ok((here, socket));
+    };
     let context = Context::of_other_dir(dir, Env::real());
     let mut socket = socket::client_socket(&context.start_dir, typed(), &context.env)?;
     if socket.tcp.is_none() {
         socket.shown.clone_from(&socket.path);
     }
     Ok((context, socket))
+}
+
+/// A socket as if the user had named it.
+fn named_socket(here: &Context, path: PathBuf) -> Result<SocketPath, CliError> {
+    let network = Some(Network::Unix.name().to_owned());
+    Ok(socket::client_socket(&here.start_dir, (Some(path), network), &here.env)?)
+}
+
+/// The socket of the command that runs in this directory.
+fn command_here(here: &Context) -> Result<Option<PathBuf>, CliError> {
+    let (env, dir) = (&here.env, &*here.start_dir);
+    let runs = |socket: &PathBuf| {
+        let runtime = RuntimeDir::new(runtime_dir(env, socket));
+        lock::is_held(runtime.dir()).unwrap_or(false) || runtime.has_survivors()
+    };
+    let mut sockets: Vec<_> = command_sockets(env, dir).into_iter().filter(runs).collect();
+    if sockets.len() > 1 {
+        let flags = sockets.iter().map(|socket| format!("`-s {}`", socket.display()));
+        return Err(CliError::Other(format!(
+            "{} commands run in {}; name one of them: {}",
+            sockets.len(),
+            dir.display(),
+            flags.collect::<Vec<_>>().join(", ")
+        )));
+    }
+    Ok(sockets.pop())
 }
 
 /// Whether the runtime directory that a run reports is the one at that path on this machine.

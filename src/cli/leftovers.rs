@@ -49,7 +49,7 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
         ))
     });
     let Some(forced) = forced?.or_else(by_name) else { return Err(reason) };
-    if forced.was_over && matches!(reason, CliError::Problems(_) | CliError::NothingRuns(_)) {
+    if forced.was_over && matches!(reason, CliError::Problems(_) | CliError::NothingRuns { .. }) {
         return Err(reason);
     }
     refuse(&forced.report.left)?;
@@ -95,7 +95,7 @@ fn tell(reason: &CliError, forced: &Forced) {
             )
         )
     };
-    let reason = if matches!(reason, CliError::NothingRuns(_)) {
+    let reason = if matches!(reason, CliError::NothingRuns { .. }) {
         "nobody answers at its socket".to_owned()
     } else if is_silent(reason) {
         "its supervisor does not answer".to_owned()

@@ -114,6 +114,8 @@ impl Source {
             shown: None,
             first: vec![],
             last: vec![],
+            at_debugger: None,
+            flags: String::new(),
         }
     }
 

@@ -104,7 +104,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         return u8::from(answered.is_err());
     }
     arguments.first().map_or(Persona::Tmo, |program| Persona::of(program)).set();
-    let arguments = help_of_run(arguments);
+    let arguments = version(help_of_run(arguments));
     let args = match args::parse(arguments.clone()) {
         Ok(args) => args,
         Err(error) => return explain(&error, &arguments),
@@ -123,6 +123,14 @@ fn help_of_run(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let asks = ["run", "exec", "e"].contains(&word(1)) && ["--help", "-h"].contains(&word(2));
     if asks && Persona::here() == Persona::Tmo {
         arguments.splice(1.., ["help", "run"].map(OsString::from));
+    }
+    arguments
+}
+
+/// Makes `tmo version` print the version, as `--version` does.
+fn version(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.len() == 2 && arguments[1] == "version" && Persona::here() == Persona::Tmo {
+        arguments[1] = "--version".into();
     }
     arguments
 }

@@ -182,7 +182,7 @@ pub(super) fn table(plan: &Plan) -> String {
 
 /// The ports on which processes are known to listen, and others listen already.
 pub(super) fn taken_ports(plan: &Plan, env: &Env, runtime: &RuntimeDir) -> Vec<String> {
-    let reported = |(text, _)| format!("{text}; `--port-auto` takes others");
+    let reported = |(text, _)| format!("{text}; `tmo start --port-auto` uses free ports");
     takers(plan, env, runtime).into_iter().map(reported).collect()
 }
 

@@ -1,15 +1,12 @@
-//! Shows progress on a terminal while an operation takes long. A pipe does not see it.
+//! Shows progress on a terminal while an operation takes long. Into a pipe, only what is awaited is printed,
+//! once.
 
-use std::cell::RefCell;
-use std::io::{IsTerminal as _, Write as _, stderr};
-use std::iter::Cycle;
-use std::str::Chars;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::model::text::cut;
-use crate::view::screen;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::persona::Persona;
 
 /// Shorter operations show nothing.
 const MOMENT: Duration = Duration::from_millis(300);
@@ -20,30 +17,40 @@ const LONGER: Duration = Duration::from_millis(700);
 /// The interval of the spinner's frames.
 const TURN: Duration = Duration::from_millis(120);
 
-/// Show progress while a blocking operation runs.
-pub(super) fn while_blocked<T>(words: &'static str, work: impl FnOnce() -> T) -> T {
+/// How often the details of a blocking operation are looked at.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Show progress while a blocking operation runs; after a second with these details.
+pub(super) fn while_blocked<T>(
+    words: &'static str,
+    details: impl Fn() -> Option<String> + Send,
+    work: impl FnOnce() -> T,
+) -> T {
     let (over, is_over) = channel::<()>();
+    // Nothing is ever sent: the channel closes when the work is done.
+    let goes_on = move |time| is_over.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     let show = move || {
-        if is_over.recv_timeout(MOMENT) == Err(RecvTimeoutError::Timeout) {
-            let mut spinner = Spinner::new();
-            // Nothing is ever sent: the channel closes when the work is done.
-            while spinner.is_seen && is_over.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout) {
-                spinner.turn(words);
+        if !goes_on(MOMENT) {
+            return;
+        }
+        let line = Line::new(words);
+        let mut pause = LONGER;
+        while goes_on(pause) {
+            pause = AGAIN;
+            if let Some(details) = details()
+                && !line.detail(&details)
+            {
+                return;
             }
         }
     };
-    // If no thread can be created, nothing is shown.
-    let shown = std::thread::Builder::new().name("progress".into()).spawn(show).ok();
-    let done = work();
-    drop(over);
-    // Wait, so that the spinner does not erase subsequent output.
-    let _ = shown.map(JoinHandle::join);
-    done
-}
-
-/// Show progress while a future runs.
-pub(super) async fn with_progress<T>(words: &'static str, work: impl Future<Output = T>) -> T {
-    with_details(words, work, async || None).await
+    std::thread::scope(|scope| {
+        // If no thread can be created, nothing is shown.
+        let _ = std::thread::Builder::new().name("progress".into()).spawn_scoped(scope, show);
+        let done = work();
+        drop(over);
+        done
+    })
 }
 
 /// Show progress while a future runs. After a second `look` supplies details, and the time of the next
@@ -57,63 +64,60 @@ pub(super) async fn with_details<T>(
     if let Ok(done) = tokio::time::timeout(MOMENT, &mut work).await {
         return done;
     }
-    let said = RefCell::new(words.to_owned());
-    let mut spinner = Spinner::new();
-    let is_seen = spinner.is_seen;
+    let line = Line::new(words);
     let details = async {
         // Query only if it takes long.
         tokio::time::sleep(LONGER).await;
-        while is_seen && let Some((details, again)) = look().await {
-            said.replace(format!("{words}: {details}"));
+        while let Some((details, again)) = look().await
+            && line.detail(&details)
+        {
             // `look` returns when its answer may change, as changes are not announced.
             tokio::time::sleep(again).await;
         }
         std::future::pending().await
     };
-    let turn = async {
-        if !is_seen {
-            std::future::pending::<()>().await;
-        }
-        loop {
-            // Drives the spinner.
-            tokio::time::sleep(TURN).await;
-            spinner.turn(&said.borrow());
-        }
-    };
     tokio::select! {
         done = &mut work => done,
         never = details => never,
-        never = turn => never,
     }
 }
 
 /// A line on a terminal that shows that something goes on; erased on drop.
-struct Spinner {
-    is_seen: bool,
-    since: Instant,
-    frames: Cycle<Chars<'static>>,
+struct Line {
+    words: &'static str,
+    bar: ProgressBar,
 }
 
-impl Spinner {
-    fn new() -> Self {
-        let frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".chars().cycle();
-        Self { is_seen: stderr().is_terminal(), since: Instant::now(), frames }
-    }
-
-    /// Show the next frame, with these words.
-    fn turn(&mut self, words: &str) {
-        let columns = screen::window_size(stderr()).map_or(80, |(columns, _)| columns);
-        let frame = self.frames.next().unwrap_or_default();
-        let line = format!("{frame} {words} ({} s)", self.since.elapsed().as_secs());
-        // A line that wraps could not be erased. If the terminal is gone, nobody misses it.
-        let _ = write!(stderr(), "\r{}\x1b[K", cut(&line, usize::from(columns).saturating_sub(2)));
-    }
-}
-
-impl Drop for Spinner {
-    fn drop(&mut self) {
-        if self.is_seen {
-            let _ = write!(stderr(), "\r\x1b[K");
+impl Line {
+    fn new(words: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // Should the template be refused, the default one is good enough.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            bar.set_style(style);
         }
+        bar.set_message(words);
+        bar.enable_steady_tick(TURN);
+        Self { words, bar }
+    }
+
+    /// Show the details; false if that is done once and for all, as they were printed.
+    fn detail(&self, details: &str) -> bool {
+        let text = format!("{}: {details}", self.words);
+        if self.bar.is_hidden() {
+            // overmind prints nothing.
+            if Persona::here() == Persona::Tmo {
+                super::warn(&text);
+            }
+            return false;
+        }
+        let seconds = self.bar.elapsed().as_secs();
+        self.bar.set_message(format!("{text} ({seconds} s)"));
+        true
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }

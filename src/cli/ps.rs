@@ -11,16 +11,20 @@ use super::instance::{Instance, Server};
 use super::log::Source;
 use super::persona::Persona;
 use super::table::painted;
+use crate::api::history::UnfinishedLine;
 use crate::api::overmind;
+use crate::client::HeadEvent;
 use crate::client::overmind::OvermindClient;
 use crate::config::dirs::last_run;
 use crate::crash::Log;
 use crate::figures::{Sampler, Tree};
 use crate::journal::Dirs;
 use crate::journal::last_run::LastRun;
+use crate::journal::search::access::RunHistory;
 use crate::model::request::{ProcessState, State};
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
+use crate::model::unfinished::is_debugger_prompt;
 use crate::model::units;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
 use crate::sys::clock;
@@ -47,7 +51,9 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
         return super::print(&overmind::status(&state.processes));
     }
     let failed = failed_below_watchers(&instance).unwrap_or_default();
-    let shown = Shown { wide: args.wide, by: args.by, flags: instance.flags(), failed, is_here };
+    let asking = super::block_on(at_debuggers(&instance)).unwrap_or_default();
+    let (wide, by, flags) = (args.wide, args.by, instance.flags());
+    let shown = Shown { wide, by, flags, failed, asking, is_here };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     super::print_painted(&shown.table(&state.processes, color))
 }
@@ -131,22 +137,21 @@ struct Shown {
     flags: String,
     /// The processes whose program has failed under a watcher.
     failed: Vec<ProcName>,
+    /// The processes that wait at the prompt of a debugger.
+    asking: Vec<(ProcName, String)>,
     /// They are processes of this machine.
     is_here: bool,
 }
 
 impl Shown {
-    /// One row per process. Empty columns are omitted: only the last may contain blanks.
+    /// One row per process. The columns are always the same, and only the last may contain blanks.
     fn table(&self, processes: &[ProcessState], color: bool) -> String {
         let phases = self.by.is_some().then_some("PHASE");
         let since = self.wide.then_some("SINCE");
-        let is_checked = |process: &ProcessState| {
-            process.ready == Some(false) && process.state == ProcessStatus::Running
-        };
-        let ready = processes.iter().any(is_checked).then_some("READY");
-        let heads = ["PROCESS", "PID", "STATUS"].into_iter().chain(phases).chain(ready);
-        let heads = heads.chain(["EXIT", "RESTARTS", "PORT"]).chain(since).chain(["CPU", "MEMORY"]);
-        let heads: Vec<&str> = heads.chain(["NOTE"]).collect();
+        let heads =
+            ["PROCESS", "PID", "STATUS", "READY", "EXIT", "RESTARTS", "PORT", "CPU", "MEMORY"];
+        let heads = heads.into_iter().chain(phases).chain(since).chain(["NOTE"]);
+        let heads: Vec<&str> = heads.collect();
         let now = clock::now();
         let row = |process: &ProcessState| -> Vec<String> {
             let pid = process.pid.filter(|_| self.is_here);
@@ -211,6 +216,13 @@ impl Shown {
             | ProcessStatus::Stopped
             | ProcessStatus::Other(_) => held_up_by(process),
         };
+        let asks = self.asking.iter().find(|(asking, _)| asking == name);
+        let note = match asks {
+            Some((_, prompt)) if note.is_empty() => {
+                format!("waits at a debugger, {prompt}: `tmo connect {name}{flags}` answers it")
+            }
+            Some(_) | None => note,
+        };
         let has_failed = process.state == ProcessStatus::Running && self.failed.contains(name);
         let note = if note.is_empty() && has_failed {
             format!("its program has failed: `tmo why {name}{flags}`")
@@ -239,15 +251,34 @@ fn held_up_by(process: &ProcessState) -> String {
     }
 }
 
+/// The processes that wait at the prompt of a debugger, and the prompt.
+async fn at_debuggers(instance: &Instance) -> Result<Vec<(ProcName, String)>, CliError> {
+    let dirs = dirs_of(instance);
+    let (true, Some(dirs)) = (instance.has_files(), dirs) else { return Ok(vec![]) };
+    let mut news = instance.ask(async |client| client.head(false).await).await?;
+    let Some(Ok(HeadEvent::Head(head))) = news.next().await else { return Ok(vec![]) };
+    // Without the journal, the table lacks only a note.
+    let lines = RunHistory::of(dirs).unfinished(&head.partials).unwrap_or_default();
+    let prompt = |line: UnfinishedLine| {
+        let text: String = line.runs.iter().map(|run| run.text.as_str()).collect();
+        is_debugger_prompt(&text).then(|| (line.name, text.trim().to_owned()))
+    };
+    Ok(lines.into_iter().filter_map(prompt).collect())
+}
+
+/// The journal of the run. The record is much smaller than the plan, which has the environment of each
+/// process.
+fn dirs_of(instance: &Instance) -> Option<Dirs> {
+    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?;
+    Some(Dirs::of_journal(last.journal.as_path(), instance.runtime.dir()))
+}
+
 /// The processes whose program has failed under a watcher, if the journal is on this machine.
 fn failed_below_watchers(instance: &Instance) -> Option<Vec<ProcName>> {
     if instance.far.is_some() {
         return None;
     }
-    // Much smaller than the plan, which has the environment of each process.
-    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?;
-    let dirs = Dirs::of_journal(last.journal.as_path(), instance.runtime.dir());
-    Log::open(&dirs, 0).ok()?.failed_below_watchers().ok()
+    Log::open(&dirs_of(instance)?, 0).ok()?.failed_below_watchers().ok()
 }
 
 const RED: &str = "\x1b[31m";
@@ -303,7 +334,14 @@ mod tests {
     }
 
     fn shown(by: Option<Order>) -> Shown {
-        Shown { wide: false, by, flags: String::new(), failed: vec![], is_here: true }
+        Shown {
+            wide: false,
+            by,
+            flags: String::new(),
+            failed: vec![],
+            asking: vec![],
+            is_here: true,
+        }
     }
 
     #[test]
@@ -316,11 +354,11 @@ mod tests {
         ];
         all.sort_by_key(stage);
         let table = "\
-PROCESS  PID  STATUS   PHASE       EXIT  RESTARTS  PORT  CPU  MEMORY  NOTE
-db       -    pending  dependency  -     0         -     -    -
-web      -    pending  main        -     0         -     -    -
-api      -    pending  main        -     0         -     -    -
-sweep    -    pending  cleanup     -     0         -     -    -
+PROCESS  PID  STATUS   READY  EXIT  RESTARTS  PORT  CPU  MEMORY  PHASE       NOTE
+db       -    pending  -      -     0         -     -    -       dependency
+web      -    pending  -      -     0         -     -    -       main
+api      -    pending  -      -     0         -     -    -       main
+sweep    -    pending  -      -     0         -     -    -       cleanup
 ";
         assert_eq!(shown(Some(Order::Phase)).table(&all, false), table);
     }

@@ -107,7 +107,7 @@ impl Trial {
             }
         };
         match super::block_on(asked) {
-            Err(CliError::NothingRuns(_)) => {
+            Err(CliError::NothingRuns { .. }) => {
                 warn("was over");
                 Ok(0)
             }

@@ -9,7 +9,7 @@ use super::args;
 use crate::model::nearest::nearest;
 
 /// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
-const OF_OTHER_TOOLS: [(&str, &str); 21] = [
+const OF_OTHER_TOOLS: [(&str, &str); 20] = [
     ("a", "tmo connect NAME"),
     ("attach", "tmo connect NAME"),
     ("delete", "tmo stop NAME"),
@@ -26,16 +26,18 @@ const OF_OTHER_TOOLS: [(&str, &str); 21] = [
     ("shell", "tmo connect NAME"),
     ("show", "tmo ps"),
     ("stat", "tmo ps"),
-    ("stats", "tmo ps"),
+    ("stats", "tmo top"),
     ("tail", "tmo logs -f NAME"),
-    ("top", "tmo ps"),
     ("unpause", "tmo signal CONT NAME"),
     ("up", "tmo start"),
 ];
 
 /// The same for commands that affect the whole run here.
-const OF_ONE: [(&str, &str); 3] =
-    [("kill", "tmo stop NAME"), ("quit", "tmo stop NAME"), ("reload", "tmo restart NAME")];
+const OF_ONE: [(&str, &str); 3] = [
+    ("kill", "tmo stop NAME` or `tmo signal KILL NAME"),
+    ("quit", "tmo stop NAME"),
+    ("reload", "tmo restart NAME"),
+];
 
 /// The error that clap found, a suggestion, and where to read on.
 pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
@@ -46,6 +48,8 @@ pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
         "flags go before `--`; ".to_owned()
     } else if lacks_command(error, typed) {
         "`--` goes before the command, as in `tmo start --until-ready -- npm test`; ".to_owned()
+    } else if is_docker_detach(error, typed) {
+        "-d names a directory; `tmo start -D` starts in the background; ".to_owned()
     } else if let Some(advice) = of_other_tools(error, typed).or_else(|| choices(error, verb)) {
         advice
     } else {
@@ -53,6 +57,13 @@ pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
         meant.map_or_else(String::new, |word| format!("did you mean `{word}`? "))
     };
     format!("{}; {advice}see `{page}`", wrong(error))
+}
+
+/// Whether `start -d` was typed without a directory, as one does with docker.
+fn is_docker_detach(error: &clap::Error, typed: &[OsString]) -> bool {
+    error.kind() == ErrorKind::InvalidValue
+        && typed.get(1).is_some_and(|verb| verb == "start" || verb == "s")
+        && typed.last().is_some_and(|word| word == "-d")
 }
 
 /// Whether the command that `--until-ready` runs is missing.
@@ -89,6 +100,17 @@ fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
             "--tail" if verb == "logs" => return Some("`tmo logs -n N` does that; ".to_owned()),
             "-e" | "--env" | "--env-file" if verb == "start" => {
                 return Some("`TMO_ENV=FILE tmo start` does that; ".to_owned());
+            }
+            "--dry-run" if verb == "start" => {
+                return Some("`tmo check` and `tmo graph` show what it would do; ".to_owned());
+            }
+            "--watch" | "-w" if verb == "start" => {
+                let text = "put a watcher into the command, as in `watchexec -r -- bin/web`; ";
+                return Some(text.to_owned());
+            }
+            "--color" | "--colour" | "--no-color" | "--no-colour" => {
+                let text = "NO_COLOR=1 before the command switches colours off; ";
+                return Some(text.to_owned());
             }
             word if word.starts_with('-') => return None,
             _ if verb == "ps" || verb == "status" => {
@@ -168,9 +190,25 @@ mod tests {
             ),
             (
                 "tmo kill web",
-                "unexpected argument 'web' found; did you mean `tmo stop web`? \
+                "unexpected argument 'web' found; did you mean `tmo stop web` or `tmo signal KILL web`? \
                  see `tmo kill --help`",
             ),
+            (
+                "tmo start -d",
+                "a value is required for '--root <DIR>' but none was supplied; -d names a directory; \
+                 `tmo start -D` starts in the background; see `tmo start --help`",
+            ),
+            (
+                "tmo start --dry-run",
+                "unexpected argument '--dry-run' found; `tmo check` and `tmo graph` show what it would \
+                 do; see `tmo start --help`",
+            ),
+            (
+                "tmo ps --no-color",
+                "unexpected argument '--no-color' found; NO_COLOR=1 before the command switches colours \
+                 off; see `tmo ps --help`",
+            ),
+            ("tmo stats", "unrecognized subcommand 'stats'; `tmo top` does that; see `tmo --help`"),
             (
                 "tmo ps web",
                 "unexpected argument 'web' found; `tmo ps` takes no names; see `tmo ps --help`",

@@ -151,7 +151,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                     Err(error) => {
                         if goes_on {
                             let flags = &shown.flags;
-                            super::warn(&format!("what runs goes on; `tmo quit{flags}` ends it"));
+                            super::warn(&format!("the run goes on; `tmo quit{flags}` ends it"));
                         }
                         Err(error)
                     }
@@ -216,6 +216,8 @@ impl Shown {
         let mut job = source.job(self.position, source.filter(&[])?, style);
         // The file is gone if the run is over already.
         job.shown = files::open_to_write(&self.runtime.shown_file()).ok();
+        job.at_debugger = (Persona::here() == Persona::Tmo).then_some(at_debugger);
+        job.flags.clone_from(&self.flags);
         job.renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
         job.renderer.title_before(&mut job.last);
         Ok(job)
@@ -335,7 +337,9 @@ impl Shown {
                 Wake::Signal(Sign::Resize) => self.resize(&outlet.printer),
                 // The end of the run is about to be announced here too, with details; a very short run may
                 // be gone before the readiness was checked.
-                Wake::Waited(Err(CliError::Over(_) | CliError::NothingRuns(_))) => waiting = None,
+                Wake::Waited(Err(CliError::Over(_) | CliError::NothingRuns { .. })) => {
+                    waiting = None
+                }
                 Wake::Waited(_) if self.interrupted => waiting = None,
                 Wake::Waited(came) => return Ok(Ending::Waited(came)),
             }
@@ -374,6 +378,11 @@ impl Shown {
             }
         });
     }
+}
+
+/// What is said once of a process that waits at the prompt of a debugger.
+fn at_debugger(name: &str, flags: &str) -> String {
+    format!("{name} waits at a debugger; `tmo connect {name}{flags}` answers it")
 }
 
 /// The next event. Signals have priority.

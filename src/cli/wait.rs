@@ -2,6 +2,7 @@
 
 mod seen;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -10,16 +11,19 @@ use self::seen::Seen;
 use super::args::{WaitArgs, WaitFor};
 use super::error::CliError;
 use super::instance::Instance;
-use super::progress::with_progress;
+use super::progress::with_details;
 use super::terminal::tmo_only;
 use crate::client::HeadEvent;
 use crate::engine::port_owner::{OwnerCheck, Probed};
 use crate::model::moment::span;
 use crate::model::request::{ProcessState, State};
-use crate::model::rules::{PortOwner, Probe};
+use crate::model::rules::{PortOwner, Probe, Stage};
 use crate::model::units;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
 use crate::sys::{self, clock};
+
+/// How often the progress shows what is still missing.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// The current state of the condition.
 enum Verdict {
@@ -35,22 +39,24 @@ pub(super) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     let (what, names) = args.what().map_err(|error| usage(&error))?;
     let limit = args.timeout.as_deref().map(span).transpose().map_err(|error| usage(&error))?;
     let mut instance = Instance::find(&args.client)?;
-    super::block_on(with_progress("waiting", within(limit, &mut instance, &names, &what)))
+    let last = RefCell::new("the condition is not met".to_owned());
+    let waiting = within(limit, &mut instance, (&names, &what), &last);
+    let missing = async || Some((last.borrow().clone(), LOOK_AGAIN));
+    super::block_on(with_details("waiting", waiting, missing))
 }
 
 /// Wait, with a time limit.
 async fn within(
     limit: Option<Duration>,
     instance: &mut Instance,
-    names: &[String],
-    what: &WaitFor,
+    (names, what): (&[String], &WaitFor),
+    last: &RefCell<String>,
 ) -> Result<u8, CliError> {
-    let mut last = "the condition is not met".to_owned();
-    let waiting = until(instance, names, what, &mut last);
+    let waiting = until(instance, names, what, last);
     let Some(limit) = limit else { return waiting.await };
     match tokio::time::timeout(limit, waiting).await {
         Ok(result) => result,
-        Err(_) => Err(CliError::TimedOut { what: last, limit: units::span(limit) }),
+        Err(_) => Err(CliError::TimedOut { what: last.take(), limit: units::span(limit) }),
     }
 }
 
@@ -94,7 +100,8 @@ impl Readiness {
         names: &[String],
     ) -> Result<(), CliError> {
         let what = WaitFor::Up(self.listening);
-        match within(self.limit, &mut instance, names, &what).await {
+        let last = RefCell::new("the condition is not met".to_owned());
+        match within(self.limit, &mut instance, (names, &what), &last).await {
             Err(CliError::Ended { what, code }) => Err(CliError::Start { message: what, code }),
             other => other.map(drop),
         }
@@ -105,7 +112,7 @@ async fn until(
     instance: &mut Instance,
     names: &[String],
     what: &WaitFor,
-    last: &mut String,
+    last: &RefCell<String>,
 ) -> Result<u8, CliError> {
     let mut seen = match look_first(instance, names, what).await? {
         ControlFlow::Continue(seen) => seen,
@@ -147,7 +154,7 @@ async fn until(
         };
         match verdict {
             Verdict::So(code) => return Ok(code),
-            Verdict::NotYet(why) => *last = why,
+            Verdict::NotYet(why) => drop(last.replace(why)),
         }
         let next = news.next();
         // Open ports are not announced, so poll.
@@ -158,13 +165,13 @@ async fn until(
             Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
             Ok(Some(Ok(HeadEvent::End(end)))) => {
                 let code = || (*what == WaitFor::Exit).then_some(end.code);
-                return seen.at_the_end()?.or_else(code).ok_or_else(|| over(last));
+                return seen.at_the_end()?.or_else(code).ok_or_else(|| over(&last.borrow()));
             }
             // The supervisor was killed: another takes over, or the run is over.
             Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => {
                 let fresh = instance.ask(async |client| client.head(false).await).await;
                 let Ok(fresh) = fresh else {
-                    return seen.at_the_end()?.ok_or_else(|| over(last));
+                    return seen.at_the_end()?.ok_or_else(|| over(&last.borrow()));
                 };
                 news = fresh;
             }
@@ -183,7 +190,7 @@ async fn look_first(
     let seen = Seen::new(instance, names, what);
     match (tmo_only(instance).await, seen) {
         (Ok(()), seen) => seen.map(ControlFlow::Continue),
-        (Err(error @ CliError::NothingRuns(_)), Ok(mut seen)) if was_there => {
+        (Err(error @ CliError::NothingRuns { .. }), Ok(mut seen)) if was_there => {
             seen.at_the_end()?.map(ControlFlow::Break).ok_or(error)
         }
         (Err(error), _) => Err(error),
@@ -266,6 +273,31 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliErro
         }
         (verdict @ (Verdict::So(_) | Verdict::NotYet(_)), _) => verdict,
     })
+}
+
+/// How many processes of a start are up, and which are still awaited; `None` if no check or dependency
+/// holds it up.
+pub(super) fn how_far(state: &State) -> Option<String> {
+    const MOST: usize = 5;
+    let is_late = |process: &&ProcessState| {
+        process.state == ProcessStatus::Running && process.ready == Some(false)
+            || process.state == ProcessStatus::Installing
+    };
+    let late: Vec<_> = state.processes.iter().filter(is_late).collect();
+    if late.is_empty() {
+        return None;
+    }
+    let comes = |process: &&ProcessState| {
+        process.state != ProcessStatus::Stopped && process.phase != Some(Stage::Cleanup)
+    };
+    let is_open = |process: &ProcessState| {
+        is_late(&process)
+            || [ProcessStatus::Pending, ProcessStatus::Starting].contains(&process.state)
+    };
+    let all: Vec<_> = state.processes.iter().filter(comes).collect();
+    let done = all.iter().filter(|process| !is_open(process)).count();
+    let names: Vec<_> = late.iter().take(MOST).map(|process| process.name.as_str()).collect();
+    Some(format!("{done} of {} are up; waiting for {}", all.len(), names.join(", ")))
 }
 
 fn all_ended(wanted: &[&ProcessState]) -> Verdict {

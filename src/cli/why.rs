@@ -94,7 +94,7 @@ fn explain(
 async fn state_of(instance: &mut Instance) -> Result<Option<State>, CliError> {
     match tmo_only(instance).await {
         Ok(()) => instance.state().await.map(Some),
-        Err(CliError::NothingRuns(_)) => Ok(None),
+        Err(CliError::NothingRuns { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -91,6 +91,40 @@ pub fn tcp_stand_in(env: &Env, network: &str, address: &str, dir: Option<&Path>)
     runtime_base(env).join(short_hash(&parts) + ".tcp")
 }
 
+/// The control socket of the `number`th run of a command of this name that was started in `dir`.
+pub fn command_socket(env: &Env, dir: &Path, name: &str, number: u32) -> PathBuf {
+    const MOST: usize = 16;
+    let number = if number == 1 { String::new() } else { format!("-{number}") };
+    let name = &name[..name.len().min(MOST)];
+    runtime_base(env).join(format!("{name}{}{number}.cmd", command_mark(dir)))
+}
+
+/// The control sockets of the runs of commands that were started in `dir`, dead ones included.
+pub fn command_sockets(env: &Env, dir: &Path) -> Vec<PathBuf> {
+    let base = runtime_base(env);
+    let mark = command_mark(dir);
+    let is_of_dir = |name: &str| name.strip_suffix(".cmd").is_some_and(|name| name.contains(&mark));
+    let entries = if is_private(&base) { std::fs::read_dir(&base).ok() } else { None };
+    let names = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut sockets: Vec<_> =
+        names.filter(|name| is_of_dir(name)).map(|name| base.join(name)).collect();
+    sockets.sort();
+    sockets
+}
+
+/// What the sockets of commands that were started in this directory have in their names.
+fn command_mark(dir: &Path) -> String {
+    format!("-{}", short_hash(&[&files::resolved(dir)]))
+}
+
+/// The file that names the control socket of the last command that was started in `dir`.
+pub fn last_command(env: &Env, dir: &Path) -> PathBuf {
+    state_base(env).join(format!("last-run/command{}", command_mark(dir)))
+}
+
 /// The path with its directory resolved. The last part is not: a socket may itself be a link.
 pub fn real_parent(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

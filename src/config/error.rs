@@ -22,6 +22,17 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
+    /// It is a file of another tool.
+    #[error(
+        "{} is {what}, not a Procfile: that has a line like `web: bin/server` for each process; \
+         `tmo start -- COMMAND` runs a single command without one", path.display()
+    )]
+    OtherFormat {
+        /// The file as the user named it.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// The directory that the command was typed in is gone.
     #[error("can't tell the current directory: {}; `cd` to one that exists", why(.0))]
     StartDir(io::Error),

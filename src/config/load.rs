@@ -1,19 +1,24 @@
 //! Reads everything from the disk: env files, Procfile, `tmo.toml`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::apps::Apps;
+use super::command::process_name;
 use super::env::Env;
 use super::error::ConfigError;
 use super::failures::Failures;
-use super::lookup::project_above;
-use super::procfile::{self, Procfile};
+use super::lookup::{self, project_above};
+use super::procfile::{self, Entry, Procfile};
 use super::project::{self, Project};
 use super::socket::{BadAddress, SocketPath, nearest_socket};
 use super::toml::{self, Diagnostics, Disk, ProcessOverrides, TmoToml};
 use super::{OwnPath, StartOptions, Warning, envfiles};
+use crate::model::shell::quoted_bytes;
+use crate::model::text::OsText;
 use crate::sys::files::{self, ChosenBy};
 
 /// The environment and the directory of a command.
@@ -44,6 +49,8 @@ pub struct Loaded {
     pub failures: Failures,
     /// The apps. Their entries come last.
     pub apps: Apps,
+    /// The command that is the only process, or nothing.
+    pub command: Vec<OsText>,
 }
 
 impl Context {
@@ -96,6 +103,9 @@ impl Context {
     /// Read the configuration that `tmo start` with these options uses.
     pub fn load(&self, typed: &StartOptions) -> Result<Loaded, ConfigError> {
         let mut project = self.project(typed)?;
+        if !typed.command.is_empty() {
+            return of_command(project, &typed.command);
+        }
         let (toml_path, toml_shown) = project.toml();
         let (toml, mistakes) = toml_at(&toml_path, &toml_shown)?;
         let mut procfile = match self.read_procfile(&project, typed) {
@@ -117,13 +127,13 @@ impl Context {
         let found =
             toml::resolve_with_disk(&toml, &procfile.entries, &self.env, (&disk, mistakes))?;
         procfile.entries = found.entries;
-        directory(&project.root)
-            .map_err(|source| ConfigError::Root { path: project.root.clone(), source })?;
+        check_root(&project)?;
         let (failures, failures_shown) = project.failures();
         let failures = Failures::read(&failures, &failures_shown)?;
         let apps = Apps::read(project.apps(&self.env))?;
         apps.append_to(&mut procfile.entries, &project.procfile_shown)?;
-        Ok(Loaded { project, procfile, toml, own: found.own, failures, apps })
+        let command = vec![];
+        Ok(Loaded { project, procfile, toml, own: found.own, failures, apps, command })
     }
 
     /// The Procfile alone, and its project.
@@ -143,6 +153,9 @@ impl Context {
         let chosen_by = if by_user { ChosenBy::User } else { ChosenBy::Project };
         let text = files::read_project(&project.procfile, chosen_by)
             .map_err(|source| ConfigError::Read { path: shown.clone(), source })?;
+        if let Some(what) = lookup::other_format(&text) {
+            return Err(ConfigError::OtherFormat { path: shown.clone(), what });
+        }
         Ok(procfile::parse(&text, &shown.display().to_string())?)
     }
 
@@ -170,6 +183,28 @@ impl Context {
     pub fn names_procfile(&self, typed: &StartOptions) -> bool {
         typed.procfile.is_some() || self.env.path("PROCFILE").is_some()
     }
+}
+
+/// The configuration of a run with one command. No Procfile and no `tmo.toml` is read.
+fn of_command(project: Project, command: &[OsString]) -> Result<Loaded, ConfigError> {
+    check_root(&project)?;
+    let words: Vec<_> = command.iter().map(|word| quoted_bytes(word.as_bytes())).collect();
+    let line = OsString::from_vec(words.join(&b' '));
+    let entry = Entry { name: process_name(command), command: line.into(), line: 0 };
+    Ok(Loaded {
+        project: Project { procfile_shown: "--".into(), ..project },
+        procfile: Procfile { entries: vec![entry], ..Procfile::default() },
+        toml: TmoToml::default(),
+        own: BTreeMap::new(),
+        failures: Failures::default(),
+        apps: Apps::default(),
+        command: command.iter().cloned().map(OsText::from).collect(),
+    })
+}
+
+fn check_root(project: &Project) -> Result<(), ConfigError> {
+    let root = &project.root;
+    directory(root).map_err(|source| ConfigError::Root { path: root.clone(), source })
 }
 
 /// Checks for a directory: with the trailing slash, `metadata` fails for a file too.

@@ -13,6 +13,50 @@ const MARKS: [&str; 3] = ["Procfile", "tmo.toml", SOCKET];
 /// All users may write.
 const OTHERS_WRITE: u32 = 0o002;
 
+/// Files of other tools with commands to run, and what they are.
+const OF_OTHER_TOOLS: [(&str, &str); 11] = [
+    ("compose.yaml", "a compose file"),
+    ("compose.yml", "a compose file"),
+    ("docker-compose.yaml", "a compose file"),
+    ("docker-compose.yml", "a compose file"),
+    ("process-compose.yaml", "a process-compose file"),
+    ("process-compose.yml", "a process-compose file"),
+    ("mprocs.yaml", "an mprocs file"),
+    ("ecosystem.config.js", "a pm2 file"),
+    ("package.json", "an npm package"),
+    ("Makefile", "a makefile"),
+    ("justfile", "a justfile"),
+];
+
+/// A file of another tool in this directory, and what it is.
+pub fn of_other_tool(dir: &Path) -> Option<(&'static str, &'static str)> {
+    OF_OTHER_TOOLS.into_iter().find(|(name, _)| dir.join(name).is_file())
+}
+
+/// The Procfiles with other names in this directory, such as `Procfile.dev`.
+pub fn other_procfiles(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<_> =
+        names.filter(|name| name.starts_with("Procfile.") && dir.join(name).is_file()).collect();
+    names.sort();
+    names
+}
+
+/// The kind of a file of another tool that was given as a Procfile, if its content shows that.
+pub fn other_format(text: &[u8]) -> Option<&'static str> {
+    if text.trim_ascii_start().starts_with(b"{") {
+        return Some("a JSON file");
+    }
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.find_map(|line| match line {
+        b"services:" => Some("a compose file"),
+        b"processes:" => Some("a process-compose file"),
+        b"procs:" => Some("an mprocs file"),
+        _ => None,
+    })
+}
+
 /// Whether this directory is a project.
 pub fn is_project(dir: &Path) -> bool {
     MARKS.iter().any(|name| dir.join(name).symlink_metadata().is_ok())

@@ -5,6 +5,7 @@
 //! separate, in [`project`], [`dirs`], [`inherit`] and [`load`].
 
 pub mod apps;
+pub mod command;
 pub mod dirs;
 pub mod dotenv;
 pub mod env;

@@ -14,6 +14,8 @@ use crate::model::plan::Backend;
 pub struct StartOptions {
     /// The processes to start with; the others can be started later.
     pub names: Vec<String>,
+    /// The command to run as the only process, instead of those of a Procfile.
+    pub command: Vec<OsString>,
     /// `--procfile`.
     pub procfile: Option<PathBuf>,
     /// `--root`.

@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::command::process_name;
 use super::dirs::{instance_id, state_dir, state_id};
 use super::env::Env;
 use super::options::StartOptions;
@@ -20,6 +21,8 @@ pub struct Project {
     pub root: PathBuf,
     /// The title: base name of the root unless given.
     pub title: String,
+    /// The directory the start was typed in.
+    pub dir: PathBuf,
     /// The path of the control socket.
     pub socket: SocketPath,
     /// Names this instance: see [`instance_id`].
@@ -36,16 +39,22 @@ impl Project {
         let procfile = absolute(start_dir, &procfile_shown);
         let root = match &typed.root {
             Some(root) => absolute(start_dir, root),
+            // A pipe has no directory of its own.
+            None if files::is_descriptor(&procfile) => start_dir.to_owned(),
             None => procfile.parent().unwrap_or(Path::new("/")).to_owned(),
         };
         let named =
             typed.title.clone().map_or_else(|| env.text("TITLE"), |title| Ok(Some(title)))?;
-        let base = || root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
+        let base = || match &typed.command[..] {
+            [] => root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned(),
+            command => process_name(command),
+        };
         let title = named.filter(|title| !title.is_empty()).unwrap_or_else(base);
         let socket = start_socket(start_dir, (typed.socket.clone(), typed.network.clone()), env)?;
         let instance = instance_id(&socket.path);
         let state = state_id(&root, &socket.path);
-        Ok(Self { procfile, procfile_shown, root, title, socket, instance, state })
+        let dir = start_dir.to_owned();
+        Ok(Self { procfile, procfile_shown, root, title, dir, socket, instance, state })
     }
 
     /// Show absolute paths of its files, because the user is in another directory.
@@ -70,7 +79,7 @@ impl Project {
 
     /// The `tmo.toml` beside the Procfile: its path, and its name for messages.
     pub fn toml(&self) -> (PathBuf, PathBuf) {
-        (self.procfile.with_file_name("tmo.toml"), self.procfile_shown.with_file_name("tmo.toml"))
+        self.beside("tmo.toml")
     }
 
     /// The directory of its apps.
@@ -80,8 +89,15 @@ impl Project {
 
     /// The `failure_declarations.json` beside the Procfile: its path, and its name for messages.
     pub fn failures(&self) -> (PathBuf, PathBuf) {
-        let beside = |procfile: &Path| procfile.with_file_name(super::failures::FILE);
-        (beside(&self.procfile), beside(&self.procfile_shown))
+        self.beside(super::failures::FILE)
+    }
+
+    /// A file beside the Procfile: its path, and its name for messages.
+    fn beside(&self, name: &str) -> (PathBuf, PathBuf) {
+        if files::is_descriptor(&self.procfile) {
+            return (self.dir.join(name), Path::new(".").join(name));
+        }
+        (self.procfile.with_file_name(name), self.procfile_shown.with_file_name(name))
     }
 }
 

@@ -23,6 +23,8 @@ pub fn record_words(record: &Record, again: bool) -> Option<String> {
             })
         }
         Kind::Exit => match record.exit()? {
+            // A signal that asks to end is no failure.
+            exit @ Exit::Signal(1 | 2 | 15) => Some(format!("Ended by {exit}")),
             exit @ Exit::Signal(_) => Some(format!("Killed by {exit}")),
             exit @ Exit::Code(_) => Some(format!("Exited with {exit}")),
         },

@@ -12,7 +12,7 @@ use super::time::Timestamp;
 /// A text that is not a valid time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a valid time; write 10m, 2h30m, 14:05, 2026-11-20T14:05, or with a zone at its end"
+    "`{0}` is not a valid time; write 10m, 2h30m, 14:05, today, 2026-11-20T14:05, or with a zone at its end"
 )]
 pub struct BadTime(String);
 
@@ -23,6 +23,16 @@ pub fn moment(text: &str, now: &Zoned) -> Result<Timestamp, BadTime> {
     let text = &two_digit_hour(text.trim());
     if text == "now" {
         return nanoseconds(now.timestamp()).ok_or_else(bad);
+    }
+    let days = match text.as_str() {
+        "today" => Some(0),
+        "yesterday" => Some(1),
+        _ => None,
+    };
+    if let Some(days) = days {
+        let date = now.date().checked_sub(Span::new().days(days)).map_err(|_| bad())?;
+        let at = local(date.to_datetime(Time::midnight()), now.time_zone()).ok_or_else(bad)?;
+        return nanoseconds(at.timestamp()).ok_or_else(bad);
     }
     let ago = text.strip_suffix("ago").unwrap_or(text).trim_end();
     if let Ok(ago) = span(ago) {
@@ -99,6 +109,8 @@ mod tests {
             ("2026-11-20T14:05:00Z", "2026-11-20T14:05:00Z"),
             ("2026-11-20T14:05:00-08:00", "2026-11-20T14:05:00-08:00"),
             ("now", "2026-11-20T15:30:00+01:00"),
+            ("today", "2026-11-20T00:00:00+01:00"),
+            ("yesterday", "2026-11-19T00:00:00+01:00"),
         ] {
             assert_eq!(moment(text, &now()), Ok(at(expected)), "{text}");
         }

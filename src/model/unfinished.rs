@@ -19,6 +19,15 @@ pub fn is_prompt(text: &str) -> bool {
     text.trim_end().ends_with(['>', ':', '?', '$', '#', '%', ']', ')'])
 }
 
+/// Whether an unfinished line is the prompt of a debugger, at which a program stands still.
+pub fn is_debugger_prompt(text: &str) -> bool {
+    const PROMPTS: [&str; 10] = [
+        "(Pdb", "ipdb>", "(byebug)", "(rdbg)", "(ruby)", "(gdb)", "(lldb)", "(dlv)", "debug>",
+        "[1] pry(",
+    ];
+    PROMPTS.iter().any(|prompt| text.trim_start().starts_with(prompt)) && is_prompt(text)
+}
+
 /// Keeps the time at which to show each unfinished line. The caller provides the time, by any clock.
 #[derive(Debug)]
 pub struct PromptTimer<T> {
@@ -81,6 +90,20 @@ mod tests {
 
     use super::{PATIENCE, PromptTimer, SILENCE};
     use crate::model::request::Partial;
+
+    #[test]
+    fn prompts_of_debuggers_are_told_from_others() {
+        for (text, expected) in [
+            ("(Pdb) ", true),
+            ("(Pdb++) ", true),
+            ("[1] pry(main)> ", true),
+            ("(Pdb) n", false),
+            ("Password: ", false),
+            ("$ ", false),
+        ] {
+            assert_eq!(super::is_debugger_prompt(text), expected, "{text}");
+        }
+    }
 
     fn partial(stream: u16, start: u64, end: u64) -> Partial {
         Partial { stream, start, end }

@@ -129,7 +129,10 @@ impl Explainer<'_> {
         if let Some(file) = self.apps_file() {
             return Explained { key: "command", value, from: file };
         }
-        let of_procfile = || format!("{}:{}", file.display(), self.entry.line);
+        let of_procfile = || match self.entry.line {
+            0 => file.display().to_string(),
+            line => format!("{}:{line}", file.display()),
+        };
         let from = self.place(of_table).unwrap_or_else(of_procfile);
         Explained { key: "command", value, from }
     }

@@ -84,6 +84,9 @@ impl PlannedInstance<'_> {
         if let Some(app) = given.loaded.apps.of_process(&entry.name) {
             apps::apply(given, app, &mut plan);
         }
+        if !given.loaded.command.is_empty() {
+            plan.argv = Some(given.loaded.command.clone());
+        }
         Ok(plan)
     }
 

@@ -65,7 +65,8 @@ impl MergeInput {
             toml::resolve_with_disk(&toml, &procfile.entries, env, (&disk, mistakes)).unwrap();
         procfile.entries = found.entries;
         let failures = Failures::parse(DECLARED.as_bytes(), "failures").unwrap();
-        Loaded { project, procfile, toml, own: found.own, failures, apps: Apps::default() }
+        let (apps, command) = (Apps::default(), vec![]);
+        Loaded { project, procfile, toml, own: found.own, failures, apps, command }
     }
 
     pub(super) fn resolve_with(

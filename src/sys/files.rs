@@ -192,7 +192,7 @@ fn open_up_to(path: &Path, limit: u64) -> io::Result<File> {
 }
 
 /// Whether the path itself, not its link target, names a file descriptor of this process.
-fn is_descriptor(path: &Path) -> bool {
+pub fn is_descriptor(path: &Path) -> bool {
     let is_number = |name: &str| name.parse::<u32>().is_ok();
     path == Path::new("/dev/stdin")
         || ["/dev/fd", "/proc/self/fd"]

@@ -278,6 +278,11 @@ impl Renderer {
         self.numbers.get(&stream).map_or(start, |&lane| start.max(self.lanes[lane].at))
     }
 
+    /// The process of a stream that was shown.
+    pub fn name_of(&self, stream: u16) -> Option<&str> {
+        self.numbers.get(&stream).map(|&lane| self.lanes[lane].name.as_str())
+    }
+
     /// Print a message in the log.
     pub fn message(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
         self.clock = message.time;

@@ -3,6 +3,7 @@
 //! Only this thread waits for a slow reader or a stopped terminal, never the threads that send it
 //! news. It reads the journal itself, so output that it has not shown yet uses no memory.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use super::merged::{Chunk, Message, Renderer, Unfinished};
 use crate::journal::cursor::Cursor;
 use crate::model::request::{Head, Partial};
-use crate::model::unfinished::PromptTimer;
+use crate::model::unfinished::{PromptTimer, is_debugger_prompt};
 use crate::sys::clock;
 
 /// How many bytes are collected before they are written.
@@ -38,6 +39,10 @@ pub struct Job {
     pub first: Vec<u8>,
     /// Bytes to write after everything else.
     pub last: Vec<u8>,
+    /// The message for a process, given its name, that waits at the prompt of a debugger.
+    pub at_debugger: Option<fn(&str, &str) -> String>,
+    /// The flags that name the run, for that message.
+    pub flags: String,
 }
 
 /// The last lines of a view, about the process that ended the run.
@@ -235,13 +240,15 @@ struct Loop {
     out: Vec<u8>,
     /// The shell has the terminal at present.
     aside: bool,
+    /// The streams for which a debugger was reported.
+    reported: BTreeSet<u16>,
 }
 
 impl Loop {
     fn new(job: Job) -> Self {
         let out = job.first.clone();
         let (prompts, head) = (PromptTimer::default(), Head::default());
-        Self { job, prompts, head, text: vec![], out, aside: false }
+        Self { job, prompts, head, text: vec![], out, aside: false, reported: BTreeSet::new() }
     }
 
     fn run(&mut self, shared: &Shared) -> io::Result<()> {
@@ -338,6 +345,14 @@ impl Loop {
         self.job.cursor.read_range(stream, from, end, &mut self.text)?;
         if from + self.text.len() as u64 != end {
             return Ok(());
+        }
+        if let Some(words) = self.job.at_debugger
+            && is_debugger_prompt(&String::from_utf8_lossy(&self.text))
+            && self.reported.insert(stream)
+            && let Some(name) = self.job.renderer.name_of(stream)
+        {
+            let text = words(name, &self.job.flags);
+            self.say(&text, false);
         }
         let line = Unfinished { stream, text: &self.text, end, time: clock::now() };
         self.job.renderer.partial(line, &mut self.out);

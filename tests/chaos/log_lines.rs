@@ -11,7 +11,7 @@ use crate::programs::{LIFE, Note};
 use crate::step::{NAMES, WRITERS};
 
 /// What may be said about a process in a log, beside what it printed.
-const SAID: [&str; 25] = [
+const SAID: [&str; 26] = [
     "Started with pid ",
     "Restarting...",
     "Restarted with pid ",
@@ -19,6 +19,7 @@ const SAID: [&str; 25] = [
     "Killing...",
     "Exited with code ",
     "Killed by ",
+    "Ended by ",
     "Its window was closed",
     "Its shim was killed",
     "Its pipe was broken",

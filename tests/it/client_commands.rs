@@ -178,18 +178,19 @@ fn ps_wide_shows_cpu_and_memory_of_each_process_tree() {
     };
     let rows =
         eventually("it has used some time", || Some(rows()).filter(|rows| rows[1][7] != "0:00.00"));
-    let head = "PROCESS PID STATUS EXIT RESTARTS PORT SINCE CPU MEMORY NOTE";
+    let head = "PROCESS PID STATUS READY EXIT RESTARTS PORT CPU MEMORY SINCE NOTE";
     assert_eq!(rows[0].join(" "), head);
     assert_eq!((rows[1][0].as_str(), rows[1][2].as_str()), ("web", "running"), "{rows:?}");
     assert_eq!(rows[1][1], world.field("web", "pid").to_string());
     assert!(rows[1][8].ends_with("iB"), "{rows:?}");
     assert_eq!(rows[2][..3], ["worker", "-", "exited"].map(str::to_owned), "{rows:?}");
     assert_eq!(
-        rows[2][3..6],
+        rows[2][4..7],
         ["3", "0", &world.port(1).to_string()].map(str::to_owned),
         "{rows:?}"
     );
-    assert!(rows[2].join(" ").ends_with("- - `tmo why worker` explains it"), "{rows:?}");
+    assert_eq!(rows[2][7..9], ["-", "-"].map(str::to_owned), "{rows:?}");
+    assert!(rows[2].join(" ").ends_with(" `tmo why worker` explains it"), "{rows:?}");
     world.ok(["quit"]);
 }
 

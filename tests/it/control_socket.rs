@@ -220,8 +220,8 @@ fn ps_as_json_is_the_state_of_the_api() {
     world.ok(["quit"]);
     let ran = world.run(["ps", "--json"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
-    let said = "tmo: dial unix ./.overmind.sock: connect: no such file or directory; \
-                nothing runs here, `tmo start` starts a run\n";
+    let said = "tmo: nothing runs here, `tmo start` starts a run (dial unix ./.overmind.sock: connect: \
+                no such file or directory)\n";
     assert_eq!(ran.stderr, said);
 }
 

@@ -338,7 +338,7 @@ fn shown_by(program: &str, procfile: &str, args: &[&str]) -> Vec<String> {
     };
     // A title is for a terminal.
     let log = world.read("shown").replace("\x1b]0;app | overmind\x07", "");
-    let log = log.replace("Killed by signal 2 (SIGINT)", "Exited with code 0");
+    let log = log.replace("Ended by signal 2 (SIGINT)", "Exited with code 0");
     let words = |line: &str| line.split(' ').map(known).collect::<Vec<_>>().join(" ");
     let mut lines: Vec<String> = log.lines().map(words).collect();
     // Those of each process in their order; who was when depends on who was faster.

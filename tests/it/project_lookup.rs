@@ -105,8 +105,8 @@ fn commands_without_a_project_suggest_init() {
     for verb in ["start", "check", "config"] {
         let ran = world.run([verb]);
         let expected = format!(
-            "tmo: there is no Procfile in {app} or above it; `tmo init` writes one, `-f FILE` names \
-             another\n"
+            "tmo: there is no Procfile in {app} or above it; write a Procfile with a line like \
+             `web: bin/server` for each process, or run a single command with `tmo start -- COMMAND`\n"
         );
         assert_eq!((ran.code, ran.stderr), (1, expected), "{verb}");
     }
@@ -115,6 +115,64 @@ fn commands_without_a_project_suggest_init() {
     let ran = world.run(["init"]);
     assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{ran:?}");
     assert!(ran.stderr.contains("package.json") && ran.stderr.contains("web: bin/server"));
+}
+
+#[test]
+fn commands_without_a_procfile_name_what_lies_there() {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    world.write("compose.yaml", "services:\n  web:\n    image: x\n");
+    for verb in ["start", "init"] {
+        let ran = world.run([verb]);
+        assert!(
+            ran.stderr.contains("compose.yaml is a compose file, which tmo does not"),
+            "{ran:?}"
+        );
+        assert!(ran.stderr.contains("`tmo start -- COMMAND`"), "{ran:?}");
+    }
+    let ran = world.run(["start", "-f", "compose.yaml"]);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{ran:?}");
+    assert!(ran.stderr.contains("compose.yaml is a compose file, not a Procfile"), "{ran:?}");
+    world.write("config.ru", "");
+    assert!(world.run(["start"]).stderr.contains("`tmo init` writes one"));
+    world.write("Procfile.dev", "web: true\n");
+    for verb in ["start", "check", "config", "graph"] {
+        let ran = world.run([verb]);
+        assert!(
+            ran.stderr.contains("Procfile.dev is there: `-f Procfile.dev` names it"),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn processes_of_a_procfile_from_a_pipe_run_in_the_current_directory() {
+    let world = World::new("unused: true\n");
+    let app = std::fs::canonicalize(world.app()).unwrap();
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("echo 'web: pwd -P' | {tmo} start -f /dev/stdin"));
+    assert!(ran.stdout.contains(&format!("web    | {}\n", app.display())), "{ran:?}");
+}
+
+#[test]
+fn a_process_that_the_start_has_left_out_is_explained() {
+    let world = World::new("w: exec sleep 1000\nx: exec sleep 1000\n");
+    let ran = world.run(["start", "-l", "w", "x"]);
+    assert!(ran.code == 2 && ran.stderr.contains("x is not part of this run"), "{ran:?}");
+    world.ok(["start", "-D", "-x", "x"]);
+    let ran = world.run(["start", "x"]);
+    assert!(ran.code == 2 && ran.stderr.contains("x is not part of this run"), "{ran:?}");
+    let ran = world.run(["start", "wx"]);
+    assert!(ran.stderr.contains("Unknown process name: wx"), "{ran:?}");
+    world.ok(["quit"]);
+    let elsewhere = world.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    world.ok(["start", "-D"]);
+    let mut ps = world.tmo(["ps"]);
+    let ran = Ran::of(&ps.current_dir(&elsewhere).env("PWD", &elsewhere).output().unwrap());
+    let other = format!("others run in {} (`tmo ls`)", world.app().display());
+    assert!(ran.code == 1 && ran.stderr.contains(&other), "{ran:?}");
+    world.ok(["quit"]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn a_line_typed_at_the_view_gets_one_hint_and_is_not_run_by_the_shell() {
     terminal.keys(["C-d"]);
     terminal.line("touch three");
     terminal.keys(["C-c"]);
-    terminal.wait("Killed by signal 2");
+    terminal.wait("Ended by signal 2");
     terminal.line("touch four");
     eventually("the shell is back", || world.app().join("four").exists().then_some(()));
     for file in ["one", "two", "three"] {
@@ -165,7 +165,7 @@ fn a_view_in_the_background_reads_nothing_and_is_not_stopped() {
     eventually("the shell has it", || world.app().join("again").exists().then_some(()));
     assert!(!world.app().join("foreground").exists());
     world.ok(["quit"]);
-    terminal.wait("Killed by signal 2");
+    terminal.wait("Ended by signal 2");
 }
 
 #[test]
@@ -466,7 +466,7 @@ fn the_first_start_explains_how_to_stop_and_later_ones_do_not() {
         terminal.tmo("start");
         up(&world);
         terminal.keys(["C-c"]);
-        terminal.wait("Killed by signal 2");
+        terminal.wait("Ended by signal 2");
         assert_eq!(count(&terminal.history(), reported), times, "{}", terminal.history());
         world.wait_state_gone();
     }

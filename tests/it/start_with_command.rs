@@ -1,10 +1,53 @@
-//! `tmo start --until-ready -- COMMAND`: a run for the duration of a command.
+//! `tmo start --until-ready -- COMMAND`: a run for the duration of a command; `tmo start -- COMMAND`: a run of
+//! one command.
 
 use crate::harness::{Terminal, World, eventually};
 
 const STACK: &str = "db: echo open; exec sleep 1000\nweb: exec sleep 1000\n";
 const TOML: &str =
     "[process.db]\nphase = \"dependency\"\nready = {log = \"open\", timeout = \"20s\"}\n";
+
+#[test]
+fn a_command_is_the_only_process_and_gets_its_arguments_unchanged() {
+    let world = World::new("web: touch web-ran\n");
+    let script = "echo \"<$1> $PS $PORT\"; pwd; exit 7";
+    let ran = world.run(["start", "--", "sh", "-c", script, "x", "a b $HOME 'q'"]);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    assert!(
+        ran.stdout.contains(&format!("sh     | <a b $HOME 'q'> sh {}\n", world.port(0))),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.contains(&format!("sh     | {}\n", world.app().display())), "{ran:?}");
+    assert!(!world.app().join("web-ran").exists() && !world.app().join(".overmind.sock").exists());
+    world.wait_empty();
+    let ran = world.run(["start", "web", "--", "true"]);
+    assert!(ran.code == 2 && ran.stderr.contains("the only process"), "{ran:?}");
+}
+
+#[test]
+fn runs_of_commands_and_of_the_procfile_stand_side_by_side() {
+    let world = World::new("web: exec sleep 1000\n");
+    let first = world.ok(["start", "-D", "--", "sleep", "1001"]);
+    // Commands typed here find the only run.
+    assert!(world.ok(["ps"]).contains("\nsleep "));
+    world.ok(["restart", "sleep"]);
+    assert!(world.ok(["reload"]).contains("sleep: unchanged"));
+    world.ok(["start", "-D", "--", "sleep", "1002"]);
+    let ran = world.run(["ps"]);
+    assert!(ran.code == 1 && ran.stderr.contains("2 commands run in"), "{ran:?}");
+    world.ok(["start", "-D"]);
+    assert!(world.ok(["ps"]).contains("\nweb "));
+    assert_eq!(world.ok(["ls"]).matches(" running ").count(), 3);
+    world.ok(["quit"]);
+    let socket = first.split("-s ").nth(1).unwrap().split('`').next().unwrap();
+    world.ok(["quit", "-s", socket]);
+    // Behind it, its log is found by its socket, and that of the last one by the directory alone.
+    assert!(world.ok(["logs", "-s", socket]).contains("sleep"));
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    world.ok(["quit"]);
+    assert!(world.ok(["logs"]).contains("Started with pid"));
+    world.wait_empty();
+}
 
 #[test]
 fn the_command_runs_once_all_processes_are_ready_and_its_end_stops_them() {

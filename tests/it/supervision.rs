@@ -430,8 +430,7 @@ fn the_reason_for_not_being_ready_is_the_last_probe_result() {
     );
     let world = world("web: exec sleep 1000\nlate: exec sleep 1000\n", &toml);
     world.ok(["start", "-D"]);
-    let lacks =
-        format!("http://127.0.0.1:{port}/x does not answer with success: 503 Service Unavailable");
+    let lacks = format!("GET http://127.0.0.1:{port}/x fails: 503 Service Unavailable");
     eventually("the answer is told", || (world.field("web", "lacks")[0] == lacks).then_some(()));
     assert!(world.ok(["ps"]).contains(&format!("not ready yet: {lacks}")));
     assert!(world.run(["why", "web"]).stdout.contains(&format!("it is not ready yet: {lacks}")));

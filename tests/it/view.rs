@@ -512,7 +512,7 @@ fn restart_messages_are_between_the_output_of_the_two_lives() {
         .filter(|text| !text.starts_with("line "))
         .map(|text| text.chars().filter(|c| !c.is_ascii_digit()).collect())
         .collect();
-    let ending = ["Interrupting...", "Killed by signal  (SIGINT)"];
+    let ending = ["Interrupting...", "Ended by signal  (SIGINT)"];
     let mut expected = vec!["Started with pid ..."];
     for _ in 0..5 {
         expected.extend(ending);

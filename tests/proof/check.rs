@@ -175,7 +175,8 @@ impl Merged {
 }
 
 /// What tmo says about a process that runs and is stopped; all else is a writer's, or a piece.
-const SAID: [&str; 4] = ["Started with pid ", "Interrupting...", "Exited with code ", "Killed by "];
+const SAID: [&str; 5] =
+    ["Started with pid ", "Interrupting...", "Exited with code ", "Killed by ", "Ended by "];
 
 /// The process whose lines are spoiled on purpose.
 const SPOILED: &str = "spoiled";

@@ -11,6 +11,8 @@ pub(super) const LONGEST_NAME: usize = 255;
 pub(super) const DEEPEST: usize = 32;
 /// The folder with metadata in archives made on macOS.
 const MAC_METADATA: &str = "__MACOSX";
+/// How macOS shows a folder; it may lie beside the only folder of an archive.
+const MAC_FOLDER_VIEW: &str = ".DS_Store";
 
 /// Split a path into its parts. Refuses paths that could lead out of the directory, or that name different files on
 /// different systems.
@@ -51,7 +53,10 @@ const fn is_bidi_control(c: char) -> bool {
 
 /// Remove the metadata of macOS and, if all entries are in one folder, that folder from the paths.
 pub(super) fn flattened(mut entries: Vec<Entry>) -> Result<Vec<Entry>, ZipError> {
-    entries.retain(|entry| entry.path.first().is_some_and(|first| first != MAC_METADATA));
+    entries.retain(|entry| {
+        let is_other = |first: &String| first != MAC_METADATA && first != MAC_FOLDER_VIEW;
+        entry.path.first().is_some_and(is_other)
+    });
     if entries.iter().all(|entry| entry.is_dir) {
         return Err(ZipError::Empty);
     }

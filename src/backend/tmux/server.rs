@@ -86,13 +86,18 @@ impl TmuxError {
     }
 }
 
+/// What users of tmux give as the configuration if they want none, not even their own.
+pub const NO_TMUX_CONFIG: &str = "/dev/null";
+
 impl Tmux {
     /// The server of this plan; nothing is started yet.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
         let environ = Environ::new(plan, runtime);
         let home = environ.get("HOME");
         let user_config = match &plan.tmux_config {
-            Some(path) => Some(path.as_path().to_owned()),
+            Some(path) => {
+                Some(path.as_path().to_owned()).filter(|path| path != Path::new(NO_TMUX_CONFIG))
+            }
             None => home.map(|home| home.join(".tmux.conf")).filter(|p| p.exists()),
         };
         Self {

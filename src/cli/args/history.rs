@@ -10,7 +10,7 @@ use crate::view::paint::Stamp;
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct EchoArgs {
     /// Show only these processes.
-    #[arg(value_name = "NAME", add = values::process())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
     pub names: Vec<String>,
     /// Start with the last N lines of output.
     #[arg(short = 'n', long, value_name = "N")]
@@ -18,6 +18,9 @@ pub struct EchoArgs {
     /// Only standard error (err) of processes that keep it apart, or only the other output (out).
     #[arg(long, value_name = "STREAM", value_enum, hide_possible_values = true)]
     pub stream: Option<OutputStream>,
+    /// Show the time of each line.
+    #[arg(short = 'T', long, short_alias = 't')]
+    pub timestamps: bool,
     /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
@@ -29,7 +32,7 @@ pub struct EchoArgs {
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub struct LogsArgs {
     /// Print only these processes.
-    #[arg(value_name = "NAME", add = values::process())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
     pub names: Vec<String>,
     /// The last N lines of output (default: all), plus tmo's own messages among them.
     #[arg(short = 'n', long, value_name = "N")]
@@ -90,7 +93,7 @@ pub struct LogsArgs {
     #[arg(long, value_name = "N", value_parser = size, conflicts_with = "follow")]
     pub max_bytes: Option<u64>,
     /// Show the time of each line.
-    #[arg(short = 'T', long)]
+    #[arg(short = 'T', long, short_alias = 't')]
     pub timestamps: bool,
     /// Print the paths of the log files instead of their contents.
     #[arg(long, conflicts_with_all = ["lines", "follow", "no_prefix"])]
@@ -109,7 +112,7 @@ pub struct LogsArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct EventsArgs {
     /// Only of these processes.
-    #[arg(value_name = "NAME", add = values::process())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
     pub names: Vec<String>,
     /// Keep following new events.
     #[arg(short = 'f', long)]
@@ -120,6 +123,9 @@ pub struct EventsArgs {
     /// One JSON object per event.
     #[arg(long)]
     pub json: bool,
+    /// Events always have their times.
+    #[arg(short = 'T', long, hide = true)]
+    pub timestamps: bool,
     /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
@@ -134,7 +140,7 @@ impl LogsArgs {
 
 impl From<EventsArgs> for LogsArgs {
     fn from(args: EventsArgs) -> Self {
-        let EventsArgs { names, follow, lines, json, client } = args;
+        let EventsArgs { names, follow, lines, json, client, .. } = args;
         let (events, timestamps) = (true, true);
         Self { names, lines, follow, events, json, timestamps, client, ..Self::default() }
     }

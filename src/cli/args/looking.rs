@@ -12,7 +12,7 @@ use crate::cli::ps::Order;
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct FlagsArgs {
     /// The processes; without names, all.
-    #[arg(value_name = "NAME", add = values::process())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
     pub names: Vec<String>,
     /// Show the last matching lines, with context.
     #[arg(short = 'C', long)]
@@ -52,7 +52,7 @@ pub enum WaitFor {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct WaitArgs {
     /// The processes; without names, all.
-    #[arg(value_name = "NAME", add = values::process())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
     pub names: Vec<String>,
     /// The condition: running, ready, exit, port, or log and a regular expression.
     #[arg(long = "for", value_name = "WHAT", num_args = 1..=2, add = values::waited_for())]

@@ -82,6 +82,7 @@ Examples:
   tmo start                     run ./Procfile until Ctrl-C
   tmo start -f Procfile.dev     another Procfile; its directory is where the processes run
   tmo start --web=8080          also in a browser, at this port
+  tmo start -- npm run dev      one command, without a Procfile
   tmo start --wait=web,60s      until web listens at its PORT, then in the background
   tmo start -D                  in the background; `tmo echo` shows the log, `tmo quit` ends it
   tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
@@ -437,7 +438,7 @@ in upper or lower case, is stopped until it is started again. Changes apply to a
     /// Install man pages and completions.
     #[command(after_help = "\
 Examples:
-  tmo setup --user              for you; names each file that it writes
+  tmo setup --user              for you; says where it writes
   sudo tmo setup --system       for all users of this machine, below /usr/local
   tmo setup --user --overmind   with a link `overmind` beside tmo
   tmo setup --user --remove     removes these files again

@@ -64,7 +64,7 @@ pub struct StartArgs {
     pub web: Option<PagePort>,
     /// Return as soon as the processes run, leaving them in the background until `tmo quit`. The exit
     /// code is 1 if one was skipped for lack of a dependency; the others keep running.
-    #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+    #[arg(short = 'D', long, alias = "detach", value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub daemonize: Option<bool>,
     /// Show the log until all processes run, then return as -D does; those named here must also
@@ -77,8 +77,9 @@ pub struct StartArgs {
     /// limits the wait for readiness.
     #[arg(long, requires = "command", conflicts_with_all = ["daemonize", "if_needed", "print_config"])]
     pub until_ready: bool,
-    /// The command for --until-ready.
-    #[arg(last = true, value_name = "COMMAND", requires = "until_ready")]
+    /// Run this command as the only process, without a Procfile; with --until-ready, the command to run
+    /// beside the processes.
+    #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
     /// Stop everything when this process exits, and return its exit code, even if the process was
     /// stopped or killed.
@@ -92,7 +93,7 @@ pub struct StartArgs {
     #[arg(long, conflicts_with = "backend")]
     pub overmind: bool,
     /// The processes to run, separated by commas.
-    #[arg(short = 'l', long, value_name = "NAMES", add = values::processes())]
+    #[arg(short = 'l', long, alias = "only", value_name = "NAMES", add = values::processes())]
     pub processes: Option<String>,
     /// The processes not to run, separated by commas; overrides --processes.
     #[arg(short = 'x', long, value_name = "NAMES", add = values::processes())]
@@ -159,10 +160,18 @@ pub struct StartArgs {
     pub shell: Option<OsString>,
 }
 
+impl StartArgs {
+    /// Whether a command is to be the only process.
+    pub(in crate::cli) const fn is_command(&self) -> bool {
+        !self.until_ready && !self.command.is_empty()
+    }
+}
+
 impl From<StartArgs> for StartOptions {
     fn from(args: StartArgs) -> Self {
         Self {
             names: args.names,
+            command: if args.until_ready { vec![] } else { args.command },
             procfile: args.procfile,
             root: args.root,
             daemonize: args.daemonize,

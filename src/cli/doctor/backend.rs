@@ -54,9 +54,18 @@ fn said_by(source: &str) -> String {
 }
 
 impl Chosen {
-    /// Report it.
-    pub(super) fn tell(&self, report: &mut Report) {
+    /// Report it, and that of the run here.
+    pub(super) fn tell(&self, report: &mut Report, running: Option<Backend>) {
         let (backend, why) = (self.backend.name(), &self.why);
-        report.ok("backend", format!("{backend}, as {why}"));
+        let of_run = running.filter(|running| *running != self.backend);
+        report.ok(
+            "backend",
+            match of_run {
+                Some(running) => {
+                    format!("{} in this run; a start would use {backend}, as {why}", running.name())
+                }
+                None => format!("{backend}, as {why}"),
+            },
+        );
     }
 }

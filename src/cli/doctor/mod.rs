@@ -63,7 +63,8 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     let own = start.own_path();
     let chosen = backend::choose(start, &own)?;
     let plan = project::plan(report, start, &chosen);
-    chosen.tell(report);
+    let running = if held { start.runtime.plan().ok() } else { None };
+    chosen.tell(report, running.map(|plan| plan.backend));
     let tmux = chosen.tmux.as_ref().ok().map(|tmux| &*tmux.path);
     if held {
         run::look(report, start, (plan.as_ref(), tmux));

@@ -116,8 +116,8 @@ pub(super) fn trial(start: &Start, own: &OwnPath, chosen: &Chosen) -> Option<Pla
     let procfile = procfile::parse(format!("{}: true\n", scratch::FIRST).as_bytes(), "").ok()?;
     let (project, toml) = (start.project.clone(), TmoToml::default());
     let (tables, failures) = (BTreeMap::new(), Failures::default());
-    let apps = Apps::default();
-    let loaded = Loaded { project, procfile, toml, own: tables, failures, apps };
+    let (apps, command) = (Apps::default(), vec![]);
+    let loaded = Loaded { project, procfile, toml, own: tables, failures, apps, command };
     let mut plan = plan::resolve(&context, &loaded, &settings, start.facts(&find)).ok()?;
     // So that neither tmux nor its configuration finds files through the working directory or `PATH`.
     plan.root = Path::new("/").into();

@@ -12,7 +12,7 @@ use super::error::CliError;
 use crate::config::StartOptions;
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
-use crate::config::lookup::project_above;
+use crate::config::lookup::{of_other_tool, project_above};
 use crate::config::procfile::Entry;
 use crate::sys::files;
 
@@ -21,9 +21,9 @@ const SCHEMA: &str = "tmo.schema.json";
 
 const HEAD: &str = "\
 #:schema ./tmo.schema.json
-# What tmo is to know of the processes besides their commands, which stay in the Procfile.
-# Everything here is optional; take away a `# ` to have it. `tmo check` looks at it, `tmo config`
-# shows what is in force, `tmo schema` describes each key.
+# Settings of the processes; their commands stay in the Procfile. All of it is optional: remove the
+# `# ` before a line to use it. `tmo check` checks this file, `tmo config` shows the settings in
+# force, `tmo schema` describes each key.
 
 # [defaults]                        # for every process that says nothing else
 # env_file = \".env.local\"
@@ -93,6 +93,22 @@ pub(super) fn init(args: &InitArgs) -> Result<u8, CliError> {
     super::print(&(reported.join("\n") + "\n"))
 }
 
+/// What to do in a directory without a Procfile for which `tmo init` proposes none.
+pub(super) fn without_procfile(dir: &Path) -> String {
+    let other = of_other_tool(dir)
+        .map(|(name, what)| format!("{name} is {what}, which tmo does not read; "));
+    let other = other.unwrap_or_default();
+    format!(
+        "{other}write a Procfile with a line like `web: bin/server` for each process, or run a single \
+         command with `tmo start -- COMMAND`"
+    )
+}
+
+/// Whether there is something to write a Procfile for.
+pub(super) fn can_propose(dir: &Path) -> bool {
+    propose(dir).is_some()
+}
+
 /// Find or write a Procfile if there is none; returns a message for the user.
 fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<String, CliError> {
     let dir = &context.start_dir;
@@ -102,9 +118,9 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
     }
     let Some(proposal) = propose(dir) else {
         return Err(CliError::Other(format!(
-            "there is no Procfile in {}, and nothing to write one for (looked for {LOOKED_FOR}); \
-             a Procfile has a line like `web: bin/server` for each process",
-            dir.display()
+            "nothing in {} shows what to write a Procfile for (looked for {LOOKED_FOR}); {}",
+            dir.display(),
+            without_procfile(dir)
         )));
     };
     let project = context.project(typed)?;

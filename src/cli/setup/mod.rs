@@ -5,6 +5,7 @@
 mod files;
 mod hints;
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -65,13 +66,15 @@ pub(super) fn setup(args: &SetupArgs) -> Result<u8, CliError> {
     // With --remove, everything that any call may have written.
     let wanted = files::wanted(&places, &program, args.overmind || args.remove)?;
     let mut problems = Vec::new();
+    let mut all: Vec<(&str, &Path)> = vec![];
     for file in &wanted {
         match if args.remove { remove(file, args) } else { write(file, args) } {
-            Ok(Some(done)) => print(&format!("{done} {}\n", file.path.display()))?,
+            Ok(Some(done)) => all.push((done, &file.path)),
             Ok(None) => {}
             Err(problem) => problems.push(problem),
         }
     }
+    print(&summary(&all))?;
     if !problems.is_empty() {
         problems.dedup();
         return Err(CliError::Problems(problems.into_iter().map(Into::into).collect()));
@@ -83,6 +86,20 @@ pub(super) fn setup(args: &SetupArgs) -> Result<u8, CliError> {
         print(&format!("\n{hint}\n"))?;
     }
     Ok(0)
+}
+
+/// One line for each directory and what was done there. A single file is named.
+fn summary(all: &[(&str, &Path)]) -> String {
+    let mut text = String::new();
+    for files in all.chunk_by(|(did, a), (do_, b)| did == do_ && a.parent() == b.parent()) {
+        let (done, path) = files[0];
+        // Writing to a string does not fail.
+        let _ = match (files.len(), path.parent()) {
+            (2.., Some(dir)) => writeln!(text, "{done} {} files in {}", files.len(), dir.display()),
+            _ => writeln!(text, "{done} {}", path.display()),
+        };
+    }
+    text
 }
 
 /// Show what `--user` would do and ask the user to confirm.

@@ -12,8 +12,10 @@ use crate::cli::launch::Launch;
 use crate::cli::leftovers;
 use crate::cli::persona::Persona;
 use crate::cli::progress::while_blocked;
+use crate::cli::request::state_at;
 use crate::cli::start_failures;
 use crate::cli::view::{Shown, Until};
+use crate::cli::wait::how_far;
 use crate::client::TAKEOVER_LIMIT;
 use crate::engine::guardian::StartupMessage;
 use crate::instance::listen;
@@ -88,9 +90,14 @@ impl Start {
             return Ok(Begun::Shown(Box::new(shown)));
         }
         let run = plan.run.clone();
-        let waited = while_blocked("starting", || self.wait_for_daemon(&mut launch, &early));
+        let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
+        let how_far = || {
+            let state = crate::cli::block_on(async { Ok(state_at(&address).await.ok()) });
+            how_far(&state.ok()??)
+        };
+        let waited =
+            while_blocked("starting", how_far, || self.wait_for_daemon(&mut launch, &early));
         if let Some(error) = interrupted(&early) {
-            let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
             // The run may be over already.
             let _ = crate::cli::block_on(crate::cli::request::quit(&address, &run));
             return Err(error);

@@ -1,6 +1,7 @@
 //! `tmo start`: ensures that a run exists, then becomes its view.
 
 mod attach;
+mod command;
 mod fresh;
 mod greeting;
 mod place;
@@ -61,6 +62,8 @@ pub(super) struct Start {
     trial: bool,
     /// Where the command was typed, if the start uses another directory.
     typed_in: Option<Typed>,
+    /// Which of the runs of this command here it is, if tmo has chosen its socket.
+    number: Option<u32>,
     /// The complete command line, for a later reload.
     arguments: Vec<OsText>,
     /// The plan of the running run, during a reload.
@@ -127,13 +130,21 @@ impl Start {
         self.make_runtime()?;
         let mut taken_over = false;
         loop {
+            while !if_needed && self.number.is_some() && !self.instance().is_over() {
+                self.take_next_socket()?;
+            }
             let Some((door, found)) = self.look(&mut taken_over)? else { continue };
+            if !if_needed && self.number.is_some() && !matches!(found, Found::Nothing) {
+                // Another start was faster.
+                continue;
+            }
             let survivors = matches!(found, Found::Processes);
             let names = &self.typed.names;
             if !names.is_empty() && !matches!(found, Found::Nothing) {
                 drop(door);
                 let ask = Request::Start { names: names.clone() };
-                return match super::block_on(request::request(&mut self.instance(), ask, true))? {
+                let asked = super::block_on(request::request(&mut self.instance(), ask, true));
+                return match asked.map_err(|error| self.why_left_out(error))? {
                     0 => self.until_ready(names),
                     code => Ok(code),
                 };
@@ -160,6 +171,7 @@ impl Start {
             }
             // Until here a signal may end the program at once: nothing has been started yet.
             let plan = self.prepare(survivors)?;
+            self.note_command(plan.as_ref());
             // Before the first file is written, which an interrupted start would leave behind.
             let early = Early::begin().map_err(CliError::io("signals"))?;
             let fresh = plan.map(|plan| self.hand_over(plan)).transpose()?;
@@ -211,7 +223,7 @@ impl Start {
             drop(door);
             *taken_over = true;
             return match super::block_on(self.instance().state()) {
-                Ok(_) | Err(CliError::NothingRuns(_)) => Ok(None),
+                Ok(_) | Err(CliError::NothingRuns { .. }) => Ok(None),
                 Err(error) => Err(error),
             };
         } else {
@@ -225,6 +237,12 @@ impl Start {
         let inherit = inherit_here();
         let_owner_in();
         let (context, typed_in) = place::place(Context::here()?, &mut args)?;
+        let is_list = |name: &String| !name.contains('/') && name.contains(',');
+        if args.names.iter().any(is_list) {
+            args.names =
+                args.names.iter().flat_map(|name| name.split(',').map(str::to_owned)).collect();
+        }
+        let number = command::prepare(&context.env, &context.start_dir, &mut args)?;
         let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
         let (trial, ui, web) = (args.until_ready, args.ui, args.web);
         if ui {
@@ -254,6 +272,7 @@ impl Start {
             exit_code_from,
             trial,
             typed_in,
+            number,
             arguments,
             earlier,
         })

@@ -31,7 +31,9 @@ pub(super) fn place(
     }
     let here = context.start_dir.clone();
     let named = named(&here, args)?;
-    let Some(dir) = named.clone().or_else(|| found(&context, args)) else {
+    // A command runs where it was typed, whatever is above.
+    let found = || if args.is_command() { None } else { found(&context, args) };
+    let Some(dir) = named.clone().or_else(found) else {
         return Ok((context, None));
     };
     let typed = Typed { dir: here, named: named.is_some() };

@@ -9,13 +9,16 @@ use super::Start;
 use super::place::Typed;
 use super::tmux;
 use super::warnings::{print_warning, print_warnings};
+use crate::backend::tmux::server::NO_TMUX_CONFIG;
 use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
+use crate::cli::init::{can_propose, without_procfile};
 use crate::cli::instance::{identity, left_by_link};
 use crate::cli::persona::Persona;
 use crate::cli::ports;
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, Loaded, find_for_plan};
+use crate::config::lookup::other_procfiles;
 use crate::config::{Env, StartOptions};
 use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::plan::{Backend, OnExit, Origin, Plan, ProcessPlan};
@@ -77,6 +80,7 @@ impl Start {
             exit_code_from,
             trial: false,
             typed_in,
+            number: None,
             arguments: origin.arguments,
             earlier: Some(plan),
         })
@@ -90,7 +94,7 @@ impl Start {
             dir: self.context.start_dir.as_path().into(),
             real_dir: self.context.start_dir.canonicalize().ok().map(OsText::from),
             identity: Some(identity(&self.context.start_dir)),
-            arguments: self.arguments.clone(),
+            arguments: self.arguments_with_socket(),
             typed_in: self.typed_in.as_ref().map(|typed| typed.dir.as_path().into()),
             directory_named: self.typed_in.as_ref().is_some_and(|typed| typed.named),
             from_files: set.map(|(key, value)| (text(key), value.map(text))).collect(),
@@ -187,7 +191,7 @@ impl Start {
             && Persona::here() == Persona::Tmo
             && !self.context.names_procfile(&self.typed)
         {
-            return CliError::NoProcfile(self.context.start_dir.clone());
+            return no_procfile(&self.context.start_dir);
         }
         error.into()
     }
@@ -202,6 +206,10 @@ impl Start {
 
     /// The reason why the user's tmux configuration can't be read, if it can't.
     fn tmux_config_warning(&self, plan: &Plan) -> Option<String> {
+        let none = Path::new(NO_TMUX_CONFIG);
+        if plan.tmux_config.as_ref().is_some_and(|config| config.as_path() == none) {
+            return None;
+        }
         if plan.backend == Backend::Native {
             let config = self.typed.tmux_config.as_ref()?.display();
             return Some(format!("the tmux configuration {config} is not used: no tmux runs"));
@@ -281,12 +289,24 @@ impl Start {
             });
             if !gone && !plan.processes.iter().any(|process| process.is_meant(name)) {
                 let known = plan.processes.iter().map(|process| &process.name);
-                return Err(CliError::unknown(name, known));
+                return Err(self.why_left_out(CliError::unknown(name, known)));
             }
         }
         plan::begin_with(plan, |process| names.iter().any(|word| process.is_meant(word)));
         Ok(())
     }
+}
+
+/// Advice for a directory without a Procfile.
+fn no_procfile(dir: &Path) -> CliError {
+    let hint = if let [first, ..] = &other_procfiles(dir)[..] {
+        format!("{first} is there: `-f {first}` names it")
+    } else if can_propose(dir) {
+        "`tmo init` writes one, `-f FILE` names another".to_owned()
+    } else {
+        without_procfile(dir)
+    };
+    CliError::NoProcfile { dir: dir.to_owned(), hint }
 }
 
 /// Make the run end with this process.

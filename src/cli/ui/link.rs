@@ -97,7 +97,7 @@ async fn connect<T>(
             Ok(stream) => return Some(stream),
             Err(error) => error,
         };
-        if matches!(error, CliError::NothingRuns(_)) || instance.is_over() {
+        if matches!(error, CliError::NothingRuns { .. }) || instance.is_over() {
             // Its end was not reported: the supervisor was killed while the run ended.
             let _ = sender.send(Msg::Gone).await;
             return None;

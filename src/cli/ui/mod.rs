@@ -63,7 +63,7 @@ pub(super) fn ui(args: &UiArgs) -> Result<u8, CliError> {
     let left = super::block_on(LocalSet::new().run_until(async {
         let runs = match tmo_only(&mut instance).await {
             Ok(()) => true,
-            Err(CliError::NothingRuns(_)) => false,
+            Err(CliError::NothingRuns { .. }) => false,
             Err(error) => return Err(error),
         };
         instance.on_this_machine()?;

@@ -28,6 +28,7 @@ use crate::model::request::{API, ProcessState, State, Unknown};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus, nearest};
+use crate::sys::files::{self, ChosenBy};
 
 pub use self::well::{time_of_day, well};
 
@@ -228,11 +229,28 @@ impl<'a> Analysis<'a> {
             Some(_) => None,
             None => Some(self.ended()?.words()),
         };
-        if let Some(why) = found {
+        if let Some(mut why) = found {
+            for next in why.causes.iter_mut().filter_map(|cause| cause.next.as_mut()) {
+                self.use_example(next);
+            }
             return Ok(Explanation::Wrong(Box::new(Why { run_ended, ..why })));
         }
         let well = self.all_is_well(name, flags)?;
         Ok(Explanation::Well(Well { api: API, well, run_ended }))
+    }
+
+    /// Where a project has an example of the `.env` that is missing, copying it is the step.
+    fn use_example(&self, next: &mut String) {
+        let at = |name: &str| self.sources.root.join(name);
+        let variable = next.strip_prefix("echo ").and_then(|rest| rest.strip_suffix("= >> .env"));
+        let Some(variable) = variable.filter(|_| !at(".env").exists()) else { return };
+        let has_it = |name: &&str| {
+            let text = files::read_project(&at(name), ChosenBy::Project).unwrap_or_default();
+            memchr::memmem::find(&text, format!("{variable}=").as_bytes()).is_some()
+        };
+        if let Some(example) = [".env.example", ".env.sample"].into_iter().find(has_it) {
+            *next = format!("cp {example} .env");
+        }
     }
 
     /// The report of a process's last end in this run, from its file or generated from the journal.

@@ -69,7 +69,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
         (
             What::Failed { why: RunProblem::Start(skip()) },
             "lifecycle:error",
-            "The start failed: db is not ready: http://a:80/x did not answer with success within 1.5 s: \
+            "The start failed: db is not ready: GET http://a:80/x did not succeed within 1.5 s: \
              404 Not Found",
         ),
         (What::Waiting { on: vec![name("db"), name("mq")] }, "waiting", "Waiting for db, mq"),

@@ -374,7 +374,7 @@ fn expected(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("did not print `{}`", text.pattern),
         Probe::Port { host, port, .. } => format!("did not listen on {}", address(host, *port)),
-        Probe::Http { url } => format!("{url} did not answer with success"),
+        Probe::Http { url } => format!("GET {url} did not succeed"),
         Probe::Exec { command } => format!("`{command}` did not succeed"),
         Probe::Exit { code } => format!("did not end with {code}"),
         Probe::Delay { .. } => "did not run long enough".to_owned(),
@@ -388,7 +388,7 @@ pub fn lacking(probe: &Probe) -> String {
         Probe::Port { host, port, .. } => {
             format!("it does not listen on {}", address(host, *port))
         }
-        Probe::Http { url } => format!("{url} does not answer with success"),
+        Probe::Http { url } => format!("GET {url} fails"),
         Probe::Exec { command } => format!("`{command}` does not succeed"),
         Probe::Exit { code } => format!("it has not ended with {code}"),
         Probe::Delay { ms } => format!("it has not run for {}", limit(*ms)),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::{info, pids, read_kernel, sock_diag};
+use crate::sys::files::read_kernel_start;
 use crate::sys::{Listener, ProcInfo, TcpPeer};
 
 /// The owner of the socket at the `peer` end of a connection to `local` on this machine.
@@ -163,6 +164,17 @@ pub fn tcp_held_by(pid: u32, sockets: &[u64]) -> Vec<u64> {
     own
 }
 
+/// The name by which a program was called, if its file is called otherwise, as that of a Redis server
+/// (`redis-check-rdb`). It comes from its arguments, so the kernel's name has to agree.
+fn called(process: &ProcInfo) -> Option<String> {
+    let mut line = [0; 256];
+    let read = read_kernel_start(format!("/proc/{}/cmdline", process.pid), &mut line).ok()?;
+    let word = line[..read].split(|byte| b"\0 :".contains(byte)).next()?;
+    let name = String::from_utf8_lossy(word.rsplit(|byte| *byte == b'/').next()?).into_owned();
+    let is_other = !process.comm.is_empty() && !process.name.starts_with(&process.comm);
+    (is_other && name.starts_with(&process.comm)).then_some(name)
+}
+
 /// Each pair of one of these inodes and a process that has it open.
 fn holders_of(inodes: &[u64]) -> Vec<(u64, ProcInfo)> {
     let mut held = vec![];
@@ -171,7 +183,8 @@ fn holders_of(inodes: &[u64]) -> Vec<(u64, ProcInfo)> {
     }
     for pid in pids() {
         let own = tcp_held_by(pid, inodes);
-        if let (false, Some(process)) = (own.is_empty(), info(pid)) {
+        if let (false, Some(mut process)) = (own.is_empty(), info(pid)) {
+            process.name = called(&process).unwrap_or(process.name);
             held.extend(own.into_iter().map(|inode| (inode, process.clone())));
         }
     }

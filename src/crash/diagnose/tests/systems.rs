@@ -134,7 +134,7 @@ fn what_tmo_did_comes_first() {
     assert_eq!(next, "tmo logs web --around '(?i)lost (a|the) lock'");
     let probe = Probe::Http { url: "http://localhost:3000/up".into() };
     let (_, text, next) = reported(Trigger::NotLive { probe, failures: 2 });
-    assert!(text.ends_with("http://localhost:3000/up does not answer with success"), "{text}");
+    assert!(text.ends_with("GET http://localhost:3000/up fails"), "{text}");
     assert_eq!(next, "curl -i http://localhost:3000/up");
     let probe = Probe::Port { host: "localhost".into(), port: 3000, owner: PortOwner::Auto };
     let (kind, text, _) = reported(Trigger::NotLive { probe, failures: 3 });

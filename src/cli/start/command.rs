@@ -1,0 +1,88 @@
+//! `tmo start -- COMMAND`: a run whose only process is a command. Its control socket is in the runtime
+//! directory, so that the runs of a Procfile in the same directory and of other commands are left alone.
+
+use std::path::Path;
+
+use super::Start;
+use crate::cli::args::StartArgs;
+use crate::cli::error::CliError;
+use crate::config::Env;
+use crate::config::command::process_name;
+use crate::config::dirs::{command_socket, last_command, runtime_dir};
+use crate::engine::runtime_dir::RuntimeDir;
+use crate::model::network::Network;
+use crate::model::plan::Plan;
+use crate::model::text::OsText;
+use crate::protocol::spec::replace;
+use crate::sys::files;
+
+/// Choose the socket of a command, unless the user names one; returns the number of the run.
+pub(super) fn prepare(
+    env: &Env,
+    dir: &Path,
+    args: &mut StartArgs,
+) -> Result<Option<u32>, CliError> {
+    if !args.is_command() {
+        return Ok(None);
+    }
+    if args.procfile.is_some() || !args.names.is_empty() {
+        let text = "the command after `--` is the only process: it goes without -f and names; \
+                    --until-ready runs it beside those of the Procfile";
+        return Err(CliError::Usage(text.to_owned()));
+    }
+    if args.socket.is_some() || args.network.is_some() {
+        return Ok(None);
+    }
+    args.socket = Some(command_socket(env, dir, &process_name(&args.command), 1));
+    args.network = Some(Network::Unix.name().to_owned());
+    Ok(Some(1))
+}
+
+impl Start {
+    /// Use the socket after the present one, at which there is a run.
+    pub(super) fn take_next_socket(&mut self) -> Result<(), CliError> {
+        let (env, dir) = (&self.context.env, &self.context.start_dir);
+        let number = self.number.unwrap_or_default() + 1;
+        let name = process_name(&self.typed.command);
+        self.typed.socket = Some(command_socket(env, dir, &name, number));
+        self.number = Some(number);
+        self.project = self.context.project(&self.typed)?;
+        self.runtime = RuntimeDir::new(runtime_dir(env, &self.project.socket.path));
+        self.make_runtime()
+    }
+
+    /// The command line that a reload reads again: with the socket that was chosen.
+    pub(super) fn arguments_with_socket(&self) -> Vec<OsText> {
+        let mut arguments = self.arguments.clone();
+        if let (Some(_), Some(socket)) = (self.number, &self.typed.socket) {
+            let flags = ["-S".into(), Network::Unix.name().into(), "-s".into()];
+            let verb = arguments.len().min(2);
+            arguments.splice(verb..verb, flags.into_iter().chain([socket.as_path().into()]));
+        }
+        arguments
+    }
+
+    /// Note the socket, so that commands typed here find the log after the run.
+    pub(super) fn note_command(&self, plan: Option<&Plan>) {
+        let (Some(_), Some(plan)) = (self.number, plan) else { return };
+        let note = last_command(&self.context.env, &self.context.start_dir);
+        // Without it, those commands need `-s`.
+        let made = note.parent().is_some_and(|dir| files::make_dirs(dir).is_ok());
+        let _ = made.then(|| replace(&note, plan.socket.as_bytes()));
+    }
+
+    /// The reason why a process of the Procfile is unknown, if the start has left it out.
+    pub(super) fn why_left_out(&self, error: CliError) -> CliError {
+        let CliError::Unknown(unknown) = &error else { return error };
+        let Ok(loaded) = self.context.load(&self.typed) else { return error };
+        let name = unknown.name.raw();
+        if !loaded.procfile.entries.iter().any(|entry| entry.name == name) {
+            return error;
+        }
+        let flags = self.flags();
+        CliError::Usage(format!(
+            "{name} is not part of this run, which was limited to other processes (-l, -x or their \
+             variables); without that, after `tmo quit{flags}`, `tmo start {name}` starts it"
+        ))
+    }
+}
