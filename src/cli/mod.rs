@@ -68,12 +68,12 @@ use std::time::Duration;
 use clap::error::{ContextKind, ErrorKind};
 use tokio::time::timeout;
 
-use args::{Args, ClientArgs, ManArgs, NamesArgs, ScaleArgs, SignalArgs, Verb};
+use args::{Args, ClientArgs, ManArgs, NamesArgs, RestartArgs, ScaleArgs, SignalArgs, Verb};
 pub use error::CliError;
 use instance::Instance;
 use persona::Persona;
 
-use crate::model::request::Request;
+use crate::model::request::{ChangeOrder, Request};
 use crate::model::text::cut;
 use crate::model::untrusted;
 
@@ -135,6 +135,15 @@ fn version(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// The order in which a command stops and starts processes.
+fn change_order(no_deps: bool) -> ChangeOrder {
+    match Persona::here() {
+        Persona::Overmind => ChangeOrder::Overmind,
+        Persona::Tmo if no_deps => ChangeOrder::Unordered,
+        Persona::Tmo => ChangeOrder::Dependencies,
+    }
+}
+
 fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
     match args.verb {
         None => {
@@ -150,11 +159,11 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Demo(args)) => demo::demo(&args),
         Some(Verb::Schema) => print_json(&crate::config::toml::schema()),
         Some(Verb::Doctor(args)) => doctor::doctor(*args),
-        Some(Verb::Restart(NamesArgs { names, no_wait, client })) => {
-            ask(&client, Request::Restart { names }, !no_wait)
+        Some(Verb::Restart(RestartArgs { of: NamesArgs { names, no_wait, client }, no_deps })) => {
+            ask(&client, Request::Restart { names, order: change_order(no_deps) }, !no_wait)
         }
         Some(Verb::Stop(NamesArgs { names, no_wait, client })) => {
-            ask(&client, Request::Stop { names }, !no_wait)
+            ask(&client, Request::Stop { names, order: change_order(false) }, !no_wait)
         }
         Some(Verb::Connect(args)) => connect::connect(&args),
         Some(Verb::Quit(args)) => ask(&args, Request::Quit, true),

@@ -32,6 +32,25 @@ async fn report_skipped(instance: &Instance, names: &[String]) {
     }
 }
 
+/// Report what a request does beyond its words, or why it does nothing.
+fn report_followers(request: &Request, outcome: &Outcome) {
+    let following: Vec<_> = outcome.following.iter().map(ProcName::as_str).collect();
+    if let [first, rest @ ..] = &*following {
+        let was =
+            if rest.is_empty() { format!("{first} was") } else { following.join(", ") + " were" };
+        super::warn(&format!("{was} skipped before and will follow"));
+    }
+    if let Request::Restart { names, .. } = request
+        && outcome.ok
+        && names.is_empty()
+        && outcome.names.is_empty()
+    {
+        super::warn(
+            &"nothing to restart: each process was stopped or has completed; name those to start",
+        );
+    }
+}
+
 /// Maximum number of processes named in one line.
 const MOST_NAMED: usize = 5;
 /// How long after SIGKILL to look again.
@@ -87,8 +106,11 @@ pub(super) async fn request_of(
                 }
                 Err(CliError::Client(ClientError::OtherRun { .. })) if run.get().is_some() => Ok(0),
                 outcome => {
-                    let code = verdict(outcome?)?;
-                    if let Request::Restart { names } | Request::Start { names } = &request {
+                    let outcome = outcome?;
+                    report_followers(&request, &outcome);
+                    let code = verdict(outcome)?;
+                    if let Request::Restart { names, .. } | Request::Start { names, .. } = &request
+                    {
                         report_skipped(instance, names).await;
                     }
                     Ok(code)
@@ -98,8 +120,8 @@ pub(super) async fn request_of(
         Server::Overmind(address) => {
             let overmind = OvermindClient::new(&address);
             let command = match request {
-                Request::Restart { names } => Command::Restart(names),
-                Request::Stop { names } => Command::Stop(names),
+                Request::Restart { names, .. } => Command::Restart(names),
+                Request::Stop { names, .. } => Command::Stop(names),
                 Request::Quit => Command::Quit,
                 Request::Kill => Command::Kill,
                 Request::Start { .. }
@@ -261,9 +283,9 @@ fn concerns_whole_run(request: &Request) -> bool {
     let is_all = |name: &String| !name.is_empty() && name.chars().all(|c| c == '*');
     match request {
         Request::Quit | Request::Kill | Request::Reload { .. } => true,
-        Request::Stop { names } | Request::Restart { names } | Request::Signal { names, .. } => {
-            names.is_empty() || names.iter().any(is_all)
-        }
+        Request::Stop { names, .. }
+        | Request::Restart { names, .. }
+        | Request::Signal { names, .. } => names.is_empty() || names.iter().any(is_all),
         Request::Start { .. }
         | Request::Install { .. }
         | Request::Scale { .. }

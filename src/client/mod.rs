@@ -38,7 +38,7 @@ use self::reply::{Peer, Reply, introduce};
 use self::tcp::Answerer;
 use crate::api::answers::{Alive, Detached, Found, Typed};
 use crate::api::version::RUN_HEADER;
-use crate::model::request::{Cleared, FlagMatches, Outcome, Request, State};
+use crate::model::request::{ChangeOrder, Cleared, FlagMatches, Outcome, Request, State};
 use crate::model::screen::Screen;
 use crate::sys::dial;
 
@@ -345,9 +345,9 @@ fn wire(request: &Request) -> (Method, Cow<'static, str>, Option<Value>) {
             let path = format!("/api/processes/{}/install", percent_encoded(name));
             return (Method::POST, path.into(), Some(json!({ "then": then })));
         }
-        Request::Start { names } => ("/api/start", json!({ "names": names })),
-        Request::Stop { names } => ("/api/stop", json!({ "names": names })),
-        Request::Restart { names } => ("/api/restart", json!({ "names": names })),
+        Request::Start { names, order } => ("/api/start", changed(names, *order)),
+        Request::Stop { names, order } => ("/api/stop", changed(names, *order)),
+        Request::Restart { names, order } => ("/api/restart", changed(names, *order)),
         Request::Signal { signal, names } => {
             ("/api/signal", json!({ "signal": signal, "names": names }))
         }
@@ -361,6 +361,14 @@ fn wire(request: &Request) -> (Method, Cow<'static, str>, Option<Value>) {
         }
     };
     (Method::POST, path.into(), Some(body))
+}
+
+/// The body of a request that starts or stops processes. Versions before 0.3 do not know the order.
+fn changed(names: &[String], order: ChangeOrder) -> Value {
+    match order {
+        ChangeOrder::Dependencies => json!({ "names": names }),
+        ChangeOrder::Unordered | ChangeOrder::Overmind => json!({ "names": names, "order": order }),
+    }
 }
 
 /// Connect to a tmo supervisor; over TCP both sides prove that they know the token.

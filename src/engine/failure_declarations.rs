@@ -168,6 +168,7 @@ fn problem(error: DeclareError) -> RequestError {
             ok: false,
             problems: vec![format!("unknown process name: {}", unknown.name).into()],
             names: vec![],
+            following: vec![],
             unknown: Some(unknown),
         })),
         DeclareError::Edit(EditError::Text(why)) => RequestError::Useless(why.to_string()),

@@ -80,6 +80,7 @@ fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String>
             added: true,
             additions: 0,
             revision: 0,
+            own_revision: 0,
             // Only the first instance is installed.
             install: None,
             ..first.clone()
@@ -134,6 +135,7 @@ mod tests {
             removed: false,
             additions: 0,
             revision: 0,
+            own_revision: 0,
             argv: None,
             cwd: None,
             env: vec![],

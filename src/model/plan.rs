@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::detach_keys::DetachKeys;
 use super::network::TcpAddress;
 use super::rules::{Hooks, ProcessPolicy, WebRules};
-use super::{ProcName, text::OsText};
+use super::{ProcName, is_default, text::OsText};
 use crate::model::time::Timestamp;
 
 /// The latest version of `plan.json` that this program reads.
@@ -93,6 +93,13 @@ pub struct Plan {
     /// The process whose exit code becomes the exit code of the run, and whose end ends the run.
     #[serde(default)]
     pub exit_code_from: Option<ProcName>,
+    /// Whether the run ends when all its processes have completed, or one of them has failed and nothing can
+    /// follow.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ends_when_done: bool,
+    /// Whether the processes start at once, whatever they need (`--no-deps`).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub no_deps: bool,
     /// The entries by which ports are assigned: those of the Procfile at the start, followed by those added
     /// by reloads. A removed entry keeps its place.
     #[serde(default)]
@@ -282,6 +289,10 @@ pub struct ProcessPlan {
     /// How often its command or other settings of its execution were changed during the run.
     #[serde(default, rename = "edition")]
     pub revision: u32,
+    /// How often settings were changed during the run that are its own: its command, its directory, or
+    /// variables that do not change for all processes alike.
+    #[serde(default)]
+    pub own_revision: u32,
     /// Its installation, if it needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<Install>,

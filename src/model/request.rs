@@ -28,16 +28,25 @@ pub enum Request {
     Start {
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
+        /// The order in which that is done.
+        #[serde(default)]
+        order: ChangeOrder,
     },
     /// Stop these processes and leave them stopped.
     Stop {
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
+        /// The order in which that is done.
+        #[serde(default)]
+        order: ChangeOrder,
     },
     /// Stop these processes, then start them again.
     Restart {
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
+        /// The order in which that is done.
+        #[serde(default)]
+        order: ChangeOrder,
     },
     /// Install a process that does not run.
     Install {
@@ -76,6 +85,19 @@ pub enum Request {
     },
 }
 
+/// The order in which the processes of a request are stopped and started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeOrder {
+    /// Dependents stop first, and start after what they need.
+    #[default]
+    Dependencies,
+    /// All at once; nothing else is started.
+    Unordered,
+    /// As in overmind: all at once, including what was stopped or has completed.
+    Overmind,
+}
+
 /// Version of the format of requests and answers, which each answer contains as `api`. It is incremented
 /// only when a client of the previous version would misinterpret an answer.
 pub const API: u32 = 1;
@@ -90,6 +112,9 @@ pub struct Outcome {
     pub problems: Vec<Untrusted>,
     /// The processes it was about.
     pub names: Vec<ProcName>,
+    /// Processes that were skipped, and wait again because their dependency is started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub following: Vec<ProcName>,
     /// A word that matched no process, with the nearest name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<Unknown>,

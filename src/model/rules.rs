@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shell::quoted;
 use super::text::OsText;
-use super::{Exit, ProcName};
+use super::{Exit, ProcName, is_default};
 
 /// These settings for one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -118,6 +118,9 @@ pub struct Need {
     pub on: ProcName,
     /// What it must have reached.
     pub until: DependencyCondition,
+    /// Whether the process is restarted after a user or a reload has restarted the other one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub restart: bool,
 }
 
 /// The progress of a process that others can wait for.

@@ -15,7 +15,7 @@ use super::resolve::{PlannedInstance, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::Entry;
-use crate::config::toml::{Asked, ProcessTable, command_line, value};
+use crate::config::toml::{Asked, Dependency, ProcessTable, command_line, value};
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan, Stdin};
 use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
@@ -70,6 +70,7 @@ impl PlannedInstance<'_> {
             removed: false,
             additions: 0,
             revision: 0,
+            own_revision: 0,
             install: None,
             rules: ProcessPolicy {
                 restart: table.restart.policy(by_flag, by_table),
@@ -152,9 +153,9 @@ fn checks(
 /// All instances of all entries that it depends on; entries that are left out are not waited for.
 fn needs(given: &MergeInput<'_>, table: &ProcessTable) -> Vec<Need> {
     let said = table.depends_on.iter().map(Spanned::get_ref);
-    let all = said.flat_map(|(on, until)| {
+    let all = said.flat_map(|Dependency { on, until, restart }| {
         let instances = given.instances.get(on).into_iter().flatten();
-        instances.map(move |on| Need { on: on.clone(), until: *until })
+        instances.map(move |on| Need { on: on.clone(), until: *until, restart: *restart })
     });
     all.collect()
 }

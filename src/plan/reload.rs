@@ -62,6 +62,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
         ..old.clone()
     };
     let mut changes = vec![];
+    let shared = shared_variables(old, fresh);
     for process in &old.processes {
         let Some(mut now) = defined(old, fresh, process) else {
             if !process.removed {
@@ -80,6 +81,8 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
             now.rules.no_terminal = process.rules.no_terminal;
             now.rules.split_stderr = process.rules.split_stderr;
         }
+        let own = changes_its_own(process, &now, &shared);
+        now.own_revision = process.own_revision.saturating_add(u32::from(own));
         let change = compare((old, process), (&plan, &mut now));
         changes.push((now.name.clone(), change));
         plan.processes.push(now);
@@ -219,6 +222,49 @@ fn what_it_runs(
         what.push(format!("environment: {}", variables.join(" ")));
     }
     what
+}
+
+/// A variable with its values before and after a change.
+type ChangedVariable<'a> = (&'a OsText, Option<&'a OsText>, Option<&'a OsText>);
+
+/// The variables of a process itself that differ between two plans.
+fn changed_variables<'a>(
+    before: &'a ProcessPlan,
+    now: &'a ProcessPlan,
+) -> BTreeSet<ChangedVariable<'a>> {
+    let of = |process: &'a ProcessPlan| -> BTreeMap<_, _> {
+        process.env.iter().map(|(name, value)| (name, value)).collect()
+    };
+    let (before, now) = (of(before), of(now));
+    let names: BTreeSet<_> = before.keys().chain(now.keys()).copied().collect();
+    let values = |name| (name, before.get(name).copied(), now.get(name).copied());
+    names.into_iter().map(values).filter(|(_, before, now)| before != now).collect()
+}
+
+/// The variables that change for all processes alike, as those of an env file in `[defaults]` do.
+fn shared_variables<'a>(old: &'a Plan, fresh: &'a Plan) -> BTreeSet<ChangedVariable<'a>> {
+    let both = old.present().filter(|process| !process.added).filter_map(|before| {
+        let now = fresh.processes.iter().find(|now| now.name == before.name)?;
+        Some(changed_variables(before, now))
+    });
+    let all: Vec<_> = both.collect();
+    // A change of a single process is its own.
+    let [first, rest @ ..] = &*all else { return BTreeSet::new() };
+    let is_shared =
+        |variable: &&_| !rest.is_empty() && rest.iter().all(|of| of.contains(*variable));
+    first.iter().filter(is_shared).copied().collect()
+}
+
+/// Whether a process's own command, directory or variables have changed, not just what all share.
+fn changes_its_own(
+    before: &ProcessPlan,
+    now: &ProcessPlan,
+    shared: &BTreeSet<ChangedVariable<'_>>,
+) -> bool {
+    before.command != now.command
+        || before.argv != now.argv
+        || before.cwd != now.cwd
+        || changed_variables(before, now).iter().any(|variable| !shared.contains(variable))
 }
 
 /// The part of a process's environment that does not depend on the other processes.

@@ -219,6 +219,8 @@ pub fn resolve(
         formation_port_step: settings.ports.map_or(0, |ports| ports.instance),
         colors: settings.colors.clone(),
         exit_code_from: None,
+        no_deps: false,
+        ends_when_done: false,
         hooks: loaded.toml.hooks.clone(),
         web: loaded.toml.web.clone(),
         detach_keys: loaded.toml.detach_keys.clone(),

@@ -60,7 +60,7 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
             continue;
         }
         for dependency in &table.depends_on {
-            let (on, _) = dependency.get_ref();
+            let on = &dependency.get_ref().on;
             if !begins.contains_key(on.as_str()) {
                 let text = format!("`{name}` does not wait for `{on}`, which is left out");
                 tell(&dependency.span(), text);

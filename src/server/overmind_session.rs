@@ -18,7 +18,7 @@ use super::serve::{Api, closed};
 use crate::api::history::{ECHO_CHUNK, EchoCursor};
 use crate::api::line_buffer::LineReader;
 use crate::api::overmind::{self, Command};
-use crate::model::request::Request;
+use crate::model::request::{ChangeOrder, Request};
 
 /// Why a conversation ends.
 #[derive(Debug)]
@@ -106,10 +106,18 @@ impl OvermindSession<'_> {
                 self.say(&overmind::connection(&state, name.as_deref())).await?;
             }
             Command::Restart(patterns) => {
-                some(&self.api, &patterns, |names| Request::Restart { names }).await?;
+                some(&self.api, &patterns, |names| Request::Restart {
+                    names,
+                    order: ChangeOrder::Overmind,
+                })
+                .await?;
             }
             Command::Stop(patterns) => {
-                some(&self.api, &patterns, |names| Request::Stop { names }).await?;
+                some(&self.api, &patterns, |names| Request::Stop {
+                    names,
+                    order: ChangeOrder::Overmind,
+                })
+                .await?;
             }
             Command::Quit => ask(&self.api, Request::Quit).await?,
             Command::Kill => ask(&self.api, Request::Kill).await?,

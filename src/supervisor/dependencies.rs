@@ -57,18 +57,25 @@ impl Supervisor {
 
     /// Whether everything it waits for has happened.
     pub(super) fn may_begin(&self, id: ProcId) -> bool {
+        let proc = &self.procs[id];
+        // An installation has no dependencies.
+        let installs = proc.installs_in(proc.life);
         let met = |&(on, until): &(ProcId, DependencyCondition)| {
             self.procs[on].retired || self.procs[on].expected_status(until) == DependencyStatus::Met
         };
-        self.procs[id].needs.iter().all(met)
+        !proc.is_to_stop() && (installs || proc.awaited().iter().all(met))
     }
 
     /// Hold the process back if something that it waits for has not happened yet.
     pub(super) fn hold(&mut self, id: ProcId, out: &mut Vec<Effect>) {
-        // An installation has no dependencies.
-        let proc = &self.procs[id];
-        self.procs[id].waiting = !proc.installs_in(proc.life) && !self.may_begin(id);
+        self.procs[id].waiting = !self.may_begin(id);
         if self.procs[id].waiting {
+            self.report_waiting(id, out);
+        }
+    }
+
+    fn report_waiting(&self, id: ProcId, out: &mut Vec<Effect>) {
+        if self.blockers(id).next().is_some() {
             let on = self.blockers(id).map(|on| self.procs[on].name.clone()).collect();
             out.push(Effect::Say(Some(id), What::Waiting { on }));
         }
@@ -83,7 +90,7 @@ impl Supervisor {
     /// The processes it waits for.
     pub fn blockers(&self, id: ProcId) -> impl Iterator<Item = ProcId> {
         let held = self.procs[id].waiting && self.procs[id].goal == Goal::Run;
-        let needs = self.procs[id].needs.iter().filter(move |_| held);
+        let needs = self.procs[id].awaited().iter().filter(move |_| held);
         let missing = |(on, until): &&(ProcId, DependencyCondition)| {
             !self.procs[*on].retired
                 && self.procs[*on].expected_status(*until) != DependencyStatus::Met
@@ -95,6 +102,11 @@ impl Supervisor {
     pub(super) fn open_gates(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         if self.run_phase != RunPhase::Running {
             return;
+        }
+        for id in std::mem::take(&mut self.held) {
+            if self.procs[id].waiting && self.hopeless(id).is_none() {
+                self.report_waiting(id, out);
+            }
         }
         // Repeat, because a process that is skipped may be a need of others.
         loop {
@@ -124,7 +136,9 @@ impl Supervisor {
 
     /// A need of this process that cannot be met any more.
     fn hopeless(&self, id: ProcId) -> Option<(ProcId, Unavailable)> {
-        self.procs[id].needs.iter().find_map(|&(on, until)| {
+        let proc = &self.procs[id];
+        let awaited = proc.awaited().iter().filter(|_| !proc.installs_in(proc.life));
+        awaited.filter(|_| !proc.is_to_stop()).find_map(|&(on, until)| {
             let proc = &self.procs[on];
             match proc.expected_status(until) {
                 DependencyStatus::Never(why) if !proc.retired => Some((on, why)),
@@ -145,6 +159,8 @@ impl Supervisor {
         let skip = Skip::Needs { on: self.procs[on].name.clone(), why: Box::new(why) };
         let proc = &mut self.procs[id];
         (proc.goal, proc.waiting, proc.due) = (Goal::Stop, false, None);
+        // Its shim does not know the life that was held back.
+        proc.skipped = proc.life;
         proc.skip = Some(skip.clone());
         proc.note = Some(Note::Skipped(skip.clone()));
         proc.since = now;
@@ -199,10 +215,46 @@ impl Supervisor {
     }
 }
 
+impl Supervisor {
+    /// End a run whose processes were all to end and have ended, or failed so that nothing can follow.
+    pub(super) fn end_if_done(&mut self, out: &mut Vec<Effect>) {
+        if self.run_phase != RunPhase::Running || !self.begun || !self.ends_when_done {
+            return;
+        }
+        let present = |id: &ProcId| {
+            let proc = &self.procs[*id];
+            proc.rules.stage != Stage::Cleanup && !proc.is_closed()
+        };
+        let ids: Vec<_> = ProcId::all(&self.procs).filter(present).collect();
+        let ended = |id: &ProcId| matches!(self.procs[*id].phase, Phase::Over { asked: false, .. });
+        if ids.iter().all(|id| self.is_done(*id)) && ids.iter().any(ended) {
+            let failed = |id: &&ProcId| self.procs[**id].status != 0;
+            if let Some(id) = ids.iter().find(failed) {
+                self.blame(*id);
+            }
+            self.quit(out);
+        }
+    }
+
+    /// Whether a process has done its work, or has failed for good. One that was stopped, or does not
+    /// start by itself, has not; nor has one that may end but need not.
+    fn is_done(&self, id: ProcId) -> bool {
+        let proc = &self.procs[id];
+        let rests = proc.goal == Goal::Stop
+            && !proc.alive()
+            && proc.due.is_none()
+            && proc.pane != super::Pane::Opening;
+        let is_to_end = self.is_to_end(id) || proc.rules.stage == Stage::Dependency;
+        let ended = matches!(proc.phase, Phase::Over { asked: false, .. });
+        rests && (is_to_end && ended || proc.skip.is_some() && !proc.change.stays_down)
+    }
+}
+
 impl Proc {
     /// Whether it has met this condition, or still can.
     pub(super) fn expected_status(&self, until: DependencyCondition) -> DependencyStatus {
-        if self.has_come_to(until) {
+        let stopping = self.alive() && (self.stop_was_requested() || self.is_to_stop());
+        if self.has_come_to(until) && !stopping {
             return DependencyStatus::Met;
         }
         if let Some(skip) = &self.skip {

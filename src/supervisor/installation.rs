@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::pending_request::{PendingRequest, WaitCondition};
+use super::pending_request::WaitCondition;
 use super::proc::{Goal, Phase, Proc, Ready};
 use super::{Effect, RunPhase, Supervisor};
 use crate::model::event::{InstallProblem, Note, What};
@@ -47,7 +47,7 @@ impl Supervisor {
             return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
         let goal = self.begin_installation(id, then, now, out);
-        self.pending.push(PendingRequest::new(request_id, vec![(id, goal)]));
+        self.await_change(request_id, vec![(id, goal)]);
     }
 
     /// Install a process, whether or not that is needed.

@@ -173,6 +173,10 @@ impl Supervisor {
         if proc.installs_in(Some(life)) {
             return self.installation_ended(id, (life, exit), at, out);
         }
+        if proc.is_to_stop() {
+            // It was to be stopped anyway.
+            proc.stop_requested = Some(life);
+        }
         let asked = proc.stop_requested >= Some(life);
         let started = proc.since;
         let ran = at.since(started);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::proc::{Goal, Phase, Proc};
 use super::{Effect, RunPhase, Supervisor};
+use crate::model::ProcName;
 use crate::model::event::What;
 use crate::model::rules::Stage;
 
@@ -35,10 +36,10 @@ impl RunStage {
         }
     }
 
-    const fn what(self) -> What {
+    fn what(self, skipped: Vec<ProcName>) -> What {
         match self {
             Self::DependenciesReady => What::DependenciesReady,
-            Self::MainStarted => What::MainStarted,
+            Self::MainStarted => What::MainStarted { skipped },
             Self::MainStopped => What::MainStopped,
             Self::CleanupStarted => What::CleanupStarted,
             Self::CleanupComplete => What::CleanupComplete,
@@ -65,7 +66,11 @@ impl Supervisor {
         }
         self.passed.push(stage);
         if self.procs.iter().any(|proc| proc.rules.stage != Stage::Main) {
-            out.push(Effect::Say(None, stage.what()));
+            let skipped = |proc: &&Proc| {
+                proc.rules.stage == Stage::Main && proc.skip.is_some() && proc.last_pid.is_none()
+            };
+            let skipped = self.procs.iter().filter(skipped).map(|proc| proc.name.clone());
+            out.push(Effect::Say(None, stage.what(skipped.collect())));
         }
         out.push(Effect::Reached(stage));
     }

@@ -8,11 +8,12 @@
 //! Everything except the waiting clients is saved before the effects are carried out ([`Supervisor`]
 //! is serialisable), so an adopter continues where its predecessor was killed.
 //!
-//! `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
+//! `change` orders what a request does to several processes; `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
 //! `life` follows starts and ends, `policy` decides about restarts, `ready` about readiness, `dependencies`
 //! about the order; `installation` runs install commands; `shutdown` stops the run, `patience` handles repeated
 //! requests to stop.
 
+mod change;
 mod dependencies;
 mod events;
 mod exit_code;
@@ -21,6 +22,7 @@ mod install_state;
 mod installation;
 mod life;
 mod lifecycle;
+mod part;
 mod patience;
 mod pending_request;
 mod policy;
@@ -47,6 +49,7 @@ pub use exit_code::Decider;
 pub use exit_stats::ExitStats;
 pub use install_state::Installation;
 pub use lifecycle::RunStage;
+pub use part::Part;
 use pending_request::PendingRequest;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, Ready};
 pub use ready::Question;
@@ -111,10 +114,19 @@ pub struct Supervisor {
     keyed: Vec<(String, PendingRequest)>,
     #[serde(skip)]
     pending: Vec<PendingRequest>,
+    /// The processes that wait since the last input; the log names what they wait for.
+    #[serde(skip)]
+    held: Vec<ProcId>,
+    /// The skipped processes that wait again because of the request that is being carried out.
+    #[serde(skip)]
+    recalled: Vec<ProcId>,
     /// The process that determines the exit code of the run (`--exit-code-from`); taken from the
     /// plan.
     #[serde(skip)]
     exit_from: Option<ProcId>,
+    /// The run ends when it is done; taken from the plan.
+    #[serde(skip)]
+    ends_when_done: bool,
 }
 
 /// The process whose end made everything stop.
@@ -135,7 +147,7 @@ impl Supervisor {
     /// The initial state for a plan.
     pub fn new(plan: &Plan, now: Timestamp) -> Self {
         let mut new = Self {
-            procs: plan.processes.iter().map(|process| Proc::new(process, now)).collect(),
+            procs: plan.processes.iter().map(|process| Proc::new(process, plan, now)).collect(),
             run_phase: RunPhase::Running,
             worst: 0,
             culprit: None,
@@ -148,7 +160,10 @@ impl Supervisor {
             generation: plan.generation,
             keyed: vec![],
             pending: vec![],
+            held: vec![],
+            recalled: vec![],
             exit_from: None,
+            ends_when_done: false,
         };
         new.attach(plan);
         new
@@ -245,6 +260,7 @@ impl Supervisor {
             && new.iter().all(|process| process.added || process.additions > 0)
             && self.culprit.as_ref().is_none_or(|culprit| known(culprit.id))
             && self.keyed.iter().all(|(_, request)| request.concerns().all(known))
+            && self.procs.iter().all(|proc| proc.change.concerns().all(known))
     }
 
     /// The first process that satisfies this predicate.
@@ -255,7 +271,7 @@ impl Supervisor {
     /// Add the processes that were added to the plan.
     pub fn grow(&mut self, plan: &Plan, now: Timestamp) {
         let new = plan.processes.iter().skip(self.procs.len());
-        self.procs.extend(new.map(|process| Proc::new(process, now)));
+        self.procs.extend(new.map(|process| Proc::new(process, plan, now)));
         self.attach(plan);
     }
 
@@ -264,7 +280,9 @@ impl Supervisor {
         for id in ProcId::all(&self.procs) {
             if self.procs[id].goal == Goal::Run {
                 self.procs[id].choose_purpose();
-                self.call_needs(id, now, out);
+                if !self.procs[id].change.is_unordered() {
+                    self.call_needs(id, now, out);
+                }
             }
         }
         out.clear();
@@ -283,14 +301,19 @@ impl Supervisor {
         if !matches!(proc.pane, Pane::Up { .. }) {
             return;
         }
-        let want = match proc.goal {
+        let (want, life) = match proc.goal {
+            _ if proc.is_to_stop() => (Want::Run, proc.current_life()),
+            // The shim must not begin the next life yet.
+            Goal::Run if proc.waiting && proc.alive() && proc.stop_was_requested() => {
+                (Want::Stop, proc.current_life())
+            }
             Goal::Run if proc.waiting || !proc.recorded && !proc.alive() => return,
-            Goal::Run => Want::Run,
+            Goal::Run => (Want::Run, proc.life),
             // The shim exits too, and its window is closed.
-            Goal::Stop if proc.retired => Want::End,
-            Goal::Stop => Want::Stop,
+            Goal::Stop if proc.retired => (Want::End, proc.life),
+            Goal::Stop => (Want::Stop, proc.life),
         };
-        out.push(Effect::Want { id, want, life: proc.life, kill: proc.kill_requested });
+        out.push(Effect::Want { id, want, life, kill: proc.kill_requested });
     }
 }
 

@@ -12,6 +12,8 @@ use crate::model::{LifeId, ProcId, Untrusted};
 pub(super) enum WaitCondition {
     /// This life, or a later one, is running.
     Run(#[serde(with = "or_zero")] Option<LifeId>),
+    /// This life, or a later one, has ended with success.
+    Completed(#[serde(with = "or_zero")] Option<LifeId>),
     /// Its installation is complete.
     Installed,
     /// Nothing of this life is alive any more.
@@ -25,6 +27,9 @@ pub(super) struct PendingRequest {
     goals: Vec<(ProcId, WaitCondition)>,
     names: Vec<ProcId>,
     problems: Vec<String>,
+    /// The skipped processes that follow because of it.
+    #[serde(default)]
+    recalled: Vec<ProcId>,
     /// It waits for the end of the run.
     last: bool,
 }
@@ -36,18 +41,19 @@ enum Verdict {
 }
 
 impl PendingRequest {
-    pub(super) fn new(id: u64, goals: Vec<(ProcId, WaitCondition)>) -> Self {
+    pub(super) fn new(id: u64, goals: Vec<(ProcId, WaitCondition)>, recalled: Vec<ProcId>) -> Self {
         let names = goals.iter().map(|(proc, _)| *proc).collect();
-        Self { id, goals, names, problems: vec![], last: false }
+        Self { id, goals, names, problems: vec![], recalled, last: false }
     }
 
     /// The processes that the request is about.
     pub(super) fn concerns(&self) -> impl Iterator<Item = ProcId> {
-        self.goals.iter().map(|(id, _)| *id).chain(self.names.iter().copied())
+        let named = self.names.iter().chain(&self.recalled).copied();
+        self.goals.iter().map(|(id, _)| *id).chain(named)
     }
 
     pub(super) fn quit(id: u64) -> Self {
-        Self { id, goals: vec![], names: vec![], problems: vec![], last: true }
+        Self { id, goals: vec![], names: vec![], problems: vec![], recalled: vec![], last: true }
     }
 }
 
@@ -98,10 +104,13 @@ impl Supervisor {
             if request.last {
                 request.problems = self.left_over();
             }
-            let names = request.names.iter().map(|&id| self.procs[id].name.clone()).collect();
+            let named = |id: &ProcId| self.procs[*id].name.clone();
+            let names = request.names.iter().map(named).collect();
+            let following = request.recalled.iter().map(named).collect();
             let problems = std::mem::take(&mut request.problems);
             let problems: Vec<_> = problems.into_iter().map(Untrusted::from).collect();
-            let outcome = Outcome { ok: problems.is_empty(), problems, names, unknown: None };
+            let outcome =
+                Outcome { ok: problems.is_empty(), problems, names, following, unknown: None };
             out.push(Effect::Answer(request.id, outcome));
             false
         });
@@ -119,6 +128,32 @@ impl Supervisor {
 }
 
 fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
+    let WaitCondition::Completed(life) = goal else { return ordinary(proc, goal, run_phase) };
+    match proc.phase {
+        Phase::Running { life: now, .. } | Phase::Ending { life: now, .. }
+            if Some(now) >= life && !proc.stop_was_requested() =>
+        {
+            Verdict::Waiting
+        }
+        Phase::Over { .. } if proc.due.is_some() || proc.is_to_begin() => Verdict::Waiting,
+        Phase::Over { life: now, exit, asked: false } if Some(now) >= life => {
+            if proc.rules.is_good(exit) {
+                Verdict::Reached
+            } else {
+                Verdict::Failed(format!("ended with {}", exit.describe()))
+            }
+        }
+        Phase::Pending
+        | Phase::Starting { .. }
+        | Phase::Running { .. }
+        | Phase::Installing { .. }
+        | Phase::Ending { .. }
+        | Phase::Stuck { .. }
+        | Phase::Over { .. } => ordinary(proc, WaitCondition::Run(life), run_phase),
+    }
+}
+
+fn ordinary(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
     let note =
         || proc.note.as_ref().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
     match (goal, &proc.phase) {
@@ -131,6 +166,11 @@ fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
         (WaitCondition::Run(life), _) if proc.life < life => Verdict::Failed(note()),
         (WaitCondition::Over(life), _) if !proc.alive() || proc.current_life() > life => {
             Verdict::Reached
+        }
+        (WaitCondition::Over(_), _)
+            if proc.goal == Goal::Run && !proc.is_to_stop() && !proc.stop_was_requested() =>
+        {
+            Verdict::Failed("it was started meanwhile".to_owned())
         }
         (WaitCondition::Run(life), Phase::Over { life: now, .. })
             if Some(*now) >= life && proc.is_at_installation() =>
@@ -171,6 +211,8 @@ fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
             let gone = proc.pane == Pane::None && !proc.retired;
             Verdict::Failed(if gone { note() } else { "it was stopped meanwhile".to_owned() })
         }
-        (WaitCondition::Over(_) | WaitCondition::Run(_), _) => Verdict::Waiting,
+        (WaitCondition::Over(_) | WaitCondition::Run(_) | WaitCondition::Completed(_), _) => {
+            Verdict::Waiting
+        }
     }
 }

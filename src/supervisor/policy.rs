@@ -121,7 +121,7 @@ impl Supervisor {
     }
 
     /// Whether the process is complete once it has ended with success, and therefore not restarted.
-    fn is_to_end(&self, id: ProcId) -> bool {
+    pub(super) fn is_to_end(&self, id: ProcId) -> bool {
         let completed = |proc: &Proc| proc.needs.contains(&(id, DependencyCondition::Completed));
         self.procs[id].rules.is_ready_by(None) || self.procs.iter().any(completed)
     }
@@ -397,7 +397,7 @@ mod tests {
         let mut plan = crate::supervisor::tests::plan(&["web"]);
         let at_once = RestartPolicy { delay_ms: 0, ..RestartPolicy::default() };
         plan.processes[0].rules.restart = Some(at_once);
-        let mut proc = Proc::new(&plan.processes[0], Timestamp::EPOCH);
+        let mut proc = Proc::new(&plan.processes[0], &plan, Timestamp::EPOCH);
         let pauses = |proc: &Proc| {
             [0, 30, 100, 5000].map(|ran| proc.next_pause(Duration::from_millis(ran)).as_millis())
         };

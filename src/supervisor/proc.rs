@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::exit_stats::ExitStats;
 use super::install_state::Installation;
+use super::part::Part;
 use super::policy::Verdict;
 use super::reload::Planned;
 use crate::model::event::{Note, Problem, Skip};
 use crate::model::life::or_zero;
 use crate::model::member::Member;
-use crate::model::plan::{Install, OnExit, ProcessPlan};
+use crate::model::plan::{Install, OnExit, Plan, ProcessPlan};
 use crate::model::rules::{DependencyCondition, ProcessPolicy, Stage};
 use crate::model::time::{Timestamp, nanos};
 use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessStatus, is_default};
@@ -239,6 +240,9 @@ pub struct Proc {
     /// The value of [`ProcessPlan::revision`] up to which the plan was carried out.
     #[serde(rename = "edition", default)]
     pub revision: u32,
+    /// The value of [`ProcessPlan::own_revision`] up to which the plan was carried out.
+    #[serde(default)]
+    pub own_revision: u32,
     /// It should run, but what it waits for has not happened yet.
     #[serde(rename = "held", default)]
     pub waiting: bool,
@@ -276,6 +280,9 @@ pub struct Proc {
     /// It was started for the cleanup at the end of the run.
     #[serde(rename = "swept", default)]
     pub for_cleanup: bool,
+    /// Its part in the last change of several processes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub change: Part,
     /// Its installations.
     #[serde(default, skip_serializing_if = "is_default")]
     pub installation: Installation,
@@ -295,7 +302,7 @@ pub struct Proc {
 
 impl Proc {
     /// The process of this plan in its initial state.
-    pub(super) fn new(process: &ProcessPlan, now: Timestamp) -> Self {
+    pub(super) fn new(process: &ProcessPlan, plan: &Plan, now: Timestamp) -> Self {
         // A process that came by a reload is started by `follow_plan`.
         let later = process.added || process.additions > 0;
         let waits = later || process.waits || process.rules.stage == Stage::Cleanup;
@@ -333,6 +340,7 @@ impl Proc {
             retired: later,
             additions: 0,
             revision: process.revision,
+            own_revision: process.own_revision,
             waiting: false,
             recorded: false,
             ready: Ready::default(),
@@ -345,6 +353,7 @@ impl Proc {
             skip: None,
             stopped_by_shutdown: false,
             for_cleanup: false,
+            change: Part::of_start(plan.no_deps),
             installation: Installation::default(),
             install: process.install.clone(),
             rules: process.rules.clone(),
@@ -444,8 +453,12 @@ impl Proc {
             Phase::Ending { .. } => ProcessStatus::Stopping,
             Phase::Stuck { .. } => ProcessStatus::Stuck,
             Phase::Over { .. } if self.due.is_some() => ProcessStatus::Restarting,
-            Phase::Over { .. } if self.waiting => ProcessStatus::Pending,
+            Phase::Over { .. } if self.waiting && self.goal == Goal::Run => ProcessStatus::Pending,
             Phase::Over { .. } if self.broken.is_some() => ProcessStatus::Broken,
+            // It ran before, and continues with its dependency.
+            Phase::Over { .. } if self.skip.is_some() && self.change.restarts => {
+                ProcessStatus::Pending
+            }
             Phase::Over { .. } if self.skip.is_some() => ProcessStatus::Skipped,
             Phase::Over { .. } if self.installation_failure().is_some() => ProcessStatus::Error,
             Phase::Over { asked: true, .. } => ProcessStatus::Stopped,

@@ -106,7 +106,8 @@ impl Supervisor {
             return;
         };
         proc.failed_checks = proc.failed_checks.saturating_add(1);
-        if proc.failed_checks != live.failures.max(1) || proc.stop_was_requested() {
+        let stops = proc.stop_was_requested() || proc.is_to_stop();
+        if proc.failed_checks != live.failures.max(1) || stops {
             return;
         }
         let action = live.action;
@@ -132,7 +133,8 @@ impl Supervisor {
     ) {
         let proc = &self.procs[id];
         let runs = proc.alive() && !proc.is_at_installation();
-        if proc.current_life() != Some(life) || !runs || proc.stop_was_requested() {
+        let stops = proc.stop_was_requested() || proc.is_to_stop();
+        if proc.current_life() != Some(life) || !runs || stops {
             return;
         }
         let line = line.to_owned();

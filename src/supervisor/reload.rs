@@ -4,12 +4,15 @@
 //! that was carried out. So the result is the same if the supervisor was killed after it had written
 //! the plan, and its successor continues.
 
-use super::pending_request::{PendingRequest, WaitCondition};
+use std::collections::BTreeMap;
+
+use super::part::Action;
+use super::pending_request::WaitCondition;
 use super::proc::{Goal, Phase, Proc, Ready};
 use super::{Effect, RunPhase, Supervisor};
 use crate::model::ProcId;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::request::Outcome;
+use crate::model::request::{ChangeOrder, Outcome};
 use crate::model::rules::{ProcessPolicy, Stage};
 use crate::model::time::Timestamp;
 
@@ -20,6 +23,7 @@ pub struct Planned {
     waits: bool,
     additions: u32,
     revision: u32,
+    own_revision: u32,
     /// Milliseconds from the stop signal to SIGKILL.
     grace_ms: u64,
 }
@@ -36,8 +40,10 @@ impl Planned {
     }
 
     fn of(process: &ProcessPlan, plan: &Plan) -> Self {
-        let &ProcessPlan { removed, waits, additions, revision, grace_ms, .. } = process;
-        Self { removed, waits, additions, revision, grace_ms: grace_ms.unwrap_or(plan.grace_ms) }
+        let &ProcessPlan { removed, waits, additions, revision, own_revision, grace_ms, .. } =
+            process;
+        let grace_ms = grace_ms.unwrap_or(plan.grace_ms);
+        Self { removed, waits, additions, revision, own_revision, grace_ms }
     }
 }
 
@@ -46,6 +52,7 @@ impl Supervisor {
     pub fn attach(&mut self, plan: &Plan) {
         let from = plan.exit_code_from.as_ref();
         self.exit_from = self.id_where(|proc| Some(&proc.name) == from);
+        self.ends_when_done = plan.ends_when_done;
         let changed = self.generation != plan.generation;
         for (proc, process) in self.procs.iter_mut().zip(&plan.processes) {
             if changed {
@@ -77,7 +84,7 @@ impl Supervisor {
                 self.want(id, out);
             }
         }
-        self.pending.push(PendingRequest::new(request_id, goals));
+        self.await_change(request_id, goals);
     }
 
     /// Bring each process into the state that the plan now describes.
@@ -86,36 +93,28 @@ impl Supervisor {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> Vec<(ProcId, WaitCondition)> {
-        let mut goals = vec![];
+        let mut set = BTreeMap::new();
         for id in ProcId::all(&self.procs) {
             let (planned, proc) = (self.procs[id].planned, &self.procs[id]);
             let came = planned.additions != proc.additions;
             let changed = planned.revision != proc.revision;
-            (self.procs[id].additions, self.procs[id].revision) =
-                (planned.additions, planned.revision);
-            let aim = if planned.removed {
-                self.remove(id, out)
+            // What all processes share is no reason to run a completed one-shot process again.
+            let rests = planned.own_revision == proc.own_revision && self.has_completed(id);
+            let proc = &mut self.procs[id];
+            (proc.additions, proc.revision, proc.own_revision) =
+                (planned.additions, planned.revision, planned.own_revision);
+            let action = if planned.removed {
+                proc.remove()
             } else if came {
                 self.bring_in(id, changed, now, out)
-            } else if changed && self.procs[id].is_asked_for() && !self.procs[id].is_to_be_updated()
-            {
-                Some(self.renew(id, now, out))
+            } else if changed && proc.is_asked_for() && !proc.is_to_be_updated() && !rests {
+                Some(proc.renewal())
             } else {
                 None
             };
-            goals.extend(aim.map(|aim| (id, aim)));
+            set.extend(action.map(|action| (id, action)));
         }
-        goals
-    }
-
-    fn remove(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Option<WaitCondition> {
-        let proc = &mut self.procs[id];
-        if proc.retired && !proc.alive() {
-            return None;
-        }
-        proc.forgive();
-        proc.retired = true;
-        Some(self.let_go(id, out))
+        self.change(set, ChangeOrder::Dependencies, now, out)
     }
 
     fn bring_in(
@@ -124,7 +123,7 @@ impl Supervisor {
         changed: bool,
         now: Timestamp,
         out: &mut Vec<Effect>,
-    ) -> Option<WaitCondition> {
+    ) -> Option<Action> {
         let proc = &mut self.procs[id];
         proc.retired = false;
         proc.write_off(now);
@@ -144,28 +143,7 @@ impl Supervisor {
         if proc.planned.waits {
             return None;
         }
-        Some(if changed { self.renew(id, now, out) } else { self.start(id, now, out) })
-    }
-
-    /// Start a new life with the changed settings.
-    fn renew(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> WaitCondition {
-        let proc = &mut self.procs[id];
-        if proc.rules.stage == Stage::Cleanup {
-            return self.stop(id, out);
-        }
-        proc.write_off(now);
-        proc.forgive();
-        if !(proc.alive() && proc.stop_was_requested()) {
-            return self.restart(id, now, out);
-        }
-        // A further request to stop would kill it. The life that was to follow may have begun without
-        // our knowledge.
-        proc.mark_requested_life_stopped();
-        proc.goal = Goal::Run;
-        proc.request_next_life();
-        let aim = WaitCondition::Run(proc.life);
-        self.want(id, out);
-        aim
+        Some(if changed { proc.renewal() } else { Action::Start })
     }
 
     /// Stop a process that is no longer part of the run, and close its window.
@@ -186,11 +164,26 @@ impl Supervisor {
 }
 
 impl Proc {
+    fn remove(&mut self) -> Option<Action> {
+        if self.retired && !self.alive() {
+            return None;
+        }
+        self.forgive();
+        self.retired = true;
+        Some(Action::Leave)
+    }
+
+    /// How it gets changed settings: by a new life, except in the cleanup.
+    fn renewal(&self) -> Action {
+        if self.rules.stage == Stage::Cleanup { Action::Stop } else { Action::Restart }
+    }
+
     /// Whether it runs, should run, or ended without being stopped by a user.
-    fn is_asked_for(&self) -> bool {
+    pub(super) fn is_asked_for(&self) -> bool {
         let ended = matches!(self.phase, Phase::Over { asked: false, .. });
-        let failed = self.broken.is_some() || self.skip.is_some() || self.due.is_some();
-        !self.retired && (self.goal == Goal::Run || ended || failed)
+        let failed = self.broken.is_some() || self.due.is_some();
+        let skipped = self.skip.is_some() && !self.change.stays_down;
+        !self.retired && (self.goal == Goal::Run || ended || failed || skipped)
     }
 
     /// Whether it does not run and has a new version. A separate request installs that version.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::exit_code::KILL;
+use super::part::{Action, Part};
 use super::patience::Insistence;
 use super::pending_request::{PendingRequest, WaitCondition};
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, What};
-use crate::model::request::{Outcome, Request};
+use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
 use crate::model::time::Timestamp;
@@ -31,9 +32,15 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         match request {
-            Request::Start { names } => self.each(id, (Verb::Start, names), now, out),
-            Request::Stop { names } => self.each(id, (Verb::Stop, names), now, out),
-            Request::Restart { names } => self.each(id, (Verb::Restart, names), now, out),
+            Request::Start { names, order } => {
+                self.each(id, (Verb::Start, names, *order), now, out);
+            }
+            Request::Stop { names, order } => {
+                self.each(id, (Verb::Stop, names, *order), now, out);
+            }
+            Request::Restart { names, order } => {
+                self.each(id, (Verb::Restart, names, *order), now, out);
+            }
             Request::Install { name, then } => {
                 self.ask_to_install(id, (name, *then), now, out);
             }
@@ -57,11 +64,11 @@ impl Supervisor {
     fn each(
         &mut self,
         request_id: u64,
-        (verb, patterns): (Verb, &[String]),
+        (verb, patterns, order): (Verb, &[String], ChangeOrder),
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
-        let ids = match self.meant(verb, patterns) {
+        let ids = match self.meant(verb, patterns, order) {
             Ok(ids) => ids,
             Err(outcome) => return out.push(Effect::Answer(request_id, *outcome)),
         };
@@ -74,34 +81,44 @@ impl Supervisor {
                 self.procs[id].write_off(now);
             }
         }
-        let act = |id| match verb {
-            Verb::Start => (id, self.start(id, now, out)),
+        let mut action = |id| match verb {
+            Verb::Start => Action::Start,
             Verb::Stop => {
                 self.insist(id, now, out);
-                (id, self.stop(id, out))
+                Action::Stop
             }
             Verb::Restart => {
                 let joins = self.insist(id, now, out) == Insistence::Joins;
-                let proc = &mut self.procs[id];
-                proc.forgive();
-                if joins && proc.is_to_begin() {
-                    (id, WaitCondition::Run(proc.life))
-                } else {
-                    (id, self.restart(id, now, out))
-                }
+                if joins && self.procs[id].is_to_begin() { Action::Keep } else { Action::Restart }
             }
         };
-        let goals = ids.into_iter().map(act).collect();
-        self.pending.push(PendingRequest::new(request_id, goals));
+        let set = ids.into_iter().map(|id| (id, action(id))).collect();
+        let goals = self.change(set, order, now, out);
+        self.await_change(request_id, goals);
+    }
+
+    /// Answer this request when these processes have reached their goals.
+    pub(super) fn await_change(&mut self, request_id: u64, goals: Vec<(ProcId, WaitCondition)>) {
+        let recalled = std::mem::take(&mut self.recalled);
+        self.pending.push(PendingRequest::new(request_id, goals, recalled));
     }
 
     /// The processes that match these words of a request.
-    fn meant(&self, verb: Verb, patterns: &[String]) -> Result<Vec<ProcId>, Box<Outcome>> {
+    fn meant(
+        &self,
+        verb: Verb,
+        patterns: &[String],
+        order: ChangeOrder,
+    ) -> Result<Vec<ProcId>, Box<Outcome>> {
         // A process that is being removed can be stopped once more, but not started or restarted.
         let present = if verb == Verb::Stop { Proc::counts } else { |proc: &Proc| !proc.retired };
         let mut ids = self.find(patterns, present)?;
         if patterns.is_empty() && verb != Verb::Stop {
             ids.retain(|&id| self.procs[id].is_of_all());
+            if verb == Verb::Restart && order != ChangeOrder::Overmind {
+                let rests = |id| self.has_completed(id) || self.procs[id].was_stopped_by_user();
+                ids.retain(|&id| !rests(id));
+            }
         }
         Ok(ids)
     }
@@ -110,13 +127,14 @@ impl Supervisor {
     /// be added, the first instance of its entry is returned.
     pub fn begun_by(&self, request: &Request) -> Vec<ProcId> {
         let rests = |id: &ProcId| !self.procs[*id].alive() || self.procs[*id].stop_was_requested();
-        let meant = |verb, names: &[String]| self.meant(verb, names).unwrap_or_default();
+        let meant =
+            |verb, names: &[String], order| self.meant(verb, names, order).unwrap_or_default();
         match request {
             _ if self.run_phase != RunPhase::Running => vec![],
-            Request::Start { names } => {
-                meant(Verb::Start, names).into_iter().filter(rests).collect()
+            Request::Start { names, order } => {
+                meant(Verb::Start, names, *order).into_iter().filter(rests).collect()
             }
-            Request::Restart { names } => meant(Verb::Restart, names),
+            Request::Restart { names, order } => meant(Verb::Restart, names, *order),
             Request::Install { name, .. } => ProcId::all(&self.procs)
                 .filter(|id| self.procs[*id].name.as_str() == name)
                 .collect(),
@@ -165,7 +183,8 @@ impl Supervisor {
                 problems.push(format!("{name} does not run").into());
             }
         }
-        let outcome = Outcome { ok: problems.is_empty(), problems, names, unknown: None };
+        let outcome =
+            Outcome { ok: problems.is_empty(), problems, names, following: vec![], unknown: None };
         out.push(Effect::Answer(request_id, outcome));
     }
 
@@ -192,7 +211,7 @@ impl Supervisor {
             let problem = "everything is being stopped".to_owned();
             return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
-        let mut goals = vec![];
+        let mut set = BTreeMap::new();
         for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
             let Some(count) = counts.get(proc.name.entry()) else { continue };
@@ -203,14 +222,15 @@ impl Supervisor {
             if instance <= u64::from(*count) {
                 proc.retired = false;
                 proc.write_off(now);
-                goals.push((id, self.start(id, now, out)));
+                set.insert(id, Action::Start);
             } else if proc.counts() {
                 // The first instance stays, so that the entry can still be named in a request.
                 proc.retired = instance > 1;
-                goals.push((id, self.let_go(id, out)));
+                set.insert(id, Action::Leave);
             }
         }
-        self.pending.push(PendingRequest::new(request_id, goals));
+        let goals = self.change(set, ChangeOrder::Dependencies, now, out);
+        self.await_change(request_id, goals);
     }
 
     /// The processes that match these words; no words mean all.
@@ -244,21 +264,45 @@ impl Supervisor {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> WaitCondition {
+        self.start_as(id, Part::default(), now, out)
+    }
+
+    /// Start a process that is not running, as this part of a change.
+    pub(super) fn start_as(
+        &mut self,
+        id: ProcId,
+        part: Part,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> WaitCondition {
         let proc = &mut self.procs[id];
         let stopping = proc.alive() && proc.stop_was_requested();
         proc.run_after_installation();
+        if proc.is_to_stop() {
+            proc.cancel_stop();
+            return WaitCondition::Run(proc.life);
+        }
         if proc.alive() && !stopping {
             return WaitCondition::Run(proc.current_life());
         }
+        if stopping && proc.is_to_begin() && !proc.waiting {
+            // Its shim begins the next life already.
+            return WaitCondition::Run(proc.life);
+        }
         proc.forgive();
+        (proc.change, proc.waiting) = (part, true);
         // A requested life that was cancelled may have been skipped for good, so request a new one.
         if proc.goal == Goal::Stop || proc.life <= proc.current_life() {
             proc.goal = Goal::Run;
             proc.request_next_life();
         }
         let goal = WaitCondition::Run(proc.life);
-        self.await_needs(id, now, out);
+        self.held.push(id);
+        if !self.procs[id].change.is_unordered() {
+            self.call_needs(id, now, out);
+        }
         self.bring_up(id, now, out);
+        self.recall_skipped(id, now, out);
         goal
     }
 
@@ -284,6 +328,7 @@ impl Supervisor {
     pub(super) fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> WaitCondition {
         self.request_stop(id, out);
         let proc = &mut self.procs[id];
+        proc.change = Part { stays_down: proc.skip.is_some(), ..Part::default() };
         proc.goal = Goal::Stop;
         proc.due = None;
         proc.waiting = false;
@@ -363,6 +408,7 @@ impl Proc {
     /// Clear failures and pauses, because a user or client wants it to run regardless.
     pub(super) fn forgive(&mut self) {
         (self.due, self.broken, self.skip) = (None, None, None);
+        self.change.stays_down = false;
         (self.streak, self.failures, self.lost) = (0, 0, 0);
     }
 
@@ -386,11 +432,17 @@ impl Proc {
 impl Outcome {
     /// Everything was done.
     pub fn done(names: Vec<crate::model::ProcName>) -> Self {
-        Self { ok: true, problems: vec![], names, unknown: None }
+        Self { ok: true, problems: vec![], names, following: vec![], unknown: None }
     }
 
     /// Nothing was done, with the reason.
     pub fn refused(problem: String) -> Self {
-        Self { ok: false, problems: vec![problem.into()], names: vec![], unknown: None }
+        Self {
+            ok: false,
+            problems: vec![problem.into()],
+            names: vec![],
+            following: vec![],
+            unknown: None,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::lifecycle::RunStage;
+use super::part::Part;
 use super::ready::cleanup_limit;
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{RunProblem, What};
@@ -48,10 +49,10 @@ impl Supervisor {
     fn dismiss_in_turn(&mut self, out: &mut Vec<Effect>) {
         for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
+            let idle = !proc.alive() && proc.goal == Goal::Run;
             if !proc.stopped_by_shutdown
                 && !proc.for_cleanup
-                && proc.alive()
-                && !self.is_leaned_on(id)
+                && (idle || proc.alive() && !self.is_leaned_on(id))
             {
                 self.dismiss(id, out);
             }
@@ -158,6 +159,7 @@ impl Supervisor {
         for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
             (proc.goal, proc.due, proc.waiting) = (Goal::Stop, None, false);
+            proc.change = Part::default();
             (proc.stopped_by_shutdown, proc.for_cleanup) = (true, true);
             if !proc.alive() {
                 continue;
@@ -196,8 +198,10 @@ impl Supervisor {
     /// After every input: start the processes whose needs are met, answer requests that are done, and
     /// finish when nothing is left.
     pub(super) fn settle(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        self.stop_next(now, out);
         self.open_gates(now, out);
         self.announce_stages(out);
+        self.end_if_done(out);
         self.mention_idleness(out);
         if self.run_phase == RunPhase::Stopping {
             self.dismiss_in_turn(out);

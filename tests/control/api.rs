@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::json;
 use tmo::client::ClientError;
-use tmo::model::request::Request;
+use tmo::model::request::{ChangeOrder, Request};
 use tmo::server::engine_handle::{FailuresRequest, PaneRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -94,15 +94,40 @@ async fn every_verb_reaches_the_engine() {
     let mut run = run();
     let web = || names(&["web#1"]);
     for (line, body, request, wait) in [
-        ("POST /api/start", r#"{"names":["web#1"]}"#, Request::Start { names: web() }, true),
-        ("POST /api/stop", "", Request::Stop { names: vec![] }, true),
-        ("POST /api/restart?wait=false", "{}", Request::Restart { names: vec![] }, false),
-        ("POST /api/processes/web%231/start", "", Request::Start { names: web() }, true),
-        ("POST /api/processes/web%231/stop", "", Request::Stop { names: web() }, true),
+        (
+            "POST /api/start",
+            r#"{"names":["web#1"]}"#,
+            Request::Start { names: web(), order: ChangeOrder::default() },
+            true,
+        ),
+        (
+            "POST /api/stop",
+            "",
+            Request::Stop { names: vec![], order: ChangeOrder::default() },
+            true,
+        ),
+        (
+            "POST /api/restart?wait=false",
+            "{}",
+            Request::Restart { names: vec![], order: ChangeOrder::default() },
+            false,
+        ),
+        (
+            "POST /api/processes/web%231/start",
+            "",
+            Request::Start { names: web(), order: ChangeOrder::default() },
+            true,
+        ),
+        (
+            "POST /api/processes/web%231/stop",
+            "",
+            Request::Stop { names: web(), order: ChangeOrder::default() },
+            true,
+        ),
         (
             "POST /api/processes/web%231/restart?wait=0",
             "",
-            Request::Restart { names: web() },
+            Request::Restart { names: web(), order: ChangeOrder::default() },
             false,
         ),
         (
@@ -136,9 +161,9 @@ async fn every_request_of_the_client_reaches_the_engine() {
     let mut run = run();
     let client = run.client().await;
     for request in [
-        Request::Start { names: names(&["web"]) },
-        Request::Stop { names: names(&["web#2", "w*"]) },
-        Request::Restart { names: vec![] },
+        Request::Start { names: names(&["web"]), order: ChangeOrder::default() },
+        Request::Stop { names: names(&["web#2", "w*"]), order: ChangeOrder::default() },
+        Request::Restart { names: vec![], order: ChangeOrder::default() },
         Request::Signal { signal: "HUP".parse().unwrap(), names: names(&["web"]) },
         Request::Quit,
         Request::Kill,
@@ -196,7 +221,7 @@ async fn get_lines_returns_the_log_in_pages() {
 async fn a_request_is_answered_when_it_is_done() {
     let mut run = run();
     let client = run.client().await;
-    let slow = Request::Restart { names: names(&["slow"]) };
+    let slow = Request::Restart { names: names(&["slow"]), order: ChangeOrder::default() };
     {
         let mut waits = Box::pin(client.request(&slow, true));
         tokio::select! {
@@ -215,10 +240,15 @@ async fn a_request_is_answered_when_it_is_done() {
 async fn unknown_names_and_problems_are_in_the_answer() {
     let run = run();
     let client = run.client().await;
-    let outcome = client.request(&Request::Stop { names: names(&["wroker"]) }, true).await.unwrap();
+    let outcome = client
+        .request(&Request::Stop { names: names(&["wroker"]), order: ChangeOrder::default() }, true)
+        .await
+        .unwrap();
     let unknown = outcome.unknown.unwrap();
     assert_eq!((unknown.name.raw(), unknown.nearest.unwrap().raw()), ("wroker", "worker"));
-    let outcome = client.request(&Request::Start { names: names(&["worker"]) }, true).await;
+    let outcome = client
+        .request(&Request::Start { names: names(&["worker"]), order: ChangeOrder::default() }, true)
+        .await;
     assert_eq!(outcome.unwrap().problems, ["worker: no such file"]);
 
     let reply = run.http("POST /api/processes/nosuch/stop", "").await;

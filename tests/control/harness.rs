@@ -266,9 +266,17 @@ fn failures(name: &str, ask: &FailuresRequest) -> Result<FailureTexts, RequestEr
 /// Starting `worker` fails; unknown names are unknown; all else works.
 fn outcome(request: &Request) -> Outcome {
     let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
-    let (Request::Start { names } | Request::Stop { names } | Request::Restart { names }) = request
+    let (Request::Start { names, .. }
+    | Request::Stop { names, .. }
+    | Request::Restart { names, .. }) = request
     else {
-        return Outcome { ok: true, problems: vec![], names: vec![], unknown: None };
+        return Outcome {
+            ok: true,
+            problems: vec![],
+            names: vec![],
+            following: vec![],
+            unknown: None,
+        };
     };
     let lost = |name: &&String| !all.iter().any(|known| known.matches(name));
     if let Some(name) = names.iter().find(lost) {
@@ -279,7 +287,7 @@ fn outcome(request: &Request) -> Outcome {
     let fails = matches!(request, Request::Start { .. })
         && hit.iter().any(|name| name.as_str() == "worker");
     let problems = if fails { vec!["worker: no such file".into()] } else { vec![] };
-    Outcome { ok: !fails, problems, names: hit, unknown: None }
+    Outcome { ok: !fails, problems, names: hit, following: vec![], unknown: None }
 }
 
 pub(crate) fn state() -> State {

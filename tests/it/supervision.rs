@@ -530,3 +530,117 @@ fn restart_of_a_repaired_dependency_names_the_command_for_skipped_processes() {
     assert!(reported.contains("tmo start api"), "{ran:?}");
     world.ok(["quit"]);
 }
+
+/// A server that needs a completed migration, which needs a database that is ready when `go` exists.
+const SITE: &str = "\
+[process.db]
+command = \"until [ -e go ]; do sleep 0.05; done; echo db up; exec sleep 1000\"
+ready = { log = \"db up\" }
+[process.migrate]
+command = \"echo $TARGET >>migrated; exit $(cat code)\"
+depends_on = [\"db\"]
+[process.web]
+command = \"exec sleep 1000\"
+depends_on = { migrate = \"completed\" }
+";
+
+/// All of the site run.
+fn site() -> World {
+    let world = world("", SITE);
+    world.write("go", "");
+    world.write("code", "0");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    world
+}
+
+fn remove(world: &World, name: &str) {
+    std::fs::remove_file(world.path().join(name)).unwrap();
+}
+
+#[test]
+fn restart_of_all_has_the_order_of_the_start_even_across_a_takeover() {
+    let world = site();
+    let (db, web) = (world.wait_state("db", "running"), world.wait_state("web", "running"));
+    remove(&world, "go");
+    world.ok(["restart", "--no-wait"]);
+    eventually("another database runs", || {
+        (world.field("db", "state") == "running" && world.wait_state("db", "running") != db)
+            .then_some(())
+    });
+    assert_eq!(world.field("web", "state"), "pending");
+    kill_supervisor(&world);
+    world.ok(["ps"]);
+    assert_eq!(world.field("web", "state"), "pending");
+    assert_eq!(world.field("web", "awaits")[0], "db");
+    world.write("go", "");
+    assert_ne!(world.wait_state("web", "running"), web);
+    assert_eq!(world.read("migrated").lines().count(), 1, "what has completed is left alone");
+    // One that is named runs again, and is waited for.
+    world.ok(["restart", "migrate"]);
+    assert_eq!(world.read("migrated").lines().count(), 2);
+    world.write("code", "4");
+    let failed = world.run(["restart", "migrate", "web"]);
+    assert_eq!(failed.code, 1);
+    assert!(failed.stderr.contains("migrate: ended with code 4"), "{}", failed.stderr);
+    assert_eq!(world.field("web", "state"), "pending");
+    world.write("code", "0");
+    let repaired = world.run(["restart", "migrate"]);
+    assert_eq!(repaired.code, 0);
+    assert!(
+        repaired.stderr.contains("web was skipped before and will follow"),
+        "{}",
+        repaired.stderr
+    );
+    world.wait_state("web", "running");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn reload_keeps_the_order_and_reruns_no_completed_process_for_a_shared_variable() {
+    let world = site();
+    let web = world.wait_state("web", "running");
+    world.write(".env", "B=2\n");
+    remove(&world, "go");
+    world.ok(["reload", "--no-wait"]);
+    eventually("web waits for the database", || {
+        (world.field("web", "state") == "pending").then_some(())
+    });
+    world.write("go", "");
+    assert_ne!(world.wait_state("web", "running"), web);
+    assert_eq!(world.read("migrated").lines().count(), 1);
+    let own =
+        SITE.replace("depends_on = [\"db\"]", "depends_on = [\"db\"]\nenv = { TARGET = \"2\" }");
+    world.write("tmo.toml", &own);
+    world.ok(["reload"]);
+    assert_eq!(world.read("migrated"), "\n2\n");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_dependent_with_restart_follows_and_no_deps_ignores_the_order() {
+    let edge = "depends_on = { migrate = \"completed\", db = { restart = true } }";
+    let world = world("", &SITE.replace("depends_on = { migrate = \"completed\" }", edge));
+    world.write("code", "0");
+    world.ok(["start", "-D", "--no-deps"]);
+    let first = world.wait_state("web", "running");
+    world.write("go", "");
+    eventually("it is ready", || (world.field("db", "ready") == true).then_some(()));
+    world.ok(["restart", "--no-deps", "db"]);
+    assert_eq!(world.wait_state("web", "running"), first);
+    world.ok(["restart", "db"]);
+    assert_ne!(world.wait_state("web", "running"), first);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_run_of_steps_ends_by_itself_with_their_exit_code() {
+    let toml = "[process.build]\ncommand = \"echo built\"\nready = { exit = 0 }\n\
+                [process.deploy]\ncommand = \"exit $(cat code)\"\nready = { exit = 0 }\n\
+                depends_on = [\"build\"]\n";
+    let world = world("", toml);
+    for (code, text) in [(0, "0"), (3, "3")] {
+        world.write("code", text);
+        assert_eq!(world.run(["start"]).code, code);
+    }
+}

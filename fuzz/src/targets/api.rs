@@ -1,7 +1,7 @@
 //! HTTP on the control socket, as the server hears it.
 
 use serde_json::{Value, json};
-use tmo::model::request::Request;
+use tmo::model::request::{ChangeOrder, Request};
 use tmo::server::prefixed_stream::{Language, judge};
 
 use super::input::Input;
@@ -237,8 +237,8 @@ const LONG_KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk
 fn named(verb: &str, names: Vec<String>) -> Request {
     assert!(NAMES.contains(&"db"));
     match verb {
-        "start" => Request::Start { names },
-        "stop" => Request::Stop { names },
-        _ => Request::Restart { names },
+        "start" => Request::Start { names, order: ChangeOrder::default() },
+        "stop" => Request::Stop { names, order: ChangeOrder::default() },
+        _ => Request::Restart { names, order: ChangeOrder::default() },
     }
 }

@@ -2,7 +2,7 @@
 
 use tmo::api::line_buffer::LONGEST_LINE;
 use tmo::api::overmind::{self, Command};
-use tmo::model::request::Request;
+use tmo::model::request::{ChangeOrder, Request};
 use tmo::server::prefixed_stream::{Language, judge};
 
 use super::input::Input;
@@ -78,11 +78,17 @@ fn plain(text: &[u8]) -> (Vec<u8>, Vec<Asked>) {
             }
             Some(Command::Restart(patterns)) => {
                 let names = overmind::matching(&state.processes, &patterns);
-                asked.extend((!names.is_empty()).then(|| ask(Request::Restart { names })));
+                asked.extend(
+                    (!names.is_empty())
+                        .then(|| ask(Request::Restart { names, order: ChangeOrder::default() })),
+                );
             }
             Some(Command::Stop(patterns)) => {
                 let names = overmind::matching(&state.processes, &patterns);
-                asked.extend((!names.is_empty()).then(|| ask(Request::Stop { names })));
+                asked.extend(
+                    (!names.is_empty())
+                        .then(|| ask(Request::Stop { names, order: ChangeOrder::default() })),
+                );
             }
             Some(Command::Quit) => asked.push(ask(Request::Quit)),
             Some(Command::Kill) => asked.push(ask(Request::Kill)),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tmo::model::member::Member;
 use tmo::model::plan::Plan;
-use tmo::model::request::Request;
+use tmo::model::request::{ChangeOrder, Request};
 use tmo::model::time::Timestamp;
 use tmo::model::{Exit, LifeId, ProcId};
 use tmo::protocol::life::{Entry, LifeEvent};
@@ -64,9 +64,9 @@ fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
             let name = input.one_of(&["web", "db", "*", "x"]);
             let names = (0..input.byte() % 3).map(|_| name.to_owned()).collect();
             let request = match input.byte() % 6 {
-                0 | 1 => Request::Start { names },
-                2 => Request::Stop { names },
-                3 | 4 => Request::Restart { names },
+                0 | 1 => Request::Start { names, order: ChangeOrder::default() },
+                2 => Request::Stop { names, order: ChangeOrder::default() },
+                3 | 4 => Request::Restart { names, order: ChangeOrder::default() },
                 5 if input.yes() => Request::Kill,
                 _ => Request::Quit,
             };

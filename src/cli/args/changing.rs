@@ -9,7 +9,18 @@ use crate::cli::completions::values;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::signal::SignalName;
 
-/// `tmo stop`, `tmo restart`.
+/// `tmo restart`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct RestartArgs {
+    /// Which processes.
+    #[command(flatten)]
+    pub of: NamesArgs,
+    /// Restart them all at once, whatever they depend on.
+    #[arg(long)]
+    pub no_deps: bool,
+}
+
+/// `tmo stop`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct NamesArgs {
     /// Process names, `*` patterns, or Procfile entries (all their instances).

@@ -26,8 +26,8 @@ use clap::{ArgAction, Args as _, Command, FromArgMatches as _, Parser, Subcomman
 
 pub use app::{AppArgs, AppDo};
 pub use changing::{
-    ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RunArgs, ScaleArgs, SendArgs,
-    SignalArgs,
+    ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RestartArgs, RunArgs, ScaleArgs,
+    SendArgs, SignalArgs,
 };
 pub(super) use go_style::go_style;
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
@@ -176,7 +176,7 @@ Examples:
   tmo restart 'worker*'         by pattern
   tmo restart                   all"
     )]
-    Restart(NamesArgs),
+    Restart(RestartArgs),
     /// Stop processes; without names, all of them. The run itself stays up.
     #[command(visible_aliases = ["interrupt", "i"], after_help = "\
 Examples:

@@ -85,6 +85,9 @@ pub struct StartArgs {
     /// stopped or killed.
     #[arg(long, value_name = "NAME", add = values::process())]
     pub exit_code_from: Option<String>,
+    /// Start the processes at once, whatever they depend on; start no others for them.
+    #[arg(long)]
+    pub no_deps: bool,
     /// What provides the terminals of the processes: tmux, tmo itself (native), or tmux if a usable
     /// one is installed (auto).
     #[arg(long, value_name = "KIND", value_enum, hide_possible_values = true)]

@@ -153,6 +153,7 @@ fn every_flag_of_start_names_its_default() {
         "until_ready",
         "command",
         "exit_code_from",
+        "no_deps",
         "overmind",
         "ui",
         "web",

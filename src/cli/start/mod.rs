@@ -59,6 +59,7 @@ pub(super) struct Start {
     web: Option<PagePort>,
     wait: Option<Readiness>,
     exit_code_from: Option<String>,
+    no_deps: bool,
     trial: bool,
     /// Where the command was typed, if the start uses another directory.
     typed_in: Option<Typed>,
@@ -142,7 +143,8 @@ impl Start {
             let names = &self.typed.names;
             if !names.is_empty() && !matches!(found, Found::Nothing) {
                 drop(door);
-                let ask = Request::Start { names: names.clone() };
+                let order = crate::cli::change_order(self.no_deps);
+                let ask = Request::Start { names: names.clone(), order };
                 let asked = super::block_on(request::request(&mut self.instance(), ask, true));
                 return match asked.map_err(|error| self.why_left_out(error))? {
                     0 => self.until_ready(names),
@@ -245,6 +247,7 @@ impl Start {
         let number = command::prepare(&context.env, &context.start_dir, &mut args)?;
         let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
         let (trial, ui, web) = (args.until_ready, args.ui, args.web);
+        let no_deps = args.no_deps;
         if ui {
             as_view::check(&context.env)?;
         }
@@ -270,6 +273,7 @@ impl Start {
             web,
             wait,
             exit_code_from,
+            no_deps,
             trial,
             typed_in,
             number,

@@ -55,6 +55,7 @@ impl Start {
         let env = plan.caller_env();
         let env = Env::of(env.into_iter().map(|(key, value)| (&key.0, &value.0)));
         let exit_code_from = args.exit_code_from.clone();
+        let no_deps = args.no_deps;
         let mut context = Context::at(origin.dir.as_path().to_owned(), env);
         let typed_in = origin
             .typed_in
@@ -78,6 +79,7 @@ impl Start {
             web: None,
             wait: None,
             exit_code_from,
+            no_deps,
             trial: false,
             typed_in,
             number: None,
@@ -279,6 +281,8 @@ impl Start {
 
     /// Start only the named processes and those that they wait for; the others can be started later.
     fn choose(&self, plan: &mut Plan) -> Result<(), CliError> {
+        plan.no_deps = self.no_deps;
+        plan.ends_when_done = Persona::here() == Persona::Tmo;
         let names = &self.typed.names;
         if names.is_empty() {
             return Ok(());

@@ -28,7 +28,7 @@ use crate::config::options::BackendChoice;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::rules::{DependencyCondition, Hooks, WebRules};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
-pub use keys::{Asked, Line, LogTable, ProcessTable, Row, command_line};
+pub use keys::{Asked, Dependency, Line, LogTable, ProcessTable, Row, command_line};
 pub use problem::{Diagnostics, Problem, Source, TomlError};
 pub use resolve::{Disk, ProcessOverrides, Resolved, resolve_with_disk};
 pub use said::{At, Said, value};
@@ -77,8 +77,8 @@ impl Index {
         for (at, (name, table)) in processes.iter().enumerate() {
             index.tables.entry(name.get_ref().clone()).or_insert(at);
             let on = table.depends_on.iter().map(Spanned::get_ref);
-            let completed = on.filter(|(_, until)| *until == DependencyCondition::Completed);
-            index.completed.extend(completed.map(|(on, _)| on.clone()));
+            let completed = on.filter(|need| need.until == DependencyCondition::Completed);
+            index.completed.extend(completed.map(|need| need.on.clone()));
         }
         index
     }

@@ -137,8 +137,11 @@ fn every_key_is_read() {
         (plain(web.phase.as_ref()), plain(web.on_exit.as_ref())),
         (Stage::Main, OnExit::Remain)
     );
-    let needs: Vec<_> =
-        web.depends_on.iter().map(|need| (need.get_ref().0.as_str(), need.get_ref().1)).collect();
+    let needs: Vec<_> = web
+        .depends_on
+        .iter()
+        .map(|need| (need.get_ref().on.as_str(), need.get_ref().until))
+        .collect();
     assert_eq!(
         needs,
         [("db", DependencyCondition::Started), ("migrate", DependencyCondition::Completed)]

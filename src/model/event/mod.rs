@@ -116,9 +116,13 @@ pub enum What {
     /// All dependencies are ready.
     #[serde(rename = "lifecycle:dependencies-ready")]
     DependenciesReady,
-    /// All main processes have been started.
+    /// All main processes have been started, except for those that were skipped.
     #[serde(rename = "lifecycle:main-started")]
-    MainStarted,
+    MainStarted {
+        /// The skipped processes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<ProcName>,
+    },
     /// No main process is left.
     #[serde(rename = "lifecycle:main-stopped")]
     MainStopped,

@@ -109,7 +109,16 @@ impl Display for Words<'_> {
             ),
             What::TmuxGone => f.write_str("The tmux server is gone: ending everything"),
             What::DependenciesReady => f.write_str("All dependencies are ready"),
-            What::MainStarted => f.write_str("All main processes are started"),
+            What::MainStarted { skipped } if skipped.is_empty() => {
+                f.write_str("All main processes are started")
+            }
+            What::MainStarted { skipped } => {
+                write!(
+                    f,
+                    "The main processes are started, except for those skipped: {}",
+                    list(skipped)
+                )
+            }
             What::MainStopped => f.write_str("All main processes are stopped"),
             What::CleanupStarted => f.write_str("The cleanup begins"),
             What::CleanupComplete => f.write_str("The cleanup is over"),

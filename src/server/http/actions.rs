@@ -16,7 +16,7 @@ use super::answer::{Answer, ApiResult, Refusal, json};
 use super::extract::{Body, Name, OptionalBody, Query, Words, truth};
 use crate::api::answers::{Detached, Problem};
 use crate::model::plan::AfterInstall;
-use crate::model::request::{Outcome, Request};
+use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::signal::SignalName;
 use crate::server::engine_handle::EngineRequest;
 use crate::server::serve::Api;
@@ -129,6 +129,9 @@ pub(super) struct Names {
     /// Names, patterns with `*`, or entries of the Procfile; none means all processes.
     #[serde(default)]
     pub(super) names: Vec<String>,
+    /// The order in which they are stopped and started.
+    #[serde(default)]
+    pub(super) order: ChangeOrder,
 }
 
 /// Start processes that are not running.
@@ -144,9 +147,9 @@ pub(super) struct Names {
 )]
 pub(super) async fn start(
     order: Order,
-    OptionalBody(Names { names }): OptionalBody<Names>,
+    OptionalBody(Names { names, order: by }): OptionalBody<Names>,
 ) -> ApiResult {
-    order.carry_out(Request::Start { names }).await
+    order.carry_out(Request::Start { names, order: by }).await
 }
 
 /// Stop processes and leave them stopped.
@@ -162,9 +165,9 @@ pub(super) async fn start(
 )]
 pub(super) async fn stop(
     order: Order,
-    OptionalBody(Names { names }): OptionalBody<Names>,
+    OptionalBody(Names { names, order: by }): OptionalBody<Names>,
 ) -> ApiResult {
-    order.carry_out(Request::Stop { names }).await
+    order.carry_out(Request::Stop { names, order: by }).await
 }
 
 /// Stop processes, then start them again.
@@ -180,9 +183,9 @@ pub(super) async fn stop(
 )]
 pub(super) async fn restart(
     order: Order,
-    OptionalBody(Names { names }): OptionalBody<Names>,
+    OptionalBody(Names { names, order: by }): OptionalBody<Names>,
 ) -> ApiResult {
-    order.carry_out(Request::Restart { names }).await
+    order.carry_out(Request::Restart { names, order: by }).await
 }
 
 /// Start one, unless it is running.
@@ -194,7 +197,7 @@ pub(super) async fn restart(
     responses(Acted, Named)
 )]
 pub(super) async fn start_one(Name(name): Name, order: Order) -> ApiResult {
-    order.carry_out(Request::Start { names: vec![name] }).await
+    order.carry_out(Request::Start { names: vec![name], order: ChangeOrder::default() }).await
 }
 
 /// Stop one and leave it stopped.
@@ -206,7 +209,7 @@ pub(super) async fn start_one(Name(name): Name, order: Order) -> ApiResult {
     responses(Acted, Named)
 )]
 pub(super) async fn stop_one(Name(name): Name, order: Order) -> ApiResult {
-    order.carry_out(Request::Stop { names: vec![name] }).await
+    order.carry_out(Request::Stop { names: vec![name], order: ChangeOrder::default() }).await
 }
 
 /// Stop one, then start it again.
@@ -218,7 +221,7 @@ pub(super) async fn stop_one(Name(name): Name, order: Order) -> ApiResult {
     responses(Acted, Named)
 )]
 pub(super) async fn restart_one(Name(name): Name, order: Order) -> ApiResult {
-    order.carry_out(Request::Restart { names: vec![name] }).await
+    order.carry_out(Request::Restart { names: vec![name], order: ChangeOrder::default() }).await
 }
 
 /// The parameters of an installation.

@@ -39,7 +39,8 @@ fn switches_say_yes_or_no() {
 
 #[test]
 fn the_status_follows_the_outcome() {
-    let mut outcome = Outcome { ok: true, problems: vec![], names: vec![], unknown: None };
+    let mut outcome =
+        Outcome { ok: true, problems: vec![], names: vec![], following: vec![], unknown: None };
     assert_eq!(status(&outcome, true), StatusCode::OK);
     assert_eq!(status(&outcome, false), StatusCode::ACCEPTED);
     outcome.ok = false;

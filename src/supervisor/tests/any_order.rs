@@ -132,9 +132,9 @@ proptest! {
                     world.now += seconds * 1_000_000_000;
                     world.input(Input::TimerFired);
                 }
-                Step::Start(id) => ask(&mut world, Request::Start { names: names(&[all[id]]) }),
-                Step::Stop(id) => ask(&mut world, Request::Stop { names: names(&[all[id]]) }),
-                Step::Restart(id) => ask(&mut world, Request::Restart { names: names(&[all[id]]) }),
+                Step::Start(id) => ask(&mut world, Request::Start { names: names(&[all[id]]), order: ChangeOrder::default() }),
+                Step::Stop(id) => ask(&mut world, Request::Stop { names: names(&[all[id]]), order: ChangeOrder::default() }),
+                Step::Restart(id) => ask(&mut world, Request::Restart { names: names(&[all[id]]), order: ChangeOrder::default() }),
                 Step::Scale(count) => {
                     ask(&mut world, Request::Scale { counts: [("b".to_owned(), count)].into() });
                     running = Some(count);

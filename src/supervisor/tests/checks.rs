@@ -14,7 +14,7 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
     world.settle();
     world.pass(DB, 0);
     world.end(MIGRATE, Exit::Code(0));
-    world.ask(7, Request::Start { names: names(&["web"]) });
+    world.ask(7, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     world.wait(11);
     assert_eq!(
         world.statuses(),
@@ -32,7 +32,10 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
         "{outcome:?}"
     );
     // A restart that the user requests gives the process another chance.
-    world.ask(8, Request::Restart { names: names(&["api", "@front"]) });
+    world.ask(
+        8,
+        Request::Restart { names: names(&["api", "@front"]), order: ChangeOrder::default() },
+    );
     world.settle();
     world.pass(API, 0);
     world.wait(1);
@@ -84,7 +87,7 @@ fn what_it_prints_can_break_it() {
         (world.status(API), world.status(WEB)),
         (ProcessStatus::Broken, ProcessStatus::Running)
     );
-    world.ask(1, Request::Restart { names: names(&["api"]) });
+    world.ask(1, Request::Restart { names: names(&["api"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.status(API), ProcessStatus::Running);
     world.input(Input::Failing(
@@ -175,7 +178,7 @@ fn a_job_that_others_wait_for_is_done_once_it_has_ended_well() {
         } else {
             DependencyCondition::Completed
         };
-        plan.processes[1].rules.needs = vec![Need { on, until }];
+        plan.processes[1].rules.needs = vec![Need { on, until, restart: false }];
         let mut world = World::of(&plan);
         world.settle();
         world.end(0, Exit::Code(1));

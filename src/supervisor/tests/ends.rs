@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::ProcessStatus;
+use crate::model::rules::{Check, DependencyCondition, Need, Probe, Stage};
 use crate::model::time::Timestamp;
 use crate::model::units;
 
@@ -14,7 +15,7 @@ fn one_that_may_die_stops_nobody_and_counts() {
     world.check();
     assert_eq!(world.machine.run_phase, RunPhase::Running);
     assert_eq!(world.machine.procs[1].status(), ProcessStatus::Exited);
-    world.ask(1, Request::Restart { names: names(&["seed"]) });
+    world.ask(1, Request::Restart { names: names(&["seed"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.machine.procs[1].status(), ProcessStatus::Running);
     world.shims[1].die(Exit::Code(4));
@@ -61,17 +62,17 @@ fn what_waits_for_its_restart_can_be_stopped_and_started() {
         world.shims[0].die(Exit::Code(1));
         world.settle();
     }
-    world.ask(1, Request::Stop { names: vec![] });
+    world.ask(1, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.settle();
     assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
     world.wait(100);
     assert!(!world.machine.procs[0].alive());
-    world.ask(2, Request::Restart { names: vec![] });
+    world.ask(2, Request::Restart { names: vec![], order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
     world.shims[0].die(Exit::Code(1));
     world.settle();
-    world.ask(3, Request::Restart { names: vec![] });
+    world.ask(3, Request::Restart { names: vec![], order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
     assert_eq!(world.machine.next_due(), None);
@@ -91,4 +92,72 @@ fn a_clock_that_is_set_back_lengthens_no_pause() {
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Restarting, "it begins anew");
     world.wait(1);
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
+}
+
+/// Two steps that end, the second after the first.
+fn pipeline() -> Plan {
+    let mut plan = plan(&["build?", "deploy?"]);
+    plan.ends_when_done = true;
+    for process in &mut plan.processes {
+        let (timeout_ms, every_ms) = (Check::TIMEOUT_MS, Check::EVERY_MS);
+        process.rules.ready = vec![Check { probe: Probe::Exit { code: 0 }, timeout_ms, every_ms }];
+    }
+    let (on, until) = (plan.processes[0].name.clone(), DependencyCondition::Ready);
+    plan.processes[1].rules.needs = vec![Need { on, until, restart: false }];
+    plan
+}
+
+#[test]
+fn a_run_of_steps_ends_when_all_are_done_or_one_has_failed() {
+    for (codes, end) in [(vec![0, 0], 0), (vec![0, 3], 3), (vec![2], 2)] {
+        let mut world = World::of(&pipeline());
+        world.settle();
+        for (id, code) in codes.iter().enumerate() {
+            assert!(world.finished.is_empty());
+            world.shims[id].die(Exit::Code(*code));
+            world.settle();
+        }
+        assert_eq!(world.finished, [end]);
+        assert!(!world.said.concat().contains("All processes have ended"), "{:?}", world.said);
+        let culprit = world.machine.culprit.as_ref().map(|culprit| culprit.id.place());
+        assert_eq!(culprit, codes.iter().position(|code| *code != 0));
+    }
+}
+
+#[test]
+fn a_run_goes_on_if_one_was_stopped_or_need_not_end_or_starts_on_request() {
+    for case in 0..3 {
+        let mut plan = pipeline();
+        match case {
+            0 => plan.processes[1].rules.ready.clear(),
+            1 => plan.processes[1].waits = true,
+            _ => {}
+        }
+        let mut world = World::of(&plan);
+        world.settle();
+        world.shims[0].die(Exit::Code(0));
+        world.settle();
+        if case == 2 {
+            let (names, order) = (names(&["deploy"]), ChangeOrder::default());
+            world.ask(1, Request::Stop { names, order });
+        } else if case == 0 {
+            world.shims[1].die(Exit::Code(0));
+        }
+        world.settle();
+        assert_eq!(world.machine.run_phase, RunPhase::Running, "{case}");
+    }
+}
+
+#[test]
+fn skipped_processes_are_not_said_to_be_started() {
+    let mut plan = plan(&["db?", "job?", "web?"]);
+    plan.processes[0].rules.stage = Stage::Dependency;
+    let (on, until) = (plan.processes[1].name.clone(), DependencyCondition::Completed);
+    plan.processes[2].rules.needs = vec![Need { on, until, restart: false }];
+    let mut world = World::of(&plan);
+    world.settle();
+    world.shims[1].die(Exit::Code(1));
+    world.settle();
+    let said = world.said.join("\n");
+    assert!(said.contains("are started, except for those skipped: web"), "{said}");
 }

@@ -82,7 +82,7 @@ fn run(reason: Reason, answer: Exit, in_time: bool, adopted: bool) -> World {
         world.shims[WEB].die(exit);
         while world.deliver(WEB) {}
     };
-    let stop = Request::Stop { names: names(&["test"]) };
+    let stop = Request::Stop { names: names(&["test"]), order: ChangeOrder::default() };
     let requests = match reason {
         Reason::First(exit) => (Some(exit), vec![]),
         Reason::FirstThenPerson => (Some(Exit::Code(0)), vec![Request::Quit]),
@@ -200,10 +200,11 @@ fn one_process_can_be_the_one_whose_code_counts() {
 fn a_skipped_process_fails_the_run_whatever_the_codes() {
     let mut plan = plan(&["web", "test?"]);
     let on = plan.processes[1].name.clone();
-    plan.processes[0].rules.needs = vec![Need { on, until: DependencyCondition::Completed }];
+    plan.processes[0].rules.needs =
+        vec![Need { on, until: DependencyCondition::Completed, restart: false }];
     let mut world = World::of(&plan);
     world.settle();
-    world.ask(1, Request::Stop { names: names(&["test"]) });
+    world.ask(1, Request::Stop { names: names(&["test"]), order: ChangeOrder::default() });
     world.settle();
     world.ask(2, Request::Quit);
     world.settle();

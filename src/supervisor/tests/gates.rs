@@ -90,11 +90,14 @@ fn a_dependency_that_fails_ends_the_start() {
 #[test]
 fn one_that_is_skipped_ends_no_run_that_was_stopped_by_hand() {
     let mut world = World::up();
-    world.ask(1, Request::Stop { names: vec![] });
+    world.ask(1, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.settle();
-    world.ask(2, Request::Restart { names: names(&["web"]) });
+    world.ask(2, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     assert_eq!(world.status(WEB), ProcessStatus::Pending);
-    world.ask(3, Request::Stop { names: names(&["db", "migrate", "api"]) });
+    world.ask(
+        3,
+        Request::Stop { names: names(&["db", "migrate", "api"]), order: ChangeOrder::default() },
+    );
     world.settle();
     assert_eq!(world.status(WEB), ProcessStatus::Skipped, "{:?}", world.said);
     assert_eq!(world.machine.run_phase, RunPhase::Running);
@@ -104,9 +107,12 @@ fn one_that_is_skipped_ends_no_run_that_was_stopped_by_hand() {
 #[test]
 fn what_is_needed_is_started_with_who_needs_it() {
     let mut world = World::up();
-    world.ask(1, Request::Stop { names: names(&["db", "api", "web"]) });
+    world.ask(
+        1,
+        Request::Stop { names: names(&["db", "api", "web"]), order: ChangeOrder::default() },
+    );
     world.settle();
-    world.ask(2, Request::Start { names: names(&["web"]) });
+    world.ask(2, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!(
         world.statuses(),
@@ -138,7 +144,7 @@ fn failures_are_counted_until_it_is_broken() {
     }
     assert_eq!(world.machine.procs[API].current_life(), Some(LifeId::nth(10)), "no eleventh");
     assert_eq!(world.status(WEB), ProcessStatus::Running, "the others go on");
-    world.ask(1, Request::Restart { names: names(&["api"]) });
+    world.ask(1, Request::Restart { names: names(&["api"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!((world.status(API), world.machine.procs[API].failures), (ProcessStatus::Running, 0));
     // Neither a success nor a soft failure counts as a failure.
@@ -162,11 +168,11 @@ fn failures_are_counted_until_it_is_broken() {
 #[test]
 fn one_that_is_skipped_while_it_stops_is_over() {
     let mut world = World::up();
-    world.ask(1, Request::Stop { names: names(&["db"]) });
+    world.ask(1, Request::Stop { names: names(&["db"]), order: ChangeOrder::default() });
     world.settle();
     // It stops slowly, and meanwhile it is requested again together with what it needs.
-    world.ask(2, Request::Stop { names: names(&["web"]) });
-    world.ask(3, Request::Start { names: names(&["web"]) });
+    world.ask(2, Request::Stop { names: names(&["web"]), order: ChangeOrder::default() });
+    world.ask(3, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     world.bring_up(DB);
     world.shims[DB].act(true);
     while world.deliver(DB) {}
@@ -180,7 +186,7 @@ fn one_that_is_skipped_while_it_stops_is_over() {
     );
     assert!(world.answers.iter().any(|(request_id, outcome)| *request_id == 3 && !outcome.ok));
     // A repeated request succeeds, because it also starts the dependency again.
-    world.ask(4, Request::Start { names: names(&["web"]) });
+    world.ask(4, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     world.pass(DB, 0);
     assert_eq!(world.status(WEB), ProcessStatus::Running);
@@ -193,12 +199,12 @@ fn a_shim_that_says_once_more_that_it_is_there_is_the_same() {
     let pane = "%0".to_owned();
     let (tty, version) = (String::new(), String::new());
     world.tell(0, LifeEvent::Up { pid: 7, start_time: 1, pane, tty, version });
-    world.ask(1, Request::Restart { names: names(&["web"]) });
+    world.ask(1, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
-    world.ask(2, Request::Stop { names: names(&["web"]) });
+    world.ask(2, Request::Stop { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
-    world.ask(3, Request::Start { names: names(&["web"]) });
+    world.ask(3, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     assert!(matches!(&world.answers[2], (3, Outcome { ok: true, .. })));
 }
@@ -238,14 +244,18 @@ fn all_are_those_that_run_by_themselves() {
     world.end(MIGRATE, Exit::Code(0));
     world.pass(API, 0);
     world.wait(1);
-    for request in [Request::Restart { names: vec![] }, Request::Start { names: vec![] }] {
+    for request in [
+        Request::Restart { names: vec![], order: ChangeOrder::default() },
+        Request::Start { names: vec![], order: ChangeOrder::default() },
+    ] {
         world.ask(1, request);
         world.settle();
+        world.pass(DB, 0);
         assert_eq!(world.status(CLEAN), ProcessStatus::Stopped, "the run goes on");
         assert_eq!(world.status(WEB), ProcessStatus::Stopped, "nobody has asked for it");
     }
     assert_eq!(world.machine.procs[API].current_life(), Some(LifeId::nth(2)));
-    world.ask(2, Request::Restart { names: names(&["web"]) });
+    world.ask(2, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.machine.procs[WEB].life, Some(LifeId::FIRST));
 }
@@ -255,7 +265,7 @@ fn a_run_goes_on_without_the_window_of_one_that_was_asked_for_later() {
     let mut world = World::new(&["web", "later-"]);
     world.machine.procs[1].name = ProcName::new("later").unwrap();
     world.settle();
-    world.ask(1, Request::Start { names: names(&["later"]) });
+    world.ask(1, Request::Start { names: names(&["later"]), order: ChangeOrder::default() });
     world.input(Input::NoPane(ProcId::at(1), "no more pseudo-terminals".into()));
     assert_eq!(world.statuses(), [ProcessStatus::Running, ProcessStatus::Stopped]);
     assert_eq!(world.machine.run_phase, RunPhase::Running);

@@ -74,7 +74,7 @@ fn a_process_with_a_pending_installation_runs_once_it_is_installed() {
     assert_eq!(world.said, ["Installing...", "Installed"]);
     assert_eq!((world.figures(0), world.machine.procs[0].streak), ((1, 0, 0, 0), 0));
     // Another life does not install again.
-    world.ask(1, Request::Restart { names: names(&["app"]) });
+    world.ask(1, Request::Restart { names: names(&["app"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!((world.status(0), world.figures(0).0), (ProcessStatus::Running, 2));
     world.check();
@@ -106,6 +106,7 @@ fn an_installation_that_fails_is_an_error_and_nothing_else() {
         let need = crate::model::rules::Need {
             on: ProcName::new("app").unwrap(),
             until: crate::model::rules::DependencyCondition::Started,
+            restart: false,
         };
         plan.processes[2].rules.needs = vec![need];
         let mut world = World::of(&plan);
@@ -117,7 +118,7 @@ fn an_installation_that_fails_is_an_error_and_nothing_else() {
         assert_eq!((world.figures(0), world.machine.procs[0].due), ((0, 0, 0, 0), None));
         assert_eq!(world.machine.run_phase, RunPhase::Running);
         // The next start installs again.
-        world.ask(1, Request::Start { names: names(&["app"]) });
+        world.ask(1, Request::Start { names: names(&["app"]), order: ChangeOrder::default() });
         world.settle();
         assert_eq!((world.status(0), world.reason(0).as_str()), (ProcessStatus::Installing, ""));
         assert!(world.answers.is_empty(), "its program does not run yet: {:?}", world.answers);
@@ -154,7 +155,7 @@ fn clients_that_wait_for_an_installation_hear_why_it_failed() {
     let mut world = World::of(&plan);
     world.settle();
     world.ask(1, installs("app-", AfterInstall::Run));
-    world.ask(2, Request::Start { names: names(&["app-"]) });
+    world.ask(2, Request::Start { names: names(&["app-"]), order: ChangeOrder::default() });
     world.settle();
     world.ends(0, 2);
     for (number, outcome) in &world.answers {
@@ -214,14 +215,14 @@ fn an_installation_that_takes_too_long_is_ended_also_after_a_takeover() {
 fn a_stopped_installation_is_begun_again_before_the_program_runs() {
     let mut world = World::of(&uploaded(&["app", "web"]));
     world.settle();
-    world.ask(1, Request::Stop { names: names(&["app"]) });
+    world.ask(1, Request::Stop { names: names(&["app"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.status(0), ProcessStatus::Stopped);
     assert_eq!(world.reason(0), "installation was interrupted");
     for request in [
-        Request::Start { names: names(&["app"]) },
+        Request::Start { names: names(&["app"]), order: ChangeOrder::default() },
         // This request interrupts the installation and starts it again.
-        Request::Restart { names: names(&["app"]) },
+        Request::Restart { names: names(&["app"]), order: ChangeOrder::default() },
     ] {
         world.ask(2, request);
         world.settle();
@@ -250,9 +251,9 @@ fn a_start_during_an_installation_that_ends_stopped_runs_the_process() {
     plan.processes[0].install = Some(Install { pending: false, ..install("1") });
     let mut world = World::of(&plan);
     world.ask(1, installs("app-", AfterInstall::Stop));
-    world.ask(2, Request::Start { names: names(&["app-"]) });
+    world.ask(2, Request::Start { names: names(&["app-"]), order: ChangeOrder::default() });
     world.settle();
-    world.ask(3, Request::Start { names: names(&["app-"]) });
+    world.ask(3, Request::Start { names: names(&["app-"]), order: ChangeOrder::default() });
     world.ends(0, 0);
     assert_eq!((world.status(0), world.answers.len()), (ProcessStatus::Running, 3));
 }
@@ -343,9 +344,9 @@ fn a_new_version_restarts_nothing_and_is_installed_before_the_next_life() {
     plan.processes[0].install = Some(install("2"));
     world.reload(1, &mut plan);
     assert_eq!((world.status(0), world.figures(0).0), (ProcessStatus::Running, 1));
-    world.ask(2, Request::Stop { names: names(&["app"]) });
+    world.ask(2, Request::Stop { names: names(&["app"]), order: ChangeOrder::default() });
     world.settle();
-    world.ask(3, Request::Start { names: names(&["app"]) });
+    world.ask(3, Request::Start { names: names(&["app"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.status(0), ProcessStatus::Installing);
     world.ends(0, 1);
@@ -353,7 +354,7 @@ fn a_new_version_restarts_nothing_and_is_installed_before_the_next_life() {
     // The old version is back, and its installation is still valid.
     plan.processes[0].install = Some(Install { pending: false, ..install("1") });
     world.reload(4, &mut plan);
-    world.ask(5, Request::Start { names: names(&["app"]) });
+    world.ask(5, Request::Start { names: names(&["app"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!((world.status(0), world.figures(0).0), (ProcessStatus::Running, 2));
 }

@@ -20,7 +20,7 @@ fn on_demand() -> World {
 #[test]
 fn one_that_is_asked_for_later_and_skipped_ends_no_run() {
     let mut world = on_demand();
-    world.ask(1, Request::Start { names: names(&["web-"]) });
+    world.ask(1, Request::Start { names: names(&["web-"]), order: ChangeOrder::default() });
     world.settle();
     world.shims[0].die(Exit::Code(1));
     world.settle();
@@ -29,7 +29,7 @@ fn one_that_is_asked_for_later_and_skipped_ends_no_run() {
     assert!(!world.answers[0].1.ok, "{:?}", world.answers);
     assert!(world.finished.is_empty(), "{:?}", world.said);
 
-    world.ask(2, Request::Start { names: names(&["web-"]) });
+    world.ask(2, Request::Start { names: names(&["web-"]), order: ChangeOrder::default() });
     world.settle();
     world.shims[0].die(Exit::Code(0));
     world.settle();
@@ -43,10 +43,10 @@ fn an_unknown_group_is_told_with_those_there_are() {
         process.rules.groups = vec!["front".into(), "all".into()];
     }
     let mut world = World::of(&plan);
-    world.ask(1, Request::Stop { names: names(&["@nosuch"]) });
+    world.ask(1, Request::Stop { names: names(&["@nosuch"]), order: ChangeOrder::default() });
     let unknown = world.answers[0].1.unknown.clone().unwrap();
     assert_eq!(unknown.known, ["@all", "@front"]);
-    world.ask(2, Request::Stop { names: names(&["nosuch"]) });
+    world.ask(2, Request::Stop { names: names(&["nosuch"]), order: ChangeOrder::default() });
     assert_eq!(world.answers[1].1.unknown.clone().unwrap().known, ["db", "web"]);
 }
 
@@ -55,7 +55,11 @@ fn a_start_of_which_nothing_can_begin_has_failed() {
     let mut plan = plan(&["db?", "web"]);
     plan.processes[0].rules.stage = Stage::Dependency;
     let mut world = World::of(&plan);
-    world.input(Input::Request(1, Request::Stop { names: names(&["db"]) }, None));
+    world.input(Input::Request(
+        1,
+        Request::Stop { names: names(&["db"]), order: ChangeOrder::default() },
+        None,
+    ));
     world.settle();
     assert_ne!(world.machine.run_phase, RunPhase::Running);
 }

@@ -14,7 +14,7 @@ fn each_milepost_is_told_once_and_in_order() {
     world.settle();
     let started = [RunStage::DependenciesReady, RunStage::MainStarted];
     assert_eq!(world.reached, started);
-    world.ask(1, Request::Restart { names: names(&["db", "web"]) });
+    world.ask(1, Request::Restart { names: names(&["db", "web"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.reached, started);
     world.input(Input::StopAfterHook(7));

@@ -1,6 +1,7 @@
 //! The state machine in a simulated world: shims carry out their specs, in any order.
 
 mod any_order;
+mod changes;
 mod checks;
 mod cleanup;
 mod ends;
@@ -25,7 +26,7 @@ use super::{Effect, Goal, Input, Phase, RunPhase, Supervisor};
 use crate::model::plan::{
     Backend, Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan, Stdin,
 };
-use crate::model::request::{Outcome, Request};
+use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::rules::ProcessPolicy;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId, ProcName};
@@ -59,6 +60,7 @@ fn process(name: &&str) -> ProcessPlan {
         removed: false,
         additions: 0,
         revision: 0,
+        own_revision: 0,
         waits: name.ends_with(['-', '+']),
     }
 }
@@ -91,6 +93,8 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         formation_port_step: 0,
         colors: vec![],
         exit_code_from: None,
+        no_deps: false,
+        ends_when_done: false,
         hooks: crate::model::rules::Hooks::default(),
         web: crate::model::rules::WebRules::default(),
         detach_keys: None,

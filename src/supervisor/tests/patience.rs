@@ -47,8 +47,8 @@ fn a_slow_stop_names_all_that_still_run_once() {
 #[test]
 fn a_slow_stop_of_one_process_names_the_command_that_kills_it() {
     for (request, verb) in [
-        (Request::Stop { names: names(&["web"]) }, "stop"),
-        (Request::Restart { names: names(&["web"]) }, "restart"),
+        (Request::Stop { names: names(&["web"]), order: ChangeOrder::default() }, "stop"),
+        (Request::Restart { names: names(&["web"]), order: ChangeOrder::default() }, "restart"),
     ] {
         let mut world = World::new(&["web", "api"]);
         world.settle();
@@ -111,7 +111,7 @@ fn the_end_of_everything_is_told_each_time_it_comes() {
     }
     world.input(Input::TimerFired);
     assert_eq!(idle(&world), 1);
-    world.ask(1, Request::Start { names: names(&["web"]) });
+    world.ask(1, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     world.shims[0].die(Exit::Code(0));
     world.settle();
@@ -134,11 +134,11 @@ fn what_waits_for_its_restart_has_not_ended() {
 }
 
 fn stop_web() -> Request {
-    Request::Stop { names: names(&["web"]) }
+    Request::Stop { names: names(&["web"]), order: ChangeOrder::default() }
 }
 
 fn restart_web() -> Request {
-    Request::Restart { names: names(&["web"]) }
+    Request::Restart { names: names(&["web"]), order: ChangeOrder::default() }
 }
 
 proptest! {

@@ -81,7 +81,7 @@ fn what_has_changed_is_done_and_all_else_let_be() {
     assert!(ask(&mut world, 3, &back).ok);
     let all = [("web", 1, true), ("api", 2, false), ("gone", 2, true), ("new", 1, false)];
     assert_eq!(lives(&world), all);
-    world.ask(4, Request::Restart { names: names(&["api"]) });
+    world.ask(4, Request::Restart { names: names(&["api"]), order: ChangeOrder::default() });
     assert!(world.answers.last().unwrap().1.unknown.is_some(), "it is no process any more");
     world.check();
 }
@@ -123,7 +123,7 @@ fn who_was_killed_between_writing_and_doing_is_followed_by_one_who_does() {
 fn who_was_stopped_stays_so_and_who_has_failed_tries_again() {
     let old = plan(&["web", "down", "dead?"]);
     let mut world = running(&old);
-    world.ask(1, Request::Stop { names: names(&["down"]) });
+    world.ask(1, Request::Stop { names: names(&["down"]), order: ChangeOrder::default() });
     world.shims[2].die(Exit::Code(3));
     world.settle();
     let mut fresh = old.clone();
@@ -138,7 +138,7 @@ fn who_was_stopped_stays_so_and_who_has_failed_tries_again() {
 fn who_is_just_restarting_runs_what_is_new_and_keeps_its_grace() {
     let old = plan(&["web"]);
     let mut world = running(&old);
-    world.ask(1, Request::Restart { names: names(&["web"]) });
+    world.ask(1, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
     world.shims[0].act(false);
     let mut fresh = old.clone();
     fresh.processes[0].command = "y".into();
@@ -195,7 +195,7 @@ fn new_ones_wait_for_what_they_need_and_for_whoever_asks() {
     assert!(ask(&mut world, 1, &now).ok);
     let all = [("web", 1, true), ("db", 1, true), ("later", 0, false), ("sweep", 0, false)];
     assert_eq!(lives(&world), all);
-    world.ask(2, Request::Start { names: names(&["later"]) });
+    world.ask(2, Request::Start { names: names(&["later"]), order: ChangeOrder::default() });
     world.settle();
     assert!(world.machine.procs[2].alive());
     world.ask(3, Request::Quit);

@@ -8,17 +8,17 @@ fn starts_restarts_and_stops() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
     world.check();
-    world.ask(1, Request::Restart { names: names(&["web"]) });
+    world.ask(1, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
     assert!(world.answers.is_empty(), "not done yet");
     world.settle();
     assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
     assert_eq!(world.machine.procs[0].life, Some(LifeId::nth(2)));
     assert_eq!(world.said, ["Interrupting..."]);
-    world.ask(2, Request::Stop { names: names(&["web"]) });
+    world.ask(2, Request::Stop { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     world.check();
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
-    world.ask(3, Request::Start { names: names(&["web"]) });
+    world.ask(3, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     world.check();
     assert_eq!(world.machine.procs[0].life, Some(LifeId::nth(3)));
@@ -67,7 +67,7 @@ fn a_signal_of_its_own_counts() {
 fn unknown_names_are_told_with_the_nearest() {
     let mut world = World::new(&["web", "worker"]);
     world.settle();
-    world.ask(1, Request::Restart { names: names(&["wbe"]) });
+    world.ask(1, Request::Restart { names: names(&["wbe"]), order: ChangeOrder::default() });
     let unknown = world.answers[0].1.unknown.clone().unwrap();
     assert_eq!((unknown.nearest, unknown.known.len()), (Some("web".into()), 2));
     assert!(!world.answers[0].1.ok);
@@ -77,7 +77,7 @@ fn unknown_names_are_told_with_the_nearest() {
 fn a_signal_goes_to_who_runs() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
-    world.ask(1, Request::Stop { names: names(&["api"]) });
+    world.ask(1, Request::Stop { names: names(&["api"]), order: ChangeOrder::default() });
     world.settle();
     let signal = "USR1".parse().unwrap();
     world.ask(2, Request::Signal { signal, names: vec![] });
@@ -93,11 +93,11 @@ fn a_signal_goes_to_who_runs() {
 fn a_second_stop_kills() {
     let mut world = World::new(&["web"]);
     world.settle();
-    world.ask(1, Request::Stop { names: vec![] });
+    world.ask(1, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.shims[0].act(false);
     assert!(world.shims[0].alive, "it ignores the signal");
     world.now += 300_000_000;
-    world.ask(2, Request::Stop { names: vec![] });
+    world.ask(2, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.shims[0].act(false);
     world.settle();
     assert_eq!(world.answers.len(), 2);
@@ -109,7 +109,7 @@ fn a_second_stop_kills() {
 fn a_stop_right_behind_a_restart_gives_the_next_life_its_grace() {
     let mut world = World::new(&["web"]);
     world.settle();
-    world.ask(1, Request::Restart { names: vec![] });
+    world.ask(1, Request::Restart { names: vec![], order: ChangeOrder::default() });
     world.shims[0].act(true);
     world.shims[0].act(true);
     assert_eq!(
@@ -117,15 +117,15 @@ fn a_stop_right_behind_a_restart_gives_the_next_life_its_grace() {
         Some(LifeId::nth(2)),
         "it has begun, and nobody has heard of it"
     );
-    world.ask(2, Request::Stop { names: vec![] });
+    world.ask(2, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.shims[0].act(false);
     assert!(world.shims[0].alive, "it was asked and has time to end");
     world.settle();
     world.check();
     assert_eq!(world.answers.len(), 2);
-    world.ask(3, Request::Start { names: vec![] });
+    world.ask(3, Request::Start { names: vec![], order: ChangeOrder::default() });
     world.settle();
-    world.ask(4, Request::Restart { names: vec![] });
+    world.ask(4, Request::Restart { names: vec![], order: ChangeOrder::default() });
     world.shims[0].act(true);
     world.shims[0].act(true);
     world.ask(5, Request::Kill);
@@ -139,7 +139,7 @@ fn a_stop_right_behind_a_restart_gives_the_next_life_its_grace() {
 fn a_stop_before_the_beginning_leaves_nothing_hanging() {
     let mut world = World::new(&["web"]);
     world.bring_up(0);
-    world.ask(1, Request::Stop { names: vec![] });
+    world.ask(1, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.settle();
     world.check();
     assert_eq!(world.answers.len(), 1);
@@ -152,21 +152,21 @@ fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
     let (heard, untold) = (world.shims[0].spec, |stands| {
         Input::SpecWriteFailed(ProcId::at(0), "no room".into(), Some(stands))
     });
-    world.ask(1, Request::Restart { names: vec![] });
+    world.ask(1, Request::Restart { names: vec![], order: ChangeOrder::default() });
     world.shims[0].spec = heard;
     world.input(untold((Want::Run, Some(LifeId::FIRST))));
     assert_eq!(world.answers[0].1.problems, ["web: no room"]);
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
-    world.ask(2, Request::Stop { names: vec![] });
+    world.ask(2, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
     let heard = world.shims[0].spec;
-    world.ask(3, Request::Start { names: vec![] });
+    world.ask(3, Request::Start { names: vec![], order: ChangeOrder::default() });
     world.shims[0].spec = heard;
     world.input(untold((Want::Stop, Some(LifeId::FIRST))));
     assert_eq!(world.answers[2].1.problems, ["web: no room"]);
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
-    world.ask(4, Request::Start { names: vec![] });
+    world.ask(4, Request::Start { names: vec![], order: ChangeOrder::default() });
     world.settle();
     world.check();
     assert!(world.answers[3].1.ok, "{:?}", world.answers);
@@ -177,10 +177,12 @@ fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
 
 #[test]
 fn a_life_that_has_begun_unheard_ends_because_it_was_told_to() {
-    for request in [Request::Stop { names: names(&["web"]) }, Request::Quit] {
+    for request in
+        [Request::Stop { names: names(&["web"]), order: ChangeOrder::default() }, Request::Quit]
+    {
         let mut world = World::new(&["web", "api"]);
         world.settle();
-        world.ask(1, Request::Restart { names: names(&["web"]) });
+        world.ask(1, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
         // The old life ends and the new one begins; no report of that has been read yet.
         world.shims[0].act(true);
         world.shims[0].act(true);
@@ -207,14 +209,14 @@ fn a_life_that_has_begun_unheard_ends_because_it_was_told_to() {
 fn a_life_that_is_not_wanted_any_more_does_not_begin() {
     let mut world = World::new(&["web"]);
     world.settle();
-    world.ask(1, Request::Restart { names: vec![] });
-    world.ask(2, Request::Stop { names: vec![] });
+    world.ask(1, Request::Restart { names: vec![], order: ChangeOrder::default() });
+    world.ask(2, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.settle();
     world.check();
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
     assert_eq!(world.answers[0].1.problems, ["web: it was stopped meanwhile"]);
     assert!(world.answers[1].1.ok);
-    world.ask(3, Request::Start { names: vec![] });
+    world.ask(3, Request::Start { names: vec![], order: ChangeOrder::default() });
     world.settle();
     world.check();
     assert!(world.answers[2].1.ok);

@@ -8,7 +8,7 @@ use crate::model::time::Timestamp;
 fn saved_and_resumed_it_wants_the_same() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
-    world.ask(1, Request::Restart { names: names(&["web"]) });
+    world.ask(1, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
     let saved = serde_json::to_string(&world.machine).unwrap();
     world.machine = serde_json::from_str(&saved).unwrap();
     for effect in world.machine.resume(world.now) {

@@ -16,7 +16,7 @@ fn an_entry_is_scaled_up_and_down() {
         let procs = world.machine.procs.iter();
         procs.filter(|proc| proc.counts()).map(|proc| proc.name.to_string()).collect::<Vec<_>>()
     };
-    world.ask(1, Request::Stop { names: names(&["job#2"]) });
+    world.ask(1, Request::Stop { names: names(&["job#2"]), order: ChangeOrder::default() });
     assert!(world.answers[0].1.unknown.is_some(), "there is none yet");
     assert_eq!(scale(&mut world, 2, 3), ["web", "job", "job#2", "job#3"]);
     assert_eq!(scale(&mut world, 3, 1), ["web", "job"]);
@@ -50,7 +50,7 @@ fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
     assert!(world.machine.procs.iter().all(asked));
     // A request that names it is a second one, and kills it.
     world.now += 1_000_000_000;
-    world.ask(4, Request::Stop { names: names(&["job#3"]) });
+    world.ask(4, Request::Stop { names: names(&["job#3"]), order: ChangeOrder::default() });
     assert_eq!(world.machine.procs[2].kill_requested, Some(LifeId::FIRST));
     world.settle();
     assert_eq!(world.answers.iter().filter(|(_, outcome)| outcome.ok).count(), 4);
@@ -81,12 +81,12 @@ fn a_life_whose_start_is_heard_after_the_next_was_requested_is_counted() {
     let mut world = World::of(&plan(&["a", "b?", "b#2?+"]));
     let b = || names(&["b"]);
     world.bring_up(1);
-    world.ask(1, Request::Stop { names: b() });
+    world.ask(1, Request::Stop { names: b(), order: ChangeOrder::default() });
     world.shims[1].act(false);
-    world.ask(2, Request::Restart { names: b() });
+    world.ask(2, Request::Restart { names: b(), order: ChangeOrder::default() });
     // It begins the second life, which nobody hears yet.
     world.shims[1].act(false);
-    world.ask(3, Request::Stop { names: b() });
+    world.ask(3, Request::Stop { names: b(), order: ChangeOrder::default() });
     world.ask(4, Request::Scale { counts: [("b".to_owned(), 1)].into() });
     world.settle();
     let proc = &world.machine.procs[1];

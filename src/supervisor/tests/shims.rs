@@ -21,8 +21,8 @@ fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
         || vec![Member { pid: 4711, name: "sh".into(), state: 'S', owner: None, ports: vec![] }];
     let mut world = World::new(&["web", "api"]);
     world.settle();
-    world.ask(1, Request::Restart { names: names(&["web"]) });
-    world.ask(2, Request::Stop { names: names(&["web"]) });
+    world.ask(1, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
+    world.ask(2, Request::Stop { names: names(&["web"]), order: ChangeOrder::default() });
     world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
     world.input(Input::ShimGone(ProcId::at(0), left()));
     let told = "web: Its shim was killed; SIGKILL did not end sh (pid 4711,";
@@ -31,7 +31,7 @@ fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
     }
     assert_eq!((world.answers.len(), world.machine.procs[0].status()), (2, ProcessStatus::Stuck));
     assert_eq!(world.machine.procs[0].pane, Pane::None);
-    world.ask(3, Request::Start { names: names(&["web"]) });
+    world.ask(3, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     world.check();
     assert!(world.answers[2].1.ok, "{:?}", world.answers[2]);
@@ -45,9 +45,9 @@ fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
 fn a_shim_killed_before_it_had_begun_costs_nothing() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
-    world.ask(1, Request::Stop { names: names(&["web"]) });
+    world.ask(1, Request::Stop { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
-    world.ask(2, Request::Start { names: names(&["web"]) });
+    world.ask(2, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     for _ in 0..3 {
         let Shim { seq, begun, .. } = world.shims[0];
         world.shims[0] = Shim { begun, seq, ..Shim::default() };
@@ -80,9 +80,12 @@ fn what_is_asked_of_a_closing_window_is_done_in_another_one() {
         world.tell(0, LifeEvent::Hangup {});
         world.shims[0].die(Exit::Signal(2));
         while world.deliver(0) {}
-        world.ask(1, Request::Restart { names: vec![] });
+        world.ask(
+            1,
+            Request::Restart { names: names(&["web", "api"]), order: ChangeOrder::default() },
+        );
         if !wanted {
-            world.ask(2, Request::Stop { names: names(&["web"]) });
+            world.ask(2, Request::Stop { names: names(&["web"]), order: ChangeOrder::default() });
         }
         // It exits without reading its new spec.
         world.tell(0, LifeEvent::Down {});
@@ -102,11 +105,11 @@ fn what_is_asked_of_a_closing_window_is_done_in_another_one() {
 fn a_window_that_cannot_be_opened_again_costs_only_its_process() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
-    world.ask(1, Request::Stop { names: names(&["web"]) });
+    world.ask(1, Request::Stop { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     world.tell(0, LifeEvent::Down {});
     while world.deliver(0) {}
-    world.ask(2, Request::Restart { names: names(&["web"]) });
+    world.ask(2, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
     world.input(Input::NoPane(ProcId::at(0), "no tmux".into()));
     assert_eq!(world.answers[1].1.problems, ["web: no tmux"]);
     assert_eq!(world.machine.run_phase, RunPhase::Running);
@@ -124,7 +127,7 @@ fn a_closed_window_is_a_stop() {
     world.shims[0] =
         Shim { seq: world.shims[0].seq, begun: Some(LifeId::FIRST), ..Shim::default() };
     assert_eq!(world.machine.run_phase, RunPhase::Running);
-    world.ask(1, Request::Start { names: names(&["web"]) });
+    world.ask(1, Request::Start { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     world.check();
     assert!(world.answers[0].1.ok);

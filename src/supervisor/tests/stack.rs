@@ -46,7 +46,7 @@ pub(super) fn stack() -> Plan {
         rules.stage = Stage::Dependency;
         rules.ready = vec![check(Probe::Exit { code: 0 }, 20)];
         let on = ProcName::new("db").unwrap();
-        rules.needs = vec![Need { on, until: DependencyCondition::Ready }];
+        rules.needs = vec![Need { on, until: DependencyCondition::Ready, restart: false }];
     });
     rules(&mut plan, API, &|rules| {
         rules.ready = vec![check(log(), 10), check(Probe::Delay { ms: 1000 }, 10)];
@@ -62,7 +62,7 @@ pub(super) fn stack() -> Plan {
     });
     rules(&mut plan, WEB, &|rules| {
         let on = ProcName::new("api").unwrap();
-        rules.needs = vec![Need { on, until: DependencyCondition::Ready }];
+        rules.needs = vec![Need { on, until: DependencyCondition::Ready, restart: false }];
         rules.groups = vec!["front".into()];
     });
     rules(&mut plan, CLEAN, &|rules| rules.stage = Stage::Cleanup);

@@ -122,7 +122,7 @@ fn a_shim_that_ends_again_and_again_before_it_begins_is_a_failure() {
         assert_eq!((proc.status(), proc.failures), (ProcessStatus::Broken, 4), "{proc:?}");
         assert_eq!(windows, 3 + 4);
         assert_eq!(proc.begun, 0, "none of it has run");
-        world.ask(1, Request::Restart { names: vec![] });
+        world.ask(1, Request::Restart { names: vec![], order: ChangeOrder::default() });
         world.settle();
         assert_eq!(world.status(0), ProcessStatus::Running, "somebody has mended it");
     }
@@ -170,14 +170,18 @@ fn windows_that_come_to_nothing_are_opened_ever_less_often() {
 fn only_lives_that_have_begun_are_counted() {
     let mut plan = plan(&["db?", "web?", "api"]);
     let on = ProcName::new("db").unwrap();
-    plan.processes[1].rules.needs = vec![Need { on, until: DependencyCondition::Completed }];
+    plan.processes[1].rules.needs =
+        vec![Need { on, until: DependencyCondition::Completed, restart: false }];
     let mut world = World::of(&plan);
     world.settle();
     for request_id in 1..4 {
         world.shims[0].die(Exit::Code(1));
         world.settle();
         assert_eq!(world.status(1), ProcessStatus::Skipped);
-        world.ask(request_id, Request::Restart { names: names(&["web"]) });
+        world.ask(
+            request_id,
+            Request::Restart { names: names(&["web"]), order: ChangeOrder::default() },
+        );
         world.settle();
     }
     assert!(world.machine.procs[1].life > Some(LifeId::FIRST));
@@ -185,7 +189,7 @@ fn only_lives_that_have_begun_are_counted() {
     world.shims[0].die(Exit::Code(0));
     world.settle();
     assert_eq!((world.status(1), world.machine.procs[1].begun), (ProcessStatus::Running, 1));
-    world.ask(5, Request::Restart { names: names(&["web"]) });
+    world.ask(5, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.machine.procs[1].begun, 2);
     world.take_over(&plan);

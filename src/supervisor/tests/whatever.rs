@@ -71,9 +71,9 @@ impl World {
                 self.ask(
                     *asked,
                     match verb {
-                        0 => Request::Start { names },
-                        1 => Request::Stop { names },
-                        _ => Request::Restart { names },
+                        0 => Request::Start { names, order: ChangeOrder::default() },
+                        1 => Request::Stop { names, order: ChangeOrder::default() },
+                        _ => Request::Restart { names, order: ChangeOrder::default() },
                     },
                 );
             }

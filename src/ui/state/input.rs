@@ -7,7 +7,7 @@ use super::prompt::{Prompt, Subject, Typed};
 use super::{Focus, Ui};
 use crate::model::ProcName;
 use crate::model::moment::moment;
-use crate::model::request::Request;
+use crate::model::request::{ChangeOrder, Request};
 use crate::model::signal::SignalName;
 use crate::ui::keys::Key;
 use crate::ui::keys::actions::{self, Action, OnProcess};
@@ -231,7 +231,8 @@ impl Ui {
         if action == OnProcess::RestartAll {
             let names: Vec<_> = self.list.processes.iter().map(|p| p.name.clone()).collect();
             self.list.pending.extend(names.iter().map(|name| (name.clone(), "restarting")));
-            let request = Request::Restart { names: vec![] };
+            let (names_of_all, order) = (vec![], ChangeOrder::default());
+            let request = Request::Restart { names: names_of_all, order };
             effects.push(Effect::Request(request, names, "all restarted".to_owned()));
         } else if let Some(name) = self.list.target().map(|process| process.name.clone()) {
             self.request(action, &name, effects);
@@ -246,19 +247,23 @@ impl Ui {
         name: &ProcName,
         effects: &mut Vec<Effect>,
     ) {
-        let names = vec![name.to_string()];
+        let (names, order) = (vec![name.to_string()], ChangeOrder::default());
         let (request, doing, done) = match action {
             OnProcess::Restart => {
-                (Request::Restart { names }, "restarting", format!("{name} restarted"))
+                (Request::Restart { names, order }, "restarting", format!("{name} restarted"))
             }
-            OnProcess::Start => (Request::Start { names }, "starting", format!("{name} started")),
+            OnProcess::Start => {
+                (Request::Start { names, order }, "starting", format!("{name} started"))
+            }
             OnProcess::Kill => {
                 let request = Request::Signal { names, signal: SignalName::KILL };
                 (request, "stopping", format!("SIGKILL sent to {name}"))
             }
-            OnProcess::Stop => {
-                (Request::Stop { names }, "stopping", format!("{name} stopped; S starts it again"))
-            }
+            OnProcess::Stop => (
+                Request::Stop { names, order },
+                "stopping",
+                format!("{name} stopped; S starts it again"),
+            ),
             _ => return,
         };
         self.list.pending.retain(|(pending, _)| pending != name);

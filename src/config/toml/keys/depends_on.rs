@@ -5,16 +5,34 @@ use super::{
     key,
 };
 use crate::config::toml::validate::{in_order, word};
-use crate::model::rules::DependencyCondition;
+use crate::model::rules::{DependencyCondition, Need};
+
+/// A process that another one waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The entry of the process.
+    pub on: String,
+    /// What it must have reached.
+    pub until: DependencyCondition,
+    /// Whether its restart by a user or a reload restarts the other one too.
+    pub restart: bool,
+}
+
+const CONDITION: Kind = Kind::Word(&["started", "ready", "completed"]);
+
+/// An entry of `depends_on` with more than a condition.
+const ENTRY: &[Key] = &[
+    key("condition", CONDITION, "What it must have reached; default ready."),
+    key("restart", Kind::Switch, "Restart this process too when the other one is restarted."),
+];
 
 pub struct DependsOn;
 
 impl ProcessKey for DependsOn {
-    /// The entries, each with the condition that it must meet.
-    type Said = Vec<Spanned<(String, DependencyCondition)>>;
+    type Said = Vec<Spanned<Dependency>>;
     const KEYS: &'static [Key] = &[key(
         "depends_on",
-        Kind::Either(&[TEXTS, Kind::Map(&Kind::Word(&["started", "ready", "completed"]))]),
+        Kind::Either(&[TEXTS, Kind::Map(&Kind::Either(&[CONDITION, Kind::Table(ENTRY)]))]),
         "The processes it waits for, and the condition that each must meet.",
     )];
     const OF_ALL: bool = false;
@@ -22,19 +40,36 @@ impl ProcessKey for DependsOn {
 
     fn shown(process: &ProcessPlan) -> Option<Value> {
         let needs = process.rules.needs.iter();
-        Some(needs.map(|need| (need.on.to_string(), json!(need.until))).collect())
+        let entry = |need: &Need| {
+            if need.restart {
+                json!({ "condition": need.until, "restart": true })
+            } else {
+                json!(need.until)
+            }
+        };
+        Some(needs.map(|need| (need.on.to_string(), entry(need))).collect())
     }
 
     fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         let Some(table) = view.table("depends_on") else {
             let ready = |on: Spanned<String>| {
-                Spanned::new(on.span(), (on.into_inner(), DependencyCondition::Ready))
+                let (span, until) = (on.span(), DependencyCondition::Ready);
+                Spanned::new(span, Dependency { on: on.into_inner(), until, restart: false })
             };
             return view.texts("depends_on").into_iter().map(ready).collect();
         };
         in_order(table.get_ref().0)
             .filter_map(|(on, until)| {
-                Some(Spanned::new(on.span(), (on.into_inner(), word(until.get_ref())?)))
+                let (until, restart) = match until.get_ref().as_table() {
+                    Some(entry) => {
+                        let until = View(entry).word("condition").map(Spanned::into_inner);
+                        let restart = View(entry).switch("restart").map(Spanned::into_inner);
+                        (until.unwrap_or(DependencyCondition::Ready), restart.unwrap_or(false))
+                    }
+                    None => (word(until.get_ref())?, false),
+                };
+                let span = on.span();
+                Some(Spanned::new(span, Dependency { on: on.into_inner(), until, restart }))
             })
             .collect()
     }

@@ -1,0 +1,314 @@
+//! Changes of several processes at once: which of them stop, start, or both, and in which order.
+//!
+//! Start, stop, restart, scale and reload are changes of a set of processes. Those that go down stop once
+//! no process of the set that needs them is left; branches stop side by side. Those that come up wait for
+//! the processes of the set that they need. What is still to come is part of the saved state of each
+//! process ([`Part`]), so a new supervisor continues a change at any point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dependencies::DependencyStatus;
+use super::part::{Action, Awaited, Part};
+use super::pending_request::WaitCondition;
+use super::{Effect, Goal, Proc, RunPhase, Supervisor};
+use crate::model::ProcId;
+use crate::model::event::Skip;
+use crate::model::request::ChangeOrder;
+use crate::model::rules::{Probe, Stage};
+use crate::model::time::Timestamp;
+
+impl Supervisor {
+    /// Change these processes in their order; returns what each of them is to reach.
+    pub(super) fn change(
+        &mut self,
+        mut set: BTreeMap<ProcId, Action>,
+        order: ChangeOrder,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Vec<(ProcId, WaitCondition)> {
+        let mut within = BTreeMap::new();
+        if order == ChangeOrder::Dependencies {
+            self.add_restarted_dependents(&mut set);
+            within = set.keys().map(|&id| (id, self.needs_within(id, &set))).collect();
+        }
+        let stops = |id: &ProcId| {
+            let goes = set.get(id).is_some_and(|action| *action != Action::Start);
+            goes && self.procs[*id].alive() && !self.procs[*id].is_stuck()
+        };
+        let mut dependents: BTreeMap<ProcId, Vec<ProcId>> = BTreeMap::new();
+        for (&id, needs) in within.iter().filter(|(id, _)| stops(id)) {
+            for (on, _) in needs.iter().filter(|(on, _)| stops(on)) {
+                dependents.entry(*on).or_default().push(id);
+            }
+        }
+        let mut parts = vec![];
+        for (&id, &action) in &set {
+            let needs = within.remove(&id).unwrap_or_default();
+            let awaits = match order {
+                ChangeOrder::Dependencies => {
+                    let starts = |(on, _): &Awaited| set.get(on).is_some_and(|on| on.starts());
+                    self.awaited_in_change(id, action, needs.into_iter().filter(starts).collect())
+                }
+                ChangeOrder::Unordered => Some(vec![]),
+                ChangeOrder::Overmind => None,
+            };
+            parts.push((id, action, dependents.remove(&id).unwrap_or_default(), awaits));
+        }
+        let mut goals = vec![];
+        for (id, action, dependents, awaits) in parts {
+            let restarts = action == Action::Restart;
+            let part = Part { dependents, awaits, restarts, ..Part::default() };
+            let begins = !self.procs[id].alive() || action == Action::Restart;
+            let goal = match action {
+                Action::Start => self.start_as(id, part, now, out),
+                Action::Stop | Action::Leave => self.stop_in_turn(id, action, part, out),
+                Action::Restart => self.restart_in_turn(id, part, now, out),
+                Action::Keep => WaitCondition::Run(self.procs[id].life),
+            };
+            goals.push((
+                id,
+                match goal {
+                    // A user who runs a one-shot process waits for its result.
+                    WaitCondition::Run(life) if begins && self.is_to_end(id) => {
+                        WaitCondition::Completed(life)
+                    }
+                    goal => goal,
+                },
+            ));
+        }
+        goals
+    }
+
+    /// Add the running processes that are to be restarted after one of the set
+    /// (`depends_on = { …, restart = true }`).
+    fn add_restarted_dependents(&self, set: &mut BTreeMap<ProcId, Action>) {
+        let begins = |id: ProcId, action: Action| match action {
+            Action::Restart => true,
+            Action::Start => !self.procs[id].alive() && self.procs[id].begun > 0,
+            Action::Stop | Action::Leave | Action::Keep => false,
+        };
+        let mut begun: Vec<_> =
+            set.iter().filter(|(id, action)| begins(**id, **action)).map(|(id, _)| *id).collect();
+        while let Some(on) = begun.pop() {
+            for id in ProcId::all(&self.procs) {
+                let proc = &self.procs[id];
+                let follows = proc.alive()
+                    && proc.goal == Goal::Run
+                    && proc.rules.needs.iter().any(|n| n.restart && n.on == self.procs[on].name);
+                if follows && !set.contains_key(&id) {
+                    set.insert(id, Action::Restart);
+                    begun.push(id);
+                }
+            }
+        }
+    }
+
+    /// The processes of the set that a process needs, directly or through those that stay as they are.
+    fn needs_within(&self, id: ProcId, set: &BTreeMap<ProcId, Action>) -> Vec<Awaited> {
+        let (mut found, mut seen) = (vec![], BTreeSet::new());
+        let mut open = self.procs[id].needs.clone();
+        while let Some((on, until)) = open.pop() {
+            if on == id || !seen.insert((on, until)) {
+                continue;
+            }
+            let moves = |action: &Action| action.starts() || self.procs[on].alive();
+            if set.get(&on).is_some_and(moves) {
+                found.push((on, until));
+            } else {
+                open.extend(&self.procs[on].needs);
+            }
+        }
+        found
+    }
+
+    /// What a process waits for if it is started by a change, besides these processes of the set. Others
+    /// count as they are: a process that runs is restarted even if they can't be relied on.
+    fn awaited_in_change(
+        &self,
+        id: ProcId,
+        action: Action,
+        within: Vec<Awaited>,
+    ) -> Option<Vec<Awaited>> {
+        let proc = &self.procs[id];
+        let running = action == Action::Restart && proc.alive();
+        let counts = |(on, until): &&Awaited| {
+            let status = || self.procs[*on].expected_status(*until);
+            !running || status() == DependencyStatus::Open
+        };
+        let mut all: Vec<_> = proc.needs.iter().filter(counts).copied().collect();
+        for awaited in within {
+            if !all.contains(&awaited) {
+                all.push(awaited);
+            }
+        }
+        (running || all != proc.needs).then_some(all)
+    }
+
+    fn stop_in_turn(
+        &mut self,
+        id: ProcId,
+        action: Action,
+        part: Part,
+        out: &mut Vec<Effect>,
+    ) -> WaitCondition {
+        let proc = &mut self.procs[id];
+        let ends = proc.stop_was_requested() || proc.phase.exit().is_some();
+        if part.dependents.is_empty() || !proc.alive() || ends {
+            return if action == Action::Leave { self.let_go(id, out) } else { self.stop(id, out) };
+        }
+        if proc.waiting {
+            // Its shim does not know the life that was held back.
+            proc.skipped = proc.life;
+        }
+        (proc.goal, proc.due, proc.waiting, proc.interrupted) = (Goal::Stop, None, false, None);
+        proc.change = Part { stops: proc.current_life(), ..part };
+        WaitCondition::Over(proc.life)
+    }
+
+    fn restart_in_turn(
+        &mut self,
+        id: ProcId,
+        part: Part,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> WaitCondition {
+        let proc = &mut self.procs[id];
+        proc.write_off(now);
+        proc.forgive();
+        if !proc.alive() {
+            return self.start_as(id, part, now, out);
+        }
+        let going = proc.stop_was_requested();
+        // A life that was requested before, and of which the shim knows, may have begun unheard.
+        let known = !(proc.waiting && proc.is_to_begin());
+        if going && known {
+            proc.mark_requested_life_stopped();
+        }
+        if part.dependents.is_empty() && part.awaits.as_ref().is_none_or(Vec::is_empty) {
+            (self.procs[id].change, self.procs[id].waiting) = (part, false);
+            self.recall_skipped(id, now, out);
+            return self.restart(id, now, out);
+        }
+        let proc = &mut self.procs[id];
+        if known {
+            proc.request_next_life();
+        }
+        (proc.goal, proc.due, proc.waiting) = (Goal::Run, None, true);
+        let stops = proc.current_life().filter(|_| !going);
+        proc.change = Part { stops, ..part };
+        let goal = WaitCondition::Run(proc.life);
+        self.held.push(id);
+        if going {
+            self.want(id, out);
+        }
+        self.recall_skipped(id, now, out);
+        goal
+    }
+
+    /// Stop the processes whose turn has come.
+    pub(super) fn stop_next(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+        if self.run_phase != RunPhase::Running {
+            return;
+        }
+        let leaves = |id: &ProcId| {
+            let proc = &self.procs[*id];
+            proc.alive() && !proc.is_stuck() && (proc.is_to_stop() || proc.stop_was_requested())
+        };
+        let all = ProcId::all(&self.procs);
+        let waiting: Vec<_> = all.filter(|id| self.procs[*id].is_to_stop()).collect();
+        let first = |id: &ProcId| !self.procs[*id].change.dependents.iter().any(leaves);
+        let mut next: Vec<_> = waiting.iter().copied().filter(first).collect();
+        let going = |proc: &Proc| proc.alive() && !proc.is_stuck() && proc.stop_was_requested();
+        if next.is_empty() && !self.procs.iter().any(going) {
+            // Only a dependency cycle gets here.
+            next = waiting;
+        }
+        for id in next {
+            let proc = &mut self.procs[id];
+            proc.change.stops = None;
+            if proc.goal == Goal::Stop {
+                self.stop(id, out);
+            } else {
+                self.request_stop(id, out);
+                self.want(id, out);
+            }
+            // The request to stop came earlier, but only now can a second one kill it.
+            self.procs[id].note_request(now);
+        }
+    }
+
+    /// Let the processes wait again that were skipped because of this one, which is started again.
+    pub(super) fn recall_skipped(&mut self, on: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+        for id in ProcId::all(&self.procs) {
+            let name = &self.procs[on].name;
+            let proc = &self.procs[id];
+            let because = proc.skip.as_ref().and_then(Skip::needs) == Some(name);
+            if !because || proc.change.stays_down || proc.retired || proc.goal == Goal::Run {
+                continue;
+            }
+            let proc = &mut self.procs[id];
+            proc.forgive();
+            (proc.goal, proc.note) = (Goal::Run, None);
+            proc.request_next_life();
+            proc.waiting = true;
+            self.bring_up(id, now, out);
+            self.held.push(id);
+            self.recalled.push(id);
+            self.recall_skipped(id, now, out);
+        }
+    }
+
+    /// Whether the process does its work once and ends.
+    pub(super) fn is_one_shot(&self, id: ProcId) -> bool {
+        let rules = &self.procs[id].rules;
+        let stays = rules.live.is_some()
+            || rules
+                .ready
+                .iter()
+                .any(|check| !matches!(check.probe, Probe::Exit { .. } | Probe::Delay { .. }));
+        self.is_to_end(id) || rules.stage == Stage::Dependency && !stays
+    }
+
+    /// Whether it is a one-shot process whose last life was a success.
+    pub(super) fn has_completed(&self, id: ProcId) -> bool {
+        let proc = &self.procs[id];
+        proc.goal == Goal::Stop && self.is_one_shot(id) && self.has_finished(id)
+    }
+}
+
+impl Proc {
+    /// Whether its current life is to be stopped when its turn comes.
+    pub(super) fn is_to_stop(&self) -> bool {
+        let life = self.current_life();
+        self.change.stops.is_some()
+            && self.change.stops == life
+            && self.stop_requested < life
+            && self.alive()
+    }
+
+    /// Keep it running, or start it again after a stop that is yet to come.
+    pub(super) fn cancel_stop(&mut self) {
+        self.goal = Goal::Run;
+        if self.life > self.current_life() {
+            if self.life <= self.skipped {
+                self.request_next_life();
+            }
+            self.waiting = true;
+        } else {
+            self.change.stops = None;
+        }
+    }
+
+    /// What its next life waits for.
+    pub(super) fn awaited(&self) -> &[Awaited] {
+        self.change.awaits.as_ref().unwrap_or(&self.needs)
+    }
+
+    /// Whether a user has stopped it.
+    pub(super) fn was_stopped_by_user(&self) -> bool {
+        let stopped = self.life.is_some() && self.stop_requested >= self.life;
+        let failed = self.broken.is_some() || self.due.is_some();
+        let left = if self.skip.is_some() { self.change.stays_down } else { stopped && !failed };
+        self.goal == Goal::Stop && !self.alive() && left
+    }
+}
