@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::app_error::AppError;
+use super::persona::Persona;
 use crate::backend::tmux::version::VersionError;
 use crate::client::ClientError;
 use crate::client::address::Address;
@@ -66,7 +67,7 @@ pub enum CliError {
     #[error(transparent)]
     Client(ClientError),
     /// There is no listener on the socket.
-    #[error("nothing runs here, `tmo start` starts a run{elsewhere} ({cause})")]
+    #[error("{}", nothing_runs(cause, elsewhere))]
     NothingRuns {
         /// Why the socket does not answer.
         #[source]
@@ -224,6 +225,15 @@ impl CliError {
     pub fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.to_string();
         move |source| Self::Io { what, source }
+    }
+}
+
+/// That nothing runs here. overmind's message begins with the socket.
+fn nothing_runs(cause: &ClientError, elsewhere: &str) -> String {
+    let text = "nothing runs here, `tmo start` starts a run";
+    match Persona::here() {
+        Persona::Overmind => format!("{cause}; {text}"),
+        Persona::Tmo => format!("{text}{elsewhere} ({cause})"),
     }
 }
 

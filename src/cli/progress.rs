@@ -12,7 +12,7 @@ use super::persona::Persona;
 const MOMENT: Duration = Duration::from_millis(300);
 
 /// After this much more time details are shown.
-const LONGER: Duration = Duration::from_millis(700);
+const LONGER: Duration = Duration::from_millis(900);
 
 /// The interval of the spinner's frames.
 const TURN: Duration = Duration::from_millis(120);
@@ -92,7 +92,7 @@ impl Line {
     fn new(words: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         // Should the template be refused, the default one is good enough.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
             bar.set_style(style);
         }
         bar.set_message(words);
@@ -110,8 +110,7 @@ impl Line {
             }
             return false;
         }
-        let seconds = self.bar.elapsed().as_secs();
-        self.bar.set_message(format!("{text} ({seconds} s)"));
+        self.bar.set_message(text);
         true
     }
 }

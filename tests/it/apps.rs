@@ -464,5 +464,5 @@ fn what_is_no_archive_and_no_project_is_said_once_with_what_to_do() {
     std::fs::create_dir(&empty).unwrap();
     let mut command = world.tmo(["app", "add", "x", "--zip", &procfile]);
     let outside = crate::harness::Ran::of(&command.current_dir(&empty).output().unwrap());
-    assert!(outside.code == 1 && outside.stderr.contains("tmo init"), "{outside:?}");
+    assert!(outside.code == 1 && outside.stderr.contains("there is no Procfile"), "{outside:?}");
 }

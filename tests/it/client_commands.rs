@@ -299,7 +299,9 @@ fn commands_of_other_tools_get_a_suggestion() {
         (&["kill", "web"], "tmo stop web"),
         (&["ps", "web"], "tmo ps"),
         (&["reload", "web"], "tmo restart web"),
-        (&["stats"], "tmo ps"),
+        (&["stats"], "tmo top"),
+        (&["start", "--dry-run"], "tmo check"),
+        (&["start", "-d"], "tmo start -D"),
         (&["info"], "tmo ps"),
     ] {
         let ran = world.run(typed);

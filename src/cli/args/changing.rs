@@ -24,7 +24,7 @@ pub struct RestartArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct NamesArgs {
     /// Process names, `*` patterns, or Procfile entries (all their instances).
-    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
     /// Return as soon as the request is accepted, not when it is done.
     #[arg(long)]
@@ -77,7 +77,7 @@ pub struct SignalArgs {
     #[arg(add = values::signal())]
     pub signal: SignalName,
     /// The processes; without names, all that run.
-    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
     /// Which run.
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::view::paint::Stamp;
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct EchoArgs {
     /// Show only these processes.
-    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
     /// Start with the last N lines of output.
     #[arg(short = 'n', long, value_name = "N")]
@@ -32,7 +32,7 @@ pub struct EchoArgs {
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub struct LogsArgs {
     /// Print only these processes.
-    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
     /// The last N lines of output (default: all), plus tmo's own messages among them.
     #[arg(short = 'n', long, value_name = "N")]
@@ -112,7 +112,7 @@ pub struct LogsArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct EventsArgs {
     /// Only of these processes.
-    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
     /// Keep following new events.
     #[arg(short = 'f', long)]

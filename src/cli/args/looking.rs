@@ -12,7 +12,7 @@ use crate::cli::ps::Order;
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct FlagsArgs {
     /// The processes; without names, all.
-    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
     /// Show the last matching lines, with context.
     #[arg(short = 'C', long)]
@@ -52,7 +52,7 @@ pub enum WaitFor {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct WaitArgs {
     /// The processes; without names, all.
-    #[arg(value_name = "NAME", value_delimiter = ',', add = values::processes())]
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
     /// The condition: running, ready, exit, port, or log and a regular expression.
     #[arg(long = "for", value_name = "WHAT", num_args = 1..=2, add = values::waited_for())]
@@ -202,7 +202,7 @@ pub struct WebArgs {
     #[arg(long)]
     pub link: bool,
     /// Print a read-only link to these processes of the run, for another person.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', add = values::processes())]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', add = values::process())]
     pub share: Vec<String>,
     /// With `logout`: end all sessions.
     #[arg(long)]
