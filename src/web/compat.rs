@@ -99,6 +99,9 @@ impl Asked<'_> {
             self.refuse_others()?;
             return self.restart();
         }
+        if path.first() == Some(&"failure-declarations") {
+            self.refuse_limited()?;
+        }
         let run = self.run().await?;
         match path[..] {
             ["state"] => self.state(&run).await,
@@ -112,7 +115,6 @@ impl Asked<'_> {
             ["process", name, verb] => self.act(&run, name, verb).await,
             ["processes", which] => self.select(&run, which == "select-all").await,
             ["failure-declarations", name, ..] => {
-                self.refuse_limited()?;
                 let name = self.process(&run, name).await?;
                 let verb = path.get(2).map_or_else(String::new, |verb| format!("/{verb}"));
                 self.refuse_others()?;

@@ -576,8 +576,9 @@ mod tests {
         let mut sessions = Sessions::open(file());
         let owner = logged_in(&mut sessions);
         let mut first = None;
+        let anna = anna();
         for _ in 0..=MOST {
-            let link = sessions.link(Grant::OWNER, Some(anna()), NOW).unwrap();
+            let link = sessions.link(Grant::OWNER, Some(anna.clone()), NOW).unwrap();
             let mut page = Page::at(&link.public, Site::Public);
             page.log_in(&mut sessions, NOW).unwrap();
             first.get_or_insert(page);
