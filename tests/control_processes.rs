@@ -27,7 +27,7 @@ use pretty_assertions::assert_eq;
 use tmo::instance::inherit;
 use tmo::instance::listen::{in_runtime, locate};
 use tmo::instance::lock::{RunLock, is_held};
-use tmo::model::request::Request;
+use tmo::model::request::{ChangeOrder, Request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[expect(dead_code, reason = "shared with the other tests of the control socket")]
@@ -247,8 +247,11 @@ async fn overminds_own_client_is_served() {
     assert!(table.starts_with("PROCESS   PID       STATUS\nweb#1     100       running\n"));
     let names = vec!["worker".to_owned()];
     for (arguments, request) in [
-        (&["restart", "worker"][..], Request::Restart { names: names.clone() }),
-        (&["stop", "worker"], Request::Stop { names }),
+        (
+            &["restart", "worker"][..],
+            Request::Restart { names: names.clone(), order: ChangeOrder::Overmind },
+        ),
+        (&["stop", "worker"], Request::Stop { names, order: ChangeOrder::Overmind }),
         (&["quit"], Request::Quit),
         (&["kill"], Request::Kill),
     ] {

@@ -7,7 +7,7 @@ use pretty_assertions::assert_eq;
 use tmo::api::history::ECHO_CHUNK;
 use tmo::api::overmind::Command;
 use tmo::client::overmind::{Connection, OvermindClient};
-use tmo::model::request::Request;
+use tmo::model::request::{ChangeOrder, Request};
 use tmo::model::run_end::End;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -74,10 +74,16 @@ async fn overminds_commands_are_executed_without_an_answer() {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     let all = || names(&["web#1", "web#2", "worker", "slow"]);
     for (text, request) in [
-        ("restart\n", Request::Restart { names: all() }),
-        ("restart web#* nosuch\n", Request::Restart { names: names(&["web#1", "web#2"]) }),
-        ("stop nosuch\nstop worker", Request::Stop { names: names(&["worker"]) }),
-        ("stop", Request::Stop { names: all() }),
+        ("restart\n", Request::Restart { names: all(), order: ChangeOrder::Overmind }),
+        (
+            "restart web#* nosuch\n",
+            Request::Restart { names: names(&["web#1", "web#2"]), order: ChangeOrder::Overmind },
+        ),
+        (
+            "stop nosuch\nstop worker",
+            Request::Stop { names: names(&["worker"]), order: ChangeOrder::Overmind },
+        ),
+        ("stop", Request::Stop { names: all(), order: ChangeOrder::Overmind }),
         ("quit", Request::Quit),
         ("kill\r\n", Request::Kill),
     ] {
@@ -91,10 +97,13 @@ async fn overminds_commands_are_executed_without_an_answer() {
     assert_eq!(run.next().await, Seen::Do(Request::Quit, false));
     let client = OvermindClient::new(&run.socket);
     client.order(&Command::Restart(names(&["worker"]))).await.unwrap();
-    let worker = Request::Restart { names: names(&["worker"]) };
+    let worker = Request::Restart { names: names(&["worker"]), order: ChangeOrder::Overmind };
     assert_eq!(run.next().await, Seen::Do(worker, false));
     client.order(&Command::Stop(vec![])).await.unwrap();
-    assert_eq!(run.next().await, Seen::Do(Request::Stop { names: all() }, false));
+    assert_eq!(
+        run.next().await,
+        Seen::Do(Request::Stop { names: all(), order: ChangeOrder::Overmind }, false)
+    );
     client.order(&Command::Quit).await.unwrap();
     assert_eq!(run.next().await, Seen::Do(Request::Quit, false));
     client.order(&Command::Kill).await.unwrap();
