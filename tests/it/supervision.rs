@@ -544,9 +544,16 @@ command = \"exec sleep 1000\"
 depends_on = { migrate = \"completed\" }
 ";
 
+/// A world with this `tmo.toml` and no Procfile.
+fn toml_alone(toml: &str) -> World {
+    let world = world("", toml);
+    remove(&world, "Procfile");
+    world
+}
+
 /// All of the site run.
 fn site() -> World {
-    let world = world("", SITE);
+    let world = toml_alone(SITE);
     world.write("go", "");
     world.write("code", "0");
     world.ok(["start", "-D"]);
@@ -555,7 +562,7 @@ fn site() -> World {
 }
 
 fn remove(world: &World, name: &str) {
-    std::fs::remove_file(world.path().join(name)).unwrap();
+    std::fs::remove_file(world.app().join(name)).unwrap();
 }
 
 #[test]
@@ -620,7 +627,7 @@ fn reload_keeps_the_order_and_reruns_no_completed_process_for_a_shared_variable(
 #[test]
 fn a_dependent_with_restart_follows_and_no_deps_ignores_the_order() {
     let edge = "depends_on = { migrate = \"completed\", db = { restart = true } }";
-    let world = world("", &SITE.replace("depends_on = { migrate = \"completed\" }", edge));
+    let world = toml_alone(&SITE.replace("depends_on = { migrate = \"completed\" }", edge));
     world.write("code", "0");
     world.ok(["start", "-D", "--no-deps"]);
     let first = world.wait_state("web", "running");
@@ -638,7 +645,7 @@ fn a_run_of_steps_ends_by_itself_with_their_exit_code() {
     let toml = "[process.build]\ncommand = \"echo built\"\nready = { exit = 0 }\n\
                 [process.deploy]\ncommand = \"exit $(cat code)\"\nready = { exit = 0 }\n\
                 depends_on = [\"build\"]\n";
-    let world = world("", toml);
+    let world = toml_alone(toml);
     for (code, text) in [(0, "0"), (3, "3")] {
         world.write("code", text);
         assert_eq!(world.run(["start"]).code, code);
