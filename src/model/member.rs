@@ -34,3 +34,20 @@ impl fmt::Display for Member {
         f.write_str(")")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Member;
+
+    #[test]
+    fn owner_and_ports_are_named_if_there_are_any() {
+        let mut member: Member =
+            serde_json::from_str(r#"{"pid":13,"name":"node","state":"D"}"#).unwrap();
+        assert_eq!(member.to_string(), "node (pid 13, state D)");
+        (member.owner, member.ports) = (Some("root".to_owned()), vec![80, 443]);
+        let text = "node (pid 13, state D, belongs to root, holds port 80, holds port 443)";
+        assert_eq!(member.to_string(), text);
+        let again = serde_json::from_str::<Member>(&serde_json::to_string(&member).unwrap());
+        assert_eq!(again.unwrap(), member);
+    }
+}

@@ -75,7 +75,7 @@ fn start_leaves_no_files_in_directories_of_another_user() {
 
 #[test]
 fn what_belongs_to_another_user_and_survives_is_named_with_its_owner() {
-    let world = World::new("web: exec ./raise --reuid=0 --clear-groups sleep 1000\n")
+    let world = World::new("web: trap '' HUP; exec ./raise --reuid=0 --clear-groups sleep 1000\n")
         .env("TMO_TIMEOUT", "0.3");
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: only root can make a program that belongs to root");

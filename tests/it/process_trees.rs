@@ -198,8 +198,9 @@ fn servers_that_a_user_shares_are_spared_by_each_way_to_end_a_process() {
     let log = world.ok(["logs"]);
     let lost = log.lines().find(|line| line.contains("Left running: "));
     assert!(lost.is_some_and(|line| line.contains(&named)), "{log}");
-    // Without a supervisor.
+    // Without a supervisor, and without a plan for another one.
     kill_all(&[world.guardian(), world.supervisor()]);
+    std::fs::write(world.runtime().join("plan.json"), "").unwrap();
     let ran = world.run(["kill"]);
     assert!(ran.code == 0 && ran.stderr.contains(&named), "{ran:?}");
     all_live(&shared);

@@ -15,7 +15,7 @@ fn name(name: &str) -> ProcName {
 }
 
 fn members() -> Vec<Member> {
-    let (owner, ports) = (Some("root".into()), vec![5000]);
+    let (owner, ports) = (None, vec![]);
     vec![Member { pid: 12, name: "sleep".into(), state: 'S', owner, ports }]
 }
 
