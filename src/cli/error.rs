@@ -109,6 +109,9 @@ pub enum CliError {
         /// Exit code.
         code: u8,
     },
+    /// The system refuses a call that every run makes.
+    #[error("{0}")]
+    Refused(crate::sys::RefusedCall),
     /// A system call failed.
     #[error("{what}: {}", crate::sys::why(source))]
     Io {

@@ -121,9 +121,15 @@ fn ask(bell: &pipe::Receiver) -> Asked {
 
 /// Wait for the exit of a process that is not a child; pushes `event` once.
 pub(super) fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std::io::Result<()> {
-    let fd = watch(pid, start_time)?;
+    let mut fd = watch(pid, start_time)?;
     spawn_local(async move {
         let _ = fd.readable().await;
+        // Where pidfds are refused, a timer is readable in their place.
+        while sys::alive(pid, start_time) {
+            let Ok(again) = watch(pid, start_time) else { break };
+            fd = again;
+            let _ = fd.readable().await;
+        }
         queue.push(event);
     });
     Ok(())

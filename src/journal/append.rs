@@ -143,8 +143,10 @@ impl Appender {
                     self.row.accepted();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The file system of the journal can't do it.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                // The file system of the journal can't do it, or a sandbox forbids it.
+                Err(error)
+                    if error.kind() == io::ErrorKind::InvalidInput || sys::is_refused(&error) =>
+                {
                     let mut bytes = vec![0; rest];
                     let Ok(read @ 1..) = pipe.read(&mut bytes) else { break };
                     self.append(now, &bytes[..read]);

@@ -210,8 +210,10 @@ pub fn has_orphans(run: &str) -> bool {
 /// Whether a process ends now or within this time: one that is just exiting still shows as alive, but holds
 /// no resources any more.
 pub fn ends_within(pid: u32, started: u64, patience: Duration) -> bool {
-    if let Ok(end) = watch_exit(pid, started) {
-        wait_all(vec![end], Instant::now() + patience);
+    let until = Instant::now() + patience;
+    while alive(pid, started) && Instant::now() < until {
+        let Ok(end) = watch_exit(pid, started) else { break };
+        wait_all(vec![end], until);
     }
     !alive(pid, started)
 }

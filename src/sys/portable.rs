@@ -16,7 +16,7 @@ use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions};
 
-use super::{Ended, Listener, ProcInfo, TcpPeer, Usage, ps, rustix_pid, signals};
+use super::{Ended, Listener, ProcInfo, RefusedCall, TcpPeer, Usage, ps, rustix_pid, signals};
 use crate::model::Exit;
 
 /// The environment variables that identify our orphans, once they are set.
@@ -177,6 +177,16 @@ pub fn start_time(pid: u32) -> Option<u64> {
 /// The children of a process, zombies included.
 pub fn children(pid: u32) -> Vec<u32> {
     all().into_iter().filter(|process| process.ppid == pid).map(|process| process.pid).collect()
+}
+
+/// Nothing is known to be refused here.
+pub const fn refused_calls() -> Vec<RefusedCall> {
+    vec![]
+}
+
+/// Whether an error of a system call means that the system does not offer it to this process.
+pub fn is_refused(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(nix::libc::EPERM | nix::libc::EACCES | nix::libc::ENOSYS))
 }
 
 /// Visit everything below `root`, in its session, or marked as its own; parents first.

@@ -97,6 +97,21 @@ impl ProcInfo {
     }
 }
 
+/// A system call that this system refuses to this process.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "this system refuses the system call `{name}` ({}); a container's seccomp profile may forbid it",
+    super::why(error)
+)]
+pub struct RefusedCall {
+    /// Its name.
+    pub name: &'static str,
+    /// The error that it returns.
+    pub error: std::io::Error,
+    /// Whether nothing can run without it.
+    pub is_needed: bool,
+}
+
 /// How a child ended and what it used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {

@@ -27,6 +27,8 @@ mod disk;
 mod limits;
 mod places;
 #[cfg(target_os = "linux")]
+mod refused;
+#[cfg(target_os = "linux")]
 mod steps;
 mod tmux;
 #[cfg(target_os = "linux")]
@@ -48,12 +50,16 @@ const PARTS: &[(&str, u32, u32, options::Work)] = &[
     ("damage", 150, 3, damage::prove),
     #[cfg(target_os = "linux")]
     ("steps", ALL, 4, steps::prove),
+    #[cfg(target_os = "linux")]
+    ("refused", ALL, 6, refused::prove),
 ];
 
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
-    if let Some((_, words)) = words().split_first().filter(|(word, _)| *word == "trace") {
-        return tracer::run(words);
+    match words().split_first() {
+        Some((word, words)) if word == "trace" => return tracer::run(words),
+        Some((word, words)) if word == "refuse" => return refused::run(words),
+        Some(_) | None => {}
     }
     disk::in_own_mounts();
     options::run("faults", PARTS, true)

@@ -42,6 +42,25 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
     }
 }
 
+/// Check whether the system refuses system calls that a run makes.
+pub(super) fn system_calls(report: &mut Report) {
+    const CHECK: &str = "system calls";
+    let refused = sys::refused_calls();
+    if refused.is_empty() {
+        report.ok(CHECK, "none that tmo needs is refused");
+    }
+    for call in refused {
+        if call.is_needed {
+            report.fail(CHECK, format!("{call}; no process can be started"));
+        } else {
+            report.note(
+                CHECK,
+                format!("{call}; processes are watched by a timer and signalled by pid"),
+            );
+        }
+    }
+}
+
 /// The complaint if this many are needed in addition to those in use.
 fn lacks(need: u64, have: u64, limit: u64) -> Option<String> {
     let beside = if have > 0 { format!(" beside the {have} there are") } else { String::new() };

@@ -56,6 +56,7 @@ pub(super) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
 fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     // As a supervisor does; its processes still get the limits of this shell, which are in the plan.
     sys::raise_descriptor_limit();
+    limits::system_calls(report);
     let context = &start.context;
     let held = lock::is_held(start.runtime.dir()).unwrap_or(false);
     project::env_files(report, context);

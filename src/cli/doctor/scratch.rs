@@ -6,12 +6,10 @@ use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::time::timeout;
 
 use super::environment::Variables;
@@ -259,15 +257,10 @@ impl Scratch {
         };
         let mut all: Vec<_> = roots.iter().flat_map(|root| sys::descendants(root.pid)).collect();
         all.extend(roots.iter().cloned());
-        let watched: Vec<_> =
-            all.iter().filter_map(|p| sys::watch_exit(p.pid, p.start_time).ok()).collect();
         let server = roots.first().map(ProcInfo::id);
         self.terminals.end(server, roots.iter().map(ProcInfo::id));
-        for fd in watched {
-            let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-            let limit = PollTimeout::try_from(LAST_MOMENTS).unwrap_or(PollTimeout::MAX);
-            // A shim of this process interrupts it when it ends.
-            while poll(&mut fds, limit) == Err(nix::errno::Errno::EINTR) {}
+        for process in all {
+            sys::ends_within(process.pid, process.start_time, LAST_MOMENTS);
         }
     }
 

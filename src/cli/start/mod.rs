@@ -40,6 +40,7 @@ use crate::model::plan::{Inherit, Plan};
 use crate::model::request::{Request, State};
 use crate::model::text::OsText;
 use crate::model::units;
+use crate::sys;
 use crate::view::screen;
 
 /// The input of a start.
@@ -317,6 +318,9 @@ impl Start {
         // Without survivors, the guardian searches the process table for a run whose files are gone.
         if survivors && self.runtime.adoptable()? {
             return Ok(None);
+        }
+        if let Some(call) = sys::refused_calls().into_iter().find(|call| call.is_needed) {
+            return Err(CliError::Refused(call));
         }
         let (mut plan, mut warnings) = self.resolve_for(true)?;
         refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;

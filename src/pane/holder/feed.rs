@@ -48,9 +48,10 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(master: OwnedFd, pipe: (PipeReader, PipeWriter)) -> Self {
-        // A kernel that can't do it says so even if there is nothing to be moved.
+        // A kernel that can't do it, or a sandbox that forbids it, says so even if there is nothing to be moved.
         let probed = sys::splice(master.as_fd(), (pipe.1.as_fd(), None), CHUNK);
-        let moves = !probed.is_err_and(|error| Errno::from_io_error(&error) == Some(Errno::INVAL));
+        let cant = |error: &io::Error| error.kind() == io::ErrorKind::InvalidInput;
+        let moves = !probed.is_err_and(|error| cant(&error) || sys::is_refused(&error));
         let buffer = if moves { vec![] } else { vec![0; CHUNK] };
         Self { master, pipe, moves, buffer }
     }

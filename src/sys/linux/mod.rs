@@ -1,6 +1,7 @@
 //! Linux: `/proc`, pidfds, subreapers.
 
 mod changes;
+mod refused;
 mod sock_diag;
 mod tcp;
 mod usage;
@@ -26,6 +27,7 @@ use super::{Ended, ProcInfo, exempt, rustix_pid, signals};
 use crate::model::Exit;
 
 pub use self::changes::Changes;
+pub use self::refused::{is_refused, refused_calls};
 pub use self::tcp::{
     tcp_held_by, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening,
     tcp_listening_ports, tcp_peer, tcp_sockets,
@@ -447,29 +449,35 @@ fn pidfd(pid: u32, started: u64) -> io::Result<Option<OwnedFd>> {
 
 /// Send a signal to exactly this process. `false`: it is gone.
 pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
+    // By pid, checked just before.
+    let by_pid = || signals::kill(i32::try_from(pid).unwrap_or(0), signal);
     let fd = match pidfd(pid, started) {
         Ok(Some(fd)) => fd,
-        // A kernel before 5.3, or no free descriptor: signal by pid, checked just before.
-        Err(_) if start_time(pid) == Some(started) => {
-            return signals::kill(i32::try_from(pid).unwrap_or(0), signal);
-        }
+        // A kernel before 5.3, a sandbox, or no free descriptor.
+        Err(_) if start_time(pid) == Some(started) => return by_pid(),
         Ok(None) | Err(_) => return Ok(false),
     };
-    let sent = match Signal::from_named_raw(signal) {
-        Some(named) => pidfd_send_signal(fd, named),
-        // rustix has no names for real-time signals; signal by pid, checked just before.
-        None => return signals::kill(i32::try_from(pid).unwrap_or(0), signal),
-    };
-    match sent {
+    // rustix has no names for real-time signals.
+    let Some(named) = Signal::from_named_raw(signal) else { return by_pid() };
+    match pidfd_send_signal(fd, named) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::SRCH) => Ok(false),
+        // Either the process may not be signalled, which `kill` reports too, or a sandbox refuses the call.
+        Err(error) if is_refused(&error.into()) => by_pid(),
         Err(error) => Err(error.into()),
     }
 }
 
-/// A descriptor that becomes readable when exactly this process exits.
+/// A descriptor that becomes readable when exactly this process exits. Where the system refuses pidfds, it also
+/// becomes readable from time to time: [`alive`](super::alive) tells whether the process has exited.
 pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
-    pidfd(pid, started)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+    match pidfd(pid, started) {
+        Ok(Some(fd)) => Ok(fd),
+        Err(error) if is_refused(&error) && start_time(pid) == Some(started) => refused::ticks(),
+        Ok(None) => Err(io::ErrorKind::NotFound.into()),
+        Err(error) if is_refused(&error) => Err(io::ErrorKind::NotFound.into()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Restore a terminal's default line discipline, which any process may change.

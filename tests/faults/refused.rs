@@ -1,0 +1,168 @@
+//! Each system call that tmo makes is refused in turn, as old kernels and the seccomp profiles of containers do: a run works
+//! all the same, or a command fails and says what the system refuses.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
+
+use nix::libc;
+
+use crate::cases::{self, Case};
+use crate::table::Table;
+use crate::trial::{Ran, Trial};
+
+/// A system call by its name.
+type Call = (&'static str, libc::c_long);
+
+macro_rules! calls {
+    ($($name:ident)*) => { &[$((stringify!($name), libc::$name)),*] };
+}
+
+/// Those that a sandbox is known to refuse, or an old kernel to lack: one of them is tried each time.
+const SUSPECTS: &[Call] = calls! {
+    SYS_pidfd_open SYS_pidfd_send_signal SYS_waitid SYS_prctl SYS_splice SYS_inotify_init1
+    SYS_inotify_add_watch SYS_close_range SYS_flock SYS_eventfd2 SYS_clone3 SYS_statx SYS_memfd_create
+    SYS_faccessat2 SYS_renameat2 SYS_timerfd_create
+};
+
+/// All others that `strace` shows in a start, a restart, a stop, `ps`, `logs`, `screen`, `send`, `scale`,
+/// `reload`, `why` and `quit`, over both kinds of terminals; without those that never fail on any system (`getpid`,
+/// `umask`, `exit` …), on which libraries rely.
+const OTHERS: &[Call] = calls! {
+    SYS_accept SYS_accept4 SYS_bind SYS_brk SYS_clone SYS_close SYS_connect SYS_dup
+    SYS_epoll_create1 SYS_epoll_ctl SYS_execve SYS_fchmod SYS_fcntl
+    SYS_fstat SYS_ftruncate SYS_futex SYS_getcwd SYS_getdents64
+    SYS_getpriority SYS_getrandom SYS_getsockopt
+    SYS_ioctl SYS_kill SYS_listen SYS_lseek SYS_madvise SYS_mknodat SYS_mmap
+    SYS_mprotect SYS_munmap SYS_newfstatat SYS_openat SYS_pipe2 SYS_ppoll SYS_pread64
+    SYS_prlimit64 SYS_pwrite64 SYS_read SYS_readlinkat SYS_readv SYS_recvfrom SYS_recvmsg
+    SYS_rseq SYS_rt_sigaction SYS_rt_sigprocmask SYS_sched_getaffinity
+    SYS_sendmsg SYS_sendto SYS_set_robust_list SYS_set_tid_address SYS_setpgid SYS_setsid
+    SYS_setsockopt SYS_shutdown SYS_sigaltstack SYS_socket SYS_socketpair SYS_uname
+    SYS_unlinkat SYS_wait4 SYS_write SYS_writev
+};
+
+#[cfg(target_arch = "x86_64")]
+const OF_THIS_MACHINE: &[Call] = calls! {
+    SYS_access SYS_arch_prctl SYS_chmod SYS_dup2 SYS_mkdir SYS_poll
+    SYS_readlink SYS_rename SYS_rmdir SYS_unlink SYS_vfork
+};
+
+#[cfg(not(target_arch = "x86_64"))]
+const OF_THIS_MACHINE: &[Call] = &[];
+
+pub(crate) fn prove(times: u32, seed: u64) -> Table {
+    let all = [SUSPECTS, OTHERS, OF_THIS_MACHINE].concat();
+    let calls = if times == crate::options::ALL { &all[..] } else { SUSPECTS };
+    let mut cases = vec![];
+    for &(constant, number) in calls {
+        let name = constant.trim_start_matches("SYS_");
+        for (errno, value) in [("EPERM", libc::EPERM), ("ENOSYS", libc::ENOSYS)] {
+            for backend in ["tmux", "native"] {
+                cases.push(Case::new(format!("{name} answers {errno}, {backend}"), move |t| {
+                    t.choose_backend(backend);
+                    attempt(t, name, (number, value));
+                }));
+            }
+        }
+    }
+    cases::prove(cases, times, seed)
+}
+
+fn attempt(t: &mut Trial, name: &str, (number, errno): (libc::c_long, i32)) {
+    let this = std::env::current_exe().unwrap().display().to_string();
+    t.by = vec![this, "refuse".into(), number.to_string(), errno.to_string()];
+    let begins = |program: &str, args: &[&str]| {
+        let mut command = Command::new(&t.by[0]);
+        command.args(&t.by[1..]).arg(program).args(args);
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    if !begins("sh", &["-c", "sleep 0 | cat"]) || !begins(tmo, &["--version"]) {
+        return t.skip("no program runs without it");
+    }
+    let ran = t.run(["start", "-D"]);
+    let refusal = Refusal { name, words: std::io::Error::from_raw_os_error(errno).to_string() };
+    if ran.code != 0 {
+        refusal.check(t, "start -D", &ran);
+        t.by.clear();
+        return t.over();
+    }
+    if !t.world().is_native() && !t.world().shell("tmux -V").stdout.contains("tmux") {
+        return t.skip("there is no tmux");
+    }
+    // What runs can be used, or says why not.
+    let commands: [&[&str]; 8] = [
+        &["ps"],
+        &["logs", "web"],
+        &["restart", "web"],
+        &["screen", "web"],
+        &["stop", "worker"],
+        &["scale", "web=2"],
+        &["why"],
+        &["quit"],
+    ];
+    for words in commands {
+        let ran = t.run(words);
+        let is_fine = ran.code == 0 || words == ["why"] && ran.stderr.is_empty();
+        if !is_fine {
+            refusal.check(t, &words.join(" "), &ran);
+        }
+    }
+    t.by.clear();
+    let log = t.run(["logs"]).stdout;
+    for untrue in ["signal 9", "SIGKILL", "tmux server is gone", "without a word", "was killed"] {
+        t.check(!log.contains(untrue), format!("the log says {untrue:?}: {log}"));
+    }
+    if !t.world().living().is_empty() {
+        t.ok(["quit"]);
+    }
+    t.over();
+}
+
+/// What a command must say if it fails.
+struct Refusal<'a> {
+    name: &'a str,
+    words: String,
+}
+
+impl Refusal<'_> {
+    fn check(&self, t: &mut Trial, words: &str, ran: &Ran) {
+        let reason = self.words.split(" (os error").next().unwrap_or_default().to_lowercase();
+        let said = ran.stderr.to_lowercase();
+        let names = said.contains(&reason) || said.contains(self.name);
+        t.check(names, format!("`tmo {words}` does not name the refused call: {ran:?}"));
+    }
+}
+
+/// `NUMBER ERRNO COMMAND…`: become the command, which the kernel refuses this system call from now on.
+pub(crate) fn run(words: &[String]) -> ExitCode {
+    let [number, errno, program, args @ ..] = words else { return ExitCode::from(2) };
+    install(number.parse().unwrap(), errno.parse().unwrap());
+    let error = Command::new(program).args(args).exec();
+    // `execve` itself may be refused.
+    eprintln!("{program}: {error}");
+    ExitCode::from(126)
+}
+
+/// Install a seccomp filter that answers this call with this error and permits all others.
+fn install(number: u32, errno: u32) {
+    let load = u16::try_from(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS).unwrap();
+    let jump = u16::try_from(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K).unwrap();
+    let answer = u16::try_from(libc::BPF_RET | libc::BPF_K).unwrap();
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    // The number of the call is the first word of `seccomp_data`.
+    let mut program = [
+        step(load, 0, 0, 0),
+        step(jump, 0, 1, number),
+        step(answer, 0, 0, libc::SECCOMP_RET_ERRNO | errno),
+        step(answer, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let filter = libc::sock_fprog { len: 4, filter: program.as_mut_ptr() };
+    #[expect(unsafe_code, reason = "no safe wrapper installs a filter")]
+    // SAFETY: the kernel copies the program, which lives until then.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) == 0
+    };
+    assert!(done, "no filter: {}", std::io::Error::last_os_error());
+}
