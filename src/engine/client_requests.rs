@@ -22,10 +22,16 @@ impl Engine {
                 self.on_request(request, wait, key, reply);
             }
             EngineRequest::State { reply } => {
+                // `connect` looks into the directory next. A failure is reported by the request that needs it.
+                let _ = self.restore_files();
                 // The client may be gone.
                 let _ = reply.send(self.state());
             }
-            EngineRequest::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
+            EngineRequest::Pane { name, ask, reply } => {
+                // The same.
+                let _ = self.restore_files();
+                self.on_pane(&name, ask, reply);
+            }
             EngineRequest::Failures { name, ask, reply } => {
                 self.declarations.request((name, ask), reply, &self.plan, &self.queue);
             }
@@ -62,6 +68,16 @@ impl Engine {
         key: Option<String>,
         reply: oneshot::Sender<Outcome>,
     ) {
+        let restored = self.restore_files();
+        // An end needs no files.
+        let needs_files = !matches!(request, Request::Quit | Request::Kill);
+        if let Err(problem) = restored
+            && needs_files
+        {
+            // The client may be gone.
+            let _ = reply.send(Outcome::refused(problem));
+            return;
+        }
         if let Some(problem) = self.without_directory(&request) {
             if !wait {
                 self.say_system(What::Refused { notice: problem.clone() });

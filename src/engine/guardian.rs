@@ -231,7 +231,7 @@ fn kill_orphans(runtime: &RuntimeDir) -> Result<Option<String>, StartupMessage> 
 }
 
 /// Start the supervisor again whenever it is killed, until it exits by itself.
-fn watch(held: Held, mut news: File) -> u8 {
+fn watch(mut held: Held, mut news: File) -> u8 {
     let mut quick = 0;
     loop {
         let begun = clock::now();
@@ -255,6 +255,13 @@ fn watch(held: Held, mut news: File) -> u8 {
         tracing::warn!(signal = status.signal(), quick, "the supervisor was killed");
         if !held.runtime.plan_file().exists() && !held.runtime.has_survivors() {
             return clean_up(held);
+        }
+        // A supervisor that has made the runtime directory again had a lock of its own, which ended with it.
+        if !held.lock.is_current(held.runtime.dir())
+            && held.runtime.plan_file().exists()
+            && let Ok(lock) = RunLock::acquire(held.runtime.dir())
+        {
+            held.lock = lock;
         }
         if quick >= MOST_QUICK_DEATHS {
             return ended(held, 1, &mut news);

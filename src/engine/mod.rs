@@ -33,6 +33,7 @@ pub mod port_owner;
 mod probes;
 mod queue;
 mod reload;
+mod restored_files;
 pub mod run;
 pub mod runtime_dir;
 mod scale;

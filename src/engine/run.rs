@@ -176,7 +176,7 @@ async fn main(
     engine.run(inherited, Files { journal, crashes }, adopting).await
 }
 
-fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
+pub(super) fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
     for dir in [runtime.panes(), spill_dir(runtime.dir()), terminals_dir(runtime.dir())] {
         crate::config::dirs::make_private_dir(&dir).map_err(|error| RunError::Io {
             what: dir.display().to_string(),

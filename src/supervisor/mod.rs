@@ -249,6 +249,13 @@ impl Supervisor {
         out
     }
 
+    /// The desired state of every pane, for an engine whose files were removed.
+    pub fn wants(&self) -> Vec<Effect> {
+        let mut out = vec![];
+        ProcId::all(&self.procs).for_each(|id| self.want(id, &mut out));
+        out
+    }
+
     /// Whether this can be the saved state of a run with this plan: it has the same processes, except
     /// for those that were added to the plan since, and refers to no others.
     pub fn is_of(&self, plan: &Plan) -> bool {

@@ -260,3 +260,53 @@ fn tmo_works_in_a_directory_whose_name_is_not_utf_8() {
     assert_eq!(ended.code, 0, "{ended:?}");
     world.wait_empty();
 }
+
+#[test]
+fn a_runtime_directory_that_was_removed_is_made_again_before_a_request_is_carried_out() {
+    for removed in ["run/tmo", "run"] {
+        let world = World::new(
+            "web: trap 'echo bye; exit 0' INT; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done\n\
+             quiet: trap 'echo bye; exit 0' INT; while read line; do echo got $line; done; exec sleep 1000\n",
+        );
+        world.ok(["start", "-D"]);
+        world.wait_text("web", "line 2");
+        let quiet = world.wait_state("quiet", "running").unwrap();
+        for _ in 0..2 {
+            std::fs::remove_dir_all(world.path().join(removed)).unwrap();
+            let before = world.field("web", "pid");
+            world.ok(["restart", "web"]);
+            world.wait_state("web", "running");
+            assert_ne!(world.field("web", "pid"), before);
+        }
+        let mode = world.runtime().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let log = world.ok(["logs", "web"]);
+        assert_eq!(log.matches("bye").count(), 2, "it got its stop signal each time: {log}");
+        // One that prints nothing by itself is reached too.
+        eventually("its terminal can be reached", || {
+            (world.run(["send", "quiet", "hello", "--enter"]).code == 0).then_some(())
+        });
+        world.wait_text("quiet", "got hello");
+        assert_eq!(world.field("quiet", "pid"), quiet, "it was left alone");
+        std::fs::remove_dir_all(world.path().join(removed)).unwrap();
+        world.ok(["scale", "web=2"]);
+        world.wait_state("web#2", "running");
+        std::fs::remove_dir_all(world.path().join(removed)).unwrap();
+        world.ok(["stop", "quiet"]);
+        assert!(world.ok(["logs", "quiet"]).contains("bye"), "{}", world.ok(["logs"]));
+        // What was made again is enough for a takeover.
+        let supervisor = world.supervisor();
+        crate::harness::procs::kill(supervisor, 9);
+        eventually("another supervisor", || {
+            let now = world.part("supervise");
+            now.is_some_and(|now| now != supervisor).then_some(())
+        });
+        world.wait_state("web", "running");
+        world.ok(["restart", "web"]);
+        std::fs::remove_dir_all(world.path().join(removed)).unwrap();
+        world.ok(["quit"]);
+        world.wait_empty();
+        // The world wants to find it.
+        std::fs::create_dir_all(world.path().join("run")).unwrap();
+    }
+}

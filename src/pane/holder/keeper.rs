@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags};
 
 use super::{Holder, Terminal, poll};
@@ -71,6 +73,16 @@ impl HolderKeeper {
         has_ended(end);
     }
 
+    /// End a holder whose socket was removed, so that [`Self::renew`] starts one with another. What it has not written
+    /// yet is in the pipe.
+    pub fn replace_if_unreachable(&self, socket: &Path) {
+        let is_gone = !socket.exists() && socket.parent().is_some_and(Path::exists);
+        if is_gone && let Some(pid) = self.holder.as_ref().and_then(|holder| pid_of(holder.pid)) {
+            // An error means that it has ended.
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+
     /// Start another holder if this one has ended.
     pub fn renew(&mut self, spec: &Path) {
         let now = Instant::now();
@@ -90,6 +102,10 @@ impl HolderKeeper {
             self.start(spec);
         }
     }
+}
+
+fn pid_of(holder: u32) -> Option<Pid> {
+    i32::try_from(holder).ok().filter(|pid| *pid > 1).map(Pid::from_raw)
 }
 
 /// Whether the other end is closed. Its answers to [`HolderKeeper::discard_input`] are no longer needed.

@@ -238,6 +238,9 @@ impl Shim {
             }
             if self.wakes.bell() {
                 self.read_spec();
+                if let Some(holder) = &self.holder {
+                    holder.replace_if_unreachable(&self.paths.terminal());
+                }
             }
             if self.wakes.hangup() && !self.hung_up {
                 self.hung_up = true;

@@ -33,7 +33,7 @@ const NEEDED: &[Call] = &calls! { true,
 
 /// Calls that only this kind of machine has.
 #[cfg(target_arch = "x86_64")]
-const OLD: &[Call] = &calls! { true, "access" SYS_access "chmod" SYS_chmod };
+const OLD: &[Call] = &calls! { true, "access" SYS_access "chmod" SYS_chmod "unlink" SYS_unlink };
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[Call] = &[];
 
@@ -58,7 +58,10 @@ pub fn refused_calls() -> Vec<RefusedCall> {
         let error = io::Error::last_os_error();
         (done == -1 && is_refused(&error)).then_some(RefusedCall { name, error, is_needed })
     };
-    NEEDED.iter().chain(OLD).chain(REPLACED).filter_map(refused).collect()
+    let own = nix::unistd::getpid();
+    let kill = nix::sys::signal::kill(own, None).err().map(io::Error::from);
+    let kill = kill.map(|error| RefusedCall { name: "kill", error, is_needed: true });
+    NEEDED.iter().chain(OLD).chain(REPLACED).filter_map(refused).chain(kill).collect()
 }
 
 /// Whether an error of a system call means that the system does not offer it to this process.

@@ -1,0 +1,47 @@
+//! Making the runtime directory again after something has removed it during the run: the end of a login session, or a
+//! program that tidies up.
+//!
+//! Everything in it follows from what the supervisor holds in memory, and its lock from the fact that nothing else has
+//! taken the place of the directory.
+
+use super::core::Engine;
+use super::run::make_dirs;
+use crate::config::dirs::make_private_dir;
+use crate::instance::lock::RunLock;
+use crate::model::ProcId;
+use crate::sys;
+
+impl Engine {
+    /// Make the runtime directory and its files again if they are gone. Called before a request is carried out, so
+    /// that it either finds everything or is refused before anything is touched.
+    pub(super) fn restore_files(&mut self) -> Result<(), String> {
+        let dir = self.runtime.dir().to_owned();
+        if self.runtime.panes().exists() || self.is_deposed() {
+            return Ok(());
+        }
+        let named = |error: &dyn std::fmt::Display| {
+            format!(
+                "the runtime directory {} is gone and can't be made again: {error}",
+                dir.display()
+            )
+        };
+        make_private_dir(&dir).map_err(|error| named(&error))?;
+        make_dirs(&self.runtime).map_err(|error| named(&error))?;
+        if self.lock.as_ref().is_some_and(|lock| !lock.is_current(&dir)) {
+            self.lock = Some(RunLock::acquire(&dir).map_err(|error| named(&error))?);
+        }
+        self.runtime.write_plan(&self.plan).map_err(|error| named(&error))?;
+        for id in ProcId::all(&self.panes) {
+            // The old bell has no path, so a shim can't ring it.
+            if let Some(listener) = self.panes[id].listener.take() {
+                listener.abort();
+                self.listen(id).map_err(|error| named(&sys::why(&error)))?;
+            }
+        }
+        let wants = self.saved.supervisor.wants();
+        self.decided(wants);
+        self.carry_out();
+        tracing::warn!(dir = %dir.display(), "the runtime directory was removed: made again");
+        Ok(())
+    }
+}
