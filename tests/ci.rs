@@ -1,6 +1,7 @@
 //! `.ci/judge`, which tells flaky tests from broken ones, on recorded outputs of `cargo test`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "recordings, and a file of the test")]
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! Env files of the grammar that tmo, which follows overmind, shares with the usual readers: the crate `dotenvy`
 //! reads the same variables from them. `docs/PROCFILE.md` lists where they differ.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
-
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tmo::config::dotenv::parse;
