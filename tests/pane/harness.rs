@@ -246,7 +246,8 @@ impl Pane {
     pub fn kill_orphans(&self, run: &str) -> sys::OrphanReport {
         let (run, process) = (run.to_owned(), self.spec.name.to_string());
         let shim = self.shim.id();
-        sys::kill_orphans(&sys::Orphans { run, process, shim, mains: vec![], witnessed: true })
+        let (mains, known) = (vec![], vec![]);
+        sys::kill_orphans(&sys::Orphans { run, process, shim, mains, known, witnessed: true })
     }
 }
 

@@ -110,6 +110,8 @@ fn members(input: &mut Input<'_>) -> Vec<Member> {
         pid: input.u32(),
         name: text(input),
         state: char::from(input.byte()),
+        owner: None,
+        ports: vec![],
     };
     (0..input.byte() % 4).map(|_| member(input)).collect()
 }

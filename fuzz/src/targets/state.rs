@@ -49,7 +49,8 @@ fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
     match input.byte() % 8 {
         0 => Step::PaneReady(id),
         1 => {
-            let left = Member { pid: 5, name: "sh".to_owned(), state: 'S' };
+            let left =
+                Member { pid: 5, name: "sh".to_owned(), state: 'S', owner: None, ports: vec![] };
             Step::ShimGone(id, if input.yes() { vec![left] } else { vec![] })
         }
         2 => Step::NoPane(id, "why".to_owned()),
