@@ -19,7 +19,7 @@ use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::record::Kind;
 use crate::journal::search::runs;
 use crate::model::ProcName;
-use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::plan::{Plan, ProcessPlan, TakenPort};
 use crate::model::rules::Probe;
 use crate::model::text::OsText;
 use crate::protocol::spec::replace;
@@ -182,8 +182,12 @@ pub(super) fn table(plan: &Plan) -> String {
 
 /// The ports on which processes are known to listen, and others listen already.
 pub(super) fn taken_ports(plan: &Plan, env: &Env, runtime: &RuntimeDir) -> Vec<String> {
-    let reported = |(text, _)| format!("{text}; `tmo start --port-auto` uses free ports");
-    takers(plan, env, runtime).into_iter().map(reported).collect()
+    takers(plan, env, runtime).iter().map(|(taken, _)| warning(taken)).collect()
+}
+
+/// What a start warns of.
+pub(super) fn warning(taken: &TakenPort) -> String {
+    format!("{taken}; `tmo start --port-auto` uses free ports")
 }
 
 /// The same, with the process that listens, if it is visible.
@@ -191,7 +195,7 @@ pub(super) fn takers(
     plan: &Plan,
     env: &Env,
     runtime: &RuntimeDir,
-) -> Vec<(String, Option<ProcInfo>)> {
+) -> Vec<(TakenPort, Option<ProcInfo>)> {
     let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
     let checked = begin.iter().flat_map(|process| checked_ports(process));
     let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).chain(checked).collect();
@@ -208,8 +212,8 @@ pub(super) fn takers(
             },
             None => "another user's process".to_owned(),
         };
-        let text = format!("port {port} of {} is taken: {who} listens on it", process.name);
-        Some((text, holder.clone()))
+        let taken = TakenPort { process: process.name.clone(), port, by: who };
+        Some((taken, holder.clone()))
     };
     let of_process = |process: &&ProcessPlan| {
         let mut ports = checked_ports(process);

@@ -268,7 +268,11 @@ impl Shown {
         let name = &culprit.name;
         let is_wanted = self.plan.exit_code_from.as_ref() == Some(name);
         let is_alone = self.plan.present().count() < 2;
-        if culprit.exit != Exit::Code(0) || is_wanted || is_alone || Persona::here() != Persona::Tmo
+        if culprit.exit != Exit::Code(0)
+            || culprit.cause.is_some()
+            || is_wanted
+            || is_alone
+            || Persona::here() != Persona::Tmo
         {
             return None;
         }

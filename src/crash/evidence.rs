@@ -52,6 +52,11 @@ pub struct Facts {
     pub trigger: Option<Trigger>,
     /// The processes that listen at present on ports named in the output.
     pub holders: Vec<Holder>,
+    /// A port on which another program listened at the start, and the event about it; `None` once the process
+    /// itself listens there.
+    pub taken: Option<(u16, Line)>,
+    /// Whether it ended soon after it had started.
+    pub is_short: bool,
     /// The process that a refused connection was for, if it had ended by then, and how it ended.
     pub gone: Option<(ProcName, Exit)>,
     /// By how much the `oom_kill` count of the control group rose while it ran.

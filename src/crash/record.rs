@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::cause::Diagnosis;
 use super::diagnose::{diagnose, ports_named, refused_by};
-use super::evidence::{Evidence, Facts, Line, working_directory};
+use super::evidence::{Evidence, Facts, Holder, Line, working_directory};
 use super::facts;
 use super::life::{LifeSummary, Log, Place, Slice};
 use super::report::{CrashReport, Details, LAST_LOGS};
@@ -15,6 +16,9 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::model::units;
 use crate::model::{Exit, ProcName};
+
+/// A process that ends within this time has failed at its start.
+const SHORT: Duration = Duration::from_secs(10);
 
 /// How many of the last lines are examined. The traces of some languages are long.
 const LOOKED_THROUGH: usize = 400;
@@ -92,8 +96,19 @@ impl CrashInput {
     /// Get the remaining facts from the operating system and the journal.
     fn look_up(&self, evidence: &mut Evidence, log: Option<&Log<'_>>) {
         evidence.facts.gone = log.and_then(|log| gone(evidence, log));
-        let ports = ports_named(evidence);
+        evidence.facts.is_short = self.lived.ended.since(self.lived.started) < SHORT;
+        evidence.facts.taken = log.and_then(|log| log.taken_port(&self.name).ok()?);
+        let taken = evidence.facts.taken.as_ref().map(|(port, _)| *port);
+        let ports: Vec<u16> = ports_named(evidence).into_iter().chain(taken).collect();
         evidence.facts.holders.extend(facts::holders(&ports, &self.run));
+        let own = |holder: &Holder| {
+            let tenant = holder.tenant.as_ref();
+            Some(holder.port) == taken
+                && tenant.is_some_and(|it| it.socket.is_none() && it.name == self.name.as_str())
+        };
+        if evidence.facts.holders.iter().any(own) {
+            evidence.facts.taken = None;
+        }
         evidence.facts.dumped = evidence.signal().is_some() && facts::dumps_are_kept();
         if self.lived.exit == Exit::Code(127) {
             let path = self.env.iter().rev().find(|(name, _)| name.as_bytes() == b"PATH");
@@ -149,7 +164,10 @@ pub fn last_error(
     let lines = log.last_lines(place, LOOKED_THROUGH)?;
     let mut evidence = input.evidence(lines);
     // A cheap check first: most processes have printed no error.
-    if watcher::last_error(&evidence).is_none() && refused_by(&evidence).is_none() {
+    if !watcher::has_ended(&evidence.lines)
+        && refused_by(&evidence).is_none()
+        && watcher::last_error(&evidence).is_none()
+    {
         return Ok(None);
     }
     input.look_up(&mut evidence, Some(log));

@@ -4,11 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use super::cause::Kind;
-use super::evidence::Trigger;
+use super::evidence::{Line, Trigger};
 use super::life::{LifeSummary, Log, Place};
 use crate::journal::query::since;
 use crate::journal::record::EVENTS;
-use crate::journal::{Cursor, Filter};
+use crate::journal::{Cursor, Filter, Position};
 use crate::model::ProcName;
 use crate::model::count::in_a_row;
 use crate::model::event::{Logged, Problem, What};
@@ -88,6 +88,27 @@ impl Log<'_> {
             }
         })?;
         Ok(failed)
+    }
+
+    /// The port of a process that was taken when the run was started, and the event that tells so.
+    pub(super) fn taken_port(&self, name: &ProcName) -> io::Result<Option<(u16, Line)>> {
+        /// These events are among the first of a run.
+        const MOST: usize = 500;
+        let filter = Filter::only(vec![EVENTS]);
+        let mut cursor = Cursor::over(self.open_index()?, self.begin(), filter);
+        let mut text = vec![];
+        for _ in 0..MOST {
+            let Some(chunk) = cursor.next(u64::MAX, &mut text)? else { break };
+            let Some(event) = Logged::from_json(&text) else { continue };
+            if let Some(What::PortTaken { port, .. }) = event.what()
+                && event.name() == Some(name)
+            {
+                let at = Some(Position { record: chunk.position, skip: 0 });
+                let text = event.text().unwrap_or_default();
+                return Ok(Some((*port, Line { time: chunk.record.time, at, text })));
+            }
+        }
+        Ok(None)
     }
 
     /// Pass the events about a process, from this time to the end of the life, each with its time.

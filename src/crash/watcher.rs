@@ -8,7 +8,7 @@
 mod tests;
 
 use super::cause::{Cause, Certainty, Kind};
-use super::diagnose::{clue, diagnose};
+use super::diagnose::{at_start, clue, diagnose};
 use super::evidence::{Evidence, Line};
 use super::expr::Expr;
 
@@ -55,7 +55,7 @@ const fn server(begins: &'static str, failed: &'static str, good: &'static str) 
 /// Matches no line.
 const NEVER: &str = r"[^\s\S]";
 
-static WATCHERS: [Watcher; 18] = [
+static WATCHERS: [Watcher; 20] = [
     // nodemon
     watcher(
         r"^\[nodemon\] (?:re)?starting\b",
@@ -124,6 +124,14 @@ static WATCHERS: [Watcher; 18] = [
         r"^(?:failed to build|Process Exit with Code: [1-9])",
         r"^running\.\.\.$",
     ),
+    // entr -s
+    watcher(NEVER, r"^\w*sh returned exit code [1-9]", r"^\w*sh returned exit code 0\b"),
+    // watchfiles, which reports no failure, around `go run`, which does.
+    watcher(
+        r"^\[[\d:]+\] (?:watchfiles v|\d+ changes? detected)",
+        r"^exit status [1-9]\d*$",
+        NEVER,
+    ),
     // manage.py runserver
     server(
         r"^Watching for file changes with ",
@@ -190,15 +198,34 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
         let (kind, certainty) = (Kind::LoggedError, Certainty::Certain);
         Some(Cause { kind, certainty, text, evidence: Some(clue(line)), place: None, next: None })
     };
+    // A server whose port is taken may end with success.
+    let ended = || at_start(evidence).filter(|_| has_ended(lines));
+    let waits = waits || has_ended(lines) && evidence.facts.taken.is_some();
     let certainty = Certainty::Certain;
-    found.or_else(failed).map(|cause| LastError { cause: Cause { certainty, ..cause }, waits })
+    found
+        .or_else(failed)
+        .or_else(ended)
+        .map(|cause| LastError { cause: Cause { certainty, ..cause }, waits })
+}
+
+/// What a watcher prints last if its program has ended with success.
+static ENDED: Expr = Expr::new(
+    r"^(?:\[nodemon\] clean exit\b|Completed running '|Watcher Process finished\b|\[Finished running\. Exit status: (?:exit status: )?0\b|\[Command was successful\b)",
+);
+
+/// Whether the program below a watcher has ended with success, and nothing has been printed since.
+pub fn has_ended(lines: &[Line]) -> bool {
+    let last = lines.iter().rfind(|line| !line.text.trim().is_empty());
+    last.is_some_and(|line| ENDED.finds(&line.text))
 }
 
 /// Whether the program below a watcher has failed, according to the last lines of its life. `tmo ps`
 /// calls this for each process. Compiling the expressions takes longer than all else that `ps` does, so
 /// they are tried only if a line contains a part of what a watcher prints for a failure.
 pub fn has_failed(lines: &[Line]) -> bool {
-    const SIGNS: [&str; 18] = [
+    const SIGNS: [&str; 20] = [
+        "returned exit code",
+        "exit status ",
         "app crashed",
         "Failed running '",
         "Node.js v",

@@ -40,7 +40,7 @@ use crate::journal::segment::{Dirs, SharedLook};
 use crate::journal::streams::{Streams, StreamsError};
 use crate::model::ProcId;
 use crate::model::event::{Adoption, Fact, What};
-use crate::model::plan::{Backend, Plan, ProcessPlan};
+use crate::model::plan::{Backend, Plan, ProcessPlan, TakenPort};
 use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
 use crate::protocol::paths::{spill_dir, terminals_dir};
@@ -460,6 +460,13 @@ impl Engine {
         facts.push(Fact::Listening(socket.display().to_string()));
         for fact in facts {
             self.say_system(What::Begin { fact });
+        }
+        for TakenPort { process, port, by } in self.plan.taken_ports.clone() {
+            let ids = ProcId::all(&self.plan.processes);
+            let id = ids.into_iter().find(|id| self.plan.processes[*id].name == process);
+            if let Some(id) = id {
+                self.say(id, What::PortTaken { port, by });
+            }
         }
     }
 

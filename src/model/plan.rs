@@ -110,8 +110,29 @@ pub struct Plan {
     /// How often the plan has been changed during the run.
     #[serde(default)]
     pub generation: u64,
+    /// The ports on which other programs listened when the run was started.
+    #[serde(default)]
+    pub taken_ports: Vec<TakenPort>,
     /// The processes in the order of the Procfile, followed by those added later.
     pub processes: Vec<ProcessPlan>,
+}
+
+/// A port of a process on which another program listened when the run was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenPort {
+    /// The process that is to listen there.
+    pub process: ProcName,
+    /// The port.
+    pub port: u16,
+    /// The other program, for display.
+    pub by: String,
+}
+
+impl std::fmt::Display for TakenPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { process, port, by } = self;
+        write!(f, "port {port} of {process} is taken: {by} listens on it")
+    }
 }
 
 /// What provides the terminals of a run.

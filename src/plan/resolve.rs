@@ -226,6 +226,7 @@ pub fn resolve(
         detach_keys: loaded.toml.detach_keys.clone(),
         crash_dir: crash_dir.map(Into::into),
         apps: Some(loaded.apps.dir.as_path().into()),
+        taken_ports: vec![],
         last_run: Some(dirs::last_run(env, &project.socket.path).into()),
         lines,
         origin: None,

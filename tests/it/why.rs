@@ -656,3 +656,29 @@ fn why_says_that_a_run_was_stopped_before_it_was_ready() {
     let reported = wrong(&world, &[]);
     assert!(reported.contains("The run was stopped before web was ready\n"), "{reported}");
 }
+
+#[test]
+fn a_port_that_was_taken_at_the_start_is_logged_and_is_the_first_cause() {
+    let held = std::net::TcpListener::bind(("127.0.0.1", free_port())).unwrap();
+    let port = held.local_addr().unwrap().port();
+    let first = port.to_string();
+    let taken = format!("port {port} is taken by ");
+    let logged = format!("web    | Port {port} is taken: ");
+    let world = World::new("web: echo up on $PORT\n");
+    assert_eq!(world.run(["start", "-p", &first]).code, 0);
+    assert!(world.ok(["logs"]).contains(&logged), "{}", world.ok(["logs"]));
+    let answer = json(&world, &["why"]);
+    assert_eq!(answer["causes"][0]["kind"], "port-taken", "{answer}");
+    assert!(answer["causes"][0]["text"].as_str().unwrap().starts_with(&taken), "{answer}");
+    // A watcher goes on.
+    let world = World::new(
+        "web: echo up on $PORT; echo '[nodemon] clean exit - waiting for changes before restart'; \
+         exec sleep 1000\n",
+    );
+    world.ok(["start", "-D", "-p", &first]);
+    eventually("it has ended", || world.ok(["logs"]).contains("clean exit").then_some(()));
+    let reported = wrong(&world, &["web"]);
+    assert!(reported.contains(&taken), "{reported}");
+    world.ok(["quit"]);
+    drop(held);
+}

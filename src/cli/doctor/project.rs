@@ -175,7 +175,7 @@ pub(super) fn ports(report: &mut Report, start: &Start, plan: &Plan) {
         report.ok(CHECK, format!("no process is known to need one that is taken: {ports}"));
     }
     let runs = if taken.is_empty() { vec![] } else { runs(context) };
-    for (text, holder) in taken {
+    for (taken, holder) in taken {
         let of_run = |run: &&(Plan, Vec<u32>)| {
             holder.as_ref().is_some_and(|process| run.1.contains(&process.pid))
         };
@@ -186,7 +186,7 @@ pub(super) fn ports(report: &mut Report, start: &Start, plan: &Plan) {
         });
         let (whose, quit) = of_ours.unwrap_or_default();
         let todo = format!("{quit}begin at another port: `tmo start -p N`, or `--port-auto`");
-        report.fail_so(CHECK, text + &whose, &todo);
+        report.fail_so(CHECK, taken.to_string() + &whose, &todo);
     }
 }
 

@@ -21,7 +21,7 @@ use super::args::{PagePort, StartArgs};
 use super::early_signals::Early;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
-use super::ports::taken_ports;
+use super::ports::{takers, warning};
 use super::print_config;
 use super::request;
 use super::ui::as_view;
@@ -324,7 +324,9 @@ impl Start {
         }
         let (mut plan, mut warnings) = self.resolve_for(true)?;
         refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;
-        warnings.extend(taken_ports(&plan, &self.context.env, &self.runtime));
+        let taken = takers(&plan, &self.context.env, &self.runtime);
+        plan.taken_ports = taken.into_iter().map(|(taken, _)| taken).collect();
+        warnings.extend(plan.taken_ports.iter().map(warning));
         print_warnings(&warnings);
         let terminal = if self.ui { as_view::log_size() } else { screen::stdin_size() };
         plan.size = screen::pane_size(terminal, plan.name_width, self.timestamps);

@@ -27,7 +27,7 @@ use crate::model::shell::quoted;
 use crate::model::text;
 use crate::model::time::Timestamp;
 
-pub use ports::ports_named;
+pub use ports::{at_start, ports_named};
 pub use refused::refused_by;
 
 /// The maximum number of causes; more would not be useful.

@@ -1,7 +1,7 @@
 //! A port that another process listens on.
 
-use super::{Findings, quoted};
-use crate::crash::cause::Kind;
+use super::{Findings, cause, clue, quoted};
+use crate::crash::cause::{Cause, Kind};
 use crate::crash::evidence::{Evidence, Holder, Line, OwningRun, Sender};
 use crate::crash::expr::Expr;
 
@@ -36,10 +36,38 @@ const NEAR: usize = 3;
 /// be between them.
 const FAR: usize = 30;
 
+/// The score of a port that was known to be taken at the start: above all output, below what tmo did.
+const KNOWN: i32 = 96;
+
 pub(super) fn find(found: &mut Findings<'_>) {
+    if let Some(cause) = known(found.evidence) {
+        let Cause { kind, text, next, evidence, .. } = cause;
+        found.add(KNOWN, kind, text, next.unwrap_or_default()).evidence = evidence;
+        return;
+    }
     let Some((at, ports)) = taken(found.evidence) else { return };
     let (text, next) = describe(found.evidence, ports.the_one(found.evidence));
     found.add_line(88, at, Kind::PortTaken, text).next = Some(next);
+}
+
+/// The port that was taken at the start, if the process ended soon after its start or printed that a port is
+/// taken.
+fn known(evidence: &Evidence) -> Option<Cause> {
+    let port = evidence.facts.taken.as_ref().map(|(port, _)| *port)?;
+    let printed = taken(evidence).is_some_and(|(_, ports)| match ports {
+        Ports::Named(named) => named == port,
+        Ports::Possible(_) => true,
+    });
+    (printed || evidence.facts.is_short).then(|| at_start(evidence)).flatten()
+}
+
+/// The cause that the port was taken at the start.
+pub fn at_start(evidence: &Evidence) -> Option<Cause> {
+    let (port, line) = evidence.facts.taken.as_ref()?;
+    let (text, next) = describe(evidence, Some(*port));
+    let mut cause = cause(Kind::PortTaken, text, Some(next));
+    cause.evidence = Some(clue(line));
+    Some(cause)
 }
 
 /// The ports that are taken according to the output. The caller should look up which processes hold

@@ -139,6 +139,13 @@ pub enum What {
         why: RunProblem,
     },
 
+    /// Another program listened on its port when the run was started.
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// The other program, for display.
+        by: String,
+    },
     /// The process waits for other processes.
     Waiting {
         /// The processes that it waits for.

@@ -112,6 +112,11 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             "install-failed",
             "The installation timed out after 300 s",
         ),
+        (
+            What::PortTaken { port: 5000, by: "node (pid 7)".into() },
+            "port-taken",
+            "Port 5000 is taken: node (pid 7) listens on it",
+        ),
         (What::Signal { sent: "HUP".parse::<SignalName>().unwrap() }, "signal", "Sent signal HUP"),
         (
             What::Stuck { members: members() },

@@ -136,6 +136,9 @@ impl Words<'_> {
     )]
     fn of_process(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.what {
+            What::PortTaken { port, by } => {
+                write!(f, "Port {port} is taken: {by} listens on it")
+            }
             What::Waiting { on } => write!(f, "Waiting for {}", list(on)),
             What::Ready => f.write_str("Ready"),
             What::NotReady { why } => write!(f, "Not ready: {why}"),

@@ -104,6 +104,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         lines: vec![],
         origin: None,
         generation: 0,
+        taken_ports: vec![],
         processes: names.iter().map(process).collect(),
     }
 }
