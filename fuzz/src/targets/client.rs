@@ -6,7 +6,7 @@ use serde_json::json;
 use tmo::api::overmind::{rows, status};
 use tmo::client::overmind::OvermindClient;
 use tmo::client::{Client, ClientError, HeadEvent};
-use tmo::model::request::{Head, Outcome, Partial, Request, State};
+use tmo::model::request::{ChangeOrder, Head, Outcome, Partial, Request, State};
 use tmo::model::run_end::End;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
@@ -124,7 +124,9 @@ async fn sound(path: &Path, listener: &UnixListener, input: &mut Input<'_>) {
             let text = framed(status, &serde_json::to_vec(&outcome).unwrap(), input);
             let asked = async {
                 let client = Client::connect(path).await.unwrap();
-                client.request(&Request::Stop { names: vec![] }, true).await
+                client
+                    .request(&Request::Stop { names: vec![], order: ChangeOrder::default() }, true)
+                    .await
             };
             let ((), got) = tokio::join!(answer(listener, &text, input), asked);
             assert_eq!(got.unwrap(), outcome);

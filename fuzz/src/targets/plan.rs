@@ -66,7 +66,8 @@ pub(crate) fn check(data: &[u8]) {
     let procfile = procfile::Procfile { entries: found.entries, ..procfile };
     let failures = Failures::default();
     let apps = tmo::config::apps::Apps::default();
-    let loaded = Loaded { project, procfile, toml, own: found.own, failures, apps };
+    let (own, command) = (found.own, vec![]);
+    let loaded = Loaded { project, procfile, toml, own, failures, apps, command };
     let settings = match Settings::of(&typed, &context.env) {
         Ok(settings) => settings,
         Err(error) => return assert!(error.to_string().len() < 1000 + 4 * data.len()),
