@@ -118,24 +118,25 @@ pub(super) async fn request_of(
             }
         }
         Server::Overmind(address) => {
-            let overmind = OvermindClient::new(&address);
-            let command = match request {
-                Request::Restart { names, .. } => Command::Restart(names),
-                Request::Stop { names, .. } => Command::Stop(names),
-                Request::Quit => Command::Quit,
-                Request::Kill => Command::Kill,
-                Request::Start { .. }
-                | Request::Install { .. }
-                | Request::Signal { .. }
-                | Request::Scale { .. }
-                | Request::Reload { .. }
-                | Request::Resize { .. } => {
-                    return Err(CliError::Other(OVERMIND_CANNOT.to_owned()));
-                }
-            };
-            overmind.order(&command).await?;
+            OvermindClient::new(&address).order(&overmind_command(request)?).await?;
             Ok(0)
         }
+    }
+}
+
+/// The same request to overmind, if it has it.
+fn overmind_command(request: Request) -> Result<Command, CliError> {
+    match request {
+        Request::Restart { names, .. } => Ok(Command::Restart(names)),
+        Request::Stop { names, .. } => Ok(Command::Stop(names)),
+        Request::Quit => Ok(Command::Quit),
+        Request::Kill => Ok(Command::Kill),
+        Request::Start { .. }
+        | Request::Install { .. }
+        | Request::Signal { .. }
+        | Request::Scale { .. }
+        | Request::Reload { .. }
+        | Request::Resize { .. } => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
     }
 }
 

@@ -339,12 +339,8 @@ impl Shown {
                 }
                 Wake::Signal(Sign::Nothing) => {}
                 Wake::Signal(Sign::Resize) => self.resize(&outlet.printer),
-                // The end of the run is about to be announced here too, with details; a very short run may
-                // be gone before the readiness was checked.
-                Wake::Waited(Err(CliError::Over(_) | CliError::NothingRuns { .. })) => {
-                    waiting = None
-                }
-                Wake::Waited(_) if self.interrupted => waiting = None,
+                // The end of the run is about to be announced here too, with details.
+                Wake::Waited(came) if self.interrupted || is_over(&came) => waiting = None,
                 Wake::Waited(came) => return Ok(Ending::Waited(came)),
             }
         }
@@ -387,6 +383,11 @@ impl Shown {
 /// What is said once of a process that waits at the prompt of a debugger.
 fn at_debugger(name: &str, flags: &str) -> String {
     format!("{name} waits at a debugger; `tmo connect {name}{flags}` answers it")
+}
+
+/// Whether a wait failed because the run is over; a very short run may be gone before the readiness was checked.
+const fn is_over(came: &Result<String, CliError>) -> bool {
+    matches!(came, Err(CliError::Over(_) | CliError::NothingRuns { .. }))
 }
 
 /// The next event. Signals have priority.

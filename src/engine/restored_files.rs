@@ -16,7 +16,8 @@ impl Engine {
     /// that it either finds everything or is refused before anything is touched.
     pub(super) fn restore_files(&mut self) -> Result<(), String> {
         let dir = self.runtime.dir().to_owned();
-        if self.runtime.panes().exists() || self.is_deposed() {
+        let is_deleted = self.lock.as_ref().is_some_and(RunLock::is_deleted);
+        if !is_deleted || self.runtime.panes().exists() || self.is_deposed() {
             return Ok(());
         }
         let named = |error: &dyn std::fmt::Display| {
@@ -27,9 +28,7 @@ impl Engine {
         };
         make_private_dir(&dir).map_err(|error| named(&error))?;
         make_dirs(&self.runtime).map_err(|error| named(&error))?;
-        if self.lock.as_ref().is_some_and(|lock| !lock.is_current(&dir)) {
-            self.lock = Some(RunLock::acquire(&dir).map_err(|error| named(&error))?);
-        }
+        self.lock = Some(RunLock::acquire(&dir).map_err(|error| named(&error))?);
         self.runtime.write_plan(&self.plan).map_err(|error| named(&error))?;
         for id in ProcId::all(&self.panes) {
             // The old bell has no path, so a shim can't ring it.

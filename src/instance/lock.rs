@@ -95,6 +95,11 @@ impl RunLock {
         there.as_ref().is_ok_and(Metadata::is_file) && !matches((self.file.metadata(), there))
     }
 
+    /// Whether the lock file was deleted, not just moved with its directory.
+    pub fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+    }
+
     /// Duplicate the descriptor; the lock is held until both copies are closed.
     pub fn try_clone(&self) -> io::Result<Self> {
         let fd = fcntl_dupfd_cloexec(self.file.as_fd(), 3)?;

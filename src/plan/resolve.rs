@@ -177,7 +177,6 @@ pub fn resolve(
     let shell = find_shell(facts.find, settings.shell.as_deref().unwrap_or(OsStr::new(SHELL)))?;
     let (backend, tmux) = backend(settings.backend(&loaded.toml), facts.find)?;
     let formed: Vec<_> = formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
-    let instances = instances(&formed);
     let variables = env.pairs();
     check_sizes(&variables)?;
     let given = MergeInput {
@@ -185,14 +184,12 @@ pub fn resolve(
         settings,
         shell: &shell,
         find: facts.find,
-        instances: &instances,
+        instances: &instances(&formed),
         variables: &variables,
         tmo: &facts.tmo,
     };
     let processes = processes(formed, &given)?;
     refuse_native_settings(backend, &processes, loaded)?;
-    let beside = project.procfile.parent().unwrap_or(&project.root);
-    let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
     Ok(Plan {
         version: backend.plan_version(),
         run: facts.run,
@@ -224,7 +221,7 @@ pub fn resolve(
         hooks: loaded.toml.hooks.clone(),
         web: loaded.toml.web.clone(),
         detach_keys: loaded.toml.detach_keys.clone(),
-        crash_dir: crash_dir.map(Into::into),
+        crash_dir: crash_dir(context, loaded).map(Into::into),
         apps: Some(loaded.apps.dir.as_path().into()),
         taken_ports: vec![],
         last_run: Some(dirs::last_run(env, &project.socket.path).into()),
@@ -233,6 +230,14 @@ pub fn resolve(
         generation: 0,
         processes,
     })
+}
+
+/// Where crash reports are kept, if `tmo.toml` says so.
+fn crash_dir(context: &Context, loaded: &Loaded) -> Option<PathBuf> {
+    let project = &loaded.project;
+    let beside = project.procfile.parent().unwrap_or(&project.root);
+    let dir = loaded.toml.crash_dir.clone()?;
+    Some(absolute(beside, &at_home(&context.env, dir)))
 }
 
 /// What provides the terminals, and the tmux program, if that is it.

@@ -65,16 +65,15 @@ impl Supervisor {
                 Action::Restart => self.restart_in_turn(id, part, now, out),
                 Action::Keep => WaitCondition::Run(self.procs[id].life),
             };
-            goals.push((
-                id,
-                match goal {
-                    // A user who runs a one-shot process waits for its result.
-                    WaitCondition::Run(life) if begins && self.is_to_end(id) => {
-                        WaitCondition::Completed(life)
-                    }
-                    goal => goal,
-                },
-            ));
+            // A user who runs a one-shot process waits for its result.
+            if let WaitCondition::Run(life) = goal
+                && begins
+                && self.is_to_end(id)
+            {
+                goals.push((id, WaitCondition::Completed(life)));
+            } else {
+                goals.push((id, goal));
+            }
         }
         goals
     }

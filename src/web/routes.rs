@@ -196,11 +196,15 @@ pub(super) fn no_such_path(path: &str) -> String {
     let given: Vec<_> = path.split('/').collect();
     let filled = ROUTES.iter().filter_map(|(_, pattern, ..)| {
         let wanted: Vec<_> = pattern.split('/').collect();
-        let parts = wanted.iter().zip(&given).map(|(one, given)| match *one {
-            "{}" => *given,
-            one => one,
-        });
-        (wanted.len() == given.len()).then(|| parts.collect::<Vec<_>>().join("/"))
+        let pairs = || wanted.iter().copied().zip(given.iter().copied());
+        let fixed = || pairs().filter(|(one, _)| *one != "{}");
+        let (literal, typed): (Vec<_>, Vec<_>) = fixed().unzip();
+        // What stands for a name says nothing about how near the path is.
+        let literal = literal.join("/");
+        let is_near = nearest(&typed.join("/"), std::iter::once(literal.as_str()));
+        let parts = pairs().map(|(one, given)| if one == "{}" { given } else { one });
+        let is_one = wanted.len() == given.len() && is_near.is_some();
+        is_one.then(|| parts.collect::<Vec<_>>().join("/"))
     });
     let filled: Vec<_> = filled.collect();
     match nearest(path, filled.iter().map(String::as_str)) {

@@ -92,42 +92,17 @@ async fn failure_declarations_reach_the_engine() {
 #[tokio::test]
 async fn every_verb_reaches_the_engine() {
     let mut run = run();
-    let web = || names(&["web#1"]);
+    let (web, order) = (|| names(&["web#1"]), ChangeOrder::default());
     for (line, body, request, wait) in [
-        (
-            "POST /api/start",
-            r#"{"names":["web#1"]}"#,
-            Request::Start { names: web(), order: ChangeOrder::default() },
-            true,
-        ),
-        (
-            "POST /api/stop",
-            "",
-            Request::Stop { names: vec![], order: ChangeOrder::default() },
-            true,
-        ),
-        (
-            "POST /api/restart?wait=false",
-            "{}",
-            Request::Restart { names: vec![], order: ChangeOrder::default() },
-            false,
-        ),
-        (
-            "POST /api/processes/web%231/start",
-            "",
-            Request::Start { names: web(), order: ChangeOrder::default() },
-            true,
-        ),
-        (
-            "POST /api/processes/web%231/stop",
-            "",
-            Request::Stop { names: web(), order: ChangeOrder::default() },
-            true,
-        ),
+        ("POST /api/start", r#"{"names":["web#1"]}"#, Request::Start { names: web(), order }, true),
+        ("POST /api/stop", "", Request::Stop { names: vec![], order }, true),
+        ("POST /api/restart?wait=false", "{}", Request::Restart { names: vec![], order }, false),
+        ("POST /api/processes/web%231/start", "", Request::Start { names: web(), order }, true),
+        ("POST /api/processes/web%231/stop", "", Request::Stop { names: web(), order }, true),
         (
             "POST /api/processes/web%231/restart?wait=0",
             "",
-            Request::Restart { names: web(), order: ChangeOrder::default() },
+            Request::Restart { names: web(), order },
             false,
         ),
         (

@@ -108,7 +108,7 @@ fn process_names_come_before_flags_in_every_shell() {
             assert!(!screen.contains("--"), "flags are offered:\n{screen}");
         }
         completes(terminal, "tmo restart web ", "tmo restart web jobs");
-        completes(terminal, "tmo restart --no", "tmo restart --no-wait");
+        completes(terminal, "tmo restart --no-w", "tmo restart --no-wait");
         completes(terminal, "tmo start --show-t", "--show-timestamps");
     });
     world.wait_empty();

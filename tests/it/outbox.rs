@@ -123,7 +123,7 @@ fn the_restart_count_contains_only_lives_that_started() {
     let restarts = |name: &str| {
         let table = world.ok(["ps"]);
         let row = table.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-        row.split_ascii_whitespace().nth(4).map(str::to_owned)
+        row.split_ascii_whitespace().nth(5).map(str::to_owned)
     };
     assert_eq!(restarts("web").as_deref(), Some("0"), "{}", world.ok(["ps"]));
     assert_eq!(restarts("db").as_deref(), Some("3"), "{}", world.ok(["ps"]));

@@ -178,7 +178,7 @@ fn closing_a_window_stops_its_process_and_a_restart_opens_it_again() {
     world.tmux(["kill-session"]);
     world.wait_state("web", "stopped");
     world.wait_state("worker", "stopped");
-    world.ok(["restart"]);
+    world.ok(["restart", "web", "worker"]);
     let pid = world.wait_state("web", "running").unwrap();
     view.shows(&format!("| life {pid}\n"));
     assert_eq!(view.interrupt(), 0);

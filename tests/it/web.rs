@@ -415,7 +415,7 @@ impl Frames {
         if message.len() < 126 {
             frame.push(0x80 | u8::try_from(message.len()).unwrap());
         } else {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7e);
             frame.extend(u16::try_from(message.len()).unwrap().to_be_bytes());
         }
         // The mask.

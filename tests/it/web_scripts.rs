@@ -300,7 +300,7 @@ fn a_limited_login_gets_nothing_about_other_processes() {
     for (head, status) in [
         ("GET /api/logs/worker", 404),
         ("GET /api/logs/nothing", 404),
-        ("GET /api/failure-declarations/worker", 404),
+        ("GET /api/failure-declarations/worker", 403),
         ("GET /api/daemon/info", 403),
         ("POST /api/process/worker/toggle", 404),
         ("POST /api/process/web/restart", 403),

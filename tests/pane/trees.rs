@@ -83,7 +83,7 @@ fn a_cooperative_tree_is_ended_without_sigkill() {
     pane.screen.wait_for("ready");
     pane.set(|spec| spec.want = Want::Stop);
     pane.end();
-    assert_eq!(pane.words(), ["up", "start", "stopping", "exit", "end"]);
+    assert_eq!(pane.words(), ["up", "start", "stopping", "exit", "leftovers", "end"]);
 }
 
 #[test]
@@ -103,7 +103,7 @@ while :; do sleep 0.01; done
     pane.set(|spec| spec.want = Want::Stop);
     pane.end();
     assert_eq!(pane.text_of("order"), "main INT\nstray TERM\n");
-    assert_eq!(pane.words(), ["up", "start", "stopping", "exit", "end"]);
+    assert_eq!(pane.words(), ["up", "start", "stopping", "exit", "leftovers", "end"]);
 }
 
 #[test]

@@ -80,14 +80,14 @@ fn plain(text: &[u8]) -> (Vec<u8>, Vec<Asked>) {
                 let names = overmind::matching(&state.processes, &patterns);
                 asked.extend(
                     (!names.is_empty())
-                        .then(|| ask(Request::Restart { names, order: ChangeOrder::default() })),
+                        .then(|| ask(Request::Restart { names, order: ChangeOrder::Overmind })),
                 );
             }
             Some(Command::Stop(patterns)) => {
                 let names = overmind::matching(&state.processes, &patterns);
                 asked.extend(
                     (!names.is_empty())
-                        .then(|| ask(Request::Stop { names, order: ChangeOrder::default() })),
+                        .then(|| ask(Request::Stop { names, order: ChangeOrder::Overmind })),
                 );
             }
             Some(Command::Quit) => asked.push(ask(Request::Quit)),

@@ -17,6 +17,7 @@ use crate::cli::start_failures;
 use crate::cli::view::{Shown, Until};
 use crate::cli::wait::how_far;
 use crate::client::TAKEOVER_LIMIT;
+use crate::client::address::Address;
 use crate::engine::guardian::StartupMessage;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
@@ -61,12 +62,9 @@ impl Start {
                 return Err(CliError::Start { message, code });
             }
             StartupMessage::Listening { adopted, first_record, note } => {
-                if let Some(note) = note {
-                    print_warning(&note);
-                }
-                if let Some(count) = adopted {
-                    print_warning(&taken_over(count));
-                }
+                note.into_iter()
+                    .chain(adopted.map(taken_over))
+                    .for_each(|text| print_warning(&text));
                 first_record
             }
             StartupMessage::Held { .. }
@@ -90,16 +88,14 @@ impl Start {
             return Ok(Begun::Shown(Box::new(shown)));
         }
         let run = plan.run.clone();
-        let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
-        let how_far = || {
-            let state = crate::cli::block_on(async { Ok(state_at(&address).await.ok()) });
-            how_far(&state.ok()??)
-        };
-        let waited =
-            while_blocked("starting", how_far, || self.wait_for_daemon(&mut launch, &early));
+        let waited = while_blocked(
+            "starting",
+            || self.how_far(),
+            || self.wait_for_daemon(&mut launch, &early),
+        );
         if let Some(error) = interrupted(&early) {
             // The run may be over already.
-            let _ = crate::cli::block_on(crate::cli::request::quit(&address, &run));
+            let _ = crate::cli::block_on(crate::cli::request::quit(&self.address(), &run));
             return Err(error);
         }
         waited?;
@@ -109,6 +105,17 @@ impl Start {
             crate::cli::print(&farewell)?;
         }
         Ok(Begun::Daemon(code))
+    }
+
+    /// How far the start is, if the run answers yet.
+    fn how_far(&self) -> Option<String> {
+        let state = crate::cli::block_on(async { Ok(state_at(&self.address()).await.ok()) });
+        how_far(&state.ok()??)
+    }
+
+    /// The control address of this start.
+    fn address(&self) -> Address {
+        listen::locate(&self.project.socket.path, self.runtime.dir()).into()
     }
 
     /// The first message of the guardian or the supervisor.

@@ -179,12 +179,11 @@ fn every_key_is_read() {
     assert_eq!((flag.name.as_str(), flag.color, flag.context), ("slow", FlagColor::Purple, 2));
     assert_eq!((flag.target, flag.every_ms, flag.action), (Some(10), 60_000, Reaction::Notify));
     assert_eq!(toml.hooks.stop_after, Some(StopAfter::MainStarted));
-    assert_eq!(toml.hooks.on_crash, Some("c".into()));
-    assert_eq!(toml.crash_dir, Some("crash-reports".into()));
+    let paths = (toml.hooks.on_crash, toml.crash_dir);
+    assert_eq!(paths, (Some("c".into()), Some("crash-reports".into())));
     let entries: Vec<_> =
         found.entries.iter().map(|e| (e.name.as_str(), e.command.0.to_str().unwrap())).collect();
-    let expected = [("web", "node server.js"), ("db", "postgres"), ("migrate", "migrate")];
-    assert_eq!(entries, expected);
+    assert_eq!(entries, [("web", "node server.js"), ("db", "postgres"), ("migrate", "migrate")]);
 }
 
 #[test]

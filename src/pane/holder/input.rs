@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_write_is_not_interrupted_by_another_client_or_an_answer() {
         let mut input = Input::default();
-        let long = [b'a'; LONGEST];
+        let long = vec![b'a'; LONGEST];
         input.add(1, &long);
         assert!(!input.takes(1), "the client is held back");
         assert!(input.takes(2));
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_client_that_does_not_finish_its_write_does_not_keep_its_turn() {
         let mut input = Input::default();
-        input.add(1, &[b'a'; LONGEST]);
+        input.add(1, &vec![b'a'; LONGEST]);
         assert_eq!(input.deadline(), None, "the process has to read first");
         typed(&mut input, usize::MAX);
         input.add(2, b"b");
@@ -228,12 +228,12 @@ mod tests {
     #[test]
     fn what_waits_is_discarded_with_the_rest_of_its_write() {
         let mut input = Input::default();
-        input.add(1, &[b'a'; LONGEST]);
+        input.add(1, &vec![b'a'; LONGEST]);
         input.add(2, b"b");
         input.answer("?");
         input.discard();
         assert!(input.next().is_empty() && input.is_typed(1));
-        input.add(1, &[b'a'; LONGEST]);
+        input.add(1, &vec![b'a'; LONGEST]);
         input.add(1, b"end");
         input.add(2, b"new");
         assert_eq!(typed(&mut input, usize::MAX), b"new");
@@ -248,7 +248,7 @@ mod tests {
         input.leave(1, true);
         input.add(2, b"not kept");
         input.leave(2, false);
-        input.add(3, &[b'x'; LONGEST]);
+        input.add(3, &vec![b'x'; LONGEST]);
         input.leave(3, true);
         for client in 4..1000 {
             input.add(client, &[b'y'; LONGEST / 8]);

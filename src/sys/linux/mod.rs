@@ -590,7 +590,7 @@ mod tests {
         let (mut own, _) = listener.accept().unwrap();
         super::end_stalled(&own, Duration::from_secs(1));
         let ended = loop {
-            if let Err(error) = std::io::Write::write(&mut own, &[0; 64 << 10]) {
+            if let Err(error) = std::io::Write::write(&mut own, &vec![0; 64 << 10]) {
                 break error;
             }
         };

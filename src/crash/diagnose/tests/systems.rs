@@ -190,7 +190,7 @@ fn who_holds_a_port_is_told() {
 fn a_port_of_the_command_is_not_mistaken_for_the_one_that_was_told() {
     let mut evidence = printed(Exit::Code(1), "OSError: [Errno 98] Address already in use");
     evidence.command = "python3 -m http.server 8000 --workers 4".to_owned();
-    assert_eq!(diagnose::ports_named(&evidence), [3000, 8000]);
+    assert_eq!(diagnose::ports_named(&evidence), [8000, 3000]);
     let reported = |evidence: &Evidence| diagnose(evidence).causes.remove(0).text;
     let unknown = "a port or address was taken, and the output does not say which";
     assert_eq!(reported(&evidence), unknown);
