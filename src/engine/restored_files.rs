@@ -2,14 +2,13 @@
 //! program that tidies up.
 //!
 //! Everything in it follows from what the supervisor holds in memory, and its lock from the fact that nothing else has
-//! taken the place of the directory.
+//! taken the place of the directory. A sink makes its bell again when it rings the next time; until then the supervisor
+//! looks at the files of a process that has a request.
 
 use super::core::Engine;
 use super::run::make_dirs;
 use crate::config::dirs::make_private_dir;
 use crate::instance::lock::RunLock;
-use crate::model::ProcId;
-use crate::sys;
 
 impl Engine {
     /// Make the runtime directory and its files again if they are gone. Called before a request is carried out, so
@@ -30,13 +29,6 @@ impl Engine {
         make_dirs(&self.runtime).map_err(|error| named(&error))?;
         self.lock = Some(RunLock::acquire(&dir).map_err(|error| named(&error))?);
         self.runtime.write_plan(&self.plan).map_err(|error| named(&error))?;
-        for id in ProcId::all(&self.panes) {
-            // The old bell has no path, so a shim can't ring it.
-            if let Some(listener) = self.panes[id].listener.take() {
-                listener.abort();
-                self.listen(id).map_err(|error| named(&sys::why(&error)))?;
-            }
-        }
         let wants = self.saved.supervisor.wants();
         self.decided(wants);
         self.carry_out();
