@@ -11,6 +11,7 @@ mod installation;
 mod later;
 mod lifecycle;
 mod patience;
+mod random_changes;
 mod reload;
 mod requests;
 mod resumed;
