@@ -81,7 +81,8 @@ fn output_of_a_slow_sink_is_in_the_log_before_the_exit_when_tmux_is_killed() {
     let log = world.ok(["logs"]);
     let at = |what: &str| log.find(what).unwrap_or_else(|| panic!("{what} is not in it:\n{log}"));
     assert!(at("web    | halfgo\n") < at("web    | way\n"), "{log}");
-    let end = log.find("web    | Exited").or_else(|| log.find("web    | Killed"));
+    let ends = |word: &str| log.find(&format!("web    | {word}"));
+    let end = ["Exited", "Ended by", "Killed by"].into_iter().find_map(ends);
     assert!(at("web    | way\n") < end.unwrap(), "{log}");
 }
 
