@@ -58,16 +58,16 @@ impl Supervisor {
         for (id, action, dependents, awaits) in parts {
             let restarts = action == Action::Restart;
             let part = Part { dependents, awaits, restarts, ..Part::default() };
-            let again = self.has_completed(id);
+            let begins = !self.procs[id].alive() || restarts;
             let goal = match action {
                 Action::Start => self.start_as(id, part, now, out),
                 Action::Stop | Action::Leave => self.stop_in_turn(id, action, part, out),
                 Action::Restart => self.restart_in_turn(id, part, now, out),
                 Action::Keep => WaitCondition::Run(self.procs[id].life),
             };
-            // A user who runs a completed one-shot process again waits for its result.
+            // A user who runs a one-shot process waits for its result.
             if let WaitCondition::Run(life) = goal
-                && again
+                && begins
                 && self.is_to_end(id)
             {
                 goals.push((id, WaitCondition::Completed(life)));

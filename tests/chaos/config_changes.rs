@@ -240,11 +240,20 @@ impl Context<'_> {
         }
     }
 
-    /// Stop pending processes that would wait forever, so that commands that wait for them return.
+    /// Stop the processes for which commands would wait forever, so that these return: those that wait themselves, and
+    /// those that are expected to end but go on.
     pub(crate) fn stop_blocked_processes(&mut self) {
         let Some(state) = self.settled_state() else { return };
-        let held: Vec<_> =
-            CONFIGURED.into_iter().filter(|name| state_of(&state, name) == "pending").collect();
+        let goes_on = |name: &&str| {
+            let entry = self.config.entry(name);
+            entry.is_some_and(|entry| self.config.is_expected_to_end(entry))
+        };
+        let is_blocked = |name: &&str| match state_of(&state, name) {
+            "pending" => true,
+            "running" => goes_on(name),
+            _ => false,
+        };
+        let held: Vec<_> = CONFIGURED.into_iter().filter(is_blocked).collect();
         for name in held {
             self.log(format!("      ({name} would wait for ever)"));
             self.disturb();
