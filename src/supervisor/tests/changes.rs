@@ -4,7 +4,7 @@ use super::*;
 use crate::model::rules::{Check, DependencyCondition, Need, Probe, Text};
 use crate::model::{ProcId, ProcessStatus};
 
-use DependencyCondition::{Completed, Ready, Started};
+use DependencyCondition::{Completed, Ready};
 
 /// Make a process of a plan wait for another one.
 pub(super) fn need(plan: &mut Plan, id: usize, on: usize, until: DependencyCondition) {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::changes::{need, prints};
 use super::*;
 use crate::model::rules::DependencyCondition;
-use crate::model::{ProcId, ProcessStatus};
+use crate::model::ProcId;
 
 use DependencyCondition::{Completed, Ready, Started};
 
