@@ -49,6 +49,8 @@ struct Made {
     reloaded: Reloaded,
     /// The states before the reload.
     states: Vec<ProcessState>,
+    /// Processes that have completed and do not run again.
+    completed: Vec<ProcName>,
     warnings: Vec<String>,
     done: Result<u8, CliError>,
 }
@@ -64,10 +66,10 @@ pub(super) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
         server.refuse_overmind()?;
         Box::pin(make(&mut instance, Part::All, (args.dry_run, !args.no_wait))).await
     })?;
-    let Made { reloaded, states, warnings, done } = made;
+    let Made { reloaded, states, completed, warnings, done } = made;
     let stays = |name: &ProcName| {
         let state = states.iter().find(|state| state.name == *name);
-        state.is_some_and(|state| state.state == ProcessStatus::Stopped)
+        state.is_some_and(|state| state.state == ProcessStatus::Stopped) || completed.contains(name)
     };
     if args.json {
         let document = Document {
@@ -146,8 +148,26 @@ async fn make(
         {
             continue;
         }
-        return Ok(Made { reloaded, states: state.processes, warnings, done });
+        let mut completed = unaffected(&old, &reloaded.plan, &state.processes);
+        if !dry_run && !completed.is_empty() {
+            let now = instance.state().await.map(|state| state.processes).unwrap_or_default();
+            let lives = |all: &[ProcessState], name: &ProcName| {
+                all.iter().find(|state| state.name == *name).map(|state| state.lives)
+            };
+            completed.retain(|name| lives(&now, name) == lives(&state.processes, name));
+        }
+        return Ok(Made { reloaded, states: state.processes, completed, warnings, done });
     }
+}
+
+/// The processes that have ended as expected, and of which only what all share has changed.
+fn unaffected(old: &Plan, new: &Plan, states: &[ProcessState]) -> Vec<ProcName> {
+    let own_revision = |plan: &Plan, name: &ProcName| {
+        plan.processes.iter().find(|process| process.name == *name).map(|found| found.own_revision)
+    };
+    let ended = states.iter().filter(|state| state.finished && state.pid.is_none());
+    let names = ended.map(|state| &state.name);
+    names.filter(|name| own_revision(old, name) == own_revision(new, name)).cloned().collect()
 }
 
 /// Whether another command has changed the plan of the run.

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::changes::{need, prints};
 use super::*;
-use crate::model::rules::DependencyCondition;
 use crate::model::ProcId;
+use crate::model::rules::DependencyCondition;
 
 use DependencyCondition::{Completed, Ready, Started};
 
