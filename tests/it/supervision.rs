@@ -611,7 +611,10 @@ fn reload_keeps_the_order_and_reruns_no_completed_process_for_a_shared_variable(
     world.write(".env", "B=2\n");
     remove(&world, "go");
     let reported = world.ok(["reload", "--no-wait"]);
-    assert!(reported.contains("migrate: changed (environment: B); it does not run\n"), "{reported}");
+    assert!(
+        reported.contains("migrate: changed (environment: B); it does not run\n"),
+        "{reported}"
+    );
     assert!(reported.contains("web: restarted ("), "{reported}");
     eventually("web waits for the database", || {
         (world.field("web", "state") == "pending").then_some(())
