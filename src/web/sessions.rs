@@ -10,7 +10,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::gate::Site;
@@ -40,8 +41,9 @@ struct Link {
     id: String,
     /// The secret at the addresses of this machine.
     secret: Secret,
-    /// The secret at the public address.
-    public: Secret,
+    /// The secret at the public address; a link of tmo 0.2 has one for both.
+    #[serde(default)]
+    public: Option<Secret>,
     grant: Grant,
     /// The user who has logged in with a password to get it.
     #[serde(default)]
@@ -55,10 +57,10 @@ struct Link {
 }
 
 impl Link {
-    const fn secret(&self, site: Site) -> &Secret {
+    fn secret(&self, site: Site) -> &Secret {
         match site {
             Site::Local => &self.secret,
-            Site::Public => &self.public,
+            Site::Public => self.public.as_ref().unwrap_or(&self.secret),
         }
     }
 }
@@ -159,8 +161,17 @@ pub(super) struct Sessions {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     turn: u64,
+    #[serde(deserialize_with = "readable")]
     links: Vec<Link>,
+    #[serde(deserialize_with = "readable")]
     sessions: Vec<Session>,
+}
+
+/// The entries that this version can read. After an update, the file is that of another version; an entry that can't
+/// be read ends alone.
+fn readable<'de, T: DeserializeOwned, D: Deserializer<'de>>(all: D) -> Result<Vec<T>, D::Error> {
+    let all = Vec::<serde_json::Value>::deserialize(all)?;
+    Ok(all.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
 }
 
 impl Sessions {
@@ -182,7 +193,7 @@ impl Sessions {
         let text = |secret: &Secret| format!("{id}.{}", secret.hex());
         let new = NewLink { local: text(&secret), public: text(&public) };
         let until = grant.until.unwrap_or(now + LINK_LIFE);
-        let (used, nonces) = (None, None);
+        let (public, used, nonces) = (Some(public), None, None);
         self.kept.links.push(Link { id, secret, public, grant, user, until, used, nonces });
         self.save(now);
         Ok(new)
@@ -316,12 +327,16 @@ impl Sessions {
         is_meant: impl Fn(&str, Option<&KnownUser>) -> bool,
         now: Timestamp,
     ) -> usize {
-        let before = self.kept.sessions.len();
+        let count = |kept: &Kept| (kept.sessions.len(), kept.links.len());
+        let before = count(&self.kept);
         let is_left = |id: &str, user: &Option<KnownUser>| !is_meant(id, user.as_ref());
         self.kept.sessions.retain(|session| is_left(&session.id, &session.user));
         self.kept.links.retain(|link| link.user.is_none() || is_left(&link.id, &link.user));
-        self.save(now);
-        before - self.kept.sessions.len()
+        let ended = before.0 - self.kept.sessions.len();
+        if count(&self.kept) != before {
+            self.save(now);
+        }
+        ended
     }
 
     /// End a session.
@@ -367,7 +382,7 @@ fn keep_newest<T>(all: &mut Vec<T>, user: impl Fn(&T) -> Option<&KnownUser>) {
     *all = kept;
 }
 
-fn write(file: &File, at: u64, kept: &Kept) -> io::Result<()> {
+fn write(file: &File, at: u64, kept: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_vec(kept)?;
     let mut whole = (text.len() as u64).to_le_bytes().to_vec();
     whole.extend(Sha256::digest(&text));
@@ -569,6 +584,44 @@ mod tests {
         std::os::unix::fs::FileExt::write_all_at(&file, b"torn", at + 60).unwrap();
         let after = Sessions::open(file);
         assert!(first.is_known(&after, NOW) && !second.is_known(&after, NOW));
+    }
+
+    #[test]
+    fn sessions_of_the_owner_last_over_an_update_from_the_version_before() {
+        let file = file();
+        let mut sessions = Sessions::open(file.try_clone().unwrap());
+        let (owner, link) =
+            (logged_in(&mut sessions), sessions.link(Grant::OWNER, None, NOW).unwrap());
+        // tmo 0.2 knew one secret of a link, and only the name of a user.
+        let mut kept = serde_json::to_value(&sessions.kept).unwrap();
+        for link in kept["links"].as_array_mut().unwrap() {
+            link.as_object_mut().unwrap().remove("public");
+        }
+        let mut anna = kept["sessions"][0].clone();
+        (anna["id"], anna["user"]) = ("a".into(), "anna".into());
+        kept["sessions"].as_array_mut().unwrap().push(anna);
+        for slot in [0, SLOT] {
+            super::write(&file, slot, &kept).unwrap();
+        }
+
+        let mut after = Sessions::open(file);
+        assert!(owner.is_known(&after, NOW));
+        // Whether anna still has the same entry can't be known.
+        assert_eq!(after.list(NOW).len(), 1);
+        let mut page = Page::of(&link);
+        page.log_in(&mut after, NOW).unwrap();
+        assert!(page.is_known(&after, NOW));
+    }
+
+    #[test]
+    fn checking_users_writes_nothing_unless_a_session_ends() {
+        let mut sessions = Sessions::open(file());
+        logged_in(&mut sessions);
+        let turn = sessions.kept.turn;
+        assert_eq!(sessions.end_if(|_, user| user.is_some(), NOW), 0);
+        assert_eq!(sessions.kept.turn, turn);
+        assert_eq!(sessions.end_if(|_, user| user.is_none(), NOW), 1);
+        assert_eq!(sessions.kept.turn, turn + 1);
     }
 
     #[test]
