@@ -115,9 +115,10 @@ impl Passwords {
         }
         let device = self.device(&ask);
         let place = device.clone().map_or_else(|| Place::of(from), Place::Device);
-        if let Err(wait) = self.throttle(|all| all.attempt(&ask.name, &place, now)) {
-            return Verdict::Wait(wait);
-        }
+        let attempt = match self.throttle(|all| all.attempt(&ask.name, &place, now)) {
+            Ok(attempt) => attempt,
+            Err(wait) => return Verdict::Wait(wait),
+        };
         let Ok(_room) = self.room.acquire().await else {
             return Verdict::Broken("the server ends".to_owned());
         };
@@ -134,7 +135,7 @@ impl Passwords {
             Err(error) => return Verdict::Broken(error.to_string()),
         };
         let Some((role, user)) = found else { return Verdict::Wrong };
-        self.throttle(|all| all.forget(&ask.name, &place));
+        self.throttle(|all| all.succeed(attempt));
         if device.is_some() {
             return Verdict::Known(role, user, None);
         }

@@ -4,6 +4,7 @@
 //! the user has logged in before is a separate place, whatever its address.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -15,10 +16,12 @@ const FREE: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(5 * 60);
 /// How long failures are remembered after the last delay.
 const MEMORY: Duration = Duration::from_secs(3600);
-/// The most counters. Those without a delay are dropped first, then the oldest.
+/// The most counters of their own.
 const MOST: usize = 4096;
 /// The most names from one address that have a counter of their own; further ones share one.
 const NAMES: usize = 64;
+/// The number of counters for all places that have none because there are too many.
+const CROWDS: u64 = 256;
 
 /// Where an attempt comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,6 +30,8 @@ pub(super) enum Place {
     Address(IpAddr),
     /// A browser that knows the key of its device.
     Device(String),
+    /// One of the [`CROWDS`].
+    Crowd(u64),
 }
 
 impl Place {
@@ -46,59 +51,89 @@ struct Counter {
     next: Instant,
 }
 
+impl Counter {
+    /// Whether it is older than the memory of failures.
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.next) > MEMORY
+    }
+}
+
+type Key = (String, Place);
+
+/// An attempt that was counted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    key: Key,
+    /// The end of the delay before and after it.
+    next: [Instant; 2],
+}
+
 /// The counters.
 #[derive(Debug, Default)]
-pub(super) struct Throttle(HashMap<(String, Place), Counter>);
+pub(super) struct Throttle(HashMap<Key, Counter>);
 
 impl Throttle {
-    /// Count an attempt, or return how long to wait. An attempt counts as failed until [`Self::forget`], so
+    /// Count an attempt, or return how long to wait. An attempt counts as failed until [`Self::succeed`], so
     /// concurrent attempts count, too.
     pub(super) fn attempt(
         &mut self,
         name: &str,
         place: &Place,
         now: Instant,
-    ) -> Result<(), Duration> {
-        let key = self.key(name, place);
+    ) -> Result<Attempt, Duration> {
+        let key = self.key(name, place, now);
         let fresh = Counter { attempts: 0, next: now };
-        let mut counter = self.0.get(&key).copied().unwrap_or(fresh);
+        let before = self.0.get(&key).filter(|counter| !counter.is_over(now)).copied();
+        let mut counter = before.unwrap_or(fresh);
         if now < counter.next {
             return Err(counter.next - now);
         }
-        if now - counter.next > MEMORY {
-            counter = fresh;
-        }
+        let before = counter.next;
         counter.attempts += 1;
         let doubled = counter.attempts.checked_sub(FREE).map_or(0, |times| 1 << times.min(16));
         counter.next = now + Duration::from_secs(doubled).min(LONGEST);
-        if self.0.len() >= MOST && !self.0.contains_key(&key) {
-            self.make_room(now);
+        self.0.insert(key.clone(), counter);
+        Ok(Attempt { key, next: [before, counter.next] })
+    }
+
+    /// Forget the failures after a correct password. Of a shared counter, only this attempt is forgotten: otherwise,
+    /// a user could reset the delays of others.
+    pub(super) fn succeed(&mut self, attempt: Attempt) {
+        let Attempt { key, next: [before, after] } = attempt;
+        if !key.0.is_empty() {
+            self.0.remove(&key);
+        } else if let Some(counter) = self.0.get_mut(&key) {
+            counter.attempts = counter.attempts.saturating_sub(1);
+            if counter.next == after {
+                counter.next = before;
+            }
         }
-        self.0.insert(key, counter);
-        Ok(())
     }
 
-    /// Forget the failures after a correct password.
-    pub(super) fn forget(&mut self, name: &str, place: &Place) {
-        self.0.remove(&(name.to_owned(), place.clone()));
-    }
-
-    /// The counter of a name. An address that tries many names must not displace the counters of others.
-    fn key(&self, name: &str, place: &Place) -> (String, Place) {
-        let key = (name.to_owned(), place.clone());
-        let its = || self.0.keys().filter(|(_, from)| from == place).count();
-        if self.0.contains_key(&key) || its() < NAMES { key } else { (String::new(), key.1) }
-    }
-
-    fn make_room(&mut self, now: Instant) {
-        self.0.retain(|_, counter| counter.next + MEMORY > now);
-        if self.0.len() >= MOST
-            && let Some(oldest) =
-                self.0.iter().min_by_key(|(_, counter)| (counter.attempts >= FREE, counter.next))
-        {
-            let oldest = oldest.0.clone();
-            self.0.remove(&oldest);
+    /// The counter of a name. An address that tries many names must not displace the counters of others, nor many
+    /// addresses a counter that delays.
+    fn key(&mut self, name: &str, place: &Place, now: Instant) -> Key {
+        let own = (name.to_owned(), place.clone());
+        if self.0.contains_key(&own) {
+            return own;
         }
+        if self.0.len() >= MOST {
+            self.0.retain(|_, counter| !counter.is_over(now));
+        }
+        let has_room = self.0.len() < MOST;
+        let its = || {
+            let is_its =
+                |((_, from), counter): &(&Key, &Counter)| from == place && !counter.is_over(now);
+            self.0.iter().filter(is_its).count()
+        };
+        if has_room && its() < NAMES {
+            return own;
+        }
+        let shared = (String::new(), own.1);
+        if has_room || self.0.contains_key(&shared) {
+            return shared;
+        }
+        (shared.0, Place::Crowd(self.0.hasher().hash_one(place) % CROWDS))
     }
 }
 
@@ -108,7 +143,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{FREE, LONGEST, MEMORY, MOST, NAMES, Place, Throttle};
+    use super::{CROWDS, FREE, LONGEST, MEMORY, MOST, NAMES, Place, Throttle};
 
     fn place(address: &str) -> Place {
         Place::of(address.parse().unwrap())
@@ -119,22 +154,26 @@ mod tests {
         let (mut throttle, mut now) = (Throttle::default(), Instant::now());
         let here = place("10.0.0.1");
         for _ in 0..FREE {
-            assert_eq!(throttle.attempt("anna", &here, now), Ok(()));
+            assert!(throttle.attempt("anna", &here, now).is_ok());
         }
         for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300] {
             let delay = Duration::from_secs(seconds);
             assert_eq!(throttle.attempt("anna", &here, now), Err(delay));
             now += delay;
-            assert_eq!(throttle.attempt("anna", &here, now), Ok(()));
+            assert!(throttle.attempt("anna", &here, now).is_ok());
         }
         assert_eq!(throttle.attempt("anna", &here, now), Err(LONGEST));
         now += LONGEST + MEMORY + Duration::from_secs(1);
         for _ in 0..FREE {
-            assert_eq!(throttle.attempt("anna", &here, now), Ok(()));
+            assert!(throttle.attempt("anna", &here, now).is_ok());
         }
         assert!(throttle.attempt("anna", &here, now).is_err());
-        throttle.forget("anna", &here);
-        assert_eq!(throttle.attempt("anna", &here, now), Ok(()));
+        now += LONGEST;
+        let right = throttle.attempt("anna", &here, now).unwrap();
+        throttle.succeed(right);
+        for _ in 0..FREE {
+            assert!(throttle.attempt("anna", &here, now).is_ok());
+        }
     }
 
     #[test]
@@ -146,9 +185,9 @@ mod tests {
         assert!(throttle.attempt("anna", &place("10.0.0.1"), now).is_err());
         let others = [place("10.0.0.2"), Place::Device("0a".to_owned())];
         for other in others {
-            assert_eq!(throttle.attempt("anna", &other, now), Ok(()));
+            assert!(throttle.attempt("anna", &other, now).is_ok());
         }
-        assert_eq!(throttle.attempt("bob", &place("10.0.0.1"), now), Ok(()));
+        assert!(throttle.attempt("bob", &place("10.0.0.1"), now).is_ok());
         // All addresses of an IPv6 network are one place.
         assert_eq!(place("fd00::1"), place("fd00::ffff:2"));
         assert_ne!(place("fd00::1"), place("fd00:0:0:1::1"));
@@ -168,22 +207,61 @@ mod tests {
         assert!(taken < NAMES + FREE as usize, "{taken}");
         throttle.attempt("anna", &here, now).unwrap();
         assert!(throttle.attempt("anna", &here, now).is_err(), "the failures are still known");
-        assert_eq!(throttle.attempt("anna", &place("10.0.0.2"), now), Ok(()));
+        assert!(throttle.attempt("anna", &place("10.0.0.2"), now).is_ok());
     }
 
     #[test]
-    fn there_are_only_so_many_counters_and_delays_are_kept_longest() {
+    fn correct_passwords_and_old_failures_delay_no_name_of_a_shared_address() {
         let (mut throttle, mut now) = (Throttle::default(), Instant::now());
+        let here = place("10.0.0.1");
+        for name in 0..NAMES {
+            throttle.attempt(&name.to_string(), &here, now).unwrap();
+        }
+        // All further names share a counter.
+        for _ in 0..2 * FREE {
+            let right = throttle.attempt("anna", &here, now).unwrap();
+            throttle.succeed(right);
+        }
         for _ in 0..FREE {
-            throttle.attempt("anna", &place("10.0.0.1"), now).unwrap();
+            throttle.attempt("eve", &here, now).unwrap();
         }
+        assert!(throttle.attempt("bob", &here, now).is_err());
         now += Duration::from_secs(2);
-        for number in 0..u32::try_from(MOST).unwrap() + 10 {
-            let address = Place::of(std::net::Ipv4Addr::from_bits(0x0b00_0000 + number).into());
-            throttle.attempt("bob", &address, now).unwrap();
+        let right = throttle.attempt("anna", &here, now).unwrap();
+        throttle.succeed(right);
+        // The failures of eve still count.
+        throttle.attempt("eve", &here, now).unwrap();
+        assert!(throttle.attempt("eve", &here, now).is_err());
+        now += 2 * MEMORY;
+        for _ in 0..FREE {
+            throttle.attempt("eve", &here, now).unwrap();
         }
-        assert_eq!(throttle.0.len(), MOST);
-        throttle.attempt("anna", &place("10.0.0.1"), now).unwrap();
-        assert!(throttle.attempt("anna", &place("10.0.0.1"), now).is_err());
+        assert!(throttle.attempt("bob", &here, now).is_ok(), "old failures take no counters");
+    }
+
+    #[test]
+    fn there_are_only_so_many_counters_and_a_full_table_counts_on() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        let full = u32::try_from(MOST).unwrap();
+        let address =
+            |number: u32| Place::of(std::net::Ipv4Addr::from_bits(0x0b00_0000 + number).into());
+        for number in 0..full {
+            for _ in 0..FREE {
+                throttle.attempt("bob", &address(number), now).unwrap();
+            }
+        }
+        // Two places take turns, so that neither would be the newest.
+        let others = [address(full), address(full + 1)];
+        let guesses =
+            (0..100).filter(|turn| throttle.attempt("anna", &others[turn % 2], now).is_ok());
+        assert!(guesses.count() <= 2 * FREE as usize);
+        assert!(throttle.attempt("bob", &address(0), now).is_err(), "delays are kept");
+        for number in full..2 * full {
+            let _ = throttle.attempt("anna", &address(number), now);
+        }
+        assert!(throttle.0.len() <= MOST + usize::try_from(CROWDS).unwrap());
+        let later = now + 2 * MEMORY;
+        assert!(throttle.attempt("anna", &others[0], later).is_ok());
+        assert_eq!(throttle.0.len(), 1);
     }
 }
