@@ -17,7 +17,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::Mode;
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::SeekFrom;
+use rustix::fs::{FlockOperation, SeekFrom, flock};
+use rustix::io::retry_on_intr;
 
 /// The largest project file that is read: Procfile, env file, `tmo.toml`, declarations.
 pub const PROJECT_LIMIT: u64 = 4 << 20;
@@ -278,6 +279,13 @@ pub fn open_null() -> io::Result<File> {
 /// Open a directory, to lock it.
 pub fn open_dir(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true), libc::O_DIRECTORY)
+}
+
+/// Lock a directory until the result is closed. Waits for others that have locked it.
+pub fn lock_dir(path: &Path) -> io::Result<File> {
+    let dir = open_dir(path)?;
+    retry_on_intr(|| flock(&dir, FlockOperation::LockExclusive))?;
+    Ok(dir)
 }
 
 /// A descriptor that stands for a path, whatever the file is; it can't be read from.

@@ -345,7 +345,7 @@ impl Changes {
     }
 
     /// A descriptor that becomes readable after a change.
-    pub fn signal(&self) -> io::Result<OwnedFd> {
+    pub fn signal(&self) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
         match self.0 {}
     }
 

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -211,11 +210,7 @@ impl Reader {
 
     /// A descriptor that becomes readable after a change.
     fn signal(&self) -> Option<AsyncFd<OwnedFd>> {
-        let fd = self.changes.as_ref()?.signal().ok()?;
-        #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
-        // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
-        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
-        fd.ok()
+        self.changes.as_ref()?.signal().ok()
     }
 
     fn next(&self) -> Next {

@@ -5,8 +5,6 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-
 use super::{BadText, Failures};
 use crate::config::error::ConfigError;
 use crate::sys::files;
@@ -46,9 +44,7 @@ pub fn edit(
     let failed = |source| EditError::Write { path: shown.to_owned(), source };
     // Write to the target of a link, not over the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    // The lock is released when this is closed.
-    let directory = files::open_dir(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
-    flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+    let _lock = files::lock_dir(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
     let mut failures = Failures::read(&path, shown)?;
     let is_changed = change(&mut failures)?;
     if is_changed {

@@ -10,6 +10,8 @@ use rustix::fs::inotify::{
     CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init, remove_watch,
 };
 use rustix::io::Errno;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Reports when watched files are replaced, removed or closed after writing, and when watched directories
 /// gain or lose entries.
@@ -27,8 +29,12 @@ impl Changes {
     }
 
     /// A descriptor that becomes readable after a change.
-    pub fn signal(&self) -> io::Result<OwnedFd> {
-        self.inotify.try_clone()
+    pub fn signal(&self) -> io::Result<AsyncFd<OwnedFd>> {
+        let fd = self.inotify.try_clone()?;
+        #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
+        // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
+        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+        Ok(fd?)
     }
 
     /// Watch exactly these paths. Returns whether a path, or the file there, was not watched before and so may
