@@ -17,6 +17,8 @@ use crate::sys::trim_memory;
 pub const PAGE: usize = 16 << 20;
 /// The budget of a supervisor.
 pub(super) const ALL: usize = 64 << 20;
+/// Why a request finds no room.
+pub const BUSY: &str = "too many responses wait for clients that do not read them; try again";
 /// How long a request waits for others to be answered.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The unit in which memory is counted.
@@ -43,9 +45,28 @@ impl Budget {
         most: usize,
         answer: impl Future<Output = Response>,
     ) -> Option<Response> {
-        let room = Arc::clone(&self.0).acquire_many_owned(units(most));
-        let mut permit = timeout(PATIENCE, room).await.ok()?.ok()?;
-        let response = answer.await;
+        let room = self.room(most).await?;
+        self.hold(room, answer.await).await
+    }
+
+    /// The same for a page of lines. It is made even if its client leaves meanwhile: the thread that reads the journal
+    /// does not stop, and its memory counts until it is done.
+    pub async fn page(
+        &self,
+        answer: impl Future<Output = Response> + Send + 'static,
+    ) -> Option<Response> {
+        let (budget, room) = (self.clone(), self.room(PAGE).await?);
+        tokio::spawn(async move { budget.hold(room, answer.await).await }).await.ok()?
+    }
+
+    /// Wait until so many bytes are free.
+    async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let room = Arc::clone(&self.0).acquire_many_owned(units(bytes));
+        timeout(PATIENCE, room).await.ok()?.ok()
+    }
+
+    /// Count the body of a response until it is sent.
+    async fn hold(&self, mut permit: OwnedSemaphorePermit, response: Response) -> Option<Response> {
         let size = match response.body().size_hint().exact() {
             Some(size) if size > CHUNK as u64 => units(usize::try_from(size).unwrap_or(usize::MAX)),
             // It is streamed, or so small that the limit of connections is enough.
@@ -114,7 +135,7 @@ mod tests {
     use futures_util::FutureExt as _;
     use http_body_util::BodyExt as _;
 
-    use super::{Budget, CHUNK};
+    use super::{Budget, CHUNK, PAGE};
 
     fn of(size: usize) -> Ready<Response> {
         ready(Response::new(Body::from(vec![b'x'; size])))
@@ -142,6 +163,22 @@ mod tests {
         assert!(budget.answer(0, of(SIZE)).await.is_none());
         drop(larger);
         assert!(budget.answer(0, of(SIZE)).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_page_counts_until_it_is_read_even_if_its_client_has_left() {
+        let budget = Budget::new(PAGE);
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        let page = budget.page(async move {
+            let read = tokio::task::spawn_blocking(move || is_done.recv());
+            let _ = read.await;
+            of(1).await
+        });
+        let left = Box::pin(page).now_or_never();
+        assert!(left.is_none(), "the client leaves while the page is read");
+        assert!(Box::pin(budget.page(of(1))).now_or_never().is_none(), "there is no room yet");
+        done.send(()).unwrap();
+        assert!(budget.page(of(1)).await.is_some());
     }
 
     trait Exact {

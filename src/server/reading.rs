@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::budget::{self, Budget};
+use super::budget::Budget;
 use super::engine_handle::Handle;
 use super::samples::Samples;
 use crate::api::history::History;
@@ -21,7 +21,8 @@ pub struct Reading {
     pub(super) crashes: Arc<CrashAccess>,
     pub(super) crash_readers: Arc<Semaphore>,
     pub(super) samples: Arc<Samples>,
-    pub(super) answers: Budget,
+    /// `None`: the server of these data limits its responses itself.
+    pub(super) answers: Option<Budget>,
 }
 
 impl std::fmt::Debug for Reading {
@@ -31,10 +32,16 @@ impl std::fmt::Debug for Reading {
 }
 
 impl Reading {
-    /// The data of the run of this handle. The journal is read up to the head of the handle.
-    pub fn new(handle: Handle, history: Arc<dyn History>, crashes: Arc<CrashAccess>) -> Self {
+    /// The data of the run of this handle. The journal is read up to the head of the handle. `answers` limits the memory
+    /// of pages of lines.
+    pub fn new(
+        handle: Handle,
+        history: Arc<dyn History>,
+        crashes: Arc<CrashAccess>,
+        answers: Option<Budget>,
+    ) -> Self {
         let crash_readers = Arc::new(Semaphore::new(CRASH_READERS));
-        let (samples, answers) = (Arc::default(), Budget::new(budget::ALL));
+        let samples = Arc::default();
         Self { handle, history, crashes, crash_readers, samples, answers }
     }
 }

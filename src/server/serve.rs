@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accept::{Accept, patiently, room};
+use super::budget::{self, Budget};
 use super::disconnect;
 use super::engine_handle::Handle;
 use super::http;
@@ -98,7 +99,12 @@ impl Api {
         limits: Limits,
         closing: watch::Receiver<bool>,
     ) -> Self {
-        let reading = Reading::new(handle.clone(), Arc::clone(&journal.history), crashes);
+        let reading = Reading::new(
+            handle.clone(),
+            Arc::clone(&journal.history),
+            crashes,
+            Some(Budget::new(budget::ALL)),
+        );
         Self {
             handle,
             journal,

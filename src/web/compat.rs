@@ -253,12 +253,15 @@ impl Asked<'_> {
         let most = self.number("lines", MOST_LINES)?.unwrap_or(USUAL_LINES).max(1);
         self.refuse_others()?;
         let after = position_of(last).map_or_else(String::new, |after| format!("&after={after}"));
-        let (status, page) = read_lines(run, self.scope, &format!("limit={most}{after}")).await;
+        let (status, mut page) = read_lines(run, self.scope, &format!("limit={most}{after}")).await;
         if status != StatusCode::OK {
             return refuse(status, "the journal can't be read");
         }
         let id = |cursor: &Value| cursor.as_str()?.parse().ok().map(id_of);
-        let lines = page["lines"].as_array().cloned().unwrap_or_default();
+        let lines = match page["lines"].take() {
+            Value::Array(lines) => lines,
+            _ => vec![],
+        };
         // There, the name of an entry selects all its instances.
         let is_seen = |line: &Value| {
             self.scope.names().is_none()

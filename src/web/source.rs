@@ -69,7 +69,7 @@ impl Run {
         let plan = Box::new(move || runs::plan_in(runtime.as_deref()?));
         let crashes = Arc::new(CrashAccess::new(dirs.clone(), reports, plan));
         let history = Arc::new(RunHistory::of(dirs));
-        let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes);
+        let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes, None);
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
         let (follow, samples) = (Mutex::default(), Mutex::default());

@@ -24,7 +24,7 @@ use crate::api::history::{
 };
 use crate::model::event;
 use crate::model::request::{API, Cleared};
-use crate::server::budget;
+use crate::server::budget::BUSY;
 use crate::server::events::stream_of;
 use crate::server::reading::Reading;
 use crate::server::serve::Api;
@@ -37,8 +37,6 @@ const MOST: usize = 10_000;
 const USUAL_PARTS: usize = 60;
 /// Maximum number of parts of a period.
 const MOST_PARTS: usize = 1000;
-/// Why there is no answer when clients leave too many unread.
-const BUSY: &str = "too many answers are under way; try again";
 /// Number of entries read at once for a client that follows.
 const BATCH: usize = 256;
 
@@ -118,12 +116,15 @@ pub(super) async fn lines(
         limit = limit.min(last);
     }
     let answers = reading.answers.clone();
-    let read = async {
+    let read = async move {
         let read = read_lines(reading, ask, page, limit).await;
         read.unwrap_or_else(IntoResponse::into_response)
     };
     let busy = || Refusal::Reason(StatusCode::SERVICE_UNAVAILABLE, BUSY.to_owned());
-    answers.answer(budget::PAGE, read).await.ok_or_else(busy)
+    match answers {
+        Some(answers) => answers.page(read).await.ok_or_else(busy),
+        None => Ok(read.await),
+    }
 }
 
 async fn read_lines(reading: Reading, ask: HistoryAsk, page: PageAsk, limit: usize) -> ApiResult {
