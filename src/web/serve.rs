@@ -27,7 +27,7 @@ use super::door;
 use super::ending::{Ending, closed};
 use super::gate::Names;
 use super::places::Place;
-use super::server::{Ends, Server, peer_of};
+use super::server::{Ends, RECHECK, Server, peer_of};
 use super::sessions::Sessions;
 use super::source::Runs;
 use crate::config::Env;
@@ -91,7 +91,7 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
         let path = door::path(&handover.dir, handover.port);
         let door = door::open(&path)?;
         tokio::spawn(door::answer(door, Arc::clone(&server)));
-        tokio::spawn(Arc::clone(&server).follow_users());
+        tokio::spawn(Arc::clone(&server).follow_users(RECHECK));
         if let Some(run) = handover.run.clone() {
             let server = Arc::clone(&server);
             tokio::spawn(async move {

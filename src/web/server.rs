@@ -3,12 +3,11 @@
 mod log_text;
 mod login;
 mod sockets;
+mod user_check;
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,14 +16,12 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::future::OptionFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use self::user_check::Checked;
 use super::access::Access;
 use super::answers::{finish, json, problem};
 use super::compat::Selections;
@@ -39,20 +36,20 @@ use super::screens::Terminals;
 use super::sessions::{NewLink, SessionEntry, Sessions};
 use super::source::Runs;
 use super::tickets::Tickets;
-use super::users::{KnownUser, Users};
+use super::users::{KnownUser, UsersError};
 use super::{apps, assets, compat, cookie, run_api};
 use crate::api::version::OURS;
-use crate::server::budget::{self, Budget};
-use crate::sys::{Changes, TcpPeer, clock, is_own_uid, tcp_peer};
+use crate::server::budget::{BUSY, Budget};
+use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
 /// The largest body of a request that the server itself reads.
 const LARGEST_BODY: usize = 16 << 10;
 /// How long such a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// How often it is checked whether a session has ended, if nothing reports that.
-const RECHECK: Duration = Duration::from_secs(60);
+pub(super) const RECHECK: Duration = Duration::from_secs(60);
 
-/// The memory of all answers under way: 64 MiB.
+/// The memory of all answers under way: 80 MiB.
 #[derive(Debug)]
 struct Answers {
     /// Of pages of lines and of all others, to the user.
@@ -67,7 +64,8 @@ impl Answers {
 
     fn new() -> Self {
         let budgets = |sizes: [usize; 2]| sizes.map(|mebibytes| Budget::new(mebibytes << 20));
-        Self { own: budgets([32, 8]), of_guests: budgets([16, 8]) }
+        // A page needs 16 MiB while it is made, so one of a client that does not read leaves room for others.
+        Self { own: budgets([32, 8]), of_guests: budgets([32, 8]) }
     }
 }
 
@@ -103,8 +101,10 @@ pub(super) struct Server {
     answers: Answers,
     /// Changes when a session ends before its time.
     session_ended: watch::Sender<()>,
+    /// The last check of the users.
+    checked: Mutex<Checked>,
     /// A user has logged in with a password.
-    user_came: Notify,
+    user_logged_in: Notify,
     /// Why the server ends; `None` until then.
     pub(super) closing: watch::Sender<Option<Ending>>,
 }
@@ -147,7 +147,8 @@ impl Server {
             places,
             answers: Answers::new(),
             session_ended,
-            user_came: Notify::new(),
+            checked: Mutex::default(),
+            user_logged_in: Notify::new(),
             closing,
         })
     }
@@ -181,39 +182,6 @@ impl Server {
             self.session_ended.send_replace(());
         }
         ended
-    }
-
-    /// End the sessions of users whose entry in their file has changed or is gone. False if the file can't be read.
-    fn end_of_removed_users(&self) -> bool {
-        let users = Users::read(&self.access.users);
-        if let Ok(users) = &users {
-            self.end_sessions(|_, user| user.is_some_and(|user| !users.have(user)));
-        }
-        users.is_ok()
-    }
-
-    /// End the sessions of users as soon as their entry has changed.
-    pub(super) async fn follow_users(self: Arc<Self>) {
-        let (file, dir) = (&self.access.users, self.access.users.parent());
-        let paths: Vec<_> = dir.into_iter().chain([&**file]).map(Path::to_owned).collect();
-        let mut changes = Changes::open().ok();
-        let signal = changes.as_ref().and_then(|changes| signal_of(changes).ok());
-        loop {
-            let is_watched = changes.as_mut().is_some_and(|changes| {
-                changes.take();
-                changes.watch(&paths).is_ok()
-            });
-            let has_users = self.sessions().have_users();
-            if has_users {
-                self.end_of_removed_users();
-            }
-            tokio::select! {
-                // The directory may be newer than the server.
-                () = self.user_came.notified() => {}
-                Some(Ok(mut ready)) = OptionFuture::from(signal.as_ref().map(AsyncFd::readable)) => ready.clear_ready(),
-                () = sleep(RECHECK), if has_users && !is_watched => {}
-            }
-        }
     }
 
     /// Note a use of this session; false if it has ended.
@@ -255,7 +223,10 @@ impl Server {
     async fn respond(self: Arc<Self>, ends: Ends, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let session = self.session_of(&parts.headers);
+        let Ok(session) = self.session_of(&parts.headers) else {
+            let reason = "users can't be checked; see the output of `tmo web`";
+            return problem(StatusCode::SERVICE_UNAVAILABLE, reason);
+        };
         let found = find(&method, &path);
         let (need, part) = match found {
             Found::Route(need, part) => (need, part),
@@ -319,12 +290,14 @@ impl Server {
         };
         let Answers { own, of_guests } = &self.answers;
         let [pages, others] = if self.is_guest(&session) { of_guests } else { own };
-        let (budget, most) = if is_page { (pages, budget::PAGE) } else { (others, Answers::USUAL) };
-        let answer = self.answer_in(session, part, (parts, body));
-        budget.answer(most, Box::pin(answer)).await.unwrap_or_else(|| {
-            let reason = "too many answers are under way; try again";
-            problem(StatusCode::SERVICE_UNAVAILABLE, reason)
-        })
+        let server = Arc::clone(self);
+        let answer = Box::pin(async move { server.answer_in(session, part, (parts, body)).await });
+        let answered = if is_page {
+            pages.page(answer).await
+        } else {
+            others.answer(Answers::USUAL, answer).await
+        };
+        answered.unwrap_or_else(|| problem(StatusCode::SERVICE_UNAVAILABLE, BUSY))
     }
 
     /// Answer a request of a session.
@@ -365,10 +338,22 @@ impl Server {
     }
 
     /// Id and rights of the session that a request proves; a token has no id.
-    fn session_of(&self, headers: &HeaderMap) -> Option<(String, Grant)> {
+    ///
+    /// # Errors
+    /// It is a session of a user, and the file of users can't be read.
+    fn session_of(&self, headers: &HeaderMap) -> Result<Option<(String, Grant)>, UsersError> {
         if bearer(headers).is_some() {
-            return self.access.of_token(headers).map(|grant| (String::new(), grant));
+            return Ok(self.access.of_token(headers).map(|grant| (String::new(), grant)));
         }
+        let Some((known, is_user)) = self.proven_session(headers) else { return Ok(None) };
+        if is_user {
+            self.check_users()?;
+        }
+        Ok(Some(known).filter(|(id, _)| self.is_live(id)))
+    }
+
+    /// Id and rights of the session that a request of a page proves, and whether it is one of a user.
+    fn proven_session(&self, headers: &HeaderMap) -> Option<((String, Grant), bool)> {
         let mut cookies = cookie::all(headers, self.names.site(headers)?, self.port);
         let of_header = headers.get("x-tmo-key").and_then(|key| key.to_str().ok());
         let of_socket = || {
@@ -378,21 +363,8 @@ impl Server {
         let key = of_header.or_else(of_socket)?;
         let sessions = self.sessions();
         let session = cookies.find_map(|cookie| sessions.of_request(cookie, key, clock::now()))?;
-        let (known, is_user) =
-            ((session.id.clone(), session.grant.clone()), session.user.is_some());
-        drop(sessions);
-        let is_live = !is_user || self.end_of_removed_users() && self.is_live(&known.0);
-        is_live.then_some(known)
+        Some(((session.id.clone(), session.grant.clone()), session.user.is_some()))
     }
-}
-
-/// A signal of changes.
-fn signal_of(changes: &Changes) -> io::Result<AsyncFd<OwnedFd>> {
-    let fd = changes.signal()?;
-    #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
-    // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
-    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
-    Ok(fd?)
 }
 
 /// Whether this answer has a page of lines; `None` for `WebSockets` and for archives, which may take long.

@@ -4,10 +4,10 @@
 //! 19 MiB of memory and about 20 ms.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::grant::Role;
@@ -52,6 +52,19 @@ pub(super) struct KnownUser {
 pub struct Users {
     /// The users.
     pub users: Vec<User>,
+}
+
+/// Identifies the content and the mode of the file: it is another one after any change.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stamp([u64; 3], [i64; 2]);
+
+impl Stamp {
+    /// Of the file at this path; `None` if there is none.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let found = path.symlink_metadata().ok()?;
+        let id = [found.dev(), found.ino(), found.size()];
+        Some(Self(id, [found.ctime(), found.ctime_nsec()]))
+    }
 }
 
 /// Why users can't be read or changed.
@@ -160,16 +173,9 @@ impl Users {
         path: &Path,
         change: impl FnOnce(&mut Self) -> Result<(), UsersError>,
     ) -> Result<(), UsersError> {
-        let lock = || {
-            let dir = path.parent().unwrap_or(Path::new("/"));
-            files::make_dirs(dir)?;
-            let dir = files::open_dir(dir)?;
-            flock(&dir, FlockOperation::LockExclusive)?;
-            Ok(dir)
-        };
+        let dir = path.parent().unwrap_or(Path::new("/"));
         let failed = |source| UsersError::Write { path: path.to_owned(), source };
-        // The lock is released when this is closed.
-        let _lock = lock().map_err(failed)?;
+        let _lock = files::make_dirs(dir).and_then(|()| files::lock_dir(dir)).map_err(failed)?;
         let mut all = Self::read(path)?;
         change(&mut all)?;
         all.write(path)

@@ -118,6 +118,11 @@ impl Server {
         self.session_ended.send_replace(());
         match begun {
             Ok(begun) => {
+                if self.user_of(&begun.id).is_some() {
+                    // The entry may have changed since the password was checked.
+                    self.distrust_users();
+                    self.user_logged_in.notify_one();
+                }
                 let cookie = cookie::set(site, self.port, &begun.cookie);
                 let answer = json(StatusCode::OK, &SessionAnswer { session: begun.id });
                 ([(header::SET_COOKIE, cookie)], answer).into_response()
@@ -161,7 +166,6 @@ impl Server {
             Verdict::Known(role, user, device) => {
                 note(&format!("{name} has logged in from {from}"));
                 let grant = Grant { role, scope: Scope::All, until: None };
-                self.user_came.notify_one();
                 match self.sessions().link(grant, Some(user), clock::now()) {
                     Ok(NewLink { public: login, .. }) => {
                         json(StatusCode::OK, &PasswordAnswer { login, device })

@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use pretty_assertions::assert_eq;
 use tokio::time::timeout;
 
-use super::{Ends, Server};
+use super::{Ends, RECHECK, Server};
 use crate::config::Env;
 use crate::model::time::Timestamp;
 use crate::sys::clock;
@@ -152,6 +152,8 @@ enum Verdict {
     Passes,
     LoggedOut,
     Forbidden,
+    /// The server can't check the session.
+    Unchecked,
 }
 
 async fn verdict(
@@ -180,6 +182,7 @@ async fn verdict(
     match answer.status() {
         StatusCode::UNAUTHORIZED => Verdict::LoggedOut,
         StatusCode::FORBIDDEN => Verdict::Forbidden,
+        StatusCode::SERVICE_UNAVAILABLE => Verdict::Unchecked,
         _ => Verdict::Passes,
     }
 }
@@ -268,7 +271,7 @@ async fn a_session_ends_with_the_entry_of_its_user() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("users");
     let server = server(dir.path(), Role::Read);
-    tokio::spawn(Arc::clone(&server).follow_users());
+    tokio::spawn(Arc::clone(&server).follow_users(RECHECK));
     let added = |name: &str| {
         let mut users = Users::default();
         users.add(name, Role::Operate, "correct horse").unwrap();
@@ -278,7 +281,7 @@ async fn a_session_ends_with_the_entry_of_its_user() {
     let grant = Grant { role: Role::Operate, scope: Scope::All, until: None };
     let anna = added("anna");
     let caller = page(&server, grant.clone(), Some(&anna));
-    server.user_came.notify_one();
+    server.user_logged_in.notify_one();
     assert_eq!(verdict(&server, ("GET", "/me"), &caller).await, Verdict::Passes);
     let id = caller[1].1.split('.').next().unwrap();
     let mut end = std::pin::pin!(server.end_of_session(id));
@@ -292,4 +295,77 @@ async fn a_session_ends_with_the_entry_of_its_user() {
     assert_eq!(verdict(&server, ("GET", "/me"), &caller).await, Verdict::Passes);
     std::fs::remove_file(path).unwrap();
     assert_eq!(verdict(&server, ("GET", "/me"), &caller).await, Verdict::LoggedOut);
+}
+
+/// Write a file with one user.
+fn add_user(path: &Path, name: &str) -> KnownUser {
+    let mut users = Users::default();
+    users.add(name, Role::Operate, "correct horse").unwrap();
+    users.write(path).unwrap();
+    users.users[0].known()
+}
+
+#[tokio::test]
+async fn the_file_of_users_is_read_again_only_when_it_has_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, server) = (dir.path().join("users"), server(dir.path(), Role::Read));
+    let caller = page(&server, Grant::OWNER, Some(&add_user(&path, "anna")));
+    let asked = async || verdict(&server, ("GET", "/me"), &caller).await;
+    let reads = || server.checked.lock().unwrap().reads;
+    for _ in 0..3 {
+        assert_eq!((asked().await, reads()), (Verdict::Passes, 1));
+    }
+    // The same content in another file.
+    std::fs::copy(&path, dir.path().join("copy")).unwrap();
+    std::fs::rename(dir.path().join("copy"), &path).unwrap();
+    assert_eq!((asked().await, reads()), (Verdict::Passes, 2));
+    server.distrust_users();
+    assert_eq!((asked().await, reads()), (Verdict::Passes, 3));
+    add_user(&path, "anna");
+    assert_eq!(asked().await, Verdict::LoggedOut);
+}
+
+#[tokio::test]
+async fn a_file_of_users_that_cannot_be_read_ends_no_session() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, server) = (dir.path().join("users"), server(dir.path(), Role::Read));
+    let caller = page(&server, Grant::OWNER, Some(&add_user(&path, "anna")));
+    let owner = page(&server, Grant::OWNER, None);
+    let asked = async |caller| verdict(&server, ("GET", "/me"), caller).await;
+    let set_mode = |mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&path, mode).unwrap();
+    };
+    assert_eq!(asked(&caller).await, Verdict::Passes);
+    set_mode(0o644);
+    for _ in 0..2 {
+        assert_eq!(asked(&caller).await, Verdict::Unchecked);
+        assert_eq!(asked(&owner).await, Verdict::Passes);
+    }
+    set_mode(0o600);
+    assert_eq!(asked(&caller).await, Verdict::Passes);
+}
+
+#[tokio::test]
+async fn the_session_of_a_removed_user_ends_even_if_no_change_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+        dir.path().join(name)
+    });
+    // The watch stays at the directory that was meant at first.
+    let state = dir.path().join("state");
+    std::os::unix::fs::symlink(&one, &state).unwrap();
+    let anna = add_user(&one.join("users"), "anna");
+    add_user(&other.join("users"), "bob");
+    let server = server(&state, Role::Read);
+    let caller = page(&server, Grant::OWNER, Some(&anna));
+    tokio::spawn(Arc::clone(&server).follow_users(Duration::from_millis(20)));
+    while server.checked.lock().unwrap().reads == 0 {
+        tokio::task::yield_now().await;
+    }
+    std::os::unix::fs::symlink(&other, dir.path().join("new")).unwrap();
+    std::fs::rename(dir.path().join("new"), &state).unwrap();
+    let id = caller[1].1.split('.').next().unwrap();
+    assert!(timeout(Duration::from_secs(50), server.end_of_session(id)).await.is_ok());
 }
