@@ -22,7 +22,7 @@ use crate::journal::Dirs;
 use crate::journal::last_run::LastRun;
 use crate::journal::search::access::RunHistory;
 use crate::model::request::{ProcessState, State};
-use crate::model::rules::Stage;
+use crate::model::rules::{Stage, WatcherPatterns};
 use crate::model::time::Timestamp;
 use crate::model::unfinished::is_debugger_prompt;
 use crate::model::units;
@@ -253,8 +253,8 @@ fn held_up_by(process: &ProcessState) -> String {
 
 /// The processes that wait at the prompt of a debugger, and the prompt.
 async fn at_debuggers(instance: &Instance) -> Result<Vec<(ProcName, String)>, CliError> {
-    let dirs = dirs_of(instance);
-    let (true, Some(dirs)) = (instance.has_files(), dirs) else { return Ok(vec![]) };
+    let journal = journal_of(instance);
+    let (true, Some((dirs, _))) = (instance.has_files(), journal) else { return Ok(vec![]) };
     let mut news = instance.ask(async |client| client.head(false).await).await?;
     let Some(Ok(HeadEvent::Head(head))) = news.next().await else { return Ok(vec![]) };
     // Without the journal, the table lacks only a note.
@@ -266,11 +266,12 @@ async fn at_debuggers(instance: &Instance) -> Result<Vec<(ProcName, String)>, Cl
     Ok(lines.into_iter().filter_map(prompt).collect())
 }
 
-/// The journal of the run. The record is much smaller than the plan, which has the environment of each
-/// process.
-fn dirs_of(instance: &Instance) -> Option<Dirs> {
+/// The journal of the run, and the file watchers that the project names. The record is much smaller than the
+/// plan, which has the environment of each process.
+fn journal_of(instance: &Instance) -> Option<(Dirs, Vec<WatcherPatterns>)> {
     let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?;
-    Some(Dirs::of_journal(last.journal.as_path(), instance.runtime.dir()))
+    let dirs = Dirs::of_journal(last.journal.as_path(), instance.runtime.dir());
+    Some((dirs, last.watchers))
 }
 
 /// The processes whose program has failed under a watcher, if the journal is on this machine.
@@ -278,7 +279,8 @@ fn failed_below_watchers(instance: &Instance) -> Option<Vec<ProcName>> {
     if instance.far.is_some() {
         return None;
     }
-    Log::open(&dirs_of(instance)?, 0).ok()?.failed_below_watchers().ok()
+    let (dirs, watchers) = journal_of(instance)?;
+    Log::open(&dirs, 0).ok()?.failed_below_watchers(&watchers).ok()
 }
 
 const RED: &str = "\x1b[31m";

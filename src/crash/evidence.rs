@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::cause::Kind;
 use super::expr::Expr;
 use crate::journal::Position;
-use crate::model::rules::{Probe, Text};
+use crate::model::rules::{Probe, Text, WatcherPatterns};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
@@ -30,6 +30,8 @@ pub struct Evidence {
     pub exit: Exit,
     /// The last lines of that life, in order.
     pub lines: Vec<Line>,
+    /// File watchers that the project has named.
+    pub watchers: Vec<WatcherPatterns>,
     /// Facts that are not in the log.
     pub facts: Facts,
 }

@@ -19,6 +19,7 @@ use crate::journal::record::CONTINUES;
 use crate::journal::streams::Stream;
 use crate::journal::{Chunk, Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::event::Logged;
+use crate::model::rules::WatcherPatterns;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
 
@@ -247,7 +248,7 @@ impl<'a> Log<'a> {
 
     /// The processes that run a program under a watcher (which restarts it on changes) and whose
     /// program has failed, judging by the last output. Reads only the newest records, to be quick.
-    pub fn failed_below_watchers(&self) -> io::Result<Vec<ProcName>> {
+    pub fn failed_below_watchers(&self, own: &[WatcherPatterns]) -> io::Result<Vec<ProcName>> {
         /// How many records are examined, and how many lines per process.
         const RECORDS: u64 = 200;
         const LINES: usize = 60;
@@ -270,7 +271,8 @@ impl<'a> Log<'a> {
                 Kind::End | Kind::Gap | Kind::Event => {}
             }
         }
-        let failed = all.into_iter().filter(|(_, lines)| has_failed(&Vec::from(lines.clone())));
+        let failed =
+            all.into_iter().filter(|(_, lines)| has_failed(&Vec::from(lines.clone()), own));
         let names = failed.filter_map(|(stream, _)| Some(self.streams.get(stream)?.name.clone()));
         Ok(names.collect())
     }

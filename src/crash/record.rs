@@ -13,6 +13,7 @@ use super::report::{CrashReport, Details, LAST_LOGS};
 use super::watcher::{self, LastError};
 use crate::journal::Dirs;
 use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::rules::WatcherPatterns;
 use crate::model::text::OsText;
 use crate::model::units;
 use crate::model::{Exit, ProcName};
@@ -44,6 +45,8 @@ pub struct CrashInput {
     pub port: Option<u16>,
     /// The ports of other processes of the run: those of their checks, then those they were assigned.
     pub others: Vec<(ProcName, u16)>,
+    /// File watchers that the project has named.
+    pub watchers: Vec<WatcherPatterns>,
     /// The journal.
     pub dirs: Dirs,
     /// The record with which the run begins in the journal; 0 if unknown.
@@ -71,6 +74,7 @@ impl CrashInput {
             env: plan.env.iter().chain(&process.env).cloned().collect(),
             port: process.port,
             others: checked.chain(assigned).collect(),
+            watchers: plan.watchers.clone(),
             dirs: dirs.clone(),
             first: 0,
             lived,
@@ -89,6 +93,7 @@ impl CrashInput {
             pid: self.lived.pid,
             exit: self.lived.exit,
             lines,
+            watchers: self.watchers.clone(),
             facts: self.facts.clone(),
         }
     }
@@ -293,6 +298,7 @@ mod tests {
                 env: ["PATH", "B", "A", "B"].map(|name| (text(name), text("secret"))).into(),
                 port: Some(5000),
                 others: vec![(name("db"), 5432)],
+                watchers: vec![],
                 dirs: self.dirs.clone(),
                 first: 0,
                 lived: LifeSummary {

@@ -7,10 +7,13 @@
 #[cfg(test)]
 mod tests;
 
+use regex::Regex;
+
 use super::cause::{Cause, Certainty, Kind};
 use super::diagnose::{at_start, clue, diagnose};
 use super::evidence::{Evidence, Line};
 use super::expr::Expr;
+use crate::model::rules::{Text, WatcherPatterns};
 
 /// The last error that a running process has printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,9 +161,17 @@ struct Course {
 }
 
 impl Course {
-    fn of(lines: &[Line]) -> Self {
+    fn of(lines: &[Line], own: &[WatcherPatterns]) -> Self {
         let mut course = Self::default();
+        let own: Vec<_> = own.iter().filter_map(compiled).collect();
         for (at, line) in lines.iter().enumerate() {
+            for [failed, recovered] in &own {
+                if failed.is_match(&line.text) {
+                    course = Self { is_open: false, failed: Some(at), ..course };
+                } else if recovered.is_match(&line.text) {
+                    course = Self { begin: at, is_open: false, failed: None };
+                }
+            }
             for watcher in &WATCHERS {
                 if watcher.failed.finds(&line.text) {
                     course = Self { is_open: false, failed: Some(at), ..course };
@@ -175,10 +186,16 @@ impl Course {
     }
 }
 
+/// The expressions of a watcher of the project. They were checked with the file that they are in.
+fn compiled(own: &WatcherPatterns) -> Option<[Regex; 2]> {
+    let expression = |text: &Text| Regex::new(&text.pattern).ok();
+    Some([expression(&own.failed)?, expression(&own.recovered)?])
+}
+
 /// The last error among the last lines of a running life, unless it is obsolete.
 pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let lines = &evidence.lines;
-    let course = Course::of(lines);
+    let course = Course::of(lines, &evidence.watchers);
     let attempt = Evidence { lines: lines[course.begin..].to_vec(), ..evidence.clone() };
     let causes = diagnose(&attempt).causes;
     let printed = causes.into_iter().filter(|cause| cause.kind != Kind::ExitCode);
@@ -222,7 +239,7 @@ pub fn has_ended(lines: &[Line]) -> bool {
 /// Whether the program below a watcher has failed, according to the last lines of its life. `tmo ps`
 /// calls this for each process. Compiling the expressions takes longer than all else that `ps` does, so
 /// they are tried only if a line contains a part of what a watcher prints for a failure.
-pub fn has_failed(lines: &[Line]) -> bool {
+pub fn has_failed(lines: &[Line], own: &[WatcherPatterns]) -> bool {
     const SIGNS: [&str; 20] = [
         "returned exit code",
         "exit status ",
@@ -245,10 +262,11 @@ pub fn has_failed(lines: &[Line]) -> bool {
         "to build",
         "Traceback ",
     ];
-    if !lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign))) {
+    if own.is_empty() && !lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign)))
+    {
         return false;
     }
-    let course = Course::of(lines);
+    let course = Course::of(lines, own);
     let rest = &lines[course.begin..];
     course.failed.is_some()
         || course.is_open && rest.iter().any(|line| line.text.starts_with("Traceback "))

@@ -7,6 +7,7 @@ use super::core::Engine;
 use super::output_search::OutputSearch;
 use super::pane_state::PaneState;
 use super::run::{afford, numbers_of, record_dirs};
+use crate::journal::last_run::LastRun;
 use crate::model::event::What;
 use crate::model::plan::Plan;
 use crate::model::{ProcId, ProcName};
@@ -55,7 +56,7 @@ impl Engine {
         // in the journal does no harm.
         streams.save().map_err(|error| text(&error))?;
         self.runtime.write_plan(&plan).map_err(|error| text(&error))?;
-        if plan.crash_dir != self.plan.crash_dir {
+        if LastRun::of(&plan) != LastRun::of(&self.plan) {
             record_dirs(&plan);
         }
         self.streams = streams;

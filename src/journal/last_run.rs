@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::model::plan::Plan;
+use crate::model::rules::WatcherPatterns;
 use crate::model::text::OsText;
 use crate::protocol::spec::replace;
 use crate::sys::files;
@@ -18,7 +19,7 @@ use crate::sys::files;
 /// The version of the format.
 const VERSION: u32 = 1;
 /// A longer file is not a valid record.
-const LARGEST: u64 = 64 << 10;
+const LARGEST: u64 = 1 << 20;
 
 /// The directories of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct LastRun {
     /// The directory of the project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<OsText>,
+    /// Watchers of the project.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watchers: Vec<WatcherPatterns>,
 }
 
 impl LastRun {
@@ -41,6 +45,7 @@ impl LastRun {
             journal: plan.log.dir.clone(),
             crashes: plan.crash_dir.clone(),
             origin: plan.origin.as_ref().map(|origin| origin.dir.clone()),
+            watchers: plan.watchers.clone(),
         }
     }
 
@@ -81,6 +86,7 @@ mod tests {
             journal: "/j".into(),
             crashes: Some("/c".into()),
             origin: Some("/p".into()),
+            watchers: vec![],
         }
     }
 

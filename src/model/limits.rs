@@ -33,6 +33,9 @@ pub const ENV_FILE_BYTES: usize = 8 << 20;
 /// counts once for each.
 pub const PROCESS_ENV_BYTES: usize = 32 << 20;
 
+/// Maximum number of file watchers that a project names.
+pub const WATCHERS: usize = 16;
+
 /// Maximum length of a regular expression in bytes.
 pub const EXPRESSION_BYTES: usize = 4 << 10;
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::detach_keys::DetachKeys;
 use super::network::TcpAddress;
-use super::rules::{Hooks, ProcessPolicy, WebRules};
+use super::rules::{Hooks, ProcessPolicy, WatcherPatterns, WebRules};
 use super::{ProcName, is_default, text::OsText};
 use crate::model::time::Timestamp;
 
@@ -78,6 +78,9 @@ pub struct Plan {
     /// How pages show the run.
     #[serde(default)]
     pub web: WebRules,
+    /// Watchers of the project, besides those that tmo knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watchers: Vec<WatcherPatterns>,
     /// The keys that leave a terminal without tmux, if they were chosen.
     #[serde(default)]
     pub detach_keys: Option<DetachKeys>,

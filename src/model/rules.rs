@@ -253,6 +253,15 @@ impl Display for Text {
     }
 }
 
+/// What a file watcher prints about the program that it runs: regular expressions for a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatcherPatterns {
+    /// The program has failed.
+    pub failed: Text,
+    /// The program is started again, or runs.
+    pub recovered: Text,
+}
+
 /// A liveness check: whether a ready process still works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liveness {

@@ -55,6 +55,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
         formation_port_step: fresh.formation_port_step,
         colors: fresh.colors.clone(),
         hooks: fresh.hooks.clone(),
+        watchers: fresh.watchers.clone(),
         crash_dir: fresh.crash_dir.clone(),
         lines: fresh.lines.clone(),
         origin: fresh.origin.clone().or_else(|| old.origin.clone()),

@@ -220,6 +220,7 @@ pub fn resolve(
         ends_when_done: false,
         hooks: loaded.toml.hooks.clone(),
         web: loaded.toml.web.clone(),
+        watchers: loaded.toml.watchers.clone(),
         detach_keys: loaded.toml.detach_keys.clone(),
         crash_dir: crash_dir(context, loaded).map(Into::into),
         apps: Some(loaded.apps.dir.as_path().into()),

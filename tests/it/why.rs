@@ -486,6 +486,34 @@ fn ps_marks_a_process_whose_program_has_failed_below_a_watcher() {
 }
 
 #[test]
+fn a_project_describes_a_watcher_of_its_own() {
+    let world = World::new(
+        "web: echo 'it exploded'; echo 'gale: gave up'; read x; echo 'gale: go'; exec sleep 1000\n",
+    );
+    let row = || world.ok(["ps"]).lines().find(|line| line.starts_with("web")).unwrap().to_owned();
+    world.ok(["start", "-D"]);
+    eventually("it failed", || world.ok(["logs"]).contains("gave up").then_some(()));
+    assert!(!row().contains("why"), "{}", row());
+    let table = "[watcher.gale]\nfailed = '^gale: gave up$'\nrecovered = '^gale: go$'\n";
+    world.write("tmo.toml", table);
+    world.ok(["check"]);
+    world.ok(["reload"]);
+    assert!(row().contains("`tmo why web`"), "{}", row());
+    assert_eq!(
+        wrong(&world, &["web"]).lines().next().map(|line| line.contains("failed")),
+        Some(true)
+    );
+    world.type_into("web", "");
+    eventually("it is over", || (!row().contains("why")).then_some(()));
+    assert_eq!(world.run(["why", "web"]).code, 0);
+    world.write("tmo.toml", "[watcher.gale]\nfailed = '('\n");
+    let ran = world.run(["check"]);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("invalid regular expression") && said.contains("recovered"), "{said}");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn why_ends_where_the_index_is_empty_or_lost() {
     let world = World::new("web: echo hi; exit 3\n");
     let index = || {

@@ -26,7 +26,7 @@ use ::toml::de::DeTable;
 
 use crate::config::options::BackendChoice;
 use crate::model::detach_keys::DetachKeys;
-use crate::model::rules::{DependencyCondition, Hooks, WebRules};
+use crate::model::rules::{DependencyCondition, Hooks, WatcherPatterns, WebRules};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
 pub use keys::{Asked, Dependency, Line, LogTable, ProcessTable, Row, command_line};
 pub use problem::{Diagnostics, Problem, Source, TomlError};
@@ -52,6 +52,8 @@ pub struct TmoToml {
     pub cleanup_hook: Option<std::ops::Range<usize>>,
     /// `[web]`: how pages show the run.
     pub web: WebRules,
+    /// `[watcher.NAME]`: file watchers.
+    pub watchers: Vec<WatcherPatterns>,
     /// `[connect] detach`.
     pub detach_keys: Option<DetachKeys>,
     /// `[crash] dir`, relative to the directory of the file.
@@ -158,6 +160,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
         hooks: keys::hooks::read(table("hooks"), &mut mistakes),
         cleanup_hook: table("hooks").get("cleanup").map(Spanned::span),
         web: keys::web::read(table("web"), &mut mistakes),
+        watchers: keys::watcher::read(table("watcher"), &mut mistakes),
         detach_keys: keys::connect::read(table("connect"), &mut mistakes),
         crash_dir,
         source,

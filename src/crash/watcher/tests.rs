@@ -53,6 +53,7 @@ fn after(name: &str, output: &str) -> Option<LastError> {
         pid: Some(4711),
         exit: Exit::Code(1),
         lines: lines(output),
+        watchers: vec![],
         facts: Facts::default(),
     })
 }
@@ -64,7 +65,7 @@ fn an_error_below_a_watcher_is_found_and_is_over_when_it_is_repaired() {
         let broken = output.find("=== broken").unwrap();
         let repaired = output.find("=== repaired").unwrap();
         let phases = [&output[..broken], &output[..repaired], output];
-        let failed = phases.map(|output| has_failed(&lines(output)));
+        let failed = phases.map(|output| has_failed(&lines(output), &[]));
         assert_eq!(failed, [false, waits, false], "{name}: the mark in `tmo ps`");
         let [started, broken, repaired] = phases.map(|output| after(name, output));
         let is_found = broken.as_ref().is_some_and(|error| {

@@ -303,6 +303,7 @@ impl<'a> Analysis<'a> {
             env: vec![],
             port: None,
             others: vec![],
+            watchers: vec![],
             dirs: self.sources.dirs.clone(),
             first: self.first,
             lived,

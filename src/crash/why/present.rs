@@ -105,7 +105,8 @@ impl Analysis<'_> {
         let running = asked.iter().filter(|process| process.state == ProcessStatus::Running);
         let mut running: Vec<_> = running.copied().collect();
         if running.len() > MANY {
-            let failed = self.log.failed_below_watchers()?;
+            let own = self.plan.as_ref().map_or(&[][..], |plan| &plan.watchers);
+            let failed = self.log.failed_below_watchers(own)?;
             running.retain(|process| failed.contains(&process.name));
         }
         Ok(running)

@@ -98,6 +98,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         ends_when_done: false,
         hooks: crate::model::rules::Hooks::default(),
         web: crate::model::rules::WebRules::default(),
+        watchers: vec![],
         detach_keys: None,
         crash_dir: None,
         apps: None,

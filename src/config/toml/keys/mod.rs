@@ -27,6 +27,7 @@ mod scalars;
 mod shell;
 mod stop;
 mod terminal;
+pub(super) mod watcher;
 pub(super) mod web;
 
 use std::ops::Range;
@@ -215,6 +216,11 @@ pub(super) const TOP: &[Key] = &[
     key("crash", Kind::Table(crash::KEYS), "Crash reports."),
     key("log", Kind::Table(log::KEYS), "Where the log is and how much of it is kept."),
     key("web", Kind::Table(web::KEYS), "How `tmo web` shows the run."),
+    key(
+        "watcher",
+        Kind::Map(&Kind::Table(watcher::KEYS)),
+        "Programs that restart a process when files change, by name.",
+    ),
     key("connect", Kind::Table(connect::KEYS), "How `tmo connect` shows terminals."),
 ];
 

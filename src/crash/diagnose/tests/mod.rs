@@ -34,6 +34,7 @@ fn printed(exit: Exit, output: &str) -> Evidence {
         pid: Some(4711),
         exit,
         lines: output.lines().enumerate().map(line).collect(),
+        watchers: vec![],
         facts: Facts::default(),
     }
 }
