@@ -86,16 +86,31 @@ pub fn status(processes: &[ProcessState]) -> String {
     table
 }
 
-/// The answer to `get-connection`: empty if the process is unknown, or its terminal is not in tmux.
-pub fn connection(state: &State, name: Option<&str>) -> String {
-    let wanted = match name {
+/// The process that `get-connection` means.
+pub fn connected<'a>(state: &'a State, name: Option<&str>) -> Option<&'a ProcessState> {
+    match name {
         None => state.processes.first(),
         Some(name) => state.processes.iter().find(|process| process.name.as_str() == name),
-    };
-    wanted.zip(state.tmux.as_ref()).map_or_else(
+    }
+}
+
+/// The answer to `get-connection`: empty if the process is unknown, or its terminal is not in tmux.
+///
+/// A name that tmux would read as the position of a window is replaced by the window's id.
+pub fn connection(state: &State, process: Option<&ProcessState>, window: Option<&str>) -> String {
+    process.zip(state.tmux.as_ref()).map_or_else(
         || "\n".to_owned(),
-        |(process, tmux)| format!("{} {}:{}\n", tmux.socket, tmux.session, process.name),
+        |(process, tmux)| {
+            let name = process.name.as_str();
+            let window = window.filter(|_| is_position(name)).unwrap_or(name);
+            format!("{} {}:{window}\n", tmux.socket, tmux.session)
+        },
     )
+}
+
+/// Whether tmux reads this window as an index (`3`) or an offset (`-1`).
+fn is_position(window: &str) -> bool {
+    window.starts_with('-') || window.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The full names that match any of the patterns; without patterns, all names.

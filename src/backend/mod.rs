@@ -52,7 +52,7 @@ pub struct Listed {
     pub ours: bool,
     /// The process it was opened for; empty if a user opened it.
     pub process: String,
-    /// Name of its window, which any program or user may have changed.
+    /// The backend's name of its window (`@3` in tmux).
     pub window: String,
 }
 
@@ -222,6 +222,20 @@ impl Terminals {
         if matches!(self, Self::Native(_)) {
             hang_up(Some(shim));
         }
+    }
+
+    /// Note which server, of this pid and start time, has all terminals.
+    pub fn know_server(&self, process: (u32, u64), socket: &std::path::Path) {
+        if let Self::Tmux(tmux) = self {
+            tmux.know_server(process, socket);
+        }
+    }
+
+    /// The window of a pane, if the pane still exists.
+    pub async fn window(&self, pane: &str) -> Result<Option<String>, TerminalError> {
+        let Self::Tmux(tmux) = self else { return Ok(None) };
+        let listed = tmux.list().await?.into_iter().find(|listed| listed.pane == pane);
+        Ok(listed.map(|listed| listed.window))
     }
 
     /// What a pane shows.

@@ -88,7 +88,7 @@ impl Native {
             dead: false,
             ours: true,
             process: name.as_str().to_owned(),
-            window: name.as_str().to_owned(),
+            window: String::new(),
         })
     }
 

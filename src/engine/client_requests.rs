@@ -32,6 +32,7 @@ impl Engine {
                 let _ = self.restore_files();
                 self.on_pane(&name, ask, reply);
             }
+            EngineRequest::Window { pane, reply } => self.on_window(pane, reply),
             EngineRequest::Failures { name, ask, reply } => {
                 self.declarations.request((name, ask), reply, &self.plan, &self.queue);
             }

@@ -273,6 +273,7 @@ impl Engine {
         let Some(start_time) = sys::start_time(pid) else {
             return self.queue.push(Event::TmuxExit);
         };
+        self.terminals.know_server((pid, start_time), socket);
         self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.as_path().into() });
         self.save();
         if wakeups::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {

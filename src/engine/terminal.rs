@@ -38,6 +38,15 @@ impl Engine {
         });
     }
 
+    /// Find the window of a pane, and send it to the client.
+    pub(super) fn on_window(&self, pane: String, reply: oneshot::Sender<Option<String>>) {
+        let terminals = self.terminals.clone();
+        tokio::task::spawn_local(async move {
+            // The client may be gone.
+            let _ = reply.send(terminals.window(&pane).await.ok().flatten());
+        });
+    }
+
     fn pane_of(&self, name: &str, ask: &PaneRequest) -> Result<String, RequestError> {
         let procs = &self.saved.supervisor.procs;
         let mut meant =

@@ -39,6 +39,13 @@ pub enum EngineRequest {
         /// Where the reply goes.
         reply: oneshot::Sender<Result<Screen, RequestError>>,
     },
+    /// Find the window of a pane.
+    Window {
+        /// The pane.
+        pane: String,
+        /// Where the reply goes.
+        reply: oneshot::Sender<Option<String>>,
+    },
     /// List or change the failure strings of a process.
     Failures {
         /// Name of the process or its entry.

@@ -103,7 +103,15 @@ impl OvermindSession<'_> {
             }
             Command::GetConnection(name) => {
                 let state = self.api.handle.state().await?;
-                self.say(&overmind::connection(&state, name.as_deref())).await?;
+                let process = overmind::connected(&state, name.as_deref());
+                // Clients of overmind run tmux next. This also makes a lost socket of tmux again.
+                let window = match process.and_then(|process| process.pane.clone()) {
+                    Some(pane) => {
+                        self.api.handle.ask(|reply| EngineRequest::Window { pane, reply }).await?
+                    }
+                    None => None,
+                };
+                self.say(&overmind::connection(&state, process, window.as_deref())).await?;
             }
             Command::Restart(patterns) => {
                 some(&self.api, &patterns, |names| Request::Restart {

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::harness::{World, eventually, executable, procs};
+use crate::control_socket::{socket, talk};
+use crate::harness::{Terminal, World, eventually, executable, procs};
 use crate::takeover::quiet_run;
 
 /// A process that prints this many lines and stays.
@@ -126,7 +127,7 @@ fn connect_keeps_the_users_keys_and_names_those_to_leave() {
     eventually("the prefix", || {
         (world.tmux(["show-options", "-gv", "prefix"]) == "C-a\n").then_some(())
     });
-    let terminal = crate::harness::Terminal::open(&world, "a", 80, 20);
+    let terminal = Terminal::open(&world, "a", 80, 20);
     terminal.tmo("connect web");
     terminal.wait("to leave: C-a d");
     terminal.keys(["C-a", "d"]);
@@ -213,7 +214,7 @@ fn a_renamed_window_keeps_its_process() {
     world.ok(["restart", "web"]);
     let pid = world.wait_state("web", "running").unwrap();
     view.shows(&format!("| life {pid}\n"));
-    let terminal = crate::harness::Terminal::open(&world, "a", 80, 20);
+    let terminal = Terminal::open(&world, "a", 80, 20);
     terminal.tmo("connect web");
     terminal.wait(&format!("life {pid}"));
     terminal.close();
@@ -375,4 +376,113 @@ fn a_restart_leaves_a_users_window_with_the_name_of_the_process_alone() {
     assert_eq!(names.lines().filter(|name| *name == "web").count(), 2, "{names}");
     world.ok(["quit"]);
     world.wait_empty();
+}
+
+#[test]
+fn a_process_whose_name_is_a_number_has_its_own_output() {
+    let runs = [&["web", "0"][..], &["1", "0"], &["web", "api", "1"], &["3000", "-1", "2", "3"]];
+    for names in runs {
+        let line = |name: &&str| format!("{name}: echo out of {name}; exec sleep 1000\n");
+        let world = World::new(&names.iter().map(line).collect::<String>());
+        world.ok(["start", "-D"]);
+        for round in 1..=2 {
+            for name in names {
+                let own = format!("out of {name}\n").repeat(round);
+                eventually("its own output, and no other", || {
+                    (world.run(["logs", "--no-prefix", "--", name]).stdout == own).then_some(())
+                });
+            }
+            let windows = world.tmux(["list-windows", "-F", "#{@tmo_name} #{window_name}"]);
+            let is_named = |line: &str| line.split_once(' ').is_some_and(|(a, b)| a == b);
+            assert!(windows.lines().all(is_named), "{windows}");
+            if round == 1 {
+                world.ok(["restart"]);
+            }
+        }
+        for name in names {
+            let answer = talk(&socket(&world), &format!("get-connection {name}\n"));
+            let target = answer.trim_end().split_once(' ').unwrap().1;
+            let shown = world.tmux(["display-message", "-p", "-t", target, "#{@tmo_name}"]);
+            assert_eq!(shown.trim_end(), *name, "{answer}");
+        }
+        world.ok(["quit"]);
+        world.wait_empty();
+    }
+}
+
+/// The socket of the run's tmux server.
+fn tmux_socket(world: &World) -> std::path::PathBuf {
+    world.tmux(["display-message", "-p", "#{socket_path}"]).trim_end().into()
+}
+
+#[test]
+fn a_run_whose_tmux_socket_was_removed_works_on() {
+    let world = World::new("web: while read line; do echo \"got $line\"; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let (lost, server) = (tmux_socket(&world), world.tmux_server());
+    let remove = || std::fs::remove_file(&lost).unwrap();
+    remove();
+    world.ok(["screen", "web"]);
+    remove();
+    world.ok(["send", "web", "one", "--enter"]);
+    world.wait_text("web", "got one");
+    let terminal = Terminal::open(&world, "a", 80, 20);
+    remove();
+    terminal.tmo("connect web");
+    terminal.wait("got one");
+    terminal.close();
+    remove();
+    world.ok(["scale", "web=2"]);
+    world.wait_state("web#2", "running");
+    remove();
+    let typed = world.ok(["connect", "--print", "web"]);
+    assert!(typed.contains("new-session"), "{typed}");
+    world.ok(["restart", "web#2"]);
+    let answer = talk(&socket(&world), "get-connection web\n");
+    assert!(answer.contains(" app:web\n"), "{answer}");
+    assert!(lost.exists(), "overmind's client runs tmux next");
+    remove();
+    let doctor = world.run(["doctor"]).stdout;
+    assert!(doctor.contains("the socket of its tmux server was gone"), "{doctor}");
+    assert!(!doctor.contains("tmo quit"), "{doctor}");
+    assert_eq!(world.tmux_server(), server);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn the_directory_of_the_tmux_socket_is_made_again() {
+    let world = World::new("web: while read line; do echo \"got $line\"; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let lost = tmux_socket(&world);
+    let remove = || std::fs::remove_dir_all(world.path().join("tmux")).unwrap();
+    remove();
+    let typed = world.ok(["connect", "--print", "web"]);
+    assert!(typed.contains("new-session"), "{typed}");
+    let dir = lost.parent().unwrap();
+    assert_eq!(crate::control_socket::mode(dir), 0o700);
+    remove();
+    world.ok(["send", "web", "one", "--enter"]);
+    world.wait_text("web", "got one");
+    remove();
+    world.ok(["screen", "web"]);
+    remove();
+    world.ok(["scale", "web=2"]);
+    world.wait_state("web#2", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn sent_text_ends_copy_mode() {
+    let world = World::new("web: stty -echo; while read line; do echo \"got $line\"; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    world.tmux(["copy-mode", "-t", "web"]);
+    world.ok(["send", "web", "echo x1", "--enter"]);
+    world.wait_text("web", "got echo x1");
+    assert_eq!(world.tmux(["display-message", "-p", "-t", "web", "#{pane_in_mode}"]), "0\n");
+    world.ok(["quit"]);
 }

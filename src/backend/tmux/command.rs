@@ -5,6 +5,7 @@
 //! goes through `/bin/sh`. A client call is limited to about 16,300 bytes.
 
 use std::ffi::{OsStr, OsString};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
@@ -12,6 +13,14 @@ use crate::model::shell::quoted_bytes;
 
 /// Maximum bytes of arguments in one call (tmux's limit is about 16,300).
 pub const MOST_BYTES: usize = 15_000;
+
+/// The prefix of generated names.
+pub const UNIQUE: &str = "tmo-";
+
+/// A name that no window and no buffer has.
+pub fn unique_name() -> String {
+    format!("{UNIQUE}{:016x}", RandomState::new().build_hasher().finish())
+}
 
 /// One tmux command: its words, already quoted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -9,6 +9,7 @@ pub mod config;
 mod environ;
 pub mod menu;
 pub mod panes;
+mod restored_socket;
 pub mod server;
 pub mod socket;
 mod typing;

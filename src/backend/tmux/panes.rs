@@ -2,14 +2,11 @@
 
 use std::path::Path;
 
-use super::command::{self, Command};
+use super::command::{self, Command, unique_name};
 use super::server::{Tmux, TmuxError, keep_empty, write};
 use super::{config, menu};
-use crate::backend::{Former, Listed, Opening, Survey};
+use crate::backend::{Former, Opening, Survey};
 use crate::sys;
-
-/// The temporary name of a new window; it is not a valid process name.
-const BEING_OPENED: &str = "tmo is opening this";
 
 impl Tmux {
     /// Start the server with a window and a pipe for each of these.
@@ -22,7 +19,7 @@ impl Tmux {
             write(file, text.as_bytes())?;
         }
         let mut groups: Vec<_> =
-            openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0, &[])).collect();
+            openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0)).collect();
         // In the same call: another client would compete for CPU time with the shims that start now.
         groups.push(self.environ.after());
         groups.push(self.ask_survey());
@@ -32,7 +29,7 @@ impl Tmux {
     /// Open a window and a pipe for each of these, on the running server.
     pub async fn open(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
         let _one = self.opening.lock().await;
-        let windows = openings.iter().map(|o| self.window(o, false, &[])).collect();
+        let windows = openings.iter().map(|o| self.window(o, false)).collect();
         self.opened(windows, self.ask_survey()).await
     }
 
@@ -54,13 +51,12 @@ impl Tmux {
         done
     }
 
-    /// Commands that open a window with a shim, and its pipe, in one call; `beside` are the existing panes.
+    /// Commands that open a window with a shim, and its pipe, in one call.
     ///
-    /// tmux can't find a window by a name that two windows have. So if a user has given this name to
-    /// another window, the new one gets a temporary name first.
-    fn window(&self, (name, spec): &Opening, first: bool, beside: &[Listed]) -> Vec<Command> {
-        let taken = beside.iter().any(|listed| listed.window == name.as_str());
-        let begins_as = if taken { BEING_OPENED } else { name.as_str() };
+    /// Within that call the id of the window is not known yet, so it begins with a name that no other window has: tmux
+    /// takes a number for an index, and can't find a window by a name that two windows have.
+    fn window(&self, (name, spec): &Opening, first: bool) -> Vec<Command> {
+        let begins_as = unique_name();
         let open = if first {
             let (columns, rows) = self.size;
             Command::new("new-session")
@@ -74,18 +70,16 @@ impl Tmux {
         } else {
             Command::new("new-window").arg("-d").arg("-t").arg(format!("={}:", self.session))
         };
-        let open = open.arg("-n").plain_format(begins_as).arg("-c").plain_format(&self.root);
+        let open = open.arg("-n").plain_format(&begins_as).arg("-c").plain_format(&self.root);
         let target = format!("={}:={begins_as}", self.session);
         let name_it = Command::new("set-option").arg("-qp").arg("-t").arg(&target);
+        let rename = Command::new("rename-window").arg("-t").arg(&target).arg("--");
         let mut commands = vec![
             command::shim(open, &self.tmo, spec),
             command::pipe(&target, &self.tmo, spec),
             name_it.arg("@tmo_name").arg(name.as_str()),
+            rename.plain_format(name.as_str()),
         ];
-        if taken {
-            let rename = Command::new("rename-window").arg("-t").arg(&target);
-            commands.push(rename.plain_format(name.as_str()));
-        }
         if first {
             // Set on the session itself, so that no global value can end it.
             let keep = Command::new("set-option").arg("-q").arg("-t");
@@ -121,7 +115,7 @@ impl Tmux {
                 }
                 group
             }
-            None => self.window(opening, !listed.iter().any(|l| l.ours), &listed),
+            None => self.window(opening, !listed.iter().any(|l| l.ours)),
         };
         self.opened(vec![group], self.ask_survey()).await
     }

@@ -11,7 +11,8 @@ use tokio::sync::Mutex;
 
 use super::command::{self, Command};
 use super::environ::Environ;
-use super::{config, version};
+use super::restored_socket::Running;
+use super::{config, socket, version};
 use crate::backend::{Listed, Server, Survey};
 use crate::model::plan::Plan;
 use crate::model::screen::{Screen, ScreenCursor};
@@ -43,6 +44,14 @@ pub enum TmuxError {
         /// tmux's own words.
         words: String,
     },
+    /// Its socket is gone and can't be made again.
+    #[error("the socket {} of tmux is gone and can't be made again: {}", path.display(), crate::sys::why(source))]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Its configuration could not be written.
     #[error("{}: {source}", path.display())]
     Config {
@@ -71,12 +80,18 @@ pub struct Tmux {
     pub(super) opening: Arc<Mutex<()>>,
     /// Held while typing; the value is whether tmux has no buffer left over from that.
     pub(super) typing: Arc<Mutex<bool>>,
+    pub(super) running: Arc<Running>,
 }
 
 impl TmuxError {
     /// The session to be created exists already.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Refused { words, .. } if words.contains("duplicate session"))
+    }
+
+    /// Nothing listens on the socket of the server.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Refused { words, .. } if socket::is_unreachable(words))
     }
 
     /// The server ended during the call.
@@ -114,6 +129,7 @@ impl Tmux {
             size: plan.size,
             opening: Arc::default(),
             typing: Arc::default(),
+            running: Arc::default(),
         }
     }
 
@@ -162,7 +178,7 @@ impl Tmux {
     fn ask_panes(&self) -> Command {
         let ours = format!("#{{==:#{{session_name}},{}}}", self.session);
         let pane = "#{pane_id} #{pane_pid} #{pane_dead}";
-        let format = format!("{pane} {ours} #{{@tmo_name}} #{{window_name}}");
+        let format = format!("{pane} {ours} #{{@tmo_name}} #{{window_id}}");
         Command::new("list-panes").arg("-a").arg("-F").arg(format)
     }
 
@@ -282,15 +298,27 @@ impl Tmux {
         self.call_with(words, None).await
     }
 
-    /// Run a tmux command with this on its standard input.
+    /// Run a tmux command with this on its standard input. If the server can't be reached because its socket is gone,
+    /// have it make the socket again, and try once more.
     pub(super) async fn call_with(
         &self,
         words: Vec<OsString>,
         input: Option<&[u8]>,
     ) -> Result<String, TmuxError> {
+        match self.call_once(&words, input).await {
+            Err(error) if self.restore_socket(&error).await? => self.call_once(&words, input).await,
+            done => done,
+        }
+    }
+
+    async fn call_once(
+        &self,
+        words: &[OsString],
+        input: Option<&[u8]>,
+    ) -> Result<String, TmuxError> {
         let what = words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
         let mut client = tokio::process::Command::new(&self.program);
-        client.arg("-L").arg(&self.socket).arg("-f").arg(&self.config).args(&words);
+        client.arg("-L").arg(&self.socket).arg("-f").arg(&self.config).args(words);
         client.env_clear().envs(self.environ.own.iter().map(|(name, value)| (&name.0, &value.0)));
         client.current_dir("/");
         let answer = version::answer(&mut client, input).await;
@@ -354,12 +382,12 @@ mod tests {
 
     #[test]
     fn what_tmux_says_is_read() {
-        let (pane, process, window) = ("%3".into(), "web".into(), "my web".into());
+        let (pane, process, window) = ("%3".into(), "web".into(), "@5".into());
         let listed = Listed { pane, pid: 77, dead: false, ours: true, process, window };
-        assert_eq!(parse_listed("%3 77 0 1 web my web"), Some(listed));
+        assert_eq!(parse_listed("%3 77 0 1 web @5"), Some(listed));
         assert_eq!(
-            parse_listed("%3 77 0 1  web").map(|l| (l.process, l.window)),
-            Some((String::new(), "web".into()))
+            parse_listed("%3 77 0 1  @5").map(|l| (l.process, l.window)),
+            Some((String::new(), "@5".into()))
         );
         assert_eq!(parse_listed("rubbish"), None);
         assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), "after-new-window");

@@ -1,4 +1,4 @@
-//! The path of a tmux server's socket.
+//! The socket of a tmux server: its path, and whether a call has reached a server there.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -20,4 +20,9 @@ pub fn of_name(dir: Option<&OsStr>, name: &str) -> PathBuf {
     let dir = dir.map(Path::new).filter(|dir| dir.exists());
     let uid = nix::unistd::geteuid();
     dir.unwrap_or(Path::new("/tmp")).join(format!("tmux-{uid}")).join(name)
+}
+
+/// Whether these words of tmux mean that nothing listens on the socket of the server.
+pub fn is_unreachable(words: &str) -> bool {
+    words.starts_with("error connecting to") || words.starts_with("no server running on")
 }

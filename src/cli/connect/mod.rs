@@ -16,6 +16,7 @@ use super::args::ConnectArgs;
 use super::error::CliError;
 use super::instance::{Instance, OVERMIND_CANNOT, Server};
 use crate::backend::tmux::attach::{Target, arguments, ask_windows, find};
+use crate::backend::tmux::socket::is_unreachable;
 use crate::backend::tmux::version::{answer, one_line};
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
@@ -223,10 +224,7 @@ async fn in_tmux(
     args: &ConnectArgs,
     control: bool,
 ) -> Result<Prepared, CliError> {
-    let mut ask = command(instance)?;
-    ask.args(ask_windows(&tmux.socket));
-    let listed = answer(&mut ask.into(), None).await.map_err(CliError::io("can't ask tmux"))?;
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let listed = windows(instance, &name, tmux).await?;
     let found = find(&listed, pane).ok_or_else(|| no_window(instance, &name))?;
     let mut command = command(instance)?;
     let env = &instance.context.env;
@@ -253,6 +251,27 @@ async fn in_tmux(
     command.args(arguments(&target)).env_remove("TMUX");
     // A control-mode program needs all of tmux's output.
     Ok(if control { Prepared::Exec(command) } else { Prepared::Client(name, command) })
+}
+
+/// The windows of this tmux server, as it lists them.
+async fn windows(
+    instance: &Instance,
+    name: &ProcName,
+    tmux: &TmuxAddress,
+) -> Result<String, CliError> {
+    let list = async || {
+        let mut ask = command(instance)?;
+        ask.args(ask_windows(&tmux.socket));
+        answer(&mut ask.into(), None).await.map_err(CliError::io("can't ask tmux"))
+    };
+    let mut listed = list().await?;
+    if is_unreachable(&one_line(&listed.stderr)) && instance.runtime.plan().is_ok() {
+        // The supervisor needs tmux for this, and makes a lost socket of tmux again.
+        let exactly = format!("={name}");
+        instance.ask(async |client| client.screen(&exactly, false).await).await?;
+        listed = list().await?;
+    }
+    Ok(String::from_utf8_lossy(&listed.stdout).into_owned())
 }
 
 fn not_in_tmux(name: &ProcName, why: &str) -> CliError {

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use super::environment::{self, Change, Compared, Variables};
 use super::report::Report;
-use crate::backend::tmux::Tmux;
 use crate::backend::tmux::socket::TMUX_DIR;
+use crate::backend::tmux::{Tmux, TmuxError};
 use crate::cli::error::CliError;
 use crate::cli::request::state_at;
 use crate::cli::start::Start;
+use crate::client::Client;
+use crate::client::address::Address;
 use crate::instance::listen;
 use crate::model::plan::{Backend, Plan};
 use crate::model::request::State;
@@ -49,7 +51,7 @@ pub(super) fn look(
             environment(report, &plan, fresh);
         }
         if let Some(program) = program.filter(|_| plan.backend == Backend::Tmux) {
-            tmux(report, start, (&plan, program));
+            tmux(report, start, (&plan, program), &state);
         }
     }
     let odd: Vec<String> = parts.iter().filter_map(|part| odd(start, part)).collect();
@@ -61,7 +63,7 @@ pub(super) fn look(
 }
 
 /// Check whether the installed tmux can talk to the running server, which may be another version.
-fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path)) {
+fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path), state: &State) {
     let mut asking = plan.clone();
     asking.tmux = program.into();
     // With the environment of this command, but the socket directory of that run.
@@ -73,16 +75,42 @@ fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path)) {
     asking.env.extend(of_run);
     asking.origin = None;
     let tmux = Tmux::new(&asking, start.runtime.dir());
-    let asked = crate::cli::block_on(async { Ok(tmux.survey().await) });
-    if let Ok(Err(error)) = asked {
-        let text = format!("its tmux server does not answer: {error}");
-        report.fail_so("run", text, "`tmo quit`, then `tmo start` starts it again");
+    let asked = crate::cli::block_on(async {
+        let asked = tmux.survey().await;
+        if !asked.as_ref().is_err_and(TmuxError::is_unreachable) {
+            return Ok((asked, false));
+        }
+        // The supervisor needs tmux for a screen, and makes a lost socket of tmux again.
+        let of_terminal = state.processes.iter().find(|process| process.pane.is_some());
+        if let Some(process) = of_terminal
+            && let Ok(client) = Client::connect(&address(start)).await
+        {
+            // If this fails, so does the next call.
+            let _ = client.screen(&format!("={}", process.name), false).await;
+        }
+        Ok((tmux.survey().await, true))
+    });
+    match asked {
+        Ok((Err(error), _)) => {
+            let text = format!("its tmux server does not answer: {error}");
+            report.fail_so("run", text, "`tmo quit`, then `tmo start` starts it again");
+        }
+        Ok((Ok(_), true)) => {
+            report.note(
+                "run",
+                "the socket of its tmux server was gone; the server has made it again",
+            );
+        }
+        Ok((Ok(_), false)) | Err(_) => {}
     }
 }
 
+fn address(start: &Start) -> Address {
+    listen::locate(&start.project.socket.path, start.runtime.dir()).into()
+}
+
 fn ask(start: &Start) -> Result<State, CliError> {
-    let address = listen::locate(&start.project.socket.path, start.runtime.dir()).into();
-    crate::cli::block_on(async { Ok(state_at(&address).await?) })
+    crate::cli::block_on(async { Ok(state_at(&address(start)).await?) })
 }
 
 /// Version and process id of a pane's shim, if it is alive.
