@@ -23,6 +23,7 @@
 //! | `samples.rs` | samples of the resource use of processes |
 //! | `follow.rs`, `live.rs` | the changes in a run; the WebSocket of a page |
 //! | `terminal.rs`, `pty.rs` | the terminal of a process, for pages that type |
+//! | `copy_mode.rs` | end of the copy mode of a terminal before a page types into it |
 //! | `leftover_session.rs` | removal of the tmux session of a page that has left |
 //! | `screens.rs` | the screens of terminals, for pages that only watch |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
@@ -35,6 +36,7 @@ mod apps;
 mod assets;
 mod compat;
 mod cookie;
+mod copy_mode;
 pub mod door;
 mod ending;
 mod follow;

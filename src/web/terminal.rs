@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
+use super::copy_mode::{CopyMode, Leaving};
 use super::leftover_session::LeftoverSession;
 use super::pty::{Pty, Size};
 use super::screens::{Terminal, Typist, View};
@@ -150,7 +151,8 @@ pub(super) async fn open(
         Ok(pty) => {
             // This also runs if the session of the page ends meanwhile.
             let _leftover = LeftoverSession::of(run, pty.client());
-            serve(socket, Typing { pty, typist, size, view, may_type }).await;
+            let copy_mode = CopyMode::new(terminal, typist.all());
+            serve(socket, Typing { copy_mode, pty, typist, size, view, may_type }).await;
         }
         Err(error) => end(&mut socket, &format!("No terminal can be opened: {error}")).await,
     }
@@ -158,6 +160,7 @@ pub(super) async fn open(
 
 /// A terminal with a typing page.
 struct Typing<'a> {
+    copy_mode: CopyMode,
     pty: Pty,
     typist: Typist,
     size: Size,
@@ -168,22 +171,24 @@ struct Typing<'a> {
 
 /// Connect the page with the terminal until one of them ends.
 async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
-    let Typing { pty, typist, mut size, mut view, may_type } = typing;
+    let Typing { mut copy_mode, pty, typist, mut size, mut view, may_type } = typing;
     let mut conversation = Conversation::new(view.is_some());
+    let mut leaving = None;
     let mut buffer = vec![0; CHUNK];
     let mut ping = interval(PING);
     let mut all = typist.all();
     all.mark_changed();
     let has_ended = loop {
+        let input = copy_mode.next(conversation.input.as_slices().0, &mut leaving);
         let is_there = tokio::select! {
             read = pty.read(&mut buffer), if conversation.under_way < WINDOW => match read {
                 Ok(0) | Err(_) => break true,
                 Ok(read) => conversation.show(&mut socket, &buffer[..read]).await,
             },
-            written = pty.write(conversation.input.as_slices().0), if !conversation.input.is_empty() => {
+            () = done(&mut leaving), if leaving.is_some() => true,
+            written = pty.write(input), if !input.is_empty() => {
                 let Ok(written) = written else { break true };
-                conversation.input.drain(..written);
-                conversation.moved = Instant::now();
+                conversation.wrote(written, &mut copy_mode);
                 true
             }
             () = sleep_until(conversation.moved + UNREAD), if conversation.is_full() => {
@@ -196,7 +201,7 @@ async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
                     Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => break false,
                 };
-                if conversation.handle(&message, (&pty, &typist), may_type).is_err() {
+                if conversation.handle(&message, (&pty, &typist, &mut copy_mode), may_type).is_err() {
                     break true;
                 }
                 true
@@ -218,15 +223,30 @@ async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
             break false;
         }
     };
-    let mut child = pty.close();
-    if timeout(FAREWELL, child.wait()).await.is_err() {
-        let _ = child.kill().await;
-    }
+    close(pty).await;
     // By now, the client has left tmux.
+    drop(copy_mode);
     drop(typist);
     if has_ended {
         end(&mut socket, &conversation.farewell()).await;
     }
+}
+
+/// End the client in the terminal.
+async fn close(pty: Pty) {
+    let mut child = pty.close();
+    if timeout(FAREWELL, child.wait()).await.is_err() {
+        let _ = child.kill().await;
+    }
+}
+
+/// Wait until copy mode has ended.
+async fn done(leaving: &mut Option<Leaving>) {
+    match leaving {
+        Some(request) => request.await,
+        None => std::future::pending().await,
+    }
+    *leaving = None;
 }
 
 /// The state of the connection.
@@ -258,10 +278,17 @@ impl Conversation {
         send(socket, message(OUTPUT, output)).await
     }
 
+    /// Note that so much of the input is in the terminal.
+    fn wrote(&mut self, bytes: usize, copy_mode: &mut CopyMode) {
+        self.input.drain(..bytes);
+        copy_mode.wrote(bytes);
+        self.moved = Instant::now();
+    }
+
     fn handle(
         &mut self,
         message: &[u8],
-        (pty, typist): (&Pty, &Typist),
+        (pty, typist, copy_mode): (&Pty, &Typist, &mut CopyMode),
         may_type: MayType<'_>,
     ) -> io::Result<()> {
         match parse(message) {
@@ -269,6 +296,7 @@ impl Conversation {
                 if self.input.is_empty() {
                     self.moved = Instant::now();
                 }
+                copy_mode.note(bytes, self.input.len());
                 self.input.extend(bytes);
                 Ok(())
             }

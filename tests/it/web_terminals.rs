@@ -248,3 +248,36 @@ fn a_page_that_closes_leaves_the_terminal_even_if_its_input_is_not_read() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn keys_after_the_wheel_reach_the_process() {
+    let world = World::new(
+        "shell: stty -echo; seq 1 200; echo ready; while read -r line; do echo \"got <$line>\"; done\n",
+    );
+    world.ok(["start", "-D"]);
+    let web = Web::start(&world);
+    let mut typing = open(&web, "type/shell");
+    typing.shows("ready");
+    let mode = || world.tmux(["display-message", "-p", "-t", "shell", "#{pane_in_mode}"]);
+    let scrolls = |typing: &mut Frames| {
+        typing.types("\u{1b}[<64;10;10M");
+        eventually("copy mode", || (mode() == "1\n").then_some(()));
+    };
+    for line in ["echo x1", "q", "x y"] {
+        scrolls(&mut typing);
+        for key in line.chars() {
+            typing.types(&key.to_string());
+        }
+        typing.types("\r");
+        typing.shows(&format!("got <{line}>"));
+    }
+    // Text typed together with the wheel.
+    typing.types("\u{1b}[<64;10;10M\u{1b}[<64;10;10Mtogether\r");
+    typing.shows("got <together>");
+    scrolls(&mut typing);
+    drop(typing);
+    eventually("copy mode is left", || (world.is_native() || mode() == "0\n").then_some(()));
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}

@@ -3,31 +3,28 @@
 //! The text goes through the standard input of a client, because every user of the machine can read the
 //! arguments of a process.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-
-use super::command::{self, Command};
+use super::command::{self, Command, UNIQUE, unique_name};
 use super::server::{Tmux, TmuxError};
 
-/// The prefix of the names of tmo's buffers.
-const BUFFER: &str = "tmo-";
-
 impl Tmux {
-    /// Type text into a pane literally, with line breaks as Enter.
+    /// Type text into a pane literally, with line breaks as Enter. It ends copy mode, also if there is no text: whoever
+    /// is connected sees what the process makes of the text.
     pub async fn type_text(&self, pane: &str, text: &str, enter: bool) -> Result<(), TmuxError> {
         let enter = if enter { "\n" } else { "" };
         let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
+        let leave = leave_copy_mode(pane);
         if bytes.is_empty() {
-            return Ok(());
+            return self.call(leave.words().to_vec()).await.map(drop);
         }
         let mut clean = self.typing.lock().await;
         if !*clean {
             self.delete_buffers().await?;
         }
         *clean = false;
-        let buffer = format!("{BUFFER}{:016x}", RandomState::new().build_hasher().finish());
+        let buffer = unique_name();
         let load = Command::new("load-buffer").arg("-b").arg(&buffer).arg("-");
         let paste = Command::new("paste-buffer").arg("-d").arg("-r").arg("-b").arg(&buffer);
-        let words = command::batches(&[vec![load, paste.arg("-t").arg(pane)]]).concat();
+        let words = command::batches(&[vec![load, leave, paste.arg("-t").arg(pane)]]).concat();
         let done = self.call_with(words, Some(&bytes)).await;
         *clean = match &done {
             Ok(_) => true,
@@ -48,8 +45,15 @@ impl Tmux {
     async fn delete_buffers(&self) -> Result<(), TmuxError> {
         let ask = Command::new("list-buffers").arg("-F").arg("#{buffer_name}");
         let listed = self.call(ask.words().to_vec()).await?;
-        let left = listed.lines().filter(|name| name.starts_with(BUFFER));
+        let left = listed.lines().filter(|name| name.starts_with(UNIQUE));
         let delete = |name| vec![Command::new("delete-buffer").arg("-b").arg(name)];
         self.call_all(left.map(delete).collect()).await
     }
+}
+
+/// End the copy mode of a pane, if it is in that.
+fn leave_copy_mode(pane: &str) -> Command {
+    let is_copying = "#{||:#{==:#{pane_mode},copy-mode},#{==:#{pane_mode},view-mode}}";
+    let check = Command::new("if-shell").arg("-F").arg("-t").arg(pane).arg(is_copying);
+    check.arg(format!("send-keys -t {pane} -X cancel"))
 }

@@ -43,6 +43,7 @@ const ONLY_TMUX: &[(&str, &str)] = &[
     ("takeover::a_killed_shim_is_replaced_once_during_takeovers", "calls of tmux"),
     ("untrusted_project::a_start_runs_no_tmux_of_the_project", "the search for tmux"),
     ("web_terminals::after_abrupt_ends_of_pages_no_tmux_session_is_left", "tmux sessions"),
+    ("web_terminals::keys_after_the_wheel", "copy mode of tmux"),
 ];
 
 /// The backend of this test, if it is chosen.
