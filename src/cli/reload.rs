@@ -122,6 +122,25 @@ pub(super) async fn reload_apps(instance: &mut Instance) -> Result<u8, CliError>
     Box::pin(make(instance, Part::Apps, (false, true))).await?.done
 }
 
+/// Reload, without a word on the terminal; returns the changes in a line.
+pub(super) async fn reload_from_ui(instance: Instance) -> Result<String, CliError> {
+    instance.refuse_other_project().await?;
+    instance.refuse_project_above()?;
+    let states = instance.state().await?.processes;
+    let old = instance.runtime.plan()?;
+    let (fresh, mut told) = read(&old, &instance, Part::All)?;
+    let Reloaded { plan, changes, .. } = plan::reload(&old, &fresh);
+    let (ask, key) = (Request::Reload { plan: Box::new(fresh) }, request::key());
+    request::verdict(instance.ask(async |client| client.request_once(&ask, &key).await).await?)?;
+    for (name, change) in changes.iter().filter(|(_, change)| *change != Change::Unchanged) {
+        let state = states.iter().find(|state| state.name == *name);
+        let stopped = state.is_some_and(|state| state.state == ProcessStatus::Stopped);
+        let waits = plan.processes.iter().any(|process| process.name == *name && process.waits);
+        told.push(format!("{name}: {}", words(change, false, (stopped, waits))));
+    }
+    Ok(if told.is_empty() { "reloaded; nothing has changed".to_owned() } else { told.join("; ") })
+}
+
 /// Re-read everything and send the resulting request; repeat this if the processes were changed meanwhile,
 /// for instance by a concurrent reload.
 async fn make(

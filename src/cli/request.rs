@@ -298,7 +298,7 @@ const fn ends_the_run(request: &Request) -> bool {
     matches!(request, Request::Quit | Request::Kill)
 }
 
-fn verdict(outcome: Outcome) -> Result<u8, CliError> {
+pub(super) fn verdict(outcome: Outcome) -> Result<u8, CliError> {
     match outcome {
         Outcome { unknown: Some(unknown), .. } => Err(CliError::Unknown(unknown)),
         Outcome { ok: true, .. } => Ok(0),

@@ -322,13 +322,15 @@ fn what_one_interface_does_another_shows() {
     one.wait("? keys");
     other.wait("running");
     one.keys(["j", "s"]);
+    one.wait("stop web? s, x or Enter: yes");
+    one.keys(["s"]);
     one.wait("web stopped; S starts it again");
     other.wait("web       stopped");
     other.keys(["j", "S"]);
     other.wait("web started");
     one.wait("web       running");
     // The end of the run, asked for in one, is shown in both.
-    one.keys(["q", "s", "Enter"]);
+    one.keys(["q", "s"]);
     one.wait("the run is over");
     is_given_back(&one);
     other.wait("the run is over");

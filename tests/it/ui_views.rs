@@ -60,7 +60,7 @@ fn a_signal_or_ctrl_c_in_the_interface_of_a_start_ends_the_run() {
     terminal.tmo("start --ui; echo it was $?");
     terminal.wait("● web");
     terminal.keys(["C-c"]);
-    terminal.wait("[stop all (s)]");
+    terminal.wait("stop all: s or Enter");
     terminal.keys(["C-c"]);
     terminal.wait("it was 0");
     terminal.line("clear");

@@ -55,7 +55,10 @@ pub(in crate::cli) fn show(mut shown: Shown, instance: Instance) -> Result<u8, C
         }
         let (shown, end) = view.await.map_err(|error| CliError::Other(error.to_string()))??;
         match end {
-            Some(end) => finish_quietly(shown, &end).await,
+            Some(end) => {
+                left.finish()?;
+                finish_quietly(shown, &end).await
+            }
             None => left.finish(),
         }
     }))

@@ -9,6 +9,7 @@ use tokio::task::spawn_local;
 use super::{Left, Shell};
 use crate::cli::args::ConnectArgs;
 use crate::cli::connect;
+use crate::cli::reload;
 use crate::cli::request;
 use crate::figures::Sampler;
 use crate::model::ProcName;
@@ -28,6 +29,7 @@ impl Shell {
         match effect {
             Effect::Ask(question) => self.reader.ask(question),
             Effect::Request(request, names, done) => self.request(request, names, done),
+            Effect::Reload => self.reload(),
             Effect::Type(name, line) => self.type_line(name, line),
             Effect::Page(tab, name) => {
                 let sender = self.sender.clone();
@@ -79,6 +81,17 @@ impl Shell {
                 Err(error) => Some(error.to_string()),
             };
             let _ = sender.send(Msg::Answered(Answered { names, what, error })).await;
+        });
+    }
+
+    fn reload(&self) {
+        let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
+        spawn_local(async move {
+            let msg = match reload::reload_from_ui(instance.again()).await {
+                Ok(changes) => Msg::Note(changes),
+                Err(error) => Msg::Failed(error.to_string()),
+            };
+            let _ = sender.send(msg).await;
         });
     }
 
@@ -134,15 +147,17 @@ impl Shell {
     }
 
     fn copy(&mut self, text: &str, what: &'static str) {
-        let lines = text.lines().count();
-        let count = if lines == 1 { String::new() } else { format!(" ({lines} lines)") };
+        let what = match text.lines().count() {
+            1 => what.to_owned(),
+            lines => format!("{lines} lines"),
+        };
         let own = self.instance.own_path();
         match clipboard::copy(text, &self.places, |name| own.find(name)) {
-            Copied::To(place) => self.ui.say(format!("copied {what}{count} to {place}")),
+            Copied::To(place) => self.ui.say(format!("copied {what} to {place}")),
             Copied::Osc52(bytes) => {
                 self.writer.pass(bytes);
-                let doubt = "if it did not: does it, or a tmux around it, allow OSC 52?";
-                self.ui.say(format!("the terminal was asked to copy {what}{count}; {doubt}"));
+                let doubt = "it, or a tmux around it, may not allow that";
+                self.ui.say(format!("the terminal was asked to copy {what} (OSC 52); {doubt}"));
             }
         }
     }

@@ -77,8 +77,8 @@ pub(super) fn keys_of_all_actions() -> String {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{gap}{group}");
         }
-        let keys: Vec<_> = entry.keys.iter().map(|key| key.name()).collect();
-        let _ = writeln!(text, "  {:<15} {:<17} {}", keys.join(" "), entry.name, entry.help);
+        let keys = entry.key_names().join(" ");
+        let _ = writeln!(text, "  {keys:<15} {:<17} {}", entry.name, entry.help);
     }
     text
 }

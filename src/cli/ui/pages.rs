@@ -215,7 +215,12 @@ fn flags_page(process: Option<&ProcessState>, found: &[FlagMatches]) -> String {
             text.push('\n');
         }
     }
-    if text.is_empty() { "it has no flags (`[flags]` in tmo.toml)".to_owned() } else { text }
+    let entry = process.map_or("NAME", |process| process.name.entry());
+    if text.is_empty() {
+        format!("it has no flags; `[[process.{entry}.flag]]` in tmo.toml describes one")
+    } else {
+        text
+    }
 }
 
 /// The main process and what it has started.

@@ -24,27 +24,10 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Op
         put(buffer, line, width, &one_line(&toast.text), style);
         return None;
     }
-    let question = match &ui.overlay {
-        Some(Overlay::Quit(stop)) => Some(if *stop {
-            " leave running (l)   [stop all (s)]   Enter: stop all   Esc: stay"
-        } else {
-            "[leave running (l)]   stop all (s)    Enter: leave   Esc: stay"
-        }),
-        Some(Overlay::Confirm(OnProcess::Kill)) => {
-            Some("end it with SIGKILL? K or Enter does, any other key does not")
-        }
-        Some(Overlay::Confirm(_)) => {
-            Some("restart all processes? R or Enter does, any other key does not")
-        }
-        Some(Overlay::Details(page)) if page.leads_to.is_some() => {
-            Some("Enter: to the line   ← → other pages   ↑ ↓ scroll   y copy   q close")
-        }
-        Some(Overlay::Details(_)) => Some("← → other pages   ↑ ↓ scroll   y copy   q close"),
-        Some(Overlay::Line(_) | Overlay::Help(_)) => Some("↑ ↓ scroll   y copy   q close"),
-        None => None,
-    };
-    if let Some(question) = question {
-        put(buffer, line, width, question, theme.strong());
+    let forms = question(ui);
+    let fits = forms.iter().find(|form| form.width() <= usize::from(width));
+    if let Some(form) = fits.or(forms.last()) {
+        put(buffer, line, width, form, theme.strong());
         return None;
     }
     let mut x = line.0;
@@ -63,6 +46,45 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Op
         x = put(buffer, (x, area.y), area.right().saturating_sub(x), what, theme.dim()) + 2;
     }
     None
+}
+
+/// What is asked, or which keys a page has: in full, then shorter for narrow screens.
+fn question(ui: &Ui) -> Vec<String> {
+    let forms: &[&str] = match &ui.overlay {
+        None => &[],
+        Some(Overlay::Quit(true)) => &[
+            "stop all: s or Enter   leave running: l or q   any other key: stay",
+            "s: stop all  l: leave it  other: stay",
+        ],
+        Some(Overlay::Quit(false)) => &[
+            "leave running: l, q or Enter   stop all: s   any other key: stay",
+            "l: leave it  s: stop all  other: stay",
+        ],
+        Some(Overlay::Confirm(action)) => {
+            let name = ui.list.target().map_or("the process", |process| process.name.as_str());
+            let (what, key) = match action {
+                OnProcess::Kill => (format!("end {name} with SIGKILL"), "K"),
+                OnProcess::Stop => (format!("stop {name}"), "s, x"),
+                _ => ("restart all processes".to_owned(), "R"),
+            };
+            return vec![
+                format!("{what}? {key} or Enter: yes, any other key: no"),
+                format!("{what}? {key}, Enter: yes"),
+                format!("{key}, Enter: yes, else no: {what}?"),
+            ];
+        }
+        Some(Overlay::Details(page)) if page.leads_to.is_some() => &[
+            "Enter: to the line   ← → other pages   ↑ ↓ scroll   y copy   q close",
+            "Enter: the line  ← → ↑ ↓  y  q close",
+        ],
+        Some(Overlay::Details(_)) => &[
+            "← → other pages   ↑ ↓ scroll   y copy   q close",
+            "← → pages  ↑ ↓ scroll  y copy  q close",
+        ],
+        Some(Overlay::Line(_)) => &["↑ ↓ scroll   y copy   q close"],
+        Some(Overlay::Help(_)) => &["↑ ↓ scroll   q close"],
+    };
+    forms.iter().map(ToString::to_string).collect()
 }
 
 fn one_line(text: &str) -> String {
@@ -178,6 +200,24 @@ fn input(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<(u16,
             (format!("lines to {name}: "), "Enter sends, then the next one   Esc ends".to_owned())
         }
         Subject::Action => (":".to_owned(), "Enter does it   ↑ ↓ others   Esc closes".to_owned()),
+        Subject::Names(action) => {
+            let verb = entry_of(Action::Process(*action)).map_or("", |entry| entry.name);
+            (
+                format!("{verb}: "),
+                "an entry, name or @group   Enter does it   Esc closes".to_owned(),
+            )
+        }
+        Subject::Scale(entry) => {
+            let running = ui.list.processes.iter().filter(|one| one.name.entry() == entry).count();
+            (
+                format!("instances of {entry}: "),
+                format!("now {running}   Enter does it   Esc closes"),
+            )
+        }
+        Subject::Signal(name) => (
+            format!("signal to {name}: "),
+            "HUP, USR1, 10 ...   Enter sends it   Esc closes".to_owned(),
+        ),
     };
     let x = put(buffer, (area.x + 1, area.y), area.width - 1, &label, theme.key());
     let room = usize::from(area.right().saturating_sub(x + 1));
@@ -207,6 +247,5 @@ fn skip_columns(text: &str, columns: usize) -> String {
 /// The description of an action with its first key, for lists.
 pub(super) fn described(action: Action) -> Option<(String, &'static str, &'static str)> {
     let entry = entry_of(action)?;
-    let keys: Vec<_> = entry.keys.iter().map(|key| key.name()).collect();
-    Some((keys.join(" "), entry.name, entry.help))
+    Some((entry.key_names().join(" "), entry.name, entry.help))
 }

@@ -38,7 +38,8 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         (asking, if asking == 1 { "asks" } else { "ask" }, "?", "?", theme.asking()),
         (counts.failed, "failed", "✖", "x", theme.bad()),
         (counts.waiting, "wait", "◌", ".", theme.dim()),
-        (counts.done, "done", "■", "#", theme.dim()),
+        (counts.done, "done", "✓", "+", theme.dim()),
+        (counts.stopped, "stopped", "■", "#", theme.dim()),
         (counts.flags, "flagged", "⚑", "f", theme.bad()),
     ];
     for (count, word, sign, ascii, style) in parts {

@@ -10,6 +10,7 @@ use crate::model::time::Timestamp;
 use crate::ui::state::entry::{Entry, Kind, text_of};
 use crate::ui::state::log::View;
 use crate::ui::state::{Focus, Ui};
+use crate::view::paint::SYSTEM;
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let shown = ui.log.shown();
@@ -70,7 +71,7 @@ fn draw_line(ui: &Ui, theme: Theme, line: Rect, (entry, at): (&Entry, usize), bu
     }
     if names > 0 {
         if at == 0 {
-            let name = entry.name.as_deref().unwrap_or("tmo");
+            let name = entry.name.as_deref().unwrap_or(SYSTEM);
             put(buffer, (x, line.y), columns(names - 1), name, theme.name(entry.color));
         }
         x += columns(names);

@@ -47,10 +47,8 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let lanes = ui.lanes();
     let shown = lanes.iter().skip(ui.first_lane()).take(rows);
     for (process, y) in shown.zip(area.y..) {
-        if names > 0 {
-            let name = process.name.as_str();
-            put(buffer, (area.x + 1, y), names - 1, name, theme.name(process.color));
-        }
+        let name = process.name.as_str();
+        put(buffer, (area.x + 1, y), names - 1, name, theme.name(process.color));
         let lane = Rect { x, y, width: u16::try_from(columns).unwrap_or(0), height: 1 };
         draw_lane(timeline, theme, lane, process, buffer);
     }
@@ -195,13 +193,14 @@ fn axis(ui: &Ui, timeline: &Timeline, theme: Theme, line: Rect, buffer: &mut Buf
         _ => "%b %d %H:%M",
     };
     let time = |time: Timestamp| ui.now.zone.to_datetime(time.utc()).strftime(format).to_string();
-    let mut from = time(period.from);
+    let (mut from, until) = (time(period.from), time(period.until) + " ");
     let (lanes, (_, rows)) = (ui.lanes().len(), ui.timeline_size());
-    if lanes > rows {
-        from = format!("{from}  {rows} of {lanes} lanes");
+    let part = format!("  {rows} of {lanes} lanes");
+    if lanes > rows && from.len() + part.len() + until.len() + 2 <= usize::from(line.width) {
+        from.push_str(&part);
     }
     let left = put(buffer, (line.x + 1, line.y), line.width - 1, &from, theme.dim());
-    let right = put_right(buffer, line, &(time(period.until) + " "), theme.dim());
+    let right = put_right(buffer, line, &until, theme.dim());
     let room = usize::from(right.saturating_sub(left));
     // As much as there is room for.
     let mut legend = String::new();

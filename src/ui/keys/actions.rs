@@ -11,7 +11,7 @@ pub enum Action {
     Find(Finding),
     /// Choosing which processes are shown.
     Choose(Choosing),
-    /// Acting on a process, or on all.
+    /// Acting on a process, on some, or on all.
     Process(OnProcess),
     /// Taking something along.
     Take(Taking),
@@ -64,12 +64,14 @@ pub enum Choosing {
     Back,
     All,
     Pick,
+    Next,
+    Previous,
     Mark,
     Invert,
     HideStopped,
 }
 
-/// Acting on a process, or on all.
+/// Acting on a process, on some, or on all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the table below describes each")]
 pub enum OnProcess {
@@ -78,6 +80,12 @@ pub enum OnProcess {
     Stop,
     Start,
     Kill,
+    Signal,
+    RestartNamed,
+    StopNamed,
+    StartNamed,
+    Scale,
+    Reload,
     Connect,
     Watch,
     Type,
@@ -141,7 +149,7 @@ pub struct Entry {
     pub action: Action,
     /// Its name.
     pub name: &'static str,
-    /// Its keys; the first is shown where there is room for one.
+    /// Its keys; the first is shown where there is room for one. Without any, only its name leads to it.
     pub keys: &'static [Key],
     /// What it does.
     pub help: &'static str,
@@ -169,8 +177,13 @@ use Taking as T;
 pub const ACTIONS: &[Entry] = &[
     entry(Move(M::Up), "up", &[Key::Up, Char('k')], "up by one, in the list or the log"),
     entry(Move(M::Down), "down", &[Key::Down, Char('j')], "down by one"),
-    entry(Move(M::PageUp), "page-up", &[Key::PageUp], "scroll the log up by a page"),
-    entry(Move(M::PageDown), "page-down", &[Key::PageDown], "scroll the log down by a page"),
+    entry(Move(M::PageUp), "page-up", &[Key::PageUp, Ctrl('b')], "scroll the log up by a page"),
+    entry(
+        Move(M::PageDown),
+        "page-down",
+        &[Key::PageDown, Ctrl('f')],
+        "scroll the log down by a page",
+    ),
     entry(Move(M::HalfUp), "half-page-up", &[Ctrl('u')], "up by half a page"),
     entry(Move(M::HalfDown), "half-page-down", &[Ctrl('d')], "down by half a page"),
     entry(Move(M::Home), "beginning", &[Char('g'), Key::Home], "the beginning of the log"),
@@ -205,7 +218,14 @@ pub const ACTIONS: &[Entry] = &[
         "close, or show all processes again",
     ),
     entry(Choose(C::All), "all", &[Char('0')], "all processes; 1-9: one of them"),
-    entry(Choose(C::Pick), "pick", &[Char('o')], "pick a process by a part of its name"),
+    entry(
+        Choose(C::Pick),
+        "pick",
+        &[Char('o')],
+        "pick a process by a part of its name, or by number",
+    ),
+    entry(Choose(C::Next), "next-process", &[Ctrl('n')], "the next process of the list"),
+    entry(Choose(C::Previous), "previous-process", &[Ctrl('p')], "the previous process"),
     entry(
         Choose(C::Mark),
         "mark",
@@ -216,9 +236,15 @@ pub const ACTIONS: &[Entry] = &[
     entry(Choose(C::HideStopped), "hide-stopped", &[Char('.')], "hide what does not run"),
     entry(Process(P::Restart), "restart", &[Char('r')], "restart the process"),
     entry(Process(P::RestartAll), "restart-all", &[Char('R')], "restart all processes (asks)"),
-    entry(Process(P::Stop), "stop", &[Char('s')], "stop the process"),
+    entry(Process(P::Stop), "stop", &[Char('s')], "stop the process (asks); x, too, in the list"),
     entry(Process(P::Start), "start", &[Char('S')], "start the process"),
     entry(Process(P::Kill), "kill", &[Char('K')], "end the process with SIGKILL (asks)"),
+    entry(Process(P::Signal), "signal", &[], "send a signal to the process (asks which)"),
+    entry(Process(P::RestartNamed), "restart-named", &[], "restart by name: an entry, or a @group"),
+    entry(Process(P::StopNamed), "stop-named", &[], "stop by name"),
+    entry(Process(P::StartNamed), "start-named", &[], "start by name"),
+    entry(Process(P::Scale), "scale", &[], "run another number of instances of its entry"),
+    entry(Process(P::Reload), "reload", &[], "read the configuration again, as `tmo reload` does"),
     entry(Process(P::Connect), "connect", &[Char('c')], "take over the terminal of the process"),
     entry(Process(P::Watch), "watch", &[Char('C')], "the same, without typing into it"),
     entry(Process(P::Type), "type", &[Char('i')], "type a line into the process"),
@@ -261,7 +287,7 @@ pub const ACTIONS: &[Entry] = &[
     ),
     entry(Screen(S::Mouse), "mouse", &[Char('M')], "mouse on or off (off: the terminal selects)"),
     entry(Screen(S::Actions), "actions", &[Char(':')], "all actions by name"),
-    entry(Screen(S::Help), "help", &[Char('?')], "the keys"),
+    entry(Screen(S::Help), "help", &[Char('?'), Key::F(1)], "the keys"),
     entry(Screen(S::Quit), "quit", &[Char('q')], "close; leave the run going, or stop all"),
     entry(Screen(S::Leave), "leave", &[Char('Q')], "leave at once; the run goes on"),
     entry(Screen(S::Interrupt), "interrupt", &[Ctrl('c')], "leave"),
@@ -272,6 +298,16 @@ pub const ACTIONS: &[Entry] = &[
 /// The action of a key.
 pub fn of(key: Key) -> Option<Action> {
     ACTIONS.iter().find(|entry| entry.keys.contains(&key)).map(|entry| entry.action)
+}
+
+impl Entry {
+    /// The names of its keys; `:`, which leads to every action, if it has none.
+    pub fn key_names(&self) -> Vec<String> {
+        match self.keys {
+            [] => vec![Char(':').name()],
+            keys => keys.iter().map(|key| key.name()).collect(),
+        }
+    }
 }
 
 /// The description of an action.
@@ -290,7 +326,7 @@ mod tests {
         let (mut keys, mut names) = (HashSet::new(), HashSet::new());
         for entry in ACTIONS {
             assert!(names.insert(entry.name), "{} twice", entry.name);
-            assert!(!entry.keys.is_empty() && !entry.help.is_empty());
+            assert!(!entry.help.is_empty());
             for key in entry.keys {
                 assert!(keys.insert(*key), "{key:?} twice");
             }
@@ -301,8 +337,8 @@ mod tests {
     fn the_manual_has_the_table() {
         let manual = include_str!("../../../docs/UI.md");
         for entry in ACTIONS {
-            let keys = entry.keys.iter().map(|key| format!("`{}`", key.name()));
-            let keys = keys.collect::<Vec<_>>().join(" ");
+            let keys = entry.key_names().iter().map(|key| format!("`{key}`")).collect::<Vec<_>>();
+            let keys = keys.join(" ");
             let row = format!("| {keys} | `{}` | {} |", entry.name, entry.help);
             assert!(manual.contains(&row), "docs/UI.md lacks: {row}");
         }

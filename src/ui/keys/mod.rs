@@ -41,6 +41,10 @@ pub enum Key {
     Home,
     /// End.
     End,
+    /// Insert.
+    Insert,
+    /// A function key.
+    F(u8),
 }
 
 impl Key {
@@ -50,6 +54,7 @@ impl Key {
             Self::Char(' ') => "Space",
             Self::Char(c) => return c.to_string(),
             Self::Ctrl(c) => return format!("Ctrl-{c}"),
+            Self::F(number) => return format!("F{number}"),
             Self::Enter => "Enter",
             Self::Esc => "Esc",
             Self::Tab => "Tab",
@@ -66,6 +71,7 @@ impl Key {
             Self::PageDown => "PgDn",
             Self::Home => "Home",
             Self::End => "End",
+            Self::Insert => "Insert",
         };
         name.to_owned()
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::list::{Condition, kind};
 use super::log::View;
 use super::msg::{Direction, Effect, Question, Tab, Target};
 use super::overlay::{Details, Overlay};
@@ -10,6 +11,7 @@ use super::{Around, Focus, Link, Ui};
 use crate::figures::series::Series;
 use crate::model::ProcName;
 use crate::ui::keys::actions::{Action, Choosing, Finding, Motion, OnProcess, OnScreen, Taking};
+use crate::view::paint::SYSTEM;
 
 /// How many columns a step sideways is.
 const SIDEWAYS: usize = 8;
@@ -28,7 +30,7 @@ impl Ui {
     }
 
     /// Whether the arrows move in the list.
-    fn is_in_list(&self) -> bool {
+    pub(super) fn is_in_list(&self) -> bool {
         self.focus == Focus::List && self.areas().list.height > 0
     }
 
@@ -108,6 +110,8 @@ impl Ui {
             Choosing::Back => self.back(effects),
             Choosing::All => self.open(None),
             Choosing::Pick => self.prompt = Some(Prompt::new(Subject::Pick)),
+            Choosing::Next => self.open_row(self.list.selected_row() + 1),
+            Choosing::Previous => self.open_row(self.list.selected_row().saturating_sub(1)),
             Choosing::Mark => self.mark(),
             Choosing::Invert => {
                 let all = self.list.processes.iter().map(|process| process.name.clone());
@@ -118,11 +122,16 @@ impl Ui {
         }
     }
 
+    /// The n-th process of the list.
+    pub(super) fn row(&self, row: usize) -> Option<&ProcName> {
+        row.checked_sub(1).and_then(|at| self.list.rows().nth(at)).map(|process| &process.name)
+    }
+
     /// Open the n-th process of the list.
     pub(super) fn open_row(&mut self, row: usize) {
-        let name = row.checked_sub(1).and_then(|at| self.list.rows().nth(at));
-        if let Some(name) = name.map(|process| process.name.clone()) {
-            self.open(Some(name));
+        match self.row(row).cloned() {
+            Some(name) => self.open(Some(name)),
+            None => self.say("the list has no such process"),
         }
     }
 
@@ -141,7 +150,7 @@ impl Ui {
         };
         let Some(entry) = self.log.current() else { return };
         let time = self.now.zone.to_datetime(entry.time.utc());
-        let who = entry.name.as_deref().unwrap_or("tmo");
+        let who = entry.name.as_deref().unwrap_or(SYSTEM);
         let time = time.strftime("%Y-%m-%d %H:%M:%S%.3f");
         let head = format!("{who}, {time}, life {}", entry.life);
         let text = format!("{head}\n\n{}", laid_out(&entry.text()));
@@ -250,11 +259,24 @@ impl Ui {
             OnProcess::RestartAll if !self.refuse_without_run() => {
                 self.overlay = Some(Overlay::Confirm(action));
             }
-            OnProcess::RestartAll => {}
+            OnProcess::RestartNamed | OnProcess::StopNamed | OnProcess::StartNamed
+                if !self.refuse_without_run() =>
+            {
+                let entry = self.list.target().map_or("", |process| process.name.entry());
+                self.prompt = Some(Prompt::with(Subject::Names(action), entry));
+            }
+            OnProcess::Reload if !self.refuse_without_run() => effects.push(Effect::Reload),
+            OnProcess::RestartAll
+            | OnProcess::RestartNamed
+            | OnProcess::StopNamed
+            | OnProcess::StartNamed
+            | OnProcess::Reload => {}
             OnProcess::Restart
             | OnProcess::Stop
             | OnProcess::Start
             | OnProcess::Kill
+            | OnProcess::Signal
+            | OnProcess::Scale
             | OnProcess::Connect
             | OnProcess::Watch
             | OnProcess::Type => self.act_on_target(action, effects),
@@ -265,18 +287,28 @@ impl Ui {
         if self.refuse_without_run() {
             return;
         }
-        let Some(name) = self.list.target().map(|process| process.name.clone()) else {
+        let Some(process) = self.list.target() else {
             return self.say("select a process first: ↑ ↓, or o and a part of its name");
         };
+        let name = process.name.clone();
+        let is_idle =
+            process.pid.is_none() && matches!(kind(process), Condition::Done | Condition::Failed);
         match action {
             OnProcess::Connect => effects.push(Effect::Connect(name, false)),
             OnProcess::Watch => effects.push(Effect::Connect(name, true)),
             OnProcess::Type => self.prompt = Some(Prompt::new(Subject::Line(name))),
-            OnProcess::Kill => self.overlay = Some(Overlay::Confirm(action)),
-            OnProcess::Restart | OnProcess::Stop | OnProcess::Start => {
-                self.request(action, &name, effects);
+            OnProcess::Signal => self.prompt = Some(Prompt::new(Subject::Signal(name))),
+            OnProcess::Scale => {
+                self.prompt = Some(Prompt::new(Subject::Scale(name.entry().to_owned())));
             }
+            OnProcess::Stop if is_idle => self.say(format!("{name} does not run; S starts it")),
+            OnProcess::Kill | OnProcess::Stop => self.overlay = Some(Overlay::Confirm(action)),
+            OnProcess::Restart | OnProcess::Start => self.request(action, &name, effects),
             OnProcess::RestartAll
+            | OnProcess::RestartNamed
+            | OnProcess::StopNamed
+            | OnProcess::StartNamed
+            | OnProcess::Reload
             | OnProcess::Why
             | OnProcess::Compare
             | OnProcess::Flags

@@ -8,6 +8,8 @@ use super::log::View;
 use super::msg::{Counted, Direction, Effect, Found, Question, Search, Target};
 use super::{Choice, Ui};
 use crate::journal::cursor::Position;
+use crate::journal::search::pattern::Pattern;
+use crate::model::ProcName;
 
 /// The way to an error, or to the start of a process.
 #[derive(Debug)]
@@ -17,6 +19,9 @@ pub(super) struct Visit {
     direction: Direction,
     /// How many more of them the user wants to pass.
     more: u32,
+    /// It is the way to the first error of this process, by its last start. Until that is found, the screen
+    /// stays as it is.
+    first_error_of: Option<Vec<String>>,
 }
 
 /// What counts as an error in a line, if nothing else is known.
@@ -97,29 +102,48 @@ impl Ui {
         let ticket = self.next_ticket();
         let pattern = match target {
             Target::Starts => None,
-            Target::Entries => Find::new(ERRORS, false).map(|find| find.pattern),
+            Target::Entries => errors(),
         };
         let names = self.list.chosen();
         let choice = Arc::new(Choice { names, pattern, only_events: false });
-        self.visiting = Some(Visit { ticket, target, direction, more: 0 });
+        self.visiting = Some(Visit { ticket, target, direction, more: 0, first_error_of: None });
         let search = Search { ticket, from, except, direction, choice, target, count: false };
         effects.push(Effect::Ask(Question::Search(search)));
     }
 
     /// Find the first error since the last start: of the chosen process, or of the one that failed last.
     pub(super) fn visit_first_error(&mut self, effects: &mut Vec<Effect>) {
-        if self.list.chosen().is_empty() {
+        let mut names = self.list.chosen();
+        if names.is_empty() {
             let failed = self.list.processes.iter().filter(|one| kind(one) == Condition::Failed);
-            let name = failed.max_by_key(|one| one.since).map(|process| process.name.clone());
-            let target = self.list.target().map(|process| process.name.clone()).or(name);
-            match target {
-                Some(name) => self.open(Some(name)),
-                None => return self.say("no process has failed now; select one, then E"),
-            }
+            let target = self.list.target().or(failed.max_by_key(|one| one.since));
+            let Some(process) = target else {
+                return self.say("no process has failed now; select one, then E");
+            };
+            names = vec![process.name.to_string()];
         }
-        self.log.follow();
-        (self.wants_first_error, self.visiting) = (true, None);
-        self.visit(Target::Starts, Direction::Up, effects);
+        let end = Position { record: self.log.head, skip: 0 };
+        self.look_for_first_error(names, (end, None), effects);
+    }
+
+    /// Find the last start before a position, then, from there, the first error.
+    fn look_for_first_error(
+        &mut self,
+        names: Vec<String>,
+        (from, start): (Position, Option<Position>),
+        effects: &mut Vec<Effect>,
+    ) {
+        let (target, direction, pattern) = match start {
+            None => (Target::Starts, Direction::Up, None),
+            Some(_) => (Target::Entries, Direction::Down, errors()),
+        };
+        let ticket = self.next_ticket();
+        let choice = Arc::new(Choice { names: names.clone(), pattern, only_events: false });
+        self.visiting =
+            Some(Visit { ticket, target, direction, more: 0, first_error_of: Some(names) });
+        let search =
+            Search { ticket, from, except: start, direction, choice, target, count: false };
+        effects.push(Effect::Ask(Question::Search(search)));
     }
 
     /// A search got further.
@@ -159,20 +183,33 @@ impl Ui {
 
     /// The search for an error or a start got further.
     fn visited(&mut self, visit: Visit, found: &Found, effects: &mut Vec<Effect>) {
-        let Visit { target, direction, more, .. } = visit;
         let Some(hit) = found.hit else {
             if found.end {
-                let what = if target == Target::Starts { "start" } else { "error" };
-                self.say(format!("no {} {what}", in_words(direction)));
+                self.say(match (&visit.first_error_of, visit.target) {
+                    (Some(names), Target::Entries) => {
+                        format!("{}: no error since the last start", names.join(", "))
+                    }
+                    (_, Target::Entries) => format!("no {} error", in_words(visit.direction)),
+                    (_, Target::Starts) => format!("no {} start", in_words(visit.direction)),
+                });
             } else {
                 self.visiting = Some(visit);
             }
             return;
         };
+        let Visit { target, direction, more, first_error_of, .. } = visit;
+        match (first_error_of, target) {
+            (Some(names), Target::Starts) => {
+                return self.look_for_first_error(names, (hit, Some(hit)), effects);
+            }
+            (Some(names), Target::Entries) if self.list.chosen().is_empty() => {
+                let name = names.first().and_then(|name| ProcName::new(name.as_str()).ok());
+                self.open(name);
+            }
+            (Some(_) | None, _) => {}
+        }
         self.log.go_to(hit);
-        if target == Target::Starts && std::mem::take(&mut self.wants_first_error) {
-            self.visit(Target::Entries, Direction::Down, effects);
-        } else if more > 0 {
+        if more > 0 {
             self.visit(target, direction, effects);
             if let Some(next) = &mut self.visiting {
                 next.more = more - 1;
@@ -190,6 +227,10 @@ impl Ui {
         find.matches.extend(counted.matches.into_iter().take(room));
         (find.counted, find.all_counted) = (counted.records, counted.end);
     }
+}
+
+fn errors() -> Option<Pattern> {
+    Find::new(ERRORS, false).map(|find| find.pattern)
 }
 
 const fn in_words(direction: Direction) -> &'static str {

@@ -7,8 +7,8 @@ use super::prompt::{Prompt, Subject, Typed};
 use super::{Focus, Ui};
 use crate::model::ProcName;
 use crate::model::moment::moment;
-use crate::model::request::{ChangeOrder, Request};
-use crate::model::signal::SignalName;
+use crate::model::request::{ChangeOrder, ProcessState, Request};
+use crate::model::signal::{NoSuchSignal, SignalName};
 use crate::ui::keys::Key;
 use crate::ui::keys::actions::{self, Action, OnProcess};
 use crate::view::merged::cleaned;
@@ -40,13 +40,16 @@ impl Ui {
         let works = matches!(action, Some(Action::Process(_) | Action::Screen(_)));
         if self.overlay.is_some() && !works {
             // It would change what is hidden.
-            return;
+            return self.say(format!("{} does nothing here; q closes this", key.name()));
         }
-        if let Key::Char(digit @ '1'..='9') = key {
-            return self.open_row(digit as usize - '0' as usize);
-        }
-        if let Some(action) = action {
-            self.act(action, effects);
+        match (key, action) {
+            (Key::Char(digit @ '1'..='9'), _) => self.open_row(digit as usize - '0' as usize),
+            // In the list, it is about the process: mprocs stops with this key.
+            (Key::Char('x'), _) if self.is_in_list() && self.log.follows() => {
+                self.act_on_process(OnProcess::Stop, effects);
+            }
+            (_, Some(action)) => self.act(action, effects),
+            (_, None) => self.say(format!("{} does nothing; ? shows all keys", key.name())),
         }
     }
 
@@ -134,6 +137,12 @@ impl Ui {
                 self.prompt = Some(Prompt::new(Subject::Line(name.clone())));
                 effects.push(Effect::Type(name, text));
             }
+            Subject::Names(_) | Subject::Scale(_) | Subject::Signal(_) => {
+                if let Err(why) = self.act_with(&prompt.subject, &text, effects) {
+                    self.complain(why);
+                    self.prompt = Some(prompt);
+                }
+            }
         }
     }
 
@@ -151,7 +160,8 @@ impl Ui {
             Some(Overlay::Quit(stop)) => self.answer_quit(key, stop, effects),
             Some(Overlay::Confirm(action)) => {
                 self.overlay = None;
-                let again = actions::of(key) == Some(Action::Process(action));
+                let again = actions::of(key) == Some(Action::Process(action))
+                    || action == OnProcess::Stop && key == Key::Char('x');
                 if again || matches!(key, Key::Char('y') | Key::Enter) {
                     self.confirmed(action, effects);
                 }
@@ -167,11 +177,7 @@ impl Ui {
     #[expect(clippy::wildcard_enum_match_arm, reason = "any other key closes the question")]
     fn answer_quit(&mut self, key: Key, stop: bool, effects: &mut Vec<Effect>) {
         match key {
-            Key::Left | Key::Right | Key::Tab | Key::Up | Key::Down => {
-                self.overlay = Some(Overlay::Quit(!stop));
-            }
-            // Not at once: it may have been typed for a shell, by somebody who thinks that this is closed.
-            Key::Char('s') => self.overlay = Some(Overlay::Quit(true)),
+            Key::Char('s') => self.stop_all(effects),
             Key::Enter | Key::Ctrl('c') if stop => self.stop_all(effects),
             Key::Char('l' | 'q') | Key::Enter | Key::Ctrl('c') => effects.push(Effect::Leave),
             _ => self.overlay = None,
@@ -184,7 +190,7 @@ impl Ui {
         let Some(overlay) = &mut self.overlay else { return false };
         match (key, &*overlay) {
             (Key::Esc | Key::Backspace | Key::Char('q'), _)
-            | (Key::Char('?'), Overlay::Help(_))
+            | (Key::Char('?') | Key::F(1), Overlay::Help(_))
             | (Key::Enter, Overlay::Line(_)) => self.overlay = None,
             (Key::Enter, Overlay::Details(page)) => {
                 let Some(position) = page.leads_to else { return true };
@@ -194,8 +200,8 @@ impl Ui {
             }
             (Key::Up | Key::Char('k'), _) => overlay.scroll(-1),
             (Key::Down | Key::Char('j'), _) => overlay.scroll(1),
-            (Key::PageUp | Key::Ctrl('u'), _) => overlay.scroll(-page),
-            (Key::PageDown | Key::Ctrl('d') | Key::Char(' '), _) => overlay.scroll(page),
+            (Key::PageUp | Key::Ctrl('u' | 'b'), _) => overlay.scroll(-page),
+            (Key::PageDown | Key::Ctrl('d' | 'f') | Key::Char(' '), _) => overlay.scroll(page),
             (Key::Home | Key::Char('g'), _) => overlay.scroll(isize::MIN),
             (Key::End | Key::Char('G'), _) => overlay.scroll(isize::MAX),
             (Key::Left, _) => self.next_tab(-1, effects),
@@ -239,35 +245,93 @@ impl Ui {
         }
     }
 
-    /// Send a request for a process.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others send no request")]
+    /// Send a request for a process, and no other instance of its entry.
     pub(super) fn request(
         &mut self,
         action: OnProcess,
         name: &ProcName,
         effects: &mut Vec<Effect>,
     ) {
-        let (names, order) = (vec![name.to_string()], ChangeOrder::default());
+        self.request_for(action, (vec![format!("={name}")], name.to_string()), effects);
+    }
+
+    /// Send a request for the processes that these words select.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others send no request")]
+    pub(super) fn request_for(
+        &mut self,
+        action: OnProcess,
+        (names, them): (Vec<String>, String),
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_meant = |process: &&ProcessState| names.iter().any(|word| process.is_meant(word));
+        let meant = self.list.processes.iter().filter(is_meant);
+        let meant: Vec<_> = meant.map(|process| process.name.clone()).collect();
+        let order = ChangeOrder::default();
         let (request, doing, done) = match action {
-            OnProcess::Restart => {
-                (Request::Restart { names, order }, "restarting", format!("{name} restarted"))
+            OnProcess::Restart | OnProcess::RestartNamed => {
+                (Request::Restart { names, order }, "restarting", format!("{them} restarted"))
             }
-            OnProcess::Start => {
-                (Request::Start { names, order }, "starting", format!("{name} started"))
+            OnProcess::Start | OnProcess::StartNamed => {
+                (Request::Start { names, order }, "starting", format!("{them} started"))
             }
             OnProcess::Kill => {
                 let request = Request::Signal { names, signal: SignalName::KILL };
-                (request, "stopping", format!("SIGKILL sent to {name}"))
+                (request, "stopping", format!("SIGKILL sent to {them}"))
             }
             OnProcess::Stop => (
                 Request::Stop { names, order },
                 "stopping",
-                format!("{name} stopped; S starts it again"),
+                format!("{them} stopped; S starts it again"),
             ),
+            OnProcess::StopNamed => {
+                (Request::Stop { names, order }, "stopping", format!("{them} stopped"))
+            }
             _ => return,
         };
-        self.list.pending.retain(|(pending, _)| pending != name);
-        self.list.pending.push((name.clone(), doing));
-        effects.push(Effect::Request(request, vec![name.clone()], done));
+        self.list.pending.retain(|(pending, _)| !meant.contains(pending));
+        self.list.pending.extend(meant.iter().map(|name| (name.clone(), doing)));
+        effects.push(Effect::Request(request, meant, done));
+    }
+
+    /// What was typed for an action on processes. Returns the reason if it is not valid.
+    fn act_with(
+        &mut self,
+        subject: &Subject,
+        text: &str,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), String> {
+        match subject {
+            Subject::Names(action) => {
+                let words: Vec<_> =
+                    text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+                let is_known = |word: &&str| self.list.processes.iter().any(|p| p.is_meant(word));
+                if let Some(unknown) = words.iter().find(|word| !is_known(word)) {
+                    return Err(format!("no process, entry or group has the name {unknown}"));
+                }
+                if !words.is_empty() {
+                    let names = words.iter().map(ToString::to_string).collect();
+                    self.request_for(*action, (names, words.join(", ")), effects);
+                }
+            }
+            Subject::Scale(entry) => {
+                let count = text.trim().parse().map_err(|_| format!("{text} is not a number"))?;
+                let counts = [(entry.clone(), count)].into();
+                let done = format!("{entry} has {count} instances");
+                effects.push(Effect::Request(Request::Scale { counts }, vec![], done));
+            }
+            Subject::Signal(name) => {
+                let signal: SignalName =
+                    text.trim().parse().map_err(|error: NoSuchSignal| error.to_string())?;
+                let names = vec![format!("={name}")];
+                let done = format!("SIG{signal} sent to {name}");
+                effects.push(Effect::Request(Request::Signal { names, signal }, vec![], done));
+            }
+            Subject::Find(_)
+            | Subject::Pick
+            | Subject::Time
+            | Subject::Line(_)
+            | Subject::Action => {}
+        }
+        Ok(())
     }
 }

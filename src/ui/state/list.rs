@@ -121,8 +121,10 @@ pub struct Counts {
     pub waiting: usize,
     /// They have failed.
     pub failed: usize,
-    /// They were stopped, or have ended as expected.
+    /// They have ended as expected.
     pub done: usize,
+    /// They were stopped.
+    pub stopped: usize,
     /// Flags above their target.
     pub flags: usize,
 }
@@ -136,7 +138,8 @@ impl Counts {
                 Condition::Running => counts.running += 1,
                 Condition::Waiting => counts.waiting += 1,
                 Condition::Failed => counts.failed += 1,
-                Condition::Done => counts.done += 1,
+                Condition::Done if process.state == ProcessStatus::Exited => counts.done += 1,
+                Condition::Done => counts.stopped += 1,
             }
             counts.flags += process.flags.iter().filter(|flag| flag.exceeded).count();
         }

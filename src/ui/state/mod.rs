@@ -159,8 +159,6 @@ pub struct Ui {
     choice: Arc<Choice>,
     /// The filter in it.
     applied: Option<(String, bool)>,
-    /// An error is looked for once the start before it is found.
-    wants_first_error: bool,
     /// A visit to an error or a start that is going on.
     visiting: Option<Visit>,
     ticket: u64,
@@ -202,7 +200,6 @@ impl Ui {
             unfinished: Unfinished::default(),
             choice: Arc::default(),
             applied: None,
-            wants_first_error: false,
             visiting: None,
             ticket: 0,
             load_ticket: 0,

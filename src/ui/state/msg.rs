@@ -294,6 +294,8 @@ pub enum Effect {
     Ask(Question),
     /// Send a request.
     Request(Request, Vec<ProcName>, String),
+    /// Read the configuration again, and apply its changes.
+    Reload,
     /// Type a line into a process.
     Type(ProcName, String),
     /// Prepare a page.

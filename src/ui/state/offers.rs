@@ -44,12 +44,22 @@ impl Ui {
         match prompt.subject {
             Subject::Pick => {
                 let names = self.list.processes.iter().map(|process| &process.name);
-                Some(Offers::Processes(ranked(names, prompt.text(), |name| name.as_str())))
+                let mut names = ranked(names, prompt.text(), |name| name.as_str());
+                if let Some(numbered) = prompt.text().parse().ok().and_then(|row| self.row(row)) {
+                    names.retain(|name| *name != numbered);
+                    names.insert(0, numbered);
+                }
+                Some(Offers::Processes(names))
             }
             Subject::Action => {
                 Some(Offers::Actions(ranked(ACTIONS.iter(), prompt.text(), |entry| entry.name)))
             }
-            Subject::Find(_) | Subject::Time | Subject::Line(_) => None,
+            Subject::Find(_)
+            | Subject::Time
+            | Subject::Line(_)
+            | Subject::Names(_)
+            | Subject::Scale(_)
+            | Subject::Signal(_) => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use tui_input::{Input, InputRequest};
 use super::log::View;
 use crate::model::ProcName;
 use crate::ui::keys::Key;
+use crate::ui::keys::actions::OnProcess;
 
 /// What is typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,12 @@ pub enum Subject {
     Line(ProcName),
     /// A part of the name of an action.
     Action,
+    /// Names of processes, for this action.
+    Names(OnProcess),
+    /// How many instances of this entry are to run.
+    Scale(String),
+    /// A signal for this process.
+    Signal(ProcName),
 }
 
 /// A line that is being typed.
@@ -57,6 +64,11 @@ impl Prompt {
         Self { subject, input: Input::default(), choice: 0 }
     }
 
+    /// A line that begins with this text.
+    pub fn with(subject: Subject, text: &str) -> Self {
+        Self { input: Input::from(text), ..Self::new(subject) }
+    }
+
     /// A key was pressed.
     pub fn key(&mut self, key: Key) -> Typed {
         let request = match key {
@@ -77,9 +89,12 @@ impl Prompt {
             Key::Tab => return Typed::Tab,
             Key::Up | Key::BackTab => return Typed::Moved(-1),
             Key::Down => return Typed::Moved(1),
-            Key::ShiftLeft | Key::ShiftRight | Key::PageUp | Key::PageDown => {
-                return Typed::Nothing;
-            }
+            Key::ShiftLeft
+            | Key::ShiftRight
+            | Key::PageUp
+            | Key::PageDown
+            | Key::Insert
+            | Key::F(_) => return Typed::Nothing,
         };
         self.input.handle(request);
         self.choice = 0;

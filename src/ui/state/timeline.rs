@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Ui;
+use super::areas::NARROW;
 use super::log::View;
 use super::msg::{Effect, Marks, Output, Question};
 use crate::journal::search::landmark::Turn;
@@ -188,9 +189,10 @@ impl Ui {
         (columns, usize::from(strip.height.saturating_sub(1)))
     }
 
-    /// The width of the names before the lanes, with a blank; 0 if they are not shown.
+    /// The width of the names before the lanes, with a blank. On a narrow screen they are cut.
     pub fn lane_name_width(&self) -> usize {
-        if self.size.0 >= 60 { self.name_width() + 1 } else { 0 }
+        let most = if self.size.0 < NARROW { 8 } else { usize::MAX };
+        self.name_width().min(most) + 1
     }
 
     /// The processes that have a lane.

@@ -158,9 +158,14 @@ fn control_sequence(rest: &[u8]) -> Parsed {
     let key = match (letter, first) {
         (b'~', Some(1 | 7)) => Some(Key::Home),
         (b'~', Some(4 | 8)) => Some(Key::End),
+        (b'~', Some(2)) => Some(Key::Insert),
         (b'~', Some(3)) => Some(Key::Delete),
         (b'~', Some(5)) => Some(Key::PageUp),
         (b'~', Some(6)) => Some(Key::PageDown),
+        // Two numbers are left out.
+        (b'~', Some(number @ 11..=15)) => Some(Key::F(number as u8 - 10)),
+        (b'~', Some(number @ 17..=21)) => Some(Key::F(number as u8 - 11)),
+        (b'~', Some(number @ 23..=24)) => Some(Key::F(number as u8 - 12)),
         (b'Z', _) => Some(Key::BackTab),
         (letter, _) => letter_key(letter, shift),
     };
@@ -179,6 +184,7 @@ const fn letter_key(letter: u8, shift: bool) -> Option<Key> {
         (b'H', _) => Key::Home,
         (b'F', _) => Key::End,
         (b'M', _) => Key::Enter,
+        (b'P'..=b'S', _) => Key::F(letter - b'P' + 1),
         (_, _) => return None,
     })
 }
@@ -223,7 +229,7 @@ mod tests {
 
     #[test]
     fn keys_are_recognized() {
-        let table: [(&[u8], &[&str]); 14] = [
+        let table: [(&[u8], &[&str]); 15] = [
             (b"aZ ", &["a", "Z", "Space"]),
             ("é日🙂".as_bytes(), &["é", "日", "🙂"]),
             (b"\r\n\t\x7f\x08", &["Enter", "Enter", "Tab", "Backspace", "Backspace"]),
@@ -233,6 +239,10 @@ mod tests {
             (b"\x1b[5~\x1b[6~\x1b[3~", &["PgUp", "PgDn", "Delete"]),
             (b"\x1b[H\x1b[F\x1b[1~\x1b[4~\x1bOH", &["Home", "End", "Home", "End", "Home"]),
             (b"\x1b[Z", &["Shift-Tab"]),
+            (
+                b"\x1bOP\x1b[1;2S\x1b[11~\x1b[15~\x1b[17~\x1b[24~\x1b[2~",
+                &["F1", "F4", "F1", "F5", "F6", "F12", "Insert"],
+            ),
             (b"\x1b", &["Esc"]),
             (b"\x1b\x1b", &["Esc", "Esc"]),
             (b"\x1bx\xff\x1b[99~q", &["q"]),

@@ -1,5 +1,6 @@
 //! The interface over a journal in memory.
 
+mod keys;
 mod log;
 mod properties;
 mod screens;
@@ -22,6 +23,7 @@ use super::state::log::window::{Edge, Part};
 use super::state::log::{From, Load};
 use super::state::msg::{
     Choice, Direction, Effect, Found, Loaded, Marks, Msg, Now, Output, Question, ScreenEnd, Search,
+    Target,
 };
 use super::state::timeline::Period;
 use crate::journal::cursor::Position;
@@ -190,6 +192,7 @@ impl World {
             }
             Effect::Ask(Question::StopSearch)
             | Effect::Request(..)
+            | Effect::Reload
             | Effect::Type(..)
             | Effect::Page(..)
             | Effect::Copy(..)
@@ -250,7 +253,10 @@ impl World {
     fn search(&self, search: &Search) -> Found {
         let from = usize::try_from(search.from.record).unwrap();
         let fits = |record: &usize| {
-            self.is_chosen(*record, &search.choice) && Some(at(*record as u64)) != search.except
+            let is_start = self.lines[*record].1 == "Started";
+            self.is_chosen(*record, &search.choice)
+                && Some(at(*record as u64)) != search.except
+                && (search.target == Target::Entries || is_start)
         };
         let hit = match search.direction {
             Direction::Up => (0..from.min(self.lines.len())).rev().find(fits),
