@@ -10,7 +10,7 @@ use std::process::Command;
 use super::args::DemoArgs;
 use super::error::CliError;
 use crate::model::shell::quoted;
-use crate::sys::files;
+use crate::sys::{files, is_own_uid};
 
 /// The default directory of the project.
 const DIR: &str = "output/demo";
@@ -42,14 +42,14 @@ const FILES: [(&str, &str); 9] = demo_files![
 /// Write the project and run it.
 pub(super) fn demo(args: &DemoArgs) -> Result<u8, CliError> {
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(DIR));
-    write(&dir)?;
+    let real = write(&dir)?;
     let (place, shown) = (dir.display(), quoted_path(&dir));
     super::print(&format!(
-        "The project is in {place}; run other commands for it there, after: cd {shown}\n"
+        "The project is in {place}; run other commands for it in that directory: cd {shown}\n"
     ))?;
     let own = std::env::current_exe().map_err(CliError::io("can't find tmo itself"))?;
     let mut start = Command::new(crate::sys::program(&own));
-    let error = start.arg("start").args(&args.start).current_dir(&dir).exec();
+    let error = start.arg("start").args(&args.start).current_dir(&real).exec();
     Err(CliError::Io {
         what: format!("can't run {}", start.get_program().display()),
         source: error,
@@ -62,9 +62,7 @@ fn quoted_path(path: &Path) -> String {
 
 /// Refuse a directory whose files other users could replace before they are executed. As in the search for a project,
 /// a directory above may be open to a group.
-fn refuse_others(dir: &Path) -> Result<(), CliError> {
-    let real = dir.canonicalize().map_err(CliError::io(dir.display()))?;
-    let own = nix::unistd::geteuid().as_raw();
+fn refuse_others(real: &Path) -> Result<(), CliError> {
     let above: Vec<_> = real.ancestors().collect();
     for (at, above) in above.into_iter().enumerate().rev() {
         let found = above.symlink_metadata().map_err(CliError::io(above.display()))?;
@@ -75,34 +73,39 @@ fn refuse_others(dir: &Path) -> Result<(), CliError> {
             // In a directory such as /tmp, files of this user stay its own.
             mode & 0o1002 == 0o002
         };
-        let why = if owner != own && (at == 0 || owner != 0) {
-            "belongs to another user"
+        let (shown, quoted) = (above.display(), quoted_path(above));
+        let why = if !is_own_uid(owner) && (at == 0 || owner != 0) {
+            format!("{shown} belongs to another user, who could replace the programs of the demo; ")
         } else if is_open {
-            "can be written by other users"
+            format!(
+                "{shown} can be written by other users, who could replace the programs of the demo; \
+                 `chmod go-w {quoted}` prevents that, or "
+            )
         } else {
             continue;
         };
-        let above = above.display();
-        return Err(CliError::Other(format!(
-            "{above} {why}, who could replace the programs of the demo; give it another directory with --dir"
-        )));
+        return Err(CliError::Other(format!("{why}give it another directory with --dir")));
     }
     Ok(())
 }
 
-fn write(dir: &Path) -> Result<(), CliError> {
-    for dir in [dir.to_owned(), dir.join("bin")] {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(MODE)
-            .create(&dir)
-            .map_err(CliError::io(dir.display()))?;
-        // A symbolic link could lead to files elsewhere, which would be replaced.
-        if !dir.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-            return Err(CliError::Other(format!("{} is a link or not a directory", dir.display())));
-        }
-        refuse_others(&dir)?;
+/// Create a directory that only this user can change; returns its path without links.
+fn make_own(dir: &Path) -> Result<PathBuf, CliError> {
+    let failed = || CliError::io(dir.display());
+    DirBuilder::new().recursive(true).mode(MODE).create(dir).map_err(failed())?;
+    // A symbolic link could lead to files elsewhere, which would be replaced.
+    if !dir.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        return Err(CliError::Other(format!("{} is a link or not a directory", dir.display())));
     }
+    let real = dir.canonicalize().map_err(failed())?;
+    refuse_others(&real)?;
+    Ok(real)
+}
+
+/// Write the project; returns its directory as it was checked: a link on the way to it may lead elsewhere later.
+fn write(dir: &Path) -> Result<PathBuf, CliError> {
+    let dir = make_own(dir)?;
+    make_own(&dir.join("bin"))?;
     let mark = dir.join(MARK);
     let is_ours = mark.symlink_metadata().is_ok_and(|found| found.is_file());
     if !is_ours {
@@ -126,5 +129,5 @@ fn write(dir: &Path) -> Result<(), CliError> {
         let mut file = files::write_project(&path, false).map_err(CliError::io(path.display()))?;
         file.write_all(text.as_bytes()).map_err(CliError::io(path.display()))?;
     }
-    Ok(())
+    Ok(dir)
 }

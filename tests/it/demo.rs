@@ -48,6 +48,7 @@ fn the_demo_takes_no_directory_in_which_others_could_replace_its_programs() {
     for (at, bits) in [(&dir, 0o777), (&dir, 0o775), (&dir.join("bin"), 0o777), (&above, 0o777)] {
         mode(at, bits);
         refused(&format!("{} {bits:o}", at.display()), "can be written by other users");
+        refused("advice", &format!("`chmod go-w {}`", at.display()));
         mode(at, 0o755);
     }
     // Like /tmp.
