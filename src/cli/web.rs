@@ -136,7 +136,7 @@ async fn print_link(
         None => own.into_iter().chain([Wanted::All]).chain(any).collect(),
     };
     let Some(running) = running(&browser.dir, args.port, &wanted).await else {
-        for (port, door) in door::all(&browser.dir) {
+        for (port, door) in doors(&browser.dir, args.port) {
             if door::about(&door).await.is_err_and(|why| why == NoAnswer::Silent) {
                 return Err(silent(port));
             }
@@ -257,21 +257,27 @@ fn guardian_here((place, access): (Listen, Access), dir: &Path) -> Result<Guardi
 
 /// End the server with this port, or all servers of this user.
 async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
-    let mut stopped = Err(none_runs(dir, port, ""));
-    for (at, path) in door::all(dir) {
-        if port.is_some_and(|port| port != at) {
-            continue;
-        }
+    let (mut any_ends, mut failed) = (false, None);
+    for (at, path) in doors(dir, port) {
         match door::stop(&path).await {
             Ok(()) => {
                 super::print(&format!("the web server at port {at} ends\n"))?;
-                stopped = stopped.or(Ok(0));
+                any_ends = true;
             }
-            Err(NoAnswer::Silent) => stopped = Err(silent(at)),
+            Err(NoAnswer::Silent) => failed = Some(silent(at)),
             Err(NoAnswer::NoServer) => {}
         }
     }
-    stopped
+    match failed {
+        Some(failed) => Err(failed),
+        None if any_ends => Ok(0),
+        None => Err(none_runs(dir, port, "")),
+    }
+}
+
+/// The sockets of the server with this port, or of all servers of this user.
+fn doors(dir: &Path, port: Option<u16>) -> impl Iterator<Item = (u16, PathBuf)> {
+    door::all(dir).into_iter().filter(move |(at, _)| port.is_none_or(|port| port == *at))
 }
 
 /// The error if a server does not answer.
@@ -321,10 +327,8 @@ struct Running {
 /// A running server, at this port or any, that can give one of these links; the first ones are preferred.
 async fn running(dir: &Path, port: Option<u16>, wanted: &[Wanted<'_>]) -> Option<Running> {
     for wanted in wanted {
-        for (at, door) in door::all(dir) {
-            if port.is_none_or(|port| port == at)
-                && let Some(link) = door::link(&door, wanted).await
-            {
+        for (at, door) in doors(dir, port) {
+            if let Some(link) = door::link(&door, wanted).await {
                 return Some(Running { port: at, door, link });
             }
         }

@@ -65,7 +65,11 @@ impl<'a> WebServer<'a> {
     pub(crate) fn pid(&self) -> u32 {
         eventually("the server runs", || {
             let all = self.world.living();
-            let is_it = |p: &&procs::Proc| p.args.get(1).is_some_and(|verb| verb == "web-server");
+            let is_child =
+                |pid| tmo::sys::info(pid).is_some_and(|info| info.ppid == self.guardian());
+            let is_it = |p: &&procs::Proc| {
+                is_child(p.pid) && p.args.get(1).is_some_and(|verb| verb == "web-server")
+            };
             all.iter().find(is_it).map(|p| p.pid)
         })
     }

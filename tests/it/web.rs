@@ -799,6 +799,28 @@ fn a_server_that_does_not_answer_is_named_with_its_process() {
 }
 
 #[test]
+fn a_server_that_does_not_answer_is_reported_whichever_other_one_ends() {
+    let world = shop();
+    let port = |web: &Web<'_>| web.host.rsplit_once(':').unwrap().1.parse::<u16>().unwrap();
+    let mut both = [(), ()].map(|()| Web::start(&world));
+    both.sort_by_key(port);
+    let [first, second] = both;
+    kill(first.server(), nix::libc::SIGSTOP);
+    let free = port(&second).to_string();
+    // Only the named port counts.
+    world.ok(["web", "--link", "--port", &free]);
+    let none = world.run(["web", "--link", "--port", "1"]);
+    assert!(none.stderr.contains("at port 1, but at"), "{none:?}");
+    let ran = world.run(["web", "--stop"]);
+    assert!(ran.stdout.contains(&format!("at port {free} ends")), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("does not answer; `kill "), "{ran:?}");
+    second.server.wait();
+    kill(first.server(), nix::libc::SIGCONT);
+    first.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn answers_that_are_not_read_need_little_memory_and_give_it_back() {
     /// Each page of this has 4 MiB.
     const LINES: &str = "web: x=$(printf '%0500d' 0); seq -f \"%.0f $x\" 20000; echo all''printed; exec sleep 1000\n";
