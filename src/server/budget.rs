@@ -38,8 +38,8 @@ impl Budget {
         Self(Arc::new(Semaphore::new(bytes / UNIT)))
     }
 
-    /// Make an answer, which needs at most `most` bytes meanwhile, and count its body until it is sent. `None` if the
-    /// answers under way leave no room.
+    /// Make an answer that needs at most `most` bytes of memory until it is complete. Its body counts until it is sent.
+    /// `None` if other answers leave no room.
     pub async fn answer(
         &self,
         most: usize,

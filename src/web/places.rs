@@ -15,11 +15,11 @@ pub(super) enum Peer {
     Own,
     /// A program of this other user of the machine.
     Other(u32),
-    /// It has gone, or is on another machine.
+    /// The connection is closed already, or its other end is on another machine.
     Unknown,
 }
 
-/// Who holds places.
+/// A group of connections with a limit of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Holder {
     /// All other users of this machine, and other machines.

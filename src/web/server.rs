@@ -59,7 +59,7 @@ struct Answers {
 }
 
 impl Answers {
-    /// What another answer than a page of lines may need while it is made.
+    /// The memory that an answer other than a page of lines may need while it is made.
     const USUAL: usize = 64 << 10;
 
     fn new() -> Self {
@@ -325,7 +325,7 @@ impl Server {
         }
     }
 
-    /// Whether this is not a session of the user, but of a shared link, of a password, or of a program.
+    /// Whether this is the session of a shared link, of a user with a password, or of a program, and not of the owner.
     fn is_guest(&self, (id, grant): &(String, Grant)) -> bool {
         id.is_empty() || grant.until.is_some() || self.user_of(id).is_some()
     }

@@ -34,8 +34,8 @@ pub(super) const SCREEN: u8 = 7;
 
 /// The most bytes that may be unacknowledged by the page.
 const WINDOW: usize = 128 << 10;
-/// Nothing more is read from a page while so much of its input waits. If it waits for long, the page is closed: it
-/// could have left without being noticed.
+/// While this many bytes of input wait, nothing more is read from the page. After [`UNREAD`], the page is closed: as
+/// long as it is not read, its end can't be noticed.
 const MOST_INPUT: usize = 1 << 20;
 const UNREAD: Duration = Duration::from_secs(10);
 /// Why it is closed then.

@@ -143,7 +143,7 @@ fn users_file(env: &Env) -> Result<PathBuf, CliError> {
     users::path(env).ok_or_else(|| failed("HOME is not set; set HOME or XDG_CONFIG_HOME"))
 }
 
-/// Change the users. The password is known by then: meanwhile, other commands may change the users.
+/// Change the users. Call this after the password was typed: until then, other commands may change the users.
 fn change(
     env: &Env,
     act: impl FnOnce(&mut Users) -> Result<(), UsersError>,
@@ -206,8 +206,8 @@ fn sessions_of(dir: &Path, name: &str) -> Result<usize, CliError> {
     Ok(all.iter().flatten().filter(|session| session.user.as_deref() == Some(name)).count())
 }
 
-/// End sessions of all web servers of this user, and print `what` with their number. A server may have ended those of
-/// `before` already: it watches the file of users.
+/// End sessions on all web servers of this user, and print `what` with the number of ended sessions. Servers watch the
+/// file of users, so they may have ended some of the `before` earlier sessions already.
 fn ended(dir: &Path, which: End<'_>, (what, before): (&str, usize)) -> Result<u8, CliError> {
     let (ended, done) = of_all(dir, &async |door| door::end(door, which).await)?;
     let ended = ended.into_iter().sum::<usize>().max(before);
