@@ -750,10 +750,7 @@ fn a_shared_link_shows_only_its_processes() {
 #[test]
 fn the_guests_of_a_server_with_few_descriptors_do_not_keep_the_user_out() {
     let world = shop();
-    let tmo = world.tmo([""]).get_program().to_str().unwrap().to_owned();
-    let mut limited = world.command("sh");
-    limited.args(["-c", &format!("ulimit -n 64; exec '{tmo}' web --port 0")]);
-    let web = Web::of(WebServer::start_as(&world, limited));
+    let web = Web::of(start_limited(&world, 64));
     let link = link_in(&world.ok(["web", "--share", "web"])).unwrap();
     let (host, cookie, session, key) = log_in(&link);
     let key = proven(&session, &key);
@@ -769,15 +766,39 @@ fn the_guests_of_a_server_with_few_descriptors_do_not_keep_the_user_out() {
     assert!(refused.starts_with("http/1.1 429"), "{refused}");
     assert_eq!(web.get("/me")["role"], "admin");
     drop(Frames::open(&web));
-    // Connections that send nothing take all places, but not the way to the server.
-    let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
+    drop(open);
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// A server that may open only so many files.
+fn start_limited(world: &World, files: usize) -> WebServer<'_> {
+    let tmo = world.tmo([""]).get_program().to_str().unwrap().to_owned();
+    let mut limited = world.command("sh");
+    limited.args(["-c", &format!("ulimit -n {files}; exec '{tmo}' web --port 0")]);
+    WebServer::start_as(world, limited)
+}
+
+#[test]
+fn commands_reach_a_server_whose_connections_have_taken_all_descriptors() {
+    // Half of these is less than what the server has open without any connection.
+    const FILES: usize = 32;
+    let world = shop();
+    let web = Web::of(start_limited(&world, FILES));
+    let port: u16 = web.host.rsplit_once(':').unwrap().1.parse().unwrap();
     let silent: Vec<_> =
         (0..100).map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()).collect();
+    let open = format!("/proc/{}/fd", web.server());
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<usize>().ok();
+    eventually("no descriptor is free", || {
+        let all = std::fs::read_dir(&open).unwrap().flatten().filter_map(number);
+        (all.filter(|number| *number < FILES).count() == FILES).then_some(())
+    });
     let listed = world.ok(["web", "sessions"]);
-    assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert_eq!(listed.lines().count(), 2, "{listed}");
     let stopped = world.ok(["web", "--stop"]);
     assert!(stopped.contains("ends"), "{stopped}");
-    drop((silent, open));
+    drop(silent);
     web.server.wait();
     world.ok(["quit"]);
 }
