@@ -10,6 +10,7 @@ use super::start::Start;
 use super::table::columns;
 use crate::config::load::find_program;
 use crate::model::ProcName;
+use crate::model::plan::ProcessPlan;
 use crate::model::rules::Hooks;
 use crate::model::shell;
 use crate::model::text::OsText;
@@ -36,10 +37,12 @@ pub(super) fn config(args: PreviewArgs) -> Result<u8, CliError> {
     // Here the names select what to show, not what to start.
     let names = std::mem::take(&mut start.typed.names);
     let plan = start.preview(&|name| find_program(&start.context, name))?;
-    CliError::refuse_unknown(&names, plan.processes.iter().map(|process| &process.name))?;
+    CliError::refuse_unknown(&names, plan.processes.iter())?;
     let (loaded, settings) = (start.context.load(&start.typed)?, start.settings()?);
-    let wanted = |name: &ProcName| names.is_empty() || names.iter().any(|word| name.matches(word));
-    let processes = plan.processes.iter().filter(|process| wanted(&process.name));
+    let wanted = |process: &&ProcessPlan| {
+        names.is_empty() || names.iter().any(|word| process.is_meant(word))
+    };
+    let processes = plan.processes.iter().filter(wanted);
     let processes = processes.map(|process| Process {
         name: &process.name,
         settings: explain(&loaded, &settings, &plan, process),

@@ -14,6 +14,7 @@ use super::log::Source;
 use super::table::table;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashReport, Summary};
+use crate::journal::streams::Stream;
 use crate::model::ProcName;
 use crate::model::time::Timestamp;
 use crate::model::units;
@@ -43,7 +44,8 @@ pub(super) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
     let found = source.as_ref().map_or(Ok(vec![]), Source::list_reports)?;
     let (CrashAsk::List(name) | CrashAsk::Show(name)) = &ask;
     let name = name.as_deref();
-    let found = of(found, name);
+    let streams = source.as_ref().map_or(&[][..], |source| &source.streams);
+    let found = of(found, name, streams);
     if let (Some(name), Some(source), true) = (name, &source, found.is_empty()) {
         source.filter(&[name.to_owned()])?;
     }
@@ -71,8 +73,8 @@ fn is_file(word: &str) -> bool {
     named || word.contains('/')
 }
 
-fn of(found: Vec<Found>, name: Option<&str>) -> Vec<Found> {
-    let wanted = |found: &Found| name.is_none_or(|name| found.matches(name));
+fn of(found: Vec<Found>, name: Option<&str>, streams: &[Stream]) -> Vec<Found> {
+    let wanted = |found: &Found| name.is_none_or(|name| found.is_meant(name, streams));
     found.into_iter().filter(wanted).collect()
 }
 

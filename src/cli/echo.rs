@@ -19,7 +19,7 @@ use crate::client::overmind::OvermindClient;
 use crate::config::Env;
 use crate::journal::clear;
 use crate::journal::cursor::Position;
-use crate::journal::query::tail;
+use crate::journal::search::page::before_last_lines;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Stamp, Style};
 use crate::view::printer::Job;
@@ -51,9 +51,8 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     let position = match args.lines {
         None => Position { record, skip: 0 },
         Some(lines) => {
-            let last = tail(&mut index, &filter, lines as u64, record);
             let mark = Position { record: clear::mark(&source.dirs), skip: 0 };
-            last.map_err(unreadable)?.max(mark)
+            before_last_lines(index, &filter, (mark, record), lines).map_err(unreadable)?
         }
     };
     let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };

@@ -14,6 +14,7 @@ use crate::config::failures::EditError;
 use crate::config::socket::BadAddress;
 use crate::crash::why::WhyError;
 use crate::engine::runtime_dir::RuntimeDirError;
+use crate::model::plan::ProcessPlan;
 use crate::model::request::Unknown;
 use crate::model::{ProcName, Untrusted, nearest};
 use crate::plan::PlanError;
@@ -213,15 +214,13 @@ impl CliError {
         Self::Unknown(nearest::unknown(name, known))
     }
 
-    /// Fail if a word matches no process; the error names the first such word.
+    /// Fail if a word selects no process of a plan; the error names the first such word.
     pub(super) fn refuse_unknown<'a>(
         words: &[String],
-        known: impl Iterator<Item = &'a ProcName> + Clone,
+        known: impl Iterator<Item = &'a ProcessPlan> + Clone,
     ) -> Result<(), Self> {
-        match words.iter().find(|word| !known.clone().any(|name| name.matches(word))) {
-            Some(unknown) => Err(Self::unknown(unknown, known)),
-            None => Ok(()),
-        }
+        let known = known.map(|process| (&process.name, &process.rules.groups[..]));
+        nearest::refuse_unknown(words, known).map_err(Self::Unknown)
     }
 
     /// For `map_err`: adds the operation and its object.

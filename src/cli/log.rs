@@ -74,8 +74,8 @@ impl Source {
     /// A filter for the streams that these words select; without words, all streams and the supervisor's
     /// messages.
     pub(super) fn filter(&self, names: &[String]) -> Result<Filter, CliError> {
-        CliError::refuse_unknown(names, streams::names(&self.streams))?;
-        Ok(Filter::named(names, &self.streams).and_events_about(names))
+        streams::refuse_unknown(names, &self.streams).map_err(CliError::Unknown)?;
+        Ok(Filter::named(names, &self.streams).and_events_about(names, &self.streams))
     }
 
     /// The crash reports of the project, the newest last.

@@ -181,7 +181,8 @@ impl Asked {
         // If every line counts, the index alone shows where the last lines are.
         let all_count = query.pattern.is_none() && query.starts.is_none() && !filter.no_text;
         if let (Some(lines), true) = (args.lines, all_count) {
-            from = from.max(tail(&mut index, &filter, lines as u64, upto).map_err(unreadable)?);
+            let (index, range) = (index_of(source, supervised)?, (from, upto));
+            from = page::before_last_lines(index, &filter, range, lines).map_err(unreadable)?;
             last = None;
         }
         // When searching, or with events alone, count the matching items.

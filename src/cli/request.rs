@@ -19,7 +19,10 @@ use crate::sys::clock;
 async fn report_skipped(instance: &Instance, names: &[String]) {
     // This is only a hint, so errors are ignored.
     let Ok(state) = instance.state().await else { return };
-    let is_meant = |on: &ProcName| names.iter().any(|name| on.matches(name));
+    let is_meant = |on: &ProcName| {
+        let on = state.processes.iter().find(|process| process.name == *on);
+        on.is_some_and(|on| names.iter().any(|word| on.is_meant(word)))
+    };
     let because = |process: &&ProcessState| match &process.problem {
         Some(Note::Skipped(skip)) => skip.needs().is_some_and(is_meant),
         Some(_) | None => false,

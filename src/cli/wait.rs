@@ -206,9 +206,7 @@ pub(super) fn chosen<'a>(
     names: &[String],
 ) -> Result<Vec<&'a ProcessState>, CliError> {
     let all = &state.processes;
-    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|p| p.is_meant(name))) {
-        return Err(CliError::unknown(unknown, all.iter().map(|process| &process.name)));
-    }
+    ProcessState::refuse_unknown(names, all).map_err(CliError::Unknown)?;
     let meant = |p: &&ProcessState| names.is_empty() || names.iter().any(|n| p.is_meant(n));
     Ok(all.iter().filter(meant).collect())
 }

@@ -8,8 +8,9 @@ use super::report::CrashReport;
 use super::store::{self, Found, Reports};
 use super::summary::Summary;
 use super::why::{Analysis, Explanation, Sources, WhyError};
-use crate::journal::streams::names;
+use crate::journal::streams::{names, refuse_unknown};
 use crate::journal::{Dirs, IndexReader, Streams};
+use crate::model::nearest;
 use crate::model::plan::Plan;
 use crate::model::request::State;
 
@@ -74,7 +75,8 @@ impl CrashAccess {
         let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
         let names = || names(streams.all());
         let known = names().find(|known| known.as_str() == name);
-        let known = known.ok_or_else(|| WhyError::unknown(name, names()))?;
+        let unknown = || WhyError::unknown(nearest::unknown(name, names()));
+        let known = known.ok_or_else(unknown)?;
         Ok(compare(&log, known)?)
     }
 
@@ -86,13 +88,11 @@ impl CrashAccess {
     pub fn list(&self, ask: &ReportsAsk) -> Result<Vec<Summary>, WhyError> {
         let mut all = self.all()?;
         if let Some(name) = &ask.name {
-            all.retain(|found| found.matches(name));
+            let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
+            all.retain(|found| found.is_meant(name, streams.all()));
             if all.is_empty() {
-                let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
-                let names = || names(streams.all());
-                if !names().any(|known| known.matches(name)) {
-                    return Err(WhyError::unknown(name, names()));
-                }
+                let names = [name.clone()];
+                refuse_unknown(&names, streams.all()).map_err(WhyError::unknown)?;
             }
         }
         let read = all.iter().rev().filter_map(Summary::read);

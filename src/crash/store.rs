@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::CrashReport;
 use crate::journal::Dirs;
+use crate::journal::streams::{Stream, is_meant};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
@@ -102,10 +103,10 @@ impl Found {
         self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 
-    /// Whether the name that a user typed means its process.
-    pub fn matches(&self, word: &str) -> bool {
+    /// Whether the word that a user typed means its process, which has the groups of its stream.
+    pub fn is_meant(&self, word: &str, streams: &[Stream]) -> bool {
         let name = ProcName::new(self.slug.replacen('.', "#", 1));
-        name.is_ok_and(|name| name.matches(word))
+        name.is_ok_and(|name| is_meant(word, &name, streams))
     }
 }
 
@@ -265,9 +266,9 @@ mod tests {
         assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         let found = list(&dir).unwrap();
         assert_eq!(found.len(), std::fs::read_dir(&dir).unwrap().count(), "nothing else is left");
-        assert!(found[0].matches("a-b") && !found[0].matches("a"));
-        assert_eq!(found.iter().filter(|found| found.matches("web")).count(), 4);
-        assert_eq!(found.iter().filter(|found| found.matches("web#2")).count(), 1);
+        assert!(found[0].is_meant("a-b", &[]) && !found[0].is_meant("a", &[]));
+        assert_eq!(found.iter().filter(|found| found.is_meant("web", &[])).count(), 4);
+        assert_eq!(found.iter().filter(|found| found.is_meant("web#2", &[])).count(), 1);
     }
 
     #[test]

@@ -335,8 +335,17 @@ impl Engine {
 
     /// Write an event about a process into the log.
     pub(super) fn say(&mut self, id: ProcId, what: What) {
+        let is_request = matches!(what, What::Interrupting | What::Killing | What::Hangup);
         let event = event::Event::of(&self.plan.processes[id].name, what);
-        self.write_event(&event);
+        if !is_request {
+            return self.write_event(&event);
+        }
+        // Its life may have begun a moment ago.
+        self.read_life(id);
+        let (stream, json) = (self.panes[id].stream, event.to_json());
+        if let Err(error) = self.ingest.event_after_start(stream, clock::now(), json.as_bytes()) {
+            tracing::error!(%error, "an event can't be written");
+        }
     }
 
     /// Write an event about the run into the log.

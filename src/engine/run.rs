@@ -303,7 +303,9 @@ pub(super) fn numbers_of(plan: &Plan, streams: &mut Streams) -> Result<Vec<u16>,
         if process.rules.split_stderr {
             streams.number_of_stderr(&process.name, process.color)?;
         }
-        streams.number(&process.name, process.color)
+        let number = streams.number(&process.name, process.color);
+        streams.set_groups(&process.name, &process.rules.groups);
+        number
     };
     plan.processes.iter().map(number).collect()
 }

@@ -223,6 +223,9 @@ impl Engine {
 
     /// Record the end in the journal, for views that come too late to be notified.
     fn say_end(&mut self, end: &End) {
+        if let Err(error) = self.ingest.release_events() {
+            tracing::error!(%error, "an event can't be written");
+        }
         self.say_system(What::End { run: self.plan.run.clone(), end: end.clone() });
     }
 }

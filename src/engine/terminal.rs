@@ -3,10 +3,10 @@
 use tokio::sync::oneshot;
 
 use super::core::Engine;
-use crate::model::ProcId;
-use crate::model::request::Outcome;
+use crate::model::nearest::several;
 use crate::model::screen::Screen;
 use crate::server::engine_handle::{PaneRequest, RequestError};
+use crate::supervisor::Proc;
 
 impl Engine {
     /// Have tmux carry out the request, and send the result to the client.
@@ -49,16 +49,12 @@ impl Engine {
 
     fn pane_of(&self, name: &str, ask: &PaneRequest) -> Result<String, RequestError> {
         let procs = &self.saved.supervisor.procs;
-        let mut meant =
-            ProcId::all(procs).filter(|&id| procs[id].counts() && procs[id].name.matches(name));
-        let Some(id) = meant.next() else {
-            let known = procs.iter().filter(|proc| proc.counts()).map(|proc| &proc.name);
-            return Err(RequestError::Unknown(Box::new(Outcome::unknown(name, known))));
+        let meant = self.saved.supervisor.find(&[name.to_owned()], Proc::counts);
+        let meant = meant.map_err(RequestError::Unknown)?;
+        let [id] = meant[..] else {
+            let names = meant.iter().map(|id| &procs[*id].name);
+            return Err(RequestError::Refused(several(name, names)));
         };
-        if meant.next().is_some() {
-            let text = format!("{name} means several processes; name one");
-            return Err(RequestError::Refused(text));
-        }
         let name = &procs[id].name;
         if matches!(ask, PaneRequest::Type { .. }) && procs[id].pid().is_none() {
             return Err(RequestError::Refused(format!("{name} does not run")));

@@ -35,7 +35,8 @@ pub struct Filter {
     pub no_text: bool,
     /// How to treat streams that are created after the view begins to read.
     pub later: Option<Later>,
-    /// If not empty, keep only events about processes with one of these names.
+    /// If not empty, keep only events about processes with one of these names. The processes of a group are
+    /// named one by one, since an event does not tell the groups.
     pub about: Vec<String>,
 }
 
@@ -64,8 +65,8 @@ impl Filter {
     /// The streams of the processes with these names, existing or future. Without names: all
     /// streams, including the events of the supervisor.
     pub fn named(names: &[String], streams: &[Stream]) -> Self {
-        let is_meant = |name: &ProcName| names.iter().any(|word| name.matches(word));
-        let meant = streams.iter().filter(|s| names.is_empty() || is_meant(&s.name));
+        let is_meant = |stream: &Stream| names.iter().any(|word| stream.is_meant(word));
+        let meant = streams.iter().filter(|stream| names.is_empty() || is_meant(stream));
         let events = names.is_empty().then_some(EVENTS);
         let numbers = meant.map(|stream| stream.number).chain(events).collect();
         let last = streams.iter().map(|stream| stream.number).max().unwrap_or(0);
@@ -95,19 +96,21 @@ impl Filter {
 
     /// Also include the events about processes with these names.
     #[must_use]
-    pub fn and_events_about(mut self, names: &[String]) -> Self {
-        if let Some(streams) = &mut self.streams
+    pub fn and_events_about(mut self, names: &[String], streams: &[Stream]) -> Self {
+        if let Some(wanted) = &mut self.streams
             && !names.is_empty()
         {
-            streams.push(EVENTS);
-            self.about = names.to_vec();
+            wanted.push(EVENTS);
+            let meant = streams.iter().filter(|s| names.iter().any(|word| s.is_meant(word)));
+            self.about = names.iter().cloned().chain(meant.map(exactly)).collect();
         }
         self
     }
 
     /// Whether an event with this text is wanted.
     pub(super) fn wants_event(&self, text: &[u8]) -> bool {
-        let is_about = |name: &ProcName| self.about.iter().any(|word| name.matches(word));
+        let is_about =
+            |name: &ProcName| self.about.iter().any(|word| name.is_selected_by(word, &[]));
         self.about.is_empty()
             || Logged::from_json(text).is_some_and(|event| event.name().is_some_and(is_about))
     }
@@ -122,10 +125,12 @@ impl Filter {
         // Without the list of streams there are no names to compare. Try again at the next batch.
         let Ok(streams) = Streams::open(dirs) else { return };
         for stream in streams.all().iter().filter(|stream| stream.number > later.known) {
-            let is_named =
-                later.words.is_empty() || later.words.iter().any(|w| stream.name.matches(w));
+            let is_named = later.words.is_empty() || later.words.iter().any(|w| stream.is_meant(w));
             if is_named && later.only.is_none_or(|only| stream.output() == only) {
                 wanted.push(stream.number);
+            }
+            if is_named && !self.about.is_empty() {
+                self.about.push(exactly(stream));
             }
         }
         let last = streams.all().iter().map(|stream| stream.number).max();
@@ -141,6 +146,11 @@ impl Filter {
     pub fn takes(&self, stream: u16) -> bool {
         self.streams.as_ref().is_none_or(|streams| streams.contains(&stream))
     }
+}
+
+/// The word that selects exactly the process of a stream.
+fn exactly(stream: &Stream) -> String {
+    format!("={}", stream.name)
 }
 
 /// A position in the merged order.

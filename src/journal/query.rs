@@ -17,6 +17,16 @@ pub fn tail(
     lines: u64,
     upto: u64,
 ) -> io::Result<Position> {
+    Ok(tail_or_all(index, filter, lines, upto)?.0)
+}
+
+/// The same, and whether there are so many lines.
+pub(super) fn tail_or_all(
+    index: &mut IndexReader,
+    filter: &Filter,
+    lines: u64,
+    upto: u64,
+) -> io::Result<(Position, bool)> {
     let counted = match &filter.streams {
         Some(streams) if streams.iter().all(|stream| *stream == EVENTS) => Kind::Event,
         Some(_) | None => Kind::Text,
@@ -27,7 +37,7 @@ pub fn tail(
     let mut best = Position { record: upto, skip: 0 };
     let mut begun = None;
     if lines == 0 {
-        return Ok(best);
+        return Ok((best, true));
     }
     while let Some(first) = index.before(end, &mut records, BATCH)? {
         for (at, record) in records.iter().enumerate().rev() {
@@ -42,11 +52,11 @@ pub fn tail(
                     continue;
                 }
                 if record.flags & TO_BE_CONTINUED == 0 {
-                    return Ok(best);
+                    return Ok((best, true));
                 }
                 best = Position { record: number, skip: 0 };
                 if record.flags & CONTINUES == 0 {
-                    return Ok(best);
+                    return Ok((best, true));
                 }
                 continue;
             }
@@ -55,16 +65,16 @@ pub fn tail(
             if ends < missing {
                 missing -= ends;
             } else if ends > missing {
-                return cut(index, number, record, missing);
+                return Ok((cut(index, number, record, missing)?, true));
             } else if record.flags & CONTINUES != 0 {
                 begun = Some(record.stream);
             } else {
-                return Ok(best);
+                return Ok((best, true));
             }
         }
         end = first;
     }
-    Ok(best)
+    Ok((best, begun.is_some()))
 }
 
 /// How many lines end with a record.

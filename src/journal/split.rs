@@ -175,6 +175,13 @@ impl Splitter {
         self.expected.front().is_some_and(|waiting| waiting.marker.kind == Kind::Start)
     }
 
+    /// The sequence number of the newest start of a life that is announced and has no record yet.
+    pub fn announced_start(&self) -> Option<u64> {
+        let arriving = self.skipping.iter().map(|skipping| &skipping.marker);
+        let markers = self.expected.iter().map(|waiting| &waiting.marker).chain(arriving);
+        markers.filter(|marker| marker.kind == Kind::Start).map(|marker| marker.seq).max()
+    }
+
     /// The unfinished line, if there is one.
     pub fn partial(&self) -> Option<(u64, u64)> {
         (self.skipping.is_none() && self.scanned > self.whole).then_some((self.whole, self.scanned))

@@ -10,7 +10,8 @@ use super::append::EVENTS_SLUG;
 use super::record::EVENTS;
 use super::segment::{Dirs, PLACES, Place};
 use crate::api::history::OutputStream;
-use crate::model::ProcName;
+use crate::model::request::Unknown;
+use crate::model::{ProcName, nearest};
 use crate::protocol::spec::replace;
 use crate::sys::{self, files};
 
@@ -48,9 +49,17 @@ pub struct Stream {
     /// It is the standard error of the process, which has another stream for the rest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stderr: bool,
+    /// The groups of the process in the latest run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
 }
 
 impl Stream {
+    /// Whether `word` selects its process: by its name, its entry, or `@` and one of its groups.
+    pub fn is_meant(&self, word: &str) -> bool {
+        self.name.is_selected_by(word, &self.groups)
+    }
+
     /// What it holds.
     pub const fn output(&self) -> OutputStream {
         if self.stderr { OutputStream::Err } else { OutputStream::Out }
@@ -66,6 +75,20 @@ impl Stream {
 /// The processes of these streams, each once.
 pub fn names(streams: &[Stream]) -> impl Iterator<Item = &ProcName> + Clone {
     streams.iter().filter(|stream| !stream.stderr).map(|stream| &stream.name)
+}
+
+/// Fail if one of these words selects no process of these streams.
+pub fn refuse_unknown(words: &[String], streams: &[Stream]) -> Result<(), Unknown> {
+    let processes = streams.iter().filter(|stream| !stream.stderr);
+    nearest::refuse_unknown(words, processes.map(|stream| (&stream.name, &stream.groups[..])))
+}
+
+/// Whether `word` selects the process with this name, which has the groups of its stream.
+pub fn is_meant(word: &str, name: &ProcName, streams: &[Stream]) -> bool {
+    match streams.iter().find(|stream| stream.name == *name) {
+        Some(stream) => stream.is_meant(word),
+        None => name.is_selected_by(word, &[]),
+    }
 }
 
 /// Why the list of streams can't be used.
@@ -162,8 +185,15 @@ impl Streams {
         let last = streams.iter().map(|stream| stream.number).max().unwrap_or(EVENTS);
         let number =
             last.checked_add(1).ok_or_else(|| StreamsError::Full { name: name.clone() })?;
-        streams.push(Stream { number, name: name.clone(), color, stderr });
+        streams.push(Stream { number, name: name.clone(), color, stderr, groups: vec![] });
         Ok(number)
+    }
+
+    /// Set the groups of a process.
+    pub fn set_groups(&mut self, name: &ProcName, groups: &[String]) {
+        for stream in self.content.streams.iter_mut().filter(|stream| stream.name == *name) {
+            stream.groups = groups.to_vec();
+        }
     }
 
     /// Write the list, to the spill directory if the journal can't be written.

@@ -86,12 +86,12 @@ impl ProcName {
     }
 
     /// Whether `word` selects the process, which is in these groups: by its name, its entry, or `@` and a
-    /// group.
+    /// group. A word may be a comma list of these.
     pub fn is_selected_by(&self, word: &str, groups: &[String]) -> bool {
-        match word.strip_prefix('@') {
+        word.split(',').any(|one| match one.strip_prefix('@') {
             Some(group) => groups.iter().any(|own| own == group),
-            None => self.matches(word),
-        }
+            None => self.matches(one),
+        })
     }
 
     /// Whether a word given by a user means this process.

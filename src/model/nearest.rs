@@ -1,7 +1,9 @@
 //! Suggestions for a misspelt name.
 
-use crate::model::Untrusted;
+use std::collections::BTreeSet;
+
 use crate::model::request::{Outcome, Unknown};
+use crate::model::{ProcName, Untrusted};
 
 /// Maximum number of letter pairs compared for one suggestion; further names are not considered.
 const MOST_WORK: usize = 1_000_000;
@@ -34,6 +36,30 @@ pub fn unknown(name: &str, known: impl IntoIterator<Item: ToString>) -> Unknown 
     let known: Vec<_> = known.into_iter().map(|known| known.to_string()).collect();
     let nearest = nearest(name, known.iter().map(String::as_str)).map(Untrusted::from);
     Unknown { name: name.into(), nearest, known: known.into_iter().map(Untrusted::from).collect() }
+}
+
+/// Fail if one of these words, or an item of its comma list, selects none of these processes, which have these
+/// names and groups.
+pub fn refuse_unknown<'a>(
+    words: &[String],
+    processes: impl Iterator<Item = (&'a ProcName, &'a [String])> + Clone,
+) -> Result<(), Unknown> {
+    let is_known =
+        |word: &&str| processes.clone().any(|(name, groups)| name.is_selected_by(word, groups));
+    let mut all = words.iter().flat_map(|word| word.split(','));
+    let Some(word) = all.find(|word| !is_known(word)) else { return Ok(()) };
+    let groups: BTreeSet<_> = processes.clone().flat_map(|(_, groups)| groups).collect();
+    Err(if word.starts_with('@') && !groups.is_empty() {
+        unknown(word, groups.into_iter().map(|group| format!("@{group}")))
+    } else {
+        unknown(word, processes.map(|(name, _)| name))
+    })
+}
+
+/// The refusal of a word that means several processes where one is wanted.
+pub fn several<'a>(word: &str, meant: impl IntoIterator<Item = &'a ProcName>) -> String {
+    let meant: Vec<_> = meant.into_iter().map(ProcName::as_str).collect();
+    format!("{word} means several processes ({}); name one", meant.join(", "))
 }
 
 impl Outcome {

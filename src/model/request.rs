@@ -12,7 +12,7 @@ use super::life::or_zero;
 use super::plan::{AfterInstall, Backend, Plan};
 use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
-use super::{Exit, LifeId, ProcName, Untrusted, text::OsText};
+use super::{Exit, LifeId, ProcName, Untrusted, nearest, text::OsText};
 use crate::model::time::Timestamp;
 use crate::model::{ProcessStatus, is_default};
 
@@ -370,6 +370,12 @@ impl ProcessState {
     /// Whether `word` selects the process: by its name, its entry, or `@` and one of its groups.
     pub fn is_meant(&self, word: &str) -> bool {
         self.name.is_selected_by(word, &self.groups)
+    }
+
+    /// Fail if one of these words selects none of these processes.
+    pub fn refuse_unknown(words: &[String], all: &[Self]) -> Result<(), Unknown> {
+        let selectors = all.iter().map(|process| (&process.name, &process.groups[..]));
+        nearest::refuse_unknown(words, selectors)
     }
 }
 

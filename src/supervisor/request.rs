@@ -12,7 +12,7 @@ use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId, ProcId, ProcName};
+use crate::model::{Exit, LifeId, ProcId, ProcName, nearest};
 use crate::protocol::spec::Want;
 
 /// What a request does to each of its processes.
@@ -234,7 +234,7 @@ impl Supervisor {
     }
 
     /// The processes that match these words; no words mean all.
-    fn find(
+    pub fn find(
         &self,
         patterns: &[String],
         present: fn(&Proc) -> bool,
@@ -243,18 +243,9 @@ impl Supervisor {
         if patterns.is_empty() {
             return Ok(all.collect());
         }
-        for pattern in patterns {
-            let there = self.procs.iter().filter(|proc| present(proc));
-            if !there.clone().any(|proc| proc.is_meant(pattern)) {
-                let mut groups: Vec<_> = there.clone().flat_map(Proc::groups).collect();
-                if pattern.starts_with('@') && !groups.is_empty() {
-                    groups.sort();
-                    groups.dedup();
-                    return Err(Box::new(Outcome::unknown(pattern, groups)));
-                }
-                return Err(Box::new(Outcome::unknown(pattern, there.map(|proc| &proc.name))));
-            }
-        }
+        let there = self.procs.iter().filter(|proc| present(proc));
+        let there = there.map(|proc| (&proc.name, &proc.rules.groups[..]));
+        nearest::refuse_unknown(patterns, there).map_err(|unknown| Box::new(unknown.into()))?;
         Ok(all.filter(|&id| patterns.iter().any(|p| self.procs[id].is_meant(p))).collect())
     }
 
@@ -400,11 +391,6 @@ impl Supervisor {
 }
 
 impl Proc {
-    /// Its groups in the form `@group`.
-    fn groups(&self) -> impl Iterator<Item = String> {
-        self.rules.groups.iter().map(|group| format!("@{group}"))
-    }
-
     /// Clear failures and pauses, because a user or client wants it to run regardless.
     pub(super) fn forgive(&mut self) {
         (self.due, self.broken, self.skip) = (None, None, None);

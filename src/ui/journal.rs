@@ -110,7 +110,7 @@ impl Journal {
         if !is_same {
             self.look_for_streams();
             let filter = Filter::named(&choice.names, &self.streams);
-            let mut filter = filter.and_events_about(&choice.names);
+            let mut filter = filter.and_events_about(&choice.names, &self.streams);
             filter.no_text = choice.only_events;
             let pager = Pager::new((self.open)()?, filter);
             self.pager = None;

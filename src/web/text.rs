@@ -168,13 +168,13 @@ impl TextReader {
         (streams, present): (&[Stream], &[&Stream]),
         is_limited: bool,
     ) -> io::Result<Option<Self>> {
-        let is_known = |name: &String| streams.iter().any(|stream| stream.name.matches(name));
+        let is_known = |name: &String| streams.iter().any(|stream| stream.is_meant(name));
         if !ask.names.iter().all(is_known) {
             return Ok(None);
         }
         let mut filter = Filter::named(&ask.names, streams);
         if !is_limited {
-            filter = filter.and_events_about(&ask.names);
+            filter = filter.and_events_about(&ask.names, streams);
         }
         let dirs = index.dirs().clone();
         let mark = Position { record: clear::mark(&dirs), skip: 0 };

@@ -447,3 +447,100 @@ fn an_error_of_standard_output_is_reported_as_such() {
     }
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_group_selects_its_processes_wherever_names_are_taken() {
+    let quiet = "trap 'exit 0' INT; while :; do sleep 1000 & wait $!; done";
+    let line = |name: &str| format!("{name}: echo this is {name}; {quiet}\n");
+    let world = World::new(&["cart", "auth", "else"].map(line).concat());
+    let groups = ["cart", "auth"].map(|name| format!("[process.{name}]\ngroups = [\"core\"]\n"));
+    world.write("tmo.toml", &groups.concat());
+    world.ok(["start", "-D"]);
+    for name in ["cart", "auth", "else"] {
+        world.wait_text(name, &format!("| this is {name}\n"));
+    }
+    let sorted = |text: &str| {
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines.join("|")
+    };
+    let both = "this is auth|this is cart";
+    for words in [&["@core"][..], &["cart,auth"], &["@core,cart"], &["cart", "auth"]] {
+        let printed = world.ok(["logs", "--no-prefix"].iter().chain(words));
+        assert_eq!(sorted(&printed), both, "{words:?}");
+    }
+    let started = world.ok(["events", "@core"]);
+    assert!(started.matches("Started with pid").count() == 2, "{started}");
+    assert_eq!(
+        sorted(
+            &texts(page(&world, "name=@core&types=process:log")["lines"].as_array().unwrap())
+                .join("\n")
+        ),
+        both
+    );
+    assert_eq!(world.run(["why", "@core"]).code, 0);
+    assert_eq!(world.ok(["wait", "@core", "--for", "log", "this is"]), "");
+    let several = "@core means several processes (cart, auth); name one";
+    for args in [&["connect", "@core"][..], &["screen", "@core"], &["send", "@core", "x"]] {
+        let ran = world.run(args);
+        assert!(ran.code == 1 && ran.stderr.contains(several), "{args:?}: {}", ran.stderr);
+    }
+    for args in [&["logs", "@cor"][..], &["echo", "@cor"], &["why", "@cor"], &["screen", "@cor"]] {
+        let ran = world.run(args);
+        assert!(ran.code == 2 && ran.stderr.contains("@core"), "{args:?}: {}", ran.stderr);
+    }
+    assert_eq!(world.run(["logs", "@core,wbe"]).code, 2);
+    world.ok(["quit"]);
+    // The groups are known after the run, too.
+    assert_eq!(sorted(&world.ok(["logs", "@core", "--no-prefix"])), both);
+}
+
+#[test]
+fn the_last_lines_of_a_silent_process_are_what_tmo_said_of_it() {
+    let world = World::new("web: echo hi; exec sleep 1000\nquiet: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "| hi\n");
+    world.wait_text("quiet", "Started with pid");
+    let ends = |args: &[&str], end: &str| {
+        let printed = world.ok(["logs", "-n", "4"].iter().chain(args));
+        assert!(printed.contains(end), "{args:?}: {printed}");
+    };
+    ends(&["quiet"], "quiet  | Started with pid");
+    ends(&["quiet", "--json"], "\"event\":\"start\"");
+    ends(&["quiet", "--since", "1h"], "quiet  | Started with pid");
+    ends(&["quiet", "--grep", "pid"], "quiet  | Started with pid");
+    ends(&["web"], "web    | Started with pid");
+    ends(&[], "web    | hi\n");
+    assert_eq!(world.ok(["logs", "web", "-n", "1"]), "web    | hi\n");
+    let last = page(&world, "name=quiet&last=4");
+    assert_eq!(last["lines"][0]["event"], "start", "{last}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_log_of_a_process_holds_what_tmo_says_of_it() {
+    let world = World::new(
+        "web: trap 'exit 0' INT; echo FATAL; while :; do sleep 1000 & wait $!; done\n\
+         api: exec sleep 1000\n",
+    );
+    world.write(
+        "tmo.toml",
+        "[process.web]\nfailure = [{ pattern = \"FATAL\", action = \"break\" }]\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "Exited with");
+    let said = |text: &str| {
+        for words in ["Broken: ", "Interrupting..."] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    };
+    said(&world.ok(["logs", "web"]));
+    let all = page(&world, "name=web");
+    said(&all.to_string());
+    assert!(!page(&world, "name=api").to_string().contains("Broken: "));
+    // Pages from the end have them, too; those of one kind do not.
+    said(&page(&world, "name=web&before=end&limit=50&styles=true").to_string());
+    let output = page(&world, "name=web&types=process:log");
+    assert_eq!(texts(output["lines"].as_array().unwrap()), ["FATAL"]);
+    world.run(["quit"]);
+}

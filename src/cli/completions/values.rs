@@ -1,6 +1,8 @@
 //! Candidates for the values of flags and arguments.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -199,11 +201,13 @@ pub(in crate::cli) fn waited_for() -> ArgValueCompleter {
     ArgValueCompleter::new(WaitedFor)
 }
 
-/// A process that has not been typed yet.
+/// A process or group that has not been typed yet, or a comma list of these.
 pub(in crate::cli) fn process() -> ArgValueCompleter {
     by(|current| {
         let typed = TYPED.get().map_or(&[][..], |typed| &typed.names);
-        candidates(names().into_iter().filter(|name| !typed.contains(name)), current)
+        let Known { names, groups } = known();
+        let words = || names.iter().chain(&groups).filter(|word| !typed.contains(word));
+        list(current, |_| words().cloned().collect())
     })
 }
 
@@ -293,21 +297,40 @@ fn entries() -> Vec<String> {
     entries
 }
 
-/// The names of the relevant processes: those of the run, else those of the Procfile in this directory, or
-/// in the directory of the run that a client here would talk to.
+/// The names of the relevant processes.
 fn names() -> Vec<String> {
-    let Ok(context) = Context::here() else { return vec![] };
+    known().names
+}
+
+/// The names of processes, and their groups in the form `@group`.
+#[derive(Default)]
+struct Known {
+    names: Vec<String>,
+    groups: BTreeSet<String>,
+}
+
+impl Known {
+    fn new(names: Vec<String>, groups: impl Iterator<Item = impl Display>) -> Self {
+        Self { names, groups: groups.map(|group| format!("@{group}")).collect() }
+    }
+}
+
+/// The relevant processes: those of the run, else those of the Procfile in this directory, or in the directory
+/// of the run that a client here would talk to.
+fn known() -> Known {
+    let Ok(context) = Context::here() else { return Known::default() };
     let nothing = Typed::default();
     let typed = TYPED.get().unwrap_or(&nothing);
     let address = (typed.socket.clone(), typed.network.clone());
     let Ok(socket) = client_socket(&context.start_dir, address, &context.env) else {
-        return vec![];
+        return Known::default();
     };
     // Not from a directory that another user could write to.
     let runtime = find_runtime_dir(&context.env, &socket.path).ok();
     let runtime = runtime.filter(|_| typed.procfile.is_none());
     if let Some(Ok(plan)) = runtime.map(|dir| RuntimeDir::new(dir).plan()) {
-        return plan.present().map(|process| process.name.to_string()).collect();
+        let names = plan.present().map(|process| process.name.to_string()).collect();
+        return Known::new(names, plan.present().flat_map(|process| &process.rules.groups));
     }
     let beside =
         if socket.tcp.is_some() { Some(&*context.start_dir) } else { socket.path.parent() };
@@ -318,6 +341,8 @@ fn names() -> Vec<String> {
     let above = project_above(&context.start_dir, &context.env).map(|dir| dir.join("Procfile"));
     let meant = load(typed.procfile.clone(), typed.root.clone()).or_else(nearest);
     let loaded = meant.or_else(|| load(Some(above?), None));
-    let entries = loaded.map(|loaded| loaded.procfile.entries).unwrap_or_default();
-    entries.into_iter().map(|entry| entry.name).collect()
+    let Some(loaded) = loaded else { return Known::default() };
+    let names: Vec<_> = loaded.procfile.entries.into_iter().map(|entry| entry.name).collect();
+    let groups: Vec<_> = names.iter().flat_map(|name| loaded.toml.of(name).groups).collect();
+    Known::new(names, groups.iter().map(toml::Spanned::get_ref))
 }

@@ -22,6 +22,7 @@ use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::config::env::Env;
 use crate::model::ProcName;
+use crate::model::nearest::several;
 use crate::model::plan::Backend;
 use crate::model::request::{ProcessState, State, TmuxAddress};
 use crate::model::shell;
@@ -376,9 +377,15 @@ fn is_server(tmux: &OsStr, name: &str) -> bool {
 fn choose<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ProcessState, CliError> {
     let none = || CliError::Other("there are no processes".to_owned());
     let Some(name) = name else { return state.processes.first().ok_or_else(none) };
-    let exact = state.processes.iter().find(|p| p.name.as_str() == name);
-    let found = exact.or_else(|| state.processes.iter().find(|p| p.name.matches(name)));
-    found.ok_or_else(|| CliError::unknown(name, state.processes.iter().map(|p| &p.name)))
+    let all = &state.processes;
+    ProcessState::refuse_unknown(&[name.to_owned()], all).map_err(CliError::Unknown)?;
+    let exact = all.iter().find(|process| process.name.as_str() == name);
+    let meant: Vec<_> = all.iter().filter(|process| process.is_meant(name)).collect();
+    // As with overmind, an entry means its first instance.
+    if exact.is_none() && meant.len() > 1 && name.contains(['@', ',']) {
+        return Err(CliError::Other(several(name, meant.iter().map(|process| &process.name))));
+    }
+    exact.or(meant.first().copied()).ok_or_else(none)
 }
 
 async fn foreign(

@@ -180,7 +180,7 @@ impl Start {
         }
         if let Some(ready) = &self.wait {
             let begin = plan.processes.iter().filter(|process| !process.waits);
-            CliError::refuse_unknown(ready.listening(), begin.map(|process| &process.name))?;
+            CliError::refuse_unknown(ready.listening(), begin)?;
         }
         Ok(plan)
     }
@@ -288,9 +288,10 @@ impl Start {
             return Ok(());
         }
         for name in names {
-            let gone = self.earlier.as_ref().is_some_and(|plan| {
-                plan.processes.iter().any(|process| process.name.matches(name))
-            });
+            let gone = self
+                .earlier
+                .as_ref()
+                .is_some_and(|plan| plan.processes.iter().any(|process| process.is_meant(name)));
             if !gone && !plan.processes.iter().any(|process| process.is_meant(name)) {
                 let known = plan.processes.iter().map(|process| &process.name);
                 return Err(self.why_left_out(CliError::unknown(name, known)));

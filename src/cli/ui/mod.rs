@@ -232,9 +232,9 @@ impl Shell {
 
     fn open(&mut self, name: &str) -> Result<(), CliError> {
         let source = Source::of_instance(&self.instance)?;
-        let known = crate::journal::streams::names(&source.streams);
-        CliError::refuse_unknown(&[name.to_owned()], known.clone())?;
-        let name = known.into_iter().find(|known| known.matches(name)).cloned();
+        source.filter(&[name.to_owned()])?;
+        let meant = source.streams.iter().find(|stream| stream.is_meant(name));
+        let name = meant.map(|stream| stream.name.clone());
         (self.ui.list.selected, self.ui.list.open) = (name.clone(), name);
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::signals::Signals;
 use crate::cli::error::CliError;
 use crate::cli::log::{Source, unreadable};
 use crate::journal::cursor::Position;
-use crate::journal::query::tail;
+use crate::journal::search::page::before_last_lines;
 use crate::model::request::Head;
 use crate::sys::clock;
 use crate::ui::keys::Key;
@@ -21,7 +21,7 @@ use crate::view::paint::Stamp;
 use crate::view::printer::Printer;
 
 /// How many lines are shown at most when it begins.
-const MOST_LINES: u64 = 2000;
+const MOST_LINES: usize = 2000;
 
 /// What is said before or after these lines.
 const HINT: &str = "the plain log; p goes back";
@@ -58,7 +58,8 @@ impl Shell {
         let filter = source.filter(names)?;
         let mut index = source.index();
         let upto = index.len().map_err(unreadable)?;
-        let first = tail(&mut index, &filter, MOST_LINES, upto).map_err(unreadable)?;
+        let range = (Position::default(), upto);
+        let first = before_last_lines(index, &filter, range, MOST_LINES).map_err(unreadable)?;
         let from = self.plain_from.map_or(first, |from| from.max(first));
         let is_bare = style.bare;
         let mut job = source.job(from, filter, style);

@@ -68,14 +68,13 @@ impl Exits {
     /// Reads from the beginning of the latest life of each process.
     fn new(instance: &Instance, names: &[String]) -> Result<Self, CliError> {
         let source = Source::of_instance(instance)?;
-        let meant = |name: &ProcName| match names {
-            [] => source.present.contains(name),
-            names => names.iter().any(|word| name.matches(word)),
+        let meant = |stream: &&Stream| match names {
+            [] => source.present.contains(&stream.name),
+            names => names.iter().any(|word| stream.is_meant(word)),
         };
-        // All streams: which processes a group has is only known from a state of the run.
         let streams = source.streams.iter();
         let numbers: Vec<u16> = streams.clone().map(|stream| stream.number).collect();
-        let named = streams.filter(|stream| meant(&stream.name));
+        let named = streams.filter(meant);
         let last = named.map(|stream| (stream.name.clone(), None)).collect();
         let mut index = source.index();
         let upto = index.len().map_err(unreadable)?;

@@ -27,7 +27,7 @@ use crate::model::plan::Plan;
 use crate::model::request::{API, ProcessState, State, Unknown};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
-use crate::model::{ProcName, ProcessStatus, nearest};
+use crate::model::{ProcName, ProcessStatus};
 use crate::sys::files::{self, ChosenBy};
 
 pub use self::well::{time_of_day, well};
@@ -144,9 +144,9 @@ pub enum WhyError {
 }
 
 impl WhyError {
-    /// No process has this name; `known` are those that there are.
-    pub(super) fn unknown<'a>(name: &str, known: impl IntoIterator<Item = &'a ProcName>) -> Self {
-        Self::Unknown(Box::new(nearest::unknown(name, known)))
+    /// No process has this name.
+    pub(super) fn unknown(unknown: Unknown) -> Self {
+        Self::Unknown(Box::new(unknown))
     }
 
     /// These reports, the newest last, or the error for their directory.
@@ -339,7 +339,8 @@ impl<'a> Analysis<'a> {
     /// The last lines of a process in this run.
     fn last_lines(&self, name: &ProcName) -> io::Result<Vec<u8>> {
         let names = [name.to_string()];
-        let filter = Filter::named(&names, self.log.streams()).and_events_about(&names);
+        let streams = self.log.streams();
+        let filter = Filter::named(&names, streams).and_events_about(&names, streams);
         last_lines(self.log.open_index()?, filter, LAST_LINES as u64, self.first)
     }
 }

@@ -5,7 +5,7 @@ use super::{About, Analysis, Why, WhyError, of_report};
 use crate::crash::record::examine_in;
 use crate::crash::{Kind, Log, Trigger};
 use crate::journal::last::last_events;
-use crate::journal::streams::names;
+use crate::journal::streams::refuse_unknown;
 use crate::model::ProcName;
 use crate::model::event::{RunProblem, What};
 use crate::model::run_end::{Culprit, End};
@@ -59,7 +59,7 @@ impl Analysis<'_> {
             }
             return Ok(troubles.first().map(|trouble| self.gave_up(trouble)));
         };
-        if let Some(trouble) = troubles.of(name) {
+        if let Some(trouble) = troubles.of(name, self.log.streams()) {
             return Ok(Some(self.gave_up(trouble)));
         }
         let Some(process) = last_to_end(name, &self.log)? else {
@@ -139,14 +139,12 @@ impl Analysis<'_> {
 
 /// The process that this word means; of several, the one that ended last.
 fn last_to_end(name: &str, log: &Log<'_>) -> Result<Option<ProcName>, WhyError> {
-    let named = || names(log.streams());
+    refuse_unknown(&[name.to_owned()], log.streams()).map_err(WhyError::unknown)?;
     let mut last = None;
-    for process in named().filter(|process| process.matches(name)) {
+    let named = log.streams().iter().filter(|stream| !stream.stderr && stream.is_meant(name));
+    for process in named.map(|stream| &stream.name) {
         let ended = log.last_ended(process)?;
         last = last.max(ended.map(|(lived, _)| (lived.ended, process.clone())));
-    }
-    if last.is_none() && !named().any(|process| process.matches(name)) {
-        return Err(WhyError::unknown(name, named()));
     }
     Ok(last.map(|(_, process)| process))
 }

@@ -2,6 +2,7 @@
 
 use super::{About, WhyError};
 use crate::crash::{Cause, Certainty, Kind};
+use crate::journal::streams::{Stream, is_meant};
 use crate::model::event::{InstallProblem, Logged, Note, Problem, Skip, What};
 use crate::model::request::ProcessState;
 use crate::model::rules::Probe;
@@ -56,11 +57,11 @@ impl Troubles {
     }
 
     /// The trouble of a process.
-    pub(super) fn of(&self, name: &str) -> Option<&Trouble> {
+    pub(super) fn of(&self, name: &str, streams: &[Stream]) -> Option<&Trouble> {
         self.0.iter().find(|trouble| {
             // If it has ended, its end is the explanation.
             let has_ended = matches!(trouble.why, Failure::NotReady(Problem::Ended { .. }));
-            trouble.name.matches(name) && !has_ended
+            is_meant(name, &trouble.name, streams) && !has_ended
         })
     }
 }
@@ -99,14 +100,10 @@ pub fn asked<'a>(
     processes: &'a [ProcessState],
     name: Option<&str>,
 ) -> Result<Vec<&'a ProcessState>, WhyError> {
-    let named = |process: &&ProcessState| name.is_none_or(|name| process.name.matches(name));
-    let asked: Vec<_> = processes.iter().filter(named).collect();
-    match name {
-        Some(name) if asked.is_empty() => {
-            Err(WhyError::unknown(name, processes.iter().map(|process| &process.name)))
-        }
-        Some(_) | None => Ok(asked),
-    }
+    let words: Vec<String> = name.into_iter().map(str::to_owned).collect();
+    ProcessState::refuse_unknown(&words, processes).map_err(WhyError::unknown)?;
+    let named = |process: &&ProcessState| name.is_none_or(|name| process.is_meant(name));
+    Ok(processes.iter().filter(named).collect())
 }
 
 /// Why a running process does not work: one that it depends on has ended.
@@ -196,18 +193,18 @@ mod tests {
             ("slow", What::Ready),
         ]);
         assert_eq!(troubles.first().map(|trouble| trouble.name.as_str()), Some("db"));
-        assert!(troubles.of("slow").is_none());
-        let cause = troubles.of("web").unwrap().cause();
+        assert!(troubles.of("slow", &[]).is_none());
+        let cause = troubles.of("web", &[]).unwrap().cause();
         assert_eq!(cause.text, "db is not ready: `pg_isready` did not succeed within 1 s");
         assert_eq!(cause.next.as_deref(), Some("tmo why db"));
-        assert_eq!(troubles.of("db").unwrap().cause().next.as_deref(), Some("pg_isready"));
+        assert_eq!(troubles.of("db", &[]).unwrap().cause().next.as_deref(), Some("pg_isready"));
     }
 
     #[test]
     fn what_has_ended_explains_itself() {
         let why = Problem::Ended { exit: Exit::Code(3), times: None };
         let troubles = troubles(&[("db", What::NotReady { why })]);
-        assert!(troubles.of("db").is_none());
+        assert!(troubles.of("db", &[]).is_none());
         assert!(troubles.first().is_some());
     }
 
@@ -216,6 +213,6 @@ mod tests {
         let mut troubles = Troubles::default();
         let line = br#"{"event":"not-ready","name":"db","text":"Not ready: did not listen"}"#;
         troubles.read(&Logged::from_json(line).unwrap());
-        assert_eq!(troubles.of("db").unwrap().cause().text, "Not ready: did not listen");
+        assert_eq!(troubles.of("db", &[]).unwrap().cause().text, "Not ready: did not listen");
     }
 }

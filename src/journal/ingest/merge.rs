@@ -201,6 +201,7 @@ impl Ingest {
 
     /// Write the records in `out` to the index.
     pub(super) fn commit(&mut self, progress: &mut Progress) {
+        self.place_events();
         let mut time = self.standing().time;
         for record in &mut self.out {
             time = time.max(record.time);

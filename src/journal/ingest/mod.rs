@@ -40,6 +40,17 @@ pub struct Ingest {
     /// New records of the streams in `listened`, kept for [`Ingest::take_heard`].
     heard: Vec<Record>,
     listened: Vec<u16>,
+    /// Events that wait for the start of the life that they are about.
+    held: Vec<HeldEvent>,
+}
+
+#[derive(Debug)]
+struct HeldEvent {
+    stream: u16,
+    /// The sequence number of that start in the life file.
+    start: u64,
+    time: Timestamp,
+    json: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -129,6 +140,7 @@ impl Ingest {
             out: vec![],
             heard: vec![],
             listened: vec![],
+            held: vec![],
         };
         for (number, slug) in streams {
             this.begin(*number, slug, trust)?;
@@ -372,13 +384,58 @@ impl Ingest {
     /// Write an event: one JSON object without newlines. Returns the number of its record.
     pub fn event(&mut self, time: Timestamp, json: &[u8]) -> io::Result<u64> {
         let number = self.standing().next;
-        let Some(events) = &mut self.events else { return Ok(number) };
-        let (offset, len) = events.append(time, json);
-        let empty = Record::empty(Kind::Event, EVENTS, time);
-        self.out.push(Record { offset, len, lines: 1, ..empty });
+        let Some(record) = self.append_event(time, json) else { return Ok(number) };
+        self.out.push(record);
         let mut progress = Progress::default();
         self.commit(&mut progress);
         if progress.unindexed { Err(io::ErrorKind::StorageFull.into()) } else { Ok(number) }
+    }
+
+    /// Write an event about the present life of a process. If the start of that life is announced but has not
+    /// arrived with the output yet, the event gets its record right after it.
+    pub fn event_after_start(&mut self, main: u16, time: Timestamp, json: &[u8]) -> io::Result<()> {
+        match self.get(main).and_then(|stream| stream.splitter.announced_start()) {
+            Some(start) => {
+                self.held.push(HeldEvent { stream: main, start, time, json: json.to_vec() });
+                Ok(())
+            }
+            None => self.event(time, json).map(drop),
+        }
+    }
+
+    /// Write the events that still wait.
+    pub fn release_events(&mut self) -> io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        held.iter().try_for_each(|held| self.event(held.time, &held.json).map(drop))
+    }
+
+    /// Put the events that waited for one of the new records behind it.
+    fn place_events(&mut self) {
+        let reached = |held: &HeldEvent, record: &Record| {
+            let is_start = record.kind == Kind::Start && record.stream == held.stream;
+            is_start && u64::from(record.seq) >= held.start
+        };
+        let place = |held: &HeldEvent| self.out.iter().position(|record| reached(held, record));
+        let (mut due, mut later) = (vec![], vec![]);
+        for held in self.held.drain(..) {
+            match place(&held) {
+                Some(at) => due.push((at, held)),
+                None => later.push(held),
+            }
+        }
+        self.held = later;
+        due.sort_by_key(|(at, _)| *at);
+        for (before, (at, held)) in due.into_iter().enumerate() {
+            if let Some(record) = self.append_event(held.time, &held.json) {
+                self.out.insert(at + before + 1, record);
+            }
+        }
+    }
+
+    fn append_event(&mut self, time: Timestamp, json: &[u8]) -> Option<Record> {
+        let (offset, len) = self.events.as_mut()?.append(time, json);
+        let empty = Record::empty(Kind::Event, EVENTS, time);
+        Some(Record { offset, len, lines: 1, ..empty })
     }
 
     /// Write a gap of unknown length: output of the stream may be missing here. As long as

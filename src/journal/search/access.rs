@@ -21,11 +21,11 @@ use crate::api::history::{
 };
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
-use crate::journal::query::{since, tail};
+use crate::journal::query::since;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
 use crate::journal::stream::StreamReader;
-use crate::journal::streams::{STDERR_SUFFIX, Stream, Streams, names};
+use crate::journal::streams::{STDERR_SUFFIX, Stream, Streams, refuse_unknown};
 use crate::model::ProcName;
 use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
@@ -121,13 +121,10 @@ impl RunHistory {
     }
 
     fn filter(ask: &HistoryAsk, streams: &[Stream]) -> Result<Filter, HistoryProblem> {
-        for name in &ask.names {
-            if !streams.iter().any(|stream| stream.name.matches(name)) {
-                let known = names(streams);
-                return Err(HistoryProblem::Unknown(Box::new(Outcome::unknown(name, known))));
-            }
-        }
-        let mut filter = Filter::named(&ask.names, streams).only_output(ask.stream, streams);
+        let unknown = |unknown| HistoryProblem::Unknown(Box::new(Outcome::from(unknown)));
+        refuse_unknown(&ask.names, streams).map_err(unknown)?;
+        let filter = Filter::named(&ask.names, streams).and_events_about(&ask.names, streams);
+        let mut filter = filter.only_output(ask.stream, streams);
         filter.no_text = ask.events || !ask.types.is_empty() && !ask.types.contains(&LOG);
         Ok(filter)
     }
@@ -270,12 +267,7 @@ impl History for RunHistory {
             if ask.from_now && place.is_none() {
                 from = from.max(Position { record: len, skip: 0 });
             }
-            // If all entries count, the index alone shows where the last lines are.
-            if let (Some(last), None, None, false) =
-                (ask.last, &query.pattern, query.until, ask.events || !ask.types.is_empty())
-            {
-                from = from.max(tail(&mut index, &filter, last as u64, len)?);
-            } else if let (Some(last), true) = (ask.last, ask.types.is_empty()) {
+            if let (Some(last), true) = (ask.last, ask.types.is_empty()) {
                 let upto = match query.until {
                     Some(until) => index.search_time(until.next())?.min(len),
                     None => len,

@@ -11,6 +11,7 @@ use super::lines::{Entry, part_of};
 use super::pattern::Pattern;
 use super::select::{Kept, Query};
 use crate::journal::cursor::{Filter, Position};
+use crate::journal::query::tail_or_all;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
@@ -423,6 +424,23 @@ impl Pager {
         }
         found
     }
+}
+
+/// The position before the last `lines` lines of output in records below `upto`, none before `floor`. tmo's own
+/// messages count too if there are fewer lines: a process that prints nothing has a log nevertheless.
+pub fn before_last_lines(
+    mut index: IndexReader,
+    filter: &Filter,
+    (floor, upto): (Position, u64),
+    lines: usize,
+) -> io::Result<Position> {
+    let (at, is_enough) = tail_or_all(&mut index, filter, lines as u64, upto)?;
+    if is_enough {
+        return Ok(at.max(floor));
+    }
+    let query = Query { events_count: true, ..Query::default() };
+    let messages = before_last(index, filter.clone(), &query, (floor, upto), lines)?;
+    Ok(at.min(messages).max(floor))
 }
 
 /// A position from which on the query selects at least `count` entries, or `floor` if there are fewer: where

@@ -207,6 +207,27 @@ fn events_stand_among_the_output_and_a_lost_one_is_skipped() {
 }
 
 #[test]
+fn a_request_to_a_life_stands_behind_its_start_however_late_that_arrives() {
+    let place = Place::new();
+    let mut ingest = place.ingest();
+    ingest.expect(1, expected(1, Kind::Start));
+    ingest.expect(1, expected(2, Kind::Exit));
+    ingest.event_after_start(1, EPOCH, br#"{"stop":1}"#).unwrap();
+    ingest.event_after_start(2, EPOCH, br#"{"stop":2}"#).unwrap();
+    let output = [&marker(1, 0)[..], b"out\n", &marker(2, 0)].concat();
+    place.sink(1, 1 << 20).append(EPOCH, &output);
+    wake(&mut ingest, 1);
+    ingest.event_after_start(1, EPOCH, br#"{"stop":3}"#).unwrap();
+    let all = place.all(Filter::all());
+    let events = all.iter().filter(|(chunk, _)| chunk.record.kind == Kind::Event);
+    let kinds: Vec<_> = records(&all).iter().map(|record| record.kind).collect();
+    let (event, start, text) = (Kind::Event, Kind::Start, Kind::Text);
+    assert_eq!(kinds, [event, start, event, text, Kind::Exit, event]);
+    let texts: Vec<_> = events.map(|(_, text)| text.trim_ascii_end()).collect();
+    assert_eq!(texts, [&br#"{"stop":2}"#[..], br#"{"stop":1}"#, br#"{"stop":3}"#]);
+}
+
+#[test]
 fn a_backlog_is_merged_by_its_times() {
     let place = Place::new();
     let (mut web, mut db) = (place.sink(1, 300), place.sink(2, 1 << 20));
