@@ -98,7 +98,7 @@ fn escape_sequences_of_a_process_reach_neither_terminal_nor_file() {
     terminal.tmo("start --any-can-die | tee piped");
     eventually("all of it", || {
         let log = world.read("piped");
-        (log.contains("| END\n") && log.contains("open   | Exited")).then_some(())
+        (log.contains("| END\n") && log.contains("open   | Exited with code 0\n")).then_some(())
     });
     terminal.keys(["C-c"]);
     world.wait_state_gone();
@@ -106,8 +106,11 @@ fn escape_sequences_of_a_process_reach_neither_terminal_nor_file() {
     is_plain(&world, "piped");
     world.ok(["start", "-D", "--any-can-die"]);
     world.wait_text("nasty", "END\n");
+    world.wait_state("open", "exited");
     for command in ["echo -n 2000", "logs -f", "logs -f --no-prefix", "screen nasty"] {
         terminal.line("clear");
+        // Otherwise the end of the command before would count as that of this one.
+        terminal.wait_for("an empty screen", |screen| screen.trim() == "ready>");
         terminal.tmo(command);
         terminal.wait("END");
         if !command.starts_with("screen") {

@@ -63,6 +63,7 @@ fn a_signal_or_ctrl_c_in_the_interface_of_a_start_ends_the_run() {
     terminal.wait("stop all: s or Enter");
     terminal.keys(["C-c"]);
     terminal.wait("it was 0");
+    assert!(terminal.screen().contains("the run is over (exit 0)"), "{}", terminal.screen());
     terminal.line("clear");
     terminal.tmo("start --ui; echo it was $?");
     terminal.wait("● web");
@@ -89,18 +90,17 @@ fn a_signal_or_ctrl_c_in_the_interface_of_a_start_ends_the_run() {
 
 #[test]
 fn the_interface_of_a_start_gives_the_processes_its_size() {
-    let world = World::new("web: stty size; trap 'stty size' WINCH; while :; do sleep 0.1; done\n");
+    // The trap is set before the first size is printed, so a later size is never missed.
+    let world = World::new("web: trap 'stty size' WINCH; stty size; while :; do sleep 0.1; done\n");
     let terminal = Terminal::open(&world, "a", 100, 30);
-    terminal.tmo("start --ui");
+    terminal.tmo("start --ui; echo it was $?");
     // A list of 26 columns, a rule, the name, the mark and the scroll bar.
     terminal.wait("28 64");
-    world
-        .command("tmux")
-        .args(["-L", "test-a", "resize-window", "-x", "120", "-y", "20"])
-        .output()
-        .unwrap();
+    terminal.resize(120, 20);
     terminal.wait("18 76");
     terminal.keys(["C-c", "C-c"]);
+    // A terminal that is closed before the keys are read ends only the interface.
+    terminal.wait("it was 0");
     terminal.close();
     world.wait_state_gone();
 }

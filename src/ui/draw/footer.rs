@@ -62,10 +62,12 @@ fn question(ui: &Ui) -> Vec<String> {
         ],
         Some(Overlay::Confirm(action)) => {
             let name = ui.list.target().map_or("the process", |process| process.name.as_str());
-            let (what, key) = match action {
-                OnProcess::Kill => (format!("end {name} with SIGKILL"), "K"),
-                OnProcess::Stop => (format!("stop {name}"), "s, x"),
-                _ => ("restart all processes".to_owned(), "R"),
+            let (what, key) = if *action == OnProcess::Kill {
+                (format!("end {name} with SIGKILL"), "K")
+            } else if *action == OnProcess::Stop {
+                (format!("stop {name}"), "s, x")
+            } else {
+                ("restart all processes".to_owned(), "R")
             };
             return vec![
                 format!("{what}? {key} or Enter: yes, any other key: no"),

@@ -162,14 +162,22 @@ fn control_sequence(rest: &[u8]) -> Parsed {
         (b'~', Some(3)) => Some(Key::Delete),
         (b'~', Some(5)) => Some(Key::PageUp),
         (b'~', Some(6)) => Some(Key::PageDown),
-        // Two numbers are left out.
-        (b'~', Some(number @ 11..=15)) => Some(Key::F(number as u8 - 10)),
-        (b'~', Some(number @ 17..=21)) => Some(Key::F(number as u8 - 11)),
-        (b'~', Some(number @ 23..=24)) => Some(Key::F(number as u8 - 12)),
+        (b'~', Some(number)) => function_key(number),
         (b'Z', _) => Some(Key::BackTab),
         (letter, _) => letter_key(letter, shift),
     };
     Parsed::Whole(length, key.map(Msg::Key))
+}
+
+/// A function key that is a number; two numbers are left out among them.
+fn function_key(number: u16) -> Option<Key> {
+    let key = match number {
+        11..=15 => number - 10,
+        17..=21 => number - 11,
+        23..=24 => number - 12,
+        _ => return None,
+    };
+    u8::try_from(key).ok().map(Key::F)
 }
 
 /// A key that is a letter behind `ESC [` or `ESC O`.
