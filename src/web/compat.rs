@@ -258,10 +258,7 @@ impl Asked<'_> {
             return refuse(status, "the journal can't be read");
         }
         let id = |cursor: &Value| cursor.as_str()?.parse().ok().map(id_of);
-        let lines = match page["lines"].take() {
-            Value::Array(lines) => lines,
-            _ => vec![],
-        };
+        let lines = page["lines"].as_array_mut().map(std::mem::take).unwrap_or_default();
         // There, the name of an entry selects all its instances.
         let is_seen = |line: &Value| {
             self.scope.names().is_none()
