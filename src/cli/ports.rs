@@ -182,12 +182,18 @@ pub(super) fn table(plan: &Plan) -> String {
 
 /// The ports on which processes are known to listen, and others listen already.
 pub(super) fn taken_ports(plan: &Plan, env: &Env, runtime: &RuntimeDir) -> Vec<String> {
-    takers(plan, env, runtime).iter().map(|(taken, _)| warning(taken)).collect()
+    takers(plan, env, runtime).iter().map(|(taken, _)| warning(plan, taken)).collect()
 }
 
 /// What a start warns of.
-pub(super) fn warning(taken: &TakenPort) -> String {
-    format!("{taken}; `tmo start --port-auto` uses free ports")
+pub(super) fn warning(plan: &Plan, taken: &TakenPort) -> String {
+    let process = plan.processes.iter().find(|process| process.name == taken.process);
+    let moves = |process: &ProcessPlan| process.port == Some(taken.port) && !process.has_own_port;
+    if process.is_some_and(moves) {
+        format!("{taken}; `tmo start --port-auto` uses free ports")
+    } else {
+        format!("{taken}; end that program, or name another port in tmo.toml")
+    }
 }
 
 /// The same, with the process that listens, if it is visible.

@@ -96,6 +96,8 @@ pub enum Trigger {
         probe: Probe,
         /// The number of consecutive failures.
         failures: u32,
+        /// What was wrong the last time.
+        answer: String,
     },
     /// tmo ended it because of a failure that it logged.
     Failed {

@@ -29,7 +29,7 @@ const fn stops(what: &What) -> bool {
 fn failure(event: &Logged) -> Option<(Kind, String)> {
     match event.what() {
         Some(What::Unhealthy { times, answer }) => {
-            let text = format!("it did not answer any more ({}): {answer}", in_a_row(*times));
+            let text = format!("its liveness check failed {}: {answer}", in_a_row(*times));
             Some((Kind::NotLive, text))
         }
         Some(What::Failing { line }) => Some((Kind::FailurePattern, printed(line))),

@@ -5,6 +5,7 @@
 //! every few milliseconds.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use http_body_util::Empty;
@@ -12,6 +13,7 @@ use hyper::body::Bytes;
 use hyper::header::{HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
@@ -33,6 +35,10 @@ use crate::sys::clock;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// How long one attempt of a check may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
+/// How long it may take before that is reported.
+const SLOW: Duration = Duration::from_secs(1);
+const NO_ANSWER: &str = "no answer";
+const NO_ANSWER_YET: &str = "no answer yet";
 
 /// The questions that are being asked, each with its task.
 #[derive(Debug, Default)]
@@ -94,9 +100,6 @@ impl Probes {
             }
             (Some(check), Answer::Good(warning)) => {
                 self.0.remove(&question);
-                let warning = warning.zip(rules.ready.get(check));
-                let warning =
-                    warning.and_then(|(owner, check)| foreign_owner(&check.probe, &owner));
                 let warning = warning.map(|text| Action::Trouble(id, Trouble::Text(text)));
                 let passed = Action::Input(Input::Passed(id, life, check));
                 warning.into_iter().chain([passed]).collect()
@@ -105,7 +108,8 @@ impl Probes {
             (None, Answer::Bad(text)) => {
                 let blame = rules.live.as_ref().map(|live| {
                     let (probe, failures) = (live.probe.clone(), live.failures.max(1));
-                    Action::Blame(id, life, Trigger::NotLive { probe, failures })
+                    let answer = text.clone();
+                    Action::Blame(id, life, Trigger::NotLive { probe, failures, answer })
                 });
                 let failed = Action::Input(Input::LivenessChecked(id, life, Some(text)));
                 blame.into_iter().chain([failed]).collect()
@@ -115,11 +119,11 @@ impl Probes {
 }
 
 /// The warning that a listener outside the process's own tree has made it ready.
-fn foreign_owner(probe: &Probe, owner: &str) -> Option<String> {
-    let Probe::Port { host, port, .. } = probe else { return None };
+fn foreign_owner(at: &TcpStream, owner: &str) -> Option<String> {
+    let at = at.peer_addr().ok()?;
     Some(format!(
-        "{owner} listens on {host}:{port} and did so before this process began; it counts as ready \
-         all the same (`owner = \"tree\"` would not count it)"
+        "{owner} listens on {at} and did so before this process began; it counts as ready all the same \
+         (`owner = \"tree\"` would not count it)"
     ))
 }
 
@@ -180,18 +184,29 @@ fn owner_check(id: ProcId, rule: PortOwner, run: Probed<'_>) -> OwnerCheck {
 }
 
 /// Probe until the answer is good, and return its warning; report each bad answer that differs from
-/// the one before.
+/// the one before, and an attempt that takes long.
 async fn until_good(way: &mut Way, every: Duration, report: impl Fn(String)) -> Option<String> {
-    let (mut pause, mut last) = (FIRST_PAUSE, None);
+    let (mut pause, mut last) = (FIRST_PAUSE, String::new());
+    let mut tell = |text: String| {
+        // Nothing new has been learnt while a second attempt is not answered.
+        if last != text && !(text == NO_ANSWER_YET && last.starts_with(NO_ANSWER)) {
+            last.clone_from(&text);
+            report(text);
+        }
+    };
     loop {
-        let NotYet { text, again } = match way.attempt(ATTEMPT).await {
+        let mut attempt = pin!(way.attempt(ATTEMPT));
+        let answer = if let Ok(answer) = timeout(SLOW, attempt.as_mut()).await {
+            answer
+        } else {
+            tell(NO_ANSWER_YET.to_owned());
+            attempt.await
+        };
+        let NotYet { text, again } = match answer {
             Ok(warning) => return warning,
             Err(not_yet) => not_yet,
         };
-        if last.as_ref() != Some(&text) {
-            last = Some(text.clone());
-            report(text);
-        }
+        tell(text);
         sleep(again.map_or(pause, |again| again.min(pause)).min(every)).await;
         pause = (pause * 2).min(every);
     }
@@ -213,7 +228,8 @@ impl Way {
         let asked = async {
             match self {
                 Self::Port(host, port, owner) => {
-                    owner.reach(host, *port).await.map(|(_, warning)| warning)
+                    let (stream, owner) = owner.reach(host, *port).await?;
+                    Ok(owner.and_then(|owner| foreign_owner(&stream, &owner)))
                 }
                 Self::Http(url, owner) => get(url, owner).await.map(|()| None).map_err(bad),
                 Self::Exec(run) => run.outcome().await.map(|()| None).map_err(bad),
@@ -221,7 +237,7 @@ impl Way {
         };
         match timeout(limit, asked).await {
             Ok(answer) => answer,
-            Err(_) => Err(bad(format!("no answer within {} ms", limit.as_millis()))),
+            Err(_) => Err(bad(format!("{NO_ANSWER} within {} ms", limit.as_millis()))),
         }
     }
 }

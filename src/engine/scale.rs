@@ -126,6 +126,7 @@ mod tests {
             command: "run".into(),
             shell: "/bin/sh".into(),
             port: Some(port),
+            has_own_port: false,
             color: 2,
             stop_signal: 2,
             on_exit: OnExit::Remain,

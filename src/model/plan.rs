@@ -285,6 +285,9 @@ pub struct ProcessPlan {
     pub shell: OsText,
     /// The port passed to it as `PORT`, if any.
     pub port: Option<u16>,
+    /// Whether that is `port` of its table in `tmo.toml`, which `--port-auto` does not change.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub has_own_port: bool,
     /// The xterm colour of its prefix.
     pub color: u8,
     /// The signal that requests it to stop.

@@ -60,6 +60,7 @@ impl PlannedInstance<'_> {
             env: own.env,
             shell: shell.into(),
             port,
+            has_own_port: table.port.is_some(),
             color: settings.colors[self.number % settings.colors.len()],
             stop_signal: signal,
             grace_ms: value(&table.stop.timeout_ms).filter(|_| settings.grace.is_none()),

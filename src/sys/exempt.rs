@@ -32,14 +32,16 @@ const NAMES: &[&str] = &[
 /// killed.
 ///
 /// Only a process in a session of its own is exempt: a `tmux attach` in the pane is part of the process,
-/// but the tmux server that it started belongs to the user.
+/// but the tmux server that it started belongs to the user. `ssh` that listens at a path shares its connection
+/// (`ControlPath`); a tunnel in the background (`ssh -fN -L`) does not.
 pub fn is_exempt(process: &ProcInfo, session: u32) -> bool {
     let by_arguments =
         |arguments: Vec<String>| is_another_run(&arguments) || is_shared(&process.name, &arguments);
     process.sid != session
         && (NAMES.contains(&process.name.as_str())
             || process.comm.starts_with("bazel(")
-            || super::arguments_of(process.pid).is_some_and(by_arguments))
+            || super::arguments_of(process.pid).is_some_and(by_arguments)
+            || process.name == "ssh" && super::listens_at_path(process.pid))
 }
 
 /// Whether a program with these arguments, or with this title, serves others: the master of shared SSH
@@ -123,6 +125,20 @@ mod tests {
         ] {
             assert!(!is_one(name, words), "{name} {words:?}");
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn ssh_that_listens_at_a_path_shares_its_connection() {
+        let dir = tempfile::tempdir().unwrap();
+        let _path = std::os::unix::net::UnixListener::bind(dir.path().join("cm")).unwrap();
+        let mut tunnel = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let [master, tunnel_pid] = [std::process::id(), tunnel.id()];
+        let is_one = |pid: u32, name: &str| is_exempt(&process(pid, 10, pid, name), 10);
+        assert_eq!([is_one(master, "ssh"), is_one(master, "node")], [true, false]);
+        assert!(!is_one(tunnel_pid, "ssh"));
+        tunnel.kill().unwrap();
+        tunnel.wait().unwrap();
     }
 
     #[test]

@@ -25,7 +25,7 @@ const SAID: [&str; 26] = [
     "Its pipe was broken",
     "its output can't be piped",
     "Left running",
-    "Left behind and now ended",
+    "Left behind and now being ended",
     "Could not end",
     "Can't open its window",
     "SIGKILL did not end",

@@ -619,7 +619,7 @@ fn orphans_of_a_process_are_ended() {
     world.write("go", "now\n");
     assert_eq!(view.code(), 3);
     let log = view.log();
-    assert!(log.contains("Left behind and now ended: sleep (pid "), "{log}");
+    assert!(log.contains("Left behind and now being ended: sleep (pid "), "{log}");
     for pid in pids {
         assert!(log.contains(&format!("(pid {pid}, state ")), "{pid} is named: {log}");
         assert!(!procs::alive(pid));

@@ -221,7 +221,7 @@ fn a_stop_names_what_it_ends_besides_the_group_of_the_process() {
     let stray = world.read("stray.pid");
     world.ok(["stop", "web"]);
     let log = world.ok(["logs"]);
-    let named = format!("Left behind and now ended: sleep (pid {}, state S)\n", stray.trim());
+    let named = format!("Left behind and now being ended: sleep (pid {}, state S)\n", stray.trim());
     assert!(log.contains(&named), "{log}");
     world.ok(["quit"]);
 }

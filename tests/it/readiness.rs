@@ -156,15 +156,29 @@ fn listener_of_another_process_of_the_run_never_makes_a_process_ready() {
 #[test]
 fn older_foreign_listener_counts_after_three_seconds_with_a_warning() {
     // As a database in a container is, with a process of the run that only follows its log.
-    let database = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = database.local_addr().unwrap().port();
-    let world = world("echo up; exec sleep 1000", &format!("port = {port}"));
+    for at in ["127.0.0.1:0", "[::1]:0"] {
+        // There may be no IPv6.
+        let Ok(database) = TcpListener::bind(at) else { continue };
+        let at = database.local_addr().unwrap();
+        let world = world("echo up; exec sleep 1000", &format!("port = {}", at.port()));
+        world.ok(["start", "-D"]);
+        wait_lack(&world, "since before it began; that counts after 3 s");
+        world.ok(["wait", "--for", "ready", "--timeout", "20s"]);
+        // A process that another test is just starting has the socket open as well, so it may be named.
+        let warning = format!(") listens on {at} and did so before this process began");
+        assert!(world.ok(["logs"]).contains(&warning), "{}", world.ok(["logs"]));
+        world.ok(["quit"]);
+    }
+}
+
+#[test]
+fn a_server_that_has_not_answered_yet_is_not_said_to_refuse() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http = \"http://{}/\"", server.local_addr().unwrap());
+    let world = world("exec sleep 1000", &url);
     world.ok(["start", "-D"]);
-    wait_lack(&world, "since before it began; that counts after 3 s");
-    world.ok(["wait", "--for", "ready", "--timeout", "20s"]);
-    // A process that another test is just starting has the socket open as well, so it may be named.
-    let warning = format!(") listens on 127.0.0.1:{port} and did so before this process began");
-    assert!(world.ok(["logs"]).contains(&warning), "{}", world.ok(["logs"]));
+    wait_lack(&world, "no answer yet");
+    wait_lack(&world, "no answer within 5000 ms");
     world.ok(["quit"]);
 }
 

@@ -326,7 +326,7 @@ impl Start {
         refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;
         let taken = takers(&plan, &self.context.env, &self.runtime);
         plan.taken_ports = taken.into_iter().map(|(taken, _)| taken).collect();
-        warnings.extend(plan.taken_ports.iter().map(warning));
+        warnings.extend(plan.taken_ports.iter().map(|taken| warning(&plan, taken)));
         print_warnings(&warnings);
         let terminal = if self.ui { as_view::log_size() } else { screen::stdin_size() };
         plan.size = screen::pane_size(terminal, plan.name_width, self.timestamps);

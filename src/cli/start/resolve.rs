@@ -260,12 +260,8 @@ impl Start {
             return Ok(plan);
         };
         // A process with a port of its own keeps it, wherever the others move.
-        let own = |process: &ProcessPlan| {
-            let table = loaded.toml.table(process.name.entry());
-            table.is_some_and(|table| table.port.is_some())
-        };
         let mut moving = plan.clone();
-        moving.processes.retain(|process| !own(process));
+        moving.processes.retain(|process| !process.has_own_port);
         let first = ports::place(&self.context.env, &self.project, &moving, (asked, keep))?;
         if first == asked {
             return Ok(plan);

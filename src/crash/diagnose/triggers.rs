@@ -4,7 +4,7 @@ use super::{Findings, clue, comes_from_outside, last_lines, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::evidence::{Evidence, Trigger};
 use crate::model::Exit;
-use crate::model::event::lacking;
+use crate::model::count::in_a_row;
 use crate::model::rules::Text;
 
 /// Higher than the score of any output.
@@ -34,9 +34,9 @@ pub(super) fn find(found: &mut Findings<'_>) {
                 format!("tmo logs {name} --around {}", quoted(&expression(pattern))),
             )
         }
-        Trigger::NotLive { probe, failures } => (
+        Trigger::NotLive { probe, failures, answer } => (
             Kind::NotLive,
-            format!("it did not answer any more, {failures} times in a row: {}", lacking(probe)),
+            format!("its liveness check failed {}: {answer}", in_a_row(*failures)),
             probe.by_hand().unwrap_or_else(|| format!("tmo logs {name}")),
         ),
         Trigger::Failed { kind, text } => (*kind, text.clone(), last_lines(evidence)),

@@ -166,7 +166,7 @@ impl Words<'_> {
             What::Cleanup => f.write_str("Cleaning up..."),
             What::Signal { sent } => write!(f, "Sent signal {sent}"),
             What::Leftovers { members } => {
-                write!(f, "Left behind and now ended: {}", list(members))
+                write!(f, "Left behind and now being ended: {}", list(members))
             }
             What::Spared { members } => write!(f, "Left running on purpose: {}", list(members)),
             What::Stuck { members } => write!(f, "SIGKILL did not end {}", list(members)),

@@ -48,6 +48,7 @@ fn process(name: &&str) -> ProcessPlan {
         command: "x".into(),
         shell: "sh".into(),
         port: None,
+        has_own_port: false,
         stdin: Stdin::default(),
         color: 2,
         stop_signal: INT,

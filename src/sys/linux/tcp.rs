@@ -197,6 +197,21 @@ fn socket_inode(fd: &Path) -> Option<u64> {
     target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
+/// Whether a process listens on a Unix socket.
+pub fn listens_at_path(pid: u32) -> bool {
+    /// In the column of flags of `/proc/net/unix`: the socket accepts connections.
+    const LISTENS: &str = "00010000";
+    let Ok(table) = read_kernel(format!("/proc/{pid}/net/unix")) else { return false };
+    let table = String::from_utf8_lossy(&table);
+    // Number, users, protocol, flags, type, state, inode, path.
+    let listening = table.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace().skip(3);
+        let is_one = words.next()? == LISTENS;
+        words.nth(2)?.parse().ok().filter(|_| is_one)
+    });
+    !tcp_held_by(pid, &listening.collect::<Vec<u64>>()).is_empty()
+}
+
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

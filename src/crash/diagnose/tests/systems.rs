@@ -133,13 +133,18 @@ fn what_tmo_did_comes_first() {
     assert_eq!(text, "it printed what matches /lost (a|the) lock/, which counts as a failure");
     assert_eq!(next, "tmo logs web --around '(?i)lost (a|the) lock'");
     let probe = Probe::Http { url: "http://localhost:3000/up".into() };
-    let (_, text, next) = reported(Trigger::NotLive { probe, failures: 2 });
-    assert!(text.ends_with("GET http://localhost:3000/up fails"), "{text}");
+    let answer = "http://localhost:3000/up: 500 Internal Server Error".to_owned();
+    let (_, text, next) = reported(Trigger::NotLive { probe, failures: 2, answer });
+    assert!(text.ends_with("http://localhost:3000/up: 500 Internal Server Error"), "{text}");
     assert_eq!(next, "curl -i http://localhost:3000/up");
     let probe = Probe::Port { host: "localhost".into(), port: 3000, owner: PortOwner::Auto };
-    let (kind, text, _) = reported(Trigger::NotLive { probe, failures: 3 });
+    let answer = "localhost:3000: connection refused".to_owned();
+    let (kind, text, _) = reported(Trigger::NotLive { probe, failures: 3, answer });
     assert_eq!(kind, Kind::NotLive);
-    assert!(text.contains("3 times in a row: it does not listen on localhost:3000"), "{text}");
+    assert_eq!(
+        text,
+        "its liveness check failed 3 times in a row: localhost:3000: connection refused"
+    );
 }
 
 #[test]
