@@ -5,23 +5,30 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
 
 /// The verdict on a recording, what was run again, and whether all is well. Tests with the name
-/// `is_broken` fail again.
+/// `is_broken` fail again, those with the name `is_gone` do not exist.
 fn judge(recording: &str) -> (Vec<String>, Vec<String>, bool) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dir = tempfile::tempdir().unwrap();
     let ran = dir.path().join("ran");
-    let again = "echo \"$*\" >> \"$0\"; case $* in *is_broken*) exit 1;; esac";
-    let mut command = Command::new(here.join(".ci/judge"));
-    command.arg(here.join("tests/ci").join(recording)).args(["sh", "-c", again]).arg(&ran);
-    let output = command.output().unwrap();
+    let again = "echo \"$*\" >> \"$0\"; case $* in *is_broken*) exit 1;; *is_gone*) passed=0;; esac; \
+                 echo \"test result: ok. ${passed-1} passed; 0 failed\"";
+    let output = judging(&here.join("tests/ci").join(recording), again, &ran).output().unwrap();
     let lines = |text: &str| text.lines().map(str::to_owned).collect();
     let ran = fs::read_to_string(ran).unwrap_or_default();
     (lines(&String::from_utf8(output.stdout).unwrap()), lines(&ran), output.status.success())
+}
+
+/// `.ci/judge` with this script as the command that runs a test again; `$0` is the file.
+fn judging(recording: &Path, again: &str, file: &Path) -> Command {
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/judge"));
+    command.arg(recording).args(["sh", "-c", again]).arg(file);
+    command
 }
 
 #[test]
@@ -70,4 +77,43 @@ fn an_output_that_breaks_off_is_red() {
     let cut = "red: cargo: has not reported which test failed";
     assert_eq!(verdict, ["flaky: it view::is_slow", cut]);
     assert!(!is_well);
+}
+
+#[test]
+fn a_test_that_does_not_run_again_is_red() {
+    let slow = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ci/slow.txt");
+    let dir = tempfile::tempdir().unwrap();
+    let gone = dir.path().join("gone.txt");
+    fs::write(&gone, fs::read_to_string(slow).unwrap().replace("is_slow", "is_gone")).unwrap();
+    let (verdict, _, is_well) = judge(gone.to_str().unwrap());
+    assert_eq!(verdict, ["red: it view::is_gone: fails alone as well"]);
+    assert!(!is_well);
+}
+
+#[test]
+fn a_judge_that_is_ended_ends_the_repeated_test() {
+    let slow = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ci/slow.txt");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pid");
+    let again = "echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 1000";
+    let mut judge = judging(&slow, again, &file).stderr(Stdio::null()).spawn().unwrap();
+    let pid = eventually(|| fs::read_to_string(&file).ok());
+    let signal = |signal: &str, pid: &str| {
+        let mut kill = Command::new("kill");
+        kill.args([signal, pid.trim()]).stderr(Stdio::null()).status().unwrap().success()
+    };
+    assert!(signal("-TERM", &judge.id().to_string()));
+    assert_eq!(judge.wait().unwrap().code(), Some(143));
+    eventually(|| (!signal("-0", &pid)).then_some(()));
+}
+
+fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "it does not happen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
