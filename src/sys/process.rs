@@ -108,8 +108,8 @@ pub struct RefusedCall {
     pub name: &'static str,
     /// The error that it returns.
     pub error: std::io::Error,
-    /// Whether nothing can run without it.
-    pub is_needed: bool,
+    /// What tmo does without it; `None` if nothing can run without it.
+    pub instead: Option<&'static str>,
 }
 
 /// How a child ended and what it used.

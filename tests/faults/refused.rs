@@ -65,12 +65,26 @@ pub(crate) fn prove(times: u32, seed: u64) -> Table {
             }
         }
     }
+    for backend in ["tmux", "native"] {
+        let name = format!("modes with setuid bits answer EPERM, {backend}");
+        cases.push(Case::new(name, move |t| {
+            t.choose_backend(backend);
+            t.by = refusing([SETUID_BITS.into(), libc::EPERM.to_string()]);
+            t.ok(["start", "-D"]);
+            t.ok(["restart", "web"]);
+            let doctor = t.run(["doctor"]);
+            let none = "none that tmo needs is refused";
+            t.check(doctor.stdout.contains(none), format!("doctor: {doctor:?}"));
+            t.ok(["quit"]);
+            t.by.clear();
+            t.over();
+        }));
+    }
     cases::prove(cases, times, seed)
 }
 
 fn attempt(t: &mut Trial, name: &str, (number, errno): (libc::c_long, i32)) {
-    let this = std::env::current_exe().unwrap().display().to_string();
-    t.by = vec![this, "refuse".into(), number.to_string(), errno.to_string()];
+    t.by = refusing([number.to_string(), errno.to_string()]);
     let begins = |program: &str, args: &[&str]| {
         let mut command = Command::new(&t.by[0]);
         command.args(&t.by[1..]).arg(program).args(args);
@@ -124,6 +138,12 @@ fn attempt(t: &mut Trial, name: &str, (number, errno): (libc::c_long, i32)) {
     t.over();
 }
 
+/// The words before a command that is to run without a call.
+fn refusing([what, errno]: [String; 2]) -> Vec<String> {
+    let this = std::env::current_exe().unwrap().display().to_string();
+    vec![this, "refuse".into(), what, errno]
+}
+
 /// What a command must say if it fails.
 struct Refusal<'a> {
     name: &'a str,
@@ -134,35 +154,82 @@ impl Refusal<'_> {
     fn check(&self, t: &mut Trial, words: &str, ran: &Ran) {
         let reason = self.words.split(" (os error").next().unwrap_or_default().to_lowercase();
         let said = ran.stderr.to_lowercase();
-        let names = said.contains(&reason) || said.contains(self.name);
+        // Many names of calls are words, too.
+        let names = said.contains(&reason) || said.contains(&format!("`{}`", self.name));
         t.check(names, format!("`tmo {words}` does not name the refused call: {ran:?}"));
     }
 }
 
-/// `NUMBER ERRNO COMMAND…`: become the command, which the kernel refuses this system call from now on.
+/// `NUMBER ERRNO COMMAND…`: become the command, which the kernel refuses this system call from now on; instead of a
+/// number, [`SETUID_BITS`].
 pub(crate) fn run(words: &[String]) -> ExitCode {
-    let [number, errno, program, args @ ..] = words else { return ExitCode::from(2) };
-    install(number.parse().unwrap(), errno.parse().unwrap());
+    let [what, errno, program, args @ ..] = words else { return ExitCode::from(2) };
+    let errno = errno.parse().unwrap();
+    let mut filter = if what == SETUID_BITS {
+        WITH_MODE.iter().flat_map(|call| refuse_setuid_bits(*call, errno)).collect()
+    } else {
+        refuse(what.parse().unwrap(), errno)
+    };
+    install(&mut filter);
     let error = Command::new(program).args(args).exec();
     // `execve` itself may be refused.
     eprintln!("{program}: {error}");
     ExitCode::from(126)
 }
 
-/// Install a seccomp filter that answers this call with this error and permits all others.
-fn install(number: u32, errno: u32) {
-    let load = u16::try_from(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS).unwrap();
-    let jump = u16::try_from(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K).unwrap();
-    let answer = u16::try_from(libc::BPF_RET | libc::BPF_K).unwrap();
-    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    // The number of the call is the first word of `seccomp_data`.
-    let mut program = [
-        step(load, 0, 0, 0),
-        step(jump, 0, 1, number),
-        step(answer, 0, 0, libc::SECCOMP_RET_ERRNO | errno),
-        step(answer, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let filter = libc::sock_fprog { len: 4, filter: program.as_mut_ptr() };
+/// Refuse every mode with setuid or setgid bits, as `RestrictSUIDSGID=` of systemd does.
+const SETUID_BITS: &str = "setuid-bits";
+const WITH_MODE: &[(libc::c_long, u32)] = &[
+    (libc::SYS_fchmod, 1),
+    (libc::SYS_fchmodat, 2),
+    (libc::SYS_mkdirat, 2),
+    (libc::SYS_mknodat, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mkdir, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mknod, 1),
+];
+
+/// A step of a filter: the operation, how many steps to skip if a condition holds and if not, the operand.
+fn step(operation: u32, holds: u8, fails: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: u16::try_from(operation).unwrap(), jt: holds, jf: fails, k }
+}
+
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+const ANSWER: u32 = libc::BPF_RET | libc::BPF_K;
+
+/// Answer this call with this error. The number of the call is the first word of `seccomp_data`.
+fn refuse(number: u32, errno: u32) -> Vec<libc::sock_filter> {
+    vec![
+        step(LOAD, 0, 0, 0),
+        step(IF_EQUAL, 0, 1, number),
+        step(ANSWER, 0, 0, libc::SECCOMP_RET_ERRNO | errno),
+    ]
+}
+
+fn refuse_setuid_bits(
+    (number, argument): (libc::c_long, u32),
+    errno: u32,
+) -> Vec<libc::sock_filter> {
+    let low_word = if cfg!(target_endian = "little") { 0 } else { 4 };
+    vec![
+        step(LOAD, 0, 0, 0),
+        step(IF_EQUAL, 0, 3, u32::try_from(number).unwrap()),
+        step(LOAD, 0, 0, 16 + 8 * argument + low_word),
+        step(IF_ANY_BIT, 0, 1, libc::S_ISUID | libc::S_ISGID),
+        step(ANSWER, 0, 0, libc::SECCOMP_RET_ERRNO | errno),
+    ]
+}
+
+/// Install a seccomp filter of these steps, which permits all else.
+fn install(program: &mut Vec<libc::sock_filter>) {
+    program.push(step(ANSWER, 0, 0, libc::SECCOMP_RET_ALLOW));
+    let len = u16::try_from(program.len()).unwrap();
+    let filter = libc::sock_fprog { len, filter: program.as_mut_ptr() };
     #[expect(unsafe_code, reason = "no safe wrapper installs a filter")]
     // SAFETY: the kernel copies the program, which lives until then.
     let done = unsafe {

@@ -50,13 +50,9 @@ pub(super) fn system_calls(report: &mut Report) {
         report.ok(CHECK, "none that tmo needs is refused");
     }
     for call in refused {
-        if call.is_needed {
-            report.fail(CHECK, format!("{call}; no process can be started"));
-        } else {
-            report.note(
-                CHECK,
-                format!("{call}; processes are watched by a timer and signalled by pid"),
-            );
+        match call.instead {
+            None => report.fail(CHECK, format!("{call}; no process can be started")),
+            Some(instead) => report.note(CHECK, format!("{call}; {instead}")),
         }
     }
 }
