@@ -22,9 +22,9 @@ use crate::config::dirs::{
     runtime_dir,
 };
 use crate::config::load::Context;
-use crate::config::lookup::{is_project, project_above};
+use crate::config::lookup::project_above;
 use crate::config::paths::absolute;
-use crate::config::socket::{self, SOCKET, SocketPath};
+use crate::config::socket::{self, NamedBy, SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
 use crate::engine::guardian::StartupMessage;
 use crate::engine::runtime_dir::RuntimeDir;
@@ -37,6 +37,7 @@ use crate::model::request::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
 use crate::runs;
+use crate::sys::dial::{self, Answer};
 use crate::sys::{self, ProcInfo, files};
 
 /// Maximum number of supervisors that may be killed during one request.
@@ -494,30 +495,44 @@ fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath)
     let typed = || (args.socket.clone(), args.network.clone());
     let socket = socket::client_socket(&here.start_dir, typed(), &here.env)?;
     socket.check()?;
-    let named = args.socket.is_some() || here.env.path("SOCKET").is_some();
-    let there = socket.path.symlink_metadata().is_ok();
-    let is_here = there && socket.path.parent() == Some(&here.start_dir);
-    if named || is_here || socket.tcp.is_some() || Persona::here() == Persona::Overmind {
+    let named = matches!(socket.named_by, NamedBy::Flag | NamedBy::Variable);
+    if named || socket.tcp.is_some() || Persona::here() == Persona::Overmind {
+        return Ok((here, socket));
+    }
+    let is_here = || socket.path.parent() == Some(&here.start_dir);
+    let is_of_project = match socket.named_by {
+        // A project may name the socket of another program, which is not to be disturbed.
+        NamedBy::Project => has_run(&here.env, &socket.path),
+        NamedBy::Nothing | NamedBy::Flag | NamedBy::Variable => {
+            is_here() && is_alive(&here.env, &socket.path)
+        }
+    };
+    if is_of_project {
         return Ok((here, socket));
     }
     if let Some(command) = command_here(&here)? {
         let command = named_socket(&here, command)?;
         return Ok((here, command));
     }
-    if there {
-        return Ok((here, socket));
-    }
-    let Some(dir) = project_above(&here.start_dir, &here.env) else {
-        let note = || files::read_plain(&last_command(&here.env, &here.start_dir)).ok();
-        let last = if is_project(&here.start_dir) { None } else { note() };
-        let Some(last) = last else { return Ok((here, socket)) };
+    let there = socket.named_by == NamedBy::Project || socket.path.symlink_metadata().is_ok();
+    let above = if there { None } else { project_above(&here.start_dir, &here.env) };
+    let (context, socket) = match above {
+        None => (here.clone(), socket),
+        Some(dir) => {
+            let context = Context::of_other_dir(dir, Env::real());
+            let mut socket = socket::client_socket(&context.start_dir, typed(), &context.env)?;
+            if socket.tcp.is_none() {
+                socket.shown.clone_from(&socket.path);
+            }
+            (context, socket)
+        }
+    };
+    // Where no run of a project has a log, that of the last command is meant.
+    if !last_run(&context.env, &socket.path).exists()
+        && let Ok(last) = files::read_plain(&last_command(&here.env, &here.start_dir))
+    {
         let socket = named_socket(&here, OsString::from_vec(last).into())?;
         return Ok((here, socket));
-    };
-    let context = Context::of_other_dir(dir, Env::real());
-    let mut socket = socket::client_socket(&context.start_dir, typed(), &context.env)?;
-    if socket.tcp.is_none() {
-        socket.shown.clone_from(&socket.path);
     }
     Ok((context, socket))
 }
@@ -528,13 +543,21 @@ fn named_socket(here: &Context, path: PathBuf) -> Result<SocketPath, CliError> {
     Ok(socket::client_socket(&here.start_dir, (Some(path), network), &here.env)?)
 }
 
+/// Whether a run of this user has this socket, or parts of a run that was killed.
+fn has_run(env: &Env, socket: &Path) -> bool {
+    let runtime = RuntimeDir::new(runtime_dir(env, socket));
+    lock::is_held(runtime.dir()).unwrap_or(false) || runtime.has_survivors()
+}
+
+/// Whether this socket is more than what a dead run has left: another program may listen there, too.
+fn is_alive(env: &Env, socket: &Path) -> bool {
+    has_run(env, socket) || !matches!(dial::probe(socket), Ok(Answer::Dead | Answer::Nothing))
+}
+
 /// The socket of the command that runs in this directory.
 fn command_here(here: &Context) -> Result<Option<PathBuf>, CliError> {
     let (env, dir) = (&here.env, &*here.start_dir);
-    let runs = |socket: &PathBuf| {
-        let runtime = RuntimeDir::new(runtime_dir(env, socket));
-        lock::is_held(runtime.dir()).unwrap_or(false) || runtime.has_survivors()
-    };
+    let runs = |socket: &PathBuf| has_run(env, socket);
     let mut sockets: Vec<_> = command_sockets(env, dir).into_iter().filter(runs).collect();
     if sockets.len() > 1 {
         let flags = sockets.iter().map(|socket| format!("`-s {}`", socket.display()));

@@ -11,11 +11,14 @@ use super::instance::Instance;
 use super::log::Source;
 use super::logs::index_of;
 use super::terminal::tmo_only;
+use crate::config::dirs::last_run;
 use crate::crash::report::end_words;
 use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
 use crate::instance::lock;
 use crate::journal::cursor::Position;
+use crate::journal::last_run::LastRun;
 use crate::model::request::State;
+use crate::model::text::OsText;
 use crate::model::untrusted::shown_line;
 use crate::model::{ProcName, ProcessStatus};
 use crate::view::paint::Stamp;
@@ -84,9 +87,13 @@ fn explain(
     let source = Source::of_instance(instance)?;
     let supervised = state.is_some() && lock::is_held(instance.runtime.dir()).unwrap_or(false);
     let index = || index_of(&source, supervised).map_err(std::io::Error::other);
-    let root = instance.socket.path.parent().unwrap_or(Path::new("/"));
+    let plan = instance.runtime.plan().ok();
+    let last = || LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?.origin;
+    let root = plan.as_ref().map(|plan| plan.root.clone()).or_else(last);
+    let beside = || instance.socket.path.parent().unwrap_or(Path::new("/"));
+    let root = root.as_ref().map_or_else(beside, OsText::as_path);
     let sources = Sources { dirs: &source.dirs, index: &index, reports: &source.reports, root };
-    let analysis = Analysis::new(sources, instance.runtime.plan().ok(), state)?;
+    let analysis = Analysis::new(sources, plan, state)?;
     Ok(analysis.explain(name, &instance.flags())?)
 }
 

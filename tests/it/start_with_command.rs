@@ -288,3 +288,24 @@ fn the_end_of_the_command_does_not_shorten_a_stop_in_progress() {
     assert!(world.app().join("cleaned").exists());
     world.wait_empty();
 }
+
+#[test]
+fn a_command_is_found_beside_a_dead_socket_and_by_the_socket_that_the_user_names() {
+    let world = World::new("web: exec sleep 1000\n");
+    let socket = world.app().join(".overmind.sock");
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    world.ok(["start", "-D", "--", "sleep", "1001"]);
+    assert!(world.ok(["ps"]).contains("\nsleep "));
+    world.ok(["quit"]);
+    // No run of the Procfile has a log here.
+    assert!(world.ok(["logs"]).contains("sleep  | Started with pid"));
+    std::fs::remove_file(socket).unwrap();
+    let named = world.app().join("named.sock");
+    let world = world.env("TMO_SOCKET", named.to_str().unwrap());
+    world.ok(["start", "-D", "--", "sleep", "1002"]);
+    assert!(named.exists());
+    assert!(world.ok(["ps"]).contains("\nsleep "));
+    world.ok(["quit"]);
+    assert!(world.ok(["logs"]).contains("sleep  | Started with pid"));
+    world.wait_empty();
+}

@@ -9,6 +9,7 @@ use crate::cli::error::CliError;
 use crate::config::Env;
 use crate::config::command::process_name;
 use crate::config::dirs::{command_socket, last_command, runtime_dir};
+use crate::config::socket::{NamedBy, start_socket};
 use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::network::Network;
 use crate::model::plan::Plan;
@@ -30,7 +31,9 @@ pub(super) fn prepare(
                     --until-ready runs it beside those of the Procfile";
         return Err(CliError::Usage(text.to_owned()));
     }
-    if args.socket.is_some() || args.network.is_some() {
+    let typed = (args.socket.clone(), args.network.clone());
+    let named_by = start_socket(dir, typed, env)?.named_by;
+    if matches!(named_by, NamedBy::Flag | NamedBy::Variable) {
         return Ok(None);
     }
     args.socket = Some(command_socket(env, dir, &process_name(&args.command), 1));
@@ -71,7 +74,7 @@ impl Start {
         let _ = made.then(|| replace(&note, plan.socket.as_bytes()));
     }
 
-    /// The reason why a process of the Procfile is unknown, if the start has left it out.
+    /// The reason why a process of the Procfile is unknown: the start has left it out, or it was added since.
     pub(super) fn why_left_out(&self, error: CliError) -> CliError {
         let CliError::Unknown(unknown) = &error else { return error };
         let Ok(loaded) = self.context.load(&self.typed) else { return error };
@@ -80,6 +83,13 @@ impl Start {
             return error;
         }
         let flags = self.flags();
+        // In a run of a version without reload nothing is known of its entries.
+        let run = self.runtime.plan().ok().filter(|plan| !plan.lines.is_empty());
+        if run.is_some_and(|plan| plan.lines.iter().all(|line| line != name)) {
+            return CliError::Usage(format!(
+                "{name} was added to the Procfile after this run was started; `tmo reload{flags}` adds it to the run"
+            ));
+        }
         CliError::Usage(format!(
             "{name} is not part of this run, which was limited to other processes (-l, -x or their \
              variables); without that, after `tmo quit{flags}`, `tmo start {name}` starts it"
