@@ -303,3 +303,25 @@ fn reload_keeps_automatically_chosen_ports() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn a_run_of_processes_that_were_named_with_commas_is_reloaded() {
+    let world = World::new(PROCFILE);
+    world.ok(["start", "-D", "web,api"]);
+    let all = "web: unchanged\napi: unchanged\ngone: unchanged\n";
+    assert_eq!(world.ok(["reload"]), all);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn start_names_the_reload_for_an_entry_that_is_newer_than_the_run() {
+    let world = World::new("web: exec sleep 1000\nleft: exec sleep 1000\n");
+    world.ok(["start", "-D", "-l", "web"]);
+    let ran = world.run(["start", "left"]);
+    assert!(ran.code == 2 && ran.stderr.contains("limited to other processes"), "{ran:?}");
+    world.write("Procfile", "web: exec sleep 1000\nleft: exec sleep 1000\nlate: exec sleep 1000\n");
+    let ran = world.run(["start", "late"]);
+    let way = "late was added to the Procfile after this run was started; `tmo reload` adds it";
+    assert!(ran.code == 2 && ran.stderr.contains(way), "{ran:?}");
+    world.ok(["quit"]);
+}

@@ -170,10 +170,15 @@ impl StartArgs {
     }
 }
 
+/// The names in one word: several may be separated by commas.
+fn listed(word: &str) -> impl Iterator<Item = String> {
+    word.split(',').filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
 impl From<StartArgs> for StartOptions {
     fn from(args: StartArgs) -> Self {
         Self {
-            names: args.names,
+            names: args.names.iter().flat_map(|name| listed(name)).collect(),
             command: if args.until_ready { vec![] } else { args.command },
             procfile: args.procfile,
             root: args.root,

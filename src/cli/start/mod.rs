@@ -240,11 +240,6 @@ impl Start {
         let inherit = inherit_here();
         let_owner_in();
         let (context, typed_in) = place::place(Context::here()?, &mut args)?;
-        let is_list = |name: &String| !name.contains('/') && name.contains(',');
-        if args.names.iter().any(is_list) {
-            args.names =
-                args.names.iter().flat_map(|name| name.split(',').map(str::to_owned)).collect();
-        }
         let number = command::prepare(&context.env, &context.start_dir, &mut args)?;
         let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
         let (trial, ui, web) = (args.until_ready, args.ui, args.web);
@@ -319,7 +314,7 @@ impl Start {
         if survivors && self.runtime.adoptable()? {
             return Ok(None);
         }
-        if let Some(call) = sys::refused_calls().into_iter().find(|call| call.is_needed) {
+        if let Some(call) = sys::refused_calls().into_iter().find(|call| call.instead.is_none()) {
             return Err(CliError::Refused(call));
         }
         let (mut plan, mut warnings) = self.resolve_for(true)?;
