@@ -2,7 +2,7 @@
 //! once.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -33,10 +33,18 @@ pub(super) fn while_blocked<T>(
         if !goes_on(MOMENT) {
             return;
         }
-        let line = Line::new(words);
-        let mut pause = LONGER;
-        while goes_on(pause) {
-            pause = AGAIN;
+        let line = ProgressLine::new(words);
+        let mut look_at = Instant::now() + LONGER;
+        loop {
+            let left = look_at.saturating_duration_since(Instant::now());
+            if !goes_on(if line.is_visible() { TURN.min(left) } else { left }) {
+                return;
+            }
+            line.turn();
+            if Instant::now() < look_at {
+                continue;
+            }
+            look_at = Instant::now() + AGAIN;
             if let Some(details) = details()
                 && !line.detail(&details)
             {
@@ -64,7 +72,14 @@ pub(super) async fn with_details<T>(
     if let Ok(done) = tokio::time::timeout(MOMENT, &mut work).await {
         return done;
     }
-    let line = Line::new(words);
+    let line = ProgressLine::new(words);
+    let turning = async {
+        while line.is_visible() {
+            tokio::time::sleep(TURN).await;
+            line.turn();
+        }
+        std::future::pending().await
+    };
     let details = async {
         // Query only if it takes long.
         tokio::time::sleep(LONGER).await;
@@ -79,16 +94,17 @@ pub(super) async fn with_details<T>(
     tokio::select! {
         done = &mut work => done,
         never = details => never,
+        never = turning => never,
     }
 }
 
 /// A line on a terminal that shows that something goes on; erased on drop.
-struct Line {
+struct ProgressLine {
     words: &'static str,
     bar: ProgressBar,
 }
 
-impl Line {
+impl ProgressLine {
     fn new(words: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         // Should the template be refused, the default one is good enough.
@@ -96,14 +112,24 @@ impl Line {
             bar.set_style(style);
         }
         bar.set_message(words);
-        bar.enable_steady_tick(TURN);
+        bar.tick();
         Self { words, bar }
+    }
+
+    /// Whether it is on a terminal.
+    fn is_visible(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
+    /// Show the next frame of the spinner.
+    fn turn(&self) {
+        self.bar.tick();
     }
 
     /// Show the details; false if that is done once and for all, as they were printed.
     fn detail(&self, details: &str) -> bool {
         let text = format!("{}: {details}", self.words);
-        if self.bar.is_hidden() {
+        if !self.is_visible() {
             // overmind prints nothing.
             if Persona::here() == Persona::Tmo {
                 super::warn(&text);
@@ -115,7 +141,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -124,7 +124,7 @@ async fn until(
     };
     // Output counts even if the process has ended since.
     let is_far = instance.on_this_machine().is_err();
-    let mut ports = Ports { checks: HashMap::new(), is_far };
+    let mut ports = PortChecks { checks: HashMap::new(), is_far };
     let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
     loop {
         let state = match instance.state().await {
@@ -275,25 +275,24 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliErro
 
 /// How many processes of a start are up, and which are still awaited; `None` if no check or dependency
 /// holds it up.
-pub(super) fn how_far(state: &State) -> Option<String> {
+pub(super) fn how_far(processes: &[ProcessState]) -> Option<String> {
     const MOST: usize = 5;
     let is_late = |process: &&ProcessState| {
         process.state == ProcessStatus::Running && process.ready == Some(false)
             || process.state == ProcessStatus::Installing
     };
-    let late: Vec<_> = state.processes.iter().filter(is_late).collect();
+    let late: Vec<_> = processes.iter().filter(is_late).collect();
     if late.is_empty() {
         return None;
     }
     let comes = |process: &&ProcessState| {
         process.state != ProcessStatus::Stopped && process.phase != Some(Stage::Cleanup)
     };
-    let is_open = |process: &ProcessState| {
-        is_late(&process)
-            || [ProcessStatus::Pending, ProcessStatus::Starting].contains(&process.state)
+    let is_up = |process: &&&ProcessState| {
+        process.finished || process.state == ProcessStatus::Running && !is_late(process)
     };
-    let all: Vec<_> = state.processes.iter().filter(comes).collect();
-    let done = all.iter().filter(|process| !is_open(process)).count();
+    let all: Vec<_> = processes.iter().filter(comes).collect();
+    let done = all.iter().filter(is_up).count();
     let names: Vec<_> = late.iter().take(MOST).map(|process| process.name.as_str()).collect();
     Some(format!("{done} of {} are up; waiting for {}", all.len(), names.join(", ")))
 }
@@ -319,13 +318,13 @@ fn all_ended(wanted: &[&ProcessState]) -> Verdict {
 }
 
 /// Follows the ports of the processes that are waited for, each with the number of its life.
-struct Ports {
+struct PortChecks {
     checks: HashMap<ProcName, (u64, OwnerCheck)>,
     /// The run is on another machine, whose processes can't be examined.
     is_far: bool,
 }
 
-impl Ports {
+impl PortChecks {
     /// Whether all of these listen at their port, by the rules of a readiness check.
     async fn open(&mut self, wanted: &[&ProcessState], run: &str) -> Result<Verdict, CliError> {
         let is_far = self.is_far;
@@ -354,5 +353,31 @@ impl Ports {
             }
         }
         Ok(Verdict::So(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::how_far;
+    use crate::model::request::ProcessState;
+    use crate::model::{ProcName, ProcessStatus};
+
+    #[test]
+    fn only_what_runs_or_has_finished_is_up() {
+        let process = |name: &str, state, ready, finished| ProcessState {
+            ready,
+            finished,
+            ..ProcessState::new(ProcName::new(name).unwrap(), state, None)
+        };
+        let processes = [
+            process("db", ProcessStatus::Running, Some(true), false),
+            process("migrate", ProcessStatus::Exited, Some(true), true),
+            process("web", ProcessStatus::Running, Some(false), false),
+            process("seed", ProcessStatus::Skipped, None, false),
+            process("api", ProcessStatus::Broken, None, false),
+            process("crashed", ProcessStatus::Exited, None, false),
+            process("later", ProcessStatus::Stopped, None, false),
+        ];
+        assert_eq!(how_far(&processes).unwrap(), "2 of 6 are up; waiting for web");
     }
 }

@@ -110,7 +110,7 @@ impl Start {
     /// How far the start is, if the run answers yet.
     fn how_far(&self) -> Option<String> {
         let state = crate::cli::block_on(async { Ok(state_at(&self.address()).await.ok()) });
-        how_far(&state.ok()??)
+        how_far(&state.ok()??.processes)
     }
 
     /// The control address of this start.
