@@ -33,12 +33,11 @@ use crate::view::paint::Stamp;
 /// Print a table, or the whole state as JSON.
 pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
-    let mut state = match super::block_on(instance.server())? {
-        Server::Tmo => super::block_on(instance.state())?,
-        Server::Overmind(address) => {
-            let asked = async { Ok(OvermindClient::new(&address).status().await?) };
-            return super::print(&super::block_on(asked)?);
-        }
+    let is_table =
+        !args.json && (Persona::here() == Persona::Tmo || args.wide || args.by.is_some());
+    let (mut state, asking) = match super::block_on(ask(&mut instance, is_table))? {
+        Answer::Tmo(state, asking) => (*state, asking),
+        Answer::Overmind(table) => return super::print(&table),
     };
     if let Some(Order::Phase) = args.by {
         state.processes.sort_by_key(stage);
@@ -47,15 +46,38 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     if args.json {
         return super::print_json(&listing(state, is_here)?);
     }
-    if Persona::here() == Persona::Overmind && !args.wide && args.by.is_none() {
+    if !is_table {
         return super::print(&overmind::status(&state.processes));
     }
     let failed = failed_below_watchers(&instance).unwrap_or_default();
-    let asking = super::block_on(at_debuggers(&instance)).unwrap_or_default();
     let (wide, by, flags) = (args.wide, args.by, instance.flags());
     let shown = Shown { wide, by, flags, failed, asking, is_here };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     super::print_painted(&shown.table(&state.processes, color))
+}
+
+/// What answers on the socket of the run.
+enum Answer {
+    /// The state of the run, and the processes that wait at the prompt of a debugger, with the prompt.
+    Tmo(Box<State>, Vec<(ProcName, String)>),
+    /// The table of overmind.
+    Overmind(String),
+}
+
+/// `notes`: also look for prompts of debuggers.
+async fn ask(instance: &mut Instance, notes: bool) -> Result<Answer, CliError> {
+    match instance.server().await? {
+        Server::Overmind(address) => {
+            Ok(Answer::Overmind(OvermindClient::new(&address).status().await?))
+        }
+        Server::Tmo => {
+            let state = Box::new(instance.state().await?);
+            // Without them the table lacks only notes.
+            let asking =
+                if notes { at_debuggers(instance).await.unwrap_or_default() } else { vec![] };
+            Ok(Answer::Tmo(state, asking))
+        }
+    }
 }
 
 /// The state of the run, and what each process uses.
