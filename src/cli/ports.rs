@@ -33,8 +33,6 @@ const APART: u16 = 10;
 /// The file that records the ports of each project, among the state directories.
 const BOOK: &str = "ports.json";
 
-/// The hosts of checks that mean this machine.
-const HERE: [&str; 5] = ["127.0.0.1", "localhost", "::1", "[::1]", "0.0.0.0"];
 /// How much output of an earlier life is searched for a port.
 const MOST_READ: usize = 64 << 10;
 
@@ -203,7 +201,7 @@ pub(super) fn takers(
     runtime: &RuntimeDir,
 ) -> Vec<(TakenPort, Option<ProcInfo>)> {
     let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
-    let checked = begin.iter().flat_map(|process| checked_ports(process));
+    let checked = begin.iter().flat_map(|process| process.rules.ports());
     let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).chain(checked).collect();
     let taken = sys::tcp_listeners(&ports);
     let reported = |process: &ProcessPlan, port: u16| {
@@ -222,7 +220,7 @@ pub(super) fn takers(
         Some((taken, holder.clone()))
     };
     let of_process = |process: &&ProcessPlan| {
-        let mut ports = checked_ports(process);
+        let mut ports: BTreeSet<u16> = process.rules.ports().collect();
         let own = process.port.filter(|port| taken.iter().any(|(taken, _)| taken == port));
         ports.extend(own.filter(|port| {
             names_port(process, env, *port) || has_printed(plan, runtime, &process.name, *port)
@@ -230,24 +228,6 @@ pub(super) fn takers(
         ports.into_iter().filter_map(|port| reported(process, port)).collect::<Vec<_>>()
     };
     begin.iter().flat_map(of_process).collect()
-}
-
-/// The ports of this machine that the checks of a process probe.
-fn checked_ports(process: &ProcessPlan) -> BTreeSet<u16> {
-    let port = |probe: &Probe| {
-        let (host, port) = match probe {
-            Probe::Port { host, port, .. } => (host.clone(), *port),
-            Probe::Http { url } => {
-                let uri: hyper::Uri = url.parse().ok()?;
-                (uri.host()?.to_owned(), uri.port_u16().unwrap_or(80))
-            }
-            Probe::Log(_) | Probe::Exec { .. } | Probe::Exit { .. } | Probe::Delay { .. } => {
-                return None;
-            }
-        };
-        HERE.contains(&host.as_str()).then_some(port)
-    };
-    probes(process).filter_map(port).collect()
 }
 
 fn probes(process: &ProcessPlan) -> impl Iterator<Item = &Probe> {

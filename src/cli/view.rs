@@ -35,7 +35,6 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::model::rules::{Check, Probe};
 use crate::model::run_end::{Culprit, End};
-use crate::model::shell::quoted;
 use crate::sys::files;
 use crate::view::paint::Stamp;
 use crate::view::printer::{Farewell, Job, Printer};
@@ -265,22 +264,13 @@ impl Shown {
 
     /// How to start a process that has ended with success, and so has stopped others.
     fn way_to_end(&self, culprit: &Culprit) -> Option<String> {
-        let name = &culprit.name;
-        let is_wanted = self.plan.exit_code_from.as_ref() == Some(name);
-        let is_alone = self.plan.present().count() < 2;
-        if culprit.exit != Exit::Code(0)
-            || culprit.cause.is_some()
-            || is_wanted
-            || is_alone
-            || Persona::here() != Persona::Tmo
-        {
+        let ended_well = culprit.exit == Exit::Code(0) && culprit.cause.is_none();
+        if !ended_well || Persona::here() != Persona::Tmo {
             return None;
         }
-        let name = quoted(name.as_str());
-        Some(format!(
-            "if {name} may end: `tmo start -c {name}{}`, or `on_exit = \"ignore\"` in tmo.toml",
-            self.flags
-        ))
+        let (name, flags) = (&culprit.name, &self.flags);
+        let start = self.plan.way_to_end(name)?;
+        Some(format!("if {name} may end: `{start}{flags}`, or `on_exit = \"ignore\"` in tmo.toml"))
     }
 
     /// Follow the run until it ends, or this terminal does.

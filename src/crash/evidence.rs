@@ -54,8 +54,8 @@ pub struct Facts {
     pub trigger: Option<Trigger>,
     /// The processes that listen at present on ports named in the output.
     pub holders: Vec<Holder>,
-    /// A port on which another program listened at the start, and the event about it; `None` once the process
-    /// itself listens there.
+    /// A port on which another program listened at the start of the run, and the event about it; `None` once the
+    /// process itself listens there, and in a later life unless another program listens there now.
     pub taken: Option<(u16, Line)>,
     /// Whether it ended soon after it had started.
     pub is_short: bool,
@@ -67,8 +67,30 @@ pub struct Facts {
     pub programs: Vec<String>,
     /// If a program was not found: the names of programs in `node_modules/.bin`.
     pub packaged: Vec<String>,
+    /// If the project has no `.env`: its example of one.
+    pub example: Option<EnvExample>,
     /// Whether `coredumpctl` keeps core dumps.
     pub dumped: bool,
+}
+
+/// A file of a project that shows what belongs into its `.env`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvExample {
+    /// Its name.
+    pub name: &'static str,
+    /// Its content.
+    pub text: Vec<u8>,
+}
+
+impl EnvExample {
+    /// Whether it sets this variable.
+    pub fn sets(&self, variable: &str) -> bool {
+        self.text.split(|byte| *byte == b'\n').any(|line| {
+            let line = line.trim_ascii_start();
+            let line = line.strip_prefix(b"export ").unwrap_or(line);
+            line.strip_prefix(variable.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
+        })
+    }
 }
 
 /// Something that tmo saw or did and that explains the end.

@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::evidence::{Holder, OwningRun, Sender};
+use super::evidence::{EnvExample, Holder, OwningRun, Sender};
 use crate::model::ProcName;
-use crate::sys::{self, Listener, ProcInfo, files};
+use crate::sys::files::{self, ChosenBy};
+use crate::sys::{self, Listener, ProcInfo};
 
 /// The maximum number of program names to look at.
 const MOST_PROGRAMS: usize = 20_000;
@@ -49,6 +50,17 @@ fn marked_tenant(pid: u32, of_this_run: bool) -> Option<OwningRun> {
     let socket = sys::variable_of(pid, "TMO_SOCKET")
         .filter(|socket| Path::new(socket).exists() && !socket.contains(char::is_control))?;
     Some(OwningRun { name, socket: Some(socket) })
+}
+
+/// The example of a `.env` in the directory of a project that has no `.env`.
+pub fn env_example(root: &Path) -> Option<EnvExample> {
+    if root.join(".env").exists() {
+        return None;
+    }
+    [".env.example", ".env.sample"].into_iter().find_map(|name| {
+        let text = files::read_project(&root.join(name), ChosenBy::Project).ok()?;
+        Some(EnvExample { name, text })
+    })
 }
 
 /// The names of the programs in this `PATH`.

@@ -16,7 +16,7 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::WatcherPatterns;
 use crate::model::text::OsText;
 use crate::model::units;
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, LifeId, ProcName};
 
 /// A process that ends within this time has failed at its start.
 const SHORT: Duration = Duration::from_secs(10);
@@ -106,14 +106,20 @@ impl CrashInput {
         let taken = evidence.facts.taken.as_ref().map(|(port, _)| *port);
         let ports: Vec<u16> = ports_named(evidence).into_iter().chain(taken).collect();
         evidence.facts.holders.extend(facts::holders(&ports, &self.run));
-        let own = |holder: &Holder| {
+        let is_own = |holder: &Holder| {
             let tenant = holder.tenant.as_ref();
-            Some(holder.port) == taken
-                && tenant.is_some_and(|it| it.socket.is_none() && it.name == self.name.as_str())
+            tenant.is_some_and(|it| it.socket.is_none() && it.name == self.name.as_str())
         };
-        if evidence.facts.holders.iter().any(own) {
+        let mut held = evidence.facts.holders.iter().filter(|holder| Some(holder.port) == taken);
+        // Who listens there now is known; who did when a later life began is not.
+        let counts = match held.next() {
+            Some(first) => !is_own(first) && !held.any(is_own),
+            None => self.lived.life == LifeId::FIRST,
+        };
+        if !counts {
             evidence.facts.taken = None;
         }
+        evidence.facts.example = facts::env_example(Path::new(&evidence.root));
         evidence.facts.dumped = evidence.signal().is_some() && facts::dumps_are_kept();
         if self.lived.exit == Exit::Code(127) {
             let path = self.env.iter().rev().find(|(name, _)| name.as_bytes() == b"PATH");

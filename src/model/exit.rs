@@ -34,6 +34,14 @@ impl Exit {
         }
     }
 
+    /// The verb for such an end, to be followed by it: "exited with code 3", "was killed by signal 9 (SIGKILL)".
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Code(_) => "exited with",
+            Self::Signal(_) => "was killed by",
+        }
+    }
+
     /// As one word: `3`, `SIGKILL`, or `SIG40` for a signal without a name.
     pub fn word(self) -> String {
         match self {

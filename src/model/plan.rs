@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::detach_keys::DetachKeys;
 use super::network::TcpAddress;
 use super::rules::{Hooks, ProcessPolicy, WatcherPatterns, WebRules};
+use super::shell::quoted;
 use super::{ProcName, is_default, text::OsText};
 use crate::model::time::Timestamp;
 
@@ -239,10 +240,23 @@ impl Plan {
         env
     }
 
+    /// The command that starts this run again without ending it with this process, which has ended with success.
+    /// `None` if the run was to end with it.
+    pub fn way_to_end(&self, name: &ProcName) -> Option<String> {
+        let is_wanted = self.exit_code_from.as_ref() == Some(name);
+        let is_alone = self.present().count() < 2;
+        (!is_wanted && !is_alone).then(|| start_and_let_end(name))
+    }
+
     /// The processes of the configuration and those added by scaling, without removed ones.
     pub fn present(&self) -> impl Iterator<Item = &ProcessPlan> + Clone {
         self.processes.iter().filter(|process| !process.removed)
     }
+}
+
+/// The command that starts a run which the end of this process does not end.
+pub fn start_and_let_end(name: &ProcName) -> String {
+    format!("tmo start -c {}", quoted(name.as_str()))
 }
 
 /// Whether a variable identifies the run to its processes. If a process started another run and passed the

@@ -73,7 +73,7 @@ impl ProcessPolicy {
     /// The ports that its checks connect to.
     pub fn ports(&self) -> impl Iterator<Item = u16> {
         let live = self.live.iter().map(|live| &live.probe);
-        self.ready.iter().map(|check| &check.probe).chain(live).filter_map(Probe::port)
+        self.ready.iter().map(|check| &check.probe).chain(live).filter_map(Probe::local_port)
     }
 
     /// Whether the process is ready once it has exited with this code; `None` means with any code.
@@ -195,17 +195,26 @@ pub enum Probe {
 impl Probe {
     /// The default host of a port.
     pub const HERE: &str = "127.0.0.1";
+    /// The hosts that mean this machine.
+    const LOCAL: [&str; 5] = ["127.0.0.1", "localhost", "::1", "[::1]", "0.0.0.0"];
 
-    /// The port that it connects to.
-    pub fn port(&self) -> Option<u16> {
-        match self {
-            Self::Port { port, .. } => Some(*port),
+    /// The port of this machine that it connects to.
+    pub fn local_port(&self) -> Option<u16> {
+        let (host, port) = match self {
+            Self::Port { host, port, .. } => (host.as_str(), *port),
             Self::Http { url } => {
-                let (_, rest) = url.split_once("://")?;
-                rest.split('/').next()?.rsplit_once(':')?.1.parse().ok()
+                let (scheme, rest) = url.split_once("://")?;
+                let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+                let usual = if scheme == "https" { 443 } else { 80 };
+                let named = rest[..end].rsplit_once(':');
+                let named = named.and_then(|(host, port)| Some((host, port.parse().ok()?)));
+                named.unwrap_or((&rest[..end], usual))
             }
-            Self::Log(_) | Self::Exec { .. } | Self::Exit { .. } | Self::Delay { .. } => None,
-        }
+            Self::Log(_) | Self::Exec { .. } | Self::Exit { .. } | Self::Delay { .. } => {
+                return None;
+            }
+        };
+        Self::LOCAL.contains(&host).then_some(port)
     }
 
     /// A command with which a user can run the same check, if there is one.

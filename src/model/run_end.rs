@@ -25,11 +25,7 @@ impl End {
     /// Why, to follow "the run"; `None` if no process was the reason.
     pub fn reason(&self) -> Option<String> {
         let Culprit { name, exit, .. } = self.culprit.as_ref()?;
-        let verb = match exit {
-            Exit::Code(_) => "exited with",
-            Exit::Signal(_) => "was ended by",
-        };
-        Some(format!("ended because {name} {verb} {}", exit.describe()))
+        Some(format!("ended because {name} {} {}", exit.verb(), exit.describe()))
     }
 }
 

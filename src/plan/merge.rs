@@ -15,7 +15,7 @@ use super::resolve::{PlannedInstance, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::Entry;
-use crate::config::toml::{Asked, Dependency, ProcessTable, command_line, value};
+use crate::config::toml::{Asked, DependencyEntry, ProcessTable, command_line, value};
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan, Stdin};
 use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
@@ -154,7 +154,7 @@ fn checks(
 /// All instances of all entries that it depends on; entries that are left out are not waited for.
 fn needs(given: &MergeInput<'_>, table: &ProcessTable) -> Vec<Need> {
     let said = table.depends_on.iter().map(Spanned::get_ref);
-    let all = said.flat_map(|Dependency { on, until, restart }| {
+    let all = said.flat_map(|DependencyEntry { on, until, restart }| {
         let instances = given.instances.get(on).into_iter().flatten();
         instances.map(move |on| Need { on: on.clone(), until: *until, restart: *restart })
     });

@@ -657,6 +657,11 @@ fn a_run_that_a_finished_process_ended_shows_how_to_let_it_end() {
     world.wait_state("migrate", "exited");
     assert_eq!(world.run(["why"]).code, 0);
     world.ok(["quit"]);
+    // The only process ends nothing but itself.
+    let world = World::new("web: echo done\n");
+    assert_eq!(world.run(["start"]).code, 0);
+    let reported = wrong(&world, &[]);
+    assert!(!reported.contains(" -c ") && reported.contains("it exited with code 0"), "{reported}");
 }
 
 #[test]
@@ -709,4 +714,44 @@ fn a_port_that_was_taken_at_the_start_is_logged_and_is_the_first_cause() {
     assert!(reported.contains(&taken), "{reported}");
     world.ok(["quit"]);
     drop(held);
+}
+
+#[test]
+fn a_port_that_was_taken_at_the_start_is_no_cause_once_it_is_free() {
+    let held = std::net::TcpListener::bind(("127.0.0.1", free_port())).unwrap();
+    let port = held.local_addr().unwrap().port().to_string();
+    let world = World::new(
+        "web: echo serves $PORT; printf \"Traceback (most recent call last):\\n  File \\\"app.py\\\", line 3, in \
+         <module>\\nKeyError: 'x'\\n\"; exit 1\n",
+    );
+    world.ok(["start", "-D", "-p", &port, "--any-can-die"]);
+    world.wait_state("web", "exited");
+    let kind = |at: usize| json(&world, &["why", "web"])["causes"][at]["kind"].clone();
+    assert_eq!(kind(0), "port-taken");
+    drop(held);
+    world.ok(["start", "web"]);
+    let second = || (world.field("web", "lives") == 2).then_some(());
+    eventually("it runs again", second);
+    world.wait_state("web", "exited");
+    assert_eq!((kind(0), kind(1)), ("exception".into(), Value::Null));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_example_of_an_env_file_is_found_for_a_command_too() {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    world.write(".env.example", "OTHER=1\nDATABASE_URL=postgres://localhost\n");
+    let error = "KeyError: 'DATABASE_URL'";
+    let trace = format!(
+        "printf 'Traceback (most recent call last):\\n  File \"/usr/lib/python3/os.py\", line 685, in \
+         __getitem__\\n    raise KeyError(key) from None\\n'; echo \"{error}\"; exit 1"
+    );
+    assert_eq!(world.run(["start", "--", "sh", "-c", &trace]).code, 1);
+    let reported = wrong(&world, &[]);
+    assert!(reported.contains("$ cp .env.example .env\n"), "{reported}");
+    world.write(".env", "A=1\n");
+    assert_eq!(world.run(["start", "--", "sh", "-c", &trace]).code, 1);
+    let reported = wrong(&world, &[]);
+    assert!(reported.contains("$ echo DATABASE_URL= >> .env\n"), "{reported}");
 }

@@ -82,13 +82,13 @@ pub struct ManArgs {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub struct SetupArgs {
-    /// Install below your home directory, as `XDG_DATA_HOME` and `XDG_CONFIG_HOME` say.
+    /// Install for you, in `XDG_DATA_HOME` and `XDG_CONFIG_HOME` or their defaults in your home directory.
     #[arg(long, conflicts_with = "system")]
     pub user: bool,
-    /// For all users of this machine, below /usr/local; needs root.
+    /// Install for all users of this machine, below /usr/local; needs root.
     #[arg(long)]
     pub system: bool,
-    /// With --system, below this directory instead of /usr/local.
+    /// Install below this directory instead of /usr/local; needs --system.
     #[arg(long, value_name = "DIR", default_value = "/usr/local", requires = "system",
         hide_default_value = true, add = values::directory())]
     pub prefix: PathBuf,

@@ -172,7 +172,7 @@ pub(super) fn ports(report: &mut Report, start: &Start, plan: &Plan) {
     let context = &start.context;
     let (ports, taken) = (table(plan), takers(plan, &context.env, &start.runtime));
     if taken.is_empty() && !ports.is_empty() {
-        report.ok(CHECK, format!("no process is known to need one that is taken: {ports}"));
+        report.ok(CHECK, format!("none that a process needs is taken: {ports}"));
     }
     let runs = if taken.is_empty() { vec![] } else { runs(context) };
     for (taken, holder) in taken {

@@ -37,13 +37,13 @@ fn server(report: &mut Report, port: u16, about: &door::About) {
     let far: Vec<_> = addresses.iter().filter(|ip| !ip.to_canonical().is_loopback()).collect();
     let mut text = format!("a server listens at port {port}");
     if let Some(far) = far.first() {
-        let _ = write!(text, " of {far} too, which other machines reach");
+        let _ = write!(text, " of {far}, too, which other machines can reach");
     }
     if let Some(public) = &about.public {
         let _ = write!(text, "; its public address is {public}");
     }
     if about.has_token {
-        text += "; programs get in with a token";
+        text += "; programs have access with a token";
     }
     if about.public.is_some() && about.proxies.is_empty() {
         let more =

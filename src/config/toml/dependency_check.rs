@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::problem::Diagnostics;
-use super::{Dependency, TmoToml, or_nearest};
+use super::{DependencyEntry, TmoToml, or_nearest};
 use crate::config::procfile::Entry;
 use crate::model::plan::OnExit;
 use crate::model::rules::{DependencyCondition, Restart, Stage};
@@ -27,7 +27,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Diagnostic
     for (name, table) in &toml.processes {
         let from = places.get(name.get_ref().as_str()).copied();
         for dependency in &table.depends_on {
-            let (Dependency { on, until, .. }, at) = (dependency.get_ref(), dependency.span());
+            let (DependencyEntry { on, until, .. }, at) = (dependency.get_ref(), dependency.span());
             let Some(&to) = places.get(on.as_str()) else {
                 mistakes.add_with(at, |suggests| unknown(on, &names, suggests));
                 continue;

@@ -28,7 +28,7 @@ use crate::config::options::BackendChoice;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::rules::{DependencyCondition, Hooks, WatcherPatterns, WebRules};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
-pub use keys::{Asked, Dependency, Line, LogTable, ProcessTable, Row, command_line};
+pub use keys::{Asked, DependencyEntry, Line, LogTable, ProcessTable, Row, command_line};
 pub use problem::{Diagnostics, Problem, Source, TomlError};
 pub use resolve::{Disk, ProcessOverrides, Resolved, resolve_with_disk};
 pub use said::{At, Said, value};

@@ -62,7 +62,7 @@ fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
     let label = known.map_or_else(|| format!("signal {number}"), |signal| signal.to_string());
     let shell = matches!(exit, Exit::Code(_));
     let text = if shell {
-        format!("a command below its shell ended by {label}: {words}")
+        format!("a command of its shell was ended by {label}: {words}")
     } else {
         format!("{words} ({label})")
     };

@@ -185,8 +185,12 @@ fn variables(found: &mut Findings<'_>) {
 
 fn not_set(found: &mut Findings<'_>, at: usize, name: &str) {
     let text = format!("the variable {name} is not set");
-    let next = Some(format!("echo {name}= >> .env"));
-    found.add_line(84, at, Kind::MissingVariable, text).next = next;
+    let example = found.evidence.facts.example.as_ref().filter(|example| example.sets(name));
+    let next = match example {
+        Some(example) => format!("cp {} .env", example.name),
+        None => format!("echo {name}= >> .env"),
+    };
+    found.add_line(84, at, Kind::MissingVariable, text).next = Some(next);
 }
 
 fn files(found: &mut Findings<'_>) {

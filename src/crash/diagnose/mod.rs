@@ -170,7 +170,10 @@ impl<'e> Findings<'e> {
             !(logged && finding.line.is_some_and(part))
         });
         if self.evidence.facts.trigger.is_some() {
-            self.all.retain(|finding| !INTERRUPTED.finds(&finding.cause.text));
+            let is_reaction = |finding: &Finding| {
+                finding.score < triggers::SURE && INTERRUPTED.finds(&finding.cause.text)
+            };
+            self.all.retain(|finding| !is_reaction(finding));
         }
         self.all.sort_by_key(|finding| std::cmp::Reverse(finding.score));
         let mut kept: Vec<Finding> = vec![];

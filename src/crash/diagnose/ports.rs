@@ -38,11 +38,14 @@ const FAR: usize = 30;
 
 /// The score of a port that was known to be taken at the start: above all output, below what tmo did.
 const KNOWN: i32 = 96;
+/// The same if nothing listens there any more and the output says nothing of it: above an exit with code 0, or
+/// below an exception.
+const FREE_AGAIN: (i32, i32) = (77, 60);
 
 pub(super) fn find(found: &mut Findings<'_>) {
-    if let Some(cause) = known(found.evidence) {
+    if let Some((score, cause)) = known(found.evidence) {
         let Cause { kind, text, next, evidence, .. } = cause;
-        found.add(KNOWN, kind, text, next.unwrap_or_default()).evidence = evidence;
+        found.add(score, kind, text, next.unwrap_or_default()).evidence = evidence;
         return;
     }
     let Some((at, ports)) = taken(found.evidence) else { return };
@@ -51,14 +54,21 @@ pub(super) fn find(found: &mut Findings<'_>) {
 }
 
 /// The port that was taken at the start, if the process ended soon after its start or printed that a port is
-/// taken.
-fn known(evidence: &Evidence) -> Option<Cause> {
+/// taken; with its score.
+fn known(evidence: &Evidence) -> Option<(i32, Cause)> {
     let port = evidence.facts.taken.as_ref().map(|(port, _)| *port)?;
     let printed = taken(evidence).is_some_and(|(_, ports)| match ports {
         Ports::Named(named) => named == port,
         Ports::Possible(_) => true,
     });
-    (printed || evidence.facts.is_short).then(|| at_start(evidence)).flatten()
+    let is_held = evidence.facts.holders.iter().any(|holder| holder.port == port);
+    let score = match evidence.exit.success() {
+        _ if printed || is_held => KNOWN,
+        true => FREE_AGAIN.0,
+        false => FREE_AGAIN.1,
+    };
+    let cause = (printed || evidence.facts.is_short).then(|| at_start(evidence)).flatten()?;
+    Some((score, cause))
 }
 
 /// The cause that the port was taken at the start.

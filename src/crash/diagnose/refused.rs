@@ -60,10 +60,15 @@ const GONE: i32 = 95;
 /// How many lines before the message the port may be.
 const NEAR: usize = 3;
 
-/// The number of the last line with the message; the line with the port, and the port.
-type Refused<'e> = (usize, Option<(&'e str, u16)>);
+/// The message that a connection was refused.
+struct RefusedConnection<'e> {
+    /// The number of its last line.
+    at: usize,
+    /// The line with the port, and the port.
+    named: Option<(&'e str, u16)>,
+}
 
-fn refused(evidence: &Evidence) -> Option<Refused<'_>> {
+fn refused(evidence: &Evidence) -> Option<RefusedConnection<'_>> {
     let at = evidence.lines.iter().rposition(|line| REFUSED.finds(&line.text))?;
     let port = |line: &str| {
         let by_words = PORT.iter().find_map(|expr| expr.group(line)?.parse::<u16>().ok());
@@ -71,19 +76,21 @@ fn refused(evidence: &Evidence) -> Option<Refused<'_>> {
     };
     // Node prints the port in the lines before, which list each address that it tried.
     let near = evidence.lines[..=at].iter().rev().take(NEAR + 1).map(|line| line.text.as_str());
-    Some((at, near.into_iter().find_map(|line| Some((line, port(line)?)))))
+    let named = near.into_iter().find_map(|line| Some((line, port(line)?)));
+    Some(RefusedConnection { at, named })
 }
 
 /// The process of the run that a connection was refused for, and the time.
 pub fn refused_by(evidence: &Evidence) -> Option<(&ProcName, Timestamp)> {
-    let (at, (line, port)) = refused(evidence).and_then(|(at, named)| Some((at, named?)))?;
+    let RefusedConnection { at, named } = refused(evidence)?;
+    let (line, port) = named?;
     let (name, _) = evidence.others.iter().find(|(_, reported)| *reported == port)?;
     other_host(line, port).is_none().then_some((name, evidence.lines[at].time))
 }
 
 pub(super) fn find(found: &mut Findings<'_>) {
     let evidence = found.evidence;
-    let Some((at, named)) = refused(evidence) else { return };
+    let Some(RefusedConnection { at, named }) = refused(evidence) else { return };
     let Some((line, port)) = named else {
         let text = "nothing listens where it wanted to connect".to_owned();
         found.add_line(72, at, Kind::ConnectionRefused, text).next = Some(ports::listeners(None));

@@ -3,7 +3,6 @@
 use super::{Findings, clue, comes_from_outside, last_lines, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::evidence::{Evidence, Trigger};
-use crate::model::Exit;
 use crate::model::count::in_a_row;
 use crate::model::rules::Text;
 
@@ -18,7 +17,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     let (kind, text, next) = match trigger {
         Trigger::StoppedWith { first, exit } => (
             Kind::StoppedWithOther,
-            format!("tmo stopped it because {first} {}", ended(*exit)),
+            format!("tmo stopped it because {first} {} {exit}", exit.verb()),
             format!("tmo why {}", quoted(first.as_str())),
         ),
         Trigger::Asked => (
@@ -47,14 +46,6 @@ pub(super) fn find(found: &mut Findings<'_>) {
 /// Whether tmo ended the process.
 pub(super) fn ended_by_tmo(evidence: &Evidence) -> bool {
     evidence.facts.trigger.is_some() && comes_from_outside(evidence)
-}
-
-/// How a process ended, as the last words of a sentence.
-fn ended(exit: Exit) -> String {
-    match exit {
-        Exit::Code(_) => format!("exited with {exit}"),
-        Exit::Signal(_) => format!("was killed by {exit}"),
-    }
 }
 
 /// The pattern as an argument of `--around`, which takes a regular expression.

@@ -8,8 +8,8 @@ use crate::journal::last::last_events;
 use crate::journal::streams::refuse_unknown;
 use crate::model::ProcName;
 use crate::model::event::{RunProblem, What};
+use crate::model::plan::start_and_let_end;
 use crate::model::run_end::{Culprit, End};
-use crate::model::shell::quoted;
 
 /// How the last run ended.
 #[derive(Debug, Default)]
@@ -118,17 +118,27 @@ impl Analysis<'_> {
     /// A process that was to end, and so ended the run: the way to start it.
     fn with_way_to_end(&self, mut answer: Why) -> Why {
         let name = &answer.process;
-        let decides =
-            self.plan.as_ref().is_some_and(|plan| plan.exit_code_from.as_ref() == Some(name));
+        let start = match &self.plan {
+            Some(plan) => plan.way_to_end(name),
+            None => self.ended_others(name).then(|| start_and_let_end(name)),
+        };
         let early = answer.causes.iter_mut().find(|cause| cause.kind == Kind::EndedEarly);
-        if let Some(cause) = early.filter(|_| !decides) {
+        if let Some(start) = start
+            && let Some(cause) = early
+        {
             cause.text = format!(
                 "it exited with code 0, which ended the run. If {name} may end, start it with -c, or set \
                  `on_exit = \"ignore\"` in tmo.toml"
             );
-            cause.next = Some(format!("tmo start -c {}", quoted(name.as_str())));
+            cause.next = Some(start);
         }
         answer
+    }
+
+    /// Whether other processes have run in the last run, whose plan is gone.
+    fn ended_others(&self, name: &ProcName) -> bool {
+        let has_run = |other: &ProcName| matches!(self.log.last_ended(other), Ok(Some(_)));
+        names(self.log.streams()).any(|other| other != name && has_run(other))
     }
 
     /// The answer about a process that did not come up in a run that is over.

@@ -36,11 +36,8 @@ pub(super) struct ExitBanner<'a> {
 impl ExitBanner<'_> {
     /// The bytes for the screen, to be written without output processing.
     pub(super) fn note(&self, clock: &str) -> Vec<u8> {
-        let how = match (self.asked, self.exit) {
-            (true, exit) => format!("stopped with {exit}"),
-            (false, Exit::Code(_)) => format!("exited with {}", self.exit),
-            (false, Exit::Signal(_)) => format!("was ended by {}", self.exit),
-        };
+        let verb = if self.asked { "stopped with" } else { self.exit.verb() };
+        let how = format!("{verb} {}", self.exit);
         let Self { name, life, .. } = self;
         let lasted = span(self.lasted);
         let text = format!(

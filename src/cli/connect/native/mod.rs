@@ -414,18 +414,18 @@ impl Shown<'_> {
     /// Do what the user wants; returns whether that is to leave.
     fn act(&mut self, wants: Vec<Typed>) -> io::Result<bool> {
         for want in wants {
-            if want == Typed::Leave {
-                self.send_typed();
-                return Ok(true);
-            }
-            if self.notice.is_some() {
+            if self.notice.is_some() && want != Typed::Leave {
                 self.reveal()?;
             }
             match want {
+                Typed::Leave => {
+                    self.send_typed();
+                    return Ok(true);
+                }
                 Typed::Input(_) if self.attach.read_only => {}
                 Typed::Input(bytes) => self.outbox.add(&bytes),
                 Typed::Help => self.show_keys(),
-                Typed::Leave | Typed::Redraw => self.link.send(&FromClient::Redraw),
+                Typed::Redraw => self.link.send(&FromClient::Redraw),
             }
         }
         Ok(false)

@@ -9,7 +9,7 @@ use crate::model::rules::{DependencyCondition, Need};
 
 /// A process that another one waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dependency {
+pub struct DependencyEntry {
     /// The entry of the process.
     pub on: String,
     /// What it must have reached.
@@ -29,7 +29,7 @@ const ENTRY: &[Key] = &[
 pub struct DependsOn;
 
 impl ProcessKey for DependsOn {
-    type Said = Vec<Spanned<Dependency>>;
+    type Said = Vec<Spanned<DependencyEntry>>;
     const KEYS: &'static [Key] = &[key(
         "depends_on",
         Kind::Either(&[TEXTS, Kind::Map(&Kind::Either(&[CONDITION, Kind::Table(ENTRY)]))]),
@@ -54,7 +54,7 @@ impl ProcessKey for DependsOn {
         let Some(table) = view.table("depends_on") else {
             let ready = |on: Spanned<String>| {
                 let (span, until) = (on.span(), DependencyCondition::Ready);
-                Spanned::new(span, Dependency { on: on.into_inner(), until, restart: false })
+                Spanned::new(span, DependencyEntry { on: on.into_inner(), until, restart: false })
             };
             return view.texts("depends_on").into_iter().map(ready).collect();
         };
@@ -69,7 +69,7 @@ impl ProcessKey for DependsOn {
                     None => (word(until.get_ref())?, false),
                 };
                 let span = on.span();
-                Some(Spanned::new(span, Dependency { on: on.into_inner(), until, restart }))
+                Some(Spanned::new(span, DependencyEntry { on: on.into_inner(), until, restart }))
             })
             .collect()
     }

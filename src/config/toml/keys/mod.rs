@@ -36,7 +36,7 @@ use ::toml::Spanned;
 use serde_json::{Value, json};
 
 pub use self::command::{Line, command_line};
-pub use self::depends_on::Dependency;
+pub use self::depends_on::DependencyEntry;
 pub use self::log::LogTable;
 pub use self::probe::Asked;
 use super::kind::{COUNT, Key, Kind, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, key};

@@ -31,7 +31,7 @@ fn signals() {
             ("below a shell", Code(139)),
             "x\nSegmentation fault (core dumped)",
             By,
-            "a command below its shell ended by SIGSEGV",
+            "a command of its shell was ended by SIGSEGV",
             "Segmentation fault",
         ),
         row(
@@ -145,6 +145,35 @@ fn what_tmo_did_comes_first() {
         text,
         "its liveness check failed 3 times in a row: localhost:3000: connection refused"
     );
+}
+
+#[test]
+fn a_failure_pattern_that_names_a_signal_is_still_the_cause() {
+    let mut evidence = printed(Exit::Signal(15), "child got SIGTERM\nKeyboardInterrupt");
+    let pattern = Text { pattern: "child got SIGTERM".into(), regex: false, any_case: false };
+    let line = Line { text: "child got SIGTERM".into(), ..Line::default() };
+    evidence.facts.trigger = Some(Trigger::FailurePattern { pattern, line });
+    let causes = diagnose(&evidence).causes;
+    let kinds: Vec<_> = causes.iter().map(|cause| cause.kind).collect();
+    assert_eq!(kinds, [Kind::FailurePattern], "{causes:#?}");
+}
+
+#[test]
+fn a_port_that_is_free_again_comes_after_the_output() {
+    let mut evidence = printed(
+        Exit::Code(1),
+        "Traceback (most recent call last):\n  File \"app.py\", line 3, in <module>\nKeyError: 'x'",
+    );
+    evidence.facts.taken = Some((3000, Line::default()));
+    evidence.facts.is_short = true;
+    assert_eq!(diagnose(&evidence).causes[0].kind, Kind::Exception);
+    evidence.facts.holders = vec![Holder { port: 3000, process: None, tenant: None }];
+    assert_eq!(diagnose(&evidence).causes[0].kind, Kind::PortTaken);
+    // A program that ends without a word does so for the port.
+    let mut evidence = printed(Exit::Code(0), "up on 3000");
+    evidence.facts.taken = Some((3000, Line::default()));
+    evidence.facts.is_short = true;
+    assert_eq!(diagnose(&evidence).causes[0].kind, Kind::PortTaken);
 }
 
 #[test]
