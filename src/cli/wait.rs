@@ -365,8 +365,8 @@ mod tests {
     #[test]
     fn only_what_runs_or_has_finished_is_up() {
         let process = |name: &str, state, ready, finished| ProcessState {
-            ready,
             finished,
+            ready,
             ..ProcessState::new(ProcName::new(name).unwrap(), state, None)
         };
         let processes = [

@@ -197,6 +197,12 @@ fn word_of(word: &str) -> Option<String> {
 mod tests {
     use super::process_name;
 
+    #[track_caller]
+    fn is_named(line: &str, name: &str) {
+        let words: Vec<_> = line.split(' ').map(Into::into).collect();
+        assert_eq!(process_name(&words), name, "{line}");
+    }
+
     #[test]
     fn a_command_is_named_after_the_program_that_matters() {
         for (line, name) in [
@@ -223,6 +229,15 @@ mod tests {
             ("env A=b nice -n 5 worker", "worker"),
             ("env A=b ./worker", "worker"),
             ("make dev", "dev"),
+            ("...", "command"),
+        ] {
+            is_named(line, name);
+        }
+    }
+
+    #[test]
+    fn the_value_of_an_option_names_no_process() {
+        for (line, name) in [
             ("make -C web -j 4 dev", "dev"),
             ("npm run dev -- -p 3000", "dev"),
             ("npm --prefix web run dev", "dev"),
@@ -253,10 +268,8 @@ mod tests {
             ("make", "make"),
             ("bash", "bash"),
             ("bash scripts/run.sh", "run"),
-            ("...", "command"),
         ] {
-            let words: Vec<_> = line.split(' ').map(Into::into).collect();
-            assert_eq!(process_name(&words), name, "{line}");
+            is_named(line, name);
         }
         for (script, name) in [
             ("npm run dev", "dev"),

@@ -73,10 +73,11 @@ pub fn refused_calls() -> Vec<RefusedCall> {
         if let Some(argument) = mode.and_then(|at| arguments.get_mut(at)) {
             *argument = 0;
         }
-        let [a, b, c, d, e, f] = arguments;
+        let [first, second, third, rest @ ..] = arguments;
         #[expect(unsafe_code, reason = "no wrapper passes such arguments on")]
         // SAFETY: every pointer and descriptor is invalid, so the kernel reads and changes nothing.
-        let done = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+        let done =
+            unsafe { libc::syscall(number, first, second, third, rest[0], rest[1], rest[2]) };
         let error = io::Error::last_os_error();
         (done == -1 && is_refused(&error)).then_some(RefusedCall { name, error, instead })
     };
