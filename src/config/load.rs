@@ -21,6 +21,9 @@ use crate::model::shell::quoted_bytes;
 use crate::model::text::OsText;
 use crate::sys::files::{self, ChosenBy};
 
+/// What stands for the Procfile of a run of a command.
+pub const NO_PROCFILE: &str = "--";
+
 /// The environment and the directory of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
@@ -192,7 +195,7 @@ fn of_command(project: Project, command: &[OsString]) -> Result<Loaded, ConfigEr
     let line = OsString::from_vec(words.join(&b' '));
     let entry = Entry { name: process_name(command), command: line.into(), line: 0 };
     Ok(Loaded {
-        project: Project { procfile_shown: "--".into(), ..project },
+        project: Project { procfile_shown: NO_PROCFILE.into(), ..project },
         procfile: Procfile { entries: vec![entry], ..Procfile::default() },
         toml: TmoToml::default(),
         own: BTreeMap::new(),

@@ -34,10 +34,12 @@ impl Exit {
         }
     }
 
-    /// The verb for such an end, to be followed by it: "exited with code 3", "was killed by signal 9 (SIGKILL)".
+    /// The verb for such an end, to be followed by it: "exited with code 3", "was killed by signal 9 (SIGKILL)". SIGHUP,
+    /// SIGINT and SIGTERM ask a process to end.
     pub const fn verb(self) -> &'static str {
         match self {
             Self::Code(_) => "exited with",
+            Self::Signal(1 | 2 | 15) => "was ended by",
             Self::Signal(_) => "was killed by",
         }
     }

@@ -46,6 +46,8 @@ pub struct Wait {
     pub by_stage: bool,
     /// Redundant: another process that it waits for waits for the same.
     pub implied: bool,
+    /// Whether it is restarted when the awaited process is restarted.
+    pub restart: bool,
 }
 
 /// The processes in the order of the plan, each with its place in the start order.
@@ -112,11 +114,11 @@ impl Graph {
 fn waits_of(plan: &Plan, graph: &Graph, at: usize) -> (Vec<Wait>, usize) {
     let name = |on: usize| plan.processes[on].name.clone();
     let said = &graph.said[at];
-    let wait = |&(on, until): &(usize, DependencyCondition)| Wait {
-        on: name(on),
-        until,
-        by_stage: false,
-        implied: false,
+    let needs = &plan.processes[at].rules.needs;
+    let wait = |&(on, until): &(usize, DependencyCondition)| {
+        let on = name(on);
+        let restart = needs.iter().any(|need| need.on == on && need.restart);
+        Wait { on, until, by_stage: false, implied: false, restart }
     };
     let mut waits: Vec<Wait> = said.iter().map(wait).collect();
     if !graph.is_main[at] {
@@ -130,6 +132,7 @@ fn waits_of(plan: &Plan, graph: &Graph, at: usize) -> (Vec<Wait>, usize) {
         until: DependencyCondition::Ready,
         by_stage: true,
         implied,
+        restart: false,
     });
     waits.extend(named);
     (waits, by_stage.count())

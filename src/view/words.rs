@@ -30,7 +30,7 @@ pub fn last_words(death: &Death<'_>) -> Vec<String> {
     let how = match (death.exit, death.cause) {
         (Exit::Code(_), None) => format!("exited with {}", death.exit.describe()),
         (Exit::Code(_), Some(_)) => format!("exited with {}", death.exit),
-        (Exit::Signal(_), _) => format!("was killed by {}", death.exit),
+        (Exit::Signal(_), _) => format!("{} {}", death.exit.verb(), death.exit),
     };
     let quoted: Vec<String> = death.last_lines.iter().map(|line| quote(line)).collect();
     let more = if quoted.is_empty() { "" } else { "; its last lines:" };

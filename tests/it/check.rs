@@ -24,6 +24,7 @@ fn check_reports_problems_and_starts_nothing() {
         assert!(ran.stderr.contains(reported), "{ran:?}");
     }
     assert_eq!(ran.stderr.lines().count(), 3, "{ran:?}");
+    assert_eq!(world.ok(["check", "--", "npm", "run", "dev"]), "1 process: dev\n");
     let ran = world.run(["check", "-f", "nosuch"]);
     assert!(ran.code == 1 && ran.stderr.contains("open nosuch: no such file"), "{ran:?}");
     let ran = world.run(["check", "--formation", "web"]);

@@ -569,7 +569,7 @@ fn leaving_reports_the_state_of_the_process_and_nothing_about_tmux() {
     terminal.tmo("connect web; echo code $?");
     terminal.wait("up");
     world.ok(["signal", "KILL", "web"]);
-    terminal.wait("web was ended by signal 9 (SIGKILL)");
+    terminal.wait("web was killed by signal 9 (SIGKILL)");
     terminal.keys(["C-b", "d"]);
     terminal.wait("left web; it has ended with signal 9 (SIGKILL)\ncode 0");
     terminal.tmo("connect worker; echo code $?");

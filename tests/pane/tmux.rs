@@ -163,7 +163,7 @@ fn the_shim_restores_the_screen_after_a_full_screen_program_dies() {
         eventually("the note", || Some(tmux.screen()).filter(|screen| screen.contains("(life 1)")));
     let lines: Vec<&str> = screen.lines().collect();
     assert_eq!(lines[..2], ["before", ""], "{screen}");
-    assert!(lines[2].starts_with("web was ended by signal 9 (SIGKILL) at "), "{screen}");
+    assert!(lines[2].starts_with("web was killed by signal 9 (SIGKILL) at "), "{screen}");
 }
 
 #[test]

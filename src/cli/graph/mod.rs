@@ -14,10 +14,10 @@ use super::instance::Server;
 use super::ps::{phase, progress};
 use super::start::Start;
 use crate::config::load::find_for_plan;
-use crate::model::ProcName;
 use crate::model::request::ProcessState;
 use crate::model::rules::{Check, DependencyCondition, Probe, Stage};
 use crate::model::untrusted;
+use crate::model::{ProcName, is_default};
 use crate::plan::{Step, Turn, Wait, order};
 
 /// The width of the text.
@@ -93,6 +93,9 @@ struct WaitsFor<'a> {
     until: DependencyCondition,
     /// `depends_on`, or `phase`: a main process waits for all dependencies.
     by: &'static str,
+    /// Whether the process is restarted when that one is restarted.
+    #[serde(skip_serializing_if = "is_default")]
+    restart: bool,
 }
 
 #[derive(Serialize)]
@@ -124,7 +127,7 @@ fn as_json<'a>(steps: &'a [Step], states: &'a States) -> Document<'a> {
 
 fn waits_for(wait: &Wait) -> WaitsFor<'_> {
     let by = if wait.by_stage { "phase" } else { "depends_on" };
-    WaitsFor { process: &wait.on, until: wait.until, by }
+    WaitsFor { process: &wait.on, until: wait.until, by, restart: wait.restart }
 }
 
 fn ready(Check { probe: asked, timeout_ms, .. }: &Check) -> Ready {
@@ -168,12 +171,14 @@ fn levels(steps: &[Step], level: fn(Turn) -> Option<usize>) -> Vec<Vec<&Step>> {
     levels
 }
 
-const fn milestone(until: DependencyCondition) -> &'static str {
-    match until {
+/// What is awaited, in words.
+fn milestone(wait: &Wait) -> String {
+    let until = match wait.until {
         DependencyCondition::Started => "started",
         DependencyCondition::Ready => "ready",
         DependencyCondition::Completed => "completed",
-    }
+    };
+    if wait.restart { format!("{until}, restart") } else { until.to_owned() }
 }
 
 /// A table: the number of each level, then its processes.
@@ -237,7 +242,7 @@ impl Columns {
         let cells = [step.name.as_str(), phase(step.stage), &shown];
         let before = self.line(number, cells, "|").chars().count() - 1;
         let waits = step.waits.iter().filter(|wait| !wait.implied);
-        let waits = waits.map(|wait| format!("{} ({})", wait.on, milestone(wait.until)));
+        let waits = waits.map(|wait| format!("{} ({})", wait.on, milestone(wait)));
         let more = (step.more > 0).then(|| format!("and {} more of phase dependency", step.more));
         let waits = waits.chain(more.filter(|_| !is_implied(step)));
         let ready = step.ready.iter().map(|check| {
@@ -316,7 +321,7 @@ fn dot(steps: &[Step]) -> String {
         for wait in step.waits.iter().filter(|wait| !wait.implied) {
             let style = if wait.by_stage { ", style=dashed" } else { "" };
             let (on, name) = (quoted(wait.on.as_str()), quoted(step.name.as_str()));
-            let until = milestone(wait.until);
+            let until = milestone(wait);
             lines.push(format!("  {on} -> {name} [label=\"{until}\"{style}];"));
         }
         if step.more > 0 && !is_implied(step) {

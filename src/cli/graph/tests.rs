@@ -16,7 +16,7 @@ fn name(name: &str) -> ProcName {
 fn step(of: &str, stage: Stage, turn: Turn, waits: &[(&str, DependencyCondition)]) -> Step {
     let wait = |&(on, until): &(&str, DependencyCondition)| {
         let (by_stage, on) = (on.starts_with('*'), on.trim_start_matches('*'));
-        Wait { on: name(on), until, by_stage, implied: false }
+        Wait { on: name(on), until, by_stage, implied: false, restart: false }
     };
     let waits = waits.iter().map(wait).collect();
     Step { name: name(of), stage, turn, waits, more: 0, ready: vec![] }
@@ -43,9 +43,10 @@ fn shop() -> Vec<Step> {
     let url = "http://127.0.0.1:3000/health".to_owned();
     let long = "curl -fsS localhost:3000/ready | grep yes\nexit".into();
     steps[3].ready = vec![check(Probe::Http { url }), check(Probe::Exec { command: long })];
+    steps[4].waits[0].restart = true;
     // Indirect dependencies are only in the JSON.
     let (on, until) = (name("db"), DependencyCondition::Ready);
-    steps[3].waits.push(Wait { on, until, by_stage: true, implied: true });
+    steps[3].waits.push(Wait { on, until, by_stage: true, implied: true, restart: false });
     steps
 }
 
@@ -58,7 +59,7 @@ const SHOP: &str = "   PROCESS  PHASE       WAITS FOR
 3  api      main        migrate (completed)
                         ready by http http://127.0.0.1:3000/health,
                                  exec curl -fsS localhost:3000/ready | grep yes …
-4  web      main        api (ready), migrate (started)
+4  web      main        api (ready, restart), migrate (started)
 At the end, before the dependencies are stopped:
 1  sweep    cleanup     db (ready)
 Only when asked for:
@@ -156,7 +157,7 @@ fn graphviz_gets_an_arrow_for_each_wait() {
   "db" -> "migrate" [label="ready", style=dashed];
   "cache" -> "migrate" [label="ready", style=dashed];
   "migrate" -> "api" [label="completed"];
-  "api" -> "web" [label="ready"];
+  "api" -> "web" [label="ready, restart"];
   "migrate" -> "web" [label="started"];
   "db" -> "sweep" [label="ready"];
   "db" -> "console" [label="ready", style=dashed];

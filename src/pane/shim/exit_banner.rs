@@ -86,7 +86,7 @@ mod tests {
         );
         assert!(!screen.screen().hide_cursor());
         let killed = String::from_utf8(note(Exit::Signal(9), false)).unwrap();
-        assert!(killed.contains("was ended by signal 9 (SIGKILL)"), "{killed}");
+        assert!(killed.contains("was killed by signal 9 (SIGKILL)"), "{killed}");
         let stopped = String::from_utf8(note(Exit::Signal(2), true)).unwrap();
         assert!(stopped.contains("stopped with signal 2 (SIGINT)"), "{stopped}");
     }
