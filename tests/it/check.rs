@@ -12,6 +12,7 @@ fn check_reports_problems_and_starts_nothing() {
     let ran = world.run(["check"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.ends_with("/Procfile: 2 processes: web, worker\n"), "{ran:?}");
+    assert_eq!(world.ok(["check", "--", "npm", "run", "dev"]), "1 process: dev\n");
     world.write("Procfile", "web: exec sleep 1000\nbad name: x\n");
     world.write(".env", "A=1\nno variable\n");
     let ran = world.run(["check", "-l", "web,wrker"]);
@@ -24,7 +25,6 @@ fn check_reports_problems_and_starts_nothing() {
         assert!(ran.stderr.contains(reported), "{ran:?}");
     }
     assert_eq!(ran.stderr.lines().count(), 3, "{ran:?}");
-    assert_eq!(world.ok(["check", "--", "npm", "run", "dev"]), "1 process: dev\n");
     let ran = world.run(["check", "-f", "nosuch"]);
     assert!(ran.code == 1 && ran.stderr.contains("open nosuch: no such file"), "{ran:?}");
     let ran = world.run(["check", "--formation", "web"]);
