@@ -28,3 +28,324 @@ use crate::model::request::{API, ProcessState, State, Unknown};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus};
+
+pub use self::well::{time_of_day, well};
+
+/// Number of last lines of a process that has no crash report.
+pub const LAST_LINES: usize = 10;
+
+/// The resolution of the timestamps of reports.
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// What is wrong with a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Why {
+    /// The schema version.
+    #[schema(example = 1)]
+    pub api: u32,
+    /// The process.
+    pub process: ProcName,
+    /// Whether something is wrong now, or was when the last run ended.
+    pub wrong: bool,
+    /// The current state; null if nothing runs, or if it has only printed an error.
+    pub state: Option<ProcessState>,
+    /// The causes, the most certain first.
+    pub causes: Vec<Cause>,
+    /// Its exit code, if it has ended with one.
+    pub exit_code: Option<u8>,
+    /// The signal that ended it (`SIGSEGV`), if one did.
+    pub signal: Option<String>,
+    /// When it ended, or printed the error; RFC 3339.
+    pub timestamp: Option<String>,
+    /// Its last lines without escape sequences.
+    pub last_logs: Vec<String>,
+    /// Other failing processes.
+    pub others: Vec<ProcName>,
+    /// The file with the full crash report, if there is one.
+    #[schema(value_type = Option<String>)]
+    pub report: Option<PathBuf>,
+    /// How the run ended, in words that follow "the run"; null while it goes on.
+    #[schema(example = "ended because api exited with code 1")]
+    pub run_ended: Option<String>,
+    /// What happened to it.
+    #[serde(skip)]
+    pub about: About,
+}
+
+/// What happened to a process that an answer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum About {
+    /// It waits, was skipped or is not ready; its state says so.
+    #[default]
+    Waiting,
+    /// It runs, and has printed an error.
+    Error,
+    /// It has ended.
+    End {
+        /// How long it ran and how often it had been restarted, if known.
+        lived: Option<(Duration, u64)>,
+        /// That was in an earlier run.
+        earlier: bool,
+    },
+    /// It did not become ready in the last run.
+    NotReady,
+    /// The process was not installed in the last run.
+    NotInstalled,
+    /// It was skipped in the last run.
+    Skipped,
+}
+
+/// The answer if nothing is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Well {
+    /// The schema version.
+    #[schema(example = 1)]
+    pub api: u32,
+    /// What there is instead, for people.
+    #[schema(example = "all processes are running")]
+    pub well: String,
+    /// How the run ended, in words that follow "the run"; absent while it goes on.
+    #[serde(rename = "runEnded", default, skip_serializing_if = "Option::is_none")]
+    pub run_ended: Option<String>,
+}
+
+/// What is wrong, or that nothing is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Explanation {
+    /// Something is wrong, or was.
+    Wrong(Box<Why>),
+    /// Nothing is wrong.
+    Well(Well),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WhyError {
+    /// The journal can't be read.
+    #[error("the journal: {}", crate::sys::why(.0))]
+    Journal(#[from] io::Error),
+    /// A crash report or their directory can't be read.
+    #[error("{}: {}", .path.display(), crate::sys::why(.source))]
+    Reports {
+        /// The file or the directory.
+        path: PathBuf,
+        /// The error.
+        source: io::Error,
+    },
+    /// No process has this name.
+    #[error("unknown process name: {}", .0.name)]
+    Unknown(Box<Unknown>),
+    /// The log does not show how this process ended.
+    #[error("the log does not show how {0} ended")]
+    NoEnd(String),
+}
+
+impl WhyError {
+    /// No process has this name.
+    pub(super) fn unknown(unknown: Unknown) -> Self {
+        Self::Unknown(Box::new(unknown))
+    }
+
+    /// These reports, the newest last, or the error for their directory.
+    pub(super) fn listed(reports: &Reports) -> Result<Vec<Found>, Self> {
+        let path = &reports.dir;
+        reports.list().map_err(|source| Self::Reports { path: path.clone(), source })
+    }
+}
+
+/// What an analysis works on.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The directories of the journal.
+    pub dirs: &'a Dirs,
+    /// Opens the index of the journal.
+    pub index: &'a dyn Fn() -> io::Result<IndexReader>,
+    /// The crash reports of the project.
+    pub reports: &'a Reports,
+    /// The directory of the project, for a run whose plan is gone.
+    pub root: &'a Path,
+}
+
+/// The run, its journal and its crash reports.
+pub struct Analysis<'a> {
+    sources: Sources<'a>,
+    /// The journal of the present run, or of the last one.
+    log: Log<'a>,
+    /// The first record of that run.
+    first: u64,
+    /// Its crash reports, and those of earlier runs.
+    reports: Vec<Report>,
+    earlier: Vec<Found>,
+    plan: Option<Plan>,
+    state: Option<State>,
+}
+
+/// A report without its slice, and the file that it is in.
+type Report = (CrashReport, Option<PathBuf>);
+
+impl<'a> Analysis<'a> {
+    /// Read what is needed. `plan` is that of the run if it can be read, `state` its state if it goes on.
+    pub fn new(
+        sources: Sources<'a>,
+        plan: Option<Plan>,
+        state: Option<State>,
+    ) -> Result<Self, WhyError> {
+        let Sources { dirs, index, reports: all, .. } = sources;
+        let first = runs::newest(index)?;
+        let log = Log::with_index(dirs, first, index)?;
+        let begun = index()?.find(first, |_, record| Some(record.time))?.unwrap_or_default();
+        let is_earlier = |report: &CrashReport| {
+            report.timestamp.parse().is_ok_and(|time: Timestamp| time + MILLISECOND < begun)
+        };
+        let (mut reports, mut earlier) = (vec![], WhyError::listed(all)?);
+        while let Some(found) = earlier.pop() {
+            match store::read(&found.path) {
+                Ok(report) if is_earlier(&report) => {
+                    earlier.push(found);
+                    break;
+                }
+                Ok(mut report) => {
+                    // It may be long, and is not needed.
+                    report.tmo.slice = vec![];
+                    reports.push((report, Some(found.path)));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(Self { sources, log, first, reports, earlier, plan, state })
+    }
+
+    /// What is wrong with this process, or with any. `flags` select the run; they are added to the commands in
+    /// the text that nothing is wrong.
+    pub fn explain(&self, name: Option<&str>, flags: &str) -> Result<Explanation, WhyError> {
+        let found = match &self.state {
+            Some(state) => self.of_run(state, name)?,
+            None => self.afterwards(name)?,
+        };
+        let run_ended = match &self.state {
+            Some(_) => None,
+            None => Some(self.ended()?.words()),
+        };
+        if let Some(why) = found {
+            return Ok(Explanation::Wrong(Box::new(Why { run_ended, ..why })));
+        }
+        let well = self.all_is_well(name, flags)?;
+        Ok(Explanation::Well(Well { api: API, well, run_ended }))
+    }
+
+    /// The report of a process's last end in this run, from its file or generated from the journal.
+    fn last_end(
+        &self,
+        name: &ProcName,
+        run: &str,
+        trigger: Option<Trigger>,
+    ) -> Result<Option<Report>, WhyError> {
+        let last = self.log.last_ended(name)?;
+        let same = |report: &CrashReport| {
+            report.process_name == *name
+                && last.is_none_or(|(lived, _)| lived.life == report.tmo.life)
+        };
+        if let Some(found) = self.reports.iter().find(|(report, _)| same(report)) {
+            return Ok(Some(found.clone()));
+        }
+        let Some((lived, place)) = last else { return Ok(None) };
+        // A process that ended by itself was not stopped, whatever followed.
+        let stopped = self.log.was_stopped(name, &lived, &place)?;
+        let failed = self.log.failed_of(name, &lived, &place)?;
+        let trigger = failed.or(trigger.filter(|_| stopped));
+        let input = self.input(name, run, lived, trigger);
+        Ok(Some((examine_in(&input, Some((&self.log, &place))), None)))
+    }
+
+    /// The input of a report for an end that has none.
+    fn input(
+        &self,
+        name: &ProcName,
+        run: &str,
+        lived: LifeSummary,
+        trigger: Option<Trigger>,
+    ) -> CrashInput {
+        let facts = Facts { trigger, ..Facts::default() };
+        if let Some(plan) = &self.plan
+            && let Some(process) = plan.processes.iter().find(|process| process.name == *name)
+        {
+            let input = CrashInput::new(plan, process, self.sources.dirs, lived);
+            return CrashInput { facts, ..input };
+        }
+        let root = self.sources.root;
+        CrashInput {
+            run: run.to_owned(),
+            name: name.clone(),
+            command: OsText::default(),
+            argv: None,
+            cwd: root.into(),
+            root: root.into(),
+            env: vec![],
+            port: None,
+            others: vec![],
+            watchers: vec![],
+            dirs: self.sources.dirs.clone(),
+            first: self.first,
+            lived,
+            facts,
+        }
+    }
+
+    fn answer_about(&self, name: &ProcName, cause: Cause) -> Why {
+        let lines = self.last_lines(name).unwrap_or_default();
+        let shown = |line: &[u8]| {
+            let mut text = vec![];
+            line::plain(without_break(line), &mut text);
+            String::from_utf8_lossy(&text).lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let lines = lines.split_inclusive(|&b| b == b'\n').flat_map(shown);
+        Why {
+            api: API,
+            process: name.clone(),
+            wrong: true,
+            state: None,
+            causes: vec![cause],
+            exit_code: None,
+            signal: None,
+            timestamp: None,
+            last_logs: lines.collect(),
+            others: vec![],
+            report: None,
+            run_ended: None,
+            about: About::Waiting,
+        }
+    }
+
+    /// The last lines of a process in this run.
+    fn last_lines(&self, name: &ProcName) -> io::Result<Vec<u8>> {
+        let names = [name.to_string()];
+        let streams = self.log.streams();
+        let filter = Filter::named(&names, streams).and_events_about(&names, streams);
+        last_lines(self.log.open_index()?, filter, LAST_LINES as u64, self.first)
+    }
+}
+
+/// The answer that a report gives.
+fn of_report((report, path): Report, state: Option<&ProcessState>) -> Why {
+    let stopped =
+        |cause: &Cause| matches!(cause.kind, Kind::StoppedByRequest | Kind::StoppedWithOther);
+    let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
+    let runs = state.is_some_and(|state| state.state == ProcessStatus::Running);
+    Why {
+        api: API,
+        process: report.process_name,
+        wrong: !runs && !report.tmo.cause.first().is_some_and(stopped),
+        state: state.cloned(),
+        causes: report.tmo.cause.causes,
+        exit_code: report.exit_code,
+        signal: report.signal,
+        timestamp: Some(report.timestamp),
+        last_logs: report.last_logs,
+        others: vec![],
+        report: path,
+        run_ended: None,
+        about: About::End { lived: Some(lived), earlier: false },
+    }
+}

@@ -138,7 +138,8 @@ impl Analysis<'_> {
     /// Whether other processes have run in the last run, whose plan is gone.
     fn ended_others(&self, name: &ProcName) -> bool {
         let has_run = |other: &ProcName| matches!(self.log.last_ended(other), Ok(Some(_)));
-        names(self.log.streams()).any(|other| other != name && has_run(other))
+        let others = self.log.streams().iter().map(|stream| &stream.name);
+        others.filter(|other| *other != name).any(has_run)
     }
 
     /// The answer about a process that did not come up in a run that is over.
