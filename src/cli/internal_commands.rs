@@ -16,7 +16,7 @@ use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::inherit;
 use crate::journal::search::access::RunHistory;
 use crate::model::plan::Plan;
-use crate::pane::{beside, shim, sink};
+use crate::pane::{beside, shim, sink, tty};
 use crate::protocol::terminal::Opener;
 use crate::sys::files;
 use crate::view::echo::EchoLog;
@@ -28,6 +28,8 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
     match part {
         "shim" => Some(shim::run(path, Opener::parse(&arguments[3..]))),
         "sink" => Some(sink::run(path)),
+        // Run by tmux, which shows a failure on a screen. A terminal that is gone is not held any more.
+        tty::RELEASE => Some(tty::release_at(path).map_or(0, |()| 0)),
         "guard" => Some(guardian(path, &arguments[3..])),
         "supervise" => Some(supervisor(path, &arguments[3..])),
         // The second argument identifies its run.

@@ -6,9 +6,9 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -252,4 +252,26 @@ fn sane(mut modes: Termios) -> Termios {
             | LocalModes::ECHOKE,
     );
     modes
+}
+
+/// Continue the output that a user has held with Ctrl-S.
+pub fn release(terminal: impl AsFd) -> io::Result<()> {
+    let modes = tcgetattr(&terminal)?;
+    if modes.input_modes.contains(InputModes::IXON) {
+        // Without this mode, nothing is held.
+        let mut without = modes.clone();
+        without.input_modes.remove(InputModes::IXON);
+        tcsetattr(&terminal, OptionalActions::Now, &without)?;
+        tcsetattr(&terminal, OptionalActions::Now, &modes)?;
+    }
+    Ok(())
+}
+
+/// The hidden verb that continues the held output of a terminal of tmux.
+pub const RELEASE: &str = "release-terminal";
+
+/// The same for the terminal at this path.
+pub fn release_at(path: &Path) -> io::Result<()> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    release(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)
 }

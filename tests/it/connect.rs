@@ -657,3 +657,26 @@ fn connect_in_a_pane_of_the_run_explains_the_alternative() {
     drop(log);
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_terminal_that_was_held_goes_on_when_the_last_viewer_leaves() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "ask me");
+    let [one, other] = ["one", "other"].map(|name| Terminal::open(&world, name, 90, 20));
+    for terminal in [&one, &other] {
+        terminal.tmo("connect web");
+        terminal.wait_connected("C-b C-b d");
+    }
+    one.keys(["C-s"]);
+    one.line("held");
+    one.keys(["C-b", "d"]);
+    one.wait("left web");
+    assert!(!world.ok(["logs", "web"]).contains("heard"));
+    other.keys(["C-b", "d"]);
+    other.wait("left web");
+    world.wait_text("web", "heard <held>");
+    one.close();
+    other.close();
+    world.ok(["quit"]);
+}

@@ -683,29 +683,6 @@ fn pasted_text_waits_for_the_process_and_keeps_nobody_from_leaving() {
 }
 
 #[test]
-fn a_terminal_that_was_held_goes_on_when_the_last_viewer_leaves() {
-    let world = native(&format!("web: echo ask me; {TALK}\n"));
-    world.ok(["start", "-D"]);
-    world.wait_text("web", "ask me");
-    let [one, other] = ["one", "other"].map(|name| Terminal::open(&world, name, 90, 20));
-    for terminal in [&one, &other] {
-        terminal.tmo("connect web");
-        terminal.wait_connected("C-b d");
-    }
-    one.keys(["C-s"]);
-    one.line("held");
-    one.keys(["C-b", "d"]);
-    one.wait("left web");
-    assert!(!world.ok(["logs", "web"]).contains("heard"));
-    other.keys(["C-b", "d"]);
-    other.wait("left web");
-    world.wait_text("web", "heard <held>");
-    one.close();
-    other.close();
-    world.ok(["quit"]);
-}
-
-#[test]
 fn answers_that_a_program_does_not_read_are_dropped() {
     let world = native(
         "web: stty raw -echo; yes \"$(printf '\\033[c\\033]4;1;?;2;?;3;?\\007')\" | head -c 3000000; echo \

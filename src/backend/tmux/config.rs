@@ -35,6 +35,8 @@ const EVENTS: [(&str, &str); 4] = [
 ///    show follows them. If another client watches it too, it is fixed at the size of the plain ones:
 ///    tmux 3.3a would otherwise resize it to the watching client when no other is left.
 ///
+///    When the last client of any kind has left it, output that was held with Ctrl-S goes on.
+///
 /// All run with `-b`: in tmux 3.3a a waiting hook whose client ends blocks all hooks forever.
 const CHECKS: [(&str, &str); 3] = [
     (
@@ -57,16 +59,23 @@ const CHECKS: [(&str, &str); 3] = [
     (
         "@tmo_sizes",
         "#{W:#{?@tmo_shown,\
+         #{?@tmo_visited,,set -wq -t #{window_id} @tmo_visited 1 ; }\
          #{?@tmo_watched,resize-window -A -t #{window_id} ; ,\
          #{?#{==:#{window-size},manual},set -uwq -t #{window_id} window-size ; ,}},\
+         #{?@tmo_visited,set -uwq -t #{window_id} @tmo_visited ; \
+         #{?@tmo_program,run-shell -b '#{@tmo_program} release-terminal #{pane_tty}' ; ,},}\
          #{?#{==:#{window-size} #{window_width}x#{window_height},manual #{default-size}},,\
          resize-window -t #{window_id} -x #{s/x.*//:default-size} -y #{s/.*x//:default-size} ; }}}",
     ),
 ];
 
 /// The complete configuration file for panes of this size and a session of this name.
-pub fn generate(session: &str, columns: u16, rows: u16) -> String {
+pub fn generate(tmo: &Path, session: &str, columns: u16, rows: u16) -> String {
     let mut text = OPTIONS.to_owned();
+    if let Some(tmo) = super::menu::plain(tmo.as_os_str()) {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "set -gq @tmo_program {tmo}");
+    }
     let terminal = terminal_name(has_terminfo);
     // Writing to a string does not fail.
     let _ = writeln!(text, "set -gq default-terminal {terminal}");
@@ -119,6 +128,8 @@ fn has_terminfo(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::{OPTIONS, STATUS, at, generate, terminal_name};
 
     #[test]
@@ -128,7 +139,10 @@ mod tests {
             assert!(line.starts_with("set -gq "), "{line}");
         }
         assert!(!OPTIONS.contains("window-size manual\n"), "crashes tmux 3.3a when global");
-        assert!(generate("app", 100, 30).contains("set -gq default-size 100x30\n"));
+        assert!(
+            generate(Path::new("/bin/tmo"), "app", 100, 30)
+                .contains("set -gq default-size 100x30\n")
+        );
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn binding(script: &Path) -> Option<String> {
 }
 
 /// The path as a string, if it has no character that is special to tmux or a shell.
-fn plain(path: &OsStr) -> Option<&str> {
+pub(super) fn plain(path: &OsStr) -> Option<&str> {
     let text = path.to_str()?;
     let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);
     text.chars().all(harmless).then_some(text)

@@ -11,7 +11,7 @@ use crate::sys;
 impl Tmux {
     /// Start the server with a window and a pipe for each of these.
     pub async fn start(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
-        let mut text = config::generate(&self.session, self.size.0, self.size.1);
+        let mut text = config::generate(&self.tmo, &self.session, self.size.0, self.size.1);
         text.push_str(&menu::binding(&self.menu).unwrap_or_default());
         write(&self.menu, &menu::script(&self.tmo, &self.control))?;
         write(&self.config, text.as_bytes())?;

@@ -34,6 +34,7 @@ use self::questions::{Follower, Known};
 use self::screen::{Model, Offsets};
 use self::viewers::{Viewer, Viewers, Wish};
 use super::sink::{self, Holding, Sink};
+use super::tty;
 use crate::journal::append::Appender;
 use crate::journal::stream::{Read, StreamReader};
 use crate::model::time::Timestamp;
@@ -429,7 +430,7 @@ impl<'a> Hold<'a> {
         }
         if self.viewers.forget_gone(&mut self.input) {
             // If it fails, no process has the terminal any more.
-            let _ = pty::release(self.feed.master());
+            let _ = tty::release(self.feed.master());
         }
         self.adapt_size();
         let ended = shim.is_some_and(|shim| has(shim_at) && self.serve_shim(shim));

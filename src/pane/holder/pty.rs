@@ -62,19 +62,6 @@ pub(super) fn become_leader_with_pipe() -> io::Result<OwnedFd> {
     Ok(reader)
 }
 
-/// Continue the output that a user has held with Ctrl-S.
-pub(super) fn release(master: BorrowedFd<'_>) -> io::Result<()> {
-    let modes = tcgetattr(master)?;
-    if modes.input_modes.contains(InputModes::IXON) {
-        // Without this mode, nothing is held.
-        let mut without = modes.clone();
-        without.input_modes.remove(InputModes::IXON);
-        tcsetattr(master, OptionalActions::Now, &without)?;
-        tcsetattr(master, OptionalActions::Now, &modes)?;
-    }
-    Ok(())
-}
-
 /// Discard what was typed and has not reached the line discipline yet.
 pub(super) fn discard_input(master: BorrowedFd<'_>) -> io::Result<()> {
     Ok(tcflush(master, QueueSelector::OFlush)?)
