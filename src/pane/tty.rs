@@ -270,8 +270,7 @@ pub fn release(terminal: impl AsFd) -> io::Result<()> {
 /// The hidden verb that continues the held output of a terminal of tmux.
 pub const RELEASE: &str = "release-terminal";
 
-/// The same for the terminal at this path.
+/// The same for the terminal at this path, if it is one. It is of this user: others can't open it.
 pub fn release_at(path: &Path) -> io::Result<()> {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    release(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)
+    release(files::open_terminal(path)?)
 }

@@ -35,7 +35,8 @@ const EVENTS: [(&str, &str); 4] = [
 ///    show follows them. If another client watches it too, it is fixed at the size of the plain ones:
 ///    tmux 3.3a would otherwise resize it to the watching client when no other is left.
 ///
-///    When the last client of any kind has left it, output that was held with Ctrl-S goes on.
+///    When no client of any kind shows it any more, output that was held with Ctrl-S goes on. A failure
+///    is not reported: tmux would show it in the pane.
 ///
 /// All run with `-b`: in tmux 3.3a a waiting hook whose client ends blocks all hooks forever.
 const CHECKS: [(&str, &str); 3] = [
@@ -58,12 +59,14 @@ const CHECKS: [(&str, &str); 3] = [
     ),
     (
         "@tmo_sizes",
-        "#{W:#{?@tmo_shown,\
-         #{?@tmo_visited,,set -wq -t #{window_id} @tmo_visited 1 ; }\
+        "#{W:#{?#{||:#{@tmo_shown},#{@tmo_watched}},\
+         set -wq -t #{window_id} @tmo_visited 1 ; ,\
+         #{?@tmo_visited,set -uwq -t #{window_id} @tmo_visited ; \
+         #{?@tmo_program,run-shell -b \
+         '#{@tmo_program} release-terminal #{pane_tty} 2>/dev/null || :' ; ,},}}\
+         #{?@tmo_shown,\
          #{?@tmo_watched,resize-window -A -t #{window_id} ; ,\
          #{?#{==:#{window-size},manual},set -uwq -t #{window_id} window-size ; ,}},\
-         #{?@tmo_visited,set -uwq -t #{window_id} @tmo_visited ; \
-         #{?@tmo_program,run-shell -b '#{@tmo_program} release-terminal #{pane_tty}' ; ,},}\
          #{?#{==:#{window-size} #{window_width}x#{window_height},manual #{default-size}},,\
          resize-window -t #{window_id} -x #{s/x.*//:default-size} -y #{s/.*x//:default-size} ; }}}",
     ),
@@ -130,7 +133,7 @@ fn has_terminfo(name: &str) -> bool {
 mod tests {
     use std::path::Path;
 
-    use super::{OPTIONS, STATUS, at, generate, terminal_name};
+    use super::{CHECKS, OPTIONS, STATUS, at, generate, terminal_name};
 
     #[test]
     fn no_option_can_abort_the_others() {
@@ -143,6 +146,32 @@ mod tests {
             generate(Path::new("/bin/tmo"), "app", 100, 30)
                 .contains("set -gq default-size 100x30\n")
         );
+    }
+
+    #[test]
+    fn no_check_has_a_brace_or_a_quote_too_many() {
+        // tmux would run the rest as a command, or exit.
+        for (option, check) in CHECKS {
+            let mut depth = 0;
+            for (at, brace) in check.match_indices(['{', '}']) {
+                depth += if brace == "{" { 1 } else { -1 };
+                assert!(depth >= 0, "{option}: {}", &check[at..]);
+            }
+            assert_eq!(depth, 0, "{option}");
+            assert_eq!(check.matches('{').count(), check.matches("#{").count(), "{option}");
+            assert_eq!(check.matches('\'').count() % 2, 0, "{option}");
+            assert!(!check.contains('"'), "{option}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_would_need_quotes_is_left_out() {
+        let set =
+            |tmo: &str| generate(Path::new(tmo), "app", 100, 30).contains("set -gq @tmo_program");
+        assert!(set("/opt/tmo-0.3/bin/tmo"));
+        for tmo in ["/a b/tmo", "/it's/tmo", "/#{x}/tmo", "/$(x)/tmo", "/a,b}/tmo", "/a;b/tmo"] {
+            assert!(!set(tmo), "{tmo}");
+        }
     }
 
     #[test]
