@@ -42,7 +42,8 @@ impl Engine {
         }
         let lock = self.panes[id].paths.sink_lock();
         let said = sink::said(&lock);
-        let other = |said: sink::Said| !said.drained && Some(said.pid) != self.panes[id].sink_pid;
+        let last = self.panes[id].last_sink.map(|said| said.pid);
+        let other = |said: sink::Said| !said.drained && Some(said.pid) != last;
         // The lock file may name a sink that came and went unnoticed.
         if sink::begins(&lock) && said.is_none_or(other) {
             // Another sink has replaced it already, and will report when it is ready.
@@ -58,8 +59,9 @@ impl Engine {
 
     /// Whether the death of its last sink has lost nothing.
     fn is_lossless(&self, id: ProcId) -> bool {
-        let said = sink::said(&self.panes[id].paths.sink_lock());
-        said.is_some_and(|said| said.lossless && Some(said.pid) == self.panes[id].sink_pid)
+        let last = self.panes[id].last_sink;
+        let said = sink::said(&self.panes[id].paths.sink_lock()).or(last);
+        said.is_some_and(|said| said.lossless && Some(said.pid) == last.map(|last| last.pid))
     }
 
     /// Continue a sink that was stopped; returns whether it was. Its pid comes from a file, so
@@ -68,7 +70,7 @@ impl Engine {
         self.panes[id].meet_sink();
         let server = self.saved.tmux.as_ref().map(|server| server.pid);
         let holds = || sink::is_up(&self.panes[id].paths.sink_lock());
-        let sink = self.panes[id].sink_pid.and_then(crate::sys::info);
+        let sink = self.panes[id].last_sink.and_then(|said| crate::sys::info(said.pid));
         sink.filter(|sink| sink.state == 'T' && (Some(sink.ppid) == server || holds()))
             .is_some_and(|sink| crate::sys::signal(sink.pid, sink.start_time, SIGCONT).is_ok())
     }

@@ -168,8 +168,8 @@ pub(super) struct PaneState {
     pub(super) marked: u64,
     /// Its sink.
     pub(super) sink: Sink,
-    /// Process id of the sink that was up last.
-    pub(super) sink_pid: Option<u32>,
+    /// What the sink that was up last has written into its lock file, which may be removed.
+    pub(super) last_sink: Option<sink::Said>,
     /// Set when its shim has ended, until the rest of the output has been read and the end can be
     /// handled.
     pub(super) ended: Option<Ended>,
@@ -227,7 +227,7 @@ impl PaneState {
             unmarked: 0,
             marked: 0,
             sink: Sink::Awaited,
-            sink_pid: None,
+            last_sink: None,
             ended: None,
             shim: None,
             last_shim: None,
@@ -274,7 +274,7 @@ impl PaneState {
     /// Remember the process id of the present sink.
     pub(super) fn meet_sink(&mut self) {
         let said = sink::said(&self.paths.sink_lock()).filter(|said| !said.drained);
-        self.sink_pid = said.map(|said| said.pid).or(self.sink_pid);
+        self.last_sink = said.or(self.last_sink);
     }
 
     /// Output may have been lost before now. The marker of an entry written before now either

@@ -296,6 +296,8 @@ fn a_runtime_directory_that_was_removed_is_made_again_before_a_request_is_carrie
         });
         world.wait_text("quiet", "got hello");
         assert_eq!(world.field("quiet", "pid"), quiet, "it was left alone");
+        let log = world.ok(["logs"]);
+        assert!(!log.contains("may be missing"), "nothing is: {log}");
         remove(&world.path().join(removed));
         world.ok(["scale", "web=2"]);
         world.wait_state("web#2", "running");
