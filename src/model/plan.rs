@@ -280,6 +280,7 @@ fn is_token(name: &OsText) -> bool {
 }
 
 /// One process of the plan.
+#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessPlan {
     /// Its full name.

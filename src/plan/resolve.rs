@@ -170,8 +170,7 @@ pub fn resolve(
     facts: Facts<'_>,
 ) -> Result<Plan, PlanError> {
     let (env, project, here) = (&context.env, &loaded.project, &context.start_dir);
-    let log = log_policy(context, loaded)?;
-    let lines = settings.lines(&loaded.procfile.entries);
+    let (log, lines) = (log_policy(context, loaded)?, settings.lines(&loaded.procfile.entries));
     let formed = formed(loaded, &lines, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
     let shell = find_shell(facts.find, settings.shell.as_deref().unwrap_or(OsStr::new(SHELL)))?;
