@@ -217,6 +217,10 @@ fn still_comes(process: &ProcessState) -> Result<(), CliError> {
         (ProcessStatus::Exited | ProcessStatus::Error, Some(exit)) => {
             (format!("{} has ended ({exit})", process.name), exit.shell_status().max(1))
         }
+        (ProcessStatus::Error, None) => {
+            let why = process.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            (format!("{} could not be started{why}", process.name), 1)
+        }
         (ProcessStatus::Stopped, _) => (format!("{} was stopped", process.name), 1),
         (ProcessStatus::Skipped | ProcessStatus::Broken, exit) => {
             let state = || process.state.word().into();
@@ -311,6 +315,7 @@ fn all_ended(wanted: &[&ProcessState]) -> Verdict {
                 code = code.max(exit.shell_status());
             }
             (ProcessStatus::Stopped | ProcessStatus::Skipped, None) => {}
+            (ProcessStatus::Error, None) => code = code.max(1),
             (state, _) => return Verdict::NotYet(format!("{} is {state}", process.name)),
         }
     }

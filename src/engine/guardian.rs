@@ -19,6 +19,7 @@ use super::runtime_dir::RuntimeDir;
 use crate::instance::listen::{self, ListenError, Listening, Place};
 use crate::instance::lock::{LockError, RunLock};
 use crate::model::count;
+use crate::model::event::RunProblem;
 use crate::model::member::Member;
 use crate::model::run_end::Culprit;
 use crate::pane::process_tree::{named, named_with_ports};
@@ -58,6 +59,9 @@ pub enum StartupMessage {
         code: u8,
         /// The process that made it end.
         culprit: Option<Culprit>,
+        /// Why a process could not be started, which made it end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<RunProblem>,
     },
 }
 

@@ -67,7 +67,8 @@ impl Engine {
         }
         self.clients.finish();
         let End { code, culprit, decider: _ } = end_of_run.clone();
-        self.startup.send(&StartupMessage::Ended { code, culprit });
+        let problem = self.saved.supervisor.start_problem.take();
+        self.startup.send(&StartupMessage::Ended { code, culprit, problem });
         end.send_replace(Some(end_of_run));
         server.finish().await;
     }

@@ -32,7 +32,7 @@ pub enum ProcessStatus {
     Skipped,
     /// It has failed and is not restarted automatically.
     Broken,
-    /// It could not be executed.
+    /// It could not be started.
     Error,
     /// A state that only a later version knows.
     #[serde(untagged)]

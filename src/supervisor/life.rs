@@ -341,9 +341,20 @@ impl Supervisor {
         proc.note = Some(Note::Text(why.to_owned()));
         proc.since = now;
         out.push(Effect::Say(Some(id), What::NoPane { why: why.to_owned() }));
-        // A run that cannot open one of its processes does not start; one that has started continues.
-        if self.procs[id].last_pid.is_none() && !self.procs[id].added {
-            self.worst = self.worst.max(1);
+        self.could_not_start(id, why, out);
+    }
+
+    /// A run that can't start one of its processes does not start; one that has started continues.
+    pub(super) fn could_not_start(&mut self, id: ProcId, why: &str, out: &mut Vec<Effect>) {
+        let proc = &self.procs[id];
+        if proc.last_pid.is_some() || proc.added {
+            return;
+        }
+        self.worst = self.worst.max(1);
+        if self.run_phase == RunPhase::Running {
+            let why = RunProblem::NotStarted { on: proc.name.clone(), why: why.to_owned() };
+            self.start_problem = Some(why.clone());
+            out.push(Effect::Say(None, What::Failed { why }));
             self.quit(out);
         }
     }

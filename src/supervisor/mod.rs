@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::event::RunProblem;
 use crate::model::life::or_zero;
 use crate::model::plan::Plan;
 use crate::model::time::{Timestamp, nanos};
@@ -88,6 +89,9 @@ pub struct Supervisor {
     pub worst: u8,
     /// The process that ended first without being asked to.
     pub culprit: Option<Culprit>,
+    /// Why the run could not start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_problem: Option<RunProblem>,
     /// The tmux server is gone.
     pub tmux_gone: bool,
     /// Everything stops because a process ended with success, not because of a request. In this case
@@ -151,6 +155,7 @@ impl Supervisor {
             run_phase: RunPhase::Running,
             worst: 0,
             culprit: None,
+            start_problem: None,
             tmux_gone: false,
             interrupts: false,
             asked_at: None,
@@ -178,7 +183,9 @@ impl Supervisor {
             Input::Life(id, entry) => self.on_entry(id, entry, &mut out),
             Input::ShimGone(id, left) => self.shim_gone(id, left, now, &mut out),
             Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
-            Input::SpecWriteFailed(id, why, stands) => self.untold(id, why, stands, now),
+            Input::SpecWriteFailed(id, why, stands) => {
+                self.untold(id, why, stands, now, &mut out);
+            }
             Input::Passed(id, life, check) => self.passed(id, (life, check), now, &mut out),
             Input::CheckFailed(id, life, check, answer) => self.unmet(id, (life, check), answer),
             Input::LivenessChecked(id, life, trouble) => {

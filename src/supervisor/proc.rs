@@ -437,7 +437,10 @@ impl Proc {
     pub fn status(&self) -> ProcessStatus {
         match &self.phase {
             Phase::Pending if self.skip.is_some() => ProcessStatus::Skipped,
-            Phase::Pending if self.goal == Goal::Stop => ProcessStatus::Stopped,
+            Phase::Pending if self.goal == Goal::Stop => match self.note {
+                Some(Note::Text(_)) if self.last_pid.is_none() => ProcessStatus::Error,
+                Some(_) | None => ProcessStatus::Stopped,
+            },
             Phase::Pending => ProcessStatus::Pending,
             Phase::Running { .. } | Phase::Installing { .. } | Phase::Ending { .. }
                 if self.stop_was_requested() =>

@@ -357,18 +357,20 @@ impl Supervisor {
         why: String,
         stands: Option<(Want, Option<LifeId>)>,
         now: Timestamp,
+        out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
         if stands == Some((Want::Run, proc.life)) {
             return;
         }
-        proc.note = Some(Note::Text(why));
+        proc.note = Some(Note::Text(why.clone()));
         let runs = matches!(stands, Some((Want::Run, life)) if life == proc.current_life());
         if matches!(proc.phase, Phase::Starting { life } if Some(life) == proc.life) {
             proc.phase = Phase::Pending;
             proc.since = now;
             proc.life = proc.life.and_then(LifeId::previous);
             proc.goal = Goal::Stop;
+            self.could_not_start(id, &why, out);
         } else if proc.life > proc.current_life() {
             proc.life = proc.current_life();
             if runs {

@@ -195,6 +195,50 @@ fn restart_fails_and_changes_nothing_when_the_spec_file_cannot_be_written() {
 }
 
 #[test]
+fn a_start_fails_if_a_process_cannot_be_started() {
+    let full = "for dir in \"$XDG_RUNTIME_DIR\"/tmo/*/p; do mkdir \"$dir/last.spec.new\"; done";
+    let world =
+        World::new(&format!("first: {full}\nweb: exec sleep 1000\nlast: exec sleep 1000\n"));
+    world.write(
+        "tmo.toml",
+        "[process.first]\nready = { exit = 0 }\n[process.last]\ndepends_on = [\"first\"]\n",
+    );
+    for args in [&["start", "-D"][..], &["start", "--wait=30s"], &["start"]] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let all = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(all.contains("last could not be started: /"), "{ran:?}");
+        let why = world.run(["why"]).stdout;
+        assert!(why.contains("ended because last could not be started: /"), "{why}");
+        world.wait_empty();
+    }
+}
+
+#[test]
+fn a_process_that_could_not_be_started_later_has_an_error() {
+    let world = World::new("web: exec sleep 1000\nlast: exec sleep 1000\n");
+    world.write("tmo.toml", "[process.last]\nautostart = false\n");
+    world.ok(["start", "-D"]);
+    let full = world.runtime().join("p/last.spec.new");
+    std::fs::create_dir(&full).unwrap();
+    let ran = world.run(["start", "last"]);
+    assert!(ran.code == 1 && ran.stderr.starts_with("tmo: last: /"), "{ran:?}");
+    assert_eq!(world.field("last", "state"), "error");
+    for args in [&["wait"][..], &["wait", "--for", "exit", "last"]] {
+        assert_eq!(world.run(args).code, 1, "{args:?}");
+    }
+    let ran = world.run(["wait"]);
+    assert!(ran.stderr.contains("last could not be started: /"), "{ran:?}");
+    let why = world.run(["why", "last"]);
+    assert!(why.code == 1 && why.stdout.contains("last.spec"), "{why:?}");
+    std::fs::remove_dir(&full).unwrap();
+    world.ok(["start", "last"]);
+    assert_eq!(world.field("last", "state"), "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
 fn start_refuses_a_run_whose_plan_was_removed_and_quit_ends_it() {
     let world = World::new(WEB);
     world.ok(["start", "-D"]);

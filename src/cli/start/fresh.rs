@@ -21,6 +21,7 @@ use crate::client::address::Address;
 use crate::engine::guardian::StartupMessage;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
+use crate::model::event::RunProblem;
 use crate::model::plan::Plan;
 use crate::model::run_end::Culprit;
 
@@ -167,8 +168,10 @@ impl Start {
                 StartupMessage::Failed { message, code } => {
                     return Err(CliError::Start { message, code });
                 }
-                StartupMessage::Ended { code, culprit } => {
-                    let early = if let Some(Culprit { name, exit, .. }) = culprit {
+                StartupMessage::Ended { code, culprit, problem } => {
+                    let early = if let Some(RunProblem::NotStarted { on, why }) = problem {
+                        format!("{on} could not be started: {why}")
+                    } else if let Some(Culprit { name, exit, .. }) = culprit {
                         format!("{name} ended with {} during startup", exit.describe())
                     } else {
                         "everything was stopped before it had begun".to_owned()

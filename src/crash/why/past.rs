@@ -108,6 +108,9 @@ impl Analysis<'_> {
                 Some(What::Failed { why: RunProblem::Start(why) }) => {
                     ended.failure = Some(format!("the start failed: {why}"));
                 }
+                Some(What::Failed { why: RunProblem::NotStarted { on, why } }) => {
+                    ended.failure = Some(format!("{on} could not be started: {why}"));
+                }
                 Some(What::TmuxGone) => ended.failure = Some("its tmux server is gone".to_owned()),
                 Some(_) | None => ended.troubles.read(&event),
             }

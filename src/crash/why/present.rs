@@ -26,7 +26,7 @@ impl Analysis<'_> {
         // The end of an installation is not an end of the program.
         let ended = |process: &&&ProcessState| {
             let is_installation = matches!(process.problem, Some(Note::NotInstalled(_)));
-            process.state.has_failed_or_exited() && !is_installation
+            process.state.has_failed_or_exited() && process.lives > 0 && !is_installation
         };
         let mut wrong: Vec<&ProcessState> = vec![];
         let mut answer = None;

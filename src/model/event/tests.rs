@@ -72,6 +72,13 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             "The start failed: db is not ready: GET http://a:80/x did not succeed within 1.5 s: \
              404 Not Found",
         ),
+        (
+            What::Failed {
+                why: RunProblem::NotStarted { on: name("db"), why: "db.spec: no space".into() },
+            },
+            "lifecycle:error",
+            "The start failed: db could not be started: db.spec: no space",
+        ),
         (What::Waiting { on: vec![name("db"), name("mq")] }, "waiting", "Waiting for db, mq"),
         (What::Ready, "ready", "Ready"),
         (

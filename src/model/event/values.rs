@@ -47,6 +47,13 @@ pub struct ReportSummary {
 pub enum RunProblem {
     /// A process that the start needs will not come up.
     Start(Skip),
+    /// A process could not be started.
+    NotStarted {
+        /// The process.
+        on: ProcName,
+        /// Why.
+        why: String,
+    },
     /// A process of the cleanup failed.
     CleanupEnded {
         /// The process.

@@ -197,6 +197,9 @@ impl Display for RunProblem {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start(why) => write!(f, "The start failed: {why}"),
+            Self::NotStarted { on, why } => {
+                write!(f, "The start failed: {on} could not be started: {why}")
+            }
             Self::CleanupEnded { on, exit } => {
                 write!(f, "The cleanup failed: {on} ended with {}", exit.describe())
             }

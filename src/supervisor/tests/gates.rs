@@ -267,7 +267,7 @@ fn a_run_goes_on_without_the_window_of_one_that_was_asked_for_later() {
     world.settle();
     world.ask(1, Request::Start { names: names(&["later"]), order: ChangeOrder::default() });
     world.input(Input::NoPane(ProcId::at(1), "no more pseudo-terminals".into()));
-    assert_eq!(world.statuses(), [ProcessStatus::Running, ProcessStatus::Stopped]);
+    assert_eq!(world.statuses(), [ProcessStatus::Running, ProcessStatus::Error]);
     assert_eq!(world.machine.run_phase, RunPhase::Running);
     assert!(!world.answers[0].1.ok, "{:?}", world.answers);
 }

@@ -117,6 +117,19 @@ fn a_window_that_cannot_be_opened_again_costs_only_its_process() {
 }
 
 #[test]
+fn a_first_life_that_cannot_be_requested_ends_the_run_and_a_later_one_does_not() {
+    let mut world = World::new(&["web", "api"]);
+    world.bring_up(0);
+    world.input(Input::SpecWriteFailed(ProcId::at(0), "no room".into(), None));
+    let status = world.machine.procs[0].status();
+    assert_eq!((&world.machine.run_phase, status), (&RunPhase::Stopping, ProcessStatus::Error));
+    world.shims[0].spec = None;
+    world.settle();
+    assert_eq!(world.finished, [1]);
+    assert!(world.said.contains(&"The start failed: web could not be started: no room".into()));
+}
+
+#[test]
 fn a_closed_window_is_a_stop() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
