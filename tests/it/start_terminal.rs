@@ -396,6 +396,25 @@ fn start_waits_for_a_stopping_run_and_begins_another() {
 }
 
 #[test]
+fn a_start_of_one_process_does_not_wait_for_a_start_in_the_background() {
+    let world =
+        World::new("never: exec sleep 1000\nafter: exec sleep 1000\nopt: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.never]\nready = { log = \"nope\" }\n[process.after]\ndepends_on = [\"never\"]\n\
+         [process.opt]\nautostart = false\n",
+    );
+    let mut first = world.start(["-D"]);
+    world.wait_state("never", "running");
+    let ran = world.run(["start", "opt"]);
+    assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
+    assert_eq!(world.field("after", "state"), "pending");
+    world.ok(["quit"]);
+    assert_eq!(first.code(), 1, "{}", first.errors());
+    world.wait_empty();
+}
+
+#[test]
 fn start_waits_only_for_the_stopping_run_of_its_project_and_with_a_timeout() {
     let slow = "trap 'touch asked; while [ -e slow ]; do sleep 0.05; done; exit 0' INT";
     let world = World::new(&format!("web: {slow}; touch up; while :; do sleep 0.1; done\n"));

@@ -88,6 +88,8 @@ impl Start {
             shown.waits = shown.until.as_ref().map(|until| until.is_met_by_end(&shown.plan));
             return Ok(Begun::Shown(Box::new(shown)));
         }
+        // The run listens, so a concurrent start finds it.
+        drop(door);
         let run = plan.run.clone();
         let waited = while_blocked(
             "starting",
@@ -100,7 +102,6 @@ impl Start {
             return Err(error);
         }
         waited?;
-        drop(door);
         let code = start_failures::skipped(&self.instance(), &plan);
         if code == 0 {
             crate::cli::print(&farewell)?;
