@@ -10,7 +10,9 @@ use super::instance::left_by_link;
 use super::request::state_at;
 use super::table::table;
 use crate::client::address::Address;
+use crate::config::Env;
 use crate::config::dirs::runtime_base;
+use crate::config::error::ConfigError;
 use crate::config::load::Context;
 use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::{listen, lock};
@@ -42,8 +44,13 @@ const HEAD: [&str; 6] = ["TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT"]
 
 /// List them.
 pub(super) fn ls(args: &LsArgs) -> Result<u8, CliError> {
-    let context = Context::here()?;
-    let base = runtime_base(&context.env);
+    let env = match Context::here() {
+        Ok(context) => context.env,
+        // The current directory is gone; only its env files would be needed.
+        Err(ConfigError::StartDir(_)) => Env::real(),
+        Err(error) => return Err(error.into()),
+    };
+    let base = runtime_base(&env);
     let mut runs = super::block_on(async {
         let mut runs = vec![];
         for runtime in there(&base)? {

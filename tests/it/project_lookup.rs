@@ -98,6 +98,30 @@ fn typed_paths_are_relative_to_the_current_directory() {
 }
 
 #[test]
+fn a_procfile_that_is_a_link_to_nothing_is_reported_as_one() {
+    let world = World::new("");
+    let procfile = world.app().join("Procfile");
+    std::fs::remove_file(&procfile).unwrap();
+    std::os::unix::fs::symlink("../none", &procfile).unwrap();
+    for verb in ["start", "check"] {
+        let ran = world.run([verb]);
+        let expected =
+            "Procfile is a link to ../none, which is not there; repair or remove the link\n";
+        assert!(ran.code == 1 && ran.stderr.ends_with(expected), "{ran:?}");
+    }
+}
+
+#[test]
+fn runs_are_listed_in_a_directory_that_was_removed() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("mkdir gone && cd gone && rmdir ../gone && exec {tmo} ls"));
+    assert!(ran.code == 0 && ran.stdout.contains("running"), "{ran:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn commands_without_a_project_suggest_init() {
     let world = World::new("");
     std::fs::remove_file(world.app().join("Procfile")).unwrap();

@@ -193,6 +193,12 @@ impl Start {
             && Persona::here() == Persona::Tmo
             && !self.context.names_procfile(&self.typed)
         {
+            if let Ok(target) = self.project.procfile.read_link() {
+                let (path, target) = (path.display(), target.display());
+                return CliError::Other(format!(
+                    "{path} is a link to {target}, which is not there; repair or remove the link"
+                ));
+            }
             return no_procfile(&self.context.start_dir);
         }
         error.into()
