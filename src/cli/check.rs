@@ -1,7 +1,6 @@
 //! `tmo check`: reports the problems that a start would report, without starting. Ports that are
 //! taken at present are named, but are no problem of the project.
 
-use std::path::Path;
 
 use serde::Serialize;
 
@@ -12,7 +11,7 @@ use super::ports::taken_ports;
 use super::start::Start;
 use super::start::warnings::print_warnings;
 use crate::config::error::ConfigError;
-use crate::config::load::{NO_PROCFILE, find_program};
+use crate::config::load::find_program;
 use crate::config::toml::Problem;
 use crate::instance::listen::{self, ListenError};
 use crate::instance::lock;
@@ -80,7 +79,7 @@ pub(super) fn summary(plan: &Plan) -> String {
     let names = names(plan);
     let count = count::processes(names.len(), "");
     let text = format!("{count}: {}", names.join(", "));
-    if plan.procfile.as_path() == Path::new(NO_PROCFILE) {
+    if plan.is_of_command() {
         return text;
     }
     format!("{}: {text}", plan.procfile.as_path().display())

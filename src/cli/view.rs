@@ -65,8 +65,17 @@ pub(super) struct Shown {
     pub(super) quits: JoinSet<()>,
     /// This view has requested a stop.
     pub(super) interrupted: bool,
-    /// If something is awaited: whether the end of the run fulfils it.
-    pub(super) waits: Option<bool>,
+    /// If something is awaited: which end of the run fulfils it.
+    pub(super) waits: Option<EndThatMeets>,
+}
+
+/// Which end of a run with success fulfils a condition that is awaited.
+#[derive(Debug)]
+pub(super) enum EndThatMeets {
+    Any,
+    /// One at which all processes had completed.
+    Completion,
+    None,
 }
 
 /// A condition after which the view detaches from the run.
@@ -170,14 +179,18 @@ pub(super) async fn finish_quietly(mut shown: Shown, end: &End) -> Result<u8, Cl
 }
 
 impl Until {
-    /// Whether a run that ends with success fulfils the condition: no check has to pass first, and no
-    /// process is needed afterwards.
-    pub(super) fn is_met_by_end(&self, plan: &Plan) -> bool {
+    /// Which end of a run with success fulfils the condition: any if no check has to pass first, but before a
+    /// command only one after which no process is needed.
+    pub(super) fn end_that_meets(&self, plan: &Plan) -> EndThatMeets {
         let ends = |check: &Check| matches!(check.probe, Probe::Exit { .. });
         let is_plain = |process: &ProcessPlan| process.rules.ready.iter().all(ends);
-        !self.farewell.is_empty()
-            && self.ready.listening().is_empty()
-            && plan.present().all(is_plain)
+        if !self.ready.listening().is_empty() || !plan.present().all(is_plain) {
+            EndThatMeets::None
+        } else if self.farewell.is_empty() {
+            EndThatMeets::Completion
+        } else {
+            EndThatMeets::Any
+        }
     }
 
     async fn wait(self) -> Result<String, CliError> {
@@ -200,7 +213,12 @@ impl Shown {
 
     /// The exit code of the run, or of a failed wait.
     fn exit_code(&self, end: &End) -> u8 {
-        if end.code == 0 && self.waits.is_some_and(|met| !met || self.interrupted) {
+        let is_unmet = |by: &EndThatMeets| match by {
+            EndThatMeets::Any => false,
+            EndThatMeets::Completion => !end.completed,
+            EndThatMeets::None => true,
+        };
+        if end.code == 0 && self.waits.as_ref().is_some_and(|by| self.interrupted || is_unmet(by)) {
             super::warn(&"the run ended before all of it was ready");
             return if self.interrupted { INTERRUPTED } else { 1 };
         }

@@ -157,6 +157,7 @@ fn head(answer: &Why, color: bool) -> String {
             let wrong = if runs { ", but something is wrong" } else { "" };
             format!("{name} is {}{pid}{wrong}\n", state.state)
         }
+        About::NotStarted => format!("{name} did not start in the last run\n"),
         About::Skipped => format!("{name} was skipped in the last run\n"),
         About::NotInstalled => format!("{name} was not installed in the last run\n"),
         About::NotReady => format!("{name} did not become ready in the last run\n"),
@@ -195,7 +196,11 @@ fn screen(answer: &Why, color: bool, flags: &str) -> String {
         let _ = writeln!(text, "state of {}: {}{pid}", state.name, state.state);
     }
     if let Some(ended) = &answer.run_ended {
-        let _ = writeln!(text, "The run {ended}");
+        let which = match answer.about {
+            About::End { earlier: true, .. } => "It was not part of the last run, which",
+            _ => "The run",
+        };
+        let _ = writeln!(text, "{which} {ended}");
     }
     text.push('\n');
     text += &causes(&answer.causes[..answer.causes.len().min(MOST)], color);

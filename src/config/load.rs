@@ -17,12 +17,10 @@ use super::project::{self, Project};
 use super::socket::{BadAddress, SocketPath, nearest_socket};
 use super::toml::{self, Diagnostics, Disk, ProcessOverrides, TmoToml};
 use super::{OwnPath, StartOptions, Warning, envfiles};
+use crate::model::plan::COMMAND;
 use crate::model::shell::quoted_bytes;
 use crate::model::text::OsText;
 use crate::sys::files::{self, ChosenBy};
-
-/// What stands for the Procfile of a run of a command.
-pub const NO_PROCFILE: &str = "--";
 
 /// The environment and the directory of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,7 +193,7 @@ fn of_command(project: Project, command: &[OsString]) -> Result<Loaded, ConfigEr
     let line = OsString::from_vec(words.join(&b' '));
     let entry = Entry { name: process_name(command), command: line.into(), line: 0 };
     Ok(Loaded {
-        project: Project { procfile_shown: NO_PROCFILE.into(), ..project },
+        project: Project { procfile_shown: COMMAND.into(), ..project },
         procfile: Procfile { entries: vec![entry], ..Procfile::default() },
         toml: TmoToml::default(),
         own: BTreeMap::new(),

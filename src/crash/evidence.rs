@@ -57,9 +57,14 @@ pub struct Facts {
     /// A port on which another program listened at the start of the run, and the event about it; `None` once the
     /// process itself listens there, and in a later life unless another program listens there now.
     pub taken: Option<(u16, Line)>,
+    /// Whether it is the COMMAND of `tmo start -- COMMAND`, which no file configures.
+    pub is_command: bool,
+    /// The processes that it depends on and whose checks connect to a port.
+    pub needs: Vec<ProcName>,
     /// Whether it ended soon after it had started.
     pub is_short: bool,
-    /// The process that a refused connection was for, if it had ended by then, and how it ended.
+    /// The process that a refused connection was for, if it had ended by then, and how it ended. If the message
+    /// has no port: one of `needs`.
     pub gone: Option<(ProcName, Exit)>,
     /// By how much the `oom_kill` count of the control group rose while it ran.
     pub oom_kills: u64,

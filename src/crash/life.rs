@@ -160,6 +160,18 @@ impl<'a> Log<'a> {
         ended.map(|found| self.lived(stream, found, before.flatten())).transpose()
     }
 
+    /// The last start of each stream, from this record on.
+    pub(super) fn last_starts(&self, from: u64) -> io::Result<BTreeMap<u16, u64>> {
+        let mut starts = BTreeMap::new();
+        (self.index)()?.find(from, |number, record| {
+            if record.kind == Kind::Start {
+                starts.insert(record.stream, number);
+            }
+            None::<()>
+        })?;
+        Ok(starts)
+    }
+
     fn lived(
         &self,
         stream: u16,

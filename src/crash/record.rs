@@ -63,6 +63,9 @@ impl CrashInput {
         let others = || plan.processes.iter().filter(|other| other.name != process.name);
         let of = |other: &ProcessPlan, port| (other.name.clone(), port);
         let checked = others().flat_map(|other| other.rules.ports().map(|port| of(other, port)));
+        let has_port = |other: &ProcessPlan| other.rules.ports().next().is_some();
+        let named = |name: &ProcName| others().any(|other| other.name == *name && has_port(other));
+        let needs = process.rules.needs.iter().filter(|need| named(&need.on));
         let assigned = others().filter_map(|other| Some(of(other, other.port?)));
         Self {
             run: plan.run.clone(),
@@ -74,11 +77,15 @@ impl CrashInput {
             env: plan.env.iter().chain(&process.env).cloned().collect(),
             port: process.port,
             others: checked.chain(assigned).collect(),
+            facts: Facts {
+                is_command: plan.is_of_command(),
+                needs: needs.map(|need| need.on.clone()).collect(),
+                ..Facts::default()
+            },
             watchers: plan.watchers.clone(),
             dirs: dirs.clone(),
             first: 0,
             lived,
-            facts: Facts::default(),
         }
     }
 
@@ -133,10 +140,12 @@ impl CrashInput {
 
 /// The process that a refused connection was for, and how it ended, if it had ended before and has not come back.
 fn gone(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, Exit)> {
-    let (name, time) = refused_by(evidence)?;
-    let is_gone = matches!(log.present(name), Ok(None));
-    let (lived, _) = log.last_ended(name).ok()??;
-    (is_gone && lived.ended <= time).then(|| (name.clone(), lived.exit))
+    let (names, time) = refused_by(evidence)?;
+    names.into_iter().find_map(|name| {
+        let is_gone = matches!(log.present(name), Ok(None));
+        let (lived, _) = log.last_ended(name).ok()??;
+        (is_gone && lived.ended <= time).then(|| (name.clone(), lived.exit))
+    })
 }
 
 /// The report of a crash, with what is known now. Data that can't be read is left out. Best called

@@ -62,6 +62,9 @@ pub enum StartupMessage {
         /// Why a process could not be started, which made it end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<RunProblem>,
+        /// It ended because all its processes had completed.
+        #[serde(default)]
+        completed: bool,
     },
 }
 

@@ -19,9 +19,10 @@ use crate::backend::tmux::socket;
 use crate::backend::{Server, Survey};
 use crate::instance::listen::Place;
 use crate::journal::segment::SharedLook;
-use crate::model::ProcId;
 use crate::model::event::{Trouble, What};
+use crate::model::rules::Stage;
 use crate::model::run_end::{Culprit, Decider, End};
+use crate::model::{ProcId, ProcName};
 use crate::pane::sink;
 use crate::sys;
 
@@ -53,7 +54,10 @@ impl Engine {
         self.commands.gone().await;
         self.take_last_events();
         let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
-        let end_of_run = End { code, culprit, decider: self.decider() };
+        let (decider, completed) = (self.decider(), self.saved.supervisor.completed);
+        let (finished, unstarted) =
+            (self.names(Self::has_finished), self.names(Self::is_unstarted));
+        let end_of_run = End { code, culprit, decider, completed, finished, unstarted };
         self.say_end(&end_of_run);
         self.publish();
         if let Err(error) = self.runtime.clear() {
@@ -66,9 +70,9 @@ impl Engine {
             lock.release(self.runtime.dir());
         }
         self.clients.finish();
-        let End { code, culprit, decider: _ } = end_of_run.clone();
+        let End { code, culprit, completed, .. } = end_of_run.clone();
         let problem = self.saved.supervisor.start_problem.take();
-        self.startup.send(&StartupMessage::Ended { code, culprit, problem });
+        self.startup.send(&StartupMessage::Ended { code, culprit, problem, completed });
         end.send_replace(Some(end_of_run));
         server.finish().await;
     }
@@ -214,6 +218,26 @@ impl Engine {
         let culprit = self.saved.supervisor.culprit.as_ref()?;
         let name = self.plan.processes[culprit.id].name.clone();
         Some(Culprit { name, exit: culprit.exit, ran: culprit.ran, cause: None })
+    }
+
+    /// The processes of which this is true.
+    fn names(&self, is_so: impl Fn(&Self, ProcId) -> bool) -> Vec<ProcName> {
+        let ids = ProcId::all(&self.plan.processes).filter(|id| is_so(self, *id));
+        ids.map(|id| self.plan.processes[id].name.clone()).collect()
+    }
+
+    fn has_finished(&self, id: ProcId) -> bool {
+        self.saved.supervisor.has_finished(id)
+    }
+
+    /// Whether the end of the run came before the start of this process, which it was waiting for.
+    fn is_unstarted(&self, id: ProcId) -> bool {
+        let (process, proc) = (&self.plan.processes[id], &self.saved.supervisor.procs[id]);
+        let is_wanted = !process.waits && !process.removed;
+        is_wanted
+            && process.rules.stage != Stage::Cleanup
+            && proc.last_pid.is_none()
+            && proc.skip.is_none()
     }
 
     fn decider(&self) -> Option<Decider> {

@@ -17,6 +17,9 @@ use crate::model::time::Timestamp;
 /// The latest version of `plan.json` that this program reads.
 pub const PLAN_VERSION: u32 = 2;
 
+/// What [`Plan::procfile`] names in the run of a COMMAND.
+pub const COMMAND: &str = "--";
+
 /// All settings of a run, as computed before the first process starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -246,6 +249,11 @@ impl Plan {
         let is_wanted = self.exit_code_from.as_ref() == Some(name);
         let is_alone = self.present().count() < 2;
         (!is_wanted && !is_alone).then(|| start_and_let_end(name))
+    }
+
+    /// Whether it is the run of a COMMAND (`tmo start -- COMMAND`), which no file configures.
+    pub fn is_of_command(&self) -> bool {
+        self.procfile.as_bytes() == COMMAND.as_bytes()
     }
 
     /// The processes of the configuration and those added by scaling, without removed ones.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::time::nanos;
-use super::{Exit, ProcName};
+use super::{Exit, ProcName, is_default};
 
 /// How the run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -19,11 +19,23 @@ pub struct End {
     /// The process that the exit code comes from, if it is not 0 and comes from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decider: Option<Decider>,
+    /// It ended because all its processes had completed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub completed: bool,
+    /// The processes that had ended by themselves, as expected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finished: Vec<ProcName>,
+    /// The processes that were to start and had not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unstarted: Vec<ProcName>,
 }
 
 impl End {
     /// Why, to follow "the run"; `None` if no process was the reason.
     pub fn reason(&self) -> Option<String> {
+        if self.completed {
+            return Some("ended because all its processes had completed".to_owned());
+        }
         let Culprit { name, exit, .. } = self.culprit.as_ref()?;
         Some(format!("ended because {name} {} {}", exit.verb(), exit.describe()))
     }

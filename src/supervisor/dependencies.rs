@@ -232,6 +232,7 @@ impl Supervisor {
             if let Some(id) = ids.iter().find(failed) {
                 self.blame(*id);
             }
+            self.completed = self.exit_code() == 0;
             self.quit(out);
         }
     }

@@ -101,6 +101,12 @@ pub struct Supervisor {
     /// When the end of the run was first requested.
     #[serde(default)]
     asked_at: Option<Timestamp>,
+    /// When the run began to end: the processes that had ended and that running ones depended on.
+    #[serde(default)]
+    missed: Vec<ProcId>,
+    /// The run ends because all its processes have completed.
+    #[serde(default)]
+    pub completed: bool,
     /// The event "all processes have ended" has been logged.
     #[serde(default)]
     idle: bool,
@@ -159,6 +165,8 @@ impl Supervisor {
             tmux_gone: false,
             interrupts: false,
             asked_at: None,
+            completed: false,
+            missed: vec![],
             idle: false,
             passed: vec![],
             begun: false,

@@ -131,7 +131,8 @@ impl Supervisor {
         let proc = &self.procs[id];
         let well = matches!(proc.phase, Phase::Over { exit, asked: false, .. }
             if proc.rules.is_good(exit));
-        let may_end = || proc.on_exit == OnExit::Remain && self.missed_by(id).is_empty();
+        let is_missed = || self.missed.contains(&id) || !self.missed_by(id).is_empty();
+        let may_end = || proc.on_exit == OnExit::Remain && !is_missed();
         well && (proc.rules.stage == Stage::Cleanup || self.is_to_end(id) || may_end())
     }
 

@@ -17,7 +17,7 @@ impl Supervisor {
         if self.run_phase != RunPhase::Running {
             return;
         }
-        self.run_phase = RunPhase::Stopping;
+        self.begin_to_stop();
         for id in ProcId::all(&self.procs) {
             self.procs[id].due = None;
             if !self.procs[id].alive() {
@@ -25,6 +25,14 @@ impl Supervisor {
             }
         }
         self.dismiss_in_turn(out);
+    }
+
+    fn begin_to_stop(&mut self) {
+        if self.run_phase == RunPhase::Running {
+            let is_missed = |id: &ProcId| !self.missed_by(*id).is_empty();
+            self.missed = ProcId::all(&self.procs).filter(is_missed).collect();
+        }
+        self.run_phase = RunPhase::Stopping;
     }
 
     /// Stop a process for the rest of the run.
@@ -155,7 +163,7 @@ impl Supervisor {
         if matches!(self.run_phase, RunPhase::Finished { .. }) {
             return;
         }
-        self.run_phase = RunPhase::Stopping;
+        self.begin_to_stop();
         for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
             (proc.goal, proc.due, proc.waiting) = (Goal::Stop, None, false);

@@ -113,7 +113,7 @@ fn why_has_nothing_to_explain_after_a_requested_end() {
     let ran = world.run(["why"]);
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
-        (0, "the last run ended as it was asked to (tmo quit, Ctrl-C)\n")
+        (0, "the last run ended as it was asked to (tmo quit, Ctrl-C, a closed output)\n")
     );
     let reported = world.ok(["why", "web"]);
     assert!(reported.contains("it was stopped by a command of tmo"), "{reported}");
@@ -588,6 +588,9 @@ fn why_and_ps_mark_a_dependency_that_ended_with_success_but_was_to_stay() {
         "{ran:?}"
     );
     world.ok(["quit"]);
+    world.wait_empty();
+    let ended = "nothing is wrong: db has ended with code 0, as expected\n";
+    assert_eq!(world.ok(["why", "db"]), ended, "after the run as well");
 }
 
 #[test]
@@ -734,6 +737,62 @@ fn a_port_that_was_taken_at_the_start_is_no_cause_once_it_is_free() {
     eventually("it runs again", second);
     world.wait_state("web", "exited");
     assert_eq!((kind(0), kind(1)), ("exception".into(), Value::Null));
+}
+
+/// A run in which `web` waits for `migrate`, which fails while there is no file `good`.
+fn repaired_skip() -> World {
+    let world = World::new("");
+    world.write(
+        "tmo.toml",
+        "[process.db]\ncommand = \"exec sleep 1000\"\n\
+         [process.migrate]\ncommand = \"test -e good || exit 3\"\n\
+         [process.web]\ncommand = \"exec sleep 1000\"\ndepends_on = { migrate = \"completed\" }\n",
+    );
+    assert_eq!(world.run(["start", "-D"]).code, 1);
+    world.wait_state("web", "skipped");
+    world.write("good", "");
+    world.ok(["restart", "migrate"]);
+    world.wait_state("web", "running");
+    report(&world, "migrate");
+    world
+}
+
+#[test]
+fn why_forgets_a_skip_and_a_crash_that_were_repaired() {
+    let world = repaired_skip();
+    let said = world.ok(["why", "migrate"]);
+    assert!(
+        said.starts_with("nothing is wrong: migrate has ended with code 0, as expected"),
+        "{said}"
+    );
+    assert!(said.contains("Earlier in this run, migrate crashed at "), "{said}");
+    assert!(said.ends_with("(`tmo crashes show migrate`)\n"), "{said}");
+    world.ok(["quit"]);
+    world.wait_empty();
+    assert!(world.ok(["why"]).starts_with("the last run ended as it was asked to"));
+    let said = world.ok(["why", "migrate"]);
+    assert!(
+        said.starts_with("nothing is wrong: migrate has ended with code 0, as expected"),
+        "{said}"
+    );
+    let said = world.ok(["why", "web"]);
+    assert!(said.contains("it was stopped by a command of tmo"), "{said}");
+}
+
+#[test]
+fn why_tells_of_a_stopped_process_how_it_was_stopped_and_not_that_it_crashed_before() {
+    let world = World::new("db: test -e on || { touch on; exit 1; }; exec sleep 1000\n");
+    world.ok(["start", "-D", "-r", "db"]);
+    eventually("it is started again", || {
+        (world.field("db", "lives") == 2 && world.field("db", "state") == "running").then_some(())
+    });
+    report(&world, "db");
+    let said = world.ok(["why", "db"]);
+    assert!(said.contains("(exit 1)") && said.contains("state of db: running"), "{said}");
+    world.ok(["stop", "db"]);
+    let said = world.ok(["why", "db"]);
+    assert!(said.contains("it was stopped by a command of tmo"), "{said}");
+    assert!(!said.contains("(exit 1)"), "{said}");
     world.ok(["quit"]);
 }
 
@@ -754,4 +813,176 @@ fn the_example_of_an_env_file_is_found_for_a_command_too() {
     assert_eq!(world.run(["start", "--", "sh", "-c", &trace]).code, 1);
     let reported = wrong(&world, &[]);
     assert!(reported.contains("$ echo DATABASE_URL= >> .env\n"), "{reported}");
+}
+
+fn why_calls_an_expected_end_expected_also_after_the_run() {
+    let world = World::new("");
+    world.write(
+        "tmo.toml",
+        r#"
+        [process]
+        before = { command = "true", phase = "dependency" }
+        after = { command = "true", phase = "cleanup" }
+        needed = { command = "true" }
+        ignored = { command = "true", on_exit = "ignore" }
+        ready = { command = "true", ready = { exit = 0 } }
+        three = { command = "exit 3", ready = { exit = 3 } }
+        good = { command = "exit 3", success_exit_codes = [3], on_exit = "ignore" }
+        can = { command = "true" }
+        web = { command = "exec sleep 1000", depends_on = { needed = "completed" } }
+        missed = { command = "echo up; read x", ready = { log = "up" }, on_exit = "ignore" }
+        late = { command = "exec sleep 1000", depends_on = ["missed"] }
+        "#,
+    );
+    world.ok(["start", "-D", "-c", "can"]);
+    world.wait_state("late", "running");
+    let one_shots = ["before", "needed", "ignored", "ready", "three", "good", "can"];
+    for name in one_shots {
+        world.wait_state(name, "exited");
+    }
+    world.type_into("missed", "");
+    world.wait_state("missed", "exited");
+    let said = |name: &str| {
+        let said = world.ok(["why", name]);
+        assert!(said.starts_with("nothing is wrong: "), "{name}: {said}");
+        assert!(said.ends_with(", as expected\n"), "{name}: {said}");
+        said
+    };
+    let during = one_shots.map(said);
+    wrong(&world, &["missed"]);
+    world.ok(["quit"]);
+    world.wait_empty();
+    assert_eq!(during, one_shots.map(said));
+    said("after");
+    let said = wrong(&world, &["missed"]);
+    assert!(said.contains("expected to keep running"), "{said}");
+}
+
+#[test]
+fn why_tells_that_a_process_did_not_start_in_the_last_run() {
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.db]\ncommand = \"test ! -e bad || exit 5; exec sleep 1000\"\nphase = \"dependency\"\n\
+         ready = { delay = \"100ms\" }\n[process.worker]\ndepends_on = [\"web\"]\n",
+    );
+    let failed = || {
+        world.write("bad", "");
+        assert_ne!(world.run(["start", "-D"]).code, 0);
+        world.wait_empty();
+        let said = wrong(&world, &["worker"]);
+        let told = "worker did not start in the last run\n\
+                    The run ended because db exited with code 5\n\n  \
+                    it had not started when db ended with code 5\n    $ tmo why db\n";
+        assert!(said.starts_with(told), "{said}");
+    };
+    failed();
+    std::fs::remove_file(world.app().join("bad")).unwrap();
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+    failed();
+    // One that the last run did not have at all.
+    std::fs::remove_file(world.app().join("bad")).unwrap();
+    world.ok(["start", "-D", "-l", "web"]);
+    world.wait_state("web", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+    let said = world.ok(["why", "worker"]);
+    assert!(said.starts_with("In an earlier run: worker ended at "), "{said}");
+    assert!(
+        said.contains("It was not part of the last run, which ended as it was asked to"),
+        "{said}"
+    );
+    assert!(said.contains("it was stopped by a command of tmo"), "{said}");
+}
+
+#[test]
+fn a_run_that_completes_ends_with_success_and_says_so() {
+    let world = World::new("");
+    world.write("tmo.toml", "[process.m]\ncommand = \"echo m\"\nready = { exit = 0 }\n");
+    let ran = world.run(["start", "-D"]);
+    assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
+    world.wait_empty();
+    let said = world.ok(["why"]);
+    assert_eq!(said, "the last run ended because all its processes had completed\n");
+    let said = world.ok(["why", "m"]);
+    assert_eq!(said, "nothing is wrong: m has ended with code 0, as expected\n");
+    let ran = world.run(["start", "--until-ready", "--", "echo", "hi"]);
+    assert!(ran.code == 0 && ran.stdout.contains("hi\n"), "{ran:?}");
+    world.wait_empty();
+}
+
+#[test]
+fn why_begins_with_the_cause_and_speaks_only_of_what_was_named() {
+    let world = World::new("web: exec sleep 1000\njob: read x\n");
+    world.write(
+        "tmo.toml",
+        "[process.db]\ncommand = \"exec sleep 1000\"\nready = { log = \"never\", timeout = \"100ms\" }\n\
+         [process.after]\ncommand = \"exec sleep 1000\"\ndepends_on = [\"db\"]\n",
+    );
+    world.run(["start", "-D", "-m", "web=2", "--any-can-die"]);
+    world.wait_state("after", "skipped");
+    let answer = json(&world, &["why"]);
+    assert_eq!((&answer["process"], &answer["others"][0]), (&"db".into(), &"after".into()));
+    let said = world.ok(["why", "web"]);
+    assert_eq!(said, "nothing is wrong: web#1 is running, web#2 is running\n");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn why_suggests_the_same_for_the_run_and_for_the_process_that_ended_it() {
+    let world = World::new("migrate: read x\nweb: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.type_into("migrate", "");
+    world.wait_state_gone();
+    for names in [&[][..], &["migrate"]] {
+        assert!(wrong(&world, names).contains("$ tmo start -c migrate\n"));
+    }
+}
+
+#[test]
+fn why_names_the_dependency_that_had_ended_where_a_refusal_names_no_port() {
+    let port = free_port();
+    let serve = format!("python3 -u -m http.server -b 127.0.0.1 {port}");
+    let world = World::new("");
+    if world.shell("python3 --version").code != 0 {
+        eprintln!("SKIPPED: there is no python3");
+        return;
+    }
+    world.write(
+        "tmo.toml",
+        &format!(
+            "[process.db]\ncommand = \"{serve} & read x; kill $!; wait; exit 4\"\nready = {{ port = {port} }}\n\
+             [process.fragile]\ncommand = \"read x; echo 'ConnectionRefusedError: [Errno 111]'; exit 1\"\n\
+             depends_on = [\"db\"]\n\
+             [process.web]\ncommand = \"exec sleep 1000\"\ndepends_on = [\"db\"]\n"
+        ),
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "running");
+    world.type_into("db", "");
+    world.wait_state("db", "exited");
+    world.type_into("fragile", "");
+    world.wait_state("fragile", "exited");
+    let cause = &json(&world, &["why", "fragile"])["causes"][0];
+    let text =
+        "nothing listens where it wanted to connect; it depends on db, which ended with code 4";
+    assert_eq!((&cause["text"], &cause["certainty"]), (&text.into(), &"likely".into()));
+    assert_eq!(cause["next"], "tmo why db");
+    let answer = json(&world, &["why"]);
+    assert_eq!(answer["process"], "db");
+    assert_eq!(answer["others"], serde_json::json!(["fragile", "web"]));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn why_of_a_command_does_not_refer_to_a_configuration() {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    world.run(["start", "--", "nosuchcmd"]);
+    let said = wrong(&world, &[]);
+    assert!(said.contains("$ tmo logs nosuchcmd -n 100"), "{said}");
+    assert!(!said.contains("tmo config"), "{said}");
 }

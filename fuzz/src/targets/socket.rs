@@ -108,6 +108,11 @@ async fn engine(mut asked: mpsc::Receiver<EngineRequest>, seen: Arc<Mutex<Vec<As
                 let _ = reply.send(Ok(Screen::default()));
                 continue;
             }
+            EngineRequest::Window { reply, .. } => {
+                // As above.
+                let _ = reply.send(None);
+                continue;
+            }
             EngineRequest::Failures { name, reply, .. } => {
                 let texts = FailureTexts { process: name, failure_strings: vec![], changed: false };
                 let _ = reply.send(Ok(texts));

@@ -85,7 +85,7 @@ impl Start {
                 names: self.typed.names.clone(),
                 farewell,
             });
-            shown.waits = shown.until.as_ref().map(|until| until.is_met_by_end(&shown.plan));
+            shown.waits = shown.until.as_ref().map(|until| until.end_that_meets(&shown.plan));
             return Ok(Begun::Shown(Box::new(shown)));
         }
         // The run listens, so a concurrent start finds it.
@@ -101,7 +101,14 @@ impl Start {
             let _ = crate::cli::block_on(crate::cli::request::quit(&self.address(), &run));
             return Err(error);
         }
-        waited?;
+        let goes_on = waited?;
+        if !goes_on {
+            let flags = self.flags();
+            let text =
+                format!("All processes have completed; `tmo logs{flags}` shows their output\n");
+            crate::cli::print(&Persona::here().speak(&text))?;
+            return Ok(Begun::Daemon(0));
+        }
         let code = start_failures::skipped(&self.instance(), &plan);
         if code == 0 {
             crate::cli::print(&farewell)?;
@@ -161,15 +168,17 @@ impl Start {
         ))
     }
 
-    /// Wait until every process has been started, or an interrupt; an earlier end is a failure.
-    fn wait_for_daemon(&self, launch: &mut Launch, early: &Early) -> Result<(), CliError> {
+    /// Wait until every process has been started, or an interrupt; an earlier end is a failure, unless all
+    /// processes have completed. Returns whether the run goes on.
+    fn wait_for_daemon(&self, launch: &mut Launch, early: &Early) -> Result<bool, CliError> {
         loop {
-            let Some(news) = launch.next_unless(early)? else { return Ok(()) };
+            let Some(news) = launch.next_unless(early)? else { return Ok(true) };
             match news {
                 StartupMessage::Failed { message, code } => {
                     return Err(CliError::Start { message, code });
                 }
-                StartupMessage::Ended { code, culprit, problem } => {
+                StartupMessage::Ended { completed: true, .. } => return Ok(false),
+                StartupMessage::Ended { code, culprit, problem, completed: false } => {
                     let early = if let Some(RunProblem::NotStarted { on, why }) = problem {
                         format!("{on} could not be started: {why}")
                     } else if let Some(Culprit { name, exit, .. }) = culprit {
@@ -180,7 +189,7 @@ impl Start {
                     let message = format!("{early}; see `tmo logs{}`", self.flags());
                     return Err(CliError::Start { message, code: code.max(1) });
                 }
-                StartupMessage::Running => return Ok(()),
+                StartupMessage::Running => return Ok(true),
                 // Killed meanwhile; the next supervisor continues.
                 StartupMessage::Listening { .. } | StartupMessage::Held { .. } => {}
             }

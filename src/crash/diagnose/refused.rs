@@ -80,17 +80,33 @@ fn refused(evidence: &Evidence) -> Option<RefusedConnection<'_>> {
     Some(RefusedConnection { at, named })
 }
 
-/// The process of the run that a connection was refused for, and the time.
-pub fn refused_by(evidence: &Evidence) -> Option<(&ProcName, Timestamp)> {
+/// The process of the run that a connection was refused for, and the time. If the message has no port: those
+/// that it may have been for.
+pub fn refused_by(evidence: &Evidence) -> Option<(Vec<&ProcName>, Timestamp)> {
     let RefusedConnection { at, named } = refused(evidence)?;
-    let (line, port) = named?;
-    let (name, _) = evidence.others.iter().find(|(_, reported)| *reported == port)?;
-    other_host(line, port).is_none().then_some((name, evidence.lines[at].time))
+    let names: Vec<_> = match named {
+        Some((line, port)) if other_host(line, port).is_none() => {
+            let named = evidence.others.iter().find(|(_, reported)| *reported == port);
+            named.map(|(name, _)| name).into_iter().collect()
+        }
+        Some(_) => vec![],
+        None => evidence.facts.needs.iter().collect(),
+    };
+    (!names.is_empty()).then(|| (names, evidence.lines[at].time))
 }
 
 pub(super) fn find(found: &mut Findings<'_>) {
     let evidence = found.evidence;
     let Some(RefusedConnection { at, named }) = refused(evidence) else { return };
+    if let (None, Some((name, exit))) = (named, &evidence.facts.gone) {
+        let text = format!(
+            "nothing listens where it wanted to connect; it depends on {name}, which ended with {}",
+            exit.describe()
+        );
+        let next = format!("tmo why {}", quoted(name.as_str()));
+        found.add_line(78, at, Kind::ConnectionRefused, text).next = Some(next);
+        return;
+    }
     let Some((line, port)) = named else {
         let text = "nothing listens where it wanted to connect".to_owned();
         found.add_line(72, at, Kind::ConnectionRefused, text).next = Some(ports::listeners(None));

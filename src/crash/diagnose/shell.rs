@@ -1,6 +1,6 @@
 //! Messages of a shell about the command that it was given.
 
-use super::{Findings, cut, open, quoted};
+use super::{Findings, cut, last_lines, open, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
@@ -137,8 +137,11 @@ fn in_the_middle(found: &mut Findings<'_>) {
     found.add_line(50, at, Kind::CommandNotFound, text).look_at(place, Some(config));
 }
 
-/// The command that shows the command of the process and its place in the configuration.
+/// The command that shows the command of the process and its place in the configuration, if it has one.
 fn where_it_stands(found: &Findings<'_>) -> String {
+    if found.evidence.facts.is_command {
+        return last_lines(found.evidence);
+    }
     format!("tmo config {}", quoted(found.evidence.name.as_str()))
 }
 

@@ -88,6 +88,8 @@ pub enum About {
         /// That was in an earlier run.
         earlier: bool,
     },
+    /// It had not started when the last run ended.
+    NotStarted,
     /// It did not become ready in the last run.
     NotReady,
     /// The process was not installed in the last run.
@@ -267,12 +269,12 @@ impl<'a> Analysis<'a> {
         lived: LifeSummary,
         trigger: Option<Trigger>,
     ) -> CrashInput {
-        let facts = Facts { trigger, ..Facts::default() };
         if let Some(plan) = &self.plan
             && let Some(process) = plan.processes.iter().find(|process| process.name == *name)
         {
-            let input = CrashInput::new(plan, process, self.sources.dirs, lived);
-            return CrashInput { facts, ..input };
+            let mut input = CrashInput::new(plan, process, self.sources.dirs, lived);
+            input.facts.trigger = trigger;
+            return input;
         }
         let root = self.sources.root;
         CrashInput {
@@ -289,7 +291,7 @@ impl<'a> Analysis<'a> {
             dirs: self.sources.dirs.clone(),
             first: self.first,
             lived,
-            facts,
+            facts: Facts { trigger, ..Facts::default() },
         }
     }
 

@@ -3,26 +3,32 @@
 use super::trouble::{Trouble, Troubles};
 use super::{About, Analysis, Why, WhyError, of_report};
 use crate::crash::record::examine_in;
-use crate::crash::{Kind, Log, Trigger};
+use crate::crash::{Cause, Certainty, Kind, Log, Trigger};
 use crate::journal::last::last_events;
-use crate::journal::streams::refuse_unknown;
-use crate::model::ProcName;
+use crate::journal::streams::{Stream, is_meant, refuse_unknown};
 use crate::model::event::{RunProblem, What};
 use crate::model::plan::start_and_let_end;
 use crate::model::run_end::{Culprit, End};
+use crate::model::shell::quoted;
+use crate::model::{Exit, ProcName};
 
 /// How the last run ended.
 #[derive(Debug, Default)]
 pub(super) struct Ended {
     /// Its id; `None` if its end was not recorded.
     pub(super) run: Option<String>,
-    end: End,
+    pub(super) end: End,
     /// The failure of the run as a whole that ended it.
     failure: Option<String>,
     troubles: Troubles,
 }
 
 impl Ended {
+    /// The process that this word means, if it had not started.
+    fn unstarted(&self, name: &str, streams: &[Stream]) -> Option<&ProcName> {
+        self.end.unstarted.iter().find(|process| is_meant(name, process, streams))
+    }
+
     /// How it ended, to follow "the run".
     pub(super) fn words(&self) -> String {
         if self.run.is_none() {
@@ -35,18 +41,21 @@ impl Ended {
             Some(format!("was stopped before {} was ready", trouble.name))
         };
         let reason = self.end.reason().or_else(failed).or_else(unready);
-        reason.unwrap_or_else(|| "ended as it was asked to (tmo quit, Ctrl-C)".to_owned())
+        reason.unwrap_or_else(|| {
+            "ended as it was asked to (tmo quit, Ctrl-C, a closed output)".to_owned()
+        })
     }
 }
 
 impl Analysis<'_> {
     /// If nothing runs: which process ended everything, or what was wrong at the end.
     pub(super) fn afterwards(&self, name: Option<&str>) -> Result<Option<Why>, WhyError> {
-        let Ended { run, end: End { culprit, .. }, troubles, .. } = self.ended()?;
-        let run = run.unwrap_or_default();
+        let ended = self.ended()?;
+        let Ended { run, end: End { culprit, finished, .. }, troubles, .. } = &ended;
+        let run = run.as_deref().unwrap_or_default();
         let Some(name) = name else {
             if let Some(culprit) = culprit {
-                let found = self.last_end(&culprit.name, &run, None)?;
+                let found = self.last_end(&culprit.name, run, None)?;
                 let answer = found.map(|found| of_report(found, None));
                 return Ok(answer.map(|answer| self.with_way_to_end(answer)));
             }
@@ -63,9 +72,16 @@ impl Analysis<'_> {
             return Ok(Some(self.gave_up(trouble)));
         }
         let Some(process) = last_to_end(name, &self.log)? else {
-            return self.in_an_earlier_run(name);
+            return match ended.unstarted(name, self.log.streams()) {
+                Some(process) => Ok(Some(self.did_not_start(process, &ended))),
+                None => self.in_an_earlier_run(name),
+            };
         };
-        let trigger = match &culprit {
+        if finished.contains(&process) {
+            return Ok(None);
+        }
+        let ended_it = culprit.as_ref().is_some_and(|culprit| culprit.name == process);
+        let trigger = match culprit {
             Some(Culprit { name, .. }) if *name == process => None,
             Some(Culprit { name, exit, .. }) => {
                 Some(Trigger::StoppedWith { first: name.clone(), exit: *exit })
@@ -73,8 +89,41 @@ impl Analysis<'_> {
             None if run.is_empty() => None,
             None => Some(Trigger::Asked),
         };
-        let found = self.last_end(&process, &run, trigger)?;
-        Ok(found.map(|found| of_report(found, None)))
+        let found = self.last_end(&process, run, trigger)?;
+        let answer = found.map(|found| of_report(found, None));
+        Ok(if ended_it { answer.map(|answer| self.with_way_to_end(answer)) } else { answer })
+    }
+
+    /// The processes that this word means, if they ended by themselves in the last run, as expected, with their
+    /// exits.
+    pub(super) fn finished(&self, name: &str) -> Result<Vec<(ProcName, Exit)>, WhyError> {
+        let (ended, mut all) = (self.ended()?, vec![]);
+        for process in ended.end.finished {
+            if is_meant(name, &process, self.log.streams())
+                && let Some((lived, _)) = self.log.last_ended(&process)?
+            {
+                all.push((process, lived.exit));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The answer about a process that was still to start when the run ended.
+    fn did_not_start(&self, process: &ProcName, ended: &Ended) -> Why {
+        let (text, next) = match &ended.end.culprit {
+            Some(Culprit { name, exit, .. }) => (
+                format!("it had not started when {name} ended with {}", exit.describe()),
+                format!("tmo why {}", quoted(name.as_str())),
+            ),
+            None => ("it had not started when the run ended".to_owned(), "tmo why".to_owned()),
+        };
+        let (kind, certainty) = (Kind::DependencyNotReady, Certainty::Certain);
+        let next = Some(next);
+        let cause = Cause { kind, certainty, text, evidence: None, place: None, next };
+        let wrong = ended.end.culprit.is_some()
+            || ended.failure.is_some()
+            || ended.troubles.first().is_some();
+        Why { wrong, about: About::NotStarted, ..self.answer_about(process, cause) }
     }
 
     /// The end of a process that was not part of the last run.
@@ -84,11 +133,15 @@ impl Analysis<'_> {
         let Some((lived, place)) = log.last_ended(&process)? else {
             return Ok(None);
         };
-        let input = self.input(&process, "", lived, None);
+        let stopped = log.was_stopped(&process, &lived, &place)?;
+        let trigger = log.failed_of(&process, &lived, &place)?;
+        let trigger = trigger.or(stopped.then_some(Trigger::Asked));
+        let input = self.input(&process, "", lived, trigger);
         let answer = of_report((examine_in(&input, Some((&log, &place))), None), None);
         let about = match answer.about {
             About::End { lived, .. } => About::End { lived, earlier: true },
             about @ (About::Waiting
+            | About::NotStarted
             | About::Error
             | About::NotReady
             | About::NotInstalled
@@ -100,7 +153,7 @@ impl Analysis<'_> {
     /// How the last run ended, as far as that was recorded.
     pub(super) fn ended(&self) -> Result<Ended, WhyError> {
         let mut ended = Ended::default();
-        for (_, event) in last_events(self.log.open_index()?, self.first)? {
+        for (record, event) in last_events(self.log.open_index()?, self.first)? {
             match event.what() {
                 Some(What::End { run, end }) => {
                     (ended.run, ended.end) = (Some(run.clone()), end.clone());
@@ -112,8 +165,13 @@ impl Analysis<'_> {
                     ended.failure = Some(format!("{on} could not be started: {why}"));
                 }
                 Some(What::TmuxGone) => ended.failure = Some("its tmux server is gone".to_owned()),
-                Some(_) | None => ended.troubles.read(&event),
+                Some(_) | None => ended.troubles.read(record, &event),
             }
+        }
+        if let Some(first) = ended.troubles.first() {
+            let starts = self.log.last_starts(first.record)?;
+            let start_of = |name: &ProcName| starts.get(&self.log.stream(name)?).copied();
+            ended.troubles.forget_started(start_of);
         }
         Ok(ended)
     }

@@ -21,8 +21,13 @@ impl Analysis<'_> {
         name: Option<&str>,
     ) -> Result<Option<Why>, WhyError> {
         let mut asked = asked(&state.processes, name)?;
-        // What others depend on first, then the most recent change.
-        asked.sort_by_key(|process| (process.missed_by.is_empty(), Reverse(process.since)));
+        // What others depend on first, last what waits for another, else the most recent change.
+        let follows = |process: &ProcessState| {
+            matches!(process.problem, Some(Note::Skipped(_))) || !process.awaits.is_empty()
+        };
+        asked.sort_by_key(|process| {
+            (process.missed_by.is_empty(), follows(process), Reverse(process.since))
+        });
         // The end of an installation is not an end of the program.
         let ended = |process: &&&ProcessState| {
             let is_installation = matches!(process.problem, Some(Note::NotInstalled(_)));
@@ -56,6 +61,11 @@ impl Analysis<'_> {
             }
         }
         if let Some(answer) = answer {
+            let missing = |process: &&ProcessState| {
+                depends_on(&state.processes, &process.name).is_some() && !wrong.contains(process)
+            };
+            let missing: Vec<_> = asked.iter().copied().filter(missing).collect();
+            wrong.extend(missing);
             let others = wrong.iter().filter(|process| process.name != answer.process);
             let others = others.map(|process| process.name.clone()).collect();
             return Ok(Some(Why { others, ..answer }));
@@ -80,7 +90,15 @@ impl Analysis<'_> {
             return Ok(Some(answer));
         }
         let [process] = asked else { return Ok(past) };
-        let crash = self.reports.iter().find(|(report, _)| report.process_name == process.name);
+        // Of a process that does not run, only the last end counts.
+        let last = match process.state {
+            ProcessStatus::Running => None,
+            _ => self.log.last_ended(&process.name)?,
+        };
+        let crash = self.reports.iter().find(|(report, _)| {
+            report.process_name == process.name
+                && last.is_none_or(|(lived, _)| lived.life == report.tmo.life)
+        });
         let found = match (past, crash) {
             (Some(error), _) => return Ok(Some(error)),
             (None, Some(crash)) => Some(crash.clone()),

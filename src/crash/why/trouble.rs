@@ -16,6 +16,8 @@ pub(super) struct Troubles(Vec<Trouble>);
 #[derive(Debug)]
 pub(super) struct Trouble {
     pub(super) name: ProcName,
+    /// The record of its event.
+    pub(super) record: u64,
     why: Failure,
 }
 
@@ -28,8 +30,8 @@ enum Failure {
 }
 
 impl Troubles {
-    /// Process an event.
-    pub(super) fn read(&mut self, event: &Logged) {
+    /// Process an event, which is in this record.
+    pub(super) fn read(&mut self, record: u64, event: &Logged) {
         let words = || event.text().unwrap_or_default();
         let why = match event.what() {
             Some(What::NotReady { why }) => Some(Failure::NotReady(why.clone())),
@@ -48,7 +50,12 @@ impl Troubles {
         };
         let Some(name) = event.name().cloned() else { return };
         self.0.retain(|trouble| trouble.name != name);
-        self.0.extend(why.map(|why| Trouble { name, why }));
+        self.0.extend(why.map(|why| Trouble { name, record, why }));
+    }
+
+    /// Drop the troubles of processes that have been started since then: they had another chance.
+    pub(super) fn forget_started(&mut self, last_start: impl Fn(&ProcName) -> Option<u64>) {
+        self.0.retain(|trouble| last_start(&trouble.name).is_none_or(|at| at < trouble.record));
     }
 
     /// The trouble that caused the others.
@@ -172,7 +179,7 @@ mod tests {
         let mut troubles = Troubles::default();
         for (name, what) in events {
             let event = Event::of(&ProcName::new(*name).unwrap(), what.clone());
-            troubles.read(&Logged::from_json(event.to_json().as_bytes()).unwrap());
+            troubles.read(0, &Logged::from_json(event.to_json().as_bytes()).unwrap());
         }
         troubles
     }
@@ -212,7 +219,7 @@ mod tests {
     fn what_version_0_1_0_has_written_is_shown_in_its_words() {
         let mut troubles = Troubles::default();
         let line = br#"{"event":"not-ready","name":"db","text":"Not ready: did not listen"}"#;
-        troubles.read(&Logged::from_json(line).unwrap());
+        troubles.read(0, &Logged::from_json(line).unwrap());
         assert_eq!(troubles.of("db", &[]).unwrap().cause().text, "Not ready: did not listen");
     }
 }

@@ -5,7 +5,7 @@ use super::{Analysis, WhyError};
 use crate::crash::store;
 use crate::model::request::{ProcessState, State};
 use crate::model::time::Timestamp;
-use crate::model::{ProcName, ProcessStatus};
+use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::sys::local;
 
 impl Analysis<'_> {
@@ -15,7 +15,15 @@ impl Analysis<'_> {
             return self.well(state, name, flags);
         }
         if let Some(name) = name {
-            return Err(WhyError::NoEnd(name.to_owned()));
+            let finished = self.finished(name)?;
+            let is = |(name, exit): &(ProcName, Exit)| as_expected(name, *exit);
+            let texts: Vec<_> = finished.iter().map(is).collect();
+            return if texts.is_empty() {
+                Err(WhyError::NoEnd(name.to_owned()))
+            } else {
+                let named = |process: &ProcName| finished.iter().any(|(name, _)| name == process);
+                Ok(format!("nothing is wrong: {}", texts.join(", ")) + &self.crashed(named, flags))
+            };
         }
         let ended = self.ended()?.words();
         let crash = self.earlier.last().and_then(|found| store::read(&found.path).ok());
@@ -28,34 +36,39 @@ impl Analysis<'_> {
 
     fn well(&self, state: &State, name: Option<&str>, flags: &str) -> Result<String, WhyError> {
         let asked = asked(&state.processes, name)?;
-        let mut text = well(&asked, name.is_some());
+        let named = |name: &ProcName| asked.iter().any(|process| process.name == *name);
+        Ok(well(&asked, name.is_some()) + &self.crashed(named, flags))
+    }
+
+    /// The last crash of each of these processes in this run, in words that follow an answer.
+    fn crashed(&self, is_named: impl Fn(&ProcName) -> bool, flags: &str) -> String {
         let mut earlier: Vec<String> = vec![];
         let mut named: Vec<&ProcName> = vec![];
-        for (report, _) in self.reports.iter().filter(|_| name.is_none()) {
+        for (report, _) in &self.reports {
             let name = &report.process_name;
-            if !named.contains(&name) {
+            if is_named(name) && !named.contains(&name) {
                 named.push(name);
                 let time = time_of_day(&report.timestamp);
-                earlier.push(format!("{name} crashed at {time} (`tmo why {name}{flags}`)"));
+                earlier
+                    .push(format!("{name} crashed at {time} (`tmo crashes show {name}{flags}`)"));
             }
         }
-        if !earlier.is_empty() {
-            text = format!("{text}. Earlier in this run, {}", earlier.join("; "));
+        match earlier.is_empty() {
+            true => String::new(),
+            false => format!(". Earlier in this run, {}", earlier.join("; ")),
         }
-        Ok(text)
     }
 }
 
 /// A message that these processes are fine; about a single one if it was named.
 pub fn well(processes: &[&ProcessState], named: bool) -> String {
     let is = |process: &ProcessState| match process.exit {
-        Some(exit) if process.finished => {
-            format!("{} has ended with {}, as expected", process.name, exit.describe())
-        }
+        Some(exit) if process.finished => as_expected(&process.name, exit),
         Some(_) | None => format!("{} is {}", process.name, process.state),
     };
-    if let ([process], true) = (processes, named) {
-        return format!("nothing is wrong: {}", is(process));
+    if named {
+        let all: Vec<_> = processes.iter().map(|process| is(process)).collect();
+        return format!("nothing is wrong: {}", all.join(", "));
     }
     let (running, others): (Vec<_>, Vec<_>) =
         processes.iter().partition(|process| process.state == ProcessStatus::Running);
@@ -69,6 +82,10 @@ pub fn well(processes: &[&ProcessState], named: bool) -> String {
         1 => format!("nothing is wrong: 1 process is running; {others}"),
         many => format!("nothing is wrong: {many} processes are running; {others}"),
     }
+}
+
+fn as_expected(name: &ProcName, exit: Exit) -> String {
+    format!("{name} has ended with {}, as expected", exit.describe())
 }
 
 /// The local time of day of a timestamp in the log.
