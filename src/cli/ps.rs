@@ -223,7 +223,10 @@ impl Shown {
         let reason =
             process.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
         let note = match &process.state {
-            ProcessStatus::Skipped => format!("{reason}`tmo start {name}{flags}` starts it"),
+            ProcessStatus::Skipped => match process.late_dependency() {
+                Some(on) => format!("{reason}`tmo restart {on}{flags}` tries again"),
+                None => format!("{reason}`tmo start {name}{flags}` starts it"),
+            },
             ProcessStatus::Broken => format!("{reason}`tmo why {name}{flags}` explains it"),
             ProcessStatus::Exited | ProcessStatus::Error if process.finished => String::new(),
             ProcessStatus::Exited | ProcessStatus::Error | ProcessStatus::Restarting => {

@@ -10,7 +10,7 @@ use super::request;
 use super::start::Start;
 use super::start::warnings::print_warnings;
 use crate::config::{Project, Warning};
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{ProcessState, Request};
 use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{self, Change, Reloaded};
@@ -129,7 +129,10 @@ pub(super) async fn reload_from_ui(instance: Instance) -> Result<String, CliErro
     let states = instance.state().await?.processes;
     let old = instance.runtime.plan()?;
     let (fresh, mut told) = read(&old, &instance, Part::All)?;
-    let Reloaded { plan, changes, .. } = plan::reload(&old, &fresh);
+    let mut reloaded = plan::reload(&old, &fresh);
+    let completed = unaffected(&old, &reloaded.plan, &states);
+    follow(&mut reloaded, &old, &states, &completed);
+    let Reloaded { plan, changes } = reloaded;
     let (ask, key) = (Request::Reload { plan: Box::new(fresh) }, request::key());
     request::verdict(instance.ask(async |client| client.request_once(&ask, &key).await).await?)?;
     for (name, change) in changes.iter().filter(|(_, change)| *change != Change::Unchanged) {
@@ -175,6 +178,8 @@ async fn make(
             };
             completed.retain(|name| lives(&now, name) == lives(&state.processes, name));
         }
+        let mut reloaded = reloaded;
+        follow(&mut reloaded, &old, &state.processes, &completed);
         return Ok(Made { reloaded, states: state.processes, completed, warnings, done });
     }
 }
@@ -187,6 +192,27 @@ fn unaffected(old: &Plan, new: &Plan, states: &[ProcessState]) -> Vec<ProcName> 
     let ended = states.iter().filter(|state| state.finished && state.pid.is_none());
     let names = ended.map(|state| &state.name);
     names.filter(|name| own_revision(old, name) == own_revision(new, name)).cloned().collect()
+}
+
+/// Add the processes that are restarted with others.
+fn follow(reloaded: &mut Reloaded, old: &Plan, states: &[ProcessState], completed: &[ProcName]) {
+    let state =
+        |name: &ProcName| states.iter().find(|state| state.name == *name).map(|state| &state.state);
+    let plan = reloaded.plan.clone();
+    let of = |plan: &Plan, name: &ProcName, is: fn(&ProcessPlan) -> bool| {
+        plan.processes.iter().any(|process| process.name == *name && is(process))
+    };
+    reloaded.add_restarted_dependents(
+        |name, change| match change {
+            Change::Restarted { .. } => {
+                state(name) != Some(&ProcessStatus::Stopped) && !completed.contains(name)
+            }
+            // It was part of the run before.
+            Change::New => of(old, name, |p| p.removed) && !of(&plan, name, |p| p.waits),
+            Change::Unchanged | Change::Policies { .. } | Change::Removed => false,
+        },
+        |name| matches!(state(name), Some(ProcessStatus::Running | ProcessStatus::Starting)),
+    );
 }
 
 /// Whether another command has changed the plan of the run.
@@ -228,12 +254,17 @@ fn words(change: &Change, dry_run: bool, (stopped, waits): (bool, bool)) -> Stri
             let verb = would("changed", "would change");
             format!("policies {verb} ({})", what.join(", "))
         }
-        Change::Restarted { what } if stopped => {
+        Change::Restarted { what, .. } if stopped => {
             format!("changed ({}); it does not run", what.join(", "))
         }
-        Change::Restarted { what } => {
+        Change::Restarted { what, with } => {
             let verb = would("restarted", "would be restarted");
-            format!("{verb} ({} changed)", what.join(", "))
+            let with = with.as_ref().map(|on| format!(" with {on}")).unwrap_or_default();
+            let what = match what.join(", ") {
+                what if what.is_empty() => what,
+                what => format!(" ({what} changed)"),
+            };
+            format!("{verb}{with}{what}")
         }
         Change::Removed => would("stopped and removed", "would be stopped and removed"),
         Change::New if waits => would("new, not started", "new, would not be started"),

@@ -27,11 +27,18 @@ async fn report_skipped(instance: &Instance, names: &[String]) {
         Some(Note::Skipped(skip)) => skip.needs().is_some_and(is_meant),
         Some(_) | None => false,
     };
+    let late = state.processes.iter().filter(because).find_map(ProcessState::late_dependency);
     let skipped: Vec<_> = state.processes.iter().filter(because).map(|p| p.name.as_str()).collect();
     if !skipped.is_empty() {
-        let start = format!("tmo start {}{}", skipped.join(" "), instance.flags());
-        let them = if skipped.len() == 1 { "it" } else { "them" };
-        super::warn(&format!("still skipped: {}; `{start}` starts {them}", skipped.join(", ")));
+        let flags = instance.flags();
+        let next = match late {
+            Some(on) => format!("`tmo restart {on}{flags}` tries again"),
+            None => {
+                let them = if skipped.len() == 1 { "it" } else { "them" };
+                format!("`tmo start {}{flags}` starts {them}", skipped.join(" "))
+            }
+        };
+        super::warn(&format!("still skipped: {}; {next}", skipped.join(", ")));
     }
 }
 

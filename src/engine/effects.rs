@@ -243,11 +243,11 @@ impl Engine {
             reason: proc.note.as_ref().map(|note| note.to_string().into()).or(missed),
             ready: Some(proc.is_ready()),
             not_ready: match &proc.ready {
-                Ready::No { why } => Some(why.to_string().into()),
+                Ready::No { why, .. } => Some(why.to_string().into()),
                 Ready::Waiting { .. } | Ready::Yes { .. } => None,
             },
             unready: match &proc.ready {
-                Ready::No { why } => Some(why.clone()),
+                Ready::No { why, .. } => Some(why.clone()),
                 Ready::Waiting { .. } | Ready::Yes { .. } => None,
             },
             open: proc.open_checks().map(|(_, check)| check.probe.clone()).collect(),

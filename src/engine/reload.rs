@@ -121,7 +121,7 @@ mod tests {
         let name = |name: &str| ProcName::new(name).unwrap();
         let changes = [
             (name("web"), Change::Unchanged),
-            (name("api"), Change::Restarted { what: vec!["command".to_owned()] }),
+            (name("api"), Change::Restarted { what: vec!["command".to_owned()], with: None }),
             (name("old"), Change::Removed),
         ];
         let reported = serde_json::Value::from(as_json(&changes)).to_string();

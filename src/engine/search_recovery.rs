@@ -19,7 +19,7 @@ use crate::model::LifeId;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
-use crate::supervisor::{Phase, Proc, Ready};
+use crate::supervisor::{Phase, Proc};
 use crate::watch::{Rule, Watcher};
 
 /// The indexed output of one process.
@@ -93,9 +93,9 @@ impl OutputSearch {
         let (life, since) = (proc.current_life(), proc.since);
         self.watcher.ignore(proc.installation.lives());
         let waits = match (&proc.phase, &proc.ready) {
-            (Phase::Starting { .. }, _) | (Phase::Running { .. }, Ready::Waiting { .. }) => true,
-            (Phase::Running { .. }, Ready::Yes { .. } | Ready::No { .. })
-            | (
+            (Phase::Starting { .. }, _) => true,
+            (Phase::Running { .. }, ready) => ready.passed().is_some(),
+            (
                 Phase::Pending
                 | Phase::Installing { .. }
                 | Phase::Ending { .. }

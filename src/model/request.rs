@@ -330,6 +330,12 @@ pub struct ProcessState {
 }
 
 impl ProcessState {
+    /// The process that was not ready in time, if this one was skipped because of that.
+    pub fn late_dependency(&self) -> Option<&ProcName> {
+        let Some(Note::Skipped(skip)) = &self.problem else { return None };
+        skip.late()
+    }
+
     /// The state of a process of which only name, status and pid are known.
     pub fn new(name: ProcName, state: ProcessStatus, pid: Option<u32>) -> Self {
         Self {

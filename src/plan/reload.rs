@@ -30,6 +30,9 @@ pub enum Change {
     Restarted {
         /// The changed settings.
         what: Vec<String>,
+        /// The process with which it is restarted, if that is the reason (`depends_on`, `restart = true`).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        with: Option<ProcName>,
     },
     /// It is stopped and removed from the run.
     Removed,
@@ -100,6 +103,34 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
         plan.generation = old.generation.saturating_add(1);
     }
     Reloaded { plan, changes }
+}
+
+impl Reloaded {
+    /// Note which running processes are restarted because one that they depend on begins a new life. `begins` are
+    /// those that do so because of their own changes.
+    pub fn add_restarted_dependents(
+        &mut self,
+        begins: impl Fn(&ProcName, &Change) -> bool,
+        runs: impl Fn(&ProcName) -> bool,
+    ) {
+        let own = self.changes.iter().filter(|(name, change)| begins(name, change));
+        let mut begun: Vec<_> = own.map(|(name, _)| name.clone()).collect();
+        while let Some(on) = begun.pop() {
+            for (name, change) in &mut self.changes {
+                let what = match change {
+                    Change::Unchanged => vec![],
+                    Change::Policies { what } => what.clone(),
+                    Change::Restarted { .. } | Change::Removed | Change::New => continue,
+                };
+                let process = self.plan.processes.iter().find(|process| process.name == *name);
+                let mut needs = process.iter().flat_map(|process| &process.rules.needs);
+                if runs(name) && needs.any(|need| need.restart && need.on == on) {
+                    *change = Change::Restarted { what, with: Some(on.clone()) };
+                    begun.push(name.clone());
+                }
+            }
+        }
+    }
 }
 
 /// The plan of a run as the input of a reload that changes only the failure patterns.
@@ -197,7 +228,7 @@ fn compare(
         return Change::New;
     }
     if !runs.is_empty() {
-        return Change::Restarted { what: runs };
+        return Change::Restarted { what: runs, with: None };
     }
     let what = policies((old, process), (plan, now));
     if what.is_empty() { Change::Unchanged } else { Change::Policies { what } }
@@ -325,15 +356,19 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::{Change, Reloaded, failures_of, reload, with_failures};
+    use crate::model::ProcName;
     use crate::model::plan::Plan;
-    use crate::model::rules::{FailureAction, FailurePattern, Text};
+    use crate::model::rules::{DependencyCondition, FailureAction, FailurePattern, Need, Text};
     use crate::supervisor::tests::plan;
 
     fn changes(reloaded: &Reloaded) -> Vec<String> {
         let one = |(name, change): &(_, _)| match change {
             Change::Unchanged => format!("{name} ="),
             Change::Policies { what } => format!("{name} ~ {}", what.join(",")),
-            Change::Restarted { what } => format!("{name} ! {}", what.join(",")),
+            Change::Restarted { what, with: None } => format!("{name} ! {}", what.join(",")),
+            Change::Restarted { what, with: Some(on) } => {
+                format!("{name} with {on} {}", what.join(","))
+            }
             Change::Removed => format!("{name} -"),
             Change::New => format!("{name} +"),
         };
@@ -394,6 +429,25 @@ mod tests {
         fresh.env = vec![("B".into(), "2".into())];
         let all = reload(&new.plan, &fresh);
         assert!(all.changes.iter().all(|(_, c)| matches!(c, Change::Restarted { .. })), "{all:?}");
+    }
+
+    #[test]
+    fn what_follows_a_restart_is_said_to_be_restarted() {
+        let mut old = with_ports(&["db", "web", "page", "rest", "other"]);
+        for (id, on) in [(1, "db"), (2, "web"), (3, "db")] {
+            let (on, until) = (ProcName::new(on).unwrap(), DependencyCondition::Ready);
+            old.processes[id].rules.needs = vec![Need { on, until, restart: true }];
+        }
+        let mut fresh = old.clone();
+        fresh.processes[0].command = "y".into();
+        fresh.processes[1].stop_signal = 15;
+        let mut new = reload(&old, &fresh);
+        new.add_restarted_dependents(
+            |_, change| matches!(change, Change::Restarted { .. }),
+            |name| name.as_str() != "rest",
+        );
+        let all = ["db ! command", "web with db stop", "page with web ", "rest =", "other ="];
+        assert_eq!(changes(&new), all);
     }
 
     #[test]

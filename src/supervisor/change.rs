@@ -12,7 +12,7 @@ use super::part::{Action, Awaited, Part};
 use super::pending_request::WaitCondition;
 use super::{Effect, Goal, Proc, RunPhase, Supervisor};
 use crate::model::ProcId;
-use crate::model::event::Skip;
+use crate::model::event::{Skip, What};
 use crate::model::request::ChangeOrder;
 use crate::model::rules::{Probe, Stage};
 use crate::model::time::Timestamp;
@@ -28,7 +28,7 @@ impl Supervisor {
     ) -> Vec<(ProcId, WaitCondition)> {
         let mut within = BTreeMap::new();
         if order == ChangeOrder::Dependencies {
-            self.add_restarted_dependents(&mut set);
+            self.add_restarted_dependents(&mut set, out);
             within = set.keys().map(|&id| (id, self.needs_within(id, &set))).collect();
         }
         let stops = |id: &ProcId| {
@@ -80,7 +80,7 @@ impl Supervisor {
 
     /// Add the running processes that are to be restarted after one of the set
     /// (`depends_on = { …, restart = true }`).
-    fn add_restarted_dependents(&self, set: &mut BTreeMap<ProcId, Action>) {
+    fn add_restarted_dependents(&self, set: &mut BTreeMap<ProcId, Action>, out: &mut Vec<Effect>) {
         let begins = |id: ProcId, action: Action| match action {
             Action::Restart => true,
             Action::Start => !self.procs[id].alive() && self.procs[id].begun > 0,
@@ -97,6 +97,8 @@ impl Supervisor {
                 if follows && !set.contains_key(&id) {
                     set.insert(id, Action::Restart);
                     begun.push(id);
+                    let on = self.procs[on].name.clone();
+                    out.push(Effect::Say(Some(id), What::RestartsWith { on }));
                 }
             }
         }

@@ -131,7 +131,6 @@ impl Supervisor {
                 break;
             }
         }
-        self.end_if_nothing_is_left(out);
     }
 
     /// A need of this process that cannot be met any more.
@@ -189,30 +188,6 @@ impl Supervisor {
             self.culprit.get_or_insert(Culprit { id, exit, at, ran });
         }
     }
-
-    /// End a run in which something was skipped and nothing is alive, because nothing can happen any
-    /// more. Not if the user has stopped a process, because it may be started again.
-    fn end_if_nothing_is_left(&mut self, out: &mut Vec<Effect>) {
-        let by_hand = |proc: &Proc| {
-            proc.broken.is_none() && matches!(proc.phase, Phase::Over { asked: true, .. })
-        };
-        if self.procs.iter().any(by_hand) {
-            return;
-        }
-        let going = |proc: &Proc| {
-            proc.alive()
-                || proc.goal == Goal::Run
-                || proc.due.is_some()
-                || proc.pane == super::Pane::Opening
-        };
-        let skipped = self.id_where(|proc| proc.skip.is_some() && !proc.added);
-        if let Some(id) = skipped
-            && !self.procs.iter().any(going)
-        {
-            self.blame(id);
-            self.quit(out);
-        }
-    }
 }
 
 impl Supervisor {
@@ -226,7 +201,7 @@ impl Supervisor {
             proc.rules.stage != Stage::Cleanup && !proc.is_closed()
         };
         let ids: Vec<_> = ProcId::all(&self.procs).filter(present).collect();
-        let ended = |id: &ProcId| matches!(self.procs[*id].phase, Phase::Over { asked: false, .. });
+        let ended = |id: &ProcId| self.procs[*id].has_ended_for_good();
         if ids.iter().all(|id| self.is_done(*id)) && ids.iter().any(ended) {
             let failed = |id: &&ProcId| self.procs[**id].status != 0;
             if let Some(id) = ids.iter().find(failed) {
@@ -246,12 +221,18 @@ impl Supervisor {
             && proc.due.is_none()
             && proc.pane != super::Pane::Opening;
         let is_to_end = self.is_to_end(id) || proc.rules.stage == Stage::Dependency;
-        let ended = matches!(proc.phase, Phase::Over { asked: false, .. });
-        rests && (is_to_end && ended || proc.skip.is_some() && !proc.change.stays_down)
+        rests
+            && (is_to_end && proc.has_ended_for_good()
+                || proc.skip.is_some() && !proc.change.stays_down)
     }
 }
 
 impl Proc {
+    /// Whether it has ended by itself, or was stopped because it had failed.
+    fn has_ended_for_good(&self) -> bool {
+        matches!(self.phase, Phase::Over { asked, .. } if !asked || self.broken.is_some())
+    }
+
     /// Whether it has met this condition, or still can.
     pub(super) fn expected_status(&self, until: DependencyCondition) -> DependencyStatus {
         let stopping = self.alive() && (self.stop_was_requested() || self.is_to_stop());
@@ -264,7 +245,7 @@ impl Proc {
         if let Some(Broken { why }) = &self.broken {
             return DependencyStatus::Never(Unavailable::Broken(why.clone()));
         }
-        if let (DependencyCondition::Ready, Ready::No { why }) = (until, &self.ready)
+        if let (DependencyCondition::Ready, Ready::No { why, .. }) = (until, &self.ready)
             && !self.is_anew()
         {
             return DependencyStatus::Never(Unavailable::NotReady(why.clone()));

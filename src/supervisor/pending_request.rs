@@ -154,6 +154,30 @@ fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
 }
 
 fn ordinary(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
+    let unseen = match goal {
+        WaitCondition::Run(life) => stopped_unseen(proc, life),
+        WaitCondition::Over(_) | WaitCondition::Installed | WaitCondition::Completed(_) => None,
+    };
+    unseen.unwrap_or_else(|| in_this_phase(proc, goal, run_phase))
+}
+
+/// If another request has stopped the awaited life before this one saw it run, that life has not ended by itself.
+fn stopped_unseen(proc: &Proc, life: Option<LifeId>) -> Option<Verdict> {
+    let (Phase::Ending { life: now, .. } | Phase::Over { life: now, .. }) = proc.phase else {
+        return None;
+    };
+    let by_request = proc.stop_was_requested() && proc.failed != Some(now);
+    if Some(now) < life || !by_request || proc.is_at_installation() {
+        return None;
+    }
+    match proc.goal {
+        Goal::Run => proc.is_to_begin().then_some(Verdict::Waiting),
+        Goal::Stop if proc.skip.is_some() || proc.due.is_some() => None,
+        Goal::Stop => Some(Verdict::Failed("it was stopped meanwhile".to_owned())),
+    }
+}
+
+fn in_this_phase(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
     let note =
         || proc.note.as_ref().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
     match (goal, &proc.phase) {

@@ -231,7 +231,7 @@ impl Supervisor {
         proc.note = Some(Note::Broken(why.clone()));
         proc.broken = Some(Broken { why: why.clone() });
         if matches!(proc.ready, Ready::Waiting { .. }) {
-            proc.ready = Ready::No { why: why.clone() };
+            proc.ready = Ready::No { why: why.clone(), passed: vec![] };
         }
         out.push(Effect::Say(Some(id), What::Broken { why }));
     }

@@ -128,7 +128,22 @@ pub enum Ready {
     No {
         /// Why.
         why: Problem,
+        /// The checks that have passed: those that were late may still do so.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        passed: Vec<usize>,
     },
+}
+
+impl Ready {
+    /// The checks that have passed, if it is not ready and the others may still pass, in time or late.
+    pub(crate) fn passed(&self) -> Option<&[usize]> {
+        match self {
+            Self::Waiting { passed, .. } | Self::No { why: Problem::TimedOut { .. }, passed } => {
+                Some(passed)
+            }
+            Self::Yes { .. } | Self::No { .. } => None,
+        }
+    }
 }
 
 impl Default for Ready {

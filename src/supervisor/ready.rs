@@ -26,16 +26,14 @@ impl Supervisor {
         let mut all = vec![];
         for (id, proc) in ProcId::all(&self.procs).zip(&self.procs) {
             let Phase::Running { life, .. } = proc.phase else { continue };
-            match &proc.ready {
-                Ready::Waiting { passed, .. } => {
-                    let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
-                    let asks = |check: &usize| is_asked(&proc.rules.ready[*check].probe);
-                    all.extend(open.filter(asks).map(|c| Question { id, life, check: Some(c) }));
-                }
-                Ready::Yes { .. } if proc.rules.live.is_some() && !proc.stop_was_requested() => {
-                    all.push(Question { id, life, check: None });
-                }
-                Ready::Yes { .. } | Ready::No { .. } => {}
+            if let Some(passed) = proc.ready.passed() {
+                let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
+                let asks = |check: &usize| is_asked(&proc.rules.ready[*check].probe);
+                all.extend(open.filter(asks).map(|c| Question { id, life, check: Some(c) }));
+            }
+            let is_ready = matches!(proc.ready, Ready::Yes { .. });
+            if is_ready && proc.rules.live.is_some() && !proc.stop_was_requested() {
+                all.push(Question { id, life, check: None });
             }
         }
         all
@@ -53,7 +51,7 @@ impl Supervisor {
         }
     }
 
-    /// A life has passed a check.
+    /// A life has passed a check. If it was late, those that were skipped because of that follow.
     pub(super) fn passed(
         &mut self,
         id: ProcId,
@@ -63,15 +61,30 @@ impl Supervisor {
     ) {
         let proc = &mut self.procs[id];
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
-        let Ready::Waiting { passed, heard } = &mut proc.ready else { return };
-        if !runs || check >= proc.rules.ready.len() || passed.contains(&check) {
+        let is_open = proc.ready.passed().is_some_and(|passed| !passed.contains(&check));
+        if !runs || !is_open || check >= proc.rules.ready.len() {
             return;
         }
-        heard.retain(|(of, _)| *of != check);
-        passed.push(check);
-        if passed.len() == proc.rules.ready.len() {
+        let mut late = false;
+        match &mut proc.ready {
+            Ready::Waiting { passed, heard } => {
+                heard.retain(|(of, _)| *of != check);
+                passed.push(check);
+            }
+            Ready::No { passed, .. } => {
+                passed.push(check);
+                late = true;
+            }
+            Ready::Yes { .. } => {}
+        }
+        if proc.ready.passed().is_some_and(|passed| passed.len() == proc.rules.ready.len()) {
             proc.ready = Ready::Yes { at: now };
             out.push(Effect::Say(Some(id), What::Ready));
+            if late && self.run_phase == RunPhase::Running {
+                self.recall_skipped(id, now, out);
+                // No request has made them follow.
+                self.recalled.clear();
+            }
         }
     }
 
@@ -79,10 +92,18 @@ impl Supervisor {
     pub(super) fn unmet(&mut self, id: ProcId, (life, check): (LifeId, usize), answer: String) {
         let proc = &mut self.procs[id];
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
-        let Ready::Waiting { passed, heard } = &mut proc.ready else { return };
-        if runs && check < proc.rules.ready.len() && !passed.contains(&check) {
-            heard.retain(|(of, _)| *of != check);
-            heard.push((check, answer));
+        let Some(asked) = proc.rules.ready.get(check).filter(|_| runs) else { return };
+        match &mut proc.ready {
+            Ready::Waiting { passed, heard } if !passed.contains(&check) => {
+                heard.retain(|(of, _)| *of != check);
+                heard.push((check, answer));
+            }
+            Ready::No { why: Problem::TimedOut { probe, answer: last, .. }, .. }
+                if *probe == asked.probe =>
+            {
+                *last = Some(answer);
+            }
+            Ready::Waiting { .. } | Ready::Yes { .. } | Ready::No { .. } => {}
         }
     }
 
@@ -155,12 +176,14 @@ impl Supervisor {
         proc.since = proc.since.min(now);
         proc.asked_again = proc.asked_again.min(now);
         let age = now.since(proc.since);
-        let Ready::Waiting { passed, .. } = &proc.ready else { return };
+        let Some(passed) = proc.ready.passed() else { return };
         let open = |check: &usize| !passed.contains(check);
         let waited: Vec<_> = (0..proc.rules.ready.len()).filter(open).collect();
+        let is_reported = matches!(proc.ready, Ready::No { .. });
         let late = |check: &&usize| {
             let check = &proc.rules.ready[**check];
-            !matches!(check.probe, Probe::Delay { .. }) && proc.limit_of(check) <= now
+            let is_delay = matches!(check.probe, Probe::Delay { .. });
+            !is_reported && !is_delay && proc.limit_of(check) <= now
         };
         if let Some(late) = waited.iter().find(late) {
             let check = &proc.rules.ready[*late];
@@ -178,7 +201,9 @@ impl Supervisor {
     }
 
     fn not_ready(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
-        self.procs[id].ready = Ready::No { why: why.clone() };
+        let proc = &mut self.procs[id];
+        let passed = proc.ready.passed().unwrap_or_default().to_vec();
+        proc.ready = Ready::No { why: why.clone(), passed };
         if self.run_phase == RunPhase::Running {
             out.push(Effect::Say(Some(id), What::NotReady { why }));
         }
@@ -214,11 +239,13 @@ impl Supervisor {
 impl Proc {
     /// The next time at which a delay or timeout of its readiness checks is due.
     pub(super) fn check_due(&self) -> Option<Timestamp> {
-        let (Phase::Running { .. }, Ready::Waiting { passed, .. }) = (&self.phase, &self.ready)
-        else {
-            return None;
-        };
-        let open = self.rules.ready.iter().enumerate().filter(|(n, _)| !passed.contains(n));
+        let Phase::Running { .. } = self.phase else { return None };
+        let passed = self.ready.passed()?;
+        // A timeout is reported once.
+        let is_reported = matches!(self.ready, Ready::No { .. });
+        let counts = |check: &Check| !is_reported || matches!(check.probe, Probe::Delay { .. });
+        let open = self.rules.ready.iter().enumerate();
+        let open = open.filter(|(n, check)| !passed.contains(n) && counts(check));
         let due = |(_, check): (usize, &Check)| {
             if let Probe::Delay { ms } = check.probe {
                 self.since + Duration::from_millis(ms)

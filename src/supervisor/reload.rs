@@ -201,8 +201,7 @@ impl Proc {
         }
         let passed = match &self.ready {
             Ready::Yes { .. } => return,
-            Ready::Waiting { passed, .. } => passed.as_slice(),
-            Ready::No { .. } => &[],
+            Ready::Waiting { passed, .. } | Ready::No { passed, .. } => passed.as_slice(),
         };
         let was_passed = |check: &usize| {
             let same = |old: &usize| self.rules.ready.get(*old) == Some(&rules.ready[*check]);

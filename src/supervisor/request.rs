@@ -319,6 +319,9 @@ impl Supervisor {
     pub(super) fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> WaitCondition {
         self.request_stop(id, out);
         let proc = &mut self.procs[id];
+        if proc.cancel_restart() {
+            out.push(Effect::Say(Some(id), What::NotRestarted));
+        }
         proc.change = Part { stays_down: proc.skip.is_some(), ..Part::default() };
         proc.goal = Goal::Stop;
         proc.due = None;
@@ -398,6 +401,19 @@ impl Proc {
         (self.due, self.broken, self.skip) = (None, None, None);
         self.change.stays_down = false;
         (self.streak, self.failures, self.lost) = (0, 0, 0);
+    }
+
+    /// A process that was to begin again is to stay down: it counts as stopped, as one that runs would. One
+    /// that has done its work keeps its result. Returns whether anything was to come.
+    fn cancel_restart(&mut self) -> bool {
+        let Phase::Over { life, exit, .. } = self.phase else { return false };
+        let again = self.is_to_begin() && !self.rules.is_good(exit);
+        if self.due.is_none() && !again {
+            return false;
+        }
+        self.phase = Phase::Over { life, exit, asked: true };
+        self.stop_requested = self.stop_requested.max(Some(life));
+        true
     }
 
     /// Whether a request for all processes includes it: if it is alive, or has been requested before

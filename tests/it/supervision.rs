@@ -532,6 +532,59 @@ fn processes_that_were_skipped_follow_a_repaired_dependency() {
     world.ok(["quit"]);
 }
 
+#[test]
+fn a_late_dependency_brings_back_what_was_skipped() {
+    let world = toml_alone(
+        "[process.db]\n\
+         command = \"until [ -e go ]; do sleep 0.05; done; echo up; exec sleep 1000\"\n\
+         ready = { log = \"up\", timeout = \"200ms\" }\n\
+         [process.web]\ncommand = \"exec sleep 1000\"\ndepends_on = [\"db\"]\n",
+    );
+    world.run(["start", "-D"]);
+    world.wait_state("web", "skipped");
+    let table = world.ok(["ps"]);
+    assert!(table.contains("`tmo restart db` tries again"), "{table}");
+    let ran = world.run(["start", "db"]);
+    assert!(ran.stderr.contains("still skipped: web; `tmo restart db` tries again"), "{ran:?}");
+    kill_supervisor(&world);
+    world.ok(["ps"]);
+    world.write("go", "");
+    world.wait_state("web", "running");
+    assert_eq!(world.field("db", "not_ready"), serde_json::Value::Null);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn reload_and_the_log_name_what_is_restarted_with_another_process() {
+    let world = toml_alone(
+        "[process.db]\ncommand = \"exec sleep 1000\"\nenv_file = \"db.env\"\n\
+         [process.web]\ncommand = \"exec sleep 1000\"\n\
+         depends_on = { db = { condition = \"ready\", restart = true } }\n",
+    );
+    world.write("db.env", "DBV=1\n");
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running");
+    world.write("db.env", "DBV=2\n");
+    let planned = world.ok(["reload", "--dry-run"]);
+    assert!(planned.contains("web: would be restarted with db\n"), "{planned}");
+    let json = world.ok(["reload", "--dry-run", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["processes"][1]["change"], &json["processes"][1]["with"]),
+        (&"restarted".into(), &"db".into())
+    );
+    let done = world.ok(["reload"]);
+    assert!(done.contains("web: restarted with db\n"), "{done}");
+    assert_ne!(world.wait_state("web", "running"), web);
+    assert!(world.ok(["events"]).contains("| Restarts with db"));
+    // One that does not run is not restarted with another one.
+    world.ok(["stop", "web"]);
+    world.write("db.env", "DBV=3\n");
+    let done = world.ok(["reload"]);
+    assert!(done.contains("web: unchanged\n"), "{done}");
+    world.ok(["quit"]);
+}
+
 /// A server that needs a completed migration, which needs a database that is ready when `go` exists.
 const SITE: &str = "\
 [process.db]

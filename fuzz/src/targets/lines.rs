@@ -74,7 +74,8 @@ fn plain(text: &[u8]) -> (Vec<u8>, Vec<Asked>) {
                 break;
             }
             Some(Command::GetConnection(name)) => {
-                answer.extend(overmind::connection(&state, name.as_deref()).as_bytes());
+                let process = overmind::connected(&state, name.as_deref());
+                answer.extend(overmind::connection(&state, process, None).as_bytes());
             }
             Some(Command::Restart(patterns)) => {
                 let names = overmind::matching(&state.processes, &patterns);

@@ -207,6 +207,13 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         times: Option<u32>,
     },
+    /// It was stopped during that pause, or before its turn to start again had come.
+    NotRestarted,
+    /// It is restarted because one that it depends on is (`depends_on`, `restart = true`).
+    RestartsWith {
+        /// The other process.
+        on: ProcName,
+    },
     /// Its window was reopened, which restarts it.
     Restarting,
     /// It was requested to stop.

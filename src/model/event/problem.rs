@@ -173,6 +173,17 @@ impl Skip {
             Self::Text(_) => None,
         }
     }
+
+    /// The process that was not ready in time, if that is the reason. To start what was skipped does not help
+    /// then.
+    pub fn late(&self) -> Option<&ProcName> {
+        let Self::Needs { on, why } = self else { return None };
+        match &**why {
+            Unavailable::NotReady(Problem::TimedOut { .. }) => Some(on),
+            Unavailable::Skipped(skip) => skip.late(),
+            _ => None,
+        }
+    }
 }
 
 impl Problem {

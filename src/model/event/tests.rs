@@ -109,6 +109,8 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             "backoff",
             "Restarting in 1.9 s (ended 2 times in a row)",
         ),
+        (What::NotRestarted, "not-restarted", "Stopped: it is not restarted"),
+        (What::RestartsWith { on: name("db") }, "restarts-with", "Restarts with db"),
         (What::Installing { life: LifeId::FIRST }, "installing", "Installing..."),
         (What::Installed { life: LifeId::FIRST }, "installed", "Installed"),
         (

@@ -159,6 +159,8 @@ impl Words<'_> {
                 write!(f, "Restarting in {}", limit(*pause_ms))?;
                 times.map_or(Ok(()), |times| write!(f, " (ended {})", in_a_row(times)))
             }
+            What::NotRestarted => f.write_str("Stopped: it is not restarted"),
+            What::RestartsWith { on } => write!(f, "Restarts with {on}"),
             What::Restarting => f.write_str("Its window was opened again: restarting..."),
             What::Interrupting => f.write_str("Interrupting..."),
             What::Killing => f.write_str("Killing..."),

@@ -278,3 +278,74 @@ fn a_reload_has_the_order_too_and_leaves_a_completed_process_alone() {
         assert!(world.answered(1).unwrap().ok, "{:?}", world.answers);
     }
 }
+
+#[test]
+fn a_check_that_passes_late_makes_ready_and_brings_back_what_was_skipped() {
+    for takeover in [false, true] {
+        let mut plan = site();
+        let delay = Check { probe: Probe::Delay { ms: 90_000 }, timeout_ms: 60_000, every_ms: 250 };
+        plan.processes[DB].rules.ready.push(delay);
+        let mut world = World::of(&plan);
+        world.settle();
+        world.wait(60);
+        let skipped = [ProcessStatus::Running, ProcessStatus::Skipped, ProcessStatus::Skipped];
+        let statuses = |world: &World| {
+            world.machine.procs.iter().map(crate::supervisor::Proc::status).collect::<Vec<_>>()
+        };
+        assert_eq!(statuses(&world), skipped);
+        if takeover {
+            world.hand_over(&plan);
+        }
+        let due = world.machine.next_due().unwrap();
+        assert!(due > world.now, "the timeout is reported once");
+        world.ready(DB);
+        assert_eq!(statuses(&world), skipped, "the delay is not over");
+        world.wait(30);
+        assert!(world.machine.procs[DB].is_ready());
+        world.finish(MIGRATE, 0);
+        assert_eq!(statuses(&world)[WEB], ProcessStatus::Running);
+        assert_eq!(world.said.iter().filter(|said| said.starts_with("Not ready")).count(), 1);
+        world.ask(1, restart(&["web"]));
+        world.settle();
+        assert!(world.answered(1).unwrap().following.is_empty());
+    }
+}
+
+#[test]
+fn who_restarts_is_not_told_that_it_ended_at_once_if_another_restart_has_stopped_it() {
+    let plan = plan(&["api?"]);
+    let mut world = World::of(&plan);
+    world.settle();
+    world.input(Input::Request(1, restart(&["api"]), Some("first".into())));
+    // The supervisor is killed before it answers. The client asks the next one again, but only after another
+    // restart has stopped the new life.
+    world.machine.pending.clear();
+    world.settle();
+    world.hand_over(&plan);
+    world.ask(2, restart(&["api"]));
+    world.shims[0].act(true);
+    while !matches!(world.machine.procs[0].phase, Phase::Ending { .. }) {
+        assert!(world.deliver(0));
+    }
+    world.input(Input::Request(3, restart(&["api"]), Some("first".into())));
+    world.settle();
+    assert!(world.answers.iter().any(|(id, _)| *id == 3));
+    assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
+    assert_eq!(world.lives(), [3]);
+}
+
+#[test]
+fn what_restarts_with_another_one_says_so() {
+    let mut plan = site();
+    plan.processes[MIGRATE].rules.needs[0].restart = true;
+    plan.processes[WEB].rules.needs =
+        vec![Need { on: plan.processes[DB].name.clone(), until: Ready, restart: true }];
+    let mut world = World::of(&plan);
+    world.settle();
+    world.ready(DB);
+    world.finish(MIGRATE, 0);
+    world.said.clear();
+    world.ask(1, restart(&["db"]));
+    assert_eq!(world.said[0], "Restarts with db", "{:?}", world.said);
+    assert_eq!(world.said.iter().filter(|said| said.contains("with db")).count(), 1);
+}

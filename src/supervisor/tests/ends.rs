@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::model::ProcessStatus;
-use crate::model::rules::{Check, DependencyCondition, Need, Probe, Stage};
+use crate::model::rules::{
+    Check, DependencyCondition, FailureAction, Need, Probe, RestartPolicy, Stage,
+};
 use crate::model::time::Timestamp;
 use crate::model::units;
 
@@ -65,9 +67,13 @@ fn what_waits_for_its_restart_can_be_stopped_and_started() {
     world.ask(1, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.settle();
     assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
+    assert_eq!(world.said.last().unwrap(), "Stopped: it is not restarted");
     world.wait(100);
-    assert!(!world.machine.procs[0].alive());
     world.ask(2, Request::Restart { names: vec![], order: ChangeOrder::default() });
+    world.settle();
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped, "a user has stopped it");
+    world.ask(2, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
     world.settle();
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
     world.shims[0].die(Exit::Code(1));
@@ -160,4 +166,45 @@ fn skipped_processes_are_not_said_to_be_started() {
     world.settle();
     let said = world.said.join("\n");
     assert!(said.contains("are started, except for those skipped: web"), "{said}");
+}
+
+/// A process that may end, and one that needs it to be ready after a second.
+fn depending(restart: Option<RestartPolicy>) -> Plan {
+    let mut plan = plan(&["a?", "w"]);
+    plan.ends_when_done = true;
+    let (timeout_ms, every_ms) = (Check::TIMEOUT_MS, Check::EVERY_MS);
+    let check = Check { probe: Probe::Delay { ms: 1000 }, timeout_ms, every_ms };
+    (plan.processes[0].rules.ready, plan.processes[0].rules.restart) = (vec![check], restart);
+    let (on, until) = (plan.processes[0].name.clone(), DependencyCondition::Ready);
+    plan.processes[1].rules.needs = vec![Need { on, until, restart: false }];
+    plan
+}
+
+#[test]
+fn a_run_goes_on_if_what_was_not_to_end_has_failed_and_all_others_are_skipped() {
+    let broken = RestartPolicy { max_failures: 1, ..RestartPolicy::default() };
+    for restart in [None, Some(broken)] {
+        let mut world = World::of(&depending(restart));
+        world.settle();
+        world.shims[0].die(Exit::Code(1));
+        world.settle();
+        assert_eq!(world.machine.procs[1].status(), ProcessStatus::Skipped);
+        assert_eq!(world.machine.run_phase, RunPhase::Running, "{:?}", world.said);
+        assert!(world.said.last().unwrap().contains("All processes have ended"));
+        let (names, order) = (names(&["a"]), ChangeOrder::default());
+        world.ask(1, Request::Restart { names, order });
+        world.settle();
+        world.wait(1);
+        assert_eq!(world.machine.procs[1].status(), ProcessStatus::Running);
+    }
+}
+
+#[test]
+fn a_run_ends_if_a_step_has_printed_a_failure_and_all_others_are_skipped() {
+    let mut world = World::of(&pipeline());
+    world.settle();
+    let (id, line) = (ProcId::at(0), "fatal".to_owned());
+    world.input(Input::Failing(id, LifeId::FIRST, FailureAction::Break, line));
+    world.settle();
+    assert_eq!(world.finished, [1], "{:?}", world.said);
 }
