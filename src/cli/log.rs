@@ -22,7 +22,7 @@ use crate::model::plan::Plan;
 use crate::model::run_end::End;
 use crate::sys::local;
 use crate::view::merged::Renderer;
-use crate::view::paint::{Facts, Stamp, Style};
+use crate::view::paint::{Facts, Mode, Stamp, Style};
 use crate::view::printer::Job;
 use crate::view::screen;
 
@@ -107,8 +107,9 @@ impl Source {
 
     /// Show the log from this position on.
     pub(super) fn job(&self, position: Position, filter: Filter, style: Style) -> Job {
+        let cursor = Cursor::open(&self.dirs, position, filter);
         Job {
-            cursor: Cursor::open(&self.dirs, position, filter),
+            cursor: if style.mode == Mode::Exact { cursor.with_drawings() } else { cursor },
             renderer: self.renderer(style),
             out: Box::new(io::stdout()),
             shown: None,

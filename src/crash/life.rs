@@ -15,7 +15,7 @@ use super::text::plain;
 use super::watcher::has_failed;
 use crate::journal::clear;
 use crate::journal::query::{since, tail};
-use crate::journal::record::CONTINUES;
+use crate::journal::record::{CONTINUES, DRAWN};
 use crate::journal::streams::Stream;
 use crate::journal::{Chunk, Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::event::Logged;
@@ -241,7 +241,7 @@ impl<'a> Log<'a> {
         let filter = self.output_of(place.stream);
         let mut index = (self.index)()?;
         let from = tail(&mut index, &filter, most as u64, place.upto)?.max(self.begin());
-        let mut cursor = Cursor::over(index, from, filter);
+        let mut cursor = Cursor::over(index, from, filter).with_drawings();
         let (mut lines, mut text) = (VecDeque::<Line>::new(), vec![]);
         while let Some(chunk) = cursor.next(place.upto, &mut text)? {
             match chunk.record.kind {
@@ -268,7 +268,7 @@ impl<'a> Log<'a> {
         let len = index.len()?;
         let from = len.saturating_sub(RECORDS).max(index.first()?).max(self.begin().record);
         let from = Position { record: from, skip: 0 };
-        let mut cursor = Cursor::over(index, from, Filter::all());
+        let mut cursor = Cursor::over(index, from, Filter::all()).with_drawings();
         let (mut all, mut text) = (BTreeMap::<u16, VecDeque<Line>>::new(), vec![]);
         while let Some(chunk) = cursor.next(len, &mut text)? {
             let lines = all.entry(self.streams.main(chunk.record.stream)).or_default();
@@ -296,7 +296,7 @@ impl<'a> Log<'a> {
         let behind = since(&mut index, (place.time + BEHIND).next())?.record;
         let (first, left_out) = pass_over(&mut index, first, place.end.min(behind))?;
         let from = Position { record: first, skip: 0 }.max(self.begin());
-        let mut cursor = Cursor::over(index, from, Filter::all());
+        let mut cursor = Cursor::over(index, from, Filter::all()).with_drawings();
         let mut text = vec![];
         let mut before = Kept::new(MOST.0);
         let mut after = Kept::new(MOST.1);
@@ -447,7 +447,8 @@ impl Kept {
 /// The lines of a chunk, with their positions. The continuation of a line from an earlier record is
 /// skipped: it is beyond the part of a line that is kept.
 pub(super) fn pieces(chunk: &Chunk, text: &[u8], mut take: impl FnMut(Position, String)) {
-    let goes_on = chunk.record.flags & CONTINUES != 0;
+    // A part of a drawing may begin with the message of a crash.
+    let goes_on = chunk.record.flags & (CONTINUES | DRAWN) == CONTINUES;
     let mut begin = 0;
     for piece in text.split_inclusive(|byte| *byte == b'\n') {
         if begin > 0 || !goes_on {

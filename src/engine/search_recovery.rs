@@ -43,9 +43,9 @@ impl Output<'_> {
     fn since(self, time: Timestamp) -> std::io::Result<Cursor> {
         let mut index = IndexReader::open(self.dirs);
         let position = query::since(&mut index, time)?;
-        Ok(Cursor::over(index, position, {
-            Filter::only(std::iter::once(self.stream).chain(self.stderr).collect())
-        }))
+        let filter = Filter::only(std::iter::once(self.stream).chain(self.stderr).collect());
+        // As in a run, drawings are searched, too.
+        Ok(Cursor::over(index, position, filter).with_drawings())
     }
 }
 

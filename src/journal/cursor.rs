@@ -10,7 +10,7 @@ use std::io;
 use std::str::FromStr;
 
 use super::reader::{Hole, IndexReader};
-use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use super::record::{CONTINUES, DRAWN, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::segment::Dirs;
 use super::small;
 use super::stream::Read;
@@ -244,6 +244,8 @@ pub struct Cursor {
     reports: bool,
     /// Whether the last part of the record ended within a line.
     within: bool,
+    /// Whether to read what programs draw in the alternate screen, instead of one line in its place.
+    drawings: bool,
     texts: TextReader,
 }
 
@@ -265,8 +267,15 @@ impl Cursor {
             losses: BTreeMap::new(),
             reports: false,
             within: false,
+            drawings: false,
             texts,
         }
+    }
+
+    /// Read all bytes. Otherwise one line stands for what a program draws in the alternate screen.
+    #[must_use]
+    pub fn with_drawings(self) -> Self {
+        Self { drawings: true, ..self }
     }
 
     /// Let another thread read ahead. Worthwhile for a caller that reads a lot and does not follow
@@ -300,6 +309,9 @@ impl Cursor {
             }
             let position = self.at.record;
             let part = match record.kind {
+                Kind::Text if record.flags & DRAWN != 0 && !self.drawings => {
+                    self.full_screen(&record, buffer)
+                }
                 Kind::Text | Kind::Event => self.part(&record, buffer)?,
                 Kind::Start | Kind::Exit | Kind::End | Kind::Gap => {
                     self.done();
@@ -389,6 +401,17 @@ impl Cursor {
         self.within = false;
     }
 
+    /// The line for a drawing, in the place of its first record.
+    fn full_screen(&mut self, record: &Record, buffer: &mut Vec<u8>) -> Option<Record> {
+        let is_first = record.flags & CONTINUES == 0 && self.at.skip == 0;
+        self.done();
+        if !is_first {
+            return None;
+        }
+        buffer.extend_from_slice(self.texts.full_screen(record.stream).as_bytes());
+        Some(Record { len: small(buffer.len()), lines: 1, flags: DRAWN, ..*record })
+    }
+
     /// Read the rest of a record, up to the size of a chunk; `None` if retention has deleted all of
     /// it.
     fn part(&mut self, record: &Record, buffer: &mut Vec<u8>) -> io::Result<Option<Record>> {
@@ -419,7 +442,10 @@ impl Cursor {
             return *record;
         }
         let last = from + buffer.len() as u64 == record.end();
-        let mut flags = if from == record.offset { record.flags & CONTINUES } else { 0 };
+        let mut flags = record.flags & DRAWN;
+        if from == record.offset {
+            flags |= record.flags & CONTINUES;
+        }
         if self.within {
             flags |= CONTINUES;
         }

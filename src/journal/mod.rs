@@ -32,6 +32,7 @@ pub mod query;
 pub mod reader;
 pub mod record;
 pub mod retention;
+mod screen_switch;
 pub mod search;
 pub mod segment;
 pub mod segment_writer;

@@ -31,6 +31,10 @@ pub const CONTINUES: u8 = 2;
 /// A line over 1 MiB: its end comes in later records of this stream (with [`CONTINUES`]).
 pub const TO_BE_CONTINUED: u8 = 4;
 
+/// A part of what a program has drawn in the alternate screen of its terminal; one with [`CONTINUES`] is not the
+/// first part, and one without [`TO_BE_CONTINUED`] ends with the return to the other screen.
+pub const DRAWN: u8 = 8;
+
 /// One record of the merged index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
@@ -52,7 +56,7 @@ pub struct Record {
     pub stream: u16,
     /// The kind of record.
     pub kind: Kind,
-    /// [`UNFINISHED`], [`CONTINUES`], [`TO_BE_CONTINUED`].
+    /// [`UNFINISHED`], [`CONTINUES`], [`TO_BE_CONTINUED`], [`DRAWN`].
     pub flags: u8,
 }
 

@@ -10,7 +10,8 @@ use memchr::memmem::Finder;
 
 use super::expected_markers::Expected;
 use super::format::Summary;
-use super::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use super::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use super::screen_switch::{self, Screen};
 use super::small;
 use crate::model::LifeId;
 use crate::model::time::Timestamp;
@@ -66,6 +67,7 @@ pub struct Splitter {
     scanned: u64,
     /// Whether the byte at `open` continues a line that was too long for one record.
     continues: bool,
+    screen: Screen,
     skipping: Option<Skipping>,
     expected: VecDeque<Waiting>,
     /// The newest markers that were given up, in case they arrive after all.
@@ -126,6 +128,7 @@ impl Splitter {
             lines: 0,
             scanned: position,
             continues: summary.flags & TO_BE_CONTINUED != 0,
+            screen: Screen::new(summary.flags & DRAWN != 0 && summary.flags & TO_BE_CONTINUED != 0),
             skipping: None,
             expected: VecDeque::new(),
             late: VecDeque::new(),
@@ -263,7 +266,8 @@ impl Splitter {
                 Look::Partly | Look::No => from = at + 1,
             }
         }
-        let held = if closed { 0 } else { held_back(&bytes[from..]) };
+        let rest = &bytes[from..];
+        let held = if closed { 0 } else { held_back(rest).max(screen_switch::held_back(rest)) };
         (bytes.len() - held, Found::Nothing)
     }
 
@@ -361,6 +365,9 @@ impl Splitter {
     /// The record of a marker.
     fn mark(&mut self, marker: Expected, (start, end): (u64, u64), out: &mut Vec<Record>) {
         self.life = Some(marker.life);
+        if std::mem::take(&mut self.screen).drawn {
+            self.continues = false;
+        }
         self.marked = self.marked.max(marker.seq);
         out.push(Record {
             seq: u32::try_from(marker.seq).unwrap_or(u32::MAX),
@@ -423,10 +430,26 @@ impl Splitter {
             }
             self.end_marker(out);
         }
+        // Standard error that is kept apart is not a terminal.
+        while self.trust != MarkerTrust::Never
+            && let Some(at) = self.screen.switch(text)
+        {
+            let (piece, later) = text.split_at(at);
+            self.take_text(piece, out);
+            self.close(out);
+            self.screen = Screen::new(!self.screen.drawn);
+            text = later;
+        }
+        self.take_text(text, out);
+    }
+
+    fn take_text(&mut self, mut text: &[u8], out: &mut Vec<Record>) {
         while !text.is_empty() {
             let room = usize::try_from(MOST - (self.scanned - self.open)).unwrap_or(usize::MAX);
             let (piece, later) = text.split_at(room.min(text.len()));
-            if let Some(last) = memchr::memrchr(b'\n', piece) {
+            if self.screen.drawn {
+                self.whole = self.scanned + piece.len() as u64;
+            } else if let Some(last) = memchr::memrchr(b'\n', piece) {
                 self.lines += small(memchr::memchr_iter(b'\n', &piece[..=last]).count());
                 self.whole = self.scanned + last as u64 + 1;
             }
@@ -452,7 +475,9 @@ impl Splitter {
     /// Make a record for the complete lines.
     pub fn flush(&mut self, out: &mut Vec<Record>) {
         if self.skipping.is_none() && self.whole > self.open {
-            self.text(self.whole, 0, out);
+            self.text(self.whole, if self.screen.drawn { TO_BE_CONTINUED } else { 0 }, out);
+            // An unfinished line is never drawn: it is shown as it grows.
+            self.continues = self.screen.drawn;
         }
     }
 
@@ -468,7 +493,10 @@ impl Splitter {
 
     fn text(&mut self, end: u64, flags: u8, out: &mut Vec<Record>) {
         let flags = if self.continues { flags | CONTINUES } else { flags };
-        let lines = std::mem::take(&mut self.lines);
+        let (drawn, first) = (self.screen.drawn, u32::from(!self.continues));
+        let flags = if drawn { flags | DRAWN } else { flags };
+        // A drawing counts as one line.
+        let lines = if drawn { first } else { std::mem::take(&mut self.lines) };
         out.push(Record { lines, flags, ..self.record(Kind::Text, self.open, end) });
         self.open = end;
         self.continues = false;

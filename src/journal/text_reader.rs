@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::segment::{Dirs, LOG, Listings};
 use super::stream::{Read, StreamReader};
 use super::streams::Streams;
+use super::words::full_screen;
 
 /// How much of a stream is read at once.
 const AHEAD: usize = 64 << 10;
@@ -113,6 +114,14 @@ impl TextReader {
             Some(at) => self.open[at].1.reader.start(),
             None => Ok(0),
         }
+    }
+
+    /// The line that stands for what the process of this stream draws in the alternate screen.
+    pub(super) fn full_screen(&mut self, stream: u16) -> String {
+        // Looks for the names.
+        let slug = self.slug(stream).unwrap_or_default();
+        let known = self.names.as_ref().and_then(|names| names.get(stream));
+        full_screen(known.map_or(&slug, |stream| stream.name.as_str()))
     }
 
     /// The place of a stream in the list of open ones; `None` if it is not known.

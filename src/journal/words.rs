@@ -51,6 +51,11 @@ pub fn searched_words(record: &Record, text: &[u8]) -> Option<String> {
     record_words(record, is_later_start(record))
 }
 
+/// The line that stands for what a program draws in the alternate screen of its terminal.
+pub fn full_screen(name: &str) -> String {
+    format!("full screen: tmo connect {name}\n")
+}
+
 /// The text for a gap of this many bytes; 0 if the number is unknown.
 pub fn gap(bytes: u64) -> String {
     match bytes {

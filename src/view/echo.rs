@@ -45,7 +45,7 @@ impl Echo for EchoLog {
         let mut index = IndexReader::open(&self.dirs);
         let record = index.len().unwrap_or(0);
         let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::all());
-        Box::new(EchoReader { cursor, renderer, text: vec![] })
+        Box::new(EchoReader { cursor: cursor.with_drawings(), renderer, text: vec![] })
     }
 }
 

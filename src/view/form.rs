@@ -1,6 +1,7 @@
 //! Forms in which lines are shown.
 
 use super::merged::{Chunk, Renderer};
+use super::paint::Mode;
 use crate::journal::search::entry::{Names, entry_json};
 use crate::journal::search::select::Chosen;
 use crate::model::untrusted;
@@ -17,6 +18,15 @@ pub enum Form {
 }
 
 impl Form {
+    /// Whether it shows the bytes of processes unchanged.
+    pub(super) fn is_exact(&self) -> bool {
+        match self {
+            Self::Merged(renderer) => renderer.style.mode == Mode::Exact,
+            Self::Raw => true,
+            Self::Json(_) => false,
+        }
+    }
+
     /// Append the text for this entry.
     pub fn show(&mut self, chosen: Chosen<'_>, out: &mut Vec<u8>) {
         let Chosen::Entry(entry, matches) = chosen else {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::paint::{self, Mode, Prefix, SYSTEM, SYSTEM_COLOR, Style};
 use super::recent::Recent;
 use super::rows::Row;
-use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED};
+use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{gap, is_later_start, record_words};
@@ -351,7 +351,14 @@ impl Renderer {
         if !chunk.last {
             return;
         }
-        let over = record.flags & TO_BE_CONTINUED == 0 && self.lanes[lane].ahead.is_none();
+        let (drawn, exact) = (record.flags & DRAWN != 0, self.style.mode == Mode::Exact);
+        if drawn && !exact {
+            // The text is not that of the record, so its length says nothing about offsets.
+            self.lanes[lane].at = record.offset;
+        }
+        // In overmind's bytes, the line in which a drawing ends goes on.
+        let goes_on = record.flags & TO_BE_CONTINUED != 0 || (drawn && exact);
+        let over = !goes_on && self.lanes[lane].ahead.is_none();
         if over && self.lanes[lane].begun() {
             self.end_line(lane, out);
             self.lanes[lane].orphan = true;
@@ -364,7 +371,9 @@ impl Renderer {
         let lane = &self.lanes[index];
         let shown_early = lane.ahead.is_some_and(|ahead| ahead <= begin) && begin < lane.at;
         let early = shown_early && chunk.lost == 0;
-        let goes_on = early || (continues && lane.ahead.is_none() && chunk.lost == 0);
+        // The line in which a drawing has ended.
+        let adjoins = self.style.mode == Mode::Exact && begin == lane.at;
+        let goes_on = early || ((continues || adjoins) && lane.ahead.is_none() && chunk.lost == 0);
         if !goes_on {
             self.end_line(index, out);
         }

@@ -88,6 +88,7 @@ impl Reading {
     /// show only that many of the last selected lines, when [`Self::finish`] or `Self::show_last`
     /// is called.
     pub fn new(cursor: Cursor, query: Query, form: Form, last: Option<usize>) -> Self {
+        let cursor = if form.is_exact() { cursor.with_drawings() } else { cursor };
         let plain = query.before + query.after == 0;
         let split = match (&query.pattern, &form) {
             (Some(pattern), _) if plain => Split::Like(Box::new(pattern.clone())),
@@ -123,6 +124,7 @@ impl Reading {
     /// Continue at another position. `any` means that something has been shown before it; then show
     /// a separator first.
     pub fn go_to(&mut self, cursor: Cursor, any: bool) {
+        let cursor = if self.form.is_exact() { cursor.with_drawings() } else { cursor };
         self.lines = Lines::new(cursor, Split::Lines);
         if any {
             self.form.show(Chosen::Break, &mut self.page);

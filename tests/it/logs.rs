@@ -544,3 +544,61 @@ fn the_log_of_a_process_holds_what_tmo_says_of_it() {
     assert_eq!(texts(output["lines"].as_array().unwrap()), ["FATAL"]);
     world.run(["quit"]);
 }
+
+#[test]
+fn a_program_that_draws_the_whole_screen_is_one_row_of_the_log() {
+    let world = World::new(
+        "web: echo before; printf '\\033[?1049h\\033[2J'; seq 101 130; echo > drawn; \
+         while [ ! -e go ]; do sleep 0.05; done; printf 'bottom\\033[?1049l'; echo after; \
+         exec sleep 1000\n\
+         api: while [ ! -e drawn ]; do sleep 0.05; done; echo beside it; exec sleep 1000\n",
+    );
+    let view = world.start([""; 0]);
+    view.shows("web    | full screen: tmo connect web\n");
+    view.shows("api    | beside it\n");
+    world.write("go", "");
+    view.shows("web    | after\n");
+    let drawing = ["120", "bottom"];
+    let log = view.log();
+    assert!(drawing.iter().all(|text| !log.contains(&format!("| {text}"))), "{log}");
+    let lines = "before\nfull screen: tmo connect web\nafter\n";
+    assert_eq!(world.ok(["logs", "web", "--no-prefix"]), lines);
+    assert_eq!(world.ok(["logs", "web", "--no-prefix", "-n", "2"]), lines["before\n".len()..]);
+    assert_eq!(world.ok(["logs", "web", "--no-prefix", "--grep", "12"]), "");
+    let raw = world.ok(["logs", "web", "--raw"]);
+    assert!(drawing.iter().all(|text| raw.contains(text)), "{raw}");
+    // As overmind prints it.
+    let exact = world.tmo(["logs", "web"]).env("CLICOLOR_FORCE", "1").output().unwrap().stdout;
+    let exact = String::from_utf8(exact).unwrap();
+    let line = |text: &str| format!("\u{1b}[0m | {text}\n");
+    for text in ["before", "\u{1b}[?1049h\u{1b}[2J101", "130", "bottom\u{1b}[?1049lafter"] {
+        assert!(exact.contains(&line(text)), "{text:?} in {exact:?}");
+    }
+    let printed = |query: &str| {
+        let page = page(&world, &format!("name=web&types=process:log&{query}"));
+        let lines = page["lines"].as_array().unwrap().clone();
+        lines
+            .iter()
+            .map(|line| line["text"].as_str().unwrap().to_owned() + "\n")
+            .collect::<String>()
+    };
+    assert_eq!(printed("limit=9"), lines);
+    assert_eq!(printed("before=end&limit=9&styles=true"), lines);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_program_that_never_leaves_the_alternate_screen_does_not_hide_later_lines() {
+    let world = World::new("web: cat switch; seq 300; exec sleep 1000\n");
+    let switch = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nasty/alternate-screen");
+    std::fs::copy(switch, world.app().join("switch")).unwrap();
+    let view = world.start([""; 0]);
+    view.shows("web    | full screen: tmo connect web\n");
+    view.shows("web    | 300\n");
+    let lines = world.ok(["logs", "web", "--no-prefix"]);
+    let (drawn, later) = lines.split_once("connect web\n").unwrap();
+    assert_eq!(drawn, "before\nfull screen: tmo ");
+    let expected: String = (201..=300).map(|number| format!("{number}\n")).collect();
+    assert_eq!(later, expected);
+    world.ok(["quit"]);
+}

@@ -19,8 +19,10 @@ fn nasty_world() -> World {
     let world = World::new(
         "nasty: stty -echo; cat all; echo; echo END; exec sleep 1000\nopen: printf 'ended \\033]0;PWNED'\n",
     );
-    let all: Vec<u8> =
-        nasty().into_iter().flat_map(|(_, bytes)| [&bytes[..], b"\x1b[m\n"].concat()).collect();
+    let all: Vec<u8> = nasty()
+        .into_iter()
+        .flat_map(|(_, bytes)| [&bytes[..], b"\x1b[?1049l\x1b[m\n"].concat())
+        .collect();
     std::fs::write(world.app().join("all"), all).unwrap();
     world
 }

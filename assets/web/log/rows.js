@@ -1,6 +1,7 @@
 // A line of the log as an element.
 
 import { h } from '../lib/dom.js';
+import { address } from '../lib/router.js';
 import { run } from '../lib/store.js';
 import { bytes, clock, full } from '../lib/time.js';
 import { css } from './colors.js';
@@ -80,6 +81,11 @@ function text(line) {
   if (line.lost) cell.dataset.lost = `✂ ${bytes(line.lost)} of output are missing before this line`;
   if (line.event !== undefined) {
     cell.textContent = words(line) ?? '';
+    return cell;
+  }
+  if (line.name && line.text === `full screen: tmo connect ${line.name}`) {
+    const href = address({ run: run.id, view: 'terminal', values: { name: line.name } });
+    cell.append('full screen: ', h('a', { href, text: 'open terminal' }));
     return cell;
   }
   const length = (line.text ?? '').length;

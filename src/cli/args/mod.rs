@@ -235,6 +235,7 @@ Times: 10m, 2h30m (ago), 14:05, 2026-11-20, 2026-11-20T14:05:00+01:00. The log s
 the end of a run, and a crash.
 
 Lines appear as in a terminal: overwritten or erased text is left out, and --grep does not match it.
+What a program draws on the whole screen is one line, 'full screen: tmo connect NAME'.
 Pipes and files get plain text. --raw prints bytes as they were written, with all escape sequences;
 CLICOLOR_FORCE=1 does the same for pipes and files, but keeps the names.")]
     Logs(LogsArgs),

@@ -137,7 +137,7 @@ impl Search {
         let cursor =
             Cursor::over(index, Position { record, skip: 0 }, Filter::only(streams.clone()));
         Ok(Self {
-            lines: Lines::new(cursor, Split::Like(Box::new(pattern.clone()))),
+            lines: Lines::new(cursor.with_drawings(), Split::Like(Box::new(pattern.clone()))),
             query: Query { pattern: Some(pattern), starts: Some(starts), ..Query::default() },
             upto,
             found: vec![],

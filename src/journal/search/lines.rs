@@ -5,7 +5,7 @@ use std::io;
 
 use super::pattern::Pattern;
 use crate::journal::cursor::{Chunk, Cursor, Position};
-use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
 
 /// A line that is longer than this is returned in parts of this size. Other limits of a line: `MOST` in
@@ -170,7 +170,8 @@ impl Lines {
         let continues = first && record.flags & CONTINUES != 0 && chunk.lost == 0;
         let goes_on = newline.is_none() && record.flags & TO_BE_CONTINUED != 0;
         let begun = if first { self.begun.remove(&record.stream) } else { None };
-        let flags = if newline.is_none() && !goes_on { UNFINISHED } else { 0 };
+        let flags =
+            if newline.is_none() && !goes_on { UNFINISHED } else { 0 } | record.flags & DRAWN;
         let offset = record.offset + at as u64;
         let mut begun = match begun.filter(|_| continues) {
             Some(begun) => begun,

@@ -13,7 +13,7 @@ use super::select::{Kept, Query};
 use crate::journal::cursor::{Filter, Position};
 use crate::journal::query::tail_or_all;
 use crate::journal::reader::IndexReader;
-use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
 use crate::journal::stream::Read;
 use crate::journal::text_reader::TextReader;
@@ -274,6 +274,10 @@ impl Pager {
             return Ok(vec![]);
         }
         self.text.clear();
+        if record.kind == Kind::Text && record.flags & DRAWN != 0 {
+            let pattern = progress.want.pattern.as_ref();
+            return Ok(self.full_screen(piece, pattern).into_iter().collect());
+        }
         let begin = match record.kind {
             Kind::Text | Kind::Event => {
                 // Skip deleted text without a lookup of its files.
@@ -315,6 +319,26 @@ impl Pager {
             (Kept::of(&Entry { position, record: part, text, lost }), after)
         });
         Ok(kept.collect())
+    }
+
+    /// The line for a drawing, in the place of its first record.
+    fn full_screen(
+        &mut self,
+        piece: &Piece<'_>,
+        pattern: Option<&Pattern>,
+    ) -> Option<(Kept, Position)> {
+        let record = *piece.record;
+        if record.flags & CONTINUES != 0 || piece.from > 0 {
+            return None;
+        }
+        let text = self.texts.full_screen(record.stream);
+        let text = text.as_bytes();
+        if pattern.is_some_and(|pattern| !pattern.takes(text, &mut self.scratch)) {
+            return None;
+        }
+        let record = Record { flags: DRAWN, ..part_of(record, record.offset, text, 0) };
+        let entry = Entry { position: piece.position(0), record, text, lost: 0 };
+        Some((Kept::of(&entry), Position { record: piece.number + 1, skip: 0 }))
     }
 
     /// A record that is not output, if it is wanted.

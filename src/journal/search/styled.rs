@@ -39,6 +39,9 @@ pub struct Run {
 /// A row of the terminal. A line has several if the process moved the cursor between rows while drawing it.
 pub type Row = Vec<Run>;
 
+/// How many rows of an unfinished line are shown at most: the last ones.
+const MOST_UNFINISHED: usize = 5;
+
 /// Determines the styles of lines.
 #[derive(Debug)]
 pub struct Styles {
@@ -77,7 +80,9 @@ impl Styles {
             return Ok(None);
         }
         let mut pen = self.pen_before(stream, from)?;
-        Ok(Some(rows(&mut pen, &text, false)))
+        let mut rows = rows(&mut pen, &text, false);
+        rows.drain(..rows.len().saturating_sub(MOST_UNFINISHED));
+        Ok(Some(rows))
     }
 
     /// The state at this offset of a stream, as far as the output shortly before it tells.

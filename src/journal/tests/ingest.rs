@@ -228,6 +228,43 @@ fn a_request_to_a_life_stands_behind_its_start_however_late_that_arrives() {
 }
 
 #[test]
+fn a_drawing_is_one_line_however_it_arrives_and_across_supervisors() {
+    let output = b"one\nhalf\x1b[?1049h\x1b[2Ja\nb\nc\x1b[?1049lafter\n";
+    let shown = "one\nhalffull screen: tmo connect web\nafter\n";
+    for cut in 1..output.len() {
+        let place = Place::new();
+        let mut sink = place.sink(1, 16);
+        for part in [&output[..cut], &output[cut..]] {
+            sink.append(EPOCH, part);
+            // Another supervisor each time.
+            wake(&mut place.ingest(), 1);
+        }
+        let all = place.all(Filter::only(vec![1]));
+        let texts: Vec<u8> = all.iter().flat_map(|(_, text)| text.clone()).collect();
+        assert_eq!(String::from_utf8_lossy(&texts), shown, "cut at {cut}");
+        let mut cursor = place.cursor(Filter::only(vec![1])).with_drawings();
+        let (mut raw, mut text) = (vec![], vec![]);
+        while cursor.next(u64::MAX, &mut text).unwrap().is_some() {
+            raw.extend_from_slice(&text);
+        }
+        assert_eq!(raw, output, "nothing is lost: cut at {cut}");
+    }
+}
+
+#[test]
+fn a_life_that_ends_in_the_alternate_screen_leaves_it() {
+    let place = Place::new();
+    let mut ingest = place.ingest();
+    ingest.expect(1, expected(1, Kind::Exit));
+    let output = [&b"\x1b[?1049hdrawn\n"[..], &marker(1, 0), b"line\n"].concat();
+    place.sink(1, 1 << 20).append(EPOCH, &output);
+    wake(&mut ingest, 1);
+    let all = place.all(Filter::only(vec![1]));
+    let texts: Vec<_> = all.iter().map(|(_, text)| String::from_utf8_lossy(text)).collect();
+    assert_eq!(texts, ["full screen: tmo connect web\n", "", "line\n"]);
+}
+
+#[test]
 fn a_backlog_is_merged_by_its_times() {
     let place = Place::new();
     let (mut web, mut db) = (place.sink(1, 300), place.sink(2, 1 << 20));
