@@ -1,7 +1,6 @@
 //! `tmo check`: reports the problems that a start would report, without starting. Ports that are
 //! taken at present are named, but are no problem of the project.
 
-
 use serde::Serialize;
 
 use super::Versioned;

@@ -31,12 +31,11 @@ async fn report_skipped(instance: &Instance, names: &[String]) {
     let skipped: Vec<_> = state.processes.iter().filter(because).map(|p| p.name.as_str()).collect();
     if !skipped.is_empty() {
         let flags = instance.flags();
-        let next = match late {
-            Some(on) => format!("`tmo restart {on}{flags}` tries again"),
-            None => {
-                let them = if skipped.len() == 1 { "it" } else { "them" };
-                format!("`tmo start {}{flags}` starts {them}", skipped.join(" "))
-            }
+        let next = if let Some(on) = late {
+            format!("`tmo restart {on}{flags}` tries again")
+        } else {
+            let them = if skipped.len() == 1 { "it" } else { "them" };
+            format!("`tmo start {}{flags}` starts {them}", skipped.join(" "))
         };
         super::warn(&format!("still skipped: {}; {next}", skipped.join(", ")));
     }

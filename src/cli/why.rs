@@ -196,10 +196,8 @@ fn screen(answer: &Why, color: bool, flags: &str) -> String {
         let _ = writeln!(text, "state of {}: {}{pid}", state.name, state.state);
     }
     if let Some(ended) = &answer.run_ended {
-        let which = match answer.about {
-            About::End { earlier: true, .. } => "It was not part of the last run, which",
-            _ => "The run",
-        };
+        let is_earlier = matches!(answer.about, About::End { earlier: true, .. });
+        let which = if is_earlier { "It was not part of the last run, which" } else { "The run" };
         let _ = writeln!(text, "{which} {ended}");
     }
     text.push('\n');

@@ -173,7 +173,7 @@ async fn main(
     };
     let journal = access(&engine.plan, runtime.dir());
     let crashes = Arc::new(crash_reports::access(&engine.plan, runtime));
-    engine.run(inherited, Files { journal, crashes }, adopting).await
+    Box::pin(engine.run(inherited, Files { journal, crashes }, adopting)).await
 }
 
 pub(super) fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {

@@ -192,7 +192,7 @@ impl Supervisor {
             Input::ShimGone(id, left) => self.shim_gone(id, left, now, &mut out),
             Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
             Input::SpecWriteFailed(id, why, stands) => {
-                self.untold(id, why, stands, now, &mut out);
+                self.untold((id, &why), stands, now, &mut out);
             }
             Input::Passed(id, life, check) => self.passed(id, (life, check), now, &mut out),
             Input::CheckFailed(id, life, check, answer) => self.unmet(id, (life, check), answer),

@@ -356,8 +356,7 @@ impl Supervisor {
     /// continue.
     pub(super) fn untold(
         &mut self,
-        id: ProcId,
-        why: String,
+        (id, why): (ProcId, &str),
         stands: Option<(Want, Option<LifeId>)>,
         now: Timestamp,
         out: &mut Vec<Effect>,
@@ -366,14 +365,14 @@ impl Supervisor {
         if stands == Some((Want::Run, proc.life)) {
             return;
         }
-        proc.note = Some(Note::Text(why.clone()));
+        proc.note = Some(Note::Text(why.to_owned()));
         let runs = matches!(stands, Some((Want::Run, life)) if life == proc.current_life());
         if matches!(proc.phase, Phase::Starting { life } if Some(life) == proc.life) {
             proc.phase = Phase::Pending;
             proc.since = now;
             proc.life = proc.life.and_then(LifeId::previous);
             proc.goal = Goal::Stop;
-            self.could_not_start(id, &why, out);
+            self.could_not_start(id, why, out);
         } else if proc.life > proc.current_life() {
             proc.life = proc.current_life();
             if runs {

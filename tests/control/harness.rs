@@ -202,6 +202,10 @@ async fn engine(
                 let _ = reply.send(answer);
                 Seen::Pane(name, ask)
             }
+            EngineRequest::Window { reply, .. } => {
+                let _ = reply.send(None);
+                continue;
+            }
             EngineRequest::Failures { name, ask, reply } => {
                 let _ = reply.send(failures(&name, &ask));
                 Seen::Failures(name, ask)

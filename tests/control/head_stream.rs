@@ -33,7 +33,7 @@ async fn head_stream_delivers_each_head_and_the_end() {
         ran: std::time::Duration::from_nanos(7),
         cause: None,
     });
-    let end = End { code: 3, culprit, decider: None };
+    let end = End { code: 3, culprit, ..End::default() };
     run.end.send_replace(Some(end.clone()));
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), head(9));
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), HeadEvent::End(end.clone()));

@@ -737,6 +737,7 @@ fn a_port_that_was_taken_at_the_start_is_no_cause_once_it_is_free() {
     eventually("it runs again", second);
     world.wait_state("web", "exited");
     assert_eq!((kind(0), kind(1)), ("exception".into(), Value::Null));
+    world.ok(["quit"]);
 }
 
 /// A run in which `web` waits for `migrate`, which fails while there is no file `good`.
@@ -815,6 +816,7 @@ fn the_example_of_an_env_file_is_found_for_a_command_too() {
     assert!(reported.contains("$ echo DATABASE_URL= >> .env\n"), "{reported}");
 }
 
+#[test]
 fn why_calls_an_expected_end_expected_also_after_the_run() {
     let world = World::new("");
     world.write(

@@ -72,11 +72,11 @@ impl Start {
             | StartupMessage::Running
             | StartupMessage::Ended { .. } => return Ok(Begun::Overtaken),
         };
-        let farewell = self.farewell(&plan);
         if self.wait.is_some() || !self.daemonize {
             if fresh.is_some() && self.wait.is_none() && !self.ui {
                 greeting::greet(&self.context.env);
             }
+            let farewell = self.farewell(&plan);
             let mut shown = self.shown(plan, (first, shown), door);
             shown.early = Some(early);
             shown.until = self.wait.clone().map(|ready| Until {
@@ -90,30 +90,30 @@ impl Start {
         }
         // The run listens, so a concurrent start finds it.
         drop(door);
-        let run = plan.run.clone();
-        let waited = while_blocked(
-            "starting",
-            || self.how_far(),
-            || self.wait_for_daemon(&mut launch, &early),
-        );
-        if let Some(error) = interrupted(&early) {
+        self.daemon(&plan, &mut launch, &early).map(Begun::Daemon)
+    }
+
+    /// Wait until a run in the background has started. Returns the exit code.
+    fn daemon(&self, plan: &Plan, launch: &mut Launch, early: &Early) -> Result<u8, CliError> {
+        let waited =
+            while_blocked("starting", || self.how_far(), || self.wait_for_daemon(launch, early));
+        if let Some(error) = interrupted(early) {
             // The run may be over already.
-            let _ = crate::cli::block_on(crate::cli::request::quit(&self.address(), &run));
+            let _ = crate::cli::block_on(crate::cli::request::quit(&self.address(), &plan.run));
             return Err(error);
         }
-        let goes_on = waited?;
-        if !goes_on {
+        if !waited? {
             let flags = self.flags();
             let text =
                 format!("All processes have completed; `tmo logs{flags}` shows their output\n");
             crate::cli::print(&Persona::here().speak(&text))?;
-            return Ok(Begun::Daemon(0));
+            return Ok(0);
         }
-        let code = start_failures::skipped(&self.instance(), &plan);
+        let code = start_failures::skipped(&self.instance(), plan);
         if code == 0 {
-            crate::cli::print(&farewell)?;
+            crate::cli::print(&self.farewell(plan))?;
         }
-        Ok(Begun::Daemon(code))
+        Ok(code)
     }
 
     /// How far the start is, if the run answers yet.

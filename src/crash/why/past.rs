@@ -196,11 +196,12 @@ impl Analysis<'_> {
         answer
     }
 
-    /// Whether other processes have run in the last run, whose plan is gone.
+    /// Whether there were other processes in the last run, whose plan is gone.
     fn ended_others(&self, name: &ProcName) -> bool {
         let has_run = |other: &ProcName| matches!(self.log.last_ended(other), Ok(Some(_)));
         let others = self.log.streams().iter().map(|stream| &stream.name);
-        others.filter(|other| *other != name).any(has_run)
+        let is_unstarted = |ended: Ended| !ended.end.unstarted.is_empty();
+        others.filter(|other| *other != name).any(has_run) || self.ended().is_ok_and(is_unstarted)
     }
 
     /// The answer about a process that did not come up in a run that is over.

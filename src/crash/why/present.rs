@@ -91,9 +91,10 @@ impl Analysis<'_> {
         }
         let [process] = asked else { return Ok(past) };
         // Of a process that does not run, only the last end counts.
-        let last = match process.state {
-            ProcessStatus::Running => None,
-            _ => self.log.last_ended(&process.name)?,
+        let last = if process.state == ProcessStatus::Running {
+            None
+        } else {
+            self.log.last_ended(&process.name)?
         };
         let crash = self.reports.iter().find(|(report, _)| {
             report.process_name == process.name

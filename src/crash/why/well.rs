@@ -53,9 +53,10 @@ impl Analysis<'_> {
                     .push(format!("{name} crashed at {time} (`tmo crashes show {name}{flags}`)"));
             }
         }
-        match earlier.is_empty() {
-            true => String::new(),
-            false => format!(". Earlier in this run, {}", earlier.join("; ")),
+        if earlier.is_empty() {
+            String::new()
+        } else {
+            format!(". Earlier in this run, {}", earlier.join("; "))
         }
     }
 }

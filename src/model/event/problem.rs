@@ -178,11 +178,10 @@ impl Skip {
     /// then.
     pub fn late(&self) -> Option<&ProcName> {
         let Self::Needs { on, why } = self else { return None };
-        match &**why {
-            Unavailable::NotReady(Problem::TimedOut { .. }) => Some(on),
-            Unavailable::Skipped(skip) => skip.late(),
-            _ => None,
+        if let Unavailable::Skipped(skip) = &**why {
+            return skip.late();
         }
+        matches!(&**why, Unavailable::NotReady(Problem::TimedOut { .. })).then_some(on)
     }
 }
 
