@@ -340,10 +340,10 @@ impl Engine {
         if !is_request {
             return self.write_event(&event);
         }
-        // Its life may have begun a moment ago.
+        // Its life may have begun a moment ago, and the next one may have begun, too.
         self.read_life(id);
-        let (stream, json) = (self.panes[id].stream, event.to_json());
-        if let Err(error) = self.ingest.event_after_start(stream, clock::now(), json.as_bytes()) {
+        let (place, json) = ((self.panes[id].stream, self.life_of(id)), event.to_json());
+        if let Err(error) = self.ingest.event_after_start(place, clock::now(), json.as_bytes()) {
             tracing::error!(%error, "an event can't be written");
         }
     }

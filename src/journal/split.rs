@@ -178,11 +178,12 @@ impl Splitter {
         self.expected.front().is_some_and(|waiting| waiting.marker.kind == Kind::Start)
     }
 
-    /// The sequence number of the newest start of a life that is announced and has no record yet.
-    pub fn announced_start(&self) -> Option<u64> {
+    /// The sequence number of the start of this life, if that is announced and has no record yet.
+    pub fn announced_start(&self, life: LifeId) -> Option<u64> {
         let arriving = self.skipping.iter().map(|skipping| &skipping.marker);
         let markers = self.expected.iter().map(|waiting| &waiting.marker).chain(arriving);
-        markers.filter(|marker| marker.kind == Kind::Start).map(|marker| marker.seq).max()
+        let mut starts = markers.filter(|marker| marker.kind == Kind::Start);
+        starts.find(|start| start.life == life).map(|start| start.seq)
     }
 
     /// The unfinished line, if there is one.

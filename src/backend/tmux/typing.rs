@@ -7,8 +7,8 @@ use super::command::{self, Command, UNIQUE, unique_name};
 use super::server::{Tmux, TmuxError};
 
 impl Tmux {
-    /// Type text into a pane literally, with line breaks as Enter. It ends copy mode, also if there is no text: whoever
-    /// is connected sees what the process makes of the text.
+    /// Type text into a pane literally; line breaks become Enter. This ends copy mode first, even if the text is empty:
+    /// in copy mode tmux would take the keys, and viewers would not see what the process prints.
     pub async fn type_text(&self, pane: &str, text: &str, enter: bool) -> Result<(), TmuxError> {
         let enter = if enter { "\n" } else { "" };
         let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
@@ -51,7 +51,7 @@ impl Tmux {
     }
 }
 
-/// End the copy mode of a pane, if it is in that.
+/// End copy mode in a pane that is in it.
 fn leave_copy_mode(pane: &str) -> Command {
     let is_copying = "#{||:#{==:#{pane_mode},copy-mode},#{==:#{pane_mode},view-mode}}";
     let check = Command::new("if-shell").arg("-F").arg("-t").arg(pane).arg(is_copying);

@@ -22,6 +22,7 @@ use super::segment::{Dirs, Place};
 use super::split::{Lost, MarkerTrust, Splitter};
 use super::stream::StreamReader;
 use super::streams::STDERR_SUFFIX;
+use crate::model::LifeId;
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
 use crate::model::time::Timestamp;
@@ -391,10 +392,16 @@ impl Ingest {
         if progress.unindexed { Err(io::ErrorKind::StorageFull.into()) } else { Ok(number) }
     }
 
-    /// Write an event about the present life of a process. If the start of that life is announced but has not
-    /// arrived with the output yet, the event gets its record right after it.
-    pub fn event_after_start(&mut self, main: u16, time: Timestamp, json: &[u8]) -> io::Result<()> {
-        match self.get(main).and_then(|stream| stream.splitter.announced_start()) {
+    /// Write an event about this life of a process. If the start of that life is announced but has not arrived with
+    /// the output yet, the event gets its record right after it.
+    pub fn event_after_start(
+        &mut self,
+        (main, life): (u16, Option<LifeId>),
+        time: Timestamp,
+        json: &[u8],
+    ) -> io::Result<()> {
+        let start = |stream: &Stream| stream.splitter.announced_start(life?);
+        match self.get(main).and_then(start) {
             Some(start) => {
                 self.held.push(HeldEvent { stream: main, start, time, json: json.to_vec() });
                 Ok(())

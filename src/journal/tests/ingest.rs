@@ -212,12 +212,13 @@ fn a_request_to_a_life_stands_behind_its_start_however_late_that_arrives() {
     let mut ingest = place.ingest();
     ingest.expect(1, expected(1, Kind::Start));
     ingest.expect(1, expected(2, Kind::Exit));
-    ingest.event_after_start(1, EPOCH, br#"{"stop":1}"#).unwrap();
-    ingest.event_after_start(2, EPOCH, br#"{"stop":2}"#).unwrap();
+    let first = Some(LifeId::FIRST);
+    ingest.event_after_start((1, first), EPOCH, br#"{"stop":1}"#).unwrap();
+    ingest.event_after_start((2, first), EPOCH, br#"{"stop":2}"#).unwrap();
     let output = [&marker(1, 0)[..], b"out\n", &marker(2, 0)].concat();
     place.sink(1, 1 << 20).append(EPOCH, &output);
     wake(&mut ingest, 1);
-    ingest.event_after_start(1, EPOCH, br#"{"stop":3}"#).unwrap();
+    ingest.event_after_start((1, first), EPOCH, br#"{"stop":3}"#).unwrap();
     let all = place.all(Filter::all());
     let events = all.iter().filter(|(chunk, _)| chunk.record.kind == Kind::Event);
     let kinds: Vec<_> = records(&all).iter().map(|record| record.kind).collect();
@@ -225,6 +226,27 @@ fn a_request_to_a_life_stands_behind_its_start_however_late_that_arrives() {
     assert_eq!(kinds, [event, start, event, text, Kind::Exit, event]);
     let texts: Vec<_> = events.map(|(_, text)| text.trim_ascii_end()).collect();
     assert_eq!(texts, [&br#"{"stop":2}"#[..], br#"{"stop":1}"#, br#"{"stop":3}"#]);
+}
+
+#[test]
+fn a_request_to_a_life_does_not_wait_for_the_start_of_the_next() {
+    let place = Place::new();
+    let mut ingest = place.ingest();
+    let mut sink = place.sink(1, 1 << 20);
+    for (life, seq, kind) in [(1, 1, Kind::Start), (1, 2, Kind::Exit), (2, 3, Kind::Start)] {
+        let (bytes, expected) = marker_of(life, seq, kind);
+        ingest.expect(1, expected);
+        sink.append(EPOCH, &bytes);
+        if seq == 1 {
+            wake(&mut ingest, 1);
+        }
+    }
+    // The next life is announced already.
+    ingest.event_after_start((1, Some(LifeId::FIRST)), EPOCH, br#"{"kill":1}"#).unwrap();
+    while wake(&mut ingest, 1).more {}
+    let kinds: Vec<_> =
+        records(&place.all(Filter::all())).iter().map(|record| record.kind).collect();
+    assert_eq!(kinds, [Kind::Start, Kind::Event, Kind::Exit, Kind::Start]);
 }
 
 #[test]
