@@ -178,6 +178,11 @@ impl Splitter {
         self.expected.front().is_some_and(|waiting| waiting.marker.kind == Kind::Start)
     }
 
+    /// Whether the start of a life is announced and has no record yet.
+    pub fn announces_start(&self) -> bool {
+        self.expected.iter().any(|waiting| waiting.marker.kind == Kind::Start)
+    }
+
     /// The sequence number of the start of this life, if that is announced and has no record yet.
     pub fn announced_start(&self, life: LifeId) -> Option<u64> {
         let arriving = self.skipping.iter().map(|skipping| &skipping.marker);

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::time::Duration;
 
-use super::stream::Stop;
+use super::stream::{Stop, Stream};
 use super::{Index, Ingest, Progress, Seen};
 use crate::journal::record::{Kind, Record};
 use crate::journal::segment::SharedLook;
@@ -19,8 +19,8 @@ const SLACK: Duration = Duration::from_millis(1);
 /// How many records are written at once when a backlog is indexed.
 const BATCH: usize = 1024;
 
-/// Whether the output may be of several lives that have begun and ended since. Otherwise a life begins only after the end
-/// of the one before it was indexed.
+/// Whether the output may be of several lives that have begun and ended since. Otherwise a life begins only after the exit
+/// of the one before it was indexed, unless its start is announced by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Backlog {
     Yes,
@@ -58,12 +58,16 @@ impl Ingest {
         for &at in streams {
             turns.push(Reverse((self.streams[at].next_time()?, at)));
         }
-        // Main streams whose standard error has to wait for the start of its life.
+        // Standard error waits for the start of its life. In a backlog that is the start which comes next.
+        let waits = |stream: &Stream| match backlog {
+            Backlog::Yes => stream.splitter.awaits_start(),
+            Backlog::No => stream.splitter.announces_start(),
+        };
         let mut awaited = vec![];
         while let Some(Reverse((time, at))) = turns.pop() {
             let until = turns.peek().map_or(Timestamp::LAST, |Reverse((other, _))| *other);
             let main = self.streams[at].main;
-            if let Some(main) = main.filter(|&main| self.streams[main].splitter.awaits_start()) {
+            if let Some(main) = main.filter(|&main| waits(&self.streams[main])) {
                 awaited.push(main);
                 continue;
             }
@@ -92,7 +96,7 @@ impl Ingest {
                 break;
             }
         }
-        progress.more |= awaited.iter().any(|&main| !self.streams[main].splitter.awaits_start());
+        progress.more |= awaited.iter().any(|&main| !waits(&self.streams[main]));
         self.commit(&mut progress);
         Ok(progress)
     }
@@ -116,7 +120,7 @@ impl Ingest {
         let splitter = &self.streams[at].splitter;
         if splitter.unsettled() && !splitter.awaits_start() {
             // The markers that were given up are placed behind all output.
-            self.drain_stderr((at, stderr), None, progress)?;
+            self.drain_stderr((at, stderr), (u64::MAX, None), progress)?;
         }
         loop {
             let kind = match self.advance_one(at, limit, progress)? {
@@ -124,36 +128,45 @@ impl Ingest {
                 stop @ (Stop::End | Stop::Ask | Stop::Limit) => return Ok(stop),
             };
             if kind != Kind::Start {
+                let begins_anew =
+                    backlog == Backlog::No && self.streams[at].splitter.announces_start();
+                // The last words were taken at the exit. What has arrived since, without having been looked at, or
+                // beside the start of the next life, is of that.
+                let most = match kind {
+                    Kind::End if begins_anew => self.streams[stderr].seen,
+                    Kind::End if backlog == Backlog::No => self.streams[stderr].upto,
+                    _ => u64::MAX,
+                };
                 let stream = &mut self.streams[at];
                 let time = stream.reader.time_of(stream.splitter.position() + 1)?;
-                let until = (backlog == Backlog::Yes).then_some(time);
-                self.drain_stderr((at, stderr), until, progress)?;
+                let until = (backlog == Backlog::Yes || begins_anew).then_some(time);
+                self.drain_stderr((at, stderr), (most, until), progress)?;
             }
             self.streams[at].splitter.pass_marker();
         }
     }
 
-    /// Index standard error, to its end or what had arrived by some time. Its last line ends there.
+    /// Index standard error, at most up to an offset, and only what had arrived by some time. Its last line ends there.
     fn drain_stderr(
         &mut self,
         (main, stderr): (usize, usize),
-        until: Option<Timestamp>,
+        (most, until): (u64, Option<Timestamp>),
         progress: &mut Progress,
     ) -> io::Result<()> {
         let life = self.streams[main].splitter.life();
         self.streams[stderr].splitter.set_life(life);
         // Also what is in a segment that was begun a moment ago.
         SharedLook::renew();
-        loop {
+        while self.streams[stderr].seen < most {
             let stream = &mut self.streams[stderr];
             let limit = match until {
                 Some(until) => {
                     if stream.reader.end()? <= stream.seen || stream.next_time()? > until {
                         break;
                     }
-                    stream.reader.run(stream.seen, until, STEP)?
+                    stream.reader.run(stream.seen, until, STEP)?.min(most)
                 }
-                None => u64::MAX,
+                None => most,
             };
             if self.advance_one(stderr, limit, progress)? != Stop::Limit {
                 break;

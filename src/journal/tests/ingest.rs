@@ -473,6 +473,38 @@ fn standard_error_is_between_start_and_exit_of_its_life_whatever_arrives_first()
 }
 
 #[test]
+fn standard_error_of_the_next_life_is_not_taken_for_that_of_the_one_before() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 20);
+    let (mut ingest, mut stderr) = split(&place);
+    let mut announce = |ingest: &mut Ingest, life, seq, kind| {
+        let (bytes, expected) = marker_of(life, seq, kind);
+        ingest.expect(1, expected);
+        bytes
+    };
+    let start = announce(&mut ingest, 1, 1, Kind::Start);
+    let exit = announce(&mut ingest, 1, 2, Kind::Exit);
+    sink.append(EPOCH, &[start, exit].concat());
+    while wake(&mut ingest, 1).more {}
+    // The end of the first life is taken only when the second one has begun and printed.
+    let end = announce(&mut ingest, 1, 3, Kind::End);
+    let start = announce(&mut ingest, 2, 4, Kind::Start);
+    stderr.append(EPOCH + 1, b"second\n");
+    ingest.look_at_stderr(1).unwrap();
+    sink.append(EPOCH + 2, &[end, start].concat());
+    while wake(&mut ingest, 1).more {}
+    let record = |kind, stream, life, text: &str| (kind, stream, life, text.to_owned());
+    let all = [
+        record(Kind::Start, 1, 1, ""),
+        record(Kind::Exit, 1, 1, ""),
+        record(Kind::End, 1, 1, ""),
+        record(Kind::Start, 1, 2, ""),
+        record(Kind::Text, 3, 2, "second\n"),
+    ];
+    assert_eq!(of_process(&place), all);
+}
+
+#[test]
 fn the_backlog_of_several_lives_keeps_each_one_together() {
     let place = Place::new();
     let mut sink = place.sink(1, 1 << 20);
