@@ -132,10 +132,12 @@ impl Ingest {
                     backlog == Backlog::No && self.streams[at].splitter.announces_start();
                 // The last words were taken at the exit. What has arrived since, without having been looked at, or
                 // beside the start of the next life, is of that.
-                let most = match kind {
-                    Kind::End if begins_anew => self.streams[stderr].seen,
-                    Kind::End if backlog == Backlog::No => self.streams[stderr].upto,
-                    _ => u64::MAX,
+                let most = if kind != Kind::End || backlog == Backlog::Yes {
+                    u64::MAX
+                } else if begins_anew {
+                    self.streams[stderr].seen
+                } else {
+                    self.streams[stderr].upto
                 };
                 let stream = &mut self.streams[at];
                 let time = stream.reader.time_of(stream.splitter.position() + 1)?;

@@ -477,7 +477,7 @@ fn standard_error_of_the_next_life_is_not_taken_for_that_of_the_one_before() {
     let place = Place::new();
     let mut sink = place.sink(1, 1 << 20);
     let (mut ingest, mut stderr) = split(&place);
-    let mut announce = |ingest: &mut Ingest, life, seq, kind| {
+    let announce = |ingest: &mut Ingest, life, seq, kind| {
         let (bytes, expected) = marker_of(life, seq, kind);
         ingest.expect(1, expected);
         bytes
