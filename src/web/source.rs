@@ -16,10 +16,13 @@ use crate::client::{Client, ClientError};
 use crate::config::Env;
 use crate::crash::Reports;
 use crate::crash::access::CrashAccess;
+use crate::journal::last::last_events;
+use crate::journal::reader::IndexReader;
 use crate::journal::search::access::RunHistory;
 use crate::journal::search::numbered::NumberedPage;
 use crate::journal::search::states::last_states;
 use crate::journal::streams::Streams;
+use crate::model::event::{Logged, What};
 use crate::model::plan::Backend;
 use crate::model::request::{API, Head, ProcessState, State};
 use crate::model::time::Timestamp;
@@ -152,7 +155,12 @@ async fn answer(known: KnownRun, mut asked: mpsc::Receiver<EngineRequest>) {
         if let EngineRequest::State { reply } = ask {
             let known = known.clone();
             tokio::spawn(async move {
-                if let Ok(state) = state(&known).await {
+                let found = match state(&known).await {
+                    Ok(state) => Some(state),
+                    // A supervisor that ends answers no more, and its files are there until it has ended.
+                    Err(_) => of_ended(known).await,
+                };
+                if let Some(state) = found {
                     let _ = reply.send(state);
                 }
             });
@@ -169,6 +177,17 @@ pub(super) async fn state(known: &KnownRun) -> Result<State, ClientError> {
     let known = known.clone();
     let last = spawn_blocking(move || last_state(&known)).await;
     last.map_err(|error| ClientError::Lost { at: "".into(), cause: error.to_string() })
+}
+
+/// The last state of a run whose journal has its end.
+async fn of_ended(known: KnownRun) -> Option<State> {
+    let find = move || {
+        let index = IndexReader::open(&known.dirs()?);
+        let is_end = |event: &Logged| matches!(event.what(), Some(What::End { run, .. }) if known.run() == Some(run));
+        let has_ended = last_events(index, 0).ok()?.iter().any(|(_, event)| is_end(event));
+        has_ended.then(|| last_state(&known))
+    };
+    spawn_blocking(find).await.ok()?
 }
 
 /// The last state of a finished run, as far as its journal has it.

@@ -441,7 +441,6 @@ fn connect_waits_for_a_process_that_is_starting() {
     let _view = world.start([""; 0]);
     eventually("the start has begun", || world.app().join(".overmind.sock").exists().then_some(()));
     terminal.tmo("connect web --timeout 500ms; echo code $?");
-    terminal.wait("tmo: waiting for web: it waits for db (running");
     terminal.wait("tmo: web has not started after 500 ms: it waits for db (running");
     terminal.wait("code 124");
     terminal.line("clear");

@@ -477,6 +477,28 @@ fn a_killed_holder_is_replaced_while_a_viewer_looks_on() {
 }
 
 #[test]
+fn a_client_that_looks_for_the_successor_of_a_holder_obeys_signals() {
+    let world = native(&format!("web: echo ask me; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web; echo code $?");
+    terminal.wait("ask me");
+    let client = world.living();
+    let client = client.iter().find(|p| p.args.iter().any(|a| a == "connect")).unwrap().pid;
+    let (shim, holder) = (world.shim("web"), world.sink("web"));
+    // Nobody starts a successor.
+    procs::kill(shim, 19);
+    procs::kill(holder, 9);
+    eventually("the holder has ended", || (!procs::alive(holder)).then_some(()));
+    procs::kill(client, 15);
+    terminal.wait("code 143");
+    procs::kill(shim, 18);
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn questions_are_answered_once_however_many_look_on() {
     let questions =
         "\\033[6n\\033[c\\033[>c\\033]11;?\\007\\033[?2004$p\\033[>q\\033[?u\\033P+q544e\\033\\\\";

@@ -264,6 +264,29 @@ fn a_run_is_shown_and_its_processes_are_restarted() {
 }
 
 #[test]
+fn a_run_is_explained_at_every_moment_of_its_end() {
+    let world = World::new("web: exec sleep 1000\napi: exit 3\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("api", "exited");
+    let web = Web::start(&world);
+    // For a page that follows the runs, their list is read again a moment after a change.
+    let mut frames = Frames::open(&web);
+    frames.find("runs", |_| true);
+    let (run, supervisor) = (web.run(), world.supervisor());
+    let mut quit = world.tmo(["quit"]).spawn().unwrap();
+    let mut is_over = false;
+    while !is_over {
+        is_over = !procs::alive(supervisor) && web.get("/runs")["runs"][0]["state"] == "over";
+        let why = web.get(&format!("{run}/api/processes/api/why"));
+        assert!(why["causes"].to_string().contains("code 3"), "{why}");
+    }
+    assert!(quit.wait().unwrap().success());
+    drop(frames);
+    web.end();
+    world.wait_empty();
+}
+
+#[test]
 fn only_the_own_page_with_cookie_and_key_gets_in() {
     let world = shop();
     let web = Web::start(&world);

@@ -20,8 +20,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 pub(crate) use terminal::Terminal;
-use wait::eventually_or;
-pub(crate) use wait::{NEVER_FLAKY, eventually, eventually_within, pause};
+pub(crate) use wait::{NEVER_FLAKY, eventually, eventually_or, eventually_within, pause};
 
 /// In the message of a panic of tmo.
 const PANIC: &str = "panicked at src/";

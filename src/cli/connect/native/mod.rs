@@ -248,8 +248,10 @@ impl Shown<'_> {
                 written = self.user.write(), if is_behind => self.user.wrote(written?),
                 frame = self.link.next(!is_behind) => match frame {
                     Ok(frame) => self.take(frame)?,
-                    Err(_) if self.dial_again().await => {}
-                    Err(_) => return Ok(Ended::Gone),
+                    Err(_) => tokio::select! {
+                        is_back = self.dial_again() => if !is_back { return Ok(Ended::Gone) },
+                        code = Signals::ended(&mut signals.end) => return Ok(Ended::Signal(code)),
+                    },
                 },
                 typed = self.user.read(), if self.outbox.has_room() => {
                     // A terminal that is gone hangs up its programs, too.
