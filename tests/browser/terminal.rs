@@ -305,3 +305,25 @@ fn what_waits_is_marked_in_the_list_and_the_mark_leads_to_its_terminal() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_program_that_draws_the_whole_screen_is_one_row_that_leads_to_its_terminal() {
+    let Some(chromium) = Chromium::find() else { return };
+    let draws = r"for n in 1 2 3; do printf '\033[Hload %d\033[K\nmemory\033[K\n' $n; done";
+    let world = World::new(&format!(
+        "monitor: echo begins; printf '\\033[?1049h'; {draws}; exec sleep 1000\nweb: exec sleep 1000\n"
+    ));
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.click("Log");
+    page.until("its first line is there", "document.body.innerText.includes('begins')");
+    let rows = "probe.all('.text').filter((row) => row.textContent.includes('full screen')).map((row) => row.textContent).join('|')";
+    page.until("what it draws is one row", &format!("{rows} === 'full screen: open terminal'"));
+    page.until("nothing that it has drawn", "!document.body.innerText.includes('memory')");
+    page.click("open terminal");
+    shows(&page, "load 3");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
