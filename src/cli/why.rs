@@ -88,11 +88,13 @@ fn explain(
     let supervised = state.is_some() && lock::is_held(instance.runtime.dir()).unwrap_or(false);
     let index = || index_of(&source, supervised).map_err(std::io::Error::other);
     let plan = instance.runtime.plan().ok();
-    let last = || LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?.origin;
-    let root = plan.as_ref().map(|plan| plan.root.clone()).or_else(last);
+    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));
+    let (origin, end) = last.map_or((None, None), |last| (last.origin, last.end));
+    let root = plan.as_ref().map(|plan| plan.root.clone()).or(origin);
     let beside = || instance.socket.path.parent().unwrap_or(Path::new("/"));
     let root = root.as_ref().map_or_else(beside, OsText::as_path);
-    let sources = Sources { dirs: &source.dirs, index: &index, reports: &source.reports, root };
+    let (dirs, reports, end) = (&source.dirs, &source.reports, end.as_ref());
+    let sources = Sources { dirs, index: &index, reports, root, end };
     let analysis = Analysis::new(sources, plan, state)?;
     Ok(analysis.explain(name, &instance.flags())?)
 }

@@ -8,6 +8,7 @@ use super::report::CrashReport;
 use super::store::{self, Found, Reports};
 use super::summary::Summary;
 use super::why::{Analysis, Explanation, Sources, WhyError};
+use crate::journal::last_run::RecordedEnd;
 use crate::journal::streams::{names, refuse_unknown};
 use crate::journal::{Dirs, IndexReader, Streams};
 use crate::model::nearest;
@@ -23,6 +24,8 @@ pub struct CrashAccess {
     /// The reports according to the plan with which this supervisor began.
     begun_with: Reports,
     plan: Box<ReadPlan>,
+    /// How the run ended, from outside of its journal.
+    end: Option<RecordedEnd>,
 }
 
 impl std::fmt::Debug for CrashAccess {
@@ -44,7 +47,12 @@ impl CrashAccess {
     /// Access to the run with this journal. The reports are those that the plan names, or `begun_with` if the
     /// plan can't be read.
     pub fn new(dirs: Dirs, begun_with: Reports, plan: Box<ReadPlan>) -> Self {
-        Self { dirs, begun_with, plan }
+        Self { dirs, begun_with, plan, end: None }
+    }
+
+    /// The same for a run that has ended like this.
+    pub fn with_end(self, end: Option<RecordedEnd>) -> Self {
+        Self { end, ..self }
     }
 
     fn reports(&self, plan: Option<&Plan>) -> Reports {
@@ -64,7 +72,8 @@ impl CrashAccess {
         let root =
             root.or_else(|| Some(plan.as_ref()?.root.as_path().to_owned())).unwrap_or_default();
         let index = || Ok(IndexReader::open(&self.dirs));
-        let sources = Sources { dirs: &self.dirs, index: &index, reports: &reports, root: &root };
+        let (dirs, reports, end) = (&self.dirs, &reports, self.end.as_ref());
+        let sources = Sources { dirs, index: &index, reports, root: &root, end };
         Analysis::new(sources, plan, state)?.explain(name, "")
     }
 

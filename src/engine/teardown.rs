@@ -18,6 +18,7 @@ use super::wakeups;
 use crate::backend::tmux::socket;
 use crate::backend::{Server, Survey};
 use crate::instance::listen::Place;
+use crate::journal::last_run::{LastRun, RecordedEnd};
 use crate::journal::segment::SharedLook;
 use crate::model::event::{Trouble, What};
 use crate::model::rules::Stage;
@@ -246,11 +247,18 @@ impl Engine {
         Some(Decider { name, exit: decider.exit, interrupted: decider.interrupted })
     }
 
-    /// Record the end in the journal, for views that come too late to be notified.
+    /// Record the end in the journal, for views that come too late to be notified, and beside it in case that it
+    /// can't be written.
     fn say_end(&mut self, end: &End) {
         if let Err(error) = self.ingest.release_events() {
             tracing::error!(%error, "an event can't be written");
         }
         self.say_system(What::End { run: self.plan.run.clone(), end: end.clone() });
+        let end = RecordedEnd { run: self.plan.run.clone(), end: end.clone() };
+        if let Some(path) = &self.plan.last_run
+            && let Err(error) = LastRun::of(&self.plan).record_end(path.as_path(), end)
+        {
+            tracing::warn!(%error, "the end can't be recorded outside of the journal");
+        }
     }
 }

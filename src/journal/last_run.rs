@@ -5,13 +5,14 @@
 //! record.
 
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::plan::Plan;
 use crate::model::rules::WatcherPatterns;
+use crate::model::run_end::End;
 use crate::model::text::OsText;
 use crate::protocol::spec::replace;
 use crate::sys::files;
@@ -20,6 +21,8 @@ use crate::sys::files;
 const VERSION: u32 = 1;
 /// A longer file is not a valid record.
 const LARGEST: u64 = 1 << 20;
+/// Room for the end of the run.
+const ROOM: usize = 2048;
 
 /// The directories of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,18 @@ pub struct LastRun {
     /// Watchers of the project.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watchers: Vec<WatcherPatterns>,
+    /// How the run ended; `None` while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<RecordedEnd>,
+}
+
+/// The end of a run, recorded outside of the journal, whose disk may be full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedEnd {
+    /// The id of the run.
+    pub run: String,
+    /// How it ended.
+    pub end: End,
 }
 
 impl LastRun {
@@ -46,6 +61,7 @@ impl LastRun {
             crashes: plan.crash_dir.clone(),
             origin: plan.origin.as_ref().map(|origin| origin.dir.clone()),
             watchers: plan.watchers.clone(),
+            end: None,
         }
     }
 
@@ -53,7 +69,33 @@ impl LastRun {
     pub fn record(&self, path: &Path) -> io::Result<()> {
         let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
         files::make_dirs(dir)?;
-        replace(path, &serde_json::to_vec(self)?)
+        let mut text = serde_json::to_vec(self)?;
+        text.resize(text.len() + ROOM, b' ');
+        // The record of an earlier run must not stay because the disk is full.
+        replace(path, &text).or_else(|error| self.overwrite(path).map_err(|_| error))
+    }
+
+    /// Add how the run ended to its record.
+    pub fn record_end(self, path: &Path, end: RecordedEnd) -> io::Result<()> {
+        let record = Self { end: Some(end.clone()), ..self };
+        record.overwrite(path).or_else(|_| {
+            // There may be many processes.
+            let brief = End { finished: vec![], unstarted: vec![], ..end.end };
+            let end = Some(RecordedEnd { end: brief, ..end });
+            Self { end, ..record }.overwrite(path)
+        })
+    }
+
+    /// Write the record into the file at this path, within its length: a full disk has no room for more.
+    fn overwrite(&self, path: &Path) -> io::Result<()> {
+        let file = files::open_to_write(path)?;
+        let mut text = serde_json::to_vec(self)?;
+        let len = usize::try_from(file.metadata()?.len().min(LARGEST)).unwrap_or(0);
+        if text.len() > len {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        text.resize(len, b' ');
+        file.write_all_at(&text, 0)
     }
 
     /// Read the record at this path. It must be a regular file that belongs to this user and is not
@@ -78,7 +120,8 @@ mod tests {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
     use std::path::Path;
 
-    use super::{LARGEST, LastRun, VERSION};
+    use super::{LARGEST, LastRun, ROOM, RecordedEnd, VERSION};
+    use crate::model::run_end::End;
 
     fn example() -> LastRun {
         LastRun {
@@ -87,6 +130,7 @@ mod tests {
             crashes: Some("/c".into()),
             origin: Some("/p".into()),
             watchers: vec![],
+            end: None,
         }
     }
 
@@ -100,7 +144,27 @@ mod tests {
             assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
         }
         let golden = r#"{"version":1,"journal":"/j","crashes":null}"#;
-        assert_eq!(crate::sys::files::read_plain(&path).unwrap(), golden.as_bytes());
+        assert_eq!(crate::sys::files::read_plain(&path).unwrap().trim_ascii(), golden.as_bytes());
+    }
+
+    #[test]
+    fn the_end_needs_no_more_room_than_the_record_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("record");
+        example().record(&path).unwrap();
+        let len = path.metadata().unwrap().len();
+        let name = crate::model::ProcName::new("a".repeat(60)).unwrap();
+        for finished in [vec![], vec![name; ROOM / 60]] {
+            let fits = finished.is_empty();
+            let end = End { code: 3, finished, ..End::default() };
+            let end = RecordedEnd { run: "r".into(), end };
+            example().record_end(&path, end.clone()).unwrap();
+            assert_eq!(path.metadata().unwrap().len(), len);
+            let read = LastRun::read(&path).unwrap().end.unwrap();
+            assert_eq!((read.end.code, read == end), (3, fits));
+        }
+        example().record(&path).unwrap();
+        assert_eq!(LastRun::read(&path), Some(example()));
     }
 
     #[test]

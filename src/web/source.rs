@@ -70,7 +70,8 @@ impl Run {
         let reports = Reports::new(&dirs, configured.as_ref(), &known.id);
         let runtime = known.runtime.clone();
         let plan = Box::new(move || runs::plan_in(runtime.as_deref()?));
-        let crashes = Arc::new(CrashAccess::new(dirs.clone(), reports, plan));
+        let end = known.last.as_ref().and_then(|last| last.end.clone());
+        let crashes = Arc::new(CrashAccess::new(dirs.clone(), reports, plan).with_end(end));
         let history = Arc::new(RunHistory::of(dirs));
         let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes, None);
         let reading = http::reading().with_state(reading);

@@ -77,6 +77,7 @@ mod web_together; // killed web servers; several servers and `tmo connect` on on
 // Files of a run.
 mod damaged_run_files; // removed, replaced or damaged files of a run: lock, state, plan, socket
 mod directories; // log, crash-report and runtime directories
+mod full_disk; // what is reported while and after a disk is full
 mod kill_and_cleanup; // `tmo kill` and `tmo cleanup`; leftovers of a killed run
 mod sessions; // sessions of one user with different runtime directories
 

@@ -19,6 +19,7 @@ use super::record::examine_in;
 use super::store::{self, Found, Reports};
 use super::{Cause, CrashInput, CrashReport, Facts, Kind, LifeSummary, Log, Trigger};
 use crate::journal::last::last_lines;
+use crate::journal::last_run::RecordedEnd;
 use crate::journal::search::pattern::without_break;
 use crate::journal::search::runs;
 use crate::journal::{Dirs, Filter, IndexReader};
@@ -168,6 +169,8 @@ pub struct Sources<'a> {
     pub reports: &'a Reports,
     /// The directory of the project, for a run whose plan is gone.
     pub root: &'a Path,
+    /// How the last run ended, for a journal that could not be written.
+    pub end: Option<&'a RecordedEnd>,
 }
 
 /// The run, its journal and its crash reports.

@@ -5,6 +5,7 @@ use super::{About, Analysis, Why, WhyError, of_report};
 use crate::crash::record::examine_in;
 use crate::crash::{Cause, Certainty, Kind, Log, Trigger};
 use crate::journal::last::last_events;
+use crate::journal::last_run::RecordedEnd;
 use crate::journal::streams::{Stream, is_meant, refuse_unknown};
 use crate::model::event::{RunProblem, What};
 use crate::model::plan::start_and_let_end;
@@ -21,6 +22,8 @@ pub(super) struct Ended {
     /// The failure of the run as a whole that ended it.
     failure: Option<String>,
     troubles: Troubles,
+    /// Its files are still there, and its journal could be written.
+    killed: bool,
 }
 
 impl Ended {
@@ -32,7 +35,8 @@ impl Ended {
     /// How it ended, to follow "the run".
     pub(super) fn words(&self) -> String {
         if self.run.is_none() {
-            return "was killed".to_owned();
+            let unknown = "is over; its end was not recorded (it was killed, or the journal could not be written)";
+            return if self.killed { "was killed" } else { unknown }.to_owned();
         }
         let failed = || Some(format!("ended because {}", self.failure.as_ref()?));
         // `tmo start --until-ready` stops a run that does not become ready.
@@ -152,7 +156,7 @@ impl Analysis<'_> {
 
     /// How the last run ended, as far as that was recorded.
     pub(super) fn ended(&self) -> Result<Ended, WhyError> {
-        let mut ended = Ended::default();
+        let mut ended = Ended { killed: self.plan.is_some(), ..Ended::default() };
         for (record, event) in last_events(self.log.open_index()?, self.first)? {
             match event.what() {
                 Some(What::End { run, end }) => {
@@ -164,9 +168,15 @@ impl Analysis<'_> {
                 Some(What::Failed { why: RunProblem::NotStarted { on, why } }) => {
                     ended.failure = Some(format!("{on} could not be started: {why}"));
                 }
+                Some(What::Disk { again, .. }) => ended.killed &= *again,
                 Some(What::TmuxGone) => ended.failure = Some("its tmux server is gone".to_owned()),
                 Some(_) | None => ended.troubles.read(record, &event),
             }
+        }
+        let is_of_run =
+            |last: &&RecordedEnd| self.plan.as_ref().is_none_or(|plan| plan.run == last.run);
+        if let (None, Some(last)) = (&ended.run, self.sources.end.filter(is_of_run)) {
+            (ended.run, ended.end) = (Some(last.run.clone()), last.end.clone());
         }
         if let Some(first) = ended.troubles.first() {
             let starts = self.log.last_starts(first.record)?;

@@ -1,0 +1,46 @@
+//! The disk of the journal or of the runtime directory is full: what is reported meanwhile and later.
+
+use crate::harness::World;
+
+/// What the scripts below have in common.
+const COMMON: &str = "\
+    fill() { cat /dev/zero >\"$1/ballast\" 2>/dev/null || :; }\n\
+    until_logged() { n=0; until \"$TMO\" logs | grep -q \"$1\"; do \
+    n=$((n+1)); [ $n -lt 600 ] || exit 99; sleep 0.05; done; }\n\
+    mount -t tmpfs -o size=256k,mode=700 none \"$DISK\" || exit 77\n";
+
+/// Run this script with a disk of 256 KiB at the directory of this variable; false without the right to mount.
+fn on_small_disk(world: &World, variable: &str, script: &str) -> bool {
+    let text = format!("DISK=\"${variable}\"\n{COMMON}{script}");
+    let ran = world
+        .command("unshare")
+        .args(["-m", "sh", "-c", &text])
+        .env("TMO", env!("CARGO_BIN_EXE_tmo"))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    if ran.status.code() == Some(77) || errors.contains("unshare:") {
+        eprintln!("SKIPPED: a full disk needs the right to mount (unshare -m)");
+        return false;
+    }
+    assert!(ran.status.success(), "{ran:?}");
+    true
+}
+
+#[test]
+fn why_knows_how_a_run_ended_whose_journal_was_full() {
+    let world = World::new("web: while :; do echo 'a line that takes room'; sleep 0.01; done\n");
+    let script = "\
+        \"$TMO\" start -D && fill \"$DISK\" && until_logged \"can't be written\" && \"$TMO\" quit && \
+        \"$TMO\" why >after && rm \"$DISK/ballast\" || exit\n\
+        \"$TMO\" start -D && fill \"$DISK\" && until_logged \"can't be written\" || exit\n\
+        for file in \"$DISK\"/tmo/last-run/*; do : >\"$file\"; done\n\
+        fill \"$DISK/tmo\"; \"$TMO\" quit && \"$TMO\" why >unrecorded\n";
+    if !on_small_disk(&world, "XDG_STATE_HOME", script) {
+        return;
+    }
+    let after = world.read("after");
+    assert!(after.starts_with("the last run ended as it was asked to"), "{after}");
+    let unrecorded = world.read("unrecorded");
+    assert!(unrecorded.contains("its end was not recorded"), "{unrecorded}");
+}
