@@ -15,6 +15,7 @@ use super::progress::with_details;
 use super::terminal::tmo_only;
 use crate::client::HeadEvent;
 use crate::engine::port_owner::{OwnerCheck, Probed};
+use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::moment::span;
 use crate::model::request::{ProcessState, State};
 use crate::model::rules::{PortOwner, Probe, Stage};
@@ -122,9 +123,8 @@ async fn until(
         Ok(news) => news,
         Err(error) => return seen.at_the_end()?.ok_or(error),
     };
+    let mut ports = PortChecks::of(instance);
     // Output counts even if the process has ended since.
-    let is_far = instance.on_this_machine().is_err();
-    let mut ports = PortChecks { checks: HashMap::new(), is_far };
     let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
     loop {
         let state = match instance.state().await {
@@ -327,12 +327,19 @@ struct PortChecks {
     checks: HashMap<ProcName, (u64, OwnerCheck)>,
     /// The run is on another machine, whose processes can't be examined.
     is_far: bool,
+    /// Its plan says which listeners count.
+    runtime: RuntimeDir,
 }
 
 impl PortChecks {
+    fn of(instance: &Instance) -> Self {
+        let is_far = instance.on_this_machine().is_err();
+        Self { checks: HashMap::new(), is_far, runtime: instance.runtime.clone() }
+    }
+
     /// Whether all of these listen at their port, by the rules of a readiness check.
     async fn open(&mut self, wanted: &[&ProcessState], run: &str) -> Result<Verdict, CliError> {
-        let is_far = self.is_far;
+        let (is_far, runtime) = (self.is_far, &self.runtime);
         for process in wanted {
             still_comes(process)?;
             let Some(port) = process.port else {
@@ -344,7 +351,8 @@ impl PortChecks {
             let fresh = || {
                 let (name, run) = (process.name.to_string(), run.to_owned());
                 let shim = sys::info(pid).filter(|_| !is_far).map(|main| main.ppid);
-                let rule = if is_far { PortOwner::Any } else { PortOwner::Auto };
+                let rule =
+                    if is_far { PortOwner::Any } else { owner(runtime, &process.name, port) };
                 let age = clock::now().since(process.since);
                 (process.lives, OwnerCheck::new(rule, Probed { name, run, shim }, age))
             };
@@ -359,6 +367,19 @@ impl PortChecks {
         }
         Ok(Verdict::So(0))
     }
+}
+
+/// Which listeners make a process ready, if it has a check of this port.
+fn owner(runtime: &RuntimeDir, name: &ProcName, port: u16) -> PortOwner {
+    let plan = runtime.plan().ok();
+    let process =
+        plan.iter().flat_map(|plan| &plan.processes).find(|process| process.name == *name);
+    let mut checks = process.into_iter().flat_map(|process| &process.rules.ready);
+    let of_port = checks.find_map(|check| {
+        let Probe::Port { port: checked, owner, .. } = &check.probe else { return None };
+        (*checked == port).then_some(*owner)
+    });
+    of_port.unwrap_or_default()
 }
 
 #[cfg(test)]

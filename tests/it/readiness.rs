@@ -200,13 +200,17 @@ fn owner_of_the_port_can_be_required_or_ignored() {
     let port = foreign.local_addr().unwrap().port();
     let strict =
         world("exec sleep 1000", &format!("port = {port}, owner = \"tree\", timeout = \"4s\""));
-    strict.ok(["start", "-D"]);
+    strict.ok(["start", "-D", "-p", &port.to_string()]);
     wait_lack(&strict, "which is not part of it");
     let lenient = world("exec sleep 1000", &format!("port = {port}, owner = \"any\""));
-    lenient.ok(["start", "-D"]);
+    lenient.ok(["start", "-D", "-p", &port.to_string()]);
     lenient.ok(["wait", "--for", "ready", "--timeout", "2s"]);
+    lenient.ok(["wait", "web", "--for", "port", "--timeout", "2s"]);
     lenient.ok(["quit"]);
     eventually("the time is over", || strict.field("web", "not_ready").as_str().map(drop));
+    // By now, a listener of any other program would count.
+    let ran = strict.run(["wait", "web", "--for", "port", "--timeout", "0.3"]);
+    assert!(ran.code == 124 && ran.stderr.contains("which is not part of it"), "{ran:?}");
     strict.ok(["quit"]);
     let wrong = world("true", "port = 1, owner = \"me\"");
     let ran = wrong.run(["check"]);
