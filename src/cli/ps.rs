@@ -17,7 +17,7 @@ use crate::client::HeadEvent;
 use crate::client::overmind::OvermindClient;
 use crate::config::dirs::last_run;
 use crate::crash::Log;
-use crate::figures::{Sampler, Tree};
+use crate::figures::{Sampler, Tree, named};
 use crate::journal::Dirs;
 use crate::journal::last_run::LastRun;
 use crate::journal::search::access::RunHistory;
@@ -104,6 +104,7 @@ struct Used {
     processes: u32,
     threads: u32,
     files: Option<u32>,
+    listens: Option<Vec<u16>>,
 }
 
 fn listing(mut state: State, is_here: bool) -> Result<Listing, CliError> {
@@ -119,6 +120,7 @@ fn listing(mut state: State, is_here: bool) -> Result<Listing, CliError> {
             processes: own.processes,
             threads: own.threads,
             files: own.files,
+            listens: own.listens,
         });
         Listed { process, figures }
     };
@@ -175,10 +177,11 @@ impl Shown {
         let heads = heads.into_iter().chain(phases).chain(since).chain(["NOTE"]);
         let heads: Vec<&str> = heads.collect();
         let now = clock::now();
+        let trees = self.is_here.then(|| Tree::of_all(processes));
+        let mut trees = trees.into_iter().flatten();
         let row = |process: &ProcessState| -> Vec<String> {
-            let pid = process.pid.filter(|_| self.is_here);
-            let used = pid.and_then(Tree::of);
-            heads.iter().map(|head| self.cell(head, process, used, now)).collect()
+            let used = trees.next().flatten();
+            heads.iter().map(|head| self.cell(head, process, used.as_ref(), now)).collect()
         };
         let rows: Vec<_> = processes.iter().map(row).collect();
         let color_of = |process: &ProcessState| {
@@ -194,9 +197,10 @@ impl Shown {
         &self,
         head: &str,
         process: &ProcessState,
-        used: Option<Tree>,
+        used: Option<&Tree>,
         now: Timestamp,
     ) -> String {
+        let listens = used.and_then(|used| used.listens.as_deref());
         let cell = match head {
             "PROCESS" => Some(process.name.to_string()),
             "PID" => process.pid.map(|pid| pid.to_string()),
@@ -208,17 +212,20 @@ impl Shown {
                 .map(|ready| if ready { "yes" } else { "no" }.to_owned()),
             "EXIT" => process.exit.map(Exit::word),
             "RESTARTS" => Some(process.lives.saturating_sub(1).to_string()),
-            "PORT" => process.port.map(|port| port.to_string()),
+            "PORT" => {
+                let port = listens.map_or(process.port, |ports| ports.first().copied());
+                port.map(|port| port.to_string())
+            }
             "SINCE" => Some(units::span(now.since(process.since)).replace(' ', "")),
             "CPU" => used.map(|used| cpu_time(used.usage.cpu)),
             "MEMORY" => used.map(|used| units::bytes(used.memory()).replace(' ', "")),
-            _ => return self.note(process),
+            _ => return self.note(process, listens.unwrap_or_default()),
         };
         cell.unwrap_or_else(|| "-".to_owned())
     }
 
     /// The reason for its state, and the next command to type.
-    fn note(&self, process: &ProcessState) -> String {
+    fn note(&self, process: &ProcessState, listens: &[u16]) -> String {
         let (name, flags) = (&process.name, &self.flags);
         let reason =
             process.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
@@ -251,6 +258,9 @@ impl Shown {
         let has_failed = process.state == ProcessStatus::Running && self.failed.contains(name);
         let note = if note.is_empty() && has_failed {
             format!("its program has failed: `tmo why {name}{flags}`")
+        } else if let (true, Some((_, others @ [_, ..]))) = (note.is_empty(), listens.split_first())
+        {
+            format!("also listens on {}", named(others))
         } else {
             note
         };

@@ -145,6 +145,7 @@ fn total(all: &[Figures]) -> Figures {
         processes: all.iter().map(|figures| figures.processes).sum(),
         threads: all.iter().map(|figures| figures.threads).sum(),
         files: all.iter().filter_map(|figures| figures.files).reduce(|a, b| a + b),
+        listens: None,
         output_bytes_per_second: sum(|figures| figures.output_bytes_per_second),
     }
 }

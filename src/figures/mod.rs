@@ -6,6 +6,7 @@
 pub mod series;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::model::{LifeId, ProcName};
 use crate::sys::{self, Usage};
 
 /// What a process and everything it has started use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tree {
     /// CPU time and resident memory.
     pub usage: Usage,
@@ -29,21 +30,42 @@ pub struct Tree {
     pub threads: u32,
     /// Number of open file descriptors. `None` if the system does not tell.
     pub files: Option<u32>,
+    /// The TCP ports that it listens on: its `PORT` first, then the lowest. `None` if that is not known.
+    pub listens: Option<Vec<u16>>,
 }
 
 impl Tree {
-    /// The tree of this main process: all descendants of its parent, the shim, which also adopts its orphans.
-    pub fn of(main: u32) -> Option<Self> {
-        let shim = sys::info(main)?.ppid;
+    /// The trees of these processes of this machine; `None` for one that does not run.
+    pub fn of_all(processes: &[ProcessState]) -> impl Iterator<Item = Option<Self>> {
+        let listening: (Vec<_>, Vec<_>) = sys::tcp_listening().into_iter().unzip();
+        processes.iter().map(move |process| Self::of(process, &listening))
+    }
+
+    /// All descendants of the parent of its main process: the shim, which also adopts its orphans. `listening` are
+    /// the sockets of this machine that listen.
+    fn of(main: &ProcessState, (at, sockets): &(Vec<SocketAddr>, Vec<u64>)) -> Option<Self> {
+        let shim = sys::info(main.pid?)?.ppid;
         let mut tree = Self::default();
+        let (mut held, mut is_hidden) = (vec![], false);
         for process in sys::descendants_of_shim(shim) {
             tree.processes += 1;
             tree.threads += process.threads;
             // A process that has just ended uses nothing any more.
             tree.usage += sys::usage(process.pid).unwrap_or_default();
             tree.share = sum(tree.share, sys::memory_share(process.pid));
-            tree.files = sum(tree.files, sys::open_files(process.pid));
+            let files = sys::open_files(process.pid);
+            tree.files = sum(tree.files, files);
+            held.extend(sys::tcp_held_by(process.pid, sockets));
+            // As those of another user.
+            is_hidden |= files.is_none() && sys::alive(process.pid, process.start_time);
         }
+        let own = at.iter().zip(sockets).filter(|(_, socket)| held.contains(socket));
+        let mut ports: Vec<u16> = own.map(|(at, _)| at.port()).collect();
+        ports.sort_unstable_by_key(|port| (Some(*port) != main.port, *port));
+        ports.dedup();
+        // A container that it has started listens outside of its tree.
+        let is_outside = at.iter().any(|at| Some(at.port()) == main.port);
+        tree.listens = Some(ports).filter(|ports| !ports.is_empty() || !(is_hidden || is_outside));
         Some(tree)
     }
 
@@ -82,8 +104,22 @@ pub struct Figures {
     pub threads: u32,
     /// Number of open file descriptors; null if the system does not tell.
     pub files: Option<u32>,
+    /// The TCP ports that it and everything it has started listen on: its `PORT` first if it is one of them, then
+    /// the lowest. Null if that is not known: the system does not tell, or only something outside, perhaps its
+    /// container, listens on its `PORT`.
+    pub listens: Option<Vec<u16>>,
     /// Output in bytes per second; null in the first sample.
     pub output_bytes_per_second: Option<f64>,
+}
+
+/// Ports in a sentence.
+pub fn named(ports: &[u16]) -> String {
+    const MOST: usize = 5;
+    let named: Vec<_> = ports.iter().take(MOST).map(ToString::to_string).collect();
+    match ports.len().saturating_sub(MOST) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 /// What the running processes used at one time.
@@ -129,10 +165,8 @@ impl Sampler {
 
     /// A sample of the running processes. `now` is the time on a monotonic clock.
     pub fn sample(&mut self, processes: &[ProcessState], now: Duration) -> Vec<Figures> {
-        let trees = processes.iter().filter_map(|process| {
-            let pid = process.pid?;
-            Some((process, pid, Tree::of(pid)?))
-        });
+        let trees = processes.iter().zip(Tree::of_all(processes));
+        let trees = trees.filter_map(|(process, tree)| Some((process, process.pid?, tree?)));
         let trees: Vec<_> = trees.collect();
         let names: Vec<_> = trees.iter().map(|(process, ..)| process.name.clone()).collect();
         self.last.retain(|name, _| names.contains(name));
@@ -163,6 +197,7 @@ impl Sampler {
             processes: tree.processes,
             threads: tree.threads,
             files: tree.files,
+            listens: tree.listens,
             output_bytes_per_second: last.zip(passed).map(|(last, passed)| {
                 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
                 let bytes = output.saturating_sub(last.output) as f64;
@@ -176,7 +211,7 @@ impl Sampler {
 mod tests {
     use std::time::Duration;
 
-    use super::{Sampler, Tree, sum};
+    use super::{Sampler, Tree, named, sum};
     use crate::model::request::ProcessState;
     use crate::model::{ProcName, ProcessStatus};
     use crate::sys::Usage;
@@ -223,6 +258,12 @@ mod tests {
         // Too long ago for a percentage; the time counts all the same.
         assert_eq!(take(1, 1900, 23), (2.5, None));
         assert_eq!(take(2, 100, 24), (0.1, None), "another life");
+    }
+
+    #[test]
+    fn many_ports_are_counted() {
+        assert_eq!(named(&[80, 5000]), "80, 5000");
+        assert_eq!(named(&[1, 2, 3, 4, 5, 6, 7]), "1, 2, 3, 4, 5 and 2 more");
     }
 
     #[test]

@@ -190,6 +190,7 @@ mod tests {
             processes: 1,
             threads: 1,
             files: None,
+            listens: None,
             output_bytes_per_second: None,
         }
     }

@@ -4,6 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::json;
 
 use crate::chromium::Chromium;
+use crate::harness::ports::free_port;
 use crate::harness::{World, eventually};
 use crate::page::Page;
 use crate::web_server::WebServer;
@@ -50,6 +51,39 @@ fn each_process_is_shown_with_its_state_and_obeys_its_buttons() {
     page.end();
     web.end();
     world.ok(["quit"]);
+}
+
+#[test]
+fn port_and_its_link_are_what_the_process_listens_on() {
+    let Some(chromium) = Chromium::find() else { return };
+    let (one, two) = (free_port(), free_port());
+    let (low, high) = (one.min(two), one.max(two));
+    let world = World::new(&format!(
+        "web: exec perl -MIO::Socket::INET -e '@s = map {{ IO::Socket::INET->new(LocalAddr => \
+         \"127.0.0.1\", LocalPort => $_, Listen => 9) or die }} @ARGV; sleep 1000' {low} {high}\n\
+         worker: exec sleep 1000\n"
+    ));
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let of = |name: &str| format!("document.querySelector('tr[data-name=\"{name}\"] .port a')");
+    let href = format!("{}.getAttribute('href') === ", of("web"));
+    page.until("the link opens what listens", &format!("{href}'http://localhost:{low}/'"));
+    let told = world.port(1);
+    page.until("nothing listens", &format!("{}.innerText === '–'", of("worker")));
+    assert_eq!(page.value(&format!("{}.getAttribute('href')", of("worker"))), json!(null));
+    assert_eq!(page.text(&format!("{}.title", of("web"))), format!("also listens on {high}"));
+    let title = format!("does not listen; its PORT is {told}");
+    assert_eq!(page.text(&format!("{}.title", of("worker"))), title);
+    page.value("document.querySelector('tr[data-name=\"web\"] th a').click()");
+    let links =
+        "probe.all('.panel dd a[href^=\"http://localhost:\"]').map((a) => a.innerText).join()";
+    page.until("the page of the process has both", &format!("{links} === '{low},{high}'"));
+    page.value("history.back()");
+    world.ok(["quit"]);
+    page.until("there is no link once the run is over", &format!("{href}null"));
+    page.end();
+    web.end();
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `tmo top`, `/api/figures`, and the state of the run as it changes (`/api/watch`).
 
+use std::fmt::Display;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::ask;
+use crate::harness::ports::free_port;
 use crate::harness::{Terminal, World, eventually};
 
 const PROCFILE: &str = "busy: sh -c 'while :; do :; done' & while :; do echo line; sleep 0.02; done\n\
@@ -88,6 +91,71 @@ fn api_and_ps_tell_what_each_process_and_its_children_use() {
     for name in ["memory_bytes", "processes", "threads", "open_files"] {
         assert!(value(&text, name, "busy").is_some_and(|value| value >= 1.0), "{name}: {text}");
     }
+    world.ok(["quit"]);
+}
+
+/// A shell command that listens on these ports of an address until it is ended.
+fn listen(address: &str, ports: impl Display) -> String {
+    format!(
+        "perl -MIO::Socket::IP -e '@s = map {{ IO::Socket::IP->new(LocalHost => \"{address}\", \
+         LocalPort => $_, Listen => 9, ReuseAddr => 1) or die \"$!\\n\" }} @ARGV; sleep 1000' {ports}"
+    )
+}
+
+/// What a process listens on is in all figures, and its port and its note in the table are these.
+fn wait_ports(world: &World, name: &str, listens: &Value, (port, note): (&str, &str)) {
+    let of = |json: &Value| {
+        let mut all = json["processes"].as_array().unwrap().iter();
+        all.find(|process| process["name"] == name).unwrap_or(&Value::Null).clone()
+    };
+    let parsed = |text: String| of(&serde_json::from_str(&text).unwrap());
+    eventually(&format!("{name} listens on {listens}"), || {
+        let listed = parsed(world.ok(["ps", "--json"]))["figures"].clone();
+        (listed["listens"] == *listens).then_some(())
+    });
+    assert_eq!(parsed(world.ok(["top", "-n", "1", "--json"]))["listens"], *listens);
+    eventually("a client of the API reads it too", || {
+        let sample = of(&ask(world, "GET /api/figures", "", "").json());
+        (sample["listens"] == *listens).then_some(())
+    });
+    let table = world.ok(["ps"]);
+    let row = table.lines().find(|row| row.starts_with(&format!("{name} "))).unwrap();
+    let cells: Vec<_> = row.split_whitespace().collect();
+    assert_eq!((cells[6], &cells[9..].join(" ")[..]), (port, note), "{table}");
+}
+
+#[test]
+fn ports_are_those_that_a_process_tree_listens_on() {
+    let mut ports = [free_port(), free_port(), free_port()];
+    ports.sort_unstable();
+    let [one, two, three] = ports;
+    let v6 = if TcpListener::bind("[::1]:0").is_ok() { "::1" } else { "127.0.0.1" };
+    let all = [
+        format!("own: exec {}", listen("127.0.0.1", "$PORT")),
+        format!("other: {} & wait", listen(v6, "$(cat port)")),
+        format!("several: exec {}", listen("127.0.0.1", format!("{three} $PORT {two}"))),
+        "none: exec sleep 1000\noutside: exec sleep 1000\n".to_owned(),
+    ];
+    let world = World::new(&all.join("\n"));
+    let _container = TcpListener::bind(("127.0.0.1", world.port(4))).unwrap();
+    world.write("port", &one.to_string());
+    world.ok(["start", "-D"]);
+    let told = |at| world.port(at).to_string();
+    wait_ports(&world, "own", &json!([world.port(0)]), (&told(0), ""));
+    wait_ports(&world, "other", &json!([one]), (&one.to_string(), ""));
+    let note = format!("also listens on {two}, {three}");
+    wait_ports(&world, "several", &json!([world.port(2), two, three]), (&told(2), &note));
+    wait_ports(&world, "none", &json!([]), ("-", ""));
+    wait_ports(&world, "outside", &Value::Null, (&told(4), ""));
+    assert_eq!(world.field("other", "port"), world.port(1), "the port that it was told");
+    let free = free_port();
+    world.write("port", &free.to_string());
+    world.ok(["restart", "other"]);
+    wait_ports(&world, "other", &json!([free]), (&free.to_string(), ""));
+    world.ok(["stop", "own"]);
+    let table = world.ok(["ps"]);
+    let row = table.lines().find(|row| row.starts_with("own ")).unwrap();
+    assert_eq!(row.split_whitespace().nth(6), Some(&told(0)[..]), "{table}");
     world.ok(["quit"]);
 }
 

@@ -2,6 +2,7 @@
 
 import { get } from '../lib/api.js';
 import { h } from '../lib/dom.js';
+import { idle, link, listening } from '../lib/ports.js';
 import { address } from '../lib/router.js';
 import { reason } from '../lib/states.js';
 import { run } from '../lib/store.js';
@@ -17,6 +18,13 @@ function links(names) {
 }
 
 /** @param {any} process */
+function ports(process) {
+  const all = (listening(process) ?? [process.port]).filter((port) => link(port, process));
+  const links = all.map((port) => h('a', { href: link(port, process), target: '_blank', rel: 'noopener noreferrer', text: String(port) }));
+  return links.length ? h('span', {}, ...links.flatMap((one, at) => [at ? ', ' : null, one])) : null;
+}
+
+/** @param {any} process */
 function exits({ exits = [] }) {
   return exits.map((/** @type {any} */ { exit, count }) => `${exit.signal === undefined ? `exit ${exit.code}` : `signal ${exit.signal}`} × ${count}`).join(', ');
 }
@@ -25,12 +33,11 @@ function exits({ exits = [] }) {
 export function facts(process) {
   const waits = process.awaits ?? [];
   const needed = [...run.processes.values()].filter((other) => other.awaits?.includes(process.name)).map((other) => other.name);
-  const { port } = process;
   const isReady = process.pid && process.ready !== null && process.ready !== undefined;
   return list([
     ['Command', process.command ? h('code', { text: process.command }) : null],
     ['Process id', process.pid ? String(process.pid) : null],
-    ['Port', port && process.pid ? h('a', { href: `http://localhost:${port}/`, target: '_blank', rel: 'noopener noreferrer', text: String(port) }) : null],
+    ['Port', idle(process) ?? ports(process)],
     ['Ready', isReady ? (process.ready ? 'yes' : reason(process) || 'not yet') : null],
     ['Still lacks', process.lacks?.length ? h('ul', {}, ...process.lacks.map((/** @type {string} */ text) => h('li', { text }))) : null],
     ['Waits for', waits.length ? links(waits) : null],

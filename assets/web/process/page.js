@@ -4,6 +4,7 @@ import { act, failures, setFailure } from '../lib/actions.js';
 import { get, query } from '../lib/api.js';
 import { prompt } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
+import { listening } from '../lib/ports.js';
 import { address } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
 import { canAct, changes, me, run, supervisor } from '../lib/store.js';
@@ -30,6 +31,7 @@ export class ProcessView {
     this.id = id;
     this.name = name;
     this.known = '';
+    this.shown = '';
     this.sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
     this.word = h('span');
     this.state = h('p', { class: 'state' }, this.sign, ' ', this.word);
@@ -103,10 +105,12 @@ export class ProcessView {
   async read(process) {
     const { lives, state, crashes, flags: counted, pid, ready, awaits, lacks, command } = process;
     const key = JSON.stringify([lives, state, crashes, counted, pid, ready, awaits, lacks, command]);
+    const shown = `${key} ${listening(process)}`;
+    if (shown !== this.shown) this.facts.replaceChildren(facts(process));
+    this.shown = shown;
     if (key === this.known || this.isReading) return;
     this.known = key;
     this.isReading = true;
-    this.facts.replaceChildren(facts(process));
     // A limited session gets neither events nor reports.
     this.past.hidden = !!me.value?.is_limited;
     if (!this.past.hidden) await Promise.all([this.readWhy(), this.readLives(), this.readCrashes(), this.readFound(process)]);

@@ -3,6 +3,7 @@
 import { prompt } from '../lib/asking.js';
 import { act, failures, setFailure } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
+import { idle, link, listening } from '../lib/ports.js';
 import { address, go } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
 import { canAct, hasFigures, isGone, me, run, supervisor } from '../lib/store.js';
@@ -104,7 +105,7 @@ export class ProcessRow {
     setText(this.word, isBad && process.state === 'exited' ? ending(process) : process.state);
     setText(this.ready, process.pid && process.ready ? '✓' : process.pid && process.ready === false ? '…' : '–');
     setText(this.restarts, String(Math.max(0, (process.lives ?? 0) - 1)));
-    this.showPort(process.port, !!process.pid);
+    this.showPort(process);
     this.showButtons(process);
     this.showNote(process, kind === 'bad', isBad);
     if (this.isInView) this.updateFigures(process, now);
@@ -157,9 +158,12 @@ export class ProcessRow {
     return causeOf(process) ?? 'looking for the cause …';
   }
 
-  /** Show the port, as a link while the process runs. @param {number | null} port @param {boolean} isRunning */
-  showPort(port, isRunning) {
+  /** Show the port, as a link while the process runs. @param {any} process */
+  showPort(process) {
+    const ports = listening(process);
+    const [port, ...others] = ports ?? [process.port];
     setText(this.port, port ? String(port) : '–');
-    setAttribute(this.port, 'href', port && isRunning ? `http://localhost:${port}/` : null);
+    setAttribute(this.port, 'href', link(port, process));
+    setAttribute(this.port, 'title', others.length ? `also listens on ${others.join(', ')}` : idle(process));
   }
 }

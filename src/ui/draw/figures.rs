@@ -6,6 +6,7 @@ use ratatui_core::layout::Rect;
 use super::cells::put;
 use super::list::mebibytes;
 use super::theme::Theme;
+use crate::figures::named;
 use crate::figures::series::Point;
 use crate::model::ProcName;
 use crate::ui::state::Ui;
@@ -39,7 +40,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
 /// What the figures are about.
 fn title(ui: &Ui, name: Option<&ProcName>) -> String {
     let mut subject = "all processes".to_owned();
-    let (mut processes, mut threads, mut output) = (0, 0, 0.0);
+    let (mut processes, mut threads, mut output, mut listens) = (0, 0, 0.0, String::new());
     for figures in
         ui.figures.lasts().filter(|figures| name.is_none_or(|name| figures.name == *name))
     {
@@ -49,6 +50,10 @@ fn title(ui: &Ui, name: Option<&ProcName>) -> String {
     }
     if let Some(name) = name {
         subject = name.to_string();
+        let ports = ui.figures.last(name).and_then(|figures| figures.listens.as_deref());
+        if let Some(ports @ [_, ..]) = ports {
+            listens = format!(", listens on {}", named(ports));
+        }
     }
     let count = |count: u32, one: &str, many: &str| match count {
         1 => format!("1 {one}"),
@@ -57,7 +62,7 @@ fn title(ui: &Ui, name: Option<&ProcName>) -> String {
     match processes {
         0 => format!("{subject}: nothing runs"),
         _ => format!(
-            "{subject}: {}, {}, prints {:.1} KB/s",
+            "{subject}: {}, {}, prints {:.1} KB/s{listens}",
             count(processes, "process", "processes"),
             count(threads, "thread", "threads"),
             output / 1000.0

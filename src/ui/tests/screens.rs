@@ -65,6 +65,7 @@ fn figures_are_shown_in_the_list_and_over_time() {
             processes: 2,
             threads: 9,
             files: None,
+            listens: Some(if name == "web" { vec![5173, 24678] } else { vec![] }),
             output_bytes_per_second: Some(2000.0),
         };
         world.send(Msg::Figures(vec![sample("web"), sample("api")]));
@@ -78,7 +79,8 @@ fn figures_are_shown_in_the_list_and_over_time() {
     assert!(screen.contains(&format!(" CPU     200% {:>66}\n", "▄█")), "{screen}");
     world.key(Key::Down);
     let screen = world.screen(THEME);
-    assert!(screen.contains(" web: 2 processes, 9 threads, prints 2.0 KB/s"), "{screen}");
+    let web = " web: 2 processes, 9 threads, prints 2.0 KB/s, listens on 5173, 24678\n";
+    assert!(screen.contains(web), "{screen}");
     assert!(screen.contains(&format!(" CPU     100% {:>66}\n", "▄█")), "{screen}");
     world.keys("m");
     assert!(!world.screen(THEME).contains("memory"));

@@ -76,6 +76,7 @@ fn figures(world: &mut World) {
             processes: 2,
             threads: 9,
             files: None,
+            listens: None,
             output_bytes_per_second: Some(2000.0),
         };
         world.send(Msg::Figures(vec![sample("web"), sample("api")]));

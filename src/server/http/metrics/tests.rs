@@ -138,6 +138,7 @@ fn figures(name: &str, pid: u32) -> Figures {
         processes: 2,
         threads: 3,
         files: None,
+        listens: None,
         output_bytes_per_second: None,
     }
 }
