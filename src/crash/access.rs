@@ -51,6 +51,7 @@ impl CrashAccess {
     }
 
     /// The same for a run that has ended like this.
+    #[must_use]
     pub fn with_end(self, end: Option<RecordedEnd>) -> Self {
         Self { end, ..self }
     }

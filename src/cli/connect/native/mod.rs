@@ -246,12 +246,10 @@ impl Shown<'_> {
             let (is_behind, waits_for_key) = (self.user.is_behind(), self.keys.is_waiting());
             tokio::select! {
                 written = self.user.write(), if is_behind => self.user.wrote(written?),
-                frame = self.link.next(!is_behind) => match frame {
-                    Ok(frame) => self.take(frame)?,
-                    Err(_) => tokio::select! {
-                        is_back = self.dial_again() => if !is_back { return Ok(Ended::Gone) },
-                        code = Signals::ended(&mut signals.end) => return Ok(Ended::Signal(code)),
-                    },
+                frame = self.link.next(!is_behind) => if let Ok(frame) = frame {
+                    self.take(frame)?;
+                } else if let Some(ended) = self.dial_again(&mut signals).await {
+                    return Ok(ended);
                 },
                 typed = self.user.read(), if self.outbox.has_room() => {
                     // A terminal that is gone hangs up its programs, too.
@@ -282,17 +280,17 @@ impl Shown<'_> {
         }
     }
 
-    /// Connect to the successor of the holder; returns whether there is one.
-    async fn dial_again(&mut self) -> bool {
+    /// Connect to the successor of the holder; returns how it ended if there is none.
+    async fn dial_again(&mut self, signals: &mut Signals) -> Option<Ended> {
         let hello = self.attach.hello(self.user.size());
-        match Link::dial_again(&self.attach.socket, hello).await {
-            Some(link) => {
-                self.link = link;
-                self.outbox.send_again();
-                true
-            }
-            None => false,
-        }
+        let link = tokio::select! {
+            link = Link::dial_again(&self.attach.socket, hello) => link,
+            code = Signals::ended(&mut signals.end) => return Some(Ended::Signal(code)),
+        };
+        let Some(link) = link else { return Some(Ended::Gone) };
+        self.link = link;
+        self.outbox.send_again();
+        None
     }
 
     fn send_typed(&mut self) {
