@@ -17,7 +17,7 @@ use crate::model::ProcId;
 use crate::plan;
 use crate::protocol::spec::Want;
 use crate::supervisor::{Goal, Input, Pane};
-use crate::sys;
+use crate::sys::{self, files};
 
 /// How long a shim may take to come up.
 const SHIM_TIMEOUT: Duration = Duration::from_secs(10);
@@ -258,11 +258,14 @@ impl Engine {
 
     /// The process that should be the shim has ended without reporting `up`.
     pub(super) fn no_shim(&mut self, id: ProcId) {
-        let tmo = self.plan.tmo.as_path();
-        let why = if tmo.exists() {
-            format!("`{} shim` ended without a word", tmo.display())
-        } else {
+        let (tmo, dir) = (self.plan.tmo.as_path(), self.runtime.dir());
+        let why = if !tmo.exists() {
             format!("{} is not there any more", tmo.display())
+        } else if let Err(error) = files::try_writing(dir) {
+            // It could not write its life file.
+            format!("{} can't be written: {}", dir.display(), sys::why(&error))
+        } else {
+            format!("`{} shim` ended without a word", tmo.display())
         };
         self.input(Input::NoPane(id, why));
     }

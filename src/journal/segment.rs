@@ -81,15 +81,7 @@ impl Dirs {
 
     /// Check that the journal is writable: write a few bytes to a file and remove it.
     pub fn try_writing(&self) -> io::Result<()> {
-        // More than a file system can store inside an inode, so a full disk refuses it.
-        const BYTES: [u8; 4096] = [0; 4096];
-        let path = self.create(Place::Journal)?.join("@try");
-        let mut file = files::create_anew(&path)?;
-        let written = io::Write::write_all(&mut file, &BYTES);
-        written.and(fs::remove_file(&path)).inspect_err(|_| {
-            // A leftover file only takes up space. The result of the write is what matters.
-            let _ = fs::remove_file(&path);
-        })
+        files::try_writing(self.create(Place::Journal)?)
     }
 
     /// Create an empty segment at that address, so that the stream continues there.

@@ -460,6 +460,19 @@ pub fn create_anew(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Check that a directory is writable: write a few bytes to a file and remove it.
+pub fn try_writing(dir: &Path) -> io::Result<()> {
+    // More than a file system can store inside an inode, so a full disk refuses it.
+    const BYTES: [u8; 4096] = [0; 4096];
+    let path = dir.join("@try");
+    let mut file = create_anew(&path)?;
+    let written = io::Write::write_all(&mut file, &BYTES);
+    written.and(fs::remove_file(&path)).inspect_err(|_| {
+        // A leftover file only takes up space. The result of the write is what matters.
+        let _ = fs::remove_file(&path);
+    })
+}
+
 /// Create a directory and its missing parents, accessible to their owner only.
 pub fn make_dirs(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)

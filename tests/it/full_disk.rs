@@ -44,3 +44,21 @@ fn why_knows_how_a_run_ended_whose_journal_was_full() {
     let unrecorded = world.read("unrecorded");
     assert!(unrecorded.contains("its end was not recorded"), "{unrecorded}");
 }
+
+#[test]
+fn a_start_without_room_for_a_process_names_the_full_disk() {
+    let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n");
+    let script = "\
+        for free in 16 20 24 28 32 36 40 44 48; do\n\
+        fill \"$DISK\"; truncate -s $((256-free))k \"$DISK/ballast\"\n\
+        \"$TMO\" start -D 2>&1 | grep 'tmo: ' >>refused; \"$TMO\" quit 2>/dev/null; rm \"$DISK/ballast\"\n\
+        done; true\n";
+    if !on_small_disk(&world, "XDG_RUNTIME_DIR", script) {
+        return;
+    }
+    let refused = world.read("refused");
+    assert!(refused.contains("could not be started"), "{refused}");
+    for line in refused.lines() {
+        assert!(line.to_lowercase().contains("no space left on device"), "{line}");
+    }
+}
