@@ -73,6 +73,7 @@ pub use error::CliError;
 use instance::Instance;
 use persona::Persona;
 
+use crate::engine::forced_end::remaining;
 use crate::model::request::{ChangeOrder, Request};
 use crate::model::text::cut;
 use crate::model::untrusted;
@@ -166,7 +167,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
             ask(&client, Request::Stop { names, order: change_order(false) }, !no_wait)
         }
         Some(Verb::Connect(args)) => connect::connect(&args),
-        Some(Verb::Quit(args)) => ask(&args, Request::Quit, true),
+        Some(Verb::Quit(args)) => quit(&args),
         Some(Verb::Kill(args)) => kill(&args),
         Some(Verb::Detach(args)) => detach(&args),
         Some(Verb::Echo(args)) => echo::echo(&args),
@@ -256,6 +257,25 @@ fn written(result: io::Result<()>) -> Result<u8, CliError> {
 fn ask(client: &ClientArgs, request: Request, wait: bool) -> Result<u8, CliError> {
     let mut instance = Instance::find(client)?;
     block_on(request::request(&mut instance, request, wait))
+}
+
+/// End the run, and wait until all its parts have exited.
+fn quit(args: &ClientArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(args)?;
+    let mut parts = vec![];
+    let asked = async {
+        let server = instance.server().await?;
+        parts = instance.parts();
+        request::request_of(&instance, server, Request::Quit, true).await
+    };
+    let code = block_on(asked)?;
+    if let Some(part) = remaining(&parts) {
+        let (name, pid) = (&part.comm, part.pid);
+        warn(&format!(
+            "the run is over, but {name} (pid {pid}) has not exited: `kill -9 {pid}` ends it"
+        ));
+    }
+    Ok(code)
 }
 
 /// End the run at once, with or without its supervisor.

@@ -46,3 +46,25 @@ fn background_run_is_listed_logged_and_quit() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn quit_returns_after_the_last_part_of_the_run_has_exited() {
+    let world = World::new(TWO);
+    for _ in 0..5 {
+        world.ok(["start", "-D"]);
+        let pids: Vec<u32> = world.living().iter().map(|process| process.pid).collect();
+        world.ok(["quit"]);
+        let left: Vec<_> = pids.into_iter().filter(|pid| procs::alive(*pid)).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+    // A guardian that is stopped is not waited for without end.
+    world.ok(["start", "-D"]);
+    let guardian = world.guardian();
+    procs::kill(guardian, 19);
+    let ran = world.run(["quit"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let told = format!("(pid {guardian}) has not exited");
+    assert!(ran.stderr.contains(&told), "{ran:?}");
+    procs::kill(guardian, 18);
+    world.wait_empty();
+}
