@@ -2,10 +2,10 @@
 
 use super::proc::{Broken, Goal, Phase, Proc, Ready};
 use super::{Culprit, Effect, RunPhase, Supervisor};
-use crate::model::ProcId;
 use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
 use crate::model::rules::{DependencyCondition, Need, Stage};
 use crate::model::time::Timestamp;
+use crate::model::{LifeId, ProcId};
 
 /// Whether something that a process waits for has happened or still can.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,8 +158,13 @@ impl Supervisor {
         let skip = Skip::Needs { on: self.procs[on].name.clone(), why: Box::new(why) };
         let proc = &mut self.procs[id];
         (proc.goal, proc.waiting, proc.due) = (Goal::Stop, false, None);
-        // Its shim does not know the life that was held back.
-        proc.skipped = proc.life;
+        // Its shim does not know the life that was held back. If it would have been the first one, it does not
+        // count.
+        if proc.phase == Phase::Pending {
+            proc.life = proc.life.and_then(LifeId::previous);
+        } else {
+            proc.skipped = proc.life;
+        }
         proc.skip = Some(skip.clone());
         proc.note = Some(Note::Skipped(skip.clone()));
         proc.since = now;

@@ -529,6 +529,9 @@ fn processes_that_were_skipped_follow_a_repaired_dependency() {
     let reported = format!("{}{}", ran.stdout, ran.stderr);
     assert!(reported.contains("api was skipped before and will follow"), "{ran:?}");
     world.wait_state("api", "running");
+    world.wait_text("api", "tarted with pid");
+    let log = world.ok(["logs", "api"]);
+    assert!(log.contains("| Started with pid") && !log.contains("Restart"), "{log}");
     world.ok(["quit"]);
 }
 

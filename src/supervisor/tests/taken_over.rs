@@ -184,7 +184,7 @@ fn only_lives_that_have_begun_are_counted() {
         );
         world.settle();
     }
-    assert!(world.machine.procs[1].life > Some(LifeId::FIRST));
+    assert_eq!(world.machine.procs[1].life, Some(LifeId::FIRST));
     assert_eq!(world.machine.procs[1].begun, 0);
     world.shims[0].die(Exit::Code(0));
     world.settle();
