@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::Kind;
 use super::manifest::{App, InstallState, Manifest, process_name};
 use super::zip::{Archive, ZipError, is_path};
-use crate::sys::{clock, files, why};
+use crate::sys::{clock, files, why_at};
 
 const MANIFEST: &str = "apps.toml";
 const CHANGE: &str = ".change";
@@ -84,7 +84,7 @@ pub enum StoreError {
     #[error("{} is not a directory that only you can use; remove it, or `chmod 700` it", .0.display())]
     Open(PathBuf),
     /// A file could not be read or written.
-    #[error("{}: {}", path.display(), why(source))]
+    #[error("{}: {}", path.display(), why_at(path, source))]
     Io {
         /// The file.
         path: PathBuf,

@@ -48,8 +48,8 @@ use crate::protocol::spec::replace;
 use crate::server::engine_handle::{Busy, EngineRequest, Handle};
 use crate::server::serve::{Files, Listeners};
 use crate::supervisor::{Input, Supervisor};
-use crate::sys::why;
 use crate::sys::{self, clock};
+use crate::sys::{why, why_at};
 
 /// File descriptors that the event loop needs for itself.
 const DESCRIPTORS: usize = 8;
@@ -253,7 +253,11 @@ fn open_journal(
     slugs: &[(u16, String)],
     adopting: bool,
 ) -> Result<Ingest, RunError> {
-    let io = |source| RunError::Io { what: plan.log.dir.as_path().display().to_string(), source };
+    let io = |source| {
+        let dir = plan.log.dir.as_path();
+        let source = std::io::Error::other(why_at(dir, &source));
+        RunError::Io { what: dir.display().to_string(), source }
+    };
     // Nothing is written before the run begins.
     let _look = (!adopting).then(SharedLook::begin);
     if !adopting {

@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd as _;
+use std::path::Path;
 
 pub mod clock;
 pub mod dial;
@@ -195,6 +196,21 @@ fn rustix_pid(pid: u32) -> io::Result<rustix::process::Pid> {
 
 #[cfg(test)]
 mod tests;
+
+/// The system's reason for an error with this path. If a file is in the place of a directory above it, that file is
+/// named.
+pub fn why_at(path: &Path, error: &io::Error) -> String {
+    let in_the_way =
+        matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists);
+    let above = || path.ancestors().find(|above| above.symlink_metadata().is_ok());
+    match above().filter(|above| in_the_way && !above.is_dir()) {
+        Some(file) => format!(
+            "{} is not a directory; rename that file, or have tmo use another place (XDG_STATE_HOME, TMO_LOG_DIR)",
+            file.display()
+        ),
+        None => why(error),
+    }
+}
 
 /// The system's reason for an error, in its own words and without a number.
 pub fn why(error: &io::Error) -> String {

@@ -341,6 +341,10 @@ fn unusable_directories_are_reported_in_one_line() {
             assert_eq!(output.status.code(), Some(1), "{errors}");
             assert_eq!(errors.lines().count(), 1, "{errors}");
             assert!(errors.starts_with("tmo: ") && errors.contains("file/"), "{errors}");
+            if what == "state" {
+                let told = format!("{} is not a directory; rename that file", file.display());
+                assert!(errors.contains(&told), "{errors}");
+            }
         }
         world.wait_empty();
     }

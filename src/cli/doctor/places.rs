@@ -1,5 +1,6 @@
 //! Checks the runtime directory and the directory of the journal.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,8 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
 fn place(report: &mut Report, check: &'static str, dir: &Path, more: &str) {
     let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
     if let Err(error) = access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
-        let (at, why) = (there.display(), why(&error.into()));
+        let error = if there.is_dir() { error.into() } else { ErrorKind::NotADirectory.into() };
+        let (at, why) = (there.display(), why(&error));
         let text = if there == dir {
             format!("{at} can't be written to: {why}")
         } else {
