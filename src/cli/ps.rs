@@ -219,6 +219,12 @@ impl Shown {
             "SINCE" => Some(units::span(now.since(process.since)).replace(' ', "")),
             "CPU" => used.map(|used| cpu_time(used.usage.cpu)),
             "MEMORY" => used.map(|used| units::bytes(used.memory()).replace(' ', "")),
+            _ if used.is_some_and(|used| used.stopped) => {
+                let (name, flags) = (&process.name, &self.flags);
+                let text =
+                    format!("stopped by a signal; `tmo signal CONT {name}{flags}` continues it");
+                return text;
+            }
             _ => return self.note(process, listens.unwrap_or_default()),
         };
         cell.unwrap_or_else(|| "-".to_owned())

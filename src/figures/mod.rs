@@ -32,6 +32,8 @@ pub struct Tree {
     pub files: Option<u32>,
     /// The TCP ports that it listens on: its `PORT` first, then the lowest. `None` if that is not known.
     pub listens: Option<Vec<u16>>,
+    /// Whether a signal has stopped its main process.
+    pub stopped: bool,
 }
 
 impl Tree {
@@ -44,10 +46,10 @@ impl Tree {
     /// All descendants of the parent of its main process: the shim, which also adopts its orphans. `listening` are
     /// the sockets of this machine that listen.
     fn of(main: &ProcessState, (at, sockets): &(Vec<SocketAddr>, Vec<u64>)) -> Option<Self> {
-        let shim = sys::info(main.pid?)?.ppid;
-        let mut tree = Self::default();
+        let info = sys::info(main.pid?)?;
+        let mut tree = Self { stopped: info.is_stopped(), ..Self::default() };
         let (mut held, mut is_hidden) = (vec![], false);
-        for process in sys::descendants_of_shim(shim) {
+        for process in sys::descendants_of_shim(info.ppid) {
             tree.processes += 1;
             tree.threads += process.threads;
             // A process that has just ended uses nothing any more.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::harness::ports::free_port;
-use crate::harness::{World, eventually, pause};
+use crate::harness::{World, eventually, pause, procs};
 use serde_json::Value;
 
 /// The report of the only crash of a process, once it is written.
@@ -987,4 +987,26 @@ fn why_of_a_command_does_not_refer_to_a_configuration() {
     let said = wrong(&world, &[]);
     assert!(said.contains("$ tmo logs nosuchcmd -n 100"), "{said}");
     assert!(!said.contains("tmo config"), "{said}");
+}
+
+#[test]
+fn a_process_that_a_signal_has_stopped_is_marked() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running").unwrap();
+    assert!(!world.ok(["ps"]).contains("stopped by a signal"));
+    procs::kill(pid, 19);
+    let note = "stopped by a signal; `tmo signal CONT web` continues it";
+    let table = world.ok(["ps"]);
+    assert!(table.contains(note), "{table}");
+    for names in [&[][..], &["web"]] {
+        let reported = wrong(&world, names);
+        assert!(reported.contains("it is stopped by a signal"), "{reported}");
+        assert!(reported.contains("$ tmo signal CONT web"), "{reported}");
+    }
+    world.ok(["signal", "CONT", "web"]);
+    eventually("it goes on", || {
+        (!world.ok(["ps"]).contains("stopped by")).then(|| world.ok(["why"]))
+    });
+    world.ok(["quit"]);
 }

@@ -6,11 +6,12 @@ use super::trouble::{asked, depends_on, held_up};
 use super::{About, Analysis, Report, Why, WhyError, of_report};
 use crate::crash::record;
 use crate::crash::watcher::LastError;
-use crate::crash::{Cause, LifeSummary, Trigger};
+use crate::crash::{Cause, Certainty, Kind, LifeSummary, Trigger};
 use crate::model::event::Note;
 use crate::model::request::{ProcessState, State};
+use crate::model::shell::quoted;
 use crate::model::{Exit, LifeId, ProcessStatus};
-use crate::sys::clock;
+use crate::sys::{self, ProcInfo, clock};
 
 impl Analysis<'_> {
     /// For a running run: which of these has crashed, does not come up, or has failed under a watcher; for
@@ -43,9 +44,9 @@ impl Analysis<'_> {
             }
         }
         for process in &asked {
-            if let Some(cause) =
-                held_up(process, &state.processes).filter(|_| !wrong.contains(process))
-            {
+            let cause = self.stopped(state, process);
+            let cause = cause.or_else(|| held_up(process, &state.processes));
+            if let Some(cause) = cause.filter(|_| !wrong.contains(process)) {
                 wrong.push(process);
                 answer = answer.or_else(|| Some(self.waits(process, cause)));
             }
@@ -170,5 +171,16 @@ impl Analysis<'_> {
     /// The answer about a process that has not ended, with the cause of its state.
     fn waits(&self, process: &ProcessState, cause: Cause) -> Why {
         Why { state: Some(process.clone()), ..self.answer_about(&process.name, cause) }
+    }
+
+    /// If a signal has stopped this process, and its pid means something here: that as the cause.
+    fn stopped(&self, state: &State, process: &ProcessState) -> Option<Cause> {
+        let own = sys::host(self.sources.root).pid_namespace;
+        state.host.as_ref().filter(|host| host.pid_namespace == own)?;
+        sys::info(process.pid?).filter(ProcInfo::is_stopped)?;
+        let (kind, certainty) = (Kind::Other, Certainty::Certain);
+        let text = "it is stopped by a signal, such as SIGSTOP".to_owned();
+        let next = Some(format!("tmo signal CONT {}", quoted(process.name.as_str())));
+        Some(Cause { kind, certainty, text, evidence: None, place: None, next })
     }
 }
