@@ -366,6 +366,7 @@ fn why_of_state(
     };
     let Some(process) = asked.iter().find(is_ill) else {
         return Ok(Explanation::Well(Well {
+            unwritable: false,
             api: API,
             well: well(&asked, name.is_some()),
             run_ended: None,

@@ -18,9 +18,10 @@ use crate::client::overmind::OvermindClient;
 use crate::config::dirs::last_run;
 use crate::crash::Log;
 use crate::figures::{Sampler, Tree, named};
-use crate::journal::Dirs;
 use crate::journal::last_run::LastRun;
 use crate::journal::search::access::RunHistory;
+use crate::journal::search::runs;
+use crate::journal::{Dirs, IndexReader, last};
 use crate::model::request::{ProcessState, State};
 use crate::model::rules::{Stage, WatcherPatterns};
 use crate::model::time::Timestamp;
@@ -53,7 +54,9 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let (wide, by, flags) = (args.wide, args.by, instance.flags());
     let shown = Shown { wide, by, flags, failed, asking, is_here };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
-    super::print_painted(&shown.table(&state.processes, color))
+    let table = shown.table(&state.processes, color);
+    let foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
+    super::print_painted(&(table + &foot))
 }
 
 /// What answers on the socket of the run.
@@ -322,6 +325,14 @@ fn failed_below_watchers(instance: &Instance) -> Option<Vec<ProcName>> {
     }
     let (dirs, watchers) = journal_of(instance)?;
     Log::open(&dirs, 0).ok()?.failed_below_watchers(&watchers).ok()
+}
+
+/// That the journal can't be written, if that is so and it is on this machine.
+fn unwritable(instance: &Instance) -> Option<String> {
+    let (dirs, _) = journal_of(instance).filter(|_| instance.has_files())?;
+    let index = || Ok(IndexReader::open(&dirs));
+    let first = runs::newest(index).ok()?;
+    last::unwritable(IndexReader::open(&dirs), first).ok().flatten()
 }
 
 const RED: &str = "\x1b[31m";

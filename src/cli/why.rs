@@ -44,8 +44,14 @@ pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
 fn print(instance: &Instance, args: &WhyArgs, explanation: Explanation) -> Result<u8, CliError> {
     let mut answer = match explanation {
         Explanation::Wrong(answer) => answer,
-        Explanation::Well(well) if args.json => return super::print_json(&well),
-        Explanation::Well(well) => return super::print(&(well.well + "\n")),
+        Explanation::Well(well) => {
+            let printed = if args.json {
+                super::print_json(&well)?
+            } else {
+                super::print(&format!("{}\n", well.well))?
+            };
+            return Ok(if well.unwritable { 1 } else { printed });
+        }
     };
     let flags = instance.flags();
     let editor = instance.context.env.caller("EDITOR").and_then(OsStr::to_str);
@@ -59,7 +65,7 @@ fn print(instance: &Instance, args: &WhyArgs, explanation: Explanation) -> Resul
         let color = Source::style(&instance.context.env, Stamp::None).mode.color();
         super::print_painted(&screen(&answer, color, &flags))?
     };
-    Ok(if answer.wrong { 1 } else { printed })
+    Ok(if answer.wrong || answer.unwritable.is_some() { 1 } else { printed })
 }
 
 /// The answer as text, for a page of the interface, and the line of the log that is evidence for it.
@@ -201,6 +207,9 @@ fn screen(answer: &Why, color: bool, flags: &str) -> String {
         let is_earlier = matches!(answer.about, About::End { earlier: true, .. });
         let which = if is_earlier { "It was not part of the last run, which" } else { "The run" };
         let _ = writeln!(text, "{which} {ended}");
+    }
+    if let Some(unwritable) = &answer.unwritable {
+        let _ = writeln!(text, "{}", shown_line(unwritable));
     }
     text.push('\n');
     text += &causes(&answer.causes[..answer.causes.len().min(MOST)], color);

@@ -39,6 +39,7 @@ impl Engine {
         place: Place,
     ) {
         self.crash_reports.hurry();
+        let spilling = self.spilling;
         self.take_tmux_down().await;
         if self.is_deposed() {
             return;
@@ -59,7 +60,7 @@ impl Engine {
         let (finished, unstarted) =
             (self.names(Self::has_finished), self.names(Self::is_unstarted));
         let end_of_run = End { code, culprit, decider, completed, finished, unstarted };
-        self.say_end(&end_of_run);
+        self.say_end(&end_of_run, spilling);
         self.publish();
         if let Err(error) = self.runtime.clear() {
             tracing::error!(%error, "the runtime directory can't be cleared");
@@ -248,13 +249,14 @@ impl Engine {
     }
 
     /// Record the end in the journal, for views that come too late to be notified, and beside it in case that it
-    /// can't be written.
-    fn say_end(&mut self, end: &End) {
+    /// can't be written. `spilling`: it could not be written when the end began.
+    fn say_end(&mut self, end: &End, spilling: bool) {
         if let Err(error) = self.ingest.release_events() {
             tracing::error!(%error, "an event can't be written");
         }
         self.say_system(What::End { run: self.plan.run.clone(), end: end.clone() });
-        let end = RecordedEnd { run: self.plan.run.clone(), end: end.clone() };
+        let lost = if spilling { self.ingest.spilled() } else { 0 };
+        let end = RecordedEnd { run: self.plan.run.clone(), end: end.clone(), lost };
         if let Some(path) = &self.plan.last_run
             && let Err(error) = LastRun::of(&self.plan).record_end(path.as_path(), end)
         {

@@ -1,4 +1,4 @@
-//! The last lines of a process, and the last events.
+//! The last lines of a process, the last events, and whether the journal can be written.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use super::cursor::{Cursor, Filter, Position};
 use super::query::tail;
 use super::reader::IndexReader;
 use super::record::{EVENTS, Kind};
-use crate::model::event::Logged;
+use crate::model::event::{Logged, What};
 
 /// The last lines of the last life of the process that `filter` selects, none before record `first`.
 pub fn last_lines(
@@ -45,4 +45,16 @@ pub fn last_events(mut index: IndexReader, first: u64) -> io::Result<Vec<(u64, L
         events.extend(logged.map(|event| (chunk.position, event)));
     }
     Ok(events)
+}
+
+/// If the last event about it is that the journal can't be written: its text. No events before record `first`
+/// count.
+pub fn unwritable(index: IndexReader, first: u64) -> io::Result<Option<String>> {
+    let mut text = None;
+    for (_, event) in last_events(index, first)? {
+        if let Some(What::Disk { again, .. }) = event.what() {
+            text = event.text().filter(|_| !again);
+        }
+    }
+    Ok(text)
 }

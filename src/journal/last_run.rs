@@ -10,6 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::is_default;
 use crate::model::plan::Plan;
 use crate::model::rules::WatcherPatterns;
 use crate::model::run_end::End;
@@ -50,6 +51,9 @@ pub struct RecordedEnd {
     pub run: String,
     /// How it ended.
     pub end: End,
+    /// How many bytes of output are lost because the journal could not be written at the end.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lost: u64,
 }
 
 impl LastRun {
@@ -157,7 +161,7 @@ mod tests {
         for finished in [vec![], vec![name; ROOM / 60]] {
             let fits = finished.is_empty();
             let end = End { code: 3, finished, ..End::default() };
-            let end = RecordedEnd { run: "r".into(), end };
+            let end = RecordedEnd { run: "r".into(), end, lost: 0 };
             example().record_end(&path, end.clone()).unwrap();
             assert_eq!(path.metadata().unwrap().len(), len);
             let read = LastRun::read(&path).unwrap().end.unwrap();

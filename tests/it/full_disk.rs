@@ -27,6 +27,12 @@ fn on_small_disk(world: &World, variable: &str, script: &str) -> bool {
     true
 }
 
+/// The largest number of lost bytes that a text names.
+fn lost(text: &str) -> u64 {
+    let mut before = text.split(" bytes of ").filter_map(|part| part.rsplit(' ').next());
+    before.by_ref().filter_map(|number| number.parse().ok()).max().unwrap_or(0)
+}
+
 #[test]
 fn why_knows_how_a_run_ended_whose_journal_was_full() {
     let world = World::new("web: while :; do echo 'a line that takes room'; sleep 0.01; done\n");
@@ -43,6 +49,30 @@ fn why_knows_how_a_run_ended_whose_journal_was_full() {
     assert!(after.starts_with("the last run ended as it was asked to"), "{after}");
     let unrecorded = world.read("unrecorded");
     assert!(unrecorded.contains("its end was not recorded"), "{unrecorded}");
+}
+
+#[test]
+fn ps_and_why_report_a_journal_that_cannot_be_written() {
+    let world = World::new(
+        "web: until [ -e go ]; do sleep 0.05; done; seq 1 400000; echo flooded; \
+         while :; do echo tick; sleep 0.05; done\n",
+    );
+    let script = "\
+        \"$TMO\" start -D && fill \"$DISK\" && touch go && until_logged flooded && \
+        until_logged \"can't be written\" && \"$TMO\" ps >ps || exit\n\
+        \"$TMO\" why >why; echo $? >code; \"$TMO\" logs | grep lost >during\n\
+        \"$TMO\" quit && \"$TMO\" why >after\n";
+    if !on_small_disk(&world, "XDG_STATE_HOME", script) {
+        return;
+    }
+    for (place, text) in [("ps", world.read("ps")), ("why", world.read("why"))] {
+        let line = text.lines().find(|line| line.contains("he journal can't be written ("));
+        assert!(line.is_some_and(|line| line.contains("no space left")), "{place}: {text}");
+    }
+    assert_eq!(world.read("code"), "1\n");
+    let (during, after) = (world.read("during"), world.read("after"));
+    assert!(lost(&during) > 0, "{during}");
+    assert!(lost(&after) >= lost(&during), "{after} {during}");
 }
 
 #[test]

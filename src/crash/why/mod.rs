@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::record::examine_in;
 use super::store::{self, Found, Reports};
 use super::{Cause, CrashInput, CrashReport, Facts, Kind, LifeSummary, Log, Trigger};
-use crate::journal::last::last_lines;
+use crate::journal::last::{self, last_lines};
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::search::pattern::without_break;
 use crate::journal::search::runs;
@@ -72,6 +72,9 @@ pub struct Why {
     /// What happened to it.
     #[serde(skip)]
     pub about: About,
+    /// That the journal of the run can't be written, if that is so.
+    #[serde(skip)]
+    pub unwritable: Option<String>,
 }
 
 /// What happened to a process that an answer is about.
@@ -111,6 +114,9 @@ pub struct Well {
     /// How the run ended, in words that follow "the run"; absent while it goes on.
     #[serde(rename = "runEnded", default, skip_serializing_if = "Option::is_none")]
     pub run_ended: Option<String>,
+    /// Whether the journal of the run can't be written; `well` says so.
+    #[serde(skip)]
+    pub unwritable: bool,
 }
 
 /// What is wrong, or that nothing is.
@@ -233,11 +239,19 @@ impl<'a> Analysis<'a> {
             Some(_) => None,
             None => Some(self.ended()?.words()),
         };
+        let unwritable = match &self.state {
+            Some(_) => last::unwritable(self.log.open_index()?, self.first)?,
+            None => None,
+        };
         if let Some(why) = found {
-            return Ok(Explanation::Wrong(Box::new(Why { run_ended, ..why })));
+            return Ok(Explanation::Wrong(Box::new(Why { run_ended, unwritable, ..why })));
         }
         let well = self.all_is_well(name, flags)?;
-        Ok(Explanation::Well(Well { api: API, well, run_ended }))
+        let well = match &unwritable {
+            Some(text) => format!("{text}; {well}"),
+            None => well,
+        };
+        Ok(Explanation::Well(Well { api: API, well, run_ended, unwritable: unwritable.is_some() }))
     }
 
     /// The report of a process's last end in this run, from its file or generated from the journal.
@@ -320,6 +334,7 @@ impl<'a> Analysis<'a> {
             report: None,
             run_ended: None,
             about: About::Waiting,
+            unwritable: None,
         }
     }
 
@@ -352,5 +367,6 @@ fn of_report((report, path): Report, state: Option<&ProcessState>) -> Why {
         report: path,
         run_ended: None,
         about: About::End { lived: Some(lived), earlier: false },
+        unwritable: None,
     }
 }

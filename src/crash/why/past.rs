@@ -24,6 +24,8 @@ pub(super) struct Ended {
     troubles: Troubles,
     /// Its files are still there, and its journal could be written.
     killed: bool,
+    /// How many bytes of its output are lost because the journal could not be written at its end.
+    lost: u64,
 }
 
 impl Ended {
@@ -45,9 +47,16 @@ impl Ended {
             Some(format!("was stopped before {} was ready", trouble.name))
         };
         let reason = self.end.reason().or_else(failed).or_else(unready);
-        reason.unwrap_or_else(|| {
+        let reason = reason.unwrap_or_else(|| {
             "ended as it was asked to (tmo quit, Ctrl-C, a closed output)".to_owned()
-        })
+        });
+        if self.lost == 0 {
+            return reason;
+        }
+        format!(
+            "{reason}; {} bytes of its output are lost: the journal could not be written",
+            self.lost
+        )
     }
 }
 
@@ -175,8 +184,13 @@ impl Analysis<'_> {
         }
         let is_of_run =
             |last: &&RecordedEnd| self.plan.as_ref().is_none_or(|plan| plan.run == last.run);
-        if let (None, Some(last)) = (&ended.run, self.sources.end.filter(is_of_run)) {
-            (ended.run, ended.end) = (Some(last.run.clone()), last.end.clone());
+        if let Some(last) = self.sources.end.filter(is_of_run) {
+            if ended.run.is_none() {
+                (ended.run, ended.end) = (Some(last.run.clone()), last.end.clone());
+            }
+            if ended.run.as_ref() == Some(&last.run) {
+                ended.lost = last.lost;
+            }
         }
         if let Some(first) = ended.troubles.first() {
             let starts = self.log.last_starts(first.record)?;

@@ -18,7 +18,7 @@ use super::index::{IndexState, IndexWriter, recover};
 use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
 use super::retention::{Deleted, delete_old_output};
-use super::segment::{Dirs, Place};
+use super::segment::{Dirs, LOG, Listing, Place, Segment};
 use super::split::{Lost, MarkerTrust, Splitter};
 use super::stream::StreamReader;
 use super::streams::STDERR_SUFFIX;
@@ -298,6 +298,23 @@ impl Ingest {
             self.streams[at].reader.segment().is_some_and(|segment| segment.place == Place::Spill)
         };
         index || self.places(main).any(spills)
+    }
+
+    /// How many bytes of output came after the last ones in the journal itself.
+    pub fn spilled(&self) -> u64 {
+        let disk = Dirs::new(&*self.dirs.journal, None);
+        let spilled = |stream: &Stream| {
+            let mut listing = Listing::new(&stream.slug, LOG);
+            // Output that can't be found at all is reported elsewhere.
+            let _ = listing.refresh(&disk);
+            let end = |segment: &Segment| {
+                let len = segment.metadata(&disk, &stream.slug)?.len();
+                (len > 0).then(|| segment.end(len))
+            };
+            let kept = listing.segments().iter().filter_map(end).max();
+            kept.map_or(0, |kept| stream.seen.saturating_sub(kept))
+        };
+        self.streams.iter().map(spilled).sum()
     }
 
     /// Delete indexed output that the policy does not keep. Worth calling after
