@@ -22,6 +22,12 @@ pub fn lasts(path: &str) -> bool {
     LASTING.contains(&path.split('?').next().unwrap_or(path))
 }
 
+/// Whether a run of this version can only be ended: runs of the minor version before ours are served and
+/// taken over, earlier ones are not.
+pub fn is_ended_only(version: &str) -> bool {
+    version.starts_with("0.1.")
+}
+
 /// Whether a version text from the other side is safe to print.
 pub fn readable(version: &str) -> bool {
     (1..=32).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_graphic())

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::ClientError;
 use super::address::Address;
 use crate::api::answers::Problem;
-use crate::api::version::{API_HEADER, OURS, VERSION_HEADER, lasts, readable};
+use crate::api::version::{API_HEADER, OURS, VERSION_HEADER, is_ended_only, lasts, readable};
 use crate::model::request::API;
 
 /// Add the client's version to a request.
@@ -76,12 +76,16 @@ impl Reply {
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         let path = self.asked.split(' ').nth(1).unwrap_or_default();
         match serde_json::from_slice(&self.body) {
-            Ok(Versioned { api }) if api > API && !lasts(path) => {
+            Ok(Versioned { api }) if (api > API || self.is_too_old()) && !lasts(path) => {
                 let runs = self.peer.version.as_deref().unwrap_or("of a later version");
                 Err(self.peer.other_version(runs, &self.can_not_read()))
             }
             Ok(Versioned { .. }) | Err(_) => self.read_anyhow(),
         }
+    }
+
+    fn is_too_old(&self) -> bool {
+        self.peer.version.as_deref().is_some_and(is_ended_only)
     }
 
     /// Parse the answer to a successful request; otherwise the error.

@@ -134,6 +134,11 @@ impl RuntimeDir {
             let why = format!("format {} is unknown to this tmo", plan.version);
             return Err(RuntimeDirError::Format { path: self.plan_file(), why });
         }
+        // Every later version has a directory of apps.
+        if plan.apps.is_none() {
+            let why = "tmo 0.1 has started this run".to_owned();
+            return Err(RuntimeDirError::Format { path: self.plan_file(), why });
+        }
         Ok(plan)
     }
 

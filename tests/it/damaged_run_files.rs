@@ -84,6 +84,30 @@ fn start_suggests_kill_when_the_runtime_directory_of_a_run_was_removed() {
 }
 
 #[test]
+fn a_run_of_0_1_is_not_taken_over_but_its_log_is_read_and_kill_ends_it() {
+    let (world, pids) = started();
+    world.wait_text("web", "line 3");
+    kill_in_turn(&world);
+    let path = world.runtime().join("plan.json");
+    let mut plan: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    // A plan of 0.1 knows no apps.
+    assert!(plan.as_object_mut().unwrap().remove("apps").is_some());
+    std::fs::write(&path, plan.to_string()).unwrap();
+    for args in [&["start", "-D"][..], &["ps"]] {
+        let ran = world.run(args);
+        assert!(ran.code == 1 && ran.stderr.lines().count() == 1, "{ran:?}");
+        assert!(ran.stderr.contains("tmo 0.1 has started this run"), "{ran:?}");
+        assert!(ran.stderr.contains("`tmo kill` ends"), "{ran:?}");
+    }
+    assert!(pids.iter().all(|pid| procs::alive(*pid)));
+    assert!(world.ok(["logs", "web"]).contains("line 3"));
+    world.ok(["kill"]);
+    world.wait_empty();
+    assert!(world.ok(["logs", "web"]).contains("line 3"));
+}
+
+#[test]
 fn start_leaves_a_run_with_a_damaged_stream_list_alone_and_names_kill() {
     let (world, pids) = started();
     kill_in_turn(&world);

@@ -1,7 +1,7 @@
-//! Upgrades: this program takes over a run of the released 0.1.0, and the commands of each version work
+//! Upgrades: this program takes over a run of the released 0.2.0, and the commands of each version work
 //! with the supervisor of the other.
 //!
-//! `cargo test` runs none of this, because 0.1.0 must be built from the history of the repository:
+//! `cargo test` runs none of this, because 0.2.0 must be built from the history of the repository:
 //!
 //! ```text
 //! cargo test --release --test upgrade -- all

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The commit that 0.1.0 was built from.
-const COMMIT: &str = "e8852f8a246473e7adbb48301a84fc5d2edfb6c9";
+/// The commit that 0.2.0 was built from.
+const COMMIT: &str = "ceca8f8fb62726c7a1389f4c588f62776142be07";
 
-/// The program of 0.1.0; it is built where that has not been done yet.
+/// The program of 0.2.0; it is built where that has not been done yet.
 pub(crate) fn tmo() -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("released-0.1.0");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("released-0.2.0");
     let built = dir.join("target/release/tmo");
     if !built.exists() {
         build(&dir);

@@ -127,12 +127,12 @@ fn begins(table: &mut Table, what: &str, ran: &Ran) {
     table.must("it tells who is skipped", ran.stderr.contains("after: skipped"), true);
 }
 
-/// A run of 0.1.0 whose supervisor and guardian were killed is taken over, read, changed and ended.
+/// A run of 0.2.0 whose supervisor and guardian were killed is taken over, read, changed and ended.
 pub(crate) fn takeover(times: u32, _: u64) -> Table {
     let mut table = Table::default();
     for _ in 0..times {
         let trial = Trial::new();
-        begins(&mut table, "0.1.0's start", &trial.old(&["start", "-D"]));
+        begins(&mut table, "0.2.0's start", &trial.old(&["start", "-D"]));
         trial.settle();
         let (before, lives, at) = (trial.pids(), trial.lives(), trial.last("w02"));
         trial.abandon();
@@ -171,23 +171,23 @@ pub(crate) fn takeover(times: u32, _: u64) -> Table {
     table
 }
 
-/// The commands of 0.1.0 work with the supervisor of this program.
+/// The commands of 0.2.0 work with the supervisor of this program.
 pub(crate) fn old_client(times: u32, _: u64) -> Table {
     let mut table = Table::default();
     for _ in 0..times {
         let trial = Trial::new();
         begins(&mut table, "start", &trial.new_one(&["start", "-D"]));
-        commands(&trial, &mut table, "0.1.0's", Trial::old);
+        commands(&trial, &mut table, "0.2.0's", Trial::old);
     }
     table
 }
 
-/// The commands of this program work with a supervisor of 0.1.0.
+/// The commands of this program work with a supervisor of 0.2.0.
 pub(crate) fn new_client(times: u32, _: u64) -> Table {
     let mut table = Table::default();
     for _ in 0..times {
         let trial = Trial::new();
-        begins(&mut table, "0.1.0's start", &trial.old(&["start", "-D"]));
+        begins(&mut table, "0.2.0's start", &trial.old(&["start", "-D"]));
         commands(&trial, &mut table, "new", Trial::new_one);
     }
     table
@@ -214,8 +214,8 @@ fn commands(trial: &Trial, table: &mut Table, whose: &str, run: fn(&Trial, &[&st
         &["reload"],
     ] {
         let (what, ran) = (format!("{whose} {}", args.join(" ")), run(trial, args));
-        // Since 0.2.0, `why` has an exit code of its own if something is wrong.
-        if whose == "new" && *args == ["why", "after"] {
+        // `why` has an exit code of its own if something is wrong.
+        if *args == ["why", "after"] {
             table.must(format!("{what}: exit code"), ran.code, 1);
         } else {
             succeeds(table, &what, &ran);
@@ -230,13 +230,13 @@ fn commands(trial: &Trial, table: &mut Table, whose: &str, run: fn(&Trial, &[&st
     table.must("lost, doubled or out of order", trial.disorder(), 0_usize);
 }
 
-/// `kill` ends a run of 0.1.0, also one that can't be taken over.
+/// `kill` ends a run of 0.2.0, also one that can't be taken over.
 pub(crate) fn kill(times: u32, _: u64) -> Table {
     let mut table = Table::default();
     for _ in 0..times {
         for damaged in [false, true] {
             let trial = Trial::new();
-            begins(&mut table, "0.1.0's start", &trial.old(&["start", "-D"]));
+            begins(&mut table, "0.2.0's start", &trial.old(&["start", "-D"]));
             trial.settle();
             if damaged {
                 let plan = trial.world.runtime().join("plan.json");
