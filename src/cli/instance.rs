@@ -560,7 +560,12 @@ fn command_here(here: &Context) -> Result<Option<PathBuf>, CliError> {
     let runs = |socket: &PathBuf| has_run(env, socket);
     let mut sockets: Vec<_> = command_sockets(env, dir).into_iter().filter(runs).collect();
     if sockets.len() > 1 {
-        let flags = sockets.iter().map(|socket| format!("`-s {}`", socket.display()));
+        let flags = sockets.iter().map(|socket| {
+            let run = RuntimeDir::new(runtime_dir(env, socket)).plan().ok();
+            let command = run.and_then(|plan| plan.command());
+            let command = command.map_or_else(String::new, |command| format!(" ({command})"));
+            format!("`-s {}`{command}", socket.display())
+        });
         return Err(CliError::Other(format!(
             "{} commands run in {}; name one of them: {}",
             sockets.len(),

@@ -40,7 +40,7 @@ struct Run {
     ports: Vec<u16>,
 }
 
-const HEAD: [&str; 6] = ["TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT"];
+const HEAD: [&str; 7] = ["TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT", "SOCKET"];
 
 /// List them.
 pub(super) fn ls(args: &LsArgs) -> Result<u8, CliError> {
@@ -103,7 +103,9 @@ async fn ask(plan: &crate::model::plan::Plan, runtime: &RuntimeDir) -> Option<St
     state_at(&address).await.ok()
 }
 
-fn row(run: &Run) -> [String; 6] {
+fn row(run: &Run) -> [String; 7] {
+    let (root, socket) = (run.root.as_path(), run.socket.as_path());
+    let path = |path: &Path| shown(&path.display().to_string()).into_owned();
     let since = clock::now().since(run.started);
     [
         run.title.to_string(),
@@ -111,6 +113,7 @@ fn row(run: &Run) -> [String; 6] {
         format!("{}/{}", run.running, run.processes),
         units::span(since),
         run.ports.first().map_or_else(|| "-".to_owned(), ToString::to_string),
-        shown(&run.root.as_path().display().to_string()).into_owned(),
+        path(root),
+        path(socket.strip_prefix(root).unwrap_or(socket)),
     ]
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::detach_keys::DetachKeys;
 use super::network::TcpAddress;
 use super::rules::{Hooks, ProcessPolicy, WatcherPatterns, WebRules};
-use super::shell::quoted;
+use super::shell::{quoted, quoted_words};
 use super::{ProcName, is_default, text::OsText};
 use crate::model::time::Timestamp;
 
@@ -254,6 +254,12 @@ impl Plan {
     /// Whether it is the run of a COMMAND (`tmo start -- COMMAND`), which no file configures.
     pub fn is_of_command(&self) -> bool {
         self.procfile.as_bytes() == COMMAND.as_bytes()
+    }
+
+    /// The COMMAND that it is the run of.
+    pub fn command(&self) -> Option<String> {
+        let process = self.processes.first().filter(|_| self.is_of_command())?;
+        Some(quoted_words(process.argv.iter().flatten().map(OsText::as_bytes)))
     }
 
     /// The processes of the configuration and those added by scaling, without removed ones.

@@ -22,6 +22,12 @@ pub fn quoted_bytes(word: &[u8]) -> Vec<u8> {
     quoted
 }
 
+/// A command of these words, for people.
+pub fn quoted_words<'w>(words: impl Iterator<Item = &'w [u8]>) -> String {
+    let words: Vec<_> = words.map(|word| quoted(&String::from_utf8_lossy(word))).collect();
+    words.join(" ")
+}
+
 /// Whether every shell takes this word literally without quotes.
 fn is_safe(word: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(byte);

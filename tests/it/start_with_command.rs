@@ -35,6 +35,10 @@ fn runs_of_commands_and_of_the_procfile_stand_side_by_side() {
     world.ok(["start", "-D", "--", "sleep", "1002"]);
     let ran = world.run(["ps"]);
     assert!(ran.code == 1 && ran.stderr.contains("2 commands run in"), "{ran:?}");
+    for command in ["`-s ", ".cmd` (sleep 1001)", ".cmd` (sleep 1002)"] {
+        assert!(ran.stderr.contains(command), "{ran:?}");
+    }
+    assert!(world.ok(["ls"]).contains(".cmd\n"));
     world.ok(["start", "-D"]);
     assert!(world.ok(["ps"]).contains("\nweb "));
     assert_eq!(world.ok(["ls"]).matches(" running ").count(), 3);
@@ -46,6 +50,36 @@ fn runs_of_commands_and_of_the_procfile_stand_side_by_side() {
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     world.ok(["quit"]);
     assert!(world.ok(["logs"]).contains("Started with pid"));
+    world.wait_empty();
+}
+
+#[test]
+fn a_command_is_refused_at_the_socket_of_another_run() {
+    let world = World::new("web: exec sleep 1000\n");
+    let socket = world.app().join("x.sock");
+    let at = ["-s", socket.to_str().unwrap()];
+    let refused = |args: &[&str], words: &[&str]| {
+        let ran = world.run([&["start"], &at[..], args].concat());
+        assert!(ran.code == 1 && ran.stderr.lines().count() == 1, "{args:?}: {ran:?}");
+        for word in words {
+            assert!(ran.stderr.contains(word), "{word}: {ran:?}");
+        }
+        assert!(ran.stderr.contains("tmo quit -s ") && ran.stderr.contains("beside it"), "{ran:?}");
+    };
+    world.ok([&["start", "-D"], &at[..]].concat());
+    for args in [&["--", "sleep", "1001"][..], &["-D", "--", "sleep", "1001"]] {
+        refused(args, &["is for ./Procfile, not for sleep 1001"]);
+    }
+    world.ok([&["quit"], &at[..]].concat());
+    world.wait_empty();
+    world.ok([&["start", "-D"], &at[..], &["--", "sleep", "1001"]].concat());
+    refused(&["--", "sleep", "1002"], &["is for sleep 1001, not for sleep 1002"]);
+    refused(&["-f", "Procfile"], &["is for sleep 1001, not for ", "/Procfile: "]);
+    // The same one is shown.
+    let mut view = world.start([&at[..], &["--", "sleep", "1001"]].concat());
+    eventually("it is shown", || view.errors().contains("attached to the run").then_some(()));
+    world.ok([&["quit"], &at[..]].concat());
+    view.end();
     world.wait_empty();
 }
 

@@ -1,9 +1,13 @@
 //! A start where a run of another Procfile, or with other flags, already exists.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use super::Start;
 use super::warnings::print_warning;
 use crate::cli::error::CliError;
 use crate::config::StartOptions;
+use crate::model::shell::quoted_words;
 use crate::sys::files::number;
 
 impl Start {
@@ -14,21 +18,34 @@ impl Start {
         // started.
         let Ok(plan) = self.runtime.plan() else { return Ok(()) };
         let backend = plan.backend;
-        let Ok(begun) = Self::again(plan, self.runtime.clone()) else { return Ok(()) };
-        let (theirs, ours) = (&begun.project.procfile, &self.project.procfile);
+        let flags = self.flags();
         let is_named = self.typed.procfile.is_some() || self.context.env.path("PROCFILE").is_some();
         // If the project was moved, its old Procfile is gone.
-        let is_other = number(theirs).is_some_and(|its| number(ours) != Some(its));
-        let flags = self.flags();
-        if is_named && is_other {
+        let is_other_file = || {
+            let theirs = number(plan.procfile.as_path());
+            theirs.is_some_and(|its| number(&self.project.procfile) != Some(its))
+        };
+        let typed = self.typed.command.iter().map(|word| word.as_bytes());
+        let ours = Some(quoted_words(typed)).filter(|command| !command.is_empty());
+        let theirs = plan.command();
+        let is_other = match (&theirs, &ours) {
+            (Some(theirs), Some(ours)) => theirs != ours,
+            (None, Some(_)) => true,
+            (Some(_), None) => is_named,
+            (None, None) => is_named && is_other_file(),
+        };
+        // A command whose socket is not named takes another one.
+        if is_other && self.number.is_none() {
+            let file = |path: &Path| path.display().to_string();
             return Err(CliError::Other(format!(
                 "the run at {} is for {}, not for {}: `tmo quit{flags}` ends it; -s SOCKET starts \
                  this one beside it",
                 self.project.socket.shown.display(),
-                theirs.display(),
-                ours.display(),
+                theirs.unwrap_or_else(|| file(plan.procfile.as_path())),
+                ours.unwrap_or_else(|| file(&self.project.procfile)),
             )));
         }
+        let Ok(begun) = Self::again(plan, self.runtime.clone()) else { return Ok(()) };
         let mut unapplied = new_flags(&self.typed, &begun.typed);
         if self.exit_code_from.is_some() && self.exit_code_from != begun.exit_code_from {
             unapplied.push("--exit-code-from");
