@@ -72,6 +72,8 @@ pub struct Facts {
     pub programs: Vec<String>,
     /// If a program was not found: the names of programs in `node_modules/.bin`.
     pub packaged: Vec<String>,
+    /// If a module was not found: the paths of the files and directories from which the project's own are imported.
+    pub own_files: Vec<String>,
     /// If the project has no `.env`: its example of one.
     pub example: Option<EnvExample>,
     /// Whether `coredumpctl` keeps core dumps.

@@ -71,6 +71,14 @@ pub fn programs(path: &OsStr) -> Vec<String> {
     names.take(MOST_PROGRAMS).collect()
 }
 
+/// The paths of what is in these directories and in their `src`.
+pub fn own_files(dirs: &[&str]) -> Vec<String> {
+    let dirs = dirs.iter().flat_map(|dir| [Path::new(dir).to_owned(), Path::new(dir).join("src")]);
+    let entries = dirs.filter_map(|dir| dir.read_dir().ok()).flatten().flatten();
+    let paths = entries.filter_map(|entry| entry.path().into_os_string().into_string().ok());
+    paths.take(MOST_PROGRAMS).collect()
+}
+
 /// Whether the kernel passes core dumps to systemd.
 pub fn dumps_are_kept() -> bool {
     let pattern = kernel_text("/proc/sys/kernel/core_pattern");

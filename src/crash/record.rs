@@ -90,18 +90,25 @@ impl CrashInput {
     }
 
     fn evidence(&self, lines: Vec<Line>) -> Evidence {
+        let cwd = working_directory(&lossy(&self.cwd), &lossy(&self.command));
+        let mut facts = self.facts.clone();
+        // As Python, Node and Ruby say it.
+        const SIGNS: [&str; 3] = ["No module named", "Cannot find module", "cannot load such file"];
+        if lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign))) {
+            facts.own_files = facts::own_files(&[&lossy(&self.root), &cwd]);
+        }
         Evidence {
             name: self.name.clone(),
             command: lossy(&self.command),
             root: lossy(&self.root),
-            cwd: working_directory(&lossy(&self.cwd), &lossy(&self.command)),
+            cwd,
             port: self.port,
             others: self.others.clone(),
             pid: self.lived.pid,
             exit: self.lived.exit,
             lines,
             watchers: self.watchers.clone(),
-            facts: self.facts.clone(),
+            facts,
         }
     }
 

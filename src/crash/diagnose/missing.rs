@@ -1,6 +1,6 @@
 //! A missing module, file or variable.
 
-use super::{Findings, last_lines, quoted};
+use super::{Findings, last_lines, packages, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 
@@ -99,8 +99,9 @@ pub(super) fn find(found: &mut Findings<'_>) {
 fn modules(found: &mut Findings<'_>) {
     for (expr, tongue) in &MODULES {
         let Some((at, line, name)) = found.last_group(expr) else { continue };
-        // A name with this beginning is a file of the project.
+        // Names with these beginnings are files of the project; the others are so by its settings.
         let own = name.starts_with(['.', '/']);
+        let alias = name.starts_with(['~', '#']) || name.starts_with("@/");
         let what = match tongue {
             Language::Java => "class",
             Language::Ruby if line.contains("Could not find") => "gem",
@@ -108,44 +109,64 @@ fn modules(found: &mut Findings<'_>) {
             Language::Node | Language::Python | Language::Ruby | Language::Perl => "module",
         };
         let text = format!("there is no {what} {}", found.evidence.shown(name));
-        let next = if *tongue == Language::Python {
-            Some(pip(found, name))
-        } else {
-            install(*tongue, name, line)
+        let next = match local(found, *tongue, name) {
+            Some(path) => format!("ls {}", quoted(path)),
+            None if alias => last_lines(found.evidence),
+            None if own || *tongue == Language::Java => format!("ls {}", quoted(folder(name))),
+            None => {
+                install(found, *tongue, name, line).unwrap_or_else(|| last_lines(found.evidence))
+            }
         };
-        let next = next.filter(|_| !own);
-        let next = next.unwrap_or_else(|| format!("ls {}", quoted(folder(name))));
         found.add_line(86, at, Kind::MissingModule, text).next = Some(next);
     }
 }
 
-/// The command that installs a module.
-fn install(tongue: Language, name: &str, line: &str) -> Option<String> {
+/// The file or directory of the project that the name of a missing module begins with: the rest is missing there, or it
+/// is not searched.
+fn local<'e>(found: &Findings<'e>, tongue: Language, name: &str) -> Option<&'e str> {
+    let (top, is_path) = match tongue {
+        Language::Python => (name.split('.').next()?, true),
+        // A package may have the name of a directory.
+        Language::Node | Language::Ruby => (name.split('/').next()?, name.contains('/')),
+        Language::Java | Language::Go | Language::Perl => return None,
+    };
+    let is_it = |path: &&String| {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        file == top || tongue == Language::Python && file.strip_suffix(".py") == Some(top)
+    };
+    let evidence = found.evidence;
+    let path = evidence.facts.own_files.iter().filter(|_| is_path).find(is_it)?;
+    Some(evidence.shown(path))
+}
+
+/// The command that installs a module; `None` if nothing to install has it.
+fn install(found: &Findings<'_>, tongue: Language, name: &str, line: &str) -> Option<String> {
     match tongue {
+        Language::Python => pip(found, name),
+        Language::Node if name.starts_with("node:") => None,
         Language::Node => Some("npm install".to_owned()),
         Language::Ruby if line.contains("LoadError") => {
-            let top = name.split(['.', '/']).next().unwrap_or(name);
-            Some(format!("bundle add {}", quoted(top)))
+            Some(format!("bundle add {}", quoted(&packages::of_ruby(name)?)))
         }
         Language::Ruby => Some("bundle install".to_owned()),
         Language::Go => Some("go mod tidy".to_owned()),
         Language::Perl => Some(format!("cpan {}", quoted(name))),
-        Language::Java | Language::Python => None,
+        Language::Java => None,
     }
 }
 
 /// The command that installs a Python module: with the pip of the virtual environment that ran.
-fn pip(found: &Findings<'_>, name: &str) -> String {
+fn pip(found: &Findings<'_>, name: &str) -> Option<String> {
     let evidence = found.evidence;
     let in_command = VENV.group(&evidence.command);
     let dir = in_command.or_else(|| found.last_group(&VENV).map(|(_, _, dir)| dir));
-    let top = quoted(name.split('.').next().unwrap_or(name));
-    match dir {
+    let package = quoted(packages::of_python(name.split('.').next().unwrap_or(name))?);
+    Some(match dir {
         Some(dir) => {
-            format!("{} install {top}", quoted(&format!("{}bin/pip", evidence.shown(dir))))
+            format!("{} install {package}", quoted(&format!("{}bin/pip", evidence.shown(dir))))
         }
-        None => format!("pip install {top}"),
-    }
+        None => format!("pip install {package}"),
+    })
 }
 
 /// The directory part of a path.

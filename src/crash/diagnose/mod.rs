@@ -8,6 +8,7 @@ mod exits;
 mod logged;
 mod memory;
 mod missing;
+mod packages;
 mod ports;
 mod refused;
 mod shell;

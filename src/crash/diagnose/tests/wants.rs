@@ -211,6 +211,41 @@ fn modules_that_there_are_not() {
 }
 
 #[test]
+fn nothing_is_installed_that_no_package_has() {
+    let python = |name: &str| format!("ModuleNotFoundError: No module named '{name}'");
+    let ruby = |name: &str| format!("app.rb:1: cannot load such file -- {name} (LoadError)");
+    let node = |name: &str| format!("Error: Cannot find module '{name}'");
+    let log = Some("tmo logs web -n 100");
+    for (output, next) in [
+        (python("http.servr"), log),
+        (python("xml.nope"), log),
+        (python("_ctypes"), log),
+        (python("distutils.core"), Some("pip install setuptools")),
+        (python("cv2"), Some("pip install opencv-python")),
+        (python("yaml"), Some("pip install PyYAML")),
+        (python("PIL"), Some("pip install Pillow")),
+        (python("sklearn.svm"), Some("pip install scikit-learn")),
+        (python("shop.models"), Some("ls shop")),
+        (python("settings"), Some("ls src/settings.py")),
+        (ruby("openssl"), log),
+        (ruby("net/smtp"), Some("bundle add net-smtp")),
+        (ruby("active_record/base"), Some("bundle add activerecord")),
+        (ruby("shop/cart"), Some("ls shop")),
+        (ruby("shop"), Some("bundle add shop")),
+        (node("node:sqlite3"), log),
+        (node("@/cart"), log),
+        (node("shop/cart"), Some("ls shop")),
+        (node("@scope/x/sub"), Some("npm install")),
+    ] {
+        let mut evidence = printed(Exit::Code(1), &output);
+        let own = ["/srv/app/shop", "/srv/app/src/settings.py"];
+        evidence.facts.own_files = own.map(str::to_owned).to_vec();
+        let causes = diagnose(&evidence).causes;
+        assert_eq!(causes[0].next.as_deref(), next, "{output}");
+    }
+}
+
+#[test]
 fn variables_that_are_not_set() {
     use Kind::MissingVariable as No;
     let set = Some("echo DATABASE_URL= >> .env");
