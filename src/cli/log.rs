@@ -1,6 +1,7 @@
 //! Finds the log of an instance, and determines how this command shows it.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
@@ -57,6 +58,14 @@ impl Source {
             None => (usual_journal(instance)?, None),
         };
         if !dir.is_dir() {
+            let owner = socket.metadata().map_or_else(|_| own_user(), |found| found.uid());
+            if owner != own_user() {
+                return Err(CliError::Other(format!(
+                    "the run at {} belongs to user {owner}, and so does its log: read it as that \
+                     user",
+                    instance.socket.shown.display()
+                )));
+            }
             return Err(CliError::NoLog(dir));
         }
         let dirs = Dirs::new(dir, None);
@@ -154,6 +163,10 @@ impl Source {
 /// The error for an unreadable journal.
 pub(super) fn unreadable(error: io::Error) -> CliError {
     CliError::io("the journal")(error)
+}
+
+fn own_user() -> u32 {
+    nix::unistd::geteuid().as_raw()
 }
 
 /// The path of the journal that a start without flags would use.

@@ -296,3 +296,32 @@ fn a_listener_of_another_user_gives_no_access_to_a_run_of_root() {
     std::fs::remove_file(&socket).unwrap();
     ok(root(&own, &[]), &["quit"]);
 }
+
+#[test]
+fn root_learns_who_has_the_log_of_a_run_of_another_user() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root gets an answer from the run of another user");
+        return;
+    }
+    let Some(plain) = as_plain_user(&world) else { return };
+    assert_eq!(run(plain(TMO.as_ref()), &["start", "-D"]).code, 0);
+    let other = World::new("");
+    let socket = world.app().join(".overmind.sock");
+    let socket = socket.to_str().unwrap();
+    let root =
+        |dir: &Path, args: &[&str]| Ran::of(&other.tmo(args).current_dir(dir).output().unwrap());
+    let named = format!("belongs to user {NOBODY}, and so does its log: read it as that user");
+    for command in [&["logs"][..], &["why"], &["echo"], &["events"], &["crashes"]] {
+        let by_socket = root(&other.app(), &[command, &["-s", socket]].concat());
+        for ran in [root(&world.app(), command), by_socket] {
+            assert!(ran.code == 1 && ran.stderr.lines().count() == 1, "{command:?}: {ran:?}");
+            assert!(ran.stderr.contains(&named), "{command:?}: {ran:?}");
+        }
+    }
+    assert!(root(&world.app(), &["ps"]).stdout.contains("web"));
+    let ran = root(&world.app(), &["connect", "web"]);
+    assert!(ran.code == 1 && ran.stderr.contains("belongs to another user"), "{ran:?}");
+    assert_eq!(run(plain(TMO.as_ref()), &["quit"]).code, 0);
+    world.wait_empty();
+}
