@@ -11,6 +11,7 @@ use super::args::{AppArgs, AppDo, StartArgs};
 use super::confirm::{can_ask, confirm};
 use super::error::CliError;
 use super::instance::{Instance, Server};
+use super::progress::while_blocked;
 use super::reload::reload_apps;
 use super::request;
 use super::start::Start;
@@ -155,7 +156,8 @@ impl Place {
             AppDo::List => Ok(0),
             AppDo::Add => {
                 let mut zip = open(args.zip.as_deref())?;
-                let app = Store::open(&self.dir)?.add(new(args, name), &mut zip)?;
+                // The lock of the store is released before the installation, which takes it.
+                let app = unpacking(|| Store::open(&self.dir)?.add(new(args, name), &mut zip))?;
                 self.report(args, &format!("{name}: added as process {}", app.dir))?;
                 self.reload()?;
                 match &self.run {
@@ -166,7 +168,7 @@ impl Place {
             AppDo::Update => {
                 self.refuse_running(name)?;
                 let mut zip = open(args.zip.as_deref())?;
-                let app = Store::open(&self.dir)?.update(name, &mut zip)?;
+                let app = unpacking(|| Store::open(&self.dir)?.update(name, &mut zip))?;
                 self.report(args, &format!("{name}: updated"))?;
                 self.reload_and_install(args, &app)
             }
@@ -352,6 +354,11 @@ fn new(args: &AppArgs, name: &str) -> NewApp {
         autostart: !args.no_start,
         install_timeout_seconds: whole_seconds(args.install_timeout).max(1),
     }
+}
+
+/// Add or update an app, which may take long.
+fn unpacking<T>(work: impl FnOnce() -> T) -> T {
+    while_blocked("unpacking the archive", || None, work)
 }
 
 /// Open an archive.

@@ -12,6 +12,7 @@ use super::far;
 use super::instance::{Instance, WAITS};
 use super::log::{Source, unreadable};
 use super::output::reader_gone;
+use super::progress::of_search;
 use super::stdout::{Stdout, goes_on, write_out};
 use super::view::stop_signal;
 use crate::client::HeadEvent;
@@ -58,7 +59,7 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     }
     filter.no_text = args.events;
     let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
-    let asked = Asked::new(args, &source, filter, supervised)?;
+    let asked = of_search(|_| Asked::new(args, &source, filter, supervised))?;
     let follows = args.follow && supervised;
     if supervised && !follows {
         instance.warn_of_stopped_supervisor();
@@ -80,11 +81,14 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     if follows {
         return follow_reading(&instance, reading, upto);
     }
-    let read = reading.read(upto, &mut |page| outlet.put(page));
-    if goes_on(read)? && goes_on(reading.finish(&mut |page| outlet.put(page)))? {
-        return outlet.finish();
-    }
-    Ok(0)
+    let read: Result<bool, CliError> = of_search(|end| {
+        let mut put = |page: &[u8]| {
+            end();
+            outlet.put(page)
+        };
+        Ok(goes_on(reading.read(upto, &mut put))? && goes_on(reading.finish(&mut put))?)
+    });
+    if read? { outlet.finish() } else { Ok(0) }
 }
 
 /// The last lines of a process, as they are shown without names.
@@ -210,7 +214,9 @@ impl Asked {
         outlet: &mut Stdout,
     ) -> Result<(), CliError> {
         let Self { index, from, upto, filter, query, .. } = self;
-        let spans = times_around(index, (from.record, upto), filter, &query, window);
+        let search =
+            |_: &mut dyn FnMut()| times_around(index, (from.record, upto), filter, &query, window);
+        let spans = of_search(search);
         let spans = spans.map_err(unreadable)?;
         let everybody = source.filter(&[])?;
         let cursor = |at| -> Result<Cursor, CliError> {

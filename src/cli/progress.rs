@@ -1,6 +1,7 @@
 //! Shows progress on a terminal while an operation takes long. Into a pipe, only what is awaited is printed,
 //! once.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,15 @@ pub(super) fn while_blocked<T>(
     words: &'static str,
     details: impl Fn() -> Option<String> + Send,
     work: impl FnOnce() -> T,
+) -> T {
+    until_output(words, details, |_| work())
+}
+
+/// The same for work that prints. Before that it calls what it is given, which ends the show.
+pub(super) fn until_output<T>(
+    words: &'static str,
+    details: impl Fn() -> Option<String> + Send,
+    work: impl FnOnce(&mut dyn FnMut()) -> T,
 ) -> T {
     let (over, is_over) = channel::<()>();
     // Nothing is ever sent: the channel closes when the work is done.
@@ -54,11 +64,28 @@ pub(super) fn while_blocked<T>(
     };
     std::thread::scope(|scope| {
         // If no thread can be created, nothing is shown.
-        let _ = std::thread::Builder::new().name("progress".into()).spawn_scoped(scope, show);
-        let done = work();
-        drop(over);
+        let thread = std::thread::Builder::new().name("progress".into()).spawn_scoped(scope, show);
+        let mut shown = Some((over, thread));
+        let mut end = || {
+            if let Some((over, thread)) = shown.take() {
+                drop(over);
+                let _ = thread.map(std::thread::ScopedJoinHandle::join);
+            }
+        };
+        let done = work(&mut end);
+        end();
         done
     })
+}
+
+/// Show progress of a search whose results go to standard output, unless that is a pipe: into a pager, for example,
+/// which has the terminal.
+pub(super) fn of_search<T>(work: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
+    let out = std::fs::metadata("/dev/stdout");
+    if out.is_ok_and(|out| out.file_type().is_fifo()) {
+        return work(&mut || {});
+    }
+    until_output("searching the log", || None, work)
 }
 
 /// Show progress while a future runs. After a second `look` supplies details, and the time of the next
