@@ -90,10 +90,10 @@ impl CrashInput {
     }
 
     fn evidence(&self, lines: Vec<Line>) -> Evidence {
-        let cwd = working_directory(&lossy(&self.cwd), &lossy(&self.command));
-        let mut facts = self.facts.clone();
         // As Python, Node and Ruby say it.
         const SIGNS: [&str; 3] = ["No module named", "Cannot find module", "cannot load such file"];
+        let cwd = working_directory(&lossy(&self.cwd), &lossy(&self.command));
+        let mut facts = self.facts.clone();
         if lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign))) {
             facts.own_files = facts::own_files(&[&lossy(&self.root), &cwd]);
         }
