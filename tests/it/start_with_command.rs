@@ -68,7 +68,7 @@ fn a_command_is_refused_at_the_socket_of_another_run() {
     };
     world.ok([&["start", "-D"], &at[..]].concat());
     for args in [&["--", "sleep", "1001"][..], &["-D", "--", "sleep", "1001"]] {
-        refused(args, &["is for ./Procfile, not for sleep 1001"]);
+        refused(args, &["/app/Procfile, not for sleep 1001"]);
     }
     world.ok([&["quit"], &at[..]].concat());
     world.wait_empty();

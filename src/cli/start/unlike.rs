@@ -20,19 +20,19 @@ impl Start {
         let backend = plan.backend;
         let flags = self.flags();
         let is_named = self.typed.procfile.is_some() || self.context.env.path("PROCFILE").is_some();
+        let (theirs, procfile) = (plan.command(), plan.procfile.as_path().to_owned());
+        let begun = Self::again(plan, self.runtime.clone()).ok();
+        let procfile = begun.as_ref().map_or(procfile, |begun| begun.project.procfile.clone());
         // If the project was moved, its old Procfile is gone.
-        let is_other_file = || {
-            let theirs = number(plan.procfile.as_path());
-            theirs.is_some_and(|its| number(&self.project.procfile) != Some(its))
-        };
+        let is_other_file =
+            || number(&procfile).is_some_and(|its| number(&self.project.procfile) != Some(its));
         let typed = self.typed.command.iter().map(|word| word.as_bytes());
         let ours = Some(quoted_words(typed)).filter(|command| !command.is_empty());
-        let theirs = plan.command();
         let is_other = match (&theirs, &ours) {
             (Some(theirs), Some(ours)) => theirs != ours,
             (None, Some(_)) => true,
             (Some(_), None) => is_named,
-            (None, None) => is_named && is_other_file(),
+            (None, None) => is_named && begun.is_some() && is_other_file(),
         };
         // A command whose socket is not named takes another one.
         if is_other && self.number.is_none() {
@@ -41,11 +41,11 @@ impl Start {
                 "the run at {} is for {}, not for {}: `tmo quit{flags}` ends it; -s SOCKET starts \
                  this one beside it",
                 self.project.socket.shown.display(),
-                theirs.unwrap_or_else(|| file(plan.procfile.as_path())),
+                theirs.unwrap_or_else(|| file(&procfile)),
                 ours.unwrap_or_else(|| file(&self.project.procfile)),
             )));
         }
-        let Ok(begun) = Self::again(plan, self.runtime.clone()) else { return Ok(()) };
+        let Some(begun) = begun else { return Ok(()) };
         let mut unapplied = new_flags(&self.typed, &begun.typed);
         if self.exit_code_from.is_some() && self.exit_code_from != begun.exit_code_from {
             unapplied.push("--exit-code-from");
