@@ -63,9 +63,9 @@ pub struct Facts {
     pub needs: Vec<ProcName>,
     /// Whether it ended soon after it had started.
     pub is_short: bool,
-    /// The process that a refused connection was for, if it had ended by then, and how it ended. If the message
-    /// has no port: one of `needs`.
-    pub gone: Option<(ProcName, Exit)>,
+    /// The process that a refused connection was for, if it had ended by then, and how it ended; no exit if it was
+    /// stopped. If the message has no port: one of `needs`.
+    pub gone: Option<(ProcName, Option<Exit>)>,
     /// By how much the `oom_kill` count of the control group rose while it ran.
     pub oom_kills: u64,
     /// If a program was not found: the names of existing programs.

@@ -145,13 +145,16 @@ impl CrashInput {
     }
 }
 
-/// The process that a refused connection was for, and how it ended, if it had ended before and has not come back.
-fn gone(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, Exit)> {
+/// The process that a refused connection was for, and how it ended, if it had ended before and has not come back; no
+/// exit if it was stopped.
+fn gone(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, Option<Exit>)> {
     let (names, time) = refused_by(evidence)?;
     names.into_iter().find_map(|name| {
         let is_gone = matches!(log.present(name), Ok(None));
-        let (lived, _) = log.last_ended(name).ok()??;
-        (is_gone && lived.ended <= time).then(|| (name.clone(), lived.exit))
+        let (lived, place) = log.last_ended(name).ok()??;
+        let stopped = || log.was_stopped(name, &lived, &place).unwrap_or(false);
+        (is_gone && lived.ended <= time)
+            .then(|| (name.clone(), Some(lived.exit).filter(|_| !stopped())))
     })
 }
 

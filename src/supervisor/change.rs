@@ -36,9 +36,9 @@ impl Supervisor {
             goes && self.procs[*id].alive() && !self.procs[*id].is_stuck()
         };
         let mut dependents: BTreeMap<ProcId, Vec<ProcId>> = BTreeMap::new();
-        for (&id, needs) in within.iter().filter(|(id, _)| stops(id)) {
-            for (on, _) in needs.iter().filter(|(on, _)| stops(on)) {
-                dependents.entry(*on).or_default().push(id);
+        for &id in within.keys().filter(|id| stops(id)) {
+            for on in self.changed_after(id, &set, stops) {
+                dependents.entry(on).or_default().push(id);
             }
         }
         let mut parts = vec![];
@@ -117,6 +117,34 @@ impl Supervisor {
                 found.push((on, until));
             } else {
                 open.extend(&self.procs[on].needs);
+            }
+        }
+        found
+    }
+
+    /// The processes of the set that stop, or start anew, only once this one has stopped: those that it needs,
+    /// directly or through others that do not stop after it.
+    fn changed_after(
+        &self,
+        id: ProcId,
+        set: &BTreeMap<ProcId, Action>,
+        stops: impl Fn(&ProcId) -> bool,
+    ) -> Vec<ProcId> {
+        let (mut found, mut seen) = (vec![], BTreeSet::new());
+        let needs = |id: ProcId| self.procs[id].needs.iter().map(|(on, _)| *on);
+        let mut open: Vec<_> = needs(id).collect();
+        while let Some(on) = open.pop() {
+            if on == id || !seen.insert(on) {
+                continue;
+            }
+            let proc = &self.procs[on];
+            let begins = |action: &Action| action.starts() && !proc.alive();
+            if stops(&on) || set.get(&on).is_some_and(begins) {
+                found.push(on);
+            }
+            // What it needs stops after it. But one that is ending already does not wait for this one.
+            if !stops(&on) || proc.stop_was_requested() || proc.phase.exit().is_some() {
+                open.extend(needs(on));
             }
         }
         found
@@ -206,18 +234,22 @@ impl Supervisor {
         goal
     }
 
+    /// Whether a process that needs this one, and is stopped by the same change, is still there.
+    pub(super) fn is_followed(&self, id: ProcId) -> bool {
+        self.procs[id].change.dependents.iter().any(|id| {
+            let proc = &self.procs[*id];
+            proc.alive() && !proc.is_stuck() && (proc.is_to_stop() || proc.stop_was_requested())
+        })
+    }
+
     /// Stop the processes whose turn has come.
     pub(super) fn stop_next(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         if self.run_phase != RunPhase::Running {
             return;
         }
-        let leaves = |id: &ProcId| {
-            let proc = &self.procs[*id];
-            proc.alive() && !proc.is_stuck() && (proc.is_to_stop() || proc.stop_was_requested())
-        };
         let all = ProcId::all(&self.procs);
         let waiting: Vec<_> = all.filter(|id| self.procs[*id].is_to_stop()).collect();
-        let first = |id: &ProcId| !self.procs[*id].change.dependents.iter().any(leaves);
+        let first = |id: &ProcId| !self.is_followed(*id);
         let mut next: Vec<_> = waiting.iter().copied().filter(first).collect();
         let going = |proc: &Proc| proc.alive() && !proc.is_stuck() && proc.stop_was_requested();
         if next.is_empty() && !self.procs.iter().any(going) {

@@ -63,7 +63,7 @@ impl Supervisor {
         let met = |&(on, until): &(ProcId, DependencyCondition)| {
             self.procs[on].retired || self.procs[on].expected_status(until) == DependencyStatus::Met
         };
-        !proc.is_to_stop() && (installs || proc.awaited().iter().all(met))
+        !proc.is_to_stop() && !self.is_followed(id) && (installs || proc.awaited().iter().all(met))
     }
 
     /// Hold the process back if something that it waits for has not happened yet.

@@ -1,5 +1,6 @@
 //! Stopping the run: each process after those that need it, then the cleanup, then the dependencies.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::lifecycle::RunStage;
@@ -55,12 +56,13 @@ impl Supervisor {
 
     /// Stop the processes that no living process needs any more.
     fn dismiss_in_turn(&mut self, out: &mut Vec<Effect>) {
+        let needed = self.needed();
         for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
             let idle = !proc.alive() && proc.goal == Goal::Run;
             if !proc.stopped_by_shutdown
                 && !proc.for_cleanup
-                && (idle || proc.alive() && !self.is_leaned_on(id))
+                && (idle || proc.alive() && !needed.contains(&id))
             {
                 self.dismiss(id, out);
             }
@@ -80,15 +82,25 @@ impl Supervisor {
         }
     }
 
-    /// Whether a process that is alive, or will be started for the cleanup, needs this one.
-    fn is_leaned_on(&self, id: ProcId) -> bool {
-        let needs = |other: &Proc| other.needs.iter().any(|(on, _)| *on == id);
-        let there = |other: &Proc| other.alive() && !matches!(other.phase, Phase::Stuck { .. });
-        let cleanup = self.procs[id].rules.stage == Stage::Dependency;
-        self.procs.iter().any(|other| {
-            there(other) && (needs(other) || cleanup && other.rules.stage == Stage::Cleanup)
-                || self.is_to_come(other) && (needs(other) || cleanup)
-        })
+    /// The processes that those need which are alive, or will be started for the cleanup: directly, or through
+    /// others that may be gone.
+    fn needed(&self) -> BTreeSet<ProcId> {
+        let there = |proc: &Proc| proc.alive() && !matches!(proc.phase, Phase::Stuck { .. });
+        let counts = |proc: &&Proc| there(proc) || self.is_to_come(proc);
+        let needs = |proc: &Proc| proc.needs.iter().map(|(on, _)| *on).collect::<Vec<_>>();
+        let mut open: Vec<_> = self.procs.iter().filter(counts).flat_map(needs).collect();
+        let cleans = |proc: &Proc| proc.rules.stage == Stage::Cleanup;
+        if self.procs.iter().any(|proc| there(proc) && cleans(proc) || self.is_to_come(proc)) {
+            let dependency = |id: &ProcId| self.procs[*id].rules.stage == Stage::Dependency;
+            open.extend(ProcId::all(&self.procs).filter(dependency));
+        }
+        let mut needed = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if needed.insert(id) {
+                open.extend(needs(&self.procs[id]));
+            }
+        }
+        needed
     }
 
     /// Whether it still has to be started for the cleanup.

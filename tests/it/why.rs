@@ -626,6 +626,28 @@ fn why_names_the_ended_process_at_whose_port_a_connection_was_refused() {
 }
 
 #[test]
+fn why_names_the_stopped_process_at_whose_port_a_connection_was_refused() {
+    let port = free_port();
+    let world = World::new(&format!(
+        "redis: exec sleep 1000\n\
+         web: read x; echo \"Error 111 connecting to 127.0.0.1:{port}. Connection refused.\"; read x\n"
+    ));
+    world.write(
+        "tmo.toml",
+        &format!("[process.redis]\nready = {{ port = {port}, timeout = \"1h\" }}\n"),
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "running");
+    world.ok(["stop", "redis"]);
+    world.type_into("web", "");
+    eventually("it has printed", || world.ok(["logs", "web"]).contains("refused").then_some(()));
+    let cause = json(&world, &["why", "web"])["causes"][0].clone();
+    let text = format!("nothing listens on port {port} of redis, which was stopped");
+    assert_eq!((&cause["text"], &cause["next"]), (&text.into(), &"tmo start redis".into()));
+    world.ok(["quit"]);
+}
+
+#[test]
 fn why_has_a_heading_and_the_command_for_what_was_skipped() {
     let world = World::new("migrate: [ -e fixed ]\nweb: exec sleep 1000\nother: exec sleep 1000\n");
     world.write(

@@ -6,8 +6,8 @@ use super::{Findings, clue, ports, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
-use crate::model::ProcName;
 use crate::model::time::Timestamp;
+use crate::model::{Exit, ProcName};
 
 static REFUSED: Expr = Expr::new(
     r"(?i)ECONNREFUSED|connection refused|ConnectionRefused|could not connect to \S+ at|Failed to connect to \S+ port \d+|Connection to \S+:\d+ refused|No connection could be made",
@@ -95,15 +95,23 @@ pub fn refused_by(evidence: &Evidence) -> Option<(Vec<&ProcName>, Timestamp)> {
     (!names.is_empty()).then(|| (names, evidence.lines[at].time))
 }
 
+/// How a process is gone, and the next command.
+fn end_of(name: &ProcName, exit: Option<Exit>) -> (String, String) {
+    let name = quoted(name.as_str());
+    match exit {
+        Some(exit) => (format!("ended with {}", exit.describe()), format!("tmo why {name}")),
+        None => ("was stopped".to_owned(), format!("tmo start {name}")),
+    }
+}
+
 pub(super) fn find(found: &mut Findings<'_>) {
     let evidence = found.evidence;
     let Some(RefusedConnection { at, named }) = refused(evidence) else { return };
     if let (None, Some((name, exit))) = (named, &evidence.facts.gone) {
+        let (ended, next) = end_of(name, *exit);
         let text = format!(
-            "nothing listens where it wanted to connect; it depends on {name}, which ended with {}",
-            exit.describe()
+            "nothing listens where it wanted to connect; it depends on {name}, which {ended}"
         );
-        let next = format!("tmo why {}", quoted(name.as_str()));
         found.add_line(78, at, Kind::ConnectionRefused, text).next = Some(next);
         return;
     }
@@ -113,11 +121,8 @@ pub(super) fn find(found: &mut Findings<'_>) {
         return;
     };
     if let Some((name, exit)) = &evidence.facts.gone {
-        let text = format!(
-            "nothing listens on port {port} of {name}, which ended with {}",
-            exit.describe()
-        );
-        let next = format!("tmo why {}", quoted(name.as_str()));
+        let (ended, next) = end_of(name, *exit);
+        let text = format!("nothing listens on port {port} of {name}, which {ended}");
         // Whatever else was printed follows from this.
         let cause = found.add(GONE, Kind::ConnectionRefused, text, next);
         cause.evidence = Some(clue(&evidence.lines[at]));

@@ -117,6 +117,52 @@ fn a_restart_of_all_has_the_order_of_a_start_and_runs_no_completed_process_again
 }
 
 #[test]
+fn what_needs_a_process_through_one_that_is_gone_is_stopped_before_it() {
+    // A completed process.
+    let mut world = World::site();
+    world.ask(9, Request::Quit);
+    world.shims[DB].act(true);
+    assert!(world.shims[DB].alive && world.shims[WEB].alive);
+    world.settle();
+    assert!(!world.shims[DB].alive && !world.shims[WEB].alive);
+
+    for names in [&["db", "migrate", "web"][..], &["migrate", "web"]] {
+        let mut world = World::site();
+        world.ask(1, restart(names));
+        world.shims[DB].act(true);
+        world.shims[MIGRATE].act(true);
+        assert!(world.shims[DB].alive && !world.shims[MIGRATE].alive, "web is still there");
+        world.settle();
+        if names.contains(&"db") {
+            world.ready(DB);
+        }
+        assert!(world.shims[MIGRATE].alive && !world.shims[WEB].alive);
+        world.finish(MIGRATE, 0);
+        assert!(world.shims[WEB].alive && world.answered(1).unwrap().ok);
+    }
+
+    // One that was stopped.
+    let mut plan = plan(&["a?", "b?", "c?"]);
+    need(&mut plan, 1, 0, Ready);
+    need(&mut plan, 2, 1, Ready);
+    for request in [None, Some(restart(&["a", "b", "c"]))] {
+        let mut world = World::of(&plan);
+        world.settle();
+        world.ask(1, stop(&["b"]));
+        world.settle();
+        match request.clone() {
+            Some(request) => world.ask(2, request),
+            None => world.ask(9, Request::Quit),
+        }
+        world.shims[0].act(true);
+        world.shims[1].act(true);
+        assert!(world.shims[0].alive && !world.shims[1].alive && world.shims[2].alive);
+        world.settle();
+        assert_eq!(world.shims[0].alive, request.is_some());
+    }
+}
+
+#[test]
 fn a_completed_process_that_is_named_runs_again_and_is_waited_for() {
     let mut world = World::site();
     world.ask(1, restart(&["migrate"]));

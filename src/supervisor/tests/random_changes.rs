@@ -81,8 +81,9 @@ struct Account {
     /// For each process the conditions of its next life: another process, what that must have reached, and
     /// a life after which that counts.
     before: BTreeMap<usize, Vec<(usize, DependencyCondition, Option<LifeId>)>>,
-    /// For each process those that have to be gone before it stops, with their lives.
-    gone: BTreeMap<usize, Vec<(usize, Option<LifeId>)>>,
+    /// For each process those that have to be gone before it stops, with their lives, and whether also before it
+    /// begins.
+    gone: BTreeMap<usize, Vec<(usize, Option<LifeId>, bool)>>,
 }
 
 impl Account {
@@ -107,6 +108,18 @@ impl Account {
         found
     }
 
+    /// All that a process needs, directly or through others.
+    fn needs_of(&self, id: usize, seen: &mut BTreeSet<usize>) -> Vec<usize> {
+        let mut found = vec![];
+        for &(_, on, _) in self.edges.iter().filter(|edge| edge.0 == id) {
+            if seen.insert(on) {
+                found.push(on);
+                found.extend(self.needs_of(on, seen));
+            }
+        }
+        found
+    }
+
     /// A request is made: those of `down` are to stop, those of `up` are to start.
     fn request(&mut self, machine: &Supervisor, down: &BTreeSet<usize>, up: &BTreeSet<usize>) {
         let moves = |id: &usize| up.contains(id) || machine.procs[*id].alive();
@@ -116,17 +129,23 @@ impl Account {
             self.before.remove(&id);
             self.gone.remove(&id);
             for gone in self.gone.values_mut() {
-                gone.retain(|(other, _)| *other != id);
+                gone.retain(|(other, ..)| *other != id);
+            }
+        }
+        let alive = |id: &usize| machine.procs[*id].alive();
+        for &id in down.iter().filter(|id| alive(id)) {
+            for on in self.needs_of(id, &mut BTreeSet::new()) {
+                let proc = &machine.procs[on];
+                let stopping = proc.stop_was_requested() || proc.phase.exit().is_some();
+                let moves =
+                    if alive(&on) { down.contains(&on) && !stopping } else { up.contains(&on) };
+                if moves {
+                    self.gone.entry(on).or_default().push((id, life(id), up.contains(&on)));
+                }
             }
         }
         for &id in &set {
             for (on, until) in self.within(id, &set, &mut BTreeSet::new()) {
-                let both = down.contains(&id) && down.contains(&on);
-                let proc = &machine.procs[on];
-                let stopping = proc.stop_was_requested() || proc.phase.exit().is_some();
-                if both && machine.procs[id].alive() && machine.procs[on].alive() && !stopping {
-                    self.gone.entry(on).or_default().push((id, life(id)));
-                }
                 // A process that runs and is only to be started stays as it is.
                 let anew = down.contains(&on) || !machine.procs[on].alive();
                 if up.contains(&id) && up.contains(&on) && anew {
@@ -159,11 +178,12 @@ impl Account {
             }
         }
         let proc = &machine.procs[*id];
-        if *want != Want::Run && proc.alive() && proc.phase.exit().is_none() {
-            for &(other, life) in self.gone.get(&at).into_iter().flatten() {
+        let stops = *want != Want::Run && proc.alive() && proc.phase.exit().is_none();
+        if stops || *want == Want::Run && *life > sent[at] {
+            for &(other, life, begins) in self.gone.get(&at).into_iter().flatten() {
                 let fact = &self.facts[other];
-                let there = fact.runs && fact.life <= life;
-                assert!(!there, "{} stops before {}", ALL[at], ALL[other]);
+                let there = fact.runs && fact.life <= life && (stops || begins);
+                assert!(!there, "{} {want:?} before {} stops", ALL[at], ALL[other]);
             }
         }
     }
