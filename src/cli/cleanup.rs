@@ -1,12 +1,12 @@
 //! `tmo cleanup`: removes the leftovers of a run whose tmo processes were all killed.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
-use super::leftovers::{refuse, remove, spared};
+use super::leftovers::{refuse, remains, remove, spared};
 use crate::engine::runtime_dir::RuntimeDirError;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
@@ -66,11 +66,19 @@ pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     }
     done.extend(remove(&instance, &sockets)?);
     let others = runtime.of_other_sessions();
-    done.extend(others.iter().map(|dir| {
-        format!("left alone what lives here of a run of another session ({})", dir.display())
-    }));
+    done.extend(others.iter().map(|dir| left_alone(dir)));
+    let left = if others.is_empty() { remains(&instance) } else { None };
+    if let Some(left) = left {
+        super::print(&done.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+        return Err(CliError::Other(left));
+    }
     if done.is_empty() {
         done.push("nothing is left over here".to_owned());
     }
     super::print(&(done.join("\n") + "\n"))
+}
+
+fn left_alone(dir: &Path) -> String {
+    let dir = dir.display();
+    format!("left alone what lives here of a run of another session ({dir}); `tmo kill` ends it")
 }

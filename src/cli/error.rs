@@ -68,11 +68,13 @@ pub enum CliError {
     #[error(transparent)]
     Client(ClientError),
     /// There is no listener on the socket.
-    #[error("{}", nothing_runs(cause, elsewhere))]
+    #[error("{}", nothing_runs(cause, left.as_deref(), elsewhere))]
     NothingRuns {
         /// Why the socket does not answer.
         #[source]
         cause: ClientError,
+        /// What is alive of a run without a supervisor.
+        left: Option<String>,
         /// Where other runs of this user are.
         elsewhere: String,
     },
@@ -230,9 +232,9 @@ impl CliError {
     }
 }
 
-/// That nothing runs here. overmind's message begins with the socket.
-fn nothing_runs(cause: &ClientError, elsewhere: &str) -> String {
-    let text = "nothing runs here, `tmo start` starts a run";
+/// That nothing runs here, or only what a run has left. overmind's message begins with the socket.
+fn nothing_runs(cause: &ClientError, left: Option<&str>, elsewhere: &str) -> String {
+    let text = left.unwrap_or("nothing runs here, `tmo start` starts a run");
     match Persona::here() {
         Persona::Overmind => format!("{cause}; {text}"),
         Persona::Tmo => format!("{text}{elsewhere} ({cause})"),

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::args::ClientArgs;
 use super::error::CliError;
 use super::launch::Launch;
+use super::leftovers::remains;
 use super::persona::Persona;
 use crate::client::address::{Address, TcpTarget};
 use crate::client::{Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, identify_listener};
@@ -308,7 +309,9 @@ impl Instance {
 
     /// Whether nothing of the run is left.
     pub(super) fn is_over(&self) -> bool {
-        !lock::is_held(self.runtime.dir()).unwrap_or(true) && !self.runtime.has_survivors()
+        !lock::is_held(self.runtime.dir()).unwrap_or(true)
+            && !self.runtime.has_survivors()
+            && self.runtime.remains().is_empty()
     }
 
     /// The id of the run whose supervisor or guardian holds the lock.
@@ -485,7 +488,9 @@ impl Instance {
         if !nobody {
             return dial.into();
         }
-        CliError::NothingRuns { cause: dial, elsewhere: self.elsewhere() }
+        let is_here = matches!(self.address(), Address::Unix(_));
+        let left = if is_here { remains(self) } else { None };
+        CliError::NothingRuns { cause: dial, left, elsewhere: self.elsewhere() }
     }
 }
 

@@ -108,6 +108,25 @@ fn tell(reason: &CliError, forced: &Forced) {
     }
 }
 
+/// What is alive of a run without a supervisor, and what ends it.
+pub(super) fn remains(instance: &Instance) -> Option<String> {
+    remains_at(&instance.runtime, "here", &format!("`tmo kill{}`", instance.flags()))
+}
+
+/// The same of a run at this place, which this command ends.
+pub(super) fn remains_at(runtime: &RuntimeDir, place: &str, kill: &str) -> Option<String> {
+    const MOST: usize = 5;
+    let left = runtime.remains();
+    let (shown, more) = left.split_at(left.len().min(MOST));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    let list = list(&named(shown));
+    (!left.is_empty()).then(|| {
+        format!(
+            "no supervisor runs {place}, but processes of a run do: {list}{more}; {kill} ends them"
+        )
+    })
+}
+
 /// The processes that were left running on purpose.
 pub(super) fn spared(exempt: &[ProcInfo]) -> Option<String> {
     let list = list(&named_with_ports(exempt));

@@ -1,5 +1,6 @@
 //! `tmo ls`: lists all runs of this user.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use serde::Serialize;
 use super::args::LsArgs;
 use super::error::CliError;
 use super::instance::left_by_link;
+use super::leftovers::remains_at;
 use super::request::state_at;
 use super::table::table;
 use crate::client::address::Address;
@@ -21,8 +23,8 @@ use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::untrusted::{Untrusted, shown};
-use crate::runs::runtime_dirs;
-use crate::sys::clock;
+use crate::runs::{self, KnownRun, Standing, runtime_dirs};
+use crate::sys::{self, clock};
 
 /// One run.
 #[derive(Debug, Serialize)]
@@ -59,6 +61,9 @@ pub(super) fn ls(args: &LsArgs) -> Result<u8, CliError> {
         Ok(runs)
     })?;
     runs.sort_by_key(|run| run.started);
+    for left in left_over(&env) {
+        super::warn(&left);
+    }
     if args.json {
         return super::print_json(&runs);
     }
@@ -69,6 +74,28 @@ pub(super) fn ls(args: &LsArgs) -> Result<u8, CliError> {
 pub(super) fn there(base: &Path) -> Result<Vec<RuntimeDir>, CliError> {
     let dirs = runtime_dirs(base).map_err(CliError::io(base.display()))?;
     Ok(dirs.into_iter().map(RuntimeDir::new).collect())
+}
+
+/// What is alive of the runs that have no supervisor and can't be taken over.
+pub(super) fn left_over(env: &Env) -> Vec<String> {
+    let marks: BTreeSet<String> = sys::all()
+        .iter()
+        .filter_map(|process| sys::variable_of(process.pid, "TMO_SESSION"))
+        .collect();
+    let is_marked = |id: &str| marks.iter().any(|run| run.starts_with(&format!("{id}-")));
+    let is_held = |dir: &Path| lock::is_held(dir).unwrap_or(false);
+    let left = |run: &KnownRun| {
+        let dir = run.last.as_ref()?.origin.as_ref()?.as_path();
+        let runtime = RuntimeDir::new(runtime_base(env).join(&run.id));
+        let is_kept = run.standing == Standing::Held
+            || runtime.has_survivors()
+            || runtime.of_other_sessions().iter().any(|dir| is_held(dir));
+        let place = format!("in {}", dir.display());
+        if is_kept { None } else { remains_at(&runtime, &place, "`tmo kill` there") }
+    };
+    // Without the records of past runs, the list itself is complete.
+    let known = runs::all(env).unwrap_or_default();
+    known.values().filter(|run| is_marked(&run.id)).filter_map(left).collect()
 }
 
 async fn look(runtime: &RuntimeDir) -> Option<Run> {

@@ -107,7 +107,9 @@ pub(super) async fn request_of(
             });
             match with_details(words(&request), asked, async || slow_stops(instance).await).await {
                 // The run has ended, which was the purpose of the request. The next one may have begun since.
-                Err(CliError::NothingRuns { .. }) if wait && ends_the_run(&request) => Ok(0),
+                Err(CliError::NothingRuns { left: None, .. }) if wait && ends_the_run(&request) => {
+                    Ok(0)
+                }
                 Err(CliError::Client(ClientError::Lost { .. }))
                     if wait && ends_the_run(&request) && instance.is_over() =>
                 {

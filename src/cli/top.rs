@@ -55,7 +55,7 @@ async fn show(args: &TopArgs, instance: &mut Instance) -> Result<u8, CliError> {
         };
         let state = match state {
             Ok(state) => state,
-            Err(CliError::NothingRuns { .. }) => return Ok(0),
+            Err(CliError::NothingRuns { left: None, .. }) => return Ok(0),
             Err(error) => return Err(error),
         };
         let figures = sampler.sample(&state.processes, begun.elapsed());

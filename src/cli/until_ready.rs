@@ -107,7 +107,7 @@ impl Trial {
             }
         };
         match super::block_on(asked) {
-            Err(CliError::NothingRuns { .. }) => {
+            Err(CliError::NothingRuns { left: None, .. }) => {
                 warn("was over");
                 Ok(0)
             }

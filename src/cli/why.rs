@@ -31,13 +31,17 @@ const MOST_OTHERS: usize = 5;
 /// Print the answer.
 pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
-    let state = super::block_on(state_of(&mut instance))?;
+    let (state, left) = super::block_on(state_of(&mut instance))?;
+    if let Some(left) = &left {
+        super::warn(left);
+    }
     let name = args.name.as_deref();
     let explanation = match state {
         Some(state) if !instance.has_files() => super::far::why(&instance, &state, args)?,
         state => explain(&instance, state, name)?,
     };
-    print(&instance, args, explanation)
+    let code = print(&instance, args, explanation)?;
+    Ok(if left.is_some() { code.max(1) } else { code })
 }
 
 /// Print this explanation; returns the exit code.
@@ -74,7 +78,7 @@ pub(super) fn page(
     name: Option<&str>,
     color: bool,
 ) -> Result<(String, Option<Position>), CliError> {
-    let state = super::block_on(state_of(instance))?;
+    let (state, _) = super::block_on(state_of(instance))?;
     match explain(instance, state, name)? {
         Explanation::Wrong(answer) => {
             let mut clues = answer.causes.iter().filter_map(|cause| cause.evidence.as_ref());
@@ -105,11 +109,11 @@ fn explain(
     Ok(analysis.explain(name, &instance.flags())?)
 }
 
-/// The state of the run, if there is one.
-async fn state_of(instance: &mut Instance) -> Result<Option<State>, CliError> {
+/// The state of the run, if there is one, or what is alive of one without a supervisor.
+async fn state_of(instance: &mut Instance) -> Result<(Option<State>, Option<String>), CliError> {
     match tmo_only(instance).await {
-        Ok(()) => instance.state().await.map(Some),
-        Err(CliError::NothingRuns { .. }) => Ok(None),
+        Ok(()) => Ok((Some(instance.state().await?), None)),
+        Err(CliError::NothingRuns { left, .. }) => Ok((None, left)),
         Err(error) => Err(error),
     }
 }

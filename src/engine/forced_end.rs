@@ -290,6 +290,22 @@ impl RuntimeDir {
         self.end(Reach::EverySession, vec![])
     }
 
+    /// What is alive of a run that has no supervisor here: its processes or, if there are none, its parts. A part
+    /// that is just exiting is waited for. [`Self::end_by_force`] ends them.
+    pub fn remains(&self) -> Vec<ProcInfo> {
+        let members = self.members(Reach::EverySession);
+        let processes = self.orphans(&members, vec![]);
+        let is_part = |found: &ProcInfo| members.parts().any(|part| part.id() == found.id());
+        let victims = processes.iter().flat_map(Orphans::victims);
+        let mut left: Vec<ProcInfo> = victims.filter(|found| !is_part(found)).collect();
+        if left.is_empty() {
+            left.extend(members.parts().cloned());
+            let stays = remaining(&left).is_some();
+            left.retain(|part| stays && sys::alive(part.pid, part.start_time));
+        }
+        left
+    }
+
     fn end(&self, reach: Reach, lives: Vec<PathBuf>) -> Option<Forced> {
         let members = self.members(reach);
         if members.is_empty() {
@@ -323,6 +339,8 @@ impl RuntimeDir {
         // Processes that were started after the search.
         let late: Vec<ProcInfo> = self.members(reach).parts().cloned().collect();
         forced.kill(&late);
+        // A sink below a shim was spared at first, like everything of tmo that a process may have started.
+        forced.report.exempt.retain(|spared| sys::alive(spared.pid, spared.start_time));
         Some(forced)
     }
 

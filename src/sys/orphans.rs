@@ -38,6 +38,23 @@ pub struct Orphans {
     pub witnessed: bool,
 }
 
+impl Orphans {
+    /// The sessions of the pane. What is in them is part of the process, whatever its name is.
+    fn sessions(&self) -> HashSet<u32> {
+        let of_mains = self.mains.iter().filter_map(|(pid, started)| {
+            Some(info(*pid).filter(|main| main.start_time == *started)?.sid)
+        });
+        of_mains.chain([self.shim]).collect()
+    }
+
+    /// What [`kill_orphans`] would kill, as far as these processes are known already.
+    pub fn victims(&self) -> Vec<ProcInfo> {
+        let known = self.mains.iter().chain(&self.known).copied().collect();
+        let pane = (self.shim, self.witnessed);
+        sort(all(), (&known, &self.sessions()), pane, std::process::id()).left
+    }
+}
+
 /// What was killed, and what was left running.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrphanReport {
@@ -73,11 +90,7 @@ pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
     if orphans.run.is_empty() || orphans.process.is_empty() {
         return OrphanReport::default();
     }
-    // The sessions of the pane. What is in them is part of the process, whatever its name is.
-    let of_mains = orphans.mains.iter().filter_map(|(pid, started)| {
-        Some(info(*pid).filter(|main| main.start_time == *started)?.sid)
-    });
-    let sessions: HashSet<u32> = of_mains.chain([orphans.shim]).collect();
+    let sessions = orphans.sessions();
     let begun = Instant::now();
     let mut until = begun + PATIENCE;
     let (mut struck, mut refused) = (HashSet::new(), HashSet::new());

@@ -156,6 +156,49 @@ fn kill_ends_a_run_whose_files_are_all_gone() {
 }
 
 #[test]
+fn each_command_names_what_lives_of_a_run_without_supervisor_until_kill_ends_it() {
+    for (files_gone, parts_gone) in [(true, false), (true, true), (false, true)] {
+        let web = "trap '' INT TERM HUP; echo up; while :; do sleep 1; done";
+        let world = World::new(&format!("web: {web}\nworker: exec sleep 1000\n"));
+        world.ok(["start", "-D"]);
+        world.wait_text("web", "up");
+        let socket = tmux_socket(&world);
+        let parts = ["web", "worker"].map(|name| [world.shim(name), world.sink(name)]).concat();
+        let parts: Vec<u32> = parts.into_iter().chain(world.terminal_server()).collect();
+        kill_both(&world);
+        if files_gone {
+            std::fs::remove_dir_all(world.runtime()).unwrap();
+        }
+        if parts_gone {
+            kill_all(&parts);
+            // No part of tmo knows of it any more.
+            let _ = std::fs::remove_file(socket);
+        }
+        let case = format!("files: {files_gone}, parts: {parts_gone}");
+        for args in [&["ls"][..], &["ps"], &["quit"], &["why"], &["stop", "web"], &["cleanup"]] {
+            if args == ["cleanup"] && !files_gone {
+                continue;
+            }
+            let ran = world.run(args);
+            assert!(ran.stderr.contains(REMAINS), "{case}, {args:?}: {ran:?}");
+            assert!(ran.stderr.contains("; `tmo kill` "), "{case}, {args:?}: {ran:?}");
+            assert_eq!(ran.code, i32::from(args != ["ls"]), "{case}, {args:?}: {ran:?}");
+        }
+        let ran = world.run(["kill"]);
+        assert_eq!(ran.code, 0, "{case}: {ran:?}");
+        assert!(!ran.stderr.contains("left running"), "{case}: {ran:?}");
+        spare_nothing(&world);
+        for args in [["ls"], ["ps"], ["quit"], ["why"], ["cleanup"]] {
+            let ran = world.run(args);
+            assert!(!ran.stderr.contains(REMAINS), "{case}, {args:?}: {ran:?}");
+        }
+    }
+}
+
+/// What a command says of processes that have lost their supervisor.
+const REMAINS: &str = ", but processes of a run do: ";
+
+#[test]
 fn kill_ends_a_run_whose_supervisor_is_stopped() {
     let world = stubborn();
     world.ok(["start", "-D"]);

@@ -33,6 +33,9 @@ pub(super) fn look(report: &mut Report, start: &Start) {
             left(report, &runtime);
         }
     }
+    for left in ls::left_over(&start.context.env) {
+        report.note(CHECK, left);
+    }
     report.ok(CHECK, format!("you have {living}; `tmo ls` lists them"));
 }
 
