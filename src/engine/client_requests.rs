@@ -12,7 +12,7 @@ use crate::model::event::What;
 use crate::model::request::{FlagMatches, Outcome, Request};
 use crate::server::engine_handle::EngineRequest;
 use crate::supervisor::{Input, RunPhase};
-use crate::sys::clock;
+use crate::sys::{self, clock, files};
 
 impl Engine {
     /// Handle one request.
@@ -79,7 +79,8 @@ impl Engine {
             let _ = reply.send(Outcome::refused(problem));
             return;
         }
-        if let Some(problem) = self.without_directory(&request) {
+        let unable = self.without_directory(&request).or_else(|| self.without_room(&request));
+        if let Some(problem) = unable {
             if !wait {
                 self.say_system(What::Refused { notice: problem.clone() });
             }
@@ -150,6 +151,16 @@ impl Engine {
             "{name} can't be started: its directory {dir} is not there any more; put it back, or end \
              the run with `tmo quit` and `tmo start` it where the project is now"
         ))
+    }
+
+    /// The same: there is no room to tell a shim to begin it.
+    fn without_room(&self, request: &Request) -> Option<String> {
+        let begun = self.saved.supervisor.begun_by(request).into_iter().next()?;
+        let (name, dir) = (&self.plan.processes[begun].name, self.runtime.panes());
+        let error = files::try_writing(&dir).err()?;
+        let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        let (dir, why) = (dir.display(), sys::why(&error));
+        is_full.then(|| format!("{name} can't be started: {dir} can't be written: {why}"))
     }
 }
 

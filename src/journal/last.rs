@@ -47,14 +47,16 @@ pub fn last_events(mut index: IndexReader, first: u64) -> io::Result<Vec<(u64, L
     Ok(events)
 }
 
-/// If the last event about it is that the journal can't be written: its text. No events before record `first`
-/// count.
+/// If the last event about it is that the journal can't be written, and that is still so: its text. No events before
+/// record `first` count.
 pub fn unwritable(index: IndexReader, first: u64) -> io::Result<Option<String>> {
+    let dirs = index.dirs().clone();
     let mut text = None;
     for (_, event) in last_events(index, first)? {
         if let Some(What::Disk { again, .. }) = event.what() {
             text = event.text().filter(|_| !again);
         }
     }
-    Ok(text)
+    // That there is room again is an event only when a process has written.
+    Ok(text.filter(|_| dirs.try_writing().is_err()))
 }

@@ -267,6 +267,7 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) -> WaitCondition {
         let proc = &mut self.procs[id];
+        proc.forget_refusal();
         let stopping = proc.alive() && proc.stop_was_requested();
         proc.run_after_installation();
         if proc.is_to_stop() {
@@ -317,6 +318,7 @@ impl Supervisor {
     }
 
     pub(super) fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> WaitCondition {
+        self.procs[id].forget_refusal();
         self.request_stop(id, out);
         let proc = &mut self.procs[id];
         if proc.cancel_restart() {
@@ -395,6 +397,12 @@ impl Supervisor {
 }
 
 impl Proc {
+    /// Forget why an earlier request did not reach the living process: another one is made.
+    fn forget_refusal(&mut self) {
+        let is_alive = self.alive();
+        self.note.take_if(|note| is_alive && matches!(note, Note::Text(_)));
+    }
+
     /// Clear failures and pauses, because a user or client wants it to run regardless.
     pub(super) fn forgive(&mut self) {
         (self.due, self.broken, self.skip) = (None, None, None);

@@ -78,6 +78,43 @@ fn ps_and_why_report_a_journal_that_cannot_be_written() {
 }
 
 #[test]
+fn a_journal_with_room_again_is_not_reported_as_full() {
+    let world = World::new(
+        "web: until [ -e go ]; do sleep 0.05; done; seq 1 400000; echo flooded; exec sleep 1000\n",
+    );
+    let script = "\
+        \"$TMO\" start -D && fill \"$DISK\" && touch go && until_logged flooded && \
+        until_logged \"can't be written\" && \"$TMO\" ps >during && rm \"$DISK/ballast\" || exit\n\
+        \"$TMO\" ps >after; \"$TMO\" why >>after; echo $? >code; \"$TMO\" quit\n";
+    if !on_small_disk(&world, "XDG_STATE_HOME", script) {
+        return;
+    }
+    let (during, after) = (world.read("during"), world.read("after"));
+    assert!(during.contains("journal can't be written"), "{during}");
+    assert!(!after.contains("journal can't be written"), "{after}");
+    assert_eq!(world.read("code"), "0\n", "{after}");
+}
+
+#[test]
+fn a_restart_without_room_for_its_files_is_refused_before_anything_is_touched() {
+    let world = World::new("web: exec sleep 1000\n");
+    let script = "\
+        \"$TMO\" start -D && fill \"$DISK\" || exit\n\
+        \"$TMO\" restart web 2>refused; \"$TMO\" ps >during; \"$TMO\" logs >log; rm \"$DISK/ballast\"\n\
+        \"$TMO\" restart web && \"$TMO\" ps >after; \"$TMO\" quit\n";
+    if !on_small_disk(&world, "XDG_RUNTIME_DIR", script) {
+        return;
+    }
+    let refused = world.read("refused");
+    assert!(refused.contains("can't be written: no space left on device\n"), "{refused}");
+    let log = world.read("log");
+    assert!(!log.contains("Interrupting"), "{log}");
+    for text in [world.read("during"), world.read("after")] {
+        assert!(text.contains("running") && !text.contains("no space"), "{text}");
+    }
+}
+
+#[test]
 fn a_start_without_room_for_a_process_names_the_full_disk() {
     let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n");
     let script = "\

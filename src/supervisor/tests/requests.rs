@@ -159,7 +159,8 @@ fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
     world.ask(2, Request::Stop { names: vec![], order: ChangeOrder::default() });
     world.settle();
-    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
+    let stopped = &world.machine.procs[0];
+    assert_eq!((stopped.status(), &stopped.note), (ProcessStatus::Stopped, &None));
     let heard = world.shims[0].spec;
     world.ask(3, Request::Start { names: vec![], order: ChangeOrder::default() });
     world.shims[0].spec = heard;
