@@ -177,9 +177,11 @@ fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, Startu
     if !survivors {
         let fresh = fresh.ok_or_else(|| failed("nothing is left of that run"))?;
         killed = kill_orphans(runtime)?;
-        runtime.clear().map_err(|e| failed(format_args!("{}: {e}", runtime.dir().display())))?;
-        std::fs::rename(fresh, runtime.plan_file())
-            .map_err(|e| failed(format_args!("{}: {e}", fresh.display())))?;
+        let in_place = |path: &Path, error: std::io::Error| {
+            failed(format_args!("{}: {}", path.display(), sys::why(&error)))
+        };
+        runtime.clear().map_err(|e| in_place(runtime.dir(), e))?;
+        std::fs::rename(fresh, runtime.plan_file()).map_err(|e| in_place(fresh, e))?;
     }
     let plan = runtime.plan().map_err(failed)?;
     let (path, shown) = (plan.socket.as_path(), plan.socket_shown.as_path());
@@ -245,7 +247,8 @@ fn watch(mut held: Held, mut news: File) -> u8 {
         let mut child = match spawn(&held, &news) {
             Ok(child) => child,
             Err(error) => {
-                let message = format!("can't start {}: {error}", held.program.display());
+                let (program, why) = (held.program.display(), sys::why(&error));
+                let message = format!("can't start {program}: {why}");
                 if !held.runtime.has_survivors() {
                     clean_up(held);
                 }

@@ -152,7 +152,7 @@ impl Engine {
         if self.panes[id].last_shim.is_some() {
             self.reserve(id);
         }
-        self.listen(id).map_err(|e| format!("{}: {e}", bell.display()))
+        self.listen(id).map_err(|e| format!("{}: {}", bell.display(), sys::why(&e)))
     }
 
     /// Listen to the bell of a pane, unless a task already does.

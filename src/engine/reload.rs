@@ -69,7 +69,8 @@ impl Engine {
             let slugs = self.streams.slugs(&[number]);
             let added = slugs.iter().try_for_each(|(number, slug)| self.ingest.add(*number, slug));
             if let Err(error) = added {
-                done = Err(format!("the journal takes no output of {name}: {error}"));
+                let why = crate::sys::why(&error);
+                done = Err(format!("the journal takes no output of {name}: {why}"));
                 if is_new {
                     self.plan.processes.truncate(id.place());
                     break;

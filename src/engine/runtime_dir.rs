@@ -26,7 +26,7 @@ pub struct RuntimeDir {
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeDirError {
     /// Reading or writing failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), sys::why(source))]
     Io {
         /// The file.
         path: PathBuf,

@@ -39,7 +39,7 @@ pub enum LockError {
         pid: Option<u32>,
     },
     /// The lock file cannot be used.
-    #[error("cannot lock `{}`: {cause}", path.display())]
+    #[error("cannot lock `{}`: {}", path.display(), crate::sys::why(cause))]
     Io {
         /// The lock file.
         path: PathBuf,

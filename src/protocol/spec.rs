@@ -89,7 +89,7 @@ pub struct Spec {
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// Reading or writing failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), crate::sys::why(source))]
     Io {
         /// The file.
         path: std::path::PathBuf,

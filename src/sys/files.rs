@@ -344,7 +344,7 @@ pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateError {
     /// It can't be opened or read.
-    #[error("{} can't be read: {source}", path.display())]
+    #[error("{} can't be read: {}", path.display(), super::why(source))]
     Read {
         /// The file.
         path: PathBuf,

@@ -82,7 +82,7 @@ pub enum UsersError {
         error: serde_json::Error,
     },
     /// The file can't be written.
-    #[error("{} can't be written: {source}", path.display())]
+    #[error("{} can't be written: {}", path.display(), crate::sys::why(source))]
     Write {
         /// The file.
         path: PathBuf,

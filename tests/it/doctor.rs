@@ -332,6 +332,16 @@ fn doctor_reports_unusable_directories() {
 }
 
 #[test]
+fn doctor_names_a_file_in_the_place_of_a_directory() {
+    let world = world(QUIET);
+    world.write("file", "");
+    world.write("tmo.toml", "[log]\ndir = \"file/below\"\n");
+    let ran = examine(&world, &[]);
+    let line = ran.line("FAIL  journal: ");
+    assert!(line.contains("/file is not a directory; rename that file, "), "{ran:#?}");
+}
+
+#[test]
 fn doctor_reports_a_run_of_a_different_tmo_program() {
     let world = world(QUIET);
     let copy = world.path().join("tmo");

@@ -53,7 +53,7 @@ pub enum TmuxError {
         source: std::io::Error,
     },
     /// Its configuration could not be written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), crate::sys::why(source))]
     Config {
         /// The file.
         path: PathBuf,

@@ -13,7 +13,7 @@ use crate::config::dirs::{
 };
 use crate::model::plan::{LogPolicy, Plan};
 use crate::model::units;
-use crate::sys::why;
+use crate::sys::{why, why_at};
 
 /// Warn if less space is left.
 const LITTLE: u64 = 64 << 20;
@@ -63,9 +63,11 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
 /// Check that this directory can be written to or created, and how much space is left.
 fn place(report: &mut Report, check: &'static str, dir: &Path, more: &str) {
     let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+    if !there.is_dir() {
+        return report.fail(check, why_at(there, &ErrorKind::NotADirectory.into()));
+    }
     if let Err(error) = access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
-        let error = if there.is_dir() { error.into() } else { ErrorKind::NotADirectory.into() };
-        let (at, why) = (there.display(), why(&error));
+        let (at, why) = (there.display(), why(&error.into()));
         let text = if there == dir {
             format!("{at} can't be written to: {why}")
         } else {
