@@ -122,7 +122,7 @@ pub(super) fn remains_at(runtime: &RuntimeDir, place: &str, kill: &str) -> Optio
     let list = list(&named(shown));
     (!left.is_empty()).then(|| {
         format!(
-            "no supervisor runs {place}, but processes of a run do: {list}{more}; {kill} ends them"
+            "no supervisor answers {place}, but processes of a run live: {list}{more}; {kill} ends them"
         )
     })
 }

@@ -83,13 +83,11 @@ pub(super) fn left_over(env: &Env) -> Vec<String> {
         .filter_map(|process| sys::variable_of(process.pid, "TMO_SESSION"))
         .collect();
     let is_marked = |id: &str| marks.iter().any(|run| run.starts_with(&format!("{id}-")));
-    let is_held = |dir: &Path| lock::is_held(dir).unwrap_or(false);
     let left = |run: &KnownRun| {
         let dir = run.last.as_ref()?.origin.as_ref()?.as_path();
         let runtime = RuntimeDir::new(runtime_base(env).join(&run.id));
-        let is_kept = run.standing == Standing::Held
-            || runtime.has_survivors()
-            || runtime.of_other_sessions().iter().any(|dir| is_held(dir));
+        let is_kept =
+            run.standing == Standing::Held || runtime.has_survivors() || runtime.has_keeper();
         let place = format!("in {}", dir.display());
         if is_kept { None } else { remains_at(&runtime, &place, "`tmo kill` there") }
     };

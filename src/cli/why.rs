@@ -32,16 +32,18 @@ const MOST_OTHERS: usize = 5;
 pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let (state, left) = super::block_on(state_of(&mut instance))?;
-    if let Some(left) = &left {
-        super::warn(left);
-    }
     let name = args.name.as_deref();
     let explanation = match state {
         Some(state) if !instance.has_files() => super::far::why(&instance, &state, args)?,
         state => explain(&instance, state, name)?,
     };
-    let code = print(&instance, args, explanation)?;
-    Ok(if left.is_some() { code.max(1) } else { code })
+    let Some(left) = left else { return print(&instance, args, explanation) };
+    if let Explanation::Well(_) = explanation {
+        // It would say that the run is over.
+        return Err(CliError::Other(left));
+    }
+    super::warn(&left);
+    print(&instance, args, explanation).map(|code| code.max(1))
 }
 
 /// Print this explanation; returns the exit code.

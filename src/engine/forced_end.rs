@@ -290,6 +290,12 @@ impl RuntimeDir {
         self.end(Reach::EverySession, vec![])
     }
 
+    /// Whether a guardian or a supervisor of a run lives, in any session and whatever has become of its files.
+    pub fn has_keeper(&self) -> bool {
+        let members = self.living_parts();
+        !members.guardians.is_empty() || !members.supervisors.is_empty()
+    }
+
     /// What is alive of a run that has no supervisor here: its processes or, if there are none, its parts. A part
     /// that is just exiting is waited for. [`Self::end_by_force`] ends them.
     pub fn remains(&self) -> Vec<ProcInfo> {

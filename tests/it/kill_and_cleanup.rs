@@ -195,8 +195,20 @@ fn each_command_names_what_lives_of_a_run_without_supervisor_until_kill_ends_it(
     }
 }
 
+#[test]
+fn ls_misses_no_supervisor_that_lives_without_its_files() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    std::fs::remove_dir_all(world.runtime()).unwrap();
+    let ran = world.run(["ls"]);
+    assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
+    world.ok(["quit"]);
+    spare_nothing(&world);
+}
+
 /// What a command says of processes that have lost their supervisor.
-const REMAINS: &str = ", but processes of a run do: ";
+const REMAINS: &str = ", but processes of a run live: ";
 
 #[test]
 fn kill_ends_a_run_whose_supervisor_is_stopped() {
