@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Line;
 use super::report::Entry;
-use super::text::plain;
+use super::text::rows;
 use super::watcher::has_failed;
 use crate::journal::clear;
 use crate::journal::query::{since, tail};
@@ -444,7 +444,7 @@ impl Kept {
     }
 }
 
-/// The lines of a chunk, with their positions. The continuation of a line from an earlier record is
+/// The rows of the lines of a chunk, with the positions of the lines. The continuation of a line from an earlier record is
 /// skipped: it is beyond the part of a line that is kept.
 pub(super) fn pieces(chunk: &Chunk, text: &[u8], mut take: impl FnMut(Position, String)) {
     // A part of a drawing may begin with the message of a crash.
@@ -453,7 +453,9 @@ pub(super) fn pieces(chunk: &Chunk, text: &[u8], mut take: impl FnMut(Position, 
     for piece in text.split_inclusive(|byte| *byte == b'\n') {
         if begin > 0 || !goes_on {
             let skip = chunk.skip.saturating_add(crate::journal::small(begin));
-            take(Position { record: chunk.position, skip }, plain(piece));
+            for row in rows(piece) {
+                take(Position { record: chunk.position, skip }, row);
+            }
         }
         begin += piece.len();
     }

@@ -230,7 +230,7 @@ impl Engine {
             pid: proc.pid(),
             last_pid: proc.last_pid,
             exit: proc.phase.exit(),
-            finished: supervisor.has_finished(id),
+            finished: self.has_finished(id),
             missed_by,
             since: proc.since,
             lives: proc.begun,

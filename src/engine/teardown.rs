@@ -228,8 +228,10 @@ impl Engine {
         ids.map(|id| self.plan.processes[id].name.clone()).collect()
     }
 
-    fn has_finished(&self, id: ProcId) -> bool {
-        self.saved.supervisor.has_finished(id)
+    pub(super) fn has_finished(&self, id: ProcId) -> bool {
+        let supervisor = &self.saved.supervisor;
+        let is_command = self.plan.is_of_command();
+        supervisor.has_finished(id) || is_command && supervisor.has_ended_well(id)
     }
 
     /// Whether the end of the run came before the start of this process, which it was waiting for.

@@ -415,15 +415,24 @@ pub fn without_break(line: &[u8]) -> &[u8] {
 /// Append the visible text of a line of output (without its line break). If the line was drawn in several
 /// rows, the rows that show anything are separated by newlines.
 pub fn plain(line: &[u8], out: &mut Vec<u8>) {
+    let begin = out.len();
+    rows(line, |row| {
+        out.extend_from_slice(if out.len() > begin { b"\n" } else { b"" });
+        out.extend_from_slice(row);
+    });
+}
+
+/// Take the visible text of each row of a line of output (without its line break). A line that was erased has none.
+pub fn rows(line: &[u8], mut take: impl FnMut(&[u8])) {
     if is_ordinary(line) {
-        return out.extend_from_slice(line);
+        return take(line);
     }
-    let (mut screen, mut rest, begin) = (Line::default(), line, out.len());
+    let (mut screen, mut rest, mut is_first) = (Line::default(), line, true);
     let mut row = |screen: &mut Line| {
         screen.flatten();
-        if screen.is_visible() || out.len() == begin && !screen.is_edited() {
-            out.extend_from_slice(if out.len() > begin { b"\n" } else { b"" });
-            out.extend_from_slice(trimmed(screen));
+        if screen.is_visible() || is_first && !screen.is_edited() {
+            is_first = false;
+            take(trimmed(screen));
         }
         screen.next_line();
     };

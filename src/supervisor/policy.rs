@@ -126,13 +126,18 @@ impl Supervisor {
         self.procs[id].rules.is_ready_by(None) || self.procs.iter().any(completed)
     }
 
+    /// Whether it has ended by itself, with success.
+    pub fn has_ended_well(&self, id: ProcId) -> bool {
+        let proc = &self.procs[id];
+        matches!(proc.phase, Phase::Over { exit, asked: false, .. } if proc.rules.is_good(exit))
+    }
+
     /// Whether it has ended with success and was expected to end.
     pub fn has_finished(&self, id: ProcId) -> bool {
         let proc = &self.procs[id];
-        let well = matches!(proc.phase, Phase::Over { exit, asked: false, .. }
-            if proc.rules.is_good(exit));
         let is_missed = || self.missed.contains(&id) || !self.missed_by(id).is_empty();
         let may_end = || proc.on_exit == OnExit::Remain && !is_missed();
+        let well = self.has_ended_well(id);
         well && (proc.rules.stage == Stage::Cleanup || self.is_to_end(id) || may_end())
     }
 

@@ -32,22 +32,24 @@ pub fn last_words(death: &Death<'_>) -> Vec<String> {
         (Exit::Code(_), Some(_)) => format!("exited with {}", death.exit),
         (Exit::Signal(_), _) => format!("{} {}", death.exit.verb(), death.exit),
     };
-    let quoted: Vec<String> = death.last_lines.iter().map(|line| quote(line)).collect();
+    let quoted: Vec<String> = death.last_lines.iter().filter_map(|line| quote(line)).collect();
     let more = if quoted.is_empty() { "" } else { "; its last lines:" };
-    let cause =
-        death.cause.map_or_else(String::new, |cause| format!(": {}", quote(cause.as_bytes())));
+    let cause = death.cause.map_or_else(String::new, |cause| {
+        format!(": {}", quote(cause.as_bytes()).unwrap_or_default())
+    });
     let head = format!("{} {how} after {}{cause}{more}", death.name, units::span(death.uptime));
     std::iter::once(head).chain(quoted.into_iter().map(|line| format!("  {line}"))).collect()
 }
 
 /// A line as plain text: its last state, without escape sequences and control bytes, shortened to a
-/// readable length.
-fn quote(line: &[u8]) -> String {
+/// readable length; `None` if it was erased.
+fn quote(line: &[u8]) -> Option<String> {
     const LONGEST: usize = 500;
-    let mut shown = vec![];
-    line::plain(without_break(line), &mut shown);
-    let last = shown.rsplit(|&b| b == b'\n').next().unwrap_or_default();
-    cut(&String::from_utf8_lossy(last), LONGEST).into_owned()
+    let mut last = None;
+    line::rows(without_break(line), |row| {
+        last = Some(cut(&String::from_utf8_lossy(row), LONGEST).into_owned());
+    });
+    last
 }
 
 #[cfg(test)]
@@ -67,6 +69,7 @@ mod tests {
                 cause: None,
                 last_lines: &[
                     b"listening\r\n",
+                    b"spinner\r\x1b[K\r\n",
                     b"\x1b[31mport 5000 \r\x1b[Kin use\x1b[0m\r\n",
                     b"bye",
                 ],

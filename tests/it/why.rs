@@ -1032,3 +1032,32 @@ fn a_process_that_a_signal_has_stopped_is_marked() {
     });
     world.ok(["quit"]);
 }
+
+#[test]
+fn why_calls_the_end_of_a_command_with_code_0_expected() {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    assert_eq!(world.run(["start", "--", "true"]).code, 0);
+    assert_eq!(world.ok(["why"]), "the last run ended because true exited with code 0\n");
+    let well = "nothing is wrong: true has ended with code 0, as expected\n";
+    assert_eq!(world.ok(["why", "true"]), well);
+    assert_eq!(world.run(["crashes"]).stderr, "tmo: there is no crash report\n");
+    assert_eq!(world.run(["start", "--", "false"]).code, 1);
+    let reported = wrong(&world, &[]);
+    assert!(reported.contains("it exited with code 1"), "{reported}");
+}
+
+#[test]
+fn evidence_and_last_lines_are_without_what_was_erased() {
+    let world = World::new("web: exec sh spin\n");
+    let spin = "for frame in 1 2; do printf '\\342\\240\\213\\033[1G\\033[0K\\342\\240\\231\\r\\033[K'; done\n\
+        printf 'npm error code E404\\r\\n\\342\\240\\213\\r\\033[K\\r\\n'; exit 1\n";
+    world.write("spin", spin);
+    let ran = world.run(["start"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let answer = json(&world, &["why"]);
+    assert_eq!(answer["causes"][0]["evidence"]["text"], "npm error code E404");
+    assert_eq!(answer["lastLogs"], serde_json::json!(["npm error code E404"]));
+    let file = std::fs::read_to_string(report(&world, "web")).unwrap();
+    assert!(!file.contains('\u{280b}') && !file.contains('\u{2819}'), "{file}");
+}

@@ -2,7 +2,7 @@
 
 use super::{LastError, has_failed, last_error};
 use crate::crash::evidence::{Evidence, Facts, Line};
-use crate::crash::text::plain;
+use crate::crash::text::rows;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
@@ -33,12 +33,9 @@ const RECORDED: [Recorded; 12] = [
 
 fn lines(output: &str) -> Vec<Line> {
     let lines = output.lines().filter(|line| !line.starts_with("=== "));
-    let line = |line: &str| Line {
-        time: Timestamp::from_nanos(1_767_322_985_000_000_000),
-        at: None,
-        text: plain(line.as_bytes()),
-    };
-    lines.map(line).collect()
+    let line =
+        |text| Line { time: Timestamp::from_nanos(1_767_322_985_000_000_000), at: None, text };
+    lines.flat_map(|text| rows(text.as_bytes())).map(line).collect()
 }
 
 fn after(name: &str, output: &str) -> Option<LastError> {

@@ -67,7 +67,8 @@ impl Analysis<'_> {
         let Ended { run, end: End { culprit, finished, .. }, troubles, .. } = &ended;
         let run = run.as_deref().unwrap_or_default();
         let Some(name) = name else {
-            if let Some(culprit) = culprit {
+            let unexpected = culprit.as_ref().filter(|culprit| !finished.contains(&culprit.name));
+            if let Some(culprit) = unexpected {
                 let found = self.last_end(&culprit.name, run, None)?;
                 let answer = found.map(|found| of_report(found, None));
                 return Ok(answer.map(|answer| self.with_way_to_end(answer)));
