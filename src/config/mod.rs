@@ -46,6 +46,20 @@ pub enum Warning {
         /// The beginning of the line.
         text: String,
     },
+    /// An entry with a name that no process can have.
+    #[error(
+        "{file}:{line}: `{name}` is not a process name, skipped: only letters, digits, `_` and `-`; write `{instead}: …`"
+    )]
+    BadName {
+        /// The Procfile as the user named it.
+        file: String,
+        /// Line number, from 1.
+        line: usize,
+        /// The beginning of the name.
+        name: String,
+        /// A name that is like it.
+        instead: String,
+    },
     /// A name without a command.
     #[error("{file}:{line}: `{name}` has no command, skipped")]
     NoCommand {
@@ -114,7 +128,8 @@ pub fn unknown_processes<'a>(
     let reported = names.by_ref().take(TOLD).enumerate();
     let mut warnings: Vec<_> = reported
         .map(|(number, (origin, name))| {
-            let near = || nearest(name, known.iter().copied()).map(str::to_owned);
+            let near = || Some(nearest(name, known.iter().copied())?.to_owned());
+            let near = || number_of(name, known).or_else(near);
             let nearest = (number < SUGGESTED).then(near).flatten();
             Warning::UnknownProcess { origin, name: shortened(name).into_owned(), nearest }
         })
@@ -122,6 +137,12 @@ pub fn unknown_processes<'a>(
     let more = names.count();
     warnings.extend((more > 0).then_some(Warning::MoreUnknown { more }));
     warnings
+}
+
+/// The flag that a word such as `web=3` belongs to.
+fn number_of(word: &str, known: &[&str]) -> Option<String> {
+    let (name, number) = word.split_once('=')?;
+    (known.contains(&name) && number.parse::<u32>().is_ok()).then(|| format!("-m {word}"))
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

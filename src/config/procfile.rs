@@ -83,6 +83,7 @@ enum Line<'a> {
     Nothing,
     Entry(&'a str, &'a [u8]),
     NameOnly(&'a str),
+    BadName(&'a str),
     Other,
 }
 
@@ -120,6 +121,12 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Procfile, ProcfileError> {
             Line::NameOnly(name) => {
                 warn(Warning::NoCommand { file: file(), line, name: name.to_owned() });
             }
+            Line::BadName(name) => {
+                let fit = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+                let (file, name) = (file(), excerpt(name.as_bytes()));
+                let instead = name.trim_end_matches('…').chars().map(fit).collect();
+                warn(Warning::BadName { file, line, name, instead });
+            }
             Line::Other => warn(Warning::NotAnEntry { file: file(), line, text: excerpt(text) }),
         }
     }
@@ -133,7 +140,7 @@ fn classify(text: &[u8]) -> Line<'_> {
     let end = text.iter().position(|&byte| !is_word(byte)).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let (Ok(name), Some(rest)) = (str::from_utf8(name), rest.strip_prefix(b":")) else {
-        return Line::Other;
+        return bad_name(text).map_or(Line::Other, Line::BadName);
     };
     let command = rest.trim_ascii_start();
     if name.is_empty() {
@@ -143,6 +150,13 @@ fn classify(text: &[u8]) -> Line<'_> {
     } else {
         Line::Entry(name, command)
     }
+}
+
+/// What stands before `: command`, if that is one word.
+fn bad_name(text: &[u8]) -> Option<&str> {
+    let (name, rest) = str::from_utf8(text).ok()?.split_once(':')?;
+    let is_entry = rest.starts_with([' ', '\t']) && !rest.trim_ascii().is_empty();
+    (is_entry && !name.is_empty() && !name.contains(char::is_whitespace)).then_some(name)
 }
 
 const fn is_word(byte: u8) -> bool {
@@ -209,7 +223,7 @@ mod tests {
 
     #[test]
     fn warns_with_file_and_line() {
-        let text = b"web: x\n indented: y\nbad name: z\nempty:\nblank:   \n  # fine\n: x\n";
+        let text = b"web: x\n indented: y\nbad name: z\nempty:\nblank:   \n  # fine\n: x\nweb.1: y\nweb.2:y\n";
         let procfile = parse(text, "./Procfile").unwrap();
         let warnings: Vec<String> = procfile.warnings.iter().map(ToString::to_string).collect();
         let skipped = "not of the form `name: command`, skipped:";
@@ -221,6 +235,10 @@ mod tests {
                 "./Procfile:4: `empty` has no command, skipped".to_owned(),
                 "./Procfile:5: `blank` has no command, skipped".to_owned(),
                 format!("./Procfile:7: {skipped} : x"),
+                "./Procfile:8: `web.1` is not a process name, skipped: only letters, digits, `_` and `-`; write \
+                 `web-1: …`"
+                    .to_owned(),
+                format!("./Procfile:9: {skipped} web.2:y"),
             ]
         );
         assert_eq!(procfile.entries.len(), 1);

@@ -25,6 +25,10 @@ fn check_reports_problems_and_starts_nothing() {
         assert!(ran.stderr.contains(reported), "{ran:?}");
     }
     assert_eq!(ran.stderr.lines().count(), 3, "{ran:?}");
+    let ran = world.run(["check", "-l", "web=3"]);
+    let reported =
+        "--processes names `web=3`, which the Procfile does not have; did you mean `-m web=3`?";
+    assert!(ran.stderr.contains(reported), "{ran:?}");
     let ran = world.run(["check", "-f", "nosuch"]);
     assert!(ran.code == 1 && ran.stderr.contains("open nosuch: no such file"), "{ran:?}");
     let ran = world.run(["check", "--formation", "web"]);
