@@ -56,9 +56,8 @@ impl Supervisor {
         }
         let mut goals = vec![];
         for (id, action, dependents, awaits) in parts {
-            let restarts = action == Action::Restart;
-            let part = Part { dependents, awaits, restarts, ..Part::default() };
-            let begins = !self.procs[id].alive() || restarts;
+            let part = Part { dependents, awaits, ..Part::default() };
+            let begins = !self.procs[id].alive() || action == Action::Restart;
             let goal = match action {
                 Action::Start => self.start_as(id, part, now, out),
                 Action::Stop | Action::Leave => self.stop_in_turn(id, action, part, out),

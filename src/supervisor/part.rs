@@ -42,8 +42,6 @@ pub struct Part {
     /// What its next life waits for; `None` means all that the process needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) awaits: Option<Vec<Awaited>>,
-    /// Its next life was requested to replace one that ran.
-    pub(super) restarts: bool,
     /// It was skipped, and a user has stopped it since: it does not return with its dependency.
     pub(super) stays_down: bool,
 }

@@ -473,10 +473,6 @@ impl Proc {
             Phase::Over { .. } if self.due.is_some() => ProcessStatus::Restarting,
             Phase::Over { .. } if self.waiting && self.goal == Goal::Run => ProcessStatus::Pending,
             Phase::Over { .. } if self.broken.is_some() => ProcessStatus::Broken,
-            // It ran before, and continues with its dependency.
-            Phase::Over { .. } if self.skip.is_some() && self.change.restarts => {
-                ProcessStatus::Pending
-            }
             Phase::Over { .. } if self.skip.is_some() => ProcessStatus::Skipped,
             Phase::Over { .. } if self.installation_failure().is_some() => ProcessStatus::Error,
             Phase::Over { asked: true, .. } => ProcessStatus::Stopped,

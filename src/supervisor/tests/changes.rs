@@ -178,7 +178,7 @@ fn a_completed_process_that_is_named_runs_again_and_is_waited_for() {
     let outcome = world.answered(2).unwrap();
     assert_eq!(outcome.problems[0], "migrate: ended with code 3");
     assert!(!outcome.ok && outcome.problems[1].to_string().starts_with("web: "), "{outcome:?}");
-    assert_eq!(world.machine.procs[WEB].status(), ProcessStatus::Pending);
+    assert_eq!(world.machine.procs[WEB].status(), ProcessStatus::Skipped);
     assert_eq!(world.machine.run_phase, RunPhase::Running);
     // It follows when the other one is repaired.
     world.ask(3, restart(&["migrate"]));
