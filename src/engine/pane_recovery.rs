@@ -57,11 +57,10 @@ impl Engine {
         self.pipe(id, pane, closed);
     }
 
-    /// Whether the death of its last sink has lost nothing.
+    /// Whether the death of its last sink, and of one that came and went unnoticed, has lost nothing.
     fn is_lossless(&self, id: ProcId) -> bool {
-        let last = self.panes[id].last_sink;
-        let said = sink::said(&self.panes[id].paths.sink_lock()).or(last);
-        said.is_some_and(|said| said.lossless && Some(said.pid) == last.map(|last| last.pid))
+        let said = sink::said(&self.panes[id].paths.sink_lock());
+        said.or(self.panes[id].last_sink).is_some_and(|said| said.lossless)
     }
 
     /// Continue a sink that was stopped; returns whether it was. Its pid comes from a file, so

@@ -6,8 +6,9 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::iter;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,6 +91,21 @@ pub struct Said {
     pub lossless: bool,
 }
 
+impl Said {
+    /// The size of the file, which is filled with empty lines.
+    const SIZE: usize = 64;
+
+    /// Replace the content of a lock file, in one write: a process that is killed meanwhile leaves what was there or
+    /// what is new.
+    fn write(self, lock: &File) -> io::Result<()> {
+        let words = [(self.lossless, LOSSLESS), (self.drained, DRAINED)];
+        let words = words.into_iter().filter_map(|(says, word)| says.then_some(word));
+        let mut text = format!("{}\n{}", self.pid, words.collect::<Vec<_>>().join("\n"));
+        text.extend(iter::repeat_n('\n', Self::SIZE.saturating_sub(text.len())));
+        lock.write_all_at(text.as_bytes(), 0)
+    }
+}
+
 /// Whether a sink holds this lock; it may not have written its pid yet.
 pub fn begins(lock: &Path) -> bool {
     files::open_plain(lock)
@@ -101,7 +117,7 @@ pub fn is_up(lock: &Path) -> bool {
     begins(lock) && said(lock).is_some_and(|said| !said.drained)
 }
 
-/// What the last holder has written into this lock file; `None` while a new one is about to write.
+/// What the last holder has written into this lock file; `None` if there was none yet.
 pub fn said(lock: &Path) -> Option<Said> {
     /// The limit for reading; what a sink writes is shorter.
     const LONGEST: u64 = 100;
@@ -141,6 +157,8 @@ pub(super) struct Sink {
     // Dropped before the bell. A killed sink closes its descriptors in the same order. So when the
     // supervisor sees the bell close, the lock is already free.
     lock: Option<File>,
+    /// What is in the lock file.
+    said: Said,
     bell_path: PathBuf,
     bell: Option<Bell>,
 }
@@ -163,11 +181,7 @@ impl Sink {
         Self::with_lock(spec_path, lock, Source::Terminal(holding))
     }
 
-    fn with_lock(
-        spec_path: &Path,
-        mut lock: Option<File>,
-        source: Source,
-    ) -> Result<Self, SpecError> {
+    fn with_lock(spec_path: &Path, lock: Option<File>, source: Source) -> Result<Self, SpecError> {
         let spec = Spec::read(spec_path)?;
         let paths = PanePaths::beside(spec_path);
         let bell_path = paths.bell();
@@ -181,16 +195,13 @@ impl Sink {
                 Appender::open_for_pipe(&dirs, &slug, (limit, holding.at_least))
             }
         };
-        if let Some(lock) = &mut lock {
-            let mut lines = format!("{}\n", std::process::id());
-            if let Source::Terminal(Holding { is_lossless: true, .. }) = source {
-                lines.push_str(LOSSLESS);
-                lines.push('\n');
-            }
+        let lossless = matches!(source, Source::Terminal(Holding { is_lossless: true, .. }));
+        let said = Said { pid: std::process::id(), drained: false, lossless };
+        if let Some(lock) = &lock {
             // Only after the bell is open: readers of this file rely on that.
-            let _ = lock.set_len(0).and_then(|()| lock.write_all(lines.as_bytes()));
+            let _ = said.write(lock);
         }
-        let mut sink = Self { appender, dirs, slug, limit, lock, bell_path, bell };
+        let mut sink = Self { appender, dirs, slug, limit, lock, said, bell_path, bell };
         sink.ring(b'S');
         Ok(sink)
     }
@@ -210,9 +221,10 @@ impl Sink {
     /// Record that nothing was lost. This must precede the close of the bell, which tells the supervisor that
     /// this sink has ended.
     pub(super) fn leave(&mut self) {
-        if let Some(lock) = &mut self.lock {
+        self.said.drained = true;
+        if let Some(lock) = &self.lock {
             // If this fails it only looks as if output might be missing.
-            let _ = writeln!(lock, "{DRAINED}");
+            let _ = self.said.write(lock);
         }
     }
 
@@ -309,7 +321,7 @@ enum Turn {
 /// Wait until no other sink appends to the stream. If the file system does not support locks,
 /// continue without one: losing bytes would be worse than mixing up their order.
 fn lock(path: &Path, overtaken: impl Fn(&Path) -> bool) -> Turn {
-    let Ok(file) = files::append_to(path) else { return Turn::Come(None) };
+    let Ok(file) = files::make_lock(path) else { return Turn::Come(None) };
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         if overtaken(path) {
             return Turn::Passed;
@@ -378,10 +390,27 @@ fn poll_input(events: PollFlags, time: PollTimeout) -> nix::Result<PollFlags> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUFFER, Pace, is_younger};
+    use super::{BUFFER, Pace, Said, is_younger, said};
     use crate::model::time::Timestamp;
+    use crate::sys::files;
 
     const MS: u64 = 1_000_000;
+
+    #[test]
+    fn what_a_lock_file_says_is_replaced_as_a_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = files::make_lock(&path).unwrap();
+        assert_eq!(said(&path), None);
+        for (pid, lossless, drained) in
+            [(u32::MAX, true, true), (7, true, false), (70, false, true), (7, false, false)]
+        {
+            let written = Said { pid, drained, lossless };
+            written.write(&lock).unwrap();
+            assert_eq!(said(&path), Some(written));
+            assert_eq!(lock.metadata().unwrap().len(), 64, "never emptied");
+        }
+    }
 
     #[test]
     fn the_younger_sink_is_known_also_when_process_ids_begin_again() {

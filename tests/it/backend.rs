@@ -14,7 +14,7 @@ use tmo::protocol::terminal::{FromClient, Hello, VERSION, WantedScreen};
 use crate::api::ask;
 use crate::control_socket::{mode, talk};
 use crate::harness::pty::Pty;
-use crate::harness::{Ran, World, eventually, procs};
+use crate::harness::{NEVER_FLAKY, Ran, World, eventually, procs};
 use crate::host_environment::NOBODY;
 use crate::takeover::{QUIET, kill_both};
 
@@ -373,7 +373,7 @@ fn output_of_a_process_without_pty_survives_kills_of_its_sink_and_of_the_supervi
     assert_eq!(last % 1000, 0);
     let mut expected: String = (1..=last).map(|n| format!("{n}\n")).collect();
     expected += "all done\n";
-    assert!(text == expected, "{} bytes of {}", text.len(), expected.len());
+    assert!(text == expected, "{NEVER_FLAKY} {} bytes of {}", text.len(), expected.len());
     ends(&world);
 }
 
