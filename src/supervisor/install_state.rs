@@ -86,6 +86,16 @@ impl Installation {
         self.progress = Progress::Incomplete { version, why: None };
     }
 
+    /// Note that a life that installs has begun. The end of an earlier one may have been seen after this one was
+    /// requested.
+    pub(super) fn began(&mut self) {
+        if let Progress::Incomplete { version, .. } | Progress::Complete { version } =
+            &mut self.progress
+        {
+            self.progress = Progress::Incomplete { version: std::mem::take(version), why: None };
+        }
+    }
+
     /// Note that the installation has ended or was given up.
     pub(super) fn conclude(&mut self, failure: Option<InstallProblem>) {
         if let Progress::Incomplete { version, why } = &mut self.progress {

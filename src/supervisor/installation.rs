@@ -79,6 +79,7 @@ impl Supervisor {
         // A life file that was removed and created again may report the same life twice.
         if !matches!(proc.phase, Phase::Installing { .. }) {
             out.push(Effect::Say(Some(id), What::Installing { life }));
+            proc.installation.began();
         }
         proc.phase = Phase::Installing { life, pid };
         (proc.since, proc.lost) = (at, 0);

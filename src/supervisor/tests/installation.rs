@@ -235,6 +235,25 @@ fn a_stopped_installation_is_begun_again_before_the_program_runs() {
 }
 
 #[test]
+fn an_installation_that_began_before_the_end_of_the_last_one_was_seen_counts_by_its_own_end() {
+    let mut world = World::of(&uploaded(&["web"]));
+    let change = |request: fn(ChangeOrder) -> Request| request(ChangeOrder::default());
+    let restart = || change(|order| Request::Restart { names: names(&["web"]), order });
+    world.bring_up(0);
+    world.shims[0].act(false);
+    world.ask(1, restart());
+    world.shims[0].die(Exit::Code(0));
+    world.shims[0].act(false);
+    world.deliver(0);
+    world.ask(2, change(|order| Request::Stop { names: names(&["web"]), order }));
+    world.settle();
+    assert_eq!(world.reason(0), "installation was interrupted");
+    world.ask(3, restart());
+    world.settle();
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Installing);
+}
+
+#[test]
 fn an_end_of_the_run_ends_an_installation() {
     for request in [Request::Quit, Request::Kill] {
         let mut world = World::of(&uploaded(&["app", "web"]));
