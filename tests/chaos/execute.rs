@@ -173,7 +173,11 @@ impl Context<'_> {
     }
 
     fn change(&mut self, verb: &str, who: Targets, desired: Desired, wait: bool) {
-        let names = self.names(who);
+        let mut names = self.names(who);
+        if who == Targets::All && desired == Desired::Running {
+            // What someone has stopped stays stopped; of what may have been stopped, that is as uncertain as before.
+            names.retain(|name| self.model.desired[name] == Desired::Running);
+        }
         // What begins may end at once, or be skipped.
         let plain = desired == Desired::Stopped || names.iter().all(|name| NAMES.contains(name));
         let codes = if self.model.certain() && plain { vec![0] } else { vec![] };
@@ -181,7 +185,7 @@ impl Context<'_> {
         if let Targets::One(name) | Targets::Group(name) = who {
             args.push(name);
         }
-        self.record_intervention(&names, desired);
+        self.record_intervention(&self.names(who), desired);
         if who == Targets::All {
             // A started cleanup process is meant too.
             let cleans = |entry: &&Entry| entry.phase == Phase::Cleanup;
