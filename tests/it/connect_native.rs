@@ -641,6 +641,31 @@ fn the_keys_for_leaving_are_on_the_screen_at_first() {
 }
 
 #[test]
+fn the_keys_cover_only_the_last_row_and_none_of_them_stays_after_leaving() {
+    for (begins, stays) in [("", "row 1\n"), ("\\033[?1049h", "")] {
+        let world = native(&format!(
+            "web: until [ \"$(stty size)\" = '20 90' ]; do sleep 0.05; done; printf '{begins}\\033[2J\\033[H'; \
+             seq -f 'row %g' 1 19; printf 'row 20'; exec sleep 1000\n"
+        ));
+        world.ok(["start", "-D"]);
+        world.wait_state("web", "running");
+        let terminal = Terminal::open(&world, "a", 90, 20);
+        terminal.tmo("connect web");
+        let is_told = |screen: &str| screen.contains("row 19\nconnected to web; ");
+        terminal.wait_for("the keys are told", is_told);
+        assert!(terminal.screen().starts_with("row 1\nrow 2\n"), "{}", terminal.screen());
+        terminal.keys(["C-b", "d"]);
+        terminal.wait("left web; it is still running");
+        let left = terminal.history();
+        assert!(!left.contains("connected to web"), "{left}");
+        assert_eq!(left.contains("row 20\n"), !stays.is_empty(), "{left}");
+        assert!(left.contains(stays), "{left}");
+        terminal.close();
+        world.ok(["quit"]);
+    }
+}
+
+#[test]
 fn pasted_text_waits_for_the_process_and_keeps_nobody_from_leaving() {
     let world = native(
         "web: stty raw -echo; echo Ready; until [ -e go ]; do sleep 0.1; done; exec cat >got\n",

@@ -45,7 +45,8 @@ impl Fitted {
         let (row, column) = screen.cursor_position();
         let (above, left) = (
             row.saturating_sub(own_rows.saturating_sub(1)),
-            column.saturating_sub(own_columns.saturating_sub(1)),
+            // It may stand after the last column.
+            column.min(screen.size().1.get() - 1).saturating_sub(own_columns.saturating_sub(1)),
         );
         let visible = (usize::from(above), usize::from(own_rows));
         let rows = screen.rows_formatted(left, own_columns).skip(visible.0).take(visible.1);
@@ -67,8 +68,16 @@ impl Fitted {
         out
     }
 
-    /// Sequences that set the modes which decide what the user's terminal sends.
-    pub(super) fn input_modes(&self) -> Vec<u8> {
-        self.emulator.modes().of_input().set_all()
+    /// The row that was drawn there.
+    pub(super) fn row(&self, at: u16) -> &str {
+        self.drawn.get(usize::from(at)).map_or("", String::as_str)
+    }
+
+    /// Sequences that set the modes which decide what the user's terminal sends, and the screen that is used: leaving
+    /// that of a full-screen program leaves nothing of it behind.
+    pub(super) fn modes(&self) -> Vec<u8> {
+        let modes = self.emulator.modes();
+        let screen: &[u8] = if modes.is_alternate() { b"\x1b[?1049h" } else { b"" };
+        [screen, &modes.of_input().set_all()].concat()
     }
 }

@@ -182,8 +182,8 @@ struct Shown<'a> {
     user: UserTerminal,
     keys: KeyParser,
     view: View,
-    /// Until then, the last row of the user's terminal tells the keys. The screen does not scroll meanwhile: the line
-    /// would go with it.
+    /// Until then, a line over the last row of the user's terminal tells the keys. The screen does not scroll
+    /// meanwhile: the line would go with it.
     notice: Option<Instant>,
     /// The lines that were printed last, until they are in the scroll-back.
     log: Option<Box<dyn FnOnce() -> Vec<u8> + 'a>>,
@@ -323,9 +323,9 @@ impl Shown<'_> {
 
     fn draw(&mut self, bytes: &[u8]) -> io::Result<()> {
         let View::Part(fitted) = &mut self.view else { return self.user.draw(bytes) };
-        let before = fitted.input_modes();
+        let before = fitted.modes();
         fitted.feed(bytes);
-        let is_new = before != fitted.input_modes() || bytes.starts_with(b"\x1bc");
+        let is_new = before != fitted.modes() || bytes.starts_with(b"\x1bc");
         self.draw_part(is_new)
     }
 
@@ -334,21 +334,26 @@ impl Shown<'_> {
         let View::Part(fitted) = &mut self.view else { return Ok(()) };
         if all {
             fitted.forget();
-            self.user.draw(&[b"\x1bc", &*fitted.input_modes()].concat())?;
+            self.user.draw(&[b"\x1bc", &*fitted.modes()].concat())?;
         }
-        let (columns, mut rows) = self.user.size();
+        let (columns, rows) = self.user.size();
+        let drawn = fitted.draw((columns, rows));
+        self.user.draw(drawn.as_bytes())?;
         if self.notice.is_some() {
             let text: String = self.attach.notice().chars().take(columns.into()).collect();
-            self.user.show(format!("\x1b[{rows};1H\x1b[0;7m{text}\x1b[m\x1b[K").as_bytes());
-            rows -= 1;
+            self.user
+                .show(format!("\x1b7\x1b[{rows};1H\x1b[0;7m{text}\x1b[m\x1b[K\x1b8").as_bytes());
+            let is_alternate = fitted.emulator().modes().is_alternate();
+            let row = if is_alternate { "" } else { fitted.row(rows - 1) };
+            self.user.cover(row);
         }
-        let drawn = fitted.draw((columns, rows));
-        self.user.draw(drawn.as_bytes())
+        Ok(())
     }
 
     /// Give the screen the whole terminal, and put the log into the scroll-back.
     fn reveal(&mut self) -> io::Result<()> {
         self.notice = None;
+        self.user.uncover();
         let View::Part(fitted) = &self.view else { return Ok(()) };
         let emulator = fitted.emulator();
         self.user.draw(b"\x1bc")?;

@@ -50,6 +50,8 @@ pub(super) struct UserTerminal {
     written: usize,
     /// The modes that a panic would undo.
     noted: Modes,
+    /// What was drawn in the last row, if a line of this program covers it.
+    covered: Option<String>,
 }
 
 impl UserTerminal {
@@ -67,6 +69,7 @@ impl UserTerminal {
             pending: vec![],
             written: 0,
             noted: Modes::default(),
+            covered: None,
         };
         undo_on_panic();
         this.note_undoing()?;
@@ -147,6 +150,16 @@ impl UserTerminal {
         }
     }
 
+    /// A line of this program covers the last row, in which this was drawn.
+    pub(super) fn cover(&mut self, row: &str) {
+        self.covered = Some(row.to_owned());
+    }
+
+    /// Nothing covers the last row any more.
+    pub(super) fn uncover(&mut self) {
+        self.covered = None;
+    }
+
     fn note_undoing(&mut self) -> io::Result<()> {
         self.noted = self.filter.modes().clone();
         let undo = self.undoing(self.filter.undo_later());
@@ -159,7 +172,9 @@ impl UserTerminal {
     /// These sequences, and those for the place of the cursor and the title.
     fn undoing(&self, modes: Vec<u8>) -> Vec<u8> {
         let rows = self.size().1;
-        [modes, format!("\x1b[{rows};1H\r\n\x1b[23;2t").into_bytes()].concat()
+        let covered = self.covered.as_ref();
+        let covered = covered.map_or(String::new(), |row| format!("\x1b[2K{row}\x1b[m\r"));
+        [modes, format!("\x1b[{rows};1H{covered}\r\n\x1b[23;2t").into_bytes()].concat()
     }
 }
 
