@@ -206,14 +206,8 @@ pub(super) fn takers(
     let taken = sys::tcp_listeners(&ports);
     let reported = |process: &ProcessPlan, port: u16| {
         let (_, Listener { process: holder }) = taken.iter().find(|(taken, _)| *taken == port)?;
-        let tenant = holder.as_ref().and_then(|holder| facts::tenant(holder, &plan.run));
         let who = match holder {
-            Some(ProcInfo { name, pid, .. }) => match tenant {
-                Some(OwningRun { name: of, .. }) => {
-                    format!("{of} of another run ({name}, pid {pid})")
-                }
-                None => format!("{name} (pid {pid})"),
-            },
+            Some(holder) => described(holder, facts::tenant(holder, &plan.run)),
             None => "another user's process".to_owned(),
         };
         let taken = TakenPort { process: process.name.clone(), port, by: who };
@@ -228,6 +222,17 @@ pub(super) fn takers(
         ports.into_iter().filter_map(|port| reported(process, port)).collect::<Vec<_>>()
     };
     begin.iter().flat_map(of_process).collect()
+}
+
+/// A process that listens, and the managed process that it belongs to.
+pub(super) fn described(ProcInfo { name, pid, .. }: &ProcInfo, of: Option<OwningRun>) -> String {
+    match of {
+        Some(OwningRun { name: of, socket: Some(_) }) => {
+            format!("{of} of another run ({name}, pid {pid})")
+        }
+        Some(OwningRun { name: of, socket: None }) => format!("{of} ({name}, pid {pid})"),
+        None => format!("{name} (pid {pid})"),
+    }
 }
 
 fn probes(process: &ProcessPlan) -> impl Iterator<Item = &Probe> {

@@ -10,13 +10,14 @@ use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::log::Source;
 use super::persona::Persona;
+use super::ports;
 use super::table::painted;
 use crate::api::history::UnfinishedLine;
 use crate::api::overmind;
 use crate::client::HeadEvent;
 use crate::client::overmind::OvermindClient;
 use crate::config::dirs::last_run;
-use crate::crash::Log;
+use crate::crash::{Log, OwningRun, facts};
 use crate::figures::{Sampler, Tree, named};
 use crate::journal::last_run::LastRun;
 use crate::journal::search::access::RunHistory;
@@ -28,7 +29,7 @@ use crate::model::time::Timestamp;
 use crate::model::unfinished::is_debugger_prompt;
 use crate::model::units;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
-use crate::sys::clock;
+use crate::sys::{self, clock};
 use crate::view::paint::Stamp;
 
 /// Print a table, or the whole state as JSON.
@@ -52,7 +53,8 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     }
     let failed = failed_below_watchers(&instance).unwrap_or_default();
     let (wide, by, flags) = (args.wide, args.by, instance.flags());
-    let shown = Shown { wide, by, flags, failed, asking, is_here };
+    let run = state.run.clone();
+    let shown = Shown { wide, by, flags, failed, asking, is_here, run };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
     let foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
@@ -168,6 +170,8 @@ struct Shown {
     asking: Vec<(ProcName, String)>,
     /// They are processes of this machine.
     is_here: bool,
+    /// The id of their run.
+    run: String,
 }
 
 impl Shown {
@@ -184,7 +188,9 @@ impl Shown {
         let mut trees = trees.into_iter().flatten();
         let row = |process: &ProcessState| -> Vec<String> {
             let used = trees.next().flatten();
-            heads.iter().map(|head| self.cell(head, process, used.as_ref(), now)).collect()
+            let taken = used.as_ref().and_then(|used| self.taken(process, used));
+            let cell = |head: &&str| self.cell(head, process, used.as_ref(), now, taken.as_deref());
+            heads.iter().map(cell).collect()
         };
         let rows: Vec<_> = processes.iter().map(row).collect();
         let color_of = |process: &ProcessState| {
@@ -202,6 +208,7 @@ impl Shown {
         process: &ProcessState,
         used: Option<&Tree>,
         now: Timestamp,
+        taken: Option<&str>,
     ) -> String {
         let listens = used.and_then(|used| used.listens.as_deref());
         let cell = match head {
@@ -216,7 +223,8 @@ impl Shown {
             "EXIT" => process.exit.map(Exit::word),
             "RESTARTS" => Some(process.lives.saturating_sub(1).to_string()),
             "PORT" => {
-                let port = listens.map_or(process.port, |ports| ports.first().copied());
+                let own = process.port.filter(|_| taken.is_none());
+                let port = listens.map_or(own, |ports| ports.first().copied());
                 port.map(|port| port.to_string())
             }
             "SINCE" => Some(units::span(now.since(process.since)).replace(' ', "")),
@@ -228,9 +236,24 @@ impl Shown {
                     format!("stopped by a signal; `tmo signal CONT {name}{flags}` continues it");
                 return text;
             }
-            _ => return self.note(process, listens.unwrap_or_default()),
+            _ => {
+                let note = self.note(process, listens.unwrap_or_default());
+                return if note.is_empty() { taken.unwrap_or_default().to_owned() } else { note };
+            }
         };
         cell.unwrap_or_else(|| "-".to_owned())
+    }
+
+    /// That another program listens on the port of a process, if its own tree does not and that program is known.
+    fn taken(&self, process: &ProcessState, used: &Tree) -> Option<String> {
+        let port = process.port.filter(|_| used.listens.is_none())?;
+        let (_, listener) = sys::tcp_listeners(&[port]).pop()?;
+        let holder = listener.process?;
+        let of = facts::tenant(&holder, &self.run);
+        let is_own = |of: &OwningRun| of.socket.is_none() && of.name == process.name.as_str();
+        (!of.as_ref().is_some_and(is_own)).then(|| {
+            format!("port {port} is taken: {} listens on it", ports::described(&holder, of))
+        })
     }
 
     /// The reason for its state, and the next command to type.
@@ -395,6 +418,7 @@ mod tests {
             failed: vec![],
             asking: vec![],
             is_here: true,
+            run: String::new(),
         }
     }
 

@@ -146,7 +146,11 @@ fn ports_are_those_that_a_process_tree_listens_on() {
     let note = format!("also listens on {two}, {three}");
     wait_ports(&world, "several", &json!([world.port(2), two, three]), (&told(2), &note));
     wait_ports(&world, "none", &json!([]), ("-", ""));
-    wait_ports(&world, "outside", &Value::Null, (&told(4), ""));
+    let pid = std::process::id();
+    let this = std::env::current_exe().unwrap();
+    let this = this.file_name().unwrap().to_str().unwrap();
+    let taken = format!("port {} is taken: {this} (pid {pid}) listens on it", told(4));
+    wait_ports(&world, "outside", &Value::Null, ("-", &taken));
     assert_eq!(world.field("other", "port"), world.port(1), "the port that it was told");
     let free = free_port();
     world.write("port", &free.to_string());
