@@ -69,7 +69,7 @@ pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     done.extend(others.iter().map(|dir| left_alone(dir)));
     let left = if others.is_empty() { remains(&instance) } else { None };
     if let Some(left) = left {
-        super::print(&done.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+        super::print_each(done.iter().map(|line| format!("{line}\n")))?;
         return Err(CliError::Other(left));
     }
     if done.is_empty() {

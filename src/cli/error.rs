@@ -72,7 +72,7 @@ pub enum CliError {
     NothingRuns {
         /// Why the socket does not answer.
         #[source]
-        cause: ClientError,
+        cause: Box<ClientError>,
         /// What is alive of a run without a supervisor.
         left: Option<String>,
         /// Where other runs of this user are.

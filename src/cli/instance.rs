@@ -490,7 +490,7 @@ impl Instance {
         }
         let is_here = matches!(self.address(), Address::Unix(_));
         let left = if is_here { remains(self) } else { None };
-        CliError::NothingRuns { cause: dial, left, elsewhere: self.elsewhere() }
+        CliError::NothingRuns { cause: Box::new(dial), left, elsewhere: self.elsewhere() }
     }
 }
 
