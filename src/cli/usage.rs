@@ -208,6 +208,21 @@ mod tests {
                 "unexpected argument '--no-color' found; NO_COLOR=1 before the command switches colours \
                  off; see `tmo ps --help`",
             ),
+            (
+                "tmo --no-color",
+                "unexpected argument '--no-color' found; NO_COLOR=1 before the command switches colours \
+                 off; see `tmo --help`",
+            ),
+            (
+                "tmo logs --color",
+                "unexpected argument '--color' found; NO_COLOR=1 before the command switches colours \
+                 off; see `tmo logs --help`",
+            ),
+            (
+                "tmo start --watch",
+                "unexpected argument '--watch' found; put a watcher into the command, as in \
+                 `watchexec -r -- bin/web`; see `tmo start --help`",
+            ),
             ("tmo stats", "unrecognized subcommand 'stats'; `tmo top` does that; see `tmo --help`"),
             (
                 "tmo ps web",

@@ -132,7 +132,7 @@ static WATCHERS: [Watcher; 20] = [
     // watchfiles, which reports no failure, around `go run`, which does.
     watcher(
         r"^\[[\d:]+\] (?:watchfiles v|\d+ changes? detected)",
-        r"^exit status [1-9]\d*$",
+        r"^(?:exit status [1-9]\d*|# (?:command-line-arguments|[\w-]+(?:\.[\w-]+)+/\S+))$",
         NEVER,
     ),
     // manage.py runserver
@@ -240,9 +240,10 @@ pub fn has_ended(lines: &[Line]) -> bool {
 /// calls this for each process. Compiling the expressions takes longer than all else that `ps` does, so
 /// they are tried only if a line contains a part of what a watcher prints for a failure.
 pub fn has_failed(lines: &[Line], own: &[WatcherPatterns]) -> bool {
-    const SIGNS: [&str; 20] = [
+    const SIGNS: [&str; 21] = [
         "returned exit code",
         "exit status ",
+        "# ",
         "app crashed",
         "Failed running '",
         "Node.js v",

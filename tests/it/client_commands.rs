@@ -311,6 +311,23 @@ fn commands_of_other_tools_get_a_suggestion() {
 }
 
 #[test]
+fn flags_of_other_tools_that_mean_the_same_work() {
+    let world = World::new("web: echo a line; exec sleep 1000\nworker: exec sleep 1000\n");
+    assert!(world.ok(["version"]).starts_with("tmo "));
+    world.ok(["start", "--detach", "--only", "web"]);
+    world.wait_text("web", "a line");
+    assert!(!world.ok(["ps"]).contains("worker"), "{}", world.ok(["ps"]));
+    let has_time = |line: &str| line.matches(':').count() >= 2;
+    for command in ["logs", "events"] {
+        for flag in ["-t", "-T", "--timestamps"] {
+            let text = world.ok([command, flag]);
+            assert!(!text.is_empty() && text.lines().all(has_time), "{command} {flag}: {text}");
+        }
+    }
+    world.ok(["quit"]);
+}
+
+#[test]
 fn crashes_of_an_unknown_process_is_a_usage_error() {
     let world = World::new("web: exec sleep 1000\n");
     let mut view = world.start([""; 0]);

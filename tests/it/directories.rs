@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{World, eventually, files};
+use crate::harness::{Terminal, World, eventually, files};
 
 const CRASHING: &str = "web: echo up; echo Error: oh no; exit 3\napi: exec sleep 1000\n";
 
@@ -298,6 +298,17 @@ fn a_runtime_directory_that_was_removed_is_made_again_before_a_request_is_carrie
         assert_eq!(world.field("quiet", "pid"), quiet, "it was left alone");
         let log = world.ok(["logs"]);
         assert!(!log.contains("may be missing"), "nothing is: {log}");
+        remove(&world.path().join(removed));
+        let terminal = Terminal::open(&world, "a", 90, 20);
+        terminal.tmo("connect quiet");
+        terminal.wait_connected("C-b C-b d");
+        terminal.line("typed");
+        world.wait_text("quiet", "got typed");
+        terminal.close();
+        remove(&world.path().join(removed));
+        world.write(".env", "CHANGED=1\n");
+        world.ok(["reload"]);
+        assert_ne!(world.wait_state("quiet", "running"), Some(quiet));
         remove(&world.path().join(removed));
         world.ok(["scale", "web=2"]);
         world.wait_state("web#2", "running");

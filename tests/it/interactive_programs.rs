@@ -33,6 +33,12 @@ fn pythons_debugger_takes_commands_in_connect() {
     world.write("app.py", program);
     let mut view = world.start([""; 0]);
     view.shows("| before\n");
+    eventually("where it waits is in the table", || {
+        world
+            .ok(["ps"])
+            .contains("waits at a debugger, (Pdb): `tmo connect web` answers it")
+            .then_some(())
+    });
     let terminal = Terminal::open(&world, "a", 90, 24);
     terminal.tmo("connect web");
     terminal.wait("(Pdb)");

@@ -42,6 +42,9 @@ fn print_config_reports_a_missing_tmux_configuration() {
     let at = world.app().join("nope.conf").display().to_string();
     let reported = format!("the tmux configuration {at} can't be read: no such file or directory");
     assert!(ran.code == 0 && ran.stderr.contains(&reported), "{ran:?}");
+    // For those who write this for "no configuration".
+    let ran = world.run(["start", "--print-config", "-F", "/dev/null"]);
+    assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
 }
 
 /// All ways to say a flag on the command line.

@@ -232,8 +232,15 @@ fn a_command_that_waits_for_a_slow_stop_reports_it_too() {
     let pid = world.wait_state("web", "running").unwrap();
     let terminal = Terminal::open(&world, "stop", 120, 30);
     terminal.tmo("stop web");
-    terminal.wait(&format!("stopping: web (pid {pid}) still runs; SIGKILL in "));
+    let explained = format!("stopping: web (pid {pid}) still runs; SIGKILL in ");
+    terminal.wait(&explained);
     world.wait_state("web", "stopped");
+    // Into a pipe too, once.
+    world.ok(["start", "web"]);
+    let pid = world.wait_state("web", "running").unwrap();
+    let ran = world.run(["stop", "web"]);
+    let explained = format!("tmo: stopping: web (pid {pid}) still runs; SIGKILL in ");
+    assert_eq!((ran.code, ran.stderr.matches(&explained).count()), (0, 1), "{ran:?}");
     world.ok(["quit"]);
     let log = world.ok(["logs"]);
     assert!(log.contains("SIGKILL in 3 s, `tmo stop web` kills it now"), "{log}");

@@ -124,7 +124,7 @@ pub struct EventsArgs {
     #[arg(long)]
     pub json: bool,
     /// Events always have their times.
-    #[arg(short = 'T', long, hide = true)]
+    #[arg(short = 'T', long, short_alias = 't', hide = true)]
     pub timestamps: bool,
     /// Which run.
     #[command(flatten)]

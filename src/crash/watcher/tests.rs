@@ -16,7 +16,7 @@ macro_rules! recorded {
     };
 }
 
-const RECORDED: [Recorded; 12] = [
+const RECORDED: [Recorded; 15] = [
     ("nodemon", recorded!("nodemon"), "TypeError: Cannot read prop", Some("server.js:3"), true),
     ("node", recorded!("node"), "TypeError: Cannot read prop", Some("server.js:3"), true),
     ("tsx", recorded!("tsx"), "TypeError: Cannot read prop", Some("server.ts:3"), true),
@@ -29,6 +29,15 @@ const RECORDED: [Recorded; 12] = [
     ("django-500", recorded!("django-500"), "KeyError: 'b'", Some("views.py:4"), false),
     ("uvicorn", recorded!("uvicorn"), "KeyError: 'b'", Some("app.py:2"), true),
     ("flask", recorded!("flask"), "KeyError: 'b'", Some("app.py:7"), false),
+    ("entr", recorded!("entr"), "TypeError: Cannot read prop", Some("check.js:2"), true),
+    ("watchfiles", recorded!("watchfiles"), "index out of range", Some("main.go:7"), true),
+    (
+        "watchfiles-build",
+        recorded!("watchfiles-build"),
+        "undefined: valves",
+        Some("main.go:7"),
+        true,
+    ),
 ];
 
 fn lines(output: &str) -> Vec<Line> {
