@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::Kind;
 use super::manifest::{App, InstallState, Manifest, process_name};
-use super::zip::{Archive, ZipError, is_path};
+use super::zip::{Archive, MAC_METADATA, ZipError, is_path};
 use crate::sys::{clock, files, why_at};
 
 const MANIFEST: &str = "apps.toml";
@@ -63,13 +63,11 @@ pub enum StoreError {
     #[error("`{0}` is not a path in the archive; name the program to run, for instance main.py")]
     Script(String),
     /// The archive does not contain the script.
-    #[error(
-        "the archive does not contain `{script}`; choose the program to run, for example of {files}"
-    )]
+    #[error("the archive does not contain `{script}`; choose the program to run{}", of(files))]
     NoScript {
         /// The script.
         script: String,
-        /// Some of its files.
+        /// Some of its files that may be programs.
         files: String,
     },
     /// `apps.toml` is damaged.
@@ -95,6 +93,10 @@ pub enum StoreError {
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
     move |source| StoreError::Io { path: path.to_owned(), source }
+}
+
+fn of(files: &str) -> String {
+    if files.is_empty() { String::new() } else { format!(", for example of {files}") }
 }
 
 /// Settings of a new app.
@@ -341,7 +343,7 @@ impl Store {
         }
         let archive = Archive::read(zip)?;
         if !archive.files().any(|file| file == app.script) {
-            let files: Vec<_> = archive.files().take(5).collect();
+            let files: Vec<_> = archive.files().filter(|file| !is_hidden(file)).take(5).collect();
             return Err(StoreError::NoScript { script: app.script, files: files.join(", ") });
         }
         let fresh = unique(NEW)?;
@@ -470,6 +472,11 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         fs::rename(&fresh, path)
     };
     write().map_err(io_at(path))
+}
+
+/// Whether it is a file that a system puts beside programs.
+fn is_hidden(file: &str) -> bool {
+    file.split('/').any(|part| part.starts_with('.') || part == MAC_METADATA)
 }
 
 #[cfg(test)]

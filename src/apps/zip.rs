@@ -12,6 +12,7 @@ use std::path::Path;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
+pub use self::tree::MAC_METADATA;
 use crate::model::untrusted::shown_line;
 use crate::sys::new_tree::NewTree;
 use crate::sys::why;

@@ -195,6 +195,21 @@ fn archives_with_and_without_a_top_folder_give_the_same_files() {
 }
 
 #[test]
+fn files_that_a_system_puts_into_an_archive_are_not_proposed_as_programs() {
+    let world = world();
+    let inner = ("top/.DS_Store", "x");
+    let apple = ("top/lib/__MACOSX/x", "");
+    for others in [vec![inner, apple], vec![(".DS_Store", "x"), inner], vec![("__MACOSX/x", "")]] {
+        let members: Vec<_> = others.into_iter().chain([("top/run.sh", RUN)]).collect();
+        let ran = world.run(["app", "add", "a", "--zip", &zip(&world, &members)]);
+        let end = "does not contain `main.py`; choose the program to run, for example of run.sh\n";
+        assert!(ran.stderr.ends_with(end), "{members:?}: {ran:?}");
+    }
+    let ran = world.run(["app", "add", "a", "--zip", &zip(&world, &[inner])]);
+    assert!(ran.stderr.ends_with("`main.py`; choose the program to run\n"), "{ran:?}");
+}
+
+#[test]
 fn hostile_archives_are_refused_and_nothing_is_written() {
     let world = world();
     let file = |name: &str| Member::new(name, "x");

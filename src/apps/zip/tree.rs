@@ -10,7 +10,7 @@ pub(super) const LONGEST_NAME: usize = 255;
 /// The most parts of a path.
 pub(super) const DEEPEST: usize = 32;
 /// The folder with metadata in archives made on macOS.
-const MAC_METADATA: &str = "__MACOSX";
+pub const MAC_METADATA: &str = "__MACOSX";
 /// How macOS shows a folder; it may lie beside the only folder of an archive.
 const MAC_FOLDER_VIEW: &str = ".DS_Store";
 
