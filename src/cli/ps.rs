@@ -11,7 +11,7 @@ use super::instance::{Instance, Server};
 use super::log::Source;
 use super::persona::Persona;
 use super::ports;
-use super::table::painted;
+use super::table::{painted, terminal_width};
 use crate::api::history::UnfinishedLine;
 use crate::api::overmind;
 use crate::client::HeadEvent;
@@ -54,7 +54,8 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let failed = failed_below_watchers(&instance).unwrap_or_default();
     let (wide, by, flags) = (args.wide, args.by, instance.flags());
     let run = state.run.clone();
-    let shown = Shown { wide, by, flags, failed, asking, is_here, run };
+    let width = terminal_width();
+    let shown = Shown { wide, by, flags, failed, asking, is_here, run, width };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
     let foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
@@ -172,6 +173,8 @@ struct Shown {
     is_here: bool,
     /// The id of their run.
     run: String,
+    /// The width of the terminal, if there is one.
+    width: Option<usize>,
 }
 
 impl Shown {
@@ -199,7 +202,7 @@ impl Shown {
         let paint = |row: usize, column: usize| {
             (color && column == 2).then(|| color_of(&processes[row])).flatten()
         };
-        painted(&heads, &rows, paint)
+        painted(&heads, &rows, paint, self.width)
     }
 
     fn cell(
@@ -419,6 +422,7 @@ mod tests {
             asking: vec![],
             is_here: true,
             run: String::new(),
+            width: None,
         }
     }
 

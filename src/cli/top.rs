@@ -108,7 +108,7 @@ fn table(state: &State, all: &[Figures], color: bool) -> String {
         let process = all.get(row).filter(|_| color && column == 2).and_then(status);
         process.and_then(color_of)
     };
-    shown_painted(&painted(&HEADS, &rows, paint))
+    shown_painted(&painted(&HEADS, &rows, paint, None))
 }
 
 /// The cells after name, pid and status.

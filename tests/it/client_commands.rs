@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::harness::ports::free_port;
-use crate::harness::{World, eventually, procs};
+use crate::harness::{Terminal, World, eventually, procs};
 
 #[test]
 fn wait_returns_when_its_condition_is_met_or_impossible() {
@@ -339,4 +339,33 @@ fn crashes_of_an_unknown_process_is_a_usage_error() {
     let ran = world.run(["crashes", "web"]);
     assert_eq!((ran.code, &ran.stderr[..]), (0, "tmo: there is no crash report of web\n"));
     view.interrupt();
+}
+
+#[test]
+fn the_notes_of_ps_are_wrapped_at_words_on_a_narrow_terminal() {
+    let world = World::new("db: exit 1\nweb: exec sleep 1000\nother: exec sleep 1000\n");
+    let toml =
+        "[process.db]\non_exit = \"ignore\"\n[process.web]\ndepends_on = { db = \"completed\" }\n";
+    world.write("tmo.toml", toml);
+    world.run(["start", "-D"]);
+    world.wait_state("web", "skipped");
+    let row = |text: &str| text.lines().find(|line| line.starts_with("web ")).unwrap().to_owned();
+    let whole = row(&world.ok(["ps"]));
+    assert!(whole.ends_with("`tmo start web` starts it"), "{whole}");
+    for (name, columns) in [("column", 110), ("below", 80)] {
+        let terminal = Terminal::open(&world, name, columns, 24);
+        terminal.tmo("ps");
+        terminal.wait_for("the table is there", |screen| {
+            screen.contains("other ") && screen.trim_end().ends_with("ready>")
+        });
+        let screen = terminal.screen();
+        let lines: Vec<_> = screen.lines().skip_while(|line| !line.starts_with("web ")).collect();
+        let own = lines.iter().take_while(|line| !line.starts_with("other ")).copied();
+        let shown: Vec<_> = own.flat_map(str::split_whitespace).collect();
+        assert_eq!(shown, whole.split_whitespace().collect::<Vec<_>>(), "{screen}");
+        let indent = if columns == 110 { world.ok(["ps"]).find("NOTE").unwrap() } else { 4 };
+        let next = lines[1];
+        assert_eq!(next.len() - next.trim_start().len(), indent, "{screen}");
+    }
+    world.ok(["quit"]);
 }
