@@ -1,5 +1,6 @@
 //! Suggestions for a misspelt name.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::model::request::{Outcome, Unknown};
@@ -29,6 +30,46 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .filter(|&(distance, _)| distance <= limit)
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, name)| name)
+}
+
+/// The reason why a path does not exist, with the nearest one that matches one of these patterns, in which `{…}`
+/// stands for any segment: the one with the most equal segments at its beginning, then the fewest typing mistakes.
+pub fn no_such_path(path: &str, patterns: impl IntoIterator<Item: AsRef<str>>) -> String {
+    let given: Vec<_> = path.trim_end_matches('/').split('/').collect();
+    let near = patterns.into_iter().filter_map(|pattern| as_in_pattern(&given, pattern.as_ref()));
+    match near.min_by_key(|(rank, _)| *rank) {
+        Some((_, near)) => format!("there is no `{path}` here; did you mean `{near}`?"),
+        None => format!("there is no `{path}` here"),
+    }
+}
+
+/// The path that these segments are if they were meant as in this pattern, with its rank.
+fn as_in_pattern(given: &[&str], pattern: &str) -> Option<((Reverse<usize>, usize), String)> {
+    let wanted: Vec<_> = pattern.split('/').collect();
+    if wanted.len() != given.len() {
+        return None;
+    }
+    let is_equal = |(wanted, given): (&str, &str)| {
+        wanted == given || wanted.starts_with(['{', '*']) && !given.is_empty()
+    };
+    let pairs = || wanted.iter().copied().zip(given.iter().copied());
+    let equal = pairs().take_while(|pair| is_equal(*pair)).count();
+    let (mut mistakes, mut path) = (0, vec![]);
+    for (wanted, given) in pairs() {
+        if is_equal((wanted, given)) {
+            path.push(given);
+            continue;
+        }
+        nearest(given, [wanted]).filter(|_| !given.is_empty())?;
+        let of_this = if wanted.starts_with(given) { 1 } else { edits(wanted, given) };
+        // Another single letter is another word.
+        if of_this > 0 && given.chars().count() == 1 && !wanted.starts_with(given) {
+            return None;
+        }
+        mistakes += of_this;
+        path.push(wanted);
+    }
+    Some(((Reverse(equal), mistakes), path.join("/")))
 }
 
 /// An unknown name, with the known names and the nearest one.
@@ -84,7 +125,7 @@ pub fn edits(from: &str, to: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{edits, nearest};
+    use super::{edits, nearest, no_such_path};
 
     #[test]
     fn a_slip_is_understood_and_nonsense_is_not() {
@@ -96,6 +137,32 @@ mod tests {
         assert_eq!(nearest("database", names), None);
         assert_eq!(nearest("dbb", names), None, "two of three letters are no slip");
         assert_eq!(nearest("x", []), None);
+    }
+
+    #[test]
+    fn the_nearest_path_has_the_most_equal_segments_at_its_beginning() {
+        let patterns = [
+            "/api/process/{name}/stop",
+            "/api/state",
+            "/api/status",
+            "/api/processes/{name}/why",
+            "/api/apps/{app}",
+        ];
+        let near = |path: &str| no_such_path(path, patterns).split('`').nth(3).map(str::to_owned);
+        for (path, expected) in [
+            ("/api/statu", "/api/state"),
+            ("/api/state/", "/api/state"),
+            ("/api/processes/web/whyy", "/api/processes/web/why"),
+            ("/api/proceses/web/why", "/api/processes/web/why"),
+            ("/apj/stat", "/api/state"),
+        ] {
+            assert_eq!(near(path).as_deref(), Some(expected), "{path}");
+        }
+        for far in
+            ["/", "//", "", "/api", "/api/foo", "/api/api/foo", "/api/processes//why", "/x/state"]
+        {
+            assert_eq!(near(far), None, "{far}");
+        }
     }
 
     proptest::proptest! {

@@ -4,7 +4,7 @@ use axum::http::Method;
 
 use super::gate::Need;
 use super::grant::Role;
-use crate::model::nearest::nearest;
+use crate::model::nearest;
 
 /// The handler of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,24 +193,7 @@ pub(super) fn find(method: &Method, path: &str) -> Found {
 
 /// The reason why a path does not exist, with the nearest one.
 pub(super) fn no_such_path(path: &str) -> String {
-    let given: Vec<_> = path.split('/').collect();
-    let filled = ROUTES.iter().filter_map(|(_, pattern, ..)| {
-        let wanted: Vec<_> = pattern.split('/').collect();
-        let pairs = || wanted.iter().copied().zip(given.iter().copied());
-        let fixed = || pairs().filter(|(one, _)| *one != "{}");
-        let (literal, typed): (Vec<_>, Vec<_>) = fixed().unzip();
-        // What stands for a name says nothing about how near the path is.
-        let literal = literal.join("/");
-        let is_near = nearest(&typed.join("/"), std::iter::once(literal.as_str()));
-        let parts = pairs().map(|(one, given)| if one == "{}" { given } else { one });
-        let is_one = wanted.len() == given.len() && is_near.is_some();
-        is_one.then(|| parts.collect::<Vec<_>>().join("/"))
-    });
-    let filled: Vec<_> = filled.collect();
-    match nearest(path, filled.iter().map(String::as_str)) {
-        Some(near) => format!("there is no `{path}` here; did you mean `{near}`?"),
-        None => format!("there is no `{path}` here"),
-    }
+    nearest::no_such_path(path, ROUTES.iter().map(|route| route.1))
 }
 
 fn is_match(pattern: &str, path: &str) -> bool {
@@ -244,7 +227,15 @@ mod tests {
         assert_eq!(near("/api/statu").as_deref(), Some("/api/state"));
         assert_eq!(near("/r/0a/api/line").as_deref(), Some("/r/0a/api/lines"));
         assert_eq!(near("/api/logz/web").as_deref(), Some("/api/logs/web"));
-        assert_eq!(near("/wholly/other"), None);
+        assert_eq!(
+            near("/r/0a/api/processes/web/whyy").as_deref(),
+            Some("/r/0a/api/processes/web/why")
+        );
+        assert_eq!(near("/api/status/").as_deref(), Some("/api/status"));
+        for far in ["/wholly/other", "/r/0a/api/foo", "/api/processes/web/whyy", "/b/x", "//", "/"]
+        {
+            assert_eq!(near(far), None, "{far}");
+        }
     }
 
     #[test]

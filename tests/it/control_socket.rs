@@ -299,6 +299,9 @@ fn the_api_is_plain_http() {
     let (status, outcome) = ask("POST", "/api/stop", r#"{"name":["web"]}"#);
     assert_eq!(status, 400, "a misspelt key is not all: {outcome}");
     assert_eq!(ask("GET", "/api/nosuch", "").0, 404);
+    let (_, problem) = ask("GET", "/api/statu", "");
+    let nearest = "there is no `/api/statu` here; did you mean `/api/state`?";
+    assert!(problem.to_string().contains(nearest), "{problem}");
     assert_eq!(ask("DELETE", "/api/state", "").0, 405);
     for _ in 0..2 {
         // Asked again by the same key it is not done again.

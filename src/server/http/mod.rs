@@ -65,6 +65,7 @@ use super::reading::Reading;
 use super::serve::Api;
 use super::versions;
 use crate::api::version::RUN_HEADER;
+use crate::model::nearest;
 
 /// A router with the description of each path.
 macro_rules! described {
@@ -86,6 +87,13 @@ macro_rules! served {
                     }),
             ))*
         }
+    };
+}
+
+/// The path of each.
+macro_rules! paths {
+    ($($module:ident::$handler:ident),* $(,)?) => {
+        utoipa_axum::paste! { [$(<$module::[<__path_ $handler>] as Path>::path()),*] }
     };
 }
 
@@ -187,7 +195,7 @@ async fn of_this_run(State(run): State<Arc<str>>, request: Request, next: Next) 
 }
 
 async fn no_such_path(uri: Uri) -> Response {
-    strange(StatusCode::NOT_FOUND, format!("there is no `{}` here", uri.path()))
+    strange(StatusCode::NOT_FOUND, nearest::no_such_path(uri.path(), with_all!(paths)))
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Response {
