@@ -111,9 +111,11 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         Err(error) => return explain(&error, &arguments),
     };
     internal_commands::log_to_stderr();
-    match act(args, arguments) {
-        Ok(code) => code,
-        Err(error) => report(&error),
+    let client = args.verb.as_ref().and_then(Verb::client).cloned();
+    match (act(args, arguments), client) {
+        (Ok(code), _) => code,
+        (Err(error), Some(client)) => report(&start::explain_unknown(error, &client)),
+        (Err(error), None) => report(&error),
     }
 }
 

@@ -9,6 +9,7 @@ use super::core::Engine;
 use super::flag_counts;
 use crate::model::ProcId;
 use crate::model::event::What;
+use crate::model::nearest::left_out;
 use crate::model::request::{FlagMatches, Outcome, Request};
 use crate::server::engine_handle::EngineRequest;
 use crate::supervisor::{Input, RunPhase};
@@ -124,6 +125,19 @@ impl Engine {
         if !wait {
             self.clients.accept(ticket);
         }
+    }
+
+    /// This outcome; if it refuses the name of an entry that the start has left out, with that reason.
+    pub(super) fn explained(&self, mut outcome: Outcome) -> Outcome {
+        let Some(unknown) = &mut outcome.unknown else { return outcome };
+        let name = unknown.name.raw();
+        // An entry that a reload has removed is still among the lines.
+        let was_there = self.plan.processes.iter().any(|process| process.name.entry() == name);
+        if !was_there && self.plan.lines.iter().any(|line| line == name) {
+            outcome.problems = vec![left_out(name, "").into()];
+            unknown.nearest = None;
+        }
+        outcome
     }
 
     /// The latest matches of the flags of a process, with the lines around them.

@@ -44,6 +44,7 @@ impl Engine {
                 }
             }
             Effect::Answer(ticket, outcome) => {
+                let outcome = self.explained(outcome);
                 if matches!(self.saved.supervisor.run_phase, RunPhase::Finished { .. }) {
                     self.clients.answer_last(ticket, outcome);
                 } else {

@@ -97,6 +97,14 @@ pub fn refuse_unknown<'a>(
     })
 }
 
+/// The refusal of an entry of the Procfile that the start has left out. The flags select the run.
+pub fn left_out(name: &str, flags: &str) -> String {
+    format!(
+        "{name} is not part of this run, which was limited to other processes (-l, -x, -m or their \
+         variables); without that, after `tmo quit{flags}`, `tmo start {name}` starts it"
+    )
+}
+
 /// The refusal of a word that means several processes where one is wanted.
 pub fn several<'a>(word: &str, meant: impl IntoIterator<Item = &'a ProcName>) -> String {
     let meant: Vec<_> = meant.into_iter().map(ProcName::as_str).collect();

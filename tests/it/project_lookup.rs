@@ -1,6 +1,6 @@
 //! The project that a command works in: below a project, beside it, without one, after a move.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
@@ -186,6 +186,32 @@ fn a_process_that_the_start_has_left_out_is_explained() {
     world.ok(["start", "-D", "-x", "x"]);
     let ran = world.run(["start", "x"]);
     assert!(ran.code == 2 && ran.stderr.contains("x is not part of this run"), "{ran:?}");
+    let text = "x is not part of this run, which was limited to other processes (-l, -x, -m or their \
+                variables); without that, after `tmo quit`, `tmo start x` starts it";
+    for words in [
+        "restart x",
+        "stop x",
+        "connect x",
+        "why x",
+        "wait x",
+        "signal INT x",
+        "scale x=2",
+        "send x hi",
+        "screen x",
+        "logs x",
+        "crashes x",
+    ] {
+        let ran = world.run(words.split(' '));
+        assert!(ran.code == 2 && ran.stderr == format!("tmo: {text}\n"), "{words}: {ran:?}");
+    }
+    let body = "{\"names\":[\"x\"]}";
+    let head = "POST /api/start HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let mut stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains(text), "{answer}");
     let ran = world.run(["start", "wx"]);
     assert!(ran.stderr.contains("Unknown process name: wx"), "{ran:?}");
     world.ok(["quit"]);

@@ -323,5 +323,9 @@ fn start_names_the_reload_for_an_entry_that_is_newer_than_the_run() {
     let ran = world.run(["start", "late"]);
     let way = "late was added to the Procfile after this run was started; `tmo reload` adds it";
     assert!(ran.code == 2 && ran.stderr.contains(way), "{ran:?}");
+    for verb in ["restart", "stop", "connect", "why", "wait", "logs"] {
+        let ran = world.run([verb, "late"]);
+        assert!(ran.code == 2 && ran.stderr.contains(way), "{verb}: {ran:?}");
+    }
     world.ok(["quit"]);
 }

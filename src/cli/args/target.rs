@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Verb;
 use crate::cli::completions::values;
 
 /// Which run a command applies to.
@@ -13,4 +14,51 @@ pub struct ClientArgs {
     /// What kind of socket: unix, tcp, tcp4 or tcp6.
     #[arg(short = 'S', long, value_name = "KIND", add = values::network())]
     pub network: Option<String>,
+}
+
+impl Verb {
+    /// The run whose processes the command names.
+    pub fn client(&self) -> Option<&ClientArgs> {
+        match self {
+            Self::Restart(args) => Some(&args.of.client),
+            Self::Stop(args) => Some(&args.client),
+            Self::Connect(args) => Some(&args.client),
+            Self::Echo(args) => Some(&args.client),
+            Self::Logs(args) => Some(&args.client),
+            Self::Events(args) => Some(&args.client),
+            Self::Why(args) => Some(&args.client),
+            Self::Crashes(args) => Some(&args.client),
+            Self::Flags(args) => Some(&args.client),
+            Self::Wait(args) => Some(&args.client),
+            Self::Signal(args) => Some(&args.client),
+            Self::Scale(args) => Some(&args.client),
+            Self::Send(args) => Some(&args.client),
+            Self::Screen(args) => Some(&args.client),
+            Self::Detach(_)
+            | Self::Quit(_)
+            | Self::Kill(_)
+            | Self::Cleanup(_)
+            | Self::Start(_)
+            | Self::Check(_)
+            | Self::Config(_)
+            | Self::Graph(_)
+            | Self::Init(_)
+            | Self::Demo(_)
+            | Self::Schema
+            | Self::Doctor(_)
+            | Self::Reload(_)
+            | Self::Ls(_)
+            | Self::Run(_)
+            | Self::Ps(_)
+            | Self::Top(_)
+            | Self::Ui(_)
+            | Self::Web(_)
+            | Self::App(_)
+            | Self::Server(_)
+            | Self::Failures(_)
+            | Self::Completions(_)
+            | Self::Setup(_)
+            | Self::Man(_) => None,
+        }
+    }
 }

@@ -4,13 +4,15 @@
 use std::path::Path;
 
 use super::Start;
-use crate::cli::args::StartArgs;
+use crate::cli::args::{ClientArgs, StartArgs};
 use crate::cli::error::CliError;
+use crate::cli::instance::Instance;
 use crate::config::Env;
 use crate::config::command::process_name;
 use crate::config::dirs::{command_socket, last_command, runtime_dir};
 use crate::config::socket::{NamedBy, start_socket};
 use crate::engine::runtime_dir::RuntimeDir;
+use crate::model::nearest::left_out;
 use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
@@ -90,9 +92,21 @@ impl Start {
                 "{name} was added to the Procfile after this run was started; `tmo reload{flags}` adds it to the run"
             ));
         }
-        CliError::Usage(format!(
-            "{name} is not part of this run, which was limited to other processes (-l, -x or their \
-             variables); without that, after `tmo quit{flags}`, `tmo start {name}` starts it"
-        ))
+        CliError::Usage(left_out(name, &flags))
+    }
+}
+
+/// The reason why a name is unknown to the run that a command is about, as far as its Procfile gives one.
+pub(in crate::cli) fn explain_unknown(error: CliError, client: &ClientArgs) -> CliError {
+    if !matches!(error, CliError::Unknown(_)) {
+        return error;
+    }
+    let start = || {
+        let runtime = Instance::find(client).ok()?.runtime;
+        Start::again(runtime.plan().ok()?, runtime).ok()
+    };
+    match start() {
+        Some(start) => start.why_left_out(error),
+        None => error,
     }
 }

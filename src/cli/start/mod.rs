@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+pub(super) use self::command::explain_unknown;
 use self::fresh::Begun;
 use self::place::Typed;
 use self::warnings::{print_warning, print_warnings};
