@@ -38,7 +38,8 @@ pub(super) fn config(args: PreviewArgs) -> Result<u8, CliError> {
     let names = std::mem::take(&mut start.typed.names);
     let plan = start.preview(&|name| find_program(&start.context, name))?;
     CliError::refuse_unknown(&names, plan.processes.iter())?;
-    let (loaded, settings) = (start.context.load(&start.typed)?, start.settings()?);
+    let (loaded, mut settings) = (start.context.load(&start.typed)?, start.settings()?);
+    settings.spread_groups(&loaded)?;
     let wanted = |process: &&ProcessPlan| {
         names.is_empty() || names.iter().any(|word| process.is_meant(word))
     };

@@ -65,7 +65,7 @@ impl Engine {
 
     pub(super) fn on_request(
         &mut self,
-        request: Request,
+        mut request: Request,
         wait: bool,
         key: Option<String>,
         reply: oneshot::Sender<Outcome>,
@@ -79,6 +79,9 @@ impl Engine {
             // The client may be gone.
             let _ = reply.send(Outcome::refused(problem));
             return;
+        }
+        if let Request::Scale { counts } = &mut request {
+            self.saved.supervisor.spread_groups(counts);
         }
         let unable = self.without_directory(&request).or_else(|| self.without_room(&request));
         if let Some(problem) = unable {

@@ -89,6 +89,16 @@ pub enum PlanError {
          for each process"
     )]
     Expressions(ProcName),
+    /// A group that no process is in.
+    #[error("{by} names the group {name}, which no process is in{}", groups(known))]
+    Group {
+        /// The flag or variable.
+        by: String,
+        /// The group, with its `@`.
+        name: String,
+        /// The groups there are.
+        known: String,
+    },
     /// The ports of the instances would run into those of the next line.
     #[error(
         "You can spawn only {most} instances of the same process with port step of {step} and formation port step of {instance}"
@@ -156,6 +166,14 @@ pub enum PlanError {
         /// The flag or variable that causes it.
         by: String,
     },
+}
+
+fn groups(known: &str) -> String {
+    if known.is_empty() {
+        "; `groups` in tmo.toml puts processes into groups".to_owned()
+    } else {
+        format!("; there are {known}")
+    }
 }
 
 /// Decide everything that can be decided before the first process starts.

@@ -1,6 +1,6 @@
 //! Flags and variables, read and checked before the Procfile is read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use super::PlanError;
 use super::ports::Ports;
 use crate::config::env::{BadValue, Env};
+use crate::config::load::Loaded;
 use crate::config::options::{BackendChoice, StartOptions, parse_seconds};
 use crate::config::procfile::Procfile;
 use crate::config::toml::{TmoToml, value};
@@ -84,6 +85,42 @@ impl<T> ByName<T> {
 
     fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
+    }
+}
+
+/// The entries of each group.
+type Groups = BTreeMap<String, Vec<String>>;
+
+impl<T: Clone> ByName<T> {
+    fn has_groups(&self) -> bool {
+        self.names.iter().any(|name| name.starts_with('@'))
+    }
+
+    /// Replace each `@group` by its entries. The value of an entry itself overrides that of its group.
+    fn spread(
+        &mut self,
+        groups: &Groups,
+        setting: &str,
+        said_by: &Provenance,
+    ) -> Result<(), PlanError> {
+        for name in std::mem::take(&mut self.names) {
+            let Some(group) = name.strip_prefix('@') else {
+                self.names.push(name);
+                continue;
+            };
+            let Some(members) = groups.get(group) else {
+                let known: Vec<_> = groups.keys().map(|group| format!("@{group}")).collect();
+                let by = said_by.get(setting).unwrap_or_default().to_owned();
+                return Err(PlanError::Group { by, name, known: known.join(", ") });
+            };
+            // A group that is repeated has its place already.
+            let Some(value) = self.values.remove(&name) else { continue };
+            for member in members {
+                self.values.entry(member.clone()).or_insert_with(|| value.clone());
+                self.names.push(member.clone());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -162,6 +199,38 @@ impl Settings {
             said_by,
             known_lines: vec![],
         })
+    }
+
+    /// Replace each `@group` in the lists of names by the processes of the group.
+    ///
+    /// # Errors
+    ///
+    /// No process is in the group.
+    pub fn spread_groups(&mut self, loaded: &Loaded) -> Result<(), PlanError> {
+        let Self { only, ignored, can_die, auto_restart, formation, stop_signals, said_by, .. } =
+            self;
+        let lists = [&*only, &*ignored, &*can_die, &*auto_restart];
+        let used = lists.into_iter().any(ByName::has_groups)
+            || formation.has_groups()
+            || stop_signals.has_groups();
+        if !used {
+            return Ok(());
+        }
+        let mut groups = Groups::new();
+        for entry in &loaded.procfile.entries {
+            for group in loaded.toml.of(&entry.name).groups {
+                let members = groups.entry(group.into_inner()).or_default();
+                if members.last() != Some(&entry.name) {
+                    members.push(entry.name.clone());
+                }
+            }
+        }
+        only.spread(&groups, "PROCESSES", said_by)?;
+        ignored.spread(&groups, "IGNORED_PROCESSES", said_by)?;
+        can_die.spread(&groups, "CAN_DIE", said_by)?;
+        auto_restart.spread(&groups, "AUTO_RESTART", said_by)?;
+        formation.spread(&groups, "FORMATION", said_by)?;
+        stop_signals.spread(&groups, "STOP_SIGNALS", said_by)
     }
 
     /// The port of the first line, if ports are assigned.

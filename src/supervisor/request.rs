@@ -188,6 +188,23 @@ impl Supervisor {
         out.push(Effect::Answer(request_id, outcome));
     }
 
+    /// Replace each `@group` by its entries. The number of an entry itself overrides that of its group.
+    pub fn spread_groups(&self, counts: &mut BTreeMap<String, u16>) {
+        let is_group = |word: &&String| word.starts_with('@') && !word.contains(',');
+        let groups: Vec<String> = counts.keys().filter(is_group).cloned().collect();
+        for word in groups {
+            let is_member = |proc: &&Proc| !proc.planned.removed() && proc.is_meant(&word);
+            let members: Vec<_> = self.procs.iter().filter(is_member).collect();
+            // A group that has no members stays, to be refused.
+            if let (false, Some(count)) = (members.is_empty(), counts.get(&word).copied()) {
+                counts.remove(&word);
+                for proc in members {
+                    counts.entry(proc.name.entry().to_owned()).or_insert(count);
+                }
+            }
+        }
+    }
+
     /// Start the missing instances of each entry and stop the excess ones. The plan contains all of
     /// them already.
     fn scale(
@@ -205,7 +222,12 @@ impl Supervisor {
         entries.retain(|entry| seen.insert(entry.clone()));
         let known = |name: &&String| entries.iter().any(|entry| entry.as_str() == **name);
         if let Some(unknown) = counts.keys().find(|name| !known(name)) {
-            return out.push(Effect::Answer(request_id, Outcome::unknown(unknown, &entries)));
+            let group = std::slice::from_ref(unknown);
+            let outcome = match self.find(group, |proc| !proc.planned.removed()) {
+                Err(outcome) if unknown.starts_with('@') => *outcome,
+                Err(_) | Ok(_) => Outcome::unknown(unknown, &entries),
+            };
+            return out.push(Effect::Answer(request_id, outcome));
         }
         if self.run_phase != RunPhase::Running {
             let problem = "everything is being stopped".to_owned();

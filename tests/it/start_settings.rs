@@ -163,3 +163,69 @@ fn stdin_null_leaves_the_output_a_terminal() {
     view.shows("quiet  | stdin: terminal\n");
     view.interrupt();
 }
+
+/// Two processes of the group `core`, and one other.
+fn with_group() -> World {
+    let line = |name: &str| format!("{name}: exec sleep 1000\n");
+    let world = World::new(&["cart", "auth", "else"].map(line).concat());
+    let groups = ["cart", "auth"].map(|name| format!("[process.{name}]\ngroups = [\"core\"]\n"));
+    world.write("tmo.toml", &groups.concat());
+    world
+}
+
+#[test]
+fn flags_and_variables_that_take_names_take_groups_too() {
+    let world = with_group();
+    let get = |flag: &[&str], at: &str| {
+        let words: Vec<_> = flag.iter().map(|&word| word.to_owned()).collect();
+        let config = config(&world, &words, &[]);
+        let all = config["processes"].as_array().unwrap().iter();
+        all.map(|process| format!("{} ", process.pointer(at).unwrap())).collect::<String>()
+    };
+    assert_eq!(get(&["-l", "@core"], "/name"), "\"cart\" \"auth\" ");
+    assert_eq!(get(&["-l", "else,@core", "-x", "cart"], "/name"), "\"auth\" \"else\" ");
+    assert_eq!(get(&["-x", "@core"], "/name"), "\"else\" ");
+    assert_eq!(get(&["-c", "@core"], "/on_exit"), "\"remain\" \"remain\" \"stop-all\" ");
+    assert_eq!(get(&["-r", "@core"], "/on_exit"), "\"restart\" \"restart\" \"stop-all\" ");
+    assert_eq!(get(&["-i", "@core=TERM"], "/stop_signal"), "\"TERM\" \"TERM\" \"INT\" ");
+    assert_eq!(
+        get(&["-m", "@core=2,cart=1"], "/name"),
+        "\"cart\" \"auth#1\" \"auth#2\" \"else\" ",
+        "the number of a process itself counts"
+    );
+    let set = [("OVERMIND_PROCESSES".to_owned(), "@core")];
+    assert_eq!(config(&world, &[], &set)["processes"].as_array().unwrap().len(), 2);
+    world.write(".overmind.env", "OVERMIND_IGNORED_PROCESSES=@core\n");
+    assert_eq!(get(&[], "/name"), "\"else\" ");
+    let explained = world.ok(["config", "-x", "", "-c", "@core", "cart"]);
+    assert!(explained.contains("--can-die"), "{explained}");
+    world.write(".overmind.env", "OVERMIND_IGNORED_PROCESSES=@cor\n");
+    let unknown = "tmo: OVERMIND_IGNORED_PROCESSES names the group @cor, which no process is in; there are @core\n";
+    assert_eq!(world.run(["check"]).stderr, unknown);
+    world.write("tmo.toml", "");
+    let ran = world.run(["check", "-x", "@cor"]);
+    assert_eq!(
+        (ran.code, &*ran.stderr),
+        (
+            1,
+            "tmo: --ignored-processes names the group @cor, which no process is in; `groups` in tmo.toml \
+             puts processes into groups\n"
+        )
+    );
+}
+
+#[test]
+fn a_number_of_instances_holds_for_each_process_of_a_group() {
+    let world = with_group();
+    world.ok(["start", "-D", "-x", "else"]);
+    world.ok(["scale", "@core=2", "cart=3"]);
+    let names = |table: &str| -> Vec<String> {
+        table.lines().skip(1).map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let all = ["cart", "cart#2", "cart#3", "auth", "auth#2"];
+    assert_eq!(names(&world.ok(["ps"])), all);
+    let ran = world.run(["scale", "@cor=2"]);
+    let unknown = "tmo: Unknown process name: @cor; did you mean @core?\n";
+    assert_eq!((ran.code, &*ran.stderr), (2, unknown));
+    world.ok(["quit"]);
+}

@@ -241,17 +241,17 @@ pub(in crate::cli) fn of_web_user() -> ArgValueCompleter {
 
 /// An entry and its number of instances.
 pub(in crate::cli) fn count() -> ArgValueCompleter {
-    by(|current| candidates(entries().iter().map(|entry| format!("{entry}=")), current))
+    by(|current| candidates(assigned("", &[], None), current))
 }
 
 /// A comma list of processes.
 pub(in crate::cli) fn processes() -> ArgValueCompleter {
-    by(|current| list(current, |_| names()))
+    by(|current| list(current, |_| names_and_groups().collect()))
 }
 
 /// A comma list of processes, or `all`.
 pub(in crate::cli) fn processes_or_all() -> ArgValueCompleter {
-    by(|current| list(current, |_| names().into_iter().chain([ALL.to_owned()]).collect()))
+    by(|current| list(current, |_| names_and_groups().chain([ALL.to_owned()]).collect()))
 }
 
 /// A comma list of entries and their numbers of instances.
@@ -274,7 +274,7 @@ fn assigned(item: &str, values: &[String], more: Option<&str>) -> Vec<String> {
     if let Some((name, _)) = item.split_once('=') {
         return values.iter().map(|value| format!("{name}={value}")).collect();
     }
-    let names = entries().into_iter().chain(more.map(str::to_owned));
+    let names = entries().into_iter().chain(known().groups).chain(more.map(str::to_owned));
     names.map(|name| format!("{name}=")).collect()
 }
 
@@ -300,6 +300,12 @@ fn entries() -> Vec<String> {
 /// The names of the relevant processes.
 fn names() -> Vec<String> {
     known().names
+}
+
+/// The names of the relevant processes, and their groups.
+fn names_and_groups() -> impl Iterator<Item = String> {
+    let Known { names, groups } = known();
+    names.into_iter().chain(groups)
 }
 
 /// The names of processes, and their groups in the form `@group`.

@@ -160,6 +160,7 @@ impl Start {
         let mut settings = self.settings()?;
         let loaded =
             self.context.load(&self.typed).map_err(|error| self.without_procfile(error))?;
+        settings.spread_groups(&loaded)?;
         let odd = settings.warnings(&loaded.procfile);
         let undeclared = loaded.failures.warnings(&loaded.procfile);
         let odd = loaded.procfile.warnings.iter().chain(&odd).chain(&undeclared);
