@@ -135,3 +135,41 @@ fn a_process_that_ignores_signals_is_stopping_until_it_is_killed_and_the_page_go
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_dependency_that_ended_too_early_is_marked_and_a_crash_is_one_red_line() {
+    let Some(chromium) = Chromium::find() else { return };
+    let until = |file: &str| format!("until [ -e {file} ]; do sleep 0.05; done");
+    let world = World::new(&format!(
+        "db: echo db is up; {}\nweb: exec sleep 1000\napp: {}; echo Error: boom; exit 3\n",
+        until("db-ends"),
+        until("app-fails")
+    ));
+    world.write(
+        "tmo.toml",
+        "[process.db]\nready = { log = \"db is up\" }\non_exit = \"ignore\"\n\
+         [process.web]\ndepends_on = [\"db\"]\n[process.app]\non_exit = \"ignore\"\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let (_, fine, color) = looks(&page, "web", "running");
+    world.write("db-ends", "");
+    world.wait_state("db", "exited");
+    let cell = "document.querySelector('tr[data-name=db] .state .sign')";
+    page.until("db is marked", &format!("{cell}?.innerText === '▲'"));
+    assert_ne!(fine, "▲");
+    assert_ne!(page.text(&format!("getComputedStyle({cell}).color")), color);
+    world.write("app-fails", "");
+    world.wait_state("app", "exited");
+    page.click("Log");
+    page.shows_line("Error: boom");
+    let red = "probe.all('.row.event.bad').map((row) => row.innerText)";
+    page.until("the crash", &format!("{red}.some((text) => text.includes('crashed'))"));
+    assert_eq!(page.number(&format!("{red}.length")), 1, "{}", page.value(red));
+    assert_eq!(page.number("probe.lines().filter((line) => line.includes('boom')).length"), 2);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
