@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 
 use super::World;
 use crate::model::request::{ProcessState, Request};
-use crate::model::{ProcName, ProcessStatus};
+use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
 use crate::ui::state::msg::Effect;
@@ -211,4 +211,16 @@ fn what_has_ended_has_the_same_mark_everywhere() {
         screen.contains("\n migrate") && screen.contains("\n web "),
         "the lanes have names: {screen}"
     );
+}
+
+#[test]
+fn a_dependency_that_ended_and_is_missed_has_failed() {
+    let mut world = world_of(&["db", "web"]);
+    let [db, web] = &mut world.ui.list.processes[..] else { panic!() };
+    (db.state, db.pid, db.exit) = (ProcessStatus::Exited, None, Some(Exit::Code(0)));
+    let name = web.name.clone();
+    assert!(world.screen(PLAIN).contains("✓ db"), "{}", world.screen(PLAIN));
+    world.ui.list.processes[0].missed_by = vec![name];
+    let screen = world.screen(PLAIN);
+    assert!(screen.contains("✖ db") && screen.contains("1 failed"), "{screen}");
 }
