@@ -255,7 +255,8 @@ impl Shown {
         let of = facts::tenant(&holder, &self.run);
         let is_own = |of: &OwningRun| of.socket.is_none() && of.name == process.name.as_str();
         (!of.as_ref().is_some_and(is_own)).then(|| {
-            format!("port {port} is taken: {} listens on it", ports::described(&holder, of))
+            // Of a container it may be the proxy.
+            format!("{} listens on its port {port}", ports::described(&holder, of))
         })
     }
 

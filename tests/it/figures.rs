@@ -149,7 +149,7 @@ fn ports_are_those_that_a_process_tree_listens_on() {
     let pid = std::process::id();
     let this = std::env::current_exe().unwrap();
     let this = this.file_name().unwrap().to_str().unwrap();
-    let taken = format!("port {} is taken: {this} (pid {pid}) listens on it", told(4));
+    let taken = format!("{this} (pid {pid}) listens on its port {}", told(4));
     wait_ports(&world, "outside", &Value::Null, ("-", &taken));
     assert_eq!(world.field("other", "port"), world.port(1), "the port that it was told");
     let free = free_port();
