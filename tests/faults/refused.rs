@@ -104,6 +104,14 @@ fn attempt(t: &mut Trial, name: &str, (number, errno): (libc::c_long, i32)) {
     let refusal = Refusal { name, words: std::io::Error::from_raw_os_error(errno).to_string() };
     if ran.code != 0 {
         refusal.check(t, "start -D", &ran);
+        if ran.stderr.contains(&format!("`{name}`")) {
+            let doctor = t.run(["doctor"]);
+            let fails = doctor.stdout.lines().filter(|line| line.starts_with("FAIL"));
+            let (own, others): (Vec<_>, Vec<_>) =
+                fails.partition(|line| line.contains("system calls: "));
+            let names = own.iter().any(|line| line.contains(name)) && others.is_empty();
+            t.check(names, format!("doctor names the refused call: {doctor:?}"));
+        }
         t.by.clear();
         return t.over();
     }

@@ -42,19 +42,21 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
     }
 }
 
-/// Check whether the system refuses system calls that a run makes.
-pub(super) fn system_calls(report: &mut Report) {
+/// Check whether the system refuses system calls that a run makes. Returns one without which nothing runs.
+pub(super) fn system_calls(report: &mut Report) -> Option<&'static str> {
     const CHECK: &str = "system calls";
     let refused = sys::refused_calls();
     if refused.is_empty() {
         report.ok(CHECK, "none that tmo needs is refused");
     }
+    let missing = refused.iter().find(|call| call.instead.is_none()).map(|call| call.name);
     for call in refused {
         match call.instead {
             None => report.fail(CHECK, format!("{call}; no process can be started")),
             Some(instead) => report.note(CHECK, format!("{call}; {instead}")),
         }
     }
+    missing
 }
 
 /// The complaint if this many are needed in addition to those in use.

@@ -56,7 +56,11 @@ pub(super) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
 fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     // As a supervisor does; its processes still get the limits of this shell, which are in the plan.
     sys::raise_descriptor_limit();
-    limits::system_calls(report);
+    if let Some(call) = limits::system_calls(report) {
+        // They would fail for this reason only, and most would name another one.
+        report.note("other checks", format!("skipped, since `{call}` is refused"));
+        return Ok(());
+    }
     let context = &start.context;
     let held = lock::is_held(start.runtime.dir()).unwrap_or(false);
     project::env_files(report, context);
