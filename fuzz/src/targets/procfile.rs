@@ -33,7 +33,9 @@ type Summary = (Vec<(String, Vec<u8>, usize)>, Vec<usize>);
 fn summary(procfile: &Procfile) -> Summary {
     let entries = procfile.entries.iter();
     let warned = procfile.warnings.iter().map(|warning| match warning {
-        Warning::NoCommand { line, .. } | Warning::NotAnEntry { line, .. } => *line,
+        Warning::NoCommand { line, .. }
+        | Warning::NotAnEntry { line, .. }
+        | Warning::BadName { line, .. } => *line,
         Warning::EnvFile { .. }
         | Warning::UnknownProcess { .. }
         | Warning::BothEnds { .. }
