@@ -192,7 +192,8 @@ impl Shown {
         let row = |process: &ProcessState| -> Vec<String> {
             let used = trees.next().flatten();
             let taken = used.as_ref().and_then(|used| self.taken(process, used));
-            let cell = |head: &&str| self.cell(head, process, used.as_ref(), now, taken.as_deref());
+            let found = (used.as_ref(), taken.as_deref());
+            let cell = |head: &&str| self.cell(head, process, found, now);
             heads.iter().map(cell).collect()
         };
         let rows: Vec<_> = processes.iter().map(row).collect();
@@ -209,9 +210,8 @@ impl Shown {
         &self,
         head: &str,
         process: &ProcessState,
-        used: Option<&Tree>,
+        (used, taken): (Option<&Tree>, Option<&str>),
         now: Timestamp,
-        taken: Option<&str>,
     ) -> String {
         let listens = used.and_then(|used| used.listens.as_deref());
         let cell = match head {
