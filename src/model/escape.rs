@@ -224,6 +224,15 @@ impl Scanner {
 /// Whether a text contains only characters, tabs and line breaks (`\n` or `\r\n`): no escape sequence, no
 /// other control character, and only valid UTF-8. A terminal shows such a text unchanged.
 pub fn is_ordinary(text: &[u8]) -> bool {
+    contains_only(text, is_control)
+}
+
+/// Whether a text is ordinary except for its escape sequences.
+pub fn is_ordinary_but_for_escapes(text: &[u8]) -> bool {
+    contains_only(text, |byte| is_control(byte) & u8::from(byte != ESC))
+}
+
+fn contains_only(text: &[u8], is_control: impl Fn(u8) -> u8) -> bool {
     let Some((&last, before)) = text.split_last() else { return true };
     if last == b'\r' || last == LEAD || is_control(last) != 0 {
         return false;

@@ -193,8 +193,9 @@ impl FlagBook {
             for matched in log.matches.iter_mut().rev() {
                 if matched.open {
                     matched.open = false;
-                    // It may have matched before it was complete.
-                    if line.len() <= LONGEST_SHOWN {
+                    // It may have matched before it was complete. What was drawn over since is kept.
+                    let found = matched.found.line.raw().as_bytes();
+                    if line.len() <= LONGEST_SHOWN && line.starts_with(found) {
                         matched.found.line = cut(line, LONGEST_SHOWN).into();
                     }
                 } else if matched.missing > 0 {

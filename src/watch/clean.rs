@@ -1,66 +1,54 @@
-//! Removes escape sequences from pieces of output, and folds the case of ASCII letters.
+//! Removes colours from lines, and folds the case of ASCII letters.
 
-use crate::model::escape::{Scanner, Token};
+use crate::model::escape::is_ordinary_but_for_escapes;
 
-/// Removes everything but text from a stream. Sequences may be split between pieces.
-#[derive(Debug, Default)]
-pub(super) struct Cleaner {
-    scanner: Scanner,
-    text: Vec<u8>,
+const ESC: u8 = 0x1b;
+
+/// The text of the lines at the beginning of this piece that consist of text and colours, and the length of
+/// these lines in the piece. All other lines have to be drawn. `is_usual`: the piece is known to be
+/// [ordinary but for its escape sequences](is_ordinary_but_for_escapes).
+pub(super) fn lines<'a>(
+    piece: &'a [u8],
+    is_usual: bool,
+    text: &'a mut Vec<u8>,
+) -> (&'a [u8], usize) {
+    let whole = if is_usual { whole_lines(piece) } else { usual_lines(piece) };
+    let lines = &piece[..whole];
+    if memchr::memchr(ESC, lines).is_none() {
+        return (lines, whole);
+    }
+    text.clear();
+    let mut rest = lines;
+    loop {
+        let escape = memchr::memchr(ESC, rest).unwrap_or(rest.len());
+        text.extend_from_slice(&rest[..escape]);
+        rest = &rest[escape..];
+        let Some(length) = colour(rest) else { break };
+        rest = &rest[length..];
+    }
+    if rest.is_empty() {
+        return (text, whole);
+    }
+    // Without the line in which the other sequence is.
+    text.truncate(whole_lines(text));
+    (text, whole_lines(&lines[..whole - rest.len()]))
 }
 
-impl Cleaner {
-    /// The following output does not continue the previous output.
-    pub(super) fn reset(&mut self) {
-        self.scanner = Scanner::default();
-    }
+/// The length of a text up to the end of its last line break.
+pub(super) fn whole_lines(text: &[u8]) -> usize {
+    memchr::memrchr(b'\n', text).map_or(0, |newline| newline + 1)
+}
 
-    /// The text of the next piece. Its lines end with `\n` or `\r\n`, and tabs are its only other
-    /// control bytes.
-    pub(super) fn clean<'a>(&'a mut self, piece: &'a [u8]) -> &'a [u8] {
-        let is_usual = self.scanner.at_rest() && is_usual(piece);
-        if is_usual && memchr::memchr(ESC, piece).is_none() {
-            return piece;
-        }
-        self.text.clear();
-        let mut rest = piece;
-        while !rest.is_empty() {
-            if is_usual {
-                rest = self.pass_colours(rest);
-            }
-            self.scan(&mut rest);
-        }
-        &self.text
+/// The length of the lines at the beginning of a text that are ordinary but for their escape sequences.
+fn usual_lines(text: &[u8]) -> usize {
+    let mut ends = memchr::memchr_iter(b'\n', text).map(|newline| newline + 1);
+    let mut begin = 0;
+    while let Some(end) = ends.next()
+        && is_ordinary_but_for_escapes(&text[begin..end])
+    {
+        begin = end;
     }
-
-    /// Copy text and skip colours up to the next other sequence; returns the rest.
-    fn pass_colours<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
-        let mut rest = piece;
-        loop {
-            let escape = memchr::memchr(ESC, rest).unwrap_or(rest.len());
-            self.text.extend_from_slice(&rest[..escape]);
-            rest = &rest[escape..];
-            let Some(length) = colour(rest) else { return rest };
-            rest = &rest[length..];
-        }
-    }
-
-    /// Copy text up to the end of the next sequence, or all of it.
-    fn scan(&mut self, rest: &mut &[u8]) {
-        while let Some(token) = self.scanner.next(rest) {
-            match token {
-                Token::Text(text) => self.text.extend_from_slice(text),
-                Token::Control(b'\n') => self.text.push(b'\n'),
-                Token::Control(_) => {}
-                Token::Csi(..)
-                | Token::Osc(_)
-                | Token::Dcs(_)
-                | Token::Escape(_)
-                | Token::Designate(..)
-                | Token::Other => return,
-            }
-        }
-    }
+    begin
 }
 
 /// The length of the colour sequence at the beginning of a text.
@@ -73,33 +61,6 @@ fn colour(text: &[u8]) -> Option<usize> {
     (inside[end] == b'm').then_some(end + 3)
 }
 
-/// Whether only escape sequences and carriage returns before newlines need to be removed.
-fn is_usual(piece: &[u8]) -> bool {
-    let Some((&last, before)) = piece.split_last() else { return true };
-    // A sequence of two bytes may be cut here; only the scanner can handle that.
-    if last == b'\r' || last == LEAD || is_control(last) != 0 {
-        return false;
-    }
-    // Written without branches and with bytes only, so that the compiler can vectorize it.
-    let odd = before.iter().zip(&piece[1..]).fold(0, |odd: u8, (&byte, &next)| {
-        let bare = u8::from(byte == b'\r') & u8::from(next != b'\n');
-        let c1 = u8::from(byte == LEAD) & u8::from(next & 0xe0 == 0x80);
-        odd | bare | c1 | is_control(byte)
-    });
-    odd == 0
-}
-
-const ESC: u8 = 0x1b;
-/// The first byte of the two-byte form of C1 control characters.
-const LEAD: u8 = 0xc2;
-
-fn is_control(byte: u8) -> u8 {
-    let low = u8::from(byte < 0x20);
-    let kept = u8::from(byte == b'\t') | u8::from(byte == b'\n') | u8::from(byte == b'\r');
-    let kept = kept | u8::from(byte == ESC);
-    low & !kept | u8::from(byte == 0x7f)
-}
-
 /// Convert ASCII letters to lower case. Everything else stays, and so do all offsets.
 pub(super) fn fold(text: &[u8], folded: &mut Vec<u8>) {
     folded.clear();
@@ -109,46 +70,27 @@ pub(super) fn fold(text: &[u8], folded: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
-    use super::{Cleaner, is_usual};
-
-    fn cleaned(pieces: &[&[u8]]) -> String {
-        let mut cleaner = Cleaner::default();
-        let clean: Vec<u8> =
-            pieces.iter().flat_map(|piece| cleaner.clean(piece).to_vec()).collect();
-        String::from_utf8_lossy(&clean).replace("\r\n", "\n")
-    }
+    use super::lines;
+    use crate::model::escape::is_ordinary_but_for_escapes;
 
     #[test]
-    fn only_text_is_left() {
-        let cases: [(&[&[u8]], &str); 7] = [
-            (&[b"a\tb\r\nc"], "a\tb\nc"),
-            (&[b"a\r", b"\nb"], "a\nb"),
-            (&[b"10%\r20%\r\n"], "10%20%\n"),
-            (&[b"\x1b[3", b"1mred\x1b[m!"], "red!"),
-            (&["£5 caf".as_bytes(), "é".as_bytes()], "£5 café"),
-            (&[b"a\xc2", b"\x9bx"], "ax"),
-            (&[b"be\x07ll \x7f\x08"], "bell "),
+    fn only_lines_of_text_and_colours_are_taken() {
+        let cases: [(&[u8], &str, usize); 9] = [
+            (b"a\tb\r\nc", "a\tb\r\n", 5),
+            (b"a\r\nb\r", "a\r\n", 3),
+            (b"one\n10%\r20%\r\ntwo\n", "one\n", 4),
+            (b"\x1b[31mred\x1b[m!\nx\n", "red!\nx\n", 15),
+            (b"\x1b[31mred\x1b[m!\ny\x1b[K\nx\n", "red!\n", 13),
+            (b"\x1b[31mred\nblue\x1b[", "red\n", 9),
+            ("£5 café\n°C: 5\n".as_bytes(), "£5 café\n°C: 5\n", 17),
+            (b"x\na\xc2\x9bx\n", "x\n", 2),
+            (b"be\x07ll\n", "", 0),
         ];
-        for (pieces, expected) in cases {
-            assert_eq!(cleaned(pieces), expected, "{pieces:?}");
-        }
-        assert!(is_usual("°C: 5\r\n".as_bytes()) && !is_usual(b"\xc2") && !is_usual(b"a\rb"));
-    }
-
-    proptest! {
-        #[test]
-        fn cuts_change_nothing(
-            input in prop::collection::vec(prop::sample::select(&b"\x1b[]3m\x07\r\n\nab\xc2\x9b\xa0\x18"[..]), 0..40),
-            cut in 0usize..40,
-        ) {
-            let cut = cut.min(input.len());
-            // The reference: byte by byte, so that only the scanner is used.
-            let mut cleaner = Cleaner::default();
-            let slow: Vec<u8> = input.iter().flat_map(|byte| cleaner.clean(&[*byte]).to_vec()).collect();
-            prop_assert_eq!(cleaned(&[&input]), String::from_utf8_lossy(&slow));
-            prop_assert_eq!(cleaned(&[&input]), cleaned(&[&input[..cut], &input[cut..]]));
+        for (piece, expected, length) in cases {
+            let mut text = vec![];
+            let is_usual = is_ordinary_but_for_escapes(piece);
+            let (found, taken) = lines(piece, is_usual, &mut text);
+            assert_eq!((found, taken), (expected.as_bytes(), length), "{}", piece.escape_ascii());
         }
     }
 }

@@ -112,11 +112,6 @@ impl Search {
         !self.loose_texts.is_empty() || self.needles.is_none() || needle()
     }
 
-    /// Expressions that must be tried on every line.
-    pub(super) fn loose(&self) -> &[usize] {
-        &self.loose
-    }
-
     /// Where the next line that may match begins; the lines between `from`, which begins a line,
     /// and that place do not match. To be called with ascending places and one `walk` per block.
     pub(super) fn next(&mut self, block: Both<'_>, from: usize, walk: &mut Walk) -> Option<usize> {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Rule, Watcher};
 use crate::model::escape::{Scanner, Token};
+use crate::model::line::{self, without_break};
 use crate::model::rules::{Check, FailureAction, FailurePattern, Flag, Probe, ProcessPolicy, Text};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, Untrusted};
@@ -124,6 +125,46 @@ fn an_expression_is_found_in_whole_lines_or_when_no_more_comes() {
 }
 
 #[test]
+fn a_line_is_searched_as_it_is_shown() {
+    let table: [(Text, &str, &[&str]); 12] = [
+        (expression("^server"), "waiting...\r\x1b[Kserver up\n", &["server up"]),
+        (expression("^20%$"), "10%\r20%\r\n", &["20%"]),
+        (expression("10%"), "10%\r20%\n", &[]),
+        (expression("^wait"), "wait\r\x1b[K\r\nup\n", &[]),
+        (expression("^$"), "wait\r\x1b[K\n\n", &[""]),
+        (expression("^abc$"), "abx\x08c\n", &["abc"]),
+        (expression("^two$"), "one\x1b[1A\r\x1b[Ktwo\n", &["two"]),
+        (expression("^caf.$"), "caf\u{202a}\n", &["caf\u{fffd}"]),
+        // A text also counts if it was drawn over, but not if it was never there.
+        (exact("10%"), "10%\r20%\n", &["10%"]),
+        (exact("0%2"), "10%\r20%\n", &[]),
+        (exact("server up"), "server ..\x1b[8Gup\n", &["server up"]),
+        (exact("one"), "one\x1b[1A\rone\n", &["one", "one"]),
+    ];
+    for (pattern, output, expected) in table {
+        for size in [1, 2, 3, 100] {
+            let mut watcher = watcher(&flags([pattern.clone()]));
+            let pieces = output.as_bytes().chunks(size);
+            pieces.for_each(|piece| drop(watcher.feed(piece)));
+            let found = watcher.book().flags()[0].matches.iter();
+            let found: Vec<&str> = found.map(|one| one.found.line.raw()).collect();
+            assert_eq!(found, expected, "{pattern:?} in pieces of {size}");
+        }
+    }
+}
+
+#[test]
+fn an_unfinished_line_is_searched_as_it_is_shown_when_no_more_comes() {
+    let mut watcher = watcher(&flags([expression("^up$"), exact("it is up")]));
+    assert_eq!(watcher.feed(b"wait\r\x1b[Kup"), []);
+    assert_eq!(rules_and_lines(&watcher.idle()), [(Rule::Flag(0), "up")]);
+    assert_eq!(watcher.feed(b"\rit is ..\x1b[7Gup"), []);
+    assert_eq!(rules_and_lines(&watcher.idle()), [(Rule::Flag(1), "it is up")]);
+    watcher.renew(&flags([exact("it is up"), exact("is")])).unwrap();
+    assert_eq!(rules_and_lines(&watcher.feed(b"\n")), [(Rule::Flag(1), "it is up")]);
+}
+
+#[test]
 fn a_life_does_not_continue_the_line_of_another() {
     let mut watcher = watcher(&flags([word("error")]));
     watcher.feed(b"err\x1b]0;");
@@ -231,43 +272,51 @@ fn zoo() -> Vec<Text> {
     exacts.chain(texts.map(word)).chain(expressions.map(expression)).collect()
 }
 
-/// For each text, the numbers of the lines in which it is found.
+/// For each text, the numbers of the lines in which it is found: as they are shown, or in what was printed
+/// before a carriage return or an erasure.
 fn naive(texts: &[Text], bytes: &[u8]) -> Vec<(usize, String)> {
-    let mut plain = vec![];
-    let (mut scanner, mut rest) = (Scanner::default(), bytes);
-    while let Some(token) = scanner.next(&mut rest) {
-        match token {
-            Token::Text(text) => plain.extend_from_slice(text),
-            Token::Control(b'\n') => plain.push(b'\n'),
-            Token::Control(_)
-            | Token::Csi(..)
-            | Token::Osc(_)
-            | Token::Dcs(_)
-            | Token::Escape(_)
-            | Token::Designate(..)
-            | Token::Other => {}
-        }
-    }
-    let plain = String::from_utf8(plain).unwrap();
     let regex = |text: &Text| text.regex.then(|| regex::Regex::new(&text.pattern).unwrap());
     let expressions: Vec<Option<regex::Regex>> = texts.iter().map(regex).collect();
     let mut found = vec![];
-    for line in plain.split_terminator('\n') {
+    let text = std::str::from_utf8(bytes).unwrap();
+    for line in text.split_terminator('\n') {
+        let mut shown = vec![];
+        line::plain(without_break(line.as_bytes()), &mut shown);
+        let shown = String::from_utf8(shown).unwrap();
+        let drawn = line.replace("\x1b[K", "\r");
+        let runs: Vec<String> = drawn.split('\r').map(without_escapes).collect();
         for (number, text) in texts.iter().enumerate() {
-            let matches = if let Some(regex) = &expressions[number] {
-                regex.is_match(line)
-            } else if text.any_case {
-                line.to_lowercase().contains(&text.pattern.to_lowercase())
-            } else {
-                line.contains(&text.pattern)
+            let contains = |line: &String| {
+                if text.any_case {
+                    line.to_lowercase().contains(&text.pattern.to_lowercase())
+                } else {
+                    line.contains(&text.pattern)
+                }
             };
-            if matches {
-                found.push((number, line.split(':').next().unwrap().to_owned()));
+            if match &expressions[number] {
+                Some(regex) => regex.is_match(&shown),
+                None => contains(&shown) || runs.iter().any(contains),
+            } {
+                found.push((number, shown.split(':').next().unwrap().to_owned()));
             }
         }
     }
     found.sort();
     found
+}
+
+fn without_escapes(text: &str) -> String {
+    let (mut scanner, mut rest, mut plain) = (Scanner::default(), text.as_bytes(), vec![]);
+    while let Some(token) = scanner.next(&mut rest) {
+        if let Token::Text(text) = token {
+            plain.extend_from_slice(text);
+        }
+    }
+    String::from_utf8(plain).unwrap()
+}
+
+fn numbers(found: Vec<(usize, String)>) -> Vec<usize> {
+    found.into_iter().map(|(number, _)| number).collect()
 }
 
 fn watched(texts: &[Text], pieces: &[&[u8]]) -> Vec<(usize, String)> {
@@ -298,13 +347,14 @@ fn numbered(lines: &[String], breaks: &str) -> String {
     lines.collect::<Vec<_>>().join(breaks)
 }
 
-const ESCAPES: [&str; 6] = ["\x1b[31m", "\x1b]0;err\x07", "\r", "\x1b(B", "\x07", "\u{9b}"];
+const ESCAPES: [&str; 7] =
+    ["\x1b[31m", "\x1b]0;err\x07", "\r", "\x1b[K", "\x1b(B", "\x07", "\u{9b}"];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn cuts_and_escapes_change_nothing(
+    fn cuts_change_nothing_and_lines_count_as_they_are_shown(
         lines in prop::collection::vec("[abcжЖrReE ]{0,8}|err|", 0..8),
         crlf: bool,
         ended: bool,
@@ -329,6 +379,9 @@ proptest! {
                 text.insert_str(*at, escape);
             }
         }
-        prop_assert_eq!(&watched(&texts, &split(text.as_bytes(), &cuts)), &expected);
+        // The number of a line may have been drawn over.
+        let expected = numbers(naive(&texts, text.as_bytes()));
+        prop_assert_eq!(&numbers(watched(&texts, &[text.as_bytes()])), &expected);
+        prop_assert_eq!(&numbers(watched(&texts, &split(text.as_bytes(), &cuts))), &expected);
     }
 }

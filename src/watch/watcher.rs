@@ -2,13 +2,14 @@
 
 use super::book::FlagBook;
 use super::bounded::{Steps, TooSlow};
-use super::clean::{Cleaner, fold};
+use super::clean::{fold, lines, whole_lines};
 use super::limits::{LONGEST_LINE, LONGEST_SHOWN};
 use super::open::Open;
 use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
 use crate::model::LifeId;
-use crate::model::line::without_break;
+use crate::model::escape::is_ordinary_but_for_escapes;
+use crate::model::line::{trimmed, without_break};
 use crate::model::rules::{Probe, ProcessPolicy, Text};
 use crate::model::time::Timestamp;
 
@@ -33,7 +34,7 @@ pub enum Rule {
 pub struct Hit {
     /// The pattern's rule.
     pub rule: Rule,
-    /// The line without escape sequences, as far as it was printed. Of a long line,
+    /// The line as it is shown, as far as it was printed. Of a long line,
     /// [`LONGEST_SHOWN`] bytes around the match.
     pub line: String,
 }
@@ -46,12 +47,12 @@ pub struct Watcher {
     rules: Vec<(Rule, Text)>,
     patterns: Vec<Pattern>,
     search: Search,
-    cleaner: Cleaner,
+    /// Buffers that are reused.
+    text: Vec<u8>,
     folded: Vec<u8>,
     open: Open,
-    /// `cleaner` and `open` of the other stream of the process: standard error, or the main stream while standard error
-    /// is fed.
-    other: (Cleaner, Open),
+    /// That of the other stream of the process: standard error, or the main stream while standard error is fed.
+    other: Open,
     feeds_stderr: bool,
     /// Patterns that have been found and are not searched for again in this life.
     spent: Vec<bool>,
@@ -90,10 +91,10 @@ impl Watcher {
         Ok(Self {
             rules: all.iter().map(|(rule, text)| (*rule, (*text).clone())).collect(),
             search: Search::new(&patterns),
-            cleaner: Cleaner::default(),
+            text: vec![],
             folded: vec![],
             open: Open::new(patterns.len(), span),
-            other: (Cleaner::default(), Open::new(patterns.len(), span)),
+            other: Open::new(patterns.len(), span),
             feeds_stderr: false,
             spent: vec![false; patterns.len()],
             left: patterns.len(),
@@ -112,25 +113,24 @@ impl Watcher {
     pub fn renew(&mut self, rules: &ProcessPolicy) -> Result<(), BadPattern> {
         let mut renewed = Self::new(rules)?;
         renewed.book.restore(&self.book);
-        let found = |rule| {
-            let mut old = self.rules.iter().zip(&self.spent);
-            old.any(|(old, spent)| *spent && is_same(old, rule))
-        };
-        renewed.spent = renewed.rules.iter().map(found).collect();
-        renewed.left = renewed.spent.iter().filter(|spent| !**spent).count();
-        (renewed.life, renewed.ignored) = (self.life, std::mem::take(&mut self.ignored));
         let was_stderr = self.feeds_stderr;
         self.feed_stderr(false);
+        let known = |known: &[bool], rules: &[(Rule, Text)]| {
+            let is_known = |rule| {
+                let mut old = self.rules.iter().zip(known);
+                old.any(|(old, known)| *known && is_same(old, rule))
+            };
+            rules.iter().map(is_known).collect::<Vec<bool>>()
+        };
+        renewed.spent = known(&self.spent, &renewed.rules);
+        renewed.open.seen = known(&self.open.seen, &renewed.rules);
+        renewed.other.seen = known(&self.other.seen, &renewed.rules);
+        renewed.left = renewed.spent.iter().filter(|spent| !**spent).count();
+        (renewed.life, renewed.ignored) = (self.life, std::mem::take(&mut self.ignored));
         // If nothing was being searched for, the current place within the line is unknown.
         if self.wants() {
-            renewed.cleaner = std::mem::take(&mut self.cleaner);
-            if !self.open.is_empty() {
-                renewed.open.push(self.open.head());
-            }
-            renewed.other.0 = std::mem::take(&mut self.other.0);
-            if !self.other.1.is_empty() {
-                renewed.other.1.push(self.other.1.head());
-            }
+            renewed.open.renew(std::mem::take(&mut self.open));
+            renewed.other.renew(std::mem::take(&mut self.other));
         }
         *self = renewed;
         self.feed_stderr(was_stderr);
@@ -168,8 +168,7 @@ impl Watcher {
     pub fn feed_stderr(&mut self, stderr: bool) {
         if self.feeds_stderr != stderr {
             self.feeds_stderr = stderr;
-            std::mem::swap(&mut self.cleaner, &mut self.other.0);
-            std::mem::swap(&mut self.open, &mut self.other.1);
+            std::mem::swap(&mut self.open, &mut self.other);
         }
     }
 
@@ -189,14 +188,7 @@ impl Watcher {
             if !self.wants() {
                 break;
             }
-            // Taken out only for the borrow checker, and put back afterwards. Nothing else needs
-            // them meanwhile.
-            let mut cleaner = std::mem::take(&mut self.cleaner);
-            let mut folded = std::mem::take(&mut self.folded);
-            let text = cleaner.clean(piece);
-            fold(text, &mut folded);
-            self.piece(Both { text, folded: &folded }, &mut hits);
-            (self.cleaner, self.folded) = (cleaner, folded);
+            self.piece(piece, &mut hits);
         }
         hits
     }
@@ -207,7 +199,7 @@ impl Watcher {
         let mut hits = vec![];
         for _ in 0..2 {
             if std::mem::take(&mut self.open.fresh) && self.wants() {
-                self.expressions_of_open(&mut hits);
+                self.search_row(&mut hits);
             }
             self.feed_stderr(!self.feeds_stderr);
         }
@@ -218,7 +210,7 @@ impl Watcher {
     pub fn finish(&mut self) -> Vec<Hit> {
         let mut hits = vec![];
         for _ in 0..2 {
-            if !self.open.is_empty() && self.wants() {
+            if self.open.is_begun() && self.wants() {
                 self.end_open(&mut hits);
             }
             self.feed_stderr(!self.feeds_stderr);
@@ -230,7 +222,6 @@ impl Watcher {
 
     fn forget_lines(&mut self) {
         for _ in 0..2 {
-            self.cleaner.reset();
             self.open.clear();
             self.feed_stderr(!self.feeds_stderr);
         }
@@ -248,19 +239,30 @@ impl Watcher {
         self.open.memory() + self.folded.capacity()
     }
 
-    /// Search a piece of text with line breaks.
-    fn piece(&mut self, text: Both<'_>, hits: &mut Vec<Hit>) {
-        let (length, mut at) = (text.text.len(), 0);
-        if !self.open.is_empty() {
-            let newline = memchr::memchr(b'\n', text.text);
-            self.extend_open(without_break(&text.text[..newline.unwrap_or(length)]), hits);
-            let Some(newline) = newline else { return };
-            self.end_open(hits);
-            at = newline + 1;
+    /// Search a piece of output.
+    fn piece(&mut self, piece: &[u8], hits: &mut Vec<Hit>) {
+        let is_usual = is_ordinary_but_for_escapes(&piece[..whole_lines(piece)]);
+        let mut rest = piece;
+        while !rest.is_empty() {
+            if !self.open.is_begun() {
+                // Taken out only for the borrow checker, and put back afterwards. Nothing else needs
+                // them meanwhile.
+                let mut buffer = std::mem::take(&mut self.text);
+                let mut folded = std::mem::take(&mut self.folded);
+                let (text, length) = lines(rest, is_usual, &mut buffer);
+                fold(text, &mut folded);
+                self.block(Both { text, folded: &folded }, hits);
+                (self.text, self.folded) = (buffer, folded);
+                rest = &rest[length..];
+            }
+            let newline = memchr::memchr(b'\n', rest);
+            let (line, after) = rest.split_at(newline.unwrap_or(rest.len()));
+            self.extend_open(line, hits);
+            if newline.is_some() {
+                self.end_open(hits);
+            }
+            rest = after.get(1..).unwrap_or_default();
         }
-        let whole = memchr::memrchr(b'\n', &text.text[at..]).map_or(at, |newline| at + newline + 1);
-        self.block(text.range(at, whole), hits);
-        self.extend_open(&text.text[whole..], hits);
     }
 
     /// Search whole lines.
@@ -277,47 +279,57 @@ impl Watcher {
             let newline = memchr::memchr(b'\n', &block.text[start..]);
             let end = newline.map_or(block.text.len(), |newline| start + newline + 1);
             let text = without_break(&block.text[start..end]);
-            self.line(block.range(start, start + text.len()), hits);
+            self.line(block.range(start, start + text.len()), &mut [], hits);
+            self.book.end_line(text);
             at = end;
         }
         self.book.pass(&block.text[at..]);
     }
 
-    /// Search a line that arrived complete within one piece, and so is not longer than a piece.
-    fn line(&mut self, line: Both<'_>, hits: &mut Vec<Hit>) {
+    /// Search a line as it is shown. Patterns that were `seen` in it are not searched for again.
+    fn line(&mut self, line: Both<'_>, seen: &mut [bool], hits: &mut Vec<Hit>) {
         let mut may = std::mem::take(&mut self.may);
         may.fill(false);
         self.search.candidates(line, &mut may);
         let mut steps = Steps::for_line(line.text.len());
         for number in (0..may.len()).filter(|&number| may[number]) {
             if !self.spent[number]
+                && seen.get(number) != Some(&true)
                 && let Some(found) = self.find(number, line, &mut steps)
             {
+                if let Some(seen) = seen.get_mut(number) {
+                    *seen = true;
+                }
                 self.found(number, shown(line.text, found), hits);
             }
         }
-        self.book.end_line(line.text);
         self.may = may;
     }
 
     /// Append to the unfinished line, and search it for texts at once.
-    fn extend_open(&mut self, text: &[u8], hits: &mut Vec<Hit>) {
-        if text.is_empty() {
-            return;
+    fn extend_open(&mut self, mut bytes: &[u8], hits: &mut Vec<Hit>) {
+        while !bytes.is_empty() {
+            let mut run = self.open.next_run(&mut bytes);
+            while self.open.line.feed(&mut run).is_some() {
+                self.end_row(hits);
+                self.open.next_row();
+            }
+            self.texts_of_open(hits);
         }
+    }
+
+    /// Search what was just printed in the unfinished line for texts.
+    fn texts_of_open(&mut self, hits: &mut Vec<Hit>) {
         let mut open = std::mem::take(&mut self.open);
-        open.push(text);
         if self.search.must_ask(open.window()) {
             let mut may = std::mem::take(&mut self.may);
             may.fill(false);
             self.search.candidates(open.window(), &mut may);
-            let is_new = |&number: &usize| may[number] && !open.seen[number];
-            let candidates: Vec<usize> = (0..may.len()).filter(is_new).collect();
             let mut steps = Steps::for_line(open.window().text.len());
-            for number in candidates {
-                if !self.patterns[number].is_text() {
-                    open.may[number] = true;
-                } else if !self.spent[number]
+            for number in (0..may.len()).filter(|&number| may[number]) {
+                if self.patterns[number].is_text()
+                    && !self.spent[number]
+                    && !open.seen[number]
                     && let Some(found) = self.find(number, open.window(), &mut steps)
                 {
                     open.seen[number] = true;
@@ -330,32 +342,31 @@ impl Watcher {
         self.open = open;
     }
 
-    /// Try the expressions on the present part of the unfinished line.
-    fn expressions_of_open(&mut self, hits: &mut Vec<Hit>) {
+    /// Search the unfinished line as it is shown at present; returns whether it is shown.
+    fn search_row(&mut self, hits: &mut Vec<Hit>) -> bool {
         let mut open = std::mem::take(&mut self.open);
-        for &number in self.search.loose() {
-            open.may[number] = true;
+        let mut folded = std::mem::take(&mut self.folded);
+        let row = open.row();
+        let is_shown = row.is_some();
+        if let Some((text, seen)) = row {
+            fold(text, &mut folded);
+            self.line(Both { text, folded: &folded }, seen, hits);
         }
-        let mut steps = Steps::for_line(open.head().len());
-        for number in (0..open.may.len()).filter(|&number| open.may[number]).collect::<Vec<_>>() {
-            // Expressions do not use the lower-case text.
-            let line = Both { text: open.head(), folded: open.head() };
-            if !self.spent[number]
-                && !open.seen[number]
-                && let Some(found) = self.find(number, line, &mut steps)
-            {
-                let shown = shown(line.text, found);
-                open.seen[number] = true;
-                self.found(number, shown, hits);
-            }
+        (self.open, self.folded) = (open, folded);
+        is_shown
+    }
+
+    /// A row of the unfinished line has ended.
+    fn end_row(&mut self, hits: &mut Vec<Hit>) {
+        if self.search_row(hits) || self.open.seen.contains(&true) {
+            self.book.end_line(trimmed(&self.open.line));
         }
-        self.open = open;
     }
 
     /// The unfinished line has ended.
     fn end_open(&mut self, hits: &mut Vec<Hit>) {
-        self.expressions_of_open(hits);
-        self.book.end_line(self.open.head());
+        self.open.line.abandon();
+        self.end_row(hits);
         self.open.clear();
     }
 

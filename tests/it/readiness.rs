@@ -45,6 +45,18 @@ fn wait_lack(world: &World, text: &str) {
 }
 
 #[test]
+fn a_line_is_looked_through_as_the_log_shows_it() {
+    let world =
+        World::new("web: printf 'waiting...\\r\\033[Kserver up\\n10%%\\r20%%'; exec sleep 1000\n");
+    world
+        .write("tmo.toml", "[process.web]\nready = [{ log = \"^server\" }, { log = \"^20%$\" }]\n");
+    world.ok(["start", "-D"]);
+    eventually("it is ready", || is_ready(&world).then_some(()));
+    assert!(world.ok(["logs", "--grep", "^server"]).contains("server up"));
+    world.ok(["quit"]);
+}
+
+#[test]
 fn own_listener_makes_a_process_ready_at_once() {
     let port = free_port();
     let world = world(&listen(port), &format!("port = {port}"));
