@@ -51,7 +51,7 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     if !is_table {
         return super::print(&overmind::status(&state.processes));
     }
-    let failed = failed_below_watchers(&instance).unwrap_or_default();
+    let failed = failed_below_watchers(&instance, &state.run).unwrap_or_default();
     let (wide, by, flags) = (args.wide, args.by, instance.flags());
     let run = state.run.clone();
     let width = terminal_width();
@@ -346,12 +346,13 @@ fn journal_of(instance: &Instance) -> Option<(Dirs, Vec<WatcherPatterns>)> {
 }
 
 /// The processes whose program has failed under a watcher, if the journal is on this machine.
-fn failed_below_watchers(instance: &Instance) -> Option<Vec<ProcName>> {
+fn failed_below_watchers(instance: &Instance, run: &str) -> Option<Vec<ProcName>> {
     if instance.far.is_some() {
         return None;
     }
     let (dirs, watchers) = journal_of(instance)?;
-    Log::open(&dirs, 0).ok()?.failed_below_watchers(&watchers).ok()
+    let first = runs::newest(|| Ok(IndexReader::open(&dirs))).ok()?;
+    Log::open(&dirs, first).ok()?.failed_below_watchers(&watchers, run).ok()
 }
 
 /// That the journal can't be written, if that is so and it is on this machine.

@@ -52,6 +52,8 @@ pub struct Line {
 pub struct Facts {
     /// Something that tmo itself saw or did and that led to the end.
     pub trigger: Option<Trigger>,
+    /// When it ended. Output after this is of processes that it left behind and tmo then ended.
+    pub end: Option<Timestamp>,
     /// The processes that listen at present on ports named in the output.
     pub holders: Vec<Holder>,
     /// A port on which another program listened at the start of the run, and the event about it; `None` once the

@@ -10,9 +10,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Line;
+use super::facts;
+use super::record::is_taken;
 use super::report::Entry;
 use super::text::rows;
-use super::watcher::has_failed;
+use super::watcher::{has_ended, has_failed};
 use crate::journal::clear;
 use crate::journal::query::{since, tail};
 use crate::journal::record::{CONTINUES, DRAWN};
@@ -259,8 +261,13 @@ impl<'a> Log<'a> {
     }
 
     /// The processes that run a program under a watcher (which restarts it on changes) and whose
-    /// program has failed, judging by the last output. Reads only the newest records, to be quick.
-    pub fn failed_below_watchers(&self, own: &[WatcherPatterns]) -> io::Result<Vec<ProcName>> {
+    /// program has failed, judging by the last output: also one that has ended with success, if its port was taken.
+    /// Reads only the newest records, to be quick. `run` is the id of the run.
+    pub fn failed_below_watchers(
+        &self,
+        own: &[WatcherPatterns],
+        run: &str,
+    ) -> io::Result<Vec<ProcName>> {
         /// How many records are examined, and how many lines per process.
         const RECORDS: u64 = 200;
         const LINES: usize = 60;
@@ -283,10 +290,28 @@ impl<'a> Log<'a> {
                 Kind::End | Kind::Gap | Kind::Event => {}
             }
         }
-        let failed =
-            all.into_iter().filter(|(_, lines)| has_failed(&Vec::from(lines.clone()), own));
-        let names = failed.filter_map(|(stream, _)| Some(self.streams.get(stream)?.name.clone()));
-        Ok(names.collect())
+        let failed = all.into_iter().filter_map(|(stream, lines)| {
+            let (lines, name) = (Vec::from(lines), &self.streams.get(stream)?.name);
+            let has_no_port = || has_ended(&lines) && self.has_no_port(stream, name, run);
+            (has_failed(&lines, own) || has_no_port()).then(|| name.clone())
+        });
+        Ok(failed.collect())
+    }
+
+    /// Whether the port of a running process was taken when the run was started, and still counts as taken.
+    fn has_no_port(&self, stream: u16, name: &ProcName, run: &str) -> bool {
+        let life = || {
+            let mut index = (self.index)().ok()?;
+            let len = index.len().ok()?;
+            let is = |record: &Record| record.stream == stream && record.kind == Kind::Start;
+            let start = index.rfind(len, |_, record| is(record).then_some(*record));
+            start.ok()??.life
+        };
+        let taken = || {
+            let (port, _) = self.taken_port(name).ok()??;
+            Some(is_taken(port, &facts::holders(&[port], run), name, life()?))
+        };
+        taken().unwrap_or(false)
     }
 
     /// The output of all processes around an end.

@@ -120,17 +120,8 @@ impl CrashInput {
         let taken = evidence.facts.taken.as_ref().map(|(port, _)| *port);
         let ports: Vec<u16> = ports_named(evidence).into_iter().chain(taken).collect();
         evidence.facts.holders.extend(facts::holders(&ports, &self.run));
-        let is_own = |holder: &Holder| {
-            let tenant = holder.tenant.as_ref();
-            tenant.is_some_and(|it| it.socket.is_none() && it.name == self.name.as_str())
-        };
-        let mut held = evidence.facts.holders.iter().filter(|holder| Some(holder.port) == taken);
-        // Who listens there now is known; who did when a later life began is not.
-        let counts = match held.next() {
-            Some(first) => !is_own(first) && !held.any(is_own),
-            None => self.lived.life == LifeId::FIRST,
-        };
-        if !counts {
+        let is_taken = |port| is_taken(port, &evidence.facts.holders, &self.name, self.lived.life);
+        if !taken.is_some_and(is_taken) {
             evidence.facts.taken = None;
         }
         evidence.facts.example = facts::env_example(Path::new(&evidence.root));
@@ -142,6 +133,21 @@ impl CrashInput {
             let packaged = Path::new(&evidence.cwd).join("node_modules/.bin");
             evidence.facts.packaged = facts::programs(packaged.as_os_str());
         }
+    }
+}
+
+/// Whether a port that was taken when the run was started is still taken for this life of a process, with these
+/// holders.
+pub(super) fn is_taken(port: u16, holders: &[Holder], name: &ProcName, life: LifeId) -> bool {
+    let is_own = |holder: &Holder| {
+        let tenant = holder.tenant.as_ref();
+        tenant.is_some_and(|it| it.socket.is_none() && it.name == name.as_str())
+    };
+    let mut held = holders.iter().filter(|holder| holder.port == port);
+    // Who listens there now is known; who did when a later life began is not.
+    match held.next() {
+        Some(first) => !is_own(first) && !held.any(is_own),
+        None => life == LifeId::FIRST,
     }
 }
 
@@ -180,6 +186,7 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &Place)>) -> Cras
         (lines, log.slice(place).map_err(read).unwrap_or_default())
     });
     let mut evidence = input.evidence(lines);
+    evidence.facts.end = Some(input.lived.ended);
     input.look_up(&mut evidence, found.map(|(log, _)| log));
     let cause = diagnose(&evidence);
     put_together(input, &evidence.lines, cause, slice)

@@ -226,14 +226,19 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
 }
 
 /// What a watcher prints last if its program has ended with success.
-static ENDED: Expr = Expr::new(
-    r"^(?:\[nodemon\] clean exit\b|Completed running '|Watcher Process finished\b|\[Finished running\. Exit status: (?:exit status: )?0\b|\[Command was successful\b)",
-);
+const ENDED: [&str; 6] = [
+    "[nodemon] clean exit",
+    "Completed running '",
+    "Watcher Process finished",
+    "[Finished running. Exit status: 0",
+    "[Finished running. Exit status: exit status: 0",
+    "[Command was successful",
+];
 
 /// Whether the program below a watcher has ended with success, and nothing has been printed since.
 pub fn has_ended(lines: &[Line]) -> bool {
     let last = lines.iter().rfind(|line| !line.text.trim().is_empty());
-    last.is_some_and(|line| ENDED.finds(&line.text))
+    last.is_some_and(|line| ENDED.iter().any(|ended| line.text.starts_with(ended)))
 }
 
 /// Whether the program below a watcher has failed, according to the last lines of its life. `tmo ps`

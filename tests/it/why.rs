@@ -462,6 +462,42 @@ fn why_suggests_a_valid_command_for_an_editor_without_line_numbers() {
 }
 
 #[test]
+fn what_tmo_made_the_rest_of_a_killed_process_print_is_no_cause() {
+    let world = World::new("web: python3 app.py; true\nother: exec sleep 1000\n");
+    if world.shell("python3 --version").code != 0 {
+        eprintln!("SKIPPED: there is no python3");
+        return;
+    }
+    world.write("app.py", "import time\nprint('up', flush=True)\ntime.sleep(1000)\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    eventually("it is up", || world.ok(["logs"]).contains("up").then_some(()));
+    world.shell(&format!("kill -9 {}", world.field("web", "pid")));
+    world.wait_state("web", "exited");
+    assert!(world.ok(["logs"]).contains("KeyboardInterrupt"), "{}", world.ok(["logs"]));
+    let answer = json(&world, &["why", "web"]);
+    assert_eq!(answer["causes"].as_array().map(Vec::len), Some(1), "{answer}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_process_that_may_end_is_as_expected_during_and_after_the_run() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.one]\ncommand = \"exit 0\"\nready = { log = \"x\" }\non_exit = \"ignore\"\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("one", "exited");
+    let during = world.ok(["why", "one"]);
+    assert!(during.contains("one has ended with code 0, as expected"), "{during}");
+    world.ok(["quit"]);
+    world.wait_empty();
+    assert_eq!(world.ok(["why", "one"]), during);
+    let said = world.ok(["why"]);
+    assert!(said.contains("the last run ended as it was asked to"), "{said}");
+}
+
+#[test]
 fn ps_marks_a_process_whose_program_has_failed_below_a_watcher() {
     let world = World::new(
         "web: echo 'TypeError: no'; echo '[nodemon] app crashed - waiting for file changes before \
@@ -737,8 +773,17 @@ fn a_port_that_was_taken_at_the_start_is_logged_and_is_the_first_cause() {
     eventually("it has ended", || world.ok(["logs"]).contains("clean exit").then_some(()));
     let reported = wrong(&world, &["web"]);
     assert!(reported.contains(&taken), "{reported}");
-    world.ok(["quit"]);
+    let table = world.ok(["ps"]);
+    assert!(table.contains("its program has failed: `tmo why web`"), "{table}");
     drop(held);
+    // In a later life, only a port that is taken now counts.
+    world.ok(["restart", "web"]);
+    eventually("it has ended again", || {
+        (world.ok(["logs"]).matches("clean exit").count() == 2).then_some(())
+    });
+    assert!(!world.ok(["ps"]).contains("tmo why web"), "{}", world.ok(["ps"]));
+    assert_eq!(world.run(["why", "web"]).code, 0);
+    world.ok(["quit"]);
 }
 
 #[test]

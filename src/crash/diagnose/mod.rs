@@ -47,6 +47,10 @@ const ELSEWHERE: i32 = 25;
 /// A line that precedes an exception by this many lines, or by this much time, has not led to it.
 const APART: usize = 10;
 const APART_TIME: Duration = Duration::from_secs(5);
+/// The end of a process is written into its output only after what it left behind was sent the stop signal, whose
+/// reaction may therefore stand this long before it.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
 /// The causes of an end, the most certain first.
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let mut found = Findings { evidence, all: vec![], trails: vec![] };
@@ -170,12 +174,19 @@ impl<'e> Findings<'e> {
             let logged = finding.cause.kind == Kind::LoggedError && finding.cause.place.is_none();
             !(logged && finding.line.is_some_and(part))
         });
-        if self.evidence.facts.trigger.is_some() {
-            let is_reaction = |finding: &Finding| {
-                finding.score < triggers::SURE && INTERRUPTED.finds(&finding.cause.text)
-            };
-            self.all.retain(|finding| !is_reaction(finding));
-        }
+        let Evidence { lines, facts, .. } = self.evidence;
+        let end = facts.end.filter(|_| comes_from_outside(self.evidence));
+        let is_late = |finding: &Finding| {
+            end.is_some_and(|end| {
+                finding.line.is_some_and(|line| lines[line].time >= end - AT_ONCE)
+            })
+        };
+        let is_reaction = |finding: &Finding| {
+            (facts.trigger.is_some() || is_late(finding))
+                && finding.score < triggers::SURE
+                && INTERRUPTED.finds(&finding.cause.text)
+        };
+        self.all.retain(|finding| !is_reaction(finding));
         self.all.sort_by_key(|finding| std::cmp::Reverse(finding.score));
         let mut kept: Vec<Finding> = vec![];
         for mut finding in self.all {

@@ -193,6 +193,7 @@ impl Analysis<'_> {
                 ended.lost = last.lost;
             }
         }
+        ended.troubles.forget_finished(&ended.end.finished);
         if let Some(first) = ended.troubles.first() {
             let starts = self.log.last_starts(first.record)?;
             let start_of = |name: &ProcName| starts.get(&self.log.stream(name)?).copied();

@@ -52,7 +52,7 @@ impl Analysis<'_> {
             }
         }
         let mut past = None;
-        for process in self.that_may_have_errors(&asked)? {
+        for process in self.that_may_have_errors(&asked, &state.run)? {
             match self.last_error(process, &state.run)? {
                 Some(error) if error.wrong && !wrong.contains(&process) => {
                     wrong.push(process);
@@ -120,13 +120,14 @@ impl Analysis<'_> {
     fn that_may_have_errors<'p>(
         &self,
         asked: &[&'p ProcessState],
+        run: &str,
     ) -> Result<Vec<&'p ProcessState>, WhyError> {
         const MANY: usize = 50;
         let running = asked.iter().filter(|process| process.state == ProcessStatus::Running);
         let mut running: Vec<_> = running.copied().collect();
         if running.len() > MANY {
             let own = self.plan.as_ref().map_or(&[][..], |plan| &plan.watchers);
-            let failed = self.log.failed_below_watchers(own)?;
+            let failed = self.log.failed_below_watchers(own, run)?;
             running.retain(|process| failed.contains(&process.name));
         }
         Ok(running)

@@ -58,6 +58,11 @@ impl Troubles {
         self.0.retain(|trouble| last_start(&trouble.name).is_none_or(|at| at < trouble.record));
     }
 
+    /// Drop the troubles of processes that have ended as expected.
+    pub(super) fn forget_finished(&mut self, finished: &[ProcName]) {
+        self.0.retain(|trouble| !finished.contains(&trouble.name));
+    }
+
     /// The trouble that caused the others.
     pub(super) fn first(&self) -> Option<&Trouble> {
         self.0.first()

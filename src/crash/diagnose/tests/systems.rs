@@ -309,6 +309,20 @@ fn a_failure_that_tmo_acted_on_is_one_cause() {
 }
 
 #[test]
+fn what_was_left_behind_prints_when_tmo_ends_it_is_no_cause() {
+    let trace = "listening\nTraceback (most recent call last):\n  File \"app.py\", line 3, in <module>\n    \
+                 time.sleep(1)\nKeyboardInterrupt\n";
+    let mut evidence = printed(Exit::Signal(9), trace);
+    let texts = |evidence: &Evidence| {
+        diagnose(evidence).causes.into_iter().map(|cause| cause.text).collect::<Vec<_>>()
+    };
+    let [_, interrupted] = &texts(&evidence)[..] else { panic!("{:?}", texts(&evidence)) };
+    assert!(interrupted.contains("KeyboardInterrupt"), "{interrupted}");
+    evidence.facts.end = Some(evidence.lines[1].time);
+    assert_eq!(texts(&evidence).len(), 1, "{:?}", texts(&evidence));
+}
+
+#[test]
 fn a_python_module_is_installed_by_the_pip_that_belongs_to_the_program() {
     let output = "ModuleNotFoundError: No module named 'packaging'";
     let trace =
