@@ -88,7 +88,8 @@ pub(super) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
     let plan = &reloaded.plan;
     let line = |(name, change): &(ProcName, Change)| {
         let waits = plan.processes.iter().any(|p| p.name == *name && p.waits);
-        format!("{name}: {}\n", words(change, args.dry_run, (stays(name), waits)))
+        let is_first = is_first_start(&states, name);
+        format!("{name}: {}\n", words(change, args.dry_run, (stays(name), waits), is_first))
     };
     let text: String = reloaded.changes.iter().map(line).collect();
     super::print(&text)?;
@@ -139,7 +140,8 @@ pub(super) async fn reload_from_ui(instance: Instance) -> Result<String, CliErro
         let state = states.iter().find(|state| state.name == *name);
         let stopped = state.is_some_and(|state| state.state == ProcessStatus::Stopped);
         let waits = plan.processes.iter().any(|process| process.name == *name && process.waits);
-        told.push(format!("{name}: {}", words(change, false, (stopped, waits))));
+        let is_first = is_first_start(&states, name);
+        told.push(format!("{name}: {}", words(change, false, (stopped, waits), is_first)));
     }
     Ok(if told.is_empty() { "reloaded; nothing has changed".to_owned() } else { told.join("; ") })
 }
@@ -245,8 +247,18 @@ fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String
     Ok((fresh, warnings))
 }
 
+/// Whether a process that is started anew has never run, for instance because it was skipped.
+fn is_first_start(states: &[ProcessState], name: &ProcName) -> bool {
+    states.iter().any(|state| state.name == *name && state.lives == 0)
+}
+
 /// The change to a process, in words.
-fn words(change: &Change, dry_run: bool, (stopped, waits): (bool, bool)) -> String {
+fn words(
+    change: &Change,
+    dry_run: bool,
+    (stopped, waits): (bool, bool),
+    is_first_start: bool,
+) -> String {
     let would = |did: &str, does: &str| if dry_run { does.to_owned() } else { did.to_owned() };
     match change {
         Change::Unchanged => "unchanged".to_owned(),
@@ -258,7 +270,11 @@ fn words(change: &Change, dry_run: bool, (stopped, waits): (bool, bool)) -> Stri
             format!("changed ({}); it does not run", what.join(", "))
         }
         Change::Restarted { what, with } => {
-            let verb = would("restarted", "would be restarted");
+            let verb = if is_first_start {
+                would("started", "would be started")
+            } else {
+                would("restarted", "would be restarted")
+            };
             let with = with.as_ref().map(|on| format!(" with {on}")).unwrap_or_default();
             let what = match what.join(", ") {
                 what if what.is_empty() => what,

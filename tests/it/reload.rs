@@ -180,6 +180,25 @@ fn failures_add_applies_without_a_reload() {
 }
 
 #[test]
+fn a_skipped_process_that_never_ran_is_started() {
+    let world = World::new("other: exec sleep 1000\n");
+    let toml = |db: &str| {
+        format!(
+            "[process.db]\ncommand = \"{db}\"\nready = {{ log = \"up\", timeout = \"100ms\" }}\n\
+             [process.web]\ncommand = \"echo {db}; exec sleep 1000\"\ndepends_on = [\"db\"]\n"
+        )
+    };
+    world.write("tmo.toml", &toml("exec sleep 1000"));
+    world.run(["start", "-D"]);
+    world.wait_state("web", "skipped");
+    world.write("tmo.toml", &toml("echo up; exec sleep 1000"));
+    let told = world.ok(["reload"]);
+    assert!(told.contains("db: restarted (command changed)\n"), "{told}");
+    assert!(told.contains("web: started (command changed)\n"), "{told}");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn reload_uses_the_environment_of_the_start_and_of_its_env_files() {
     let world = World::new("web: echo \"A=$A B=$B\"; exec sleep 1000\n").env("A", "caller");
     world.write(".env", "A=file\n");
