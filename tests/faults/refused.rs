@@ -95,8 +95,11 @@ fn attempt(t: &mut Trial, name: &str, (number, errno): (libc::c_long, i32)) {
         return t.skip("no program runs without it");
     }
     let socket = t.at("probe").display().to_string();
+    let tmux = format!("tmux -S {socket} -f /dev/null");
+    // One that starts, but can't answer, is of no use either.
+    let answers = format!("{tmux} display-message -p answered | grep -q answered");
     let talks =
-        format!("tmux -S {socket} -f /dev/null new -d 'sleep 9' && tmux -S {socket} kill-server");
+        format!("{tmux} new -d 'sleep 9' && {answers}; code=$?; {tmux} kill-server; exit $code");
     if !t.world().is_native() && !begins("sh", &["-c", &talks]) {
         return t.skip("tmux does not run without it");
     }

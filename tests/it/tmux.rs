@@ -282,6 +282,14 @@ fn start_fails_with_the_error_of_a_tmux_that_opens_no_window() {
 }
 
 #[test]
+fn start_reports_a_tmux_that_answers_nothing() {
+    let world = with_fake("#!/bin/sh\ncase $1 in -V) echo tmux 3.3a;; esac\n");
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("tmux display-message: it printed nothing"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_tmux_that_ends_before_it_has_opened_a_window_leaves_no_socket() {
     let path = std::env::var_os("PATH").unwrap();
     let tmux = std::env::split_paths(&path).map(|dir| dir.join("tmux")).find(|p| p.exists());

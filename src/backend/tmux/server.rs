@@ -84,6 +84,15 @@ pub struct Tmux {
 }
 
 impl TmuxError {
+    /// It succeeded, but printed something else than it was asked for.
+    fn malformed(what: &str, answer: &str) -> Self {
+        let words = match &*version::one_line(answer.as_bytes()) {
+            "" => "it printed nothing".to_owned(),
+            line => format!("its answer is malformed: {line}"),
+        };
+        Self::Refused { what: what.to_owned(), words }
+    }
+
     /// The session to be created exists already.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Refused { words, .. } if words.contains("duplicate session"))
@@ -154,8 +163,7 @@ impl Tmux {
         for call in command::batches(groups) {
             said = self.call(call).await?;
         }
-        let words = || version::one_line(said.as_bytes());
-        let refused = || TmuxError::Refused { what: "display-message".into(), words: words() };
+        let refused = || TmuxError::malformed("display-message", &said);
         let (server, panes) = said.split_once('\n').ok_or_else(refused)?;
         let (pid, socket) = server.split_once(' ').ok_or_else(refused)?;
         let pid = pid.parse().map_err(|_| refused())?;
@@ -288,10 +296,7 @@ impl Tmux {
             capture = capture.arg(flag);
         }
         let answer = self.call(command::batches(&[vec![ask, capture]]).concat()).await?;
-        parse_screen(&answer).ok_or_else(|| TmuxError::Refused {
-            what: "capture-pane".to_owned(),
-            words: "its answer is malformed".to_owned(),
-        })
+        parse_screen(&answer).ok_or_else(|| TmuxError::malformed("capture-pane", &answer))
     }
 
     pub(super) async fn call(&self, words: Vec<OsString>) -> Result<String, TmuxError> {
