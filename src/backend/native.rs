@@ -27,7 +27,7 @@ const TERM: &str = "xterm-256color";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long to wait for a holder to listen, and how often to look: no event tells that it does.
-const SOON: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(20);
 
 /// The terminals of one run.

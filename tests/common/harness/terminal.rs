@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::World;
 use super::procs;
-use super::wait::eventually;
+use super::wait::{eventually, eventually_or};
 
 /// A terminal with a shell in it.
 pub(crate) struct Terminal<'a> {
@@ -89,12 +89,14 @@ impl<'a> Terminal<'a> {
     pub(crate) fn wait_connected(&self, keys: &str) {
         let words = format!("to leave: {keys}");
         if self.world.is_native() {
-            return eventually("the title tells how to leave", || {
+            let title = || self.ask("#{pane_title}");
+            let tells = || {
                 // This terminal is a tmux, which has the same prefix, unless the client does not know of it.
-                let title = self.ask("#{pane_title}");
                 let keys = ["C-b C-b d leaves", "to leave: C-b d"];
-                keys.iter().any(|keys| title.contains(keys)).then_some(())
-            });
+                keys.iter().any(|keys| title().contains(keys)).then_some(())
+            };
+            let shown = || format!("the title is {}, the screen {}", title(), self.screen());
+            return eventually_or("the title tells how to leave", tells, shown);
         }
         self.wait(&words);
     }

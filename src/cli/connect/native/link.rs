@@ -32,28 +32,40 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connect to the holder at this socket.
+    /// Connect to the holder at this socket, which may be just about to listen: after the removal of its socket, say.
     pub(super) async fn dial(socket: &Path, hello: Hello) -> io::Result<Self> {
-        let stream = UnixStream::connect(socket).await?;
-        let out = FromClient::Hello(hello).encode();
-        Ok(Self { stream, frames: Frames::default(), buffer: vec![0; READ], out, sent: 0 })
+        let patience = |error: &io::Error| {
+            let is_absent =
+                matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+            if is_absent { SUCCESSOR } else { Duration::ZERO }
+        };
+        Self::dial_within(socket, hello, patience).await
     }
 
     /// The same with the successor of a holder that has just ended.
     pub(super) async fn dial_again(socket: &Path, hello: Hello) -> Option<Self> {
+        let patience = |error: &io::Error| {
+            if error.kind() == io::ErrorKind::NotFound { AFTER_END } else { SUCCESSOR }
+        };
+        Self::dial_within(socket, hello, patience).await.ok()
+    }
+
+    async fn dial_within(
+        socket: &Path,
+        hello: Hello,
+        patience: impl Fn(&io::Error) -> Duration,
+    ) -> io::Result<Self> {
         let began = Instant::now();
-        loop {
-            let patience = match Self::dial(socket, hello.clone()).await {
-                Ok(link) => return Some(link),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => AFTER_END,
-                Err(_) => SUCCESSOR,
-            };
-            if began.elapsed() >= patience {
-                return None;
+        let stream = loop {
+            match UnixStream::connect(socket).await {
+                Ok(stream) => break stream,
+                Err(error) if began.elapsed() >= patience(&error) => return Err(error),
+                // No event tells that it listens.
+                Err(_) => sleep(RETRY).await,
             }
-            // No event tells that it listens.
-            sleep(RETRY).await;
-        }
+        };
+        let out = FromClient::Hello(hello).encode();
+        Ok(Self { stream, frames: Frames::default(), buffer: vec![0; READ], out, sent: 0 })
     }
 
     /// Send a frame, during [`Self::next`].
