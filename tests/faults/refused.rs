@@ -2,6 +2,7 @@
 //! all the same, or a command fails and says what the system refuses.
 
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use nix::libc;
@@ -94,13 +95,7 @@ fn attempt(t: &mut Trial, name: &str, (number, errno): (libc::c_long, i32)) {
     if !begins("sh", &["-c", "sleep 0; sleep 0 | cat"]) || !begins(tmo, &["--version"]) {
         return t.skip("no program runs without it");
     }
-    let socket = t.at("probe").display().to_string();
-    let tmux = format!("tmux -S {socket} -f /dev/null");
-    // One that starts, but can't answer, is of no use either.
-    let answers = format!("{tmux} display-message -p answered | grep -q answered");
-    let talks =
-        format!("{tmux} new -d 'sleep 9' && {answers}; code=$?; {tmux} kill-server; exit $code");
-    if !t.world().is_native() && !begins("sh", &["-c", &talks]) {
+    if !t.world().is_native() && !begins("sh", &["-c", &probe_tmux(&t.at("probe"))]) {
         return t.skip("tmux does not run without it");
     }
     let ran = t.run(["start", "-D"]);
@@ -147,6 +142,13 @@ fn attempt(t: &mut Trial, name: &str, (number, errno): (libc::c_long, i32)) {
         t.ok(["quit"]);
     }
     t.over();
+}
+
+/// A script that succeeds if a tmux server starts and answers.
+fn probe_tmux(socket: &Path) -> String {
+    let tmux = format!("tmux -S {} -f /dev/null", socket.display());
+    let answers = format!("{tmux} display-message -p answered | grep -q answered");
+    format!("{tmux} new -d 'sleep 9' && {answers}; code=$?; {tmux} kill-server; exit $code")
 }
 
 /// The words before a command that is to run without a call.
