@@ -59,10 +59,20 @@ impl Context<'_> {
     pub(crate) fn write_config(&mut self, config: Config) {
         self.config = config;
         self.actions.record_config(&self.config);
-        // In one step: a start that reads it meanwhile sees the old one or the new one.
-        self.world.write("tmo.toml.new", &self.config.to_string());
-        let path = |name| self.world.app().join(name);
-        std::fs::rename(path("tmo.toml.new"), path("tmo.toml")).unwrap();
+        self.write_declarations();
+        self.replace("tmo.toml", &self.config.to_string());
+    }
+
+    fn write_declarations(&self) {
+        self.replace("failure_declarations.json", &self.config.declarations());
+    }
+
+    /// Write a file in one step: a start that reads it meanwhile sees the old one or the new one.
+    fn replace(&self, name: &str, text: &str) {
+        let new = format!("{name}.new");
+        self.world.write(&new, text);
+        let app = self.world.app();
+        std::fs::rename(app.join(new), app.join(name)).unwrap();
     }
 
     pub(crate) fn reload(&mut self, edit: ConfigEdit, choice: u64) {
@@ -214,7 +224,7 @@ impl Context<'_> {
         self.spawn(Kind::Command, &["failures", verb, name, FAILURE_TEXT], vec![]);
         self.join();
         // It may have come to nothing.
-        self.world.write("failure_declarations.json", &self.config.declarations());
+        self.write_declarations();
         self.unloaded = true;
     }
 
