@@ -11,7 +11,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::sys::trim_memory;
+use crate::sys::{keep_little_free_memory, trim_memory};
 
 /// What a page of lines may need while it is read. The search in the journal limits the size of pages.
 pub const PAGE: usize = 16 << 20;
@@ -35,6 +35,7 @@ pub struct Budget(Arc<Semaphore>);
 impl Budget {
     /// A budget of this many bytes.
     pub fn new(bytes: usize) -> Self {
+        keep_little_free_memory();
         Self(Arc::new(Semaphore::new(bytes / UNIT)))
     }
 

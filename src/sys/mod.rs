@@ -37,13 +37,13 @@ use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]
 pub use linux::{
     Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_stalled, end_with_parent, foreign_owner, ignores, info, is_refused, listens_at_path, loads,
-    memory_file, memory_share, mount_namespace, open_files, outlive_parent, own_orphans,
-    own_threads, peek, peer_user, pid_namespace, pid_namespace_of, program_of, refused_calls,
-    rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice, start_time,
-    tcp_held_by, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening,
-    tcp_listening_ports, tcp_peer, tcp_sockets, terminals, trim_memory, usage, variable_of,
-    visit_marked, walk, watch_exit,
+    end_stalled, end_with_parent, foreign_owner, ignores, info, is_refused,
+    keep_little_free_memory, listens_at_path, loads, memory_file, memory_share, mount_namespace,
+    open_files, outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace,
+    pid_namespace_of, program_of, refused_calls, rename_argument, sees, set_usual_discipline,
+    signal, signal_with_parent, splice, start_time, tcp_held_by, tcp_holders, tcp_listener_owners,
+    tcp_listeners, tcp_listening, tcp_listening_ports, tcp_peer, tcp_sockets, terminals,
+    trim_memory, usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
 pub use orphans::{OrphanReport, Orphans, ends_within, has_orphans, kill_orphans};
@@ -53,13 +53,13 @@ use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
     Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_stalled, end_with_parent, foreign_owner, ignores, info, is_refused, listens_at_path, loads,
-    memory_file, memory_share, mount_namespace, open_files, outlive_parent, own_orphans,
-    own_threads, peek, peer_user, pid_namespace, pid_namespace_of, program_of, refused_calls,
-    rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice, start_time,
-    tcp_held_by, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening,
-    tcp_listening_ports, tcp_peer, tcp_sockets, terminals, trim_memory, usage, variable_of,
-    visit_marked, walk, watch_exit,
+    end_stalled, end_with_parent, foreign_owner, ignores, info, is_refused,
+    keep_little_free_memory, listens_at_path, loads, memory_file, memory_share, mount_namespace,
+    open_files, outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace,
+    pid_namespace_of, program_of, refused_calls, rename_argument, sees, set_usual_discipline,
+    signal, signal_with_parent, splice, start_time, tcp_held_by, tcp_holders, tcp_listener_owners,
+    tcp_listeners, tcp_listening, tcp_listening_ports, tcp_peer, tcp_sockets, terminals,
+    trim_memory, usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use process::{Ended, Listener, ProcInfo, RefusedCall, TcpPeer, Usage};
 pub(crate) use signals::timespec;

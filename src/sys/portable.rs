@@ -44,6 +44,9 @@ pub fn boot_id() -> String {
 pub const fn end_stalled(_stream: &impl AsFd, _after: std::time::Duration) {}
 
 /// Not necessary here.
+pub const fn keep_little_free_memory() {}
+
+/// Not necessary here.
 pub const fn trim_memory() {}
 
 /// Not supported here: a child outlives its parent.

@@ -41,6 +41,20 @@ pub fn end_stalled(stream: &impl AsFd, after: std::time::Duration) {
     let _ = setsockopt(stream, TcpUserTimeout, &after);
 }
 
+/// Have large blocks returned to the system when they are freed, for the rest of this process. Without it, glibc keeps
+/// the more free memory, the larger the blocks are that were freed, and [`trim_memory`] returns nothing of the last
+/// free block of a thread.
+pub fn keep_little_free_memory() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "nothing wraps this function")]
+    // SAFETY: it only sets numbers for later allocations.
+    unsafe {
+        const BLOCK: libc::c_int = 1 << 20;
+        libc::mallopt(libc::M_MMAP_THRESHOLD, BLOCK);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, BLOCK);
+    }
+}
+
 /// Return freed memory to the system. Other allocators than glibc's do that by themselves.
 pub fn trim_memory() {
     #[cfg(target_env = "gnu")]
