@@ -110,11 +110,13 @@ fn an_open_page_gives_nothing_to_a_program_that_takes_the_port() {
     page.shows_state("web", "running");
     let address = web.link.split_once("#login").unwrap().0.trim_end_matches('/').to_owned();
     let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    let button = "document.querySelector('[aria-label=\"Restart web\"]')";
+    page.until("the process can be restarted", &format!("{button} !== null"));
     kill(web.guardian(), nix::libc::SIGKILL);
     let taken = eventually("the port is free", || TcpListener::bind(("127.0.0.1", port)).ok());
     let heads = record(taken);
     // An action of the user before the page notices the change, unless it has noticed already.
-    page.value("document.querySelector('[aria-label=\"Restart web\"]')?.click()");
+    page.value(&format!("{button}?.click()"));
     page.until("the page has stopped", "document.body.innerText.includes('Another program')");
     let heads = heads.lock().unwrap();
     assert!(heads.iter().any(|head| head.starts_with("post /hello ")), "{heads:#?}");
