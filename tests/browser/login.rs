@@ -127,6 +127,39 @@ fn an_open_page_gives_nothing_to_a_program_that_takes_the_port() {
     world.ok(["quit"]);
 }
 
+/// A login form in its place would lose what was typed.
+#[test]
+fn a_page_that_has_stopped_stays_so_when_a_log_out_ends_late() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = ticking();
+    let web = WebServer::start(&world);
+    let mut page = Page::open(&chromium, &world, &web);
+    for text in ["WebSocket connection to", "net::ERR_"] {
+        page.allow(text);
+    }
+    page.shows_state("web", "running");
+    // The answer to it is held back.
+    page.value(
+        "void (window.fetch = ((fetch) => (path, ...rest) => path === '/logout' \
+         ? new Promise((done) => { window.answer = () => done(new Response('')); }) : fetch(path, ...rest))(window.fetch))",
+    );
+    page.click("Settings");
+    page.click("Log out");
+    page.until("the page asks for the end of its session", "!!window.answer");
+    let address = web.link.split_once("#login").unwrap().0.trim_end_matches('/').to_owned();
+    let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    kill(web.guardian(), nix::libc::SIGKILL);
+    let taken = eventually("the port is free", || TcpListener::bind(("127.0.0.1", port)).ok());
+    record(taken);
+    let has_stopped = "document.body.innerText.includes('Another program')";
+    page.until("the page has stopped", has_stopped);
+    page.value("void (window.answer(), setTimeout(() => { window.isLater = true; }, 100))");
+    page.until("the log-out has ended", "window.isLater");
+    assert_eq!(page.value(has_stopped), true, "{}", page.text("document.body.innerText"));
+    page.end();
+    world.ok(["quit"]);
+}
+
 /// Serve an empty page at a port of this machine until the tests end.
 fn empty_page() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

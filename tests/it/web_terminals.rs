@@ -188,7 +188,7 @@ fn a_page_that_reads_nothing_delays_no_other_and_gets_a_bounded_number_of_bytes(
     typing.types("\r");
     let journal = || {
         let printed = web.get(&format!("{}/api/extent?name=shell", web.run()));
-        printed["all"].as_u64().filter(|bytes| *bytes > 8 << 20)
+        printed["all"].as_u64().filter(|bytes| *bytes > 8 * UNDER_WAY as u64)
     };
     eventually("the process has printed much more than the page takes", journal);
     typing.types("\u{3}");

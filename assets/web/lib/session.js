@@ -104,9 +104,14 @@ export async function logInAs(name, password) {
   await logIn(login);
 }
 
+/** This browser is not logged in any more. A page that has stopped because of another program stays so. */
+function endSession() {
+  if (!stopped) ended.set('out');
+}
+
 /** @returns {never} */
 export function logOff() {
-  ended.set('out');
+  endSession();
   throw new LoggedOut('not logged in');
 }
 
@@ -154,4 +159,6 @@ export async function logOut() {
   await hello();
   await fetch('/logout', { method: 'POST', headers: { 'x-tmo-key': key() } });
   localStorage.removeItem(STORE);
+  known = null;
+  endSession();
 }

@@ -2,7 +2,7 @@
 
 import { h } from '../lib/dom.js';
 import { possible, want, wanted } from '../lib/notices.js';
-import { ended, logOut } from '../lib/session.js';
+import { logOut } from '../lib/session.js';
 import { me, run } from '../lib/store.js';
 import { short } from '../lib/time.js';
 import { THEMES, choice, chooseTheme } from '../lib/theme.js';
@@ -25,7 +25,7 @@ export function settings() {
 }
 
 function login() {
-  const out = h('button', { text: 'Log out', onclick: () => logOut().then(() => ended.set('out')) });
+  const out = h('button', { text: 'Log out', onclick: () => logOut() });
   return h('fieldset', {}, h('legend', { text: 'Login' }), ...who(me.value).map((text) => h('p', { text })), out);
 }
 
