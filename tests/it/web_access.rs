@@ -272,6 +272,9 @@ fn a_program_gets_in_with_a_token_and_nothing_of_a_browser() {
     assert_ne!(world.wait_state("web", "running"), pid);
     assert_eq!(ask(&format!("POST {run}/api/quit"), "").status, 403, "of an admin only");
     assert_eq!(ask("GET /ws", "Upgrade: websocket\r\n").status, 403);
+    let unknown = ask("GET /api/daemon/inf", "");
+    assert_eq!(unknown.status, 404, "{unknown:?}");
+    assert!(unknown.body.contains("did you mean `/api/daemon/info`?"), "{unknown:?}");
     let wrong = format!("Authorization: Bearer {}\r\n", TOKEN.replace('0', "1"));
     for headers in ["", &wrong, "Authorization: Basic YTpi\r\n"] {
         let answer = request_at(at, "localhost", ("GET /runs", headers), "").unwrap();

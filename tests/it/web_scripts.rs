@@ -301,6 +301,7 @@ fn a_limited_login_gets_nothing_about_other_processes() {
         ("GET /api/logs/worker", 404),
         ("GET /api/logs/nothing", 404),
         ("GET /api/failure-declarations/worker", 403),
+        ("GET /api/failure-declarations/web", 403),
         ("GET /api/daemon/info", 403),
         ("POST /api/process/worker/toggle", 404),
         ("POST /api/process/web/restart", 403),

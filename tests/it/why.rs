@@ -1,6 +1,10 @@
 //! `tmo why` and `tmo crashes`: the cause of an exit.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 use crate::harness::ports::free_port;
 use crate::harness::{World, eventually, pause, procs};
@@ -558,23 +562,63 @@ fn why_ends_where_the_index_is_empty_or_lost() {
             |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("@index.");
         files.filter(is_index).collect::<Vec<_>>()
     };
+    let all_end = || {
+        for args in [&["why"][..], &["why", "web"], &["logs"], &["crashes"]] {
+            let mut command = world.tmo(args);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            eventually(&format!("{args:?} ends"), || child.try_wait().unwrap());
+        }
+    };
     assert_eq!(world.run(["start"]).code, 3);
     assert!(!index().is_empty());
     for path in index() {
         std::fs::write(path, "").unwrap();
     }
-    // The harness ends a command that takes too long.
-    for args in [&["why"][..], &["why", "web"], &["logs"], &["crashes"]] {
-        world.run(args);
-    }
+    all_end();
     assert_eq!(world.run(["start"]).code, 3);
-    world.run(["why"]);
+    all_end();
     for path in index() {
         std::fs::remove_file(path).unwrap();
     }
-    for args in [&["why"][..], &["why", "web"], &["logs"], &["crashes"]] {
-        world.run(args);
+    all_end();
+    // In a run as well: each request would keep a thread of the supervisor.
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "exited");
+    for path in index() {
+        std::fs::write(path, "").unwrap();
     }
+    for uri in ["/api/why", "/api/processes/web/why"] {
+        let mut stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(stream, "GET {uri} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+    }
+    world.ok(["quit"]);
+}
+
+/// With a check of a port, too: only `exit` and "completed" say that a process is to end.
+#[test]
+fn why_marks_a_dependency_with_a_checked_port_that_ended_with_success() {
+    let port = free_port();
+    let listen = format!(
+        "import socket; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); \
+         s.bind(('127.0.0.1', {port})); s.listen(); input()"
+    );
+    let world = World::new(&format!("db: exec python3 -c \"{listen}\"\nweb: exec sleep 1000\n"));
+    world.write(
+        "tmo.toml",
+        &format!("[process.db]\nphase = \"dependency\"\nready = {{ port = {port} }}\non_exit = \"ignore\"\n"),
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    world.type_into("db", "");
+    world.wait_state("db", "exited");
+    let answer = json(&world, &["why"]);
+    assert_eq!((&answer["process"], world.run(["why"]).code), (&Value::from("db"), 1), "{answer}");
+    assert_eq!(answer["causes"][0]["kind"], "ended-early", "{answer}");
+    world.ok(["quit"]);
 }
 
 /// A run whose `db` has ended with success, although `web` depends on it, and which goes on.
