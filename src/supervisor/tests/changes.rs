@@ -232,6 +232,22 @@ fn a_stop_has_the_reverse_order_and_cancels_a_restart() {
 }
 
 #[test]
+fn a_stop_of_a_completed_process_takes_back_only_its_next_life() {
+    let mut plan = plan(&["db?", "migrate?", "web?"]);
+    need(&mut plan, WEB, MIGRATE, Completed);
+    let mut world = World::of(&plan);
+    world.settle();
+    world.finish(MIGRATE, 0);
+    // Both are to begin anew; the migration is stopped before it does, and has been a success.
+    world.ask(1, restart(&["migrate", "web"]));
+    world.ask(2, stop(&["migrate"]));
+    world.settle();
+    assert_eq!(world.lives(), [1, 1, 2]);
+    assert!(world.shims[WEB].alive && !world.shims[MIGRATE].alive);
+    assert!(!world.answered(1).unwrap().ok && world.answered(2).unwrap().ok, "{:?}", world.answers);
+}
+
+#[test]
 fn a_second_restart_kills_only_what_is_stopping() {
     let mut world = World::site();
     world.ask(1, restart(&[]));

@@ -132,6 +132,12 @@ impl Account {
                 gone.retain(|(other, ..)| *other != id);
             }
         }
+        // A stop takes back the next life of a process: what waits for it counts it as it is.
+        for (on, _, after) in self.before.values_mut().flatten() {
+            if down.contains(on) && !up.contains(on) {
+                *after = None;
+            }
+        }
         let alive = |id: &usize| machine.procs[*id].alive();
         for &id in down.iter().filter(|id| alive(id)) {
             for on in self.needs_of(id, &mut BTreeSet::new()) {
