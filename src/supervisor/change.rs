@@ -122,7 +122,7 @@ impl Supervisor {
     }
 
     /// The processes of the set that stop, or start anew, only once this one has stopped: those that it needs,
-    /// directly or through others that do not stop after it.
+    /// directly or through others. These are all named, because a later request may let one between stop at once.
     fn changed_after(
         &self,
         id: ProcId,
@@ -141,10 +141,7 @@ impl Supervisor {
             if stops(&on) || set.get(&on).is_some_and(begins) {
                 found.push(on);
             }
-            // What it needs stops after it. But one that is ending already does not wait for this one.
-            if !stops(&on) || proc.stop_was_requested() || proc.phase.exit().is_some() {
-                open.extend(needs(on));
-            }
+            open.extend(needs(on));
         }
         found
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::rules::{Check, DependencyCondition, Need, Probe, Text};
 use crate::model::{ProcId, ProcessStatus};
 
-use DependencyCondition::{Completed, Ready};
+use DependencyCondition::{Completed, Ready, Started};
 
 /// Make a process of a plan wait for another one.
 pub(super) fn need(plan: &mut Plan, id: usize, on: usize, until: DependencyCondition) {
@@ -245,6 +245,25 @@ fn a_stop_of_a_completed_process_takes_back_only_its_next_life() {
     assert_eq!(world.lives(), [1, 1, 2]);
     assert!(world.shims[WEB].alive && !world.shims[MIGRATE].alive);
     assert!(!world.answered(1).unwrap().ok && world.answered(2).unwrap().ok, "{:?}", world.answers);
+}
+
+#[test]
+fn what_is_restarted_twice_does_not_let_its_need_stop_before_its_dependent() {
+    let mut plan = plan(&["db?", "api?", "web?"]);
+    need(&mut plan, MIGRATE, DB, Started);
+    need(&mut plan, WEB, MIGRATE, Started);
+    let mut world = World::of(&plan);
+    world.settle();
+    world.ask(1, restart(&[]));
+    world.shims[WEB].act(false);
+    // The second request stops `api` at once, although `web` is not gone yet.
+    world.ask(2, restart(&["api"]));
+    world.shims[MIGRATE].act(true);
+    while world.deliver(MIGRATE) {}
+    assert!(!world.shims[MIGRATE].alive && world.machine.procs[WEB].alive());
+    assert_eq!(world.machine.procs[DB].stop_requested, None);
+    world.settle();
+    assert_eq!(world.lives(), [2, 2, 2]);
 }
 
 #[test]
