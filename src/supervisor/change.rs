@@ -62,7 +62,7 @@ impl Supervisor {
                 Action::Start => self.start_as(id, part, now, out),
                 Action::Stop | Action::Leave => self.stop_in_turn(id, action, part, out),
                 Action::Restart => self.restart_in_turn(id, part, now, out),
-                Action::Keep => WaitCondition::Run(self.procs[id].life),
+                Action::Keep => self.keep(id, part),
             };
             // A user who runs a one-shot process waits for its result.
             if let WaitCondition::Run(life) = goal
@@ -154,6 +154,9 @@ impl Supervisor {
         action: Action,
         within: Vec<Awaited>,
     ) -> Option<Vec<Awaited>> {
+        if action == Action::Keep {
+            return Some(within);
+        }
         let proc = &self.procs[id];
         let running = action == Action::Restart && proc.alive();
         let counts = |(on, until): &&Awaited| {
@@ -167,6 +170,21 @@ impl Supervisor {
             }
         }
         (running || all != proc.needs).then_some(all)
+    }
+
+    /// Leave it to the restart that it takes part in already. A life that has not begun also waits for the others
+    /// of this change.
+    fn keep(&mut self, id: ProcId, part: Part) -> WaitCondition {
+        let proc = &mut self.procs[id];
+        if let Some(awaits) = part.awaits
+            && proc.waiting
+        {
+            let mut all = proc.awaited().to_vec();
+            all.extend(awaits);
+            proc.change.awaits = Some(all);
+            proc.change.dependents.extend(part.dependents);
+        }
+        WaitCondition::Run(proc.life)
     }
 
     fn stop_in_turn(

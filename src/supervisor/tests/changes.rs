@@ -267,6 +267,29 @@ fn what_is_restarted_twice_does_not_let_its_need_stop_before_its_dependent() {
 }
 
 #[test]
+fn what_waits_to_begin_anew_also_waits_for_what_is_restarted_meanwhile() {
+    let mut plan = plan(&["db?", "api?", "web?"]);
+    need(&mut plan, MIGRATE, DB, Started);
+    need(&mut plan, WEB, MIGRATE, Started);
+    let mut world = World::of(&plan);
+    world.settle();
+    world.ask(1, restart(&["db", "web"]));
+    world.shims[WEB].act(false);
+    // At once again, so the restart of `web` is joined; it has not begun, so it begins after `api`.
+    world.ask(2, restart(&["api", "web"]));
+    world.shims[WEB].act(true);
+    while world.deliver(WEB) {}
+    for _ in 0..2 {
+        world.shims[DB].act(true);
+        while world.deliver(DB) {}
+    }
+    assert_eq!(world.lives(), [2, 1, 1]);
+    assert!(!world.machine.procs[WEB].alive() && world.machine.procs[WEB].waiting);
+    world.settle();
+    assert!(world.shims.iter().all(|shim| shim.alive) && world.lives() == [2, 2, 2]);
+}
+
+#[test]
 fn a_second_restart_kills_only_what_is_stopping() {
     let mut world = World::site();
     world.ask(1, restart(&[]));
