@@ -293,6 +293,11 @@ impl Watched {
         (0..ALL.len()).filter(|id| mask & 1 << id != 0).filter(there).collect()
     }
 
+    /// The processes that a request with these names is for: `f` names all its instances.
+    fn named(&self, mask: u8) -> BTreeSet<usize> {
+        self.members(if mask & 1 << 5 == 0 { mask } else { mask | 1 << 6 })
+    }
+
     fn ask(&mut self, request: Request) {
         self.asked += 1;
         self.input(Input::Request(self.asked, request, None));
@@ -316,21 +321,21 @@ impl Watched {
                 }
             }
             Step::Start(mask) => {
-                let up = self.members(mask);
+                let up = self.named(mask);
                 if !up.is_empty() {
                     self.account.request(&self.world.machine, &none, &up);
                     self.ask(Request::Start { names: words(&up), order });
                 }
             }
             Step::Stop(mask) => {
-                let down = self.members(mask);
+                let down = self.named(mask);
                 if !down.is_empty() {
                     self.account.request(&self.world.machine, &down, &none);
                     self.ask(Request::Stop { names: words(&down), order });
                 }
             }
             Step::Restart(mask) => {
-                let set = self.members(mask);
+                let set = self.named(mask);
                 if !set.is_empty() {
                     self.account.request(&self.world.machine, &set, &set);
                     self.ask(Request::Restart { names: words(&set), order });
