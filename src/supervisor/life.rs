@@ -103,8 +103,9 @@ impl Supervisor {
         if !installs && !is_known {
             proc.begun = proc.begun.saturating_add(1);
         }
-        // Meanwhile another life has been requested.
-        if Some(life) < proc.current_life() {
+        // It had begun before a later life, of which nothing is known yet, was requested.
+        let only_requested = matches!(proc.phase, Phase::Starting { .. });
+        if Some(life) < proc.current_life() && !only_requested {
             return;
         }
         if installs {

@@ -290,6 +290,38 @@ fn what_waits_to_begin_anew_also_waits_for_what_is_restarted_meanwhile() {
 }
 
 #[test]
+fn a_life_that_began_unheard_before_a_later_one_was_requested_has_to_end_too() {
+    let mut plan = plan(&["db?", "migrate?", "web?"]);
+    need(&mut plan, WEB, DB, Started);
+    let mut world = World::of(&plan);
+    for id in [DB, WEB] {
+        world.bring_up(id);
+    }
+    world.shims[DB].act(true);
+    world.deliver(DB);
+    // The shim skips the first life, begins the second, and is asked for the third, before it is heard.
+    world.ask(1, stop(&["web"]));
+    world.shims[WEB].act(false);
+    world.ask(2, restart(&["web"]));
+    world.shims[WEB].act(false);
+    let web = &mut plan.processes[WEB];
+    (web.revision, web.own_revision) = (web.revision + 1, web.own_revision + 1);
+    plan.generation += 1;
+    world.machine.grow(&plan, world.now);
+    world.ask(3, Request::Reload { plan: Box::new(plan) });
+    world.deliver(WEB);
+    world.ask(4, stop(&["db", "web"]));
+    for _ in 0..2 {
+        world.shims[WEB].act(false);
+        while world.deliver(WEB) {}
+    }
+    assert!(world.shims[WEB].alive && world.machine.procs[WEB].alive());
+    assert_eq!(world.machine.procs[DB].stop_requested, None);
+    world.settle();
+    assert!(!world.shims[WEB].alive && !world.shims[DB].alive && world.answers.len() == 4);
+}
+
+#[test]
 fn a_second_restart_kills_only_what_is_stopping() {
     let mut world = World::site();
     world.ask(1, restart(&[]));
