@@ -81,9 +81,9 @@ struct Account {
     /// For each process the conditions of its next life: another process, what that must have reached, and
     /// a life after which that counts.
     before: BTreeMap<usize, Vec<(usize, DependencyCondition, Option<LifeId>)>>,
-    /// For each process those that have to be gone before it stops, with their lives, and whether also before it
-    /// begins.
-    gone: BTreeMap<usize, Vec<(usize, Option<LifeId>, bool)>>,
+    /// For each process those that have to be gone first, with their lives: before it stops, if it was alive, and
+    /// before it begins.
+    gone: BTreeMap<usize, Vec<(usize, Option<LifeId>, (bool, bool))>>,
 }
 
 impl Account {
@@ -146,7 +146,8 @@ impl Account {
                 let moves =
                     if alive(&on) { down.contains(&on) && !stopping } else { up.contains(&on) };
                 if moves {
-                    self.gone.entry(on).or_default().push((id, life(id), up.contains(&on)));
+                    let before = (alive(&on), up.contains(&on));
+                    self.gone.entry(on).or_default().push((id, life(id), before));
                 }
             }
         }
@@ -185,9 +186,10 @@ impl Account {
         let proc = &machine.procs[*id];
         let stops = *want != Want::Run && proc.alive() && proc.phase.exit().is_none();
         if stops || *want == Want::Run && *life > sent[at] {
-            for &(other, life, begins) in self.gone.get(&at).into_iter().flatten() {
+            for &(other, life, (to_stop, to_begin)) in self.gone.get(&at).into_iter().flatten() {
                 let fact = &self.facts[other];
-                let there = fact.runs && fact.life <= life && (stops || begins);
+                let counts = if stops { to_stop } else { to_begin };
+                let there = fact.runs && fact.life <= life && counts;
                 assert!(!there, "{} {want:?} before {} stops", ALL[at], ALL[other]);
             }
         }
