@@ -81,9 +81,17 @@ struct Account {
     /// For each process the conditions of its next life: another process, what that must have reached, and
     /// a life after which that counts.
     before: BTreeMap<usize, Vec<(usize, DependencyCondition, Option<LifeId>)>>,
-    /// For each process those that have to be gone first, with their lives: before it stops, if it was alive, and
-    /// before it begins.
-    gone: BTreeMap<usize, Vec<(usize, Option<LifeId>, (bool, bool))>>,
+    /// For each process those that have to be gone first.
+    gone: BTreeMap<usize, Vec<Gone>>,
+}
+
+/// A process whose life has to be gone before another process stops, if that was alive, or begins.
+#[derive(Debug)]
+struct Gone {
+    id: usize,
+    life: Option<LifeId>,
+    to_stop: bool,
+    to_begin: bool,
 }
 
 impl Account {
@@ -129,7 +137,7 @@ impl Account {
             self.before.remove(&id);
             self.gone.remove(&id);
             for gone in self.gone.values_mut() {
-                gone.retain(|(other, ..)| *other != id);
+                gone.retain(|gone| gone.id != id);
             }
         }
         // A stop takes back the next life of a process: what waits for it counts it as it is.
@@ -146,8 +154,9 @@ impl Account {
                 let moves =
                     if alive(&on) { down.contains(&on) && !stopping } else { up.contains(&on) };
                 if moves {
-                    let before = (alive(&on), up.contains(&on));
-                    self.gone.entry(on).or_default().push((id, life(id), before));
+                    let (to_stop, to_begin) = (alive(&on), up.contains(&on));
+                    let gone = Gone { id, life: life(id), to_stop, to_begin };
+                    self.gone.entry(on).or_default().push(gone);
                 }
             }
         }
@@ -186,11 +195,11 @@ impl Account {
         let proc = &machine.procs[*id];
         let stops = *want != Want::Run && proc.alive() && proc.phase.exit().is_none();
         if stops || *want == Want::Run && *life > sent[at] {
-            for &(other, life, (to_stop, to_begin)) in self.gone.get(&at).into_iter().flatten() {
-                let fact = &self.facts[other];
-                let counts = if stops { to_stop } else { to_begin };
-                let there = fact.runs && fact.life <= life && counts;
-                assert!(!there, "{} {want:?} before {} stops", ALL[at], ALL[other]);
+            for gone in self.gone.get(&at).into_iter().flatten() {
+                let fact = &self.facts[gone.id];
+                let counts = if stops { gone.to_stop } else { gone.to_begin };
+                let there = fact.runs && fact.life <= gone.life && counts;
+                assert!(!there, "{} {want:?} before {} stops", ALL[at], ALL[gone.id]);
             }
         }
     }
