@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::model::command::Command;
 use crate::model::request::FlagMatches;
 
 /// Why the request failed.
@@ -42,6 +43,13 @@ pub struct Typed {
     /// Then Enter.
     #[serde(default)]
     pub enter: bool,
+}
+
+/// The latest requests to change something.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Commands {
+    /// The oldest first.
+    pub commands: Vec<Command>,
 }
 
 /// Recent matches of the flags of a process.

@@ -14,6 +14,11 @@ pub const RUN_HEADER: HeaderName = HeaderName::from_static("tmo-run");
 /// The version of this program.
 pub const OURS: &str = env!("CARGO_PKG_VERSION");
 
+/// The commit of this program and its date, as `5b37c9b5a 2026-11-26`; empty in a debug build.
+pub fn built_from() -> &'static str {
+    env!("TMO_BUILT_FROM").trim_matches([' ', '(', ')'])
+}
+
 /// The paths that every version serves, so that any client can end any run.
 const LASTING: [&str; 5] = ["/api/alive", "/api/status", "/api/quit", "/api/shutdown", "/api/kill"];
 

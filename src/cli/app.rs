@@ -112,7 +112,12 @@ impl Place {
                 server.refuse_overmind()?;
                 Err(AppError::OldRun.into())
             }
-            Err(error @ CliError::NothingRuns { .. }) if args.client.socket.is_some() => Err(error),
+            // Only the project in this directory can be changed without its run.
+            Err(error @ CliError::NothingRuns { .. })
+                if args.client.socket.is_some() || args.client.project.is_some() =>
+            {
+                Err(error)
+            }
             Err(CliError::NothingRuns { .. }) => Self::of_project(args),
             Err(error) => Err(error),
         }

@@ -3,6 +3,7 @@
 mod origin;
 pub(super) use origin::{identity, left_by_link};
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt as _;
@@ -17,7 +18,9 @@ use super::launch::Launch;
 use super::leftovers::remains;
 use super::persona::Persona;
 use crate::client::address::{Address, TcpTarget};
-use crate::client::{Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, identify_listener};
+use crate::client::{
+    COMMAND_LINE, Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, identify_listener,
+};
 use crate::config::dirs::{
     command_sockets, find_runtime_dir, is_runtime_dir, last_command, last_run, runtime_base,
     runtime_dir,
@@ -67,6 +70,8 @@ pub(super) struct Instance {
     pub(super) far: Option<Box<Far>>,
     /// The id of the only run that commands are meant for.
     pub(super) run: Option<String>,
+    /// Who sends the requests, for display.
+    by: Cow<'static, str>,
     /// How long to wait for a supervisor that takes over the run.
     pub(super) takeover_limit: Duration,
 }
@@ -120,37 +125,32 @@ impl Instance {
     /// The same instance, for another request.
     pub(super) fn again(&self) -> Self {
         let (context, socket) = (self.context.clone(), self.socket.clone());
-        Self { run: self.run.clone(), ..Self::new(context, socket, self.runtime.clone()) }
+        let (run, by) = (self.run.clone(), self.by.clone());
+        Self { run, by, ..Self::new(context, socket, self.runtime.clone()) }
     }
 
     /// An instance about which only local information is known.
-    pub(super) const fn new(context: Context, socket: SocketPath, runtime: RuntimeDir) -> Self {
+    pub(super) fn new(context: Context, socket: SocketPath, runtime: RuntimeDir) -> Self {
         let takeover_limit = TAKEOVER_LIMIT;
-        Self { context, socket, runtime, other: None, far: None, run: None, takeover_limit }
+        let by = Env::sender().map_or(Cow::Borrowed(COMMAND_LINE), Cow::Owned);
+        Self { context, socket, runtime, other: None, far: None, run: None, by, takeover_limit }
     }
 
-    /// The nearest instance, or that of `--socket`.
+    /// The nearest instance, or that of `--project` or `--socket`.
     pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
-        let (context, socket) = find_socket(Context::here()?, args)?;
+        let (context, socket) = find_socket(context(args)?, args)?;
         let runtime = RuntimeDir::new(find_runtime_dir(&context.env, &socket.path)?);
         Ok(Self::new(context, socket, runtime))
     }
 
     /// The instance of the project in this directory, or that of `--socket`.
     pub(super) fn find_in(dir: &Path, args: &ClientArgs) -> Result<Self, CliError> {
-        let here = Context::here()?;
-        let dir = absolute(&here.start_dir, dir);
-        if !dir.is_dir() {
-            return Err(CliError::Usage(format!("{} is not a directory", dir.display())));
-        }
-        let (context, socket) = find_socket(Context::of_other_dir(dir, Env::real()), args)?;
-        let runtime = RuntimeDir::new(find_runtime_dir(&context.env, &socket.path)?);
-        Ok(Self::new(context, socket, runtime))
+        Self::find(&ClientArgs { project: Some(dir.to_owned()), ..args.clone() })
     }
 
     /// The same without reading its runtime directory, which is not trusted.
     pub(super) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
-        let (context, socket) = find_socket(Context::here()?, args)?;
+        let (context, socket) = find_socket(context(args)?, args)?;
         let runtime = RuntimeDir::new(runtime_dir(&context.env, &socket.path));
         Ok(Self::new(context, socket, runtime))
     }
@@ -158,6 +158,12 @@ impl Instance {
     /// Restrict requests to the run with this id, so that they have no effect on one that has replaced it.
     pub(super) fn only_of(mut self, run: &str) -> Self {
         self.run = Some(run.to_owned());
+        self
+    }
+
+    /// Send requests in the name of another program.
+    pub(super) fn by(mut self, by: &'static str) -> Self {
+        self.by = Cow::Borrowed(by);
         self
     }
 
@@ -331,10 +337,14 @@ impl Instance {
         loop {
             tries += 1;
             let asked = match Client::connect(&self.address()).await {
-                Ok(client) => match &self.run {
-                    Some(run) => ask(client.only_of(run)).await,
-                    None => ask(client).await,
-                },
+                Ok(client) => {
+                    let client = client.by(self.by.clone());
+                    ask(match &self.run {
+                        Some(run) => client.only_of(run),
+                        None => client,
+                    })
+                    .await
+                }
                 Err(error) => Err(error),
             };
             match asked {
@@ -494,12 +504,28 @@ impl Instance {
     }
 }
 
+/// The environment of the current directory, or of `--project`.
+fn context(args: &ClientArgs) -> Result<Context, CliError> {
+    let here = Context::here()?;
+    let Some(dir) = &args.project else { return Ok(here) };
+    let dir = absolute(&here.start_dir, dir);
+    if !dir.is_dir() {
+        return Err(CliError::Usage(format!("{} is not a directory", dir.display())));
+    }
+    // Another project is named, so a process of a run does not mean its own.
+    Ok(Context::of_other_dir(dir, Env::real_without_address()))
+}
+
 /// The socket of the instance, and the environment of its project. Inside a project without a run, that is
 /// the socket that its start would open.
 fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath), CliError> {
     let typed = || (args.socket.clone(), args.network.clone());
-    let socket = socket::client_socket(&here.start_dir, typed(), &here.env)?;
+    let mut socket = socket::client_socket(&here.start_dir, typed(), &here.env)?;
     socket.check()?;
+    if here.elsewhere && socket.tcp.is_none() {
+        // Commands that are suggested are typed in the caller's directory.
+        socket.shown.clone_from(&socket.path);
+    }
     let named = matches!(socket.named_by, NamedBy::Flag | NamedBy::Variable);
     if named || socket.tcp.is_some() || Persona::here() == Persona::Overmind {
         return Ok((here, socket));
@@ -524,7 +550,8 @@ fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath)
     let (context, socket) = match above {
         None => (here.clone(), socket),
         Some(dir) => {
-            let context = Context::of_other_dir(dir, Env::real());
+            // No variable has named a socket, or it does not count for `--project`.
+            let context = Context::of_other_dir(dir, Env::real_without_address());
             let mut socket = socket::client_socket(&context.start_dir, typed(), &context.env)?;
             if socket.tcp.is_none() {
                 socket.shown.clone_from(&socket.path);

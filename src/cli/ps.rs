@@ -265,7 +265,9 @@ impl Shown {
         let (name, flags) = (&process.name, &self.flags);
         let reason =
             process.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
+        let story = process.crash_story(clock::now());
         let note = match &process.state {
+            ProcessStatus::Restarting if story.is_some() => String::new(),
             ProcessStatus::Skipped => match process.late_dependency() {
                 Some(on) => format!("{reason}`tmo restart {on}{flags}` tries again"),
                 None => format!("{reason}`tmo start {name}{flags}` starts it"),
@@ -292,7 +294,9 @@ impl Shown {
             Some(_) | None => note,
         };
         let has_failed = process.state == ProcessStatus::Running && self.failed.contains(name);
-        let note = if note.is_empty() && has_failed {
+        let note = if let (true, Some(story)) = (note.is_empty(), story) {
+            format!("{story}; `tmo why {name}{flags}` explains it")
+        } else if note.is_empty() && has_failed {
             format!("its program has failed: `tmo why {name}{flags}`")
         } else if let (true, Some((_, others @ [_, ..]))) = (note.is_empty(), listens.split_first())
         {

@@ -261,10 +261,14 @@ pub(super) async fn state_at(address: &Address) -> Result<State, ClientError> {
     Client::connect(address).await?.state().await
 }
 
-/// Stop this run, unless its supervisor does not respond at all.
-pub(super) async fn quit(address: &Address, run: &str) -> Result<Outcome, CliError> {
+/// Stop this run in the name of this program, unless its supervisor does not respond at all.
+pub(super) async fn quit(
+    address: &Address,
+    run: &str,
+    by: &'static str,
+) -> Result<Outcome, CliError> {
     let key = key();
-    let quit = |client: Client| insist(client.only_of(run), &Request::Quit, &key);
+    let quit = |client: Client| insist(client.only_of(run).by(by), &Request::Quit, &key);
     Ok(steadily(address, quit).await?)
 }
 

@@ -31,10 +31,11 @@ use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::lock::Door;
 use crate::journal::cursor::Position;
 use crate::model::Exit;
+use crate::model::count::in_a_row;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::model::rules::{Check, Probe};
-use crate::model::run_end::{Culprit, End};
+use crate::model::run_end::{Culprit, End, Failing};
 use crate::sys::files;
 use crate::view::paint::Stamp;
 use crate::view::printer::{Farewell, Job, Printer};
@@ -251,9 +252,9 @@ impl Shown {
     /// scrolled away.
     fn last_words(&self, end: &End) -> Option<Farewell> {
         const LINES: u64 = 10;
-        let decided = decided_by(end);
+        let decided: Vec<_> = decided_by(end).into_iter().chain(self.crash_loops(end)).collect();
         let Some(culprit) = &end.culprit else {
-            return decided.map(|words| Farewell::plain(vec![words]));
+            return (!decided.is_empty()).then(|| Farewell::plain(decided));
         };
         let error = culprit.exit != Exit::Code(0);
         let lines = Source::of_plan(&self.plan, self.runtime.dir())
@@ -278,6 +279,14 @@ impl Shown {
         brief.extend(decided.clone());
         full.extend(decided);
         Some(Farewell { name: culprit.name.to_string(), full, brief, error })
+    }
+
+    /// The processes that had failed again and again.
+    fn crash_loops(&self, end: &End) -> impl Iterator<Item = String> {
+        let failing = end.failing.iter().filter(|_| Persona::here() == Persona::Tmo);
+        failing.map(|Failing { name, times }| {
+            format!("{name} crashed {}; see `tmo crashes {name}{}`", in_a_row(*times), self.flags)
+        })
     }
 
     /// How to start a process that has ended with success, and so has stopped others.

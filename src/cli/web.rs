@@ -185,7 +185,9 @@ fn none_runs(dir: &Path, port: Option<u16>, next: &str) -> CliError {
 fn only(args: &WebArgs) -> Result<Option<Instance>, CliError> {
     match &args.path {
         Some(path) => Instance::find_in(path, &args.client).map(Some),
-        None if args.client.socket.is_some() => Instance::find(&args.client).map(Some),
+        None if args.client.socket.is_some() || args.client.project.is_some() => {
+            Instance::find(&args.client).map(Some)
+        }
         None => Ok(None),
     }
 }

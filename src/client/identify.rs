@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::reply::{Peer, Reply};
 use super::tcp::{self, Answerer};
-use super::{Client, ClientError, LARGEST_ANSWER, PATIENCE, SILENCE, connect};
+use super::{COMMAND_LINE, Client, ClientError, LARGEST_ANSWER, PATIENCE, SILENCE, connect};
 use crate::client::address::Address;
 use crate::model::request::State;
 
@@ -56,7 +56,7 @@ pub async fn identify_listener(at: impl Into<Address>) -> Result<Listener, Clien
         let _ = reader.take(LARGEST_ANSWER as u64).read_to_end(&mut answer).await;
         io::Result::Ok(())
     };
-    let client = Client { at, fresh: Mutex::default(), run: None };
+    let client = Client { at, fresh: Mutex::default(), run: None, by: COMMAND_LINE.into() };
     match tokio::time::timeout(SILENCE, asked).await {
         // A listener that exits at once may not even have read the question.
         Ok(_) if answer.is_empty() => return Err(ClientError::Empty { at: client.at }),

@@ -73,12 +73,18 @@ pub struct Client {
     fresh: Mutex<Option<Sender>>,
     /// The id of the only run that requests are meant for, if restricted.
     run: Option<String>,
+    /// Who sends the requests, for display.
+    by: Cow<'static, str>,
 }
+
+/// Who sends the requests, unless [`Client::by`] says otherwise.
+pub const COMMAND_LINE: &str = "command line";
 
 impl Client {
     /// Connect to the supervisor that listens at this address.
     pub async fn connect(at: impl Into<Address>) -> Result<Self, ClientError> {
-        let client = Self { at: at.into(), fresh: Mutex::default(), run: None };
+        let by = Cow::Borrowed(COMMAND_LINE);
+        let client = Self { at: at.into(), fresh: Mutex::default(), run: None, by };
         let sender = client.sender().await?;
         *client.fresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         Ok(client)
@@ -89,6 +95,13 @@ impl Client {
     #[must_use]
     pub fn only_of(mut self, run: &str) -> Self {
         self.run = Some(run.to_owned());
+        self
+    }
+
+    /// Send the requests in the name of this client instead of the command line.
+    #[must_use]
+    pub fn by(mut self, by: impl Into<Cow<'static, str>>) -> Self {
+        self.by = by.into();
         self
     }
 
@@ -275,6 +288,8 @@ impl Client {
         let headers = request.headers_mut();
         headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
         introduce(headers);
+        // A name that no header can have is not sent.
+        headers.extend(self.by.parse().ok().map(|by| (header::USER_AGENT, by)));
         if let Some(run) = &self.run {
             // An id consists of letters, digits and dashes.
             headers.extend(run.parse().ok().map(|run| (RUN_HEADER, run)));

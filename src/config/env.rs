@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 use crate::model::text::OsText;
 
+/// The variable in which a program of tmo says for whom it runs a command. Processes don't get it.
+pub const SENDER: &str = "TMO_SENDER";
+
 /// Variables: the caller's, overlaid by those of env files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Env {
@@ -75,7 +78,27 @@ impl Env {
     /// The environment of this process.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn real() -> Self {
-        Self { real: std::env::vars_os().collect(), ..Self::default() }
+        let real = std::env::vars_os().filter(|(name, _)| *name != SENDER).collect();
+        Self { real, ..Self::default() }
+    }
+
+    /// The environment of this process, without what the caller has set to address a run.
+    pub fn real_without_address() -> Self {
+        let mut env = Self::real();
+        let is_address = |name: &OsString| {
+            let setting = ["TMO_", "OVERMIND_"]
+                .into_iter()
+                .find_map(|prefix| name.as_bytes().strip_prefix(prefix.as_bytes()));
+            matches!(setting, Some(b"SOCKET" | b"NETWORK"))
+        };
+        env.real.retain(|name, _| !is_address(name));
+        env
+    }
+
+    /// Who has asked for this command, if another program of tmo runs it: the value of [`SENDER`].
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn sender() -> Option<String> {
+        std::env::var(SENDER).ok()
     }
 
     /// An environment with these variables.

@@ -60,6 +60,11 @@ impl CrashAccess {
         plan.map_or_else(|| self.begun_with.clone(), |plan| Reports::of_plan(plan, &self.dirs))
     }
 
+    /// The plan of the run now; `None` if it can't be read, or the run has ended.
+    pub fn plan(&self) -> Option<Plan> {
+        (self.plan)()
+    }
+
     /// Explain the problems of the run with this state, or of one of its processes. Without a state, the
     /// explanation comes from its files.
     pub fn explain(

@@ -39,8 +39,8 @@ pub(super) enum Action {
     },
     /// Run the command of a flag that has matched.
     RunFlagHook(Box<FlagHook>),
-    /// Process a request as if a client had sent it.
-    Request(Request, oneshot::Sender<Outcome>),
+    /// Process a request as if this client had sent it.
+    Request(Request, String, oneshot::Sender<Outcome>),
 }
 
 impl Action {

@@ -15,8 +15,8 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::process_env::{process_env, run_env};
 use crate::model::text::OsText;
-use crate::plan::{process_env, run_env};
 use crate::sys;
 
 /// How long killed commands may take to exit.

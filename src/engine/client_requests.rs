@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::core::Engine;
 use super::flag_counts;
 use crate::model::ProcId;
+use crate::model::command::{Command, Sender};
 use crate::model::event::What;
 use crate::model::nearest::left_out;
 use crate::model::request::{FlagMatches, Outcome, Request};
@@ -19,8 +20,12 @@ impl Engine {
     /// Handle one request.
     pub(super) fn on_ask(&mut self, ask: EngineRequest) {
         match ask {
-            EngineRequest::Do { request, wait, key, reply } => {
-                self.on_request(request, wait, key, reply);
+            EngineRequest::Do { request, wait, from, reply } => {
+                self.on_request(request, wait, from, reply);
+            }
+            EngineRequest::Commands { reply } => {
+                // The client may be gone.
+                let _ = reply.send(self.saved.commands.all().to_vec());
             }
             EngineRequest::State { reply } => {
                 // `connect` looks into the directory next. A failure is reported by the request that needs it.
@@ -34,8 +39,8 @@ impl Engine {
                 self.on_pane(&name, ask, reply);
             }
             EngineRequest::Window { pane, reply } => self.on_window(pane, reply),
-            EngineRequest::Failures { name, ask, reply } => {
-                self.declarations.request((name, ask), reply, &self.plan, &self.queue);
+            EngineRequest::Failures { name, ask, by, reply } => {
+                self.declarations.request((name, ask, by), reply, &self.plan, &self.queue);
             }
             EngineRequest::Flags { name, last, reply } => {
                 // The client may be gone.
@@ -67,46 +72,14 @@ impl Engine {
         &mut self,
         mut request: Request,
         wait: bool,
-        key: Option<String>,
+        from: Sender,
         reply: oneshot::Sender<Outcome>,
     ) {
-        let restored = self.restore_files();
-        // An end needs no files.
-        let needs_files = !matches!(request, Request::Quit | Request::Kill);
-        if let Err(problem) = restored
-            && needs_files
-        {
-            // The client may be gone.
-            let _ = reply.send(Outcome::refused(problem));
-            return;
-        }
-        if let Request::Scale { counts } = &mut request {
-            self.saved.supervisor.spread_groups(counts);
-        }
-        let unable = self.without_directory(&request).or_else(|| self.without_room(&request));
-        if let Some(problem) = unable {
-            if !wait {
-                self.say_system(What::Refused { notice: problem.clone() });
-            }
-            // The client may be gone.
-            let _ = reply.send(Outcome::refused(problem));
-            return;
-        }
-        if let Request::Scale { counts } = &request
-            && self.saved.supervisor.run_phase == RunPhase::Running
-            && let Err(problem) = self.make_room(counts)
-        {
-            // The client may be gone.
-            let _ = reply.send(Outcome::refused(problem));
-            return;
-        }
-        if let Request::Reload { plan } = &request
-            && self.saved.supervisor.run_phase == RunPhase::Running
-            && let Err(problem) = self.take_up(plan)
-        {
-            // The client may be gone.
-            let _ = reply.send(Outcome::refused(problem));
-            return;
+        let ticket = self.clients.add(reply);
+        let key = from.key.clone();
+        self.record(ticket, &request, from);
+        if let Err(problem) = self.make_way(&mut request, wait) {
+            return self.refuse(ticket, problem);
         }
         if matches!(request, Request::Quit | Request::Kill) {
             self.wake_tmux();
@@ -123,11 +96,70 @@ impl Engine {
                 }
             });
         }
-        let ticket = self.clients.add(reply);
         self.input(Input::Request(ticket, request, key));
         if !wait {
             self.clients.accept(ticket);
         }
+    }
+
+    /// Make sure that there is what this request needs; an error refuses it.
+    fn make_way(&mut self, request: &mut Request, wait: bool) -> Result<(), String> {
+        let restored = self.restore_files();
+        // An end needs no files.
+        if !matches!(request, Request::Quit | Request::Kill) {
+            restored?;
+        }
+        if let Request::Scale { counts } = request {
+            self.saved.supervisor.spread_groups(counts);
+        }
+        let unable = self.without_directory(request).or_else(|| self.without_room(request));
+        if let Some(problem) = unable {
+            if !wait {
+                self.say_system(What::Refused { notice: problem.clone() });
+            }
+            return Err(problem);
+        }
+        if self.saved.supervisor.run_phase == RunPhase::Running {
+            match request {
+                Request::Scale { counts } => self.make_room(counts)?,
+                Request::Reload { plan } => self.take_up(plan)?,
+                Request::Start { .. }
+                | Request::Stop { .. }
+                | Request::Restart { .. }
+                | Request::Install { .. }
+                | Request::Signal { .. }
+                | Request::Resize { .. }
+                | Request::Quit
+                | Request::Kill => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, ticket: u64, problem: String) {
+        let outcome = Outcome::refused(problem);
+        if let Some(command) = self.clients.commands.remove(&ticket) {
+            self.saved.commands.end(command, &outcome, clock::now());
+        }
+        self.clients.answer(ticket, outcome);
+    }
+
+    /// Record the command of a request, and log it.
+    fn record(&mut self, ticket: u64, request: &Request, from: Sender) {
+        let again = from.key.as_deref().filter(|key| self.saved.supervisor.remembers(key));
+        if let Some(key) = again {
+            let known = self.saved.commands.resume(key);
+            self.clients.commands.extend(known.map(|id| (ticket, id)));
+            return;
+        }
+        let Some(Command { id, command, names, by, .. }) =
+            self.saved.commands.begin(request, from, clock::now())
+        else {
+            return;
+        };
+        self.clients.commands.insert(ticket, *id);
+        let (command, names, by) = (command.clone(), names.clone(), by.clone());
+        self.say_system(What::Command { command, names, by });
     }
 
     /// This outcome; if it refuses the name of an entry that the start has left out, with that reason.

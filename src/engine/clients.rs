@@ -13,6 +13,8 @@ pub(super) struct Clients {
     last_ticket: u64,
     /// Answers that are sent when the run is over.
     last: Vec<(u64, Outcome)>,
+    /// The command that each request is.
+    pub(super) commands: HashMap<u64, u64>,
     /// How many views are attached.
     pub(super) views: u32,
 }

@@ -28,6 +28,7 @@ use crate::instance::lock::RunLock;
 use crate::journal::ingest::Ingest;
 use crate::journal::segment::SharedLook;
 use crate::journal::streams::Streams;
+use crate::model::command::Sender;
 use crate::model::event::{self, HookProblem, Trouble, What};
 use crate::model::plan::Plan;
 use crate::model::request::Head;
@@ -36,6 +37,8 @@ use crate::pane::sink;
 use crate::supervisor::{Effect, Input, RunPhase, RunStage};
 use crate::sys::clock;
 
+/// The time between two looks for output that is too old.
+const RETENTION_PAUSE: Duration = Duration::from_secs(3600);
 /// The longest sleep before a due action such as a restart: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,8 @@ pub(super) struct Engine {
     pub(super) streams: Streams,
     /// Whether the log already reports that the disk of the journal is full.
     pub(super) spilling: bool,
+    /// When to look for output that is too old; `None` if none ever is.
+    pub(super) retention_due: Option<Instant>,
     pub(super) head: watch::Sender<Head>,
     /// Counts the changes of the state of the run, for clients that watch it.
     pub(super) changes: watch::Sender<u64>,
@@ -125,7 +130,7 @@ impl Engine {
     pub(super) fn on_finished(&mut self, result: Finished) {
         let actions = match result {
             Finished::Examined(name, notice) => {
-                vec![Action::Log(event::Event::of(&name, notice))]
+                vec![Action::Log(event::Event::of(&name, *notice))]
             }
             Finished::HookFailed(why) => vec![hooks::failed(HookProblem::Failed(why))],
             Finished::HookEnded(item) => vec![Action::Complete(item)],
@@ -158,7 +163,10 @@ impl Engine {
                     self.act(shown);
                 }
                 Action::RunFlagHook(matched) => self.hooks.flag_matched(*matched, &self.queue),
-                Action::Request(request, reply) => self.on_request(request, true, None, reply),
+                Action::Request(request, by, reply) => {
+                    let from = Sender { by, key: None };
+                    self.on_request(request, true, from, reply);
+                }
             }
         }
     }
@@ -167,7 +175,8 @@ impl Engine {
     fn reported(&mut self, report: &CrashReport) -> Vec<Action> {
         let Some(id) = self.id_of(&report.process_name) else { return vec![] };
         let mut actions = self.crash_reports.written(id, report);
-        actions.extend(self.notifications.crash(id, &self.plan, report));
+        let proc = &self.saved.supervisor.procs[id];
+        actions.extend(self.notifications.crash((id, proc), &self.plan, report));
         let item = OutboxItem::Crash(id, report.tmo.life);
         let run = (&self.plan, &self.commands);
         actions.extend(self.hooks.crashed(item, report, run, &self.queue));
@@ -231,6 +240,14 @@ impl Engine {
 
     /// Queue effects until the state is saved.
     pub(super) fn decided(&mut self, effects: Vec<Effect>) {
+        for effect in &effects {
+            if let Effect::Answer(ticket, outcome) = effect
+                && let Some(command) = self.clients.commands.remove(ticket)
+            {
+                let outcome = self.explained(outcome.clone());
+                self.saved.commands.end(command, &outcome, clock::now());
+            }
+        }
         let Self { saved, plan, crash_reports, .. } = self;
         let PersistedState { outbox, supervisor, .. } = saved;
         let is_early = |id| crash_reports.is_early(id, supervisor);
@@ -281,7 +298,8 @@ impl Engine {
             // The clock may be set meanwhile.
             Instant::now() + due.since(now).min(LONGEST_SLEEP)
         });
-        self.panes.iter().filter_map(PaneState::alarm).chain(self.startup.settled).chain(due).min()
+        let own = [self.startup.settled, self.retention_due, due];
+        self.panes.iter().filter_map(PaneState::alarm).chain(own.into_iter().flatten()).min()
     }
 
     /// Handle all that is overdue: actions of the state machine, markers, sinks and shims. Whatever
@@ -292,6 +310,10 @@ impl Engine {
         }
         let now = Instant::now();
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if past(self.retention_due) {
+            self.retention_due = Some(now + RETENTION_PAUSE);
+            self.retain();
+        }
         for id in ProcId::all(&self.panes) {
             if past(self.panes[id].look_due) {
                 self.panes[id].look_due = None;

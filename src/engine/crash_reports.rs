@@ -213,7 +213,7 @@ fn log_cause(crash: PendingCrash, input: CrashInput, queue: Queue) {
     spawn_local(async move {
         if let Ok(report) = spawn_blocking(move || examine(crash, input)).await {
             let notice = crash::notice(&report);
-            queue.finished(Finished::Examined(report.process_name, notice));
+            queue.finished(Finished::Examined(report.process_name, Box::new(notice)));
         }
     });
 }

@@ -15,6 +15,8 @@ pub(super) struct DeclarationEdit {
     pub(super) texts: FailureTexts,
     pub(super) found: Found,
     pub(super) basis: Basis,
+    /// Who asks.
+    pub(super) by: String,
     pub(super) reply: oneshot::Sender<Answer>,
 }
 

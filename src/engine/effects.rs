@@ -10,15 +10,16 @@ use super::flag_counts;
 use super::stop_commands::Wanted;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::{Backend, Install, Plan};
+use crate::model::process_env;
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
 use crate::model::text::OsText;
 use crate::model::{LifeId, ProcId, ProcName, Untrusted};
-use crate::plan;
 use crate::protocol::life::Traces;
 use crate::protocol::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::supervisor::{Effect, Input, Pane, Ready, RunPhase};
 use crate::sys;
+use crate::sys::clock;
 
 impl Engine {
     pub(super) fn effect(&mut self, effect: Effect) {
@@ -165,7 +166,7 @@ impl Engine {
         };
         match install {
             Some(install) => install_instead(&mut spec, install),
-            None => spec.env = plan::process_env(&self.plan, process),
+            None => spec.env = process_env::process_env(&self.plan, process),
         }
         spec.write(&pane.paths.spec())
     }
@@ -255,6 +256,7 @@ impl Engine {
             lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
             awaits: self.awaited(id),
             failures: proc.failures,
+            crash_loop: proc.crash_loop(clock::now()),
             crashes: proc.exit_stats.crashes,
             exits: proc.exit_stats.exits(),
             output_bytes: self.ingest.printed(self.panes[id].stream),

@@ -29,7 +29,7 @@ impl FailureDeclarations {
     /// A client lists or changes the failure patterns of a process.
     pub(super) fn request(
         &self,
-        (name, ask): (String, FailuresRequest),
+        (name, ask, by): (String, FailuresRequest, String),
         reply: oneshot::Sender<Answer>,
         plan: &Plan,
         queue: &Queue,
@@ -41,7 +41,7 @@ impl FailureDeclarations {
             let done = spawn_blocking(move || carry_out(&declared, &name, &ask)).await;
             match done.map_err(|_| lost()).and_then(|done| done) {
                 Ok((texts, found)) if !lists => {
-                    let done = DeclarationEdit { texts, found, basis, reply };
+                    let done = DeclarationEdit { texts, found, basis, by, reply };
                     queue.finished(Finished::Declared(Box::new(done)));
                 }
                 // The client may be gone.
@@ -71,7 +71,7 @@ impl FailureDeclarations {
             self.read_again(edit, plan, queue);
             return vec![];
         }
-        let DeclarationEdit { texts, found: Found { toml, failures }, reply, .. } = edit;
+        let DeclarationEdit { texts, found: Found { toml, failures }, by, reply, .. } = edit;
         self.edits += 1;
         let plan = plan::with_failures(plan, &|name| {
             let table = toml.of(name.entry());
@@ -89,14 +89,14 @@ impl FailureDeclarations {
             // The client may be gone.
             let _ = reply.send(answer);
         });
-        vec![Action::Request(Request::Reload { plan: Box::new(plan) }, done)]
+        vec![Action::Request(Request::Reload { plan: Box::new(plan) }, by, done)]
     }
 
     /// Read the files again, because another change came meanwhile.
     fn read_again(&self, edit: DeclarationEdit, plan: &Plan, queue: &Queue) {
         let (declared, basis) = (Declarations::of_run(plan), self.basis(plan));
         let queue = queue.clone();
-        let DeclarationEdit { texts, reply, .. } = edit;
+        let DeclarationEdit { texts, by, reply, .. } = edit;
         spawn_local(async move {
             let read = spawn_blocking(move || {
                 let toml = declared.read_toml()?;
@@ -105,7 +105,7 @@ impl FailureDeclarations {
             });
             match read.await {
                 Ok(Ok(found)) => {
-                    let done = DeclarationEdit { texts, found, basis, reply };
+                    let done = DeclarationEdit { texts, found, basis, by, reply };
                     queue.finished(Finished::Declared(Box::new(done)));
                 }
                 Ok(Err(why)) => _ = reply.send(Err(not_applied(&in_short(&why)))),

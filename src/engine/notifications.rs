@@ -15,14 +15,17 @@ use super::action::Action;
 use super::queue::{Finished, Queue};
 use crate::crash::CrashReport;
 use crate::model::ProcId;
+use crate::model::count::in_a_row;
 use crate::model::event::What;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
+use crate::model::time::Timestamp;
+use crate::supervisor::Proc;
 use crate::sys;
 
 /// How long the program may take: it passes the notification on to the desktop, which may hang.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The shortest time between two notifications about crashes of a process.
+/// The shortest time between two notifications about crashes of a process whose failures are not counted.
 const PAUSE: Duration = Duration::from_secs(10);
 /// The longest text, in characters; no desktop shows more.
 const LONGEST: usize = 200;
@@ -34,10 +37,19 @@ const SCRIPT: [&str; 3] =
 /// The notifications shown so far.
 #[derive(Debug, Default)]
 pub(super) struct Notifications {
-    /// When the last crash of each process was shown.
-    reported: HashMap<ProcId, Instant>,
+    /// What was shown last of each process.
+    shown: HashMap<ProcId, ShownCrash>,
     /// Whether the log already reports that none can be shown.
     failed: bool,
+}
+
+/// A crash that was shown.
+#[derive(Debug, Clone, Copy)]
+struct ShownCrash {
+    at: Instant,
+    /// The begin of the failures in a row that it belongs to; `None` if its failures are not counted.
+    since: Option<Timestamp>,
+    is_broken: bool,
 }
 
 /// A program that shows notifications.
@@ -79,18 +91,44 @@ fn shown(text: &str) -> String {
     text.trim().chars().take(LONGEST).map(plain).collect()
 }
 
+impl ShownCrash {
+    /// Whether this one need not be shown after it.
+    fn covers(&self, next: &Self) -> bool {
+        match next.since {
+            Some(_) => self.since == next.since && self.is_broken == next.is_broken,
+            None => next.at - self.at < PAUSE,
+        }
+    }
+}
+
 impl Notifications {
-    /// A process has crashed: show that, if notifications are enabled for it.
-    pub(super) fn crash(&mut self, id: ProcId, plan: &Plan, report: &CrashReport) -> Vec<Action> {
-        let now = Instant::now();
-        let is_early = self.reported.get(&id).is_some_and(|last| now - *last < PAUSE);
-        if !plan.processes[id].rules.notify || is_early {
+    /// A process has crashed: show that, if notifications are enabled for it. Of failures in a row the first is shown,
+    /// and the last if it is not started again.
+    pub(super) fn crash(
+        &mut self,
+        (id, proc): (ProcId, &Proc),
+        plan: &Plan,
+        report: &CrashReport,
+    ) -> Vec<Action> {
+        let crash = ShownCrash {
+            at: Instant::now(),
+            since: (proc.failures > 0).then_some(proc.failing_since),
+            is_broken: proc.broken.is_some(),
+        };
+        let is_known = self.shown.get(&id).is_some_and(|last| last.covers(&crash));
+        if !plan.processes[id].rules.notify || is_known {
             return vec![];
         }
-        self.reported.insert(id, now);
+        self.shown.insert(id, crash);
         let cause = report.cause().map(|cause| cause.text.clone());
         let text = cause.unwrap_or_else(|| "`tmo why` tells more".to_owned());
-        vec![Action::Notify { title: format!("{} has crashed", report.process_name), text }]
+        let name = &report.process_name;
+        let title = if crash.is_broken && proc.failures > 1 {
+            format!("{name} crashed {}, and is not started again", in_a_row(proc.failures))
+        } else {
+            format!("{name} has crashed")
+        };
+        vec![Action::Notify { title, text }]
     }
 
     /// Show this on the desktop.
@@ -155,8 +193,10 @@ mod tests {
     use crate::crash::{CrashInput, CrashReport};
     use crate::engine::action::Action;
     use crate::journal::segment::Dirs;
+    use crate::model::event::Problem;
     use crate::model::time::Timestamp;
     use crate::model::{Exit, ProcId};
+    use crate::supervisor::{Broken, Supervisor};
 
     #[test]
     fn what_is_told_stays_an_argument() {
@@ -192,12 +232,43 @@ mod tests {
         let mut plan = crate::supervisor::tests::plan(&["web"]);
         let (mut notifications, web, report) =
             (Notifications::default(), ProcId::at(0), report("web"));
-        assert!(notifications.crash(web, &plan, &report).is_empty(), "not enabled");
+        let supervisor = Supervisor::new(&plan, Timestamp::EPOCH);
+        let proc = (web, &supervisor.procs[web]);
+        assert!(notifications.crash(proc, &plan, &report).is_empty(), "not enabled");
         plan.processes[web].rules.notify = true;
-        let shown = notifications.crash(web, &plan, &report);
+        let shown = notifications.crash(proc, &plan, &report);
         let [Action::Notify { title, text }] = &shown[..] else { panic!("{shown:?}") };
         assert_eq!((title.as_str(), text.contains("code 1")), ("web has crashed", true), "{text}");
-        assert!(notifications.crash(web, &plan, &report).is_empty(), "too soon");
+        assert!(notifications.crash(proc, &plan, &report).is_empty(), "too soon");
+    }
+
+    #[test]
+    fn of_failures_in_a_row_the_first_and_the_last_are_shown() {
+        let mut plan = crate::supervisor::tests::plan(&["web"]);
+        let (mut notifications, web, report) =
+            (Notifications::default(), ProcId::at(0), report("web"));
+        plan.processes[web].rules.notify = true;
+        let mut supervisor = Supervisor::new(&plan, Timestamp::EPOCH);
+        let mut titles = |failures, since, broken: Option<Broken>| {
+            let proc = &mut supervisor.procs[web];
+            (proc.failures, proc.failing_since, proc.broken) =
+                (failures, Timestamp::from_nanos(since), broken);
+            let shown = notifications.crash((web, proc), &plan, &report);
+            let title = |action| {
+                let Action::Notify { title, .. } = action else { panic!("{action:?}") };
+                title
+            };
+            shown.into_iter().map(title).collect::<Vec<_>>()
+        };
+        // The second failure may come before the report of the first.
+        assert_eq!(titles(2, 7, None), ["web has crashed"]);
+        assert!(titles(2, 7, None).is_empty() && titles(3, 7, None).is_empty());
+        let broken = Broken { why: Problem::Ended { exit: Exit::Code(1), times: Some(4) } };
+        assert_eq!(
+            titles(4, 7, Some(broken)),
+            ["web crashed 4 times in a row, and is not started again"]
+        );
+        assert_eq!(titles(1, 9, None), ["web has crashed"], "it was stable meanwhile");
     }
 
     #[test]

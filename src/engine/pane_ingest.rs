@@ -254,7 +254,7 @@ impl Engine {
     }
 
     /// Delete output beyond the limits of the log.
-    fn retain(&mut self) {
+    pub(super) fn retain(&mut self) {
         if let Err(error) = self.streams.keep() {
             tracing::warn!(%error, "the list of streams can't be written");
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::flag_counts::SavedCounts;
 use super::match_checkpoint::MatchCheckpoint;
 use super::outbox::Outbox;
+use crate::model::command::CommandHistory;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::supervisor::Supervisor;
@@ -38,6 +39,9 @@ pub struct PersistedState {
     pub first_record: u64,
     /// Since when no view has been attached, nanoseconds since the epoch.
     pub headless_since: Option<Timestamp>,
+    /// The latest commands of clients.
+    #[serde(default, skip_serializing_if = "CommandHistory::is_empty")]
+    pub commands: CommandHistory,
     /// Decisions whose work is not finished yet: crash reports and hooks.
     #[serde(default, rename = "owed", skip_serializing_if = "Outbox::is_empty")]
     pub outbox: Outbox,
@@ -73,6 +77,7 @@ impl PersistedState {
             config_due: false,
             first_record,
             headless_since: None,
+            commands: CommandHistory::default(),
             outbox: Outbox::default(),
             match_checkpoints: BTreeMap::new(),
             flag_counts: BTreeMap::new(),

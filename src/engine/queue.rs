@@ -49,7 +49,7 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) enum Finished {
     /// The event to log about a process that has crashed.
-    Examined(ProcName, What),
+    Examined(ProcName, Box<What>),
     /// A hook that the saved state lists as unfinished has ended.
     HookEnded(OutboxItem),
     /// A hook has failed.

@@ -39,6 +39,7 @@ use crate::journal::last_run::LastRun;
 use crate::journal::segment::{Dirs, SharedLook};
 use crate::journal::streams::{Streams, StreamsError};
 use crate::model::ProcId;
+use crate::model::command::Sender;
 use crate::model::event::{Adoption, Fact, What};
 use crate::model::plan::{Backend, Plan, ProcessPlan, TakenPort};
 use crate::model::request::{Head, Request};
@@ -199,7 +200,10 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
     let slugs = list.slugs(&streams);
     let mut ingest = open_journal(&plan, &dirs, &slugs, adopting)?;
     let saved = if adopting {
-        PersistedState { keeper: PersistedState::own_id(), ..runtime.saved_of(&plan)? }
+        let mut saved =
+            PersistedState { keeper: PersistedState::own_id(), ..runtime.saved_of(&plan)? };
+        saved.commands.adopt();
+        saved
     } else {
         ingest.reserve().map_err(|e| io(plan.log.dir.as_path(), e))?;
         let supervisor = Supervisor::new(&plan, clock::now());
@@ -214,6 +218,7 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
     let track =
         |(process, of): (&ProcessPlan, &u16)| PaneState::new(runtime.dir(), &process.name, *of);
     let panes = plan.processes.iter().zip(&streams).map(track).collect();
+    let retention_due = (plan.log.max_age_ms > 0).then(Instant::now);
     let engine = Engine {
         runtime: runtime.clone(),
         terminals: Terminals::new(&plan, runtime.dir()),
@@ -230,6 +235,7 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
         adopted: adopting,
         finish: None,
         spilling: false,
+        retention_due,
         clients: Clients::default(),
         startup: StartupReport::default(),
         commands: AuxCommands::new(runtime.dir()),
@@ -451,7 +457,8 @@ impl Engine {
     /// period.
     fn on_signal(&mut self) {
         let (reply, _) = oneshot::channel();
-        self.on_ask(EngineRequest::Do { request: Request::Quit, wait: true, key: None, reply });
+        let from = Sender { by: "signal to the supervisor".to_owned(), key: None };
+        self.on_ask(EngineRequest::Do { request: Request::Quit, wait: true, from, reply });
     }
 
     fn greet(&mut self, place: &Place) {

@@ -22,10 +22,10 @@ use crate::journal::last_run::{LastRun, RecordedEnd};
 use crate::journal::segment::SharedLook;
 use crate::model::event::{Trouble, What};
 use crate::model::rules::Stage;
-use crate::model::run_end::{Culprit, Decider, End};
+use crate::model::run_end::{Culprit, Decider, End, Failing};
 use crate::model::{ProcId, ProcName};
 use crate::pane::sink;
-use crate::sys;
+use crate::sys::{self, clock};
 
 /// How long tmux, shims and sinks may take to exit once tmux was asked to.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -59,7 +59,9 @@ impl Engine {
         let (decider, completed) = (self.decider(), self.saved.supervisor.completed);
         let (finished, unstarted) =
             (self.names(Self::has_finished), self.names(Self::is_unstarted));
-        let end_of_run = End { code, culprit, decider, completed, finished, unstarted };
+        let failing = self.saved.supervisor.failing_at_end(clock::now());
+        let failing = failing.map(|(name, times)| Failing { name: name.clone(), times }).collect();
+        let end_of_run = End { code, culprit, decider, completed, finished, unstarted, failing };
         self.say_end(&end_of_run, spilling);
         self.publish();
         if let Err(error) = self.runtime.clear() {

@@ -1,4 +1,4 @@
-//! The samples of the last minutes and, coarser, of the last hour.
+//! The samples of the last minutes and, coarser, of the last hour and the last day.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,10 +7,8 @@ use crate::model::ProcName;
 
 /// Number of samples kept of each process: one a second for two and a half minutes.
 const KEPT: usize = 150;
-/// The number of seconds in a coarse sample.
-pub const COARSE: u64 = 10;
-/// Number of coarse samples kept of each process: an hour.
-const COARSE_KEPT: usize = 360;
+/// The most processes of which an hour or a day is kept.
+const MOST: usize = 256;
 
 /// The most recent samples of each process, one for each second.
 #[derive(Debug, Clone, Default)]
@@ -18,9 +16,9 @@ pub struct Series {
     /// The last sample.
     last: HashMap<ProcName, Figures>,
     fine: Ring,
-    coarse: Ring,
-    /// The sums for the next coarse sample, and the number of samples in them.
-    begun: HashMap<ProcName, (Point, u32)>,
+    hour: Means,
+    /// Only a program that runs for days keeps a day.
+    day: Option<Means>,
     /// How many seconds have passed.
     seconds: u64,
 }
@@ -43,6 +41,28 @@ pub enum Length {
     Second,
     /// Ten seconds; kept for an hour.
     TenSeconds,
+    /// Half a minute; kept for a day.
+    HalfMinute,
+}
+
+impl Length {
+    /// In seconds.
+    pub const fn seconds(self) -> u64 {
+        match self {
+            Self::Second => 1,
+            Self::TenSeconds => 10,
+            Self::HalfMinute => 30,
+        }
+    }
+
+    /// How many samples of this length are kept of each process.
+    const fn kept(self) -> usize {
+        match self {
+            Self::Second => KEPT,
+            Self::TenSeconds => 360,
+            Self::HalfMinute => 2880,
+        }
+    }
 }
 
 impl Point {
@@ -70,10 +90,45 @@ impl Point {
     }
 }
 
-/// The last points of each process, oldest first; `None` if it was not running or not sampled.
+/// A point that may be missing, in half of the room.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    /// NaN if the process was not running, or not sampled.
+    cpu_percent: f32,
+    output_bytes_per_second: f32,
+    memory_bytes: u64,
+}
+
+impl Packed {
+    const NONE: Self =
+        Self { cpu_percent: f32::NAN, output_bytes_per_second: 0.0, memory_bytes: 0 };
+
+    #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough")]
+    const fn of(point: Point) -> Self {
+        Self {
+            cpu_percent: point.cpu_percent as f32,
+            output_bytes_per_second: point.output_bytes_per_second as f32,
+            memory_bytes: point.memory_bytes,
+        }
+    }
+
+    const fn is_none(self) -> bool {
+        self.cpu_percent.is_nan()
+    }
+
+    fn point(self) -> Option<Point> {
+        (!self.is_none()).then(|| Point {
+            cpu_percent: self.cpu_percent.into(),
+            memory_bytes: self.memory_bytes,
+            output_bytes_per_second: self.output_bytes_per_second.into(),
+        })
+    }
+}
+
+/// The last points of each process, oldest first.
 #[derive(Debug, Clone, Default)]
 struct Ring {
-    points: HashMap<ProcName, VecDeque<Option<Point>>>,
+    points: HashMap<ProcName, VecDeque<Packed>>,
     /// Number of points of each process.
     length: usize,
 }
@@ -83,44 +138,78 @@ impl Ring {
     fn push(&mut self, points: impl Iterator<Item = (ProcName, Point)>, kept: usize) {
         let (length, next) = (self.length, (self.length + 1).min(kept));
         for (name, point) in points {
-            let points = self.points.entry(name).or_insert_with(|| vec![None; length].into());
-            points.push_back(Some(point));
+            if self.points.len() < MOST || self.points.contains_key(&name) {
+                let points = self.points.entry(name);
+                points
+                    .or_insert_with(|| vec![Packed::NONE; length].into())
+                    .push_back(Packed::of(point));
+            }
         }
         self.points.retain(|_, points| {
             if points.len() == length {
-                points.push_back(None);
+                points.push_back(Packed::NONE);
             }
             while points.len() > next {
                 points.pop_front();
             }
-            points.iter().any(Option::is_some)
+            points.iter().rev().any(|point| !point.is_none())
         });
         self.length = next;
     }
 }
 
+/// The means of the samples of each process over some seconds.
+#[derive(Debug, Clone, Default)]
+struct Means {
+    ring: Ring,
+    /// The sums for the next one, and the number of samples in them.
+    begun: HashMap<ProcName, (Point, u32)>,
+}
+
+impl Means {
+    fn add(&mut self, name: &ProcName, point: Point) {
+        let (sum, count) = self.begun.entry(name.clone()).or_default();
+        sum.add(point);
+        *count += 1;
+    }
+
+    /// A second is over, the last one of a sample of this length if it divides the number of seconds.
+    fn end_second(&mut self, seconds: u64, length: Length) {
+        if seconds.is_multiple_of(length.seconds()) {
+            let means = self.begun.drain().map(|(name, sum)| (name, Point::mean(sum)));
+            self.ring.push(means, length.kept());
+        }
+    }
+}
+
 impl Series {
+    /// One that keeps a day, too.
+    pub fn with_day() -> Self {
+        Self { day: Some(Means::default()), ..Self::default() }
+    }
+
     /// Add a sample of the running processes, a second after the previous one.
     pub fn push(&mut self, sample: Vec<Figures>) {
         self.last = sample.into_iter().map(|figures| (figures.name.clone(), figures)).collect();
         let points = || self.last.values().map(|one| (one.name.clone(), Point::of(one)));
         self.fine.push(points(), KEPT);
-        for (name, point) in points() {
-            let (sum, count) = self.begun.entry(name).or_default();
-            sum.add(point);
-            *count += 1;
-        }
         self.seconds += 1;
-        if self.seconds.is_multiple_of(COARSE) {
-            let means = self.begun.drain().map(|(name, sum)| (name, Point::mean(sum)));
-            self.coarse.push(means, COARSE_KEPT);
+        let lengths = [Length::TenSeconds, Length::HalfMinute];
+        for (means, length) in [Some(&mut self.hour), self.day.as_mut()].into_iter().zip(lengths) {
+            let Some(means) = means else { continue };
+            for one in self.last.values() {
+                means.add(&one.name, Point::of(one));
+            }
+            means.end_second(self.seconds, length);
         }
     }
 
     /// Add seconds without a sample.
     pub fn skip(&mut self, seconds: u64) {
-        if seconds >= COARSE_KEPT as u64 * COARSE {
-            *self = Self { seconds: self.seconds + seconds, ..Self::default() };
+        let day = Length::HalfMinute;
+        if seconds >= day.kept() as u64 * day.seconds() {
+            let day = self.day.take().map(|_| Means::default());
+            *self = Self { seconds: self.seconds + seconds, day, ..Self::default() };
         } else {
             (0..seconds).for_each(|_| self.push(vec![]));
         }
@@ -143,18 +232,15 @@ impl Series {
             self.fine.points.iter().filter(|(other, _)| name.is_none_or(|name| name == *other));
         for (_, points) in wanted {
             for (sum, point) in sums.iter_mut().zip(points) {
-                sum.add(point.unwrap_or_default());
+                sum.add(point.point().unwrap_or_default());
             }
         }
         sums
     }
 
     /// The number of samples of this length so far, including those that are no longer kept.
-    pub fn count(&self, length: Length) -> u64 {
-        match length {
-            Length::Second => self.seconds,
-            Length::TenSeconds => self.seconds / COARSE,
-        }
+    pub const fn count(&self, length: Length) -> u64 {
+        self.seconds / length.seconds()
     }
 
     /// The samples of each process after the first `after` ones, as far as they are kept. Samples at the
@@ -165,18 +251,24 @@ impl Series {
         after: u64,
     ) -> impl Iterator<Item = (&ProcName, impl Iterator<Item = Option<Point>> + Clone)> {
         let ring = match length {
-            Length::Second => &self.fine,
-            Length::TenSeconds => &self.coarse,
+            Length::Second => Some(&self.fine),
+            Length::TenSeconds => Some(&self.hour.ring),
+            Length::HalfMinute => self.day.as_ref().map(|day| &day.ring),
         };
         let new = usize::try_from(self.count(length).saturating_sub(after)).unwrap_or(usize::MAX);
-        let known = ring.length.saturating_sub(new);
-        ring.points.iter().map(move |(name, points)| (name, points.iter().skip(known).copied()))
+        ring.into_iter().flat_map(move |ring| {
+            let known = ring.length.saturating_sub(new);
+            let points = ring.points.iter();
+            points.map(move |(name, points)| {
+                (name, points.iter().skip(known).map(|point| point.point()))
+            })
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{COARSE_KEPT, KEPT, Length, Point, Series};
+    use super::{KEPT, Length, MOST, Point, Series};
     use crate::figures::Figures;
     use crate::model::ProcName;
 
@@ -248,6 +340,34 @@ mod tests {
     }
 
     #[test]
+    fn a_day_of_half_minutes_is_kept_if_it_is_wanted() {
+        let mut series = Series::with_day();
+        // A sample each half minute, as without a page.
+        for at in 0..2 * 2880 {
+            series.skip(29);
+            series.push(vec![figures("web", 1.0, at << 10)]);
+        }
+        let day = memory(&series, Length::HalfMinute, 0);
+        assert_eq!((day.len(), day[0] >> 10, day[2879] >> 10), (2880, 2880, 5759));
+        assert_eq!(memory(&series, Length::HalfMinute, 5759).len(), 1);
+        series.skip(86_400);
+        assert!(memory(&series, Length::HalfMinute, 0).is_empty());
+        assert!(memory(&Series::default(), Length::HalfMinute, 0).is_empty());
+    }
+
+    #[test]
+    fn there_are_only_so_many_processes() {
+        let mut series = Series::with_day();
+        for _ in 0..30 {
+            let names = (0..2 * MOST).map(|number| figures(&format!("p{number}"), 1.0, 1 << 20));
+            series.push(names.collect());
+        }
+        for length in [Length::Second, Length::TenSeconds, Length::HalfMinute] {
+            assert_eq!(series.since(length, 0).count(), MOST, "{length:?}");
+        }
+    }
+
+    #[test]
     fn an_hour_is_kept_and_a_client_gets_what_is_new() {
         let mut series = Series::default();
         for at in 0..2 * 3600 {
@@ -255,7 +375,7 @@ mod tests {
         }
         assert!(memory(&series, Length::Second, 0).into_iter().eq(7050..7200));
         let coarse = memory(&series, Length::TenSeconds, 0);
-        assert_eq!((coarse.len(), coarse[0], coarse[359]), (COARSE_KEPT, 3604, 7194));
+        assert_eq!((coarse.len(), coarse[0], coarse[359]), (360, 3604, 7194));
         assert_eq!(memory(&series, Length::TenSeconds, 718), [7184, 7194]);
     }
 }

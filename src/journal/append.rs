@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::segment::{Dirs, LOG, Listing, Place, Segment, TIMES};
-use super::segment_writer::SegmentWriter;
+use super::segment_writer::{Make, SegmentWriter};
 use super::times;
 use crate::model::time::Timestamp;
 use crate::sys::{self, files};
@@ -27,6 +28,10 @@ pub struct Appender {
     how: How,
     end: u64,
     noted: u64,
+    /// How long it writes to one segment.
+    period: Option<Duration>,
+    /// The open segment, and when it was begun.
+    begun: (u64, Timestamp),
 }
 
 /// How the files of a segment are opened.
@@ -75,9 +80,17 @@ impl Appender {
             .and_then(|last| Some((*last, files_of(&row, *last, how).ok()?)))
             .filter(|(_, files)| !how.timed || files.times.is_some());
         row.adopt(listing.segments(), open);
-        let mut this = Self { row, how, end, noted: end };
+        let begun = (u64::MAX, Timestamp::EPOCH);
+        let mut this = Self { row, how, end, noted: end, period: None, begun };
         this.choose(crate::sys::clock::now());
         this
+    }
+
+    /// Have it continue in a new segment after this time at the latest.
+    #[must_use]
+    pub fn renewed_after(mut self, period: Option<Duration>) -> Self {
+        self.period = period;
+        self
     }
 
     /// The address of the next byte.
@@ -179,7 +192,29 @@ impl Appender {
             // Another writer has appended to the segment, which has used up offsets.
             self.end = self.end.max(segment.end(len));
         }
-        self.row.choose(self.end, now, &|row, segment| files_of(row, segment, how));
+        let make: Make<'_, Files> = &|row, segment| files_of(row, segment, how);
+        if self.is_too_old(now) {
+            self.row.next_on_disk(self.end, now, make);
+        }
+        self.row.choose(self.end, now, make);
+    }
+
+    /// Whether the open segment was begun longer ago than the period.
+    fn is_too_old(&mut self, now: Timestamp) -> bool {
+        let Some(period) = self.period else { return false };
+        let end = self.end;
+        let Some((segment, files)) = self.row.open() else { return false };
+        if segment.place != Place::Journal || segment.start == end {
+            return false;
+        }
+        if self.begun.0 != segment.start {
+            // An earlier writer may have begun it.
+            let metadata = files.log.metadata();
+            let created = metadata.and_then(|data| data.created().or_else(|_| data.modified()));
+            let created = created.map_or(now, crate::sys::clock::timestamp);
+            self.begun = (segment.start, created);
+        }
+        now.since(self.begun.1) >= period
     }
 
     /// Record the arrival time of the bytes since the last note.

@@ -34,7 +34,8 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
     replace(&dirs.journal.join(FILE), format!("{len}\n").as_bytes())?;
     let standing = recover(dirs)?.standing;
     let streams = Streams::open(dirs).map_err(io::Error::other)?;
-    let policy = LogPolicy { dir: dirs.journal.clone().into(), per_process: 1, total: 1 };
+    let dir = dirs.journal.clone().into();
+    let policy = LogPolicy { dir, per_process: 1, total: 1, max_age_ms: 0 };
     let deleted = delete_old_output(dirs, &policy, |slug| {
         let mut all = streams.all().iter();
         let stream = all.find(|stream| stream.slug() == slug)?;

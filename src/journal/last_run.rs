@@ -84,7 +84,7 @@ impl LastRun {
         let record = Self { end: Some(end.clone()), ..self };
         record.overwrite(path).or_else(|_| {
             // There may be many processes.
-            let brief = End { finished: vec![], unstarted: vec![], ..end.end };
+            let brief = End { finished: vec![], unstarted: vec![], failing: vec![], ..end.end };
             let end = Some(RecordedEnd { end: brief, ..end });
             Self { end, ..record }.overwrite(path)
         })

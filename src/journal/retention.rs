@@ -1,7 +1,7 @@
 //! Retention: which segments are deleted, and when.
 //!
-//! Only whole segments are deleted, oldest first: first those of processes over their own quota,
-//! then those of all processes until the total is within its limit. The newest segment of a stream
+//! Only whole segments are deleted, oldest first: first those that are too old, then those of processes over their own
+//! quota, then those of all processes until the total is within its limit. The newest segment of a stream
 //! always stays, so that offsets are never reused, and so does everything that has no record yet. A
 //! segment of the index is deleted when everything it refers to is gone, or when it is the oldest
 //! and there is nothing else left to delete.
@@ -16,7 +16,7 @@ use super::index::{self, IndexState, read_head};
 use super::segment::{Dirs, LOG, LONGEST, TIMES, collect, file_name, parse_name};
 use super::streams::{STDERR_SUFFIX, Streams};
 use crate::model::plan::LogPolicy;
-use crate::sys::files;
+use crate::sys::{clock, files};
 
 /// How much a retention deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +59,17 @@ pub fn delete_old_output(
         let covered = covered(slug).unwrap_or(u64::MAX);
         retention.deletable(slug, covered)
     };
+    if policy.max_age_ms > 0 {
+        let now = clock::now().seconds();
+        let oldest_kept = now.saturating_sub(policy.max_age_ms / 1000);
+        let is_too_old =
+            |(seconds, _): (i64, i64)| u64::try_from(seconds).is_ok_and(|at| at < oldest_kept);
+        for slug in &slugs {
+            while oldest(&retention, slug).is_some_and(is_too_old) {
+                retention.delete(slug)?;
+            }
+        }
+    }
     if policy.per_process > 0 {
         // Both streams of a process count towards its quota.
         let process = |slug: &str| slug.strip_suffix(STDERR_SUFFIX).unwrap_or(slug).to_owned();

@@ -1,6 +1,7 @@
 //! The vocabulary of the program: names, states, plans, requests. No I/O, no clock, no async.
 
 pub mod cells;
+pub mod command;
 pub mod count;
 pub mod detach_keys;
 pub mod escape;
@@ -17,6 +18,7 @@ pub mod nearest;
 pub mod network;
 pub mod plan;
 pub mod proc_id;
+pub mod process_env;
 pub mod request;
 pub mod rules;
 pub mod run_end;

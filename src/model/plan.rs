@@ -4,6 +4,7 @@
 //! own working directory, shell or environment is.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -452,6 +453,9 @@ pub struct LogPolicy {
     pub per_process: u64,
     /// Bytes retained in total; 0 means everything.
     pub total: u64,
+    /// How long output is retained at most, in milliseconds; 0 means however old.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub max_age_ms: u64,
 }
 
 impl LogPolicy {
@@ -461,6 +465,11 @@ impl LogPolicy {
     pub const TOTAL: u64 = 512 << 20;
     /// Maximum segment size: 16 MiB.
     pub const LARGEST_SEGMENT: u64 = 16 << 20;
+
+    /// How long a stream is written to one segment: a quarter of the greatest age, as only whole segments are deleted.
+    pub fn period(&self) -> Option<Duration> {
+        (self.max_age_ms > 0).then(|| Duration::from_millis((self.max_age_ms / 4).max(1000)))
+    }
 
     /// The size at which a stream continues in a new segment: a quarter of the quota, within limits.
     pub const fn segment(&self) -> u64 {

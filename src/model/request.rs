@@ -12,7 +12,7 @@ use super::life::or_zero;
 use super::plan::{AfterInstall, Backend, Plan};
 use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
-use super::{Exit, LifeId, ProcName, Untrusted, nearest, text::OsText};
+use super::{Exit, LifeId, ProcName, Untrusted, nearest, text::OsText, units};
 use crate::model::time::Timestamp;
 use crate::model::{ProcessStatus, is_default};
 
@@ -301,6 +301,10 @@ pub struct ProcessState {
     /// How often in a row it has failed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
+    /// The story of these failures while it is to run, until it has run for long enough to count as stable. A state is not
+    /// sent anew at that moment, so compare `until` with the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_loop: Option<CrashLoop>,
     /// How many of its lives have ended in failure without being told to.
     #[serde(default, skip_serializing_if = "is_default")]
     pub crashes: u64,
@@ -336,6 +340,21 @@ impl ProcessState {
         skip.late()
     }
 
+    /// Its failures in a row; `None` if it is stable.
+    pub fn failing(&self, now: Timestamp) -> Option<CrashLoop> {
+        self.crash_loop.filter(|story| story.until.is_none_or(|until| now < until))
+    }
+
+    /// How often it has failed in a row, and when last; `None` if it is stable.
+    pub fn crash_story(&self, now: Timestamp) -> Option<String> {
+        let story = self.failing(now)?;
+        let ago = format!("{} ago", units::span(now.since(story.last)));
+        Some(match story.times {
+            1 => format!("crashed {ago}"),
+            times => format!("crashed {times} times in a row, last {ago}"),
+        })
+    }
+
     /// The state of a process of which only name, status and pid are known.
     pub fn new(name: ProcName, state: ProcessStatus, pid: Option<u32>) -> Self {
         Self {
@@ -362,6 +381,7 @@ impl ProcessState {
             open: vec![],
             awaits: vec![],
             failures: 0,
+            crash_loop: None,
             crashes: 0,
             exits: vec![],
             output_bytes: 0,
@@ -383,6 +403,21 @@ impl ProcessState {
         let selectors = all.iter().map(|process| (&process.name, &process.groups[..]));
         nearest::refuse_unknown(words, selectors)
     }
+}
+
+/// A process that fails again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CrashLoop {
+    /// How often in a row.
+    pub times: u32,
+    /// When last, nanoseconds since the epoch.
+    #[schema(value_type = u64)]
+    pub last: Timestamp,
+    /// While it runs: until when it must go on running for these failures not to count any more, nanoseconds since
+    /// the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub until: Option<Timestamp>,
 }
 
 /// A kind of end, and its count.

@@ -28,6 +28,9 @@ pub struct End {
     /// The processes that were to start and had not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unstarted: Vec<ProcName>,
+    /// The processes that had failed again and again, and were not stable yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<Failing>,
 }
 
 impl End {
@@ -39,6 +42,15 @@ impl End {
         let Culprit { name, exit, .. } = self.culprit.as_ref()?;
         Some(format!("ended because {name} {} {}", exit.verb(), exit.describe()))
     }
+}
+
+/// A process that had failed again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failing {
+    /// Its name.
+    pub name: ProcName,
+    /// How often in a row.
+    pub times: u32,
 }
 
 /// The process that the exit code of a run comes from.

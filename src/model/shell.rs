@@ -28,6 +28,30 @@ pub fn quoted_words<'w>(words: impl Iterator<Item = &'w [u8]>) -> String {
     words.join(" ")
 }
 
+/// The word of a command that names its program, after any variable assignments, and the next one. `None` if there are
+/// several programs and any of them could be meant, or if only the shell knows what the word stands for.
+pub fn program_word(command: &str) -> Option<(&str, Option<&str>)> {
+    if [";", "|", "\n", "&&", "& "].iter().any(|between| command.contains(between)) {
+        return None;
+    }
+    let mut rest = command.trim_start();
+    loop {
+        let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        if !(word.contains('=') || word == "exec" || word == "env") {
+            // Such an option is one of `exec` or `env`.
+            let is_known = is_literal(word) && !word.starts_with('-');
+            let argument = after.split_whitespace().next().filter(|word| is_literal(word));
+            return is_known.then_some((word, argument));
+        }
+        rest = after.trim_start();
+    }
+}
+
+/// Whether this word of a command stands for itself.
+fn is_literal(word: &str) -> bool {
+    !word.is_empty() && !word.contains(|c| "$`\"'(){}[]!#<>&*?~\\".contains(c))
+}
+
 /// Whether every shell takes this word literally without quotes.
 fn is_safe(word: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(byte);
@@ -44,7 +68,25 @@ fn may_assign(word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{program_word, quoted};
+
+    #[test]
+    fn a_program_is_told_only_if_the_shell_would_take_its_word_as_it_is() {
+        for (command, expected) in [
+            ("node main.js", Some(("node", Some("main.js")))),
+            ("A=1 exec env B=2 node", Some(("node", None))),
+            ("python3 ~/x.py", Some(("python3", None))),
+            ("node \"$APP/main.js\"", Some(("node", None))),
+            ("python3 main.py>log", Some(("python3", None))),
+            ("env -i node", None),
+            ("exec -a name node", None),
+            ("$NODE main.js", None),
+            ("a && b", None),
+            ("", None),
+        ] {
+            assert_eq!(program_word(command), expected, "{command}");
+        }
+    }
 
     #[test]
     fn a_word_is_quoted_only_where_a_shell_would_look_into_it() {

@@ -154,6 +154,7 @@ pub(super) struct Sink {
     slug: String,
     /// The size of a segment.
     limit: u64,
+    period: Option<Duration>,
     // Dropped before the bell. A killed sink closes its descriptors in the same order. So when the
     // supervisor sees the bell close, the lock is already free.
     lock: Option<File>,
@@ -188,20 +189,21 @@ impl Sink {
         let bell = hang_up(&bell_path);
         let runtime = spec_path.parent().and_then(Path::parent);
         let dirs = Dirs::new(spec.log.dir.as_path(), runtime.map(spill_dir));
-        let (slug, limit) = (spec.name.slug(), spec.log.segment());
+        let (slug, limit, period) = (spec.name.slug(), spec.log.segment(), spec.log.period());
         let appender = match source {
             Source::Tmux => Appender::open(&dirs, &slug, limit, true),
             Source::Terminal(holding) => {
                 Appender::open_for_pipe(&dirs, &slug, (limit, holding.at_least))
             }
-        };
+        }
+        .renewed_after(period);
         let lossless = matches!(source, Source::Terminal(Holding { is_lossless: true, .. }));
         let said = Said { pid: std::process::id(), drained: false, lossless };
         if let Some(lock) = &lock {
             // Only after the bell is open: readers of this file rely on that.
             let _ = said.write(lock);
         }
-        let mut sink = Self { appender, dirs, slug, limit, lock, said, bell_path, bell };
+        let mut sink = Self { appender, dirs, slug, limit, period, lock, said, bell_path, bell };
         sink.ring(b'S');
         Ok(sink)
     }
@@ -214,7 +216,8 @@ impl Sink {
     /// The stream of standard error, for a holder. Offsets before `at_least` have been used.
     pub(super) fn open_stderr(&self, at_least: u64) -> (Appender, StreamReader) {
         let slug = self.slug.clone() + STDERR_SUFFIX;
-        let appender = Appender::open_for_pipe(&self.dirs, &slug, (self.limit, at_least));
+        let appender = Appender::open_for_pipe(&self.dirs, &slug, (self.limit, at_least))
+            .renewed_after(self.period);
         (appender, StreamReader::open(&self.dirs, &slug))
     }
 

@@ -3,12 +3,11 @@
 //! [`resolve()`] checks everything that can be checked without starting anything; the result is a
 //! [`Plan`](crate::model::plan::Plan) that needs no further decision.
 //!
-//! `merge` combines the sources of a setting, `env` makes the environment of a process, `order` the order of
+//! `merge` combines the sources of a setting, `order` makes the order of
 //! starts, `ports` assigns ports (which are free is found out by `src/cli/ports.rs`), `reload` compares two
 //! plans.
 
 mod apps;
-mod env;
 mod explain;
 mod merge;
 mod order;
@@ -23,7 +22,6 @@ mod tests;
 mod toml_tests;
 mod warnings;
 
-pub use env::{process_env, run_env};
 pub use explain::{Explained, explain, explain_backend};
 pub use order::{Step, Turn, Wait, order};
 pub use reload::{Change, Reloaded, failures_of, not_reloaded, reload, with_apps, with_failures};

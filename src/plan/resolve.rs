@@ -22,7 +22,7 @@ use crate::model::plan::{Backend, Inherit, LogPolicy, Plan, ProcessPlan};
 use crate::model::rules::Probe;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
-use crate::model::units::{millis, parse_bytes};
+use crate::model::units::{millis, parse_bytes, parse_span};
 
 /// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have limits
 /// of the same order for all variables together.
@@ -460,9 +460,12 @@ fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError
     let size = |key: &str| env.typed(key, "a size like 64MiB (0 keeps everything)", parse_bytes);
     let per_process = size("LOG_PER_PROCESS")?.or(table.per_process);
     let total = size("LOG_TOTAL")?.or(table.total);
+    let age = |text: &str| if text == "0" { Some(0) } else { parse_span(text).map(millis) };
+    let age = env.typed("LOG_MAX_AGE", "a time like 14d (0 keeps everything)", age)?;
     Ok(LogPolicy {
         dir: dir.into(),
         per_process: per_process.unwrap_or(LogPolicy::PER_PROCESS),
         total: total.unwrap_or(LogPolicy::TOTAL),
+        max_age_ms: age.or(table.max_age_ms).unwrap_or(0),
     })
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 
-use super::{Facts, PlanError, Settings, process_env, resolve};
+use super::{Facts, PlanError, Settings, resolve};
 use crate::config::apps::Apps;
 use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
 use crate::config::options::BackendChoice;
 use crate::config::{Env, Project, StartOptions, procfile, toml};
 use crate::model::plan::{Backend, Inherit, OnExit, Plan};
+use crate::model::process_env::process_env;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 

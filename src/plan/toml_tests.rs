@@ -6,9 +6,10 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 
 use super::tests::{MergeInput, given};
-use super::{Settings, Turn, begin_with, explain, oddities, order, process_env};
+use super::{Settings, Turn, begin_with, explain, oddities, order};
 use crate::config::StartOptions;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
+use crate::model::process_env::process_env;
 use crate::model::rules::{DependencyCondition, PortOwner, Probe, ProcessPolicy, Restart};
 
 fn with(toml: &'static str) -> MergeInput {

@@ -232,7 +232,7 @@ mod tests {
             let [shell, command, cwd, dir] = texts;
             let (umask, nice, stop_signal) = small;
             let inherit = Inherit { umask, nice, limits, ignored };
-            let log = LogPolicy { dir, per_process, total };
+            let log = LogPolicy { dir, per_process, total, max_age_ms: known };
             let name = ProcName::new(name).unwrap();
             Spec {
                 version: SPEC_VERSION,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use utoipa::ToSchema;
 
+use crate::model::command::{Command, Sender};
 use crate::model::request::{FlagMatches, Head, Outcome, Request, State};
 use crate::model::run_end::End;
 use crate::model::screen::Screen;
@@ -20,10 +21,15 @@ pub enum EngineRequest {
         request: Request,
         /// Whether to reply when the request is done; otherwise the reply follows as soon as it is accepted.
         wait: bool,
-        /// The idempotency key: a request with the same key is the same request, sent again.
-        key: Option<String>,
+        /// Who sends it.
+        from: Sender,
         /// Where the reply goes; the client may have gone by then.
         reply: oneshot::Sender<Outcome>,
+    },
+    /// Report the latest commands, the oldest first.
+    Commands {
+        /// Where the reply goes.
+        reply: oneshot::Sender<Vec<Command>>,
     },
     /// Report the state of the run.
     State {
@@ -52,6 +58,8 @@ pub enum EngineRequest {
         name: String,
         /// What to do with the list.
         ask: FailuresRequest,
+        /// Who asks.
+        by: String,
         /// Where the reply goes.
         reply: oneshot::Sender<Result<FailureTexts, RequestError>>,
     },

@@ -18,6 +18,7 @@ use super::serve::{Api, closed};
 use crate::api::history::{ECHO_CHUNK, EchoCursor};
 use crate::api::line_buffer::LineReader;
 use crate::api::overmind::{self, Command};
+use crate::model::command::Sender;
 use crate::model::request::{ChangeOrder, Request};
 
 /// Why a conversation ends.
@@ -158,7 +159,8 @@ async fn some(
 
 /// Send a request without waiting for its outcome: the protocol has no replies, and the log shows the outcome.
 async fn ask(api: &Api, request: Request) -> Result<(), Ending> {
-    let ask = |reply| EngineRequest::Do { request, wait: false, key: None, reply };
+    let from = Sender { by: "overmind client".to_owned(), key: None };
+    let ask = |reply| EngineRequest::Do { request, wait: false, from, reply };
     api.handle.ask(ask).await.map(drop)
 }
 

@@ -72,6 +72,11 @@ impl Supervisor {
         true
     }
 
+    /// Whether a request with this key is remembered.
+    pub fn remembers(&self, key: &str) -> bool {
+        self.keyed.iter().any(|(known, _)| known == key)
+    }
+
     /// Remember the request that was just made by its key, unless it was refused.
     pub(super) fn remember(&mut self, id: u64, key: Option<String>) {
         let made = self.pending.iter().find(|request| request.id == id);

@@ -8,12 +8,13 @@ use super::{Culprit, Effect, Goal, RunPhase, Supervisor};
 use crate::model::event::{Note, Problem, What};
 use crate::model::life::or_zero;
 use crate::model::plan::OnExit;
+use crate::model::request::CrashLoop;
 use crate::model::rules::{
     Backoff, DependencyCondition, ProcessPolicy, Restart, RestartPolicy, Stage,
 };
 use crate::model::time::Timestamp;
 use crate::model::units;
-use crate::model::{Exit, ProcId};
+use crate::model::{Exit, ProcId, ProcName, ProcessStatus};
 
 /// The restart policy of a process without any settings for it: the first restart is immediate, the
 /// next ones follow after 1, 2, 4 … 30 seconds, without a limit.
@@ -194,15 +195,16 @@ impl Supervisor {
     ) {
         let proc = &mut self.procs[id];
         let policy = proc.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY);
+        let most = policy.max_failures;
         if ran >= Duration::from_millis(policy.stable_ms) {
             (proc.streak, proc.failures) = (0, 0);
         }
         match verdict {
-            Verdict::Failure => proc.failures = proc.failures.saturating_add(1),
+            Verdict::Failure => proc.count_failure(at),
             Verdict::Good => proc.failures = 0,
             Verdict::Soft | Verdict::StartError => {}
         }
-        if policy.max_failures > 0 && proc.failures >= policy.max_failures {
+        if most > 0 && proc.failures >= most {
             let why = Problem::Ended { exit, times: Some(proc.failures) };
             (proc.goal, proc.due) = (Goal::Stop, None);
             self.report_broken_check(id, why, out);
@@ -258,7 +260,7 @@ impl Supervisor {
         if now.since(proc.since) >= Duration::from_millis(policy.stable_ms) {
             (proc.streak, proc.failures) = (0, 0);
         }
-        proc.failures = proc.failures.saturating_add(1);
+        proc.count_failure(now);
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
             let why = Problem::Failed { times: proc.failures, last: Box::new(why) };
             return self.break_off(id, why, out);
@@ -327,7 +329,45 @@ impl RestartPolicy {
     }
 }
 
+impl Supervisor {
+    /// The processes that had failed more than once in a row, and were given up or had not run for long enough since, when
+    /// the end of the run was requested, or now.
+    pub fn failing_at_end(&self, now: Timestamp) -> impl Iterator<Item = (&ProcName, u32)> {
+        let asked = self.asked_at.unwrap_or(now);
+        let is_failing = move |proc: &&Proc| {
+            let policy = proc.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY);
+            let stable = Duration::from_millis(policy.stable_ms);
+            let is_open = proc.broken.is_some() || asked < proc.failed_at + proc.pause + stable;
+            proc.failures > 1 && is_open && !proc.retired
+        };
+        self.procs.iter().filter(is_failing).map(|proc| (&proc.name, proc.failures))
+    }
+}
+
 impl Proc {
+    fn count_failure(&mut self, at: Timestamp) {
+        if self.failures == 0 {
+            self.failing_since = at;
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.failed_at = at;
+    }
+
+    /// Its failures in a row while it is to run, until it has run for long enough.
+    pub fn crash_loop(&self, now: Timestamp) -> Option<CrashLoop> {
+        let status = self.status();
+        let runs = matches!(status, ProcessStatus::Running);
+        let is_to_run =
+            runs || matches!(status, ProcessStatus::Starting | ProcessStatus::Restarting);
+        let policy = self.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY);
+        let stable = Duration::from_millis(policy.stable_ms);
+        // An older supervisor did not note the time.
+        let is_known = self.failures > 0 && self.failed_at != Timestamp::EPOCH;
+        let until = runs.then(|| self.since + stable);
+        let is_open = is_to_run && is_known && until.is_none_or(|until| now < until);
+        is_open.then_some(CrashLoop { times: self.failures, last: self.failed_at, until })
+    }
+
     /// Schedule a restart for when this pause, counted from that moment, is over.
     fn rest(&mut self, from: Timestamp, pause: Duration) {
         self.due = Some(from + pause);

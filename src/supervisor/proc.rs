@@ -277,6 +277,12 @@ pub struct Proc {
     /// How many of its lives in a row have failed.
     #[serde(default)]
     pub failures: u32,
+    /// When the last of these failed; the epoch if that is not known.
+    #[serde(default)]
+    pub failed_at: Timestamp,
+    /// When the first of these failed; the epoch if that is not known.
+    #[serde(default)]
+    pub failing_since: Timestamp,
     /// Why it has failed for good, if it has.
     #[serde(default)]
     pub broken: Option<Broken>,
@@ -362,6 +368,8 @@ impl Proc {
             asked_again: Timestamp::EPOCH,
             failed_checks: 0,
             failures: 0,
+            failed_at: Timestamp::EPOCH,
+            failing_since: Timestamp::EPOCH,
             broken: None,
             exit_stats: ExitStats::default(),
             failed: None,

@@ -6,8 +6,12 @@ use crate::model::time::Timestamp;
 
 /// The current wall-clock time.
 pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::EPOCH + since
+    timestamp(SystemTime::now())
+}
+
+/// A time of the file system.
+pub fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::EPOCH + time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The monotonic clock, for deadlines.

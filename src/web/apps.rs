@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use axum::response::Response;
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use tokio::process::Command;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::answers::{json, problem};
 use super::grant::Scope;
+use super::reload::run_tmo;
 use super::routes::{AppsPart, run_of};
 use super::run_api::{unknown, unreadable};
 use super::source::Runs;
@@ -108,7 +108,7 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
 /// Answer a request about the apps of a run, which may have come to the public address.
 pub(super) async fn answer(
     (what, is_public): (AppsPart, bool),
-    (runs, scope): (&Arc<Runs>, &Scope),
+    (runs, scope, by): (&Arc<Runs>, &Scope, &str),
     (parts, body): (Parts, Body),
 ) -> Response {
     let answer = async {
@@ -120,15 +120,19 @@ pub(super) async fn answer(
                 "this project takes no uploads at the public address: set `uploads = true` in `[web]` of its \
                  tmo.toml, and start the run again",
             )),
-            AppsPart::Upload => upload(&place, (parts, body)).await,
-            AppsPart::Remove => place.run_tmo(&["remove".into(), "--yes".into()]).await,
+            AppsPart::Upload => upload(&place, by, (parts, body)).await,
+            AppsPart::Remove => place.run_tmo(&["remove".into(), "--yes".into()], by).await,
         }
     };
     answer.await.unwrap_or_else(|refused| refused)
 }
 
 /// Receive an archive, and add or update an app with it.
-async fn upload(place: &Place, (parts, body): (Parts, Body)) -> Result<Response, Response> {
+async fn upload(
+    place: &Place,
+    by: &str,
+    (parts, body): (Parts, Body),
+) -> Result<Response, Response> {
     let length = parts.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > LARGEST_ARCHIVE) {
@@ -141,7 +145,7 @@ async fn upload(place: &Place, (parts, body): (Parts, Body)) -> Result<Response,
     if query.contains("%00") {
         return Err(problem(StatusCode::BAD_REQUEST, "a script or an argument can't contain NUL"));
     }
-    place.run_tmo(&upload_arguments(query, incoming.path())).await
+    place.run_tmo(&upload_arguments(query, incoming.path()), by).await
 }
 
 /// List the apps.
@@ -185,14 +189,12 @@ fn upload_arguments(query: &str, zip: &std::path::Path) -> Vec<OsString> {
 }
 
 impl Place {
-    /// Make a change by `tmo app`.
-    async fn run_tmo(&self, words: &[OsString]) -> Result<Response, Response> {
-        let mut command = Command::new(crate::sys::program(&self.tmo));
-        command.arg("app").args(words).args(["--json", "--no-wait", "--socket"]).arg(&self.socket);
-        command.arg("--").arg(&self.name);
-        // The directory in which the server was started must not matter.
-        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = command.output().await.map_err(|error| {
+    /// Make a change by `tmo app` for this client.
+    async fn run_tmo(&self, words: &[OsString], by: &str) -> Result<Response, Response> {
+        let rest = ["--json", "--no-wait", "--socket"].map(OsString::from);
+        let place = [self.socket.clone().into(), "--".into(), OsString::from(&self.name)];
+        let words: Vec<_> = [&["app".into()][..], words, &rest, &place].concat();
+        let output = run_tmo(&self.tmo, &words, by).await.map_err(|error| {
             let reason = format!("can't run {}: {error}", self.tmo.display());
             problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
         })?;

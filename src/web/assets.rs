@@ -200,7 +200,7 @@ mod tests {
             // Lines only separate; a match has a background of its own.
             let no_text = [&backgrounds[..], &["--line", "--mark", "--tick"]].concat();
             let texts: Vec<_> = colors.keys().filter(|name| !no_text.contains(name)).collect();
-            assert_eq!(texts.len(), 9 + 16, "{theme}: {texts:?}");
+            assert_eq!(texts.len(), 10 + 16, "{theme}: {texts:?}");
             for text in texts {
                 for background in backgrounds {
                     let found = contrast(colors[text], colors[background]);

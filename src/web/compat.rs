@@ -19,12 +19,13 @@ use super::answers::{self, problem};
 use super::ending::Ending;
 use super::follow::{Link, Seen};
 use super::grant::Scope;
+use super::html;
 use super::listing::entries;
 use super::proof::random_hex;
 use super::run_api::{forward, read_lines, unreadable};
 use super::server::Server;
 use super::source::{Run, state};
-use crate::api::version::OURS;
+use crate::api::version::{OURS, built_from};
 use crate::journal::cursor::Position;
 use crate::model::ProcessStatus;
 use crate::model::request::{API, ProcessState, State};
@@ -75,6 +76,8 @@ struct Asked<'a> {
     server: &'a Server,
     session: &'a str,
     scope: &'a Scope,
+    /// Who sends it, for the supervisor.
+    by: String,
     method: Method,
     query: HashMap<String, String>,
 }
@@ -82,12 +85,12 @@ struct Asked<'a> {
 /// Answer a request of this session.
 pub(super) async fn answer(
     server: &Server,
-    (session, scope): (&str, &Scope),
+    (session, scope, by): (&str, &Scope, String),
     (parts, body): (Parts, Body),
 ) -> Response {
     let query = parts.uri.query().unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let mut asked = Asked { server, session, scope, method: parts.method, query };
+    let mut asked = Asked { server, session, scope, by, method: parts.method, query };
     let answer = asked.answer(parts.uri.path(), body).await;
     answer.unwrap_or_else(|refused| *refused)
 }
@@ -110,6 +113,7 @@ impl Asked<'_> {
             ["status"] => self.status(&run).await,
             ["daemon", "info"] => self.info(&run).await,
             ["metrics"] => self.metrics(&run).await,
+            ["commands"] => self.whole(&run, "/api/commands").await,
             ["logs", name] => self.log(&run, name).await,
             ["process", name, "toggle"] => self.toggle(&run, name).await,
             ["process", name, verb] => self.act(&run, name, verb).await,
@@ -165,6 +169,17 @@ impl Asked<'_> {
             None => Ok(None),
             Some(Ok(number)) => Ok(Some(number.min(most))),
             Some(Err(_)) => refuse(StatusCode::BAD_REQUEST, &format!("`{name}` must be a number")),
+        }
+    }
+
+    /// A truth value in the query, false if it is not there.
+    fn flag(&mut self, name: &str) -> Result<bool, Box<Response>> {
+        match self.query.remove(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => {
+                refuse(StatusCode::BAD_REQUEST, &format!("`{name}` must be `true` or `false`"))
+            }
         }
     }
 
@@ -251,9 +266,12 @@ impl Asked<'_> {
     async fn poll(&mut self, run: &Run) -> Answered {
         let last = self.number("last_message_id", u64::MAX)?.unwrap_or(0);
         let most = self.number("lines", MOST_LINES)?.unwrap_or(USUAL_LINES).max(1);
+        let [styles, html] = [self.flag("styles")?, self.flag("html")?];
         self.refuse_others()?;
         let after = position_of(last).map_or_else(String::new, |after| format!("&after={after}"));
-        let (status, mut page) = read_lines(run, self.scope, &format!("limit={most}{after}")).await;
+        let runs = if styles || html { "&styles=true" } else { "" };
+        let (status, mut page) =
+            read_lines(run, self.scope, &format!("limit={most}{after}{runs}")).await;
         if status != StatusCode::OK {
             return refuse(status, "the journal can't be read");
         }
@@ -266,6 +284,12 @@ impl Asked<'_> {
         };
         let lines = lines.into_iter().filter(is_seen).filter_map(|mut line| {
             line["id"] = id(&line["cursor"])?.into();
+            if html {
+                line["html"] = html::html(&line).into();
+            }
+            if !styles {
+                line.as_object_mut()?.remove("runs");
+            }
             Some(line)
         });
         let is_reset = page["reset"] == true;
@@ -296,7 +320,7 @@ impl Asked<'_> {
             "uptime": is_up.then(|| clock::now().since(state.started).as_secs()),
             "processes": counts,
             "version": state.version,
-            "web": { "version": OURS, "pid": std::process::id() },
+            "web": { "version": OURS, "built_from": built_from(), "pid": std::process::id() },
         });
         Ok(answers::json(StatusCode::OK, &answer))
     }
@@ -459,7 +483,7 @@ impl Asked<'_> {
     }
 
     async fn forward(&self, run: &Run, target: &str, body: Body) -> Response {
-        let answer = forward(run, &self.method, target, body).await;
+        let answer = forward((run, self.by.clone()), &self.method, target, body).await;
         if self.scope.names().is_some() && !answer.status().is_success() {
             // The reason may name other processes.
             return problem(answer.status(), "this can't be done");

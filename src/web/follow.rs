@@ -119,9 +119,6 @@ impl Follow {
                     pending::<()>().await;
                 } => {}
             }
-            let Self { samples, seen, .. } = follow;
-            drop(seen);
-            samples.linger().await;
         });
         (weak, receiver)
     }

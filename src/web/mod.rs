@@ -20,6 +20,7 @@
 //! | `source.rs`, `listing.rs` | runs; the list of them |
 //! | `apps.rs` | uploads of apps |
 //! | `text.rs`, `tickets.rs` | the log as text, for copying and downloading |
+//! | `reload.rs`, `again.rs` | reloading the configuration of a run; starting one again that is over |
 //! | `samples.rs` | samples of the resource use of processes |
 //! | `follow.rs`, `live.rs` | the changes in a run; the WebSocket of a page |
 //! | `terminal.rs`, `pty.rs` | the terminal of a process, for pages that type |
@@ -31,6 +32,7 @@
 use std::io::Write as _;
 
 pub mod access;
+mod again;
 mod answers;
 mod apps;
 mod assets;
@@ -43,6 +45,7 @@ mod follow;
 mod gate;
 mod grant;
 pub mod guardian;
+mod html;
 mod leftover_session;
 pub mod listen;
 mod listing;
@@ -51,6 +54,7 @@ mod password;
 mod places;
 mod proof;
 pub mod pty;
+mod reload;
 mod routes;
 mod run_api;
 mod samples;
@@ -64,9 +68,11 @@ mod text;
 mod throttle;
 mod tickets;
 pub mod users;
+mod visitor;
 
 pub use grant::Role;
 pub use sessions::SessionEntry;
+pub use visitor::Visitor;
 
 /// Print an event as one line for the user of `tmo web`.
 fn note(text: &str) {

@@ -50,6 +50,10 @@ pub(super) enum OfSession {
     Look,
     /// The apps of a run.
     Apps(AppsPart),
+    /// A reload of a run's configuration.
+    Reload,
+    /// Another start of a run that is over.
+    Again,
     /// The samples of the resource use of a run's processes.
     Figures,
     /// The API of a run, from its files.
@@ -108,6 +112,9 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
         ADMIN,
         Part::OfSession(OfSession::Apps(AppsPart::Remove)),
     ),
+    (Method::POST, "/r/{}/reload", ADMIN, Part::OfSession(OfSession::Reload)),
+    (Method::GET, "/r/{}/again", ADMIN, Part::OfSession(OfSession::Again)),
+    (Method::POST, "/r/{}/again", ADMIN, Part::OfSession(OfSession::Again)),
     (Method::GET, "/r/{}/text", READ, Part::Text),
     (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
     // The ticket replaces the proof of the key. The cookie identifies the session.
@@ -128,6 +135,8 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/r/{}/api/figures", READ, FILES),
     (Method::GET, "/r/{}/api/processes/{}/screen", READ, SUPERVISOR),
     (Method::GET, "/r/{}/api/processes/{}/flags", READ, SUPERVISOR),
+    // Its files do not have the environment.
+    (Method::GET, "/r/{}/api/processes/{}/setup", READ, SUPERVISOR),
     (Method::GET, "/r/{}/api/processes/{}/compare", READ, FILES),
     (Method::GET, "/r/{}/api/failure-declarations/{}", READ, SUPERVISOR),
     // These write into the project.
@@ -149,6 +158,7 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::GET, "/api/state", READ, CHOSEN),
     (Method::GET, "/api/processes", READ, CHOSEN),
     (Method::GET, "/api/poll", READ, CHOSEN),
+    (Method::GET, "/api/commands", READ, CHOSEN),
     (Method::GET, "/api/status", READ, CHOSEN),
     (Method::GET, "/api/daemon/info", READ, CHOSEN),
     (Method::GET, "/api/logs/{}", READ, CHOSEN),

@@ -29,7 +29,7 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 pub(super) async fn answer(
     runs: &Runs,
     part: OfSession,
-    scope: &Scope,
+    (scope, by): (&Scope, String),
     (mut parts, body): (Parts, Body),
 ) -> Response {
     let uri = parts.uri.clone();
@@ -49,7 +49,7 @@ pub(super) async fn answer(
         Err(error) => return unreadable(&error),
     };
     let answer = if part == OfSession::Supervisor {
-        forward(&run, &parts.method, &target, body).await
+        forward((&run, by), &parts.method, &target, body).await
     } else {
         match target.parse() {
             Ok(uri) => parts.uri = uri,
@@ -126,8 +126,13 @@ pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> (Status
     (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// Forward a request to the supervisor of a run.
-pub(super) async fn forward(run: &Run, method: &Method, target: &str, body: Body) -> Response {
+/// Forward a request to the supervisor of a run, in the name of this client.
+pub(super) async fn forward(
+    (run, by): (&Run, String),
+    method: &Method,
+    target: &str,
+    body: Body,
+) -> Response {
     let read = timeout(BODY_TIME, axum::body::to_bytes(body, LARGEST_BODY)).await;
     let body = match read {
         Ok(Ok(body)) => body,
@@ -136,7 +141,7 @@ pub(super) async fn forward(run: &Run, method: &Method, target: &str, body: Body
     };
     let answer = async {
         match run.client().await {
-            Some(client) => Some(client?.forward(method.clone(), target, body).await),
+            Some(client) => Some(client?.by(by).forward(method.clone(), target, body).await),
             None => None,
         }
         .transpose()

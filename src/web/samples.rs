@@ -1,34 +1,36 @@
-//! Samples the resource use of a run's processes while pages show the run.
-//!
-//! The samples are kept for some minutes after the last page has left, so that a page that is reloaded still shows
-//! them.
+//! Samples the resource use of the processes of each run: each second while a page shows the run, otherwise each half
+//! minute. A day of them is kept while the run is there.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::answers::{json, problem};
 use super::grant::Scope;
-use crate::figures::series::{COARSE, Length, Point, Series};
+use super::source::{self, Runs};
+use crate::figures::series::{Length, Point, Series};
 use crate::figures::{Figures, Sampler};
 use crate::journal::search::printed::Printed;
 use crate::journal::segment::Dirs;
 use crate::model::ProcName;
 use crate::model::request::{API, ProcessState};
 use crate::model::time::Timestamp;
+use crate::runs::{KnownRun, Standing};
 use crate::sys::clock;
 
 /// The time between two samples.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-/// How long samples are kept without a page.
-const KEPT: Duration = Duration::from_secs(10 * 60);
+/// The time between two samples without a page.
+const HALF_MINUTE: Duration = Duration::from_secs(30);
 /// Percentages and rates need an earlier sample that is at most this old.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(65);
+/// The wall clock goes on by this much more than the monotonic one only while the machine sleeps.
+const SLEPT: Duration = Duration::from_secs(10);
 
 /// A numbered sample.
 #[derive(Debug, Default)]
@@ -54,13 +56,16 @@ struct Taker {
     printed: Printed,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     series: Series,
     /// When the first sample was taken, on the clock of [`Samples::begun`].
     first: Option<Duration>,
-    /// When the last sample was taken.
+    /// When the last sample was taken, on the same clock, and on that of the wall.
+    last: Duration,
     time: Timestamp,
+    /// How long the machine has slept since the first one: the monotonic clock stands still meanwhile.
+    slept: Duration,
 }
 
 impl Taker {
@@ -80,26 +85,40 @@ impl Taker {
     }
 }
 
+impl Kept {
+    /// The seconds since the first sample, at this time of another one.
+    fn passed(&mut self, now: Duration) -> u64 {
+        let time = clock::now();
+        let first = *self.first.get_or_insert_with(|| {
+            (self.last, self.time) = (now, time);
+            now
+        });
+        let jump = time.since(self.time).saturating_sub(now.saturating_sub(self.last));
+        if jump > SLEPT {
+            self.slept += jump;
+        }
+        (self.last, self.time) = (now, time);
+        // Samples are taken a little too early or too late.
+        (now.saturating_sub(first) + self.slept + SECOND / 2).as_secs()
+    }
+}
+
 impl Samples {
-    fn new(dirs: &Dirs) -> Self {
+    /// No samples yet, of the run with its journal in these directories.
+    pub(super) fn new(dirs: &Dirs) -> Self {
         let sampler = Sampler::with_longest(LONGEST);
         let taker = Taker { sampler, printed: Printed::new(dirs) };
         let taker = Arc::new(tokio::sync::Mutex::new(taker));
-        Self { begun: Instant::now(), taker, kept: Mutex::default() }
+        let (series, time) = (Series::with_day(), Timestamp::EPOCH);
+        let kept = Kept { series, first: None, last: Duration::ZERO, time, slept: Duration::ZERO };
+        Self { begun: Instant::now(), taker, kept: Mutex::new(kept) }
     }
 
-    /// The kept samples of the run with its journal in these directories, or an empty list.
-    pub(super) fn of(kept: &mut Weak<Self>, dirs: &Dirs) -> Arc<Self> {
-        kept.upgrade().unwrap_or_else(|| {
-            let new = Arc::new(Self::new(dirs));
-            *kept = Arc::downgrade(&new);
-            new
-        })
-    }
-
-    /// Keep the samples for a while.
-    pub(super) async fn linger(self: Arc<Self>) {
-        sleep(KEPT).await;
+    /// Whether a sample is due although no page shows the run.
+    fn is_due(&self) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.first.is_none()
+            || self.begun.elapsed().saturating_sub(kept.last) + SECOND >= HALF_MINUTE
     }
 
     /// Take a sample of these processes; `None` at the end of the server.
@@ -111,20 +130,21 @@ impl Samples {
         let mut taker = Arc::clone(&self.taker).lock_owned().await;
         let figures = spawn_blocking(move || taker.take(processes, now)).await.ok()?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // The seconds without a page count as missing samples.
-        let first = *kept.first.get_or_insert(now);
-        let passed = now.saturating_sub(first).as_secs();
-        let missing = passed.saturating_sub(kept.series.count(Length::Second));
-        kept.series.skip(missing);
-        kept.series.push(figures.clone());
-        kept.time = clock::now();
+        let passed = kept.passed(now);
+        let count = kept.series.count(Length::Second);
+        // Two pages may follow the run by themselves after its supervisor was replaced.
+        if count <= passed + 1 {
+            // The seconds without a page count as missing samples.
+            kept.series.skip(passed.saturating_sub(count));
+            kept.series.push(figures.clone());
+        }
         Some(Sample { number: kept.series.count(Length::Second), figures })
     }
 
     /// Answer a request for samples, within the limits of the session.
     pub(super) fn answer(&self, scope: &Scope, query: &str) -> Response {
         let Some((length, after)) = asked(query) else {
-            let reason = "`interval` must be 1 or 10, and `after` the number of a sample";
+            let reason = "`interval` must be 1, 10 or 30, and `after` the number of a sample";
             return problem(StatusCode::BAD_REQUEST, reason);
         };
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,10 +152,8 @@ impl Samples {
         let all = kept.series.since(length, after).filter(|(name, _)| may_see(name));
         let mut processes: Vec<_> = all.map(|(name, points)| Used::of(name, points)).collect();
         processes.sort_by_key(|process| process.name);
-        let (interval, begun) = match length {
-            Length::Second => (1, 0),
-            Length::TenSeconds => (COARSE, kept.series.count(Length::Second) % COARSE),
-        };
+        let interval = length.seconds();
+        let begun = kept.series.count(Length::Second) % interval;
         let begun = Duration::from_secs(begun).as_nanos();
         let time = kept.time.nanos().saturating_sub(u64::try_from(begun).unwrap_or(0));
         let answer = Answer {
@@ -149,6 +167,33 @@ impl Samples {
     }
 }
 
+/// Sample all runs for as long as the server is there.
+pub(super) async fn keep_sampling(runs: Arc<Runs>) {
+    let mut ticks = interval(HALF_MINUTE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // What can't be read now may be readable the next time.
+        let all = runs.list().await.unwrap_or_default();
+        for known in all.iter() {
+            if known.standing == Standing::Held
+                && known.is_sampled()
+                && let Ok(Some(run)) = runs.get_among(&all, &known.id)
+            {
+                sample(run.samples(), known).await;
+            }
+        }
+    }
+}
+
+async fn sample(samples: Arc<Samples>, known: &KnownRun) {
+    if samples.is_due()
+        && let Ok(Ok(state)) = timeout(HALF_MINUTE, source::state(known)).await
+    {
+        samples.take(state.processes).await;
+    }
+}
+
 /// The interval of the samples in a query, and the number after which they begin.
 fn asked(query: &str) -> Option<(Length, u64)> {
     let (mut length, mut after) = (Length::Second, 0);
@@ -156,6 +201,7 @@ fn asked(query: &str) -> Option<(Length, u64)> {
         match (&*key, &*value) {
             ("interval", "1") => length = Length::Second,
             ("interval", "10") => length = Length::TenSeconds,
+            ("interval", "30") => length = Length::HalfMinute,
             ("after", number) => after = number.parse().ok()?,
             _ => return None,
         }
@@ -202,7 +248,6 @@ impl<'a> Used<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Weak};
 
     use http_body_util::BodyExt as _;
     use pretty_assertions::assert_eq;
@@ -229,16 +274,13 @@ mod tests {
     async fn a_page_gets_the_samples_that_were_taken_before_and_only_those_it_may_see() {
         let dir = tempfile::tempdir().unwrap();
         let dirs = Dirs::new(dir.path(), None);
-        let mut kept = Weak::new();
-        let samples = Samples::of(&mut kept, &dirs);
+        let samples = Samples::new(&dirs);
         let processes = vec![process("web"), process("db")];
         for second in 0..70 {
             samples.take_at(second * SECOND, processes.clone()).await.unwrap();
         }
         // There is no page for five seconds.
-        let again = Samples::of(&mut kept, &dirs);
-        assert!(Arc::ptr_eq(&again, &samples));
-        again.take_at(75 * SECOND, processes).await.unwrap();
+        samples.take_at(75 * SECOND, processes).await.unwrap();
         let all = answer(&samples, &Scope::All, "").await;
         assert_eq!((&all["last"], &all["interval"]), (&Value::from(76), &Value::from(1)));
         for at in 0..2 {
@@ -252,14 +294,13 @@ mod tests {
         let processes = one["processes"].as_array().unwrap();
         assert_eq!((processes.len(), &processes[0]["name"]), (1, &Value::from("web")));
         assert_eq!(processes[0]["memory_bytes"].as_array().unwrap().len(), 1);
-        drop((again, samples));
-        assert_eq!(kept.strong_count(), 0);
     }
 
     #[test]
     fn only_known_questions_are_answered() {
         assert_eq!(asked(""), Some((Length::Second, 0)));
         assert_eq!(asked("interval=10&after=7"), Some((Length::TenSeconds, 7)));
+        assert_eq!(asked("interval=30"), Some((Length::HalfMinute, 0)));
         for wrong in ["interval=5", "after=x", "name=web"] {
             assert_eq!(asked(wrong), None, "{wrong}");
         }

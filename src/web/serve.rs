@@ -27,6 +27,7 @@ use super::door;
 use super::ending::{Ending, closed};
 use super::gate::Names;
 use super::places::Place;
+use super::samples;
 use super::server::{Ends, RECHECK, Server, peer_of};
 use super::sessions::Sessions;
 use super::source::Runs;
@@ -92,6 +93,7 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
         let door = door::open(&path)?;
         tokio::spawn(door::answer(door, Arc::clone(&server)));
         tokio::spawn(Arc::clone(&server).follow_users(RECHECK));
+        tokio::spawn(samples::keep_sampling(Arc::clone(&server.runs)));
         if let Some(run) = handover.run.clone() {
             let server = Arc::clone(&server);
             tokio::spawn(async move {

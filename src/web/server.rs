@@ -37,7 +37,7 @@ use super::sessions::{NewLink, SessionEntry, Sessions};
 use super::source::Runs;
 use super::tickets::Tickets;
 use super::users::{KnownUser, UsersError};
-use super::{apps, assets, compat, cookie, run_api};
+use super::{again, apps, assets, compat, cookie, reload, run_api};
 use crate::api::version::OURS;
 use crate::server::budget::{BUSY, Budget};
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
@@ -315,19 +315,39 @@ impl Server {
             OfSession::Terminal | OfSession::Look => self.terminal(part, parts, session).await,
             OfSession::Apps(what) => {
                 let is_public = self.is_public(&parts.headers);
-                apps::answer((what, is_public), (&self.runs, scope), (parts, body)).await
+                let by = self.client_of(&session);
+                apps::answer((what, is_public), (&self.runs, scope, &by), (parts, body)).await
+            }
+            OfSession::Again => again::answer(&self.runs, scope, &parts).await,
+            OfSession::Reload => {
+                let by = self.client_of(&session);
+                reload::answer(&self.runs, scope, &by, &parts).await
             }
             OfSession::Figures => run_api::figures(&self.runs, scope, &parts).await,
             OfSession::Files | OfSession::Supervisor => {
-                run_api::answer(&self.runs, part, scope, (parts, body)).await
+                let by = self.client_of(&session);
+                run_api::answer(&self.runs, part, (scope, by), (parts, body)).await
             }
-            OfSession::Chosen => compat::answer(self, (&session.0, scope), (parts, body)).await,
+            OfSession::Chosen => {
+                let by = self.client_of(&session);
+                compat::answer(self, (&session.0, scope, by), (parts, body)).await
+            }
         }
     }
 
     /// Whether this is the session of a shared link, of a user with a password, or of a program, and not of the owner.
     fn is_guest(&self, (id, grant): &(String, Grant)) -> bool {
         id.is_empty() || grant.until.is_some() || self.user_of(id).is_some()
+    }
+
+    /// Who sends the requests of this session, for the supervisor.
+    fn client_of(&self, (id, grant): &(String, Grant)) -> String {
+        match self.user_of(id) {
+            Some(user) => format!("page ({user})"),
+            None if id.is_empty() => "page (a token)".to_owned(),
+            None if grant.until.is_some() => "page (a shared link)".to_owned(),
+            None => "page".to_owned(),
+        }
     }
 
     async fn list(&self, scope: &Scope) -> Response {
@@ -367,10 +387,15 @@ impl Server {
     }
 }
 
-/// Whether this answer has a page of lines; `None` for `WebSockets` and for archives, which may take long.
+/// Whether this answer has a page of lines; `None` for `WebSockets`, archives and reloads, which may take long.
 fn is_page(part: OfSession, path: &str) -> Option<bool> {
     match part {
-        OfSession::Live | OfSession::Terminal | OfSession::Look | OfSession::Apps(_) => None,
+        OfSession::Live
+        | OfSession::Terminal
+        | OfSession::Look
+        | OfSession::Again
+        | OfSession::Reload
+        | OfSession::Apps(_) => None,
         OfSession::Files => Some(path.ends_with("/api/lines")),
         OfSession::Chosen => {
             Some(["/api/poll", "/api/state"].contains(&path) || path.starts_with("/api/logs/"))

@@ -18,6 +18,7 @@ use super::gate::Site;
 use super::grant::{Grant, Role};
 use super::proof::{Purpose, Secret, is_nonce, nonce, random_hex};
 use super::users::KnownUser;
+use super::visitor::Visitor;
 use crate::model::time::Timestamp;
 
 /// How long a link is valid.
@@ -88,6 +89,8 @@ pub(super) struct Session {
     /// The user, if the login was with a password.
     #[serde(default)]
     pub(super) user: Option<KnownUser>,
+    #[serde(default)]
+    visitor: Visitor,
     begun: Timestamp,
     used: Timestamp,
 }
@@ -116,6 +119,9 @@ pub struct SessionEntry {
     /// The only visible processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<Vec<String>>,
+    /// Who has begun it.
+    #[serde(flatten)]
+    pub visitor: Visitor,
     /// When it began.
     pub begun: Timestamp,
     /// When it was used last.
@@ -246,9 +252,19 @@ impl Sessions {
             (link.secret(site).key(&nonces), link.grant.clone(), link.user.clone());
         let begun = Begun { id: session.clone(), cookie: cookie.hex().to_owned() };
         let id = session;
-        self.kept.sessions.push(Session { id, key, cookie, grant, user, begun: now, used: now });
+        let visitor = Visitor::default();
+        let session = Session { id, key, cookie, grant, user, visitor, begun: now, used: now };
+        self.kept.sessions.push(session);
         self.save(now);
         Ok(begun)
+    }
+
+    /// Note who has begun this session.
+    pub(super) fn set_visitor(&mut self, id: &str, visitor: Visitor, now: Timestamp) {
+        if let Some(session) = self.kept.sessions.iter_mut().find(|session| session.id == id) {
+            session.visitor = visitor;
+            self.save(now);
+        }
     }
 
     /// The server's proof that it knows the key of a session.
@@ -304,6 +320,7 @@ impl Sessions {
             user: session.user.as_ref().map(|user| user.name.clone()),
             role: session.grant.role,
             processes: session.grant.scope.names().map(<[String]>::to_vec),
+            visitor: session.visitor.clone(),
             begun: session.begun,
             used: session.used,
         };

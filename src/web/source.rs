@@ -44,11 +44,12 @@ pub(super) struct Run {
     pub(super) reading: Router,
     history: Arc<RunHistory>,
     follow: Mutex<Weak<watch::Sender<Seen>>>,
-    samples: Mutex<Weak<Samples>>,
+    samples: Arc<Samples>,
 }
 
 impl Run {
-    fn new(known: KnownRun) -> io::Result<Arc<Self>> {
+    /// Access to this run, with the samples that were taken of it so far.
+    fn new(known: KnownRun, samples: Option<Arc<Samples>>) -> io::Result<Arc<Self>> {
         let dirs = known.dirs().ok_or(io::ErrorKind::NotFound)?;
         let (asks, asked) = mpsc::channel(WAITING);
         let run = known.run().unwrap_or(&known.id).into();
@@ -76,8 +77,8 @@ impl Run {
         let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes, None);
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
-        let (follow, samples) = (Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { known, reading, history, follow, samples }))
+        let samples = samples.unwrap_or_else(|| Arc::new(Samples::new(history.dirs())));
+        Ok(Arc::new(Self { known, reading, history, follow: Mutex::default(), samples }))
     }
 
     /// A client of its supervisor; `None` if it has none.
@@ -144,8 +145,7 @@ impl Run {
 
     /// The samples of its processes' resource use.
     pub(super) fn samples(&self) -> Arc<Samples> {
-        let mut kept = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
-        Samples::of(&mut kept, self.history.dirs())
+        Arc::clone(&self.samples)
     }
 }
 
@@ -277,7 +277,11 @@ impl Runs {
 
     /// The run with this id; `None` if there is none.
     pub(super) async fn get(&self, id: &str) -> io::Result<Option<Arc<Run>>> {
-        let all = self.list().await?;
+        self.get_among(&self.list().await?, id)
+    }
+
+    /// The run with this id in a list of all.
+    pub(super) fn get_among(&self, all: &[KnownRun], id: &str) -> io::Result<Option<Arc<Run>>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|id, _| all.iter().any(|known| known.id == *id));
         let Some(known) = all.iter().find(|known| known.id == id) else { return Ok(None) };
@@ -286,7 +290,9 @@ impl Runs {
         {
             return Ok(Some(Arc::clone(run)));
         }
-        let run = Run::new(known.clone())?;
+        let before = open.get(id).filter(|before| before.known.run() == known.run());
+        let samples = before.map(|before| before.samples());
+        let run = Run::new(known.clone(), samples)?;
         open.insert(id.to_owned(), Arc::clone(&run));
         Ok(Some(run))
     }

@@ -202,11 +202,15 @@ async fn engine(
                 let _ = reply.send(answer);
                 Seen::Pane(name, ask)
             }
+            EngineRequest::Commands { reply } => {
+                let _ = reply.send(vec![]);
+                continue;
+            }
             EngineRequest::Window { reply, .. } => {
                 let _ = reply.send(None);
                 continue;
             }
-            EngineRequest::Failures { name, ask, reply } => {
+            EngineRequest::Failures { name, ask, reply, .. } => {
                 let _ = reply.send(failures(&name, &ask));
                 Seen::Failures(name, ask)
             }

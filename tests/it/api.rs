@@ -191,6 +191,8 @@ const LOOKS: &[(&str, &str)] = &[
     ("why-well", "GET /api/processes/web/why"),
     ("compare", "GET /api/processes/worker/compare"),
     ("compare-unknown", "GET /api/processes/wrker/compare"),
+    ("setup", "GET /api/processes/worker/setup"),
+    ("setup-unknown", "GET /api/processes/wrker/setup"),
     ("why-unknown", "GET /api/processes/wrker/why"),
     ("crashes", "GET /api/crashes?last=1"),
     ("crashes-none", "GET /api/crashes?name=web"),

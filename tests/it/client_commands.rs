@@ -204,8 +204,8 @@ fn events_lists_starts_stops_and_exits() {
     let events: Vec<Value> = events.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let kinds: Vec<&str> = events.iter().map(|e| e["event"].as_str().unwrap()).collect();
     let of_web: Vec<&str> = kinds.into_iter().filter(|kind| *kind != "begin").collect();
-    assert_eq!(of_web[..3], ["start", "interrupting", "exit"], "{events:?}");
-    assert!(of_web[3..].contains(&"start"), "{events:?}");
+    assert_eq!(of_web[..4], ["start", "command", "interrupting", "exit"], "{events:?}");
+    assert!(of_web[4..].contains(&"start"), "{events:?}");
     let text = world.ok(["events"]);
     assert!(text.contains("web    | Interrupting...\n") && !text.contains("a line"), "{text}");
     world.ok(["quit"]);

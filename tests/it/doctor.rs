@@ -282,6 +282,39 @@ fn doctor_names_the_holder_of_a_taken_port() {
 }
 
 #[test]
+fn doctor_reports_what_a_process_lacks() {
+    let world = world(
+        "web: python3 main.py --port 1\nmany: true; exec sleep 1000\nworker: exec sleep 1000\n",
+    );
+    world.write("unmarked.sh", "exec sleep 1000\n");
+    let toml = "[process.plain]\ncommand = \"./unmarked.sh\"\n\
+                [process.plain.env]\nTOKEN = \"s3cret\"\nVIRTUAL_ENV = \"none\"\n";
+    world.write("tmo.toml", toml);
+    let ran = examine(&world, &["web"]);
+    assert!(
+        ran.line("FAIL  script: ").contains("web can't run main.py: no such file or directory")
+    );
+    assert!(ran.line("ok    program: ").contains("python3"), "{ran:#?}");
+    assert!(ran.line("note  log: ").contains("web has printed nothing here yet"), "{ran:#?}");
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    let ran = examine(&world, &["plain"]);
+    assert!(
+        ran.line("FAIL  program: ").contains("plain can't run ./unmarked.sh: permission denied")
+    );
+    assert!(ran.line("FAIL  environment: ").contains("the virtual environment none"), "{ran:#?}");
+    assert!(!ran.stdout.contains("s3cret"), "{ran:#?}");
+    world.ok(["start", "-D", "many", "worker"]);
+    world.wait_state("worker", "running");
+    let ran = world.run(["doctor", "many", "worker"]);
+    assert!(
+        ran.stdout.contains("note  program: only the shell knows what it runs for many"),
+        "{ran:#?}"
+    );
+    assert!(ran.stdout.contains("worker runs /"), "{ran:#?}");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn doctor_reports_an_impossible_socket_path() {
     let world = world(QUIET);
     let long = format!("{}/s", "d".repeat(120));

@@ -36,7 +36,7 @@ const PROCFILE: &str = "db: echo open; exec sleep 1000\n\
     bad: exit 3\nclean: exit 4\n";
 
 /// All of them, in the order of the alphabet.
-const TYPES: [&str; 17] = [
+const TYPES: [&str; 18] = [
     "config:reload",
     "flag:matched",
     "lifecycle:cleanup-complete",
@@ -54,6 +54,7 @@ const TYPES: [&str; 17] = [
     "process:restart",
     "process:spawn",
     "process:stop",
+    "run:command",
 ];
 
 fn read(world: &World, file: &str) -> String {
@@ -261,6 +262,29 @@ fn crashes_and_matches_are_sent_to_the_desktop_notifier() {
     assert_eq!(read(&world, "told").lines().count(), 2, "the second match comes too soon");
     assert!(!world.app().join("no").exists());
     assert!(!world.ok(["logs"]).contains("on the desktop"));
+}
+
+/// The first of several failures in a row, however soon the next ones follow, and the end.
+#[test]
+fn failures_in_a_row_are_sent_to_the_desktop_notifier_once() {
+    let world = World::new("bad: exit 3\nlate: sleep 3; exit 4\nweb: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.bad]\nnotify = true\n\
+         restart = { policy = \"always\", delay = \"10ms\", max_failures = 0 }\n\
+         [process.late]\nnotify = true\n\
+         restart = { policy = \"always\", delay = \"10ms\", max_failures = 2 }\n",
+    );
+    let dir = with_notifier(&world, "printf '%s|' \"$@\" >>told; echo >>told");
+    start_with(&world, &dir);
+    world.wait_state("late", "broken");
+    let is_told = |words: &str| read(&world, "told").contains(words).then_some(());
+    let broken = "--|late crashed 2 times in a row, and is not started again|";
+    eventually("the last failure is told", || is_told(broken));
+    world.ok(["quit"]);
+    let told = read(&world, "told");
+    let all = |words: &str| told.matches(words).count();
+    assert_eq!([all("--|bad "), all("--|late has crashed|"), all(broken)], [1, 1, 1], "{told}");
 }
 
 #[test]

@@ -82,6 +82,35 @@ fn start_takes_a_project_directory() {
 }
 
 #[test]
+fn commands_take_a_project_directory() {
+    let (world, _) = project();
+    let elsewhere = world.path().to_owned();
+    ok(&world, &elsewhere, &["start", "app", "-D"]);
+    for args in [
+        &["ps", "--project", "app"][..],
+        &["ps", "--project", "./app/", "--json"],
+        &["ps", "--working-dir", "app"],
+        &["logs", "web", "--project", "app"],
+        &["restart", "web", "--project", "app"],
+        &["stop", "--project", "app"],
+        &["why", "--project", "app"],
+        &["reload", "--project", "app"],
+    ] {
+        ok(&world, &elsewhere, args);
+    }
+    let without = at(&world, &elsewhere, &["ps"]);
+    assert_eq!(without.code, 1, "{without:?}");
+    let none = at(&world, &elsewhere, &["ps", "--project", "none"]);
+    assert_eq!(none.code, 2, "{none:?}");
+    assert!(none.stderr.contains("/none is not a directory"), "{none:?}");
+    let both = at(&world, &elsewhere, &["ps", "--project", "app", "-s", "x.sock"]);
+    assert_eq!(both.code, 2, "{both:?}");
+    ok(&world, &elsewhere, &["quit", "--project", "app"]);
+    let over = at(&world, &elsewhere, &["ps", "--project", "app"]);
+    assert!(over.code == 1 && over.stderr.contains("nothing runs"), "{over:?}");
+}
+
+#[test]
 fn typed_paths_are_relative_to_the_current_directory() {
     let (world, below) = project();
     let ran = ok(&world, &below, &["start", "-D", "-s", "own.sock"]);

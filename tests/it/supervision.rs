@@ -215,6 +215,26 @@ fn restarts_end_exactly_at_max_failures() {
 }
 
 #[test]
+fn a_restart_loop_is_among_the_last_words_of_a_run() {
+    let world = world(
+        "mailer: echo x >>lives; exit 1\napi: exec sleep 1000\n",
+        "[process.mailer]\nrestart = {policy = \"always\", delay = \"10ms\", max_failures = 0}\n",
+    );
+    let mut view = world.start(["--any-can-die"]);
+    eventually("it fails again and again", || {
+        (world.field("mailer", "failures").as_u64() > Some(2)).then_some(())
+    });
+    world.ok(["quit"]);
+    view.end();
+    let printed = format!("{}{}", view.log(), view.errors());
+    let said = |line: &str| {
+        line.contains("mailer crashed ")
+            && line.contains(" times in a row; see `tmo crashes mailer`")
+    };
+    assert_eq!(printed.lines().filter(|line| said(line)).count(), 1, "{printed}");
+}
+
+#[test]
 fn a_process_in_a_restart_loop_delays_no_background_start() {
     let world = world(
         "web: echo x >>lives; exit 1\napi: exec sleep 1000\n",

@@ -289,6 +289,21 @@ fn a_program_gets_in_with_a_token_and_nothing_of_a_browser() {
 }
 
 #[test]
+fn a_program_gets_into_the_page_of_a_single_project_with_a_token() {
+    let world = shop();
+    let file = token_file(&world, TOKEN, 0o600);
+    let words = ["server", "--no-ui", "--port", "0", "--role", "read", "--token-file", &file];
+    let server = WebServer::start_as(&world, world.tmo(words));
+    let authorization = format!("Authorization: Bearer {TOKEN}\r\n");
+    let ask = |head: &str| {
+        request_at(local(&server), "localhost", (head, &authorization), "").unwrap().status
+    };
+    assert_eq!((ask("GET /api/state"), ask("POST /api/process/web/stop")), (200, 403));
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn another_user_of_the_machine_gets_neither_a_link_nor_a_secret() {
     let world = shop();
     add_user(&world, "anna", "read");

@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
-use crate::harness::{World, eventually};
+use crate::harness::{World, eventually, procs};
 use crate::web::{Answer, Browser, Web, pid_of, request, shop};
 use crate::web_server::link_in;
 
@@ -57,6 +57,7 @@ fn every_path_answers_as_documented() {
     let status = web.get("/api/status");
     assert_eq!((&status["processes"]["exited"], &status["running"]), (&json!(1), &json!(true)));
     assert!(status["uptime"].is_u64() && status["version"].is_string(), "{status}");
+    assert!(status["web"]["built_from"].is_string(), "{status}");
     check_info(&world, &web.get("/api/daemon/info"));
     let metrics = web.get("/api/metrics");
     assert_eq!(
@@ -94,7 +95,7 @@ fn every_path_answers_as_documented() {
     for wrong in ["/api/state?line=5", "/api/poll?last_message_id=x", "/api/logs/web?page=0"] {
         assert_eq!(web.ask(&format!("GET {wrong}")).unwrap().status, 400, "{wrong}");
     }
-    assert_eq!(web.ask("GET /api/commands").unwrap().status, 404);
+    assert_eq!(web.ask("GET /api/command").unwrap().status, 404);
     assert_eq!(web.ask("GET /api/shutdown").unwrap().status, 405);
 
     accepted(&web, "/api/shutdown");
@@ -105,6 +106,93 @@ fn every_path_answers_as_documented() {
     assert!(over["uptime"].is_null(), "{over}");
     assert_eq!(post(&web, "/api/process/web/start").status, 409);
     web.end();
+    world.wait_empty();
+}
+
+#[test]
+fn commands_are_listed_with_who_sent_them_and_what_became_of_them() {
+    let world = shop();
+    let web = Web::start(&world);
+    accepted(&web, "/api/process/web/restart?key=first");
+    world.ok(["stop", "web"]);
+    assert_eq!(world.run(["restart", "nosuch"]).code, 2);
+    let command = |number: usize| {
+        let all = web.get("/api/commands");
+        all["commands"][number].clone()
+    };
+    let first = eventually("the restart is completed", || {
+        Some(command(0)).filter(|first| first["status"] != "pending")
+    });
+    let of = |command: &Value| {
+        let words = ["command", "names", "by", "status"].map(|key| command[key].to_string());
+        words.join(" ")
+    };
+    assert_eq!(of(&first), r#""restart" ["web"] "page" "completed""#);
+    assert_eq!((&first["id"], &first["key"]), (&json!(1), &json!("first")));
+    assert!(first["ended"].as_u64() >= first["at"].as_u64(), "{first}");
+    assert_eq!(of(&command(1)), r#""stop" ["web"] "command line" "completed""#);
+    assert_eq!(of(&command(2)), r#""restart" ["nosuch"] "command line" "failed""#);
+    assert!(command(2)["problems"].to_string().contains("nosuch"));
+    // A refused request is not carried out later under the name of another one.
+    assert_eq!(post(&web, "/api/process/nosuch/restart?key=second").status, 404);
+    accepted(&web, "/api/process/web/start?key=second");
+    assert_eq!(of(&command(3)), r#""start" ["web"] "page" "completed""#);
+    world.ok(["stop", "web"]);
+    // Sent again, it is the same command.
+    let again = post(&web, "/api/process/web/restart?key=first");
+    assert!(again.json()["problems"].to_string().contains("stopped meanwhile"), "{again:?}");
+    assert_eq!((command(5), &command(0)["status"]), (Value::Null, &json!("completed")));
+    // Who it was is in the log, too, but not in its text.
+    let events = world.ok(["events", "--json"]);
+    let mut all = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let event = all.find(|event| event["type"] == "run:command").unwrap();
+    assert_eq!((&event["by"], &event["command"]), (&json!("page"), &json!("restart")), "{events}");
+    assert!(!world.ok(["logs"]).contains("command line"));
+    // A new supervisor knows them.
+    procs::kill(world.supervisor(), 9);
+    world.ok(["ps"]);
+    assert_eq!(of(&command(1)), r#""stop" ["web"] "command line" "completed""#);
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn what_a_page_changes_by_a_command_is_recorded_as_its_own() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = Web::start(&world);
+    world.write("Procfile", "web: exec sleep 1000\nnew: env; echo printed; exec sleep 1000\n");
+    accepted(&web, &format!("{}/reload", web.run()));
+    let all = web.get("/api/commands");
+    let newest = all["commands"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&newest["command"], &newest["by"]), (&json!("reload"), &json!("page")), "{all}");
+    world.wait_text("new", "printed\n");
+    let variables = world.ok(["logs", "new"]);
+    assert!(variables.contains("PATH=") && !variables.contains("TMO_SENDER"), "{variables}");
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_poll_has_colours_as_data_or_as_html() {
+    let world = World::new(r"web: printf '\033[31mred\033[0m <b>\n'; exec sleep 1000");
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "--for", "log", "red"]);
+    let web = Web::start(&world);
+    let line = |query: &str| {
+        let page = web.get(&format!("/api/poll?{query}"));
+        let messages = page["messages"].as_array().unwrap();
+        messages.iter().find(|message| message["text"] == "red <b>").unwrap().clone()
+    };
+    assert_eq!(line("html=true")["html"], "<span style=\"color:#cd0000\">red</span> &lt;b&gt;");
+    assert_eq!(line("html=true")["runs"], Value::Null);
+    assert_eq!(line("styles=true")["runs"][0]["color"], 1);
+    assert_eq!((&line("")["html"], &line("")["runs"]), (&Value::Null, &Value::Null));
+    assert_eq!(web.ask("GET /api/poll?html=yes").unwrap().status, 400);
+    web.end();
+    world.ok(["quit"]);
     world.wait_empty();
 }
 
@@ -303,6 +391,7 @@ fn a_limited_login_gets_nothing_about_other_processes() {
         ("GET /api/failure-declarations/worker", 403),
         ("GET /api/failure-declarations/web", 403),
         ("GET /api/daemon/info", 403),
+        ("GET /api/commands", 403),
         ("POST /api/process/worker/toggle", 404),
         ("POST /api/process/web/restart", 403),
         ("POST /api/output/clear", 403),

@@ -72,7 +72,7 @@ pub fn spec(dir: &std::path::Path, command: &str) -> Spec {
         stop_signal: libc::SIGINT,
         grace_ms: 600_000,
         known: 0,
-        log: LogPolicy { dir: dir.into(), per_process: 0, total: 0 },
+        log: LogPolicy { dir: dir.into(), per_process: 0, total: 0, max_age_ms: 0 },
     }
 }
 

@@ -71,7 +71,7 @@ impl Scene {
             stop_signal: 2,
             grace_ms: 5000,
             known: 0,
-            log: LogPolicy { dir: journal.clone().into(), per_process, total: 0 },
+            log: LogPolicy { dir: journal.clone().into(), per_process, total: 0, max_age_ms: 0 },
         };
         spec.write(&paths.spec()).unwrap();
         nix::unistd::mkfifo(&paths.bell(), nix::sys::stat::Mode::S_IRWXU).unwrap();

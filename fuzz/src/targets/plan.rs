@@ -12,8 +12,9 @@ use tmo::config::load::{Context, Loaded};
 use tmo::config::{Env, Project, StartOptions, envfiles, procfile, toml};
 use tmo::model::nearest::nearest;
 use tmo::model::plan::{Inherit, Plan};
+use tmo::model::process_env::process_env;
 use tmo::model::time::Timestamp;
-use tmo::plan::{Facts, Settings, process_env, resolve};
+use tmo::plan::{Facts, Settings, resolve};
 
 use super::input::Input;
 

@@ -99,13 +99,18 @@ async fn engine(mut asked: mpsc::Receiver<EngineRequest>, seen: Arc<Mutex<Vec<As
                 let _ = reply.send(state());
                 continue;
             }
-            EngineRequest::Do { request, wait, key, reply } => {
+            EngineRequest::Do { request, wait, from, reply } => {
                 let _ = reply.send(outcome(&request));
-                Asked::Do(request, wait, key)
+                Asked::Do(request, wait, from.key)
             }
             EngineRequest::Pane { reply, .. } => {
                 // Whoever has asked may be gone.
                 let _ = reply.send(Ok(Screen::default()));
+                continue;
+            }
+            EngineRequest::Commands { reply } => {
+                // As above.
+                let _ = reply.send(vec![]);
                 continue;
             }
             EngineRequest::Window { reply, .. } => {

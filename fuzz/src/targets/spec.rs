@@ -64,7 +64,12 @@ fn made(input: &mut Input<'_>) {
         },
         stop_signal: input.u32().cast_signed(),
         grace_ms: input.number(),
-        log: LogPolicy { dir: text(input), per_process: input.number(), total: input.number() },
+        log: LogPolicy {
+            dir: text(input),
+            per_process: input.number(),
+            total: input.number(),
+            max_age_ms: input.number(),
+        },
         known: input.number(),
     };
     let written = serde_json::to_vec(&spec).unwrap();

@@ -162,7 +162,7 @@ pub enum WebRole {
 #[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct WebArgs {
     /// The directory of a project, to show only its run; or the subcommand `user`, `sessions` or `logout`.
-    #[arg(value_name = "PATH", add = values::of_web())]
+    #[arg(value_name = "PATH", add = values::of_web(), conflicts_with = "project")]
     pub path: Option<PathBuf>,
     /// After `user`: add, passwd, remove or list, and a name. After `logout`: the id of a session.
     #[arg(value_name = "WORDS", add = values::of_web_user())]
@@ -233,6 +233,15 @@ pub struct ServerArgs {
     /// Don't open the page in a browser.
     #[arg(long, visible_alias = "no-ui", conflicts_with = "window", overrides_with = "no_open")]
     pub no_open: bool,
+    /// Accept API requests with the token in this file (`Authorization: Bearer`).
+    #[arg(long, value_name = "FILE", requires = "role", add = values::file())]
+    pub token_file: Option<PathBuf>,
+    /// The role of the programs with the token.
+    #[arg(long, value_enum, value_name = "ROLE", requires = "token_file")]
+    pub role: Option<WebRole>,
+    /// Have the terminals of the processes in tmux, as `tmo start --backend tmux`.
+    #[arg(long)]
+    pub overmind: bool,
 }
 
 /// `tmo ps`.

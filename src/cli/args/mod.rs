@@ -160,6 +160,7 @@ Examples:
   tmo doctor                    one line for each finding: ok, note or FAIL
   tmo doctor --json | jq '.findings[] | select(.level == \"fail\")'
   tmo doctor -f Procfile.dev    check a start with these flags
+  tmo doctor web                also what web needs: directory, program, script, environment
 
 It runs a process as a start would, in tmux with your configuration on a temporary server of its
 own or in a terminal without tmux, and changes nothing. It names which of them a start would use.

@@ -14,6 +14,10 @@ pub struct ClientArgs {
     /// What kind of socket: unix, tcp, tcp4 or tcp6.
     #[arg(short = 'S', long, value_name = "KIND", add = values::network())]
     pub network: Option<String>,
+    /// The directory of the project, instead of the current one.
+    #[arg(long, alias = "working-dir", value_name = "PATH", conflicts_with_all = ["socket", "network"],
+        add = values::directory())]
+    pub project: Option<PathBuf>,
 }
 
 impl Verb {

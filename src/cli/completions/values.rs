@@ -14,6 +14,7 @@ use super::fits;
 use crate::cli::args;
 use crate::config::StartOptions;
 use crate::config::dirs::find_runtime_dir;
+use crate::config::env::Env;
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
 use crate::config::socket::client_socket;
@@ -36,6 +37,7 @@ const ALL: &str = "all";
 struct Typed {
     socket: Option<PathBuf>,
     network: Option<String>,
+    project: Option<PathBuf>,
     procfile: Option<PathBuf>,
     root: Option<PathBuf>,
     names: Vec<String>,
@@ -68,6 +70,7 @@ impl Typed {
         Self {
             socket: one(matches, "socket"),
             network: one(matches, "network"),
+            project: one(matches, "project"),
             procfile: one(matches, "procfile"),
             root: one(matches, "root"),
             names: all("names"),
@@ -324,9 +327,13 @@ impl Known {
 /// The relevant processes: those of the run, else those of the Procfile in this directory, or in the directory
 /// of the run that a client here would talk to.
 fn known() -> Known {
-    let Ok(context) = Context::here() else { return Known::default() };
     let nothing = Typed::default();
     let typed = TYPED.get().unwrap_or(&nothing);
+    let Ok(here) = Context::here() else { return Known::default() };
+    let context = match &typed.project {
+        Some(dir) => Context::of_other_dir(here.start_dir.join(dir), Env::real_without_address()),
+        None => here,
+    };
     let address = (typed.socket.clone(), typed.network.clone());
     let Ok(socket) = client_socket(&context.start_dir, address, &context.env) else {
         return Known::default();

@@ -8,6 +8,7 @@ mod environment;
 mod instances;
 mod limits;
 mod places;
+mod process;
 mod project;
 mod recorder;
 mod report;
@@ -93,6 +94,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     socket::control(report, start);
     places::directories(report, start, plan.as_ref());
     if let Some(plan) = &plan {
+        process::look(report, start, plan);
         if !is_native {
             socket::of_tmux(report, plan);
         }

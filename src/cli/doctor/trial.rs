@@ -15,8 +15,8 @@ use crate::config::dirs::runtime_base;
 use crate::config::inherit::is_ignored;
 use crate::config::load::Context;
 use crate::model::plan::{Backend, Plan};
+use crate::model::process_env::process_env;
 use crate::model::text::OsText;
-use crate::plan::process_env;
 
 /// Run a process of this plan in a terminal of its own, and report the result; an error if a signal ends the command.
 pub(super) fn try_out(

@@ -16,8 +16,8 @@ use crate::cli::request::state_at;
 use crate::cli::start_failures;
 use crate::cli::view::{Shown, Until};
 use crate::cli::wait::how_far;
-use crate::client::TAKEOVER_LIMIT;
 use crate::client::address::Address;
+use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};
 use crate::engine::guardian::StartupMessage;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
@@ -99,7 +99,9 @@ impl Start {
             while_blocked("starting", || self.how_far(), || self.wait_for_daemon(launch, early));
         if let Some(error) = interrupted(early) {
             // The run may be over already.
-            let _ = crate::cli::block_on(crate::cli::request::quit(&self.address(), &plan.run));
+            let address = self.address();
+            let quit = crate::cli::request::quit(&address, &plan.run, COMMAND_LINE);
+            let _ = crate::cli::block_on(quit);
             return Err(error);
         }
         if !waited? {

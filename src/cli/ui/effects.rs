@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, raise};
 use tokio::task::spawn_local;
 
-use super::{Left, Shell};
+use super::{Left, SENDER, Shell};
 use crate::cli::args::ConnectArgs;
 use crate::cli::connect;
 use crate::cli::reload;
@@ -120,7 +120,7 @@ impl Shell {
         let (address, run) = (self.instance.address(), self.ui.run.clone());
         let sender = self.sender.clone();
         spawn_local(async move {
-            if let Err(error) = request::quit(&address, &run).await {
+            if let Err(error) = request::quit(&address, &run, SENDER).await {
                 let _ = sender.send(Msg::Failed(error.to_string())).await;
             }
         });

@@ -46,6 +46,8 @@ use crate::ui::term::pace::Pace;
 use crate::ui::term::writer::Writer;
 use crate::view::screen;
 
+/// Who sends the requests of the interface.
+const SENDER: &str = "tmo ui";
 /// How long the state of the run may take before keys are read without it.
 const STATE_LIMIT: Duration = Duration::from_millis(500);
 /// How many messages may wait.
@@ -188,7 +190,7 @@ impl Shell {
             ui.list.set(known);
         }
         let shell = Self {
-            instance: Rc::new(instance),
+            instance: Rc::new(instance.by(SENDER)),
             ui,
             theme,
             reader,

@@ -8,6 +8,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
+use serde::Serialize;
 
 use crate::cli::args::{WebArgs, WebRole};
 use crate::cli::error::CliError;
@@ -164,34 +165,55 @@ fn list_users(users: &Users) -> Result<u8, CliError> {
 /// All sessions of all web servers of this user.
 fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
     let (all, done) = of_all(dir, &async |door| door::sessions(door).await)?;
-    let all: Vec<SessionEntry> = all.into_iter().flatten().collect();
+    let all: Vec<(u16, SessionEntry)> = all
+        .into_iter()
+        .flat_map(|(port, all)| all.into_iter().map(move |one| (port, one)))
+        .collect();
     if json {
-        super::super::print_json(&all)?;
+        let listed: Vec<_> =
+            all.iter().map(|(port, session)| ListedSession { port: *port, session }).collect();
+        super::super::print_json(&listed)?;
         return done;
     }
     if all.is_empty() {
         return done.and_then(|_| super::super::print("there are no sessions\n"));
     }
     let zone = local::zone();
-    let rows = all.into_iter().map(|one| {
+    let rows = all.into_iter().map(|(port, one)| {
         let user = one.user.unwrap_or_else(|| "(link)".to_owned());
         let sees = one.processes.map_or_else(|| "everything".to_owned(), |all| all.join(","));
-        [one.id, user, one.role.word().to_owned(), sees, local::date_and_time(one.used, &zone)]
+        let address = one.visitor.address.map_or_else(String::new, |address| address.to_string());
+        let used = local::date_and_time(one.used, &zone);
+        let role = one.role.word().to_owned();
+        [one.id, user, role, sees, port.to_string(), one.visitor.browser, address, used]
     });
-    super::super::print(&table(["SESSION", "USER", "ROLE", "SEES", "LAST USED"], rows))?;
+    let heads = ["SESSION", "USER", "ROLE", "SEES", "PORT", "BROWSER", "FROM", "LAST USED"];
+    super::super::print(&table(heads, rows))?;
     done
 }
+
+/// A session, and the web server that has it.
+#[derive(Serialize)]
+struct ListedSession<'a> {
+    /// The port of the server.
+    port: u16,
+    #[serde(flatten)]
+    session: &'a SessionEntry,
+}
+
+/// What web servers have answered, with their ports.
+type Answers<T> = Vec<(u16, T)>;
 
 /// The answers of all web servers of this user, and an error if one does not answer.
 fn of_all<T>(
     dir: &Path,
     ask: &impl AsyncFn(&Path) -> Result<T, NoAnswer>,
-) -> Result<(Vec<T>, Result<u8, CliError>), CliError> {
+) -> Result<(Answers<T>, Result<u8, CliError>), CliError> {
     super::super::block_on(async {
         let (mut answers, mut done) = (vec![], Ok(0));
         for (port, door) in door::all(dir) {
             match ask(&door).await {
-                Ok(answer) => answers.push(answer),
+                Ok(answer) => answers.push((port, answer)),
                 Err(NoAnswer::Silent) => done = Err(super::silent(port)),
                 Err(NoAnswer::NoServer) => {}
             }
@@ -203,21 +225,22 @@ fn of_all<T>(
 /// The number of sessions of this user.
 fn sessions_of(dir: &Path, name: &str) -> Result<usize, CliError> {
     let (all, _) = of_all(dir, &async |door| door::sessions(door).await)?;
-    Ok(all.iter().flatten().filter(|session| session.user.as_deref() == Some(name)).count())
+    let all = all.iter().flat_map(|(_, all)| all);
+    Ok(all.filter(|session| session.user.as_deref() == Some(name)).count())
 }
 
 /// End sessions on all web servers of this user, and print `what` with the number of ended sessions. Servers watch the
 /// file of users, so they may have ended some of the `before` earlier sessions already.
 fn ended(dir: &Path, which: End<'_>, (what, before): (&str, usize)) -> Result<u8, CliError> {
     let (ended, done) = of_all(dir, &async |door| door::end(door, which).await)?;
-    let ended = ended.into_iter().sum::<usize>().max(before);
+    let ended = ended.into_iter().map(|(_, ended)| ended).sum::<usize>().max(before);
     super::super::print(&format!("{what}; sessions ended: {ended}\n"))?;
     done
 }
 
 fn log_out(dir: &Path, id: &str) -> Result<u8, CliError> {
     let (ended, done) = of_all(dir, &async |door| door::end(door, End::Id(id)).await)?;
-    match ended.into_iter().sum::<usize>() {
+    match ended.into_iter().map(|(_, ended)| ended).sum::<usize>() {
         0 => done.and_then(|_| {
             Err(failed(format!("there is no session {id}; `tmo web sessions` lists all")))
         }),

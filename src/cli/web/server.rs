@@ -17,7 +17,13 @@ use crate::web::door;
 pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
-    let web = WebArgs { window: args.window, no_open: args.no_open, ..WebArgs::default() };
+    let web = WebArgs {
+        window: args.window,
+        no_open: args.no_open,
+        token_file: args.token_file.clone(),
+        role: args.role,
+        ..WebArgs::default()
+    };
     let how = How::of(&web, Some(How::Browser), &context.env);
     if let Some(path) = args.path.as_ref().filter(|path| !context.start_dir.join(path).is_dir()) {
         return Err(CliError::Usage(format!(
@@ -28,12 +34,20 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     // An absolute path is always taken for a directory, never for the name of a process.
     let path = args.path.as_ref().map(|path| context.start_dir.join(path).display().to_string());
     let names: Vec<_> = path.into_iter().collect();
-    let typed = ["tmo", "start", "-D"].map(str::to_owned).into_iter().chain(names.clone());
-    let typed = typed.map(Into::into).collect();
+    let mut typed: Vec<_> = ["tmo", "start", "-D"].map(Into::into).into();
+    typed.extend(args.overmind.then(|| "--overmind".into()));
+    typed.extend(names.iter().map(Into::into));
     let args = (
         args.port,
-        StartArgs { names, daemonize: Some(true), if_needed: true, ..StartArgs::default() },
+        StartArgs {
+            names,
+            daemonize: Some(true),
+            if_needed: true,
+            overmind: args.overmind,
+            ..StartArgs::default()
+        },
     );
+    let access = people::access(&web, &context.env)?;
     let begun = start::in_background(args.1, typed)?;
     let run = begun.instance.run_by_plan();
     let Some(run) = run.filter(|run| begun.run.as_ref().is_none_or(|begun| begun == run)) else {
@@ -46,7 +60,6 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let is_ours = begun.run.is_some();
     let end =
         if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };
-    let access = people::access(&web, &context.env)?;
     let place = Listen { host: None, port: args.0 };
     crate::cli::block_on(async {
         let guardian = guardian_here((place, access), &dir)?.only(Some(id)).until_end_of(Some(run));

@@ -114,10 +114,14 @@ fn plain<T: Clone>(at: Option<&Spanned<T>>) -> T {
 
 #[test]
 fn takes_sizes_as_numbers_and_text() {
-    let text = "[log]\ndir = \"logs\"\nper_process = 0\ntotal = \"1GiB\"\n";
+    let text = "[log]\ndir = \"logs\"\nper_process = 0\ntotal = \"1GiB\"\nmax_age = \"14d\"\n";
     let log = parse(text, "tmo.toml").unwrap().log;
-    let expected =
-        LogTable { dir: Some("logs".into()), per_process: Some(0), total: Some(1 << 30) };
+    let expected = LogTable {
+        dir: Some("logs".into()),
+        per_process: Some(0),
+        total: Some(1 << 30),
+        max_age_ms: Some(1_209_600_000),
+    };
     assert_eq!(log, expected);
     assert_eq!(parse("", "tmo.toml").unwrap().log, LogTable::default());
 }

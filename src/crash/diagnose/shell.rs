@@ -5,6 +5,7 @@ use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
 use crate::model::nearest;
+use crate::model::shell::program_word;
 
 /// A command that was not found, reported by dash, bash, zsh, fish, busybox, or env(1), within a
 /// script or not; or by tmo itself for a command that runs without a shell. If the
@@ -228,7 +229,7 @@ fn not_entered(found: &mut Findings<'_>) -> bool {
 fn not_executable(found: &mut Findings<'_>) {
     let said = NOT_EXECUTABLE.iter().filter_map(|expr| found.last_group(expr));
     let Some((at, line, name)) = said.max_by_key(|(at, ..)| *at) else {
-        let name = first_word(&found.evidence.command);
+        let name = program_word(&found.evidence.command).map(|(name, _)| name);
         let text = format!("{} can't be run", name.unwrap_or("one of its commands"));
         let next =
             name.map_or_else(|| where_it_stands(found), |name| format!("ls -l {}", quoted(name)));
@@ -257,16 +258,6 @@ fn not_executable(found: &mut Findings<'_>) {
     };
     let (text, next) = (format!("{name} {why}"), format!("{next} {}", quoted(name)));
     found.add_line(96, at, Kind::NotExecutable, text).next = Some(next);
-}
-
-/// The word of a command that names its program, after any variable assignments. `None` if there
-/// are several programs and any of them could be meant.
-fn first_word(command: &str) -> Option<&str> {
-    let sets = |word: &&str| word.contains('=') || *word == "exec" || *word == "env";
-    if [";", "|", "\n", "&&", "& "].iter().any(|between| command.contains(between)) {
-        return None;
-    }
-    command.split_whitespace().find(|word| !sets(word))
 }
 
 /// A program whose name differs by one typing error.

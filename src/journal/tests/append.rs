@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -226,5 +227,26 @@ fn the_first_bytes_are_not_skipped_if_they_are_written_while_the_start_is_determ
                 assert_eq!(reader.start().unwrap(), 0);
             }
         });
+    }
+}
+
+#[test]
+fn a_segment_is_left_after_a_time_so_that_what_is_too_old_can_be_deleted() {
+    let place = Place::new();
+    let dirs = place.dirs.clone();
+    let now = crate::sys::clock::now();
+    let open =
+        || Appender::open(&dirs, "web", 1 << 20, true).renewed_after(Some(Duration::from_mins(1)));
+    let mut sink = open();
+    sink.append(now, b"one\n");
+    sink.append(now + 59 * SECOND, b"two\n");
+    sink.append(now + 61 * SECOND, b"three\n");
+    // The next writer goes by the age of the file.
+    let mut sink = open();
+    sink.append(now + 62 * SECOND, b"four\n");
+    let mut reader = StreamReader::open(&dirs, "web");
+    let mut buffer = [0; 64];
+    for (at, length) in [(0, 8), (8, 6), (14, 5)] {
+        assert_eq!(reader.read_at(at, &mut buffer).unwrap(), Read::Bytes(length));
     }
 }

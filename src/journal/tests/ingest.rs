@@ -381,7 +381,7 @@ fn a_new_segment_is_told() {
     assert!(!wake(&mut ingest, 1).rotated);
     sink.append(EPOCH, b"two\n");
     let dir = place.dirs.journal.clone().into();
-    let policy = crate::model::plan::LogPolicy { dir, per_process: 1, total: 0 };
+    let policy = crate::model::plan::LogPolicy { dir, per_process: 1, total: 0, max_age_ms: 0 };
     sink.append(EPOCH, b"three\n");
     assert_eq!(
         ingest.delete_old_output(&policy).unwrap().segments,

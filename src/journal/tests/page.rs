@@ -163,7 +163,8 @@ fn the_first_line_that_retention_has_kept_reports_the_loss_both_ways() {
         web.append(EPOCH + number, format!("line number {number}\n").as_bytes());
         ingest.wake(1, u64::MAX).unwrap();
     }
-    let policy = LogPolicy { dir: place.dirs.journal.clone().into(), per_process: 500, total: 0 };
+    let dir = place.dirs.journal.clone().into();
+    let policy = LogPolicy { dir, per_process: 500, total: 0, max_age_ms: 0 };
     delete_old_output(&place.dirs, &policy, |_| None).unwrap();
     let mut reader = StreamReader::open(&place.dirs, "web");
     let start = reader.start().unwrap();

@@ -11,7 +11,7 @@ use crate::journal::segment::{LOG, TIMES};
 use crate::model::plan::LogPolicy;
 
 fn policy(place: &Place, per_process: u64, total: u64) -> LogPolicy {
-    LogPolicy { dir: place.dirs.journal.clone().into(), per_process, total }
+    LogPolicy { dir: place.dirs.journal.clone().into(), per_process, total, max_age_ms: 0 }
 }
 
 /// Retention as if everything had a record.
@@ -35,6 +35,32 @@ fn each_process_has_its_own_quota() {
     assert_eq!(delete_all_old_output(&place, 1000, 0), Deleted::default());
     delete_all_old_output(&place, 1, 0);
     assert_eq!(place.files(LOG), 2, "the newest of each stays");
+}
+
+#[test]
+fn what_is_too_old_is_deleted_however_little_it_is() {
+    let place = Place::new();
+    let mut web = place.sink(1, 100);
+    for number in 0..20 {
+        web.append(EPOCH + number, &[b'x'; 50]);
+    }
+    let mut segments: Vec<_> = std::fs::read_dir(&place.dirs.journal)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "log"))
+        .collect();
+    segments.sort();
+    let hour = std::time::Duration::from_secs(3600);
+    for (path, hours) in segments.iter().zip([5, 4, 3, 1]) {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - hours * hour).unwrap();
+    }
+    let delete = |hours: u64| {
+        let max_age_ms = hours * 3_600_000;
+        let policy = LogPolicy { max_age_ms, ..policy(&place, 0, 0) };
+        delete_old_output(&place.dirs, &policy, |_| None).unwrap().segments
+    };
+    assert_eq!((delete(0), delete(6), delete(2), delete(2)), (0, 0, 3, 0));
 }
 
 #[test]

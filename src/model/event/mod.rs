@@ -75,6 +75,16 @@ pub enum What {
         /// The changes, process by process.
         changes: Vec<Value>,
     },
+    /// A client has requested something of the run, or of the process concerned.
+    Command {
+        /// The command: `restart`, `stop`, …
+        command: String,
+        /// The names as requested; none means all processes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        names: Vec<Untrusted>,
+        /// Who sent it, in the words of the client.
+        by: Untrusted,
+    },
     /// A client was refused.
     Refused {
         /// The reason, for display.
@@ -308,7 +318,7 @@ pub const LOG: &str = "process:log";
 
 /// The event types for other programs, which are stable, and the events of each type, whose own names may
 /// change. `start` and `exit` are not events but records of the journal.
-const TYPES: [(&str, &[&str]); 17] = [
+const TYPES: [(&str, &[&str]); 18] = [
     ("process:spawn", &["start"]),
     ("process:ready", &["ready"]),
     ("process:exit", &["exit"]),
@@ -320,6 +330,7 @@ const TYPES: [(&str, &[&str]); 17] = [
     (LOG, &[]),
     ("flag:matched", &["flag"]),
     ("config:reload", &["reload"]),
+    ("run:command", &["command"]),
     ("lifecycle:dependencies-ready", &["lifecycle:dependencies-ready"]),
     ("lifecycle:main-started", &["lifecycle:main-started"]),
     ("lifecycle:main-stopped", &["lifecycle:main-stopped"]),

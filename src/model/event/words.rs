@@ -34,7 +34,11 @@ impl What {
     pub(super) fn text<'a>(&'a self, name: Option<&'a ProcName>) -> Option<Words<'a>> {
         let is_shown = !matches!(
             self,
-            Self::End { .. } | Self::Reload { .. } | Self::CrashReport { .. } | Self::Flag { .. }
+            Self::End { .. }
+                | Self::Reload { .. }
+                | Self::Command { .. }
+                | Self::CrashReport { .. }
+                | Self::Flag { .. }
         );
         is_shown.then_some(Words { what: self, name })
     }

@@ -27,6 +27,6 @@ pub(super) fn spec(command: &str) -> Spec {
         stop_signal: 2,
         grace_ms: 5000,
         known: 0,
-        log: LogPolicy { dir: "/".into(), per_process: 0, total: 0 },
+        log: LogPolicy { dir: "/".into(), per_process: 0, total: 0, max_age_ms: 0 },
     }
 }

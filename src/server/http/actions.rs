@@ -1,10 +1,12 @@
 //! Requests that change something: processes, the run, terminals.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, State as Of};
 use axum::http::StatusCode;
+use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
@@ -14,7 +16,8 @@ use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::answer::{Answer, ApiResult, Refusal, json};
 use super::extract::{Body, Name, OptionalBody, Query, Words, truth};
-use crate::api::answers::{Detached, Problem};
+use crate::api::answers::{Commands, Detached, Problem};
+use crate::model::command::Sender;
 use crate::model::plan::AfterInstall;
 use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::signal::SignalName;
@@ -63,6 +66,7 @@ impl Words for Manner {
 pub(super) struct Order {
     api: Api,
     manner: Manner,
+    by: String,
 }
 
 impl FromRequestParts<Api> for Order {
@@ -70,7 +74,26 @@ impl FromRequestParts<Api> for Order {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
         let Query(manner) = Query::read(&parts.uri)?;
-        Ok(Self { api: api.clone(), manner })
+        let SentBy(by) = SentBy::of(parts);
+        Ok(Self { api: api.clone(), manner, by })
+    }
+}
+
+/// Who sends a request, in the words of the client.
+pub(super) struct SentBy(pub(super) String);
+
+impl SentBy {
+    fn of(parts: &Parts) -> Self {
+        let by = parts.headers.get(USER_AGENT).and_then(|by| by.to_str().ok());
+        Self(by.unwrap_or("control socket").to_owned())
+    }
+}
+
+impl FromRequestParts<Api> for SentBy {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
     }
 }
 
@@ -78,7 +101,8 @@ impl Order {
     /// Carry out the request and return its outcome.
     pub(super) async fn carry_out(self, request: Request) -> ApiResult {
         let Manner { wait, key } = self.manner;
-        let ask = |reply| EngineRequest::Do { request, wait, key, reply };
+        let from = Sender { by: self.by, key };
+        let ask = |reply| EngineRequest::Do { request, wait, from, reply };
         let outcome = self.api.handle.ask(ask).await?;
         Ok(json(status(&outcome, wait), &outcome))
     }
@@ -132,6 +156,20 @@ pub(super) struct Names {
     /// The order in which they are stopped and started.
     #[serde(default)]
     pub(super) order: ChangeOrder,
+}
+
+/// The latest requests to change something, the oldest first, with who sent them and what became of them.
+///
+/// 64 are kept. The event `run:command` has each of them.
+#[utoipa::path(
+    get,
+    path = "/api/commands",
+    tag = "state",
+    responses((status = 200, description = "The commands.", body = Answer<Commands>))
+)]
+pub(super) async fn commands(Of(api): Of<Api>) -> ApiResult {
+    let commands = api.handle.ask(|reply| EngineRequest::Commands { reply }).await?;
+    Ok(json(StatusCode::OK, &Commands { commands }))
 }
 
 /// Start processes that are not running.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoResponses, ToSchema};
 
-use super::actions::{Named, Sent};
+use super::actions::{Named, Sent, SentBy};
 use super::answer::{Answer, ApiResult, json};
 use super::extract::{Body, Name, Query};
 use crate::api::answers::Problem;
@@ -53,8 +53,13 @@ pub(super) enum Looked {
     params(("name" = String, Path, description = "An entry, or one instance: `web`, `web#2`.")),
     responses(Listed, Named)
 )]
-pub(super) async fn list(Of(api): Of<Api>, Name(name): Name, _: Query<()>) -> ApiResult {
-    ask(&api, name, FailuresRequest::List).await
+pub(super) async fn list(
+    Of(api): Of<Api>,
+    Name(name): Name,
+    sent: SentBy,
+    _: Query<()>,
+) -> ApiResult {
+    ask(&api, name, sent, FailuresRequest::List).await
 }
 
 /// Declare one more text that means that a process has failed.
@@ -72,10 +77,11 @@ pub(super) async fn list(Of(api): Of<Api>, Name(name): Name, _: Query<()>) -> Ap
 pub(super) async fn add(
     Of(api): Of<Api>,
     Name(name): Name,
+    sent: SentBy,
     _: Query<()>,
     Body(FailureText { failure_string }): Body<FailureText>,
 ) -> ApiResult {
-    ask(&api, name, FailuresRequest::Add(failure_string)).await
+    ask(&api, name, sent, FailuresRequest::Add(failure_string)).await
 }
 
 /// Take back a text that was declared.
@@ -92,13 +98,14 @@ pub(super) async fn add(
 pub(super) async fn remove(
     Of(api): Of<Api>,
     Name(name): Name,
+    sent: SentBy,
     _: Query<()>,
     Body(FailureText { failure_string }): Body<FailureText>,
 ) -> ApiResult {
-    ask(&api, name, FailuresRequest::Remove(failure_string)).await
+    ask(&api, name, sent, FailuresRequest::Remove(failure_string)).await
 }
 
-async fn ask(api: &Api, name: String, ask: FailuresRequest) -> ApiResult {
-    let texts = api.handle.ask(|reply| EngineRequest::Failures { name, ask, reply }).await??;
+async fn ask(api: &Api, name: String, SentBy(by): SentBy, ask: FailuresRequest) -> ApiResult {
+    let texts = api.handle.ask(|reply| EngineRequest::Failures { name, ask, by, reply }).await??;
     Ok(json(StatusCode::OK, &texts))
 }

@@ -6,6 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `state.rs` | the state of the run and its processes |
+//! | `setup.rs` | how a process is run |
 //! | `actions.rs` | requests that change something |
 //! | `reload.rs` | reloading the configuration |
 //! | `failures.rs` | failure strings of a process |
@@ -41,6 +42,7 @@ mod history;
 mod metrics;
 pub(super) mod pane;
 mod reload;
+mod setup;
 pub(super) mod state;
 #[cfg(test)]
 mod tests;
@@ -107,6 +109,7 @@ macro_rules! with_all {
             state::alive,
             state::processes,
             state::process,
+            actions::commands,
             actions::start_one,
             actions::stop_one,
             actions::restart_one,
@@ -141,6 +144,7 @@ macro_rules! with_all {
             crashes::list,
             crashes::report,
             compare::compare,
+            setup::setup,
             figures::figures,
             metrics::metrics,
         ]

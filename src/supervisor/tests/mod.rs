@@ -90,7 +90,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         inherit: Inherit::default(),
         size: (80, 24),
         grace_ms: 5000,
-        log: LogPolicy { dir: "/".into(), per_process: 0, total: 0 },
+        log: LogPolicy { dir: "/".into(), per_process: 0, total: 0, max_age_ms: 0 },
         name_width: 0,
         formation_port_step: 0,
         colors: vec![],

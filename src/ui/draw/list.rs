@@ -62,14 +62,16 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     };
     let word = if figures.is_some() && ui.shows_figures { String::new() } else { word };
     let flags: u64 = process.flags.iter().filter(|flag| flag.exceeded).map(|flag| flag.count).sum();
-    let flags = match (flags, theme.ascii) {
-        (0, _) => String::new(),
-        (count, true) => format!(" f{count}"),
-        (count, false) => format!(" ⚑{count}"),
+    let crashes = process.failing(ui.shown_time()).map_or(0, |story| u64::from(story.times));
+    let counted = |count: u64, sign: &str| match count {
+        0 => String::new(),
+        count => format!(" {sign}{count}"),
     };
+    let (crash, flag) = if theme.ascii { ("x", "f") } else { ("✖", "⚑") };
+    let counts = counted(crashes, crash) + &counted(flags, flag);
     let mut end = line.right();
-    if !flags.is_empty() {
-        end = put_right(buffer, line, &flags, theme.bad());
+    if !counts.is_empty() {
+        end = put_right(buffer, line, &counts, theme.bad());
     }
     let area = Rect { width: end - line.x, ..line };
     let name_width = u16::try_from(ui.name_width()).unwrap_or(16);

@@ -15,6 +15,7 @@ use crate::web::password::{self, Device, DeviceAsk, Verdict};
 use crate::web::places::Peer;
 use crate::web::sessions::{LoginError, NewLink};
 use crate::web::users::is_name;
+use crate::web::visitor::Visitor;
 use crate::web::{cookie, note, run_api};
 
 #[derive(Deserialize)]
@@ -118,6 +119,8 @@ impl Server {
         self.session_ended.send_replace(());
         match begun {
             Ok(begun) => {
+                let visitor = Visitor::new(headers, self.access.from(ends.peer.ip(), headers));
+                self.sessions().set_visitor(&begun.id, visitor, clock::now());
                 if self.user_of(&begun.id).is_some() {
                     // The entry may have changed since the password was checked.
                     self.distrust_users();

@@ -54,6 +54,7 @@ GET  /r/x/api/crashes/web                    read     -        token
 GET  /r/x/api/figures                        read     -        token
 GET  /r/x/api/processes/web/screen           read     limited  token
 GET  /r/x/api/processes/web/flags            read     -        token
+GET  /r/x/api/processes/web/setup            read     -        token
 GET  /r/x/api/processes/web/compare          read     -        token
 GET  /r/x/api/failure-declarations/web       read     -        token
 POST /r/x/api/failure-declarations/web/add   admin    -        token
@@ -78,10 +79,14 @@ GET  /r/x/apps                               read     -        token
 PUT  /r/x/apps/web                           admin    -        token
 POST /r/x/apps/web/remove                    admin    -        token
 GET  /r/x/figures                            read     limited  token
+POST /r/x/reload                             admin    -        token
+GET  /r/x/again                              admin    -        token
+POST /r/x/again                              admin    -        token
 GET  /r/x/api/count                          read     limited  token
 GET  /api/state                              read     limited  token
 GET  /api/processes                          read     limited  token
 GET  /api/poll                               read     limited  token
+GET  /api/commands                           read     limited  token
 GET  /api/status                             read     limited  token
 GET  /api/daemon/info                        read     limited  token
 GET  /api/logs/web                           read     limited  token

@@ -10,6 +10,11 @@ pub(in crate::config::toml) const KEYS: &[Key] = &[
     key("dir", Kind::Text, "The directory below which the log of this project is kept."),
     key("per_process", Kind::Size, "Bytes kept for each process; 0 keeps everything."),
     key("total", Kind::Size, "Bytes kept in total; 0 keeps everything."),
+    key(
+        "max_age",
+        Kind::Time,
+        "Older output is deleted, by whole segments; 0, the default, keeps it however old.",
+    ),
 ];
 
 /// The table `[log]`.
@@ -21,6 +26,8 @@ pub struct LogTable {
     pub per_process: Option<u64>,
     /// Bytes kept in all; 0 keeps everything.
     pub total: Option<u64>,
+    /// Older output is deleted, in milliseconds; 0 keeps it however old.
+    pub max_age_ms: Option<u64>,
 }
 
 /// `[log]`.
@@ -30,5 +37,6 @@ pub(in crate::config::toml) fn read(view: View<'_, '_>) -> LogTable {
         dir: view.text("dir").map(|dir| dir.into_inner().into()),
         per_process: bytes("per_process"),
         total: bytes("total"),
+        max_age_ms: view.time("max_age").map(Spanned::into_inner),
     }
 }

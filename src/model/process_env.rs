@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::network::Network;
-use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::text::OsText;
+use super::network::Network;
+use super::plan::{Plan, ProcessPlan};
+use super::text::OsText;
 
 /// The complete environment of a process, without the variables of its pane: the caller's, overridden by
 /// the process's own, overridden by the variables with which tmo describes process, run and other

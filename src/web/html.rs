@@ -1,0 +1,134 @@
+//! A line of output as HTML, for scripts that put it into a page of their own.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// The first 16 of the 256 colours; terminals agree on the others only.
+const BASIC: [&str; 16] = [
+    "#000000", "#cd0000", "#00cd00", "#cdcd00", "#0000ee", "#cd00cd", "#00cdcd", "#e5e5e5",
+    "#7f7f7f", "#ff0000", "#00ff00", "#ffff00", "#5c5cff", "#ff00ff", "#00ffff", "#ffffff",
+];
+/// The steps of each component in the colour cube of the 256 colours.
+const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
+/// The `runs` of a line of the API, or its text if it has none, as text and `span` elements.
+pub(super) fn html(line: &Value) -> String {
+    let mut html = String::new();
+    let Some(runs) = line["runs"].as_array() else {
+        escape(line["text"].as_str().unwrap_or_default(), &mut html);
+        return html;
+    };
+    for run in runs {
+        let text = run["text"].as_str().unwrap_or_default();
+        let style = style(run);
+        if style.is_empty() {
+            escape(text, &mut html);
+            continue;
+        }
+        // Colours and attributes are words of our own, which need no escape.
+        let _ = write!(html, "<span style=\"{style}\">");
+        escape(text, &mut html);
+        html.push_str("</span>");
+    }
+    html
+}
+
+fn escape(text: &str, html: &mut String) {
+    for char in text.chars() {
+        match char {
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '&' => html.push_str("&amp;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+    }
+}
+
+fn style(run: &Value) -> String {
+    let attributes: Vec<_> =
+        run["attributes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut colors = [("color", color(&run["color"])), ("background", color(&run["background"]))];
+    if attributes.contains(&"reversed") {
+        let [(_, text), (_, behind)] = &mut colors;
+        std::mem::swap(text, behind);
+        text.get_or_insert_with(|| "Canvas".to_owned());
+        behind.get_or_insert_with(|| "CanvasText".to_owned());
+    }
+    let colors = colors.into_iter().filter_map(|(name, color)| Some(format!("{name}:{}", color?)));
+    let mut lines = vec![];
+    let mut others = vec![];
+    for attribute in attributes {
+        match attribute {
+            "bold" => others.push("font-weight:bold"),
+            "dim" => others.push("opacity:.6"),
+            "italic" => others.push("font-style:italic"),
+            "hidden" => others.push("visibility:hidden"),
+            "underlined" => lines.push("underline"),
+            "struck" => lines.push("line-through"),
+            "overlined" => lines.push("overline"),
+            _ => {}
+        }
+    }
+    let lines = (!lines.is_empty()).then(|| format!("text-decoration:{}", lines.join(" ")));
+    colors.chain(others.into_iter().map(str::to_owned)).chain(lines).collect::<Vec<_>>().join(";")
+}
+
+/// A colour of the API in CSS; `None` for that of the terminal.
+fn color(color: &Value) -> Option<String> {
+    if let Some(exact) = color.as_str() {
+        let is_color = exact.len() == 7
+            && exact.starts_with('#')
+            && exact[1..].bytes().all(|byte| byte.is_ascii_hexdigit());
+        return is_color.then(|| exact.to_owned());
+    }
+    let number = u8::try_from(color.as_u64()?).ok()?;
+    if let Some(basic) = BASIC.get(usize::from(number)) {
+        return Some((*basic).to_owned());
+    }
+    let [red, green, blue] = if let Some(gray) = number.checked_sub(232) {
+        [8 + 10 * gray; 3]
+    } else {
+        let cube = number - 16;
+        [cube / 36, cube / 6 % 6, cube % 6].map(|step| STEPS[usize::from(step)])
+    };
+    Some(format!("#{red:02x}{green:02x}{blue:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{color, html};
+
+    #[test]
+    fn text_is_escaped_and_styles_are_spans() {
+        let line = json!({ "text": "red <b>", "runs": [
+            { "text": "red", "color": 1, "attributes": ["bold"] }, { "text": " <b> & \"it's\"" },
+        ] });
+        let expected = "<span style=\"color:#cd0000;font-weight:bold\">red</span> &lt;b&gt; &amp; \
+                        &quot;it&#39;s&quot;";
+        assert_eq!(html(&line), expected);
+        assert_eq!(html(&json!({ "text": "<script>" })), "&lt;script&gt;");
+        assert_eq!(html(&json!({})), "");
+        let lines = json!({ "runs": [{ "text": "x", "attributes": ["underlined", "struck"] }] });
+        assert_eq!(html(&lines), "<span style=\"text-decoration:underline line-through\">x</span>");
+        let reversed = json!({ "runs": [{ "text": "x", "color": 2, "attributes": ["reversed"] }] });
+        assert_eq!(html(&reversed), "<span style=\"color:Canvas;background:#00cd00\">x</span>");
+    }
+
+    #[test]
+    fn all_colours_have_their_form_in_css() {
+        let of = |number: u8| color(&json!(number)).unwrap();
+        assert_eq!(
+            [of(15), of(16), of(231), of(232), of(255)],
+            ["#ffffff", "#000000", "#ffffff", "#080808", "#eeeeee"]
+        );
+        assert!((0..=255).all(|number| of(number).len() == 7));
+        assert_eq!(color(&json!("#12ab9f")), Some("#12ab9f".to_owned()));
+        let hostile = [json!("#12345\""), json!("red;x:y"), json!(256), json!("#éé"), json!(null)];
+        assert!(hostile.iter().all(|hostile| color(hostile).is_none()));
+    }
+}
