@@ -5,20 +5,25 @@ import { act, failures, quit, setFailure } from './lib/actions.js';
 import { asking, prompt, whenSilent } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
 import { Live } from './lib/live.js';
-import { Notices } from './lib/notices.js';
-import { address, go, place } from './lib/router.js';
+import { Notices, wanted } from './lib/notices.js';
+import { address, go, goToLog, lastLog, place } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
-import { canStop, isBad, signOf } from './lib/states.js';
-import { begin, canAct, changes, isGone, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
+import { canStop, isBad, isTroubled, signOf } from './lib/states.js';
+import { begin, canAct, changes, isGone, labelOf, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
+import { scrollBack } from './lib/scrolled.js';
 import { hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
 import { everySecond } from './lib/visible.js';
 import { FiguresView } from './figures/page.js';
 import { SearchField } from './search/field.js';
 import { SearchView } from './search/page.js';
+import { causeOf } from './views/cause.js';
+import { startAgain } from './views/again.js';
 import { confirm } from './views/dialog.js';
 import { Timeline } from './timeline/timeline.js';
 import { help } from './views/help.js';
+import { menuButton } from './views/menu.js';
+import { reloadConfiguration } from './views/reload.js';
 import { askToRestart } from './views/restart_all.js';
 import { LogView } from './views/log.js';
 import { ProcessView } from './process/page.js';
@@ -32,12 +37,16 @@ class App {
   constructor() {
     /** @type {Overview | LogView | AppsView | ProcessView | TerminalView | FiguresView | SearchView | null} */ this.view = null;
     /** @type {Timeline | null} */ this.timeline = null;
+    /** Called before the view is removed. */
+    this.leave = () => {};
     this.shown = '';
     this.title = h('h1', { text: 'tmo' });
     this.counts = h('span');
     this.root = h('span', { class: 'root' });
     this.summary = h('p', { class: 'summary', hidden: true }, this.counts, this.root);
-    this.note = h('p', { class: 'banner', role: 'status', hidden: true });
+    this.noteText = h('span');
+    this.again = h('button', { text: 'Start again …', hidden: true, onclick: startAgain });
+    this.note = h('p', { class: 'banner', role: 'status', hidden: true }, this.noteText, ' ', this.again);
     this.failureText = h('span');
     this.failure = h('p', { class: 'banner kind-bad', role: 'alert', hidden: true }, this.failureText, ' ',
       h('button', { class: 'quiet', text: 'Dismiss', onclick: () => setFailure('', null) }));
@@ -45,21 +54,27 @@ class App {
     this.notices = new Notices();
     this.shut = h('button', { class: 'danger', text: 'Shut down', hidden: true, onclick: () => this.shutDown() });
     this.restartAll = h('button', { class: 'restart-all', text: 'Restart all', hidden: true, onclick: () => askToRestart('Restart all?', [...run.processes.keys()]) });
+    this.more = menuButton('⋯', 'More for the run', () => [
+      ['Restart all', () => this.restartAll.click()],
+      ['Keys', help],
+      ...(me.value?.role === 'admin' ? [/** @type {import('./views/menu.js').Item} */ (['Reload the configuration', reloadConfiguration])] : []),
+    ]);
     this.tabs = {
       overview: h('a', { text: 'Overview' }),
-      log: h('a', { text: 'Log' }),
+      log: h('a', { text: 'Log', onclick: stayInLog }),
       terminal: h('a', { text: 'Terminal' }),
       figures: h('a', { text: 'Figures' }),
       apps: h('a', { text: 'Apps' }),
     };
     this.field = new SearchField();
-    this.main = h('main', { class: 'main', id: 'main' });
+    this.main = h('main', { class: 'main', id: 'main', tabindex: '-1' });
     this.side = new Side();
     document.body.replaceChildren(
+      h('button', { class: 'skip', text: 'Skip to the content', onclick: () => this.main.focus() }),
       h('header', { class: 'top' }, this.title, h('nav', { class: 'tabs', 'aria-label': 'Views' }, ...Object.values(this.tabs)),
-        h('span', { class: 'space' }), this.field.open, this.field.input, this.restartAll,
+        h('span', { class: 'space' }), this.field.open, this.field.input, this.restartAll, this.more,
         h('button', { class: 'quiet', 'aria-label': 'Settings', title: 'Settings', text: '⚙', onclick: settings }),
-        h('button', { class: 'quiet', 'aria-label': 'Keys', text: '?', onclick: help }), this.shut),
+        h('button', { class: 'quiet keys-button', 'aria-label': 'Keys', text: '?', onclick: help }), this.shut),
       h('section', { 'aria-label': 'The run' }, this.note, this.failure, this.summary),
       h('div', { class: 'body' }, this.side.element, this.main), this.news);
     this.live = new Live({
@@ -115,16 +130,18 @@ class App {
     const name = view === 'terminal' ? chosen(values.name) : undefined;
     const shown = { terminal: `${id} terminal ${name} ${values.look}`, process: `${id} process ${values.name}` }[view] ?? `${id} ${view}`;
     if (shown !== this.shown) {
+      this.leave();
       this.shown = shown;
       this.view?.close();
       this.view = null;
       if (id) this.view = this.make(id, view, name, values.look ?? '');
       this.main.replaceChildren(...this.parts(view));
       if (this.view instanceof TerminalView) this.view.open();
+      this.leave = this.view && 'scroller' in this.view ? scrollBack(this.view.scroller, shown) : () => {};
     }
     if (this.view instanceof LogView || this.view instanceof SearchView) this.view.goTo(values);
     for (const [one, tab] of Object.entries(this.tabs)) {
-      tab.setAttribute('href', address({ run: id, view: one, values: one === 'log' ? { names: values.names ?? '' } : {} }));
+      tab.setAttribute('href', address({ run: id, view: one, values: one === 'log' ? lastLog(id) : {} }));
       if (view === one) tab.setAttribute('aria-current', 'page');
       else tab.removeAttribute('aria-current');
     }
@@ -146,7 +163,7 @@ class App {
   openLine(at) {
     const { values } = place.value;
     if (at && this.view instanceof LogView && values.at === at && !values.names) this.view.pane.show(at);
-    else go({ view: 'log', values: at ? { at } : {} });
+    else goToLog(at ? { at } : {});
   }
 
   /** @param {string} id @param {string} view @param {string | undefined} name @param {string} look */
@@ -168,7 +185,7 @@ class App {
       this.route();
     }
     const all = [...run.processes.values()];
-    const bad = all.filter(isBad);
+    const bad = all.filter(isTroubled);
     const state = run.state;
     const over = supervisor.value === 'over';
     setText(this.title, state?.title ?? 'tmo');
@@ -182,35 +199,45 @@ class App {
     this.shut.hidden = !mayQuit;
     this.tabs.apps.hidden = !!me.value?.is_limited;
     this.restartAll.hidden = !canAct() || !state;
+    this.more.hidden = this.restartAll.hidden;
     const notes = {
       down: isGone.value ? 'tmo web has ended; this page shows what it knew. `tmo web` starts it again and prints a new link.' : 'The web server does not answer; connecting again …',
       up: { up: state?.quitting ? 'The run is being stopped.' : '', gone: 'The supervisor does not answer. The processes go on; another supervisor takes over.', over: `This run is over${run.ended ? `: it ${run.ended}` : ''}. Its log is complete.` }[supervisor.value],
       first: '',
     };
     const note = notes[link.value] || older(me.value?.version, state?.version);
-    setText(this.note, note);
+    setText(this.noteText, note);
+    this.again.hidden = !over || isGone.value || me.value?.role !== 'admin';
     this.note.hidden = !note;
     const failure = failures.value.get('') ?? '';
     setText(this.failureText, failure);
     this.failure.hidden = !failure;
     this.showWorst(bad, waiting, over);
     this.notices.update(new Map([
-      ...bad.map((process) => notice(process, 'failed', 'has failed', 'process')),
+      ...bad.flatMap((process) => this.ofFailure(process)),
       ...waiting.map((process) => notice(process, 'waits', 'waits for an answer', 'terminal')),
     ]));
+  }
+
+  /** The notification about a failure, once its cause is known. @param {any} process */
+  ofFailure(process) {
+    const isToldWhy = document.hidden && wanted() && me.value && !me.value.is_limited;
+    const cause = isToldWhy ? causeOf(process) : '';
+    const made = notice(process, 'failed', `has failed${cause ? `: ${cause}` : ''}`, 'process');
+    return cause === null && !this.notices.shown.has(made[0]) ? [] : [made];
   }
 
   /** Show the worst state in the title and the icon. @param {any[]} bad @param {any[]} waiting @param {boolean} over */
   showWorst(bad, waiting, over) {
     const title = run.state?.title ?? 'tmo';
-    const [first] = [...bad.map(({ name }) => `▲ ${name}`), ...waiting.map(({ name }) => `? ${name}`)];
+    const [first] = [...bad.map(({ name }) => `▲ ${labelOf(name)}`), ...waiting.map(({ name }) => `? ${labelOf(name)}`)];
     document.title = first ? `${first} – ${title}` : `${title} – tmo`;
     const color = over ? '#8b95a3' : bad.length ? '#e5484d' : waiting.length ? '#d97706' : '#30a46c';
     const shape = bad.length ? "<path d='M8 1 15 15H1z'/>" : "<circle cx='8' cy='8' r='7'/>";
     const icon = `data:image/svg+xml,${encodeURIComponent(`<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='${color}'>${shape}</svg>`)}`;
     const element = document.getElementById('icon');
     if (element?.getAttribute('href') !== icon) element?.setAttribute('href', icon);
-    const text = [...bad.map(({ name }) => `${name} has failed`), ...waiting.map(({ name }) => `${name} waits for an answer`)].join('; ');
+    const text = [...bad.map(({ name }) => `${labelOf(name)} has failed`), ...waiting.map(({ name }) => `${labelOf(name)} waits for an answer`)].join('; ');
     if (this.news.textContent !== text && Date.now() - this.lastNews > 5000) {
       this.lastNews = Date.now();
       setText(this.news, text);
@@ -230,12 +257,14 @@ class App {
     if (target instanceof HTMLInputElement && target.type !== 'checkbox') return;
     if (target.closest('.terminal, select')) return;
     const log = this.view instanceof LogView ? this.view : null;
+    const isNowhere = target === document.body || target === this.main;
     const digit = /^[0-9]$/.test(event.key) ? Number(event.key) : null;
     if (event.key === '?') help();
     else if (event.key === 'o') go({ view: 'overview', values: {} });
-    else if (event.key === 'l') go({ view: 'log', values: {} });
+    else if (event.key === 'l') go({ view: 'log', values: lastLog(run.id) });
     else if (event.key === 'm') go({ view: 'figures', values: {} });
     else if (event.key === 'e') this.field.focus();
+    else if (event.key === 'p') this.side.focusFilter();
     else if (digit === 0) show([]);
     else if (digit) {
       const name = [...run.processes.keys()][digit - 1];
@@ -243,7 +272,7 @@ class App {
     } else if (!log && (event.key === 'r' || event.key === 's')) {
       if (!actOnRow(event.key, target)) return undefined;
     } else if (event.key === '/') {
-      if (!log) go({ view: 'log', values: {} });
+      if (!log) go({ view: 'log', values: lastLog(run.id) });
       setTimeout(() => { if (this.view instanceof LogView) this.view.search.input.focus(); });
     } else if (!log) return;
     else if (event.key === 'n') log.search.find(true);
@@ -255,7 +284,10 @@ class App {
     else if (event.key === 'c') log.clear();
     else if (event.key === 'y') log.selection.copyLink();
     else if (event.key === 'Escape') log.escape(event);
-    else if (target === document.body || ['j', 'k', 'PageUp', 'PageDown'].includes(event.key)) return log.pane.key(event);
+    else if (event.key === 'J' || (event.shiftKey && event.key === 'ArrowDown')) log.selection.step(1, event.key !== 'J');
+    else if (event.key === 'K' || (event.shiftKey && event.key === 'ArrowUp')) log.selection.step(-1, event.key !== 'K');
+    else if (event.key === 'Enter' && (isNowhere || target === log.pane.view)) log.open();
+    else if (isNowhere || ['j', 'k', 'PageUp', 'PageDown'].includes(event.key)) return log.pane.key(event);
     else return undefined;
     event.preventDefault();
     return undefined;
@@ -271,7 +303,7 @@ function countedAs(process) {
   if (kind === 'busy') return process.state === 'running' ? 'not ready yet' : process.state;
   if (isBad(process)) return 'failed';
   if (prompt(process) !== null) return 'waiting for an answer';
-  return { install: 'installing', wait: 'waiting', off: 'ended' }[/** @type {string} */ (kind)] ?? 'running';
+  return { end: 'stopping', install: 'installing', wait: 'waiting', off: 'ended' }[/** @type {string} */ (kind)] ?? 'running';
 }
 
 /** `6 running`, `1 stopping`: each process counts once. @param {any[]} all */
@@ -297,15 +329,22 @@ function actOnRow(key, target) {
   return true;
 }
 
+/** The tab of the log leads to where the log was left, which is here. @param {MouseEvent} event */
+function stayInLog(event) {
+  const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  if (isPlain && place.value.view === 'log') event.preventDefault();
+}
+
 /**
  * The text of a notification about a process, and the view that it opens.
  * @param {any} process @param {string} kind @param {string} what @param {string} view
  * @returns {[string, import('./lib/notices.js').Notice]}
  */
-function notice({ name, lives }, kind, what, view) {
+function notice({ name, lives, crash_loop: story }, kind, what, view) {
   const { id, state } = run;
   const open = () => go({ run: id, view, values: { name } });
-  return [`${id} ${name} ${lives} ${kind}`, { text: `${name} ${what} (${state?.title ?? 'tmo'})`, open }];
+  // One notice for all failures in a row.
+  return [`${id} ${name} ${story ? '' : lives} ${kind}`, { text: `${labelOf(name)} ${what} (${state?.title ?? 'tmo'})`, open }];
 }
 
 /** A warning if the version of the run is newer than that of the web server. @param {string} [web] @param {string} [ofRun] */

@@ -21,6 +21,9 @@ migration: echo done
 /// Widths and heights.
 const SCREENS: [(u32, u32); 2] = [(1280, 800), (390, 844)];
 
+/// The least width of each layout.
+const TIGHTEST: [u32; 5] = [481, 701, 861, 961, 1001];
+
 /// The buttons and links that a finger would miss.
 const SMALL: &str = "probe.all('button, a[href], select, summary').filter((one) => one.checkVisibility() \
     && !one.closest('.xterm, .hit')).map((one) => [one.ariaLabel ?? one.innerText, one.offsetWidth, one.offsetHeight])\
@@ -120,6 +123,35 @@ fn the_page_fits_small_and_large_screens_in_both_themes() {
                 assert_eq!(page.value(SMALL), json!([]), "Settings");
             }
             page.click("Close");
+        }
+    }
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn at_no_width_is_anything_cut_or_a_name_too_narrow() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = shop();
+    let web = WebServer::start(&world);
+    let page = open(&chromium, &world, &web);
+    for theme in ["light", "dark"] {
+        set_theme(&page, theme);
+        for one in PAGES {
+            // A page that has been shown stays at any width.
+            set_size(&page, SCREENS[0]);
+            let name = show(&page, one);
+            for width in (320..=1600).step_by(20).chain(TIGHTEST) {
+                set_size(&page, (width, 800));
+                let fits = || {
+                    let lacks =
+                        page.value("[...probe.problems(), ...probe.cut(), ...probe.narrow()]");
+                    (lacks == json!([])).then_some(())
+                };
+                let lacks = || page.value("[...probe.cut(), ...probe.narrow()]").to_string();
+                eventually_or(&format!("{name} fits into {width} px, {theme}"), fits, lacks);
+            }
         }
     }
     page.end();

@@ -7,11 +7,16 @@
 #![expect(clippy::print_stderr, reason = "the leftovers of a failed test are shown")]
 
 mod apps; // uploads of apps
+mod coming_back; // Back and forward, reloading, the tabs
+mod crash_loops; // processes that fail again and again
+mod deciding; // the page of a process, and the menus
 mod everything; // the list of runs, and the search over all of them
 mod figures; // charts of resource use
+mod lines; // links, folded lines, hidden ones, selection by keys
 mod log; // the log follows, stays in place, and shows any output
 mod login; // links, sessions, other origins, a killed server
 mod looks; // small and large screens, light and dark
+mod many; // the filter, and the way to the content by keys
 mod notices; // the hidden page
 mod overview; // states and buttons; shutting down; hundreds of processes
 mod pictures; // the pictures of the README and of docs/WEB.md

@@ -6,7 +6,7 @@ use crate::page::Page;
 use crate::web_server::WebServer;
 
 /// Replaces the notifications of the system.
-const NOTIFICATIONS: &str = "(() => {
+pub(crate) const NOTIFICATIONS: &str = "(() => {
     window.shown = [];
     window.Notification = class {
         static permission = 'granted';

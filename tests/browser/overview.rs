@@ -208,7 +208,16 @@ fn a_process_is_restarted_by_key_and_by_menu_with_one_request_each() {
     let items = page.value("probe.texts('.menu button')");
     assert_eq!(
         items,
-        json!(["Stop", "Restart", "Terminal", "Log", "Details", "Copy restart as curl"])
+        json!([
+            "Stop",
+            "Restart",
+            "Terminal",
+            "Log",
+            "Details",
+            "Signal …",
+            "Scale …",
+            "Copy restart as curl"
+        ])
     );
     page.click("Restart");
     restarted(&second);

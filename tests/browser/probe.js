@@ -52,7 +52,7 @@ window.probe = {
   described: (element) => `${element.outerHTML.split('>')[0]}> ${element.textContent.slice(0, 40)}`,
   // What can be acted on and is shown; of a group of radio buttons the one that Tab leads to.
   reachable: () => window.probe.all('a[href], button, input, select, textarea, summary, iframe, [tabindex]')
-    .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && (one.type !== 'radio' || one.checked)),
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && one.tabIndex >= 0 && (one.type !== 'radio' || one.checked)),
   // Notes what gets the focus from now on, which begins before the first element.
   watchFocus: () => {
     const focused = new Set();
@@ -73,6 +73,33 @@ window.probe = {
       ...window.probe.all('svg, img, canvas').filter((one) => one.checkVisibility() && !isNamed(one)).map(window.probe.described),
     ];
   },
+  // What can be acted on, and headings, that can't be seen whole: no scrolling leads there.
+  cut: () => {
+    const isWhole = (one) => {
+      const { left, right } = one.getBoundingClientRect();
+      for (let box = one.parentElement; box && box !== document.body; box = box.parentElement) {
+        const { overflowX } = getComputedStyle(box);
+        // `auto` may be meant for the other direction only.
+        if (box.matches('.names, .picked, .panel, .terminal-bar, .key-bar, .log-view, .around, pre, .screen')) return true;
+        const edge = box.getBoundingClientRect();
+        if (overflowX !== 'visible' && (left < edge.left - 1 || right > edge.right + 1)) return false;
+      }
+      return left >= -1 && right <= innerWidth + 1;
+    };
+    const isCut = (one) => one.tagName === 'BUTTON' && one.scrollWidth > one.clientWidth + 1 && !one.matches('.name-only');
+    return window.probe.all('button, a[href], input, select, summary, h1, h2, h3')
+      .filter((one) => one.checkVisibility() && !one.closest('.xterm, .log-view, .skip, .col-name, .used-name') && (!isWhole(one) || isCut(one)))
+      .map(window.probe.described);
+  },
+  // Names that are cut although fewer than 12 characters of them can be seen.
+  narrow: () => window.probe.all('.processes tbody .col-name, .name-only, .used-name p, .lane-name, .row .name, .process-head h2')
+    .filter((one) => {
+      const { fontSize, paddingLeft, paddingRight } = getComputedStyle(one);
+      const room = one.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+      // A link in it may be what cuts the name.
+      const isCut = [one, ...one.children].some((part) => part.scrollWidth > part.clientWidth);
+      return one.checkVisibility() && isCut && room < 12 * 0.55 * parseFloat(fontSize);
+    }).map((one) => `${one.clientWidth} px for ${window.probe.described(one)}`),
   problems: () => {
     // A phone zooms out if the page is too wide, so that `innerWidth` would be as large.
     const { scrollWidth, clientWidth } = document.documentElement;

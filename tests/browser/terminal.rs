@@ -170,7 +170,7 @@ fn what_a_program_prints_can_only_be_seen() {
     page.value(
         "(async () => {
             const dir = document.querySelector('script[src]').src.replace('app.js', 'term/');
-            window.links = await import(dir + 'links.js');
+            window.links = { ...await import(dir + 'links.js'), ...await import(dir + '../lib/links.js') };
             window.emulator = (await import(dir + 'emulator.js')).emulator;
         })()",
     );

@@ -2,7 +2,7 @@
 
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { act } from '../lib/actions.js';
-import { address, go } from '../lib/router.js';
+import { address, goToLog } from '../lib/router.js';
 import { canStart, canStop, reason, signOf } from '../lib/states.js';
 import { canAct, changes, me, run, supervisor } from '../lib/store.js';
 import { hostTime, ms, span } from '../lib/time.js';
@@ -47,7 +47,7 @@ export class AppsView {
 
   /** Show the installation in the log. @param {any} answer */
   opened({ process }) {
-    go({ view: 'log', values: { names: process } });
+    goToLog({ names: process });
   }
 
   async load() {
@@ -112,7 +112,7 @@ export class AppsView {
     const stop = button('Stop', () => act('stop', process));
     const update = button('Update', () => updateApp(name, (answer) => this.opened(answer)));
     const remove = button('Remove', () => confirm(`Remove ${name}?`, 'This deletes its files and its process. What it has printed stays in the log.', 'Remove', () => this.remove(name)), true);
-    const log = button('Log', () => go({ view: 'log', values: { names: process } }));
+    const log = button('Log', () => goToLog({ names: process }));
     const title = h('a', { href: address({ run: run.id, view: 'process', values: { name: process } }), text: name });
     const element = h('li', { dataset: { app: name } },
       h('div', { class: 'app-head' }, h('h3', {}, title), state, h('span', { class: 'space' }), log, start, stop, update, remove),

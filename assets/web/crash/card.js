@@ -1,7 +1,7 @@
 // The card of a crash: its causes, the evidence, and the output of all processes around it.
 
 import { h, setText } from '../lib/dom.js';
-import { go } from '../lib/router.js';
+import { goToLog } from '../lib/router.js';
 import { full, span } from '../lib/time.js';
 import { foldedRow } from '../log/fold.js';
 import { dialog } from '../views/dialog.js';
@@ -35,7 +35,7 @@ function content(crash, close) {
   const status = h('span', { class: 'dim', role: 'status' });
   const show = () => {
     close();
-    if (end) go({ view: 'log', values: { at: end } });
+    if (end) goToLog({ at: end });
   };
   const copy = async () => {
     try {

@@ -22,6 +22,8 @@ export class Chart {
     this.least = least;
     this.words = words;
     this.count = 0;
+    /** What is drawn. */
+    this.drawn = '';
     this.amount = h('span', { class: 'amount' });
     this.most = h('span', { class: 'dim most' });
     this.path = svg('path', { d: '' });
@@ -32,14 +34,22 @@ export class Chart {
     this.element.lastElementChild?.append(this.drawing);
   }
 
-  /** Draw right-aligned values. @param {(number | null)[]} values @param {number} count how many fit @param {number} at the one whose amount is written */
-  show(values, count, at) {
+  /**
+   * Draw right-aligned values.
+   * @param {(number | null)[]} values @param {import('../lib/ring.js').Ring} ring they are of @param {number} at the one whose amount is written
+   */
+  show(values, ring, at) {
+    const count = ring.most;
     if (this.count !== count) setAttribute(this.drawing, 'viewBox', `0 0 ${count} ${HEIGHT}`);
     this.count = count;
-    const most = largest(values, count, 0);
-    setAttribute(this.path, 'd', curve(values, { count, height: HEIGHT, most: Math.max(most, this.least) }));
+    const drawn = `${ring.interval} ${ring.version}`;
+    if (this.drawn !== drawn) {
+      const most = largest(values, count, 0);
+      setAttribute(this.path, 'd', curve(values, { count, height: HEIGHT, most: Math.max(most, this.least) }));
+      setText(this.most, most ? `most ${this.words(most)}` : '');
+    }
+    this.drawn = drawn;
     const value = values[at - (count - values.length)] ?? null;
     setText(this.amount, value === null ? '–' : this.words(value));
-    setText(this.most, most ? `most ${this.words(most)}` : '');
   }
 }

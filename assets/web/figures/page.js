@@ -1,8 +1,9 @@
-// The page of figures: the resource use of each process over the last minutes or the last hour. Only visible rows
+// The page of figures: the resource use of each process over the last minutes, hour or day. Only visible rows
 // are drawn. The moment under the mouse is marked in all charts.
 
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
-import { fetchFigures, seconds, tens } from '../lib/figures.js';
+import { fetchFigures, halves, seconds, tens } from '../lib/figures.js';
+import { filter, isWanted } from '../lib/filter.js';
 import { changes, hasFigures, run, supervisor } from '../lib/store.js';
 import { clock } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
@@ -18,7 +19,10 @@ const RECENT = 5;
 const ORDER = 5000;
 const STORE = 'tmo-figures';
 
-/** @returns {{ hour?: boolean, order?: string }} */
+/** The times that can be shown. */
+const LENGTHS = [['2½ minutes', seconds], ['1 hour', tens], ['1 day', halves]].map(([text, ring]) => ({ text: String(text), ring: /** @type {import('../lib/ring.js').Ring} */ (ring) }));
+
+/** @returns {{ length?: number, order?: string }} */
 function kept() {
   try {
     return JSON.parse(localStorage.getItem(STORE) ?? '{}');
@@ -32,12 +36,11 @@ export class FiguresView {
     /** @type {Map<string, Row>} */ this.rows = new Map();
     /** The sample under the mouse, counted from the left of the charts; null for the last one. @type {number | null} */
     this.at = null;
-    this.isHour = kept().hour ?? false;
+    /** Which of the times is shown. */
+    this.length = LENGTHS[kept().length ?? 0] ? kept().length ?? 0 : 0;
     this.order = kept().order ?? 'name';
     this.ordered = 0;
-    const length = (/** @type {string} */ text, /** @type {boolean} */ isHour) =>
-      h('button', { class: 'toggle', text, onclick: () => this.choose({ hour: isHour }) });
-    this.lengths = [length('2½ minutes', false), length('1 hour', true)];
+    this.lengths = LENGTHS.map(({ text }, length) => h('button', { class: 'toggle', text, onclick: () => this.choose({ length }) }));
     this.sort = /** @type {HTMLSelectElement} */ (h('select', { class: 'field', 'aria-label': 'Order', onchange: () => this.choose({ order: this.sort.value }) },
       ...[['name', 'By name'], ['cpu', 'By CPU'], ['memory', 'By memory'], ['output', 'By output']].map(([value, text]) =>
         h('option', { value, text, selected: value === this.order }))));
@@ -62,8 +65,12 @@ export class FiguresView {
     this.observer = new IntersectionObserver((entries) => this.seen(entries), { root: this.scroll, rootMargin: '150px' });
     this.draw = atNextFrame(() => this.update());
     this.fetched = 0;
-    this.ends = [changes.watch(this.draw), everySecond(() => this.refresh())];
+    this.ends = [changes.watch(this.draw), filter.watch(this.draw), everySecond(() => this.refresh())];
     this.choose({});
+  }
+
+  get scroller() {
+    return this.scroll;
   }
 
   close() {
@@ -73,25 +80,27 @@ export class FiguresView {
   }
 
   get ring() {
-    return this.isHour ? tens : seconds;
+    return LENGTHS[this.length].ring;
   }
 
-  /** @param {{ hour?: boolean, order?: string }} choice */
+  /** @param {{ length?: number, order?: string }} choice */
   choose(choice) {
     if (Object.keys(choice).length) localStorage.setItem(STORE, JSON.stringify({ ...kept(), ...choice }));
-    this.isHour = choice.hour ?? this.isHour;
+    this.length = choice.length ?? this.length;
+    this.fetched = 0;
     this.order = choice.order ?? this.order;
-    this.lengths.forEach((button, at) => setAttribute(button, 'aria-pressed', String((at === 1) === this.isHour)));
+    this.lengths.forEach((button, at) => setAttribute(button, 'aria-pressed', String(at === this.length)));
     this.at = null;
     this.ordered = 0;
     this.refresh();
   }
 
-  /** Fetch the newest ten-second sample once there is one. */
+  /** Fetch the newest of the longer samples once there is one. */
   refresh() {
-    if (this.isHour && Date.now() - this.fetched >= tens.interval * 1000) {
+    const { ring } = this;
+    if (ring !== seconds && Date.now() - this.fetched >= ring.interval * 1000) {
       this.fetched = Date.now();
-      fetchFigures(tens, this.draw);
+      fetchFigures(ring, this.draw);
     }
     this.starts.update();
     this.draw();
@@ -158,13 +167,16 @@ export class FiguresView {
       this.summed = `${ring.interval} ${ring.version}`;
       this.values = this.sums.map((sum) => ring.sums(sum.kind));
     }
-    this.sums.forEach((sum, part) => sum.show(this.values[part], ring.most, at));
+    this.sums.forEach((sum, part) => sum.show(this.values[part], ring, at));
     this.drawLines(at);
     const values = this.sums.map((sum) => `${sum.amount.textContent} ${sum.kind}`).join(', ');
     setAttribute(this.total, 'aria-valuemax', String(ring.most - 1));
     setAttribute(this.total, 'aria-valuenow', String(at));
     setAttribute(this.total, 'aria-valuetext', `${this.at === null ? 'now' : time}: ${values}`);
-    for (const row of this.rows.values()) row.draw(ring, at);
+    for (const [name, row] of this.rows) {
+      row.element.hidden = !isWanted(run.processes.get(name));
+      row.draw(ring, at);
+    }
   }
 
   /** One line through all charts of a column. @param {number} at */

@@ -3,7 +3,7 @@
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { address } from '../lib/router.js';
 import { signOf } from '../lib/states.js';
-import { run } from '../lib/store.js';
+import { labelOf, run } from '../lib/store.js';
 import { clock, hostTime, ms, span } from '../lib/time.js';
 import { css } from '../log/colors.js';
 import { CHARTS, Chart } from './chart.js';
@@ -14,7 +14,7 @@ export class Row {
     this.name = name;
     this.isInView = false;
     /** @type {Chart[]} */ this.charts = [];
-    this.link = h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: name, title: name });
+    this.link = h('a', { href: address({ run: run.id, view: 'process', values: { name } }), title: name });
     this.sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
     this.facts = h('span', { class: 'dim' });
     this.element = h('li', { class: 'used', dataset: { name } },
@@ -31,11 +31,12 @@ export class Row {
     }
     const [mark, kind] = signOf(process);
     setText(this.sign, mark);
+    setText(this.link, labelOf(this.name));
     setAttribute(this.sign, 'class', `sign kind-${kind}`);
     this.link.style.color = css(process.color);
     setText(this.facts, facts(process));
     const used = ring.processes.get(this.name);
-    for (const chart of this.charts) chart.show(used?.[chart.kind] ?? [], ring.most, at);
+    for (const chart of this.charts) chart.show(used?.[chart.kind] ?? [], ring, at);
   }
 }
 

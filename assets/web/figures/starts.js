@@ -3,7 +3,7 @@
 import { get, query } from '../lib/api.js';
 import { h } from '../lib/dom.js';
 import { address } from '../lib/router.js';
-import { me, run } from '../lib/store.js';
+import { labelOf, me, run } from '../lib/store.js';
 import { full } from '../lib/time.js';
 
 /** How many entries of the log are read, and how many are shown. */
@@ -51,7 +51,7 @@ export class Starts {
       const isBad = line.event === 'exit' && line.code !== 0;
       return h('tr', {},
         h('td', {}, h('a', { href: address({ run: run.id, view: 'log', values: { at: line.cursor } }), text: full(new Date(line.time)).slice(0, -4) })),
-        h('td', { text: line.name }),
+        h('td', { text: labelOf(line.name) }),
         h('td', { class: isBad ? 'kind-bad' : '', text: words(line) }));
     }));
   }

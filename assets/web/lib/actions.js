@@ -37,6 +37,21 @@ export function actOnAll(what, names) {
   return send('', what, { names });
 }
 
+/** Send a signal to a process and its children. @param {string} name @param {string} signal */
+export function sendSignal(name, signal) {
+  return send(name, 'signal', { signal, names: [`=${name}`] });
+}
+
+/** Run this many instances of an entry of the Procfile. @param {string} entry @param {number} count */
+export function scale(entry, count) {
+  return send('', 'scale', { counts: { [entry]: count } });
+}
+
+/** Reload the configuration; returns what that changed. @returns {Promise<{ changes: string[], warnings: string[] }>} */
+export function reload() {
+  return post(`/r/${run.id}/reload`);
+}
+
 /** Delete the log so far. */
 export async function clearHistory() {
   try {

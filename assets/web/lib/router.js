@@ -1,11 +1,23 @@
-// The address of the current view: `#/r/RUN/log?names=web,api&at=12.0`, `#/r/RUN/process/web`.
+// The address of the current view: `#/r/RUN/log?names=web,api&top=12.0`, `#/r/RUN/process/web`.
 
 import { Signal } from './signal.js';
 
 /** @typedef {{ run: string | null, view: string, values: Record<string, string> }} Place */
 
+/** Where this tab keeps the values of the address of a run's log; the id of the run follows. */
+const LOG = 'tmo-log ';
+
+/** The part of the address that was read last. */
+let known = '';
+/** The values that the browser has refused to put into the address so far. @type {Record<string, string>} */
+let late = {};
+let retry = 0;
+/** The time until the next attempt, in milliseconds. */
+const RETRY = 1000;
+
 /** @returns {Place} */
 function read() {
+  known = location.hash;
   const [path, search] = location.hash.replace(/^#/, '').split('?');
   const parts = path.split('/').filter(Boolean);
   const values = Object.fromEntries(new URLSearchParams(search ?? ''));
@@ -16,8 +28,14 @@ function read() {
 
 /** @type {Signal<Place>} */
 export const place = new Signal(read());
+place.watch(remember);
 
-window.addEventListener('hashchange', () => place.set(read()));
+window.addEventListener('hashchange', () => {
+  // They belong to the address of before.
+  late = {};
+  clearTimeout(retry);
+  place.set(read());
+});
 
 /** @param {Place} to */
 export function address({ run, view, values }) {
@@ -30,12 +48,68 @@ export function address({ run, view, values }) {
 
 /** Go to a place. Parts that are not given stay as they are. @param {Partial<Place>} to */
 export function go(to) {
-  location.hash = address({ ...place.value, ...to });
+  goTo(address({ ...place.value, ...to }));
+}
+
+/** Go to a place of the log. Lines that were hidden there stay hidden. @param {Record<string, string>} values */
+export function goToLog(values) {
+  go({ view: 'log', values: { hide: lastLog(place.value.run).hide ?? '', ...values } });
+}
+
+/** Go to an address of this page. It replaces the entry that a dialog has in the history. @param {string} hash */
+export function goTo(hash) {
+  if (history.state?.dialog) location.replace(hash);
+  else location.hash = hash;
 }
 
 /** Change the values of the address without a new entry in the history. @param {Record<string, string>} values */
 export function keep(values) {
-  const to = { ...place.value, values: { ...place.value.values, ...values } };
-  history.replaceState(null, '', address(to));
+  // The browser is on its way to another entry, whose address this is not.
+  if (location.hash !== known) {
+    late = {};
+    return;
+  }
+  late = { ...late, ...values };
+  if (history.state?.dialog) {
+    // The entry of a dialog is not that of the view.
+    clearTimeout(retry);
+    retry = setTimeout(() => keep({}), RETRY);
+    return;
+  }
+  const to = { ...place.value, values: { ...place.value.values, ...late } };
+  clearTimeout(retry);
+  try {
+    history.replaceState(history.state, '', address(to));
+  } catch {
+    // Browsers refuse too many changes at once.
+    retry = setTimeout(() => keep({}), RETRY);
+    return;
+  }
+  late = {};
   place.value = read();
+  remember();
+}
+
+/** Keep the place of the log, for when the reader comes back to it. */
+function remember() {
+  const { run, view, values } = place.value;
+  if (run && view === 'log') sessionStorage.setItem(LOG + run, JSON.stringify(values));
+}
+
+/** The values of the address that a run's log had last in this tab. @param {string | null} run @returns {Record<string, string>} */
+export function lastLog(run) {
+  try {
+    return JSON.parse(sessionStorage.getItem(LOG + run) ?? '{}');
+  } catch {
+    return {};
+  }
+}
+
+/** Choose the processes that the log shows, also from another view. @param {string[]} names none means all */
+export function chooseNames(names) {
+  const { run, view } = place.value;
+  const values = { names: names.join(',') };
+  if (view === 'log') keep(values);
+  else sessionStorage.setItem(LOG + run, JSON.stringify({ ...lastLog(run), ...values }));
+  place.tell();
 }

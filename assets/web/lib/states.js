@@ -1,6 +1,8 @@
 // The states of processes: sign, kind, and reason.
 
-/** @typedef {'good' | 'bad' | 'busy' | 'install' | 'wait' | 'off'} Kind */
+import { hostTime, ms, span } from './time.js';
+
+/** @typedef {'good' | 'bad' | 'busy' | 'end' | 'install' | 'wait' | 'off'} Kind */
 
 /** @type {Record<string, [string, Kind]>} */
 const STATES = {
@@ -8,7 +10,7 @@ const STATES = {
   starting: ['◐', 'busy'],
   installing: ['◇', 'install'],
   pending: ['◌', 'wait'],
-  stopping: ['◑', 'busy'],
+  stopping: ['◑', 'end'],
   stuck: ['▲', 'bad'],
   restarting: ['↻', 'busy'],
   stopped: ['■', 'off'],
@@ -49,6 +51,20 @@ export function failed(process) {
 export function isBad(process) {
   return signOf(process)[1] === 'bad' || (failed(process) && !process.pid);
 }
+
+/**
+ * How often a process has failed in a row, and when last, until it has run for long enough to count as stable; null for
+ * others. @param {any} process @returns {string | null}
+ */
+export function crashLoop({ crash_loop: story }) {
+  const now = hostTime();
+  if (!story || (story.until && now >= ms(story.until))) return null;
+  const last = `${span(Math.max(0, now - ms(story.last)))} ago`;
+  return story.times > 1 ? `crashed ${story.times} times in a row, last ${last}` : `crashed ${last}`;
+}
+
+/** Whether there is something to tell about a process: it is bad now, or fails again and again. @param {any} process */
+export const isTroubled = (process) => isBad(process) || crashLoop(process) !== null;
 
 /** `exit 1`, `signal 9` @param {any} process */
 export function ending(process) {

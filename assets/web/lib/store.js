@@ -55,6 +55,9 @@ document.addEventListener('visibilitychange', fillFigures);
 /** Whether the watched run samples the resource use of its processes. */
 export const hasFigures = () => runs.value.find((one) => one.id === run.id)?.metrics !== false;
 
+/** The name of a process for people. @param {string} name @returns {string} */
+export const labelOf = (name) => run.processes.get(name)?.display || name;
+
 /** Whether this session may start and stop processes, and the run can carry that out. */
 export const canAct = () => me.value?.role !== 'read' && supervisor.value !== 'over' && !isGone.value;
 

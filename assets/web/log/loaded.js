@@ -1,7 +1,7 @@
 // The lines of the log that are on the page, as rows.
 
 import { h } from '../lib/dom.js';
-import { isShown, row } from './rows.js';
+import { isShown, logRow } from './rows.js';
 
 /** How many lines are kept on the page, and how many characters: lines can be long. */
 const MOST = 1000;
@@ -41,7 +41,7 @@ export class Loaded {
     this.rows.replaceChildren(...shown.map((line) => {
       const kept = before.get(line.cursor);
       const same = kept && kept.text === line.text && kept.unfinished === line.unfinished;
-      return (same && old.get(line.cursor)) || row(line);
+      return (same && old.get(line.cursor)) || logRow(line);
     }));
     this.lines = shown;
     [this.moreUp, this.moreDown] = [up, down];
@@ -50,13 +50,13 @@ export class Loaded {
   }
 
   repaint() {
-    this.rows.replaceChildren(...this.lines.map(row));
+    this.rows.replaceChildren(...this.lines.map(logRow));
   }
 
   /** @param {Page} page @returns {number} by how much the first line that was there has moved up */
   append(page) {
     const shown = page.lines.filter(isShown);
-    this.rows.append(...shown.map(row));
+    this.rows.append(...shown.map(logRow));
     this.lines.push(...shown);
     this.bottom = page.lines.at(-1)?.cursor ?? page.at ?? this.bottom;
     this.moreDown = page.more;
@@ -74,7 +74,7 @@ export class Loaded {
   prepend(page) {
     const shown = page.lines.filter(isShown);
     const height = this.rows.scrollHeight;
-    this.rows.prepend(...shown.map(row));
+    this.rows.prepend(...shown.map(logRow));
     const added = this.rows.scrollHeight - height;
     this.lines.unshift(...shown);
     this.top = page.at;

@@ -10,6 +10,7 @@ import { Hold } from './hold.js';
 import { Loaded } from './loaded.js';
 import { Place } from './place.js';
 import { Position } from './position.js';
+import { folds } from './rows.js';
 import { PAGE, Source } from './source.js';
 import { Unfinished } from './unfinished.js';
 
@@ -40,11 +41,13 @@ export class Pane {
     /** How many bytes of output come after the page. */
     this.below = 0;
     this.onlines = () => {};
+    /** Called when the reader goes elsewhere in the log. */
+    this.onscroll = () => {};
     /** Called with the cursor of the line that `show` reveals. */
     this.onreveal = (/** @type {string} */ _cursor) => {};
 
     this.rows = this.loaded.rows;
-    this.unfinished = new Unfinished(() => !this.loaded.moreDown && !this.source.only, () => this.source.names);
+    this.unfinished = new Unfinished(() => !this.loaded.moreDown && !this.source.only, () => this.source);
     this.unfinished.onchange = () => { if (this.follows.value && !this.hold.isSelecting) this.toEnd(); };
     this.view = h('div', { class: 'log-view', tabindex: '0' }, this.rows, this.unfinished.element);
     this.place = new Place(this.view, this.loaded);
@@ -58,7 +61,7 @@ export class Pane {
     this.view.addEventListener('touchmove', (event) => { if (event.touches[0].clientY > this.touch + 8) this.freeze(); }, { passive: true });
     this.view.addEventListener('keydown', (event) => this.key(event));
     this.hold = new Hold(this.rows, () => { if (this.stale) this.moved(); });
-    this.ends = [head.watch(() => this.moved()), theme.watch(() => this.repaint()), this.unfinished.end];
+    this.ends = [head.watch(() => this.moved()), theme.watch(() => this.repaint()), folds.watch(() => this.repaint()), this.unfinished.end];
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.view);
   }
@@ -199,12 +202,13 @@ export class Pane {
     this.changed();
   }
 
-  /** Create the rows again, in the colours of the theme. */
+  /** Create the rows again, in the colours of the theme or in short. */
   repaint() {
-    const top = this.view.scrollTop;
+    const at = this.follows.value ? null : this.place.now();
     this.loaded.repaint();
-    this.view.scrollTop = top;
     this.changed();
+    if (this.follows.value) this.toEnd();
+    else if (at) this.place.put(at);
   }
 
   /** @param {import('./loaded.js').Page} page */
@@ -236,6 +240,7 @@ export class Pane {
     if (!this.follows.value && below < 2 && !this.loaded.moreDown && isWish) this.follow();
     this.fill();
     this.position.measure();
+    this.onscroll();
   }
 
   /** Fetch more where the window ends. */
@@ -292,8 +297,18 @@ export class Pane {
       await this.load(cursor, signal);
       if (this.reveal(cursor)) return;
       this.place.put({ cursor, time: '', y: this.view.clientHeight / 2 });
-      const hidden = this.source.names.length || this.source.only || this.source.floor;
+      const hidden = this.source.names.length || this.source.filter || this.source.floor;
       this.problem(hidden ? 'That line is hidden by the choice of processes or the filter.' : 'That line is no longer in the log.');
+    });
+  }
+
+  /** Show the lines from this one on. @param {string} cursor */
+  showFrom(cursor) {
+    const anchor = { cursor, time: '', y: 0 };
+    this.place.anchor = anchor;
+    return this.go(async (signal) => {
+      await this.load(cursor, signal);
+      this.place.put(anchor);
     });
   }
 
@@ -355,7 +370,8 @@ export class Pane {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // With Shift, the arrows select.
+    if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key !== ' ')) return;
     const page = this.view.clientHeight - 40;
     const by = { PageUp: -page, PageDown: page, ArrowUp: -40, ArrowDown: 40, k: -40, j: 40, ' ': event.shiftKey ? -page : page }[event.key];
     if (event.key === 'Home') this.first();

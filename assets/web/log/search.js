@@ -27,7 +27,7 @@ export class Search {
     /** When the log last jumped so. */
     this.arrived = -Infinity;
     /** @type {AbortController | null} */ this.finding = null;
-    this.matches = new Matches(pane.source.run, isShown, () => this.showMatches());
+    this.matches = new Matches(pane.source.run, (line) => isShown(line) && !pane.source.isLeftOut(line), () => this.showMatches());
     /** Matches are counted up to this head of the journal. */
     this.counted = 0;
     this.ticks = new Ticks();

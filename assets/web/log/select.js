@@ -9,7 +9,7 @@ import { menuButton } from '../views/menu.js';
 import { openAround } from './around.js';
 import { article, block, table } from './export.js';
 import { declareFailure } from './failure.js';
-import { isShown, plain } from './rows.js';
+import { isShown, plain, setReachable } from './rows.js';
 import { compare } from './source.js';
 
 /** The most characters that are copied as text. */
@@ -25,7 +25,7 @@ function rowOf(node) {
 export class Selection {
   /**
    * @param {import('./pane.js').Pane} pane
-   * @param {{ onchange: () => void, onaround: (cursor: string) => void, onfind: (text: string) => void, oncopied: (text: string) => void }} listener
+   * @param {{ onchange: () => void, onaround: (cursor: string) => void, onfind: (text: string) => void, onhide: (text: string) => void, oncopied: (text: string) => void }} listener
    *   `oncopied` is called with the result of an action while nothing is selected and the bar is hidden
    */
   constructor(pane, listener) {
@@ -33,6 +33,9 @@ export class Selection {
     this.listener = listener;
     /** First and last line. @type {[string, string] | null} */ this.range = null;
     this.anchor = '';
+    /** The line to which the selection was extended last. */
+    this.head = '';
+    this.told = h('p', { class: 'unseen', 'aria-live': 'polite' });
     /** The selected text within one line, and the cursor of that line. */
     this.words = { text: '', cursor: '' };
     this.label = h('span', { class: 'dim' });
@@ -46,6 +49,7 @@ export class Selection {
       menuButton('More', 'More for the selected lines', () => [
         // Phones have no room for this button.
         ...(this.moment.checkVisibility() ? [] : [/** @type {import('../views/menu.js').Item} */ (['Around this moment', () => this.around()])]),
+        ...this.hideItem(),
         ['Copy with names and times', () => this.copy('times')],
         ['Copy as Markdown', () => this.copyMarkdown()],
         ['Save as page', () => this.save()],
@@ -87,9 +91,12 @@ export class Selection {
     const { range, words } = this;
     this.element.hidden = !range && !words.text;
     for (const button of this.ofLines) button.hidden = !range;
-    this.find.hidden = !words.text;
+    // What is shown in short has words that the line does not have.
+    const of = words.text ? this.pane.lines.find((line) => line.cursor === words.cursor) : null;
+    const isFound = !of || plain(of).includes(words.text);
+    this.find.hidden = !words.text || !isFound;
     // A failure text is written into the project's configuration.
-    this.declare.hidden = me.value?.role !== 'admin' || supervisor.value !== 'up' || !this.line()?.name;
+    this.declare.hidden = me.value?.role !== 'admin' || supervisor.value !== 'up' || !this.line()?.name || !isFound;
     if (!range) setText(this.label, words.text ? `“${words.text.length > 30 ? `${words.text.slice(0, 29)}…` : words.text}”` : '');
   }
 
@@ -97,6 +104,12 @@ export class Selection {
   line() {
     const cursor = this.words.cursor || (this.range && this.range[0] === this.range[1] ? this.range[0] : '');
     return this.pane.lines.find((line) => line.cursor === cursor && line.event === undefined);
+  }
+
+  /** @returns {import('../views/menu.js').Item[]} */
+  hideItem() {
+    const line = this.line();
+    return line?.text ? [['Hide lines like this', () => { this.clear(); this.listener.onhide(line.text); }]] : [];
   }
 
   addFailure() {
@@ -107,18 +120,48 @@ export class Selection {
   /** Select a line, or extend the selection to it. @param {string} cursor @param {boolean} isMore */
   pick(cursor, isMore) {
     if (!isMore || !this.anchor) this.anchor = cursor;
+    this.head = cursor;
     const isAfter = compare(this.anchor, cursor) <= 0;
     this.set(isAfter ? [this.anchor, cursor] : [cursor, this.anchor]);
+  }
+
+  /** Select the next line in a direction, or extend the selection to it. @param {number} by 1 or -1 @param {boolean} isMore */
+  step(by, isMore) {
+    const { pane } = this;
+    const { lines } = pane;
+    const known = lines.findIndex((line) => line.cursor === (this.head || this.range?.[1]));
+    const edge = by > 0 && !pane.follows.value ? pane.firstVisible() : pane.lastVisible();
+    const at = known < 0 ? lines.findIndex((line) => line.cursor === edge) : known + by;
+    const line = lines[at];
+    if (!line) return;
+    pane.freeze();
+    this.pick(line.cursor, isMore);
+    pane.rows.children[at].scrollIntoView({ block: 'nearest' });
+    this.tell(plain(line));
+  }
+
+  /** Have a screen reader read a text, also if it is that of the line before. @param {string} text */
+  tell(text) {
+    setText(this.told, '');
+    requestAnimationFrame(() => setText(this.told, text));
   }
 
   /** @param {[string, string] | null} range */
   set(range) {
     this.range = range;
     setText(this.status, '');
-    if (!range) this.anchor = '';
-    else this.anchor ||= range[0];
+    if (!range) [this.anchor, this.head] = ['', ''];
+    // It was set elsewhere, as by a search.
+    else if (!range.includes(this.head) || !range.includes(this.anchor)) [this.anchor, this.head] = range;
     this.mark();
     this.listener.onchange();
+  }
+
+  /** Select what the address names. @param {[string, string] | null} range */
+  restore(range) {
+    this.range = range;
+    [this.anchor, this.head] = range ?? ['', ''];
+    this.mark();
   }
 
   /** Mark the rows of the range again after the rows have changed. */
@@ -128,7 +171,9 @@ export class Selection {
       const cursor = /** @type {HTMLElement} */ (element).dataset.cursor ?? '';
       const isIn = !!this.range && compare(cursor, this.range[0]) >= 0 && compare(cursor, this.range[1]) <= 0;
       if (isIn) count += 1;
+      if (element.classList.contains('here') === isIn) continue;
       element.classList.toggle('here', isIn);
+      setReachable(element, isIn);
     }
     setText(this.label, this.range && this.range[0] === this.range[1] ? '1 line' : `${count} lines on this page`);
     this.show();
@@ -152,7 +197,7 @@ export class Selection {
     const { source } = this.pane;
     // `after` excludes the line that it names, so begin at the line before.
     const above = await source.lines({ before: from, limit: 1 });
-    const page = await source.lines({ after: above.lines.at(-1)?.cursor ?? null, limit });
+    const page = await source.lines({ after: above.lines.at(-1)?.cursor ?? above.previous ?? null, limit });
     const isIn = (/** @type {any} */ { cursor }) => compare(cursor, from) >= 0 && compare(cursor, to) <= 0;
     return page.lines.filter((/** @type {any} */ line) => isIn(line) && isShown(line));
   }
@@ -208,7 +253,7 @@ export class Selection {
     return this.report(async () => {
       const at = this.range || this.pane.follows.value ? null : this.pane.firstVisible();
       const { values } = place.value;
-      const to = at ? address({ ...place.value, values: { ...values, at, to: '' } }) : location.hash;
+      const to = address({ ...place.value, values: at ? { ...values, at, to: '', top: '' } : { ...values, top: '' } });
       await navigator.clipboard.writeText(new URL(to, location.href).href);
       return 'link copied';
     }, 'not copied');

@@ -20,14 +20,30 @@ export class Source {
     /** @type {string[]} */ this.names = [];
     /** Only lines that match. @type {{ grep: string, 'ignore-case': boolean } | null} */
     this.only = null;
+    /** Expressions for lines that are left out. @type {string[]} */
+    this.hidden = [];
     /** Lines before this cursor are hidden. @type {string | null} */
     this.floor = null;
   }
 
+  /** What the lines must match: a request has one expression, and the search comes first. */
+  get filter() {
+    return this.only ?? (this.hidden.length ? { grep: this.hidden.join('|'), invert: true } : null);
+  }
+
+  /** Whether a line is left out: a request with a search does not leave it out. @param {any} line */
+  isLeftOut(line) {
+    const rows = (line.text ?? '').split('\n');
+    return line.event === undefined && this.hidden.some((one) => rows.some((/** @type {string} */ row) => new RegExp(one).test(row)));
+  }
+
   /** @param {object} values @param {AbortSignal} [signal] */
-  lines(values, signal) {
-    const all = { styles: true, limit: PAGE, name: this.names, ...(this.only ?? {}), step: !!this.only, ...values };
-    return get(`/r/${this.run}/api/lines${query(all)}`, signal);
+  async lines(values, signal) {
+    const { filter } = this;
+    const all = { styles: true, limit: PAGE, name: this.names, ...(filter ?? {}), step: !!filter, ...values };
+    const answer = await get(`/r/${this.run}/api/lines${query(all)}`, signal);
+    if (this.only) answer.lines = answer.lines.filter((/** @type {any} */ line) => !this.isLeftOut(line));
+    return answer;
   }
 
   /** The lines before a cursor, or before the end. @param {string} before @param {AbortSignal} [signal] @param {number} [limit] */
@@ -41,7 +57,7 @@ export class Source {
       answer = await this.lines({ before: at, after: this.floor, limit }, signal);
       lines = [...answer.lines, ...lines];
       at = answer.previous ?? at;
-    } while (this.only && answer.more && lines.length < limit);
+    } while (this.filter && answer.more && lines.length < limit);
     return { lines, more: answer.more, at };
   }
 
@@ -57,7 +73,7 @@ export class Source {
       isReset ||= answer.reset;
       lines = [...lines, ...answer.lines];
       at = answer.next ?? at;
-    } while (this.only && answer.more && lines.length < PAGE);
+    } while (this.filter && answer.more && lines.length < PAGE);
     return { lines, more: answer.more, at, reset: isReset };
   }
 
@@ -66,9 +82,10 @@ export class Source {
     let at = from;
     for (;;) {
       const place = up ? { before: at, after: this.floor } : { after: at };
-      const answer = await this.lines({ ...pattern, ...place, limit: 1, step: true, styles: false }, signal);
-      const hit = up ? answer.lines.at(-1) : answer.lines[0];
-      if (hit && isShown(hit)) return hit;
+      const answer = await this.lines({ invert: false, ...pattern, ...place, limit: this.hidden.length ? PAGE : 1, step: true, styles: false }, signal);
+      const isHit = (/** @type {any} */ line) => isShown(line) && !this.isLeftOut(line);
+      const hit = up ? answer.lines.findLast(isHit) : answer.lines.find(isHit);
+      if (hit) return hit;
       const next = up ? answer.previous : answer.next;
       if (!answer.more || !next || next === at) return null;
       at = next;

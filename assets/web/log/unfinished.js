@@ -6,10 +6,10 @@ import { textOf } from '../lib/asking.js';
 import { row } from './rows.js';
 
 export class Unfinished {
-  /** @param {() => boolean} isAtEnd whether the end of the log is shown, unfiltered @param {() => string[]} names */
-  constructor(isAtEnd, names) {
+  /** @param {() => boolean} isAtEnd whether the end of the log is shown, unfiltered @param {() => import('./source.js').Source} source */
+  constructor(isAtEnd, source) {
     this.isAtEnd = isAtEnd;
-    this.names = names;
+    this.source = source;
     /** @type {any[]} */ this.lines = [];
     this.onchange = () => {};
     this.element = h('div', { class: 'rows unfinished' });
@@ -22,9 +22,9 @@ export class Unfinished {
    */
   update(isFetched) {
     const ended = isFetched ? [] : this.lines.filter((line) => run.unfinished.every((one) => one.name !== line.name));
-    const names = this.names();
+    const source = this.source();
     const lines = this.isAtEnd() ? [...ended, ...run.unfinished] : [];
-    const chosen = lines.filter((line) => !names.length || names.includes(line.name));
+    const chosen = lines.filter((line) => (!source.names.length || source.names.includes(line.name)) && !source.isLeftOut({ text: textOf(line) }));
     const isSame = chosen.length === this.lines.length && chosen.every((line, at) => line === this.lines[at]);
     if (isSame) return;
     this.lines = chosen;

@@ -2,7 +2,7 @@
 
 import { get } from '../lib/api.js';
 import { h } from '../lib/dom.js';
-import { go } from '../lib/router.js';
+import { goToLog } from '../lib/router.js';
 import { run } from '../lib/store.js';
 import { clock } from '../lib/time.js';
 
@@ -64,7 +64,7 @@ function side(title, sign, lines) {
     lines.length ? h('ol', { class: 'matches' }, ...lines.map((line) => h('li', {},
       h('button', {
         class: 'quiet link', text: clock(new Date(line.time)), 'aria-label': `Show the line of ${clock(new Date(line.time))} in the log`,
-        onclick: () => go({ view: 'log', values: { at: line.cursor } }),
+        onclick: () => goToLog({ at: line.cursor }),
       }),
       h('code', { text: `${sign} ${line.text}`, title: line.text }),
       line.count > 1 ? h('span', { class: 'dim', text: `× ${line.count.toLocaleString('en')}` }) : null)))

@@ -5,7 +5,7 @@ import { h } from '../lib/dom.js';
 import { idle, link, listening } from '../lib/ports.js';
 import { address } from '../lib/router.js';
 import { reason } from '../lib/states.js';
-import { run } from '../lib/store.js';
+import { labelOf, run } from '../lib/store.js';
 
 /** @param {[string, Node | string | null | undefined][]} facts */
 function list(facts) {
@@ -14,7 +14,7 @@ function list(facts) {
 
 /** @param {string[]} names */
 function links(names) {
-  return h('span', {}, ...names.flatMap((name, at) => [at ? ', ' : null, h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: name })]));
+  return h('span', {}, ...names.flatMap((name, at) => [at ? ', ' : null, h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: labelOf(name) })]));
 }
 
 /** @param {any} process */
@@ -51,8 +51,21 @@ export function facts(process) {
   ]);
 }
 
+/** How a process is run: its directory, its dependencies and its variables. @param {any} found */
+export function setup({ directory, variables, depends_on: needs, needed_by: needed }) {
+  /** @param {any[]} all */
+  const dependencies = (all) => (all.length ? h('ul', {}, ...all.map(({ name, until, restart }) =>
+    h('li', {}, links([name]), h('span', { class: 'dim', text: ` ${until}${restart ? ', restarts with it' : ''}` })))) : null);
+  return h('div', {}, list([
+    ['Directory', h('code', { text: directory })],
+    ['Depends on', dependencies(needs)],
+    ['Needed by', dependencies(needed)],
+  ]), h('details', {}, h('summary', { text: `${variables.length} variables` }),
+    h('p', { class: 'dim', text: 'Names only; values are never sent to this page.' }), h('p', { class: 'variables', text: variables.join('  ') })));
+}
+
 /** The facts that only a crash report has, read when the panel is opened. @param {string} id of the report @param {string} time */
-export function setup(id, time) {
+export function setupOfCrash(id, time) {
   const body = h('div', {}, h('p', { class: 'dim', text: 'loading …' }));
   const element = h('details', { ontoggle: () => { if (/** @type {HTMLDetailsElement} */ (element).open) load(); } },
     h('summary', { text: `Command and environment, as of ${time}` }), body);

@@ -1,10 +1,11 @@
 // The flags that were found in the output of a process, and its failure texts.
 
-import { get, query } from '../lib/api.js';
+import { get, post, query } from '../lib/api.js';
 import { h } from '../lib/dom.js';
-import { go } from '../lib/router.js';
-import { run, supervisor } from '../lib/store.js';
+import { goToLog } from '../lib/router.js';
+import { me, run, supervisor } from '../lib/store.js';
 import { clock, ms } from '../lib/time.js';
+import { confirm } from '../views/dialog.js';
 
 /** How many matches of a flag are listed. */
 const LAST = 5;
@@ -14,7 +15,7 @@ async function show(name, match) {
   const since = new Date(Math.floor(ms(match.time)) - 1).toISOString();
   const page = await get(`/r/${run.id}/api/lines${query({ name, since, limit: 200 })}`);
   const line = page.lines.find((/** @type {any} */ one) => one.text === match.line) ?? page.lines[0];
-  if (line) go({ view: 'log', values: { at: line.cursor } });
+  if (line) goToLog({ at: line.cursor });
 }
 
 /** The flags of a process, with their last matches. @param {any} process */
@@ -40,8 +41,11 @@ export async function flags(process) {
     }));
 }
 
-/** The failure texts; null if the server does not list them for this session. @param {string} name */
-export async function failureTexts(name) {
+/**
+ * The failure texts; null if the server does not list them for this session.
+ * @param {string} name @param {() => void} onchange called when one was removed
+ */
+export async function failureTexts(name, onchange) {
   if (supervisor.value !== 'up') return null;
   let answer;
   try {
@@ -51,6 +55,18 @@ export async function failureTexts(name) {
   }
   const texts = answer.failure_strings ?? [];
   if (!texts.length) return null;
+  const problem = h('p', { class: 'kind-bad', role: 'alert' });
+  const remove = async (/** @type {string} */ text) => {
+    try {
+      await post(`/r/${run.id}/api/failure-declarations/${encodeURIComponent(name)}/remove`, { failure_string: text });
+      onchange();
+    } catch (error) {
+      problem.textContent = /** @type {Error} */ (error).message;
+    }
+  };
+  const askToRemove = (/** @type {string} */ text) => confirm('Remove this failure text?',
+    `“${text}” is removed from failure_declarations.json. Lines with it no longer count as failures.`, 'Remove', () => remove(text));
   return h('section', { class: 'panel' }, h('header', {}, h('h2', { text: 'Failure texts' })),
-    h('ul', {}, ...texts.map((/** @type {string} */ text) => h('li', {}, h('code', { text })))));
+    h('ul', { class: 'matches' }, ...texts.map((/** @type {string} */ text) => h('li', {}, h('code', { text, title: text }),
+      h('span', { class: 'space' }), me.value?.role === 'admin' ? h('button', { text: 'Remove', 'aria-label': `Remove the failure text ${text}`, onclick: () => askToRemove(text) }) : null))), problem);
 }

@@ -2,7 +2,7 @@
 
 import { get, query } from '../lib/api.js';
 import { h } from '../lib/dom.js';
-import { go } from '../lib/router.js';
+import { goToLog } from '../lib/router.js';
 import { run } from '../lib/store.js';
 import { clock, full, hostTime, ms, span } from '../lib/time.js';
 
@@ -44,7 +44,7 @@ function moment(cursor, text, time) {
   const date = new Date(time);
   return h('button', {
     class: 'quiet link', text: clock(date), dataset: { cursor }, title: `${full(date)}: show in the log`,
-    'aria-label': `${text} at ${clock(date)}: show in the log`, onclick: () => go({ view: 'log', values: { at: cursor } }),
+    'aria-label': `${text} at ${clock(date)}: show in the log`, onclick: () => goToLog({ at: cursor }),
   });
 }
 

@@ -7,14 +7,16 @@ import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { listening } from '../lib/ports.js';
 import { address } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
-import { canAct, changes, me, run, supervisor } from '../lib/store.js';
+import { canAct, changes, labelOf, me, run, supervisor } from '../lib/store.js';
 import { full, hostTime, ms, span } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { openCard } from '../crash/card.js';
 import { endOf } from '../crash/report.js';
+import { menuButton } from '../views/menu.js';
+import { seldom } from '../views/row_menu.js';
 import { causes, explain } from '../views/why.js';
 import { Changed } from './changed.js';
-import { facts, setup } from './facts.js';
+import { facts, setup, setupOfCrash } from './facts.js';
 import { Figures } from './figures.js';
 import { failureTexts, flags } from './found.js';
 import { Lives, livesOf } from './lives.js';
@@ -32,6 +34,7 @@ export class ProcessView {
     this.name = name;
     this.known = '';
     this.shown = '';
+    this.heading = h('h2', { text: labelOf(name), title: name });
     this.sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
     this.word = h('span');
     this.state = h('p', { class: 'state' }, this.sign, ' ', this.word);
@@ -44,6 +47,7 @@ export class ProcessView {
       h('a', { class: 'button', href: address({ run: id, view, values }), text });
     this.terminal = link('terminal', '⌨ Terminal', { name });
     this.log = link('log', '≡ Log', { names: name });
+    this.more = menuButton('⋯', 'More for the process', () => seldom(run.processes.get(name)));
     this.why = h('div');
     this.whyPanel = panel('Why', this.why);
     this.lives = new Lives();
@@ -60,11 +64,15 @@ export class ProcessView {
     this.grid = h('div', { class: 'panels' }, this.past,
       h('div', {}, panel('What it is', this.facts, this.setup), this.figures.element, this.found));
     this.element = h('div', { class: 'process-page' },
-      h('header', { class: 'process-head' }, h('h2', { text: name }), this.state, h('span', { class: 'space' }),
-        this.start, this.stop, this.restart, this.terminal, this.log),
+      h('header', { class: 'process-head' }, this.heading, this.state, h('span', { class: 'space' }),
+        this.start, this.stop, this.restart, this.terminal, this.log, this.more),
       this.note, this.empty, this.grid);
     const draw = atNextFrame(() => this.draw());
     this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), everySecond(draw)];
+  }
+
+  get scroller() {
+    return this.element;
   }
 
   close() {
@@ -76,12 +84,13 @@ export class ProcessView {
     const process = run.processes.get(this.name);
     if (this.isClosed || !run.state) return;
     this.empty.hidden = !!process;
-    for (const part of [this.grid, this.state, this.log]) part.hidden = !process;
+    for (const part of [this.grid, this.state, this.log, this.more]) part.hidden = !process;
     if (!process) {
       for (const part of [this.start, this.stop, this.restart, this.terminal]) part.hidden = true;
       setText(this.note, '');
       return;
     }
+    setText(this.heading, labelOf(this.name));
     const [mark, kind] = signOf(process);
     setText(this.sign, mark);
     setAttribute(this.state, 'class', `state kind-${kind}`);
@@ -97,6 +106,7 @@ export class ProcessView {
     this.stop.hidden = !mayAct || !canStop(process);
     this.restart.hidden = !mayAct;
     this.terminal.hidden = supervisor.value === 'over';
+    this.more.hidden = !seldom(process).length;
     this.figures.draw(process);
     this.read(process);
   }
@@ -113,8 +123,22 @@ export class ProcessView {
     this.isReading = true;
     // A limited session gets neither events nor reports.
     this.past.hidden = !!me.value?.is_limited;
-    if (!this.past.hidden) await Promise.all([this.readWhy(), this.readLives(), this.readCrashes(), this.readFound(process)]);
+    if (!this.past.hidden) await Promise.all([this.readSetup(), this.readWhy(), this.readLives(), this.readCrashes(), this.readFound(process)]);
     this.isReading = false;
+  }
+
+  /** What the plan of the run says; after the run, only a crash report knows. */
+  async readSetup() {
+    if (supervisor.value === 'over') return;
+    try {
+      const known = await get(`/r/${this.id}/api/processes/${encodeURIComponent(this.name)}/setup`);
+      const key = JSON.stringify(known);
+      // The reader may have opened its list of variables.
+      if (key !== this.setupKey) this.setup.replaceChildren(setup(known));
+      this.setupKey = key;
+    } catch {
+      // The panel then has only the facts.
+    }
   }
 
   async readWhy() {
@@ -135,8 +159,15 @@ export class ProcessView {
 
   /** @param {any} process */
   async readFound(process) {
-    const parts = await Promise.all([flags(process), failureTexts(this.name)]);
-    this.found.replaceChildren(...parts.filter((part) => part !== null));
+    const again = async () => {
+      await this.readFound(process);
+      /** @type {HTMLElement} */ (this.found.querySelector('button') ?? this.more).focus();
+    };
+    const parts = await Promise.all([flags(process), failureTexts(this.name, again)]);
+    const found = parts.filter((part) => part !== null);
+    const isSame = found.length === this.found.children.length && found.every((part, at) => part.isEqualNode(this.found.children[at]));
+    // What has the focus keeps it.
+    if (!isSame) this.found.replaceChildren(...found);
   }
 
   /** @param {() => Promise<void>} work */
@@ -157,6 +188,6 @@ export class ProcessView {
       report.run === run.state?.run ? null : h('span', { class: 'dim', text: 'earlier run' })))));
     const newest = reports[0];
     if (!newest || this.setup.childElementCount) return;
-    this.setup.replaceChildren(setup(newest.id, full(new Date(newest.timestamp)).slice(0, -4)));
+    this.setup.replaceChildren(setupOfCrash(newest.id, full(new Date(newest.timestamp)).slice(0, -4)));
   }
 }

@@ -1,21 +1,13 @@
 // Links in a terminal. They lead only to the web, and open only after the user has seen the address.
 
 import { h } from '../lib/dom.js';
+import { webAddress, webLinks } from '../lib/links.js';
 import { dialog } from '../views/dialog.js';
 
-const LINK = /https?:\/\/[^\s"'<>`{}|\\^\u0000-\u001f\u007f-\u009f]+/g;
-/** Punctuation after a link that is not part of it. */
-const BEHIND = /[.,;:!?)\]]+$/;
 /** The longest address that a program may give a text, in characters. */
 const LONGEST = 2048;
 /** The most rows over which a link may be wrapped. */
 const MOST_ROWS = 20;
-
-/** The URL if the text is a web address. @param {string} text */
-export function webAddress(text) {
-  const url = text.length <= LONGEST ? URL.parse(text) : null;
-  return url && (url.protocol === 'http:' || url.protocol === 'https:') && url.host ? url : null;
-}
 
 /** Show where a link leads, and open it if the user agrees. @param {string} text */
 export function openLink(text) {
@@ -59,11 +51,10 @@ export class LinkFinder {
     }
     const { cols } = this.terminal;
     const place = (/** @type {number} */ at) => ({ x: (at % cols) + 1, y: first + Math.floor(at / cols) + 1 });
-    const links = [...text.matchAll(LINK)].map((match) => {
-      const address = match[0].replace(BEHIND, '');
-      const range = { start: place(match.index), end: place(match.index + address.length - 1) };
-      return { text: address, range, activate: () => openLink(address) };
-    }).filter(({ text: address, range }) => webAddress(address) && range.start.y <= row && range.end.y >= row);
+    const links = webLinks(text).map(({ start, end, href }) => {
+      const range = { start: place(start), end: place(end - 1) };
+      return { text: text.slice(start, end), range, activate: () => openLink(href) };
+    }).filter(({ range }) => range.start.y <= row && range.end.y >= row);
     found(links.length ? links : undefined);
   }
 }

@@ -29,11 +29,11 @@ export class Cursor {
 
   /** @param {MouseEvent} event */
   point(event) {
-    const { overlay, width, bounds, lanes } = this.timeline;
+    const { overlay, width, bounds, names } = this.timeline;
     const box = overlay.getBoundingClientRect();
     const x = event.clientX - box.left;
     const lane = Math.floor((event.clientY - box.top) / HEIGHT);
-    if (x < 0 || x > width || lane < 0 || lane >= lanes.size) {
+    if (x < 0 || x > width || lane < 0 || lane >= names.length) {
       this.hide();
       return false;
     }
@@ -49,7 +49,7 @@ export class Cursor {
   }
 
   get name() {
-    return [...this.timeline.lanes.keys()][this.lane] ?? '';
+    return this.timeline.names[this.lane] ?? '';
   }
 
   /** The marks of the lane that are near the moment. */
@@ -83,14 +83,14 @@ export class Cursor {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { bounds, lanes, list } = this.timeline;
+    const { bounds, names, list } = this.timeline;
     const step = (bounds.until - bounds.from) / bounds.columns;
     const at = this.time ?? bounds.until - step / 2;
     const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 }[event.key];
     if (by && event.shiftKey) this.jump(by);
     else if (by) this.time = Math.min(bounds.until, Math.max(bounds.from, this.time === null ? at : at + by * step));
     else if (event.key === 'ArrowUp') this.lane = Math.max(0, this.lane - 1);
-    else if (event.key === 'ArrowDown') this.lane = Math.min(lanes.size - 1, this.lane + 1);
+    else if (event.key === 'ArrowDown') this.lane = Math.min(names.length - 1, this.lane + 1);
     else if (event.key === 'Home') this.time = bounds.from;
     else if (event.key === 'End') this.time = bounds.until - step / 2;
     else if (event.key === 'Enter') this.open(false);

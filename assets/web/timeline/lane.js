@@ -1,8 +1,8 @@
 // The lane of one process: its name, output, marks, and the times when it ran.
 
-import { h, setAttribute, svg } from '../lib/dom.js';
+import { h, setAttribute, setText, svg } from '../lib/dom.js';
 import { go } from '../lib/router.js';
-import { run } from '../lib/store.js';
+import { labelOf, run } from '../lib/store.js';
 import { hostTime } from '../lib/time.js';
 import { css } from '../log/colors.js';
 import { spansOf } from './marks.js';
@@ -17,7 +17,7 @@ export class Lane {
     /** @type {number[]} */ this.bytes = [];
     /** @type {Mark[]} */ this.marks = [];
     this.color = '';
-    this.label = h('span', { class: 'lane-name', title: name, text: name, onclick: () => go({ view: 'process', values: { name } }) });
+    this.label = h('span', { class: 'lane-name', title: name, onclick: () => go({ view: 'process', values: { name } }) });
     /** @type {Record<string, SVGElement>} */
     this.paths = Object.fromEntries(['bars', 'ran', ...KINDS, 'prompt'].map((kind) => [kind, svg('path', { class: `lane-${kind}`, d: '' })]));
     this.svg = svg('svg', { class: 'lane-drawing', height: HEIGHT, 'aria-hidden': 'true' }, ...Object.values(this.paths));
@@ -31,6 +31,7 @@ export class Lane {
   draw({ bounds, width, runs, prompt, isLive }) {
     const process = run.processes.get(this.name);
     const color = css(process?.color ?? 7);
+    setText(this.label, labelOf(this.name));
     if (color !== this.color) this.element.style.setProperty('--own', color);
     this.color = color;
     const { from, until } = bounds;

@@ -2,6 +2,7 @@
 
 import { get, query } from '../lib/api.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
+import { filter, isWanted } from '../lib/filter.js';
 import { changes, head, me, run, supervisor } from '../lib/store.js';
 import { theme } from '../lib/theme.js';
 import { hostTime, ms } from '../lib/time.js';
@@ -75,7 +76,7 @@ export class Timeline {
     this.list.addEventListener('scroll', () => this.update());
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.overlay);
-    this.ends = [changes.watch(() => this.arrange()), theme.watch(this.draw), everySecond(() => this.update())];
+    this.ends = [changes.watch(() => this.arrange()), filter.watch(() => { this.arrange(); this.update(); }), theme.watch(this.draw), everySecond(() => this.update())];
   }
 
   close() {
@@ -200,20 +201,28 @@ export class Timeline {
       lane.element.remove();
       this.lanes.delete(name);
     }
-    for (const name of run.processes.keys()) {
-      if (this.lanes.has(name)) continue;
-      const lane = new Lane(name);
-      this.lanes.set(name, lane);
-      this.rows.append(lane.element);
+    for (const [name, process] of run.processes) {
+      let lane = this.lanes.get(name);
+      if (!lane) {
+        lane = new Lane(name);
+        this.lanes.set(name, lane);
+        this.rows.append(lane.element);
+      }
+      lane.element.hidden = !isWanted(process);
     }
     if (this.body.hidden === this.isOpen) this.showFold();
+  }
+
+  /** The names of the lanes that are not filtered out, in their order. */
+  get names() {
+    return [...this.lanes].filter(([, lane]) => !lane.element.hidden).map(([name]) => name);
   }
 
   /** The names of the visible lanes. */
   visible() {
     const first = Math.floor(this.list.scrollTop / HEIGHT);
     const count = Math.ceil(this.list.clientHeight / HEIGHT) + 1;
-    return [...this.lanes.keys()].slice(first, first + count);
+    return this.names.slice(first, first + count);
   }
 
   resized() {

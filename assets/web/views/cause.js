@@ -17,9 +17,11 @@ function inShort({ causes = [], lastLogs = [] }) {
   return line ? `last line: ${line.trim()}` : 'its output does not explain why';
 }
 
-/** @param {any} process which has failed @returns {string | null} null until it is known */
+/** @param {any} process which has failed, and may run again @returns {string | null} null until it is known */
 export function causeOf(process) {
-  const { name, since } = process;
+  const { name } = process;
+  // While it runs again, the last failure is still the same.
+  const since = process.crash_loop?.last ?? process.since;
   const key = `${run.id} ${name}`;
   const before = known.get(key);
   if (before?.since === since) return before.text;
@@ -28,9 +30,10 @@ export function causeOf(process) {
   known.set(key, failure);
   const { id } = run;
   last = last.then(async () => {
-    if (id !== run.id) return known.delete(key);
+    // Meanwhile another run is shown, or it has failed again.
+    if (id !== run.id || known.get(key) !== failure) return;
     failure.text = inShort(await explain(name));
-    return changes.set(changes.value + 1);
-  }).catch(() => {});
+    changes.set(changes.value + 1);
+  }).catch(() => { failure.text = ''; });
   return null;
 }

@@ -1,6 +1,40 @@
-// Dialogs. Esc closes them, and the focus returns to where it was.
+// Dialogs. Esc and the browser's Back close them, and the focus returns to where it was.
 
 import { h } from '../lib/dom.js';
+import { goTo } from '../lib/router.js';
+
+/** The open dialogs by the numbers of their entries in the history. @type {Map<number, HTMLDialogElement>} */
+const open = new Map();
+let last = 0;
+/** Whether the browser is on its way back from the entry of a closed dialog. */
+let isLeaving = false;
+
+// What a reload leaves of a dialog is an ordinary entry.
+if (history.state?.dialog) history.replaceState(null, '');
+window.addEventListener('popstate', () => {
+  const entry = history.state?.dialog ?? 0;
+  if (isLeaving) {
+    isLeaving = false;
+    // Those that were opened meanwhile have no entry yet.
+    for (const number of open.keys()) if (number > entry) enter(number);
+    return;
+  }
+  for (const [number, element] of open) if (number > entry) element.close();
+  // An entry of a dialog that is closed shows nothing new.
+  if (entry && !open.has(entry)) leave();
+});
+
+function leave() {
+  isLeaving = true;
+  history.back();
+}
+
+/** Give a dialog an entry in the history: a new one, or that of a dialog that has just been closed. @param {number} number */
+function enter(number) {
+  const entry = history.state?.dialog;
+  if (entry && !open.has(entry)) history.replaceState({ dialog: number }, '');
+  else history.pushState({ dialog: number }, '');
+}
 
 /**
  * @param {string} title
@@ -14,15 +48,27 @@ export function dialog(title, content) {
     h('header', {}, h('h2', { text: title }), h('button', { class: 'quiet', 'aria-label': 'Close', text: '✕', onclick: close })),
     ...content(close),
   );
+  const number = last += 1;
   element.addEventListener('close', () => {
+    open.delete(number);
     element.remove();
     if (before instanceof HTMLElement) before.focus();
+    // Whoever closes it to go elsewhere does so at once, in place of its entry.
+    setTimeout(() => { if (!isLeaving && history.state?.dialog === number) leave(); });
   });
   element.addEventListener('click', (event) => {
+    const link = /** @type {Element} */ (event.target).closest('a[href^="#"]');
     if (event.target === element) close();
+    else if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      close();
+      goTo(link.getAttribute('href') ?? '');
+    }
   });
   document.body.append(element);
   element.showModal();
+  open.set(number, element);
+  if (!isLeaving) enter(number);
   return element;
 }
 

@@ -2,10 +2,10 @@
 
 import { actOnAll } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
+import { filter, isWanted } from '../lib/filter.js';
 import { isBad } from '../lib/states.js';
 import { canAct, run } from '../lib/store.js';
-import { columns } from './process_row.js';
-import { askToRestart } from './restart_all.js';
+import { askToRestart, askToStop } from './restart_all.js';
 
 const STORE = 'tmo-folded';
 
@@ -28,9 +28,9 @@ export class Group {
     this.fold = h('button', { class: 'quiet fold', onclick: () => this.toggle() });
     this.count = h('span', { class: 'dim' });
     const button = (/** @type {string} */ label, /** @type {() => void} */ work) =>
-      h('button', { class: 'quiet', text: label, 'aria-label': `${label} group ${name}`, onclick: work });
+      h('button', { text: label, 'aria-label': `${label} group ${name}`, onclick: work });
     this.acts = h('span', { class: 'group-acts' }, button('Start', () => actOnAll('start', this.names)),
-      button('Stop', () => actOnAll('stop', this.names)),
+      button('Stop', () => askToStop(`Stop the group ${name}?`, this.names)),
       button('Restart', () => askToRestart(`Restart the group ${name}?`, this.names)));
     this.cell = h('th', { scope: 'rowgroup' }, h('span', { class: 'group-head' }, this.fold, this.count, this.acts));
     this.head = h('tr', { class: 'group' }, this.cell);
@@ -51,19 +51,21 @@ export class Group {
     this.body.classList.toggle('folded', this.isFolded);
   }
 
-  /** @param {string[]} names */
-  update(names) {
-    this.names = names;
+  /** @param {string[]} names @param {string} columns how many are shown, for `colspan` */
+  update(names, columns) {
+    // What is filtered out neither counts nor is started, stopped or restarted; what is not is never folded.
+    this.names = names.filter((name) => isWanted(run.processes.get(name)));
+    this.body.classList.toggle('folded', this.isFolded && !filter.value);
     if (!this.name) return;
-    setAttribute(this.cell, 'colspan', columns());
+    setAttribute(this.cell, 'colspan', columns);
     let bad = 0;
     let running = 0;
-    for (const name of names) {
+    for (const name of this.names) {
       const process = run.processes.get(name);
       if (isBad(process)) bad += 1;
       if (process.pid) running += 1;
     }
-    setText(this.count, `${running} of ${names.length} running${bad ? ` · ▲ ${bad} failed` : ''}`);
+    setText(this.count, `${running} of ${this.names.length} running${bad ? ` · ▲ ${bad} failed` : ''}`);
     setAttribute(this.count, 'class', bad ? 'kind-bad' : 'dim');
     this.acts.hidden = !canAct();
   }

@@ -11,6 +11,9 @@ const KEYS = [
   ['f  End', 'follow the end of the log'],
   ['Home', 'the very first line'],
   ['PgUp  PgDn  ↑  ↓  k  j  Space', 'scroll the log'],
+  ['J  K', 'select the next line, the one before'],
+  ['Shift+↓  Shift+↑', 'extend the selection'],
+  ['Enter', 'unfold the selected line, or open its link'],
   ['1 … 9', 'only this process'],
   ['0', 'all processes'],
   ['w', 'wrap lines'],
@@ -26,6 +29,7 @@ const KEYS = [
   ['o', 'overview'],
   ['l', 'log'],
   ['m', 'figures: CPU, memory and output'],
+  ['p', 'filter the processes by name, state or group; Enter shows their log'],
   ['e', 'search everything: the logs of all runs'],
   ['?', 'this list'],
 ];

@@ -2,11 +2,13 @@
 
 import { clearHistory } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
+import { similar } from '../lib/pattern.js';
+import { askTime } from '../log/time.js';
 import { go, keep, place } from '../lib/router.js';
 import { me, supervisor } from '../lib/store.js';
 import { bytes, clock } from '../lib/time.js';
 import { Pane } from '../log/pane.js';
-import { plain } from '../log/rows.js';
+import { folds, plain } from '../log/rows.js';
 import { Search } from '../log/search.js';
 import { Selection } from '../log/select.js';
 import { compare } from '../log/source.js';
@@ -19,27 +21,38 @@ const TIMES = ['short', 'full', 'off'];
 const EDGE = 16;
 /** A touch of this length selects the line, in milliseconds. */
 const LONG = 500;
+/** The address has the place of the log once it has not been scrolled for this long, in milliseconds. */
+const REST = 200;
+/** What the address has in place of the first line if the log follows although a line is selected. */
+const END = 'end';
 
 export class LogView {
   /** @param {string} run */
   constructor(run) {
-    this.pane = new Pane(run, !place.value.values.at);
+    const { at, top } = place.value.values;
+    this.pane = new Pane(run, top ? top === END : !at);
     this.pane.onlines = () => this.linesChanged();
-    /** @type {string | null} */ this.at = null;
+    /** The selected line of the address. @type {string | null} */ this.at = null;
+    /** The first line on the screen, as the address has it. */
+    this.top = '';
     this.search = new Search(this.pane, () => this.selection.range?.[0]);
     const { search } = this;
     this.times = h('button', { class: 'toggle', onclick: () => this.nextTimes() });
     this.history = h('button', { class: 'quiet', text: 'Clear history', title: 'Remove what was logged so far', onclick: () => this.clearHistory() });
     this.wrap = h('button', { class: 'toggle', text: 'Wrap', onclick: () => this.toggleWrap() });
-    this.onPage = [this.times, this.wrap,
+    this.fold = h('button', { class: 'toggle', text: 'Fold', title: 'Show lines that are JSON or logfmt in short', onclick: () => folds.set(!folds.value) });
+    this.following = h('button', { class: 'toggle', text: 'Follow', title: 'Move with the end of the log (f)', onclick: () => (this.pane.follows.value ? this.pane.freeze() : this.pane.follow()) });
+    this.onPage = [this.following, this.times, this.wrap, this.fold,
       h('button', { class: 'toggle', text: 'Clear view', title: 'Hide what is there now (c)', onclick: () => this.clear() }),
       h('button', { class: 'toggle', text: 'Copy', title: 'Copy the selected lines, or all on the page', onclick: () => this.copy() })];
-    this.bar = h('div', { class: 'log-bar' }, ...search.parts, h('span', { class: 'space' }), ...this.onPage,
+    this.hiding = h('button', { class: 'toggle hiding', 'aria-pressed': 'true', hidden: true, title: 'Show them again', onclick: () => this.keepHidden([]) });
+    this.bar = h('div', { class: 'log-bar' }, ...search.parts, this.hiding, h('span', { class: 'space' }), ...this.onPage,
       menuButton('⋯', 'More for the log', () => this.items()));
     this.selection = new Selection(this.pane, {
       onchange: () => this.selected(),
-      onaround: (cursor) => go({ values: { ...place.value.values, names: '', at: cursor, to: '' } }),
+      onaround: (cursor) => go({ values: { ...place.value.values, names: '', at: cursor, to: '', top: '' } }),
       onfind: (text) => search.look(text),
+      onhide: (text) => this.keepHidden([...this.pane.source.hidden, similar(text)]),
       oncopied: (text) => search.say(text),
     });
     this.pane.onreveal = (cursor) => { if (this.selection.range?.[0] !== cursor) this.selection.set([cursor, cursor]); };
@@ -47,7 +60,7 @@ export class LogView {
     this.place = h('span');
     this.whole = h('button', { class: 'quiet', text: 'Download', title: 'The whole log, as `tmo logs` prints it', onclick: () => this.download() });
     this.footer = h('footer', { class: 'log-foot' }, this.place, h('span', { class: 'space' }), this.history, this.whole);
-    this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.selection.element, this.footer);
+    this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.selection.told, this.selection.element, this.footer);
     this.pane.rows.addEventListener('click', (event) => this.pick(event));
     this.pane.rows.addEventListener('pointerdown', (event) => this.touched(event));
     for (const end of ['pointerup', 'pointercancel']) this.pane.rows.addEventListener(end, () => clearTimeout(this.touch));
@@ -60,27 +73,52 @@ export class LogView {
     this.onmoved = () => {};
     this.ontimeline = () => {};
     this.tally = new Tally(this.pane, () => this.foot());
-    this.ends = [supervisor.watch(() => this.foot()), me.watch(() => this.foot())];
+    this.pane.onscroll = () => this.moved();
+    this.ends = [supervisor.watch(() => this.foot()), me.watch(() => this.foot()), folds.watch((isOn) => setAttribute(this.fold, 'aria-pressed', String(isOn))), this.pane.follows.watch((isOn) => {
+      setAttribute(this.following, 'aria-pressed', String(isOn));
+      this.moved();
+    })];
     search.set(place.value.values.q ?? '', !!place.value.values.regex);
   }
 
   /** Show the processes and lines that the address names. @param {Record<string, string>} values */
-  goTo({ names, at, to }) {
+  goTo({ names, hide, at = '', to, top = '' }) {
     const isFirst = this.at === null;
-    const before = this.at;
-    this.at = at ?? '';
+    const isThere = this.at === at && this.top === top;
+    [this.at, this.top] = [at, top];
+    this.setHidden((hide ?? '').split('\n').filter(Boolean), isFirst);
     this.setNames((names ?? '').split(',').filter(Boolean), isFirst);
-    if (!isFirst && this.at === before) return;
-    if (at && to && compare(at, to) < 0) this.selection.range = [at, to];
-    else if (at && this.selection.range?.[0] !== at) this.selection.range = null;
-    this.selection.show();
-    if (at) this.pane.show(at);
-    else if (isFirst) this.pane.follow();
+    if (isThere) return;
+    const { selection } = this;
+    if (at && to && compare(at, to) < 0) selection.restore([at, to]);
+    // Without the first line on the screen, the selected one is looked for.
+    else if (selection.range?.[0] !== at || selection.range[1] !== at) selection.restore(at && top ? [at, at] : null);
+    if (top && top !== END) this.pane.showFrom(top);
+    else if (at && !top) this.pane.show(at);
+    else this.pane.follow();
+  }
+
+  /** The reader has gone elsewhere: put the place into the address once that is over. */
+  moved() {
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.keepPlace(), REST);
+  }
+
+  keepPlace() {
+    const follows = this.pane.follows.value;
+    // The entry of a dialog is not that of the log; and what is being fetched may be shown elsewhere.
+    if (history.state?.dialog || (this.pane.busy && !follows)) this.moved();
+    else if (this.at !== null) {
+      const top = follows ? (this.at ? END : '') : this.pane.firstVisible() ?? '';
+      if (top !== this.top) keep({ top });
+      this.top = top;
+    }
   }
 
   close() {
     for (const end of this.ends) end();
     clearTimeout(this.touch);
+    clearTimeout(this.rest);
     this.tally.close();
     this.search.close();
     this.selection.close();
@@ -92,6 +130,23 @@ export class LogView {
     if (names.join() === this.pane.source.names.join()) return;
     this.pane.source.names = names;
     this.pane.element.classList.toggle('one-name', names.length === 1);
+    if (isFirst) return;
+    this.pane.reset();
+    this.search.countLater();
+  }
+
+  /** Leave these lines out, and keep that in the address. @param {string[]} hidden */
+  keepHidden(hidden) {
+    keep({ hide: hidden.join('\n') });
+    this.setHidden(hidden, false);
+  }
+
+  /** @param {string[]} hidden @param {boolean} isFirst */
+  setHidden(hidden, isFirst) {
+    if (hidden.join() === this.pane.source.hidden.join()) return;
+    this.pane.source.hidden = hidden;
+    this.hiding.hidden = !hidden.length;
+    setText(this.hiding, hidden.length === 1 ? '1 kind of line hidden ✕' : `${hidden.length} kinds of lines hidden ✕`);
     if (isFirst) return;
     this.pane.reset();
     this.search.countLater();
@@ -154,6 +209,7 @@ export class LogView {
     const label = (/** @type {HTMLElement} */ button) => (button === regex ? 'Regular expression' : button.textContent ?? '');
     const mark = (/** @type {HTMLElement} */ button) => (button.getAttribute('aria-pressed') === 'true' ? ' ✓' : '');
     return [...buttons.map((button) => /** @type {[string, () => void]} */ ([label(button) + mark(button), () => button.click()])),
+      ['Go to a time …', () => askTime(this.pane)],
       ['Timeline', () => this.ontimeline()]];
   }
 
@@ -161,7 +217,7 @@ export class LogView {
   pick(event) {
     const target = /** @type {Element} */ (event.target);
     const row = /** @type {HTMLElement | null} */ (target.closest('.row'));
-    if (row && (target.matches('.time, .name') || event.clientX < row.getBoundingClientRect().left + EDGE)) this.pickRow(row, event.shiftKey);
+    if (row && !target.closest('a, button') && (target.matches('.time, .name') || event.clientX < row.getBoundingClientRect().left + EDGE)) this.pickRow(row, event.shiftKey);
   }
 
   /** Select the line after a long touch. @param {PointerEvent} event */
@@ -177,6 +233,12 @@ export class LogView {
     this.pane.freeze();
     if (isMore) document.getSelection()?.removeAllRanges();
     this.selection.pick(cursor, isMore);
+  }
+
+  /** Show all values of the selected line, or open its first link. Tab reaches the others. */
+  open() {
+    const text = this.pane.rows.querySelector('.here .text');
+    /** @type {HTMLElement | null | undefined} */ (text?.querySelector('.opener') ?? text?.querySelector('a'))?.click();
   }
 
   /** Put the selected lines into the address. */
@@ -233,7 +295,7 @@ export class LogView {
   /** The numbers of the lines on the screen, and of all lines. @param {any[]} rows */
   linesShown(rows) {
     const { count } = this.tally;
-    const before = this.pane.source.only ? null : this.tally.before(rows);
+    const before = this.pane.source.filter ? null : this.tally.before(rows);
     if (!count || before === null) {
       this.pane.showBehind('');
       return '';

@@ -2,10 +2,11 @@
 
 import { failures } from '../lib/actions.js';
 import { prompt } from '../lib/asking.js';
-import { atNextFrame, h } from '../lib/dom.js';
-import { isBad } from '../lib/states.js';
+import { atNextFrame, h, setText } from '../lib/dom.js';
+import { filter, isWanted } from '../lib/filter.js';
+import { crashLoop, isBad } from '../lib/states.js';
 import { changes, hasFigures, me, run, runs } from '../lib/store.js';
-import { hostTime, ms } from '../lib/time.js';
+import { hostTime } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { Group } from './group.js';
 import { COLUMNS, ProcessRow } from './process_row.js';
@@ -15,18 +16,16 @@ import { Tiles } from './tiles.js';
 const STEP = 25;
 /** The mouse must rest for this long before rows move, in milliseconds. */
 const REST = 2000;
-/** A process that crashes repeatedly keeps its place for this long after a start, in milliseconds. */
-const CALM = 10_000;
 
 export class Overview {
   constructor() {
     /** @type {Map<string, ProcessRow>} */ this.rows = new Map();
     /** @type {Map<string, Group>} */ this.groups = new Map();
     this.tiles = new Tiles((name) => this.reveal(name));
-    this.table = h('table', { class: 'processes' },
-      h('thead', {}, h('tr', {}, ...COLUMNS.map(([text, kind]) =>
-        h('th', { scope: 'col', class: kind }, text || h('span', { class: 'unseen', text: 'Actions' }))))));
-    this.empty = h('p', { class: 'dim pad', text: 'Looking for the processes …' });
+    this.heads = COLUMNS.map(([text, kind]) =>
+      h('th', { scope: 'col', class: kind }, text || h('span', { class: 'unseen', text: 'Actions' })));
+    this.table = h('table', { class: 'processes' }, h('thead', {}, h('tr', {}, ...this.heads)));
+    this.empty = h('p', { class: 'dim pad' });
     /** When the mouse last moved over the table: rows must not move under it. */
     this.pointed = 0;
     this.table.addEventListener('pointermove', () => { this.pointed = hostTime(); });
@@ -34,13 +33,20 @@ export class Overview {
     this.observer = new IntersectionObserver((entries) => this.seen(entries), { root: this.element, rootMargin: '200px' });
     const draw = atNextFrame(() => this.update());
     this.again = draw;
-    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), runs.watch(draw), everySecond(draw)];
+    this.size = new ResizeObserver(draw);
+    this.size.observe(this.element);
+    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), runs.watch(draw), filter.watch(draw), everySecond(draw)];
+  }
+
+  get scroller() {
+    return this.element;
   }
 
   close() {
     this.isClosed = true;
     for (const end of this.ends) end();
     this.observer.disconnect();
+    this.size.disconnect();
   }
 
   /** @param {IntersectionObserverEntry[]} entries */
@@ -67,14 +73,18 @@ export class Overview {
   update() {
     if (this.isClosed) return;
     const now = hostTime();
-    this.empty.hidden = run.processes.size > 0;
+    const wanted = [...run.processes.values()].filter(isWanted).length;
+    setText(this.empty, run.processes.size ? 'No process has that in its name, its state or its groups.' : 'Looking for the processes …');
+    this.empty.hidden = wanted > 0;
     this.table.classList.toggle('no-figures', !hasFigures());
+    // A cell that spans more columns than there are would take width from the name.
+    const columns = String(this.heads.filter((head) => head.checkVisibility()).length);
     this.forget();
     this.tiles.update();
     let made = 0;
     for (const [group, names] of byGroup()) {
       const section = this.section(group);
-      section.update(names);
+      section.update(names, columns);
       for (const name of names) {
         let row = this.rows.get(name);
         if (!row) {
@@ -83,9 +93,10 @@ export class Overview {
           row = this.make(name);
         }
         if (row.element.parentElement !== section.body) section.body.append(row.element, row.note);
-        row.update(run.processes.get(name), now);
+        row.update(run.processes.get(name), now, columns);
       }
-      if (now - this.pointed > REST) this.arrange(section.body, urgentFirst(names, now));
+      section.body.hidden = !names.some((name) => isWanted(run.processes.get(name)));
+      if (now - this.pointed > REST) this.arrange(section.body, urgentFirst(names));
     }
     if (made === STEP) this.again();
   }
@@ -137,11 +148,11 @@ export class Overview {
   }
 }
 
-/** Sort failed and waiting processes first, and keep the order otherwise. @param {string[]} names @param {number} now */
-function urgentFirst(names, now) {
+/** Sort failed and waiting processes first, and keep the order otherwise. @param {string[]} names */
+function urgentFirst(names) {
   const isUrgent = (/** @type {string} */ name) => {
     const process = run.processes.get(name);
-    return isBad(process) || prompt(process) !== null || (process.pid && process.crashes > 0 && now - ms(process.since) < CALM);
+    return isBad(process) || prompt(process) !== null || crashLoop(process) !== null;
   };
   const urgent = names.filter(isUrgent);
   return urgent.length ? [...urgent, ...names.filter((name) => !urgent.includes(name))] : names;

@@ -5,8 +5,9 @@ import { act, failures, setFailure } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { idle, link, listening } from '../lib/ports.js';
 import { address, go } from '../lib/router.js';
-import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
-import { canAct, hasFigures, isGone, me, run, supervisor } from '../lib/store.js';
+import { isWanted } from '../lib/filter.js';
+import { canStart, canStop, crashLoop, ending, failed, reason, signOf } from '../lib/states.js';
+import { canAct, isGone, labelOf, me, run, supervisor } from '../lib/store.js';
 import { bytes, ms, span } from '../lib/time.js';
 import { causeOf } from './cause.js';
 import { logDialog } from './log_dialog.js';
@@ -14,15 +15,11 @@ import { openMenu } from './row_menu.js';
 import { Spark } from './spark.js';
 import { why } from './why.js';
 
-/** Heads of the columns, and their classes. */
+/** Heads of the columns, and the classes of their cells. The style sheet decides which of them have room. */
 export const COLUMNS = [
-  ['Name', 'col-name'], ['State', 'col-state'], ['Ready', 'col-ready wide'], ['Up', 'col-up wide'],
-  ['Restarts', 'col-restarts wide'], ['CPU', 'col-figure wide'], ['Memory', 'col-figure'], ['Port', 'col-port wide'],
-  ['', 'col-acts'],
+  ['Name', 'col-name'], ['State', 'col-state'], ['Ready', 'col-ready'], ['Up', 'col-up'], ['Restarts', 'col-restarts'],
+  ['CPU', 'col-cpu figure'], ['Memory', 'col-memory figure'], ['Port', 'col-port'], ['', 'col-acts'],
 ];
-
-/** The number of visible columns as the value of `colspan`; a larger value would take up width. */
-export const columns = () => String(COLUMNS.length - (hasFigures() ? 0 : 2));
 
 export class ProcessRow {
   /** @param {string} name */
@@ -32,10 +29,10 @@ export class ProcessRow {
     this.isInView = false;
     this.sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
     this.word = h('span');
-    this.state = h('td', { class: 'state' }, this.sign, ' ', this.word);
-    this.ready = h('td', { class: 'wide' });
-    this.up = h('td', { class: 'wide number' });
-    this.restarts = h('td', { class: 'wide number' });
+    this.state = h('td', { class: 'col-state state' }, this.sign, ' ', this.word);
+    this.ready = h('td', { class: 'col-ready' });
+    this.up = h('td', { class: 'col-up number' });
+    this.restarts = h('td', { class: 'col-restarts number' });
     this.cpu = h('span', { class: 'amount' });
     this.memory = h('span', { class: 'amount' });
     this.cpuSpark = new Spark();
@@ -47,13 +44,14 @@ export class ProcessRow {
     this.terminal = this.button('Terminal of', '⌨', () => go({ view: 'terminal', values: { name } }));
     const log = this.button('Log of', '≡', () => logDialog(name));
     log.classList.add('log-link');
+    this.link = h('a', { href: address({ run: run.id, view: 'process', values: { name } }) });
     this.element = h('tr', { dataset: { name }, oncontextmenu: (/** @type {MouseEvent} */ event) => this.menu(event) },
-      h('th', { scope: 'row' }, h('a', { href: address({ run: run.id, view: 'process', values: { name } }), text: name, title: name })),
+      h('th', { scope: 'row', class: 'col-name' }, this.link),
       this.state, this.ready, this.up, this.restarts,
-      h('td', { class: 'figure wide' }, this.cpu, this.cpuSpark.element),
-      h('td', { class: 'figure' }, this.memory, this.memorySpark.element),
-      h('td', { class: 'wide port' }, this.port),
-      h('td', { class: 'acts' }, this.start, this.stop, this.restart, this.terminal, log));
+      h('td', { class: 'col-cpu figure' }, this.cpu, this.cpuSpark.element),
+      h('td', { class: 'col-memory figure' }, this.memory, this.memorySpark.element),
+      h('td', { class: 'col-port port' }, this.port),
+      h('td', { class: 'col-acts acts' }, this.start, this.stop, this.restart, this.terminal, log));
     this.noteText = h('span');
     this.why = h('button', { text: 'Why?', 'aria-label': `Why? ${name}`, onclick: () => why(name) });
     this.answer = h('button', {
@@ -96,18 +94,24 @@ export class ProcessRow {
     return element;
   }
 
-  /** @param {any} process @param {number} now */
-  update(process, now) {
+  /** @param {any} process @param {number} now @param {string} columns how many are shown, for `colspan` */
+  update(process, now, columns) {
     const [mark, kind] = signOf(process);
     const isBad = failed(process) && !process.pid;
+    setAttribute(this.noteCell, 'colspan', columns);
+    const label = labelOf(this.name);
+    setText(this.link, label);
+    setAttribute(this.link, 'title', label === this.name ? label : `${label} (${this.name})`);
     setText(this.sign, mark);
-    setAttribute(this.state, 'class', `state kind-${kind}`);
+    setAttribute(this.state, 'class', `col-state state kind-${kind}`);
     setText(this.word, isBad && process.state === 'exited' ? ending(process) : process.state);
     setText(this.ready, process.pid && process.ready ? '✓' : process.pid && process.ready === false ? '…' : '–');
     setText(this.restarts, String(Math.max(0, (process.lives ?? 0) - 1)));
     this.showPort(process);
     this.showButtons(process);
     this.showNote(process, kind === 'bad', isBad);
+    this.element.hidden = !isWanted(process);
+    this.note.hidden ||= this.element.hidden;
     if (this.isInView) this.updateFigures(process, now);
   }
 
@@ -143,13 +147,14 @@ export class ProcessRow {
     // What a broken process has done is its cause too.
     const parts = [isBad ? this.cause(process) : '', process.state === 'broken' && isBad ? '' : reason(process)];
     const known = parts.filter(Boolean).join(' · ') || reason(process);
-    const text = failure ?? asks ?? known;
+    const story = crashLoop(process);
+    const told = story && !isBad ? [this.cause(process), reason(process)].filter(Boolean).join(' · ') : known;
+    const text = failure ?? asks ?? [story, told].filter(Boolean).join(': ');
     setText(this.noteText, text);
-    setAttribute(this.noteCell, 'colspan', columns());
     this.note.hidden = !text;
-    this.why.hidden = !!failure || !isKindBad || me.value?.is_limited;
+    this.why.hidden = !!failure || !(isKindBad || isBad || story) || me.value?.is_limited;
     this.dismiss.hidden = !failure;
-    setAttribute(this.note, 'class', `note ${failure || isKindBad ? 'kind-bad' : ''}`);
+    setAttribute(this.note, 'class', `note ${failure || isKindBad || isBad ? 'kind-bad' : story ? 'kind-busy' : ''}`);
   }
 
   /** The cause of a failure. A limited session does not receive it, as it may name other processes. @param {any} process */

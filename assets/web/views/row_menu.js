@@ -1,12 +1,30 @@
 // The context menu of a process.
 
 import { act } from '../lib/actions.js';
-import { go } from '../lib/router.js';
+import { isMuted, mute, prompt } from '../lib/asking.js';
+import { go, goToLog } from '../lib/router.js';
 import { canStart, canStop } from '../lib/states.js';
-import { canAct, run, supervisor } from '../lib/store.js';
+import { canAct, me, run, supervisor } from '../lib/store.js';
 import { showMenu } from './menu.js';
+import { askScale, askSignal } from './process_dialogs.js';
 
 /** @typedef {import('./menu.js').Item} Item */
+
+/** What is done seldom to a process, or told about it. @param {any} process @returns {Item[]} */
+export function seldom(process) {
+  const { name } = process;
+  /** @type {Item[]} */
+  const list = [];
+  if (canAct() && me.value?.role === 'admin') {
+    if (process.pid) list.push(['Signal …', () => askSignal(name)]);
+    list.push(['Scale …', () => askScale(name)]);
+  }
+  if (isMuted(name)) list.push(['Notify again when it waits for input', () => mute(name, false)]);
+  else if (prompt(process) !== null) list.push(['Ignore its prompt', () => mute(name, true)]);
+  // This uses the run's own socket, which needs no login.
+  if (run.state?.socket && canAct()) list.push(['Copy restart as curl', () => navigator.clipboard.writeText(curl(name))]);
+  return list;
+}
 
 /** The items for a process. @param {any} process @returns {Item[]} */
 function items(process) {
@@ -20,12 +38,10 @@ function items(process) {
   }
   if (supervisor.value !== 'over') list.push(['Terminal', () => go({ view: 'terminal', values: { name } })]);
   list.push(
-    ['Log', () => go({ view: 'log', values: { names: name } })],
+    ['Log', () => goToLog({ names: name })],
     ['Details', () => go({ view: 'process', values: { name } })],
   );
-  // This uses the run's own socket, which needs no login.
-  if (run.state?.socket && canAct()) list.push(['Copy restart as curl', () => navigator.clipboard.writeText(curl(name))]);
-  return list;
+  return [...list, ...seldom(process)];
 }
 
 /** @param {string} text */

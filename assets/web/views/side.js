@@ -2,8 +2,9 @@
 
 import { prompt, whenSilent } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
-import { address, go, place } from '../lib/router.js';
-import { changes, me, run, unfinished } from '../lib/store.js';
+import { filter, isWanted } from '../lib/filter.js';
+import { address, chooseNames, goToLog, lastLog, place } from '../lib/router.js';
+import { changes, labelOf, me, run, unfinished } from '../lib/store.js';
 import { ending, signOf } from '../lib/states.js';
 import { theme } from '../lib/theme.js';
 import { css } from '../log/colors.js';
@@ -11,16 +12,23 @@ import { Runs } from './run_list.js';
 
 /** How many rows are created in one frame. */
 const STEP = 50;
+/** From this many processes on, they can be filtered. */
+const MANY = 8;
 
-/** The processes that the address selects for the log; none means all. */
+/** The processes that are chosen for the log; none means all. */
 export function shownNames() {
-  return (place.value.values.names ?? '').split(',').filter((name) => run.processes.has(name));
+  return (lastLog(run.id).names ?? '').split(',').filter((name) => run.processes.has(name));
 }
 
-/** @param {string[]} names */
+/** Choose the processes that the log shows. @param {string[]} names */
+function choose(names) {
+  chooseNames(names.length === run.processes.size ? [] : names);
+}
+
+/** Show the log of these processes, or of all. @param {string[]} names */
 export function show(names) {
-  const all = names.length === 0 || names.length === run.processes.size;
-  go({ view: 'log', values: { ...place.value.values, names: all ? '' : names.join(',') } });
+  if (place.value.view === 'log') choose(names);
+  else goToLog({ names: (names.length === run.processes.size ? [] : names).join(',') });
 }
 
 /** Where a process that waits is answered. @param {string} name */
@@ -29,16 +37,41 @@ const answerAddress = (name) => address({ run: run.id, view: 'terminal', values:
 export class Side {
   constructor() {
     this.list = h('ul', { class: 'names' });
+    this.filter = /** @type {HTMLInputElement} */ (h('input', {
+      type: 'search', class: 'field filter', placeholder: 'Filter  p', 'aria-label': 'Filter the processes', hidden: true,
+      spellcheck: 'false', autocomplete: 'off', oninput: () => filter.set(this.filter.value),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.filterKey(event),
+    }));
     this.element = h('nav', { class: 'side', 'aria-label': 'Runs and processes' },
-      h('h2', { text: 'Runs' }), new Runs().list, h('h2', { text: 'Processes' }), this.list);
+      h('h2', { text: 'Runs' }), new Runs().list, h('h2', { text: 'Processes' }), this.filter, this.list);
     /** @type {Map<string, any>} */
     this.rows = new Map();
     this.again = atNextFrame(() => this.drawNames());
     place.watch(this.again);
     changes.watch(this.again);
     theme.watch(this.again);
+    filter.watch(this.again);
     // Nothing else happens when a process has been silent for long enough.
     unfinished.watch(() => whenSilent(this.again));
+  }
+
+  /** @param {KeyboardEvent} event */
+  filterKey(event) {
+    if (event.key === 'Escape') {
+      this.filter.value = '';
+      filter.set('');
+      this.filter.blur();
+    } else if (event.key === 'Enter') {
+      const names = [...run.processes.values()].filter(isWanted).map(({ name }) => name);
+      if (names.length) show(names);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** Begin to filter. */
+  focusFilter() {
+    if (this.filter.checkVisibility()) this.filter.focus();
   }
 
   /** @param {string} name */
@@ -48,11 +81,11 @@ export class Side {
       onchange: () => {
         const names = shownNames();
         const all = names.length ? names : [...run.processes.keys()];
-        show(tick.checked ? [...names, name] : all.filter((one) => one !== name));
+        choose(tick.checked ? [...names, name] : all.filter((one) => one !== name));
       },
     }));
     const sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
-    const only = h('button', { class: 'quiet name-only', title: `Only ${name}`, onclick: () => show([name]) }, name);
+    const only = h('button', { class: 'quiet name-only', onclick: () => show([name]) });
     const word = h('span', { class: 'state-word' });
     const asks = h('a', { class: 'asks', href: answerAddress(name), 'aria-label': `${name} waits for an answer: open its terminal`, text: '? waits' });
     const element = h('li', {}, tick, sign, only, word, asks);
@@ -66,6 +99,7 @@ export class Side {
       row.element.remove();
       this.rows.delete(name);
     }
+    this.filter.hidden = run.processes.size < MANY && !filter.value;
     let made = 0;
     for (const [name, process] of run.processes) {
       let row = this.rows.get(name);
@@ -76,6 +110,7 @@ export class Side {
         this.rows.set(name, row);
         this.list.append(row.element);
       }
+      row.element.hidden = !isWanted(process);
       const [mark, kind] = signOf(process);
       setText(row.sign, mark);
       setAttribute(row.sign, 'class', `sign kind-${kind}`);
@@ -88,7 +123,9 @@ export class Side {
       row.word.hidden = asked !== null;
       row.element.classList.toggle('asking', asked !== null);
       setAttribute(row.asks, 'title', asked);
-      setAttribute(row.only, 'title', `Only ${name} (${process.state})`);
+      const label = labelOf(name);
+      setText(row.only, label);
+      setAttribute(row.only, 'title', `Only ${label === name ? name : `${label}, ${name}`} (${process.state})`);
       const color = css(process.color);
       if (row.color !== color) row.only.style.color = color;
       row.color = color;

@@ -3,7 +3,7 @@
 import { asking } from '../lib/asking.js';
 import { h, setAttribute } from '../lib/dom.js';
 import { go, keep } from '../lib/router.js';
-import { me, run } from '../lib/store.js';
+import { labelOf, me, run } from '../lib/store.js';
 import { isPhone, remember, settings } from '../term/settings.js';
 import { ProcessTerminal } from '../term/terminal.js';
 
@@ -35,7 +35,7 @@ function processChoice(name, open) {
     },
     onchange: () => { if (!isByKey) open(choice.value); },
     onblur: () => { choice.value = name; },
-  }, ...[...run.processes.keys()].map((one) => h('option', { value: one, text: one, selected: one === name }))));
+  }, ...[...run.processes.keys()].map((one) => h('option', { value: one, text: labelOf(one), selected: one === name }))));
   return choice;
 }
 

@@ -1,8 +1,9 @@
 // A tile for each process, if there are too many to see the whole table at once.
 
 import { h, setAttribute, setText } from '../lib/dom.js';
+import { isWanted } from '../lib/filter.js';
 import { signOf } from '../lib/states.js';
-import { run } from '../lib/store.js';
+import { labelOf, run } from '../lib/store.js';
 
 /** The number of processes from which tiles are shown. */
 const FROM = 60;
@@ -35,8 +36,9 @@ export class Tiles {
       }
       const [mark, kind] = signOf(process);
       setText(tile, mark);
+      tile.hidden = !isWanted(process);
       setAttribute(tile, 'class', `tile kind-${kind}`);
-      setAttribute(tile, 'title', `${name}: ${process.state}`);
+      setAttribute(tile, 'title', `${labelOf(name)}: ${process.state}`);
     }
   }
 }

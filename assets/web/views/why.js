@@ -2,8 +2,8 @@
 
 import { get } from '../lib/api.js';
 import { h } from '../lib/dom.js';
-import { address, go } from '../lib/router.js';
-import { run } from '../lib/store.js';
+import { address, goToLog } from '../lib/router.js';
+import { labelOf, run } from '../lib/store.js';
 import { clock } from '../lib/time.js';
 import { openCard } from '../crash/card.js';
 import { endOf, reportId } from '../crash/report.js';
@@ -21,7 +21,7 @@ export async function explain(name) {
 /** @param {string} name */
 export async function why(name) {
   const explanation = await explain(name);
-  dialog(`Why ${name}?`, (close) => {
+  dialog(`Why ${labelOf(name)}?`, (close) => {
     const last = explanation.lastLogs ?? [];
     return [
       ...causes(name, explanation, close),
@@ -39,7 +39,7 @@ export async function why(name) {
 export function causes(name, explanation, leave = () => {}) {
   if (explanation.well) return [h('p', { text: explanation.well })];
   /** @param {string} cursor */
-  const show = (cursor) => { leave(); go({ view: 'log', values: { at: cursor } }); };
+  const show = (cursor) => { leave(); goToLog({ at: cursor }); };
   const items = (explanation.causes ?? []).map((/** @type {any} */ cause) => h('li', {},
     h('p', { class: 'cause', text: cause.text }),
     cause.place ? h('p', {}, 'In ', h('code', { text: cause.place })) : null,
