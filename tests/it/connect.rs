@@ -660,7 +660,9 @@ fn connect_in_a_pane_of_the_run_explains_the_alternative() {
 #[test]
 fn a_terminal_that_was_held_goes_on_when_the_last_viewer_leaves() {
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
-    world.ok(["start", "-D"]);
+    // While it is held, nothing shows when a key has been read, and keys that are read together would count as pasted.
+    world.write("tmux.conf", "set -g assume-paste-time 0\n");
+    world.ok(["start", "-D", "-F", "tmux.conf"]);
     world.wait_text("web", "ask me");
     let [one, other] = ["one", "other"].map(|name| Terminal::open(&world, name, 90, 20));
     for terminal in [&one, &other] {
