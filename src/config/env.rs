@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use crate::model::text::OsText;
 
-/// The variable in which a program of tmo says for whom it runs a command. Processes don't get it.
+/// When tmo runs one of its own commands on behalf of a user, this variable names that user: `page (anna)`. It is removed
+/// from the environment of the processes of a run.
 pub const SENDER: &str = "TMO_SENDER";
 
 /// Variables: the caller's, overlaid by those of env files.

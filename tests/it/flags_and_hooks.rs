@@ -283,8 +283,12 @@ fn failures_in_a_row_are_sent_to_the_desktop_notifier_once() {
     eventually("the last failure is told", || is_told(broken));
     world.ok(["quit"]);
     let told = read(&world, "told");
-    let all = |words: &str| told.matches(words).count();
-    assert_eq!([all("--|bad "), all("--|late has crashed|"), all(broken)], [1, 1, 1], "{told}");
+    let count = |text: &str| told.matches(text).count();
+    assert_eq!(
+        [count("--|bad "), count("--|late has crashed|"), count(broken)],
+        [1, 1, 1],
+        "{told}"
+    );
 }
 
 #[test]
