@@ -16,7 +16,8 @@ use super::run_api::{exactly, unknown, unreadable, whole};
 use super::source::Run;
 use crate::journal::clear;
 use crate::journal::search::lines::{Lines, Split};
-use crate::journal::search::select::Chosen;
+use crate::journal::search::pattern::Pattern;
+use crate::journal::search::select::{Chosen, Query};
 use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Filter, IndexReader, Position, Streams};
 use crate::sys::local;
@@ -28,7 +29,7 @@ use crate::view::paint::{Mode, Stamp, Style};
 const PAGE: usize = 64 << 10;
 
 /// The selection of entries and their form.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct TextAsk {
     /// The processes; none means all.
     names: Vec<String>,
@@ -36,6 +37,8 @@ pub(super) struct TextAsk {
     from: Option<Position>,
     to: Option<Position>,
     form: TextForm,
+    /// What the lines must match, and what they must not.
+    only: Vec<Query>,
 }
 
 /// The text before each line.
@@ -54,6 +57,7 @@ impl TextAsk {
     /// Parse a query; `None` if it is malformed or asks for more than the session may see.
     pub(super) fn parse(query: &str, scope: &Scope) -> Option<Self> {
         let mut ask = Self::default();
+        let (mut grep, mut hide, mut ignores_case) = (None, None, false);
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "name" if scope.has_process(whole(&value)) => ask.names.push(match scope.names() {
@@ -62,6 +66,9 @@ impl TextAsk {
                 }),
                 "from" => ask.from = Some(value.parse().ok()?),
                 "to" => ask.to = Some(value.parse().ok()?),
+                "grep" => grep = Some(value),
+                "ignore-case" => ignores_case = value == "true",
+                "hide" => hide = Some(value),
                 "form" => {
                     ask.form = match &*value {
                         "names" => TextForm::Names,
@@ -75,6 +82,11 @@ impl TextAsk {
         }
         if let (true, Some(names)) = (ask.names.is_empty(), scope.names()) {
             ask.names = names.iter().map(|name| exactly(name)).collect();
+        }
+        let wanted = grep.map(|grep| Pattern::new(&grep, ignores_case, false));
+        let unwanted = hide.map(|hide| Pattern::new(&hide, false, true));
+        for pattern in wanted.into_iter().chain(unwanted) {
+            ask.only.push(Query { pattern: Some(pattern.ok()?), ..Query::default() });
         }
         Some(ask)
     }
@@ -155,6 +167,7 @@ struct TextReader {
     form: Form,
     from: Position,
     to: Option<Position>,
+    only: Vec<Query>,
     upto: u64,
     is_limited: bool,
     is_over: bool,
@@ -188,13 +201,14 @@ impl TextReader {
         };
         let style = Style { stamp, bare, zone: local::zone(), ..Style::new(Mode::Plain) };
         let renderer = Renderer::new(style, &names).with_journal(&dirs);
-        let is_part = ask.from.is_some() || ask.to.is_some();
+        let is_part = ask.from.is_some() || ask.to.is_some() || !ask.only.is_empty();
         let split = if is_part { Split::Lines } else { Split::Never };
         Ok(Some(Self {
             lines: Lines::new(Cursor::over(index, from, filter), split),
             form: Form::Merged(Box::new(renderer)),
             from,
             to: ask.to,
+            only: ask.only.clone(),
             upto,
             is_limited,
             is_over: false,
@@ -203,7 +217,7 @@ impl TextReader {
 
     /// The next page; `None` after the last one.
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let mut page = vec![];
+        let (mut page, mut scratch) = (vec![], vec![]);
         while !self.is_over && page.len() < PAGE {
             let Some(entry) = self.lines.next(self.upto)? else {
                 self.is_over = true;
@@ -211,7 +225,10 @@ impl TextReader {
             };
             if self.to.is_some_and(|to| entry.position > to) {
                 self.is_over = true;
-            } else if entry.position >= self.from && (entry.is_line() || !self.is_limited) {
+            } else if entry.position >= self.from
+                && (entry.is_line() || !self.is_limited)
+                && self.only.iter().all(|query| query.matches(&entry, &mut scratch))
+            {
                 self.form.show(Chosen::Entry(entry, true), &mut page);
             }
         }
@@ -247,9 +264,10 @@ mod tests {
         let parse = |query: &str| TextAsk::parse(query, &Scope::All);
         let at = |record, skip| Some(Position { record, skip });
         let (from, to) = (at(3, 0), at(7, 12));
-        let wanted = TextAsk { names: vec!["web".into()], from, to, form: TextForm::Times };
-        assert_eq!(parse("name=web&from=3.0&to=7.12&form=times"), Some(wanted));
-        for malformed in ["from=x", "to=", "form=html", "colour=1", "name"] {
+        let asked = parse("name=web&from=3.0&to=7.12&form=times").unwrap();
+        assert_eq!((asked.from, asked.to, asked.form), (from, to, TextForm::Times));
+        assert_eq!(asked.names, ["web"]);
+        for malformed in ["from=x", "to=", "form=html", "colour=1", "grep=(", "hide=[", "name"] {
             let is_name = malformed == "name";
             assert_eq!(parse(malformed).is_some(), is_name, "{malformed}");
         }

@@ -151,6 +151,15 @@ fn back_closes_a_dialog_and_nothing_else() {
     goes(&page, "back");
     page.until("it is closed", is_closed);
     is_at(&page, "log");
+    // One that opens from another, as that closes, leaves no step of either.
+    let both = "import(new URL('views/dialog.js', document.querySelector('script[type=module]').src)).then((part) => {
+        part.dialog('First', () => []).close();
+        part.dialog('Second', () => []);
+    })";
+    page.value(both);
+    page.until("the first is gone", "document.querySelectorAll('dialog').length === 1");
+    page.click("Close");
+    page.until("no entry is left", "history.state === null");
     // Closed by its own button, it leaves no step.
     page.click("Settings");
     page.until("the dialog", is_open);

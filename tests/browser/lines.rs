@@ -79,6 +79,16 @@ fn lines_of_loggers_are_shown_in_short_and_open_on_a_click() {
         "it is open",
         "document.querySelector('.here .unfolded')?.innerText.includes('\\n  t: 12')",
     );
+    let marks = "[...CSS.highlights.get('find') ?? []].filter((range) => String(range) === 'hostname').length";
+    page.click("Search the log");
+    page.types("hostname");
+    page.until("it is marked", &format!("{marks} === 1"));
+    page.click_at("//*[contains(@class, 'unfolded')][contains(., 'hostname')]");
+    page.until(
+        "it is in short",
+        "!document.querySelector('.unfolded')?.innerText.includes('hostname')",
+    );
+    assert_eq!(page.value(marks), json!(1), "it is still marked");
     page.click("Fold");
     page.shows_line(r#"{"level":30,"time":1531171074631"#);
     assert_eq!(page.value("probe.all('.text.folded').length"), json!(0));
@@ -138,6 +148,16 @@ fn lines_like_one_that_is_hidden_are_hidden_until_they_are_shown_again() {
     page.reload();
     page.shows_line("ready");
     assert_eq!(page.value("probe.lines().filter((line) => line.startsWith('GET'))"), json!([]));
+    // Links of other views to the log leave them hidden.
+    for (view, link) in
+        [("process/web", "//a[.='≡ Log']"), ("figures", "//*[contains(@class, 'starts')]//a")]
+    {
+        page.value(&format!("location.hash = location.hash.replace(/log.*/, '{view}')"));
+        page.until("the link", &format!("document.evaluate(\"{link}\", document).iterateNext()"));
+        page.click_at(link);
+        page.shows_line("ready");
+        assert_eq!(page.value("probe.lines().filter((line) => line.startsWith('GET'))"), json!([]));
+    }
     page.click("1 kind of line hidden ✕");
     // The place is kept: the end, or the first line.
     page.until("they are there", "probe.lines().some((line) => line.startsWith('GET'))");

@@ -112,6 +112,18 @@ fn a_copy_a_download_and_tmo_logs_are_the_same_bytes() {
     assert_eq!(downloaded(&downloads, "log"), only_lines(world.ok(["logs", "count"])));
     page.click_at("//footer[@class='log-foot']//button[.='Download']");
     assert_eq!(downloaded(&downloads, "log"), world.ok(["logs", "count"]));
+    // What is hidden within the range is in none of them.
+    page.value("location.hash += `&hide=${encodeURIComponent('^line \\\\d+$')}`");
+    page.until("they are hidden", "document.querySelector('.hiding').checkVisibility()");
+    of_toolbar(&page, "Copy");
+    assert_eq!(copied(&page, "copied 1 line"), "red ümlaut\n");
+    of_toolbar(&page, "Copy as Markdown");
+    page.until("one line", "navigator.clipboard.readText().then((text) => text.startsWith('```'))");
+    let markdown = page.text("navigator.clipboard.readText()");
+    assert!(markdown.contains("| red ümlaut\n```") && !markdown.contains("line"), "{markdown}");
+    of_toolbar(&page, "Download");
+    let text = downloaded(&downloads, "log");
+    assert!(text.ends_with("| red ümlaut\n") && !text.contains("line"), "{text}");
     page.end();
     web.end();
     world.ok(["quit"]);

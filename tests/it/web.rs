@@ -675,6 +675,10 @@ fn a_download_has_the_bytes_of_tmo_logs_and_needs_a_ticket_that_is_valid_once() 
     let part = web.ask(&format!("GET {run}/text?name=web&form=plain&from={from}&to={to}")).unwrap();
     let wanted: String = (4..=13).map(|number| format!("line {number}\n")).collect();
     assert_eq!(joined(&part), wanted);
+    let part = web.ask(&format!(
+        "GET {run}/text?name=web&form=plain&from={from}&to={to}&grep=LINE+1&ignore-case=true&hide=11%7C13"
+    ));
+    assert_eq!(joined(&part.unwrap()), "line 10\nline 12\n");
 
     assert_eq!(download(&ticket(""), "").status, 404, "without the cookie");
     let link = link_in(&world.ok(["web", "--link"])).unwrap();

@@ -2,6 +2,7 @@
 
 import { h, setText } from '../lib/dom.js';
 import { goToLog } from '../lib/router.js';
+import { labelOf } from '../lib/store.js';
 import { full, span } from '../lib/time.js';
 import { foldedRow } from '../log/fold.js';
 import { dialog } from '../views/dialog.js';
@@ -21,7 +22,7 @@ export async function openCard(id) {
     return;
   }
   const loaded = crash;
-  const element = dialog(`Crash of ${loaded.report.processName}`, (close) => content(loaded, close));
+  const element = dialog(`Crash of ${labelOf(loaded.report.processName)}`, (close) => content(loaded, close));
   element.classList.add('wide');
   // The end is shown among what was printed around it; the cause stays at the top.
   const [around, end] = [element.querySelector('.around'), element.querySelector('.around .bad')];
@@ -88,6 +89,6 @@ function card({ report, around, leftOut }) {
     h('h3', { text: 'What all processes printed around it' }),
     leftOut ? h('p', { class: 'dim', text: leftOut }) : null,
     h('div', { class: 'around', tabindex: '0' }, ...lines),
-    report.lastLogs.length ? h('h3', { text: `The last lines of ${processName}` }) : null,
+    report.lastLogs.length ? h('h3', { text: `The last lines of ${labelOf(processName)}` }) : null,
     report.lastLogs.length ? h('pre', { text: report.lastLogs.join('\n') }) : null);
 }

@@ -2,7 +2,7 @@
 
 import { get, query } from '../lib/api.js';
 import { h } from '../lib/dom.js';
-import { address } from '../lib/router.js';
+import { logAddress } from '../lib/router.js';
 import { labelOf, me, run } from '../lib/store.js';
 import { full } from '../lib/time.js';
 
@@ -50,7 +50,7 @@ export class Starts {
     this.body.replaceChildren(...lines.map((line) => {
       const isBad = line.event === 'exit' && line.code !== 0;
       return h('tr', {},
-        h('td', {}, h('a', { href: address({ run: run.id, view: 'log', values: { at: line.cursor } }), text: full(new Date(line.time)).slice(0, -4) })),
+        h('td', {}, h('a', { href: logAddress(run.id, { at: line.cursor }), text: full(new Date(line.time)).slice(0, -4) })),
         h('td', { text: labelOf(line.name) }),
         h('td', { class: isBad ? 'kind-bad' : '', text: words(line) }));
     }));

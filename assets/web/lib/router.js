@@ -51,9 +51,14 @@ export function go(to) {
   goTo(address({ ...place.value, ...to }));
 }
 
-/** Go to a place of the log. Lines that were hidden there stay hidden. @param {Record<string, string>} values */
+/** The address of a place in a run's log. Lines that were hidden there stay hidden. @param {string | null} run @param {Record<string, string>} values */
+export function logAddress(run, values) {
+  return address({ run, view: 'log', values: { hide: lastLog(run).hide ?? '', ...values } });
+}
+
+/** Go to a place of the log of this run. @param {Record<string, string>} values */
 export function goToLog(values) {
-  go({ view: 'log', values: { hide: lastLog(place.value.run).hide ?? '', ...values } });
+  goTo(logAddress(place.value.run, values));
 }
 
 /** Go to an address of this page. It replaces the entry that a dialog has in the history. @param {string} hash */

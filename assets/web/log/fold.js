@@ -1,6 +1,7 @@
 // Folds the middle of long runs of lines of one process.
 
 import { h } from '../lib/dom.js';
+import { labelOf } from '../lib/store.js';
 import { row } from './rows.js';
 
 /** @typedef {{ left: number, name: string, lines: any[] }} Gap the lines that are left out, and their number */
@@ -40,6 +41,6 @@ export function foldedRow(line) {
       event.preventDefault();
       show();
     },
-  }, h('span', { class: 'text', text: `⋯ ${line.left.toLocaleString('en')} more lines of ${line.name} ⋯` }));
+  }, h('span', { class: 'text', text: `⋯ ${line.left.toLocaleString('en')} more lines of ${labelOf(line.name)} ⋯` }));
   return gap;
 }

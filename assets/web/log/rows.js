@@ -136,6 +136,7 @@ function fold(cell, line, { level, kind, time, at, message, rest, all }) {
     write(values, { text: pairs }, Infinity);
     cell.append(values);
     setReachable(cell, cell.closest('.here') !== null);
+    cell.dispatchEvent(new Event('rewritten', { bubbles: true }));
   };
   cell.append(opener);
   cell.classList.add('folded');
@@ -173,6 +174,7 @@ function text(line, isShort) {
       onclick: () => {
         cell.textContent = '';
         write(cell, line, Infinity);
+        cell.dispatchEvent(new Event('rewritten', { bubbles: true }));
       },
     }));
   }

@@ -197,9 +197,18 @@ export class Selection {
     const { source } = this.pane;
     // `after` excludes the line that it names, so begin at the line before.
     const above = await source.lines({ before: from, limit: 1 });
-    const page = await source.lines({ after: above.lines.at(-1)?.cursor ?? above.previous ?? null, limit });
     const isIn = (/** @type {any} */ { cursor }) => compare(cursor, from) >= 0 && compare(cursor, to) <= 0;
-    return page.lines.filter((/** @type {any} */ line) => isIn(line) && isShown(line));
+    /** @type {any[]} */
+    const lines = [];
+    let at = above.lines.at(-1)?.cursor ?? above.previous ?? null;
+    let page;
+    // With a filter, a page may have fewer lines than there are.
+    do {
+      page = await source.lines({ after: at, limit });
+      lines.push(...page.lines.filter((/** @type {any} */ line) => isIn(line) && isShown(line)));
+      at = page.next ?? at;
+    } while (page.more && compare(at, to) < 0 && lines.length < limit);
+    return lines.slice(0, limit);
   }
 
   copyMarkdown() {

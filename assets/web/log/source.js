@@ -97,9 +97,13 @@ export class Source {
     return get(`/r/${this.run}/api/count${query({ after, name: this.names })}`, signal);
   }
 
-  /** The query for the text of a range. @param {[string, string] | null} range first and last line @param {'plain' | 'names' | 'times'} form */
+  /**
+   * The query for the text of the whole log, or of the lines that are shown of a range.
+   * @param {[string, string] | null} range first and last line @param {'plain' | 'names' | 'times'} form
+   */
   ofText(range, form) {
-    return query({ name: this.names, from: range?.[0], to: range?.[1], form });
+    const shown = range ? { from: range[0], to: range[1], ...this.only, hide: this.hidden.join('|') } : {};
+    return query({ name: this.names, form, ...shown });
   }
 
   /** @param {[string, string]} range @param {'plain' | 'names' | 'times'} form @param {number} most */

@@ -5,7 +5,7 @@ import { get, query } from '../lib/api.js';
 import { prompt } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { listening } from '../lib/ports.js';
-import { address } from '../lib/router.js';
+import { address, logAddress } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
 import { canAct, changes, labelOf, me, run, supervisor } from '../lib/store.js';
 import { full, hostTime, ms, span } from '../lib/time.js';
@@ -43,10 +43,9 @@ export class ProcessView {
     this.start = button('start', '▶ Start');
     this.stop = button('stop', '■ Stop');
     this.restart = button('restart', '↻ Restart');
-    const link = (/** @type {string} */ view, /** @type {string} */ text, /** @type {Record<string, string>} */ values) =>
-      h('a', { class: 'button', href: address({ run: id, view, values }), text });
-    this.terminal = link('terminal', '⌨ Terminal', { name });
-    this.log = link('log', '≡ Log', { names: name });
+    const link = (/** @type {string} */ href, /** @type {string} */ text) => h('a', { class: 'button', href, text });
+    this.terminal = link(address({ run: id, view: 'terminal', values: { name } }), '⌨ Terminal');
+    this.log = link(logAddress(id, { names: name }), '≡ Log');
     this.more = menuButton('⋯', 'More for the process', () => seldom(run.processes.get(name)));
     this.why = h('div');
     this.whyPanel = panel('Why', this.why);

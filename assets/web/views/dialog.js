@@ -13,15 +13,16 @@ let isLeaving = false;
 if (history.state?.dialog) history.replaceState(null, '');
 window.addEventListener('popstate', () => {
   const entry = history.state?.dialog ?? 0;
-  if (isLeaving) {
-    isLeaving = false;
+  for (const [number, element] of open) {
+    if (number <= entry) continue;
     // Those that were opened meanwhile have no entry yet.
-    for (const number of open.keys()) if (number > entry) enter(number);
-    return;
+    if (isLeaving) enter(number);
+    else element.close();
   }
-  for (const [number, element] of open) if (number > entry) element.close();
+  isLeaving = false;
   // An entry of a dialog that is closed shows nothing new.
-  if (entry && !open.has(entry)) leave();
+  const { dialog: now } = history.state ?? {};
+  if (now && !open.has(now)) leave();
 });
 
 function leave() {

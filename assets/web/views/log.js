@@ -62,6 +62,7 @@ export class LogView {
     this.footer = h('footer', { class: 'log-foot' }, this.place, h('span', { class: 'space' }), this.history, this.whole);
     this.element = h('section', { class: 'log' }, this.bar, this.pane.element, this.selection.told, this.selection.element, this.footer);
     this.pane.rows.addEventListener('click', (event) => this.pick(event));
+    this.pane.rows.addEventListener('rewritten', () => search.highlight());
     this.pane.rows.addEventListener('pointerdown', (event) => this.touched(event));
     for (const end of ['pointerup', 'pointercancel']) this.pane.rows.addEventListener(end, () => clearTimeout(this.touch));
     this.time = localStorage.getItem('tmo-times') ?? 'short';

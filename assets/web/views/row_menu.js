@@ -4,7 +4,7 @@ import { act } from '../lib/actions.js';
 import { isMuted, mute, prompt } from '../lib/asking.js';
 import { go, goToLog } from '../lib/router.js';
 import { canStart, canStop } from '../lib/states.js';
-import { canAct, me, run, supervisor } from '../lib/store.js';
+import { canAct, labelOf, me, run, supervisor } from '../lib/store.js';
 import { showMenu } from './menu.js';
 import { askScale, askSignal } from './process_dialogs.js';
 
@@ -59,5 +59,5 @@ function curl(name) {
  */
 export function openMenu(name, x, y) {
   const process = run.processes.get(name);
-  if (process) showMenu(name, items(process), x, y);
+  if (process) showMenu(labelOf(name), items(process), x, y);
 }

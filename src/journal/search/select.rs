@@ -11,7 +11,7 @@ use crate::journal::words::searched_words;
 use crate::model::time::Timestamp;
 
 /// Which of the entries read are wanted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Query {
     /// Nothing older than this.
     pub since: Option<Timestamp>,

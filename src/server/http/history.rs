@@ -432,7 +432,6 @@ fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
     Ok(types)
 }
 
-/// Parse a parameter of [`HistoryAsk`].
 /// Parse the name of a stream.
 fn stream(value: &str) -> Result<OutputStream, Refusal> {
     let mut all = [OutputStream::Out, OutputStream::Err].into_iter();
@@ -440,6 +439,7 @@ fn stream(value: &str) -> Result<OutputStream, Refusal> {
     found.ok_or_else(|| Refusal::bad(format!("`stream={value}`: give out or err")))
 }
 
+/// Parse a parameter of [`HistoryAsk`].
 fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal> {
     let text = || Some(value.to_owned());
     match name {
