@@ -6,7 +6,7 @@ import { asking, prompt, whenSilent } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
 import { Live } from './lib/live.js';
 import { Notices, wanted } from './lib/notices.js';
-import { address, go, goToLog, lastLog, place } from './lib/router.js';
+import { address, go, goToLog, lastLog, place, pressed } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
 import { canStop, isBad, isTroubled, signOf } from './lib/states.js';
 import { begin, canAct, changes, isGone, labelOf, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
@@ -331,8 +331,7 @@ function actOnRow(key, target) {
 
 /** The tab of the log leads to where the log was left, which is here. @param {MouseEvent} event */
 function stayInLog(event) {
-  const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
-  if (isPlain && place.value.view === 'log') event.preventDefault();
+  if (pressed(event) && place.value.view === 'log') event.preventDefault();
 }
 
 /**

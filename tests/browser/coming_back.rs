@@ -160,6 +160,20 @@ fn back_closes_a_dialog_and_nothing_else() {
     page.until("the first is gone", "document.querySelectorAll('dialog').length === 1");
     page.click("Close");
     page.until("no entry is left", "history.state === null");
+    // A link that is pressed while the browser is still on its way back from the entry leads to its view.
+    page.click("Settings");
+    page.until("the dialog", is_open);
+    page.value(
+        "void (history.back = () => {
+            delete history.back;
+            probe.all('a').find((link) => link.textContent === 'Figures').click();
+            history.back();
+        })",
+    );
+    page.click("Close");
+    is_at(&page, "figures");
+    goes(&page, "back");
+    is_at(&page, "log");
     // Closed by its own button, it leaves no step.
     page.click("Settings");
     page.until("the dialog", is_open);

@@ -63,9 +63,43 @@ export function goToLog(values) {
 
 /** Go to an address of this page. It replaces the entry that a dialog has in the history. @param {string} hash */
 export function goTo(hash) {
-  if (history.state?.dialog) location.replace(hash);
+  if (isLeaving) next = hash;
+  else if (history.state?.dialog) location.replace(hash);
   else location.hash = hash;
 }
+
+/** Whether the browser is on its way back from the entry of a closed dialog. */
+export let isLeaving = false;
+/** Where to go after that: it would go back from there, too. */
+let next = '';
+
+/** Leave the entry of a closed dialog. */
+export function leave() {
+  isLeaving = true;
+  history.back();
+}
+
+/** The browser has left it. */
+export function hasLeft() {
+  isLeaving = false;
+  const to = next;
+  next = '';
+  if (to) goTo(to);
+}
+
+/** The address of the link of this page that was pressed; null for others and for a new tab. @param {MouseEvent} event */
+export function pressed(event) {
+  const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  const link = /** @type {Element} */ (event.target).closest('a[href^="#"]');
+  return isPlain && link ? link.getAttribute('href') : null;
+}
+
+document.addEventListener('click', (event) => {
+  const to = isLeaving && pressed(event);
+  if (!to) return;
+  event.preventDefault();
+  goTo(to);
+}, true);
 
 /** Change the values of the address without a new entry in the history. @param {Record<string, string>} values */
 export function keep(values) {

@@ -1,13 +1,11 @@
 // Dialogs. Esc and the browser's Back close them, and the focus returns to where it was.
 
 import { h } from '../lib/dom.js';
-import { goTo } from '../lib/router.js';
+import { goTo, hasLeft, isLeaving, leave, pressed } from '../lib/router.js';
 
 /** The open dialogs by the numbers of their entries in the history. @type {Map<number, HTMLDialogElement>} */
 const open = new Map();
 let last = 0;
-/** Whether the browser is on its way back from the entry of a closed dialog. */
-let isLeaving = false;
 
 // What a reload leaves of a dialog is an ordinary entry.
 if (history.state?.dialog) history.replaceState(null, '');
@@ -19,16 +17,11 @@ window.addEventListener('popstate', () => {
     if (isLeaving) enter(number);
     else element.close();
   }
-  isLeaving = false;
   // An entry of a dialog that is closed shows nothing new.
   const { dialog: now } = history.state ?? {};
   if (now && !open.has(now)) leave();
+  else hasLeft();
 });
-
-function leave() {
-  isLeaving = true;
-  history.back();
-}
 
 /** Give a dialog an entry in the history: a new one, or that of a dialog that has just been closed. @param {number} number */
 function enter(number) {
@@ -58,12 +51,12 @@ export function dialog(title, content) {
     setTimeout(() => { if (!isLeaving && history.state?.dialog === number) leave(); });
   });
   element.addEventListener('click', (event) => {
-    const link = /** @type {Element} */ (event.target).closest('a[href^="#"]');
+    const to = pressed(event);
     if (event.target === element) close();
-    else if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    else if (to) {
       event.preventDefault();
       close();
-      goTo(link.getAttribute('href') ?? '');
+      goTo(to);
     }
   });
   document.body.append(element);
