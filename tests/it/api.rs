@@ -113,7 +113,11 @@ impl<'a> Golden<'a> {
         ];
         match value {
             Value::Null | Value::Bool(_) => {}
-            Value::Array(values) => values.iter_mut().for_each(|value| self.steady("", value)),
+            Value::Array(values) => {
+                // Tests over the terminals of tmo itself set it.
+                values.retain(|value| value != "TMO_BACKEND");
+                values.iter_mut().for_each(|value| self.steady("", value));
+            }
             Value::Object(members) => {
                 members.iter_mut().for_each(|(key, value)| self.steady(key, value));
             }
