@@ -141,6 +141,38 @@ fn back_closes_a_dialog_and_nothing_else() {
         assert_eq!(page.value(is_open), json!(false));
         is_back_at(&page, &line);
     }
+    // Closed by its own button, it leaves no step.
+    page.click("Settings");
+    page.until("the dialog", is_open);
+    page.click("Close");
+    page.until("its entry is gone", "history.state === null");
+    goes(&page, "back");
+    is_at(&page, "overview");
+    // What leads elsewhere takes its place in the history.
+    page.click("Log of other");
+    page.until("the dialog", is_open);
+    page.click("Open in the log");
+    is_at(&page, "log");
+    goes(&page, "back");
+    is_at(&page, "overview");
+    assert_eq!(page.value(is_open), json!(false));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// What is done while the browser is still on its way back from the entry of a dialog counts all the same.
+#[test]
+fn what_follows_a_dialog_at_once_is_not_undone_by_its_way_back() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = app();
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let is_open = "!!document.querySelector('dialog[open]')";
+    let is_closed = &format!("!{is_open}");
+    page.click("Log");
+    page.shows_line("other");
+    page.value("void (window.moves = 0, window.onpopstate = () => { window.moves += 1; })");
     // One that opens as soon as another is closed stays.
     page.click("Settings");
     page.until("the dialog", is_open);
@@ -174,21 +206,6 @@ fn back_closes_a_dialog_and_nothing_else() {
     is_at(&page, "figures");
     goes(&page, "back");
     is_at(&page, "log");
-    // Closed by its own button, it leaves no step.
-    page.click("Settings");
-    page.until("the dialog", is_open);
-    page.click("Close");
-    page.until("its entry is gone", "history.state === null");
-    goes(&page, "back");
-    is_at(&page, "overview");
-    // What leads elsewhere takes its place in the history.
-    page.click("Log of other");
-    page.until("the dialog", is_open);
-    page.click("Open in the log");
-    is_at(&page, "log");
-    goes(&page, "back");
-    is_at(&page, "overview");
-    assert_eq!(page.value(is_open), json!(false));
     page.end();
     web.end();
     world.ok(["quit"]);

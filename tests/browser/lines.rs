@@ -23,6 +23,30 @@ method=GET path=/jobs/833552.json format=json status=200 duration=58.33
 {"a":1,"b":2}
 "#;
 
+fn keys_unfold_too_and_keep_marks(page: &Page) {
+    // The last line, the address of vite, and one with `t=12`.
+    for selected in ["printed later", "{\\\"a\\\"", "Local", "done"] {
+        page.types("K");
+        let text = "probe.all('.row.here .text')[0]?.textContent";
+        page.until("the next line is selected", &format!("{text}?.includes(\"{selected}\")"));
+    }
+    page.types(ENTER);
+    page.until(
+        "it is open",
+        "document.querySelector('.here .unfolded')?.innerText.includes('\\n  t: 12')",
+    );
+    let marks = "[...CSS.highlights.get('find') ?? []].filter((range) => String(range) === 'hostname').length";
+    page.click("Search the log");
+    page.types("hostname");
+    page.until("it is marked", &format!("{marks} === 1"));
+    page.click_at("//*[contains(@class, 'unfolded')][contains(., 'hostname')]");
+    page.until(
+        "it is in short",
+        "!document.querySelector('.unfolded')?.innerText.includes('hostname')",
+    );
+    assert_eq!(page.value(marks), json!(1), "it is still marked");
+}
+
 #[test]
 fn lines_of_loggers_are_shown_in_short_and_open_on_a_click() {
     let Some(chromium) = Chromium::find() else { return };
@@ -68,27 +92,7 @@ fn lines_of_loggers_are_shown_in_short_and_open_on_a_click() {
         "all of it is there",
         "document.querySelector('.text.unfolded').innerText.includes('\\n  time: 1531171074631\\n')",
     );
-    // By keys, too: the last line, the address of vite, and one with `t=12`.
-    for selected in ["printed later", "{\\\"a\\\"", "Local", "done"] {
-        page.types("K");
-        let text = "probe.all('.row.here .text')[0]?.textContent";
-        page.until("the next line is selected", &format!("{text}?.includes(\"{selected}\")"));
-    }
-    page.types(ENTER);
-    page.until(
-        "it is open",
-        "document.querySelector('.here .unfolded')?.innerText.includes('\\n  t: 12')",
-    );
-    let marks = "[...CSS.highlights.get('find') ?? []].filter((range) => String(range) === 'hostname').length";
-    page.click("Search the log");
-    page.types("hostname");
-    page.until("it is marked", &format!("{marks} === 1"));
-    page.click_at("//*[contains(@class, 'unfolded')][contains(., 'hostname')]");
-    page.until(
-        "it is in short",
-        "!document.querySelector('.unfolded')?.innerText.includes('hostname')",
-    );
-    assert_eq!(page.value(marks), json!(1), "it is still marked");
+    keys_unfold_too_and_keep_marks(&page);
     page.click("Fold");
     page.shows_line(r#"{"level":30,"time":1531171074631"#);
     assert_eq!(page.value("probe.all('.text.folded').length"), json!(0));

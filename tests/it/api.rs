@@ -116,7 +116,9 @@ impl<'a> Golden<'a> {
             Value::Array(values) => {
                 // Tests over the terminals of tmo itself set it.
                 values.retain(|value| value != "TMO_BACKEND");
-                values.iter_mut().for_each(|value| self.steady("", value));
+                for value in values {
+                    self.steady("", value);
+                }
             }
             Value::Object(members) => {
                 members.iter_mut().for_each(|(key, value)| self.steady(key, value));
