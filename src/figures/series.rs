@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::Figures;
+use super::{Figures, sum};
 use crate::model::ProcName;
 
 /// Number of samples kept of each process: one a second for two and a half minutes.
@@ -26,12 +26,12 @@ pub struct Series {
 /// A moment of one process, or of several together.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Point {
-    /// CPU time as a percentage of one processor.
-    pub cpu_percent: f64,
+    /// CPU time as a percentage of one processor; `None` if it is not known, as in the first sample of a life.
+    pub cpu_percent: Option<f64>,
     /// Memory in bytes.
     pub memory_bytes: u64,
-    /// Output in bytes per second.
-    pub output_bytes_per_second: f64,
+    /// Output in bytes per second; `None` if it is not known.
+    pub output_bytes_per_second: Option<f64>,
 }
 
 /// The length of a sample.
@@ -66,26 +66,52 @@ impl Length {
 }
 
 impl Point {
-    fn of(figures: &Figures) -> Self {
+    const fn of(figures: &Figures) -> Self {
         Self {
-            cpu_percent: figures.cpu_percent.unwrap_or(0.0),
+            cpu_percent: figures.cpu_percent,
             memory_bytes: figures.memory_bytes,
-            output_bytes_per_second: figures.output_bytes_per_second.unwrap_or(0.0),
+            output_bytes_per_second: figures.output_bytes_per_second,
         }
     }
 
     fn add(&mut self, other: Self) {
-        self.cpu_percent += other.cpu_percent;
+        self.cpu_percent = sum(self.cpu_percent, other.cpu_percent);
         self.memory_bytes += other.memory_bytes;
-        self.output_bytes_per_second += other.output_bytes_per_second;
+        self.output_bytes_per_second =
+            sum(self.output_bytes_per_second, other.output_bytes_per_second);
+    }
+}
+
+/// The sums of points of one process, and how many of them had each value: what is not known is not 0.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    cpu_percent: (f64, u32),
+    memory_bytes: (u64, u32),
+    output_bytes_per_second: (f64, u32),
+}
+
+impl Sums {
+    fn add(&mut self, point: Point) {
+        let add = |(sum, count): &mut (f64, u32), value: Option<f64>| {
+            if let Some(value) = value {
+                *sum += value;
+                *count += 1;
+            }
+        };
+        add(&mut self.cpu_percent, point.cpu_percent);
+        add(&mut self.output_bytes_per_second, point.output_bytes_per_second);
+        self.memory_bytes.0 += point.memory_bytes;
+        self.memory_bytes.1 += 1;
     }
 
-    /// The mean of `count` points with this sum.
-    fn mean((sum, count): (Self, u32)) -> Self {
-        Self {
-            cpu_percent: sum.cpu_percent / f64::from(count),
-            memory_bytes: sum.memory_bytes / u64::from(count),
-            output_bytes_per_second: sum.output_bytes_per_second / f64::from(count),
+    /// The means of what is known.
+    fn mean(self) -> Point {
+        let mean = |(sum, count): (f64, u32)| (count > 0).then(|| sum / f64::from(count));
+        let (memory, count) = self.memory_bytes;
+        Point {
+            cpu_percent: mean(self.cpu_percent),
+            memory_bytes: memory.checked_div(count.into()).unwrap_or_default(),
+            output_bytes_per_second: mean(self.output_bytes_per_second),
         }
     }
 }
@@ -93,34 +119,42 @@ impl Point {
 /// A point that may be missing, in half of the room.
 #[derive(Debug, Clone, Copy)]
 struct Packed {
-    /// NaN if the process was not running, or not sampled.
+    /// NaN if it is not known.
     cpu_percent: f32,
+    /// NaN if it is not known.
     output_bytes_per_second: f32,
+    /// [`MISSING`](Self::MISSING) if the process was not running, or not sampled.
     memory_bytes: u64,
 }
 
 impl Packed {
-    const NONE: Self =
-        Self { cpu_percent: f32::NAN, output_bytes_per_second: 0.0, memory_bytes: 0 };
+    const MISSING: u64 = u64::MAX;
+    const NONE: Self = Self {
+        cpu_percent: f32::NAN,
+        output_bytes_per_second: f32::NAN,
+        memory_bytes: Self::MISSING,
+    };
 
-    #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough")]
-    const fn of(point: Point) -> Self {
+    fn of(point: Point) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough")]
+        let packed = |value: Option<f64>| value.map_or(f32::NAN, |value| value as f32);
         Self {
-            cpu_percent: point.cpu_percent as f32,
-            output_bytes_per_second: point.output_bytes_per_second as f32,
+            cpu_percent: packed(point.cpu_percent),
+            output_bytes_per_second: packed(point.output_bytes_per_second),
             memory_bytes: point.memory_bytes,
         }
     }
 
     const fn is_none(self) -> bool {
-        self.cpu_percent.is_nan()
+        self.memory_bytes == Self::MISSING
     }
 
     fn point(self) -> Option<Point> {
+        let known = |value: f32| (!value.is_nan()).then(|| f64::from(value));
         (!self.is_none()).then(|| Point {
-            cpu_percent: self.cpu_percent.into(),
+            cpu_percent: known(self.cpu_percent),
             memory_bytes: self.memory_bytes,
-            output_bytes_per_second: self.output_bytes_per_second.into(),
+            output_bytes_per_second: known(self.output_bytes_per_second),
         })
     }
 }
@@ -162,21 +196,19 @@ impl Ring {
 #[derive(Debug, Clone, Default)]
 struct Means {
     ring: Ring,
-    /// The sums for the next one, and the number of samples in them.
-    begun: HashMap<ProcName, (Point, u32)>,
+    /// The sums for the next one.
+    begun: HashMap<ProcName, Sums>,
 }
 
 impl Means {
     fn add(&mut self, name: &ProcName, point: Point) {
-        let (sum, count) = self.begun.entry(name.clone()).or_default();
-        sum.add(point);
-        *count += 1;
+        self.begun.entry(name.clone()).or_default().add(point);
     }
 
     /// A second is over, the last one of a sample of this length if it divides the number of seconds.
     fn end_second(&mut self, seconds: u64, length: Length) {
         if seconds.is_multiple_of(length.seconds()) {
-            let means = self.begun.drain().map(|(name, sum)| (name, Point::mean(sum)));
+            let means = self.begun.drain().map(|(name, sums)| (name, sums.mean()));
             self.ring.push(means, length.kept());
         }
     }
@@ -294,13 +326,14 @@ mod tests {
         series.push(vec![figures("web", 1.0, 10)]);
         series.push(vec![figures("web", 2.0, 20), figures("api", 5.0, 50)]);
         series.push(vec![figures("api", 6.0, 60)]);
-        let point = |cpu_percent, memory_bytes| Point {
-            cpu_percent,
+        let point = |cpu, memory_bytes| Point {
+            cpu_percent: Some(cpu),
             memory_bytes,
-            output_bytes_per_second: 0.0,
+            output_bytes_per_second: None,
         };
-        assert_eq!(series.points(Some(&web)), [point(1.0, 10), point(2.0, 20), point(0.0, 0)]);
-        assert_eq!(series.points(Some(&api)), [point(0.0, 0), point(5.0, 50), point(6.0, 60)]);
+        let none = Point::default();
+        assert_eq!(series.points(Some(&web)), [point(1.0, 10), point(2.0, 20), none]);
+        assert_eq!(series.points(Some(&api)), [none, point(5.0, 50), point(6.0, 60)]);
         assert_eq!(series.points(None), [point(1.0, 10), point(7.0, 70), point(6.0, 60)]);
         assert_eq!(series.last(&web), None, "it has ended");
         assert_eq!(series.lasts().count(), 1);
@@ -337,6 +370,35 @@ mod tests {
         series.skip(1_000_000);
         assert_eq!(series.count(Length::Second), 1_000_012);
         assert!(memory(&series, Length::TenSeconds, 0).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_known_is_neither_0_nor_part_of_a_mean() {
+        let mut series = Series::default();
+        let (web, api) = (ProcName::new("web").unwrap(), ProcName::new("api").unwrap());
+        let unknown = Figures { cpu_percent: None, ..figures("web", 0.0, 10) };
+        let known =
+            |rate| Figures { output_bytes_per_second: Some(rate), ..figures("web", 50.0, 20) };
+        series.push(vec![unknown.clone(), Figures { name: api.clone(), ..unknown }]);
+        series.push(vec![known(100.0)]);
+        series.push(vec![known(300.0)]);
+        series.skip(7);
+        let of = |length, wanted: &ProcName| -> Vec<_> {
+            let mut all = series.since(length, 0).filter(|(name, _)| *name == wanted);
+            all.next().unwrap().1.flatten().collect()
+        };
+        let point = |cpu_percent, memory_bytes, output_bytes_per_second| Point {
+            cpu_percent,
+            memory_bytes,
+            output_bytes_per_second,
+        };
+        let (first, second) = (point(None, 10, None), point(Some(50.0), 20, Some(100.0)));
+        let third = point(Some(50.0), 20, Some(300.0));
+        assert_eq!(of(Length::Second, &web), [first, second, third]);
+        let mean = point(Some(50.0), (10 + 20 + 20) / 3, Some(200.0));
+        assert_eq!(of(Length::TenSeconds, &web), [mean]);
+        assert_eq!(of(Length::TenSeconds, &api), [first], "only its memory is known");
+        assert_eq!(series.points(None)[..2], [point(None, 20, None), second]);
     }
 
     #[test]

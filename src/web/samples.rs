@@ -86,9 +86,9 @@ impl Taker {
 }
 
 impl Kept {
-    /// The seconds since the first sample, at this time of another one.
-    fn passed(&mut self, now: Duration) -> u64 {
-        let time = clock::now();
+    /// The seconds since the first sample, at this time of another one: on the clock of [`Samples::begun`], and on
+    /// that of the wall.
+    fn passed(&mut self, (now, time): (Duration, Timestamp)) -> u64 {
         let first = *self.first.get_or_insert_with(|| {
             (self.last, self.time) = (now, time);
             now
@@ -123,14 +123,18 @@ impl Samples {
 
     /// Take a sample of these processes; `None` at the end of the server.
     pub(super) async fn take(&self, processes: Vec<ProcessState>) -> Option<Sample> {
-        self.take_at(self.begun.elapsed(), processes).await
+        self.take_at((self.begun.elapsed(), clock::now()), processes).await
     }
 
-    async fn take_at(&self, now: Duration, processes: Vec<ProcessState>) -> Option<Sample> {
+    async fn take_at(
+        &self,
+        at: (Duration, Timestamp),
+        processes: Vec<ProcessState>,
+    ) -> Option<Sample> {
         let mut taker = Arc::clone(&self.taker).lock_owned().await;
-        let figures = spawn_blocking(move || taker.take(processes, now)).await.ok()?;
+        let figures = spawn_blocking(move || taker.take(processes, at.0)).await.ok()?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = kept.passed(now);
+        let passed = kept.passed(at);
         let count = kept.series.count(Length::Second);
         // Two pages may follow the run by themselves after its supervisor was replaced.
         if count <= passed + 1 {
@@ -222,7 +226,8 @@ struct Answer<'a> {
     processes: Vec<Used<'a>>,
 }
 
-/// Samples of one process, oldest first; null if it was not running or no sample was taken.
+/// Samples of one process, oldest first; null if it was not running, no sample was taken, or the value is not
+/// known, as the CPU time in the first sample of a life.
 #[derive(Serialize)]
 struct Used<'a> {
     name: &'a ProcName,
@@ -235,19 +240,20 @@ impl<'a> Used<'a> {
     fn of(name: &'a ProcName, points: impl Iterator<Item = Option<Point>> + Clone) -> Self {
         // One digit is enough, and keeps the answer short.
         let tenths = |value: f64| (value * 10.0).round() / 10.0;
-        let cpu = |point: Point| tenths(point.cpu_percent);
-        let output = |point: Point| point.output_bytes_per_second.round();
+        let cpu = |point: Point| point.cpu_percent.map(tenths);
+        let output = |point: Point| point.output_bytes_per_second.map(f64::round);
         Self {
             name,
-            cpu_percent: points.clone().map(|point| point.map(cpu)).collect(),
+            cpu_percent: points.clone().map(|point| point.and_then(cpu)).collect(),
             memory_bytes: points.clone().map(|p| p.map(|point| point.memory_bytes)).collect(),
-            output_bytes_per_second: points.map(|point| point.map(output)).collect(),
+            output_bytes_per_second: points.map(|point| point.and_then(output)).collect(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
 
     use http_body_util::BodyExt as _;
     use pretty_assertions::assert_eq;
@@ -257,12 +263,23 @@ mod tests {
     use crate::figures::series::Length;
     use crate::journal::segment::Dirs;
     use crate::model::request::ProcessState;
+    use crate::model::time::Timestamp;
     use crate::model::{ProcName, ProcessStatus};
     use crate::web::grant::Scope;
 
     fn process(name: &str) -> ProcessState {
         let pid = Some(std::process::id());
         ProcessState::new(ProcName::new(name).unwrap(), ProcessStatus::Running, pid)
+    }
+
+    /// A time on both clocks, while the machine is awake.
+    fn awake(passed: Duration) -> (Duration, Timestamp) {
+        (passed, Timestamp::from_nanos(1_700_000_000_000_000_000) + passed)
+    }
+
+    /// How many seconds are kept after this sample.
+    async fn last(samples: &Samples, at: (Duration, Timestamp)) -> u64 {
+        samples.take_at(at, vec![process("web")]).await.unwrap().number
     }
 
     async fn answer(samples: &Samples, scope: &Scope, query: &str) -> Value {
@@ -277,23 +294,54 @@ mod tests {
         let samples = Samples::new(&dirs);
         let processes = vec![process("web"), process("db")];
         for second in 0..70 {
-            samples.take_at(second * SECOND, processes.clone()).await.unwrap();
+            samples.take_at(awake(second * SECOND), processes.clone()).await.unwrap();
         }
         // There is no page for five seconds.
-        samples.take_at(75 * SECOND, processes).await.unwrap();
+        samples.take_at(awake(75 * SECOND), processes).await.unwrap();
         let all = answer(&samples, &Scope::All, "").await;
         assert_eq!((&all["last"], &all["interval"]), (&Value::from(76), &Value::from(1)));
         for at in 0..2 {
             let memory = all["processes"][at]["memory_bytes"].as_array().unwrap();
             assert_eq!(memory.iter().filter(|value| value.is_u64()).count(), 71);
             assert_eq!(memory[70..75], vec![Value::Null; 5]);
-            assert_eq!(all["processes"][at]["cpu_percent"].as_array().unwrap().len(), 76);
+            let cpu = all["processes"][at]["cpu_percent"].as_array().unwrap();
+            assert_eq!((cpu.len(), &cpu[0]), (76, &Value::Null), "there was no sample before");
+            assert!(cpu[1].is_f64(), "{cpu:?}");
         }
         let scope = Scope::Processes { run: "r".into(), names: vec!["web".into()] };
         let one = answer(&samples, &scope, "after=75").await;
         let processes = one["processes"].as_array().unwrap();
         assert_eq!((processes.len(), &processes[0]["name"]), (1, &Value::from("web")));
         assert_eq!(processes[0]["memory_bytes"].as_array().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn two_followers_of_a_run_share_its_samples() {
+        let dir = tempfile::tempdir().unwrap();
+        let samples = Samples::new(&Dirs::new(dir.path(), None));
+        for second in 0..60_u32 {
+            last(&samples, awake(second * SECOND)).await;
+            let number = last(&samples, awake(second * SECOND + SECOND / 5)).await;
+            assert_eq!(number, u64::from(second) + 2, "one ahead, as a sample may be early");
+        }
+    }
+
+    #[tokio::test]
+    async fn seconds_in_which_the_machine_sleeps_are_missing_samples() {
+        let dir = tempfile::tempdir().unwrap();
+        let samples = Samples::new(&Dirs::new(dir.path(), None));
+        assert_eq!(last(&samples, awake(Duration::ZERO)).await, 1);
+        assert_eq!(last(&samples, awake(SECOND)).await, 2);
+        // Only the clock on the wall goes on meanwhile.
+        let slept = |passed: Duration| (passed, awake(passed + 3600 * SECOND).1);
+        assert_eq!(last(&samples, slept(2 * SECOND)).await, 3603);
+        assert_eq!(last(&samples, slept(3 * SECOND)).await, 3604, "and it counts only once");
+        let web = &answer(&samples, &Scope::All, "interval=30").await["processes"][0];
+        let memory = web["memory_bytes"].as_array().unwrap();
+        assert_eq!((memory.len(), &memory[1], &memory[119]), (120, &Value::Null, &Value::Null));
+        // A clock that somebody sets a little is no sleep.
+        let set = |passed: Duration| (passed, slept(passed + 9 * SECOND).1);
+        assert_eq!(last(&samples, set(4 * SECOND)).await, 3605);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-// Samples of all processes in lists of the same length, oldest first. A value is null if the process was not running
-// or no sample was taken.
+// Samples of all processes in lists of the same length, oldest first. A value is null if the process was not
+// running, no sample was taken, or it is not known, as the CPU time in the first sample of a life.
 
 /** @typedef {(number | null)[]} Values */
 /** @typedef {{ now: any, cpu: Values, memory: Values, output: Values }} Used `now` is the last sample in full */
@@ -71,7 +71,7 @@ export class Ring {
     for (const one of figures) {
       const used = this.of(one.name);
       used.now = one;
-      for (const [part, name] of PARTS) used[part][this.length - 1] = one[name] ?? 0;
+      for (const [part, name] of PARTS) used[part][this.length - 1] = one[name] ?? null;
     }
   }
 

@@ -34,7 +34,8 @@ export class Figures {
     const isRunning = !!process.pid;
     const show = (/** @type {any} */ chart, /** @type {(number | null)[]} */ values, /** @type {number} */ least, /** @type {(value: number) => string} */ text) => {
       chart.spark.show(values, least);
-      setText(chart.amount, isRunning ? text(values.at(-1) ?? 0) : '–');
+      const last = values.at(-1) ?? null;
+      setText(chart.amount, isRunning && last !== null ? text(last) : '–');
       setText(chart.most, `most ${text(largest(values, SECONDS, 0))}`);
     };
     show(this.cpu, figures.cpu, 10, (value) => `${Math.round(value)} %`);

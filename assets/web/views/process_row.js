@@ -119,7 +119,8 @@ export class ProcessRow {
   updateFigures(process, now) {
     const figures = process.pid ? run.figures.get(this.name) : undefined;
     setText(this.up, process.pid ? span(now - ms(process.since)) : '–');
-    setText(this.cpu, figures?.now ? `${Math.round(figures.now.cpu_percent ?? 0)} %` : '–');
+    const cpu = figures?.now?.cpu_percent ?? null;
+    setText(this.cpu, cpu === null ? '–' : `${Math.round(cpu)} %`);
     setText(this.memory, figures?.now ? bytes(figures.now.memory_bytes) : '–');
     this.cpuSpark.show(figures?.cpu ?? [], 10);
     this.memorySpark.show(figures?.memory ?? [], 1);

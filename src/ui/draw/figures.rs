@@ -28,10 +28,11 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     }
     #[expect(clippy::cast_possible_truncation, reason = "a percentage for people")]
     #[expect(clippy::cast_sign_loss, reason = "it is not negative")]
-    let cpu = |point: &Point| point.cpu_percent.round() as u64;
-    let label = format!("CPU    {:>4}%", cpu(&last));
+    let cpu = |point: &Point| point.cpu_percent.map(|percent| percent.round() as u64);
+    let percent = cpu(&last).map_or("-".to_owned(), |percent| format!("{percent}%"));
+    let label = format!("CPU    {percent:>5}");
     if area.height > 2 {
-        let cpu: Vec<_> = points.iter().map(cpu).collect();
+        let cpu: Vec<_> = points.iter().map(|point| cpu(point).unwrap_or(0)).collect();
         // Less than a processor is not shown as much.
         lane((line(2), theme, &label), &cpu, 100, buffer);
     }
