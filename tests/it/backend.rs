@@ -17,6 +17,7 @@ use crate::harness::pty::Pty;
 use crate::harness::{NEVER_FLAKY, Ran, World, eventually, procs};
 use crate::host_environment::NOBODY;
 use crate::takeover::{QUIET, kill_both};
+use crate::web_server::WebServer;
 
 const NO_TMUX: &str =
     "tmo: tmux is not installed: terminals are tmo's own (--backend tmux insists)\n";
@@ -59,6 +60,21 @@ fn ends(world: &World) {
     world.wait_empty();
     let left: Vec<_> = std::fs::read_dir(world.path().join("run/tmo")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_server_has_its_terminals_in_tmux_for_overminds_users() {
+    for (more, wanted) in [(&[][..], "native"), (&["--overmind"], "tmux")] {
+        let world = world("web: exec sleep 1000\n");
+        world.write("tmo.toml", "backend = \"native\"\n");
+        let words = [&["server", "--no-ui", "--port", "0"], more].concat();
+        let server = WebServer::start_as(&world, world.tmo(words));
+        assert_eq!(backend(&world), wanted);
+        world.wait_state("web", "running");
+        assert!(world.ok(["status"]).contains("web"), "{wanted}");
+        server.end();
+        world.wait_empty();
+    }
 }
 
 #[test]

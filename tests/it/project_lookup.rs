@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
+use crate::api::ask;
 use crate::harness::{Ran, World, eventually};
 use crate::takeover::quiet_run;
 
@@ -108,6 +109,40 @@ fn commands_take_a_project_directory() {
     ok(&world, &elsewhere, &["quit", "--project", "app"]);
     let over = at(&world, &elsewhere, &["ps", "--project", "app"]);
     assert!(over.code == 1 && over.stderr.contains("nothing runs"), "{over:?}");
+}
+
+#[test]
+fn a_project_that_is_named_is_meant_whatever_socket_a_variable_names() {
+    let (world, below) = project();
+    let (elsewhere, other) = (world.path().to_owned(), world.path().join("other"));
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "other: exec sleep 1000\n").unwrap();
+    ok(&world, &other, &["start", "-D"]);
+    ok(&world, &world.app(), &["start", "-D"]);
+    let at = |dir: &Path, args: &[&str]| {
+        let mut command = world.tmo(args);
+        command.env("TMO_SOCKET", other.join(".overmind.sock"));
+        Ran::of(&command.current_dir(dir).env("PWD", dir).output().unwrap())
+    };
+    assert!(at(&elsewhere, &["ps"]).stdout.contains("other"), "the variable counts");
+    let projects =
+        [(&elsewhere, "app"), (&elsewhere, "app/sub/deep"), (&below, "."), (&below, "..")];
+    for (dir, project) in projects {
+        let shown = at(dir, &["ps", "--project", project]);
+        assert!(shown.stdout.contains("web") && !shown.stdout.contains("other"), "{shown:?}");
+        let quit = at(dir, &["quit", "--project", project]);
+        assert_eq!(quit.code, 0, "{project}: {quit:?}");
+        // What the refusal names is there for the caller, too.
+        let over = at(dir, &["ps", "--project", project]);
+        let socket = world.app().join(".overmind.sock");
+        assert_eq!(over.code, 1, "{project}: {over:?}");
+        assert!(over.stderr.contains(&format!("unix {}:", socket.display())), "{over:?}");
+        ok(&world, &world.app(), &["start", "-D"]);
+    }
+    assert!(ok(&world, &other, &["ps"]).stdout.contains("running"), "nobody has ended it");
+    for dir in [&other, &world.app()] {
+        ok(&world, dir, &["quit"]);
+    }
 }
 
 #[test]
@@ -241,6 +276,12 @@ fn a_process_that_the_start_has_left_out_is_explained() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 404") && answer.contains(text), "{answer}");
+    // It is kept with the request, as far as there is room.
+    let all = ask(&world, "GET /api/commands", "", "").json();
+    let newest = all["commands"].as_array().unwrap().last().unwrap();
+    assert_eq!(newest["status"], "failed");
+    let kept = newest["problems"][0].as_str().unwrap();
+    assert!(kept.contains("x is not part of this run") && text.starts_with(kept), "{newest}");
     let ran = world.run(["start", "wx"]);
     assert!(ran.stderr.contains("Unknown process name: wx"), "{ran:?}");
     world.ok(["quit"]);

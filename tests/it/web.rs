@@ -100,11 +100,18 @@ fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
 
 /// A page that has opened this link: host, cookie, session and key.
 pub(crate) fn log_in(link: &str) -> (String, String, String, Vec<u8>) {
+    log_in_with(link, "")
+}
+
+/// The same for a browser that calls itself this.
+pub(crate) fn log_in_with(link: &str, agent: &str) -> (String, String, String, Vec<u8>) {
     let (address, secret) = link.split_once("/#login=").unwrap();
     let host = address.strip_prefix("http://").unwrap().to_owned();
     let (id, secret) = secret.split_once('.').unwrap();
     let secret = bytes(secret.split('/').next().unwrap());
-    let headers = format!("Origin: http://{host}\r\nContent-Type: application/json\r\n");
+    let headers = format!(
+        "Origin: http://{host}\r\nContent-Type: application/json\r\nUser-Agent: {agent}\r\n"
+    );
     let post = |path: &str, body: Value| {
         let answer = request(&host, &format!("POST {path}"), &headers, &body.to_string()).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");

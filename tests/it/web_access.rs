@@ -304,6 +304,17 @@ fn a_program_gets_into_the_page_of_a_single_project_with_a_token() {
 }
 
 #[test]
+fn a_token_that_others_can_read_starts_nothing() {
+    let world = World::new("web: exec sleep 1000\n");
+    let file = token_file(&world, TOKEN, 0o644);
+    let words = ["server", "--no-ui", "--port", "0", "--role", "read", "--token-file", &file];
+    let refused = world.run(words);
+    assert!(refused.code == 1 && refused.stderr.contains("chmod 600"), "{refused:?}");
+    assert!(world.state().is_none(), "nothing runs");
+    world.wait_empty();
+}
+
+#[test]
 fn another_user_of_the_machine_gets_neither_a_link_nor_a_secret() {
     let world = shop();
     add_user(&world, "anna", "read");
@@ -543,14 +554,21 @@ fn the_public_address_takes_uploads_only_if_the_project_says_so() {
 fn sessions_are_listed_with_local_times() {
     let world = shop().env("TZ", "Etc/GMT-5");
     let server = WebServer::start(&world);
-    crate::web::Browser::log_in(&server.link);
+    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0";
+    crate::web::log_in_with(&server.link, agent);
     let sessions: Value = serde_json::from_str(&world.ok(["web", "sessions", "--json"])).unwrap();
     let used = sessions[0]["used"].as_u64().unwrap();
     let local = jiff::Timestamp::from_nanosecond(used.into()).unwrap()
         + jiff::SignedDuration::from_hours(5);
     let shown = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
     let listed = world.ok(["web", "sessions"]);
-    assert!(listed.trim_end().ends_with(&shown), "{listed}");
+    let cells = |line: &str| {
+        let cells = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+        cells.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [heads, row] = listed.lines().map(cells).collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(heads[5..], ["BROWSER", "FROM", "LAST USED"], "{listed}");
+    assert_eq!(row[5..], ["Firefox on Linux", "127.0.0.1", &shown], "{listed}");
     server.end();
     world.ok(["quit"]);
 }

@@ -200,6 +200,27 @@ fn a_run_that_was_up_already_goes_on_after_ctrl_c() {
 }
 
 #[test]
+fn what_is_only_looked_at_is_not_started_again() {
+    let world = World::new(QUIET);
+    world.ok(["start", "-D"]);
+    let web = Web::start(&world);
+    let again = format!("{}/again", web.run());
+    world.ok(["quit"]);
+    let proposed = eventually("the run is over for the page, too", || {
+        Some(web.ask(&format!("GET {again}")).unwrap()).filter(|proposed| proposed.status == 200)
+    });
+    let again = format!("{again}?digest={}", proposed.json()["digest"].as_str().unwrap());
+    let looked = web.ask(&format!("HEAD {again}")).unwrap();
+    assert_eq!((looked.status, &*looked.body), (200, ""), "{looked:?}");
+    assert!(world.state().is_none(), "nothing runs");
+    assert_eq!(web.ask(&format!("POST {again}")).unwrap().status, 202);
+    world.wait_state("web", "running");
+    web.end();
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
 fn a_page_shows_only_the_run_that_was_named() {
     let world = shop();
     std::fs::create_dir(world.path().join("other")).unwrap();

@@ -2,6 +2,7 @@
 
 use super::stack::*;
 use super::*;
+use crate::model::rules::FailureAction;
 use crate::model::{ProcId, ProcessStatus};
 
 #[test]
@@ -129,6 +130,26 @@ fn what_is_needed_is_started_with_who_needs_it() {
     world.wait(1);
     assert_eq!(world.status(WEB), ProcessStatus::Running);
     assert!(world.answers.iter().any(|(request_id, outcome)| *request_id == 2 && outcome.ok));
+}
+
+#[test]
+fn one_that_was_broken_by_what_it_printed_is_named_at_the_end() {
+    let mut world = World::up();
+    for _ in 0..10 {
+        let life = world.machine.procs[API].current_life().unwrap();
+        let line = "panic".to_owned();
+        world.input(Input::Failing(ProcId::at(API), life, FailureAction::Restart, line));
+        world.settle();
+        world.wait(2);
+    }
+    assert_eq!(world.status(API), ProcessStatus::Broken);
+    // However long ago that was.
+    world.wait(3600);
+    world.ask(1, Request::Quit);
+    world.settle();
+    let failing = world.machine.failing_at_end(world.now);
+    let failing: Vec<_> = failing.map(|(name, times)| (name.as_str(), times)).collect();
+    assert_eq!(failing, [("api", 10)]);
 }
 
 #[test]
