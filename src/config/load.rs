@@ -79,7 +79,12 @@ impl Context {
     /// this socket.
     pub fn flags(&self, socket: &SocketPath) -> String {
         let is_found = || {
-            let Ok(here) = project::start_dir(&Env::real()) else { return false };
+            let real = Env::real();
+            // What the caller has set to address a run leads such a command elsewhere.
+            if real != Env::real_without_address() {
+                return false;
+            }
+            let Ok(here) = project::start_dir(&real) else { return false };
             match nearest_socket(&here) {
                 Some(nearest) => nearest == socket.path,
                 None => project_above(&here, &self.env).as_ref() == Some(&self.start_dir),

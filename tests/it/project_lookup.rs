@@ -146,6 +146,20 @@ fn a_project_that_is_named_is_meant_whatever_socket_a_variable_names() {
 }
 
 #[test]
+fn a_suggested_command_names_its_run_where_a_variable_leads_elsewhere() {
+    let world = World::new("web: exec sleep 1000\nbad: exit 3\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("bad", "exited");
+    assert!(world.ok(["ps", "--project", "."]).contains("`tmo why bad`"));
+    let mut shown = world.tmo(["ps", "--project", "."]);
+    shown.env("TMO_SOCKET", world.path().join("other.sock"));
+    let shown = Ran::of(&shown.output().unwrap()).stdout;
+    let socket = world.app().join(".overmind.sock");
+    assert!(shown.contains(&format!("`tmo why bad -s {}`", socket.display())), "{shown}");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn typed_paths_are_relative_to_the_current_directory() {
     let (world, below) = project();
     let ran = ok(&world, &below, &["start", "-D", "-s", "own.sock"]);
