@@ -9,7 +9,7 @@ import { Notices, wanted } from './lib/notices.js';
 import { address, go, goToLog, lastLog, place, pressed } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
 import { canStop, isBad, isTroubled, signOf } from './lib/states.js';
-import { begin, canAct, changes, isGone, labelOf, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
+import { begin, canAct, changes, isGone, isUnknownRun, labelOf, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
 import { scrollBack } from './lib/scrolled.js';
 import { hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
@@ -40,6 +40,8 @@ class App {
     /** Called before the view is removed. */
     this.leave = () => {};
     this.shown = '';
+    /** Whether the address names a run that does not exist. */
+    this.isUnknown = false;
     this.title = h('h1', { text: 'tmo' });
     this.counts = h('span');
     this.root = h('span', { class: 'root' });
@@ -149,7 +151,8 @@ class App {
 
   /** The elements of the view, with the timeline where the view has one. @param {string} view */
   parts(view) {
-    if (!this.view) return [h('p', { class: 'dim pad', text: 'No run is known yet. `tmo start` begins one.' })];
+    const none = runs.value.length ? 'There is no such run; those in the list are known.' : 'No run is known yet. `tmo start` begins one.';
+    if (this.isUnknown || !this.view) return [h('p', { class: 'dim pad', text: none })];
     const { timeline } = this;
     if (!timeline || !(this.view instanceof LogView || this.view instanceof Overview)) return [this.view.element];
     timeline.showIn(view);
@@ -168,6 +171,7 @@ class App {
 
   /** @param {string} id @param {string} view @param {string | undefined} name @param {string} look */
   make(id, view, name, look) {
+    if (this.isUnknown) return null;
     if (view === 'log') return new LogView(id);
     if (view === 'apps') return new AppsView();
     if (view === 'figures') return new FiguresView();
@@ -179,6 +183,11 @@ class App {
 
   draw() {
     if (ended.value) return;
+    if (this.isUnknown !== isUnknownRun()) {
+      this.isUnknown = !this.isUnknown;
+      this.shown = '';
+      this.route();
+    }
     // Until now, the processes were not known.
     if (place.value.view === 'terminal' && !this.view && run.processes.size) {
       this.shown = '';
@@ -231,7 +240,9 @@ class App {
   showWorst(bad, waiting, over) {
     const title = run.state?.title ?? 'tmo';
     const [first] = [...bad.map(({ name }) => `▲ ${labelOf(name)}`), ...waiting.map(({ name }) => `? ${labelOf(name)}`)];
-    document.title = first ? `${first} – ${title}` : `${title} – tmo`;
+    const { view, values } = place.value;
+    const what = view === 'overview' ? '' : `${values.name ? labelOf(values.name) : view} – `;
+    document.title = first ? `${first} – ${title}` : `${what}${title} – tmo`;
     const color = over ? '#8b95a3' : bad.length ? '#e5484d' : waiting.length ? '#d97706' : '#30a46c';
     const shape = bad.length ? "<path d='M8 1 15 15H1z'/>" : "<circle cx='8' cy='8' r='7'/>";
     const icon = `data:image/svg+xml,${encodeURIComponent(`<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='${color}'>${shape}</svg>`)}`;

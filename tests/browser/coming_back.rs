@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::chromium::Chromium;
 use crate::harness::World;
-use crate::keys::END;
+use crate::keys::{END, PAGE_UP};
 use crate::page::Page;
 use crate::web_server::WebServer;
 
@@ -82,6 +82,36 @@ fn back_reload_and_the_tabs_lead_to_the_same_place_in_the_log() {
     page.reload();
     page.shows_line("other");
     follows(&page);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// A phone that is turned has other rows, and the reader is where he was.
+#[test]
+fn the_line_that_was_read_is_still_there_when_a_phone_is_turned() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new(
+        "web: for i in $(seq 3000); do echo \"line $i $(printf 'word%.0s ' $(seq $((i % 20))))\"; done; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "line 3000");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.resize(390, 844);
+    page.until("the size", "innerWidth === 390");
+    page.click("Log");
+    page.until("the end is there", "probe.lines().some((line) => line.startsWith('line 3000'))");
+    for _ in 0..4 {
+        page.presses(&[PAGE_UP]);
+    }
+    page.until("the address has the place", "/top=\\d/.test(location.hash)");
+    let line = page.value(FIRST);
+    for (width, height) in [(844, 390), (390, 844)] {
+        page.resize(width, height);
+        page.until("the size", &format!("innerWidth === {width}"));
+        is_back_at(&page, &line);
+    }
     page.end();
     web.end();
     world.ok(["quit"]);

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::chromium::Chromium;
 use crate::harness::World;
+use crate::keys::{BACKSPACE, DOWN};
 use crate::page::Page;
 use crate::web_server::WebServer;
 
@@ -57,6 +58,33 @@ fn a_run_that_begins_or_ends_is_in_the_list_by_itself() {
 }
 
 #[test]
+fn an_address_of_an_unknown_run_says_so_in_every_view() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let mut page = Page::open(&chromium, &world, &web);
+    page.allow("status of 404");
+    page.shows_state("web", "running");
+    let told = "document.querySelector('main').innerText.includes('There is no such run')";
+    for view in ["overview", "log", "process/web", "terminal", "figures"] {
+        page.value(&format!("void (location.hash = '#/r/0123456789/{view}')"));
+        page.until(&format!("{view} says so"), told);
+        page.click_at("//*[contains(@class, 'runs')]//a");
+        page.shows_state("web", "running");
+        page.until("it is forgotten", &format!("!{told}"));
+    }
+    // A view that there is not is the overview.
+    page.value(
+        "void (location.hash = location.hash.split('/').slice(0, 3).join('/') + '/nothing')",
+    );
+    page.until("the overview", "document.body.dataset.view === 'overview'");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_search_over_everything_leads_to_a_line_of_a_run_that_is_over() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new("web: seq -f 'line %.0f' 3000; echo A Needle in web; exec sleep 1000\n");
@@ -98,6 +126,20 @@ fn a_search_over_everything_leads_to_a_line_of_a_run_that_is_over() {
     page.until("it is the log of that run", "document.querySelector('h1').textContent === 'older'");
     page.value("history.back()");
     page.until("the matches are still there", &format!("{hits}.length === 1"));
+    // What is typed on is searched at once, and is one step for Back.
+    let steps = page.number("history.length");
+    page.types("e");
+    page.until("the field has the focus", "document.activeElement.matches('.everywhere')");
+    page.types(" of o");
+    let of_old = "document.querySelector('.everything [role=status]').textContent === '1 match in 2 runs' && location.hash.includes('needle+of+o')";
+    page.until("it is searched", of_old);
+    page.types("x");
+    page.until("there is none", &format!("{hits}.length === 0"));
+    page.types(BACKSPACE);
+    page.until("it is found again", &format!("{of_old} && {hits}.length === 1"));
+    assert_eq!(page.number("history.length"), steps);
+    page.types(DOWN);
+    page.until("the match has the focus", "document.activeElement.matches('.hit')");
     page.resize(390, 844);
     page.until("the field is on the screen", "probe.isOnScreen('.everywhere')");
     page.picture("search-everything-phone");

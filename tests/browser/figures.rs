@@ -62,6 +62,11 @@ fn charts_survive_a_reload_and_only_those_in_view_are_drawn() {
         "the hour is chosen",
         "document.querySelector('[aria-pressed=\"true\"]').innerText === '1 hour'",
     );
+    page.click("1 day");
+    page.until(
+        "the day is chosen",
+        "document.querySelector('[aria-pressed=\"true\"]').innerText === '1 day'",
+    );
     page.click("2½ minutes");
     page.resize(390, 844);
     page.until("a chart is on the screen", "probe.isOnScreen('.total .spark')");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 pub(crate) const TAB: &str = "\u{e004}";
+pub(crate) const BACKSPACE: &str = "\u{e003}";
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const SHIFT: &str = "\u{e008}";
 pub(crate) const CONTROL: &str = "\u{e009}";
@@ -11,6 +12,7 @@ pub(crate) const PAGE_UP: &str = "\u{e00e}";
 pub(crate) const END: &str = "\u{e010}";
 pub(crate) const HOME: &str = "\u{e011}";
 pub(crate) const LEFT: &str = "\u{e012}";
+pub(crate) const DOWN: &str = "\u{e015}";
 
 /// Press and release each character of a text.
 pub(crate) fn text(text: &str) -> Value {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::chromium::Chromium;
 use crate::harness::World;
-use crate::keys::ENTER;
+use crate::keys::{ENTER, ESCAPE};
 use crate::page::Page;
 use crate::web_server::WebServer;
 
@@ -35,6 +35,15 @@ fn keys_unfold_too_and_keep_marks(page: &Page) {
         "it is open",
         "document.querySelector('.here .unfolded')?.innerText.includes('\\n  t: 12')",
     );
+    // Its own button keeps the focus.
+    page.value("document.querySelector('.here .opener').focus()");
+    for is_open in ["false", "true"] {
+        page.types(ENTER);
+        let has = "document.activeElement.matches('.here .opener')";
+        let expanded =
+            format!("document.activeElement.getAttribute('aria-expanded') === '{is_open}'");
+        page.until("the button has the focus", &format!("{has} && {expanded}"));
+    }
     let marks = "[...CSS.highlights.get('find') ?? []].filter((range) => String(range) === 'hostname').length";
     page.click("Search the log");
     page.types("hostname");
@@ -135,7 +144,7 @@ fn a_link_may_have_several_styles() {
 fn lines_like_one_that_is_hidden_are_hidden_until_they_are_shown_again() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new(
-        "web: i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo \"GET /users/$i 200 in $i.5 ms\"; done; echo ready; exec sleep 1000\n",
+        "web: echo begins here; i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo \"GET /users/$i 200 in $i.5 ms\"; done; echo ready; exec sleep 1000\n",
     );
     world.ok(["start", "-D"]);
     let web = WebServer::start(&world);
@@ -162,6 +171,23 @@ fn lines_like_one_that_is_hidden_are_hidden_until_they_are_shown_again() {
         page.shows_line("ready");
         assert_eq!(page.value("probe.lines().filter((line) => line.startsWith('GET'))"), json!([]));
     }
+    // So does the tab of the log itself.
+    page.click("Log");
+    page.until("they are still hidden", "location.hash.includes('hide=')");
+    assert_eq!(page.value("probe.lines().filter((line) => line.startsWith('GET'))"), json!([]));
+    // A search passes over all of them in a few requests.
+    page.click("Follow");
+    page.shows_line("ready");
+    let requests = page.number("probe.requests('/lines')");
+    page.click("Search the log");
+    page.types("e");
+    page.types(ENTER);
+    page.until("a match is selected", "probe.texts('.row.here .text')[0] === 'ready'");
+    page.click("Older match");
+    page.until("the one before it", "probe.texts('.row.here .text')[0] === 'begins here'");
+    let requests = page.number("probe.requests('/lines')") - requests;
+    assert!(requests < 20, "{requests} requests");
+    page.types(ESCAPE);
     page.click("1 kind of line hidden ✕");
     // The place is kept: the end, or the first line.
     page.until("they are there", "probe.lines().some((line) => line.startsWith('GET'))");
@@ -190,6 +216,10 @@ fn a_kind_of_line_has_other_times_and_ids() {
         ("e2e passed", "face passed", false),
         ("cafe opens", "face opens", false),
         ("GET /a", "GET /b", false),
+        ("{\"level\":30,\"time\":1531171074631}", "{\"level\":30,\"time\":1531171074999}", true),
+        ("{\"level\":30,\"time\":1531171074631}", "{\"level\":50,\"time\":1531171074631}", false),
+        ("level=3 took 12 ms", "level=4 took 12 ms", false),
+        ("levels 12", "levels 13", true),
     ] {
         let matched = format!(
             "import(new URL('lib/pattern.js', document.querySelector('script[src$=\"app.js\"]').src)).then(({{ similar }}) => {{ window.same = [{one:?}, {other:?}].map((line) => new RegExp(similar({one:?})).test(line)).join(); }})"
@@ -197,6 +227,24 @@ fn a_kind_of_line_has_other_times_and_ids() {
         page.value(&format!("window.same = '', void {matched}"));
         page.until("it is compared", &format!("window.same === 'true,{is_same}'"));
     }
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// Older browsers lack functions of addresses; lines and their links are there all the same.
+#[test]
+fn lines_are_shown_where_a_browser_cannot_parse_addresses() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: echo see http://localhost:5173/ here; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "here");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.value("(delete URL.parse, null)");
+    page.click("Log");
+    page.shows_line("see http://localhost:5173/ here");
+    page.until("the link", "probe.all('.rows .text a').length === 1");
     page.end();
     web.end();
     world.ok(["quit"]);
@@ -282,6 +330,12 @@ fn a_time_can_be_gone_to_and_the_end_followed_again() {
     assert_eq!(page.value(&has_line(1)), json!(false));
     page.click("More for the log");
     page.click("Go to a time …");
+    page.types("25:99");
+    page.types(ENTER);
+    let told =
+        "document.querySelector('dialog [role=alert]').innerText.includes('is not a time of day')";
+    page.until("it says so", told);
+    page.value("(document.querySelector('dialog input').value = '', null)");
     page.types("1h");
     page.types(ENTER);
     page.until("the first line", &has_line(1));

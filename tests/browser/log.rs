@@ -319,18 +319,45 @@ fn the_keys_home_and_end_lead_to_the_first_and_the_last_line() {
     world.ok(["quit"]);
 }
 
+/// Whoever scrolls before there are lines sees the end, and not the beginning.
+#[test]
+fn a_key_that_comes_before_the_lines_does_not_lead_to_the_first() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: seq -f 'line %.0f' 2000; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "line 2000");
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.value(
+        "(probe.fetch = window.fetch, probe.gate = new Promise((open) => { probe.release = open; }), \
+         window.fetch = async (...all) => { await probe.gate; return probe.fetch.call(window, ...all); }, null)",
+    );
+    page.click("Log");
+    page.until("the log", "document.querySelector('.log-view') && (document.querySelector('.log-view').focus(), true)");
+    page.presses(&[PAGE_UP]);
+    page.value("(probe.release(), null)");
+    page.shows_line("line 2000");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
 #[test]
 fn a_cleared_view_is_empty_until_there_are_new_lines_and_nothing_is_restarted() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new(
-        "web: seq -f 'old %.0f' 300; while ! [ -e go ]; do sleep 0.05; done; echo new; exec sleep 1000\n",
+        "web: seq -f 'old %.0f' 2000; while ! [ -e go ]; do sleep 0.05; done; echo new; exec sleep 1000\n",
     );
     world.ok(["start", "-D"]);
     let web = WebServer::start(&world);
     let page = Page::open(&chromium, &world, &web);
     let pid = world.field("web", "pid");
     page.click("Log");
-    page.shows_line("old 300");
+    page.shows_line("old 2000");
+    // All that is there now is hidden, also where the end of it has not been loaded.
+    page.types(HOME);
+    page.shows_line("old 1");
+    page.until("the end is not there", "!probe.lines().includes('old 2000')");
     page.click("Clear view");
     page.until("the log is empty", "probe.lines().length === 0");
     world.write("go", "");
@@ -338,13 +365,13 @@ fn a_cleared_view_is_empty_until_there_are_new_lines_and_nothing_is_restarted() 
     assert_eq!(page.value("probe.lines()"), json!(["new"]));
     assert_eq!(world.field("web", "pid"), pid);
     // It was cleared only on this page.
-    assert!(world.ok(["logs"]).contains("old 300"));
+    assert!(world.ok(["logs"]).contains("old 2000"));
 
     let old = page.text("document.querySelector('.rows .row').dataset.cursor");
     page.click("Clear history");
     page.until("it asks", "document.querySelector('dialog')?.innerText.includes('for all users')");
     page.click_at("//dialog//button[.='Clear history']");
-    eventually("the history is gone", || (!world.ok(["logs"]).contains("old 300")).then_some(()));
+    eventually("the history is gone", || (!world.ok(["logs"]).contains("old 2000")).then_some(()));
     page.until("the page has nothing of it", "probe.lines().every((line) => line !== 'new')");
     page.value(&format!("location.hash = location.hash.split('?')[0] + '?at={old}'"));
     page.reload();

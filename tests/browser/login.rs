@@ -9,6 +9,7 @@ use pretty_assertions::assert_eq;
 use crate::chromium::Chromium;
 use crate::harness::procs::kill;
 use crate::harness::{World, eventually};
+use crate::keys::ENTER;
 use crate::page::Page;
 use crate::web_server::{WebServer, link_in};
 
@@ -70,6 +71,52 @@ fn a_killed_server_comes_back_and_the_page_goes_on_without_a_login() {
     let line = page.number(newest) + 20;
     page.until("the page shows new lines", &format!("{newest} > {line}"));
     page.until("it is connected", "document.querySelector('.banner').hidden");
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// What could not be read, or is no longer connected, is read and connected again without a click.
+#[test]
+fn a_page_and_a_terminal_go_on_once_the_server_is_back() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world =
+        World::new("shell: echo ready; while read -r line; do echo \"got <$line>\"; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("shell", "ready");
+    let web = WebServer::start(&world);
+    let mut page = Page::open(&chromium, &world, &web);
+    for text in ["WebSocket connection to", "net::ERR_", "status of 401"] {
+        page.allow(text);
+    }
+    let is_killed = || {
+        let server = web.pid();
+        kill(server, nix::libc::SIGKILL);
+        eventually("another server runs", || (web.pid() != server).then_some(()));
+    };
+    page.shows_state("shell", "running");
+    page.value("(probe.fetch = window.fetch, window.fetch = async () => { throw new TypeError('no network'); }, null)");
+    page.click_at("//tr[@data-name='shell']//a[.='shell']");
+    page.until("it says so", "document.querySelector('main').innerText.includes('no network')");
+    page.value("(window.fetch = probe.fetch, null)");
+    is_killed();
+    page.until("all is there", "document.querySelector('main').innerText.includes('Directory')");
+    page.until(
+        "nothing is said",
+        "!document.querySelector('main').innerText.includes('no network')",
+    );
+    page.click("⌨ Terminal");
+    page.until("it has the focus", "document.activeElement.matches('.xterm-helper-textarea')");
+    is_killed();
+    let shown = "probe.texts('.xterm-rows').join()";
+    let is_lost = "/lost/.test(document.querySelector('.terminal-bar').parentElement.innerText)";
+    page.until(
+        "it is connected",
+        &format!("document.querySelector('.banner').hidden && !{is_lost}"),
+    );
+    page.types("ann");
+    page.presses(&[ENTER]);
+    page.until("it is heard", &format!("{shown}.includes('got <ann>')"));
     page.end();
     web.end();
     world.ok(["quit"]);

@@ -40,6 +40,18 @@ fn the_list_can_be_filtered_also_on_a_phone() {
         page.types(ESCAPE);
         page.until("all rows", &format!("{ROWS}.length === 200"));
     }
+    // Where there is no list, there is nothing to filter.
+    for (view, is_there) in [("process/broken", false), ("log", true)] {
+        page.value(&format!(
+            "void (location.hash = location.hash.split('/').slice(0, 3).join('/') + '/{view}')"
+        ));
+        let shown = "document.querySelector('.side .filter').checkVisibility()";
+        page.until(
+            view,
+            &format!("document.body.dataset.view === '{}'", view.split('/').next().unwrap()),
+        );
+        assert_eq!(page.value(shown), json!(is_there), "{view}");
+    }
     page.types("m");
     let figures = "probe.all('.used[data-name]').filter((row) => row.checkVisibility()).map((row) => row.dataset.name).join()";
     page.types("p");

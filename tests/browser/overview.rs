@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::chromium::Chromium;
 use crate::harness::ports::free_port;
+use crate::harness::procs::kill;
 use crate::harness::{World, eventually};
 use crate::page::Page;
 use crate::web_server::WebServer;
@@ -358,6 +359,67 @@ fn hundreds_of_processes_are_shown_in_groups_and_a_change_touches_one_row() {
     let kept = "probe.all('tr[data-name]').every((row, at) => row === probe.rows[at])";
     assert_eq!(page.value(kept), json!(true), "a row was made again");
     assert_eq!(page.number(count), elements);
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_group_in_which_something_failed_comes_first() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\ndb: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.api]\ngroups = [\"back\"]\n[process.db]\ngroups = [\"data\"]\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let order = "probe.all('tr[data-name]').map((row) => row.dataset.name).join()";
+    page.until("their order", &format!("{order} === 'web,api,db'"));
+    kill(world.wait_state("db", "running").unwrap(), nix::libc::SIGKILL);
+    page.until("its group comes first", &format!("{order} === 'db,web,api'"));
+    world.ok(["start", "db"]);
+    page.until("it is back", &format!("{order} === 'web,api,db'"));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+/// Buttons of a group act on what the filter shows, after a question.
+#[test]
+fn the_buttons_of_a_group_ask_and_leave_alone_what_is_filtered_out() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\ndb: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.api]\ngroups = [\"back\"]\ndisplay = \"The API\"\n[process.db]\ngroups = [\"back\"]\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("db", "running");
+    let db = world.field("db", "pid");
+    let api = world.field("api", "pid");
+    page.click("Restart group back");
+    page.until("it asks", "document.querySelector('dialog').innerText.includes('the 2 processes')");
+    page.click("Cancel");
+    page.value("(document.querySelector('.filter').hidden = false, null)");
+    page.value(
+        "(document.querySelector('.filter').value = 'the api', \
+         document.querySelector('.filter').dispatchEvent(new Event('input')), null)",
+    );
+    let shown = "probe.all('tr[data-name]').filter((row) => row.checkVisibility()).map((row) => row.dataset.name).join()";
+    page.until("it is filtered by what is shown", &format!("{shown} === 'api'"));
+    page.click("Stop group back");
+    page.until(
+        "it asks",
+        "document.querySelector('dialog').innerText.includes('1 process: The API.')",
+    );
+    page.click_at("//dialog[@open]//button[.='Stop']");
+    page.shows_state("api", "stopped");
+    assert_eq!(world.field("db", "pid"), db);
+    assert_ne!(world.field("api", "pid"), api);
     page.end();
     web.end();
     world.ok(["quit"]);

@@ -88,12 +88,25 @@ fn a_name_that_is_ticked_off_is_hidden_also_after_a_reload() {
     page.click("Show web in the log");
     let is_hidden = "probe.lines().includes('I am api') && !probe.lines().includes('I am web')";
     page.until("web is hidden", is_hidden);
-    assert!(page.address().contains("names=api"), "{}", page.address());
+    assert!(page.address().contains("names=%21web"), "{}", page.address());
     page.reload();
     page.until("web is still hidden", is_hidden);
+    // Only that one is hidden: what comes later is not.
+    world.ok(["scale", "api=2"]);
+    page.until(
+        "the second is shown",
+        "probe.lines().filter((line) => line === 'I am api').length === 2",
+    );
+    let all = "probe.all('.side button').find((one) => one.innerText === 'Show all in the log')";
+    page.until("it offers to show all", &format!("{all}?.checkVisibility()"));
     let tick = "document.querySelector('[aria-label=\"Show web in the log\"]').checked";
     page.until("web is ticked off", &format!("{tick} === false"));
     page.click("Show web in the log");
+    page.shows_line("I am web");
+    page.until("all are shown", &format!("!{all}.checkVisibility()"));
+    page.click_at("//button[@title='Only api (running)']");
+    page.until("web is hidden", is_hidden);
+    page.click("Show all in the log");
     page.shows_line("I am web");
     page.end();
     web.end();

@@ -118,6 +118,13 @@ fn a_phone_only_looks_first_and_the_terminal_keeps_its_size_when_it_types() {
     page.click("Ctrl C");
     shows(&page, "interrupted");
     assert_eq!(size(&world), before);
+    // A keyboard on the screen leaves it most of what there is.
+    page.resize(390, 500);
+    page.until(
+        "the terminal has most of it",
+        "document.querySelector('.screen').getBoundingClientRect().height > 280",
+    );
+    page.until("keys can be seen", "probe.isOnScreen('.key-bar')");
     page.end();
     web.end();
     world.ok(["quit"]);
@@ -301,6 +308,29 @@ fn what_waits_is_marked_in_the_list_and_the_mark_leads_to_its_terminal() {
     page.resize(1280, 800);
     page.click("Log");
     page.until("nothing is marked", &format!("{marks} === ''"));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_prompt_can_be_ignored() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("shell: printf 'Continue? '; read -r line; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let is_marked = "probe.all('.asks').some((mark) => mark.checkVisibility())";
+    page.until("it is marked", is_marked);
+    page.click_at("//tr[@data-name='shell']//a[.='shell']");
+    page.click("More for the process");
+    page.click("Ignore its prompt");
+    page.until("it is not marked", &format!("!{is_marked}"));
+    page.click("Overview");
+    page.reload();
+    page.shows_state("shell", "running");
+    page.until("its question is there", "probe.all('.side .names li').length === 1");
+    page.until("nor after a reload", &format!("!{is_marked}"));
     page.end();
     web.end();
     world.ok(["quit"]);

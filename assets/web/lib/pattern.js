@@ -7,6 +7,8 @@ export const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 const VARIABLE = /0x[0-9a-f]+|(?<![0-9a-z])[0-9a-f]*\d[0-9a-f.:-]*(?:T\d[\d:.]*)?|\d[\d.:-]*/gi;
 /** Shorter words with digits and letters, such as `e2e`, are words and not ids. */
 const SHORTEST = 6;
+/** What a line of a logger has before the number of its level. */
+const LEVEL = /(?<![\w.])(?:level|lvl|severity)"?\s?[:=]\s?$/i;
 /** The most characters of a line that its pattern has. */
 const LONGEST = 300;
 
@@ -27,7 +29,9 @@ export function similar(text) {
   let expression = '';
   let at = 0;
   for (const { 0: found, index } of start.matchAll(VARIABLE)) {
-    expression += escaped(start.slice(at, index)) + other(found);
+    const before = start.slice(at, index);
+    // Lines of another level are of another kind.
+    expression += escaped(before) + (LEVEL.test(before) ? escaped(found) : other(found));
     at = index + found.length;
   }
   return `^${expression}${escaped(start.slice(at))}${row.length > LONGEST ? '' : '$'}`;

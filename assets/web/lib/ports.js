@@ -15,5 +15,10 @@ export function listening({ name, pid }) {
 /** The address of a port, if it can be opened. @param {number | null} port @param {any} process */
 export const link = (port, { pid }) => port && pid ? `http://localhost:${port}/` : null;
 
-/** Says so if a process does not listen at all. @param {any} process */
-export const idle = (process) => process.port && listening(process)?.length === 0 ? `does not listen; its PORT is ${process.port}` : null;
+/** Says so if a process does not listen itself. @param {any} process */
+export function idle(process) {
+  if (!process.port) return null;
+  const now = run.figures.get(process.name)?.now;
+  if (process.pid && now?.pid === process.pid && !now.listens) return `its PORT is ${process.port}, but not it listens there: perhaps its container, or another program`;
+  return listening(process)?.length === 0 ? `does not listen; its PORT is ${process.port}` : null;
+}

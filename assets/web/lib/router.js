@@ -15,14 +15,25 @@ let retry = 0;
 /** The time until the next attempt, in milliseconds. */
 const RETRY = 1000;
 
+const VIEWS = ['overview', 'log', 'terminal', 'figures', 'apps', 'search', 'process'];
+
+/** A part of the address; one that is written wrongly is as it stands. @param {string} part */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** @returns {Place} */
 function read() {
   known = location.hash;
   const [path, search] = location.hash.replace(/^#/, '').split('?');
   const parts = path.split('/').filter(Boolean);
   const values = Object.fromEntries(new URLSearchParams(search ?? ''));
-  if (parts[2] === 'process') values.name = decodeURIComponent(parts[3] ?? '');
-  if (parts[0] === 'r' && parts[1]) return { run: decodeURIComponent(parts[1]), view: parts[2] ?? 'overview', values };
+  if (parts[2] === 'process') values.name = decoded(parts[3] ?? '');
+  if (parts[0] === 'r' && parts[1]) return { run: decoded(parts[1]), view: VIEWS.includes(parts[2]) ? parts[2] : 'overview', values };
   return { run: null, view: 'overview', values };
 }
 
@@ -144,10 +155,10 @@ export function lastLog(run) {
   }
 }
 
-/** Choose the processes that the log shows, also from another view. @param {string[]} names none means all */
+/** Choose the processes that the log shows, also from another view. @param {string} names as `named` reads them */
 export function chooseNames(names) {
   const { run, view } = place.value;
-  const values = { names: names.join(',') };
+  const values = { names };
   if (view === 'log') keep(values);
   else sessionStorage.setItem(LOG + run, JSON.stringify({ ...lastLog(run), ...values }));
   place.tell();

@@ -48,6 +48,21 @@ export function begin(id) {
   changed();
 }
 
+/**
+ * The names that an address has: `web,api`, or `!web,api` for all others, also for those that come later. None means all.
+ * @param {string} [text]
+ */
+export function named(text = '') {
+  const names = text.replace(/^!/, '').split(',').filter(Boolean);
+  return text.startsWith('!') ? [...run.processes.keys()].filter((name) => !names.includes(name)) : names;
+}
+
+/** Whether the list of runs has arrived. */
+let areRunsKnown = false;
+
+/** Whether the address names a run that does not exist. */
+export const isUnknownRun = () => areRunsKnown && run.id !== null && !run.state && !runs.value.some((one) => one.id === run.id);
+
 /** Fetch the earlier samples of the processes' resource use. */
 const fillFigures = () => { fetchFigures(seconds, changed); };
 document.addEventListener('visibilitychange', fillFigures);
@@ -94,6 +109,7 @@ export function take(frame) {
       fillFigures();
       break;
     case 'runs':
+      areRunsKnown = true;
       runs.set(frame.runs);
       break;
     case 'state':

@@ -38,6 +38,8 @@ export class Pane {
     this.next = 0;
     this.abort = new AbortController();
     this.touch = 0;
+    /** Where the reader is. @type {import('./place.js').Anchor | null} */
+    this.seen = null;
     /** How many bytes of output come after the page. */
     this.below = 0;
     this.onlines = () => {};
@@ -102,7 +104,8 @@ export class Pane {
   }
 
   freeze() {
-    if (!this.follows.value) return;
+    // Until there are lines, there is no place to stay at.
+    if (!this.follows.value || !this.lines.length) return;
     this.follows.set(false);
     this.loaded.moreDown = true;
     this.unfinished.update(false);
@@ -178,6 +181,11 @@ export class Pane {
     const lost = (this.height ?? height) - height;
     this.height = height;
     if (this.follows.value) this.toEnd();
+    // Other widths have other rows.
+    const width = this.view.clientWidth;
+    const isTurned = this.width !== undefined && this.width !== width;
+    this.width = width;
+    if (isTurned && !this.follows.value && this.seen) this.place.put(this.seen);
     const { bottom } = this.view.getBoundingClientRect();
     const row = lost > 0 && this.rows.querySelector('.here');
     const below = row ? row.getBoundingClientRect().bottom - bottom : 0;
@@ -240,6 +248,8 @@ export class Pane {
     if (!this.follows.value && below < 2 && !this.loaded.moreDown && isWish) this.follow();
     this.fill();
     this.position.measure();
+    // Until the rows of another width are put in their place, this is still where the reader was.
+    if (this.view.clientWidth === this.width) this.seen = this.follows.value ? null : this.place.now();
     this.onscroll();
   }
 

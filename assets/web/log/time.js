@@ -6,6 +6,7 @@ import { dialog } from '../views/dialog.js';
 /** A time of day is one of this browser, as the log shows it; the server may be elsewhere. @param {string} time */
 function inFull(time) {
   const parts = /^(\d{1,2}):(\d{2})(?::(\d{2}))?$/.exec(time);
+  if (parts && (Number(parts[1]) > 23 || Number(parts[2]) > 59 || Number(parts[3] ?? 0) > 59)) throw new Error(`${time} is not a time of day`);
   return parts ? new Date(new Date().setHours(Number(parts[1]), Number(parts[2]), Number(parts[3] ?? 0), 0)).toISOString() : time;
 }
 

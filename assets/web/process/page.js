@@ -1,13 +1,13 @@
 // The page of one process: its facts, the reason for its state, its lives, and the flags in its output.
 
-import { act, failures, setFailure } from '../lib/actions.js';
+import { act, failures } from '../lib/actions.js';
 import { get, query } from '../lib/api.js';
 import { prompt } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { listening } from '../lib/ports.js';
 import { address, logAddress } from '../lib/router.js';
 import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
-import { canAct, changes, labelOf, me, run, supervisor } from '../lib/store.js';
+import { canAct, changes, labelOf, link as live, me, run, supervisor } from '../lib/store.js';
 import { full, hostTime, ms, span } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
 import { openCard } from '../crash/card.js';
@@ -67,7 +67,14 @@ export class ProcessView {
         this.start, this.stop, this.restart, this.terminal, this.log, this.more),
       this.note, this.empty, this.grid);
     const draw = atNextFrame(() => this.draw());
-    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), everySecond(draw)];
+    /** Why a part could not be read; it is read again once the server answers again. */
+    this.unread = '';
+    const again = live.watch((state) => {
+      if (state !== 'up' || !this.unread) return;
+      this.known = '';
+      draw();
+    });
+    this.ends = [again, changes.watch(draw), failures.watch(draw), me.watch(draw), everySecond(draw)];
   }
 
   get scroller() {
@@ -98,7 +105,7 @@ export class ProcessView {
     setText(this.word, `${isBad && process.state === 'exited' ? ending(process) : process.state}${since}`);
     const failure = failures.value.get(this.name);
     const asked = prompt(process);
-    setText(this.note, failure ?? (asked === null ? reason(process) : `waits for an answer: ${asked}`));
+    setText(this.note, failure ?? (asked === null ? reason(process) || this.unread : `waits for an answer: ${asked}`));
     setAttribute(this.note, 'class', failure || kind === 'bad' ? 'kind-bad' : '');
     const mayAct = canAct();
     this.start.hidden = !mayAct || !canStart(process);
@@ -119,6 +126,7 @@ export class ProcessView {
     this.shown = shown;
     if (key === this.known || this.isReading) return;
     this.known = key;
+    this.unread = '';
     this.isReading = true;
     // A limited session gets neither events nor reports.
     this.past.hidden = !!me.value?.is_limited;
@@ -174,7 +182,7 @@ export class ProcessView {
     try {
       await work();
     } catch (error) {
-      if (!this.isClosed) setFailure(this.name, /** @type {Error} */ (error).message);
+      this.unread = /** @type {Error} */ (error).message;
     }
   }
 

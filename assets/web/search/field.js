@@ -1,7 +1,7 @@
 // The input of the search over everything, in the header of the page.
 
 import { h, svg } from '../lib/dom.js';
-import { go, place } from '../lib/router.js';
+import { go, keep, place } from '../lib/router.js';
 
 /** How long the text must be unchanged before the search begins, in milliseconds. */
 const PAUSE = 250;
@@ -37,13 +37,18 @@ export class SearchField {
     const text = this.input.value;
     const isThere = view === 'search';
     if (isThere ? text === (values.q ?? '') : !text) return;
-    go({ view: 'search', values: isThere ? { ...values, q: text } : { q: text } });
+    // What is typed on is one step for Back.
+    if (isThere) {
+      keep({ q: text });
+      place.tell();
+    } else go({ view: 'search', values: { q: text } });
   }
 
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.key === 'Enter') this.search();
     else if (event.key === 'Escape') this.input.blur();
+    else if (event.key === 'ArrowDown') /** @type {HTMLElement | null} */ (document.querySelector('a.hit'))?.focus();
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -26,7 +26,7 @@ export class SearchView {
     this.status = h('span', { class: 'dim', role: 'status' });
     this.stop = h('button', { text: 'Stop', hidden: true, onclick: () => this.search?.stop() });
     this.more = h('button', { text: 'Find more', hidden: true, onclick: () => this.search?.more() });
-    this.list = h('ol', { class: 'hits' });
+    this.list = h('ol', { class: 'hits', onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) });
     this.empty = h('p', { class: 'dim pad', text: 'Searches the logs of all runs, from their first line on, also of runs that are over.' });
     this.scroll = h('div', { class: 'hits-scroll' }, this.empty, this.list, h('p', { class: 'pad' }, this.more));
     this.element = h('section', { class: 'everything', 'aria-label': 'Search everything' },
@@ -76,6 +76,17 @@ export class SearchView {
       if (this.search.hits.length < this.search.most) this.search.start();
     }
     this.draw();
+  }
+
+  /** Go to the next or the previous match. @param {KeyboardEvent} event */
+  key(event) {
+    const by = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+    const row = /** @type {Element} */ (event.target).closest('li');
+    if (!by || !row) return;
+    const to = by > 0 ? row.nextElementSibling : row.previousElementSibling;
+    /** @type {HTMLElement | null | undefined} */ (to?.querySelector('a'))?.focus();
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   /** @param {IntersectionObserverEntry[]} entries */

@@ -6,6 +6,7 @@ import { emulator, followTheme } from './emulator.js';
 import { TerminalSize } from './size.js';
 import { isPhone, settings } from './settings.js';
 import { h, setText } from '../lib/dom.js';
+import { link, me } from '../lib/store.js';
 import { confirm } from '../views/dialog.js';
 import { KeyBar } from './keys.js';
 
@@ -36,7 +37,7 @@ export class ProcessTerminal {
     this.path = `/r/${run}/${how}/${encodeURIComponent(name)}`;
     /** @type {Connection | null} */ this.connection = null;
     this.isLost = false;
-    this.hint = isLooking ? 'You look: keys do not reach the process' : isPhone() ? 'Keys reach the process' : HINT;
+    this.hint = isLooking ? `You look: keys do not reach the process${me.value?.role === 'admin' ? '' : '; an admin may type'}` : isPhone() ? 'Keys reach the process' : HINT;
     this.others = 0;
     this.screen = h('div', { class: 'screen' });
     this.keys = new KeyBar(this);
@@ -71,11 +72,13 @@ export class ProcessTerminal {
     this.screen.addEventListener('paste', (event) => this.paste(event), { capture: true });
     this.size.open();
     document.addEventListener('visibilitychange', this.seen);
+    this.unlink = link.watch((state) => { if (state === 'up' && !document.hidden && this.isLost) this.connect(); });
     this.connect();
   }
 
   close() {
     document.removeEventListener('visibilitychange', this.seen);
+    this.unlink?.();
     this.keys.close();
     this.size.close();
     this.unfollow();

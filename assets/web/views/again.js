@@ -18,6 +18,7 @@ export function startAgain() {
       digest = found.digest;
       body.replaceChildren(
         h('p', {}, 'This runs in ', h('code', { text: found.directory }), ':'),
+        h('p', { class: 'dim' }, 'With ', h('code', { text: 'tmo start -D' }), ' and the variables of this server: flags and variables of the earlier start are not kept.'),
         h('dl', {}, ...found.processes.filter((/** @type {any} */ one) => one.begins).flatMap((/** @type {any} */ { name, command }) =>
           [h('dt', { text: name }), h('dd', {}, h('code', { text: command }))])));
       start.hidden = false;
@@ -31,6 +32,7 @@ export function startAgain() {
     if (start.hasAttribute('aria-disabled')) return;
     start.setAttribute('aria-disabled', 'true');
     setText(problem, '');
+    setText(start, 'Starting …');
     try {
       await post(path + query({ digest }));
       /** @type {HTMLDialogElement | null} */ (body.closest('dialog'))?.close();
@@ -41,6 +43,7 @@ export function startAgain() {
       // What would run may have changed meanwhile.
       await look();
     }
+    setText(start, 'Start');
     start.removeAttribute('aria-disabled');
   });
   dialog('Start again?', (close) => [body, problem, h('footer', {}, h('button', { text: 'Cancel', onclick: close }), start)]);

@@ -5,7 +5,7 @@ import { h, setAttribute, setText } from '../lib/dom.js';
 import { similar } from '../lib/pattern.js';
 import { askTime } from '../log/time.js';
 import { go, keep, place } from '../lib/router.js';
-import { me, supervisor } from '../lib/store.js';
+import { changes, me, named, supervisor } from '../lib/store.js';
 import { bytes, clock } from '../lib/time.js';
 import { Pane } from '../log/pane.js';
 import { folds, plain } from '../log/rows.js';
@@ -79,6 +79,7 @@ export class LogView {
       setAttribute(this.following, 'aria-pressed', String(isOn));
       this.moved();
     })];
+    this.ends.push(changes.watch(() => { if (this.at !== null) this.setNames(named(place.value.values.names), false); }));
     search.set(place.value.values.q ?? '', !!place.value.values.regex);
   }
 
@@ -88,7 +89,7 @@ export class LogView {
     const isThere = this.at === at && this.top === top;
     [this.at, this.top] = [at, top];
     this.setHidden((hide ?? '').split('\n').filter(Boolean), isFirst);
-    this.setNames((names ?? '').split(',').filter(Boolean), isFirst);
+    this.setNames(named(names), isFirst);
     if (isThere) return;
     const { selection } = this;
     if (at && to && compare(at, to) < 0) selection.restore([at, to]);
@@ -180,8 +181,15 @@ export class LogView {
     localStorage.setItem('tmo-wrap', String(this.isWrapped));
   }
 
-  clear() {
-    this.pane.source.floor = this.pane.loaded.bottom;
+  async clear() {
+    const { source } = this.pane;
+    try {
+      const { lines } = await source.before('end', undefined, 1);
+      source.floor = lines.at(-1)?.cursor ?? source.floor;
+    } catch (error) {
+      this.search.say(/** @type {Error} */ (error).message);
+      return;
+    }
     this.pane.set([], false, false);
     this.pane.follow();
   }

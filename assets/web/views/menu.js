@@ -1,6 +1,6 @@
 // A context menu.
 
-import { h } from '../lib/dom.js';
+import { h, setAttribute } from '../lib/dom.js';
 
 /** @typedef {[string, () => any]} Item label and action */
 
@@ -23,6 +23,7 @@ export function showMenu(label, items, x, y, bottom = innerHeight - 4) {
   const close = () => {
     document.removeEventListener('pointerdown', outside, true);
     window.removeEventListener('blur', close);
+    if (isOpener(before)) setAttribute(before, 'aria-expanded', 'false');
     const hadFocus = menu.contains(document.activeElement);
     menu.remove();
     if (hadFocus && before instanceof HTMLElement) before.focus();
@@ -38,8 +39,10 @@ export function showMenu(label, items, x, y, bottom = innerHeight - 4) {
   });
   document.addEventListener('pointerdown', outside, true);
   window.addEventListener('blur', close);
-  document.body.append(menu);
+  // A screen reader finds it in the view that it belongs to.
+  (document.querySelector('dialog[open]') ?? document.getElementById('main') ?? document.body).append(menu);
   menu.showPopover();
+  if (isOpener(before)) setAttribute(before, 'aria-expanded', 'true');
   const { width, height } = menu.getBoundingClientRect();
   menu.style.left = `${Math.max(4, Math.min(x, innerWidth - width - 4))}px`;
   menu.style.top = `${Math.max(4, y + height > innerHeight - 4 ? bottom - height : y)}px`;
@@ -52,8 +55,10 @@ export function showMenu(label, items, x, y, bottom = innerHeight - 4) {
  */
 export function menuButton(text, label, items) {
   const button = h('button', {
-    class: 'menu-button', text, title: label, 'aria-label': label, 'aria-haspopup': 'menu',
+    class: 'menu-button', text, title: label, 'aria-label': label, 'aria-haspopup': 'menu', 'aria-expanded': 'false',
     onclick: () => {
+      // Not all browsers focus the button that is clicked.
+      button.focus();
       const { left, top, bottom } = button.getBoundingClientRect();
       showMenu(label, items(), left, bottom + 2, top - 2);
     },
@@ -61,12 +66,15 @@ export function menuButton(text, label, items) {
   return button;
 }
 
+/** Whether this is a button that opens a menu. @param {Element | null} element @returns {element is Element} */
+const isOpener = (element) => element?.getAttribute('aria-haspopup') === 'menu';
+
 /** @param {HTMLElement} menu @param {KeyboardEvent} event @returns {boolean} whether the key moves the focus */
 function move(menu, event) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step) return false;
   const all = /** @type {HTMLElement[]} */ ([...menu.children]);
   const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
-  all[(at + step + all.length) % all.length].focus();
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+  if (to === undefined) return false;
+  all[(to + all.length) % all.length].focus();
   return true;
 }

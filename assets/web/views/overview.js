@@ -24,7 +24,7 @@ export class Overview {
     this.tiles = new Tiles((name) => this.reveal(name));
     this.heads = COLUMNS.map(([text, kind]) =>
       h('th', { scope: 'col', class: kind }, text || h('span', { class: 'unseen', text: 'Actions' })));
-    this.table = h('table', { class: 'processes' }, h('thead', {}, h('tr', {}, ...this.heads)));
+    this.table = /** @type {HTMLTableElement} */ (h('table', { class: 'processes' }, h('thead', {}, h('tr', {}, ...this.heads))));
     this.empty = h('p', { class: 'dim pad' });
     /** When the mouse last moved over the table: rows must not move under it. */
     this.pointed = 0;
@@ -82,7 +82,8 @@ export class Overview {
     this.forget();
     this.tiles.update();
     let made = 0;
-    for (const [group, names] of byGroup()) {
+    const groups = byGroup();
+    for (const [group, names] of groups) {
       const section = this.section(group);
       section.update(names, columns);
       for (const name of names) {
@@ -98,7 +99,20 @@ export class Overview {
       section.body.hidden = !names.some((name) => isWanted(run.processes.get(name)));
       if (now - this.pointed > REST) this.arrange(section.body, urgentFirst(names));
     }
+    if (now - this.pointed > REST) this.arrangeGroups(groups);
     if (made === STEP) this.again();
+  }
+
+  /** Put the groups in their order, those in which something failed or waits first. @param {Map<string, string[]>} groups */
+  arrangeGroups(groups) {
+    const all = [...groups.keys()];
+    const isFirst = (/** @type {string} */ name) => !!groups.get(name)?.some(isUrgent);
+    const bodies = [...all.filter(isFirst), ...all.filter((name) => !isFirst(name))].map((name) => this.section(name).body);
+    const shown = [...this.table.tBodies];
+    if (bodies.every((body, at) => body === shown[at])) return;
+    const focused = document.activeElement;
+    this.table.append(...bodies);
+    if (focused instanceof HTMLElement && this.table.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   /** Put the rows of a group in this order. @param {HTMLElement} body @param {string[]} names */
@@ -148,12 +162,14 @@ export class Overview {
   }
 }
 
+/** @param {string} name */
+function isUrgent(name) {
+  const process = run.processes.get(name);
+  return isBad(process) || prompt(process) !== null || crashLoop(process) !== null;
+}
+
 /** Sort failed and waiting processes first, and keep the order otherwise. @param {string[]} names */
 function urgentFirst(names) {
-  const isUrgent = (/** @type {string} */ name) => {
-    const process = run.processes.get(name);
-    return isBad(process) || prompt(process) !== null || crashLoop(process) !== null;
-  };
   const urgent = names.filter(isUrgent);
   return urgent.length ? [...urgent, ...names.filter((name) => !urgent.includes(name))] : names;
 }

@@ -30,7 +30,7 @@ function ask(title, label, field, action, work) {
 export function askSignal(name) {
   const choice = /** @type {HTMLSelectElement} */ (h('select', { class: 'field' },
     ...SIGNALS.map((signal) => h('option', { value: signal, text: `SIG${signal}` }))));
-  ask(`Signal to ${labelOf(name)}`, 'It reaches the process and its children. If it exits, that counts as its own exit, not as a stop by tmo.', choice, 'Send', () => sendSignal(name, choice.value));
+  ask(`Signal to ${labelOf(name)}`, 'It reaches the process and its children. If it exits, that counts as its own exit, not as a stop by tmo: it may be restarted, or end the run.', choice, 'Send', () => sendSignal(name, choice.value));
 }
 
 /** @param {string} name */

@@ -4,7 +4,7 @@ import { prompt, whenSilent } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { filter, isWanted } from '../lib/filter.js';
 import { address, chooseNames, goToLog, lastLog, place } from '../lib/router.js';
-import { changes, labelOf, me, run, unfinished } from '../lib/store.js';
+import { changes, labelOf, me, named, run, unfinished } from '../lib/store.js';
 import { ending, signOf } from '../lib/states.js';
 import { theme } from '../lib/theme.js';
 import { css } from '../log/colors.js';
@@ -17,18 +17,25 @@ const MANY = 8;
 
 /** The processes that are chosen for the log; none means all. */
 export function shownNames() {
-  return (lastLog(run.id).names ?? '').split(',').filter((name) => run.processes.has(name));
+  return named(lastLog(run.id).names).filter((name) => run.processes.has(name));
 }
 
-/** Choose the processes that the log shows. @param {string[]} names */
-function choose(names) {
-  chooseNames(names.length === run.processes.size ? [] : names);
+/** Show one more or one less process in the log. @param {string} name @param {boolean} isShown */
+function tickName(name, isShown) {
+  const chosen = lastLog(run.id).names ?? '';
+  // What is left out of all is left out, whatever comes later.
+  const isBut = !chosen || chosen.startsWith('!');
+  const names = chosen.replace(/^!/, '').split(',').filter((one) => one !== name && run.processes.has(one));
+  if (isShown !== isBut) names.push(name);
+  const isAll = !names.length || names.length === run.processes.size;
+  chooseNames(isAll ? '' : `${isBut ? '!' : ''}${names.join(',')}`);
 }
 
 /** Show the log of these processes, or of all. @param {string[]} names */
 export function show(names) {
-  if (place.value.view === 'log') choose(names);
-  else goToLog({ names: (names.length === run.processes.size ? [] : names).join(',') });
+  const text = (names.length === run.processes.size ? [] : names).join(',');
+  if (place.value.view === 'log') chooseNames(text);
+  else goToLog({ names: text });
 }
 
 /** Where a process that waits is answered. @param {string} name */
@@ -42,8 +49,9 @@ export class Side {
       spellcheck: 'false', autocomplete: 'off', oninput: () => filter.set(this.filter.value),
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.filterKey(event),
     }));
+    this.all = h('button', { class: 'quiet', text: 'Show all in the log', hidden: true, onclick: () => chooseNames('') });
     this.element = h('nav', { class: 'side', 'aria-label': 'Runs and processes' },
-      h('h2', { text: 'Runs' }), new Runs().list, h('h2', { text: 'Processes' }), this.filter, this.list);
+      h('h2', { text: 'Runs' }), new Runs().list, h('h2', { text: 'Processes' }), this.filter, this.all, this.list);
     /** @type {Map<string, any>} */
     this.rows = new Map();
     this.again = atNextFrame(() => this.drawNames());
@@ -78,11 +86,7 @@ export class Side {
   make(name) {
     const tick = /** @type {HTMLInputElement} */ (h('input', {
       type: 'checkbox', 'aria-label': `Show ${name} in the log`,
-      onchange: () => {
-        const names = shownNames();
-        const all = names.length ? names : [...run.processes.keys()];
-        choose(tick.checked ? [...names, name] : all.filter((one) => one !== name));
-      },
+      onchange: () => tickName(name, tick.checked),
     }));
     const sign = h('span', { class: 'sign', 'aria-hidden': 'true' });
     const only = h('button', { class: 'quiet name-only', onclick: () => show([name]) });
@@ -100,6 +104,7 @@ export class Side {
       this.rows.delete(name);
     }
     this.filter.hidden = run.processes.size < MANY && !filter.value;
+    this.all.hidden = !names.length;
     let made = 0;
     for (const [name, process] of run.processes) {
       let row = this.rows.get(name);
