@@ -167,6 +167,23 @@ fn sizes_and_places_of_the_log() {
 }
 
 #[test]
+fn the_age_of_the_log() {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    let age = |variable: Option<&str>| {
+        let variables: Vec<_> = variable.map(|age| ("TMO_LOG_MAX_AGE", age)).into_iter().collect();
+        let mut given = given(&variables);
+        given.toml = "[log]\nmax_age = \"14d\"\n";
+        given.plan().log.max_age_ms
+    };
+    assert_eq!(age(None), 14 * DAY_MS);
+    assert_eq!(age(Some("2d")), 2 * DAY_MS);
+    assert_eq!(age(Some("0")), 0, "keeps everything");
+    assert_eq!(given(&[]).plan().log.max_age_ms, 0);
+    let wrong = given(&[("TMO_LOG_MAX_AGE", "old")]).error();
+    assert_eq!(wrong, "TMO_LOG_MAX_AGE=old is not a time like 14d (0 keeps everything)");
+}
+
+#[test]
 fn other_settings() {
     let typed = StartOptions {
         timeout: Some(Duration::from_millis(1500)),

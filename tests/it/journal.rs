@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::process::{Child, Stdio};
+use std::time::{Duration, SystemTime};
 
 use crate::harness::run_parts::in_order;
-use crate::harness::{World, eventually, procs};
+use crate::harness::{Ran, World, eventually, procs};
 
 /// Obeys: each word written to the FIFO `do` is a command line.
 const OBEY: &str = "exec 3<>do; echo ready; while read -r line <&3; do eval \"$line\"; done";
@@ -254,6 +255,33 @@ fn the_oldest_output_is_deleted_at_the_size_limit() {
     // The view has shown each line, but where it was too slow, and said so.
     assert!(in_order(&view.log(), "web", 90_000));
     assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn output_older_than_the_variable_says_is_deleted() {
+    let world = obeying("").env("TMO_LOG_PER_PROCESS", "65536");
+    world.ok(["start", "-D"]);
+    tell(&world, "seq 1 8000; echo done");
+    world.wait_text("web", "| done\n");
+    world.ok(["quit"]);
+    let two_days_ago = SystemTime::now() - Duration::from_secs(2 * 86_400);
+    for path in world.ok(["logs", "web", "--path"]).lines() {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(two_days_ago).unwrap();
+    }
+    let has_first = || world.ok(["logs", "web", "--no-prefix"]).contains(&seq(1, 100));
+    let start = |age: &str| {
+        let mut start = world.tmo(["start", "-D"]);
+        let ran = Ran::of(&start.env("TMO_LOG_MAX_AGE", age).output().unwrap());
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    start("3d");
+    world.ok(["quit"]);
+    assert!(has_first(), "nothing is so old");
+    start("1d");
+    eventually("the old output is deleted", || (!has_first()).then_some(()));
+    assert!(world.ok(["logs", "web"]).contains("| ready\n"), "the new one is not");
+    world.ok(["quit"]);
 }
 
 #[test]

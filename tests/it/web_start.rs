@@ -84,14 +84,16 @@ fn an_app_window_is_opened_or_the_default_browser_with_a_notice() {
     assert_eq!(first_call(&world), format!("brave-browser --app={}", web.link));
     web.end();
 
-    let world = with_programs(QUIET, &["xdg-open", "open"]);
-    let mut command = world.tmo(["web", "--port", "0"]);
-    command.env("TMO_UI_WINDOW", "1");
-    let web = WebServer::start_as(&world, command);
-    assert!(first_call(&world).ends_with(&format!("open {}", web.link)));
-    let notice = "no browser with app windows was found";
-    assert!(web.output().contains(notice), "{}", web.output());
-    web.end();
+    for variable in ["TMO_UI_WINDOW", "USE_PYTHON_WEBVIEW"] {
+        let world = with_programs(QUIET, &["xdg-open", "open"]);
+        let mut command = world.tmo(["web", "--port", "0"]);
+        command.env(variable, "1");
+        let web = WebServer::start_as(&world, command);
+        assert!(first_call(&world).ends_with(&format!("open {}", web.link)), "{variable}");
+        let notice = "no browser with app windows was found";
+        assert!(web.output().contains(notice), "{variable}: {}", web.output());
+        web.end();
+    }
 }
 
 #[test]
