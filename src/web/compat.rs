@@ -19,14 +19,13 @@ use super::answers::{self, problem};
 use super::ending::Ending;
 use super::follow::{Link, Seen};
 use super::grant::Scope;
-use super::html;
 use super::listing::entries;
+use super::messages::{Wanted, last_id_before, position_of};
 use super::proof::random_hex;
 use super::run_api::{forward, read_lines, unreadable};
 use super::server::Server;
 use super::source::{Run, state};
 use crate::api::version::{OURS, built_from};
-use crate::journal::cursor::Position;
 use crate::model::ProcessStatus;
 use crate::model::request::{API, ProcessState, State};
 use crate::runs::Standing;
@@ -42,8 +41,6 @@ const USUAL_LAST: u64 = 20;
 const MOST_LAST: u64 = 1000;
 /// How long to wait for figures.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The number of bits in a message id for the position within a record, which has at most about 1 MiB.
-const SKIP_BITS: u32 = 21;
 
 /// The processes that each session has deselected, by session and run.
 #[derive(Debug, Default)]
@@ -270,38 +267,19 @@ impl Asked<'_> {
         self.refuse_others()?;
         let after = position_of(last).map_or_else(String::new, |after| format!("&after={after}"));
         let runs = if styles || html { "&styles=true" } else { "" };
-        let (status, mut page) =
+        let (status, page) =
             read_lines(run, self.scope, &format!("limit={most}{after}{runs}")).await;
         if status != StatusCode::OK {
             return refuse(status, "the journal can't be read");
         }
-        let id = |cursor: &Value| cursor.as_str()?.parse().ok().map(id_of);
-        let lines = page["lines"].as_array_mut().map(std::mem::take).unwrap_or_default();
-        // There, the name of an entry selects all its instances.
-        let is_seen = |line: &Value| {
-            self.scope.names().is_none()
-                || line["name"].as_str().is_some_and(|name| self.scope.has_process(name))
-        };
-        let lines = lines.into_iter().filter(is_seen).filter_map(|mut line| {
-            line["id"] = id(&line["cursor"])?.into();
-            if html {
-                line["html"] = html::html(&line).into();
+        let wanted = Wanted { last, styles, html, scope: self.scope };
+        match wanted.answer(&page) {
+            Ok(answer) => Ok(answers::file("application/json", answer)),
+            Err(error) => {
+                let reason = format!("the journal can't be read: {error}");
+                refuse(StatusCode::INTERNAL_SERVER_ERROR, &reason)
             }
-            if !styles {
-                line.as_object_mut()?.remove("runs");
-            }
-            Some(line)
-        });
-        let is_reset = page["reset"] == true;
-        let next = id(&page["next"]).or((!is_reset).then_some(last)).unwrap_or(0);
-        let answer = json!({
-            "api": API,
-            "messages": lines.collect::<Vec<_>>(),
-            "last_message_id": next,
-            "more": page["more"],
-            "reset": is_reset,
-        });
-        Ok(answers::json(StatusCode::OK, &answer))
+        }
     }
 
     async fn status(&self, run: &Run) -> Answered {
@@ -502,42 +480,4 @@ impl Asked<'_> {
 
 fn encoded(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, NON_ALPHANUMERIC)
-}
-
-/// The message id of a position. Ids ascend, and 0 precedes them all. JavaScript can represent them exactly.
-fn id_of(position: Position) -> u64 {
-    let most = (1 << SKIP_BITS) - 1;
-    (position.record << SKIP_BITS) + u64::from(position.skip.min(most)) + 1
-}
-
-/// The highest id that an entry before this record can have.
-const fn last_id_before(record: u64) -> u64 {
-    record << SKIP_BITS
-}
-
-/// The position with this id; `None` for 0.
-fn position_of(id: u64) -> Option<Position> {
-    let id = id.checked_sub(1)?;
-    let skip = u32::try_from(id & ((1 << SKIP_BITS) - 1)).unwrap_or(u32::MAX);
-    Some(Position { record: id >> SKIP_BITS, skip })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{id_of, last_id_before, position_of};
-    use crate::journal::cursor::Position;
-
-    #[test]
-    fn ids_ascend_and_lead_back() {
-        let places = [(0, 0), (0, 7), (1, 0), (1, 1 << 20), (2, 0), (1 << 31, 5)];
-        let places = places.map(|(record, skip)| Position { record, skip });
-        let ids = places.map(id_of);
-        assert!(ids.is_sorted() && ids[0] > 0 && ids[5] < 1 << 53, "{ids:?}");
-        assert_eq!(ids.map(|id| position_of(id).unwrap()), places);
-        assert_eq!(position_of(0), None);
-        // All that the last record of a journal may hold comes before the next one.
-        let end = Position { record: 3, skip: u32::MAX };
-        assert_eq!(id_of(end), last_id_before(4));
-        assert!(last_id_before(4) < id_of(Position { record: 4, skip: 0 }));
-    }
 }

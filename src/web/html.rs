@@ -1,7 +1,10 @@
 //! A line of output as HTML, for scripts that put it into a page of their own.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{Formatter, Write as _};
 
+use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// The first 16 of the 256 colours; terminals agree on the others only.
@@ -12,26 +15,75 @@ const BASIC: [&str; 16] = [
 /// The steps of each component in the colour cube of the 256 colours.
 const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
-/// The `runs` of a line of the API, or its text if it has none, as text and `span` elements.
-pub(super) fn html(line: &Value) -> String {
+/// Text in one style, as in the API.
+#[derive(Deserialize)]
+struct Run<'a> {
+    #[serde(borrow, default)]
+    text: Cow<'a, str>,
+    #[serde(default)]
+    color: Value,
+    #[serde(default)]
+    background: Value,
+    #[serde(borrow, default)]
+    attributes: Vec<&'a str>,
+}
+
+/// The `runs` of a line of the API as text and `span` elements, if this takes at most so many bytes; otherwise, or
+/// without them, its text alone.
+pub(super) fn html(text: &str, runs: Option<&str>, most: usize) -> String {
     let mut html = String::new();
-    let Some(runs) = line["runs"].as_array() else {
-        escape(line["text"].as_str().unwrap_or_default(), &mut html);
-        return html;
-    };
-    for run in runs {
-        let text = run["text"].as_str().unwrap_or_default();
-        let style = style(run);
-        if style.is_empty() {
-            escape(text, &mut html);
-            continue;
-        }
-        // Colours and attributes are words of our own, which need no escape.
-        let _ = write!(html, "<span style=\"{style}\">");
+    let styled = runs.map(|runs| {
+        let spans = Spans { html: &mut html, most };
+        spans.deserialize(&mut serde_json::Deserializer::from_str(runs))
+    });
+    if !matches!(styled, Some(Ok(()))) {
+        html = String::new();
         escape(text, &mut html);
-        html.push_str("</span>");
     }
     html
+}
+
+/// Writes each run when it is read: all of a line at once may take many times as much memory as its text.
+struct Spans<'a> {
+    html: &'a mut String,
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Spans<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Spans<'_> {
+    type Value = ();
+
+    fn expecting(&self, to: &mut Formatter<'_>) -> std::fmt::Result {
+        to.write_str("the runs of a line")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut runs: A) -> Result<(), A::Error> {
+        while let Some(run) = runs.next_element::<Run<'_>>()? {
+            write(&run, self.html);
+            if self.html.len() > self.most {
+                return Err(A::Error::custom("this is too much"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(run: &Run<'_>, html: &mut String) {
+    let style = style(run);
+    if style.is_empty() {
+        return escape(&run.text, html);
+    }
+    // Colours and attributes are words of our own, which need no escape.
+    let _ = write!(html, "<span style=\"{style}\">");
+    escape(&run.text, html);
+    html.push_str("</span>");
 }
 
 fn escape(text: &str, html: &mut String) {
@@ -47,11 +99,9 @@ fn escape(text: &str, html: &mut String) {
     }
 }
 
-fn style(run: &Value) -> String {
-    let attributes: Vec<_> =
-        run["attributes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let mut colors = [("color", color(&run["color"])), ("background", color(&run["background"]))];
-    if attributes.contains(&"reversed") {
+fn style(run: &Run<'_>) -> String {
+    let mut colors = [("color", color(&run.color)), ("background", color(&run.background))];
+    if run.attributes.contains(&"reversed") {
         let [(_, text), (_, behind)] = &mut colors;
         std::mem::swap(text, behind);
         text.get_or_insert_with(|| "Canvas".to_owned());
@@ -60,8 +110,8 @@ fn style(run: &Value) -> String {
     let colors = colors.into_iter().filter_map(|(name, color)| Some(format!("{name}:{}", color?)));
     let mut lines = vec![];
     let mut others = vec![];
-    for attribute in attributes {
-        match attribute {
+    for attribute in &run.attributes {
+        match *attribute {
             "bold" => others.push("font-weight:bold"),
             "dim" => others.push("opacity:.6"),
             "italic" => others.push("font-style:italic"),
@@ -99,24 +149,38 @@ fn color(color: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::{color, html};
 
+    fn styled(runs: &Value) -> String {
+        html("text", Some(&runs.to_string()), 1000)
+    }
+
     #[test]
     fn text_is_escaped_and_styles_are_spans() {
-        let line = json!({ "text": "red <b>", "runs": [
+        let runs = json!([
             { "text": "red", "color": 1, "attributes": ["bold"] }, { "text": " <b> & \"it's\"" },
-        ] });
+        ]);
         let expected = "<span style=\"color:#cd0000;font-weight:bold\">red</span> &lt;b&gt; &amp; \
                         &quot;it&#39;s&quot;";
-        assert_eq!(html(&line), expected);
-        assert_eq!(html(&json!({ "text": "<script>" })), "&lt;script&gt;");
-        assert_eq!(html(&json!({})), "");
-        let lines = json!({ "runs": [{ "text": "x", "attributes": ["underlined", "struck"] }] });
-        assert_eq!(html(&lines), "<span style=\"text-decoration:underline line-through\">x</span>");
-        let reversed = json!({ "runs": [{ "text": "x", "color": 2, "attributes": ["reversed"] }] });
-        assert_eq!(html(&reversed), "<span style=\"color:Canvas;background:#00cd00\">x</span>");
+        assert_eq!(styled(&runs), expected);
+        assert_eq!(html("<script>", None, 1000), "&lt;script&gt;");
+        assert_eq!(html("", None, 1000), "");
+        let lines = json!([{ "text": "x", "attributes": ["underlined", "struck"] }]);
+        let expected = "<span style=\"text-decoration:underline line-through\">x</span>";
+        assert_eq!(styled(&lines), expected);
+        let reversed = json!([{ "text": "x", "color": 2, "attributes": ["reversed"] }]);
+        let expected = "<span style=\"color:Canvas;background:#00cd00\">x</span>";
+        assert_eq!(styled(&reversed), expected);
+    }
+
+    #[test]
+    fn a_line_with_too_many_styles_is_its_text_alone() {
+        let runs: Vec<_> = (0..100).map(|color| json!({ "text": "<", "color": color })).collect();
+        assert_eq!(html("<<", Some(&json!(runs).to_string()), 1000), "&lt;&lt;");
+        assert!(styled(&json!(runs[..10])).starts_with("<span"));
+        assert_eq!(styled(&json!({ "runs": 1 })), "text", "these are no runs");
     }
 
     #[test]

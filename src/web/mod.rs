@@ -50,6 +50,7 @@ mod leftover_session;
 pub mod listen;
 mod listing;
 mod live;
+mod messages;
 mod password;
 mod places;
 mod proof;

@@ -3,14 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use form_urlencoded::Serializer;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use serde_json::Value;
 use tokio::time::timeout;
 
 use super::answers::{file, problem};
@@ -115,15 +114,14 @@ pub(super) fn whole(word: &str) -> &str {
 }
 
 /// A page of lines, as the API of the run answers it.
-pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> (StatusCode, Value) {
+pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> (StatusCode, Bytes) {
     let (path, everything) = ("/api/lines", format!("/api/lines?{query}"));
     let target = scope.names().map_or(Some(everything), |names| within(names, path, query));
     let request = target.and_then(|target| Request::get(target).body(Body::empty()).ok());
-    let Some(request) = request else { return (StatusCode::FORBIDDEN, Value::Null) };
+    let Some(request) = request else { return (StatusCode::FORBIDDEN, Bytes::new()) };
     let Ok(answer) = TowerToHyperService::new(run.reading.clone()).call(request).await;
     let status = answer.status();
-    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap_or_default();
-    (status, serde_json::from_slice(&body).unwrap_or_default())
+    (status, axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap_or_default())
 }
 
 /// Forward a request to the supervisor of a run, in the name of this client.
