@@ -268,12 +268,15 @@ fn a_run_that_is_over_says_which_process_ended_it() {
     let web = WebServer::start(&world);
     let page = Page::open(&chromium, &world, &web);
     page.shows_state("api", "running");
+    world.ok(["restart", "web"]);
     std::fs::write(world.app().join("go"), "\n").unwrap();
     let banner = "document.querySelector('.banner').innerText";
     let says = format!("{banner}.includes('it ended because api exited with code 3')");
     page.until("the page says it", &says);
     page.reload();
     page.until("it says it again", &says);
+    let restarts = "document.querySelector('tr[data-name=\"web\"] .col-restarts').innerText";
+    page.until("its restarts are known", &format!("{restarts} === '1'"));
     page.end();
     web.end();
     world.wait_empty();

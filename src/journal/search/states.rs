@@ -58,8 +58,9 @@ pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<Strin
         let Some(name) = mark.name.as_deref() else { continue };
         let Some(then) = all.get_mut(name) else { continue };
         let status = match mark.what {
-            Turn::Started(_) => {
+            Turn::Started(life) => {
                 (then.exit, then.ready) = (None, None);
+                then.lives = life.map_or(then.lives + 1, |life| life.number().into());
                 asked.remove(name);
                 ProcessStatus::Running
             }
