@@ -28,6 +28,7 @@ const KEYS = [
   ['right click', 'in the overview: the menu of a process'],
   ['o', 'overview'],
   ['l', 'log'],
+  ['Ctrl+Shift+L', 'leave the terminal of a process: all other keys reach the process'],
   ['m', 'figures: CPU, memory and output'],
   ['p', 'filter the processes by name, state or group; Enter shows their log'],
   ['e', 'search everything: the logs of all runs'],

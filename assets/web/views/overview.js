@@ -24,7 +24,7 @@ export class Overview {
     this.tiles = new Tiles((name) => this.reveal(name));
     this.heads = COLUMNS.map(([text, kind]) =>
       h('th', { scope: 'col', class: kind }, text || h('span', { class: 'unseen', text: 'Actions' })));
-    this.table = /** @type {HTMLTableElement} */ (h('table', { class: 'processes' }, h('thead', {}, h('tr', {}, ...this.heads))));
+    this.table = /** @type {HTMLTableElement} */ (h('table', { class: 'processes', 'aria-label': 'Processes' }, h('thead', {}, h('tr', {}, ...this.heads))));
     this.empty = h('p', { class: 'dim pad' });
     /** When the mouse last moved over the table: rows must not move under it. */
     this.pointed = 0;
