@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::chromium::Chromium;
-use crate::harness::World;
+use crate::harness::{World, eventually};
 use crate::keys::LEFT;
 use crate::page::Page;
 use crate::web_server::{WebServer, link_in};
@@ -99,7 +99,9 @@ fn charts_have_no_gap_where_the_page_was_hidden() {
     page.hide(false);
     page.until("it has all of them", &format!("{samples} >= {hidden} + 4"));
     let parts = format!("{chart}.querySelector('path').getAttribute('d').split('M').length - 1");
-    page.until("they are one line", &format!("{parts} === 1"));
+    // A busy machine misses a sample now and then, which both pages show.
+    let is_same = || (page.number(&parts) == other.number(&parts)).then_some(());
+    eventually("it has no other gaps than the page that was not hidden", is_same);
     page.end();
     other.end();
     web.end();
