@@ -351,11 +351,13 @@ impl Proc {
         self.change.awaits.as_ref().unwrap_or(&self.needs)
     }
 
-    /// Whether a user has stopped it.
+    /// Whether a user has stopped it, or is stopping it.
     pub(super) fn was_stopped_by_user(&self) -> bool {
         let stopped = self.life.is_some() && self.stop_requested >= self.life;
+        // Its turn is still to come.
+        let stops = self.change.stops.is_some() && self.alive();
         let failed = self.broken.is_some() || self.due.is_some();
-        let left = if self.skip.is_some() { self.change.stays_down } else { stopped && !failed };
-        self.goal == Goal::Stop && !self.alive() && left
+        let is_down = if self.skip.is_some() { self.change.stays_down } else { stopped && !failed };
+        self.goal == Goal::Stop && (is_down || stops)
     }
 }

@@ -211,6 +211,26 @@ fn what_a_person_has_stopped_is_restarted_only_by_its_name() {
 }
 
 #[test]
+fn what_a_person_is_stopping_is_left_alone_by_a_restart_of_all() {
+    let mut world = World::site();
+    world.ask(1, stop(&[]));
+    // web is stopping, and db waits for it.
+    assert!(world.shims[WEB].alive && !world.machine.procs[DB].stop_was_requested());
+    world.ask(2, restart(&[]));
+    world.settle();
+    assert_eq!(world.lives(), [1, 1, 1]);
+    let all = world.machine.procs.iter();
+    assert!(all.into_iter().all(|proc| !proc.alive() && proc.goal == Goal::Stop));
+    assert!(world.answered(1).unwrap().ok && world.answered(2).unwrap().ok, "{:?}", world.answers);
+    // Named, it begins again.
+    let mut world = World::site();
+    world.ask(1, stop(&["web"]));
+    world.ask(2, restart(&["web"]));
+    world.settle();
+    assert_eq!(world.lives(), [1, 1, 2]);
+}
+
+#[test]
 fn a_stop_has_the_reverse_order_and_cancels_a_restart() {
     let mut world = World::site();
     world.ask(1, restart(&[]));
