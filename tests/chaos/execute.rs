@@ -174,12 +174,16 @@ impl Context<'_> {
 
     fn change(&mut self, verb: &str, who: Targets, desired: Desired, wait: bool) {
         let mut names = self.names(who);
+        let mut overtakes = false;
         if who == Targets::All && desired == Desired::Running {
             // What someone has stopped stays stopped; of what may have been stopped, that is as uncertain as before.
+            // A stop that is under way may come after this restart, and takes it back.
+            overtakes = names.iter().any(|name| self.changing(name));
             names.retain(|name| self.model.desired[name] == Desired::Running);
         }
         // What begins may end at once, or be skipped.
         let plain = desired == Desired::Stopped || names.iter().all(|name| NAMES.contains(name));
+        let plain = plain && !overtakes;
         let codes = if self.model.certain() && plain { vec![0] } else { vec![] };
         let mut args = vec![verb];
         if let Targets::One(name) | Targets::Group(name) = who {
