@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tmo::cli::man;
+use tmo::cli::setup::man;
 
 const REMEDY: &str = "`shell/generate` brings it up to date";
 

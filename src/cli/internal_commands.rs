@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::api::history::JournalAccess;
 use crate::apps::install;
+use crate::cli::setup::doctor;
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
 use crate::engine::guardian;
@@ -44,7 +45,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         #[cfg(feature = "web")]
         crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
         install::PART => Some(install_app(path)),
-        "environ" => Some(super::doctor::record(path)),
+        "environ" => Some(doctor::record(path)),
         _ => None,
     }
 }
@@ -87,7 +88,7 @@ fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
 fn web_background(task: &OsStr) -> u8 {
     log_to_stderr();
     let task = task.to_str().unwrap_or_default();
-    super::web::serve_in_background(task).unwrap_or_else(|error| super::report(&error))
+    super::web::serve_in_background(task).unwrap_or_else(|error| crate::cli::output::report(&error))
 }
 
 #[cfg(feature = "web")]

@@ -18,7 +18,7 @@ fn left_out() -> CliError {
 pub(super) mod as_view {
     use super::left_out;
     use crate::cli::error::CliError;
-    use crate::cli::instance::Instance;
+    use crate::cli::reach::instance::Instance;
     use crate::cli::view::Shown;
     use crate::config::Env;
 

@@ -2,7 +2,7 @@
 
 use super::args::{ServerArgs, WebArgs};
 use super::error::CliError;
-use super::instance::Instance;
+use crate::cli::reach::instance::Instance;
 
 pub(super) fn web(_: &WebArgs) -> Result<u8, CliError> {
     Err(missing())

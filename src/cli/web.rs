@@ -5,9 +5,6 @@ mod open;
 mod people;
 mod server;
 
-pub(super) use background::{BACKGROUND, serve_in_background, start_in_background};
-pub(super) use server::server;
-
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, IsTerminal as _};
 use std::net::IpAddr;
@@ -20,7 +17,8 @@ use tokio::time::{sleep, timeout};
 use self::open::How;
 use super::args::WebArgs;
 use super::error::CliError;
-use super::instance::{Instance, Server};
+use crate::cli::reach::instance::{Instance, Server};
+use crate::cli::{output, runtime};
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
 use crate::config::{Env, OwnPath};
@@ -32,6 +30,8 @@ use crate::web::access::Access;
 use crate::web::door::{self, NoAnswer, Share, Wanted};
 use crate::web::guardian::{Done, Guardian};
 use crate::web::listen::{self, Listening, USUAL_PORT};
+pub(super) use background::{BACKGROUND, serve_in_background, start_in_background};
+pub(super) use server::server;
 
 /// How long a starting server may take to answer.
 const START: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let only = only(args)?;
     let id = only.as_ref().map(|instance| instance_id(&instance.socket.path));
     if args.stop {
-        return super::block_on(stop(&dir, args.port));
+        return runtime::block_on(stop(&dir, args.port));
     }
     let share = if args.share.is_empty() { None } else { Some(shared(args, only.as_ref())?) };
     let project = Project::of(only.as_ref(), args, &context.env);
@@ -57,9 +57,9 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let browser = Browser { how, own, dir: dir.clone(), run, is_shared };
     if args.link || share.is_some() {
         let link = print_link(args, share.as_ref(), (&project, only.is_some()), browser);
-        return super::block_on(link);
+        return runtime::block_on(link);
     }
-    super::block_on(async {
+    runtime::block_on(async {
         let wanted = id.as_deref().map_or(Wanted::All, Wanted::Only);
         if let Some(running) = running(&dir, args.port, &[wanted]).await {
             if is_special(args) {
@@ -68,7 +68,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
                 return Err(CliError::Other(what.to_owned()));
             }
             let (port, link) = (running.port, browser.lead(&running.link));
-            super::print(&format!(
+            output::print(&format!(
                 "tmo web runs already at port {port}; this link logs in once:\n\n  {}\n\n",
                 lines(&link)
             ))?;
@@ -145,17 +145,19 @@ async fn print_link(
     };
     match share {
         // At a terminal, explain the link; scripts get only the link.
-        Some(share) if std::io::stdout().is_terminal() => _ = super::print(&describe_share(share))?,
+        Some(share) if std::io::stdout().is_terminal() => {
+            _ = output::print(&describe_share(share))?;
+        }
         Some(_) => {}
         None => {
             let only = door::about(&running.door).await.ok().and_then(|about| about.only);
             let shows = project.scope_of(only.as_deref());
-            super::warn(&format!("the web server at port {} {shows}", running.port));
+            output::warn(&format!("the web server at port {} {shows}", running.port));
             browser.run = browser.run.filter(|run| only.as_ref().is_none_or(|only| only == run));
         }
     }
     let link = browser.lead(&running.link);
-    super::print(&format!("{}\n", lines(&link)))?;
+    output::print(&format!("{}\n", lines(&link)))?;
     browser.open(&link).await;
     Ok(0)
 }
@@ -248,7 +250,7 @@ fn guardian_here((place, access): (Listen, Access), dir: &Path) -> Result<Guardi
     let port = place.port;
     let guardian = guardian((place, access), dir)?;
     if port.is_none() && guardian.port() != USUAL_PORT {
-        super::print(&format!(
+        output::print(&format!(
             "port {USUAL_PORT} is taken{}; using {}\n",
             holder(USUAL_PORT),
             guardian.port()
@@ -263,7 +265,7 @@ async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
     for (at, path) in doors(dir, port) {
         match door::stop(&path).await {
             Ok(()) => {
-                super::print(&format!("the web server at port {at} ends\n"))?;
+                output::print(&format!("the web server at port {at} ends\n"))?;
                 any_ends = true;
             }
             Err(NoAnswer::Silent) => failed = Some(silent(at)),
@@ -299,12 +301,12 @@ fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
         Some(instance) => instance.again(),
         None => Instance::find(&args.client)?,
     };
-    let Server::Tmo = super::block_on(instance.server())? else {
+    let Server::Tmo = runtime::block_on(instance.server())? else {
         return Err(CliError::Other(
             "only runs of tmo have pages, this one is of overmind".to_owned(),
         ));
     };
-    let state = super::block_on(instance.state())?;
+    let state = runtime::block_on(instance.state())?;
     let is_meant = |word: &String| state.processes.iter().any(|process| process.is_meant(word));
     if let Some(unknown) = args.share.iter().find(|word| !is_meant(word)) {
         return Err(CliError::unknown(
@@ -389,7 +391,7 @@ async fn first_link(guardian: &Guardian) -> Option<String> {
 async fn greet(guardian: &Guardian, browser: &Browser, end: &str) -> Result<(), CliError> {
     let Some(link) = first_link(guardian).await else { return Ok(()) };
     let link = browser.lead(&link);
-    super::print(&format!(
+    output::print(&format!(
         "tmo web listens at port {}\nWeb UI available at {addresses}\nPress Ctrl+C to stop\n\n\
          The link logs in once, within 5 minutes; `tmo web --link` prints another one. {end}\n",
         guardian.port(),

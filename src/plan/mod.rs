@@ -4,7 +4,7 @@
 //! [`Plan`](crate::model::plan::Plan) that needs no further decision.
 //!
 //! `merge` combines the sources of a setting, `order` makes the order of
-//! starts, `ports` assigns ports (which are free is found out by `src/cli/ports.rs`), `reload` compares two
+//! starts, `ports` assigns ports (which are free is found out by `src/cli/project/ports.rs`), `reload` compares two
 //! plans.
 
 mod apps;

@@ -1,4 +1,4 @@
-//! Assigns a port to each instance of each Procfile line. `src/cli/ports.rs` reserves the block of a project.
+//! Assigns a port to each instance of each Procfile line. `src/cli/project/ports.rs` reserves the block of a project.
 
 use super::PlanError;
 

@@ -94,6 +94,47 @@ fn no_layer_uses_a_later_layer() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The floors of `cli`, from the ground: a room may use those on its own floor and below. The syntax completes names,
+/// and an error may be in one of them.
+const FLOORS: &[&[&str]] = &[
+    &["args", "completions", "persona", "app_error", "error", "usage", "output", "runtime"],
+    &["reach"],
+    &["view"],
+    &["project"],
+    &["look"],
+    &["act"],
+    &["ui", "no_ui", "web", "no_web"],
+    &["start"],
+    &["setup"],
+    &["internal_commands"],
+];
+
+/// What climbs all the same, with the reason.
+const CLIMBS: &[(&str, &str, &str)] =
+    &[("cli::web::server", "start", "`tmo server` starts the project that it serves")];
+
+#[test]
+fn no_room_of_the_commands_uses_one_of_a_higher_floor() {
+    let imports = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let room = |module: &str| module.strip_prefix("cli::")?.split("::").next().map(str::to_owned);
+    let floor = |room: &str| FLOORS.iter().position(|floor| floor.contains(&room));
+    let mut wrong = vec![];
+    for (module, used) in &imports.0 {
+        let Some(own) = room(module) else { continue };
+        let Some(at) = floor(&own) else {
+            wrong.push(format!("{own} is on no floor"));
+            continue;
+        };
+        for used in used.iter().filter_map(|used| room(used)) {
+            let is_allowed = CLIMBS.iter().any(|(from, to, _)| from == module && *to == used);
+            if floor(&used).is_some_and(|other| other > at) && !is_allowed {
+                wrong.push(format!("{module} uses {used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn no_import_cycle_has_more_than_three_modules() {
     let imports = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
@@ -129,22 +170,29 @@ fn decision_layers_perform_no_io() {
     }
 }
 
-/// The files of the commands that write to the terminal without `cli::print` and its like, which
+/// The files of the commands that write to the terminal without `cli::output`, which
 /// clean what they print.
 const WRITES: &[(&str, &str)] = &[
-    ("mod.rs", "has these functions, and prints the help"),
+    ("mod.rs", "prints the help"),
+    ("output/mod.rs", "has these functions"),
     ("completions/mod.rs", "writes text of the program itself"),
-    ("man.rs", "writes text of the program itself"),
-    ("demo.rs", "writes files"),
-    ("init/mod.rs", "writes files"),
+    ("setup/man.rs", "writes text of the program itself"),
+    ("project/demo.rs", "writes files"),
+    ("project/init/mod.rs", "writes files"),
     ("setup/files.rs", "writes files"),
-    ("far.rs", "shows the log of another machine, cleaned by `view`"),
-    ("top.rs", "moves the cursor to draw over its table, which is cleaned"),
-    ("echo.rs", "passes on a log, cleaned by `view`"),
-    ("log.rs", "shows the log, cleaned by `view` for a terminal"),
-    ("connect/native/fitted.rs", "draws a screen, which goes through the filter of the terminal"),
-    ("connect/native/link.rs", "writes to a socket"),
-    ("stdout.rs", "shows the log, cleaned by `view` for a terminal; `logs --raw` is byte for byte"),
+    ("look/far.rs", "shows the log of another machine, cleaned by `view`"),
+    ("look/top.rs", "moves the cursor to draw over its table, which is cleaned"),
+    ("look/echo.rs", "passes on a log, cleaned by `view`"),
+    ("reach/log.rs", "shows the log, cleaned by `view` for a terminal"),
+    (
+        "act/connect/native/fitted.rs",
+        "draws a screen, which goes through the filter of the terminal",
+    ),
+    ("act/connect/native/link.rs", "writes to a socket"),
+    (
+        "output/stdout.rs",
+        "shows the log, cleaned by `view` for a terminal; `logs --raw` is byte for byte",
+    ),
 ];
 
 #[test]
@@ -161,14 +209,14 @@ fn every_command_prints_through_the_cleaning_functions() {
         let raw: Vec<_> = raw.collect();
         let known = WRITES.iter().any(|(known, _)| *known == name) || name == "args/tests.rs";
         if !raw.is_empty() && !known {
-            wrong.push(format!("{name} uses {raw:?}: print it with `cli::print` and its like"));
+            wrong.push(format!("{name} uses {raw:?}: print it with `cli::output`"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// Names in the documentation that stand for any file.
-const PLACEHOLDERS: &[&str] = &["nice.rs", "src/cli/NAME.rs", "src/cli/<verb>.rs"];
+const PLACEHOLDERS: &[&str] = &["nice.rs", "src/cli/ROOM/NAME.rs", "src/cli/<room>/<verb>.rs"];
 
 #[test]
 fn every_rust_file_that_the_documentation_names_exists() {

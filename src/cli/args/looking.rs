@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::target::ClientArgs;
 use crate::cli::completions::values;
-use crate::cli::ps::Order;
 
 /// `tmo flags`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -259,4 +258,11 @@ pub struct PsArgs {
     /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+/// A sort order of the processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Order {
+    /// Dependencies first, then the main processes, then the cleanup.
+    Phase,
 }

@@ -32,7 +32,7 @@ pub use changing::{
 pub(super) use go_style::go_style;
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
-    FlagsArgs, LsArgs, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
+    FlagsArgs, LsArgs, Order, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
     WaitFor, WebArgs, WebRole,
 };
 pub use offline::{

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Places;
 use crate::cli::completions::Shell;
 use crate::cli::error::CliError;
-use crate::cli::man;
+use crate::cli::setup::man;
 use crate::sys;
 
 /// Text in every version of tmo's files, by which older versions are recognized.

@@ -2,16 +2,19 @@
 //!
 //! It never edits the user's own files: if a shell needs a setting, the line is printed for copying.
 
+pub(super) mod doctor;
 mod files;
 mod hints;
+pub mod man;
 
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::args::SetupArgs;
-use super::confirm::{can_ask, confirm};
 use super::error::CliError;
+use crate::cli::output;
+use crate::cli::output::confirm::{can_ask, confirm};
 use crate::config::Env;
 use files::{File, Found};
 
@@ -157,7 +160,7 @@ fn remove(file: &File, args: &SetupArgs) -> Result<Option<&'static str>, String>
 }
 
 fn print(text: &str) -> Result<(), CliError> {
-    super::print(text).map(drop)
+    output::print(text).map(drop)
 }
 
 #[cfg(test)]

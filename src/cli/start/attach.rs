@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::Start;
-use super::warnings::print_warning;
-use crate::cli::early_signals::Early;
 use crate::cli::error::CliError;
-use crate::cli::instance::of_another_session;
+use crate::cli::project::input::Start;
+use crate::cli::project::warnings::print_warning;
+use crate::cli::reach::instance::of_another_session;
+use crate::cli::reach::request;
+use crate::cli::reach::wait::Readiness;
+use crate::cli::runtime;
 use crate::cli::view::Shown;
-use crate::cli::wait::Readiness;
+use crate::cli::view::early_signals::Early;
 use crate::client::{Listener, identify_listener};
 use crate::engine::runtime_dir::RuntimeDir;
 use crate::instance::listen;
@@ -30,14 +32,14 @@ impl Start {
             return Ok(None);
         }
         // Any other listener is reported when its address is needed.
-        let asked = crate::cli::block_on(async { Ok(identify_listener(path).await?) });
+        let asked = runtime::block_on(async { Ok(identify_listener(path).await?) });
         let Ok(Listener::Tmo(state)) = asked else { return Ok(None) };
         if let Some(runtime) = of_another_session(&self.context.env, &state) {
             return Ok(Some(runtime));
         }
         // Its runtime directory is gone or belongs to another user, and with it everything that a view
         // needs.
-        crate::cli::block_on(self.instance().refuse_run_in_our_place())?;
+        runtime::block_on(self.instance().refuse_run_in_our_place())?;
         Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() })
     }
 
@@ -47,12 +49,8 @@ impl Start {
         let runtime = self.runtime.dir();
         let ended = |patience| lock::wait_free(runtime, patience).map_err(CliError::io("the lock"));
         let address = listen::locate(&self.project.socket.path, runtime).into();
-        let asked = crate::cli::block_on(async {
-            Ok(crate::cli::request::steadily(
-                &address,
-                |client| async move { client.state().await },
-            )
-            .await)
+        let asked = runtime::block_on(async {
+            Ok(request::steadily(&address, |client| async move { client.state().await }).await)
         })?;
         match asked {
             Ok(state) if state.quitting => {

@@ -3,19 +3,21 @@
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use super::warnings::print_warning;
-use super::{Start, greeting};
-use crate::cli::early_signals::Early;
+use super::greeting;
 use crate::cli::error::CliError;
-use crate::cli::instance::taken_over;
-use crate::cli::launch::Launch;
-use crate::cli::leftovers;
+use crate::cli::output::progress::while_blocked;
 use crate::cli::persona::Persona;
-use crate::cli::progress::while_blocked;
-use crate::cli::request::state_at;
-use crate::cli::start_failures;
+use crate::cli::project::input::Start;
+use crate::cli::project::warnings::print_warning;
+use crate::cli::reach::instance::taken_over;
+use crate::cli::reach::launch::Launch;
+use crate::cli::reach::leftovers;
+use crate::cli::reach::request::{self, state_at};
+use crate::cli::reach::wait::how_far;
+use crate::cli::start::failures;
+use crate::cli::view::early_signals::Early;
 use crate::cli::view::{Shown, Until};
-use crate::cli::wait::how_far;
+use crate::cli::{output, runtime};
 use crate::client::address::Address;
 use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};
 use crate::engine::guardian::StartupMessage;
@@ -100,27 +102,27 @@ impl Start {
         if let Some(error) = interrupted(early) {
             // The run may be over already.
             let address = self.address();
-            let quit = crate::cli::request::quit(&address, &plan.run, COMMAND_LINE);
-            let _ = crate::cli::block_on(quit);
+            let quit = request::quit(&address, &plan.run, COMMAND_LINE);
+            let _ = runtime::block_on(quit);
             return Err(error);
         }
         if !waited? {
             let flags = self.flags();
             let text =
                 format!("All processes have completed; `tmo logs{flags}` shows their output\n");
-            crate::cli::print(&Persona::here().speak(&text))?;
+            output::print(&Persona::here().speak(&text))?;
             return Ok(0);
         }
-        let code = start_failures::skipped(&self.instance(), plan);
+        let code = failures::skipped(&self.instance(), plan);
         if code == 0 {
-            crate::cli::print(&self.farewell(plan))?;
+            output::print(&self.farewell(plan))?;
         }
         Ok(code)
     }
 
     /// How far the start is, if the run answers yet.
     fn how_far(&self) -> Option<String> {
-        let state = crate::cli::block_on(async { Ok(state_at(&self.address()).await.ok()) });
+        let state = runtime::block_on(async { Ok(state_at(&self.address()).await.ok()) });
         how_far(&state.ok()??.processes)
     }
 

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::warnings::print_warning;
 use crate::cli::persona::Persona;
+use crate::cli::project::warnings::print_warning;
 use crate::config::Env;
 use crate::config::dirs::{make_private_dir, state_base};
 use crate::sys::files;

@@ -1,77 +1,41 @@
 //! `tmo start`: ensures that a run exists, then becomes its view.
 
 mod attach;
-mod command;
+mod failures;
 mod fresh;
 mod greeting;
-mod place;
-mod resolve;
-pub(super) mod tmux;
+mod trial;
 mod unlike;
-pub(super) mod warnings;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-pub(super) use self::command::explain_unknown;
 use self::fresh::Begun;
-use self::place::Typed;
-use self::warnings::{print_warning, print_warnings};
-use super::args::{PagePort, StartArgs};
-use super::early_signals::Early;
+use super::args::StartArgs;
 use super::error::CliError;
-use super::instance::{Instance, WAITS};
-use super::ports::{takers, warning};
-use super::print_config;
-use super::request;
 use super::ui::as_view;
-use super::until_ready::Trial;
 use super::view::{self, Shown};
-use super::wait::Readiness;
 use super::web;
-use crate::config::dirs::{make_runtime_dir, refuse_state_of_others, runtime_dir};
-use crate::config::inherit::{inherit_here, let_owner_in};
-use crate::config::load::Context;
-use crate::config::{OwnPath, Project, StartOptions};
-use crate::engine::runtime_dir::RuntimeDir;
+use crate::cli::project::input::Start;
+use crate::cli::project::ports::{takers, warning};
+use crate::cli::project::print_config;
+use crate::cli::project::warnings::{print_warning, print_warnings};
+use crate::cli::reach::instance::{Instance, WAITS};
+use crate::cli::reach::request;
+use crate::cli::reach::wait::Readiness;
+use crate::cli::start::trial::Trial;
+use crate::cli::view::early_signals::Early;
+use crate::cli::{output, runtime};
+use crate::config::dirs::refuse_state_of_others;
 use crate::instance::lock::{self, Door};
 use crate::journal::{Dirs, IndexReader, Position, clear};
-use crate::model::plan::{Inherit, Plan};
+use crate::model::plan::Plan;
 use crate::model::request::{Request, State};
 use crate::model::text::OsText;
 use crate::model::units;
 use crate::sys;
 use crate::view::screen;
-
-/// The input of a start.
-#[expect(clippy::struct_excessive_bools, reason = "what the flags say")]
-pub(super) struct Start {
-    pub(super) typed: StartOptions,
-    pub(super) context: Context,
-    pub(super) project: Project,
-    pub(super) runtime: RuntimeDir,
-    pub(super) tmo: PathBuf,
-    pub(super) inherit: Inherit,
-    daemonize: bool,
-    timestamps: bool,
-    /// The run is shown in the interface.
-    ui: bool,
-    /// The port of the page that shows the run, if there is one.
-    web: Option<PagePort>,
-    wait: Option<Readiness>,
-    exit_code_from: Option<String>,
-    no_deps: bool,
-    trial: bool,
-    /// Where the command was typed, if the start uses another directory.
-    typed_in: Option<Typed>,
-    /// Which of the runs of this command here it is, if tmo has chosen its socket.
-    number: Option<u32>,
-    /// The complete command line, for a later reload.
-    arguments: Vec<OsText>,
-    /// The plan of the running run, during a reload.
-    earlier: Option<Plan>,
-}
 
 /// What a start finds.
 enum Found {
@@ -89,10 +53,10 @@ pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, Cli
     if args.until_ready {
         args.wait.get_or_insert_default();
     }
-    let mut start = Start::gather(args)?;
+    let mut start = gather(args)?;
     start.arguments = typed.into_iter().map(OsText::from).collect();
     for warning in &start.context.warnings {
-        super::warn(warning);
+        output::warn(warning);
     }
     if print_config {
         let (plan, warnings) = start.resolve()?;
@@ -108,6 +72,15 @@ pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, Cli
     }
 }
 
+/// The input of a start that begins or shows a run.
+fn gather(args: StartArgs) -> Result<Start, CliError> {
+    let start = Start::gather(args)?;
+    if start.ui {
+        as_view::check(&start.context.env)?;
+    }
+    Ok(start)
+}
+
 /// A run in the background.
 pub(super) struct Background {
     pub(super) instance: Instance,
@@ -117,10 +90,10 @@ pub(super) struct Background {
 
 /// Start in the background, unless the project runs already.
 pub(super) fn in_background(args: StartArgs, typed: Vec<OsString>) -> Result<Background, CliError> {
-    let mut start = Start::gather(args)?;
+    let mut start = gather(args)?;
     start.arguments = typed.into_iter().map(OsText::from).collect();
     for warning in &start.context.warnings {
-        super::warn(warning);
+        output::warn(warning);
     }
     let (instance, mut run) = (start.instance(), None);
     start.begin(true, &mut run)?;
@@ -145,9 +118,9 @@ impl Start {
             let names = &self.typed.names;
             if !names.is_empty() && !matches!(found, Found::Nothing) {
                 drop(door);
-                let order = crate::cli::change_order(self.no_deps);
+                let order = request::change_order(self.no_deps);
                 let ask = Request::Start { names: names.clone(), order };
-                let asked = super::block_on(request::request(&mut self.instance(), ask, true));
+                let asked = runtime::block_on(request::request(&mut self.instance(), ask, true));
                 return match asked.map_err(|error| self.why_left_out(error))? {
                     0 => self.until_ready(names),
                     code => Ok(code),
@@ -158,7 +131,7 @@ impl Start {
                 if survivors {
                     // A new supervisor continues in the background.
                     let mut instance = self.instance();
-                    super::block_on(async { instance.server().await.map(drop) })?;
+                    runtime::block_on(async { instance.server().await.map(drop) })?;
                 }
                 self.show_on_page();
                 return self.until_ready(&[]);
@@ -214,7 +187,7 @@ impl Start {
         if !held && !self.runtime.has_survivors() {
             return Ok(Some((door, Found::Nothing)));
         }
-        super::block_on(self.instance().refuse_run_in_our_place())?;
+        runtime::block_on(self.instance().refuse_run_in_our_place())?;
         let found = if held {
             let Some(asked) = self.unless_ending()? else {
                 drop(door);
@@ -226,7 +199,7 @@ impl Start {
             // A new supervisor continues that run; wait for it.
             drop(door);
             *taken_over = true;
-            return match super::block_on(self.instance().state()) {
+            return match runtime::block_on(self.instance().state()) {
                 Ok(_) | Err(CliError::NothingRuns { .. }) => Ok(None),
                 Err(error) => Err(error),
             };
@@ -235,53 +208,6 @@ impl Start {
         };
         self.refuse_other_procfile()?;
         Ok(Some((door, found)))
-    }
-
-    pub(super) fn gather(mut args: StartArgs) -> Result<Self, CliError> {
-        let inherit = inherit_here();
-        let_owner_in();
-        let (context, typed_in) = place::place(Context::here()?, &mut args)?;
-        let number = command::prepare(&context.env, &context.start_dir, &mut args)?;
-        let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
-        let (trial, ui, web) = (args.until_ready, args.ui, args.web);
-        let no_deps = args.no_deps;
-        if ui {
-            as_view::check(&context.env)?;
-        }
-        let typed = StartOptions::from(args);
-        let project = context.project(&typed)?;
-        project.socket.check()?;
-        let runtime = RuntimeDir::new(runtime_dir(&context.env, &project.socket.path));
-        let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
-        let wait = wait.as_deref().map(Readiness::read).transpose()?;
-        let daemonize = !ui && (wait.is_some() || typed.daemonize(&context.env)?);
-        let timestamps = typed.show_timestamps(&context.env)?;
-        let (arguments, earlier) = (vec![], None);
-        Ok(Self {
-            typed,
-            context,
-            project,
-            runtime,
-            tmo,
-            inherit,
-            daemonize,
-            timestamps,
-            ui,
-            web,
-            wait,
-            exit_code_from,
-            no_deps,
-            trial,
-            typed_in,
-            number,
-            arguments,
-            earlier,
-        })
-    }
-
-    /// The flags that select the run, for the commands in messages.
-    fn flags(&self) -> String {
-        self.context.flags(&self.project.socket)
     }
 
     /// Wait until no other start is active here.
@@ -300,13 +226,6 @@ impl Start {
                 Err(error) => return Err(CliError::io("the lock")(error)),
             }
         }
-    }
-
-    /// Use this start's own runtime directory, created if it is missing.
-    fn make_runtime(&mut self) -> Result<(), CliError> {
-        let dir = make_runtime_dir(&self.context.env, &self.project.socket.path)?;
-        self.runtime = RuntimeDir::new(dir);
-        Ok(())
     }
 
     /// Resolve the plan; `None` if there is a run to adopt, which has its own plan.
@@ -337,22 +256,10 @@ impl Start {
         Ok((plan, path))
     }
 
-    /// The part of the caller's own `PATH` outside of the project.
-    pub(super) fn own_path(&self) -> OwnPath {
-        let (project, here) = (&self.project, &*self.context.start_dir);
-        let beside = project.procfile.parent();
-        OwnPath::of(&self.context.env, [&*project.root, here].into_iter().chain(beside))
-    }
-
-    /// The run that clients talk to.
-    pub(super) fn instance(&self) -> Instance {
-        Instance::new(self.context.clone(), self.project.socket.clone(), self.runtime.clone())
-    }
-
     /// A run already exists: wait for these processes, if requested.
     fn until_ready(&self, names: &[String]) -> Result<u8, CliError> {
         let Some(ready) = self.wait.clone() else { return Ok(0) };
-        super::block_on(ready.wait(self.instance(), names)).map(|()| 0)
+        runtime::block_on(ready.wait(self.instance(), names)).map(|()| 0)
     }
 
     /// A view that begins where the last one stopped, or else at the first record of the run.

@@ -3,9 +3,9 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::Start;
-use super::warnings::print_warning;
 use crate::cli::error::CliError;
+use crate::cli::project::input::Start;
+use crate::cli::project::warnings::print_warning;
 use crate::config::StartOptions;
 use crate::model::shell::quoted_words;
 use crate::sys::files::number;

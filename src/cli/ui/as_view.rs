@@ -6,10 +6,10 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::{HUNG_UP, Shell, refuse_without_terminal};
-use crate::cli::block_on;
-use crate::cli::early_signals::Early;
 use crate::cli::error::CliError;
-use crate::cli::instance::Instance;
+use crate::cli::reach::instance::Instance;
+use crate::cli::runtime::block_on;
+use crate::cli::view::early_signals::Early;
 use crate::cli::view::{Display, Next, Say, Shown, finish_quietly};
 use crate::client::HeadEvent;
 use crate::config::Env;

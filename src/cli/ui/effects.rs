@@ -7,10 +7,9 @@ use nix::sys::signal::{Signal, raise};
 use tokio::task::spawn_local;
 
 use super::{Left, SENDER, Shell};
+use crate::cli::act::{connect, reload};
 use crate::cli::args::ConnectArgs;
-use crate::cli::connect;
-use crate::cli::reload;
-use crate::cli::request;
+use crate::cli::reach::request;
 use crate::figures::Sampler;
 use crate::model::ProcName;
 use crate::model::request::{Outcome, Request};

@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
 
-use crate::cli::keyboard::open_terminal;
+use crate::cli::view::keyboard::open_terminal;
 use crate::ui::state::msg::Msg;
 use crate::ui::term::input::Parser;
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::Shell;
 use crate::cli::error::CliError;
-use crate::cli::instance::Instance;
+use crate::cli::reach::instance::Instance;
 use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
 use crate::instance::lock;
 use crate::sys::clock;

@@ -25,10 +25,10 @@ use self::open::{journal_of, keys_of_all_actions, places, processes_of, theme, t
 use self::signals::{Signals, resume};
 use super::args::UiArgs;
 use super::error::CliError;
-use super::instance::Instance;
-use super::log::{Source, unreadable};
-use super::terminal::tmo_only;
 use super::view::{HUNG_UP, INTERRUPTED};
+use crate::cli::reach::instance::{Instance, tmo_only};
+use crate::cli::reach::log::{Source, unreadable};
+use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::journal::cursor::Position;
 use crate::journal::search::pattern::Pattern;
@@ -58,11 +58,11 @@ const GIVE_BACK: Duration = Duration::from_millis(500);
 /// Show the interface until the user leaves it.
 pub(super) fn ui(args: &UiArgs) -> Result<u8, CliError> {
     if args.keys {
-        return super::print(&keys_of_all_actions());
+        return output::print(&keys_of_all_actions());
     }
     let mut instance = Instance::find(&args.client)?;
     refuse_without_terminal(&instance.context.env)?;
-    let left = super::block_on(LocalSet::new().run_until(async {
+    let left = runtime::block_on(LocalSet::new().run_until(async {
         let runs = match tmo_only(&mut instance).await {
             Ok(()) => true,
             Err(CliError::NothingRuns { .. }) => false,
@@ -110,7 +110,7 @@ impl Left {
     /// Print the words; returns the exit code.
     fn finish(self) -> Result<u8, CliError> {
         if let Some(words) = self.words {
-            super::print(&(words + "\n"))?;
+            output::print(&(words + "\n"))?;
         }
         Ok(self.code)
     }
@@ -408,7 +408,7 @@ impl Shell {
         self.writer.enter(self.ui.mouse);
         self.keys = Some(Keys::open().ok_or_else(no_terminal)?);
         let sender = self.sender.clone();
-        super::divert_warnings(Some(Box::new(move |text| {
+        output::divert_warnings(Some(Box::new(move |text| {
             // If too many messages wait, one more would not be read either.
             let _ = sender.try_send(Msg::Note(text));
         })));
@@ -419,7 +419,7 @@ impl Shell {
     /// Give the terminal to whoever uses it next.
     async fn give_terminal_back(&mut self) {
         self.keys = None;
-        super::divert_warnings(None);
+        output::divert_warnings(None);
         self.writer.give_back();
         // A stopped terminal takes nothing, and then nothing is to be waited for.
         let written = async {

@@ -6,9 +6,9 @@ use std::io;
 use std::path::Path;
 
 use crate::cli::error::CliError;
-use crate::cli::instance::Instance;
-use crate::cli::log::{Source, unreadable};
-use crate::cli::logs::whole_index;
+use crate::cli::look::logs::whole_index;
+use crate::cli::reach::instance::Instance;
+use crate::cli::reach::log::{Source, unreadable};
 use crate::config::Env;
 use crate::instance::lock;
 use crate::journal::IndexReader;

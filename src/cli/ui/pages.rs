@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use super::Shell;
 use crate::cli::error::CliError;
-use crate::cli::instance::Instance;
-use crate::cli::log::{Source, unreadable};
-use crate::cli::logs::index_of;
-use crate::cli::why;
+use crate::cli::look::logs::index_of;
+use crate::cli::look::why;
+use crate::cli::reach::instance::Instance;
+use crate::cli::reach::log::{Source, unreadable};
 use crate::crash::Log;
 use crate::crash::compare::{Compared, Comparison, Life, Shape, compare};
 use crate::instance::lock;
 use crate::journal::cursor::Position;
 use crate::model::request::{FlagMatches, ProcessState};
-use crate::model::units;
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, ProcName, units};
 use crate::sys::{self, local};
 use crate::ui::state::msg::Tab;
 

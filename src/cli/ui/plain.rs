@@ -10,7 +10,7 @@ use super::Shell;
 use super::keys::Keys;
 use super::signals::Signals;
 use crate::cli::error::CliError;
-use crate::cli::log::{Source, unreadable};
+use crate::cli::reach::log::{Source, unreadable};
 use crate::journal::cursor::Position;
 use crate::journal::search::page::before_last_lines;
 use crate::model::request::Head;

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::{Display, Next, Shown};
 use crate::cli::error::CliError;
-use crate::cli::launch::Launch;
-use crate::cli::log::Source;
 use crate::cli::persona::Persona;
-use crate::cli::request;
+use crate::cli::reach::launch::Launch;
+use crate::cli::reach::log::Source;
+use crate::cli::reach::request;
 use crate::client::address::Address;
 use crate::client::{Client, ClientError, HeadStream};
 use crate::engine::guardian::StartupMessage;

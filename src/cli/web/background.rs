@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{Listen, first_link, guardian, interrupted, people, running};
 use crate::cli::args::WebArgs;
 use crate::cli::error::CliError;
-use crate::cli::instance::Instance;
+use crate::cli::reach::instance::Instance;
+use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::config::dirs::instance_id;
-use crate::sys;
-use crate::sys::clock;
+use crate::sys::{self, clock};
 use crate::web::door::{self, Wanted};
 
 /// The hidden command that serves.
@@ -39,12 +39,12 @@ pub(in crate::cli) fn start_in_background(
     let dir = door::dir(&instance.context.env);
     let dir = dir.map_err(|error| CliError::Other(error.to_string()))?;
     let wanted = [Wanted::Only(&id)];
-    let known = crate::cli::block_on(async { Ok(running(&dir, port, &wanted).await) })?;
+    let known = runtime::block_on(async { Ok(running(&dir, port, &wanted).await) })?;
     let link = match known {
         Some(known) => known.link,
         None => launch(instance, id, port)?,
     };
-    crate::cli::print(&format!("Web UI available at {link}\n")).map(drop)
+    output::print(&format!("Web UI available at {link}\n")).map(drop)
 }
 
 /// Start the server; its first line is a link, or why there is none.
@@ -89,21 +89,21 @@ pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
     let _ = nix::unistd::setsid();
     let env = Env::real();
     let dir = door::dir(&env).map_err(|error| CliError::Other(error.to_string()))?;
-    crate::cli::block_on(async {
+    runtime::block_on(async {
         let access = people::access(&WebArgs::default(), &env)?;
         let place = Listen { host: None, port: task.port };
         // The command that has started it reads this line.
         let guardian = guardian((place, access), &dir)
-            .inspect_err(|error| _ = crate::cli::print(&format!("{error}\n")))?;
+            .inspect_err(|error| _ = output::print(&format!("{error}\n")))?;
         let guardian = guardian.only(Some(task.instance)).until_end_of(Some(task.run));
         let greet = async {
             if let Some(link) = first_link(&guardian).await {
-                let _ = crate::cli::print(&format!("{link}\n"));
+                let _ = output::print(&format!("{link}\n"));
             }
         };
         let (done, ()) = tokio::join!(guardian.watch(interrupted()?), greet);
         let done = done.map_err(CliError::io("can't serve"))?;
-        crate::cli::warn(&format!("{}: {}", clock::now(), super::farewell(done)));
+        output::warn(&format!("{}: {}", clock::now(), super::farewell(done)));
         Ok(0)
     })
 }

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::cli::args::WebArgs;
+use crate::cli::output;
 use crate::config::env::parse_bool;
 use crate::config::{Env, OwnPath};
 use crate::protocol::spec::replace;
@@ -76,7 +77,7 @@ pub(super) async fn open((link, is_shared): (&str, bool), how: How, own: &OwnPat
     };
     let address = match address {
         Ok(address) => address,
-        Err(error) => return crate::cli::warn(&format!("can't open a browser: {error}")),
+        Err(error) => return output::warn(&format!("can't open a browser: {error}")),
     };
     let window = WITH_WINDOWS.iter().find_map(|name| own.find(name));
     let (program, argument) = match (how, window) {
@@ -85,14 +86,14 @@ pub(super) async fn open((link, is_shared): (&str, bool), how: How, own: &OwnPat
             if how == How::Window {
                 let why = "no browser with app windows was found (Chromium, Chrome, Edge, Brave); \
                            opening the default browser";
-                crate::cli::warn(&why);
+                output::warn(&why);
             }
             (own.find(OPENER), address)
         }
     };
     let Some(program) = program else {
         let why = format!("there is no `{OPENER}` on your PATH; open the link yourself");
-        return crate::cli::warn(&why);
+        return output::warn(&why);
     };
     let started = Command::new(&program)
         .arg(argument)
@@ -104,9 +105,7 @@ pub(super) async fn open((link, is_shared): (&str, bool), how: How, own: &OwnPat
         .spawn();
     if let Err(reason) = failed(started).await {
         let program = program.display();
-        crate::cli::warn(&format!(
-            "{program} can't open a browser: {reason}; open the link yourself"
-        ));
+        output::warn(&format!("{program} can't open a browser: {reason}; open the link yourself"));
     }
 }
 
@@ -188,7 +187,7 @@ mod tests {
         assert!(copied.unwrap().success());
         let own = OwnPath::of(&Env::of([("PATH", bin.as_os_str())]), []);
         let arguments = std::thread::spawn(move || std::fs::read_to_string(called).unwrap());
-        crate::cli::block_on(async {
+        crate::cli::runtime::block_on(async {
             open((link, is_shared), How::Browser, &own, &pages).await;
             Ok(())
         })

@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use crate::cli::args::{WebArgs, WebRole};
 use crate::cli::error::CliError;
-use crate::cli::table::table;
+use crate::cli::output::table::table;
+use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::config::dirs::state_base;
 use crate::model::nearest::nearest;
@@ -103,7 +104,7 @@ fn manage(what: Manage, args: &WebArgs, (env, dir): (&Env, &Path)) -> Result<u8,
             };
             let password = password()?;
             change(env, |users| users.add(name, role_of(role), &password))?;
-            super::super::print(&format!("{name} is added\n"))
+            output::print(&format!("{name} is added\n"))
         }
         (Manage::User, ["passwd", name]) => {
             let password = password()?;
@@ -154,12 +155,10 @@ fn change(
 
 fn list_users(users: &Users) -> Result<u8, CliError> {
     if users.users.is_empty() {
-        return super::super::print(
-            "there are no users; `tmo web user add NAME --role read` adds one\n",
-        );
+        return output::print("there are no users; `tmo web user add NAME --role read` adds one\n");
     }
     let rows = users.users.iter().map(|user| [user.name.clone(), user.role.word().to_owned()]);
-    super::super::print(&table(["USER", "ROLE"], rows))
+    output::print(&table(["USER", "ROLE"], rows))
 }
 
 /// All sessions of all web servers of this user.
@@ -172,11 +171,11 @@ fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
     if json {
         let listed: Vec<_> =
             all.iter().map(|(port, session)| ListedSession { port: *port, session }).collect();
-        super::super::print_json(&listed)?;
+        output::print_json(&listed)?;
         return done;
     }
     if all.is_empty() {
-        return done.and_then(|_| super::super::print("there are no sessions\n"));
+        return done.and_then(|_| output::print("there are no sessions\n"));
     }
     let zone = local::zone();
     let rows = all.into_iter().map(|(port, one)| {
@@ -188,7 +187,7 @@ fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
         [one.id, user, role, sees, port.to_string(), one.visitor.browser, address, used]
     });
     let heads = ["SESSION", "USER", "ROLE", "SEES", "PORT", "BROWSER", "FROM", "LAST USED"];
-    super::super::print(&table(heads, rows))?;
+    output::print(&table(heads, rows))?;
     done
 }
 
@@ -209,7 +208,7 @@ fn of_all<T>(
     dir: &Path,
     ask: &impl AsyncFn(&Path) -> Result<T, NoAnswer>,
 ) -> Result<(Answers<T>, Result<u8, CliError>), CliError> {
-    super::super::block_on(async {
+    runtime::block_on(async {
         let (mut answers, mut done) = (vec![], Ok(0));
         for (port, door) in door::all(dir) {
             match ask(&door).await {
@@ -234,7 +233,7 @@ fn sessions_of(dir: &Path, name: &str) -> Result<usize, CliError> {
 fn ended(dir: &Path, which: End<'_>, (what, before): (&str, usize)) -> Result<u8, CliError> {
     let (ended, done) = of_all(dir, &async |door| door::end(door, which).await)?;
     let ended = ended.into_iter().map(|(_, ended)| ended).sum::<usize>().max(before);
-    super::super::print(&format!("{what}; sessions ended: {ended}\n"))?;
+    output::print(&format!("{what}; sessions ended: {ended}\n"))?;
     done
 }
 
@@ -244,7 +243,7 @@ fn log_out(dir: &Path, id: &str) -> Result<u8, CliError> {
         0 => done.and_then(|_| {
             Err(failed(format!("there is no session {id}; `tmo web sessions` lists all")))
         }),
-        ended => super::super::print(&format!("sessions ended: {ended}\n")),
+        ended => output::print(&format!("sessions ended: {ended}\n")),
     }
 }
 

@@ -6,8 +6,9 @@ use super::open::{self, How};
 use super::{Browser, Listen, Signals, farewell, greet, guardian_here, own_path, people};
 use crate::cli::args::{ServerArgs, StartArgs, WebArgs};
 use crate::cli::error::CliError;
-use crate::cli::instance::{Instance, Server};
-use crate::cli::{request, start};
+use crate::cli::reach::instance::{Instance, Server};
+use crate::cli::reach::request;
+use crate::cli::{output, runtime, start};
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
 use crate::model::request::Request;
@@ -61,13 +62,13 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let end =
         if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };
     let place = Listen { host: None, port: args.0 };
-    crate::cli::block_on(async {
+    runtime::block_on(async {
         let guardian = guardian_here((place, access), &dir)?.only(Some(id)).until_end_of(Some(run));
         let watch = guardian.watch(ended(&instance, is_ours, Signals::new()?));
         let (done, greeted) = tokio::join!(watch, greet(&guardian, &browser, end));
         open::remove_pages(&dir);
         let done = done.map_err(CliError::io("can't serve"))?;
-        crate::cli::print(&format!("{}\n", farewell(done)))?;
+        output::print(&format!("{}\n", farewell(done)))?;
         greeted.map(|()| 0)
     })
 }
@@ -81,10 +82,10 @@ async fn ended(instance: &Instance, is_ours: bool, mut signals: Signals) {
     }
     if !is_ours {
         let flags = instance.flags();
-        let _ = crate::cli::print(&format!("the run goes on; `tmo quit{flags}` ends it\n"));
+        let _ = output::print(&format!("the run goes on; `tmo quit{flags}` ends it\n"));
         return;
     }
-    let _ = crate::cli::print("stopping the run\n");
+    let _ = output::print("stopping the run\n");
     let quit = || request::request_of(instance, Server::Tmo, Request::Quit, true);
     let quitting = tokio::select! {
         done = quit() => done,
@@ -94,6 +95,6 @@ async fn ended(instance: &Instance, is_ours: bool, mut signals: Signals) {
     match quitting {
         // The page ends with the run.
         Ok(_) => _ = signals.next().await,
-        Err(error) => crate::cli::warn(&error),
+        Err(error) => output::warn(&error),
     }
 }

@@ -1,0 +1,379 @@
+//! `tmo app`: adds, updates, removes and lists the apps of a project.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::reload::reload_apps;
+use crate::apps::manifest::{App, InstallState, Manifest, process_name};
+use crate::apps::store::{self, NewApp, Store, StoreError};
+use crate::apps::zip::{LARGEST_ARCHIVE, ZipError};
+use crate::cli::app_error::AppError;
+use crate::cli::args::{AppArgs, AppDo, StartArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::confirm::{can_ask, confirm};
+use crate::cli::output::progress::while_blocked;
+use crate::cli::output::table::table;
+use crate::cli::output::{self, Versioned};
+use crate::cli::project::input::Start;
+use crate::cli::reach::instance::{Instance, Server};
+use crate::cli::reach::request;
+use crate::cli::runtime;
+use crate::client::WatchEvent;
+use crate::model::event::Note;
+use crate::model::plan::AfterInstall;
+use crate::model::request::Request;
+use crate::model::time::Timestamp;
+use crate::model::units::{self, whole_seconds};
+use crate::model::{ProcessStatus, shell};
+use crate::sys::{clock, files};
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::App(error.into())
+    }
+}
+
+/// The JSON document about a change.
+#[derive(Serialize)]
+struct Document<'a> {
+    ok: bool,
+    /// The kind of the error, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<&'a str>,
+    /// Whether the project runs.
+    running: bool,
+}
+
+/// An app in the list.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    process: &'a str,
+    /// The state of its process, if the project runs.
+    state: Option<ProcessStatus>,
+    installed: bool,
+    script: &'a str,
+    args: &'a [String],
+    autostart: bool,
+    dir: PathBuf,
+    /// When this version was added.
+    version: u64,
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    apps: Vec<Row<'a>>,
+}
+
+/// The directory of a project's apps, and its run.
+struct Place {
+    dir: PathBuf,
+    /// The run, if the project runs.
+    run: Option<Instance>,
+    /// The names of the other processes.
+    others: Vec<String>,
+}
+
+/// List, add, update or remove.
+pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
+    let mut place = Place::find(args)?;
+    let name = args.name.as_deref().unwrap_or_default();
+    if args.what == AppDo::List {
+        return place.list(args);
+    }
+    let changed = place.change(args, name);
+    if args.json {
+        let (error, reason) = match &changed {
+            Ok(_) => (None, None),
+            Err(error) => {
+                let kind = if let CliError::App(app) = error { app.kind() } else { "failed" };
+                (Some(kind), Some(error.to_string()))
+            }
+        };
+        let process = process_name(name).ok();
+        let process = process.as_ref().map(crate::model::ProcName::as_str);
+        let (ok, running) = (changed.is_ok(), place.run.is_some());
+        output::print_json(&Versioned::new(Document { ok, error, reason, process, running }))?;
+    }
+    changed
+}
+
+impl Place {
+    fn find(args: &AppArgs) -> Result<Self, CliError> {
+        let mut instance = Instance::find(&args.client)?;
+        match runtime::block_on(instance.server()) {
+            Ok(Server::Tmo) => Self::of_run(instance),
+            Ok(server @ Server::Overmind(_)) => {
+                server.refuse_overmind()?;
+                Err(AppError::OldRun.into())
+            }
+            // Only the project in this directory can be changed without its run.
+            Err(error @ CliError::NothingRuns { .. })
+                if args.client.socket.is_some() || args.client.project.is_some() =>
+            {
+                Err(error)
+            }
+            Err(CliError::NothingRuns { .. }) => Self::of_project(args),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The apps of a running run.
+    fn of_run(instance: Instance) -> Result<Self, CliError> {
+        instance.on_this_machine()?;
+        runtime::block_on(instance.refuse_other_project())?;
+        instance.refuse_project_above()?;
+        let plan = instance.runtime.plan()?;
+        let dir = plan.apps.as_ref().ok_or(AppError::OldRun)?.as_path().to_owned();
+        let others = plan.present().filter(|process| process.install.is_none());
+        let others = others.map(|process| process.name.entry().to_owned()).collect();
+        Ok(Self { dir, run: Some(instance), others })
+    }
+
+    /// The apps of a project that does not run.
+    fn of_project(args: &AppArgs) -> Result<Self, CliError> {
+        let start = StartArgs { procfile: args.procfile.clone(), ..StartArgs::default() };
+        let start = Start::gather(start)?;
+        let dir = start.project.apps(&start.context.env);
+        let loaded = match start.context.load(&start.typed) {
+            // The error may be about the app itself, which must stay removable.
+            Err(_) if args.what != AppDo::Add => {
+                return Ok(Self { dir, run: None, others: vec![] });
+            }
+            loaded => loaded.map_err(|error| start.without_procfile(error))?,
+        };
+        let names = loaded.procfile.entries.into_iter().map(|entry| entry.name);
+        let others = names.filter(|name| loaded.apps.of_process(name).is_none()).collect();
+        Ok(Self { dir, run: None, others })
+    }
+
+    fn change(&mut self, args: &AppArgs, name: &str) -> Result<u8, CliError> {
+        let process = process_name(name)?;
+        if self.others.iter().any(|other| other == process.as_str()) {
+            return Err(AppError::Protected(name.to_owned()).into());
+        }
+        match args.what {
+            AppDo::List => Ok(0),
+            AppDo::Add => {
+                let mut zip = open(args.zip.as_deref())?;
+                // The lock of the store is released before the installation, which takes it.
+                let app = unpacking(|| Store::open(&self.dir)?.add(new(args, name), &mut zip))?;
+                self.report(args, &format!("{name}: added as process {}", app.dir))?;
+                self.reload()?;
+                match &self.run {
+                    Some(run) if !args.no_wait => runtime::block_on(installed(run, &app.dir)),
+                    Some(_) | None => Ok(0),
+                }
+            }
+            AppDo::Update => {
+                self.refuse_running(name)?;
+                let mut zip = open(args.zip.as_deref())?;
+                let app = unpacking(|| Store::open(&self.dir)?.update(name, &mut zip))?;
+                self.report(args, &format!("{name}: updated"))?;
+                self.reload_and_install(args, &app)
+            }
+            AppDo::Remove => {
+                let manifest = store::read(&self.dir)?;
+                let app = find(&manifest, name)?;
+                self.refuse_running(&app.dir)?;
+                let dir = self.dir.join(&app.dir);
+                let question = format!("Remove {name} and all files in {}?", dir.display());
+                if !args.yes && !can_ask() {
+                    let text = "a confirmation needs a terminal; --yes removes it without one";
+                    return Err(CliError::Usage(text.to_owned()));
+                }
+                if !args.yes && !confirm(&question)? {
+                    return Ok(1);
+                }
+                Store::open(&self.dir)?.remove(name)?;
+                self.report(args, &format!("{name}: removed"))?;
+                self.reload()
+            }
+        }
+    }
+
+    fn report(&self, args: &AppArgs, text: &str) -> Result<(), CliError> {
+        if args.json {
+            return Ok(());
+        }
+        let later = match (&self.run, args.what) {
+            (None, AppDo::Add | AppDo::Update) => "; the next start installs it",
+            (Some(_), _) | (None, AppDo::List | AppDo::Remove) => "",
+        };
+        output::print(&format!("{text}{later}\n")).map(drop)
+    }
+
+    /// Refuse to replace the files of a program that runs.
+    fn refuse_running(&self, name: &str) -> Result<(), CliError> {
+        let Some(run) = &self.run else { return Ok(()) };
+        let manifest = store::read(&self.dir)?;
+        let app = find(&manifest, name)?;
+        let state = runtime::block_on(run.state())?;
+        let process = state.processes.into_iter().find(|process| process.name.as_str() == app.dir);
+        let Some(process) = process else { return Ok(()) };
+        let rests = match process.state {
+            ProcessStatus::Stopped
+            | ProcessStatus::Exited
+            | ProcessStatus::Skipped
+            | ProcessStatus::Broken
+            | ProcessStatus::Error => process.pid.is_none(),
+            ProcessStatus::Pending
+            | ProcessStatus::Starting
+            | ProcessStatus::Installing
+            | ProcessStatus::Running
+            | ProcessStatus::Stopping
+            | ProcessStatus::Stuck
+            | ProcessStatus::Restarting
+            | ProcessStatus::Other(_) => false,
+        };
+        if rests {
+            return Ok(());
+        }
+        Err(AppError::Runs { name: app.dir.clone(), state: process.state }.into())
+    }
+
+    /// Reload the configuration of the run, which then installs new apps.
+    fn reload(&mut self) -> Result<u8, CliError> {
+        match &mut self.run {
+            Some(run) => runtime::block_on(Box::pin(reload_apps(run))),
+            None => Ok(0),
+        }
+    }
+
+    /// Reload, and install an app that the run already has.
+    fn reload_and_install(&mut self, args: &AppArgs, app: &App) -> Result<u8, CliError> {
+        let Some(run) = &mut self.run else { return Ok(0) };
+        let done = runtime::block_on(async {
+            Box::pin(reload_apps(run)).await?;
+            let then = if app.autostart { AfterInstall::Run } else { AfterInstall::Stop };
+            let install = Request::Install { name: app.dir.clone(), then };
+            request::request(run, install, !args.no_wait).await
+        });
+        let manifest = store::read(&self.dir)?;
+        if manifest.of_process(&app.dir).is_some_and(|(_, app)| app.restored) {
+            // The run learns that it needs no installation.
+            runtime::block_on(Box::pin(reload_apps(run)))?;
+            output::warn(&format!("the version before is back; `tmo start {}` runs it", app.dir));
+        }
+        done
+    }
+
+    fn list(&self, args: &AppArgs) -> Result<u8, CliError> {
+        let manifest = store::read(&self.dir)?;
+        let states = match &self.run {
+            Some(run) => runtime::block_on(run.state())?.processes,
+            None => vec![],
+        };
+        let row = |(name, app): (&'_ String, &'_ App)| {
+            let state = states.iter().find(|state| state.name.as_str() == app.dir);
+            (name.clone(), app.clone(), state.map(|state| state.state.clone()))
+        };
+        let wanted = |name: &String| args.name.as_ref().is_none_or(|wanted| wanted == name);
+        let found: Vec<_> =
+            manifest.apps.iter().filter(|(name, _)| wanted(name)).map(row).collect();
+        if args.json {
+            let apps = found.iter().map(|(name, app, state)| Row {
+                name,
+                process: &app.dir,
+                state: state.clone(),
+                installed: app.state == InstallState::Installed,
+                script: &app.script,
+                args: &app.args,
+                autostart: app.autostart,
+                dir: self.dir.join(&app.dir),
+                version: app.version,
+            });
+            return output::print_json(&Versioned::new(List { apps: apps.collect() }));
+        }
+        if found.is_empty() {
+            output::warn(&"there are no apps here; `tmo app add NAME --zip FILE` adds one");
+            return Ok(0);
+        }
+        let rows = found.iter().map(|(name, app, state)| {
+            let installed = match app.state {
+                InstallState::New => "not installed",
+                InstallState::Installed => "installed",
+            };
+            let words: Vec<_> = app.args.iter().map(|arg| shell::quoted(arg)).collect();
+            let state = state.as_ref().map_or_else(|| installed.to_owned(), ToString::to_string);
+            let age = clock::now().since(Timestamp::from_nanos(app.version));
+            let added = format!("{} ago", units::span(age));
+            [name.clone(), app.dir.clone(), state, added, app.script.clone(), words.join(" ")]
+        });
+        output::print(&table(["APP", "PROCESS", "STATE", "ADDED", "SCRIPT", "ARGUMENTS"], rows))
+    }
+}
+
+/// The app with this name or this process name.
+fn find<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a App, StoreError> {
+    let found = manifest.apps.get(name).or_else(|| Some(manifest.of_process(name)?.1));
+    found.ok_or_else(|| StoreError::Absent(name.to_owned()))
+}
+
+/// Wait until a new app is installed and, if it starts with the run, has started.
+async fn installed(run: &Instance, name: &str) -> Result<u8, CliError> {
+    loop {
+        let mut changes = run.ask(async |client| client.watch().await).await?;
+        // If the supervisor is killed, another one takes over and is watched instead.
+        while let Some(Ok(change)) = changes.next().await {
+            let process = match change {
+                WatchEvent::State(state) => {
+                    state.processes.into_iter().find(|process| process.name.as_str() == name)
+                }
+                WatchEvent::Process(process) => {
+                    Some(*process).filter(|process| process.name.as_str() == name)
+                }
+                WatchEvent::End => return Err(CliError::Over("it was stopped".to_owned())),
+            };
+            let Some(process) = process else { continue };
+            let goes_on = [
+                ProcessStatus::Pending,
+                ProcessStatus::Starting,
+                ProcessStatus::Installing,
+                ProcessStatus::Stopping,
+            ];
+            if goes_on.contains(&process.state) {
+                continue;
+            }
+            return match &process.problem {
+                Some(Note::NotInstalled(why)) => {
+                    Err(CliError::Problems(vec![format!("{name}: {why}").into()]))
+                }
+                Some(_) | None => Ok(0),
+            };
+        }
+    }
+}
+
+fn new(args: &AppArgs, name: &str) -> NewApp {
+    NewApp {
+        name: name.to_owned(),
+        script: args.script.clone(),
+        args: args.args.clone(),
+        env: args.env.iter().cloned().collect(),
+        autostart: !args.no_start,
+        install_timeout_seconds: whole_seconds(args.install_timeout).max(1),
+    }
+}
+
+/// Add or update an app, which may take long.
+fn unpacking<T>(work: impl FnOnce() -> T) -> T {
+    while_blocked("unpacking the archive", || None, work)
+}
+
+/// Open an archive.
+fn open(path: Option<&Path>) -> Result<File, CliError> {
+    let path = path.unwrap_or(Path::new(""));
+    let file = files::open_archive(path, LARGEST_ARCHIVE);
+    let file = file.map_err(CliError::io(path.display()))?;
+    match file {
+        Some(file) => Ok(file),
+        None => Err(StoreError::Zip(ZipError::LargeArchive).into()),
+    }
+}

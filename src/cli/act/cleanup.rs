@@ -1,0 +1,85 @@
+//! `tmo cleanup`: removes the leftovers of a run whose tmo processes were all killed.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::ClientArgs;
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::cli::reach::instance::{Instance, WAITS};
+use crate::cli::reach::leftovers::{refuse, remains, remove, spared};
+use crate::engine::runtime_dir::RuntimeDirError;
+use crate::instance::listen;
+use crate::instance::lock::{self, Door};
+use crate::model::count;
+use crate::sys::dial::{self, Answer};
+use crate::sys::{self, OrphanReport};
+
+/// Kill and remove the leftovers, and report them. A run that is alive and can be taken over is left alone,
+/// and so is a run of another session, which has its own runtime directory.
+pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
+    let instance = Instance::find(args)?;
+    instance.refuse_leftovers_of_other_project()?;
+    instance.refuse_project_above()?;
+    let runtime = &instance.runtime;
+    let (mut done, mut sockets) = (vec![], vec![]);
+    let door = match Door::enter(runtime.dir(), || output::warn(&WAITS)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        entered => Some(entered.map_err(CliError::io("the lock"))?),
+    };
+    if door.is_some() {
+        let answers = |socket: &PathBuf| matches!(dial::probe(socket), Ok(Answer::Live));
+        if lock::is_held(runtime.dir()).map_err(CliError::io("the lock"))?
+            || listen::own_sockets(runtime.dir()).iter().any(answers)
+        {
+            let text = "a run is here, nothing is left over; `tmo quit` ends it".to_owned();
+            return Err(CliError::Other(text));
+        }
+        let tmux = runtime.saved().ok().and_then(|saved| saved.tmux);
+        let OrphanReport { ended, exempt, left } = match runtime.adoptable() {
+            Ok(true) => {
+                let text = "processes live here whose supervisor was killed: `tmo start` goes on \
+                            with them, `tmo quit` ends them";
+                return Err(CliError::Other(text.to_owned()));
+            }
+            Ok(false) => runtime.kill_orphans(),
+            // The files of the run are damaged, so it can't be taken over.
+            Err(
+                RuntimeDirError::Lost { .. }
+                | RuntimeDirError::Stray { .. }
+                | RuntimeDirError::OtherSession { .. },
+            ) => {
+                let forced = runtime.end_own_by_force()?.unwrap_or_default();
+                sockets.extend(forced.sockets);
+                let mut report = forced.report;
+                report.add(runtime.kill_orphans());
+                report
+            }
+            Err(error) => return Err(error.into()),
+        };
+        refuse(&left)?;
+        if ended > 0 {
+            done.push(format!("ended {}", count::processes(ended, "")));
+        }
+        done.extend(spared(&exempt));
+        let gone = tmux.filter(|server| !sys::alive(server.pid, server.start_time));
+        sockets.extend(gone.map(|server| server.socket.as_path().to_owned()));
+    }
+    done.extend(remove(&instance, &sockets)?);
+    let others = runtime.of_other_sessions();
+    done.extend(others.iter().map(|dir| left_alone(dir)));
+    let left = if others.is_empty() { remains(&instance) } else { None };
+    if let Some(left) = left {
+        output::print_each(done.iter().map(|line| format!("{line}\n")))?;
+        return Err(CliError::Other(left));
+    }
+    if done.is_empty() {
+        done.push("nothing is left over here".to_owned());
+    }
+    output::print(&(done.join("\n") + "\n"))
+}
+
+fn left_alone(dir: &Path) -> String {
+    let dir = dir.display();
+    format!("left alone what lives here of a run of another session ({dir}); `tmo kill` ends it")
+}

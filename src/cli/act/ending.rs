@@ -1,0 +1,88 @@
+//! `tmo quit`, `tmo kill` and `tmo detach`: end the run, or only its views.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::cli::args::ClientArgs;
+use crate::cli::error::CliError;
+use crate::cli::reach::instance::{self, Instance};
+use crate::cli::reach::{leftovers, request};
+use crate::cli::{output, runtime};
+use crate::engine::forced_end::remaining;
+use crate::model::request::Request;
+
+/// How long `kill` lets the supervisor end the run itself; it may have to wait for CPU time.
+const KILL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long `kill` waits for another supervisor to take over if that of the run was killed.
+const KILL_TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
+
+/// The error of `tmo detach` if there is nothing to detach.
+const NO_VIEW: &str = "nothing to detach: no terminal shows the log of this run";
+
+/// End the run, and wait until all its parts have exited.
+pub(in crate::cli) fn quit(args: &ClientArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(args)?;
+    let mut parts = vec![];
+    let asked = async {
+        let server = instance.server().await?;
+        parts = instance.parts();
+        request::request_of(&instance, server, Request::Quit, true).await
+    };
+    let code = runtime::block_on(asked)?;
+    if let Some(part) = remaining(&parts) {
+        let (name, pid) = (&part.comm, part.pid);
+        output::warn(&format!(
+            "the run is over, but {name} (pid {pid}) has not exited: `kill -9 {pid}` ends it"
+        ));
+    }
+    Ok(code)
+}
+
+/// End the run at once, with or without its supervisor.
+pub(in crate::cli) fn kill(args: &ClientArgs) -> Result<u8, CliError> {
+    let mut instance = match Instance::find(args) {
+        Err(error @ CliError::Dir(_)) => return leftovers::search(args, error),
+        found => found?,
+    };
+    instance.takeover_limit = KILL_TAKEOVER_LIMIT;
+    let mut parts = vec![];
+    let asked = async {
+        let ended = async {
+            let server = instance.server().await?;
+            // The answer of the server names the runtime directory, so the parts of the run can be looked for
+            // only now.
+            parts = instance.parts();
+            request::request_of(&instance, server, Request::Kill, true).await
+        };
+        match timeout(KILL_LIMIT, ended).await {
+            Ok(done) => done,
+            Err(_) => Err(CliError::Other(format!(
+                "the supervisor has not ended the run within {} s",
+                KILL_LIMIT.as_secs()
+            ))),
+        }
+    };
+    match runtime::block_on(asked) {
+        Ok(code) => leftovers::finish(&instance, &parts).map(|()| code),
+        Err(error) => leftovers::kill(&instance, error),
+    }
+}
+
+/// Detach the views and let the processes run on.
+pub(in crate::cli) fn detach(args: &ClientArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(args)?;
+    let asked = async {
+        instance::tmo_only(&mut instance).await?;
+        instance.refuse_other_project().await?;
+        instance.refuse_project_above()?;
+        instance.ask(async |client| client.detach().await).await
+    };
+    let text = match runtime::block_on(asked)? {
+        (0, _) => return Err(CliError::Other(NO_VIEW.to_owned())),
+        (_, true) => return Ok(0),
+        (_, false) => "its terminal may be stopped (Ctrl-Q lets it go on); it leaves when it can",
+    };
+    Err(CliError::Other(text.to_owned()))
+}

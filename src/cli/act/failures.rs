@@ -1,0 +1,113 @@
+//! `tmo failures`: lists and edits the texts that mean failure of a process.
+
+use super::reload::reload_failures;
+use crate::cli::args::{FailuresArgs, FailuresDo};
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::config::failures::{Declarations, DeclareError, Declared};
+use crate::config::load::{Context, Loaded};
+use crate::config::{Project, StartOptions};
+use crate::model::ProcName;
+
+/// The widest column of names, so that a single long name does not shift all texts.
+const WIDEST: usize = 40;
+
+/// The project that a start typed here would use.
+struct Here {
+    project: Project,
+    declared: Declarations,
+}
+
+/// List, add or remove.
+pub(in crate::cli) fn failures(args: &FailuresArgs) -> Result<u8, CliError> {
+    let here = Here::find(args)?;
+    let text = match (args.what, &args.name, &args.text) {
+        (FailuresDo::List, _, Some(text)) => {
+            return Err(CliError::Usage(format!("`{text}` is one too many; list takes a name")));
+        }
+        (FailuresDo::List, name, None) => return here.list(name.as_deref(), args.json),
+        (FailuresDo::Add, Some(name), Some(text)) => here.add(name, text)?,
+        (FailuresDo::Remove, Some(name), Some(text)) => here.remove(name, text)?,
+        // The parser of the command line rules this out.
+        (FailuresDo::Add | FailuresDo::Remove, _, _) => {
+            return Err(CliError::Usage("a name and a text are needed".to_owned()));
+        }
+    };
+    let code = output::print(&text)?;
+    if let Err(error) = reload_failures(&here.project) {
+        output::warn(&format_args!("the run does not know of it yet: {error}"));
+    }
+    Ok(code)
+}
+
+impl Here {
+    fn find(args: &FailuresArgs) -> Result<Self, CliError> {
+        let context = Context::here()?;
+        let typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
+        let Loaded { project, procfile, .. } = context.load(&typed)?;
+        if args.what != FailuresDo::List {
+            let (path, shown) = project.failures();
+            context.check_writable(&typed, (&path, &shown))?;
+        }
+        // An invalid name does not belong to a process.
+        let entries = procfile.entries.iter().filter_map(|entry| ProcName::new(&*entry.name).ok());
+        let (file, toml) = (project.failures(), project.toml());
+        let declared = Declarations { file, toml, entries: entries.collect() };
+        Ok(Self { project, declared })
+    }
+
+    fn list(&self, name: Option<&str>, json: bool) -> Result<u8, CliError> {
+        let wanted = self.declared.list(name).map_err(refused)?;
+        if json {
+            return output::print(&wanted.to_json());
+        }
+        let elsewhere = self.declared.elsewhere(name).unwrap_or_else(|error| {
+            output::warn(&format_args!("what it declares is not listed: {error}"));
+            vec![]
+        });
+        let names = wanted.all().map(|(name, _)| name.len());
+        let width = names.chain(elsewhere.iter().map(|(name, ..)| name.len())).max().unwrap_or(0);
+        let width = width.min(WIDEST);
+        if elsewhere.is_empty() && wanted.all().all(|(_, texts)| texts.is_empty()) {
+            output::warn(&format_args!(
+                "nothing is declared{} in {}; `tmo failures add NAME TEXT` adds one",
+                name.map(|name| format!(" for {name}")).unwrap_or_default(),
+                self.declared.file.1.display()
+            ));
+        }
+        let own = wanted.all().flat_map(|(name, texts)| {
+            texts.iter().map(move |text| format!("{name:width$}  {text}\n"))
+        });
+        let others = elsewhere
+            .iter()
+            .map(|(name, text, place)| format!("{name:width$}  {text}  ({place})\n"));
+        output::print_each(own.chain(others))
+    }
+
+    fn add(&self, name: &str, text: &str) -> Result<String, CliError> {
+        let done = self.declared.add(name, text).map_err(refused)?;
+        let what = if done.is_changed { "added" } else { "is already there" };
+        Ok(self.describe((name, text), what, &done))
+    }
+
+    fn remove(&self, name: &str, text: &str) -> Result<String, CliError> {
+        let done = self.declared.remove(name, text).map_err(refused)?;
+        Ok(self.describe((name, text), "removed", &done))
+    }
+
+    /// The change, and the resulting number of declarations.
+    fn describe(&self, (name, text): (&str, &str), what: &str, done: &Declared) -> String {
+        let (file, count) = (self.declared.file.1.display(), done.failures.of(name).len());
+        format!("{name}: `{text}` {what}; {file} has {count} for it\n")
+    }
+}
+
+fn refused(error: DeclareError) -> CliError {
+    match error {
+        DeclareError::Unknown(unknown) => CliError::Unknown(unknown),
+        DeclareError::Edit(error) => error.into(),
+        error @ (DeclareError::Absent { .. } | DeclareError::Elsewhere { .. }) => {
+            CliError::Other(error.to_string())
+        }
+    }
+}

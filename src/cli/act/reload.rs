@@ -1,0 +1,290 @@
+//! `tmo reload`: re-reads the configuration and applies the changes.
+
+use serde::Serialize;
+
+use crate::cli::args::{self, ReloadArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, Versioned};
+use crate::cli::project::input::Start;
+use crate::cli::project::warnings::print_warnings;
+use crate::cli::reach::instance::{Instance, Server};
+use crate::cli::reach::request;
+use crate::cli::runtime;
+use crate::config::{Project, Warning};
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::request::{ProcessState, Request};
+use crate::model::{ProcName, ProcessStatus};
+use crate::plan::{self, Change, Reloaded};
+
+/// How many times in a row other commands may change the processes while the files are read.
+const MOST_TRIES: u32 = 20;
+
+/// The JSON document.
+#[derive(Serialize)]
+struct Document<'a> {
+    dry_run: bool,
+    warnings: &'a [String],
+    processes: Vec<ToldChange<'a>>,
+}
+
+/// The change to one process.
+#[derive(Serialize)]
+struct ToldChange<'a> {
+    name: &'a ProcName,
+    #[serde(flatten)]
+    change: &'a Change,
+    /// It is not running, and the reload does not start it.
+    stays_stopped: bool,
+}
+
+/// The part of the configuration to re-read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    Failures,
+    Apps,
+}
+
+/// The result of a reload.
+struct Made {
+    reloaded: Reloaded,
+    /// The states before the reload.
+    states: Vec<ProcessState>,
+    /// Processes that have completed and do not run again.
+    completed: Vec<ProcName>,
+    warnings: Vec<String>,
+    done: Result<u8, CliError>,
+}
+
+/// Reload, and report the changes.
+pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let made = runtime::block_on(async {
+        let server = instance.server().await?;
+        instance.on_this_machine()?;
+        instance.refuse_other_project().await?;
+        instance.refuse_project_above()?;
+        server.refuse_overmind()?;
+        Box::pin(make(&mut instance, Part::All, (args.dry_run, !args.no_wait))).await
+    })?;
+    let Made { reloaded, states, completed, warnings, done } = made;
+    let stays = |name: &ProcName| {
+        let state = states.iter().find(|state| state.name == *name);
+        state.is_some_and(|state| state.state == ProcessStatus::Stopped) || completed.contains(name)
+    };
+    if args.json {
+        let document = Document {
+            dry_run: args.dry_run,
+            warnings: &warnings,
+            processes: reloaded
+                .changes
+                .iter()
+                .map(|(name, change)| ToldChange { name, change, stays_stopped: stays(name) })
+                .collect(),
+        };
+        output::print_json(&Versioned::new(document))?;
+        return done;
+    }
+    print_warnings(&warnings);
+    let plan = &reloaded.plan;
+    let line = |(name, change): &(ProcName, Change)| {
+        let waits = plan.processes.iter().any(|p| p.name == *name && p.waits);
+        let is_first = is_first_start(&states, name);
+        format!("{name}: {}\n", words(change, args.dry_run, (stays(name), waits), is_first))
+    };
+    let text: String = reloaded.changes.iter().map(line).collect();
+    output::print(&text)?;
+    done
+}
+
+/// After a project's failure declarations have changed: reload them into its run, if there is one. Other
+/// changes of the configuration wait for an explicit reload.
+pub(in crate::cli) fn reload_failures(project: &Project) -> Result<(), CliError> {
+    let Ok(mut instance) = Instance::find(&args::ClientArgs::default()) else {
+        return Ok(());
+    };
+    runtime::block_on(async {
+        let Ok(Server::Tmo) = instance.server().await else { return Ok(()) };
+        if instance.on_this_machine().is_err() {
+            return Ok(());
+        }
+        let plan = instance.runtime.plan()?;
+        // The nearest run may belong to another project.
+        let Ok(start) = Start::again(plan, instance.runtime.clone()) else { return Ok(()) };
+        if start.project.failures().0 != project.failures().0 {
+            return Ok(());
+        }
+        Box::pin(make(&mut instance, Part::Failures, (false, true))).await?.done.map(drop)
+    })
+}
+
+/// Reload the apps of a project into its run. Other changes of the configuration wait for an explicit
+/// reload.
+pub(in crate::cli) async fn reload_apps(instance: &mut Instance) -> Result<u8, CliError> {
+    Box::pin(make(instance, Part::Apps, (false, true))).await?.done
+}
+
+/// Reload, without a word on the terminal; returns the changes in a line.
+pub(in crate::cli) async fn reload_from_ui(instance: Instance) -> Result<String, CliError> {
+    instance.refuse_other_project().await?;
+    instance.refuse_project_above()?;
+    let states = instance.state().await?.processes;
+    let old = instance.runtime.plan()?;
+    let (fresh, mut told) = read(&old, &instance, Part::All)?;
+    let mut reloaded = plan::reload(&old, &fresh);
+    let completed = unaffected(&old, &reloaded.plan, &states);
+    follow(&mut reloaded, &old, &states, &completed);
+    let Reloaded { plan, changes } = reloaded;
+    let (ask, key) = (Request::Reload { plan: Box::new(fresh) }, request::key());
+    request::verdict(instance.ask(async |client| client.request_once(&ask, &key).await).await?)?;
+    for (name, change) in changes.iter().filter(|(_, change)| *change != Change::Unchanged) {
+        let state = states.iter().find(|state| state.name == *name);
+        let stopped = state.is_some_and(|state| state.state == ProcessStatus::Stopped);
+        let waits = plan.processes.iter().any(|process| process.name == *name && process.waits);
+        let is_first = is_first_start(&states, name);
+        told.push(format!("{name}: {}", words(change, false, (stopped, waits), is_first)));
+    }
+    Ok(if told.is_empty() { "reloaded; nothing has changed".to_owned() } else { told.join("; ") })
+}
+
+/// Re-read everything and send the resulting request; repeat this if the processes were changed meanwhile,
+/// for instance by a concurrent reload.
+async fn make(
+    instance: &mut Instance,
+    part: Part,
+    (dry_run, wait): (bool, bool),
+) -> Result<Made, CliError> {
+    let state = instance.state().await?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let old = instance.runtime.plan()?;
+        let (fresh, warnings) = read(&old, instance, part)?;
+        let reloaded = plan::reload(&old, &fresh);
+        let done = if dry_run {
+            Ok(0)
+        } else {
+            let ask = Request::Reload { plan: Box::new(fresh.clone()) };
+            request::request(instance, ask, wait).await
+        };
+        if let Err(CliError::Problems(_)) = &done
+            && tries < MOST_TRIES
+            && is_stale(instance, &old, &fresh)
+        {
+            continue;
+        }
+        let mut completed = unaffected(&old, &reloaded.plan, &state.processes);
+        if !dry_run && !completed.is_empty() {
+            let now = instance.state().await.map(|state| state.processes).unwrap_or_default();
+            let lives = |all: &[ProcessState], name: &ProcName| {
+                all.iter().find(|state| state.name == *name).map(|state| state.lives)
+            };
+            completed.retain(|name| lives(&now, name) == lives(&state.processes, name));
+        }
+        let mut reloaded = reloaded;
+        follow(&mut reloaded, &old, &state.processes, &completed);
+        return Ok(Made { reloaded, states: state.processes, completed, warnings, done });
+    }
+}
+
+/// The processes that have ended as expected, and of which only what all share has changed.
+fn unaffected(old: &Plan, new: &Plan, states: &[ProcessState]) -> Vec<ProcName> {
+    let own_revision = |plan: &Plan, name: &ProcName| {
+        plan.processes.iter().find(|process| process.name == *name).map(|found| found.own_revision)
+    };
+    let ended = states.iter().filter(|state| state.finished && state.pid.is_none());
+    let names = ended.map(|state| &state.name);
+    names.filter(|name| own_revision(old, name) == own_revision(new, name)).cloned().collect()
+}
+
+/// Add the processes that are restarted with others.
+fn follow(reloaded: &mut Reloaded, old: &Plan, states: &[ProcessState], completed: &[ProcName]) {
+    let state =
+        |name: &ProcName| states.iter().find(|state| state.name == *name).map(|state| &state.state);
+    let plan = reloaded.plan.clone();
+    let of = |plan: &Plan, name: &ProcName, is: fn(&ProcessPlan) -> bool| {
+        plan.processes.iter().any(|process| process.name == *name && is(process))
+    };
+    reloaded.add_restarted_dependents(
+        |name, change| match change {
+            Change::Restarted { .. } => {
+                state(name) != Some(&ProcessStatus::Stopped) && !completed.contains(name)
+            }
+            // It was part of the run before.
+            Change::New => of(old, name, |p| p.removed) && !of(&plan, name, |p| p.waits),
+            Change::Unchanged | Change::Policies { .. } | Change::Removed => false,
+        },
+        |name| matches!(state(name), Some(ProcessStatus::Running | ProcessStatus::Starting)),
+    );
+}
+
+/// Whether another command has changed the plan of the run.
+fn is_stale(instance: &Instance, old: &Plan, fresh: &Plan) -> bool {
+    let Ok(now) = instance.runtime.plan() else { return false };
+    now.generation != old.generation && plan::reload(&now, fresh).plan != now
+}
+
+/// The plan that a start would make now, adapted to the run, and its warnings.
+fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String>), CliError> {
+    let start = Start::again(old.clone(), instance.runtime.clone())?;
+    // A start would ignore the broken file, which would restart every process that depends on its values.
+    if let Some(Warning::EnvFile { file, why }) = start.context.warnings.first() {
+        return Err(CliError::Other(format!("{file}: {why}; nothing was changed")));
+    }
+    let (mut fresh, mut warnings) = start.resolve()?;
+    let later = plan::not_reloaded(old, &fresh);
+    if !later.is_empty() {
+        warnings
+            .push(format!("changed, but in force from the next start only: {}", later.join(", ")));
+    }
+    match part {
+        Part::All => {}
+        Part::Failures => {
+            fresh = plan::with_failures(old, &|name| plan::failures_of(&fresh, name));
+        }
+        Part::Apps => fresh = plan::with_apps(old, fresh),
+    }
+    (fresh.run, fresh.generation) = (old.run.clone(), old.generation);
+    Ok((fresh, warnings))
+}
+
+/// Whether a process that is started anew has never run, for instance because it was skipped.
+fn is_first_start(states: &[ProcessState], name: &ProcName) -> bool {
+    states.iter().any(|state| state.name == *name && state.lives == 0)
+}
+
+/// The change to a process, in words.
+fn words(
+    change: &Change,
+    dry_run: bool,
+    (stopped, waits): (bool, bool),
+    is_first_start: bool,
+) -> String {
+    let would = |did: &str, does: &str| if dry_run { does.to_owned() } else { did.to_owned() };
+    match change {
+        Change::Unchanged => "unchanged".to_owned(),
+        Change::Policies { what } => {
+            let verb = would("changed", "would change");
+            format!("policies {verb} ({})", what.join(", "))
+        }
+        Change::Restarted { what, .. } if stopped => {
+            format!("changed ({}); it does not run", what.join(", "))
+        }
+        Change::Restarted { what, with } => {
+            let verb = if is_first_start {
+                would("started", "would be started")
+            } else {
+                would("restarted", "would be restarted")
+            };
+            let with = with.as_ref().map(|on| format!(" with {on}")).unwrap_or_default();
+            let what = match what.join(", ") {
+                what if what.is_empty() => what,
+                what => format!(" ({what} changed)"),
+            };
+            format!("{verb}{with}{what}")
+        }
+        Change::Removed => would("stopped and removed", "would be stopped and removed"),
+        Change::New if waits => would("new, not started", "new, would not be started"),
+        Change::New => would("started", "would be started"),
+    }
+}

@@ -1,0 +1,45 @@
+//! `tmo send` and `tmo screen`: access to the terminal of a process without attaching to it.
+
+use std::io::Read as _;
+
+use crate::cli::args::{ScreenArgs, SendArgs};
+use crate::cli::error::CliError;
+use crate::cli::reach::instance::{Instance, tmo_only};
+use crate::cli::{output, runtime};
+use crate::view::merged::cleaned;
+
+/// The limit of `send`, which is meant for typing, not for copying files.
+const MOST: u64 = 1 << 20;
+
+/// Type into a process.
+pub(in crate::cli) fn send(args: &SendArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let text = if args.text == "-" { read_all()? } else { args.text.clone() };
+    runtime::block_on(async {
+        tmo_only(&mut instance).await?;
+        instance.refuse_other_project().await?;
+        let typed =
+            instance.ask(async |client| client.type_into(&args.name, &text, args.enter).await);
+        typed.await.map(|()| 0)
+    })
+}
+
+/// Print the content of its screen.
+pub(in crate::cli) fn screen(args: &ScreenArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let screen = runtime::block_on(async {
+        tmo_only(&mut instance).await?;
+        instance.ask(async |client| client.screen(&args.name, args.color).await).await
+    })?;
+    output::print_painted(&cleaned(screen.as_bytes(), args.color))
+}
+
+fn read_all() -> Result<String, CliError> {
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(MOST + 1).read_to_string(&mut text);
+    read.map_err(CliError::io("standard input"))?;
+    if text.len() as u64 > MOST {
+        return Err(CliError::Other(format!("standard input has more than {MOST} bytes")));
+    }
+    Ok(text)
+}

@@ -1,0 +1,256 @@
+//! `tmo crashes`: lists and shows crash reports.
+
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::cli::args::{CrashAsk, CrashesArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::table::table;
+use crate::cli::reach::instance::Instance;
+use crate::cli::reach::log::Source;
+use crate::cli::{output, runtime};
+use crate::crash::store::{self, Found};
+use crate::crash::{Cause, CrashReport, Summary};
+use crate::journal::streams::Stream;
+use crate::model::time::Timestamp;
+use crate::model::untrusted::{shown, shown_line};
+use crate::model::{ProcName, units};
+use crate::sys::local;
+use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Stamp, Style, name_width};
+
+/// List or show reports.
+pub(in crate::cli) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
+    let ask = args.what().map_err(CliError::Usage)?;
+    if let CrashAsk::Show(Some(file)) = &ask
+        && is_file(file)
+    {
+        let report = read(Path::new(file))?;
+        return show(&report, Path::new(file), None, args.json);
+    }
+    let mut instance = Instance::find(&args.client)?;
+    runtime::block_on(instance.look_where())?;
+    if let Some(far) = &instance.far {
+        return Err(far.lacks("its crash reports are shown by `tmo crashes`"));
+    }
+    let source = match Source::of_instance(&instance) {
+        Ok(source) => Some(source),
+        Err(CliError::NoLog(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let found = source.as_ref().map_or(Ok(vec![]), Source::list_reports)?;
+    let (CrashAsk::List(name) | CrashAsk::Show(name)) = &ask;
+    let name = name.as_deref();
+    let streams = source.as_ref().map_or(&[][..], |source| &source.streams);
+    let found = of(found, name, streams);
+    if let (Some(name), Some(source), true) = (name, &source, found.is_empty()) {
+        source.filter(&[name.to_owned()])?;
+    }
+    match &ask {
+        CrashAsk::List(_) => list(&found, name, args.json),
+        CrashAsk::Show(_) => {
+            let Some((report, path)) = newest(&found) else {
+                return Err(CliError::Other(none(name)));
+            };
+            let looks =
+                source.map(|source| (Source::style(&instance.context.env, Stamp::Date), source));
+            show(&report, &path, looks, args.json)
+        }
+    }
+}
+
+/// The newest readable report.
+pub(in crate::cli) fn newest(found: &[Found]) -> Option<(CrashReport, PathBuf)> {
+    found.iter().rev().find_map(|found| Some((store::read(&found.path).ok()?, found.path.clone())))
+}
+
+/// Whether a word names a file rather than a process.
+fn is_file(word: &str) -> bool {
+    let named = Path::new(word).extension().is_some_and(|ending| ending == "json");
+    named || word.contains('/')
+}
+
+fn of(found: Vec<Found>, name: Option<&str>, streams: &[Stream]) -> Vec<Found> {
+    let wanted = |found: &Found| name.is_none_or(|name| found.is_meant(name, streams));
+    found.into_iter().filter(wanted).collect()
+}
+
+fn none(name: Option<&str>) -> String {
+    let whose = name.map_or(String::new(), |name| format!(" of {name}"));
+    format!("there is no crash report{whose}")
+}
+
+fn read(path: &Path) -> Result<CrashReport, CliError> {
+    store::read(path).map_err(|error| {
+        if error.kind() == ErrorKind::InvalidData {
+            CliError::Other(format!("{}: {error}", path.display()))
+        } else {
+            CliError::io(path.display())(error)
+        }
+    })
+}
+
+/// How it ended: `exit 1`, or the signal.
+fn end(listed: &Summary) -> String {
+    let code = listed.exit_code.map_or_else(|| "-".to_owned(), |code| format!("exit {code}"));
+    listed.signal.as_deref().map_or(code, |signal| shown(signal).into_owned())
+}
+
+fn list(found: &[Found], name: Option<&str>, json: bool) -> Result<u8, CliError> {
+    let all: Vec<Summary> = found.iter().filter_map(Summary::read).collect();
+    if json {
+        return output::print_json(&all);
+    }
+    if all.is_empty() {
+        output::warn(&none(name));
+        return Ok(0);
+    }
+    let zone = local::zone();
+    let rows = all.iter().map(|listed| {
+        let cause = listed.cause.as_ref().map_or("", |cause| cause.text.as_str());
+        let file = listed.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        [
+            shown(&local_time(&listed.timestamp, &zone)).into_owned(),
+            listed.process_name.to_string(),
+            end(listed),
+            shown(&file).into_owned(),
+            shown(cause).into_owned(),
+        ]
+    });
+    let text = table(["WHEN", "PROCESS", "END", "FILE", "CAUSE"], rows);
+    output::print(&text)
+}
+
+/// A report's timestamp in this zone: `2026-01-02 04:04:05`.
+fn local_time(time: &str, zone: &TimeZone) -> String {
+    time.parse::<Timestamp>()
+        .map_or_else(|_| time.to_owned(), |time| local::date_and_time(time, zone))
+}
+
+fn show(
+    report: &CrashReport,
+    path: &Path,
+    looks: Option<(Style, Source)>,
+    json: bool,
+) -> Result<u8, CliError> {
+    if json {
+        return output::print_json(report);
+    }
+    let (style, source) = looks.unzip();
+    let style = style.unwrap_or_else(|| Style::new(Mode::Plain));
+    let color = style.mode.color();
+    let mut text = headline(&Ended::of(report), color);
+    let _ = writeln!(text, "{}\n", command(report));
+    text += &causes(&report.tmo.cause.causes, color);
+    let left = report.tmo.slice_left_out;
+    let left =
+        if left == 0 { String::new() } else { format!(", without {} of it", units::bytes(left)) };
+    let _ = writeln!(text, "What everybody printed around the end{left}:\n");
+    let mut text = text.into_bytes();
+    slice(report, &style, source.as_ref(), &mut text);
+    let path = path.display().to_string();
+    text.extend_from_slice(format!("\n{}\n", shown(&path)).as_bytes());
+    output::print_painted(&String::from_utf8_lossy(&text))
+}
+
+/// The command, and its directory.
+fn command(report: &CrashReport) -> String {
+    let args =
+        report.args.iter().flatten().fold(report.command.clone(), |line, arg| line + " " + arg);
+    let port = report.tmo.port.map_or(String::new(), |port| format!(", with port {port}"));
+    format!("`{}` in {}{port}", shown(&args), shown(&report.tmo.cwd))
+}
+
+/// The end of a process, for a headline.
+pub(in crate::cli) struct Ended<'a> {
+    pub(in crate::cli) process: &'a ProcName,
+    pub(in crate::cli) timestamp: &'a str,
+    /// `exit 1`, or the signal.
+    pub(in crate::cli) end: String,
+    /// How long it ran and how often it had been restarted, if known.
+    pub(in crate::cli) lived: Option<(Duration, u64)>,
+}
+
+impl<'a> Ended<'a> {
+    fn of(report: &'a CrashReport) -> Self {
+        let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
+        let (process, timestamp) = (&report.process_name, report.timestamp.as_str());
+        Self { process, timestamp, end: report.end(), lived: Some(lived) }
+    }
+}
+
+/// Which process ended, how, when, and after how long.
+pub(in crate::cli) fn headline(ended: &Ended<'_>, color: bool) -> String {
+    let when = local_time(ended.timestamp, &local::zone());
+    let lived = ended.lived.map_or(String::new(), |(ran, restarts)| {
+        let again = match restarts {
+            0 => String::new(),
+            1 => ", restarted once before".to_owned(),
+            many => format!(", restarted {many} times before"),
+        };
+        format!(" after {}{again}", units::span(ran))
+    });
+    let name = strong(ended.process.as_str(), color);
+    format!("{name} ended at {} ({}){lived}\n", shown(&when), shown(&ended.end))
+}
+
+/// The causes, the most certain first, with evidence and the next command to type.
+pub(in crate::cli) fn causes(causes: &[Cause], color: bool) -> String {
+    let mut text = String::new();
+    for cause in causes {
+        // The exit status is a fact, not a guess.
+        let known = cause.kind == crate::crash::Kind::ExitCode;
+        let certainty = match cause.certainty {
+            crate::crash::Certainty::Certain => "",
+            crate::crash::Certainty::Likely | crate::crash::Certainty::Possible if known => "",
+            crate::crash::Certainty::Likely => "likely: ",
+            crate::crash::Certainty::Possible => "possibly: ",
+        };
+        let _ = writeln!(text, "  {certainty}{}", strong(&shown(&cause.text), color));
+        if let Some(clue) = &cause.evidence {
+            let _ = writeln!(text, "    | {}", shown_line(&clue.text));
+        }
+        if let Some(place) = &cause.place {
+            let _ = writeln!(text, "    at {}", shown(place));
+        }
+        if let Some(next) = &cause.next {
+            let _ = writeln!(text, "    $ {}", shown(next));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Emphasized text.
+pub(in crate::cli) fn strong(text: &str, color: bool) -> String {
+    if color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// The recorded output of all processes, in the form of the log.
+fn slice(report: &CrashReport, style: &Style, source: Option<&Source>, out: &mut Vec<u8>) {
+    let entries = &report.tmo.slice;
+    let names = entries.iter().map(|entry| entry.process.as_deref().unwrap_or(SYSTEM));
+    let width = name_width(names.clone()).max(NARROWEST);
+    let streams = source.map_or(&[][..], |source| &source.streams);
+    let color = |name: &str| {
+        let stream = streams.iter().find(|stream| stream.name.as_str() == name);
+        stream.map_or(SYSTEM_COLOR, |stream| stream.color)
+    };
+    let mut prefixes: Vec<(&str, Prefix)> = vec![];
+    for (name, entry) in names.zip(entries) {
+        let at = prefixes.iter().position(|(known, _)| *known == name);
+        let at = at.unwrap_or_else(|| {
+            prefixes.push((name, Prefix::new(style, width, name, color(name))));
+            prefixes.len() - 1
+        });
+        let time = entry.time.parse::<Timestamp>().unwrap_or_default();
+        out.extend_from_slice(prefixes[at].1.at(time, &style.zone));
+        let strong = style.mode.color() && entry.event.is_some();
+        out.extend_from_slice(if strong { b"\x1b[1m" } else { b"" });
+        out.extend_from_slice(shown_line(&entry.text).as_bytes());
+        out.extend_from_slice(if strong { b"\x1b[0m\n" } else { b"\n" });
+    }
+}

@@ -1,0 +1,142 @@
+//! `tmo echo`: follows the log.
+
+use std::io::ErrorKind;
+
+use futures_util::future::OptionFuture;
+use tokio::io::{AsyncReadExt as _, stdout};
+
+use crate::cli::args::EchoArgs;
+use crate::cli::error::CliError;
+use crate::cli::output::outlet::{FAREWELL, Lost, Outlet, reader_gone};
+use crate::cli::output::stdout::write;
+use crate::cli::reach::instance::{Instance, Server};
+use crate::cli::reach::log::{Source, unreadable};
+use crate::cli::runtime;
+use crate::cli::view::keyboard::Keyboard;
+use crate::cli::view::stop_signal;
+use crate::client::HeadEvent;
+use crate::client::address::Address;
+use crate::client::overmind::OvermindClient;
+use crate::config::Env;
+use crate::journal::clear;
+use crate::journal::cursor::Position;
+use crate::journal::search::page::before_last_lines;
+use crate::view::merged::Renderer;
+use crate::view::paint::{Stamp, Style};
+use crate::view::printer::Job;
+
+/// Follow the log from now on.
+pub(in crate::cli) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let server = runtime::block_on(instance.server())?;
+    let is_all = args.names.is_empty() && args.lines.is_none() && args.stream.is_none();
+    let overmind = match (server, instance.address()) {
+        (Server::Overmind(address), _) => Some(OvermindClient::new(&address)),
+        // tmo also serves overmind's protocol over TCP, which carries the log.
+        (Server::Tmo, address @ Address::Tcp(_)) if is_all => {
+            Some(OvermindClient::of_tmo(&address))
+        }
+        (Server::Tmo, _) => None,
+    };
+    if let Some(client) = overmind {
+        return runtime::block_on(foreign(client, &instance.context.env));
+    }
+    if let Some(far) = &instance.far {
+        return super::far::echo(&instance, far, args);
+    }
+    instance.on_this_machine()?;
+    let source = Source::of_instance(&instance)?;
+    let filter = source.filter(&args.names)?.only_output(args.stream, &source.streams);
+    let mut index = source.index();
+    let record = index.len().map_err(unreadable)?;
+    let position = match args.lines {
+        None => Position { record, skip: 0 },
+        Some(lines) => {
+            let mark = Position { record: clear::mark(&source.dirs), skip: 0 };
+            before_last_lines(index, &filter, (mark, record), lines).map_err(unreadable)?
+        }
+    };
+    let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };
+    let style = Source::style(&instance.context.env, stamp);
+    follow(&instance, source.job(position, filter, style))
+}
+
+/// Print a stream of overmind's protocol.
+async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
+    let mut stream = client.echo().await?;
+    let style = Style { bare: true, ..Source::style(env, Stamp::None) };
+    let mut renderer = Renderer::new(style, &[]);
+    let copy = async {
+        let (mut out, mut buffer, mut shown) = (stdout(), [0; 8192], vec![]);
+        loop {
+            let read = stream.read(&mut buffer).await?;
+            if read == 0 {
+                renderer.finish(&mut shown);
+            } else {
+                renderer.pass(&buffer[..read], &mut shown);
+            }
+            write(&mut out, &shown).await?;
+            shown.clear();
+            if read == 0 {
+                return Ok::<_, std::io::Error>(());
+            }
+        }
+    };
+    tokio::select! {
+        copied = copy => match copied {
+            // The reader has closed the pipe.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            copied => copied.map_err(CliError::io("the log"))?,
+        },
+        stopped = stop_signal() => {
+            stopped.map_err(CliError::io("signals"))?;
+            let mut rest = vec![];
+            renderer.settle(&mut rest);
+            let mut out = stdout();
+            // A blocked terminal must not keep the command from ending.
+            let _ = tokio::time::timeout(FAREWELL, write(&mut out, &rest)).await;
+        }
+        gone = reader_gone() => gone.map_err(CliError::io("a thread"))?,
+    }
+    Ok(0)
+}
+
+/// Follow the log until the run ends, a signal arrives or the reader is gone.
+pub(in crate::cli) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
+    let mut outlet = Outlet::open(job)?;
+    runtime::block_on(async {
+        outlet.obey_terminal();
+        let keyboard = Keyboard::open();
+        let mut news = instance.news().await?;
+        let stop = stop_signal();
+        tokio::pin!(stop);
+        loop {
+            let event = tokio::select! {
+                event = news.next() => event,
+                Some(()) = OptionFuture::from(keyboard.as_ref().map(Keyboard::entered)) => {
+                    outlet.printer.entered();
+                    continue;
+                }
+                _ = &mut stop => {
+                    outlet.leave(FAREWELL).await;
+                    return Ok(0);
+                }
+                lost = outlet.lost() => match lost {
+                    Lost::Reader | Lost::Terminal => return Ok(0),
+                    Lost::Failed(error) => return Err(CliError::io("standard output")(error)),
+                },
+            };
+            match event {
+                Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
+                Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
+                // The supervisor was killed. Either a new one is starting, or there is no run any more.
+                None => match instance.news().await {
+                    Ok(fresh) => news = fresh,
+                    Err(_) => break,
+                },
+            }
+        }
+        outlet.finish(stop).await;
+        Ok(0)
+    })
+}

@@ -1,0 +1,386 @@
+//! `tmo logs`: shows the output of any process at any time.
+
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::echo::follow;
+use super::far;
+use crate::cli::args::LogsArgs;
+use crate::cli::error::CliError;
+use crate::cli::output::outlet::reader_gone;
+use crate::cli::output::progress::of_search;
+use crate::cli::output::stdout::{Stdout, goes_on, write_out};
+use crate::cli::reach::instance::{Instance, WAITS};
+use crate::cli::reach::log::{Source, unreadable};
+use crate::cli::view::stop_signal;
+use crate::cli::{output, runtime};
+use crate::client::HeadEvent;
+use crate::config::dirs::make_runtime_dir;
+use crate::instance::lock::{self, Door};
+use crate::journal::clear;
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::ingest::Ingest;
+use crate::journal::query::tail;
+use crate::journal::reader::IndexReader;
+use crate::journal::search::entry::Names;
+use crate::journal::search::pattern::Pattern;
+use crate::journal::search::select::Query;
+use crate::journal::search::{page, runs};
+use crate::journal::segment::{Dirs, LOG, Listing};
+use crate::journal::streams::Stream;
+use crate::model::moment::{moment, span};
+use crate::model::request::Cleared;
+use crate::model::{ProcName, units};
+use crate::sys::local;
+use crate::view::form::Form;
+use crate::view::paint::{Stamp, Style};
+use crate::view::reading::{Reading, times_around};
+
+/// With `--around`: how long before and after a line the output of other processes is shown.
+const AROUND: Duration = Duration::from_secs(2);
+
+/// Print the existing log, and with `-f` new lines.
+pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    runtime::block_on(instance.look_where())?;
+    if args.clear {
+        return clear(&instance);
+    }
+    if let Some(far) = &instance.far {
+        return far::logs(&instance, far, args);
+    }
+    let source = Source::of_instance(&instance)?;
+    let mut filter = source.filter(&args.names)?.only_output(args.stream, &source.streams);
+    if args.path {
+        return paths(&source, &filter);
+    }
+    filter.no_text = args.events;
+    let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let asked = of_search(|_| Asked::new(args, &source, filter, supervised))?;
+    let follows = args.follow && supervised;
+    if supervised && !follows {
+        instance.warn_of_stopped_supervisor();
+    }
+    if follows && asked.is_plain(args) {
+        let style = Source::style(&instance.context.env, args.stamp());
+        return follow(&instance, source.job(asked.from, asked.filter, style));
+    }
+    let form = form(args, &source, &instance);
+    let mut outlet = Stdout::new(args.max_bytes);
+    let upto = asked.upto;
+    if let Some(window) = asked.around {
+        asked.print_around((&source, supervised), window, form, &mut outlet)?;
+        return outlet.finish();
+    }
+    let last = asked.last;
+    let cursor = Cursor::over(asked.index, asked.from, asked.filter);
+    let mut reading = Reading::new(cursor, asked.query, form, last);
+    if follows {
+        return follow_reading(&instance, reading, upto);
+    }
+    let read: Result<bool, CliError> = of_search(|end| {
+        let mut put = |page: &[u8]| {
+            end();
+            outlet.put(page)
+        };
+        Ok(goes_on(reading.read(upto, &mut put))? && goes_on(reading.finish(&mut put))?)
+    });
+    if read? { outlet.finish() } else { Ok(0) }
+}
+
+/// The last lines of a process, as they are shown without names.
+pub(in crate::cli) fn last_lines(
+    instance: &Instance,
+    name: &ProcName,
+    lines: usize,
+) -> Result<Vec<u8>, CliError> {
+    let source = Source::of_instance(instance)?;
+    let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let filter = source.filter(&[name.to_string()])?;
+    let mut index = index_of(&source, supervised)?;
+    let upto = index.len().map_err(unreadable)?;
+    let from = tail(&mut index, &filter, lines as u64, upto).map_err(unreadable)?;
+    let style = Style { bare: true, ..Source::style(&instance.context.env, Stamp::default()) };
+    let form = Form::Merged(Box::new(source.renderer(style)));
+    let mut shown = vec![];
+    let mut out = |page: &[u8]| {
+        shown.extend_from_slice(page);
+        Ok(())
+    };
+    let mut reading = Reading::new(Cursor::over(index, from, filter), Query::default(), form, None);
+    let read = reading.read(upto, &mut out).and_then(|()| reading.finish(&mut out));
+    read.map_err(unreadable)?;
+    Ok(shown)
+}
+
+/// The query that the flags describe.
+#[derive(Debug)]
+struct Asked {
+    index: IndexReader,
+    from: Position,
+    upto: u64,
+    filter: Filter,
+    query: Query,
+    last: Option<usize>,
+    around: Option<Duration>,
+}
+
+impl Asked {
+    fn new(
+        args: &LogsArgs,
+        source: &Source,
+        filter: Filter,
+        supervised: bool,
+    ) -> Result<Self, CliError> {
+        let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
+        let now = local::now();
+        let time = |text: &Option<String>| {
+            text.as_deref().map(|text| moment(text, &now)).transpose().map_err(|e| usage(&e))
+        };
+        let mut query =
+            Query { since: time(&args.since)?, until: time(&args.until)?, ..Query::default() };
+        query.pattern = pattern(args)?;
+        let mut around = None;
+        if args.around.is_some() {
+            let window = args.context.as_deref().map(span).transpose().map_err(|e| usage(&e))?;
+            around = Some(window.unwrap_or(AROUND));
+        } else {
+            let both = args.context.as_deref().map(str::parse::<usize>).transpose();
+            let both =
+                both.map_err(|_| CliError::Usage("-C takes a number of lines here".into()))?;
+            query.before = args.before_context.or(both).unwrap_or(0);
+            query.after = args.after_context.or(both).unwrap_or(0);
+        }
+        let mut index = index_of(source, supervised)?;
+        let mark = clear::mark(&source.dirs);
+        let (mut from, mut upto) = (mark, index.len().map_err(unreadable)?);
+        if let Some(run) = args.run {
+            let begun = runs::beginnings(&source.dirs, mark).map_err(unreadable)?;
+            let at = usize::try_from(run).ok().and_then(|run| begun.len().checked_sub(run));
+            let Some(at) = at else {
+                let text =
+                    format!("there is no run {run} in the log; 1 to {} are there", begun.len());
+                return Err(CliError::Other(text));
+            };
+            from = begun[at].max(mark);
+            upto = begun.get(at + 1).copied().unwrap_or(upto);
+        }
+        if args.since_restart {
+            let streams = filter.streams.clone().unwrap_or_default();
+            let starts = runs::last_starts(&mut index, &streams, upto).map_err(unreadable)?;
+            from = from.max(starts.values().min().copied().unwrap_or(upto));
+            query.starts = Some(starts);
+        }
+        if let Some(since) = query.since {
+            from = from.max(index.search_time(since).map_err(unreadable)?);
+        }
+        if let Some(until) = query.until {
+            upto = upto.min(index.search_time(until.next()).map_err(unreadable)?);
+        }
+        let mut from = Position { record: from.min(upto), skip: 0 };
+        let mut last = args.lines;
+        // If every line counts, the index alone shows where the last lines are.
+        let all_count = query.pattern.is_none() && query.starts.is_none() && !filter.no_text;
+        if let (Some(lines), true) = (args.lines, all_count) {
+            let (index, range) = (index_of(source, supervised)?, (from, upto));
+            from = page::before_last_lines(index, &filter, range, lines).map_err(unreadable)?;
+            last = None;
+        }
+        // When searching, or with events alone, count the matching items.
+        query.events_count = filter.no_text || query.pattern.is_some();
+        if let (Some(lines), None) = (last, &query.starts) {
+            let (index, range) = (index_of(source, supervised)?, (from, upto));
+            let begin = page::before_last(index, filter.clone(), &query, range, lines);
+            from = begin.map_err(unreadable)?;
+        }
+        Ok(Self { index, from, upto, filter, query, last, around })
+    }
+
+    /// Whether the query is just the merged log as it is.
+    fn is_plain(&self, args: &LogsArgs) -> bool {
+        let other_form = args.json || args.raw || args.no_prefix || args.events;
+        self.query.pattern.is_none() && self.query.starts.is_none() && !other_form
+    }
+
+    /// Print the output of all processes around each match.
+    fn print_around(
+        self,
+        (source, supervised): (&Source, bool),
+        window: Duration,
+        form: Form,
+        outlet: &mut Stdout,
+    ) -> Result<(), CliError> {
+        let Self { index, from, upto, filter, query, .. } = self;
+        let search =
+            |_: &mut dyn FnMut()| times_around(index, (from.record, upto), filter, &query, window);
+        let spans = of_search(search);
+        let spans = spans.map_err(unreadable)?;
+        let everybody = source.filter(&[])?;
+        let cursor = |at| -> Result<Cursor, CliError> {
+            let position = Position { record: at, skip: 0 };
+            Ok(Cursor::over(index_of(source, supervised)?, position, everybody.clone()))
+        };
+        let mut reading = Reading::new(cursor(upto)?, Query::default(), form, None);
+        let mut index = index_of(source, supervised)?;
+        let mark = clear::mark(&source.dirs);
+        for (at, (begin, end)) in spans.iter().enumerate() {
+            let first = index.search_time(*begin).map_err(unreadable)?.max(mark);
+            let behind = index.search_time(end.next()).map_err(unreadable)?;
+            reading.go_to(cursor(first)?, at > 0);
+            if !goes_on(reading.read(behind, &mut |page| outlet.put(page)))? {
+                return Ok(());
+            }
+        }
+        goes_on(reading.finish(&mut |page| outlet.put(page))).map(drop)
+    }
+}
+
+/// The pattern that the flags describe.
+fn pattern(args: &LogsArgs) -> Result<Option<Pattern>, CliError> {
+    let expression = args.grep.as_ref().or(args.around.as_ref());
+    let compile = |text: &String| Pattern::new(text, args.ignore_case, args.invert_match);
+    expression.map(compile).transpose().map_err(|error| CliError::Usage(error.to_string()))
+}
+
+/// Clear the log.
+fn clear(instance: &Instance) -> Result<u8, CliError> {
+    let runs = lock::is_held(instance.runtime.dir()).unwrap_or(false) || instance.far.is_some();
+    if runs {
+        instance.refuse_project_above()?;
+        runtime::block_on(instance.refuse_other_project())?;
+    }
+    if instance.far.is_some() {
+        let asked = instance.ask(async |client| client.clear_log().await);
+        return output::print(&cleared(runtime::block_on(asked)?));
+    }
+    Source::of_instance(instance)?;
+    if !runs {
+        instance.refuse_log_of_other_project()?;
+    }
+    let _door = loop {
+        // Keeps other commands from starting a run meanwhile, whether there is one now or not.
+        make_runtime_dir(&instance.context.env, &instance.socket.path)?;
+        match Door::enter(instance.runtime.dir(), || output::warn(&WAITS)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            entered => break entered.map_err(CliError::io("the lock"))?,
+        }
+    };
+    let source = Source::of_instance(instance)?;
+    let held = lock::is_held(instance.runtime.dir()).map_err(CliError::io("the lock"))?;
+    let done = if held {
+        runtime::block_on(instance.ask(async |client| client.clear_log().await))?
+    } else {
+        // Surviving processes of a killed run may still be writing.
+        let written = instance.runtime.has_survivors();
+        let clear = if written { clear::clear_behind } else { clear::clear_all };
+        clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?
+    };
+    output::print(&cleared(done))
+}
+
+/// The result of clearing: disk space freed now, and later.
+fn cleared(Cleared { freed, kept }: Cleared) -> String {
+    let later = "when the running processes begin new log files";
+    let (now, then) = (units::bytes(freed), units::bytes(kept));
+    let space = match (freed, kept) {
+        (0, 0) => "It took no disk space.".to_owned(),
+        (_, 0) => format!("{now} of disk space freed."),
+        (0, _) => format!("Its {then} of disk space are freed {later}."),
+        (_, _) => format!("{now} of disk space freed; {then} more are freed {later}."),
+    };
+    format!("The log is cleared. {space}\n")
+}
+
+fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
+    if args.json {
+        return Form::Json(Names::of(&source.dirs, &source.streams));
+    }
+    if args.raw {
+        return Form::Raw;
+    }
+    let style = Source::style(&instance.context.env, args.stamp());
+    let style = Style { bare: args.no_prefix, ..style };
+    Form::Merged(Box::new(source.renderer(style)))
+}
+
+/// Follow new lines until the run ends or a signal arrives.
+fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Result<u8, CliError> {
+    let (heads, news) = mpsc::channel::<u64>();
+    // Writing may block on a slow reader, and must not delay the reaction to a signal.
+    let (done, over) = tokio::sync::oneshot::channel();
+    let write = move || {
+        let mut put = write_out;
+        let mut result = reading.read(upto, &mut put).and_then(|()| reading.show_last(&mut put));
+        while result.is_ok()
+            && let Ok(head) = news.recv()
+        {
+            let newest = news.try_iter().last().unwrap_or(head);
+            result = reading.read(newest, &mut put);
+        }
+        let result = result.and_then(|()| reading.finish(&mut put));
+        // The receiver may be gone.
+        let _ = done.send(result);
+    };
+    std::thread::Builder::new().spawn(write).map_err(CliError::io("a thread"))?;
+    runtime::block_on(async {
+        let (stop, unread) = (stop_signal(), reader_gone());
+        tokio::pin!(stop, unread, over);
+        let heads = heads;
+        let mut news = instance.news().await?;
+        loop {
+            let event = tokio::select! {
+                event = news.next() => event,
+                _ = &mut stop => return Ok(0),
+                gone = &mut unread => return gone.map(|()| 0).map_err(CliError::io("a thread")),
+                ended = &mut over => return goes_on(ended.unwrap_or(Ok(()))).map(|_| 0),
+            };
+            match event {
+                Some(Ok(HeadEvent::Head(head))) => _ = heads.send(head.records),
+                Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
+                None => match instance.news().await {
+                    Ok(fresh) => news = fresh,
+                    Err(_) => break,
+                },
+            }
+        }
+        drop(heads);
+        tokio::select! {
+            ended = &mut over => goes_on(ended.unwrap_or(Ok(()))).map(|_| 0),
+            _ = &mut stop => Ok(0),
+        }
+    })
+}
+
+/// The index; without a supervisor, extended by what has not been indexed.
+pub(in crate::cli) fn index_of(source: &Source, supervised: bool) -> Result<IndexReader, CliError> {
+    if supervised { Ok(source.index()) } else { whole_index(&source.dirs, &source.streams) }
+}
+
+/// The index, extended by what no supervisor has indexed yet.
+pub(in crate::cli) fn whole_index(
+    dirs: &Dirs,
+    streams: &[Stream],
+) -> Result<IndexReader, CliError> {
+    let streams: Vec<_> = streams.iter().map(|s| (s.number, s.slug())).collect();
+    let mut ingest = Ingest::in_memory(dirs, &streams, false).map_err(unreadable)?;
+    while ingest.catch_up(u64::MAX).map_err(unreadable)?.more {}
+    Ok(ingest.into_index())
+}
+
+/// The files with the text, oldest first.
+fn paths(source: &Source, filter: &Filter) -> Result<u8, CliError> {
+    let mut text = String::new();
+    for stream in source.streams.iter().filter(|s| filter.takes(s.number)) {
+        let mut listing = Listing::new(&stream.slug(), LOG);
+        listing.refresh(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
+        for segment in listing.segments() {
+            if let Some(path) = segment.path(&source.dirs, listing.slug(), LOG) {
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "{}", path.display());
+            }
+        }
+    }
+    output::print(&text)
+}

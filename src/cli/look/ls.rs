@@ -1,0 +1,117 @@
+//! `tmo ls`: lists all runs of this user.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::args::LsArgs;
+use crate::cli::error::CliError;
+use crate::cli::output::table::table;
+use crate::cli::reach::instance::left_by_link;
+use crate::cli::reach::leftovers::{left_over, there};
+use crate::cli::reach::request::state_at;
+use crate::cli::{output, runtime};
+use crate::client::address::Address;
+use crate::config::Env;
+use crate::config::dirs::runtime_base;
+use crate::config::error::ConfigError;
+use crate::config::load::Context;
+use crate::engine::runtime_dir::RuntimeDir;
+use crate::instance::{listen, lock};
+use crate::model::request::State;
+use crate::model::text::OsText;
+use crate::model::time::Timestamp;
+use crate::model::units;
+use crate::model::untrusted::{Untrusted, shown};
+use crate::sys::clock;
+
+/// One run.
+#[derive(Debug, Serialize)]
+struct Run {
+    title: Untrusted,
+    /// `running`, `quitting`, or `abandoned`: its supervisor was killed, but its processes may be alive.
+    state: &'static str,
+    pid: Option<u32>,
+    running: usize,
+    processes: usize,
+    started: Timestamp,
+    root: OsText,
+    socket: OsText,
+    /// The ports of the processes, in the order of the Procfile.
+    ports: Vec<u16>,
+}
+
+const HEAD: [&str; 7] = ["TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT", "SOCKET"];
+
+/// List them.
+pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
+    let env = match Context::here() {
+        Ok(context) => context.env,
+        // The current directory is gone; only its env files would be needed.
+        Err(ConfigError::StartDir(_)) => Env::real(),
+        Err(error) => return Err(error.into()),
+    };
+    let base = runtime_base(&env);
+    let mut runs = runtime::block_on(async {
+        let mut runs = vec![];
+        for runtime in there(&base)? {
+            runs.extend(look(&runtime).await);
+        }
+        Ok(runs)
+    })?;
+    runs.sort_by_key(|run| run.started);
+    for left in left_over(&env) {
+        output::warn(&left);
+    }
+    if args.json {
+        return output::print_json(&runs);
+    }
+    output::print(&table(HEAD, runs.iter().map(row)))
+}
+
+async fn look(runtime: &RuntimeDir) -> Option<Run> {
+    let plan = runtime.plan().ok()?;
+    let held = lock::is_held(runtime.dir()).unwrap_or(false);
+    let state = if held { ask(&plan, runtime).await } else { None };
+    let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
+    let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
+    let processes = plan.present().count();
+    // If a link was redirected since, it would show the directory of another run.
+    let origin = plan.origin.as_ref().filter(|origin| origin.dir == plan.root);
+    let root = origin.and_then(left_by_link).map_or(plan.root.clone(), OsText::from);
+    Some(Run {
+        title: plan.title.into(),
+        state: match &state {
+            Some(state) if state.quitting => "quitting",
+            _ if held => "running",
+            _ => "abandoned",
+        },
+        pid: state.as_ref().map(|state| state.pid),
+        running: state.as_ref().map_or(0, running),
+        processes,
+        ports,
+        started: plan.started,
+        root,
+        socket: plan.socket,
+    })
+}
+
+async fn ask(plan: &crate::model::plan::Plan, runtime: &RuntimeDir) -> Option<State> {
+    let address = Address::Unix(listen::locate(plan.socket.as_path(), runtime.dir()));
+    state_at(&address).await.ok()
+}
+
+fn row(run: &Run) -> [String; 7] {
+    let (root, socket) = (run.root.as_path(), run.socket.as_path());
+    let path = |path: &Path| shown(&path.display().to_string()).into_owned();
+    let since = clock::now().since(run.started);
+    [
+        run.title.to_string(),
+        run.state.to_owned(),
+        format!("{}/{}", run.running, run.processes),
+        units::span(since),
+        run.ports.first().map_or_else(|| "-".to_owned(), ToString::to_string),
+        path(root),
+        path(socket.strip_prefix(root).unwrap_or(socket)),
+    ]
+}

@@ -1,0 +1,12 @@
+//! The commands that show a run: its processes, its output, its crashes.
+
+pub(super) mod crashes;
+pub(super) mod echo;
+pub(super) mod far;
+pub(super) mod flags;
+pub(super) mod graph;
+pub(super) mod logs;
+pub(super) mod ls;
+pub(super) mod ps;
+pub(super) mod top;
+pub(super) mod why;

@@ -1,0 +1,488 @@
+//! `tmo ps`: the processes and their states.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::history::UnfinishedLine;
+use crate::api::overmind;
+use crate::cli::args::{Order, PsArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::table::{painted, terminal_width};
+use crate::cli::persona::Persona;
+use crate::cli::project::ports;
+use crate::cli::reach::instance::{Instance, Server};
+use crate::cli::reach::log::Source;
+use crate::cli::{output, runtime};
+use crate::client::HeadEvent;
+use crate::client::overmind::OvermindClient;
+use crate::config::dirs::last_run;
+use crate::crash::{Log, OwningRun, facts};
+use crate::figures::{Sampler, Tree, named};
+use crate::journal::last_run::LastRun;
+use crate::journal::search::access::RunHistory;
+use crate::journal::search::runs;
+use crate::journal::{Dirs, IndexReader, last};
+use crate::model::request::{ProcessState, State};
+use crate::model::rules::{Stage, WatcherPatterns};
+use crate::model::time::Timestamp;
+use crate::model::unfinished::is_debugger_prompt;
+use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
+use crate::sys::{self, clock};
+use crate::view::paint::Stamp;
+
+/// Print a table, or the whole state as JSON.
+pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let is_table =
+        !args.json && (Persona::here() == Persona::Tmo || args.wide || args.by.is_some());
+    let (mut state, asking) = match runtime::block_on(ask(&mut instance, is_table))? {
+        Answer::Tmo(state, asking) => (*state, asking),
+        Answer::Overmind(table) => return output::print(&table),
+    };
+    if let Some(Order::Phase) = args.by {
+        state.processes.sort_by_key(stage);
+    }
+    let is_here = instance.runs_here();
+    if args.json {
+        return output::print_json(&listing(state, is_here)?);
+    }
+    if !is_table {
+        return output::print(&overmind::status(&state.processes));
+    }
+    let failed = failed_below_watchers(&instance, &state.run).unwrap_or_default();
+    let (wide, by, flags) = (args.wide, args.by, instance.flags());
+    let run = state.run.clone();
+    let width = terminal_width();
+    let shown = Shown { wide, by, flags, failed, asking, is_here, run, width };
+    let color = Source::style(&instance.context.env, Stamp::None).mode.color();
+    let table = shown.table(&state.processes, color);
+    let foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
+    output::print_painted(&(table + &foot))
+}
+
+/// What answers on the socket of the run.
+enum Answer {
+    /// The state of the run, and the processes that wait at the prompt of a debugger, with the prompt.
+    Tmo(Box<State>, Vec<(ProcName, String)>),
+    /// The table of overmind.
+    Overmind(String),
+}
+
+/// `notes`: also look for prompts of debuggers.
+async fn ask(instance: &mut Instance, notes: bool) -> Result<Answer, CliError> {
+    match instance.server().await? {
+        Server::Overmind(address) => {
+            Ok(Answer::Overmind(OvermindClient::new(&address).status().await?))
+        }
+        Server::Tmo => {
+            let state = Box::new(instance.state().await?);
+            // Without them the table lacks only notes.
+            let asking =
+                if notes { at_debuggers(instance).await.unwrap_or_default() } else { vec![] };
+            Ok(Answer::Tmo(state, asking))
+        }
+    }
+}
+
+/// The state of the run, and what each process uses.
+#[derive(Serialize)]
+struct Listing {
+    #[serde(flatten)]
+    run: Value,
+    processes: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    process: ProcessState,
+    /// `None` if it does not run, or not on this machine.
+    figures: Option<Used>,
+}
+
+/// What a process and everything it has started use; as in `tmo top --json`.
+#[derive(Serialize)]
+struct Used {
+    cpu_seconds: f64,
+    memory_bytes: u64,
+    processes: u32,
+    threads: u32,
+    files: Option<u32>,
+    listens: Option<Vec<u16>>,
+}
+
+fn listing(mut state: State, is_here: bool) -> Result<Listing, CliError> {
+    let processes = std::mem::take(&mut state.processes);
+    let sampled = if is_here { &processes[..] } else { &[] };
+    let figures = Sampler::default().sample(sampled, Duration::ZERO);
+    let mut figures = figures.into_iter().peekable();
+    let listed = |process: ProcessState| {
+        let own = figures.next_if(|figures| figures.name == process.name);
+        let figures = own.map(|own| Used {
+            cpu_seconds: own.cpu_seconds,
+            memory_bytes: own.memory_bytes,
+            processes: own.processes,
+            threads: own.threads,
+            files: own.files,
+            listens: own.listens,
+        });
+        Listed { process, figures }
+    };
+    let mut run =
+        serde_json::to_value(&state).map_err(|error| CliError::Other(error.to_string()))?;
+    if let Value::Object(members) = &mut run {
+        members.remove("processes");
+    }
+    Ok(Listing { run, processes: processes.into_iter().map(listed).collect() })
+}
+
+/// The phase in which it runs.
+fn stage(process: &ProcessState) -> Stage {
+    process.phase.unwrap_or_default()
+}
+
+/// The name of a phase.
+pub(in crate::cli) const fn phase(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Dependency => "dependency",
+        Stage::Main => "main",
+        Stage::Cleanup => "cleanup",
+    }
+}
+
+/// How the processes are shown.
+struct Shown {
+    wide: bool,
+    by: Option<Order>,
+    /// The flags that select the run, for the commands in the notes.
+    flags: String,
+    /// The processes whose program has failed under a watcher.
+    failed: Vec<ProcName>,
+    /// The processes that wait at the prompt of a debugger.
+    asking: Vec<(ProcName, String)>,
+    /// They are processes of this machine.
+    is_here: bool,
+    /// The id of their run.
+    run: String,
+    /// The width of the terminal, if there is one.
+    width: Option<usize>,
+}
+
+impl Shown {
+    /// One row per process. The columns are always the same, and only the last may contain blanks.
+    fn table(&self, processes: &[ProcessState], color: bool) -> String {
+        let phases = self.by.is_some().then_some("PHASE");
+        let since = self.wide.then_some("SINCE");
+        let heads =
+            ["PROCESS", "PID", "STATUS", "READY", "EXIT", "RESTARTS", "PORT", "CPU", "MEMORY"];
+        let heads = heads.into_iter().chain(phases).chain(since).chain(["NOTE"]);
+        let heads: Vec<&str> = heads.collect();
+        let now = clock::now();
+        let trees = self.is_here.then(|| Tree::of_all(processes));
+        let mut trees = trees.into_iter().flatten();
+        let row = |process: &ProcessState| -> Vec<String> {
+            let used = trees.next().flatten();
+            let taken = used.as_ref().and_then(|used| self.taken(process, used));
+            let found = (used.as_ref(), taken.as_deref());
+            let cell = |head: &&str| self.cell(head, process, found, now);
+            heads.iter().map(cell).collect()
+        };
+        let rows: Vec<_> = processes.iter().map(row).collect();
+        let color_of = |process: &ProcessState| {
+            if self.failed.contains(&process.name) { Some(RED) } else { color_of(process) }
+        };
+        let paint = |row: usize, column: usize| {
+            (color && column == 2).then(|| color_of(&processes[row])).flatten()
+        };
+        painted(&heads, &rows, paint, self.width)
+    }
+
+    fn cell(
+        &self,
+        head: &str,
+        process: &ProcessState,
+        (used, taken): (Option<&Tree>, Option<&str>),
+        now: Timestamp,
+    ) -> String {
+        let listens = used.and_then(|used| used.listens.as_deref());
+        let cell = match head {
+            "PROCESS" => Some(process.name.to_string()),
+            "PID" => process.pid.map(|pid| pid.to_string()),
+            "STATUS" => Some(process.state.to_string()),
+            "PHASE" => Some(phase(stage(process)).to_owned()),
+            "READY" => process
+                .ready
+                .filter(|_| process.pid.is_some())
+                .map(|ready| if ready { "yes" } else { "no" }.to_owned()),
+            "EXIT" => process.exit.map(Exit::word),
+            "RESTARTS" => Some(process.lives.saturating_sub(1).to_string()),
+            "PORT" => {
+                let own = process.port.filter(|_| taken.is_none());
+                let port = listens.map_or(own, |ports| ports.first().copied());
+                port.map(|port| port.to_string())
+            }
+            "SINCE" => Some(units::span(now.since(process.since)).replace(' ', "")),
+            "CPU" => used.map(|used| cpu_time(used.usage.cpu)),
+            "MEMORY" => used.map(|used| units::bytes(used.memory()).replace(' ', "")),
+            _ if used.is_some_and(|used| used.stopped) => {
+                let (name, flags) = (&process.name, &self.flags);
+                let text =
+                    format!("stopped by a signal; `tmo signal CONT {name}{flags}` continues it");
+                return text;
+            }
+            _ => {
+                let note = self.note(process, listens.unwrap_or_default());
+                return if note.is_empty() { taken.unwrap_or_default().to_owned() } else { note };
+            }
+        };
+        cell.unwrap_or_else(|| "-".to_owned())
+    }
+
+    /// That another program listens on the port of a process, if its own tree does not and that program is known.
+    fn taken(&self, process: &ProcessState, used: &Tree) -> Option<String> {
+        let port = process.port.filter(|_| used.listens.is_none())?;
+        let (_, listener) = sys::tcp_listeners(&[port]).pop()?;
+        let holder = listener.process?;
+        let of = facts::tenant(&holder, &self.run);
+        let is_own = |of: &OwningRun| of.socket.is_none() && of.name == process.name.as_str();
+        (!of.as_ref().is_some_and(is_own)).then(|| {
+            // Of a container it may be the proxy.
+            format!("{} listens on its port {port}", ports::described(&holder, of))
+        })
+    }
+
+    /// The reason for its state, and the next command to type.
+    fn note(&self, process: &ProcessState, listens: &[u16]) -> String {
+        let (name, flags) = (&process.name, &self.flags);
+        let reason =
+            process.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
+        let story = process.crash_story(clock::now());
+        let note = match &process.state {
+            ProcessStatus::Restarting if story.is_some() => String::new(),
+            ProcessStatus::Skipped => match process.late_dependency() {
+                Some(on) => format!("{reason}`tmo restart {on}{flags}` tries again"),
+                None => format!("{reason}`tmo start {name}{flags}` starts it"),
+            },
+            ProcessStatus::Broken => format!("{reason}`tmo why {name}{flags}` explains it"),
+            ProcessStatus::Exited | ProcessStatus::Error if process.finished => String::new(),
+            ProcessStatus::Exited | ProcessStatus::Error | ProcessStatus::Restarting => {
+                format!("{reason}`tmo why {name}{flags}` explains it")
+            }
+            ProcessStatus::Pending
+            | ProcessStatus::Starting
+            | ProcessStatus::Installing
+            | ProcessStatus::Running
+            | ProcessStatus::Stopping
+            | ProcessStatus::Stuck
+            | ProcessStatus::Stopped
+            | ProcessStatus::Other(_) => held_up_by(process),
+        };
+        let asks = self.asking.iter().find(|(asking, _)| asking == name);
+        let note = match asks {
+            Some((_, prompt)) if note.is_empty() => {
+                format!("waits at a debugger, {prompt}: `tmo connect {name}{flags}` answers it")
+            }
+            Some(_) | None => note,
+        };
+        let has_failed = process.state == ProcessStatus::Running && self.failed.contains(name);
+        let note = if let (true, Some(story)) = (note.is_empty(), story) {
+            format!("{story}; `tmo why {name}{flags}` explains it")
+        } else if note.is_empty() && has_failed {
+            format!("its program has failed: `tmo why {name}{flags}`")
+        } else if let (true, Some((_, others @ [_, ..]))) = (note.is_empty(), listens.split_first())
+        {
+            format!("also listens on {}", named(others))
+        } else {
+            note
+        };
+        let display = process.display.as_ref().map(|display| format!("({display})"));
+        let parts = display.into_iter().chain(Some(note).filter(|note| !note.is_empty()));
+        parts.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What a process that has not ended is missing or waiting for.
+fn held_up_by(process: &ProcessState) -> String {
+    if let Some(reason) = &process.reason {
+        reason.to_string()
+    } else if !process.awaits.is_empty() {
+        let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
+        format!("waits for {}", names.join(", "))
+    } else if let (Some(why), ProcessStatus::Running) = (&process.not_ready, &process.state) {
+        format!("not ready: {why}")
+    } else if process.lacks.is_empty() {
+        String::new()
+    } else {
+        format!("not ready yet: {}", Untrusted::join(&process.lacks, "; "))
+    }
+}
+
+/// The processes that wait at the prompt of a debugger, and the prompt.
+async fn at_debuggers(instance: &Instance) -> Result<Vec<(ProcName, String)>, CliError> {
+    let journal = journal_of(instance);
+    let (true, Some((dirs, _))) = (instance.has_files(), journal) else { return Ok(vec![]) };
+    let mut news = instance.ask(async |client| client.head(false).await).await?;
+    let Some(Ok(HeadEvent::Head(head))) = news.next().await else { return Ok(vec![]) };
+    // Without the journal, the table lacks only a note.
+    let lines = RunHistory::of(dirs).unfinished(&head.partials).unwrap_or_default();
+    let prompt = |line: UnfinishedLine| {
+        let text: String = line.runs.iter().map(|run| run.text.as_str()).collect();
+        is_debugger_prompt(&text).then(|| (line.name, text.trim().to_owned()))
+    };
+    Ok(lines.into_iter().filter_map(prompt).collect())
+}
+
+/// The journal of the run, and the file watchers that the project names. The record is much smaller than the
+/// plan, which has the environment of each process.
+fn journal_of(instance: &Instance) -> Option<(Dirs, Vec<WatcherPatterns>)> {
+    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?;
+    let dirs = Dirs::of_journal(last.journal.as_path(), instance.runtime.dir());
+    Some((dirs, last.watchers))
+}
+
+/// The processes whose program has failed under a watcher, if the journal is on this machine.
+fn failed_below_watchers(instance: &Instance, run: &str) -> Option<Vec<ProcName>> {
+    if instance.far.is_some() {
+        return None;
+    }
+    let (dirs, watchers) = journal_of(instance)?;
+    let first = runs::newest(|| Ok(IndexReader::open(&dirs))).ok()?;
+    Log::open(&dirs, first).ok()?.failed_below_watchers(&watchers, run).ok()
+}
+
+/// That the journal can't be written, if that is so and it is on this machine.
+fn unwritable(instance: &Instance) -> Option<String> {
+    let (dirs, _) = journal_of(instance).filter(|_| instance.has_files())?;
+    let index = || Ok(IndexReader::open(&dirs));
+    let first = runs::newest(index).ok()?;
+    last::unwritable(IndexReader::open(&dirs), first).ok().flatten()
+}
+
+const RED: &str = "\x1b[31m";
+
+/// The colour of its state.
+pub(in crate::cli) const fn color_of(process: &ProcessState) -> Option<&'static str> {
+    const GREEN: Option<&str> = Some("\x1b[32m");
+    const YELLOW: Option<&str> = Some("\x1b[33m");
+    const PURPLE: Option<&str> = Some("\x1b[35m");
+    match process.state {
+        ProcessStatus::Running if matches!(process.ready, Some(false)) => YELLOW,
+        ProcessStatus::Running => GREEN,
+        ProcessStatus::Exited if process.finished => None,
+        ProcessStatus::Exited
+        | ProcessStatus::Broken
+        | ProcessStatus::Error
+        | ProcessStatus::Stuck
+        | ProcessStatus::Restarting => Some(RED),
+        ProcessStatus::Pending
+        | ProcessStatus::Starting
+        | ProcessStatus::Stopping
+        | ProcessStatus::Skipped => YELLOW,
+        ProcessStatus::Installing => PURPLE,
+        ProcessStatus::Stopped | ProcessStatus::Other(_) => None,
+    }
+}
+
+/// Its state, and whether it is not ready yet or won't be.
+pub(in crate::cli) fn progress(process: &ProcessState) -> String {
+    match (&process.state, process.ready) {
+        (ProcessStatus::Running, Some(false)) => "running (not ready)".to_owned(),
+        (state, _) => state.to_string(),
+    }
+}
+
+/// CPU time in the format of ps(1): `1:02.03`.
+fn cpu_time(time: Duration) -> String {
+    let (seconds, hundredths) = (time.as_secs(), time.subsec_millis() / 10);
+    format!("{}:{:02}.{hundredths:02}", seconds / 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Shown, cpu_time, stage};
+    use crate::cli::args::Order;
+    use crate::model::request::ProcessState;
+    use crate::model::rules::Stage;
+    use crate::model::{Exit, ProcName, ProcessStatus};
+
+    fn process(name: &str, phase: Option<Stage>, state: ProcessStatus) -> ProcessState {
+        ProcessState { phase, ..ProcessState::new(ProcName::new(name).unwrap(), state, None) }
+    }
+
+    fn shown(by: Option<Order>) -> Shown {
+        Shown {
+            wide: false,
+            by,
+            flags: String::new(),
+            failed: vec![],
+            asking: vec![],
+            is_here: true,
+            run: String::new(),
+            width: None,
+        }
+    }
+
+    #[test]
+    fn processes_stand_by_their_phase() {
+        let mut all = vec![
+            process("sweep", Some(Stage::Cleanup), ProcessStatus::Pending),
+            process("web", None, ProcessStatus::Pending),
+            process("db", Some(Stage::Dependency), ProcessStatus::Pending),
+            process("api", Some(Stage::Main), ProcessStatus::Pending),
+        ];
+        all.sort_by_key(stage);
+        let table = "\
+PROCESS  PID  STATUS   READY  EXIT  RESTARTS  PORT  CPU  MEMORY  PHASE       NOTE
+db       -    pending  -      -     0         -     -    -       dependency
+web      -    pending  -      -     0         -     -    -       main
+api      -    pending  -      -     0         -     -    -       main
+sweep    -    pending  -      -     0         -     -    -       cleanup
+";
+        assert_eq!(shown(Some(Order::Phase)).table(&all, false), table);
+    }
+
+    #[test]
+    fn a_note_says_why_and_what_to_type_next() {
+        let ended = |name, state, code| ProcessState {
+            exit: Some(Exit::Code(code)),
+            ..process(name, None, state)
+        };
+        let awaits = vec![ProcName::new("db").unwrap()];
+        let all = [
+            ProcessState { finished: true, ..ended("migrate", ProcessStatus::Exited, 0) },
+            ended("bad", ProcessStatus::Exited, 3),
+            ProcessState { awaits, ..process("late", None, ProcessStatus::Pending) },
+            ProcessState {
+                reason: Some("bad ended with code 3".into()),
+                ..process("never", None, ProcessStatus::Skipped)
+            },
+            ProcessState {
+                pid: Some(u32::MAX),
+                ready: Some(false),
+                lacks: vec!["it has not printed `up`".into()],
+                ..process("web", None, ProcessStatus::Running)
+            },
+        ];
+        let table = "\
+PROCESS  PID         STATUS   READY  EXIT  RESTARTS  PORT  CPU  MEMORY  NOTE
+migrate  -           exited   -      0     0         -     -    -
+bad      -           exited   -      3     0         -     -    -       `tmo why bad` explains it
+late     -           pending  -      -     0         -     -    -       waits for db
+never    -           skipped  -      -     0         -     -    -       bad ended with code 3; `tmo start never` starts it
+web      4294967295  running  no     -     0         -     -    -       not ready yet: it has not printed `up`
+";
+        assert_eq!(shown(None).table(&all, false), table);
+        let painted = shown(None).table(&all, true);
+        assert!(painted.contains("bad      -           \x1b[31mexited\x1b[0m   "), "{painted:?}");
+    }
+
+    #[test]
+    fn time_on_the_processor() {
+        assert_eq!(cpu_time(Duration::from_millis(62_034)), "1:02.03");
+        assert_eq!(cpu_time(Duration::from_secs(7_200)), "120:00.00");
+    }
+}

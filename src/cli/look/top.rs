@@ -1,0 +1,174 @@
+//! `tmo top`: what the processes use, again and again.
+
+use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
+
+use super::ps::color_of;
+use crate::cli::args::TopArgs;
+use crate::cli::error::CliError;
+use crate::cli::output::Versioned;
+use crate::cli::output::stdout::goes_on;
+use crate::cli::output::table::painted;
+use crate::cli::reach::instance::{Instance, tmo_only};
+use crate::cli::reach::log::Source;
+use crate::cli::runtime;
+use crate::cli::view::stop_signal;
+use crate::figures::{Figures, Sample, Sampler};
+use crate::model::request::State;
+use crate::model::units;
+use crate::model::untrusted::shown_painted;
+use crate::view::paint::Stamp;
+use crate::view::screen;
+
+/// The time between two samples.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Show samples until a signal arrives, the run is over, or there were as many as wanted.
+pub(in crate::cli) fn top(args: &TopArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    runtime::block_on(tmo_only(&mut instance))?;
+    instance.on_this_machine()?;
+    runtime::block_on(show(args, &mut instance))
+}
+
+async fn show(args: &TopArgs, instance: &mut Instance) -> Result<u8, CliError> {
+    let style = Source::style(&instance.context.env, Stamp::None);
+    let size = || screen::window_size(io::stdout());
+    let mut stop = std::pin::pin!(stop_signal());
+    let mut sampler = Sampler::default();
+    let (begun, mut rows, mut left) = (Instant::now(), 0, args.count);
+    // Rates need an earlier sample.
+    let state = instance.state().await?;
+    sampler.sample(&state.processes, begun.elapsed());
+    loop {
+        let next = async {
+            // Samples are taken at intervals, whatever happens in between.
+            tokio::time::sleep(INTERVAL).await;
+            instance.state().await
+        };
+        let state = tokio::select! {
+            result = &mut stop => {
+                result.map_err(CliError::io("signals"))?;
+                return Ok(0);
+            }
+            state = next => state,
+        };
+        let state = match state {
+            Ok(state) => state,
+            Err(CliError::NothingRuns { left: None, .. }) => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let figures = sampler.sample(&state.processes, begun.elapsed());
+        let text = if args.json {
+            json(&state, &figures)
+        } else if let Some((_, height)) = size() {
+            let text = cut(&table(&state, &figures, style.mode.color()), height);
+            // Over the previous table, and with long lines cut by the terminal.
+            let up = if rows > 0 { format!("\x1b[{rows}A\r\x1b[J") } else { String::new() };
+            rows = text.lines().count();
+            format!("{up}\x1b[?7l{text}\x1b[?7h")
+        } else {
+            let gap = if std::mem::replace(&mut rows, 1) > 0 { "\n" } else { "" };
+            gap.to_owned() + &table(&state, &figures, style.mode.color())
+        };
+        let mut out = io::stdout().lock();
+        if !goes_on(out.write_all(text.as_bytes()).and_then(|()| out.flush()))? {
+            return Ok(0);
+        }
+        left = left.map(|left| left - 1);
+        if left == Some(0) {
+            return Ok(0);
+        }
+    }
+}
+
+fn json(state: &State, figures: &[Figures]) -> String {
+    let sample = Versioned::new(Sample { run: &state.run, processes: figures });
+    // Names and numbers always have a JSON form.
+    serde_json::to_string(&sample).unwrap_or_default() + "\n"
+}
+
+/// One row per running process, and one for all.
+fn table(state: &State, all: &[Figures], color: bool) -> String {
+    const HEADS: [&str; 9] =
+        ["PROCESS", "PID", "STATUS", "CPU%", "MEMORY", "PROCS", "THREADS", "FILES", "OUTPUT"];
+    let status =
+        |figures: &Figures| state.processes.iter().find(|process| process.name == figures.name);
+    let rows = all.iter().map(|figures| {
+        let word = status(figures).map_or(String::new(), |process| process.state.to_string());
+        let first = [figures.name.to_string(), figures.pid.to_string(), word];
+        first.into_iter().chain(cells(figures)).collect::<Vec<_>>()
+    });
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    if all.len() > 1 {
+        let first = ["all", "-", "-"].map(str::to_owned);
+        rows.push(first.into_iter().chain(cells(&total(all))).collect());
+    }
+    let paint = |row: usize, column: usize| {
+        let process = all.get(row).filter(|_| color && column == 2).and_then(status);
+        process.and_then(color_of)
+    };
+    shown_painted(&painted(&HEADS, &rows, paint, None))
+}
+
+/// The cells after name, pid and status.
+fn cells(figures: &Figures) -> [String; 6] {
+    let rate = |bytes: f64| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
+        let bytes = bytes as u64;
+        short(bytes) + "/s"
+    };
+    [
+        figures.cpu_percent.map_or("-".to_owned(), |percent| format!("{percent:.1}")),
+        short(figures.memory_bytes),
+        figures.processes.to_string(),
+        figures.threads.to_string(),
+        figures.files.map_or("-".to_owned(), |files| files.to_string()),
+        figures.output_bytes_per_second.map_or("-".to_owned(), rate),
+    ]
+}
+
+/// A size without blanks: `12.3MiB`.
+fn short(bytes: u64) -> String {
+    units::bytes(bytes).replace(" bytes", "B").replace(" byte", "B").replace(' ', "")
+}
+
+fn total(all: &[Figures]) -> Figures {
+    let sum =
+        |value: fn(&Figures) -> Option<f64>| all.iter().filter_map(value).reduce(|a, b| a + b);
+    Figures {
+        name: all[0].name.clone(),
+        pid: 0,
+        cpu_percent: sum(|figures| figures.cpu_percent),
+        cpu_seconds: all.iter().map(|figures| figures.cpu_seconds).sum(),
+        memory_bytes: all.iter().map(|figures| figures.memory_bytes).sum(),
+        processes: all.iter().map(|figures| figures.processes).sum(),
+        threads: all.iter().map(|figures| figures.threads).sum(),
+        files: all.iter().filter_map(|figures| figures.files).reduce(|a, b| a + b),
+        listens: None,
+        output_bytes_per_second: sum(|figures| figures.output_bytes_per_second),
+    }
+}
+
+/// The rows of a table that fit into the terminal, with one row free for the cursor.
+fn cut(table: &str, rows: u16) -> String {
+    let rows = usize::from(rows).saturating_sub(2).max(1);
+    let count = table.lines().count();
+    if count <= rows {
+        return table.to_owned();
+    }
+    let text: String = table.split_inclusive('\n').take(rows).collect();
+    format!("{text}... and {} more\n", count - rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_table_is_cut_to_the_terminal() {
+        assert_eq!(cut("a\nb\nc\n", 24), "a\nb\nc\n");
+        assert_eq!(cut("a\nb\nc\nd\n", 4), "a\nb\n... and 2 more\n");
+        assert_eq!(cut("a\nb\n", 1), "a\n... and 1 more\n");
+    }
+}

@@ -1,0 +1,267 @@
+//! `tmo why`: explains why a process has ended, or does not come up.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::crashes::{Ended, causes, headline, strong};
+use super::logs::index_of;
+use crate::cli::args::WhyArgs;
+use crate::cli::error::CliError;
+use crate::cli::reach::instance::{Instance, tmo_only};
+use crate::cli::reach::log::Source;
+use crate::cli::{output, runtime};
+use crate::config::dirs::last_run;
+use crate::crash::report::end_words;
+use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
+use crate::instance::lock;
+use crate::journal::cursor::Position;
+use crate::journal::last_run::LastRun;
+use crate::model::request::State;
+use crate::model::text::OsText;
+use crate::model::untrusted::shown_line;
+use crate::model::{ProcName, ProcessStatus};
+use crate::view::paint::Stamp;
+
+/// Maximum number of causes.
+const MOST: usize = 3;
+/// Maximum number of other failing processes that are named.
+const MOST_OTHERS: usize = 5;
+
+/// Print the answer.
+pub(in crate::cli) fn why(args: &WhyArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let (state, left) = runtime::block_on(state_of(&mut instance))?;
+    let name = args.name.as_deref();
+    let explanation = match state {
+        Some(state) if !instance.has_files() => super::far::why(&instance, &state, args)?,
+        state => explain(&instance, state, name)?,
+    };
+    let Some(left) = left else { return print(&instance, args, explanation) };
+    if let Explanation::Well(_) = explanation {
+        // It would say that the run is over.
+        return Err(CliError::Other(left));
+    }
+    output::warn(&left);
+    print(&instance, args, explanation).map(|code| code.max(1))
+}
+
+/// Print this explanation; returns the exit code.
+fn print(instance: &Instance, args: &WhyArgs, explanation: Explanation) -> Result<u8, CliError> {
+    let mut answer = match explanation {
+        Explanation::Wrong(answer) => answer,
+        Explanation::Well(well) => {
+            let printed = if args.json {
+                output::print_json(&well)?
+            } else {
+                output::print(&format!("{}\n", well.well))?
+            };
+            return Ok(if well.unwritable { 1 } else { printed });
+        }
+    };
+    let flags = instance.flags();
+    let editor = instance.context.env.caller("EDITOR").and_then(OsStr::to_str);
+    for cause in &mut answer.causes {
+        let next = cause.next.take().map(|next| about_this_run(next, &flags));
+        cause.next = next.map(|next| with_editor(next, editor));
+    }
+    let printed = if args.json {
+        output::print_json(&answer)?
+    } else {
+        let color = Source::style(&instance.context.env, Stamp::None).mode.color();
+        output::print_painted(&screen(&answer, color, &flags))?
+    };
+    Ok(if answer.wrong || answer.unwritable.is_some() { 1 } else { printed })
+}
+
+/// The answer as text, for a page of the interface, and the line of the log that is evidence for it.
+pub(in crate::cli) fn page(
+    instance: &mut Instance,
+    name: Option<&str>,
+    color: bool,
+) -> Result<(String, Option<Position>), CliError> {
+    let (state, _) = runtime::block_on(state_of(instance))?;
+    match explain(instance, state, name)? {
+        Explanation::Wrong(answer) => {
+            let mut clues = answer.causes.iter().filter_map(|cause| cause.evidence.as_ref());
+            let evidence = clues.find_map(|clue| clue.cursor.as_ref()?.parse().ok());
+            Ok((screen(&answer, color, &instance.flags()), evidence))
+        }
+        Explanation::Well(well) => Ok((well.well, None)),
+    }
+}
+
+fn explain(
+    instance: &Instance,
+    state: Option<State>,
+    name: Option<&str>,
+) -> Result<Explanation, CliError> {
+    let source = Source::of_instance(instance)?;
+    let supervised = state.is_some() && lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let index = || index_of(&source, supervised).map_err(std::io::Error::other);
+    let plan = instance.runtime.plan().ok();
+    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));
+    let (origin, end) = last.map_or((None, None), |last| (last.origin, last.end));
+    let root = plan.as_ref().map(|plan| plan.root.clone()).or(origin);
+    let beside = || instance.socket.path.parent().unwrap_or(Path::new("/"));
+    let root = root.as_ref().map_or_else(beside, OsText::as_path);
+    let (dirs, reports, end) = (&source.dirs, &source.reports, end.as_ref());
+    let sources = Sources { dirs, index: &index, reports, root, end };
+    let analysis = Analysis::new(sources, plan, state)?;
+    Ok(analysis.explain(name, &instance.flags())?)
+}
+
+/// The state of the run, if there is one, or what is alive of one without a supervisor.
+async fn state_of(instance: &mut Instance) -> Result<(Option<State>, Option<String>), CliError> {
+    match tmo_only(instance).await {
+        Ok(()) => Ok((Some(instance.state().await?), None)),
+        Err(CliError::NothingRuns { left, .. }) => Ok((None, left)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A command that opens a file, with the line number in the syntax of this editor.
+fn with_editor(next: String, editor: Option<&str>) -> String {
+    /// Editors that take `file:line`, with the flag that enables it.
+    const OTHERS: [(&str, &str); 10] = [
+        ("code", "--goto "),
+        ("code-insiders", "--goto "),
+        ("codium", "--goto "),
+        ("cursor", "--goto "),
+        ("windsurf", "--goto "),
+        ("hx", ""),
+        ("helix", ""),
+        ("subl", ""),
+        ("zed", ""),
+        ("micro", ""),
+    ];
+    let place = || {
+        let (line, path) = next.strip_prefix("${EDITOR:-vi} +")?.split_once(' ')?;
+        let program = editor?.split_whitespace().next()?.rsplit('/').next()?;
+        let (_, flag) = OTHERS.iter().find(|(name, _)| *name == program)?;
+        // The line number goes inside the closing quote.
+        let path = match path.strip_suffix('\'') {
+            Some(path) => format!("{path}:{line}'"),
+            None => format!("{path}:{line}"),
+        };
+        Some(format!("$EDITOR {flag}{path}"))
+    };
+    place().unwrap_or(next)
+}
+
+/// The next command to type, with the flags that select this run if it needs them.
+fn about_this_run(next: String, flags: &str) -> String {
+    let about_a_run = ["tmo logs ", "tmo why ", "tmo start ", "tmo stop ", "tmo signal "];
+    // The process that holds a port may belong to another run, which the command names already.
+    let names_another = next.starts_with("tmo stop ") && next.contains(" -s ");
+    if names_another || !about_a_run.iter().any(|words| next.starts_with(words)) {
+        return next;
+    }
+    next + flags
+}
+
+/// What happened to the process.
+fn head(answer: &Why, color: bool) -> String {
+    let name = strong(answer.process.as_str(), color);
+    match answer.about {
+        About::Waiting => {
+            let Some(state) = &answer.state else { return String::new() };
+            let pid = state.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
+            let runs = state.state == ProcessStatus::Running;
+            let wrong = if runs { ", but something is wrong" } else { "" };
+            format!("{name} is {}{pid}{wrong}\n", state.state)
+        }
+        About::NotStarted => format!("{name} did not start in the last run\n"),
+        About::Skipped => format!("{name} was skipped in the last run\n"),
+        About::NotInstalled => format!("{name} was not installed in the last run\n"),
+        About::NotReady => format!("{name} did not become ready in the last run\n"),
+        About::Error => {
+            let cause = answer.causes.first();
+            let text = cause.map_or("", |cause| cause.text.as_str());
+            let at = cause.and_then(|cause| cause.place.as_ref());
+            let at = at.map_or(String::new(), |place| format!(" at {place}"));
+            let clock = answer.timestamp.as_deref();
+            let clock = clock.map_or(String::new(), |time| format!(" at {}", time_of_day(time)));
+            if answer.wrong {
+                format!(
+                    "the program of {name} has failed{clock}: {text}{at}\n\
+                     its watcher is running and waits for a change\n"
+                )
+            } else {
+                format!("{name} is running; its last error{clock}: {text}{at}\n")
+            }
+        }
+        About::End { lived, earlier } => {
+            let timestamp = answer.timestamp.as_deref().unwrap_or_default();
+            let end = end_words(answer.signal.as_deref(), answer.exit_code);
+            let ended = Ended { process: &answer.process, timestamp, end, lived };
+            let when = if earlier { "In an earlier run: " } else { "" };
+            format!("{when}{}", headline(&ended, color))
+        }
+    }
+}
+
+/// The complete answer, for one screen.
+fn screen(answer: &Why, color: bool, flags: &str) -> String {
+    let mut text = head(answer, color);
+    if let Some(state) = answer.state.as_ref().filter(|_| answer.about != About::Waiting) {
+        // Writing to a string does not fail.
+        let pid = state.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
+        let _ = writeln!(text, "state of {}: {}{pid}", state.name, state.state);
+    }
+    if let Some(ended) = &answer.run_ended {
+        let is_earlier = matches!(answer.about, About::End { earlier: true, .. });
+        let which = if is_earlier { "It was not part of the last run, which" } else { "The run" };
+        let _ = writeln!(text, "{which} {ended}");
+    }
+    if let Some(unwritable) = &answer.unwritable {
+        let _ = writeln!(text, "{}", shown_line(unwritable));
+    }
+    text.push('\n');
+    text += &causes(&answer.causes[..answer.causes.len().min(MOST)], color);
+    let said = answer.last_logs.iter().rev().skip_while(|line| line.trim().is_empty());
+    let mut last: Vec<&String> = said.take(LAST_LINES).collect();
+    last.reverse();
+    if !last.is_empty() {
+        text.push_str("Its last lines:\n");
+        for line in last {
+            let _ = writeln!(text, "  {}", shown_line(line));
+        }
+    }
+    if !answer.others.is_empty() {
+        let others: Vec<_> = answer.others.iter().take(MOST_OTHERS).map(ProcName::as_str).collect();
+        let more = if answer.others.len() > MOST_OTHERS { " and others" } else { "" };
+        text.push_str(if text.ends_with("\n\n") { "" } else { "\n" });
+        let _ = writeln!(
+            text,
+            "Something is wrong with {}{more} too: `tmo why NAME{flags}`",
+            others.join(", ")
+        );
+    }
+    if answer.report.is_some() {
+        let name = &answer.process;
+        text.push_str(if text.ends_with("\n\n") { "" } else { "\n" });
+        let _ = writeln!(text, "Output of the others: `tmo crashes show {name}{flags}`");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_editor;
+
+    #[test]
+    fn an_editor_gets_the_line_as_it_takes_it() {
+        for (editor, next) in [
+            (None, "${EDITOR:-vi} +4 a.py"),
+            (Some("vim"), "${EDITOR:-vi} +4 a.py"),
+            (Some("code --wait"), "$EDITOR --goto a.py:4"),
+            (Some("/usr/bin/hx"), "$EDITOR a.py:4"),
+        ] {
+            assert_eq!(with_editor("${EDITOR:-vi} +4 a.py".into(), editor), next);
+        }
+        let quoted = with_editor("${EDITOR:-vi} +4 'my app/a.py'".into(), Some("code"));
+        assert_eq!(quoted, "$EDITOR --goto 'my app/a.py:4'");
+        assert_eq!(with_editor("tmo logs web".into(), Some("code")), "tmo logs web");
+    }
+}

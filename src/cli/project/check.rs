@@ -1,0 +1,105 @@
+//! `tmo check`: reports the problems that a start would report, without starting. Ports that are
+//! taken at present are named, but are no problem of the project.
+
+use serde::Serialize;
+
+use super::ports::taken_ports;
+use crate::cli::args::{PreviewArgs, StartArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, Versioned};
+use crate::cli::project::input::Start;
+use crate::cli::project::warnings::print_warnings;
+use crate::config::error::ConfigError;
+use crate::config::load::find_program;
+use crate::config::toml::Problem;
+use crate::instance::listen::{self, ListenError};
+use crate::instance::lock;
+use crate::model::count;
+use crate::model::plan::Plan;
+
+/// The JSON document.
+#[derive(Serialize)]
+struct Document<'a> {
+    ok: bool,
+    /// The reasons why nothing can be started.
+    errors: Vec<Error<'a>>,
+    warnings: &'a [String],
+    processes: Vec<&'a str>,
+}
+
+/// An error, with its place if it has one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Error<'a> {
+    Placed(&'a Problem),
+    Plain { text: String },
+}
+
+impl<'a> Error<'a> {
+    fn all(error: &'a CliError) -> Vec<Self> {
+        if let CliError::Config(ConfigError::Toml(error)) = error {
+            return error.problems.iter().map(Self::Placed).collect();
+        }
+        vec![Self::Plain { text: error.to_string() }]
+    }
+}
+
+/// Check everything that a start would check, without running a program; returns 1 on any problem of the project.
+pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
+    let (mut warnings, mut taken) = (vec![], vec![]);
+    let looked = look(args.start, &mut warnings, &mut taken);
+    // Who holds a port at present is no mistake of the project.
+    let code = u8::from(looked.is_err() || !warnings.is_empty());
+    warnings.append(&mut taken);
+    if args.json {
+        let document = Document {
+            ok: code == 0,
+            errors: looked.as_ref().err().map(Error::all).unwrap_or_default(),
+            warnings: &warnings,
+            processes: looked.as_ref().map(names).unwrap_or_default(),
+        };
+        output::print_json(&Versioned::new(document))?;
+        return Ok(code);
+    }
+    print_warnings(&warnings);
+    let plan = looked?;
+    if code != 0 {
+        return Ok(code);
+    }
+    output::print(&(summary(&plan) + "\n"))
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.processes.iter().map(|process| process.name.as_str()).collect()
+}
+
+/// The Procfile, and the processes to run.
+pub(in crate::cli) fn summary(plan: &Plan) -> String {
+    let names = names(plan);
+    let count = count::processes(names.len(), "");
+    let text = format!("{count}: {}", names.join(", "));
+    if plan.is_of_command() {
+        return text;
+    }
+    format!("{}: {text}", plan.procfile.as_path().display())
+}
+
+/// The plan of a start; `taken` are the ports that processes need and others hold.
+fn look(
+    args: StartArgs,
+    warnings: &mut Vec<String>,
+    taken: &mut Vec<String>,
+) -> Result<Plan, CliError> {
+    let start = Start::gather(args)?;
+    warnings.extend(start.context.warnings.iter().map(ToString::to_string));
+    let plan = start.resolve_with(&|name| find_program(&start.context, name), warnings, false)?;
+    // A run here holds its own ports.
+    if !lock::is_held(start.runtime.dir()).unwrap_or(false) {
+        *taken = taken_ports(&plan, &start.context.env, &start.runtime);
+        if let Some(what) = listen::in_the_way(&start.project.socket.path) {
+            let shown = start.project.socket.shown.clone();
+            warnings.push(ListenError::InTheWay { shown, what }.to_string());
+        }
+    }
+    Ok(plan)
+}

@@ -1,0 +1,212 @@
+//! `tmo init`: writes an initial `tmo.toml`, and a Procfile if there is none.
+
+mod propose;
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use self::propose::{LOOKED_FOR, Proposal, propose};
+use crate::cli::args::InitArgs;
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::config::StartOptions;
+use crate::config::error::ConfigError;
+use crate::config::load::Context;
+use crate::config::lookup::{of_other_tool, project_above};
+use crate::config::procfile::Entry;
+use crate::sys::files;
+
+/// Written beside the tmo.toml, whose first line refers editors to it.
+const SCHEMA: &str = "tmo.schema.json";
+
+const HEAD: &str = "\
+#:schema ./tmo.schema.json
+# Settings of the processes; their commands stay in the Procfile. All of it is optional: remove the
+# `# ` before a line to use it. `tmo check` checks this file, `tmo config` shows the settings in
+# force, `tmo schema` describes each key.
+
+# [defaults]                        # for every process that says nothing else
+# env_file = \".env.local\"
+# stop = { signal = \"TERM\", timeout = \"10s\" }
+";
+
+const BODY: &str = "\
+# ready = { port = true, timeout = \"30s\" }     # ready when its PORT takes connections
+# restart = { policy = \"on-failure\", delay = \"1s\", backoff = \"exponential\" }
+# on_exit = \"ignore\"                          # its end does not stop the others
+";
+
+const FLAGS: &str = r#"
+# Counted and kept in the output of every process.
+
+[[defaults.flag]]
+name = "ready"
+pattern = '(listening|ready|started)\b'
+ignore_case = true
+color = "green"
+
+[[defaults.flag]]
+name = "errors"
+pattern = '\b(error|exception|panic|fatal)\b'
+ignore_case = true
+color = "red"
+context_window = 5
+target = 0
+
+[[defaults.flag]]
+name = "slow queries"
+pattern = '\b\d{4,}(\.\d+)? ?ms\b'
+color = "orange"
+context_window = 2
+target = 10
+
+[[defaults.flag]]
+name = "requests"
+pattern = '\b(GET|POST|PUT|PATCH|DELETE) /'
+color = "blue"
+"#;
+
+/// Write it beside the Procfile; replaces an existing file only on request.
+pub(in crate::cli) fn init(args: &InitArgs) -> Result<u8, CliError> {
+    let context = Context::here()?;
+    let mut typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
+    let mut reported = vec![];
+    let (project, procfile) = match context.procfile(&typed) {
+        Err(ConfigError::Read { source, .. })
+            if source.kind() == ErrorKind::NotFound && !context.names_procfile(&typed) =>
+        {
+            reported.push(begin(&context, &mut typed, args.force)?);
+            context.procfile(&typed)?
+        }
+        read => read?,
+    };
+    let (path, shown) = project.toml();
+    context.check_writable(&typed, (&path, &shown))?;
+    let mut file = open_toml(&path, &shown, args.force)?;
+    let text = text(&procfile.entries, args.with_flags);
+    file.write_all(text.as_bytes()).map_err(CliError::io(shown.display()))?;
+    write_schema(&path.with_file_name(SCHEMA))?;
+    let schema = shown.with_file_name(SCHEMA);
+    reported.push(format!("{} (schema for editors: {})", shown.display(), schema.display()));
+    let check = typed.procfile.map_or_else(String::new, |file| format!(" -f {}", file.display()));
+    reported.push(format!("`tmo check{check}` checks it, `tmo start{check}` starts the run"));
+    output::print(&(reported.join("\n") + "\n"))
+}
+
+/// What to do in a directory without a Procfile for which `tmo init` proposes none.
+pub(in crate::cli) fn without_procfile(dir: &Path) -> String {
+    let other = of_other_tool(dir)
+        .map(|(name, what)| format!("{name} is {what}, which tmo does not read; "));
+    let other = other.unwrap_or_default();
+    format!(
+        "{other}write a Procfile with a line like `web: bin/server` for each process, or run a single \
+         command with `tmo start -- COMMAND`"
+    )
+}
+
+/// Whether there is something to write a Procfile for.
+pub(in crate::cli) fn can_propose(dir: &Path) -> bool {
+    propose(dir).is_some()
+}
+
+/// Find or write a Procfile if there is none; returns a message for the user.
+fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<String, CliError> {
+    let dir = &context.start_dir;
+    if let Some(above) = project_above(dir, &context.env) {
+        let text = format!("{} is a project already: run `tmo init` there", above.display());
+        return Err(CliError::Other(text));
+    }
+    let Some(proposal) = propose(dir) else {
+        return Err(CliError::Other(format!(
+            "nothing in {} shows what to write a Procfile for (looked for {LOOKED_FOR}); {}",
+            dir.display(),
+            without_procfile(dir)
+        )));
+    };
+    let project = context.project(typed)?;
+    let (toml, shown) = project.toml();
+    if !force && toml.symlink_metadata().is_ok() {
+        return Err(there_already(&shown));
+    }
+    match proposal {
+        Proposal::Use(name) => {
+            typed.procfile = Some(PathBuf::from(name));
+            Ok(format!("{name} is there: it is used as it is"))
+        }
+        Proposal::Write(lines) => {
+            let shown = project.procfile_shown.display();
+            let mut file =
+                files::write_project(&project.procfile, false).map_err(CliError::io(&shown))?;
+            let text = propose::procfile(&lines);
+            file.write_all(text.as_bytes()).map_err(CliError::io(&shown))?;
+            let mut from: Vec<&str> = lines.iter().map(|line| line.from).collect();
+            from.dedup();
+            let entries: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+            Ok(format!("{shown} (from {}):\n{}", from.join(" and "), entries.join("\n")))
+        }
+    }
+}
+
+fn open_toml(path: &Path, shown: &Path, force: bool) -> Result<File, CliError> {
+    let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    if is_link && force {
+        // Replace the link, not its target.
+        std::fs::remove_file(path).map_err(CliError::io(shown.display()))?;
+    }
+    match files::write_project(path, force && !is_link) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(there_already(shown)),
+        opened => opened.map_err(CliError::io(shown.display())),
+    }
+}
+
+fn there_already(shown: &Path) -> CliError {
+    CliError::Other(format!("{} is there already; --force replaces it", shown.display()))
+}
+
+/// Write the schema that the first line of the tmo.toml names. An existing one is kept.
+fn write_schema(path: &Path) -> Result<(), CliError> {
+    let mut file = match files::write_project(path, false) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        created => created.map_err(CliError::io(path.display()))?,
+    };
+    let text = output::json(&crate::config::toml::schema())?;
+    file.write_all(text.as_bytes()).map_err(CliError::io(path.display()))
+}
+
+fn text(entries: &[Entry], with_flags: bool) -> String {
+    let mut parts = vec![HEAD.to_owned()];
+    for (at, entry) in entries.iter().enumerate() {
+        parts.push(format!("\n[process.{}]\n{BODY}", entry.name));
+        if let Some(before) = at.checked_sub(1).and_then(|before| entries.get(before)) {
+            let line = format!("# depends_on = [\"{}\"]", before.name);
+            parts.push(format!("{line:48}# it begins when that one is ready\n"));
+        }
+    }
+    parts.extend(with_flags.then(|| FLAGS.to_owned()));
+    parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use crate::config::{procfile, toml};
+
+    #[test]
+    fn what_it_writes_can_be_read_also_without_the_comment_signs() {
+        let entries = procfile::parse(b"web: w\nworker: k\n", "Procfile").unwrap().entries;
+        for with_flags in [false, true] {
+            let text = text(&entries, with_flags);
+            let toml = toml::parse(&text, "tmo.toml").unwrap();
+            assert_eq!(toml.processes.len(), 2);
+            assert_eq!(toml.defaults.flag.len(), if with_flags { 4 } else { 0 });
+            let used = |line: &str| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with('[') || rest.contains(" = ") => rest.to_owned(),
+                Some(_) | None => line.to_owned(),
+            };
+            let all = text.lines().map(used).collect::<Vec<_>>().join("\n");
+            let toml = toml::parse(&all, "tmo.toml").unwrap();
+            assert!(toml.of("worker").ready.is_some() && !toml.of("worker").depends_on.is_empty());
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a start is given: flags, environment, project.
+
+use std::path::PathBuf;
+
+use super::command;
+use super::place::{self, Typed};
+use crate::cli::args::{PagePort, StartArgs};
+use crate::cli::error::CliError;
+use crate::cli::reach::instance::Instance;
+use crate::cli::reach::wait::Readiness;
+use crate::config::dirs::{make_runtime_dir, runtime_dir};
+use crate::config::inherit::{inherit_here, let_owner_in};
+use crate::config::load::Context;
+use crate::config::{OwnPath, Project, StartOptions};
+use crate::engine::runtime_dir::RuntimeDir;
+use crate::model::plan::{Inherit, Plan};
+use crate::model::text::OsText;
+
+/// The input of a start.
+#[expect(clippy::struct_excessive_bools, reason = "what the flags say")]
+pub(in crate::cli) struct Start {
+    pub(in crate::cli) typed: StartOptions,
+    pub(in crate::cli) context: Context,
+    pub(in crate::cli) project: Project,
+    pub(in crate::cli) runtime: RuntimeDir,
+    pub(in crate::cli) tmo: PathBuf,
+    pub(in crate::cli) inherit: Inherit,
+    pub(in crate::cli) daemonize: bool,
+    pub(in crate::cli) timestamps: bool,
+    /// The run is shown in the interface.
+    pub(in crate::cli) ui: bool,
+    /// The port of the page that shows the run, if there is one.
+    pub(in crate::cli) web: Option<PagePort>,
+    pub(in crate::cli) wait: Option<Readiness>,
+    pub(in crate::cli) exit_code_from: Option<String>,
+    pub(in crate::cli) no_deps: bool,
+    pub(in crate::cli) trial: bool,
+    /// Where the command was typed, if the start uses another directory.
+    pub(in crate::cli) typed_in: Option<Typed>,
+    /// Which of the runs of this command here it is, if tmo has chosen its socket.
+    pub(in crate::cli) number: Option<u32>,
+    /// The complete command line, for a later reload.
+    pub(in crate::cli) arguments: Vec<OsText>,
+    /// The plan of the running run, during a reload.
+    pub(in crate::cli) earlier: Option<Plan>,
+}
+
+impl Start {
+    /// Read the files and flags of a start.
+    pub(in crate::cli) fn gather(mut args: StartArgs) -> Result<Self, CliError> {
+        let inherit = inherit_here();
+        let_owner_in();
+        let (context, typed_in) = place::place(Context::here()?, &mut args)?;
+        let number = command::prepare(&context.env, &context.start_dir, &mut args)?;
+        let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
+        let (trial, ui, web) = (args.until_ready, args.ui, args.web);
+        let no_deps = args.no_deps;
+        let typed = StartOptions::from(args);
+        let project = context.project(&typed)?;
+        project.socket.check()?;
+        let runtime = RuntimeDir::new(runtime_dir(&context.env, &project.socket.path));
+        let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+        let wait = wait.as_deref().map(Readiness::read).transpose()?;
+        let daemonize = !ui && (wait.is_some() || typed.daemonize(&context.env)?);
+        let timestamps = typed.show_timestamps(&context.env)?;
+        let (arguments, earlier) = (vec![], None);
+        Ok(Self {
+            typed,
+            context,
+            project,
+            runtime,
+            tmo,
+            inherit,
+            daemonize,
+            timestamps,
+            ui,
+            web,
+            wait,
+            exit_code_from,
+            no_deps,
+            trial,
+            typed_in,
+            number,
+            arguments,
+            earlier,
+        })
+    }
+
+    /// The flags that select the run, for the commands in messages.
+    pub(in crate::cli) fn flags(&self) -> String {
+        self.context.flags(&self.project.socket)
+    }
+
+    /// Use this start's own runtime directory, created if it is missing.
+    pub(in crate::cli) fn make_runtime(&mut self) -> Result<(), CliError> {
+        let dir = make_runtime_dir(&self.context.env, &self.project.socket.path)?;
+        self.runtime = RuntimeDir::new(dir);
+        Ok(())
+    }
+
+    /// The part of the caller's own `PATH` outside of the project.
+    pub(in crate::cli) fn own_path(&self) -> OwnPath {
+        let (project, here) = (&self.project, &*self.context.start_dir);
+        let beside = project.procfile.parent();
+        OwnPath::of(&self.context.env, [&*project.root, here].into_iter().chain(beside))
+    }
+
+    /// The run that clients talk to.
+    pub(in crate::cli) fn instance(&self) -> Instance {
+        Instance::new(self.context.clone(), self.project.socket.clone(), self.runtime.clone())
+    }
+}

@@ -1,0 +1,14 @@
+//! The project of a command: what a start reads and resolves, and the commands that show or make it.
+
+pub(super) mod check;
+pub(super) mod command;
+pub(super) mod config;
+pub(super) mod demo;
+pub(super) mod init;
+pub(super) mod input;
+pub(super) mod place;
+pub(super) mod ports;
+pub(super) mod print_config;
+pub(super) mod resolve;
+pub(super) mod tmux;
+pub(super) mod warnings;

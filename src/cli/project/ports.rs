@@ -1,0 +1,370 @@
+//! Detects taken ports, and reserves a block of ports for each project (`--port-auto`, `ports.json`).
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::cli::reach::leftovers::there;
+use crate::cli::reach::log::{Source, unreadable};
+use crate::config::Project;
+use crate::config::dirs::{make_private_dir, real_parent, runtime_base, state_base};
+use crate::config::env::Env;
+use crate::crash::{OwningRun, facts};
+use crate::engine::runtime_dir::RuntimeDir;
+use crate::instance::lock::lock_alone;
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::record::Kind;
+use crate::journal::search::runs;
+use crate::model::ProcName;
+use crate::model::plan::{Plan, ProcessPlan, TakenPort};
+use crate::model::rules::Probe;
+use crate::model::text::OsText;
+use crate::protocol::spec::replace;
+use crate::sys::files::{self, ChosenBy};
+use crate::sys::{self, Listener, ProcInfo};
+
+/// The distance between the ports of two projects: small, so that many projects fit between two ports of
+/// one.
+const APART: u16 = 10;
+
+/// The file that records the ports of each project, among the state directories.
+const BOOK: &str = "ports.json";
+
+/// How much output of an earlier life is searched for a port.
+const MOST_READ: usize = 64 << 10;
+
+/// Printed while another command assigns ports to its project.
+const WAITS: &str = "another tmo is finding ports for its project; waiting for it";
+
+/// The ports of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Block {
+    /// The project's directory; once it is gone, the block is free.
+    root: OsText,
+    /// The requested port, from which the search began.
+    asked: u16,
+    /// The first port, unless something listens there.
+    home: u16,
+    /// The ports assigned last.
+    ports: Vec<u16>,
+}
+
+/// The ports of all projects.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Book {
+    /// By instance.
+    blocks: BTreeMap<String, Block>,
+}
+
+/// A request for ports.
+struct Wanted<'a> {
+    instance: &'a str,
+    root: &'a Path,
+    /// The first port to try.
+    asked: u16,
+    /// Whether to leave that first place to another project.
+    shy: bool,
+    /// The offset of each port from the first one.
+    above: &'a [u16],
+}
+
+impl Wanted<'_> {
+    fn at(&self, first: u16) -> Option<Vec<u16>> {
+        self.above.iter().map(|above| first.checked_add(*above)).collect()
+    }
+
+    /// The first place that belongs to no other project, and the first of these that is free at present.
+    fn find(&self, book: &Book, free: impl Fn(&[u16]) -> bool) -> Option<(u16, u16)> {
+        let others: HashSet<u16> = book
+            .blocks
+            .iter()
+            .filter(|(instance, _)| *instance != self.instance)
+            .flat_map(|(_, block)| block.ports.iter().copied().chain([block.home]))
+            .collect();
+        let own = |first: &u16| {
+            self.at(*first).is_some_and(|ports| ports.iter().all(|port| !others.contains(port)))
+        };
+        let known = book.blocks.get(self.instance).filter(|block| block.asked == self.asked);
+        let known = known.map(|block| block.home).filter(own);
+        let from = if self.shy { self.asked.checked_add(APART)? } else { self.asked };
+        let places = || (from..=u16::MAX).step_by(APART.into()).filter(own);
+        let home = known.or_else(|| places().next())?;
+        let present = [home].into_iter().chain(places());
+        let present =
+            present.into_iter().find(|first| self.at(*first).is_some_and(|p| free(&p)))?;
+        Some((home, present))
+    }
+}
+
+/// Choose the first port of this plan. With `keep`, the choice is recorded for the next time.
+pub(in crate::cli) fn place(
+    env: &Env,
+    project: &Project,
+    plan: &Plan,
+    (asked, keep): (u16, bool),
+) -> Result<u16, CliError> {
+    let base = state_base(env);
+    make_private_dir(&base)?;
+    let path = base.join(BOOK);
+    let lock = base.join("ports.lock");
+    let lock = files::append_to(&lock).map_err(CliError::io(lock.display()))?;
+    let waits = || output::warn(&WAITS);
+    let _lock = lock_alone(lock, waits).map_err(CliError::io("the lock of the ports"))?;
+    let mut book = read(&path)?;
+    book.blocks.retain(|_, block| block.root.as_path().is_dir());
+    let above: Vec<u16> =
+        plan.processes.iter().filter_map(|p| p.port?.checked_sub(asked)).collect();
+    let wanted = Wanted {
+        instance: &project.instance,
+        root: &project.root,
+        asked,
+        shy: is_linked_worktree(&project.root),
+        above: &above,
+    };
+    // Read once: there may be thousands of places to check, while others wait for the lock.
+    let mut taken = sys::tcp_listening_ports();
+    taken.extend(told_to_others(env, project));
+    let free = |ports: &[u16]| ports.iter().all(|port| !taken.contains(port));
+    let Some((home, present)) = wanted.find(&book, free) else {
+        let text = format!("there are no {} free ports from {asked} on", above.len());
+        return Err(CliError::Other(text));
+    };
+    if keep {
+        let ports = wanted.at(present).unwrap_or_default();
+        let block = Block { root: wanted.root.into(), asked, home, ports };
+        let instance = project.instance.clone();
+        if book.blocks.insert(instance, block.clone()) != Some(block) {
+            let text = serde_json::to_vec(&book).map_err(|e| CliError::Other(e.to_string()))?;
+            replace(&path, &text).map_err(CliError::io(path.display()))?;
+        }
+    }
+    Ok(present)
+}
+
+/// An unreadable file is replaced: only the previous ports are lost.
+fn read(path: &Path) -> Result<Book, CliError> {
+    match files::read_plain(path) {
+        Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Book::default()),
+        Err(error) => Err(CliError::io(path.display())(error)),
+    }
+}
+
+/// The ports assigned to processes of other runs; they may not listen yet.
+fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
+    let runs = there(&runtime_base(env)).unwrap_or_default();
+    let plans = runs.iter().filter_map(|runtime| runtime.plan().ok());
+    let own = real_parent(&project.socket.path);
+    let others = plans.filter(|plan| plan.socket.as_path() != own);
+    let ports = |plan: Plan| plan.present().filter_map(|process| process.port).collect::<Vec<_>>();
+    others.flat_map(ports).collect()
+}
+
+/// Whether this directory is in a linked git worktree.
+fn is_linked_worktree(root: &Path) -> bool {
+    let git = root.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists());
+    // In such a worktree `.git` is a file that names the real directory.
+    let read = |git: PathBuf| files::read_project(&git, ChosenBy::Project).ok();
+    let text = git.and_then(read).unwrap_or_default();
+    String::from_utf8_lossy(&text).contains("/worktrees/")
+}
+
+/// The ports of these processes, in one line.
+pub(in crate::cli) fn table(plan: &Plan) -> String {
+    let reported = |process: &ProcessPlan| Some(format!("{} {}", process.name, process.port?));
+    plan.processes.iter().filter_map(reported).collect::<Vec<_>>().join(", ")
+}
+
+/// The ports on which processes are known to listen, and others listen already.
+pub(in crate::cli) fn taken_ports(plan: &Plan, env: &Env, runtime: &RuntimeDir) -> Vec<String> {
+    takers(plan, env, runtime).iter().map(|(taken, _)| warning(plan, taken)).collect()
+}
+
+/// What a start warns of.
+pub(in crate::cli) fn warning(plan: &Plan, taken: &TakenPort) -> String {
+    let process = plan.processes.iter().find(|process| process.name == taken.process);
+    let moves = |process: &ProcessPlan| process.port == Some(taken.port) && !process.has_own_port;
+    if process.is_some_and(moves) {
+        format!("{taken}; `tmo start --port-auto` uses free ports")
+    } else {
+        format!("{taken}; end that program, or name another port in tmo.toml")
+    }
+}
+
+/// The same, with the process that listens, if it is visible.
+pub(in crate::cli) fn takers(
+    plan: &Plan,
+    env: &Env,
+    runtime: &RuntimeDir,
+) -> Vec<(TakenPort, Option<ProcInfo>)> {
+    let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
+    let checked = begin.iter().flat_map(|process| process.rules.ports());
+    let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).chain(checked).collect();
+    let taken = sys::tcp_listeners(&ports);
+    let reported = |process: &ProcessPlan, port: u16| {
+        let (_, Listener { process: holder }) = taken.iter().find(|(taken, _)| *taken == port)?;
+        let who = match holder {
+            Some(holder) => described(holder, facts::tenant(holder, &plan.run)),
+            None => "another user's process".to_owned(),
+        };
+        let taken = TakenPort { process: process.name.clone(), port, by: who };
+        Some((taken, holder.clone()))
+    };
+    let of_process = |process: &&ProcessPlan| {
+        let mut ports: BTreeSet<u16> = process.rules.ports().collect();
+        let own = process.port.filter(|port| taken.iter().any(|(taken, _)| taken == port));
+        ports.extend(own.filter(|port| {
+            names_port(process, env, *port) || has_printed(plan, runtime, &process.name, *port)
+        }));
+        ports.into_iter().filter_map(|port| reported(process, port)).collect::<Vec<_>>()
+    };
+    begin.iter().flat_map(of_process).collect()
+}
+
+/// A process that listens, and the managed process that it belongs to.
+pub(in crate::cli) fn described(
+    ProcInfo { name, pid, .. }: &ProcInfo,
+    of: Option<OwningRun>,
+) -> String {
+    match of {
+        Some(OwningRun { name: of, socket: Some(_) }) => {
+            format!("{of} of another run ({name}, pid {pid})")
+        }
+        Some(OwningRun { name: of, socket: None }) => format!("{of} ({name}, pid {pid})"),
+        None => format!("{name} (pid {pid})"),
+    }
+}
+
+fn probes(process: &ProcessPlan) -> impl Iterator<Item = &Probe> {
+    let ready = process.rules.ready.iter().map(|check| &check.probe);
+    ready.chain(process.rules.live.as_ref().map(|live| &live.probe))
+}
+
+/// Whether the command of a process, a command of its checks, or a variable from a file of the project names
+/// its port.
+fn names_port(process: &ProcessPlan, env: &Env, port: u16) -> bool {
+    let command = process.argv.iter().flatten().chain([&process.command]);
+    let checks = probes(process).filter_map(|probe| match probe {
+        Probe::Exec { command } => Some(command),
+        Probe::Port { .. }
+        | Probe::Http { .. }
+        | Probe::Log(_)
+        | Probe::Exit { .. }
+        | Probe::Delay { .. } => None,
+    });
+    let own = process.env.iter().map(|(_, value)| value);
+    // Settings of tmo say nothing about a process.
+    let is_setting = |key: &OsStr| {
+        ["TMO_", "OVERMIND_"]
+            .iter()
+            .any(|prefix| key.as_encoded_bytes().starts_with(prefix.as_bytes()))
+    };
+    let files = env.set_by_files().filter(|(key, _)| !is_setting(key));
+    let files = files.filter_map(|(key, _)| env.get(key)).map(OsStr::as_encoded_bytes);
+    let mut texts = command.chain(checks).chain(own).map(OsText::as_bytes).chain(files);
+    texts.any(|text| names(text, port))
+}
+
+/// Whether a text has this number, or the name of the variable, as a word.
+fn names(text: &[u8], port: u16) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    has_word(text, &port.to_string(), u8::is_ascii_digit) || has_word(text, "PORT", is_letter)
+}
+
+fn has_word(text: &[u8], word: &str, is_part: fn(&u8) -> bool) -> bool {
+    memchr::memmem::find_iter(text, word).any(|at| {
+        let before = at.checked_sub(1).and_then(|at| text.get(at));
+        !before.is_some_and(is_part) && !text.get(at + word.len()).is_some_and(is_part)
+    })
+}
+
+/// Whether the last life of a process has printed this port when it began.
+fn has_printed(plan: &Plan, runtime: &RuntimeDir, name: &ProcName, port: u16) -> bool {
+    // A journal that can't be read tells nothing.
+    begin_of_last_life(plan, runtime, name)
+        .is_ok_and(|text| has_word(&text, &port.to_string(), u8::is_ascii_digit))
+}
+
+/// The first output of the last life of a process.
+fn begin_of_last_life(
+    plan: &Plan,
+    runtime: &RuntimeDir,
+    name: &ProcName,
+) -> Result<Vec<u8>, CliError> {
+    let source = Source::of_plan(plan, runtime.dir())?;
+    let of_process = source.streams.iter().filter(|stream| stream.name == *name);
+    let numbers: Vec<u16> = of_process.map(|stream| stream.number).collect();
+    let mut index = source.index();
+    let upto = index.len().map_err(unreadable)?;
+    let starts = runs::last_starts(&mut index, &numbers, upto).map_err(unreadable)?;
+    let (mut text, mut part) = (vec![], vec![]);
+    let Some(record) = starts.values().min().copied() else { return Ok(text) };
+    let mut cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::only(numbers));
+    while text.len() < MOST_READ
+        && let Some(chunk) = cursor.next(upto, &mut part).map_err(unreadable)?
+    {
+        if chunk.record.kind == Kind::Text {
+            text.extend_from_slice(&part);
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Block, Book, Wanted, names};
+
+    fn wanted<'a>(instance: &'a str, shy: bool, above: &'a [u16]) -> Wanted<'a> {
+        Wanted { instance, root: Path::new("/x"), asked: 5000, shy, above }
+    }
+
+    fn book(blocks: &[(&str, u16, &[u16])]) -> Book {
+        let block = |&(name, home, ports): &(&str, u16, &[u16])| {
+            let block =
+                Block { root: Path::new("/x").into(), asked: 5000, home, ports: ports.to_vec() };
+            (name.to_owned(), block)
+        };
+        Book { blocks: blocks.iter().map(block).collect() }
+    }
+
+    #[test]
+    fn a_project_gets_what_is_nobody_s_and_keeps_it() {
+        let two = [0, 100];
+        let all = |_: &[u16]| true;
+        let first = wanted("a", false, &two);
+        assert_eq!(first.find(&book(&[]), all), Some((5000, 5000)));
+        // A worktree leaves the first place to the main one.
+        assert_eq!(wanted("b", true, &two).find(&book(&[]), all), Some((5010, 5010)));
+        let taken = book(&[("a", 5000, &[5000, 5100]), ("b", 5010, &[5010, 5110])]);
+        assert_eq!(wanted("c", false, &two).find(&taken, all), Some((5020, 5020)));
+        assert_eq!(wanted("b", false, &two).find(&taken, all), Some((5010, 5010)), "it stays");
+        // Ports that would overlap with those of others are moved.
+        let ten = [0, 10, 20];
+        assert_eq!(wanted("a", false, &ten).find(&taken, all), Some((5020, 5020)));
+    }
+
+    #[test]
+    fn a_port_is_named_by_its_number_or_by_its_variable() {
+        for text in ["serve -p $PORT", "serve --port=5100", "PORT=${PORT:-80}", "-b [::]:5100"] {
+            assert!(names(text.as_bytes(), 5100), "{text}");
+        }
+        for text in ["serve -p 51000", "echo $DB_PORT", "x --port 5432", "exporter", "PORTS=1"] {
+            assert!(!names(text.as_bytes(), 5100), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_listens_moves_it_for_this_time() {
+        let book = book(&[("a", 5000, &[5000, 5100])]);
+        let free = |ports: &[u16]| !ports.contains(&5100);
+        assert_eq!(wanted("a", false, &[0, 100]).find(&book, free), Some((5000, 5010)));
+        assert_eq!(wanted("a", false, &[0, 100]).find(&book, |_| false), None);
+        assert_eq!(wanted("a", false, &[0, 61000]).find(&book, |_| true), None);
+    }
+}

@@ -1,0 +1,328 @@
+//! Resolves files and command line into a plan, for a start or a reload.
+
+use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::place::Typed;
+use super::tmux;
+use super::warnings::{print_warning, print_warnings};
+use crate::backend::tmux::server::NO_TMUX_CONFIG;
+use crate::cli::args::{self, Verb};
+use crate::cli::error::CliError;
+use crate::cli::persona::Persona;
+use crate::cli::project::init::{can_propose, without_procfile};
+use crate::cli::project::input::Start;
+use crate::cli::project::ports;
+use crate::cli::reach::instance::{identity, left_by_link};
+use crate::config::error::ConfigError;
+use crate::config::load::{Context, Loaded, find_for_plan};
+use crate::config::lookup::other_procfiles;
+use crate::config::{Env, StartOptions};
+use crate::engine::runtime_dir::RuntimeDir;
+use crate::model::plan::{Backend, OnExit, Origin, Plan, ProcessPlan};
+use crate::model::text::OsText;
+use crate::plan::{self, Facts, PlanError, Settings};
+use crate::sys::{clock, files, why};
+use crate::view::screen;
+
+/// Finds a program by its name.
+pub(in crate::cli) type Find<'a> = dyn Fn(&OsStr) -> Option<PathBuf> + 'a;
+
+impl Start {
+    /// The input of a start of this run now, in the environment that it was typed in.
+    pub(in crate::cli) fn again(plan: Plan, runtime: RuntimeDir) -> Result<Self, CliError> {
+        let Some(origin) = plan.origin.clone() else {
+            let text = "this run was started by a version of tmo that can't reload; `tmo quit` and \
+                        `tmo start` begin a new one";
+            return Err(CliError::Other(text.to_owned()));
+        };
+        if let Some(real) = left_by_link(&origin) {
+            return Err(CliError::Other(format!(
+                "{} was {} when this run was started; `tmo quit` and `tmo start` begin a new one",
+                origin.dir.as_path().display(),
+                real.display()
+            )));
+        }
+        let arguments = origin.arguments.iter().map(|word| word.0.clone());
+        let parsed = args::parse(arguments).map_err(|error| CliError::Other(error.to_string()))?;
+        let Some(Verb::Start(mut args)) = parsed.verb else {
+            let text = "plan.json does not tell how this run was started".to_owned();
+            return Err(CliError::Other(text));
+        };
+        let env = plan.caller_env();
+        let env = Env::of(env.into_iter().map(|(key, value)| (&key.0, &value.0)));
+        let exit_code_from = args.exit_code_from.clone();
+        let no_deps = args.no_deps;
+        let mut context = Context::at(origin.dir.as_path().to_owned(), env);
+        let typed_in = origin
+            .typed_in
+            .map(|dir| Typed { dir: dir.as_path().to_owned(), named: origin.directory_named });
+        if let Some(place) = &typed_in {
+            place.apply(&mut args, &context.env)?;
+            context.elsewhere = true;
+        }
+        let typed = StartOptions::from(*args);
+        let project = context.project(&typed)?;
+        Ok(Self {
+            typed,
+            context,
+            project,
+            runtime,
+            tmo: plan.tmo.as_path().to_owned(),
+            inherit: plan.inherit.clone(),
+            daemonize: true,
+            timestamps: false,
+            ui: false,
+            web: None,
+            wait: None,
+            exit_code_from,
+            no_deps,
+            trial: false,
+            typed_in,
+            number: None,
+            arguments: origin.arguments,
+            earlier: Some(plan),
+        })
+    }
+
+    /// The input that a reload reads again.
+    fn origin(&self, first_port: Option<u16>) -> Origin {
+        let text = |text: &OsStr| OsText::from(text.to_owned());
+        let set = self.context.env.set_by_files();
+        Origin {
+            dir: self.context.start_dir.as_path().into(),
+            real_dir: self.context.start_dir.canonicalize().ok().map(OsText::from),
+            identity: Some(identity(&self.context.start_dir)),
+            arguments: self.arguments_with_socket(),
+            typed_in: self.typed_in.as_ref().map(|typed| typed.dir.as_path().into()),
+            directory_named: self.typed_in.as_ref().is_some_and(|typed| typed.named),
+            from_files: set.map(|(key, value)| (text(key), value.map(text))).collect(),
+            first_port,
+        }
+    }
+
+    /// Flags and variables.
+    pub(in crate::cli) fn settings(&self) -> Result<Settings, PlanError> {
+        let mut settings = Settings::of(&self.typed, &self.context.env)?;
+        if Persona::here() == Persona::Overmind {
+            settings.prefer_tmux();
+        }
+        Ok(settings)
+    }
+
+    /// The plan, and warnings about it.
+    pub(in crate::cli) fn resolve(&self) -> Result<(Plan, Vec<String>), CliError> {
+        self.resolve_for(false)
+    }
+
+    /// Like [`resolve`](Self::resolve). With `keep`, the plan is going to be run and not only inspected, so the
+    /// ports that it gets are recorded for the next time.
+    pub(in crate::cli) fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
+        let mut warnings = vec![];
+        let own = self.own_path();
+        // Searched for once, though a plan may be resolved twice.
+        let tmux = OnceCell::new();
+        let find = |name: &OsStr| {
+            if name == "tmux" {
+                tmux.get_or_init(|| tmux::find(&self.context, &own, keep)).as_ref().ok().cloned()
+            } else {
+                find_for_plan(&self.context, &own, name)
+            }
+        };
+        let plan = self.resolve_with(&find, &mut warnings, keep);
+        match (plan, tmux.into_inner()) {
+            (Err(CliError::Plan(PlanError::NoTmux)), Some(Err(unusable))) => {
+                print_warnings(&warnings);
+                Err(unusable.into())
+            }
+            (Err(error @ CliError::Plan(_)), _) => {
+                print_warnings(&warnings);
+                Err(error)
+            }
+            (Ok(plan), Some(Err(unusable))) if keep => {
+                warnings.push(unusable.instead()?);
+                Ok((plan, warnings))
+            }
+            (plan, _) => Ok((plan?, warnings)),
+        }
+    }
+
+    /// Like `resolve_for`, with this search for programs; warnings are reported even on error.
+    pub(in crate::cli) fn resolve_with(
+        &self,
+        find: &Find<'_>,
+        warnings: &mut Vec<String>,
+        keep: bool,
+    ) -> Result<Plan, CliError> {
+        let mut settings = self.settings()?;
+        let loaded =
+            self.context.load(&self.typed).map_err(|error| self.without_procfile(error))?;
+        settings.spread_groups(&loaded)?;
+        let odd = settings.warnings(&loaded.procfile);
+        let undeclared = loaded.failures.warnings(&loaded.procfile);
+        let odd = loaded.procfile.warnings.iter().chain(&odd).chain(&undeclared);
+        warnings.extend(odd.map(ToString::to_string));
+        if let Some(earlier) = &self.earlier {
+            if !settings.backend(&loaded.toml).allows(earlier.backend) {
+                let text = "changed, but in force from the next start only: backend";
+                warnings.push(text.to_owned());
+            }
+            settings.keep_backend(earlier.backend);
+        }
+        let mut plan = self.plan(&loaded, &mut settings, (find, keep))?;
+        warnings.extend(self.tmux_config_warning(&plan));
+        warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
+        self.choose(&mut plan)?;
+        if let Some(name) = &self.exit_code_from {
+            end_with(&mut plan, name)?;
+        }
+        if let Some(ready) = &self.wait {
+            let begin = plan.processes.iter().filter(|process| !process.waits);
+            CliError::refuse_unknown(ready.listening(), begin)?;
+        }
+        Ok(plan)
+    }
+
+    /// Advice if there is no Procfile. Overmind's message only names the file.
+    pub(in crate::cli) fn without_procfile(&self, error: ConfigError) -> CliError {
+        if let ConfigError::Read { path, source } = &error
+            && source.kind() == ErrorKind::NotFound
+            && *path == self.project.procfile_shown
+            && Persona::here() == Persona::Tmo
+            && !self.context.names_procfile(&self.typed)
+        {
+            if let Ok(target) = self.project.procfile.read_link() {
+                let (path, target) = (path.display(), target.display());
+                return CliError::Other(format!(
+                    "{path} is a link to {target}, which is not there; repair or remove the link"
+                ));
+            }
+            return no_procfile(&self.context.start_dir);
+        }
+        error.into()
+    }
+
+    /// The plan for display only, after its warnings were printed.
+    pub(in crate::cli) fn preview(&self, find: &Find<'_>) -> Result<Plan, CliError> {
+        let mut warnings = self.context.warnings.iter().map(ToString::to_string).collect();
+        let plan = self.resolve_with(find, &mut warnings, false);
+        print_warnings(&warnings);
+        plan
+    }
+
+    /// The reason why the user's tmux configuration can't be read, if it can't.
+    fn tmux_config_warning(&self, plan: &Plan) -> Option<String> {
+        let none = Path::new(NO_TMUX_CONFIG);
+        if plan.tmux_config.as_ref().is_some_and(|config| config.as_path() == none) {
+            return None;
+        }
+        if plan.backend == Backend::Native {
+            let config = self.typed.tmux_config.as_ref()?.display();
+            return Some(format!("the tmux configuration {config} is not used: no tmux runs"));
+        }
+        let own = || Some(Path::new(self.context.env.caller("HOME")?).join(".tmux.conf"));
+        let named = plan.tmux_config.as_ref().map(|config| config.as_path().to_owned());
+        let config = named.or_else(|| own().filter(|config| config.exists()))?;
+        let error = files::open_project(&config).err()?;
+        let (config, why) = (config.display(), why(&error));
+        Some(format!("the tmux configuration {config} can't be read: {why}"))
+    }
+
+    /// The facts for a plan that do not come from the user.
+    pub(in crate::cli) fn facts<'a>(&self, find: &'a Find<'a>) -> Facts<'a> {
+        let now = clock::now();
+        Facts {
+            run: format!("{}-{:x}", self.project.instance, now.nanos()),
+            started: now,
+            size: screen::DEFAULT_SIZE,
+            inherit: self.inherit.clone(),
+            tmo: self.tmo.clone(),
+            find,
+        }
+    }
+
+    fn plan(
+        &self,
+        loaded: &Loaded,
+        settings: &mut Settings,
+        (find, keep): (&Find<'_>, bool),
+    ) -> Result<Plan, CliError> {
+        if let Some(earlier) = &self.earlier {
+            settings.keep_lines(earlier.lines.clone());
+            // The run's ports stay at the place that was found to be free.
+            let moved = earlier.origin.as_ref().and_then(|origin| origin.first_port);
+            if let Some(first) = moved {
+                settings.move_ports_to(first);
+            }
+            let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+            return Ok(Plan { origin: Some(self.origin(moved)), ..plan });
+        }
+        let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+        let plan = Plan { origin: Some(self.origin(None)), ..plan };
+        let (true, Some(asked)) = (self.typed.port_auto(&self.context.env)?, settings.first_port())
+        else {
+            return Ok(plan);
+        };
+        // A process with a port of its own keeps it, wherever the others move.
+        let mut moving = plan.clone();
+        moving.processes.retain(|process| !process.has_own_port);
+        let first = ports::place(&self.context.env, &self.project, &moving, (asked, keep))?;
+        if first == asked {
+            return Ok(plan);
+        }
+        settings.move_ports_to(first);
+        let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+        let plan = Plan { origin: Some(self.origin(Some(first))), ..plan };
+        if keep {
+            print_warning(&format!("ports: {}", ports::table(&plan)));
+        }
+        Ok(plan)
+    }
+
+    /// Start only the named processes and those that they wait for; the others can be started later.
+    fn choose(&self, plan: &mut Plan) -> Result<(), CliError> {
+        plan.no_deps = self.no_deps;
+        plan.ends_when_done = Persona::here() == Persona::Tmo;
+        let names = &self.typed.names;
+        if names.is_empty() {
+            return Ok(());
+        }
+        for name in names {
+            let gone = self
+                .earlier
+                .as_ref()
+                .is_some_and(|plan| plan.processes.iter().any(|process| process.is_meant(name)));
+            if !gone && !plan.processes.iter().any(|process| process.is_meant(name)) {
+                let known = plan.processes.iter().map(|process| &process.name);
+                return Err(self.why_left_out(CliError::unknown(name, known)));
+            }
+        }
+        plan::begin_with(plan, |process| names.iter().any(|word| process.is_meant(word)));
+        Ok(())
+    }
+}
+
+/// Advice for a directory without a Procfile.
+fn no_procfile(dir: &Path) -> CliError {
+    let hint = if let [first, ..] = &other_procfiles(dir)[..] {
+        format!("{first} is there: `-f {first}` names it")
+    } else if can_propose(dir) {
+        "`tmo init` writes one, `-f FILE` names another".to_owned()
+    } else {
+        without_procfile(dir)
+    };
+    CliError::NoProcfile { dir: dir.to_owned(), hint }
+}
+
+/// Make the run end with this process.
+fn end_with(plan: &mut Plan, name: &str) -> Result<(), CliError> {
+    let known = |process: &&mut ProcessPlan| process.name.matches(name);
+    let Some(process) = plan.processes.iter_mut().find(known) else {
+        return Err(CliError::unknown(name, plan.processes.iter().map(|process| &process.name)));
+    };
+    (process.on_exit, process.rules.restart) = (OnExit::StopAll, None);
+    plan.exit_code_from = Some(process.name.clone());
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! Cleans up a run without a supervisor: kills its processes, removes its files.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::instance::{Instance, WAITS};
+use crate::cli::args::ClientArgs;
+use crate::cli::error::CliError;
+use crate::cli::{output, runtime};
+use crate::client::ClientError;
+use crate::client::address::Address;
+use crate::config::Env;
+use crate::config::dirs::runtime_base;
+use crate::engine::forced_end::{Forced, remaining};
+use crate::engine::runtime_dir::RuntimeDir;
+use crate::instance::listen;
+use crate::instance::lock::{Door, RunLock};
+use crate::model::count;
+use crate::model::member::Member;
+use crate::pane::process_tree::{named, named_with_ports};
+use crate::runs::{self, KnownRun, Standing, runtime_dirs};
+use crate::sys::dial::Answer;
+use crate::sys::{self, ProcInfo};
+
+/// How long another command may hold the start lock. That command may be stopped, and `kill` must work
+/// nevertheless.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// `tmo kill` if the supervisor has not done it, for this reason. Returns the reason if this machine has no
+/// trace of a run.
+pub(in crate::cli) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError> {
+    if matches!(instance.address(), Address::Tcp(_)) && instance.other.is_none() {
+        return Err(reason);
+    }
+    let refused = instance
+        .refuse_project_above()
+        .and_then(|()| runtime::block_on(instance.refuse_other_project()))
+        .and_then(|()| instance.refuse_sessions_of_other_project());
+    if let Err(refused) = refused {
+        return Err(if instance.parts().is_empty() { reason } else { refused });
+    }
+    let _door = enter(instance)?;
+    let by_name = || instance.other.as_ref().and_then(RuntimeDir::end_by_search);
+    let is_pending = matches!(reason, CliError::Client(ClientError::Pending { .. }));
+    let forced = instance.runtime.end_by_force().map_err(|error| {
+        if !is_pending {
+            return error.into();
+        }
+        CliError::Other(format!(
+            "{error}; the supervisor was asked to end the run too, and will when it resumes"
+        ))
+    });
+    let Some(forced) = forced?.or_else(by_name) else { return Err(reason) };
+    if forced.was_over && matches!(reason, CliError::Problems(_) | CliError::NothingRuns { .. }) {
+        return Err(reason);
+    }
+    refuse(&forced.report.left)?;
+    tell(&reason, &forced);
+    remove(instance, &forced.sockets)?;
+    Ok(0)
+}
+
+/// `tmo kill` if the runtime directory can't be trusted, for this reason. It finds the run in the process
+/// table and leaves the directory alone. Returns the reason if no part of the run is alive.
+pub(in crate::cli) fn search(args: &ClientArgs, reason: CliError) -> Result<u8, CliError> {
+    let instance = Instance::unchecked(args)?;
+    if !instance.parts().is_empty() {
+        instance.refuse_unknown_project()?;
+    }
+    let Some(forced) = instance.runtime.end_by_search() else { return Err(reason) };
+    refuse(&forced.report.left)?;
+    tell(&reason, &forced);
+    for socket in forced.sockets.iter().chain([&instance.socket.path]) {
+        remove_stale(socket)?;
+    }
+    Ok(0)
+}
+
+/// `tmo kill` after the supervisor has ended the run: wait until all its parts have exited, and end
+/// the run without the supervisor if it has missed one.
+pub(in crate::cli) fn finish(instance: &Instance, parts: &[ProcInfo]) -> Result<(), CliError> {
+    let Some(left) = remaining(parts) else { return Ok(()) };
+    let reason = format!("{} (pid {}) was left by the supervisor", left.comm, left.pid);
+    kill(instance, CliError::Other(reason)).map(drop)
+}
+
+fn tell(reason: &CliError, forced: &Forced) {
+    let count = count::processes(forced.report.ended, "");
+    // These errors advise the user to type this very command.
+    let is_silent = |error: &CliError| {
+        matches!(
+            error,
+            CliError::Client(
+                ClientError::Silent { .. }
+                    | ClientError::Pending { .. }
+                    | ClientError::TakingOver { .. }
+            )
+        )
+    };
+    let reason = if matches!(reason, CliError::NothingRuns { .. }) {
+        "nobody answers at its socket".to_owned()
+    } else if is_silent(reason) {
+        "its supervisor does not answer".to_owned()
+    } else {
+        reason.to_string()
+    };
+    output::warn(&format!("{reason}; ended the run without its supervisor ({count})"));
+    if let Some(spared) = spared(&forced.report.exempt) {
+        output::warn(&spared);
+    }
+}
+
+/// What is alive of a run without a supervisor, and what ends it.
+pub(in crate::cli) fn remains(instance: &Instance) -> Option<String> {
+    remains_at(&instance.runtime, "here", &format!("`tmo kill{}`", instance.flags()))
+}
+
+/// The same of a run at this place, which this command ends.
+pub(in crate::cli) fn remains_at(runtime: &RuntimeDir, place: &str, kill: &str) -> Option<String> {
+    const MOST: usize = 5;
+    let left = runtime.remains();
+    let (shown, more) = left.split_at(left.len().min(MOST));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    let list = list(&named(shown));
+    (!left.is_empty()).then(|| {
+        format!(
+            "no supervisor answers {place}, but processes of a run live: {list}{more}; {kill} ends them"
+        )
+    })
+}
+
+/// The processes that were left running on purpose.
+pub(in crate::cli) fn spared(exempt: &[ProcInfo]) -> Option<String> {
+    let list = list(&named_with_ports(exempt));
+    (!exempt.is_empty()).then(|| format!("left running on purpose: {list}"))
+}
+
+fn list(members: &[Member]) -> String {
+    members.iter().map(Member::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Lock the runtime directory against starts, if it exists and the lock is free in time.
+fn enter(instance: &Instance) -> Result<Option<Door>, CliError> {
+    let dir = instance.runtime.dir();
+    match Door::enter_within(dir, Some(PATIENCE), || output::warn(&WAITS)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        entered => entered.map_err(CliError::io("the lock")),
+    }
+}
+
+/// An error if some process could not be killed.
+pub(in crate::cli) fn refuse(left: &[ProcInfo]) -> Result<(), CliError> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    let list = list(&named(left));
+    Err(CliError::Other(format!("these processes can't be ended: {list}")))
+}
+
+/// Remove the files of a dead run, and these tmux sockets; returns what was removed.
+pub(in crate::cli) fn remove(
+    instance: &Instance,
+    of_tmux: &[PathBuf],
+) -> Result<Vec<String>, CliError> {
+    let (runtime, mut done) = (&instance.runtime, vec![]);
+    if runtime.dir().is_dir() {
+        let there = runtime.plan_file().exists() || runtime.state_file().exists();
+        runtime.clear().map_err(CliError::io(runtime.dir().display()))?;
+        if there {
+            done.push(format!("removed what the run had left in {}", runtime.dir().display()));
+        }
+        // No other command can take it: they wait for the start lock.
+        if let Ok(lock) = RunLock::acquire(runtime.dir()) {
+            lock.release(runtime.dir());
+        }
+        for socket in listen::own_sockets(runtime.dir()) {
+            remove_stale(&listen::temporary(&socket))?;
+            remove_stale(&socket)?;
+        }
+    }
+    for socket in of_tmux {
+        if remove_stale(socket)? {
+            done.push(format!("removed {}", socket.display()));
+        }
+    }
+    let (path, shown) = (&instance.socket.path, instance.socket.shown.display());
+    remove_stale(&listen::temporary(path))?;
+    let unlinked = listen::unlink_own(path, runtime.dir()).map_err(CliError::io(shown))?;
+    // The socket may belong to a run of another session of this user whose supervisor is dead, which can still
+    // be taken over.
+    let is_free = || runtime.of_other_sessions().is_empty();
+    if unlinked || is_free() && remove_stale(path)? {
+        done.push(format!("removed {}", instance.socket.shown.display()));
+    }
+    Ok(done)
+}
+
+/// Remove a socket of this user that has no listener; anything else stays.
+fn remove_stale(path: &Path) -> Result<bool, CliError> {
+    let uid = nix::unistd::geteuid().as_raw();
+    let ours = path
+        .symlink_metadata()
+        .is_ok_and(|found| found.file_type().is_socket() && found.uid() == uid);
+    if !ours || !matches!(listen::probe_own(path), Ok(Answer::Dead)) {
+        return Ok(false);
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        removed => {
+            let what =
+                format!("the socket {} of a run that is over can't be removed", path.display());
+            removed.map(|()| true).map_err(CliError::io(what))
+        }
+    }
+}
+
+/// The runtime directories of this user.
+pub(in crate::cli) fn there(base: &Path) -> Result<Vec<RuntimeDir>, CliError> {
+    let dirs = runtime_dirs(base).map_err(CliError::io(base.display()))?;
+    Ok(dirs.into_iter().map(RuntimeDir::new).collect())
+}
+
+/// What is alive of the runs that have no supervisor and can't be taken over.
+pub(in crate::cli) fn left_over(env: &Env) -> Vec<String> {
+    let marks: BTreeSet<String> = sys::all()
+        .iter()
+        .filter_map(|process| sys::variable_of(process.pid, "TMO_SESSION"))
+        .collect();
+    let is_marked = |id: &str| marks.iter().any(|run| run.starts_with(&format!("{id}-")));
+    let left = |run: &KnownRun| {
+        let dir = run.last.as_ref()?.origin.as_ref()?.as_path();
+        let runtime = RuntimeDir::new(runtime_base(env).join(&run.id));
+        let is_kept =
+            run.standing == Standing::Held || runtime.has_survivors() || runtime.has_keeper();
+        let place = format!("in {}", dir.display());
+        if is_kept { None } else { remains_at(&runtime, &place, "`tmo kill` there") }
+    };
+    // Without the records of past runs, the list itself is complete.
+    let known = runs::all(env).unwrap_or_default();
+    known.values().filter(|run| is_marked(&run.id)).filter_map(left).collect()
+}

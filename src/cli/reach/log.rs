@@ -1,0 +1,185 @@
+//! Finds the log of an instance, and determines how this command shows it.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::instance::Instance;
+use crate::cli::error::CliError;
+use crate::config::dirs::{instance_id, last_run, state_dir, state_id};
+use crate::config::{Env, Project, StartOptions};
+use crate::crash::Reports;
+use crate::crash::store::Found;
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::last::{last_events, last_lines};
+use crate::journal::last_run::LastRun;
+use crate::journal::reader::IndexReader;
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{self, Stream, Streams};
+use crate::model::ProcName;
+use crate::model::event::What;
+use crate::model::network::Network;
+use crate::model::plan::Plan;
+use crate::model::run_end::End;
+use crate::sys::local;
+use crate::view::merged::Renderer;
+use crate::view::paint::{Facts, Mode, Stamp, Style};
+use crate::view::printer::Job;
+use crate::view::screen;
+
+/// A journal and the streams in it.
+#[derive(Debug)]
+pub(in crate::cli) struct Source {
+    pub(in crate::cli) dirs: Dirs,
+    pub(in crate::cli) streams: Vec<Stream>,
+    pub(in crate::cli) reports: Reports,
+    /// Processes that are sure to be shown; others widen the column when they appear.
+    pub(in crate::cli) present: Vec<ProcName>,
+}
+
+impl Source {
+    /// The journal of a run.
+    pub(in crate::cli) fn of_plan(plan: &Plan, runtime: &Path) -> Result<Self, CliError> {
+        let dirs = Dirs::of_run(plan, runtime);
+        let present = plan.processes.iter().map(|process| process.name.clone()).collect();
+        let reports = Reports::of_plan(plan, &dirs);
+        Ok(Self { present, ..Self::open(dirs, reports)? })
+    }
+
+    /// The journal of an instance: that of its run, or of its last one.
+    pub(in crate::cli) fn of_instance(instance: &Instance) -> Result<Self, CliError> {
+        if let Ok(plan) = instance.runtime.plan() {
+            return Self::of_plan(&plan, instance.runtime.dir());
+        }
+        let socket = &instance.socket.path;
+        let (dir, crashes) = match LastRun::read(&last_run(&instance.context.env, socket)) {
+            Some(last) => (last.journal.as_path().to_owned(), last.crashes),
+            // The last run's version did not record it.
+            None => (usual_journal(instance)?, None),
+        };
+        if !dir.is_dir() {
+            let owner = socket.metadata().map_or_else(|_| own_user(), |found| found.uid());
+            if owner != own_user() {
+                return Err(CliError::Other(format!(
+                    "the run at {} belongs to user {owner}, and so does its log: read it as that \
+                     user",
+                    instance.socket.shown.display()
+                )));
+            }
+            return Err(CliError::NoLog(dir));
+        }
+        let dirs = Dirs::new(dir, None);
+        let reports = Reports::new(&dirs, crashes.as_ref(), &instance_id(socket));
+        Self::open(dirs, reports)
+    }
+
+    fn open(dirs: Dirs, reports: Reports) -> Result<Self, CliError> {
+        let streams = Streams::open(&dirs).map_err(|e| CliError::Other(e.to_string()))?;
+        let streams = streams.all().to_vec();
+        let present = streams::names(&streams).cloned().collect();
+        Ok(Self { dirs, streams, reports, present })
+    }
+
+    /// A filter for the streams that these words select; without words, all streams and the supervisor's
+    /// messages.
+    pub(in crate::cli) fn filter(&self, names: &[String]) -> Result<Filter, CliError> {
+        streams::refuse_unknown(names, &self.streams).map_err(CliError::Unknown)?;
+        Ok(Filter::named(names, &self.streams).and_events_about(names, &self.streams))
+    }
+
+    /// The crash reports of the project, the newest last.
+    pub(in crate::cli) fn list_reports(&self) -> Result<Vec<Found>, CliError> {
+        self.reports.list().map_err(CliError::io(self.reports.dir.display()))
+    }
+
+    /// The style of this command's output.
+    pub(in crate::cli) fn style(env: &Env, stamp: Stamp) -> Style {
+        let facts = Facts {
+            stdout_is_terminal: screen::is_terminal(io::stdout()),
+            no_color: env.caller("NO_COLOR"),
+            clicolor_force: env.caller("CLICOLOR_FORCE"),
+            term: env.caller("TERM"),
+        };
+        let style = Style::new(facts.mode());
+        let columns =
+            screen::window_size(io::stdout()).map_or(style.columns, |(columns, _)| columns);
+        Style { stamp, columns, zone: local::zone(), ..style }
+    }
+
+    /// A renderer for these streams.
+    pub(in crate::cli) fn renderer(&self, style: Style) -> Renderer {
+        let present = |stream: &&Stream| self.present.contains(&stream.name);
+        let names = self.streams.iter().filter(present);
+        let names: Vec<_> = names.map(|s| (s.number, s.name.as_str(), s.color)).collect();
+        Renderer::new(style, &names).with_journal(&self.dirs)
+    }
+
+    /// Show the log from this position on.
+    pub(in crate::cli) fn job(&self, position: Position, filter: Filter, style: Style) -> Job {
+        let cursor = Cursor::open(&self.dirs, position, filter);
+        Job {
+            cursor: if style.mode == Mode::Exact { cursor.with_drawings() } else { cursor },
+            renderer: self.renderer(style),
+            out: Box::new(io::stdout()),
+            shown: None,
+            first: vec![],
+            last: vec![],
+            at_debugger: None,
+            flags: String::new(),
+        }
+    }
+
+    /// The last lines of a process's last life, from its stream, none before record `first`.
+    pub(in crate::cli) fn last_lines(
+        &self,
+        name: &ProcName,
+        lines: u64,
+        first: u64,
+    ) -> Result<Vec<u8>, CliError> {
+        let filter = self.filter(&[name.to_string()])?;
+        last_lines(self.index(), filter, lines, first).map_err(unreadable)
+    }
+
+    /// How this run ended, and the number of records up to there; `None` if it has not ended.
+    pub(in crate::cli) fn end_of(&self, run: &str) -> Result<Option<(End, u64)>, CliError> {
+        let events = last_events(self.index(), 0).map_err(unreadable)?;
+        Ok(events.iter().find_map(|(record, event)| match event.what() {
+            Some(What::End { run: of, end }) if of == run => Some((end.clone(), record + 1)),
+            Some(_) | None => None,
+        }))
+    }
+
+    /// The number of records so far.
+    pub(in crate::cli) fn records(&self) -> Result<u64, CliError> {
+        self.index().len().map_err(unreadable)
+    }
+
+    /// The merged index.
+    pub(in crate::cli) fn index(&self) -> IndexReader {
+        IndexReader::open(&self.dirs)
+    }
+}
+
+/// The error for an unreadable journal.
+pub(in crate::cli) fn unreadable(error: io::Error) -> CliError {
+    CliError::io("the journal")(error)
+}
+
+fn own_user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// The path of the journal that a start without flags would use.
+fn usual_journal(instance: &Instance) -> Result<PathBuf, CliError> {
+    let context = &instance.context;
+    let beside = instance.socket.path.parent().unwrap_or(Path::new("/"));
+    let here = if instance.socket.tcp.is_some() { &context.start_dir } else { beside };
+    let typed = StartOptions {
+        socket: Some(instance.socket.path.clone()),
+        network: Some(Network::Unix.name().to_owned()),
+        ..Default::default()
+    };
+    let project = Project::locate(here, &typed, &context.env)?;
+    let id = state_id(&project.root, &instance.socket.path);
+    Ok(state_dir(&context.env, &project.title, &id))
+}

@@ -1,0 +1,348 @@
+//! `tmo stop`, `restart`, `quit`, `kill`: send a request and wait until it is done.
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use super::instance::{Instance, MOST_TRIES, OVERMIND_CANNOT, Server};
+use crate::api::overmind::Command;
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::cli::output::progress::with_details;
+use crate::cli::persona::Persona;
+use crate::client::address::Address;
+use crate::client::overmind::OvermindClient;
+use crate::client::{Client, ClientError, HeadEvent};
+use crate::model::event::Note;
+use crate::model::request::{ChangeOrder, Outcome, ProcessState, Request, State};
+use crate::model::{ProcName, units};
+use crate::sys::clock;
+
+/// Report the processes that were skipped because of these: they are not started automatically.
+async fn report_skipped(instance: &Instance, names: &[String]) {
+    // This is only a hint, so errors are ignored.
+    let Ok(state) = instance.state().await else { return };
+    let is_meant = |on: &ProcName| {
+        let on = state.processes.iter().find(|process| process.name == *on);
+        on.is_some_and(|on| names.iter().any(|word| on.is_meant(word)))
+    };
+    let because = |process: &&ProcessState| match &process.problem {
+        Some(Note::Skipped(skip)) => skip.needs().is_some_and(is_meant),
+        Some(_) | None => false,
+    };
+    let late = state.processes.iter().filter(because).find_map(ProcessState::late_dependency);
+    let skipped: Vec<_> = state.processes.iter().filter(because).map(|p| p.name.as_str()).collect();
+    if !skipped.is_empty() {
+        let flags = instance.flags();
+        let next = if let Some(on) = late {
+            format!("`tmo restart {on}{flags}` tries again")
+        } else {
+            let them = if skipped.len() == 1 { "it" } else { "them" };
+            format!("`tmo start {}{flags}` starts {them}", skipped.join(" "))
+        };
+        output::warn(&format!("still skipped: {}; {next}", skipped.join(", ")));
+    }
+}
+
+/// Report what a request does beyond its words, or why it does nothing.
+fn report_followers(request: &Request, outcome: &Outcome) {
+    let following: Vec<_> = outcome.following.iter().map(ProcName::as_str).collect();
+    if let [first, rest @ ..] = &*following {
+        let was =
+            if rest.is_empty() { format!("{first} was") } else { following.join(", ") + " were" };
+        output::warn(&format!("{was} skipped before and will follow"));
+    }
+    if let Request::Restart { names, .. } = request
+        && outcome.ok
+        && names.is_empty()
+        && outcome.names.is_empty()
+    {
+        output::warn(
+            &"nothing to restart: each process was stopped or has completed; name those to start",
+        );
+    }
+}
+
+/// Maximum number of processes named in one line.
+const MOST_NAMED: usize = 5;
+/// How long after SIGKILL to look again.
+const AFTER_KILL: Duration = Duration::from_millis(300);
+
+/// Send a request, wait for it, and report problems.
+pub(in crate::cli) async fn request(
+    instance: &mut Instance,
+    request: Request,
+    wait: bool,
+) -> Result<u8, CliError> {
+    let server = instance.server().await?;
+    request_of(instance, server, request, wait).await
+}
+
+/// The same, once it is known which server answers.
+pub(in crate::cli) async fn request_of(
+    instance: &Instance,
+    server: Server,
+    request: Request,
+    wait: bool,
+) -> Result<u8, CliError> {
+    instance.refuse_other_project().await?;
+    if concerns_whole_run(&request) {
+        instance.refuse_project_above()?;
+    }
+    match server {
+        Server::Tmo => {
+            let key = key();
+            let run = OnceCell::new();
+            let asked = instance.ask(async |mut client| {
+                if ends_the_run(&request) {
+                    // The request was made for the run of this plan. A retry could otherwise reach another
+                    // run that has replaced it.
+                    let meant = run.get_or_init(|| instance.run_by_plan());
+                    if let Some(run) = meant {
+                        client = client.only_of(run);
+                    }
+                }
+                if wait {
+                    insist(client, &request, &key).await
+                } else {
+                    client.request(&request, false).await
+                }
+            });
+            match with_details(words(&request), asked, async || slow_stops(instance).await).await {
+                // The run has ended, which was the purpose of the request. The next one may have begun since.
+                Err(CliError::NothingRuns { left: None, .. }) if wait && ends_the_run(&request) => {
+                    Ok(0)
+                }
+                Err(CliError::Client(ClientError::Lost { .. }))
+                    if wait && ends_the_run(&request) && instance.is_over() =>
+                {
+                    Ok(0)
+                }
+                Err(CliError::Client(ClientError::OtherRun { .. })) if run.get().is_some() => Ok(0),
+                outcome => {
+                    let outcome = outcome?;
+                    report_followers(&request, &outcome);
+                    let code = verdict(outcome)?;
+                    if let Request::Restart { names, .. } | Request::Start { names, .. } = &request
+                    {
+                        report_skipped(instance, names).await;
+                    }
+                    Ok(code)
+                }
+            }
+        }
+        Server::Overmind(address) => {
+            OvermindClient::new(&address).order(&overmind_command(request)?).await?;
+            Ok(0)
+        }
+    }
+}
+
+/// The same request to overmind, if it has it.
+fn overmind_command(request: Request) -> Result<Command, CliError> {
+    match request {
+        Request::Restart { names, .. } => Ok(Command::Restart(names)),
+        Request::Stop { names, .. } => Ok(Command::Stop(names)),
+        Request::Quit => Ok(Command::Quit),
+        Request::Kill => Ok(Command::Kill),
+        Request::Start { .. }
+        | Request::Install { .. }
+        | Request::Signal { .. }
+        | Request::Scale { .. }
+        | Request::Reload { .. }
+        | Request::Resize { .. } => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
+    }
+}
+
+/// Wait for the end of a run that is being stopped.
+pub(in crate::cli) async fn end_of(instance: &Instance) -> Result<u8, CliError> {
+    let over = async {
+        loop {
+            let mut news = match instance.news().await {
+                Ok(news) => news,
+                Err(_) if instance.is_over() => return Ok(0),
+                Err(error) => return Err(error),
+            };
+            while let Some(Ok(event)) = news.next().await {
+                if matches!(event, HeadEvent::End(_)) {
+                    return Ok(0);
+                }
+            }
+        }
+    };
+    with_details("stopping everything", over, async || slow_stops(instance).await).await
+}
+
+/// The processes that a stop is waiting for, and when to look again: after SIGKILL has been sent.
+async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
+    let state = state_at(&instance.address()).await.ok()?;
+    let now = clock::now();
+    let waits = |process: &&ProcessState| process.kill_due.is_some_and(|due| due > now);
+    let slow: Vec<_> = state.processes.iter().filter(waits).collect();
+    let due = slow.iter().filter_map(|process| process.kill_due).min()?.since(now);
+    let name = |process: &&ProcessState| match process.pid {
+        Some(pid) => format!("{} (pid {pid})", process.name),
+        None => format!("a child process of {}", process.name),
+    };
+    let mut names: Vec<_> = slow.iter().map(name).collect();
+    if names.len() > MOST_NAMED {
+        names.truncate(MOST_NAMED);
+        names.push(format!("{} more", slow.len() - MOST_NAMED));
+    }
+    let names = names.join(", ");
+    // In a trial, Ctrl-C in its own terminal kills at once.
+    let again = match instance.run {
+        Some(_) => "Ctrl-C",
+        None => "the same command in another terminal",
+    };
+    let (runs, them) = if slow.len() == 1 { ("runs", "it") } else { ("run", "them") };
+    let text = format!(
+        "{names} still {runs}; SIGKILL in {} s, {again} kills {them} now",
+        units::whole_seconds(due)
+    );
+    Some((text, due + AFTER_KILL))
+}
+
+/// Send a request and wait for its outcome, unless the supervisor does not respond at all.
+pub(in crate::cli) async fn insist(
+    client: Client,
+    request: &Request,
+    key: &str,
+) -> Result<Outcome, ClientError> {
+    tokio::select! {
+        answer = client.request_once(request, key) => answer,
+        silent = silence(client.address()) => Err(silent),
+    }
+}
+
+/// Request a stop of this run and wait for the outcome without a time limit. If the supervisor is killed
+/// meanwhile, its guardian starts a new one, and the request is repeated with the same key, so that it is
+/// not executed twice.
+pub(in crate::cli) async fn ask_to_quit(
+    address: &Address,
+    run: &str,
+    key: &str,
+) -> Result<Outcome, ClientError> {
+    let quit =
+        |client: Client| async move { client.only_of(run).request_once(&Request::Quit, key).await };
+    steadily(address, quit).await
+}
+
+/// Wait for this answer without a time limit. `silent` is called once if the supervisor at this address
+/// does not respond at all: it may be stopped (SIGSTOP), and may be continued later.
+pub(in crate::cli) async fn unless_silent<T>(
+    address: &Address,
+    answer: impl Future<Output = T>,
+    silent: impl FnOnce(ClientError),
+) -> T {
+    let mut answer = std::pin::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => return answer,
+        error = silence(address) => silent(error),
+    }
+    answer.await
+}
+
+/// Send a request, and repeat it as long as supervisors are killed meanwhile. Connecting waits for the next
+/// one, so this does not spin.
+pub(in crate::cli) async fn steadily<T, F: Future<Output = Result<T, ClientError>>>(
+    address: &Address,
+    ask: impl Fn(Client) -> F,
+) -> Result<T, ClientError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match ask(Client::connect(address).await?).await {
+            Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
+            other => return other,
+        }
+    }
+}
+
+/// The state of the run at this address, whichever supervisor answers.
+pub(in crate::cli) async fn state_at(address: &Address) -> Result<State, ClientError> {
+    Client::connect(address).await?.state().await
+}
+
+/// Stop this run in the name of this program, unless its supervisor does not respond at all.
+pub(in crate::cli) async fn quit(
+    address: &Address,
+    run: &str,
+    by: &'static str,
+) -> Result<Outcome, CliError> {
+    let key = key();
+    let quit = |client: Client| insist(client.only_of(run).by(by), &Request::Quit, &key);
+    Ok(steadily(address, quit).await?)
+}
+
+/// A new idempotency key, so that a repeated request is executed only once.
+pub(in crate::cli) fn key() -> String {
+    format!("{}-{:x}", std::process::id(), clock::now().nanos())
+}
+
+/// Most requests finish within this time.
+const USUAL: Duration = Duration::from_secs(1);
+
+/// Completes only if the supervisor does not even report its state, and so can't execute a request before
+/// it is continued. A request itself may take arbitrarily long.
+async fn silence(address: &Address) -> ClientError {
+    // A hanging process sends nothing, so only a timeout can detect it.
+    tokio::time::sleep(USUAL).await;
+    if let Ok(client) = Client::connect(address).await
+        && let Err(error @ (ClientError::Silent { .. } | ClientError::TakingOver { .. })) =
+            client.state().await
+    {
+        return error.after_request();
+    }
+    std::future::pending().await
+}
+
+/// Whether it affects the run as a whole, not just named processes.
+fn concerns_whole_run(request: &Request) -> bool {
+    let is_all = |name: &String| !name.is_empty() && name.chars().all(|c| c == '*');
+    match request {
+        Request::Quit | Request::Kill | Request::Reload { .. } => true,
+        Request::Stop { names, .. }
+        | Request::Restart { names, .. }
+        | Request::Signal { names, .. } => names.is_empty() || names.iter().any(is_all),
+        Request::Start { .. }
+        | Request::Install { .. }
+        | Request::Scale { .. }
+        | Request::Resize { .. } => false,
+    }
+}
+
+const fn ends_the_run(request: &Request) -> bool {
+    matches!(request, Request::Quit | Request::Kill)
+}
+
+pub(in crate::cli) fn verdict(outcome: Outcome) -> Result<u8, CliError> {
+    match outcome {
+        Outcome { unknown: Some(unknown), .. } => Err(CliError::Unknown(unknown)),
+        Outcome { ok: true, .. } => Ok(0),
+        Outcome { problems, .. } => Err(CliError::Problems(problems)),
+    }
+}
+
+fn words(request: &Request) -> &'static str {
+    match request {
+        Request::Start { .. } => "starting",
+        Request::Stop { .. } => "stopping",
+        Request::Restart { .. } => "restarting",
+        Request::Install { .. } => "installing",
+        Request::Signal { .. } => "signalling",
+        Request::Scale { .. } => "scaling",
+        Request::Reload { .. } => "reloading",
+        Request::Quit => "stopping everything",
+        Request::Kill => "killing everything",
+        Request::Resize { .. } => "resizing",
+    }
+}
+
+/// The order in which a command stops and starts processes.
+pub(in crate::cli) fn change_order(no_deps: bool) -> ChangeOrder {
+    match Persona::here() {
+        Persona::Overmind => ChangeOrder::Overmind,
+        Persona::Tmo if no_deps => ChangeOrder::Unordered,
+        Persona::Tmo => ChangeOrder::Dependencies,
+    }
+}

@@ -1,0 +1,409 @@
+//! `tmo wait`: waits for a condition.
+
+mod seen;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use self::seen::Seen;
+use super::instance::Instance;
+use crate::cli::args::{WaitArgs, WaitFor};
+use crate::cli::error::CliError;
+use crate::cli::output::progress::with_details;
+use crate::cli::reach::instance::tmo_only;
+use crate::cli::runtime;
+use crate::client::HeadEvent;
+use crate::engine::port_owner::{OwnerCheck, Probed};
+use crate::engine::runtime_dir::RuntimeDir;
+use crate::model::moment::span;
+use crate::model::request::{ProcessState, State};
+use crate::model::rules::{PortOwner, Probe, Stage};
+use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
+use crate::sys::{self, clock};
+
+/// How often the progress shows what is still missing.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
+/// The current state of the condition.
+enum Verdict {
+    /// It is met; with the exit code.
+    So(u8),
+    /// Not yet, and what is missing.
+    NotYet(String),
+}
+
+/// Wait.
+pub(in crate::cli) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
+    let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
+    let (what, names) = args.what().map_err(|error| usage(&error))?;
+    let limit = args.timeout.as_deref().map(span).transpose().map_err(|error| usage(&error))?;
+    let mut instance = Instance::find(&args.client)?;
+    let last = RefCell::new("the condition is not met".to_owned());
+    let waiting = within(limit, &mut instance, (&names, &what), &last);
+    let missing = async || Some((last.borrow().clone(), LOOK_AGAIN));
+    runtime::block_on(with_details("waiting", waiting, missing))
+}
+
+/// Wait, with a time limit.
+async fn within(
+    limit: Option<Duration>,
+    instance: &mut Instance,
+    (names, what): (&[String], &WaitFor),
+    last: &RefCell<String>,
+) -> Result<u8, CliError> {
+    let waiting = until(instance, names, what, last);
+    let Some(limit) = limit else { return waiting.await };
+    match tokio::time::timeout(limit, waiting).await {
+        Ok(result) => result,
+        Err(_) => Err(CliError::TimedOut { what: last.take(), limit: units::span(limit) }),
+    }
+}
+
+/// The condition that a start waits for before it detaches.
+#[derive(Debug, Clone)]
+pub(in crate::cli) struct Readiness {
+    listening: Vec<String>,
+    limit: Option<Duration>,
+}
+
+impl Readiness {
+    /// Read `web,60s`: names, and how long at most.
+    pub(in crate::cli) fn read(words: &str) -> Result<Self, CliError> {
+        let (mut listening, mut limit) = (vec![], None);
+        for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match span(word) {
+                Ok(time) => limit = Some(time),
+                Err(error) if word.starts_with(|c: char| c.is_ascii_digit()) => {
+                    return Err(CliError::Usage(format!("--wait: {error}")));
+                }
+                Err(_) => listening.push(word.to_owned()),
+            }
+        }
+        Ok(Self { listening, limit })
+    }
+
+    /// The time limit.
+    pub(in crate::cli) const fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
+    /// The processes whose ports must be open.
+    pub(in crate::cli) fn listening(&self) -> &[String] {
+        &self.listening
+    }
+
+    /// Wait until these run and the condition is met. If one has ended, its own exit code is returned.
+    pub(in crate::cli) async fn wait(
+        self,
+        mut instance: Instance,
+        names: &[String],
+    ) -> Result<(), CliError> {
+        let what = WaitFor::Up(self.listening);
+        let last = RefCell::new("the condition is not met".to_owned());
+        match within(self.limit, &mut instance, (names, &what), &last).await {
+            Err(CliError::Ended { what, code }) => Err(CliError::Start { message: what, code }),
+            other => other.map(drop),
+        }
+    }
+}
+
+async fn until(
+    instance: &mut Instance,
+    names: &[String],
+    what: &WaitFor,
+    last: &RefCell<String>,
+) -> Result<u8, CliError> {
+    let mut seen = match look_first(instance, names, what).await? {
+        ControlFlow::Continue(seen) => seen,
+        ControlFlow::Break(code) => return Ok(code),
+    };
+    let mut news = match instance.ask(async |client| client.head(false).await).await {
+        Ok(news) => news,
+        Err(error) => return seen.at_the_end()?.ok_or(error),
+    };
+    let mut ports = PortChecks::of(instance);
+    // Output counts even if the process has ended since.
+    let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
+    loop {
+        let state = match instance.state().await {
+            Ok(state) => state,
+            Err(error) => return seen.at_the_end()?.ok_or(error),
+        };
+        // Do not wait for another run that replaces this one.
+        instance.run = Some(state.run.clone());
+        let wanted = chosen(&state, names)?;
+        seen.note(&wanted);
+        let verdict = match (what, &mut seen.search) {
+            (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
+            (WaitFor::Exit, _) => all_ended(&wanted),
+            (WaitFor::Port, _) => ports.open(&wanted, &state.run).await?,
+            // The end of the run is more informative than that of one process.
+            (WaitFor::Ready | WaitFor::Up(_), _) if state.quitting => {
+                Verdict::NotYet("everything is being stopped".to_owned())
+            }
+            (WaitFor::Ready, _) => all_ready(&wanted, names.is_empty())?,
+            (WaitFor::Up(listening), _) => match all_ready(&wanted, true)? {
+                Verdict::So(_) if !listening.is_empty() => {
+                    ports.open(&chosen(&state, listening)?, &state.run).await?
+                }
+                verdict @ (Verdict::So(_) | Verdict::NotYet(_)) => verdict,
+            },
+            (WaitFor::Running | WaitFor::Log(_), _) => all_run(&wanted, names.is_empty())?,
+        };
+        match verdict {
+            Verdict::So(code) => return Ok(code),
+            Verdict::NotYet(why) => drop(last.replace(why)),
+        }
+        let next = news.next();
+        // Open ports are not announced, so poll.
+        let asks = matches!(what, WaitFor::Port | WaitFor::Up(_));
+        let patience = if asks { Duration::from_millis(100) } else { Duration::MAX };
+        match tokio::time::timeout(patience, next).await {
+            Err(_) => {}
+            Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
+            Ok(Some(Ok(HeadEvent::End(end)))) => {
+                let code = || (*what == WaitFor::Exit).then_some(end.code);
+                return seen.at_the_end()?.or_else(code).ok_or_else(|| over(&last.borrow()));
+            }
+            // The supervisor was killed: another takes over, or the run is over.
+            Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => {
+                let fresh = instance.ask(async |client| client.head(false).await).await;
+                let Ok(fresh) = fresh else {
+                    return seen.at_the_end()?.ok_or_else(|| over(&last.borrow()));
+                };
+                news = fresh;
+            }
+        }
+    }
+}
+
+/// Read the journal before the first query, so that it does not matter how soon the run ends. Returns the
+/// exit code if the run ends before it has answered.
+async fn look_first(
+    instance: &mut Instance,
+    names: &[String],
+    what: &WaitFor,
+) -> Result<ControlFlow<u8, Seen>, CliError> {
+    let was_there = instance.runtime.plan().is_ok();
+    let seen = Seen::new(instance, names, what);
+    match (tmo_only(instance).await, seen) {
+        (Ok(()), seen) => seen.map(ControlFlow::Continue),
+        (Err(error @ CliError::NothingRuns { .. }), Ok(mut seen)) if was_there => {
+            seen.at_the_end()?.map(ControlFlow::Break).ok_or(error)
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+fn over(last: &str) -> CliError {
+    CliError::Over(last.to_owned())
+}
+
+pub(in crate::cli) fn chosen<'a>(
+    state: &'a State,
+    names: &[String],
+) -> Result<Vec<&'a ProcessState>, CliError> {
+    let all = &state.processes;
+    ProcessState::refuse_unknown(names, all).map_err(CliError::Unknown)?;
+    let meant = |p: &&ProcessState| names.is_empty() || names.iter().any(|n| p.is_meant(n));
+    Ok(all.iter().filter(meant).collect())
+}
+
+/// An error if waiting is futile because the process has ended or was stopped.
+fn still_comes(process: &ProcessState) -> Result<(), CliError> {
+    let (what, code) = match (&process.state, process.exit) {
+        (ProcessStatus::Exited | ProcessStatus::Error, Some(exit)) => {
+            (format!("{} has ended ({exit})", process.name), exit.shell_status().max(1))
+        }
+        (ProcessStatus::Error, None) => {
+            let why = process.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            (format!("{} could not be started{why}", process.name), 1)
+        }
+        (ProcessStatus::Stopped, _) => (format!("{} was stopped", process.name), 1),
+        (ProcessStatus::Skipped | ProcessStatus::Broken, exit) => {
+            let state = || process.state.word().into();
+            let why = process.reason.clone().unwrap_or_else(state);
+            let code = exit.map_or(1, |exit| exit.shell_status().max(1));
+            (format!("{} won't run: {why}", process.name), code)
+        }
+        (ProcessStatus::Stuck, _) => (format!("{} can't be ended", process.name), 1),
+        _ => return Ok(()),
+    };
+    Err(CliError::Ended { what, code })
+}
+
+/// Whether all of them run. `unnamed`: no process was named, so those that have already exited with 0 count as
+/// done.
+fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
+    for process in wanted {
+        let is_done = process.state == ProcessStatus::Exited && process.exit == Some(Exit::Code(0));
+        // A process that does not start with the run is not waited for.
+        let is_apart = process.state == ProcessStatus::Stopped && process.lives == 0;
+        if unnamed && (is_done || is_apart) {
+            continue;
+        }
+        still_comes(process)?;
+        if process.state != ProcessStatus::Running {
+            return Ok(Verdict::NotYet(format!("{} is {}", process.name, process.state)));
+        }
+    }
+    Ok(Verdict::So(0))
+}
+
+/// Whether all of them run and all their checks have passed. A process may become ready by exiting.
+fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
+    let mut late = None;
+    let mut open = vec![];
+    for process in wanted {
+        match (&process.not_ready, process.ready) {
+            (Some(why), _) => {
+                let what = format!("{} is not ready: {why}", process.name);
+                return Err(CliError::Ended { what, code: 1 });
+            }
+            (None, Some(true)) if process.state == ProcessStatus::Exited => {}
+            (None, Some(false)) if process.state == ProcessStatus::Running => late = Some(*process),
+            (None, _) => open.push(*process),
+        }
+    }
+    Ok(match (all_run(&open, unnamed)?, late) {
+        (Verdict::So(_), Some(late)) => {
+            let lacks = Untrusted::join(&late.lacks, "; ");
+            let colon = if lacks.is_empty() { "" } else { ": " };
+            Verdict::NotYet(format!("{} is not ready{colon}{lacks}", late.name))
+        }
+        (verdict @ (Verdict::So(_) | Verdict::NotYet(_)), _) => verdict,
+    })
+}
+
+/// How many processes of a start are up, and which are still awaited; `None` if no check or dependency
+/// holds it up.
+pub(in crate::cli) fn how_far(processes: &[ProcessState]) -> Option<String> {
+    const MOST: usize = 5;
+    let is_late = |process: &&ProcessState| {
+        process.state == ProcessStatus::Running && process.ready == Some(false)
+            || process.state == ProcessStatus::Installing
+    };
+    let late: Vec<_> = processes.iter().filter(is_late).collect();
+    if late.is_empty() {
+        return None;
+    }
+    let comes = |process: &&ProcessState| {
+        process.state != ProcessStatus::Stopped && process.phase != Some(Stage::Cleanup)
+    };
+    let is_up = |process: &&&ProcessState| {
+        process.finished || process.state == ProcessStatus::Running && !is_late(process)
+    };
+    let all: Vec<_> = processes.iter().filter(comes).collect();
+    let done = all.iter().filter(is_up).count();
+    let names: Vec<_> = late.iter().take(MOST).map(|process| process.name.as_str()).collect();
+    Some(format!("{done} of {} are up; waiting for {}", all.len(), names.join(", ")))
+}
+
+fn all_ended(wanted: &[&ProcessState]) -> Verdict {
+    let mut code = 0;
+    for process in wanted {
+        match (&process.state, process.exit) {
+            (
+                ProcessStatus::Exited
+                | ProcessStatus::Stopped
+                | ProcessStatus::Error
+                | ProcessStatus::Broken,
+                Some(exit),
+            ) => {
+                code = code.max(exit.shell_status());
+            }
+            (ProcessStatus::Stopped | ProcessStatus::Skipped, None) => {}
+            (ProcessStatus::Error, None) => code = code.max(1),
+            (state, _) => return Verdict::NotYet(format!("{} is {state}", process.name)),
+        }
+    }
+    Verdict::So(code)
+}
+
+/// Follows the ports of the processes that are waited for, each with the number of its life.
+struct PortChecks {
+    checks: HashMap<ProcName, (u64, OwnerCheck)>,
+    /// The run is on another machine, whose processes can't be examined.
+    is_far: bool,
+    /// Its plan says which listeners count.
+    runtime: RuntimeDir,
+}
+
+impl PortChecks {
+    fn of(instance: &Instance) -> Self {
+        let is_far = instance.on_this_machine().is_err();
+        Self { checks: HashMap::new(), is_far, runtime: instance.runtime.clone() }
+    }
+
+    /// Whether all of these listen at their port, by the rules of a readiness check.
+    async fn open(&mut self, wanted: &[&ProcessState], run: &str) -> Result<Verdict, CliError> {
+        let (is_far, runtime) = (self.is_far, &self.runtime);
+        for process in wanted {
+            still_comes(process)?;
+            let Some(port) = process.port else {
+                return Err(CliError::Other(format!("{} has no PORT", process.name)));
+            };
+            let Some(pid) = process.pid else {
+                return Ok(Verdict::NotYet(format!("{} is {}", process.name, process.state)));
+            };
+            let fresh = || {
+                let (name, run) = (process.name.to_string(), run.to_owned());
+                let shim = sys::info(pid).filter(|_| !is_far).map(|main| main.ppid);
+                let rule =
+                    if is_far { PortOwner::Any } else { owner(runtime, &process.name, port) };
+                let age = clock::now().since(process.since);
+                (process.lives, OwnerCheck::new(rule, Probed { name, run, shim }, age))
+            };
+            let (life, check) = self.checks.entry(process.name.clone()).or_insert_with(fresh);
+            if *life != process.lives {
+                (*life, *check) = fresh();
+            }
+            if let Err(why) = check.reach(Probe::HERE, port).await {
+                let (name, why) = (&process.name, why.text);
+                return Ok(Verdict::NotYet(format!("{name} is not listening on {port} ({why})")));
+            }
+        }
+        Ok(Verdict::So(0))
+    }
+}
+
+/// Which listeners make a process ready, if it has a check of this port.
+fn owner(runtime: &RuntimeDir, name: &ProcName, port: u16) -> PortOwner {
+    let plan = runtime.plan().ok();
+    let process =
+        plan.iter().flat_map(|plan| &plan.processes).find(|process| process.name == *name);
+    let mut checks = process.into_iter().flat_map(|process| &process.rules.ready);
+    let of_port = checks.find_map(|check| {
+        let Probe::Port { port: checked, owner, .. } = &check.probe else { return None };
+        (*checked == port).then_some(*owner)
+    });
+    of_port.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::how_far;
+    use crate::model::request::ProcessState;
+    use crate::model::{ProcName, ProcessStatus};
+
+    #[test]
+    fn only_what_runs_or_has_finished_is_up() {
+        let process = |name: &str, state, ready, finished| ProcessState {
+            finished,
+            ready,
+            ..ProcessState::new(ProcName::new(name).unwrap(), state, None)
+        };
+        let processes = [
+            process("db", ProcessStatus::Running, Some(true), false),
+            process("migrate", ProcessStatus::Exited, Some(true), true),
+            process("web", ProcessStatus::Running, Some(false), false),
+            process("seed", ProcessStatus::Skipped, None, false),
+            process("api", ProcessStatus::Broken, None, false),
+            process("crashed", ProcessStatus::Exited, None, false),
+            process("later", ProcessStatus::Stopped, None, false),
+        ];
+        assert_eq!(how_far(&processes).unwrap(), "2 of 6 are up; waiting for web");
+    }
+}

@@ -1,0 +1,214 @@
+//! Checks Procfile, env files, shell and ports, as a start would find them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::backend::Chosen;
+use super::report::Report;
+use super::scratch;
+use crate::cli::error::CliError;
+use crate::cli::project::check::summary;
+use crate::cli::project::input::Start;
+use crate::cli::project::ports::{table, takers};
+use crate::cli::reach::leftovers;
+use crate::config::apps::Apps;
+use crate::config::dirs::runtime_base;
+use crate::config::error::ConfigError;
+use crate::config::failures::Failures;
+use crate::config::load::{Context, Loaded, find_for_plan, find_program};
+use crate::config::toml::TmoToml;
+use crate::config::{Env, OwnPath, StartOptions, Warning, procfile};
+use crate::engine::runtime_dir::RuntimeDir;
+use crate::model::plan::{Backend, Plan, ProcessPlan};
+use crate::plan::{self, PlanError, Settings};
+use crate::sys;
+
+/// Report problems of env files, but not their contents: a line that can't be parsed may be part of a
+/// secret.
+pub(super) fn env_files(report: &mut Report, context: &Context) {
+    for warning in &context.warnings {
+        if let Warning::EnvFile { file, why } = warning {
+            let todo = if why.starts_with("line ") {
+                "correct that line"
+            } else {
+                "make it readable, or remove it"
+            };
+            let text = format!("{file} is skipped: {}", without_quotes(why));
+            report.fail_so("env files", text, todo);
+        }
+    }
+}
+
+/// The text with everything between backquotes replaced.
+fn without_quotes(text: &str) -> String {
+    let keep =
+        |(at, part): (usize, &str)| if at % 2 == 0 { part.to_owned() } else { "`…`".into() };
+    text.split('`').enumerate().map(keep).collect()
+}
+
+/// The plan of a start.
+pub(super) fn plan(report: &mut Report, start: &Start, chosen: &Chosen) -> Option<Plan> {
+    let mut warnings = vec![];
+    // Missing programs are reported by the checks that look for them.
+    let own = start.own_path();
+    let find = |name: &OsStr| {
+        let is_absent = name == "tmux" && chosen.backend == Backend::Native;
+        let found = || find_for_plan(&start.context, &own, name).or_else(|| Some(name.into()));
+        if is_absent { None } else { found() }
+    };
+    let plan = start.resolve_with(&find, &mut warnings, false);
+    for warning in warnings {
+        report.note("Procfile", warning);
+    }
+    match plan {
+        Ok(plan) => {
+            report.ok("Procfile", summary(&plan));
+            shell(report, &start.context, &plan);
+            Some(plan)
+        }
+        Err(CliError::Config(ConfigError::Toml(error))) => {
+            for problem in &error.problems {
+                report.fail("tmo.toml", problem.in_short());
+            }
+            None
+        }
+        Err(CliError::Config(error)) if start.project.procfile.symlink_metadata().is_err() => {
+            let todo = "write one, or name another with `-f`, or go where it is";
+            report.fail_so("Procfile", error, todo);
+            None
+        }
+        Err(error) => {
+            report.fail("Procfile", error);
+            None
+        }
+    }
+}
+
+/// A plan to try the backend with, which uses nothing from the files of the project: one process, with the
+/// environment, settings and programs of the caller.
+///
+/// Command-line values are used as they are. A path from a variable is used only if it is outside the
+/// project.
+pub(super) fn trial(start: &Start, own: &OwnPath, chosen: &Chosen) -> Option<Plan> {
+    let (typed, caller) = (&start.typed, start.context.env.of_caller());
+    let by_variable = |name| caller.path(name).filter(|path| own.allows(path));
+    let named = caller.path("SHELL").filter(|path| path.components().count() == 1);
+    let shell = named.or_else(|| by_variable("SHELL"));
+    let options = StartOptions {
+        shell: typed.shell.clone().or(shell.map(PathBuf::into_os_string)),
+        tmux_config: typed.tmux_config.clone().or_else(|| by_variable("TMUX_CONFIG")),
+        ..StartOptions::default()
+    };
+    let mut settings = Settings::of(&options, &Env::default()).ok()?;
+    settings.keep_backend(chosen.backend);
+    let tmux = chosen.tmux.as_ref().ok().map(|tmux| &tmux.path);
+    let context = Context { env: caller, warnings: vec![], ..start.context.clone() };
+    let find = |name: &OsStr| {
+        let is_typed =
+            typed.shell.as_deref() == Some(name) && Path::new(name).components().count() > 1;
+        match name.to_str() {
+            Some("tmux") => tmux.cloned(),
+            _ if is_typed => find_program(&context, name),
+            _ => own.find(name),
+        }
+    };
+    let procfile = procfile::parse(format!("{}: true\n", scratch::FIRST).as_bytes(), "").ok()?;
+    let (project, toml) = (start.project.clone(), TmoToml::default());
+    let (tables, failures) = (BTreeMap::new(), Failures::default());
+    let (apps, command) = (Apps::default(), vec![]);
+    let loaded = Loaded { project, procfile, toml, own: tables, failures, apps, command };
+    let mut plan = plan::resolve(&context, &loaded, &settings, start.facts(&find)).ok()?;
+    // So that neither tmux nor its configuration finds files through the working directory or `PATH`.
+    plan.root = Path::new("/").into();
+    for (name, value) in &mut plan.env {
+        if name.as_bytes() == b"PATH" {
+            *value = own.joined().into();
+        }
+    }
+    Some(plan)
+}
+
+/// Report what a start would run or read, but this command does not, because it comes from project files.
+pub(super) fn not_tried(report: &mut Report, plan: Option<&Plan>, trial: &Plan) {
+    let Some(plan) = plan else { return };
+    let why = "it is not tried, since a file of the project names it";
+    let tried = |process: &ProcessPlan| {
+        trial.processes.first().is_some_and(|trial| trial.shell == process.shell)
+    };
+    if let Some(process) = plan.processes.iter().find(|process| !tried(process)) {
+        let shell = process.shell.as_path().display();
+        report
+            .note("shell", format!("{shell} runs {}: {why}; `-H {shell}` tries it", process.name));
+    }
+    if plan.backend == Backend::Tmux
+        && plan.tmux_config != trial.tmux_config
+        && let Some(config) = &plan.tmux_config
+    {
+        let config = config.as_path().display();
+        report.note(
+            "tmux.conf",
+            format!("{config} is read at a start: {why}; `-F {config}` tries it"),
+        );
+    }
+}
+
+fn shell(report: &mut Report, context: &Context, plan: &Plan) {
+    let Some(process) = plan.processes.first() else { return };
+    let shell = process.shell.as_path();
+    match find_program(context, shell) {
+        Some(path) => report.ok("shell", format!("{} runs the commands", path.display())),
+        None if shell.exists() => {
+            let text = format!("{} can't be executed; `chmod +x` it", shell.display());
+            report.fail("shell", text + ", or name another with --shell");
+        }
+        None => report.fail("shell", PlanError::NoShell(shell.display().to_string())),
+    }
+}
+
+/// Report ports of the processes that are taken already.
+pub(super) fn ports(report: &mut Report, start: &Start, plan: &Plan) {
+    const CHECK: &str = "ports";
+    let context = &start.context;
+    let (ports, taken) = (table(plan), takers(plan, &context.env, &start.runtime));
+    if taken.is_empty() && !ports.is_empty() {
+        report.ok(CHECK, format!("none that a process needs is taken: {ports}"));
+    }
+    let runs = if taken.is_empty() { vec![] } else { runs(context) };
+    for (taken, holder) in taken {
+        let of_run = |run: &&(Plan, Vec<u32>)| {
+            holder.as_ref().is_some_and(|process| run.1.contains(&process.pid))
+        };
+        let of_ours = runs.iter().find(of_run).map(|(plan, _)| {
+            let socket = plan.socket.as_path().display();
+            let text = format!(", started by tmo in {}", plan.root.as_path().display());
+            (text, format!("`tmo quit -s {socket}` ends that run, or "))
+        });
+        let (whose, quit) = of_ours.unwrap_or_default();
+        let todo = format!("{quit}begin at another port: `tmo start -p N`, or `--port-auto`");
+        report.fail_so(CHECK, taken.to_string() + &whose, &todo);
+    }
+}
+
+/// The runs of this user, each with its processes.
+fn runs(context: &Context) -> Vec<(Plan, Vec<u32>)> {
+    let dirs = leftovers::there(&runtime_base(&context.env)).unwrap_or_default();
+    let run = |runtime: RuntimeDir| {
+        let plan = runtime.plan().ok()?;
+        let mark = format!("TMO_SESSION={}", plan.run);
+        let pids = sys::processes_with_env(&[&mark]).into_iter().map(|p| p.pid).collect();
+        Some((plan, pids))
+    };
+    dirs.into_iter().filter_map(run).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_quotes;
+
+    #[test]
+    fn what_a_file_holds_is_not_repeated() {
+        assert_eq!(without_quotes("line 3: `s3cret` has no `=`"), "line 3: `…` has no `…`");
+        assert_eq!(without_quotes("permission denied"), "permission denied");
+    }
+}

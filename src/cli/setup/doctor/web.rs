@@ -1,0 +1,55 @@
+//! Checks the access to the web interface: the file of its users, and the running web servers.
+
+use std::fmt::Write as _;
+
+use super::report::Report;
+use crate::cli::runtime;
+use crate::config::Env;
+use crate::config::dirs::runtime_base;
+use crate::sys::tcp_sockets;
+use crate::web::door::{self, NoAnswer};
+use crate::web::users::{self, Users};
+
+const CHECK: &str = "web";
+
+/// Check the users and the servers.
+pub(super) fn look(report: &mut Report, env: &Env) {
+    if let Some(path) = users::path(env) {
+        match Users::read(&path) {
+            Err(error) => report.fail(CHECK, error),
+            Ok(all) if all.users.is_empty() => {}
+            Ok(all) => report.ok(CHECK, format!("users: {}", all.users.len())),
+        }
+    }
+    for (port, path) in door::all(&runtime_base(env).join("web")) {
+        let asked = runtime::block_on(async { Ok(door::about(&path).await) });
+        match asked {
+            Ok(Ok(about)) => server(report, port, &about),
+            Ok(Err(NoAnswer::Silent)) => report.fail(CHECK, crate::cli::web::silent(port)),
+            Ok(Err(NoAnswer::NoServer)) | Err(_) => {}
+        }
+    }
+}
+
+fn server(report: &mut Report, port: u16, about: &door::About) {
+    let mut addresses: Vec<_> = tcp_sockets(port).into_iter().map(|(at, _)| at.ip()).collect();
+    addresses.sort();
+    addresses.dedup();
+    let far: Vec<_> = addresses.iter().filter(|ip| !ip.to_canonical().is_loopback()).collect();
+    let mut text = format!("a server listens at port {port}");
+    if let Some(far) = far.first() {
+        let _ = write!(text, " of {far}, too, which other machines can reach");
+    }
+    if let Some(public) = &about.public {
+        let _ = write!(text, "; its public address is {public}");
+    }
+    if about.has_token {
+        text += "; programs have access with a token";
+    }
+    if about.public.is_some() && about.proxies.is_empty() {
+        let more =
+            "; without --trusted-proxy, all its browsers share one delay after wrong passwords";
+        return report.note(CHECK, text + more);
+    }
+    report.ok(CHECK, text);
+}

@@ -1,0 +1,157 @@
+//! The man pages, generated from the same text as the help.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::Command;
+use clap_mangen::Man;
+
+use crate::cli::args::{ManArgs, command};
+use crate::cli::error::{CliError, EXIT_CODES};
+use crate::cli::output;
+
+/// Write the page of a command, or that of tmo itself; `false` if there is no such command.
+pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
+    let all = commands();
+    let named = |page: &&Command| {
+        verb.is_none_or(|verb| {
+            page.get_name() == verb || page.get_all_aliases().any(|alias| alias == verb)
+        })
+    };
+    match all.iter().find(named) {
+        Some(page) => render(page, out).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// All pages: file name and content.
+pub(in crate::cli) fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
+    let page = |command: &Command| {
+        let mut text = Vec::new();
+        render(command, &mut text)?;
+        Ok((file_name(command), text))
+    };
+    commands().iter().map(page).collect()
+}
+
+/// Write all pages to a directory.
+pub fn write_all(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    pages()?.into_iter().try_for_each(|(name, text)| std::fs::write(dir.join(name), text))
+}
+
+/// tmo itself, then its commands.
+fn commands() -> Vec<Command> {
+    let mut command = command().disable_help_subcommand(true);
+    command.build();
+    let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
+    let pages = std::iter::once(command).chain(verbs);
+    pages.map(|page| page.version(env!("CARGO_PKG_VERSION"))).collect()
+}
+
+/// `tmo.1`, `tmo-start.1`.
+fn file_name(page: &Command) -> String {
+    format!("{}.1", page.get_display_name().unwrap_or_else(|| page.get_name()))
+}
+
+/// One page. The examples are not filled, which would make them unreadable.
+fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
+    let man = Man::new(page.clone())
+        .source(concat!("tmo ", env!("CARGO_PKG_VERSION")))
+        .manual("The tmo manual");
+    man.render_title(out)?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)?;
+    man.render_options_section(out)?;
+    if page.has_subcommands() {
+        man.render_subcommands_section(out)?;
+    }
+    let examples = page.get_after_help().map(ToString::to_string).unwrap_or_default();
+    writeln!(out, ".SH EXAMPLES\n.nf")?;
+    for line in examples.lines().skip_while(|line| *line == "Examples:") {
+        writeln!(out, "{}", literal(line))?;
+    }
+    writeln!(out, ".fi")?;
+    if page.has_subcommands() {
+        writeln!(out, ".SH EXIT STATUS")?;
+        for (code, meaning) in EXIT_CODES {
+            writeln!(out, ".TP\n{code}\n{}", literal(meaning))?;
+        }
+    }
+    man.render_version_section(out)
+}
+
+/// A line escaped for roff.
+fn literal(line: &str) -> String {
+    let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    if escaped.starts_with('.') { format!("\\&{escaped}") } else { escaped }
+}
+
+pub(in crate::cli) fn manual(args: &ManArgs) -> Result<u8, CliError> {
+    if let Some(dir) = &args.dir {
+        write_all(dir).map_err(CliError::io(dir.display()))?;
+        return Ok(0);
+    }
+    match write(args.verb.as_deref(), &mut io::stdout()) {
+        Ok(true) => Ok(0),
+        Ok(false) => {
+            let verb = args.verb.clone().unwrap_or_default();
+            Err(CliError::Other(format!("there is no command `{verb}`; `tmo` lists them")))
+        }
+        Err(error) => output::written(Err(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{command, literal, write};
+
+    fn page(verb: Option<&str>) -> String {
+        let mut out = Vec::new();
+        assert!(write(verb, &mut out).unwrap(), "no page about {verb:?}");
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_verb_has_a_page_with_all_its_flags() {
+        let overview = page(None);
+        for verb in command().get_subcommands() {
+            let name = verb.get_name();
+            assert!(
+                overview.contains(&format!("tmo\\-{name}(1)")),
+                "`tmo {name}` is not in tmo(1)"
+            );
+            let text = page(Some(name));
+            assert!(text.contains(&format!("tmo\\-{name}")), "{text}");
+            let shown = verb.get_arguments().filter(|arg| !arg.is_hide_set());
+            for flag in shown.filter_map(clap::Arg::get_long) {
+                let flag = flag.replace('-', "\\-");
+                assert!(
+                    text.contains(&format!("\\-\\-{flag}")),
+                    "`tmo {name} --{flag}` is missing"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_overview_tells_every_exit_code() {
+        let overview = page(None);
+        for (code, _) in super::EXIT_CODES {
+            assert!(overview.contains(&format!(".TP\n{code}\n")), "{code}");
+        }
+        assert!(!page(Some("ps")).contains("EXIT STATUS"));
+    }
+
+    #[test]
+    fn an_alias_leads_to_the_page_and_nonsense_to_none() {
+        assert_eq!(page(Some("status")), page(Some("ps")));
+        assert!(!write(Some("nosuch"), &mut Vec::new()).unwrap());
+    }
+
+    #[test]
+    fn roff_sees_no_request_in_an_example() {
+        assert_eq!(literal(".x 'a-\\'"), "\\&.x \\(aqa\\-\\e\\(aq");
+    }
+}

@@ -1,0 +1,450 @@
+//! The view of a run: shows the log, passes signals on, ends with the run's exit code.
+//!
+//! Its control connection carries no text, only the position at which the journal ends. If that connection
+//! breaks, the supervisor was killed; the guardian starts a new one, and if the guardian is dead too, the
+//! view starts one.
+
+mod display;
+pub(super) mod early_signals;
+pub(super) mod keyboard;
+mod reach;
+mod signals;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use futures_util::future::OptionFuture;
+use tokio::task::JoinSet;
+
+pub(super) use self::display::{Display, Say};
+pub(super) use self::signals::stop_signal;
+use self::signals::{Sign, Signals};
+use super::error::CliError;
+use super::persona::Persona;
+use crate::cli::output::outlet::{FAREWELL, Lost, Outlet};
+use crate::cli::reach::instance::Instance;
+use crate::cli::reach::log::Source;
+use crate::cli::reach::wait::Readiness;
+use crate::cli::view::early_signals::Early;
+use crate::cli::view::keyboard::Typing;
+use crate::cli::{output, runtime};
+use crate::client::{Client, HeadEvent, HeadStream};
+use crate::config::Env;
+use crate::engine::runtime_dir::RuntimeDir;
+use crate::instance::lock::Door;
+use crate::journal::cursor::Position;
+use crate::model::Exit;
+use crate::model::count::in_a_row;
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::request::{Head, Request};
+use crate::model::rules::{Check, Probe};
+use crate::model::run_end::{Culprit, End, Failing};
+use crate::sys::files;
+use crate::view::paint::Stamp;
+use crate::view::printer::{Farewell, Job, Printer};
+use crate::view::{screen, words};
+
+/// 128 + SIGHUP: the exit code of a command that has lost its terminal.
+pub(super) const HUNG_UP: u8 = 129;
+
+/// The state of a view.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) plan: Plan,
+    pub(super) runtime: RuntimeDir,
+    pub(super) tmo: PathBuf,
+    pub(super) env: Env,
+    /// The flags that name the run, for the commands in messages.
+    pub(super) flags: String,
+    pub(super) timestamps: bool,
+    /// Where to begin.
+    pub(super) position: Position,
+    /// The start lock, kept until this view is registered, so that a concurrent start finds it.
+    pub(super) door: Option<Door>,
+    /// Signals that arrived before this view could handle them.
+    pub(super) early: Option<Early>,
+    /// When to detach, and the message for that.
+    pub(super) until: Option<Until>,
+    /// The requests to stop that are in progress.
+    pub(super) quits: JoinSet<()>,
+    /// This view has requested a stop.
+    pub(super) interrupted: bool,
+    /// If something is awaited: which end of the run fulfils it.
+    pub(super) waits: Option<EndThatMeets>,
+}
+
+/// Which end of a run with success fulfils a condition that is awaited.
+#[derive(Debug)]
+pub(super) enum EndThatMeets {
+    Any,
+    /// One at which all processes had completed.
+    Completion,
+    None,
+}
+
+/// A condition after which the view detaches from the run.
+#[derive(Debug)]
+pub(super) struct Until {
+    pub(super) ready: Readiness,
+    pub(super) instance: Instance,
+    /// The processes to wait for; empty means all.
+    pub(super) names: Vec<String>,
+    /// Printed once the condition is met.
+    pub(super) farewell: String,
+}
+
+/// The exit code of a command that was ended by SIGINT or SIGTERM.
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// Something that happens to a view.
+enum Wake {
+    /// News of the run; `None` if the connection broke.
+    News(Option<HeadEvent>),
+    Signal(Sign),
+    /// A line was typed.
+    Typed(String),
+    /// The output can no longer be written.
+    Lost(Lost),
+    /// The awaited condition is met, or has become impossible.
+    Waited(Result<String, CliError>),
+}
+
+/// Why a view ends.
+enum Ending {
+    /// The run ended; the output may have failed before.
+    Over(End, Option<std::io::Error>),
+    /// Its terminal is gone.
+    Hangup,
+    /// It was detached; the run goes on.
+    Left,
+    /// The awaited condition is met, or has become impossible; the run goes on.
+    Waited(Result<String, CliError>),
+}
+
+/// How a view continues after its connection has broken.
+pub(super) enum Next {
+    News(HeadStream),
+    Over(End),
+}
+
+/// Show the run until it ends; returns its exit code.
+pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
+    let mut outlet = Outlet::open(shown.job()?)?;
+    // After a trial everything is stopped, so there is no farewell.
+    let goes_on = shown.until.as_ref().is_some_and(|until| !until.farewell.is_empty());
+    runtime::block_on(async {
+        outlet.obey_terminal();
+        let ending = match shown.follow(&mut outlet).await {
+            Ok(ending) => ending,
+            Err(error) => {
+                outlet.leave(FAREWELL).await;
+                return Err(error);
+            }
+        };
+        let end = match ending {
+            Ending::Over(end, None) => end,
+            Ending::Over(_, Some(error)) => return Err(CliError::io("can't show the log")(error)),
+            ending @ (Ending::Hangup | Ending::Left) => {
+                outlet.leave(FAREWELL).await;
+                if matches!(ending, Ending::Hangup) {
+                    return Ok(HUNG_UP);
+                }
+                let flags = &shown.flags;
+                output::warn(&format!(
+                    "detached; `tmo start{flags}` shows what follows, `tmo quit{flags}` ends it"
+                ));
+                return Ok(0);
+            }
+            Ending::Waited(came) => {
+                shown.catch_up(&outlet.printer)?;
+                outlet.finish(stop_signal()).await;
+                return match came {
+                    Ok(farewell) => output::print(&farewell),
+                    Err(error) => {
+                        if goes_on {
+                            let flags = &shown.flags;
+                            output::warn(&format!("the run goes on; `tmo quit{flags}` ends it"));
+                        }
+                        Err(error)
+                    }
+                };
+            }
+        };
+        Ok(shown.finish(outlet, &end).await)
+    })
+}
+
+/// Print only the last words of a run that was shown in another way; returns its exit code.
+pub(super) async fn finish_quietly(mut shown: Shown, end: &End) -> Result<u8, CliError> {
+    let records = Source::of_plan(&shown.plan, shown.runtime.dir())?.records()?;
+    shown.position = Position { record: records, skip: 0 };
+    let outlet = Outlet::open(shown.job()?)?;
+    Ok(shown.finish(outlet, end).await)
+}
+
+impl Until {
+    /// Which end of a run with success fulfils the condition: any if no check has to pass first, but before a
+    /// command only one after which no process is needed.
+    pub(super) fn end_that_meets(&self, plan: &Plan) -> EndThatMeets {
+        let ends = |check: &Check| matches!(check.probe, Probe::Exit { .. });
+        let is_plain = |process: &ProcessPlan| process.rules.ready.iter().all(ends);
+        if !self.ready.listening().is_empty() || !plan.present().all(is_plain) {
+            EndThatMeets::None
+        } else if self.farewell.is_empty() {
+            EndThatMeets::Completion
+        } else {
+            EndThatMeets::Any
+        }
+    }
+
+    async fn wait(self) -> Result<String, CliError> {
+        let Self { ready, instance, names, farewell } = self;
+        ready.wait(instance, &names).await.map(|()| farewell)
+    }
+}
+
+impl Shown {
+    /// Print the rest of the log and the last words; returns the exit code.
+    async fn finish(mut self, outlet: Outlet, end: &End) -> u8 {
+        // From now on they could only reach a different run.
+        self.quits.abort_all();
+        if let Some(farewell) = self.last_words(end) {
+            outlet.printer.say_farewell(farewell);
+        }
+        outlet.finish(stop_signal()).await;
+        self.exit_code(end)
+    }
+
+    /// The exit code of the run, or of a failed wait.
+    fn exit_code(&self, end: &End) -> u8 {
+        let is_unmet = |by: &EndThatMeets| match by {
+            EndThatMeets::Any => false,
+            EndThatMeets::Completion => !end.completed,
+            EndThatMeets::None => true,
+        };
+        if end.code == 0 && self.waits.as_ref().is_some_and(|by| self.interrupted || is_unmet(by)) {
+            output::warn(&"the run ended before all of it was ready");
+            return if self.interrupted { INTERRUPTED } else { 1 };
+        }
+        end.code
+    }
+
+    fn job(&self) -> Result<Job, CliError> {
+        let source = Source::of_plan(&self.plan, self.runtime.dir())?;
+        let stamp = if self.timestamps { Stamp::Clock } else { Stamp::None };
+        let mut style = Source::style(&self.env, stamp);
+        style.name_width = style.name_width.max(self.plan.name_width);
+        let mut job = source.job(self.position, source.filter(&[])?, style);
+        // The file is gone if the run is over already.
+        job.shown = files::open_to_write(&self.runtime.shown_file()).ok();
+        job.at_debugger = (Persona::here() == Persona::Tmo).then_some(at_debugger);
+        job.flags.clone_from(&self.flags);
+        job.renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
+        job.renderer.title_before(&mut job.last);
+        Ok(job)
+    }
+
+    /// Show everything in the log. Its last records may not have been announced to this view yet.
+    fn catch_up(&self, printer: &Printer) -> Result<(), CliError> {
+        let records = Source::of_plan(&self.plan, self.runtime.dir())?.records()?;
+        printer.head(Head { records, ..Head::default() });
+        Ok(())
+    }
+
+    /// Which process ended first, why, and its last lines if it failed: otherwise the reason might have
+    /// scrolled away.
+    fn last_words(&self, end: &End) -> Option<Farewell> {
+        const LINES: u64 = 10;
+        let decided: Vec<_> = decided_by(end).into_iter().chain(self.crash_loops(end)).collect();
+        let Some(culprit) = &end.culprit else {
+            return (!decided.is_empty()).then(|| Farewell::plain(decided));
+        };
+        let error = culprit.exit != Exit::Code(0);
+        let lines = Source::of_plan(&self.plan, self.runtime.dir())
+            .and_then(|source| source.last_lines(&culprit.name, LINES, 0))
+            .unwrap_or_default();
+        let lines: Vec<&[u8]> = lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()).collect();
+        let death = words::Death {
+            name: culprit.name.as_str(),
+            exit: culprit.exit,
+            uptime: culprit.ran,
+            cause: culprit.cause.as_deref(),
+            last_lines: &[],
+        };
+        let mut brief = words::last_words(&death);
+        let mut full = words::last_words(&words::Death {
+            last_lines: if error { &lines } else { &[] },
+            ..death
+        });
+        let hint = self.way_to_end(culprit);
+        brief.extend(hint.clone());
+        full.extend(hint);
+        brief.extend(decided.clone());
+        full.extend(decided);
+        Some(Farewell { name: culprit.name.to_string(), full, brief, error })
+    }
+
+    /// The processes that had failed again and again.
+    fn crash_loops(&self, end: &End) -> impl Iterator<Item = String> {
+        let failing = end.failing.iter().filter(|_| Persona::here() == Persona::Tmo);
+        failing.map(|Failing { name, times }| {
+            format!("{name} crashed {}; see `tmo crashes {name}{}`", in_a_row(*times), self.flags)
+        })
+    }
+
+    /// How to start a process that has ended with success, and so has stopped others.
+    fn way_to_end(&self, culprit: &Culprit) -> Option<String> {
+        let ended_well = culprit.exit == Exit::Code(0) && culprit.cause.is_none();
+        if !ended_well || Persona::here() != Persona::Tmo {
+            return None;
+        }
+        let (name, flags) = (&culprit.name, &self.flags);
+        let start = self.plan.way_to_end(name)?;
+        Some(format!("if {name} may end: `{start}{flags}`, or `on_exit = \"ignore\"` in tmo.toml"))
+    }
+
+    /// Follow the run until it ends, or this terminal does.
+    async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
+        let mut signals = Signals::new().map_err(CliError::io("signals"))?;
+        let (asked, hung_up) =
+            self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
+        signals.asked = asked.then(Instant::now);
+        let (mut failed, mut lost) = (None, false);
+        // The run of a COMMAND ends with the command, so this view can't be detached from it.
+        let stays = self.until.as_ref().is_some_and(|until| until.farewell.is_empty());
+        let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
+        let mut news = match self.connect(&outlet.printer).await? {
+            Next::News(news) => news,
+            Next::Over(end) => return Ok(Ending::Over(end, None)),
+        };
+        self.door = None;
+        if asked {
+            self.quit(&outlet.printer);
+        }
+        // The next user of the terminal gets it unchanged.
+        let mut typing = Typing::begin(waiting.is_none() && !asked);
+        if hung_up {
+            return Ok(Ending::Hangup);
+        }
+        loop {
+            let open = (!lost).then_some(&mut *outlet);
+            let waits = waiting.as_mut();
+            let wake = next_wake(&mut signals, &mut news, &mut typing, open, waits).await;
+            match wake {
+                Wake::News(Some(HeadEvent::Head(head))) => {
+                    if head.stopping {
+                        typing.end();
+                    }
+                    outlet.printer.head(head);
+                }
+                Wake::Typed(line) => self.answer(&mut typing, &line, &outlet.printer),
+                Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
+                Wake::News(Some(HeadEvent::Leave)) if !self.interrupted && !stays => {
+                    return Ok(Ending::Left);
+                }
+                Wake::News(Some(HeadEvent::Leave) | None) => {
+                    match self.connect(&outlet.printer).await? {
+                        Next::News(fresh) => news = fresh,
+                        Next::Over(end) => return Ok(Ending::Over(end, failed)),
+                    }
+                }
+                Wake::Signal(Sign::Stop) => self.stop(&mut typing, &outlet.printer),
+                Wake::Signal(Sign::Hangup) | Wake::Lost(Lost::Terminal) => {
+                    return Ok(Ending::Hangup);
+                }
+                Wake::Lost(what) => {
+                    lost = true;
+                    failed = if let Lost::Failed(error) = what { Some(error) } else { None };
+                    self.quit(&outlet.printer);
+                }
+                Wake::Signal(Sign::Nothing) => {}
+                Wake::Signal(Sign::Resize) => self.resize(&outlet.printer),
+                // The end of the run is about to be announced here too, with details.
+                Wake::Waited(came) if self.interrupted || is_over(&came) => waiting = None,
+                Wake::Waited(came) => return Ok(Ending::Waited(came)),
+            }
+        }
+    }
+
+    /// Request a stop of the run; input from now on is left for the shell.
+    fn stop(&mut self, typing: &mut Typing, printer: &Printer) {
+        typing.end();
+        self.quit(printer);
+    }
+
+    /// Explain how to reach a process, after the user typed into the log.
+    fn answer(&self, typing: &mut Typing, line: &str, printer: &Printer) {
+        if line.ends_with('\n') {
+            printer.entered();
+        }
+        let present = self.plan.processes.iter().filter(|process| !process.removed);
+        let names: Vec<_> = present.map(|process| process.name.as_str()).collect();
+        if let Some(answer) = typing.answer(line, &names, &self.flags) {
+            printer.say(Persona::here().speak(&answer), false);
+        }
+    }
+
+    /// Adapt the panes to the terminal that shows their log.
+    fn resize(&self, printer: &Printer) {
+        let Some((columns, _)) = screen::window_size(std::io::stdout()) else { return };
+        printer.resize(columns);
+        let width = self.plan.name_width;
+        let Some(terminal) = screen::stdin_size() else { return };
+        let (columns, rows) = screen::pane_size(Some(terminal), width, self.timestamps);
+        let address = self.address();
+        tokio::spawn(async move {
+            if let Ok(client) = Client::connect(&address).await {
+                let _ = client.request(&Request::Resize { columns, rows }, false).await;
+            }
+        });
+    }
+}
+
+/// What is said once of a process that waits at the prompt of a debugger.
+fn at_debugger(name: &str, flags: &str) -> String {
+    format!("{name} waits at a debugger; `tmo connect {name}{flags}` answers it")
+}
+
+/// Whether a wait failed because the run is over; a very short run may be gone before the readiness was checked.
+const fn is_over(came: &Result<String, CliError>) -> bool {
+    matches!(came, Err(CliError::Over(_) | CliError::NothingRuns { .. }))
+}
+
+/// The next event. Signals have priority.
+async fn next_wake<W: Future<Output = Result<String, CliError>> + Unpin>(
+    signals: &mut Signals,
+    news: &mut HeadStream,
+    typing: &mut Typing,
+    outlet: Option<&mut Outlet>,
+    waiting: Option<&mut W>,
+) -> Wake {
+    let held = signals.terminated.is_some();
+    let other = async {
+        tokio::select! {
+            event = news.next() => Wake::News(event.and_then(Result::ok)),
+            Some(line) = typing.line() => Wake::Typed(line),
+            Some(what) = OptionFuture::from(outlet.map(Outlet::lost)) => Wake::Lost(what),
+            Some(came) = OptionFuture::from(waiting) => Wake::Waited(came),
+        }
+    };
+    tokio::select! {
+        biased;
+        sign = signals.next() => Wake::Signal(sign),
+        wake = other, if !held => wake,
+    }
+}
+
+/// The process that determined the exit code, if it is not the one that ended first.
+fn decided_by(end: &End) -> Option<String> {
+    let decider = end.decider.as_ref()?;
+    let (name, code) = (&decider.name, end.code);
+    match &end.culprit {
+        Some(culprit) if culprit.name == *name => None,
+        Some(culprit) if decider.interrupted => Some(format!(
+            "{name} was interrupted by the end of {culprit} (exit {code}); \
+             `tmo start --exit-code-from {culprit}` returns the code of {culprit}",
+            culprit = culprit.name,
+        )),
+        Some(_) | None => Some(format!("exiting with code {code}, from {name}")),
+    }
+}
