@@ -178,7 +178,9 @@ impl Context<'_> {
         if who == Targets::All && desired == Desired::Running {
             // What someone has stopped stays stopped; of what may have been stopped, that is as uncertain as before.
             // A stop that is under way may come after this restart, and takes it back.
-            overtakes = names.iter().any(|name| self.changing(name));
+            let stops =
+                |name: &str| self.model.desired[name] != Desired::Running && self.changing(name);
+            overtakes = names.iter().any(|name| stops(name));
             names.retain(|name| self.model.desired[name] == Desired::Running);
         }
         // What begins may end at once, or be skipped.
