@@ -176,16 +176,16 @@ mod tests {
     fn an_answer_ends_where_styles_make_it_too_large() {
         let lines = vec![colourful(20_000); 8];
         let wanted = Wanted { last: 0, styles: true, html: true, scope: &Scope::All };
-        let mut told = 0;
-        while told < lines.len() {
-            let answer = wanted.answer(&page(&lines[told..], false)).unwrap();
+        let mut received = 0;
+        while received < lines.len() {
+            let answer = wanted.answer(&page(&lines[received..], false)).unwrap();
             assert!(answer.len() < MOST + 1000, "{} bytes", answer.len());
             let answer: Value = serde_json::from_slice(&answer).unwrap();
             let count = answer["messages"].as_array().unwrap().len();
             assert!(answer["messages"][count - 1]["html"].as_str().unwrap().contains("<span"));
             assert_eq!(answer["last_message_id"], answer["messages"][count - 1]["id"]);
-            told += count;
-            assert!(count > 0 && answer["more"] == (told < lines.len()), "{told}");
+            received += count;
+            assert!(count > 0 && answer["more"] == (received < lines.len()), "{received}");
         }
         // A line that is too large by itself has no styles as HTML.
         let wanted = Wanted { styles: false, ..wanted };

@@ -72,7 +72,7 @@ fn an_address_of_an_unknown_run_says_so_in_every_view() {
         page.until(&format!("{view} says so"), told);
         page.click_at("//*[contains(@class, 'runs')]//a");
         page.shows_state("web", "running");
-        page.until("it is forgotten", &format!("!{told}"));
+        page.until("it no longer says so", &format!("!{told}"));
     }
     // A view that there is not is the overview.
     page.value(
