@@ -28,6 +28,18 @@ window.bench = {
     look();
     window.bench.lines = [];
   },
+  // The highest number of a line of the flood in each frame: when, and the number.
+  numbers: [],
+  watchNumbers: () => {
+    const { numbers } = window.bench;
+    const look = () => {
+      const shown = [...document.querySelectorAll('.rows .text')].map((cell) => parseInt(cell.textContent, 10)).filter(Number.isFinite);
+      numbers.push([window.bench.now(), Math.max(0, ...shown)]);
+      numbers.splice(0, numbers.length - 1000);
+      requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  },
   // The time of the first frame in which a condition is true.
   when: (holds) => new Promise((done) => {
     const look = () => (holds() ? done(window.bench.now()) : requestAnimationFrame(look));

@@ -27,7 +27,8 @@ pub(crate) fn run_of(commands: &[String]) -> World {
     }
     let world = World::new(&procfile);
     world.write("tmo.toml", SETTINGS);
-    world.ok(["start", "-D", "--any-can-die"]);
+    // With the usual step the ports of 500 processes may end above 65535.
+    world.ok(["start", "-D", "--any-can-die", "--port-step", "10"]);
     world
 }
 

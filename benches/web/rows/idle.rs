@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::chromium::Chromium;
-use crate::common::harness::procs::wakes;
+use crate::common::harness::procs::wakes_of_threads;
 use crate::common::harness::wait::pause;
 use crate::options::Options;
 use crate::programs::command;
@@ -16,10 +16,15 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
     let web = WebServer::start(&world);
     let pids = [web.guardian(), web.pid()];
     let wakes_in = |time: Duration| {
-        let all = || pids.map(wakes).iter().sum::<u64>();
-        let before = all();
+        let before = pids.map(wakes_of_threads);
         pause(time);
-        f64::from(u32::try_from(all() - before).unwrap())
+        let more = pids.iter().zip(before).flat_map(|(&pid, before)| {
+            // A thread that ended meanwhile is not counted, one that began is counted whole.
+            wakes_of_threads(pid)
+                .into_iter()
+                .map(move |(thread, wakes)| wakes - before.get(&thread).unwrap_or(&0))
+        });
+        f64::from(u32::try_from(more.sum::<u64>()).unwrap())
     };
     let time = Duration::from_secs(if options.quick { 3 } else { 10 });
     pause(Duration::from_secs(2));

@@ -21,7 +21,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
     let web = WebServer::start(&world);
     let (stopped, other) = (open_log(&chromium, &world, &web), open_log(&chromium, &world, &web));
     for page in [&stopped, &other] {
-        page.value("(bench.watchLines(), null)");
+        page.value("(bench.watchLines(), bench.watchNumbers(), null)");
     }
     let time = Duration::from_secs(if options.quick { 5 } else { 60 });
     pause(time.min(Duration::from_secs(20)));
@@ -38,14 +38,14 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
     times(table, Who::Tmo, what, bars, &latencies(&other));
     let grown = server_mib(&web) - before;
     table.value("the same: growth of the server's memory [MiB]", Bar::Below(1.0), grown);
+    let newest = float(&other, "bench.numbers.at(-1)[1]");
     let woken = now();
     for &pid in &pids {
         kill(pid, SIGCONT);
     }
-    let seen = format!("bench.lines.find(([printed]) => printed >= {woken})");
+    let seen = format!("bench.numbers.find(([at, number]) => at >= {woken} && number >= {newest})");
     stopped.until("it is at the end again", &seen);
-    let late =
-        float(&stopped, &format!("{seen}.reduce((printed, after) => printed + after)")) - woken;
+    let late = float(&stopped, &format!("{seen}[0]")) - woken;
     table.value("the same: awake again, until a new line is seen [ms]", Bar::AtMost(1000.0), late);
     drop((stopped, other));
     end(&world, web);

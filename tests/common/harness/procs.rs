@@ -1,5 +1,6 @@
 //! Information about processes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
@@ -113,9 +114,18 @@ pub(crate) fn writes(pid: u32) -> u64 {
 
 /// How often the threads of a process have waited for something, and got it.
 pub(crate) fn wakes(pid: u32) -> u64 {
+    wakes_of_threads(pid).values().sum()
+}
+
+/// The same of each thread, by its id.
+pub(crate) fn wakes_of_threads(pid: u32) -> BTreeMap<u32, u64> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let status = |thread: std::fs::DirEntry| thread.path().join("status").display().to_string();
-    threads.flatten().map(|thread| number(&status(thread), "voluntary_ctxt_switches:")).sum()
+    let of_thread = |thread: std::fs::DirEntry| {
+        let status = thread.path().join("status").display().to_string();
+        let id = thread.file_name().to_string_lossy().parse().unwrap();
+        (id, number(&status, "voluntary_ctxt_switches:"))
+    };
+    threads.flatten().map(of_thread).collect()
 }
 
 /// The anonymous memory of a process, in KiB.
