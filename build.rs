@@ -29,7 +29,17 @@ fn main() {
     let built = Some(Path::new(&dir)).filter(|_| release).and_then(commit);
     let built = built.map(|commit| format!(" ({commit})")).unwrap_or_default();
     println!("cargo:rustc-env=TMO_BUILT_FROM={built}");
-    embed(&Path::new(&dir).join("assets/web"), Path::new(&variable("OUT_DIR")));
+    let (dir, out) = (Path::new(&dir), variable("OUT_DIR"));
+    embed(&dir.join("assets/web"), Path::new(&out));
+    describe(&dir.join("docs/openapi.json"), Path::new(&out));
+}
+
+/// Pack the description of the API for `src/server/http/description.rs`.
+fn describe(file: &Path, out: &Path) {
+    println!("cargo:rerun-if-changed={}", file.display());
+    if let Err(error) = pack(file, &out.join("openapi")) {
+        println!("cargo:error={} can't be packed: {error}", file.display());
+    }
 }
 
 /// Link the unwinder statically where the compiler has it: a shared library costs every process a tenth of its start.

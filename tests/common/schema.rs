@@ -19,7 +19,7 @@ type Fits = Result<Known, String>;
 impl Description {
     /// That of this source.
     pub(crate) fn read() -> Self {
-        Self(serde_json::from_str(tmo::server::http::description()).unwrap())
+        Self(serde_json::from_str(&tmo::server::http::description()).unwrap())
     }
 
     /// What is said, or what is pointed to.

@@ -1,14 +1,15 @@
 //! The `OpenAPI` 3.1 description of the API.
 
-use std::sync::LazyLock;
+use std::io::Read as _;
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use flate2::read::DeflateDecoder;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
 
-use super::answer::{Answer, written_json};
+use super::answer::{Answer, strange, written_json};
 use super::extract::Query;
 use crate::api::answers::Problem;
 use crate::api::history::Line;
@@ -53,16 +54,19 @@ pub(super) fn base() -> Description {
     base
 }
 
-/// The description of the API, as it is committed and served.
-pub fn description() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let mut all = json!(super::documented().into_openapi());
-        finish(&mut all);
-        // It contains only strings and numbers, which always have a JSON form.
-        serde_json::to_string_pretty(&all).unwrap_or_default()
-    });
-    &TEXT
+/// The description of the API, generated from the handlers, for `docs/openapi.json`.
+///
+/// The program serves that file. What generates it is not part of the program, which it would make larger by a
+/// megabyte.
+pub fn description() -> String {
+    let mut all = json!(super::documented().into_openapi());
+    finish(&mut all);
+    // It contains only strings and numbers, which always have a JSON form.
+    serde_json::to_string_pretty(&all).unwrap_or_default()
 }
+
+/// `docs/openapi.json`, packed by `build.rs`.
+const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi"));
 
 /// Responses that every operation may return.
 const COMMON: [(&str, &str); 5] = [
@@ -210,5 +214,9 @@ fn unwrap_lines(value: &mut Value) {
     responses((status = 200, description = "OpenAPI 3.1.", body = Object))
 )]
 pub(super) async fn openapi(_: Query<()>) -> Response {
-    written_json(StatusCode::OK, description().to_owned())
+    let mut text = String::new();
+    match DeflateDecoder::new(PACKED).read_to_string(&mut text) {
+        Ok(_) => written_json(StatusCode::OK, text.trim_end().to_owned()),
+        Err(error) => strange(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
 }

@@ -1,7 +1,7 @@
 //! The API: HTTP with JSON, one router for every transport.
 //!
 //! `docs/openapi.json` describes it. That file is generated (`shell/generate`) from the handlers here, each
-//! of which is registered together with its description.
+//! of which is registered together with its description, and served as it is.
 //!
 //! | file | holds |
 //! |---|---|
@@ -76,7 +76,7 @@ macro_rules! described {
     };
 }
 
-/// The same router without the descriptions, which take longer than all else that a supervisor does before it answers.
+/// The same router without the descriptions.
 macro_rules! served {
     ($($module:ident::$handler:ident),* $(,)?) => {
         utoipa_axum::paste! {
