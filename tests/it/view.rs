@@ -618,7 +618,9 @@ fn slow_commands_report_progress_on_a_terminal_only() {
     terminal.wait("Daemonized.");
     assert!(!terminal.screen().contains("starting ("), "it is wiped away: {}", terminal.screen());
     eventually("it is deaf", || world.app().join("up").exists().then_some(()));
-    terminal.tmo("stop web; echo $((40 + 2)) stopped");
+    // The cursor may be behind other text, such as a prompt that came after what was typed ahead.
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    terminal.line(&format!("printf 'PROM''PT '; {tmo} stop web; echo $((40 + 2)) stopped"));
     // Which process it waits for is added after a second.
     terminal.wait(" stopping");
     // Not where nobody looks.

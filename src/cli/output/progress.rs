@@ -1,6 +1,7 @@
 //! Shows progress on a terminal while an operation takes long. Into a pipe, only what is awaited is printed,
 //! once.
 
+use std::io::Write as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -138,6 +139,12 @@ impl ProgressLine {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
             bar.set_style(style);
         }
+        if !bar.is_hidden() {
+            // A frame fills a whole line. If it began behind other text, such as a prompt, it would end on the next line,
+            // and only that one would be erased.
+            let _ = std::io::stderr().write_all(b"\r");
+        }
+        // This draws the first frame.
         bar.set_message(words);
         bar.tick();
         Self { words, bar }
