@@ -42,8 +42,15 @@ const OF_ONE: [(&str, &str); 3] = [
 /// The error that clap found, a suggestion, and where to read on.
 pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
     let command = args::command();
-    let verb = typed.get(1).and_then(|word| command.find_subcommand(word));
-    let page = verb.map_or_else(|| "tmo --help".into(), |verb| format!("tmo {verb} --help"));
+    // The innermost command that was typed, such as `web user`.
+    let mut verb = None;
+    let mut page = "tmo".to_owned();
+    for word in typed.iter().skip(1) {
+        let Some(found) = verb.unwrap_or(&command).find_subcommand(word) else { break };
+        verb = Some(found);
+        page = format!("{page} {found}");
+    }
+    let page = format!("{page} --help");
     let advice = if is_behind_dashes(error, typed) {
         "flags go before `--`; ".to_owned()
     } else if lacks_command(error, typed) {
@@ -56,7 +63,14 @@ pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
         let meant = meant(error, &command, verb);
         meant.map_or_else(String::new, |word| format!("did you mean `{word}`? "))
     };
-    format!("{}; {advice}see `{page}`", wrong(error))
+    let wrong = match (error.kind(), verb) {
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, Some(verb)) => {
+            let names: Vec<_> = verb.get_subcommands().map(Command::get_name).collect();
+            format!("a command is missing: {}", names.join(", "))
+        }
+        _ => wrong(error),
+    };
+    format!("{wrong}; {advice}see `{page}`")
 }
 
 /// Whether `start -d` was typed without a directory, as one does with docker.
@@ -161,7 +175,7 @@ fn meant(error: &clap::Error, command: &Command, verb: Option<&Command>) -> Opti
     if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))
     {
-        let names = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let names = verb.unwrap_or(command).get_subcommands().filter(|verb| !verb.is_hide_set());
         return nearest(word, names.map(Command::get_name)).map(str::to_owned);
     }
     let word = unknown_argument(error)?;
@@ -178,6 +192,26 @@ mod tests {
     fn message(line: &str) -> String {
         let typed: Vec<_> = line.split(' ').map(Into::into).collect();
         complaint(&args::parse(typed.clone()).unwrap_err(), &typed)
+    }
+
+    #[test]
+    fn a_mistake_in_a_command_of_a_command_leads_to_its_help() {
+        for (line, text) in [
+            (
+                "tmo web user",
+                "a command is missing: add, passwd, remove, list; see `tmo web user --help`",
+            ),
+            (
+                "tmo web user passw anna",
+                "unrecognized subcommand 'passw'; did you mean `passwd`? see `tmo web user --help`",
+            ),
+            (
+                "tmo web logout",
+                "the following required arguments were not provided: <ID>; see `tmo web logout --help`",
+            ),
+        ] {
+            assert_eq!(message(line), text, "{line}");
+        }
     }
 
     #[test]

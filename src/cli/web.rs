@@ -40,8 +40,8 @@ const START: Duration = Duration::from_secs(10);
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
-    if let Some(what) = people::Manage::of(args)? {
-        return what.act(args, (&context.env, &dir));
+    if let Some(what) = &args.verb {
+        return people::manage(what, &context.env, &dir);
     }
     let access = people::access(args, &context.env)?;
     let only = only(args)?;
@@ -186,6 +186,14 @@ fn none_runs(dir: &Path, port: Option<u16>, next: &str) -> CliError {
 /// The only run to show, if one is named.
 fn only(args: &WebArgs) -> Result<Option<Instance>, CliError> {
     match &args.path {
+        Some(path)
+            if !path.exists()
+                && let Some(command) = path.to_str().and_then(people::meant) =>
+        {
+            let text =
+                format!("there is no directory `{}`; did you mean `{command}`?", path.display());
+            Err(CliError::Usage(text))
+        }
         Some(path) => Instance::find_in(path, &args.client).map(Some),
         None if args.client.socket.is_some() || args.client.project.is_some() => {
             Instance::find(&args.client).map(Some)

@@ -158,14 +158,15 @@ pub enum WebRole {
 
 /// `tmo web`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct WebArgs {
-    /// The directory of a project, to show only its run; or the subcommand `user`, `sessions` or `logout`.
-    #[arg(value_name = "PATH", add = values::of_web(), conflicts_with = "project")]
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub verb: Option<WebVerb>,
+    /// The directory of a project, to show only its run. One that is called `user` is `./user`.
+    #[arg(value_name = "PATH", add = values::directory(), conflicts_with = "project")]
     pub path: Option<PathBuf>,
-    /// After `user`: add, passwd, remove or list, and a name. After `logout`: the id of a session.
-    #[arg(value_name = "WORDS", add = values::of_web_user())]
-    pub words: Vec<String>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
     #[arg(short, long, value_name = "PORT", value_parser = super::port)]
     pub port: Option<u16>,
@@ -194,8 +195,8 @@ pub struct WebArgs {
     /// Accept API requests with the token in this file (`Authorization: Bearer`).
     #[arg(long, value_name = "FILE", requires = "role", add = values::file())]
     pub token_file: Option<PathBuf>,
-    /// The role of these programs, or of a new user.
-    #[arg(long, value_enum, value_name = "ROLE")]
+    /// The role of these programs.
+    #[arg(long, value_enum, value_name = "ROLE", requires = "token_file")]
     pub role: Option<WebRole>,
     /// Print a login link for the running server.
     #[arg(long)]
@@ -203,18 +204,63 @@ pub struct WebArgs {
     /// Print a read-only link to these processes of the run, for another person.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', add = values::process())]
     pub share: Vec<String>,
-    /// With `logout`: end all sessions.
-    #[arg(long)]
-    pub all: bool,
-    /// With `sessions`: print JSON.
-    #[arg(long)]
-    pub json: bool,
     /// With --share: how long the link and its session are valid.
     #[arg(long = "for", value_name = "TIME", value_parser = super::span, default_value = "30m", requires = "share")]
     pub time: Duration,
     /// Which run.
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+/// The subcommands of `tmo web`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub enum WebVerb {
+    /// Manage who logs in with a password, at the address of --public-url.
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        verb: WebUserVerb,
+    },
+    /// List who is logged in to your web servers.
+    Sessions {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a session that `tmo web sessions` lists, or all.
+    Logout {
+        /// The id of the session; its first digits are enough.
+        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// End all sessions.
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// The subcommands of `tmo web user`. A password is asked for at a terminal, else it is the first line of standard input.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub enum WebUserVerb {
+    /// Add a user; asks for the password, or reads it from standard input.
+    Add {
+        /// The name of the user.
+        name: String,
+        /// What the user may do.
+        #[arg(long, value_enum, value_name = "ROLE")]
+        role: WebRole,
+    },
+    /// Change the password of a user, whose sessions end.
+    Passwd {
+        /// The name of the user.
+        name: String,
+    },
+    /// Remove a user, whose sessions end.
+    Remove {
+        /// The name of the user.
+        name: String,
+    },
+    /// List the users and their roles.
+    List,
 }
 
 /// `tmo server`.

@@ -16,7 +16,6 @@ mod start;
 mod target;
 #[cfg(test)]
 mod tests;
-mod web_subcommands;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -33,7 +32,7 @@ pub(super) use go_style::go_style;
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
     FlagsArgs, LsArgs, Order, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
-    WaitFor, WebArgs, WebRole,
+    WaitFor, WebArgs, WebRole, WebUserVerb, WebVerb,
 };
 pub use offline::{
     CompletionsArgs, DemoArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs,
@@ -506,7 +505,7 @@ fn parse_any(args: Vec<OsString>) -> Result<Args, clap::Error> {
     let args: Vec<OsString> = go_style(&bare, args);
     let mut matches = bare.try_get_matches_from(&args).or_else(|_| {
         // A help, or an error that quotes it.
-        web_subcommands::narrow_help(command(), &args).try_get_matches_from(&args)
+        command().try_get_matches_from(&args)
     })?;
     Args::from_arg_matches_mut(&mut matches)
 }

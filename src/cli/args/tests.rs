@@ -185,7 +185,7 @@ fn no_help_is_wrapped_at_80_columns_in_the_middle_of_an_example() {
 fn the_help_about_users_is_not_that_of_serving() {
     for (line, has, lacks) in [
         ("tmo web user add --help", "--role", "--share"),
-        ("tmo web user -h", "passwd NAME", "--json"),
+        ("tmo web user -h", "passwd", "--json"),
         ("tmo web sessions --help", "--json", "--role"),
         ("tmo web logout --help", "--all", "--port"),
         ("tmo web --help", "--share", "--script"),

@@ -156,7 +156,14 @@ fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Answer {
     if let Some(prefix) = marked(FILES) {
         return Answer::Files { prefix };
     }
-    if let Some(prefix) = marked(DIRECTORIES) {
+    // Subcommands come before directories.
+    let is_command = |one: &CompletionCandidate| {
+        one.get_id().is_some_and(|id| id.starts_with("command::"))
+            && one.get_value().to_string_lossy().starts_with(current)
+    };
+    if let Some(prefix) = marked(DIRECTORIES)
+        && !candidates.iter().any(is_command)
+    {
         return Answer::Directories { prefix };
     }
     let mut commands = Vec::new();
@@ -168,6 +175,7 @@ fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Answer {
         match candidate.get_id().and_then(|id| id.strip_prefix("command::")) {
             Some(name) if name.starts_with(current) => commands.push((name.to_owned(), word.1)),
             Some(_) | None if value.starts_with('-') => flags.push(word),
+            _ if candidate.get_id().is_some_and(|id| id == DIRECTORIES) => {}
             Some(_) | None => others.push(word),
         }
     }

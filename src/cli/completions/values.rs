@@ -41,9 +41,6 @@ struct Typed {
     procfile: Option<PathBuf>,
     root: Option<PathBuf>,
     names: Vec<String>,
-    /// The first word of `tmo web`, and those behind it.
-    path: Option<PathBuf>,
-    words: Vec<String>,
 }
 
 /// Global, because completers only receive the word at the cursor.
@@ -74,8 +71,6 @@ impl Typed {
             procfile: one(matches, "procfile"),
             root: one(matches, "root"),
             names: all("names"),
-            path: one(matches, "path"),
-            words: all("words"),
         }
     }
 }
@@ -219,26 +214,6 @@ pub(in crate::cli) fn crash() -> ArgValueCompleter {
     by(|current| {
         let words = ["list", "show"].map(str::to_owned);
         candidates(words.into_iter().chain(names()), current)
-    })
-}
-
-/// The first word of `tmo web`: what manages logins, or a directory.
-pub(in crate::cli) fn of_web() -> ArgValueCompleter {
-    by(|current| {
-        let words = candidates(["user", "sessions", "logout"], current);
-        if words.is_empty() { left_to_shell(DIRECTORIES) } else { words }
-    })
-}
-
-/// What follows `tmo web user`.
-pub(in crate::cli) fn of_web_user() -> ArgValueCompleter {
-    by(|current| match TYPED.get() {
-        Some(typed)
-            if typed.words.is_empty() && typed.path.as_deref() == Some(Path::new("user")) =>
-        {
-            candidates(["add", "list", "passwd", "remove"], current)
-        }
-        Some(_) | None => vec![],
     })
 }
 

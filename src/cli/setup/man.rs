@@ -15,7 +15,9 @@ pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
     let all = commands();
     let named = |page: &&Command| {
         verb.is_none_or(|verb| {
-            page.get_name() == verb || page.get_all_aliases().any(|alias| alias == verb)
+            let own = page.get_display_name().and_then(|name| name.strip_prefix("tmo-"));
+            own.unwrap_or(page.get_name()) == verb
+                || page.get_all_aliases().any(|alias| alias == verb)
         })
     };
     match all.iter().find(named) {
@@ -40,13 +42,19 @@ pub fn write_all(dir: &Path) -> io::Result<()> {
     pages()?.into_iter().try_for_each(|(name, text)| std::fs::write(dir.join(name), text))
 }
 
-/// tmo itself, then its commands.
+/// tmo itself, then its commands, each followed by its own.
 fn commands() -> Vec<Command> {
+    fn add(command: &Command, pages: &mut Vec<Command>) {
+        pages.push(command.clone().version(env!("CARGO_PKG_VERSION")));
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            add(verb, pages);
+        }
+    }
     let mut command = command().disable_help_subcommand(true);
     command.build();
-    let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
-    let pages = std::iter::once(command).chain(verbs);
-    pages.map(|page| page.version(env!("CARGO_PKG_VERSION"))).collect()
+    let mut pages = vec![];
+    add(&command, &mut pages);
+    pages
 }
 
 /// `tmo.1`, `tmo-start.1`.
@@ -67,13 +75,14 @@ fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
     if page.has_subcommands() {
         man.render_subcommands_section(out)?;
     }
-    let examples = page.get_after_help().map(ToString::to_string).unwrap_or_default();
-    writeln!(out, ".SH EXAMPLES\n.nf")?;
-    for line in examples.lines().skip_while(|line| *line == "Examples:") {
-        writeln!(out, "{}", literal(line))?;
+    if let Some(examples) = page.get_after_help().map(ToString::to_string) {
+        writeln!(out, ".SH EXAMPLES\n.nf")?;
+        for line in examples.lines().skip_while(|line| *line == "Examples:") {
+            writeln!(out, "{}", literal(line))?;
+        }
+        writeln!(out, ".fi")?;
     }
-    writeln!(out, ".fi")?;
-    if page.has_subcommands() {
+    if page.get_name() == "tmo" {
         writeln!(out, ".SH EXIT STATUS")?;
         for (code, meaning) in EXIT_CODES {
             writeln!(out, ".TP\n{code}\n{}", literal(meaning))?;

@@ -10,7 +10,7 @@ use rustix::termios::{
 };
 use serde::Serialize;
 
-use crate::cli::args::{WebArgs, WebRole};
+use crate::cli::args::{WebArgs, WebRole, WebUserVerb, WebVerb};
 use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::{output, runtime};
@@ -30,50 +30,8 @@ fn failed(error: impl std::fmt::Display) -> CliError {
     CliError::Other(error.to_string())
 }
 
-/// The subcommands of `tmo web`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manage {
-    /// Add, change, remove or list users.
-    User,
-    /// List the sessions.
-    Sessions,
-    /// End a session.
-    Logout,
-}
-
-impl Manage {
-    /// The subcommand that the first word names; `None` for a directory. A directory of such a name is `./user`.
-    pub(super) fn of(args: &WebArgs) -> Result<Option<Self>, CliError> {
-        let first = args.path.as_deref().and_then(Path::to_str);
-        let what = match first {
-            Some("user") => Self::User,
-            Some("sessions") => Self::Sessions,
-            Some("logout") => Self::Logout,
-            Some(word)
-                if !Path::new(word).exists()
-                    && let Some(command) = meant(word) =>
-            {
-                let text = format!("there is no directory `{word}`; did you mean `{command}`?");
-                return Err(CliError::Usage(text));
-            }
-            Some(_) | None => {
-                return match args.words.first() {
-                    Some(word) => Err(CliError::Usage(format!("`{word}` is one too many"))),
-                    None => Ok(None),
-                };
-            }
-        };
-        Ok(Some(what))
-    }
-
-    /// Run the subcommand.
-    pub(super) fn act(self, args: &WebArgs, at: (&Env, &Path)) -> Result<u8, CliError> {
-        manage(self, args, at)
-    }
-}
-
 /// The command that was probably meant by a word that is no directory.
-fn meant(word: &str) -> Option<&'static str> {
+pub(super) fn meant(word: &str) -> Option<&'static str> {
     Some(match word {
         "stop" | "quit" | "end" | "kill" | "down" => "tmo web --stop",
         "start" | "serve" | "run" | "up" => "tmo web",
@@ -93,42 +51,34 @@ fn meant(word: &str) -> Option<&'static str> {
     })
 }
 
-fn manage(what: Manage, args: &WebArgs, (env, dir): (&Env, &Path)) -> Result<u8, CliError> {
-    let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
-    match (what, &words[..]) {
-        (Manage::User, ["list"]) => list_users(&Users::read(&users_file(env)?).map_err(failed)?),
-        (Manage::User, ["add", name]) => {
-            let Some(role) = args.role else {
-                let what = "--role is needed: read, operate or admin";
-                return Err(CliError::Usage(what.to_owned()));
-            };
+/// Run a subcommand.
+pub(super) fn manage(what: &WebVerb, env: &Env, dir: &Path) -> Result<u8, CliError> {
+    match what {
+        WebVerb::User { verb } => manage_users(verb, env, dir),
+        WebVerb::Sessions { json } => list_sessions(dir, *json),
+        WebVerb::Logout { id: Some(id), .. } => log_out(dir, id),
+        WebVerb::Logout { id: None, .. } => ended(dir, End::All, ("done", 0)),
+    }
+}
+
+fn manage_users(verb: &WebUserVerb, env: &Env, dir: &Path) -> Result<u8, CliError> {
+    match verb {
+        WebUserVerb::List => list_users(&Users::read(&users_file(env)?).map_err(failed)?),
+        WebUserVerb::Add { name, role } => {
             let password = password()?;
-            change(env, |users| users.add(name, role_of(role), &password))?;
+            change(env, |users| users.add(name, role_of(*role), &password))?;
             output::print(&format!("{name} is added\n"))
         }
-        (Manage::User, ["passwd", name]) => {
+        WebUserVerb::Passwd { name } => {
             let password = password()?;
             let before = sessions_of(dir, name)?;
             change(env, |users| users.change(name, &password))?;
             ended(dir, End::User(name), (&format!("{name} has a new password"), before))
         }
-        (Manage::User, ["remove", name]) => {
+        WebUserVerb::Remove { name } => {
             let before = sessions_of(dir, name)?;
             change(env, |users| users.remove(name))?;
             ended(dir, End::User(name), (&format!("{name} is removed"), before))
-        }
-        (Manage::User, _) => Err(CliError::Usage(
-            "`tmo web user` takes add NAME, passwd NAME, remove NAME or list".to_owned(),
-        )),
-        (Manage::Sessions, []) => list_sessions(dir, args.json),
-        (Manage::Logout, []) if args.all => ended(dir, End::All, ("done", 0)),
-        (Manage::Logout, [id]) if !args.all => log_out(dir, id),
-        (Manage::Logout, _) => Err(CliError::Usage(
-            "`tmo web logout` takes the id of one session (`tmo web sessions`), or --all"
-                .to_owned(),
-        )),
-        (Manage::Sessions, _) => {
-            Err(CliError::Usage("`tmo web sessions` takes no names".to_owned()))
         }
     }
 }
