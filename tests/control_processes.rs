@@ -24,10 +24,10 @@ use directories::{directories, leave_socket, reaches};
 use harness::{Run, Seen, read_all, run, soon};
 use nix::sys::resource::{Resource, setrlimit};
 use pretty_assertions::assert_eq;
-use tmo::instance::inherit;
-use tmo::instance::listen::{in_runtime, locate};
-use tmo::instance::lock::{RunLock, is_held};
 use tmo::model::request::{ChangeOrder, Request};
+use tmo::run::inherit;
+use tmo::run::listen::{in_runtime, locate};
+use tmo::run::lock::{RunLock, is_held};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[expect(dead_code, reason = "shared with the other tests of the control socket")]

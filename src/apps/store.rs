@@ -116,6 +116,25 @@ pub struct NewApp {
     pub install_timeout_seconds: u64,
 }
 
+/// The program of an app whose archive names no other.
+pub const USUAL_SCRIPT: &str = "main.py";
+/// How long an installation may take, in seconds, unless the app says otherwise.
+pub const USUAL_INSTALL_TIMEOUT: u64 = 5 * 60;
+
+impl NewApp {
+    /// An app with the usual settings.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            script: USUAL_SCRIPT.to_owned(),
+            args: vec![],
+            env: BTreeMap::new(),
+            autostart: true,
+            install_timeout_seconds: USUAL_INSTALL_TIMEOUT,
+        }
+    }
+}
+
 /// The content of `.change`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Change {
@@ -159,9 +178,11 @@ impl Incoming {
         Ok(Self { path, file })
     }
 
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// A handle for reading from the beginning.
+    pub fn reader(&self) -> Result<File, StoreError> {
+        let mut file = self.file.try_clone().map_err(io_at(&self.path))?;
+        file.rewind().map_err(io_at(&self.path))?;
+        Ok(file)
     }
 
     /// A handle for writing.

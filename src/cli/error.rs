@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::app_error::AppError;
 use super::persona::Persona;
+use crate::apps::change::AppError;
 use crate::backend::tmux::version::VersionError;
 use crate::client::ClientError;
 use crate::client::address::Address;
@@ -13,11 +13,12 @@ use crate::config::error::ConfigError;
 use crate::config::failures::EditError;
 use crate::config::socket::BadAddress;
 use crate::crash::why::WhyError;
-use crate::engine::runtime_dir::RuntimeDirError;
 use crate::model::plan::ProcessPlan;
 use crate::model::request::Unknown;
 use crate::model::{ProcName, Untrusted, nearest};
 use crate::plan::PlanError;
+use crate::run::dir::RuntimeDirError;
+use crate::run::locate::LocateError;
 
 /// The exit codes and their meanings; the man page has the same table.
 pub(super) const EXIT_CODES: [(&str, &str); 10] = [
@@ -181,6 +182,17 @@ impl From<ClientError> for CliError {
             Self::Unknown(unknown)
         } else {
             Self::Client(error)
+        }
+    }
+}
+
+impl From<LocateError> for CliError {
+    fn from(error: LocateError) -> Self {
+        match error {
+            LocateError::Config(error) => error.into(),
+            LocateError::Address(error) => error.into(),
+            LocateError::NoDirectory(_) => Self::Usage(error.to_string()),
+            LocateError::SeveralCommands { .. } => Self::Other(error.to_string()),
         }
     }
 }

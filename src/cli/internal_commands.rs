@@ -13,12 +13,12 @@ use crate::config::Env;
 use crate::config::inherit::let_owner_in;
 use crate::engine::guardian;
 use crate::engine::run::{Inherited, supervise};
-use crate::engine::runtime_dir::RuntimeDir;
-use crate::instance::inherit;
 use crate::journal::search::access::RunHistory;
 use crate::model::plan::Plan;
 use crate::pane::{beside, shim, sink, tty};
 use crate::protocol::terminal::Opener;
+use crate::run::dir::RuntimeDir;
+use crate::run::inherit;
 use crate::sys::files;
 use crate::view::echo::EchoLog;
 

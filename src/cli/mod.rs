@@ -6,7 +6,6 @@
 //! they do not pay for what they do not need.
 
 mod act;
-mod app_error;
 pub mod args;
 pub mod completions;
 mod error;

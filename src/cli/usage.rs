@@ -186,7 +186,7 @@ fn meant(error: &clap::Error, command: &Command, verb: Option<&Command>) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use super::complaint;
+    use super::{OF_OTHER_TOOLS, complaint};
     use crate::cli::args;
 
     fn message(line: &str) -> String {
@@ -211,6 +211,18 @@ mod tests {
             ),
         ] {
             assert_eq!(message(line), text, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_command_of_another_tool_is_one_here() {
+        let all = args::command();
+        let known = |word: &&str| all.find_subcommand(word).is_some();
+        let both: Vec<_> = OF_OTHER_TOOLS.iter().map(|(word, _)| *word).filter(known).collect();
+        assert!(both.is_empty(), "{both:?}");
+        for (_, here) in OF_OTHER_TOOLS {
+            let verb = here.split(' ').nth(1).unwrap();
+            assert!(known(&verb), "{here}");
         }
     }
 

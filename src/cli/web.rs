@@ -24,7 +24,7 @@ use crate::config::load::Context;
 use crate::config::{Env, OwnPath};
 use crate::model::request::ProcessState;
 use crate::model::units::span;
-use crate::runs::{self, KnownRun};
+use crate::run::registry::{self, KnownRun};
 use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::access::Access;
 use crate::web::door::{self, NoAnswer, Share, Wanted};
@@ -102,7 +102,7 @@ impl Project {
         let of = |instance: &Instance| instance_id(&instance.socket.path);
         let id = only.map(of).or_else(|| here().as_ref().map(of));
         // What can't be read is not shown either.
-        let all = runs::all(env).unwrap_or_default();
+        let all = registry::all(env).unwrap_or_default();
         let run = id.clone().filter(|id| all.contains_key(id));
         let root = |(id, run): (String, KnownRun)| Some((id, run.root()?.to_owned()));
         Self { id, run, roots: all.into_iter().filter_map(root).collect() }

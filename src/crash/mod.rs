@@ -20,6 +20,7 @@ pub mod evidence;
 mod expr;
 pub mod facts;
 pub mod life;
+pub mod port_owner;
 pub mod record;
 pub mod report;
 pub mod store;

@@ -13,13 +13,13 @@ use tokio::time::{Instant, timeout};
 use super::action::Action;
 use super::outbox::PendingCrash;
 use super::queue::{Finished, Queue};
-use super::runtime_dir::RuntimeDir;
 use crate::crash::access::CrashAccess;
 use crate::crash::{self, CrashInput, CrashReport, Kind, LifeSummary, Log, Reports, Trigger};
 use crate::journal::segment::Dirs;
 use crate::model::event::{Event as LogEvent, ReportSummary, What};
 use crate::model::plan::Plan;
 use crate::model::{LifeId, ProcId};
+use crate::run::dir::RuntimeDir;
 use crate::supervisor::{Goal, Proc, RunPhase, Supervisor};
 
 /// How long to collect output of other processes before the report is written.

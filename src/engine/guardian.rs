@@ -6,7 +6,6 @@
 //! supervisor is being restarted just waits in the queue of the socket, without polling.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -15,58 +14,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::runtime_dir::RuntimeDir;
-use crate::instance::listen::{self, ListenError, Listening, Place};
-use crate::instance::lock::{LockError, RunLock};
 use crate::model::count;
-use crate::model::event::RunProblem;
 use crate::model::member::Member;
-use crate::model::run_end::Culprit;
 use crate::pane::process_tree::{named, named_with_ports};
+use crate::run::dir::RuntimeDir;
+use crate::run::listen::{self, ListenError, Listening, Place};
+use crate::run::lock::{LockError, RunLock};
+use crate::run::startup::{StartupMessage, send_startup_message};
 use crate::server::tcp;
 use crate::sys::{self, OrphanReport, clock, files};
-
-/// Messages from guardian and supervisor to the command that started them, one JSON line each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "news", rename_all = "kebab-case")]
-pub enum StartupMessage {
-    /// Another guardian holds the lock.
-    Held {
-        /// Its process id, where it is known.
-        pid: Option<u32>,
-    },
-    /// The start or the takeover has failed.
-    Failed {
-        /// The reason, for the user.
-        message: String,
-        /// Exit code.
-        code: u8,
-    },
-    /// The socket answers, nothing has been started yet.
-    Listening {
-        /// The number of living processes, if an existing run was adopted.
-        adopted: Option<u32>,
-        /// The first record of the run in the index.
-        first_record: u64,
-        /// Notes for the user, such as where the socket is if it is not in its usual place.
-        note: Option<String>,
-    },
-    /// All processes were started (or taken over).
-    Running,
-    /// The run ended before all processes were started.
-    Ended {
-        /// Its exit code.
-        code: u8,
-        /// The process that made it end.
-        culprit: Option<Culprit>,
-        /// Why a process could not be started, which made it end.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        problem: Option<RunProblem>,
-        /// It ended because all its processes had completed.
-        #[serde(default)]
-        completed: bool,
-    },
-}
 
 /// After this many deaths in a row within [`QUICK`] of the start, the supervisor itself must be at
 /// fault: do not start it again.
@@ -89,14 +45,6 @@ pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
             send_startup_message(&mut news, &bad);
             1
         }
-    }
-}
-
-/// Write one line of news. The reader may be gone, so errors are ignored.
-pub fn send_startup_message(to: &mut File, news: &StartupMessage) {
-    if let Ok(mut line) = serde_json::to_vec(news) {
-        line.push(b'\n');
-        let _ = to.write_all(&line);
     }
 }
 

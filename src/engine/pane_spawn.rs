@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::core::Engine;
 use super::pane_state::{PaneState, Sink};
-use super::persisted_state::TmuxServer;
 use super::queue::Event;
 use super::stop_commands::Wanted;
 use super::wakeups;
@@ -16,6 +15,7 @@ use crate::backend::{Former, Listed, Server, Survey, TerminalError, Terminals};
 use crate::model::ProcId;
 use crate::plan;
 use crate::protocol::spec::Want;
+use crate::run::saved::TmuxServer;
 use crate::supervisor::{Goal, Input, Pane};
 use crate::sys::{self, files};
 

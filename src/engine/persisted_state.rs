@@ -8,13 +8,14 @@ use super::flag_counts::SavedCounts;
 use super::match_checkpoint::MatchCheckpoint;
 use super::outbox::Outbox;
 use crate::model::command::CommandHistory;
-use crate::model::text::OsText;
+use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
+use crate::protocol::spec::replace;
+use crate::run::dir::{RuntimeDir, RuntimeDirError};
+use crate::run::forced_end::remaining;
+use crate::run::saved::{STATE_VERSION, TmuxServer};
 use crate::supervisor::Supervisor;
-use crate::sys;
-
-/// The version of `state.json` that this program writes.
-pub(super) const STATE_VERSION: u32 = 1;
+use crate::sys::{self, ProcInfo, clock};
 
 /// The contents of `state.json`: saved by a supervisor before it acts, read by its adopter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,17 +54,6 @@ pub struct PersistedState {
     pub flag_counts: BTreeMap<String, SavedCounts>,
 }
 
-/// A running tmux server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TmuxServer {
-    /// Its process id.
-    pub pid: u32,
-    /// Its start time.
-    pub start_time: u64,
-    /// Its socket, which tmux does not remove when it ends.
-    pub socket: OsText,
-}
-
 impl PersistedState {
     /// The initial state, with the boot, the pid namespace and the process id of this supervisor.
     pub fn new(supervisor: Supervisor, first_record: u64) -> Self {
@@ -84,14 +74,57 @@ impl PersistedState {
         }
     }
 
-    /// Whether its pids belong to another pid namespace of this boot.
-    pub(super) fn is_elsewhere(&self) -> bool {
-        self.pid_namespace != sys::pid_namespace()
-    }
-
     /// Pid and start time of this process, which saves the state from now on.
     pub(super) fn own_id() -> Option<(u32, u64)> {
         let pid = std::process::id();
         Some((pid, sys::start_time(pid)?))
+    }
+}
+
+impl RuntimeDir {
+    /// Read the state that the last supervisor saved, which must fit this plan.
+    pub fn saved_of(&self, plan: &Plan) -> Result<PersistedState, RuntimeDirError> {
+        let mut saved = self.read_state(|saved: &PersistedState| saved.version)?;
+        if saved.supervisor.is_of(plan) && saved.outbox.is_of(plan.processes.len()) {
+            // The plan is written before the state: a supervisor that added processes may have been
+            // killed in between.
+            saved.supervisor.grow(plan, clock::now());
+            Ok(saved)
+        } else {
+            let why = "state.json lists different processes than plan.json".to_owned();
+            Err(RuntimeDirError::Format { path: self.state_file(), why })
+        }
+    }
+
+    /// Save the state of the supervisor.
+    pub fn save(&self, saved: &PersistedState) -> Result<(), RuntimeDirError> {
+        let path = self.state_file();
+        let text = serde_json::to_vec(saved)
+            .map_err(|e| RuntimeDirError::Format { path: path.clone(), why: e.to_string() })?;
+        replace(&path, &text).map_err(|source| RuntimeDirError::Io { path, source })
+    }
+
+    /// Whether there is a run to adopt; an error if there is one that can't be adopted. Nothing may
+    /// be started beside a run whose files are gone, so the process table is searched for its
+    /// parts.
+    pub fn adoptable(&self) -> Result<bool, RuntimeDirError> {
+        if !self.has_survivors() {
+            let parts = self.parts_in_the_way();
+            let Some(ProcInfo { pid, comm, .. }) = remaining(&parts) else {
+                return Ok(false);
+            };
+            return Err(self.of_other_session(*pid).unwrap_or_else(|| RuntimeDirError::Stray {
+                dir: self.dir().to_owned(),
+                pid: *pid,
+                comm: comm.clone(),
+            }));
+        }
+        match self.plan().and_then(|plan| self.saved_of(&plan)) {
+            Ok(saved) if saved.pid_namespace != sys::pid_namespace() => {
+                Err(RuntimeDirError::Elsewhere { dir: self.dir().to_owned() })
+            }
+            Ok(_) => Ok(true),
+            Err(error) => Err(RuntimeDirError::Lost { error: Box::new(error) }),
+        }
     }
 }

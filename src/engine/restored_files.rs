@@ -8,7 +8,7 @@
 use super::core::Engine;
 use super::run::make_dirs;
 use crate::config::dirs::make_private_dir;
-use crate::instance::lock::RunLock;
+use crate::run::lock::RunLock;
 
 impl Engine {
     /// Make the runtime directory and its files again if they are gone. Called before a request is carried out, so

@@ -17,23 +17,19 @@ use super::clients::Clients;
 use super::core::Engine;
 use super::crash_reports::{self, CrashReports};
 use super::failure_declarations::FailureDeclarations;
-use super::guardian::{ListenerHandover, StartupMessage, send_startup_message};
+use super::guardian::ListenerHandover;
 use super::hooks::Hooks;
 use super::notifications::Notifications;
 use super::pane_state::PaneState;
 use super::persisted_state::PersistedState;
 use super::probes::Probes;
 use super::queue::Queue;
-use super::runtime_dir::RuntimeDir;
 use super::serving::Serving;
 use super::startup_report::StartupReport;
 use super::stop_commands::StopCommands;
 use crate::api::history::JournalAccess;
 use crate::api::proof::Token;
 use crate::backend::Terminals;
-use crate::instance::inherit;
-use crate::instance::listen::Place;
-use crate::instance::lock::RunLock;
 use crate::journal::ingest::Ingest;
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::{Dirs, SharedLook};
@@ -46,6 +42,11 @@ use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
 use crate::protocol::paths::{spill_dir, terminals_dir};
 use crate::protocol::spec::replace;
+use crate::run::dir::RuntimeDir;
+use crate::run::inherit;
+use crate::run::listen::Place;
+use crate::run::lock::RunLock;
+use crate::run::startup::{StartupMessage, send_startup_message};
 use crate::server::engine_handle::{Busy, EngineRequest, Handle};
 use crate::server::serve::{Files, Listeners};
 use crate::supervisor::{Input, Supervisor};
@@ -81,7 +82,7 @@ pub enum RunError {
     ListenerHandover,
     /// A file of the runtime directory can't be used.
     #[error(transparent)]
-    RuntimeDir(#[from] super::runtime_dir::RuntimeDirError),
+    RuntimeDir(#[from] crate::run::dir::RuntimeDirError),
     /// The list of the journal's streams can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),

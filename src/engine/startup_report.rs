@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::guardian::{StartupMessage, send_startup_message};
 use crate::model::ProcessStatus;
+use crate::run::startup::{StartupMessage, send_startup_message};
 use crate::supervisor::{Proc, RunPhase, Supervisor};
 
 /// A process whose program is missing, or can't read its configuration, exits within this time.

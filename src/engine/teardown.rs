@@ -6,10 +6,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::core::Engine;
-use super::guardian::StartupMessage;
 use super::pane_spawn::LAST_MOMENT;
 use super::pane_state::{PaneState, Sink};
-use super::persisted_state::TmuxServer;
 use super::probes::Probes;
 use super::queue::{Event, Finished};
 use super::serving::Serving;
@@ -17,7 +15,6 @@ use super::stop_commands::StopCommands;
 use super::wakeups;
 use crate::backend::tmux::socket;
 use crate::backend::{Server, Survey};
-use crate::instance::listen::Place;
 use crate::journal::last_run::{LastRun, RecordedEnd};
 use crate::journal::segment::SharedLook;
 use crate::model::event::{Trouble, What};
@@ -25,6 +22,9 @@ use crate::model::rules::Stage;
 use crate::model::run_end::{Culprit, Decider, End, Failing};
 use crate::model::{ProcId, ProcName};
 use crate::pane::sink;
+use crate::run::listen::Place;
+use crate::run::saved::TmuxServer;
+use crate::run::startup::StartupMessage;
 use crate::sys::{self, clock};
 
 /// How long tmux, shims and sinks may take to exit once tmux was asked to.

@@ -334,6 +334,11 @@ pub struct ProcessState {
 }
 
 impl ProcessState {
+    /// Whether nothing of it runs, and nothing is to come unasked.
+    pub fn rests(&self) -> bool {
+        self.state.is_at_rest() && self.pid.is_none()
+    }
+
     /// The process that was not ready in time, if this one was skipped because of that.
     pub fn late_dependency(&self) -> Option<&ProcName> {
         let Some(Note::Skipped(skip)) = &self.problem else { return None };

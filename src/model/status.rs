@@ -75,6 +75,11 @@ impl ProcessStatus {
         }
     }
 
+    /// Whether nothing of it runs any more, and nothing is to come unasked, once its main process is gone.
+    pub const fn is_at_rest(&self) -> bool {
+        matches!(self, Self::Stopped | Self::Exited | Self::Skipped | Self::Broken | Self::Error)
+    }
+
     /// Whether it exited by itself, or was ended because it had failed.
     pub const fn has_failed_or_exited(&self) -> bool {
         matches!(self, Self::Exited | Self::Broken | Self::Error | Self::Restarting)

@@ -86,6 +86,11 @@ impl Phase {
             None
         }
     }
+
+    /// What SIGKILL did not end.
+    pub fn stuck_members(&self) -> &[Member] {
+        if let Self::Stuck { members, .. } = self { members } else { &[] }
+    }
 }
 
 /// Whether there is a pane with a shim.
@@ -436,7 +441,7 @@ impl Proc {
 
     /// What SIGKILL did not end.
     pub fn stuck_members(&self) -> &[Member] {
-        if let Phase::Stuck { members, .. } = &self.phase { members } else { &[] }
+        self.phase.stuck_members()
     }
 
     /// The pid of its main process while that is running.

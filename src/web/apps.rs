@@ -1,13 +1,12 @@
 //! The apps of a run: uploads, removals, the list.
 //!
-//! The server only receives an archive. It then runs `tmo app` with the executable of the run: that version makes the
-//! plan as the start did, and its installation continues if this server is killed.
+//! The server changes the files as `tmo app` does (`apps::change`). Then the executable of the run reloads the apps:
+//! that version makes the plan as the start did. The supervisor installs them, also if this server is killed.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -26,24 +25,19 @@ use super::grant::Scope;
 use super::reload::run_tmo;
 use super::routes::{AppsPart, run_of};
 use super::run_api::{unknown, unreadable};
-use super::source::Runs;
+use super::source::{Run, Runs, state};
+use crate::apps::change::{AppError, AppErrorKind, ProjectApps};
 use crate::apps::manifest::InstallState;
-use crate::apps::store::{self, Incoming, StoreError};
+use crate::apps::store::{self, Incoming, NewApp, StoreError, USUAL_SCRIPT};
 use crate::apps::zip::LARGEST_ARCHIVE;
+use crate::client::ClientError;
+use crate::model::plan::AfterInstall;
+use crate::model::request::Request;
 
 /// How much of an archive is kept in memory.
 const CHUNK: usize = 1 << 20;
 /// How long an upload may stall.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The JSON output of `tmo app`.
-#[derive(Deserialize)]
-struct Outcome {
-    ok: bool,
-    error: Option<String>,
-    reason: Option<String>,
-    process: Option<String>,
-}
 
 #[derive(Serialize)]
 struct Accepted {
@@ -69,8 +63,11 @@ struct Row {
 
 /// The run that a request names.
 struct Place {
+    run: Arc<Run>,
     /// The directory of its apps.
     dir: PathBuf,
+    /// The names of its processes that are no apps.
+    others: Vec<String>,
     /// Its executable of tmo.
     tmo: PathBuf,
     socket: PathBuf,
@@ -101,8 +98,16 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
         let reason = "this run was started by an earlier version of tmo, without apps";
         return Err(problem(StatusCode::CONFLICT, reason));
     };
-    let (dir, tmo) = (dir.as_path().to_owned(), plan.tmo.as_path().to_owned());
-    Ok(Place { dir, tmo, socket, name, takes_public: plan.web.uploads })
+    let others = plan.present().filter(|process| process.install.is_none());
+    Ok(Place {
+        dir: dir.as_path().to_owned(),
+        others: others.map(|process| process.name.entry().to_owned()).collect(),
+        tmo: plan.tmo.as_path().to_owned(),
+        socket,
+        name,
+        takes_public: plan.web.uploads,
+        run: Arc::clone(&run),
+    })
 }
 
 /// Answer a request about the apps of a run, which may have come to the public address.
@@ -120,8 +125,8 @@ pub(super) async fn answer(
                 "this project takes no uploads at the public address: set `uploads = true` in `[web]` of its \
                  tmo.toml, and start the run again",
             )),
-            AppsPart::Upload => upload(&place, by, (parts, body)).await,
-            AppsPart::Remove => place.run_tmo(&["remove".into(), "--yes".into()], by).await,
+            AppsPart::Upload => upload(place, by, (parts, body)).await,
+            AppsPart::Remove => place.change(Change::Remove, by).await,
         }
     };
     answer.await.unwrap_or_else(|refused| refused)
@@ -129,7 +134,7 @@ pub(super) async fn answer(
 
 /// Receive an archive, and add or update an app with it.
 async fn upload(
-    place: &Place,
+    place: Place,
     by: &str,
     (parts, body): (Parts, Body),
 ) -> Result<Response, Response> {
@@ -145,7 +150,8 @@ async fn upload(
     if query.contains("%00") {
         return Err(problem(StatusCode::BAD_REQUEST, "a script or an argument can't contain NUL"));
     }
-    place.run_tmo(&upload_arguments(query, incoming.path()), by).await
+    let change = change_of(query, &place.name, incoming);
+    place.change(change, by).await
 }
 
 /// List the apps.
@@ -163,72 +169,100 @@ async fn list(place: Place) -> Result<Response, Response> {
     Ok(json(StatusCode::OK, &List { apps: apps.collect() }))
 }
 
-/// The arguments of `tmo app` for a query with `script`, `arg`, `start` and `update`.
-fn upload_arguments(query: &str, zip: &std::path::Path) -> Vec<OsString> {
+/// What a request does to an app.
+enum Change {
+    Add(NewApp, Incoming),
+    Update(Incoming),
+    Remove,
+}
+
+/// The change that a query with `script`, `arg`, `start` and `update` asks for.
+fn change_of(query: &str, name: &str, zip: Incoming) -> Change {
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-    let is =
-        |wanted: &str, value: &str| pairs.iter().any(|(key, word)| key == wanted && word == value);
-    let mut words: Vec<OsString> = vec!["--zip".into(), zip.into()];
-    if is("update", "1") {
-        words.insert(0, "update".into());
-        return words;
+    let values = |wanted: &'static str| {
+        pairs.iter().filter(move |(key, _)| key == wanted).map(|(_, value)| value.to_string())
+    };
+    if values("update").any(|value| value == "1") {
+        return Change::Update(zip);
     }
-    words.insert(0, "add".into());
-    // Values may begin with a hyphen.
-    for (key, value) in &pairs {
-        match &**key {
-            "script" if !value.is_empty() => words.push(format!("--script={value}").into()),
-            "arg" => words.push(format!("--arg={value}").into()),
-            _ => {}
-        }
-    }
-    if is("start", "false") {
-        words.push("--no-start".into());
-    }
-    words
+    let script = values("script").filter(|script| !script.is_empty()).last();
+    let new = NewApp {
+        script: script.unwrap_or_else(|| USUAL_SCRIPT.to_owned()),
+        args: values("arg").collect(),
+        autostart: !values("start").any(|value| value == "false"),
+        ..NewApp::named(name)
+    };
+    Change::Add(new, zip)
 }
 
 impl Place {
-    /// Make a change by `tmo app` for this client.
-    async fn run_tmo(&self, words: &[OsString], by: &str) -> Result<Response, Response> {
-        let rest = ["--json", "--no-wait", "--socket"].map(OsString::from);
-        let place = [self.socket.clone().into(), "--".into(), OsString::from(&self.name)];
-        let words: Vec<_> = [&["app".into()][..], words, &rest, &place].concat();
-        let output = run_tmo(&self.tmo, &words, by).await.map_err(|error| {
-            let reason = format!("can't run {}: {error}", self.tmo.display());
+    /// Change the files, and have the run reload its apps, in the name of this client.
+    async fn change(self, change: Change, by: &str) -> Result<Response, Response> {
+        let updates = matches!(change, Change::Update(_));
+        let states = match change {
+            Change::Add(..) => vec![],
+            Change::Update(_) | Change::Remove => {
+                state(&self.run.known).await.map_err(|error| unanswered(&error))?.processes
+            }
+        };
+        let (dir, others, name) = (self.dir.clone(), self.others.clone(), self.name.clone());
+        let changed = blocking(move || {
+            let apps = ProjectApps { dir: &dir, others: &others, states: &states };
+            match change {
+                Change::Add(new, zip) => apps.add(new, &mut zip.reader()?),
+                Change::Update(zip) => apps.update(&name, &mut zip.reader()?),
+                Change::Remove => apps.remove(&name),
+            }
+        });
+        let app = changed.await?.map_err(|error| refusal(&error))?;
+        self.reload(by).await?;
+        if updates {
+            let then = if app.autostart { AfterInstall::Run } else { AfterInstall::Stop };
+            let install = Request::Install { name: app.dir.clone(), then };
+            let client = self.run.client().await.ok_or_else(unknown)?;
+            let client = client.map_err(|error| unanswered(&error))?.by(by.to_owned());
+            client.request(&install, false).await.map_err(|error| unanswered(&error))?;
+        }
+        Ok(json(StatusCode::ACCEPTED, &Accepted { process: app.dir }))
+    }
+
+    /// Have the run reload its apps.
+    async fn reload(&self, by: &str) -> Result<(), Response> {
+        let words = ["reload", "--apps", "--no-wait", "--socket"].map(OsString::from);
+        let words = [&words[..], &[self.socket.clone().into()]].concat();
+        let failed = |why: &str| {
+            let reason = format!(
+                "the files are changed, but the run could not reload its apps: {why}; `tmo reload` tries again"
+            );
             problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
-        })?;
-        Ok(translated(&output))
+        };
+        match run_tmo(&self.tmo, &words, by).await {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => {
+                let text = String::from_utf8_lossy(&output.stderr);
+                Err(failed(text.lines().next().unwrap_or("it has ended without an answer")))
+            }
+            Err(error) => Err(failed(&format!("can't run {}: {error}", self.tmo.display()))),
+        }
     }
 }
 
-/// The answer that corresponds to the output of `tmo app`.
-fn translated(output: &Output) -> Response {
-    let Ok(outcome) = serde_json::from_slice::<Outcome>(&output.stdout) else {
-        let text = String::from_utf8_lossy(&output.stderr);
-        let line = text.lines().next().unwrap_or("it has ended without an answer");
-        let status = if output.status.code() == Some(2) {
-            StatusCode::BAD_REQUEST
-        } else {
-            StatusCode::INTERNAL_SERVER_ERROR
-        };
-        return problem(status, line);
+/// The answer to a refused change.
+fn refusal(error: &AppError) -> Response {
+    let status = match error.kind() {
+        AppErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        AppErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        AppErrorKind::Conflict => StatusCode::CONFLICT,
+        AppErrorKind::Protected => StatusCode::FORBIDDEN,
+        AppErrorKind::Unknown => StatusCode::NOT_FOUND,
+        AppErrorKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    if outcome.ok {
-        return json(
-            StatusCode::ACCEPTED,
-            &Accepted { process: outcome.process.unwrap_or_default() },
-        );
-    }
-    let status = match outcome.error.as_deref() {
-        Some("too-large") => StatusCode::PAYLOAD_TOO_LARGE,
-        Some("invalid") => StatusCode::UNPROCESSABLE_ENTITY,
-        Some("conflict") => StatusCode::CONFLICT,
-        Some("protected") => StatusCode::FORBIDDEN,
-        Some("unknown") => StatusCode::NOT_FOUND,
-        Some(_) | None => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    problem(status, &outcome.reason.unwrap_or_default())
+    problem(status, &error.to_string())
+}
+
+/// The answer if the supervisor does not answer.
+fn unanswered(error: &ClientError) -> Response {
+    problem(StatusCode::BAD_GATEWAY, &error.to_string())
 }
 
 /// Write a body to a file. Only a part of it is in memory at any time.
@@ -292,43 +326,39 @@ fn unwritten(error: &io::Error) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt as _;
-    use std::path::Path;
-    use std::process::{ExitStatus, Output};
-
-    use super::{translated, upload_arguments};
+    use super::{Change, Incoming, change_of, refusal};
+    use crate::apps::change::AppError;
+    use crate::apps::store::StoreError;
+    use crate::apps::zip::ZipError;
+    use crate::model::ProcessStatus;
 
     #[test]
-    fn a_query_becomes_arguments_that_stay_values() {
-        let words = |query| upload_arguments(query, Path::new("/z"));
-        let add = words("script=--yes&arg=-a&arg=b%20c&start=false&zip=/etc/x");
-        let expected =
-            ["add", "--zip", "/z", "--script=--yes", "--arg=-a", "--arg=b c", "--no-start"];
-        assert_eq!(add, expected);
-        assert_eq!(words("script="), ["add", "--zip", "/z"]);
-        assert_eq!(words("update=1&script=x&start=false"), ["update", "--zip", "/z"]);
+    fn a_query_says_how_an_app_is_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let change = |query| change_of(query, "bot", Incoming::create(dir.path()).unwrap());
+        let Change::Add(new, _) = change("script=--yes&arg=-a&arg=b%20c&start=false&zip=/etc/x")
+        else {
+            panic!("it is no update")
+        };
+        assert_eq!((&*new.name, &*new.script, new.autostart), ("bot", "--yes", false));
+        assert_eq!(new.args, ["-a", "b c"]);
+        let Change::Add(new, _) = change("script=") else { panic!("it is no update") };
+        assert_eq!((&*new.script, new.autostart), ("main.py", true));
+        assert!(matches!(change("update=1&script=x&start=false"), Change::Update(_)));
     }
 
     #[test]
     fn each_kind_of_refusal_has_a_status() {
-        let status = |stdout: &str, code: i32| {
-            let status = ExitStatus::from_raw(code << 8);
-            let output =
-                Output { status, stdout: stdout.into(), stderr: b"tmo: why\nmore".to_vec() };
-            translated(&output).status().as_u16()
-        };
-        for (kind, expected) in [
-            ("too-large", 413),
-            ("invalid", 422),
-            ("conflict", 409),
-            ("protected", 403),
-            ("unknown", 404),
-            ("failed", 500),
+        let runs = AppError::Runs { name: "bot".into(), state: ProcessStatus::Running };
+        for (error, expected) in [
+            (StoreError::Zip(ZipError::LargeArchive).into(), 413),
+            (StoreError::Zip(ZipError::NotZip).into(), 422),
+            (runs, 409),
+            (AppError::Protected("web".into()), 403),
+            (StoreError::Absent("bot".into()).into(), 404),
+            (AppError::OldRun, 500),
         ] {
-            let text = format!(r#"{{"ok": false, "error": "{kind}", "reason": "why"}}"#);
-            assert_eq!(status(&text, 1), expected, "{kind}");
+            assert_eq!(refusal(&error).status().as_u16(), expected, "{error}");
         }
-        assert_eq!(status(r#"{"ok": true, "process": "web"}"#, 0), 202);
-        assert_eq!((status("", 2), status("", 101)), (400, 500));
     }
 }

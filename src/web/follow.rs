@@ -15,7 +15,7 @@ use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
 use crate::journal::search::access::RunHistory;
 use crate::model::request::{Head, Partial, ProcessState, State};
 use crate::model::unfinished::PromptTimer;
-use crate::runs::KnownRun;
+use crate::run::registry::KnownRun;
 
 /// The first pause before connecting again to a run whose supervisor is away.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -150,7 +150,7 @@ impl Follow {
             });
             pause = if begun.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { pause * 2 };
             sleep(pause.min(LONGEST_PAUSE)).await;
-            if !self.known.runtime.as_ref().is_some_and(|dir| dir.join("plan.json").exists()) {
+            if !self.known.runtime.as_ref().is_some_and(|dir| dir.plan_file().exists()) {
                 self.seen.send_modify(|seen| seen.link = Link::Over);
                 return;
             }

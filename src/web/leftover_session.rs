@@ -12,7 +12,7 @@ use super::source::{Run, state};
 use crate::config::Env;
 use crate::config::own_path::OwnPath;
 use crate::model::request::State;
-use crate::runs;
+use crate::model::text::OsText;
 
 /// How long tmux may take to notice that a client is gone. It sends no notification of that.
 const GONE_FOR_TMUX: Duration = Duration::from_secs(1);
@@ -44,6 +44,9 @@ impl Drop for LeftoverSession {
     }
 }
 
+/// The variable that says where tmux has its sockets.
+const TMUX_DIR: &str = "TMUX_TMPDIR";
+
 /// End this session if no client is attached to it. Usually it no longer exists.
 async fn end_session(run: &Run, session: &str) {
     let Some(runtime) = run.known.runtime.clone() else { return };
@@ -51,9 +54,13 @@ async fn end_session(run: &Run, session: &str) {
     let root = run.known.root().into_iter();
     let Some(tmux) = OwnPath::of(&Env::real(), root).find("tmux") else { return };
     let mut command = Command::new(tmux);
-    match spawn_blocking(move || runs::tmux_dir(&runtime)).await {
-        Ok(Some(dir)) => command.env("TMUX_TMPDIR", dir),
-        Ok(None) => command.env_remove("TMUX_TMPDIR"),
+    let dir = move || {
+        let plan = runtime.plan().ok()?;
+        plan.caller_env().get(&OsText::from(TMUX_DIR)).map(|dir| dir.0.clone())
+    };
+    match spawn_blocking(dir).await {
+        Ok(Some(dir)) => command.env(TMUX_DIR, dir),
+        Ok(None) => command.env_remove(TMUX_DIR),
         Err(_) => return,
     };
     command.arg("-L").arg(&address.socket);

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::grant::Scope;
 use crate::config::Env;
 use crate::model::untrusted::cleaned;
-use crate::runs::{self, KnownRun, Standing};
+use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::Changes;
 
 /// A run.
@@ -114,8 +114,8 @@ struct Source {
 impl Source {
     /// The list, and the paths whose changes can affect it.
     fn read(&self) -> io::Result<(Known, Vec<PathBuf>)> {
-        let all = runs::all(&self.env)?;
-        let places = runs::places(&self.env, &all);
+        let all = registry::all(&self.env)?;
+        let places = registry::places(&self.env, &all);
         let is_listed = |known: &KnownRun| self.only.as_ref().is_none_or(|only| *only == known.id);
         Ok((Arc::new(all.into_values().filter(is_listed).collect()), places))
     }
@@ -280,7 +280,7 @@ mod tests {
     use super::{Listing, Reader, SETTLED, Source};
     use crate::config::Env;
     use crate::journal::last_run::LastRun;
-    use crate::runs::KnownRun;
+    use crate::run::registry::KnownRun;
 
     fn env(dir: &Path) -> Env {
         let runtime = dir.join("run");

@@ -16,7 +16,7 @@
 //! | `access.rs` | the public address, proxies, tokens of programs |
 //! | `password.rs`, `users.rs`, `throttle.rs` | users, their passwords, delays after wrong passwords |
 //! | `door.rs` | the socket for the user's own commands |
-//! | `run_api.rs`, `compat.rs` | the API of a run; the paths under `/api/` |
+//! | `run_api.rs`, `script_api.rs` | the API of a run; the API for scripts, `/api/…` |
 //! | `source.rs`, `listing.rs` | runs; the list of them |
 //! | `apps.rs` | uploads of apps |
 //! | `text.rs`, `tickets.rs` | the log as text, for copying and downloading |
@@ -36,7 +36,6 @@ mod again;
 mod answers;
 mod apps;
 mod assets;
-mod compat;
 mod cookie;
 mod copy_mode;
 pub mod door;
@@ -60,6 +59,7 @@ mod routes;
 mod run_api;
 mod samples;
 mod screens;
+mod script_api;
 pub mod serve;
 mod server;
 mod sessions;

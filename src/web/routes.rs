@@ -60,8 +60,43 @@ pub(super) enum OfSession {
     Files,
     /// The API of a run, forwarded to its supervisor.
     Supervisor,
-    /// The paths under `/api/`.
-    Chosen,
+    /// A call of the API for scripts.
+    Script(ScriptCall),
+}
+
+/// The calls of the API for scripts, `/api/…`, which is about one run at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ScriptCall {
+    /// The state of the run, with the last lines of each process.
+    State,
+    /// The processes in short.
+    Processes,
+    /// The lines since a message.
+    Poll,
+    /// The last commands of clients.
+    Commands,
+    /// How many processes are in which state.
+    Status,
+    /// The supervisor.
+    Info,
+    /// A numbered page of the log of a process.
+    Log,
+    /// The resource use of the processes.
+    Metrics,
+    /// The failure declarations of a process, to be read or changed.
+    Failures,
+    /// Select or deselect a process for this session.
+    Toggle,
+    /// Select all processes, or none.
+    Select(bool),
+    /// Start, stop or restart a process.
+    Act,
+    /// Clear the log.
+    Clear,
+    /// End the run.
+    Shutdown,
+    /// Start this server again.
+    Restart,
 }
 
 /// The requests about the apps of a run.
@@ -81,7 +116,10 @@ const ADMIN: Need = Need::Session(Role::Admin);
 
 const FILES: Part = Part::OfSession(OfSession::Files);
 const SUPERVISOR: Part = Part::OfSession(OfSession::Supervisor);
-const CHOSEN: Part = Part::OfSession(OfSession::Chosen);
+
+const fn script(call: ScriptCall) -> Part {
+    Part::OfSession(OfSession::Script(call))
+}
 
 /// Method, pattern (`{}`: one segment, `*`: the rest), requirement and handler. The answer to any other request is
 /// 404.
@@ -155,31 +193,31 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
     (Method::POST, "/r/{}/api/quit", ADMIN, SUPERVISOR),
     (Method::POST, "/r/{}/api/kill", ADMIN, SUPERVISOR),
     (Method::POST, "/r/{}/api/processes/{}/input", ADMIN, SUPERVISOR),
-    (Method::GET, "/api/state", READ, CHOSEN),
-    (Method::GET, "/api/processes", READ, CHOSEN),
-    (Method::GET, "/api/poll", READ, CHOSEN),
-    (Method::GET, "/api/commands", READ, CHOSEN),
-    (Method::GET, "/api/status", READ, CHOSEN),
-    (Method::GET, "/api/daemon/info", READ, CHOSEN),
-    (Method::GET, "/api/logs/{}", READ, CHOSEN),
-    (Method::GET, "/api/metrics", READ, CHOSEN),
-    (Method::GET, "/api/failure-declarations/{}", READ, CHOSEN),
-    (Method::POST, "/api/process/{}/toggle", READ, CHOSEN),
-    (Method::POST, "/api/processes/select-all", READ, CHOSEN),
-    (Method::POST, "/api/processes/deselect-all", READ, CHOSEN),
-    (Method::POST, "/api/process/{}/start", OPERATE, CHOSEN),
-    (Method::POST, "/api/process/{}/stop", OPERATE, CHOSEN),
-    (Method::POST, "/api/process/{}/restart", OPERATE, CHOSEN),
-    (Method::POST, "/api/failure-declarations/{}/add", ADMIN, CHOSEN),
-    (Method::POST, "/api/failure-declarations/{}/remove", ADMIN, CHOSEN),
-    (Method::POST, "/api/output/clear", ADMIN, CHOSEN),
-    (Method::POST, "/api/shutdown", ADMIN, CHOSEN),
-    (Method::POST, "/api/restart", ADMIN, CHOSEN),
+    (Method::GET, "/api/state", READ, script(ScriptCall::State)),
+    (Method::GET, "/api/processes", READ, script(ScriptCall::Processes)),
+    (Method::GET, "/api/poll", READ, script(ScriptCall::Poll)),
+    (Method::GET, "/api/commands", READ, script(ScriptCall::Commands)),
+    (Method::GET, "/api/status", READ, script(ScriptCall::Status)),
+    (Method::GET, "/api/daemon/info", READ, script(ScriptCall::Info)),
+    (Method::GET, "/api/logs/{}", READ, script(ScriptCall::Log)),
+    (Method::GET, "/api/metrics", READ, script(ScriptCall::Metrics)),
+    (Method::GET, "/api/failure-declarations/{}", READ, script(ScriptCall::Failures)),
+    (Method::POST, "/api/process/{}/toggle", READ, script(ScriptCall::Toggle)),
+    (Method::POST, "/api/processes/select-all", READ, script(ScriptCall::Select(true))),
+    (Method::POST, "/api/processes/deselect-all", READ, script(ScriptCall::Select(false))),
+    (Method::POST, "/api/process/{}/start", OPERATE, script(ScriptCall::Act)),
+    (Method::POST, "/api/process/{}/stop", OPERATE, script(ScriptCall::Act)),
+    (Method::POST, "/api/process/{}/restart", OPERATE, script(ScriptCall::Act)),
+    (Method::POST, "/api/failure-declarations/{}/add", ADMIN, script(ScriptCall::Failures)),
+    (Method::POST, "/api/failure-declarations/{}/remove", ADMIN, script(ScriptCall::Failures)),
+    (Method::POST, "/api/output/clear", ADMIN, script(ScriptCall::Clear)),
+    (Method::POST, "/api/shutdown", ADMIN, script(ScriptCall::Shutdown)),
+    (Method::POST, "/api/restart", ADMIN, script(ScriptCall::Restart)),
 ];
 
 /// The result of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Lookup {
     /// A handler with its requirement.
     Route(Need, Part),
     /// The path exists, but not with this method.
@@ -189,15 +227,15 @@ pub(super) enum Found {
 }
 
 /// Look up a request; HEAD is answered like GET.
-pub(super) fn find(method: &Method, path: &str) -> Found {
+pub(super) fn find(method: &Method, path: &str) -> Lookup {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut of_path = ROUTES.iter().filter(|route| is_match(route.1, path)).peekable();
     if of_path.peek().is_none() {
-        return Found::Nothing;
+        return Lookup::Nothing;
     }
     match of_path.find(|route| route.0 == *method) {
-        Some((_, _, need, part)) => Found::Route(*need, *part),
-        None => Found::OtherMethod,
+        Some((_, _, need, part)) => Lookup::Route(*need, *part),
+        None => Lookup::OtherMethod,
     }
 }
 
@@ -229,7 +267,7 @@ pub(super) fn run_of(path: &str) -> Option<(&str, &str)> {
 mod tests {
     use axum::http::Method;
 
-    use super::{Found, ROUTES, find, no_such_path, run_of};
+    use super::{Lookup, ROUTES, find, no_such_path, run_of};
 
     #[test]
     fn an_unknown_path_is_named_with_the_nearest_one() {
@@ -252,20 +290,24 @@ mod tests {
     fn each_path_is_found_with_its_method_only() {
         for (method, pattern, need, part) in ROUTES {
             let path = pattern.replace("{}", "a%2Fb").replace('*', "0.2.0/x.js");
-            assert_eq!(find(method, &path), Found::Route(*need, *part), "{path}");
-            assert_ne!(find(&Method::PATCH, &path), Found::Route(*need, *part), "{path}");
-            assert_eq!(find(method, &format!("{path}/")), Found::Nothing.or_asset(&path), "{path}");
+            assert_eq!(find(method, &path), Lookup::Route(*need, *part), "{path}");
+            assert_ne!(find(&Method::PATCH, &path), Lookup::Route(*need, *part), "{path}");
+            assert_eq!(
+                find(method, &format!("{path}/")),
+                Lookup::Nothing.or_asset(&path),
+                "{path}"
+            );
         }
         assert_eq!(find(&Method::HEAD, "/"), find(&Method::GET, "/"));
-        assert_eq!(find(&Method::GET, "/hello"), Found::OtherMethod);
+        assert_eq!(find(&Method::GET, "/hello"), Lookup::OtherMethod);
         for nothing in ["", "/a/", "/r//api/state", "/r/x/api", "/r/x/api/", "//", "/me/../ws"] {
-            assert_eq!(find(&Method::GET, nothing), Found::Nothing, "{nothing}");
+            assert_eq!(find(&Method::GET, nothing), Lookup::Nothing, "{nothing}");
         }
         assert_eq!(run_of("/r/0a/api/lines"), Some(("0a", "/api/lines")));
         assert_eq!(run_of("/r/0a"), None);
     }
 
-    impl Found {
+    impl Lookup {
         fn or_asset(self, path: &str) -> Self {
             if path.starts_with("/a/") { find(&Method::GET, path) } else { self }
         }

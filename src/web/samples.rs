@@ -20,7 +20,7 @@ use crate::journal::segment::Dirs;
 use crate::model::ProcName;
 use crate::model::request::{API, ProcessState};
 use crate::model::time::Timestamp;
-use crate::runs::{KnownRun, Standing};
+use crate::run::registry::{KnownRun, Standing};
 use crate::sys::clock;
 
 /// The time between two samples.

@@ -32,7 +32,7 @@ use super::server::{Ends, RECHECK, Server, peer_of};
 use super::sessions::Sessions;
 use super::source::Runs;
 use crate::config::Env;
-use crate::instance::inherit;
+use crate::run::inherit;
 
 /// How many bytes may wait in a connection for its client, and the largest head of a request.
 const BUFFER: usize = 64 << 10;

@@ -24,20 +24,20 @@ use tokio::time::timeout;
 use self::user_check::Checked;
 use super::access::Access;
 use super::answers::{finish, json, problem};
-use super::compat::Selections;
 use super::ending::Ending;
 use super::gate::{Names, Need, Sender, bearer, judge};
 use super::grant::{Grant, Role, Scope};
 use super::listing::{RunEntry, entries};
 use super::password::Passwords;
 use super::places::{Peer, Places};
-use super::routes::{Found, OfSession, Part, find, no_such_path};
+use super::routes::{Lookup, OfSession, Part, ScriptCall, find, no_such_path};
 use super::screens::Terminals;
+use super::script_api::Selections;
 use super::sessions::{NewLink, SessionEntry, Sessions};
 use super::source::Runs;
 use super::tickets::Tickets;
 use super::users::{KnownUser, UsersError};
-use super::{again, apps, assets, compat, cookie, reload, run_api};
+use super::{again, apps, assets, cookie, reload, run_api, script_api};
 use crate::api::version::OURS;
 use crate::server::budget::{BUSY, Budget};
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
@@ -229,12 +229,12 @@ impl Server {
         };
         let found = find(&method, &path);
         let (need, part) = match found {
-            Found::Route(need, part) => (need, part),
+            Lookup::Route(need, part) => (need, part),
             // The gate checks these first, so that its refusals do not reveal which paths exist.
-            Found::OtherMethod | Found::Nothing if session.is_some() => {
+            Lookup::OtherMethod | Lookup::Nothing if session.is_some() => {
                 (Need::Session(Role::Read), Part::Asset)
             }
-            Found::OtherMethod | Found::Nothing => (Need::OwnPage, Part::Asset),
+            Lookup::OtherMethod | Lookup::Nothing => (Need::OwnPage, Part::Asset),
         };
         let sender = match &session {
             Some((_, grant)) if bearer(&parts.headers).is_some() => Sender::Token(grant),
@@ -246,10 +246,10 @@ impl Server {
             tracing::debug!(%method, path, status = refused.status.as_u16(), "refused");
             return problem(refused.status, refused.reason);
         }
-        if found == Found::Nothing && session.is_some() {
+        if found == Lookup::Nothing && session.is_some() {
             return problem(StatusCode::NOT_FOUND, &no_such_path(&path));
         }
-        if found == Found::OtherMethod {
+        if found == Lookup::OtherMethod {
             return problem(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "this path does not support this method",
@@ -328,9 +328,9 @@ impl Server {
                 let by = self.client_of(&session);
                 run_api::answer(&self.runs, part, (scope, by), (parts, body)).await
             }
-            OfSession::Chosen => {
+            OfSession::Script(call) => {
                 let by = self.client_of(&session);
-                compat::answer(self, (&session.0, scope, by), (parts, body)).await
+                script_api::answer(call, self, (&session.0, scope, by), (parts, body)).await
             }
         }
     }
@@ -397,9 +397,8 @@ fn is_page(part: OfSession, path: &str) -> Option<bool> {
         | OfSession::Reload
         | OfSession::Apps(_) => None,
         OfSession::Files => Some(path.ends_with("/api/lines")),
-        OfSession::Chosen => {
-            Some(["/api/poll", "/api/state"].contains(&path) || path.starts_with("/api/logs/"))
-        }
+        OfSession::Script(ScriptCall::Poll | ScriptCall::State | ScriptCall::Log) => Some(true),
+        OfSession::Script(_) => Some(false),
         OfSession::Me | OfSession::Runs | OfSession::Figures | OfSession::Supervisor => Some(false),
     }
 }

@@ -27,7 +27,7 @@ use crate::model::plan::Backend;
 use crate::model::request::{API, Head, ProcessState, State};
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus};
-use crate::runs::{self, KnownRun};
+use crate::run::registry::KnownRun;
 use crate::server::engine_handle::{EngineRequest, Handle};
 use crate::server::http;
 use crate::server::reading::Reading;
@@ -70,7 +70,7 @@ impl Run {
         };
         let reports = Reports::new(&dirs, configured.as_ref(), &known.id);
         let runtime = known.runtime.clone();
-        let plan = Box::new(move || runs::plan_in(runtime.as_deref()?));
+        let plan = Box::new(move || runtime.as_ref()?.plan().ok());
         let end = known.last.as_ref().and_then(|last| last.end.clone());
         let crashes = Arc::new(CrashAccess::new(dirs.clone(), reports, plan).with_end(end));
         let history = Arc::new(RunHistory::of(dirs));

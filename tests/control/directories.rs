@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
-use tmo::instance::listen::{ListenError, Listening, bind, locate};
+use tmo::run::listen::{ListenError, Listening, bind, locate};
 use tmo::sys::dial::{Answer, dial, probe};
 
 pub(crate) struct Directories {

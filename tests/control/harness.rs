@@ -12,7 +12,6 @@ use tmo::api::history::{
 };
 use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
-use tmo::instance::listen::{self, Listening};
 use tmo::journal::Dirs;
 use tmo::model::plan::Backend;
 use tmo::model::request::{
@@ -22,6 +21,7 @@ use tmo::model::run_end::End;
 use tmo::model::screen::Screen;
 use tmo::model::time::Timestamp;
 use tmo::model::{LifeId, ProcName, ProcessStatus};
+use tmo::run::listen::{self, Listening};
 use tmo::server::engine_handle::{
     EngineRequest, FailureTexts, FailuresRequest, Handle, PaneRequest, RequestError,
 };

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pretty_assertions::assert_eq;
-use tmo::instance::lock::{Door, LockError, RunLock, is_held, path};
+use tmo::run::lock::{Door, LockError, RunLock, is_held, path};
 
 #[test]
 fn the_lock_has_one_holder_and_names_its_pid() {

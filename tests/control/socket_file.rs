@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use pretty_assertions::assert_eq;
 use tmo::client::Client;
-use tmo::instance::listen::{ListenError, bind, in_runtime, locate};
+use tmo::run::listen::{ListenError, bind, in_runtime, locate};
 use tmo::sys::dial::{Answer, probe};
 
 use super::directories::{directories, leave_socket, reaches};

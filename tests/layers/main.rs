@@ -30,7 +30,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The sink appends to the journal.
     ("pane", &["model", "sys", "protocol", "journal"]),
     ("backend", &["model", "sys", "protocol"]),
-    ("instance", &["model", "sys"]),
+    // What is known of a run without asking it, and what ends it then.
+    ("run", &["model", "sys", "config", "protocol", "supervisor", "journal", "backend"]),
     ("client", &["model", "sys", "api"]),
     ("figures", &["model", "sys"]),
     // It explains crashes and takes samples for clients.
@@ -50,12 +51,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "crash",
             "pane",
             "backend",
-            "instance",
+            "run",
             "server",
         ],
     ),
-    // The runs of a user, read from their files.
-    ("runs", &["model", "sys", "config", "instance", "journal"]),
     // Never the engine: a view reads the journal.
     ("view", &["model", "sys", "api", "journal"]),
     // The interface in a terminal: a view with keys.
@@ -64,16 +63,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "model", "sys", "apps", "config", "protocol", "instance", "api", "journal", "crash",
-            "client", "server", "figures", "runs", "view",
+            "model", "sys", "apps", "config", "protocol", "api", "journal", "crash", "run",
+            "client", "server", "figures", "view",
         ],
     ),
     (
         "cli",
         &[
             "model", "sys", "watch", "apps", "config", "plan", "protocol", "api", "journal",
-            "crash", "pane", "backend", "instance", "client", "server", "engine", "figures",
-            "runs", "view", "ui", "web",
+            "crash", "pane", "backend", "run", "client", "server", "engine", "figures", "view",
+            "ui", "web",
         ],
     ),
 ];
@@ -97,7 +96,7 @@ fn no_layer_uses_a_later_layer() {
 /// The floors of `cli`, from the ground: a room may use those on its own floor and below. The syntax completes names,
 /// and an error may be in one of them.
 const FLOORS: &[&[&str]] = &[
-    &["args", "completions", "persona", "app_error", "error", "usage", "output", "runtime"],
+    &["args", "completions", "persona", "error", "usage", "output", "runtime"],
     &["reach"],
     &["view"],
     &["project"],
@@ -157,6 +156,45 @@ fn every_source_folder_is_in_the_layer_list() {
 }
 
 #[test]
+fn the_documentation_lists_the_layers_as_they_are() {
+    let read = |name: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+    };
+    let expected: Vec<(String, Vec<String>)> = MAY_USE
+        .iter()
+        .map(|(part, uses)| {
+            let uses = uses.iter().filter(|used| **used != "model").map(|used| (*used).to_owned());
+            ((*part).to_owned(), uses.collect())
+        })
+        .collect();
+    let words = |cell: &str| -> Vec<String> {
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let architecture = read("docs/ARCHITECTURE.md");
+    let (_, table) = architecture.split_once("| folder | holds | may use").unwrap();
+    let listed: Vec<_> = table
+        .lines()
+        .skip(2)
+        .map_while(|row| {
+            let cells: Vec<_> = row.trim_matches('|').split('|').collect();
+            let [part, .., uses] = cells[..] else { return None };
+            Some((words(part).pop()?, words(uses)))
+        })
+        .collect();
+    assert_eq!(listed, expected, "docs/ARCHITECTURE.md");
+    // Each may use only those before it.
+    for (at, (part, uses)) in expected.iter().enumerate() {
+        let is_before = |used: &String| expected[..at].iter().any(|(before, _)| before == used);
+        assert!(uses.iter().all(is_before), "{part} uses one behind it");
+    }
+    let lib = read("src/lib.rs");
+    let of_lib =
+        lib.lines().filter_map(|line| words(line.strip_prefix("//! - ")?).into_iter().next());
+    let parts = expected.into_iter().map(|(part, _)| part);
+    assert_eq!(of_lib.collect::<Vec<_>>(), parts.collect::<Vec<_>>(), "src/lib.rs");
+}
+
+#[test]
 fn decision_layers_perform_no_io() {
     // What decides must be testable without tmux, time and tokio.
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -181,7 +219,6 @@ const WRITES: &[(&str, &str)] = &[
     ("project/init/mod.rs", "writes files"),
     ("setup/files.rs", "writes files"),
     ("look/far.rs", "shows the log of another machine, cleaned by `view`"),
-    ("output/progress.rs", "moves the cursor to the beginning of the line"),
     ("look/top.rs", "moves the cursor to draw over its table, which is cleaned"),
     ("look/echo.rs", "passes on a log, cleaned by `view`"),
     ("reach/log.rs", "shows the log, cleaned by `view` for a terminal"),

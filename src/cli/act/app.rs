@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::reload::reload_apps;
-use crate::apps::manifest::{App, InstallState, Manifest, process_name};
-use crate::apps::store::{self, NewApp, Store, StoreError};
+use crate::apps::change::{AppError, AppErrorKind, ProjectApps};
+use crate::apps::manifest::{App, InstallState, process_name};
+use crate::apps::store::{self, NewApp, StoreError};
 use crate::apps::zip::{LARGEST_ARCHIVE, ZipError};
-use crate::cli::app_error::AppError;
 use crate::cli::args::{AppArgs, AppDo, StartArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::confirm::{can_ask, confirm};
@@ -92,8 +92,11 @@ pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
         let (error, reason) = match &changed {
             Ok(_) => (None, None),
             Err(error) => {
-                let kind = if let CliError::App(app) = error { app.kind() } else { "failed" };
-                (Some(kind), Some(error.to_string()))
+                let kind = match error {
+                    CliError::App(app) => app.kind(),
+                    _ => AppErrorKind::Failed,
+                };
+                (Some(kind.name()), Some(error.to_string()))
             }
         };
         let process = process_name(name).ok();
@@ -154,16 +157,16 @@ impl Place {
     }
 
     fn change(&mut self, args: &AppArgs, name: &str) -> Result<u8, CliError> {
-        let process = process_name(name)?;
-        if self.others.iter().any(|other| other == process.as_str()) {
-            return Err(AppError::Protected(name.to_owned()).into());
-        }
+        let states = match &self.run {
+            Some(run) if args.what != AppDo::Add => runtime::block_on(run.state())?.processes,
+            Some(_) | None => vec![],
+        };
+        let apps = ProjectApps { dir: &self.dir, others: &self.others, states: &states };
         match args.what {
             AppDo::List => Ok(0),
             AppDo::Add => {
                 let mut zip = open(args.zip.as_deref())?;
-                // The lock of the store is released before the installation, which takes it.
-                let app = unpacking(|| Store::open(&self.dir)?.add(new(args, name), &mut zip))?;
+                let app = unpacking(|| apps.add(new(args, name), &mut zip))?;
                 self.report(args, &format!("{name}: added as process {}", app.dir))?;
                 self.reload()?;
                 match &self.run {
@@ -172,17 +175,13 @@ impl Place {
                 }
             }
             AppDo::Update => {
-                self.refuse_running(name)?;
                 let mut zip = open(args.zip.as_deref())?;
-                let app = unpacking(|| Store::open(&self.dir)?.update(name, &mut zip))?;
+                let app = unpacking(|| apps.update(name, &mut zip))?;
                 self.report(args, &format!("{name}: updated"))?;
                 self.reload_and_install(args, &app)
             }
             AppDo::Remove => {
-                let manifest = store::read(&self.dir)?;
-                let app = find(&manifest, name)?;
-                self.refuse_running(&app.dir)?;
-                let dir = self.dir.join(&app.dir);
+                let dir = self.dir.join(apps.changeable(name)?.dir);
                 let question = format!("Remove {name} and all files in {}?", dir.display());
                 if !args.yes && !can_ask() {
                     let text = "a confirmation needs a terminal; --yes removes it without one";
@@ -191,7 +190,7 @@ impl Place {
                 if !args.yes && !confirm(&question)? {
                     return Ok(1);
                 }
-                Store::open(&self.dir)?.remove(name)?;
+                apps.remove(name)?;
                 self.report(args, &format!("{name}: removed"))?;
                 self.reload()
             }
@@ -207,35 +206,6 @@ impl Place {
             (Some(_), _) | (None, AppDo::List | AppDo::Remove) => "",
         };
         output::print(&format!("{text}{later}\n")).map(drop)
-    }
-
-    /// Refuse to replace the files of a program that runs.
-    fn refuse_running(&self, name: &str) -> Result<(), CliError> {
-        let Some(run) = &self.run else { return Ok(()) };
-        let manifest = store::read(&self.dir)?;
-        let app = find(&manifest, name)?;
-        let state = runtime::block_on(run.state())?;
-        let process = state.processes.into_iter().find(|process| process.name.as_str() == app.dir);
-        let Some(process) = process else { return Ok(()) };
-        let rests = match process.state {
-            ProcessStatus::Stopped
-            | ProcessStatus::Exited
-            | ProcessStatus::Skipped
-            | ProcessStatus::Broken
-            | ProcessStatus::Error => process.pid.is_none(),
-            ProcessStatus::Pending
-            | ProcessStatus::Starting
-            | ProcessStatus::Installing
-            | ProcessStatus::Running
-            | ProcessStatus::Stopping
-            | ProcessStatus::Stuck
-            | ProcessStatus::Restarting
-            | ProcessStatus::Other(_) => false,
-        };
-        if rests {
-            return Ok(());
-        }
-        Err(AppError::Runs { name: app.dir.clone(), state: process.state }.into())
     }
 
     /// Reload the configuration of the run, which then installs new apps.
@@ -308,12 +278,6 @@ impl Place {
         });
         output::print(&table(["APP", "PROCESS", "STATE", "ADDED", "SCRIPT", "ARGUMENTS"], rows))
     }
-}
-
-/// The app with this name or this process name.
-fn find<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a App, StoreError> {
-    let found = manifest.apps.get(name).or_else(|| Some(manifest.of_process(name)?.1));
-    found.ok_or_else(|| StoreError::Absent(name.to_owned()))
 }
 
 /// Wait until a new app is installed and, if it starts with the run, has started.

@@ -8,10 +8,10 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::leftovers::{refuse, remains, remove, spared};
-use crate::engine::runtime_dir::RuntimeDirError;
-use crate::instance::listen;
-use crate::instance::lock::{self, Door};
 use crate::model::count;
+use crate::run::dir::RuntimeDirError;
+use crate::run::listen;
+use crate::run::lock::{self, Door};
 use crate::sys::dial::{self, Answer};
 use crate::sys::{self, OrphanReport};
 

@@ -9,8 +9,8 @@ use crate::cli::error::CliError;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::{leftovers, request};
 use crate::cli::{output, runtime};
-use crate::engine::forced_end::remaining;
 use crate::model::request::Request;
+use crate::run::forced_end::remaining;
 
 /// How long `kill` lets the supervisor end the run itself; it may have to wait for CPU time.
 const KILL_LIMIT: Duration = Duration::from_secs(60);

@@ -65,7 +65,8 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
         instance.refuse_other_project().await?;
         instance.refuse_project_above()?;
         server.refuse_overmind()?;
-        Box::pin(make(&mut instance, Part::All, (args.dry_run, !args.no_wait))).await
+        let part = if args.apps { Part::Apps } else { Part::All };
+        Box::pin(make(&mut instance, part, (args.dry_run, !args.no_wait))).await
     })?;
     let Made { reloaded, states, completed, warnings, done } = made;
     let stays = |name: &ProcName| {

@@ -114,6 +114,9 @@ pub struct ReloadArgs {
     /// Change nothing; show what would be done.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// Only the apps that were added, updated or removed; other changes wait.
+    #[arg(long)]
+    pub apps: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

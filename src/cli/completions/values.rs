@@ -12,15 +12,14 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueComplet
 
 use super::fits;
 use crate::cli::args;
+use crate::cli::persona::Persona;
 use crate::config::StartOptions;
 use crate::config::dirs::find_runtime_dir;
-use crate::config::env::Env;
-use crate::config::load::Context;
 use crate::config::lookup::project_above;
-use crate::config::socket::client_socket;
-use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::network::Network;
 use crate::model::signal::SignalName;
+use crate::run::dir::RuntimeDir;
+use crate::run::locate::{RunFlags, locate};
 use crate::sys::files::{self, ChosenBy};
 
 /// The id of the candidate that stands for the shell's own completion of files.
@@ -304,13 +303,12 @@ impl Known {
 fn known() -> Known {
     let nothing = Typed::default();
     let typed = TYPED.get().unwrap_or(&nothing);
-    let Ok(here) = Context::here() else { return Known::default() };
-    let context = match &typed.project {
-        Some(dir) => Context::of_other_dir(here.start_dir.join(dir), Env::real_without_address()),
-        None => here,
+    let meant = RunFlags {
+        socket: typed.socket.clone(),
+        network: typed.network.clone(),
+        project: typed.project.clone(),
     };
-    let address = (typed.socket.clone(), typed.network.clone());
-    let Ok(socket) = client_socket(&context.start_dir, address, &context.env) else {
+    let Ok((context, socket)) = locate(&meant, Persona::here() == Persona::Overmind) else {
         return Known::default();
     };
     // Not from a directory that another user could write to.

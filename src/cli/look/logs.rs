@@ -18,7 +18,6 @@ use crate::cli::view::stop_signal;
 use crate::cli::{output, runtime};
 use crate::client::HeadEvent;
 use crate::config::dirs::make_runtime_dir;
-use crate::instance::lock::{self, Door};
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::ingest::Ingest;
@@ -33,6 +32,7 @@ use crate::journal::streams::Stream;
 use crate::model::moment::{moment, span};
 use crate::model::request::Cleared;
 use crate::model::{ProcName, units};
+use crate::run::lock::{self, Door};
 use crate::sys::local;
 use crate::view::form::Form;
 use crate::view::paint::{Stamp, Style};
@@ -57,7 +57,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         return paths(&source, &filter);
     }
     filter.no_text = args.events;
-    let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let supervised = instance.runtime.is_held();
     let asked = of_search(|_| Asked::new(args, &source, filter, supervised))?;
     let follows = args.follow && supervised;
     if supervised && !follows {
@@ -97,7 +97,7 @@ pub(in crate::cli) fn last_lines(
     lines: usize,
 ) -> Result<Vec<u8>, CliError> {
     let source = Source::of_instance(instance)?;
-    let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let supervised = instance.runtime.is_held();
     let filter = source.filter(&[name.to_string()])?;
     let mut index = index_of(&source, supervised)?;
     let upto = index.len().map_err(unreadable)?;
@@ -246,7 +246,7 @@ fn pattern(args: &LogsArgs) -> Result<Option<Pattern>, CliError> {
 
 /// Clear the log.
 fn clear(instance: &Instance) -> Result<u8, CliError> {
-    let runs = lock::is_held(instance.runtime.dir()).unwrap_or(false) || instance.far.is_some();
+    let runs = instance.runtime.is_held() || instance.far.is_some();
     if runs {
         instance.refuse_project_above()?;
         runtime::block_on(instance.refuse_other_project())?;

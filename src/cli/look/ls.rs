@@ -8,7 +8,7 @@ use crate::cli::args::LsArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::reach::instance::left_by_link;
-use crate::cli::reach::leftovers::{left_over, there};
+use crate::cli::reach::leftovers::left_over;
 use crate::cli::reach::request::state_at;
 use crate::cli::{output, runtime};
 use crate::client::address::Address;
@@ -16,13 +16,14 @@ use crate::config::Env;
 use crate::config::dirs::runtime_base;
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
-use crate::engine::runtime_dir::RuntimeDir;
-use crate::instance::{listen, lock};
+use crate::model::plan::Plan;
 use crate::model::request::State;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::untrusted::{Untrusted, shown};
+use crate::run::dir::RuntimeDir;
+use crate::run::{listen, registry};
 use crate::sys::clock;
 
 /// One run.
@@ -51,11 +52,11 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
         Err(ConfigError::StartDir(_)) => Env::real(),
         Err(error) => return Err(error.into()),
     };
-    let base = runtime_base(&env);
+    let all = registry::unfinished(&env).map_err(CliError::io(runtime_base(&env).display()))?;
     let mut runs = runtime::block_on(async {
         let mut runs = vec![];
-        for runtime in there(&base)? {
-            runs.extend(look(&runtime).await);
+        for (runtime, plan) in all {
+            runs.push(look(&runtime, plan).await);
         }
         Ok(runs)
     })?;
@@ -69,9 +70,8 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
     output::print(&table(HEAD, runs.iter().map(row)))
 }
 
-async fn look(runtime: &RuntimeDir) -> Option<Run> {
-    let plan = runtime.plan().ok()?;
-    let held = lock::is_held(runtime.dir()).unwrap_or(false);
+async fn look(runtime: &RuntimeDir, plan: Plan) -> Run {
+    let held = runtime.is_held();
     let state = if held { ask(&plan, runtime).await } else { None };
     let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
     let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
@@ -79,7 +79,7 @@ async fn look(runtime: &RuntimeDir) -> Option<Run> {
     // If a link was redirected since, it would show the directory of another run.
     let origin = plan.origin.as_ref().filter(|origin| origin.dir == plan.root);
     let root = origin.and_then(left_by_link).map_or(plan.root.clone(), OsText::from);
-    Some(Run {
+    Run {
         title: plan.title.into(),
         state: match &state {
             Some(state) if state.quitting => "quitting",
@@ -93,10 +93,10 @@ async fn look(runtime: &RuntimeDir) -> Option<Run> {
         started: plan.started,
         root,
         socket: plan.socket,
-    })
+    }
 }
 
-async fn ask(plan: &crate::model::plan::Plan, runtime: &RuntimeDir) -> Option<State> {
+async fn ask(plan: &Plan, runtime: &RuntimeDir) -> Option<State> {
     let address = Address::Unix(listen::locate(plan.socket.as_path(), runtime.dir()));
     state_at(&address).await.ok()
 }

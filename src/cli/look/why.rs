@@ -14,7 +14,6 @@ use crate::cli::{output, runtime};
 use crate::config::dirs::last_run;
 use crate::crash::report::end_words;
 use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
-use crate::instance::lock;
 use crate::journal::cursor::Position;
 use crate::journal::last_run::LastRun;
 use crate::model::request::State;
@@ -97,7 +96,7 @@ fn explain(
     name: Option<&str>,
 ) -> Result<Explanation, CliError> {
     let source = Source::of_instance(instance)?;
-    let supervised = state.is_some() && lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let supervised = state.is_some() && instance.runtime.is_held();
     let index = || index_of(&source, supervised).map_err(std::io::Error::other);
     let plan = instance.runtime.plan().ok();
     let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));

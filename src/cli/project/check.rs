@@ -12,10 +12,9 @@ use crate::cli::project::warnings::print_warnings;
 use crate::config::error::ConfigError;
 use crate::config::load::find_program;
 use crate::config::toml::Problem;
-use crate::instance::listen::{self, ListenError};
-use crate::instance::lock;
 use crate::model::count;
 use crate::model::plan::Plan;
+use crate::run::listen::{self, ListenError};
 
 /// The JSON document.
 #[derive(Serialize)]
@@ -94,7 +93,7 @@ fn look(
     warnings.extend(start.context.warnings.iter().map(ToString::to_string));
     let plan = start.resolve_with(&|name| find_program(&start.context, name), warnings, false)?;
     // A run here holds its own ports.
-    if !lock::is_held(start.runtime.dir()).unwrap_or(false) {
+    if !start.runtime.is_held() {
         *taken = taken_ports(&plan, &start.context.env, &start.runtime);
         if let Some(what) = listen::in_the_way(&start.project.socket.path) {
             let shown = start.project.socket.shown.clone();

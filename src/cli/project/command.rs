@@ -11,12 +11,12 @@ use crate::config::Env;
 use crate::config::command::process_name;
 use crate::config::dirs::{command_socket, last_command, runtime_dir};
 use crate::config::socket::{NamedBy, start_socket};
-use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::nearest::left_out;
 use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
 use crate::protocol::spec::replace;
+use crate::run::dir::RuntimeDir;
 use crate::sys::files;
 
 /// Choose the socket of a command, unless the user names one; returns the number of the run.

@@ -12,9 +12,9 @@ use crate::config::dirs::{make_runtime_dir, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::Context;
 use crate::config::{OwnPath, Project, StartOptions};
-use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::plan::{Inherit, Plan};
 use crate::model::text::OsText;
+use crate::run::dir::RuntimeDir;
 
 /// The input of a start.
 #[expect(clippy::struct_excessive_bools, reason = "what the flags say")]

@@ -8,14 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::cli::reach::leftovers::there;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::config::Project;
-use crate::config::dirs::{make_private_dir, real_parent, runtime_base, state_base};
+use crate::config::dirs::{make_private_dir, real_parent, state_base};
 use crate::config::env::Env;
 use crate::crash::{OwningRun, facts};
-use crate::engine::runtime_dir::RuntimeDir;
-use crate::instance::lock::lock_alone;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::record::Kind;
 use crate::journal::search::runs;
@@ -24,6 +21,9 @@ use crate::model::plan::{Plan, ProcessPlan, TakenPort};
 use crate::model::rules::Probe;
 use crate::model::text::OsText;
 use crate::protocol::spec::replace;
+use crate::run::dir::RuntimeDir;
+use crate::run::lock::lock_alone;
+use crate::run::registry;
 use crate::sys::files::{self, ChosenBy};
 use crate::sys::{self, Listener, ProcInfo};
 
@@ -156,8 +156,7 @@ fn read(path: &Path) -> Result<Book, CliError> {
 
 /// The ports assigned to processes of other runs; they may not listen yet.
 fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
-    let runs = there(&runtime_base(env)).unwrap_or_default();
-    let plans = runs.iter().filter_map(|runtime| runtime.plan().ok());
+    let plans = registry::unfinished(env).into_iter().flatten().map(|(_, plan)| plan);
     let own = real_parent(&project.socket.path);
     let others = plans.filter(|plan| plan.socket.as_path() != own);
     let ports = |plan: Plan| plan.present().filter_map(|process| process.port).collect::<Vec<_>>();

@@ -20,10 +20,10 @@ use crate::config::error::ConfigError;
 use crate::config::load::{Context, Loaded, find_for_plan};
 use crate::config::lookup::other_procfiles;
 use crate::config::{Env, StartOptions};
-use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::plan::{Backend, OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::plan::{self, Facts, PlanError, Settings};
+use crate::run::dir::RuntimeDir;
 use crate::sys::{clock, files, why};
 use crate::view::screen;
 

@@ -2,10 +2,8 @@
 
 mod origin;
 use std::borrow::Cow;
-use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -20,28 +18,23 @@ use crate::client::address::{Address, TcpTarget};
 use crate::client::{
     COMMAND_LINE, Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, identify_listener,
 };
-use crate::config::dirs::{
-    command_sockets, find_runtime_dir, is_runtime_dir, last_command, last_run, runtime_base,
-    runtime_dir,
-};
+use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
 use crate::config::load::Context;
-use crate::config::lookup::project_above;
-use crate::config::paths::absolute;
-use crate::config::socket::{self, NamedBy, SOCKET, SocketPath};
+use crate::config::socket::{SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
-use crate::engine::guardian::StartupMessage;
-use crate::engine::runtime_dir::RuntimeDir;
-use crate::instance::listen;
-use crate::instance::lock::{self, Door};
 use crate::journal::last_run::LastRun;
 use crate::model::count;
-use crate::model::network::{Network, TcpAddress};
+use crate::model::network::TcpAddress;
 use crate::model::request::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
-use crate::runs;
-use crate::sys::dial::{self, Answer};
-use crate::sys::{self, ProcInfo, files};
+use crate::run::dir::RuntimeDir;
+use crate::run::listen;
+use crate::run::locate::{RunFlags, locate};
+use crate::run::lock::{self, Door};
+use crate::run::registry;
+use crate::run::startup::StartupMessage;
+use crate::sys::{self, ProcInfo};
 pub(in crate::cli) use origin::{identity, left_by_link};
 
 /// Maximum number of supervisors that may be killed during one request.
@@ -139,7 +132,7 @@ impl Instance {
 
     /// The nearest instance, or that of `--project` or `--socket`.
     pub(in crate::cli) fn find(args: &ClientArgs) -> Result<Self, CliError> {
-        let (context, socket) = find_socket(context(args)?, args)?;
+        let (context, socket) = located(args)?;
         let runtime = RuntimeDir::new(find_runtime_dir(&context.env, &socket.path)?);
         Ok(Self::new(context, socket, runtime))
     }
@@ -151,7 +144,7 @@ impl Instance {
 
     /// The same without reading its runtime directory, which is not trusted.
     pub(in crate::cli) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
-        let (context, socket) = find_socket(context(args)?, args)?;
+        let (context, socket) = located(args)?;
         let runtime = RuntimeDir::new(runtime_dir(&context.env, &socket.path));
         Ok(Self::new(context, socket, runtime))
     }
@@ -176,7 +169,7 @@ impl Instance {
     /// Find out whether the run is on another machine, for a command that reads files. Any other listener,
     /// or none, does not matter.
     pub(in crate::cli) async fn look_where(&mut self) -> Result<(), CliError> {
-        if lock::is_held(self.runtime.dir()).unwrap_or(false) || self.socket.tcp.is_some() {
+        if self.runtime.is_held() || self.socket.tcp.is_some() {
             return Ok(());
         }
         match identify_listener(&self.address()).await {
@@ -290,7 +283,7 @@ impl Instance {
 
     /// Identify the listener. A run whose supervisor and guardian were killed is taken over first.
     pub(in crate::cli) async fn server(&mut self) -> Result<Server, CliError> {
-        if lock::is_held(self.runtime.dir()).unwrap_or(false) {
+        if self.runtime.is_held() {
             return Ok(Server::Tmo);
         }
         let address = self.address();
@@ -323,7 +316,7 @@ impl Instance {
 
     /// The id of the run whose supervisor or guardian holds the lock.
     pub(in crate::cli) fn run_by_plan(&self) -> Option<String> {
-        let held = lock::is_held(self.runtime.dir()).unwrap_or(false);
+        let held = self.runtime.is_held();
         held.then(|| self.runtime.plan().ok()).flatten().map(|plan| plan.run)
     }
 
@@ -461,12 +454,10 @@ impl Instance {
         if Persona::here() == Persona::Overmind {
             return String::new();
         }
-        let dirs = runs::runtime_dirs(&runtime_base(&self.context.env)).unwrap_or_default();
-        let others = dirs.iter().filter(|dir| *dir != self.runtime.dir());
-        let held = others.filter(|dir| lock::is_held(dir).unwrap_or(false));
-        let mut places: Vec<_> = held
-            .filter_map(|dir| Some(runs::plan_in(dir)?.root.as_path().display().to_string()))
-            .collect();
+        let others = registry::unfinished(&self.context.env).into_iter().flatten();
+        let others = others.filter(|(dir, _)| *dir != self.runtime && dir.is_held());
+        let mut places: Vec<_> =
+            others.map(|(_, plan)| plan.root.as_path().display().to_string()).collect();
         places.sort();
         places.dedup();
         match places.len() {
@@ -505,108 +496,14 @@ impl Instance {
     }
 }
 
-/// The environment of the current directory, or of `--project`.
-fn context(args: &ClientArgs) -> Result<Context, CliError> {
-    let here = Context::here()?;
-    let Some(dir) = &args.project else { return Ok(here) };
-    let dir = absolute(&here.start_dir, dir);
-    if !dir.is_dir() {
-        return Err(CliError::Usage(format!("{} is not a directory", dir.display())));
-    }
-    // Another project is named, so a process of a run does not mean its own.
-    Ok(Context::of_other_dir(dir, Env::real_without_address()))
-}
-
-/// The socket of the instance, and the environment of its project. Inside a project without a run, that is
-/// the socket that its start would open.
-fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath), CliError> {
-    let typed = || (args.socket.clone(), args.network.clone());
-    let mut socket = socket::client_socket(&here.start_dir, typed(), &here.env)?;
-    socket.check()?;
-    if here.elsewhere && socket.tcp.is_none() {
-        // Commands that are suggested are typed in the caller's directory.
-        socket.shown.clone_from(&socket.path);
-    }
-    let named = matches!(socket.named_by, NamedBy::Flag | NamedBy::Variable);
-    if named || socket.tcp.is_some() || Persona::here() == Persona::Overmind {
-        return Ok((here, socket));
-    }
-    let is_here = || socket.path.parent() == Some(&here.start_dir);
-    let is_of_project = match socket.named_by {
-        // A project may name the socket of another program, which is not to be disturbed.
-        NamedBy::Project => has_run(&here.env, &socket.path),
-        NamedBy::Nothing | NamedBy::Flag | NamedBy::Variable => {
-            is_here() && is_alive(&here.env, &socket.path)
-        }
+/// The control socket that these flags mean, and the environment of its project.
+fn located(args: &ClientArgs) -> Result<(Context, SocketPath), CliError> {
+    let typed = RunFlags {
+        socket: args.socket.clone(),
+        network: args.network.clone(),
+        project: args.project.clone(),
     };
-    if is_of_project {
-        return Ok((here, socket));
-    }
-    if let Some(command) = command_here(&here)? {
-        let command = named_socket(&here, command)?;
-        return Ok((here, command));
-    }
-    let there = socket.named_by == NamedBy::Project || socket.path.symlink_metadata().is_ok();
-    let above = if there { None } else { project_above(&here.start_dir, &here.env) };
-    let (context, socket) = match above {
-        None => (here.clone(), socket),
-        Some(dir) => {
-            // No variable has named a socket, or it does not count for `--project`.
-            let context = Context::of_other_dir(dir, Env::real_without_address());
-            let mut socket = socket::client_socket(&context.start_dir, typed(), &context.env)?;
-            if socket.tcp.is_none() {
-                socket.shown.clone_from(&socket.path);
-            }
-            (context, socket)
-        }
-    };
-    // Where no run of a project has a log, that of the last command is meant.
-    if !last_run(&context.env, &socket.path).exists()
-        && let Ok(last) = files::read_plain(&last_command(&here.env, &here.start_dir))
-    {
-        let socket = named_socket(&here, OsString::from_vec(last).into())?;
-        return Ok((here, socket));
-    }
-    Ok((context, socket))
-}
-
-/// A socket as if the user had named it.
-fn named_socket(here: &Context, path: PathBuf) -> Result<SocketPath, CliError> {
-    let network = Some(Network::Unix.name().to_owned());
-    Ok(socket::client_socket(&here.start_dir, (Some(path), network), &here.env)?)
-}
-
-/// Whether a run of this user has this socket, or parts of a run that was killed.
-fn has_run(env: &Env, socket: &Path) -> bool {
-    let runtime = RuntimeDir::new(runtime_dir(env, socket));
-    lock::is_held(runtime.dir()).unwrap_or(false) || runtime.has_survivors()
-}
-
-/// Whether this socket is more than what a dead run has left: another program may listen there, too.
-fn is_alive(env: &Env, socket: &Path) -> bool {
-    has_run(env, socket) || !matches!(dial::probe(socket), Ok(Answer::Dead | Answer::Nothing))
-}
-
-/// The socket of the command that runs in this directory.
-fn command_here(here: &Context) -> Result<Option<PathBuf>, CliError> {
-    let (env, dir) = (&here.env, &*here.start_dir);
-    let runs = |socket: &PathBuf| has_run(env, socket);
-    let mut sockets: Vec<_> = command_sockets(env, dir).into_iter().filter(runs).collect();
-    if sockets.len() > 1 {
-        let flags = sockets.iter().map(|socket| {
-            let run = RuntimeDir::new(runtime_dir(env, socket)).plan().ok();
-            let command = run.and_then(|plan| plan.command());
-            let command = command.map_or_else(String::new, |command| format!(" ({command})"));
-            format!("`-s {}`{command}", socket.display())
-        });
-        return Err(CliError::Other(format!(
-            "{} commands run in {}; name one of them: {}",
-            sockets.len(),
-            dir.display(),
-            flags.collect::<Vec<_>>().join(", ")
-        )));
-    }
-    Ok(sockets.pop())
+    Ok(locate(&typed, Persona::here() == Persona::Overmind)?)
 }
 
 /// Whether the runtime directory that a run reports is the one at that path on this machine.

@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::cli::error::CliError;
 use crate::client::ClientError;
 use crate::client::address::Address;
-use crate::engine::guardian::StartupMessage;
+use crate::run::startup::StartupMessage;
 
 /// `poll` counts whole milliseconds.
 const ROUND_UP: Duration = Duration::from_millis(1);

@@ -14,14 +14,14 @@ use crate::client::ClientError;
 use crate::client::address::Address;
 use crate::config::Env;
 use crate::config::dirs::runtime_base;
-use crate::engine::forced_end::{Forced, remaining};
-use crate::engine::runtime_dir::RuntimeDir;
-use crate::instance::listen;
-use crate::instance::lock::{Door, RunLock};
 use crate::model::count;
 use crate::model::member::Member;
 use crate::pane::process_tree::{named, named_with_ports};
-use crate::runs::{self, KnownRun, Standing, runtime_dirs};
+use crate::run::dir::RuntimeDir;
+use crate::run::forced_end::{Forced, remaining};
+use crate::run::listen;
+use crate::run::lock::{Door, RunLock};
+use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::dial::Answer;
 use crate::sys::{self, ProcInfo};
 
@@ -217,12 +217,6 @@ fn remove_stale(path: &Path) -> Result<bool, CliError> {
     }
 }
 
-/// The runtime directories of this user.
-pub(in crate::cli) fn there(base: &Path) -> Result<Vec<RuntimeDir>, CliError> {
-    let dirs = runtime_dirs(base).map_err(CliError::io(base.display()))?;
-    Ok(dirs.into_iter().map(RuntimeDir::new).collect())
-}
-
 /// What is alive of the runs that have no supervisor and can't be taken over.
 pub(in crate::cli) fn left_over(env: &Env) -> Vec<String> {
     let marks: BTreeSet<String> = sys::all()
@@ -239,6 +233,6 @@ pub(in crate::cli) fn left_over(env: &Env) -> Vec<String> {
         if is_kept { None } else { remains_at(&runtime, &place, "`tmo kill` there") }
     };
     // Without the records of past runs, the list itself is complete.
-    let known = runs::all(env).unwrap_or_default();
+    let known = registry::all(env).unwrap_or_default();
     known.values().filter(|run| is_marked(&run.id)).filter_map(left).collect()
 }

@@ -15,12 +15,12 @@ use crate::cli::output::progress::with_details;
 use crate::cli::reach::instance::tmo_only;
 use crate::cli::runtime;
 use crate::client::HeadEvent;
-use crate::engine::port_owner::{OwnerCheck, Probed};
-use crate::engine::runtime_dir::RuntimeDir;
+use crate::crash::port_owner::{OwnerCheck, Probed};
 use crate::model::moment::span;
 use crate::model::request::{ProcessState, State};
 use crate::model::rules::{PortOwner, Probe, Stage};
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
+use crate::run::dir::RuntimeDir;
 use crate::sys::{self, clock};
 
 /// How often the progress shows what is still missing.

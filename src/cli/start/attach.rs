@@ -12,11 +12,11 @@ use crate::cli::runtime;
 use crate::cli::view::Shown;
 use crate::cli::view::early_signals::Early;
 use crate::client::{Listener, identify_listener};
-use crate::engine::runtime_dir::RuntimeDir;
-use crate::instance::listen;
-use crate::instance::lock::{self, Door};
 use crate::model::request::State;
 use crate::model::units;
+use crate::run::dir::RuntimeDir;
+use crate::run::listen;
+use crate::run::lock::{self, Door};
 use crate::sys::dial::{self, Answer};
 use crate::view::screen::clock_time;
 

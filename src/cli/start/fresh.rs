@@ -20,12 +20,12 @@ use crate::cli::view::{Shown, Until};
 use crate::cli::{output, runtime};
 use crate::client::address::Address;
 use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};
-use crate::engine::guardian::StartupMessage;
-use crate::instance::listen;
-use crate::instance::lock::{self, Door};
 use crate::model::event::RunProblem;
 use crate::model::plan::Plan;
 use crate::model::run_end::Culprit;
+use crate::run::listen;
+use crate::run::lock::{self, Door};
+use crate::run::startup::StartupMessage;
 
 /// The result.
 pub(super) enum Begun {

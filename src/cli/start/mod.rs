@@ -28,12 +28,12 @@ use crate::cli::start::trial::Trial;
 use crate::cli::view::early_signals::Early;
 use crate::cli::{output, runtime};
 use crate::config::dirs::refuse_state_of_others;
-use crate::instance::lock::{self, Door};
 use crate::journal::{Dirs, IndexReader, Position, clear};
 use crate::model::plan::Plan;
 use crate::model::request::{Request, State};
 use crate::model::text::OsText;
 use crate::model::units;
+use crate::run::lock::{self, Door};
 use crate::sys;
 use crate::view::screen;
 

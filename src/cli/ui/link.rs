@@ -9,7 +9,6 @@ use super::Shell;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
-use crate::instance::lock;
 use crate::sys::clock;
 use crate::ui::state::Link;
 use crate::ui::state::msg::Msg;
@@ -31,7 +30,7 @@ impl Shell {
         if is_view || self.left.is_some() || !matches!(self.ui.link, Link::Over(_)) {
             return;
         }
-        if lock::is_held(self.instance.runtime.dir()).unwrap_or(false) {
+        if self.instance.runtime.is_held() {
             self.ui.link = Link::Away(clock::now());
             self.follow_state();
             self.follow_head();

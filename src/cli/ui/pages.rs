@@ -13,7 +13,6 @@ use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::crash::Log;
 use crate::crash::compare::{Compared, Comparison, Life, Shape, compare};
-use crate::instance::lock;
 use crate::journal::cursor::Position;
 use crate::model::request::{FlagMatches, ProcessState};
 use crate::model::{Exit, ProcName, units};
@@ -94,7 +93,7 @@ fn compare_page(
     color: bool,
 ) -> Result<(String, Option<Position>), CliError> {
     let source = Source::of_instance(instance)?;
-    let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let supervised = instance.runtime.is_held();
     let index = || index_of(&source, supervised).map_err(io::Error::other);
     let log = Log::with_index(&source.dirs, 0, index).map_err(unreadable)?;
     let comparison = match compare(&log, name).map_err(unreadable)? {

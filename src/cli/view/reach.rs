@@ -11,11 +11,11 @@ use crate::cli::reach::log::Source;
 use crate::cli::reach::request;
 use crate::client::address::Address;
 use crate::client::{Client, ClientError, HeadStream};
-use crate::engine::guardian::StartupMessage;
-use crate::instance::listen;
 use crate::model::count;
 use crate::model::request::Head;
 use crate::model::run_end::End;
+use crate::run::listen;
+use crate::run::startup::StartupMessage;
 
 /// How many guardians in a row may die before their first report. If more do, they are probably
 /// broken, not killed.

@@ -10,11 +10,10 @@ use crate::client::{Listener, identify_listener};
 use crate::config::dirs::{is_runtime_dir, last_run, runtime_dir};
 use crate::config::lookup::is_project;
 use crate::config::socket::NamedBy;
-use crate::engine::runtime_dir::RuntimeDir;
-use crate::instance::lock;
 use crate::journal::last_run::LastRun;
 use crate::model::plan::{DirIdentity, Origin};
 use crate::model::shell::quoted;
+use crate::run::dir::RuntimeDir;
 use crate::sys;
 use crate::sys::files::{self, number};
 
@@ -180,7 +179,7 @@ impl Instance {
     }
 
     fn is_held(&self) -> bool {
-        lock::is_held(self.runtime.dir()).unwrap_or(false)
+        self.runtime.is_held()
     }
 
     /// The same for the last run, of which only the log may be left.

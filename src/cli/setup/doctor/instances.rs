@@ -6,12 +6,13 @@ use std::path::Path;
 use super::report::Report;
 use super::scratch;
 use crate::backend::tmux::socket;
+use crate::cli::error::CliError;
 use crate::cli::project::input::Start;
 use crate::cli::reach::leftovers;
 use crate::config::dirs::runtime_base;
-use crate::engine::runtime_dir::RuntimeDir;
-use crate::instance::{listen, lock};
 use crate::model::plan::Plan;
+use crate::run::dir::RuntimeDir;
+use crate::run::{listen, registry};
 use crate::sys;
 use crate::sys::dial::{self, Answer};
 
@@ -19,13 +20,14 @@ const CHECK: &str = "runs";
 
 /// Report existing runs, and those whose supervisor is dead.
 pub(super) fn look(report: &mut Report, start: &Start) {
-    let dirs = match leftovers::there(&runtime_base(&start.context.env)) {
+    let env = &start.context.env;
+    let dirs = match registry::runtime_dirs(env) {
         Ok(dirs) => dirs,
-        Err(error) => return report.fail(CHECK, error),
+        Err(error) => return report.fail(CHECK, CliError::io(runtime_base(env).display())(error)),
     };
     let mut living = 0;
     for runtime in dirs {
-        if lock::is_held(runtime.dir()).unwrap_or(false) {
+        if runtime.is_held() {
             living += 1;
         } else if let Some(pid) = doctor(runtime.dir()) {
             forgotten(report, start, (runtime.dir(), pid));
@@ -33,7 +35,7 @@ pub(super) fn look(report: &mut Report, start: &Start) {
             left(report, &runtime);
         }
     }
-    for left in leftovers::left_over(&start.context.env) {
+    for left in leftovers::left_over(env) {
         report.note(CHECK, left);
     }
     report.ok(CHECK, format!("you have {living}; `tmo ls` lists them"));

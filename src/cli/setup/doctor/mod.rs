@@ -26,7 +26,6 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::project::input::Start;
 use crate::cli::reach::log::Source;
-use crate::instance::lock;
 use crate::model::plan::Backend;
 use crate::sys;
 use crate::view::paint::Stamp;
@@ -63,7 +62,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
         return Ok(());
     }
     let context = &start.context;
-    let held = lock::is_held(start.runtime.dir()).unwrap_or(false);
+    let held = start.runtime.is_held();
     project::env_files(report, context);
     // Only the caller's own programs are run here, not those that files of the project name.
     let own = start.own_path();

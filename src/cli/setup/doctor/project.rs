@@ -11,17 +11,16 @@ use crate::cli::error::CliError;
 use crate::cli::project::check::summary;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::{table, takers};
-use crate::cli::reach::leftovers;
 use crate::config::apps::Apps;
-use crate::config::dirs::runtime_base;
 use crate::config::error::ConfigError;
 use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded, find_for_plan, find_program};
 use crate::config::toml::TmoToml;
 use crate::config::{Env, OwnPath, StartOptions, Warning, procfile};
-use crate::engine::runtime_dir::RuntimeDir;
 use crate::model::plan::{Backend, Plan, ProcessPlan};
 use crate::plan::{self, PlanError, Settings};
+use crate::run::dir::RuntimeDir;
+use crate::run::registry;
 use crate::sys;
 
 /// Report problems of env files, but not their contents: a line that can't be parsed may be part of a
@@ -192,14 +191,12 @@ pub(super) fn ports(report: &mut Report, start: &Start, plan: &Plan) {
 
 /// The runs of this user, each with its processes.
 fn runs(context: &Context) -> Vec<(Plan, Vec<u32>)> {
-    let dirs = leftovers::there(&runtime_base(&context.env)).unwrap_or_default();
-    let run = |runtime: RuntimeDir| {
-        let plan = runtime.plan().ok()?;
+    let with_pids = |(_, plan): (RuntimeDir, Plan)| {
         let mark = format!("TMO_SESSION={}", plan.run);
         let pids = sys::processes_with_env(&[&mark]).into_iter().map(|p| p.pid).collect();
-        Some((plan, pids))
+        (plan, pids)
     };
-    dirs.into_iter().filter_map(run).collect()
+    registry::unfinished(&context.env).into_iter().flatten().map(with_pids).collect()
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ use crate::cli::reach::request::state_at;
 use crate::cli::runtime;
 use crate::client::Client;
 use crate::client::address::Address;
-use crate::instance::listen;
 use crate::model::plan::{Backend, Plan};
 use crate::model::request::State;
 use crate::model::text::OsText;
 use crate::protocol::life::{LifeEvent, LifeReader};
 use crate::protocol::paths::PanePaths;
+use crate::run::listen;
 use crate::sys;
 
 const OWN: &str = env!("CARGO_PKG_VERSION");

@@ -13,7 +13,6 @@ use crate::backend::tmux::socket as tmux_socket;
 use crate::cli::project::input::Start;
 use crate::cli::runtime;
 use crate::client::{ClientError, Listener, identify_listener};
-use crate::instance::lock;
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
 use crate::sys::dial::{self, Answer};
@@ -27,7 +26,7 @@ const LONGEST: usize =
 pub(super) fn control(report: &mut Report, start: &Start) {
     const CHECK: &str = "socket";
     let (path, shown) = (&start.project.socket.path, start.project.socket.shown.display());
-    let held = lock::is_held(start.runtime.dir()).unwrap_or(false);
+    let held = start.runtime.is_held();
     if let Some(tcp) = &start.project.socket.tcp {
         return address(report, tcp, held);
     }

@@ -79,7 +79,7 @@ pub struct NotYet {
     /// The reason.
     pub text: String,
     /// How long to wait until time alone changes that, if it does.
-    pub(super) again: Option<Duration>,
+    pub(crate) again: Option<Duration>,
 }
 
 impl OwnerCheck {

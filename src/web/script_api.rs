@@ -1,4 +1,4 @@
-//! The paths under `/api/`: an API for scripts, for one run at a time.
+//! The API for scripts: the paths under `/api/`, for one run at a time. `routes.rs` lists them.
 //!
 //! It is a thin layer over the API of runs. A request is for the run that it names (`?run=`), or for the only active
 //! one. A limited session receives only the parts of an answer that are about its processes.
@@ -22,13 +22,14 @@ use super::grant::Scope;
 use super::listing::entries;
 use super::messages::{Wanted, last_id_before, position_of};
 use super::proof::random_hex;
+use super::routes::ScriptCall;
 use super::run_api::{forward, read_lines, unreadable};
 use super::server::Server;
 use super::source::{Run, state};
 use crate::api::version::{OURS, built_from};
 use crate::model::ProcessStatus;
 use crate::model::request::{API, ProcessState, State};
-use crate::runs::Standing;
+use crate::run::registry::Standing;
 use crate::sys::clock;
 
 /// The default number of lines in an answer with a part of a log.
@@ -69,7 +70,7 @@ fn refuse<T>(status: StatusCode, reason: &str) -> Result<T, Box<Response>> {
 }
 
 /// A request.
-struct Asked<'a> {
+struct ScriptRequest<'a> {
     server: &'a Server,
     session: &'a str,
     scope: &'a Scope,
@@ -81,50 +82,54 @@ struct Asked<'a> {
 
 /// Answer a request of this session.
 pub(super) async fn answer(
+    call: ScriptCall,
     server: &Server,
     (session, scope, by): (&str, &Scope, String),
     (parts, body): (Parts, Body),
 ) -> Response {
     let query = parts.uri.query().unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let mut asked = Asked { server, session, scope, by, method: parts.method, query };
-    let answer = asked.answer(parts.uri.path(), body).await;
+    let mut asked = ScriptRequest { server, session, scope, by, method: parts.method, query };
+    let answer = asked.answer(call, parts.uri.path(), body).await;
     answer.unwrap_or_else(|refused| *refused)
 }
 
-impl Asked<'_> {
-    async fn answer(&mut self, path: &str, body: Body) -> Answered {
-        let path: Vec<_> = path.trim_start_matches("/api/").split('/').collect();
-        if path[..] == ["restart"] {
-            self.refuse_others()?;
+impl ScriptRequest<'_> {
+    async fn answer(&mut self, call: ScriptCall, path: &str, body: Body) -> Answered {
+        // It is about no run.
+        if call == ScriptCall::Restart {
             return self.restart();
         }
-        if path.first() == Some(&"failure-declarations") {
+        if call == ScriptCall::Failures {
             self.refuse_limited()?;
         }
         let run = self.run().await?;
-        match path[..] {
-            ["state"] => self.state(&run).await,
-            ["processes"] => self.processes(&run).await,
-            ["poll"] => self.poll(&run).await,
-            ["status"] => self.status(&run).await,
-            ["daemon", "info"] => self.info(&run).await,
-            ["metrics"] => self.metrics(&run).await,
-            ["commands"] => self.whole(&run, "/api/commands").await,
-            ["logs", name] => self.log(&run, name).await,
-            ["process", name, "toggle"] => self.toggle(&run, name).await,
-            ["process", name, verb] => self.act(&run, name, verb).await,
-            ["processes", which] => self.select(&run, which == "select-all").await,
-            ["failure-declarations", name, ..] => {
+        // `/api/process/NAME/VERB`
+        let mut segments = path.split('/').skip(3);
+        let name = segments.next().unwrap_or_default();
+        let verb = segments.next();
+        match call {
+            ScriptCall::State => self.state(&run).await,
+            ScriptCall::Processes => self.processes(&run).await,
+            ScriptCall::Poll => self.poll(&run).await,
+            ScriptCall::Status => self.status(&run).await,
+            ScriptCall::Info => self.info(&run).await,
+            ScriptCall::Metrics => self.metrics(&run).await,
+            ScriptCall::Commands => self.whole(&run, "/api/commands").await,
+            ScriptCall::Log => self.log(&run, name).await,
+            ScriptCall::Toggle => self.toggle(&run, name).await,
+            ScriptCall::Act => self.act(&run, name, verb.unwrap_or_default()).await,
+            ScriptCall::Select(all) => self.select(&run, all).await,
+            ScriptCall::Failures => {
                 let name = self.process(&run, name).await?;
-                let verb = path.get(2).map_or_else(String::new, |verb| format!("/{verb}"));
+                let verb = verb.map_or_else(String::new, |verb| format!("/{verb}"));
                 self.refuse_others()?;
                 let target = format!("/api/failure-declarations/{}{verb}", encoded(&name));
                 Ok(self.forward(&run, &target, body).await)
             }
-            ["output", "clear"] => self.whole(&run, "/api/clear").await,
-            ["shutdown"] => self.whole(&run, "/api/quit?wait=false").await,
-            _ => refuse(StatusCode::NOT_FOUND, "there is no such path"),
+            ScriptCall::Clear => self.whole(&run, "/api/clear").await,
+            ScriptCall::Shutdown => self.whole(&run, "/api/quit?wait=false").await,
+            ScriptCall::Restart => self.restart(),
         }
     }
 
@@ -471,6 +476,7 @@ impl Asked<'_> {
 
     /// Have the guardian start another server.
     fn restart(&self) -> Answered {
+        self.refuse_others()?;
         self.refuse_limited()?;
         self.server.closing.send_replace(Some(Ending::Restart));
         let answer = json!({ "api": API, "ok": true, "pid": std::process::id() });

@@ -16,12 +16,11 @@ use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
 
-use super::runtime_dir::{RuntimeDir, RuntimeDirError};
+use super::dir::{RuntimeDir, RuntimeDirError};
 use crate::backend::tmux::socket;
 use crate::model::member::Member;
 use crate::model::plan::Plan;
 use crate::protocol::life::Traces;
-use crate::supervisor::Proc;
 use crate::sys::{self, OrphanReport, Orphans, ProcInfo, files};
 
 /// How long processes may take to end after SIGKILL, and sinks to read the remaining output.
@@ -213,7 +212,7 @@ impl RuntimeDir {
 
     /// The parts beside which nothing may be started. This excludes a guardian of another session
     /// that began later than this process: it will find this process and give up.
-    pub(super) fn parts_in_the_way(&self) -> Vec<ProcInfo> {
+    pub(crate) fn parts_in_the_way(&self) -> Vec<ProcInfo> {
         let members = self.living_parts();
         let me = std::process::id();
         let own = (sys::start_time(me).unwrap_or(u64::MAX), me);
@@ -229,12 +228,12 @@ impl RuntimeDir {
     }
 
     /// The tmux servers of a run of this directory.
-    pub(super) fn servers(&self) -> Vec<ProcInfo> {
+    pub(crate) fn servers(&self) -> Vec<ProcInfo> {
         self.living_parts().servers
     }
 
     /// Kill the tmux servers of this run, which do not answer.
-    pub(super) fn kill_servers(&self) {
+    pub(crate) fn kill_servers(&self) {
         Forced::default().kill(&self.servers());
     }
 
@@ -280,9 +279,8 @@ impl RuntimeDir {
         if saved.boot != sys::boot_id() {
             return vec![];
         }
-        let members = saved.supervisor.procs.iter().flat_map(Proc::stuck_members);
         let same = |member: &Member| sys::info(member.pid).filter(|now| now.name == member.name);
-        members.filter_map(same).collect()
+        saved.stuck_members().filter_map(same).collect()
     }
 
     /// The same without reading the directory, for a directory that can't be trusted.

@@ -1,20 +1,21 @@
-//! The runtime directory of an instance and its files.
+//! The runtime directory of a run and its files.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::forced_end;
-use super::persisted_state::{PersistedState, STATE_VERSION};
-use crate::instance::lock;
+use super::lock;
+use super::saved::{STATE_VERSION, SavedRun};
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::replace;
-use crate::supervisor::RunPhase;
-use crate::sys::{self, OrphanReport, ProcInfo, clock, files};
+use crate::sys::{self, OrphanReport, files};
+
+const PLAN: &str = "plan.json";
+const STATE: &str = "state.json";
 
 /// The runtime directory: lock, plan, state, and the files of the panes (`p/`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,18 +99,18 @@ impl RuntimeDir {
 
     /// The plan of the run.
     pub fn plan_file(&self) -> PathBuf {
-        self.dir.join("plan.json")
+        self.dir.join(PLAN)
     }
 
     /// Where `tmo start` leaves the plan for the guardian. Only one start runs at a time, and the
     /// next one overwrites the file of a start that was killed.
     pub fn fresh_plan_file(&self) -> PathBuf {
-        self.dir.join("plan.json.fresh")
+        self.dir.join(format!("{PLAN}.fresh"))
     }
 
     /// The saved state of the supervisor.
     pub fn state_file(&self) -> PathBuf {
-        self.dir.join("state.json")
+        self.dir.join(STATE)
     }
 
     /// The position up to which the view has shown the log ([`Position::to_bytes`]).
@@ -143,51 +144,43 @@ impl RuntimeDir {
     }
 
     /// Replace the plan of the run, after a reload or when `tmo scale` adds instances.
-    pub(super) fn write_plan(&self, plan: &Plan) -> Result<(), RuntimeDirError> {
+    pub(crate) fn write_plan(&self, plan: &Plan) -> Result<(), RuntimeDirError> {
         let path = self.plan_file();
         let text = serde_json::to_vec(plan)
             .map_err(|e| RuntimeDirError::Format { path: path.clone(), why: e.to_string() })?;
         replace(&path, &text).map_err(|source| RuntimeDirError::Io { path, source })
     }
 
-    /// Read the state that the last supervisor saved.
-    pub fn saved(&self) -> Result<PersistedState, RuntimeDirError> {
-        let saved: PersistedState = read(&self.state_file())?;
-        if saved.version > STATE_VERSION {
-            let why = format!("format {} is unknown to this tmo", saved.version);
-            return Err(RuntimeDirError::Format { path: self.state_file(), why });
-        }
-        Ok(saved)
+    /// What every command needs to know of the state that the last supervisor saved.
+    pub fn saved(&self) -> Result<SavedRun, RuntimeDirError> {
+        self.read_state(|saved: &SavedRun| saved.version)
     }
 
-    /// Read the state that the last supervisor saved, which must fit this plan.
-    pub fn saved_of(&self, plan: &Plan) -> Result<PersistedState, RuntimeDirError> {
-        let mut saved = self.saved()?;
-        if saved.supervisor.is_of(plan) && saved.outbox.is_of(plan.processes.len()) {
-            // The plan is written before the state: a supervisor that added processes may have been
-            // killed in between.
-            saved.supervisor.grow(plan, clock::now());
-            Ok(saved)
-        } else {
-            let why = "state.json lists different processes than plan.json".to_owned();
-            Err(RuntimeDirError::Format { path: self.state_file(), why })
+    /// Read `state.json` in this form, which knows the version.
+    pub(crate) fn read_state<T: for<'de> Deserialize<'de>>(
+        &self,
+        version: impl FnOnce(&T) -> u32,
+    ) -> Result<T, RuntimeDirError> {
+        let saved = read(&self.state_file())?;
+        match version(&saved) {
+            ..=STATE_VERSION => Ok(saved),
+            version => {
+                let why = format!("format {version} is unknown to this tmo");
+                Err(RuntimeDirError::Format { path: self.state_file(), why })
+            }
         }
     }
 
-    /// Save the state of the supervisor.
-    pub fn save(&self, saved: &PersistedState) -> Result<(), RuntimeDirError> {
-        let path = self.state_file();
-        let text = serde_json::to_vec(saved)
-            .map_err(|e| RuntimeDirError::Format { path: path.clone(), why: e.to_string() })?;
-        replace(&path, &text).map_err(|source| RuntimeDirError::Io { path, source })
+    /// Whether a guardian or a supervisor holds the lock, as far as that can be told.
+    pub fn is_held(&self) -> bool {
+        lock::is_held(&self.dir).unwrap_or(false)
     }
 
     /// Whether the saved state is that of a run that was being stopped, and parts of this run are
     /// still alive.
     pub fn is_being_stopped(&self) -> bool {
         let saved = self.saved();
-        saved.is_ok_and(|saved| saved.supervisor.run_phase == RunPhase::Stopping)
-            && self.has_survivors()
+        saved.is_ok_and(|saved| saved.is_stopping()) && self.has_survivors()
     }
 
     /// Whether the run recorded here still has something alive: its tmux server or a shim.
@@ -200,37 +193,13 @@ impl RuntimeDir {
         if saved.as_ref().is_some_and(|saved| saved.boot != sys::boot_id()) {
             return false;
         }
-        if saved.as_ref().is_some_and(PersistedState::is_elsewhere) {
+        if saved.as_ref().is_some_and(SavedRun::is_elsewhere) {
             // Pids of another namespace mean nothing here, but file locks work across namespaces.
             return self.lives().any(|life| is_locked(&life));
         }
         let tmux = saved.and_then(|saved| saved.tmux);
         let tmux = tmux.is_some_and(|server| sys::alive(server.pid, server.start_time));
         tmux || !self.living_shims().is_empty()
-    }
-
-    /// Whether there is a run to adopt; an error if there is one that can't be adopted. Nothing may
-    /// be started beside a run whose files are gone, so the process table is searched for its
-    /// parts.
-    pub fn adoptable(&self) -> Result<bool, RuntimeDirError> {
-        if !self.has_survivors() {
-            let parts = self.parts_in_the_way();
-            let Some(ProcInfo { pid, comm, .. }) = forced_end::remaining(&parts) else {
-                return Ok(false);
-            };
-            return Err(self.of_other_session(*pid).unwrap_or_else(|| RuntimeDirError::Stray {
-                dir: self.dir.clone(),
-                pid: *pid,
-                comm: comm.clone(),
-            }));
-        }
-        match self.plan().and_then(|plan| self.saved_of(&plan)) {
-            Ok(saved) if saved.is_elsewhere() => {
-                Err(RuntimeDirError::Elsewhere { dir: self.dir.clone() })
-            }
-            Ok(_) => Ok(true),
-            Err(error) => Err(RuntimeDirError::Lost { error: Box::new(error) }),
-        }
     }
 
     /// The run of another session that was faster: it was not there yet when [`Self::adoptable`]
@@ -240,7 +209,7 @@ impl RuntimeDir {
     }
 
     /// The error about another session that has a run; `pid` is one of its processes.
-    fn of_other_session(&self, pid: u32) -> Option<RuntimeDirError> {
+    pub(crate) fn of_other_session(&self, pid: u32) -> Option<RuntimeDirError> {
         let is_run = |dir: &PathBuf| lock::is_held(dir).unwrap_or(false);
         let dir = self.of_other_sessions().into_iter().find(is_run)?;
         Some(RuntimeDirError::OtherSession { dir, pid })
@@ -251,7 +220,7 @@ impl RuntimeDir {
     pub fn kill_orphans(&self) -> OrphanReport {
         let mut all = OrphanReport::default();
         let Ok(plan) = self.plan() else { return all };
-        let here = |saved: PersistedState| saved.boot == sys::boot_id() && !saved.is_elsewhere();
+        let here = |saved: SavedRun| saved.boot == sys::boot_id() && !saved.is_elsewhere();
         if !self.saved().is_ok_and(here) {
             return all;
         }
@@ -286,7 +255,7 @@ impl RuntimeDir {
 
     /// A living supervisor of this run that does not hold the current lock, because the lock file
     /// that it holds was removed.
-    pub(super) fn keeper(&self) -> Option<u32> {
+    pub(crate) fn keeper(&self) -> Option<u32> {
         /// How long a supervisor that was just killed may take to exit after its lock was released.
         const LAST_MOMENTS: Duration = Duration::from_secs(1);
         let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
@@ -300,7 +269,7 @@ impl RuntimeDir {
         let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
         let keeper = saved.keeper.filter(|_| saved.boot == sys::boot_id())?;
         let process = sys::info(keeper.0).filter(|process| process.id() == keeper)?;
-        (process.is_stopped() && lock::is_held(&self.dir).unwrap_or(false)).then_some(keeper.0)
+        (process.is_stopped() && self.is_held()).then_some(keeper.0)
     }
 
     /// The living shims of this run.
@@ -323,8 +292,8 @@ impl RuntimeDir {
         // moved aside, is removed with the run.
         done = done.and(files::remove_set_aside(&self.dir));
         for name in [
-            "plan.json",
-            "state.json",
+            PLAN,
+            STATE,
             "tmux.conf",
             "env.conf",
             "env-reset.conf",

@@ -4,18 +4,17 @@
 //! runs ([`LastRun`]).
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::dir::RuntimeDir;
+use super::{listen, lock};
 use crate::config::Env;
 use crate::config::dirs::{instance_id, is_private, runtime_base, state_base};
-use crate::instance::{listen, lock};
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
-use crate::model::plan::{PLAN_VERSION, Plan};
+use crate::model::plan::Plan;
 use crate::model::text::OsText;
-use crate::sys::files;
 
 /// The status of a run, as far as its lock shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,7 @@ pub struct KnownRun {
     /// Its plan, unless it is over.
     pub plan: Option<Box<Plan>>,
     /// Its runtime directory, unless it is over.
-    pub runtime: Option<PathBuf>,
+    pub runtime: Option<RuntimeDir>,
     /// The location of its files, if it is over.
     pub last: Option<LastRun>,
 }
@@ -57,7 +56,7 @@ impl KnownRun {
     pub fn root(&self) -> Option<&Path> {
         match (&self.plan, &self.last) {
             (Some(plan), _) => Some(plan.root.as_path()),
-            (None, Some(last)) => last.origin.as_ref().map(crate::model::text::OsText::as_path),
+            (None, Some(last)) => last.origin.as_ref().map(OsText::as_path),
             (None, None) => None,
         }
     }
@@ -65,7 +64,7 @@ impl KnownRun {
     /// The directories of its journal.
     pub fn dirs(&self) -> Option<Dirs> {
         match (&self.plan, &self.runtime, &self.last) {
-            (Some(plan), Some(runtime), _) => Some(Dirs::of_run(plan, runtime)),
+            (Some(plan), Some(runtime), _) => Some(Dirs::of_run(plan, runtime.dir())),
             (_, _, Some(last)) => Some(Dirs::new(last.journal.as_path().to_owned(), None)),
             (_, _, None) => None,
         }
@@ -74,7 +73,7 @@ impl KnownRun {
     /// The control socket of its supervisor, unless it is over.
     pub fn socket(&self) -> Option<PathBuf> {
         let (plan, runtime) = (self.plan.as_ref()?, self.runtime.as_ref()?);
-        Some(listen::locate(plan.socket.as_path(), runtime))
+        Some(listen::locate(plan.socket.as_path(), runtime.dir()))
     }
 
     /// Whether the resource use of its processes is sampled for pages.
@@ -96,47 +95,33 @@ fn name_of(last: &LastRun) -> String {
 }
 
 /// The runtime directories of this user.
-pub fn runtime_dirs(base: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(base) {
+pub fn runtime_dirs(env: &Env) -> io::Result<Vec<RuntimeDir>> {
+    let entries = match std::fs::read_dir(runtime_base(env)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
         entries => entries?,
     };
     let dirs = entries.filter_map(|entry| Some(entry.ok()?.path()));
     // Other users may be able to write to the base directory, so use only private directories of this user.
-    Ok(dirs.filter(|dir| is_private(dir)).collect())
+    Ok(dirs.filter(|dir| is_private(dir)).map(RuntimeDir::new).collect())
 }
 
-/// The plan in this runtime directory, without its environment; `None` if this version can't read it.
-pub fn plan_in(runtime: &Path) -> Option<Plan> {
-    let mut plan = whole_plan_in(runtime)?;
-    // A list of runs does not need the environment, which may have secrets.
-    plan.env.clear();
-    Some(plan)
-}
-
-fn whole_plan_in(runtime: &Path) -> Option<Plan> {
-    let text = files::read_plain(&runtime.join("plan.json")).ok()?;
-    let plan: Plan = serde_json::from_slice(&text).ok()?;
-    (plan.version <= PLAN_VERSION).then_some(plan)
-}
-
-/// `TMUX_TMPDIR` of the run with this runtime directory, which locates its tmux server.
-pub fn tmux_dir(runtime: &Path) -> Option<OsString> {
-    let plan = whole_plan_in(runtime)?;
-    plan.caller_env().get(&OsText::from("TMUX_TMPDIR")).map(|dir| dir.0.clone())
+/// The runs that have not ended, or were killed, with their plans.
+pub fn unfinished(env: &Env) -> io::Result<impl Iterator<Item = (RuntimeDir, Plan)>> {
+    let with_plan = |runtime: RuntimeDir| Some((runtime.plan().ok()?, runtime));
+    Ok(runtime_dirs(env)?.into_iter().filter_map(with_plan).map(|(plan, runtime)| (runtime, plan)))
 }
 
 /// The files and directories whose changes can affect the result of [`all`], given its last result.
 pub fn places(env: &Env, runs: &BTreeMap<String, KnownRun>) -> Vec<PathBuf> {
     let base = runtime_base(env);
-    let is_known = |dir: &Path| runs.values().any(|run| run.runtime.as_deref() == Some(dir));
+    let is_known = |dir: &RuntimeDir| runs.values().any(|run| run.runtime.as_ref() == Some(dir));
     let mut places = vec![existing(&base), existing(&state_base(env).join("last-run"))];
-    for dir in runtime_dirs(&base).unwrap_or_default() {
+    for runtime in runtime_dirs(env).unwrap_or_default() {
         // Watch only these two files, as others in the directory change often.
-        if is_known(&dir) {
-            places.extend([dir.join("plan.json"), lock::path(&dir)]);
+        if is_known(&runtime) {
+            places.extend([runtime.plan_file(), lock::path(runtime.dir())]);
         } else {
-            places.push(dir);
+            places.push(runtime.dir().to_owned());
         }
     }
     let over = runs.values().filter(|run| run.standing == Standing::Over);
@@ -163,14 +148,14 @@ pub fn all(env: &Env) -> io::Result<BTreeMap<String, KnownRun>> {
         };
         runs.insert(id, run);
     }
-    for runtime in runtime_dirs(&runtime_base(env))? {
-        let Some(plan) = plan_in(&runtime) else { continue };
-        let held = lock::is_held(&runtime).unwrap_or(false);
+    for (runtime, mut plan) in unfinished(env)? {
+        // A list of runs does not need the environment, which may have secrets.
+        plan.env.clear();
         let id = instance_id(plan.socket.as_path());
         let last = Some(LastRun::of(&plan));
         let run = KnownRun {
             id: id.clone(),
-            standing: if held { Standing::Held } else { Standing::Abandoned },
+            standing: if runtime.is_held() { Standing::Held } else { Standing::Abandoned },
             plan: Some(Box::new(plan)),
             runtime: Some(runtime),
             last,

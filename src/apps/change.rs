@@ -1,0 +1,160 @@
+//! Adding, updating and removing apps, as `tmo app` and the page do.
+//!
+//! The files are changed here. Whoever changes them then has the run reload its apps.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::manifest::{App, Manifest, process_name};
+use super::store::{self, NewApp, Store, StoreError};
+use super::zip::ZipError;
+use crate::model::ProcessStatus;
+use crate::model::request::ProcessState;
+
+/// The apps of a project, and what is known of its processes.
+#[derive(Debug)]
+pub struct ProjectApps<'a> {
+    /// The directory of the apps.
+    pub dir: &'a Path,
+    /// The names of the processes that are no apps.
+    pub others: &'a [String],
+    /// The states of the processes; empty if the project does not run.
+    pub states: &'a [ProcessState],
+}
+
+impl ProjectApps<'_> {
+    /// Add an app from this archive.
+    pub fn add(&self, new: NewApp, zip: &mut File) -> Result<App, AppError> {
+        self.refuse_others(&new.name)?;
+        Ok(Store::open(self.dir)?.add(new, zip)?)
+    }
+
+    /// Replace the files of an app with those of this archive.
+    pub fn update(&self, name: &str, zip: &mut File) -> Result<App, AppError> {
+        self.changeable(name)?;
+        Ok(Store::open(self.dir)?.update(name, zip)?)
+    }
+
+    /// Remove an app and its files.
+    pub fn remove(&self, name: &str) -> Result<App, AppError> {
+        let app = self.changeable(name)?;
+        Store::open(self.dir)?.remove(name)?;
+        Ok(app)
+    }
+
+    /// The app with this name, if its files may be replaced or removed: it must not run.
+    pub fn changeable(&self, name: &str) -> Result<App, AppError> {
+        self.refuse_others(name)?;
+        let app = find(&store::read(self.dir)?, name)?.clone();
+        let process = self.states.iter().find(|process| process.name.as_str() == app.dir);
+        match process {
+            Some(process) if !process.rests() => {
+                Err(AppError::Runs { name: app.dir, state: process.state.clone() })
+            }
+            Some(_) | None => Ok(app),
+        }
+    }
+
+    fn refuse_others(&self, name: &str) -> Result<(), AppError> {
+        let process = process_name(name)?;
+        if self.others.iter().any(|other| other == process.as_str()) {
+            return Err(AppError::Protected(name.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The app with this name or this process name.
+fn find<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a App, StoreError> {
+    let found = manifest.apps.get(name).or_else(|| Some(manifest.of_process(name)?.1));
+    found.ok_or_else(|| StoreError::Absent(name.to_owned()))
+}
+
+/// Why an app was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The archive, the name or the directory of the apps is unusable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another process has this name.
+    #[error(
+        "`{0}` is a process of the project, not an app: choose another name; only apps can be updated and removed"
+    )]
+    Protected(String),
+    /// The app runs.
+    #[error("`{name}` is {state}; `tmo stop {name}` stops it")]
+    Runs {
+        /// Its process.
+        name: String,
+        /// Its state.
+        state: ProcessStatus,
+    },
+    /// The supervisor does not support apps.
+    #[error(
+        "this run was started by an earlier version of tmo; `tmo quit` and `tmo start` begin another"
+    )]
+    OldRun,
+}
+
+/// The kinds of [`AppError`], by which a program decides what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppErrorKind {
+    /// The archive is too large.
+    TooLarge,
+    /// The archive or a name is unusable.
+    Invalid,
+    /// There is such an app already, or it runs.
+    Conflict,
+    /// It is no app.
+    Protected,
+    /// There is no such app.
+    Unknown,
+    /// The files can't be read or written.
+    Failed,
+}
+
+impl AppErrorKind {
+    /// Its name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too-large",
+            Self::Invalid => "invalid",
+            Self::Conflict => "conflict",
+            Self::Protected => "protected",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl AppError {
+    /// The kind of the error.
+    pub const fn kind(&self) -> AppErrorKind {
+        match self {
+            Self::Store(StoreError::Zip(ZipError::LargeArchive)) => AppErrorKind::TooLarge,
+            Self::Store(
+                StoreError::Zip(
+                    ZipError::NotZip
+                    | ZipError::Malformed(_)
+                    | ZipError::Many(_)
+                    | ZipError::Empty
+                    | ZipError::LargeTotal
+                    | ZipError::Entry { .. },
+                )
+                | StoreError::Name { .. }
+                | StoreError::Script(_)
+                | StoreError::NoScript { .. },
+            ) => AppErrorKind::Invalid,
+            Self::Store(StoreError::Exists(_)) | Self::Runs { .. } => AppErrorKind::Conflict,
+            Self::Store(StoreError::Absent(_)) => AppErrorKind::Unknown,
+            Self::Protected(_) => AppErrorKind::Protected,
+            Self::Store(
+                StoreError::Zip(ZipError::Read(_) | ZipError::Write { .. })
+                | StoreError::Manifest { .. }
+                | StoreError::Open(_)
+                | StoreError::Io { .. },
+            )
+            | Self::OldRun => AppErrorKind::Failed,
+        }
+    }
+}
